@@ -1,0 +1,1 @@
+"""Typed free algebra over the rationals: certificates that hold in every dimension."""

@@ -1,0 +1,1 @@
+"""The catalogue of claims: statement, source, hypotheses, instance check and algebraic form."""

@@ -1,0 +1,62 @@
+"""The one exception root, and the one way a refusal is worded."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["BadInputError", "MusoError", "SingularMatrixError", "expected", "nearest"]
+
+
+class MusoError(Exception):
+    """Root of every error this package raises on purpose; its text is meant to be read by a person."""
+
+
+class BadInputError(MusoError, ValueError):
+    """Data, an option or a file that cannot be used as given. Nothing is repaired quietly."""
+
+
+class SingularMatrixError(MusoError, ArithmeticError):
+    """A formula needs the inverse of a matrix that is singular, or not provably regular."""
+
+
+def expected(what: str, name: str, value: object, got: str, hint: str) -> BadInputError:
+    """Word a refusal: what was expected, what came, what to try.
+
+    Args:
+        what: what would have been accepted.
+        name: the argument, column, key or array that is wrong.
+        value: the offending value; shortened to one line of at most 60 characters.
+        got: its type or shape, in words.
+        hint: what helps.
+
+    Returns:
+        The error, ready to be raised.
+
+    Example:
+        >>> print(expected("an even number of features", "n_features", 7, "int", "8"))
+        expected an even number of features but got n_features=7 (int); try 8
+    """
+    text = " ".join(str(value).split())
+    if len(text) > 60:
+        text = text[:57] + "..."
+    return BadInputError(f"expected {what} but got {name}={text} ({got}); try {hint}")
+
+
+def nearest(word: str, options: Iterable[str]) -> str:
+    """Say which known word a misspelt one is closest to.
+
+    Args:
+        word: what was typed.
+        options: the known words.
+
+    Returns:
+        A phrase to put after "try".
+
+    Example:
+        >>> nearest("exact-label", ["exact-labels", "label-free"])
+        "'exact-labels'"
+    """
+    known = sorted(options)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return repr(close[0]) if close else "one of " + ", ".join(known)

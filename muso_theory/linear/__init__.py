@@ -1,0 +1,1 @@
+"""Feature maps, the unlearning problem, its closed-form solutions and label rules."""

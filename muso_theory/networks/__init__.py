@@ -1,0 +1,1 @@
+"""Numpy-only networks, their derivatives and their tangent kernels."""

@@ -1,0 +1,138 @@
+"""A number together with what stands behind it: the currency between arithmetic and evidence."""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+__all__ = ["Grade", "Quantity"]
+
+
+class Grade(enum.Enum):
+    """How far a number may be trusted; the value is the explanation."""
+
+    EXACT = "an exact rational number"
+    RIGOROUS = "a proved enclosure"
+    FLOAT = "ordinary floating point, no proof"
+
+
+def _outward(value: Fraction | float, up: bool) -> float:
+    """Round to a float that is not below (up) or not above (down) the exact value.
+
+    Returns:
+        The nearest float on the safe side, infinite when the value is beyond the float range.
+    """
+    if isinstance(value, float):
+        return value
+    try:
+        result = float(value)
+    except OverflowError:
+        result = math.inf if value > 0 else -math.inf
+    if math.isinf(result):
+        if up:
+            return result if result > 0 else -math.nextafter(math.inf, 0.0)
+        return result if result < 0 else math.nextafter(math.inf, 0.0)
+    if up and Fraction(result) < value:
+        return math.nextafter(result, math.inf)
+    if not up and Fraction(result) > value:
+        return math.nextafter(result, -math.inf)
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A real number known to lie in [lower, upper], and the grade of that knowledge.
+
+    Args:
+        lower: lower end; equals ``upper`` for an exact or a plain float value.
+        upper: upper end.
+        grade: what stands behind the two ends.
+
+    Example:
+        >>> Quantity.exact(Fraction(1, 3)).bound >= 1 / 3
+        True
+        >>> Quantity.enclosure(1e-13, 2e-13)
+        Quantity(lower=1e-13, upper=2e-13, grade=<Grade.RIGOROUS: 'a proved enclosure'>)
+    """
+
+    lower: Fraction | float
+    upper: Fraction | float
+    grade: Grade
+
+    @classmethod
+    def exact(cls, value: Fraction | int) -> Quantity:
+        """Wrap an exact rational value.
+
+        Returns:
+            A quantity whose two ends are that value.
+        """
+        return cls(Fraction(value), Fraction(value), Grade.EXACT)
+
+    @classmethod
+    def enclosure(cls, lower: Fraction | float, upper: Fraction | float) -> Quantity:
+        """Wrap proved bounds.
+
+        Returns:
+            A quantity that lies between them; NaN ends become the infinite interval.
+        """
+        low = -math.inf if lower != lower else lower
+        high = math.inf if upper != upper else upper
+        return cls(low, high, Grade.RIGOROUS)
+
+    @classmethod
+    def measured(cls, value: float) -> Quantity:
+        """Wrap an ordinary float.
+
+        Returns:
+            A quantity that claims nothing beyond having been computed.
+        """
+        return cls(float(value), float(value), Grade.FLOAT)
+
+    @property
+    def bound(self) -> float:
+        """The upper end as a float, never smaller than the proved bound."""
+        return _outward(self.upper, up=True)
+
+    @property
+    def floor(self) -> float:
+        """The lower end as a float, never larger than the proved bound."""
+        return _outward(self.lower, up=False)
+
+    def sqrt(self) -> Quantity:
+        """Square root of a nonnegative quantity.
+
+        Returns:
+            The root, rounded outward; exact squares of rationals and exact zero stay exact.
+        """
+        if self.grade is Grade.EXACT:
+            value = Fraction(self.upper)
+            top, bottom = math.isqrt(value.numerator), math.isqrt(value.denominator)
+            if top * top == value.numerator and bottom * bottom == value.denominator:
+                return Quantity.exact(Fraction(top, bottom))
+        if self.grade is Grade.FLOAT:
+            return Quantity.measured(math.sqrt(max(float(self.upper), 0.0)))
+        return Quantity.enclosure(_root(self.lower, up=False), _root(self.upper, up=True))
+
+
+def _root(value: Fraction | float, up: bool) -> Fraction | float:
+    """Square root rounded outward, of a fraction without losing its range to float overflow.
+
+    Returns:
+        A bound of the root: float for float input, a 60-digit fraction for a fraction.
+    """
+    if isinstance(value, float):
+        if value <= 0.0:
+            return 0.0
+        root = math.sqrt(value)
+        if math.isinf(root):
+            return root
+        return math.nextafter(root, math.inf if up else 0.0)
+    if value <= 0:
+        return Fraction(0)
+    shift = max(0, 400 - value.numerator.bit_length() + value.denominator.bit_length())
+    shift += shift % 2
+    scaled = (value.numerator << shift) // value.denominator
+    root_int = math.isqrt(scaled)
+    return Fraction(root_int + (1 if up else 0), 1 << (shift // 2))
