@@ -95,6 +95,16 @@ class Case:
         return self.model.distance(self.model.pretrained, self.model.retrained)
 
     @cached_property
+    def square_scale(self) -> Quantity:
+        """‖w_p − w_r‖², the scale of squared parameter gaps."""
+        return self.model.square_distance(self.model.pretrained, self.model.retrained)
+
+    @cached_property
+    def travelled(self) -> Quantity:
+        """‖w_p − w₀‖."""
+        return self.model.distance(self.model.pretrained, self.model.start)
+
+    @cached_property
     def label_change(self) -> Quantity:
         """‖y_F − Φ_F w_r‖, the scale of every label error."""
         return self.model.label_distance(self.model.targets(self.model.forget), self.model.optimal_labels)

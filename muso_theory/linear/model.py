@@ -24,6 +24,9 @@ from .problem import Array, UnlearningProblem, row_blocks
 __all__ = ["ClosedForms", "Parameters", "Rows"]
 
 Rows = range | tuple[int, ...]
+"""Positions: a range, or an explicit tuple."""
+
+_DENSE_SPECTRUM = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +74,8 @@ class ClosedForms:
 
     @cached_property
     def _features(self) -> Matrix:
-        """Φ in this arithmetic, original row order; FLOAT64 uses the caller's array as it is."""
-        return self.problem.features if self._is_float else self.arithmetic.matrix(self.problem.features)
+        """Φ in this arithmetic, original row order; FLOAT64 uses the caller's float array as it is."""
+        return self.arithmetic.matrix(self.problem.features)
 
     @property
     def _is_float(self) -> bool:
@@ -81,7 +84,7 @@ class ClosedForms:
     def _rows_of_features(self, rows: Rows) -> Matrix:
         indices = [int(i) for i in self.order[list(rows)]]
         if self._is_float:
-            return np.asarray(self.problem.features[indices], dtype=np.float64)
+            return np.asarray(self._features[indices], dtype=np.float64)
         return self.arithmetic.take(self._features, indices)
 
     @cached_property
@@ -107,7 +110,7 @@ class ClosedForms:
         """Φ_rows v for explicit v (D, C), streamed in row blocks when the features are floats."""
         if not self._is_float:
             return self.arithmetic.matmul(self._rows_of_features(rows), v)
-        features = self.problem.features
+        features = self._features
         out = np.empty((self.problem.n_samples, v.shape[1]))
         for block in row_blocks(features):
             out[block] = np.asarray(features[block], dtype=np.float64) @ v
@@ -119,7 +122,7 @@ class ClosedForms:
             inverse = [int(i) for i in np.argsort(self.order)]
             a = self.arithmetic.take(coefficients, inverse)
             return self.arithmetic.matmul(self.arithmetic.transpose(self._features), a)
-        features = self.problem.features
+        features = self._features
         a = np.empty_like(coefficients)
         a[self.order] = coefficients
         out = np.zeros((self.problem.n_features, a.shape[1]))
@@ -185,6 +188,49 @@ class ClosedForms:
         """Rank of Φ_rows: exact in RATIONAL, numerical in FLOAT64."""
         return self.factor(rows).rank
 
+    # -- what is known about the data ------------------------------------------------------------------
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether a zero of this arithmetic is a proof."""
+        return self.arithmetic.square_norm(self.arithmetic.zeros(1, 1)).grade is Grade.EXACT
+
+    def full_row_rank(self, rows: Rows, suffix: str = "") -> tuple[str, Quantity, bool]:
+        """What decides whether Φ_rows has independent rows.
+
+        Args:
+            rows: positions.
+            suffix: subscript for the words.
+
+        Returns:
+            The quantity in words, the quantity, and whether it must be positive (else it must be ≤ 0).
+        """
+        missing = len(rows) - self.rank(rows)
+        quantity = Quantity.measured(missing) if self._is_float else Quantity.exact(missing)
+        return f"n{suffix} − rank Φ{suffix}", quantity, False
+
+    @cached_property
+    def spectrum(self) -> tuple[Quantity, Quantity]:
+        """Smallest nonzero and largest eigenvalue of K, measured in float64 whatever the arithmetic."""
+        if not self._is_float:
+            return self.problem.float_model.spectrum
+        block = self._block(self.everything)
+        factor = self.factor(self.everything)
+        if factor.size <= _DENSE_SPECTRUM:
+            values = np.linalg.eigvalsh(block)
+        else:
+            values = _extreme_eigenvalues(block, factor)
+        positive = values[-factor.rank :] if len(values) > 2 else values
+        return Quantity.measured(positive[0]), Quantity.measured(positive[-1])
+
+    @property
+    def condition_number(self) -> Quantity:
+        """κ⁺(K) = λ_max/λ_min⁺."""
+        smallest, largest = self.spectrum
+        if smallest.lower <= 0:
+            return Quantity.measured(np.inf)
+        return Quantity.measured(float(largest.upper) / float(smallest.lower))
+
     # -- the verbs -------------------------------------------------------------------------------------
 
     def fit(self, rows: Rows, targets: Matrix, start: Parameters | None = None, ridge: Any = 0) -> Parameters:
@@ -211,15 +257,25 @@ class ClosedForms:
                 return Parameters(a, here.offset)
             v = arithmetic.matmul(arithmetic.transpose(self._rows_of_features(rows)), step)
         else:
-            transposed = arithmetic.transpose(self._rows_of_features(rows))
-            v = self.factor(rows, ridge).solve(arithmetic.matmul(transposed, residual))
+            v = self._primal_solve(rows, residual, ridge)
         return Parameters(None, v if here.offset is None else arithmetic.add(here.offset, v))
+
+    def _primal_solve(self, rows: Rows, residual: Matrix, ridge: Any = 0) -> Matrix:
+        """(Φ_rowsᵀΦ_rows + λI)⁺Φ_rowsᵀ residual: the minimum-norm step when there are more rows than features."""
+        transposed = self.arithmetic.transpose(self._rows_of_features(rows))
+        right = self.arithmetic.matmul(transposed, residual)
+        factor = self.factor(rows, ridge)
+        if factor.rank == factor.size or self._is_float:
+            return factor.solve(right)
+        # An exact factor of a singular M solves, but not with minimum norm; M(M²)⁺ is M⁺.
+        m = self._block(rows)
+        return self.arithmetic.matmul(m, self.arithmetic.factor(self.arithmetic.matmul(m, m)).solve(right))
 
     def predict(self, rows: Rows, w: Parameters) -> Matrix:
         """Φ_rows w, shape (len(rows), C)."""
         out = self.arithmetic.take(self._initial_output, list(rows))
         if w.coefficients is not None:
-            k = self.gram if len(rows) == len(self.everything) else self.arithmetic.take(self.gram, list(rows))
+            k = self.gram if rows == self.everything else self.arithmetic.take(self.gram, list(rows))
             out = self.arithmetic.add(out, self.arithmetic.matmul(k, w.coefficients))
         if w.offset is not None:
             out = self.arithmetic.add(out, self.image(rows, w.offset))
@@ -255,7 +311,7 @@ class ClosedForms:
         """K_rows,rows of some positions, without factorising it."""
         if not self.is_dual:
             return self.arithmetic.gram(self._rows_of_features(rows))
-        if len(rows) == len(self.everything):
+        if rows == self.everything:
             return self.gram
         return self.arithmetic.take(self.gram, list(rows), list(rows))
 
@@ -280,7 +336,12 @@ class ClosedForms:
             out += self.arithmetic.to_numpy(w.offset)
         return out
 
-    # -- formulas that need more than the verbs --------------------------------------------------------
+    # -- solutions and formulas that need more than the verbs --------------------------------------------------------
+
+    @property
+    def start(self) -> Parameters:
+        """w₀."""
+        return Parameters()
 
     @cached_property
     def pretrained(self) -> Parameters:
@@ -310,10 +371,18 @@ class ClosedForms:
             if self._is_float:
                 return self.arithmetic.square_norm(self._combine(coefficients))
             return self.arithmetic.energy(coefficients, self.gram)
-        transposed = self.arithmetic.transpose(self._rows_of_features(self.everything))
-        return self.arithmetic.square_norm(
-            self.factor(self.everything).solve(self.arithmetic.matmul(transposed, padded))
-        )
+        return self.arithmetic.square_norm(self._primal_solve(self.everything, padded))
+
+    def gap(self, forget_labels: Matrix) -> Quantity:
+        """‖w_u − w_r‖ of any labels, by claim gap-formula."""
+        return self.gap_of(self.arithmetic.sub(forget_labels, self.optimal_labels)).sqrt()
+
+    def cross_gram(self) -> Matrix:
+        """K_FR, shape (n_F, n_R)."""
+        if self.is_dual:
+            return self.arithmetic.take(self.gram, list(self.forget), list(self.retain))
+        retain = self.arithmetic.transpose(self._rows_of_features(self.retain))
+        return self.arithmetic.matmul(self._rows_of_features(self.forget), retain)
 
     def leave_block_out(self) -> Matrix:
         """ỹ_F = y_F − [(K⁻¹)_FF]⁻¹[K⁻¹(y − Φw₀)]_F, from the factorisation of K alone.
@@ -351,7 +420,7 @@ class ClosedForms:
 
     def _scatter(self, rows: Rows, values: Matrix) -> Matrix:
         """Values of some positions, zero elsewhere."""
-        if len(rows) == len(self.everything):
+        if rows == self.everything:
             return values
         n_values, n_columns = self.arithmetic.shape(values)
         where = [n_values] * len(self.everything)
@@ -360,13 +429,21 @@ class ClosedForms:
         return self.arithmetic.take(self.arithmetic.vstack(values, self.arithmetic.zeros(1, n_columns)), where)
 
 
+def _extreme_eigenvalues(block: Array, factor: Factor) -> Array:
+    """Smallest nonzero and largest eigenvalue by Lanczos, for matrices too large for a dense spectrum."""
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    start = np.random.default_rng(0).standard_normal(factor.size)
+    inverse = LinearOperator(
+        block.shape, matvec=lambda v: factor.solve(v.reshape(-1, 1)).ravel(), dtype=np.float64
+    )
+    largest = eigsh(block, k=1, v0=start, return_eigenvectors=False)
+    smallest = eigsh(inverse, k=1, v0=start, return_eigenvectors=False)
+    return np.array([1 / smallest[0], largest[0]])
+
+
 def _difference(arithmetic: Arithmetic, a: Matrix | None, b: Matrix | None) -> Matrix | None:
     """a − b where None is zero."""
     if b is None:
         return a
     return arithmetic.scale(-1, b) if a is None else arithmetic.sub(a, b)
-
-
-def is_exact(model: ClosedForms) -> bool:
-    """Whether a zero of this model is a proof."""
-    return model.arithmetic.square_norm(model.arithmetic.zeros(1, 1)).grade is Grade.EXACT
