@@ -362,7 +362,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         for kind, values in part["sharp"].items():
             by_kind[kind].extend(values)
     ratios = np.array([ratio for values in by_kind.values() for ratio in values])
-    # In these kinds the start or the targets dwarf what is measured, so no float64 bound can be sharp for some.
+    # In these kinds the start or the targets dwarf what is measured; no float64 bound is sharp throughout.
     tame = np.array([r for kind, values in by_kind.items() if kind not in _WILD for r in values])
     return {
         "cases": total,

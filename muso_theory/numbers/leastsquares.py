@@ -280,7 +280,7 @@ class DualSystem(RowSystem):
                 high, lost = two_sum(start, z.high)
                 low = lost + z.low
                 error = (z.error + _U * np.abs(low)) * _SAFE
-            # v = start + Φᵀa exactly, |v − (high + low)| ≤ error.
+            # v = high + low is a point at most ‖error‖ away from start + row space.
             first, rest, slack = _residual_pair(
                 targets, accurate_product(self.features, self.rows, high, low)
             )
@@ -290,14 +290,13 @@ class DualSystem(RowSystem):
             corrected = low + update
             remainder, remainder_error = self._residual(residual, step)
         off = norm_bounds(error)[1]
-        # w* − (v + Φᵀs) = Φ⁺(t − Φv − Ks); t − Φv is the computed residual up to slack, one rounding and
-        # Φ·off.
+        # w* − (v + Φᵀs) is Φ⁺(t − Φv − Ks) in the row space, and at most off across it; t − Φv is
+        # the computed residual up to slack and one rounding.
         unexplained = (
             norm_bounds(remainder)[1]
             + remainder_error
             + norm_bounds(slack)[1]
             + UNIT * norm_bounds(residual)[1]
-            + root_up(self.largest) * off
         )
         # fl(Φᵀs) is wrong by γ_k |Φ|ᵀ|s|, and ‖|Φ|ᵀ|s|‖ ≤ ‖Φ‖_F ‖s‖.
         rounding = (
