@@ -6,6 +6,7 @@ from .float64 import FLOAT64, CholeskyFactor
 from .multiprecision import MP
 from .quantity import Grade, Quantity
 from .rational import RATIONAL
+from .verified import CertifiedProblem, UndecidedError
 
 __all__ = [
     "BALL",
