@@ -39,9 +39,14 @@ def _plain(n: int, d: int, seed: int, forget: int = 3, outputs: int | None = Non
     )
 
 
+def _exactly_low_rank(rng: np.random.Generator, n: int, d: int, rank: int) -> np.ndarray:
+    """Products of small integers: the rank is exact, not only numerical."""
+    return (rng.integers(-2, 3, (n, rank)) @ rng.integers(-2, 3, (rank, d))).astype(float)
+
+
 def _deficient() -> UnlearningProblem:
     rng = np.random.default_rng(4)
-    features = from_svd(rng, 9, 12, np.array([3.0, 2.0, 1.0, 0.5]))
+    features = _exactly_low_rank(rng, 9, 12, 4)
     return UnlearningProblem(features, rng.standard_normal(9), [1, 5], rng.standard_normal(12))
 
 
@@ -62,7 +67,7 @@ def _duplicated_forget() -> UnlearningProblem:
 
 def _tall_deficient() -> UnlearningProblem:
     rng = np.random.default_rng(7)
-    features = from_svd(rng, 15, 6, np.array([2.0, 1.0, 0.5]))
+    features = _exactly_low_rank(rng, 15, 6, 3)
     return UnlearningProblem(features, rng.standard_normal(15), [0, 3, 4], rng.standard_normal(6))
 
 

@@ -89,6 +89,23 @@ class Case:
             quantity = Quantity.enclosure(quantity.lower, quantity.upper)
         return Finding(what, quantity, limit, unit_of=f"{self.tolerance:g} of {of}")
 
+    def held_to(self, given: Array) -> Callable[[str, Quantity, Quantity, str], Finding]:
+        """How what the user handed in is judged: exact input by equality, floats by the tolerance.
+
+        Args:
+            given: the user's labels or parameters.
+
+        Returns:
+            ``zero`` or ``audit``.
+        """
+        exact = self.is_exact and self.problem.is_exact and not given.dtype.kind == "f"
+        return self.zero if exact else self.audit
+
+    @property
+    def noise_floor(self) -> Fraction | float:
+        """What a squared gap must exceed to count as positive: zero in exact arithmetic."""
+        return 0 if self.is_exact else float(self.tolerance**2 * self.square_scale.upper)
+
     @cached_property
     def doing_nothing(self) -> Quantity:
         """‖w_p − w_r‖, the gap of doing nothing and the scale of every parameter gap."""

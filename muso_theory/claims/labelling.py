@@ -18,13 +18,15 @@ def _exact_labels(case: Case) -> Found:
     doing_nothing = f"doing nothing {show(case.doing_nothing)}"
     if case.w_unlearned is not None:
         gap = model.distance(model.at(case.w_unlearned), model.retrained)
-        return [case.audit("‖w_u − w_r‖ of the given w_unlearned", gap, case.doing_nothing, "doing nothing")], [doing_nothing]
+        held = case.held_to(case.w_unlearned)
+        return [held("‖w_u − w_r‖ of the given w_unlearned", gap, case.doing_nothing, "doing nothing")], [doing_nothing]
     if case.labels is not None:
         labels = model.given(case.labels)
         gap = model.gap(labels)
         error = model.label_distance(labels, model.optimal_labels)
         facts = [doing_nothing, f"label error ‖ỹ_F − Φ_F w_r‖ {show(error)}"]
-        return [case.audit("‖w_u − w_r‖ of the given labels", gap, case.doing_nothing, "doing nothing")], facts
+        held = case.held_to(case.labels)
+        return [held("‖w_u − w_r‖ of the given labels", gap, case.doing_nothing, "doing nothing")], facts
     gap = model.distance(model.unlearned(model.optimal_labels), model.retrained)
     return [case.zero("‖w_u − w_r‖", gap, case.doing_nothing, "doing nothing")], [doing_nothing]
 
@@ -48,7 +50,7 @@ def _solution_set(case: Case) -> Found:
     outside = model.square_distance(model.unlearned(off), model.retrained)
     return [
         case.zero("gap of Φ_F w_r + a vector of ker Φ_Fᵀ", inside, case.doing_nothing, "doing nothing"),
-        Finding("squared gap of a label outside the set", outside, positive=True),
+        Finding("squared gap of a label outside the set", outside, case.noise_floor, positive=True),
     ], facts
 
 
