@@ -107,7 +107,11 @@ def check(
             "asserted": sorted(asserted),
             "audited": [
                 name
-                for name, value in (("labels", labels), ("w_unlearned", w_unlearned), ("w_pretrained", w_pretrained))
+                for name, value in (
+                    ("labels", labels),
+                    ("w_unlearned", w_unlearned),
+                    ("w_pretrained", w_pretrained),
+                )
                 if value is not None
             ],
         },

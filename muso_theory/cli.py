@@ -8,14 +8,11 @@ from __future__ import annotations
 import enum
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import Annotated
 
 import typer
 
 from .errors import MusoError
-
-if TYPE_CHECKING:
-    from .inputs import Prepared
 
 __all__ = ["app", "main"]
 
@@ -60,19 +57,21 @@ Data = Annotated[
     str, typer.Argument(help="digits, breast_cancer, mnist, a .npz or .csv file, or - for standard input.")
 ]
 Classes = Annotated[
-    Optional[str], typer.Option(help="Classes to keep, e.g. 3,7; merged tasks as 1,3,5|0,2,4 or odd-even.")
+    str | None, typer.Option(help="Classes to keep, e.g. 3,7; merged tasks as 1,3,5|0,2,4 or odd-even.")
 ]
 FeaturesOption = Annotated[Features, typer.Option("--features", help="Feature map.")]
 NFeatures = Annotated[int, typer.Option(help="Number of random features D.")]
 Bandwidth = Annotated[str, typer.Option(help="'median' or a positive number.")]
 Forget = Annotated[
-    Optional[str],
+    str | None,
     typer.Option(
         help="class:7, subclass:3, random:0.1, random:25, column, rows:0,4-9 or retain:300. "
         "[default: the source's own, else random:0.1]"
     ),
 ]
-WInit = Annotated[Start, typer.Option("--w-init", help="Initial parameters w₀, unless the source brings them.")]
+WInit = Annotated[
+    Start, typer.Option("--w-init", help="Initial parameters w₀, unless the source brings them.")
+]
 Seed = Annotated[int, typer.Option(help="Seed of features, w₀, forget set and checks.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
@@ -87,17 +86,23 @@ def check(
     forget: Forget = None,
     w_init: WInit = Start.normal,
     arithmetic: Annotated[Arithmetics, typer.Option(help="How numbers are computed.")] = Arithmetics.auto,
-    claim: Annotated[Optional[list[str]], typer.Option(help="Check only this claim; repeatable.")] = None,
+    claim: Annotated[list[str] | None, typer.Option(help="Check only this claim; repeatable.")] = None,
     assert_: Annotated[
-        Optional[list[str]],
-        typer.Option("--assert", help="Insist that this claim holds: a failed hypothesis is no excuse; repeatable."),
+        list[str] | None,
+        typer.Option(
+            "--assert", help="Insist that this claim holds: a failed hypothesis is no excuse; repeatable."
+        ),
     ] = None,
-    tolerance: Annotated[float, typer.Option(help="Audits of floats ask for gap ≤ tolerance × doing nothing.")] = 1e-6,
+    tolerance: Annotated[
+        float, typer.Option(help="Audits of floats ask for gap ≤ tolerance × doing nothing.")
+    ] = 1e-6,
     ridge: Annotated[float, typer.Option(help="λ of ridge-anchored and ε of ridge-inverse.")] = 1e-3,
     subset: Annotated[float, typer.Option(help="Fraction of R kept by downsampling.")] = 0.2,
     seed: Seed = 0,
-    json: Annotated[Optional[str], typer.Option(help="Write the evidence as JSON to a file, or - for stdout.")] = None,
-    html: Annotated[Optional[Path], typer.Option(help="Write the report as a web page.")] = None,
+    json: Annotated[
+        str | None, typer.Option(help="Write the evidence as JSON to a file, or - for stdout.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the report as a web page.")] = None,
     debug: Debug = False,
 ) -> None:
     """Check which conditions of exact unlearning hold on DATA, and which claims follow."""
@@ -107,9 +112,7 @@ def check(
     from .inputs import prepare
 
     with terminal.progress() as tell:
-        prepared = prepare(
-            data, classes, features, n_features, bandwidth, forget, w_init, seed, tell=tell
-        )
+        prepared = prepare(data, classes, features, n_features, bandwidth, forget, w_init, seed, tell=tell)
         report = run(
             prepared.problem,
             claim or None,
@@ -140,9 +143,9 @@ def check(
 def labels(
     data: Data,
     output: Annotated[Path, typer.Option("--output", "-o", help="The .npz file to write.")],
-    method: Annotated[str, typer.Option(help="closed-form, label-free, leave-block-out, ridge or subsample.")] = (
-        "closed-form"
-    ),
+    method: Annotated[
+        str, typer.Option(help="closed-form, label-free, leave-block-out, ridge or subsample.")
+    ] = ("closed-form"),
     classes: Classes = None,
     features: FeaturesOption = Features.gaussian,
     n_features: NFeatures = 5000,
@@ -174,7 +177,7 @@ def labels(
 
 @app.command()
 def claims(
-    claim: Annotated[Optional[str], typer.Argument(help="One claim, in full.")] = None, debug: Debug = False
+    claim: Annotated[str | None, typer.Argument(help="One claim, in full.")] = None, debug: Debug = False
 ) -> None:
     """List the claims and conditions, or show one in full."""
     from . import terminal
@@ -193,8 +196,8 @@ def explain(
     terminal.explain(word)
 
 
-def main(arguments: list[str] | None = None) -> Any:
-    """Run the command line and exit.
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with 0, 1, 2, 3 or, when interrupted, 130.
 
     Args:
         arguments: words after ``muso``; None reads the process's own.
@@ -219,7 +222,9 @@ def main(arguments: list[str] | None = None) -> Any:
     except Exception as error:
         if "--debug" in words:
             raise
-        typer.echo(f"muso: internal error: {type(error).__name__}: {error}; try --debug for the traceback", err=True)
+        typer.echo(
+            f"muso: internal error: {type(error).__name__}: {error}; try --debug for the traceback", err=True
+        )
         sys.exit(2)
 
 

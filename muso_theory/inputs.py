@@ -75,7 +75,9 @@ def feature_map(name: str, n_features: int, bandwidth: str, seed: int) -> Any:
         try:
             width = float(bandwidth)
         except ValueError:
-            raise expected("'median' or a number", "bandwidth", bandwidth, "text", "--bandwidth median") from None
+            raise expected(
+                "'median' or a number", "bandwidth", bandwidth, "text", "--bandwidth median"
+            ) from None
     maps = {
         "gaussian": features.GaussianFeatures,
         "laplacian": features.LaplacianFeatures,
@@ -120,7 +122,9 @@ def prepare(
     spec = forget or ("column" if dataset.forget is not None else "random:0.1")
     indices, words = parse_forget(spec, dataset, seed)
     if dataset.labels is not None and (dataset.forget is None or indices.tolist() != dataset.forget.tolist()):
-        raise expected("the source's own forget set with its labels", "forget", spec, "option", "--forget column")
+        raise expected(
+            "the source's own forget set with its labels", "forget", spec, "option", "--forget column"
+        )
     transformer = None if dataset.is_features else feature_map(str(features), n_features, bandwidth, seed)
     notes = [f"forget {words}"]
     if transformer is None:

@@ -91,18 +91,14 @@ def _table(name: str, rows: list[Evidence]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="underline")
     table.add_column(name, no_wrap=True)
     table.add_column("Verdict", no_wrap=True)
-    table.add_column("Evidence", ratio=1, overflow="fold")
-    table.add_column("What it means", ratio=1)
+    table.add_column("Evidence, and what it means", ratio=1)
     for e in rows:
-        evidence = short(e)
+        told = Text(short(e))
         if e.facts and not e.failed:
-            evidence += "; " + "; ".join(e.facts)
-        table.add_row(
-            Text(e.claim),
-            Text(e.verdict.name, style=_STYLES[e.verdict]),
-            Text(f"{evidence} [{e.arithmetic}]"),
-            Text(e.meaning),
-        )
+            told.append("; " + "; ".join(e.facts))
+        told.append(f" [{e.arithmetic}]", style="dim")
+        told.append(f"\n{e.meaning}", style="italic")
+        table.add_row(Text(e.claim), Text(e.verdict.name, style=_STYLES[e.verdict]), told)
     return table
 
 
@@ -166,7 +162,7 @@ def explain(word: str) -> None:
             console.print(Text(f"  In code: {entry.code}"))
     else:
         known = [*CATALOGUE, *GLOSSARY, *(verdict.name for verdict in Verdict)]
-        raise expected("a word of the reports", "word", word, "unknown", nearest(word, known))
+        raise expected("a word of the reports", "word", word, "unknown", nearest(word, known, "muso claims"))
 
 
 def page(report: Report) -> str:

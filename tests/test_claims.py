@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory.claims import CATALOGUE, Case, find, parameters
+from muso_theory.claims import CATALOGUE, Case, find
 from muso_theory.evidence import Evidence, Finding, Scope, Verdict
 from muso_theory.linear.model import ClosedForms, Parameters
 from muso_theory.numbers import BALL, FLOAT64, RATIONAL, Quantity
@@ -101,7 +101,9 @@ def _pretrained_elsewhere(m: ClosedForms) -> None:
 def _start_ignored(m: ClosedForms) -> None:
     fit = m.fit
     m.fit = lambda rows, targets, start=None, ridge=0: (  # type: ignore[method-assign]
-        Parameters(fit(rows, targets, None, ridge).coefficients, m.arithmetic.matrix(np.eye(m.problem.n_features, 1)))
+        Parameters(
+            fit(rows, targets, None, ridge).coefficients, m.arithmetic.matrix(np.eye(m.problem.n_features, 1))
+        )
         if start is not None and start.offset is not None
         else fit(rows, targets, start, ridge)
     )
@@ -157,13 +159,17 @@ def _subset_retrained_on_everyone(m: ClosedForms) -> None:
 
     targets = m.targets
     m.fit = worse  # type: ignore[method-assign]
-    m.targets = lambda rows: m.arithmetic.scale(2, targets(rows)) if isinstance(rows, tuple) else targets(rows)  # type: ignore[method-assign]
+    m.targets = lambda rows: (
+        m.arithmetic.scale(2, targets(rows)) if isinstance(rows, tuple) else targets(rows)
+    )  # type: ignore[method-assign]
 
 
 def _stale_labels(m: ClosedForms) -> None:
     predict = m.predict
     m.predict = lambda rows, w: (  # type: ignore[method-assign]
-        m.targets(rows) if isinstance(rows, tuple) and set(rows) <= set(m.forget) and w is not m.pretrained else predict(rows, w)
+        m.targets(rows)
+        if isinstance(rows, tuple) and set(rows) <= set(m.forget) and w is not m.pretrained
+        else predict(rows, w)
     )
 
 
@@ -206,7 +212,11 @@ def test_forget_only_sees_a_projection_that_is_none(monkeypatch: pytest.MonkeyPa
     model = Sabotaged(ZOO["over-parameterised"](), RATIONAL)
     fit = model.fit
     monkeypatch.setattr(
-        model, "fit", lambda rows, targets, start=None, ridge=0: fit(rows, targets, start, ridge or Fraction(rows == model.forget))
+        model,
+        "fit",
+        lambda rows, targets, start=None, ridge=0: fit(
+            rows, targets, start, ridge or Fraction(rows == model.forget)
+        ),
     )
     assert _verdict("forget-only", model) is Verdict.REFUTED
 
@@ -250,7 +260,10 @@ def test_audit_of_parameters(arithmetic: str) -> None:
 def test_audit_of_a_start_off_the_span() -> None:
     problem = ZOO["over-parameterised"]()
     w = mt.solve(problem).w_pretrained
-    assert mt.check(problem, ["start-in-span"], "rational", w_pretrained=w)["start-in-span"].verdict is Verdict.CERTIFIED
+    assert (
+        mt.check(problem, ["start-in-span"], "rational", w_pretrained=w)["start-in-span"].verdict
+        is Verdict.CERTIFIED
+    )
     off = w + np.eye(1, problem.n_features)[0]
     report = mt.check(problem, ["start-span"], "rational", w_pretrained=off)
     assert report["start-in-span"].verdict is Verdict.VACUOUS
@@ -269,7 +282,10 @@ def test_tolerance_is_what_an_audit_asks() -> None:
 def test_exact_labels_are_held_to_equality() -> None:
     rows, y = np.array([[1, 0, 1], [1, 1, 0]]), np.array([1, 2])
     problem = mt.UnlearningProblem(rows, y, [1])
-    for label, verdict in ((Fraction(1, 2), Verdict.PROVED), (Fraction(10**9 + 2, 2 * 10**9), Verdict.REFUTED)):
+    for label, verdict in (
+        (Fraction(1, 2), Verdict.PROVED),
+        (Fraction(10**9 + 2, 2 * 10**9), Verdict.REFUTED),
+    ):
         labels = np.array([label], dtype=object)
         assert mt.check(problem, ["exact-labels"], labels=labels)["exact-labels"].verdict is verdict
 

@@ -101,7 +101,9 @@ def test_solution_set(problem: mt.UnlearningProblem) -> None:
         np.testing.assert_allclose(phi_f.T @ column, 0, atol=1e-9)
         moved = found.particular + (column if found.particular.ndim == 1 else column[:, None])
         assert naive.gap(moved) < 1e-6 * (1 + np.linalg.norm(naive.w_p - naive.w_r))
-    outside = found.particular + (phi_f @ phi_f[0] if found.particular.ndim == 1 else (phi_f @ phi_f[0])[:, None])
+    outside = found.particular + (
+        phi_f @ phi_f[0] if found.particular.ndim == 1 else (phi_f @ phi_f[0])[:, None]
+    )
     assert naive.gap(outside) > 1e-4
 
 
@@ -119,7 +121,8 @@ def test_every_arithmetic_gives_the_same_parameters(name: str, arithmetic: objec
 
 
 @pytest.mark.parametrize(
-    "name", ["rank-deficient", "tall-deficient", "duplicated-across", "duplicated-forget", "under-parameterised"]
+    "name",
+    ["rank-deficient", "tall-deficient", "duplicated-across", "duplicated-forget", "under-parameterised"],
 )
 def test_rational_is_exact_at_any_rank(name: str) -> None:
     problem = ZOO[name]()
@@ -173,9 +176,7 @@ def test_relative_gap_stays_within_conditioning(kappa: float) -> None:
     problem = with_condition(20, 40, kappa, forget=4)
     model = ClosedForms(problem, RATIONAL)
     labels = model.given(mt.optimal_labels(problem).reshape(-1, 1))
-    relative = float(model.gap(labels).upper) / float(
-        model.distance(model.pretrained, model.retrained).lower
-    )
+    relative = float(model.gap(labels).upper) / float(model.distance(model.pretrained, model.retrained).lower)
     assert 0 < relative <= 100 * kappa * 2.0**-53
 
 

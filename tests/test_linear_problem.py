@@ -119,11 +119,16 @@ def test_from_data_applies_and_fits_transformers() -> None:
 
 def test_from_data_start() -> None:
     X = np.eye(4)
-    start = [mt.UnlearningProblem.from_data(X, Y, forget=[0], w_init="normal", seed=s).w_init for s in (0, 0, 1)]
+    start = [
+        mt.UnlearningProblem.from_data(X, Y, forget=[0], w_init="normal", seed=s).w_init for s in (0, 0, 1)
+    ]
     np.testing.assert_array_equal(start[0], start[1])
     assert not np.array_equal(start[0], start[2])
     assert mt.UnlearningProblem.from_data(X, Y, forget=[0], w_init="zero").w_init is None
-    assert mt.UnlearningProblem.from_data(X, np.ones((4, 2)), forget=[0], w_init="normal").w_init.shape == (4, 2)  # type: ignore[union-attr]
+    assert mt.UnlearningProblem.from_data(X, np.ones((4, 2)), forget=[0], w_init="normal").w_init.shape == (
+        4,
+        2,
+    )  # type: ignore[union-attr]
     with pytest.raises(mt.BadInputError, match="'zero', 'normal' or an array"):
         mt.UnlearningProblem.from_data(X, Y, forget=[0], w_init="uniform")
 

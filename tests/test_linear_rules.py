@@ -17,7 +17,9 @@ def classes(n: int = 30, d: int = 60, seed: int = 0, outputs: int = 0) -> mt.Unl
     features = rng.standard_normal((n, d)) / np.sqrt(d)
     if outputs:
         targets = np.eye(outputs)[np.arange(n) % outputs]
-        return mt.UnlearningProblem(features, targets, rng.permutation(n)[:6], rng.standard_normal((d, outputs)))
+        return mt.UnlearningProblem(
+            features, targets, rng.permutation(n)[:6], rng.standard_normal((d, outputs))
+        )
     targets = np.where(rng.random(n) < 0.5, -1.0, 1.0)
     return mt.UnlearningProblem(features, targets, rng.permutation(n)[:6], rng.standard_normal(d))
 
@@ -45,7 +47,10 @@ def test_formulas_of_the_two_random_rules() -> None:
     inverse = np.linalg.inv(schur)
     np.testing.assert_allclose(forget_inverse(problem), inverse, rtol=1e-9)
     mean_term = naive.labels @ inverse @ naive.labels
-    random, teacher = mt.RandomLabels().expected_square_gap(problem), mt.BadTeacher().expected_square_gap(problem)
+    random, teacher = (
+        mt.RandomLabels().expected_square_gap(problem),
+        mt.BadTeacher().expected_square_gap(problem),
+    )
     assert random == pytest.approx(np.trace(inverse) + mean_term)
     assert teacher == pytest.approx(np.trace(inverse @ k[np.ix_(f, f)]) + mean_term)
 
@@ -66,7 +71,9 @@ def test_deterministic_rules() -> None:
     np.testing.assert_array_equal(mt.ZeroLabels()(problem), np.zeros(6))
     np.testing.assert_allclose(mt.MeanLabel()(problem), y[problem.retain].mean())
     np.testing.assert_array_equal(mt.HardLabels()(problem), np.sign(mt.optimal_labels(problem)))
-    assert mt.OriginalLabels().expected_square_gap(problem) == pytest.approx(mt.solve(problem).pretrained_gap ** 2)
+    assert mt.OriginalLabels().expected_square_gap(problem) == pytest.approx(
+        mt.solve(problem).pretrained_gap ** 2
+    )
     assert set(np.unique(mt.RandomLabels(3)(problem))) <= {-1.0, 1.0}
 
 
@@ -99,5 +106,7 @@ def test_hard_and_random_labels_are_not_exact() -> None:
 
 def test_gap_of_an_ill_conditioned_problem_grows() -> None:
     """Control for the whole file: the same label error costs more when K is worse conditioned."""
-    gaps = [mt.parameter_gap(p, mt.optimal_labels(p) + 1) for p in (with_condition(9, 12, k) for k in (1e1, 1e6))]
+    gaps = [
+        mt.parameter_gap(p, mt.optimal_labels(p) + 1) for p in (with_condition(9, 12, k) for k in (1e1, 1e6))
+    ]
     assert gaps[1] > 10 * gaps[0]

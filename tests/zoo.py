@@ -73,12 +73,16 @@ def _tall_deficient() -> UnlearningProblem:
 
 def _integer() -> UnlearningProblem:
     rng = np.random.default_rng(8)
-    return UnlearningProblem(rng.integers(-3, 4, (6, 9)), rng.integers(-2, 3, 6), [2, 4], rng.integers(-2, 3, 9))
+    return UnlearningProblem(
+        rng.integers(-3, 4, (6, 9)), rng.integers(-2, 3, 6), [2, 4], rng.integers(-2, 3, 9)
+    )
 
 
 def _float32() -> UnlearningProblem:
     problem = _plain(10, 30, 9)
-    return UnlearningProblem(problem.features.astype(np.float32), problem.targets, problem.forget, problem.w_init)
+    return UnlearningProblem(
+        problem.features.astype(np.float32), problem.targets, problem.forget, problem.w_init
+    )
 
 
 ZOO: dict[str, Callable[[], UnlearningProblem]] = {

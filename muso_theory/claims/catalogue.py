@@ -84,7 +84,9 @@ class Case:
             The finding.
         """
         floor = scale.lower
-        limit: Fraction | float = Fraction(self.tolerance) * floor if isinstance(floor, Fraction) else self.tolerance * floor
+        limit: Fraction | float = (
+            Fraction(self.tolerance) * floor if isinstance(floor, Fraction) else self.tolerance * floor
+        )
         if quantity.grade is Grade.EXACT and quantity.upper != 0:
             quantity = Quantity.enclosure(quantity.lower, quantity.upper)
         return Finding(what, quantity, limit, unit_of=f"{self.tolerance:g} of {of}")
@@ -98,7 +100,7 @@ class Case:
         Returns:
             ``zero`` or ``audit``.
         """
-        exact = self.is_exact and self.problem.is_exact and not given.dtype.kind == "f"
+        exact = self.is_exact and self.problem.is_exact and given.dtype.kind != "f"
         return self.zero if exact else self.audit
 
     @property

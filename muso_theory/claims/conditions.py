@@ -19,7 +19,9 @@ def _sizes(case: Case) -> Found:
 
 def _over_parameterised(case: Case) -> Found:
     p = case.problem
-    return [Finding("n − D", Quantity.exact(p.n_samples - p.n_features))], [f"n = {p.n_samples}, D = {p.n_features}"]
+    return [Finding("n − D", Quantity.exact(p.n_samples - p.n_features))], [
+        f"n = {p.n_samples}, D = {p.n_features}"
+    ]
 
 
 def _three_samples(case: Case) -> Found:
@@ -92,7 +94,9 @@ def _conditioning(case: Case) -> Found:
 def _step_size(case: Case) -> Found:
     _, largest = case.model.spectrum
     threshold = 2 / float(largest.upper) if largest.upper else 0.0
-    return [Finding("2/λ_max", _inverse(largest), positive=True)], [f"gradient descent is stable for η < {text(threshold)}"]
+    return [Finding("2/λ_max", _inverse(largest), positive=True)], [
+        f"gradient descent is stable for η < {text(threshold)}"
+    ]
 
 
 def _inverse(q: Quantity) -> Quantity:

@@ -19,7 +19,9 @@ def _exact_labels(case: Case) -> Found:
     if case.w_unlearned is not None:
         gap = model.distance(model.at(case.w_unlearned), model.retrained)
         held = case.held_to(case.w_unlearned)
-        return [held("‖w_u − w_r‖ of the given w_unlearned", gap, case.doing_nothing, "doing nothing")], [doing_nothing]
+        return [held("‖w_u − w_r‖ of the given w_unlearned", gap, case.doing_nothing, "doing nothing")], [
+            doing_nothing
+        ]
     if case.labels is not None:
         labels = model.given(case.labels)
         gap = model.gap(labels)
@@ -105,7 +107,9 @@ def _ridge_inverse(case: Case) -> Found:
     error = model.label_distance(difference, formula)
     size = model.label_distance(difference, arithmetic.zeros(*arithmetic.shape(difference)))
     facts = [f"ε = {epsilon:g} moves the label by {text(size.upper)}"]
-    return [case.zero("‖(ỹ_ε − ỹ) + ε K_FR(K_RR + εI)⁻¹K_RR⁻¹r_R‖", error, case.label_change, "the label change")], facts
+    return [
+        case.zero("‖(ỹ_ε − ỹ) + ε K_FR(K_RR + εI)⁻¹K_RR⁻¹r_R‖", error, case.label_change, "the label change")
+    ], facts
 
 
 def _downsampling(case: Case) -> Found:

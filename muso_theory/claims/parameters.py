@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..evidence import Finding, show
+from ..evidence import show
 from ..linear.model import ClosedForms, Parameters
 from ..numbers import Matrix, Quantity
 from .catalogue import Case, Claim, Found, text
@@ -48,7 +48,9 @@ def _start_span(case: Case) -> Found:
     inside = model.fit(model.everything, model.predict(model.everything, off))
     stuck = model.square_distance(off, inside)
     findings.append(
-        case.zero("|‖w_u − w_r‖² − ‖(I − P)e₁‖²| from w₀ + e₁", ended.gap_to(stuck), _larger(stuck), "‖(I − P)e₁‖²")
+        case.zero(
+            "|‖w_u − w_r‖² − ‖(I − P)e₁‖²| from w₀ + e₁", ended.gap_to(stuck), _larger(stuck), "‖(I − P)e₁‖²"
+        )
     )
     return findings, [f"started one unit off along e₁, ‖w_u − w_r‖ {show(ended.sqrt())}"]
 
@@ -64,7 +66,12 @@ def _gap_formula(case: Case) -> Found:
         direct = model.square_distance(model.unlearned(labels), model.retrained)
         formula = model.gap_of(model.arithmetic.sub(labels, model.optimal_labels))
         findings.append(
-            case.zero(f"|‖w_u − w_r‖² − ‖Φ⁺(0; δ)‖²|, {name}", direct.gap_to(formula), case.square_scale, "doing nothing²")
+            case.zero(
+                f"|‖w_u − w_r‖² − ‖Φ⁺(0; δ)‖²|, {name}",
+                direct.gap_to(formula),
+                case.square_scale,
+                "doing nothing²",
+            )
         )
         facts.append(f"{name}: gap {show(formula.sqrt())}")
     return findings, facts
@@ -78,9 +85,16 @@ def _forget_only(case: Case) -> Found:
     moved = model.square_distance(best, model.pretrained)
     total = model.square_distance(model.pretrained, model.retrained)
     balance = _sum(left, moved).gap_to(total)
-    facts = [f"closest that fine-tuning on F alone can come: {show(left.sqrt())} (doing nothing {show(case.doing_nothing)})"]
+    facts = [
+        f"closest that fine-tuning on F alone can come: {show(left.sqrt())} (doing nothing {show(case.doing_nothing)})"
+    ]
     return [
-        case.zero("|‖(I − P_F)(w_r − w_p)‖² + ‖P_F(w_r − w_p)‖² − ‖w_r − w_p‖²|", balance, case.square_scale, "doing nothing²")
+        case.zero(
+            "|‖(I − P_F)(w_r − w_p)‖² + ‖P_F(w_r − w_p)‖² − ‖w_r − w_p‖²|",
+            balance,
+            case.square_scale,
+            "doing nothing²",
+        )
     ], facts
 
 
@@ -97,7 +111,11 @@ def _sequential(case: Case) -> Found:
     for name, one, two in (("F₁ then F₂", first, second), ("F₂ then F₁", second, first)):
         after = _forget(model, model.pretrained, keep + two, one)
         after = _forget(model, after, keep, two)
-        findings.append(case.zero(f"‖w_u − w_r‖, {name}", model.distance(after, once), case.doing_nothing, "doing nothing"))
+        findings.append(
+            case.zero(
+                f"‖w_u − w_r‖, {name}", model.distance(after, once), case.doing_nothing, "doing nothing"
+            )
+        )
     return findings, [f"|F₁| = {len(first)}, |F₂| = {len(second)}"]
 
 
@@ -110,7 +128,7 @@ def _forget(model: ClosedForms, start: Parameters, keep: list[int], forget: list
 
 
 def _sum(a: Quantity, b: Quantity) -> Quantity:
-    """a + b by way of the difference to −b."""
+    """A + b by way of the difference to −b."""
     return a.gap_to(Quantity(-b.upper, -b.lower, b.grade))
 
 

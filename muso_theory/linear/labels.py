@@ -12,7 +12,13 @@ from ..numbers import FLOAT64
 from .model import ClosedForms, Parameters, Rows
 from .problem import Array, UnlearningProblem, _indices
 
-__all__ = ["LABEL_METHODS", "LabelSolutionSet", "label_solution_set", "leave_block_out_labels", "optimal_labels"]
+__all__ = [
+    "LABEL_METHODS",
+    "LabelSolutionSet",
+    "label_solution_set",
+    "leave_block_out_labels",
+    "optimal_labels",
+]
 
 LABEL_METHODS = ("closed-form", "label-free", "leave-block-out", "ridge", "subsample")
 
@@ -67,8 +73,12 @@ def optimal_labels(
         labels = model.leave_block_out()
     elif method == "ridge":
         if not ridge > 0 or not np.isfinite(ridge):
-            raise expected("a positive number", "ridge", ridge, type(ridge).__name__, "1e-8, or method='closed-form'")
-        labels = model.predict(model.forget, model.fit(model.retain, model.targets(model.retain), ridge=ridge))
+            raise expected(
+                "a positive number", "ridge", ridge, type(ridge).__name__, "1e-8, or method='closed-form'"
+            )
+        labels = model.predict(
+            model.forget, model.fit(model.retain, model.targets(model.retain), ridge=ridge)
+        )
     elif method == "subsample":
         labels = label_free(model, subset_positions(problem, subset, seed))
     else:
@@ -102,18 +112,28 @@ def subset_positions(problem: UnlearningProblem, subset: float | Array, seed: in
     """
     n_retain = len(problem.retain)
     if np.ndim(subset) == 0:
-        ratio = float(subset)  # type: ignore[arg-type]
+        ratio = float(subset)
         if not 0 < ratio <= 1:
-            raise expected("a fraction in (0, 1]", "subset", subset, type(subset).__name__, "0.2, or row indices of R")
+            raise expected(
+                "a fraction in (0, 1]", "subset", subset, type(subset).__name__, "0.2, or row indices of R"
+            )
         size = round(ratio * n_retain)
         if size < 1:
-            raise expected("at least one retained sample", "subset", ratio, f"of {n_retain}", f"{1 / n_retain:.2g} or more")
+            raise expected(
+                "at least one retained sample",
+                "subset",
+                ratio,
+                f"of {n_retain}",
+                f"{1 / n_retain:.2g} or more",
+            )
         chosen = np.sort(np.random.default_rng(seed).permutation(n_retain)[:size])
         return tuple(int(i) for i in chosen)
     indices = np.asarray(subset)
     inside = np.isin(indices, problem.retain)
     if indices.ndim != 1 or indices.size == 0 or not inside.all():
-        raise expected("row indices of retained samples", "subset", subset, "outside R", "a part of problem.retain")
+        raise expected(
+            "row indices of retained samples", "subset", subset, "outside R", "a part of problem.retain"
+        )
     return tuple(int(i) for i in np.unique(np.searchsorted(problem.retain, indices)))
 
 
@@ -132,7 +152,7 @@ class LabelSolutionSet:
     @property
     def is_unique(self) -> bool:
         """Whether Φ_F has (numerically) full row rank."""
-        return self.kernel.shape[1] == 0
+        return bool(self.kernel.shape[1] == 0)
 
 
 def label_solution_set(problem: UnlearningProblem) -> LabelSolutionSet:

@@ -10,7 +10,6 @@ matrix is used (dual form); when n > D they are explicit and Φᵀ_rowsΦ_rows i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -180,7 +179,9 @@ class ClosedForms:
             block = self._block(rows)
             if ridge:
                 size = self.arithmetic.shape(block)[0]
-                block = self.arithmetic.add(block, self.arithmetic.scale(ridge, self.arithmetic.identity(size)))
+                block = self.arithmetic.add(
+                    block, self.arithmetic.scale(ridge, self.arithmetic.identity(size))
+                )
             self._factors[key] = self.arithmetic.factor(block)
         return self._factors[key]
 
@@ -365,7 +366,9 @@ class ClosedForms:
     def gap_of(self, label_error: Matrix) -> Quantity:
         """‖Φ⁺(0; δ)‖² for δ of shape (n_F, C): claim gap-formula, valid for any Φ."""
         rows = len(self.retain)
-        padded = self.arithmetic.vstack(self.arithmetic.zeros(rows, self.arithmetic.shape(label_error)[1]), label_error)
+        padded = self.arithmetic.vstack(
+            self.arithmetic.zeros(rows, self.arithmetic.shape(label_error)[1]), label_error
+        )
         if self.is_dual:
             coefficients = self.factor(self.everything).solve(padded)
             if self._is_float:
@@ -404,7 +407,9 @@ class ClosedForms:
             arithmetic.zeros(len(self.retain), len(self.forget)), arithmetic.identity(len(self.forget))
         )
         inverse_block = arithmetic.take(factor.solve(unit), list(self.forget))
-        inverse_block = arithmetic.scale(0.5, arithmetic.add(inverse_block, arithmetic.transpose(inverse_block)))
+        inverse_block = arithmetic.scale(
+            0.5, arithmetic.add(inverse_block, arithmetic.transpose(inverse_block))
+        )
         residual = factor.solve(arithmetic.sub(self._targets, self._initial_output))
         correction = arithmetic.factor(inverse_block).solve(arithmetic.take(residual, list(self.forget)))
         return arithmetic.sub(self.targets(self.forget), correction)
@@ -426,7 +431,9 @@ class ClosedForms:
         where = [n_values] * len(self.everything)
         for k, row in enumerate(rows):
             where[row] = k
-        return self.arithmetic.take(self.arithmetic.vstack(values, self.arithmetic.zeros(1, n_columns)), where)
+        return self.arithmetic.take(
+            self.arithmetic.vstack(values, self.arithmetic.zeros(1, n_columns)), where
+        )
 
 
 def _extreme_eigenvalues(block: Array, factor: Factor) -> Array:
@@ -443,7 +450,7 @@ def _extreme_eigenvalues(block: Array, factor: Factor) -> Array:
 
 
 def _difference(arithmetic: Arithmetic, a: Matrix | None, b: Matrix | None) -> Matrix | None:
-    """a − b where None is zero."""
+    """A − b where None is zero."""
     if b is None:
         return a
     return arithmetic.scale(-1, b) if a is None else arithmetic.sub(a, b)

@@ -7,4 +7,15 @@ from .multiprecision import MP
 from .quantity import Grade, Quantity
 from .rational import RATIONAL
 
-__all__ = ["BALL", "FLOAT64", "MP", "RATIONAL", "Arithmetic", "CholeskyFactor", "Factor", "Grade", "Matrix", "Quantity"]
+__all__ = [
+    "BALL",
+    "FLOAT64",
+    "MP",
+    "RATIONAL",
+    "Arithmetic",
+    "CholeskyFactor",
+    "Factor",
+    "Grade",
+    "Matrix",
+    "Quantity",
+]

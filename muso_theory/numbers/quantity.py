@@ -115,7 +115,6 @@ class Quantity:
             return Quantity.measured(math.sqrt(max(float(self.upper), 0.0)))
         return Quantity.enclosure(_root(self.lower, up=False), _root(self.upper, up=True))
 
-
     def gap_to(self, other: Quantity) -> Quantity:
         """Absolute difference of two quantities.
 
