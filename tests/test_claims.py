@@ -12,7 +12,7 @@ import pytest
 import muso_theory as mt
 from muso_theory.claims import CATALOGUE, Case, find
 from muso_theory.evidence import Evidence, Finding, Scope, Verdict
-from muso_theory.linear.model import ClosedForms, Parameters
+from muso_theory.linear.closed_forms import ClosedForms, Point
 from muso_theory.numbers import BALL, FLOAT64, RATIONAL, Quantity
 from tests.zoo import FULL_RANK, ZOO
 
@@ -90,8 +90,7 @@ def _wrong_kernel(m: ClosedForms) -> None:
 
 
 def _useless_probe(m: ClosedForms) -> None:
-    m.factor(m.forget), m.pretrained, m.retrained  # before the sabotage
-    m.gram_block = lambda rows: m.arithmetic.zeros(len(rows), len(rows))  # type: ignore[method-assign]
+    m.mix = lambda a, x, b, y: x  # type: ignore[method-assign]
 
 
 def _pretrained_elsewhere(m: ClosedForms) -> None:
@@ -101,7 +100,7 @@ def _pretrained_elsewhere(m: ClosedForms) -> None:
 def _start_ignored(m: ClosedForms) -> None:
     fit = m.fit
     m.fit = lambda rows, targets, start=None, ridge=0: (  # type: ignore[method-assign]
-        Parameters(
+        Point(
             fit(rows, targets, None, ridge).coefficients, m.arithmetic.matrix(np.eye(m.problem.n_features, 1))
         )
         if start is not None and start.offset is not None
@@ -110,8 +109,8 @@ def _start_ignored(m: ClosedForms) -> None:
 
 
 def _double_gap(m: ClosedForms) -> None:
-    gap_of = m.gap_of
-    m.gap_of = lambda error: gap_of(m.arithmetic.scale(1 + 2.0**-20, error))  # type: ignore[method-assign]
+    gap = m.square_gap
+    m.square_gap = lambda error: gap(m.arithmetic.scale(1 + 2.0**-20, error))  # type: ignore[method-assign]
 
 
 def _wrong_block(m: ClosedForms) -> None:
@@ -125,7 +124,7 @@ def _projected_labels(m: ClosedForms) -> None:
     fit, short = m.fit, tuple(m.retain)[:-1]
     predict = m.predict
 
-    def worse(rows: Any, targets: Any, start: Any = None, ridge: Any = 0) -> Parameters:
+    def worse(rows: Any, targets: Any, start: Any = None, ridge: Any = 0) -> Point:
         if start is None and rows == m.retain and "retrained" in m.__dict__ and not ridge:
             return fit(short, predict(short, m.pretrained))
         return fit(rows, targets, start, ridge)
@@ -143,8 +142,8 @@ def _anchored_at_pretrained(m: ClosedForms) -> None:
 
 
 def _wrong_cross(m: ClosedForms) -> None:
-    cross = m.cross_gram()
-    m.cross_gram = lambda: m.arithmetic.scale(1.5, cross)  # type: ignore[method-assign]
+    dual = m.dual_coefficients()
+    m.dual_coefficients = lambda: m.arithmetic.scale(1.5, dual)  # type: ignore[method-assign]
 
 
 def _subset_retrained_on_everyone(m: ClosedForms) -> None:
@@ -152,7 +151,7 @@ def _subset_retrained_on_everyone(m: ClosedForms) -> None:
     m.retrained  # noqa: B018
     m.pretrained  # noqa: B018
 
-    def worse(rows: Any, targets: Any, start: Any = None, ridge: Any = 0) -> Parameters:
+    def worse(rows: Any, targets: Any, start: Any = None, ridge: Any = 0) -> Point:
         if isinstance(rows, tuple) and len(rows) < len(m.retain):
             return fit(rows[:1], m.arithmetic.take(targets, [0]), start, ridge)
         return fit(rows, targets, start, ridge)
@@ -189,7 +188,7 @@ SABOTAGE: list[tuple[str, Callable[[ClosedForms], None]]] = [
 ]
 
 
-def _verdict(slug: str, model: ClosedForms) -> Verdict:
+def _verdict(slug: str, model: Model) -> Verdict:
     findings, _ = find(slug).check(Case(model.problem, model, subset=0.5))
     return Evidence(slug, Scope.INSTANCE, tuple(findings), model.arithmetic.name).verdict
 

@@ -19,7 +19,7 @@ ORDER = (
     ("evaluation",),
     ("evidence",),
     ("claims",),
-    ("report",),
+    ("report", "ladder"),
     ("checking", "refutation", "strategies", "proving", "rechecking"),
     ("data", "plots"),
     ("inputs",),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory.linear.model import ClosedForms, Parameters
+from muso_theory.linear.closed_forms import ClosedForms, Point
 from muso_theory.linear.rules import RULES
 from muso_theory.numbers import BALL, FLOAT64, MP, RATIONAL
 from tests.oracles import Naive
@@ -148,7 +148,7 @@ def test_off_span_parameters_are_measured_exactly() -> None:
     model = ClosedForms(problem, RATIONAL)
     unit = np.zeros((9, 1), dtype=int)
     unit[0] = 1
-    moved = Parameters(None, model.arithmetic.matrix(unit))
+    moved = Point(None, model.arithmetic.matrix(unit))
     assert model.square_distance(moved, model.start).upper == 1
     inside = model.fit(model.everything, model.predict(model.everything, moved))
     naive = Naive(problem)

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from ..evidence import Finding
-from ..linear.model import ClosedForms, Rows
+from ..linear.model import Model, Rows
 from ..linear.problem import Array, UnlearningProblem
 from ..numbers import Grade, Quantity
 
@@ -36,7 +36,7 @@ class Case:
     """
 
     problem: UnlearningProblem
-    model: ClosedForms
+    model: Model
     tolerance: float = 1e-6
     ridge: float = 1e-3
     subset: float = 0.2

@@ -12,7 +12,7 @@ __all__ = ["CONDITIONS"]
 
 def _sizes(case: Case) -> Found:
     p = case.problem
-    fact = f"n = {p.n_samples}, D = {p.n_features}, outputs = {p.n_outputs}, n_R = {len(p.retain)}, n_F = {len(p.forget)}"
+    fact = f"n = {p.n_samples} = {len(p.retain)} + {len(p.forget)}, D = {p.n_features}, outputs = {p.n_outputs}"
     mismatch = abs(p.n_samples - len(p.retain) - len(p.forget))
     return [Finding("n − n_R − n_F", Quantity.exact(mismatch))], [fact]
 

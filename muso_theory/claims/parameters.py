@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..evidence import show
-from ..linear.model import ClosedForms, Parameters
-from ..numbers import Matrix, Quantity
+from ..linear.model import Model, Parameters
+from ..linear.problem import Array
+from ..numbers import Quantity
 from .catalogue import Case, Claim, Found, text
 
 __all__ = ["PARAMETERS"]
@@ -41,9 +42,7 @@ def _start_span(case: Case) -> Found:
     ]
     if case.problem.n_features <= case.problem.n_samples:
         return findings, []
-    unit = np.zeros((case.problem.n_features, case.problem.n_outputs))
-    unit[0] = 1
-    off = Parameters(None, model.arithmetic.matrix(unit))
+    off = model.at(_beside_start(case))
     ended = model.square_distance(model.unlearned(labels, off), model.retrained)
     inside = model.fit(model.everything, model.predict(model.everything, off))
     stuck = model.square_distance(off, inside)
@@ -55,16 +54,25 @@ def _start_span(case: Case) -> Found:
     return findings, [f"started one unit off along e₁, ‖w_u − w_r‖ {show(ended.sqrt())}"]
 
 
+def _beside_start(case: Case) -> Array:
+    """w₀ + e₁, as floats or exact as w₀ is."""
+    problem = case.problem
+    shape = (problem.n_features, problem.n_outputs)
+    w = np.zeros(shape) if problem.w_init is None else np.array(problem.w_init).reshape(shape)
+    w[0] += 1
+    return w
+
+
 def _gap_formula(case: Case) -> Found:
     model = case.model
     forget = model.forget
     given = [] if case.labels is None else [("the given labels", model.given(case.labels))]
-    zeros = model.arithmetic.zeros(len(forget), case.problem.n_outputs)
+    zeros = model.given(np.zeros((len(forget), case.problem.n_outputs)))
     findings = []
     facts = []
     for name, labels in [("original labels", model.targets(forget)), ("zero labels", zeros), *given]:
         direct = model.square_distance(model.unlearned(labels), model.retrained)
-        formula = model.gap_of(model.arithmetic.sub(labels, model.optimal_labels))
+        formula = model.square_gap(model.mix(1, labels, -1, model.optimal_labels))
         findings.append(
             case.zero(
                 f"|‖w_u − w_r‖² − ‖Φ⁺(0; δ)‖²|, {name}",
@@ -119,11 +127,11 @@ def _sequential(case: Case) -> Found:
     return findings, [f"|F₁| = {len(first)}, |F₂| = {len(second)}"]
 
 
-def _forget(model: ClosedForms, start: Parameters, keep: list[int], forget: list[int]) -> Parameters:
+def _forget(model: Model, start: Parameters, keep: list[int], forget: list[int]) -> Parameters:
     """Relabel ``forget`` optimally for retraining on ``keep``, and fine-tune on both from ``start``."""
     kept = tuple(keep)
     retrained = model.fit(kept, model.targets(kept))
-    labels: Matrix = model.arithmetic.vstack(model.targets(kept), model.predict(tuple(forget), retrained))
+    labels = model.stack(model.targets(kept), model.predict(tuple(forget), retrained))
     return model.fit(kept + tuple(forget), labels, start)
 
 

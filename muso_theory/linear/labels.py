@@ -9,7 +9,8 @@ import numpy as np
 
 from ..errors import SingularMatrixError, expected, nearest
 from ..numbers import FLOAT64
-from .model import ClosedForms, Parameters, Rows
+from .closed_forms import ClosedForms, Point
+from .model import Rows
 from .problem import Array, UnlearningProblem, _indices
 
 __all__ = [
@@ -68,7 +69,7 @@ def optimal_labels(
     if method == "closed-form":
         labels = model.optimal_labels
     elif method == "label-free":
-        labels = label_free(model, model.retain)
+        labels = model.label_free(model.retain)
     elif method == "leave-block-out":
         labels = model.leave_block_out()
     elif method == "ridge":
@@ -80,20 +81,10 @@ def optimal_labels(
             model.forget, model.fit(model.retain, model.targets(model.retain), ridge=ridge)
         )
     elif method == "subsample":
-        labels = label_free(model, subset_positions(problem, subset, seed))
+        labels = model.label_free(subset_positions(problem, subset, seed))
     else:
         raise expected("a label method", "method", method, "str", nearest(method, LABEL_METHODS))
     return problem.shaped(np.array(labels, dtype=np.float64))
-
-
-def label_free(model: ClosedForms, rows: Rows) -> Array:
-    """Φ_F(w₀ + P_rows(w_p − w₀)) in the model's arithmetic: no label of the data is used beyond w_p.
-
-    Returns:
-        A matrix of the model's arithmetic, (n_F, C).
-    """
-    projected = model.fit(rows, model.predict(rows, model.pretrained))
-    return model.predict(model.forget, projected)  # type: ignore[no-any-return]
 
 
 def subset_positions(problem: UnlearningProblem, subset: float | Array, seed: int) -> Rows:
@@ -211,7 +202,7 @@ def leave_block_out_labels(problem: UnlearningProblem, forget_sets: Iterable[obj
     back = np.argsort(model.order)
     inverse = factor.solve(np.eye(n))[np.ix_(back, back)]
     targets = FLOAT64.matrix(problem.targets.reshape(n, problem.n_outputs))
-    initial = model.predict(model.everything, Parameters())[back]
+    initial = model.predict(model.everything, Point())[back]
     weighted = inverse @ (targets - initial)
     labels = []
     for forget in forget_sets:

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import BadInputError, expected
 
 if TYPE_CHECKING:
-    from .model import ClosedForms
+    from .closed_forms import ClosedForms
 
 __all__ = ["UnlearningProblem", "row_blocks"]
 
@@ -295,7 +295,7 @@ class UnlearningProblem:
     def float_model(self) -> ClosedForms:
         """Closed forms in float64: the one Gram matrix and factorisation that everything shares."""
         from ..numbers import FLOAT64
-        from .model import ClosedForms
+        from .closed_forms import ClosedForms
 
         return ClosedForms(self, FLOAT64)
 
@@ -324,8 +324,8 @@ class UnlearningProblem:
         wanted = (len(self.forget), *self.targets.shape[1:])
         if array.shape != wanted:
             raise BadInputError(
-                f"expected {name} of shape {wanted}, one a forget sample in the order of problem.forget, but got {name} "
-                f"of shape {array.shape}; try problem.targets[problem.forget] as a template"
+                f"expected {name} of shape {wanted}, one a forget sample in the order of problem.forget, but got "
+                f"{name} of shape {array.shape}; try problem.targets[problem.forget] as a template"
             )
         return array.reshape(len(self.forget), self.n_outputs)
 

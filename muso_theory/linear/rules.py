@@ -46,7 +46,7 @@ class LabelRule(ABC):
         """
         mean, spread = self._moments(problem)
         model = problem.float_model
-        fixed = float(model.gap_of(mean.reshape(len(problem.forget), -1) - model.optimal_labels).upper)
+        fixed = float(model.square_gap(mean.reshape(len(problem.forget), -1) - model.optimal_labels).upper)
         return fixed + spread
 
     def _moments(self, problem: UnlearningProblem) -> tuple[Array, float]:
