@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["COLUMN_BLOCK", "blocked_gram"]
+__all__ = ["COLUMN_BLOCK", "blocked_gram", "gram_roundings"]
 
 COLUMN_BLOCK = 256
 """Columns per partial product. The rounding bound grows with COLUMN_BLOCK + D / COLUMN_BLOCK instead of D."""
@@ -14,7 +14,27 @@ COLUMN_BLOCK = 256
 _ROW_PANEL = 384
 
 
-def blocked_gram(features: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def gram_roundings(width: int) -> int:
+    """Count the roundings that an entry of `blocked_gram` suffers.
+
+    Args:
+        width: D, the number of columns of Φ.
+
+    Returns:
+        k such that |K̂ − ΦΦᵀ| ≤ γ_k |Φ||Φ|ᵀ entry by entry, underflow apart.
+
+    Example:
+        >>> gram_roundings(8000)
+        288
+    """
+    return min(width, COLUMN_BLOCK) + -(-width // COLUMN_BLOCK)
+
+
+def blocked_gram(
+    features: np.ndarray[Any, Any],
+    rows: np.ndarray[Any, Any] | None = None,
+    columns: np.ndarray[Any, Any] | slice | None = None,
+) -> np.ndarray[Any, Any]:
     """Form ΦΦᵀ from column blocks, without ever copying the whole feature matrix.
 
     Each entry is a sum over column blocks of inner products of length at most ``COLUMN_BLOCK``, one float64
@@ -23,6 +43,8 @@ def blocked_gram(features: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
     Args:
         features: shape (n, D), float64 or float32, C- or F-ordered, possibly memory-mapped.
+        rows: positions of the rows to use, in the wanted order; None for all.
+        columns: positions of the columns to sum over, or a slice; None for all.
 
     Returns:
         Float64 array of shape (n, n). Overflow shows as an infinite or NaN entry.
@@ -32,11 +54,20 @@ def blocked_gram(features: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         array([[5., 6.],
                [6., 9.]])
     """
-    n, width = features.shape
+    n = features.shape[0] if rows is None else len(rows)
+    index = np.arange(features.shape[1])[slice(None) if columns is None else columns]
+    width = len(index)
     gram = np.zeros((n, n))
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         for start in range(0, width, COLUMN_BLOCK):
-            block = np.ascontiguousarray(features[:, start : start + COLUMN_BLOCK], dtype=np.float64)
+            stop = min(start + COLUMN_BLOCK, width)
+            # Consecutive columns are a view; everything else is gathered a block at a time.
+            consecutive = int(index[stop - 1]) - int(index[start]) == stop - 1 - start
+            piece = features[
+                :, slice(int(index[start]), int(index[stop - 1]) + 1) if consecutive else index[start:stop]
+            ]
+            piece = piece if rows is None else piece[rows]
+            block = np.ascontiguousarray(piece, dtype=np.float64)
             for top in range(0, n, _ROW_PANEL):
                 bottom = min(n, top + _ROW_PANEL)
                 gram[top:bottom, :bottom] += block[top:bottom] @ block[:bottom].T
