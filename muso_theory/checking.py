@@ -10,7 +10,7 @@ from .errors import SingularMatrixError, expected, nearest
 from .evidence import Evidence, Finding, Scope, Verdict
 from .ladder import ARITHMETICS, Rung, rungs
 from .linear.problem import UnlearningProblem
-from .errors import SingularMatrixError as UndecidedError
+from .numbers import UndecidedError
 from .report import Report
 
 __all__ = ["InterruptedCheck", "check"]

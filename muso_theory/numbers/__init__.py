@@ -6,6 +6,7 @@ from .float64 import FLOAT64, CholeskyFactor
 from .multiprecision import MP
 from .quantity import Grade, Quantity
 from .rational import RATIONAL
+from .rounding import UndecidedError
 
 __all__ = [
     "BALL",
@@ -18,4 +19,5 @@ __all__ = [
     "Grade",
     "Matrix",
     "Quantity",
+    "UndecidedError",
 ]

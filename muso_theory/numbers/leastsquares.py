@@ -91,6 +91,7 @@ class RowSystem(ABC):
         self.features = features
         self.rows = rows
         self.name = name
+        self._ridged: tuple[float, CholeskyFactor] | None = None
 
     @property
     @abstractmethod
@@ -108,8 +109,8 @@ class RowSystem(ABC):
         """Length of the inner products that formed the matrix."""
 
     @abstractmethod
-    def fit(self, targets: Array, start: Array | None) -> CertifiedParameters:
-        """Enclose start + Φ_A⁺(targets − Φ_A start)."""
+    def fit(self, targets: Array, start: Array | None, ridge: float = 0.0) -> CertifiedParameters:
+        """Enclose start + Φ_A⁺(targets − Φ_A start), or argmin ‖Φ_A w − targets‖² + ridge·‖w − start‖²."""
 
     @abstractmethod
     def pseudo_norm(self, g: Array) -> tuple[Fraction, Fraction]:
@@ -145,14 +146,48 @@ class RowSystem(ABC):
             raise _not_proved(self.name)
         return bound
 
-    def _residual(self, g: Array, a: Array) -> tuple[Array, Fraction]:
-        """Compute g − matrix·a in float64, with a bound of its error against the true matrix."""
+    def floor(self, ridge: float) -> Fraction:
+        """Proved lower bound of λ_min + ridge; with a ridge the rank does not matter.
+
+        Args:
+            ridge: λ ≥ 0.
+
+        Returns:
+            The bound, positive.
+
+        Raises:
+            UndecidedError: no ridge, and full rank is not proved.
+        """
+        if not ridge:
+            return self.smallest
+        try:
+            return self.smallest + Fraction(ridge)
+        except UndecidedError:
+            return Fraction(ridge)
+
+    def _factor_with(self, ridge: float) -> CholeskyFactor:
+        """Cholesky factor of the matrix plus ridge·I, remembered for the last ridge."""
+        if not ridge:
+            return self.factor
+        if self._ridged is None or self._ridged[0] != ridge:
+            shifted = self.matrix.copy()
+            shifted[np.diag_indices_from(shifted)] += ridge
+            self._ridged = ridge, _numerical_factor(shifted, f"{self.name} with a ridge")
+        return self._ridged[1]
+
+    def _residual(self, g: Array, a: Array, ridge: float = 0.0) -> tuple[Array, Fraction]:
+        """Compute g − (matrix + ridge·I)a in float64, with a bound of its error against the true matrix."""
         image = self.matrix @ a
+        extra = Fraction(0)
+        if ridge:
+            pull = ridge * a
+            image = image + pull
+            extra = UNIT * (norm_bounds(pull)[1] + norm_bounds(image)[1]) + a.size * ETA
         difference = g - image
         norm, n = norm_bounds(a)[1], self.matrix.shape[0]
         # The product is wrong by γ_n |K̂||a|, and ‖|K̂|‖₂ ≤ tr(K)(1 + γ) as |K̂_ij| ≤ (1 + γ)√(K_ii K_jj).
         lost = (gamma(n + 2) * (self.trace + self.error) + self.error) * norm + n * a.size * ETA
-        return difference, lost + UNIT * norm_bounds(difference)[1]
+        return difference, lost + extra + UNIT * norm_bounds(difference)[1]
 
 
 def _not_proved(name: str) -> UndecidedError:
@@ -238,12 +273,15 @@ class DualSystem(RowSystem):
         """Proved lower bound of λ_min(K_AA); the parent's, when there is one."""
         return self._parent.smallest if self._parent is not None else super().smallest
 
-    def fit(self, targets: Array, start: Array | None) -> CertifiedParameters:
-        """Enclose the minimum-norm update from ``start``.
+    def fit(self, targets: Array, start: Array | None, ridge: float = 0.0) -> CertifiedParameters:
+        """Enclose the minimum-norm update from ``start``, or with λ > 0 the ridge minimiser anchored there.
+
+        Both are start + Φ_Aᵀa with (K + λI)a = t − Φ_A start, and ‖Φ_Aᵀ(K + λI)⁻¹‖ ≤ (λ_min + λ)^-½.
 
         Args:
             targets: t, float64, shape (|A|, C).
             start: float64, shape (D, C), or None for zero.
+            ridge: λ ≥ 0, taken exactly.
 
         Returns:
             Parameters with a proved radius.
@@ -251,10 +289,11 @@ class DualSystem(RowSystem):
         Raises:
             UndecidedError: full row rank is not proved, or float64 overflows.
         """
-        smallest_root = root_down(self.smallest)
+        smallest_root = root_down(self.floor(ridge))
+        factor = self._factor_with(ridge)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             base = plain_product(self.features, self.rows, start)[0] if start is not None else 0.0
-            coefficients = self.factor.solve(targets - base)
+            coefficients = factor.solve(targets - base)
             z = accurate_product(self.features, self.rows, coefficients, transposed=True)
             if start is None:
                 high, low, error = z.high, z.low, z.error
@@ -267,24 +306,62 @@ class DualSystem(RowSystem):
                 targets, accurate_product(self.features, self.rows, high, low)
             )
             residual = first + rest
-            step = self.factor.solve(residual)
+            pull = ridge * coefficients
+            lost_pull = UNIT * (norm_bounds(residual)[1] + norm_bounds(pull)[1])
+            if ridge:
+                residual = residual - pull
+            step = factor.solve(residual)
             update, roundings = plain_product(self.features, self.rows, step, transposed=True)
             corrected = low + update
-            remainder, remainder_error = self._residual(residual, step)
+            remainder, remainder_error = self._residual(residual, step, ridge)
         off = norm_bounds(error)[1]
         root_trace, step_norm = root_up(self.trace), norm_bounds(step)[1]
-        # w* − (v + Φᵀs) = Φ⁺(t − Φv − Ks); t − Φv is the computed residual up to slack, one rounding and Φ·off.
+        # w* − (v + Φᵀs) = Φᵀ(K + λI)⁻¹(t − Φv − λa − (K + λI)s); the computed residual t − Φv − λa is off by
+        # slack, Φ·off and one rounding each of t − Φv, λa and their difference.
         unexplained = (
             norm_bounds(remainder)[1]
             + remainder_error
             + norm_bounds(slack)[1]
             + UNIT * norm_bounds(residual)[1]
+            + (lost_pull + pull.size * ETA if ridge else 0)
             + root_trace * off
         )
         # fl(Φᵀs) is wrong by γ_k |Φ|ᵀ|s|, and ‖|Φ|ᵀ|s|‖ ≤ ‖Φ‖_F ‖s‖.
         rounding = gamma(roundings) * root_trace * step_norm + UNIT * norm_bounds(corrected)[1]
         tiny = update.size * len(targets) * ETA
         return CertifiedParameters(high, corrected, off + rounding + tiny + unexplained / smallest_root)
+
+    def coefficients(self, g: Array) -> tuple[Array, Fraction]:
+        """Solve K_AA a = g.
+
+        Args:
+            g: float64, shape (|A|, C).
+
+        Returns:
+            Floats and a bound of ‖a − floats‖_F.
+
+        Raises:
+            UndecidedError: full row rank is not proved, or float64 overflows.
+        """
+        smallest = self.smallest
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            a = self.factor.solve(g)
+            z = accurate_product(self.features, self.rows, a, transposed=True)
+            high, low, slack = _residual_pair(
+                g, accurate_product(self.features, self.rows, z.high, z.low)
+            )
+            residual = high + low
+            step = self.factor.solve(residual)
+            remainder, remainder_error = self._residual(residual, step)
+            result = a + step
+        unexplained = (
+            norm_bounds(remainder)[1]
+            + remainder_error
+            + norm_bounds(slack)[1]
+            + UNIT * norm_bounds(residual)[1]
+            + root_up(self.trace) * norm_bounds(z.error)[1]
+        )
+        return result, unexplained / smallest + UNIT * norm_bounds(result)[1]
 
     def pseudo_norm(self, g: Array) -> tuple[Fraction, Fraction]:
         """Bound ‖Φ_A⁺ g‖_F = (tr gᵀK⁻¹g)^½ from both sides.
@@ -348,12 +425,13 @@ class PrimalSystem(RowSystem):
         """The number of rows."""
         return len(np.arange(self.features.shape[0])[self.rows])
 
-    def fit(self, targets: Array, start: Array | None) -> CertifiedParameters:
-        """Enclose the least-squares solution, which does not depend on the start.
+    def fit(self, targets: Array, start: Array | None, ridge: float = 0.0) -> CertifiedParameters:
+        """Enclose the least-squares solution, or with λ > 0 the ridge minimiser anchored at the start.
 
         Args:
             targets: t, float64, shape (|A|, C).
-            start: ignored.
+            start: the anchor, float64, shape (D, C), or None for zero; without a ridge it does not matter.
+            ridge: λ ≥ 0, taken exactly.
 
         Returns:
             Parameters with a proved radius.
@@ -361,20 +439,32 @@ class PrimalSystem(RowSystem):
         Raises:
             UndecidedError: full column rank is not proved, or float64 overflows.
         """
-        smallest = self.smallest
+        smallest = self.floor(ridge)
+        factor = self._factor_with(ridge)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             right = plain_product(self.features, self.rows, targets, transposed=True)[0]
-            solution = self.factor.solve(right)
+            if ridge and start is not None:
+                right = right + ridge * start
+            solution = factor.solve(right)
             high, low, slack = _residual_pair(targets, accurate_product(self.features, self.rows, solution))
             gradient = accurate_product(self.features, self.rows, high, low, transposed=True)
             g = gradient.high + gradient.low
-            step = self.factor.solve(g)
-            remainder, remainder_error = self._residual(g, step)
+            lost_pull = Fraction(0)
+            if ridge:
+                moved = solution if start is None else solution - start
+                pull = ridge * moved
+                # One rounding each of the difference, the product and the sum g, which the line below counts once more.
+                lost_pull = UNIT * (Fraction(ridge) * norm_bounds(moved)[1] + norm_bounds(pull)[1])
+                lost_pull += UNIT * norm_bounds(g)[1] + pull.size * ETA
+                g = g - pull
+            step = factor.solve(g)
+            remainder, remainder_error = self._residual(g, step, ridge)
         unexplained = (
             norm_bounds(remainder)[1]
             + remainder_error
             + norm_bounds(gradient.error)[1]
             + UNIT * norm_bounds(g)[1]
+            + lost_pull
             + root_up(self.trace) * norm_bounds(slack)[1]
         )
         return CertifiedParameters(solution, step, unexplained / smallest)
