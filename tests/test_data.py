@@ -304,6 +304,7 @@ def test_files_that_are_not_data(write, tmp_path):
     refused("directory", tmp_path)
     refused("directory", str(tmp_path) + "/")
     refused("no such name or file.*a path that exists", tmp_path / "none.npz")
+    refused("no such name or file.*a path that exists", "none.npz")
     refused("empty file", write(b"", "e.npz"))
     refused("empty file", write(b"", "e.csv"))
     refused("suffix .txt", write("a,b\n1,2\n", "data.txt"))

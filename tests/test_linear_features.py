@@ -301,6 +301,11 @@ def test_same_seed_same_bytes_other_seed_other_bytes(fm):
     assert not np.allclose(other.transform(X), first.transform(X))
 
 
+def test_frequencies_do_not_repeat_other_draws_of_the_same_seed():
+    W = GaussianFeatures(n_features=40, bandwidth=1.0, seed=1).fit(X).frequencies_
+    assert not np.isin(np.random.default_rng(1).standard_normal(W.size), W).any()
+
+
 @pytest.mark.parametrize("fm", RANDOM, ids=by_name)
 def test_blocks_of_rows_change_nothing(fm, monkeypatch):
     fitted = clone(fm).fit(X)
