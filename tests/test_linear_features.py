@@ -205,6 +205,23 @@ def test_a_wrong_frequency_law_is_caught():
     assert z_scores(Uniform(n_features=40, bandwidth=2.5)).max() > 10.0
 
 
+def test_phases_go_all_the_way_round():
+    phases = GaussianFeatures(n_features=4000, bandwidth=1.0, variant="phase").fit(X).phases_
+    counts, _ = np.histogram(phases, bins=4, range=(0.0, 2.0 * math.pi))
+    assert counts.sum() == 4000
+    assert (np.abs(counts - 1000) < 140).all()  # five standard deviations
+
+
+@pytest.mark.parametrize("d", [1, 3])
+def test_orthogonal_frequencies_favour_no_direction(d):
+    m = 6000
+    W = OrthogonalFeatures(n_features=2 * m, bandwidth=1.0).fit(np.eye(4, d)).frequencies_
+    assert (np.abs(W.mean(axis=0)) < 5 / math.sqrt(m)).all()
+    np.testing.assert_allclose(W.T @ W / m, np.eye(d), atol=5 * math.sqrt(2 / m))
+    for k in range(d):  # each position within a block by itself
+        assert (np.abs(W[k::d].mean(axis=0)) < 5 / math.sqrt(m / d)).all()
+
+
 def test_orthogonal_blocks_and_lower_variance():
     fm = OrthogonalFeatures(n_features=14, bandwidth=2.0, seed=4).fit(X)
     W = fm.frequencies_
