@@ -227,6 +227,12 @@ def test_bad_arrays(write, arrays, words):
     refused(words, write(arrays))
 
 
+def test_nan_is_found_far_down(write):
+    tall = np.ones((1000, 2))
+    tall[777, 1] = np.nan
+    refused(r"X\[777, 1\]=nan .row 777, column 1", write({"X": tall, "y": np.arange(1000)}))
+
+
 def test_npz_never_unpickles(write, tmp_path):
     class Bomb:
         def __reduce__(self):
@@ -304,6 +310,7 @@ def test_files_that_are_not_data(write, tmp_path):
     refused("directory", tmp_path)
     refused("directory", str(tmp_path) + "/")
     refused("no such name or file.*a path that exists", tmp_path / "none.npz")
+    refused("no such name or file.*a path that exists", "none.npz")
     refused("empty file", write(b"", "e.npz"))
     refused("empty file", write(b"", "e.csv"))
     refused("suffix .txt", write("a,b\n1,2\n", "data.txt"))
@@ -397,6 +404,7 @@ def test_csv_of_files_dialects_and_encodings(write):
         assert data.X.tolist() == [[1, 2], [3, 4]]
         assert data.y.tolist() == [-1, 1]
         assert data.classes == ("cat", "dog")
+    assert csv("\ufefflabel,a\ncat,1\ndog,2\n").classes == ("cat", "dog")  # the mark is no part of the name
     assert load(write(plain, "pets.CSV")).name == "pets.CSV"
     assert csv('a,label\n1,"x, y"\n2,"line\nbreak"\n').groups.tolist() == ["x, y", "line\nbreak"]
     assert csv("größe,label\n1,ä\n2,ö\n").classes == ("ä", "ö")

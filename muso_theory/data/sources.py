@@ -152,7 +152,7 @@ def _from_path(path: Path, target: str | None) -> Dataset:
         if path.is_dir():
             raise expected(what, "DATA", name, "directory", "a file in it")
         if not path.exists():
-            known = nearest(name, BUILTIN) if path.name == name else "a path that exists"
+            known = nearest(name, BUILTIN) if name.isidentifier() else "a path that exists"
             raise expected(what, "DATA", name, "no such name or file", known)
         if not path.is_file():  # a named pipe or a process substitution can be read only once
             return _from_bytes(path.read_bytes(), name, target)
