@@ -189,7 +189,9 @@ class _Checker:
             best = best or found
         needs = self._needs(obstacles)
         if best is None:
-            return self._evidence(claim, self.ladder[-1].name if self.ladder else "none", failed=failed, needs=needs)
+            return self._evidence(
+                claim, self.ladder[-1].name if self.ladder else "none", failed=failed, needs=needs
+            )
         return replace(best, needs=needs)
 
     def _case(self, rung: Rung) -> Case:
@@ -200,7 +202,9 @@ class _Checker:
     def _needs(self, obstacles: list[str]) -> str:
         """What would decide a claim that no affordable arithmetic decided."""
         if self.too_dear:
-            dear = " or ".join(str(rung) for rung in (self.too_dear[0], self.too_dear[-1])[: len(self.too_dear)])
+            dear = " or ".join(
+                str(rung) for rung in (self.too_dear[0], self.too_dear[-1])[: len(self.too_dear)]
+            )
             return f"would be decided by {dear}; raise the budget"
         if obstacles:
             return obstacles[-1]

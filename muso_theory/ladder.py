@@ -86,13 +86,17 @@ def _balls(problem: UnlearningProblem, bits: int) -> Rung:
     n, d = problem.n_samples, problem.n_features
     size = min(n, d)
     seconds = (1.5e-6 * size**3 + 4e-8 * n * d * size) * bits / 128
-    return Rung(f"ball({bits})", lambda: ClosedForms(problem, BALL(bits)), seconds, 1e-7 * n * d + 5e-7 * size**2)
+    return Rung(
+        f"ball({bits})", lambda: ClosedForms(problem, BALL(bits)), seconds, 1e-7 * n * d + 5e-7 * size**2
+    )
 
 
 def _rationals(problem: UnlearningProblem) -> Rung:
     """Estimates fitted to Dixon lifting: solutions of about 100·n bits an entry, O(n⁴) and more in all."""
     n, d = problem.n_samples, problem.n_features
     size = min(n, d)
-    seconds = (1e-7 * size**4 + 2e-8 * n * size**2) * (1 + problem.n_outputs / 10) + 3e-6 * n * d + 2e-6 * n**2
+    seconds = (
+        (1e-7 * size**4 + 2e-8 * n * size**2) * (1 + problem.n_outputs / 10) + 3e-6 * n * d + 2e-6 * n**2
+    )
     gigabytes = 1e-7 * n * d + 2e-8 * size**2 * problem.n_outputs + 2e-7 * size**2
     return Rung("rational", lambda: ClosedForms(problem, RATIONAL), seconds, gigabytes)

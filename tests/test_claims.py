@@ -188,7 +188,7 @@ SABOTAGE: list[tuple[str, Callable[[ClosedForms], None]]] = [
 ]
 
 
-def _verdict(slug: str, model: Model) -> Verdict:
+def _verdict(slug: str, model: ClosedForms) -> Verdict:
     findings, _ = find(slug).check(Case(model.problem, model, subset=0.5))
     return Evidence(slug, Scope.INSTANCE, tuple(findings), model.arithmetic.name).verdict
 

@@ -12,7 +12,9 @@ __all__ = ["CONDITIONS"]
 
 def _sizes(case: Case) -> Found:
     p = case.problem
-    fact = f"n = {p.n_samples} = {len(p.retain)} + {len(p.forget)}, D = {p.n_features}, outputs = {p.n_outputs}"
+    fact = (
+        f"n = {p.n_samples} = {len(p.retain)} + {len(p.forget)}, D = {p.n_features}, outputs = {p.n_outputs}"
+    )
     mismatch = abs(p.n_samples - len(p.retain) - len(p.forget))
     return [Finding("n − n_R − n_F", Quantity.exact(mismatch))], [fact]
 
@@ -75,7 +77,7 @@ def _start_in_span(case: Case) -> Found:
     model = case.model
     given = case.w_pretrained is not None
     start = model.at(case.w_pretrained) if case.w_pretrained is not None else model.pretrained
-    inside = model.fit(model.everything, model.predict(model.everything, start))
+    inside = model.project(model.everything, start)
     off_span = model.distance(start, inside)
     what = "‖(I − P)(w_p − w₀)‖"
     facts = ["the given w_pretrained" if given else "the closed-form w_p"]

@@ -25,12 +25,12 @@ def _exact_labels(case: Case) -> Found:
         ]
     if case.labels is not None:
         labels = model.given(case.labels)
-        gap = model.gap(labels)
+        gap = model.unlearned_gap(labels)
         error = model.label_distance(labels, model.optimal_labels)
         facts = [doing_nothing, f"label error ‖ỹ_F − Φ_F w_r‖ {show(error)}"]
         held = case.held_to(case.labels)
         return [held("‖w_u − w_r‖ of the given labels", gap, case.doing_nothing, "doing nothing")], facts
-    gap = model.distance(model.unlearned(model.optimal_labels), model.retrained)
+    gap = model.unlearned_gap(model.optimal_labels)
     return [case.zero("‖w_u − w_r‖", gap, case.doing_nothing, "doing nothing")], [doing_nothing]
 
 
@@ -61,7 +61,7 @@ def _outside(case: Case) -> Array:
 
 def _label_free(case: Case) -> Found:
     model = case.model
-    projected = model.fit(model.retain, model.predict(model.retain, model.pretrained))
+    projected = model.project(model.retain, model.pretrained)
     gap = model.distance(projected, model.retrained)
     labels = model.label_free(model.retain)
     error = model.label_distance(labels, model.optimal_labels)
@@ -110,8 +110,8 @@ def _downsampling(case: Case) -> Found:
     half = subset[: max(1, len(subset) // 2)]
     retrained = model.fit(subset, model.targets(subset))
     error = model.label_distance(model.label_free(subset), model.predict(model.forget, retrained))
-    full = model.fit(model.retain, model.predict(model.retain, model.pretrained))
-    kept, fewer = (model.fit(rows, model.predict(rows, model.pretrained)) for rows in (subset, half))
+    full = model.project(model.retain, model.pretrained)
+    kept, fewer = (model.project(rows, model.pretrained) for rows in (subset, half))
     facts = [
         f"|S| = {len(subset)} of {len(model.retain)}",
         f"‖(P_R − P_S)(w_p − w₀)‖ {show(model.distance(full, kept))}, "

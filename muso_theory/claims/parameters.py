@@ -44,7 +44,7 @@ def _start_span(case: Case) -> Found:
         return findings, []
     off = model.at(_beside_start(case))
     ended = model.square_distance(model.unlearned(labels, off), model.retrained)
-    inside = model.fit(model.everything, model.predict(model.everything, off))
+    inside = model.project(model.everything, off)
     stuck = model.square_distance(off, inside)
     findings.append(
         case.zero(

@@ -91,13 +91,13 @@ class CertifiedForms(Model):
                     "ball arithmetic decides it if the rank is full, rational arithmetic in any case",
                 )
             return DualSystem(self._features, index, name, shared.gram, factor)
-        factor = shared.factor(rows) if rows == self.retain else None
+        known = shared.factor(rows) if rows == self.retain else None
         return DualSystem(
             self._features,
             index,
             name,
             shared.gram_block(rows),
-            factor if isinstance(factor, CholeskyFactor) else None,
+            known if isinstance(known, CholeskyFactor) else None,
             parent=self._system(self.everything) if self._whole_is_regular else None,
         )
 
@@ -195,6 +195,23 @@ class CertifiedForms(Model):
             radius += start.radius + norm_bounds(start.low)[1]
         return CertifiedParameters(found.high, found.low, radius)
 
+    def project(self, rows: Rows, w: CertifiedParameters) -> CertifiedParameters:
+        """w₀ + P_rows(w − w₀), where a projector does not enlarge the radius of w.
+
+        Args:
+            rows: positions.
+            w: parameters.
+
+        Returns:
+            The enclosure.
+
+        Raises:
+            UndecidedError: full rank of these rows is not proved, or float64 overflows.
+        """
+        known = CertifiedParameters(w.high, np.zeros_like(w.low), Fraction(0))
+        found = self.fit(rows, self.predict(rows, known))
+        return CertifiedParameters(found.high, found.low, found.radius + w.radius + norm_bounds(w.low)[1])
+
     def predict(self, rows: Rows, w: CertifiedParameters) -> LabelBall:
         """Φ_rows w."""
         index = self.order[list(rows)]
@@ -231,9 +248,7 @@ class CertifiedForms(Model):
         predicted = self.predict(rows, w)
         residual = targets.values - predicted.values
         off = targets.radius + predicted.radius + UNIT * norm_bounds(residual)[1]
-        gradient, roundings = plain_product(
-            self._features, self.order[list(rows)], residual, transposed=True
-        )
+        gradient, roundings = plain_product(self._features, self.order[list(rows)], residual, transposed=True)
         size = root_up(self._trace)
         tiny = Fraction(gradient.size * len(residual), 2**1074)
         error = size * (off + gamma(roundings) * norm_bounds(residual)[1]) + tiny
@@ -247,7 +262,8 @@ class CertifiedForms(Model):
         system = self._system(self.everything)
         padded = np.zeros((self.problem.n_samples, self.problem.n_outputs))
         padded[len(self.retain) :] = label_error.values
-        low, high = system.pseudo_norm(padded)
+        found = system.fit(padded, None)
+        low, high = found.distance(np.zeros_like(found.high))
         lost = label_error.radius / root_down(system.smallest)
         return Quantity.enclosure(max(Fraction(0), low - lost) ** 2, (high + lost) ** 2)
 
@@ -257,9 +273,11 @@ class CertifiedForms(Model):
         if not forget_labels.radius:
             return gap
         lost = forget_labels.radius / root_down(self._system(self.everything).smallest)
-        return Quantity.enclosure(
-            max(Fraction(0), Fraction(gap.lower) - lost), Fraction(gap.upper) + lost
-        )
+        return Quantity.enclosure(max(Fraction(0), Fraction(gap.lower) - lost), Fraction(gap.upper) + lost)
+
+    def unlearned_gap(self, forget_labels: LabelBall) -> Quantity:
+        """The gap of the float labels themselves, by the gap formula: sharper than fine-tuning with balls."""
+        return self.gap(LabelBall(forget_labels.values))
 
     def leave_block_out(self) -> LabelBall:
         """The formula's value in float64, taken as given: claims compare it with enclosed labels.
@@ -272,7 +290,9 @@ class CertifiedForms(Model):
             UndecidedError: full rank is not proved.
         """
         if self.is_dual and not self._whole_is_regular:
-            raise UndecidedError("float64 cannot prove that K is invertible", "ball or rational arithmetic may")
+            raise UndecidedError(
+                "float64 cannot prove that K is invertible", "ball or rational arithmetic may"
+            )
         return self.given(self.problem.float_model.leave_block_out())
 
     def dual_coefficients(self) -> LabelBall:
@@ -307,7 +327,7 @@ class CertifiedForms(Model):
         if missing > 0:
             return f"n{suffix} − rank Φ{suffix}", Quantity.enclosure(missing, len(rows)), False
         system = self._system(rows)
-        return f"λ_min(K{suffix and suffix * 2})", Quantity.enclosure(system.smallest, system.trace), True
+        return f"λ_min(K{suffix + suffix[1:]})", Quantity.enclosure(system.smallest, system.trace), True
 
     @cached_property
     def spectrum(self) -> tuple[Quantity, Quantity]:

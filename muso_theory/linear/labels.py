@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import SingularMatrixError, expected, nearest
 from ..numbers import FLOAT64
-from .closed_forms import ClosedForms, Point
+from .closed_forms import Point
 from .model import Rows
 from .problem import Array, UnlearningProblem, _indices
 

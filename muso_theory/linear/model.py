@@ -87,7 +87,9 @@ class Model(ABC):
         """Parameters handed in from outside, (D, C), taken exactly."""
 
     @abstractmethod
-    def fit(self, rows: Rows, targets: Labels, start: Parameters | None = None, ridge: float = 0) -> Parameters:
+    def fit(
+        self, rows: Rows, targets: Labels, start: Parameters | None = None, ridge: float = 0
+    ) -> Parameters:
         """G_{Φ_rows, targets}(start): where gradient descent on least squares from ``start`` ends.
 
         Args:
@@ -103,6 +105,10 @@ class Model(ABC):
     @abstractmethod
     def predict(self, rows: Rows, w: Parameters) -> Labels:
         """Φ_rows w, shape (len(rows), C)."""
+
+    def project(self, rows: Rows, w: Parameters) -> Parameters:
+        """w₀ + P_rows(w − w₀): refit the predictions of w from w₀."""
+        return self.fit(rows, self.predict(rows, w))
 
     @abstractmethod
     def square_distance(self, w: Parameters, other: Parameters) -> Quantity:
@@ -139,8 +145,7 @@ class Model(ABC):
 
     def label_free(self, rows: Rows) -> Labels:
         """Φ_F(w₀ + P_rows(w_p − w₀)): no target is used beyond w_p."""
-        projected = self.fit(rows, self.predict(rows, self.pretrained))
-        return self.predict(self.forget, projected)
+        return self.predict(self.forget, self.project(rows, self.pretrained))
 
     # -- formulas that need the matrices ---------------------------------------------------------------
 
@@ -151,6 +156,10 @@ class Model(ABC):
     def gap(self, forget_labels: Labels) -> Quantity:
         """‖w_u − w_r‖ of any labels, by claim gap-formula."""
         return self.square_gap(self.mix(1, forget_labels, -1, self.optimal_labels)).sqrt()
+
+    def unlearned_gap(self, forget_labels: Labels) -> Quantity:
+        """‖w_u − w_r‖ after fine-tuning in closed form from w_p; a model of balls may take the labels' midpoints."""
+        return self.distance(self.unlearned(forget_labels), self.retrained)
 
     @abstractmethod
     def leave_block_out(self) -> Labels:

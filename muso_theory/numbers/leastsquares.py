@@ -347,9 +347,7 @@ class DualSystem(RowSystem):
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             a = self.factor.solve(g)
             z = accurate_product(self.features, self.rows, a, transposed=True)
-            high, low, slack = _residual_pair(
-                g, accurate_product(self.features, self.rows, z.high, z.low)
-            )
+            high, low, slack = _residual_pair(g, accurate_product(self.features, self.rows, z.high, z.low))
             residual = high + low
             step = self.factor.solve(residual)
             remainder, remainder_error = self._residual(residual, step)
