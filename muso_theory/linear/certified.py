@@ -219,13 +219,13 @@ class CertifiedForms(Model):
         values = product.high + product.low
         radius = norm_bounds(product.error)[1] + UNIT * norm_bounds(values)[1]
         if w.radius:
-            radius += root_up(self._trace) * w.radius
+            radius += self._norm * w.radius
         return LabelBall(values, radius)
 
     @cached_property
-    def _trace(self) -> Fraction:
-        """Upper bound of ‖Φ‖_F², and so of ‖Φ_rows‖₂² for any rows."""
-        return self._system(self.everything).trace
+    def _norm(self) -> Fraction:
+        """Upper bound of ‖Φ‖₂, and so of ‖Φ_rows‖₂ for any rows."""
+        return root_up(self._system(self.everything).largest)
 
     def square_distance(self, w: CertifiedParameters, other: CertifiedParameters) -> Quantity:
         """‖w − w'‖²."""
@@ -249,9 +249,9 @@ class CertifiedForms(Model):
         residual = targets.values - predicted.values
         off = targets.radius + predicted.radius + UNIT * norm_bounds(residual)[1]
         gradient, roundings = plain_product(self._features, self.order[list(rows)], residual, transposed=True)
-        size = root_up(self._trace)
         tiny = Fraction(gradient.size * len(residual), 2**1074)
-        error = size * (off + gamma(roundings) * norm_bounds(residual)[1]) + tiny
+        frobenius = root_up(self._system(self.everything).trace)
+        error = self._norm * off + frobenius * gamma(roundings) * norm_bounds(residual)[1] + tiny
         low, high = norm_bounds(gradient)
         return Quantity.enclosure(max(Fraction(0), low - error), high + error)
 

@@ -1,9 +1,10 @@
-"""Products with the feature matrix: one nearly exact, one plain, both with rigorous error bounds, both streamed.
+"""Products with the feature matrix: one nearly exact, one plain, both streamed and rigorously bounded.
 
 The accurate product splits each block of Φ and of x into a leading part of at most 22 bits and a rest (Rump,
-Ogita, Oishi, "Accurate floating-point summation I", ExtractScalar). BLAS multiplies the leading parts without any
-rounding, because the sums are integers of at most 2^53 in a common unit; only the rest, 2^22 times smaller, is
-rounded. A residual is thus known far below its own size, at the price of a few plain products.
+Ogita, Oishi, "Accurate floating-point summation I", ExtractScalar). BLAS multiplies the leading parts
+without any rounding, because the sums are integers of at most 2^53 in a common unit; only the rest, 2^22
+times smaller, is rounded. A residual is thus known far below its own size, at the price of a few plain
+products.
 """
 
 from __future__ import annotations
@@ -103,7 +104,8 @@ def accurate_product(
         # The bound took a few hundred roundings itself, and its terms and the products may have underflowed.
         error *= 1 + 2.0**-30
         error += (16 * length + 64) * _ETA
-        # The rest is still 2^-22 of the total; move its leading digits over, so that low is a true correction.
+        # The rest is still 2^-22 of the total; move its leading digits over, so that low is a true
+        # correction.
         total, rest = two_sum(total, rest)
     return Accurate(total, rest, error)
 
@@ -128,14 +130,15 @@ def _split_operand(high: Array, low: Array | None, step: int) -> list[_Operand]:
         sigma = np.ldexp(1.0, exponent + (53 - _HEAD_BITS))
         head = (whole + sigma) - sigma
         rest = whole - head
-        dropped = np.zeros(high.shape[1])
+        dropped: Array | float = 0.0
         if low is not None:
             rest = rest + low[start : start + step]
-            dropped = np.abs(low[start : start + step]).max(axis=0)
-        # Roundings: γ_k in each of the two inexact products, one in their sum, one in head + low, together at most
-        # (k + 4)u of k·max·max; and tail·low is left out altogether.
-        small = np.abs(rest).max(axis=0) + np.ldexp(1.0, exponent - _HEAD_BITS)
-        weight = length * ((length + 4) * 1.01 * _U * small + 2.0**-_HEAD_BITS * dropped)
+            dropped = np.abs(low[start : start + step]).sum(axis=0)
+        # Relative to the exponent of a row of the block: two inexact products, γ_k‖rest‖₁ and
+        # γ_k·2^-22‖whole‖₁, one rounding in their sum and one in head + low, together at most (k + 4)u;
+        # and tail·low is left out.
+        small = np.abs(rest).sum(axis=0) + 2.0**-_HEAD_BITS * np.abs(whole).sum(axis=0)
+        weight = (length + 4) * 1.01 * _U * small + 2.0**-_HEAD_BITS * dropped
         pieces.append(_Operand(whole, head, rest, weight))
     return pieces
 

@@ -1,9 +1,9 @@
 """Minimum-norm and least-squares solutions with a proved distance to the truth.
 
-The float solver only proposes. What is proved starts from a residual that is computed nearly exactly, and from a proved lower
-bound c on the relevant eigenvalue: with independent rows, a point v of the row space is at distance
-‖Φ⁺(t − Φv)‖ ≤ ‖t − Φv‖/√c of the solution; with independent columns, ‖H⁻¹Φᵀ(t − Φv)‖ ≤ ‖Φᵀ(t − Φv)‖/c, H = ΦᵀΦ. One
-step of refinement is taken before the bound is, so the bound is of second order.
+The float solver only proposes. What is proved starts from a residual that is computed nearly exactly, and
+from a proved lower bound c on the relevant eigenvalue: with independent rows, a point v of the row space
+is at distance ‖Φ⁺(t − Φv)‖ ≤ ‖t − Φv‖/√c of the solution; with independent columns, ‖H⁻¹Φᵀ(t − Φv)‖ ≤
+‖Φᵀ(t − Φv)‖/c, H = ΦᵀΦ. One step of refinement is taken before the bound is, so the bound is of second order.
 """
 
 from __future__ import annotations
@@ -30,12 +30,19 @@ from .rounding import (
     root_up,
     two_sum,
 )
-from .spectrum import gram_error, smallest_eigenvalue_bound, smallest_eigenvalue_estimate, trace_bound
+from .spectrum import (
+    gram_error,
+    largest_eigenvalue_bound,
+    smallest_eigenvalue_bound,
+    smallest_eigenvalue_estimate,
+    trace_bound,
+)
 
 __all__ = ["CertifiedParameters", "DualSystem", "PrimalSystem", "RowSystem"]
 
 Array = np.ndarray[Any, Any]
 _U = 2.0**-53
+_SAFE = 1 + 2.0**-50  # covers the few roundings of an error bound itself
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -127,6 +134,12 @@ class RowSystem(ABC):
         return gram_error(self.matrix, self.roundings_width)
 
     @cached_property
+    def largest(self) -> Fraction:
+        """Upper bound of ‖Φ_A‖₂² and of the spectral norm of the entrywise absolute value of the matrix."""
+        # Row sums and Frobenius norm do not see signs, and ‖|K|‖₂ ≤ ‖|Φ||Φ|ᵀ‖₂ ≤ ‖Φ‖_F².
+        return min(self.trace + self.error, largest_eigenvalue_bound(self.matrix, self.error))
+
+    @cached_property
     def estimate(self) -> tuple[float, Array]:
         """Estimate of λ_min and the vector it comes from."""
         return smallest_eigenvalue_estimate(self.factor)
@@ -185,8 +198,8 @@ class RowSystem(ABC):
             extra = UNIT * (norm_bounds(pull)[1] + norm_bounds(image)[1]) + a.size * ETA
         difference = g - image
         norm, n = norm_bounds(a)[1], self.matrix.shape[0]
-        # The product is wrong by γ_n |K̂||a|, and ‖|K̂|‖₂ ≤ tr(K)(1 + γ) as |K̂_ij| ≤ (1 + γ)√(K_ii K_jj).
-        lost = (gamma(n + 2) * (self.trace + self.error) + self.error) * norm + n * a.size * ETA
+        # The product is wrong by γ_n |K̂||a|, the matrix by its error.
+        lost = (gamma(n) * self.largest + self.error) * norm + n * a.size * ETA
         return difference, lost + extra + UNIT * norm_bounds(difference)[1]
 
 
@@ -214,7 +227,7 @@ def _residual_pair(targets: Array, product: Accurate) -> tuple[Array, Array, Arr
     """Form targets − product as high + low with an entrywise bound of the error."""
     high, low = two_sum(targets, -product.high)
     rest = low - product.low
-    return high, rest, product.error + _U * np.abs(rest)
+    return high, rest, (product.error + _U * np.abs(rest)) * _SAFE
 
 
 @final
@@ -273,6 +286,11 @@ class DualSystem(RowSystem):
         """Proved lower bound of λ_min(K_AA); the parent's, when there is one."""
         return self._parent.smallest if self._parent is not None else super().smallest
 
+    @cached_property
+    def largest(self) -> Fraction:
+        """Upper bound of ‖Φ_A‖₂²; the parent's, when there is one."""
+        return self._parent.largest if self._parent is not None else super().largest
+
     def fit(self, targets: Array, start: Array | None, ridge: float = 0.0) -> CertifiedParameters:
         """Enclose the minimum-norm update from ``start``, or with λ > 0 the ridge minimiser anchored there.
 
@@ -300,7 +318,7 @@ class DualSystem(RowSystem):
             else:
                 high, lost = two_sum(start, z.high)
                 low = lost + z.low
-                error = z.error + _U * np.abs(low)
+                error = (z.error + _U * np.abs(low)) * _SAFE
             # v = start + Φᵀa exactly, |v − (high + low)| ≤ error.
             first, rest, slack = _residual_pair(
                 targets, accurate_product(self.features, self.rows, high, low)
@@ -315,7 +333,6 @@ class DualSystem(RowSystem):
             corrected = low + update
             remainder, remainder_error = self._residual(residual, step, ridge)
         off = norm_bounds(error)[1]
-        root_trace, step_norm = root_up(self.trace), norm_bounds(step)[1]
         # w* − (v + Φᵀs) = Φᵀ(K + λI)⁻¹(t − Φv − λa − (K + λI)s); the computed residual t − Φv − λa is off by
         # slack, Φ·off and one rounding each of t − Φv, λa and their difference.
         unexplained = (
@@ -324,10 +341,12 @@ class DualSystem(RowSystem):
             + norm_bounds(slack)[1]
             + UNIT * norm_bounds(residual)[1]
             + (lost_pull + pull.size * ETA if ridge else 0)
-            + root_trace * off
+            + root_up(self.largest) * off
         )
         # fl(Φᵀs) is wrong by γ_k |Φ|ᵀ|s|, and ‖|Φ|ᵀ|s|‖ ≤ ‖Φ‖_F ‖s‖.
-        rounding = gamma(roundings) * root_trace * step_norm + UNIT * norm_bounds(corrected)[1]
+        rounding = (
+            gamma(roundings) * root_up(self.trace) * norm_bounds(step)[1] + UNIT * norm_bounds(corrected)[1]
+        )
         tiny = update.size * len(targets) * ETA
         return CertifiedParameters(high, corrected, off + rounding + tiny + unexplained / smallest_root)
 
@@ -357,7 +376,7 @@ class DualSystem(RowSystem):
             + remainder_error
             + norm_bounds(slack)[1]
             + UNIT * norm_bounds(residual)[1]
-            + root_up(self.trace) * norm_bounds(z.error)[1]
+            + root_up(self.largest) * norm_bounds(z.error)[1]
         )
         return result, unexplained / smallest + UNIT * norm_bounds(result)[1]
 
@@ -463,7 +482,7 @@ class PrimalSystem(RowSystem):
             + norm_bounds(gradient.error)[1]
             + UNIT * norm_bounds(g)[1]
             + lost_pull
-            + root_up(self.trace) * norm_bounds(slack)[1]
+            + root_up(self.largest) * norm_bounds(slack)[1]
         )
         return CertifiedParameters(solution, step, unexplained / smallest)
 

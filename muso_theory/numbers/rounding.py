@@ -1,8 +1,9 @@
 """Rounding errors of float64, bounded in exact rational arithmetic.
 
-Arrays are computed in ordinary float64, round to nearest. What is claimed about them is a handful of scalars per
-problem, and those are kept as exact fractions: no bound has a rounding error of its own, none overflows, and each
-reads like the inequality it implements. N. Higham, "Accuracy and Stability of Numerical Algorithms", ch. 2–3.
+Arrays are computed in ordinary float64, round to nearest. What is claimed about them is a handful of
+scalars per problem, and those are kept as exact fractions: no bound has a rounding error of its own, none
+overflows, and each reads like the inequality it implements. N. Higham, "Accuracy and Stability of
+Numerical Algorithms", ch. 2–3.
 """
 
 from __future__ import annotations
@@ -187,7 +188,8 @@ def norm_bounds(x: Array) -> tuple[Fraction, Fraction]:
         return Fraction(0), Fraction(0)
     shift = 0
     if not 2.0**-400 < largest < 2.0**400:
-        # Scaled so that the largest entry is about 1. Entries that become subnormal are then wrong by at most η.
+        # Scaled so that the largest entry is about 1. Entries that become subnormal are then wrong by at
+        # most η.
         shift = math.frexp(largest)[1]
         x = np.ldexp(x, -shift)
     flat = x.ravel()

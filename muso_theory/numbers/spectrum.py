@@ -1,9 +1,10 @@
 """Proved bounds on the eigenvalues of K = ΦΦᵀ from its float64 image K̂, at the price of one Cholesky.
 
-If Cholesky of K̂ − sI runs to completion in floating point, then K̂ ⪰ (s − ε)I with an ε that is known beforehand
-(S. M. Rump, "Verification of positive definiteness", BIT 2006), and K ⪰ K̂ − ‖K̂ − K‖I. The same number bounds every
-principal block of K from below (Cauchy interlacing) and every Schur complement (its inverse is a block of K⁻¹).
-What is assumed of BLAS and LAPACK: conventional multiplication (no Strassen), round to nearest, gradual underflow.
+If Cholesky of K̂ − sI runs to completion in floating point, then K̂ ⪰ (s − ε)I with an ε that is known
+beforehand (S. M. Rump, "Verification of positive definiteness", BIT 2006), and K ⪰ K̂ − ‖K̂ − K‖I. The
+same number bounds every principal block of K from below (Cauchy interlacing) and every Schur complement
+(its inverse is a block of K⁻¹). What is assumed of BLAS and LAPACK: conventional multiplication (no
+Strassen), round to nearest, gradual underflow.
 """
 
 from __future__ import annotations
@@ -49,14 +50,15 @@ def trace_bound(gram: Array, width: int) -> Fraction:
     """
     # K̂_ii ≥ (1 − γ)K_ii − Dη: sums of squares do not cancel.
     diagonal = sum_up(np.diagonal(gram))
-    return (diagonal + gram.shape[0] * width * ETA) / (1 - gamma(gram_roundings(width)))
+    n = int(gram.shape[0])
+    return (diagonal + n * width * ETA) / (1 - gamma(gram_roundings(width)))
 
 
 def gram_error(gram: Array, width: int) -> Fraction:
     """Bound ‖K̂ − ΦΦᵀ‖₂ for a Gram matrix formed by `blocked_gram`.
 
-    Entry by entry the error is at most γ_k |Φ||Φ|ᵀ plus underflow, with k roundings that grow with the block length and the
-    number of blocks instead of D; and ‖|Φ||Φ|ᵀ‖₂ ≤ ‖Φ‖_F².
+    Entry by entry the error is at most γ_k |Φ||Φ|ᵀ plus underflow, with k roundings that grow with the
+    block length and the number of blocks instead of D; and ‖|Φ||Φ|ᵀ‖₂ ≤ ‖Φ‖_F².
 
     Args:
         gram: K̂, shape (n, n), exactly symmetric.
@@ -69,7 +71,7 @@ def gram_error(gram: Array, width: int) -> Fraction:
         >>> 0 < gram_error(np.eye(2), 4) < 1e-14
         True
     """
-    n = gram.shape[0]
+    n = int(gram.shape[0])
     return gamma(gram_roundings(width)) * trace_bound(gram, width) + n * width * ETA
 
 
@@ -133,22 +135,24 @@ def smallest_eigenvalue_bound(gram: Array, error: Fraction, estimate: float) -> 
         True
     """
     require_ieee()
-    n = gram.shape[0]
+    n = int(gram.shape[0])
     diagonal = np.diagonal(gram)
     largest = float(diagonal.max(initial=0.0))
     if not (0.0 < largest < np.inf and 0.0 < estimate < np.inf):
         return None
-    # An even power of two brings the diagonal to at most 1, so neither pivots nor their reciprocals leave the range;
-    # entries that become subnormal are wrong by at most η, n·η in norm.
+    # An even power of two brings the diagonal to at most 1, so neither pivots nor their reciprocals leave
+    # the range; entries that become subnormal are wrong by at most η, n·η in norm.
     exponent = int(np.frexp(largest)[1])
     exponent += exponent % 2
     scale = Fraction(2) ** exponent
-    # Cholesky rounds entry (i, j), i ≥ j, j + 1 times, or j + 4 times where a division is a product with a rounded
-    # reciprocal, as fast LAPACKs do: LLᵀ = A + Δ, |Δ_ij| ≤ φ_min(i,j) √(a_ii a_jj), φ_j = γ_{j+4}/(1 − γ_{j+4}),
-    # and since φ grows, ‖Δ‖₂ ≤ Σ_j φ_j a_jj ≤ 1.01 u Σ_j (j + 4) a_jj for n ≤ 10^12. (j counts from 1.)
+    # Cholesky rounds entry (i, j), i ≥ j, j + 1 times, or j + 4 times where a division is a product with a
+    # rounded reciprocal, as fast LAPACKs do: LLᵀ = A + Δ, |Δ_ij| ≤ φ_min(i,j) √(a_ii a_jj), φ_j =
+    # γ_{j+4}/(1 − γ_{j+4}), and since φ grows, ‖Δ‖₂ ≤ Σ_j φ_j a_jj ≤ 1.01 u Σ_j (j + 4) a_jj for n ≤
+    # 10^12. (j counts from 1.)
     weighted = sum_up(np.arange(6.0, n + 6.0) * diagonal) * (1 + 4 * UNIT) / scale
     rounding = Fraction(101, 100) * UNIT * weighted
-    # Subtracting s rounds each diagonal entry by at most u·max(a_ii, s) ≤ u. Underflow: Rump's 3(2n + 1)η an entry.
+    # Subtracting s rounds each diagonal entry by at most u·max(a_ii, s) ≤ u. Underflow: Rump's 3(2n + 1)η
+    # an entry.
     rounding += UNIT + 3 * n * (2 * n + 3) * ETA
     lost = rounding * scale + error
     for fraction in (*_SHIFTS, 0.97) if lost < exact(estimate) else ():
@@ -212,5 +216,6 @@ def rayleigh_bound(gram: Array, vector: Array, error: Fraction) -> Fraction:
     value, lost = inner_product(vector, image)
     low, high = norm_bounds(vector)
     # K̂x is wrong by γ_n |K̂||x| ≤ γ_n ‖K̂‖_F ‖x‖ in norm.
-    slack = lost + gamma(gram.shape[0]) * norm_bounds(gram)[1] * high**2 + gram.shape[0] * high * ETA
+    n = int(gram.shape[0])
+    slack = lost + gamma(n) * norm_bounds(gram)[1] * high**2 + n**2 * high * ETA
     return (value + slack) / low**2 + error

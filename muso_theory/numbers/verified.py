@@ -1,8 +1,9 @@
 """Rigorous float64 answers about exact unlearning: every number comes with a proof, at BLAS speed.
 
-Inputs are taken as the exact real numbers their floats are; what is enclosed are quantities of that real problem. Three proofs
-carry everything: an eigenvalue bound (`spectrum`), nearly exact residuals (`accurate`), and the perturbation bounds of
-minimum-norm and least-squares solutions (`leastsquares`). Where float64 cannot prove a bound an `UndecidedError` says what would.
+Inputs are taken as the exact real numbers their floats are; what is enclosed are quantities of that real
+problem. Three proofs carry everything: an eigenvalue bound (`spectrum`), nearly exact residuals
+(`accurate`), and the perturbation bounds of minimum-norm and least-squares solutions (`leastsquares`).
+Where float64 cannot prove a bound an `UndecidedError` says what would.
 """
 
 from __future__ import annotations
@@ -37,14 +38,14 @@ Array = np.ndarray[Any, Any]
 class CertifiedProblem:
     """An unlearning problem in float64, answered with proved enclosures.
 
-    Works for independent rows (n ≤ D, minimum norm) and independent columns (n > D, least squares), and proves which
-    of them it has; anything rank-deficient is left undecided. Features whose largest entry lies outside 2^±100 are
-    scaled by a power of two, exactly or not at all.
+    Works for independent rows (n ≤ D, minimum norm) and independent columns (n > D, least squares), and
+    proves which of them it has; anything rank-deficient is left undecided. Features whose largest entry
+    lies outside 2^±100 are scaled by a power of two, exactly or not at all.
 
-    A Gram matrix handed in must be the work of `blocked_gram` (FLOAT64.gram) on these features: the bound on its
-    rounding rests on how it was formed. That is checked with a vector of random signs, which catches a wrong
-    matrix and a diagonal shift, though not every wrong last digit. A Cholesky factor handed in is only a
-    proposal and needs no trust.
+    A Gram matrix handed in must be the work of `blocked_gram` (FLOAT64.gram) on these features: the bound
+    on its rounding rests on how it was formed. That is checked with a vector of random signs, which
+    catches a wrong matrix and a diagonal shift, though not every wrong last digit. A Cholesky factor
+    handed in is only a proposal and needs no trust.
 
     Args:
         features: Φ, shape (n, D), float64 or float32, possibly memory-mapped.
@@ -56,7 +57,8 @@ class CertifiedProblem:
         cholesky: its factor.
 
     Raises:
-        BadInputError: shapes that do not fit, NaN or infinite entries, other dtypes, index sets that are empty or
+        BadInputError: shapes that do not fit, NaN or infinite entries, other dtypes, index sets that are
+        empty or
             not a partition, a Gram matrix that is not ΦΦᵀ.
 
     Example:
@@ -140,8 +142,9 @@ class CertifiedProblem:
         if wrong.any():
             i = int(np.argmax(wrong))
             raise BadInputError(
-                f"expected gram = ΦΦᵀ in the order retain, forget but its row {i} is off by {deviation[i]:.2g} where rounding "
-                f"explains {allowed[i]:.2g}; try FLOAT64.gram(features[order]), with nothing added to it"
+                f"expected gram = ΦΦᵀ in the order retain, forget but its row {i} is off by "
+                f"{deviation[i]:.2g} where rounding explains {allowed[i]:.2g}; "
+                f"try FLOAT64.gram(features[order]), with nothing added to it"
             )
 
     # -- conditions --------------------------------------------------------------------------------------
@@ -154,7 +157,8 @@ class CertifiedProblem:
     def min_eigenvalue(self) -> Quantity:
         """λ_min of K = ΦΦᵀ (n ≤ D) or of ΦᵀΦ (n > D), that is, the square of Φ's smallest singular value.
 
-        For n ≤ D its floor is a lower bound for K_RR and for the Schur complement S as well. A positive floor proves full rank.
+        For n ≤ D its floor is a lower bound for K_RR and for the Schur complement S as well. A positive
+        floor proves full rank.
 
         Returns:
             The enclosure, with a positive floor.
@@ -171,7 +175,7 @@ class CertifiedProblem:
     def max_eigenvalue(self) -> Quantity:
         """λ_max of the same matrix: at least its largest diagonal entry, at most its smallest easy norm."""
         system = self._all
-        high = largest_eigenvalue_bound(system.matrix, system.error)
+        high = system.largest
         low = max(Fraction(0), Fraction(float(np.diagonal(system.matrix).max())) - system.error)
         return Quantity.enclosure(self._eigenvalue(low), self._eigenvalue(high))
 
@@ -207,7 +211,7 @@ class CertifiedProblem:
 
     @cached_property
     def schur_min_eigenvalue(self) -> Fraction:
-        """A lower bound of λ_min(S), S = K_FF − K_FR K_RR⁻¹ K_RF, sharper than λ_min(K) where S is better conditioned.
+        """A lower bound of λ_min(S), S = K_FF − K_FR K_RR⁻¹ K_RF, sharper than λ_min(K) where S allows it.
 
         S ⪰ sI follows from K − diag(0, sI_F) ≻ 0, which another shifted Cholesky proves.
 
@@ -276,7 +280,12 @@ class CertifiedProblem:
         """Φ_F w_r as high + low, and a bound of its error."""
         fit = self._retrained
         product = accurate_product(self.features, self.forget, fit.high, fit.low)
-        error = norm_bounds(product.error)[1] + root_up(self._all.trace) * fit.radius
+        largest = self._all.largest
+        if isinstance(self._all, DualSystem):
+            count = len(self.retain)
+            block = self._all.matrix[count:, count:]
+            largest = min(largest, largest_eigenvalue_bound(block, self._all.error))
+        error = norm_bounds(product.error)[1] + root_up(largest) * fit.radius
         return product.high, product.low, error
 
     def _label_error(self, labels: Array) -> tuple[Array, Fraction]:
@@ -383,11 +392,10 @@ class CertifiedProblem:
 def _columns(name: str, values: Array, rows: int, outputs: int | None = None) -> Array:
     """Read targets, labels or parameters as a float64 array of columns."""
     array = np.asarray(values)
-    if array.dtype not in (np.float64, np.float32):
-        if array.dtype.kind not in "biu" or (array.astype(np.float64).astype(array.dtype) != array).any():
-            raise expected(
-                "floats", name, array.dtype, "dtype", "float64, or rational arithmetic for exact numbers"
-            )
+    whole = array.dtype.kind in "biu" and bool((array.astype(np.float64).astype(array.dtype) == array).all())
+    if array.dtype not in (np.float64, np.float32) and not whole:
+        hint = "float64, or rational arithmetic for exact numbers"
+        raise expected("floats", name, array.dtype, "dtype", hint)
     array = array.astype(np.float64, copy=False).reshape(len(array), -1) if array.ndim == 1 else array
     if array.ndim != 2 or array.shape[0] != rows or outputs not in (None, array.shape[1]):
         raise expected(
