@@ -84,7 +84,11 @@ def check(
             raise expected("a positive number", name, value, type(value).__name__, "1e-6")
     for slug in asserted:
         find(slug)
-    wanted = _wanted([claims] if isinstance(claims, str) else claims)
+    if not 0 < subset <= 1:
+        raise expected("a fraction in (0, 1]", "subset", subset, type(subset).__name__, "0.2")
+    wanted = _wanted(
+        None if claims is None else [*([claims] if isinstance(claims, str) else claims), *asserted]
+    )
     case = Case(
         problem,
         problem.float_model,

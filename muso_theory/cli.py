@@ -5,19 +5,98 @@ Nothing heavy is imported before a command runs, so that ``muso --help`` answers
 
 from __future__ import annotations
 
+import contextlib
 import enum
+import os
 import sys
+import traceback
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.core
 
-from .errors import MusoError
+from .errors import MusoError, expected
 
 __all__ = ["app", "main"]
 
+
+class _Group(typer.core.TyperGroup):
+    """Gives every failure of a command its exit status; typer's own would use 1, which here says REFUTED."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; a user's mistake ends in one line on stderr and exit status 2."""
+        _never_fail_to_encode()
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("muso: interrupted", err=True)
+            raise typer.Exit(130) from None
+        except Exception as error:
+            if hasattr(error, "exit_code"):  # typer's own: an exit, or a mistake in the usage
+                raise
+            if ctx.obj:
+                traceback.print_exc()
+            else:
+                typer.echo(f"muso: {_told(error)}", err=True)
+            raise typer.Exit(2) from None
+
+
+def _told(error: Exception) -> str:
+    """An error in one line."""
+    if isinstance(error, MusoError):
+        return str(error)
+    text = " ".join(str(error).split())
+    if isinstance(error, MemoryError):
+        return f"out of memory: {text or 'no further details'}; try fewer samples or a smaller --n-features"
+    if isinstance(error, OSError):
+        return f"{text or type(error).__name__}; try --debug for the traceback"
+    return f"internal error: {type(error).__name__}: {text}; try --debug for the traceback"
+
+
+def _never_fail_to_encode() -> None:
+    """Let a terminal without ‖ or ≤ show their escapes, and a process without stdout run all the same."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@contextlib.contextmanager
+def _answer() -> Iterator[None]:
+    """Write to stdout; a reader that has seen enough (``| head -1``) changes neither words nor verdict."""
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        # The interpreter flushes once more when it ends, and must not fail again.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise
+
+
+def _check_writable(*paths: str | Path | None) -> None:
+    """Refuse an output path that cannot be written before the work, not after it."""
+    for path in paths:
+        if path is None or str(path) == "-":
+            continue
+        if os.path.isdir(path):
+            raise expected("a file to write", "path", path, "directory", "a file name inside it")
+        folder = os.path.dirname(os.path.realpath(path))
+        if not os.path.isdir(folder):
+            raise expected(
+                "a path in an existing directory", "path", path, "no such directory", f"mkdir -p {folder}"
+            )
+
+
 app = typer.Typer(
     name="muso",
+    cls=_Group,
     help="Verify, certify and try to refute exact unlearning by relabelling.",
     no_args_is_help=True,
     add_completion=False,
@@ -54,7 +133,11 @@ class Arithmetics(enum.StrEnum):
 
 
 Data = Annotated[
-    str, typer.Argument(help="digits, breast_cancer, mnist, a .npz or .csv file, or - for standard input.")
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="digits, breast_cancer, mnist, a .npz or .csv file, or - for standard input.",
+    ),
 ]
 Classes = Annotated[
     str | None, typer.Option(help="Classes to keep, e.g. 3,7; merged tasks as 1,3,5|0,2,4 or odd-even.")
@@ -73,7 +156,15 @@ WInit = Annotated[
     Start, typer.Option("--w-init", help="Initial parameters w₀, unless the source brings them.")
 ]
 Seed = Annotated[int, typer.Option(help="Seed of features, w₀, forget set and checks.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def _debug(ctx: typer.Context, debug: bool) -> bool:
+    """Tell the group, which words the errors."""
+    ctx.find_root().obj = debug
+    return debug
+
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", callback=_debug)]
 
 
 @app.command()
@@ -106,6 +197,7 @@ def check(
     debug: Debug = False,
 ) -> None:
     """Check which conditions of exact unlearning hold on DATA, and which claims follow."""
+    _check_writable(json, html)
     from . import terminal
     from .checking import check as run
     from .files import write_atomic
@@ -130,12 +222,13 @@ def check(
     report = prepared.describe(report)
     if html is not None:
         write_atomic(html, terminal.page(report).encode())
-    if json == "-":
-        sys.stdout.write(report.to_json())
-    else:
-        if json is not None:
-            write_atomic(json, report.to_json().encode())
-        terminal.show_report(report)
+    if json is not None and json != "-":
+        write_atomic(json, report.to_json().encode())
+    with _answer():
+        if json == "-":
+            typer.echo(report.to_json().encode(), nl=False)  # bytes: UTF-8 whatever the terminal speaks
+        else:
+            terminal.show_report(report)
     raise typer.Exit(report.exit_status)
 
 
@@ -158,6 +251,7 @@ def labels(
     debug: Debug = False,
 ) -> None:
     """Compute labels for the forget samples and write them, with the forget indices, to a .npz file."""
+    _check_writable(output)
     from . import terminal
     from .files import npz_bytes, write_atomic
     from .inputs import prepare
@@ -171,8 +265,9 @@ def labels(
         gap = parameter_gap(problem, found)
         nothing = parameter_gap(problem, problem.targets[problem.forget])
     write_atomic(output, npz_bytes({"forget": problem.forget, "labels": found}))
-    typer.echo(f"{len(found)} labels by {method}, shape {found.shape}, written to {output}")
-    typer.echo(f"‖w_u − w_r‖ ≈ {gap:.3g} measured in float64; doing nothing ≈ {nothing:.3g}")
+    with _answer():
+        typer.echo(f"{len(found)} labels by {method}, shape {found.shape}, written to {output}")
+        typer.echo(f"‖w_u − w_r‖ ≈ {gap:.3g} measured in float64; doing nothing ≈ {nothing:.3g}")
 
 
 @app.command()
@@ -182,7 +277,8 @@ def claims(
     """List the claims and conditions, or show one in full."""
     from . import terminal
 
-    terminal.show_claims(claim)
+    with _answer():
+        terminal.show_claims(claim)
 
 
 @app.command()
@@ -193,39 +289,20 @@ def explain(
     """Say what a word of the reports means."""
     from . import terminal
 
-    terminal.explain(word)
+    with _answer():
+        terminal.explain(word)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit with 0, 1, 2, 3 or, when interrupted, 130.
+    """Run the command line and end the process with its exit status.
+
+    0: every verdict is PROVED, CERTIFIED or MEASURED. 1: something is REFUTED. 2: bad usage, unreadable data
+    or an internal error. 3: nothing is refuted but something is UNDECIDED or VACUOUS. 130: interrupted.
 
     Args:
         arguments: words after ``muso``; None reads the process's own.
-
-    Returns:
-        Never: the process exits with the status that DESIGN of the reports gives (0, 1, 2, 3 or 130).
     """
-    words = sys.argv[1:] if arguments is None else arguments
-    try:
-        app(args=words, standalone_mode=True)
-    except MusoError as error:
-        if "--debug" in words:
-            raise
-        typer.echo(f"muso: {error}", err=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("muso: interrupted", err=True)
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(2)
-    except Exception as error:
-        if "--debug" in words:
-            raise
-        typer.echo(
-            f"muso: internal error: {type(error).__name__}: {error}; try --debug for the traceback", err=True
-        )
-        sys.exit(2)
+    app(args=arguments, prog_name="muso")
 
 
 if __name__ == "__main__":

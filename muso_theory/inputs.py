@@ -117,9 +117,13 @@ def prepare(
     Raises:
         BadInputError: whatever the data, the feature map or the problem refuse.
     """
+    if seed < 0:
+        raise expected("a non-negative integer", "seed", seed, type(seed).__name__, "0")
     tell(f"loading {data}")
     dataset = load(data, classes=classes)
-    spec = forget or ("column" if dataset.forget is not None else "random:0.1")
+    spec = forget
+    if spec is None:
+        spec = "random:0.1" if dataset.forget is None else "column"
     indices, words = parse_forget(spec, dataset, seed)
     if dataset.labels is not None and (dataset.forget is None or indices.tolist() != dataset.forget.tolist()):
         raise expected(
@@ -134,7 +138,7 @@ def prepare(
         tell("computing features")
         transformer = transformer.fit(dataset.X)
         matrix = transformer.transform(dataset.X)
-        notes.append(f"features: {transformer}".replace("\n", " "))
+        notes.append(_described(str(features), transformer, bandwidth))
         notes += _approximation(transformer, dataset.X, tell)
     start: Any = dataset.w_init if dataset.w_init is not None else str(w_init)
     problem = UnlearningProblem.from_data(matrix, dataset.y, forget=indices, w_init=start, seed=seed)
@@ -149,6 +153,14 @@ def prepare(
         "seed": seed,
     }
     return Prepared(problem, dataset, tuple(notes), origin)
+
+
+def _described(name: str, transformer: Any, bandwidth: str) -> str:
+    """The feature map with the numbers that it found out, such as the median bandwidth."""
+    words = f"features: {name}, D = {transformer.n_features}"
+    if hasattr(transformer, "bandwidth_"):
+        words += f", bandwidth {transformer.bandwidth_:.6g}" + (" (median)" if bandwidth == "median" else "")
+    return f"{words}, seed {transformer.seed}"
 
 
 def _approximation(transformer: Any, X: Any, tell: Callable[[str], None]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import html
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .claims import CATALOGUE, find
+from .claims import CATALOGUE, Claim, find
 from .errors import expected, nearest
 from .evidence import Evidence, Verdict
 from .glossary import GLOSSARY
@@ -30,10 +31,19 @@ _STYLES = {
 }
 
 
-def _console() -> Console:
-    """Standard output, wide enough for a table when it is not a terminal."""
+_WIDE = 100
+"""Columns from which slugs get a column of their own."""
+
+
+@contextlib.contextmanager
+def _printed() -> Iterator[Console]:
+    """A console for standard output; when it is not a terminal, wide enough for a table."""
     width = None if sys.stdout.isatty() else 118
-    return Console(width=width, highlight=False)
+    console = Console(width=width, highlight=False)
+    with console.capture() as captured:
+        yield console
+    # Written here and not by rich: it pads every line, and it would exit with 1 when a pipe is closed.
+    sys.stdout.write("".join(line.rstrip(" ") + "\n" for line in captured.get().splitlines()))
 
 
 @contextlib.contextmanager
@@ -67,38 +77,51 @@ def show_report(report: Report) -> None:
     Args:
         report: the report.
     """
-    console = _console()
-    console.print(Text(report.title, style="bold"))
-    for note in report.inputs.get("notes", []):
-        console.print(Text(f"  {note}"))
-    conditions = [e for e in report.values() if e.is_condition]
-    theorems = [e for e in report.values() if not e.is_condition]
-    for name, rows in (("Conditions", conditions), ("Claims", theorems)):
-        if rows:
-            console.print()
-            console.print(_table(name, rows))
+    with _printed() as console:
+        console.print(Text(report.title, style="bold"))
+        for note in report.inputs.get("notes", []):
+            console.print(Text(f"  {note}"))
+        conditions = [e for e in report.values() if e.is_condition]
+        theorems = [e for e in report.values() if not e.is_condition]
+        for name, rows in (("Condition", conditions), ("Claim", theorems)):
+            if rows:
+                console.print()
+                console.print(_table(name, rows, console.width))
+        console.print()
+        console.print(_conclusion(report))
+
+
+def _conclusion(report: Report) -> Text:
+    """The overall verdict in one sentence, and how it came about."""
     count = {verdict: sum(e.verdict is verdict for e in report.values()) for verdict in Verdict}
     tally = ", ".join(f"{number} {verdict.name}" for verdict, number in count.items() if number)
-    console.print()
+    kinds = ", ".join(dict.fromkeys(e.arithmetic for e in report.values()))
     line = Text("Verdict ")
     line.append(report.verdict.name, style=_STYLES[report.verdict])
-    line.append(f": {report.verdict.value}. ({tally}; exit status {report.exit_status})")
-    console.print(line)
+    line.append(
+        f", the worst of {len(report)}: {report.verdict.value}.\n{tally}; arithmetic {kinds}; exit status {report.exit_status}"
+    )
+    return line
 
 
-def _table(name: str, rows: list[Evidence]) -> Table:
+def _table(name: str, rows: list[Evidence], width: int) -> Table:
     """One table of evidence: verdict, slug, the number, what it means."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="underline")
-    table.add_column(name, no_wrap=True)
-    table.add_column("Verdict", no_wrap=True)
-    table.add_column("Evidence, and what it means", ratio=1)
+    table.add_column("Verdict", no_wrap=True, width=max(len(verdict.name) for verdict in Verdict))
+    if width >= _WIDE:
+        table.add_column(name, no_wrap=True, width=max(map(len, CATALOGUE)))
+        table.add_column("Evidence, and what it means")
+    else:
+        table.add_column(f"{name}, evidence, and what it means")
     for e in rows:
+        verdict = Text(e.verdict.name, style=_STYLES[e.verdict])
+        slug = Text(e.claim, style="bold")
         told = Text(short(e))
         if e.facts and not e.failed:
             told.append("; " + "; ".join(e.facts))
-        told.append(f" [{e.arithmetic}]", style="dim")
         told.append(f"\n{e.meaning}", style="italic")
-        table.add_row(Text(e.claim), Text(e.verdict.name, style=_STYLES[e.verdict]), told)
+        cells = [slug, told] if width >= _WIDE else [Text.assemble(slug, "  ", told)]
+        table.add_row(verdict, *cells)
     return table
 
 
@@ -108,9 +131,22 @@ def show_claims(slug: str | None) -> None:
     Args:
         slug: a claim, or None for all.
     """
-    console = _console()
     if slug is not None:
-        claim = find(slug)
+        _show_claim(find(slug))
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="underline")
+    for heading in ("No.", "Claim", "In words", "Needs"):
+        table.add_column(heading, no_wrap=heading in ("No.", "Claim"))
+    for claim in CATALOGUE.values():
+        number = "" if claim.is_condition else str(claim.number)
+        table.add_row(number, claim.slug, claim.words, ", ".join(claim.hypotheses))
+    with _printed() as console:
+        console.print(table)
+
+
+def _show_claim(claim: Claim) -> None:
+    """Print one claim in full."""
+    with _printed() as console:
         number = "" if claim.is_condition else f", claim {claim.number}"
         console.print(Text(f"{claim.slug} ({claim.kind}{number})", style="bold"))
         console.print(Text(f"  In words    {claim.words}."))
@@ -121,19 +157,11 @@ def show_claims(slug: str | None) -> None:
             console.print(Text(f"              without it {claim.without[hypothesis]}"))
         if not claim.hypotheses and not claim.is_condition:
             console.print(Text("  Needs       nothing"))
-        used = [other.slug for other in CATALOGUE.values() if slug in other.hypotheses]
+        used = [other.slug for other in CATALOGUE.values() if claim.slug in other.hypotheses]
         if used:
             console.print(Text(f"  Used by     {', '.join(used)}"))
         console.print(Text(f"  If it holds {claim.holds}"))
         console.print(Text(f"  If not      {claim.fails}"))
-        return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="underline")
-    for heading in ("No.", "Claim", "In words", "Needs"):
-        table.add_column(heading, no_wrap=heading in ("No.", "Claim"))
-    for claim in CATALOGUE.values():
-        number = "" if claim.is_condition else str(claim.number)
-        table.add_row(number, claim.slug, claim.words, ", ".join(claim.hypotheses))
-    console.print(table)
 
 
 def explain(word: str) -> None:
@@ -145,21 +173,24 @@ def explain(word: str) -> None:
     Raises:
         BadInputError: an unknown word; the nearest is suggested.
     """
-    console = _console()
     verdicts = {verdict.name.lower(): verdict for verdict in Verdict}
     terms = {entry.name.lower(): entry for entry in GLOSSARY.values()}
-    terms |= {entry.symbol.split(" ")[0].lower(): entry for entry in GLOSSARY.values() if entry.symbol}
+    for entry in GLOSSARY.values():  # a symbol belongs to the first entry that shows it: w_u to w_unlearned
+        terms.setdefault(re.split(r" = | \(", entry.symbol)[0].lower(), entry)
     key = word.lower()
-    if key in verdicts:
-        console.print(Text(f"{verdicts[key].name}: {verdicts[key].value}."))
-    elif word in CATALOGUE:
-        show_claims(word)
-    elif key in terms:
+    if key in CATALOGUE:
+        _show_claim(CATALOGUE[key])
+    elif key in verdicts:
+        with _printed() as console:
+            console.print(Text(f"{verdicts[key].name}: {verdicts[key].value}."))
+    elif key and key in terms:
         entry = terms[key]
-        console.print(Text(f"{entry.name}" + (f"   {entry.symbol}" if entry.symbol else ""), style="bold"))
-        console.print(Text(f"  {entry.meaning}"))
-        if entry.code:
-            console.print(Text(f"  In code: {entry.code}"))
+        with _printed() as console:
+            heading = entry.name + (f"   {entry.symbol}" if entry.symbol else "")
+            console.print(Text(heading, style="bold"))
+            console.print(Text(f"  {entry.meaning}"))
+            if entry.code:
+                console.print(Text(f"  In code: {entry.code}"))
     else:
         known = [*CATALOGUE, *GLOSSARY, *(verdict.name for verdict in Verdict)]
         raise expected("a word of the reports", "word", word, "unknown", nearest(word, known, "muso claims"))
