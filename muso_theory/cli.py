@@ -85,9 +85,10 @@ def _check_writable(*paths: str | Path | None) -> None:
     for path in paths:
         if path is None or str(path) == "-":
             continue
-        if os.path.isdir(path):
+        target = os.path.realpath(path)
+        if os.path.isdir(target):
             raise expected("a file to write", "path", path, "directory", "a file name inside it")
-        folder = os.path.dirname(os.path.realpath(path))
+        folder = os.path.dirname(target)
         if not os.path.isdir(folder):
             raise expected(
                 "a path in an existing directory", "path", path, "no such directory", f"mkdir -p {folder}"

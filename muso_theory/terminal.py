@@ -98,9 +98,8 @@ def _conclusion(report: Report) -> Text:
     kinds = ", ".join(dict.fromkeys(e.arithmetic for e in report.values()))
     line = Text("Verdict ")
     line.append(report.verdict.name, style=_STYLES[report.verdict])
-    line.append(
-        f", the worst of {len(report)}: {report.verdict.value}.\n{tally}; arithmetic {kinds}; exit status {report.exit_status}"
-    )
+    line.append(f", the worst of {len(report)}: {report.verdict.value}.\n")
+    line.append(f"{tally}; arithmetic {kinds}; exit status {report.exit_status}")
     return line
 
 
@@ -146,22 +145,23 @@ def show_claims(slug: str | None) -> None:
 
 def _show_claim(claim: Claim) -> None:
     """Print one claim in full."""
+    number = "" if claim.is_condition else f", claim {claim.number}"
+    rows = [("In words", f"{claim.words}."), ("Statement", claim.statement), ("Source", claim.source)]
+    for hypothesis in claim.hypotheses:
+        rows.append(("Needs", f"{hypothesis}: {CATALOGUE[hypothesis].statement}"))
+        rows.append(("", f"without it {claim.without[hypothesis]}"))
+    if not claim.hypotheses and not claim.is_condition:
+        rows.append(("Needs", "nothing"))
+    used = [other.slug for other in CATALOGUE.values() if claim.slug in other.hypotheses]
+    if used:
+        rows.append(("Used by", ", ".join(used)))
+    rows += [("If it holds", claim.holds), ("If not", claim.fails)]
+    grid = Table.grid(padding=(0, 1))
+    for name, words in rows:
+        grid.add_row(Text(f"  {name}"), Text(words))
     with _printed() as console:
-        number = "" if claim.is_condition else f", claim {claim.number}"
         console.print(Text(f"{claim.slug} ({claim.kind}{number})", style="bold"))
-        console.print(Text(f"  In words    {claim.words}."))
-        console.print(Text(f"  Statement   {claim.statement}"))
-        console.print(Text(f"  Source      {claim.source}"))
-        for hypothesis in claim.hypotheses:
-            console.print(Text(f"  Needs       {hypothesis}: {CATALOGUE[hypothesis].statement}"))
-            console.print(Text(f"              without it {claim.without[hypothesis]}"))
-        if not claim.hypotheses and not claim.is_condition:
-            console.print(Text("  Needs       nothing"))
-        used = [other.slug for other in CATALOGUE.values() if claim.slug in other.hypotheses]
-        if used:
-            console.print(Text(f"  Used by     {', '.join(used)}"))
-        console.print(Text(f"  If it holds {claim.holds}"))
-        console.print(Text(f"  If not      {claim.fails}"))
+        console.print(grid)
 
 
 def explain(word: str) -> None:
