@@ -92,7 +92,9 @@ def violations(problem: mt.UnlearningProblem) -> tuple[list[str], int]:
             continue
         decided += 1
         if name == "λ_max":
-            largest = np.linalg.eigvalsh(np.asarray(problem.features, float) @ np.asarray(problem.features, float).T)[-1]
+            largest = np.linalg.eigvalsh(
+                np.asarray(problem.features, float) @ np.asarray(problem.features, float).T
+            )[-1]
             if not got.floor <= largest * (1 + 1e-9) or not got.bound >= largest * (1 - 1e-9):
                 wrong.append(name)
             continue
