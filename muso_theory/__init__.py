@@ -32,7 +32,7 @@ _HOMES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 _ROOMS = ("algebra", "claims", "data", "linear", "networks", "numbers")
 
-__all__ = ["__version__", *sorted(_HOME), *_ROOMS]  # noqa: PLE0604
+__all__ = ["__version__", *sorted(_HOME), *_ROOMS]
 
 
 def __getattr__(name: str) -> Any:

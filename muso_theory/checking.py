@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import cached_property
 
 from .claims import CATALOGUE, Case, Claim, find
 from .errors import SingularMatrixError, expected, nearest
-from .evidence import Evidence, Scope, Verdict
-from .linear.model import ClosedForms
+from .evidence import Evidence, Finding, Scope, Verdict
+from .ladder import ARITHMETICS, Rung, rungs
 from .linear.problem import UnlearningProblem
-from .numbers import BALL, RATIONAL
+from .numbers import UndecidedError
 from .report import Report
 
-__all__ = ["ARITHMETICS", "check"]
+__all__ = ["InterruptedCheck", "check"]
 
-ARITHMETICS = ("auto", "float64", "ball", "rational")
 
-_DECIDED = (Verdict.REFUTED, Verdict.VACUOUS, Verdict.MEASURED, Verdict.CERTIFIED, Verdict.PROVED)
+class InterruptedCheck(KeyboardInterrupt):
+    """Ctrl-C during a check.
+
+    Args:
+        report: the evidence that was finished before, in ``.report``.
+    """
+
+    def __init__(self, report: Report) -> None:
+        super().__init__("interrupted")
+        self.report = report
 
 
 def check(
@@ -34,6 +41,7 @@ def check(
     ridge: float = 1e-3,
     subset: float = 0.2,
     seed: int = 0,
+    budget: float = 30.0,
     progress: Callable[[str], None] | None = None,
 ) -> Report:
     """Check conditions and claims of exact unlearning on one problem.
@@ -51,6 +59,7 @@ def check(
         ridge: λ of ``ridge-anchored`` and ε of ``ridge-inverse``.
         subset: fraction of R that ``downsampling`` keeps.
         seed: seed of every random choice that a check makes.
+        budget: seconds that "auto" lets an arithmetic be estimated to take, by a formula of the sizes alone.
         progress: called with a line of words before each step.
 
     Returns:
@@ -58,6 +67,7 @@ def check(
 
     Raises:
         BadInputError: unknown claim or arithmetic, labels or parameters of the wrong shape, settings out of range.
+        InterruptedCheck: on Ctrl-C, carrying the evidence that is finished.
 
     Example:
         >>> import numpy as np
@@ -69,12 +79,16 @@ def check(
     """
     if arithmetic not in ARITHMETICS:
         raise expected("an arithmetic", "arithmetic", arithmetic, "unknown", nearest(arithmetic, ARITHMETICS))
-    for name, value in (("tolerance", tolerance), ("ridge", ridge)):
+    for name, value in (("tolerance", tolerance), ("ridge", ridge), ("budget", budget)):
         if not 0 < value < float("inf"):
             raise expected("a positive number", name, value, type(value).__name__, "1e-6")
     for slug in asserted:
         find(slug)
-    wanted = _wanted([claims] if isinstance(claims, str) else claims)
+    if not 0 < subset <= 1:
+        raise expected("a fraction in (0, 1]", "subset", subset, type(subset).__name__, "0.2")
+    wanted = _wanted(
+        None if claims is None else [*([claims] if isinstance(claims, str) else claims), *asserted]
+    )
     case = Case(
         problem,
         problem.float_model,
@@ -86,9 +100,9 @@ def check(
         None if w_unlearned is None else problem.parameter_columns(w_unlearned, "w_unlearned"),
         None if w_pretrained is None else problem.parameter_columns(w_pretrained, "w_pretrained"),
     )
-    checker = _Checker(case, arithmetic, frozenset(asserted), progress or (lambda line: None))
-    evidence = {claim.slug: checker.evidence(claim) for claim in wanted}
-    return Report(
+    checker = _Checker(case, arithmetic, budget, frozenset(asserted))
+    evidence: dict[str, Evidence] = {}
+    report = Report(
         title=_title(problem),
         evidence=evidence,
         inputs={
@@ -104,14 +118,27 @@ def check(
             "ridge": repr(ridge),
             "subset": repr(subset),
             "seed": seed,
+            "budget": repr(budget),
             "asserted": sorted(asserted),
             "audited": [
                 name
-                for name, value in (("labels", labels), ("w_unlearned", w_unlearned), ("w_pretrained", w_pretrained))
+                for name, value in (
+                    ("labels", labels),
+                    ("w_unlearned", w_unlearned),
+                    ("w_pretrained", w_pretrained),
+                )
                 if value is not None
             ],
         },
     )
+    try:
+        for claim in wanted:
+            if progress is not None:
+                progress(f"checking {claim.slug}")
+            evidence[claim.slug] = checker.evidence(claim)
+    except KeyboardInterrupt:
+        raise InterruptedCheck(report) from None
+    return report
 
 
 def _title(problem: UnlearningProblem) -> str:
@@ -131,41 +158,16 @@ def _wanted(slugs: Iterable[str] | None) -> list[Claim]:
 class _Checker:
     """Runs each claim up a ladder of arithmetics until one decides it."""
 
-    def __init__(
-        self, case: Case, arithmetic: str, asserted: frozenset[str], progress: Callable[[str], None]
-    ) -> None:
+    def __init__(self, case: Case, arithmetic: str, budget: float, asserted: frozenset[str]) -> None:
         self.case = case
-        self.arithmetic = arithmetic
         self.asserted = asserted
-        self.progress = progress
+        self.ladder, self.too_dear = rungs(case.problem, arithmetic, budget)
         self.done: dict[str, Evidence] = {}
-
-    @cached_property
-    def ladder(self) -> list[Callable[[], Case]]:
-        """Ways to do the arithmetic, cheapest first; each is built once and only when it is reached."""
-        return [_once(rung) for rung in self._rungs()]
-
-    def _rungs(self) -> Iterator[Callable[[], Case]]:
-        problem = self.case.problem
-        in_float = lambda: replace(self.case, model=problem.float_model)  # noqa: E731
-        in_rationals = lambda: replace(self.case, model=ClosedForms(problem, RATIONAL))  # noqa: E731
-        if self.arithmetic == "float64":
-            yield in_float
-        elif self.arithmetic == "rational":
-            yield in_rationals
-        elif self.arithmetic == "ball":
-            for bits in (128, 256, 512, 1024, 2048):
-                yield lambda bits=bits: replace(self.case, model=ClosedForms(problem, BALL(bits)))
-        else:
-            if problem.is_exact:
-                yield in_rationals
-            else:
-                yield in_float
+        self._cases: dict[str, Case] = {}
 
     def evidence(self, claim: Claim) -> Evidence:
         """Evidence for one claim, from the first arithmetic that decides it."""
         if claim.slug not in self.done:
-            self.progress(claim.slug)
             self.done[claim.slug] = self._climb(claim)
         return self.done[claim.slug]
 
@@ -175,30 +177,48 @@ class _Checker:
             for slug in claim.hypotheses
             if self.evidence(CATALOGUE[slug]).verdict in (Verdict.VACUOUS, Verdict.REFUTED)
         )
-        asserted = claim.slug in self.asserted
-        if failed and not asserted:
-            arithmetic = self.evidence(CATALOGUE[failed[0][0]]).arithmetic
-            return self._evidence(claim, arithmetic, failed=failed)
-        evidence = self._evidence(claim, self.arithmetic)
+        if failed and claim.slug not in self.asserted:
+            return self._evidence(claim, self.evidence(CATALOGUE[failed[0][0]]).arithmetic, failed=failed)
+        best: Evidence | None = None
+        obstacles = []
         for rung in self.ladder:
-            case = rung()
             try:
-                findings, facts = claim.check(case)
-            except SingularMatrixError as error:
-                evidence = self._evidence(claim, case.model.arithmetic.name, failed=failed, needs=str(error))
+                findings, facts = claim.check(self._case(rung))
+            except (SingularMatrixError, UndecidedError) as error:
+                obstacles.append(f"{rung.name}: {error}")
                 continue
-            evidence = self._evidence(
-                claim, case.model.arithmetic.name, findings=tuple(findings), failed=failed, facts=tuple(facts)
+            found = self._evidence(claim, rung.name, tuple(findings), failed, facts=tuple(facts))
+            if found.verdict is not Verdict.UNDECIDED:
+                return found
+            best = best or found
+        needs = self._needs(obstacles)
+        if best is None:
+            return self._evidence(
+                claim, self.ladder[-1].name if self.ladder else "none", failed=failed, needs=needs
             )
-            if evidence.verdict in _DECIDED:
-                break
-        return evidence
+        return replace(best, needs=needs)
+
+    def _case(self, rung: Rung) -> Case:
+        if rung.name not in self._cases:
+            self._cases[rung.name] = replace(self.case, model=rung.model)
+        return self._cases[rung.name]
+
+    def _needs(self, obstacles: list[str]) -> str:
+        """What would decide a claim that no affordable arithmetic decided."""
+        if self.too_dear:
+            dear = " or ".join(
+                str(rung) for rung in (self.too_dear[0], self.too_dear[-1])[: len(self.too_dear)]
+            )
+            return f"would be decided by {dear}; raise the budget"
+        if obstacles:
+            return obstacles[-1]
+        return "arithmetic='auto' or 'rational' may decide it"
 
     def _evidence(
         self,
         claim: Claim,
         arithmetic: str,
-        findings: tuple = (),  # type: ignore[type-arg]
+        findings: tuple[Finding, ...] = (),
         failed: tuple[tuple[str, str], ...] = (),
         needs: str = "",
         facts: tuple[str, ...] = (),
@@ -217,18 +237,6 @@ class _Checker:
         meaning = {
             Verdict.VACUOUS: claim.fails if claim.is_condition else "Says nothing about this data.",
             Verdict.REFUTED: claim.fails,
-            Verdict.UNDECIDED: "Not decided at this precision.",
+            Verdict.UNDECIDED: "Not decided.",
         }.get(evidence.verdict, claim.holds)
         return replace(evidence, meaning=meaning)
-
-
-def _once(make: Callable[[], Case]) -> Callable[[], Case]:
-    """Build on the first call, remember afterwards."""
-    built: list[Case] = []
-
-    def get() -> Case:
-        if not built:
-            built.append(make())
-        return built[0]
-
-    return get

@@ -53,7 +53,9 @@ class Report(Mapping[str, Evidence]):
 
     def __getitem__(self, claim: str) -> Evidence:
         if claim not in self.evidence:
-            raise expected("a claim of this report", "claim", claim, "not in it", nearest(claim, self.evidence))
+            raise expected(
+                "a claim of this report", "claim", claim, "not in it", nearest(claim, self.evidence)
+            )
         return self.evidence[claim]
 
     def __iter__(self) -> Iterator[str]:
@@ -66,7 +68,9 @@ class Report(Mapping[str, Evidence]):
         return claim in self.evidence
 
     def __bool__(self) -> bool:
-        raise TypeError("a report is not true or false; ask report.verdict, or report['exact-labels'].verdict")
+        raise TypeError(
+            "a report is not true or false; ask report.verdict, or report['exact-labels'].verdict"
+        )
 
     @property
     def verdict(self) -> Verdict:
@@ -122,7 +126,12 @@ class Report(Mapping[str, Evidence]):
         Returns:
             Markdown text.
         """
-        lines = [f"**{self.verdict.name}** — {self.title}", "", "| verdict | claim | evidence | meaning |", "|---|---|---|---|"]
+        lines = [
+            f"**{self.verdict.name}** — {self.title}",
+            "",
+            "| verdict | claim | evidence | meaning |",
+            "|---|---|---|---|",
+        ]
         for e in self.evidence.values():
             cells = (e.verdict.name, f"`{e.claim}`", e.summary, e.meaning)
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
@@ -163,8 +172,12 @@ def short(e: Evidence) -> str:
 
 
 def _with_limit(finding: Finding) -> str:
-    """A finding, and the limit where it is not simply zero."""
-    if finding.limit == 0 or not finding.unit_of:
+    """A finding, and the limit where it is not respected."""
+    if (
+        finding.limit == 0
+        or not finding.unit_of
+        or finding.verdict not in (Verdict.REFUTED, Verdict.UNDECIDED)
+    ):
         return str(finding)
     return f"{finding} (limit {round_digits(float(finding.limit), up=False)} = {finding.unit_of})"
 
@@ -208,7 +221,10 @@ def evidence_dict(e: Evidence) -> dict[str, Any]:
 
 def _storable(value: Fraction | float, rounded: float) -> Fraction | float:
     """The value, or its outward-rounded float when its exact form would fill pages."""
-    if isinstance(value, Fraction) and value.numerator.bit_length() + value.denominator.bit_length() > _LARGEST_EXACT:
+    if (
+        isinstance(value, Fraction)
+        and value.numerator.bit_length() + value.denominator.bit_length() > _LARGEST_EXACT
+    ):
         return rounded
     return value
 

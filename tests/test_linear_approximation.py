@@ -103,9 +103,11 @@ def test_repeatable_and_leaves_the_map_alone():
 
 
 def test_sub_sample_uses_the_bandwidth_of_all_rows():
-    row = kernel_approximation(GaussianFeatures(), X, n_features=(20000,), max_samples=20)[0]
-    assert row.n_samples == 20
-    assert not row.poor
+    rows = kernel_approximation(GaussianFeatures(), X, n_features=(20000,), max_samples=20)
+    assert rows[0].n_samples == 20
+    assert not rows[0].poor
+    all_rows = GaussianFeatures(bandwidth=GaussianFeatures().fit(X).bandwidth_)
+    assert rows == kernel_approximation(all_rows, X, n_features=(20000,), max_samples=20)
 
 
 @pytest.mark.parametrize(

@@ -205,6 +205,23 @@ def test_a_wrong_frequency_law_is_caught():
     assert z_scores(Uniform(n_features=40, bandwidth=2.5)).max() > 10.0
 
 
+def test_phases_go_all_the_way_round():
+    phases = GaussianFeatures(n_features=4000, bandwidth=1.0, variant="phase").fit(X).phases_
+    counts, _ = np.histogram(phases, bins=4, range=(0.0, 2.0 * math.pi))
+    assert counts.sum() == 4000
+    assert (np.abs(counts - 1000) < 140).all()  # five standard deviations
+
+
+@pytest.mark.parametrize("d", [1, 3])
+def test_orthogonal_frequencies_favour_no_direction(d):
+    m = 6000
+    W = OrthogonalFeatures(n_features=2 * m, bandwidth=1.0).fit(np.eye(4, d)).frequencies_
+    assert (np.abs(W.mean(axis=0)) < 5 / math.sqrt(m)).all()
+    np.testing.assert_allclose(W.T @ W / m, np.eye(d), atol=5 * math.sqrt(2 / m))
+    for k in range(d):  # each position within a block by itself
+        assert (np.abs(W[k::d].mean(axis=0)) < 5 / math.sqrt(m / d)).all()
+
+
 def test_orthogonal_blocks_and_lower_variance():
     fm = OrthogonalFeatures(n_features=14, bandwidth=2.0, seed=4).fit(X)
     W = fm.frequencies_
@@ -299,6 +316,11 @@ def test_same_seed_same_bytes_other_seed_other_bytes(fm):
     assert first.transform(X).tobytes() == again.transform(X).tobytes()
     other = clone(fm).set_params(seed=99).fit(X)
     assert not np.allclose(other.transform(X), first.transform(X))
+
+
+def test_frequencies_do_not_repeat_other_draws_of_the_same_seed():
+    W = GaussianFeatures(n_features=40, bandwidth=1.0, seed=1).fit(X).frequencies_
+    assert not np.isin(np.random.default_rng(1).standard_normal(W.size), W).any()
 
 
 @pytest.mark.parametrize("fm", RANDOM, ids=by_name)

@@ -12,7 +12,7 @@ from .conditions import CONDITIONS
 from .labelling import LABELLING
 from .parameters import PARAMETERS
 
-__all__ = ["CATALOGUE", "Case", "Claim", "find"]
+__all__ = ["CATALOGUE", "Case", "Claim", "find", "markdown_table"]
 
 CATALOGUE: dict[str, Claim] = {
     claim.slug: claim
@@ -39,6 +39,20 @@ def find(slug: str) -> Claim:
     if slug not in CATALOGUE:
         raise expected("a claim", "claim", slug, "unknown", nearest(slug, CATALOGUE))
     return CATALOGUE[slug]
+
+
+def markdown_table() -> str:
+    """The claims as a Markdown table: what the README shows.
+
+    Returns:
+        One row a claim, conditions left out.
+    """
+    rows = ["| claim | in words | needs | source |", "|---|---|---|---|"]
+    for claim in CATALOGUE.values():
+        if not claim.is_condition:
+            needs = ", ".join(f"`{slug}`" for slug in claim.hypotheses) or "nothing"
+            rows.append(f"| `{claim.slug}` | {claim.words} | {needs} | {claim.source} |")
+    return "\n".join(rows) + "\n"
 
 
 class _Catalogue(ModuleType):

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from ..evidence import Finding
-from ..linear.model import ClosedForms, Rows
+from ..linear.model import Model, Rows
 from ..linear.problem import Array, UnlearningProblem
 from ..numbers import Grade, Quantity
 
@@ -36,7 +36,7 @@ class Case:
     """
 
     problem: UnlearningProblem
-    model: ClosedForms
+    model: Model
     tolerance: float = 1e-6
     ridge: float = 1e-3
     subset: float = 0.2
@@ -84,10 +84,29 @@ class Case:
             The finding.
         """
         floor = scale.lower
-        limit: Fraction | float = Fraction(self.tolerance) * floor if isinstance(floor, Fraction) else self.tolerance * floor
+        limit: Fraction | float = (
+            Fraction(self.tolerance) * floor if isinstance(floor, Fraction) else self.tolerance * floor
+        )
         if quantity.grade is Grade.EXACT and quantity.upper != 0:
             quantity = Quantity.enclosure(quantity.lower, quantity.upper)
         return Finding(what, quantity, limit, unit_of=f"{self.tolerance:g} of {of}")
+
+    def held_to(self, given: Array) -> Callable[[str, Quantity, Quantity, str], Finding]:
+        """How what the user handed in is judged: exact input by equality, floats by the tolerance.
+
+        Args:
+            given: the user's labels or parameters.
+
+        Returns:
+            ``zero`` or ``audit``.
+        """
+        exact = self.is_exact and self.problem.is_exact and given.dtype.kind != "f"
+        return self.zero if exact else self.audit
+
+    @property
+    def noise_floor(self) -> Fraction | float:
+        """What a squared gap must exceed to count as positive: zero in exact arithmetic."""
+        return 0 if self.is_exact else float(self.tolerance**2 * self.square_scale.upper)
 
     @cached_property
     def doing_nothing(self) -> Quantity:

@@ -12,14 +12,18 @@ __all__ = ["CONDITIONS"]
 
 def _sizes(case: Case) -> Found:
     p = case.problem
-    fact = f"n = {p.n_samples}, D = {p.n_features}, outputs = {p.n_outputs}, n_R = {len(p.retain)}, n_F = {len(p.forget)}"
+    fact = (
+        f"n = {p.n_samples} = {len(p.retain)} + {len(p.forget)}, D = {p.n_features}, outputs = {p.n_outputs}"
+    )
     mismatch = abs(p.n_samples - len(p.retain) - len(p.forget))
     return [Finding("n − n_R − n_F", Quantity.exact(mismatch))], [fact]
 
 
 def _over_parameterised(case: Case) -> Found:
     p = case.problem
-    return [Finding("n − D", Quantity.exact(p.n_samples - p.n_features))], [f"n = {p.n_samples}, D = {p.n_features}"]
+    return [Finding("n − D", Quantity.exact(p.n_samples - p.n_features))], [
+        f"n = {p.n_samples}, D = {p.n_features}"
+    ]
 
 
 def _three_samples(case: Case) -> Found:
@@ -73,7 +77,7 @@ def _start_in_span(case: Case) -> Found:
     model = case.model
     given = case.w_pretrained is not None
     start = model.at(case.w_pretrained) if case.w_pretrained is not None else model.pretrained
-    inside = model.fit(model.everything, model.predict(model.everything, start))
+    inside = model.project(model.everything, start)
     off_span = model.distance(start, inside)
     what = "‖(I − P)(w_p − w₀)‖"
     facts = ["the given w_pretrained" if given else "the closed-form w_p"]
@@ -92,7 +96,9 @@ def _conditioning(case: Case) -> Found:
 def _step_size(case: Case) -> Found:
     _, largest = case.model.spectrum
     threshold = 2 / float(largest.upper) if largest.upper else 0.0
-    return [Finding("2/λ_max", _inverse(largest), positive=True)], [f"gradient descent is stable for η < {text(threshold)}"]
+    return [Finding("2/λ_max", _inverse(largest), positive=True)], [
+        f"gradient descent is stable for η < {text(threshold)}"
+    ]
 
 
 def _inverse(q: Quantity) -> Quantity:

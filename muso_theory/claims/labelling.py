@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..evidence import Finding, show
-from ..linear.labels import label_free, subset_positions
+from ..linear.labels import subset_positions
+from ..linear.problem import Array
 from .catalogue import Case, Claim, Found, text
 
 __all__ = ["LABELLING"]
@@ -18,51 +19,51 @@ def _exact_labels(case: Case) -> Found:
     doing_nothing = f"doing nothing {show(case.doing_nothing)}"
     if case.w_unlearned is not None:
         gap = model.distance(model.at(case.w_unlearned), model.retrained)
-        return [case.audit("‖w_u − w_r‖ of the given w_unlearned", gap, case.doing_nothing, "doing nothing")], [doing_nothing]
+        held = case.held_to(case.w_unlearned)
+        return [held("‖w_u − w_r‖ of the given w_unlearned", gap, case.doing_nothing, "doing nothing")], [
+            doing_nothing
+        ]
     if case.labels is not None:
         labels = model.given(case.labels)
-        gap = model.gap(labels)
+        gap = model.unlearned_gap(labels)
         error = model.label_distance(labels, model.optimal_labels)
         facts = [doing_nothing, f"label error ‖ỹ_F − Φ_F w_r‖ {show(error)}"]
-        return [case.audit("‖w_u − w_r‖ of the given labels", gap, case.doing_nothing, "doing nothing")], facts
-    gap = model.distance(model.unlearned(model.optimal_labels), model.retrained)
+        held = case.held_to(case.labels)
+        return [held("‖w_u − w_r‖ of the given labels", gap, case.doing_nothing, "doing nothing")], facts
+    gap = model.unlearned_gap(model.optimal_labels)
     return [case.zero("‖w_u − w_r‖", gap, case.doing_nothing, "doing nothing")], [doing_nothing]
 
 
 def _solution_set(case: Case) -> Found:
     model = case.model
-    optimal = model.optimal_labels
-    kernel = model.forget_kernel()
-    if kernel is None:
-        facts = ["Φ_F has full row rank: the optimal label is unique"]
-        moved = optimal
-    else:
-        size = model.arithmetic.shape(kernel)[1]
-        facts = [f"the solution set has dimension {size} per output"]
-        ones = model.arithmetic.matrix(np.ones((size, case.problem.n_outputs)))
-        moved = model.arithmetic.add(optimal, model.arithmetic.matmul(kernel, ones))
+    moved, dimension = model.along_kernel(model.optimal_labels)
     inside = model.distance(model.unlearned(moved), model.retrained)
-    probe = model.arithmetic.take(model.gram_block(model.forget), None, [_longest(case)])
-    ones = model.arithmetic.matrix(np.ones((1, case.problem.n_outputs)))
-    off = model.arithmetic.add(optimal, model.arithmetic.matmul(probe, ones))
+    off = model.mix(1, model.optimal_labels, 1, model.given(_outside(case)))
     outside = model.square_distance(model.unlearned(off), model.retrained)
+    facts = [
+        f"the solution set has dimension {dimension} per output"
+        if dimension
+        else "Φ_F has full row rank: the optimal label is unique"
+    ]
     return [
         case.zero("gap of Φ_F w_r + a vector of ker Φ_Fᵀ", inside, case.doing_nothing, "doing nothing"),
-        Finding("squared gap of a label outside the set", outside, positive=True),
+        Finding("squared gap of a label outside the set", outside, case.noise_floor, positive=True),
     ], facts
 
 
-def _longest(case: Case) -> int:
-    """The forget sample of largest feature norm, so that the probe is not zero."""
-    diagonal = np.diag(case.problem.float_model.gram_block(case.problem.float_model.forget))
-    return int(np.argmax(diagonal))
+def _outside(case: Case) -> Array:
+    """K_FF's column of the longest forget row: Φ_Fφ is in the range of Φ_F, and not zero unless all of Φ_F is."""
+    model = case.problem.float_model
+    block = model.gram_block(model.forget)
+    column = block[:, [int(np.argmax(np.diag(block)))]]
+    return np.repeat(column, case.problem.n_outputs, axis=1)
 
 
 def _label_free(case: Case) -> Found:
     model = case.model
-    projected = model.fit(model.retain, model.predict(model.retain, model.pretrained))
+    projected = model.project(model.retain, model.pretrained)
     gap = model.distance(projected, model.retrained)
-    labels = label_free(model, model.retain)
+    labels = model.label_free(model.retain)
     error = model.label_distance(labels, model.optimal_labels)
     return [
         case.zero("‖w₀ + P_R(w_p − w₀) − w_r‖", gap, case.doing_nothing, "doing nothing"),
@@ -88,22 +89,19 @@ def _ridge_anchored(case: Case) -> Found:
 
 
 def _ridge_inverse(case: Case) -> Found:
-    model = case.model
-    arithmetic, epsilon = model.arithmetic, case.ridge
-    with_ridge = model.predict(
-        model.forget, model.fit(model.retain, model.targets(model.retain), ridge=epsilon)
-    )
-    difference = arithmetic.sub(with_ridge, model.optimal_labels)
-    # (K_RR + εI)⁻¹ K_RR⁻¹ r, reached by fitting the coefficients of w_r as if they were residuals.
-    residual = arithmetic.sub(model.targets(model.retain), model.predict(model.retain, model.start))
-    inner = model.factor(model.retain).solve(residual)
-    nested = model.factor(model.retain, epsilon).solve(inner)
-    cross = model.cross_gram()
-    formula = arithmetic.scale(-1, arithmetic.scale(epsilon, arithmetic.matmul(cross, nested)))
-    error = model.label_distance(difference, formula)
-    size = model.label_distance(difference, arithmetic.zeros(*arithmetic.shape(difference)))
+    model, epsilon = case.model, case.ridge
+    retain, forget = model.retain, model.forget
+    shifted = model.predict(forget, model.fit(retain, model.targets(retain), ridge=epsilon))
+    # K_FR(K_RR + εI)⁻¹ b is what a ridge fit to Φ_R w₀ + b adds to the prediction on F; here b = K_RR⁻¹(y_R − Φ_R w₀).
+    at_start = model.predict(retain, model.start)
+    nested = model.fit(retain, model.mix(1, at_start, 1, model.dual_coefficients()), ridge=epsilon)
+    added = model.mix(1, model.predict(forget, nested), -1, model.predict(forget, model.start))
+    predicted = model.mix(1, model.optimal_labels, -epsilon, added)
+    error = model.label_distance(shifted, predicted)
+    size = model.label_distance(shifted, model.optimal_labels)
     facts = [f"ε = {epsilon:g} moves the label by {text(size.upper)}"]
-    return [case.zero("‖(ỹ_ε − ỹ) + ε K_FR(K_RR + εI)⁻¹K_RR⁻¹r_R‖", error, case.label_change, "the label change")], facts
+    what = "‖(ỹ_ε − ỹ) + ε K_FR(K_RR + εI)⁻¹K_RR⁻¹r_R‖"
+    return [case.zero(what, error, case.label_change, "the label change")], facts
 
 
 def _downsampling(case: Case) -> Found:
@@ -111,12 +109,13 @@ def _downsampling(case: Case) -> Found:
     subset = subset_positions(case.problem, max(case.subset, 1 / len(case.problem.retain)), case.seed)
     half = subset[: max(1, len(subset) // 2)]
     retrained = model.fit(subset, model.targets(subset))
-    error = model.label_distance(label_free(model, subset), model.predict(model.forget, retrained))
-    full = model.fit(model.retain, model.predict(model.retain, model.pretrained))
-    kept, fewer = (model.fit(rows, model.predict(rows, model.pretrained)) for rows in (subset, half))
+    error = model.label_distance(model.label_free(subset), model.predict(model.forget, retrained))
+    full = model.project(model.retain, model.pretrained)
+    kept, fewer = (model.project(rows, model.pretrained) for rows in (subset, half))
     facts = [
         f"|S| = {len(subset)} of {len(model.retain)}",
-        f"‖(P_R − P_S)(w_p − w₀)‖ {show(model.distance(full, kept))}, with half of S {show(model.distance(full, fewer))}",
+        f"‖(P_R − P_S)(w_p − w₀)‖ {show(model.distance(full, kept))}, "
+        f"with half of S {show(model.distance(full, fewer))}",
         f"so R∖S is unlearned too: ‖w_r(S) − w_r‖ {show(model.distance(retrained, model.retrained))}",
     ]
     return [case.zero("‖ỹ_F(S) − Φ_F w_r(S)‖", error, case.label_change, "the label change")], facts

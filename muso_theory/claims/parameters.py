@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..evidence import Finding, show
-from ..linear.model import ClosedForms, Parameters
-from ..numbers import Matrix, Quantity
+from ..evidence import show
+from ..linear.model import Model, Parameters
+from ..linear.problem import Array
+from ..numbers import Quantity
 from .catalogue import Case, Claim, Found, text
 
 __all__ = ["PARAMETERS"]
@@ -41,30 +42,44 @@ def _start_span(case: Case) -> Found:
     ]
     if case.problem.n_features <= case.problem.n_samples:
         return findings, []
-    unit = np.zeros((case.problem.n_features, case.problem.n_outputs))
-    unit[0] = 1
-    off = Parameters(None, model.arithmetic.matrix(unit))
+    off = model.at(_beside_start(case))
     ended = model.square_distance(model.unlearned(labels, off), model.retrained)
-    inside = model.fit(model.everything, model.predict(model.everything, off))
+    inside = model.project(model.everything, off)
     stuck = model.square_distance(off, inside)
     findings.append(
-        case.zero("|‖w_u − w_r‖² − ‖(I − P)e₁‖²| from w₀ + e₁", ended.gap_to(stuck), _larger(stuck), "‖(I − P)e₁‖²")
+        case.zero(
+            "|‖w_u − w_r‖² − ‖(I − P)e₁‖²| from w₀ + e₁", ended.gap_to(stuck), _larger(stuck), "‖(I − P)e₁‖²"
+        )
     )
     return findings, [f"started one unit off along e₁, ‖w_u − w_r‖ {show(ended.sqrt())}"]
+
+
+def _beside_start(case: Case) -> Array:
+    """w₀ + e₁, as floats or exact as w₀ is."""
+    problem = case.problem
+    shape = (problem.n_features, problem.n_outputs)
+    w = np.zeros(shape) if problem.w_init is None else np.array(problem.w_init).reshape(shape)
+    w[0] += 1
+    return w
 
 
 def _gap_formula(case: Case) -> Found:
     model = case.model
     forget = model.forget
     given = [] if case.labels is None else [("the given labels", model.given(case.labels))]
-    zeros = model.arithmetic.zeros(len(forget), case.problem.n_outputs)
+    zeros = model.given(np.zeros((len(forget), case.problem.n_outputs)))
     findings = []
     facts = []
     for name, labels in [("original labels", model.targets(forget)), ("zero labels", zeros), *given]:
         direct = model.square_distance(model.unlearned(labels), model.retrained)
-        formula = model.gap_of(model.arithmetic.sub(labels, model.optimal_labels))
+        formula = model.square_gap(model.mix(1, labels, -1, model.optimal_labels))
         findings.append(
-            case.zero(f"|‖w_u − w_r‖² − ‖Φ⁺(0; δ)‖²|, {name}", direct.gap_to(formula), case.square_scale, "doing nothing²")
+            case.zero(
+                f"|‖w_u − w_r‖² − ‖Φ⁺(0; δ)‖²|, {name}",
+                direct.gap_to(formula),
+                case.square_scale,
+                "doing nothing²",
+            )
         )
         facts.append(f"{name}: gap {show(formula.sqrt())}")
     return findings, facts
@@ -78,9 +93,16 @@ def _forget_only(case: Case) -> Found:
     moved = model.square_distance(best, model.pretrained)
     total = model.square_distance(model.pretrained, model.retrained)
     balance = _sum(left, moved).gap_to(total)
-    facts = [f"closest that fine-tuning on F alone can come: {show(left.sqrt())} (doing nothing {show(case.doing_nothing)})"]
+    facts = [
+        f"closest that fine-tuning on F alone can come: {show(left.sqrt())} (doing nothing {show(case.doing_nothing)})"
+    ]
     return [
-        case.zero("|‖(I − P_F)(w_r − w_p)‖² + ‖P_F(w_r − w_p)‖² − ‖w_r − w_p‖²|", balance, case.square_scale, "doing nothing²")
+        case.zero(
+            "|‖(I − P_F)(w_r − w_p)‖² + ‖P_F(w_r − w_p)‖² − ‖w_r − w_p‖²|",
+            balance,
+            case.square_scale,
+            "doing nothing²",
+        )
     ], facts
 
 
@@ -97,20 +119,24 @@ def _sequential(case: Case) -> Found:
     for name, one, two in (("F₁ then F₂", first, second), ("F₂ then F₁", second, first)):
         after = _forget(model, model.pretrained, keep + two, one)
         after = _forget(model, after, keep, two)
-        findings.append(case.zero(f"‖w_u − w_r‖, {name}", model.distance(after, once), case.doing_nothing, "doing nothing"))
+        findings.append(
+            case.zero(
+                f"‖w_u − w_r‖, {name}", model.distance(after, once), case.doing_nothing, "doing nothing"
+            )
+        )
     return findings, [f"|F₁| = {len(first)}, |F₂| = {len(second)}"]
 
 
-def _forget(model: ClosedForms, start: Parameters, keep: list[int], forget: list[int]) -> Parameters:
+def _forget(model: Model, start: Parameters, keep: list[int], forget: list[int]) -> Parameters:
     """Relabel ``forget`` optimally for retraining on ``keep``, and fine-tune on both from ``start``."""
     kept = tuple(keep)
     retrained = model.fit(kept, model.targets(kept))
-    labels: Matrix = model.arithmetic.vstack(model.targets(kept), model.predict(tuple(forget), retrained))
+    labels = model.stack(model.targets(kept), model.predict(tuple(forget), retrained))
     return model.fit(kept + tuple(forget), labels, start)
 
 
 def _sum(a: Quantity, b: Quantity) -> Quantity:
-    """a + b by way of the difference to −b."""
+    """A + b by way of the difference to −b."""
     return a.gap_to(Quantity(-b.upper, -b.lower, b.grade))
 
 

@@ -29,6 +29,9 @@ __all__ = [
 class ApproximationRow:
     """How close K̂ = ΦΦᵀ is to the exact kernel K at one number of features; means over the repeats.
 
+    Where a kernel is nearly constant on the data, its mean dominates ‖K‖₂ and the alignment: read the centred
+    alignment beside them, which tells whether the differences between samples are approximated.
+
     Args:
         n_features: D.
         alignment: ⟨K̂, K⟩ / (‖K̂‖_F ‖K‖_F), 1 when proportional.

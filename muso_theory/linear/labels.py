@@ -9,10 +9,17 @@ import numpy as np
 
 from ..errors import SingularMatrixError, expected, nearest
 from ..numbers import FLOAT64
-from .model import ClosedForms, Parameters, Rows
+from .closed_forms import Point
+from .model import Rows
 from .problem import Array, UnlearningProblem, _indices
 
-__all__ = ["LABEL_METHODS", "LabelSolutionSet", "label_solution_set", "leave_block_out_labels", "optimal_labels"]
+__all__ = [
+    "LABEL_METHODS",
+    "LabelSolutionSet",
+    "label_solution_set",
+    "leave_block_out_labels",
+    "optimal_labels",
+]
 
 LABEL_METHODS = ("closed-form", "label-free", "leave-block-out", "ridge", "subsample")
 
@@ -62,28 +69,22 @@ def optimal_labels(
     if method == "closed-form":
         labels = model.optimal_labels
     elif method == "label-free":
-        labels = label_free(model, model.retain)
+        labels = model.label_free(model.retain)
     elif method == "leave-block-out":
         labels = model.leave_block_out()
     elif method == "ridge":
         if not ridge > 0 or not np.isfinite(ridge):
-            raise expected("a positive number", "ridge", ridge, type(ridge).__name__, "1e-8, or method='closed-form'")
-        labels = model.predict(model.forget, model.fit(model.retain, model.targets(model.retain), ridge=ridge))
+            raise expected(
+                "a positive number", "ridge", ridge, type(ridge).__name__, "1e-8, or method='closed-form'"
+            )
+        labels = model.predict(
+            model.forget, model.fit(model.retain, model.targets(model.retain), ridge=ridge)
+        )
     elif method == "subsample":
-        labels = label_free(model, subset_positions(problem, subset, seed))
+        labels = model.label_free(subset_positions(problem, subset, seed))
     else:
         raise expected("a label method", "method", method, "str", nearest(method, LABEL_METHODS))
     return problem.shaped(np.array(labels, dtype=np.float64))
-
-
-def label_free(model: ClosedForms, rows: Rows) -> Array:
-    """Φ_F(w₀ + P_rows(w_p − w₀)) in the model's arithmetic: no label of the data is used beyond w_p.
-
-    Returns:
-        A matrix of the model's arithmetic, (n_F, C).
-    """
-    projected = model.fit(rows, model.predict(rows, model.pretrained))
-    return model.predict(model.forget, projected)  # type: ignore[no-any-return]
 
 
 def subset_positions(problem: UnlearningProblem, subset: float | Array, seed: int) -> Rows:
@@ -102,18 +103,28 @@ def subset_positions(problem: UnlearningProblem, subset: float | Array, seed: in
     """
     n_retain = len(problem.retain)
     if np.ndim(subset) == 0:
-        ratio = float(subset)  # type: ignore[arg-type]
+        ratio = float(subset)
         if not 0 < ratio <= 1:
-            raise expected("a fraction in (0, 1]", "subset", subset, type(subset).__name__, "0.2, or row indices of R")
+            raise expected(
+                "a fraction in (0, 1]", "subset", subset, type(subset).__name__, "0.2, or row indices of R"
+            )
         size = round(ratio * n_retain)
         if size < 1:
-            raise expected("at least one retained sample", "subset", ratio, f"of {n_retain}", f"{1 / n_retain:.2g} or more")
+            raise expected(
+                "at least one retained sample",
+                "subset",
+                ratio,
+                f"of {n_retain}",
+                f"{1 / n_retain:.2g} or more",
+            )
         chosen = np.sort(np.random.default_rng(seed).permutation(n_retain)[:size])
         return tuple(int(i) for i in chosen)
     indices = np.asarray(subset)
     inside = np.isin(indices, problem.retain)
     if indices.ndim != 1 or indices.size == 0 or not inside.all():
-        raise expected("row indices of retained samples", "subset", subset, "outside R", "a part of problem.retain")
+        raise expected(
+            "row indices of retained samples", "subset", subset, "outside R", "a part of problem.retain"
+        )
     return tuple(int(i) for i in np.unique(np.searchsorted(problem.retain, indices)))
 
 
@@ -132,7 +143,7 @@ class LabelSolutionSet:
     @property
     def is_unique(self) -> bool:
         """Whether Φ_F has (numerically) full row rank."""
-        return self.kernel.shape[1] == 0
+        return bool(self.kernel.shape[1] == 0)
 
 
 def label_solution_set(problem: UnlearningProblem) -> LabelSolutionSet:
@@ -191,7 +202,7 @@ def leave_block_out_labels(problem: UnlearningProblem, forget_sets: Iterable[obj
     back = np.argsort(model.order)
     inverse = factor.solve(np.eye(n))[np.ix_(back, back)]
     targets = FLOAT64.matrix(problem.targets.reshape(n, problem.n_outputs))
-    initial = model.predict(model.everything, Parameters())[back]
+    initial = model.predict(model.everything, Point())[back]
     weighted = inverse @ (targets - initial)
     labels = []
     for forget in forget_sets:

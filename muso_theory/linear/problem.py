@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import BadInputError, expected
 
 if TYPE_CHECKING:
-    from .model import ClosedForms
+    from .closed_forms import ClosedForms
 
 __all__ = ["UnlearningProblem", "row_blocks"]
 
@@ -71,11 +71,19 @@ def _numbers(name: str, values: object, dimensions: tuple[int, ...]) -> Array:
                 where = ", ".join(str(int(i)) for i in index)
                 bad = array[tuple(index)]
                 raise expected(
-                    "finite numbers", f"{name}[{where}]", bad, array.dtype.name, "removing or fixing that entry"
+                    "finite numbers",
+                    f"{name}[{where}]",
+                    bad,
+                    array.dtype.name,
+                    "removing or fixing that entry",
                 )
     else:
         raise expected(
-            "a real numeric array", name, array.dtype, "dtype", "numbers: float, int or Fraction; not complex, not text"
+            "a real numeric array",
+            name,
+            array.dtype,
+            "dtype",
+            "numbers: float, int or Fraction; not complex, not text",
         )
     view = array.view()
     view.flags.writeable = False
@@ -93,29 +101,43 @@ def _indices(forget: object, n: int) -> Array:
     """
     array = np.asarray(forget)
     if array.ndim != 1:
-        raise expected("a mask or a list of row indices", "forget", array.shape, "shape", "a one-dimensional array")
+        raise expected(
+            "a mask or a list of row indices", "forget", array.shape, "shape", "a one-dimensional array"
+        )
     if array.dtype == bool:
         if array.shape[0] != n:
-            raise expected(f"a mask of {n} entries, one a sample", "forget", array.shape, "shape", "y == label")
+            raise expected(
+                f"a mask of {n} entries, one a sample", "forget", array.shape, "shape", "y == label"
+            )
         array = np.flatnonzero(array)
     elif array.size == 0:
         array = array.astype(np.int64)
     elif array.dtype.kind not in "iu":
         raise expected(
-            "a boolean mask or integer indices", "forget", array.dtype, "dtype", "forget = y == label, or numpy.flatnonzero"
+            "a boolean mask or integer indices",
+            "forget",
+            array.dtype,
+            "dtype",
+            "forget = y == label, or numpy.flatnonzero",
         )
     array = np.asarray(array, dtype=np.int64)
     outside = array[(array < 0) | (array >= n)]
     if outside.size:
-        raise expected(f"indices from 0 to {n - 1}", "forget", int(outside[0]), "out of range", "the rows of features")
+        raise expected(
+            f"indices from 0 to {n - 1}", "forget", int(outside[0]), "out of range", "the rows of features"
+        )
     ordered = np.sort(array)
     repeated = ordered[1:][ordered[1:] == ordered[:-1]]
     if repeated.size:
-        raise expected("each forget index once", "forget", int(repeated[0]), "repeated", "numpy.unique(forget)")
+        raise expected(
+            "each forget index once", "forget", int(repeated[0]), "repeated", "numpy.unique(forget)"
+        )
     if ordered.size == 0:
         raise expected("at least one sample to forget", "forget", "[]", "empty", "another forget set")
     if ordered.size == n:
-        raise expected("at least one sample to retain", "forget", f"all {n} samples", "complete", "a smaller forget set")
+        raise expected(
+            "at least one sample to retain", "forget", f"all {n} samples", "complete", "a smaller forget set"
+        )
     return ordered
 
 
@@ -154,7 +176,9 @@ class UnlearningProblem:
         targets = _numbers("targets", self.targets, (1, 2))
         n, d = features.shape
         if n == 0 or d == 0:
-            raise expected("at least one sample and one feature", "features", features.shape, "shape", "more data")
+            raise expected(
+                "at least one sample and one feature", "features", features.shape, "shape", "more data"
+            )
         if targets.shape[0] != n:
             raise BadInputError(
                 f"expected as many targets as feature rows but got targets of shape {targets.shape} and features of "
@@ -214,7 +238,9 @@ class UnlearningProblem:
         targets = np.asarray(y)
         if isinstance(w_init, str):
             if w_init not in ("zero", "normal"):
-                raise expected("'zero', 'normal' or an array", "w_init", w_init, "str", "'normal' with a seed")
+                raise expected(
+                    "'zero', 'normal' or an array", "w_init", w_init, "str", "'normal' with a seed"
+                )
             shape = (features.shape[1], *targets.shape[1:])
             w_init = np.random.default_rng(seed).standard_normal(shape) if w_init == "normal" else None
         return cls(features, targets, forget, w_init)  # type: ignore[arg-type]
@@ -269,7 +295,7 @@ class UnlearningProblem:
     def float_model(self) -> ClosedForms:
         """Closed forms in float64: the one Gram matrix and factorisation that everything shares."""
         from ..numbers import FLOAT64
-        from .model import ClosedForms
+        from .closed_forms import ClosedForms
 
         return ClosedForms(self, FLOAT64)
 
@@ -298,8 +324,8 @@ class UnlearningProblem:
         wanted = (len(self.forget), *self.targets.shape[1:])
         if array.shape != wanted:
             raise BadInputError(
-                f"expected {name} of shape {wanted}, one a forget sample in the order of problem.forget, but got {name} "
-                f"of shape {array.shape}; try problem.targets[problem.forget] as a template"
+                f"expected {name} of shape {wanted}, one a forget sample in the order of problem.forget, but got "
+                f"{name} of shape {array.shape}; try problem.targets[problem.forget] as a template"
             )
         return array.reshape(len(self.forget), self.n_outputs)
 
@@ -319,7 +345,9 @@ class UnlearningProblem:
         array = _numbers(name, parameters, (1, 2))
         wanted = (self.n_features, *self.targets.shape[1:])
         if array.shape != wanted:
-            raise BadInputError(f"expected {name} of shape {wanted} but got {name} of shape {array.shape}; try w_init's shape")
+            raise BadInputError(
+                f"expected {name} of shape {wanted} but got {name} of shape {array.shape}; try w_init's shape"
+            )
         return array.reshape(self.n_features, self.n_outputs)
 
     def __repr__(self) -> str:
@@ -345,7 +373,11 @@ def _apply(feature_map: Any, X: Any) -> Array:
     for verb in ("fit", "transform"):
         if not hasattr(feature_map, verb):
             raise expected(
-                "a scikit-learn transformer (fit and transform)", "feature_map", feature_map, type(feature_map).__name__, "GaussianFeatures()"
+                "a scikit-learn transformer (fit and transform)",
+                "feature_map",
+                feature_map,
+                type(feature_map).__name__,
+                "GaussianFeatures()",
             )
     try:
         check_is_fitted(feature_map)
@@ -353,7 +385,11 @@ def _apply(feature_map: Any, X: Any) -> Array:
         feature_map = clone(feature_map).fit(X)
     features = feature_map.transform(X)
     if hasattr(features, "toarray"):
-        raise expected("dense features", "feature_map.transform(X)", type(features).__name__, "sparse", "a dense output option")
+        raise expected(
+            "dense features",
+            "feature_map.transform(X)",
+            type(features).__name__,
+            "sparse",
+            "a dense output option",
+        )
     return np.asarray(features)
-
-

@@ -46,7 +46,7 @@ class LabelRule(ABC):
         """
         mean, spread = self._moments(problem)
         model = problem.float_model
-        fixed = float(model.gap_of(mean.reshape(len(problem.forget), -1) - model.optimal_labels).upper)
+        fixed = float(model.square_gap(mean.reshape(len(problem.forget), -1) - model.optimal_labels).upper)
         return fixed + spread
 
     def _moments(self, problem: UnlearningProblem) -> tuple[Array, float]:
@@ -61,6 +61,7 @@ class OriginalLabels(LabelRule):
     name = "original"
 
     def __call__(self, problem: UnlearningProblem) -> Array:
+        """Labels of the forget samples."""
         return np.asarray(problem.targets[problem.forget], dtype=np.float64)
 
 
@@ -76,8 +77,11 @@ class RandomLabels(LabelRule):
     name = "random"
 
     def __call__(self, problem: UnlearningProblem) -> Array:
+        """Labels of the forget samples."""
         values = self._values(problem)
-        return np.asarray(values[np.random.default_rng(self.seed).integers(len(values), size=len(problem.forget))])
+        return np.asarray(
+            values[np.random.default_rng(self.seed).integers(len(values), size=len(problem.forget))]
+        )
 
     @staticmethod
     def _values(problem: UnlearningProblem) -> Array:
@@ -105,6 +109,7 @@ class BadTeacher(LabelRule):
     name = "bad-teacher"
 
     def __call__(self, problem: UnlearningProblem) -> Array:
+        """Labels of the forget samples."""
         rng = np.random.default_rng(self.seed)
         teacher = self.scale * rng.standard_normal((problem.n_features, *problem.targets.shape[1:]))
         model = problem.float_model
@@ -124,6 +129,7 @@ class ZeroLabels(LabelRule):
     name = "zero"
 
     def __call__(self, problem: UnlearningProblem) -> Array:
+        """Labels of the forget samples."""
         return np.zeros((len(problem.forget), *problem.targets.shape[1:]))
 
 
@@ -134,6 +140,7 @@ class MeanLabel(LabelRule):
     name = "retain-mean"
 
     def __call__(self, problem: UnlearningProblem) -> Array:
+        """Labels of the forget samples."""
         mean = np.asarray(problem.targets[problem.retain], dtype=np.float64).mean(axis=0)
         return np.broadcast_to(mean, (len(problem.forget), *problem.targets.shape[1:])).copy()
 
@@ -149,11 +156,16 @@ class HardLabels(LabelRule):
     name = "hard"
 
     def __call__(self, problem: UnlearningProblem) -> Array:
+        """Labels of the forget samples."""
         soft = problem.float_model.optimal_labels
         values = np.unique(np.asarray(problem.targets, dtype=np.float64))
         if len(values) != 2:
             raise expected(
-                "class targets with two distinct values", "targets", f"{len(values)} distinct values", "regression", "±1 or one-hot targets"
+                "class targets with two distinct values",
+                "targets",
+                f"{len(values)} distinct values",
+                "regression",
+                "±1 or one-hot targets",
             )
         low, high = values
         if problem.n_outputs == 1:

@@ -82,4 +82,4 @@ def parameter_gap(problem: UnlearningProblem, labels: object) -> float:
     """
     model = problem.float_model
     error = model.given(problem.label_columns(labels)) - model.optimal_labels
-    return float(model.gap_of(error).sqrt().upper)
+    return float(model.square_gap(error).sqrt().upper)

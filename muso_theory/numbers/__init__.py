@@ -14,9 +14,11 @@ __all__ = [
     "MP",
     "RATIONAL",
     "Arithmetic",
+    "CertifiedProblem",
     "CholeskyFactor",
     "Factor",
     "Grade",
     "Matrix",
     "Quantity",
+    "UndecidedError",
 ]

@@ -19,6 +19,7 @@ import numpy as np
 from .accurate import Accurate, accurate_product, plain_product
 from .float64 import FLOAT64, CholeskyFactor
 from .gram import blocked_gram
+from .inputs import first_nonfinite
 from .rounding import (
     ETA,
     UNIT,
@@ -98,6 +99,7 @@ class RowSystem(ABC):
         self.features = features
         self.rows = rows
         self.name = name
+        self._ridged: tuple[float, CholeskyFactor] | None = None
 
     @property
     @abstractmethod
@@ -115,8 +117,8 @@ class RowSystem(ABC):
         """Length of the inner products that formed the matrix."""
 
     @abstractmethod
-    def fit(self, targets: Array, start: Array | None) -> CertifiedParameters:
-        """Enclose start + Φ_A⁺(targets − Φ_A start)."""
+    def fit(self, targets: Array, start: Array | None, ridge: float = 0.0) -> CertifiedParameters:
+        """Enclose start + Φ_A⁺(targets − Φ_A start), or argmin ‖Φ_A w − targets‖² + ridge·‖w − start‖²."""
 
     @abstractmethod
     def pseudo_norm(self, g: Array) -> tuple[Fraction, Fraction]:
@@ -158,14 +160,48 @@ class RowSystem(ABC):
             raise _not_proved(self.name)
         return bound
 
-    def _residual(self, g: Array, a: Array) -> tuple[Array, Fraction]:
-        """Compute g − matrix·a in float64, with a bound of its error against the true matrix."""
+    def floor(self, ridge: float) -> Fraction:
+        """Proved lower bound of λ_min + ridge; with a ridge the rank does not matter.
+
+        Args:
+            ridge: λ ≥ 0.
+
+        Returns:
+            The bound, positive.
+
+        Raises:
+            UndecidedError: no ridge, and full rank is not proved.
+        """
+        if not ridge:
+            return self.smallest
+        try:
+            return self.smallest + Fraction(ridge)
+        except UndecidedError:
+            return Fraction(ridge)
+
+    def _factor_with(self, ridge: float) -> CholeskyFactor:
+        """Cholesky factor of the matrix plus ridge·I, remembered for the last ridge."""
+        if not ridge:
+            return self.factor
+        if self._ridged is None or self._ridged[0] != ridge:
+            shifted = self.matrix.copy()
+            shifted[np.diag_indices_from(shifted)] += ridge
+            self._ridged = ridge, _numerical_factor(shifted, f"{self.name} with a ridge")
+        return self._ridged[1]
+
+    def _residual(self, g: Array, a: Array, ridge: float = 0.0) -> tuple[Array, Fraction]:
+        """Compute g − (matrix + ridge·I)a in float64, with a bound of its error against the true matrix."""
         image = self.matrix @ a
+        extra = Fraction(0)
+        if ridge:
+            pull = ridge * a
+            image = image + pull
+            extra = UNIT * (norm_bounds(pull)[1] + norm_bounds(image)[1]) + a.size * ETA
         difference = g - image
         norm, n = norm_bounds(a)[1], self.matrix.shape[0]
         # The product is wrong by γ_n |K̂||a|, the matrix by its error.
         lost = (gamma(n) * self.largest + self.error) * norm + n * a.size * ETA
-        return difference, lost + UNIT * norm_bounds(difference)[1]
+        return difference, lost + extra + UNIT * norm_bounds(difference)[1]
 
 
 def _not_proved(name: str) -> UndecidedError:
@@ -178,7 +214,7 @@ def _not_proved(name: str) -> UndecidedError:
 
 def _numerical_factor(matrix: Array, name: str) -> CholeskyFactor:
     """Cholesky factor of a matrix that must be numerically positive definite."""
-    if not np.isfinite(np.diagonal(matrix)).all():
+    if first_nonfinite(matrix) is not None:
         raise UndecidedError(
             f"the Gram matrix of {name} overflows float64", "rational arithmetic has the range"
         )
@@ -256,12 +292,15 @@ class DualSystem(RowSystem):
         """Upper bound of ‖Φ_A‖₂²; the parent's, when there is one."""
         return self._parent.largest if self._parent is not None else super().largest
 
-    def fit(self, targets: Array, start: Array | None) -> CertifiedParameters:
-        """Enclose the minimum-norm update from ``start``.
+    def fit(self, targets: Array, start: Array | None, ridge: float = 0.0) -> CertifiedParameters:
+        """Enclose the minimum-norm update from ``start``, or with λ > 0 the ridge minimiser anchored there.
+
+        Both are start + Φ_Aᵀa with (K + λI)a = t − Φ_A start, and ‖Φ_Aᵀ(K + λI)⁻¹‖ ≤ (λ_min + λ)^-½.
 
         Args:
             targets: t, float64, shape (|A|, C).
             start: float64, shape (D, C), or None for zero.
+            ridge: λ ≥ 0, taken exactly.
 
         Returns:
             Parameters with a proved radius.
@@ -269,10 +308,11 @@ class DualSystem(RowSystem):
         Raises:
             UndecidedError: full row rank is not proved, or float64 overflows.
         """
-        smallest_root = root_down(self.smallest)
+        smallest_root = root_down(self.floor(ridge))
+        factor = self._factor_with(ridge)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             base = plain_product(self.features, self.rows, start)[0] if start is not None else 0.0
-            coefficients = self.factor.solve(targets - base)
+            coefficients = factor.solve(targets - base)
             z = accurate_product(self.features, self.rows, coefficients, transposed=True)
             if start is None:
                 high, low, error = z.high, z.low, z.error
@@ -285,18 +325,24 @@ class DualSystem(RowSystem):
                 targets, accurate_product(self.features, self.rows, high, low)
             )
             residual = first + rest
-            step = self.factor.solve(residual)
+            pull = ridge * coefficients
+            lost_pull = UNIT * (norm_bounds(residual)[1] + norm_bounds(pull)[1])
+            if ridge:
+                residual = residual - pull
+            step = factor.solve(residual)
             update, roundings = plain_product(self.features, self.rows, step, transposed=True)
             corrected = low + update
-            remainder, remainder_error = self._residual(residual, step)
+            remainder, remainder_error = self._residual(residual, step, ridge)
         off = norm_bounds(error)[1]
-        # w* − (v + Φᵀs) is Φ⁺(t − Φv − Ks) in the row space, and at most off across it; t − Φv is
-        # the computed residual up to slack and one rounding.
+        # w* − (v + Φᵀs) is, in the row space, Φᵀ(K + λI)⁻¹ of t − Φv − λa − (K + λI)s, and at most off across it. The
+        # computed t − Φv − λa is off by slack and one rounding each of t − Φv, λa and their difference; with a
+        # ridge also by Φ·off, because a belongs to the exact start + Φᵀa and not to v.
         unexplained = (
             norm_bounds(remainder)[1]
             + remainder_error
             + norm_bounds(slack)[1]
             + UNIT * norm_bounds(residual)[1]
+            + (lost_pull + pull.size * ETA + root_up(self.largest) * off if ridge else 0)
         )
         # fl(Φᵀs) is wrong by γ_k |Φ|ᵀ|s|, and ‖|Φ|ᵀ|s|‖ ≤ ‖Φ‖_F ‖s‖.
         rounding = (
@@ -304,6 +350,36 @@ class DualSystem(RowSystem):
         )
         tiny = update.size * len(targets) * ETA
         return CertifiedParameters(high, corrected, off + rounding + tiny + unexplained / smallest_root)
+
+    def coefficients(self, g: Array) -> tuple[Array, Fraction]:
+        """Solve K_AA a = g.
+
+        Args:
+            g: float64, shape (|A|, C).
+
+        Returns:
+            Floats and a bound of ‖a − floats‖_F.
+
+        Raises:
+            UndecidedError: full row rank is not proved, or float64 overflows.
+        """
+        smallest = self.smallest
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            a = self.factor.solve(g)
+            z = accurate_product(self.features, self.rows, a, transposed=True)
+            high, low, slack = _residual_pair(g, accurate_product(self.features, self.rows, z.high, z.low))
+            residual = high + low
+            step = self.factor.solve(residual)
+            remainder, remainder_error = self._residual(residual, step)
+            result = a + step
+        unexplained = (
+            norm_bounds(remainder)[1]
+            + remainder_error
+            + norm_bounds(slack)[1]
+            + UNIT * norm_bounds(residual)[1]
+            + root_up(self.largest) * norm_bounds(z.error)[1]
+        )
+        return result, unexplained / smallest + UNIT * norm_bounds(result)[1]
 
     def pseudo_norm(self, g: Array) -> tuple[Fraction, Fraction]:
         """Bound ‖Φ_A⁺ g‖_F = (tr gᵀK⁻¹g)^½ from both sides.
@@ -367,12 +443,13 @@ class PrimalSystem(RowSystem):
         """The number of rows."""
         return len(np.arange(self.features.shape[0])[self.rows])
 
-    def fit(self, targets: Array, start: Array | None) -> CertifiedParameters:
-        """Enclose the least-squares solution, which does not depend on the start.
+    def fit(self, targets: Array, start: Array | None, ridge: float = 0.0) -> CertifiedParameters:
+        """Enclose the least-squares solution, or with λ > 0 the ridge minimiser anchored at the start.
 
         Args:
             targets: t, float64, shape (|A|, C).
-            start: ignored.
+            start: the anchor, float64, shape (D, C), or None for zero; without a ridge it does not matter.
+            ridge: λ ≥ 0, taken exactly.
 
         Returns:
             Parameters with a proved radius.
@@ -380,20 +457,32 @@ class PrimalSystem(RowSystem):
         Raises:
             UndecidedError: full column rank is not proved, or float64 overflows.
         """
-        smallest = self.smallest
+        smallest = self.floor(ridge)
+        factor = self._factor_with(ridge)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             right = plain_product(self.features, self.rows, targets, transposed=True)[0]
-            solution = self.factor.solve(right)
+            if ridge and start is not None:
+                right = right + ridge * start
+            solution = factor.solve(right)
             high, low, slack = _residual_pair(targets, accurate_product(self.features, self.rows, solution))
             gradient = accurate_product(self.features, self.rows, high, low, transposed=True)
             g = gradient.high + gradient.low
-            step = self.factor.solve(g)
-            remainder, remainder_error = self._residual(g, step)
+            lost_pull = Fraction(0)
+            if ridge:
+                moved = solution if start is None else solution - start
+                pull = ridge * moved
+                # One rounding each of the difference, the product and the sum g, which the line below counts once more.
+                lost_pull = UNIT * (Fraction(ridge) * norm_bounds(moved)[1] + norm_bounds(pull)[1])
+                lost_pull += UNIT * norm_bounds(g)[1] + pull.size * ETA
+                g = g - pull
+            step = factor.solve(g)
+            remainder, remainder_error = self._residual(g, step, ridge)
         unexplained = (
             norm_bounds(remainder)[1]
             + remainder_error
             + norm_bounds(gradient.error)[1]
             + UNIT * norm_bounds(g)[1]
+            + lost_pull
             + root_up(self.largest) * norm_bounds(slack)[1]
         )
         return CertifiedParameters(solution, step, unexplained / smallest)

@@ -1,0 +1,216 @@
+"""What a person sees: tables on stdout, progress on stderr, one plain web page."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from .claims import CATALOGUE, Claim, find
+from .errors import expected, nearest
+from .evidence import Evidence, Verdict
+from .glossary import GLOSSARY
+from .report import Report, short
+
+__all__ = ["explain", "page", "progress", "show_claims", "show_report"]
+
+_STYLES = {
+    Verdict.PROVED: "bold green",
+    Verdict.CERTIFIED: "bold cyan",
+    Verdict.MEASURED: "bold blue",
+    Verdict.VACUOUS: "bold bright_black",
+    Verdict.UNDECIDED: "bold yellow",
+    Verdict.REFUTED: "bold red",
+}
+
+
+_WIDE = 100
+"""Columns from which slugs get a column of their own."""
+
+
+@contextlib.contextmanager
+def _printed() -> Iterator[Console]:
+    """A console for standard output; when it is not a terminal, wide enough for a table."""
+    width = None if sys.stdout.isatty() else 118
+    console = Console(width=width, highlight=False)
+    with console.capture() as captured:
+        yield console
+    # Written here and not by rich: it pads every line, and it would exit with 1 when a pipe is closed.
+    sys.stdout.write("".join(line.rstrip(" ") + "\n" for line in captured.get().splitlines()))
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Tell what is going on: on stderr, only on a terminal, only after a second.
+
+    Yields:
+        A function that takes a line of words.
+    """
+    console = Console(stderr=True)
+    began = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        status = console.status("starting")
+        shown = False
+
+        def tell(line: str) -> None:
+            nonlocal shown
+            if not console.is_terminal:
+                return
+            status.update(line)
+            if not shown and time.monotonic() - began > 1:
+                stack.enter_context(status)
+                shown = True
+
+        yield tell
+
+
+def show_report(report: Report) -> None:
+    """Print a report: conditions, claims, notes, and the verdict in one sentence.
+
+    Args:
+        report: the report.
+    """
+    with _printed() as console:
+        console.print(Text(report.title, style="bold"))
+        for note in report.inputs.get("notes", []):
+            console.print(Text(f"  {note}"))
+        conditions = [e for e in report.values() if e.is_condition]
+        theorems = [e for e in report.values() if not e.is_condition]
+        for name, rows in (("Condition", conditions), ("Claim", theorems)):
+            if rows:
+                console.print()
+                console.print(_table(name, rows, console.width))
+        console.print()
+        console.print(_conclusion(report))
+
+
+def _conclusion(report: Report) -> Text:
+    """The overall verdict in one sentence, and how it came about."""
+    count = {verdict: sum(e.verdict is verdict for e in report.values()) for verdict in Verdict}
+    tally = ", ".join(f"{number} {verdict.name}" for verdict, number in count.items() if number)
+    kinds = ", ".join(dict.fromkeys(e.arithmetic for e in report.values()))
+    line = Text("Verdict ")
+    line.append(report.verdict.name, style=_STYLES[report.verdict])
+    line.append(f", the worst of {len(report)}: {report.verdict.value}.\n")
+    line.append(f"{tally}; arithmetic {kinds}; exit status {report.exit_status}")
+    return line
+
+
+def _table(name: str, rows: list[Evidence], width: int) -> Table:
+    """One table of evidence: verdict, slug, the number, what it means."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="underline")
+    table.add_column("Verdict", no_wrap=True, width=max(len(verdict.name) for verdict in Verdict))
+    if width >= _WIDE:
+        table.add_column(name, no_wrap=True, width=max(map(len, CATALOGUE)))
+        table.add_column("Evidence, and what it means")
+    else:
+        table.add_column(f"{name}, evidence, and what it means")
+    for e in rows:
+        verdict = Text(e.verdict.name, style=_STYLES[e.verdict])
+        slug = Text(e.claim, style="bold")
+        told = Text(short(e))
+        if e.facts and not e.failed:
+            told.append("; " + "; ".join(e.facts))
+        told.append(f"\n{e.meaning}", style="italic")
+        cells = [slug, told] if width >= _WIDE else [Text.assemble(slug, "  ", told)]
+        table.add_row(verdict, *cells)
+    return table
+
+
+def show_claims(slug: str | None) -> None:
+    """Print the catalogue, or one claim in full.
+
+    Args:
+        slug: a claim, or None for all.
+    """
+    if slug is not None:
+        _show_claim(find(slug))
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="underline")
+    for heading in ("No.", "Claim", "In words", "Needs"):
+        table.add_column(heading, no_wrap=heading in ("No.", "Claim"))
+    for claim in CATALOGUE.values():
+        number = "" if claim.is_condition else str(claim.number)
+        table.add_row(number, claim.slug, claim.words, ", ".join(claim.hypotheses))
+    with _printed() as console:
+        console.print(table)
+
+
+def _show_claim(claim: Claim) -> None:
+    """Print one claim in full."""
+    number = "" if claim.is_condition else f", claim {claim.number}"
+    rows = [("In words", f"{claim.words}."), ("Statement", claim.statement), ("Source", claim.source)]
+    for hypothesis in claim.hypotheses:
+        rows.append(("Needs", f"{hypothesis}: {CATALOGUE[hypothesis].statement}"))
+        rows.append(("", f"without it {claim.without[hypothesis]}"))
+    if not claim.hypotheses and not claim.is_condition:
+        rows.append(("Needs", "nothing"))
+    used = [other.slug for other in CATALOGUE.values() if claim.slug in other.hypotheses]
+    if used:
+        rows.append(("Used by", ", ".join(used)))
+    rows += [("If it holds", claim.holds), ("If not", claim.fails)]
+    grid = Table.grid(padding=(0, 1))
+    for name, words in rows:
+        grid.add_row(Text(f"  {name}"), Text(words))
+    with _printed() as console:
+        console.print(Text(f"{claim.slug} ({claim.kind}{number})", style="bold"))
+        console.print(grid)
+
+
+def explain(word: str) -> None:
+    """Print what a word means.
+
+    Args:
+        word: a verdict, claim, condition, term or symbol; case does not matter.
+
+    Raises:
+        BadInputError: an unknown word; the nearest is suggested.
+    """
+    verdicts = {verdict.name.lower(): verdict for verdict in Verdict}
+    terms = {entry.name.lower(): entry for entry in GLOSSARY.values()}
+    for entry in GLOSSARY.values():  # a symbol belongs to the first entry that shows it: w_u to w_unlearned
+        terms.setdefault(re.split(r" = | \(", entry.symbol)[0].lower(), entry)
+    key = word.lower()
+    if key in CATALOGUE:
+        _show_claim(CATALOGUE[key])
+    elif key in verdicts:
+        with _printed() as console:
+            console.print(Text(f"{verdicts[key].name}: {verdicts[key].value}."))
+    elif key and key in terms:
+        entry = terms[key]
+        with _printed() as console:
+            heading = entry.name + (f"   {entry.symbol}" if entry.symbol else "")
+            console.print(Text(heading, style="bold"))
+            console.print(Text(f"  {entry.meaning}"))
+            if entry.code:
+                console.print(Text(f"  In code: {entry.code}"))
+    else:
+        known = [*CATALOGUE, *GLOSSARY, *(verdict.name for verdict in Verdict)]
+        raise expected("a word of the reports", "word", word, "unknown", nearest(word, known, "muso claims"))
+
+
+def page(report: Report) -> str:
+    """The report as one self-contained web page.
+
+    Args:
+        report: the report.
+
+    Returns:
+        HTML without scripts or outside resources.
+    """
+    notes = "".join(f"<li>{html.escape(note)}</li>" for note in report.inputs.get("notes", []))
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>'
+        f"{html.escape(report.title)}</title><style>body{{font-family:system-ui;max-width:70rem;margin:2rem auto;"
+        "padding:0 1rem}table{border-collapse:collapse}td,th{text-align:left;vertical-align:top;padding:.3rem .8rem "
+        ".3rem 0;border-bottom:1px solid #ccc}caption{text-align:left;font-weight:bold;padding:.5rem 0}</style></head>"
+        f"<body><main><h1>{report.verdict.name}</h1><p>{html.escape(report.verdict.value)}</p><ul>{notes}</ul>"
+        f"{report._repr_html_()}</main></body></html>\n"
+    )

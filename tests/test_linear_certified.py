@@ -1,0 +1,164 @@
+"""Verified float64 must hold the truth: every verb against exact rationals, on easy and on hostile data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import muso_theory as mt
+from muso_theory.linear.certified import CertifiedForms
+from muso_theory.linear.closed_forms import ClosedForms
+from muso_theory.linear.model import Model
+from muso_theory.numbers import RATIONAL, Quantity, UndecidedError
+from tests.zoo import ZOO, with_condition
+
+RIDGE = 2.0**-7
+
+
+def _subset(m: Model) -> tuple[int, ...]:
+    return tuple(m.retain)[::2]
+
+
+def _outside(m: Model) -> object:
+    return m.given(np.ones((len(m.forget), m.problem.n_outputs)))
+
+
+def _ridge(m: Model) -> object:
+    return m.fit(m.retain, m.targets(m.retain), ridge=RIDGE)
+
+
+def _elsewhere(m: Model) -> object:
+    w = np.full((m.problem.n_features, m.problem.n_outputs), 0.375)
+    return m.fit(m.everything, m.targets(m.everything), m.at(w))
+
+
+QUANTITIES: dict[str, Callable[[Model], Quantity]] = {
+    "doing nothing": lambda m: m.distance(m.pretrained, m.retrained),
+    "travelled": lambda m: m.distance(m.pretrained, m.start),
+    "squared": lambda m: m.square_distance(m.pretrained, m.retrained),
+    "unlearned": lambda m: m.distance(m.unlearned(m.optimal_labels), m.retrained),
+    "ones": lambda m: m.distance(m.unlearned(_outside(m)), m.retrained),
+    "gap of ones": lambda m: m.gap(_outside(m)),
+    "square gap": lambda m: m.square_gap(m.mix(1, _outside(m), -1, m.optimal_labels)),
+    "label change": lambda m: m.label_distance(m.targets(m.forget), m.optimal_labels),
+    "label-free": lambda m: m.label_distance(m.label_free(m.retain), _outside(m)),
+    "subset": lambda m: m.label_distance(m.label_free(_subset(m)), _outside(m)),
+    "projected": lambda m: m.distance(m.project(m.retain, m.pretrained), m.retrained),
+    "residual": lambda m: m.label_distance(m.targets(m.retain), m.predict(m.retain, m.pretrained)),
+    "gradient": lambda m: m.gradient_norm(m.retain, m.targets(m.retain), m.start),
+    "gradient at w_p": lambda m: m.gradient_norm(m.retain, m.targets(m.retain), m.pretrained),
+    "ridge": lambda m: m.distance(_ridge(m), m.retrained),
+    "ridge from w_p": lambda m: m.distance(
+        m.fit(m.everything, m.targets(m.everything), m.retrained, ridge=RIDGE), m.retrained
+    ),
+    "from elsewhere": lambda m: m.distance(_elsewhere(m), m.pretrained),
+    "forget only": lambda m: m.distance(m.fit(m.forget, m.optimal_labels, m.pretrained), m.retrained),
+    "dual": lambda m: m.label_distance(m.dual_coefficients(), m.targets(m.retain)),
+    "mixed": lambda m: m.label_distance(m.mix(0.1, _outside(m), -3, m.optimal_labels), _outside(m)),
+    "λ_max": lambda m: m.spectrum[1],
+}
+
+
+def hostile(seed: int) -> mt.UnlearningProblem:
+    """Small problems with graded scales, near-duplicate rows, cancellation in Φw₀ and either shape."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 9))
+    d = int(rng.integers(1, 13))
+    features = rng.standard_normal((n, d)) * 2.0 ** rng.integers(-20, 21, (1, d))
+    if rng.random() < 0.4 and n > 2:
+        features[-1] = features[0] * (1 + 2.0 ** -int(rng.integers(4, 40)))
+        features[-1, 0] += 2.0 ** -int(rng.integers(4, 40))
+    if rng.random() < 0.3:
+        features *= 2.0 ** int(rng.integers(-90, 90))
+    if rng.random() < 0.3:
+        features = features.astype(np.float32)
+    w_init = rng.standard_normal(d) * 2.0 ** int(rng.integers(0, 40)) if rng.random() < 0.5 else None
+    targets = rng.standard_normal(n) * 2.0 ** int(rng.integers(-20, 20))
+    forget = rng.permutation(n)[: int(rng.integers(1, n))]
+    return mt.UnlearningProblem(features, targets, forget, w_init)
+
+
+def violations(problem: mt.UnlearningProblem) -> tuple[list[str], int]:
+    """Names of quantities whose enclosure does not hold the exact value, and how many were decided."""
+    exact, certified = ClosedForms(problem, RATIONAL), CertifiedForms(problem)
+    wrong, decided = [], 0
+    for name, quantity in QUANTITIES.items():
+        try:
+            got = quantity(certified)
+        except (UndecidedError, mt.SingularMatrixError):
+            continue
+        decided += 1
+        if name == "λ_max":
+            largest = np.linalg.eigvalsh(
+                np.asarray(problem.features, float) @ np.asarray(problem.features, float).T
+            )[-1]
+            if not got.floor <= largest * (1 + 1e-9) or not got.bound >= largest * (1 - 1e-9):
+                wrong.append(name)
+            continue
+        true = quantity(exact)
+        # The exact value is a root of a rational: its own enclosure has 60 digits.
+        if Fraction(got.lower) > Fraction(true.upper) or got.upper < true.lower:
+            wrong.append(f"{name}: {got} against {float(true.upper):.17g}")
+    return wrong, decided
+
+
+@pytest.mark.parametrize("name", [n for n in ZOO if n != "integer"])
+def test_enclosures_hold_on_the_zoo(name: str) -> None:
+    wrong, _ = violations(ZOO[name]())
+    assert not wrong
+
+
+def test_enclosures_hold_on_hostile_data() -> None:
+    decided = 0
+    for seed in range(250):
+        wrong, count = violations(hostile(seed))
+        assert not wrong, (seed, wrong)
+        decided += count
+    assert decided > 250 * len(QUANTITIES) // 3, "most cases must be decided, or the test says nothing"
+
+
+def test_a_radius_that_is_too_small_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: with every radius shrunk a millionfold the same test must fail."""
+    from muso_theory.numbers import leastsquares
+
+    original = leastsquares.CertifiedParameters
+
+    def shrunk(high: np.ndarray, low: np.ndarray, radius: Fraction) -> object:
+        return original(high, np.zeros_like(low), radius / 10**6)
+
+    monkeypatch.setattr(leastsquares, "CertifiedParameters", shrunk)
+    assert any(violations(hostile(seed))[0] for seed in range(40))
+
+
+@pytest.mark.parametrize("kappa", [1e2, 1e4, 1e6, 1e8, 1e10])
+def test_bounds_are_sharp_enough_to_be_useful(kappa: float) -> None:
+    problem = with_condition(30, 60, kappa, forget=4)
+    report = mt.check(problem, ["exact-labels", "label-free", "full-rank"])
+    for evidence in report.values():
+        assert evidence.verdict is mt.Verdict.CERTIFIED, evidence.claim
+    labels = mt.optimal_labels(problem)
+    exact = ClosedForms(problem, RATIONAL)
+    true = float(exact.gap(exact.given(labels.reshape(-1, 1))).upper)
+    bound = mt.check(problem, ["exact-labels"], labels=labels)["exact-labels"].bound
+    assert bound is not None
+    assert true <= bound <= max(1e4 * true, 1e-13)
+
+
+@pytest.mark.parametrize("name", ["rank-deficient", "duplicated-across", "tall-deficient"])
+def test_singular_data_is_left_to_exact_arithmetic(name: str) -> None:
+    report = mt.check(ZOO[name](), ["exact-labels", "full-rank"])
+    assert report["exact-labels"].arithmetic == "rational"
+    assert report["exact-labels"].verdict is mt.Verdict.PROVED
+    assert report["full-rank"].verdict is mt.Verdict.VACUOUS
+
+
+def test_what_the_budget_rules_out_is_named() -> None:
+    report = mt.check(ZOO["duplicated-across"](), ["exact-labels"], budget=1e-9)
+    evidence = report["exact-labels"]
+    assert evidence.verdict is mt.Verdict.UNDECIDED
+    assert "rational (about" in evidence.needs
+    assert "GB" in evidence.needs
+    assert report.exit_status == 3

@@ -1,0 +1,77 @@
+"""The README is run, not believed."""
+
+from __future__ import annotations
+
+import io
+import re
+import shlex
+import subprocess
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import muso_theory as mt
+from muso_theory.claims import markdown_table
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.S)
+
+
+def blocks(language: str) -> list[str]:
+    return [body for name, body in BLOCKS if name == language]
+
+
+def test_first_screen() -> None:
+    first, second = blocks("sh")[0].splitlines()
+    assert first == "pip install . && muso check digits"
+    assert second == "pip install '.[test]' && pytest"
+    assert README.split("## Claims")[0].count("\n") <= 40
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert ci.index(first) < ci.index(second)
+
+
+def test_python_blocks_print_what_is_shown() -> None:
+    shown = blocks("text")[0]
+    names: dict[str, object] = {}
+    out = io.StringIO()
+    with redirect_stdout(out):
+        for block in blocks("python"):
+            exec(block, names)
+    assert out.getvalue() == shown
+
+
+@pytest.mark.parametrize("line", [c for b in blocks("sh")[1:] for c in b.splitlines()])
+def test_commands_run(line: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "data.npz", X=rng.standard_normal((12, 3)), y=rng.standard_normal(12), forget=[1, 5])
+    command, _, comment = line.partition("#")
+    status = re.search(r"exits with (\d)", comment)
+    words = shlex.split(command)
+    assert words[0] == "muso"
+    done = subprocess.run(
+        [sys.executable, "-m", "muso_theory", *words[1:]],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == (int(status[1]) if status else 0), done.stdout + done.stderr
+    assert done.stdout
+    assert not done.stderr
+
+
+def test_claims_table_is_current() -> None:
+    table = README.split("<!-- claims -->\n")[1].split("<!-- /claims -->")[0]
+    assert table == markdown_table()
+
+
+def test_everything_public_can_be_reached() -> None:
+    for name in mt.__all__:
+        assert getattr(mt, name) is not None
+    with pytest.raises(AttributeError, match="no attribute"):
+        mt.nothing  # noqa: B018
