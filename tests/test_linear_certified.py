@@ -126,7 +126,7 @@ def test_a_radius_that_is_too_small_is_seen(monkeypatch: pytest.MonkeyPatch) -> 
 
     original = leastsquares.CertifiedParameters
 
-    def shrunk(high: np.ndarray, low: np.ndarray, radius: Fraction) -> object:
+    def shrunk(high: np.ndarray, low: np.ndarray, radius: Fraction, image: object = None) -> object:
         return original(high, np.zeros_like(low), radius / 10**6)
 
     monkeypatch.setattr(leastsquares, "CertifiedParameters", shrunk)

@@ -54,11 +54,14 @@ class CertifiedParameters:
         high: float64, shape (D, C).
         low: float64, shape (D, C), small against ``high``.
         radius: proved.
+        image: proved bound of ‖Φ_A(w − (high + low))‖_F on the rows A that were fitted, where it says more than the
+            radius does.
     """
 
     high: Array
     low: Array
     radius: Fraction
+    image: Fraction | None = None
 
     @property
     def parameters(self) -> Array:
@@ -349,7 +352,10 @@ class DualSystem(RowSystem):
             gamma(roundings) * root_up(self.trace) * norm_bounds(step)[1] + UNIT * norm_bounds(corrected)[1]
         )
         tiny = update.size * len(targets) * ETA
-        return CertifiedParameters(high, corrected, off + rounding + tiny + unexplained / smallest_root)
+        radius = off + rounding + tiny + unexplained / smallest_root
+        # Without a ridge Φw* = t, so the image of the error is the residual that is left.
+        image = None if ridge else unexplained + root_up(self.largest) * (rounding + tiny)
+        return CertifiedParameters(high, corrected, radius, image)
 
     def coefficients(self, g: Array) -> tuple[Array, Fraction]:
         """Solve K_AA a = g.
@@ -485,7 +491,8 @@ class PrimalSystem(RowSystem):
             + lost_pull
             + root_up(self.largest) * norm_bounds(slack)[1]
         )
-        return CertifiedParameters(solution, step, unexplained / smallest)
+        # ‖Φ(H + λI)⁻¹‖ ≤ (λ_min + λ)^-½.
+        return CertifiedParameters(solution, step, unexplained / smallest, unexplained / root_down(smallest))
 
     def pseudo_norm(self, g: Array) -> tuple[Fraction, Fraction]:
         """Bound ‖Φ_A⁺ g‖_F = ‖H⁻¹Φ_Aᵀg‖_F from both sides.

@@ -277,19 +277,23 @@ class CertifiedProblem:
 
     @cached_property
     def _optimal_labels(self) -> tuple[Array, Array, Fraction]:
-        """Φ_F w_r as high + low, and a bound of its error."""
+        """Φ_F at the middle of the enclosure of w_r, as high + low, and a bound of the error of that product."""
         fit = self._retrained
         product = accurate_product(self.features, self.forget, fit.high, fit.low)
+        return product.high, product.low, norm_bounds(product.error)[1]
+
+    @cached_property
+    def _forget_norm(self) -> Fraction:
+        """Upper bound of ‖Φ_F‖₂."""
         largest = self._all.largest
         if isinstance(self._all, DualSystem):
             count = len(self.retain)
             block = self._all.matrix[count:, count:]
             largest = min(largest, largest_eigenvalue_bound(block, self._all.error))
-        error = norm_bounds(product.error)[1] + root_up(largest) * fit.radius
-        return product.high, product.low, error
+        return root_up(largest)
 
     def _label_error(self, labels: Array) -> tuple[Array, Fraction]:
-        """δ = ỹ_F − Φ_F w_r in float64, and a bound of its error."""
+        """ỹ_F − Φ_F ŵ in float64, ŵ the middle of the enclosure of w_r, and a bound of its error."""
         high, low, error = self._optimal_labels
         difference, rest = two_sum(
             _columns("labels", labels, len(self.forget), self._targets.shape[1]), -high
@@ -312,6 +316,7 @@ class CertifiedProblem:
             BadInputError: labels that do not fit.
         """
         delta, error = self._label_error(labels)
+        error += self._forget_norm * self._retrained.radius
         low, high = norm_bounds(delta)
         return Quantity.enclosure(max(Fraction(0), low - error), high + error)
 
@@ -335,7 +340,12 @@ class CertifiedProblem:
         else:
             g[self.forget] = delta
         low, high = self._all.pseudo_norm(g)
-        lost = error / root_down(self._all.smallest)
+        # With e = w_r − ŵ the gap is Φ⁺(0; δ̂ − Φ_F e), and Φ⁺(0; Φ_F e) = Pe − Φ⁺(Φ_R e; 0), where Φ_R e is small.
+        fit, root = self._retrained, root_down(self._all.smallest)
+        moved = self._forget_norm * fit.radius / root
+        if fit.image is not None:
+            moved = min(moved, fit.radius + fit.image / root)
+        lost = error / root + moved
         return self._parameter_quantity(low - lost, high + lost)
 
     def _parameter_quantity(self, low: Fraction, high: Fraction) -> Quantity:
