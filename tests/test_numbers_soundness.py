@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from muso_theory.numbers import Quantity, leastsquares, verified
+from muso_theory.numbers import Quantity, leastsquares, rowsystem, verified
 from muso_theory.numbers.accurate import Accurate, accurate_product
 from muso_theory.numbers.verified import CertifiedProblem
 from verification.soundness import KINDS, check_case, generate, measure, positive_definite
@@ -68,13 +68,13 @@ def test_a_bound_a_tenth_too_small_is_seen() -> None:
 
 
 def test_an_eigenvalue_bound_too_large_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = leastsquares.smallest_eigenvalue_bound
+    honest = rowsystem.smallest_eigenvalue_bound
 
     def doubled(*arguments: Any) -> Fraction | None:
         bound = honest(*arguments)
         return None if bound is None else 2 * bound
 
-    monkeypatch.setattr(leastsquares, "smallest_eigenvalue_bound", doubled)
+    monkeypatch.setattr(rowsystem, "smallest_eigenvalue_bound", doubled)
     assert outcomes(range(26))["VIOLATED"] >= 10
 
 

@@ -10,7 +10,9 @@ import numpy as np
 
 from ..errors import expected
 
-__all__ = ["exact_rows", "first_nonfinite", "float_array", "span"]
+__all__ = ["exact_rows", "first_nonfinite", "float_array", "float_columns", "row_partition", "span"]
+
+Array = np.ndarray[Any, Any]
 
 
 def first_nonfinite(array: np.ndarray[Any, Any]) -> tuple[int, int] | None:
@@ -174,3 +176,90 @@ def span(indices: Sequence[int] | None, size: int) -> slice | list[int]:
     if chosen and chosen == list(range(chosen[0], chosen[0] + len(chosen))):
         return slice(chosen[0], chosen[0] + len(chosen))
     return chosen
+
+
+def float_columns(name: str, values: Array, rows: int, outputs: int | None = None) -> Array:
+    """Read targets, labels or parameters as a float64 array of columns.
+
+    Args:
+        name: what to call them in an error.
+        values: shape (rows,) or (rows, C); floats, or integers that float64 holds exactly.
+        rows: how many there must be.
+        outputs: C, or None for any.
+
+    Returns:
+        Float64 array of shape (rows, C).
+
+    Raises:
+        BadInputError: another shape, other numbers, NaN or infinite entries.
+
+    Example:
+        >>> float_columns("labels", np.array([1, 2]), 2)
+        array([[1.],
+               [2.]])
+    """
+    array = np.asarray(values)
+    whole = array.dtype.kind in "biu" and bool((array.astype(np.float64).astype(array.dtype) == array).all())
+    if array.dtype not in (np.float64, np.float32) and not whole:
+        hint = "float64, or rational arithmetic for exact numbers"
+        raise expected("floats", name, array.dtype, "dtype", hint)
+    array = array.astype(np.float64, copy=False).reshape(len(array), -1) if array.ndim == 1 else array
+    if array.ndim != 2 or array.shape[0] != rows or outputs not in (None, array.shape[1]):
+        raise expected(
+            f"{rows} rows and {'any number of' if outputs is None else outputs} columns",
+            name,
+            np.shape(values),
+            "shape",
+            "one row a sample (or parameter) and one column an output",
+        )
+    bad = first_nonfinite(array)
+    if bad is not None:
+        raise expected(
+            "finite numbers", f"{name}[{bad[0]}, {bad[1]}]", array[bad], "float", "data without NaN"
+        )
+    return array.astype(np.float64, copy=False)
+
+
+def row_partition(retain: Any, forget: Any, features: Array) -> tuple[Array, Array]:
+    """Check the features and the two index sets.
+
+    Args:
+        retain: row positions.
+        forget: row positions.
+        features: shape (n, D), float64 or float32.
+
+    Returns:
+        Both sets as int64 arrays.
+
+    Raises:
+        BadInputError: features that are no finite float matrix, or sets that are empty or no partition.
+
+    Example:
+        >>> row_partition([1], [0], np.eye(2))
+        (array([1]), array([0]))
+    """
+    if features.ndim != 2 or features.dtype not in (np.float64, np.float32):
+        raise expected(
+            "a float64 or float32 matrix", "features", features.shape, str(features.dtype), "astype(float)"
+        )
+    bad = first_nonfinite(features)
+    if bad is not None:
+        where = f"features[{bad[0]}, {bad[1]}]"
+        raise expected("finite numbers", where, features[bad], "float", "data without NaN or infinity")
+    sets = []
+    for name, given in (("retain", retain), ("forget", forget)):
+        index = np.asarray(given)
+        if index.ndim != 1 or index.size == 0 or index.dtype.kind not in "iu":
+            raise expected(
+                "at least one row position", name, index.shape, f"{index.dtype}", "an array of indices"
+            )
+        sets.append(index.astype(np.int64))
+    if not np.array_equal(np.sort(np.concatenate(sets)), np.arange(features.shape[0])):
+        raise expected(
+            f"each row from 0 to {features.shape[0] - 1} once",
+            "retain and forget",
+            f"{len(sets[0])} + {len(sets[1])}",
+            "rows",
+            "numpy.setdiff1d(numpy.arange(n), forget)",
+        )
+    return sets[0], sets[1]

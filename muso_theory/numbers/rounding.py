@@ -28,6 +28,8 @@ __all__ = [
     "require_ieee",
     "root_down",
     "root_up",
+    "scaled_exactly",
+    "scaling_exponent",
     "sum_up",
     "two_sum",
 ]
@@ -260,3 +262,60 @@ def require_ieee() -> None:
             "this process does not round to nearest with gradual underflow",
             "switch flush-to-zero and directed rounding off, or use ball or rational arithmetic",
         )
+
+
+def scaling_exponent(features: Array) -> int:
+    """Find the power of two that brings the largest entry near 1.
+
+    Args:
+        features: shape (n, D), finite.
+
+    Returns:
+        The exponent, 0 when the largest entry is within 2^±100.
+
+    Raises:
+        UndecidedError: all entries are zero.
+
+    Example:
+        >>> scaling_exponent(np.array([[3.0]])), scaling_exponent(np.array([[2.0**200]]))
+        (0, 201)
+    """
+    largest = 0.0
+    for start in range(0, features.shape[0], 1024):
+        block = features[start : start + 1024]
+        largest = max(largest, float(block.max(initial=0.0)), -float(block.min(initial=0.0)))
+    if largest == 0.0:
+        raise UndecidedError("the features are all zero", "rational arithmetic treats rank zero")
+    return 0 if 2.0**-100 <= largest <= 2.0**100 else int(np.frexp(largest)[1])
+
+
+def scaled_exactly(name: str, array: Array, exponent: int) -> Array:
+    """Multiply with a power of two, exactly or not at all.
+
+    Args:
+        name: what to call the array in a refusal.
+        array: float64 or float32.
+        exponent: of two; 0 gives the array itself.
+
+    Returns:
+        Float64 array, a copy unless the exponent is 0.
+
+    Raises:
+        UndecidedError: an entry leaves the range, or loses a digit as a subnormal.
+
+    Example:
+        >>> scaled_exactly("w", np.array([3.0]), 2)
+        array([12.])
+    """
+    if not exponent:
+        return array
+    wide = array.astype(np.float64)
+    with np.errstate(all="ignore"):
+        result = np.ldexp(wide, exponent)
+        same = np.isfinite(result) & (np.ldexp(result, -exponent) == wide)
+    if not same.all():
+        raise UndecidedError(
+            f"{name} span more than the exponent range of float64",
+            "rational or ball arithmetic has the range",
+        )
+    return result

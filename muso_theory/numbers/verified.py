@@ -18,10 +18,21 @@ from ..errors import BadInputError, expected
 from .accurate import accurate_product, plain_product
 from .float64 import CholeskyFactor
 from .gram import gram_roundings
-from .inputs import first_nonfinite
+from .inputs import float_columns, row_partition
 from .leastsquares import CertifiedParameters, DualSystem, PrimalSystem, RowSystem
 from .quantity import Quantity
-from .rounding import ETA, UNIT, UndecidedError, exact, norm_bounds, root_down, root_up, two_sum
+from .rounding import (
+    ETA,
+    UNIT,
+    UndecidedError,
+    exact,
+    norm_bounds,
+    root_down,
+    root_up,
+    scaled_exactly,
+    scaling_exponent,
+    two_sum,
+)
 from .spectrum import (
     largest_eigenvalue_bound,
     rayleigh_bound,
@@ -80,16 +91,16 @@ class CertifiedProblem:
         gram: Array | None = None,
         cholesky: CholeskyFactor | None = None,
     ) -> None:
-        self.retain, self.forget = _partition(retain, forget, features)
+        self.retain, self.forget = row_partition(retain, forget, features)
         n, width = features.shape
-        self._targets = _columns("targets", targets, n)
+        self._targets = float_columns("targets", targets, n)
         outputs = self._targets.shape[1]
-        self._start = None if w_init is None else _columns("w_init", w_init, width, outputs)
-        self._exponent = _exponent(features)
+        self._start = None if w_init is None else float_columns("w_init", w_init, width, outputs)
+        self._exponent = scaling_exponent(features)
         if self._exponent:
-            features, gram, cholesky = _scaled("features", features, -self._exponent), None, None
+            features, gram, cholesky = scaled_exactly("features", features, -self._exponent), None, None
             if self._start is not None:
-                self._start = _scaled("w_init", self._start, self._exponent)
+                self._start = scaled_exactly("w_init", self._start, self._exponent)
         self.features = features
         self._gram = gram
         self._cholesky = cholesky
@@ -258,10 +269,16 @@ class CertifiedProblem:
             raise expected("'all' or 'retain'", "rows", rows, type(rows).__name__, "'retain'")
         index = self._order if rows == "all" else self.retain
         outputs = self._targets.shape[1]
-        t = self._targets[index] if targets is None else _columns("targets", targets, len(index), outputs)
+        t = (
+            self._targets[index]
+            if targets is None
+            else float_columns("targets", targets, len(index), outputs)
+        )
         v = self._start
         if start is not None:
-            v = _scaled("start", _columns("start", start, self.features.shape[1], outputs), self._exponent)
+            v = scaled_exactly(
+                "start", float_columns("start", start, self.features.shape[1], outputs), self._exponent
+            )
         fit = (self._all if rows == "all" else self._retained).fit(t, v)
         if not self._exponent:
             return fit
@@ -296,7 +313,7 @@ class CertifiedProblem:
         """ỹ_F − Φ_F ŵ in float64, ŵ the middle of the enclosure of w_r, and a bound of its error."""
         high, low, error = self._optimal_labels
         difference, rest = two_sum(
-            _columns("labels", labels, len(self.forget), self._targets.shape[1]), -high
+            float_columns("labels", labels, len(self.forget), self._targets.shape[1]), -high
         )
         rest = rest - low
         delta = difference + rest
@@ -371,8 +388,10 @@ class CertifiedProblem:
             UndecidedError: full rank of Φ_R is not proved, or float64 overflows.
             BadInputError: parameters that do not fit.
         """
-        w = _columns("w_unlearned", w_unlearned, self.features.shape[1], self._targets.shape[1])
-        return self._parameter_quantity(*self._retrained.distance(_scaled("w_unlearned", w, self._exponent)))
+        w = float_columns("w_unlearned", w_unlearned, self.features.shape[1], self._targets.shape[1])
+        return self._parameter_quantity(
+            *self._retrained.distance(scaled_exactly("w_unlearned", w, self._exponent))
+        )
 
     def residual(self, parameters: Array, rows: Literal["all", "retain"] = "retain") -> Quantity:
         """‖t − Φ_rows w‖ for float parameters, whatever the rank; sharp even under cancellation.
@@ -388,92 +407,12 @@ class CertifiedProblem:
             UndecidedError: float64 overflows.
             BadInputError: parameters that do not fit.
         """
-        w = _columns("parameters", parameters, self.features.shape[1], self._targets.shape[1])
+        w = float_columns("parameters", parameters, self.features.shape[1], self._targets.shape[1])
         index = self._order if rows == "all" else self.retain
-        product = accurate_product(self.features, index, _scaled("parameters", w, self._exponent))
+        product = accurate_product(self.features, index, scaled_exactly("parameters", w, self._exponent))
         difference, rest = two_sum(self._targets[index], -product.high)
         rest = rest - product.low
         total = difference + rest
         lost = norm_bounds(product.error)[1] + UNIT * (norm_bounds(rest)[1] + norm_bounds(total)[1])
         low, high = norm_bounds(total)
         return Quantity.enclosure(max(Fraction(0), low - lost), high + lost)
-
-
-def _columns(name: str, values: Array, rows: int, outputs: int | None = None) -> Array:
-    """Read targets, labels or parameters as a float64 array of columns."""
-    array = np.asarray(values)
-    whole = array.dtype.kind in "biu" and bool((array.astype(np.float64).astype(array.dtype) == array).all())
-    if array.dtype not in (np.float64, np.float32) and not whole:
-        hint = "float64, or rational arithmetic for exact numbers"
-        raise expected("floats", name, array.dtype, "dtype", hint)
-    array = array.astype(np.float64, copy=False).reshape(len(array), -1) if array.ndim == 1 else array
-    if array.ndim != 2 or array.shape[0] != rows or outputs not in (None, array.shape[1]):
-        raise expected(
-            f"{rows} rows and {'any number of' if outputs is None else outputs} columns",
-            name,
-            np.shape(values),
-            "shape",
-            "one row a sample (or parameter) and one column an output",
-        )
-    bad = first_nonfinite(array)
-    if bad is not None:
-        raise expected(
-            "finite numbers", f"{name}[{bad[0]}, {bad[1]}]", array[bad], "float", "data without NaN"
-        )
-    return array.astype(np.float64, copy=False)
-
-
-def _partition(retain: Any, forget: Any, features: Array) -> tuple[Array, Array]:
-    """Check the features and the two index sets."""
-    if features.ndim != 2 or features.dtype not in (np.float64, np.float32):
-        raise expected(
-            "a float64 or float32 matrix", "features", features.shape, str(features.dtype), "astype(float)"
-        )
-    bad = first_nonfinite(features)
-    if bad is not None:
-        where = f"features[{bad[0]}, {bad[1]}]"
-        raise expected("finite numbers", where, features[bad], "float", "data without NaN or infinity")
-    sets = []
-    for name, given in (("retain", retain), ("forget", forget)):
-        index = np.asarray(given)
-        if index.ndim != 1 or index.size == 0 or index.dtype.kind not in "iu":
-            raise expected(
-                "at least one row position", name, index.shape, f"{index.dtype}", "an array of indices"
-            )
-        sets.append(index.astype(np.int64))
-    if not np.array_equal(np.sort(np.concatenate(sets)), np.arange(features.shape[0])):
-        raise expected(
-            f"each row from 0 to {features.shape[0] - 1} once",
-            "retain and forget",
-            f"{len(sets[0])} + {len(sets[1])}",
-            "rows",
-            "numpy.setdiff1d(numpy.arange(n), forget)",
-        )
-    return sets[0], sets[1]
-
-
-def _exponent(features: Array) -> int:
-    """The power of two that brings the largest entry near 1; 0 when it is near enough."""
-    largest = 0.0
-    for start in range(0, features.shape[0], 1024):
-        block = features[start : start + 1024]
-        largest = max(largest, float(block.max(initial=0.0)), -float(block.min(initial=0.0)))
-    if largest == 0.0:
-        raise UndecidedError("the features are all zero", "rational arithmetic treats rank zero")
-    return 0 if 2.0**-100 <= largest <= 2.0**100 else int(np.frexp(largest)[1])
-
-
-def _scaled(name: str, array: Array, exponent: int) -> Array:
-    """Multiply with a power of two, exactly or not at all."""
-    if not exponent:
-        return array
-    wide = array.astype(np.float64)
-    with np.errstate(all="ignore"):
-        result = np.ldexp(wide, exponent)
-        same = np.isfinite(result) & (np.ldexp(result, -exponent) == wide)
-    if not same.all():
-        raise UndecidedError(
-            f"{name} span more than the exponent range of float64",
-            "rational or ball arithmetic has the range",
-        )
-    return result
