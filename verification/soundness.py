@@ -20,6 +20,7 @@ import flint
 import numpy as np
 
 from muso_theory.numbers import RATIONAL, Quantity
+from muso_theory.numbers.leastsquares import CertifiedParameters, DualSystem, PrimalSystem
 from muso_theory.numbers.verified import CertifiedProblem, UndecidedError
 
 from .campaign import Options, measure_points
@@ -161,7 +162,23 @@ class _Truth:
         start = ring.zeros(*shape) if case.w_init is None else ring.matrix(case.w_init)
         a = ring.factor(ring.take(self.gram, retain, retain)).solve(ring.sub(y_r, ring.matmul(phi_r, start)))
         self.w_r = ring.add(start, ring.matmul(ring.transpose(phi_r), a))
-        self.phi_r, self.y_r = phi_r, y_r
+        self.phi_r, self.y_r, self.start = phi_r, y_r, start
+
+    def ridge_distance(self, fit: CertifiedParameters, ridge: float) -> Fraction:
+        """Squared distance of an enclosed point from the ridge minimiser on R anchored at w₀."""
+        ring, count = RATIONAL, len(self.case.retain)
+        k = ring.take(self.gram, self.case.retain.tolist(), self.case.retain.tolist())
+        regular = ring.add(k, ring.scale(ridge, ring.identity(count)))
+        a = ring.factor(regular).solve(ring.sub(self.y_r, ring.matmul(self.phi_r, self.start)))
+        true = ring.add(self.start, ring.matmul(ring.transpose(self.phi_r), a))
+        found = ring.add(ring.matrix(fit.high), ring.matrix(fit.low))
+        return Fraction(ring.square_norm(ring.sub(found, true)).upper)
+
+    def coefficient_distance(self, found: Array, g: Array) -> Fraction:
+        """Squared distance of floats from the solution of K_RR a = g."""
+        k = RATIONAL.take(self.gram, self.case.retain.tolist(), self.case.retain.tolist())
+        true = RATIONAL.factor(k).solve(RATIONAL.matrix(g))
+        return Fraction(RATIONAL.square_norm(RATIONAL.sub(RATIONAL.matrix(found), true)).upper)
 
     def label_error(self, labels: Array) -> Fraction:
         """‖δ‖²."""
@@ -294,6 +311,7 @@ def check_case(case: Case, problem: Callable[..., CertifiedProblem] = CertifiedP
             lambda w=w: truth.unlearned_gap(w),
         )
         judge(f"residual, {name}", lambda w=w: certified.residual(w), lambda w=w: truth.residual(w))
+    _check_systems(case, truth, outcome)
     condition = None
     try:
         eigenvalue = certified.min_eigenvalue
@@ -308,6 +326,30 @@ def check_case(case: Case, problem: Callable[..., CertifiedProblem] = CertifiedP
         right = positive_definite(matrix, low) is True and positive_definite(matrix, high) is not True
         outcome["eigenvalue"] = "sound" if right and low > 0 else "VIOLATED"
     return {"kind": case.kind, "outcome": outcome, "sharpness": sharpness, "condition": condition}
+
+
+def _check_systems(case: Case, truth: _Truth, outcome: dict[str, str]) -> None:
+    """Compare what one system of rows proves with the exact solution: ridge minimisers and coefficients."""
+    dual = len(case.retain) <= case.features.shape[1]
+    system = (DualSystem if dual else PrimalSystem)(case.features, case.retain, "Φ_R")
+    targets = case.targets[case.retain]
+    with np.errstate(all="ignore"):
+        ridge = float(np.ldexp(3.0, -((3 * len(case.forget) + 7 * len(targets)) % 60)))
+    try:
+        fit = system.fit(targets, case.w_init, ridge)
+    except UndecidedError:
+        outcome["ridge fit"] = "undecided"
+    else:
+        right = truth.ridge_distance(fit, ridge) <= fit.radius**2
+        outcome["ridge fit"] = "sound" if right else "VIOLATED"
+    if isinstance(system, DualSystem):
+        try:
+            found, radius = system.coefficients(targets)
+        except UndecidedError:
+            outcome["coefficients"] = "undecided"
+        else:
+            right = truth.coefficient_distance(found, targets) <= radius**2
+            outcome["coefficients"] = "sound" if right else "VIOLATED"
 
 
 def measure(point: Mapping[str, Any]) -> dict[str, Any]:
@@ -362,7 +404,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         for kind, values in part["sharp"].items():
             by_kind[kind].extend(values)
     ratios = np.array([ratio for values in by_kind.values() for ratio in values])
-    # In these kinds the start or the targets dwarf what is measured, so no float64 bound can be sharp for some.
+    # In these kinds the start or the targets dwarf what is measured; no float64 bound is sharp throughout.
     tame = np.array([r for kind, values in by_kind.items() if kind not in _WILD for r in values])
     return {
         "cases": total,

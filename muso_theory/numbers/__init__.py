@@ -6,7 +6,7 @@ from .float64 import FLOAT64, CholeskyFactor
 from .multiprecision import MP
 from .quantity import Grade, Quantity
 from .rational import RATIONAL
-from .rounding import UndecidedError
+from .verified import CertifiedProblem, UndecidedError
 
 __all__ = [
     "BALL",
@@ -14,6 +14,7 @@ __all__ = [
     "MP",
     "RATIONAL",
     "Arithmetic",
+    "CertifiedProblem",
     "CholeskyFactor",
     "Factor",
     "Grade",

@@ -19,6 +19,7 @@ import numpy as np
 from .accurate import Accurate, accurate_product, plain_product
 from .float64 import FLOAT64, CholeskyFactor
 from .gram import blocked_gram
+from .inputs import first_nonfinite
 from .rounding import (
     ETA,
     UNIT,
@@ -213,7 +214,7 @@ def _not_proved(name: str) -> UndecidedError:
 
 def _numerical_factor(matrix: Array, name: str) -> CholeskyFactor:
     """Cholesky factor of a matrix that must be numerically positive definite."""
-    if not np.isfinite(np.diagonal(matrix)).all():
+    if first_nonfinite(matrix) is not None:
         raise UndecidedError(
             f"the Gram matrix of {name} overflows float64", "rational arithmetic has the range"
         )
@@ -319,7 +320,7 @@ class DualSystem(RowSystem):
                 high, lost = two_sum(start, z.high)
                 low = lost + z.low
                 error = (z.error + _U * np.abs(low)) * _SAFE
-            # v = start + Φᵀa exactly, |v − (high + low)| ≤ error.
+            # v = high + low is a point at most ‖error‖ away from start + row space.
             first, rest, slack = _residual_pair(
                 targets, accurate_product(self.features, self.rows, high, low)
             )
@@ -333,15 +334,15 @@ class DualSystem(RowSystem):
             corrected = low + update
             remainder, remainder_error = self._residual(residual, step, ridge)
         off = norm_bounds(error)[1]
-        # w* − (v + Φᵀs) = Φᵀ(K + λI)⁻¹(t − Φv − λa − (K + λI)s); the computed residual t − Φv − λa is off by
-        # slack, Φ·off and one rounding each of t − Φv, λa and their difference.
+        # w* − (v + Φᵀs) is, in the row space, Φᵀ(K + λI)⁻¹ of t − Φv − λa − (K + λI)s, and at most off across it. The
+        # computed t − Φv − λa is off by slack and one rounding each of t − Φv, λa and their difference; with a
+        # ridge also by Φ·off, because a belongs to the exact start + Φᵀa and not to v.
         unexplained = (
             norm_bounds(remainder)[1]
             + remainder_error
             + norm_bounds(slack)[1]
             + UNIT * norm_bounds(residual)[1]
-            + (lost_pull + pull.size * ETA if ridge else 0)
-            + root_up(self.largest) * off
+            + (lost_pull + pull.size * ETA + root_up(self.largest) * off if ridge else 0)
         )
         # fl(Φᵀs) is wrong by γ_k |Φ|ᵀ|s|, and ‖|Φ|ᵀ|s|‖ ≤ ‖Φ‖_F ‖s‖.
         rounding = (

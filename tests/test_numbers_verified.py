@@ -1,0 +1,545 @@
+"""Proved float64 bounds: right against exact arithmetic, sharp where promised, loud on slips."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+from muso_theory.errors import BadInputError
+from muso_theory.numbers import FLOAT64, RATIONAL
+from muso_theory.numbers import spectrum as spectrum_module
+from muso_theory.numbers.accurate import accurate_product, plain_product
+from muso_theory.numbers.gram import blocked_gram, gram_roundings
+from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
+from muso_theory.numbers.rounding import (
+    ETA,
+    UndecidedError,
+    exact,
+    gamma,
+    inner_product,
+    norm_bounds,
+    root_down,
+    root_up,
+    sum_up,
+    two_sum,
+)
+from muso_theory.numbers.spectrum import (
+    gram_error,
+    largest_eigenvalue_bound,
+    rayleigh_bound,
+    smallest_eigenvalue_bound,
+    smallest_eigenvalue_estimate,
+)
+from muso_theory.numbers.verified import CertifiedProblem
+from verification.soundness import positive_definite
+
+Array = np.ndarray[Any, Any]
+
+
+def rationals(a: Array) -> list[list[Fraction]]:
+    return [[Fraction(x) for x in row] for row in a.astype(np.float64).tolist()]
+
+
+def with_condition(n: int, width: int, condition: float, seed: int) -> Array:
+    """Random rows whose Gram matrix has the given condition number, built from its SVD."""
+    rng = np.random.default_rng(seed)
+    u = np.linalg.qr(rng.standard_normal((n, n)))[0]
+    v = np.linalg.qr(rng.standard_normal((width, n)))[0]
+    return (u * np.geomspace(1, condition**-0.5, n)) @ v.T
+
+
+# -- rounding ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "value", [Fraction(2), Fraction(1, 3), Fraction(2) ** -900, Fraction(10) ** 300, Fraction(4)]
+)
+def test_roots_enclose_to_sixty_bits(value: Fraction) -> None:
+    low, high = root_down(value), root_up(value)
+    assert low**2 <= value <= high**2
+    assert high - low <= high / 2**58
+    assert root_up(Fraction(0)) == root_down(Fraction(0)) == root_down(Fraction(-1)) == 0
+
+
+@pytest.mark.parametrize("exponent", [-1074, -1000, -400, 0, 400, 1000])
+def test_norm_bounds_hold_at_every_exponent(exponent: int) -> None:
+    x = np.ldexp(np.random.default_rng(exponent + 2000).standard_normal((5, 7)), exponent)
+    square = sum(Fraction(v) ** 2 for v in x.ravel().tolist())
+    low, high = norm_bounds(x)
+    assert low**2 <= square <= high**2
+    if exponent > -1000:
+        assert high - low < high / 10**13
+    assert norm_bounds(np.zeros((2, 2))) == norm_bounds(np.zeros((0, 3))) == (0, 0)
+
+
+def test_overflow_is_undecided_never_a_number() -> None:
+    for bad in (np.array([np.inf]), np.array([1.0, np.nan])):
+        with pytest.raises(UndecidedError, match="overflow"):
+            norm_bounds(bad)
+    with pytest.raises(UndecidedError, match="arithmetic has the range"):
+        exact(math.inf)
+    with pytest.raises(UndecidedError):
+        sum_up(np.full(4, 1.7e308))
+
+
+def test_inner_product_and_sum_know_their_errors() -> None:
+    rng = np.random.default_rng(3)
+    x, y = rng.standard_normal(1000), rng.standard_normal(1000)
+    truth = sum(Fraction(a) * Fraction(b) for a, b in zip(x.tolist(), y.tolist(), strict=True))
+    value, error = inner_product(x, y)
+    assert 0 < abs(value - truth) <= error
+    assert 0 <= sum_up(np.abs(x)) - sum(Fraction(abs(a)) for a in x.tolist()) < Fraction(1, 10**12)
+    s, e = two_sum(np.array([1e16]), np.array([1.2345]))
+    assert Fraction(s[0]) + Fraction(e[0]) == Fraction(1e16) + Fraction(1.2345)
+
+
+# -- products ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize(
+    ("exponents", "dtype"),
+    [(0, np.float64), (0, np.float32), (30, np.float64), (500, np.float64), (-1040, np.float64)],
+)
+def test_accurate_product_against_rationals(transposed: bool, exponents: int, dtype: Any) -> None:
+    rng = np.random.default_rng(exponents + 1100)
+    phi = rng.standard_normal((300, 530))
+    phi = np.ldexp(
+        phi, exponents if exponents < 0 else rng.integers(-exponents, exponents + 1, phi.shape)
+    ).astype(dtype)
+    rows = rng.permutation(300)[:260]
+    x = rng.standard_normal((260 if transposed else 530, 2))
+    low = x * 2.0**-54 * rng.standard_normal(x.shape)
+    product = accurate_product(phi, rows, x, low, transposed=transposed)
+    wide = phi[rows].astype(np.float64)
+    a = (wide.T if transposed else wide)[:6]
+    truth = RATIONAL.matmul(RATIONAL.matrix(a), RATIONAL.add(RATIONAL.matrix(x), RATIONAL.matrix(low)))
+    sharp = 0.0
+    for i in range(6):
+        for j in range(2):
+            value = Fraction(int(truth[i, j].p), int(truth[i, j].q))
+            found = Fraction(product.high[i, j]) + Fraction(product.low[i, j])
+            assert abs(found - value) <= Fraction(product.error[i, j])
+            scale = float(np.abs(a[i]).max() * np.abs(x[:, j]).sum())
+            sharp = max(sharp, product.error[i, j] / scale) if scale > 1e-290 else sharp
+    # Far below what one rounding of the result would lose.
+    assert sharp < 2.0**-56
+
+
+def test_accurate_product_shows_what_a_plain_one_hides() -> None:
+    phi = np.array([[1e16, 1.0, -1e16], [1.0, 1e-20, -1.0]])
+    ones = np.ones((3, 1))
+    product = accurate_product(phi, slice(None), ones)
+    assert product.high.ravel().tolist() == [1.0, 1e-20]
+    overflowing = accurate_product(np.full((1, 3), 1e308), slice(None), np.full((3, 1), 1e308))
+    assert not np.isfinite(overflowing.high + overflowing.error).any()
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_plain_product_counts_its_roundings(transposed: bool) -> None:
+    phi = np.random.default_rng(5).standard_normal((700, 1100))
+    x = np.random.default_rng(6).standard_normal((300 if transposed else 1100, 1))
+    for rows in (slice(200, 500), np.arange(200, 500)):
+        value, count = plain_product(phi, rows, x, transposed=transposed)
+        block = phi[200:500].T if transposed else phi[200:500]
+        reference = accurate_product(phi, rows, x, transposed=transposed)
+        assert count == (256 + 2 if transposed else 256 + 5)
+        assert (
+            np.abs(value - reference.high) <= float(gamma(count)) * (np.abs(block) @ np.abs(x)) + 1e-300
+        ).all()
+
+
+# -- the Gram matrix and its spectrum ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("exponent", [-530, -500, 0, 400])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_gram_error_bounds_the_true_error(exponent: int, dtype: Any) -> None:
+    if dtype is np.float32 and exponent:
+        exponent //= 8
+    phi = np.ldexp(np.random.default_rng(7).standard_normal((6, 900)), exponent).astype(dtype)
+    gram = blocked_gram(phi)
+    wide = phi.astype(np.float64)
+    difference = RATIONAL.sub(RATIONAL.matrix(gram), RATIONAL.gram(RATIONAL.matrix(wide)))
+    frobenius = RATIONAL.square_norm(difference).upper
+    bound = gram_error(gram, 900)
+    assert frobenius <= bound**2
+    if dtype is np.float64 or exponent == 0:
+        assert frobenius > 0
+        assert bound**2 < frobenius * 10**8
+    assert gram_roundings(900) == 256 + 4
+
+
+@pytest.mark.parametrize("condition", [1.0, 1e3, 1e6, 1e9, 1e11])
+@pytest.mark.parametrize("exponent", [-400, 0, 400])
+def test_smallest_eigenvalue_bound_is_right_and_close(condition: float, exponent: int) -> None:
+    phi = np.ldexp(with_condition(12, 30, condition, 8), exponent)
+    gram = blocked_gram(phi)
+    error = gram_error(gram, 30)
+    estimate = smallest_eigenvalue_estimate(FLOAT64.factor(gram))[0]
+    bound = smallest_eigenvalue_bound(gram, error, estimate)
+    assert bound is not None
+    exact_gram = RATIONAL.gram(RATIONAL.matrix(phi))
+    assert positive_definite(exact_gram, bound) is True
+    assert positive_definite(exact_gram, 10 * bound) is False
+    assert largest_eigenvalue_bound(gram, error) * condition >= bound
+
+
+def test_numerically_fine_but_singular_matrices_get_no_bound() -> None:
+    fooled = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        phi = rng.standard_normal((8, 5)) @ np.round(4 * rng.standard_normal((5, 12)))
+        phi = np.vstack([phi[:5], phi[:1] * 3 + phi[1:2]]) if seed % 2 else np.vstack([phi[:4], phi[:1]])
+        gram = blocked_gram(phi)
+        try:
+            np.linalg.cholesky(gram)
+        except np.linalg.LinAlgError:
+            continue
+        fooled += 1
+        estimate = float(np.linalg.eigvalsh(gram)[0])
+        if RATIONAL.rank(RATIONAL.matrix(phi)) < len(phi):
+            assert smallest_eigenvalue_bound(gram, gram_error(gram, 12), abs(estimate)) is None
+    # The unrigorous test, "Cholesky succeeded", is fooled: otherwise the above checked nothing.
+    assert fooled > 20
+
+
+def test_dropping_the_rounding_terms_would_prove_falsehoods(monkeypatch: pytest.MonkeyPatch) -> None:
+    gram = None
+    for seed in range(400):
+        a = np.random.default_rng(seed).standard_normal((6, 5))
+        k = blocked_gram(a)
+        try:
+            np.linalg.cholesky(k)
+        except np.linalg.LinAlgError:
+            continue
+        gram = k
+        assert smallest_eigenvalue_bound(gram, Fraction(0), 1e-16) is None
+    assert gram is not None
+    monkeypatch.setattr(spectrum_module, "UNIT", Fraction(0))
+    assert smallest_eigenvalue_bound(gram, Fraction(0), 1e-17) is not None  # six rows in five dimensions!
+
+
+def test_eigenvalue_bounds_that_cannot_be_had() -> None:
+    assert smallest_eigenvalue_bound(np.zeros((2, 2)), Fraction(0), 1.0) is None
+    assert smallest_eigenvalue_bound(np.diag([1.0, np.inf]), Fraction(0), 1.0) is None
+    assert smallest_eigenvalue_bound(np.diag([1.0, 1.0]), Fraction(0), float("nan")) is None
+    assert smallest_eigenvalue_bound(np.diag([1.0, 1.0]), Fraction(2), 1.0) is None
+    # A wild estimate costs sharpness, never truth.
+    assert smallest_eigenvalue_bound(np.diag([1.0, 1.0]), Fraction(0), 1e3) is None
+    assert 0 < smallest_eigenvalue_bound(np.diag([1.0, 1.0]), Fraction(0), 1e-3) < 1
+    assert rayleigh_bound(np.diag([1.0, 4.0]), np.array([[0.0], [1.0]]), Fraction(0)) >= 4
+    assert ETA > 0
+
+
+# -- least squares -------------------------------------------------------------------------------------------
+
+
+def truth_of(phi: Array, t: Array, start: Array) -> Any:
+    ring = RATIONAL
+    x, w = ring.matrix(phi), ring.matrix(start)
+    a = ring.factor(ring.gram(x)).solve(ring.sub(ring.matrix(t), ring.matmul(x, w)))
+    return ring.add(w, ring.matmul(ring.transpose(x), a))
+
+
+@pytest.mark.parametrize("condition", [1e2, 1e6, 1e11])
+@pytest.mark.parametrize("shape", [(9, 20), (20, 9), (9, 9)])
+def test_fit_encloses_and_is_far_closer_than_float64(condition: float, shape: tuple[int, int]) -> None:
+    phi = with_condition(min(shape), max(shape), condition, 9)
+    phi = phi if shape[0] <= shape[1] else np.ascontiguousarray(phi.T)
+    rng = np.random.default_rng(10)
+    t, start = rng.standard_normal((shape[0], 2)), 1e3 * rng.standard_normal((shape[1], 2))
+    system = (
+        DualSystem(phi, slice(None), "Φ") if shape[0] <= shape[1] else PrimalSystem(phi, slice(None), "Φ")
+    )
+    fit = system.fit(t, start)
+    true = truth_of(phi, t, start)
+    found = RATIONAL.add(RATIONAL.matrix(fit.high), RATIONAL.matrix(fit.low))
+    assert RATIONAL.square_norm(RATIONAL.sub(found, true)).upper <= fit.radius**2
+    size = float(norm_bounds(fit.parameters)[1])
+    # Float64 itself would be off by about κ·1e-16; beyond κ = 1e6 the second order of the bound shows.
+    assert float(fit.radius) < 4e-15 * size * max(1.0, (condition * 1e-6) ** 1.5)
+    lower, upper = fit.distance(np.zeros_like(start))
+    assert lower**2 <= RATIONAL.square_norm(true).upper <= upper**2
+
+
+def test_rank_deficient_systems_are_undecided_and_say_what_decides() -> None:
+    twice = np.array([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]])
+    with pytest.raises(UndecidedError, match=r"Φ has full rank; ball arithmetic") as caught:
+        DualSystem(twice, slice(None), "Φ").fit(np.ones((2, 1)), None)
+    assert "rational" in caught.value.remedy
+    with pytest.raises(UndecidedError):
+        PrimalSystem(twice.T, slice(None), "Φ").fit(np.ones((3, 1)), None)
+
+
+# -- the problem ---------------------------------------------------------------------------------------------
+
+
+def example(
+    n: int = 40, width: int = 90, condition: float = 1e4, outputs: int = 2, seed: int = 0
+) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    phi = with_condition(n, width, condition, seed)
+    forget = np.sort(rng.choice(n, n // 5, replace=False))
+    return {
+        "features": phi,
+        "targets": rng.standard_normal((n, outputs)),
+        "retain": np.setdiff1d(np.arange(n), forget),
+        "forget": forget,
+        "w_init": rng.standard_normal((width, outputs)),
+    }
+
+
+def exact_labels(data: dict[str, Any]) -> Array:
+    phi, r = data["features"], data["retain"]
+    w_r = truth_of(phi[r], data["targets"][r], data["w_init"])
+    return RATIONAL.to_numpy(RATIONAL.matmul(RATIONAL.matrix(phi[data["forget"]]), w_r))
+
+
+@pytest.mark.parametrize("condition", [1e1, 1e6, 1e11])
+def test_certified_gap_of_exact_labels_is_tiny_and_not_vacuous(condition: float) -> None:
+    data = example(condition=condition)
+    problem = CertifiedProblem(**data)
+    labels = exact_labels(data)  # correctly rounded: their true gap is their rounding, times 1/σ_min
+    gap = problem.parameter_gap(labels)
+    assert 0 < gap.bound < 1e-15 * max(1.0, condition * 1e-1) ** 1.3
+    assert problem.label_error(labels).bound < 1e-15 * max(1.0, condition * 1e-5) ** 1.5
+    assert gap.bound < 1e-6 * problem.pretrained_gap.floor
+    assert problem.pretrained_gap.bound < 1.002 * problem.pretrained_gap.floor
+
+
+def test_handed_in_gram_and_factor_change_nothing_but_the_cost() -> None:
+    data = example()
+    order = np.concatenate([data["retain"], data["forget"]])
+    gram = FLOAT64.gram(data["features"][order])
+    shared = CertifiedProblem(**data, gram=gram, cholesky=FLOAT64.factor(gram))
+    alone = CertifiedProblem(**data)
+    labels = exact_labels(data)
+    assert shared.pretrained_gap.bound == pytest.approx(alone.pretrained_gap.bound, rel=1e-9)
+    assert shared.parameter_gap(labels).bound < 1.5 * alone.parameter_gap(labels).bound
+    before = gram.copy()
+    assert shared.condition_number.bound > 1e3
+    assert np.array_equal(gram, before)
+    nonsense = FLOAT64.factor(np.eye(40))
+    wrong_factor = CertifiedProblem(**data, gram=gram, cholesky=nonsense)
+    # A bad proposal costs sharpness or decidability, never truth.
+    try:
+        gap = wrong_factor.pretrained_gap
+    except UndecidedError:
+        pass
+    else:
+        assert gap.floor <= alone.pretrained_gap.bound
+        assert alone.pretrained_gap.floor <= gap.bound
+
+
+def test_conditions_are_proved() -> None:
+    data = example(condition=1e5)
+    problem = CertifiedProblem(**data)
+    gram = RATIONAL.gram(RATIONAL.matrix(data["features"]))
+    lowest = problem.min_eigenvalue
+    assert positive_definite(gram, Fraction(lowest.lower)) is True
+    assert positive_definite(gram, Fraction(lowest.upper)) is not True
+    assert positive_definite(gram, Fraction(problem.max_eigenvalue.lower)) is not True
+    assert problem.condition_number.floor <= 1e5 * 1.001
+    assert 1e7 > problem.condition_number.bound >= 1e5 * 0.999
+    r, f = data["retain"].tolist(), data["forget"].tolist()
+    k_rr = RATIONAL.take(gram, r, r)
+    assert positive_definite(k_rr, problem.retain_min_eigenvalue) is True
+    cross = RATIONAL.take(gram, r, f)
+    schur = RATIONAL.sub(
+        RATIONAL.take(gram, f, f), RATIONAL.transpose(cross) * RATIONAL.factor(k_rr).solve(cross)
+    )
+    assert positive_definite(schur, problem.schur_min_eigenvalue) is True
+    assert problem.schur_min_eigenvalue >= lowest.lower
+    assert problem.retain_min_eigenvalue >= lowest.lower
+    # Sharper where it can be: eliminate a nearly dependent pair of retain rows.
+    phi = np.vstack([np.eye(4, 8)[0], np.eye(4, 8)[0] + 1e-4 * np.eye(8)[7], np.eye(8)[3]])
+    graded = CertifiedProblem(phi, np.ones(3), [0, 1], [2])
+    assert graded.schur_min_eigenvalue > 0.4
+    assert graded.min_eigenvalue.bound < 1e-7
+
+
+def test_distance_includes_what_lies_off_the_row_space() -> None:
+    data = example()
+    problem = CertifiedProblem(**data)
+    w_r = problem.fit("retain").parameters
+    assert problem.unlearned_gap(w_r).bound < 1e-12
+    off = np.linalg.svd(data["features"])[2][-1]
+    for shift in (1e-3, 1e-9):
+        moved = w_r + shift * off[:, None]
+        gap = problem.unlearned_gap(moved)
+        assert gap.floor == pytest.approx(shift * 2**0.5, rel=1e-4)
+        assert problem.residual(moved).bound < 1e-11
+    w_u = problem.fit("all", np.vstack([data["targets"][data["retain"]], exact_labels(data)]))
+    assert problem.unlearned_gap(w_u.parameters).bound < 1e-10
+    start = problem.fit("retain", start=data["w_init"] + 1.0)
+    assert problem.unlearned_gap(start.parameters).floor > 1.0
+
+
+def test_more_samples_than_features() -> None:
+    rng = np.random.default_rng(11)
+    phi, y = rng.standard_normal((60, 7)), rng.standard_normal((60, 1))
+    forget = np.arange(0, 60, 6)
+    retain = np.setdiff1d(np.arange(60), forget)
+    problem = CertifiedProblem(phi, y, retain, forget)
+    w_r = np.linalg.lstsq(phi[retain], y[retain])[0]
+    assert problem.parameter_gap(phi[forget] @ w_r).bound < 1e-13
+    w_p = np.linalg.lstsq(phi, y)[0]
+    assert problem.pretrained_gap.floor == pytest.approx(float(np.linalg.norm(w_p - w_r)), rel=1e-9)
+    assert problem.unlearned_gap(w_r).bound < 1e-13
+    assert problem.condition_number.bound < 100
+    with pytest.raises(UndecidedError, match="n > D"):
+        _ = problem.schur_min_eigenvalue
+    few = CertifiedProblem(phi[:9], y[:9], [0, 1, 2], [3, 4, 5, 6, 7, 8])  # dual on R, primal on all
+    assert few.parameter_gap(phi[3:9] @ np.linalg.pinv(phi[:3]) @ y[:3]).bound < 1e-12
+
+
+@pytest.mark.parametrize("exponent", [-1000, -480, 480, 1000])
+def test_scaling_by_powers_of_two_is_exact(exponent: int) -> None:
+    data = example(condition=1e2)
+    plain = CertifiedProblem(**data)
+    scaled = data | {
+        "features": np.ldexp(data["features"].astype(np.float32).astype(float), exponent),
+        "w_init": np.zeros_like(data["w_init"]),
+    }
+    reference = scaled | {"features": np.ldexp(scaled["features"], -exponent)}
+    expected = CertifiedProblem(**reference).pretrained_gap
+    found = CertifiedProblem(**scaled).pretrained_gap
+    if exponent < -900:
+        assert found.bound * 2.0**exponent == pytest.approx(expected.bound, rel=1e-9)
+    else:
+        ratio = Fraction(found.upper) * Fraction(2) ** exponent / Fraction(expected.upper)
+        assert abs(ratio - 1) < Fraction(1, 10**15)
+    assert plain.pretrained_gap.floor > 0
+
+
+def test_what_float64_cannot_decide_is_said() -> None:
+    y = np.ones(3)
+    with pytest.raises(UndecidedError, match="all zero"):
+        CertifiedProblem(np.zeros((3, 4)), y, [0, 1], [2])
+    singular = CertifiedProblem(np.eye(4)[[0, 1, 0]], y, [0, 1], [2])
+    for ask in (
+        lambda: singular.min_eigenvalue,
+        lambda: singular.pretrained_gap,
+        lambda: singular.label_error(np.ones(1)),
+        lambda: singular.condition_number,
+    ):
+        with pytest.raises(UndecidedError, match="rational"):
+            ask()
+    assert singular.residual(np.array([1.0, 1.0, 0.0, 0.0])).bound < 1e-15
+    wide = np.array([[1e300, 0.0], [0.0, 1e-300]])
+    with pytest.raises(UndecidedError, match="exponent range"):
+        CertifiedProblem(np.array([[1e300, 5e-324], [1.0, 2.0]]), np.ones(2), [0], [1])
+    with pytest.raises(UndecidedError):
+        _ = CertifiedProblem(wide, np.ones(2), [0], [1]).pretrained_gap
+    huge = CertifiedProblem(np.eye(3), np.full(3, 1e308), [0, 1], [2])
+    with pytest.raises(UndecidedError):
+        huge.parameter_gap(np.array([-1e308]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"features": np.ones(4)}, "matrix"),
+        ({"features": np.full((40, 90), np.nan)}, r"features\[0, 0\]"),
+        ({"features": np.ones((40, 90), dtype=int)}, "float64 or float32"),
+        ({"targets": np.ones(3)}, "40 rows"),
+        ({"targets": np.full(40, np.inf)}, r"targets\[0, 0\]"),
+        ({"targets": np.full((40, 2), 1j)}, "floats"),
+        ({"targets": np.full(40, 2**60 + 1)}, "rational"),
+        ({"w_init": np.ones((90, 3))}, "2 columns"),
+        ({"forget": np.arange(0)}, "at least one row"),
+        ({"retain": np.zeros(40, dtype=bool)}, "at least one row"),
+        ({"forget": np.array([0, 0])}, "once"),
+        ({"gram": np.eye(3)}, r"\(40, 40\)"),
+    ],
+)
+def test_bad_input_is_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadInputError, match=message):
+        CertifiedProblem(**(example() | change))
+
+
+def test_labels_and_parameters_must_fit() -> None:
+    problem = CertifiedProblem(**example())
+    with pytest.raises(BadInputError, match="labels"):
+        problem.label_error(np.ones(3))
+    with pytest.raises(BadInputError, match="w_unlearned"):
+        problem.unlearned_gap(np.ones((90, 1)))
+    with pytest.raises(BadInputError, match="'all' or 'retain'"):
+        problem.fit("forget")
+    assert problem.label_error(np.ones((8, 2), dtype=int)).floor > 0
+
+
+# -- planted slips: each must show ---------------------------------------------------------------------------
+
+
+def fourier_problem() -> tuple[dict[str, Any], Array]:
+    rng = np.random.default_rng(12)
+    x = rng.standard_normal((60, 6))
+    w = rng.standard_normal((6, 150))
+    phi = np.hstack([np.cos(x @ w), np.sin(x @ w)]) / 150**0.5
+    data = example(60, 300) | {"features": phi, "w_init": rng.standard_normal((300, 2))}
+    return data, exact_labels(data)
+
+
+def test_right_labels_pass_so_that_slips_mean_something() -> None:
+    data, labels = fourier_problem()
+    problem = CertifiedProblem(**data)
+    assert problem.parameter_gap(labels).bound < 1e-13 * problem.pretrained_gap.floor * 10
+
+
+def test_slip_woodbury_rewrite_is_refuted() -> None:
+    data, _ = fourier_problem()
+    problem = CertifiedProblem(**data)
+    phi_r, phi_f = data["features"][data["retain"]], data["features"][data["forget"]]
+    w_p, eps = problem.fit("all").parameters, 1e-6
+
+    def labels(gram_weight: float) -> Array:
+        inner = np.linalg.inv(eps * np.eye(len(phi_r)) + gram_weight * (phi_r @ phi_r.T))
+        return phi_f @ (data["w_init"] + phi_r.T @ (inner @ (phi_r @ (w_p - data["w_init"]))))
+
+    tolerance = 1e-3 * problem.pretrained_gap.floor
+    assert problem.parameter_gap(labels(1.0)).bound < tolerance  # (εI + ZZᵀ)⁻¹, as meant
+    assert problem.parameter_gap(labels(eps)).floor > 1e5 * tolerance  # (εI + εZZᵀ)⁻¹, as published
+
+
+def test_slip_wrong_gram_entry_is_refused_or_shows_in_the_gap() -> None:
+    data, _ = fourier_problem()
+    order = np.concatenate([data["retain"], data["forget"]])
+    gram = FLOAT64.gram(data["features"][order])
+    gram[3, 7] *= 1 + 1e-9 * np.sign(gram[3, 7])
+    with pytest.raises(BadInputError, match="row 3 is off"):
+        CertifiedProblem(**data, gram=gram)
+    # The same slip inside a user's own rule.
+    count = len(data["retain"])
+    start = data["features"][order] @ data["w_init"]
+    a = np.linalg.solve(gram[:count, :count], data["targets"][data["retain"]] - start[:count])
+    gap = CertifiedProblem(**data).parameter_gap(start[count:] + gram[count:, :count] @ a)
+    assert gap.floor > 1e-12
+
+
+def test_slip_one_label_off_by_1e_minus_7_is_measured_exactly() -> None:
+    data, labels = fourier_problem()
+    problem = CertifiedProblem(**data)
+    labels[2, 1] += 1e-7
+    error, gap = problem.label_error(labels), problem.parameter_gap(labels)
+    assert error.floor == pytest.approx(1e-7, rel=1e-6)
+    assert gap.floor > 1e-7
+    assert gap.bound < 1.0001 * gap.floor
+
+
+def test_slip_quiet_jitter_is_refused_or_shows_in_the_gap() -> None:
+    data, _ = fourier_problem()
+    order = np.concatenate([data["retain"], data["forget"]])
+    gram = FLOAT64.gram(data["features"][order]) + 1e-8 * np.eye(60)
+    with pytest.raises(BadInputError, match="nothing added"):
+        CertifiedProblem(**data, gram=gram)
+    count = len(data["retain"])
+    start = data["features"][order] @ data["w_init"]
+    a = np.linalg.solve(gram[:count, :count], data["targets"][data["retain"]] - start[:count])
+    gap = CertifiedProblem(**data).parameter_gap(start[count:] + gram[count:, :count] @ a)
+    assert 1e-10 < gap.floor < gap.bound < 1.001 * gap.floor

@@ -1,0 +1,223 @@
+"""What certainty costs: wall time and memory of certified answers beside ordinary ones, in one run.
+
+Part `certified`. The ordinary answer is what a float64 user computes: Gram matrix, Cholesky factor, w_p,
+w_r, the optimal labels, w_u and the gaps. The certified answer is all of that plus proved bounds on the
+smallest eigenvalue, the condition number, the label error, both gaps and the distance of the float w_u.
+Runs alternate, so that a busy machine hits both alike.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+import tracemalloc
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from muso_theory.numbers import BALL, FLOAT64, MP, CholeskyFactor
+from muso_theory.numbers.gram import blocked_gram
+from muso_theory.numbers.verified import CertifiedProblem
+
+from .campaign import Options, measure_points
+
+__all__ = ["PARTS", "certified_answer", "ordinary_answer", "run"]
+
+PARTS = ("certified",)
+Array = np.ndarray[Any, Any]
+
+
+def problem_data(n: int, width: int, seed: int = 0) -> dict[str, Any]:
+    """Random Fourier features of clustered points: a kernel problem of moderate condition.
+
+    Returns:
+        Keyword arguments of `CertifiedProblem`.
+    """
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((n, 20)) + 2 * rng.standard_normal((10, 20))[rng.integers(0, 10, n)]
+    angle = x @ (rng.standard_normal((20, width // 2)) / 4)
+    features = np.empty((n, 2 * (width // 2)))
+    np.cos(angle, out=features[:, : width // 2])
+    np.sin(angle, out=features[:, width // 2 :])
+    features /= (width // 2) ** 0.5
+    forget = np.sort(rng.choice(n, n // 10, replace=False))
+    return {
+        "features": features,
+        "targets": np.sign(x[:, :1]),
+        "retain": np.setdiff1d(np.arange(n), forget),
+        "forget": forget,
+        "w_init": rng.standard_normal((features.shape[1], 1)),
+    }
+
+
+def ordinary_answer(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything a float64 user wants to know, without a proof.
+
+    Returns:
+        The Gram matrix, its factor, the labels, w_u and the gaps.
+    """
+    phi, y, start = data["features"], data["targets"], data["w_init"]
+    order = np.concatenate([data["retain"], data["forget"]])
+    count = len(data["retain"])
+    gram = blocked_gram(phi, order)
+    factor = FLOAT64.factor(gram)
+    assert isinstance(factor, CholeskyFactor)
+
+    def from_start(a: Array) -> Array:
+        by_row = np.zeros((len(phi), a.shape[1]))
+        by_row[order[: len(a)]] = a
+        result: Array = start + phi.T @ by_row
+        return result
+
+    rest = (y - phi @ start)[order]
+    w_pretrained = from_start(factor.solve(rest))
+    w_retrained = from_start(factor.leading(count).solve(rest[:count]))
+    labels = (phi @ w_retrained)[data["forget"]]
+    rest[count:] = labels - (phi @ start)[data["forget"]]
+    w_unlearned = from_start(factor.solve(rest))
+    return {
+        "gram": gram,
+        "factor": factor,
+        "labels": labels,
+        "w_unlearned": w_unlearned,
+        "gap": float(np.linalg.norm(w_unlearned - w_retrained)),
+        "pretrained gap": float(np.linalg.norm(w_pretrained - w_retrained)),
+    }
+
+
+def certified_answer(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Compute the ordinary answer, then prove it.
+
+    Returns:
+        The ordinary answer's gaps and the proved enclosures.
+    """
+    ordinary = ordinary_answer(data)
+    problem = CertifiedProblem(**data, gram=ordinary["gram"], cholesky=ordinary["factor"])
+    enclosures = {
+        "smallest eigenvalue": problem.min_eigenvalue,
+        "condition number": problem.condition_number,
+        "label error": problem.label_error(ordinary["labels"]),
+        "parameter gap of the labels": problem.parameter_gap(ordinary["labels"]),
+        "parameter gap of w_u": problem.unlearned_gap(ordinary["w_unlearned"]),
+        "pretrained gap": problem.pretrained_gap,
+    }
+    return {
+        "gap": ordinary["gap"],
+        "pretrained gap": ordinary["pretrained gap"],
+        "proved": {name: [q.floor, q.bound] for name, q in enclosures.items()},
+    }
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _peak(n: int, width: int, answer: Callable[[Mapping[str, Any]], object]) -> int:
+    """Peak of traced memory in bytes, the features included."""
+    data = problem_data(n, width)
+    tracemalloc.start()
+    try:
+        copy = {key: np.array(value) for key, value in data.items()}
+        answer(copy)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def measure_certified(point: Mapping[str, Any]) -> dict[str, Any]:
+    """Time one size.
+
+    Returns:
+        Medians, ratios, memory and the proved bounds.
+    """
+    n, width, runs = point["n"], point["D"], point["runs"]
+    data = problem_data(n, width)
+    found = certified_answer(data)  # also warms up
+    ordinary, certified = [], []
+    for _ in range(runs):
+        ordinary.append(_seconds(lambda: ordinary_answer(data)))
+        certified.append(_seconds(lambda: certified_answer(data)))
+    plain, proved = _peak(n, width, ordinary_answer), _peak(n, width, certified_answer)
+    return {
+        **found,
+        "ordinary seconds": statistics.median(ordinary),
+        "certified seconds": statistics.median(certified),
+        "time ratio": statistics.median(c / o for c, o in zip(certified, ordinary, strict=True)),
+        "time ratio of medians": statistics.median(certified) / statistics.median(ordinary),
+        "all ordinary seconds": ordinary,
+        "all certified seconds": certified,
+        "peak bytes": [plain, proved],
+        "memory ratio": proved / plain,
+    }
+
+
+def measure_slow_twins(point: Mapping[str, Any]) -> dict[str, Any]:
+    """Time one solve in mpmath, in MP, in balls, and as a certified float64 fit.
+
+    Returns:
+        Seconds by arithmetic, and how many times faster balls are than mpmath.
+    """
+    import mpmath
+
+    n, bits = point["n"], point["bits"]
+    rng = np.random.default_rng(1)
+    features = rng.standard_normal((n, 2 * n))
+    gram, b = features @ features.T, rng.standard_normal((n, 1))
+    context = mpmath.MPContext()
+    context.prec = bits
+    slow_k, slow_b = context.matrix(gram.tolist()), context.matrix(b.tolist())
+    ball, mp = BALL(bits), MP(max(2, round(bits * 0.30103)))
+    ball_k, ball_b = ball.matrix(gram), ball.matrix(b)
+    mp_k, mp_b = mp.matrix(gram), mp.matrix(b)
+    ball_factor = ball.factor(ball_k)
+    half = n // 2
+    problem_rows = {"retain": np.arange(half), "forget": np.arange(half, n)}
+    seconds = {
+        "mpmath lu_solve": _seconds(lambda: context.lu_solve(slow_k, slow_b)),
+        "mpmath cholesky_solve": _seconds(lambda: context.cholesky_solve(slow_k, slow_b)),
+        "MP factor and solve": _seconds(lambda: mp.factor(mp_k).solve(mp_b)),
+        "BALL solve, proved": statistics.median(
+            _seconds(lambda: ball_factor.solve(ball_b)) for _ in range(5)
+        ),
+        "BALL factor and solve, proved": statistics.median(
+            _seconds(lambda: ball.factor(ball_k).solve(ball_b)) for _ in range(5)
+        ),
+        "certified float64 fit from the features": _seconds(
+            lambda: CertifiedProblem(features, b, **problem_rows).fit("all")
+        ),
+    }
+    proved = seconds["BALL solve, proved"]
+    return {
+        "seconds": seconds,
+        "BALL solve faster than mpmath lu_solve by": seconds["mpmath lu_solve"] / proved,
+        "BALL solve faster than mpmath cholesky_solve by": seconds["mpmath cholesky_solve"] / proved,
+    }
+
+
+def run(quick: bool, options: Options, part: str = "certified") -> dict[str, Any]:
+    """Run the campaign; points are timed one at a time whatever the number of jobs.
+
+    Returns:
+        Points with times, ratios and memory.
+    """
+    assert part in PARTS
+    sizes = (
+        [(500, 1000), (1000, 8000)]
+        if quick
+        else [(n, d) for n in (500, 1000, 2000, 3000, 4000) for d in (2 * n, 4 * n, 8000) if d <= 8000]
+    )
+    points = [{"n": n, "D": d, "runs": 3 if quick else 7} for n, d in sorted(set(sizes))]
+    alone = Options(directory=options.directory, jobs=1, fresh=options.fresh)
+    measured = measure_points("performance-certified", measure_certified, points, alone)
+    twins = [{"n": n, "bits": bits} for n in (50, 100) for bits in (100, 128)]
+    slow = measure_points("performance-slow-twins", measure_slow_twins, twins, alone)
+    rows = [{**point, **result} for point, result in zip(points, measured, strict=True)]
+    worst = max(row["time ratio"] for row in rows if row["n"] >= 1000)
+    return {
+        "certified": rows,
+        "multiprecision": [{**point, **result} for point, result in zip(twins, slow, strict=True)],
+        "verdict": f"certified at most {worst:.2f} times the ordinary wall time from n = 1000 on",
+    }
