@@ -178,6 +178,9 @@ def check(
     forget: Forget = None,
     w_init: WInit = Start.normal,
     arithmetic: Annotated[Arithmetics, typer.Option(help="How numbers are computed.")] = Arithmetics.auto,
+    budget: Annotated[
+        float, typer.Option(help="Seconds that auto lets one arithmetic be estimated to take.")
+    ] = 30.0,
     claim: Annotated[list[str] | None, typer.Option(help="Check only this claim; repeatable.")] = None,
     assert_: Annotated[
         list[str] | None,
@@ -218,6 +221,7 @@ def check(
             ridge=ridge,
             subset=subset,
             seed=seed,
+            budget=budget,
             progress=tell,
         )
     report = prepared.describe(report)
