@@ -102,7 +102,11 @@ class Report(Mapping[str, Evidence]):
         Returns:
             Text with every number as an exact string (``p/q``, or a float's shortest exact form).
         """
-        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        from .rechecking import digest
+
+        document = self.to_dict()
+        document["digest"] = digest(document)
+        return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
     def to_dict(self) -> dict[str, Any]:
         """The content of the JSON.
