@@ -213,7 +213,9 @@ def check(
     from .inputs import Source, prepare
 
     interrupted = False
-    source = Source(data, classes, features.value, n_features, bandwidth, forget, w_init.value, standardize, seed)
+    source = Source(
+        data, classes, features.value, n_features, bandwidth, forget, w_init.value, standardize, seed
+    )
     with terminal.progress() as tell:
         prepared = prepare(source, tell)
         try:
@@ -276,7 +278,9 @@ def labels(
     from .linear.labels import optimal_labels
     from .linear.solution import parameter_gap
 
-    source = Source(data, classes, features.value, n_features, bandwidth, forget, w_init.value, standardize, seed)
+    source = Source(
+        data, classes, features.value, n_features, bandwidth, forget, w_init.value, standardize, seed
+    )
     with terminal.progress() as tell:
         prepared = prepare(source, tell)
         problem = prepared.problem

@@ -93,7 +93,9 @@ def compare(document: dict[str, Any], fresh: Report, second: Report | None = Non
     now = fresh.to_dict()
     for key in ("data_sha256", "n", "D", "outputs", "forget"):
         if document["input"].get(key) != now["input"].get(key):
-            mismatches.append(f"input {key}: {document['input'].get(key)} stored, {now['input'].get(key)} found")
+            mismatches.append(
+                f"input {key}: {document['input'].get(key)} stored, {now['input'].get(key)} found"
+            )
     if document.get("verdict") != now["verdict"]:
         mismatches.append(f"overall verdict: {document.get('verdict')} stored, {now['verdict']} found")
     stored = {e.get("claim"): e for e in document["evidence"] if isinstance(e, dict)}
@@ -115,7 +117,9 @@ def compare(document: dict[str, Any], fresh: Report, second: Report | None = Non
             if other == Verdict.UNDECIDED.name:
                 continue
             if (other in _FAILING) != (stored[claim].get("verdict") in _FAILING):
-                mismatches.append(f"{claim}: {stored[claim].get('verdict')} stored, {other} by {second[claim].arithmetic}")
+                mismatches.append(
+                    f"{claim}: {stored[claim].get('verdict')} stored, {other} by {second[claim].arithmetic}"
+                )
             else:
                 independent += 1
     return Recheck(tuple(mismatches), identical, consistent, independent)
@@ -145,7 +149,9 @@ def _differences(stored: dict[str, Any], found: dict[str, Any]) -> Iterator[str]
 
 def _agree(a: dict[str, Any], b: dict[str, Any]) -> bool:
     """Whether two enclosures of the same number can both be true, and are about as good."""
-    low, high, low_now, high_now = (_number(x) for x in (a.get("lower"), a.get("upper"), b["lower"], b["upper"]))
+    low, high, low_now, high_now = (
+        _number(x) for x in (a.get("lower"), a.get("upper"), b["lower"], b["upper"])
+    )
     if b["grade"] == "EXACT":
         return low == low_now and high == high_now
     limit = _number(b["limit"])
@@ -164,11 +170,10 @@ def _near(a: Fraction | float, b: Fraction | float, relative: float) -> bool:
 
 
 def _number(text: Any) -> Fraction | float:
-    """A number from its exact text; nonsense becomes NaN, which agrees with nothing."""
+    """A number from its text; nonsense becomes NaN, which agrees with nothing."""
     try:
-        return Fraction(text)
+        if isinstance(text, str) and not set(text) & set(".en"):
+            return Fraction(text)
+        return float(text)
     except (ValueError, TypeError, ZeroDivisionError):
-        try:
-            return float(text)
-        except (ValueError, TypeError):
-            return math.nan
+        return math.nan

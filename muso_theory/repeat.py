@@ -45,7 +45,9 @@ def recheck(
     second = None
     if independent:
         exact = "rational" if prepared.problem.float_model.is_singular else "ball"
-        second = check(prepared.problem, claims, **{**options, "arithmetic": exact}, **prepared.audited, progress=tell)
+        second = check(
+            prepared.problem, claims, **{**options, "arithmetic": exact}, **prepared.audited, progress=tell
+        )
     return compare(document, prepared.describe(fresh), second)
 
 
@@ -53,7 +55,9 @@ def _source(settings: Any, data: str) -> Source:
     """The words of the command that wrote the report, about the data given now."""
     stored = settings.get("source") if isinstance(settings, dict) else None
     if not isinstance(stored, dict) or set(stored) != {field.name for field in fields(Source)}:
-        raise expected("a report of muso check", "settings", "no source", "other settings", "muso check DATA --json")
+        raise expected(
+            "a report of muso check", "settings", "no source", "other settings", "muso check DATA --json"
+        )
     return replace(Source(**stored), data=data)
 
 
@@ -68,4 +72,6 @@ def _options(settings: dict[str, Any]) -> dict[str, Any]:
             "asserted": tuple(settings["asserted"]),
         }
     except (KeyError, TypeError, ValueError) as error:
-        raise expected("complete settings", "settings", error, "incomplete", "writing the report anew") from None
+        raise expected(
+            "complete settings", "settings", error, "incomplete", "writing the report anew"
+        ) from None

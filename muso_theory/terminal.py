@@ -232,6 +232,8 @@ def show_recheck(path: Path, result: Recheck) -> None:
         if result.independent:
             count += f", {result.independent} confirmed by another arithmetic"
         if result.mismatches:
-            console.print(Text(f"{path} does not stand: {len(result.mismatches)} mismatches; {count}", style="bold red"))
+            console.print(
+                Text(f"{path} does not stand: {len(result.mismatches)} mismatches; {count}", style="bold red")
+            )
         else:
             console.print(Text(f"{path} stands: {count}", style="bold green"))
