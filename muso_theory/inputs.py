@@ -96,7 +96,7 @@ def feature_map(source: Source) -> Any:
     """
     from .linear import features
 
-    common = {"n_features": source.n_features, "seed": source.seed}
+    common: dict[str, Any] = {"n_features": source.n_features, "seed": source.seed}
     if source.features == "identity":
         return None
     if source.features == "arccos":
