@@ -11,6 +11,7 @@ from .evidence import Evidence, Finding, Scope, Verdict
 from .ladder import ARITHMETICS, Rung, rungs
 from .linear.problem import UnlearningProblem
 from .numbers import UndecidedError
+from .numbers.accurate import one_blas_thread
 from .report import Report
 
 __all__ = ["InterruptedCheck", "check"]
@@ -132,10 +133,11 @@ def check(
         },
     )
     try:
-        for claim in wanted:
-            if progress is not None:
-                progress(f"checking {claim.slug}")
-            evidence[claim.slug] = checker.evidence(claim)
+        with one_blas_thread():
+            for claim in wanted:
+                if progress is not None:
+                    progress(f"checking {claim.slug}")
+                evidence[claim.slug] = checker.evidence(claim)
     except KeyboardInterrupt:
         raise InterruptedCheck(report) from None
     return report

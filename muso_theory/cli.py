@@ -156,6 +156,9 @@ Forget = Annotated[
 WInit = Annotated[
     Start, typer.Option("--w-init", help="Initial parameters w₀, unless the source brings them.")
 ]
+Standardize = Annotated[
+    bool, typer.Option("--standardize", help="Scale input columns to mean 0 and standard deviation 1 first.")
+]
 Seed = Annotated[int, typer.Option(help="Seed of features, w₀, forget set and checks.")]
 
 
@@ -177,7 +180,11 @@ def check(
     bandwidth: Bandwidth = "median",
     forget: Forget = None,
     w_init: WInit = Start.normal,
+    standardize: Standardize = False,
     arithmetic: Annotated[Arithmetics, typer.Option(help="How numbers are computed.")] = Arithmetics.auto,
+    budget: Annotated[
+        float, typer.Option(help="Seconds that auto lets one arithmetic be estimated to take.")
+    ] = 30.0,
     claim: Annotated[list[str] | None, typer.Option(help="Check only this claim; repeatable.")] = None,
     assert_: Annotated[
         list[str] | None,
@@ -200,26 +207,35 @@ def check(
     """Check which conditions of exact unlearning hold on DATA, and which claims follow."""
     _check_writable(json, html)
     from . import terminal
+    from .checking import InterruptedCheck
     from .checking import check as run
     from .files import write_atomic
-    from .inputs import prepare
+    from .inputs import Source, prepare
 
+    interrupted = False
+    source = Source(
+        data, classes, features.value, n_features, bandwidth, forget, w_init.value, standardize, seed
+    )
     with terminal.progress() as tell:
-        prepared = prepare(data, classes, features, n_features, bandwidth, forget, w_init, seed, tell=tell)
-        report = run(
-            prepared.problem,
-            claim or None,
-            arithmetic.value,
-            labels=prepared.dataset.labels,
-            w_unlearned=prepared.dataset.w_unlearned,
-            w_pretrained=prepared.dataset.w_pretrained,
-            asserted=assert_ or (),
-            tolerance=tolerance,
-            ridge=ridge,
-            subset=subset,
-            seed=seed,
-            progress=tell,
-        )
+        prepared = prepare(source, tell)
+        try:
+            report = run(
+                prepared.problem,
+                claim or None,
+                arithmetic.value,
+                **prepared.audited,
+                asserted=assert_ or (),
+                tolerance=tolerance,
+                ridge=ridge,
+                subset=subset,
+                seed=seed,
+                budget=budget,
+                progress=tell,
+            )
+        except InterruptedCheck as stopped:
+            report, interrupted = stopped.report, True
+    if interrupted and not report:
+        raise KeyboardInterrupt
     report = prepared.describe(report)
     if html is not None:
         write_atomic(html, terminal.page(report).encode())
@@ -230,6 +246,8 @@ def check(
             typer.echo(report.to_json().encode(), nl=False)  # bytes: UTF-8 whatever the terminal speaks
         else:
             terminal.show_report(report)
+    if interrupted:
+        raise KeyboardInterrupt
     raise typer.Exit(report.exit_status)
 
 
@@ -246,6 +264,7 @@ def labels(
     bandwidth: Bandwidth = "median",
     forget: Forget = None,
     w_init: WInit = Start.normal,
+    standardize: Standardize = False,
     ridge: Annotated[float, typer.Option(help="λ of method ridge.")] = 1e-8,
     subset: Annotated[float, typer.Option(help="Fraction of R for method subsample.")] = 0.2,
     seed: Seed = 0,
@@ -255,12 +274,15 @@ def labels(
     _check_writable(output)
     from . import terminal
     from .files import npz_bytes, write_atomic
-    from .inputs import prepare
+    from .inputs import Source, prepare
     from .linear.labels import optimal_labels
     from .linear.solution import parameter_gap
 
+    source = Source(
+        data, classes, features.value, n_features, bandwidth, forget, w_init.value, standardize, seed
+    )
     with terminal.progress() as tell:
-        prepared = prepare(data, classes, features, n_features, bandwidth, forget, w_init, seed, tell=tell)
+        prepared = prepare(source, tell)
         problem = prepared.problem
         found = optimal_labels(problem, method, ridge=ridge, subset=subset, seed=seed)
         gap = parameter_gap(problem, found)
@@ -269,6 +291,26 @@ def labels(
     with _answer():
         typer.echo(f"{len(found)} labels by {method}, shape {found.shape}, written to {output}")
         typer.echo(f"‖w_u − w_r‖ ≈ {gap:.3g} measured in float64; doing nothing ≈ {nothing:.3g}")
+
+
+@app.command()
+def recheck(
+    report: Annotated[Path, typer.Argument(metavar="REPORT", help="A file written by muso check --json.")],
+    data: Data,
+    independent: Annotated[
+        bool, typer.Option("--independent", help="Confirm verdicts by balls or rationals too, at any price.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Compute everything in a stored REPORT again from DATA; exit status 1 if it does not stand."""
+    from . import terminal
+    from .repeat import recheck as run
+
+    with terminal.progress() as tell:
+        result = run(report, data, independent, tell)
+    with _answer():
+        terminal.show_recheck(report, result)
+    raise typer.Exit(1 if result.mismatches else 0)
 
 
 @app.command()

@@ -93,8 +93,11 @@ class Finding:
 
     @property
     def fails(self) -> bool:
-        """Whether the whole quantity, as far as it is known, is on the wrong side of the limit."""
-        return self.quantity.upper <= self.limit if self.positive else self.quantity.lower > self.limit
+        """Whether the quantity is on the wrong side: proved so, or measured a thousand times beyond a limit."""
+        q = self.quantity
+        if q.grade is Grade.FLOAT:
+            return not self.positive and 0 < 1000 * self.limit < q.lower
+        return q.upper <= self.limit if self.positive else q.lower > self.limit
 
     def __str__(self) -> str:
         return f"{self.what} {show(self.quantity, self.positive)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from .data import Dataset, load, parse_forget
@@ -11,9 +11,36 @@ from .errors import expected
 from .linear.problem import UnlearningProblem
 from .report import Report
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["Prepared", "Source", "prepare"]
 
 _POOR = 0.1
+
+
+@dataclass(frozen=True)
+class Source:
+    """The words of a command that decide which problem it speaks about; stored in reports so that it can be repeated.
+
+    Args:
+        data: name, path or ``-``.
+        classes: class selection or None.
+        features: identity, gaussian, laplacian, matern, orthogonal or arccos; a source that brings features takes none.
+        n_features: D.
+        bandwidth: "median" or a number as text.
+        forget: forget specification; None is the source's own, else a random tenth.
+        w_init: "zero" or "normal", unless the source brings w₀.
+        standardize: scale every input column to mean 0 and standard deviation 1 first.
+        seed: seed of features, w₀ and forget set.
+    """
+
+    data: str
+    classes: str | None = None
+    features: str = "gaussian"
+    n_features: int = 5000
+    bandwidth: str = "median"
+    forget: str | None = None
+    w_init: str = "normal"
+    standardize: bool = False
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -24,13 +51,19 @@ class Prepared:
         problem: the problem.
         dataset: the data it was made from.
         notes: facts in words for the reader.
-        origin: the words of the command that made it, for the report.
+        origin: the words that made it, with the forget set spelt out.
     """
 
     problem: UnlearningProblem
     dataset: Dataset
     notes: tuple[str, ...]
-    origin: dict[str, Any]
+    origin: Source
+
+    @property
+    def audited(self) -> dict[str, Any]:
+        """What the source brings to be audited, as keywords of ``check``."""
+        names = ("labels", "w_unlearned", "w_pretrained")
+        return {name: getattr(self.dataset, name) for name in names}
 
     def describe(self, report: Report) -> Report:
         """Add to a report where its problem came from.
@@ -45,18 +78,15 @@ class Prepared:
             report,
             title=f"{self.dataset.name}: {report.title}",
             inputs={**report.inputs, "data_sha256": self.dataset.sha256, "notes": list(self.notes)},
-            settings={**report.settings, "data": self.origin},
+            settings={**report.settings, "source": asdict(self.origin)},
         )
 
 
-def feature_map(name: str, n_features: int, bandwidth: str, seed: int) -> Any:
-    """A feature map from its name.
+def feature_map(source: Source) -> Any:
+    """The feature map that the words name.
 
     Args:
-        name: identity, gaussian, laplacian, matern, orthogonal or arccos.
-        n_features: D.
-        bandwidth: "median" or a number as text.
-        seed: seed of the random frequencies.
+        source: names it, with its number of features, bandwidth and seed.
 
     Returns:
         An unfitted transformer, or None for the identity.
@@ -66,49 +96,31 @@ def feature_map(name: str, n_features: int, bandwidth: str, seed: int) -> Any:
     """
     from .linear import features
 
-    if name == "identity":
+    common: dict[str, Any] = {"n_features": source.n_features, "seed": source.seed}
+    if source.features == "identity":
         return None
-    if name == "arccos":
-        return features.ArcCosineFeatures(n_features=n_features, seed=seed)
-    width: float | str = bandwidth
-    if bandwidth != "median":
+    if source.features == "arccos":
+        return features.ArcCosineFeatures(**common)
+    width: float | str = source.bandwidth
+    if width != "median":
         try:
-            width = float(bandwidth)
+            width = float(width)
         except ValueError:
-            raise expected(
-                "'median' or a number", "bandwidth", bandwidth, "text", "--bandwidth median"
-            ) from None
+            raise expected("'median' or a number", "bandwidth", width, "text", "--bandwidth median") from None
     maps = {
         "gaussian": features.GaussianFeatures,
         "laplacian": features.LaplacianFeatures,
         "matern": features.MaternFeatures,
         "orthogonal": features.OrthogonalFeatures,
     }
-    return maps[name](n_features=n_features, bandwidth=width, seed=seed)
+    return maps[source.features](bandwidth=width, **common)
 
 
-def prepare(
-    data: str,
-    classes: str | None,
-    features: str,
-    n_features: int,
-    bandwidth: str,
-    forget: str | None,
-    w_init: str,
-    seed: int,
-    tell: Callable[[str], None],
-) -> Prepared:
+def prepare(source: Source, tell: Callable[[str], None] = lambda line: None) -> Prepared:
     """Load data and build the problem that a command speaks about.
 
     Args:
-        data: name, path or ``-``.
-        classes: class selection or None.
-        features: name of the feature map; a source that brings features takes none.
-        n_features: D.
-        bandwidth: "median" or a number as text.
-        forget: forget specification, or None for the source's own, else a random tenth.
-        w_init: "zero" or "normal", unless the source brings w₀.
-        seed: seed of everything random.
+        source: where the data come from and what to do with them.
         tell: progress.
 
     Returns:
@@ -117,11 +129,12 @@ def prepare(
     Raises:
         BadInputError: whatever the data, the feature map or the problem refuse.
     """
+    seed = source.seed
     if seed < 0:
         raise expected("a non-negative integer", "seed", seed, type(seed).__name__, "0")
-    tell(f"loading {data}")
-    dataset = load(data, classes=classes)
-    spec = forget
+    tell(f"loading {source.data}")
+    dataset = load(source.data, classes=source.classes)
+    spec = source.forget
     if spec is None:
         spec = "random:0.1" if dataset.forget is None else "column"
     indices, words = parse_forget(spec, dataset, seed)
@@ -129,30 +142,26 @@ def prepare(
         raise expected(
             "the source's own forget set with its labels", "forget", spec, "option", "--forget column"
         )
-    transformer = None if dataset.is_features else feature_map(str(features), n_features, bandwidth, seed)
     notes = [f"forget {words}"]
+    X: Any = dataset.X
+    if source.standardize and not dataset.is_features:
+        from sklearn.preprocessing import StandardScaler
+
+        X = StandardScaler().fit_transform(X)
+        notes.append("every input column standardised to mean 0 and standard deviation 1")
+    transformer = None if dataset.is_features else feature_map(source)
     if transformer is None:
-        matrix = dataset.X
+        matrix = X
         notes.append("features: the input itself")
     else:
         tell("computing features")
-        transformer = transformer.fit(dataset.X)
-        matrix = transformer.transform(dataset.X)
-        notes.append(_described(str(features), transformer, bandwidth))
-        notes += _approximation(transformer, dataset.X, tell)
-    start: Any = dataset.w_init if dataset.w_init is not None else str(w_init)
+        transformer = transformer.fit(X)
+        matrix = transformer.transform(X)
+        notes.append(_described(source.features, transformer, source.bandwidth))
+        notes += _approximation(transformer, X, tell)
+    start: Any = dataset.w_init if dataset.w_init is not None else source.w_init
     problem = UnlearningProblem.from_data(matrix, dataset.y, forget=indices, w_init=start, seed=seed)
-    origin = {
-        "source": dataset.name,
-        "classes": classes,
-        "features": "given" if dataset.is_features else str(features),
-        "n_features": n_features,
-        "bandwidth": bandwidth,
-        "forget": spec,
-        "w_init": "given" if dataset.w_init is not None else str(w_init),
-        "seed": seed,
-    }
-    return Prepared(problem, dataset, tuple(notes), origin)
+    return Prepared(problem, dataset, tuple(notes), replace(source, forget=spec))
 
 
 def _described(name: str, transformer: Any, bandwidth: str) -> str:

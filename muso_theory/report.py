@@ -13,6 +13,7 @@ from typing import Any
 
 from .errors import expected, nearest
 from .evidence import Evidence, Finding, Verdict, round_digits, worst
+from .numbers.quantity import Grade, Quantity
 
 __all__ = ["SCHEMA", "Report"]
 
@@ -102,7 +103,11 @@ class Report(Mapping[str, Evidence]):
         Returns:
             Text with every number as an exact string (``p/q``, or a float's shortest exact form).
         """
-        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        from .rechecking import digest
+
+        document = self.to_dict()
+        document["digest"] = digest(document)
+        return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
     def to_dict(self) -> dict[str, Any]:
         """The content of the JSON.
@@ -202,8 +207,8 @@ def evidence_dict(e: Evidence) -> dict[str, Any]:
             {
                 "what": f.what,
                 "grade": f.quantity.grade.name,
-                "lower": exact_text(_storable(f.quantity.lower, f.quantity.floor)),
-                "upper": exact_text(_storable(f.quantity.upper, f.quantity.bound)),
+                "lower": exact_text(_storable(f.quantity, f.quantity.lower, f.quantity.floor)),
+                "upper": exact_text(_storable(f.quantity, f.quantity.upper, f.quantity.bound)),
                 "asks": "> limit" if f.positive else "<= limit",
                 "limit": exact_text(f.limit),
                 "limit_is": f.unit_of or None,
@@ -219,14 +224,14 @@ def evidence_dict(e: Evidence) -> dict[str, Any]:
     }
 
 
-def _storable(value: Fraction | float, rounded: float) -> Fraction | float:
-    """The value, or its outward-rounded float when its exact form would fill pages."""
-    if (
-        isinstance(value, Fraction)
-        and value.numerator.bit_length() + value.denominator.bit_length() > _LARGEST_EXACT
-    ):
+def _storable(q: Quantity, end: Fraction | float, rounded: float) -> Fraction | float:
+    """An exact number as it is unless it would fill pages; the ends of an enclosure rounded outward to floats."""
+    value = Fraction(end) if isinstance(end, int | Fraction) else None
+    if value is None or q.grade is not Grade.EXACT:
         return rounded
-    return value
+    return (
+        rounded if value.numerator.bit_length() + value.denominator.bit_length() > _LARGEST_EXACT else value
+    )
 
 
 def exact_text(value: Fraction | float | int) -> str:

@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -17,9 +18,10 @@ from .claims import CATALOGUE, Claim, find
 from .errors import expected, nearest
 from .evidence import Evidence, Verdict
 from .glossary import GLOSSARY
+from .rechecking import Recheck
 from .report import Report, short
 
-__all__ = ["explain", "page", "progress", "show_claims", "show_report"]
+__all__ = ["explain", "page", "progress", "show_claims", "show_recheck", "show_report"]
 
 _STYLES = {
     Verdict.PROVED: "bold green",
@@ -214,3 +216,24 @@ def page(report: Report) -> str:
         f"<body><main><h1>{report.verdict.name}</h1><p>{html.escape(report.verdict.value)}</p><ul>{notes}</ul>"
         f"{report._repr_html_()}</main></body></html>\n"
     )
+
+
+def show_recheck(path: Path, result: Recheck) -> None:
+    """Print what came of checking a stored report again.
+
+    Args:
+        path: the report.
+        result: the comparison.
+    """
+    with _printed() as console:
+        for mismatch in result.mismatches:
+            console.print(Text(f"  {mismatch}"))
+        count = f"{result.identical} claims identical, {result.consistent} equal up to rounding"
+        if result.independent:
+            count += f", {result.independent} confirmed by another arithmetic"
+        if result.mismatches:
+            console.print(
+                Text(f"{path} does not stand: {len(result.mismatches)} mismatches; {count}", style="bold red")
+            )
+        else:
+            console.print(Text(f"{path} stands: {count}", style="bold green"))

@@ -262,10 +262,11 @@ def test_an_asserted_claim_is_checked_although_another_was_asked_for(tmp_path: P
 
 def test_settings_reach_the_checks(data: Path) -> None:
     options = ("--ridge", "0.25", "--subset", "0.5", "--tolerance", "1e-3", "--seed", 3, "--w-init", "zero")
+    options += ("--budget", "7.5")
     answer = muso("check", data, *IDENTITY, *options, "--arithmetic", "rational", "--json", "-")
     settings = answer.report["settings"]
-    shown = {name: settings[name] for name in ("ridge", "subset", "tolerance", "seed")}
-    assert shown == {"ridge": "0.25", "subset": "0.5", "tolerance": "0.001", "seed": 3}
+    shown = {name: settings[name] for name in ("ridge", "subset", "tolerance", "seed", "budget")}
+    assert shown == {"ridge": "0.25", "subset": "0.5", "tolerance": "0.001", "seed": 3, "budget": "7.5"}
     assert settings["data"]["w_init"] == "zero"
     facts = {e["claim"]: e["facts"] for e in answer.report["evidence"]}
     assert "λ = 0.25" in facts["ridge-anchored"]
@@ -310,8 +311,8 @@ def test_what_the_user_brings_is_audited(
     wrong[0] += 0.5
     path = write(tmp_path / "wrong.npz", {**arrays, given: wrong})
     bad = muso("check", path, *options)
-    assert bad.status in ({1} if arithmetic == "rational" else {1, 3})  # plain floats refute nothing
-    assert bad.verdicts["exact-labels"] not in HOLDS
+    assert bad.status == 1
+    assert bad.verdicts["exact-labels"] == "REFUTED"
     lax = muso("check", path, *options, "--tolerance", "1e3")
     assert lax.status == 0
     if arithmetic == "rational":
@@ -479,14 +480,20 @@ def test_a_pipeline_of_processes(data: Path) -> None:
     assert out == here.out.encode()
 
 
-def test_verdicts_do_not_depend_on_the_number_of_threads() -> None:
-    options = ("check", "digits", "--classes", "3,7", "--n-features", 400, "--json", "-")
+def test_verdicts_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
+    """One number of threads gives one set of bytes; another may change last digits, and nothing else."""
+    rng = np.random.default_rng(0)
+    arrays = {"X": rng.standard_normal((100, 300)), "y": rng.standard_normal(100), "forget": np.arange(9)}
+    options = ("check", write(tmp_path / "data.npz", arrays), *IDENTITY, "--json", "-")
     runs = [command(*options, env={"OMP_NUM_THREADS": count}) for count in ("1", "1", "2")]
     outs = [run.communicate(timeout=120)[0] for run in runs]
     assert [run.returncode for run in runs] == [0, 0, 0]
     assert outs[0] == outs[1]
-    verdicts = [{e["claim"]: e["verdict"] for e in json.loads(out)["evidence"]} for out in outs]
-    assert verdicts[0] == verdicts[2]
+    one, two = (json.loads(outs[i]) for i in (0, 2))
+    assert one["input"] == two["input"]
+    assert [(e["claim"], e["verdict"]) for e in one["evidence"]] == [
+        (e["claim"], e["verdict"]) for e in two["evidence"]
+    ]
 
 
 def test_a_closed_pipe_keeps_the_verdict(tmp_path: Path) -> None:

@@ -174,6 +174,8 @@ def test_tables(tmp_path: Path, text: str, parts: tuple[str, ...]) -> None:
         ((*IDENTITY, "--tolerance", "inf"), ("tolerance=inf",)),
         ((*IDENTITY, "--ridge", "0"), ("ridge=0",)),
         ((*IDENTITY, "--ridge", "nan"), ("ridge=nan",)),
+        ((*IDENTITY, "--budget", "0"), ("budget=0",)),
+        ((*IDENTITY, "--budget", "nan"), ("budget=nan",)),
         ((*IDENTITY, "--subset", "0"), ("subset=0", "(0, 1]")),
         ((*IDENTITY, "--subset", "-1"), ("subset=-1",)),
         ((*IDENTITY, "--subset", "2"), ("subset=2",)),

@@ -19,11 +19,11 @@ ORDER = (
     ("evaluation",),
     ("evidence",),
     ("claims",),
-    ("report", "ladder"),
+    ("report", "ladder", "rechecking"),
     ("checking", "refutation", "strategies", "proving", "rechecking"),
     ("data", "plots"),
     ("inputs",),
-    ("terminal",),
+    ("terminal", "repeat"),
     ("cli",),
     ("__main__",),
 )

@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-from ..evidence import Finding
+from ..evidence import Finding, round_digits
 from ..linear.model import Model, Rows
 from ..linear.problem import Array, UnlearningProblem
 from ..numbers import Grade, Quantity
@@ -176,5 +176,5 @@ class Claim:
 
 
 def text(value: Any) -> str:
-    """A number as short text for facts."""
-    return f"{float(value):.3g}"
+    """A number as short text for facts, never larger than the number."""
+    return round_digits(float(value), up=False, digits=3)

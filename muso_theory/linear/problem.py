@@ -162,7 +162,7 @@ class UnlearningProblem:
     Example:
         >>> import numpy as np
         >>> UnlearningProblem(np.eye(3, 5), [1.0, -1.0, 1.0], forget=[2])
-        UnlearningProblem(n=3, D=5, outputs=1, forget=1, retain=2, w_init=zero, sha256=bb...)
+        UnlearningProblem(n=3, D=5, outputs=1, forget=1, retain=2, w_init=zero, sha256=0f9dc370b9c9)
     """
 
     features: Array

@@ -1,0 +1,77 @@
+"""Run a stored report again on its data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from .checking import check
+from .errors import BadInputError, expected
+from .inputs import Source, prepare
+from .rechecking import Recheck, compare, parse_report
+
+__all__ = ["recheck"]
+
+
+def recheck(
+    path: Path, data: str, independent: bool = False, tell: Callable[[str], None] = lambda line: None
+) -> Recheck:
+    """Compute everything that a stored report says again, from the data.
+
+    Args:
+        path: a report written by ``muso check --json``.
+        data: name, path or ``-`` of the data.
+        independent: also decide every claim in rationals, or in balls where the matrix is regular.
+        tell: progress.
+
+    Returns:
+        What does not agree.
+
+    Raises:
+        BadInputError: an unreadable report, or data that cannot be loaded.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInputError(f"expected a readable report but got {path}: {error}; try another file") from None
+    document = parse_report(text, str(path))
+    settings = document["settings"]
+    prepared = prepare(_source(settings, data), tell)
+    options = _options(settings)
+    claims = [e["claim"] for e in document["evidence"] if isinstance(e, dict) and "claim" in e]
+    fresh = check(prepared.problem, claims, **options, **prepared.audited, progress=tell)
+    second = None
+    if independent:
+        exact = "rational" if prepared.problem.float_model.is_singular else "ball"
+        second = check(
+            prepared.problem, claims, **{**options, "arithmetic": exact}, **prepared.audited, progress=tell
+        )
+    return compare(document, prepared.describe(fresh), second)
+
+
+def _source(settings: Any, data: str) -> Source:
+    """The words of the command that wrote the report, about the data given now."""
+    stored = settings.get("source") if isinstance(settings, dict) else None
+    if not isinstance(stored, dict) or set(stored) != {field.name for field in fields(Source)}:
+        raise expected(
+            "a report of muso check", "settings", "no source", "other settings", "muso check DATA --json"
+        )
+    return replace(Source(**stored), data=data)
+
+
+def _options(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of the check as arguments."""
+    try:
+        numbers = {name: float(settings[name]) for name in ("tolerance", "ridge", "subset", "budget")}
+        return {
+            **numbers,
+            "arithmetic": settings["arithmetic"],
+            "seed": settings["seed"],
+            "asserted": tuple(settings["asserted"]),
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise expected(
+            "complete settings", "settings", error, "incomplete", "writing the report anew"
+        ) from None
