@@ -87,6 +87,10 @@ def check(
         find(slug)
     if not 0 < subset <= 1:
         raise expected("a fraction in (0, 1]", "subset", subset, type(subset).__name__, "0.2")
+    if claims is not None and not isinstance(claims, str):
+        claims = list(claims)
+        if not claims:
+            raise expected("at least one claim", "claims", claims, "empty", "None for all claims")
     wanted = _wanted(
         None if claims is None else [*([claims] if isinstance(claims, str) else claims), *asserted]
     )
