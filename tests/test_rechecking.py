@@ -71,7 +71,7 @@ def test_other_data_are_noticed(stored: tuple[Path, Path], tmp_path: Path) -> No
 def test_every_single_number_is_protected(stored: tuple[Path, Path], tmp_path: Path) -> None:
     """Each number changed alone: the digest notices; with a forged digest the repetition does, if it is off by more
     than what rounding explains."""
-    report, data = stored
+    report, _ = stored
     document = json.loads(report.read_text())
     places = list(numbers(document))
     assert len(places) > 100
@@ -81,7 +81,7 @@ def test_every_single_number_is_protected(stored: tuple[Path, Path], tmp_path: P
         for key in path:
             node = node[key]
         value = str(node)
-        prepared.append((path, repr(float(eval(value)) * 1e6 + 1.0)))  # noqa: S307
+        prepared.append((path, repr(float(eval(value)) * 1e6 + 1.0)))
     from muso_theory.checking import check
     from muso_theory.inputs import Source, prepare
     from muso_theory.rechecking import compare
