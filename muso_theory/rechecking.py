@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Iterator
@@ -12,9 +11,9 @@ from typing import Any
 
 from .errors import BadInputError, expected
 from .evidence import Verdict
-from .report import SCHEMA, Report, evidence_dict
+from .report import SCHEMA, Report, digest, evidence_dict
 
-__all__ = ["Recheck", "compare", "digest", "parse_report"]
+__all__ = ["Recheck", "compare", "parse_report"]
 
 _FAILING = (Verdict.REFUTED.name, Verdict.VACUOUS.name)
 
@@ -34,20 +33,6 @@ class Recheck:
     identical: int
     consistent: int
     independent: int = 0
-
-
-def digest(document: dict[str, Any]) -> str:
-    """Content hash of a report, its own digest left out.
-
-    Args:
-        document: the report as plain data.
-
-    Returns:
-        A sha256 in hexadecimal.
-    """
-    content = {key: value for key, value in document.items() if key != "digest"}
-    text = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def parse_report(text: str, name: str) -> dict[str, Any]:

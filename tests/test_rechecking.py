@@ -13,8 +13,8 @@ import pytest
 
 import muso_theory as mt
 from muso_theory.cli import main
-from muso_theory.rechecking import digest
 from muso_theory.repeat import recheck
+from muso_theory.report import digest
 
 
 @pytest.fixture(scope="module")
