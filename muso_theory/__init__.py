@@ -18,6 +18,15 @@ _HOMES = {
     "linear.problem": ("UnlearningProblem",),
     "linear.solution": ("Solution", "parameter_gap", "solve"),
     "linear.labels": ("LabelSolutionSet", "label_solution_set", "leave_block_out_labels", "optimal_labels"),
+    "linear.features": (
+        "ArcCosineFeatures",
+        "GaussianFeatures",
+        "IdentityFeatures",
+        "LaplacianFeatures",
+        "MaternFeatures",
+        "OrthogonalFeatures",
+    ),
+    "linear.approximation": ("kernel_approximation",),
     "linear.rules": (
         "BadTeacher",
         "HardLabels",
