@@ -134,11 +134,8 @@ def _opened(bundle: object) -> tuple[str, dict[str, Any]]:
     _strings(bundle["claim"])
     nodes: dict[str, Any] = {}
     for node in _list(bundle["theorems"], _MAX_NODES, "theorems"):
-        if not isinstance(node, dict) or sorted(node) not in (
-            ["name", "statement", "steps"],
-            ["name", "statement", "steps", "trials"],
-        ):
-            raise AlgebraError("expected theorems with the keys name, statement, steps and, if any, trials")
+        if not isinstance(node, dict) or sorted({*node, "trials"}) != ["name", "statement", "steps", "trials"]:
+            raise AlgebraError("expected theorems with the keys name, statement, steps, trials")
         _strings(node["name"], *_list(node["statement"], 80, "statement lines"))
         _list(node["steps"], _MAX_STEPS, "steps")
         if node["name"] in nodes:
@@ -237,8 +234,7 @@ def _check_node(name: str, nodes: Mapping[str, Any], checked: dict[str, Statemen
             raise AlgebraError(f"{name} does not reach its conclusion {conclusion} = 0")
     if set(run.witnessed) != set(statement.exists):
         raise AlgebraError(f"{name} does not name every matrix it claims to exist")
-    if "trials" in node:
-        check_trials(statement, node["trials"])
+    check_trials(statement, node["trials"])
     checked[name] = statement
 
 
