@@ -173,7 +173,7 @@ class _Derivation:
         defined = {key: p for key, p in self.facts.items() if key.startswith("def(")}
         for chosen in (near, near | defined):
             try:
-                return self.shortest(target, chosen, max_degree=8, max_basis=60)
+                return self.shortest(target, chosen, max_degree=8, max_work=40_000)
             except NotFoundError:
                 continue
         return self.shortest(target, self.facts, seconds=self.seconds)

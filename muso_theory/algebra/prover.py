@@ -52,7 +52,7 @@ def find_combination(
     weights: Mapping[str, int] | None = None,
     *,
     max_degree: int = 20,
-    max_basis: int = 2_000,
+    max_work: int = 5_000_000,
     seconds: float = 20.0,
 ) -> Combination:
     """Write a polynomial as a combination of facts.
@@ -63,7 +63,7 @@ def find_combination(
         weights: weight of symbols that count for more than one letter; a defined symbol that weighs more than its
             definition is eliminated first.
         max_degree: how much heavier than everything given an S-polynomial may be.
-        max_basis: size of the basis at which the search stops.
+        max_work: number of terms touched at which the search stops, the same on every machine.
         seconds: time after which the search stops.
 
     Returns:
@@ -81,8 +81,7 @@ def find_combination(
         -1 ("A'",) penrose3(A) ()
         1 () penrose1(A)' ()
     """
-    search = _Search(facts, weights or {}, time.monotonic() + seconds)
-    return search.run(target, max_degree, max_basis)
+    return _Search(facts, weights or {}, max_work, time.monotonic() + seconds).run(target, max_degree)
 
 
 @dataclass
@@ -97,10 +96,10 @@ class _Element:
 class _Search:
     """One run of Buchberger's procedure, stopped as soon as the target reduces to zero."""
 
-    def __init__(self, facts: Mapping[str, Polynomial], weights: Mapping[str, int], deadline: float) -> None:
+    def __init__(self, facts: Mapping[str, Polynomial], weights: Mapping[str, int], work: int, deadline: float) -> None:
         self.weight = {letter: w for symbol, w in weights.items() for letter in (symbol, symbol + "'")}
         self.basis: list[_Element] = []
-        self.deadline = deadline
+        self.work, self.deadline = work, deadline
         self.pairs: list[tuple[int, int, _Terms, _Cofactors]] = []
         self.count = 0
         self.initial: list[tuple[_Terms, _Cofactors]] = []
@@ -117,7 +116,7 @@ class _Search:
         """Weighted degree-lexicographic order; primes come late so that projectors are written without them."""
         return sum(self.weight.get(letter, 1) for letter in word), len(word), word
 
-    def run(self, target: Polynomial, max_degree: int, max_basis: int) -> Combination:
+    def run(self, target: Polynomial, max_degree: int) -> Combination:
         """Grow the basis until the target reduces to zero."""
         for terms, cofactors in sorted(self.initial, key=lambda item: max(map(self.order, item[0]), default=(0, 0, ()))):
             self.push(terms, cofactors)
@@ -128,7 +127,7 @@ class _Search:
             if not self.pairs:
                 raise NotFoundError(f"not a consequence of the facts by ideal membership: {target}")
             degree, _, terms, cofactors = heapq.heappop(self.pairs)
-            if degree > limit or len(self.basis) > max_basis or time.monotonic() > self.deadline:
+            if degree > limit:
                 raise NotFoundError(f"no certificate within the limits for {target}")
             if self.push(terms, cofactors):
                 goal, used = self.reduce(goal, used)
@@ -186,11 +185,12 @@ class _Search:
             if not coefficient:
                 terms.pop(word, None)
                 continue
-            if time.monotonic() > self.deadline:
-                raise NotFoundError("no certificate within the time limit")
             for element in self.basis:
                 at = _find(element.lead, word)
                 if at >= 0:
+                    self.work -= 2 + len(element.tail) + len(element.cofactors)
+                    if self.work < 0 or time.monotonic() > self.deadline:
+                        raise NotFoundError("no certificate within the limits of work and time")
                     left, right = word[:at], word[at + len(element.lead) :]
                     pending.update(_add(terms, cofactors, element, left, right, -coefficient))
                     terms.pop(word, None)

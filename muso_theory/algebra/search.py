@@ -7,6 +7,7 @@ same statement gives the same models on every machine.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import random
 from collections.abc import Iterator, Mapping
@@ -66,7 +67,7 @@ def find_model(statement: Statement, *, tries: int = 400) -> Model | None:
     """
     rng = random.Random(f"model of {statement.name}")
     for sizes in sorted(_sizes(statement), key=lambda s: sum((size - 2) ** 2 for size in s.values())):
-        for _ in range(tries):
+        for _ in range(tries // 20):
             model = _attempt(statement, sizes, rng, None, _GENERIC)
             if model and not failing(statement, model):
                 return model
@@ -130,25 +131,45 @@ def _sizes(statement: Statement) -> Iterator[dict[str, int]]:
 def _attempt(
     statement: Statement, sizes: Mapping[str, int], rng: random.Random, dropped: str | None, entries: tuple[int, ...]
 ) -> Model | None:
-    """One random model; equations among the hypotheses are solved for a free matrix where they are affine in it."""
+    """One random model; hypotheses that fail are satisfied one after the other by solving for a free matrix."""
     free = {
         symbol: _random(sizes[statement.signature[symbol][0]], sizes[statement.signature[symbol][1]], rng, entries)
         for symbol in statement.free
     }
     values = _complete(statement, sizes, free, dropped)
-    if values is None:
-        return None
-    equations = [f.polynomial for f in statement.facts.values() if f.label not in (None, dropped)]
-    equations = [p for p in equations if any(x for row in evaluate(p, values, sizes) for x in row)]
-    if not equations:
-        return dict(sizes), values
-    symbols = list(statement.free)
-    rng.shuffle(symbols)
-    for symbol in symbols:
-        solved = _solve_for(statement, sizes, free, dropped, symbol, rng)
-        if solved is not None:
-            return dict(sizes), solved
-    return None
+    satisfied: list[Polynomial] = []
+    for equation, symbols in _equations(statement, dropped):
+        if values is None:
+            return None
+        satisfied.append(equation)
+        if not any(x for row in evaluate(equation, values, sizes) for x in row):
+            continue
+        values = None
+        for symbol in sorted(symbols, key=lambda _: rng.random()):
+            matrix = _solve_for(statement, sizes, free, dropped, symbol, satisfied, rng)
+            if matrix is not None:
+                free[symbol] = matrix
+                values = _complete(statement, sizes, free, dropped)
+                break
+    return None if values is None else (dict(sizes), values)
+
+
+@functools.cache
+def _equations(statement: Statement, dropped: str | None) -> list[tuple[Polynomial, tuple[str, ...]]]:
+    """The hypotheses to satisfy, each with the free matrices in which it is affine."""
+    result = []
+    for fact in statement.facts.values():
+        if fact.label not in (None, dropped) and not fact.key.startswith(("left_inverse", "right_inverse")):
+            words = [[letter.rstrip("'") for letter in word] for word in statement.unfolded(fact.polynomial).terms]
+            affine = tuple(
+                symbol
+                for symbol in statement.free
+                if any(symbol in word for word in words)
+                and all(word.count(symbol) <= 1 for word in words)
+                and not _inverted_after(statement, symbol)
+            )
+            result.append((fact.polynomial, affine))
+    return result
 
 
 def _solve_for(
@@ -157,40 +178,28 @@ def _solve_for(
     free: Mapping[str, Matrix],
     dropped: str | None,
     symbol: str,
+    equations: list[Polynomial],
     rng: random.Random,
-) -> dict[str, Matrix] | None:
-    """Satisfy all equations by the choice of one free matrix, if they are affine in it."""
-    if _inverted_after(statement, symbol):
-        return None
+) -> Matrix | None:
+    """Satisfy equations by the choice of one free matrix in which they are affine."""
     rows, cols = len(free[symbol]), len(free[symbol][0])
-    equations = [f.polynomial for f in statement.facts.values() if f.label not in (None, dropped)]
 
     def residual(entries: list[Fraction]) -> list[Fraction] | None:
         matrix = [entries[i * cols : (i + 1) * cols] for i in range(rows)]
         values = _complete(statement, sizes, {**free, symbol: matrix}, dropped)
-        if values is None:
-            return None
-        return [x for p in equations for row in evaluate(p, values, sizes) for x in row]
+        return values and [x for p in equations for row in evaluate(p, values, sizes) for x in row]
 
-    zero = [Fraction(0)] * (rows * cols)
-    start = residual(zero)
-    if start is None:
+    start = residual([Fraction(0)] * (rows * cols))
+    moved = [residual([Fraction(i == k) for i in range(rows * cols)]) for k in range(rows * cols)]
+    if start is None or None in moved:
         return None
-    columns = []
-    for k in range(rows * cols):
-        moved = residual([Fraction(i == k) for i in range(rows * cols)])
-        if moved is None:
-            return None
-        columns.append([x - y for x, y in zip(moved, start, strict=True)])
-    choice = [Fraction(rng.choice(_ENTRIES)) for _ in zero]
+    columns = [[x - y for x, y in zip(column or [], start, strict=True)] for column in moved]
+    choice = [Fraction(rng.choice(_ENTRIES)) for _ in range(rows * cols)]
     found = solve([list(row) for row in zip(*columns, strict=True)], [-x for x in start], choice)
-    if found is None:
+    # An earlier equation may not be affine in this matrix: then the solution is none.
+    if found is None or any(residual(found) or [Fraction(1)]):
         return None
-    check = residual(found)
-    if check is None or any(check):
-        return None  # the equations are not affine in this matrix after all
-    matrix = [found[i * cols : (i + 1) * cols] for i in range(rows)]
-    return _complete(statement, sizes, {**free, symbol: matrix}, dropped)
+    return [found[i * cols : (i + 1) * cols] for i in range(rows)]
 
 
 def _inverted_after(statement: Statement, symbol: str) -> bool:

@@ -69,7 +69,7 @@ def fewer_facts(
         if key in used:
             smaller = {k: p for k, p in facts.items() if k in used and k != key}
             try:
-                found = find_combination(target, smaller, weights, max_degree=8, max_basis=40)
+                found = find_combination(target, smaller, weights, max_degree=8, max_work=20_000)
             except NotFoundError:
                 continue
             if len(found) <= len(best):

@@ -109,6 +109,10 @@ class Statement:
     spare: tuple[Fact, ...]
     spare_signature: Mapping[str, tuple[str, str]]
 
+    def __hash__(self) -> int:
+        """Hash by text."""
+        return hash((self.name, self.lines))
+
     @property
     def free(self) -> tuple[str, ...]:
         """Symbols of ``matrix`` lines: the data, over which the theorem quantifies."""

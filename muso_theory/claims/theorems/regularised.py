@@ -114,8 +114,7 @@ THEOREMS = (
             without positive: M left-invertible
             without full-row-rank: Phi right-invertible
             conclude w_u = w_r
-            says relabelling with the predictions of the ridge model retrained is exact, even if the ridge is singular
-            remains M'M is any positive semidefinite regulariser; M'M = lambda I gives the ridge of the claim
+            says relabelling with the predictions of the retrained ridge model is exact, for every M'M, lambda I included
             """,
         ),
         (use("ridge-anchored/gap"),),
