@@ -6,7 +6,7 @@ H = eta I, which satisfies E Phi' = Phi' H.
 
 from __future__ import annotations
 
-from muso_theory.algebra.theorem import Apply, Cancel, Have, Induct, Theorem, text_lines
+from muso_theory.algebra.theorem import Cancel, Have, Induct, Theorem, text_lines
 from muso_theory.claims.theorems.settings import DATA, RELABELLED, TRAINED, use
 
 __all__ = ["THEOREMS"]
@@ -31,6 +31,15 @@ _PASS = """
     let w = v + A' G (t - A v)
 """
 
+_SPAN = (
+    use("lemma/pseudo-inverse", A="Phi"),
+    Have("(I - Phi^+ Phi) E Phi' = 0"),
+    Have(
+        "(I - Phi^+ Phi) B (w - w_before) = 0",
+        ("assume(scalar-momentum)", "assume(now-in-span)", "assume(before-in-span)"),
+    ),
+    Have("(I - Phi^+ Phi) w = (I - Phi^+ Phi) v", ("assume(now-in-span)",)),
+)
 _METRIC = Theorem(
     "lemma/metric-gap",
     text_lines("""
@@ -252,7 +261,6 @@ THEOREMS = (
             let Q = gamma^-1 + gamma^-1' - phi phi'
             let w = v + phi' gamma (t - phi v)
             conclude w = v + phi' gamma (t - phi v)
-            conclude gamma M = I
             conclude M gamma = I
             conclude M + M' = phi phi' + Q
             says one step of SGD on one sample, m = 1, or on one block; there Q = 2 / gamma - ||phi||^2
@@ -275,12 +283,10 @@ THEOREMS = (
             matrix t_2 : q x c
             matrix w_2 : D x c
             assume first-moves: w_1 = v + A_1' G_1 (t_1 - A_1 v)
-            assume first-left: G_1 M_1 = I
-            assume first-right: M_1 G_1 = I
+            assume first-inverse: M_1 G_1 = I
             assume first-sum: M_1 + M_1' = A_1 A_1' + Q_1
             assume second-moves: w_2 = w_1 + A_2' G_2 (t_2 - A_2 w_1)
-            assume second-left: G_2 M_2 = I
-            assume second-right: M_2 G_2 = I
+            assume second-inverse: M_2 G_2 = I
             assume second-sum: M_2 + M_2' = A_2 A_2' + Q_2
             partition m = p + q by S_1, S_2
             let A = S_1' A_1 + S_2' A_2
@@ -289,7 +295,6 @@ THEOREMS = (
             let G = S_1' G_1 S_1 - S_2' G_2 A_2 A_1' G_1 S_1 + S_2' G_2 S_2
             let Q = S_1' Q_1 S_1 + S_2' Q_2 S_2
             conclude w_2 = v + A' G (t - A v)
-            conclude G M = I
             conclude M G = I
             conclude M + M' = A A' + Q
             says two blocks one after the other are one block, with M block lower triangular
@@ -308,7 +313,6 @@ THEOREMS = (
         "cyclic-sgd/one-pass",
         text_lines("""
             induction over the samples in their fixed order
-            matrix v_any : D x c
             state A : m x D
             state G : m x m
             state M : m x m
@@ -317,13 +321,12 @@ THEOREMS = (
             state v : D x c
             state w : D x c
             predicate w = v + A' G (t - A v)
-            predicate G M = I
             predicate M G = I
             predicate M + M' = A A' + Q
             base cyclic-sgd/one-sample with A = phi, G = gamma, M = M, Q = Q, t = t, v = v, w = w
             step cyclic-sgd/two-blocks from A = A_1, G = G_1, M = M_1, Q = Q_1, t = t_1, v = v, w = w_1 and A = A_2, G = G_2, M = M_2, Q = Q_2, t = t_2, v = w_1, w = w_2 to A = A, G = G, M = M, Q = Q, t = t, v = v, w = w_2
             says one pass adds A' G (t - A v) with G the inverse of M = Gamma^-1 + L, L the strict lower triangle of A A'
-        """.replace("matrix v_any : D x c\n", "")),
+        """),
         (Induct(),),
     ),
     Theorem(
@@ -410,7 +413,7 @@ THEOREMS = (
             says heavy-ball momentum stays in the start plus the row space
             """,
         ),
-        (use("lemma/pseudo-inverse", A="Phi"), Have("(I - Phi^+ Phi) E Phi' = 0")),
+        (*_SPAN, Have("(I - Phi^+ Phi) (w_next - v) = 0", ("def(w_next)", "steps"))),
     ),
     Theorem(
         "momentum/nesterov",
@@ -430,7 +433,7 @@ THEOREMS = (
             says so does Nesterov's
             """,
         ),
-        (use("lemma/pseudo-inverse", A="Phi"), Have("(I - Phi^+ Phi) E Phi' = 0")),
+        (*_SPAN, Have("(I - Phi^+ Phi) (w_next - v) = 0", ("def(w_next)", "def(s)", "steps"))),
     ),
     Theorem(
         "momentum/limit",
@@ -474,11 +477,15 @@ THEOREMS = (
             assume optimal-label: ytilde_F = Phi_F w_r
             without full-row-rank: Phi right-invertible
             without metric-invertible: C left-invertible
+            let X = Phi C
+            let X_R = S_R X
+            pinv X
+            pinv X_R
             conclude w_u = w_r
             says in the geometry of any fixed metric, N its inverse, the optimal labels unlearn exactly
         """),
         (
-            Apply("lemma/metric-gap", {"X": "Phi C"}),
+            use("lemma/metric-gap"),
         ),
     ),
 )

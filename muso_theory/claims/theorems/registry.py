@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from muso_theory.algebra.theorem import Theorem
-from muso_theory.claims.theorems import lemmas, regularised, relabelling
+from muso_theory.claims.theorems import descent, lemmas, linearised, regularised, relabelling, requests
 from muso_theory.errors import expected, nearest
 
 __all__ = ["THEOREMS", "parts", "registered_statements", "slugs"]
 
+_MODULES = (lemmas, relabelling, regularised, descent, requests, linearised)
+
 THEOREMS: dict[str, Theorem] = {
-    theorem.name: theorem for module in (lemmas, relabelling, regularised) for theorem in module.THEOREMS
+    theorem.name: theorem for module in _MODULES for theorem in module.THEOREMS
 }
 """All theorems by name."""
 
