@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -160,9 +161,7 @@ class _Derivation:
     def combination(self, target: Polynomial, using: tuple[str, ...] = ()) -> Combination:
         """Find and shorten."""
         if using:
-            steps = {key for key in self.facts if key.startswith("step(") and "steps" in using}
-            steps |= {key for key in self.facts if key.startswith(f"step({len(self.steps)})") and "last" in using}
-            chosen = {key: p for key, p in self.facts.items() if key in steps or key in using}
+            chosen = {key: p for key, p in self.facts.items() if key in using or self.recent(key, using)}
             return self.shortest(target, chosen, seconds=self.seconds)
         # What was proved on the way first, then definitions, and only then everything: the proof reads better so.
         near = {
@@ -177,6 +176,13 @@ class _Derivation:
             except NotFoundError:
                 continue
         return self.shortest(target, self.facts, seconds=self.seconds)
+
+    def recent(self, key: str, using: tuple[str, ...]) -> bool:
+        """Whether a fact is among the steps asked for: "steps" for all, "last" or "last 3" for the latest."""
+        if not key.startswith("step("):
+            return False
+        back = max((int(u[4:] or 1) for u in using if re.fullmatch(r"last( \d+)?", u)), default=0)
+        return "steps" in using or int(key[5 : key.index(")")]) > len(self.steps) - back
 
     def shortest(self, target: Polynomial, chosen: Mapping[str, Polynomial], **limits: Any) -> Combination:
         """Find a combination, then make it use fewer facts and fewer terms."""

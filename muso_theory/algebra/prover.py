@@ -144,8 +144,8 @@ class _Search:
         element = _Element(
             lead, {w: c / top for w, c in terms.items()}, {k: c / top for k, c in cofactors.items() if c}
         )
-        old = [other for other in self.basis if _find(other.lead, lead) >= 0]
-        self.basis = [other for other in self.basis if _find(other.lead, lead) < 0]
+        old = [other for other in self.basis if _find(lead, other.lead) >= 0]
+        self.basis = [other for other in self.basis if _find(lead, other.lead) < 0]
         self.basis.append(element)
         for other in list(self.basis):
             self.overlaps(element, other)

@@ -24,7 +24,7 @@ _ENTRIES = (0, 0, 0, 1, 1, -1, 2)
 _GENERIC = (1, 2, 3, -1, -2, 1, 1, 0)
 
 
-def find_trials(statement: Statement, *, tries: int = 400) -> dict[str, Any]:
+def find_trials(statement: Statement, *, tries: int = 80) -> dict[str, Any]:
     """Try every hypothesis of a theorem.
 
     Args:
@@ -55,7 +55,7 @@ def find_trials(statement: Statement, *, tries: int = 400) -> dict[str, Any]:
     return trials
 
 
-def find_model(statement: Statement, *, tries: int = 400) -> Model | None:
+def find_model(statement: Statement, *, tries: int = 80) -> Model | None:
     """A model of all hypotheses, as generic as it can be had: sizes of about two, few zeros.
 
     Args:
@@ -67,14 +67,14 @@ def find_model(statement: Statement, *, tries: int = 400) -> Model | None:
     """
     rng = random.Random(f"model of {statement.name}")
     for sizes in sorted(_sizes(statement), key=lambda s: sum((size - 2) ** 2 for size in s.values())):
-        for _ in range(tries // 20):
+        for _ in range(tries // 4):
             model = _attempt(statement, sizes, rng, None, _GENERIC)
             if model and not failing(statement, model):
                 return model
     return None
 
 
-def counterexample(statement: Statement, *, dropped: str | None = None, tries: int = 400) -> Model | None:
+def counterexample(statement: Statement, *, dropped: str | None = None, tries: int = 80) -> Model | None:
     """An exact model of the hypotheses in which the conclusion fails.
 
     Args:
@@ -138,7 +138,8 @@ def _attempt(
     }
     values = _complete(statement, sizes, free, dropped)
     satisfied: list[Polynomial] = []
-    for equation, symbols in _equations(statement, dropped):
+    # In random order: what can be solved for depends on what has been fixed before.
+    for equation, symbols in sorted(_equations(statement, dropped), key=lambda _: rng.random()):
         if values is None:
             return None
         satisfied.append(equation)

@@ -30,7 +30,8 @@ class Have:
 
     Args:
         equation: what to prove.
-        using: keys of facts to prefer; empty to allow all.
+        using: keys of the facts to use; "steps" stands for all earlier steps, "last" for the latest, "last 3" for
+            the latest three. Empty to let the prover choose.
     """
 
     equation: str

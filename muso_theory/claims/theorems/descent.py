@@ -83,6 +83,10 @@ _METRIC = Theorem(
         Have("w_u = w_0 + C X^+ (ytilde - Phi w_0)", ("penrose2(X)", "steps")),
         Have("w_r = w_0 + C X^+ Phi (w_r - w_0)", ("steps",)),
         Have("w_u - w_r = C X^+ (ytilde - Phi w_r)", ("steps",)),
+        Have("X_R' (y_R - Phi_R w_r) = 0", ("def(X_R)", "def(X)", "def(Phi_R)", "penrose1(X_R)", "steps")),
+        Have("X^+ S_R' (y_R - Phi_R w_r) = 0", ("def(X_R)", "steps")),
+        Have("w_u - w_r = C X^+ S_F' (ytilde_F - Phi_F w_r)",
+             ("def(ytilde)", "def(Phi_R)", "def(Phi_F)", "complete(S_R,S_F)", "last 3")),
     ),
 )
 

@@ -102,6 +102,9 @@ THEOREMS = (
             use("lemma/pseudo-inverse", A="A_R"),
             Have("A^+ A A_R^+ = A_R^+", ("penrose4(A)", "steps")),
             Have("A^+ A (w_r - w_0) = w_r - w_0", ("def(w_r)", "last")),
+            Have("A (w_r - w_0) = Phi' (ytilde - Phi w_0) - Phi_F' (ytilde_F - Phi_F w_r)",
+                 ("def(A)", "def(Phi_R)", "def(Phi_F)", "complete(S_R,S_F)", "steps")),
+            Have("w_u - w_r = A^+ Phi_F' (ytilde_F - Phi_F w_r)", ("def(w_u)", "last 2")),
         ),
     ),
     Theorem(
@@ -202,6 +205,10 @@ THEOREMS = (
             Have("K_eps^-1 K_RR = K_RR K_eps^-1", ("last", "left_inverse(K_eps)", "right_inverse(K_eps)")),
             Have("K_RR K_eps^-1 (I - K_RR K_RR^+) = 0", ("steps",)),
             Cancel(("Phi_R' K_eps^-1 (I - K_RR K_RR^+)",)),
+            Have("Phi_R' K_eps^-1 - Phi_R' K_RR^+ = -Phi_R' K_eps^-1 E K_RR^+",
+                 ("def(K_eps)", "left_inverse(K_eps)", "last")),
+            Have("label_eps - Phi_F w_r = -Phi_F Phi_R' K_eps^-1 E K_RR^+ (y_R - Phi_R w_0)",
+                 ("def(label_eps)", "def(w_r)", "steps")),
         ),
     ),
     Theorem(
@@ -222,6 +229,9 @@ THEOREMS = (
             Have("Phi' (Phi w_p - y) + M' M (w_p - w_0) = 0"),
             use("lemma/regularised-range", B="Phi_R", A="A_R"),
             Have("I = A_R^+ A_R"),
+            Have("A_R (w_r - w_p) = Phi_F' (Phi_F w_p - S_F y)",
+                 ("def(A_R)", "def(Phi_R)", "def(Phi_F)", "def(y_R)", "complete(S_R,S_F)", "steps")),
+            Have("w_r = w_p + A_R^+ Phi_F' (Phi_F w_p - S_F y)", ("last 2",)),
         ),
     ),
 )

@@ -310,6 +310,7 @@ THEOREMS = (
             Have("K^-1 Phi (w_p - w_0) = K^-1 (y - Phi w_0)"),
             Have("S_F K^-1 Phi (w_r - w_0) = 0"),
             Have("S_F K^-1 (y - Phi w_0) = B (S_F y - Phi_F w_r)"),
+            Have("Phi_F w_r = S_F y - B^+ S_F K^-1 (y - Phi w_0)", ("steps",)),
         ),
     ),
     Theorem(
@@ -357,7 +358,17 @@ THEOREMS = (
             says with an invertible Gram matrix the condition means w_p - w_r = Phi_F' a with K_RF a = 0
             """,
         ),
-        (Witness("a", "Phi_F^+' (w_p - w_r)"), Have("w_p - w_r = Phi_F' a")),
+        (
+            Witness("a", "Phi_F^+' (w_p - w_r)"),
+            Have("w_p - w_r = Phi_F' a"),
+            Have("Phi_R Phi' K^-1 S_R' = I", ("def(Phi_R)", "def(K)", "right_inverse(K)", "orthonormal(S_R)")),
+            Have("Phi_R Phi_R^+ = I", ("penrose1(Phi_R)", "last")),
+            Have("Phi_R w_r = y_R", ("def(w_r)", "last")),
+            use("lemma/gram-inverse", A="Phi"),
+            Have("Phi w_p = y", ("def(w_p)", "last")),
+            Have("Phi_R w_p = y_R", ("def(Phi_R)", "def(y_R)", "last")),
+            Have("Phi_R Phi_F' a = 0", ("steps",)),
+        ),
     ),
     Theorem(
         "forget-only/converse",
