@@ -134,16 +134,17 @@ class _Derivation:
                 case Apply():
                     self.apply(step)
                 case Have():
-                    self.have(parse_equation(step.equation, self.signature), step.using)
+                    self.have(step.equation, step.using)
                 case Cancel():
                     self.cancel(step)
                 case Witness():
                     self.witness(step)
                 case _:
                     raise AlgebraError(f"{self.theorem.name} is no induction")
-        for conclusion in self.statement.conclusions:
+        wanted = [line.removeprefix("conclude ") for line in self.theorem.lines if line.startswith("conclude ")]
+        for text, conclusion in zip(wanted, self.statement.conclusions, strict=True):
             if conclusion not in self.proved():
-                self.have(conclusion)
+                self.have(text)
         return {"name": self.theorem.name, "statement": list(self.theorem.lines), "steps": self.steps}
 
     def record(self, step: dict[str, Any], **polynomials: Polynomial) -> None:
@@ -152,11 +153,12 @@ class _Derivation:
         for suffix, polynomial in polynomials.items():
             self.facts[f"step({len(self.steps)})" + suffix.replace("_", ".").removesuffix(".")] = polynomial
 
-    def have(self, target: Polynomial, using: tuple[str, ...] = ()) -> None:
+    def have(self, equation: str, using: tuple[str, ...] = ()) -> None:
         """Find a combination for an equation."""
+        target = parse_equation(equation, self.signature)
         terms = self.combination(target, using)
         written = [[str(t.coefficient), " ".join(t.left), t.fact, " ".join(t.right)] for t in terms]
-        self.record({"rule": "combination", "conclusion": f"{target} = 0", "terms": written}, _=target)
+        self.record({"rule": "combination", "conclusion": equation, "terms": written}, _=target)
 
     def combination(self, target: Polynomial, using: tuple[str, ...] = ()) -> Combination:
         """Find and shorten."""
@@ -199,7 +201,7 @@ class _Derivation:
         written = {symbol: str(value) for symbol, value in lemma_values(lemma, self.statement, step.values).items()}
         instance = Instance(lemma, self.statement, written)
         for _, needed in instance.unknown(self.proved()):
-            self.have(needed)
+            self.have(f"{needed} = 0")
         proved = {f"_{i}": conclusion for i, conclusion in enumerate(instance.conclusions, start=1)}
         self.record({"rule": "lemma", "lemma": step.lemma, "hash": content_hash(node), "with": written}, **proved)
 
@@ -214,24 +216,19 @@ class _Derivation:
 
     def cancel(self, step: Cancel) -> None:
         """Prove that a sum of squares vanishes, then that its first root does."""
-        roots = [parse_expression(text, self.signature) for text in step.squares]
-        total = Polynomial.number(0)
-        for root in roots:
-            total = total + root.transpose() * root
-        self.have(total)
-        squares = [["1", str(root)] for root in roots]
-        source = f"step({len(self.steps)})"
-        for root in roots:
-            self.record(
-                {"rule": "cancellation", "from": source, "squares": squares, "conclusion": f"{root} = 0"}, _=root
-            )
+        self.have(" + ".join(f"({root})' ({root})" for root in step.squares) + " = 0")
+        source, squares = f"step({len(self.steps)})", [["1", root] for root in step.squares]
+        for text in step.squares:
+            root = parse_expression(text, self.signature)
+            written = {"rule": "cancellation", "from": source, "squares": squares, "conclusion": f"{text} = 0"}
+            self.record(written, _=root)
 
     def witness(self, step: Witness) -> None:
         """Name a matrix claimed to exist."""
         value = parse_expression(step.value, self.signature).typed(*self.signature[step.symbol])
         self.weigh(step.symbol, value)
         equation = Polynomial.letter(step.symbol, self.signature) - value
-        self.record({"rule": "witness", "symbol": step.symbol, "value": str(value)}, _=equation)
+        self.record({"rule": "witness", "symbol": step.symbol, "value": step.value}, _=equation)
 
 
 def _plain(word: Word) -> list[str]:

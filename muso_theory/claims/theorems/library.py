@@ -13,6 +13,7 @@ from muso_theory.algebra.derivation import Node, canonical, derive
 from muso_theory.algebra.search import find_trials
 from muso_theory.algebra.statement import parse_statement
 from muso_theory.algebra.theorem import Apply
+from muso_theory.claims.theorems.pages import latex_page, markdown_page
 from muso_theory.claims.theorems.registry import THEOREMS, parts, registered_statements
 
 __all__ = ["Proof", "check_certificate", "prove"]
@@ -35,6 +36,45 @@ class Proof:
     def hash(self) -> str:
         """SHA-256 of the certificate, cited wherever the proof is used as evidence."""
         return hashlib.sha256(canonical(self.certificate)).hexdigest()
+
+    @property
+    def theorems(self) -> list[Node]:
+        """The certificates of the claim's own theorems, without those of lemmas."""
+        return [node for node in self.certificate["theorems"] if node["name"].partition("/")[0] == self.slug]
+
+    @property
+    def remains(self) -> tuple[str, ...]:
+        """What remains to be said beyond algebra, in words; of all theorems used as well."""
+        lines = [line for node in self.certificate["theorems"] for line in node["statement"]]
+        return tuple(dict.fromkeys(line.removeprefix("remains ") for line in lines if line.startswith("remains ")))
+
+    @property
+    def status(self) -> str:
+        """``"proved"``, ``"core proved"`` if something remains beyond algebra, or ``"not proved"``; derived by checking."""
+        if not check_certificate(self.certificate):
+            return "not proved"
+        return "core proved" if self.remains else "proved"
+
+    def to_markdown(self) -> str:
+        """The proof page.
+
+        Returns:
+            Markdown: main results, hypotheses, proof, counterexamples, references.
+        """
+        words = self.status + (": there remains that " + "; that ".join(self.remains) if self.remains else "")
+        return markdown_page(self.slug, self.theorems, f"{words}. Certificate {self.hash[:16]}.")
+
+    def to_latex(self) -> str:
+        """Theorems and proofs in LaTeX.
+
+        Returns:
+            A fragment for a document with ``amsmath``, ``theorem`` and ``proof`` environments.
+        """
+        return latex_page(self.slug, self.theorems)
+
+    def __repr__(self) -> str:
+        """Status first, no formulas."""
+        return f"Proof({self.status}: {self.slug}, {len(self.theorems)} theorems, certificate {self.hash[:16]})"
 
 
 def prove(slug: str) -> Proof:
