@@ -15,6 +15,7 @@ _HOMES = {
     "evidence": ("Evidence", "Finding", "Scope", "Verdict"),
     "report": ("Report",),
     "checking": ("check",),
+    "claims.theorems.library": ("Proof", "check_certificate", "prove"),
     "linear.problem": ("UnlearningProblem",),
     "linear.solution": ("Solution", "parameter_gap", "solve"),
     "linear.labels": ("LabelSolutionSet", "label_solution_set", "leave_block_out_labels", "optimal_labels"),

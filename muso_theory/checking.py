@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from .claims import CATALOGUE, Case, Claim, find
+from .claims.theorems.status import theorem_status
 from .errors import SingularMatrixError, expected, nearest
 from .evidence import Evidence, Finding, Scope, Verdict
 from .ladder import ARITHMETICS, Rung, rungs
@@ -245,4 +246,6 @@ class _Checker:
             Verdict.REFUTED: claim.fails,
             Verdict.UNDECIDED: "Not decided.",
         }.get(evidence.verdict, claim.holds)
-        return replace(evidence, meaning=meaning)
+        general = theorem_status(claim.slug)
+        status = general.status if general.hash else ""
+        return replace(evidence, meaning=meaning, general=status, certificate=general.hash)

@@ -181,6 +181,8 @@ class Evidence:
         meaning: what this means for the user.
         needs: what would decide an undecided claim.
         facts: further numbers worth knowing, as text.
+        general: what is known for all data: ``proved``, ``core proved``, or empty where there is no general proof.
+        certificate: hash of the general proof's certificate.
     """
 
     claim: str
@@ -193,6 +195,8 @@ class Evidence:
     meaning: str = ""
     needs: str = ""
     facts: tuple[str, ...] = field(default=())
+    general: str = ""
+    certificate: str = ""
 
     @property
     def verdict(self) -> Verdict:

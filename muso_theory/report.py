@@ -219,6 +219,9 @@ def evidence_dict(e: Evidence) -> dict[str, Any]:
         "asserted": e.asserted,
         "needs": e.needs or None,
         "facts": list(e.facts),
+        "general": {"scope": "general", "status": e.general, "certificate": e.certificate}
+        if e.general
+        else None,
         "meaning": e.meaning,
     }
 

@@ -54,7 +54,7 @@ def cast(poly, kind):
 
 
 def plus(p, q, sign=1):
-    """p + sign·q."""
+    """P + sign·q."""
     kind = p[0] or q[0]
     if kind:
         p, q = cast(p, kind), cast(q, kind)
@@ -200,8 +200,14 @@ class Statement:
             verb, _, rest = line.partition(" ")
             reader = getattr(self, "read_" + verb, None)
             need(reader and rest, f"{name}: cannot read {line!r}")
-            need(not self.conclusions or verb in "conclude predicate base step says remains".split(), "data too late")
-            need(not self.exists or verb in "exists conclude says remains".split(), "data after a claimed existence")
+            need(
+                not self.conclusions or verb in ["conclude", "predicate", "base", "step", "says", "remains"],
+                "data too late",
+            )
+            need(
+                not self.exists or verb in ["exists", "conclude", "says", "remains"],
+                "data after a claimed existence",
+            )
             reader(rest)
         need(self.conclusions, f"{name} concludes nothing")
 
@@ -274,7 +280,9 @@ class Statement:
         if not found:
             return [(f"assume({label})", body)]
         a, kind = found.groups()
-        x = self.inverse(a, {"invertible": "^-1", "left-invertible": "^L", "right-invertible": "^R"}[kind], kind)
+        x = self.inverse(
+            a, {"invertible": "^-1", "left-invertible": "^L", "right-invertible": "^R"}[kind], kind
+        )
         left, right = (f"left_inverse({a})", f"{x} {a} = I"), (f"right_inverse({a})", f"{a} {x} = I")
         return {"invertible": [left, right], "left-invertible": [left], "right-invertible": [right]}[kind]
 
@@ -330,14 +338,19 @@ class Statement:
 
 def rational(text, digits=40):
     """A reduced fraction, in its one spelling."""
-    need(isinstance(text, str) and len(text) <= digits and re.fullmatch(r"-?[0-9]+(/[0-9]+)?", text), "not a number")
+    need(
+        isinstance(text, str) and len(text) <= digits and re.fullmatch(r"-?[0-9]+(/[0-9]+)?", text),
+        "not a number",
+    )
     need(not re.search(r"/0+$", text) and str(Fraction(text)) == text, "not a reduced fraction")
     return Fraction(text)
 
 
 def keys(value, *names):
     """A JSON object with exactly these entries."""
-    need(isinstance(value, dict) and sorted(value) == sorted(names), f"expected the entries {', '.join(names)}")
+    need(
+        isinstance(value, dict) and sorted(value) == sorted(names), f"expected the entries {', '.join(names)}"
+    )
 
 
 def items(value, most):
@@ -439,7 +452,10 @@ class Proof:
     def witness(self, name, step):
         keys(step, "rule", "symbol", "value")
         a = step["symbol"]
-        need(isinstance(a, str) and a in self.s.exists and a not in self.named, "not claimed to exist, or named twice")
+        need(
+            isinstance(a, str) and a in self.s.exists and a not in self.named,
+            "not claimed to exist, or named twice",
+        )
         value = cast(expression(step["value"], self.s.types), self.s.types[a])
         need(not any(n in self.s.exists for w in value[1] for n, _ in w), "a witness depends on another")
         self.named.add(a)
@@ -449,15 +465,21 @@ class Proof:
 def induct(s, node, accepted):
     """The base proves the predicate; the step proves it from the predicate of the parts and nothing else."""
     need(s.base and s.step and s.states and not s.hypotheses and not s.exists, "not a proper induction")
-    need(len(items(node["steps"], 1)) == 1 and node["steps"][0].get("rule") == "induction", "expected one induction")
+    need(
+        len(items(node["steps"], 1)) == 1 and node["steps"][0].get("rule") == "induction",
+        "expected one induction",
+    )
     keys(node["steps"][0], "rule", "base", "step")
     base, step = accepted[s.base[0]], accepted[s.step[0]]
-    loose = "state predicate induction base step says remains".split()
+    loose = ["state", "predicate", "induction", "base", "step", "says", "remains"]
     fixed = [line for line in s.lines if line.split()[0] not in loose]
 
     def at(host, text):
         texts = dict(part.split(" = ", 1) for part in text.split(", "))
-        need(sorted(texts) == sorted(s.states) and text.count(", ") + 1 == len(texts), "a state has no one value")
+        need(
+            sorted(texts) == sorted(s.states) and text.count(", ") + 1 == len(texts),
+            "a state has no one value",
+        )
         values = {name: symbol(name, s.types) for name in s.types if name not in s.states}
         values |= {name: expression(texts[name], host.types) for name in s.states}
         sizes = {}
@@ -494,7 +516,10 @@ class Model:
         self.values = {}
         for name, rows in data["matrices"].items():
             height, width = (self.sizes[size] for size in s.types[name])
-            need(len(items(rows, 8)) == height and all(len(items(row, 8)) == width for row in rows), f"shape of {name}")
+            need(
+                len(items(rows, 8)) == height and all(len(items(row, 8)) == width for row in rows),
+                f"shape of {name}",
+            )
             self.values[name] = [[rational(x, 60) for x in row] for row in rows]
 
     def value(self, poly, extra=None):
@@ -553,7 +578,9 @@ def rank(rows):
         pivot = next((row for row in rows if row[j]), None)
         if pivot:
             found += 1
-            rows = [[x - row[j] / pivot[j] * y for x, y in zip(row, pivot)] for row in rows if row is not pivot]
+            rows = [
+                [x - row[j] / pivot[j] * y for x, y in zip(row, pivot)] for row in rows if row is not pivot
+            ]
     return found
 
 
@@ -567,7 +594,10 @@ def trials(s, data):
         assumed = s.hypotheses[label][1]
         keys(trial, "needed" if assumed else "redundant")
         model = Model(s, *trial.values())
-        need(model.holds(label if assumed else None), f"{s.name}: the model for {label} violates another assumption")
+        need(
+            model.holds(label if assumed else None),
+            f"{s.name}: the model for {label} violates another assumption",
+        )
         shows = not model.concludes() if assumed else model.violates(label)
         need(shows, f"{s.name}: the model for {label} does not show what it should")
 
@@ -586,7 +616,9 @@ def measure(value):
             inside = [x for pair in item.items() for x in pair] if isinstance(item, dict) else item
             stack += [(x, depth + 1) for x in inside]
         else:
-            need(isinstance(item, str) or type(item) is int, "a certificate holds text and whole numbers only")
+            need(
+                isinstance(item, str) or type(item) is int, "a certificate holds text and whole numbers only"
+            )
 
 
 def uses(node):
@@ -636,7 +668,10 @@ def _check(certificate, registered):
             visit(lemma)
             need(recorded == digest(nodes[lemma]), f"{name} uses another {lemma}")
         node = nodes[name]
-        need(name in registered and node["statement"] == registered[name].lines, f"{name}: not the registered statement")
+        need(
+            name in registered and node["statement"] == registered[name].lines,
+            f"{name}: not the registered statement",
+        )
         statement = registered[name]
         if statement.lines[0].startswith("induction "):
             need("trials" not in node, "an induction has no hypotheses of its own")
@@ -659,7 +694,9 @@ def trusted(name, nodes, registered):
         name = found.pop()
         if name not in seen:
             seen.add(name)
-            words |= registered[name].trust | {step["rule"] for step in nodes[name]["steps"]} - {"combination"}
+            words |= registered[name].trust | {step["rule"] for step in nodes[name]["steps"]} - {
+                "combination"
+            }
             found += [lemma for lemma, _ in uses(nodes[name])]
     return [WORDS[word] for word in WORDS if word in words]
 
@@ -726,7 +763,9 @@ def main(arguments):
                 print(f"  {name}: {next((line[5:] for line in s.lines if line.startswith('says ')), '')}")
                 assumed = [f"{label} ({body})" for label, (body, used) in s.hypotheses.items() if used]
                 print("    assumes: " + ("; ".join(assumed) or "nothing"))
-                print("    trusts: " + "; ".join(trusted(name, nodes, registered) or ["nothing but expansion"]))
+                print(
+                    "    trusts: " + "; ".join(trusted(name, nodes, registered) or ["nothing but expansion"])
+                )
                 for words in s.remains:
                     print(f"    beyond algebra: {words}")
     if not arguments:

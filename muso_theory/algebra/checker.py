@@ -19,8 +19,8 @@ from typing import Any, final
 
 from muso_theory.algebra.derivation import content_hash
 from muso_theory.algebra.expression import parse_equation, parse_expression, parse_word
-from muso_theory.algebra.instance import Instance
 from muso_theory.algebra.induction import check_induction, parse_induction
+from muso_theory.algebra.instance import Instance
 from muso_theory.algebra.polynomial import AlgebraError, Polynomial
 from muso_theory.algebra.statement import Statement, parse_statement
 from muso_theory.algebra.trials import check_trials
@@ -101,7 +101,9 @@ def check_bundle(bundle: object, registered: Mapping[str, Sequence[str]]) -> Che
     except MusoError as error:
         return CheckResult(False, str(error), None, ())
     except (TypeError, ValueError, KeyError, AttributeError, IndexError, RecursionError) as error:
-        return CheckResult(False, f"the certificate is malformed ({type(error).__name__}: {error})"[:200], None, ())
+        return CheckResult(
+            False, f"the certificate is malformed ({type(error).__name__}: {error})"[:200], None, ()
+        )
     return CheckResult(True, "", claim, tuple(order))
 
 
@@ -134,7 +136,12 @@ def _opened(bundle: object) -> tuple[str, dict[str, Any]]:
     _strings(bundle["claim"])
     nodes: dict[str, Any] = {}
     for node in _list(bundle["theorems"], _MAX_NODES, "theorems"):
-        if not isinstance(node, dict) or sorted({*node, "trials"}) != ["name", "statement", "steps", "trials"]:
+        if not isinstance(node, dict) or sorted({*node, "trials"}) != [
+            "name",
+            "statement",
+            "steps",
+            "trials",
+        ]:
             raise AlgebraError("expected theorems with the keys name, statement, steps, trials")
         _strings(node["name"], *_list(node["statement"], 80, "statement lines"))
         _list(node["steps"], _MAX_STEPS, "steps")
@@ -287,7 +294,9 @@ class _Replay:
             b = Polynomial.word(parse_word(right, self.statement.signature), self.statement.signature)
             total = total + (a * self.fact(key) * b).scaled(rational(coefficient))
         if total != conclusion:
-            raise AlgebraError(f"the terms do not add up to the conclusion: {total - conclusion} is left over"[:300])
+            raise AlgebraError(
+                f"the terms do not add up to the conclusion: {total - conclusion} is left over"[:300]
+            )
         return [conclusion]
 
     def lemma(self, step: Mapping[str, Any]) -> list[Polynomial]:

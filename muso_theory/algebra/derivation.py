@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from muso_theory.algebra.expression import parse_equation, parse_expression
-from muso_theory.algebra.instance import Instance
 from muso_theory.algebra.induction import parse_induction
+from muso_theory.algebra.instance import Instance
 from muso_theory.algebra.polynomial import AlgebraError, Polynomial, Signature, Word
 from muso_theory.algebra.prover import Combination, NotFoundError, find_combination
 from muso_theory.algebra.shorten import fewer_facts, shortened
@@ -52,7 +52,11 @@ def derive(theorem: Theorem, known: Mapping[str, Node], *, seconds: float = 20.0
         if missing:
             raise AlgebraError(f"{theorem.name} needs {missing[0]}, which is not proved")
         hashes = {"base": content_hash(known[induction.base]), "step": content_hash(known[induction.step])}
-        return {"name": theorem.name, "statement": list(theorem.lines), "steps": [{"rule": "induction", **hashes}]}
+        return {
+            "name": theorem.name,
+            "statement": list(theorem.lines),
+            "steps": [{"rule": "induction", **hashes}],
+        }
     return _Derivation(theorem, known, seconds).run()
 
 
@@ -141,7 +145,9 @@ class _Derivation:
                     self.witness(step)
                 case _:
                     raise AlgebraError(f"{self.theorem.name} is no induction")
-        wanted = [line.removeprefix("conclude ") for line in self.theorem.lines if line.startswith("conclude ")]
+        wanted = [
+            line.removeprefix("conclude ") for line in self.theorem.lines if line.startswith("conclude ")
+        ]
         for text, conclusion in zip(wanted, self.statement.conclusions, strict=True):
             if conclusion not in self.proved():
                 self.have(text)
@@ -198,16 +204,22 @@ class _Derivation:
             raise AlgebraError(f"{self.theorem.name} uses {step.lemma}, which is not proved")
         node = self.known[step.lemma]
         lemma = parse_statement(step.lemma, node["statement"])
-        written = {symbol: str(value) for symbol, value in lemma_values(lemma, self.statement, step.values).items()}
+        written = {
+            symbol: str(value) for symbol, value in lemma_values(lemma, self.statement, step.values).items()
+        }
         instance = Instance(lemma, self.statement, written)
         for _, needed in instance.unknown(self.proved()):
             self.have(f"{needed} = 0")
         proved = {f"_{i}": conclusion for i, conclusion in enumerate(instance.conclusions, start=1)}
-        self.record({"rule": "lemma", "lemma": step.lemma, "hash": content_hash(node), "with": written}, **proved)
+        self.record(
+            {"rule": "lemma", "lemma": step.lemma, "hash": content_hash(node), "with": written}, **proved
+        )
 
     def weigh(self, symbol: str, definition: Polynomial) -> None:
         """Make a symbol heavier than its definition, so that the prover replaces it first."""
-        heaviest = max((sum(self.weights.get(x, 1) for x in _plain(word)) for word in definition.terms), default=0)
+        heaviest = max(
+            (sum(self.weights.get(x, 1) for x in _plain(word)) for word in definition.terms), default=0
+        )
         self.weights[symbol] = 1 + heaviest
 
     def proved(self) -> list[Polynomial]:
@@ -220,7 +232,12 @@ class _Derivation:
         source, squares = f"step({len(self.steps)})", [["1", root] for root in step.squares]
         for text in step.squares:
             root = parse_expression(text, self.signature)
-            written = {"rule": "cancellation", "from": source, "squares": squares, "conclusion": f"{text} = 0"}
+            written = {
+                "rule": "cancellation",
+                "from": source,
+                "squares": squares,
+                "conclusion": f"{text} = 0",
+            }
             self.record(written, _=root)
 
     def witness(self, step: Witness) -> None:

@@ -49,7 +49,9 @@ def multiply(a: Matrix, b: Matrix) -> Matrix:
         The product.
     """
     columns = transpose(b)
-    return [[sum((x * y for x, y in zip(row, col, strict=True)), Fraction(0)) for col in columns] for row in a]
+    return [
+        [sum((x * y for x, y in zip(row, col, strict=True)), Fraction(0)) for col in columns] for row in a
+    ]
 
 
 def reduced(a: Matrix) -> tuple[Matrix, list[int]]:

@@ -44,7 +44,9 @@ class Instance:
                 if actual is None:
                     raise AlgebraError(f"the value of {symbol} is a bare number; give it a name and a type")
                 if self.objects.setdefault(local, actual) != actual:
-                    raise AlgebraError(f"{local} of {lemma.name} would be both {self.objects[local]} and {actual}")
+                    raise AlgebraError(
+                        f"{local} of {lemma.name} would be both {self.objects[local]} and {actual}"
+                    )
 
     def replaced(self, polynomial: Polynomial) -> Polynomial:
         """Replace the symbols of the lemma.

@@ -14,7 +14,17 @@ from typing import final
 
 from muso_theory.errors import MusoError
 
-__all__ = ["MAX_TERMS", "MAX_WORD", "AlgebraError", "Letter", "Polynomial", "Signature", "Word", "flip", "flip_word"]
+__all__ = [
+    "MAX_TERMS",
+    "MAX_WORD",
+    "AlgebraError",
+    "Letter",
+    "Polynomial",
+    "Signature",
+    "Word",
+    "flip",
+    "flip_word",
+]
 
 Letter = str
 Word = tuple[Letter, ...]
@@ -153,7 +163,9 @@ class Polynomial:
         if self.rows is not None:
             raise AlgebraError(f"expected type {rows} x {cols} but got {self.rows} x {self.cols} in {self}")
         if rows != cols and self.terms:
-            raise AlgebraError(f"the number {self} is a multiple of an identity and cannot have type {rows} x {cols}")
+            raise AlgebraError(
+                f"the number {self} is a multiple of an identity and cannot have type {rows} x {cols}"
+            )
         return Polynomial(rows, cols, self.terms)
 
     def __add__(self, other: Polynomial) -> Polynomial:

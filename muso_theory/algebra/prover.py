@@ -96,7 +96,9 @@ class _Element:
 class _Search:
     """One run of Buchberger's procedure, stopped as soon as the target reduces to zero."""
 
-    def __init__(self, facts: Mapping[str, Polynomial], weights: Mapping[str, int], work: int, deadline: float) -> None:
+    def __init__(
+        self, facts: Mapping[str, Polynomial], weights: Mapping[str, int], work: int, deadline: float
+    ) -> None:
         self.weight = {letter: w for symbol, w in weights.items() for letter in (symbol, symbol + "'")}
         self.basis: list[_Element] = []
         self.work, self.deadline = work, deadline
@@ -118,7 +120,9 @@ class _Search:
 
     def run(self, target: Polynomial, max_degree: int) -> Combination:
         """Grow the basis until the target reduces to zero."""
-        for terms, cofactors in sorted(self.initial, key=lambda item: max(map(self.order, item[0]), default=(0, 0, ()))):
+        for terms, cofactors in sorted(
+            self.initial, key=lambda item: max(map(self.order, item[0]), default=(0, 0, ()))
+        ):
             self.push(terms, cofactors)
         given = [word for terms, _ in self.initial for word in terms] + list(target.terms)
         limit = max(self.order(word)[0] for word in given) + max_degree if given else 0

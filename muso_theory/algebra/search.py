@@ -129,11 +129,17 @@ def _sizes(statement: Statement) -> Iterator[dict[str, int]]:
 
 
 def _attempt(
-    statement: Statement, sizes: Mapping[str, int], rng: random.Random, dropped: str | None, entries: tuple[int, ...]
+    statement: Statement,
+    sizes: Mapping[str, int],
+    rng: random.Random,
+    dropped: str | None,
+    entries: tuple[int, ...],
 ) -> Model | None:
     """One random model; hypotheses that fail are satisfied one after the other by solving for a free matrix."""
     free = {
-        symbol: _random(sizes[statement.signature[symbol][0]], sizes[statement.signature[symbol][1]], rng, entries)
+        symbol: _random(
+            sizes[statement.signature[symbol][0]], sizes[statement.signature[symbol][1]], rng, entries
+        )
         for symbol in statement.free
     }
     values = _complete(statement, sizes, free, dropped)
@@ -161,7 +167,9 @@ def _equations(statement: Statement, dropped: str | None) -> list[tuple[Polynomi
     result = []
     for fact in statement.facts.values():
         if fact.label not in (None, dropped) and not fact.key.startswith(("left_inverse", "right_inverse")):
-            words = [[letter.rstrip("'") for letter in word] for word in statement.unfolded(fact.polynomial).terms]
+            words = [
+                [letter.rstrip("'") for letter in word] for word in statement.unfolded(fact.polynomial).terms
+            ]
             affine = tuple(
                 symbol
                 for symbol in statement.free
@@ -226,7 +234,9 @@ def _complete(
             values[symbol] = free[symbol]
         elif symbol in selected:
             shift = selected[symbol] * (sizes[cols] - sizes[rows])
-            values[symbol] = [[Fraction(j == i + shift) for j in range(sizes[cols])] for i in range(sizes[rows])]
+            values[symbol] = [
+                [Fraction(j == i + shift) for j in range(sizes[cols])] for i in range(sizes[rows])
+            ]
         elif symbol in statement.definitions:
             values[symbol] = evaluate(statement.definitions[symbol], values, sizes)
         else:

@@ -34,7 +34,9 @@ def shortened(target: Polynomial, combination: Combination, facts: Mapping[str, 
     for key, polynomial in facts.items():
         for mark, version in (("", polynomial), ("'", polynomial.transpose())):
             terms = version.terms
-            if all(terms != other and {w: -c for w, c in terms.items()} != other for other in versions.values()):
+            if all(
+                terms != other and {w: -c for w, c in terms.items()} != other for other in versions.values()
+            ):
                 versions[key + mark] = terms
     words = set(target.terms)
     for term in combination:
@@ -82,7 +84,9 @@ def facts_terms(facts: Mapping[str, Polynomial], key: str) -> Mapping[Word, Frac
     return facts[key].terms if key in facts else facts[key[:-1]].transpose().terms
 
 
-def _columns(words: set[Word], versions: Mapping[str, Mapping[Word, Fraction]]) -> list[tuple[Word, str, Word]]:
+def _columns(
+    words: set[Word], versions: Mapping[str, Mapping[Word, Fraction]]
+) -> list[tuple[Word, str, Word]]:
     """All (a, g, b) whose expansion stays within the given words."""
     columns = set()
     for key, terms in versions.items():
@@ -115,7 +119,9 @@ def _solve(
     i, j, value = (np.array(part) for part in zip(*entries, strict=True))
     matrix = coo_array((value, (i, j)), shape=(len(rows), len(columns)))
     # Slightly different prices make the optimum unique, so that every machine finds the same certificate.
-    price = np.array([1 + 0.05 * (len(a) + len(b)) + 1e-4 * k / len(columns) for k, (a, _, b) in enumerate(columns)])
+    price = np.array(
+        [1 + 0.05 * (len(a) + len(b)) + 1e-4 * k / len(columns) for k, (a, _, b) in enumerate(columns)]
+    )
     wanted = np.zeros(len(rows))
     for word, c in target.items():
         wanted[rows[word]] = float(c)
@@ -130,7 +136,9 @@ def _solve(
 
 
 def _exact(
-    target: dict[Word, Fraction], support: list[tuple[Word, str, Word]], versions: Mapping[str, Mapping[Word, Fraction]]
+    target: dict[Word, Fraction],
+    support: list[tuple[Word, str, Word]],
+    versions: Mapping[str, Mapping[Word, Fraction]],
 ) -> Combination | None:
     """Solve for the coefficients of the support by elimination over the rationals."""
     rows: dict[Word, dict[int, Fraction]] = {word: {-1: c} for word, c in target.items()}
@@ -142,7 +150,9 @@ def _exact(
     for row in rows.values():
         for k, pivot in pivots:
             if factor := row.get(k):
-                row = {i: v for i in {*row, *pivot} if (v := row.get(i, Fraction(0)) - factor * pivot.get(i, 0))}
+                row = {
+                    i: v for i in {*row, *pivot} if (v := row.get(i, Fraction(0)) - factor * pivot.get(i, 0))
+                }
         k = min((i for i in row if i >= 0 and row[i]), default=-1)
         if k < 0:
             if row.get(-1):
@@ -151,7 +161,9 @@ def _exact(
         pivots.append((k, {i: v / row[k] for i, v in row.items() if v}))
     values: dict[int, Fraction] = {}
     for k, pivot in reversed(pivots):
-        values[k] = pivot.get(-1, Fraction(0)) - sum(v * values[i] for i, v in pivot.items() if i not in (-1, k))
+        values[k] = pivot.get(-1, Fraction(0)) - sum(
+            v * values[i] for i, v in pivot.items() if i not in (-1, k)
+        )
     if len(values) < len(support):
         return None
     return tuple(Term(values[k], *column) for k, column in enumerate(support) if values[k])

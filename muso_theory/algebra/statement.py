@@ -116,7 +116,12 @@ class Statement:
     @property
     def free(self) -> tuple[str, ...]:
         """Symbols of ``matrix`` lines: the data, over which the theorem quantifies."""
-        bound = {*self.definitions, *self.inverses, *self.exists, *(s for pair in self.selections for s in pair)}
+        bound = {
+            *self.definitions,
+            *self.inverses,
+            *self.exists,
+            *(s for pair in self.selections for s in pair),
+        }
         return tuple(s for s in self.signature if s not in bound)
 
     def unfolded(self, polynomial: Polynomial) -> Polynomial:
@@ -190,7 +195,9 @@ class _Builder:
         verb, _, rest = line.partition(" ")
         reader = _READERS.get(verb)
         if reader is None or not rest or line != " ".join(line.split()):
-            raise AlgebraError(f"expected a line that starts with one of {', '.join(_READERS)} but got {line[:60]!r}")
+            raise AlgebraError(
+                f"expected a line that starts with one of {', '.join(_READERS)} but got {line[:60]!r}"
+            )
         stage = _STAGES.get(verb, 0)
         if stage < 2 and self.conclusions:
             raise AlgebraError(f"a conclusion is followed by {line[:60]!r}")

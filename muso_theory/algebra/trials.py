@@ -77,11 +77,17 @@ def failing(statement: Statement, model: Model, dropped: str | None = None) -> l
     sizes, values = model
     failed = []
     for fact in statement.facts.values():
-        if (fact.label is None or fact.label != dropped) and _nonzero(evaluate(fact.polynomial, values, sizes)):
+        if (fact.label is None or fact.label != dropped) and _nonzero(
+            evaluate(fact.polynomial, values, sizes)
+        ):
             failed.append(fact.key)
     for symbol, (kind, inverted) in statement.inverses.items():
         if kind != "pinv" and dropped is not None and _provides(statement, dropped, inverted, kind):
-            failed += [key for key, p in _penrose(statement, inverted, symbol) if _nonzero(evaluate(p, values, sizes))]
+            failed += [
+                key
+                for key, p in _penrose(statement, inverted, symbol)
+                if _nonzero(evaluate(p, values, sizes))
+            ]
     return failed
 
 
@@ -142,7 +148,11 @@ def violates(statement: Statement, hypothesis: Hypothesis, model: Model) -> bool
     if kind in ("invertible", "left-invertible", "right-invertible"):
         rows, cols = (sizes[size] for size in statement.signature[symbol])
         return rank(values[symbol]) < (rows if kind == "right-invertible" else cols)
-    return any(_nonzero(evaluate(f.polynomial, values, sizes)) for f in statement.spare if f.label == hypothesis.label)
+    return any(
+        _nonzero(evaluate(f.polynomial, values, sizes))
+        for f in statement.spare
+        if f.label == hypothesis.label
+    )
 
 
 def read_model(statement: Statement, data: Any) -> Model:
@@ -198,7 +208,9 @@ def write_model(model: Model) -> dict[str, Any]:
 def _number(text: object) -> Fraction:
     """A rational in its one accepted spelling."""
     try:
-        value = Fraction(text) if isinstance(text, str) and len(text) <= _MAX_DIGITS and "e" not in text else None
+        value = (
+            Fraction(text) if isinstance(text, str) and len(text) <= _MAX_DIGITS and "e" not in text else None
+        )
     except (ValueError, ZeroDivisionError):
         value = None
     if value is None or str(value) != text:

@@ -1,9 +1,9 @@
 """General proofs: the algebraic form of every claim that has one, valid in all dimensions.
 
-    prove(slug)                 prove a claim from scratch: certificate, page, LaTeX, status, hash
-    check_certificate(...)      accepted or rejected, with the reason
-    theorem_status(slug)        what is proved, from shipped data, at once
-    write_proofs(directory)     everything, written down
+prove(slug)                 prove a claim from scratch: certificate, page, LaTeX, status, hash
+check_certificate(...)      accepted or rejected, with the reason
+theorem_status(slug)        what is proved, from shipped data, at once
+write_proofs(directory)     everything, written down
 """
 
 from muso_theory.claims.theorems.library import Proof, check_certificate, prove

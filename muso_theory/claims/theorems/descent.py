@@ -7,7 +7,7 @@ H = eta I, which satisfies E Phi' = Phi' H.
 from __future__ import annotations
 
 from muso_theory.algebra.theorem import Cancel, Have, Induct, Theorem, text_lines
-from muso_theory.claims.theorems.settings import DATA, RELABELLED, TRAINED, use
+from muso_theory.claims.theorems.settings import DATA, TRAINED, use
 
 __all__ = ["THEOREMS"]
 
@@ -85,8 +85,10 @@ _METRIC = Theorem(
         Have("w_u - w_r = C X^+ (ytilde - Phi w_r)", ("steps",)),
         Have("X_R' (y_R - Phi_R w_r) = 0", ("def(X_R)", "def(X)", "def(Phi_R)", "penrose1(X_R)", "steps")),
         Have("X^+ S_R' (y_R - Phi_R w_r) = 0", ("def(X_R)", "steps")),
-        Have("w_u - w_r = C X^+ S_F' (ytilde_F - Phi_F w_r)",
-             ("def(ytilde)", "def(Phi_R)", "def(Phi_F)", "complete(S_R,S_F)", "last 3")),
+        Have(
+            "w_u - w_r = C X^+ S_F' (ytilde_F - Phi_F w_r)",
+            ("def(ytilde)", "def(Phi_R)", "def(Phi_F)", "complete(S_R,S_F)", "last 3"),
+        ),
     ),
 )
 
@@ -191,8 +193,7 @@ THEOREMS = (
                 ("assume(small-step)",),
             ),
             Have(
-                "(w_next - g)' (w_next - g)"
-                " = (w - g - Phi' H Phi (w - g))' (w - g - Phi' H Phi (w - g))",
+                "(w_next - g)' (w_next - g) = (w - g - Phi' H Phi (w - g))' (w - g - Phi' H Phi (w - g))",
                 ("steps",),
             ),
         ),
@@ -488,8 +489,6 @@ THEOREMS = (
             conclude w_u = w_r
             says in the geometry of any fixed metric, N its inverse, the optimal labels unlearn exactly
         """),
-        (
-            use("lemma/metric-gap"),
-        ),
+        (use("lemma/metric-gap"),),
     ),
 )

@@ -46,7 +46,9 @@ class Proof:
     def remains(self) -> tuple[str, ...]:
         """What remains to be said beyond algebra, in words; of all theorems used as well."""
         lines = [line for node in self.certificate["theorems"] for line in node["statement"]]
-        return tuple(dict.fromkeys(line.removeprefix("remains ") for line in lines if line.startswith("remains ")))
+        return tuple(
+            dict.fromkeys(line.removeprefix("remains ") for line in lines if line.startswith("remains "))
+        )
 
     @property
     def status(self) -> str:
@@ -74,7 +76,9 @@ class Proof:
 
     def __repr__(self) -> str:
         """Status first, no formulas."""
-        return f"Proof({self.status}: {self.slug}, {len(self.theorems)} theorems, certificate {self.hash[:16]})"
+        return (
+            f"Proof({self.status}: {self.slug}, {len(self.theorems)} theorems, certificate {self.hash[:16]})"
+        )
 
 
 def prove(slug: str) -> Proof:

@@ -57,7 +57,10 @@ THEOREMS = (
             use("lemma/nested-rows", A="J", E="S_R"),
             use("lemma/pseudo-inverse", A="J"),
             use("lemma/pseudo-inverse", A="J_R"),
-            Have("J_R' (S_R y - S_R f_0 - J_R (theta_r - theta_0)) = 0", ("def(theta_r)", "penrose1(J_R)", "steps")),
+            Have(
+                "J_R' (S_R y - S_R f_0 - J_R (theta_r - theta_0)) = 0",
+                ("def(theta_r)", "penrose1(J_R)", "steps"),
+            ),
             Have("J^+ J (theta_p - theta_0) = theta_p - theta_0", ("def(theta_p)", "penrose2(J)")),
             Have("J^+ J (theta_r - theta_0) = theta_r - theta_0", ("def(theta_r)", "steps")),
             Have(
@@ -66,8 +69,10 @@ THEOREMS = (
                 ("complete(S_R,S_F)", "def(J_R)", "def(J_F)", "assume(optimal-label)"),
             ),
             Have("J^+ S_R' (S_R y - S_R f_0 - J_R (theta_r - theta_0)) = 0", ("def(J_R)", "steps")),
-            Have("theta_u = theta_p + J^+ (S_R' S_R y + S_F' z - f_0) - (theta_p - theta_0)",
-                 ("def(theta_u)", "def(out_p)", "steps")),
+            Have(
+                "theta_u = theta_p + J^+ (S_R' S_R y + S_F' z - f_0) - (theta_p - theta_0)",
+                ("def(theta_u)", "def(out_p)", "steps"),
+            ),
             Have("theta_u = theta_r", ("steps",)),
         ),
     ),
@@ -100,8 +105,10 @@ THEOREMS = (
             Have("Phi_F w_r = Phi_F w_0 + Phi_F Phi_R' K_RR^+ (y_R - Phi_R w_0)", ("def(w_r)", "steps")),
             Have("V = Phi_F w_r - S_F y", ("def(V)", "last")),
             Have("Phi_R (I - Phi_R^+ Phi_R) Phi_F' = 0", ("penrose1(Phi_R)",)),
-            Have("Phi (I - Phi_R^+ Phi_R) Phi_F' = S_F' S",
-                 ("def(S)", "def(Phi_R)", "def(Phi_F)", "complete(S_R,S_F)", "last")),
+            Have(
+                "Phi (I - Phi_R^+ Phi_R) Phi_F' = S_F' S",
+                ("def(S)", "def(Phi_R)", "def(Phi_F)", "complete(S_R,S_F)", "last"),
+            ),
             Have(
                 "Phi^+ Phi (I - Phi_R^+ Phi_R) Phi_F' = (I - Phi_R^+ Phi_R) Phi_F'",
                 ("def(Phi_F)", "def(K)", "right_inverse(K)", "steps"),

@@ -91,7 +91,9 @@ def _latex_proof(node: Node) -> list[str]:
             lines.append(f"Choose ${latex(step['symbol'])} = {latex(step['value'])}$. \\hfill({i})")
         else:
             keys = [t[2].removesuffix("'") for t in step.get("terms", [])] or [step["from"]]
-            reasons = dict.fromkeys(k.removeprefix("step") if k.startswith("step") else rf"\texttt{{{k}}}" for k in keys)
+            reasons = dict.fromkeys(
+                k.removeprefix("step") if k.startswith("step") else rf"\texttt{{{k}}}" for k in keys
+            )
             why = ", ".join(reasons).replace("_", r"\_")
             lines.append(f"${latex(step['conclusion'])}$, by {why}. \\hfill({i})")
     return [line + r" \\" for line in lines]
@@ -113,7 +115,10 @@ def _shared(nodes: list[Node]) -> list[str]:
     if not others:
         return []
     count = 0
-    while all(len(s) > count and s[count] == first[count] for s in others) and first[count].split()[0] in _SETTING:
+    while (
+        all(len(s) > count and s[count] == first[count] for s in others)
+        and first[count].split()[0] in _SETTING
+    ):
         count += 1
     return first[:count]
 
@@ -143,7 +148,10 @@ def _setting(lines: list[str]) -> list[str]:
         if not rests:
             continue
         if verb in ("matrix", "state"):
-            rests = [f"{unicode_math(n)} ({k.replace(' x ', '×')})" for n, _, k in (r.partition(" : ") for r in rests)]
+            rests = [
+                f"{unicode_math(n)} ({k.replace(' x ', '×')})"
+                for n, _, k in (r.partition(" : ") for r in rests)
+            ]
         elif verb == "partition":
             rests = [unicode_math(r).replace(" by ", ", selected by ") for r in rests]
         elif verb == "pinv":
@@ -165,7 +173,9 @@ def _result(node: Node, shared: list[str]) -> list[str]:
     for line in own:
         verb, _, rest = line.partition(" ")
         if verb in heads:
-            lines.append(f"{heads[verb]:10}{rest if verb in ('induction', 'base', 'step') else unicode_math(rest)}")
+            lines.append(
+                f"{heads[verb]:10}{rest if verb in ('induction', 'base', 'step') else unicode_math(rest)}"
+            )
     return lines
 
 
@@ -179,7 +189,9 @@ def _hypotheses(nodes: list[Node]) -> list[str]:
             trial = node["trials"]["hypotheses"][hypothesis.label]
             result = "needed" if "needed" in trial else "redundant"
             sizes = ", ".join(f"{k} = {v}" for k, v in trial[result]["sizes"].items())
-            rows.append(f"| {node['name']} | {hypothesis.label}: {unicode_math(hypothesis.text)} | {result} | {sizes} |")
+            rows.append(
+                f"| {node['name']} | {hypothesis.label}: {unicode_math(hypothesis.text)} | {result} | {sizes} |"
+            )
     if not rows:
         return ["None."]
     return ["| theorem | hypothesis | trial | model |", "|---|---|---|---|", *rows]
@@ -240,7 +252,9 @@ def _counterexamples(nodes: list[Node]) -> list[str]:
         statement = parse_statement(node["name"], node["statement"])
         for label, trial in node["trials"]["hypotheses"].items():
             if "needed" in trial:
-                shown = ", ".join(f"{unicode_math(s)} = {_matrix(trial['needed']['matrices'][s])}" for s in statement.free)
+                shown = ", ".join(
+                    f"{unicode_math(s)} = {_matrix(trial['needed']['matrices'][s])}" for s in statement.free
+                )
                 lines.append(f"- {node['name']} without {label}: {shown}")
     return lines
 

@@ -10,9 +10,7 @@ __all__ = ["THEOREMS", "parts", "registered_statements", "slugs"]
 
 _MODULES = (lemmas, relabelling, regularised, descent, requests, linearised)
 
-THEOREMS: dict[str, Theorem] = {
-    theorem.name: theorem for module in _MODULES for theorem in module.THEOREMS
-}
+THEOREMS: dict[str, Theorem] = {theorem.name: theorem for module in _MODULES for theorem in module.THEOREMS}
 """All theorems by name."""
 
 
@@ -52,5 +50,7 @@ def parts(slug: str) -> tuple[Theorem, ...]:
     """
     found = tuple(theorem for theorem in THEOREMS.values() if theorem.slug == slug and slug != "lemma")
     if not found:
-        raise expected("a claim with a general proof", "slug", slug, type(slug).__name__, nearest(str(slug), slugs()))
+        raise expected(
+            "a claim with a general proof", "slug", slug, type(slug).__name__, nearest(str(slug), slugs())
+        )
     return found

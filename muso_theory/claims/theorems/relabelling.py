@@ -80,7 +80,10 @@ THEOREMS = (
             _GAP,
             use("lemma/gram-inverse", A="Phi"),
             Have("Phi_R (Phi_F' - Phi_R' K_RR^+ Phi_R Phi_F') = 0", ("def(K_RR)", "steps")),
-            Have("Phi (Phi_F' - Phi_R' K_RR^+ Phi_R Phi_F') = S_F' S", (*_ROWS, "complete(S_R,S_F)", "def(S)", "last")),
+            Have(
+                "Phi (Phi_F' - Phi_R' K_RR^+ Phi_R Phi_F') = S_F' S",
+                (*_ROWS, "complete(S_R,S_F)", "def(S)", "last"),
+            ),
             Have("S_F' = K^-1 Phi Phi_F'", (*_ROWS, "def(K)", "left_inverse(K)")),
             Have("S_R' = K^-1 Phi Phi_R'", (*_ROWS, "def(K)", "left_inverse(K)")),
             Have("S_F K^-1 S_F' S = I", ("orthonormal(S_F)", "disjoint(S_R,S_F)", "steps")),
@@ -361,7 +364,9 @@ THEOREMS = (
         (
             Witness("a", "Phi_F^+' (w_p - w_r)"),
             Have("w_p - w_r = Phi_F' a"),
-            Have("Phi_R Phi' K^-1 S_R' = I", ("def(Phi_R)", "def(K)", "right_inverse(K)", "orthonormal(S_R)")),
+            Have(
+                "Phi_R Phi' K^-1 S_R' = I", ("def(Phi_R)", "def(K)", "right_inverse(K)", "orthonormal(S_R)")
+            ),
             Have("Phi_R Phi_R^+ = I", ("penrose1(Phi_R)", "last")),
             Have("Phi_R w_r = y_R", ("def(w_r)", "last")),
             use("lemma/gram-inverse", A="Phi"),

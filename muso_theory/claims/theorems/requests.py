@@ -112,7 +112,14 @@ THEOREMS = (
         (
             use(
                 "exact-labels",
-                **{"S_R": "S_K", "Phi_R": "Phi_K", "y_R": "y_K", "Phi_R^+": "Phi_K^+", "w_r": "w_K", "w_u": "w_1"},
+                **{
+                    "S_R": "S_K",
+                    "Phi_R": "Phi_K",
+                    "y_R": "y_K",
+                    "Phi_R^+": "Phi_K^+",
+                    "w_r": "w_K",
+                    "w_u": "w_1",
+                },
                 ytilde_F="Phi_F w_K",
             ),
         ),
@@ -132,7 +139,14 @@ THEOREMS = (
             use("lemma/update", A="Phi_K", t="y_K", v="w_0", w="w_K"),
             use(
                 "lemma/gap",
-                **{"Phi": "Phi_K", "S_F": "S_G", "Phi_F": "Phi_G", "y": "y_K", "Phi^+": "Phi_K^+", "w": "w_2"},
+                **{
+                    "Phi": "Phi_K",
+                    "S_F": "S_G",
+                    "Phi_F": "Phi_G",
+                    "y": "y_K",
+                    "Phi^+": "Phi_K^+",
+                    "w": "w_2",
+                },
                 s="w_1",
                 t="S_R' y_R + S_G' Phi_G w_r",
             ),
@@ -158,7 +172,14 @@ THEOREMS = (
             Have("Phi^+ Phi (w_r - w_0) = w_r - w_0", ("def(w_r)", "steps")),
             Have(
                 "S_K' (S_R' y_R + S_G' Phi_G w_r) + S_F' Phi_F w_r - Phi w_r = S_K' S_R' (y_R - Phi_R w_r)",
-                ("def(Phi_F)", "def(Phi_G)", "def(Phi_R)", "def(Phi_K)", "complete(S_K,S_F)", "complete(S_R,S_G)"),
+                (
+                    "def(Phi_F)",
+                    "def(Phi_G)",
+                    "def(Phi_R)",
+                    "def(Phi_K)",
+                    "complete(S_K,S_F)",
+                    "complete(S_R,S_G)",
+                ),
             ),
             Have("Phi^+ S_K' S_R' (y_R - Phi_R w_r) = 0", ("def(Phi_R)", "def(Phi_K)", "steps")),
             Have("w_b - w_r = (I - Phi^+ Phi) (w_p - w_r)", ("def(w_b)", "steps")),

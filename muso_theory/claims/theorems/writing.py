@@ -41,7 +41,9 @@ def write_proofs(directory: str | Path) -> list[Path]:
     files = {root / "certificates" / f"{p.slug}.json": certificate_text(p.certificate) for p in proofs}
     files |= {root / "pages" / f"{p.slug}.md": p.to_markdown() for p in proofs}
     shared = [lemmas[name] for name in THEOREMS if name.startswith("lemma/") and name in lemmas]
-    files[root / "pages" / "lemmas.md"] = markdown_page("lemma", shared, "proved, checked with every claim that uses them")
+    files[root / "pages" / "lemmas.md"] = markdown_page(
+        "lemma", shared, "proved, checked with every claim that uses them"
+    )
     files[root / "theorems.svg"] = _graph(proofs)
     files[root / "theorems.md"] = _table(proofs)
     try:
@@ -49,7 +51,9 @@ def write_proofs(directory: str | Path) -> list[Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise expected("a directory that can be written", "directory", root, str(error), "another one") from error
+        raise expected(
+            "a directory that can be written", "directory", root, str(error), "another one"
+        ) from error
     return sorted(files)
 
 
@@ -70,7 +74,9 @@ def write_index(path: str | Path = INDEX) -> None:
             "hypotheses": _hypotheses(proof), "hash": proof.hash,
         }  # fmt: skip
     index = {"statements": statements_hash(), "claims": claims}
-    Path(path).write_text(json.dumps(index, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+    Path(path).write_text(
+        json.dumps(index, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n"
+    )
 
 
 def load_certificate(path: str | Path) -> object:
@@ -98,7 +104,9 @@ def load_certificate(path: str | Path) -> object:
         loaded: object = json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=once)
     except (OSError, ValueError, RecursionError) as error:
         hint = "a file written by `muso prove --write`"
-        raise expected("a certificate file", "path", file, f"{type(error).__name__}: {error}"[:120], hint) from error
+        raise expected(
+            "a certificate file", "path", file, f"{type(error).__name__}: {error}"[:120], hint
+        ) from error
     return loaded
 
 
