@@ -121,6 +121,19 @@ def test_one_entry_off_by_1e_minus_9_shows(name: str) -> None:
     assert not holds(honest.frobenius, true_error(fm, X, features)[0])
 
 
+@pytest.mark.parametrize("digits", [2, 8, 14, 30, 50])
+@pytest.mark.parametrize("degree", [0, 1])
+def test_a_projection_that_cancels_has_no_certain_sign(degree: Any, digits: int) -> None:
+    fm = ArcCosineFeatures(n_features=1, degree=degree, seed=3).fit(np.eye(2))
+    a, b = fm.frequencies_[0]
+    X = np.array([[b, -a], [np.nextafter(b, 9), -a], [np.nextafter(b, -9), -a]])
+    for features in (fm.transform(X), np.zeros((3, 1)), np.full((3, 1), 2**0.5)):
+        found = feature_error(fm, X, features, digits)
+        total, largest = true_error(fm, X, features)
+        assert holds(found.frobenius, total)
+        assert holds(found.largest, largest)
+
+
 @pytest.mark.parametrize("name", ["gaussian", "relu", "laplacian-phase"])
 def test_another_draw_is_far_away(name: str) -> None:
     X = samples()
@@ -268,6 +281,36 @@ def test_bounds_are_nearly_reached_so_none_could_be_half_as_large(kind: str) -> 
         ratios.append(differences(problem, truth)[0] / perturbation(problem, error).parameters.bound)
     assert max(ratios) <= 1
     assert max(ratios) > (0.5 if kind != "tall" else 0.3)
+
+
+def judged(features: Array, truth: Array, y: Array, w0: Array, forget: list[int]) -> float:
+    """The true difference of parameters over its bound; float64 proves four fifths of λ_min, so 0.8 is the best."""
+    problem = mt.UnlearningProblem(features, y, forget, w0)
+    found = perturbation(problem, feature_error(IdentityFeatures().fit(truth), truth, features))
+    return differences(problem, truth)[0] / found.parameters.bound
+
+
+def test_the_term_of_the_way_travelled_is_needed() -> None:
+    """ŵ ≈ 0 although w₀ is not: all that differs comes from the row space that turns away under ŵ − w₀."""
+    features = np.random.default_rng(3).standard_normal((5, 12))
+    u, sigma, v = np.linalg.svd(features[:4])
+    w0 = features[:4].T @ u[:, -1:]
+    off = np.zeros_like(features)
+    off[:4] = np.outer(u[:, -1], v[-1]) * (1e-6 * sigma[-1])
+    assert 0.75 < judged(features, features - off, np.zeros((5, 1)), w0, [4]) <= 1
+
+
+def test_both_terms_of_least_squares_are_needed() -> None:
+    features = np.random.default_rng(4).standard_normal((9, 3))
+    u, sigma, v = np.linalg.svd(features[:8])
+    w0, off = np.zeros((3, 1)), np.zeros_like(features)
+    y = np.zeros((9, 1))
+    y[:8] = u[:, -1:]  # off the range: ŵ ≈ 0, all residual
+    off[:8] = np.outer(u[:, -1], v[-1]) * (1e-6 * sigma[-1])
+    assert 0.75 < judged(features, features - off, y, w0, [8]) <= 1
+    y[:8] = u[:, 2:3]  # in the range: no residual, ŵ along the weakest direction
+    off[:8] = np.outer(u[:, 2], v[-1]) * (1e-6 * sigma[-1])
+    assert 0.75 < judged(features, features - off, y, w0, [8]) <= 1
 
 
 def test_an_error_as_large_as_the_rank_allows_proves_nothing() -> None:
