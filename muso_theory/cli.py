@@ -181,6 +181,13 @@ def check(
     forget: Forget = None,
     w_init: WInit = Start.normal,
     standardize: Standardize = False,
+    features_precision: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Evaluate the feature map again at N digits and bound how far the float features are from it.",
+        ),
+    ] = None,
     arithmetic: Annotated[Arithmetics, typer.Option(help="How numbers are computed.")] = Arithmetics.auto,
     budget: Annotated[
         float, typer.Option(help="Seconds that auto lets one arithmetic be estimated to take.")
@@ -214,7 +221,16 @@ def check(
 
     interrupted = False
     source = Source(
-        data, classes, features.value, n_features, bandwidth, forget, w_init.value, standardize, seed
+        data,
+        classes,
+        features.value,
+        n_features,
+        bandwidth,
+        forget,
+        w_init.value,
+        standardize,
+        seed,
+        features_precision,
     )
     with terminal.progress() as tell:
         prepared = prepare(source, tell)
@@ -234,7 +250,7 @@ def check(
             )
         except InterruptedCheck as stopped:
             report, interrupted = stopped.report, True
-    if interrupted and not report:
+    if interrupted and not report.evidence:
         raise KeyboardInterrupt
     report = prepared.describe(report)
     if html is not None:

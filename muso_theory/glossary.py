@@ -122,6 +122,12 @@ _WORDS = (
         "auto, float64 (measured), ball (rigorous enclosures of growing precision), rational (exact).",
     ),
     Word(
+        "feature-precision",
+        "‖Φ̂ − Φ‖_F",
+        "features_precision, --features-precision",
+        "How far the float features Φ̂, otherwise taken as the data, are from their map Φ evaluated at N digits.",
+    ),
+    Word(
         "condition",
         "",
         "",

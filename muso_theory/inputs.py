@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from math import inf
+from sys import float_info
 from typing import Any
 
 from .data import Dataset, load, parse_forget
 from .errors import expected
+from .evidence import Evidence, Finding, Scope, Verdict, round_digits
 from .linear.problem import UnlearningProblem
+from .numbers import Quantity, UndecidedError
 from .report import Report
 
 __all__ = ["Prepared", "Source", "prepare"]
@@ -30,6 +34,8 @@ class Source:
         w_init: "zero" or "normal", unless the source brings w₀.
         standardize: scale every input column to mean 0 and standard deviation 1 first.
         seed: seed of features, w₀ and forget set.
+        features_precision: digits at which the feature map is evaluated again, to bound how far its float features are
+            from it; None takes the floats as the data.
     """
 
     data: str
@@ -41,6 +47,7 @@ class Source:
     w_init: str = "normal"
     standardize: bool = False
     seed: int = 0
+    features_precision: int | None = None
 
 
 @dataclass(frozen=True)
@@ -52,12 +59,14 @@ class Prepared:
         dataset: the data it was made from.
         notes: facts in words for the reader.
         origin: the words that made it, with the forget set spelt out.
+        precision: how far its float features are from their map, or None when nobody asked.
     """
 
     problem: UnlearningProblem
     dataset: Dataset
     notes: tuple[str, ...]
     origin: Source
+    precision: Evidence | None = None
 
     @property
     def audited(self) -> dict[str, Any]:
@@ -72,10 +81,13 @@ class Prepared:
             report: a report about the problem.
 
         Returns:
-            The report with data, options and notes in title, inputs and settings.
+            The report with data, options and notes in title, inputs and settings, and evidence about the precision
+            of the features where that was asked for.
         """
+        extra = {} if self.precision is None else {self.precision.claim: self.precision}
         return replace(
             report,
+            evidence={**extra, **report.evidence},
             title=f"{self.dataset.name}: {report.title}",
             inputs={**report.inputs, "data_sha256": self.dataset.sha256, "notes": list(self.notes)},
             settings={**report.settings, "source": asdict(self.origin)},
@@ -129,6 +141,10 @@ def prepare(source: Source, tell: Callable[[str], None] = lambda line: None) -> 
     Raises:
         BadInputError: whatever the data, the feature map or the problem refuse.
     """
+    if source.features_precision is not None:
+        from .linear.precise import check_digits
+
+        check_digits(source.features_precision)
     seed = source.seed
     if seed < 0:
         raise expected("a non-negative integer", "seed", seed, type(seed).__name__, "0")
@@ -161,7 +177,75 @@ def prepare(source: Source, tell: Callable[[str], None] = lambda line: None) -> 
         notes += _approximation(transformer, X, tell)
     start: Any = dataset.w_init if dataset.w_init is not None else source.w_init
     problem = UnlearningProblem.from_data(matrix, dataset.y, forget=indices, w_init=start, seed=seed)
-    return Prepared(problem, dataset, tuple(notes), replace(source, forget=spec))
+    precision = None
+    if source.features_precision is not None:
+        if dataset.is_features:
+            raise expected(
+                "a feature map to evaluate again", "features", "data", dataset.name, "data with X in it"
+            )
+        precision = _precision(transformer, X, problem, source.features_precision, tell)
+    return Prepared(problem, dataset, tuple(notes), replace(source, forget=spec), precision)
+
+
+def _precision(
+    transformer: Any, X: Any, problem: UnlearningProblem, digits: int, tell: Callable[[str], None]
+) -> Evidence:
+    """Evidence about the feature map itself: how far the float features are from it, and what survives that."""
+    from .linear import precise
+    from .linear.features import IdentityFeatures
+
+    if transformer is None:
+        transformer = IdentityFeatures().fit(X)
+    seconds = precise.estimated_seconds(transformer, problem.n_samples, digits)
+    words = f"features at {digits} digits, about {seconds:.2g} s in all"
+    tell(words)
+    error = precise.feature_error(
+        transformer, X, problem.features, digits, lambda line: tell(f"{words}: {line}")
+    )
+    findings = [_finite("‖Φ̂ − Φ‖_F", error.frobenius)]
+    needs = ""
+    try:
+        found = precise.perturbation(problem, error)
+    except UndecidedError as obstacle:
+        needs = f"verified float64: {obstacle}"
+        unknown = Quantity.enclosure(-inf, inf)
+        findings.append(Finding(_MARGIN, unknown, positive=True))
+    else:
+        findings += [
+            Finding(_MARGIN, found.margin, positive=True),
+            _finite("‖w_r(Φ̂) − w_r(Φ)‖", found.parameters),
+            _finite("‖Φ̂_F w_r(Φ̂) − Φ_F w_r(Φ)‖", found.labels),
+        ]
+        if found.margin.lower <= 0:
+            needs = "more digits, or features of higher precision"
+    facts = [
+        f"every entry of {error.rows} rows enclosed at {digits} digits",
+        f"no entry off by more than {round_digits(error.largest.bound, up=True)}",
+        *(str(finding) for finding in findings[1:]),
+    ]
+    evidence = Evidence(
+        "feature-precision",
+        Scope.INSTANCE,
+        tuple(findings),
+        "ball, verified float64",
+        is_condition=True,
+        needs=needs,
+        facts=tuple(facts),
+    )
+    meaning = {
+        Verdict.CERTIFIED: "The feature map's own Φ has full rank too; its parameters and labels differ by no more.",
+        Verdict.UNDECIDED: "All else is about the float matrix Φ̂; of the feature map's own Φ nothing is proved.",
+    }.get(evidence.verdict, "The float features are too far from their map: nothing carries over to it.")
+    return replace(evidence, meaning=meaning)
+
+
+_MARGIN = "σ_min(Φ̂) − ‖Φ̂ − Φ‖_F"
+"""Where positive, a lower bound of σ_min(Φ)."""
+
+
+def _finite(what: str, quantity: Quantity) -> Finding:
+    """A bound worth having whatever its size: held only against being finite."""
+    return Finding(what, quantity, float_info.max, unit_of="any finite number")
 
 
 def _described(name: str, transformer: Any, bandwidth: str) -> str:

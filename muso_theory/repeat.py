@@ -41,6 +41,8 @@ def recheck(
     prepared = prepare(_source(settings, data), tell)
     options = _options(settings)
     claims = [e["claim"] for e in document["evidence"] if isinstance(e, dict) and "claim" in e]
+    if prepared.precision is not None:  # made anew with the features, not by a check
+        claims = [claim for claim in claims if claim != prepared.precision.claim]
     fresh = check(prepared.problem, claims, **options, **prepared.audited, progress=tell)
     second = None
     if independent:

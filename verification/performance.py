@@ -93,7 +93,7 @@ def certified_answer(data: Mapping[str, Any]) -> dict[str, Any]:
         The ordinary answer's gaps and the proved enclosures.
     """
     ordinary = ordinary_answer(data)
-    problem = CertifiedProblem(**data, gram=ordinary["gram"], cholesky=ordinary["factor"])
+    problem = CertifiedProblem(**data, gram=ordinary["gram"], cholesky=ordinary["factor"], vouched=True)
     enclosures = {
         "smallest eigenvalue": problem.min_eigenvalue,
         "condition number": problem.condition_number,

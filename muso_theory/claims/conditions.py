@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sys import float_info
+
 from ..evidence import Finding, show
 from ..linear.model import Rows
 from ..numbers import Quantity
@@ -95,7 +97,7 @@ def _conditioning(case: Case) -> Found:
 
 def _step_size(case: Case) -> Found:
     _, largest = case.model.spectrum
-    threshold = 2 / float(largest.upper) if largest.upper else 0.0
+    threshold = min(2 / largest.bound, float_info.max) if largest.bound else 0.0
     return [Finding("2/λ_max", _inverse(largest), positive=True)], [
         f"gradient descent is stable for η < {text(threshold)}"
     ]

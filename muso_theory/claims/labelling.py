@@ -7,6 +7,7 @@ import numpy as np
 from ..evidence import Finding, show
 from ..linear.labels import subset_positions
 from ..linear.problem import Array
+from ..numbers import UndecidedError
 from .catalogue import Case, Claim, Found, text
 
 __all__ = ["LABELLING"]
@@ -38,7 +39,11 @@ def _solution_set(case: Case) -> Found:
     model = case.model
     moved, dimension = model.along_kernel(model.optimal_labels)
     inside = model.distance(model.unlearned(moved), model.retrained)
-    off = model.mix(1, model.optimal_labels, 1, model.given(_outside(case)))
+    within = case.zero("gap of Φ_F w_r + a vector of ker Φ_Fᵀ", inside, case.doing_nothing, "doing nothing")
+    step = _outside(case)
+    if step is None:
+        return [within], ["Φ_F = 0: no label does anything, so every label is exact"]
+    off = model.mix(1, model.optimal_labels, 1, model.given(step))
     outside = model.square_distance(model.unlearned(off), model.retrained)
     facts = [
         f"the solution set has dimension {dimension} per output"
@@ -46,16 +51,20 @@ def _solution_set(case: Case) -> Found:
         else "Φ_F has full row rank: the optimal label is unique"
     ]
     return [
-        case.zero("gap of Φ_F w_r + a vector of ker Φ_Fᵀ", inside, case.doing_nothing, "doing nothing"),
+        within,
         Finding("squared gap of a label outside the set", outside, case.noise_floor, positive=True),
     ], facts
 
 
-def _outside(case: Case) -> Array:
+def _outside(case: Case) -> Array | None:
     """K_FF's column of the longest forget row: Φ_Fφ is in the range of Φ_F, and not zero unless all of Φ_F is."""
+    if not case.problem.features[case.problem.forget].any():
+        return None
     model = case.problem.float_model
     block = model.gram_block(model.forget)
     column = block[:, [int(np.argmax(np.diag(block)))]]
+    if not column.any():
+        raise UndecidedError("K_FF underflows float64", "features rescaled by a power of two decide it")
     return np.repeat(column, case.problem.n_outputs, axis=1)
 
 

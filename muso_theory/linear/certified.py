@@ -121,6 +121,7 @@ class CertifiedForms(Model):
             self._start,
             gram=shared.gram if self.is_dual else None,
             cholesky=factor if isinstance(factor, CholeskyFactor) else None,
+            vouched=True,
         )
 
     # -- labels ----------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from .inputs import exact_rows, span
 from .pivoting import independent_columns
 from .quantity import Quantity
 
-__all__ = ["BALL", "BallFactor"]
+__all__ = ["BALL", "BallFactor", "enclosure", "working_precision"]
 
 # FLINT keeps one working precision for the whole process. Holding this lock while it is changed, and putting
 # it back, makes balls safe between threads (they take turns) and invisible to later uses of FLINT here.
@@ -26,8 +26,20 @@ _PRECISION_LOCK = threading.RLock()
 
 
 @contextmanager
-def _working_precision(bits: int) -> Iterator[None]:
-    """Set FLINT's precision inside a block, alone, and restore it."""
+def working_precision(bits: int) -> Iterator[None]:
+    """Set FLINT's precision inside a block, alone, and restore it.
+
+    Args:
+        bits: working precision.
+
+    Yields:
+        Nothing; other threads wait until the block ends.
+
+    Example:
+        >>> with working_precision(7):
+        ...     flint.ctx.prec
+        7
+    """
     with _PRECISION_LOCK:
         before = flint.ctx.prec
         flint.ctx.prec = bits
@@ -76,7 +88,7 @@ class BallFactor(Factor):
             raise expected(f"{self.size} rows", "b", (b.nrows(), b.ncols()), "shape", "one row per sample")
         if b.nrows() == 0 or b.ncols() == 0:
             return flint.arb_mat(b.nrows(), b.ncols())
-        with _working_precision(self.bits):
+        with working_precision(self.bits):
             return self.k.solve(b, algorithm="precond")
 
 
@@ -123,7 +135,7 @@ class BALL(Arithmetic):
             BadInputError: not two-dimensional, not real numbers, NaN or infinite entries.
         """
         rows, columns, entries = exact_rows(values)
-        with _working_precision(self.bits):
+        with working_precision(self.bits):
             flat = [_ball(value) for row in entries for value in row]
             return flint.arb_mat(rows, columns, flat)
 
@@ -138,22 +150,22 @@ class BALL(Arithmetic):
 
     def matmul(self, a: Any, b: Any) -> Any:
         """Product a b."""
-        with _working_precision(self.bits):
+        with working_precision(self.bits):
             return a * b
 
     def add(self, a: Any, b: Any) -> Any:
         """Sum a + b."""
-        with _working_precision(self.bits):
+        with working_precision(self.bits):
             return a + b
 
     def sub(self, a: Any, b: Any) -> Any:
         """Difference a − b."""
-        with _working_precision(self.bits):
+        with working_precision(self.bits):
             return a - b
 
     def scale(self, factor: Fraction | int | float, a: Any) -> Any:
         """Scalar multiple; the factor is taken exactly, or enclosed when it is a non-dyadic Fraction."""
-        with _working_precision(self.bits):
+        with working_precision(self.bits):
             return a * _ball(factor)
 
     def transpose(self, a: Any) -> Any:
@@ -212,7 +224,7 @@ class BALL(Arithmetic):
         if n != columns:
             raise expected("a square matrix", "k", (n, columns), "shape", "a Gram matrix")
         if n:
-            with _working_precision(self.bits):
+            with working_precision(self.bits):
                 # Elimination is the cheaper proof; the preconditioned one reaches further.
                 if not any(_regular(k, algorithm) for algorithm in ("lu", "precond")):
                     raise SingularMatrixError(
@@ -265,19 +277,19 @@ class BALL(Arithmetic):
 
     def square_norm(self, a: Any) -> Quantity:
         """Squared Frobenius norm, enclosed."""
-        with _working_precision(self.bits):
+        with working_precision(self.bits):
             total = flint.arb(0)
             for x in a.entries():
                 total += x * x
-            return _enclosure(total)
+            return enclosure(total)
 
     def energy(self, a: Any, k: Any) -> Quantity:
         """tr(aᵀ K a), enclosed; at least zero because K is semidefinite."""
-        with _working_precision(self.bits):
+        with working_precision(self.bits):
             total = flint.arb(0)
             for x, y in zip(a.entries(), (k * a).entries(), strict=True):
                 total += x * y
-            return _enclosure(total)
+            return enclosure(total)
 
 
 def _regular(k: Any, algorithm: str) -> bool:
@@ -296,8 +308,19 @@ def _ball(value: int | Fraction | float) -> Any:
     return flint.arb(value)
 
 
-def _enclosure(total: Any) -> Quantity:
-    """Both ends of a ball that is known to hold a nonnegative number."""
+def enclosure(total: Any) -> Quantity:
+    """Both ends of a ball that is known to hold a nonnegative number.
+
+    Args:
+        total: ``arb``.
+
+    Returns:
+        The enclosure; infinite above for a ball that is not finite.
+
+    Example:
+        >>> enclosure(flint.arb(2)).upper
+        Fraction(2, 1)
+    """
     if not total.is_finite():
         return Quantity.enclosure(Fraction(0), float("inf"))
     return Quantity.enclosure(max(Fraction(0), _dyadic(total.lower())), _dyadic(total.upper()))

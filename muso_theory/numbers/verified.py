@@ -17,8 +17,8 @@ import numpy as np
 from ..errors import BadInputError, expected
 from .accurate import accurate_product, plain_product
 from .float64 import CholeskyFactor
-from .gram import gram_roundings
-from .inputs import float_columns, row_partition
+from .gram import blocked_gram, gram_roundings
+from .inputs import first_nonfinite, float_columns, row_partition
 from .leastsquares import CertifiedParameters, DualSystem, PrimalSystem, RowSystem
 from .quantity import Quantity
 from .rounding import (
@@ -26,6 +26,7 @@ from .rounding import (
     UNIT,
     UndecidedError,
     exact,
+    gamma,
     norm_bounds,
     root_down,
     root_up,
@@ -53,10 +54,11 @@ class CertifiedProblem:
     proves which of them it has; anything rank-deficient is left undecided. Features whose largest entry
     lies outside 2^±100 are scaled by a power of two, exactly or not at all.
 
-    A Gram matrix handed in must be the work of `blocked_gram` (FLOAT64.gram) on these features: the bound
-    on its rounding rests on how it was formed. That is checked with a vector of random signs, which
-    catches a wrong matrix and a diagonal shift, though not every wrong last digit. A Cholesky factor
-    handed in is only a proposal and needs no trust.
+    A Gram matrix handed in is a statement to be checked, and nothing is proved from it: ΦΦᵀ is formed again,
+    every entry is compared within what rounding explains, and the bounds rest on the matrix formed here. A
+    caller that has just formed it with `blocked_gram` (FLOAT64.gram) may vouch for it and save that work;
+    it is then only spot-checked with a vector of random signs, which catches a wrong matrix and a diagonal
+    shift but not every wrong digit of one entry. A Cholesky factor is only a proposal and needs no trust.
 
     Args:
         features: Φ, shape (n, D), float64 or float32, possibly memory-mapped.
@@ -66,11 +68,11 @@ class CertifiedProblem:
         w_init: w₀, shape (D,) or (D, C); None for zero.
         gram: K̂ with rows and columns in the order retain, forget; used when n ≤ D.
         cholesky: its factor.
+        vouched: whether ``gram`` is the caller's own work of `blocked_gram` on these features, unchanged.
 
     Raises:
         BadInputError: shapes that do not fit, NaN or infinite entries, other dtypes, index sets that are
-        empty or
-            not a partition, a Gram matrix that is not ΦΦᵀ.
+            empty or not a partition, a Gram matrix that is not ΦΦᵀ.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -90,6 +92,8 @@ class CertifiedProblem:
         w_init: Array | None = None,
         gram: Array | None = None,
         cholesky: CholeskyFactor | None = None,
+        *,
+        vouched: bool = False,
     ) -> None:
         self.retain, self.forget = row_partition(retain, forget, features)
         n, width = features.shape
@@ -105,7 +109,11 @@ class CertifiedProblem:
         self._gram = gram
         self._cholesky = cholesky
         if gram is not None and n <= width:
-            self._check_gram(gram)
+            self._check_gram_shape(gram)
+            if vouched:
+                self._spot_check_gram(gram)
+            else:
+                self._gram = self._gram_formed_again(gram)
 
     # -- the two sets of rows ----------------------------------------------------------------------------
 
@@ -131,14 +139,39 @@ class CertifiedProblem:
             self.features, self.retain, "Φ_R", block, self._all.factor.leading(count), parent=self._all
         )
 
-    def _check_gram(self, gram: Array) -> None:
-        """Compare K̂v with Φ(Φᵀv) for random signs v, within what rounding explains."""
-        order = self._order
-        n = len(order)
+    def _check_gram_shape(self, gram: Array) -> None:
+        """Refuse what cannot be a Gram matrix of these rows."""
+        n = len(self._order)
         if gram.shape != (n, n) or gram.dtype != np.float64:
             raise expected(
                 f"a float64 Gram matrix of shape {(n, n)}", "gram", gram.shape, "array", "FLOAT64.gram"
             )
+
+    def _gram_formed_again(self, gram: Array) -> Array:
+        """ΦΦᵀ, formed here; what was handed in is only compared with it, entry by entry."""
+        own = blocked_gram(self.features, self._order)
+        if first_nonfinite(own) is not None:
+            return own  # overflow; every bound refuses it
+        # Both are within γ_k‖φ_i‖‖φ_j‖ of the truth, underflow apart, if both were formed by `blocked_gram`.
+        roots = np.sqrt(np.diagonal(own))
+        width = self.features.shape[1]
+        factor = 2.02 * float(gamma(gram_roundings(width)))
+        for top in range(0, len(own), 256):
+            rows = slice(top, top + 256)
+            with np.errstate(all="ignore"):
+                deviation = np.abs(gram[rows] - own[rows])
+                allowed = factor * roots[rows, None] * roots + 2 * width * float(ETA)
+            wrong = ~(deviation <= allowed)
+            if wrong.any():
+                i, j = (int(k) for k in np.unravel_index(int(np.argmax(wrong)), wrong.shape))
+                where = f"row {top + i} is off by {deviation[i, j]:.2g} in column {j}"
+                raise _wrong_gram(where, float(allowed[i, j]))
+        return own
+
+    def _spot_check_gram(self, gram: Array) -> None:
+        """Compare K̂v with Φ(Φᵀv) for random signs v, within what rounding explains."""
+        order = self._order
+        n = len(order)
         v = np.random.default_rng(0).choice([-1.0, 1.0], size=(n, 1))
         with np.errstate(all="ignore"):
             z, first = plain_product(self.features, order, v, transposed=True)
@@ -152,11 +185,7 @@ class CertifiedProblem:
             wrong = ~(deviation <= allowed)
         if wrong.any():
             i = int(np.argmax(wrong))
-            raise BadInputError(
-                f"expected gram = ΦΦᵀ in the order retain, forget but its row {i} is off by "
-                f"{deviation[i]:.2g} where rounding explains {allowed[i]:.2g}; "
-                f"try FLOAT64.gram(features[order]), with nothing added to it"
-            )
+            raise _wrong_gram(f"row {i} is off by {deviation[i]:.2g}", float(allowed[i]))
 
     # -- conditions --------------------------------------------------------------------------------------
 
@@ -416,3 +445,11 @@ class CertifiedProblem:
         lost = norm_bounds(product.error)[1] + UNIT * (norm_bounds(rest)[1] + norm_bounds(total)[1])
         low, high = norm_bounds(total)
         return Quantity.enclosure(max(Fraction(0), low - lost), high + lost)
+
+
+def _wrong_gram(where: str, allowed: float) -> BadInputError:
+    """Word the refusal of a matrix that is not ΦΦᵀ."""
+    return BadInputError(
+        f"expected gram = ΦΦᵀ in the order retain, forget but its {where} where rounding explains {allowed:.2g}; "
+        f"try FLOAT64.gram(features[order]), with nothing added to it"
+    )
