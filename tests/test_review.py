@@ -116,7 +116,7 @@ def test_false_verdict_theorem_refuted_where_its_hypothesis_fails(slug: str) -> 
 def test_false_verdict_conditioning_passes_because_the_small_eigenvalue_is_dropped() -> None:
     """K is regular (PROVED) with κ about 1e19; κ⁺ leaves out what float64 cannot see and finds 10."""
     features, targets = _generic()
-    features[3] = features[0] + 1e-9 * features[1]
+    features[3] = features[0] + 1e-9 * np.random.default_rng(1).normal(size=9)
     report = mt.check(mt.UnlearningProblem(features, targets, [1]), ["conditioning", "full-rank"])
     assert report["full-rank"].verdict is Verdict.PROVED
     assert report["conditioning"].verdict not in GOOD
@@ -125,7 +125,7 @@ def test_false_verdict_conditioning_passes_because_the_small_eigenvalue_is_dropp
 def test_false_verdict_float64_makes_a_true_condition_vacuous() -> None:
     """A measurement refutes nothing; here it says VACUOUS and excuses every claim that needs the condition."""
     features, targets = _generic()
-    features[2] = features[0] + 1e-9 * features[3]
+    features[2] = features[0] + 1e-9 * np.random.default_rng(1).normal(size=9)
     problem = mt.UnlearningProblem(features, targets, [1])
     assert mt.check(problem, "interpolates-retain", "rational")["interpolates-retain"].verdict in GOOD
     measured = mt.check(problem, "interpolates-retain", "float64")["interpolates-retain"]
