@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from .claims import CATALOGUE, Case, Claim, find
+from .claims.theorems.status import theorem_status
 from .errors import SingularMatrixError, expected, nearest
 from .evidence import Evidence, Finding, Scope, Verdict
 from .ladder import ARITHMETICS, Rung, rungs
@@ -87,6 +88,10 @@ def check(
         find(slug)
     if not 0 < subset <= 1:
         raise expected("a fraction in (0, 1]", "subset", subset, type(subset).__name__, "0.2")
+    if claims is not None and not isinstance(claims, str):
+        claims = list(claims)
+        if not claims:
+            raise expected("at least one claim", "claims", claims, "empty", "None for all claims")
     wanted = _wanted(
         None if claims is None else [*([claims] if isinstance(claims, str) else claims), *asserted]
     )
@@ -241,4 +246,6 @@ class _Checker:
             Verdict.REFUTED: claim.fails,
             Verdict.UNDECIDED: "Not decided.",
         }.get(evidence.verdict, claim.holds)
-        return replace(evidence, meaning=meaning)
+        general = theorem_status(claim.slug)
+        status = general.status if general.hash else ""
+        return replace(evidence, meaning=meaning, general=status, certificate=general.hash)

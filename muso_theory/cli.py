@@ -325,6 +325,43 @@ def claims(
 
 
 @app.command()
+def prove(
+    claim: Annotated[list[str] | None, typer.Argument(help="Claims to prove; all that have a proof.")] = None,
+    check_: Annotated[
+        bool, typer.Option("--check", help="Check every certificate after finding it.")
+    ] = False,
+    write: Annotated[
+        Path | None, typer.Option(help="Write certificates, pages and the theorem graph to a folder.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Prove claims for all data and dimensions, from scratch; one claim prints its page."""
+    from . import terminal
+    from .claims.theorems import check_certificate, parts, slugs, write_proofs
+    from .claims.theorems import prove as search
+
+    names = list(claim or slugs())
+    for name in names:
+        parts(name)
+    with terminal.progress() as tell:
+        proofs, checked = [], {}
+        for name in names:
+            tell(f"proving {name}")
+            proofs.append(search(name))
+            if check_:
+                checked[name] = check_certificate(proofs[-1].certificate)
+        written = [] if write is None else write_proofs(write)
+    with _answer():
+        if claim and len(names) == 1 and not check_:
+            typer.echo(proofs[0].to_markdown(), nl=False)
+        else:
+            terminal.show_proofs(proofs, checked)
+        if write is not None:
+            typer.echo(f"{len(written)} files written to {write}")
+    raise typer.Exit(0 if all(result.accepted for result in checked.values()) else 1)
+
+
+@app.command()
 def explain(
     word: Annotated[str, typer.Argument(help="A verdict, a claim, a condition, a symbol or a term.")],
     debug: Debug = False,

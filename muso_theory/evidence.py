@@ -100,15 +100,21 @@ class Finding:
         return q.upper <= self.limit if self.positive else q.lower > self.limit
 
     def __str__(self) -> str:
-        return f"{self.what} {show(self.quantity, self.positive)}"
+        q = self.quantity
+        if q.grade is Grade.RIGOROUS:
+            # The end that matters: the lower one where the number must be, or provably is, large.
+            low = self.positive or (self.fails and q.lower > self.limit)
+            return f"{self.what} " + (
+                f"≥ {round_digits(q.floor, up=False)}" if low else f"≤ {round_digits(q.bound, up=True)}"
+            )
+        return f"{self.what} {show(q)}"
 
 
-def show(q: Quantity, from_below: bool = False) -> str:
-    """A quantity as a short relation, rounded away from the optimistic side.
+def show(q: Quantity) -> str:
+    """A quantity as a short relation, rounded outward.
 
     Args:
         q: the quantity.
-        from_below: show the lower end (for numbers that must be positive).
 
     Returns:
         For example ``= 0``, ``≤ 3.2e-12`` or ``≈ 2.8e-13``.
@@ -122,7 +128,7 @@ def show(q: Quantity, from_below: bool = False) -> str:
         return f"= {text}"
     if q.grade is Grade.FLOAT:
         return f"≈ {q.bound:.3g}"
-    if from_below or (q.floor > 0 and q.bound < 1.05 * q.floor):
+    if q.floor > 0 and q.bound < 1.05 * q.floor:
         return f"≥ {round_digits(q.floor, up=False)}"
     if q.floor > 0 and q.floor > 1e-3 * q.bound:
         return f"in [{round_digits(q.floor, up=False)}, {round_digits(q.bound, up=True)}]"
@@ -175,6 +181,8 @@ class Evidence:
         meaning: what this means for the user.
         needs: what would decide an undecided claim.
         facts: further numbers worth knowing, as text.
+        general: what is known for all data: ``proved``, ``core proved``, or empty where there is no general proof.
+        certificate: hash of the general proof's certificate.
     """
 
     claim: str
@@ -187,6 +195,8 @@ class Evidence:
     meaning: str = ""
     needs: str = ""
     facts: tuple[str, ...] = field(default=())
+    general: str = ""
+    certificate: str = ""
 
     @property
     def verdict(self) -> Verdict:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Iterator
@@ -12,9 +11,9 @@ from typing import Any
 
 from .errors import BadInputError, expected
 from .evidence import Verdict
-from .report import SCHEMA, Report, evidence_dict
+from .report import SCHEMA, Report, digest, evidence_dict
 
-__all__ = ["Recheck", "compare", "digest", "parse_report"]
+__all__ = ["Recheck", "compare", "parse_report"]
 
 _FAILING = (Verdict.REFUTED.name, Verdict.VACUOUS.name)
 
@@ -34,20 +33,6 @@ class Recheck:
     identical: int
     consistent: int
     independent: int = 0
-
-
-def digest(document: dict[str, Any]) -> str:
-    """Content hash of a report, its own digest left out.
-
-    Args:
-        document: the report as plain data.
-
-    Returns:
-        A sha256 in hexadecimal.
-    """
-    content = {key: value for key, value in document.items() if key != "digest"}
-    text = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def parse_report(text: str, name: str) -> dict[str, Any]:
@@ -73,6 +58,10 @@ def parse_report(text: str, name: str) -> dict[str, Any]:
         raise expected("a report", "report", name, "other JSON", "a file written by muso check --json")
     if document["schema"] != SCHEMA:
         raise expected(f"schema version {SCHEMA}", "schema", document["schema"], name, "writing it anew")
+    if not isinstance(document["evidence"], list) or not document["evidence"]:
+        raise expected(
+            "at least one piece of evidence", "evidence", document["evidence"], name, "writing it anew"
+        )
     return document
 
 
@@ -142,9 +131,9 @@ def _differences(stored: dict[str, Any], found: dict[str, Any]) -> Iterator[str]
             yield f"{b['what']}: [{a.get('lower')}, {a.get('upper')}] stored, [{b['lower']}, {b['upper']}] found"
         if not _near(_number(a.get("limit")), _number(b["limit"]), 1e-6):
             yield f"limit {a.get('limit')} stored, {b['limit']} found"
-    bound = stored.get("bound")
-    if old and bound is not None and _number(bound) < _number(old[0].get("upper")):
-        yield f"bound {bound} is smaller than what was found"
+    bound, first = stored.get("bound"), old[0].get("upper") if old else None
+    if (bound is None) != (first is None) or (old and not _near(_number(bound), _number(first), 1e-9)):
+        yield f"bound {bound} stored beside an upper end of {first}"
 
 
 def _agree(a: dict[str, Any], b: dict[str, Any]) -> bool:

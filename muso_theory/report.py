@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import json
 import platform
@@ -15,7 +16,7 @@ from .errors import expected, nearest
 from .evidence import Evidence, Finding, Verdict, round_digits, worst
 from .numbers.quantity import Grade, Quantity
 
-__all__ = ["SCHEMA", "Report"]
+__all__ = ["SCHEMA", "Report", "digest"]
 
 SCHEMA = 1
 """Version of the JSON layout."""
@@ -103,8 +104,6 @@ class Report(Mapping[str, Evidence]):
         Returns:
             Text with every number as an exact string (``p/q``, or a float's shortest exact form).
         """
-        from .rechecking import digest
-
         document = self.to_dict()
         document["digest"] = digest(document)
         return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -220,6 +219,9 @@ def evidence_dict(e: Evidence) -> dict[str, Any]:
         "asserted": e.asserted,
         "needs": e.needs or None,
         "facts": list(e.facts),
+        "general": {"scope": "general", "status": e.general, "certificate": e.certificate}
+        if e.general
+        else None,
         "meaning": e.meaning,
     }
 
@@ -232,6 +234,20 @@ def _storable(q: Quantity, end: Fraction | float, rounded: float) -> Fraction | 
     return (
         rounded if value.numerator.bit_length() + value.denominator.bit_length() > _LARGEST_EXACT else value
     )
+
+
+def digest(document: dict[str, Any]) -> str:
+    """Content hash of a report, its own digest left out.
+
+    Args:
+        document: the report as plain data.
+
+    Returns:
+        A sha256 in hexadecimal.
+    """
+    content = {key: value for key, value in document.items() if key != "digest"}
+    text = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def exact_text(value: Fraction | float | int) -> str:

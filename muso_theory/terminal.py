@@ -14,14 +14,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .algebra.checker import CheckResult
 from .claims import CATALOGUE, Claim, find
+from .claims.theorems import Proof, parts, slugs, theorem_status
 from .errors import expected, nearest
 from .evidence import Evidence, Verdict
 from .glossary import GLOSSARY
 from .rechecking import Recheck
 from .report import Report, short
 
-__all__ = ["explain", "page", "progress", "show_claims", "show_recheck", "show_report"]
+__all__ = ["explain", "page", "progress", "show_claims", "show_proofs", "show_recheck", "show_report"]
 
 _STYLES = {
     Verdict.PROVED: "bold green",
@@ -133,14 +135,23 @@ def show_claims(slug: str | None) -> None:
         slug: a claim, or None for all.
     """
     if slug is not None:
-        _show_claim(find(slug))
+        if slug not in CATALOGUE and theorem_status(slug).hash:
+            _show_rows(f"{slug} (theorem)", _general_rows(slug))
+        else:
+            _show_claim(find(slug))
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="underline")
-    for heading in ("No.", "Claim", "In words", "Needs"):
+    for heading in ("No.", "Claim", "In words", "In general", "Needs"):
         table.add_column(heading, no_wrap=heading in ("No.", "Claim"))
     for claim in CATALOGUE.values():
         number = "" if claim.is_condition else str(claim.number)
-        table.add_row(number, claim.slug, claim.words, ", ".join(claim.hypotheses))
+        status = theorem_status(claim.slug)
+        known = status.status if status.hash else ""
+        table.add_row(number, claim.slug, claim.words, known, ", ".join(claim.hypotheses))
+    for slug in slugs():
+        if slug not in CATALOGUE:
+            status = theorem_status(slug)
+            table.add_row("", slug, status.theorems[0][1], status.status, "")
     with _printed() as console:
         console.print(table)
 
@@ -158,11 +169,29 @@ def _show_claim(claim: Claim) -> None:
     if used:
         rows.append(("Used by", ", ".join(used)))
     rows += [("If it holds", claim.holds), ("If not", claim.fails)]
+    _show_rows(f"{claim.slug} ({claim.kind}{number})", rows + _general_rows(claim.slug))
+
+
+def _general_rows(slug: str) -> list[tuple[str, str]]:
+    """What is proved about a claim for all data, and how its hypotheses fared on trial."""
+    status = theorem_status(slug)
+    if not status.hash:
+        return []
+    rows = [("In general", f"{status.status}, certificate {status.hash[:16]}, page proofs/pages/{slug}.md")]
+    rows += [("", f"beyond algebra: {words}") for words in status.remains]
+    rows += [("Theorem", f"{name}: {says}") for name, says in status.theorems]
+    for name, label, formula, trial, model in status.hypotheses:
+        rows.append(("Trial", f"{name}: {label} ({formula}) {trial}; model {model}"))
+    return rows
+
+
+def _show_rows(title: str, rows: list[tuple[str, str]]) -> None:
+    """Print a title and named lines, hanging."""
     grid = Table.grid(padding=(0, 1))
     for name, words in rows:
         grid.add_row(Text(f"  {name}"), Text(words))
     with _printed() as console:
-        console.print(Text(f"{claim.slug} ({claim.kind}{number})", style="bold"))
+        console.print(Text(title, style="bold"))
         console.print(grid)
 
 
@@ -216,6 +245,29 @@ def page(report: Report) -> str:
         f"<body><main><h1>{report.verdict.name}</h1><p>{html.escape(report.verdict.value)}</p><ul>{notes}</ul>"
         f"{report._repr_html_()}</main></body></html>\n"
     )
+
+
+def show_proofs(proofs: list[Proof], checked: dict[str, CheckResult]) -> None:
+    """Print what is proved in general: claim, status, certificate, and what remains beyond algebra.
+
+    Args:
+        proofs: the proofs.
+        checked: results of the checker, by claim; empty when it was not asked.
+    """
+    with _printed() as console:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="underline")
+        for heading in ("Claim", "In general", "Theorems", "Certificate", *(("Checker",) if checked else ())):
+            table.add_column(heading, no_wrap=True)
+        for proof in proofs:
+            row = [proof.slug, proof.status, str(len(parts(proof.slug))), proof.hash[:16]]
+            if checked:
+                result = checked[proof.slug]
+                row.append("accepted" if result.accepted else f"rejected: {result.reason}")
+            table.add_row(*row)
+        console.print(table)
+        for proof in proofs:
+            for remains in theorem_status(proof.slug).remains:
+                console.print(Text(f"{proof.slug}, beyond algebra: {remains}"))
 
 
 def show_recheck(path: Path, result: Recheck) -> None:

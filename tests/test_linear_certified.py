@@ -162,3 +162,28 @@ def test_what_the_budget_rules_out_is_named() -> None:
     assert "rational (about" in evidence.needs
     assert "GB" in evidence.needs
     assert report.exit_status == 3
+
+
+def test_integers_are_taken_exactly_and_wide_ones_are_not_rounded() -> None:
+    rng = np.random.default_rng(2)
+    phi, y = rng.integers(-5, 6, (4, 9)), rng.integers(-3, 4, 4)
+    problem = mt.UnlearningProblem(phi, y, [1], rng.integers(-2, 3, 9))
+    assert not violations(problem)[0]
+    wide = phi.copy()
+    wide[0, 0] = 2**60 + 1
+    with pytest.raises(UndecidedError, match="not exactly float64"):
+        CertifiedForms(mt.UnlearningProblem(wide, y, [1]))
+    fractions = np.array([[Fraction(1, 3), 1], [0, 1]], dtype=object)
+    with pytest.raises(UndecidedError, match="not exactly float64"):
+        CertifiedForms(mt.UnlearningProblem(fractions, [1, 2], [1]))
+    # The ladder then decides exactly instead of rounding.
+    evidence = mt.check(mt.UnlearningProblem(wide, y, [1]), ["exact-labels"])["exact-labels"]
+    assert (evidence.verdict, evidence.arithmetic) == (mt.Verdict.PROVED, "rational")
+
+
+def test_formulas_with_inverses_refuse_tall_data() -> None:
+    model = CertifiedForms(ZOO["under-parameterised"]())
+    with pytest.raises(mt.SingularMatrixError):
+        model.dual_coefficients()
+    with pytest.raises(mt.SingularMatrixError):
+        model.leave_block_out()

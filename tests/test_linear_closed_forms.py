@@ -189,3 +189,14 @@ def test_memory_mapped_and_float32_features(tmp_path) -> None:  # type: ignore[n
     y = rng.standard_normal(30)
     ours = mt.solve(mt.UnlearningProblem(mapped, y, [3, 4]))
     close(ours.w_retrained, Naive(mt.UnlearningProblem(features.astype(float), y, [3, 4])).w_r, 1e-12)
+
+
+def test_extreme_eigenvalues_of_large_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
+    from muso_theory.linear import closed_forms
+
+    dense = ZOO["over-parameterised"]().float_model
+    monkeypatch.setattr(closed_forms, "_DENSE_SPECTRUM", 5)
+    lanczos = ClosedForms(dense.problem, FLOAT64)
+    for a, b in zip(dense.spectrum, lanczos.spectrum, strict=True):
+        assert a.bound == pytest.approx(b.bound, rel=1e-10)
+    assert lanczos.condition_number.bound == pytest.approx(np.linalg.cond(dense.gram), rel=1e-9)

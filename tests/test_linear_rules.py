@@ -110,3 +110,15 @@ def test_gap_of_an_ill_conditioned_problem_grows() -> None:
         mt.parameter_gap(p, mt.optimal_labels(p) + 1) for p in (with_condition(9, 12, k) for k in (1e1, 1e6))
     ]
     assert gaps[1] > 10 * gaps[0]
+
+
+@pytest.mark.parametrize("outputs", [0, 3])
+def test_hard_labels_leave_the_gap_that_training_measures(outputs: int) -> None:
+    problem = classes(outputs=outputs)
+    naive = Naive(problem)
+    labels = mt.HardLabels()(problem)
+    assert mt.parameter_gap(problem, labels) == pytest.approx(naive.gap(labels), rel=1e-9)
+    y = naive.y.copy()
+    y[naive.f] = labels
+    trained = naive.gradient_descent(np.arange(len(y)), y, naive.w_p, steps=3000)
+    assert np.linalg.norm(trained - naive.w_r) == pytest.approx(naive.gap(labels), rel=1e-6)

@@ -45,13 +45,16 @@ def markdown_table() -> str:
     """The claims as a Markdown table: what the README shows.
 
     Returns:
-        One row a claim, conditions left out.
+        One row a claim, conditions left out, with its general status and a link to its proof.
     """
-    rows = ["| claim | in words | needs | source |", "|---|---|---|---|"]
+    from .theorems.status import theorem_status
+
+    rows = ["| claim | in words | source | in general |", "|---|---|---|---|"]
     for claim in CATALOGUE.values():
         if not claim.is_condition:
-            needs = ", ".join(f"`{slug}`" for slug in claim.hypotheses) or "nothing"
-            rows.append(f"| `{claim.slug}` | {claim.words} | {needs} | {claim.source} |")
+            status = theorem_status(claim.slug)
+            proof = f"[{status.status}](proofs/pages/{claim.slug}.md)" if status.hash else "no general proof"
+            rows.append(f"| `{claim.slug}` | {claim.words} | {claim.source} | {proof} |")
     return "\n".join(rows) + "\n"
 
 

@@ -90,7 +90,7 @@ def _conditioning(case: Case) -> Found:
     smallest, largest = case.model.spectrum
     kappa = case.model.condition_number
     finding = Finding("κ(K)", kappa, 2.0**53 / 100, unit_of="what float64 can resolve")
-    return [finding], [f"λ_min⁺ {show(smallest, from_below=True)}, λ_max {show(largest)}"]
+    return [finding], [f"λ_min⁺ {show(smallest)}, λ_max {show(largest)}"]
 
 
 def _step_size(case: Case) -> Found:

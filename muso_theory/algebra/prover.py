@@ -1,0 +1,223 @@
+"""Noncommutative Buchberger with cofactors: is a polynomial a combination of given ones, and of which?
+
+The answer is a list of terms c·a·g·b with rational c, words a, b and a given g, whose sum is the target. Ideal
+membership in a free algebra is only semi-decidable, so the search has limits and says honestly when it meets them.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import final
+
+from muso_theory.algebra.polynomial import AlgebraError, Polynomial, Word
+
+__all__ = ["Combination", "NotFoundError", "Term", "find_combination"]
+
+_Terms = dict[Word, Fraction]
+_Cofactors = dict[tuple[Word, str, Word], Fraction]
+
+
+class NotFoundError(AlgebraError):
+    """No certificate within the limits. This is no refutation."""
+
+
+@final
+@dataclass(frozen=True)
+class Term:
+    """One summand coefficient · left · fact · right.
+
+    Args:
+        coefficient: a nonzero rational.
+        left: the word multiplied from the left.
+        fact: the key of the polynomial that is zero.
+        right: the word multiplied from the right.
+    """
+
+    coefficient: Fraction
+    left: Word
+    fact: str
+    right: Word
+
+
+Combination = tuple[Term, ...]
+
+
+def find_combination(
+    target: Polynomial,
+    facts: Mapping[str, Polynomial],
+    weights: Mapping[str, int] | None = None,
+    *,
+    max_degree: int = 20,
+    max_work: int = 5_000_000,
+    seconds: float = 20.0,
+) -> Combination:
+    """Write a polynomial as a combination of facts.
+
+    Args:
+        target: what is to be shown zero.
+        facts: polynomials that are zero, by key.
+        weights: weight of symbols that count for more than one letter; a defined symbol that weighs more than its
+            definition is eliminated first.
+        max_degree: how much heavier than everything given an S-polynomial may be.
+        max_work: number of terms touched at which the search stops, the same on every machine.
+        seconds: time after which the search stops.
+
+    Returns:
+        The terms; their sum is exactly ``target``.
+
+    Raises:
+        NotFoundError: if the limits were met, or the completed basis does not reduce the target to zero.
+
+    Example:
+        >>> from muso_theory.algebra.statement import parse_statement
+        >>> s = parse_statement("demo", ["matrix A : n x D", "pinv A", "conclude A' A A^+ = A'"])
+        >>> facts = {key: fact.polynomial for key, fact in s.facts.items()}
+        >>> for term in find_combination(s.conclusions[0], facts):
+        ...     print(term.coefficient, term.left, term.fact, term.right)
+        -1 ("A'",) penrose3(A) ()
+        1 () penrose1(A)' ()
+    """
+    return _Search(facts, weights or {}, max_work, time.monotonic() + seconds).run(target, max_degree)
+
+
+@dataclass
+class _Element:
+    """A basis element: polynomial with leading word and its expression in the facts; leading coefficient 1."""
+
+    lead: Word
+    tail: _Terms
+    cofactors: _Cofactors
+
+
+class _Search:
+    """One run of Buchberger's procedure, stopped as soon as the target reduces to zero."""
+
+    def __init__(
+        self, facts: Mapping[str, Polynomial], weights: Mapping[str, int], work: int, deadline: float
+    ) -> None:
+        self.weight = {letter: w for symbol, w in weights.items() for letter in (symbol, symbol + "'")}
+        self.basis: list[_Element] = []
+        self.work, self.deadline = work, deadline
+        self.pairs: list[tuple[int, int, _Terms, _Cofactors]] = []
+        self.count = 0
+        self.initial: list[tuple[_Terms, _Cofactors]] = []
+        seen: set[frozenset[tuple[Word, Fraction]]] = set()
+        for key, polynomial in facts.items():
+            for mark, version in (("", polynomial), ("'", polynomial.transpose())):
+                same = frozenset(version.terms.items())
+                if same in seen or frozenset((-version).terms.items()) in seen:
+                    continue
+                seen.add(same)
+                self.initial.append((dict(version.terms), {((), key + mark, ()): Fraction(1)}))
+
+    def order(self, word: Word) -> tuple[int, int, Word]:
+        """Weighted degree-lexicographic order; primes come late so that projectors are written without them."""
+        return sum(self.weight.get(letter, 1) for letter in word), len(word), word
+
+    def run(self, target: Polynomial, max_degree: int) -> Combination:
+        """Grow the basis until the target reduces to zero."""
+        for terms, cofactors in sorted(
+            self.initial, key=lambda item: max(map(self.order, item[0]), default=(0, 0, ()))
+        ):
+            self.push(terms, cofactors)
+        given = [word for terms, _ in self.initial for word in terms] + list(target.terms)
+        limit = max(self.order(word)[0] for word in given) + max_degree if given else 0
+        goal, used = self.reduce(dict(target.terms), {})
+        while goal:
+            if not self.pairs:
+                raise NotFoundError(f"not a consequence of the facts by ideal membership: {target}")
+            degree, _, terms, cofactors = heapq.heappop(self.pairs)
+            if degree > limit:
+                raise NotFoundError(f"no certificate within the limits for {target}")
+            if self.push(terms, cofactors):
+                goal, used = self.reduce(goal, used)
+        # `used` collected -c·a·g·b for every reduction step, so the target is minus their sum.
+        return tuple(Term(-c, a, g, b) for (a, g, b), c in sorted(used.items()) if c)
+
+    def push(self, terms: _Terms, cofactors: _Cofactors) -> bool:
+        """Reduce a polynomial and add what is left to the basis; False if nothing is left."""
+        terms, cofactors = self.reduce(terms, cofactors)
+        if not terms:
+            return False
+        lead = max(terms, key=self.order)
+        top = terms.pop(lead)
+        element = _Element(
+            lead, {w: c / top for w, c in terms.items()}, {k: c / top for k, c in cofactors.items() if c}
+        )
+        old = [other for other in self.basis if _find(lead, other.lead) >= 0]
+        self.basis = [other for other in self.basis if _find(lead, other.lead) < 0]
+        self.basis.append(element)
+        for other in list(self.basis):
+            self.overlaps(element, other)
+            if other is not element:
+                self.overlaps(other, element)
+        for other in old:
+            self.queue({other.lead: Fraction(1), **other.tail}, other.cofactors)
+        return True
+
+    def overlaps(self, f: _Element, g: _Element) -> None:
+        """Queue S-polynomials of words that end like ``f.lead`` and begin like ``g.lead``."""
+        for size in range(1, min(len(f.lead), len(g.lead))):
+            if f.lead[-size:] == g.lead[:size]:
+                left, right = f.lead[:-size], g.lead[size:]
+                terms: _Terms = {}
+                cofactors: _Cofactors = {}
+                _add(terms, cofactors, f, (), right, Fraction(1))
+                _add(terms, cofactors, g, left, (), Fraction(-1))
+                self.queue(terms, cofactors)
+
+    def queue(self, terms: _Terms, cofactors: _Cofactors) -> None:
+        """Put a polynomial on the heap by its weight."""
+        terms = {w: c for w, c in terms.items() if c}
+        if terms:
+            self.count += 1
+            degree = max(self.order(w)[0] for w in terms)
+            heapq.heappush(self.pairs, (degree, self.count, terms, cofactors))
+
+    def reduce(self, terms: _Terms, cofactors: _Cofactors) -> tuple[_Terms, _Cofactors]:
+        """Full normal form; cofactors follow every step."""
+        terms, cofactors = dict(terms), dict(cofactors)
+        pending = set(terms)
+        while pending:
+            word = max(pending, key=self.order)
+            pending.discard(word)
+            coefficient = terms.get(word)
+            if not coefficient:
+                terms.pop(word, None)
+                continue
+            for element in self.basis:
+                at = _find(element.lead, word)
+                if at >= 0:
+                    self.work -= 2 + len(element.tail) + len(element.cofactors)
+                    if self.work < 0 or time.monotonic() > self.deadline:
+                        raise NotFoundError("no certificate within the limits of work and time")
+                    left, right = word[:at], word[at + len(element.lead) :]
+                    pending.update(_add(terms, cofactors, element, left, right, -coefficient))
+                    terms.pop(word, None)
+                    break
+        return {w: c for w, c in terms.items() if c}, cofactors
+
+
+def _find(needle: Word, hay: Word) -> int:
+    """Position of one word in another, or -1."""
+    size = len(needle)
+    return next((i for i in range(len(hay) - size + 1) if hay[i : i + size] == needle), -1)
+
+
+def _add(
+    terms: _Terms, cofactors: _Cofactors, element: _Element, left: Word, right: Word, factor: Fraction
+) -> list[Word]:
+    """Add factor·left·element·right in place; give the words touched."""
+    touched = []
+    for word, c in ((element.lead, Fraction(1)), *element.tail.items()):
+        full = left + word + right
+        terms[full] = terms.get(full, Fraction(0)) + factor * c
+        touched.append(full)
+    for (a, g, b), c in element.cofactors.items():
+        key = (left + a, g, b + right)
+        cofactors[key] = cofactors.get(key, Fraction(0)) + factor * c
+    return touched

@@ -1,0 +1,122 @@
+"""Writing statements and proofs for people: Unicode and LaTeX."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from muso_theory.algebra.expression import NAME
+
+__all__ = ["latex", "reason", "unicode_math"]
+
+_GREEK = {
+    "Phi": "Φ", "phi": "φ", "theta": "θ", "delta": "δ", "gamma": "γ", "Psi": "Ψ", "eps": "ε", "ytilde": "ỹ",
+}  # fmt: skip
+_GREEK_LATEX = {
+    "Phi": r"\Phi", "phi": r"\varphi", "theta": r"\theta", "delta": r"\delta", "gamma": r"\gamma", "Psi": r"\Psi",
+    "eps": r"\varepsilon", "ytilde": r"\tilde y", "label": r"\ell", "small": r"a", "large": r"b", "step": r"c",
+    "off": r"e_\perp", "on": r"e_\parallel", "out": r"f",
+}  # fmt: skip
+_MARKS = {"^+": "⁺", "^-1": "⁻¹", "^L": "ᴸ", "^R": "ᴿ", "": ""}
+_SYMBOL = re.compile(rf"(?<![A-Za-z0-9_])({NAME})")
+
+
+def unicode_math(text: str) -> str:
+    """An expression or equation as it is printed in a page.
+
+    Args:
+        text: in the statement language.
+
+    Returns:
+        The text with Greek letters, superscripts and minus signs.
+
+    Example:
+        >>> unicode_math("w_u - w_r = Phi^+ S_F' (ytilde_F - Phi_F w_r)")
+        'w_u − w_r = Φ⁺ S_Fᵀ (ỹ_F − Φ_F w_r)'
+    """
+
+    def one(match: re.Match[str]) -> str:
+        name, mark = _split(match.group(1))
+        head, _, index = name.partition("_")
+        head = _GREEK.get(head, head)
+        digits = index.translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+        return head + (digits if index.isdigit() else f"_{index}" if index else "") + _MARKS[mark]
+
+    written = _SYMBOL.sub(one, text).replace("'", "ᵀ").replace("- ", "− ")
+    return re.sub(r"(^|[(= ])-(?=\S)", r"\1−", written)
+
+
+def latex(text: str) -> str:
+    r"""An expression or equation in LaTeX.
+
+    Args:
+        text: in the statement language.
+
+    Returns:
+        LaTeX, for mathematics mode.
+
+    Example:
+        >>> print(latex("Phi_R^+' w_0 = (A B)'"))
+        (\Phi_{R}^{+})^{\top} w_{0} = (A B)^{\top}
+    """
+
+    def one(match: re.Match[str]) -> str:
+        (name, mark), primed = _split(match.group(1)), match.group(2)
+        head, _, index = name.partition("_")
+        body = _GREEK_LATEX.get(head, head if len(head) == 1 else rf"\mathrm{{{head}}}")
+        body += f"_{{{_GREEK_LATEX.get(index, index)}}}" if index else ""
+        if mark:
+            body += "^{" + {"^+": "+", "^-1": "-1", "^L": r"\mathrm{L}", "^R": r"\mathrm{R}"}[mark] + "}"
+        if primed:
+            body = (f"({body})" if mark else body) + r"^{\top}"
+        return body
+
+    written = re.sub(_SYMBOL.pattern + "('?)", one, text)
+    return written.replace(")'", r")^{\top}")
+
+
+def reason(key: str, facts: Mapping[str, Any]) -> str:
+    """What a fact of a statement is called in a proof.
+
+    Args:
+        key: its key, without a prime.
+        facts: the inverses of the statement: symbol to (kind, matrix inverted).
+
+    Returns:
+        A few words.
+
+    Example:
+        >>> reason("penrose1(Phi_R)", {}), reason("step(2).1", {}), reason("complete(S_R,S_F)", {})
+        ('Penrose 1 for Φ_R', '(2.1)', 'S_RᵀS_R + S_FᵀS_F = I')
+    """
+    kind, _, rest = key.partition("(")
+    inside, _, tail = rest.partition(")")
+    x = unicode_math(inside)
+    if kind == "step":
+        return f"({inside}{tail})"
+    if kind.startswith("penrose"):
+        return f"Penrose {kind[-1]} for {x}"
+    parts = [unicode_math(part) for part in inside.split(",")]
+    inverse = x + {"left_inverse": "⁻¹", "right_inverse": "⁻¹"}.get(kind, "")
+    return {
+        "def": f"def. {x}",
+        "assume": f"hypothesis {inside}",
+        "orthonormal": f"{x}{x}ᵀ = I",
+        "disjoint": f"{parts[0]}{parts[-1]}ᵀ = 0",
+        "complete": f"{parts[0]}ᵀ{parts[0]} + {parts[-1]}ᵀ{parts[-1]} = I",
+        "left_inverse": f"{_inverse(inside, facts) or inverse} {x} = I",
+        "right_inverse": f"{x} {_inverse(inside, facts) or inverse} = I",
+    }[kind]
+
+
+def _inverse(name: str, facts: Mapping[str, Any]) -> str:
+    """The symbol of the inverse that a statement has for a matrix."""
+    found = [symbol for symbol, (kind, a) in facts.items() if a == name and kind != "pinv"]
+    return unicode_math(found[0]) if found else ""
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Split a symbol into its plain name and the mark of an inverse."""
+    plain, caret, mark = name.partition("^")
+    return plain, caret + mark

@@ -1,0 +1,254 @@
+"""Looking for models: of all hypotheses, of all but one, and counterexamples to false theorems.
+
+Free matrices are filled with small integers, definitions follow, and hypotheses that are affine in some free matrix
+are satisfied by solving for it. Sizes grow, so the first model found is one of the smallest. Seeds are explicit; the
+same statement gives the same models on every machine.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import random
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import Any
+
+from muso_theory.algebra.exact import Matrix, evaluate, pseudo_inverse, rank, solve
+from muso_theory.algebra.statement import Statement
+from muso_theory.algebra.trials import Model, concludes, failing, violates, write_model
+
+__all__ = ["counterexample", "find_model", "find_trials"]
+
+_ENTRIES = (0, 0, 0, 1, 1, -1, 2)
+_GENERIC = (1, 2, 3, -1, -2, 1, 1, 0)
+
+
+def find_trials(statement: Statement, *, tries: int = 80) -> dict[str, Any]:
+    """Try every hypothesis of a theorem.
+
+    Args:
+        statement: the theorem.
+        tries: models looked at per choice of sizes.
+
+    Returns:
+        The ``trials`` entry of its certificate. A hypothesis for which no model is found is left out, and the
+        checkers will say so.
+
+    Example:
+        >>> from muso_theory.algebra.statement import parse_statement
+        >>> lines = ["matrix A : n x D", "matrix B : n x D", "assume same: A = B", "conclude A' = B'"]
+        >>> find_trials(parse_statement("demo", lines))["hypotheses"]["same"]["needed"]["matrices"]
+        {'A': [['-1']], 'B': [['0']]}
+    """
+    model = find_model(statement, tries=tries)
+    trials: dict[str, Any] = {"hypotheses": {}}
+    if model is not None:
+        trials["model"] = write_model(model)
+    for hypothesis in statement.hypotheses:
+        if hypothesis.assumed:
+            found, kind = counterexample(statement, dropped=hypothesis.label, tries=tries), "needed"
+        else:
+            found, kind = _violating(statement, hypothesis.label, tries), "redundant"
+        if found is not None:
+            trials["hypotheses"][hypothesis.label] = {kind: write_model(found)}
+    return trials
+
+
+def find_model(statement: Statement, *, tries: int = 80) -> Model | None:
+    """A model of all hypotheses, as generic as it can be had: sizes of about two, few zeros.
+
+    Args:
+        statement: the theorem.
+        tries: models looked at per choice of sizes.
+
+    Returns:
+        The model, or None if none was found.
+    """
+    rng = random.Random(f"model of {statement.name}")
+    for sizes in sorted(_sizes(statement), key=lambda s: sum((size - 2) ** 2 for size in s.values())):
+        for _ in range(tries // 4):
+            model = _attempt(statement, sizes, rng, None, _GENERIC)
+            if model and not failing(statement, model):
+                return model
+    return None
+
+
+def counterexample(statement: Statement, *, dropped: str | None = None, tries: int = 80) -> Model | None:
+    """An exact model of the hypotheses in which the conclusion fails.
+
+    Args:
+        statement: the theorem, or what claims to be one.
+        dropped: a hypothesis that need not hold.
+        tries: models looked at per choice of sizes.
+
+    Returns:
+        The model, or None if none was found (which proves nothing).
+    """
+    rng = random.Random(f"{statement.name} without {dropped}")
+    for sizes in _sizes(statement):
+        for _ in range(tries):
+            model = _attempt(statement, sizes, rng, dropped, _ENTRIES)
+            if model and not concludes(statement, model) and not failing(statement, model, dropped):
+                return model
+    return None
+
+
+def _violating(statement: Statement, label: str, tries: int) -> Model | None:
+    """A model of the theorem in which a hypothesis that it does without fails."""
+    rng = random.Random(f"{statement.name} beyond {label}")
+    hypothesis = next(h for h in statement.hypotheses if h.label == label)
+    for sizes in _sizes(statement):
+        for _ in range(tries):
+            model = _attempt(statement, sizes, rng, None, _ENTRIES)
+            if model and violates(statement, hypothesis, model) and not failing(statement, model):
+                return model
+    return None
+
+
+def _sizes(statement: Statement) -> Iterator[dict[str, int]]:
+    """Choices of dimensions from small to large; a partitioned one is the sum of its parts."""
+    sums: dict[str, tuple[str, str]] = {}
+    for s, t in statement.selections:
+        part, whole = statement.signature[s]
+        sums.setdefault(whole, (part, statement.signature[t][0]))
+    objects = sorted({size for pair in statement.signature.values() for size in pair})
+    base = [size for size in objects if size not in sums]
+    choices = sorted(itertools.product((1, 2, 3), repeat=len(base)), key=lambda c: (sum(c), c))
+    for choice in choices:
+        if sum(choice) > len(base) + 4:
+            return
+        sizes = dict(zip(base, choice, strict=True))
+        while len(sizes) < len(objects):
+            for whole, (a, b) in sums.items():
+                if a in sizes and b in sizes:
+                    sizes[whole] = sizes[a] + sizes[b]
+        if all(sizes[statement.signature[s][1]] == sizes[statement.signature[s][0]] + sizes[statement.signature[t][0]]
+               for s, t in statement.selections):  # fmt: skip
+            yield sizes
+
+
+def _attempt(
+    statement: Statement,
+    sizes: Mapping[str, int],
+    rng: random.Random,
+    dropped: str | None,
+    entries: tuple[int, ...],
+) -> Model | None:
+    """One random model; hypotheses that fail are satisfied one after the other by solving for a free matrix."""
+    free = {
+        symbol: _random(
+            sizes[statement.signature[symbol][0]], sizes[statement.signature[symbol][1]], rng, entries
+        )
+        for symbol in statement.free
+    }
+    values = _complete(statement, sizes, free, dropped)
+    satisfied: list[Polynomial] = []
+    # In random order: what can be solved for depends on what has been fixed before.
+    for equation, symbols in sorted(_equations(statement, dropped), key=lambda _: rng.random()):
+        if values is None:
+            return None
+        satisfied.append(equation)
+        if not any(x for row in evaluate(equation, values, sizes) for x in row):
+            continue
+        values = None
+        for symbol in sorted(symbols, key=lambda _: rng.random()):
+            matrix = _solve_for(statement, sizes, free, dropped, symbol, satisfied, rng)
+            if matrix is not None:
+                free[symbol] = matrix
+                values = _complete(statement, sizes, free, dropped)
+                break
+    return None if values is None else (dict(sizes), values)
+
+
+@functools.cache
+def _equations(statement: Statement, dropped: str | None) -> list[tuple[Polynomial, tuple[str, ...]]]:
+    """The hypotheses to satisfy, each with the free matrices in which it is affine."""
+    result = []
+    for fact in statement.facts.values():
+        if fact.label not in (None, dropped) and not fact.key.startswith(("left_inverse", "right_inverse")):
+            words = [
+                [letter.rstrip("'") for letter in word] for word in statement.unfolded(fact.polynomial).terms
+            ]
+            affine = tuple(
+                symbol
+                for symbol in statement.free
+                if any(symbol in word for word in words)
+                and all(word.count(symbol) <= 1 for word in words)
+                and not _inverted_after(statement, symbol)
+            )
+            result.append((fact.polynomial, affine))
+    return result
+
+
+def _solve_for(
+    statement: Statement,
+    sizes: Mapping[str, int],
+    free: Mapping[str, Matrix],
+    dropped: str | None,
+    symbol: str,
+    equations: list[Polynomial],
+    rng: random.Random,
+) -> Matrix | None:
+    """Satisfy equations by the choice of one free matrix in which they are affine."""
+    rows, cols = len(free[symbol]), len(free[symbol][0])
+
+    def residual(entries: list[Fraction]) -> list[Fraction] | None:
+        matrix = [entries[i * cols : (i + 1) * cols] for i in range(rows)]
+        values = _complete(statement, sizes, {**free, symbol: matrix}, dropped)
+        return values and [x for p in equations for row in evaluate(p, values, sizes) for x in row]
+
+    start = residual([Fraction(0)] * (rows * cols))
+    moved = [residual([Fraction(i == k) for i in range(rows * cols)]) for k in range(rows * cols)]
+    if start is None or None in moved:
+        return None
+    columns = [[x - y for x, y in zip(column or [], start, strict=True)] for column in moved]
+    choice = [Fraction(rng.choice(_ENTRIES)) for _ in range(rows * cols)]
+    found = solve([list(row) for row in zip(*columns, strict=True)], [-x for x in start], choice)
+    # An earlier equation may not be affine in this matrix: then the solution is none.
+    if found is None or any(residual(found) or [Fraction(1)]):
+        return None
+    return [found[i * cols : (i + 1) * cols] for i in range(rows)]
+
+
+def _inverted_after(statement: Statement, symbol: str) -> bool:
+    """Whether some inverse depends on this symbol, so that nothing is affine in it."""
+    depends = {symbol}
+    for name, definition in statement.definitions.items():
+        if definition.symbols() & depends:
+            depends.add(name)
+    return any(inverted in depends for _, inverted in statement.inverses.values())
+
+
+def _complete(
+    statement: Statement, sizes: Mapping[str, int], free: Mapping[str, Matrix], dropped: str | None
+) -> dict[str, Matrix] | None:
+    """Matrices for all symbols from those of the free ones; None if an inverse that is assumed does not exist."""
+    values: dict[str, Matrix] = {}
+    selected = {s: i for pair in statement.selections for i, s in enumerate(pair)}
+    kept = {h.text for h in statement.hypotheses if h.assumed and h.label != dropped}
+    for symbol, (rows, cols) in statement.signature.items():
+        if symbol in statement.exists:
+            continue
+        if symbol in free:
+            values[symbol] = free[symbol]
+        elif symbol in selected:
+            shift = selected[symbol] * (sizes[cols] - sizes[rows])
+            values[symbol] = [
+                [Fraction(j == i + shift) for j in range(sizes[cols])] for i in range(sizes[rows])
+            ]
+        elif symbol in statement.definitions:
+            values[symbol] = evaluate(statement.definitions[symbol], values, sizes)
+        else:
+            kind, inverted = statement.inverses[symbol]
+            matrix = values[inverted]
+            required = f"{inverted} {kind}" in kept
+            if required and rank(matrix) < len(matrix[0] if kind == "left-invertible" else matrix):
+                return None
+            values[symbol] = pseudo_inverse(matrix)
+    return values
+
+
+def _random(rows: int, cols: int, rng: random.Random, entries: tuple[int, ...]) -> Matrix:
+    """A matrix of small integers."""
+    return [[Fraction(rng.choice(entries)) for _ in range(cols)] for _ in range(rows)]

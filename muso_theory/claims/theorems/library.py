@@ -1,0 +1,148 @@
+"""Proving, checking and writing: what `muso prove` and `muso claims` call."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, final
+
+from muso_theory.algebra.checker import FORMAT, VERSION, CheckResult, check_bundle, uses
+from muso_theory.algebra.derivation import Node, canonical, derive
+from muso_theory.algebra.search import find_trials
+from muso_theory.algebra.statement import parse_statement
+from muso_theory.algebra.theorem import Apply
+from muso_theory.claims.theorems.pages import latex_page, markdown_page
+from muso_theory.claims.theorems.registry import THEOREMS, parts, registered_statements
+
+__all__ = ["Proof", "check_certificate", "prove"]
+
+
+@final
+@dataclass(frozen=True)
+class Proof:
+    """A claim proved in general, for all dimensions.
+
+    Args:
+        slug: the claim.
+        certificate: what a checker needs, JSON-able: statements, steps, models.
+    """
+
+    slug: str
+    certificate: dict[str, Any]
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the certificate, cited wherever the proof is used as evidence."""
+        return hashlib.sha256(canonical(self.certificate)).hexdigest()
+
+    @property
+    def theorems(self) -> list[Node]:
+        """The certificates of the claim's own theorems, without those of lemmas."""
+        return [node for node in self.certificate["theorems"] if node["name"].partition("/")[0] == self.slug]
+
+    @property
+    def remains(self) -> tuple[str, ...]:
+        """What remains to be said beyond algebra, in words; of all theorems used as well."""
+        lines = [line for node in self.certificate["theorems"] for line in node["statement"]]
+        return tuple(
+            dict.fromkeys(line.removeprefix("remains ") for line in lines if line.startswith("remains "))
+        )
+
+    @property
+    def status(self) -> str:
+        """``"proved"``, ``"core proved"`` if something remains beyond algebra, or ``"not proved"``; derived by checking."""
+        if not check_certificate(self.certificate):
+            return "not proved"
+        return "core proved" if self.remains else "proved"
+
+    def to_markdown(self) -> str:
+        """The proof page.
+
+        Returns:
+            Markdown: main results, hypotheses, proof, counterexamples, references.
+        """
+        words = self.status + (": there remains that " + "; that ".join(self.remains) if self.remains else "")
+        return markdown_page(self.slug, self.theorems, f"{words}. Certificate {self.hash[:16]}.")
+
+    def to_latex(self) -> str:
+        """Theorems and proofs in LaTeX.
+
+        Returns:
+            A fragment for a document with ``amsmath``, ``theorem`` and ``proof`` environments.
+        """
+        return latex_page(self.slug, self.theorems)
+
+    def __repr__(self) -> str:
+        """Status first, no formulas."""
+        return (
+            f"Proof({self.status}: {self.slug}, {len(self.theorems)} theorems, certificate {self.hash[:16]})"
+        )
+
+
+def prove(slug: str) -> Proof:
+    """Prove a claim from scratch.
+
+    Args:
+        slug: the claim, for example ``"exact-labels"``.
+
+    Returns:
+        The proof, with a certificate that anyone can check without trusting this function.
+
+    Raises:
+        BadInputError: if the claim has no general proof.
+
+    Example:
+        >>> proof = prove("exact-labels")
+        >>> check_certificate(proof.certificate)
+        CheckResult(accepted: exact-labels, 6 theorems)
+    """
+    nodes: dict[str, Node] = {}
+    for theorem in parts(slug):
+        _collect(theorem.name, nodes)
+    ordered = [nodes[name] for name in THEOREMS if name in nodes]
+    return Proof(slug, {"format": FORMAT, "version": VERSION, "claim": slug, "theorems": ordered})
+
+
+def check_certificate(certificate: object) -> CheckResult:
+    """Check a certificate: regenerate every assumption from its schema, expand, compare.
+
+    Args:
+        certificate: the certificate of one claim, as :func:`prove` makes it or JSON gives it.
+
+    Returns:
+        Accepted, or rejected with the reason. Nothing malformed or oversized raises.
+
+    Example:
+        >>> certificate = prove("exact-labels").certificate
+        >>> check_certificate({**certificate, "claim": "label-free"})
+        CheckResult(rejected: the certificate lacks label-free/interpolation)
+    """
+    return check_bundle(certificate, registered_statements())
+
+
+def _collect(name: str, nodes: dict[str, Node]) -> None:
+    """Gather a theorem and all it uses."""
+    if name not in nodes:
+        nodes[name] = _node(name)
+        for lemma, _ in uses(nodes[name]):
+            _collect(lemma, nodes)
+
+
+@functools.cache
+def _node(name: str) -> Node:
+    """Prove one theorem and try its hypotheses; each is done once in a process."""
+    theorem = THEOREMS[name]
+    node = derive(theorem, {lemma: _node(lemma) for lemma in _needed(theorem.plan, theorem.lines)})
+    if not theorem.lines[0].startswith("induction "):
+        node["trials"] = find_trials(parse_statement(name, theorem.lines))
+    return node
+
+
+def _needed(plan: Iterable[object], lines: tuple[str, ...]) -> list[str]:
+    """Names of the theorems that a plan applies, or an induction rests on."""
+    names = [step.lemma for step in plan if isinstance(step, Apply)]
+    if lines[0].startswith("induction "):
+        names += [line.split(" ")[1] for line in lines if line.startswith(("base ", "step "))]
+    return names

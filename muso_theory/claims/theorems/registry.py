@@ -1,0 +1,56 @@
+"""Every theorem by name, in an order in which each comes after those it uses."""
+
+from __future__ import annotations
+
+from muso_theory.algebra.theorem import Theorem
+from muso_theory.claims.theorems import descent, lemmas, linearised, regularised, relabelling, requests
+from muso_theory.errors import expected, nearest
+
+__all__ = ["THEOREMS", "parts", "registered_statements", "slugs"]
+
+_MODULES = (lemmas, relabelling, regularised, descent, requests, linearised)
+
+THEOREMS: dict[str, Theorem] = {theorem.name: theorem for module in _MODULES for theorem in module.THEOREMS}
+"""All theorems by name."""
+
+
+def registered_statements() -> dict[str, tuple[str, ...]]:
+    """The statement of every theorem: a certificate of anything else proves no claim.
+
+    Returns:
+        Lines by name.
+    """
+    return {name: theorem.lines for name, theorem in THEOREMS.items()}
+
+
+def slugs() -> tuple[str, ...]:
+    """The claims that have theorems.
+
+    Returns:
+        Their slugs, sorted.
+    """
+    return tuple(sorted({theorem.slug for theorem in THEOREMS.values()} - {"lemma"}))
+
+
+def parts(slug: str) -> tuple[Theorem, ...]:
+    """The theorems that together are a claim.
+
+    Args:
+        slug: the claim.
+
+    Returns:
+        Its theorems.
+
+    Raises:
+        BadInputError: if no theorem belongs to the claim.
+
+    Example:
+        >>> [theorem.name for theorem in parts("exact-labels")]
+        ['exact-labels']
+    """
+    found = tuple(theorem for theorem in THEOREMS.values() if theorem.slug == slug and slug != "lemma")
+    if not found:
+        raise expected(
+            "a claim with a general proof", "slug", slug, type(slug).__name__, nearest(str(slug), slugs())
+        )
+    return found

@@ -1,0 +1,189 @@
+"""Requests: down-sampled retain sets, and one forgetting after the other."""
+
+from __future__ import annotations
+
+from muso_theory.algebra.theorem import Have, Theorem, text_lines
+from muso_theory.claims.theorems.settings import use
+
+__all__ = ["THEOREMS"]
+
+_NESTED = """
+    matrix Phi_R : r x D
+    matrix U : m x r
+    matrix T : k x m
+    let Phi_U = U Phi_R
+    let Phi_S = T Phi_U
+    pinv Phi_R
+    pinv Phi_U
+    pinv Phi_S
+"""
+_SEQUENCE = """
+    matrix Phi : n x D
+    matrix y : n x c
+    matrix w_0 : D x c
+    partition n = k + f by S_K, S_F
+    partition k = r + g by S_R, S_G
+    let Phi_K = S_K Phi
+    let Phi_F = S_F Phi
+    let Phi_R = S_R Phi_K
+    let Phi_G = S_G Phi_K
+    let y_K = S_K y
+    let y_R = S_R y_K
+    pinv Phi
+    pinv Phi_K
+    pinv Phi_R
+    let w_p = w_0 + Phi^+ (y - Phi w_0)
+    let w_K = w_0 + Phi_K^+ (y_K - Phi_K w_0)
+    let w_r = w_0 + Phi_R^+ (y_R - Phi_R w_0)
+    let w_1 = w_p + Phi^+ (S_K' y_K + S_F' Phi_F w_K - Phi w_p)
+"""
+
+THEOREMS = (
+    Theorem(
+        "downsampling/labels",
+        text_lines("""
+            matrix Phi : n x D
+            matrix y : n x c
+            matrix w_0 : D x c
+            matrix S : s x n
+            matrix Phi_F : f x D
+            let Phi_S = S Phi
+            let y_S = S y
+            pinv Phi
+            pinv Phi_S
+            let w_p = w_0 + Phi^+ (y - Phi w_0)
+            let w_r = w_0 + Phi_S^+ (y_S - Phi_S w_0)
+            assume least-squares-on-subset: Phi_S' (Phi_S w_p - y_S) = 0
+            conclude Phi_F (w_0 + Phi_S^+ Phi_S (w_p - w_0)) = Phi_F w_r
+            says labels computed from a subset S are the optimal labels for the model retrained on S alone
+        """),
+        (use("lemma/pseudo-inverse", A="Phi_S"), Have("Phi_S^+ (Phi_S w_p - y_S) = 0")),
+    ),
+    Theorem(
+        "downsampling/label-error",
+        text_lines("""
+            matrix Phi_R : r x D
+            matrix Phi_F : f x D
+            matrix T : s x r
+            matrix y_R : r x c
+            matrix w_0 : D x c
+            matrix w_p : D x c
+            let Phi_S = T Phi_R
+            pinv Phi_R
+            pinv Phi_S
+            let w_r = w_0 + Phi_R^+ (y_R - Phi_R w_0)
+            assume least-squares-on-retain: Phi_R' (Phi_R w_p - y_R) = 0
+            let label = Phi_F (w_0 + Phi_S^+ Phi_S (w_p - w_0))
+            conclude label - Phi_F w_r = Phi_F (Phi_S^+ Phi_S - Phi_R^+ Phi_R) (w_p - w_0)
+            says for forgetting F alone, the label error of a subset is a difference of projections
+        """),
+        (use("lemma/pseudo-inverse", A="Phi_R"), Have("Phi_R^+ (Phi_R w_p - y_R) = 0")),
+    ),
+    Theorem(
+        "downsampling/monotone",
+        text_lines(
+            _NESTED,
+            """
+            matrix x : D x c
+            let small = (Phi_R^+ Phi_R - Phi_S^+ Phi_S) x
+            let large = (Phi_R^+ Phi_R - Phi_U^+ Phi_U) x
+            let step = (Phi_U^+ Phi_U - Phi_S^+ Phi_S) x
+            conclude small' small = large' large + step' step
+            says along nested subsets S in U in R the error of S exceeds that of U by a square
+            """,
+        ),
+        (
+            use("lemma/nested-rows", A="Phi_R", E="U"),
+            use("lemma/nested-rows", A="Phi_U", E="T"),
+            use("lemma/nested-rows", A="Phi_R", E="T U", B="Phi_S"),
+            Have("small = large + step"),
+            Have("large' step = 0"),
+        ),
+    ),
+    Theorem(
+        "sequential-requests/first",
+        text_lines(
+            _SEQUENCE,
+            """
+            conclude w_1 = w_K
+            says forgetting F first gives the model retrained without F
+            """,
+        ),
+        (
+            use(
+                "exact-labels",
+                **{
+                    "S_R": "S_K",
+                    "Phi_R": "Phi_K",
+                    "y_R": "y_K",
+                    "Phi_R^+": "Phi_K^+",
+                    "w_r": "w_K",
+                    "w_u": "w_1",
+                },
+                ytilde_F="Phi_F w_K",
+            ),
+        ),
+    ),
+    Theorem(
+        "sequential-requests/second",
+        text_lines(
+            _SEQUENCE,
+            """
+            let w_2 = w_1 + Phi_K^+ (S_R' y_R + S_G' Phi_G w_r - Phi_K w_1)
+            conclude w_2 = w_r
+            says forgetting G after F gives the model retrained without both
+            """,
+        ),
+        (
+            use("sequential-requests/first"),
+            use("lemma/update", A="Phi_K", t="y_K", v="w_0", w="w_K"),
+            use(
+                "lemma/gap",
+                **{
+                    "Phi": "Phi_K",
+                    "S_F": "S_G",
+                    "Phi_F": "Phi_G",
+                    "y": "y_K",
+                    "Phi^+": "Phi_K^+",
+                    "w": "w_2",
+                },
+                s="w_1",
+                t="S_R' y_R + S_G' Phi_G w_r",
+            ),
+        ),
+    ),
+    Theorem(
+        "sequential-requests/at-once",
+        text_lines(
+            _SEQUENCE,
+            """
+            let w_2 = w_1 + Phi_K^+ (S_R' y_R + S_G' Phi_G w_r - Phi_K w_1)
+            let w_b = w_p + Phi^+ (S_K' (S_R' y_R + S_G' Phi_G w_r) + S_F' Phi_F w_r - Phi w_p)
+            conclude w_b = w_2
+            says and the same as forgetting F and G at once; F and G may be exchanged, so in any order
+            """,
+        ),
+        (
+            use("sequential-requests/second"),
+            use("lemma/update", A="Phi_R", t="y_R", v="w_0", w="w_r"),
+            use("lemma/update", A="Phi", t="y", v="w_0", w="w_p"),
+            use("lemma/nested-rows", A="Phi", E="S_R S_K", B="Phi_R"),
+            use("lemma/pseudo-inverse", A="Phi"),
+            Have("Phi^+ Phi (w_r - w_0) = w_r - w_0", ("def(w_r)", "steps")),
+            Have(
+                "S_K' (S_R' y_R + S_G' Phi_G w_r) + S_F' Phi_F w_r - Phi w_r = S_K' S_R' (y_R - Phi_R w_r)",
+                (
+                    "def(Phi_F)",
+                    "def(Phi_G)",
+                    "def(Phi_R)",
+                    "def(Phi_K)",
+                    "complete(S_K,S_F)",
+                    "complete(S_R,S_G)",
+                ),
+            ),
+            Have("Phi^+ S_K' S_R' (y_R - Phi_R w_r) = 0", ("def(Phi_R)", "def(Phi_K)", "steps")),
+            Have("w_b - w_r = (I - Phi^+ Phi) (w_p - w_r)", ("def(w_b)", "steps")),
+            Have("w_b = w_r", ("steps",)),
+        ),
+    ),
+)

@@ -1,0 +1,46 @@
+"""The words that theorems share: data and trained models, in the statement language."""
+
+from __future__ import annotations
+
+from muso_theory.algebra.theorem import Apply
+
+__all__ = ["DATA", "RELABELLED", "TRAINED", "use"]
+
+DATA = """
+    matrix Phi : n x D
+    matrix y : n x c
+    matrix w_0 : D x c
+    partition n = r + f by S_R, S_F
+    let Phi_R = S_R Phi
+    let Phi_F = S_F Phi
+    let y_R = S_R y
+    pinv Phi
+    pinv Phi_R
+"""
+"""Features, targets, initial parameters; retained and forgotten samples."""
+
+TRAINED = """
+    let w_p = w_0 + Phi^+ (y - Phi w_0)
+    let w_r = w_0 + Phi_R^+ (y_R - Phi_R w_0)
+"""
+"""The pretrained and the retrained model: where gradient descent from w_0 ends."""
+
+RELABELLED = """
+    matrix ytilde_F : f x c
+    let ytilde = S_R' y_R + S_F' ytilde_F
+    let w_u = w_p + Phi^+ (ytilde - Phi w_p)
+"""
+"""Fine-tuning from the pretrained model on all samples, the forgotten ones with labels ytilde_F."""
+
+
+def use(lemma: str, **values: str) -> Apply:
+    """A step that applies a theorem.
+
+    Args:
+        lemma: its name.
+        **values: symbol of the lemma to an expression of the host.
+
+    Returns:
+        The step of the plan.
+    """
+    return Apply(lemma, values)
