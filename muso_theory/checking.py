@@ -90,13 +90,11 @@ def check(
         find(slug)
     if not 0 < subset <= 1:
         raise expected("a fraction in (0, 1]", "subset", subset, type(subset).__name__, "0.2")
-    if claims is not None and not isinstance(claims, str):
-        claims = list(claims)
+    if claims is not None:
+        claims = [claims] if isinstance(claims, str) else list(claims)
         if not claims:
             raise expected("at least one claim", "claims", claims, "empty", "None for all claims")
-    wanted = _wanted(
-        None if claims is None else [*([claims] if isinstance(claims, str) else claims), *asserted]
-    )
+    wanted = _wanted(None if claims is None else [*claims, *asserted])
     case = Case(
         problem,
         problem.float_model,
@@ -129,6 +127,7 @@ def check(
             "seed": seed,
             "budget": repr(budget),
             "asserted": sorted(asserted),
+            "claims": None if claims is None else sorted(find(slug).slug for slug in claims),
             "audited": [
                 name
                 for name, value in (
@@ -222,9 +221,8 @@ class _Checker:
     def _needs(self, obstacles: list[str]) -> str:
         """What would decide a claim that no affordable arithmetic decided."""
         if self.too_dear:
-            dear = " or ".join(
-                str(rung) for rung in (self.too_dear[0], self.too_dear[-1])[: len(self.too_dear)]
-            )
+            exact = [rung for rung in self.too_dear if rung.name == "rational"]
+            dear = " or ".join(str(rung) for rung in exact or self.too_dear[:1])
             return f"would be decided by {dear}; raise the budget"
         if obstacles:
             return obstacles[-1]

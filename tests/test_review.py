@@ -172,6 +172,7 @@ def test_blind_implicit_bias_accepts_a_pretrained_model_that_is_not_minimum_norm
     model = ClosedForms(mt.UnlearningProblem(rows, np.array([1, 2, 5]), [1]), RATIONAL)
     beside = RATIONAL.matrix([[0], [0], [0], [1]])
     model.__dict__["pretrained"] = Point(model.pretrained.coefficients, beside)
+    model.start_is_given = True
     assert _verdict(model, "implicit-bias") is Verdict.REFUTED
 
 

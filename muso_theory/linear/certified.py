@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import SingularMatrixError
+from ..errors import BadInputError, SingularMatrixError
 from ..numbers import CholeskyFactor, Quantity, UndecidedError
 from ..numbers.accurate import accurate_product, plain_product
 from ..numbers.leastsquares import CertifiedParameters, DualSystem, PrimalSystem, RowSystem
@@ -72,7 +72,10 @@ class CertifiedForms(Model):
 
     def _system(self, rows: Rows) -> RowSystem:
         if rows not in self._systems:
-            self._systems[rows] = self._make_system(rows)
+            try:
+                self._systems[rows] = self._make_system(rows)
+            except BadInputError as error:
+                raise UndecidedError(str(error), "rational or ball arithmetic has the range") from None
         return self._systems[rows]
 
     def _make_system(self, rows: Rows) -> RowSystem:
