@@ -163,11 +163,12 @@ def _matern_numeric() -> list[tuple[Any, Any]]:
     from mpmath import cos, exp, inf, mpf, quad, quadosc, sqrt
 
     t, result = mpf("0.8"), []
-    for n, shape in ((1, lambda x: 1 + x), (2, lambda x: 1 + x + x**2 / 3)):
+    for n in (1, 2):
         a = sqrt(2 * n + 1)
+        shape = 1 + a * t + (n - 1) * (a * t) ** 2 / 3
         mass = quad(lambda w, a=a, n=n: (a**2 + w**2) ** (-n - 1), [0, 1, 4, inf])
         value = quadosc(lambda w, a=a, n=n: cos(w * t) * (a**2 + w**2) ** (-n - 1), [0, inf], omega=t)
-        result.append((value / mass, shape(a * t) * exp(-a * t)))
+        result.append((value / mass, shape * exp(-a * t)))
     return result
 
 
@@ -256,7 +257,7 @@ def _time() -> list[Any]:
 SCALARS = (
     ScalarProof(
         "gaussian-features", "kernel-limit",
-        "E cos(w·d) = exp(-|d|²/2σ²) for w ~ N(0, I/σ²); w·d is normal with variance |d|²/σ². Paired features average it.",
+        "E cos(w·d) = exp(-|d|²/2σ²) for w ~ N(0, I/σ²), since w·d is normal with variance |d|²/σ²",
         _gaussian, _gaussian_numeric,
     ),
     ScalarProof(
@@ -266,12 +267,12 @@ SCALARS = (
     ),
     ScalarProof(
         "variance", "kernel-limit",
-        "one paired frequency has variance (1 + k(2d))/2 - k(d)², from cos² x = (1 + cos 2x)/2; D/2 of them divide it by D/2",
+        "one paired frequency has variance (1 + k(2d))/2 - k(d)², from cos² x = (1 + cos 2x)/2",
         _variance, _variance_numeric,
     ),
     ScalarProof(
         "laplacian-features", "kernel-limit",
-        "E cos(w t) = exp(-a t) for w Cauchy with scale a: sympy shows the inverse transform, Fourier inversion the rest",
+        "E cos(w t) = exp(-a t) for w Cauchy with scale a; sympy shows the inverse, Fourier inversion the rest",
         _laplacian, _laplacian_numeric,
     ),
     ScalarProof(

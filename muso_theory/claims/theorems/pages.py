@@ -55,7 +55,7 @@ def latex_page(slug: str, nodes: list[Node]) -> str:
         lines += [r"\begin{theorem}[" + node["name"] + "]"]
         for line in node["statement"]:
             verb, _, rest = line.partition(" ")
-            label, _, body = rest.partition(": ") if verb in ("assume", "without") else ("", "", rest)
+            body = rest.partition(": ")[2] if verb in ("assume", "without") else rest
             if verb == "partition":
                 sizes, _, selections = rest.partition(" by ")
                 lines.append(rf"Let ${sizes}$ rows be selected by ${latex(selections)}$.")
