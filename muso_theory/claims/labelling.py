@@ -38,17 +38,23 @@ def _solution_set(case: Case) -> Found:
     model = case.model
     moved, dimension = model.along_kernel(model.optimal_labels)
     inside = model.distance(model.unlearned(moved), model.retrained)
-    off = model.mix(1, model.optimal_labels, 1, model.given(_outside(case)))
-    outside = model.square_distance(model.unlearned(off), model.retrained)
+    direction = _outside(case)
     facts = [
         f"the solution set has dimension {dimension} per output"
         if dimension
         else "Φ_F has full row rank: the optimal label is unique"
     ]
-    return [
-        case.zero("gap of Φ_F w_r + a vector of ker Φ_Fᵀ", inside, case.doing_nothing, "doing nothing"),
-        Finding("squared gap of a label outside the set", outside, case.noise_floor, positive=True),
-    ], facts
+    findings = [
+        case.zero("gap of Φ_F w_r + a vector of ker Φ_Fᵀ", inside, case.doing_nothing, "doing nothing")
+    ]
+    if not direction.any():
+        return findings, [*facts, "Φ_F = 0: no label lies outside the set"]
+    off = model.mix(1, model.optimal_labels, 1, model.given(direction))
+    outside = model.square_distance(model.unlearned(off), model.retrained)
+    findings.append(
+        Finding("squared gap of a label outside the set", outside, case.noise_floor, positive=True)
+    )
+    return findings, facts
 
 
 def _outside(case: Case) -> Array:
