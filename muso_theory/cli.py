@@ -404,7 +404,7 @@ def refute(
         loaded,
         kind=kind.value if kind else getattr(loaded, "kind", "labels"),
         exact=exact,
-        assuming=tuple(assuming or getattr(loaded, "assuming", ())),
+        assuming=assuming if assuming else getattr(loaded, "assuming", ()),
         without=without,
         max_examples=max_examples,
         seed=seed,

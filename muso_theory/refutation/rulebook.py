@@ -17,7 +17,7 @@ from ..linear.problem import Array, UnlearningProblem
 from ..numbers import RATIONAL
 from .structures import exact_array
 
-__all__ = ["RIGHT", "RULEBOOK", "WRONG", "BookRule", "leave_block_out", "pseudo_inverse"]
+__all__ = ["RIGHT", "RULEBOOK", "WRONG", "BookRule", "Letters", "leave_block_out", "pseudo_inverse"]
 
 
 def pseudo_inverse(a: Array) -> Array:
@@ -49,8 +49,18 @@ def pseudo_inverse(a: Array) -> Array:
     return out.reshape(a.shape[::-1])
 
 
-class _Letters:
-    """A problem's matrices by the letters of the theory; outputs are columns."""
+class Letters:
+    """A problem's matrices by the letters of the theory, each by a pseudo-inverse; outputs are columns.
+
+    Attributes are phi, phi_r, phi_f (Φ and its rows of R and F), y, y_r, y_f, w0, w_p, w_r, and optimal = Φ_F w_r.
+
+    Args:
+        problem: the problem, in floats or in Fractions.
+
+    Example:
+        >>> Letters(UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])).optimal.round(12)
+        array([[0.5]])
+    """
 
     def __init__(self, problem: UnlearningProblem) -> None:
         self.problem = problem
@@ -77,14 +87,17 @@ class _Letters:
 
     @cached_property
     def w_p(self) -> Array:
+        """G_{Φ,y}(w₀), (D, C)."""
         return self.update(self.phi, self.y, self.w0)
 
     @cached_property
     def w_r(self) -> Array:
+        """G_{Φ_R,y_R}(w₀), (D, C)."""
         return self.update(self.phi_r, self.y_r, self.w0)
 
     @cached_property
     def optimal(self) -> Array:
+        """Φ_F w_r, (n_F, C)."""
         return np.asarray(self.phi_f @ self.w_r)
 
     def project(self, phi: Array, w: Array) -> Array:
@@ -118,16 +131,16 @@ class BookRule:
 
     name: str
     words: str
-    formula: Callable[[_Letters], Array]
+    formula: Callable[[Letters], Array]
     kind: str = "labels"
     assuming: tuple[str, ...] = ()
 
     def __call__(self, problem: UnlearningProblem) -> Array:
         """Labels or parameters in the shape of the problem's."""
-        return np.asarray(problem.shaped(self.formula(_Letters(problem))))
+        return np.asarray(problem.shaped(self.formula(Letters(problem))))
 
 
-def _leave_block_out(m: _Letters) -> Array:
+def _leave_block_out(m: Letters) -> Array:
     inverse = pseudo_inverse(m.phi @ m.phi.T)
     block = inverse[np.ix_(m.f, m.f)]
     return np.asarray(m.y_f - pseudo_inverse(block) @ (inverse @ (m.y - m.phi @ m.w0))[m.f])
@@ -146,76 +159,76 @@ def leave_block_out(problem: UnlearningProblem) -> Array:
         >>> leave_block_out(UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])).round(12)
         array([0.5])
     """
-    return problem.shaped(_leave_block_out(_Letters(problem)))
+    return problem.shaped(_leave_block_out(Letters(problem)))
 
 
-def _random(m: _Letters) -> Array:
+def _random(m: Letters) -> Array:
     rows = np.random.default_rng(0).integers(len(m.y), size=len(m.f))
     return np.asarray(m.y[rows])
 
 
-def _wrong_block(m: _Letters) -> Array:
+def _wrong_block(m: Letters) -> Array:
     k = m.phi @ m.phi.T
     return np.asarray(m.y_f - k[np.ix_(m.f, m.f)] @ (pseudo_inverse(k) @ (m.y - m.phi @ m.w0))[m.f])
 
 
-def _transposed(m: _Letters) -> Array:
+def _transposed(m: Letters) -> Array:
     cross = (m.phi_r @ m.phi_f.T).reshape(len(m.f), len(m.r))  # where .T is meant
     dual = pseudo_inverse(m.phi_r @ m.phi_r.T) @ (m.y_r - m.phi_r @ m.w0)
     return np.asarray(m.phi_f @ m.w0 + cross @ dual)
 
 
-def _jitter(m: _Letters, epsilon: float = 1e-6) -> Array:
+def _jitter(m: Letters, epsilon: float = 1e-6) -> Array:
     k = m.phi_r @ m.phi_r.T + m.number(epsilon) * m.identity(len(m.r))
     return np.asarray(m.phi_f @ m.w0 + m.phi_f @ m.phi_r.T @ pseudo_inverse(k) @ (m.y_r - m.phi_r @ m.w0))
 
 
-def _subset(m: _Letters) -> Array:
+def _subset(m: Letters) -> Array:
     kept = m.r[: (len(m.r) + 1) // 2]
     return np.asarray(m.phi_f @ m.project(m.phi[kept], m.w_p))
 
 
-def _forget_only(m: _Letters) -> Array:
+def _forget_only(m: Letters) -> Array:
     return m.update(m.phi_f, m.optimal, m.w_p)
 
 
-def _stale(m: _Letters) -> Array:
+def _stale(m: Letters) -> Array:
     earlier = np.delete(np.arange(len(m.y)), m.r[-1])
     return np.asarray(m.phi_f @ m.project(m.phi_r, m.update(m.phi[earlier], m.y[earlier], m.w0)))
 
 
-def _off_span(m: _Letters) -> Array:
+def _off_span(m: Letters) -> Array:
     start = m.w_p.copy()
     start[0] += 1
     return m.fine_tuned(m.optimal, start)
 
 
-def _woodbury(m: _Letters) -> Array:
+def _woodbury(m: Letters) -> Array:
     epsilon = m.number(1e-2)
     inner = epsilon * m.identity(len(m.r)) + epsilon * (m.phi_r @ m.phi_r.T)  # one ε too many
     projected = m.phi_r.T @ pseudo_inverse(inner) @ m.phi_r @ (m.w_p - m.w0)
     return np.asarray(m.phi_f @ (m.w0 + projected))
 
 
-def _single_precision(m: _Letters) -> Array:
+def _single_precision(m: Letters) -> Array:
     return np.asarray(m.optimal.astype(np.float32).astype(np.float64))
 
 
-def _teacher(m: _Letters) -> Array:
+def _teacher(m: Letters) -> Array:
     draws = np.random.default_rng(0).integers(-2, 3, m.w0.shape)
     return np.asarray(m.phi_f @ (exact_array(draws) if m.phi.dtype == object else draws.astype(float)))
 
 
-def _ascent(m: _Letters) -> Array:
+def _ascent(m: Letters) -> Array:
     return np.asarray(m.w_p + m.number(0.125) * m.phi_f.T @ (m.phi_f @ m.w_p - m.y_f))
 
 
-def _dual_dropped(m: _Letters) -> Array:
+def _dual_dropped(m: Letters) -> Array:
     dual = pseudo_inverse(m.phi @ m.phi.T) @ (m.y - m.phi @ m.w0)
     return np.asarray(m.w0 + m.phi_r.T @ dual[m.r])
 
 
-def _ridge_at_pretrained(m: _Letters) -> Array:
+def _ridge_at_pretrained(m: Letters) -> Array:
     """Relabelled ridge fine-tuning anchored at w_p."""
     gram = m.phi.T @ m.phi + m.identity(len(m.w0))
     y = m.y.copy()
@@ -223,27 +236,27 @@ def _ridge_at_pretrained(m: _Letters) -> Array:
     return np.asarray(m.w_p + pseudo_inverse(gram) @ m.phi.T @ (y - m.phi @ m.w_p))
 
 
-def _hard(m: _Letters) -> Array:
-    return np.where(m.optimal >= 0, m.number(1.0), m.number(-1.0))
+def _hard(m: Letters) -> Array:
+    return np.asarray(np.where(m.optimal >= 0, m.number(1.0), m.number(-1.0)))
 
 
-def _scrubbing(m: _Letters) -> Array:
+def _scrubbing(m: Letters) -> Array:
     """w_p − (I − P_R)Φ_Fᵀ S⁻¹(y_F − Φ_F w_r): NTK scrubbing."""
     off = m.phi_f.T - pseudo_inverse(m.phi_r) @ (m.phi_r @ m.phi_f.T)
     return np.asarray(m.w_p - off @ pseudo_inverse(m.phi_f @ off) @ (m.y_f - m.optimal))
 
 
-def _kernel(m: _Letters) -> Array:
+def _kernel(m: Letters) -> Array:
     """Φ_F w_r plus (I − Φ_FΦ_F⁺)1, which lies in ker Φ_Fᵀ."""
     ones = m.identity(1)[0, 0] + 0 * m.y_f
     return np.asarray(m.optimal + ones - m.phi_f @ (pseudo_inverse(m.phi_f) @ ones))
 
 
-def _any_start(m: _Letters) -> Array:
+def _any_start(m: Letters) -> Array:
     return m.fine_tuned(m.optimal, m.w0 + m.phi.T @ (m.y * m.y + 1))
 
 
-def _sequential(m: _Letters) -> Array:
+def _sequential(m: Letters) -> Array:
     """One request after the other, the last sample first."""
     w, keep = m.w_p, list(range(len(m.y)))
     for row in m.f[::-1]:
@@ -255,7 +268,7 @@ def _sequential(m: _Letters) -> Array:
     return w
 
 
-def _ridge_corrected(m: _Letters) -> Array:
+def _ridge_corrected(m: Letters) -> Array:
     """The ridge label with its error taken back (claim ridge-inverse)."""
     epsilon = m.number(0.25)
     k = m.phi_r @ m.phi_r.T
