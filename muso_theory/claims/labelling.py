@@ -67,25 +67,25 @@ def _solution_set(case: Case) -> Found:
 
 
 def _outside(case: Case) -> Array | None:
-    """A label step Φ_Fφ, φ the longest forget row, as floats of size one; None if Φ_F = 0.
+    """A label step Φ_Fφ, φ the forget row of largest entry, as floats near size one; None if Φ_F = 0.
 
     Φ_Fφ is in the range of Φ_F and not zero; a power of two that is taken out of the features does not change that.
     """
-    forget = case.problem.features[case.problem.forget]
-    largest = max((abs(value) for value in forget.ravel().tolist()), default=0)
+    features, forget = case.problem.features, case.problem.forget
+    exact = features.dtype == object
+    sizes = [np.abs(features[i]).max() for i in forget]
+    largest = max(sizes)
     if not largest:
         return None
-    if forget.dtype == object or forget.dtype.kind in "iub":
-        rows = np.array(
-            [
-                [float(Fraction(int(v) if isinstance(v, bool) else v) / largest) for v in row]
-                for row in forget.tolist()
-            ]
-        )
-    else:
-        rows = np.ldexp(np.asarray(forget, dtype=np.float64), -int(np.frexp(largest)[1]))
-    row = rows[int(np.argmax((rows**2).sum(axis=1)))]
-    return np.repeat((rows @ row)[:, None], case.problem.n_outputs, axis=1)
+
+    def scaled(i: int) -> Array:
+        if exact:
+            return np.array([float(Fraction(value) / Fraction(largest)) for value in features[i].tolist()])
+        return np.ldexp(np.asarray(features[i], dtype=np.float64), -int(np.frexp(float(largest))[1]))
+
+    row = scaled(forget[sizes.index(largest)])
+    step = np.array([scaled(i) @ row for i in forget])
+    return np.repeat(step[:, None], case.problem.n_outputs, axis=1)
 
 
 def _label_free(case: Case) -> Found:
