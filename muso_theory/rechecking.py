@@ -99,7 +99,7 @@ def compare(document: dict[str, Any], fresh: Report, second: Report | None = Non
     independent = 0
     for entry in _entries(stored):
         claim = entry.get("claim") if isinstance(entry, dict) else None
-        if second is None or claim not in second:
+        if second is None or not isinstance(claim, str) or claim not in second:
             continue
         other = second[claim].verdict.name
         if other == Verdict.UNDECIDED.name:

@@ -70,6 +70,9 @@ def _outside(case: Case) -> Array | None:
     """A label step Φ_Fφ, φ the forget row of largest entry, as floats near size one; None if Φ_F = 0.
 
     Φ_Fφ is in the range of Φ_F and not zero; a power of two that is taken out of the features does not change that.
+
+    Returns:
+        Shape (n_F, C), or None.
     """
     features, forget = case.problem.features, case.problem.forget
     exact = features.dtype == object
