@@ -100,6 +100,6 @@ def smooth(param: str) -> dict[str, Sequential]:
 def kinked(param: str) -> dict[str, Sequential]:
     """Networks with rectifiers."""
     nets = {f"mlp-{name}": mlp([5, 7, 6, 3], name, param) for name in KINKED}
-    nets["cnn-relu"] = cnn((5, 4, 2), [3, 4], 3, parameterization=param)
-    nets["cnn-relu-pooled"] = cnn((5, 4, 2), [3, 4], 3, parameterization=param, head="global_avg_pool")
+    nets["cnn-relu"] = cnn((4, 3, 1), [2, 3], 2, parameterization=param)
+    nets["cnn-relu-pooled"] = cnn((4, 3, 1), [2, 3], 2, parameterization=param, head="global_avg_pool")
     return nets

@@ -12,7 +12,9 @@ from muso_theory.networks.tangent_kernel import parametrised_layers
 from .network_zoo import kinked, smooth
 
 PARAMS = ("standard", "ntk")
-NETS = {f"{name}/{param}": net for param in PARAMS for name, net in {**smooth(param), **kinked(param)}.items()}
+NETS = {
+    f"{name}/{param}": net for param in PARAMS for name, net in {**smooth(param), **kinked(param)}.items()
+}
 
 
 def contractions(full):

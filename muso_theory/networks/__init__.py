@@ -1,8 +1,40 @@
 """Numpy-only networks, their derivatives and their tangent kernels."""
-from .layers import Dense, Activation, Flatten
-from .convolution import Conv2D, AvgPool, GlobalAvgPool
+
+from .builders import cnn, mlp
+from .convolution import AvgPool, Conv2D, GlobalAvgPool
+from .functions import ACTIVATIONS, Nonlinearity, nonlinearity
+from .gradcheck import GradientCheck, GradientError, check_gradients
+from .layers import Activation, Dense, Flatten, Layer
+from .network import Residual, Sequential
 from .normalisation import LayerNorm
-from .network import Sequential, Residual
-from .builders import mlp, cnn
 from .operators import jacobian_operator
-from .tangent_kernel import empirical_ntk, ntk_operator
+from .oracles import FiniteDifferences, differentiate, finite_differences
+from .tangent_kernel import empirical_ntk, ntk_operator, parametrised_layers
+
+__all__ = [
+    "ACTIVATIONS",
+    "Activation",
+    "AvgPool",
+    "Conv2D",
+    "Dense",
+    "FiniteDifferences",
+    "Flatten",
+    "GlobalAvgPool",
+    "GradientCheck",
+    "GradientError",
+    "Layer",
+    "LayerNorm",
+    "Nonlinearity",
+    "Residual",
+    "Sequential",
+    "check_gradients",
+    "cnn",
+    "differentiate",
+    "empirical_ntk",
+    "finite_differences",
+    "jacobian_operator",
+    "mlp",
+    "nonlinearity",
+    "ntk_operator",
+    "parametrised_layers",
+]

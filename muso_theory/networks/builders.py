@@ -50,7 +50,9 @@ def mlp(
         Sequential((64,): dense 64→512, relu, dense 512→10; 38410 parameters)
     """
     if len(sizes) < 2:
-        raise expected("at least two sizes, inputs and outputs", "sizes", sizes, type(sizes).__name__, "[64, 512, 1]")
+        raise expected(
+            "at least two sizes, inputs and outputs", "sizes", sizes, type(sizes).__name__, "[64, 512, 1]"
+        )
     layers: list[Layer] = []
     for index, (n_in, n_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
         last = index == len(sizes) - 2
@@ -101,7 +103,11 @@ def cnn(
     """
     if len(input_shape) != 3:
         raise expected(
-            "an image shape", "input_shape", tuple(input_shape), "tuple", "(height, width, channels), as (8, 8, 1)"
+            "an image shape",
+            "input_shape",
+            tuple(input_shape),
+            "tuple",
+            "(height, width, channels), as (8, 8, 1)",
         )
     if head not in ("flatten", "global_avg_pool"):
         raise expected("a head", "head", head, type(head).__name__, "'flatten' or 'global_avg_pool'")

@@ -43,8 +43,13 @@ def _scatter(windows: Array, shape: tuple[int, int], stride: tuple[int, int]) ->
 def _image_shape(shape: tuple[int, ...], kernel: tuple[int, int], what: str) -> tuple[int, int, int]:
     """Unpack (H, W, c); refuse anything else."""
     if len(shape) != 3:
-        raise expected(f"an image of shape (height, width, channels) {what}", "shape", shape, "shape before it",
-                       "data in NHWC layout, and flatten only after it")
+        raise expected(
+            f"an image of shape (height, width, channels) {what}",
+            "shape",
+            shape,
+            "shape before it",
+            "data in NHWC layout, and flatten only after it",
+        )
     return shape[0], shape[1], shape[2]
 
 
@@ -93,7 +98,9 @@ class Conv2D(Layer):
         _check_pair("conv2d", "kernel", self.kernel)
         _check_pair("conv2d", "stride", self.stride)
         if self.padding not in ("SAME", "VALID"):
-            raise expected("a padding", "padding", self.padding, type(self.padding).__name__, "'SAME' or 'VALID'")
+            raise expected(
+                "a padding", "padding", self.padding, type(self.padding).__name__, "'SAME' or 'VALID'"
+            )
 
     def __str__(self) -> str:
         return f"conv2d {self.kernel[0]}×{self.kernel[1]} {self.c_in}→{self.c_out}"
@@ -119,12 +126,19 @@ class Conv2D(Layer):
         """
         height, width, channels = _image_shape(shape, self.kernel, "for conv2d")
         if channels != self.c_in:
-            raise expected(f"{self.c_in} input channels", "shape", shape, "NHWC shape before it", f"c_in={channels}")
+            raise expected(
+                f"{self.c_in} input channels", "shape", shape, "NHWC shape before it", f"c_in={channels}"
+            )
         if self.padding == "SAME":
             return (-(-height // self.stride[0]), -(-width // self.stride[1]), self.c_out)
         if height < self.kernel[0] or width < self.kernel[1]:
-            raise expected(f"an image at least as large as the kernel {self.kernel}", "shape", shape,
-                           "shape before it", "padding='SAME' or a smaller kernel")
+            raise expected(
+                f"an image at least as large as the kernel {self.kernel}",
+                "shape",
+                shape,
+                "shape before it",
+                "padding='SAME' or a smaller kernel",
+            )
         return (
             (height - self.kernel[0]) // self.stride[0] + 1,
             (width - self.kernel[1]) // self.stride[1] + 1,
@@ -216,7 +230,9 @@ class Conv2D(Layer):
             for start in range(0, m * k, step):
                 part = flat[start : start + step]
                 windows = part.reshape(-1, self.c_out) @ weight.T
-                images = _scatter(windows.reshape(len(part), oh, ow, *self.kernel, self.c_in), padded, self.stride)
+                images = _scatter(
+                    windows.reshape(len(part), oh, ow, *self.kernel, self.c_in), padded, self.stride
+                )
                 back[start : start + step] = images[
                     :, down[0] : down[0] + shape[0], right[0] : right[0] + shape[1]
                 ]
@@ -333,8 +349,13 @@ class AvgPool(Layer):
         sizes = []
         for size, window, step in zip((height, width), self.window, self.steps, strict=True):
             if size < window or (size - window) % step:
-                raise expected(f"an image that windows {self.window} with steps {self.steps} tile exactly", "shape",
-                               shape, "shape before it", f"a window that divides {height}×{width}, or crop the images")
+                raise expected(
+                    f"an image that windows {self.window} with steps {self.steps} tile exactly",
+                    "shape",
+                    shape,
+                    "shape before it",
+                    f"a window that divides {height}×{width}, or crop the images",
+                )
             sizes.append((size - window) // step + 1)
         return (sizes[0], sizes[1], channels)
 

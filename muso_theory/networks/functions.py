@@ -29,7 +29,7 @@ class Functions(ABC):
         """Evaluate the named function entrywise."""
 
     @abstractmethod
-    def root(self, value: float) -> Any:
+    def root(self, value: Any) -> Any:
         """Square root of a number, in this kind of number."""
 
     @property
@@ -51,7 +51,7 @@ class _Float(Functions):
             return np.asarray(erf(x))
         return np.asarray(getattr(np, name)(x))
 
-    def root(self, value: float) -> float:
+    def root(self, value: Any) -> float:
         return math.sqrt(value)
 
 
@@ -65,7 +65,7 @@ class _Multiprecision(Functions):
     def apply(self, name: str, x: Array) -> Array:
         return np.asarray(np.frompyfunc(getattr(self.context, name), 1, 1)(x), dtype=object)
 
-    def root(self, value: float) -> Any:
+    def root(self, value: Any) -> Any:
         return self.context.sqrt(self.context.mpf(value))
 
     @property
@@ -115,7 +115,9 @@ class _Identity(Nonlinearity):
 @final
 class _Relu(Nonlinearity):
     def value_and_slope(self, x: Array) -> tuple[Array, Array]:
-        slope = np.asarray(x > 0).astype(x.dtype) if x.dtype != object else np.where(x > 0, 1, 0).astype(object)
+        slope = (
+            np.asarray(x > 0).astype(x.dtype) if x.dtype != object else np.where(x > 0, 1, 0).astype(object)
+        )
         return x * slope, slope
 
 
@@ -131,7 +133,7 @@ class _Gelu(Nonlinearity):
     def value_and_slope(self, x: Array) -> tuple[Array, Array]:
         f = functions_for(x)
         cdf = (f.apply("erf", x / f.root(2)) + 1) / 2
-        return x * cdf, cdf + x * f.apply("exp", -x * x / 2) / f.root(2) / f.apply("sqrt", np.asarray(f.pi))[()]
+        return x * cdf, cdf + x * f.apply("exp", -x * x / 2) / f.root(2) / f.root(f.pi)
 
 
 @final
@@ -145,7 +147,7 @@ class _Tanh(Nonlinearity):
 class _Erf(Nonlinearity):
     def value_and_slope(self, x: Array) -> tuple[Array, Array]:
         f = functions_for(x)
-        return f.apply("erf", x), f.apply("exp", -x * x) * (2 / f.apply("sqrt", np.asarray(f.pi))[()])
+        return f.apply("erf", x), f.apply("exp", -x * x) * (2 / f.root(f.pi))
 
 
 @final

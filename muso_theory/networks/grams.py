@@ -18,7 +18,15 @@ import numpy as np
 
 from .functions import Array
 
-__all__ = ["Contraction", "FactoredGram", "GramTerm", "HadamardGram", "KroneckerGram", "PooledGram", "RowsGram"]
+__all__ = [
+    "Contraction",
+    "FactoredGram",
+    "GramTerm",
+    "HadamardGram",
+    "KroneckerGram",
+    "PooledGram",
+    "RowsGram",
+]
 
 Contraction = Literal["full", "trace", "diag"]
 
@@ -119,7 +127,9 @@ class HadamardGram(_InputGram):
             return block
         if contract == "trace":
             n1, n2 = len(self.deltas), len(other.deltas)
-            return np.multiply(gram, _pairwise(self.deltas.reshape(n1, -1), other.deltas.reshape(n2, -1)), out=out)
+            return np.multiply(
+                gram, _pairwise(self.deltas.reshape(n1, -1), other.deltas.reshape(n2, -1)), out=out
+            )
         return np.multiply(gram[:, :, None], _stacked(self.deltas, other.deltas), out=out)
 
 

@@ -146,11 +146,19 @@ def check_affine(kind: str, sizes: dict[str, int], param: str, w_std: float, b_s
     for name, size in sizes.items():
         if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1:
             raise expected(
-                f"a positive whole number in {kind}", name, size, type(size).__name__, "an integer of at least 1"
+                f"a positive whole number in {kind}",
+                name,
+                size,
+                type(size).__name__,
+                "an integer of at least 1",
             )
     if param not in ("standard", "ntk"):
         raise expected(
-            "a parameterization", "param", param, type(param).__name__, nearest(str(param), ["standard", "ntk"])
+            "a parameterization",
+            "param",
+            param,
+            type(param).__name__,
+            nearest(str(param), ["standard", "ntk"]),
         )
     for name, scale in (("w_std", w_std), ("b_std", b_std)):
         if not (math.isfinite(scale) and scale >= 0):
@@ -207,7 +215,9 @@ class Dense(Layer):
         """
         if shape != (self.n_in,):
             hint = "a flatten layer before it" if len(shape) > 1 else f"n_in={math.prod(shape)}"
-            raise expected(f"an input of shape ({self.n_in},)", "shape", shape, "shape before the layer", hint)
+            raise expected(
+                f"an input of shape ({self.n_in},)", "shape", shape, "shape before the layer", hint
+            )
         return (self.n_out,)
 
     def init(self, rng: np.random.Generator) -> list[Array]:

@@ -168,8 +168,13 @@ class Residual(Layer):
         """
         body, shortcut = (branch.output_shape(shape) for branch in self.branches)
         if body != shortcut:
-            raise expected(f"a body that ends in the shortcut's shape {shortcut}", "shape", body, "shape of the body",
-                           "a shortcut of one dense or 1×1 convolution layer")
+            raise expected(
+                f"a body that ends in the shortcut's shape {shortcut}",
+                "shape",
+                body,
+                "shape of the body",
+                "a shortcut of one dense or 1×1 convolution layer",
+            )
         return body
 
     def init(self, rng: np.random.Generator) -> list[Array]:
@@ -186,7 +191,9 @@ class Residual(Layer):
         Returns:
             Output and cache.
         """
-        results = [branch.forward(part, x) for branch, part in zip(self.branches, self._parts(p), strict=True)]
+        results = [
+            branch.forward(part, x) for branch, part in zip(self.branches, self._parts(p), strict=True)
+        ]
         return results[0][0] + results[1][0], (results[0][1], results[1][1], len(x))
 
     def jvp(self, p: Params, cache: Any, dp: Params, dx: Array | None) -> Array | None:
@@ -359,7 +366,10 @@ class Sequential:
         if array.shape[1:] != self.input_shape or array.ndim != len(self.input_shape) + 1:
             shape = ", ".join(["n", *map(str, self.input_shape)])
             raise expected(
-                f"inputs ({shape}) for layer 0 ({self.layers[0]})", name, array.shape, "shape",
+                f"inputs ({shape}) for layer 0 ({self.layers[0]})",
+                name,
+                array.shape,
+                "shape",
                 f"{name}.reshape(-1, {', '.join(map(str, self.input_shape))})",
             )
         _check_finite(array, name)
@@ -407,7 +417,9 @@ class Sequential:
         """
         array = np.asarray(vector)
         if array.shape != (self.n_params,):
-            raise expected(f"a vector ({self.n_params},)", "vector", array.shape, "shape", "net.flatten(params)")
+            raise expected(
+                f"a vector ({self.n_params},)", "vector", array.shape, "shape", "net.flatten(params)"
+            )
         pieces, start = [], 0
         for shape in self.param_shapes:
             stop = start + math.prod(shape)
@@ -449,8 +461,13 @@ class Sequential:
         out, cache = self.chain.forward(arrays, self.check_inputs(X))
         u = np.asarray(cotangent)
         if u.shape != out.shape:
-            raise expected(f"a cotangent shaped like the outputs {out.shape}", "cotangent", u.shape, "shape",
-                           f"cotangent.reshape{out.shape}")
+            raise expected(
+                f"a cotangent shaped like the outputs {out.shape}",
+                "cotangent",
+                u.shape,
+                "shape",
+                f"cotangent.reshape{out.shape}",
+            )
         return self.pull_back(arrays, cache, u)
 
     def pull_back(self, params: Sequence[Array], cache: Any, u: Array) -> list[Array]:
@@ -532,5 +549,10 @@ def _check_finite(array: Array, name: str) -> None:
         with np.errstate(all="ignore"):
             bad = not np.isfinite(array.sum()) and not bool(np.isfinite(array).all())
     if bad:
-        raise expected("finite numbers", name, array.shape, "shape of an array with NaN or infinity",
-                       "np.isfinite to find them; nothing is repaired quietly")
+        raise expected(
+            "finite numbers",
+            name,
+            array.shape,
+            "shape of an array with NaN or infinity",
+            "np.isfinite to find them; nothing is repaired quietly",
+        )

@@ -41,9 +41,13 @@ class LayerNorm(Layer):
 
     def __post_init__(self) -> None:
         if not isinstance(self.size, (int, np.integer)) or self.size < 1:
-            raise expected("a positive whole number in layer_norm", "size", self.size, type(self.size).__name__, "64")
+            raise expected(
+                "a positive whole number in layer_norm", "size", self.size, type(self.size).__name__, "64"
+            )
         if not self.eps > 0:
-            raise expected("a positive number in layer_norm", "eps", self.eps, type(self.eps).__name__, "1e-5")
+            raise expected(
+                "a positive number in layer_norm", "eps", self.eps, type(self.eps).__name__, "1e-5"
+            )
 
     def __str__(self) -> str:
         return f"layer_norm {self.size}"

@@ -133,7 +133,13 @@ def _tile_bytes(contract: Contraction, step: int, k: int, itemsize: int) -> int:
 
 
 def _budget(
-    net: Sequential, params: Sequence[Array], X: Array, contract: Contraction, step: int, threads: int, limit: int
+    net: Sequential,
+    params: Sequence[Array],
+    X: Array,
+    contract: Contraction,
+    step: int,
+    threads: int,
+    limit: int,
 ) -> tuple[int, int]:
     """Choose the chunk length and how many chunks of factors to hold, within ``limit`` bytes.
 
@@ -142,7 +148,9 @@ def _budget(
     """
     terms = gram_terms(net, params, X[:1])
     one = _nbytes(terms)
-    fixed = sum(array.nbytes for term in terms for array in term.arrays if len(array) == net.n_out and len(array) > 1)
+    fixed = sum(
+        array.nbytes for term in terms for array in term.arrays if len(array) == net.n_out and len(array) > 1
+    )
     one = max(one - fixed, 1)
 
     def need(length: int) -> int:
@@ -237,7 +245,9 @@ def empirical_ntk(
         out = np.empty(shape, dtype)
     elif out.shape != shape or out.dtype != dtype:
         got = f"shape {out.shape}, dtype {out.dtype}"
-        raise expected(f"an array {shape} of {dtype}", "out", type(out).__name__, got, f"np.empty({shape}, {dtype!s})")
+        raise expected(
+            f"an array {shape} of {dtype}", "out", type(out).__name__, got, f"np.empty({shape}, {dtype!s})"
+        )
     if not n1 or not n2:
         return out
 
