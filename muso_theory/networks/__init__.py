@@ -4,6 +4,7 @@ from .builders import cnn, mlp
 from .convolution import AvgPool, Conv2D, GlobalAvgPool
 from .functions import ACTIVATIONS, Nonlinearity, nonlinearity
 from .gradcheck import GradientCheck, GradientError, check_gradients
+from .infinite_width import infinite_width
 from .layers import Activation, Dense, Flatten, Layer
 from .network import Residual, Sequential
 from .normalisation import LayerNorm
@@ -32,6 +33,7 @@ __all__ = [
     "differentiate",
     "empirical_ntk",
     "finite_differences",
+    "infinite_width",
     "jacobian_operator",
     "mlp",
     "nonlinearity",
