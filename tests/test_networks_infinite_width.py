@@ -37,7 +37,9 @@ def exact_kernels(net, x1, x2, digits=60):
     ctx = MPContext()
     ctx.dps = digits
     a, b = ([ctx.mpf(float(v)) for v in x] for x in (x1, x2))
-    q1, q2, s = (ctx.fsum(u * v for u, v in zip(l, r, strict=True)) / len(a) for l, r in ((a, a), (b, b), (a, b)))
+    q1, q2, s = (
+        ctx.fsum(u * v for u, v in zip(l, r, strict=True)) / len(a) for l, r in ((a, a), (b, b), (a, b))
+    )
     theta = ctx.mpf(0)
     for layer in net.layers:
         if isinstance(layer, Dense):
@@ -78,8 +80,10 @@ def test_kernels_keep_their_digits_for_nearly_parallel_inputs(name, depth, bias)
     net = mlp([6, *[1] * depth, 1], name, "ntk", b_std=bias)
     for case, (x, y) in PAIRS.items():
         wanted = exact_kernels(net, x, y)
-        own = [np.sqrt(np.float64(a) * np.float64(b)) for a, b in zip(
-            exact_kernels(net, x, x), exact_kernels(net, y, y), strict=True)]
+        own = [
+            np.sqrt(np.float64(a) * np.float64(b))
+            for a, b in zip(exact_kernels(net, x, x), exact_kernels(net, y, y), strict=True)
+        ]
         for kernel, value, scale in zip(("nngp", "ntk"), wanted, own, strict=True):
             found = infinite_width(net, x[None], y[None], kernel).item()
             assert abs(found - float(value)) <= 4e-15 * scale, (case, kernel)
@@ -156,7 +160,10 @@ def test_wide_networks_come_close(name):
     [
         (lambda: infinite_width(mlp([2, 3, 1], "tanh", "ntk"), np.ones((1, 2))), "closed-form kernel.*tanh"),
         (lambda: infinite_width(mlp([2, 3, 1]), np.ones((1, 2))), "diverges with width"),
-        (lambda: infinite_width(Sequential((3, 3, 1), (Conv2D(1, 1, (3, 3)),)), np.ones((1, 3, 3, 1))), "dense"),
+        (
+            lambda: infinite_width(Sequential((3, 3, 1), (Conv2D(1, 1, (3, 3)),)), np.ones((1, 3, 3, 1))),
+            "dense",
+        ),
         (lambda: infinite_width(mlp([2, 1], "relu", "ntk"), np.ones((1, 2)), kernel="ntkk"), "try 'ntk'"),
     ],
 )

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from muso_theory.errors import BadInputError
-from muso_theory.networks import empirical_ntk, mlp, ntk_operator
-from muso_theory.networks.tangent_kernel import parametrised_layers
+from muso_theory.networks import empirical_ntk
 
 from .network_zoo import kinked, smooth
 

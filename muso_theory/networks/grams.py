@@ -32,7 +32,7 @@ Contraction = Literal["full", "trace", "diag"]
 
 
 def _pairwise(left: Array, right: Array) -> Array:
-    """left @ rightᵀ; numpy hands it to syrk, at half the price, when both are the same array."""
+    """Left @ rightᵀ; numpy hands it to syrk, at half the price, when both are the same array."""
     return np.asarray(left @ right.T)
 
 

@@ -222,7 +222,9 @@ def infinite_width(
     x2 = x1 if X2 is None else net.check_inputs(X2, "X2").astype(np.float64)
     depth = next((index for index, layer in enumerate(net.layers) if isinstance(layer, Dense)), None)
     if depth is None:
-        raise expected("a dense network", "net", net, "no dense layer", "muso_theory.networks.mlp([64, 512, 1])")
+        raise expected(
+            "a dense network", "net", net, "no dense layer", "muso_theory.networks.mlp([64, 512, 1])"
+        )
     for layer in net.layers[:depth]:
         _check_layer(layer, kernel)
         x1, x2 = layer.forward([], x1)[0], layer.forward([], x2)[0]

@@ -87,7 +87,7 @@ class Arithmetic(ABC):
 
     @abstractmethod
     def vstack(self, a: Matrix, b: Matrix) -> Matrix:
-        """a above b."""
+        """A above b."""
 
     @abstractmethod
     def zeros(self, rows: int, columns: int) -> Matrix:
