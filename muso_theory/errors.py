@@ -43,12 +43,13 @@ def expected(what: str, name: str, value: object, got: str, hint: str) -> BadInp
     return BadInputError(f"expected {what} but got {name}={text} ({got}); try {hint}")
 
 
-def nearest(word: str, options: Iterable[str]) -> str:
+def nearest(word: str, options: Iterable[str], otherwise: str = "") -> str:
     """Say which known word a misspelt one is closest to.
 
     Args:
         word: what was typed.
         options: the known words.
+        otherwise: what to say when nothing is close; all options when left out.
 
     Returns:
         A phrase to put after "try".
@@ -57,6 +58,6 @@ def nearest(word: str, options: Iterable[str]) -> str:
         >>> nearest("exact-label", ["exact-labels", "label-free"])
         "'exact-labels'"
     """
-    known = sorted(options)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return repr(close[0]) if close else "one of " + ", ".join(known)
+    known = {option.lower(): option for option in sorted(options)}
+    close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.5)
+    return repr(known[close[0]]) if close else otherwise or "one of " + ", ".join(known.values())

@@ -1,1 +1,57 @@
-"""The catalogue of claims: statement, source, hypotheses, instance check and algebraic form."""
+"""The catalogue of claims and conditions: ``claims["exact-labels"]``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+
+from ..errors import expected, nearest
+from .catalogue import Case, Claim
+from .conditions import CONDITIONS
+from .labelling import LABELLING
+from .parameters import PARAMETERS
+
+__all__ = ["CATALOGUE", "Case", "Claim", "find"]
+
+CATALOGUE: dict[str, Claim] = {
+    claim.slug: claim
+    for claim in (*CONDITIONS, *sorted((*LABELLING, *PARAMETERS), key=lambda claim: claim.number))
+}
+
+
+def find(slug: str) -> Claim:
+    """Look a claim up by its slug.
+
+    Args:
+        slug: such as ``exact-labels``.
+
+    Returns:
+        The claim or condition.
+
+    Raises:
+        BadInputError: no such claim; the nearest is suggested.
+
+    Example:
+        >>> find("exact-labels")
+        <theorem exact-labels: labelling the forget samples by the retrained model's predictions unlearns exactly>
+    """
+    if slug not in CATALOGUE:
+        raise expected("a claim", "claim", slug, "unknown", nearest(slug, CATALOGUE))
+    return CATALOGUE[slug]
+
+
+class _Catalogue(ModuleType):
+    """Lets the module itself be read like a mapping."""
+
+    def __getitem__(self, slug: str) -> Claim:
+        return find(slug)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(CATALOGUE)
+
+    def __len__(self) -> int:
+        return len(CATALOGUE)
+
+
+sys.modules[__name__].__class__ = _Catalogue

@@ -1,1 +1,1 @@
-"""Feature maps, the unlearning problem, its closed-form solutions and label rules."""
+"""The linear wing: feature maps, the unlearning problem, closed-form solutions and label rules."""

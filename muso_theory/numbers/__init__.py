@@ -1,1 +1,21 @@
 """What a number may claim: exact, enclosed or merely measured, behind one small interface."""
+
+from .arithmetic import Arithmetic, Factor, Matrix
+from .balls import BALL
+from .float64 import FLOAT64, CholeskyFactor
+from .multiprecision import MP
+from .quantity import Grade, Quantity
+from .rational import RATIONAL
+
+__all__ = [
+    "BALL",
+    "FLOAT64",
+    "MP",
+    "RATIONAL",
+    "Arithmetic",
+    "CholeskyFactor",
+    "Factor",
+    "Grade",
+    "Matrix",
+    "Quantity",
+]

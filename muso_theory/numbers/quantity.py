@@ -115,6 +115,30 @@ class Quantity:
             return Quantity.measured(math.sqrt(max(float(self.upper), 0.0)))
         return Quantity.enclosure(_root(self.lower, up=False), _root(self.upper, up=True))
 
+    def gap_to(self, other: Quantity) -> Quantity:
+        """Absolute difference of two quantities.
+
+        Args:
+            other: the other quantity.
+
+        Returns:
+            |self − other|, exact, enclosed or measured: the weaker of the two grades.
+
+        Example:
+            >>> Quantity.exact(3).gap_to(Quantity.exact(1)).upper
+            Fraction(2, 1)
+        """
+        weakest = max((self.grade, other.grade), key=list(Grade).index)
+        if weakest is Grade.FLOAT:
+            return Quantity.measured(abs(float(self.upper) - float(other.upper)))
+        ends = (self.lower, self.upper, other.lower, other.upper)
+        if any(isinstance(end, float) and math.isinf(end) for end in ends):
+            return Quantity.enclosure(0.0, math.inf)
+        a_low, a_high, b_low, b_high = (Fraction(end) for end in ends)
+        high = max(a_high - b_low, b_high - a_low)
+        low = max(a_low - b_high, b_low - a_high, Fraction(0))
+        return Quantity(low, high, weakest)
+
 
 def _root(value: Fraction | float, up: bool) -> Fraction | float:
     """Square root rounded outward, of a fraction without losing its range to float overflow.

@@ -1,0 +1,5 @@
+"""``python -m muso_theory`` is ``muso``."""
+
+from .cli import main
+
+main()

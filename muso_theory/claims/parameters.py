@@ -1,0 +1,205 @@
+"""Claims about parameters and gaps: 1, 4, 6, 8 and 18."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..evidence import show
+from ..linear.model import Model, Parameters
+from ..linear.problem import Array
+from ..numbers import Quantity
+from .catalogue import Case, Claim, Found, text
+
+__all__ = ["PARAMETERS"]
+
+
+def _implicit_bias(case: Case) -> Found:
+    model = case.model
+    targets = model.targets(model.everything)
+    gradient = model.gradient_norm(model.everything, targets, model.pretrained)
+    scale = model.gradient_norm(model.everything, targets, model.start)
+    again = model.fit(model.everything, targets, model.pretrained)
+    _, largest = model.spectrum
+    facts = [f"stable for η < {text(2 / float(largest.upper))}"] if largest.upper else []
+    return [
+        case.zero("‖Φᵀ(y − Φw_p)‖", gradient, scale, "its value at w₀"),
+        case.zero("‖G(w_p) − w_p‖", model.distance(again, model.pretrained), case.travelled, "‖w_p − w₀‖"),
+    ], facts
+
+
+def _start_span(case: Case) -> Found:
+    model = case.model
+    labels = model.optimal_labels
+    elsewhere = model.fit(model.forget, model.targets(model.forget))
+    findings = [
+        case.zero(
+            f"‖w_u − w_r‖ from {name}",
+            model.distance(model.unlearned(labels, start), model.retrained),
+            case.doing_nothing,
+            "doing nothing",
+        )
+        for name, start in (("w₀", model.start), ("a model of the forget samples", elsewhere))
+    ]
+    if case.problem.n_features <= case.problem.n_samples:
+        return findings, []
+    off = model.at(_beside_start(case))
+    ended = model.square_distance(model.unlearned(labels, off), model.retrained)
+    inside = model.fit(model.everything, model.predict(model.everything, off))
+    stuck = model.square_distance(off, inside)
+    findings.append(
+        case.zero(
+            "|‖w_u − w_r‖² − ‖(I − P)e₁‖²| from w₀ + e₁", ended.gap_to(stuck), _larger(stuck), "‖(I − P)e₁‖²"
+        )
+    )
+    return findings, [f"started one unit off along e₁, ‖w_u − w_r‖ {show(ended.sqrt())}"]
+
+
+def _beside_start(case: Case) -> Array:
+    """w₀ + e₁, as floats or exact as w₀ is."""
+    problem = case.problem
+    shape = (problem.n_features, problem.n_outputs)
+    w = np.zeros(shape) if problem.w_init is None else np.array(problem.w_init).reshape(shape)
+    w[0] += 1
+    return w
+
+
+def _gap_formula(case: Case) -> Found:
+    model = case.model
+    forget = model.forget
+    given = [] if case.labels is None else [("the given labels", model.given(case.labels))]
+    zeros = model.given(np.zeros((len(forget), case.problem.n_outputs)))
+    findings = []
+    facts = []
+    for name, labels in [("original labels", model.targets(forget)), ("zero labels", zeros), *given]:
+        direct = model.square_distance(model.unlearned(labels), model.retrained)
+        formula = model.square_gap(model.mix(1, labels, -1, model.optimal_labels))
+        findings.append(
+            case.zero(
+                f"|‖w_u − w_r‖² − ‖Φ⁺(0; δ)‖²|, {name}",
+                direct.gap_to(formula),
+                case.square_scale,
+                "doing nothing²",
+            )
+        )
+        facts.append(f"{name}: gap {show(formula.sqrt())}")
+    return findings, facts
+
+
+def _forget_only(case: Case) -> Found:
+    model = case.model
+    # The best labels on F alone are Φ_F w_r: G_{Φ_F, Φ_F w_r}(w_p) = w_p + P_F(w_r − w_p).
+    best = model.fit(model.forget, model.optimal_labels, model.pretrained)
+    left = model.square_distance(best, model.retrained)
+    moved = model.square_distance(best, model.pretrained)
+    total = model.square_distance(model.pretrained, model.retrained)
+    balance = _sum(left, moved).gap_to(total)
+    facts = [
+        f"closest that fine-tuning on F alone can come: {show(left.sqrt())} (doing nothing {show(case.doing_nothing)})"
+    ]
+    return [
+        case.zero(
+            "|‖(I − P_F)(w_r − w_p)‖² + ‖P_F(w_r − w_p)‖² − ‖w_r − w_p‖²|",
+            balance,
+            case.square_scale,
+            "doing nothing²",
+        )
+    ], facts
+
+
+def _sequential(case: Case) -> Found:
+    model = case.model
+    positions = list(model.everything)
+    forget = positions[len(model.retain) :]
+    if len(forget) > 1:
+        first, second, keep = forget[: len(forget) // 2], forget[len(forget) // 2 :], list(model.retain)
+    else:
+        first, second, keep = forget, list(model.retain)[-1:], list(model.retain)[:-1]
+    once = model.fit(tuple(keep), model.targets(tuple(keep)))
+    findings = []
+    for name, one, two in (("F₁ then F₂", first, second), ("F₂ then F₁", second, first)):
+        after = _forget(model, model.pretrained, keep + two, one)
+        after = _forget(model, after, keep, two)
+        findings.append(
+            case.zero(
+                f"‖w_u − w_r‖, {name}", model.distance(after, once), case.doing_nothing, "doing nothing"
+            )
+        )
+    return findings, [f"|F₁| = {len(first)}, |F₂| = {len(second)}"]
+
+
+def _forget(model: Model, start: Parameters, keep: list[int], forget: list[int]) -> Parameters:
+    """Relabel ``forget`` optimally for retraining on ``keep``, and fine-tune on both from ``start``."""
+    kept = tuple(keep)
+    retrained = model.fit(kept, model.targets(kept))
+    labels = model.stack(model.targets(kept), model.predict(tuple(forget), retrained))
+    return model.fit(kept + tuple(forget), labels, start)
+
+
+def _sum(a: Quantity, b: Quantity) -> Quantity:
+    """A + b by way of the difference to −b."""
+    return a.gap_to(Quantity(-b.upper, -b.lower, b.grade))
+
+
+def _larger(q: Quantity) -> Quantity:
+    """A scale for squared distances of order one."""
+    return q if q.lower > 0 else Quantity.exact(1)
+
+
+PARAMETERS = (
+    Claim(
+        "implicit-bias",
+        "gradient descent on least squares ends at the minimum-norm update of its start",
+        "lim w_t = w + Φ⁺(y − Φw) for 0 < η < 2/λ_max",
+        "classical; setting of arXiv 2410.08557",
+        _implicit_bias,
+        "The closed forms in this report are where training ends.",
+        "The closed form is not a fixed point of gradient descent.",
+        ("step-size",),
+        {"step-size": "gradient descent diverges or does not move"},
+        number=1,
+    ),
+    Claim(
+        "start-span",
+        "fine-tuning may start anywhere in w₀ + row(Φ)",
+        "w_u(s) = w_r  ⟺  (I − P)(s − w₀) = 0 and the labels are exact; squared errors add",
+        "extends arXiv 2410.08557",
+        _start_span,
+        "The start does not matter inside the span, and costs exactly its off-span part outside.",
+        "The start matters in a way the claim does not allow.",
+        ("start-in-span",),
+        {"start-in-span": "the off-span component of the start stays for ever"},
+        number=4,
+    ),
+    Claim(
+        "gap-formula",
+        "the parameter gap of any labels has a closed form",
+        "w_u − w_r = Φ⁺(0; δ); K invertible: ‖w_u − w_r‖² = δᵀS⁻¹δ",
+        "sharpens arXiv 2410.08557",
+        _gap_formula,
+        "Every labelling rule can be scored in parameter space without training.",
+        "The formula does not give the measured gap.",
+        number=6,
+    ),
+    Claim(
+        "forget-only",
+        "fine-tuning on the forget samples alone reaches w_r only if the rest is already there",
+        "∃ỹ_F: G_{Φ_F,ỹ_F}(w_p) = w_r  ⟺  (I − P_F)(w_r − w_p) = 0",
+        "complements arXiv 2410.08557",
+        _forget_only,
+        "The remaining distance is what the retained samples have to repair.",
+        "The remaining distance is not the stated one.",
+        number=8,
+    ),
+    Claim(
+        "sequential-requests",
+        "forgetting in two requests, in any order, equals forgetting at once",
+        "w_u(F₁, F₂) = w_u(F₂, F₁) = w_r(R)",
+        "corollary of exact-labels",
+        _sequential,
+        "Requests can be served as they come.",
+        "The order of requests matters here.",
+        ("three-samples",),
+        {"three-samples": "two requests would leave nothing to retain"},
+        number=18,
+    ),
+)

@@ -1,0 +1,132 @@
+"""One table of words: the field's terms, the symbols used here and the letters of the paper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["GLOSSARY", "Word"]
+
+
+@dataclass(frozen=True)
+class Word:
+    """A term and what it means.
+
+    Args:
+        name: the word or symbol that is looked up.
+        symbol: its symbol in formulas, and the paper's letter where that differs.
+        code: its name in code.
+        meaning: one or two sentences.
+    """
+
+    name: str
+    symbol: str
+    code: str
+    meaning: str
+
+
+_WORDS = (
+    Word(
+        "features",
+        "Φ (paper: Z)",
+        "problem.features",
+        "Feature matrix, one row φ(x_i) a sample, shape (n, D).",
+    ),
+    Word(
+        "retain", "R (paper: Z_r rows)", "problem.retain", "Samples that stay. Arrays are sorted row indices."
+    ),
+    Word(
+        "forget",
+        "F (paper: Z_u rows)",
+        "problem.forget",
+        "Samples to be forgotten. Every label array follows this order.",
+    ),
+    Word(
+        "targets",
+        "y",
+        "problem.targets",
+        "What the model is trained to predict; several outputs are columns.",
+    ),
+    Word("w_init", "w₀", "problem.w_init", "Parameters from which both pretraining and retraining start."),
+    Word(
+        "gram",
+        "K = ΦΦᵀ",
+        "gram",
+        "Inner products of feature rows, shape (n, n); blocks K_RR, K_RF, K_FR, K_FF.",
+    ),
+    Word(
+        "row-projector",
+        "P = Φ⁺Φ, P_R",
+        "row_projector",
+        "Projector onto the span of feature rows. It is never formed: only its action is computed.",
+    ),
+    Word(
+        "w_pretrained",
+        "w_p",
+        "solution.w_pretrained",
+        "Where training on all samples ends: w₀ + Φ⁺(y − Φw₀).",
+    ),
+    Word(
+        "w_retrained",
+        "w_r",
+        "solution.w_retrained",
+        "The gold standard: training on R alone, from the same w₀.",
+    ),
+    Word(
+        "w_unlearned",
+        "w_u",
+        "solution.w_unlearned",
+        "Where fine-tuning from w_p on all samples ends, after the forget samples got new labels.",
+    ),
+    Word("forget-labels", "ỹ_F", "solution.forget_labels", "The new labels of the forget samples."),
+    Word(
+        "label-error",
+        "δ = ỹ_F − Φ_F w_r",
+        "label_error",
+        "How far labels are from the retrained model's predictions.",
+    ),
+    Word(
+        "schur",
+        "S = K_FF − K_FR K_RR⁻¹ K_RF",
+        "schur",
+        "Schur complement; the squared gap of any labels is δᵀS⁻¹δ.",
+    ),
+    Word(
+        "gap",
+        "‖w_u − w_r‖",
+        "parameter_gap",
+        "Distance to the retrained parameters (Frobenius norm). The paper reports its square over D.",
+    ),
+    Word(
+        "minimum-norm-update",
+        "G(w) = w + Φ⁺(y − Φw)",
+        "model.fit",
+        "Where gradient descent on least squares from w ends (claim implicit-bias).",
+    ),
+    Word("exact-unlearning", "w_u = w_r", "", "Equality in parameter space, in exact arithmetic."),
+    Word(
+        "condition-number",
+        "κ(K) = λ_max/λ_min⁺",
+        "condition_number",
+        "How much a solve with K amplifies rounding; float64 has about 16 digits to lose.",
+    ),
+    Word(
+        "tolerance",
+        "‖w_u − w_r‖ ≤ tolerance · ‖w_p − w_r‖",
+        "tolerance=, --tolerance",
+        "What an audit of floating-point labels or parameters asks for; 1e-6 unless you say otherwise.",
+    ),
+    Word(
+        "arithmetic",
+        "",
+        "arithmetic=, --arithmetic",
+        "auto, float64 (measured), ball (rigorous enclosures of growing precision), rational (exact).",
+    ),
+    Word(
+        "condition",
+        "",
+        "",
+        "A hypothesis that claims use, checked on your data. If it fails it is VACUOUS: what needs it says nothing.",
+    ),
+)
+
+GLOSSARY: dict[str, Word] = {word.name: word for word in _WORDS}

@@ -1,0 +1,434 @@
+"""Closed forms in ordinary floats, balls, multiprecision or exact rationals: one set of formulas for all.
+
+With K in position order, the Cholesky factor of K contains those of K_RR (leading block) and of the Schur
+complement S (trailing block), so one factorisation serves every claim.
+
+Point are kept relative to w₀. When n ≤ D they are coefficients a of w = w₀ + Φᵀa and only the Gram
+matrix is used (dual form); when n > D they are explicit and Φᵀ_rowsΦ_rows is factorised (primal form).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..errors import SingularMatrixError
+from ..numbers import FLOAT64, Arithmetic, Factor, Grade, Matrix, Quantity
+from .model import Model, Rows
+from .problem import Array, UnlearningProblem, row_blocks
+
+__all__ = ["ClosedForms", "Point"]
+
+_DENSE_SPECTRUM = 2000
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """A point w = w₀ + Φᵀa + v of parameter space.
+
+    Args:
+        coefficients: a, shape (n, C) in position order, or None for zero.
+        offset: v, shape (D, C), or None for zero.
+    """
+
+    coefficients: Matrix | None = None
+    offset: Matrix | None = None
+
+
+class ClosedForms(Model):
+    """The minimum-norm solutions of one problem in one arithmetic.
+
+    Args:
+        problem: the problem.
+        arithmetic: FLOAT64 (measured), BALL or MP (enclosed, or approximate), RATIONAL (exact).
+
+    Example:
+        >>> import numpy as np
+        >>> from muso_theory.numbers import RATIONAL
+        >>> problem = UnlearningProblem(np.array([[1, 0, 1], [1, 1, 0]]), np.array([1, 2]), [1])
+        >>> model = ClosedForms(problem, RATIONAL)
+        >>> retrained = model.fit(model.retain, model.targets(model.retain))
+        >>> float(model.distance(retrained, Point()).upper) ** 2  # ‖w_r − w₀‖² = y²/‖φ‖²
+        0.5...
+    """
+
+    def __init__(self, problem: UnlearningProblem, arithmetic: Arithmetic) -> None:
+        super().__init__(problem)
+        self.arithmetic = arithmetic
+        self.name = arithmetic.name
+        self.is_exact = arithmetic.square_norm(arithmetic.zeros(1, 1)).grade is Grade.EXACT
+        self._factors: dict[tuple[object, ...], Factor] = {}
+
+    # -- the data in this arithmetic -------------------------------------------------------------------
+
+    @cached_property
+    def _features(self) -> Matrix:
+        """Φ in this arithmetic, original row order; FLOAT64 uses the caller's float array as it is."""
+        return self.arithmetic.matrix(self.problem.features)
+
+    @property
+    def _is_float(self) -> bool:
+        return self.arithmetic is FLOAT64
+
+    def _rows_of_features(self, rows: Rows) -> Matrix:
+        indices = [int(i) for i in self.order[list(rows)]]
+        if self._is_float:
+            return np.asarray(self._features[indices], dtype=np.float64)
+        return self.arithmetic.take(self._features, indices)
+
+    @cached_property
+    def gram(self) -> Matrix:
+        """K = ΦΦᵀ in position order, shape (n, n)."""
+        gram = self.arithmetic.gram(self._features)
+        order = [int(i) for i in self.order]
+        return self.arithmetic.take(gram, order, order)
+
+    @cached_property
+    def _targets(self) -> Matrix:
+        return self.arithmetic.matrix(self.problem.targets.reshape(-1, self.problem.n_outputs)[self.order])
+
+    @cached_property
+    def _initial_output(self) -> Matrix:
+        """Φw₀ in position order."""
+        if self.problem.w_init is None:
+            return self.arithmetic.zeros(self.problem.n_samples, self.problem.n_outputs)
+        w_init = self.arithmetic.matrix(self.problem.w_init.reshape(-1, self.problem.n_outputs))
+        return self.image(self.everything, w_init)
+
+    def image(self, rows: Rows, v: Matrix) -> Matrix:
+        """Φ_rows v for explicit v (D, C), streamed in row blocks when the features are floats."""
+        if not self._is_float:
+            return self.arithmetic.matmul(self._rows_of_features(rows), v)
+        features = self._features
+        out = np.empty((self.problem.n_samples, v.shape[1]))
+        for block in row_blocks(features):
+            out[block] = np.asarray(features[block], dtype=np.float64) @ v
+        return out[self.order[list(rows)]]
+
+    def _combine(self, coefficients: Matrix) -> Matrix:
+        """Φᵀa for coefficients in position order, shape (D, C)."""
+        if not self._is_float:
+            inverse = [int(i) for i in np.argsort(self.order)]
+            a = self.arithmetic.take(coefficients, inverse)
+            return self.arithmetic.matmul(self.arithmetic.transpose(self._features), a)
+        features = self._features
+        a = np.empty_like(coefficients)
+        a[self.order] = coefficients
+        out = np.zeros((self.problem.n_features, a.shape[1]))
+        for block in row_blocks(features):
+            out += np.asarray(features[block], dtype=np.float64).T @ a[block]
+        return out
+
+    # -- labels ----------------------------------------------------------------------------------------
+
+    def targets(self, rows: Rows) -> Matrix:
+        """The data's own labels y of the given positions."""
+        return self.arithmetic.take(self._targets, list(rows))
+
+    def given(self, labels: Array) -> Matrix:
+        """Labels handed in from outside, (m, C), taken exactly."""
+        return self.arithmetic.matrix(labels)
+
+    def stack(self, a: Matrix, b: Matrix) -> Matrix:
+        """Labels a above labels b."""
+        return self.arithmetic.vstack(a, b)
+
+    def mix(self, a: Any, x: Matrix, b: Any, y: Matrix) -> Matrix:
+        """a·x + b·y."""
+        return self.arithmetic.add(self.arithmetic.scale(a, x), self.arithmetic.scale(b, y))
+
+    def label_distance(self, a: Matrix, b: Matrix) -> Quantity:
+        """Frobenius distance of two label matrices."""
+        return self.arithmetic.square_norm(self.arithmetic.sub(a, b)).sqrt()
+
+    # -- factorisations --------------------------------------------------------------------------------
+
+    def _is_dual_for(self, rows: Rows) -> bool:
+        return self.is_dual or len(rows) <= self.problem.n_features
+
+    def _block(self, rows: Rows) -> Matrix:
+        """The matrix that has to be inverted for these rows: K_rows, or Φ_rowsᵀΦ_rows when that is smaller."""
+        if self._is_dual_for(rows):
+            return self.gram_block(rows)
+        return self.arithmetic.gram(self.arithmetic.transpose(self._rows_of_features(rows)))
+
+    def factor(self, rows: Rows, ridge: Any = 0) -> Factor:
+        """Factorisation of the block of these rows plus ridge·I, computed at most once.
+
+        Args:
+            rows: positions.
+            ridge: λ, taken exactly.
+
+        Returns:
+            The factor.
+        """
+        key = (rows, ridge)
+        if key not in self._factors:
+            if self.is_dual and rows == self.retain and not ridge:
+                whole = self.factor(self.everything)
+                leading = getattr(whole, "leading", None)
+                if leading is not None:
+                    self._factors[key] = leading(len(rows))
+                    return self._factors[key]
+            block = self._block(rows)
+            if ridge:
+                size = self.arithmetic.shape(block)[0]
+                block = self.arithmetic.add(
+                    block, self.arithmetic.scale(ridge, self.arithmetic.identity(size))
+                )
+            self._factors[key] = self.arithmetic.factor(block)
+        return self._factors[key]
+
+    @property
+    def is_singular(self) -> bool:
+        """Whether K (n ≤ D) or ΦᵀΦ (n > D) is singular, numerically so in FLOAT64."""
+        factor = self.factor(self.everything)
+        return factor.rank < factor.size
+
+    def rank(self, rows: Rows) -> int:
+        """Rank of Φ_rows: exact in RATIONAL, numerical in FLOAT64."""
+        return self.factor(rows).rank
+
+    # -- what is known about the data ------------------------------------------------------------------
+
+    def full_row_rank(self, rows: Rows, suffix: str = "") -> tuple[str, Quantity, bool]:
+        """What decides whether Φ_rows has independent rows.
+
+        Args:
+            rows: positions.
+            suffix: subscript for the words.
+
+        Returns:
+            The quantity in words, the quantity, and whether it must be positive (else it must be ≤ 0).
+        """
+        missing = len(rows) - self.rank(rows)
+        quantity = Quantity.measured(missing) if self._is_float else Quantity.exact(missing)
+        return f"n{suffix} − rank Φ{suffix}", quantity, False
+
+    @cached_property
+    def spectrum(self) -> tuple[Quantity, Quantity]:
+        """Smallest nonzero and largest eigenvalue of K, measured in float64 whatever the arithmetic."""
+        if not self._is_float:
+            return self.problem.float_model.spectrum
+        block = self._block(self.everything)
+        factor = self.factor(self.everything)
+        dense = factor.size <= _DENSE_SPECTRUM
+        values = np.linalg.eigvalsh(block) if dense else _extreme_eigenvalues(block, factor)
+        positive = values[-factor.rank :] if len(values) > 2 else values
+        return Quantity.measured(positive[0]), Quantity.measured(positive[-1])
+
+    @property
+    def condition_number(self) -> Quantity:
+        """κ⁺(K) = λ_max/λ_min⁺."""
+        smallest, largest = self.spectrum
+        if smallest.lower <= 0:
+            return Quantity.measured(np.inf)
+        return Quantity.measured(float(largest.upper) / float(smallest.lower))
+
+    # -- the verbs -------------------------------------------------------------------------------------
+
+    def fit(self, rows: Rows, targets: Matrix, start: Point | None = None, ridge: Any = 0) -> Point:
+        """G_{Φ_rows, targets}(start): where gradient descent on least squares from ``start`` ends.
+
+        Args:
+            rows: positions to fit.
+            targets: their labels, (len(rows), C).
+            start: where to start (claim implicit-bias) or, with a ridge, the anchor; None is w₀.
+            ridge: λ of ‖Φw − y‖² + λ‖w − start‖², taken exactly.
+
+        Returns:
+            The minimum-norm update of the start.
+        """
+        here = start or Point()
+        arithmetic = self.arithmetic
+        residual = arithmetic.sub(targets, self.predict(rows, here))
+        if self._is_dual_for(rows):
+            step = self.factor(rows, ridge).solve(residual)
+            if self.is_dual:
+                a = self._scatter(rows, step)
+                if here.coefficients is not None:
+                    a = arithmetic.add(here.coefficients, a)
+                return Point(a, here.offset)
+            v = arithmetic.matmul(arithmetic.transpose(self._rows_of_features(rows)), step)
+        else:
+            v = self._primal_solve(rows, residual, ridge)
+        return Point(None, v if here.offset is None else arithmetic.add(here.offset, v))
+
+    def _primal_solve(self, rows: Rows, residual: Matrix, ridge: Any = 0) -> Matrix:
+        """(Φ_rowsᵀΦ_rows + λI)⁺Φ_rowsᵀ residual: the minimum-norm step when there are more rows than features."""
+        transposed = self.arithmetic.transpose(self._rows_of_features(rows))
+        right = self.arithmetic.matmul(transposed, residual)
+        factor = self.factor(rows, ridge)
+        if factor.rank == factor.size or self._is_float:
+            return factor.solve(right)
+        # An exact factor of a singular M solves, but not with minimum norm; M(M²)⁺ is M⁺.
+        m = self._block(rows)
+        return self.arithmetic.matmul(m, self.arithmetic.factor(self.arithmetic.matmul(m, m)).solve(right))
+
+    def predict(self, rows: Rows, w: Point) -> Matrix:
+        """Φ_rows w, shape (len(rows), C)."""
+        out = self.arithmetic.take(self._initial_output, list(rows))
+        if w.coefficients is not None:
+            k = self.gram if rows == self.everything else self.arithmetic.take(self.gram, list(rows))
+            out = self.arithmetic.add(out, self.arithmetic.matmul(k, w.coefficients))
+        if w.offset is not None:
+            out = self.arithmetic.add(out, self.image(rows, w.offset))
+        return out
+
+    def square_distance(self, w: Point, other: Point) -> Quantity:
+        """‖w − w'‖² in parameter space, all outputs together."""
+        a = _difference(self.arithmetic, w.coefficients, other.coefficients)
+        v = _difference(self.arithmetic, w.offset, other.offset)
+        if a is not None and (v is not None or self._is_float):
+            explicit = self._combine(a)
+            v = explicit if v is None else self.arithmetic.add(v, explicit)
+            a = None
+        if v is not None:
+            return self.arithmetic.square_norm(v)
+        if a is None:
+            return Quantity.exact(0)
+        return self.arithmetic.energy(a, self.gram)
+
+    def gradient_norm(self, rows: Rows, targets: Matrix, w: Point) -> Quantity:
+        """‖Φ_rowsᵀ(targets − Φ_rows w)‖: zero exactly at the least-squares minimisers."""
+        residual = self.arithmetic.sub(targets, self.predict(rows, w))
+        if self.is_dual:
+            return self.arithmetic.energy(residual, self.gram_block(rows)).sqrt()
+        transposed = self.arithmetic.transpose(self._rows_of_features(rows))
+        return self.arithmetic.square_norm(self.arithmetic.matmul(transposed, residual)).sqrt()
+
+    def gram_block(self, rows: Rows) -> Matrix:
+        """K_rows,rows of some positions, without factorising it."""
+        if not self.is_dual:
+            return self.arithmetic.gram(self._rows_of_features(rows))
+        if rows == self.everything:
+            return self.gram
+        return self.arithmetic.take(self.gram, list(rows), list(rows))
+
+    def at(self, w: Array) -> Point:
+        """Point handed in from outside, (D, C), taken exactly."""
+        v = self.arithmetic.matrix(w)
+        if self.problem.w_init is not None:
+            start = self.arithmetic.matrix(self.problem.w_init.reshape(-1, self.problem.n_outputs))
+            v = self.arithmetic.sub(v, start)
+        return Point(None, v)
+
+    def explicit(self, w: Point) -> Array:
+        """The parameters as a float64 array of shape (D, C)."""
+        shape = (self.problem.n_features, self.problem.n_outputs)
+        if self.problem.w_init is None:
+            out = np.zeros(shape)
+        else:
+            out = np.array(self.problem.w_init, dtype=np.float64).reshape(shape)
+        if w.coefficients is not None:
+            out += self.arithmetic.to_numpy(self._combine(w.coefficients))
+        if w.offset is not None:
+            out += self.arithmetic.to_numpy(w.offset)
+        return out
+
+    # -- solutions and formulas that need more than the verbs --------------------------------------------------------
+
+    @property
+    def start(self) -> Point:
+        """w₀."""
+        return Point()
+
+    def square_gap(self, label_error: Matrix) -> Quantity:
+        """‖Φ⁺(0; δ)‖² for δ of shape (n_F, C): claim gap-formula, valid for any Φ."""
+        rows = len(self.retain)
+        padded = self.arithmetic.vstack(
+            self.arithmetic.zeros(rows, self.arithmetic.shape(label_error)[1]), label_error
+        )
+        if self.is_dual:
+            coefficients = self.factor(self.everything).solve(padded)
+            if self._is_float:
+                return self.arithmetic.square_norm(self._combine(coefficients))
+            return self.arithmetic.energy(coefficients, self.gram)
+        return self.arithmetic.square_norm(self._primal_solve(self.everything, padded))
+
+    def dual_coefficients(self) -> Matrix:
+        """K_RR⁻¹(y_R − Φ_R w₀), shape (n_R, C)."""
+        if not self._is_dual_for(self.retain):
+            raise SingularMatrixError("expected n_R ≤ D but K_RR is singular; try the closed-form labels")
+        residual = self.arithmetic.sub(self.targets(self.retain), self.predict(self.retain, self.start))
+        return self.factor(self.retain).solve(residual)
+
+    def leave_block_out(self) -> Matrix:
+        """ỹ_F = y_F − [(K⁻¹)_FF]⁻¹[K⁻¹(y − Φw₀)]_F, from the factorisation of K alone.
+
+        Returns:
+            The labels, (n_F, C).
+
+        Raises:
+            SingularMatrixError: K is singular (always so when n > D), so the formula has no meaning.
+        """
+        factor = self.factor(self.everything) if self.is_dual else None
+        if factor is None or factor.rank < factor.size:
+            raise SingularMatrixError(
+                "expected an invertible Gram matrix for the leave-block-out formula but got a singular one; "
+                "try the closed-form labels, which need no invertibility"
+            )
+        arithmetic = self.arithmetic
+        unit = arithmetic.vstack(
+            arithmetic.zeros(len(self.retain), len(self.forget)), arithmetic.identity(len(self.forget))
+        )
+        inverse_block = arithmetic.take(factor.solve(unit), list(self.forget))
+        inverse_block = arithmetic.scale(
+            0.5, arithmetic.add(inverse_block, arithmetic.transpose(inverse_block))
+        )
+        residual = factor.solve(arithmetic.sub(self._targets, self._initial_output))
+        correction = arithmetic.factor(inverse_block).solve(arithmetic.take(residual, list(self.forget)))
+        return arithmetic.sub(self.targets(self.forget), correction)
+
+    def along_kernel(self, labels: Matrix) -> tuple[Matrix, int]:
+        """Labels moved along ker Φ_Fᵀ by the sum of its basis, and the dimension of that kernel."""
+        kernel = self.forget_kernel()
+        if kernel is None:
+            return labels, 0
+        size = self.arithmetic.shape(kernel)[1]
+        ones = self.arithmetic.matrix(np.ones((size, self.problem.n_outputs)))
+        return self.arithmetic.add(labels, self.arithmetic.matmul(kernel, ones)), size
+
+    def forget_kernel(self) -> Matrix | None:
+        """A basis of ker Φ_Fᵀ, one vector a column, or None when Φ_F has full row rank."""
+        n_forget = len(self.forget)
+        if self.rank(self.forget) == n_forget:
+            return None
+        if self.is_dual:
+            return self.arithmetic.null_space(self.gram_block(self.forget))
+        return self.arithmetic.null_space(self.arithmetic.transpose(self._rows_of_features(self.forget)))
+
+    def _scatter(self, rows: Rows, values: Matrix) -> Matrix:
+        """Values of some positions, zero elsewhere."""
+        if rows == self.everything:
+            return values
+        n_values, n_columns = self.arithmetic.shape(values)
+        where = [n_values] * len(self.everything)
+        for k, row in enumerate(rows):
+            where[row] = k
+        return self.arithmetic.take(
+            self.arithmetic.vstack(values, self.arithmetic.zeros(1, n_columns)), where
+        )
+
+
+def _extreme_eigenvalues(block: Array, factor: Factor) -> Array:
+    """Smallest nonzero and largest eigenvalue by Lanczos, for matrices too large for a dense spectrum."""
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    start = np.random.default_rng(0).standard_normal(factor.size)
+    inverse = LinearOperator(
+        block.shape, matvec=lambda v: factor.solve(v.reshape(-1, 1)).ravel(), dtype=np.float64
+    )
+    largest = eigsh(block, k=1, v0=start, return_eigenvectors=False)
+    smallest = eigsh(inverse, k=1, v0=start, return_eigenvectors=False)
+    return np.array([1 / smallest[0], largest[0]])
+
+
+def _difference(arithmetic: Arithmetic, a: Matrix | None, b: Matrix | None) -> Matrix | None:
+    """A − b where None is zero."""
+    if b is None:
+        return a
+    return arithmetic.scale(-1, b) if a is None else arithmetic.sub(a, b)

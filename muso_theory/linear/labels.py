@@ -1,0 +1,212 @@
+"""Optimal labels for the forget samples: five ways to compute them, and all of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import SingularMatrixError, expected, nearest
+from ..numbers import FLOAT64
+from .closed_forms import ClosedForms, Point
+from .model import Rows
+from .problem import Array, UnlearningProblem, _indices
+
+__all__ = [
+    "LABEL_METHODS",
+    "LabelSolutionSet",
+    "label_solution_set",
+    "leave_block_out_labels",
+    "optimal_labels",
+]
+
+LABEL_METHODS = ("closed-form", "label-free", "leave-block-out", "ridge", "subsample")
+
+
+def optimal_labels(
+    problem: UnlearningProblem,
+    method: str = "closed-form",
+    *,
+    ridge: float = 1e-8,
+    subset: float | Array = 0.2,
+    seed: int = 0,
+) -> Array:
+    """Labels ỹ_F for the forget samples, computed by one of five formulas.
+
+    ====================  =======================================  ====================================
+    method                formula                                  equals Φ_F w_r
+    ====================  =======================================  ====================================
+    ``closed-form``       Φ_F w_r                                  always (claim exact-labels)
+    ``label-free``        Φ_F(w₀ + P_R(w_p − w₀))                  iff w_p minimises on R (label-free)
+    ``leave-block-out``   y_F − [(K⁻¹)_FF]⁻¹[K⁻¹(y − Φw₀)]_F       K invertible (leave-block-out)
+    ``ridge``             Φ_F w₀ + K_FR(K_RR + λI)⁻¹(y_R − Φ_Rw₀)  off by O(λ) (ridge-inverse)
+    ``subsample``         Φ_F(w₀ + P_S(w_p − w₀)), S ⊂ R           off unless S = R (downsampling)
+    ====================  =======================================  ====================================
+
+    The formula is evaluated as it stands, also where its hypothesis fails; ``check`` tells whether it holds.
+
+    Args:
+        problem: the problem.
+        method: one of the names above.
+        ridge: λ > 0 of ``ridge``.
+        subset: for ``subsample`` a fraction of R in (0, 1], drawn from ``seed``, or row indices inside R.
+        seed: seed of the random subset.
+
+    Returns:
+        Labels in the order of ``problem.forget``, shape (n_F,) or (n_F, C), float64.
+
+    Raises:
+        BadInputError: unknown method, λ not positive, a subset that is empty or outside R.
+
+    Example:
+        >>> import numpy as np
+        >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
+        >>> optimal_labels(problem).round(12), optimal_labels(problem, "leave-block-out").round(12)
+        (array([0.5]), array([0.5]))
+    """
+    model = problem.float_model
+    if method == "closed-form":
+        labels = model.optimal_labels
+    elif method == "label-free":
+        labels = model.label_free(model.retain)
+    elif method == "leave-block-out":
+        labels = model.leave_block_out()
+    elif method == "ridge":
+        if not ridge > 0 or not np.isfinite(ridge):
+            raise expected(
+                "a positive number", "ridge", ridge, type(ridge).__name__, "1e-8, or method='closed-form'"
+            )
+        labels = model.predict(
+            model.forget, model.fit(model.retain, model.targets(model.retain), ridge=ridge)
+        )
+    elif method == "subsample":
+        labels = model.label_free(subset_positions(problem, subset, seed))
+    else:
+        raise expected("a label method", "method", method, "str", nearest(method, LABEL_METHODS))
+    return problem.shaped(np.array(labels, dtype=np.float64))
+
+
+def subset_positions(problem: UnlearningProblem, subset: float | Array, seed: int) -> Rows:
+    """Positions (retain first) of a subset S of the retain set.
+
+    Args:
+        problem: the problem.
+        subset: fraction in (0, 1] or row indices inside R.
+        seed: seed of the draw.
+
+    Returns:
+        Sorted positions.
+
+    Raises:
+        BadInputError: fraction out of range or giving no sample, indices outside R.
+    """
+    n_retain = len(problem.retain)
+    if np.ndim(subset) == 0:
+        ratio = float(subset)
+        if not 0 < ratio <= 1:
+            raise expected(
+                "a fraction in (0, 1]", "subset", subset, type(subset).__name__, "0.2, or row indices of R"
+            )
+        size = round(ratio * n_retain)
+        if size < 1:
+            raise expected(
+                "at least one retained sample",
+                "subset",
+                ratio,
+                f"of {n_retain}",
+                f"{1 / n_retain:.2g} or more",
+            )
+        chosen = np.sort(np.random.default_rng(seed).permutation(n_retain)[:size])
+        return tuple(int(i) for i in chosen)
+    indices = np.asarray(subset)
+    inside = np.isin(indices, problem.retain)
+    if indices.ndim != 1 or indices.size == 0 or not inside.all():
+        raise expected(
+            "row indices of retained samples", "subset", subset, "outside R", "a part of problem.retain"
+        )
+    return tuple(int(i) for i in np.unique(np.searchsorted(problem.retain, indices)))
+
+
+@dataclass(frozen=True, eq=False)
+class LabelSolutionSet:
+    """Every labelling that unlearns exactly: ``particular`` + span of the ``kernel`` columns.
+
+    Args:
+        particular: Φ_F w_r, shape (n_F,) or (n_F, C).
+        kernel: orthonormal basis of ker Φ_Fᵀ, shape (n_F, k); k = 0 means the optimal label is unique.
+    """
+
+    particular: Array
+    kernel: Array
+
+    @property
+    def is_unique(self) -> bool:
+        """Whether Φ_F has (numerically) full row rank."""
+        return bool(self.kernel.shape[1] == 0)
+
+
+def label_solution_set(problem: UnlearningProblem) -> LabelSolutionSet:
+    """All optimal labels: Φ_F w_r + ker Φ_Fᵀ (claim label-solution-set), ranks judged in float64.
+
+    Args:
+        problem: the problem.
+
+    Returns:
+        A particular label and a basis of the directions that do not matter.
+
+    Example:
+        >>> import numpy as np
+        >>> rows = np.array([[1.0, 0, 1], [1, 1, 0], [1, 1, 0]])
+        >>> found = label_solution_set(UnlearningProblem(rows, np.array([1.0, 2.0, 3.0]), [1, 2]))
+        >>> found.particular.round(12), abs(found.kernel.T @ [1, 1]).round(12), found.is_unique
+        (array([0.5, 0.5]), array([0.]), False)
+    """
+    model = problem.float_model
+    kernel = model.forget_kernel()
+    if kernel is None:
+        kernel = np.zeros((len(problem.forget), 0))
+    return LabelSolutionSet(optimal_labels(problem), np.asarray(kernel))
+
+
+def leave_block_out_labels(problem: UnlearningProblem, forget_sets: Iterable[object]) -> list[Array]:
+    """Optimal labels of many forget sets from one factorisation of K (claim leave-block-out).
+
+    The problem's own forget set plays no part. K⁻¹ is formed once, in O(n³); each forget set then costs a
+    solve with its own n_F × n_F block, instead of a retraining.
+
+    Args:
+        problem: features, targets and w₀.
+        forget_sets: masks or index arrays.
+
+    Returns:
+        One label array a forget set, in ascending order of its indices.
+
+    Raises:
+        SingularMatrixError: K is not (numerically) invertible.
+
+    Example:
+        >>> import numpy as np
+        >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
+        >>> [labels.round(12) for labels in leave_block_out_labels(problem, [[0], [1]])]
+        [array([1.]), array([0.5])]
+    """
+    model = problem.float_model
+    factor = model.factor(model.everything) if model.is_dual else None
+    if factor is None or factor.rank < factor.size:
+        raise SingularMatrixError(
+            f"expected an invertible Gram matrix but got numerical rank {model.rank(model.everything)} for "
+            f"{problem.n_samples} samples; try optimal_labels(method='closed-form') for each forget set"
+        )
+    n = problem.n_samples
+    back = np.argsort(model.order)
+    inverse = factor.solve(np.eye(n))[np.ix_(back, back)]
+    targets = FLOAT64.matrix(problem.targets.reshape(n, problem.n_outputs))
+    initial = model.predict(model.everything, Point())[back]
+    weighted = inverse @ (targets - initial)
+    labels = []
+    for forget in forget_sets:
+        rows = _indices(forget, n)
+        correction = np.linalg.solve(inverse[np.ix_(rows, rows)], weighted[rows])
+        labels.append(problem.shaped(targets[rows] - correction))
+    return labels

@@ -1,0 +1,85 @@
+"""The closed-form solution of a problem, and the distance that any relabelling leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .problem import Array, UnlearningProblem
+
+__all__ = ["Solution", "parameter_gap", "solve"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Solution:
+    """Pretrained, retrained and unlearned parameters in float64.
+
+    Args:
+        w_pretrained: w_p, shape (D,) or (D, C).
+        w_retrained: w_r.
+        forget_labels: ỹ_F = Φ_F w_r, in the order of ``problem.forget``.
+        w_unlearned: w_u, fine-tuned from w_p on all samples with ỹ_F.
+        parameter_gap: ‖w_u − w_r‖ as measured in float64.
+        pretrained_gap: ‖w_p − w_r‖, the gap of doing nothing.
+    """
+
+    w_pretrained: Array
+    w_retrained: Array
+    forget_labels: Array
+    w_unlearned: Array
+    parameter_gap: float
+    pretrained_gap: float
+
+    def __repr__(self) -> str:
+        return f"Solution(parameter_gap={self.parameter_gap:.1e}, pretrained_gap={self.pretrained_gap:.6g})"
+
+
+def solve(problem: UnlearningProblem) -> Solution:
+    """Pretrain, retrain, relabel and fine-tune in closed form, minimum-norm from w₀, at any rank.
+
+    Args:
+        problem: the problem.
+
+    Returns:
+        All parameters, computed in float64 from one factorisation.
+
+    Example:
+        >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
+        >>> solution = solve(problem)
+        >>> solution.w_retrained.round(12), solution.forget_labels.round(12), solution.parameter_gap < 1e-15
+        (array([0.5, 0. , 0.5]), array([0.5]), True)
+    """
+    model = problem.float_model
+    unlearned = model.unlearned(model.optimal_labels)
+    return Solution(
+        w_pretrained=problem.shaped(model.explicit(model.pretrained)),
+        w_retrained=problem.shaped(model.explicit(model.retrained)),
+        forget_labels=problem.shaped(np.array(model.optimal_labels)),
+        w_unlearned=problem.shaped(model.explicit(unlearned)),
+        parameter_gap=float(model.distance(unlearned, model.retrained).upper),
+        pretrained_gap=float(model.distance(model.pretrained, model.retrained).upper),
+    )
+
+
+def parameter_gap(problem: UnlearningProblem, labels: object) -> float:
+    """‖w_u − w_r‖ for any labels of the forget samples, without training (claim gap-formula).
+
+    Args:
+        problem: the problem; Φ may have any shape and rank.
+        labels: ỹ_F, shape (n_F,) or (n_F, C), in the order of ``problem.forget``.
+
+    Returns:
+        ‖Φ⁺(0; δ)‖ with δ = ỹ_F − Φ_F w_r, in float64 (Frobenius norm over the outputs).
+
+    Raises:
+        BadInputError: labels of the wrong shape or not finite.
+
+    Example:
+        >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
+        >>> round(parameter_gap(problem, [2.0]), 12), round(solve(problem).pretrained_gap, 12)
+        (1.224744871392, 1.224744871392)
+    """
+    model = problem.float_model
+    error = model.given(problem.label_columns(labels)) - model.optimal_labels
+    return float(model.square_gap(error).sqrt().upper)

@@ -1,0 +1,197 @@
+"""Products with the feature matrix: one nearly exact, one plain, both with rigorous error bounds, both streamed.
+
+The accurate product splits each block of Φ and of x into a leading part of at most 22 bits and a rest (Rump,
+Ogita, Oishi, "Accurate floating-point summation I", ExtractScalar). BLAS multiplies the leading parts without any
+rounding, because the sums are integers of at most 2^53 in a common unit; only the rest, 2^22 times smaller, is
+rounded. A residual is thus known far below its own size, at the price of a few plain products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .gram import COLUMN_BLOCK
+from .rounding import two_sum
+
+__all__ = ["Accurate", "accurate_product", "plain_product"]
+
+Array = np.ndarray[Any, Any]
+Rows = Any
+"""Row positions: a slice or an index array."""
+
+_ROWS, _COLUMNS = 128, 512  # a block stays in cache; neither side may exceed 512, see _HEAD_BITS
+_HEAD_BITS = 22  # 2·22 bits and a sum of at most 2^9 products make 53
+_U = 2.0**-53
+_ETA = 5e-324
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Accurate:
+    """An array known as an unevaluated sum: |truth − (high + low)| ≤ error, entry by entry.
+
+    Args:
+        high: float64, the rounded value.
+        low: float64, the correction.
+        error: float64, nonnegative; infinite or NaN where float64 overflowed.
+    """
+
+    high: Array
+    low: Array
+    error: Array
+
+
+def accurate_product(
+    features: Array, rows: Rows, high: Array, low: Array | None = None, *, transposed: bool = False
+) -> Accurate:
+    """Multiply Φ_rows, or its transpose, with x = high + low.
+
+    Args:
+        features: Φ, shape (n, D), float64 or float32, possibly memory-mapped.
+        rows: which rows, a slice or an index array.
+        high: leading part of x, shape (D, C); (len(rows), C) if transposed.
+        low: the rest of x, same shape; None for zero.
+        transposed: multiply with Φ_rowsᵀ.
+
+    Returns:
+        The product, shape (len(rows), C) or (D, C).
+
+    Example:
+        >>> phi = np.array([[1e16, 1.0, -1e16]])
+        >>> product = accurate_product(phi, slice(None), np.ones((3, 1)))
+        >>> float((product.high + product.low)[0, 0]), float(product.error[0, 0]) < 1e-4
+        (1.0, True)
+    """
+    index = np.arange(features.shape[0])[rows] if isinstance(rows, slice) else np.asarray(rows)
+    size = features.shape[1] if transposed else len(index)
+    length = len(index) if transposed else features.shape[1]
+    shape = (size, high.shape[1])
+    total, rest, error = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    # Fresh arrays for every block would cost more than the arithmetic.
+    buffers = np.empty((2, _ROWS * _COLUMNS))
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        pieces = _split_operand(high, low, _ROWS if transposed else _COLUMNS)
+        for sample, column, block in _blocks(features, rows, index):
+            if transposed:
+                out, piece, block = column, pieces[sample.start // _ROWS], block.T
+            else:
+                out, piece = sample, pieces[column.start // _COLUMNS]
+            exact_part, small_part, bound = _block_product(block, piece, buffers)
+            total[out], lost = two_sum(total[out], exact_part)
+            small_part += lost
+            rest[out] += small_part
+            # One rounding in each of the last two sums.
+            error[out] += bound + _U * (np.abs(small_part) + np.abs(rest[out]))
+        # The bound took a few hundred roundings itself, and its terms and the products may have underflowed.
+        error *= 1 + 2.0**-30
+        error += (16 * length + 64) * _ETA
+        # The rest is still 2^-22 of the total; move its leading digits over, so that low is a true correction.
+        total, rest = two_sum(total, rest)
+    return Accurate(total, rest, error)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Operand:
+    """One block of x: its head, the rest, and the sizes of both, column by column."""
+
+    whole: Array
+    head: Array
+    rest: Array
+    weight: Array  # what 2^(exponent of a row of the block) must be multiplied with to bound its error
+
+
+def _split_operand(high: Array, low: Array | None, step: int) -> list[_Operand]:
+    """Split x block by block, as its columns ask for."""
+    pieces = []
+    for start in range(0, high.shape[0], step):
+        whole = high[start : start + step]
+        length = whole.shape[0]
+        exponent = np.frexp(np.abs(whole).max(axis=0))[1]
+        sigma = np.ldexp(1.0, exponent + (53 - _HEAD_BITS))
+        head = (whole + sigma) - sigma
+        rest = whole - head
+        dropped = np.zeros(high.shape[1])
+        if low is not None:
+            rest = rest + low[start : start + step]
+            dropped = np.abs(low[start : start + step]).max(axis=0)
+        # Roundings: γ_k in each of the two inexact products, one in their sum, one in head + low, together at most
+        # (k + 4)u of k·max·max; and tail·low is left out altogether.
+        small = np.abs(rest).max(axis=0) + np.ldexp(1.0, exponent - _HEAD_BITS)
+        weight = length * ((length + 4) * 1.01 * _U * small + 2.0**-_HEAD_BITS * dropped)
+        pieces.append(_Operand(whole, head, rest, weight))
+    return pieces
+
+
+def _block_product(block: Array, x: _Operand, buffers: Array) -> tuple[Array, Array, Array]:
+    """Multiply one block: the exact part, the small part, and a bound of the small part's error."""
+    # Buffers take the memory order of the block, which may be a transposed view.
+    flat = buffers[:, : block.size]
+    if block.strides[0] >= block.strides[1]:
+        head, tail = flat.reshape(2, *block.shape)
+    else:
+        head, tail = (part.reshape(block.shape[::-1]).T for part in flat)
+    largest = np.maximum(block.max(axis=1), -block.min(axis=1))
+    exponent = np.frexp(largest)[1]
+    sigma = np.ldexp(1.0, exponent + (53 - _HEAD_BITS))[:, None]
+    np.add(block, sigma, out=head)
+    np.subtract(head, sigma, out=head)
+    np.subtract(block, head, out=tail)
+    small = head @ x.rest
+    small += tail @ x.whole
+    return head @ x.head, small, np.ldexp(1.0, exponent)[:, None] * x.weight
+
+
+def _blocks(features: Array, rows: Rows, index: Array) -> Iterator[tuple[slice, slice, Array]]:
+    """Cut Φ_rows into blocks, samples outermost so that a memory map is read once from front to back."""
+    width = features.shape[1]
+    first = rows.indices(features.shape[0])[0] if isinstance(rows, slice) else 0
+    for start in range(0, len(index), _ROWS):
+        sample = slice(start, min(start + _ROWS, len(index)))
+        chosen: Rows = index[sample]
+        if isinstance(rows, slice) and rows.step in (None, 1):
+            chosen = slice(first + sample.start, first + sample.stop)
+        for left in range(0, width, _COLUMNS):
+            column = slice(left, min(left + _COLUMNS, width))
+            yield sample, column, np.asarray(features[chosen, column], dtype=np.float64)
+
+
+def plain_product(matrix: Array, rows: Rows, x: Array, *, transposed: bool = False) -> tuple[Array, int]:
+    """Multiply Φ_rows, or its transpose, with x in ordinary float64, block by block.
+
+    Args:
+        matrix: Φ, shape (n, D), float64 or float32, possibly memory-mapped.
+        rows: which rows, a slice or an index array.
+        x: shape (D, C); (len(rows), C) if transposed.
+        transposed: multiply with Φ_rowsᵀ.
+
+    Returns:
+        The product, and k such that each entry is wrong by at most γ_k (|Φ||x|) plus η for each term.
+
+    Example:
+        >>> plain_product(np.eye(2), slice(None), np.ones((2, 1)))[0].ravel()
+        array([1., 1.])
+    """
+    index = np.arange(matrix.shape[0])[rows] if isinstance(rows, slice) else np.asarray(rows)
+    size = matrix.shape[1] if transposed else len(index)
+    length = len(index) if transposed else matrix.shape[1]
+    result = np.zeros((size, x.shape[1]))
+    contiguous = isinstance(rows, slice) and rows.step in (None, 1)
+    first = int(index[0]) if len(index) else 0
+    step = COLUMN_BLOCK
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        if transposed:
+            for start in range(0, length, step):
+                stop = min(start + step, length)
+                chosen: Rows = slice(first + start, first + stop) if contiguous else index[start:stop]
+                result += np.asarray(matrix[chosen], dtype=np.float64).T @ x[start:stop]
+        else:
+            for top in range(0, size, 4 * step):
+                bottom = min(top + 4 * step, size)
+                chosen = slice(first + top, first + bottom) if contiguous else index[top:bottom]
+                for start in range(0, length, step):
+                    block = np.asarray(matrix[chosen, start : start + step], dtype=np.float64)
+                    result[top:bottom] += block @ x[start : start + step]
+    return result, min(length, step) + -(-length // step)

@@ -1,0 +1,301 @@
+"""Ball arithmetic: every entry is a midpoint and a radius that is proved to hold the truth."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, final
+
+import flint
+import numpy as np
+
+from ..errors import SingularMatrixError, expected
+from .arithmetic import Arithmetic, Factor
+from .inputs import exact_rows, span
+from .pivoting import independent_columns
+from .quantity import Quantity
+
+__all__ = ["BALL", "BallFactor"]
+
+# FLINT keeps one working precision for the whole process. Holding this lock while it is changed, and putting
+# it back, makes balls safe between threads (they take turns) and invisible to later uses of FLINT here.
+_PRECISION_LOCK = threading.RLock()
+
+
+@contextmanager
+def _working_precision(bits: int) -> Iterator[None]:
+    """Set FLINT's precision inside a block, alone, and restore it."""
+    with _PRECISION_LOCK:
+        before = flint.ctx.prec
+        flint.ctx.prec = bits
+        try:
+            yield
+        finally:
+            flint.ctx.prec = before
+
+
+@final
+@dataclass(frozen=True, eq=False, slots=True)
+class BallFactor(Factor):
+    """A symmetric matrix of balls, every member of which is proved regular.
+
+    Args:
+        k: ``arb_mat`` of shape (n, n).
+        bits: working precision.
+    """
+
+    k: Any
+    bits: int
+
+    @property
+    def rank(self) -> int:
+        """Full, proved."""
+        return self.size
+
+    @property
+    def size(self) -> int:
+        """Number of rows of K."""
+        return int(self.k.nrows())
+
+    def solve(self, b: Any) -> Any:
+        """Enclose K⁻¹ b for every member of K and b.
+
+        Args:
+            b: ``arb_mat`` of shape (n, C).
+
+        Returns:
+            ``arb_mat`` of shape (n, C).
+
+        Raises:
+            BadInputError: b has another number of rows than K.
+        """
+        if b.nrows() != self.size:
+            raise expected(f"{self.size} rows", "b", (b.nrows(), b.ncols()), "shape", "one row per sample")
+        if b.nrows() == 0 or b.ncols() == 0:
+            return flint.arb_mat(b.nrows(), b.ncols())
+        with _working_precision(self.bits):
+            return self.k.solve(b, algorithm="precond")
+
+
+@final
+@dataclass(frozen=True)
+class BALL(Arithmetic):
+    """Balls of a given number of bits; every Quantity is a proved enclosure.
+
+    Matrices are ``flint.arb_mat``. Threads may share an instance: FLINT's precision is process-wide, so
+    operations take turns under one lock and leave it as it was. Code of yours that calls FLINT directly in
+    another thread sees the borrowed precision while a ball operation runs.
+
+    Args:
+        bits: working precision, at least 7 (two decimal digits).
+
+    Raises:
+        BadInputError: fewer than 7 bits.
+
+    Example:
+        >>> ball = BALL(128)
+        >>> k = ball.gram(ball.matrix([[3, 1], [1, 2]]))
+        >>> ball.factor(k).solve(ball.matrix([[15], [10]])).contains(flint.fmpq_mat(2, 1, [1, 1]))
+        True
+    """
+
+    bits: int
+    name: str = field(default="ball", init=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a precision that means nothing."""
+        if not isinstance(self.bits, int) or self.bits < 7:
+            raise expected("at least 7 bits (two digits)", "bits", self.bits, type(self.bits).__name__, "128")
+
+    def matrix(self, values: np.ndarray[Any, Any] | Sequence[Sequence[object]]) -> Any:
+        """Read a matrix; floats and ints become exact balls, other Fractions the smallest ball around them.
+
+        Args:
+            values: shape (n, D).
+
+        Returns:
+            ``arb_mat`` of shape (n, D).
+
+        Raises:
+            BadInputError: not two-dimensional, not real numbers, NaN or infinite entries.
+        """
+        rows, columns, entries = exact_rows(values)
+        with _working_precision(self.bits):
+            flat = [_ball(value) for row in entries for value in row]
+            return flint.arb_mat(rows, columns, flat)
+
+    def to_numpy(self, a: Any) -> np.ndarray[Any, Any]:
+        """Midpoints, rounded to float64."""
+        flat = [float(x.mid()) for x in a.entries()]
+        return np.array(flat, dtype=np.float64).reshape(a.nrows(), a.ncols())
+
+    def shape(self, a: Any) -> tuple[int, int]:
+        """Rows and columns."""
+        return int(a.nrows()), int(a.ncols())
+
+    def matmul(self, a: Any, b: Any) -> Any:
+        """Product a b."""
+        with _working_precision(self.bits):
+            return a * b
+
+    def add(self, a: Any, b: Any) -> Any:
+        """Sum a + b."""
+        with _working_precision(self.bits):
+            return a + b
+
+    def sub(self, a: Any, b: Any) -> Any:
+        """Difference a − b."""
+        with _working_precision(self.bits):
+            return a - b
+
+    def scale(self, factor: Fraction | int | float, a: Any) -> Any:
+        """Scalar multiple; the factor is taken exactly, or enclosed when it is a non-dyadic Fraction."""
+        with _working_precision(self.bits):
+            return a * _ball(factor)
+
+    def transpose(self, a: Any) -> Any:
+        """Transpose."""
+        return a.transpose()
+
+    def take(self, a: Any, rows: Sequence[int] | None, columns: Sequence[int] | None = None) -> Any:
+        """Sub-matrix of the given rows and columns, in the given order.
+
+        Args:
+            a: shape (n, D).
+            rows: row positions; None means all.
+            columns: column positions; None means all.
+
+        Returns:
+            The sub-matrix.
+
+        Raises:
+            BadInputError: a position outside the matrix.
+        """
+        table = np.empty(self.shape(a), dtype=object)
+        table.ravel()[:] = a.entries()
+        cut = table[span(rows, table.shape[0])][:, span(columns, table.shape[1])]
+        return flint.arb_mat(cut.shape[0], cut.shape[1], cut.ravel().tolist())
+
+    def vstack(self, a: Any, b: Any) -> Any:
+        """Put a above b."""
+        return flint.arb_mat(a.nrows() + b.nrows(), a.ncols(), a.entries() + b.entries())
+
+    def zeros(self, rows: int, columns: int) -> Any:
+        """Zero matrix."""
+        return flint.arb_mat(rows, columns)
+
+    def identity(self, size: int) -> Any:
+        """Identity matrix."""
+        return flint.arb_mat(size, size, [int(i == j) for i in range(size) for j in range(size)])
+
+    def gram(self, features: Any) -> Any:
+        """Gram matrix ΦΦᵀ."""
+        return self.matmul(features, features.transpose())
+
+    def factor(self, k: Any) -> BallFactor:
+        """Prove that K is regular and keep it for solving.
+
+        Args:
+            k: ``arb_mat`` of shape (n, n), symmetric.
+
+        Returns:
+            The factor, of proved full rank.
+
+        Raises:
+            BadInputError: not square.
+            SingularMatrixError: a singular matrix is not excluded at this precision.
+        """
+        n, columns = self.shape(k)
+        if n != columns:
+            raise expected("a square matrix", "k", (n, columns), "shape", "a Gram matrix")
+        if n:
+            with _working_precision(self.bits):
+                try:
+                    k.solve(flint.arb_mat(n, 1), algorithm="precond")
+                except ZeroDivisionError:
+                    raise SingularMatrixError(
+                        f"a {n}×{n} matrix is not proved regular at {self.bits} bits; "
+                        f"more bits decide it if it is regular, rationals if it is not"
+                    ) from None
+        return BallFactor(k, self.bits)
+
+    def rank(self, a: Any) -> int:
+        """Rank where it is full; a ball never proves a deficiency.
+
+        Args:
+            a: shape (n, D).
+
+        Returns:
+            min(n, D).
+
+        Raises:
+            SingularMatrixError: full rank is not proved at this precision.
+        """
+        rows, columns = self.shape(a)
+        tall = a.transpose() if rows < columns else a
+        picked = independent_columns(self.to_numpy(tall).T, min(rows, columns))
+        self.factor(self.take(tall, picked))
+        return min(rows, columns)
+
+    def null_space(self, a: Any) -> Any:
+        """Enclose a basis of {v : a v = 0} for a of full rank.
+
+        Args:
+            a: shape (n, D).
+
+        Returns:
+            ``arb_mat`` of shape (D, max(0, D − n)).
+
+        Raises:
+            SingularMatrixError: full rank is not proved at this precision.
+        """
+        rows, columns = self.shape(a)
+        if columns <= rows:
+            self.rank(a)
+            return self.zeros(columns, 0)
+        basis = independent_columns(self.to_numpy(a), rows)
+        rest = [j for j in range(columns) if j not in set(basis)]
+        relations = self.factor(self.take(a, None, basis)).solve(self.take(a, None, rest))
+        # Rows come in the order basis, rest; undo that order.
+        stacked = self.vstack(relations, self.scale(-1, self.identity(len(rest))))
+        order = np.argsort(np.array([*basis, *rest]))
+        return self.take(stacked, order.tolist())
+
+    def square_norm(self, a: Any) -> Quantity:
+        """Squared Frobenius norm, enclosed."""
+        with _working_precision(self.bits):
+            total = flint.arb(0)
+            for x in a.entries():
+                total += x * x
+            return _enclosure(total)
+
+    def energy(self, a: Any, k: Any) -> Quantity:
+        """tr(aᵀ K a), enclosed; at least zero because K is semidefinite."""
+        with _working_precision(self.bits):
+            total = flint.arb(0)
+            for x, y in zip(a.entries(), (k * a).entries(), strict=True):
+                total += x * y
+            return _enclosure(total)
+
+
+def _ball(value: int | Fraction | float) -> Any:
+    """Smallest ball at the current precision around a number; exact for ints and floats."""
+    if isinstance(value, Fraction):
+        return flint.arb(flint.fmpq(value.numerator, value.denominator))
+    return flint.arb(value)
+
+
+def _enclosure(total: Any) -> Quantity:
+    """Both ends of a ball that is known to hold a nonnegative number."""
+    if not total.is_finite():
+        return Quantity.enclosure(Fraction(0), float("inf"))
+    return Quantity.enclosure(max(Fraction(0), _dyadic(total.lower())), _dyadic(total.upper()))
+
+
+def _dyadic(exact: Any) -> Fraction:
+    """Convert an exact ball into the fraction it is."""
+    mantissa, exponent = (int(part) for part in exact.man_exp())
+    return Fraction(mantissa * 2**exponent) if exponent >= 0 else Fraction(mantissa, 2**-exponent)

@@ -1,0 +1,260 @@
+"""Rounding errors of float64, bounded in exact rational arithmetic.
+
+Arrays are computed in ordinary float64, round to nearest. What is claimed about them is a handful of scalars per
+problem, and those are kept as exact fractions: no bound has a rounding error of its own, none overflows, and each
+reads like the inequality it implements. N. Higham, "Accuracy and Stability of Numerical Algorithms", ch. 2–3.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ..errors import MusoError
+
+__all__ = [
+    "ETA",
+    "UNIT",
+    "UndecidedError",
+    "exact",
+    "gamma",
+    "inner_product",
+    "norm_bounds",
+    "require_ieee",
+    "root_down",
+    "root_up",
+    "sum_up",
+    "two_sum",
+]
+
+Array = np.ndarray[Any, Any]
+
+UNIT = Fraction(1, 2**53)
+"""u: relative error of one operation, round to nearest."""
+
+ETA = Fraction(1, 2**1074)
+"""η: the smallest positive float64; a product that underflows is wrong by at most η/2, a sum never."""
+
+
+class UndecidedError(MusoError, ArithmeticError):
+    """Float64 cannot prove the bound that was asked for; nothing is known to be wrong.
+
+    Args:
+        what: what could not be proved, and why.
+        remedy: what would decide it.
+    """
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what}; {remedy}")
+        self.what = what
+        self.remedy = remedy
+
+
+def gamma(k: int) -> Fraction:
+    """γ_k = ku/(1 − ku), the relative error of k roundings in a row, in any order of summation, fused or not.
+
+    Args:
+        k: number of roundings.
+
+    Returns:
+        γ_k exactly.
+
+    Example:
+        >>> float(gamma(1)) > 2.0**-53
+        True
+    """
+    return k * UNIT / (1 - k * UNIT)
+
+
+def exact(value: float, what: str = "a float64 result") -> Fraction:
+    """Take a float as the fraction it is.
+
+    Args:
+        value: the float.
+        what: its name, for the error.
+
+    Returns:
+        The same number.
+
+    Raises:
+        UndecidedError: NaN or infinite, that is, float64 overflowed on the way.
+
+    Example:
+        >>> exact(0.75)
+        Fraction(3, 4)
+    """
+    if not math.isfinite(value):
+        raise UndecidedError(f"{what} overflowed float64", "ball or rational arithmetic has the range")
+    return Fraction(value)
+
+
+def root_up(value: Fraction) -> Fraction:
+    """Bound a square root from above.
+
+    Args:
+        value: nonnegative.
+
+    Returns:
+        A dyadic fraction r with √value ≤ r, to about 60 bits.
+
+    Example:
+        >>> root_up(Fraction(9, 4)) >= Fraction(3, 2)
+        True
+    """
+    scaled, half = _scaled(value)
+    return Fraction(math.isqrt(scaled) + 1) * half if scaled else Fraction(0)
+
+
+def root_down(value: Fraction) -> Fraction:
+    """Bound a square root from below.
+
+    Args:
+        value: negative values count as zero.
+
+    Returns:
+        A dyadic fraction r with 0 ≤ r ≤ √value, to about 60 bits.
+
+    Example:
+        >>> 1.41 < root_down(Fraction(2)) < 2**0.5
+        True
+    """
+    scaled, half = _scaled(value)
+    return Fraction(math.isqrt(scaled)) * half
+
+
+def _scaled(value: Fraction) -> tuple[int, Fraction]:
+    """Write value ≈ m·4^k, m a 120-bit integer rounded down; give m and 2^k."""
+    if value <= 0:
+        return 0, Fraction(1)
+    shift = 120 - value.numerator.bit_length() + value.denominator.bit_length()
+    shift += shift % 2
+    numerator = value.numerator << max(shift, 0)
+    scaled = numerator // (value.denominator << max(-shift, 0))
+    return scaled, Fraction(2) ** (-shift // 2)
+
+
+def sum_up(values: Array) -> Fraction:
+    """Bound the sum of nonnegative floats from above.
+
+    Args:
+        values: any shape, nonnegative.
+
+    Returns:
+        An upper bound, one rounding above the exact sum.
+
+    Raises:
+        UndecidedError: the sum overflows.
+
+    Example:
+        >>> sum_up(np.array([0.1, 0.2])) >= Fraction(0.1) + Fraction(0.2)
+        True
+    """
+    try:
+        total = math.fsum(values.ravel().tolist())
+    except OverflowError:
+        total = math.inf
+    # fsum rounds the exact sum once, and sums of floats do not underflow.
+    return exact(total, "a sum") * (1 + 2 * UNIT)
+
+
+def norm_bounds(x: Array) -> tuple[Fraction, Fraction]:
+    """Bound the Frobenius norm from both sides, whatever the exponents.
+
+    Args:
+        x: float64, any shape.
+
+    Returns:
+        Lower and upper bound of √Σx².
+
+    Raises:
+        UndecidedError: NaN or infinite entries.
+
+    Example:
+        >>> low, high = norm_bounds(np.array([3e300, 4e300]))
+        >>> low <= Fraction(3e300) * Fraction(5, 3) and float(high) < 5.000001e300
+        True
+    """
+    if x.size == 0:
+        return Fraction(0), Fraction(0)
+    largest = max(float(x.max()), -float(x.min()))
+    if largest != largest or math.isinf(largest):
+        raise UndecidedError("a vector overflowed float64", "ball or rational arithmetic has the range")
+    if largest == 0.0:
+        return Fraction(0), Fraction(0)
+    shift = 0
+    if not 2.0**-400 < largest < 2.0**400:
+        # Scaled so that the largest entry is about 1. Entries that become subnormal are then wrong by at most η.
+        shift = math.frexp(largest)[1]
+        x = np.ldexp(x, -shift)
+    flat = x.ravel()
+    square = exact(float(flat @ flat))
+    # Dot product: γ_N relative, η/2 for every square that underflows; 4Nη covers the scaling as well.
+    error, tiny = gamma(flat.size), 4 * flat.size * ETA
+    scale = Fraction(2) ** shift
+    return root_down(square / (1 + error) - tiny) * scale, root_up(square / (1 - error) + tiny) * scale
+
+
+def inner_product(x: Array, y: Array) -> tuple[Fraction, Fraction]:
+    """Compute tr(xᵀy) with its rounding error.
+
+    Args:
+        x: float64, any shape.
+        y: the same shape.
+
+    Returns:
+        The computed value, and a bound of its error.
+
+    Raises:
+        UndecidedError: overflow.
+
+    Example:
+        >>> inner_product(np.ones((2, 1)), np.ones((2, 1)))[0]
+        Fraction(2, 1)
+    """
+    value = exact(float(x.ravel() @ y.ravel()), "an inner product")
+    return value, gamma(x.size) * norm_bounds(x)[1] * norm_bounds(y)[1] + x.size * ETA
+
+
+def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
+    """Split a + b into its rounded value and the exact rest (Knuth).
+
+    Args:
+        a: float64.
+        b: float64, broadcastable with a.
+
+    Returns:
+        s and e with s = fl(a + b) and s + e = a + b exactly, barring overflow.
+
+    Example:
+        >>> s, e = two_sum(np.array([1.0]), np.array([2.0**-60]))
+        >>> float(s[0]), float(e[0]) == 2.0**-60
+        (1.0, True)
+    """
+    s = a + b
+    part = s - a
+    return s, (a - (s - part)) + (b - part)
+
+
+@lru_cache(maxsize=1)
+def require_ieee() -> None:
+    """Check that this process rounds to nearest and keeps subnormals, in numpy and in its BLAS.
+
+    Raises:
+        UndecidedError: it does not (flush-to-zero or another rounding mode), so no bound here would hold.
+
+    Example:
+        >>> require_ieee()
+    """
+    tiny = np.full(8, 5e-324)
+    ulp = 2.0**-52
+    one = np.array([1.0, 1.0 + ulp]) + 0.5 * ulp
+    keeps_subnormals = float((tiny * 1.0)[0]) == 5e-324 and float(tiny @ np.ones(8)) == 8 * 5e-324
+    if not keeps_subnormals or one.tolist() != [1.0, 1.0 + 2 * ulp]:
+        raise UndecidedError(
+            "this process does not round to nearest with gradual underflow",
+            "switch flush-to-zero and directed rounding off, or use ball or rational arithmetic",
+        )

@@ -1,0 +1,307 @@
+"""Every claim on the whole zoo in exact arithmetic, and for every claim a planted failure that must be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+import muso_theory as mt
+from muso_theory.claims import CATALOGUE, Case, find
+from muso_theory.evidence import Evidence, Finding, Scope, Verdict
+from muso_theory.linear.closed_forms import ClosedForms, Point
+from muso_theory.numbers import BALL, FLOAT64, RATIONAL, Quantity
+from tests.zoo import FULL_RANK, ZOO
+
+THEOREMS = [slug for slug, claim in CATALOGUE.items() if not claim.is_condition]
+GOOD = (Verdict.PROVED, Verdict.VACUOUS)
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_no_claim_is_refuted_anywhere_in_exact_arithmetic(name: str) -> None:
+    report = mt.check(ZOO[name](), arithmetic="rational")
+    for evidence in report.values():
+        if evidence.claim in ("conditioning", "step-size"):
+            assert evidence.verdict in (Verdict.MEASURED, Verdict.VACUOUS)
+        else:
+            assert evidence.verdict in GOOD, f"{evidence.claim}: {evidence.summary}"
+
+
+@pytest.mark.parametrize("name", FULL_RANK)
+def test_everything_holds_when_the_gram_matrix_is_invertible(name: str) -> None:
+    report = mt.check(ZOO[name](), arithmetic="rational")
+    vacuous = {slug for slug, e in report.items() if e.verdict is Verdict.VACUOUS}
+    assert vacuous <= ({"three-samples", "sequential-requests"} if name == "two-samples" else set())
+
+
+@pytest.mark.parametrize(
+    ("name", "vacuous"),
+    [
+        ("under-parameterised", {"label-free", "leave-block-out", "ridge-inverse", "downsampling"}),
+        ("rank-deficient", {"label-free", "leave-block-out", "ridge-inverse", "downsampling"}),
+        ("duplicated-across", {"label-free", "leave-block-out", "downsampling"}),
+        ("duplicated-forget", {"leave-block-out"}),
+    ],
+)
+def test_failed_hypotheses_make_claims_vacuous_and_are_named(name: str, vacuous: set[str]) -> None:
+    report = mt.check(ZOO[name](), THEOREMS, "rational")
+    found = {slug for slug in THEOREMS if report[slug].verdict is Verdict.VACUOUS}
+    assert found == vacuous
+    for slug in found:
+        assert {hypothesis for hypothesis, _ in report[slug].failed} <= set(CATALOGUE[slug].hypotheses)
+        assert report[slug].summary.startswith("needs ")
+    assert report["exact-labels"].verdict is Verdict.PROVED
+    assert report["exact-labels"].bound == 0
+
+
+@pytest.mark.parametrize("slug", ["label-free", "downsampling"])
+def test_an_asserted_claim_without_its_hypothesis_is_refuted(slug: str) -> None:
+    problem = ZOO["under-parameterised"]()
+    assert mt.check(problem, [slug], "rational")[slug].verdict is Verdict.VACUOUS
+    evidence = mt.check(problem, [slug], "rational", asserted=[slug])[slug]
+    assert evidence.verdict is Verdict.REFUTED
+    assert evidence.findings[0].quantity.floor > 1e-3
+
+
+def test_an_asserted_condition_that_fails_is_refuted() -> None:
+    problem = ZOO["under-parameterised"]()
+    assert mt.check(problem, ["over-parameterised"])["over-parameterised"].verdict is Verdict.VACUOUS
+    report = mt.check(problem, ["over-parameterised"], asserted=["over-parameterised"])
+    assert report["over-parameterised"].verdict is Verdict.REFUTED
+
+
+# -- planted failures --------------------------------------------------------------------------------
+
+
+class Sabotaged(ClosedForms):
+    """Closed forms with one thing wrong."""
+
+
+def _wrong_labels(m: ClosedForms) -> None:
+    off = m.arithmetic.matrix(np.full((len(m.forget), m.problem.n_outputs), 2.0**-10))
+    m.__dict__["optimal_labels"] = m.arithmetic.add(m.predict(m.forget, m.retrained), off)
+
+
+def _wrong_kernel(m: ClosedForms) -> None:
+    m.forget_kernel = lambda: m.arithmetic.matrix(np.ones((len(m.forget), 1)))  # type: ignore[method-assign]
+
+
+def _useless_probe(m: ClosedForms) -> None:
+    m.mix = lambda a, x, b, y: x  # type: ignore[method-assign]
+
+
+def _pretrained_elsewhere(m: ClosedForms) -> None:
+    m.__dict__["pretrained"] = m.retrained
+
+
+def _start_ignored(m: ClosedForms) -> None:
+    fit = m.fit
+    m.fit = lambda rows, targets, start=None, ridge=0: (  # type: ignore[method-assign]
+        Point(
+            fit(rows, targets, None, ridge).coefficients, m.arithmetic.matrix(np.eye(m.problem.n_features, 1))
+        )
+        if start is not None and start.offset is not None
+        else fit(rows, targets, start, ridge)
+    )
+
+
+def _double_gap(m: ClosedForms) -> None:
+    gap = m.square_gap
+    m.square_gap = lambda error: gap(m.arithmetic.scale(1 + 2.0**-20, error))  # type: ignore[method-assign]
+
+
+def _wrong_block(m: ClosedForms) -> None:
+    m.leave_block_out = lambda: m.arithmetic.add(  # type: ignore[method-assign]
+        m.targets(m.forget), m.arithmetic.take(m._targets, list(range(len(m.forget))))
+    )
+
+
+def _projected_labels(m: ClosedForms) -> None:
+    """Project on R with one sample missing."""
+    fit, short = m.fit, tuple(m.retain)[:-1]
+    predict = m.predict
+
+    def worse(rows: Any, targets: Any, start: Any = None, ridge: Any = 0) -> Point:
+        if start is None and rows == m.retain and "retrained" in m.__dict__ and not ridge:
+            return fit(short, predict(short, m.pretrained))
+        return fit(rows, targets, start, ridge)
+
+    m.retrained  # noqa: B018 - computed before the sabotage
+    m.pretrained  # noqa: B018
+    m.fit = worse  # type: ignore[method-assign]
+
+
+def _anchored_at_pretrained(m: ClosedForms) -> None:
+    fit = m.fit
+    m.fit = lambda rows, targets, start=None, ridge=0: fit(  # type: ignore[method-assign]
+        rows, targets, m.pretrained if ridge and rows == m.everything else start, ridge
+    )
+
+
+def _wrong_cross(m: ClosedForms) -> None:
+    dual = m.dual_coefficients()
+    m.dual_coefficients = lambda: m.arithmetic.scale(1.5, dual)  # type: ignore[method-assign]
+
+
+def _subset_retrained_on_everyone(m: ClosedForms) -> None:
+    fit = m.fit
+    m.retrained  # noqa: B018
+    m.pretrained  # noqa: B018
+
+    def worse(rows: Any, targets: Any, start: Any = None, ridge: Any = 0) -> Point:
+        if isinstance(rows, tuple) and len(rows) < len(m.retain):
+            return fit(rows[:1], m.arithmetic.take(targets, [0]), start, ridge)
+        return fit(rows, targets, start, ridge)
+
+    targets = m.targets
+    m.fit = worse  # type: ignore[method-assign]
+    m.targets = lambda rows: (
+        m.arithmetic.scale(2, targets(rows)) if isinstance(rows, tuple) else targets(rows)
+    )  # type: ignore[method-assign]
+
+
+def _stale_labels(m: ClosedForms) -> None:
+    predict = m.predict
+    m.predict = lambda rows, w: (  # type: ignore[method-assign]
+        m.targets(rows)
+        if isinstance(rows, tuple) and set(rows) <= set(m.forget) and w is not m.pretrained
+        else predict(rows, w)
+    )
+
+
+SABOTAGE: list[tuple[str, Callable[[ClosedForms], None]]] = [
+    ("implicit-bias", _pretrained_elsewhere),
+    ("exact-labels", _wrong_labels),
+    ("label-solution-set", _wrong_kernel),
+    ("label-solution-set", _useless_probe),
+    ("start-span", _start_ignored),
+    ("label-free", _projected_labels),
+    ("gap-formula", _double_gap),
+    ("leave-block-out", _wrong_block),
+    ("ridge-anchored", _anchored_at_pretrained),
+    ("ridge-inverse", _wrong_cross),
+    ("downsampling", _subset_retrained_on_everyone),
+    ("sequential-requests", _stale_labels),
+]
+
+
+def _verdict(slug: str, model: Model) -> Verdict:
+    findings, _ = find(slug).check(Case(model.problem, model, subset=0.5))
+    return Evidence(slug, Scope.INSTANCE, tuple(findings), model.arithmetic.name).verdict
+
+
+@pytest.mark.parametrize(("slug", "sabotage"), SABOTAGE, ids=[f"{s}-{f.__name__}" for s, f in SABOTAGE])
+def test_every_claim_sees_its_planted_failure(slug: str, sabotage: Callable[[ClosedForms], None]) -> None:
+    problem = ZOO["over-parameterised"]()
+    for arithmetic, sound, caught in (
+        (RATIONAL, Verdict.PROVED, Verdict.REFUTED),
+        (BALL(256), Verdict.CERTIFIED, Verdict.REFUTED),
+        (FLOAT64, Verdict.MEASURED, Verdict.UNDECIDED),
+    ):
+        assert _verdict(slug, ClosedForms(problem, arithmetic)) is sound
+        model = Sabotaged(problem, arithmetic)
+        sabotage(model)
+        assert _verdict(slug, model) is caught, arithmetic.name
+
+
+def test_forget_only_sees_a_projection_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Sabotaged(ZOO["over-parameterised"](), RATIONAL)
+    fit = model.fit
+    monkeypatch.setattr(
+        model,
+        "fit",
+        lambda rows, targets, start=None, ridge=0: fit(
+            rows, targets, start, ridge or Fraction(rows == model.forget)
+        ),
+    )
+    assert _verdict("forget-only", model) is Verdict.REFUTED
+
+
+def test_every_theorem_has_a_planted_failure() -> None:
+    assert {slug for slug, _ in SABOTAGE} | {"forget-only"} == set(THEOREMS)
+
+
+# -- audits ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arithmetic", ["auto", "rational", "ball"])
+def test_audit_of_labels(arithmetic: str) -> None:
+    problem = ZOO["over-parameterised"]()
+    labels = mt.optimal_labels(problem)
+    good = mt.check(problem, ["exact-labels"], arithmetic, labels=labels)["exact-labels"]
+    assert good.verdict is Verdict.CERTIFIED
+    assert 0 < good.bound < 1e-12  # type: ignore[operator]
+    bad = mt.check(problem, ["exact-labels"], arithmetic, labels=labels + 1e-3)["exact-labels"]
+    assert bad.verdict is Verdict.REFUTED
+    truth = mt.parameter_gap(problem, labels + 1e-3)
+    finding = bad.findings[0].quantity
+    assert finding.floor <= truth * (1 + 1e-9)
+    assert finding.bound >= truth * (1 - 1e-9)
+    assert finding.floor > 0.5 * truth
+
+
+@pytest.mark.parametrize("arithmetic", ["auto", "rational", "ball"])
+def test_audit_of_parameters(arithmetic: str) -> None:
+    problem = ZOO["several-outputs"]()
+    w = mt.solve(problem).w_unlearned
+    good = mt.check(problem, ["exact-labels"], arithmetic, w_unlearned=w)["exact-labels"]
+    assert good.verdict is Verdict.CERTIFIED
+    off = w.copy()
+    off[0, 0] += 1e-2
+    bad = mt.check(problem, ["exact-labels"], arithmetic, w_unlearned=off)["exact-labels"]
+    assert bad.verdict is Verdict.REFUTED
+    assert bad.bound == pytest.approx(1e-2, rel=1e-6)
+
+
+def test_audit_of_a_start_off_the_span() -> None:
+    problem = ZOO["over-parameterised"]()
+    w = mt.solve(problem).w_pretrained
+    assert (
+        mt.check(problem, ["start-in-span"], "rational", w_pretrained=w)["start-in-span"].verdict
+        is Verdict.CERTIFIED
+    )
+    off = w + np.eye(1, problem.n_features)[0]
+    report = mt.check(problem, ["start-span"], "rational", w_pretrained=off)
+    assert report["start-in-span"].verdict is Verdict.VACUOUS
+    assert report["start-span"].verdict is Verdict.VACUOUS
+
+
+def test_tolerance_is_what_an_audit_asks() -> None:
+    problem = ZOO["over-parameterised"]()
+    labels = mt.optimal_labels(problem) + 1e-5
+    relative = mt.parameter_gap(problem, labels) / mt.solve(problem).pretrained_gap
+    for tolerance, verdict in ((2 * relative, Verdict.CERTIFIED), (relative / 2, Verdict.REFUTED)):
+        report = mt.check(problem, ["exact-labels"], labels=labels, tolerance=tolerance)
+        assert report["exact-labels"].verdict is verdict
+
+
+def test_exact_labels_are_held_to_equality() -> None:
+    rows, y = np.array([[1, 0, 1], [1, 1, 0]]), np.array([1, 2])
+    problem = mt.UnlearningProblem(rows, y, [1])
+    for label, verdict in (
+        (Fraction(1, 2), Verdict.PROVED),
+        (Fraction(10**9 + 2, 2 * 10**9), Verdict.REFUTED),
+    ):
+        labels = np.array([label], dtype=object)
+        assert mt.check(problem, ["exact-labels"], labels=labels)["exact-labels"].verdict is verdict
+
+
+@pytest.mark.parametrize("slug", CATALOGUE)
+def test_catalogue_entries_are_complete(slug: str) -> None:
+    claim = mt.claims[slug]
+    assert claim.words
+    assert claim.statement
+    assert claim.source
+    assert claim.holds != claim.fails
+    assert set(claim.without) == set(claim.hypotheses)
+    assert all(CATALOGUE[h].is_condition for h in claim.hypotheses)
+
+
+def test_finding_refutes_only_what_is_proved() -> None:
+    assert Finding("x", Quantity.measured(2.0), 1.0).verdict is Verdict.UNDECIDED
+    assert Finding("x", Quantity.enclosure(0.5, 2.0), 1.0).verdict is Verdict.UNDECIDED
+    assert Finding("x", Quantity.enclosure(1.5, 2.0), 1.0).verdict is Verdict.REFUTED
+    assert Finding("x", Quantity.enclosure(float("nan"), float("nan")), 1.0).verdict is Verdict.UNDECIDED
