@@ -28,7 +28,7 @@ from muso_theory.networks.cotangents import Cotangent
 from muso_theory.networks.grams import FactoredGram, HadamardGram, KroneckerGram, PooledGram, RowsGram
 from muso_theory.networks.network import Chain
 
-from .network_zoo import kinked, smooth
+from .networks_zoo import kinked, smooth
 
 PARAMS = ("standard", "ntk")
 SMOOTH = {f"{name}/{param}": net for param in PARAMS for name, net in smooth(param).items()}

@@ -38,7 +38,7 @@ def exact_kernels(net, x1, x2, digits=60):
     ctx.dps = digits
     a, b = ([ctx.mpf(float(v)) for v in x] for x in (x1, x2))
     q1, q2, s = (
-        ctx.fsum(u * v for u, v in zip(l, r, strict=True)) / len(a) for l, r in ((a, a), (b, b), (a, b))
+        ctx.fsum(u * v for u, v in zip(u0, v0, strict=True)) / len(a) for u0, v0 in ((a, a), (b, b), (a, b))
     )
     theta = ctx.mpf(0)
     for layer in net.layers:

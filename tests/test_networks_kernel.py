@@ -7,7 +7,7 @@ import pytest
 
 from muso_theory.networks import empirical_ntk
 
-from .network_zoo import kinked, smooth
+from .networks_zoo import kinked, smooth
 
 PARAMS = ("standard", "ntk")
 NETS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 from muso_theory.errors import expected
@@ -54,7 +55,7 @@ def mlp(
             "at least two sizes, inputs and outputs", "sizes", sizes, type(sizes).__name__, "[64, 512, 1]"
         )
     layers: list[Layer] = []
-    for index, (n_in, n_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for index, (n_in, n_out) in enumerate(pairwise(sizes)):
         last = index == len(sizes) - 2
         scale = w_std if w_std is not None else (1.0 if last else _gain(activation))
         layers.append(Dense(n_in, n_out, parameterization, scale, b_std))

@@ -236,7 +236,7 @@ def save(path: str | os.PathLike[str], net: Sequential, params: Sequence[Array])
             raise expected(
                 "float32, float64 or complex128", f"params[{index}]", array.dtype, "dtype", "astype(float)"
             )
-    content = {f"p{index:03d}": array for index, array in enumerate(arrays)}
+    content: dict[str, Any] = {f"p{index:03d}": array for index, array in enumerate(arrays)}
     with open(path, "wb") as file:
         np.savez(file, arch=np.array(json.dumps(architecture(net))), **content)
 

@@ -143,7 +143,7 @@ def _with_inputs(
 
 
 def _relative(found: Array, wanted: Array, scale: float | None = None) -> float:
-    """Largest difference relative to the largest wanted entry; a rule that gives the wrong shape is infinitely wrong."""
+    """Largest difference relative to the largest wanted entry; a wrong shape is infinitely wrong."""
     if found.shape != wanted.shape:
         return float("inf")
     size = float(np.abs(wanted).max(initial=0.0)) if scale is None else scale

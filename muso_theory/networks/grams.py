@@ -43,16 +43,24 @@ def _stacked(left: Array, right: Array) -> Array:
 
 def _outputs_gram(left: Array, right: Array, out: Array | None) -> Array:
     """For (n, k, d) stacks, all products over d, as (n1, k, n2, k)."""
-    (n1, k, d), (n2, l, _) = left.shape, right.shape
-    flat = None if out is None else out.reshape(n1 * k, n2 * l)
-    return np.matmul(left.reshape(n1 * k, d), right.reshape(n2 * l, d).T, out=flat).reshape(n1, k, n2, l)
+    (n1, k, d), n2 = left.shape, len(right)
+    flat = None if out is None else out.reshape(n1 * k, n2 * k)
+    return np.matmul(left.reshape(n1 * k, d), right.reshape(n2 * k, d).T, out=flat).reshape(n1, k, n2, k)
+
+
+def _written(block: Array, out: Array | None) -> Array:
+    """Copy into ``out`` where there is one."""
+    if out is None:
+        return np.asarray(block)
+    out[...] = block
+    return out
 
 
 def _scale_blocks(block: Array, factor: Array) -> None:
     """Multiply entry (i, k, j, l) by factor (i, j) in place."""
-    n1, k, n2, l = block.shape
+    n1, k, n2, _ = block.shape
     # one long inner loop instead of n1 * k * n2 short ones
-    block.reshape(n1, k, n2 * l)[...] *= np.repeat(factor, l, axis=1)[:, None, :]
+    block.reshape(n1, k, n2 * k)[...] *= np.repeat(factor, k, axis=1)[:, None, :]
 
 
 class GramTerm(ABC):
@@ -204,8 +212,8 @@ class KroneckerGram(_InputGram):
             return np.multiply(gram[:, None, :, None], self.outputs[None, :, None, :], out=out)
         diagonal = np.diagonal(self.outputs)
         if contract == "trace":
-            return np.multiply(gram, diagonal.sum(), out=out)
-        return np.multiply(gram[:, :, None], diagonal, out=out)
+            return np.asarray(np.multiply(gram, diagonal.sum(), out=out))
+        return np.asarray(np.multiply(gram[:, :, None], diagonal, out=out))
 
     def add_to(self, other: KroneckerGram, contract: Contraction, total: Array, buffer: Array) -> None:
         """Add, touching only the diagonal blocks when CCᵀ is diagonal."""
@@ -246,10 +254,7 @@ class RowsGram(GramTerm):
             n1, n2 = len(self.rows), len(other.rows)
             return np.matmul(self.rows.reshape(n1, -1), other.rows.reshape(n2, -1).T, out=out)
         block = _stacked(self.rows, other.rows)
-        if out is None:
-            return block
-        out[...] = block
-        return out
+        return _written(block, out)
 
 
 @final
@@ -287,7 +292,4 @@ class PooledGram(GramTerm):
             block = (flat @ (self.head * self.head).sum(axis=0)).reshape(n1, n2)
         else:
             block = (flat @ (self.head * self.head).T).reshape(n1, n2, k)
-        if out is None:
-            return block
-        out[...] = block
-        return out
+        return _written(block, out)

@@ -63,7 +63,7 @@ class Linearisation:
             raise expected(
                 f"samples below {n}", "samples", index.max(), "index out of range", f"0 to {n - 1}"
             )
-        return (index[:, None] * k + np.arange(k)).reshape(-1)
+        return np.asarray(index[:, None] * k + np.arange(k)).reshape(-1)
 
     def targets(self, y: Array) -> Array:
         """Targets of the linear model, y − f(x; θ₀), one a row.

@@ -270,7 +270,8 @@ class Sequential:
             raise expected("positive sizes", "input_shape", self.input_shape, "tuple", "(64,) or (8, 8, 1)")
         if not self.layers:
             raise expected("at least one layer", "layers", self.layers, "empty", "Dense(64, 1)")
-        for index, layer in enumerate(self.layers):
+        given: tuple[object, ...] = self.layers
+        for index, layer in enumerate(given):
             if not isinstance(layer, Layer):
                 hint = "Dense(64, 1)"
                 raise expected("a layer", f"layers[{index}]", layer, type(layer).__name__, hint)
@@ -311,8 +312,9 @@ class Sequential:
         return all(_analytic(layer) for layer in self.layers)
 
     def init(self, seed: int | np.random.Generator) -> list[Array]:
-        """Draw initial parameters: W ~ N(0, w_std²/fan_in) and b ~ N(0, b_std²) in standard parameterisation,
-        all N(0, 1) in NTK parameterisation.
+        """Draw initial parameters.
+
+        W ~ N(0, w_std²/fan_in) and b ~ N(0, b_std²) in standard, all N(0, 1) in NTK parameterisation.
 
         Args:
             seed: a seed, or a generator that is then advanced.

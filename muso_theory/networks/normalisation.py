@@ -108,7 +108,7 @@ class LayerNorm(Layer):
             The tangent of the output.
         """
         y = dp[0] * cache[0] + dp[1]
-        return y if dx is None else y + p[0] * self._differential(cache, dx)
+        return np.asarray(y if dx is None else y + p[0] * self._differential(cache, dx))
 
     def pull(self, p: Params, cache: Any, cotangent: Cotangent) -> Cotangent:
         """The same symmetric matrix, applied to gain times cotangent.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from itertools import pairwise
 from threading import local
 from typing import Any, final
 
@@ -145,6 +146,9 @@ def _budget(
 
     The price of one sample is measured on one sample: its factors, and the forward and backward arrays
     (about three times the factors, or three Jacobian-sized rows where a layer needs them).
+
+    Returns:
+        Samples a chunk, and chunks.
     """
     terms = gram_terms(net, params, X[:1])
     one = _nbytes(terms)
@@ -273,7 +277,7 @@ def _slices(n: int, step: int) -> list[slice]:
     """Cut n samples into chunks of nearly equal length, at most ``step``."""
     count = -(-n // step)
     bounds = [n * index // count for index in range(count + 1)]
-    return [slice(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [slice(a, b) for a, b in pairwise(bounds)]
 
 
 def _compute(

@@ -50,7 +50,7 @@ def loss_and_cotangent(outputs: Array, targets: Array, loss: Loss) -> tuple[floa
             )
         residual = outputs - targets
         return float(np.sum(residual * residual)) / 2, residual
-    if loss != "cross-entropy":
+    if str(loss) != "cross-entropy":
         hint = nearest(str(loss), ["squared", "cross-entropy"])
         raise expected("a loss", "loss", loss, type(loss).__name__, hint)
     soft = _distributions(outputs, targets)
