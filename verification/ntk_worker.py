@@ -10,6 +10,7 @@ processor seconds (of one thread, so other work on the machine does not count) a
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -40,10 +41,8 @@ def memory(field):
 
 def reset_peak():
     """Make the resident peak start from now, where the system can."""
-    try:
+    with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass
 
 
 def layers_of(path):
@@ -57,6 +56,7 @@ def layers_of(path):
 
 
 def muso(path, X, contract):
+    """This package."""
     from muso_theory.networks import empirical_ntk, load
 
     net, params = load(path)
@@ -64,6 +64,7 @@ def muso(path, X, contract):
 
 
 def naive(path, X, contract):
+    """The Jacobian of this package, contracted with itself."""
     import numpy as np
 
     from muso_theory.networks import load
@@ -82,6 +83,7 @@ def naive(path, X, contract):
 
 
 def neural_tangents(path, X, contract, mode):
+    """neural-tangents in one of its modes, compiled."""
     # the TensorFlow bridge is imported on the way and needs TensorFlow; nothing here uses it
     sys.modules["neural_tangents.experimental"] = types.ModuleType("neural_tangents.experimental")
     import jax
@@ -119,13 +121,14 @@ def neural_tangents(path, X, contract, mode):
         "ntvp": nt.NtkImplementation.NTK_VECTOR_PRODUCTS,
     }[mode]
     axes = (-1,) if contract == "trace" else ()
-    kernel = jax.jit(
-        nt.empirical_ntk_fn(apply, trace_axes=axes, vmap_axes=0, implementation=implementation)
-    )
-    return lambda second: kernel(X, None if second is None else jnp.asarray(second), theta).block_until_ready()
+    kernel = jax.jit(nt.empirical_ntk_fn(apply, trace_axes=axes, vmap_axes=0, implementation=implementation))
+    return lambda second: kernel(
+        X, None if second is None else jnp.asarray(second), theta
+    ).block_until_ready()
 
 
 def torch_func(path, X, contract):
+    """torch.func: per-example Jacobians by vmap of jacrev, contracted parameter by parameter."""
     import torch
 
     torch.set_num_threads(1)
@@ -161,7 +164,7 @@ def torch_func(path, X, contract):
     def run(second):
         left = [j.flatten(2) for j in jacobian(theta, X)]
         right = left if second is None else [j.flatten(2) for j in jacobian(theta, torch.tensor(second))]
-        return sum(torch.einsum(spec, a, b) for a, b in zip(left, right))
+        return sum(torch.einsum(spec, a, b) for a, b in zip(left, right, strict=True))
 
     return run
 
@@ -170,13 +173,16 @@ def corner(kernel, contender, contract):
     """A few entries in the common layout and convention, to compare values."""
     import numpy as np
 
-    kernel = np.asarray(kernel[:8, :8] if contract == "trace" or contender.startswith("nt") else kernel[:8, :, :8])
+    kernel = np.asarray(
+        kernel[:8, :8] if contract == "trace" or contender.startswith("nt") else kernel[:8, :, :8]
+    )
     if contract != "trace" and contender.startswith("nt"):
         kernel = kernel.transpose(0, 2, 1, 3)  # theirs is (n1, n2, k, k)
     return kernel.tolist()
 
 
 def main(contender, network, inputs, contract):
+    """Announce readiness with a few entries of the kernel, then evaluate once a line."""
     os.environ.update(THREADS)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
@@ -192,7 +198,10 @@ def main(contender, network, inputs, contract):
         run = {"muso": muso, "naive": naive}[contender](network, X, contract)
     first = run(None)
     size = int(np.prod(first.shape)) * 8
-    print(json.dumps({"ready": contender, "bytes": size, "corner": corner(first, contender, contract)}), flush=True)
+    print(
+        json.dumps({"ready": contender, "bytes": size, "corner": corner(first, contender, contract)}),
+        flush=True,
+    )
     del first
     for line in sys.stdin:
         second = X.copy() if line.strip() == "copy" else None

@@ -195,7 +195,14 @@ class Conv2D(Layer):
             Output and cache.
         """
         s_w, s_b = self._scales(x)
-        return s_w * self._apply(p[0], x) + s_b * p[1], x
+        z = self._apply(p[0], x)
+        if self.param == "ntk":
+            z *= s_w
+        bias = s_b * p[1]
+        if z.dtype != np.result_type(z, bias):
+            return z + bias, x
+        z += bias
+        return z, x
 
     def jvp(self, p: Params, cache: Any, dp: Params, dx: Array | None) -> Array | None:
         """s_w (x ⋆ dW + dx ⋆ W) + s_b db.
@@ -237,7 +244,7 @@ class Conv2D(Layer):
                     :, down[0] : down[0] + shape[0], right[0] : right[0] + shape[1]
                 ]
             if self.param == "ntk":
-                back = back * s_w
+                back *= s_w
             return back.reshape(m, k, *shape)
 
         return cotangent.linear(transpose, shape, len(cache))

@@ -147,7 +147,13 @@ class _Tanh(Nonlinearity):
 class _Erf(Nonlinearity):
     def value_and_slope(self, x: Array) -> tuple[Array, Array]:
         f = functions_for(x)
-        return f.apply("erf", x), f.apply("exp", -x * x) * (2 / f.root(f.pi))
+        if x.dtype == object:
+            return f.apply("erf", x), f.apply("exp", -x * x) * (2 / f.root(f.pi))
+        slope = x * x  # in place from here: wide layers are bound by memory
+        np.negative(slope, out=slope)
+        np.exp(slope, out=slope)
+        slope *= 2 / f.root(f.pi)
+        return f.apply("erf", x), slope
 
 
 @final

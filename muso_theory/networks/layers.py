@@ -242,9 +242,12 @@ class Dense(Layer):
         z = x @ weight
         if self.param == "ntk":
             s_w, s_b = self._scales(z)
-            z = z * s_w if z.dtype == object else np.multiply(z, s_w, out=z)
-            return z + s_b * bias, x
-        return z + bias, x
+            z *= s_w
+            bias = s_b * bias
+        if z.dtype != np.result_type(z, bias):
+            return z + bias, x
+        z += bias
+        return z, x
 
     def jvp(self, p: Params, cache: Any, dp: Params, dx: Array | None) -> Array | None:
         """s_w (x dW + dx W) + s_b db.
@@ -268,8 +271,10 @@ class Dense(Layer):
 
         def transpose(values: Array) -> Array:
             m, k, _ = values.shape
-            back = (values.reshape(m * k, self.n_out) @ p[0].T).reshape(m, k, self.n_in)
-            return back if self.param == "standard" else back * s_w
+            back = values.reshape(m * k, self.n_out) @ p[0].T
+            if self.param == "ntk":
+                back *= s_w
+            return back.reshape(m, k, self.n_in)
 
         return cotangent.linear(transpose, (self.n_in,), len(cache))
 

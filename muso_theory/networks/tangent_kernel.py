@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -14,6 +15,7 @@ import numpy as np
 
 from muso_theory.errors import expected, nearest
 
+from .convolution import PATCH_BYTES, Conv2D
 from .cotangents import Cotangent
 from .functions import Array
 from .grams import Contraction, GramTerm
@@ -24,6 +26,9 @@ __all__ = ["empirical_ntk", "ntk_operator", "parametrised_layers"]
 
 TILE_ROWS = 1024
 """Rows of a tile (samples times outputs): two tiles stay in a shared cache, and BLAS is at full speed."""
+
+TILE_SAMPLES = 320
+"""Samples of a tile at most: what a forward and backward pass needs at once stays small beside the result."""
 
 HELD_BYTES = 1 << 30
 """Bytes of layer factors kept at once when no budget is given."""
@@ -68,15 +73,12 @@ def gram_terms(net: Sequential, params: Sequence[Array], X: Array) -> list[GramT
 
 
 def _nbytes(terms: Iterable[GramTerm]) -> int:
-    """Bytes that terms keep alive, counting shared memory once."""
-    owners: dict[int, int] = {}
+    """Bytes that terms hold, counting shared memory once."""
+    places: dict[int, int] = {}
     for term in terms:
         for array in term.arrays:
-            base = array
-            while isinstance(base.base, np.ndarray):
-                base = base.base
-            owners[id(base)] = base.nbytes
-    return sum(owners.values())
+            places[array.__array_interface__["data"][0]] = array.nbytes
+    return sum(places.values())
 
 
 @final
@@ -144,22 +146,33 @@ def _budget(
 ) -> tuple[int, int]:
     """Choose the chunk length and how many chunks of factors to hold, within ``limit`` bytes.
 
-    The price of one sample is measured on one sample: its factors, and the forward and backward arrays
-    (about three times the factors, or three Jacobian-sized rows where a layer needs them).
+    The price of one sample is measured on one sample: the factors it leaves behind, and the widest cotangent on
+    the way, of which a few copies are in work at a time besides the buffers of patches.
 
     Returns:
         Samples a chunk, and chunks.
     """
     terms = gram_terms(net, params, X[:1])
-    one = _nbytes(terms)
     fixed = sum(
         array.nbytes for term in terms for array in term.arrays if len(array) == net.n_out and len(array) > 1
     )
-    one = max(one - fixed, 1)
+    one = max(_nbytes(terms) - fixed, 1)
+    widest, patches = 0, 0
+
+    def visit(path: str, layer: Layer, p: Params, local_cache: Any, cotangent: Cotangent) -> None:
+        nonlocal widest, patches
+        widest = max(widest, net.n_out * math.prod(cotangent.shape) * X.itemsize)
+        if isinstance(layer, Conv2D):
+            patches = max(patches, math.prod(cotangent.shape[:2]) * layer.fan_in * X.itemsize)
+
+    out, cache = net.chain.forward(params, X[:1])
+    net.chain.backward(params, cache, Cotangent.identity(net.output_shape, out.dtype), visit, "", False)
 
     def need(length: int) -> int:
-        tiles = threads * _tile_bytes(contract, length, net.n_out, X.itemsize)
-        return (2 + 3 * threads) * one * length + tiles + fixed
+        buffers = 4 * min(max(PATCH_BYTES, patches), patches * net.n_out * length)
+        tiles = _tile_bytes(contract, length, net.n_out, X.itemsize)
+        work = (3 * one + 4 * widest) * length + buffers + tiles
+        return (2 * one * length + threads * work + fixed) * 5 // 4  # small arrays and fragmentation
 
     smallest = need(1)
     if limit < smallest:
@@ -173,7 +186,7 @@ def _budget(
     while need(step) > limit:
         step = max(1, step // 2)
     spare = limit - need(step)
-    return step, 1 + spare // (one * step)
+    return step, 1 + spare * 4 // 5 // (one * step + fixed)
 
 
 def empirical_ntk(
@@ -256,7 +269,7 @@ def empirical_ntk(
         return out
 
     workers = threads or 1
-    step = max(1, TILE_ROWS // (k if contract == "full" else 1))
+    step = max(1, min(TILE_SAMPLES, TILE_ROWS // (k if contract == "full" else 1)))
     if workers > 1:  # enough tiles for every thread
         step = max(1, min(step, -(-max(n1, n2) // (2 * workers))))
     held = 0
