@@ -333,6 +333,8 @@ class AvgPool(Layer):
 
     def __post_init__(self) -> None:
         _check_pair("avg_pool", "window", self.window)
+        if self.stride is None:
+            object.__setattr__(self, "stride", self.window)
         _check_pair("avg_pool", "stride", self.steps)
 
     def __str__(self) -> str:

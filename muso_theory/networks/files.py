@@ -262,12 +262,14 @@ def load(path: str | os.PathLike[str]) -> tuple[Sequential, list[Array]]:
     """
     name = Path(path)
     try:
-        with np.load(name, allow_pickle=False) as file:
+        with open(name, "rb") as handle:  # ours to close, also when the archive is broken
+            file = np.load(handle, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise expected(
                     "an npz archive", "path", name, "a single npy array", "networks.save(path, net, params)"
                 )
-            content = {key: file[key] for key in file.files}
+            with file:
+                content = {key: file[key] for key in file.files}
     except BadInputError:
         raise
     except (
