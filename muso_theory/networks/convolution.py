@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, final
+from typing import Any, ClassVar, Literal, final
 
 import numpy as np
 
@@ -92,6 +92,7 @@ class Conv2D(Layer):
     param: Parameterization = "standard"
     w_std: float = 1.0
     b_std: float = 0.1
+    fresh: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_affine("conv2d", {"c_in": self.c_in, "c_out": self.c_out}, self.param, self.w_std, self.b_std)

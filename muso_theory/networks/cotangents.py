@@ -29,12 +29,14 @@ class Cotangent:
         shape: shape of one sample's layer output.
         left: (n, …) or None for ones.
         per_sample: whether ``right`` has a row a sample; a batch of one sample cannot tell by its shape.
+        owned: whether nobody else holds ``right``, so that it may be overwritten.
     """
 
     right: Array
     shape: tuple[int, ...]
     left: Array | None = None
     per_sample: bool = False
+    owned: bool = False
 
     @classmethod
     def identity(cls, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Cotangent:
@@ -75,7 +77,10 @@ class Cotangent:
         if not self.per_sample or self.right.shape[2:] != self.shape:
             left = slope if self.left is None else self.left * slope
             return Cotangent(self.right, self.shape, left, self.per_sample)
-        return Cotangent(self.expand(len(slope)) * slope[:, None], self.shape, per_sample=True)
+        values = self.expand(len(slope))
+        overwrite = self.owned and self.left is None and values.dtype == np.result_type(values, slope)
+        product = np.multiply(values, slope[:, None], out=values if overwrite else None)
+        return Cotangent(product, self.shape, per_sample=True, owned=True)
 
     def linear(self, transpose: Callable[[Array], Array], shape: tuple[int, ...], n: int) -> Cotangent:
         """Pull back through a linear map that is the same for every sample.
@@ -89,7 +94,15 @@ class Cotangent:
             The pulled-back cotangent; shared if this one is.
         """
         values = np.broadcast_to(self.right, (1, self.n_out, *self.shape)) if self.shared else self.expand(n)
-        return Cotangent(transpose(values), shape, per_sample=not self.shared)
+        return Cotangent(transpose(values), shape, per_sample=not self.shared, owned=not self.shared)
+
+    def lent(self) -> Cotangent:
+        """The same cotangent for two readers: nobody may overwrite it.
+
+        Returns:
+            A view that is not owned.
+        """
+        return Cotangent(self.right, self.shape, self.left, self.per_sample)
 
     def reshape(self, shape: tuple[int, ...]) -> Cotangent:
         """View the same numbers in another layer shape (row-major).

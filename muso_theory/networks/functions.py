@@ -25,8 +25,8 @@ class Functions(ABC):
     """The elementary functions that the nonlinearities are written in, for one kind of number."""
 
     @abstractmethod
-    def apply(self, name: str, x: Array) -> Array:
-        """Evaluate the named function entrywise."""
+    def apply(self, name: str, x: Array, out: Array | None = None) -> Array:
+        """Evaluate the named function entrywise, into ``out`` if that is given and possible."""
 
     @abstractmethod
     def root(self, value: Any) -> Any:
@@ -44,12 +44,12 @@ class _Float(Functions):
 
     pi = math.pi
 
-    def apply(self, name: str, x: Array) -> Array:
+    def apply(self, name: str, x: Array, out: Array | None = None) -> Array:
         if name == "erf":
             from scipy.special import erf  # scipy.special is slow to import and most networks never need it
 
-            return np.asarray(erf(x))
-        return np.asarray(getattr(np, name)(x))
+            return np.asarray(erf(x, out=out))
+        return np.asarray(getattr(np, name)(x, out=out))
 
     def root(self, value: Any) -> float:
         return math.sqrt(value)
@@ -62,7 +62,7 @@ class _Multiprecision(Functions):
     def __init__(self, context: Any) -> None:
         self.context = context
 
-    def apply(self, name: str, x: Array) -> Array:
+    def apply(self, name: str, x: Array, out: Array | None = None) -> Array:
         return np.asarray(np.frompyfunc(getattr(self.context, name), 1, 1)(x), dtype=object)
 
     def root(self, value: Any) -> Any:
@@ -102,35 +102,35 @@ class Nonlinearity(ABC):
     analytic: bool
 
     @abstractmethod
-    def value_and_slope(self, x: Array) -> tuple[Array, Array]:
-        """Value and derivative at every entry of x."""
+    def value_and_slope(self, x: Array, out: Array | None = None) -> tuple[Array, Array]:
+        """Value and derivative at every entry of x; ``out``, which may be x, is room that the value may take."""
 
 
 @final
 class _Identity(Nonlinearity):
-    def value_and_slope(self, x: Array) -> tuple[Array, Array]:
+    def value_and_slope(self, x: Array, out: Array | None = None) -> tuple[Array, Array]:
         return x, np.ones_like(x)
 
 
 @final
 class _Relu(Nonlinearity):
-    def value_and_slope(self, x: Array) -> tuple[Array, Array]:
+    def value_and_slope(self, x: Array, out: Array | None = None) -> tuple[Array, Array]:
         slope = (
             np.asarray(x > 0).astype(x.dtype) if x.dtype != object else np.where(x > 0, 1, 0).astype(object)
         )
-        return x * slope, slope
+        return np.multiply(x, slope, out=out), slope
 
 
 @final
 class _LeakyRelu(Nonlinearity):
-    def value_and_slope(self, x: Array) -> tuple[Array, Array]:
+    def value_and_slope(self, x: Array, out: Array | None = None) -> tuple[Array, Array]:
         slope = np.where(x > 0, 1.0, LEAKY_SLOPE).astype(x.dtype)
         return x * slope, slope
 
 
 @final
 class _Gelu(Nonlinearity):
-    def value_and_slope(self, x: Array) -> tuple[Array, Array]:
+    def value_and_slope(self, x: Array, out: Array | None = None) -> tuple[Array, Array]:
         f = functions_for(x)
         cdf = (f.apply("erf", x / f.root(2)) + 1) / 2
         return x * cdf, cdf + x * f.apply("exp", -x * x / 2) / f.root(2) / f.root(f.pi)
@@ -138,14 +138,14 @@ class _Gelu(Nonlinearity):
 
 @final
 class _Tanh(Nonlinearity):
-    def value_and_slope(self, x: Array) -> tuple[Array, Array]:
-        value = functions_for(x).apply("tanh", x)
+    def value_and_slope(self, x: Array, out: Array | None = None) -> tuple[Array, Array]:
+        value = functions_for(x).apply("tanh", x, out)
         return value, 1 - value * value
 
 
 @final
 class _Erf(Nonlinearity):
-    def value_and_slope(self, x: Array) -> tuple[Array, Array]:
+    def value_and_slope(self, x: Array, out: Array | None = None) -> tuple[Array, Array]:
         f = functions_for(x)
         if x.dtype == object:
             return f.apply("erf", x), f.apply("exp", -x * x) * (2 / f.root(f.pi))
@@ -153,19 +153,19 @@ class _Erf(Nonlinearity):
         np.negative(slope, out=slope)
         np.exp(slope, out=slope)
         slope *= 2 / f.root(f.pi)
-        return f.apply("erf", x), slope
+        return f.apply("erf", x, out), slope
 
 
 @final
 class _Sigmoid(Nonlinearity):
-    def value_and_slope(self, x: Array) -> tuple[Array, Array]:
+    def value_and_slope(self, x: Array, out: Array | None = None) -> tuple[Array, Array]:
         half = functions_for(x).apply("tanh", x / 2)  # stable at both ends, unlike 1/(1 + e^-x)
         return (1 + half) / 2, (1 - half) * (1 + half) / 4
 
 
 @final
 class _Softplus(Nonlinearity):
-    def value_and_slope(self, x: Array) -> tuple[Array, Array]:
+    def value_and_slope(self, x: Array, out: Array | None = None) -> tuple[Array, Array]:
         f = functions_for(x)
         positive = x.real > 0 if x.dtype != object else np.asarray(x > 0)
         sign = np.where(positive, 1, -1).astype(object if x.dtype == object else x.real.dtype)
@@ -175,7 +175,7 @@ class _Softplus(Nonlinearity):
 
 @final
 class _Sin(Nonlinearity):
-    def value_and_slope(self, x: Array) -> tuple[Array, Array]:
+    def value_and_slope(self, x: Array, out: Array | None = None) -> tuple[Array, Array]:
         f = functions_for(x)
         return f.apply("sin", x), f.apply("cos", x)
 

@@ -16,7 +16,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, final
+from typing import Any, ClassVar, Literal, final
 
 import numpy as np
 
@@ -36,6 +36,9 @@ Visitor = Callable[[str, "Layer", Params, Any, Cotangent], None]
 
 class Layer(ABC):
     """One differentiable map with a fixed number of parameter arrays."""
+
+    fresh: ClassVar[bool] = False
+    """Whether the output is a new array that no cache refers to, so that what follows may overwrite it."""
 
     @property
     def param_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -192,6 +195,7 @@ class Dense(Layer):
     param: Parameterization = "standard"
     w_std: float = 1.0
     b_std: float = 0.1
+    fresh: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_affine("dense", {"n_in": self.n_in, "n_out": self.n_out}, self.param, self.w_std, self.b_std)
@@ -345,8 +349,13 @@ class Activation(Layer):
         """
         return shape
 
-    def forward(self, p: Params, x: Array) -> tuple[Array, Any]:
+    def forward(self, p: Params, x: Array, out: Array | None = None) -> tuple[Array, Any]:
         """Values; the cache is the slope at every entry.
+
+        Args:
+            p: nothing.
+            x: inputs.
+            out: room that the values may take; may be x.
 
         Returns:
             Output and cache.
@@ -363,7 +372,7 @@ class Activation(Layer):
                 "not analytic at 0",
                 "method='richardson', or a smooth activation such as 'softplus'",
             )
-        return function.value_and_slope(x)
+        return function.value_and_slope(x, out)
 
     def jvp(self, p: Params, cache: Any, dp: Params, dx: Array | None) -> Array | None:
         """Slope times tangent.

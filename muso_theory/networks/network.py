@@ -13,7 +13,7 @@ from muso_theory.errors import expected
 
 from .cotangents import Cotangent
 from .functions import Array
-from .layers import Layer, Params, Visitor
+from .layers import Activation, Layer, Params, Visitor
 
 __all__ = ["Residual", "Sequential"]
 
@@ -71,9 +71,13 @@ class Chain(Layer):
         Returns:
             Output and cache.
         """
-        caches = []
+        caches, fresh = [], False
         for layer, part in self._split(p):
-            x, cache = layer.forward(part, x)
+            if fresh and isinstance(layer, Activation):
+                x, cache = layer.forward(part, x, out=x)
+            else:
+                x, cache = layer.forward(part, x)
+            fresh = layer.fresh
             caches.append(cache)
         return x, caches
 
@@ -215,6 +219,7 @@ class Residual(Layer):
             The cotangent of the input.
         """
         parts = zip(self.branches, self._parts(p), cache[:2], strict=True)
+        cotangent = cotangent.lent()
         body, shortcut = (branch.pull(part, local, cotangent) for branch, part, local in parts)
         return body.add(shortcut, cache[2])
 
@@ -227,6 +232,7 @@ class Residual(Layer):
             The cotangent of the input, or None when it is not wanted.
         """
         parts = zip(("body", "shortcut"), self.branches, self._parts(p), cache[:2], strict=True)
+        cotangent = cotangent.lent()
         results = [
             branch.backward(part, local, cotangent, visit, f"{path}.{name}", wanted)
             for name, branch, part, local in parts
@@ -521,7 +527,6 @@ class Sequential:
 def _analytic(layer: Layer) -> bool:
     """Whether a layer (and every layer inside it) is an analytic function."""
     from .functions import nonlinearity
-    from .layers import Activation
 
     if isinstance(layer, Residual):
         return all(_analytic(inner) for inner in (*layer.body, *layer.shortcut))

@@ -27,8 +27,11 @@ __all__ = ["empirical_ntk", "ntk_operator", "parametrised_layers"]
 TILE_ROWS = 1024
 """Rows of a tile (samples times outputs): two tiles stay in a shared cache, and BLAS is at full speed."""
 
-TILE_SAMPLES = 320
-"""Samples of a tile at most: what a forward and backward pass needs at once stays small beside the result."""
+TILE_SAMPLES = 512
+"""Samples of a tile at most."""
+
+PASS_ROWS = 3072
+"""Samples times outputs of one backward pass at most: what it needs at once stays small beside the factors."""
 
 HELD_BYTES = 1 << 30
 """Bytes of layer factors kept at once when no budget is given."""
@@ -269,7 +272,7 @@ def empirical_ntk(
         return out
 
     workers = threads or 1
-    step = max(1, min(TILE_SAMPLES, TILE_ROWS // (k if contract == "full" else 1)))
+    step = max(1, min(TILE_SAMPLES, PASS_ROWS // k, TILE_ROWS // k if contract == "full" else TILE_SAMPLES))
     if workers > 1:  # enough tiles for every thread
         step = max(1, min(step, -(-max(n1, n2) // (2 * workers))))
     held = 0
