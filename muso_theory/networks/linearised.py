@@ -1,0 +1,136 @@
+"""A network replaced by its tangent at θ₀: the features or the Gram of claim ``linearised-network``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from muso_theory.errors import expected
+
+from .functions import Array
+from .network import Sequential
+from .tangent_kernel import empirical_ntk
+
+__all__ = ["Linearisation", "linearise"]
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class Linearisation:
+    """f_lin(x; θ) = f(x; θ₀) + J(x)(θ − θ₀) on a data set, as a linear model with one row a sample and output.
+
+    Row i·k + c belongs to output c of sample i, so targets (n, k) become ``(targets − outputs).reshape(-1)`` and a
+    sample to forget is the k rows ``rows(i)``; its initial parameters θ − θ₀ are zero.
+
+    Args:
+        features: J (n·k, D), or None when only the Gram is held.
+        gram: K = JJᵀ (n·k, n·k), the empirical NTK, or None when the features are held.
+        outputs: f(x; θ₀) (n, k).
+        n_params: D.
+    """
+
+    features: Array | None
+    gram: Array | None
+    outputs: Array
+    n_params: int
+
+    def __repr__(self) -> str:
+        held = "features" if self.features is not None else "gram"
+        n, k = self.outputs.shape
+        return f"Linearisation({n} samples, {k} outputs, {self.n_params} parameters, by {held})"
+
+    def rows(self, samples: Array) -> Array:
+        """Row indices of some samples, all outputs of each.
+
+        Args:
+            samples: indices (m,) or a mask (n,).
+
+        Returns:
+            Sorted indices (m·k,).
+
+        Example:
+            >>> import numpy as np
+            >>> Linearisation(None, np.eye(6), np.zeros((3, 2)), 9).rows(np.array([0, 2]))
+            array([0, 1, 4, 5])
+        """
+        n, k = self.outputs.shape
+        index = np.asarray(samples)
+        index = np.flatnonzero(index) if index.dtype == bool else np.sort(index)
+        if index.size and not (index.min() >= 0 and index.max() < n):
+            raise expected(
+                f"samples below {n}", "samples", index.max(), "index out of range", f"0 to {n - 1}"
+            )
+        return np.asarray(index[:, None] * k + np.arange(k)).reshape(-1)
+
+    def targets(self, y: Array) -> Array:
+        """Targets of the linear model, y − f(x; θ₀), one a row.
+
+        Args:
+            y: (n, k), or (n,) for one output.
+
+        Returns:
+            (n·k,).
+
+        Raises:
+            BadInputError: for another shape.
+        """
+        wanted = np.asarray(y, dtype=np.float64)
+        n, k = self.outputs.shape
+        if wanted.shape != (n, k) and not (k == 1 and wanted.shape == (n,)):
+            raise expected(
+                f"targets ({n}, {k})", "y", wanted.shape, "shape", "one row a sample, one column an output"
+            )
+        return (wanted.reshape(n, k) - self.outputs).reshape(-1)
+
+
+def linearise(
+    net: Sequential,
+    params: Sequence[Array],
+    X: Array,
+    *,
+    max_features: int | None = None,
+    max_bytes: int | None = None,
+    threads: int | None = None,
+) -> Linearisation:
+    """Linearise a network at its parameters on a data set.
+
+    The Jacobian is formed only when it is small; otherwise it is used through its Gram, the empirical NTK, so the D
+    columns are never held.
+
+    Args:
+        net: the network.
+        params: θ₀.
+        X: inputs (n, *input_shape).
+        max_features: form J when D is at most this; None means the number of rows n·k.
+        max_bytes: memory budget of the kernel, as in :func:`empirical_ntk`.
+        threads: threads of the kernel, as there.
+
+    Returns:
+        Features or Gram, with the outputs at θ₀.
+
+    Raises:
+        BadInputError: for parameters or inputs that do not fit.
+
+    Example:
+        >>> import numpy as np
+        >>> from muso_theory.networks import mlp
+        >>> net = mlp([3, 50, 2], activation="erf")
+        >>> params, X = net.init(0), np.eye(3)
+        >>> linear = linearise(net, params, X)
+        >>> linear
+        Linearisation(3 samples, 2 outputs, 302 parameters, by gram)
+        >>> J = linearise(net, params, X, max_features=1000).features
+        >>> bool(np.allclose(linear.gram, J @ J.T))
+        True
+    """
+    outputs = net(params, X)
+    n, k = len(outputs), net.n_out
+    rows = n * k
+    if net.n_params <= (rows if max_features is None else max_features):
+        features = net.jacobian(params, X).reshape(rows, net.n_params)
+        return Linearisation(features, None, outputs.reshape(n, k), net.n_params)
+    gram = empirical_ntk(net, params, X, max_bytes=max_bytes, threads=threads).reshape(rows, rows)
+    return Linearisation(None, gram, outputs.reshape(n, k), net.n_params)

@@ -1,0 +1,565 @@
+"""Networks: layers in sequence, residual sums, and derivatives of the whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from muso_theory.errors import expected
+
+from .cotangents import Cotangent
+from .functions import Array
+from .layers import Activation, Layer, Params, Visitor
+
+__all__ = ["Residual", "Sequential"]
+
+
+@final
+@dataclass(frozen=True)
+class Chain(Layer):
+    """Layers one after the other; the body of a network and of a residual block."""
+
+    layers: tuple[Layer, ...]
+
+    def __str__(self) -> str:
+        return ", ".join(str(layer) for layer in self.layers) or "identity"
+
+    @property
+    def param_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Those of the layers, in forward order."""
+        return tuple(shape for layer in self.layers for shape in layer.param_shapes)
+
+    def _split(self, arrays: Params) -> Iterator[tuple[Layer, Params]]:
+        """Each layer with its own part of a flat list."""
+        start = 0
+        for layer in self.layers:
+            stop = start + len(layer.param_shapes)
+            yield layer, arrays[start:stop]
+            start = stop
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Compose.
+
+        Returns:
+            The output shape of the last layer.
+
+        Raises:
+            BadInputError: naming the layer that its input does not fit.
+        """
+        for index, layer in enumerate(self.layers):
+            try:
+                shape = layer.output_shape(shape)
+            except ValueError as problem:
+                raise type(problem)(f"layer {index} ({layer}): {problem}") from None
+        return shape
+
+    def init(self, rng: np.random.Generator) -> list[Array]:
+        """Draw every layer's parameters in order.
+
+        Returns:
+            The flat list.
+        """
+        return [array for layer in self.layers for array in layer.init(rng)]
+
+    def forward(self, p: Params, x: Array) -> tuple[Array, Any]:
+        """Compose; the cache is the list of caches.
+
+        Returns:
+            Output and cache.
+        """
+        caches, fresh = [], False
+        for layer, part in self._split(p):
+            if fresh and isinstance(layer, Activation):
+                x, cache = layer.forward(part, x, out=x)
+            else:
+                x, cache = layer.forward(part, x)
+            fresh = layer.fresh
+            caches.append(cache)
+        return x, caches
+
+    def jvp(self, p: Params, cache: Any, dp: Params, dx: Array | None) -> Array | None:
+        """Chain rule, forward.
+
+        Returns:
+            The tangent of the output.
+        """
+        for (layer, part), (_, tangent), local in zip(self._split(p), self._split(dp), cache, strict=True):
+            dx = layer.jvp(part, local, tangent, dx)
+        return dx
+
+    def pull(self, p: Params, cache: Any, cotangent: Cotangent) -> Cotangent:
+        """Chain rule, backward.
+
+        Returns:
+            The cotangent of the input.
+        """
+        for (layer, part), local in reversed(list(zip(self._split(p), cache, strict=True))):
+            cotangent = layer.pull(part, local, cotangent)
+        return cotangent
+
+    def backward(
+        self, p: Params, cache: Any, cotangent: Cotangent, visit: Visitor, path: str, wanted: bool
+    ) -> Cotangent | None:
+        """Visit the layers from last to first; stop where no parameters remain and the input is not wanted.
+
+        Returns:
+            The cotangent of the input, or None when it is not wanted.
+        """
+        prefix = f"{path}." if path else ""
+        steps = list(zip(self._split(p), cache, strict=True))
+        current: Cotangent | None = cotangent
+        for index in reversed(range(len(steps))):
+            (layer, part), local = steps[index]
+            more = wanted or any(earlier.param_shapes for earlier in self.layers[:index])
+            if current is None:
+                break
+            current = layer.backward(part, local, current, visit, f"{prefix}{index}", more)
+        return current if wanted else None
+
+
+@final
+@dataclass(frozen=True)
+class Residual(Layer):
+    """Residual sum y = body(x) + shortcut(x); an empty shortcut is the identity.
+
+    Parameters are those of the body, then those of the shortcut. Refuses (BadInputError) inputs for which the
+    two shapes differ.
+
+    Args:
+        body: layers of the body.
+        shortcut: layers of the shortcut.
+
+    Example:
+        >>> from muso_theory.networks import Activation, Dense
+        >>> Residual((Dense(4, 4), Activation("relu"))).output_shape((4,))
+        (4,)
+    """
+
+    body: tuple[Layer, ...]
+    shortcut: tuple[Layer, ...] = ()
+
+    def __str__(self) -> str:
+        return f"residual of {len(self.body)} layers"
+
+    @property
+    def branches(self) -> tuple[Chain, Chain]:
+        """Body and shortcut as chains."""
+        return Chain(tuple(self.body)), Chain(tuple(self.shortcut))
+
+    @property
+    def param_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Body's, then shortcut's."""
+        body, shortcut = self.branches
+        return body.param_shapes + shortcut.param_shapes
+
+    def _parts(self, arrays: Params) -> tuple[Params, Params]:
+        """Body's and shortcut's parts of a flat list."""
+        count = len(self.branches[0].param_shapes)
+        return arrays[:count], arrays[count:]
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The common output shape of the two branches.
+
+        Returns:
+            The output shape.
+
+        Raises:
+            BadInputError: if they differ.
+        """
+        body, shortcut = (branch.output_shape(shape) for branch in self.branches)
+        if body != shortcut:
+            raise expected(
+                f"a body that ends in the shortcut's shape {shortcut}",
+                "shape",
+                body,
+                "shape of the body",
+                "a shortcut of one dense or 1×1 convolution layer",
+            )
+        return body
+
+    def init(self, rng: np.random.Generator) -> list[Array]:
+        """Draw both branches.
+
+        Returns:
+            The flat list.
+        """
+        return [array for branch in self.branches for array in branch.init(rng)]
+
+    def forward(self, p: Params, x: Array) -> tuple[Array, Any]:
+        """Sum of branches; the cache is both caches and the number of samples.
+
+        Returns:
+            Output and cache.
+        """
+        results = [
+            branch.forward(part, x) for branch, part in zip(self.branches, self._parts(p), strict=True)
+        ]
+        return results[0][0] + results[1][0], (results[0][1], results[1][1], len(x))
+
+    def jvp(self, p: Params, cache: Any, dp: Params, dx: Array | None) -> Array | None:
+        """Sum of tangents.
+
+        Returns:
+            The tangent of the output.
+        """
+        parts = zip(self.branches, self._parts(p), cache[:2], self._parts(dp), strict=True)
+        body, shortcut = (branch.jvp(part, local, tangent, dx) for branch, part, local, tangent in parts)
+        if body is None or shortcut is None:
+            return shortcut if body is None else body
+        return body + shortcut
+
+    def pull(self, p: Params, cache: Any, cotangent: Cotangent) -> Cotangent:
+        """Sum of cotangents.
+
+        Returns:
+            The cotangent of the input.
+        """
+        parts = zip(self.branches, self._parts(p), cache[:2], strict=True)
+        cotangent = cotangent.lent()
+        body, shortcut = (branch.pull(part, local, cotangent) for branch, part, local in parts)
+        return body.add(shortcut, cache[2])
+
+    def backward(
+        self, p: Params, cache: Any, cotangent: Cotangent, visit: Visitor, path: str, wanted: bool
+    ) -> Cotangent | None:
+        """Visit the body, then the shortcut.
+
+        Returns:
+            The cotangent of the input, or None when it is not wanted.
+        """
+        parts = zip(("body", "shortcut"), self.branches, self._parts(p), cache[:2], strict=True)
+        cotangent = cotangent.lent()
+        results = [
+            branch.backward(part, local, cotangent, visit, f"{path}.{name}", wanted)
+            for name, branch, part, local in parts
+        ]
+        if results[0] is None or results[1] is None:
+            return None
+        return results[0].add(results[1], cache[2])
+
+
+@final
+@dataclass(frozen=True)
+class Sequential:
+    """A network: layers in sequence on inputs of a known shape.
+
+    Parameters are a plain list of arrays W, b, W, b, … in forward order; ``flatten`` and ``unflatten`` view
+    them as one vector, whose order is that of the columns of ``jacobian``. Inputs are (n, *input_shape).
+    float32, float64, complex128 and mpmath numbers (dtype object) run through the same layers; integers are
+    taken as float64. Refuses (BadInputError) layers whose shapes do not fit, naming the layer; inputs and
+    parameters of other shapes; NaN or infinity in either.
+
+    Args:
+        input_shape: shape of one sample, (features,) or (height, width, channels).
+        layers: the layers.
+
+    Example:
+        >>> import numpy as np
+        >>> from muso_theory.networks import Activation, Dense
+        >>> net = Sequential((3,), (Dense(3, 5), Activation("tanh"), Dense(5, 2)))
+        >>> params = net.init(seed=0)
+        >>> net(params, np.ones((4, 3))).shape, net.jacobian(params, np.ones((4, 3))).shape
+        ((4, 2), (4, 2, 32))
+    """
+
+    input_shape: tuple[int, ...]
+    layers: tuple[Layer, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "input_shape", tuple(int(size) for size in self.input_shape))
+        object.__setattr__(self, "layers", tuple(self.layers))
+        if any(size < 1 for size in self.input_shape) or not self.input_shape:
+            raise expected("positive sizes", "input_shape", self.input_shape, "tuple", "(64,) or (8, 8, 1)")
+        if not self.layers:
+            raise expected("at least one layer", "layers", self.layers, "empty", "Dense(64, 1)")
+        given: tuple[object, ...] = self.layers
+        for index, layer in enumerate(given):
+            if not isinstance(layer, Layer):
+                hint = "Dense(64, 1)"
+                raise expected("a layer", f"layers[{index}]", layer, type(layer).__name__, hint)
+        _ = self.output_shape
+
+    def __repr__(self) -> str:
+        inner = ", ".join(str(layer) for layer in self.layers)
+        return f"Sequential({self.input_shape}: {inner}; {self.n_params} parameters)"
+
+    @property
+    def chain(self) -> Chain:
+        """The layers as one layer."""
+        return Chain(self.layers)
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of one sample's output."""
+        return self.chain.output_shape(self.input_shape)
+
+    @property
+    def n_out(self) -> int:
+        """Number of outputs."""
+        return math.prod(self.output_shape)
+
+    @property
+    def param_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the parameter arrays, in order."""
+        return self.chain.param_shapes
+
+    @property
+    def n_params(self) -> int:
+        """Number of parameters D."""
+        return sum(math.prod(shape) for shape in self.param_shapes)
+
+    @property
+    def analytic(self) -> bool:
+        """Whether every activation is analytic, so that the complex step differentiates the network."""
+        return all(_analytic(layer) for layer in self.layers)
+
+    def init(self, seed: int | np.random.Generator) -> list[Array]:
+        """Draw initial parameters.
+
+        W ~ N(0, w_std²/fan_in) and b ~ N(0, b_std²) in standard, all N(0, 1) in NTK parameterisation.
+
+        Args:
+            seed: a seed, or a generator that is then advanced.
+
+        Returns:
+            Float64 arrays in forward order; cast them for float32.
+        """
+        return self.chain.init(np.random.default_rng(seed))
+
+    def check_params(self, params: Sequence[Array]) -> list[Array]:
+        """Refuse parameters that do not fit the network.
+
+        Args:
+            params: the list of arrays.
+
+        Returns:
+            The same arrays.
+
+        Raises:
+            BadInputError: for another number of arrays, another shape, NaN or infinity.
+        """
+        shapes = self.param_shapes
+        if len(params) != len(shapes):
+            hint = "net.init(seed), or net.unflatten(vector)"
+            raise expected(f"{len(shapes)} parameter arrays", "len(params)", len(params), "list", hint)
+        arrays = [np.asarray(array) for array in params]
+        for index, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
+            if array.shape != shape:
+                raise expected(f"shape {shape}", f"params[{index}]", array.shape, "shape", "net.init(seed)")
+            _check_finite(array, f"params[{index}]")
+        return arrays
+
+    def check_inputs(self, X: Array, name: str = "X") -> Array:
+        """Refuse inputs that do not fit the network.
+
+        Args:
+            X: inputs.
+            name: what to call them in the refusal.
+
+        Returns:
+            The inputs; integers and booleans as float64.
+
+        Raises:
+            BadInputError: for another shape, NaN or infinity, or a dtype that is no number.
+        """
+        array = np.asarray(X)
+        if array.dtype.kind in "iub":
+            array = array.astype(np.float64)
+        if array.dtype.kind not in "fcO":
+            raise expected("numbers", name, array.dtype, "dtype", "float64")
+        if array.shape[1:] != self.input_shape or array.ndim != len(self.input_shape) + 1:
+            shape = ", ".join(["n", *map(str, self.input_shape)])
+            raise expected(
+                f"inputs ({shape}) for layer 0 ({self.layers[0]})",
+                name,
+                array.shape,
+                "shape",
+                f"{name}.reshape(-1, {', '.join(map(str, self.input_shape))})",
+            )
+        _check_finite(array, name)
+        return array
+
+    def forward(self, params: Sequence[Array], X: Array) -> tuple[Array, Any]:
+        """Outputs with the caches that derivatives need.
+
+        Returns:
+            Outputs (n, *output shape) and the cache.
+        """
+        return self.chain.forward(self.check_params(params), self.check_inputs(X))
+
+    def __call__(self, params: Sequence[Array], X: Array) -> Array:
+        """Outputs of the network.
+
+        Args:
+            params: parameters in forward order.
+            X: inputs (n, *input_shape).
+
+        Returns:
+            Outputs (n, *output shape).
+        """
+        return self.forward(params, X)[0]
+
+    def flatten(self, params: Sequence[Array]) -> Array:
+        """View parameters as one vector (D,).
+
+        Returns:
+            A copy, array by array in row-major order.
+        """
+        return np.concatenate([np.ravel(array) for array in self.check_params(params)] or [np.empty(0)])
+
+    def unflatten(self, vector: Array) -> list[Array]:
+        """Cut a vector (D,) into the parameter arrays.
+
+        Args:
+            vector: D numbers.
+
+        Returns:
+            Views of the vector.
+
+        Raises:
+            BadInputError: for another length.
+        """
+        array = np.asarray(vector)
+        if array.shape != (self.n_params,):
+            raise expected(
+                f"a vector ({self.n_params},)", "vector", array.shape, "shape", "net.flatten(params)"
+            )
+        pieces, start = [], 0
+        for shape in self.param_shapes:
+            stop = start + math.prod(shape)
+            pieces.append(array[start:stop].reshape(shape))
+            start = stop
+        return pieces
+
+    def jvp(self, params: Sequence[Array], X: Array, tangent: Sequence[Array]) -> Array:
+        """Directional derivative J·v by forward mode.
+
+        Args:
+            params: where.
+            X: inputs (n, *input_shape).
+            tangent: direction v, arrays shaped like the parameters.
+
+        Returns:
+            Tangents of the outputs (n, *output shape).
+        """
+        arrays = self.check_params(params)
+        out, cache = self.chain.forward(arrays, self.check_inputs(X))
+        result = self.chain.jvp(arrays, cache, self.check_params(tangent), None)
+        return np.zeros_like(out) if result is None else result
+
+    def vjp(self, params: Sequence[Array], X: Array, cotangent: Array) -> list[Array]:
+        """Jᵀu by reverse mode, summed over samples.
+
+        Args:
+            params: where.
+            X: inputs (n, *input_shape).
+            cotangent: u, shaped like the outputs.
+
+        Returns:
+            Arrays shaped like the parameters.
+
+        Raises:
+            BadInputError: if the cotangent is not shaped like the outputs.
+        """
+        arrays = self.check_params(params)
+        out, cache = self.chain.forward(arrays, self.check_inputs(X))
+        u = np.asarray(cotangent)
+        if u.shape != out.shape:
+            raise expected(
+                f"a cotangent shaped like the outputs {out.shape}",
+                "cotangent",
+                u.shape,
+                "shape",
+                f"cotangent.reshape{out.shape}",
+            )
+        return self.pull_back(arrays, cache, u)
+
+    def pull_back(self, params: Sequence[Array], cache: Any, u: Array) -> list[Array]:
+        """Jᵀu from the caches of a forward pass that is already done.
+
+        Args:
+            params: where.
+            cache: the second result of ``forward``.
+            u: cotangent, shaped like the outputs.
+
+        Returns:
+            Arrays shaped like the parameters.
+        """
+        found: dict[str, list[Array]] = {}
+
+        def visit(path: str, layer: Layer, p: Params, local: Any, cotangent: Cotangent) -> None:
+            found[path] = layer.gradient(p, local, cotangent.expand(len(u))[:, 0])
+
+        start = Cotangent(u[:, None], self.output_shape, per_sample=True)
+        self.chain.backward(list(params), cache, start, visit, "", False)
+        return [array for path, _ in leaves(self.layers) for array in found.get(path, [])]
+
+    def jacobian(self, params: Sequence[Array], X: Array) -> Array:
+        """Per-example Jacobian of the (flattened) outputs by the parameters, by reverse mode.
+
+        Args:
+            params: where.
+            X: inputs (n, *input_shape).
+
+        Returns:
+            J (n, n_out, n_params), columns in the order of ``flatten``.
+        """
+        arrays = self.check_params(params)
+        out, cache = self.chain.forward(arrays, self.check_inputs(X))
+        found: dict[str, list[Array]] = {}
+
+        def visit(path: str, layer: Layer, p: Params, local: Any, cotangent: Cotangent) -> None:
+            rows = layer.rows(p, local, cotangent.expand(len(out)))
+            found[path] = [array.reshape(len(out), self.n_out, -1) for array in rows]
+
+        start = Cotangent.identity(self.output_shape, out.dtype)
+        self.chain.backward(arrays, cache, start, visit, "", False)
+        blocks = [array for path, _ in leaves(self.layers) for array in found.get(path, [])]
+        if not blocks:
+            return np.zeros((len(out), self.n_out, 0), dtype=out.dtype)
+        return np.concatenate(blocks, axis=2)
+
+
+def _analytic(layer: Layer) -> bool:
+    """Whether a layer (and every layer inside it) is an analytic function."""
+    from .functions import nonlinearity
+
+    if isinstance(layer, Residual):
+        return all(_analytic(inner) for inner in (*layer.body, *layer.shortcut))
+    return not isinstance(layer, Activation) or nonlinearity(layer.name).analytic
+
+
+def leaves(layers: Sequence[Layer], path: str = "") -> Iterator[tuple[str, Layer]]:
+    """Layers that are not composite, in forward order, each with its path within the network.
+
+    Yields:
+        Path and layer: "2" for the third layer, "2.body.0" inside a residual block.
+    """
+    prefix = f"{path}." if path else ""
+    for index, layer in enumerate(layers):
+        if isinstance(layer, Residual):
+            yield from leaves(layer.body, f"{prefix}{index}.body")
+            yield from leaves(layer.shortcut, f"{prefix}{index}.shortcut")
+        else:
+            yield f"{prefix}{index}", layer
+
+
+def _check_finite(array: Array, name: str) -> None:
+    """Refuse NaN and infinity; the sum is a cheap first look, since neither can leave it."""
+    if array.dtype == object:
+        bad = not all(np.isfinite(complex(value)) for value in array.flat)
+    else:
+        with np.errstate(all="ignore"):
+            bad = not np.isfinite(array.sum()) and not bool(np.isfinite(array).all())
+    if bad:
+        raise expected(
+            "finite numbers",
+            name,
+            array.shape,
+            "shape of an array with NaN or infinity",
+            "np.isfinite to find them; nothing is repaired quietly",
+        )
