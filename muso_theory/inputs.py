@@ -167,6 +167,8 @@ def prepare(source: Source, tell: Callable[[str], None] = lambda line: None) -> 
 
         X = StandardScaler().fit_transform(X)
         notes.append("every input column standardised to mean 0 and standard deviation 1")
+    if source.network is not None:
+        return _linearised(source, dataset, X, indices, notes, spec, tell)
     transformer = None if dataset.is_features else feature_map(source)
     if transformer is None:
         matrix = X

@@ -247,6 +247,53 @@ class UnlearningProblem:
             w_init = np.random.default_rng(seed).standard_normal(shape) if w_init == "normal" else None
         return cls(features, targets, forget, w_init)  # type: ignore[arg-type]
 
+    @classmethod
+    def from_network(
+        cls, net: Any, params: Any, X: Any, y: Any, *, forget: object, max_bytes: int = 2**31
+    ) -> UnlearningProblem:
+        """Build the problem of a network's tangent at θ₀ (claim linearised-network).
+
+        Φ is the Jacobian J, the targets are y − f(x; θ₀) and w₀ = 0, so w is θ − θ₀. With k outputs there are n·k rows,
+        row i·k + c for output c of sample i, and to forget a sample is to forget its k rows. A Jacobian larger than
+        ``max_bytes`` is used through its Gram K = JJᵀ only: the rows are then those of K's Cholesky factor, which has
+        the same inner products up to rounding, so that gaps keep their size but w lives in n·k coordinates.
+
+        Args:
+            net: a network of ``muso_theory.networks``.
+            params: θ₀.
+            X: inputs, shape (n, ...).
+            y: targets, shape (n,) for one output or (n, k).
+            forget: mask of n entries or indices of samples.
+            max_bytes: the largest Jacobian to form.
+
+        Returns:
+            The problem; its targets have shape (n·k,).
+
+        Raises:
+            BadInputError: shapes that do not fit, or a Gram matrix that is not positive definite in float64.
+
+        Example:
+            >>> import numpy as np
+            >>> from muso_theory.networks import mlp
+            >>> net = mlp([3, 20, 1], activation="erf")
+            >>> X = np.random.default_rng(0).standard_normal((5, 3))
+            >>> UnlearningProblem.from_network(net, net.init(0), X, X[:, 0], forget=[1])
+            UnlearningProblem(n=5, D=101, outputs=1, forget=1, retain=4, w_init=zero, sha256=...)
+        """
+        inputs = np.asarray(X)
+        samples = _indices(forget, len(inputs))
+        rows = len(inputs) * net.n_out
+        linear = net.linearise(params, inputs, max_features=max_bytes // (8 * max(1, rows)))
+        features = linear.features
+        if features is None:
+            try:
+                features = np.linalg.cholesky(linear.gram)
+            except np.linalg.LinAlgError:
+                raise expected(
+                    "a positive definite tangent kernel", "K", linear.gram.shape, "singular in float64", "a larger max_bytes"
+                ) from None
+        return cls(features, linear.targets(np.asarray(y)), linear.rows(samples))
+
     @property
     def n_samples(self) -> int:
         """n, the number of rows of Φ."""

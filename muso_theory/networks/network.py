@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from muso_theory.errors import expected
 from .cotangents import Cotangent
 from .functions import Array
 from .layers import Activation, Layer, Params, Visitor
+
+if TYPE_CHECKING:
+    from .linearised import Linearisation
 
 __all__ = ["Residual", "Sequential"]
 
@@ -497,6 +500,23 @@ class Sequential:
         start = Cotangent(u[:, None], self.output_shape, per_sample=True)
         self.chain.backward(list(params), cache, start, visit, "", False)
         return [array for path, _ in leaves(self.layers) for array in found.get(path, [])]
+
+    def linearise(
+        self, params: Sequence[Array], X: Array, *, max_features: int | None = None
+    ) -> Linearisation:
+        """The tangent of the network at its parameters, see :func:`muso_theory.networks.linearise`.
+
+        Args:
+            params: θ₀.
+            X: inputs (n, *input_shape).
+            max_features: form the Jacobian when D is at most this, else its Gram.
+
+        Returns:
+            Features or Gram, with the outputs at θ₀.
+        """
+        from .linearised import linearise
+
+        return linearise(self, params, X, max_features=max_features)
 
     def jacobian(self, params: Sequence[Array], X: Array) -> Array:
         """Per-example Jacobian of the (flattened) outputs by the parameters, by reverse mode.
