@@ -120,11 +120,19 @@ def test_few_digits_say_less_and_nothing_wrong(data: Path, tmp_path: Path, digit
     coarse = found["numbers"]["‖Φ̂ − Φ‖_F"]
     assert float(coarse["lower"]) <= float(fine["lower"]) <= float(fine["upper"]) <= float(coarse["upper"])
     assert float(coarse["upper"]) < 10.0 ** (4 - digits)
-    if found["verdict"] == "UNDECIDED":
-        assert "more digits" in found["needs"]
-        assert status == 3
-    if digits > 2:
-        assert found["verdict"] == "CERTIFIED"
+    assert (found["verdict"], status) == ("CERTIFIED", 0)
+
+
+def test_digits_that_do_not_reach_the_rank_leave_it_undecided(data: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    options = ("--n-features", 40, "--bandwidth", 20, "--claim", "exact-labels", "--json", report)
+    assert muso("check", data, *options, "--features-precision", 30)[0] == 0
+    assert evidence(report)["verdict"] == "CERTIFIED"
+    assert muso("check", data, *options, "--features-precision", 2)[0] == 3
+    found = evidence(report)
+    assert found["verdict"] == "UNDECIDED"
+    assert float(found["numbers"]["σ_min(Φ̂) − ‖Φ̂ − Φ‖_F"]["lower"]) < 0
+    assert "more digits" in found["needs"]
 
 
 def test_dependent_rows_leave_it_undecided(tmp_path: Path) -> None:
