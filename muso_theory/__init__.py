@@ -16,6 +16,7 @@ _HOMES = {
     "report": ("Report",),
     "checking": ("check",),
     "claims.theorems.library": ("Proof", "check_certificate", "prove"),
+    "refutation": ("RULEBOOK", "Counterexample", "Refutation", "refute", "refute_report"),
     "linear.problem": ("UnlearningProblem",),
     "linear.solution": ("Solution", "parameter_gap", "solve"),
     "linear.labels": ("LabelSolutionSet", "label_solution_set", "leave_block_out_labels", "optimal_labels"),
@@ -40,7 +41,7 @@ _HOMES = {
     "numbers": ("BALL", "FLOAT64", "MP", "RATIONAL"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
-_ROOMS = ("algebra", "claims", "data", "linear", "networks", "numbers")
+_ROOMS = ("algebra", "claims", "data", "linear", "networks", "numbers", "strategies")
 
 __all__ = ["__version__", *sorted(_HOME), *_ROOMS]
 
@@ -62,3 +63,4 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from .checking import check as check
     from .linear.problem import UnlearningProblem as UnlearningProblem
+    from .refutation import refute as refute

@@ -82,19 +82,19 @@ def check(
     if arithmetic not in ARITHMETICS:
         raise expected("an arithmetic", "arithmetic", arithmetic, "unknown", nearest(arithmetic, ARITHMETICS))
     for name, value in (("tolerance", tolerance), ("ridge", ridge), ("budget", budget)):
-        if not 0 < value < float("inf"):
+        if not isinstance(value, int | float) or not 0 < value < float("inf"):
             raise expected("a positive number", name, value, type(value).__name__, "1e-6")
+    if not isinstance(seed, int) or seed < 0:
+        raise expected("a non-negative integer", "seed", seed, type(seed).__name__, "0")
     for slug in asserted:
         find(slug)
     if not 0 < subset <= 1:
         raise expected("a fraction in (0, 1]", "subset", subset, type(subset).__name__, "0.2")
-    if claims is not None and not isinstance(claims, str):
-        claims = list(claims)
+    if claims is not None:
+        claims = [claims] if isinstance(claims, str) else list(claims)
         if not claims:
             raise expected("at least one claim", "claims", claims, "empty", "None for all claims")
-    wanted = _wanted(
-        None if claims is None else [*([claims] if isinstance(claims, str) else claims), *asserted]
-    )
+    wanted = _wanted(None if claims is None else [*claims, *asserted])
     case = Case(
         problem,
         problem.float_model,
@@ -105,6 +105,7 @@ def check(
         None if labels is None else problem.label_columns(labels),
         None if w_unlearned is None else problem.parameter_columns(w_unlearned, "w_unlearned"),
         None if w_pretrained is None else problem.parameter_columns(w_pretrained, "w_pretrained"),
+        equality=arithmetic == "rational",
     )
     checker = _Checker(case, arithmetic, budget, frozenset(asserted))
     evidence: dict[str, Evidence] = {}
@@ -126,6 +127,7 @@ def check(
             "seed": seed,
             "budget": repr(budget),
             "asserted": sorted(asserted),
+            "claims": None if claims is None else sorted(find(slug).slug for slug in claims),
             "audited": [
                 name
                 for name, value in (
@@ -184,6 +186,9 @@ class _Checker:
             for slug in claim.hypotheses
             if self.evidence(CATALOGUE[slug]).verdict in (Verdict.VACUOUS, Verdict.REFUTED)
         )
+        self.unsettled = tuple(
+            slug for slug in claim.hypotheses if self.evidence(CATALOGUE[slug]).verdict is Verdict.UNDECIDED
+        )
         if failed and claim.slug not in self.asserted:
             return self._evidence(claim, self.evidence(CATALOGUE[failed[0][0]]).arithmetic, failed=failed)
         best: Evidence | None = None
@@ -191,7 +196,7 @@ class _Checker:
         for rung in self.ladder:
             try:
                 findings, facts = claim.check(self._case(rung))
-            except (SingularMatrixError, UndecidedError) as error:
+            except (SingularMatrixError, UndecidedError, OverflowError) as error:
                 obstacles.append(f"{rung.name}: {error}")
                 continue
             found = self._evidence(claim, rung.name, tuple(findings), failed, facts=tuple(facts))
@@ -207,15 +212,17 @@ class _Checker:
 
     def _case(self, rung: Rung) -> Case:
         if rung.name not in self._cases:
-            self._cases[rung.name] = replace(self.case, model=rung.model)
+            model = rung.model
+            if self.case.w_pretrained is not None:
+                model = model.starting_from(self.case.w_pretrained)
+            self._cases[rung.name] = replace(self.case, model=model)
         return self._cases[rung.name]
 
     def _needs(self, obstacles: list[str]) -> str:
         """What would decide a claim that no affordable arithmetic decided."""
         if self.too_dear:
-            dear = " or ".join(
-                str(rung) for rung in (self.too_dear[0], self.too_dear[-1])[: len(self.too_dear)]
-            )
+            exact = [rung for rung in self.too_dear if rung.name == "rational"]
+            dear = " or ".join(str(rung) for rung in exact or self.too_dear[:1])
             return f"would be decided by {dear}; raise the budget"
         if obstacles:
             return obstacles[-1]
@@ -236,6 +243,7 @@ class _Checker:
             findings,
             arithmetic,
             failed,
+            self.unsettled if claim.hypotheses else (),
             claim.slug in self.asserted,
             claim.is_condition,
             needs=needs,

@@ -389,6 +389,96 @@ def explain(
         terminal.explain(word)
 
 
+class Kind(enum.StrEnum):
+    """What a rule returns."""
+
+    labels = "labels"
+    parameters = "parameters"
+
+
+class Form(enum.StrEnum):
+    """How a counterexample is printed."""
+
+    table = "table"
+    python = "python"
+    latex = "latex"
+    json = "json"
+
+
+@app.command()
+def refute(
+    rule: Annotated[
+        str | None,
+        typer.Argument(metavar="RULE", help="MODULE:FUNCTION, FILE.py:FUNCTION or a rulebook name."),
+    ] = None,
+    kind: Annotated[Kind | None, typer.Option(help="What the rule returns. [default: labels]")] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Hand the rule Fractions and hold it to equality.")
+    ] = False,
+    assuming: Annotated[
+        list[str] | None, typer.Option(help="Only problems on which this condition holds; repeatable.")
+    ] = None,
+    claim: Annotated[str | None, typer.Option(help="Attack this claim instead of a rule.")] = None,
+    without: Annotated[str | None, typer.Option(help="Drop this hypothesis of the claim.")] = None,
+    max_examples: Annotated[int, typer.Option(help="Problems of the random search.")] = 1000,
+    tolerance: Annotated[float, typer.Option(help="Audit of a float rule: gap ≤ tolerance × scale.")] = 1e-6,
+    time_limit: Annotated[float, typer.Option(help="Seconds a call of the rule may take.")] = 5.0,
+    seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
+    form: Annotated[Form, typer.Option("--format", help="How to print a counterexample.")] = Form.table,
+    json: Annotated[Path | None, typer.Option(help="Write the counterexample to a replay file.")] = None,
+    replay: Annotated[Path | None, typer.Option(help="Check a stored counterexample again.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Search for a small exact problem on which a RULE, a method or a claim fails; exit status 1 if found."""
+    given = [
+        name for name, word in (("RULE", rule), ("--claim", claim), ("--replay", replay)) if word is not None
+    ]
+    if len(given) != 1:
+        raise expected(
+            "one of RULE, --claim and --replay",
+            "given",
+            " and ".join(given) or "none",
+            "usage",
+            "muso refute --help",
+        )
+    if replay is not None:
+        from .refutation.replaying import replay as again
+
+        with _answer():
+            text, status = again(replay)
+            typer.echo(text)
+        raise typer.Exit(status)
+    _check_writable(json)
+    from .files import write_atomic
+    from .refutation import load_rule, refute_report
+
+    loaded: Any = claim if rule is None else load_rule(rule)
+    result = refute_report(
+        loaded,
+        kind=kind.value if kind else getattr(loaded, "kind", "labels"),
+        exact=exact,
+        assuming=assuming if assuming else getattr(loaded, "assuming", ()),
+        without=without,
+        max_examples=max_examples,
+        seed=seed,
+        tolerance=tolerance,
+        time_limit=time_limit,
+        name=rule,
+    )
+    found = result.counterexample
+    if found is not None and json is not None:
+        write_atomic(json, found.to_json().encode())
+    with _answer():
+        if found is None or form is Form.table:
+            typer.echo(str(result))
+        else:
+            shown = {Form.python: found.to_python, Form.latex: found.to_latex, Form.json: found.to_json}[
+                form
+            ]()
+            typer.echo(shown, nl=False)
+    raise typer.Exit({"REFUTED": 1, "MEASURED": 0}.get(result.verdict.name, 3))
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with its exit status.
 

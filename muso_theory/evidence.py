@@ -93,10 +93,10 @@ class Finding:
 
     @property
     def fails(self) -> bool:
-        """Whether the quantity is on the wrong side: proved so, or measured a thousand times beyond a limit."""
+        """Whether the quantity is proved to be on the wrong side; a float proves nothing."""
         q = self.quantity
         if q.grade is Grade.FLOAT:
-            return not self.positive and 0 < 1000 * self.limit < q.lower
+            return False
         return q.upper <= self.limit if self.positive else q.lower > self.limit
 
     def __str__(self) -> str:
@@ -176,6 +176,7 @@ class Evidence:
         findings: numbers held against limits; the first is the claim's own quantity.
         arithmetic: which arithmetic produced them, e.g. ``float64``, ``verified``, ``rational``.
         failed: hypotheses that fail on this data, each with the reason in words.
+        unsettled: hypotheses that are not decided; a claim is not refuted while it may not apply.
         asserted: the user insists that the claim holds here; a failed hypothesis then no longer excuses it.
         is_condition: a condition that fails is VACUOUS unless asserted: what needs it says nothing here.
         meaning: what this means for the user.
@@ -190,6 +191,7 @@ class Evidence:
     findings: tuple[Finding, ...]
     arithmetic: str
     failed: tuple[tuple[str, str], ...] = ()
+    unsettled: tuple[str, ...] = ()
     asserted: bool = False
     is_condition: bool = False
     meaning: str = ""
@@ -207,7 +209,10 @@ class Evidence:
             return Verdict.UNDECIDED
         if self.is_condition and not self.asserted and any(finding.fails for finding in self.findings):
             return Verdict.VACUOUS
-        return worst(finding.verdict for finding in self.findings)
+        found = worst(finding.verdict for finding in self.findings)
+        if found is Verdict.REFUTED and self.unsettled and not self.asserted:
+            return Verdict.UNDECIDED
+        return found
 
     @property
     def bound(self) -> float | None:

@@ -111,6 +111,8 @@ def feature_map(source: Source) -> Any:
     common: dict[str, Any] = {"n_features": source.n_features, "seed": source.seed}
     if source.features == "identity":
         return None
+    if source.features not in ("gaussian", "laplacian", "matern", "orthogonal", "arccos"):
+        raise expected("a feature map", "features", source.features, "unknown", "gaussian")
     if source.features == "arccos":
         return features.ArcCosineFeatures(**common)
     width: float | str = source.bandwidth

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,9 +12,11 @@ from typing import Any
 
 from .errors import BadInputError, expected
 from .evidence import Verdict
-from .report import SCHEMA, Report, digest, evidence_dict
+from .report import SCHEMA, Report, digest
 
 __all__ = ["Recheck", "compare", "parse_report"]
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 
 _FAILING = (Verdict.REFUTED.name, Verdict.VACUOUS.name)
 
@@ -54,11 +57,14 @@ def parse_report(text: str, name: str) -> dict[str, Any]:
         raise BadInputError(
             f"expected a JSON report but got {name}: {error}; try muso check DATA --json FILE"
         ) from None
-    if not isinstance(document, dict) or not {"schema", "settings", "input", "evidence"} <= set(document):
+    layout = {"schema": int, "settings": dict, "input": dict, "evidence": list}
+    if not isinstance(document, dict) or any(
+        not isinstance(document.get(key), kind) for key, kind in layout.items()
+    ):
         raise expected("a report", "report", name, "other JSON", "a file written by muso check --json")
     if document["schema"] != SCHEMA:
         raise expected(f"schema version {SCHEMA}", "schema", document["schema"], name, "writing it anew")
-    if not isinstance(document["evidence"], list) or not document["evidence"]:
+    if not document["evidence"]:
         raise expected(
             "at least one piece of evidence", "evidence", document["evidence"], name, "writing it anew"
         )
@@ -66,7 +72,12 @@ def parse_report(text: str, name: str) -> dict[str, Any]:
 
 
 def compare(document: dict[str, Any], fresh: Report, second: Report | None = None) -> Recheck:
-    """Hold a stored report against fresh ones.
+    """Hold a stored report against fresh ones, field by field: nothing may be missing, added or different.
+
+    Numbers may differ by rounding: an exact one not at all, a proved bound by a factor of three, a float by one part
+    in a million or below its limit. Words may differ in such numbers only. The versions of the tools and the name
+    under which the data are found are not compared; nor is the hash of features that were computed, whose last bits
+    depend on the machine.
 
     Args:
         document: the stored report.
@@ -79,74 +90,108 @@ def compare(document: dict[str, Any], fresh: Report, second: Report | None = Non
     mismatches: list[str] = []
     if document.get("digest") != digest(document):
         mismatches.append("the digest does not fit the content: the report was changed after it was written")
-    now = fresh.to_dict()
-    for key in ("data_sha256", "n", "D", "outputs", "forget"):
-        if document["input"].get(key) != now["input"].get(key):
-            mismatches.append(
-                f"input {key}: {document['input'].get(key)} stored, {now['input'].get(key)} found"
-            )
-    if document.get("verdict") != now["verdict"]:
-        mismatches.append(f"overall verdict: {document.get('verdict')} stored, {now['verdict']} found")
-    stored = {e.get("claim"): e for e in document["evidence"] if isinstance(e, dict)}
-    found = {e["claim"]: e for e in now["evidence"]}
-    mismatches += [f"{claim}: stored but not checked" for claim in stored.keys() - found.keys()]
-    mismatches += [f"{claim}: checked but not stored" for claim in found.keys() - stored.keys()]
-    identical = consistent = independent = 0
-    for claim in found:
-        if claim not in stored:
+    stored = _comparable({key: value for key, value in document.items() if key != "digest"})
+    found = _comparable(fresh.to_dict())
+    mismatches += list(_differences("", stored, found))
+    pairs = list(zip(_entries(stored), _entries(found), strict=False))
+    identical = sum(a == b for a, b in pairs)
+    consistent = sum(a != b and not list(_differences("", a, b)) for a, b in pairs)
+    independent = 0
+    for entry in _entries(stored):
+        claim = entry.get("claim") if isinstance(entry, dict) else None
+        if second is None or claim not in second:
             continue
-        problems = list(_differences(stored[claim], found[claim]))
-        mismatches += [f"{claim}: {problem}" for problem in problems]
-        if stored[claim] == found[claim]:
-            identical += 1
-        elif not problems:
-            consistent += 1
-        if second is not None and claim in second:
-            other = evidence_dict(second[claim])["verdict"]
-            if other == Verdict.UNDECIDED.name:
-                continue
-            if (other in _FAILING) != (stored[claim].get("verdict") in _FAILING):
-                mismatches.append(
-                    f"{claim}: {stored[claim].get('verdict')} stored, {other} by {second[claim].arithmetic}"
-                )
-            else:
-                independent += 1
+        other = second[claim].verdict.name
+        if other == Verdict.UNDECIDED.name:
+            continue
+        if (other in _FAILING) != (entry.get("verdict") in _FAILING):
+            mismatches.append(
+                f"{claim}: {entry.get('verdict')} stored, {other} by {second[claim].arithmetic}"
+            )
+        else:
+            independent += 1
     return Recheck(tuple(mismatches), identical, consistent, independent)
 
 
-def _differences(stored: dict[str, Any], found: dict[str, Any]) -> Iterator[str]:
-    """What in one piece of evidence is not borne out."""
-    for key in ("verdict", "kind", "scope", "arithmetic", "asserted"):
-        if stored.get(key) != found[key]:
-            yield f"{key} {stored.get(key)} stored, {found[key]} found"
-    old, new = stored.get("findings"), found["findings"]
-    if not isinstance(old, list) or len(old) != len(new):
-        yield "another number of findings"
+def _entries(document: Any) -> list[Any]:
+    """The evidence of a report, or nothing."""
+    evidence = document.get("evidence") if isinstance(document, dict) else None
+    return evidence if isinstance(evidence, list) else []
+
+
+def _comparable(document: dict[str, Any]) -> dict[str, Any]:
+    """A copy without what may differ between two honest runs."""
+    copied: dict[str, Any] = json.loads(json.dumps(document))
+    copied.pop("versions", None)
+    settings, inputs = copied.get("settings"), copied.get("input")
+    source = settings.get("source") if isinstance(settings, dict) else None
+    if isinstance(source, dict):
+        source.pop("data", None)
+        if source.get("features") != "identity" and isinstance(inputs, dict):
+            inputs.pop("sha256", None)
+    return copied
+
+
+def _differences(where: str, stored: Any, found: Any) -> Iterator[str]:
+    """Everything in which two values differ by more than rounding, and where."""
+    if stored == found:
         return
-    for a, b in zip(old, new, strict=True):
-        for key in ("what", "grade", "asks", "limit_is", "verdict"):
-            if a.get(key) != b[key]:
-                yield f"{key} {a.get(key)} stored, {b[key]} found"
-        if not _agree(a, b):
-            yield f"{b['what']}: [{a.get('lower')}, {a.get('upper')}] stored, [{b['lower']}, {b['upper']}] found"
-        if not _near(_number(a.get("limit")), _number(b["limit"]), 1e-6):
-            yield f"limit {a.get('limit')} stored, {b['limit']} found"
-    bound, first = stored.get("bound"), old[0].get("upper") if old else None
-    if (bound is None) != (first is None) or (old and not _near(_number(bound), _number(first), 1e-9)):
-        yield f"bound {bound} stored beside an upper end of {first}"
+    if isinstance(stored, dict) and isinstance(found, dict):
+        name = found.get("claim") or found.get("what")
+        here = f"{where}{name}: " if name else where
+        for key in (*found, *(key for key in stored if key not in found)):
+            if key not in stored or key not in found:
+                yield f"{here}{key}: {'missing' if key in found else 'not expected'}"
+            elif key in ("lower", "upper", "bound", "limit"):
+                if not _agree(key, stored, found):
+                    yield f"{here}{key}: {stored[key]} stored, {found[key]} found"
+            else:
+                yield from _differences(
+                    f"{here}{key}: " if not isinstance(found[key], list) else here, stored[key], found[key]
+                )
+    elif isinstance(stored, list) and isinstance(found, list):
+        if len(stored) != len(found):
+            yield f"{where}{len(stored)} entries stored, {len(found)} found"
+            return
+        for a, b in zip(stored, found, strict=True):
+            yield from _differences(where, a, b)
+    elif not (isinstance(stored, str) and isinstance(found, str) and _same_words(stored, found)):
+        yield f"{where}{_short(stored)} stored, {_short(found)} found"
 
 
-def _agree(a: dict[str, Any], b: dict[str, Any]) -> bool:
-    """Whether two enclosures of the same number can both be true, and are about as good."""
-    low, high, low_now, high_now = (
-        _number(x) for x in (a.get("lower"), a.get("upper"), b["lower"], b["upper"])
-    )
-    if b["grade"] == "EXACT":
-        return low == low_now and high == high_now
-    limit = _number(b["limit"])
-    if b["grade"] == "FLOAT":
-        return _near(high, high_now, 1e-6) or (high <= limit and high_now <= limit)
-    return low <= high_now and low_now <= high and _near(high, high_now, 0.9)
+def _short(value: Any) -> str:
+    """A value in at most 80 characters."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _same_words(stored: str, found: str) -> bool:
+    """Whether two sentences differ in numbers only, and in those by rounding only."""
+    if _NUMBER.split(stored) != _NUMBER.split(found):
+        return False
+    numbers = zip(_NUMBER.findall(stored), _NUMBER.findall(found), strict=True)
+    return all(_near(_number(a), _number(b), 0.7) for a, b in numbers)
+
+
+def _agree(key: str, stored: dict[str, Any], found: dict[str, Any]) -> bool:
+    """Whether two numbers can both be true, and are about as good."""
+    old, new = _number(stored[key]), _number(found[key])
+    if stored[key] == found[key]:
+        return True
+    if key in ("bound", "limit") or found.get("grade") == "RIGOROUS":
+        # A bound on something that is zero is as large as the rounding behind it: a third or three times as much.
+        return _near(old, new, 0.67 if key != "limit" else 1e-6) and _ordered(stored)
+    if found.get("grade") == "FLOAT":
+        limit = _number(found["limit"])
+        return _near(old, new, 1e-6) or (old <= limit and new <= limit)
+    return False
+
+
+def _ordered(finding: dict[str, Any]) -> bool:
+    """Whether the ends of an enclosure are in order, where there are two."""
+    if "lower" not in finding or "upper" not in finding:
+        return True
+    return bool(_number(finding["lower"]) <= _number(finding["upper"]))
 
 
 def _near(a: Fraction | float, b: Fraction | float, relative: float) -> bool:

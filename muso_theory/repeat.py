@@ -41,14 +41,12 @@ def recheck(
     prepared = prepare(_source(settings, data), tell)
     options = _options(settings)
     claims = [e["claim"] for e in document["evidence"] if isinstance(e, dict) and "claim" in e]
-    if prepared.precision is not None:  # made anew with the features, not by a check
-        claims = [claim for claim in claims if claim != prepared.precision.claim]
-    fresh = check(prepared.problem, claims, **options, **prepared.audited, progress=tell)
+    fresh = check(prepared.problem, **options, **prepared.audited, progress=tell)
     second = None
     if independent:
         exact = "rational" if prepared.problem.float_model.is_singular else "ball"
         second = check(
-            prepared.problem, claims, **{**options, "arithmetic": exact}, **prepared.audited, progress=tell
+            prepared.problem, **{**options, "arithmetic": exact}, **prepared.audited, progress=tell
         )
     return compare(document, prepared.describe(fresh), second)
 
@@ -60,7 +58,26 @@ def _source(settings: Any, data: str) -> Source:
         raise expected(
             "a report of muso check", "settings", "no source", "other settings", "muso check DATA --json"
         )
+    kinds = {
+        "n_features": int,
+        "seed": int,
+        "standardize": bool,
+        "features": str,
+        "bandwidth": str,
+        "w_init": str,
+    }
+    if any(not isinstance(stored[key], kind) for key, kind in kinds.items()):
+        raise expected(
+            "settings as they were written", "source", stored, "other types", "writing the report anew"
+        )
     return replace(Source(**stored), data=data)
+
+
+def _slugs(words: Any) -> list[str]:
+    """A list of words, and nothing else."""
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise TypeError(f"{words!r} is not a list of claims")
+    return words
 
 
 def _options(settings: dict[str, Any]) -> dict[str, Any]:
@@ -71,7 +88,8 @@ def _options(settings: dict[str, Any]) -> dict[str, Any]:
             **numbers,
             "arithmetic": settings["arithmetic"],
             "seed": settings["seed"],
-            "asserted": tuple(settings["asserted"]),
+            "asserted": _slugs(settings["asserted"]),
+            "claims": None if settings["claims"] is None else _slugs(settings["claims"]),
         }
     except (KeyError, TypeError, ValueError) as error:
         raise expected(

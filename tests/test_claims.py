@@ -93,8 +93,20 @@ def _useless_probe(m: ClosedForms) -> None:
     m.mix = lambda a, x, b, y: x  # type: ignore[method-assign]
 
 
-def _pretrained_elsewhere(m: ClosedForms) -> None:
-    m.__dict__["pretrained"] = m.retrained
+def _limit_off_the_span(m: ClosedForms) -> None:
+    """Stationary, but not of minimum norm: a direction that no sample sees is added to every fit from w₀."""
+    fit = m.fit
+    unit = m.at(
+        np.eye(m.problem.n_features, 1) + (0 if m.problem.w_init is None else m.problem.w_init[:, None])
+    )
+    inside = m.project(m.everything, unit)
+    off = m.arithmetic.sub(unit.offset, m._combine(inside.coefficients))
+    m.fit = lambda rows, targets, start=None, ridge=0: (  # type: ignore[method-assign]
+        fit(rows, targets, start, ridge)
+        if start is not None
+        else Point(fit(rows, targets, None, ridge).coefficients, off)
+    )
+    m.project = lambda rows, w: fit(rows, m.predict(rows, w))  # type: ignore[method-assign]
 
 
 def _start_ignored(m: ClosedForms) -> None:
@@ -173,7 +185,7 @@ def _stale_labels(m: ClosedForms) -> None:
 
 
 SABOTAGE: list[tuple[str, Callable[[ClosedForms], None]]] = [
-    ("implicit-bias", _pretrained_elsewhere),
+    ("implicit-bias", _limit_off_the_span),
     ("exact-labels", _wrong_labels),
     ("label-solution-set", _wrong_kernel),
     ("label-solution-set", _useless_probe),
@@ -204,7 +216,9 @@ def test_every_claim_sees_its_planted_failure(slug: str, sabotage: Callable[[Clo
         assert _verdict(slug, ClosedForms(problem, arithmetic)) is sound
         model = Sabotaged(problem, arithmetic)
         sabotage(model)
-        assert _verdict(slug, model) is caught, arithmetic.name
+        # A ball around zero cannot prove that a number is not positive.
+        either = {caught, Verdict.UNDECIDED} if sabotage is _useless_probe else {caught}
+        assert _verdict(slug, model) in either, arithmetic.name
 
 
 def test_forget_only_sees_a_projection_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,7 +241,7 @@ def test_every_theorem_has_a_planted_failure() -> None:
 # -- audits ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("arithmetic", ["auto", "rational", "ball"])
+@pytest.mark.parametrize("arithmetic", ["auto", "ball"])
 def test_audit_of_labels(arithmetic: str) -> None:
     problem = ZOO["over-parameterised"]()
     labels = mt.optimal_labels(problem)
@@ -243,7 +257,7 @@ def test_audit_of_labels(arithmetic: str) -> None:
     assert finding.floor > 0.5 * truth
 
 
-@pytest.mark.parametrize("arithmetic", ["auto", "rational", "ball"])
+@pytest.mark.parametrize("arithmetic", ["auto", "ball"])
 def test_audit_of_parameters(arithmetic: str) -> None:
     problem = ZOO["several-outputs"]()
     w = mt.solve(problem).w_unlearned
@@ -259,12 +273,9 @@ def test_audit_of_parameters(arithmetic: str) -> None:
 def test_audit_of_a_start_off_the_span() -> None:
     problem = ZOO["over-parameterised"]()
     w = mt.solve(problem).w_pretrained
-    assert (
-        mt.check(problem, ["start-in-span"], "rational", w_pretrained=w)["start-in-span"].verdict
-        is Verdict.CERTIFIED
-    )
+    assert mt.check(problem, ["start-in-span"], w_pretrained=w)["start-in-span"].verdict is Verdict.CERTIFIED
     off = w + np.eye(1, problem.n_features)[0]
-    report = mt.check(problem, ["start-span"], "rational", w_pretrained=off)
+    report = mt.check(problem, ["start-span"], w_pretrained=off)
     assert report["start-in-span"].verdict is Verdict.VACUOUS
     assert report["start-span"].verdict is Verdict.VACUOUS
 
@@ -305,3 +316,37 @@ def test_finding_refutes_only_what_is_proved() -> None:
     assert Finding("x", Quantity.enclosure(0.5, 2.0), 1.0).verdict is Verdict.UNDECIDED
     assert Finding("x", Quantity.enclosure(1.5, 2.0), 1.0).verdict is Verdict.REFUTED
     assert Finding("x", Quantity.enclosure(float("nan"), float("nan")), 1.0).verdict is Verdict.UNDECIDED
+
+
+def test_rational_mode_holds_floats_to_equality() -> None:
+    problem = ZOO["over-parameterised"]()
+    labels = mt.optimal_labels(problem)
+    assert (
+        mt.check(problem, ["exact-labels"], "rational", labels=labels)["exact-labels"].verdict
+        is Verdict.REFUTED
+    )
+    one_feature = mt.UnlearningProblem([[1.0], [2.0]], [3.0, 1.0], [1])
+    evidence = mt.check(one_feature, ["exact-labels"], "rational", labels=[6.0])["exact-labels"]
+    assert evidence.verdict is Verdict.PROVED
+
+
+def test_labels_and_parameters_are_both_audited() -> None:
+    problem = ZOO["over-parameterised"]()
+    right = mt.solve(problem)
+    both = {"labels": right.forget_labels + 1, "w_unlearned": right.w_unlearned}
+    evidence = mt.check(problem, ["exact-labels"], **both)["exact-labels"]
+    assert evidence.verdict is Verdict.REFUTED
+    assert len(evidence.findings) == 2
+
+
+def test_a_given_start_is_the_one_that_claims_speak_of() -> None:
+    problem = ZOO["over-parameterised"]()
+    right = mt.solve(problem)
+    off = right.w_pretrained + np.eye(1, problem.n_features)[0]
+    report = mt.check(
+        problem, ["exact-labels", "implicit-bias"], w_pretrained=off, labels=right.forget_labels
+    )
+    assert report["exact-labels"].verdict is Verdict.REFUTED
+    assert report["implicit-bias"].verdict is Verdict.REFUTED
+    report = mt.check(problem, w_pretrained=right.w_pretrained)
+    assert report.verdict is Verdict.CERTIFIED

@@ -20,11 +20,12 @@ ORDER = (
     ("evidence",),
     ("claims",),
     ("report", "ladder", "rechecking"),
-    ("checking", "refutation", "strategies", "proving", "rechecking"),
+    ("checking", "refutation", "proving", "rechecking"),
+    ("strategies",),
     ("data", "plots"),
     ("inputs",),
     ("terminal", "repeat"),
-    ("cli",),
+    ("cli", "pytest_plugin"),
     ("__main__",),
 )
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}

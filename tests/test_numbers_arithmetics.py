@@ -200,6 +200,20 @@ def test_float_is_the_dyadic_rational_it_is() -> None:
         RATIONAL.matrix(np.ones((1, 1), dtype=np.longdouble))
 
 
+def test_every_real_dtype_is_read_and_fractions_round_once() -> None:
+    for dtype in (bool, np.int8, np.uint64, np.float16, np.float32):
+        ones = np.ones((2, 2), dtype=dtype)
+        for arithmetic in ALL:
+            assert np.array_equal(arithmetic.to_numpy(arithmetic.matrix(ones)), np.ones((2, 2)))
+    third = [[Fraction(1, 3), np.float32(0.5), np.int64(7)]]
+    assert FLOAT64.matrix(third).tolist() == [[1 / 3, 0.5, 7.0]]
+    assert RATIONAL.to_numpy(RATIONAL.matrix(third)).tolist() == [[1 / 3, 0.5, 7.0]]
+    with pytest.raises(BadInputError, match="finite"):
+        FLOAT64.matrix([[10**400]])
+    with pytest.raises(BadInputError, match="matrix"):
+        RATIONAL.matrix([1, Fraction(1, 2)])
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_rational_singular_solve_is_the_pseudo_inverse(seed: int) -> None:
     rng = np.random.default_rng(seed)

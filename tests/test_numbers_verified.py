@@ -417,6 +417,14 @@ def test_scaling_by_powers_of_two_is_exact(exponent: int) -> None:
     assert plain.pretrained_gap.floor > 0
 
 
+def test_fit_undoes_the_scaling_of_the_features() -> None:
+    data = example(condition=1e2) | {"w_init": None}
+    plain = CertifiedProblem(**data).fit("all")
+    tiny = CertifiedProblem(**(data | {"features": np.ldexp(data["features"], -300)})).fit("all")
+    assert np.ldexp(tiny.parameters, -300) == pytest.approx(plain.parameters, rel=1e-12)
+    assert tiny.radius / Fraction(2) ** 300 == pytest.approx(plain.radius, rel=0.1)
+
+
 def test_what_float64_cannot_decide_is_said() -> None:
     y = np.ones(3)
     with pytest.raises(UndecidedError, match="all zero"):

@@ -63,7 +63,8 @@ def reduced(a: Matrix) -> tuple[Matrix, list[int]]:
     Returns:
         The nonzero rows of the form, and the pivot columns.
     """
-    rows, pivots = [list(row) for row in a], []
+    rows = [list(row) for row in a]
+    pivots: list[int] = []
     for j in range(len(a[0])):
         k = len(pivots)
         i = next((i for i in range(k, len(rows)) if rows[i][j]), None)
@@ -126,7 +127,8 @@ def pseudo_inverse(a: Matrix) -> Matrix:
     b = [[row[j] for j in pivots] for row in a]
     bt, ct = transpose(b), transpose(c)
     left, right = inverse(multiply(c, ct)), inverse(multiply(bt, b))
-    assert left is not None and right is not None  # Gram matrices of independent rows and columns
+    assert left is not None  # both are Gram matrices of independent vectors
+    assert right is not None
     return multiply(multiply(ct, left), multiply(right, bt))
 
 

@@ -120,7 +120,7 @@ def check_induction(induction: Induction, base: Statement, step: Statement) -> N
 def _instance(induction: Induction, texts: Mapping[str, str], host: Statement) -> list[Polynomial]:
     """The predicate, with the states replaced by expressions of the host theorem."""
     values = {state: parse_expression(texts[state], host.signature) for state in induction.states}
-    objects = {}
+    objects: dict[str, str | None] = {}
     for state, value in values.items():
         for local, actual in zip(induction.ambient.signature[state], (value.rows, value.cols), strict=True):
             if objects.setdefault(local, actual) != actual or actual is None:

@@ -212,7 +212,7 @@ class Polynomial:
             return matrix.scaled(number.terms.get((), Fraction(0)))
         if self.cols != other.rows:
             raise AlgebraError(
-                f"expected equal inner dimensions but got ({self.rows} x {self.cols}) times ({other.rows} x {other.cols})"
+                f"expected equal inner dimensions but got {self.rows} x {self.cols} times {other.rows} x {other.cols}"
             )
         if len(self.terms) * len(other.terms) > MAX_TERMS:
             raise AlgebraError(f"a product would have more than {MAX_TERMS} terms")

@@ -15,6 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 from muso_theory.algebra.exact import Matrix, evaluate, pseudo_inverse, rank, solve
+from muso_theory.algebra.polynomial import Polynomial
 from muso_theory.algebra.statement import Statement
 from muso_theory.algebra.trials import Model, concludes, failing, violates, write_model
 
@@ -196,7 +197,9 @@ def _solve_for(
     def residual(entries: list[Fraction]) -> list[Fraction] | None:
         matrix = [entries[i * cols : (i + 1) * cols] for i in range(rows)]
         values = _complete(statement, sizes, {**free, symbol: matrix}, dropped)
-        return values and [x for p in equations for row in evaluate(p, values, sizes) for x in row]
+        if values is None:
+            return None
+        return [x for p in equations for row in evaluate(p, values, sizes) for x in row]
 
     start = residual([Fraction(0)] * (rows * cols))
     moved = [residual([Fraction(i == k) for i in range(rows * cols)]) for k in range(rows * cols)]

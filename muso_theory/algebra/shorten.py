@@ -30,7 +30,7 @@ def shortened(target: Polynomial, combination: Combination, facts: Mapping[str, 
     Returns:
         A combination whose sum is exactly ``target``; the given one if nothing shorter was found.
     """
-    versions = {}
+    versions: dict[str, Mapping[Word, Fraction]] = {}
     for key, polynomial in facts.items():
         for mark, version in (("", polynomial), ("'", polynomial.transpose())):
             terms = version.terms
@@ -66,7 +66,7 @@ def fewer_facts(
         A combination whose sum is exactly ``target``.
     """
     best = combination
-    for key in reversed(facts):
+    for key in reversed(list(facts)):
         used = {term.fact.removesuffix("'") for term in best}
         if key in used:
             smaller = {k: p for k, p in facts.items() if k in used and k != key}
@@ -126,11 +126,15 @@ def _solve(
     for word, c in target.items():
         wanted[rows[word]] = float(c)
     found = linprog(
-        np.concatenate([price, price]), A_eq=hstack([matrix, -matrix]).tocsr(), b_eq=wanted, method="highs-ds"
+        np.concatenate([price, price]),
+        A_eq=hstack([matrix, -matrix]).toarray(),
+        b_eq=wanted,
+        method="highs-ds",
     )
     if not found.success:
         return None
-    weights = found.x[: len(columns)] - found.x[len(columns) :]
+    solution = np.asarray(found.x)
+    weights = solution[: len(columns)] - solution[len(columns) :]
     support = [column for column, x in zip(columns, weights, strict=True) if abs(x) > 1e-6]
     return _exact(target, support, versions)
 

@@ -18,7 +18,7 @@ earlier line knows: whatever the earlier matrices are, matrices as described exi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -133,7 +133,7 @@ class Statement:
         Returns:
             The expression without defined symbols.
         """
-        for symbol in reversed(self.definitions):
+        for symbol in reversed(list(self.definitions)):
             if symbol in polynomial.symbols():
                 rows, cols = polynomial.rows, polynomial.cols
                 polynomial = polynomial.substitute({symbol: self.definitions[symbol]}, self.signature)
@@ -193,7 +193,7 @@ class _Builder:
     def add(self, line: str) -> None:
         """Read one line."""
         verb, _, rest = line.partition(" ")
-        reader = _READERS.get(verb)
+        reader: Callable[[_Builder, str], None] | None = _READERS.get(verb)
         if reader is None or not rest or line != " ".join(line.split()):
             raise AlgebraError(
                 f"expected a line that starts with one of {', '.join(_READERS)} but got {line[:60]!r}"
@@ -306,6 +306,14 @@ class _Builder:
         left, right = (f"left_inverse({a})", f"{x} {a} = I"), (f"right_inverse({a})", f"{a} {x} = I")
         return {"invertible": [left, right], "left-invertible": [left], "right-invertible": [right]}[kind]
 
+    def say(self, rest: str) -> None:
+        """Record the statement in words."""
+        self.says.append(rest)
+
+    def remain(self, rest: str) -> None:
+        """Record what remains beyond algebra."""
+        self.remains.append(rest)
+
     def conclude(self, rest: str) -> None:
         """Read a conclusion."""
         self.conclusions.append(parse_equation(rest, self.signature))
@@ -333,7 +341,7 @@ _READERS = {
     "without": _Builder.without,
     "exists": _Builder.exist,
     "conclude": _Builder.conclude,
-    "says": lambda builder, rest: builder.says.append(rest),
-    "remains": lambda builder, rest: builder.remains.append(rest),
+    "says": _Builder.say,
+    "remains": _Builder.remain,
 }
 _STAGES = {"exists": 1, "conclude": 2, "says": 2, "remains": 2}

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from ..evidence import Finding, round_digits
-from ..linear.model import Model, Rows
+from ..linear.model import Model
 from ..linear.problem import Array, UnlearningProblem
 from ..numbers import Grade, Quantity
 
@@ -33,6 +33,7 @@ class Case:
         labels: the user's labels for the forget samples, (n_F, C), or None for the optimal ones.
         w_unlearned: the user's unlearned parameters, (D, C), or None.
         w_pretrained: the user's pretrained parameters, (D, C), or None for the closed form.
+        equality: hold floats from the user to equality too: explicit rational mode.
     """
 
     problem: UnlearningProblem
@@ -44,11 +45,7 @@ class Case:
     labels: Array | None = None
     w_unlearned: Array | None = None
     w_pretrained: Array | None = None
-
-    @property
-    def everyone(self) -> Rows:
-        """All positions."""
-        return self.model.everything
+    equality: bool = False
 
     @cached_property
     def is_exact(self) -> bool:
@@ -67,9 +64,29 @@ class Case:
         Returns:
             The finding.
         """
-        if self.is_exact:
+        proved_nonzero = quantity.grade is Grade.RIGOROUS and quantity.lower > 0
+        if (self.is_exact or proved_nonzero) and not self.start_is_float:
             return Finding(what, quantity, 0)
         return self.audit(what, quantity, scale, of)
+
+    def computed(self, what: str, quantity: Quantity, scale: Quantity, of: str) -> Finding:
+        """A quantity of which a non-exact model evaluates one side in floats, so that it is not zero to the last digit.
+
+        Args:
+            what: symbols and words.
+            quantity: the number.
+            scale: what tolerance is relative to.
+            of: the scale in words.
+
+        Returns:
+            The finding.
+        """
+        return (self.zero if self.is_exact else self.audit)(what, quantity, scale, of)
+
+    @property
+    def start_is_float(self) -> bool:
+        """Whether w_p was handed in as floats, which are never exactly the real solution."""
+        return self.w_pretrained is not None and self.w_pretrained.dtype.kind == "f" and not self.equality
 
     def audit(self, what: str, quantity: Quantity, scale: Quantity, of: str) -> Finding:
         """A float result held against the tolerance; exact arithmetic then certifies an inequality.
@@ -100,13 +117,8 @@ class Case:
         Returns:
             ``zero`` or ``audit``.
         """
-        exact = self.is_exact and self.problem.is_exact and given.dtype.kind != "f"
+        exact = self.equality or (self.problem.is_exact and given.dtype.kind != "f")
         return self.zero if exact else self.audit
-
-    @property
-    def noise_floor(self) -> Fraction | float:
-        """What a squared gap must exceed to count as positive: zero in exact arithmetic."""
-        return 0 if self.is_exact else float(self.tolerance**2 * self.square_scale.upper)
 
     @cached_property
     def doing_nothing(self) -> Quantity:

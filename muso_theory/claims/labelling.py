@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 
 from ..evidence import Finding, show
 from ..linear.labels import subset_positions
 from ..linear.problem import Array
-from ..numbers import UndecidedError
-from .catalogue import Case, Claim, Found, text
+from ..numbers import Grade, Quantity
+from .catalogue import Case, Claim, Found
 
 __all__ = ["LABELLING"]
 
@@ -17,22 +19,30 @@ _PAPER = "arXiv 2410.08557"
 
 def _exact_labels(case: Case) -> Found:
     model = case.model
-    doing_nothing = f"doing nothing {show(case.doing_nothing)}"
-    if case.w_unlearned is not None:
-        gap = model.distance(model.at(case.w_unlearned), model.retrained)
-        held = case.held_to(case.w_unlearned)
-        return [held("‖w_u − w_r‖ of the given w_unlearned", gap, case.doing_nothing, "doing nothing")], [
-            doing_nothing
-        ]
+    facts = [f"doing nothing {show(case.doing_nothing)}"]
+    findings = []
     if case.labels is not None:
         labels = model.given(case.labels)
-        gap = model.unlearned_gap(labels)
-        error = model.label_distance(labels, model.optimal_labels)
-        facts = [doing_nothing, f"label error ‖ỹ_F − Φ_F w_r‖ {show(error)}"]
         held = case.held_to(case.labels)
-        return [held("‖w_u − w_r‖ of the given labels", gap, case.doing_nothing, "doing nothing")], facts
-    gap = model.unlearned_gap(model.optimal_labels)
-    return [case.zero("‖w_u − w_r‖", gap, case.doing_nothing, "doing nothing")], [doing_nothing]
+        gap = model.unlearned_gap(labels)
+        findings.append(held("‖w_u − w_r‖ of the given labels", gap, case.doing_nothing, "doing nothing"))
+        facts.append(
+            f"label error ‖ỹ_F − Φ_F w_r‖ {show(model.label_distance(labels, model.optimal_labels))}"
+        )
+    if case.w_unlearned is not None:
+        held = case.held_to(case.w_unlearned)
+        gap = model.distance(model.at(case.w_unlearned), model.retrained)
+        findings.append(
+            held("‖w_u − w_r‖ of the given w_unlearned", gap, case.doing_nothing, "doing nothing")
+        )
+    if not findings:
+        # The labels as they are computed, and fine-tuning on the true ones: two routes to the same claim.
+        gap = model.unlearned_gap(model.optimal_labels)
+        findings.append(case.computed("‖w_u − w_r‖", gap, case.doing_nothing, "doing nothing"))
+        if not model.is_exact:
+            tuned = model.distance(model.unlearned(model.optimal_labels), model.retrained)
+            findings.append(case.zero("‖w_u − w_r‖, fine-tuned", tuned, case.doing_nothing, "doing nothing"))
+    return findings, facts
 
 
 def _solution_set(case: Case) -> Found:
@@ -44,28 +54,38 @@ def _solution_set(case: Case) -> Found:
     if step is None:
         return [within], ["Φ_F = 0: no label does anything, so every label is exact"]
     off = model.mix(1, model.optimal_labels, 1, model.given(step))
-    outside = model.square_distance(model.unlearned(off), model.retrained)
+    outside = model.square_distance(model.unlearned(off), model.unlearned(model.optimal_labels))
+    # A float must be large against what the gap formula says; a proved number must only be positive.
+    formula = model.square_gap(model.given(step))
+    floor = 1e-12 * formula.bound if formula.grade is Grade.FLOAT else 0
     facts = [
         f"the solution set has dimension {dimension} per output"
         if dimension
         else "Φ_F has full row rank: the optimal label is unique"
     ]
-    return [
-        within,
-        Finding("squared gap of a label outside the set", outside, case.noise_floor, positive=True),
-    ], facts
+    return [within, Finding("squared gap of a label outside the set", outside, floor, positive=True)], facts
 
 
 def _outside(case: Case) -> Array | None:
-    """K_FF's column of the longest forget row: Φ_Fφ is in the range of Φ_F, and not zero unless all of Φ_F is."""
-    if not case.problem.features[case.problem.forget].any():
+    """A label step Φ_Fφ, φ the forget row of largest entry, as floats near size one; None if Φ_F = 0.
+
+    Φ_Fφ is in the range of Φ_F and not zero; a power of two that is taken out of the features does not change that.
+    """
+    features, forget = case.problem.features, case.problem.forget
+    exact = features.dtype == object
+    sizes = [np.abs(features[i]).max() for i in forget]
+    largest = max(sizes)
+    if not largest:
         return None
-    model = case.problem.float_model
-    block = model.gram_block(model.forget)
-    column = block[:, [int(np.argmax(np.diag(block)))]]
-    if not column.any():
-        raise UndecidedError("K_FF underflows float64", "features rescaled by a power of two decide it")
-    return np.repeat(column, case.problem.n_outputs, axis=1)
+
+    def scaled(i: int) -> Array:
+        if exact:
+            return np.array([float(Fraction(value) / Fraction(largest)) for value in features[i].tolist()])
+        return np.ldexp(np.asarray(features[i], dtype=np.float64), -int(np.frexp(float(largest))[1]))
+
+    row = scaled(forget[sizes.index(largest)])
+    step = np.array([scaled(i) @ row for i in forget])
+    return np.repeat(step[:, None], case.problem.n_outputs, axis=1)
 
 
 def _label_free(case: Case) -> Found:
@@ -83,7 +103,7 @@ def _label_free(case: Case) -> Found:
 def _leave_block_out(case: Case) -> Found:
     model = case.model
     error = model.label_distance(model.leave_block_out(), model.optimal_labels)
-    return [case.zero("‖ỹ_F(K⁻¹) − Φ_F w_r‖", error, case.label_change, "the label change")], []
+    return [case.computed("‖ỹ_F(K⁻¹) − Φ_F w_r‖", error, case.label_change, "the label change")], []
 
 
 def _ridge_anchored(case: Case) -> Found:
@@ -108,7 +128,7 @@ def _ridge_inverse(case: Case) -> Found:
     predicted = model.mix(1, model.optimal_labels, -epsilon, added)
     error = model.label_distance(shifted, predicted)
     size = model.label_distance(shifted, model.optimal_labels)
-    facts = [f"ε = {epsilon:g} moves the label by {text(size.upper)}"]
+    facts = [f"ε = {epsilon:g} moves the label: ‖ỹ_ε − ỹ‖ {show(size)}"]
     what = "‖(ỹ_ε − ỹ) + ε K_FR(K_RR + εI)⁻¹K_RR⁻¹r_R‖"
     return [case.zero(what, error, case.label_change, "the label change")], facts
 
@@ -127,7 +147,16 @@ def _downsampling(case: Case) -> Found:
         f"with half of S {show(model.distance(full, fewer))}",
         f"so R∖S is unlearned too: ‖w_r(S) − w_r‖ {show(model.distance(retrained, model.retrained))}",
     ]
-    return [case.zero("‖ỹ_F(S) − Φ_F w_r(S)‖", error, case.label_change, "the label change")], facts
+    # Nested subsets: what S leaves of w_p − w₀ is not more than what its half leaves.
+    near, far = model.square_distance(full, kept), model.square_distance(full, fewer)
+    grows = Quantity(near.lower - far.upper, near.upper - far.lower, near.grade)
+    slack = 0 if case.is_exact else case.tolerance * far.floor
+    return [
+        case.zero("‖ỹ_F(S) − Φ_F w_r(S)‖", error, case.label_change, "the label change"),
+        Finding(
+            "‖(P_R − P_S)·‖² − ‖(P_R − P_½S)·‖²", grows, slack, unit_of=f"{case.tolerance:g} of the latter"
+        ),
+    ], facts
 
 
 LABELLING = (

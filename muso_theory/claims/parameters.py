@@ -8,7 +8,7 @@ from ..evidence import show
 from ..linear.model import Model, Parameters
 from ..linear.problem import Array
 from ..numbers import Quantity
-from .catalogue import Case, Claim, Found, text
+from .catalogue import Case, Claim, Found
 
 __all__ = ["PARAMETERS"]
 
@@ -16,15 +16,21 @@ __all__ = ["PARAMETERS"]
 def _implicit_bias(case: Case) -> Found:
     model = case.model
     targets = model.targets(model.everything)
-    gradient = model.gradient_norm(model.everything, targets, model.pretrained)
+    limit = model.fit(model.everything, targets)
+    gradient = model.gradient_norm(model.everything, targets, limit)
     scale = model.gradient_norm(model.everything, targets, model.start)
-    again = model.fit(model.everything, targets, model.pretrained)
-    _, largest = model.spectrum
-    facts = [f"stable for η < {text(2 / float(largest.upper))}"] if largest.upper else []
-    return [
-        case.zero("‖Φᵀ(y − Φw_p)‖", gradient, scale, "its value at w₀"),
-        case.zero("‖G(w_p) − w_p‖", model.distance(again, model.pretrained), case.travelled, "‖w_p − w₀‖"),
-    ], facts
+    again = model.fit(model.everything, targets, limit)
+    inside = model.project(model.everything, limit)
+    travelled = model.distance(limit, model.start)
+    findings = [
+        case.zero("‖Φᵀ(y − ΦG(w₀))‖", gradient, scale, "its value at w₀"),
+        case.zero("‖(I − P)(G(w₀) − w₀)‖", model.distance(limit, inside), travelled, "‖G(w₀) − w₀‖"),
+        case.zero("‖G(G(w₀)) − G(w₀)‖", model.distance(again, limit), travelled, "‖G(w₀) − w₀‖"),
+    ]
+    if model.start_is_given:
+        off = model.distance(model.pretrained, limit)
+        findings.append(case.zero("‖w_p − G(w₀)‖ of the given w_pretrained", off, travelled, "‖G(w₀) − w₀‖"))
+    return findings, []
 
 
 def _start_span(case: Case) -> Found:
@@ -48,18 +54,24 @@ def _start_span(case: Case) -> Found:
     stuck = model.square_distance(off, inside)
     findings.append(
         case.zero(
-            "|‖w_u − w_r‖² − ‖(I − P)e₁‖²| from w₀ + e₁", ended.gap_to(stuck), _larger(stuck), "‖(I − P)e₁‖²"
+            "|‖w_u − w_r‖² − ‖(I − P)(s − w₀)‖²| from beside w₀",
+            ended.gap_to(stuck),
+            _larger(stuck),
+            "‖(I − P)(s − w₀)‖²",
         )
     )
-    return findings, [f"started one unit off along e₁, ‖w_u − w_r‖ {show(ended.sqrt())}"]
+    return findings, [f"started off along e₁, ‖w_u − w_r‖ {show(ended.sqrt())}"]
 
 
 def _beside_start(case: Case) -> Array:
-    """w₀ + e₁, as floats or exact as w₀ is."""
+    """A start off w₀ along e₁, as floats or exact as w₀ is."""
     problem = case.problem
     shape = (problem.n_features, problem.n_outputs)
     w = np.zeros(shape) if problem.w_init is None else np.array(problem.w_init).reshape(shape)
-    w[0] += 1
+    w = w.astype(object) if w.dtype.kind in "iub" else w
+    # A step as large as w₀ itself is not lost in rounding, and any start will do.
+    largest = max(abs(value) for value in w[0].tolist())
+    w[0] = [value + (1 if largest < 1 else largest) for value in w[0].tolist()]
     return w
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import SingularMatrixError
+from ..errors import BadInputError, SingularMatrixError
 from ..numbers import CholeskyFactor, Quantity, UndecidedError
 from ..numbers.accurate import accurate_product, plain_product
 from ..numbers.leastsquares import CertifiedParameters, DualSystem, PrimalSystem, RowSystem
@@ -72,7 +72,10 @@ class CertifiedForms(Model):
 
     def _system(self, rows: Rows) -> RowSystem:
         if rows not in self._systems:
-            self._systems[rows] = self._make_system(rows)
+            try:
+                self._systems[rows] = self._make_system(rows)
+            except BadInputError as error:
+                raise UndecidedError(str(error), "rational or ball arithmetic has the range") from None
         return self._systems[rows]
 
     def _make_system(self, rows: Rows) -> RowSystem:
@@ -111,18 +114,16 @@ class CertifiedForms(Model):
     @cached_property
     def _certified(self) -> CertifiedProblem:
         """The sharpest bounds for the user's own labels."""
-        shared = self.problem.float_model
-        factor = shared.factor(self.everything) if self.is_dual else None
-        return CertifiedProblem(
+        certified = CertifiedProblem(
             self._features,
             np.asarray(_floats("targets", self.problem.targets)),
             self.problem.retain,
             self.problem.forget,
             self._start,
-            gram=shared.gram if self.is_dual else None,
-            cholesky=factor if isinstance(factor, CholeskyFactor) else None,
-            vouched=True,
         )
+        if self._whole_is_regular:
+            certified.share(self._system(self.everything), self._system(self.retain), self.retrained)
+        return certified
 
     # -- labels ----------------------------------------------------------------------------------------
 
@@ -278,6 +279,8 @@ class CertifiedForms(Model):
 
     def unlearned_gap(self, forget_labels: LabelBall) -> Quantity:
         """The gap of the float labels themselves, by the gap formula: sharper than fine-tuning with balls."""
+        if self.start_is_given:
+            return super().unlearned_gap(forget_labels)
         return self.gap(LabelBall(forget_labels.values))
 
     def leave_block_out(self) -> LabelBall:
@@ -351,9 +354,12 @@ def _floats(name: str, values: Array) -> Array:
     if values.dtype in (np.float64, np.float32):
         return values
     if values.dtype.kind in "biu":
-        converted = values.astype(np.float64)
-        if (np.abs(converted) <= 2.0**53).all():
-            return converted
+        # Compared as integers: 2^53 + 1 rounds to 2^53 and would pass as a float.
+        if (
+            values.dtype.kind == "b"
+            or ((values <= 2**53) & (values >= -(2**53) if values.dtype.kind == "i" else True)).all()
+        ):
+            return values.astype(np.float64)
     elif values.dtype.kind == "f":
         return values.astype(np.float64)
     raise UndecidedError(f"{name} are not exactly float64", "rational arithmetic takes them as they are")

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import SingularMatrixError
-from ..numbers import FLOAT64, Arithmetic, Factor, Grade, Matrix, Quantity
+from ..errors import BadInputError, SingularMatrixError
+from ..numbers import FLOAT64, Arithmetic, Factor, Grade, Matrix, Quantity, UndecidedError
 from .model import Model, Rows
 from .problem import Array, UnlearningProblem, row_blocks
 
@@ -61,6 +61,7 @@ class ClosedForms(Model):
         self.name = arithmetic.name
         self.is_exact = arithmetic.square_norm(arithmetic.zeros(1, 1)).grade is Grade.EXACT
         self._factors: dict[tuple[object, ...], Factor] = {}
+        self._failed: dict[tuple[object, ...], str] = {}
 
     # -- the data in this arithmetic -------------------------------------------------------------------
 
@@ -166,6 +167,8 @@ class ClosedForms(Model):
             The factor.
         """
         key = (rows, ridge)
+        if key in self._failed:
+            raise SingularMatrixError(self._failed[key])
         if key not in self._factors:
             if self.is_dual and rows == self.retain and not ridge:
                 whole = self.factor(self.everything)
@@ -179,7 +182,11 @@ class ClosedForms(Model):
                 block = self.arithmetic.add(
                     block, self.arithmetic.scale(ridge, self.arithmetic.identity(size))
                 )
-            self._factors[key] = self.arithmetic.factor(block)
+            try:
+                self._factors[key] = self.arithmetic.factor(block)
+            except SingularMatrixError as error:
+                self._failed[key] = str(error)
+                raise
         return self._factors[key]
 
     @property
@@ -212,13 +219,24 @@ class ClosedForms(Model):
     def spectrum(self) -> tuple[Quantity, Quantity]:
         """Smallest nonzero and largest eigenvalue of K, measured in float64 whatever the arithmetic."""
         if not self._is_float:
-            return self.problem.float_model.spectrum
+            try:
+                return self.problem.float_model.spectrum
+            except BadInputError as error:
+                raise UndecidedError(str(error), "features scaled by a power of two decide it") from None
         block = self._block(self.everything)
         factor = self.factor(self.everything)
         dense = factor.size <= _DENSE_SPECTRUM
         values = np.linalg.eigvalsh(block) if dense else _extreme_eigenvalues(block, factor)
         positive = values[-factor.rank :] if len(values) > 2 else values
         return Quantity.measured(positive[0]), Quantity.measured(positive[-1])
+
+    @property
+    def sees_all_eigenvalues(self) -> bool:
+        """Full numerical rank, or a rank that exact arithmetic confirms."""
+        measured = self.problem.float_model
+        if not measured.is_singular:
+            return True
+        return self.is_exact and self.rank(self.everything) == measured.rank(self.everything)
 
     @property
     def condition_number(self) -> Quantity:

@@ -58,7 +58,9 @@ def _numbers(name: str, values: object, dimensions: tuple[int, ...]) -> Array:
                     type(value).__name__,
                     "a float array, or exact Fractions throughout",
                 )
-    elif array.dtype == bool or array.dtype.kind in "iu":
+    elif array.dtype == bool:
+        array = array.astype(np.int64)
+    elif array.dtype.kind in "iu":
         pass
     elif array.dtype.kind == "f":
         if array.dtype.itemsize > 8:

@@ -193,23 +193,30 @@ def plain_product(matrix: Array, rows: Rows, x: Array, *, transposed: bool = Fal
         array([1., 1.])
     """
     index = np.arange(matrix.shape[0])[rows] if isinstance(rows, slice) else np.asarray(rows)
-    size = matrix.shape[1] if transposed else len(index)
-    length = len(index) if transposed else matrix.shape[1]
-    result = np.zeros((size, x.shape[1]))
-    contiguous = isinstance(rows, slice) and rows.step in (None, 1)
-    first = int(index[0]) if len(index) else 0
-    step = COLUMN_BLOCK
+    step, n = COLUMN_BLOCK, matrix.shape[0]
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         if transposed:
-            for start in range(0, length, step):
-                stop = min(start + step, length)
-                chosen: Rows = slice(first + start, first + stop) if contiguous else index[start:stop]
-                result += np.asarray(matrix[chosen], dtype=np.float64).T @ x[start:stop]
-        else:
-            for top in range(0, size, 4 * step):
-                bottom = min(top + 4 * step, size)
-                chosen = slice(first + top, first + bottom) if contiguous else index[top:bottom]
-                for start in range(0, length, step):
-                    block = np.asarray(matrix[chosen, start : start + step], dtype=np.float64)
-                    result[top:bottom] += block @ x[start : start + step]
-    return result, min(length, step) + -(-length // step)
+            # Zeros for the other rows cost less than gathering the chosen ones, and round nothing.
+            full = np.zeros((n, x.shape[1]))
+            full[index] = x
+            result = np.zeros((matrix.shape[1], x.shape[1]))
+            first, last = int(index.min(initial=n)), int(index.max(initial=-1)) + 1
+            for start in range(first, last, step):
+                stop = min(start + step, last)
+                result += np.asarray(matrix[start:stop], dtype=np.float64).T @ full[start:stop]
+            return result, _roundings(max(last - first, 0))
+        result = np.zeros((n, x.shape[1]))
+        gathered = np.zeros((len(index), x.shape[1])) if len(index) < n / 2 else None
+        target, total = (result, n) if gathered is None else (gathered, len(index))
+        for top in range(0, total, 4 * step):
+            bottom = min(top + 4 * step, total)
+            chosen: Rows = slice(top, bottom) if gathered is None else index[top:bottom]
+            for start in range(0, matrix.shape[1], step):
+                block = np.asarray(matrix[chosen, start : start + step], dtype=np.float64)
+                target[top:bottom] += block @ x[start : start + step]
+    return (result[index] if gathered is None else gathered), _roundings(matrix.shape[1])
+
+
+def _roundings(length: int) -> int:
+    """Roundings of an inner product that is summed in blocks."""
+    return min(length, COLUMN_BLOCK) + -(-length // COLUMN_BLOCK)

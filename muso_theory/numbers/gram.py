@@ -62,7 +62,8 @@ def blocked_gram(
         for start in range(0, width, COLUMN_BLOCK):
             stop = min(start + COLUMN_BLOCK, width)
             # Consecutive columns are a view; everything else is gathered a block at a time.
-            consecutive = int(index[stop - 1]) - int(index[start]) == stop - 1 - start
+            first = int(index[start])
+            consecutive = np.array_equal(index[start:stop], np.arange(first, first + stop - start))
             piece = features[
                 :, slice(int(index[start]), int(index[stop - 1]) + 1) if consecutive else index[start:stop]
             ]

@@ -24,6 +24,7 @@ __all__ = [
     "exact",
     "gamma",
     "inner_product",
+    "largest_entry",
     "norm_bounds",
     "require_ieee",
     "root_down",
@@ -264,6 +265,27 @@ def require_ieee() -> None:
         )
 
 
+def largest_entry(array: Array) -> float:
+    """Find the largest absolute value, a few rows at a time.
+
+    Args:
+        array: shape (n, D), possibly memory-mapped.
+
+    Returns:
+        max |x|, 0 for an empty array; infinite or NaN when an entry is.
+
+    Example:
+        >>> largest_entry(np.array([[1.0, -3.0]]))
+        3.0
+    """
+    found = [0.0]
+    step = max(1, 1_000_000 // max(1, array.shape[1]))
+    for start in range(0, array.shape[0], step):
+        block = array[start : start + step]
+        found += [float(block.max(initial=0.0)), -float(block.min(initial=0.0))]
+    return float(np.max(found))
+
+
 def scaling_exponent(features: Array) -> int:
     """Find the power of two that brings the largest entry near 1.
 
@@ -280,10 +302,7 @@ def scaling_exponent(features: Array) -> int:
         >>> scaling_exponent(np.array([[3.0]])), scaling_exponent(np.array([[2.0**200]]))
         (0, 201)
     """
-    largest = 0.0
-    for start in range(0, features.shape[0], 1024):
-        block = features[start : start + 1024]
-        largest = max(largest, float(block.max(initial=0.0)), -float(block.min(initial=0.0)))
+    largest = largest_entry(features)
     if largest == 0.0:
         raise UndecidedError("the features are all zero", "rational arithmetic treats rank zero")
     return 0 if 2.0**-100 <= largest <= 2.0**100 else int(np.frexp(largest)[1])

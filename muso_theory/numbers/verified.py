@@ -139,6 +139,17 @@ class CertifiedProblem:
             self.features, self.retain, "Φ_R", block, self._all.factor.leading(count), parent=self._all
         )
 
+    def share(self, everything: RowSystem, retained: RowSystem, retrained: CertifiedParameters) -> None:
+        """Take over systems that the caller has formed of the same rows, so that nothing is proved twice.
+
+        Args:
+            everything: all rows in the order retain, forget.
+            retained: the retain set.
+            retrained: its fit to the retained targets from w₀.
+        """
+        if not self._exponent and isinstance(everything, DualSystem):
+            self.__dict__.update(_all=everything, _retained=retained, _retrained=retrained)
+
     def _check_gram_shape(self, gram: Array) -> None:
         """Refuse what cannot be a Gram matrix of these rows."""
         n = len(self._order)

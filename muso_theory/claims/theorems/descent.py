@@ -181,7 +181,8 @@ THEOREMS = (
             let w_next = w + E Phi' (t - Phi w)
             conclude (w_next - g)' (w_next - g) = (w - g)' (w - g) - (C Phi (w - g))' (C Phi (w - g))
             says with a step that is small enough the distance to the limit never grows
-            remains for H = eta I, eta (2 I - eta Phi Phi') = C'C with C regular on the range exactly if 0 < eta < 2/lambda_max
+            remains for H = eta I, eta (2 I - eta Phi Phi') = C'C with C regular on the range exactly if 0 < \
+                eta < 2/lambda_max
             remains then ||C Phi e|| >= c ||e|| with c > 0 on the row space, and the distance tends to 0 geometrically
             """,
         ),
@@ -249,7 +250,8 @@ THEOREMS = (
             base gd-finite-time/first with w = w_s, M = M_s
             step gd-finite-time/step from w = w, M = M to w = w_next, M = M_next
             says after T steps with the optimal labels the error is (I - E Phi' Phi)^T (w_p - w_r)
-            remains the time to accuracy: 0 <= 1 - eta lambda <= 1 - eta lambda_min for all nonzero eigenvalues if eta <= 1/lambda_max
+            remains the time to accuracy: 0 <= 1 - eta lambda <= 1 - eta lambda_min for all nonzero \
+                eigenvalues if eta <= 1/lambda_max
             """,
         ),
         (Induct(),),
@@ -329,8 +331,11 @@ THEOREMS = (
             predicate M G = I
             predicate M + M' = A A' + Q
             base cyclic-sgd/one-sample with A = phi, G = gamma, M = M, Q = Q, t = t, v = v, w = w
-            step cyclic-sgd/two-blocks from A = A_1, G = G_1, M = M_1, Q = Q_1, t = t_1, v = v, w = w_1 and A = A_2, G = G_2, M = M_2, Q = Q_2, t = t_2, v = w_1, w = w_2 to A = A, G = G, M = M, Q = Q, t = t, v = v, w = w_2
-            says one pass adds A' G (t - A v) with G the inverse of M = Gamma^-1 + L, L the strict lower triangle of A A'
+            step cyclic-sgd/two-blocks from A = A_1, G = G_1, M = M_1, Q = Q_1, t = t_1, v = v, w = w_1 and \
+                A = A_2, G = G_2, M = M_2, Q = Q_2, t = t_2, v = w_1, w = w_2 to A = A, G = G, M = M, Q = Q, \
+                t = t, v = v, w = w_2
+            says one pass adds A' G (t - A v) with G the inverse of M = Gamma^-1 + L, L the strict lower \
+                triangle of A A'
         """),
         (Induct(),),
     ),
@@ -358,7 +363,8 @@ THEOREMS = (
             conclude (w - z)' (w - z) = (v - z)' (v - z) - (C G A (v - z))' (C G A (v - z))
             says if every step satisfies 0 < gamma ||phi||^2 < 2, a pass never moves away from a solution
             remains Q of cyclic-sgd/one-sample is 2 / gamma - ||phi||^2 > 0 exactly then, so Q = C'C with C invertible
-            remains a linear map that shortens every nonzero vector of a finite-dimensional space shrinks geometrically
+            remains a linear map that shortens every nonzero vector of a finite-dimensional space shrinks \
+                geometrically
             """,
         ),
         (
@@ -388,7 +394,8 @@ THEOREMS = (
             assume fixed: w = v
             assume start: (I - A^+ A) (v - w_0) = 0
             conclude v = w_0 + A^+ (t - A w_0)
-            says on consistent targets the only fixed point within reach is the minimum-norm update, whatever the order
+            says on consistent targets the only fixed point within reach is the minimum-norm update, \
+                whatever the order
             """,
         ),
         (

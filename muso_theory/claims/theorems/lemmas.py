@@ -64,7 +64,8 @@ THEOREMS = (
             assume true-targets-on-retain: S_R t = y_R
             let w = s + Phi^+ (t - Phi s)
             conclude w - w_r = Phi^+ S_F' (S_F t - Phi_F w_r)
-            says whatever the targets of the forget samples, the gap to the retrained model is their error, mapped back
+            says whatever the targets of the forget samples, the gap to the retrained model is their error, \
+                mapped back
             """,
         ),
         (

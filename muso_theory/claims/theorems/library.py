@@ -52,7 +52,7 @@ class Proof:
 
     @property
     def status(self) -> str:
-        """``"proved"``, ``"core proved"`` if something remains beyond algebra, or ``"not proved"``; derived by checking."""
+        """Derived by checking: ``"proved"``, ``"core proved"`` (see :attr:`remains`) or ``"not proved"``."""
         if not check_certificate(self.certificate):
             return "not proved"
         return "core proved" if self.remains else "proved"

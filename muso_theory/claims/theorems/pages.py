@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from muso_theory.algebra.derivation import Node
-from muso_theory.algebra.instance import Instance
-from muso_theory.algebra.polynomial import Polynomial
+from muso_theory.algebra.expression import NAME
 from muso_theory.algebra.render import latex, reason, unicode_math
-from muso_theory.algebra.statement import Statement, parse_statement
+from muso_theory.algebra.statement import parse_statement
 from muso_theory.claims.theorems.registry import THEOREMS
 from muso_theory.claims.theorems.sources import SOURCES
 
@@ -32,13 +32,11 @@ def markdown_page(slug: str, nodes: list[Node], status: str) -> str:
     if shared:
         lines += ["Throughout:", "", "```", *_setting(shared), "```", ""]
     for node in nodes:
-        lines += [f"**{node['name']}**: {_says(node)}.", "", "```", *_result(node, shared), "```", ""]
-    lines += ["## Hypotheses", "", *_hypotheses(nodes), "", "## Proof", ""]
+        lines += [f"**{node['name']}**: {_says(node)}.", "```", *_result(node, shared), "```"]
+    lines += ["", "## Hypotheses and counterexamples", "", *_hypotheses(nodes), "", "## Proof"]
     for node in nodes:
-        lines += [f"**{node['name']}**", "", *_proof(node), ""]
-    examples = _counterexamples(nodes)
-    lines += ["## Counterexamples", "", *(examples or ["No hypothesis, so none to drop."]), ""]
-    lines += ["## References", "", SOURCES.get(slug, "This toolkit."), ""]
+        lines += ["", f"**{node['name']}**", "", *_proof(node)]
+    lines += ["", "## References", "", SOURCES.get(slug, "This toolkit."), ""]
     return "\n".join(lines)
 
 
@@ -57,7 +55,7 @@ def latex_page(slug: str, nodes: list[Node]) -> str:
         lines += [r"\begin{theorem}[" + node["name"] + "]"]
         for line in node["statement"]:
             verb, _, rest = line.partition(" ")
-            label, _, body = rest.partition(": ") if verb in ("assume", "without") else ("", "", rest)
+            body = rest.partition(": ")[2] if verb in ("assume", "without") else rest
             if verb == "partition":
                 sizes, _, selections = rest.partition(" by ")
                 lines.append(rf"Let ${sizes}$ rows be selected by ${latex(selections)}$.")
@@ -80,11 +78,15 @@ def _latex_proof(node: Node) -> list[str]:
     """The steps in LaTeX; reasons are named by number, lemma and hypothesis."""
     if node["steps"][0]["rule"] == "induction":
         return ["By induction: the base and the step named above."]
-    statement = parse_statement(node["name"], node["statement"])
     lines = []
     for i, step in enumerate(node["steps"], 1):
         if step["rule"] == "lemma":
-            parts = [latex(_equation(c)) for c in _instance(step, statement).conclusions]
+            texts = [
+                line.removeprefix("conclude ")
+                for line in THEOREMS[step["lemma"]].lines
+                if line.startswith("conclude ")
+            ]
+            parts = [latex(_put(text, step["with"])) for text in texts]
             said = r",\quad ".join(f"({i}.{k})\\; {part}" for k, part in enumerate(parts, 1))
             lines.append(f"By {step['lemma']}: ${said}$.")
         elif step["rule"] == "witness":
@@ -126,27 +128,23 @@ def _shared(nodes: list[Node]) -> list[str]:
 _SETTING = ("matrix", "partition", "let", "pinv")
 
 
+def _packed(head: str, parts: list[str], separator: str) -> list[str]:
+    """A head and parts in lines of bounded width."""
+    lines, line = [], f"{head:10}"
+    for i, part in enumerate(parts):
+        piece = part + (separator if i + 1 < len(parts) else "")
+        if len(line) + len(piece) > 108 and line[10:]:
+            lines.append(line.rstrip())
+            line = " " * 10
+        line += piece + " "
+    return [*lines, line.rstrip()]
+
+
 def _setting(lines: list[str]) -> list[str]:
     """Data and definitions, in few lines."""
     result: list[str] = []
-
-    def put(head: str, parts: list[str], separator: str) -> None:
-        line = f"{head:10}"
-        for i, part in enumerate(parts):
-            piece = part + (separator if i + 1 < len(parts) else "")
-            if len(line) + len(piece) > 108 and line.strip():
-                result.append(line.rstrip())
-                line = " " * 10
-            line += piece + " "
-        result.append(line.rstrip())
-
-    for verb, head, separator in (
-        ("matrix", "for all", ","), ("state", "built", ","), ("partition", "rows", ";"), ("let", "where", ";"),
-        ("pinv", "inverses", ","),
-    ):  # fmt: skip
+    for verb, head, separator in _HEADS:
         rests = [line.partition(" ")[2] for line in lines if line.startswith(verb + " ")]
-        if not rests:
-            continue
         if verb in ("matrix", "state"):
             rests = [
                 f"{unicode_math(n)} ({k.replace(' x ', '×')})"
@@ -158,43 +156,61 @@ def _setting(lines: list[str]) -> list[str]:
             rests = [unicode_math(f"{r}^+") for r in rests]
         else:
             rests = [unicode_math(r) for r in rests]
-        put(head, rests, separator)
+        if rests:
+            result += _packed(head, rests, separator)
     return result
+
+
+_HEADS = (
+    ("matrix", "for all", ","),
+    ("state", "built", ","),
+    ("partition", "rows", ";"),
+    ("let", "where", ";"),
+    ("pinv", "inverses", ","),
+)
 
 
 def _result(node: Node, shared: list[str]) -> list[str]:
     """What one theorem says."""
-    own = [line for line in node["statement"][len(shared) :]]
+    own = list(node["statement"][len(shared) :])
+
+    def rests(verb: str) -> list[str]:
+        return [unicode_math(line.partition(" ")[2]) for line in own if line.startswith(verb + " ")]
+
     lines = _setting(own)
-    heads = {
-        "induction": "induction", "base": "base", "step": "step", "predicate": "claim", "assume": "assume",
-        "without": "not need", "exists": "exists", "conclude": "then",
-    }  # fmt: skip
-    for line in own:
-        verb, _, rest = line.partition(" ")
-        if verb in heads:
-            lines.append(
-                f"{heads[verb]:10}{rest if verb in ('induction', 'base', 'step') else unicode_math(rest)}"
-            )
+    lines += [
+        line.replace(" ", " " * (10 - len(line.split(" ")[0])), 1)
+        for line in own
+        if line.split(" ")[0] in _RULE
+    ]
+    for verb, head, separator in (("assume", "assume", ";"), ("without", "not need", ";"), ("exists", "exists", ","),
+                                  ("predicate", "claim", ";"), ("conclude", "then", ";")):  # fmt: skip
+        if rests(verb):
+            lines += _packed(head, rests(verb), separator)
     return lines
 
 
+_RULE = ("induction", "base", "step")
+
+
 def _hypotheses(nodes: list[Node]) -> list[str]:
-    """The table of hypotheses with their trials."""
+    """The table of hypotheses: what each trial found, and the exact model that shows it."""
     rows = []
     for node in nodes:
         if "trials" not in node:
             continue
-        for hypothesis in parse_statement(node["name"], node["statement"]).hypotheses:
-            trial = node["trials"]["hypotheses"][hypothesis.label]
-            result = "needed" if "needed" in trial else "redundant"
-            sizes = ", ".join(f"{k} = {v}" for k, v in trial[result]["sizes"].items())
+        statement = parse_statement(node["name"], node["statement"])
+        for hypothesis in statement.hypotheses:
+            ((result, model),) = node["trials"]["hypotheses"][hypothesis.label].items()
+            shown = ", ".join(f"{unicode_math(s)} = {_matrix(model['matrices'][s])}" for s in statement.free)
+            part = node["name"].partition("/")[2] or node["name"]
             rows.append(
-                f"| {node['name']} | {hypothesis.label}: {unicode_math(hypothesis.text)} | {result} | {sizes} |"
+                f"| {part} | {hypothesis.label}: {unicode_math(hypothesis.text)} | {result} | {shown} |"
             )
     if not rows:
-        return ["None."]
-    return ["| theorem | hypothesis | trial | model |", "|---|---|---|---|", *rows]
+        return ["No hypotheses."]
+    head = "| theorem | hypothesis | trial | model: violates the conclusion (needed) or the hypothesis (redundant) |"
+    return [head, "|---|---|---|---|", *rows]
 
 
 def _proof(node: Node) -> list[str]:
@@ -209,7 +225,7 @@ def _proof(node: Node) -> list[str]:
             reasons = dict.fromkeys(reason(t[2].removesuffix("'"), statement.inverses) for t in step["terms"])
             text = f"`{unicode_math(step['conclusion'])}`, by {', '.join(reasons) or 'expansion'}"
         elif step["rule"] == "lemma":
-            text = _applied(number, step, cited, statement)
+            text = _applied(number, step, cited)
         elif step["rule"] == "cancellation":
             text = f"`{unicode_math(step['conclusion'])}`, by {reason(step['from'], {})}: a sum of squares vanishes"
         else:
@@ -218,45 +234,26 @@ def _proof(node: Node) -> list[str]:
     return lines
 
 
-def _applied(number: int, step: Mapping[str, Any], cited: set[str], statement: Statement) -> str:
+def _applied(number: int, step: Mapping[str, Any], cited: set[str]) -> str:
     """A use of a lemma: what is put in, and what of it is used later."""
-    instance = _instance(step, statement)
-    put = [f"{s} = {step['with'][s]}" for s in instance.lemma.free if step["with"][s] != s]
-    conclusions = instance.conclusions
-    used = [i for i in range(1, len(conclusions) + 1) if f"step({number}).{i}" in cited]
-    used = used or list(range(1, len(conclusions) + 1))
-    said = "; ".join(f"({number}.{i}) `{unicode_math(_equation(conclusions[i - 1]))}`" for i in used)
+    lemma = parse_statement(step["lemma"], THEOREMS[step["lemma"]].lines)
+    put = [f"{s} = {step['with'][s]}" for s in lemma.free if step["with"][s] != s]
+    texts = [line.removeprefix("conclude ") for line in lemma.lines if line.startswith("conclude ")]
+    used = [i for i in range(1, len(texts) + 1) if f"step({number}).{i}" in cited]
+    used = used or list(range(1, len(texts) + 1))
+    said = "; ".join(f"({number}.{i}) `{unicode_math(_put(texts[i - 1], step['with']))}`" for i in used)
     with_ = f" with `{unicode_math(', '.join(put))}`" if put else ""
     return f"{step['lemma']}{with_}: {said}"
 
 
-def _instance(step: Mapping[str, Any], statement: Statement) -> Instance:
-    """The lemma of a step, in the place where it is used."""
-    return Instance(parse_statement(step["lemma"], THEOREMS[step["lemma"]].lines), statement, step["with"])
+def _put(text: str, values: Mapping[str, str]) -> str:
+    """Put expressions in for the symbols of an equation, in brackets where they are not single letters."""
 
+    def one(match: re.Match[str]) -> str:
+        value = values.get(match.group(0), match.group(0))
+        return f"({value})" if " " in value else value
 
-def _equation(polynomial: Polynomial) -> str:
-    """A polynomial that is zero, with its negative terms on the right."""
-    left = {w: c for w, c in polynomial.terms.items() if c > 0}
-    right = {w: -c for w, c in polynomial.terms.items() if c < 0}
-    kind = polynomial.rows, polynomial.cols
-    return f"{Polynomial(*kind, left)} = {Polynomial(*kind, right)}"
-
-
-def _counterexamples(nodes: list[Node]) -> list[str]:
-    """One line for each hypothesis that is needed."""
-    lines = []
-    for node in nodes:
-        if "trials" not in node:
-            continue
-        statement = parse_statement(node["name"], node["statement"])
-        for label, trial in node["trials"]["hypotheses"].items():
-            if "needed" in trial:
-                shown = ", ".join(
-                    f"{unicode_math(s)} = {_matrix(trial['needed']['matrices'][s])}" for s in statement.free
-                )
-                lines.append(f"- {node['name']} without {label}: {shown}")
-    return lines
+    return re.sub(NAME, one, text)
 
 
 def _matrix(rows: list[list[str]]) -> str:

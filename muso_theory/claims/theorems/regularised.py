@@ -5,9 +5,9 @@ from __future__ import annotations
 from muso_theory.algebra.theorem import Cancel, Have, Theorem, text_lines
 from muso_theory.claims.theorems.settings import use
 
-__all__ = ["THEOREMS"]
+__all__ = ["RIDGE", "THEOREMS"]
 
-_RIDGE = """
+RIDGE = """
     matrix Phi : n x D
     matrix y : n x c
     matrix w_0 : D x c
@@ -22,6 +22,7 @@ _RIDGE = """
     pinv A_R
     let w_r = w_0 + A_R^+ Phi_R' (y_R - Phi_R w_0)
 """
+"""Data, regulariser M'M, and the regularised model retrained."""
 _RELABELLED = """
     matrix ytilde_F : f x c
     let ytilde = S_R' y_R + S_F' ytilde_F
@@ -55,7 +56,7 @@ THEOREMS = (
     Theorem(
         "ridge-anchored/minimiser",
         text_lines(
-            _RIDGE,
+            RIDGE,
             """
             conclude Phi_R' (Phi_R w_r - y_R) + M' M (w_r - w_0) = 0
             says w_r is a stationary point of the regularised loss on the retain set
@@ -66,7 +67,7 @@ THEOREMS = (
     Theorem(
         "ridge-anchored/unique",
         text_lines(
-            _RIDGE,
+            RIDGE,
             """
             matrix w : D x c
             assume stationary: Phi_R' (Phi_R w - y_R) + M' M (w - w_0) = 0
@@ -84,7 +85,7 @@ THEOREMS = (
     Theorem(
         "ridge-anchored/gap",
         text_lines(
-            _RIDGE,
+            RIDGE,
             _RELABELLED,
             """
             conclude w_u - w_r = A^+ Phi_F' (ytilde_F - Phi_F w_r)
@@ -112,14 +113,15 @@ THEOREMS = (
     Theorem(
         "ridge-anchored/exact-labels",
         text_lines(
-            _RIDGE,
+            RIDGE,
             _RELABELLED,
             """
             assume optimal-label: ytilde_F = Phi_F w_r
             without positive: M left-invertible
             without full-row-rank: Phi right-invertible
             conclude w_u = w_r
-            says relabelling with the predictions of the retrained ridge model is exact, for every M'M, lambda I included
+            says relabelling with the predictions of the retrained ridge model is exact, for every M'M, \
+                lambda I included
             """,
         ),
         (use("ridge-anchored/gap"),),
@@ -127,7 +129,7 @@ THEOREMS = (
     Theorem(
         "ridge-anchored/sufficient",
         text_lines(
-            _RIDGE,
+            RIDGE,
             _RELABELLED,
             """
             assume label-equation: Phi_F' (ytilde_F - Phi_F w_r) = 0
@@ -141,7 +143,7 @@ THEOREMS = (
     Theorem(
         "ridge-anchored/necessary",
         text_lines(
-            _RIDGE,
+            RIDGE,
             _RELABELLED,
             """
             assume exact: w_u = w_r
@@ -175,7 +177,8 @@ THEOREMS = (
             conclude label = Phi_F w_r
             conclude label_eps - label = -Phi_F Phi_R' K_eps^-1 E K_RR^-1 (y_R - Phi_R w_0)
             says using (K_RR + E)^-1 for K_RR^-1 changes the label by exactly this; E = eps I in the claim
-            remains the bound: the eigenvalues of E K_eps^-1 with E = eps I are eps / (lambda + eps), decreasing in lambda
+            remains the bound: the eigenvalues of E K_eps^-1 with E = eps I are eps / (lambda + eps), \
+                decreasing in lambda
         """),
         (use("lemma/gram-inverse", A="Phi_R", K="K_RR"),),
     ),
@@ -220,7 +223,7 @@ THEOREMS = (
     Theorem(
         "newton-removal",
         text_lines(
-            _RIDGE,
+            RIDGE,
             """
             let w_p = w_0 + A^+ Phi' (y - Phi w_0)
             assume positive: M left-invertible

@@ -23,7 +23,8 @@ THEOREMS = (
             """
             let delta = ytilde_F - Phi_F w_r
             conclude w_u - w_r = Phi^+ S_F' delta
-            says the gap to the retrained model is the label error on the forget samples, mapped back; for any features
+            says the gap to the retrained model is the label error on the forget samples, mapped back; for \
+                any features
             """,
         ),
         (

@@ -10,7 +10,7 @@ _LEMMAS = "Ben-Israel, Greville: Generalized Inverses, ch. 1 and 3"
 SOURCES = {
     "lemma": _LEMMAS + ".",
     "implicit-bias": "Gunasekar et al.: Characterizing implicit bias, arXiv:1802.08246.",
-    "exact-labels": f"{_MUSO}; stated there for full rank and over-parameterised models, here for all.",
+    "exact-labels": f"{_MUSO}; there for full rank and overparameterised models, here for all.",
     "label-solution-set": f"Extends {_MUSO}.",
     "start-span": f"Extends {_MUSO}.",
     "label-free": f"{_MUSO}.",

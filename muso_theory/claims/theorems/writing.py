@@ -11,6 +11,7 @@ from muso_theory.algebra.statement import parse_statement
 from muso_theory.claims.theorems.graph import graph_svg
 from muso_theory.claims.theorems.library import Proof, prove
 from muso_theory.claims.theorems.pages import markdown_page
+from muso_theory.claims.theorems.refuted import refuted_page
 from muso_theory.claims.theorems.registry import THEOREMS, slugs
 from muso_theory.claims.theorems.status import INDEX, statements_hash
 from muso_theory.errors import expected
@@ -44,6 +45,7 @@ def write_proofs(directory: str | Path) -> list[Path]:
     files[root / "pages" / "lemmas.md"] = markdown_page(
         "lemma", shared, "proved, checked with every claim that uses them"
     )
+    files[root / "pages" / "refuted.md"] = refuted_page()
     files[root / "theorems.svg"] = _graph(proofs)
     files[root / "theorems.md"] = _table(proofs)
     try:

@@ -1,0 +1,90 @@
+"""Plausible theorems that are false, each with an exact counterexample that the search finds by itself."""
+
+from __future__ import annotations
+
+from muso_theory.algebra.render import unicode_math
+from muso_theory.algebra.search import counterexample
+from muso_theory.algebra.statement import parse_statement
+from muso_theory.algebra.theorem import text_lines
+from muso_theory.claims.theorems.regularised import RIDGE
+from muso_theory.claims.theorems.settings import DATA, RELABELLED, TRAINED
+
+__all__ = ["REFUTED", "refuted_page"]
+
+REFUTED = {
+    "forget-only fine-tuning is exact for some labels": text_lines(
+        DATA,
+        TRAINED,
+        """
+        pinv Phi_F
+        exists ytilde_F : f x c
+        conclude w_p + Phi_F^+ (ytilde_F - Phi_F w_p) = w_r
+        """,
+    ),
+    "the label-free form needs no interpolation": text_lines(
+        DATA, TRAINED, "conclude w_0 + Phi_R^+ Phi_R (w_p - w_0) = w_r"
+    ),
+    # For one forget sample and one output, b'b > 0 makes the label a positive multiple of the prediction.
+    "hard labels, of the sign of the prediction and of size one, are exact": text_lines(
+        DATA,
+        TRAINED,
+        RELABELLED,
+        """
+        matrix b : f x f
+        assume sign: ytilde_F = b' b Phi_F w_r
+        assume size-one: ytilde_F' ytilde_F = I
+        conclude w_u = w_r
+        """,
+    ),
+    "ridge fine-tuning may be anchored at w_p": text_lines(
+        RIDGE,
+        """
+        let w_p = w_0 + A^+ Phi' (y - Phi w_0)
+        let w_u = w_p + A^+ Phi' (S_R' y_R + S_F' Phi_F w_r - Phi w_p)
+        assume positive: M left-invertible
+        conclude w_u = w_r
+        """,
+    ),
+    "fine-tuning on the retain set alone is exact": text_lines(
+        DATA, TRAINED, "conclude w_p + Phi_R^+ (y_R - Phi_R w_p) = w_r"
+    ),
+    "keeping the predictions of the pretrained model is exact": text_lines(
+        DATA, TRAINED, RELABELLED, "assume kept: ytilde_F = Phi_F w_p", "conclude w_u = w_r"
+    ),
+}
+"""What is claimed, in words, to its statement."""
+
+
+def refuted_page() -> str:
+    """The page of false theorems.
+
+    Returns:
+        Markdown with statement and counterexample of each.
+
+    Example:
+        >>> refuted_page().count("Counterexample:")
+        6
+    """
+    lines = [
+        "# False theorems",
+        "",
+        "Each has an exact counterexample, found by the same search that tries hypotheses.",
+    ]
+    for words, statement in REFUTED.items():
+        parsed = parse_statement(words, statement)
+        model = counterexample(parsed)
+        said = [line for line in statement if line.partition(" ")[0] in ("exists", "assume", "conclude")]
+        lines += ["", f"## {words[0].upper()}{words[1:]}", "", "```", *map(unicode_math, said), "```", ""]
+        if model is None:
+            lines.append("No counterexample found.")
+            continue
+        _, values = model
+        shown = {
+            s: "; ".join(" ".join(map(str, row)) for row in values[s])
+            for s in parsed.signature
+            if s in values
+        }
+        free = [f"{unicode_math(s)} = [{shown[s]}]" for s in parsed.free]
+        ends = [f"{unicode_math(s)} = [{shown[s]}]" for s in ("w_p", "w_r", "w_u") if s in shown]
+        lines.append(f"Counterexample: {', '.join(free)}; then {', '.join(ends)}.")
+    return "\n".join(lines) + "\n"

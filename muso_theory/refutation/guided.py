@@ -1,0 +1,66 @@
+"""Guided search: climb the relative gap over the entries of a problem, round to plain dyadic ones, confirm exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..linear.problem import Array, UnlearningProblem
+from .structures import exact_array
+from .trials import Trial
+
+__all__ = ["worst_problems"]
+
+_BOUND = 64.0
+_GRID = 1024
+_SHAPES = ((3, 3, 1, False), (2, 2, 1, True), (4, 5, 2, True), (4, 2, 1, False))
+
+
+def _problem(x: Array, shape: tuple[int, int, int, bool], grid: int) -> UnlearningProblem:
+    """Entries on a grid 1/grid as a problem: Φ, y and, if wanted, w₀; the last samples are forgotten."""
+    n, d, n_forget, start = shape
+    exact = exact_array(np.round(np.asarray(x) * grid) / grid)
+    return UnlearningProblem(
+        exact[: n * d].reshape(n, d),
+        exact[n * d : n * d + n],
+        np.arange(n - n_forget, n),
+        exact[n * d + n :] if start else None,
+    )
+
+
+def worst_problems(trial: Trial, starts: int, seed: int) -> Iterator[tuple[str, UnlearningProblem]]:
+    """Problems near maxima of the gap relative to doing nothing, found by Powell's method.
+
+    Args:
+        trial: what to refute; its exact gap is the objective, on a grid of 1/1024.
+        starts: number of starts, each of another size.
+        seed: seed of the starts.
+
+    Yields:
+        The name ``guided`` and a problem: of each maximum the plainest roundings first.
+    """
+    from scipy.optimize import minimize
+
+    rng = np.random.default_rng(seed)
+    for start in range(starts):
+        shape = _SHAPES[start % len(_SHAPES)]
+        n, d, _, with_start = shape
+        size = n * d + n + (d if with_start else 0)
+
+        def objective(x: Array, shape: tuple[int, int, int, bool] = shape) -> float:
+            attempt = trial(_problem(np.clip(x, -_BOUND, _BOUND), shape, _GRID))
+            if attempt.failure is not None and attempt.square_gap is None:
+                return -1e300  # misbehaviour: worse than any gap
+            return -attempt.relative
+
+        begin = rng.integers(-3, 4, size).astype(float) + rng.uniform(-0.25, 0.25, size)
+        best = minimize(
+            objective,
+            begin,
+            method="Powell",
+            bounds=[(-_BOUND, _BOUND)] * size,
+            options={"maxfev": 600, "xtol": 1e-2, "ftol": 1e-3},
+        )
+        for grid in (1, 2, 8, 64, _GRID):
+            yield "guided", _problem(np.clip(best.x, -_BOUND, _BOUND), shape, grid)

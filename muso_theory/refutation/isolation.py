@@ -1,0 +1,201 @@
+"""Run somebody else's rule where it can do no harm: in a process of its own, with a time limit a call."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import multiprocessing
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, final
+
+import numpy as np
+
+from ..errors import MusoError
+from ..linear.problem import Array, UnlearningProblem
+
+__all__ = ["Answer", "Failure", "Runner"]
+
+Rule = Callable[[UnlearningProblem], Any]
+
+
+class Failure(enum.Enum):
+    """What is wrong with a rule; the value is the explanation."""
+
+    GAP = "does not unlearn exactly"
+    CLAIM = "is false here"
+    RAISES = "raises an exception"
+    NOT_NUMBERS = "returns something that is not an array of real numbers"
+    NOT_FINITE = "returns NaN or infinity"
+    WRONG_SHAPE = "returns the wrong shape"
+    MUTATES = "writes into its input"
+    RANDOM = "gives two answers to one question"
+    NEVER_RETURNS = "does not return within the time limit"
+    DIES = "ends its process"
+
+    def __repr__(self) -> str:
+        return f"Failure.{self.name}"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a rule did with one problem.
+
+    Args:
+        values: what it returned, an array, or None.
+        failure: how it misbehaved, or None.
+        detail: words about the failure or the refusal.
+        refused: whether it declined by a ``MusoError``, which is honest and no failure.
+    """
+
+    values: Array | None = None
+    failure: Failure | None = None
+    detail: str = ""
+    refused: bool = False
+
+
+def _fresh(problem: UnlearningProblem) -> UnlearningProblem:
+    """A problem with arrays of its own."""
+    start = None if problem.w_init is None else problem.w_init.copy()
+    return UnlearningProblem(problem.features.copy(), problem.targets.copy(), np.array(problem.forget), start)
+
+
+def _once(rule: Rule, problem: UnlearningProblem) -> Answer:
+    """Call a rule, and notice what it does to its input."""
+    mine = _fresh(problem)
+    before = mine.sha256
+    try:
+        values = np.array(rule(mine))
+    except MusoError as error:
+        return Answer(detail=str(error), refused=True)
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}"
+        wrote = isinstance(error, ValueError) and "read-only" in str(error)
+        return Answer(failure=Failure.MUTATES if wrote else Failure.RAISES, detail=text)
+    del mine.__dict__["sha256"]
+    if mine.sha256 != before:
+        return Answer(failure=Failure.MUTATES, detail="the problem's arrays changed during the call")
+    return Answer(values)
+
+
+def _same(a: Answer, b: Answer) -> bool:
+    """Whether two calls went the same way; NaN equals NaN here."""
+    if a.values is None or b.values is None:
+        return a.values is b.values and a.failure is b.failure
+    if a.values.shape != b.values.shape:
+        return False
+    equal = (a.values == b.values) | ((a.values != a.values) & (b.values != b.values))
+    return bool(np.all(equal))
+
+
+def _call(rule: Rule, problem: UnlearningProblem, twice: bool) -> Answer:
+    """Call a rule, once more if asked to see whether it repeats itself."""
+    answer = _once(rule, problem)
+    if twice and not _same(answer, _once(rule, problem)):
+        return Answer(failure=Failure.RANDOM, detail="two calls with the same problem differ; fix a seed")
+    return answer
+
+
+def _serve(rule: Rule, connection: Any) -> None:
+    """The life of the other process."""
+    # What the rule prints is talk, and stdout is for the answer.
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    warnings.simplefilter("ignore")
+    with contextlib.suppress(EOFError, KeyboardInterrupt):
+        while True:
+            arrays, twice = connection.recv()
+            answer = _call(rule, UnlearningProblem(*arrays), twice)
+            try:
+                connection.send(answer)
+            except Exception as error:
+                connection.send(Answer(failure=Failure.NOT_NUMBERS, detail=f"cannot be sent: {error}"))
+
+
+@final
+class Runner:
+    """Calls one rule on many problems; a context manager that leaves no process behind.
+
+    The process is forked, so that any rule will do, closures too; where there is no fork it is spawned, and the rule
+    must be importable.
+
+    Args:
+        rule: what to call.
+        seconds: time limit a call; a rule that exceeds it is stopped and its process replaced.
+        isolate: False calls in this process, without a time limit (for a debugger).
+
+    Example:
+        >>> problem = UnlearningProblem(np.eye(2, 3), [1.0, 2.0], [1])
+        >>> with Runner(lambda p: p.targets[p.forget] / 0, 1.0, isolate=False) as run, np.errstate(all="ignore"):
+        ...     run(problem).values
+        array([inf])
+    """
+
+    def __init__(self, rule: Rule, seconds: float = 5.0, isolate: bool = True) -> None:
+        self._rule, self._seconds, self._isolate = rule, seconds, isolate
+        self._process: Any = None
+        self._connection: Any = None
+
+    def __enter__(self) -> Runner:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __call__(self, problem: UnlearningProblem, twice: bool = False) -> Answer:
+        """Call the rule.
+
+        Args:
+            problem: handed over as a copy.
+            twice: call it again and compare.
+
+        Returns:
+            What it returned, or how it failed.
+        """
+        if not self._isolate:
+            return _call(self._rule, problem, twice)
+        if self._process is None:
+            self._begin()
+        try:
+            self._connection.send(
+                ((problem.features, problem.targets, problem.forget, problem.w_init), twice)
+            )
+            if not self._connection.poll(self._seconds * (2 if twice else 1)):
+                self.close()
+                return Answer(
+                    failure=Failure.NEVER_RETURNS, detail=f"still running after {self._seconds:g} s"
+                )
+            answer: Answer = self._connection.recv()
+        except (EOFError, OSError):
+            self._process.join(1)
+            code = self._process.exitcode
+            self.close()
+            return Answer(failure=Failure.DIES, detail=f"exit code {code}")
+        return answer
+
+    def _begin(self) -> None:
+        method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
+        context: Any = multiprocessing.get_context(method)
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(self._rule, theirs), daemon=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a fork beside BLAS threads, which the child does not use
+            self._process.start()
+        theirs.close()
+
+    def close(self) -> None:
+        """End the process, whatever it is doing."""
+        if self._process is not None:
+            self._connection.close()
+            self._process.kill()
+            self._process.join()
+            self._process.close()
+            self._process = None

@@ -1,0 +1,310 @@
+"""One attempt to refute: does this rule, method or claim fail on this problem?"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, final
+
+import numpy as np
+
+from ..claims import CATALOGUE, Case, find
+from ..errors import BadInputError, SingularMatrixError, expected, nearest
+from ..evidence import Finding, Verdict
+from ..linear.closed_forms import ClosedForms, Point
+from ..linear.problem import Array, UnlearningProblem
+from ..numbers import RATIONAL
+from .counterexample import exact_square_gap
+from .isolation import Failure, Runner
+from .structures import exact_array
+
+__all__ = ["CONDITION_LIMIT", "Attempt", "ClaimTrial", "RuleTrial", "Trial", "holds"]
+
+CONDITION_LIMIT = 1e6
+"""κ⁺(K) and κ⁺(K_RR) up to which a float rule is audited."""
+
+_CHECKED_TWICE = 50
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """The outcome on one problem.
+
+    Args:
+        failure: what is wrong, or None.
+        skipped: why the problem says nothing about the rule, or "".
+        values: what the rule returned, exact.
+        square_gap: ‖w_u − w_r‖², or for a claim the number that should be zero, exact.
+        relative: the squared gap over the squared scale that it is judged by, what a guided search climbs.
+        detail: words.
+    """
+
+    failure: Failure | None = None
+    skipped: str = ""
+    values: Array | None = None
+    square_gap: Fraction | None = None
+    relative: float = 0.0
+    detail: str = ""
+
+
+class Trial(ABC):
+    """What is to be refuted."""
+
+    name: str
+    kind: str
+
+    @abstractmethod
+    def __call__(self, problem: UnlearningProblem) -> Attempt:
+        """Try one exact problem."""
+
+
+def holds(slug: str, problem: UnlearningProblem) -> bool:
+    """Whether a condition of the catalogue holds, exactly.
+
+    Args:
+        slug: the condition.
+        problem: the problem.
+
+    Returns:
+        True or False, never a guess; ``conditioning`` and ``step-size`` are measured.
+
+    Example:
+        >>> holds("full-rank", UnlearningProblem(np.array([[1], [2]]), np.array([1, 1]), [0]))
+        False
+    """
+    case = Case(problem, ClosedForms(problem, RATIONAL))
+    return not any(_fails(finding) for finding in find(slug).check(case)[0])
+
+
+def _fails(finding: Finding) -> bool:
+    """Whether an exact number is on the wrong side of its limit (a measured one: plainly so)."""
+    return finding.verdict is Verdict.REFUTED or finding.fails
+
+
+def conditions(slugs: object) -> tuple[str, ...]:
+    """Validate names of conditions.
+
+    Args:
+        slugs: a slug or several.
+
+    Returns:
+        The slugs.
+
+    Raises:
+        BadInputError: not a condition of the catalogue.
+    """
+    names = (slugs,) if isinstance(slugs, str) else tuple(slugs)  # type: ignore[arg-type]
+    known = [claim.slug for claim in CATALOGUE.values() if claim.is_condition]
+    for slug in names:
+        if slug not in known:
+            raise expected("a condition", "assuming", slug, "unknown", nearest(str(slug), known))
+    return names
+
+
+@final
+class RuleTrial(Trial):
+    """A labelling rule or a whole method, run in isolation.
+
+    Args:
+        runner: calls it.
+        name: its name.
+        kind: "labels" or "parameters".
+        exact: hand it Fractions and ask for equality; else float64 and the tolerance, on well-conditioned problems.
+        assuming: conditions under which it is claimed to be right.
+        tolerance: ‖w_u − w_r‖ ≤ tolerance · scale, where the scale is ‖w_p − w_r‖, or what else is largest of
+            ‖w_r − w₀‖, ‖w₀‖ and 1 (so a refutation here is one at the scale ‖w_p − w_r‖ too).
+    """
+
+    def __init__(
+        self, runner: Runner, name: str, kind: str, exact: bool, assuming: tuple[str, ...], tolerance: float
+    ) -> None:
+        self.name, self.kind = name, kind
+        self._runner, self._exact, self._assuming = runner, exact, assuming
+        self._tolerance = Fraction(tolerance)
+        self._calls = 0
+
+    def __call__(self, problem: UnlearningProblem) -> Attempt:
+        """Call the rule and judge its answer exactly."""
+        for slug in self._assuming:
+            if not holds(slug, problem):
+                return Attempt(skipped=f"{slug} fails")
+        if not self._exact and not _well_conditioned(problem):
+            return Attempt(skipped="ill-conditioned")
+        self._calls += 1
+        shown = problem if self._exact else _floats(problem)
+        answer = self._runner(shown, twice=self._calls <= _CHECKED_TWICE)
+        if answer.refused:
+            return Attempt(skipped="refused by the rule", detail=answer.detail)
+        if answer.failure is not None or answer.values is None:
+            return Attempt(answer.failure or Failure.NOT_NUMBERS, detail=answer.detail)
+        return self._judge(problem, answer.values)
+
+    def _judge(self, problem: UnlearningProblem, values: Array) -> Attempt:
+        """Shape, numbers, then the gap."""
+        first = len(problem.forget) if self.kind == "labels" else problem.n_features
+        wanted = (first, *problem.targets.shape[1:])
+        if values.shape != wanted:
+            return Attempt(Failure.WRONG_SHAPE, detail=f"shape {values.shape} instead of {wanted}")
+        if values.dtype.kind not in "fiubO":
+            return Attempt(Failure.NOT_NUMBERS, detail=f"dtype {values.dtype}")
+        if values.dtype == object:
+            entries = list(values.ravel())
+            if not all(isinstance(x, (int, float, Fraction, np.integer, np.floating)) for x in entries):
+                kinds = sorted({type(x).__name__ for x in entries})
+                return Attempt(Failure.NOT_NUMBERS, detail=f"entries of type {', '.join(kinds)}")
+        if any(isinstance(x, (float, np.floating)) and not np.isfinite(x) for x in values.ravel()):
+            return Attempt(Failure.NOT_FINITE, detail=f"returned {values.tolist()}")
+        exact = exact_array(values)
+        gap = exact_square_gap(problem, exact, self.kind)
+        scale = _square_scale(problem)
+        wrong = gap > (0 if self._exact else self._tolerance**2 * scale)
+        return Attempt(Failure.GAP if wrong else None, "", exact, gap, float(gap / scale))
+
+
+def _floats(problem: UnlearningProblem) -> UnlearningProblem:
+    """The same numbers as float64; they are dyadic and small, so nothing is rounded."""
+    start = None if problem.w_init is None else problem.w_init.astype(np.float64)
+    return UnlearningProblem(
+        problem.features.astype(np.float64), problem.targets.astype(np.float64), problem.forget, start
+    )
+
+
+def _well_conditioned(problem: UnlearningProblem) -> bool:
+    """Whether κ⁺ of K and K_RR are within reach of a float rule; measured, with a plain gap at rank zero."""
+    features = problem.features.astype(np.float64)
+    for block in (features, features[problem.retain]):
+        values = np.linalg.svd(block, compute_uv=False)
+        kept = values[values > 1e-10 * values[0]]
+        if kept.size and (kept[0] / kept[-1]) ** 2 > CONDITION_LIMIT:
+            return False
+    return True
+
+
+def _square_scale(problem: UnlearningProblem) -> Fraction:
+    """The squared length that a float rule's gap is compared with."""
+    model = ClosedForms(problem, RATIONAL)
+    candidates = [
+        Fraction(model.square_distance(model.pretrained, model.retrained).upper),
+        Fraction(model.square_distance(model.retrained, model.start).upper),
+        Fraction(1),
+    ]
+    if problem.w_init is not None:
+        candidates.append(sum((Fraction(x) ** 2 for x in problem.w_init.ravel()), Fraction(0)))
+    return max(candidates)
+
+
+@final
+class ClaimTrial(Trial):
+    """A claim of the catalogue, with or without one of its hypotheses.
+
+    Args:
+        slug: the claim.
+        without: the hypothesis to drop, or None to attack the claim as it is stated.
+
+    Raises:
+        BadInputError: unknown claim, or a hypothesis that it does not have.
+    """
+
+    kind = "claim"
+
+    def __init__(self, slug: str, without: str | None = None) -> None:
+        claim = find(slug)
+        if claim.is_condition:
+            raise expected("a theorem", "claim", slug, "a condition", "one of its users: muso claims")
+        if without is not None and without not in claim.hypotheses:
+            named = ", ".join(claim.hypotheses) or "nothing to drop"
+            raise expected(f"a hypothesis of {slug}", "without", without, "not one of them", named)
+        self.name = slug if without is None else f"{slug} without {without}"
+        self._claim = claim
+        self._needs = tuple(h for h in claim.hypotheses if h != without)
+        self._reading = _READINGS.get((slug, without or ""))
+
+    def __call__(self, problem: UnlearningProblem) -> Attempt:
+        """Check the hypotheses that are left, then the claim, in exact arithmetic."""
+        for slug in self._needs:
+            if not holds(slug, problem):
+                return Attempt(skipped=f"{slug} fails")
+        model = ClosedForms(problem, RATIONAL)
+        if self._reading is not None:
+            gap, words = self._reading(model)
+            return Attempt(Failure.CLAIM if gap else None, square_gap=gap, detail=words)
+        try:
+            findings, _ = self._claim.check(Case(problem, model, subset=0.5))
+        except SingularMatrixError as error:
+            return Attempt(skipped="the formula has no meaning", detail=str(error))
+        except BadInputError as error:
+            return Attempt(skipped="the claim does not speak of it", detail=str(error))
+        for finding in findings:
+            if finding.verdict is Verdict.REFUTED:
+                return Attempt(Failure.CLAIM, detail=str(finding))
+        return Attempt()
+
+
+# A hypothesis that is part of the statement needs a reading of what is claimed when it is dropped.
+
+
+def _any_step_size(model: ClosedForms) -> tuple[Fraction, str]:
+    """Gradient descent converges to G(w₀) whatever η: false if one step takes it no nearer."""
+    # With e the error and M = I − ηΦᵀΦ symmetric, ‖Mᵏe‖² is log-convex in k: once ‖Me‖ ≥ ‖e‖ > 0, never smaller.
+    phi = _rows(model)
+    trace = sum((x * x for x in phi.ravel()), Fraction(0))
+    if not trace:
+        return Fraction(0), ""
+    eta = 2 * model.rank(model.everything) / trace  # λ_max ≥ trace/rank, so η ≥ 2/λ_max
+    error = _fraction_array(model, model.pretrained)
+    after = error - eta * (phi.T @ (phi @ error))
+    before, now = (sum((x * x for x in e.ravel()), Fraction(0)) for e in (error, after))
+    if not before or now < before:
+        return Fraction(0), ""
+    return (
+        now,
+        f"η = {eta}: after one step from w₀, ‖w − G(w₀)‖² = {now} ≥ {before} before it, and so for ever",
+    )
+
+
+def _any_start(model: ClosedForms) -> tuple[Fraction, str]:
+    """Fine-tuning on the exact labels ends at w_r from any start: tried from w₀ + e_j."""
+    arithmetic = model.arithmetic
+    d, c = model.problem.n_features, model.problem.n_outputs
+    for j in range(d):
+        unit = arithmetic.matrix([[Fraction(int(i == j))] * c for i in range(d)])
+        end = model.unlearned(model.optimal_labels, Point(None, unit))
+        gap = Fraction(model.square_distance(end, model.retrained).upper)
+        if gap:
+            return gap, f"started from w₀ + e_{j + 1} with the exact labels, ‖w_u − w_r‖² = {gap}"
+    return Fraction(0), ""
+
+
+def _pseudo_inverse_formula(model: ClosedForms) -> tuple[Fraction, str]:
+    """The leave-block-out formula with K⁺ where K⁻¹ does not exist."""
+    from .rulebook import leave_block_out
+
+    labels = leave_block_out(model.problem)
+    gap = exact_square_gap(model.problem, labels)
+    return gap, f"with K⁺ for K⁻¹ the formula's labels are {[str(x) for x in labels.ravel()]}"
+
+
+_READINGS: dict[tuple[str, str], Callable[[ClosedForms], tuple[Fraction, str]]] = {
+    ("implicit-bias", "step-size"): _any_step_size,
+    ("start-span", "start-in-span"): _any_start,
+    ("leave-block-out", "full-rank"): _pseudo_inverse_formula,
+}
+
+
+def _rows(model: ClosedForms) -> Array:
+    """Φ as Fractions."""
+    return exact_array(model.problem.features)
+
+
+def _fraction_array(model: ClosedForms, point: Any) -> Array:
+    """The step w − w₀ as Fractions, (D, C)."""
+    out = np.full((model.problem.n_features, model.problem.n_outputs), Fraction(0), dtype=object)
+    for matrix, left in ((point.coefficients, _rows(model)[model.order].T), (point.offset, None)):
+        if matrix is not None:
+            entries = np.array([Fraction(int(x.p), int(x.q)) for x in matrix.entries()], dtype=object)
+            values = entries.reshape(RATIONAL.shape(matrix))
+            out = out + (values if left is None else left @ values)
+    return out

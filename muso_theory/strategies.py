@@ -1,0 +1,294 @@
+"""Hypothesis strategies for unlearning problems, for this test suite and for other people's.
+
+They shrink towards two samples, one feature, zero entries and w₀ = 0. With ``exact=True`` arrays hold Fractions
+(dyadic, so that the float64 version is the same problem), else float64.
+
+Example:
+    >>> from hypothesis import given, settings
+    >>> import muso_theory as mt
+    >>> @settings(max_examples=5, derandomize=True, database=None)
+    ... @given(problems(assuming="full-rank", exact=False))
+    ... def relabelling_is_exact(problem):
+    ...     assert mt.solve(problem).parameter_gap < 1e-6
+    >>> relabelling_is_exact()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+import numpy as np
+from hypothesis import assume
+from hypothesis import strategies as st
+
+from .errors import expected
+from .linear.problem import Array, UnlearningProblem
+from .refutation.rulebook import RIGHT, WRONG, BookRule
+from .refutation.structures import STRUCTURES, draw_features, draw_problem, exact_array
+from .refutation.trials import conditions, holds
+
+__all__ = [
+    "conditioned_features",
+    "feature_matrices",
+    "forget_sets",
+    "fourier_features",
+    "label_rules",
+    "labels_for",
+    "orthogonal_matrices",
+    "problems",
+    "step_size_schedules",
+]
+
+
+def _structure(structure: str | None) -> st.SearchStrategy[str]:
+    """One structure, or any."""
+    return st.sampled_from(list(STRUCTURES)) if structure is None else st.just(structure)
+
+
+@st.composite
+def feature_matrices(
+    draw: st.DrawFn,
+    structure: str | None = None,
+    max_samples: int = 6,
+    max_features: int = 8,
+    exact: bool = True,
+) -> Array:
+    """Feature matrices Φ by structure.
+
+    Args:
+        draw: given by Hypothesis.
+        structure: "random", "binary", "duplicated", "low-rank", "graded", "orthogonal", "vandermonde" or "fourier";
+            None is any of them.
+        max_samples: largest n (n ≥ 2).
+        max_features: largest D.
+        exact: Fractions instead of float64.
+
+    Returns:
+        A strategy of arrays of shape (n, D). ``orthogonal`` makes the last row orthogonal to all others.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(feature_matrices("low-rank", exact=False), lambda phi: phi.any()).shape
+        (2, 1)
+    """
+
+    def integer(low: int, high: int) -> int:
+        return draw(st.integers(low, high))
+
+    n, d = integer(2, max_samples), integer(1, max_features)
+    phi = draw_features(integer, draw(_structure(structure)), n, d, [n - 1])
+    return phi if exact else phi.astype(np.float64)
+
+
+@st.composite
+def conditioned_features(draw: st.DrawFn, n: int, d: int, rank: int, max_condition: float = 1e6) -> Array:
+    """Float64 feature matrices of a given rank whose κ⁺(K) is known up to rounding: made from their SVD.
+
+    Args:
+        draw: given by Hypothesis.
+        n: rows.
+        d: columns.
+        rank: number of nonzero singular values, at most min(n, d).
+        max_condition: largest κ⁺(K) = (σ_max/σ_min⁺)².
+
+    Returns:
+        A strategy of arrays of shape (n, d).
+
+    Raises:
+        BadInputError: a rank that does not fit.
+
+    Example:
+        >>> conditioned_features(4, 6, 3).example is not None
+        True
+    """
+    if not 1 <= rank <= min(n, d):
+        raise expected(f"a rank from 1 to {min(n, d)}", "rank", rank, "int", "min(n, d)")
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+    kappa = max_condition ** (draw(st.integers(0, 8)) / 8)
+    values = np.logspace(0, -0.5 * np.log10(kappa), rank) if rank > 1 else np.ones(1)
+    left = np.linalg.qr(rng.standard_normal((n, rank)))[0]
+    right = np.linalg.qr(rng.standard_normal((d, rank)))[0]
+    return np.asarray((left * values) @ right.T)
+
+
+@st.composite
+def fourier_features(draw: st.DrawFn, n: int, n_features: int) -> Array:
+    """Paired random Fourier features m^-½[cos Wx; sin Wx] of random data, in float64.
+
+    Args:
+        draw: given by Hypothesis.
+        n: samples.
+        n_features: D = 2m, even.
+
+    Returns:
+        A strategy of arrays of shape (n, n_features), every row of norm one.
+
+    Raises:
+        BadInputError: an odd number of features.
+    """
+    if n_features < 2 or n_features % 2:
+        raise expected("an even number of features", "n_features", n_features, "int", "2 or more")
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+    bandwidth = 2.0 ** draw(st.integers(-2, 3))
+    angles = rng.standard_normal((n, 3)) @ rng.standard_normal((3, n_features // 2)) / bandwidth
+    return np.asarray(np.hstack([np.cos(angles), np.sin(angles)]) / np.sqrt(n_features // 2))
+
+
+@st.composite
+def problems(
+    draw: st.DrawFn,
+    structure: str | None = None,
+    assuming: Iterable[str] | str = (),
+    exact: bool = True,
+    max_samples: int = 6,
+    max_features: int = 8,
+    max_outputs: int = 2,
+) -> UnlearningProblem:
+    """Unlearning problems, small and of every kind: any rank, w₀ zero or not, one or several outputs.
+
+    Args:
+        draw: given by Hypothesis.
+        structure: of the features, as in ``feature_matrices``.
+        assuming: conditions of the catalogue that must hold, exactly, such as "full-rank".
+        exact: Fractions instead of float64.
+        max_samples: largest n.
+        max_features: largest D.
+        max_outputs: largest C.
+
+    Returns:
+        A strategy of problems.
+
+    Raises:
+        BadInputError: an unknown structure or condition.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(problems(), lambda p: True)
+        UnlearningProblem(n=2, D=1, outputs=1, forget=1, retain=1, w_init=zero, ...)
+    """
+    needed = conditions(assuming)
+
+    def integer(low: int, high: int) -> int:
+        return draw(st.integers(low, high))
+
+    problem = draw_problem(integer, draw(_structure(structure)), max_samples, max_features, max_outputs)
+    for slug in needed:
+        assume(holds(slug, problem))
+    if exact:
+        return problem
+    start = None if problem.w_init is None else problem.w_init.astype(np.float64)
+    return UnlearningProblem(
+        problem.features.astype(np.float64), problem.targets.astype(np.float64), problem.forget, start
+    )
+
+
+def forget_sets(n: int) -> st.SearchStrategy[list[int]]:
+    """Sorted forget sets of n samples, neither empty nor complete.
+
+    Args:
+        n: number of samples, at least 2.
+
+    Returns:
+        A strategy of lists of indices.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(forget_sets(5), lambda forget: True)
+        [0]
+    """
+    return st.sets(st.integers(0, n - 1), min_size=1, max_size=n - 1).map(sorted)
+
+
+@st.composite
+def labels_for(draw: st.DrawFn, problem: UnlearningProblem) -> Array:
+    """Small integer labels for the forget samples of a problem.
+
+    Args:
+        draw: given by Hypothesis.
+        problem: the problem.
+
+    Returns:
+        A strategy of arrays of shape (n_F,) or (n_F, C), Fractions.
+    """
+    shape = (len(problem.forget), *problem.targets.shape[1:])
+    size = int(np.prod(shape))
+    values = draw(st.lists(st.integers(-4, 4), min_size=size, max_size=size))
+    return exact_array(values).reshape(shape)
+
+
+def label_rules(right: bool | None = None) -> st.SearchStrategy[BookRule]:
+    """Rules and methods of the rulebook.
+
+    Args:
+        right: only right ones, only wrong ones, or None for both.
+
+    Returns:
+        A strategy of rules; a right one must be given problems that satisfy its ``assuming``.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(label_rules(right=True), lambda rule: rule.kind == "parameters").name
+        'any-start'
+    """
+    rules = [*(RIGHT.values() if right is not False else ()), *(WRONG.values() if not right else ())]
+    return st.sampled_from(rules)
+
+
+@st.composite
+def step_size_schedules(draw: st.DrawFn, largest: Fraction | int, max_steps: int = 8) -> list[Fraction]:
+    """Stable step sizes for gradient descent on ½‖Φw − y‖²: constant, fading, or any, all in (0, 2/largest).
+
+    Args:
+        draw: given by Hypothesis.
+        largest: an upper bound of λ_max(ΦᵀΦ), such as its trace; positive.
+        max_steps: longest schedule.
+
+    Returns:
+        A strategy of lists of exact step sizes.
+
+    Raises:
+        BadInputError: a bound that is not positive.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(step_size_schedules(4), lambda etas: True)
+        [Fraction(1, 16)]
+    """
+    if not largest > 0:
+        raise expected("a positive bound of λ_max", "largest", largest, type(largest).__name__, "the trace")
+    steps = draw(st.integers(1, max_steps))
+    style = draw(st.sampled_from(("constant", "fading", "any")))
+    first = draw(st.integers(1, 7))
+    eighths = [first] * steps
+    if style == "any":
+        eighths = [first] + [draw(st.integers(1, 7)) for _ in range(steps - 1)]
+    unit = Fraction(1, 4) / Fraction(largest)
+    return [unit * k / (t + 1 if style == "fading" else 1) for t, k in enumerate(eighths)]
+
+
+@st.composite
+def orthogonal_matrices(draw: st.DrawFn, size: int) -> Array:
+    """Exact orthogonal matrices: signs, permutations, and rotations by the triangle 3, 4, 5.
+
+    Args:
+        draw: given by Hypothesis.
+        size: D.
+
+    Returns:
+        A strategy of arrays of shape (size, size), Fractions, QᵀQ = I exactly.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(orthogonal_matrices(1), lambda q: q[0, 0] < 0).tolist()
+        [[Fraction(-1, 1)]]
+    """
+    q = exact_array(np.eye(size, dtype=int))
+    q = q[draw(st.permutations(range(size)))]
+    signs = draw(st.lists(st.booleans(), min_size=size, max_size=size))
+    q = q * exact_array([[-1 if sign else 1] for sign in signs])
+    for _ in range(draw(st.integers(0, 2)) if size > 1 else 0):
+        i = draw(st.integers(0, size - 2))
+        rotation = exact_array([[Fraction(3, 5), Fraction(-4, 5)], [Fraction(4, 5), Fraction(3, 5)]])
+        q[i : i + 2] = rotation @ q[i : i + 2]
+    return q

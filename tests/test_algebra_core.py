@@ -1,0 +1,157 @@
+"""Typed free algebra, the statement language, prover and shortening."""
+
+import random
+from fractions import Fraction
+
+import pytest
+
+from muso_theory.algebra.exact import evaluate, multiply, pseudo_inverse, transpose
+from muso_theory.algebra.expression import parse_equation, parse_expression
+from muso_theory.algebra.polynomial import AlgebraError, Polynomial
+from muso_theory.algebra.prover import NotFoundError, find_combination
+from muso_theory.algebra.shorten import shortened
+from muso_theory.algebra.statement import parse_statement
+
+SIGNATURE = {"A": ("n", "D"), "B": ("D", "n"), "Q": ("n", "n")}
+
+
+def random_expression(rng: random.Random, depth: int = 3) -> str:
+    """A well-typed n x n expression."""
+    if depth == 0:
+        return rng.choice(["Q", "Q'", "A B", "A A'", "B' B", "I", "2", "1/3 Q"])
+    left, right = random_expression(rng, depth - 1), random_expression(rng, depth - 1)
+    return rng.choice([f"({left}) + ({right})", f"({left}) - ({right})", f"({left}) ({right})", f"({left})'"])
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_expansion_is_a_homomorphism(seed: int) -> None:
+    """Evaluating an expanded expression is evaluating its parts: against plain matrices."""
+    rng = random.Random(seed)
+    sizes = {"n": 2, "D": 3}
+    values = {
+        s: [[Fraction(rng.randint(-3, 3)) for _ in range(sizes[c])] for _ in range(sizes[r])]
+        for s, (r, c) in SIGNATURE.items()
+    }
+    p = parse_expression(random_expression(rng), SIGNATURE).typed("n", "n")
+    q = parse_expression(random_expression(rng, 2), SIGNATURE).typed("n", "n")
+    a, b = evaluate(p, values, sizes), evaluate(q, values, sizes)
+    assert evaluate(p * q, values, sizes) == multiply(a, b)
+    assert evaluate(p.transpose(), values, sizes) == transpose(a)
+    assert evaluate(p - q, values, sizes) == [
+        [x - y for x, y in zip(u, v, strict=True)] for u, v in zip(a, b, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_printing_reads_back(seed: int) -> None:
+    p = parse_expression(random_expression(random.Random(seed)), SIGNATURE).typed("n", "n")
+    assert parse_expression(str(p), SIGNATURE).typed("n", "n") == p
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A A", "A + B", "A + I", "Q + A B B", "Z", "A''x", "(A", "A)", "", "+", "1/0 Q", "A * B", "A^2", "Q; Q",
+        "(" * 30 + "Q" + ")" * 30, "Q " * 100, "٣ Q", "Q\u00a0Q", "Q\n\tQ",
+    ],
+)  # fmt: skip
+def test_bad_expressions_are_refused(text: str) -> None:
+    with pytest.raises(AlgebraError):
+        parse_expression(text, SIGNATURE).typed("n", "n")
+
+
+def test_expansion_does_not_blow_up() -> None:
+    with pytest.raises(AlgebraError, match="5000 terms"):
+        parse_expression(" ".join(["(Q + A B)"] * 40), SIGNATURE)
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (["matrix A : n x D", "matrix A : n x D", "conclude A = A"], "twice"),
+        (["matrix A : n x D", "let A = 2 A", "conclude A = A"], "twice"),
+        (["let w = w", "conclude w = w"], "unknown symbol"),
+        (["matrix A : n x D", "let w = x", "let x = A", "conclude w = x"], "unknown symbol"),
+        (["matrix A : n x D", "pinv A", "pinv A", "conclude A = A"], "twice"),
+        (["matrix A : n x D", "pinv A^+", "conclude A = A"], "cannot read"),
+        (["matrix A : n x D", "assume h: A invertible", "conclude A = A"], "square"),
+        (["matrix A : n x D", "assume h: A = 0", "assume h: A = 0", "conclude A = A"], "two hypotheses"),
+        (["matrix A : n x D", "conclude A = A", "assume h: A = 0"], "followed by"),
+        (["exists a : n x D", "let b = a", "conclude a = b"], "data come first"),
+        (["partition n = n + f by S, T", "conclude S = S"], "three different"),
+        (["matrix I : n x n", "conclude I = 0"], "reserved"),
+        (["matrix A : n x D", "assume h: A = A'", "conclude A = 0"], "expected type"),
+        (["matrix A : n x D", "axiom A = 0", "conclude A = 0"], "starts with one of"),
+        (["matrix A : n x D"], "concludes nothing"),
+        (["matrix A : n x D", "without h: A right-invertible", "conclude A A^R = I"], "unknown symbol"),
+        (["matrix  A : n x D", "conclude A = A"], "starts with one of"),
+    ],
+)
+def test_smuggling_by_statement_is_refused(lines: list[str], words: str) -> None:
+    """Definitions must be conservative: one origin per symbol, earlier symbols only, hypotheses said."""
+    with pytest.raises(AlgebraError, match=words):
+        parse_statement("t", lines)
+
+
+def test_symmetry_is_never_implied() -> None:
+    statement = parse_statement("t", ["matrix L : n x n", "conclude L = L'"])
+    with pytest.raises(NotFoundError):
+        find_combination(statement.conclusions[0], {})
+
+
+def test_prover_finds_what_is_there_and_no_more() -> None:
+    statement = parse_statement(
+        "t", ["matrix A : n x D", "pinv A", "conclude A A^+ = I", "conclude A^+ A A' = A'"]
+    )
+    facts = {key: fact.polynomial for key, fact in statement.facts.items()}
+    with pytest.raises(NotFoundError):
+        find_combination(statement.conclusions[0], facts, max_work=20_000)
+    terms = find_combination(statement.conclusions[1], facts)
+    total = Polynomial("D", "n", {})
+    for term in terms:
+        key = term.fact.removesuffix("'")
+        g = facts[key] if key == term.fact else facts[key].transpose()
+        a, b = (Polynomial.word(w, statement.signature) for w in (term.left, term.right))
+        total = total + (a * g * b).scaled(term.coefficient)
+    assert total == statement.conclusions[1]
+
+
+def test_prover_respects_its_limits() -> None:
+    signature = {"A": ("n", "n"), "B": ("n", "n"), "C": ("n", "n")}
+    facts = {
+        "f": parse_equation("A B A = B C B + A", signature),
+        "g": parse_equation("B C B C = A B", signature),
+    }
+    with pytest.raises(NotFoundError, match="limits"):
+        find_combination(parse_equation("A = C", signature), facts, max_work=5_000)
+
+
+def test_shortening_keeps_the_sum() -> None:
+    statement = parse_statement(
+        "t", ["matrix A : m x D", "matrix X : D x m", "pinv A", "assume a: A X A = A", "assume b: X A X = X",
+              "assume c: (A X)' = A X", "assume d: (X A)' = X A", "conclude X = A^+"],
+    )  # fmt: skip
+    facts = {key: fact.polynomial for key, fact in statement.facts.items()}
+    found = find_combination(statement.conclusions[0], facts)
+    short = shortened(statement.conclusions[0], found, facts)
+    assert len(short) <= len(found)
+    total = Polynomial("D", "m", {})
+    for term in short:
+        g = facts[term.fact.removesuffix("'")]
+        g = g.transpose() if term.fact.endswith("'") else g
+        a, b = (Polynomial.word(w, statement.signature) for w in (term.left, term.right))
+        total = total + (a * g * b).scaled(term.coefficient)
+    assert total == statement.conclusions[0]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_pseudo_inverse_satisfies_penrose(seed: int) -> None:
+    rng = random.Random(seed)
+    rows, cols = rng.randint(1, 4), rng.randint(1, 4)
+    a = [[Fraction(rng.choice([0, 0, 1, -1, 2])) for _ in range(cols)] for _ in range(rows)]
+    x = pseudo_inverse(a)
+    ax, xa = multiply(a, x), multiply(x, a)
+    assert multiply(ax, a) == a
+    assert multiply(xa, x) == x
+    assert transpose(ax) == ax
+    assert transpose(xa) == xa
