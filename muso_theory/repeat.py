@@ -40,7 +40,6 @@ def recheck(
     settings = document["settings"]
     prepared = prepare(_source(settings, data), tell)
     options = _options(settings)
-    claims = [e["claim"] for e in document["evidence"] if isinstance(e, dict) and "claim" in e]
     fresh = check(prepared.problem, **options, **prepared.audited, progress=tell)
     second = None
     if independent:

@@ -233,10 +233,12 @@ def gaussian(n: int, d: int, scale: float = 1.0) -> tuple[Array, Array]:
     return scale * rng.standard_normal((n, d)), rng.standard_normal(n)
 
 
-def test_overflow_in_the_gram_matrix_is_a_clear_error() -> None:
+def test_overflow_in_the_gram_matrix_is_a_clear_error_or_decided_with_more_range() -> None:
     features, y = gaussian(12, 30, 1e200)
     with pytest.raises(BadInputError, match=r"overflow.*rescaling the features by a power of two"):
-        mt.check(mt.UnlearningProblem(features, y, [1, 3]))
+        mt.check(mt.UnlearningProblem(features, y, [1, 3]), arithmetic="float64")
+    report = mt.check(mt.UnlearningProblem(features, y, [1, 3]))
+    assert mt.Verdict.REFUTED not in {e.verdict for e in report.values()}
     exact = mt.check(mt.UnlearningProblem(features, y, [1, 3]), "exact-labels", arithmetic="rational")
     assert exact.verdict is mt.Verdict.PROVED
     scaled = CertifiedProblem(features, y, np.setdiff1d(np.arange(12), [1, 3]), [1, 3])
