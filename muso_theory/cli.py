@@ -188,6 +188,12 @@ def check(
             help="Evaluate the feature map again at N digits and bound how far the float features are from it.",
         ),
     ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            help="mlp:64-256-1:erf or an .npz file: check the network linearised at its parameters."
+        ),
+    ] = None,
     arithmetic: Annotated[Arithmetics, typer.Option(help="How numbers are computed.")] = Arithmetics.auto,
     budget: Annotated[
         float, typer.Option(help="Seconds that auto lets one arithmetic be estimated to take.")
@@ -231,6 +237,7 @@ def check(
         standardize,
         seed,
         features_precision,
+        network,
     )
     with terminal.progress() as tell:
         prepared = prepare(source, tell)

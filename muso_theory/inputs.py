@@ -8,6 +8,7 @@ from math import inf
 from sys import float_info
 from typing import Any
 
+from .claims.theorems.status import theorem_status
 from .data import Dataset, load, parse_forget
 from .errors import expected
 from .evidence import Evidence, Finding, Scope, Verdict, round_digits
@@ -36,6 +37,7 @@ class Source:
         seed: seed of features, w₀ and forget set.
         features_precision: digits at which the feature map is evaluated again, to bound how far its float features are
             from it; None takes the floats as the data.
+        network: ``mlp:64-256-1:erf`` or an .npz file; its tangent at initialisation takes the place of a feature map.
     """
 
     data: str
@@ -48,6 +50,7 @@ class Source:
     standardize: bool = False
     seed: int = 0
     features_precision: int | None = None
+    network: str | None = None
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,12 @@ def prepare(source: Source, tell: Callable[[str], None] = lambda line: None) -> 
     if seed < 0:
         raise expected("a non-negative integer", "seed", seed, type(seed).__name__, "0")
     tell(f"loading {source.data}")
+    net, params = (None, None) if source.network is None else _network(source.network, seed)
     dataset = load(source.data, classes=source.classes)
+    notes = []
+    if net is not None and net.n_out == 1 and source.classes is None and len(dataset.classes) > 2:
+        dataset = load(source.data, classes="odd-even")
+        notes.append("task: odd against even classes, as the network has one output")
     spec = source.forget
     if spec is None:
         spec = "random:0.1" if dataset.forget is None else "column"
@@ -160,15 +168,20 @@ def prepare(source: Source, tell: Callable[[str], None] = lambda line: None) -> 
         raise expected(
             "the source's own forget set with its labels", "forget", spec, "option", "--forget column"
         )
-    notes = [f"forget {words}"]
+    notes.append(f"forget {words}")
     X: Any = dataset.X
     if source.standardize and not dataset.is_features:
         from sklearn.preprocessing import StandardScaler
 
         X = StandardScaler().fit_transform(X)
         notes.append("every input column standardised to mean 0 and standard deviation 1")
-    if source.network is not None:
-        return _linearised(source, dataset, X, indices, notes, spec, tell)
+    if net is not None:
+        tell("linearising the network")
+        notes.append(
+            f"network {source.network}: {net.n_params} parameters, tangent at initialisation, seed {seed}"
+        )
+        problem = UnlearningProblem.from_network(net, params, X, dataset.y, forget=indices)
+        return Prepared(problem, dataset, tuple(notes), replace(source, forget=spec))
     transformer = None if dataset.is_features else feature_map(source)
     if transformer is None:
         matrix = X
@@ -189,6 +202,26 @@ def prepare(source: Source, tell: Callable[[str], None] = lambda line: None) -> 
             )
         precision = _precision(transformer, X, problem, source.features_precision, tell)
     return Prepared(problem, dataset, tuple(notes), replace(source, forget=spec), precision)
+
+
+def _network(words: str, seed: int) -> tuple[Any, Any]:
+    """A network and its parameters: from a file, or built and initialised from ``mlp:SIZES:ACTIVATION``."""
+    from . import networks
+
+    if words.endswith(".npz"):
+        return networks.load(words)
+    kind, _, rest = words.partition(":")
+    sizes, _, activation = rest.partition(":")
+    try:
+        widths = [int(size) for size in sizes.split("-")]
+    except ValueError:
+        widths = []
+    if kind != "mlp" or len(widths) < 2:
+        raise expected(
+            "a network such as mlp:64-256-1:erf or an .npz file", "network", words, "text", "mlp:64-256-1:erf"
+        )
+    net = networks.mlp(widths, activation=activation or "relu", parameterization="ntk")
+    return net, net.init(seed)
 
 
 def _precision(

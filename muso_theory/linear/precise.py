@@ -40,7 +40,7 @@ import flint
 import numpy as np
 
 from ..errors import expected
-from ..numbers import CertifiedProblem, CholeskyFactor, Quantity, UndecidedError
+from ..numbers import CertifiedProblem, Quantity, UndecidedError
 from ..numbers.balls import enclosure, working_precision
 from ..numbers.rounding import root_down, root_up
 from .feature_map import FeatureMap
@@ -325,23 +325,11 @@ def perturbation(problem: UnlearningProblem, error: FeatureError) -> Perturbatio
 
 
 def _certified(problem: UnlearningProblem) -> CertifiedProblem:
-    """The problem in verified float64, with the Gram matrix that is shared by everything."""
+    """The problem in verified float64."""
     arrays = [problem.features, problem.targets] + ([] if problem.w_init is None else [problem.w_init])
     if any(a.dtype == object or (a.dtype.kind in "iu" and bool((abs(a) > 2**53).any())) for a in arrays):
         raise UndecidedError("the numbers are not exactly float64", "a problem of floats")
     features, targets, *start = (
         a if a.dtype == np.float32 else a.astype(np.float64, copy=False) for a in arrays
     )
-    shared = problem.float_model
-    dual = problem.n_samples <= problem.n_features
-    factor = shared.factor(shared.everything) if dual else None
-    return CertifiedProblem(
-        features,
-        targets,
-        problem.retain,
-        problem.forget,
-        start[0] if start else None,
-        gram=shared.gram if dual else None,
-        cholesky=factor if isinstance(factor, CholeskyFactor) else None,
-        vouched=True,
-    )
+    return CertifiedProblem(features, targets, problem.retain, problem.forget, start[0] if start else None)

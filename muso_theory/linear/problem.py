@@ -290,7 +290,11 @@ class UnlearningProblem:
                 features = np.linalg.cholesky(linear.gram)
             except np.linalg.LinAlgError:
                 raise expected(
-                    "a positive definite tangent kernel", "K", linear.gram.shape, "singular in float64", "a larger max_bytes"
+                    "a positive definite tangent kernel",
+                    "K",
+                    linear.gram.shape,
+                    "singular in float64",
+                    "a larger max_bytes",
                 ) from None
         return cls(features, linear.targets(np.asarray(y)), linear.rows(samples))
 
