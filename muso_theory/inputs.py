@@ -177,8 +177,10 @@ def prepare(source: Source, tell: Callable[[str], None] = lambda line: None) -> 
         notes.append("every input column standardised to mean 0 and standard deviation 1")
     if net is not None:
         tell("linearising the network")
+        general = theorem_status("linearised-network")
+        notes.append(f"network {source.network}: {net.n_params} parameters, linearised; seed {seed}")
         notes.append(
-            f"network {source.network}: {net.n_params} parameters, tangent at initialisation, seed {seed}"
+            f"claim linearised-network: {general.status} in general, certificate {general.hash[:16]}"
         )
         problem = UnlearningProblem.from_network(net, params, X, dataset.y, forget=indices)
         return Prepared(problem, dataset, tuple(notes), replace(source, forget=spec))
@@ -217,9 +219,8 @@ def _network(words: str, seed: int) -> tuple[Any, Any]:
     except ValueError:
         widths = []
     if kind != "mlp" or len(widths) < 2:
-        raise expected(
-            "a network such as mlp:64-256-1:erf or an .npz file", "network", words, "text", "mlp:64-256-1:erf"
-        )
+        what = "a network such as mlp:64-256-1:erf or an .npz file"
+        raise expected(what, "network", words, "text", "mlp:64-256-1:erf")
     net = networks.mlp(widths, activation=activation or "relu", parameterization="ntk")
     return net, net.init(seed)
 

@@ -289,13 +289,8 @@ class UnlearningProblem:
             try:
                 features = np.linalg.cholesky(linear.gram)
             except np.linalg.LinAlgError:
-                raise expected(
-                    "a positive definite tangent kernel",
-                    "K",
-                    linear.gram.shape,
-                    "singular in float64",
-                    "a larger max_bytes",
-                ) from None
+                what, shape = "a positive definite tangent kernel", linear.gram.shape
+                raise expected(what, "K", shape, "singular in float64", "a larger max_bytes") from None
         return cls(features, linear.targets(np.asarray(y)), linear.rows(samples))
 
     @property
