@@ -78,8 +78,8 @@ def find_combination(
         >>> facts = {key: fact.polynomial for key, fact in s.facts.items()}
         >>> for term in find_combination(s.conclusions[0], facts):
         ...     print(term.coefficient, term.left, term.fact, term.right)
-        -1 ("A'",) penrose3(A) ()
         1 () penrose1(A)' ()
+        -1 ("A'",) penrose3(A) ()
     """
     return _Search(facts, weights or {}, max_work, time.monotonic() + seconds).run(target, max_degree)
 
