@@ -136,7 +136,8 @@ def mutate(bundle: Any, rng: random.Random) -> str:
         i = rng.randrange(len(lines))
         lines[i] = rng.choice(
             [lines[i].replace("pinv", "matrix"), lines[i].replace("assume", "let"),
-             lines[i].replace("let ", "assume x: "), lines[i].replace("Phi_R", "Phi"), lines[i].replace("without", "assume"), lines[i] + " "]
+             lines[i].replace("let ", "assume x: "), lines[i].replace("Phi_R", "Phi"),
+             lines[i].replace("without", "assume"), lines[i] + " "]
         )  # fmt: skip
     elif kind == "cycle" and lemma_steps:
         rng.choice(lemma_steps)["lemma"] = rng.choice(names)
