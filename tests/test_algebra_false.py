@@ -35,4 +35,4 @@ def test_false_theorem_is_refuted_and_not_proved(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["exact-labels", "label-free/sufficient", "ridge-anchored/exact-labels"])
 def test_true_theorem_is_not_refuted(name: str) -> None:
-    assert counterexample(parse_statement(name, THEOREMS[name].lines), tries=10) is None
+    assert counterexample(parse_statement(name, THEOREMS[name].lines), tries=2) is None

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -117,6 +118,14 @@ def test_pages_fit_two_screens() -> None:
             assert f"## {heading}" in text, page.name
         if page.name != "lemmas.md":  # no claim, but what claims share
             assert len(text.splitlines()) <= 2 * SCREEN, page.name
+
+
+def test_graph_is_a_drawing_with_statuses_in_words() -> None:
+    root = ElementTree.parse(ROOM / "theorems.svg").getroot()
+    words = [element.text for element in root.iter() if element.tag.endswith("text")]
+    assert set(slugs()) < set(words)
+    assert words.count("proved") + words.count("core proved") == len(words) / 2
+    assert words.count("core proved") == sum(theorem_status(slug).status == "core proved" for slug in slugs())
 
 
 def test_claim_two_needs_no_rank_size_or_consistency() -> None:

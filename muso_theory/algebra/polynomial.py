@@ -87,7 +87,7 @@ class Polynomial:
     Example:
         >>> signature = {"A": ("n", "D")}
         >>> a = Polynomial.letter("A", signature)
-        >>> print((a.transpose() * a - 2) * a.transpose())
+        >>> print((a.transpose() * a - Polynomial.number(2)) * a.transpose())
         A' A A' - 2 A'
     """
 

@@ -17,8 +17,10 @@ from muso_theory.algebra.polynomial import AlgebraError, Polynomial, Word
 
 __all__ = ["Combination", "NotFoundError", "Term", "find_combination"]
 
-_Terms = dict[Word, Fraction]
-_Cofactors = dict[tuple[Word, str, Word], Fraction]
+_Number = int | Fraction
+"""Whole numbers stay int, which is several times faster than Fraction and almost always the case."""
+_Terms = dict[Word, _Number]
+_Cofactors = dict[tuple[Word, str, Word], _Number]
 
 
 class NotFoundError(AlgebraError):
@@ -78,8 +80,8 @@ def find_combination(
         >>> facts = {key: fact.polynomial for key, fact in s.facts.items()}
         >>> for term in find_combination(s.conclusions[0], facts):
         ...     print(term.coefficient, term.left, term.fact, term.right)
-        -1 ("A'",) penrose3(A) ()
         1 () penrose1(A)' ()
+        -1 ("A'",) penrose3(A) ()
     """
     return _Search(facts, weights or {}, max_work, time.monotonic() + seconds).run(target, max_degree)
 
@@ -112,7 +114,7 @@ class _Search:
                 if same in seen or frozenset((-version).terms.items()) in seen:
                     continue
                 seen.add(same)
-                self.initial.append((dict(version.terms), {((), key + mark, ()): Fraction(1)}))
+                self.initial.append((_whole(version.terms), {((), key + mark, ()): 1}))
 
     def order(self, word: Word) -> tuple[int, int, Word]:
         """Weighted degree-lexicographic order; primes come late so that projectors are written without them."""
@@ -126,7 +128,7 @@ class _Search:
             self.push(terms, cofactors)
         given = [word for terms, _ in self.initial for word in terms] + list(target.terms)
         limit = max(self.order(word)[0] for word in given) + max_degree if given else 0
-        goal, used = self.reduce(dict(target.terms), {})
+        goal, used = self.reduce(_whole(target.terms), {})
         while goal:
             if not self.pairs:
                 raise NotFoundError(f"not a consequence of the facts by ideal membership: {target}")
@@ -136,7 +138,7 @@ class _Search:
             if self.push(terms, cofactors):
                 goal, used = self.reduce(goal, used)
         # `used` collected -c·a·g·b for every reduction step, so the target is minus their sum.
-        return tuple(Term(-c, a, g, b) for (a, g, b), c in sorted(used.items()) if c)
+        return tuple(Term(Fraction(-c), a, g, b) for (a, g, b), c in sorted(used.items()) if c)
 
     def push(self, terms: _Terms, cofactors: _Cofactors) -> bool:
         """Reduce a polynomial and add what is left to the basis; False if nothing is left."""
@@ -146,7 +148,9 @@ class _Search:
         lead = max(terms, key=self.order)
         top = terms.pop(lead)
         element = _Element(
-            lead, {w: c / top for w, c in terms.items()}, {k: c / top for k, c in cofactors.items() if c}
+            lead,
+            {w: _ratio(c, top) for w, c in terms.items()},
+            {k: _ratio(c, top) for k, c in cofactors.items() if c},
         )
         old = [other for other in self.basis if _find(lead, other.lead) >= 0]
         self.basis = [other for other in self.basis if _find(lead, other.lead) < 0]
@@ -156,7 +160,7 @@ class _Search:
             if other is not element:
                 self.overlaps(other, element)
         for other in old:
-            self.queue({other.lead: Fraction(1), **other.tail}, other.cofactors)
+            self.queue({other.lead: 1, **other.tail}, other.cofactors)
         return True
 
     def overlaps(self, f: _Element, g: _Element) -> None:
@@ -166,8 +170,8 @@ class _Search:
                 left, right = f.lead[:-size], g.lead[size:]
                 terms: _Terms = {}
                 cofactors: _Cofactors = {}
-                _add(terms, cofactors, f, (), right, Fraction(1))
-                _add(terms, cofactors, g, left, (), Fraction(-1))
+                _add(terms, cofactors, f, (), right, 1)
+                _add(terms, cofactors, g, left, (), -1)
                 self.queue(terms, cofactors)
 
     def queue(self, terms: _Terms, cofactors: _Cofactors) -> None:
@@ -209,15 +213,25 @@ def _find(needle: Word, hay: Word) -> int:
 
 
 def _add(
-    terms: _Terms, cofactors: _Cofactors, element: _Element, left: Word, right: Word, factor: Fraction
+    terms: _Terms, cofactors: _Cofactors, element: _Element, left: Word, right: Word, factor: _Number
 ) -> list[Word]:
     """Add factor·left·element·right in place; give the words touched."""
     touched = []
-    for word, c in ((element.lead, Fraction(1)), *element.tail.items()):
+    for word, c in ((element.lead, 1), *element.tail.items()):
         full = left + word + right
-        terms[full] = terms.get(full, Fraction(0)) + factor * c
+        terms[full] = terms.get(full, 0) + factor * c
         touched.append(full)
     for (a, g, b), c in element.cofactors.items():
         key = (left + a, g, b + right)
-        cofactors[key] = cofactors.get(key, Fraction(0)) + factor * c
+        cofactors[key] = cofactors.get(key, 0) + factor * c
     return touched
+
+
+def _whole(terms: Mapping[Word, Fraction]) -> _Terms:
+    """Coefficients as int where they are whole."""
+    return {w: c.numerator if c.denominator == 1 else c for w, c in terms.items()}
+
+
+def _ratio(a: _Number, b: _Number) -> _Number:
+    """Quotient; int if the divisor is a unit."""
+    return a * b if b in (1, -1) else Fraction(a) / b

@@ -40,7 +40,7 @@ def find_trials(statement: Statement, *, tries: int = 80) -> dict[str, Any]:
         >>> from muso_theory.algebra.statement import parse_statement
         >>> lines = ["matrix A : n x D", "matrix B : n x D", "assume same: A = B", "conclude A' = B'"]
         >>> find_trials(parse_statement("demo", lines))["hypotheses"]["same"]["needed"]["matrices"]
-        {'A': [['-1']], 'B': [['0']]}
+        {'A': [['0']], 'B': [['1']]}
     """
     model = find_model(statement, tries=tries)
     trials: dict[str, Any] = {"hypotheses": {}}

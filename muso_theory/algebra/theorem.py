@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import final
 
-__all__ = ["Apply", "Cancel", "Have", "Induct", "PlanStep", "Theorem", "Witness", "text_lines"]
+__all__ = ["Apply", "Cancel", "Have", "PlanStep", "Theorem", "Witness", "text_lines"]
 
 
 @final
@@ -64,13 +64,7 @@ class Witness:
     value: str
 
 
-@final
-@dataclass(frozen=True)
-class Induct:
-    """Induction: the base and step theorems are named by the statement itself."""
-
-
-PlanStep = Apply | Have | Cancel | Witness | Induct
+PlanStep = Apply | Have | Cancel | Witness
 
 
 @final
@@ -81,7 +75,7 @@ class Theorem:
     Args:
         name: ``slug``, ``slug/part`` or ``lemma/...``; the slug says which claim it belongs to.
         lines: the statement.
-        plan: intermediate steps; what they leave open is sought in one combination.
+        plan: intermediate steps; what they leave open is sought in one combination. An induction needs none.
 
     Example:
         >>> Theorem("lemma/demo", text_lines("matrix A : n x D", "conclude A = A")).slug

@@ -6,7 +6,7 @@ H = eta I, which satisfies E Phi' = Phi' H.
 
 from __future__ import annotations
 
-from muso_theory.algebra.theorem import Cancel, Have, Induct, Theorem, text_lines
+from muso_theory.algebra.theorem import Cancel, Have, Theorem, text_lines
 from muso_theory.claims.theorems.settings import DATA, TRAINED, use
 
 __all__ = ["THEOREMS"]
@@ -167,7 +167,6 @@ THEOREMS = (
             says after T steps the error is (I - E Phi' Phi)^T times the initial one
             """,
         ),
-        (Induct(),),
     ),
     Theorem(
         "implicit-bias/contraction",
@@ -254,7 +253,6 @@ THEOREMS = (
                 eigenvalues if eta <= 1/lambda_max
             """,
         ),
-        (Induct(),),
     ),
     Theorem(
         "cyclic-sgd/one-sample",
@@ -337,7 +335,6 @@ THEOREMS = (
             says one pass adds A' G (t - A v) with G the inverse of M = Gamma^-1 + L, L the strict lower \
                 triangle of A A'
         """),
-        (Induct(),),
     ),
     Theorem(
         "cyclic-sgd/residual",
