@@ -1,0 +1,1 @@
+"""Campaigns: measurements too long for the tests, each resumable and written to one result file."""
