@@ -83,7 +83,7 @@ def run_point(kind: str, **arguments: Any) -> dict[str, Any]:
 
 
 def _digits(n: int, seed: int, classes: tuple[int, int] = (3, 7)) -> tuple[np.ndarray, np.ndarray]:
-    """N digits of two classes, centred and of norm √64, with targets ±1."""
+    """Digits of two classes, centred and of norm √64, with targets ±1."""
     from sklearn.datasets import load_digits
 
     data = load_digits()

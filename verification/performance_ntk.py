@@ -128,14 +128,15 @@ class Worker:
     def __init__(self, name: str, python: str, network: Path, data: Path, contract: str) -> None:
         self.name = name
         self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the worker
-        self.process = subprocess.Popen(
-            [python, str(WORKER), name, str(network), str(data), contract],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.log,
-            text=True,
-        )
-        self.hello = self._read()
+        command = [python, str(WORKER), name, str(network), str(data), contract]
+        try:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True
+            )
+            self.hello = self._read()
+        except (OSError, RuntimeError):
+            self.log.close()
+            raise
 
     def _read(self) -> dict[str, Any]:
         assert self.process.stdout is not None
@@ -225,7 +226,7 @@ def run_point(
             for name, python in contenders.items():
                 try:
                     workers.append(Worker(name, python, network, data, spec["contract"]))
-                except RuntimeError as problem:
+                except (RuntimeError, OSError) as problem:
                     failed[name] = str(problem)
             times: dict[str, list[dict[str, Any]]] = {worker.name: [] for worker in workers}
             copies: list[float] = []
@@ -288,7 +289,9 @@ def run_streamed(n: int = 10_000, max_bytes: int = 4 << 30) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         out = np.lib.format.open_memmap(Path(folder) / "ntk.npy", mode="w+", dtype=float, shape=(n, 1, n, 1))
         start, processor = time.perf_counter(), time.process_time()
-        empirical_ntk(net, params, X, out=out, max_bytes=max_bytes, progress=lambda *tick: ticks.append(tick))
+        empirical_ntk(
+            net, params, X, out=out, max_bytes=max_bytes, threads=1, progress=lambda *tick: ticks.append(tick)
+        )
         seconds, processor = time.perf_counter() - start, time.process_time() - processor
         rows = np.random.default_rng(1).choice(n, 40, replace=False)
         J = net.jacobian(params, X[rows])[:, 0]
