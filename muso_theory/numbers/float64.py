@@ -147,7 +147,7 @@ class SpectralFactor(Factor):
 
     @property
     def rank(self) -> int:
-        """Number of eigenvalues above n·eps·λ_max."""
+        """Number of eigenvalues above 16·n·eps·λ_max."""
         return int(self.values.shape[0])
 
     @property
@@ -293,7 +293,7 @@ class Float64(Arithmetic):
         """Factorise K: Cholesky when it is numerically positive definite, else by eigenvalues.
 
         Numerically positive definite means that LAPACK's Cholesky succeeds and its condition estimate stays
-        below 1/(n·eps); otherwise eigenvalues up to n·eps·λ_max count as zero.
+        below 1/(n·eps); otherwise eigenvalues up to 16·n·eps·λ_max count as zero: LAPACK returns zeros that large.
 
         Args:
             k: shape (n, n), symmetric positive semidefinite; only its lower triangle is read.
@@ -321,7 +321,7 @@ class Float64(Arithmetic):
                 return CholeskyFactor(lower)
         del lower
         values, vectors = scipy.linalg.eigh(k, check_finite=False)
-        kept = values > max(n * _EPS * values[-1], 0.0)
+        kept = values > max(16 * n * _EPS * values[-1], 0.0)
         return SpectralFactor(vectors[:, kept], values[kept])
 
     def rank(self, a: Array) -> int:

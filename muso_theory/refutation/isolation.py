@@ -101,8 +101,10 @@ def _call(rule: Rule, problem: UnlearningProblem, twice: bool) -> Answer:
     return answer
 
 
-def _serve(rule: Rule, connection: Any) -> None:
+def _serve(rule: Rule, connection: Any, parents: Any) -> None:
     """The life of the other process."""
+    if parents is not None:
+        parents.close()  # else this process would never notice that its parent is gone
     # What the rule prints is talk, and stdout is for the answer.
     with contextlib.suppress(OSError, ValueError):
         os.dup2(2, 1)
@@ -185,7 +187,8 @@ class Runner:
         method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
         context: Any = multiprocessing.get_context(method)
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(self._rule, theirs), daemon=True)
+        ours = self._connection if method == "fork" else None
+        self._process = context.Process(target=_serve, args=(self._rule, theirs, ours), daemon=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a fork beside BLAS threads, which the child does not use
             self._process.start()

@@ -38,7 +38,7 @@ class Attempt:
         skipped: why the problem says nothing about the rule, or "".
         values: what the rule returned, exact.
         square_gap: ‖w_u − w_r‖², or for a claim the number that should be zero, exact.
-        relative: the squared gap over the squared scale that it is judged by, what a guided search climbs.
+        relative: what a guided search climbs: the squared gap, of a float rule over the squared scale of its audit.
         detail: words.
     """
 
@@ -159,7 +159,7 @@ class RuleTrial(Trial):
             return Attempt(Failure.NOT_FINITE, detail=f"returned {values.tolist()}")
         exact = exact_array(values)
         gap = exact_square_gap(problem, exact, self.kind)
-        scale = _square_scale(problem)
+        scale = Fraction(1) if self._exact else _square_scale(problem)
         wrong = gap > (0 if self._exact else self._tolerance**2 * scale)
         return Attempt(Failure.GAP if wrong else None, "", exact, gap, float(gap / scale))
 
