@@ -31,7 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--quick", action="store_true", help="a small version, for a first look")
     parser.add_argument("--jobs", type=int, default=2, help="parallel processes (default 2)")
-    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of the result files")
+    parser.add_argument(
+        "--results", type=Path, default=Path(__file__).with_name("results"), help="folder of the result files"
+    )
     parser.add_argument("--fresh", action="store_true", help="measure again what was measured before")
     given = parser.parse_args(arguments)
     if given.name not in names():
