@@ -274,7 +274,7 @@ def test_mutations(bundles: dict[str, Any]) -> None:
             accepted += 1
             for node in bundle["theorems"]:
                 assert node["statement"] == list(THEOREMS[node["name"]].lines), kind
-            if accepted <= 20:
+            if accepted <= 20 or kind != "shuffle":
                 assert sympy_sums_agree(bundle), kind
     print(
         f"\n{count} mutations ({unchanged} draws changed nothing), {accepted} still correct:",

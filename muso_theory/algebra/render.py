@@ -43,7 +43,8 @@ def unicode_math(text: str) -> str:
         digits = index.translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
         return head + (digits if index.isdigit() else f"_{index}" if index else "") + _MARKS[mark]
 
-    written = _SYMBOL.sub(one, text).replace("'", "ᵀ").replace("- ", "− ")
+    # An apostrophe before a lone s is English.
+    written = re.sub(r"'(?!s\b)", "ᵀ", _SYMBOL.sub(one, text)).replace("- ", "− ")
     return re.sub(r"(^|[(= ])-(?=\S)", r"\1−", written)
 
 
