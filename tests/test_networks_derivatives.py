@@ -24,9 +24,9 @@ from muso_theory.networks import (
     jacobian_operator,
     mlp,
 )
+from muso_theory.networks.composition import Chain
 from muso_theory.networks.cotangents import Cotangent
 from muso_theory.networks.grams import FactoredGram, HadamardGram, KroneckerGram, PooledGram, RowsGram
-from muso_theory.networks.network import Chain
 
 from .networks_zoo import kinked, smooth
 

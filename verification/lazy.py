@@ -49,7 +49,12 @@ def points(quick: bool = False) -> list[dict[str, Any]]:
     ]
     settings = [("erf", 1, 1.0), ("relu", 1, 1.0)]
     if not quick:
-        settings += [("erf", 2, 1.0), ("relu", 2, 1.0), ("relu", 1, 1.9)]
+        settings += [
+            ("erf", 2, 1.0),
+            ("relu", 2, 1.0),
+            ("relu", 1, 1.9),
+            ("relu", 1, 3.0),
+        ]  # the last two: large steps
     found += [
         {
             "kind": "unlearning",

@@ -1,6 +1,7 @@
 """Numpy-only networks, their derivatives and their tangent kernels."""
 
 from .builders import cnn, mlp
+from .composition import Residual
 from .convolution import AvgPool, Conv2D, GlobalAvgPool
 from .files import architecture, from_architecture, load, save
 from .functions import ACTIVATIONS, Nonlinearity, nonlinearity
@@ -8,7 +9,7 @@ from .gradcheck import GradientCheck, GradientError, check_gradients
 from .infinite_width import infinite_width
 from .layers import Activation, Dense, Flatten, Layer
 from .linearised import Linearisation, linearise
-from .network import Residual, Sequential
+from .network import Sequential
 from .normalisation import LayerNorm
 from .operators import jacobian_operator
 from .oracles import FiniteDifferences, differentiate, finite_differences

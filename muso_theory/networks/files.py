@@ -14,10 +14,11 @@ import numpy as np
 
 from muso_theory.errors import BadInputError, expected, nearest
 
+from .composition import Residual
 from .convolution import AvgPool, Conv2D, GlobalAvgPool
 from .functions import Array
 from .layers import Activation, Dense, Flatten, Layer
-from .network import Residual, Sequential
+from .network import Sequential
 from .normalisation import LayerNorm
 
 __all__ = ["architecture", "from_architecture", "load", "save"]

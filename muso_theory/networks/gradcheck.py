@@ -10,10 +10,11 @@ import numpy as np
 
 from muso_theory.errors import MusoError
 
+from .composition import Residual, is_analytic
 from .cotangents import Cotangent
 from .functions import Array
 from .layers import Activation, Layer, Params
-from .network import Residual, Sequential, _analytic
+from .network import Sequential
 from .oracles import differentiate
 from .tangent_kernel import empirical_ntk
 
@@ -168,7 +169,7 @@ def _directions(
     """Random directions in the input and in each parameter array, one at a time."""
     nothing = [np.zeros_like(a) for a in p]
     dx = rng.standard_normal(x.shape)
-    if isinstance(layer, Activation) and not _analytic(layer):
+    if isinstance(layer, Activation) and not is_analytic(layer):
         dx = dx * np.minimum(
             1.0, 5.0 * np.abs(x) / np.abs(dx)
         )  # |step| ≤ 0.04·5|x|: never across the kink at 0
@@ -196,7 +197,7 @@ def _cotangents(shape: tuple[int, ...], n: int, rng: np.random.Generator) -> Ite
 def _check_layer(layer: Layer, p: Params, x: Array, rng: np.random.Generator) -> Iterator[tuple[str, float]]:
     """Every rule of one layer."""
     y, cache = layer.forward(p, x)
-    n, shape, analytic = len(x), y.shape[1:], _analytic(layer)
+    n, shape, analytic = len(x), y.shape[1:], is_analytic(layer)
     cotangents = list(_cotangents(shape, n, rng))
     for dp, dx in _directions(layer, p, x, rng):
         wanted = _directional(lambda q, z: layer.forward(q, z)[0], p, x, dp, dx, analytic)

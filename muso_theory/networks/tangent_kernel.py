@@ -15,12 +15,13 @@ import numpy as np
 
 from muso_theory.errors import expected, nearest
 
+from .composition import leaves
 from .convolution import PATCH_BYTES, Conv2D
 from .cotangents import Cotangent
 from .functions import Array
 from .grams import Contraction, GramTerm
 from .layers import Layer, Params
-from .network import Sequential, leaves
+from .network import Sequential
 
 __all__ = ["empirical_ntk", "ntk_operator", "parametrised_layers"]
 
