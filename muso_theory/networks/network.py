@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from .composition import Chain, is_analytic, leaves
 from .cotangents import Cotangent
 from .functions import Array
 from .layers import Layer, Params
+
+if TYPE_CHECKING:
+    from .linearised import Linearisation
 
 __all__ = ["Sequential"]
 
