@@ -14,7 +14,7 @@ from muso_theory.errors import MusoError, nearest
 
 from .campaign import Options, environment, write_atomically
 
-_MACHINERY = {"__main__", "campaign"}
+_MACHINERY = {"__main__", "campaign", "ntk_worker", "performance_ntk"}
 
 
 def names() -> list[str]:
@@ -34,6 +34,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--results", type=Path, default=Path(__file__).with_name("results"), help="folder of the result files"
     )
+    parser.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="NAME=PYTHON",
+        help="a peer's own Python (performance ntk)",
+    )
     parser.add_argument("--fresh", action="store_true", help="measure again what was measured before")
     given = parser.parse_args(arguments)
     if given.name not in names():
@@ -48,7 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"expected {wanted} but got {given.part!r}; try python -m verification --help", file=sys.stderr)
         return 2
     label = given.name if given.part is None else f"{given.name}-{given.part}"
-    options = Options(directory=given.results, jobs=given.jobs, fresh=given.fresh)
+    peers = dict(pair.split("=", 1) for pair in given.peer if "=" in pair)
+    options = Options(directory=given.results, jobs=given.jobs, fresh=given.fresh, peers=peers)
     started = time.monotonic()
     try:
         content = campaign.run(given.quick, options, *([given.part] if given.part else []))

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -37,11 +37,13 @@ class Options:
         directory: where result files go; checkpoints are kept in a hidden folder inside.
         jobs: parallel processes. Set it to 1 when wall time is what is measured.
         fresh: ignore checkpoints.
+        peers: for comparisons with other libraries, the Python that has each.
     """
 
     directory: Path = Path("results")
     jobs: int = 2
     fresh: bool = False
+    peers: Mapping[str, str] = field(default_factory=dict)
 
 
 def measure_points(

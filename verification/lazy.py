@@ -16,12 +16,15 @@ Nothing here asserts a rate; :func:`summarise` fits the slopes of log gap agains
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from muso_theory.errors import MusoError
 from muso_theory.networks import Sequential, empirical_ntk, infinite_width, mlp, train
+
+from .campaign import Options, measure_points
 
 __all__ = ["WIDTHS", "points", "run_point", "summarise"]
 
@@ -286,3 +289,22 @@ def summarise(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def measure(point: Mapping[str, Any]) -> dict[str, Any]:
+    """One point of the campaign, with what it is a point of.
+
+    Returns:
+        The result beside its settings.
+    """
+    return {**point, **run_point(**point)}
+
+
+def run(quick: bool, options: Options) -> dict[str, Any]:
+    """Run the campaign.
+
+    Returns:
+        Points and fitted slopes.
+    """
+    results = measure_points("lazy", measure, points(quick), options)
+    return {"points": results, "slopes": summarise(results), "verdict": f"{len(results)} points measured"}

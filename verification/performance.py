@@ -24,7 +24,7 @@ from .campaign import Options, measure_points
 
 __all__ = ["PARTS", "certified_answer", "ordinary_answer", "run"]
 
-PARTS = ("certified",)
+PARTS = ("certified", "ntk")
 Array = np.ndarray[Any, Any]
 
 
@@ -204,6 +204,8 @@ def run(quick: bool, options: Options, part: str = "certified") -> dict[str, Any
         Points with times, ratios and memory.
     """
     assert part in PARTS
+    if part == "ntk":
+        return _tangent_kernels(quick, options)
     grid = ((500, 1000), (1000, 2000), (1000, 8000), (2000, 4000), (2000, 8000), (3000, 8000), (4000, 8000))
     sizes = grid[:3] if quick else grid
     points = [{"n": n, "D": d, "runs": 3 if quick else 7} for n, d in sizes]
@@ -218,3 +220,19 @@ def run(quick: bool, options: Options, part: str = "certified") -> dict[str, Any
         "multiprecision": [{**point, **result} for point, result in zip(twins, slow, strict=True)],
         "verdict": f"certified at most {worst:.2f} times the ordinary wall time from n = 1000 on",
     }
+
+
+def _tangent_kernels(quick: bool, options: Options) -> dict[str, Any]:
+    """The empirical NTK against its peers, or against the naive Jacobian twin where none is given."""
+    from .performance_ntk import points
+
+    alone = Options(directory=options.directory, jobs=1, fresh=options.fresh)
+    rows = measure_points("performance-ntk", _time_kernel, points(quick, dict(options.peers)), alone)
+    return {"cases": rows, "verdict": f"{len(rows)} cases timed"}
+
+
+def _time_kernel(point: Mapping[str, Any]) -> dict[str, Any]:
+    """One case, with what it is a case of."""
+    from .performance_ntk import run_point
+
+    return {**point, **run_point(**point)}
