@@ -432,7 +432,9 @@ def refute(
     time_limit: Annotated[float, typer.Option(help="Seconds a call of the rule may take.")] = 5.0,
     seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
     form: Annotated[Form, typer.Option("--format", help="How to print a counterexample.")] = Form.table,
-    json: Annotated[Path | None, typer.Option(help="Write the counterexample to a replay file.")] = None,
+    json: Annotated[
+        Path | None, typer.Option(help="Write the counterexample to a replay file, or - for stdout.")
+    ] = None,
     replay: Annotated[Path | None, typer.Option(help="Check a stored counterexample again.")] = None,
     debug: Debug = False,
 ) -> None:
@@ -456,6 +458,8 @@ def refute(
             typer.echo(text)
         raise typer.Exit(status)
     _check_writable(json)
+    if str(json) == "-":
+        json, form = None, Form.json
     from .files import write_atomic
     from .refutation import load_rule, refute_report
 

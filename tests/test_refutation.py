@@ -502,8 +502,9 @@ def test_command_on_claims_and_formats() -> None:
     for form, start in (("python", "# zero-labels"), ("latex", "\\["), ("json", "{")):
         shown = muso("refute", "zero-labels", "--exact", "--format", form)
         assert (shown.status, shown.out.startswith(start)) == (1, True)
-    hang = muso("refute", "ntk-scrubbing", "--exact", "--max-examples", 30)
-    assert hang.status == 0  # kind and conditions come with the rulebook's entry
+    assert Counterexample.from_json(muso("refute", "zero-labels", "--json", "-").out).rule == "zero-labels"
+    scrubbing = muso("refute", "ntk-scrubbing", "--exact", "--max-examples", 30)
+    assert scrubbing.status == 0  # kind and conditions come with the rulebook's entry
     for usage in (
         (),
         ("zero-labels", "--claim", "gap-formula"),
