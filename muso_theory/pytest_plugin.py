@@ -1,7 +1,11 @@
 """Run the falsifier on your own rule from pytest: ``pytest --muso-rule mypackage:my_rule``.
 
-Each rule becomes one test beside those that pytest collects. Without the option the plugin does nothing, and nothing
-of this package but its root is imported.
+Switch it on with one line in the ``conftest.py`` at the root of your tests,
+
+    pytest_plugins = ["muso_theory.pytest_plugin"]
+
+or with ``-p muso_theory.pytest_plugin``. Each rule becomes one test beside those that pytest collects. Without the
+option the plugin does nothing, and nothing of this package but its root is imported.
 """
 
 from __future__ import annotations

@@ -573,10 +573,3 @@ def test_help_stays_light() -> None:
     code = "import sys, muso_theory.cli; print({'numpy', 'scipy', 'hypothesis', 'flint'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
-
-
-def test_the_entry_point_names_the_plugin() -> None:
-    import tomllib
-
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["entry-points"]["pytest11"] == {"muso": "muso_theory.pytest_plugin"}
