@@ -39,7 +39,7 @@ def check(
     w_unlearned: object = None,
     w_pretrained: object = None,
     asserted: Sequence[str] = (),
-    tolerance: float = 1e-6,
+    tolerance: float | None = None,
     ridge: float = 1e-3,
     subset: float = 0.2,
     seed: int = 0,
@@ -57,7 +57,8 @@ def check(
         w_unlearned: your unlearned parameters, audited under ``exact-labels``.
         w_pretrained: your pretrained parameters, audited under ``start-in-span``.
         asserted: claims that you say hold here: a failed hypothesis does not excuse them, and a false one is REFUTED.
-        tolerance: an audit of floats asks for ‖w_u − w_r‖ ≤ tolerance · ‖w_p − w_r‖.
+        tolerance: an audit of floats asks for ‖w_u − w_r‖ ≤ tolerance · ‖w_p − w_r‖. None is 1e-6, except in
+            "rational" mode and for exact input, which are held to equality.
         ridge: λ of ``ridge-anchored`` and ε of ``ridge-inverse``.
         subset: fraction of R that ``downsampling`` keeps.
         seed: seed of every random choice that a check makes.
@@ -81,6 +82,8 @@ def check(
     """
     if arithmetic not in ARITHMETICS:
         raise expected("an arithmetic", "arithmetic", arithmetic, "unknown", nearest(arithmetic, ARITHMETICS))
+    equality = tolerance is None and arithmetic == "rational"
+    tolerance = 1e-6 if tolerance is None else tolerance
     for name, value in (("tolerance", tolerance), ("ridge", ridge), ("budget", budget)):
         if not isinstance(value, int | float) or not 0 < value < float("inf"):
             raise expected("a positive number", name, value, type(value).__name__, "1e-6")
@@ -105,7 +108,7 @@ def check(
         None if labels is None else problem.label_columns(labels),
         None if w_unlearned is None else problem.parameter_columns(w_unlearned, "w_unlearned"),
         None if w_pretrained is None else problem.parameter_columns(w_pretrained, "w_pretrained"),
-        equality=arithmetic == "rational",
+        equality=equality,
     )
     checker = _Checker(case, arithmetic, budget, frozenset(asserted))
     evidence: dict[str, Evidence] = {}
@@ -121,7 +124,7 @@ def check(
         },
         settings={
             "arithmetic": arithmetic,
-            "tolerance": repr(tolerance),
+            "tolerance": None if equality else repr(tolerance),
             "ridge": repr(ridge),
             "subset": repr(subset),
             "seed": seed,

@@ -206,8 +206,11 @@ def check(
         ),
     ] = None,
     tolerance: Annotated[
-        float, typer.Option(help="Audits of floats ask for gap ≤ tolerance × doing nothing.")
-    ] = 1e-6,
+        float | None,
+        typer.Option(
+            help="Audits of floats ask for gap ≤ tolerance × doing nothing. [default: 1e-6; equality with rational]"
+        ),
+    ] = None,
     ridge: Annotated[float, typer.Option(help="λ of ridge-anchored and ε of ridge-inverse.")] = 1e-3,
     subset: Annotated[float, typer.Option(help="Fraction of R kept by downsampling.")] = 0.2,
     seed: Seed = 0,

@@ -82,9 +82,11 @@ def _slugs(words: Any) -> list[str]:
 def _options(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings of the check as arguments."""
     try:
-        numbers = {name: float(settings[name]) for name in ("tolerance", "ridge", "subset", "budget")}
+        numbers = {name: float(settings[name]) for name in ("ridge", "subset", "budget")}
+        tolerance = settings["tolerance"]
         return {
             **numbers,
+            "tolerance": None if tolerance is None else float(tolerance),
             "arithmetic": settings["arithmetic"],
             "seed": settings["seed"],
             "asserted": _slugs(settings["asserted"]),

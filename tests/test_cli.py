@@ -164,7 +164,7 @@ def test_a_file_and_a_pipe_give_the_same_evidence(tmp_path: Path, kind: str) -> 
     assert file.status == pipe.status
     for answer in (file, pipe):
         assert answer.report["input"]["data_sha256"] == hashlib.sha256(content).hexdigest()
-        assert answer.report["settings"]["data"]["forget"] == "column"
+        assert answer.report["settings"]["source"]["forget"] == "column"
     assert file.report["evidence"] == pipe.report["evidence"]
 
 
@@ -172,7 +172,7 @@ def test_a_csv_of_classes() -> None:
     rows = "\n".join(f"{i % 5},{(i * i) % 7},{i % 3},{'cat' if i % 2 else 'dog'}" for i in range(14))
     answer = muso("check", "-", "--n-features", 40, "--json", "-", stdin=f"a,b,c,pet\n{rows}\n".encode())
     assert answer.report["input"]["n"] == 14
-    assert answer.report["settings"]["data"]["forget"] == "random:0.1"
+    assert answer.report["settings"]["source"]["forget"] == "random:0.1"
 
 
 # Options
@@ -184,7 +184,7 @@ def test_every_feature_map(data: Path, name: str) -> None:
     answer = muso("check", data, "--features", name, *options)
     assert answer.status == 0
     assert answer.report["input"]["D"] == (12 if name == "identity" else 30)
-    assert answer.report["settings"]["data"]["features"] == name
+    assert answer.report["settings"]["source"]["features"] == name
     notes = " ".join(answer.report["input"]["notes"])
     assert ("the input itself" if name == "identity" else f"{name}, D = 30") in notes
     other = "gaussian" if name != "gaussian" else "laplacian"
@@ -267,7 +267,7 @@ def test_settings_reach_the_checks(data: Path) -> None:
     settings = answer.report["settings"]
     shown = {name: settings[name] for name in ("ridge", "subset", "tolerance", "seed", "budget")}
     assert shown == {"ridge": "0.25", "subset": "0.5", "tolerance": "0.001", "seed": 3, "budget": "7.5"}
-    assert settings["data"]["w_init"] == "zero"
+    assert settings["source"]["w_init"] == "zero"
     facts = {e["claim"]: e["facts"] for e in answer.report["evidence"]}
     assert "λ = 0.25" in facts["ridge-anchored"]
     assert "|S| = 3 of 6" in facts["downsampling"]
@@ -303,6 +303,10 @@ def test_what_the_user_brings_is_audited(
     w = retrained(arrays)
     exact = w if given == "w_unlearned" else arrays["X"][arrays["forget"]] @ w
     options = (*IDENTITY, "--claim", "exact-labels", "--arithmetic", arithmetic, "--json", "-")
+    if arithmetic == "rational":  # which holds floats to equality unless a tolerance is asked for
+        strict = muso("check", write(tmp_path / "strict.npz", {**arrays, given: exact}), *options)
+        assert strict.verdicts["exact-labels"] == "REFUTED"
+        options = (*options, "--tolerance", "1e-6")
     good = muso("check", write(tmp_path / "good.npz", {**arrays, given: exact}), *options)
     assert good.status == 0
     assert good.verdicts["exact-labels"] in right
@@ -330,7 +334,17 @@ def test_a_pretrained_model_outside_the_span_is_found(tmp_path: Path) -> None:
     arrays = small(w_init=np.zeros(12))
     inside = minimum_norm(arrays["X"], arrays["y"])
     outside = inside + np.linalg.svd(arrays["X"])[2][-1]
-    options = (*IDENTITY, "--claim", "start-span", "--arithmetic", "rational", "--json", "-")
+    options = (
+        *IDENTITY,
+        "--claim",
+        "start-span",
+        "--arithmetic",
+        "rational",
+        "--tolerance",
+        "1e-6",
+        "--json",
+        "-",
+    )
     found = {}
     for name, w in (("inside", inside), ("outside", outside)):
         path = write(tmp_path / f"{name}.npz", {**arrays, "w_pretrained": w})
@@ -385,7 +399,7 @@ def test_round_trip_of_labels(tmp_path: Path) -> None:
     assert muso("labels", path, *options, "-o", target).status == 0
     with np.load(target) as found:
         merged = {**small(), "forget": found["forget"], "labels": found["labels"]}
-    audit = ("--claim", "exact-labels", "--arithmetic", "rational", "--json", "-")
+    audit = ("--claim", "exact-labels", "--arithmetic", "rational", "--tolerance", "1e-6", "--json", "-")
     write(path, merged)
     good = muso("check", path, *options, *audit)
     assert good.status == 0
