@@ -29,11 +29,15 @@ TERMS, LETTERS, TEXT, DEPTH, SIZE = 5_000, 64, 2_000, 20, 2_000_000
 class Rejected(Exception):
     """The certificate proves nothing; the text says why."""
 
+    def __init__(self, reason, status=1):
+        super().__init__(reason)
+        self.status = status
 
-def need(condition, reason):
+
+def need(condition, reason, status=1):
     """Reject unless the condition holds."""
     if not condition:
-        raise Rejected(reason[:300])
+        raise Rejected(reason[:300], status)
 
 
 # ---- polynomials: (type, {word: coefficient}); a type is (rows, columns), or None for a bare number ---------------
@@ -247,6 +251,8 @@ class Statement:
         """Read ``n = r + f by S, T``."""
         n, r, f, s, t = self.fields(rf"({PLAIN}) = ({PLAIN}) \+ ({PLAIN}) by ({PLAIN}), ({PLAIN})", rest)
         need(len({n, r, f}) == 3, "a partition needs three dimensions")
+        known = {size for kind in self.types.values() for size in kind}
+        need(n not in known or not {r, f} & known, "a partition of known sizes restricts the data")
         self.new(s, (r, n))
         self.new(t, (f, n))
         self.fact(f"orthonormal({s})", f"{s} {s}' = I")
@@ -498,6 +504,9 @@ def induct(s, node, accepted):
     base, step = accepted[s.base[0]], accepted[s.step[0]]
     loose = ["state", "predicate", "induction", "base", "step", "says", "remains"]
     fixed = [line for line in s.lines if line.split()[0] not in loose]
+    # A definition that names a state would speak of the host's own matrix of that name.
+    mentioned = {word for line in fixed for word in re.findall(PLAIN, line)}
+    need(not mentioned & set(s.states), "what is fixed depends on a state")
 
     def at(host, text):
         texts = dict(part.split(" = ", 1) for part in text.split(", "))
@@ -674,8 +683,8 @@ def check(certificate, registered):
 def _check(certificate, registered):
     """Check the outer shape, then every theorem after those it uses."""
     keys(certificate, "format", "version", "claim", "theorems")
-    need(certificate["format"] == "muso-theory certificate", "unknown format")
-    need(type(certificate["version"]) is int and certificate["version"] == 1, "unknown version")
+    need(certificate["format"] == "muso-theory certificate", "unknown format", 2)
+    need(type(certificate["version"]) is int and certificate["version"] == 1, "unknown version", 2)
     measure(certificate)
     claim, nodes = certificate["claim"], {}
     for node in items(certificate["theorems"], 100):
@@ -780,8 +789,9 @@ def main(arguments):
         try:
             names = check(certificate, registered)
         except Rejected as error:
-            print(f"REJECTED {file.name}: {error}")
-            status = max(status, 1)
+            # A name in the file must not write lines of its own, or letters that cannot be printed.
+            print(f"REJECTED {file.name}: {ascii(str(error))[1:-1][:300]}")
+            status = max(status, error.status)
             continue
         nodes = {node["name"]: node for node in certificate["theorems"]}
         claim = certificate["claim"]
@@ -791,7 +801,10 @@ def main(arguments):
             if name.split("/")[0] == claim:
                 s = registered[name]
                 print(f"  {name}: {next((line[5:] for line in s.lines if line.startswith('says ')), '')}")
-                assumed = [f"{label} ({body})" for label, (body, used) in s.hypotheses.items() if used]
+                hosts = [s] + ([registered[s.base[0]]] if s.base else [])
+                assumed = [
+                    f"{label} ({body})" for h in hosts for label, (body, used) in h.hypotheses.items() if used
+                ]
                 print("    assumes: " + ("; ".join(assumed) or "nothing"))
                 print("    trusts: " + "; ".join(trusted(name, nodes, registered) or ["expanding products"]))
                 for words in s.remains:

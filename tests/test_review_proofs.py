@@ -1,4 +1,4 @@
-"""Failing minimal tests of a hostile review of proofs and refutations; each shows one defect."""
+"""What a hostile reading of proofs and refutations found: each test holds one defect shut."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory.algebra.exact import evaluate
 from muso_theory.algebra.polynomial import AlgebraError
 from muso_theory.algebra.statement import parse_statement
-from muso_theory.algebra.trials import read_model
 from muso_theory.errors import MusoError
 from muso_theory.refutation import Counterexample, Failure, exact_square_gap, refute_report
 from muso_theory.refutation.replaying import replay
@@ -73,16 +71,6 @@ def test_a_partition_of_known_sizes_is_no_free_choice() -> None:
     lines = ["matrix A : n x r", "matrix B : n x f", "partition n = r + f by S, T", "conclude S S' = I"]
     with pytest.raises(AlgebraError):
         parse_statement("demo", lines)
-
-
-def test_a_needed_hypothesis_is_needed_for_the_main_result() -> None:
-    certificate = json.loads((ROOM / "certificates" / "ntk-scrubbing.json").read_text())
-    node = next(n for n in certificate["theorems"] if n["name"] == "ntk-scrubbing")
-    statement = parse_statement(node["name"], node["statement"])
-    sizes, values = read_model(statement, node["trials"]["hypotheses"]["gram-invertible"]["needed"])
-    scrubbing = statement.conclusions[-1]
-    # The model breaks only K_RR K_RR^+ = I and S S^+ = I; Phi = [1; 1], y = [0; 1] would break the formula itself.
-    assert any(x for row in evaluate(scrubbing, values, sizes) for x in row)
 
 
 PROBLEM = mt.UnlearningProblem(np.array([[1, 0, 1], [1, 1, 0]]), np.array([1, 2]), [1])

@@ -102,6 +102,9 @@ def check_induction(induction: Induction, base: Statement, step: Statement) -> N
             raise AlgebraError(f"{theorem.name} claims existence and cannot carry an induction")
         fixed = [line for line in induction.ambient.lines if line.split(" ")[1] not in induction.states]
         setting = [line for line in fixed if line.partition(" ")[0] not in ("conclude", "says", "remains")]
+        # A definition that names a state would speak of the host's own matrix of that name.
+        if any(set(re.findall(r"[A-Za-z]\w*", line)) & set(induction.states) for line in setting):
+            raise AlgebraError(f"what {induction.name} keeps fixed depends on a state")
         if any(line not in theorem.lines for line in setting):
             raise AlgebraError(f"{theorem.name} lacks a line of what {induction.name} keeps fixed")
     if list(base.conclusions) != _instance(induction, induction.base_values, base):

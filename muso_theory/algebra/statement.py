@@ -232,6 +232,9 @@ class _Builder:
         )
         if len({whole, first, second}) < 3:
             raise AlgebraError(f"a partition needs three different dimensions but got {rest!r}")
+        known = {size for kind in self.signature.values() for size in kind}
+        if whole in known and {first, second} & known:
+            raise AlgebraError(f"a partition of known sizes restricts the data: {rest!r}")
         self.introduce(s, first, whole)
         self.introduce(t, second, whole)
         self.selections.append((s, t))
