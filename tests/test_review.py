@@ -1,4 +1,4 @@
-"""Defects that a hostile review found: every test fails until the defect named by it is mended."""
+"""What a hostile reading found: each test holds the defect that its name states shut."""
 
 from __future__ import annotations
 

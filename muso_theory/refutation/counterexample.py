@@ -226,7 +226,8 @@ class Counterexample:
                 f'print(mt.check(problem, ["exact-labels"], "rational", {name}={name}, tolerance={self.tolerance!r}))',
             ]
         else:
-            lines += [f"# {self.rule}(problem) {self.failure.value}: {self.detail}", "print(problem)"]
+            told = f"{self.rule}(problem) {self.failure.value}: {self.detail}"
+            lines += [*(f"# {line}" for line in told.splitlines()), "print(problem)"]
         if any("Fraction(" in line for line in lines):
             lines[1:1] = ["from fractions import Fraction", ""]
         return "\n".join(lines) + "\n"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+
 from ..errors import MusoError, expected
-from .counterexample import Counterexample
-from .isolation import Runner
+from .counterexample import Counterexample, exact_square_gap
+from .isolation import Failure, Runner
 from .loading import load_rule
 from .trials import ClaimTrial, RuleTrial
 
@@ -42,11 +46,22 @@ def replay(path: Path) -> tuple[str, int]:
         )
     if stored.kind == "claim":
         slug, _, without = stored.rule.partition(" without ")
-        fails = ClaimTrial(slug, without or None)(stored.problem).failure is stored.failure
-        return _told(stored, fails, "the claim, checked again,"), int(fails)
+        again = ClaimTrial(slug, without or None)(stored.problem)
+        fails = again.failure is not None and again.failure is stored.failure
+        # What the file says in numbers and words is replaced by what was found now.
+        found = replace(stored, square_gap=again.square_gap, detail=again.detail)
+        return _told(found, fails, "the claim, checked again,"), int(fails)
     try:
         rule = load_rule(stored.rule)
     except MusoError:
+        if not _leaves_a_gap(stored):
+            raise expected(
+                "a rule that can be asked again, or stored values that leave a gap",
+                "replay",
+                stored.rule,
+                "not found here",
+                "running it where the rule can be imported",
+            ) from None
         return (
             f"REFUTED  the gap is confirmed; the rule cannot be found here and was not asked again\n{stored}",
             1,
@@ -55,6 +70,18 @@ def replay(path: Path) -> tuple[str, int]:
         trial = RuleTrial(runner, stored.rule, stored.kind, stored.exact, (), stored.tolerance)
         fails = trial(stored.problem).failure is stored.failure
     return _told(stored, fails, "the rule, asked again,"), int(fails)
+
+
+def _leaves_a_gap(stored: Counterexample) -> bool:
+    """Whether the stored values alone refute the rule: a gap that is computed here, beyond the tolerance of floats."""
+    if stored.failure is not Failure.GAP or stored.values is None:
+        return False
+    gap = exact_square_gap(stored.problem, stored.values, stored.kind)
+    if stored.exact:
+        return gap != 0
+    original = np.asarray(stored.problem.targets[stored.problem.forget])
+    scale = max(Fraction(1), exact_square_gap(stored.problem, original))
+    return gap > Fraction(stored.tolerance) ** 2 * scale
 
 
 def _told(stored: Counterexample, fails: bool, who: str) -> str:
