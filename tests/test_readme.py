@@ -44,25 +44,26 @@ def test_python_blocks_print_what_is_shown() -> None:
     assert out.getvalue() == shown
 
 
-@pytest.mark.parametrize("line", [c for b in blocks("sh")[1:] for c in b.splitlines()])
-def test_commands_run(line: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", blocks("sh")[1:])
+def test_commands_run(block: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "data.npz", X=rng.standard_normal((12, 3)), y=rng.standard_normal(12), forget=[1, 5])
-    command, _, comment = line.partition("#")
-    status = re.search(r"exits with (\d)", comment)
-    words = shlex.split(command)
-    assert words[0] == "muso"
-    done = subprocess.run(
-        [sys.executable, "-m", "muso_theory", *words[1:]],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == (int(status[1]) if status else 0), done.stdout + done.stderr
-    assert done.stdout
-    assert not done.stderr
+    for line in block.splitlines():
+        command, _, comment = line.partition("#")
+        status = re.search(r"exits with (\d)", comment)
+        words = shlex.split(command)
+        assert words[0] == "muso"
+        done = subprocess.run(
+            [sys.executable, "-m", "muso_theory", *words[1:]],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == (int(status[1]) if status else 0), line + done.stdout + done.stderr
+        assert done.stdout
+        assert not done.stderr
 
 
 def test_claims_table_is_current() -> None:
