@@ -273,6 +273,16 @@ def test_float64_singular_matrices_get_the_pseudo_inverse(features: np.ndarray) 
     assert np.allclose(features.T @ factor.solve(b), np.linalg.pinv(features) @ b)
 
 
+def test_float64_singular_matrix_of_wild_exponents_does_not_hang() -> None:
+    # On this Gram matrix LAPACK's dsyevr never returns (found by the soundness campaign).
+    from verification.soundness import generate
+
+    case = generate(20, 87884)
+    features = case.features[case.retain]
+    factor = FLOAT64.factor(blocked_gram(features if len(features) <= features.shape[1] else features.T))
+    assert 1 <= factor.rank < factor.size
+
+
 def test_float64_gram_streams_float32_memory_maps_and_blocks(tmp_path: object) -> None:
     rng = np.random.default_rng(2)
     features = rng.normal(size=(500, 700)).astype(np.float32)

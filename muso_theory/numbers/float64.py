@@ -17,7 +17,7 @@ from .gram import COLUMN_BLOCK, blocked_gram
 from .inputs import first_nonfinite, float_array, span
 from .quantity import Quantity
 
-__all__ = ["FLOAT64", "CholeskyFactor", "Float64", "SpectralFactor"]
+__all__ = ["FLOAT64", "CholeskyFactor", "Float64", "SpectralFactor", "cholesky_factor"]
 
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -310,19 +310,15 @@ class Float64(Arithmetic):
             raise expected(
                 "finite numbers", f"k[{bad[0]}, {bad[1]}]", k[bad], "float", "a finite Gram matrix"
             )
-        if n == 0:
-            return CholeskyFactor(np.zeros((0, 0), order="F"))
-        # K is symmetric, so its transpose is a Fortran-ordered K, and LAPACK makes the only copy.
-        lower, info = scipy.linalg.lapack.dpotrf(k.T if k.flags.c_contiguous else k, lower=1, clean=1)
-        if info == 0:
-            norm = float(np.abs(k).sum(axis=0).max())
-            reciprocal, _ = scipy.linalg.lapack.dpocon(lower, norm, uplo="L")
-            if reciprocal > n * _EPS:
-                return CholeskyFactor(lower)
-        del lower
-        values, vectors = scipy.linalg.eigh(k, check_finite=False)
-        kept = values > max(16 * n * _EPS * values[-1], 0.0)
-        return SpectralFactor(vectors[:, kept], values[kept])
+        regular = cholesky_factor(k)
+        if regular is not None:
+            return regular
+        # LAPACK's default eigensolver (MRRR) can loop for ever on entries like 1e189 beside 1e-62. A power of two,
+        # which changes no digit, and divide and conquer avoid that.
+        exponent = int(np.frexp(float(np.diagonal(k).max()))[1])
+        values, vectors = scipy.linalg.eigh(np.ldexp(k, -exponent), driver="evd", check_finite=False)
+        kept = values > max(n * _EPS * values[-1], 0.0)
+        return SpectralFactor(vectors[:, kept], np.ldexp(values[kept], exponent))
 
     def rank(self, a: Array) -> int:
         """Numerical rank: singular values above max(n, D)·eps·σ_max."""
@@ -352,6 +348,31 @@ class Float64(Arithmetic):
     def energy(self, a: Array, k: Array) -> Quantity:
         """tr(aᵀ K a), measured; rounding below zero is cut off at zero."""
         return Quantity.measured(max(0.0, float(np.sum(a * (k @ a)))))
+
+
+def cholesky_factor(k: Array) -> CholeskyFactor | None:
+    """Factorise K if it is numerically positive definite; never falls back to anything slower.
+
+    Args:
+        k: shape (n, n), symmetric, finite; only its lower triangle is read.
+
+    Returns:
+        The factor, or None when Cholesky fails or its condition estimate reaches 1/(n·eps).
+
+    Example:
+        >>> cholesky_factor(np.ones((2, 2))) is None
+        True
+    """
+    n = len(k)
+    if n == 0:
+        return CholeskyFactor(np.zeros((0, 0), order="F"))
+    # K is symmetric, so its transpose is a Fortran-ordered K, and LAPACK makes the only copy.
+    lower, info = scipy.linalg.lapack.dpotrf(k.T if k.flags.c_contiguous else k, lower=1, clean=1)
+    if info != 0:
+        return None
+    norm = float(np.abs(k).sum(axis=0).max())
+    reciprocal, _ = scipy.linalg.lapack.dpocon(lower, norm, uplo="L")
+    return CholeskyFactor(lower) if reciprocal > n * _EPS else None
 
 
 def _square(k: Array) -> int:

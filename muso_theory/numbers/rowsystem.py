@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .float64 import FLOAT64, CholeskyFactor
+from .float64 import CholeskyFactor, cholesky_factor
 from .inputs import first_nonfinite
 from .rounding import ETA, UNIT, UndecidedError, gamma, norm_bounds, two_sum
 from .spectrum import (
@@ -227,7 +227,7 @@ def numerical_factor(matrix: Array, name: str) -> CholeskyFactor:
         raise UndecidedError(
             f"the Gram matrix of {name} overflows float64", "rational arithmetic has the range"
         )
-    factor = FLOAT64.factor(matrix)
-    if not isinstance(factor, CholeskyFactor):
+    factor = cholesky_factor(matrix)
+    if factor is None:
         raise not_proved(name)
     return factor
