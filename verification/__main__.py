@@ -1,31 +1,130 @@
-"""Run one campaign: python -m verification NAME [PART] [--quick] [--jobs N] [--results DIR] [--fresh]."""
+"""Run one campaign, or all: python -m verification NAME [PART] [--quick] [--jobs N] [--results DIR] [--fresh]."""
 
 from __future__ import annotations
 
 import argparse
+import ast
 import importlib
-import pkgutil
 import sys
 import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
-import verification
 from muso_theory.errors import MusoError, nearest
 
-from .campaign import Options, environment, write_atomically
+from .campaign import BACKENDS, Options, result_file
 
-_MACHINERY = {"__main__", "campaign", "ntk_worker", "performance_ntk"}
+_INTERRUPTED = 130
 
 
 def names() -> list[str]:
-    """List the campaigns: every module here that has a `run`."""
-    return sorted(m.name for m in pkgutil.iter_modules(verification.__path__) if m.name not in _MACHINERY)
+    """List the campaigns: every module here that has a `run`, with hyphens for underscores."""
+    found = []
+    for path in Path(__file__).parent.glob("*.py"):
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        if any(isinstance(node, ast.FunctionDef) and node.name == "run" for node in body):
+            found.append(path.stem.replace("_", "-"))
+    return sorted(found)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A campaign, or one part of it, and how long it is expected to take."""
+
+    module: ModuleType
+    label: str
+    part: str | None
+    seconds: float | None
+
+    def run(self, quick: bool, options: Options) -> int:
+        """Run it, write its result and say how it went.
+
+        Returns:
+            0, or 1 where what was measured contradicts what was predicted.
+        """
+        started = time.monotonic()
+        content: dict[str, Any] = self.module.run(quick, options, *([self.part] if self.part else []))
+        took = time.monotonic() - started
+        path = result_file(options.directory, self.label, quick, content, took)
+        print(f"{self.label}: {content.get('verdict', 'done')} in {took:.0f} s, see {path}")
+        return 1 if content.get("failed") else 0
+
+
+def tasks(name: str, part: str | None, quick: bool) -> list[_Task]:
+    """What one name stands for: a campaign, or each of its parts where none is named.
+
+    Returns:
+        The tasks; `SECONDS` of a module with parts is a dictionary by part.
+    """
+    module = importlib.import_module(f"verification.{name.replace('-', '_')}")
+    parts: Sequence[str | None] = [part] if part else (getattr(module, "PARTS", ()) or [None])
+    found = []
+    for each in parts:
+        seconds = getattr(module, "SECONDS", None)
+        if isinstance(seconds, dict):
+            seconds = seconds.get(each)
+        label = name if each is None else f"{name}-{each}"
+        found.append(_Task(module, label, each, None if seconds is None else seconds[0 if quick else 1]))
+    return found
+
+
+def run_all(quick: bool, options: Options) -> int:
+    """Run every campaign, the shortest first, and go on when one fails.
+
+    Returns:
+        0 if every campaign ended well, 1 if a verdict is bad, 2 if one could not run, 130 when interrupted.
+    """
+    todo = [task for name in names() for task in tasks(name, None, quick)]
+    todo.sort(key=lambda task: (task.seconds is None, task.seconds or 0.0, task.label))
+    known = sum(task.seconds for task in todo if task.seconds is not None)
+    unknown = sum(task.seconds is None for task in todo)
+    more = f", and {unknown} of unknown length" if unknown else ""
+    print(f"{len(todo)} campaigns, about {_duration(known)} on two cores{more}:")
+    for task in todo:
+        print(f"  {task.label:24} {'unknown' if task.seconds is None else _duration(task.seconds)}")
+    status: dict[str, int] = {}
+    for task in todo:
+        try:
+            status[task.label] = task.run(quick, options)
+        except KeyboardInterrupt:
+            print(
+                f"\n{task.label}: interrupted; finished points are kept, run it again to go on",
+                file=sys.stderr,
+            )
+            return _INTERRUPTED
+        except MusoError as error:
+            print(f"{task.label}: {error}", file=sys.stderr)
+            status[task.label] = 2
+        except Exception:
+            # One campaign's defect must not cost the hours of the others; it is shown and remembered.
+            print(f"{task.label}: stopped by an error\n{traceback.format_exc()}", file=sys.stderr)
+            status[task.label] = 2
+    bad = [label for label, code in status.items() if code]
+    print(f"{len(status) - len(bad)} of {len(status)} campaigns ended well" + _listed(bad))
+    return max(status.values(), default=0)
+
+
+def _listed(bad: list[str]) -> str:
+    """Names after a colon, or nothing."""
+    return f"; not {', '.join(bad)}" if bad else ""
+
+
+def _duration(seconds: float) -> str:
+    """A duration for people."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the campaign named on the command line and write its result file."""
     parser = argparse.ArgumentParser(prog="python -m verification", description=__doc__)
-    parser.add_argument("name", help="one of: " + ", ".join(names()))
+    parser.add_argument("name", help="all, or one of: " + ", ".join(names()))
     parser.add_argument(
         "part", nargs="?", help="part of a campaign that has several, e.g. performance certified"
     )
@@ -42,34 +141,45 @@ def main(arguments: list[str] | None = None) -> int:
         help="a peer's own Python (performance ntk)",
     )
     parser.add_argument("--fresh", action="store_true", help="measure again what was measured before")
+    parser.add_argument("--backend", choices=BACKENDS, help="where joblib runs the points (default loky)")
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="a Dask cluster's scheduler, e.g. tcp://host:8786"
+    )
     given = parser.parse_args(arguments)
-    if given.name not in names():
+    if given.name != "all" and given.name not in names():
         print(
-            f"expected a campaign but got {given.name!r}; try {nearest(given.name, names())}", file=sys.stderr
+            f"expected a campaign but got {given.name!r}; try {nearest(given.name, ['all', *names()])}",
+            file=sys.stderr,
         )
         return 2
-    campaign = importlib.import_module(f"verification.{given.name}")
+    peers = dict(pair.split("=", 1) for pair in given.peer if "=" in pair)
+    options = Options(
+        directory=given.results,
+        jobs=given.jobs,
+        fresh=given.fresh,
+        peers=peers,
+        backend=given.backend,
+        scheduler=given.scheduler,
+    )
+    if given.name == "all":
+        return run_all(given.quick, options)
+    campaign = importlib.import_module(f"verification.{given.name.replace('-', '_')}")
     parts = getattr(campaign, "PARTS", ())
     if (given.part is None) == bool(parts) or (given.part is not None and given.part not in parts):
         wanted = f"one of {', '.join(parts)}" if parts else "no part"
         print(f"expected {wanted} but got {given.part!r}; try python -m verification --help", file=sys.stderr)
         return 2
-    label = given.name if given.part is None else f"{given.name}-{given.part}"
-    peers = dict(pair.split("=", 1) for pair in given.peer if "=" in pair)
-    options = Options(directory=given.results, jobs=given.jobs, fresh=given.fresh, peers=peers)
-    started = time.monotonic()
+    (task,) = tasks(given.name, given.part, given.quick)
     try:
-        content = campaign.run(given.quick, options, *([given.part] if given.part else []))
+        return task.run(given.quick, options)
     except KeyboardInterrupt:
-        print(f"\n{label}: interrupted; finished points are kept, run it again to go on", file=sys.stderr)
-        return 130
+        print(
+            f"\n{task.label}: interrupted; finished points are kept, run it again to go on", file=sys.stderr
+        )
+        return _INTERRUPTED
     except MusoError as error:
         print(error, file=sys.stderr)
         return 2
-    path = given.results / f"{label}{'-quick' if given.quick else ''}.json"
-    write_atomically(path, {"campaign": label, "quick": given.quick, "environment": environment(), **content})
-    print(f"{label}: {content.get('verdict', 'done')} in {time.monotonic() - started:.0f} s, see {path}")
-    return 1 if content.get("failed") else 0
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
 """What every campaign needs: points measured in parallel, each finished point kept, one atomic result file.
 
-A campaign is a module with `run(quick, options) -> dict`. It lists its points as plain JSON-able
-dictionaries and hands them to `measure_points`; a point that was measured before, by the same code, is
-read from its checkpoint. Interrupting loses only the points under way.
+A campaign is a module with `run(quick, options) -> dict` and, to predict how long it takes on two cores,
+`SECONDS = (quick, full)`; `paper_linear.py` is the campaign `paper-linear`. It lists its points as plain JSON-able
+dictionaries and hands them to `measure_points`; a point that was measured before, by the same code, is read from its
+checkpoint. Interrupting, or killing, loses only the points under way.
+
+Keys that are `seconds` or end in ` seconds` hold times; all else but the environment is the same in every run, on any
+backend and any number of jobs, and has a hash of its own in the result (`timeless`).
 """
 
 from __future__ import annotations
@@ -15,7 +19,8 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -23,8 +28,26 @@ from pathlib import Path
 from typing import Any
 
 import muso_theory
+from muso_theory.errors import expected, nearest
+from muso_theory.files import write_atomic
 
-__all__ = ["Options", "environment", "measure_points", "write_atomically"]
+from . import tables
+
+__all__ = [
+    "BACKENDS",
+    "SCHEMA",
+    "Options",
+    "environment",
+    "measure_points",
+    "result_file",
+    "timeless",
+    "write_atomically",
+]
+
+SCHEMA = 1
+"""Version of the result files; it grows when a key changes its meaning."""
+
+BACKENDS = ("loky", "threading", "dask")
 
 Point = Mapping[str, Any]
 
@@ -38,16 +61,74 @@ class Options:
         jobs: parallel processes. Set it to 1 when wall time is what is measured.
         fresh: ignore checkpoints.
         peers: for comparisons with other libraries, the Python that has each.
+        backend: one of `BACKENDS`, given to ``joblib.parallel_config``; None leaves joblib's own setting alone, so
+            that a campaign started from Python runs on a cluster after ``joblib.parallel_config(backend="dask")``.
+        scheduler: address of a Dask scheduler whose workers can import this repository.
     """
 
     directory: Path = Path("results")
     jobs: int = 2
     fresh: bool = False
     peers: Mapping[str, str] = field(default_factory=dict)
+    backend: str | None = None
+    scheduler: str | None = None
+
+    def parallel_config(self) -> AbstractContextManager[Any]:
+        """The joblib configuration that these options ask for.
+
+        Returns:
+            A context manager.
+
+        Raises:
+            BadInputError: an unknown backend, a scheduler without Dask, or Dask that is not installed.
+        """
+        import joblib
+
+        if self.scheduler is not None and self.backend not in (None, "dask"):
+            raise expected("backend dask with a scheduler", "backend", self.backend, "str", "dask")
+        backend = "dask" if self.scheduler is not None else self.backend
+        if backend is None:
+            return nullcontext()
+        if backend not in BACKENDS:
+            raise expected(
+                "one of " + ", ".join(BACKENDS), "backend", backend, "str", nearest(backend, BACKENDS)
+            )
+        if backend != "dask":
+            return joblib.parallel_config(backend=backend, n_jobs=self.jobs)
+        try:
+            from distributed import Client
+        except ImportError:
+            hint = "pip install 'muso-theory[cluster]'"
+            raise expected("the package distributed", "backend", "dask", "not installed", hint) from None
+        return _dask(Client, self)
+
+
+@contextmanager
+def _dask(client: Callable[..., Any], options: Options) -> Iterator[None]:
+    """A client of the given cluster, or of a local one, for as long as points are measured."""
+    import joblib
+
+    try:
+        if options.scheduler is None:
+            cluster = client(n_workers=options.jobs, threads_per_worker=1, dashboard_address=None)
+        else:
+            cluster = client(options.scheduler, timeout=20)
+    except OSError as error:
+        address = options.scheduler
+        raise expected(
+            "a Dask scheduler that answers", "scheduler", address, str(error), "its address"
+        ) from None
+    with cluster, joblib.parallel_config(backend="dask", client=cluster):
+        yield
 
 
 def measure_points(
-    name: str, measure: Callable[[Point], dict[str, Any]], points: Sequence[Point], options: Options
+    name: str,
+    measure: Callable[[Point], dict[str, Any]],
+    points: Sequence[Point],
+    options: Options,
+    *,
+    threads: int | None = 1,
 ) -> list[dict[str, Any]]:
     """Measure every point, in parallel, resuming from checkpoints.
 
@@ -56,6 +137,8 @@ def measure_points(
         measure: a module-level function of one point that returns JSON-able data.
         points: JSON-able dictionaries, all different.
         options: see `Options`.
+        threads: BLAS threads of each process. More or fewer change the last digits of a result, so it is not an
+            option; None takes what there is, for campaigns whose subject is time.
 
     Returns:
         One result a point, in the order of the points.
@@ -77,32 +160,40 @@ def measure_points(
     todo = [(key, point) for key, point in zip(keys, points, strict=True) if key not in found]
     if found:
         print(f"{name}: {len(found)} of {len(points)} points were measured before", file=sys.stderr)
-    parallel = joblib.Parallel(n_jobs=options.jobs, return_as="generator_unordered")
     started = time.monotonic()
-    work = parallel(joblib.delayed(_measure_one)(measure, key, dict(point), folder) for key, point in todo)
-    for count, (key, result) in enumerate(work, start=1):
-        found[key] = result
-        elapsed = time.monotonic() - started
-        if sys.stderr.isatty() and elapsed > 1:
-            left = elapsed / count * (len(todo) - count)
-            print(
-                f"\r{name}: {count}/{len(todo)} points, {left:.0f} s left ",
-                end="",
-                file=sys.stderr,
-                flush=True,
-            )
+    with options.parallel_config(), _limited(threads):
+        # The number of a cluster's workers is its own.
+        jobs = None if "dask" in (options.backend, "dask" if options.scheduler else None) else options.jobs
+        parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
+        work = parallel(joblib.delayed(_measure_one)(measure, key, dict(p), threads) for key, p in todo)
+        for count, (key, result) in enumerate(work, start=1):
+            # Kept here and not by the worker, which may run on another machine.
+            write_atomically(folder / f"{key}.json", result)
+            found[key] = result["result"]
+            elapsed = time.monotonic() - started
+            if sys.stderr.isatty() and elapsed > 1:
+                left = elapsed / count * (len(todo) - count)
+                line = f"\r{name}: {count}/{len(todo)} points, {left:.0f} s left "
+                print(line, end="", file=sys.stderr, flush=True)
     if sys.stderr.isatty() and todo:
         print(file=sys.stderr)
     return [found[key] for key in keys]
 
 
+def _limited(threads: int | None) -> AbstractContextManager[Any]:
+    """So many BLAS threads in this process."""
+    from threadpoolctl import threadpool_limits
+
+    return nullcontext() if threads is None else threadpool_limits(threads)
+
+
 def _measure_one(
-    measure: Callable[[Point], dict[str, Any]], key: str, point: dict[str, Any], folder: Path
+    measure: Callable[[Point], dict[str, Any]], key: str, point: dict[str, Any], threads: int | None
 ) -> tuple[str, dict[str, Any]]:
-    """Measure one point and keep it before reporting it."""
-    result = json.loads(json.dumps(measure(point)))
-    write_atomically(folder / f"{key}.json", {"point": point, "result": result})
-    return key, result
+    """Measure one point, wherever that is."""
+    # Not undone: in a thread it is what the caller has set already, and a worker process has no other use.
+    _limited(threads)
+    return key, {"point": point, "result": json.loads(json.dumps(measure(point)))}
 
 
 def _key(measure: Callable[[Point], dict[str, Any]], point: Point) -> str:
@@ -149,6 +240,51 @@ def write_atomically(path: Path, content: object) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def timeless(content: Any) -> Any:
+    """A result without its times and its environment: what every run of the same code reproduces.
+
+    Args:
+        content: a result, or a part of one.
+
+    Returns:
+        A copy without the keys ``environment``, ``sha256``, ``seconds`` and those that end in `` seconds``.
+    """
+    if isinstance(content, Mapping):
+        return {
+            key: timeless(value)
+            for key, value in content.items()
+            if key not in ("environment", "sha256", "seconds") and not key.endswith(" seconds")
+        }
+    return [timeless(value) for value in content] if isinstance(content, list | tuple) else content
+
+
+def result_file(
+    directory: Path, label: str, quick: bool, content: Mapping[str, Any], wall_seconds: float
+) -> Path:
+    """Write what a campaign found: the JSON, and its tables beside it.
+
+    Args:
+        directory: of the result files.
+        label: the campaign's name, and its part.
+        quick: whether this was the small version.
+        content: what `run` returned.
+        wall_seconds: how long it took; short where points had been measured before.
+
+    Returns:
+        The path of the JSON file.
+    """
+    path = directory / f"{label}{'-quick' if quick else ''}.json"
+    result = json.loads(json.dumps({"campaign": label, "quick": quick, "schema": SCHEMA, **content}))
+    whole = json.dumps(timeless(result), sort_keys=True, ensure_ascii=False)
+    digest = hashlib.sha256(whole.encode()).hexdigest()
+    result |= {"environment": environment(), "sha256": digest, "wall seconds": wall_seconds}
+    write_atomically(path, result)
+    if "tables" in result:
+        for suffix, text in zip((".md", ".tex"), tables.write(result["tables"]), strict=True):
+            write_atomic(path.with_suffix(suffix), text.encode())
+    return path
 
 
 def environment() -> dict[str, Any]:

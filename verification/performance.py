@@ -210,9 +210,9 @@ def run(quick: bool, options: Options, part: str = "certified") -> dict[str, Any
     sizes = grid[:3] if quick else grid
     points = [{"n": n, "D": d, "runs": 3 if quick else 7} for n, d in sizes]
     alone = Options(directory=options.directory, jobs=1, fresh=options.fresh)
-    measured = measure_points("performance-certified", measure_certified, points, alone)
+    measured = measure_points("performance-certified", measure_certified, points, alone, threads=None)
     twins = [{"n": n, "bits": bits} for n in (50, 100) for bits in (100, 128)]
-    slow = measure_points("performance-slow-twins", measure_slow_twins, twins, alone)
+    slow = measure_points("performance-slow-twins", measure_slow_twins, twins, alone, threads=None)
     rows = [{**point, **result} for point, result in zip(points, measured, strict=True)]
     worst = max(row["time ratio"] for row in rows if row["n"] >= 1000)
     return {
@@ -227,7 +227,9 @@ def _tangent_kernels(quick: bool, options: Options) -> dict[str, Any]:
     from .performance_ntk import points
 
     alone = Options(directory=options.directory, jobs=1, fresh=options.fresh)
-    rows = measure_points("performance-ntk", _time_kernel, points(quick, dict(options.peers)), alone)
+    rows = measure_points(
+        "performance-ntk", _time_kernel, points(quick, dict(options.peers)), alone, threads=None
+    )
     return {"cases": rows, "verdict": f"{len(rows)} cases timed"}
 
 

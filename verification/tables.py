@@ -1,0 +1,278 @@
+"""Tables of results, in Markdown and in LaTeX, from the same rows.
+
+A campaign puts `tables` in its result, a name to a `Table.content()` each; the runner writes them beside the JSON as
+NAME.md and NAME.tex. Numbers stay numbers in the JSON; only here are they rounded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from muso_theory.errors import expected
+
+__all__ = ["Column", "latex", "markdown", "mean_sd", "table", "write"]
+
+
+class Column(NamedTuple):
+    """One column of a table.
+
+    Args:
+        key: of the rows' dictionaries.
+        title: what stands above; the key when left out.
+        spec: format specification of its numbers, as in ``format(x, ".2e")``; three significant digits when left out.
+    """
+
+    key: str
+    title: str = ""
+    spec: str = ".3g"
+
+
+Row = Mapping[str, Any]
+Columns = Sequence[Column | Sequence[str]]
+
+_SYMBOLS = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "%": r"\%",
+    "#": r"\#",
+    "_": r"\_",
+    "^": r"\^{}",
+    "~": r"\~{}",
+    "<": "$<$",
+    ">": "$>$",
+    "|": "$|$",
+    "‖": r"$\|$",
+    "²": "$^2$",
+    "³": "$^3$",
+    "⁺": "$^+$",
+    "₀": "$_0$",
+    "−": "$-$",
+    "–": "--",
+    "—": "---",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "·": r"$\cdot$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "≈": r"$\approx$",
+    "→": r"$\to$",
+    "½": r"$\frac12$",
+    "√": r"$\surd$",
+    "∞": r"$\infty$",
+    "α": r"$\alpha$",
+    "γ": r"$\gamma$",
+    "δ": r"$\delta$",
+    "ε": r"$\varepsilon$",
+    "η": r"$\eta$",
+    "κ": r"$\kappa$",
+    "λ": r"$\lambda$",
+    "ρ": r"$\rho$",
+    "σ": r"$\sigma$",
+    "Φ": r"$\Phi$",
+    "Δ": r"$\Delta$",
+    "ŷ": r"$\hat y$",
+    "ỹ": r"$\tilde y$",
+}
+
+
+def mean_sd(values: Iterable[float]) -> dict[str, Any]:
+    """Mean and sample standard deviation (n − 1), ready for a cell.
+
+    Args:
+        values: at least one number.
+
+    Returns:
+        ``mean``, ``sd`` (None for one value) and ``n``; where a value is not finite both are None and
+        ``not finite`` counts how many.
+
+    Raises:
+        BadInputError: no value at all.
+
+    Example:
+        >>> mean_sd([1.0, 3.0])
+        {'mean': 2.0, 'sd': 1.4142135623730951, 'n': 2}
+    """
+    numbers = np.array(list(values), dtype=np.float64)
+    if numbers.size == 0:
+        raise expected("at least one value", "values", "[]", "empty", "leaving the cell None")
+    bad = int((~np.isfinite(numbers)).sum())
+    if bad:
+        return {"mean": None, "sd": None, "n": int(numbers.size), "not finite": bad}
+    sd = float(numbers.std(ddof=1)) if numbers.size > 1 else None
+    return {"mean": float(numbers.mean()), "sd": sd, "n": int(numbers.size)}
+
+
+def table(title: str, rows: Sequence[Row], columns: Columns) -> dict[str, Any]:
+    """One entry of a result's `tables`, JSON-able.
+
+    Args:
+        title: what the table shows, one sentence.
+        rows: one dictionary a row; a key that a row lacks, or None, is printed as a dash.
+        columns: which keys, in which order.
+
+    Returns:
+        The table as data.
+    """
+    keys = [Column(*column).key for column in columns]
+    return {
+        "title": title,
+        "columns": [list(Column(*column)) for column in columns],
+        "rows": [{key: row[key] for key in keys if key in row} for row in rows],
+    }
+
+
+def markdown(rows: Sequence[Row], columns: Columns) -> str:
+    r"""A GitHub-flavoured Markdown table.
+
+    Args:
+        rows: one dictionary a row.
+        columns: which keys, in which order.
+
+    Returns:
+        The lines, ending in a newline.
+
+    Example:
+        >>> print(markdown([{"x": "a|b", "gap": mean_sd([1e-3, 3e-3])}], [("x",), ("gap", "‖w‖", ".1e")]), end="")
+        | x | ‖w‖ |
+        |---|---:|
+        | a\|b | 2.0e-03 ± 1.4e-03 |
+    """
+    chosen = [Column(*column) for column in columns]
+    head = "| " + " | ".join(_pipe(c.title or c.key) for c in chosen) + " |"
+    rule = "|" + "|".join("---:" if _is_numeric(rows, c) else "---" for c in chosen) + "|"
+    body = [
+        "| " + " | ".join(_pipe(_cell(row.get(c.key), c.spec, _plain, " ± ")) for c in chosen) + " |"
+        for row in rows
+    ]
+    return "\n".join([head, rule, *body]) + "\n"
+
+
+def latex(rows: Sequence[Row], columns: Columns) -> str:
+    r"""A LaTeX tabular that needs no package.
+
+    Args:
+        rows: one dictionary a row.
+        columns: which keys, in which order.
+
+    Returns:
+        A ``tabular`` environment in plain ASCII, ending in a newline.
+
+    Raises:
+        BadInputError: text with a character that has no LaTeX form here.
+
+    Example:
+        >>> print(latex([{"x": "a_b", "gap": mean_sd([1e-3, 3e-3])}], [("x",), ("gap", "‖w‖", ".1e")]), end="")
+        \begin{tabular}{lr}
+        \hline
+        x & $\|$w$\|$ \\
+        \hline
+        a\_b & $2.0 \times 10^{-3} \pm 1.4 \times 10^{-3}$ \\
+        \hline
+        \end{tabular}
+    """
+    chosen = [Column(*column) for column in columns]
+    alignment = "".join("r" if _is_numeric(rows, c) else "l" for c in chosen)
+    lines = [rf"\begin{{tabular}}{{{alignment}}}", r"\hline"]
+    lines.append(" & ".join(_escape(c.title or c.key) for c in chosen) + r" \\")
+    lines.append(r"\hline")
+    for row in rows:
+        lines.append(
+            " & ".join(_latex_cell(row.get(c.key), c.spec) for c in chosen) + r" \\",
+        )
+    return "\n".join([*lines, r"\hline", r"\end{tabular}"]) + "\n"
+
+
+def write(tables: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
+    r"""All tables of one result.
+
+    Args:
+        tables: name to what `table` made.
+
+    Returns:
+        A Markdown document and a LaTeX file to be read by ``\input``.
+    """
+    pages, floats = [], []
+    for name, content in tables.items():
+        rows, columns = content["rows"], content["columns"]
+        pages.append(f"## {name}\n\n{content['title']}\n\n{markdown(rows, columns)}")
+        floats.append(
+            "\\begin{table}\n\\centering\n"
+            f"\\caption{{{_escape(content['title'])}}}\n\\label{{tab:{name}}}\n"
+            f"{latex(rows, columns)}\\end{{table}}\n"
+        )
+    return "\n".join(pages), "\n".join(floats)
+
+
+def _is_numeric(rows: Sequence[Row], column: Column) -> bool:
+    """Whether a column holds numbers, so that it is set flush right."""
+    cells = [row[column.key] for row in rows if row.get(column.key) is not None]
+    return bool(cells) and all(
+        isinstance(cell, Mapping) or (isinstance(cell, int | float) and not isinstance(cell, bool))
+        for cell in cells
+    )
+
+
+def _cell(value: Any, spec: str, number: Any, between: str) -> str:
+    """A value in words: numbers by their format, mean ± sd for what `mean_sd` made."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        if value["mean"] is None:
+            return "not finite"
+        spread = value.get("sd")
+        mean = number(value["mean"], spec)
+        return str(mean if spread is None else f"{mean}{between}{number(spread, spec)}")
+    if isinstance(value, int | float):
+        return str(number(value, spec)) if math.isfinite(value) else "not finite"
+    return str(value)
+
+
+def _plain(value: float, spec: str) -> str:
+    """A number as Python formats it; integers as they are unless a format asks for more."""
+    return str(value) if isinstance(value, int) and spec.endswith("g") else format(value, spec)
+
+
+def _latex_number(value: float, spec: str) -> str:
+    """A number for math mode, with powers of ten written out."""
+    mantissa, e, exponent = _plain(value, spec).partition("e")
+    return rf"{mantissa} \times 10^{{{int(exponent)}}}" if e else mantissa
+
+
+def _latex_cell(value: Any, spec: str) -> str:
+    """A cell: numbers in math mode, text escaped."""
+    text = _cell(value, spec, _latex_number, r" \pm ")
+    is_number = isinstance(value, int | float | Mapping) and not isinstance(value, bool)
+    return f"${text}$" if is_number and text != "not finite" else _escape(text)
+
+
+def _pipe(text: str) -> str:
+    """Text inside a Markdown cell."""
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _escape(text: str) -> str:
+    """Text as LaTeX in plain ASCII, so that it compiles with every engine."""
+    out = []
+    for character in text:
+        if character in _SYMBOLS:
+            out.append(_SYMBOLS[character])
+        elif character.isascii() and character.isprintable():
+            out.append(character)
+        else:
+            raise expected(
+                "text with a LaTeX form",
+                "text",
+                text,
+                f"{character!r} has none",
+                "another word, or adding it",
+            )
+    return "".join(out)
