@@ -41,7 +41,7 @@ _HOMES = {
     "numbers": ("BALL", "FLOAT64", "MP", "RATIONAL"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
-_ROOMS = ("algebra", "claims", "data", "linear", "networks", "numbers", "strategies")
+_ROOMS = ("algebra", "claims", "data", "evaluation", "linear", "networks", "numbers", "strategies")
 
 __all__ = ["__version__", *sorted(_HOME), *_ROOMS]
 

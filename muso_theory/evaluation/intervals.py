@@ -1,0 +1,125 @@
+"""Confidence intervals that stay honest at the ends: for a rate, and for a mean over pairs with no spread."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+from ..errors import expected
+
+__all__ = ["Rate", "binomial_rate", "pairs_interval", "wald_interval"]
+
+Interval = tuple[float, float]
+
+
+@final
+@dataclass(frozen=True)
+class Rate:
+    """A fraction that was counted, with a Clopper–Pearson interval.
+
+    Args:
+        value: the fraction.
+        interval: both ends.
+
+    Example:
+        >>> float(Rate(0.5, (0.1, 0.9)))
+        0.5
+    """
+
+    value: float
+    interval: Interval
+
+    def __float__(self) -> float:
+        return self.value
+
+
+def check_level(level: float) -> None:
+    """Refuse a confidence level outside (0, 1).
+
+    Args:
+        level: the level.
+
+    Raises:
+        BadInputError: outside (0, 1).
+    """
+    if not 0 < level < 1:
+        raise expected("a confidence level in (0, 1)", "level", level, type(level).__name__, "0.95")
+
+
+def binomial_rate(successes: int, trials: int, level: float = 0.95) -> Rate:
+    """A fraction with its Clopper–Pearson interval, which covers at least as often as it says, at any sample size.
+
+    Args:
+        successes: how many.
+        trials: of how many, at least one.
+        level: confidence level.
+
+    Returns:
+        The rate.
+
+    Raises:
+        BadInputError: no trials, more successes than trials, or a level outside (0, 1).
+
+    Example:
+        >>> rate = binomial_rate(0, 20)
+        >>> rate.value, round(rate.interval[1], 4)
+        (0.0, 0.1684)
+    """
+    from scipy.stats import beta
+
+    check_level(level)
+    if not 0 <= successes <= trials or trials < 1:
+        raise expected("0 ≤ successes ≤ trials, trials ≥ 1", "successes", successes, f"of {trials}", "counts")
+    tail = (1 - level) / 2
+    low = float(beta.ppf(tail, successes, trials - successes + 1)) if successes else 0.0
+    high = float(beta.ppf(1 - tail, successes + 1, trials - successes)) if successes < trials else 1.0
+    return Rate(successes / trials, (low, high))
+
+
+def pairs_interval(value: float, pairs: int, width: float, level: float) -> Interval:
+    """Interval for the mean of a bounded statistic that came out the same on every pair of samples.
+
+    A sample variance of zero says nothing by itself. But if k independent pairs all gave ``value``, then with the
+    stated confidence another value comes up with probability at most q = 1 − (1 − level)^(1/k), so the mean is within
+    q times the statistic's range of ``value``.
+
+    Args:
+        value: what every pair gave.
+        pairs: k, the number of independent pairs.
+        width: the largest distance of the statistic from ``value``.
+        level: confidence level.
+
+    Returns:
+        Both ends.
+
+    Example:
+        >>> low, high = pairs_interval(1.0, 20, 1.0, 0.95)
+        >>> round(low, 4), round(high, 4)
+        (0.8609, 1.1391)
+    """
+    check_level(level)
+    q = -math.expm1(math.log1p(-level) / pairs)
+    return value - width * q, value + width * q
+
+
+def wald_interval(value: float, variance: float, level: float) -> Interval:
+    """Value ± z times the standard error.
+
+    Args:
+        value: an estimate, close to normal.
+        variance: of the estimate.
+        level: confidence level.
+
+    Returns:
+        Both ends.
+
+    Example:
+        >>> [round(end, 2) for end in wald_interval(0.0, 1.0, 0.95)]
+        [-1.96, 1.96]
+    """
+    from scipy.special import ndtri
+
+    check_level(level)
+    half = float(ndtri((1 + level) / 2)) * math.sqrt(variance)
+    return value - half, value + half

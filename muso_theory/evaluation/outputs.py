@@ -1,0 +1,185 @@
+"""How evaluation reads outputs, targets and probabilities, whatever form they come in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import expected
+
+__all__ = [
+    "Array",
+    "class_indices",
+    "log_probabilities",
+    "output_columns",
+    "predicted_classes",
+    "probabilities",
+    "score_vector",
+]
+
+Array = np.ndarray[Any, Any]
+
+
+def output_columns(outputs: object, name: str = "outputs") -> Array:
+    """Read a model's outputs as float64 columns.
+
+    Args:
+        outputs: shape (n,), (n, 1) or (n, C).
+        name: what to call them in an error.
+
+    Returns:
+        Shape (n, C), C = 1 for one output.
+
+    Raises:
+        BadInputError: another shape, no samples, or entries that are not finite.
+
+    Example:
+        >>> output_columns([1.0, 2.0]).shape
+        (2, 1)
+    """
+    array = np.asarray(outputs)
+    if array.ndim not in (1, 2) or array.size == 0 or array.dtype.kind not in "fiub":
+        raise expected(
+            "numbers of shape (n,) or (n, C)", name, array.shape, f"{array.dtype}", "one row a sample"
+        )
+    array = array.astype(np.float64).reshape(len(array), -1)
+    if not np.isfinite(array).all():
+        row = int(np.argwhere(~np.isfinite(array))[0, 0])
+        raise expected(
+            "finite numbers", f"{name}[{row}]", array[row], "float", "a model that did not diverge"
+        )
+    return array
+
+
+def class_indices(targets: object, n: int, n_outputs: int) -> Array:
+    """Read targets as class indices.
+
+    Args:
+        targets: ±1 of shape (n,) or (n, 1) for one output (−1 is class 0, +1 class 1); one-hot rows (n, C) or class
+            indices (n,) for several.
+        n: number of samples.
+        n_outputs: C.
+
+    Returns:
+        Integers from 0, shape (n,).
+
+    Raises:
+        BadInputError: targets that are none of these.
+
+    Example:
+        >>> class_indices([-1, 1], 2, 1), class_indices([[0, 1, 0]], 1, 3), class_indices([2], 1, 3)
+        (array([0, 1]), array([1]), array([2]))
+    """
+    array = np.asarray(targets)
+    if array.ndim not in (1, 2) or len(array) != n or array.dtype.kind not in "fiub":
+        raise expected(f"{n} targets, one a sample", "targets", array.shape, f"shape, {array.dtype}", "y")
+    if n_outputs == 1:
+        flat = array.reshape(n, -1)
+        if flat.shape[1] != 1 or not np.isin(flat, (-1, 1)).all():
+            hint = "2 * y - 1 for targets 0 and 1"
+            raise expected("targets −1 and +1 for one output", "targets", array.shape, "other values", hint)
+        return (flat[:, 0] > 0).astype(np.int64)
+    if array.ndim == 2:
+        if array.shape[1] != n_outputs or not (
+            np.isin(array, (0, 1)).all() and (array.sum(axis=1) == 1).all()
+        ):
+            what = f"one-hot rows of {n_outputs} columns"
+            raise expected(what, "targets", array.shape, "no one-hot rows", "class indices")
+        return np.flatnonzero(array) % n_outputs
+    whole = array.astype(np.int64)
+    if not ((whole == array).all() and ((whole >= 0) & (whole < n_outputs)).all()):
+        bad = array[(whole != array) | (whole < 0) | (whole >= n_outputs)][0]
+        raise expected(
+            f"class indices from 0 to {n_outputs - 1}", "targets", bad, str(array.dtype), "one-hot rows"
+        )
+    return whole
+
+
+def predicted_classes(columns: Array) -> Array:
+    """Class indices that outputs predict.
+
+    Args:
+        columns: shape (n, C); one column is read by its sign.
+
+    Returns:
+        Integers, shape (n,).
+
+    Example:
+        >>> predicted_classes(np.array([[-0.5], [0.5]])), predicted_classes(np.array([[0.2, 0.7]]))
+        (array([0, 1]), array([1]))
+    """
+    single = columns.shape[1] == 1
+    predicted: Array = (columns[:, 0] > 0).astype(np.int64) if single else np.argmax(columns, axis=1)
+    return predicted
+
+
+def _logits(outputs: object) -> Array:
+    """Outputs as at least two columns; one output z is the pair (0, z), so that p(+1) = 1/(1 + e^−z)."""
+    columns = output_columns(outputs)
+    return columns if columns.shape[1] > 1 else np.hstack([np.zeros_like(columns), columns])
+
+
+def log_probabilities(outputs: object) -> Array:
+    """Log of the softmax of outputs, without underflow.
+
+    Args:
+        outputs: shape (n,), (n, 1) or (n, C); one output z stands for classes −1 and +1 with p(+1) = 1/(1 + e^−z).
+
+    Returns:
+        Shape (n, C), two columns for one output.
+
+    Raises:
+        BadInputError: whatever :func:`output_columns` refuses.
+
+    Example:
+        >>> log_probabilities([[0.0, 1000.0]])
+        array([[-1000.,     0.]])
+    """
+    z = _logits(outputs)
+    shifted = z - z.max(axis=1, keepdims=True)
+    result: Array = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return result
+
+
+def probabilities(outputs: object) -> Array:
+    """Softmax of outputs.
+
+    Args:
+        outputs: shape (n,), (n, 1) or (n, C); one output z stands for classes −1 and +1 with p(+1) = 1/(1 + e^−z).
+
+    Returns:
+        Rows that sum to one, two columns for one output.
+
+    Raises:
+        BadInputError: whatever :func:`output_columns` refuses.
+
+    Example:
+        >>> probabilities([0.0])
+        array([[0.5, 0.5]])
+    """
+    result: Array = np.exp(log_probabilities(outputs))
+    return result
+
+
+def score_vector(values: object, name: str) -> Array:
+    """Read one number a sample.
+
+    Args:
+        values: shape (n,).
+        name: what to call them in an error.
+
+    Returns:
+        Float64, shape (n,).
+
+    Raises:
+        BadInputError: another shape, or entries that are not finite.
+
+    Example:
+        >>> score_vector([1, 2], "scores")
+        array([1., 2.])
+    """
+    columns = output_columns(values, name)
+    if np.ndim(values) != 1:  # type: ignore[arg-type]
+        raise expected("one number a sample", name, columns.shape, "shape", "a column of it")
+    return columns[:, 0]

@@ -1,0 +1,260 @@
+"""What an attack's scores are worth: area under the ROC curve and true positives at few false ones, with intervals."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import final
+
+import numpy as np
+
+from ..errors import expected
+from .intervals import Interval, Rate, binomial_rate, check_level, pairs_interval, wald_interval
+from .outputs import Array, score_vector
+
+__all__ = ["Attack", "Difference", "calibrated", "placements", "roc"]
+
+FEWEST = 5
+"""Fewest samples of a kind that an interval is given for."""
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Attack:
+    """How well scores tell members from non-members; a larger score says "member".
+
+    Args:
+        members: scores of members, shape (m,).
+        nonmembers: scores of non-members, shape (k,).
+        threshold: what calls a sample a member, if the attack decides; else NaN.
+        samples: which of the samples handed to the attack these are, members then non-members.
+        level: confidence level of every interval.
+
+    Example:
+        >>> roc(np.arange(20.0) + 5, np.arange(20.0))
+        Attack(AUC 0.71875 in [0.540, 0.848], 20 members, 20 non-members)
+    """
+
+    members: Array
+    nonmembers: Array
+    threshold: float = math.nan
+    samples: tuple[Array, Array] | None = None
+    level: float = 0.95
+
+    @cached_property
+    def _placements(self) -> tuple[Array, Array]:
+        return placements(self.members, self.nonmembers)
+
+    @property
+    def auc(self) -> float:
+        """Probability that a member scores above a non-member, ties counted half."""
+        return float(self._placements[0].mean())
+
+    @cached_property
+    def interval(self) -> Interval:
+        """DeLong's interval of the AUC on the logit scale; one from independent pairs where all pairs agree."""
+        auc, variance = self.auc, _variance(*self._placements)
+        if variance == 0:
+            fewer = min(len(self.members), len(self.nonmembers))
+            low, high = pairs_interval(auc, fewer, max(auc, 1 - auc), self.level)
+            return max(low, 0.0), min(high, 1.0)
+        slope = auc * (1 - auc)
+        ends = wald_interval(math.log(auc / (1 - auc)), variance / slope**2, self.level)
+        low, high = (1 / (1 + math.exp(-end)) for end in ends)
+        return low, high
+
+    def tpr(self, fpr: float) -> Rate:
+        """True positive rate at the strictest threshold that lets at most a fraction ``fpr`` of non-members through.
+
+        The threshold is chosen on the non-members alone, so given it the count of members above is binomial and the
+        Clopper–Pearson interval is exact.
+
+        Args:
+            fpr: false positive rate, at least 1/k for k non-members: fewer cannot show it.
+
+        Returns:
+            The rate and its interval.
+
+        Raises:
+            BadInputError: outside (0, 1), or too small for these samples; the smallest usable one is named.
+
+        Example:
+            >>> roc(np.arange(20.0) + 5, np.arange(20.0)).tpr(0.1).value
+            0.35
+        """
+        if not 0 < fpr < 1:
+            raise expected("a false positive rate in (0, 1)", "fpr", fpr, type(fpr).__name__, "0.1")
+        k = len(self.nonmembers)
+        # 1/k as a float may lie a hair above the fraction, so the count is rounded before it is cut.
+        allowed = math.floor(fpr * k * (1 + 1e-12))
+        if allowed < 1:
+            what = f"at least {math.ceil(1 / fpr)} non-members for a false positive rate of {fpr:g}"
+            raise expected(what, "nonmembers", k, "too few", f"fpr={smallest_rate(k)}, the smallest usable")
+        cut = np.sort(self.nonmembers)[k - allowed - 1] if allowed < k else -np.inf
+        return binomial_rate(int(np.sum(self.members > cut)), len(self.members), self.level)
+
+    @property
+    def accuracy(self) -> Rate:
+        """Fraction that the attack's own threshold decides rightly, over members and non-members together.
+
+        Raises:
+            BadInputError: the attack has scores only and no threshold.
+        """
+        if math.isnan(self.threshold):
+            raise expected("an attack that decides", "threshold", "nan", "scores only", "attack(…)")
+        right = int(np.sum(self.members > self.threshold) + np.sum(self.nonmembers <= self.threshold))
+        return binomial_rate(right, len(self.members) + len(self.nonmembers), self.level)
+
+    def __repr__(self) -> str:
+        low, high = self.interval
+        sizes = f"{len(self.members)} members, {len(self.nonmembers)} non-members"
+        return f"Attack(AUC {self.auc:.5g} in [{low:.3f}, {high:.3f}], {sizes})"
+
+
+def smallest_rate(k: int) -> str:
+    """1/k rounded up to four digits, as text.
+
+    Args:
+        k: number of non-members.
+
+    Returns:
+        A rate that k non-members can show.
+
+    Example:
+        >>> smallest_rate(30)
+        '0.03334'
+    """
+    digits = 3 - math.floor(math.log10(1 / k))
+    return f"{math.ceil(10**digits / k) / 10**digits:.{digits}f}".rstrip("0").rstrip(".")
+
+
+def placements(members: Array, nonmembers: Array) -> tuple[Array, Array]:
+    """For each member the fraction of non-members below it, and for each non-member that of members above it.
+
+    Their means are both the AUC; their variances are what DeLong's method needs. Ties count half.
+
+    Args:
+        members: shape (m,).
+        nonmembers: shape (k,).
+
+    Returns:
+        Shapes (m,) and (k,).
+
+    Example:
+        >>> placements(np.array([1.0, 3.0]), np.array([2.0]))
+        (array([0., 1.]), array([0.5]))
+    """
+    from scipy.stats import rankdata
+
+    m, k = len(members), len(nonmembers)
+    ranks = rankdata(np.concatenate([members, nonmembers]))
+    below = (ranks[:m] - rankdata(members)) / k
+    above = 1 - (ranks[m:] - rankdata(nonmembers)) / m
+    return below, above
+
+
+def _variance(below: Array, above: Array) -> float:
+    """DeLong's variance of an AUC, or of a difference of two when the placements are differences."""
+    if max(np.ptp(below), np.ptp(above)) < 1e-12:  # all alike, up to the rounding of counts
+        return 0.0
+    return float(below.var(ddof=1) / len(below) + above.var(ddof=1) / len(above))
+
+
+def roc(
+    member_scores: object,
+    nonmember_scores: object,
+    *,
+    threshold: float = math.nan,
+    samples: tuple[Array, Array] | None = None,
+    level: float = 0.95,
+) -> Attack:
+    """Judge scores whose direction is known beforehand: larger says "member". Nothing is fitted.
+
+    Args:
+        member_scores: shape (m,), m ≥ 5.
+        nonmember_scores: shape (k,), k ≥ 5.
+        threshold: above it a sample is called a member.
+        samples: which samples these are, for pairing two attacks; None means all, in order.
+        level: confidence level of the intervals.
+
+    Returns:
+        The attack, with ``auc``, ``interval`` and ``tpr(fpr)``.
+
+    Raises:
+        BadInputError: fewer than five scores of a kind, or scores that are not finite.
+
+    Example:
+        >>> roc(np.array([5.0, 6, 7, 8, 9]), np.array([0.0, 1, 2, 3, 4]))
+        Attack(AUC 1 in [0.549, 1.000], 5 members, 5 non-members)
+    """
+    check_level(level)
+    scores = [
+        score_vector(member_scores, "member_scores"),
+        score_vector(nonmember_scores, "nonmember_scores"),
+    ]
+    for name, values in zip(("member_scores", "nonmember_scores"), scores, strict=True):
+        if len(values) < FEWEST:
+            raise expected(
+                f"at least {FEWEST} scores of each kind", name, len(values), "too few", "more samples"
+            )
+    where = samples or (np.arange(len(scores[0])), np.arange(len(scores[1])))
+    return Attack(scores[0], scores[1], threshold, where, level)
+
+
+@final
+@dataclass(frozen=True)
+class Difference:
+    """A difference of two AUCs on the same samples, with its interval.
+
+    Args:
+        value: AUC on the unlearned model − AUC on the retrained one.
+        interval: both ends.
+    """
+
+    value: float
+    interval: Interval
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the attack does better or worse on the unlearned model than chance explains."""
+        return not self.interval[0] <= 0 <= self.interval[1]
+
+
+def calibrated(on_unlearned: Attack, on_retrained: Attack) -> Difference:
+    """The attack's AUC on the unlearned model against the same attack's on the retrained one, as its null.
+
+    An exact method must match the retrained model, whatever the AUC there (claim membership): an AUC of 0.5 is not the
+    aim, since forget and test samples may differ even for a model that saw neither.
+
+    Args:
+        on_unlearned: the attack on the unlearned model.
+        on_retrained: the same attack on the same samples, on the retrained model.
+
+    Returns:
+        The difference, with DeLong's interval for paired curves.
+
+    Raises:
+        BadInputError: the two attacks were judged on other samples or at other levels.
+
+    Example:
+        >>> scores = np.arange(20.0)
+        >>> round(calibrated(roc(scores + 5, scores), roc(scores, scores)).value, 12)
+        0.21875
+    """
+    pairs = [on_unlearned.samples, on_retrained.samples]
+    same = all(
+        a is not None and b is not None and all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+        for a, b in [pairs]
+    )
+    if not same or on_unlearned.level != on_retrained.level:
+        got = f"{len(on_unlearned.members)} + {len(on_unlearned.nonmembers)} samples"
+        hint = "the same samples, seed and level for both attacks"
+        raise expected("attacks judged on the same samples", "on_retrained", on_retrained, got, hint)
+    mine, null = on_unlearned._placements, on_retrained._placements
+    below, above = mine[0] - null[0], mine[1] - null[1]
+    value, variance = on_unlearned.auc - on_retrained.auc, _variance(below, above)
+    if variance == 0:
+        fewer = min(len(below), len(above))
+        return Difference(value, pairs_interval(value, fewer, 1.0, on_unlearned.level))
+    return Difference(value, wald_interval(value, variance, on_unlearned.level))
