@@ -1,1 +1,29 @@
-"""The linear wing: feature maps, the unlearning problem, closed-form solutions and label rules."""
+"""The linear wing: feature maps, the unlearning problem, closed-form solutions, label rules and training dynamics."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+_HOMES = {
+    "training": ("LOSSES", "METHODS", "PAPER_STEPS", "PowerSteps", "Snapshot", "Training", "train"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+if TYPE_CHECKING:
+    from .training import train as train

@@ -16,7 +16,7 @@ from ..errors import BadInputError, expected
 if TYPE_CHECKING:
     from .closed_forms import ClosedForms
 
-__all__ = ["UnlearningProblem", "row_blocks"]
+__all__ = ["UnlearningProblem", "real_array", "row_blocks"]
 
 Array = np.ndarray[Any, Any]
 _BLOCK_BYTES = 1 << 24
@@ -34,7 +34,7 @@ def row_blocks(array: Array) -> Iterator[slice]:
         yield slice(start, min(start + step, array.shape[0]))
 
 
-def _numbers(name: str, values: object, dimensions: tuple[int, ...]) -> Array:
+def real_array(name: str, values: object, dimensions: tuple[int, ...]) -> Array:
     """Validate one array without copying it.
 
     Returns:
@@ -174,8 +174,8 @@ class UnlearningProblem:
 
     def __post_init__(self) -> None:
         """Validate once; afterwards nothing changes."""
-        features = _numbers("features", self.features, (2,))
-        targets = _numbers("targets", self.targets, (1, 2))
+        features = real_array("features", self.features, (2,))
+        targets = real_array("targets", self.targets, (1, 2))
         n, d = features.shape
         if n == 0 or d == 0:
             raise expected(
@@ -192,7 +192,7 @@ class UnlearningProblem:
         object.__setattr__(self, "targets", targets)
         object.__setattr__(self, "forget", _read_only(_indices(self.forget, n)))
         if self.w_init is not None:
-            w_init = _numbers("w_init", self.w_init, (1, 2))
+            w_init = real_array("w_init", self.w_init, (1, 2))
             wanted = (d, *targets.shape[1:])
             if w_init.shape != wanted:
                 raise BadInputError(
@@ -368,7 +368,7 @@ class UnlearningProblem:
         Raises:
             BadInputError: wrong shape or entries.
         """
-        array = _numbers(name, labels, (1, 2))
+        array = real_array(name, labels, (1, 2))
         wanted = (len(self.forget), *self.targets.shape[1:])
         if array.shape != wanted:
             raise BadInputError(
@@ -390,7 +390,7 @@ class UnlearningProblem:
         Raises:
             BadInputError: wrong shape or entries.
         """
-        array = _numbers(name, parameters, (1, 2))
+        array = real_array(name, parameters, (1, 2))
         wanted = (self.n_features, *self.targets.shape[1:])
         if array.shape != wanted:
             raise BadInputError(

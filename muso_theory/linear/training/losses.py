@@ -1,0 +1,122 @@
+"""Losses ℓ(z, t) of an output z and a target t, by their derivative in z."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from scipy.special import expit, log_softmax, softmax
+
+from ...errors import expected, nearest
+from ..problem import Array
+
+__all__ = ["LOSSES", "Loss", "loss_named"]
+
+
+@final
+@dataclass(frozen=True)
+class Loss:
+    """A loss, summed over samples and outputs.
+
+    Args:
+        name: its name.
+        derivative: ∂ℓ/∂z of outputs (m, C) and targets (m, C), shape (m, C).
+        value: Σ ℓ(z, t).
+        labels: the targets at which the derivative vanishes: the exact labels of claim convex-loss.
+        curvature: the largest second derivative in z; a gradient step below 2/(curvature·λ_max) is stable.
+    """
+
+    name: str
+    derivative: Callable[[Array, Array], Array]
+    value: Callable[[Array, Array], float]
+    labels: Callable[[Array], Array]
+    curvature: float
+
+
+def _identity(z: Array) -> Array:
+    return z
+
+
+def _squared_derivative(z: Array, t: Array) -> Array:
+    return z - t
+
+
+def _squared(z: Array, t: Array) -> float:
+    return float(np.sum((z - t) ** 2)) / 2
+
+
+def _logistic_derivative(z: Array, t: Array) -> Array:
+    return np.asarray(expit(z) - t)
+
+
+def _logistic(z: Array, t: Array) -> float:
+    return float(np.sum(np.logaddexp(0, z) - t * z))
+
+
+def _sigmoid(z: Array) -> Array:
+    return np.asarray(expit(z))
+
+
+def _cross_entropy_derivative(z: Array, t: Array) -> Array:
+    return np.asarray(softmax(z, axis=1) - t)
+
+
+def _cross_entropy(z: Array, t: Array) -> float:
+    return float(-np.sum(t * log_softmax(z, axis=1)))
+
+
+def _softmax(z: Array) -> Array:
+    return np.asarray(softmax(z, axis=1))
+
+
+LOSSES = {
+    loss.name: loss
+    for loss in (
+        Loss("squared", _squared_derivative, _squared, _identity, 1.0),
+        Loss("logistic", _logistic_derivative, _logistic, _sigmoid, 0.25),
+        Loss("cross-entropy", _cross_entropy_derivative, _cross_entropy, _softmax, 0.5),
+    )
+}
+"""``squared`` is ½(z − t)²; ``logistic`` is log(1 + eᶻ) − tz with t in [0, 1]; ``cross-entropy`` is −Σ t log softmax(z)
+with rows t that sum to one."""
+
+
+def loss_named(name: str, targets: Array) -> Loss:
+    """Find a loss and hold the targets against what it can take.
+
+    Args:
+        name: ``"squared"``, ``"logistic"`` or ``"cross-entropy"``.
+        targets: shape (n, C).
+
+    Returns:
+        The loss.
+
+    Raises:
+        BadInputError: an unknown name, or targets outside the loss's domain.
+
+    Example:
+        >>> loss_named("logistic", np.array([[0.0], [1.0]])).derivative(np.zeros((2, 1)), np.array([[0.0], [1.0]]))
+        array([[ 0.5],
+               [-0.5]])
+    """
+    if name not in LOSSES:
+        raise expected("a loss", "loss", name, type(name).__name__, nearest(str(name), LOSSES))
+    if name != "squared":
+        outside = np.argwhere((targets < 0) | (targets > 1))
+        if len(outside):
+            i, c = (int(k) for k in outside[0])
+            hint = "(targets + 1) / 2 for targets ±1"
+            raise expected("targets in [0, 1]", f"targets[{i}, {c}]", targets[i, c], name, hint)
+    if name == "cross-entropy":
+        if targets.shape[1] < 2:
+            raise expected(
+                "at least two outputs", "targets", targets.shape, "shape", "loss='logistic' for one output"
+            )
+        off = np.flatnonzero(~np.isclose(targets.sum(axis=1), 1.0, atol=1e-9))
+        if off.size:
+            i = int(off[0])
+            total = float(targets[i].sum())
+            raise expected("rows that sum to one", f"sum(targets[{i}])", total, name, "softmax of outputs")
+    return LOSSES[name]

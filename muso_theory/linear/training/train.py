@@ -1,0 +1,318 @@
+"""Train a linear model: one entry point for every method, loss and step schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from ...errors import BadInputError, expected, nearest
+from ...numbers.gram import blocked_gram
+from ..problem import Array, real_array
+from .coordinates import Dual, Primal
+from .engines import Diverged, Engine, Loop, Spectral, Sweeps
+from .losses import loss_named
+from .passes import Passes
+from .result import Snapshot, Training
+from .schedules import ResolvedSteps, StepSizes, step_sizes_of
+from .stability import stability_hint
+from .updates import METHODS, Hyper, Method
+
+__all__ = ["train"]
+
+_FORMS = ("auto", "primal", "dual")
+
+_LARGEST_GRAM = 4000
+"""With more samples than features and than this, SGD runs on w rather than on K."""
+
+
+def train(
+    features: Any,
+    targets: Any,
+    start: Any = None,
+    method: str = "cyclic-sgd",
+    *,
+    step_sizes: StepSizes,
+    epochs: int,
+    loss: str = "squared",
+    batch_size: int | None = None,
+    momentum: float = 0.9,
+    betas: tuple[float, float] = (0.9, 0.999),
+    epsilon: float = 1e-8,
+    weight_decay: float = 0.0,
+    anchor: Any = None,
+    restart: bool = True,
+    seed: int = 0,
+    tolerance: float = 0.0,
+    record: Iterable[int] = (),
+    callback: Callable[[int, Array], object] | None = None,
+    form: str = "auto",
+    gram: Array | None = None,
+) -> Training:
+    """Train w on Σ ℓ(φ_iᵀw, y_i) + ½λ‖w − anchor‖², from a start.
+
+    The loss is summed over samples and outputs, and is ½(φᵀw − y)² unless another is named; the paper's gradients, of
+    (φᵀw − y)², are twice as long, so its step γ is 2γ here. A step on a batch descends the batch's losses and its
+    share |batch|/n of the decay. Iterates are exact up to rounding: where all of them lie in start + row(Φ) the work is
+    done on K = ΦΦᵀ, with the same iterates as the loop over samples (``form="primal"``). Arithmetic is float64,
+    whatever the input.
+
+    Args:
+        features: Φ, shape (n, D).
+        targets: y, shape (n,) or (n, C); for cross-entropy distributions (n, C) or class indices (n,).
+        start: where to start, shape (D,) or (D, C); None is zero.
+        method: "gd", "momentum" (heavy ball), "nesterov", "cyclic-sgd" (fixed order), "shuffled-sgd" (a fresh
+            permutation a pass), "sgd" (with replacement, n visits a pass), "adam", "adamw", "adagrad" or "rmsprop".
+        step_sizes: γ: a number, an array of one a sample, or a callable of the step t = 0, 1, … such as ``PowerSteps``;
+            t starts again in every pass unless ``restart`` is false, and counts passes where a pass is one step.
+        epochs: passes over the data.
+        loss: "squared", "logistic" (targets in [0, 1]) or "cross-entropy" (softmax).
+        batch_size: samples a step. None is one for the three kinds of SGD and all for the others, which given a batch
+            size visit batches in a fresh random order each pass; "gd" takes none.
+        momentum: μ of momentum and nesterov.
+        betas: decay rates of adam, adamw (both) and rmsprop (the second).
+        epsilon: ε of the adaptive methods.
+        weight_decay: λ. It acts in the gradient, except in adamw, where it acts beside it.
+        anchor: where the decay pulls to: None is zero, "start" is the start, or an array like the start.
+        restart: whether a callable's t starts again at 0 in every pass.
+        seed: of the random orders.
+        tolerance: stop after the first pass with ‖∂ℓ/∂z‖ ≤ tolerance × its value at the start; 0 never does.
+        record: epochs whose parameters to keep in the trajectory; 0 is the start.
+        callback: called with (epoch, w) at the recorded epochs; training stops when it returns True.
+        form: "auto", "primal" (step by step on w, the slow twin) or "dual" (on K).
+        gram: K, if you have it already.
+
+    Returns:
+        Final parameters, residual, and the trajectory.
+
+    Raises:
+        BadInputError: shapes or settings that do not fit, a sample of zero norm, a batch larger than n, no epochs, a
+            schedule that returns NaN or a negative number, or a step so large that training diverges.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> features, targets = rng.standard_normal((4, 9)) / 3, np.array([1.0, -1.0, 1.0, -1.0])
+        >>> result = train(features, targets, step_sizes=1.0, epochs=2000)
+        >>> result.form, result.residual_norm < 1e-12
+        ('sweeps', True)
+        >>> loop = train(features, targets, step_sizes=1.0, epochs=2000, form="primal")
+        >>> bool(np.abs(loop.w - result.w).max() < 1e-12)
+        True
+    """
+    rule = _method(method)
+    phi = real_array("features", features, (2,))
+    y, shape = _targets(targets, phi, loss, start)
+    n, width = phi.shape
+    w = _parameters("start", start, shape)
+    pull = (
+        w if weight_decay == 0 or (isinstance(anchor, str) and anchor == "start") else _anchor(anchor, shape)
+    )
+    size = _batch(rule, batch_size, n)
+    _settings(epochs, momentum, betas, epsilon, weight_decay, tolerance, seed)
+    steps = step_sizes_of(step_sizes, n, size, restart)
+    if rule.update.adaptive and isinstance(steps.given, np.ndarray):
+        raise expected("a number or a callable", "step_sizes", steps.given.shape, f"array, {method}", "0.01")
+    if form not in _FORMS:
+        raise expected("a form", "form", form, type(form).__name__, nearest(str(form), _FORMS))
+    if form == "dual" and rule.update.adaptive:
+        raise expected("form 'primal'", "form", form, f"{method} leaves the span", "form='auto'")
+    known = loss_named(loss, y)
+    _nonzero_rows(phi)
+    kept = _epochs_to_keep(record, epochs)
+    order = "shuffled" if rule.order == "full" and size < n else rule.order
+    passes = Passes(n, size, order, steps, seed)
+    dual = form == "dual" or (form == "auto" and not rule.update.adaptive and n <= _most_rows(rule, width))
+    hyper = Hyper(momentum, betas, epsilon)
+    engine: Engine
+    if dual:
+        k = (
+            blocked_gram(phi if phi.dtype in (np.float64, np.float32) else phi.astype(np.float64))
+            if gram is None
+            else gram
+        )
+        where = Dual(phi, k, w, pull)
+        squared = loss == "squared" and weight_decay == 0
+        if squared and rule.order != "full":
+            engine = Sweeps(where, passes, y)
+        elif squared and size == n and _spectrum_pays(steps, n, epochs, y.shape[1], tolerance):
+            mu = momentum if rule.name != "gd" else 0.0
+            engine = Spectral(where, y, float(steps.of_pass(0, np.arange(n))[0]), mu, rule.name == "nesterov")
+        else:
+            engine = Loop(
+                where, rule.update(hyper, where.origin()), passes, known, y, weight_decay, rule.decoupled
+            )
+    else:
+        at = Primal(phi.astype(np.float64, copy=False), w, pull)
+        engine = Loop(at, rule.update(hyper, at.origin()), passes, known, y, weight_decay, rule.decoupled)
+    words = {Sweeps: "sweeps", Spectral: "spectrum"}.get(type(engine), "dual" if dual else "primal")
+    try:
+        return _run(engine, epochs, kept, tolerance, callback, method, words, shape)
+    except Diverged as error:
+        hint = stability_hint(phi, rule, steps, known.curvature, momentum)
+        raise BadInputError(
+            f"expected a step size at which {method} converges but the residual grew 1e12-fold by epoch "
+            f"{error.epochs} with step_sizes={_shown(steps)}; try {hint}"
+        ) from None
+
+
+def _run(
+    engine: Engine,
+    epochs: int,
+    kept: list[int],
+    tolerance: float,
+    callback: Callable[[int, Array], object] | None,
+    method: str,
+    form: str,
+    shape: tuple[int, ...],
+) -> Training:
+    """Advance from one recorded epoch to the next; with a tolerance, from pass to pass."""
+    trajectory: list[Snapshot] = []
+    first = norm = float(np.linalg.norm(engine.derivative()))
+    stopped = False
+
+    def keep() -> bool:
+        w = engine.explicit().reshape(shape)
+        trajectory.append(Snapshot(engine.epochs, w, norm))
+        return callback is not None and callback(engine.epochs, w) is True
+
+    if 0 in kept:
+        stopped = keep()
+    stops = range(1, epochs + 1) if tolerance > 0 else sorted({*kept, epochs} - {0})
+    for stop in stops:
+        if stopped:
+            break
+        engine.advance(stop - engine.epochs)
+        norm = float(np.linalg.norm(engine.derivative()))
+        if stop in kept:
+            stopped = keep()
+        stopped = stopped or (tolerance > 0 and norm <= tolerance * first)
+    w = engine.explicit().reshape(shape)
+    converged = norm <= tolerance * first
+    early = stopped and engine.epochs < epochs
+    return Training(
+        w, norm, first, engine.epochs, engine.steps, converged, early, method, form, tuple(trajectory)
+    )
+
+
+def _method(name: str) -> Method:
+    """Find a method."""
+    if name not in METHODS:
+        raise expected("a method", "method", name, type(name).__name__, nearest(str(name), METHODS))
+    return METHODS[name]
+
+
+def _targets(targets: Any, phi: Array, loss: str, start: Any) -> tuple[Array, tuple[int, ...]]:
+    """Targets as (n, C) float64, and the shape of the parameters."""
+    y = real_array("targets", targets, (1, 2))
+    if len(y) != len(phi):
+        raise BadInputError(
+            f"expected as many targets as feature rows but got targets of shape {y.shape} and features of "
+            f"shape {phi.shape}; try one target row for each sample"
+        )
+    if loss == "cross-entropy" and y.ndim == 1:
+        if y.dtype.kind not in "iu" or y.min(initial=0) < 0:
+            raise expected("class indices or distributions", "targets", y.shape, str(y.dtype), "shape (n, C)")
+        classes = int(y.max()) + 1 if start is None else np.asarray(start).shape[-1]
+        if y.max() >= classes:
+            raise expected(
+                f"class indices below {classes}", "targets", int(y.max()), "class", "a wider start"
+            )
+        y = np.eye(classes)[y]
+    shape = (phi.shape[1], *y.shape[1:])
+    return y.astype(np.float64).reshape(len(y), -1), shape
+
+
+def _parameters(name: str, values: Any, shape: tuple[int, ...]) -> Array:
+    """Parameters as a (D, C) float64 copy."""
+    if values is None:
+        return np.zeros((shape[0], int(np.prod(shape[1:], dtype=np.int64))))
+    w = real_array(name, values, (1, 2))
+    if w.shape != shape:
+        raise BadInputError(
+            f"expected {name} of shape {shape}, a parameter a feature and output, but got {name} of shape {w.shape}; "
+            "try None for zero"
+        )
+    return w.astype(np.float64).reshape(shape[0], -1)
+
+
+def _anchor(anchor: Any, shape: tuple[int, ...]) -> Array:
+    """The anchor of the decay, (D, C)."""
+    if isinstance(anchor, str):
+        raise expected("None, 'start' or an array", "anchor", anchor, "str", "'start'")
+    return _parameters("anchor", anchor, shape)
+
+
+def _batch(rule: Method, size: int | None, n: int) -> int:
+    """Samples a step."""
+    if size is None:
+        return n if rule.order == "full" else 1
+    if rule.name == "gd":
+        raise expected("no batch size for gd", "batch_size", size, type(size).__name__, "'shuffled-sgd'")
+    if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
+        raise expected("a whole number of at least 1", "batch_size", size, type(size).__name__, "32")
+    if size > n:
+        raise expected(f"at most {n} samples a batch", "batch_size", size, "larger than n", f"batch_size={n}")
+    return int(size)
+
+
+def _settings(
+    epochs: int,
+    momentum: float,
+    betas: tuple[float, float],
+    epsilon: float,
+    decay: float,
+    tolerance: float,
+    seed: int,
+) -> None:
+    """Refuse settings out of range."""
+    if not isinstance(epochs, int | np.integer) or isinstance(epochs, bool) or epochs < 1:
+        raise expected("at least one epoch", "epochs", epochs, type(epochs).__name__, "epochs=100")
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise expected("a non-negative integer", "seed", seed, type(seed).__name__, "0")
+    for name, value in (("momentum", momentum), ("betas[0]", betas[0]), ("betas[1]", betas[1])):
+        if not 0 <= value < 1:
+            raise expected("a number in [0, 1)", name, value, type(value).__name__, "0.9")
+    if not 0 < epsilon < np.inf:
+        raise expected("a positive number", "epsilon", epsilon, type(epsilon).__name__, "1e-8")
+    for name, value in (("weight_decay", decay), ("tolerance", tolerance)):
+        if not 0 <= value < np.inf:
+            raise expected("a finite number of at least 0", name, value, type(value).__name__, "1e-3")
+
+
+def _nonzero_rows(phi: Array) -> None:
+    """Refuse samples that no training can move."""
+    zero = np.flatnonzero(~phi.astype(bool, copy=False).any(axis=1))
+    if zero.size:
+        i = int(zero[0])
+        raise expected(
+            "samples of nonzero norm", f"‖features[{i}]‖", 0, "all features are zero", "removing that sample"
+        )
+
+
+def _epochs_to_keep(record: Iterable[int], epochs: int) -> list[int]:
+    """Recorded epochs, sorted, each once."""
+    kept = sorted({int(e) for e in record})
+    if kept and not 0 <= kept[0] <= kept[-1] <= epochs:
+        bad = kept[0] if kept[0] < 0 else kept[-1]
+        raise expected(
+            f"epochs from 0 to {epochs}", "record", bad, "out of range", f"range(0, {epochs}, 100)"
+        )
+    return kept
+
+
+def _most_rows(rule: Method, width: int) -> int:
+    """Up to how many samples K is the cheaper place: passes of SGD are slow in Python, products with Φ are not."""
+    return width if rule.order == "full" else max(width, _LARGEST_GRAM)
+
+
+def _spectrum_pays(steps: ResolvedSteps, n: int, epochs: int, outputs: int, tolerance: float) -> bool:
+    """Whether one step serves all passes and an eigendecomposition costs less than they do."""
+    return isinstance(steps.given, float) and tolerance == 0 and epochs * outputs > 10 * n
+
+
+def _shown(steps: ResolvedSteps) -> str:
+    """Step sizes in a few characters."""
+    if isinstance(steps.given, np.ndarray):
+        return f"[{steps.given[0]:.3g}, …]"
+    return f"{steps.given:.6g}" if isinstance(steps.given, float) else repr(steps.given)
