@@ -95,6 +95,16 @@ def _check_writable(*paths: str | Path | None) -> None:
             )
 
 
+def _check_folder(path: Path | None) -> None:
+    """Refuse a folder to write that is a file, or whose parent does not exist, before the work."""
+    if path is None:
+        return
+    if path.exists() and not path.is_dir():
+        raise expected("a folder", "path", path, "file", "another name")
+    if not path.resolve().parent.is_dir():
+        raise expected("a path in an existing directory", "path", path, "no such directory", "mkdir -p")
+
+
 app = typer.Typer(
     name="muso",
     cls=_Group,
@@ -217,11 +227,17 @@ def check(
     json: Annotated[
         str | None, typer.Option(help="Write the evidence as JSON to a file, or - for stdout.")
     ] = None,
-    html: Annotated[Path | None, typer.Option(help="Write the report as a web page.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the report as one web page that needs nothing else.")
+    ] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="Write the page's figures to a folder, as PDF and SVG.")
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Check which conditions of exact unlearning hold on DATA, and which claims follow."""
     _check_writable(json, html)
+    _check_folder(figures)
     from . import terminal
     from .checking import InterruptedCheck
     from .checking import check as run
@@ -263,8 +279,8 @@ def check(
     if interrupted and not report.evidence:
         raise KeyboardInterrupt
     report = prepared.describe(report)
-    if html is not None:
-        write_atomic(html, terminal.page(report).encode())
+    if html is not None or figures is not None:
+        _write_pages(prepared, report, html, figures)
     if json is not None and json != "-":
         write_atomic(json, report.to_json().encode())
     with _answer():
@@ -275,6 +291,34 @@ def check(
     if interrupted:
         raise KeyboardInterrupt
     raise typer.Exit(report.exit_status)
+
+
+def _write_pages(prepared: Any, report: Any, html: Path | None, figures: Path | None) -> None:
+    """Write the web page and the figures of a report."""
+    from . import pages, plots
+    from .files import write_atomic
+
+    found, missing = None, ""
+    try:
+        found = pages.details(prepared.problem, report, prepared.audited["labels"])
+    except MusoError as error:
+        missing = str(error)
+    if html is not None:
+        write_atomic(html, pages.report_page(report, found, missing).encode())
+    if figures is None:
+        return
+    if found is None:
+        raise expected(
+            "numbers that float64 can hold", "figures", figures, missing, "--html without --figures"
+        )
+    figures.mkdir(exist_ok=True)
+    captions = []
+    with plots.styled():
+        for name, (drawn, caption) in pages.draw_figures(found, report).items():
+            for form in ("pdf", "svg"):
+                write_atomic(figures / f"{name}.{form}", plots.render(drawn, form))
+            captions.append(f"{name}: {caption}\n")
+    write_atomic(figures / "captions.txt", "\n".join(captions).encode())
 
 
 @app.command()

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from .numbers.quantity import Grade, Quantity
 
-__all__ = ["Evidence", "Finding", "Scope", "Verdict", "worst"]
+__all__ = ["Evidence", "Finding", "Scope", "Verdict", "short", "worst"]
 
 
 class Verdict(enum.Enum):
@@ -226,3 +226,29 @@ class Evidence:
             return "; ".join(f"needs {slug}: {why}" for slug, why in self.failed)
         text = "; ".join(str(finding) for finding in self.findings)
         return text or self.needs
+
+
+def short(e: Evidence) -> str:
+    """The one number of a piece of evidence that a table has room for.
+
+    Args:
+        e: the evidence.
+
+    Returns:
+        The failed hypothesis, the first finding that does not hold, or the claim's own finding.
+    """
+    if (e.failed and not e.asserted) or not e.findings:
+        return e.summary
+    bad = [finding for finding in e.findings if finding.verdict in (Verdict.REFUTED, Verdict.UNDECIDED)]
+    return _with_limit((bad or list(e.findings))[0])
+
+
+def _with_limit(finding: Finding) -> str:
+    """A finding, and the limit where it is not respected."""
+    if (
+        finding.limit == 0
+        or not finding.unit_of
+        or finding.verdict not in (Verdict.REFUTED, Verdict.UNDECIDED)
+    ):
+        return str(finding)
+    return f"{finding} (limit {round_digits(float(finding.limit), up=False)} = {finding.unit_of})"

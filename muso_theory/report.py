@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import html
 import json
 import platform
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from .errors import expected, nearest
-from .evidence import Evidence, Finding, Verdict, round_digits, worst
+from .evidence import Evidence, Verdict, short, worst
+from .markup import evidence_table
 from .numbers.quantity import Grade, Quantity
 
 __all__ = ["SCHEMA", "Report", "digest"]
@@ -23,15 +23,6 @@ SCHEMA = 1
 
 _LARGEST_EXACT = 4000
 """Exact numbers of more bits are written as outward-rounded ends instead."""
-
-_COLOURS = {
-    Verdict.PROVED: "#005a32",
-    Verdict.CERTIFIED: "#08519c",
-    Verdict.MEASURED: "#54278f",
-    Verdict.VACUOUS: "#595959",
-    Verdict.UNDECIDED: "#8c4a00",
-    Verdict.REFUTED: "#a50f15",
-}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -142,48 +133,7 @@ class Report(Mapping[str, Evidence]):
         return "\n".join(lines) + "\n"
 
     def _repr_html_(self) -> str:
-        rows = []
-        for e in self.evidence.values():
-            details = "".join(f"<li>{html.escape(line)}</li>" for line in (*map(str, e.findings), *e.facts))
-            details += "".join(f"<li>hypothesis {html.escape(s)}: {html.escape(w)}</li>" for s, w in e.failed)
-            word = f'<strong style="color:{_COLOURS[e.verdict]}">{e.verdict.name}</strong>'
-            rows.append(
-                f"<tr><td>{word}</td><td><code>{html.escape(e.claim)}</code></td><td>{html.escape(short(e))}"
-                f"<details><summary>{html.escape(e.arithmetic)}</summary><ul>{details}</ul></details></td>"
-                f"<td>{html.escape(e.meaning)}</td></tr>"
-            )
-        return (
-            f"<table><caption>{self.verdict.name}: {html.escape(self.title)}</caption><thead><tr>"
-            "<th>verdict</th><th>claim</th><th>evidence</th><th>meaning</th></tr></thead><tbody>"
-            + "".join(rows)
-            + "</tbody></table>"
-        )
-
-
-def short(e: Evidence) -> str:
-    """The one number of a piece of evidence that a table has room for.
-
-    Args:
-        e: the evidence.
-
-    Returns:
-        The failed hypothesis, the first finding that does not hold, or the claim's own finding.
-    """
-    if (e.failed and not e.asserted) or not e.findings:
-        return e.summary
-    bad = [finding for finding in e.findings if finding.verdict in (Verdict.REFUTED, Verdict.UNDECIDED)]
-    return _with_limit((bad or list(e.findings))[0])
-
-
-def _with_limit(finding: Finding) -> str:
-    """A finding, and the limit where it is not respected."""
-    if (
-        finding.limit == 0
-        or not finding.unit_of
-        or finding.verdict not in (Verdict.REFUTED, Verdict.UNDECIDED)
-    ):
-        return str(finding)
-    return f"{finding} (limit {round_digits(float(finding.limit), up=False)} = {finding.unit_of})"
+        return evidence_table(f"{self.verdict.name}: {self.title}", self.evidence.values())
 
 
 def evidence_dict(e: Evidence) -> dict[str, Any]:

@@ -1,9 +1,8 @@
-"""What a person sees: tables on stdout, progress on stderr, one plain web page."""
+"""What a person sees: tables on stdout, progress on stderr."""
 
 from __future__ import annotations
 
 import contextlib
-import html
 import re
 import sys
 import time
@@ -18,12 +17,12 @@ from .algebra.checker import CheckResult
 from .claims import CATALOGUE, Claim, find
 from .claims.theorems import Proof, parts, slugs, theorem_status
 from .errors import expected, nearest
-from .evidence import Evidence, Verdict
+from .evidence import Evidence, Verdict, short
 from .glossary import GLOSSARY
 from .rechecking import Recheck
-from .report import Report, short
+from .report import Report
 
-__all__ = ["explain", "page", "progress", "show_claims", "show_proofs", "show_recheck", "show_report"]
+__all__ = ["explain", "progress", "show_claims", "show_proofs", "show_recheck", "show_report"]
 
 _STYLES = {
     Verdict.PROVED: "bold green",
@@ -225,26 +224,6 @@ def explain(word: str) -> None:
     else:
         known = [*CATALOGUE, *GLOSSARY, *(verdict.name for verdict in Verdict)]
         raise expected("a word of the reports", "word", word, "unknown", nearest(word, known, "muso claims"))
-
-
-def page(report: Report) -> str:
-    """The report as one self-contained web page.
-
-    Args:
-        report: the report.
-
-    Returns:
-        HTML without scripts or outside resources.
-    """
-    notes = "".join(f"<li>{html.escape(note)}</li>" for note in report.inputs.get("notes", []))
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>'
-        f"{html.escape(report.title)}</title><style>body{{font-family:system-ui;max-width:70rem;margin:2rem auto;"
-        "padding:0 1rem}table{border-collapse:collapse}td,th{text-align:left;vertical-align:top;padding:.3rem .8rem "
-        ".3rem 0;border-bottom:1px solid #ccc}caption{text-align:left;font-weight:bold;padding:.5rem 0}</style></head>"
-        f"<body><main><h1>{report.verdict.name}</h1><p>{html.escape(report.verdict.value)}</p><ul>{notes}</ul>"
-        f"{report._repr_html_()}</main></body></html>\n"
-    )
 
 
 def show_proofs(proofs: list[Proof], checked: dict[str, CheckResult]) -> None:

@@ -287,7 +287,8 @@ def test_same_command_same_bytes_on_stdout_and_in_files(tmp_path: Path) -> None:
     assert html.startswith("<!doctype html>")
     assert first.report["verdict"] in html
     assert "<script" not in html
-    assert "http" not in html
+    assert "http:" not in html
+    assert "https:" not in html
     assert sorted(tmp_path.iterdir()) == [page, target]
 
 

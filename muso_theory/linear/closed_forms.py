@@ -223,12 +223,22 @@ class ClosedForms(Model):
                 return self.problem.float_model.spectrum
             except BadInputError as error:
                 raise UndecidedError(str(error), "features scaled by a power of two decide it") from None
-        block = self._block(self.everything)
-        factor = self.factor(self.everything)
-        dense = factor.size <= _DENSE_SPECTRUM
-        values = np.linalg.eigvalsh(block) if dense else _extreme_eigenvalues(block, factor)
-        positive = values[-factor.rank :] if len(values) > 2 else values
+        values = self.eigenvalues
+        positive = values[-self.rank(self.everything) :] if self.has_all_eigenvalues else values
         return Quantity.measured(positive[0]), Quantity.measured(positive[-1])
+
+    @property
+    def has_all_eigenvalues(self) -> bool:
+        """Whether ``eigenvalues`` are all of them, and not the two ends of a large spectrum."""
+        return min(self.problem.n_samples, self.problem.n_features) <= _DENSE_SPECTRUM
+
+    @cached_property
+    def eigenvalues(self) -> Array:
+        """Eigenvalues of K (n ≤ D) or ΦᵀΦ in ascending order, FLOAT64 only; the two ends when there are many."""
+        block = self._block(self.everything)
+        if self.has_all_eigenvalues:
+            return np.asarray(np.linalg.eigvalsh(block))
+        return _extreme_eigenvalues(block, self.factor(self.everything))
 
     @property
     def sees_all_eigenvalues(self) -> bool:

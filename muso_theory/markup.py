@@ -1,0 +1,252 @@
+"""HTML from small functions that escape whatever is not markup already, and the parts that pages share."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import final
+
+from .claims import CATALOGUE
+from .evidence import Evidence, Verdict, short
+
+__all__ = ["Markup", "badge", "evidence_table", "figure", "join", "mathematics", "sentence", "table", "tag"]
+
+_BACKGROUNDS = {
+    Verdict.PROVED: "#005a32",
+    Verdict.CERTIFIED: "#08519c",
+    Verdict.MEASURED: "#54278f",
+    Verdict.VACUOUS: "#595959",
+    Verdict.UNDECIDED: "#7a4100",
+    Verdict.REFUTED: "#a50f15",
+}
+"""White words on these have a contrast of more than 7, on light pages and on dark ones."""
+
+_VOID = frozenset({"meta", "link", "br", "hr", "img"})
+
+
+@final
+class Markup(str):
+    """Text that is HTML already, and is not escaped again."""
+
+    __slots__ = ()
+
+
+Child = str | Iterable[str]
+
+
+def tag(name: str, /, *children: Child, **attributes: str | int | None) -> Markup:
+    """One element.
+
+    Args:
+        name: its name.
+        children: text, which is escaped, or markup, which is not; iterables of them.
+        attributes: ``class_`` is written ``class``, other underscores as hyphens; None is left out.
+
+    Returns:
+        The markup.
+
+    Example:
+        >>> tag("p", "a < b ", tag("b", "c"), class_="note", data_x=None)
+        '<p class="note">a &lt; b <b>c</b></p>'
+    """
+    words = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{html.escape(str(value))}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    if name in _VOID:
+        return Markup(f"<{name}{words}>")
+    return Markup(f"<{name}{words}>{join(*children)}</{name}>")
+
+
+def join(*children: Child) -> Markup:
+    """Children one after another.
+
+    Args:
+        children: text, which is escaped, or markup, which is not; iterables of them.
+
+    Returns:
+        The markup.
+    """
+    parts = []
+    for child in children:
+        for piece in (child,) if isinstance(child, str) else child:
+            parts.append(piece if isinstance(piece, Markup) else html.escape(piece, quote=False))
+    return Markup("".join(parts))
+
+
+def mathematics(text: str) -> Markup:
+    """Text with its indices and exponents set as such: ``w_u``, ``λ_max``, ``w_r^λ``; names of code stay as they are.
+
+    Args:
+        text: plain text with Unicode formulas.
+
+    Returns:
+        The markup.
+
+    Example:
+        >>> mathematics("‖w_u − w_r^λ‖ < ‖(K⁻¹)_FF‖ of the given w_unlearned")
+        '‖w<sub>u</sub> − w<sub>r</sub><sup>λ</sup>‖ &lt; ‖(K⁻¹)<sub>FF</sub>‖ of the given w_unlearned'
+    """
+    return Markup(
+        _EXPONENT.sub(r"<sup>\1</sup>", _INDEX.sub(r"<sub>\1</sub>", html.escape(text, quote=False)))
+    )
+
+
+_INDEX = re.compile(r"(?<=[\w)\]⁻⁺¹ᵀ])_(max|min|[A-Za-zελ]{1,2})(?![A-Za-z0-9_])")
+_TINY = re.compile(r"((?:[≤≥≈=] )?[\d.]+e-\d+)")
+_EXPONENT = re.compile(r"\^([A-Za-zλ])(?![A-Za-z0-9_])")
+
+
+def badge(verdict: Verdict) -> Markup:
+    """A verdict as a coloured word; it brings its colours, so that it needs no style sheet.
+
+    Args:
+        verdict: the verdict.
+
+    Returns:
+        The markup.
+    """
+    colours = f"background:{_BACKGROUNDS[verdict]};color:#fff;padding:.1em .45em;border-radius:.25em"
+    style = f"{colours};font-weight:600;font-size:.85em;print-color-adjust:exact"
+    return tag("span", verdict.name, class_="verdict", title=verdict.value, style=style)
+
+
+def table(
+    caption: Child, headings: Sequence[str], rows: Iterable[Sequence[Child]], head: int = 0, name: str = ""
+) -> Markup:
+    """A table whose columns and rows are named for those who cannot see it.
+
+    On a narrow screen the style sheet of a page puts the cells of a row below one another; the roles keep it a
+    table then.
+
+    Args:
+        caption: what the table shows.
+        headings: names of the columns.
+        rows: cells, as many as headings.
+        head: which cell names its row.
+        name: class of the table, for the style sheet.
+
+    Returns:
+        The markup.
+    """
+    columns = [tag("th", heading, scope="col", role="columnheader") for heading in headings]
+    body = []
+    for cells in rows:
+        made = []
+        for i, cell in enumerate(cells):
+            if i == head:
+                made.append(tag("th", cell, scope="row", role="rowheader"))
+            else:
+                made.append(tag("td", cell, role="cell"))
+        body.append(tag("tr", made, role="row"))
+    return tag(
+        "table",
+        tag("caption", caption),
+        tag("thead", tag("tr", columns, role="row"), role="rowgroup"),
+        tag("tbody", body, role="rowgroup"),
+        class_=name or None,
+        role="table",
+    )
+
+
+def figure(picture: Markup, *caption: Child) -> Markup:
+    """A picture with what it shows.
+
+    Args:
+        picture: the SVG.
+        caption: words below it.
+
+    Returns:
+        The markup.
+    """
+    return tag("figure", picture, tag("figcaption", *caption))
+
+
+def evidence_table(
+    caption: Child, evidence: Iterable[Evidence], links: Mapping[str, str] | None = None
+) -> Markup:
+    """Evidence as a table: verdict, claim, the number that decides, what it means, and all findings to unfold.
+
+    Args:
+        caption: what the table shows.
+        evidence: one row each.
+        links: addresses of general statements, by slug.
+
+    Returns:
+        The markup.
+    """
+    rows = [(badge(e.verdict), _named(e, links or {}), _told(e)) for e in evidence]
+    return table(caption, ("Verdict", "Claim", "Evidence, and what it means"), rows, head=1, name="evidence")
+
+
+def _named(e: Evidence, links: Mapping[str, str]) -> Markup:
+    """Slug and words of a claim."""
+    slug = tag("code", e.claim)
+    linked = tag("a", slug, href=links[e.claim]) if e.claim in links else slug
+    words = CATALOGUE[e.claim].words if e.claim in CATALOGUE else ""
+    return join(linked, tag("span", " ", mathematics(words), class_="words"))
+
+
+def _told(e: Evidence) -> Markup:
+    """The number, the meaning, and what unfolds."""
+    lines = [tag("li", mathematics(f"{finding}: {finding.verdict.name}")) for finding in e.findings]
+    lines += [tag("li", mathematics(fact)) for fact in e.facts]
+    lines += [tag("li", mathematics(f"hypothesis {slug} fails: {why}")) for slug, why in e.failed]
+    if e.needs:
+        lines.append(tag("li", mathematics(e.needs)))
+    return join(
+        tag("span", mathematics(short(e)), class_="number"),
+        tag("br"),
+        tag("em", mathematics(e.meaning)),
+        tag("details", tag("summary", f"by {e.arithmetic}"), tag("ul", lines)) if lines else "",
+    )
+
+
+def sentence(evidence: Mapping[str, Evidence], verdict: Verdict) -> str:
+    """A report in one sentence: what was found, how sure it is, and what it costs not to unlearn.
+
+    Args:
+        evidence: by slug.
+        verdict: the worst of all.
+
+    Returns:
+        One sentence.
+    """
+    claims = [e for e in evidence.values() if not e.is_condition]
+    kind, judged = ("claim", claims) if claims else ("condition", list(evidence.values()))
+    parts = []
+    exact = evidence.get("exact-labels")
+    if exact is not None and exact.findings and not (exact.failed and not exact.asserted):
+        parts.append(_EXACT[exact.verdict].format(short(exact)))
+    groups = [(v, [e.claim for e in judged if e.verdict is v]) for v in Verdict]
+    parts += [_counted(v, slugs, len(judged), kind) for v, slugs in groups if slugs]
+    if verdict not in (e.verdict for e in judged):
+        conditions = ", ".join(e.claim for e in evidence.values() if e.verdict is verdict)
+        parts.append(f"the worst verdict, {verdict.name}, is about {conditions}")
+    text = "; ".join(parts) or "nothing was checked"
+    return text[0].upper() + text[1:] + "."
+
+
+def _counted(verdict: Verdict, slugs: list[str], total: int, kind: str) -> str:
+    """How many claims have a verdict; the bad ones by name."""
+    one = len(slugs) == 1
+    what = f"the {kind}" if total == 1 else f"{len(slugs)} of {total} {kind}s"
+    if len(slugs) == total > 1:
+        what = f"all {total} {kind}s"
+    if verdict in (Verdict.REFUTED, Verdict.UNDECIDED, Verdict.VACUOUS):
+        what += f" ({', '.join(slugs[:3])}{', …' if len(slugs) > 3 else ''})"
+    if verdict is Verdict.VACUOUS:
+        return f"{what} {'says' if one else 'say'} nothing about this data"
+    return f"{what} {'is' if one else 'are'} {verdict.name.lower()}"
+
+
+_EXACT = {
+    Verdict.PROVED: "relabelling unlearns exactly here, proved: {}",
+    Verdict.CERTIFIED: "relabelling unlearns within a proved bound here: {}",
+    Verdict.MEASURED: "relabelling unlearns here as far as floats can tell: {}",
+    Verdict.REFUTED: "these labels do not unlearn: {}",
+    Verdict.UNDECIDED: "whether relabelling unlearns here is not decided: {}",
+    Verdict.VACUOUS: "{}",
+}

@@ -1,0 +1,149 @@
+"""What a report page shows beyond evidence: the spectrum, the ladder of gaps, the labels. Measured, and said so."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from muso_theory.errors import MusoError
+from muso_theory.evidence import Evidence
+from muso_theory.linear.problem import Array, UnlearningProblem
+from muso_theory.linear.rules import RULES
+from muso_theory.linear.solution import parameter_gap
+from muso_theory.numbers import Grade
+from muso_theory.report import Report
+
+__all__ = ["Details", "Rung", "details"]
+
+_WORDS = {
+    "original": "doing nothing",
+    "random": "random labels",
+    "bad-teacher": "bad teacher (random model)",
+    "zero": "all labels zero",
+    "hard": "exact labels, rounded to classes",
+    "retain-mean": "mean retained label",
+}
+
+
+@final
+@dataclass(frozen=True)
+class Rung:
+    """One way to label and what it leaves.
+
+    Args:
+        words: the way, in words.
+        gap: ‖w_u − w_r‖.
+        proved: whether the gap is a rigorous upper bound; else it is measured in float64.
+    """
+
+    words: str
+    gap: float
+    proved: bool = False
+
+
+@final
+@dataclass(frozen=True)
+class Details:
+    """Numbers for the pictures and tables of a page.
+
+    Args:
+        eigenvalues: of K (or ΦᵀΦ where that is smaller), in ascending order; the two ends only when K is large.
+        complete: whether these are all.
+        ladder: gaps from the largest to the smallest.
+        kinds: the sorts of label in the table, such as ``target``.
+        outputs: columns a sort has.
+        labels: rows of the label table: sample, targets, optimal labels, and the user's where given.
+    """
+
+    eigenvalues: tuple[float, ...]
+    complete: bool
+    ladder: tuple[Rung, ...]
+    kinds: tuple[str, ...]
+    outputs: int
+    labels: tuple[tuple[float, ...], ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Heads of the label table."""
+        if self.outputs == 1:
+            return ("sample", *self.kinds)
+        return ("sample", *(f"{kind} {k}" for kind in self.kinds for k in range(self.outputs)))
+
+    @property
+    def csv(self) -> str:
+        """All labels as a data URI of a CSV file, every number exact."""
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(self.columns)
+        writer.writerows([int(row[0]), *row[1:]] for row in self.labels)
+        return "data:text/csv;base64," + base64.b64encode(stream.getvalue().encode()).decode()
+
+
+def details(problem: UnlearningProblem, report: Report, labels: object = None) -> Details:
+    """Measure what a page shows about a problem.
+
+    Args:
+        problem: the problem.
+        report: a report about it, whose proved bound takes the place of a measurement where there is one.
+        labels: the labels that the user had audited, or None.
+
+    Returns:
+        The numbers; the same problem gives the same.
+
+    Example:
+        >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
+        >>> found = details(problem, Report("a problem", {}))
+        >>> np.round(found.eigenvalues, 9), found.ladder[-1].words, found.columns
+        (array([1., 3.]), 'exact labels', ('sample', 'target', 'optimal label'))
+    """
+    model = problem.float_model
+    eigenvalues = tuple(float(value) for value in model.eigenvalues)
+    shown: dict[str, Array] = {
+        "target": problem.targets[problem.forget],
+        "optimal label": np.array(model.optimal_labels),
+    }
+    if labels is not None:
+        shown["your label"] = problem.label_columns(labels)
+    parts = [problem.forget.reshape(-1, 1), *(a.reshape(len(a), -1) for a in shown.values())]
+    rows = np.hstack([np.asarray(part, dtype=np.float64) for part in parts])
+    return Details(
+        eigenvalues,
+        model.has_all_eigenvalues,
+        tuple(_ladder(problem, report, labels)),
+        tuple(shown),
+        problem.n_outputs,
+        tuple(tuple(float(v) for v in row) for row in rows),
+    )
+
+
+def _ladder(problem: UnlearningProblem, report: Report, labels: object) -> list[Rung]:
+    """Every rule that applies, from the largest gap to the smallest; exact labels last."""
+    rungs = []
+    for name, rule in RULES.items():
+        try:
+            given = rule()(problem)
+        except MusoError:
+            continue  # hard labels need classes
+        rungs.append(Rung(_WORDS.get(name, name), parameter_gap(problem, given)))
+    # The evidence is about whatever was audited; only without an audit is it about the optimal labels.
+    audited = report.settings.get("audited", [])
+    evidence = report.evidence.get("exact-labels")
+    if labels is not None:
+        rungs.append(_rung("your labels", evidence if audited == ["labels"] else None, problem, labels))
+    rungs.sort(key=lambda rung: -rung.gap)
+    best = problem.shaped(np.array(problem.float_model.optimal_labels))
+    return [*rungs, _rung("exact labels", None if audited else evidence, problem, best)]
+
+
+def _rung(words: str, evidence: Evidence | None, problem: UnlearningProblem, labels: object) -> Rung:
+    """The bound that the report proved, or a measurement."""
+    if evidence is not None and evidence.findings and not evidence.failed:
+        quantity = evidence.findings[0].quantity
+        if quantity.grade is not Grade.FLOAT and np.isfinite(quantity.bound):
+            return Rung(words, quantity.bound, proved=True)
+    return Rung(words, parameter_gap(problem, labels))
