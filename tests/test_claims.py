@@ -100,7 +100,7 @@ def _limit_off_the_span(m: ClosedForms) -> None:
         np.eye(m.problem.n_features, 1) + (0 if m.problem.w_init is None else m.problem.w_init[:, None])
     )
     inside = m.project(m.everything, unit)
-    off = m.arithmetic.sub(unit.offset, m._combine(inside.coefficients))
+    off = m.arithmetic.sub(unit.offset, m.combine(inside.coefficients))
     m.fit = lambda rows, targets, start=None, ridge=0: (  # type: ignore[method-assign]
         fit(rows, targets, start, ridge)
         if start is not None

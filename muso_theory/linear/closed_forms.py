@@ -109,7 +109,7 @@ class ClosedForms(Model):
             out[block] = np.asarray(features[block], dtype=np.float64) @ v
         return out[self.order[list(rows)]]
 
-    def _combine(self, coefficients: Matrix) -> Matrix:
+    def combine(self, coefficients: Matrix) -> Matrix:
         """Φᵀa for coefficients in position order, shape (D, C)."""
         if not self._is_float:
             inverse = [int(i) for i in np.argsort(self.order)]
@@ -311,7 +311,7 @@ class ClosedForms(Model):
         a = _difference(self.arithmetic, w.coefficients, other.coefficients)
         v = _difference(self.arithmetic, w.offset, other.offset)
         if a is not None and (v is not None or self._is_float):
-            explicit = self._combine(a)
+            explicit = self.combine(a)
             v = explicit if v is None else self.arithmetic.add(v, explicit)
             a = None
         if v is not None:
@@ -352,7 +352,7 @@ class ClosedForms(Model):
         else:
             out = np.array(self.problem.w_init, dtype=np.float64).reshape(shape)
         if w.coefficients is not None:
-            out += self.arithmetic.to_numpy(self._combine(w.coefficients))
+            out += self.arithmetic.to_numpy(self.combine(w.coefficients))
         if w.offset is not None:
             out += self.arithmetic.to_numpy(w.offset)
         return out
@@ -373,7 +373,7 @@ class ClosedForms(Model):
         if self.is_dual:
             coefficients = self.factor(self.everything).solve(padded)
             if self._is_float:
-                return self.arithmetic.square_norm(self._combine(coefficients))
+                return self.arithmetic.square_norm(self.combine(coefficients))
             return self.arithmetic.energy(coefficients, self.gram)
         return self.arithmetic.square_norm(self._primal_solve(self.everything, padded))
 

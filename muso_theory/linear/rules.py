@@ -83,14 +83,26 @@ class RandomLabels(LabelRule):
             values[np.random.default_rng(self.seed).integers(len(values), size=len(problem.forget))]
         )
 
+    def distribution(self, problem: UnlearningProblem) -> tuple[Array, Array]:
+        """Mean and variance of one label.
+
+        Args:
+            problem: the problem.
+
+        Returns:
+            Two arrays of shape (C,).
+        """
+        values = self._values(problem).reshape(-1, problem.n_outputs)
+        return values.mean(axis=0), values.var(axis=0)
+
     @staticmethod
     def _values(problem: UnlearningProblem) -> Array:
         return np.unique(np.asarray(problem.targets, dtype=np.float64), axis=0)
 
     def _moments(self, problem: UnlearningProblem) -> tuple[Array, float]:
-        values = self._values(problem)
-        mean = np.broadcast_to(values.mean(axis=0), (len(problem.forget), *values.shape[1:]))
-        return mean, float(values.var(axis=0).sum() * np.trace(forget_inverse(problem)))
+        mean, variance = self.distribution(problem)
+        labels = np.broadcast_to(mean, (len(problem.forget), problem.n_outputs))
+        return labels, float(variance.sum() * np.trace(forget_inverse(problem)))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,143 @@
+"""Methods that follow gradients of the data's own labels: none of them moves a w_p that interpolates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from ...errors import expected
+from ..closed_forms import Point
+from ..problem import Array, UnlearningProblem
+from .method import UnlearningMethod, count, moved, positive
+
+__all__ = ["FineTuning", "GradientAscent", "NegGradPlus"]
+
+
+@final
+@dataclass(frozen=True)
+class FineTuning(UnlearningMethod):
+    """Fine-tune w_p on R with its own targets, to the limit, shape (D,) or (D, C).
+
+    It leaves the component (I − P_R)(w_p − w₀): all of the gap when w_p interpolates, nothing when row(Φ_R) is all
+    of row(Φ), as for Φ_R of full column rank.
+
+    Example:
+        >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
+        >>> FineTuning()(problem).round(12) + 0.0  # w_p fits R already and stays where it is
+        array([1., 1., 0.])
+    """
+
+    name = "fine-tuning"
+    formula = "w_p + Φ_R⁺(y_R − Φ_R w_p)"
+    source = "folklore; the limit of gradient descent on R by claim implicit-bias"
+    exactness = "not exact, unless w_p − w₀ lies in row(Φ_R) (start-span)"
+
+    def point(self, problem: UnlearningProblem) -> Point:
+        """w_p + Φ_R⁺(y_R − Φ_R w_p) in model coordinates."""
+        model = problem.float_model
+        return model.fit(model.retain, model.targets(model.retain), model.pretrained)
+
+
+def _signed_descent(problem: UnlearningProblem, weights: Array, step_size: float | None, steps: int) -> Point:
+    """Gradient descent from w_p on ½Σ s_i‖φ_iᵀw − y_i‖², with weights s of either sign.
+
+    Args:
+        problem: the problem.
+        weights: s, shape (n,) in position order.
+        step_size: η; None is 1/(λ_max(K) max|s|).
+        steps: number of steps.
+
+    Returns:
+        w after these steps.
+    """
+    model = problem.float_model
+    largest = float(model.spectrum[1].upper) * float(np.abs(weights).max())
+    eta = step_size if step_size is not None else 1 / largest if largest > 0 else 1.0
+    targets = model.targets(model.everything)
+    w = model.pretrained
+    for _ in range(steps):
+        pull = eta * weights[:, None] * (targets - model.predict(model.everything, w))
+        w = moved(problem, w, pull)
+    return Point(w.coefficients, w.offset)
+
+
+@final
+@dataclass(frozen=True)
+class GradientAscent(UnlearningMethod):
+    """Steps up the forget loss ½‖Φ_F w − y_F‖², shape (D,) or (D, C).
+
+    Where w_p interpolates F the gradient is zero and ascent never starts.
+
+    Args:
+        steps: number of steps.
+        step_size: η > 0; None is 1/λ_max(K).
+
+    Example:
+        >>> rows = np.array([[1.0, 0], [0, 1], [1, 1]])
+        >>> problem = UnlearningProblem(rows, np.array([1.0, 1.0, 0.0]), [2])
+        >>> GradientAscent(steps=1, step_size=0.5)(problem).round(12)  # w_p = (1/3, 1/3)
+        array([0.66666667, 0.66666667])
+    """
+
+    steps: int = 5
+    step_size: float | None = None
+    name = "gradient-ascent"
+    formula = "w ← w + η Φ_Fᵀ(Φ_F w − y_F), from w_p"
+    source = "Graves, Nagisetty, Ganesh 2021, arXiv 2010.10981; Thudi et al. 2022, arXiv 2109.13398"
+    exactness = "not exact: it moves in row(Φ_F) only (forget-only), and not at all where w_p interpolates"
+
+    def __post_init__(self) -> None:
+        """Refuse steps that are none."""
+        count("steps", self.steps)
+        if self.step_size is not None:
+            positive("step_size", self.step_size)
+
+    def point(self, problem: UnlearningProblem) -> Point:
+        """The last iterate in model coordinates."""
+        weights = np.zeros(problem.n_samples)
+        weights[len(problem.retain) :] = -1.0
+        return _signed_descent(problem, weights, self.step_size, self.steps)
+
+
+@final
+@dataclass(frozen=True)
+class NegGradPlus(UnlearningMethod):
+    """Descend the mean retain loss and ascend the mean forget loss at once, shape (D,) or (D, C).
+
+    Where w_p interpolates both gradients are zero and nothing happens.
+
+    Args:
+        beta: weight of the retain loss, in (0, 1].
+        steps: number of steps.
+        step_size: η > 0; None is 1/(λ_max(K) max(β/n_R, (1 − β)/n_F)).
+
+    Example:
+        >>> rows = np.array([[1.0, 0], [0, 1], [1, 1]])
+        >>> problem = UnlearningProblem(rows, np.array([1.0, 1.0, 0.0]), [2])
+        >>> NegGradPlus(beta=0.5, steps=1, step_size=1.0)(problem).round(12)  # w_r = (1, 1)
+        array([0.83333333, 0.83333333])
+    """
+
+    beta: float = 0.95
+    steps: int = 10
+    step_size: float | None = None
+    name = "neggrad+"
+    formula = "w ← w − η[β/n_R Φ_Rᵀ(Φ_R w − y_R) − (1 − β)/n_F Φ_Fᵀ(Φ_F w − y_F)], from w_p"
+    source = "Kurmanji, Triantafillou, Hayes, Triantafillou 2023, arXiv 2302.09880"
+    exactness = "not exact: a finite number of steps, none of them where w_p interpolates"
+
+    def __post_init__(self) -> None:
+        """Refuse steps that are none."""
+        count("steps", self.steps)
+        if self.step_size is not None:
+            positive("step_size", self.step_size)
+        if not 0 < self.beta <= 1:
+            raise expected("a weight in (0, 1]", "beta", self.beta, type(self.beta).__name__, "0.95")
+
+    def point(self, problem: UnlearningProblem) -> Point:
+        """The last iterate in model coordinates."""
+        n_retain, n_forget = len(problem.retain), len(problem.forget)
+        weights = np.repeat([self.beta / n_retain, (self.beta - 1) / n_forget], [n_retain, n_forget])
+        return _signed_descent(problem, weights, self.step_size, self.steps)

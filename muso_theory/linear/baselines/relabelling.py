@@ -1,0 +1,303 @@
+"""Methods that relabel the forget samples and fine-tune from w_p on everyone, to the limit.
+
+All of them end at w_u = w_p + Φ⁺((y_R, ỹ_F) − Φw_p), so that w_u − w_r = Φ⁺(0; ỹ_F − Φ_F w_r) (claim gap-formula).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+from ..closed_forms import Point
+from ..labels import optimal_labels
+from ..problem import Array, UnlearningProblem
+from ..rules import BadTeacher, LabelRule, RandomLabels
+from .method import UnlearningMethod, positive
+
+__all__ = [
+    "BadTeaching",
+    "ClosedFormLabels",
+    "LabelFreeLabels",
+    "LeaveBlockOutLabels",
+    "RandomRelabelling",
+    "Relabelling",
+    "RidgeAnchoredLabels",
+    "RidgeLabels",
+    "SubsampledLabels",
+]
+
+
+class Relabelling(UnlearningMethod):
+    """Fine-tuning from w_p on R with its targets and F with new labels."""
+
+    @abstractmethod
+    def labels(self, problem: UnlearningProblem) -> Array:
+        """ỹ_F in the order of ``problem.forget``, shape (n_F,) or (n_F, C)."""
+
+    def point(self, problem: UnlearningProblem) -> Point:
+        """w_u in model coordinates."""
+        labels = problem.label_columns(self.labels(problem))
+        return problem.float_model.unlearned(labels)  # type: ignore[no-any-return]
+
+
+class _RuleRelabelling(Relabelling):
+    """Labels from a rule of ``linear.rules``, which knows its own expected gap."""
+
+    @abstractmethod
+    def rule(self) -> LabelRule:
+        """The rule."""
+
+    def labels(self, problem: UnlearningProblem) -> Array:
+        """ỹ_F by the rule."""
+        return self.rule()(problem)
+
+    def expected_square_gap(self, problem: UnlearningProblem) -> float | None:
+        """E‖w_u − w_r‖² in the closed form of the rule.
+
+        Args:
+            problem: the problem.
+
+        Returns:
+            The expectation over the rule's seed.
+        """
+        return self.rule().expected_square_gap(problem)
+
+
+@final
+@dataclass(frozen=True)
+class RandomRelabelling(_RuleRelabelling):
+    """Labels drawn uniformly among the distinct target rows, shape (n_F,) or (n_F, C).
+
+    Args:
+        seed: seed of the draw.
+
+    Example:
+        >>> import numpy as np
+        >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
+        >>> RandomRelabelling(seed=0).labels(problem)
+        array([2.])
+    """
+
+    seed: int = 0
+    name = "random-labels"
+    formula = "w_p + Φ⁺((y_R, ỹ_F) − Φw_p), ỹ_F uniform among the targets"
+    source = 'Graves, Nagisetty, Ganesh 2021 ("amnesiac"), arXiv 2010.10981'
+    exactness = "not exact, unless the draw falls into Φ_F w_r + ker Φ_Fᵀ (label-solution-set)"
+
+    def rule(self) -> LabelRule:
+        """The rule."""
+        return RandomLabels(self.seed)
+
+
+@final
+@dataclass(frozen=True)
+class BadTeaching(_RuleRelabelling):
+    """Labels Φ_F w_b of a random model w_b ~ N(0, scale² I), shape (n_F,) or (n_F, C).
+
+    Args:
+        seed: seed of the teacher.
+        scale: standard deviation of its parameters.
+
+    Example:
+        >>> import numpy as np
+        >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
+        >>> BadTeaching(seed=0).labels(problem).round(4)  # the sum of the first two N(0, 1) draws
+        array([-0.0064])
+    """
+
+    seed: int = 0
+    scale: float = 1.0
+    name = "bad-teacher"
+    formula = "w_p + Φ⁺((y_R, Φ_F w_b) − Φw_p), w_b ~ N(0, scale² I)"
+    source = "Chundawat, Tarun, Mandal, Kankanhalli 2023, arXiv 2205.08096"
+    exactness = "not exact, unless the teacher falls into Φ_F w_r + ker Φ_Fᵀ (label-solution-set)"
+
+    def rule(self) -> LabelRule:
+        """The rule."""
+        return BadTeacher(self.seed, self.scale)
+
+
+@final
+@dataclass(frozen=True)
+class ClosedFormLabels(Relabelling):
+    """Exact labels ỹ_F = Φ_F w_r, shape (n_F,) or (n_F, C), taken from the retrained model.
+
+    Example:
+        >>> import numpy as np
+        >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
+        >>> ClosedFormLabels().labels(problem).round(12), ClosedFormLabels()(problem).round(12) + 0.0
+        (array([0.5]), array([0.5, 0. , 0.5]))
+    """
+
+    name = "exact-labels"
+    formula = "w_p + Φ⁺((y_R, Φ_F w_r) − Φw_p)"
+    source = "Yang et al. 2024 (MUSO), arXiv 2410.08557"
+    exactness = "exact-labels"
+
+    @property
+    def needs_retrained(self) -> bool:
+        """The labels are the retrained model's predictions."""
+        return True
+
+    def labels(self, problem: UnlearningProblem) -> Array:
+        """Φ_F w_r."""
+        return optimal_labels(problem, "closed-form")
+
+
+@final
+@dataclass(frozen=True)
+class LabelFreeLabels(Relabelling):
+    """Exact labels from w_p alone, ỹ_F = Φ_F(w₀ + P_R(w_p − w₀)), shape (n_F,) or (n_F, C).
+
+    Example:
+        >>> import numpy as np
+        >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
+        >>> LabelFreeLabels()(problem).round(12) + 0.0
+        array([0.5, 0. , 0.5])
+    """
+
+    name = "label-free"
+    formula = "w_p + Φ⁺((y_R, Φ_F(w₀ + P_R(w_p − w₀))) − Φw_p)"
+    source = "Yang et al. 2024 (MUSO), arXiv 2410.08557"
+    exactness = "label-free"
+    assuming = ("least-squares-on-retain",)
+
+    def labels(self, problem: UnlearningProblem) -> Array:
+        """Φ_F(w₀ + P_R(w_p − w₀))."""
+        return optimal_labels(problem, "label-free")
+
+
+@final
+@dataclass(frozen=True)
+class LeaveBlockOutLabels(Relabelling):
+    """Exact labels from K⁻¹, ỹ_F = y_F − [(K⁻¹)_FF]⁻¹[K⁻¹(y − Φw₀)]_F, shape (n_F,) or (n_F, C).
+
+    A singular K is refused with SingularMatrixError.
+
+    Example:
+        >>> import numpy as np
+        >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
+        >>> LeaveBlockOutLabels()(problem).round(12) + 0.0
+        array([0.5, 0. , 0.5])
+    """
+
+    name = "leave-block-out"
+    formula = "w_p + Φ⁺((y_R, y_F − [(K⁻¹)_FF]⁻¹[K⁻¹(y − Φw₀)]_F) − Φw_p)"
+    source = "classical leave-one-out formula, in blocks"
+    exactness = "leave-block-out"
+    assuming = ("full-rank",)
+
+    def labels(self, problem: UnlearningProblem) -> Array:
+        """y_F − [(K⁻¹)_FF]⁻¹[K⁻¹(y − Φw₀)]_F."""
+        return optimal_labels(problem, "leave-block-out")
+
+
+@final
+@dataclass(frozen=True)
+class RidgeLabels(Relabelling):
+    """Labels with (K_RR + λI)⁻¹ in place of K_RR⁻¹, shape (n_F,) or (n_F, C).
+
+    Args:
+        ridge: λ > 0; others are refused with BadInputError.
+
+    Example:
+        >>> import numpy as np
+        >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
+        >>> RidgeLabels(ridge=0.5).labels(problem).round(12)
+        array([0.4])
+    """
+
+    ridge: float = 1e-8
+    name = "ridge-labels"
+    formula = "w_p + Φ⁺((y_R, Φ_F w₀ + K_FR(K_RR + λI)⁻¹(y_R − Φ_R w₀)) − Φw_p)"
+    source = "Yang et al. 2024 (MUSO), arXiv 2410.08557"
+    exactness = "not exact: the label is off by λ K_FR(K_RR + λI)⁻¹K_RR⁻¹(y_R − Φ_R w₀) (ridge-inverse)"
+
+    def labels(self, problem: UnlearningProblem) -> Array:
+        """Φ_F w₀ + K_FR(K_RR + λI)⁻¹(y_R − Φ_R w₀)."""
+        return optimal_labels(problem, "ridge", ridge=self.ridge)
+
+
+@final
+@dataclass(frozen=True)
+class SubsampledLabels(Relabelling):
+    """Labels Φ_F(w₀ + P_S(w_p − w₀)) from a random part S of R, shape (n_F,) or (n_F, C).
+
+    Args:
+        subset: fraction of R in (0, 1]; others are refused with BadInputError.
+        seed: seed of the part.
+
+    Example:
+        >>> import numpy as np
+        >>> rows = np.array([[1.0, 0, 1], [0, 1, 1], [1, 1, 0]])
+        >>> problem = UnlearningProblem(rows, np.array([1.0, 3.0, 2.0]), [2])
+        >>> SubsampledLabels(subset=0.5).labels(problem).round(12), LabelFreeLabels().labels(problem).round(12)
+        (array([0.5]), array([1.33333333]))
+    """
+
+    subset: float = 0.2
+    seed: int = 0
+    name = "subsampled-labels"
+    formula = "w_p + Φ⁺((y_R, Φ_F(w₀ + P_S(w_p − w₀))) − Φw_p), S ⊂ R"
+    source = "Yang et al. 2024 (MUSO, variable down-sampling), arXiv 2410.08557"
+    exactness = "not exact: these are the labels for unlearning R∖S as well (downsampling)"
+
+    def labels(self, problem: UnlearningProblem) -> Array:
+        """Φ_F(w₀ + P_S(w_p − w₀))."""
+        return optimal_labels(problem, "subsample", subset=self.subset, seed=self.seed)
+
+    def expected_square_gap(self, problem: UnlearningProblem) -> float | None:
+        """None: the mean over subsets has no closed form.
+
+        Args:
+            problem: the problem.
+
+        Returns:
+            None, unless S = R.
+        """
+        return super().expected_square_gap(problem) if self.subset == 1 else None
+
+
+@final
+@dataclass(frozen=True)
+class RidgeAnchoredLabels(UnlearningMethod):
+    """Relabelling for ridge models: ỹ_F = Φ_F w_r^λ, then the ridge minimiser anchored at w₀, shape (D,) or (D, C).
+
+    Its reference is w_r^λ, the minimiser of ‖Φ_R w − y_R‖² + λ‖w − w₀‖².
+
+    Args:
+        ridge: λ > 0.
+
+    Example:
+        >>> import numpy as np
+        >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
+        >>> RidgeAnchoredLabels(ridge=1.0)(problem).round(12) + 0.0
+        array([0.33333333, 0.        , 0.33333333])
+    """
+
+    ridge: float = 1e-2
+    name = "ridge-anchored"
+    formula = "w₀ + Φᵀ(K + λI)⁻¹((y_R, Φ_F w_r^λ) − Φw₀)"
+    source = "extends Yang et al. 2024 (MUSO), arXiv 2410.08557"
+    exactness = "ridge-anchored"
+
+    def __post_init__(self) -> None:
+        """Refuse what is no ridge."""
+        positive("ridge", self.ridge)
+
+    @property
+    def needs_retrained(self) -> bool:
+        """The labels are the retrained ridge model's predictions."""
+        return True
+
+    def point(self, problem: UnlearningProblem) -> Point:
+        """w_u^λ in model coordinates."""
+        model = problem.float_model
+        labels = model.predict(model.forget, self.reference(problem))
+        return model.fit(model.everything, model.relabelled(labels), ridge=self.ridge)
+
+    def reference(self, problem: UnlearningProblem) -> Point:
+        """w_r^λ."""
+        model = problem.float_model
+        return model.fit(model.retain, model.targets(model.retain), ridge=self.ridge)

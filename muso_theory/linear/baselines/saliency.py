@@ -1,0 +1,140 @@
+"""Saliency-masked relabelling: only the parameters that matter most for the forget loss may move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from ...errors import BadInputError, expected
+from ...numbers import FLOAT64
+from ..closed_forms import Point
+from ..problem import Array, UnlearningProblem
+from ..rules import RandomLabels, forget_inverse
+from .method import UnlearningMethod
+
+__all__ = ["SaliencyRelabelling"]
+
+_ROUNDING = 1e-10
+
+
+@final
+@dataclass(frozen=True)
+class SaliencyRelabelling(UnlearningMethod):
+    """Random labels for F, then fine-tuning of the most salient parameters only, to the limit, shape (D,) or (D, C).
+
+    A parameter of an output is salient when its entry of |∇| is among the largest ``fraction``. As published ∇ is the
+    gradient of the forget loss, Φ_Fᵀ(Φ_F w_p − y_F), which vanishes where w_p interpolates F and is then refused with
+    BadInputError: a mask made of rounding errors would mean nothing. The default takes the gradient of the loss on
+    the mean random label μ, Φ_Fᵀ(Φ_F w_p − μ), which is what fine-tuning is about to follow.
+
+    Args:
+        seed: seed of the labels.
+        fraction: part of the parameters that may move, in (0, 1].
+        saliency: "relabelled" for the mean random label, "forget" for the data's own.
+
+    Example:
+        >>> rows = np.array([[1.0, 0, 2], [1, 1, 0]])
+        >>> problem = UnlearningProblem(rows, np.array([1.0, -1.0]), [1])
+        >>> method = SaliencyRelabelling(seed=0, fraction=0.5)
+        >>> method.mask(problem).ravel()
+        array([ True,  True, False])
+        >>> w_p = problem.float_model.explicit(problem.float_model.pretrained)[:, 0]
+        >>> (method(problem) - w_p).round(12) + 0.0  # the label 1 instead of −1, without touching R's output
+        array([0., 2., 0.])
+    """
+
+    seed: int = 0
+    fraction: float = 0.5
+    saliency: str = "relabelled"
+    name = "saliency"
+    formula = "w_p + m⊙(Φ_m)⁺((y_R, ỹ_F) − Φw_p), m = [|∇| ≥ its quantile], ỹ_F uniform among the targets"
+    source = "Fan et al. 2024 (SalUn), arXiv 2310.12508"
+    exactness = "not exact: random labels, and a start that may not leave w_p off the mask"
+
+    def __post_init__(self) -> None:
+        """Refuse what is no mask."""
+        if not 0 < self.fraction <= 1:
+            kind = type(self.fraction).__name__
+            raise expected("a fraction in (0, 1]", "fraction", self.fraction, kind, "0.5")
+        if self.saliency not in ("relabelled", "forget"):
+            what = "'relabelled' or 'forget'"
+            raise expected(what, "saliency", self.saliency, type(self.saliency).__name__, "'relabelled'")
+
+    def mask(self, problem: UnlearningProblem) -> Array:
+        """Which parameters may move.
+
+        Args:
+            problem: the problem.
+
+        Returns:
+            Booleans, shape (D, C).
+
+        Raises:
+            BadInputError: a gradient that is zero up to rounding.
+        """
+        model = problem.float_model
+        own = self.saliency == "forget"
+        target = model.targets(model.forget) if own else self._mean_labels(problem)
+        error = model.predict(model.forget, model.pretrained) - target
+        scale = np.abs(model.targets(model.everything)).max() + np.abs(target).max()
+        if np.abs(error).max() <= _ROUNDING * scale:
+            raise BadInputError(
+                f"expected a forget loss with a gradient but got one of {np.abs(error).max():.1e} (w_p interpolates "
+                "the forget samples, so its saliency is rounding error); try saliency='relabelled'"
+            )
+        rows = FLOAT64.matrix(problem.features[problem.forget])
+        size = np.abs(FLOAT64.matmul(FLOAT64.transpose(rows), error))
+        kept = max(1, round(self.fraction * size.size))
+        # Ties go to the earlier parameter, so that exactly this many may move.
+        out = np.zeros(size.size, dtype=bool)
+        out[np.argsort(-size, axis=None, kind="stable")[:kept]] = True
+        return out.reshape(size.shape)
+
+    def point(self, problem: UnlearningProblem) -> Point:
+        """The masked fine-tuning's limit in model coordinates."""
+        labels = problem.label_columns(RandomLabels(self.seed)(problem))
+        return self._fine_tuned(problem, labels)
+
+    def _mean_labels(self, problem: UnlearningProblem) -> Array:
+        """μ, shape (n_F, C)."""
+        mean, _ = RandomLabels(self.seed).distribution(problem)
+        return np.broadcast_to(mean, (len(problem.forget), problem.n_outputs))
+
+    def _masked(self, problem: UnlearningProblem) -> list[tuple[Array, UnlearningProblem | None]]:
+        """For each output its mask and the problem in the masked parameters alone, None where nothing may move."""
+        mask = self.mask(problem)
+        parts: list[tuple[Array, UnlearningProblem | None]] = []
+        for column in mask.T:
+            if not column.any():
+                parts.append((column, None))
+                continue
+            if parts and parts[-1][1] is not None and np.array_equal(column, parts[-1][0]):
+                parts.append(parts[-1])
+                continue
+            zero = np.zeros(problem.n_samples)
+            parts.append((column, UnlearningProblem(problem.features[:, column], zero, problem.forget)))
+        return parts
+
+    def _fine_tuned(self, problem: UnlearningProblem, labels: Array) -> Point:
+        """w_p + m⊙(Φ_m)⁺((y_R, labels) − Φw_p), output by output."""
+        model = problem.float_model
+        residual = model.relabelled(labels) - model.predict(model.everything, model.pretrained)
+        step = np.zeros((problem.n_features, problem.n_outputs))
+        for output, (column, part) in enumerate(self._masked(problem)):
+            if part is not None:
+                inner = part.float_model
+                moved = inner.fit(inner.everything, residual[:, [output]])
+                step[column, output] = inner.explicit(moved)[:, 0]
+        start = model.pretrained
+        return Point(start.coefficients, step if start.offset is None else start.offset + step)
+
+    def _moments(self, problem: UnlearningProblem) -> tuple[Point, float]:
+        """The mask does not depend on the draw, so the mean label gives the mean, and tr((K_m⁺)_FF) var the spread."""
+        _, variance = RandomLabels(self.seed).distribution(problem)
+        spread = 0.0
+        for output, (_, part) in enumerate(self._masked(problem)):
+            if part is not None:
+                spread += float(variance[output] * np.trace(forget_inverse(part)))
+        return self._fine_tuned(problem, self._mean_labels(problem)), spread
