@@ -1,0 +1,326 @@
+"""Are the tests strong? Small slips are planted in the code, one at a time; each must make some test fail.
+
+A seeded sample of mutants (`mutants`) of the rooms linear, numbers, algebra and claims is tried. Which tests execute
+which line is recorded once, test file by test file; a mutant is then tried on the tests that execute its statement
+(one that runs at import: on the tests that execute any line of its file), the quickest first, until one fails, in a
+copy of the repository (`mutation_server`). Two economies can only lower the score: tests whose text mentions a clock
+are left out, because a busy machine fails them too, and a mutant is given at most `_BUDGET` seconds of tests.
+
+    score = killed / (killed + survived − equivalent)
+
+A surviving mutant is equivalent only if `equivalent_mutants.json` argues why no test could tell it from the original,
+under the content hash of the change and of the definition around it: when that code changes, the argument lapses. An
+argument whose mutant is killed after all is reported as false and fails the campaign.
+"""
+
+from __future__ import annotations
+
+import atexit
+import collections
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from .campaign import Options, Point, measure_points
+from .mutants import ROOMS, Mutant, draw, mutants_of
+
+__all__ = ["EQUIVALENT", "run", "score", "try_mutants"]
+
+SEED = 5
+EQUIVALENT = Path(__file__).with_name("equivalent_mutants.json")
+_SIZE, _QUICK = 600, 24
+_BUDGET = 60.0
+_CLOCK = re.compile(r"perf_counter|monotonic|process_time|timeout=|time_limit|psutil|getrusage|tracemalloc")
+_TREES = "MUSO_MUTATION_TREES"
+_KEPT = (
+    "muso_theory",
+    "tests",
+    "proofs",
+    "verification",
+    "figures",
+    "docs",
+    "README.md",
+    "pyproject.toml",
+    ".ci",
+)
+
+
+def _root() -> Path:
+    return Path(__file__).resolve().parents[1]
+
+
+class _Server:
+    """One `mutation_server` in a copy of the repository of its own."""
+
+    def __init__(self, root: Path, trees: Path) -> None:
+        tree = Path(tempfile.mkdtemp(dir=trees))
+        for name in _KEPT:
+            source = root / name
+            if source.is_dir():
+                shutil.copytree(
+                    source, tree / name, ignore=shutil.ignore_patterns(".checkpoints", ".hypothesis")
+                )
+            elif source.exists():
+                shutil.copy2(source, tree / name)
+        single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("mutation_server.py")), str(tree)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **single, "PYTHONHASHSEED": "0"},
+        )
+
+    def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
+
+    def close(self) -> None:
+        self._process.stdin.close()  # type: ignore[union-attr]
+        self._process.wait()
+
+
+@cache
+def _server(root: Path, trees: Path) -> _Server:
+    """The server of this process; it ends with it."""
+    server = _Server(root, trees)
+    atexit.register(server.close)
+    return server
+
+
+@contextlib.contextmanager
+def _trees() -> Iterator[Path]:
+    """A folder for the copies, known to worker processes by an environment variable."""
+    with tempfile.TemporaryDirectory(prefix="muso-mutation-", ignore_cleanup_errors=True) as folder:
+        os.environ[_TREES] = folder
+        try:
+            yield Path(folder)
+        finally:
+            del os.environ[_TREES]
+            _plan.cache_clear()
+
+
+@cache
+def _plan(trees: Path) -> dict[str, list[tuple[str, float]]]:
+    plan: dict[str, list[tuple[str, float]]] = json.loads((trees / "plan.json").read_text(encoding="utf-8"))
+    return plan
+
+
+def record(point: Point) -> dict[str, Any]:
+    """Record which lines each test of one file executes, and for how long.
+
+    Returns:
+        By test: seconds, whether it passed, and lines by file.
+
+    Raises:
+        RuntimeError: the tests of that file do not run to their end.
+    """
+    trees = Path(os.environ[_TREES])
+    rooms = [f"muso_theory/{room}" for room in ROOMS]
+    found = _server(_root(), trees).ask({"record": point["file"], "rooms": rooms})
+    if "crash" in found:
+        raise RuntimeError(f"{point['file']}: {found['crash']}")
+    return found
+
+
+def fate(point: Point) -> dict[str, Any]:
+    """Try one mutant on its tests.
+
+    Returns:
+        Its fate, the test that killed it, and the first words of that failure.
+    """
+    trees = Path(os.environ[_TREES])
+    tests = _plan(trees)[point["key"]]
+    if not tests:
+        return {"fate": "survived", "by": "", "why": "no test executes it"}
+    only = {(point["line"], point["column"])}
+    [mutant] = [m for m in mutants_of(_root(), point["file"], only) if m.key == point["key"]]
+    return _server(_root(), trees).ask({"file": mutant.file, "source": mutant.source, "tests": tests})
+
+
+def _test_files(root: Path) -> list[str]:
+    """Test files and modules with doctests."""
+    tests = (p for p in (root / "tests").glob("test_*.py") if p.name != "test_mutation.py")
+    doctests = (p for p in (root / "muso_theory").rglob("*.py") if ">>> " in p.read_text(encoding="utf-8"))
+    return sorted(p.relative_to(root).as_posix() for p in (*tests, *doctests))
+
+
+def _hash(root: Path, files: list[str]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.encode() + (root / file).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _mentions_clock(root: Path, nodeid: str) -> bool:
+    """Whether the text of the test's function, or of the strings it is made of, mentions a clock."""
+    file, _, name = nodeid.partition("::")
+    text = (root / file).read_text(encoding="utf-8")
+    start = re.search(rf"^( *)def {re.escape(name.split('::')[-1].split('[')[0])}\(", text, flags=re.M)
+    if start is None:
+        return False
+    end = re.compile(rf"^ {{0,{len(start[1])}}}\S", flags=re.M).search(text, text.find("\n", start.end()))
+    # The signature's own closing line is not the end of the function.
+    while end is not None and text[end.start() :].lstrip().startswith(")"):
+        end = re.compile(rf"^ {{0,{len(start[1])}}}\S", flags=re.M).search(text, text.find("\n", end.start()))
+    return bool(_CLOCK.search(text[start.start() : end.start() if end else len(text)]))
+
+
+def tests_by_line(recorded: Mapping[str, Any], root: Path) -> dict[str, dict[int, dict[str, float]]]:
+    """Turn the records around: by file and line, the tests that execute it and their seconds.
+
+    Args:
+        recorded: by test, as `record` returns.
+        root: the repository.
+
+    Returns:
+        Only tests that pass and mention no clock.
+    """
+    by_line: dict[str, dict[int, dict[str, float]]] = collections.defaultdict(
+        lambda: collections.defaultdict(dict)
+    )
+    for nodeid, found in recorded.items():
+        if found["passed"] and not _mentions_clock(root, nodeid):
+            for file, lines in found["lines"].items():
+                for line in lines:
+                    by_line[file][line][nodeid] = found["seconds"]
+    return by_line
+
+
+def _order(mutant: Mutant, by_line: Mapping[int, Mapping[str, float]], first: str) -> list[tuple[str, float]]:
+    """The tests for one mutant: the one that killed it before, then the quickest first, within the budget."""
+    low, high = mutant.lines
+    lines = by_line if mutant.runs_at_import else [line for line in by_line if low <= line <= high]
+    tests = {nodeid: seconds for line in lines for nodeid, seconds in by_line[line].items()}
+    ordered = sorted(tests.items(), key=lambda t: (t[0] != first, t[1], t[0]))
+    chosen, spent = [], 0.0
+    for nodeid, seconds in ordered:
+        spent += seconds
+        if spent > _BUDGET and chosen:
+            break
+        chosen.append((nodeid, seconds))
+    return chosen
+
+
+def try_mutants(
+    mutants: list[Mutant],
+    options: Options,
+    files: list[str] | None = None,
+    killers: Mapping[str, str] | None = None,
+) -> list[dict[str, Any]]:
+    """Try mutants on the tests.
+
+    Args:
+        mutants: of the package as it is.
+        options: of the campaign.
+        files: test files to use; None for all.
+        killers: by key, a test to begin with.
+
+    Returns:
+        One row a mutant: where and what it is, its fate, and how many tests it was tried on.
+    """
+    root = _root()
+    files = _test_files(root) if files is None else files
+    helpers = [p.relative_to(root).as_posix() for p in sorted((root / "tests").glob("*.py"))]
+    shared = _hash(root, [f for f in helpers if not f.startswith("tests/test_")])
+    with _trees() as trees:
+        points = [{"file": file, "content": _hash(root, [file]), "shared": shared} for file in files]
+        recorded: dict[str, Any] = {}
+        for found in measure_points("mutation-tests", record, points, options):
+            recorded.update(found["tests"])
+        by_line = tests_by_line(recorded, root)
+        plan = {m.key: _order(m, by_line.get(m.file, {}), (killers or {}).get(m.key, "")) for m in mutants}
+        (trees / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+        suite = _hash(root, sorted({*files, *helpers} - {"tests/test_mutation.py"}))
+        points = [
+            {"file": m.file, "line": m.line, "column": m.column, "key": m.key, "suite": suite}
+            for m in mutants
+        ]
+        fates = measure_points("mutation-fates", fate, points, options)
+        _server.cache_clear()
+    return [
+        {
+            "key": m.key,
+            "room": m.room,
+            "file": m.file,
+            "line": m.line,
+            "change": m.operator,
+            "diff": m.diff,
+            "tests": len(plan[m.key]),
+            **found,
+        }
+        for m, found in zip(mutants, fates, strict=True)
+    ]
+
+
+def score(rows: list[dict[str, Any]], equivalent: Mapping[str, str]) -> dict[str, Any]:
+    """Count fates.
+
+    Args:
+        rows: as `try_mutants` returns.
+        equivalent: by key, why that mutant is no other program.
+
+    Returns:
+        Counts and the mutation score, None when nothing counts.
+    """
+    killed = sum(row["fate"] == "killed" for row in rows)
+    argued = sum(row["fate"] == "survived" and row["key"] in equivalent for row in rows)
+    counted = len(rows) - argued
+    return {
+        "mutants": len(rows),
+        "killed": killed,
+        "survived": len(rows) - killed,
+        "equivalent": argued,
+        "score": round(killed / counted, 4) if counted else None,
+    }
+
+
+def run(quick: bool, options: Options) -> dict[str, Any]:
+    """Run the campaign: 600 mutants, or 24.
+
+    Returns:
+        Scores by room, every surviving mutant as a diff with the reason if it is argued equivalent, and for each
+        killed one the test that did it.
+    """
+    equivalent: dict[str, str] = json.loads(EQUIVALENT.read_text(encoding="utf-8"))
+    killers = {}
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        before = json.loads((options.directory / "mutation.json").read_text(encoding="utf-8"))
+        killers = {row["key"]: row["by"] for row in before["killed"]}
+    print("mutation: drawing", file=sys.stderr)
+    mutants = draw(_root(), _QUICK if quick else _SIZE, SEED)
+    rows = try_mutants(mutants, options, killers=killers)
+    refuted = [row["key"] for row in rows if row["fate"] == "killed" and row["key"] in equivalent]
+    total = score(rows, equivalent)
+    survived = [
+        {**row, "equivalent": equivalent.get(row["key"])} for row in rows if row["fate"] == "survived"
+    ]
+    return {
+        "seed": SEED,
+        "budget, seconds of tests a mutant": _BUDGET,
+        "total": total,
+        "rooms": {room: score([r for r in rows if r["room"] == room], equivalent) for room in ROOMS},
+        "survived": [{k: v for k, v in row.items() if k not in ("fate", "by")} for row in survived],
+        "killed": [{k: v for k, v in row.items() if k != "fate"} for row in rows if row["fate"] == "killed"],
+        "arguments refuted": refuted,
+        "arguments not drawn": sorted(set(equivalent) - {row["key"] for row in rows}),
+        "verdict": (
+            f"{total['killed']} of {total['mutants']} mutants killed, {total['equivalent']} equivalent, "
+            f"score {100 * (total['score'] or 0):.1f} %"
+        ),
+        "failed": bool(refuted) or (total["score"] or 0) < 0.95,
+    }
