@@ -54,6 +54,7 @@ _OPERATORS = (
     "core/RemoveDecorator",
     "core/ZeroIterationForLoop",
 )
+_NEVER_MUTATED = ("name", "string", "newline", "endmarker", "import_name", "import_from", "fstring_string")
 _DECLARATIONS = ("final", "abstractmethod")
 
 
@@ -199,7 +200,7 @@ def _places(source: str) -> tuple[tuple[str, int, int, int], ...]:
     """Operator, occurrence, line and column of everything that cosmic-ray would change."""
     from cosmic_ray.ast import ast_nodes, get_ast
 
-    nodes = list(ast_nodes(get_ast(source)))
+    nodes = [node for node in ast_nodes(get_ast(source)) if node.type not in _NEVER_MUTATED]
     found = []
     for name, operator in _operators().items():
         positions = (start for node in nodes for start, _ in operator.mutation_positions(node))

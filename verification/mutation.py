@@ -1,10 +1,11 @@
 """Are the tests strong? Small slips are planted in the code, one at a time; each must make some test fail.
 
 A seeded sample of mutants (`mutants`) of the rooms linear, numbers, algebra and claims is tried. Which tests execute
-which line is recorded once, test file by test file; a mutant is then tried on the tests that execute its statement
-(one that runs at import: on the tests that execute any line of its file), the quickest first, until one fails, in a
-copy of the repository (`mutation_server`). Two economies can only lower the score: tests whose text mentions a clock
-are left out, because a busy machine fails them too, and a mutant is given at most `_BUDGET` seconds of tests.
+which line is recorded once, test file by test file. A mutant is then tried on the tests that execute its statement, the
+quickest first, until one fails, in a copy of the repository (`mutation_server`). What runs at import is tried on all
+tests of the test files that import it, first on those that execute another line of its file. Two economies can only
+lower the score: tests whose text mentions a clock are left out, because a busy machine fails them too, and a mutant is
+given at most `_BUDGET` seconds of tests.
 
     score = killed / (killed + survived − equivalent)
 
@@ -16,7 +17,6 @@ argument whose mutant is killed after all is reported as false and fails the cam
 from __future__ import annotations
 
 import atexit
-import collections
 import contextlib
 import hashlib
 import json
@@ -36,6 +36,7 @@ from .mutants import ROOMS, Mutant, draw, mutants_of
 
 __all__ = ["EQUIVALENT", "run", "score", "try_mutants"]
 
+SECONDS = (240, 2400)
 SEED = 5
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.json")
 _SIZE, _QUICK = 600, 24
@@ -55,8 +56,7 @@ _KEPT = (
 )
 
 
-def _root() -> Path:
-    return Path(__file__).resolve().parents[1]
+_ROOT = Path(__file__).resolve().parents[1]
 
 
 class _Server:
@@ -115,23 +115,22 @@ def _trees() -> Iterator[Path]:
 
 
 @cache
-def _plan(trees: Path) -> dict[str, list[tuple[str, float]]]:
-    plan: dict[str, list[tuple[str, float]]] = json.loads((trees / "plan.json").read_text(encoding="utf-8"))
-    return plan
+def _plan(trees: Path, name: str) -> Any:
+    return json.loads((trees / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def record(point: Point) -> dict[str, Any]:
     """Record which lines each test of one file executes, and for how long.
 
     Returns:
-        By test: seconds, whether it passed, and lines by file.
+        By test: seconds, whether it passed, and lines by file; and the files imported.
 
     Raises:
         RuntimeError: the tests of that file do not run to their end.
     """
     trees = Path(os.environ[_TREES])
     rooms = [f"muso_theory/{room}" for room in ROOMS]
-    found = _server(_root(), trees).ask({"record": point["file"], "rooms": rooms})
+    found = _server(Path(_plan(trees, "root")), trees).ask({"record": point["file"], "rooms": rooms})
     if "crash" in found:
         raise RuntimeError(f"{point['file']}: {found['crash']}")
     return found
@@ -144,12 +143,12 @@ def fate(point: Point) -> dict[str, Any]:
         Its fate, the test that killed it, and the first words of that failure.
     """
     trees = Path(os.environ[_TREES])
-    tests = _plan(trees)[point["key"]]
+    tests, root = _plan(trees, "plan")[point["key"]], Path(_plan(trees, "root"))
     if not tests:
         return {"fate": "survived", "by": "", "why": "no test executes it"}
     only = {(point["line"], point["column"])}
-    [mutant] = [m for m in mutants_of(_root(), point["file"], only) if m.key == point["key"]]
-    return _server(_root(), trees).ask({"file": mutant.file, "source": mutant.source, "tests": tests})
+    [mutant] = [m for m in mutants_of(root, point["file"], only) if m.key == point["key"]]
+    return _server(root, trees).ask({"file": mutant.file, "source": mutant.source, "tests": tests})
 
 
 def _test_files(root: Path) -> list[str]:
@@ -180,35 +179,42 @@ def _mentions_clock(root: Path, nodeid: str) -> bool:
     return bool(_CLOCK.search(text[start.start() : end.start() if end else len(text)]))
 
 
-def tests_by_line(recorded: Mapping[str, Any], root: Path) -> dict[str, dict[int, dict[str, float]]]:
-    """Turn the records around: by file and line, the tests that execute it and their seconds.
+def usable(records: list[dict[str, Any]], root: Path) -> list[dict[str, Any]]:
+    """Keep the tests that pass and mention no clock.
 
     Args:
-        recorded: by test, as `record` returns.
+        records: as `record` returns.
         root: the repository.
 
     Returns:
-        Only tests that pass and mention no clock.
+        The records with fewer tests.
     """
-    by_line: dict[str, dict[int, dict[str, float]]] = collections.defaultdict(
-        lambda: collections.defaultdict(dict)
-    )
-    for nodeid, found in recorded.items():
-        if found["passed"] and not _mentions_clock(root, nodeid):
-            for file, lines in found["lines"].items():
-                for line in lines:
-                    by_line[file][line][nodeid] = found["seconds"]
-    return by_line
+    return [
+        {
+            **found,
+            "tests": {
+                nodeid: test
+                for nodeid, test in found["tests"].items()
+                if test["passed"] and not _mentions_clock(root, nodeid)
+            },
+        }
+        for found in records
+    ]
 
 
-def _order(mutant: Mutant, by_line: Mapping[int, Mapping[str, float]], first: str) -> list[tuple[str, float]]:
-    """The tests for one mutant: the one that killed it before, then the quickest first, within the budget."""
-    low, high = mutant.lines
-    lines = by_line if mutant.runs_at_import else [line for line in by_line if low <= line <= high]
-    tests = {nodeid: seconds for line in lines for nodeid, seconds in by_line[line].items()}
-    ordered = sorted(tests.items(), key=lambda t: (t[0] != first, t[1], t[0]))
+def _order(mutant: Mutant, records: list[dict[str, Any]], first: str) -> list[tuple[str, float]]:
+    """The tests for one mutant: the one that killed it before, then the likeliest and quickest, within the budget."""
+    statement = set(range(mutant.lines[0], mutant.lines[1] + 1))
+    tests = []
+    for found in records:
+        if mutant.file not in found["imported"]:
+            continue
+        for nodeid, test in found["tests"].items():
+            lines = test["lines"].get(mutant.file, [])
+            if mutant.runs_at_import or not statement.isdisjoint(lines):
+                tests.append((nodeid != first, not lines, test["seconds"], nodeid))
     chosen, spent = [], 0.0
-    for nodeid, seconds in ordered:
+    for *_, seconds, nodeid in sorted(tests):
         spent += seconds
         if spent > _BUDGET and chosen:
             break
@@ -221,6 +227,7 @@ def try_mutants(
     options: Options,
     files: list[str] | None = None,
     killers: Mapping[str, str] | None = None,
+    root: Path = _ROOT,
 ) -> list[dict[str, Any]]:
     """Try mutants on the tests.
 
@@ -229,21 +236,19 @@ def try_mutants(
         options: of the campaign.
         files: test files to use; None for all.
         killers: by key, a test to begin with.
+        root: the repository.
 
     Returns:
         One row a mutant: where and what it is, its fate, and how many tests it was tried on.
     """
-    root = _root()
     files = _test_files(root) if files is None else files
     helpers = [p.relative_to(root).as_posix() for p in sorted((root / "tests").glob("*.py"))]
     shared = _hash(root, [f for f in helpers if not f.startswith("tests/test_")])
     with _trees() as trees:
+        (trees / "root.json").write_text(json.dumps(str(root)), encoding="utf-8")
         points = [{"file": file, "content": _hash(root, [file]), "shared": shared} for file in files]
-        recorded: dict[str, Any] = {}
-        for found in measure_points("mutation-tests", record, points, options):
-            recorded.update(found["tests"])
-        by_line = tests_by_line(recorded, root)
-        plan = {m.key: _order(m, by_line.get(m.file, {}), (killers or {}).get(m.key, "")) for m in mutants}
+        records = usable(measure_points("mutation-tests", record, points, options), root)
+        plan = {m.key: _order(m, records, (killers or {}).get(m.key, "")) for m in mutants}
         (trees / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
         suite = _hash(root, sorted({*files, *helpers} - {"tests/test_mutation.py"}))
         points = [
@@ -302,7 +307,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         before = json.loads((options.directory / "mutation.json").read_text(encoding="utf-8"))
         killers = {row["key"]: row["by"] for row in before["killed"]}
     print("mutation: drawing", file=sys.stderr)
-    mutants = draw(_root(), _QUICK if quick else _SIZE, SEED)
+    mutants = draw(_ROOT, _QUICK if quick else _SIZE, SEED)
     rows = try_mutants(mutants, options, killers=killers)
     refuted = [row["key"] for row in rows if row["fate"] == "killed" and row["key"] in equivalent]
     total = score(rows, equivalent)

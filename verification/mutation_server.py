@@ -110,13 +110,15 @@ class _Recorder(_Watch):
         self._coverage.stop()
         data = self._coverage.get_data()
         lines: dict[str, dict[str, list[int]]] = {nodeid: {} for nodeid in self._seconds}
+        imported = []
         for path in data.measured_files():
             file = Path(path).relative_to(tree).as_posix()
+            imported.append(file)
             for line, contexts in data.contexts_by_lineno(path).items():
                 for nodeid in contexts:
                     if nodeid in lines:
                         lines[nodeid].setdefault(file, []).append(line)
-        return {
+        tests = {
             nodeid: {
                 "seconds": round(seconds, 3),
                 "passed": self._passed.get(nodeid, False),
@@ -124,6 +126,7 @@ class _Recorder(_Watch):
             }
             for nodeid, seconds in self._seconds.items()
         }
+        return {"tests": tests, "imported": sorted(imported)}
 
 
 def _record(request: Mapping[str, Any], say: Callable[[Mapping[str, Any]], None]) -> None:
@@ -196,7 +199,7 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
         request: {"file", "source", "tests"} or {"record", "rooms"}.
 
     Returns:
-        For a mutant its "fate" ("killed" or "survived"), "by" and "why"; for a record, "tests".
+        For a mutant its "fate" ("killed" or "survived"), "by" and "why"; for a record "tests" and the files "imported".
     """
     with _mutated(request):
         reading, writing = os.pipe()
@@ -221,7 +224,7 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
                 os.killpg(child, signal.SIGKILL)
             _, ended = os.waitpid(child, 0)
     if "record" in request:
-        return {"tests": recorded} if recorded is not None else {"crash": crash or f"ended at {last}"}
+        return recorded if recorded is not None else {"crash": crash or f"ended at {last}"}
     if killed:
         return killed
     if status in (0, 5):  # passed, or no test of these exists in the mutant
