@@ -1,4 +1,4 @@
-"""The linear wing: feature maps, the unlearning problem, closed-form solutions, label rules and training dynamics."""
+"""The linear wing: features, problem, closed forms, label rules, training dynamics and unlearning baselines."""
 
 from __future__ import annotations
 
@@ -6,30 +6,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _HOMES = {
-    "training": (
-        "LOSSES",
-        "METHODS",
-        "PAPER_STEPS",
-        "PowerSteps",
-        "Prediction",
-        "Snapshot",
-        "Stability",
-        "Training",
-        "decay_gap",
-        "early_stopping_labels",
-        "epochs_needed",
-        "gd_epochs",
-        "off_span_gap",
-        "predict_gap",
-        "predict_training",
-        "stability",
-        "step_limit",
-        "train",
-    ),
+    "training": ("LOSSES", "METHODS", "PAPER_STEPS", "PowerSteps", "Snapshot", "Training", "train"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_HOME)
+_ROOMS = ("baselines", "training")
+
+__all__ = sorted([*_HOME, *_ROOMS])
 
 
 def __getattr__(name: str) -> Any:
@@ -37,6 +20,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
         globals()[name] = value
         return value
+    if name in _ROOMS:
+        return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -4,7 +4,8 @@ Example:
     >>> import numpy as np
     >>> import muso_theory as mt
     >>> problem = mt.UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
-    >>> METHODS["ntk-scrubbing"]()(problem).round(12), METHODS["ntk-scrubbing"].exactness
+    >>> methods = mt.linear.baselines.METHODS
+    >>> methods["ntk-scrubbing"]()(problem).round(12), methods["ntk-scrubbing"].exactness
     (array([0.5, 0. , 0.5]), 'ntk-scrubbing')
 """
 

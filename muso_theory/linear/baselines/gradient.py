@@ -10,6 +10,7 @@ import numpy as np
 from ...errors import expected
 from ..closed_forms import Point
 from ..problem import Array, UnlearningProblem
+from .fitting import row_steps, trained
 from .method import UnlearningMethod, count, moved, positive
 
 __all__ = ["FineTuning", "GradientAscent", "NegGradPlus"]
@@ -18,10 +19,13 @@ __all__ = ["FineTuning", "GradientAscent", "NegGradPlus"]
 @final
 @dataclass(frozen=True)
 class FineTuning(UnlearningMethod):
-    """Fine-tune w_p on R with its own targets, to the limit, shape (D,) or (D, C).
+    """Fine-tune w_p on R with its own targets, shape (D,) or (D, C).
 
-    It leaves the component (I − P_R)(w_p − w₀): all of the gap when w_p interpolates, nothing when row(Φ_R) is all
+    In the limit it leaves (I − P_R)(w_p − w₀): all of the gap when w_p interpolates, nothing when row(Φ_R) is all
     of row(Φ), as for Φ_R of full column rank.
+
+    Args:
+        epochs: passes of cyclic SGD with steps 1/‖φ_i‖²; None is the limit of gradient descent.
 
     Example:
         >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
@@ -29,14 +33,23 @@ class FineTuning(UnlearningMethod):
         array([1., 1., 0.])
     """
 
+    epochs: int | None = None
     name = "fine-tuning"
     formula = "w_p + Φ_R⁺(y_R − Φ_R w_p)"
     source = "folklore; the limit of gradient descent on R by claim implicit-bias"
     exactness = "not exact, unless w_p − w₀ lies in row(Φ_R) (start-span)"
 
+    def __post_init__(self) -> None:
+        """Refuse epochs that are none."""
+        if self.epochs is not None:
+            count("epochs", self.epochs)
+
     def point(self, problem: UnlearningProblem) -> Point:
-        """w_p + Φ_R⁺(y_R − Φ_R w_p) in model coordinates."""
+        """The fine-tuned point in model coordinates."""
         model = problem.float_model
+        if self.epochs is not None:
+            steps = row_steps(problem, model.retain)
+            return trained(problem, model.pretrained, "cyclic-sgd", steps, self.epochs).point
         return model.fit(model.retain, model.targets(model.retain), model.pretrained)
 
 

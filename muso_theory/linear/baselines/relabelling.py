@@ -9,11 +9,16 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
+
+from ...errors import expected
+from ...numbers import FLOAT64
 from ..closed_forms import Point
 from ..labels import optimal_labels
 from ..problem import Array, UnlearningProblem
 from ..rules import BadTeacher, LabelRule, RandomLabels
-from .method import UnlearningMethod, positive
+from .fitting import Trained, row_steps, trained
+from .method import UnlearningMethod, count, positive
 
 __all__ = [
     "BadTeaching",
@@ -95,9 +100,16 @@ class RandomRelabelling(_RuleRelabelling):
 class BadTeaching(_RuleRelabelling):
     """Labels Φ_F w_b of a random model w_b ~ N(0, scale² I), shape (n_F,) or (n_F, C).
 
+    With ``oracle_stop`` fine-tuning is cyclic SGD with steps 1/‖φ_i‖² that ends before the first pass, or after the
+    first one, where the forget accuracy is so near to the retrained model's, as in arXiv 2410.08557: an oracle, since
+    that accuracy is not known without retraining. Accuracy needs class targets: two values, or one largest a row.
+
     Args:
         seed: seed of the teacher.
         scale: standard deviation of its parameters.
+        oracle_stop: stop where |accuracy_F(w) − accuracy_F(w_r)| is at most this (0.03 in that paper); None goes to the
+            limit.
+        epochs: most passes before an oracle stop.
 
     Example:
         >>> import numpy as np
@@ -108,6 +120,8 @@ class BadTeaching(_RuleRelabelling):
 
     seed: int = 0
     scale: float = 1.0
+    oracle_stop: float | None = None
+    epochs: int = 100
     name = "bad-teacher"
     formula = "w_p + Φ⁺((y_R, Φ_F w_b) − Φw_p), w_b ~ N(0, scale² I)"
     source = "Chundawat, Tarun, Mandal, Kankanhalli 2023, arXiv 2205.08096"
@@ -116,6 +130,66 @@ class BadTeaching(_RuleRelabelling):
     def rule(self) -> LabelRule:
         """The rule."""
         return BadTeacher(self.seed, self.scale)
+
+    def __post_init__(self) -> None:
+        """Refuse what is no stop."""
+        count("epochs", self.epochs)
+        if self.oracle_stop is not None and not 0 <= self.oracle_stop <= 1:
+            kind = type(self.oracle_stop).__name__
+            raise expected("a difference of accuracies", "oracle_stop", self.oracle_stop, kind, "0.03")
+
+    @property
+    def needs_retrained(self) -> bool:
+        """With an oracle stop."""
+        return self.oracle_stop is not None
+
+    def point(self, problem: UnlearningProblem) -> Point:
+        """w_u in model coordinates."""
+        return super().point(problem) if self.oracle_stop is None else self.stopped(problem).point
+
+    def stopped(self, problem: UnlearningProblem) -> Trained:
+        """Fine-tune up to the oracle's stop.
+
+        Args:
+            problem: the problem.
+
+        Returns:
+            Where it stopped, and after how many passes.
+        """
+        model = problem.float_model
+        labels = model.relabelled(problem.label_columns(self.labels(problem)))
+        forget = FLOAT64.matrix(problem.features[problem.forget])
+        goal = _accuracy(problem, model.optimal_labels)
+
+        def near(w: Array) -> bool:
+            outputs = FLOAT64.matmul(forget, w.reshape(problem.n_features, -1))
+            return abs(_accuracy(problem, outputs) - goal) <= (self.oracle_stop or 0.0)
+
+        steps = row_steps(problem, model.everything)
+        return trained(problem, model.pretrained, "cyclic-sgd", steps, self.epochs, targets=labels, stop=near)
+
+    def expected_square_gap(self, problem: UnlearningProblem) -> float | None:
+        """E‖w_u − w_r‖² of the limit.
+
+        Args:
+            problem: the problem.
+
+        Returns:
+            The expectation over teachers; None with an oracle stop.
+        """
+        return super().expected_square_gap(problem) if self.oracle_stop is None else None
+
+
+def _accuracy(problem: UnlearningProblem, outputs: Array) -> float:
+    """Part of the forget samples whose class is the data's: by the nearer of two values, or by the largest output."""
+    targets = problem.float_model.targets(problem.float_model.forget)
+    if problem.n_outputs > 1:
+        return float(np.mean(outputs.argmax(axis=1) == targets.argmax(axis=1)))
+    values = np.unique(np.asarray(problem.targets, dtype=np.float64))
+    if len(values) != 2:
+        what = "class targets with two distinct values"
+        raise expected(what, "targets", f"{len(values)} distinct values", "regression", "±1 targets")
+    return float(np.mean((outputs >= values.mean()) == (targets >= values.mean())))
 
 
 @final

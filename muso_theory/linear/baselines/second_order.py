@@ -15,6 +15,7 @@ from ...errors import expected
 from ..closed_forms import Point
 from ..model import Rows
 from ..problem import UnlearningProblem
+from .fitting import trained
 from .method import UnlearningMethod, count, forget_rows, moved, noisy, positive
 
 __all__ = ["DescentToDelete", "InfluenceStep", "NewtonRemoval", "ridge_pretrained", "ridge_retrained"]
@@ -183,25 +184,10 @@ class DescentToDelete(_RidgeMethod):
 
     def _descended(self, problem: UnlearningProblem) -> Point:
         """The last iterate, before noise."""
-        model = problem.float_model
-        eta = 2 / (float(model.spectrum[1].upper) + 2 * self.ridge)
-        targets = model.targets(model.everything)
-        weights = np.zeros((problem.n_samples, 1))
-        weights[: len(problem.retain)] = eta
-        w = ridge_pretrained(problem, self.ridge)
-        for _ in range(self.steps):
-            residual = targets - model.predict(model.everything, w)
-            w = moved(problem, _scaled(w, 1 - eta * self.ridge), weights * residual)
-        return w
+        eta = 2 / (float(problem.float_model.spectrum[1].upper) + 2 * self.ridge)
+        start = ridge_pretrained(problem, self.ridge)
+        return trained(problem, start, "gd", eta, self.steps, ridge=self.ridge).point
 
     def _moments(self, problem: UnlearningProblem) -> tuple[Point, float]:
         """The last iterate, and σ² for every parameter."""
         return self._descended(problem), self.sigma**2 * problem.n_features * problem.n_outputs
-
-
-def _scaled(w: Point, factor: float) -> Point:
-    """w₀ + factor·(w − w₀)."""
-    return Point(
-        None if w.coefficients is None else factor * w.coefficients,
-        None if w.offset is None else factor * w.offset,
-    )
