@@ -6,7 +6,26 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _HOMES = {
-    "training": ("LOSSES", "METHODS", "PAPER_STEPS", "PowerSteps", "Snapshot", "Training", "train"),
+    "training": (
+        "LOSSES",
+        "METHODS",
+        "PAPER_STEPS",
+        "PowerSteps",
+        "Prediction",
+        "Snapshot",
+        "Stability",
+        "Training",
+        "decay_gap",
+        "early_stopping_labels",
+        "epochs_needed",
+        "gd_epochs",
+        "off_span_gap",
+        "predict_gap",
+        "predict_training",
+        "stability",
+        "step_limit",
+        "train",
+    ),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

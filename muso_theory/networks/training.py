@@ -1,4 +1,4 @@
-"""Training in numpy: gradient descent, mini-batches, momentum and Adam, on squared loss or cross-entropy."""
+"""Training in numpy: gradient descent and its adaptive kin, on squared loss or cross-entropy."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from typing import Literal, final
 
 import numpy as np
 
-from muso_theory.errors import expected, nearest
+from muso_theory.errors import BadInputError, expected, nearest
 
 from .functions import Array
 from .network import Sequential
+from .updates import OPTIMIZERS, Optimizer, Updates
 
-__all__ = ["Loss", "Optimizer", "Training", "loss_and_cotangent", "train"]
+__all__ = ["DivergedError", "Loss", "Optimizer", "Training", "loss_and_cotangent", "train"]
 
 Loss = Literal["squared", "cross-entropy"]
-Optimizer = Literal["gd", "momentum", "nesterov", "adam"]
+
+
+class DivergedError(BadInputError):
+    """Training that left the finite numbers, or that is no better than a broken model; it says at which rate."""
 
 
 def loss_and_cotangent(outputs: Array, targets: Array, loss: Loss) -> tuple[float, Array]:
@@ -123,39 +127,6 @@ def _batches(n: int, size: int | None, rng: np.random.Generator) -> Iterator[sli
         yield order[start : start + size]
 
 
-class _Updates:
-    """The state of one optimiser; ``step`` returns new arrays and leaves the old ones alone."""
-
-    def __init__(self, kind: Optimizer, rate: float, momentum: float, params: Sequence[Array]) -> None:
-        self.kind, self.rate, self.momentum = kind, rate, momentum
-        self.first = [np.zeros_like(p) for p in params]
-        self.second = [np.zeros_like(p) for p in params]
-        self.count = 0
-
-    def lookahead(self, params: list[Array]) -> list[Array]:
-        """Where the gradient is taken: ahead of the parameters for Nesterov's method."""
-        if self.kind != "nesterov":
-            return params
-        return [p + self.momentum * v for p, v in zip(params, self.first, strict=True)]
-
-    def step(self, params: list[Array], gradient: list[Array]) -> list[Array]:
-        """One update."""
-        self.count += 1
-        if self.kind == "gd":
-            return [p - self.rate * g for p, g in zip(params, gradient, strict=True)]
-        if self.kind in ("momentum", "nesterov"):
-            self.first = [
-                self.momentum * v - self.rate * g for v, g in zip(self.first, gradient, strict=True)
-            ]
-            return [p + v for p, v in zip(params, self.first, strict=True)]
-        beta1, beta2, eps = 0.9, 0.999, 1e-8
-        self.first = [beta1 * m + (1 - beta1) * g for m, g in zip(self.first, gradient, strict=True)]
-        self.second = [beta2 * v + (1 - beta2) * g * g for v, g in zip(self.second, gradient, strict=True)]
-        scale1, scale2 = 1 - beta1**self.count, 1 - beta2**self.count
-        moments = zip(params, self.first, self.second, strict=True)
-        return [p - self.rate * (m / scale1) / (np.sqrt(v / scale2) + eps) for p, m, v in moments]
-
-
 def train(
     net: Sequential,
     params: Sequence[Array],
@@ -169,6 +140,9 @@ def train(
     momentum: float = 0.9,
     batch_size: int | None = None,
     reduction: Literal["sum", "mean"] = "sum",
+    weight_decay: float = 0.0,
+    weights: Array | None = None,
+    mask: Sequence[Array] | None = None,
     seed: int = 0,
     tolerance: float = 0.0,
     record_every: int = 1,
@@ -184,11 +158,14 @@ def train(
         epochs: passes over the data.
         learning_rate: η; gradient descent on the squared loss of a linearised network converges for η < 2/λ_max(Θ).
         loss: ``"squared"`` (½Σ(f − y)²) or ``"cross-entropy"``.
-        optimizer: ``"gd"`` (with ``batch_size``: SGD), ``"momentum"`` (heavy ball), ``"nesterov"`` or ``"adam"``
-            (β = 0.9, 0.999, ε = 1e-8).
+        optimizer: ``"gd"`` (with ``batch_size``: SGD), ``"momentum"`` (heavy ball), ``"nesterov"``, ``"adam"``
+            or ``"adamw"`` (β = 0.9, 0.999, ε = 1e-8).
         momentum: of the two momentum methods.
         batch_size: samples a step, in a fresh random order every epoch; None takes all.
         reduction: ``"sum"`` over the batch, or its ``"mean"``.
+        weight_decay: λ; the gradient gains λθ, and for ``"adamw"`` the step gains ηλθ instead.
+        weights: factor of every sample's loss (n,); negative ones ascend.
+        mask: zeros and ones shaped like the parameters; where it is zero nothing moves.
         seed: of the order of the batches.
         tolerance: stop when the loss summed over all samples is at most this; 0 never stops early.
         record_every: epochs between recorded losses (each costs a forward pass when batches are used).
@@ -198,7 +175,8 @@ def train(
         Final parameters and the recorded losses.
 
     Raises:
-        BadInputError: for settings out of range, targets that do not fit, or training that diverged to NaN or infinity.
+        BadInputError: for settings out of range or targets that do not fit.
+        DivergedError: for training that diverged to NaN or infinity.
 
     Example:
         >>> import numpy as np
@@ -210,7 +188,7 @@ def train(
     """
     _check_settings(epochs, learning_rate, momentum, batch_size, tolerance, record_every)
     for name, value, known in (
-        ("optimizer", optimizer, ["gd", "momentum", "nesterov", "adam"]),
+        ("optimizer", optimizer, list(OPTIMIZERS)),
         ("reduction", reduction, ["sum", "mean"]),
     ):
         if value not in known:
@@ -222,20 +200,15 @@ def train(
         hint = "one target a sample"
         raise expected(f"{len(inputs)} targets", "targets", wanted.shape, "shape", hint)
     current, rng = list(net.check_params(params)), np.random.default_rng(seed)
-    updates = _Updates(optimizer, learning_rate, momentum, current)
+    factor = None if weights is None else _column(weights, inputs)
+    updates = Updates(optimizer, learning_rate, current, momentum, weight_decay, mask)
     losses: list[float] = []
 
     def record(epoch: int) -> bool:
         with np.errstate(all="ignore"):
             value = loss_and_cotangent(net.chain.forward(current, inputs)[0], wanted, loss)[0]
         if not np.isfinite(value):
-            raise expected(
-                "a learning rate at which training converges",
-                "learning_rate",
-                learning_rate,
-                f"loss {value} after epoch {epoch}",
-                f"learning_rate={learning_rate / 4:.3g}",
-            )
+            raise diverged(learning_rate, f"loss {value} after epoch {epoch}")
         losses.append(value)
         if callback is not None:
             callback(epoch, current)
@@ -252,10 +225,36 @@ def train(
                 _, cotangent = loss_and_cotangent(out, wanted[part], loss)
                 if reduction == "mean":
                     cotangent = cotangent / len(out)
+                if factor is not None:
+                    cotangent = factor[part] * cotangent
                 current = updates.step(current, net.pull_back(place, cache, cotangent))
         if epoch % record_every == 0 or epoch == epochs:
             converged = record(epoch)
     return Training(current, losses, updates.count, converged)
+
+
+def diverged(rate: float, what: str) -> DivergedError:
+    """Word a divergence.
+
+    Args:
+        rate: the learning rate.
+        what: what was seen.
+
+    Returns:
+        The error, ready to be raised.
+    """
+    what_for = "a learning rate at which training converges"
+    return DivergedError(str(expected(what_for, "learning_rate", rate, what, f"{rate / 4:.3g}")))
+
+
+def _column(weights: Array, inputs: Array) -> Array:
+    """Weights of samples as a column in the inputs' precision."""
+    column = np.asarray(weights)
+    if column.shape != (len(inputs),) or not np.isfinite(column).all():
+        raise expected(
+            f"{len(inputs)} finite weights", "weights", column.shape, "shape", "one weight a sample"
+        )
+    return column.astype(inputs.dtype)[:, None]
 
 
 def _check_settings(

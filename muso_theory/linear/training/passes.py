@@ -7,10 +7,12 @@ from typing import final
 
 import numpy as np
 
+from ...errors import expected
 from ..problem import Array
 from .schedules import ResolvedSteps
+from .updates import Method
 
-__all__ = ["Passes"]
+__all__ = ["Passes", "batch_of"]
 
 
 @final
@@ -57,3 +59,28 @@ class Passes:
         steps = self.steps.of_pass(self._count, order)
         self._count += 1
         return order, steps
+
+
+def batch_of(rule: Method, size: int | None, n: int) -> int:
+    """Validate the number of samples a step.
+
+    Args:
+        rule: the method.
+        size: what was asked for; None is one for SGD and all for the others.
+        n: number of samples.
+
+    Returns:
+        Samples a step.
+
+    Raises:
+        BadInputError: not a whole number from 1 to n, or any for gd.
+    """
+    if size is None:
+        return n if rule.order == "full" else 1
+    if rule.name == "gd":
+        raise expected("no batch size for gd", "batch_size", size, type(size).__name__, "'shuffled-sgd'")
+    if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
+        raise expected("a whole number of at least 1", "batch_size", size, type(size).__name__, "32")
+    if size > n:
+        raise expected(f"at most {n} samples a batch", "batch_size", size, "larger than n", f"batch_size={n}")
+    return int(size)

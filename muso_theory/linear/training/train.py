@@ -13,11 +13,11 @@ from ..problem import Array, real_array
 from .coordinates import Dual, Primal
 from .engines import Diverged, Engine, Loop, Spectral, Sweeps
 from .losses import loss_named
-from .passes import Passes
+from .passes import Passes, batch_of
 from .result import Snapshot, Training
 from .schedules import ResolvedSteps, StepSizes, step_sizes_of
 from .stability import stability_hint
-from .updates import METHODS, Hyper, Method
+from .updates import Hyper, Method, method_named
 
 __all__ = ["train"]
 
@@ -100,7 +100,7 @@ def train(
         >>> bool(np.abs(loop.w - result.w).max() < 1e-12)
         True
     """
-    rule = _method(method)
+    rule = method_named(method)
     phi = real_array("features", features, (2,))
     y, shape = _targets(targets, phi, loss, start)
     n, width = phi.shape
@@ -108,7 +108,7 @@ def train(
     pull = (
         w if weight_decay == 0 or (isinstance(anchor, str) and anchor == "start") else _anchor(anchor, shape)
     )
-    size = _batch(rule, batch_size, n)
+    size = batch_of(rule, batch_size, n)
     _settings(epochs, momentum, betas, epsilon, weight_decay, tolerance, seed)
     steps = step_sizes_of(step_sizes, n, size, restart)
     if rule.update.adaptive and isinstance(steps.given, np.ndarray):
@@ -195,13 +195,6 @@ def _run(
     )
 
 
-def _method(name: str) -> Method:
-    """Find a method."""
-    if name not in METHODS:
-        raise expected("a method", "method", name, type(name).__name__, nearest(str(name), METHODS))
-    return METHODS[name]
-
-
 def _targets(targets: Any, phi: Array, loss: str, start: Any) -> tuple[Array, tuple[int, ...]]:
     """Targets as (n, C) float64, and the shape of the parameters."""
     y = real_array("targets", targets, (1, 2))
@@ -241,19 +234,6 @@ def _anchor(anchor: Any, shape: tuple[int, ...]) -> Array:
     if isinstance(anchor, str):
         raise expected("None, 'start' or an array", "anchor", anchor, "str", "'start'")
     return _parameters("anchor", anchor, shape)
-
-
-def _batch(rule: Method, size: int | None, n: int) -> int:
-    """Samples a step."""
-    if size is None:
-        return n if rule.order == "full" else 1
-    if rule.name == "gd":
-        raise expected("no batch size for gd", "batch_size", size, type(size).__name__, "'shuffled-sgd'")
-    if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
-        raise expected("a whole number of at least 1", "batch_size", size, type(size).__name__, "32")
-    if size > n:
-        raise expected(f"at most {n} samples a batch", "batch_size", size, "larger than n", f"batch_size={n}")
-    return int(size)
 
 
 def _settings(

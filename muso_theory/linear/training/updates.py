@@ -8,9 +8,10 @@ from typing import final
 
 import numpy as np
 
+from ...errors import expected, nearest
 from ..problem import Array
 
-__all__ = ["METHODS", "Method", "State", "Update"]
+__all__ = ["METHODS", "Hyper", "Method", "State", "Update", "method_named"]
 
 State = list[Array]
 """Coordinates of w: [w] itself, or [a, s] with w = anchor + s(start − anchor) + Φᵀa."""
@@ -183,3 +184,24 @@ METHODS = {
         Method("rmsprop", RMSProp, "full"),
     )
 }
+
+
+def method_named(name: str) -> Method:
+    """Find a method.
+
+    Args:
+        name: its name.
+
+    Returns:
+        The method.
+
+    Raises:
+        BadInputError: no such method; the nearest is suggested.
+
+    Example:
+        >>> method_named("cyclic-sgd").order
+        'cyclic'
+    """
+    if name not in METHODS:
+        raise expected("a method", "method", name, type(name).__name__, nearest(str(name), METHODS))
+    return METHODS[name]

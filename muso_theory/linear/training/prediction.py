@@ -1,0 +1,313 @@
+"""The gap after any number of epochs, and the epochs that a gap takes, from the data alone: no training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from ...errors import expected
+from ..problem import Array, UnlearningProblem
+from .errormaps import ErrorMap, ScheduledDescent, SpectralMap, SweepMap
+from .rowspace import RowSpace
+from .schedules import StepSizes
+from .stability import resolved
+
+__all__ = [
+    "Prediction",
+    "decay_gap",
+    "epochs_needed",
+    "gd_epochs",
+    "off_span_gap",
+    "predict_gap",
+    "predict_training",
+]
+
+_MOST_EPOCHS = 2**50
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Fine-tuning as an affine map of the error w − w_r, ready for any number of epochs.
+
+    Args:
+        map: the map, in row-space coordinates.
+        start: the error at the start, shape (r, C).
+        off_span: ‖(I − P)(start − w₀)‖, which never changes.
+        doing_nothing: ‖w_p − w_r‖.
+    """
+
+    map: ErrorMap
+    start: Array
+    off_span: float
+    doing_nothing: float
+
+    def gap(self, epochs: int) -> float:
+        """‖w_E − w_r‖ after so many epochs.
+
+        Args:
+            epochs: E, 0 or more.
+
+        Returns:
+            The gap.
+        """
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            error = self.map.advance(self.start, epochs)
+        return float(np.hypot(np.linalg.norm(error), self.off_span))
+
+    def epochs_needed(self, gap: float) -> float:
+        """Epochs after which the gap is at most this.
+
+        Args:
+            gap: the requested gap.
+
+        Returns:
+            The number found by bisection, exact where the gap falls with every epoch, as it does for gradient
+            descent and cyclic SGD below the Ostrowski–Reich limit; infinity when 2⁵⁰ epochs do not suffice.
+        """
+        if self.gap(0) <= gap:
+            return 0
+        high = 1
+        while not self.gap(high) <= gap:
+            high *= 2
+            if high > _MOST_EPOCHS:
+                return math.inf
+        low = high // 2
+        while high > low + 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self.gap(middle) <= gap else (middle, high)
+        return high
+
+
+def predict_training(
+    problem: UnlearningProblem,
+    *,
+    method: str = "cyclic-sgd",
+    step_sizes: StepSizes,
+    labels: Any = None,
+    start: Any = None,
+    momentum: float = 0.9,
+    batch_size: int | None = None,
+    restart: bool = True,
+) -> Prediction:
+    """Set up the prediction of fine-tuning on all samples with relabelled forget samples.
+
+    It uses neither the iterates nor the dual path of ``train``: errors are propagated in an orthonormal basis of
+    row(Φ), by the spectrum for full-batch methods and by powers of the pass for cyclic SGD.
+
+    Args:
+        problem: the problem; samples are visited in its order.
+        method: "gd", "momentum", "nesterov" or "cyclic-sgd".
+        step_sizes: γ, as for ``train``, gradients of ½(φᵀw − y)².
+        labels: ỹ_F, shape (n_F,) or (n_F, C); None are the optimal ones.
+        start: where fine-tuning starts, shape (D,) or (D, C); None is w_pretrained.
+        momentum: μ.
+        batch_size: samples a step of cyclic SGD.
+        restart: whether a callable's t starts again in every pass.
+
+    Returns:
+        The prediction.
+
+    Raises:
+        BadInputError: a random or adaptive method, steps that differ from pass to pass (gd may), or settings that
+            ``train`` refuses.
+    """
+    space = RowSpace.of(problem)
+    rule, size, steps = resolved(space, method, step_sizes, batch_size, restart)
+    n = problem.n_samples
+    model = problem.float_model
+    back = np.argsort(model.order)
+    given = model.optimal_labels if labels is None else model.given(problem.label_columns(labels))
+    residual = (model.relabelled(given) - model.predict(model.everything, model.retrained))[back]
+    z_r = space.coordinates(model.retrained)
+    doing_nothing = float(model.distance(model.pretrained, model.retrained).upper)
+    if start is None:
+        z, off_span = space.coordinates(model.pretrained), 0.0
+    else:
+        w = np.asarray(problem.parameter_columns(start, "start"), dtype=np.float64)
+        initial = (
+            0.0 if problem.w_init is None else np.asarray(problem.w_init, dtype=np.float64).reshape(w.shape)
+        )
+        z, off_span = space.split(w - initial)
+    found: ErrorMap
+    if rule.order == "full":
+        if callable(steps.given) and method == "gd":
+            found = ScheduledDescent(space, residual, lambda t: float(steps.of_pass(t, np.arange(n))[0]))
+        elif isinstance(steps.given, float):
+            mu = 0.0 if method == "gd" else momentum
+            found = SpectralMap(space, residual, steps.given, mu, method == "nesterov")
+        else:
+            raise expected(
+                "a constant step", "step_sizes", steps.given, type(steps.given).__name__, "a number"
+            )
+    elif rule.order == "cyclic":
+        constant = steps.constant(n)
+        if constant is None:
+            raise expected(
+                "the same steps in every pass", "step_sizes", steps.given, "schedule", "restart=True"
+            )
+        found = SweepMap(space, residual, constant, size)
+    else:
+        raise expected("a method without randomness", "method", method, "random order", "'cyclic-sgd'")
+    return Prediction(found, z - z_r, off_span, doing_nothing)
+
+
+def predict_gap(
+    problem: UnlearningProblem,
+    *,
+    epochs: int | Iterable[int],
+    method: str = "cyclic-sgd",
+    step_sizes: StepSizes,
+    labels: Any = None,
+    start: Any = None,
+    momentum: float = 0.9,
+    batch_size: int | None = None,
+    restart: bool = True,
+) -> Any:
+    """‖w_E − w_r‖ after E epochs of fine-tuning from w_p on relabelled data, without training (claims 11, 12, 14).
+
+    Args:
+        problem: the problem.
+        epochs: E, or several.
+        method: "gd", "momentum", "nesterov" or "cyclic-sgd".
+        step_sizes: γ, as for ``train``.
+        labels: ỹ_F; None are the optimal ones.
+        start: where fine-tuning starts; None is w_pretrained.
+        momentum: μ.
+        batch_size: samples a step of cyclic SGD.
+        restart: whether a callable's t starts again in every pass.
+
+    Returns:
+        The gap, or an array of gaps for several epochs.
+
+    Raises:
+        BadInputError: epochs that are no whole numbers, or settings that ``predict_training`` refuses.
+
+    Example:
+        >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
+        >>> predict_gap(problem, method="gd", step_sizes=0.5, epochs=[0, 1, 10]).round(9)
+        array([1.22474487e+00, 6.12372436e-01, 1.19604000e-03])
+    """
+    prediction = predict_training(
+        problem,
+        method=method,
+        step_sizes=step_sizes,
+        labels=labels,
+        start=start,
+        momentum=momentum,
+        batch_size=batch_size,
+        restart=restart,
+    )
+    several = not isinstance(epochs, int | np.integer)
+    wanted = list(epochs) if several else [epochs]  # type: ignore[arg-type]
+    for e in wanted:
+        if not isinstance(e, int | np.integer) or isinstance(e, bool) or e < 0:
+            raise expected("whole numbers of epochs", "epochs", e, type(e).__name__, "epochs=100")
+    gaps = [prediction.gap(int(e)) for e in wanted]  # type: ignore[arg-type]
+    return np.array(gaps) if several else gaps[0]
+
+
+def epochs_needed(problem: UnlearningProblem, gap: float, **settings: Any) -> float:
+    """Epochs of fine-tuning until ‖w_E − w_r‖ ≤ gap, from the data alone.
+
+    Args:
+        problem: the problem.
+        gap: the requested gap, absolute.
+        settings: as for ``predict_training``.
+
+    Returns:
+        The number of epochs; infinity when the limit stays above.
+
+    Raises:
+        BadInputError: a gap that is not positive, or settings that ``predict_training`` refuses.
+
+    Example:
+        >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
+        >>> epochs_needed(problem, 1e-3, method="gd", step_sizes=0.5)
+        11
+    """
+    if not 0 < gap < math.inf:
+        raise expected("a positive gap", "gap", gap, type(gap).__name__, "1e-6")
+    return predict_training(problem, **settings).epochs_needed(gap)
+
+
+def gd_epochs(problem: UnlearningProblem, step: float, accuracy: float) -> float:
+    """Claim gd-finite-time: T ≥ log(ε/gap₀)/log(1 − ηλ_min⁺) steps suffice for a gap of ε.
+
+    Args:
+        problem: the problem.
+        step: η ≤ 1/λ_max.
+        accuracy: ε, absolute.
+
+    Returns:
+        The bound; ``epochs_needed`` gives the exact number, which is never larger.
+
+    Raises:
+        BadInputError: a step above 1/λ_max, or an accuracy that is not positive.
+
+    Example:
+        >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
+        >>> round(gd_epochs(problem, 0.3, 1e-3), 3)
+        19.935
+    """
+    space = RowSpace.of(problem)
+    values = space.spectrum[0]
+    if not 0 < step * values[-1] <= 1 + 1e-12:
+        raise expected(
+            "a step in (0, 1/λ_max]", "step", step, f"1/λ_max = {1 / values[-1]:.6g}", "a smaller step"
+        )
+    if not 0 < accuracy < math.inf:
+        raise expected("a positive accuracy", "accuracy", accuracy, type(accuracy).__name__, "1e-6")
+    model = problem.float_model
+    nothing = float(model.distance(model.pretrained, model.retrained).upper)
+    if nothing <= accuracy:
+        return 0.0
+    return (
+        math.log(accuracy / nothing) / math.log1p(-step * float(values[0])) if step * values[0] < 1 else 1.0
+    )
+
+
+def off_span_gap(problem: UnlearningProblem, w: Any, reference: Any = None) -> float:
+    """‖(I − P)(w − w₀)‖: what fine-tuning can never remove (claims start-span and adaptive-optimizer).
+
+    With labels that are exact, gradient descent from w = w_pretrained ends this far from w_r, however w came about:
+    Adam, RMSProp, AdaGrad or weight decay leave w₀ + row(Φ). Pretraining with weight decay towards zero, to its limit,
+    ends in row(Φ), so that the gap is ‖(I − P)w₀‖ whatever the decay.
+
+    Args:
+        problem: the problem.
+        w: where fine-tuning starts, or ends: shape (D,) or (D, C).
+        reference: parameters to take in place of w₀, such as a model retrained by Adam.
+
+    Returns:
+        The distance, Frobenius norm over the outputs.
+
+    Raises:
+        BadInputError: parameters of another shape.
+
+    Example:
+        >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
+        >>> round(off_span_gap(problem, [1.0, 0.0, 0.0]), 12)  # the row space lacks (1, -1, -1)/√3
+        0.57735026919
+    """
+    point = np.asarray(problem.parameter_columns(w, "w"), dtype=np.float64)
+    origin = problem.w_init if reference is None else problem.parameter_columns(reference, "reference")
+    away = point if origin is None else point - np.asarray(origin, dtype=np.float64).reshape(point.shape)
+    return RowSpace.of(problem).split(away)[1]
+
+
+def decay_gap(problem: UnlearningProblem) -> float:
+    """‖(I − P)w₀‖: the gap after pretraining with weight decay towards zero and exact relabelling.
+
+    Args:
+        problem: the problem.
+
+    Returns:
+        The gap; zero for w₀ = 0.
+    """
+    shape = (problem.n_features, *problem.targets.shape[1:])
+    return off_span_gap(problem, np.zeros(shape))

@@ -1,0 +1,129 @@
+"""What is watched while a network unlearns, and the signs that it goes wrong."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from muso_theory.networks.functions import Array
+
+__all__ = ["Convergence", "Epoch", "Signature", "kernel_alignment", "signatures"]
+
+
+class Convergence(enum.Enum):
+    """How an alternation ended, measured; the value is the explanation."""
+
+    DIVERGED = (
+        "the loss left the finite numbers, or the retained loss is ten times that of an untrained network"
+    )
+    UNSETTLED = "labels or parameters still moved by more than the tolerance in the last epoch"
+    SETTLED = "labels and parameters moved by less than the tolerance in the last epoch"
+
+    def __repr__(self) -> str:
+        return f"Convergence.{self.name}"
+
+
+class Signature(enum.Enum):
+    """Signs of failure, measured; the value is the explanation."""
+
+    POOR_KERNEL = "the tangent kernel turned away from its start, so a linear view of the network misleads"
+    UNSTABLE_LABELS = "labels change no less in the second half of the epochs than in the first"
+    NOT_CONVERGED = "the alternation ended unsettled or diverged"
+    LEAKAGE = "the membership attack does better than on the retrained model, intervals apart"
+
+    def __repr__(self) -> str:
+        return f"Signature.{self.name}"
+
+
+@final
+@dataclass(frozen=True)
+class Epoch:
+    """One round of labels and parameters.
+
+    Args:
+        ridge: ε used for this round's labels.
+        label_change: ‖ŷ_t − ŷ_{t−1}‖/‖ŷ_{t−1}‖; in the first round ŷ_{t−1} are the pretrained outputs.
+        parameter_change: ‖θ_t − θ_{t−1}‖/‖θ_p − θ₀‖.
+        loss: mean loss on retained and relabelled samples after the round.
+        alignment: centred alignment of Θ_t with Θ₀ on a subsample; None when it is not watched.
+        parameter_gap: ‖θ_t − θ_r‖/‖θ_p − θ_r‖; None when θ_r is not known.
+        output_gap: the same for the outputs on the forget samples.
+    """
+
+    ridge: float
+    label_change: float
+    parameter_change: float
+    loss: float
+    alignment: float | None = None
+    parameter_gap: float | None = None
+    output_gap: float | None = None
+
+
+def kernel_alignment(K: Array, L: Array) -> float:
+    """Centred kernel alignment ⟨HKH, HLH⟩/(‖HKH‖‖HLH‖), H = I − 11ᵀ/n: one when the kernels agree up to scale.
+
+    Args:
+        K: (n, n).
+        L: (n, n).
+
+    Returns:
+        A number in [0, 1] for positive semidefinite kernels; zero when one is constant.
+
+    Example:
+        >>> round(kernel_alignment(np.diag([1.0, 2.0, 3.0]), 5 * np.diag([1.0, 2.0, 3.0])), 12)
+        1.0
+    """
+
+    def centred(kernel: Array) -> Array:
+        rows = np.asarray(kernel, dtype=np.float64)
+        rows = rows - rows.mean(axis=0)
+        return np.asarray(rows - rows.mean(axis=1, keepdims=True))
+
+    a, b = centred(K), centred(L)
+    size = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(np.sum(a * b)) / size if size else 0.0
+
+
+def signatures(
+    history: Sequence[Epoch],
+    convergence: Convergence,
+    *,
+    alignment: float = 0.9,
+    tolerance: float = 1e-2,
+    attack: tuple[float, float] | None = None,
+    null: tuple[float, float] | None = None,
+) -> tuple[Signature, ...]:
+    """Signs of failure in a history.
+
+    Args:
+        history: the rounds.
+        convergence: how they ended.
+        alignment: below it the kernel has turned away.
+        tolerance: label changes below it are no instability.
+        attack: interval of the attack's AUC on the unlearned model, for leakage.
+        null: the same on the retrained model.
+
+    Returns:
+        Those seen, in the order of :class:`Signature`.
+
+    Example:
+        >>> rounds = [Epoch(0.0, 0.1, 0.1, 1.0, alignment=0.99), Epoch(0.0, 0.3, 0.1, 1.0, alignment=0.5)]
+        >>> signatures(rounds, Convergence.SETTLED, attack=(0.7, 0.8), null=(0.45, 0.55))
+        (Signature.POOR_KERNEL, Signature.UNSTABLE_LABELS, Signature.LEAKAGE)
+    """
+    found = []
+    if any(epoch.alignment is not None and epoch.alignment < alignment for epoch in history):
+        found.append(Signature.POOR_KERNEL)
+    changes = [epoch.label_change for epoch in history]
+    half = len(changes) // 2
+    if half and max(changes[half:]) > tolerance and max(changes[half:]) >= max(changes[:half]):
+        found.append(Signature.UNSTABLE_LABELS)
+    if convergence is not Convergence.SETTLED:
+        found.append(Signature.NOT_CONVERGED)
+    if attack is not None and null is not None and attack[0] > null[1]:
+        found.append(Signature.LEAKAGE)
+    return tuple(found)
