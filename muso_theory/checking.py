@@ -118,7 +118,7 @@ def check(
         inputs={
             "sha256": problem.sha256,
             "n": problem.n_samples,
-            "D": problem.n_features,
+            "D": problem.n_parameters,
             "outputs": problem.n_outputs,
             "forget": len(problem.forget),
         },
@@ -155,7 +155,7 @@ def check(
 
 def _title(problem: UnlearningProblem) -> str:
     outputs = "" if problem.n_outputs == 1 else f", {problem.n_outputs} outputs"
-    return f"n = {problem.n_samples}, D = {problem.n_features}{outputs}, {len(problem.forget)} to forget"
+    return f"n = {problem.n_samples}, D = {problem.n_parameters}{outputs}, {len(problem.forget)} to forget"
 
 
 def _wanted(slugs: Iterable[str] | None) -> list[Claim]:

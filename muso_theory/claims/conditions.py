@@ -16,7 +16,7 @@ __all__ = ["CONDITIONS"]
 def _sizes(case: Case) -> Found:
     p = case.problem
     fact = (
-        f"n = {p.n_samples} = {len(p.retain)} + {len(p.forget)}, D = {p.n_features}, outputs = {p.n_outputs}"
+        f"n = {p.n_samples} = {len(p.retain)} + {len(p.forget)}, D = {p.n_parameters}, outputs = {p.n_outputs}"
     )
     mismatch = abs(p.n_samples - len(p.retain) - len(p.forget))
     return [Finding("n − n_R − n_F", Quantity.exact(mismatch))], [fact]
@@ -24,9 +24,10 @@ def _sizes(case: Case) -> Found:
 
 def _over_parameterised(case: Case) -> Found:
     p = case.problem
-    return [Finding("n − D", Quantity.exact(p.n_samples - p.n_features))], [
-        f"n = {p.n_samples}, D = {p.n_features}"
-    ]
+    facts = [f"n = {p.n_samples}, D = {p.n_parameters}"]
+    if p.n_features != p.n_parameters:
+        facts.append(f"through the Gram, in {p.n_features} coordinates of row(J)")
+    return [Finding("n − D", Quantity.exact(p.n_samples - p.n_parameters))], facts
 
 
 def _three_samples(case: Case) -> Found:

@@ -156,6 +156,7 @@ class UnlearningProblem:
         targets: y, shape (n,) or (n, C); several outputs are columns and never interact.
         forget: boolean mask of n entries or row indices (not negative, not repeated).
         w_init: w₀, shape (D,) or (D, C) like the targets; None means zero.
+        tangent: the linearised network that the features stand for, as ``from_network`` sets it.
 
     Raises:
         BadInputError: non-finite, complex or non-numeric entries, shapes that do not fit, an empty or complete
@@ -171,6 +172,7 @@ class UnlearningProblem:
     targets: Array
     forget: Array
     w_init: Array | None = None
+    tangent: Any = None
 
     def __post_init__(self) -> None:
         """Validate once; afterwards nothing changes."""
@@ -249,14 +251,22 @@ class UnlearningProblem:
 
     @classmethod
     def from_network(
-        cls, net: Any, params: Any, X: Any, y: Any, *, forget: object, max_bytes: int = 2**31
+        cls,
+        net: Any,
+        params: Any,
+        X: Any,
+        y: Any,
+        *,
+        forget: object,
+        dual: bool | None = None,
+        max_bytes: int = 2**31,
     ) -> UnlearningProblem:
         """Build the problem of a network's tangent at θ₀ (claim linearised-network).
 
         Φ is the Jacobian J, the targets are y − f(x; θ₀) and w₀ = 0, so w is θ − θ₀. With k outputs there are n·k rows,
-        row i·k + c for output c of sample i, and to forget a sample is to forget its k rows. A Jacobian larger than
-        ``max_bytes`` is used through its Gram K = JJᵀ only: the rows are then those of K's Cholesky factor, which has
-        the same inner products up to rounding, so that gaps keep their size but w lives in n·k coordinates.
+        row i·k + c for output c of sample i, and to forget a sample is to forget its k rows. With more parameters than
+        rows J is used through its Gram K = JJᵀ only: the features are then the rows of K's Cholesky factor, which have
+        the same inner products up to rounding, so that gaps keep their size but w lives in n·k coordinates of row(J).
 
         Args:
             net: a network of ``muso_theory.networks``.
@@ -264,34 +274,47 @@ class UnlearningProblem:
             X: inputs, shape (n, ...).
             y: targets, shape (n,) for one output or (n, k).
             forget: mask of n entries or indices of samples.
+            dual: True uses the Gram, False the Jacobian. None uses the Gram where D > n·k, and the Jacobian where that
+                Gram is not positive definite in float64; ``tangent`` says which.
             max_bytes: the largest Jacobian to form.
 
         Returns:
             The problem; its targets have shape (n·k,).
 
         Raises:
-            BadInputError: shapes that do not fit, or a Gram matrix that is not positive definite in float64.
+            BadInputError: shapes that do not fit, a Gram matrix that is not positive definite in float64 with a
+                Jacobian larger than ``max_bytes`` or with ``dual=True``.
 
         Example:
             >>> import numpy as np
             >>> from muso_theory.networks import mlp
             >>> net = mlp([3, 20, 1], activation="erf")
             >>> X = np.random.default_rng(0).standard_normal((5, 3))
-            >>> UnlearningProblem.from_network(net, net.init(0), X, X[:, 0], forget=[1])
-            UnlearningProblem(n=5, D=101, outputs=1, forget=1, retain=4, w_init=zero, sha256=...)
+            >>> problem = UnlearningProblem.from_network(net, net.init(0), X, X[:, 0], forget=[1])
+            >>> problem.n_features, problem.n_parameters
+            (5, 101)
         """
         inputs = np.asarray(X)
         samples = _indices(forget, len(inputs))
-        rows = len(inputs) * net.n_out
-        linear = net.linearise(params, inputs, max_features=max_bytes // (8 * max(1, rows)))
+        size = 8 * len(inputs) * net.n_out * net.n_params
+        if dual is False and size > max_bytes:
+            hint = f"dual=True, or max_bytes={size}"
+            raise expected(f"a Jacobian of at most {max_bytes} bytes", "dual", dual, f"{size} bytes", hint)
+        everything, nothing = net.n_params, 0
+        limit = {True: nothing, False: everything, None: None}[dual]
+        linear = net.linearise(params, inputs, max_features=limit)
         features = linear.features
         if features is None:
             try:
                 features = np.linalg.cholesky(linear.gram)
             except np.linalg.LinAlgError:
-                what, shape = "a positive definite tangent kernel", linear.gram.shape
-                raise expected(what, "K", shape, "singular in float64", "a larger max_bytes") from None
-        return cls(features, linear.targets(np.asarray(y)), linear.rows(samples))
+                if dual or size > max_bytes:
+                    what, shape = "a positive definite tangent kernel", linear.gram.shape
+                    hint = f"dual=False with max_bytes={size}"
+                    raise expected(what, "K", shape, "singular in float64", hint) from None
+                linear = net.linearise(params, inputs, max_features=everything)
+                features = linear.features
+        return cls(features, linear.targets(np.asarray(y)), linear.rows(samples), tangent=linear.bare())
 
     @property
     def n_samples(self) -> int:
@@ -302,6 +325,11 @@ class UnlearningProblem:
     def n_features(self) -> int:
         """D, the number of columns of Φ."""
         return int(self.features.shape[1])
+
+    @property
+    def n_parameters(self) -> int:
+        """D of the model itself, which for a network used through its Gram is more than the columns of Φ."""
+        return self.n_features if self.tangent is None else int(self.tangent.n_params)
 
     @property
     def n_outputs(self) -> int:

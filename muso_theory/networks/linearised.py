@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
 from muso_theory.errors import expected
 
 from .functions import Array
-from .network import Sequential
 from .tangent_kernel import empirical_ntk
+
+if TYPE_CHECKING:
+    from .network import Sequential
 
 __all__ = ["Linearisation", "linearise"]
 
@@ -26,21 +28,38 @@ class Linearisation:
     sample to forget is the k rows ``rows(i)``; its initial parameters θ − θ₀ are zero.
 
     Args:
+        net: the network.
+        params: θ₀.
+        inputs: the data (n, *input_shape).
+        outputs: f(x; θ₀) (n, k).
         features: J (n·k, D), or None when only the Gram is held.
         gram: K = JJᵀ (n·k, n·k), the empirical NTK, or None when the features are held.
-        outputs: f(x; θ₀) (n, k).
-        n_params: D.
     """
 
-    features: Array | None
-    gram: Array | None
+    net: Sequential
+    params: list[Array]
+    inputs: Array
     outputs: Array
-    n_params: int
+    features: Array | None = None
+    gram: Array | None = None
 
     def __repr__(self) -> str:
-        held = "features" if self.features is not None else "gram"
+        held = "features" if self.features is not None else "gram" if self.gram is not None else "network"
         n, k = self.outputs.shape
         return f"Linearisation({n} samples, {k} outputs, {self.n_params} parameters, by {held})"
+
+    @property
+    def n_params(self) -> int:
+        """D, the number of parameters θ."""
+        return self.net.n_params
+
+    def bare(self) -> Linearisation:
+        """The same without the matrices: what a problem keeps of its network.
+
+        Returns:
+            A linearisation with neither features nor Gram.
+        """
+        return replace(self, features=None, gram=None)
 
     def rows(self, samples: Array) -> Array:
         """Row indices of some samples, all outputs of each.
@@ -53,7 +72,9 @@ class Linearisation:
 
         Example:
             >>> import numpy as np
-            >>> Linearisation(None, np.eye(6), np.zeros((3, 2)), 9).rows(np.array([0, 2]))
+            >>> from muso_theory.networks import mlp
+            >>> net = mlp([3, 4, 2])
+            >>> linearise(net, net.init(0), np.eye(3)).rows(np.array([0, 2]))
             array([0, 1, 4, 5])
         """
         n, k = self.outputs.shape
@@ -126,11 +147,13 @@ def linearise(
         >>> bool(np.allclose(linear.gram, J @ J.T))
         True
     """
-    outputs = net(params, X)
+    arrays, inputs = net.check_params(params), net.check_inputs(X)
+    outputs = net(arrays, inputs)
     n, k = len(outputs), net.n_out
     rows = n * k
+    features = gram = None
     if net.n_params <= (rows if max_features is None else max_features):
-        features = net.jacobian(params, X).reshape(rows, net.n_params)
-        return Linearisation(features, None, outputs.reshape(n, k), net.n_params)
-    gram = empirical_ntk(net, params, X, max_bytes=max_bytes, threads=threads).reshape(rows, rows)
-    return Linearisation(None, gram, outputs.reshape(n, k), net.n_params)
+        features = net.jacobian(arrays, inputs).reshape(rows, net.n_params)
+    else:
+        gram = empirical_ntk(net, arrays, inputs, max_bytes=max_bytes, threads=threads).reshape(rows, rows)
+    return Linearisation(net, arrays, inputs, outputs.reshape(n, k), features, gram)

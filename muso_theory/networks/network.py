@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 
@@ -15,9 +15,7 @@ from .composition import Chain, is_analytic, leaves
 from .cotangents import Cotangent
 from .functions import Array
 from .layers import Layer, Params
-
-if TYPE_CHECKING:
-    from .linearised import Linearisation
+from .linearised import Linearisation, linearise
 
 __all__ = ["Sequential"]
 
@@ -291,8 +289,6 @@ class Sequential:
         Returns:
             Features or Gram, with the outputs at θ₀.
         """
-        from .linearised import linearise
-
         return linearise(self, params, X, max_features=max_features)
 
     def jacobian(self, params: Sequence[Array], X: Array) -> Array:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .functions import Array
-from .network import Sequential
+
+if TYPE_CHECKING:
+    from .network import Sequential
 
 __all__ = ["jacobian_operator"]
 

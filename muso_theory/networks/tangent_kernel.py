@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import pairwise
 from threading import local
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
@@ -21,7 +21,10 @@ from .cotangents import Cotangent
 from .functions import Array
 from .grams import Contraction, GramTerm
 from .layers import Layer, Params
-from .network import Sequential
+from .operators import jacobian_operator
+
+if TYPE_CHECKING:
+    from .network import Sequential
 
 __all__ = ["empirical_ntk", "ntk_operator", "parametrised_layers"]
 
@@ -369,8 +372,6 @@ def ntk_operator(net: Sequential, params: Sequence[Array], X1: Array, X2: Array 
         True
     """
     from scipy.sparse.linalg import LinearOperator
-
-    from .operators import jacobian_operator
 
     left = jacobian_operator(net, params, X1)
     right = left if X2 is None else jacobian_operator(net, params, X2)
