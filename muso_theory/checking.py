@@ -50,7 +50,8 @@ def check(
 
     Args:
         problem: the problem.
-        claims: slugs to check, with the conditions that they need; None means all.
+        claims: slugs to check, with the conditions that they need; None means all that speak of
+            this kind of problem (claims about networks need a problem made by ``from_network``).
         arithmetic: "auto" (proved float64 bounds, then balls, then rationals), "float64" (ordinary floats, measured),
             "ball" (enclosures, precision doubled until decided) or "rational" (exact).
         labels: your labels for the forget samples, audited under ``exact-labels``.
@@ -97,7 +98,7 @@ def check(
         claims = [claims] if isinstance(claims, str) else list(claims)
         if not claims:
             raise expected("at least one claim", "claims", claims, "empty", "None for all claims")
-    wanted = _wanted(None if claims is None else [*claims, *asserted])
+    wanted = _wanted(problem, None if claims is None else [*claims, *asserted])
     case = Case(
         problem,
         problem.float_model,
@@ -158,10 +159,10 @@ def _title(problem: UnlearningProblem) -> str:
     return f"n = {problem.n_samples}, D = {problem.n_parameters}{outputs}, {len(problem.forget)} to forget"
 
 
-def _wanted(slugs: Iterable[str] | None) -> list[Claim]:
+def _wanted(problem: UnlearningProblem, slugs: Iterable[str] | None) -> list[Claim]:
     """Claims asked for and the conditions that they use, in the order of the catalogue."""
     if slugs is None:
-        return list(CATALOGUE.values())
+        return [claim for claim in CATALOGUE.values() if claim.listed(problem)]
     named = {find(slug).slug for slug in slugs}
     named |= {hypothesis for slug in named for hypothesis in CATALOGUE[slug].hypotheses}
     return [claim for claim in CATALOGUE.values() if claim.slug in named]

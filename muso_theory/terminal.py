@@ -168,6 +168,8 @@ def _show_claim(claim: Claim) -> None:
     if used:
         rows.append(("Used by", ", ".join(used)))
     rows += [("If it holds", claim.holds), ("If not", claim.fails)]
+    if claim.campaign:
+        rows.append(("Measured by", f"python -m verification {claim.campaign}"))
     _show_rows(f"{claim.slug} ({claim.kind}{number})", rows + _general_rows(claim.slug))
 
 

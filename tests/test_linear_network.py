@@ -19,12 +19,14 @@ def test_claims_hold_for_the_tangent_and_its_gram_alike(outputs: int) -> None:
     y = rng.standard_normal((9, outputs) if outputs > 1 else 9)
     net = mlp([4, 30, outputs], activation="erf", parameterization="ntk")
     params = net.init(1)
-    by_features = mt.UnlearningProblem.from_network(net, params, X, y, forget=[2, 7])
-    by_gram = mt.UnlearningProblem.from_network(net, params, X, y, forget=[2, 7], max_bytes=1000)
+    by_features = mt.UnlearningProblem.from_network(net, params, X, y, forget=[2, 7], dual=False)
+    by_gram = mt.UnlearningProblem.from_network(net, params, X, y, forget=[2, 7])
     J = net.jacobian(params, X).reshape(9 * outputs, -1)
     np.testing.assert_allclose(by_features.features, J, rtol=1e-12)
     np.testing.assert_allclose(by_features.targets, (y.reshape(9, -1) - net(params, X)).ravel(), rtol=1e-12)
     assert by_gram.features.shape == (9 * outputs, 9 * outputs)
+    assert by_gram.tangent.by_gram
+    assert by_gram.n_parameters == by_features.n_parameters == net.n_params
     assert len(by_features.forget) == 2 * outputs
     np.testing.assert_allclose(
         mt.solve(by_gram).pretrained_gap, mt.solve(by_features).pretrained_gap, rtol=1e-8
@@ -41,8 +43,15 @@ def test_claims_hold_for_the_tangent_and_its_gram_alike(outputs: int) -> None:
 def test_refusals() -> None:
     net = mlp([4, 5, 1], activation="erf")
     params, X = net.init(0), np.ones((3, 4))
-    with pytest.raises(mt.BadInputError, match="positive definite"):  # equal inputs
+    with pytest.raises(mt.BadInputError, match=r"positive definite.*max_bytes=744"):  # equal inputs
         mt.UnlearningProblem.from_network(net, params, X, np.ones(3), forget=[0], max_bytes=0)
+    with pytest.raises(mt.BadInputError, match="positive definite"):
+        mt.UnlearningProblem.from_network(net, params, X, np.ones(3), forget=[0], dual=True)
+    with pytest.raises(mt.BadInputError, match=r"at most 10 bytes.*744 bytes"):
+        mt.UnlearningProblem.from_network(net, params, X, np.ones(3), forget=[0], dual=False, max_bytes=10)
+    by_features = mt.UnlearningProblem.from_network(net, params, X, np.ones(3), forget=[0])
+    assert not by_features.tangent.by_gram  # a singular Gram: the Jacobian is used, and the problem says so
+    assert by_features.features.shape == (3, net.n_params)
     with pytest.raises(mt.BadInputError, match="at least one sample to retain"):
         mt.UnlearningProblem.from_network(net, params, X, np.ones(3), forget=[0, 1, 2])
     with pytest.raises(mt.BadInputError):

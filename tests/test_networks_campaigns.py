@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from muso_theory.networks.rates import fit_slope
 from verification import lazy, ntk_limit, performance_ntk
-from verification.slopes import fit_slope
 
 
 def test_points_are_json_able_and_carry_their_arguments():

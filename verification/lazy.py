@@ -22,9 +22,9 @@ import numpy as np
 
 from muso_theory.errors import MusoError
 from muso_theory.networks import Sequential, empirical_ntk, mlp, train
+from muso_theory.networks.rates import fit_slope
 
 from .campaign import Options, measure_points
-from .slopes import fit_slope
 
 __all__ = ["WIDTHS", "digits", "measure", "points", "run", "summarise", "unlearn"]
 

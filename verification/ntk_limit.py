@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from muso_theory.networks import empirical_ntk, infinite_width, mlp
+from muso_theory.networks.rates import fit_slope
 
 from .campaign import Options, measure_points
 from .lazy import WIDTHS, digits
-from .slopes import fit_slope
 
 __all__ = ["measure", "points", "run", "summarise"]
 

@@ -10,13 +10,14 @@ from ..errors import expected, nearest
 from .catalogue import Case, Claim
 from .conditions import CONDITIONS
 from .labelling import LABELLING
+from .networks import NETWORKS
 from .parameters import PARAMETERS
 
 __all__ = ["CATALOGUE", "Case", "Claim", "find", "markdown_table"]
 
 CATALOGUE: dict[str, Claim] = {
     claim.slug: claim
-    for claim in (*CONDITIONS, *sorted((*LABELLING, *PARAMETERS), key=lambda claim: claim.number))
+    for claim in sorted((*CONDITIONS, *LABELLING, *PARAMETERS, *NETWORKS), key=lambda claim: claim.number)
 }
 
 
@@ -54,6 +55,8 @@ def markdown_table() -> str:
         if not claim.is_condition:
             status = theorem_status(claim.slug)
             proof = f"[{status.status}](proofs/pages/{claim.slug}.md)" if status.hash else "no general proof"
+            if claim.campaign and not status.hash:
+                proof = f"measured: campaign `{claim.campaign}`"
             rows.append(f"| `{claim.slug}` | {claim.words} | {claim.source} | {proof} |")
     return "\n".join(rows) + "\n"
 

@@ -144,6 +144,11 @@ class Case:
 Check = Callable[[Case], Found]
 
 
+def everywhere(problem: UnlearningProblem) -> bool:
+    """A claim that speaks of every problem."""
+    return True
+
+
 @dataclass(frozen=True)
 class Claim:
     """A claim of the theory, or a condition that claims use.
@@ -159,6 +164,8 @@ class Claim:
         hypotheses: slugs of the conditions it needs.
         without: for each hypothesis, what breaks when it alone is dropped.
         number: its number in the list of claims; 0 for a condition.
+        listed: whether a check of all claims includes it on a problem; naming a claim includes it anywhere.
+        campaign: the campaign that measures what no single instance shows, if there is one.
     """
 
     slug: str
@@ -171,6 +178,8 @@ class Claim:
     hypotheses: tuple[str, ...] = ()
     without: dict[str, str] = field(default_factory=dict)
     number: int = 0
+    listed: Callable[[UnlearningProblem], bool] = everywhere
+    campaign: str = ""
 
     @property
     def is_condition(self) -> bool:

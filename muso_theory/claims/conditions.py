@@ -15,9 +15,7 @@ __all__ = ["CONDITIONS"]
 
 def _sizes(case: Case) -> Found:
     p = case.problem
-    fact = (
-        f"n = {p.n_samples} = {len(p.retain)} + {len(p.forget)}, D = {p.n_parameters}, outputs = {p.n_outputs}"
-    )
+    fact = f"n = {p.n_samples} = {len(p.retain)} + {len(p.forget)}, D = {p.n_parameters}, outputs = {p.n_outputs}"
     mismatch = abs(p.n_samples - len(p.retain) - len(p.forget))
     return [Finding("n − n_R − n_F", Quantity.exact(mismatch))], [fact]
 

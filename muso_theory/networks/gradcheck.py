@@ -18,7 +18,7 @@ from .network import Sequential
 from .oracles import differentiate
 from .tangent_kernel import empirical_ntk
 
-__all__ = ["GradientCheck", "GradientError", "check_gradients"]
+__all__ = ["GradientCheck", "GradientError", "check_gradients", "with_inputs"]
 
 WHOLE = "network"
 """The name under which the composition of the layers is reported."""
@@ -108,7 +108,7 @@ def check_gradients(
     inputs = net.check_inputs(X)[:3].astype(np.float64)
     rng = np.random.default_rng(seed)
     errors: dict[tuple[str, str], float] = {}
-    for name, layer, p, x in _with_inputs(net.layers, arrays, inputs, ""):
+    for name, layer, p, x in with_inputs(net.layers, arrays, inputs, ""):
         for rule, error in _check_layer(layer, p, x, rng):
             errors[name, rule] = max(error, errors.get((name, rule), 0.0))
     for rule, error in _check_whole(net, arrays, inputs, rng):
@@ -125,7 +125,7 @@ def check_gradients(
     return result
 
 
-def _with_inputs(
+def with_inputs(
     layers: Sequence[Layer], params: Params, x: Array, path: str
 ) -> Iterator[tuple[str, Layer, Params, Array]]:
     """Every layer that is not composite, with its parameters and the input it receives."""
@@ -135,8 +135,8 @@ def _with_inputs(
         p, name = params[start:stop], f"{path}{index}"
         if isinstance(layer, Residual):
             cut = len(layer.branches[0].param_shapes)
-            yield from _with_inputs(layer.body, p[:cut], x, f"{name}.body.")
-            yield from _with_inputs(layer.shortcut, p[cut:], x, f"{name}.shortcut.")
+            yield from with_inputs(layer.body, p[:cut], x, f"{name}.body.")
+            yield from with_inputs(layer.shortcut, p[cut:], x, f"{name}.shortcut.")
         else:
             yield f"{name} {layer}", layer, p, x
         x = layer.forward(p, x)[0]

@@ -34,6 +34,7 @@ class Linearisation:
         outputs: f(x; θ₀) (n, k).
         features: J (n·k, D), or None when only the Gram is held.
         gram: K = JJᵀ (n·k, n·k), the empirical NTK, or None when the features are held.
+        by_gram: whether the model is used through its Gram.
     """
 
     net: Sequential
@@ -42,9 +43,10 @@ class Linearisation:
     outputs: Array
     features: Array | None = None
     gram: Array | None = None
+    by_gram: bool = False
 
     def __repr__(self) -> str:
-        held = "features" if self.features is not None else "gram" if self.gram is not None else "network"
+        held = "gram" if self.by_gram else "features"
         n, k = self.outputs.shape
         return f"Linearisation({n} samples, {k} outputs, {self.n_params} parameters, by {held})"
 
@@ -156,4 +158,4 @@ def linearise(
         features = net.jacobian(arrays, inputs).reshape(rows, net.n_params)
     else:
         gram = empirical_ntk(net, arrays, inputs, max_bytes=max_bytes, threads=threads).reshape(rows, rows)
-    return Linearisation(net, arrays, inputs, outputs.reshape(n, k), features, gram)
+    return Linearisation(net, arrays, inputs, outputs.reshape(n, k), features, gram, gram is not None)
