@@ -1,4 +1,4 @@
-"""Training for so many epochs instead of to the limit, by ``linear.training``."""
+"""What methods fit besides w_p and w_r: ridge models, and training for so many epochs by ``linear.training``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,35 @@ from ..model import Rows
 from ..problem import Array, UnlearningProblem
 from ..training import train
 
-__all__ = ["Trained", "row_steps", "trained"]
+__all__ = ["Trained", "ridge_pretrained", "ridge_retrained", "row_steps", "trained"]
+
+
+def ridge_pretrained(problem: UnlearningProblem, ridge: float) -> Point:
+    """w_p^λ, in model coordinates.
+
+    Args:
+        problem: the problem.
+        ridge: λ > 0.
+
+    Returns:
+        The minimiser of ‖Φw − y‖² + λ‖w − w₀‖².
+    """
+    model = problem.float_model
+    return model.fit(model.everything, model.targets(model.everything), ridge=ridge)
+
+
+def ridge_retrained(problem: UnlearningProblem, ridge: float) -> Point:
+    """w_r^λ, in model coordinates.
+
+    Args:
+        problem: the problem.
+        ridge: λ > 0.
+
+    Returns:
+        The minimiser of ‖Φ_R w − y_R‖² + λ‖w − w₀‖².
+    """
+    model = problem.float_model
+    return model.fit(model.retain, model.targets(model.retain), ridge=ridge)
 
 
 class Trained(NamedTuple):

@@ -52,6 +52,14 @@ class FineTuning(UnlearningMethod):
             return trained(problem, model.pretrained, "cyclic-sgd", steps, self.epochs).point
         return model.fit(model.retain, model.targets(model.retain), model.pretrained)
 
+    def _expected(self, problem: UnlearningProblem) -> float | None:
+        """‖(I − P_R)(w_p − w₀)‖² in the limit (claim start-span)."""
+        if self.epochs is not None:
+            return super()._expected(problem)
+        model = problem.float_model
+        inside = model.project(model.retain, model.pretrained)
+        return float(model.square_distance(model.pretrained, inside).upper)
+
 
 def _signed_descent(problem: UnlearningProblem, weights: Array, step_size: float | None, steps: int) -> Point:
     """Gradient descent from w_p on ½Σ s_i‖φ_iᵀw − y_i‖², with weights s of either sign.

@@ -33,6 +33,11 @@ class NoUnlearning(UnlearningMethod):
         """w_p in model coordinates."""
         return problem.float_model.pretrained  # type: ignore[no-any-return]
 
+    def _expected(self, problem: UnlearningProblem) -> float | None:
+        """‖w_p − w_r‖² = ‖Φ⁺(0; y_F − Φ_F w_r)‖² (claim gap-formula)."""
+        model = problem.float_model
+        return float(model.square_gap(model.targets(model.forget) - model.optimal_labels).upper)
+
 
 @final
 @dataclass(frozen=True)

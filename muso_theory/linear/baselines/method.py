@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, final
 
 import numpy as np
 
@@ -47,6 +47,7 @@ class UnlearningMethod(ABC):
         """Whether the retrained model itself is consulted, which a real deletion request does not have."""
         return False
 
+    @final
     def __call__(self, problem: UnlearningProblem) -> Array:
         """Unlearn.
 
@@ -66,6 +67,7 @@ class UnlearningMethod(ABC):
         """What exactness is measured from: w_r, or where the method has an objective of its own, its retraining."""
         return problem.float_model.retrained  # type: ignore[no-any-return]
 
+    @final
     def expected_square_gap(self, problem: UnlearningProblem) -> float | None:
         """E‖w_u − w_r‖² over the method's randomness, in closed form; w_r is the retrained model without ridge.
 
@@ -75,6 +77,10 @@ class UnlearningMethod(ABC):
         Returns:
             The expectation, for a deterministic method its own squared gap; None where there is no closed form.
         """
+        return self._expected(problem)
+
+    def _expected(self, problem: UnlearningProblem) -> float | None:
+        """By mean and covariance; methods of which a theorem says more override it."""
         mean, spread = self._moments(problem)
         model = problem.float_model
         return float(model.square_distance(mean, model.retrained).upper) + spread

@@ -129,6 +129,12 @@ class ProjectiveResidualUpdate(UnlearningMethod):
         model = problem.float_model
         return model.fit(model.forget, self._left_out(problem), model.pretrained)
 
+    def _expected(self, problem: UnlearningProblem) -> float | None:
+        """‖(I − P_F)(w_r − w_p)‖² (claim forget-only), from the retrained model."""
+        model = problem.float_model
+        inside = model.fit(model.forget, model.optimal_labels, model.pretrained)
+        return float(model.square_distance(inside, model.retrained).upper)
+
     @staticmethod
     def _left_out(problem: UnlearningProblem) -> Array:
         """Φ_F w_r without retraining, shape (n_F, C)."""

@@ -17,7 +17,7 @@ from ..closed_forms import Point
 from ..labels import optimal_labels
 from ..problem import Array, UnlearningProblem
 from ..rules import BadTeacher, LabelRule, RandomLabels
-from .fitting import Trained, row_steps, trained
+from .fitting import Trained, ridge_retrained, row_steps, trained
 from .method import UnlearningMethod, count, positive
 
 __all__ = [
@@ -45,6 +45,13 @@ class Relabelling(UnlearningMethod):
         labels = problem.label_columns(self.labels(problem))
         return problem.float_model.unlearned(labels)  # type: ignore[no-any-return]
 
+    def _expected(self, problem: UnlearningProblem) -> float | None:
+        """‖Φ⁺(0; ỹ_F − Φ_F w_r)‖² (claim gap-formula), without training."""
+        model = problem.float_model
+        return float(
+            model.square_gap(problem.label_columns(self.labels(problem)) - model.optimal_labels).upper
+        )
+
 
 class _RuleRelabelling(Relabelling):
     """Labels from a rule of ``linear.rules``, which knows its own expected gap."""
@@ -57,15 +64,8 @@ class _RuleRelabelling(Relabelling):
         """ỹ_F by the rule."""
         return self.rule()(problem)
 
-    def expected_square_gap(self, problem: UnlearningProblem) -> float | None:
-        """E‖w_u − w_r‖² in the closed form of the rule.
-
-        Args:
-            problem: the problem.
-
-        Returns:
-            The expectation over the rule's seed.
-        """
+    def _expected(self, problem: UnlearningProblem) -> float | None:
+        """E‖w_u − w_r‖² in the closed form of the rule."""
         return self.rule().expected_square_gap(problem)
 
 
@@ -168,16 +168,9 @@ class BadTeaching(_RuleRelabelling):
         steps = row_steps(problem, model.everything)
         return trained(problem, model.pretrained, "cyclic-sgd", steps, self.epochs, targets=labels, stop=near)
 
-    def expected_square_gap(self, problem: UnlearningProblem) -> float | None:
-        """E‖w_u − w_r‖² of the limit.
-
-        Args:
-            problem: the problem.
-
-        Returns:
-            The expectation over teachers; None with an oracle stop.
-        """
-        return super().expected_square_gap(problem) if self.oracle_stop is None else None
+    def _expected(self, problem: UnlearningProblem) -> float | None:
+        """E‖w_u − w_r‖² of the limit."""
+        return super()._expected(problem) if self.oracle_stop is None else None
 
 
 def _accuracy(problem: UnlearningProblem, outputs: Array) -> float:
@@ -321,16 +314,9 @@ class SubsampledLabels(Relabelling):
         """Φ_F(w₀ + P_S(w_p − w₀))."""
         return optimal_labels(problem, "subsample", subset=self.subset, seed=self.seed)
 
-    def expected_square_gap(self, problem: UnlearningProblem) -> float | None:
-        """None: the mean over subsets has no closed form.
-
-        Args:
-            problem: the problem.
-
-        Returns:
-            None, unless S = R.
-        """
-        return super().expected_square_gap(problem) if self.subset == 1 else None
+    def _expected(self, problem: UnlearningProblem) -> float | None:
+        """None: the mean over subsets has no closed form."""
+        return super()._expected(problem) if self.subset == 1 else None
 
 
 @final
@@ -373,5 +359,8 @@ class RidgeAnchoredLabels(UnlearningMethod):
 
     def reference(self, problem: UnlearningProblem) -> Point:
         """w_r^λ."""
-        model = problem.float_model
-        return model.fit(model.retain, model.targets(model.retain), ridge=self.ridge)
+        return ridge_retrained(problem, self.ridge)
+
+    def _moments(self, problem: UnlearningProblem) -> tuple[Point, float]:
+        """w_r^λ, by claim ridge-anchored."""
+        return self.reference(problem), 0.0

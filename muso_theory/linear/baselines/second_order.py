@@ -15,38 +15,10 @@ from ...errors import expected
 from ..closed_forms import Point
 from ..model import Rows
 from ..problem import UnlearningProblem
-from .fitting import trained
+from .fitting import ridge_pretrained, ridge_retrained, trained
 from .method import UnlearningMethod, count, forget_rows, moved, noisy, positive
 
-__all__ = ["DescentToDelete", "InfluenceStep", "NewtonRemoval", "ridge_pretrained", "ridge_retrained"]
-
-
-def ridge_pretrained(problem: UnlearningProblem, ridge: float) -> Point:
-    """w_p^λ, in model coordinates.
-
-    Args:
-        problem: the problem.
-        ridge: λ > 0.
-
-    Returns:
-        The minimiser of ‖Φw − y‖² + λ‖w − w₀‖².
-    """
-    model = problem.float_model
-    return model.fit(model.everything, model.targets(model.everything), ridge=ridge)
-
-
-def ridge_retrained(problem: UnlearningProblem, ridge: float) -> Point:
-    """w_r^λ, in model coordinates.
-
-    Args:
-        problem: the problem.
-        ridge: λ > 0.
-
-    Returns:
-        The minimiser of ‖Φ_R w − y_R‖² + λ‖w − w₀‖².
-    """
-    model = problem.float_model
-    return model.fit(model.retain, model.targets(model.retain), ridge=ridge)
+__all__ = ["DescentToDelete", "InfluenceStep", "NewtonRemoval"]
 
 
 def _hessian_step(problem: UnlearningProblem, w: Point, rows: Rows, ridge: float) -> Point:
@@ -143,6 +115,10 @@ class NewtonRemoval(_RidgeMethod):
         """The stepped point in model coordinates."""
         model = problem.float_model
         return _hessian_step(problem, ridge_pretrained(problem, self.ridge), model.retain, self.ridge)
+
+    def _moments(self, problem: UnlearningProblem) -> tuple[Point, float]:
+        """w_r^λ, by theorem newton-removal."""
+        return self.reference(problem), 0.0
 
 
 @final
