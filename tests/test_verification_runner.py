@@ -308,6 +308,16 @@ def test_train_and_test_are_disjoint_and_the_seed_decides() -> None:
     assert one.X.tobytes() != other.X.tobytes()
 
 
+def test_order_is_random_unless_the_stored_one_is_asked_for() -> None:
+    stored = scenario("mnist:3,7", "random", n_retain=300, order="data")
+    mixed = scenario("mnist:3,7", "random", n_retain=300)
+    assert np.all(np.diff(stored.y) >= 0)
+    assert np.abs(np.diff(mixed.y)).sum() > 300
+    for found in (stored, mixed):
+        assert len(found.retain) == 300
+    assert {x.tobytes() for x in stored.X[stored.forget]} == {x.tobytes() for x in mixed.X[mixed.forget]}
+
+
 def test_standardisation_does_not_see_the_test_samples() -> None:
     found = scenario("breast_cancer", "random")
     np.testing.assert_allclose(found.X.mean(axis=0), 0, atol=1e-12)
@@ -332,6 +342,8 @@ def test_scale_is_refused_where_it_has_no_meaning() -> None:
         scenario("breast_cancer", "random", scale="byte")
     with pytest.raises(BadInputError, match="one of unit"):
         scenario("digits", "random", scale="255")
+    with pytest.raises(BadInputError, match="'random' or 'data'"):
+        scenario("digits", "random", order="sorted")
 
 
 def test_noisy_start_is_retrained_plus_noise() -> None:

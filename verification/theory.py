@@ -1,0 +1,275 @@
+"""What theory says of a training run before it is run, and whether the run obeyed.
+
+Parameters reached from w₀ by training on rows A are w₀ + Φ_Aᵀa. After E passes of cyclic SGD (claim cyclic-sgd)
+
+    a = K_AA⁻¹(I − M^E)(y_A − Φ_A w₀),   M = I − K_AA(Γ⁻¹ + L)⁻¹,
+
+after E steps of gradient descent the same with M = I − ηK_AA, and in the limit M^E = 0. Gaps are norms in K. Nothing
+here trains, and nothing is shared with `muso_theory.linear.training`, whose iterates it is held against.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+
+__all__ = ["Dynamics", "Prediction", "descent", "first_epoch", "judge", "relative_error", "sweep"]
+
+Array = np.ndarray[Any, Any]
+
+
+class Dynamics:
+    """Powers of the iteration matrix of one training set.
+
+    Args:
+        gram: K of the training set in the order of its passes, shape (n, n), invertible.
+        iteration: M, shape (n, n); None is the limit.
+    """
+
+    def __init__(self, gram: Array, iteration: Array | None) -> None:
+        self.gram, self.iteration = gram, iteration
+        self._factor = scipy.linalg.cho_factor(gram, lower=True)
+        self._powers = [] if iteration is None else [iteration]
+
+    def residual(self, first: Array, epochs: int) -> Array:
+        """M^E r.
+
+        Args:
+            first: r = y − Φw at the start, shape (n,) or (n, C).
+            epochs: E.
+
+        Returns:
+            The residual after E epochs.
+        """
+        if self.iteration is None:
+            return np.zeros_like(first)
+        r, k = first, 0
+        while epochs >> k:
+            if len(self._powers) <= k:
+                self._powers.append(self._powers[-1] @ self._powers[-1])
+            if epochs >> k & 1:
+                r = self._powers[k] @ r
+            k += 1
+        return r
+
+    def coefficients(self, first: Array, epochs: int) -> Array:
+        """K⁻¹(r − M^E r): what E epochs add to the coefficients of the feature rows.
+
+        Args:
+            first: r at the start.
+            epochs: E.
+
+        Returns:
+            The coefficients, shaped like r.
+        """
+        return np.asarray(scipy.linalg.cho_solve(self._factor, first - self.residual(first, epochs)))
+
+    @cached_property
+    def radius(self) -> float:
+        """Spectral radius of M: 0 in the limit."""
+        return 0.0 if self.iteration is None else float(np.abs(np.linalg.eigvals(self.iteration)).max())
+
+
+def sweep(gram: Array, steps: Array | Callable[[int], float] | float) -> Dynamics:
+    """Cyclic SGD in the order of the rows.
+
+    Args:
+        gram: K, shape (n, n).
+        steps: γ, of every sample, of all, or as a function of the place in the pass.
+
+    Returns:
+        Its dynamics.
+    """
+    n = len(gram)
+    gamma = np.array([steps(t) for t in range(n)]) if callable(steps) else np.broadcast_to(steps, (n,))
+    lower = np.diag(1 / gamma) + np.tril(gram, -1)
+    # K(Γ⁻¹ + L)⁻¹ = ((Γ⁻¹ + L)⁻ᵀK)ᵀ.
+    return Dynamics(gram, np.eye(n) - scipy.linalg.solve_triangular(lower, gram, lower=True, trans="T").T)
+
+
+def descent(gram: Array, step: float) -> Dynamics:
+    """Gradient descent on ½‖Φw − y‖².
+
+    Args:
+        gram: K, shape (n, n).
+        step: η.
+
+    Returns:
+        Its dynamics.
+    """
+    return Dynamics(gram, np.eye(len(gram)) - step * gram)
+
+
+class Prediction:
+    """Pretrained, retrained and fine-tuned parameters as coefficients relative to w₀.
+
+    Args:
+        everyone: dynamics on all samples.
+        retained: dynamics on R, in the same order.
+        retain: indices of R.
+        forget: indices of F.
+        targets: y, shape (n,) or (n, C).
+        initial: Φw₀, shaped like y.
+    """
+
+    def __init__(
+        self,
+        everyone: Dynamics,
+        retained: Dynamics,
+        retain: Array,
+        forget: Array,
+        targets: Array,
+        initial: Array,
+    ) -> None:
+        self.everyone, self.retained = everyone, retained
+        self.retain, self.forget = retain, forget
+        self.targets, self.initial = targets, initial
+        self.gram = everyone.gram
+
+    def pretrained(self, epochs: int) -> Array:
+        """w_p after so many epochs.
+
+        Args:
+            epochs: E.
+
+        Returns:
+            Coefficients, shaped like y.
+        """
+        return self.everyone.coefficients(self.targets - self.initial, epochs)
+
+    def retrained(self, epochs: int) -> Array:
+        """w_r after so many epochs on R alone; zero on F.
+
+        Args:
+            epochs: E.
+
+        Returns:
+            Coefficients, shaped like y.
+        """
+        a = np.zeros_like(self.targets, dtype=np.float64)
+        a[self.retain] = self.retained.coefficients((self.targets - self.initial)[self.retain], epochs)
+        return a
+
+    def finetuned(self, a: Array, labels: Array, epochs: int) -> Array:
+        """Parameters after fine-tuning on all samples, the forget samples relabelled.
+
+        Args:
+            a: coefficients at the start.
+            labels: ỹ_F.
+            epochs: E.
+
+        Returns:
+            Coefficients, shaped like y.
+        """
+        relabelled = np.array(self.targets, dtype=np.float64)
+        relabelled[self.forget] = labels
+        return a + self.everyone.coefficients(relabelled - self.initial - self.gram @ a, epochs)
+
+    def label_free(self, a: Array, ridge: float = 0.0) -> Array:
+        """ỹ_F = Φ_F(w₀ + Φ_Rᵀ(K_RR + εI)⁻¹Φ_R(w − w₀)).
+
+        Args:
+            a: coefficients of w, the pretrained model.
+            ridge: ε.
+
+        Returns:
+            The labels, in the order of F.
+        """
+        block = self.gram[np.ix_(self.retain, self.retain)] + ridge * np.eye(len(self.retain))
+        fitted = scipy.linalg.solve(block, (self.gram @ a)[self.retain], assume_a="pos")
+        return np.asarray(self.initial[self.forget] + self.gram[np.ix_(self.forget, self.retain)] @ fitted)
+
+    def outputs(self, a: Array) -> Array:
+        """Φw.
+
+        Args:
+            a: coefficients of w.
+
+        Returns:
+            Outputs, shaped like y.
+        """
+        return np.asarray(self.initial + self.gram @ a)
+
+    def gap(self, a: Array, b: Array) -> float:
+        """‖w − w'‖ = (cᵀKc)^½ with c = a − b.
+
+        Args:
+            a: coefficients of w.
+            b: coefficients of w'.
+
+        Returns:
+            The distance in parameter space.
+        """
+        c = a - b
+        return float(np.sqrt(max(0.0, float(np.sum(c * (self.gram @ c))))))
+
+
+def first_epoch(small: Callable[[int], bool], largest: int) -> int | None:
+    """The first epoch from which on a gap is small, if the gap falls from there.
+
+    Doubles until it is small, then halves the interval; a gap that rises again in between is not seen.
+
+    Args:
+        small: whether the gap after so many epochs is.
+        largest: give up beyond.
+
+    Returns:
+        The epoch, or None.
+    """
+    high = 1
+    while not small(high):
+        high *= 2
+        if high > largest:
+            return None
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if small(middle) else (middle, high)
+    return high
+
+
+def relative_error(predicted: float, measured: float, scale: float = 0.0) -> float:
+    """|predicted − measured| / max(|measured|, scale).
+
+    Args:
+        predicted: by theory.
+        measured: on what was trained.
+        scale: below which a difference means nothing, e.g. what rounding leaves of a gap that is zero.
+
+    Returns:
+        The error; infinite where a number is not finite.
+    """
+    if not (math.isfinite(predicted) and math.isfinite(measured)):
+        return math.inf
+    below = max(abs(measured), scale)
+    return 0.0 if predicted == measured else abs(predicted - measured) / below if below else math.inf
+
+
+def judge(rows: Iterable[Mapping[str, Any]], tolerance: float = 1e-6) -> dict[str, Any]:
+    """Hold every prediction against its measurement.
+
+    Args:
+        rows: with ``relative error`` each; a row without one was not predicted and is counted as such.
+        tolerance: the largest relative error allowed.
+
+    Returns:
+        The largest error, where it is, how many rows exceed the tolerance, and ``failed``.
+    """
+    found = list(rows)
+    predicted = [row for row in found if row.get("relative error") is not None]
+    worst = max(predicted, key=lambda row: float(row["relative error"]), default=None)
+    wrong = [row for row in predicted if not row["relative error"] <= tolerance]
+    return {
+        "tolerance": tolerance,
+        "predictions": len(predicted),
+        "not predicted": len(found) - len(predicted),
+        "largest relative error": None if worst is None else worst["relative error"],
+        "worst": worst,
+        "beyond tolerance": len(wrong),
+        "failed": bool(wrong) or not predicted,
+    }
