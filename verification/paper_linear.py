@@ -28,7 +28,7 @@ from muso_theory.linear.training import PAPER_STEPS, train
 from .campaign import Options, measure_points
 from .scenarios import Scenario, scenario
 from .tables import Column, mean_sd, table
-from .theory import Prediction, judge, relative_error, sweep
+from .theory import PredictedRuns, judge, relative_error, sweep
 
 __all__ = ["Experiment", "measure", "points", "run"]
 
@@ -88,7 +88,7 @@ class Experiment:
     problem: UnlearningProblem
     test: Array
     gram: Array
-    predict: Prediction
+    predict: PredictedRuns
 
     @classmethod
     def of(cls, point: Mapping[str, Any]) -> Experiment:
@@ -114,7 +114,7 @@ class Experiment:
         gram = problem.features @ problem.features.T
         retain = problem.retain
         assert problem.w_init is not None
-        predict = Prediction(
+        predict = PredictedRuns(
             sweep(gram, PAPER_STEPS),
             sweep(gram[np.ix_(retain, retain)], PAPER_STEPS),
             retain,

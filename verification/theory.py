@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-__all__ = ["Dynamics", "Prediction", "descent", "first_epoch", "judge", "relative_error", "sweep"]
+__all__ = ["Dynamics", "PredictedRuns", "descent", "first_epoch", "judge", "relative_error", "sweep"]
 
 Array = np.ndarray[Any, Any]
 
@@ -105,7 +105,7 @@ def descent(gram: Array, step: float) -> Dynamics:
     return Dynamics(gram, np.eye(len(gram)) - step * gram)
 
 
-class Prediction:
+class PredictedRuns:
     """Pretrained, retrained and fine-tuned parameters as coefficients relative to w₀.
 
     Args:
@@ -209,7 +209,7 @@ class Prediction:
         return float(np.sqrt(max(0.0, float(np.sum(c * (self.gram @ c))))))
 
 
-def first_epoch(small: Callable[[int], bool], largest: int) -> int | None:
+def first_epoch(small: Callable[[int], bool], largest: int, digits: int = 15) -> int | None:
     """The first epoch from which on a gap is small, if the gap falls from there.
 
     Doubles until it is small, then halves the interval; a gap that rises again in between is not seen.
@@ -217,9 +217,14 @@ def first_epoch(small: Callable[[int], bool], largest: int) -> int | None:
     Args:
         small: whether the gap after so many epochs is.
         largest: give up beyond.
+        digits: how many of the answer are wanted.
 
     Returns:
         The epoch, or None.
+
+    Example:
+        >>> first_epoch(lambda epochs: 0.5**epochs < 1e-6, 100), first_epoch(lambda epochs: False, 100)
+        (20, None)
     """
     high = 1
     while not small(high):
@@ -227,7 +232,7 @@ def first_epoch(small: Callable[[int], bool], largest: int) -> int | None:
         if high > largest:
             return None
     low = high // 2
-    while high - low > 1:
+    while high - low > max(1.0, 10.0**-digits * high):
         middle = (low + high) // 2
         low, high = (low, middle) if small(middle) else (middle, high)
     return high
