@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,7 @@ _STOP = 0.03
 """The bad teacher stops where its forget accuracy is so near to the retrained model's."""
 _FLOOR = 1e-6
 """Gaps below this part of ‖w_p − w_r‖, the tolerance of an audit, are compared on this scale."""
+_FLIP_STREAM = 7
 _RETAIN = {"mnist:3,7": 300, "digits:3,7": 100}
 _PIXELS = {"unit": "[0, 1]", "byte": "[0, 255]"}
 
@@ -95,7 +96,8 @@ class Experiment:
         """Load the data and map it.
 
         Args:
-            point: the setting.
+            point: the setting: data, forgetting, scale, seed, n_features, bandwidth; where they matter n_retain, order,
+                epochs, the scale ``noise`` of w₀ and the share ``flipped`` of labels that are turned round.
 
         Returns:
             The experiment.
@@ -105,10 +107,13 @@ class Experiment:
             point["data"],
             point["forgetting"],
             seed,
-            n_retain=point["n_retain"],
+            n_retain=point.get("n_retain"),
             scale=point["scale"],
             order=point.get("order", "random"),
         )
+        if point.get("flipped"):
+            wrong = np.random.default_rng((seed, _FLIP_STREAM)).random(len(found.y)) < point["flipped"]
+            found = replace(found, y=np.where(wrong, -found.y, found.y))
         feature_map = GaussianFeatures(point["n_features"], bandwidth=point["bandwidth"], seed=seed)
         problem, test = found.problem(feature_map, noise=point.get("noise", 1.0), seed=seed)
         gram = problem.features @ problem.features.T
