@@ -20,8 +20,6 @@ from .theory import judge
 __all__ = ["measure", "points", "run", "slopes"]
 
 SECONDS = (15, 200)
-_CONTEXT = ("epochs", "ratio", "epsilon", "optimizer")
-"""What a row of an axis is a row of."""
 
 _VARIED = {
     "downsampling": "ratio",
@@ -231,5 +229,7 @@ def _setting(axis: str, row: Mapping[str, Any]) -> str:
     if axis == "steps":
         return f"{row['first']:g} (t+1)^-{row['power']:g}"
     value = row.get(_VARIED[axis])
+    if value is None:
+        return str(row["sampling"])
     words = f"{value:g}" if isinstance(value, float) else str(value).removeprefix("random:")
     return f"{row['sampling']} {words}" if axis == "downsampling" else words

@@ -22,6 +22,9 @@ __all__ = ["Dynamics", "PredictedRuns", "descent", "first_epoch", "judge", "rela
 
 Array = np.ndarray[Any, Any]
 
+_TINY = 1e-150
+"""Entries below are zero beside any residual, and their products would be subnormal, which processors do slowly."""
+
 
 class Dynamics:
     """Powers of the iteration matrix of one training set.
@@ -51,7 +54,9 @@ class Dynamics:
         r, k = first, 0
         while epochs >> k:
             if len(self._powers) <= k:
-                self._powers.append(self._powers[-1] @ self._powers[-1])
+                square = self._powers[-1] @ self._powers[-1]
+                square[np.abs(square) < _TINY] = 0
+                self._powers.append(square)
             if epochs >> k & 1:
                 r = self._powers[k] @ r
             k += 1
@@ -209,29 +214,37 @@ class PredictedRuns:
         return float(np.sqrt(max(0.0, float(np.sum(c * (self.gram @ c))))))
 
 
-def first_epoch(small: Callable[[int], bool], largest: int, digits: int = 15) -> int | None:
+def first_epoch(small: Callable[[int], bool], largest: int, guess: int = 1, digits: int = 15) -> int | None:
     """The first epoch from which on a gap is small, if the gap falls from there.
 
-    Doubles until it is small, then halves the interval; a gap that rises again in between is not seen.
+    Doubles or halves the guess until it is on the other side, then halves the interval; a gap that rises again in
+    between is not seen.
 
     Args:
         small: whether the gap after so many epochs is.
         largest: give up beyond.
+        guess: where to look first.
         digits: how many of the answer are wanted.
 
     Returns:
         The epoch, or None.
 
     Example:
-        >>> first_epoch(lambda epochs: 0.5**epochs < 1e-6, 100), first_epoch(lambda epochs: False, 100)
-        (20, None)
+        >>> [first_epoch(lambda epochs: 0.5**epochs < 1e-6, 100, guess) for guess in (1, 20, 90)]
+        [20, 20, 20]
+        >>> first_epoch(lambda epochs: False, 100)
     """
-    high = 1
-    while not small(high):
-        high *= 2
-        if high > largest:
-            return None
-    low = high // 2
+    high = max(1, min(guess, largest))
+    if small(high):
+        while high > 1 and small(high // 2):
+            high //= 2
+        low = high // 2
+    else:
+        low = high
+        while not small(high := 2 * low):
+            if high > largest:
+                return None
+            low = high
     while high - low > max(1.0, 10.0**-digits * high):
         middle = (low + high) // 2
         low, high = (low, middle) if small(middle) else (middle, high)
