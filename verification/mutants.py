@@ -175,6 +175,10 @@ class _Behaviour(ast.NodeTransformer):
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
         return ast.Constant("")
 
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        # The part of a message that is shown is worded as the message is.
+        return self.generic_visit(node) if not isinstance(node.value, ast.JoinedStr) else ast.Constant("")
+
 
 def _behaviour(source: str) -> str | None:
     """The program without what does not matter, or None if it is none."""

@@ -2,10 +2,10 @@
 
 A seeded sample of mutants (`mutants`) of the rooms linear, numbers, algebra and claims is tried. Which tests execute
 which line is recorded once, test file by test file. A mutant is then tried on the tests that execute its statement, the
-quickest first, until one fails, in a copy of the repository (`mutation_server`). What runs at import is tried on all
-tests of the test files that import it, first on those that execute another line of its file. Two economies can only
-lower the score: tests whose text mentions a clock are left out, because a busy machine fails them too, and a mutant is
-given at most `_BUDGET` seconds of tests.
+quickest files first, until one fails, in a copy of the repository (`mutation_server`). What runs at import is tried on
+all tests of the files that import it, first on those that execute another line of it. Two economies can only lower the
+score: tests whose text mentions a clock are left out, because a busy machine fails them too, and a mutant is given at
+most `_BUDGET` seconds of tests.
 
     score = killed / (killed + survived − equivalent)
 
@@ -19,6 +19,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -39,7 +40,7 @@ __all__ = ["EQUIVALENT", "run", "score", "try_mutants"]
 SECONDS = (240, 2400)
 SEED = 5
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.json")
-_SIZE, _QUICK = 600, 24
+_SIZE, _QUICK = 520, 24
 _BUDGET = 60.0
 _CLOCK = re.compile(r"perf_counter|monotonic|process_time|timeout=|time_limit|psutil|getrusage|tracemalloc")
 _TREES = "MUSO_MUTATION_TREES"
@@ -143,12 +144,12 @@ def fate(point: Point) -> dict[str, Any]:
         Its fate, the test that killed it, and the first words of that failure.
     """
     trees = Path(os.environ[_TREES])
-    tests, root = _plan(trees, "plan")[point["key"]], Path(_plan(trees, "root"))
-    if not tests:
+    batches, root = _plan(trees, "plan")[point["key"]], Path(_plan(trees, "root"))
+    if not batches:
         return {"fate": "survived", "by": "", "why": "no test executes it"}
     only = {(point["line"], point["column"])}
     [mutant] = [m for m in mutants_of(root, point["file"], only) if m.key == point["key"]]
-    return _server(root, trees).ask({"file": mutant.file, "source": mutant.source, "tests": tests})
+    return _server(root, trees).ask({"file": mutant.file, "source": mutant.source, "batches": batches})
 
 
 def _test_files(root: Path) -> list[str]:
@@ -202,24 +203,39 @@ def usable(records: list[dict[str, Any]], root: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _order(mutant: Mutant, records: list[dict[str, Any]], first: str) -> list[tuple[str, float]]:
-    """The tests for one mutant: the one that killed it before, then the likeliest and quickest, within the budget."""
+def _batches(mutant: Mutant, records: list[dict[str, Any]], killer: str) -> list[list[tuple[str, float]]]:
+    """The tests for one mutant, in batches of 1, 2, 4, … test files, so that most mutants cost one file's import.
+
+    First the file of the test that killed it before, then those that execute a line of its file, the quickest first.
+    """
     statement = set(range(mutant.lines[0], mutant.lines[1] + 1))
-    tests = []
+    files = []
     for found in records:
-        if mutant.file not in found["imported"]:
-            continue
-        for nodeid, test in found["tests"].items():
-            lines = test["lines"].get(mutant.file, [])
-            if mutant.runs_at_import or not statement.isdisjoint(lines):
-                tests.append((nodeid != first, not lines, test["seconds"], nodeid))
-    chosen, spent = [], 0.0
-    for *_, seconds, nodeid in sorted(tests):
-        spent += seconds
-        if spent > _BUDGET and chosen:
-            break
-        chosen.append((nodeid, seconds))
-    return chosen
+        tests = {
+            nodeid: test["seconds"]
+            for nodeid, test in found["tests"].items()
+            if not statement.isdisjoint(test["lines"].get(mutant.file, []))
+            or (mutant.runs_at_import and mutant.file in found["imported"])
+        }
+        if tests:
+            ordered = sorted(tests.items(), key=lambda t: (t[0] != killer, t[1], t[0]))
+            near = any(mutant.file in found["tests"][nodeid]["lines"] for nodeid in tests)
+            files.append((killer not in tests, not near, sum(tests.values()), ordered))
+    batches, spent, size = [], 0.0, 1
+    remaining = [ordered for *_, ordered in sorted(files)]
+    while remaining and spent <= _BUDGET:
+        batch: list[tuple[str, float]] = []
+        for nodeid, seconds in sorted(
+            itertools.chain(*remaining[:size]), key=lambda t: (t[0] != killer, t[1], t[0])
+        ):
+            spent += seconds
+            if spent > _BUDGET and (batch or batches):
+                break
+            batch.append((nodeid, seconds))
+        if batch:
+            batches.append(batch)
+        remaining, size = remaining[size:], 2 * size
+    return batches
 
 
 def try_mutants(
@@ -244,11 +260,13 @@ def try_mutants(
     files = _test_files(root) if files is None else files
     helpers = [p.relative_to(root).as_posix() for p in sorted((root / "tests").glob("*.py"))]
     shared = _hash(root, [f for f in helpers if not f.startswith("tests/test_")])
+    # In no order of files: what is finished of an interrupted run is a sample too.
+    mutants = sorted(mutants, key=lambda m: m.key)
     with _trees() as trees:
         (trees / "root.json").write_text(json.dumps(str(root)), encoding="utf-8")
         points = [{"file": file, "content": _hash(root, [file]), "shared": shared} for file in files]
         records = usable(measure_points("mutation-tests", record, points, options), root)
-        plan = {m.key: _order(m, records, (killers or {}).get(m.key, "")) for m in mutants}
+        plan = {m.key: _batches(m, records, (killers or {}).get(m.key, "")) for m in mutants}
         (trees / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
         suite = _hash(root, sorted({*files, *helpers} - {"tests/test_mutation.py"}))
         points = [
@@ -257,7 +275,7 @@ def try_mutants(
         ]
         fates = measure_points("mutation-fates", fate, points, options)
         _server.cache_clear()
-    return [
+    rows = [
         {
             "key": m.key,
             "room": m.room,
@@ -265,11 +283,12 @@ def try_mutants(
             "line": m.line,
             "change": m.operator,
             "diff": m.diff,
-            "tests": len(plan[m.key]),
+            "tests": sum(map(len, plan[m.key])),
             **found,
         }
         for m, found in zip(mutants, fates, strict=True)
     ]
+    return sorted(rows, key=lambda row: (row["file"], row["line"], row["key"]))
 
 
 def score(rows: list[dict[str, Any]], equivalent: Mapping[str, str]) -> dict[str, Any]:
@@ -295,7 +314,7 @@ def score(rows: list[dict[str, Any]], equivalent: Mapping[str, str]) -> dict[str
 
 
 def run(quick: bool, options: Options) -> dict[str, Any]:
-    """Run the campaign: 600 mutants, or 24.
+    """Run the campaign: 520 mutants, or 24.
 
     Returns:
         Scores by room, every surviving mutant as a diff with the reason if it is argued equivalent, and for each

@@ -33,6 +33,7 @@ _WARM = (
     *("rich.console", "rich.table"),
 )
 _WALL = 300.0
+_PASSED = (0, 5)  # pytest: all passed; no test of these exists in the mutant
 _PYTEST = (
     *("-q", "-p", "no:cacheprovider", "--no-header", "--tb=line", "--show-capture=no"),
     # Plugins that were imported before pytest looks for them: that is the point of a warm process.
@@ -69,13 +70,17 @@ class _Watch:
 
 
 def _run_tests(request: Mapping[str, Any], say: Callable[[Mapping[str, Any]], None]) -> None:
-    """Import the package as it is now and run the tests asked for."""
+    """Import the package as it is now and run the tests asked for, batch after batch, until one fails."""
     import pytest
 
-    wanted: dict[str, float] = dict(request["tests"])
-    files = sorted({nodeid.split("::")[0] for nodeid in wanted})
-    status = pytest.main([*_PYTEST, "-x", *files], plugins=[_Watch(say, wanted)])
-    say({"status": int(status)})
+    status = 0
+    for batch in request["batches"]:
+        wanted = {nodeid: seconds for nodeid, seconds in batch}
+        files = sorted({nodeid.split("::")[0] for nodeid in wanted})
+        status = int(pytest.main([*_PYTEST, "-x", *files], plugins=[_Watch(say, wanted)]))
+        if status not in _PASSED:
+            break
+    say({"status": status})
 
 
 class _Recorder(_Watch):
@@ -196,7 +201,7 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
     """Fork, run, and sum up.
 
     Args:
-        request: {"file", "source", "tests"} or {"record", "rooms"}.
+        request: {"file", "source", "batches"} or {"record", "rooms"}.
 
     Returns:
         For a mutant its "fate" ("killed" or "survived"), "by" and "why"; for a record "tests" and the files "imported".
@@ -227,7 +232,7 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
         return recorded if recorded is not None else {"crash": crash or f"ended at {last}"}
     if killed:
         return killed
-    if status in (0, 5):  # passed, or no test of these exists in the mutant
+    if status in _PASSED:
         return {"fate": "survived", "by": "", "why": ""}
     if os.WIFSIGNALED(ended) and os.WTERMSIG(ended) == signal.SIGPROF:
         return {"fate": "killed", "by": last, "why": "never ends"}

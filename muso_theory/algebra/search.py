@@ -19,7 +19,7 @@ from muso_theory.algebra.polynomial import Polynomial
 from muso_theory.algebra.statement import Statement
 from muso_theory.algebra.trials import Model, concludes, failing, violates, write_model
 
-__all__ = ["counterexample", "find_model", "find_trials"]
+__all__ = ["counterexample", "find_model", "find_trials", "models"]
 
 _ENTRIES = (0, 0, 0, 1, 1, -1, 2)
 _GENERIC = (1, 2, 3, -1, -2, 1, 1, 0)
@@ -86,13 +86,40 @@ def counterexample(statement: Statement, *, dropped: str | None = None, tries: i
     Returns:
         The model, or None if none was found (which proves nothing).
     """
-    rng = random.Random(f"{statement.name} without {dropped}")
+    for model in models(statement, f"{statement.name} without {dropped}", dropped=dropped, tries=tries):
+        if not concludes(statement, model):
+            return model
+    return None
+
+
+def models(
+    statement: Statement, seed: str | int, *, dropped: str | None = None, tries: int = 80
+) -> Iterator[Model]:
+    """Random exact models of the hypotheses, or of all but one, from small to large.
+
+    Args:
+        statement: the theorem.
+        seed: seed of the search.
+        dropped: a hypothesis that need not hold; it fails in some of the models and holds in others.
+        tries: models looked at per choice of sizes.
+
+    Yields:
+        Models in which every fact but the dropped one holds.
+
+    Example:
+        >>> from muso_theory.algebra.statement import parse_statement
+        >>> demo = parse_statement("demo", ["matrix A : n x D", "assume zero: A = 0", "conclude A A' = 0"])
+        >>> all(concludes(demo, model) for model in models(demo, 1, tries=5))
+        True
+        >>> all(concludes(demo, model) for model in models(demo, 1, dropped="zero", tries=5))
+        False
+    """
+    rng = random.Random(seed)
     for sizes in _sizes(statement):
         for _ in range(tries):
             model = _attempt(statement, sizes, rng, dropped, _ENTRIES)
-            if model and not concludes(statement, model) and not failing(statement, model, dropped):
-                return model
-    return None
+            if model and not failing(statement, model, dropped):
+                yield model
 
 
 def _violating(statement: Statement, label: str, tries: int) -> Model | None:

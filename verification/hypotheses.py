@@ -1,0 +1,152 @@
+"""Is every hypothesis needed? Each is dropped, and a search looks for a counterexample.
+
+Two searches, and the proof room to compare with. On instances, `refute --claim C --without H` looks for a small exact
+problem that satisfies the other hypotheses of a claim of the catalogue and violates the claim. In general, random
+integer models of a theorem are drawn anew, by a seed of this campaign, not read from the certificates: a hypothesis is
+found needed when a model of all the others violates the conclusion; one that the theorem does without is found
+redundant when the conclusion holds in every model in which that hypothesis fails. The certificates say of each
+hypothesis whether it is needed or redundant; a search must find what they say. For a claim of the catalogue that is
+the theorem named in `COUNTERPART`, where there is one.
+
+That a search finds nothing proves nothing; there the proof is the certificate's, and the search only agrees with it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from muso_theory.algebra.search import models
+from muso_theory.algebra.statement import parse_statement
+from muso_theory.algebra.trials import concludes, violates
+from muso_theory.claims import CATALOGUE
+from muso_theory.claims.theorems.registry import THEOREMS, slugs
+from muso_theory.claims.theorems.status import theorem_status
+from muso_theory.evidence import Verdict
+from muso_theory.refutation import refute_report
+
+from .campaign import Options, Point, measure_points
+from .tables import Column, table
+
+__all__ = ["COUNTERPART", "run", "search_instances", "search_models"]
+
+SECONDS = (30, 240)
+SEED = 7
+
+COUNTERPART = {
+    ("implicit-bias", "step-size"): ("implicit-bias/contraction", "small-step"),
+    ("start-span", "start-in-span"): ("start-span/sufficient", "start-in-span"),
+    ("label-free", "least-squares-on-retain"): ("label-free/sufficient", "least-squares-on-retain"),
+    ("leave-block-out", "full-rank"): ("leave-block-out", "gram-invertible"),
+    # The claim is checked with K_RR⁺, as the theorem for any rank has it.
+    ("ridge-inverse", "full-rank-retain"): ("ridge-inverse/any-rank", "retain-gram-invertible"),
+    ("downsampling", "interpolates-retain"): ("downsampling/label-error", "least-squares-on-retain"),
+}
+"""Hypothesis of a claim of the catalogue, to the hypothesis of a theorem that says the same."""
+
+
+def search_instances(point: Point) -> dict[str, Any]:
+    """Drop one hypothesis of a claim of the catalogue.
+
+    Returns:
+        "needed" with the smallest counterexample, "none found", or "undecided" where no problem could be tried.
+    """
+    found = refute_report(
+        point["claim"], without=point["hypothesis"], max_examples=point["examples"], seed=point["seed"]
+    )
+    words = {Verdict.REFUTED: "needed", Verdict.MEASURED: "none found"}
+    result: dict[str, Any] = {"search": words.get(found.verdict, "undecided"), "tried": found.coverage.tried}
+    if found.counterexample is not None:
+        problem = found.counterexample.problem
+        result["size"] = f"n = {problem.n_samples}, D = {problem.n_features}"
+        result["counterexample"] = str(found.counterexample)
+    return result
+
+
+def search_models(point: Point) -> dict[str, Any]:
+    """Drop one hypothesis of a theorem.
+
+    Returns:
+        "needed" with the sizes of the model, or "none found" with the number of models in which the hypothesis fails.
+    """
+    statement = parse_statement(point["theorem"], THEOREMS[point["theorem"]].lines)
+    [hypothesis] = [h for h in statement.hypotheses if h.label == point["hypothesis"]]
+    seed = f"{point['seed']} {point['theorem']} {point['hypothesis']}"
+    tried = 0
+    # A hypothesis that the theorem does without is dropped by not being there.
+    dropped = hypothesis.label if hypothesis.assumed else None
+    for model in models(statement, seed, dropped=dropped, tries=point["tries"]):
+        tried += 1 if hypothesis.assumed else violates(statement, hypothesis, model)
+        if not concludes(statement, model):
+            sizes = ", ".join(f"{name} = {size}" for name, size in sorted(model[0].items()))
+            return {"search": "needed", "tried": tried, "size": sizes}
+        if not hypothesis.assumed and tried == point["enough"]:
+            break
+    return {"search": "none found" if tried else "undecided", "tried": tried}
+
+
+def _row(point: Point, found: dict[str, Any], certificate: str | None) -> dict[str, Any]:
+    """One line of the table: what was found, what the certificate says, and whether these agree."""
+    agrees = None
+    if certificate is not None:
+        agrees = found["search"] == {"needed": "needed", "redundant": "none found"}[certificate]
+    shown = {k: point[k] for k in ("claim", "theorem", "hypothesis") if k in point}
+    return {**shown, **found, "certificate": certificate or "no counterpart", "agrees": agrees}
+
+
+def run(quick: bool, options: Options) -> dict[str, Any]:
+    """Run the campaign.
+
+    Returns:
+        A row for each hypothesis of each claim, by both searches, and those rows that do not agree.
+    """
+    known = {
+        (theorem, label): kind
+        for slug in slugs()
+        for theorem, label, _, kind, _ in theorem_status(slug).hypotheses
+    }
+    instances = [
+        {"claim": claim.slug, "hypothesis": h, "examples": 200 if quick else 5000, "seed": SEED}
+        for claim in CATALOGUE.values()
+        for h in claim.hypotheses
+    ]
+    general = [
+        {"theorem": theorem, "hypothesis": label, "tries": 200, "enough": 20 if quick else 500, "seed": SEED}
+        for theorem, label in (list(known)[::6] if quick else known)
+    ]
+    rows = [
+        _row(point, found, known.get(COUNTERPART.get((point["claim"], point["hypothesis"]), ("", ""))))
+        for point, found in zip(
+            instances,
+            measure_points("hypotheses-instances", search_instances, instances, options),
+            strict=True,
+        )
+    ]
+    general_rows = [
+        _row(point, found, known[point["theorem"], point["hypothesis"]])
+        for point, found in zip(
+            general, measure_points("hypotheses-models", search_models, general, options), strict=True
+        )
+    ]
+    wrong = [row for row in (*rows, *general_rows) if row["agrees"] is False]
+    needed = sum(row["search"] == "needed" for row in general_rows)
+    alone = sum(row["agrees"] is None for row in rows)
+    columns = [Column(key) for key in ("hypothesis", "search", "tried", "size", "certificate")]
+    return {
+        "seed": SEED,
+        "claims": rows,
+        "theorems": general_rows,
+        "disagreements": wrong,
+        "tables": {
+            "claims": table("Hypotheses of claims, dropped on instances", rows, [Column("claim"), *columns]),
+            "theorems": table(
+                "Hypotheses of theorems, dropped in random integer models",
+                general_rows,
+                [Column("theorem"), *columns],
+            ),
+        },
+        "verdict": (
+            f"{len(general_rows)} hypotheses of theorems: {needed} needed, {len(general_rows) - needed} not; "
+            f"{len(rows)} of claims, {alone} without a counterpart; {len(wrong)} disagreements"
+        ),
+        "failed": bool(wrong),
+    }
