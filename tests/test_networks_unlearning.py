@@ -23,11 +23,13 @@ from muso_theory.networks.unlearning import (
     Recipe,
     Signature,
     check_projector,
+    fitted_logits,
     head_features,
     head_matrix,
     kernel_alignment,
     row_projector,
     signatures,
+    softmax,
     tangent_labels,
     tangent_step,
 )
@@ -81,7 +83,7 @@ def test_an_overdetermined_head_is_said_to_degenerate_with_numbers():
     result = Alternating(**EXACT).run(problem)
     assert result.head is not None
     assert result.head.degenerate
-    assert (result.head.rows, result.head.features, result.head.rank) == (37, 8, 8)
+    assert (result.head.rows, result.head.features, result.head.rank, result.head.joint_rank) == (37, 8, 8, 8)
     assert result.head.removed < 1e-12
     assert result.head.label_shift < 1e-12
     own = problem.outputs(problem.pretrained, problem.forget)
@@ -95,6 +97,7 @@ def test_an_overparameterised_head_is_not_said_to_degenerate():
     result = Alternating(**EXACT).run(problem)
     assert result.head is not None
     assert not result.head.degenerate
+    assert (result.head.rank, result.head.joint_rank) == (9, 12)
     assert result.head.removed > 1e-2
     assert "degenerate" not in repr(result)
 
@@ -170,7 +173,7 @@ def test_tangent_labels_are_those_of_the_linear_model_of_the_whole_network():
     assert np.abs(found - wanted).max() < 1e-8
     assert np.abs(LinearisedLabels().labels(problem) - wanted).max() < 1e-8
     # For a model that is linear in its parameters, linearising elsewhere changes nothing; here it does.
-    elsewhere = Alternating.corrected(rule="closed-form", epochs=1, watch=0).run(problem).first_outputs
+    elsewhere = Alternating.corrected(rule="optimal", epochs=1, watch=0).run(problem).first_outputs
     assert np.abs(elsewhere - wanted).max() > 1e-3
 
 
@@ -197,7 +200,8 @@ def test_a_linear_network_is_unlearned_by_scrubbing_and_by_minimum_norm_steps():
         LinearisedLabels(optimizer="gd", learning_rate=0.2, epochs=1500, batch_size=None),
         METHODS["minimum-norm"](epochs=1),
         Alternating.corrected(
-            rule="closed-form",
+            rule="optimal",
+            ridge=(0.0, 0.0),
             optimizer="gd",
             learning_rate=0.2,
             batch_size=None,
@@ -317,16 +321,32 @@ def test_signatures_see_planted_failures_and_nothing_else():
     assert leaking == (Signature.LEAKAGE,)
 
 
-@pytest.mark.parametrize(
-    ("planted", "message"),
-    [
-        ({"subset": 0.01}, "a subset of at least one sample"),
-        ({"rule": "closed-form"}, "expected squared loss"),
-    ],
-)
-def test_what_does_not_fit_the_problem_is_refused(planted, message):
-    with pytest.raises(BadInputError, match=message):
-        Alternating(**planted).run(lazy_problem())
+def test_a_subset_smaller_than_one_sample_is_refused():
+    with pytest.raises(BadInputError, match=r"a subset of at least one sample.*0\.1 or more"):
+        Alternating(subset=0.01).run(lazy_problem())
+
+
+def test_cross_entropy_of_one_output_is_refused():
+    problem = replace(frozen_head_problem(12, 5)[0], net=mlp([5, 5, 2], "tanh", "ntk"))
+    single = mlp([5, 5, 1], "tanh")
+    start = single.init(0)
+    problem = NetworkProblem(single, problem.X, problem.targets[:, :1], [0], start, start)
+    with pytest.raises(BadInputError, match="at least two outputs"):
+        Alternating.paper().run(problem)
+
+
+def test_fitted_logits_are_those_of_logistic_regression():
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(0)
+    Z, y = rng.standard_normal((40, 4)), rng.integers(0, 3, 40)
+    ridge = 0.05
+    J = np.kron(Z, np.eye(3))
+    delta = fitted_logits(J, np.zeros((40, 3)), np.eye(3)[y], ridge=ridge, iterations=500).reshape(4, 3)
+    peer = LogisticRegression(C=1 / (ridge * 40), fit_intercept=False, tol=1e-10, max_iter=5000).fit(Z, y)
+    assert np.abs(softmax(Z @ delta) - peer.predict_proba(Z)).max() < 1e-4
+    short = fitted_logits(J, np.zeros((40, 3)), np.eye(3)[y], ridge=ridge, iterations=1).reshape(4, 3)
+    assert np.abs(softmax(Z @ short) - peer.predict_proba(Z)).max() > 1e-3
 
 
 def test_a_last_layer_that_is_not_linear_is_refused():
@@ -346,6 +366,7 @@ def test_a_last_layer_that_is_not_linear_is_refused():
     "options",
     [
         {"view": "body"},
+        {"rule": "closed-form"},
         {"labels": "crisp"},
         {"epochs": 0},
         {"subset": 0.0},

@@ -39,6 +39,7 @@ __all__ = [
     "Options",
     "environment",
     "measure_points",
+    "package_hash",
     "result_file",
     "timeless",
     "write_atomically",
@@ -124,11 +125,12 @@ def _dask(client: Callable[..., Any], options: Options) -> Iterator[None]:
 
 def measure_points(
     name: str,
-    measure: Callable[[Point], dict[str, Any]],
+    measure: Callable[..., dict[str, Any]],
     points: Sequence[Point],
     options: Options,
     *,
     threads: int | None = 1,
+    where: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """Measure every point, in parallel, resuming from checkpoints.
 
@@ -139,6 +141,7 @@ def measure_points(
         options: see `Options`.
         threads: BLAS threads of each process. More or fewer change the last digits of a result, so it is not an
             option; None takes what there is, for campaigns whose subject is time.
+        where: further keyword arguments of ``measure`` that say where things are kept, and so change no result.
 
     Returns:
         One result a point, in the order of the points.
@@ -165,7 +168,9 @@ def measure_points(
         # The number of a cluster's workers is its own.
         jobs = None if "dask" in (options.backend, "dask" if options.scheduler else None) else options.jobs
         parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
-        work = parallel(joblib.delayed(_measure_one)(measure, key, dict(p), threads) for key, p in todo)
+        work = parallel(
+            joblib.delayed(_measure_one)(measure, key, dict(p), threads, where) for key, p in todo
+        )
         for count, (key, result) in enumerate(work, start=1):
             # Kept here and not by the worker, which may run on another machine.
             write_atomically(folder / f"{key}.json", result)
@@ -188,23 +193,40 @@ def _limited(threads: int | None) -> AbstractContextManager[Any]:
 
 
 def _measure_one(
-    measure: Callable[[Point], dict[str, Any]], key: str, point: dict[str, Any], threads: int | None
+    measure: Callable[..., dict[str, Any]],
+    key: str,
+    point: dict[str, Any],
+    threads: int | None,
+    where: Mapping[str, str] | None,
 ) -> tuple[str, dict[str, Any]]:
     """Measure one point, wherever that is."""
     # Not undone: in a thread it is what the caller has set already, and a worker process has no other use.
     _limited(threads)
-    return key, {"point": point, "result": json.loads(json.dumps(measure(point)))}
+    return key, {"point": point, "result": json.loads(json.dumps(measure(point, **(where or {}))))}
 
 
-def _key(measure: Callable[[Point], dict[str, Any]], point: Point) -> str:
-    """Content hash of a point, of the module that measures it and of the package that is measured."""
-    module = inspect.getsource(sys.modules[measure.__module__])
-    content = json.dumps([measure.__qualname__, module, _package_hash(), point], sort_keys=True)
+def _key(measure: Callable[..., dict[str, Any]], point: Point) -> str:
+    """Content hash of a point, of the modules that measure it and of the package that is measured."""
+    module = "".join(inspect.getsource(sys.modules[name]) for name in _sources(measure.__module__))
+    content = json.dumps([measure.__qualname__, module, package_hash(), point], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:24]
 
 
+def _sources(name: str) -> list[str]:
+    """A measuring module and the modules beside it that it takes things from, directly or not."""
+    package, found, todo = name.rpartition(".")[0], set(), [name]
+    while todo:
+        current = todo.pop()
+        if current in found or current == __name__:
+            continue
+        found.add(current)
+        homes = {str(getattr(value, "__module__", "")) for value in vars(sys.modules[current]).values()}
+        todo += [home for home in homes if package and home.startswith(f"{package}.") and home in sys.modules]
+    return sorted(found)
+
+
 @lru_cache(maxsize=1)
-def _package_hash() -> str:
+def package_hash() -> str:
     """Hash of the package's sources: a checkpoint of other code is no checkpoint."""
     digest = hashlib.sha256()
     for path in sorted(Path(muso_theory.__file__).parent.rglob("*.py")):

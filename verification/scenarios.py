@@ -16,7 +16,7 @@ from muso_theory.data import Dataset, load, parse_forget
 from muso_theory.errors import expected
 from muso_theory.linear.problem import UnlearningProblem
 
-__all__ = ["FORGETTING", "SCALES", "Scenario", "noisy_start", "scenario"]
+__all__ = ["FORGETTING", "SCALES", "Scenario", "groups_of_test", "noisy_start", "scenario"]
 
 Array = np.ndarray[Any, Any]
 FORGETTING = ("class", "subclass", "random")
@@ -198,6 +198,22 @@ def _split(dataset: Dataset, share: float, seed: int) -> tuple[Array, Array]:
     rows = np.arange(dataset.n_samples)
     train, test = train_test_split(rows, test_size=share, random_state=seed, stratify=dataset.groups)
     return np.sort(train), np.sort(test)
+
+
+def groups_of_test(data: str, seed: int = 0, test_share: float = 0.2) -> Array:
+    """Original classes of the test samples of a scenario, which merged classes no longer show.
+
+    Args:
+        data: as for `scenario`.
+        seed: as there.
+        test_share: as there.
+
+    Returns:
+        Names, shape (n_test,), in the order of ``X_test``.
+    """
+    dataset = _dataset(data)
+    assert dataset.groups is not None
+    return np.asarray(dataset.groups[_split(dataset, test_share, seed)[1]])
 
 
 def _scaled(dataset: Dataset, train: Array, test: Array, scale: str) -> tuple[Array, Array]:

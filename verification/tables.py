@@ -75,6 +75,7 @@ _SYMBOLS = {
     "λ": r"$\lambda$",
     "ρ": r"$\rho$",
     "σ": r"$\sigma$",
+    "θ": r"$\theta$",
     "Φ": r"$\Phi$",
     "Δ": r"$\Delta$",
     "ŷ": r"$\hat y$",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from types import ModuleType
 
 from ..errors import expected, nearest
+from .alternating import ALTERNATING
 from .catalogue import Case, Claim
 from .conditions import CONDITIONS
 from .labelling import LABELLING
@@ -17,7 +18,9 @@ __all__ = ["CATALOGUE", "Case", "Claim", "find", "markdown_table"]
 
 CATALOGUE: dict[str, Claim] = {
     claim.slug: claim
-    for claim in sorted((*CONDITIONS, *LABELLING, *PARAMETERS, *NETWORKS), key=lambda claim: claim.number)
+    for claim in sorted(
+        (*CONDITIONS, *LABELLING, *PARAMETERS, *NETWORKS, *ALTERNATING), key=lambda claim: claim.number
+    )
 }
 
 

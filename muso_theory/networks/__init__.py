@@ -1,5 +1,6 @@
 """Numpy-only networks, their derivatives and their tangent kernels."""
 
+from . import unlearning
 from .builders import cnn, mlp
 from .composition import Residual
 from .convolution import AvgPool, Conv2D, GlobalAvgPool
@@ -52,4 +53,5 @@ __all__ = [
     "parametrised_layers",
     "save",
     "train",
+    "unlearning",
 ]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from muso_theory.errors import BadInputError, expected, nearest
+from muso_theory.files import npz_bytes, write_atomic
 
 from .composition import Residual
 from .convolution import AvgPool, Conv2D, GlobalAvgPool
@@ -212,7 +213,7 @@ def from_architecture(arch: Any) -> Sequential:
 
 
 def save(path: str | os.PathLike[str], net: Sequential, params: Sequence[Array]) -> None:
-    """Write a network file.
+    """Write a network file, whole or not at all; the same network gives the same bytes.
 
     Args:
         path: where; written exactly there, whatever its extension.
@@ -238,8 +239,7 @@ def save(path: str | os.PathLike[str], net: Sequential, params: Sequence[Array])
                 "float32, float64 or complex128", f"params[{index}]", array.dtype, "dtype", "astype(float)"
             )
     content: dict[str, Any] = {f"p{index:03d}": array for index, array in enumerate(arrays)}
-    with open(path, "wb") as file:
-        np.savez(file, arch=np.array(json.dumps(architecture(net))), **content)
+    write_atomic(path, npz_bytes({"arch": np.array(json.dumps(architecture(net))), **content}))
 
 
 def load(path: str | os.PathLike[str]) -> tuple[Sequential, list[Array]]:

@@ -12,6 +12,7 @@ from .baselines import (
     NegGradPlus,
     Nothing,
     NtkScrubbing,
+    OracleLabels,
     RandomLabels,
     Retrain,
     SalUn,
@@ -20,6 +21,7 @@ from .labels import (
     HeadCondition,
     ProjectorCheck,
     check_projector,
+    fitted_logits,
     head_features,
     head_labels,
     head_matrix,
@@ -29,6 +31,7 @@ from .labels import (
 )
 from .methods import NetworkMethod
 from .monitors import Convergence, Epoch, Signature, kernel_alignment, signatures
+from .prediction import PredictedResidual, predict_residual, steps_to
 from .problem import NetworkProblem, Recipe, softmax
 
 __all__ = [
@@ -49,6 +52,8 @@ __all__ = [
     "NetworkProblem",
     "Nothing",
     "NtkScrubbing",
+    "OracleLabels",
+    "PredictedResidual",
     "ProjectorCheck",
     "RandomLabels",
     "Recipe",
@@ -56,13 +61,16 @@ __all__ = [
     "SalUn",
     "Signature",
     "check_projector",
+    "fitted_logits",
     "head_features",
     "head_labels",
     "head_matrix",
     "kernel_alignment",
+    "predict_residual",
     "row_projector",
     "signatures",
     "softmax",
+    "steps_to",
     "tangent_labels",
     "tangent_step",
 ]

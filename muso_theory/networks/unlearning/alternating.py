@@ -15,7 +15,15 @@ from muso_theory.networks.tangent_kernel import empirical_ntk
 from muso_theory.networks.training import Loss, diverged, loss_and_cotangent
 from muso_theory.networks.updates import Optimizer, Updates
 
-from .labels import HeadCondition, Projector, head_features, head_labels, head_matrix, tangent_labels
+from .labels import (
+    HeadCondition,
+    Projector,
+    fitted_logits,
+    head_features,
+    head_labels,
+    head_matrix,
+    tangent_labels,
+)
 from .methods import NetworkMethod
 from .monitors import Convergence, Epoch, Signature, kernel_alignment, signatures
 from .problem import NetworkProblem, softmax
@@ -84,14 +92,15 @@ class Alternating(NetworkMethod):
     Args:
         view: labels from the last layer (``"head"``) or from the whole tangent kernel (``"tangent"``).
         labels: ``"hard"`` (arg max, one-hot) or ``"soft"`` (outputs; their softmax under cross-entropy).
-        rule: ``"label-free"`` or, for squared loss, ``"closed-form"`` from the retained targets.
+        rule: ``"label-free"``, from the displacement w_t − w₀ alone, or ``"optimal"``, from the retained targets: the
+            linear view's retrained model, by least squares or, under cross-entropy, by L-BFGS.
         loss: of fine-tuning; None is that of the problem's recipe.
         projector: form of Π for the head, see :func:`row_projector`.
         ridge: ε in the first and the last epoch, between them along a cosine.
         ridge_lag: epochs by which ε is late, one in the published code.
         subset: share of the retained samples from which Π is computed, drawn afresh for every relabelling.
         linearised_at: for the tangent, θ₀ (``"start"``) or θ_t (``"current"``).
-        iterations: of LSMR for the tangent.
+        iterations: of LSMR or L-BFGS.
         epochs: rounds.
         relabel: before every ``"epoch"``, or before every ``"batch"`` (head only).
         relabel_every: epochs between relabellings.
@@ -120,7 +129,7 @@ class Alternating(NetworkMethod):
 
     view: Literal["head", "tangent"] = "head"
     labels: Literal["hard", "soft"] = "soft"
-    rule: Literal["label-free", "closed-form"] = "label-free"
+    rule: Literal["label-free", "optimal"] = "label-free"
     loss: Loss | None = None
     projector: Projector = "ridge"
     ridge: tuple[float, float] = (1e-6, 1e-2)
@@ -150,7 +159,7 @@ class Alternating(NetworkMethod):
         for field, known in (
             ("view", ("head", "tangent")),
             ("labels", ("hard", "soft")),
-            ("rule", ("label-free", "closed-form")),
+            ("rule", ("label-free", "optimal")),
             ("linearised_at", ("start", "current")),
             ("relabel", ("epoch", "batch")),
         ):
@@ -203,8 +212,9 @@ class Alternating(NetworkMethod):
         options: dict[str, Any] = {
             "view": "tangent",
             "labels": "soft",
+            "rule": "optimal",
             "projector": "exact",
-            "ridge": (0.0, 0.0),
+            "ridge": (1e-3, 1e-3),  # anchored at θ₀; makes the linear problem strictly convex
             "subset": 1.0,
             "optimizer": "momentum",
             "learning_rate": 1e-2,
@@ -248,8 +258,8 @@ class Alternating(NetworkMethod):
             Parameters, labels, history; divergence is told by ``convergence``.
 
         Raises:
-            BadInputError: a subset smaller than one sample, a last layer that is not linear, closed-form labels
-                under cross-entropy.
+            BadInputError: a subset smaller than one sample, a last layer that is not linear, cross-entropy of one
+                output.
         """
         return _Run(self, problem).go()
 
@@ -260,9 +270,6 @@ class _Run:
     def __init__(self, method: Alternating, problem: NetworkProblem) -> None:
         self.method, self.problem = method, problem
         self.loss: Loss = method.loss or problem.recipe.loss
-        if self.loss == "cross-entropy" and method.rule == "closed-form":
-            hint = "rule='label-free', or loss='squared'"
-            raise expected("squared loss", "rule", "closed-form", "needs outputs that are fitted", hint)
         if self.loss == "cross-entropy" and problem.net.n_out < 2:
             raise expected(
                 "at least two outputs for cross-entropy", "n_out", problem.net.n_out, "int", "squared"
@@ -295,7 +302,7 @@ class _Run:
         X_retain, X_forget = problem.X[chosen], problem.X[problem.forget]
         if method.view == "tangent":
             at = self.start if method.linearised_at == "start" else self.params
-            targets = problem.targets[chosen] if method.rule == "closed-form" else None
+            targets = problem.targets[chosen] if method.rule == "optimal" else None
             return tangent_labels(
                 problem.net,
                 # At θ₀ the displacement that counts is that of pretraining.
@@ -305,19 +312,34 @@ class _Run:
                 X_retain,
                 X_forget,
                 targets,
+                loss=self.loss,
                 ridge=ridge,
                 iterations=method.iterations,
             )
         w_init, w = head_matrix(problem.net, self.start), head_matrix(problem.net, self.params)
         Z_retain = head_features(problem.net, self.params, X_retain)
         Z_forget = head_features(problem.net, self.params, X_forget)
-        if method.rule == "closed-form":
-            # The head that fits the retained targets best, its displacement then projected like any other.
-            fitted = np.linalg.lstsq(Z_retain, problem.targets[chosen] - Z_retain @ w_init, rcond=None)[0]
-            w = w_init + fitted
+        if method.rule == "optimal":
+            w = w_init + self._fitted_head(Z_retain, Z_retain @ w_init, problem.targets[chosen], ridge)
         labels, condition = head_labels(Z_retain, Z_forget, w_init, w, ridge=ridge, form=method.projector)
         self.condition = self.condition or condition
         return labels
+
+    def _fitted_head(self, Z: Array, base: Array, targets: Array, ridge: float) -> Array:
+        """The head's displacement that fits the retained targets."""
+        if self.loss == "squared":
+            return np.asarray(np.linalg.lstsq(Z, targets - base, rcond=None)[0])
+        from scipy.sparse.linalg import LinearOperator
+
+        wide, (n, k) = Z.astype(np.float64), targets.shape
+        J = LinearOperator(
+            (n * k, wide.shape[1] * k),
+            matvec=lambda w: (wide @ w.reshape(-1, k)).ravel(),
+            rmatvec=lambda u: (wide.T @ u.reshape(-1, k)).ravel(),
+            dtype=np.float64,
+        )
+        step = fitted_logits(J, base, targets, ridge=ridge, iterations=self.method.iterations)
+        return step.reshape(-1, k)
 
     def fitted(self, outputs: Array) -> Array:
         """Targets of fine-tuning on F."""

@@ -34,6 +34,7 @@ __all__ = [
     "NegGradPlus",
     "Nothing",
     "NtkScrubbing",
+    "OracleLabels",
     "RandomLabels",
     "Retrain",
     "SalUn",
@@ -368,11 +369,11 @@ class MinimumNormGradient(_Descent):
 class LinearisedLabels(_Descent):
     """Relabel once by the optimal labels of the linearisation at θ₀, and fine-tune on everything.
 
-    Under cross-entropy, whose linear model has no closed form, by the softmax of the label-free form.
+    Under cross-entropy the linear model is fitted by L-BFGS and the labels are its softmax (claim ``convex-loss``).
 
     Args:
-        ridge: ε added to the tangent kernel.
-        iterations: of LSMR, where the kernel is too large to form.
+        ridge: ε added to the tangent kernel, or the weight of ½‖θ − θ₀‖² under cross-entropy.
+        iterations: of LSMR, where the kernel is too large to form, or of L-BFGS.
     """
 
     learning_rate: float = 1e-2
@@ -402,7 +403,8 @@ class LinearisedLabels(_Descent):
             problem.start,
             problem.X[problem.retain],
             problem.X[problem.forget],
-            None if soft else problem.targets[problem.retain],
+            problem.targets[problem.retain],
+            loss=problem.recipe.loss,
             ridge=self.ridge,
             iterations=self.iterations,
         )
@@ -411,6 +413,29 @@ class LinearisedLabels(_Descent):
     def __call__(self, problem: NetworkProblem) -> list[Array]:
         """Fine-tuned parameters."""
         return self._relabel(problem, self.labels(problem))
+
+
+@final
+@dataclass(frozen=True)
+class OracleLabels(_Descent):
+    """Relabel by the retrained model's own outputs and fine-tune on everything: the ceiling of all relabelling.
+
+    It needs θ_r, so it unlearns nothing that was not unlearned already; what gap it leaves is not the labels' fault.
+    """
+
+    learning_rate: float = 1e-2
+    optimizer: Optimizer = "momentum"
+
+    name: ClassVar[str] = "oracle-labels"
+    formula: ClassVar[str] = "ỹ_F = f_F(θ_r); fine-tune on R and (X_F, ỹ_F)"
+    source: ClassVar[str] = "claim exact-labels"
+    exactness: ClassVar[str] = "exact for a linear model; lazy-training"
+
+    def __call__(self, problem: NetworkProblem) -> list[Array]:
+        """Fine-tuned parameters."""
+        retrained = problem.retrain() if problem.retrained is None else problem.retrained
+        outputs = problem.outputs(retrained, problem.forget)
+        return self._relabel(problem, softmax(outputs) if problem.recipe.loss == "cross-entropy" else outputs)
 
 
 METHODS: dict[str, type[NetworkMethod]] = {
@@ -428,6 +453,7 @@ METHODS: dict[str, type[NetworkMethod]] = {
         FisherNoise,
         MinimumNormGradient,
         LinearisedLabels,
+        OracleLabels,
         Alternating,
     )
 }

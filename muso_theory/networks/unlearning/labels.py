@@ -18,12 +18,14 @@ from muso_theory.networks.functions import Array
 from muso_theory.networks.layers import Dense
 from muso_theory.networks.network import Sequential
 from muso_theory.networks.operators import jacobian_operator
+from muso_theory.networks.training import Loss, loss_and_cotangent
 
 __all__ = [
     "HeadCondition",
     "Projector",
     "ProjectorCheck",
     "check_projector",
+    "fitted_logits",
     "head_features",
     "head_labels",
     "head_matrix",
@@ -210,13 +212,14 @@ def check_projector(
 class HeadCondition:
     """Whether the last layer leaves label-free labels anything to say.
 
-    Π_R is the identity once the retained features span everything; then Z_F(w₀ + Π(w − w₀)) = Z_F w: the labels are
-    the model's own predictions, and nothing is unlearned except through the ridge.
+    Once the retained features span the forget samples' (always so when they span everything, Π_R = I),
+    Z_F(w₀ + Π(w − w₀)) = Z_F w: the labels are the model's own predictions, and only the ridge unlearns anything.
 
     Args:
         rows: retained rows used.
         features: m + 1.
         rank: numerical rank of those rows.
+        joint_rank: their rank together with the forget rows.
         removed: ‖(I − Π)(w − w₀)‖/‖w − w₀‖, the share of the head's displacement that the projector takes away.
         label_shift: ‖ŷ_F − f(X_F)‖/‖f(X_F)‖, how far the labels are from the model's own predictions.
     """
@@ -224,20 +227,25 @@ class HeadCondition:
     rows: int
     features: int
     rank: int
+    joint_rank: int
     removed: float
     label_shift: float
 
     @property
     def degenerate(self) -> bool:
-        """Whether the rows span all features, so that Π_R = I but for the ridge."""
-        return self.rank == self.features
+        """Whether the retained rows span the forget rows, so that Π_R does nothing to them but for the ridge."""
+        return self.rank == self.joint_rank
 
     def __repr__(self) -> str:
-        sizes = f"rank {self.rank} of {self.features} features from {self.rows} retained rows"
+        sizes = (
+            f"rank {self.rank} of {self.features} features from {self.rows} retained rows, "
+            f"{self.joint_rank} with the forget rows"
+        )
         numbers = f"the projector removes {self.removed:.2g} of w − w₀, labels move by {self.label_shift:.2g}"
         if self.degenerate:
-            return f"label-free labels degenerate (Π_R → I, labels → the model's own predictions): {sizes}; {numbers}"
-        return f"the head is over-parameterised: {sizes}; {numbers}"
+            limit = "Π_R → I, labels → the model's own predictions"
+            return f"label-free labels degenerate ({limit}): {sizes}; {numbers}"
+        return f"the forget samples have features of their own: {sizes}; {numbers}"
 
 
 def head_labels(
@@ -272,11 +280,11 @@ def head_labels(
     kept = projector @ moved
     labels = Z_forget @ (w_init + kept)
     own = Z_forget @ np.asarray(w, dtype=np.float64)
-    rank = int(np.linalg.matrix_rank(np.asarray(Z_retain)))
     condition = HeadCondition(
         len(Z_retain),
         Z_retain.shape[1],
-        rank,
+        int(np.linalg.matrix_rank(Z_retain)),
+        int(np.linalg.matrix_rank(np.vstack([Z_retain, Z_forget]))),
         _ratio(moved - kept, moved),
         _ratio(labels - own, own),
     )
@@ -364,6 +372,44 @@ def tangent_step(
     )
 
 
+def fitted_logits(J: Any, base: Array, targets: Array, *, ridge: float = 0.0, iterations: int = 100) -> Array:
+    """Fit a linear softmax model by L-BFGS: the δ of least cross-entropy of base + Jδ, plus ½ε‖δ‖².
+
+    Without a ridge separable data have no minimiser; δ is then where so many iterations from zero lead.
+
+    Args:
+        J: matrix or operator (n·k, D).
+        base: logits at δ = 0, (n, k).
+        targets: distributions (n, k); their cross-entropy is averaged over the n samples.
+        ridge: ε.
+        iterations: at most.
+
+    Returns:
+        δ (D,).
+
+    Example:
+        >>> J, y = np.eye(2), np.array([[0.75, 0.25]])
+        >>> delta = fitted_logits(J, np.zeros((1, 2)), y)
+        >>> (np.exp(delta) / np.exp(delta).sum()).round(4)
+        array([0.75, 0.25])
+    """
+    from scipy.optimize import minimize
+
+    start, wanted = np.asarray(base, dtype=np.float64), np.asarray(targets, dtype=np.float64)
+
+    def objective(delta: Array) -> tuple[float, Array]:
+        total, cotangent = loss_and_cotangent(
+            start + (J @ delta).reshape(start.shape), wanted, "cross-entropy"
+        )
+        gradient = J.T @ cotangent.ravel() / len(start) + ridge * delta
+        return total / len(start) + ridge * float(delta @ delta) / 2, gradient
+
+    options: Any = {"maxiter": iterations, "ftol": 1e-12, "gtol": 1e-9}
+    return np.asarray(
+        minimize(objective, np.zeros(J.shape[1]), jac=True, method="L-BFGS-B", options=options).x
+    )
+
+
 def tangent_labels(
     net: Sequential,
     params: Sequence[Array],
@@ -373,13 +419,15 @@ def tangent_labels(
     X_forget: Array,
     y_retain: Array | None,
     *,
+    loss: Loss = "squared",
     ridge: float = 0.0,
     iterations: int = 100,
 ) -> Array:
     """Labels from the whole tangent kernel (claims ``linearised-network``, ``exact-labels``, ``label-free``).
 
     The network is linearised at θ*: f ≈ base + J(θ − θ₀), base = f(θ*) − J(θ* − θ₀). With retained targets the labels
-    are the linear model's optimal ones, base_F + J_F J_R⁺(y_R − base_R); without, base_F + J_F P_R(θ − θ₀).
+    are the linear model's optimal ones, under squared loss base_F + J_F J_R⁺(y_R − base_R), under cross-entropy the
+    logits of :func:`fitted_logits` (claim ``convex-loss``); without, base_F + J_F P_R(θ − θ₀).
 
     Args:
         net: the network.
@@ -389,11 +437,12 @@ def tangent_labels(
         X_retain: inputs of (a subset of) the retained samples.
         X_forget: inputs of the forget samples.
         y_retain: their targets (n_S, k), or None for the label-free form.
-        ridge: ε added to the tangent kernel.
-        iterations: of LSMR, where the kernel is too large to form.
+        loss: of the linear model that is fitted to them.
+        ridge: ε added to the tangent kernel; under cross-entropy the weight of ½‖θ − θ₀‖².
+        iterations: of LSMR, where the kernel is too large to form, or of L-BFGS.
 
     Returns:
-        Labels (n_F, k).
+        Labels (n_F, k), logits under cross-entropy.
 
     Example:
         >>> from muso_theory.networks import mlp
@@ -412,9 +461,11 @@ def tangent_labels(
     base_forget = net(at, X_forget).reshape(-1, k) - (J_forget @ offset).reshape(-1, k)
     J_retain = tangent_operator(net, at, X_retain)
     if y_retain is None:
-        wanted = J_retain @ moved
+        step = tangent_step(net, at, X_retain, J_retain @ moved, ridge=ridge, iterations=iterations)
     else:
         base_retain = net(at, X_retain).reshape(-1, k) - (J_retain @ offset).reshape(-1, k)
-        wanted = y_retain - base_retain
-    step = tangent_step(net, at, X_retain, wanted, ridge=ridge, iterations=iterations)
+        if loss == "cross-entropy":
+            step = fitted_logits(J_retain, base_retain, y_retain, ridge=ridge, iterations=iterations)
+        else:
+            step = tangent_step(net, at, X_retain, y_retain - base_retain, ridge=ridge, iterations=iterations)
     return np.asarray(base_forget + (J_forget @ step).reshape(-1, k))

@@ -127,7 +127,7 @@ class NetworkProblem:
         start: θ₀, the initial parameters of pretraining and of retraining.
         pretrained: θ_p.
         recipe: how θ_p was trained.
-        retrained: θ_r, when it is known; no method reads it, only scores do.
+        retrained: θ_r, when it is known; only scores and oracles read it.
 
     Raises:
         BadInputError: shapes that do not fit, class indices out of range, an empty or complete forget set.

@@ -1,0 +1,92 @@
+"""Claim 25: the alternating algorithm for networks, held against the claim that it rests on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..evidence import Finding
+from ..linear.labels import optimal_labels
+from ..linear.problem import UnlearningProblem
+from ..linear.solution import solve
+from ..numbers import Quantity, UndecidedError
+from .catalogue import Case, Claim, Found
+
+__all__ = ["ALTERNATING"]
+
+
+def _is_tangent(problem: UnlearningProblem) -> bool:
+    return problem.tangent is not None
+
+
+def _linear_head(case: Case) -> Found:
+    from ..networks import Dense
+
+    if case.problem.tangent is None:
+        return [Finding("dense last layers", Quantity.exact(0), positive=True)], []
+    last = case.problem.tangent.net.layers[-1]
+    return [Finding("dense last layers", Quantity.exact(int(isinstance(last, Dense))), positive=True)], [
+        f"the last layer is {last}"
+    ]
+
+
+def _alternating(case: Case) -> Found:
+    """Its first label on this network, features frozen and the head trained to its limit, against label-free."""
+    from ..networks.unlearning import Alternating, NetworkProblem, Recipe, head_features, head_matrix
+
+    if case.problem.tangent is None:
+        raise UndecidedError("no network is given", "UnlearningProblem.from_network, or --network")
+    tangent: Any = case.problem.tangent
+    net, start, X = tangent.net, list(tangent.params), tangent.inputs
+    y = np.asarray(case.problem.targets, dtype=np.float64).reshape(len(X), -1) + tangent.outputs.reshape(
+        len(X), -1
+    )
+    forget = np.unique(case.problem.forget // net.n_out)
+    linear = UnlearningProblem(head_features(net, start, X), y, forget, w_init=head_matrix(net, start))
+    head = solve(linear).w_pretrained
+    network = NetworkProblem(
+        net, X, y, forget, start, [*start[:-2], head[:-1], head[-1]], Recipe(loss="squared")
+    )
+    method = Alternating(
+        projector="exact", ridge=(0.0, 0.0), subset=1.0, frozen=True, watch=0, epochs=1, learning_rate=1e-12
+    )
+    result = method.run(network)
+    wanted = np.asarray(optimal_labels(linear, "label-free")).reshape(result.first_outputs.shape)
+    error = Quantity.measured(float(np.linalg.norm(result.first_outputs - wanted)))
+    scale = Quantity.measured(float(np.linalg.norm(wanted)))
+    finding = case.audit("‖ŷ_F − Z_F(w₀ + P_R(w_p − w₀))‖, features frozen", error, scale, "the labels")
+    return [finding], [repr(result.head)]
+
+
+ALTERNATING = (
+    Claim(
+        "linear-head",
+        "the network's last layer is linear",
+        "f(x; θ) = z(x)W + b",
+        "setting of arXiv 2410.08557, networks",
+        _linear_head,
+        "The last layer is a linear model on its features, to which claims about linear models apply.",
+        "The last layer is not linear: only the whole tangent kernel gives labels.",
+        ("from-network",),
+        {"from-network": "there is no last layer"},
+        listed=_is_tangent,
+    ),
+    Claim(
+        "alternating",
+        "relabelling from the last layer and fine-tuning in turn begins as label-free; the rest is measured",
+        "ŷ_F = Z_F(w₀ + Π(w − w₀)), Π on the row space of (a subset of) Z_R; then fine-tune on R and (X_F, ŷ_F)",
+        "arXiv 2410.08557, network algorithm",
+        _alternating,
+        "With features frozen the algorithm's first label is that of label-free; of later ones nothing is claimed.",
+        "The algorithm's first label is not that of label-free.",
+        ("from-network", "linear-head"),
+        {
+            "from-network": "there is no network to relabel",
+            "linear-head": "there are no last-layer features whose row space could be projected on",
+        },
+        number=25,
+        listed=_is_tangent,
+        campaign="alternating",
+    ),
+)
