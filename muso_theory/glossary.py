@@ -128,6 +128,41 @@ _WORDS = (
         "How far the float features Φ̂, otherwise taken as the data, are from their map Φ evaluated at N digits.",
     ),
     Word(
+        "certified-removal",
+        "(ε, δ)",
+        "evaluation.removal_certificate",
+        "Whoever sees the released parameters can tell unlearned from retrained ones only up to (ε, δ): "
+        "P(A) ≤ e^ε P'(A) + δ for every event A. Needs a proved bound of the gap; a measured one certifies nothing.",
+    ),
+    Word(
+        "noise",
+        "σ(Δ, ε, δ)",
+        "evaluation.gaussian_sigma",
+        "Standard deviation that the analytic Gaussian mechanism adds to each parameter to hide a distance Δ: the "
+        "smallest that suffices, rounded up. Proportional to Δ.",
+    ),
+    Word(
+        "membership-inference",
+        "AUC",
+        "evaluation.attack",
+        "Telling from a model's outputs whether a sample was trained on: learnt on one half of the samples, judged on "
+        "the other. An AUC of 0.5 is chance, but the null of unlearning is the same attack on the retrained model.",
+    ),
+    Word(
+        "likelihood-ratio-attack",
+        "LiRA",
+        "evaluation.likelihood_ratio",
+        "Membership inference against shadow models: is the logit confidence of a sample more likely among models "
+        "that were trained on it, or among those that were not?",
+    ),
+    Word(
+        "klom",
+        "KL of margins",
+        "evaluation.klom",
+        "For each sample, how far the margins of unlearned models are, over seeds, from those of retrained ones; "
+        "beside it the same number for two groups of retrained models, its null.",
+    ),
+    Word(
         "condition",
         "",
         "",

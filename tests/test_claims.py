@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory.claims import CATALOGUE, Case, find
+from muso_theory.claims import CATALOGUE, Case, find, guarantees
 from muso_theory.claims.catalogue import everywhere
 from muso_theory.evidence import Evidence, Finding, Scope, Verdict
 from muso_theory.linear.closed_forms import ClosedForms, Point
@@ -200,6 +200,7 @@ SABOTAGE: list[tuple[str, Callable[[ClosedForms], None]]] = [
     ("ridge-inverse", _wrong_cross),
     ("downsampling", _subset_retrained_on_everyone),
     ("sequential-requests", _stale_labels),
+    ("membership", _wrong_labels),
 ]
 
 
@@ -237,8 +238,37 @@ def test_forget_only_sees_a_projection_that_is_none(monkeypatch: pytest.MonkeyPa
     assert _verdict("forget-only", model) is Verdict.REFUTED
 
 
+def test_too_little_noise_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exact labels that are wrong by 1/7: the claim holds with the noise of that gap, and not with a little less."""
+    problem = ZOO["over-parameterised"]()
+    labels = mt.optimal_labels(problem) + 1 / 7
+    sound = mt.check(problem, "removal-certificate", labels=labels)["removal-certificate"]
+    assert sound.verdict is Verdict.CERTIFIED
+    tight = guarantees.gaussian_sigma
+    monkeypatch.setattr(guarantees, "gaussian_sigma", lambda *given: 0.999 * tight(*given))
+    for arithmetic in ("auto", "ball", "rational"):
+        starved = mt.check(problem, "removal-certificate", arithmetic, labels=labels)["removal-certificate"]
+        assert starved.verdict is Verdict.REFUTED, arithmetic
+
+
+def test_a_measured_gap_says_that_it_certifies_nothing() -> None:
+    found = mt.check(ZOO["over-parameterised"](), "removal-certificate", "float64")["removal-certificate"]
+    assert found.verdict is Verdict.MEASURED
+    assert any("certifies nothing" in fact for fact in found.facts)
+
+
+def test_outputs_of_a_wrong_model_refute_membership() -> None:
+    problem = ZOO["several-outputs"]()
+    solution = mt.solve(problem)
+    for w, verdict in (
+        (solution.w_unlearned, Verdict.CERTIFIED),
+        (solution.w_pretrained, Verdict.REFUTED),
+    ):
+        assert mt.check(problem, "membership", w_unlearned=w)["membership"].verdict is verdict
+
+
 def test_every_theorem_has_a_planted_failure() -> None:
-    assert {slug for slug, _ in SABOTAGE} | {"forget-only"} == set(THEOREMS)
+    assert {slug for slug, _ in SABOTAGE} | {"forget-only", "removal-certificate"} == set(THEOREMS)
 
 
 # -- audits ------------------------------------------------------------------------------------------

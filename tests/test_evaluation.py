@@ -301,3 +301,57 @@ def test_clopper_pearson_covers_at_least_as_often_as_it_says(trials: int) -> Non
             stats.binom.pmf(k, trials, p) for k, (low, high) in enumerate(rates) if low <= p <= high
         )
         assert covered >= 0.95
+
+
+# -- shadow models and margins -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variant", ["online", "offline"])
+def test_likelihood_ratio_finds_members_and_nothing_where_there_is_nothing(variant: str) -> None:
+    rng = np.random.default_rng(10)
+    n, s = 300, 48
+    included = rng.random((s, n)) < 0.5
+    hardness, member = rng.normal(0, 3, n), np.arange(n) < n // 2
+    for effect in (2.5, 0.0):
+        shadows = hardness + effect * included + rng.standard_normal((s, n))
+        observed = hardness + effect * member + rng.standard_normal(n)
+        scores = E.likelihood_ratio(observed, shadows, included, variant)
+        found, plain = E.roc(scores[member], scores[~member]), E.roc(observed[member], observed[~member])
+        if effect:
+            assert found.auc > 0.9
+            assert found.interval[0] > plain.interval[1]  # it knows which samples are hard
+        else:
+            assert found.interval[0] <= 0.5 <= found.interval[1]
+
+
+def test_likelihood_ratio_against_scipy() -> None:
+    rng = np.random.default_rng(11)
+    shadows, x = rng.standard_normal((40, 3)), rng.standard_normal(3)
+    included = np.arange(40)[:, None] % 2 + np.zeros((1, 3)) > 0
+    inside, outside = shadows[1::2], shadows[::2]
+    ratio = stats.norm.logpdf(x, inside.mean(0), inside.std(0, ddof=1)) - stats.norm.logpdf(
+        x, outside.mean(0), outside.std(0, ddof=1)
+    )
+    assert E.likelihood_ratio(x, shadows, included, shared_variance=False) == pytest.approx(ratio)
+    with pytest.raises(BadInputError, match="at least two shadow models trained with"):
+        E.likelihood_ratio(x, shadows, np.zeros((40, 3), dtype=bool))
+    with pytest.raises(BadInputError, match="vary"):
+        E.likelihood_ratio(x, np.ones((40, 3)), included)
+    with pytest.raises(BadInputError, match="'offline'"):
+        E.likelihood_ratio(x, shadows, included, "off-line")
+
+
+def test_klom_is_at_its_null_for_retraining_and_above_it_otherwise() -> None:
+    rng = np.random.default_rng(12)
+    centre = rng.normal(0, 2, 80)
+    retrained = centre + rng.standard_normal((40, 80))
+    same = E.klom(centre + rng.standard_normal((20, 80)), retrained)
+    apart = np.std(same.per_sample - same.null) / math.sqrt(80)
+    assert abs(same.mean - same.null_mean) < 5 * apart
+    assert same.null_mean > 0.1  # a plain KL of zero cannot be had from twenty models
+    off = E.klom(centre + 1.5 + rng.standard_normal((20, 80)), retrained)
+    narrow = E.klom(centre + 0.1 * rng.standard_normal((20, 80)), retrained)
+    assert min(off.mean, narrow.mean) > 2 * off.null_mean
+    assert off.quantile(0.95)[0] > off.quantile(0.95)[1]
+    with pytest.raises(BadInputError, match="too few"):
+        E.klom(retrained[:2], retrained)

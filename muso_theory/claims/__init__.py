@@ -10,6 +10,7 @@ from ..errors import expected, nearest
 from .alternating import ALTERNATING
 from .catalogue import Case, Claim
 from .conditions import CONDITIONS
+from .guarantees import GUARANTEES
 from .labelling import LABELLING
 from .networks import NETWORKS
 from .parameters import PARAMETERS
@@ -19,7 +20,8 @@ __all__ = ["CATALOGUE", "Case", "Claim", "find", "markdown_table"]
 CATALOGUE: dict[str, Claim] = {
     claim.slug: claim
     for claim in sorted(
-        (*CONDITIONS, *LABELLING, *PARAMETERS, *NETWORKS, *ALTERNATING), key=lambda claim: claim.number
+        (*CONDITIONS, *LABELLING, *PARAMETERS, *GUARANTEES, *NETWORKS, *ALTERNATING),
+        key=lambda claim: claim.number,
     )
 }
 

@@ -121,6 +121,19 @@ class Case:
         return self.zero if exact else self.audit
 
     @cached_property
+    def gaps(self) -> list[tuple[str, Quantity, Array | None]]:
+        """‖w_u − w_r‖ of each thing handed in, with its words and itself; else of the optimal labels as computed."""
+        model = self.model
+        found: list[tuple[str, Quantity, Array | None]] = []
+        if self.labels is not None:
+            gap = model.unlearned_gap(model.given(self.labels))
+            found.append((" of the given labels", gap, self.labels))
+        if self.w_unlearned is not None:
+            gap = model.distance(model.at(self.w_unlearned), model.retrained)
+            found.append((" of the given w_unlearned", gap, self.w_unlearned))
+        return found or [("", model.unlearned_gap(model.optimal_labels), None)]
+
+    @cached_property
     def doing_nothing(self) -> Quantity:
         """‖w_p − w_r‖, the gap of doing nothing and the scale of every parameter gap."""
         return self.model.distance(self.model.pretrained, self.model.retrained)

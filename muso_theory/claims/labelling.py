@@ -21,27 +21,16 @@ def _exact_labels(case: Case) -> Found:
     model = case.model
     facts = [f"doing nothing {show(case.doing_nothing)}"]
     findings = []
+    for words, gap, given in case.gaps:
+        # The labels as they are computed, and below fine-tuning on the true ones: two routes to the same claim.
+        judge = case.computed if given is None else case.held_to(given)
+        findings.append(judge(f"‖w_u − w_r‖{words}", gap, case.doing_nothing, "doing nothing"))
     if case.labels is not None:
-        labels = model.given(case.labels)
-        held = case.held_to(case.labels)
-        gap = model.unlearned_gap(labels)
-        findings.append(held("‖w_u − w_r‖ of the given labels", gap, case.doing_nothing, "doing nothing"))
-        facts.append(
-            f"label error ‖ỹ_F − Φ_F w_r‖ {show(model.label_distance(labels, model.optimal_labels))}"
-        )
-    if case.w_unlearned is not None:
-        held = case.held_to(case.w_unlearned)
-        gap = model.distance(model.at(case.w_unlearned), model.retrained)
-        findings.append(
-            held("‖w_u − w_r‖ of the given w_unlearned", gap, case.doing_nothing, "doing nothing")
-        )
-    if not findings:
-        # The labels as they are computed, and fine-tuning on the true ones: two routes to the same claim.
-        gap = model.unlearned_gap(model.optimal_labels)
-        findings.append(case.computed("‖w_u − w_r‖", gap, case.doing_nothing, "doing nothing"))
-        if not model.is_exact:
-            tuned = model.distance(model.unlearned(model.optimal_labels), model.retrained)
-            findings.append(case.zero("‖w_u − w_r‖, fine-tuned", tuned, case.doing_nothing, "doing nothing"))
+        error = model.label_distance(model.given(case.labels), model.optimal_labels)
+        facts.append(f"label error ‖ỹ_F − Φ_F w_r‖ {show(error)}")
+    if case.gaps[0][2] is None and not model.is_exact:
+        tuned = model.distance(model.unlearned(model.optimal_labels), model.retrained)
+        findings.append(case.zero("‖w_u − w_r‖, fine-tuned", tuned, case.doing_nothing, "doing nothing"))
     return findings, facts
 
 
