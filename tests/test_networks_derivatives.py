@@ -323,3 +323,55 @@ def test_float32_complex_and_50_digits_run_through_the_same_layers(net):
 def test_bad_input_is_refused_with_a_hint(action, words):
     with pytest.raises(BadInputError, match=words):
         action()
+
+
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+@pytest.mark.parametrize("kernel", [(1, 1), (3, 3), (2, 3), (5, 4)])
+def test_both_forms_of_the_transposed_convolution_agree(padding, kernel):
+    # the form for unit strides is the faster; the general one stands by as its twin
+    rng = np.random.default_rng(0)
+    layer = Conv2D(2, 3, kernel, padding=padding)
+    weight = layer.init(rng)[0]
+    delta = rng.standard_normal((4, *layer.output_shape((5, 6, 2))))
+    gathered, scattered = (
+        layer._gathered(weight, delta, (5, 6, 2)),
+        layer._scattered(weight, delta, (5, 6, 2)),
+    )
+    assert abs(gathered - scattered).max() <= 1e-14 * abs(scattered).max()
+    assert abs(gathered - layer._scattered(weight[::-1, ::-1], delta, (5, 6, 2))).max() > 0 or kernel == (
+        1,
+        1,
+    )
+
+
+def test_imports_of_the_networks_room_make_no_circle():
+    # at run time: imports for annotations alone do not count
+    import ast
+    from graphlib import CycleError, TopologicalSorter
+    from pathlib import Path
+
+    import muso_theory.networks
+
+    def imported(path):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        typing_only = {
+            id(child)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+            for child in ast.walk(node)
+        }
+        return {
+            node.module
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom)
+            and node.level == 1
+            and node.module
+            and id(node) not in typing_only
+        }
+
+    folder = Path(muso_theory.networks.__file__).parent
+    graph = {path.stem: imported(path) for path in folder.glob("*.py") if path.stem != "__init__"}
+    assert graph["network"] >= {"linearised", "composition"}
+    list(TopologicalSorter(graph).static_order())
+    with pytest.raises(CycleError):
+        list(TopologicalSorter({**graph, "linearised": graph["linearised"] | {"network"}}).static_order())

@@ -224,31 +224,54 @@ class Conv2D(Layer):
             The cotangent of the input.
         """
         s_w, _ = self._scales(cache)
-        weight = p[0].reshape(self.fan_in, self.c_out)
         shape = tuple(cache.shape[1:])
-        down, right = self._pads(shape)
-        padded = (shape[0] + sum(down), shape[1] + sum(right))
-        oh, ow, _ = self.output_shape(shape)
+        rule = self._gathered if self.stride == (1, 1) else self._scattered
 
         def transpose(values: Array) -> Array:
             m, k = values.shape[:2]
-            flat = values.reshape(m * k, oh * ow, self.c_out)
-            back = np.empty((m * k, *shape), dtype=np.result_type(flat, weight))
-            step = max(1, PATCH_BYTES // max(1, oh * ow * self.fan_in * back.itemsize))
-            for start in range(0, m * k, step):
-                part = flat[start : start + step]
-                windows = part.reshape(-1, self.c_out) @ weight.T
-                images = _scatter(
-                    windows.reshape(len(part), oh, ow, *self.kernel, self.c_in), padded, self.stride
-                )
-                back[start : start + step] = images[
-                    :, down[0] : down[0] + shape[0], right[0] : right[0] + shape[1]
-                ]
+            back = rule(p[0], values.reshape(m * k, *values.shape[2:]), shape)
             if self.param == "ntk":
                 back *= s_w
             return back.reshape(m, k, *shape)
 
         return cotangent.linear(transpose, shape, len(cache))
+
+    def _gathered(self, weight: Array, values: Array, shape: tuple[int, ...]) -> Array:
+        """Transposed convolution without stride: a convolution of the padded cotangent with the flipped kernel."""
+        # copying patches and multiplying once is faster than adding overlapping windows up
+        down, right = self._pads(shape)
+        oh, ow = values.shape[1:3]
+        top, left = self.kernel[0] - 1 - down[0], self.kernel[1] - 1 - right[0]
+        room = (shape[0] + self.kernel[0] - 1, shape[1] + self.kernel[1] - 1)
+        flipped = weight[::-1, ::-1].swapaxes(2, 3).reshape(-1, self.c_in)
+        back = np.empty((len(values), *shape), dtype=np.result_type(values, weight))
+        step = max(1, PATCH_BYTES // max(1, shape[0] * shape[1] * len(flipped) * back.itemsize))
+        padded = np.zeros((min(step, len(values)), *room, self.c_out), dtype=values.dtype)
+        windows = _windows(padded, self.kernel, (1, 1))
+        for start in range(0, len(values), step):
+            part = values[start : start + step]
+            padded[: len(part), top : top + oh, left : left + ow] = part
+            patches = windows[: len(part)].reshape(-1, len(flipped))
+            back[start : start + step] = (patches @ flipped).reshape(len(part), *shape)
+        return back
+
+    def _scattered(self, weight: Array, values: Array, shape: tuple[int, ...]) -> Array:
+        """Transposed convolution with strides: windows of the cotangent summed into the image."""
+        down, right = self._pads(shape)
+        padded = (shape[0] + sum(down), shape[1] + sum(right))
+        oh, ow = values.shape[1:3]
+        matrix = weight.reshape(self.fan_in, self.c_out)
+        flat = values.reshape(len(values), oh * ow, self.c_out)
+        back = np.empty((len(values), *shape), dtype=np.result_type(values, weight))
+        step = max(1, PATCH_BYTES // max(1, oh * ow * self.fan_in * back.itemsize))
+        for start in range(0, len(values), step):
+            part = flat[start : start + step]
+            windows = (part.reshape(-1, self.c_out) @ matrix.T).reshape(-1, oh, ow, *self.kernel, self.c_in)
+            images = _scatter(windows, padded, self.stride)
+            back[start : start + step] = images[
+                :, down[0] : down[0] + shape[0], right[0] : right[0] + shape[1]
+            ]
+        return back
 
     def gradient(self, p: Params, cache: Any, dy: Array) -> list[Array]:
         """s_w Σ patchesᵀ Δ and s_b Σ Δ.

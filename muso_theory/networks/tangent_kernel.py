@@ -31,8 +31,8 @@ __all__ = ["empirical_ntk", "ntk_operator", "parametrised_layers"]
 TILE_ROWS = 1024
 """Rows of a tile (samples times outputs): two tiles stay in a shared cache, and BLAS is at full speed."""
 
-TILE_SAMPLES = 512
-"""Samples of a tile at most."""
+TILE_SAMPLES = 256
+"""Samples of a tile at most: what a wide network needs at once for a chunk stays below what it keeps of it."""
 
 PASS_ROWS = 3072
 """Samples times outputs of one backward pass at most: what it needs at once stays small beside the factors."""
