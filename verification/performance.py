@@ -8,6 +8,7 @@ Runs alternate, so that a busy machine hits both alike.
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 import tracemalloc
@@ -230,11 +231,14 @@ def _tangent_kernels(quick: bool, options: Options) -> dict[str, Any]:
     rows = measure_points(
         "performance-ntk", _time_kernel, points(quick, dict(options.peers)), alone, threads=None
     )
-    return {"cases": rows, "verdict": f"{len(rows)} cases timed"}
+    load = max(value for row in rows for value in row["load"])
+    return {"cases": rows, "verdict": f"{len(rows)} cases timed, load of the machine at most {load:.1f}"}
 
 
 def _time_kernel(point: Mapping[str, Any]) -> dict[str, Any]:
-    """One case, with what it is a case of."""
+    """One case, with what it is a case of and how busy the machine was; peers by name, not by their place."""
     from .performance_ntk import run_point
 
-    return {**point, **run_point(**point)}
+    before = os.getloadavg()[0]
+    result = {**point, **run_point(**point), "load": [before, os.getloadavg()[0]]}
+    return result | ({"peers": sorted(point["peers"])} if "peers" in point else {})
