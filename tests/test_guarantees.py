@@ -149,6 +149,21 @@ def test_senseless_objectives_are_refused(change: dict[str, Any], words: str) ->
         )
 
 
+def test_the_budget_of_the_newton_step_covers_the_steps_that_are_published() -> None:
+    objective, forget = make("logistic", ridge=1.0), np.arange(6)
+    w_p = objective.minimiser()
+    published, budget, covered = guarantees._tilted_removals(objective, w_p, forget, seed=0)
+    assert covered
+    assert len(published) == guarantees.RELEASES
+    tilt = newton_noise(budget, guarantees.EPSILON, guarantees.DELTA)
+    for s, w in enumerate(published):
+        b = tilt * np.random.default_rng((0, s)).standard_normal(5)
+        tilted = Objective(objective.features, objective.targets, "logistic", 1.0, b)
+        assert np.linalg.norm(tilted.on(np.arange(6, 60)).gradient(w)) <= budget
+    # The residual at the untilted minimiser alone would not have covered them.
+    assert budget > newton_removal(objective, w_p, forget)[1]
+
+
 # -- the campaign --------------------------------------------------------------------------------------
 
 

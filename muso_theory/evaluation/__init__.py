@@ -2,6 +2,7 @@
 
 from .accuracies import accuracy, average_gap
 from .certificate import RemovalCertificate, removal_certificate
+from .convex import Objective
 from .distances import agreement, function_distance, kl_divergence, parameter_distance
 from .gaussian import classical_sigma, gaussian_delta, gaussian_epsilon, gaussian_sigma
 from .intervals import Rate, binomial_rate
@@ -16,6 +17,7 @@ __all__ = [
     "Attack",
     "Difference",
     "Klom",
+    "Objective",
     "Rate",
     "RemovalCertificate",
     "accuracy",

@@ -158,10 +158,7 @@ class Objective:
 
         w = np.zeros(self.features.shape[1]) if start is None else np.array(start, dtype=np.float64)
         g = self.gradient(w)
-        best, scale = (
-            float(np.linalg.norm(g)),
-            1.0 + float(np.linalg.norm(self.features.T @ np.abs(self._slope(w)))),
-        )
+        best = float(np.linalg.norm(g))
         for _ in range(100):
             step = cho_solve(cho_factor(self.hessian(w)), g)
             for halvings in range(30):
@@ -173,7 +170,12 @@ class Objective:
             else:
                 break
             w, g, best = new, candidate, size
-        if best > 1e-9 * scale:
+        parts = [
+            self.features.T @ np.abs(self._slope(w)),
+            self.ridge * w,
+            0.0 if self.tilt is None else self.tilt,
+        ]
+        if best > 1e-9 * (1.0 + sum(float(np.linalg.norm(part)) for part in parts)):
             raise expected(
                 "an objective that Newton's method minimises", "‖∇F‖", best, "float", "a larger ridge"
             )
