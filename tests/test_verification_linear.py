@@ -12,7 +12,7 @@ import pytest
 
 from muso_theory.linear.baselines import METHODS
 from muso_theory.linear.training import PAPER_STEPS, PowerSteps, train
-from verification import ablation, ablation_axes, paper_convergence, paper_linear
+from verification import ablation, ablation_axes, experiment, paper_convergence, paper_linear
 from verification.campaign import Options, result_file
 from verification.theory import PredictedRuns, descent, first_epoch, judge, relative_error, sweep
 
@@ -157,7 +157,8 @@ def test_paper_linear_reports_steps_that_are_not_the_papers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Theory and training agree on the wrong schedule; the loop over samples does not.
-    monkeypatch.setattr(paper_linear, "PAPER_STEPS", PowerSteps(2.0, 0.21))
+    for module in (experiment, paper_linear):
+        monkeypatch.setattr(module, "PAPER_STEPS", PowerSteps(2.0, 0.21))
     found = paper_linear.run(True, options(tmp_path))
     assert found["largest loop error"] > 1e-4
     assert found["failed"]
@@ -183,9 +184,9 @@ def test_convergence_is_as_predicted_and_the_epochs_suffice(tmp_path: Path) -> N
     for point in found["points"]:
         assert point["early-stopping labels"]["relative gap"] < 1e-8
         needed = point["epochs needed"]["label-free, no ridge"]
-        experiment = paper_linear.Experiment.of(point)
+        setting = experiment.Experiment.of(point)
         gaps = [
-            paper_convergence._measured(experiment, [epochs])[epochs]["label-free, no ridge"]
+            paper_convergence._measured(setting, [epochs])[epochs]["label-free, no ridge"]
             for epochs in (needed, needed // 2)
         ]
         assert gaps[0] <= 1e-6 * point["limits"]["nothing"] < gaps[1]
@@ -201,7 +202,7 @@ def test_convergence_reports_a_planted_slip(tmp_path: Path, monkeypatch: pytest.
     def slipped(gram: Any, steps: Any) -> Any:
         return sweep(gram, lambda t: 1.0001 * PAPER_STEPS(t))
 
-    monkeypatch.setattr(paper_linear, "sweep", slipped)
+    monkeypatch.setattr(experiment, "sweep", slipped)
     assert paper_convergence.run(True, options(tmp_path))["failed"]
 
 

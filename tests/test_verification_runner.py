@@ -21,7 +21,7 @@ import pytest
 from muso_theory.errors import BadInputError
 from muso_theory.linear.features import GaussianFeatures
 from verification import __main__ as runner
-from verification.campaign import Options, measure_points, result_file, timeless
+from verification.campaign import Options, measure_points, measuring, result_file, timeless
 from verification.scenarios import noisy_start, scenario
 from verification.tables import Column, latex, markdown, mean_sd, table, write
 
@@ -151,6 +151,41 @@ def test_a_killed_campaign_goes_on_and_ends_with_the_same_bytes(tmp_path: Path) 
     assert len(measured) <= 6
     assert measured[:finished] == list("01234")[:finished]
     assert not set(measured[finished + 1 :]) & set(measured[:finished])
+
+
+def test_checkpoints_know_every_module_that_measures(tmp_path: Path) -> None:
+    from verification import paper_convergence
+
+    names = {Path(path).stem for path in measuring(paper_convergence.__file__)}
+    assert {"paper_convergence", "experiment", "theory", "scenarios"} <= names
+    assert not {"campaign", "tables", "paper_linear"} & names
+
+    # A point is measured again once a module that its module imports has changed.
+    package = tmp_path / "toy"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "one.py").write_text("from .two import f\ndef measure(point):\n    return {'value': f()}\n")
+    (package / "two.py").write_text("def f():\n    return 1\n")
+    code = (
+        "from pathlib import Path; from verification.campaign import Options, measure_points; import toy.one as one; "
+        f"print(measure_points('toy', one.measure, [{{'x': 1}}], Options(directory=Path({str(tmp_path)!r}), jobs=1)))"
+    )
+
+    def answer() -> str:
+        paths = os.pathsep.join([str(ROOT), str(tmp_path)])
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout + done.stderr
+
+    assert "[{'value': 1}]" in answer()
+    assert "1 of 1 points were measured before" in answer()
+    (package / "two.py").write_text("def f():\n    return 2\n")
+    assert answer() == "[{'value': 2}]\n"
 
 
 def test_a_changed_number_changes_the_hash(tmp_path: Path) -> None:

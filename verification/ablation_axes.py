@@ -24,7 +24,7 @@ from muso_theory.linear.solution import parameter_gap
 from muso_theory.linear.training import PowerSteps, off_span_gap, predict_gap, stability, train
 from muso_theory.numbers import BALL
 
-from .paper_linear import Experiment
+from .experiment import FLOOR, Experiment
 from .scenarios import scenario
 from .theory import PredictedRuns, descent, relative_error, sweep
 
@@ -32,8 +32,6 @@ __all__ = ["AXES"]
 
 Array = np.ndarray[Any, Any]
 Row = dict[str, Any]
-_FLOOR = 1e-6
-"""Gaps below this part of doing nothing, the tolerance of an audit, are compared on this scale."""
 
 
 def _row(quantity: str, predicted: float, measured: float, scale: float = 0.0, **more: Any) -> Row:
@@ -97,7 +95,7 @@ def downsampling(point: Mapping[str, Any]) -> list[Row]:
                 "label error",
                 float(np.linalg.norm(alone - full)),
                 float(np.linalg.norm(labels - full)),
-                _FLOOR * float(np.linalg.norm(full)),
+                FLOOR * float(np.linalg.norm(full)),
                 ratio=ratio,
                 **{"relative gap": parameter_gap(problem, labels) / nothing, "seconds": seconds},
                 projection=distances[-1],
@@ -184,7 +182,7 @@ def _course(
             measured = float(np.linalg.norm(fit(w_p, targets, everyone, count) - w_r))
             predicted = predict.gap(predict.finetuned(a, said, count), goal)
             rows.append(
-                _row(name, predicted, measured, _FLOOR * nothing, epochs=count)
+                _row(name, predicted, measured, FLOOR * nothing, epochs=count)
                 | {"relative gap": measured / nothing}
             )
     return rows
@@ -303,7 +301,7 @@ def parameterisation(point: Mapping[str, Any]) -> list[Row]:
     padded = np.zeros(n)
     padded[forget] = delta
     missed = float(np.linalg.norm(np.linalg.pinv(phi) @ padded))
-    scale = _FLOOR * nothing
+    scale = FLOOR * nothing
     more = {"ratio": width / n, "condition number": float(np.linalg.cond(phi) ** 2)}
     exact, free = gap(phi[forget] @ w_r), gap(label_free)
     holds = float(np.linalg.norm(unfitted)) <= 1e-6 * float(np.linalg.norm(phi[retain].T @ y[retain]))
@@ -350,9 +348,9 @@ def optimizer(point: Mapping[str, Any]) -> list[Row]:
     away = pretrained - start
     predicted = float(np.linalg.norm(away - basis @ (basis.T @ away)))
     rows = [
-        _row("gap after exact relabelling", predicted, measured, _FLOOR * nothing, optimizer=method)
+        _row("gap after exact relabelling", predicted, measured, FLOOR * nothing, optimizer=method)
         | {"relative gap": measured / nothing},
-        _row("the same by off_span_gap", off_span_gap(problem, pretrained), measured, _FLOOR * nothing),
+        _row("the same by off_span_gap", off_span_gap(problem, pretrained), measured, FLOOR * nothing),
     ]
     if method in ("gd", "momentum", "nesterov", "cyclic-sgd"):
         for count in point["epochs"]:
@@ -362,7 +360,7 @@ def optimizer(point: Mapping[str, Any]) -> list[Row]:
             )
             measured = float(np.linalg.norm(finite.w - w_r))
             rows.append(
-                _row("gap while fine-tuning", predicted, measured, _FLOOR * nothing, epochs=count)
+                _row("gap while fine-tuning", predicted, measured, FLOOR * nothing, epochs=count)
                 | {"optimizer": method}
             )
     return rows

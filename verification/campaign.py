@@ -11,6 +11,7 @@ backend and any number of jobs, and has a hash of its own in the result (`timele
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import inspect
 import json
@@ -39,6 +40,7 @@ __all__ = [
     "Options",
     "environment",
     "measure_points",
+    "measuring",
     "package_hash",
     "result_file",
     "timeless",
@@ -207,22 +209,34 @@ def _measure_one(
 
 def _key(measure: Callable[..., dict[str, Any]], point: Point) -> str:
     """Content hash of a point, of the modules that measure it and of the package that is measured."""
-    module = "".join(inspect.getsource(sys.modules[name]) for name in _sources(measure.__module__))
-    content = json.dumps([measure.__qualname__, module, package_hash(), point], sort_keys=True)
+    module = sys.modules[measure.__module__]
+    sources = [Path(path).read_text(encoding="utf-8") for path in measuring(inspect.getfile(module))]
+    content = json.dumps([measure.__qualname__, *sources, package_hash(), point], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:24]
 
 
-def _sources(name: str) -> list[str]:
-    """A measuring module and the modules beside it that it takes things from, directly or not."""
-    package, found, todo = name.rpartition(".")[0], set(), [name]
+@lru_cache(maxsize=64)
+def measuring(path: str) -> tuple[str, ...]:
+    """The module that measures, and the modules of its folder that it imports by a relative import, at any depth.
+
+    Args:
+        path: of the module.
+
+    Returns:
+        Sorted paths; neither this module nor the tables, which measure nothing.
+    """
+    found: dict[str, None] = {}
+    todo = [Path(path)]
     while todo:
-        current = todo.pop()
-        if current in found or current == __name__:
+        here = todo.pop()
+        if str(here) in found or here.stem in ("campaign", "tables") or not here.exists():
             continue
-        found.add(current)
-        homes = {str(getattr(value, "__module__", "")) for value in vars(sys.modules[current]).values()}
-        todo += [home for home in homes if package and home.startswith(f"{package}.") and home in sys.modules]
-    return sorted(found)
+        found[str(here)] = None
+        for node in ast.walk(ast.parse(here.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level == 1:
+                names = [node.module] if node.module else [alias.name for alias in node.names]
+                todo += [here.with_name(f"{name}.py") for name in names]
+    return tuple(sorted(found))
 
 
 @lru_cache(maxsize=1)

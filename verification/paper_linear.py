@@ -14,33 +14,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
-from muso_theory.evaluation import accuracy, paper_membership_score, probabilities
-from muso_theory.linear.features import GaussianFeatures
-from muso_theory.linear.problem import UnlearningProblem
+from muso_theory.evaluation import accuracy
 from muso_theory.linear.rules import BadTeacher, RandomLabels
 from muso_theory.linear.solution import parameter_gap
-from muso_theory.linear.training import PAPER_STEPS, predict_gap, train
+from muso_theory.linear.training import PAPER_STEPS, predict_gap
 
 from .campaign import Options, measure_points
-from .scenarios import Scenario, scenario
+from .experiment import FLOOR, RIDGE, Experiment, loop_error
 from .tables import Column, mean_sd, table
-from .theory import PredictedRuns, judge, relative_error, sweep
+from .theory import judge, relative_error
 
-__all__ = ["Experiment", "measure", "points", "run"]
+__all__ = ["measure", "points", "run"]
 
-SECONDS = (10, 300)
+SECONDS = (20, 150)
 Array = np.ndarray[Any, Any]
-_RIDGE = 1e-8
 _STOP = 0.03
 """The bad teacher stops where its forget accuracy is so near to the retrained model's."""
-_FLOOR = 1e-6
-"""Gaps below this part of ‖w_p − w_r‖, the tolerance of an audit, are compared on this scale."""
-_FLIP_STREAM = 7
 _RETAIN = {"mnist:3,7": 300, "digits:3,7": 100}
 _PIXELS = {"unit": "[0, 1]", "byte": "[0, 255]"}
 
@@ -72,129 +66,6 @@ def points(quick: bool = False) -> list[dict[str, Any]]:
     ]
 
 
-@dataclass(frozen=True, eq=False)
-class Experiment:
-    """One setting, ready to train and to predict.
-
-    Args:
-        point: the setting.
-        scenario: the data.
-        problem: features, targets, forget set and w₀.
-        test: features of the test samples.
-        gram: K.
-        predict: what theory says.
-    """
-
-    point: Mapping[str, Any]
-    scenario: Scenario
-    problem: UnlearningProblem
-    test: Array
-    gram: Array
-    predict: PredictedRuns
-
-    @classmethod
-    def of(cls, point: Mapping[str, Any]) -> Experiment:
-        """Load the data and map it.
-
-        Args:
-            point: the setting: data, forgetting, scale, seed, n_features, bandwidth; where they matter n_retain, order,
-                epochs, the scale ``noise`` of w₀ and the share ``flipped`` of labels that are turned round.
-
-        Returns:
-            The experiment.
-        """
-        seed = point["seed"]
-        found = scenario(
-            point["data"],
-            point["forgetting"],
-            seed,
-            n_retain=point.get("n_retain"),
-            scale=point["scale"],
-            order=point.get("order", "random"),
-        )
-        if point.get("flipped"):
-            wrong = np.random.default_rng((seed, _FLIP_STREAM)).random(len(found.y)) < point["flipped"]
-            found = replace(found, y=np.where(wrong, -found.y, found.y))
-        feature_map = GaussianFeatures(point["n_features"], bandwidth=point["bandwidth"], seed=seed)
-        problem, test = found.problem(feature_map, noise=point.get("noise", 1.0), seed=seed)
-        gram = problem.features @ problem.features.T
-        retain = problem.retain
-        assert problem.w_init is not None
-        predict = PredictedRuns(
-            sweep(gram, PAPER_STEPS),
-            sweep(gram[np.ix_(retain, retain)], PAPER_STEPS),
-            retain,
-            problem.forget,
-            problem.targets,
-            problem.features @ problem.w_init,
-        )
-        return cls(point, found, problem, test, gram, predict)
-
-    def train(self, start: Array, targets: Array, rows: Array | None = None, **settings: Any) -> Any:
-        """Cyclic SGD with the paper's steps.
-
-        Args:
-            start: where from.
-            targets: of all rows trained on.
-            rows: of Φ; None is all.
-            **settings: of `train`.
-
-        Returns:
-            What `train` returns.
-        """
-        phi, gram = self.problem.features, self.gram
-        if rows is not None:
-            phi, gram = phi[rows], gram[np.ix_(rows, rows)]
-        settings = {"epochs": self.point["epochs"], **settings}
-        return train(phi, targets, start, "cyclic-sgd", step_sizes=PAPER_STEPS, gram=gram, **settings)
-
-    def relabelled(self, labels: Array) -> Array:
-        """Everyone's targets after the forget samples got new labels.
-
-        Args:
-            labels: ỹ_F.
-
-        Returns:
-            Targets of all samples.
-        """
-        targets = np.array(self.problem.targets)
-        targets[self.problem.forget] = labels
-        return targets
-
-    def muso_labels(self, w: Array, ridge: float = _RIDGE) -> Array:
-        """The paper's labels of a pretrained model, Φ_F(w₀ + Φ_Rᵀ(K_RR + εI)⁻¹Φ_R(w − w₀)), with explicit parameters.
-
-        Args:
-            w: the pretrained model.
-            ridge: ε.
-
-        Returns:
-            The labels.
-        """
-        retained = self.problem.features[self.problem.retain]
-        block = retained @ retained.T + ridge * np.eye(len(retained))
-        projected = retained.T @ np.linalg.solve(block, retained @ (w - self.problem.w_init))
-        return np.asarray(self.problem.features[self.problem.forget] @ (self.problem.w_init + projected))
-
-    def scores(self, w: Array) -> dict[str, float]:
-        """Accuracies and the membership score of the paper.
-
-        Args:
-            w: any parameters.
-
-        Returns:
-            By name.
-        """
-        outputs, test = self.problem.features @ w, self.test @ w
-        retain, forget = self.problem.retain, self.problem.forget
-        belief = probabilities(outputs)
-        return {
-            "test accuracy": accuracy(test, self.scenario.y_test),
-            "forget accuracy": accuracy(outputs[forget], self.problem.targets[forget]),
-            "membership": paper_membership_score(belief[retain], probabilities(test), belief[forget]),
-        }
-
-
 def measure(point: Mapping[str, Any]) -> dict[str, Any]:
     """Run every method in one setting.
 
@@ -215,26 +86,6 @@ def measure(point: Mapping[str, Any]) -> dict[str, Any]:
         "loop error": loop_error(experiment),
         "rows": rows,
     }
-
-
-def loop_error(experiment: Experiment, epochs: int = 3) -> float:
-    """How far the dual is from the loop over samples after a few passes, relative to the distance travelled.
-
-    Args:
-        experiment: the setting.
-        epochs: passes.
-
-    Returns:
-        ‖w_dual − w_loop‖/‖w_loop − w₀‖.
-    """
-    start, y = experiment.problem.w_init, experiment.problem.targets
-    assert start is not None
-    fast = experiment.train(start, y, epochs=epochs).w
-    slow = start.copy()
-    for _ in range(epochs):
-        for t, (phi, target) in enumerate(zip(experiment.problem.features, y, strict=True)):
-            slow -= (t + 1) ** -0.2 * 2 * (phi @ slow - target) * phi
-    return float(np.linalg.norm(fast - slow) / np.linalg.norm(slow - start))
 
 
 def _trained(experiment: Experiment) -> list[dict[str, Any]]:
@@ -263,7 +114,7 @@ def _trained(experiment: Experiment) -> list[dict[str, Any]]:
         "bad teacher": ((lambda: BadTeacher(seed)(problem)),) * 2,
         "MUSO, label-free": (
             lambda: experiment.muso_labels(pretrained),
-            lambda: predict.label_free(a_pretrained, _RIDGE),
+            lambda: predict.label_free(a_pretrained, RIDGE),
         ),
         "MUSO, labels of w_r": (
             lambda: problem.features[forget] @ retrained,
@@ -303,10 +154,10 @@ def _trained(experiment: Experiment) -> list[dict[str, Any]]:
             predicted = predict.gap(row["a"], a_reference)
             row[name] = measured
             row[f"{name}, predicted"] = predicted
-            row[f"{name}, relative error"] = relative_error(predicted, measured, _FLOOR * nothing)
+            row[f"{name}, relative error"] = relative_error(predicted, measured, FLOOR * nothing)
             if name == "gap to limit" and f"{name}, by predict_gap" in row:
                 other = row[f"{name}, by predict_gap"]
-                row["predict_gap, relative error"] = relative_error(other, measured, _FLOOR * nothing)
+                row["predict_gap, relative error"] = relative_error(other, measured, FLOOR * nothing)
     for row in found:
         del row["a"]
     return found
@@ -346,7 +197,7 @@ def _in_the_limit(experiment: Experiment, condition: float) -> list[dict[str, An
             predicted = parameter_gap(problem, labels)
             row["gap to limit, predicted"] = predicted
             # Closed forms solve with K: float64 gives them to κ(K) · 2⁻⁵² of doing nothing and no better.
-            scale = max(_FLOOR, condition * 2.0**-52 / 1e-6) * nothing
+            scale = max(FLOOR, condition * 2.0**-52 / 1e-6) * nothing
             row["gap to limit, relative error"] = relative_error(predicted, measured, scale)
         found.append(row)
     return found

@@ -24,6 +24,7 @@ from .campaign import Options, measure_points
 
 __all__ = ["FAMILIES", "features_of", "gap_of", "run"]
 
+SECONDS = (10, 180)
 Array = np.ndarray[Any, Any]
 FAMILIES = ("hilbert", "vandermonde", "near duplicate", "fourier")
 _RUNGS: dict[str, Arithmetic] = {

@@ -27,6 +27,7 @@ from .campaign import Options, measure_points
 
 __all__ = ["Case", "check_case", "generate", "run"]
 
+SECONDS = (60, 3600)
 Array = np.ndarray[Any, Any]
 _CHUNK = 250
 KINDS = (
