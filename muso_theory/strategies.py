@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 from hypothesis import assume
@@ -28,6 +29,9 @@ from .refutation.rulebook import RIGHT, WRONG, BookRule
 from .refutation.structures import STRUCTURES, draw_features, draw_problem, exact_array
 from .refutation.trials import conditions, holds
 
+if TYPE_CHECKING:
+    from .networks import Sequential
+
 __all__ = [
     "conditioned_features",
     "feature_matrices",
@@ -37,6 +41,7 @@ __all__ = [
     "labels_for",
     "orthogonal_matrices",
     "problems",
+    "small_networks",
     "step_size_schedules",
 ]
 
@@ -292,3 +297,45 @@ def orthogonal_matrices(draw: st.DrawFn, size: int) -> Array:
         rotation = exact_array([[Fraction(3, 5), Fraction(-4, 5)], [Fraction(4, 5), Fraction(3, 5)]])
         q[i : i + 2] = rotation @ q[i : i + 2]
     return q
+
+
+@st.composite
+def small_networks(
+    draw: st.DrawFn,
+    max_layers: int = 3,
+    max_width: int = 4,
+    activations: Iterable[str] = ("erf", "tanh", "relu"),
+    max_samples: int = 4,
+) -> tuple[Sequential, list[Array], Array]:
+    """Small fully connected networks with parameters and inputs, as ``UnlearningProblem.from_network`` takes them.
+
+    They shrink towards one weight and one bias on one sample at zero.
+
+    Args:
+        draw: given by Hypothesis.
+        max_layers: most dense layers.
+        max_width: most units in a layer, inputs and outputs included.
+        activations: names of nonlinearities; the first is the simplest.
+        max_samples: most samples.
+
+    Returns:
+        A strategy of (network, params, X) with X of shape (n, inputs); params and X are random normal, or zero.
+
+    Example:
+        >>> from hypothesis import find
+        >>> network, params, X = find(small_networks(), lambda example: True)
+        >>> network, X.tolist()
+        (Sequential((1,): dense 1→1; 2 parameters), [[0.0]])
+    """
+    from .networks import mlp
+
+    sizes = draw(st.lists(st.integers(1, max_width), min_size=2, max_size=max_layers + 1))
+    style = draw(st.sampled_from(("standard", "ntk")))
+    network = mlp(sizes, draw(st.sampled_from(tuple(activations))), style)
+    samples, seed = draw(st.integers(1, max_samples)), draw(st.integers(0, 2**16))
+    X = (
+        np.random.default_rng(seed).standard_normal((samples, sizes[0]))
+        if seed
+        else np.zeros((samples, sizes[0]))
+    )
+    return network, network.init(seed), X

@@ -495,3 +495,74 @@ def test_unlearning_after_an_adaptive_optimiser_can_be_worse_than_not_unlearning
         return square(m.fine_tuned(m.optimal, w_p) - m.w_r) <= square(m.w_p - m.w_r)
 
     assert broken(problems(**SMALL), helps)
+
+
+# -- the package's training against the exact loops -----------------------------------------------------------
+
+
+def floats(problem: mt.UnlearningProblem) -> tuple[Array, Array, Array]:
+    """Φ, y and w₀; training refuses samples without a feature."""
+    m = Letters(problem)
+    assume(all(square(row) for row in m.phi))
+    return tuple(a.astype(np.float64) for a in (m.phi, m.y, m.w0))
+
+
+EXACT: dict[str, Callable[[Letters, Fraction, Fraction], Iterator[Array]]] = {
+    "gd": lambda m, eta, beta: decayed(m.phi, m.y, m.w0, eta, Fraction(0)),
+    "momentum": lambda m, eta, beta: heavy_ball(m.phi, m.y, m.w0, eta, beta),
+    "nesterov": lambda m, eta, beta: nesterov(m.phi, m.y, m.w0, eta, beta),
+    "cyclic-sgd": lambda m, eta, beta: passes(m, [eta] * len(m.phi)),
+}
+
+
+def passes(m: Letters, gamma: list[Fraction]) -> Iterator[Array]:
+    w = m.w0
+    while True:
+        w = sgd_pass(m.phi, m.y, w, gamma)
+        yield w
+
+
+@tame
+@given(st.data(), st.sampled_from(list(EXACT)), st.sampled_from(["primal", "dual"]))
+def test_training_takes_exactly_these_steps(data: st.DataObject, method: str, form: str) -> None:
+    problem = data.draw(problems(**SMALL))
+    m = Letters(problem)
+    eta, beta = Fraction(1, 4) / (square(m.phi) or 1), Fraction(data.draw(st.integers(0, 7)), 8)
+    phi, y, w0 = floats(problem)
+    steps = EXACT[method](m, eta, beta)
+    for epochs in (1, 2, 3):
+        exact = next(steps).astype(np.float64)
+        trained = mt.linear.train(
+            phi, y, w0, method, step_sizes=float(eta), epochs=epochs, momentum=float(beta), form=form
+        )
+        np.testing.assert_allclose(
+            trained.w.reshape(exact.shape), exact, atol=1e-11 * (1 + np.abs(exact).max())
+        )
+
+
+@tame
+@given(problems(**SMALL), st.sampled_from(["adam", "adagrad"]))
+def test_the_first_adaptive_step_is_the_sign_of_the_gradient(
+    problem: mt.UnlearningProblem, method: str
+) -> None:
+    m = Letters(problem)
+    exact = next(sign_descent(m.phi, m.y, m.w0, Fraction(1, 4), Fraction(0))).astype(np.float64)
+    trained = mt.linear.train(*floats(problem), method, step_sizes=0.25, epochs=1, epsilon=1e-12)
+    np.testing.assert_allclose(trained.w.reshape(exact.shape), exact, atol=1e-6)
+    left = mt.linear.training.off_span_gap(problem, trained.w.reshape(problem.shaped(m.w0).shape))
+    assert left == pytest.approx(
+        float(off_span(m, exact_array(trained.w.reshape(exact.shape)) - m.w0)) ** 0.5, abs=1e-6
+    )
+
+
+@tame
+@given(problems(assuming="full-rank", max_samples=3, max_features=4), st.integers(1, 3), st.integers(1, 3))
+def test_early_stopping_labels_are_those_of_the_claim(
+    problem: mt.UnlearningProblem, steps: int, tuned: int
+) -> None:
+    m, eta = Letters(problem), Fraction(1) / square(Letters(problem).phi)
+    goal = gradient_descent(m.phi_r, m.y_r, m.w0, [eta] * steps)
+    labels, w_r = mt.linear.training.early_stopping_labels(problem, float(eta), steps, tuned)
+    assert square(exact_array(w_r.reshape(goal.shape)) - goal) < Fraction(1, 10**18) * (1 + square(goal))
+    end = gradient_descent(m.phi, exact_array(labels.reshape(m.y.shape)), m.w_p, [eta] * tuned)
+    assert square(end - goal) < Fraction(1, 10**12) * (1 + square(goal))

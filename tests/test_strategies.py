@@ -26,6 +26,7 @@ from muso_theory.strategies import (
     labels_for,
     orthogonal_matrices,
     problems,
+    small_networks,
     step_size_schedules,
 )
 
@@ -206,3 +207,30 @@ def test_unknown_words_are_refused() -> None:
 
 def test_every_public_strategy_is_exercised_here() -> None:
     assert all(name in globals() for name in strategies.__all__)
+
+
+NETWORKS: dict[str, Callable[[Any], bool]] = {
+    "two hidden layers": lambda n: len(n[0].layers) == 5,
+    "several outputs": lambda n: n[0].output_shape[0] > 1,
+    "a kink": lambda n: "relu" in repr(n[0]),
+    "tangent parameterisation": lambda n: "ntk" in str(n[0].layers),
+    "more parameters than samples": lambda n: n[0].n_params > len(n[2]),
+    "fewer parameters than samples": lambda n: n[0].n_params < len(n[2]),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_hard_networks_are_found(name: str) -> None:
+    within(200, small_networks(), NETWORKS[name])
+
+
+@settings(QUICK, max_examples=25)
+@given(small_networks(activations=("erf", "tanh")), st.data())
+def test_small_networks_fit_a_problem_and_unlearn_in_their_tangent(network: Any, data: st.DataObject) -> None:
+    net, params, X = network
+    assert net(params, X).shape == (len(X), *net.output_shape)
+    if len(X) > 1:
+        y = np.zeros((len(X), net.output_shape[0]))
+        forget = data.draw(forget_sets(len(X)))
+        problem = mt.UnlearningProblem.from_network(net, params, X, y, forget=forget, dual=False)
+        assert mt.check(problem, ["exact-labels"], "rational").verdict.name == "PROVED"

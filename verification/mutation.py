@@ -41,7 +41,7 @@ SECONDS = (240, 2400)
 SEED = 5
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.json")
 _SIZE, _QUICK = 520, 24
-_BUDGET = 60.0
+_BUDGET = 30.0
 _CLOCK = re.compile(r"perf_counter|monotonic|process_time|timeout=|time_limit|psutil|getrusage|tracemalloc")
 _TREES = "MUSO_MUTATION_TREES"
 _KEPT = (
