@@ -260,3 +260,84 @@ def test_command_line_of_the_checker(tmp_path: Path, content: str, status: int) 
     )
     assert run.returncode == status
     assert "Traceback" not in run.stderr
+
+
+# -- what is refused although the proof is right ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", [2, 0, True, 1.0, "1", None])
+def test_another_version_is_refused_whatever_it_proves(version: Any) -> None:
+    good = prove("sequential-requests").certificate
+    assert check_certificate(good)
+    result = check_certificate({**good, "version": version})
+    assert not result
+    assert "version" in result.reason
+
+
+@pytest.mark.parametrize("extra", [{"note": "x"}, {"proof": []}])
+def test_a_theorem_with_another_key_is_refused(extra: dict[str, Any]) -> None:
+    first, why, second, _ = attempt({**node("t", PENROSE, GOOD, UNIT), **extra})
+    assert (first, second) == (False, False)
+    assert "keys" in why
+
+
+def test_long_statements_are_refused_beyond_eighty_lines() -> None:
+    for lines, accepted in ((80, True), (81, False)):
+        statement = [*PENROSE, *("remains more" for _ in range(lines - len(PENROSE)))]
+        assert attempt(node("t", statement, GOOD, UNIT))[0] is accepted
+
+
+@pytest.mark.parametrize("rule", ["combination", "lemma", "induction ", "zzz"])
+def test_an_induction_is_proved_by_no_other_rule(rule: str) -> None:
+    crooked = induction()
+    crooked["steps"][0]["rule"] = rule
+    assert attempt(*INDUCTION, crooked)[::2] == (False, False)
+
+
+def test_each_state_has_one_value() -> None:
+    crooked = induction()
+    crooked["statement"] = [line.replace("with s = a", "with s = a, s = a") for line in crooked["statement"]]
+    assert attempt(*INDUCTION, crooked)[0] is False
+
+
+def test_a_step_may_assume_nothing_beyond_its_parts() -> None:
+    base, step = INDUCTION
+    zero = {"n": 1}
+    greedy = node(
+        "t/step",
+        ["matrix x : n x n", "matrix z : n x n", "assume before: x = 0", "assume more: z = 0", "let next = 2 x + z",
+         "conclude next = 0"],
+        [combination("next = 0", ["1", "", "def(next)", ""], ["2", "", "assume(before)", ""],
+                     ["1", "", "assume(more)", ""])],
+        {"model": {"sizes": zero, "matrices": {"x": [["0"]], "z": [["0"]], "next": [["0"]]}}, "hypotheses": {
+            "before": {"needed": {"sizes": zero, "matrices": {"x": [["1"]], "z": [["0"]], "next": [["2"]]}}},
+            "more": {"needed": {"sizes": zero, "matrices": {"x": [["0"]], "z": [["1"]], "next": [["1"]]}}}}},
+    )  # fmt: skip
+    assert attempt(greedy, claim="t")[0] is True  # a theorem, but no building step
+    whole = induction()
+    whole["steps"][0]["step"] = content_hash(greedy)
+    first, why, second, _ = attempt(base, greedy, whole)
+    assert (first, second) == (False, False)
+    assert "something other than the predicate" in why
+    assert step["name"] == greedy["name"]
+
+
+def test_what_stays_fixed_has_the_sizes_of_the_states() -> None:
+    """The states of the host may live in another space than the matrix kept fixed: then it is another induction."""
+    from muso_theory.algebra.induction import check_induction, parse_induction
+    from muso_theory.algebra.polynomial import AlgebraError
+    from muso_theory.algebra.statement import parse_statement
+
+    def statements(size: str) -> list[Any]:
+        lines = ["matrix B : n x n", f"matrix a : {size} x {size}", "assume zero: a = 0", "conclude a = 0"]
+        return [parse_statement("t/base", lines), parse_statement("t/step", [
+            "matrix B : n x n", f"matrix a : {size} x {size}", "assume zero: a = 0", "conclude a = 0"])]  # fmt: skip
+
+    whole = parse_induction(
+        "t", ["induction over nothing", "matrix B : n x n", "state s : n x n", "predicate s = 0",
+              "base t/base with s = a", "step t/step from s = a to s = a"],
+    )  # fmt: skip
+    check_induction(whole, *statements("n"))
+    for other in ("m", "z"):
+        with pytest.raises(AlgebraError, match="is not the same"):
+            check_induction(whole, *statements(other))

@@ -155,3 +155,39 @@ def test_pseudo_inverse_satisfies_penrose(seed: int) -> None:
     assert multiply(xa, x) == x
     assert transpose(ax) == ax
     assert transpose(xa) == xa
+
+
+def test_terms_are_read_positive_before_negative_and_short_before_long() -> None:
+    signature = {"A": ("n", "n"), "B": ("n", "n")}
+    polynomial = parse_expression("- A A + B + 1/2 A - 3 B B A", signature)
+    assert str(polynomial) == "1/2 A + B - A A - 3 B B A"
+
+
+def test_overlaps_cancel_the_word_they_overlap_in() -> None:
+    """The S-polynomial of AB − I and BC − I is A − C: the leading words ABC are gone before anything is reduced."""
+    from muso_theory.algebra.prover import _Element, _Search
+
+    search = _Search({}, {}, 1000, float("inf"))
+    f, g = (
+        _Element(lead, {(): -1}, {((), key, ()): 1}) for lead, key in ((("A", "B"), "f"), (("B", "C"), "g"))
+    )
+    search.overlaps(f, g)
+    [(_, _, terms, cofactors)] = search.pairs
+    assert terms in ({("A",): 1, ("C",): -1}, {("A",): -1, ("C",): 1})
+    assert sorted(cofactors.values()) == [-1, 1]
+
+
+def test_coefficients_of_a_support_are_found_exactly() -> None:
+    """2a + b = target and a − b = nothing have one solution, an inconsistent system none."""
+    from muso_theory.algebra.shorten import _exact
+
+    support = [((), "f", ()), ((), "g", ())]
+    versions = {
+        "f": {("x",): Fraction(2), ("y",): Fraction(1)},
+        "g": {("x",): Fraction(1), ("y",): Fraction(-1)},
+    }
+    found = _exact({("x",): Fraction(1)}, support, versions)
+    assert found is not None
+    assert [(term.fact, term.coefficient) for term in found] == [("f", Fraction(1, 3)), ("g", Fraction(1, 3))]
+    assert _exact({("z",): Fraction(1)}, support, versions) is None
+    assert _exact({("x",): Fraction(1)}, [*support, ((), "f", ())], versions) is None  # not unique

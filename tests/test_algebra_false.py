@@ -36,3 +36,15 @@ def test_false_theorem_is_refuted_and_not_proved(name: str) -> None:
 @pytest.mark.parametrize("name", ["exact-labels", "label-free/sufficient", "ridge-anchored/exact-labels"])
 def test_true_theorem_is_not_refuted(name: str) -> None:
     assert counterexample(parse_statement(name, THEOREMS[name].lines), tries=2) is None
+
+
+def test_the_page_of_false_theorems_admits_what_it_cannot_refute(monkeypatch: pytest.MonkeyPatch) -> None:
+    from muso_theory.claims.theorems import refuted
+
+    true = ("matrix A : n x D", "conclude A = A")
+    false = ("matrix A : n x D", "conclude A = 0 A")
+    monkeypatch.setattr(refuted, "REFUTED", {"true": true, "false": false})
+    page = refuted.refuted_page()
+    assert (
+        page.index("No counterexample found.") < page.index("## False") < page.index("Counterexample: A = [")
+    )

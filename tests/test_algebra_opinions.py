@@ -96,3 +96,88 @@ def test_scalar_proofs_can_fail() -> None:
     )
     assert not wrong.proved()
     assert wrong.largest_error() == 1
+
+
+# -- how sure an opinion is ------------------------------------------------------------------------------
+
+
+def test_primes_are_told_from_composites() -> None:
+    """Small numbers, and the smallest composites that pass for the first k bases."""
+    import sympy
+
+    from muso_theory.algebra.opinions import _is_prime
+
+    pseudoprimes = (
+        2047,
+        1373653,
+        25326001,
+        3215031751,
+        2152302898747,
+        3474749660383,
+        341550071728321,
+        3825123056546413051,
+    )
+    for n in (*range(2, 2000), *pseudoprimes, 2**61 - 1, 2**61 - 3, 2**31 - 1):
+        assert _is_prime(n) == sympy.isprime(n), n
+
+
+def test_bounds_of_sums_products_and_inverses_are_those_of_fractions() -> None:
+    """N/d by hand: degrees add in products, a sum has the product of the denominators, (N/d)⁻¹ = d·adj(N)/det(N)."""
+    from sympy import GF
+    from sympy.polys.matrices import DomainMatrix
+
+    from muso_theory.algebra.opinions import _inverted, _plus, _times, _Value
+
+    field = GF(2**61 - 1)
+    square = DomainMatrix([[field(2), field(1)], [field(1), field(3)]], (2, 2), field)
+    a, b = _Value(square, (3, 2), (5.0, 7.0)), _Value(square, (4, 6), (11.0, 13.0))
+    product, total, inverse = _times(a, b), _plus(a, b), _inverted(a)
+    assert (product.degree, product.bits) == ((7, 8), (5 + 11 + 1, 20))
+    assert (total.degree, total.bits) == ((3 + 6, 8), (max(5 + 13, 11 + 7) + 1, 20))
+    assert (inverse.degree, inverse.bits) == ((3 + 2, 6), (5 + 7 + 1, 11))
+    assert (inverse.matrix * square - DomainMatrix.eye(2, field)).is_zero_matrix
+
+
+def test_degrees_are_bounds_of_the_true_ones() -> None:
+    """With indeterminate entries the degrees can be read off."""
+    import sympy as sp
+    from sympy import QQ
+    from sympy.polys.matrices import DomainMatrix
+
+    from muso_theory.algebra.opinions import _inverse, _inverted, _plus, _times, _Value
+
+    names = sp.symbols("a0:4")
+    field = QQ.frac_field(*names)
+    generic = _Value(
+        DomainMatrix([list(field.gens[:2]), list(field.gens[2:])], (2, 2), field), (1, 0), (0.0, 0.0)
+    )
+    wide = _Value(generic.matrix.extract([0], [0, 1]), (1, 0), (0.0, 0.0))
+    for value in (
+        _inverted(generic),
+        _times(_inverted(generic), _inverted(generic)),
+        _plus(_inverted(generic), generic),
+        _inverse(wide, "right-invertible"),
+        _inverse(wide, "pinv"),
+    ):
+        for entry in value.matrix.to_list_flat():
+            top, bottom = sp.fraction(sp.cancel(field.to_sympy(entry)))
+            assert sp.Poly(bottom, *names).total_degree() <= value.degree[1]
+            if top != 0:
+                assert sp.Poly(top, *names).total_degree() <= value.degree[0]
+
+
+def test_the_chance_of_failure_is_that_of_an_unlucky_point_or_prime() -> None:
+    from muso_theory.algebra.opinions import _Generic
+
+    statement, sizes = STATEMENTS["exact-labels"], {"n": 2, "r": 1, "f": 1, "c": 1, "D": 3}
+    opinion = modular_opinion(statement, sizes, seed=0)
+    from sympy import GF
+
+    generic = _Generic(
+        statement, sizes, GF(opinion.prime), lambda symbol, i, j: GF(opinion.prime)(i + 2 * j + 1)
+    )
+    degree, bits = generic.size_of_numerators()
+    assert degree > 10
+    point, prime = degree / (2**60 - degree), bits / 60 / 2**54
+    assert opinion.failure == pytest.approx(point + prime, rel=1e-12)
+    assert symbolic_opinion(statement, {**sizes, "D": 2}).failure == 0

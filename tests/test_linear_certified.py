@@ -187,3 +187,21 @@ def test_formulas_with_inverses_refuse_tall_data() -> None:
         model.dual_coefficients()
     with pytest.raises(mt.SingularMatrixError):
         model.leave_block_out()
+
+
+def test_labels_along_the_kernel_are_undecided_where_forget_rows_are_dependent() -> None:
+    rng = np.random.default_rng(0)
+    problem = mt.UnlearningProblem(rng.standard_normal((9, 3)), rng.standard_normal(9), [0, 1, 2, 3, 4])
+    forms = CertifiedForms(problem)
+    with pytest.raises(UndecidedError, match="ker Φ_Fᵀ"):
+        forms.along_kernel(forms.optimal_labels)
+    free = CertifiedForms(mt.UnlearningProblem(rng.standard_normal((5, 9)), rng.standard_normal(5), [0, 1]))
+    assert free.along_kernel(free.optimal_labels) == (free.optimal_labels, 0)
+
+
+def test_solutions_are_frozen() -> None:
+    from dataclasses import FrozenInstanceError
+
+    solution = mt.solve(with_condition(6, 9, 10.0))
+    with pytest.raises(FrozenInstanceError):
+        solution.parameter_gap = 0.0  # type: ignore[misc]

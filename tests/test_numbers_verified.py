@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from muso_theory.errors import BadInputError
-from muso_theory.numbers import FLOAT64, RATIONAL
+from muso_theory.numbers import FLOAT64, RATIONAL, Quantity
 from muso_theory.numbers import spectrum as spectrum_module
 from muso_theory.numbers.accurate import accurate_product, plain_product
 from muso_theory.numbers.gram import blocked_gram, gram_roundings
@@ -551,3 +551,27 @@ def test_slip_quiet_jitter_is_refused_or_shows_in_the_gap() -> None:
     a = np.linalg.solve(gram[:count, :count], data["targets"][data["retain"]] - start[:count])
     gap = CertifiedProblem(**data).parameter_gap(start[count:] + gram[count:, :count] @ a)
     assert 1e-10 < gap.floor < gap.bound < 1.001 * gap.floor
+
+
+@pytest.mark.parametrize(("count", "transposed"), [(2000, False), (2000, True)])
+def test_products_that_vanish_are_in_the_error(count: int, transposed: bool) -> None:
+    """Each product is just below half of the smallest float and rounds to zero; together they are hundreds of it."""
+    row = np.full((1, count), 2.0**-537)
+    features = np.ascontiguousarray(row.T) if transposed else row
+    x = np.full((count, 1), 2.0**-538 * (1 - 2.0**-53))
+    product = accurate_product(features, slice(None), x, transposed=transposed)
+    truth = count * Fraction(2.0**-537) * Fraction(float(x[0, 0]))
+    got = Fraction(float(product.high[0, 0])) + Fraction(float(product.low[0, 0]))
+    assert truth > 400 * Fraction(2) ** -1074
+    assert abs(truth - got) <= Fraction(float(product.error[0, 0]))
+    assert product.error[0, 0] < 1e-300
+
+
+@pytest.mark.parametrize("value", [2.0, 3.0, 1e-300, 5e-324, 1e300, 0.1])
+def test_roots_of_float_enclosures_point_outward(value: float) -> None:
+    root = Quantity.enclosure(value, value).sqrt()
+    assert isinstance(root.lower, float)
+    assert isinstance(root.upper, float)
+    assert Fraction(root.lower) ** 2 <= Fraction(value) <= Fraction(root.upper) ** 2
+    assert root.upper <= root.lower * (1 + 1e-15) + 1e-300
+    assert Quantity.enclosure(0.0, math.inf).sqrt().upper == math.inf

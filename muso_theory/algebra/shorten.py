@@ -163,11 +163,11 @@ def _exact(
                 return None
             continue
         pivots.append((k, {i: v / row[k] for i, v in row.items() if v}))
+    if len(pivots) < len(support):
+        return None
     values: dict[int, Fraction] = {}
     for k, pivot in reversed(pivots):
         values[k] = pivot.get(-1, Fraction(0)) - sum(
             v * values[i] for i, v in pivot.items() if i not in (-1, k)
         )
-    if len(values) < len(support):
-        return None
     return tuple(Term(values[k], *column) for k, column in enumerate(support) if values[k])
