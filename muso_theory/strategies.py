@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from hypothesis import assume
@@ -328,9 +328,10 @@ def small_networks(
         (Sequential((1,): dense 1→1; 2 parameters), [[0.0]])
     """
     from .networks import mlp
+    from .networks.layers import Parameterization
 
     sizes = draw(st.lists(st.integers(1, max_width), min_size=2, max_size=max_layers + 1))
-    style = draw(st.sampled_from(("standard", "ntk")))
+    style: Parameterization = draw(st.sampled_from(get_args(Parameterization)))
     network = mlp(sizes, draw(st.sampled_from(tuple(activations))), style)
     samples, seed = draw(st.integers(1, max_samples)), draw(st.integers(0, 2**16))
     X = (
@@ -338,4 +339,4 @@ def small_networks(
         if seed
         else np.zeros((samples, sizes[0]))
     )
-    return network, network.init(seed), X
+    return network, list(network.init(seed)), X
