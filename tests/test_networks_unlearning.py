@@ -397,3 +397,20 @@ def test_forget_sets_that_are_none_are_refused(forget, message):
 def test_class_indices_out_of_range_are_refused():
     with pytest.raises(BadInputError, match="class indices from 0 to 2"):
         replace(lazy_problem(), targets=np.full(12, 3))
+
+
+def test_scrubbing_under_cross_entropy_uses_the_softmax_models():
+    problem = lazy_problem(width=64, epochs=60, learning_rate=1e-2).with_retrained()
+    found = NtkScrubbing()(problem)
+    J = problem.net.jacobian(problem.pretrained, problem.X).reshape(12, 3, -1)
+    offset = problem.net.flatten(problem.pretrained) - problem.net.flatten(problem.start)
+    base = problem.outputs(problem.pretrained) - J @ offset
+    steps = [
+        fitted_logits(
+            J[rows].reshape(-1, J.shape[2]), base[rows], problem.targets[rows], ridge=1e-2, iterations=50
+        )
+        for rows in (problem.retain, np.arange(12))
+    ]
+    wanted = problem.net.flatten(problem.pretrained) + steps[0] - steps[1]
+    assert np.abs(problem.net.flatten(found) - wanted).max() < 1e-6
+    assert np.abs(wanted - problem.net.flatten(problem.pretrained)).max() > 1e-3

@@ -38,13 +38,13 @@ from .tables import Column, mean_sd, table
 
 __all__ = ["measure", "methods", "points", "run"]
 
-SECONDS = (40, 700)
+SECONDS = (20, 700)
 JUDGED = {"activation": "erf", "width": 4096, "steps": "7 %"}
 PROMISE = 0.07
 """Residual that the linearisation promises after the judged number of steps."""
 _FINE_TUNING = {"digits-mlp": 5, "digits-cnn": 5, "mnist-mlp": 3, "mnist-cnn": 3}
 """Epochs of fine-tuning; a sixth to a quarter of training."""
-_ITERATIONS = {"digits-mlp": 100, "digits-cnn": 50, "mnist-mlp": 50, "mnist-cnn": 30}
+_ITERATIONS = {"digits-mlp": 100, "digits-cnn": 50, "mnist-mlp": 50, "mnist-cnn": 20}
 """LSMR iterations of the tangent kernel: as many as the time allows."""
 _SCORES = (
     "retain accuracy",

@@ -53,7 +53,7 @@ def _digits_mlp(n_out: int, width: int = 128, depth: int = 1) -> Sequential:
 
 
 def _digits_cnn(n_out: int) -> Sequential:
-    return cnn((8, 8, 1), [8, 16], n_out)
+    return cnn((8, 8, 1), [16, 32], n_out, stride=(2, 2))
 
 
 def _mnist_mlp(n_out: int, width: int = 64, depth: int = 1) -> Sequential:

@@ -214,7 +214,7 @@ class Alternating(NetworkMethod):
             "labels": "soft",
             "rule": "optimal",
             "projector": "exact",
-            "ridge": (1e-3, 1e-3),  # anchored at θ₀; makes the linear problem strictly convex
+            "ridge": (1e-2, 1e-2),  # anchored at θ₀: strictly convex, and the paper's last ε
             "subset": 1.0,
             "optimizer": "momentum",
             "learning_rate": 1e-2,

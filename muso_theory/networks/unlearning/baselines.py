@@ -19,7 +19,7 @@ from muso_theory.networks.training import loss_and_cotangent
 from muso_theory.networks.updates import Optimizer
 
 from .alternating import Alternating
-from .labels import tangent_labels, tangent_operator, tangent_step
+from .labels import fitted_logits, tangent_labels, tangent_operator, tangent_step
 from .methods import NetworkMethod
 from .problem import NetworkProblem, softmax
 
@@ -266,7 +266,7 @@ class FisherNoise(NetworkMethod):
         seed: of samples and noise.
     """
 
-    scale: float = 1e-3
+    scale: float = 1e-4
     samples: int = 200
     seed: int = 0
 
@@ -298,11 +298,13 @@ class FisherNoise(NetworkMethod):
 @final
 @dataclass(frozen=True)
 class NtkScrubbing(NetworkMethod):
-    """Shift θ_p by the difference of the two linearised solutions.
+    """Shift θ_p by the difference of the two linearised solutions, on R and on everything.
+
+    They are those of the recipe's loss: least squares, or under cross-entropy two softmax models by L-BFGS.
 
     Args:
-        ridge: ε added to the tangent kernel.
-        iterations: of LSMR, where the kernel is too large to form.
+        ridge: ε added to the tangent kernel, or the weight of ½‖θ − θ₀‖² under cross-entropy.
+        iterations: of LSMR, where the kernel is too large to form, or of L-BFGS.
     """
 
     ridge: float = 1e-2
@@ -322,8 +324,12 @@ class NtkScrubbing(NetworkMethod):
             X = problem.X[samples]
             J = tangent_operator(net, params, X)
             base = problem.outputs(params, samples) - (J @ offset).reshape(len(samples), -1)
-            wanted = problem.targets[samples] - base
-            steps.append(tangent_step(net, params, X, wanted, ridge=self.ridge, iterations=self.iterations))
+            settings: dict[str, Any] = {"ridge": self.ridge, "iterations": self.iterations}
+            targets = problem.targets[samples]
+            if problem.recipe.loss == "cross-entropy":
+                steps.append(fitted_logits(J, base, targets, **settings))
+            else:
+                steps.append(tangent_step(net, params, X, targets - base, **settings))
         moved = net.flatten(params) + (steps[0] - steps[1])
         return problem.check_trained([a.astype(problem.X.dtype) for a in net.unflatten(moved)], 1.0)
 
