@@ -25,6 +25,7 @@ from muso_theory.networks import Sequential, empirical_ntk, mlp, train
 from muso_theory.networks.rates import fit_slope
 
 from .campaign import Options, measure_points
+from .tables import Column, table
 
 __all__ = ["WIDTHS", "digits", "measure", "points", "run", "summarise", "unlearn"]
 
@@ -237,6 +238,28 @@ def summarise(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
+def _table(quantity: str, slopes: list[dict[str, Any]]) -> dict[str, Any]:
+    """One quantity over the settings: its slope with interval, and its values at both ends."""
+    rows = [
+        {**item, "narrow": item.get("values", [None])[0], "wide": item.get("values", [None])[-1]}
+        for item in slopes
+        if item["quantity"] == quantity
+    ]
+    columns = [
+        Column("activation"),
+        Column("depth", "hidden layers", "d"),
+        Column("rate", "step times largest eigenvalue", ".1f"),
+        Column("slope", "slope", ".3f"),
+        Column("low", "95 % from", ".3f"),
+        Column("high", "to", ".3f"),
+        Column("narrow", "value at the narrowest", ".3g"),
+        Column("wide", "at the widest", ".3g"),
+        Column("seeds", "seeds", "d"),
+    ]
+    words = quantity.replace("_", " ")
+    return table(f"{words.capitalize()}, against width", rows, columns)
+
+
 def measure(point: Mapping[str, Any]) -> dict[str, Any]:
     """One point of the campaign.
 
@@ -260,5 +283,6 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     return {
         "points": results,
         "slopes": slopes,
+        "tables": {quantity: _table(quantity, slopes) for quantity in QUANTITIES},
         "verdict": f"the parameter gap falls with width, beyond its interval, in {falling} of {len(gaps)} settings",
     }

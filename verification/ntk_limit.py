@@ -19,6 +19,7 @@ from muso_theory.networks.rates import fit_slope
 
 from .campaign import Options, measure_points
 from .lazy import WIDTHS, digits
+from .tables import Column, table
 
 __all__ = ["measure", "points", "run", "summarise"]
 
@@ -90,6 +91,23 @@ def summarise(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
+def _table(slopes: list[dict[str, Any]]) -> dict[str, Any]:
+    """Slopes with their intervals, and the distances at both ends."""
+    rows = [{**item, "narrow": item["values"][0], "wide": item["values"][-1]} for item in slopes]
+    columns = [
+        Column("activation"),
+        Column("depth", "hidden layers", "d"),
+        Column("slope", "slope", ".3f"),
+        Column("low", "95 % from", ".3f"),
+        Column("high", "to", ".3f"),
+        Column("upper_half_slope", "slope of the wider half", ".3f"),
+        Column("narrow", "distance at the narrowest", ".3g"),
+        Column("wide", "at the widest", ".3g"),
+        Column("seeds", "seeds", "d"),
+    ]
+    return table("Distance of the empirical NTK to its infinite-width limit, against width", rows, columns)
+
+
 def run(quick: bool, options: Options) -> dict[str, Any]:
     """Run the campaign.
 
@@ -102,6 +120,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     return {
         "points": results,
         "slopes": slopes,
+        "tables": {"slopes": _table(slopes)},
         "verdict": f"{inside} of {len(slopes)} intervals of the slope inside [-0.6, -0.4]",
         "failed": 0 if quick else len(slopes) - inside,
     }
