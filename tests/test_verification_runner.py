@@ -91,6 +91,13 @@ def test_bad_backends_are_refused(options: Options, words: str) -> None:
         options.parallel_config()
 
 
+def test_an_address_without_a_scheduler_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("distributed", reason="needs the extra [cluster]")
+    options = Options(directory=tmp_path, scheduler="nowhere")
+    with pytest.raises(BadInputError, match="a Dask scheduler that answers"):
+        measure_points("t", spectrum, POINTS, options)
+
+
 # -- resuming after a kill ---------------------------------------------------------------------------------
 
 

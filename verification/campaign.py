@@ -116,7 +116,7 @@ def _dask(client: Callable[..., Any], options: Options) -> Iterator[None]:
             cluster = client(n_workers=options.jobs, threads_per_worker=1, dashboard_address=None)
         else:
             cluster = client(options.scheduler, timeout=20)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # nobody there, or no address
         address = options.scheduler
         raise expected(
             "a Dask scheduler that answers", "scheduler", address, str(error), "its address"
