@@ -25,7 +25,7 @@ from .campaign import Options, measure_points
 
 __all__ = ["PARTS", "certified_answer", "ordinary_answer", "run"]
 
-PARTS = ("certified", "ntk")
+PARTS = ("certified", "dynamics", "ntk")
 Array = np.ndarray[Any, Any]
 
 
@@ -207,6 +207,8 @@ def run(quick: bool, options: Options, part: str = "certified") -> dict[str, Any
     assert part in PARTS
     if part == "ntk":
         return _tangent_kernels(quick, options)
+    if part == "dynamics":
+        return _dynamics(quick, options)
     grid = ((500, 1000), (1000, 2000), (1000, 8000), (2000, 4000), (2000, 8000), (3000, 8000), (4000, 8000))
     sizes = grid[:3] if quick else grid
     points = [{"n": n, "D": d, "runs": 3 if quick else 7} for n, d in sizes]
@@ -221,6 +223,22 @@ def run(quick: bool, options: Options, part: str = "certified") -> dict[str, Any
         "multiprecision": [{**point, **result} for point, result in zip(twins, slow, strict=True)],
         "verdict": f"certified at most {worst:.2f} times the ordinary wall time from n = 1000 on",
     }
+
+
+def _dynamics(quick: bool, options: Options) -> dict[str, Any]:
+    """Training in closed form against the loops that it replaces."""
+    from .performance_dynamics import points, verdict
+
+    alone = Options(directory=options.directory, jobs=1, fresh=options.fresh)
+    rows = measure_points("performance-dynamics", _time_training, points(quick), alone, threads=None)
+    return {"cases": rows, "verdict": verdict(rows)}
+
+
+def _time_training(point: Mapping[str, Any]) -> dict[str, Any]:
+    """One method, both ways."""
+    from .performance_dynamics import run_point
+
+    return run_point(point)
 
 
 def _tangent_kernels(quick: bool, options: Options) -> dict[str, Any]:
