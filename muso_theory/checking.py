@@ -7,10 +7,12 @@ from dataclasses import replace
 
 from .claims import CATALOGUE, Case, Claim, find
 from .claims.theorems.status import theorem_status
+from .claims.training import TRAINING, applies
 from .errors import SingularMatrixError, expected, nearest
 from .evidence import Evidence, Finding, Scope, Verdict
 from .ladder import ARITHMETICS, Rung, rungs
 from .linear.problem import UnlearningProblem
+from .linear.training.plan import TrainingPlan
 from .numbers import UndecidedError
 from .numbers.accurate import one_blas_thread
 from .report import Report
@@ -44,6 +46,10 @@ def check(
     subset: float = 0.2,
     seed: int = 0,
     budget: float = 30.0,
+    optimizer: str | None = None,
+    lr: float | str | None = None,
+    epochs: int | None = None,
+    momentum: float = 0.9,
     progress: Callable[[str], None] | None = None,
 ) -> Report:
     """Check conditions and claims of exact unlearning on one problem.
@@ -64,6 +70,11 @@ def check(
         subset: fraction of R that ``downsampling`` keeps.
         seed: seed of every random choice that a check makes.
         budget: seconds that "auto" lets an arithmetic be estimated to take, by a formula of the sizes alone.
+        optimizer: how you train, a method of ``linear.train``: adds conditions about it (optimizer-in-span,
+            stable-step, ostrowski-reich, enough-epochs) and, on large data too, the claims about training.
+        lr: its step γ, with gradients of ½(φᵀw − y)², or "paper" for the paper's schedule.
+        epochs: passes over the data.
+        momentum: μ of momentum and nesterov.
         progress: called with a line of words before each step.
 
     Returns:
@@ -98,7 +109,10 @@ def check(
         claims = [claims] if isinstance(claims, str) else list(claims)
         if not claims:
             raise expected("at least one claim", "claims", claims, "empty", "None for all claims")
-    wanted = _wanted(problem, None if claims is None else [*claims, *asserted])
+    if optimizer is None and (lr is not None or epochs is not None):
+        raise expected("an optimizer beside lr and epochs", "optimizer", None, "missing", "optimizer='gd'")
+    plan = None if optimizer is None else TrainingPlan(optimizer, lr, epochs, momentum)
+    wanted = _wanted(problem, plan, None if claims is None else [*claims, *asserted])
     case = Case(
         problem,
         problem.float_model,
@@ -110,6 +124,7 @@ def check(
         None if w_unlearned is None else problem.parameter_columns(w_unlearned, "w_unlearned"),
         None if w_pretrained is None else problem.parameter_columns(w_pretrained, "w_pretrained"),
         equality=equality,
+        plan=plan,
     )
     checker = _Checker(case, arithmetic, budget, frozenset(asserted))
     evidence: dict[str, Evidence] = {}
@@ -131,6 +146,7 @@ def check(
             "seed": seed,
             "budget": repr(budget),
             "asserted": sorted(asserted),
+            **({} if plan is None else {"training": plan.settings}),
             "claims": None if claims is None else sorted(find(slug).slug for slug in claims),
             "audited": [
                 name
@@ -159,12 +175,26 @@ def _title(problem: UnlearningProblem) -> str:
     return f"n = {problem.n_samples}, D = {problem.n_parameters}{outputs}, {len(problem.forget)} to forget"
 
 
-def _wanted(problem: UnlearningProblem, slugs: Iterable[str] | None) -> list[Claim]:
+def _wanted(
+    problem: UnlearningProblem, plan: TrainingPlan | None, slugs: Iterable[str] | None
+) -> list[Claim]:
     """Claims asked for and the conditions that they use, in the order of the catalogue."""
     if slugs is None:
-        return [claim for claim in CATALOGUE.values() if claim.listed(problem)]
+        return [
+            claim
+            for claim in CATALOGUE.values()
+            if claim.listed(problem) or applies(claim.slug, plan) or (plan is not None and claim.of_training)
+        ]
     named = {find(slug).slug for slug in slugs}
     named |= {hypothesis for slug in named for hypothesis in CATALOGUE[slug].hypotheses}
+    for condition in TRAINING:
+        if condition.slug in named and not applies(condition.slug, plan):
+            what = "an optimizer, step and epochs" if plan is None else f"a condition about {plan.optimizer}"
+            raise expected(
+                what, "claim", condition.slug, "says nothing without", "--optimizer gd --lr 0.1 --epochs 100"
+            )
+        if applies(condition.slug, plan):
+            named.add(condition.slug)
     return [claim for claim in CATALOGUE.values() if claim.slug in named]
 
 

@@ -223,6 +223,18 @@ def check(
     ] = None,
     ridge: Annotated[float, typer.Option(help="λ of ridge-anchored and ε of ridge-inverse.")] = 1e-3,
     subset: Annotated[float, typer.Option(help="Fraction of R kept by downsampling.")] = 0.2,
+    optimizer: Annotated[
+        str | None,
+        typer.Option(
+            help="How you train: gd, momentum, nesterov, cyclic-sgd, adam, …; adds conditions about it."
+        ),
+    ] = None,
+    lr: Annotated[
+        str | None,
+        typer.Option(help="Its step, with gradients of ½(φᵀw − y)², or 'paper' for the paper's schedule."),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
+    momentum: Annotated[float, typer.Option(help="Of momentum and nesterov.")] = 0.9,
     seed: Seed = 0,
     json: Annotated[
         str | None, typer.Option(help="Write the evidence as JSON to a file, or - for stdout.")
@@ -244,6 +256,11 @@ def check(
     from .files import write_atomic
     from .inputs import Source, prepare
 
+    plan = None
+    if optimizer is not None:
+        from .linear.training.plan import TrainingPlan
+
+        plan = TrainingPlan.from_words(optimizer, lr, epochs, momentum)
     interrupted = False
     source = Source(
         data,
@@ -272,6 +289,10 @@ def check(
                 subset=subset,
                 seed=seed,
                 budget=budget,
+                optimizer=optimizer,
+                lr=lr if plan is None else plan.lr,
+                epochs=epochs,
+                momentum=momentum,
                 progress=tell,
             )
         except InterruptedCheck as stopped:

@@ -10,6 +10,7 @@ from typing import Any
 from .checking import check
 from .errors import BadInputError, expected
 from .inputs import Source, prepare
+from .linear.training.plan import TrainingPlan
 from .rechecking import Recheck, compare, parse_report
 
 __all__ = ["recheck"]
@@ -79,6 +80,16 @@ def _slugs(words: Any) -> list[str]:
     return words
 
 
+def _training(words: Any) -> dict[str, Any]:
+    """How the user trains, as arguments; nothing where the report does not say."""
+    if words is None:
+        return {}
+    if not isinstance(words, dict) or set(words) != {"optimizer", "lr", "epochs", "momentum"}:
+        raise TypeError("training is not an optimizer with lr, epochs and momentum")
+    plan = TrainingPlan.from_words(words["optimizer"], words["lr"], words["epochs"], float(words["momentum"]))
+    return {"optimizer": plan.optimizer, "lr": plan.lr, "epochs": plan.epochs, "momentum": plan.momentum}
+
+
 def _options(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings of the check as arguments."""
     try:
@@ -86,6 +97,7 @@ def _options(settings: dict[str, Any]) -> dict[str, Any]:
         tolerance = settings["tolerance"]
         return {
             **numbers,
+            **_training(settings.get("training")),
             "tolerance": None if tolerance is None else float(tolerance),
             "arithmetic": settings["arithmetic"],
             "seed": settings["seed"],

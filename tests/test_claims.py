@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -18,7 +19,9 @@ from muso_theory.numbers import BALL, FLOAT64, RATIONAL, Quantity
 from tests.zoo import FULL_RANK, ZOO
 
 THEOREMS = [
-    slug for slug, claim in CATALOGUE.items() if not claim.is_condition and claim.listed is everywhere
+    slug
+    for slug, claim in CATALOGUE.items()
+    if not claim.is_condition and (claim.listed is everywhere or claim.of_training)
 ]
 GOOD = (Verdict.PROVED, Verdict.VACUOUS)
 
@@ -27,7 +30,7 @@ GOOD = (Verdict.PROVED, Verdict.VACUOUS)
 def test_no_claim_is_refuted_anywhere_in_exact_arithmetic(name: str) -> None:
     report = mt.check(ZOO[name](), arithmetic="rational")
     for evidence in report.values():
-        if evidence.claim in ("conditioning", "step-size"):
+        if evidence.claim in ("conditioning", "step-size", "convex-loss"):
             assert evidence.verdict in (Verdict.MEASURED, Verdict.VACUOUS)
         else:
             assert evidence.verdict in GOOD, f"{evidence.claim}: {evidence.summary}"
@@ -187,6 +190,21 @@ def _stale_labels(m: ClosedForms) -> None:
     )
 
 
+def _scaled_gram(m: ClosedForms) -> None:
+    m.retrained, m.pretrained, m.optimal_labels  # noqa: B018 - computed before the sabotage
+    m.__dict__["gram"] = m.arithmetic.scale(1 + 2.0**-10, m.gram)
+
+
+def _steps_off_the_span(m: ClosedForms) -> None:
+    down = m.transposed_image
+    off = m.arithmetic.matrix(np.eye(m.problem.n_features, m.problem.n_outputs))
+    m.transposed_image = lambda rows, a: m.arithmetic.add(down(rows, a), off)  # type: ignore[method-assign]
+
+
+def _everything_is_in_the_span(m: ClosedForms) -> None:
+    m.project = lambda rows, w: w  # type: ignore[method-assign]
+
+
 SABOTAGE: list[tuple[str, Callable[[ClosedForms], None]]] = [
     ("implicit-bias", _limit_off_the_span),
     ("exact-labels", _wrong_labels),
@@ -201,6 +219,15 @@ SABOTAGE: list[tuple[str, Callable[[ClosedForms], None]]] = [
     ("downsampling", _subset_retrained_on_everyone),
     ("sequential-requests", _stale_labels),
     ("membership", _wrong_labels),
+    ("cyclic-sgd", _scaled_gram),
+    ("cyclic-sgd", _steps_off_the_span),
+    ("gd-finite-time", _wrong_labels),
+    ("gd-finite-time", _steps_off_the_span),
+    ("early-stopping", _scaled_gram),
+    ("early-stopping", _steps_off_the_span),
+    ("momentum", _wrong_labels),
+    ("momentum", _steps_off_the_span),
+    ("adaptive-optimizer", _everything_is_in_the_span),
 ]
 
 
@@ -267,8 +294,22 @@ def test_outputs_of_a_wrong_model_refute_membership() -> None:
         assert mt.check(problem, "membership", w_unlearned=w)["membership"].verdict is verdict
 
 
+@pytest.mark.parametrize("name", ["over-parameterised", "several-outputs"])
+def test_convex_loss_sees_hard_labels(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from muso_theory.linear.training import convex
+
+    model = ClosedForms(ZOO[name](), FLOAT64)
+    assert _verdict("convex-loss", model) is Verdict.MEASURED
+    soft = dict(convex.LOSSES)
+    for loss in ("logistic", "cross-entropy"):
+        wrong = replace(soft[loss], labels=lambda z, loss=loss: soft[loss].labels(z) ** 2)
+        monkeypatch.setitem(convex.LOSSES, loss, wrong)
+    assert _verdict("convex-loss", model) is Verdict.UNDECIDED
+
+
 def test_every_theorem_has_a_planted_failure() -> None:
-    assert {slug for slug, _ in SABOTAGE} | {"forget-only", "removal-certificate"} == set(THEOREMS)
+    elsewhere = {"forget-only", "convex-loss", "removal-certificate"}
+    assert {slug for slug, _ in SABOTAGE} | elsewhere == set(THEOREMS)
 
 
 # -- audits ------------------------------------------------------------------------------------------

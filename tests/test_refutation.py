@@ -342,7 +342,9 @@ def test_shrinking_never_grows_and_keeps_the_failure() -> None:
 # -- claims ----------------------------------------------------------------------------------------------------
 
 THEOREMS = [
-    claim for claim in mt.claims.CATALOGUE.values() if not claim.is_condition and claim.listed is everywhere
+    claim
+    for claim in mt.claims.CATALOGUE.values()
+    if not claim.is_condition and (claim.listed is everywhere or claim.of_training)
 ]
 HYPOTHESES = [(claim.slug, hypothesis) for claim in THEOREMS for hypothesis in claim.hypotheses]
 # K_RR⁺ for K_RR⁻¹ makes the first redundant; two requests out of two samples leave nothing to speak of in the second.

@@ -11,16 +11,27 @@ from .alternating import ALTERNATING
 from .catalogue import Case, Claim
 from .conditions import CONDITIONS
 from .guarantees import GUARANTEES
+from .dynamics import DYNAMICS
 from .labelling import LABELLING
 from .networks import NETWORKS
 from .parameters import PARAMETERS
+from .training import TRAINING
 
 __all__ = ["CATALOGUE", "Case", "Claim", "find", "markdown_table"]
 
 CATALOGUE: dict[str, Claim] = {
     claim.slug: claim
     for claim in sorted(
-        (*CONDITIONS, *LABELLING, *PARAMETERS, *GUARANTEES, *NETWORKS, *ALTERNATING),
+        (
+            *CONDITIONS,
+            *TRAINING,
+            *LABELLING,
+            *PARAMETERS,
+            *DYNAMICS,
+            *GUARANTEES,
+            *NETWORKS,
+            *ALTERNATING,
+        ),
         key=lambda claim: claim.number,
     )
 }

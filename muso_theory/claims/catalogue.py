@@ -11,6 +11,7 @@ from typing import Any
 from ..evidence import Finding, round_digits
 from ..linear.model import Model
 from ..linear.problem import Array, UnlearningProblem
+from ..linear.training.plan import TrainingPlan
 from ..numbers import Grade, Quantity
 
 __all__ = ["Case", "Claim", "Found"]
@@ -34,6 +35,7 @@ class Case:
         w_unlearned: the user's unlearned parameters, (D, C), or None.
         w_pretrained: the user's pretrained parameters, (D, C), or None for the closed form.
         equality: hold floats from the user to equality too: explicit rational mode.
+        plan: how the user trains, or None.
     """
 
     problem: UnlearningProblem
@@ -46,6 +48,7 @@ class Case:
     w_unlearned: Array | None = None
     w_pretrained: Array | None = None
     equality: bool = False
+    plan: TrainingPlan | None = None
 
     @cached_property
     def is_exact(self) -> bool:
@@ -178,6 +181,7 @@ class Claim:
         without: for each hypothesis, what breaks when it alone is dropped.
         number: its number in the list of claims; 0 for a condition.
         listed: whether a check of all claims includes it on a problem; naming a claim includes it anywhere.
+        of_training: a claim about training that is listed, too, where a user says how he trains.
         campaign: the campaign that measures what no single instance shows, if there is one.
     """
 
@@ -193,6 +197,7 @@ class Claim:
     number: int = 0
     listed: Callable[[UnlearningProblem], bool] = everywhere
     campaign: str = ""
+    of_training: bool = False
 
     @property
     def is_condition(self) -> bool:

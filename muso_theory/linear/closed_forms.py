@@ -74,7 +74,8 @@ class ClosedForms(Model):
     def _is_float(self) -> bool:
         return self.arithmetic is FLOAT64
 
-    def _rows_of_features(self, rows: Rows) -> Matrix:
+    def rows_of_features(self, rows: Rows) -> Matrix:
+        """Φ_rows, shape (len(rows), D)."""
         indices = [int(i) for i in self.order[list(rows)]]
         if self._is_float:
             return np.asarray(self._features[indices], dtype=np.float64)
@@ -87,12 +88,18 @@ class ClosedForms(Model):
         order = [int(i) for i in self.order]
         return self.arithmetic.take(gram, order, order)
 
+    @property
+    def gram_in_order(self) -> Matrix:
+        """K in the order of the samples."""
+        back = [int(i) for i in np.argsort(self.order)]
+        return self.arithmetic.take(self.gram, back, back)
+
     @cached_property
     def _targets(self) -> Matrix:
         return self.arithmetic.matrix(self.problem.targets.reshape(-1, self.problem.n_outputs)[self.order])
 
     @cached_property
-    def _initial_output(self) -> Matrix:
+    def initial_output(self) -> Matrix:
         """Φw₀ in position order."""
         if self.problem.w_init is None:
             return self.arithmetic.zeros(self.problem.n_samples, self.problem.n_outputs)
@@ -102,12 +109,24 @@ class ClosedForms(Model):
     def image(self, rows: Rows, v: Matrix) -> Matrix:
         """Φ_rows v for explicit v (D, C), streamed in row blocks when the features are floats."""
         if not self._is_float:
-            return self.arithmetic.matmul(self._rows_of_features(rows), v)
+            return self.arithmetic.matmul(self.rows_of_features(rows), v)
         features = self._features
         out = np.empty((self.problem.n_samples, v.shape[1]))
         for block in row_blocks(features):
             out[block] = np.asarray(features[block], dtype=np.float64) @ v
         return out[self.order[list(rows)]]
+
+    def transposed_image(self, rows: Rows, a: Matrix) -> Matrix:
+        """Φ_rowsᵀa, shape (D, C)."""
+        return self.combine(self._scatter(rows, a))
+
+    def offset(self, w: Point) -> Matrix:
+        """The step w − w₀ itself, shape (D, C)."""
+        if w.coefficients is None:
+            zeros = self.arithmetic.zeros(self.problem.n_features, self.problem.n_outputs)
+            return zeros if w.offset is None else w.offset
+        step = self.combine(w.coefficients)
+        return step if w.offset is None else self.arithmetic.add(step, w.offset)
 
     def combine(self, coefficients: Matrix) -> Matrix:
         """Φᵀa for coefficients in position order, shape (D, C)."""
@@ -154,7 +173,7 @@ class ClosedForms(Model):
         """The matrix that has to be inverted for these rows: K_rows, or Φ_rowsᵀΦ_rows when that is smaller."""
         if self._is_dual_for(rows):
             return self.gram_block(rows)
-        return self.arithmetic.gram(self.arithmetic.transpose(self._rows_of_features(rows)))
+        return self.arithmetic.gram(self.arithmetic.transpose(self.rows_of_features(rows)))
 
     def factor(self, rows: Rows, ridge: Any = 0) -> Factor:
         """Factorisation of the block of these rows plus ridge·I, computed at most once.
@@ -280,14 +299,14 @@ class ClosedForms(Model):
                 if here.coefficients is not None:
                     a = arithmetic.add(here.coefficients, a)
                 return Point(a, here.offset)
-            v = arithmetic.matmul(arithmetic.transpose(self._rows_of_features(rows)), step)
+            v = arithmetic.matmul(arithmetic.transpose(self.rows_of_features(rows)), step)
         else:
             v = self._primal_solve(rows, residual, ridge)
         return Point(None, v if here.offset is None else arithmetic.add(here.offset, v))
 
     def _primal_solve(self, rows: Rows, residual: Matrix, ridge: Any = 0) -> Matrix:
         """(Φ_rowsᵀΦ_rows + λI)⁺Φ_rowsᵀ residual: the minimum-norm step when there are more rows than features."""
-        transposed = self.arithmetic.transpose(self._rows_of_features(rows))
+        transposed = self.arithmetic.transpose(self.rows_of_features(rows))
         right = self.arithmetic.matmul(transposed, residual)
         factor = self.factor(rows, ridge)
         if factor.rank == factor.size or self._is_float:
@@ -298,7 +317,7 @@ class ClosedForms(Model):
 
     def predict(self, rows: Rows, w: Point) -> Matrix:
         """Φ_rows w, shape (len(rows), C)."""
-        out = self.arithmetic.take(self._initial_output, list(rows))
+        out = self.arithmetic.take(self.initial_output, list(rows))
         if w.coefficients is not None:
             k = self.gram if rows == self.everything else self.arithmetic.take(self.gram, list(rows))
             out = self.arithmetic.add(out, self.arithmetic.matmul(k, w.coefficients))
@@ -325,13 +344,13 @@ class ClosedForms(Model):
         residual = self.arithmetic.sub(targets, self.predict(rows, w))
         if self.is_dual:
             return self.arithmetic.energy(residual, self.gram_block(rows)).sqrt()
-        transposed = self.arithmetic.transpose(self._rows_of_features(rows))
+        transposed = self.arithmetic.transpose(self.rows_of_features(rows))
         return self.arithmetic.square_norm(self.arithmetic.matmul(transposed, residual)).sqrt()
 
     def gram_block(self, rows: Rows) -> Matrix:
         """K_rows,rows of some positions, without factorising it."""
         if not self.is_dual:
-            return self.arithmetic.gram(self._rows_of_features(rows))
+            return self.arithmetic.gram(self.rows_of_features(rows))
         if rows == self.everything:
             return self.gram
         return self.arithmetic.take(self.gram, list(rows), list(rows))
@@ -407,7 +426,7 @@ class ClosedForms(Model):
         inverse_block = arithmetic.scale(
             0.5, arithmetic.add(inverse_block, arithmetic.transpose(inverse_block))
         )
-        residual = factor.solve(arithmetic.sub(self._targets, self._initial_output))
+        residual = factor.solve(arithmetic.sub(self._targets, self.initial_output))
         correction = arithmetic.factor(inverse_block).solve(arithmetic.take(residual, list(self.forget)))
         return arithmetic.sub(self.targets(self.forget), correction)
 
@@ -427,7 +446,7 @@ class ClosedForms(Model):
             return None
         if self.is_dual:
             return self.arithmetic.null_space(self.gram_block(self.forget))
-        return self.arithmetic.null_space(self.arithmetic.transpose(self._rows_of_features(self.forget)))
+        return self.arithmetic.null_space(self.arithmetic.transpose(self.rows_of_features(self.forget)))
 
     def _scatter(self, rows: Rows, values: Matrix) -> Matrix:
         """Values of some positions, zero elsewhere."""

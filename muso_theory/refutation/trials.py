@@ -278,6 +278,18 @@ def _any_start(model: ClosedForms) -> tuple[Fraction, str]:
     return Fraction(0), ""
 
 
+def _off_span_stays(model: ClosedForms) -> tuple[Fraction, str]:
+    """Any number of steps from any start ends in w₀ + row(Φ): tried from w₀ + e_j."""
+    arithmetic = model.arithmetic
+    d, c = model.problem.n_features, model.problem.n_outputs
+    for j in range(d):
+        start = Point(None, arithmetic.matrix([[Fraction(int(i == j))] * c for i in range(d)]))
+        stays = Fraction(model.square_distance(start, model.project(model.everything, start)).upper)
+        if stays:
+            return stays, f"from w₀ + e_{j + 1} a part off the row space stays, of squared length {stays}"
+    return Fraction(0), ""
+
+
 def _pseudo_inverse_formula(model: ClosedForms) -> tuple[Fraction, str]:
     """The leave-block-out formula with K⁺ where K⁻¹ does not exist."""
     from .rulebook import leave_block_out
@@ -291,6 +303,8 @@ _READINGS: dict[tuple[str, str], Callable[[ClosedForms], tuple[Fraction, str]]] 
     ("implicit-bias", "step-size"): _any_step_size,
     ("start-span", "start-in-span"): _any_start,
     ("leave-block-out", "full-rank"): _pseudo_inverse_formula,
+    ("momentum", "start-in-span"): _off_span_stays,
+    ("early-stopping", "start-in-span"): _off_span_stays,
 }
 
 

@@ -1,0 +1,419 @@
+"""Claims about training that has not reached its limit, or is not least squares: 10 to 15.
+
+Iterates are computed step by step in the parameters themselves, relative to w₀, in the arithmetic of the model: exactly
+for exact input, enclosed or exact for small float input, and measured in float64 for the rest.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from ..errors import BadInputError
+from ..evidence import Finding, show
+from ..linear.closed_forms import ClosedForms, Point
+from ..linear.model import Rows
+from ..linear.problem import Array, UnlearningProblem
+from ..linear.training.convex import fine_tune_convex
+from ..linear.training.sweep import Sweep
+from ..numbers import FLOAT64, Matrix, Quantity, UndecidedError
+from .catalogue import Case, Claim, Found, text
+
+__all__ = ["DYNAMICS"]
+
+_SMALL = 50_000
+"""Entries of Φ times outputs up to which balls and rationals follow iterates in a moment."""
+
+_STEPS = 2
+
+
+def _small(problem: UnlearningProblem) -> bool:
+    """Whether iterates can be followed with proof; on larger data they are measured, where training is asked about."""
+    return problem.features.size * problem.n_outputs <= _SMALL
+
+
+def _never(problem: UnlearningProblem) -> bool:
+    """A claim about another loss than the report's: checked when it is named, or with an optimizer."""
+    return False
+
+
+class _Descent:
+    """Steps of gradient methods in explicit parameters v = w − w₀, in the arithmetic of a model.
+
+    Args:
+        model: the closed forms.
+    """
+
+    def __init__(self, model: ClosedForms) -> None:
+        self.model, self.arithmetic = model, model.arithmetic
+        self.everything = model.everything
+        # 1/‖K‖_∞ ≤ 1/λ_max, as a float: a stable step that every arithmetic takes exactly.
+        gram = _measured(model).gram if model.is_dual else None
+        bound = _largest_row(model) if gram is None else float(np.abs(gram).sum(axis=1).max())
+        self.eta = 1 / bound if bound > 0 else 1.0
+
+    def offset(self, point: Point) -> Matrix:
+        """V of a point of the closed forms."""
+        return self.model.offset(point)
+
+    def slope(self, rows: Rows, targets: Matrix, v: Matrix) -> Matrix:
+        """Φ_rowsᵀ(targets − Φ_rows w)."""
+        residual = self.arithmetic.sub(targets, self.model.predict(rows, Point(None, v)))
+        return self.model.transposed_image(rows, residual)
+
+    def step(self, rows: Rows, targets: Matrix, v: Matrix) -> Matrix:
+        """One step of gradient descent."""
+        return self.arithmetic.add(v, self.arithmetic.scale(self.eta, self.slope(rows, targets, v)))
+
+    def shrink(self, v: Matrix) -> Matrix:
+        """(I − ηΦᵀΦ) v."""
+        image = self.model.transposed_image(self.everything, self.model.image(self.everything, v))
+        return self.arithmetic.sub(v, self.arithmetic.scale(self.eta, image))
+
+    def distance(self, v: Matrix, other: Matrix) -> Quantity:
+        """‖v − v'‖."""
+        return self.arithmetic.square_norm(self.arithmetic.sub(v, other)).sqrt()
+
+
+def _measured(model: ClosedForms) -> ClosedForms:
+    """The float64 model of the same problem, for sizes of steps."""
+    try:
+        model.problem.float_model.gram  # noqa: B018 - overflow shows here
+    except BadInputError as error:
+        raise UndecidedError(str(error), "features scaled by a power of two decide it") from None
+    return model.problem.float_model
+
+
+def _largest_row(model: ClosedForms) -> float:
+    """‖Φᵀ‖_∞‖Φ‖_∞ ≥ λ_max, without K."""
+    features = np.abs(FLOAT64.matrix(model.problem.features)).astype(np.float64)
+    with np.errstate(over="ignore"):
+        bound = float(features.sum(axis=1).max()) * float(features.sum(axis=0).max())
+    if not np.isfinite(bound):
+        raise UndecidedError("features overflow float64", "features scaled by a power of two decide it")
+    return bound
+
+
+def _model(case: Case) -> ClosedForms:
+    """A model that can follow iterates; proved float64 bounds cannot, so small data climb and large are measured."""
+    if isinstance(case.model, ClosedForms):
+        return case.model
+    problem = case.problem
+    if _small(problem):
+        raise UndecidedError("verified float64 does not follow iterates", "ball or rational arithmetic does")
+    if case.w_pretrained is not None:
+        return problem.float_model.starting_from(case.w_pretrained)
+    return problem.float_model
+
+
+def _doing_nothing(model: ClosedForms) -> Quantity:
+    """‖w_p − w_r‖ in the model that follows iterates."""
+    return model.distance(model.pretrained, model.retrained)
+
+
+def _relabelled(model: ClosedForms) -> Matrix:
+    return model.relabelled(model.optimal_labels)
+
+
+def _cyclic_sgd(case: Case) -> Found:
+    model = _model(case)
+    arithmetic = model.arithmetic
+    descent = _Descent(model)
+    targets, start = _relabelled(model), descent.offset(model.pretrained)
+    gammas = _kaczmarz(model)
+    v = start
+    residuals = []
+    for i, gamma in enumerate(gammas):
+        row = model.rows_of_features((i,))
+        at_start = arithmetic.take(model.initial_output, [i])
+        seen = arithmetic.sub(
+            arithmetic.take(targets, [i]), arithmetic.add(at_start, arithmetic.matmul(row, v))
+        )
+        residuals.append(seen)
+        v = arithmetic.add(v, arithmetic.matmul(arithmetic.transpose(row), arithmetic.scale(gamma, seen)))
+    before = arithmetic.sub(targets, model.predict(model.everything, model.pretrained))
+    coefficients = _sweep(model, gammas, before)
+    jump = arithmetic.add(start, model.transposed_image(model.everything, coefficients))
+    gram = model.gram
+    after = arithmetic.sub(before, arithmetic.matmul(gram, coefficients))
+    seen_after = arithmetic.sub(targets, model.predict(model.everything, Point(None, v)))
+    scale = _doing_nothing(model)
+    return [
+        case.zero("‖w₁ − (w_p + Φᵀ(Γ⁻¹ + L)⁻¹r)‖", descent.distance(v, jump), scale, "doing nothing"),
+        case.zero(
+            "‖r₁ − (I − K(Γ⁻¹ + L)⁻¹)r‖",
+            arithmetic.square_norm(arithmetic.sub(seen_after, after)).sqrt(),
+            case.label_change,
+            "the label change",
+        ),
+    ], [
+        "one pass with γ_i = 1/‖φ_i‖², retain set first, on the exact labels",
+        f"after it ‖w − w_r‖ {show(descent.distance(v, descent.offset(model.retrained)))}, "
+        f"before {show(scale)}",
+    ]
+
+
+def _kaczmarz(model: ClosedForms) -> list[Any]:
+    """γ_i = 1/‖φ_i‖² in position order, rounded to floats; 1 for a sample of zero norm."""
+    if model.is_dual:
+        norms = np.diagonal(_measured(model).gram)
+    else:
+        features = np.asarray(FLOAT64.matrix(model.problem.features), dtype=np.float64)
+        norms = np.einsum("ij,ij->i", features, features)[model.order]
+    if not np.isfinite(norms).all():
+        raise UndecidedError("features overflow float64", "features scaled by a power of two decide it")
+    with np.errstate(divide="ignore", over="ignore"):
+        steps = np.where(norms > 0, 1 / np.where(norms > 0, norms, 1), 1.0)
+    return [Fraction(g) for g in np.where(np.isfinite(steps), steps, 1.0).tolist()]
+
+
+def _sweep(model: ClosedForms, gammas: list[Any], residual: Matrix) -> Matrix:
+    """(Γ⁻¹ + L)⁻¹ r by forward substitution, which uses K and no parameter."""
+    arithmetic = model.arithmetic
+    gram = model.gram
+    if arithmetic is FLOAT64:
+        return Sweep(gram, np.arange(len(gram)), np.array([float(g) for g in gammas])).coefficients(residual)
+    found: Matrix | None = None
+    for i, gamma in enumerate(gammas):
+        rest = arithmetic.take(residual, [i])
+        if found is not None:
+            known = arithmetic.take(gram, [i], list(range(i)))
+            rest = arithmetic.sub(rest, arithmetic.matmul(known, found))
+        entry = arithmetic.scale(gamma, rest)
+        found = entry if found is None else arithmetic.vstack(found, entry)
+    assert found is not None
+    return found
+
+
+def _gd_finite_time(case: Case) -> Found:
+    model = _model(case)
+    descent = _Descent(model)
+    targets = _relabelled(model)
+    retrained = descent.offset(model.retrained)
+    v = descent.offset(model.pretrained)
+    error = model.arithmetic.sub(v, retrained)
+    for _ in range(_STEPS):
+        v = descent.step(model.everything, targets, v)
+        error = descent.shrink(error)
+    scale = _doing_nothing(model)
+    difference = descent.distance(model.arithmetic.sub(v, retrained), error)
+    left = model.arithmetic.square_norm(error).sqrt()
+    return [
+        case.zero(
+            f"‖(w_T − w_r) − (I − ηΦᵀΦ)^T(w_p − w_r)‖, T = {_STEPS}", difference, scale, "doing nothing"
+        )
+    ], [f"η = {text(descent.eta)}: after {_STEPS} steps ‖w_T − w_r‖ {show(left)} of {show(scale)}"]
+
+
+def _early_stopping(case: Case) -> Found:
+    model = _model(case)
+    arithmetic = model.arithmetic
+    descent = _Descent(model)
+    target = arithmetic.zeros(case.problem.n_features, case.problem.n_outputs)
+    for _ in range(_STEPS):
+        target = descent.step(model.retain, model.targets(model.retain), target)
+    pretrained = descent.offset(model.pretrained)
+    # For T' = 2, Q = ηK(2I − ηK). With Φᵀu = w_r(T) − w_p, z = (2I − ηK)⁻¹u/η solves Qz = Φ(w_r(T) − w_p), at any rank.
+    move = arithmetic.sub(target, pretrained)
+    gram = model.gram
+    size = arithmetic.shape(gram)[0]
+    inner = arithmetic.sub(
+        arithmetic.scale(2, arithmetic.identity(size)), arithmetic.scale(descent.eta, gram)
+    )
+    z = arithmetic.scale(1 / Fraction(descent.eta), arithmetic.factor(inner).solve(_preimage(model, move)))
+    labels = arithmetic.add(model.predict(model.everything, model.pretrained), z)
+    v = pretrained
+    for _ in range(2):
+        v = descent.step(model.everything, labels, v)
+    scale = arithmetic.square_norm(move).sqrt()
+    return [
+        case.zero(
+            f"‖w_u(T') − w_r(T)‖, T = {_STEPS}, T' = 2", descent.distance(v, target), scale, "‖w_p − w_r(T)‖"
+        )
+    ], [f"η = {text(descent.eta)}; ‖w_p − w_r(T)‖ {show(scale)}"]
+
+
+def _preimage(model: ClosedForms, v: Matrix) -> Matrix:
+    """Some u with Φᵀu = v, for v in the row space."""
+    factor = model.factor(model.everything)
+    if model.is_dual:
+        return factor.solve(model.image(model.everything, v))
+    return model.image(model.everything, factor.solve(v))
+
+
+def _momentum(case: Case) -> Found:
+    model = _model(case)
+    arithmetic = model.arithmetic
+    descent = _Descent(model)
+    targets = _relabelled(model)
+    retrained, pretrained = descent.offset(model.retrained), descent.offset(model.pretrained)
+    scale = _doing_nothing(model)
+    mu = Fraction(1, 2)
+    findings = []
+    for name, ahead in (("heavy ball", False), ("Nesterov", True)):
+        v, before = pretrained, pretrained
+        error = last = arithmetic.sub(pretrained, retrained)
+        for _ in range(_STEPS):
+            velocity = arithmetic.scale(mu, arithmetic.sub(v, before))
+            place = arithmetic.add(v, velocity) if ahead else v
+            pushed = arithmetic.scale(descent.eta, descent.slope(model.everything, targets, place))
+            v, before = arithmetic.add(arithmetic.add(v, velocity), pushed), v
+            drift = arithmetic.scale(mu, arithmetic.sub(error, last))
+            seen = arithmetic.add(error, drift) if ahead else error
+            lost = arithmetic.sub(seen, descent.shrink(seen))
+            error, last = arithmetic.sub(arithmetic.add(error, drift), lost), error
+        end = Point(None, v)
+        off = model.distance(end, model.project(model.everything, end))
+        difference = descent.distance(arithmetic.sub(v, retrained), error)
+        findings += [
+            case.zero(f"‖(I − P)(w_T − w₀)‖, {name}", off, scale, "doing nothing"),
+            case.zero(f"‖(w_T − w_r) − p_T(ΦᵀΦ)(w_p − w_r)‖, {name}", difference, scale, "doing nothing"),
+        ]
+    return findings, [f"T = {_STEPS}, η = {text(descent.eta)}, μ = 1/2, on the exact labels"]
+
+
+def _adaptive(case: Case) -> Found:
+    model = _model(case)
+    arithmetic = model.arithmetic
+    descent = _Descent(model)
+    slope = descent.slope(model.everything, model.targets(model.everything), descent.offset(model.start))
+    signs = np.sign(arithmetic.to_numpy(slope))
+    travelled = model.distance(model.pretrained, model.start)
+    # A power of two keeps the point short in every arithmetic; its size is of no matter.
+    unit = 2.0 ** np.floor(np.log2(max(travelled.bound, 1e-300) / max(1.0, float(np.sqrt(signs.size)))))
+    adam = Point(None, arithmetic.matrix(unit * signs))
+    zero = Point() if case.problem.w_init is None else model.at(np.zeros_like(_start(case)))
+    decayed = model.fit(model.everything, model.targets(model.everything), zero, ridge=case.ridge)
+    findings, facts = [], []
+    nothing = _doing_nothing(model)
+    for name, end in (
+        ("a sign step (the first of Adam, RMSProp, AdaGrad)", adam),
+        ("weight decay to 0", decayed),
+    ):
+        off = model.square_distance(end, model.project(model.everything, end))
+        gap = model.square_distance(model.unlearned(model.optimal_labels, end), model.retrained)
+        scale = model.square_distance(end, model.start)
+        findings.append(
+            case.zero(
+                f"|‖w_u − w_r‖² − ‖(I − P)(w_p − w₀)‖²|, {name}",
+                gap.gap_to(off),
+                _larger(scale),
+                "‖w_p − w₀‖²",
+            )
+        )
+        facts.append(f"{name}: exact labels leave a gap {show(gap.sqrt())} (doing nothing {show(nothing)})")
+    return findings, facts
+
+
+def _start(case: Case) -> Array:
+    """The array w₀ as (D, C), for its shape."""
+    assert case.problem.w_init is not None
+    shape = (case.problem.n_features, case.problem.n_outputs)
+    return np.zeros(shape, dtype=np.int64)
+
+
+def _larger(q: Quantity) -> Quantity:
+    """A scale for squared distances of order one."""
+    return q if q.lower > 0 else Quantity.exact(1)
+
+
+def _convex_loss(case: Case) -> Found:
+    try:
+        found = fine_tune_convex(case.problem)
+    except BadInputError as error:
+        raise UndecidedError(str(error), "features scaled by a power of two decide it") from None
+    facts = [
+        f"{found.loss} loss of soft targets, λ = {text(found.decay)}; doing nothing leaves {found.doing_nothing:.3g}",
+        f"hard labels in place of the soft ones leave ‖w_u − w_r‖ ≈ {found.hard_gap:.3g}",
+    ]
+    limit = case.tolerance * found.doing_nothing
+    return [
+        Finding(
+            "‖w_u^λ − w_r^λ‖ with soft labels",
+            Quantity.measured(found.soft_gap),
+            limit,
+            unit_of=f"{case.tolerance:g} of doing nothing",
+        )
+    ], facts
+
+
+DYNAMICS = (
+    Claim(
+        "convex-loss",
+        "soft labels are exact for any convex loss with a shared ridge",
+        "ỹ_F = ∇-zero of ℓ(Φ_F w_r, ·), e.g. softmax(Φ_F w_r)  ⟹  w_u^λ = w_r^λ; hard labels arg max are not exact",
+        "extends arXiv 2410.08557 beyond least squares",
+        _convex_loss,
+        "Cross-entropy unlearns by relabelling too, with soft labels.",
+        "Soft labels do not reach the retrained model here.",
+        number=10,
+        listed=_never,
+        of_training=True,
+    ),
+    Claim(
+        "cyclic-sgd",
+        "a pass of SGD in fixed order is an SOR sweep on the Gram matrix",
+        "r ← (I − K(Γ⁻¹ + L)⁻¹) r, w ← w + Φᵀ(Γ⁻¹ + L)⁻¹ r; converges if γ_i‖φ_i‖² < 2 and the targets are consistent",
+        "Kaczmarz, Ostrowski, Reich; analyses the training of arXiv 2410.08557",
+        _cyclic_sgd,
+        "E epochs can be predicted, and computed, without visiting samples.",
+        "A pass of SGD is not the stated sweep.",
+        number=11,
+        listed=_small,
+        of_training=True,
+    ),
+    Claim(
+        "gd-finite-time",
+        "after T steps with the optimal labels the error is known",
+        "w_T − w_r = (I − ηΦᵀΦ)^T (w_p − w_r)",
+        "classical; applied to arXiv 2410.08557",
+        _gd_finite_time,
+        "The time to any accuracy follows from the spectrum: T ≥ log(ε/gap₀)/log(1 − ηλ_min⁺).",
+        "The error after T steps is not the stated one.",
+        number=12,
+        listed=_small,
+        of_training=True,
+    ),
+    Claim(
+        "early-stopping",
+        "with all labels free, early-stopped fine-tuning reaches the early-stopped retrained model",
+        "ỹ = Q⁺(Φw_r(T) − (I − Q)Φw_p) + (I − Q⁺Q)Φw_p, Q = I − (I − ηK)^T'  ⟹  w_u(T') = w_r(T)",
+        "complements arXiv 2410.08557; K need not be invertible",
+        _early_stopping,
+        "Stopping early need not cost exactness, if retained samples are relabelled too.",
+        "The labels do not reach the early-stopped model.",
+        ("start-in-span",),
+        {"start-in-span": "the off-span component of the start stays, whatever the labels"},
+        number=13,
+        listed=_small,
+        of_training=True,
+    ),
+    Claim(
+        "momentum",
+        "heavy ball and Nesterov's method stay in w₀ + row(Φ)",
+        "(I − P)(w_t − w₀) = 0 and w_t − w_r = p_t(ΦᵀΦ)(w_p − w_r) with the optimal labels",
+        "extends arXiv 2410.08557",
+        _momentum,
+        "What holds for gradient descent's limit holds for theirs.",
+        "Momentum leaves the span here.",
+        ("start-in-span",),
+        {"start-in-span": "the off-span component of the start stays for ever"},
+        number=14,
+        listed=_small,
+        of_training=True,
+    ),
+    Claim(
+        "adaptive-optimizer",
+        "what adaptive steps or weight decay put off the span stays as the gap of exact labels",
+        "‖w_u − w_r‖ = ‖(I − P)(w_p − w₀)‖, which Adam, RMSProp, AdaGrad and weight decay make positive",
+        "complements arXiv 2410.08557 (negative)",
+        _adaptive,
+        "Pretraining with Adam, RMSProp, AdaGrad or weight decay leaves a gap that relabelling cannot close.",
+        "The gap is not the stated one.",
+        number=15,
+        listed=_small,
+        of_training=True,
+    ),
+)

@@ -1,0 +1,249 @@
+"""Conditions about how the user trains; they are checked when an optimizer is named."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+
+from ..errors import BadInputError, expected
+from ..evidence import Finding
+from ..linear.problem import UnlearningProblem, row_blocks
+from ..linear.training.plan import TrainingPlan
+from ..linear.training.prediction import Prediction, predict_training
+from ..linear.training.schedules import step_sizes_of
+from ..linear.training.stability import stability, step_limit
+from ..linear.training.train import train
+from ..numbers import Quantity, UndecidedError
+from .catalogue import Case, Claim, Found, text
+
+__all__ = ["TRAINING", "applies"]
+
+_SEARCH_RANK = 600
+"""Up to this many samples the epochs that a gap takes are searched for, too."""
+
+
+def _never(problem: UnlearningProblem) -> bool:
+    """Conditions about training are listed where a plan asks for them."""
+    return False
+
+
+def applies(slug: str, plan: TrainingPlan | None) -> bool:
+    """Whether a condition about training speaks of a plan.
+
+    Args:
+        slug: a condition.
+        plan: how the user trains.
+
+    Returns:
+        True if a report on that plan includes it.
+
+    Example:
+        >>> [slug for slug in ("stable-step", "ostrowski-reich") if applies(slug, TrainingPlan("gd", 0.1))]
+        ['stable-step']
+    """
+    if plan is None:
+        return False
+    if slug == "optimizer-in-span":
+        return True
+    if plan.is_adaptive or plan.lr is None:
+        return False
+    return {
+        "ostrowski-reich": plan.order != "full",
+        "stable-step": True,
+        "enough-epochs": plan.epochs is not None and plan.order in ("full", "cyclic"),
+    }.get(slug, False)
+
+
+def _plan(case: Case) -> TrainingPlan:
+    if case.plan is None:
+        raise expected(
+            "an optimizer", "optimizer", None, "missing", "optimizer='gd', lr=0.1, or --optimizer gd --lr 0.1"
+        )
+    return case.plan
+
+
+def _in_span(case: Case) -> Found:
+    plan, problem = _plan(case), case.problem
+    if not plan.is_adaptive:
+        words = f"{plan.optimizer} adds multiples of feature rows, so (I − P)(w_t − w₀) = 0 for all t"
+        return [Finding("‖(I − P)(w₁ − w₀)‖", Quantity.exact(0))], [words]
+    try:
+        floats = [np.asarray(a, dtype=np.float64) for a in (problem.features, problem.targets)]
+        start = None if problem.w_init is None else np.asarray(problem.w_init, dtype=np.float64)
+        step = 0.01 if plan.lr is None else float(plan.steps)  # type: ignore[arg-type]
+        w = train(floats[0], floats[1], start, plan.optimizer, step_sizes=step, epochs=1).w
+    except BadInputError as error:
+        raise UndecidedError(str(error), "features of moderate size decide it") from None
+    model = case.model
+    point = model.at(w.reshape(problem.n_features, -1))
+    off = model.distance(point, model.project(model.everything, point))
+    moved = model.distance(point, model.start)
+    share = off.floor / moved.bound if moved.bound > 0 else 0.0
+    finding = case.audit("‖(I − P)(w₁ − w₀)‖ after one step", off, moved, "‖w₁ − w₀‖")
+    words = (
+        f"after exact relabelling a gap of ‖(I − P)(w_p − w₀)‖ stays (claim adaptive-optimizer); "
+        f"one step of {plan.optimizer} puts {text(share)} of itself off the span"
+    )
+    return [finding], [words]
+
+
+def _sizes(case: Case) -> tuple[Quantity, Quantity, str]:
+    """Enclosures of the smallest and the largest γ_i‖φ_i‖², and where the largest is."""
+    problem, plan = case.problem, _plan(case)
+    n = problem.n_samples
+    gammas = step_sizes_of(plan.steps, n, 1, True).of_pass(0, np.arange(n))
+    if problem.features.dtype == object or problem.features.dtype.kind in "iu":
+        exact = [
+            Fraction(float(g))
+            * sum((Fraction(int(x) if not isinstance(x, Fraction) else x) ** 2 for x in row), Fraction(0))
+            for g, row in zip(gammas, problem.features, strict=True)
+        ]
+        low, high = min(exact), max(exact)
+        return Quantity.exact(low), Quantity.exact(high), f"sample {exact.index(high)}"
+    norms = np.empty(n)
+    with np.errstate(over="ignore"):
+        for block in row_blocks(problem.features):
+            rows = np.asarray(problem.features[block], dtype=np.float64)
+            norms[block] = np.einsum("ij,ij->i", rows, rows)
+    sizes = gammas * norms
+    # D products and sums and one more product, each off by 2⁻⁵³ at most; underflow apart.
+    slack = 1.01 * (problem.n_features + 2) * 2.0**-53
+    tiny = problem.n_features * 5e-324 * float(gammas.max())
+    ends = [
+        Quantity.enclosure(max(0.0, float(v) * (1 - 2 * slack) - tiny), float(v) * (1 + 2 * slack) + tiny)
+        for v in (sizes.min(), sizes.max())
+    ]
+    return ends[0], ends[1], f"sample {int(sizes.argmax())}"
+
+
+def _two_minus(q: Quantity) -> Quantity:
+    """2 − q, rounded outward."""
+    if not math.isfinite(q.bound):
+        return Quantity.enclosure(-math.inf, 2.0)
+    return Quantity(2 - Fraction(q.upper), 2 - Fraction(q.lower), q.grade)
+
+
+def _ostrowski_reich(case: Case) -> Found:
+    _, largest, where = _sizes(case)
+    return [Finding("2 − max γ_i‖φ_i‖²", _two_minus(largest), positive=True)], [
+        f"the largest is that of {where}"
+    ]
+
+
+def _stable_step(case: Case) -> Found:
+    plan = _plan(case)
+    if plan.order == "full":
+        _, largest = case.model.spectrum
+        limit = step_limit(plan.optimizer, plan.momentum if plan.optimizer != "gd" else 0.0)
+        step = Fraction(float(plan.steps))  # type: ignore[arg-type]
+        left = Quantity(
+            Fraction(limit) - step * Fraction(largest.bound),
+            Fraction(limit) - step * Fraction(largest.floor),
+            largest.grade,
+        )
+        named = limit / largest.bound if largest.bound else math.inf
+        what = f"{limit:.6g} − γλ_max"
+        return [Finding(what, left, positive=True)], [f"{plan.optimizer} is stable for γ < {named:.6g}"]
+    smallest, largest, _ = _sizes(case)
+    above, below = _two_minus(smallest), _two_minus(largest)
+    known = stability(case.problem, method=plan.optimizer, step_sizes=plan.steps)
+    low, high = known.step or known.scale
+    unit = "γ" if known.step else "steps scaled by c"
+    facts = [
+        f"stable for {unit} < {low:.6g}" + ("" if high < 1.001 * low else f", unstable above {high:.6g}")
+    ]
+    if below.lower > 0:
+        return [Finding("2 − max γ_i‖φ_i‖²", below, positive=True)], facts
+    if above.upper < 0:
+        return [Finding("2 − min γ_i‖φ_i‖²", above, positive=True)], facts
+    if known.radius is None:
+        raise UndecidedError(
+            "some γ_i‖φ_i‖² are above 2 and some below, where the order and the data decide",
+            "a step below the Ostrowski–Reich limit, or fewer samples",
+        )
+    facts.append(f"spectral radius of a pass {known.radius:.6g}")
+    return [Finding("1 − ρ(a pass on row(Φ))", Quantity.measured(1 - known.radius), positive=True)], facts
+
+
+def _enough_epochs(case: Case) -> Found:
+    plan = _plan(case)
+    assert plan.epochs is not None
+    try:
+        prediction = predict_training(
+            case.problem, method=plan.optimizer, step_sizes=plan.steps, momentum=plan.momentum
+        )
+    except BadInputError as error:
+        raise UndecidedError(str(error), "features of moderate size decide it") from None
+    gap, nothing = prediction.gap(plan.epochs), prediction.doing_nothing
+    limit = case.tolerance * nothing
+    finding = Finding(
+        f"‖w_E − w_r‖ predicted for E = {plan.epochs}",
+        Quantity.measured(gap),
+        limit,
+        unit_of=f"{case.tolerance:g} of doing nothing",
+    )
+    share = gap / nothing if nothing else 0.0
+    facts = [f"the gap after {plan.epochs} epochs is {share:.3g} of doing nothing ({nothing:.3g})"]
+    facts += _needed(case, prediction, limit, gap)
+    return [finding], facts
+
+
+def _needed(case: Case, prediction: Prediction, limit: float, gap: float) -> list[str]:
+    """How many epochs the tolerance takes, where that is cheap to say."""
+    cheap = (
+        _plan(case).order == "full" or min(case.problem.n_samples, case.problem.n_features) <= _SEARCH_RANK
+    )
+    if not cheap or gap <= limit or limit <= 0:
+        return []
+    needed = prediction.epochs_needed(limit)
+    return [
+        f"{needed:.0f} epochs are needed"
+        if math.isfinite(needed)
+        else "no number of epochs reaches the tolerance"
+    ]
+
+
+TRAINING = (
+    Claim(
+        "optimizer-in-span",
+        "the optimizer stays in w₀ + row(Φ)",
+        "(I − P)(w_t − w₀) = 0 for every iterate",
+        "claims momentum, adaptive-optimizer",
+        _in_span,
+        "Where training ends is settled by the closed forms.",
+        "WARNING: this optimizer leaves the span; exact labels then leave a gap, see adaptive-optimizer.",
+        listed=_never,
+    ),
+    Claim(
+        "ostrowski-reich",
+        "every step of SGD is below twice the inverse square norm of its sample",
+        "0 < γ_i‖φ_i‖² < 2 for all i",
+        "Ostrowski 1954, Reich 1949; claim cyclic-sgd",
+        _ostrowski_reich,
+        "No pass, in whatever order, moves away from a solution.",
+        "The sufficient condition fails: convergence then depends on order and data, see stable-step.",
+        listed=_never,
+    ),
+    Claim(
+        "stable-step",
+        "training converges with this step",
+        "spectral radius of a pass on row(Φ) < 1",
+        "claims implicit-bias, cyclic-sgd, momentum",
+        _stable_step,
+        "Training converges on consistent targets, if it goes on for long enough.",
+        "Training diverges with this step.",
+        listed=_never,
+    ),
+    Claim(
+        "enough-epochs",
+        "so many epochs of fine-tuning reach the retrained model",
+        "‖w_E − w_r‖ ≤ tolerance · ‖w_p − w_r‖ with the optimal labels",
+        "claims gd-finite-time, cyclic-sgd, momentum",
+        _enough_epochs,
+        "Fine-tuning may stop after so many epochs.",
+        "Fine-tuning stops too early: the gap is that of unfinished training, not of the labels.",
+        listed=_never,
+    ),
+)

@@ -1,0 +1,172 @@
+"""Conditions about how a user trains: in Python, by command, and in stored reports."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import muso_theory as mt
+from muso_theory.cli import app
+from muso_theory.evidence import Verdict
+from tests.zoo import ZOO
+
+CONDITIONS = ("optimizer-in-span", "ostrowski-reich", "stable-step", "enough-epochs")
+DYNAMICS = {"convex-loss", "cyclic-sgd", "gd-finite-time", "early-stopping", "momentum", "adaptive-optimizer"}
+
+
+def verdicts(problem, **plan):
+    report = mt.check(problem, ["exact-labels"], **plan)
+    return {slug: report[slug].verdict.name for slug in CONDITIONS if slug in report}
+
+
+def equal_norms(n=8, d=20):
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((n, d))
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    return mt.UnlearningProblem(features, rng.standard_normal(n), [1, 5], rng.standard_normal(d))
+
+
+def test_without_an_optimizer_nothing_is_said_about_training():
+    report = mt.check(equal_norms(), arithmetic="rational")
+    assert not set(CONDITIONS) & set(report)
+    assert "training" not in report.settings
+    assert DYNAMICS - set(report) == {"convex-loss"}
+
+
+def test_an_optimizer_lists_the_claims_about_training_on_large_data_too():
+    rng = np.random.default_rng(0)
+    large = mt.UnlearningProblem(rng.standard_normal((60, 1000)), rng.standard_normal(60), [0])
+    assert not DYNAMICS & set(mt.check(large, arithmetic="float64"))
+    report = mt.check(large, arithmetic="float64", optimizer="gd", lr=1e-3)
+    assert set(report) >= DYNAMICS
+    assert all(report[slug].verdict is Verdict.MEASURED for slug in DYNAMICS)
+
+
+@pytest.mark.parametrize(
+    ("plan", "expected"),
+    [
+        (("cyclic-sgd", 1.9, 100_000), ("PROVED", "CERTIFIED", "CERTIFIED", "MEASURED")),
+        (("cyclic-sgd", 1.9, 2), ("PROVED", "CERTIFIED", "CERTIFIED", "UNDECIDED")),
+        (("cyclic-sgd", 2.1, None), ("PROVED", "VACUOUS", "VACUOUS", None)),
+        (("cyclic-sgd", "paper", 3_000), ("PROVED", "VACUOUS", "MEASURED", "MEASURED")),
+        (("shuffled-sgd", 1.9, 100), ("PROVED", "CERTIFIED", "CERTIFIED", None)),
+        (("sgd", 2.1, None), ("PROVED", "VACUOUS", "VACUOUS", None)),
+        (("gd", 0.3, 100_000), ("PROVED", None, "CERTIFIED", "MEASURED")),
+        (("gd", 5.0, None), ("PROVED", None, "VACUOUS", None)),
+        (("nesterov", 0.3, None), ("PROVED", None, "CERTIFIED", None)),
+        (("adam", 0.01, 10), ("VACUOUS", None, None, None)),
+        (("rmsprop", None, None), ("VACUOUS", None, None, None)),
+    ],
+    ids=str,
+)
+def test_verdicts_of_a_plan(plan, expected):
+    optimizer, lr, epochs = plan
+    found = verdicts(equal_norms(), optimizer=optimizer, lr=lr, epochs=epochs)
+    wanted = dict(zip(CONDITIONS, expected, strict=True))
+    if lr == "paper":  # γ_0‖φ_0‖² is 2 up to rounding: on the boundary, a bound decides nothing
+        assert found.pop("ostrowski-reich") in ("VACUOUS", "UNDECIDED")
+        del wanted["ostrowski-reich"]
+    assert found == {slug: verdict for slug, verdict in wanted.items() if verdict}
+
+
+def test_conditions_agree_with_training():
+    problem = equal_norms()
+    for lr, converges in ((1.99, True), (2.01, False)):
+        assert (verdicts(problem, optimizer="cyclic-sgd", lr=lr)["stable-step"] == "CERTIFIED") is converges
+        end = mt.linear.train(problem.features, problem.targets, step_sizes=lr, epochs=1000)
+        assert (end.residual_norm < end.initial_residual_norm) is converges
+
+
+def test_integers_are_held_exactly_to_the_boundary():
+    features = np.array([[1, 1, 0], [0, 1, 1]])
+    problem = mt.UnlearningProblem(features, np.array([1, 2]), [0])
+    assert verdicts(problem, optimizer="cyclic-sgd", lr=1.0)["ostrowski-reich"] == "VACUOUS"
+    assert verdicts(problem, optimizer="cyclic-sgd", lr=0.999)["ostrowski-reich"] == "PROVED"
+
+
+def test_an_adaptive_method_cannot_leave_a_span_that_is_everything():
+    found = verdicts(ZOO["under-parameterised"](), optimizer="adam")
+    assert found == {"optimizer-in-span": "CERTIFIED"}
+
+
+def test_the_warning_is_in_the_report():
+    evidence = mt.check(equal_norms(), ["exact-labels"], optimizer="adam")["optimizer-in-span"]
+    assert "leaves the span" in evidence.meaning
+    assert "adaptive-optimizer" in evidence.facts[0]
+
+
+def test_too_few_epochs_are_counted():
+    problem = equal_norms()
+    evidence = mt.check(problem, ["exact-labels"], optimizer="cyclic-sgd", lr=1.0, epochs=3)["enough-epochs"]
+    needed = int(evidence.facts[1].split()[0])
+    for epochs, name in ((needed, "MEASURED"), (needed - 1, "UNDECIDED")):
+        assert verdicts(problem, optimizer="cyclic-sgd", lr=1.0, epochs=epochs)["enough-epochs"] == name
+
+
+BAD = [
+    ({"lr": 0.1}, "optimizer"),
+    ({"epochs": 3}, "optimizer"),
+    ({"optimizer": "adm"}, "'adam'"),
+    ({"optimizer": "gd", "lr": -1.0}, "positive number"),
+    ({"optimizer": "gd", "lr": "paper"}, "constant step"),
+    ({"optimizer": "gd", "lr": "fast"}, "positive number"),
+    ({"optimizer": "gd", "lr": 0.1, "epochs": 0}, "at least one epoch"),
+    ({"optimizer": "gd", "epochs": 5}, "step size beside"),
+    ({"optimizer": "momentum", "lr": 0.1, "momentum": 1.0}, "momentum"),
+    ({"claims": ["stable-step"]}, "optimizer, step and epochs"),
+    ({"claims": ["ostrowski-reich"], "optimizer": "gd", "lr": 0.1}, "about gd"),
+]
+
+
+@pytest.mark.parametrize(("settings", "words"), BAD, ids=lambda value: str(value))
+def test_bad_plans_are_refused(settings, words):
+    with pytest.raises(mt.BadInputError, match=words):
+        mt.check(equal_norms(), **settings)
+
+
+def test_by_command_with_recheck(tmp_path):
+    problem = equal_norms()
+    path, stored = tmp_path / "data.npz", tmp_path / "report.json"
+    np.savez(path, features=problem.features, y=problem.targets, forget=problem.forget)
+    run = CliRunner().invoke
+    words = [
+        "check",
+        str(path),
+        "--optimizer",
+        "cyclic-sgd",
+        "--lr",
+        "1.5",
+        "--epochs",
+        "5000",
+        "--json",
+        str(stored),
+    ]
+    done = run(app, words)
+    assert done.exit_code == 0, done.output
+    assert "stable-step" in done.stdout
+    document = json.loads(stored.read_text(encoding="utf-8"))
+    assert document["settings"]["training"] == {
+        "optimizer": "cyclic-sgd",
+        "lr": "1.5",
+        "epochs": 5000,
+        "momentum": "0.9",
+    }
+    again = run(app, ["recheck", str(stored), str(path)])
+    assert again.exit_code == 0, again.output
+    # What the report does not say about training is missed.
+    from muso_theory.report import digest
+
+    del document["settings"]["training"]
+    del document["digest"]
+    stored.write_text(json.dumps(document | {"digest": digest(document)}), encoding="utf-8")
+    forged = run(app, ["recheck", str(stored), str(path)])
+    assert forged.exit_code != 0
+    document["settings"]["training"] = {"optimizer": "gd"}
+    stored.write_text(json.dumps(document), encoding="utf-8")
+    assert run(app, ["recheck", str(stored), str(path)]).exit_code == 2
+    assert run(app, [*words[:4], "--lr", "2.5"]).exit_code == 3
+    assert run(app, ["check", str(path), "--optimizer", "adam"]).exit_code == 3
+    assert run(app, ["check", str(path), "--lr", "2.5"]).exit_code == 2
