@@ -24,6 +24,7 @@ class ConvexGaps:
     Args:
         loss: "logistic" or "cross-entropy".
         decay: λ.
+        travelled: ‖w_p^λ − w₀‖, to which rounding errors are relative.
         doing_nothing: ‖w_p^λ − w_r^λ‖.
         soft_gap: ‖w_u^λ − w_r^λ‖ with soft labels, σ or softmax of Φ_F w_r.
         hard_gap: the same with hard labels, their arg max.
@@ -31,6 +32,7 @@ class ConvexGaps:
 
     loss: str
     decay: float
+    travelled: float
     doing_nothing: float
     soft_gap: float
     hard_gap: float
@@ -83,7 +85,14 @@ def fine_tune_convex(problem: UnlearningProblem, decay: float | None = None) -> 
         relabelled[problem.forget] = labels
         tuned = _minimum(space, loss, relabelled, at_start, everything, strength, pretrained)
         gaps.append(space.norm(tuned - retrained))
-    return ConvexGaps(loss.name, float(strength), space.norm(pretrained - retrained), gaps[0], gaps[1])
+    return ConvexGaps(
+        loss.name,
+        float(strength),
+        space.norm(pretrained),
+        space.norm(pretrained - retrained),
+        soft_gap=gaps[0],
+        hard_gap=gaps[1],
+    )
 
 
 class _Dual:
