@@ -10,8 +10,8 @@ from ..errors import expected, nearest
 from .alternating import ALTERNATING
 from .catalogue import Case, Claim
 from .conditions import CONDITIONS
-from .guarantees import GUARANTEES
 from .dynamics import DYNAMICS
+from .guarantees import GUARANTEES
 from .labelling import LABELLING
 from .networks import NETWORKS
 from .parameters import PARAMETERS
