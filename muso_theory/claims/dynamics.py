@@ -6,6 +6,7 @@ for exact input, enclosed or exact for small float input, and measured in float6
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import Any
 
@@ -23,15 +24,15 @@ from .catalogue import Case, Claim, Found, text
 
 __all__ = ["DYNAMICS"]
 
-_SMALL = 50_000
-"""Entries of Φ times outputs up to which balls and rationals follow iterates in a moment."""
+_SMALL = (60, 50_000)
+"""Samples, and entries of Φ times outputs, up to which balls and rationals follow iterates in a moment."""
 
 _STEPS = 2
 
 
 def _small(problem: UnlearningProblem) -> bool:
     """Whether iterates can be followed with proof; on larger data they are measured, where training is asked about."""
-    return problem.features.size * problem.n_outputs <= _SMALL
+    return problem.n_samples <= _SMALL[0] and problem.features.size * problem.n_outputs <= _SMALL[1]
 
 
 def _never(problem: UnlearningProblem) -> bool:
@@ -280,9 +281,9 @@ def _adaptive(case: Case) -> Found:
     descent = _Descent(model)
     slope = descent.slope(model.everything, model.targets(model.everything), descent.offset(model.start))
     signs = np.sign(arithmetic.to_numpy(slope))
-    travelled = model.distance(model.pretrained, model.start)
+    travelled = model.distance(model.pretrained, model.start).bound
     # A power of two keeps the point short in every arithmetic; its size is of no matter.
-    unit = 2.0 ** np.floor(np.log2(max(travelled.bound, 1e-300) / max(1.0, float(np.sqrt(signs.size)))))
+    unit = 2.0 ** math.floor(math.log2(travelled)) if 1e-300 < travelled < math.inf else 1.0
     adam = Point(None, arithmetic.matrix(unit * signs))
     zero = Point() if case.problem.w_init is None else model.at(np.zeros_like(_start(case)))
     decayed = model.fit(model.everything, model.targets(model.everything), zero, ridge=case.ridge)
