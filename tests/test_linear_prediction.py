@@ -200,7 +200,21 @@ def test_random_orders_know_only_what_holds_in_any_order():
     found = linear.stability(unequal(7, 12, 1, 3.0), method="shuffled-sgd", step_sizes=1e-3)
     assert found.converges is True
     assert found.radius is None
-    assert linear.stability(unequal(7, 12, 1, 3.0), method="sgd", step_sizes=10.0).converges is None
+    low, high = linear.stability(unequal(7, 12, 1, 3.0), method="sgd", step_sizes=1.0).step
+    between = linear.stability(unequal(7, 12, 1, 3.0), method="sgd", step_sizes=(low * high) ** 0.5)
+    assert between.converges is None
+    # Above Ostrowski–Reich for every sample each visit enlarges volumes, whatever the order.
+    assert linear.stability(unequal(7, 12, 1, 3.0), method="sgd", step_sizes=1.01 * high).converges is False
+    assert grows(unequal(7, 12, 1, 3.0), method="sgd", step_sizes=1.01 * high)
+
+
+def test_random_batches_are_not_those_of_the_stored_order():
+    # Samples 0 and 2 are equal: they meet in a random batch and never in a stored one.
+    features = np.eye(4)[[0, 1, 0, 2]]
+    for method in ("shuffled-sgd", "sgd"):
+        found = linear.stability(features, method=method, step_sizes=1.5, batch_size=2)
+        assert found.converges is None
+        assert found.ostrowski_reich[1] >= 3
 
 
 # -- claims 13 and 15 ----------------------------------------------------------------------------------
@@ -301,3 +315,57 @@ def test_bad_input_is_refused(name):
     call, words = BAD[name]
     with pytest.raises(mt.BadInputError, match=words):
         call(ZOO["over-parameterised"]())
+
+
+@pytest.mark.parametrize("method", ["gd", "momentum", "nesterov", "cyclic-sgd"])
+@pytest.mark.parametrize("step", [1e-320, 1e-20])
+def test_a_step_too_small_to_see_converges(method, step):
+    found = linear.stability(unequal(6, 20, 0, 1.0), method=method, step_sizes=step)
+    assert found.converges is True
+    assert 0 < found.largest_step < np.inf
+
+
+@pytest.mark.parametrize("method", ["gd", "momentum", "nesterov", "cyclic-sgd", "shuffled-sgd"])
+def test_a_step_too_large_for_floats_does_not_converge(method):
+    found = linear.stability(unequal(6, 20, 0, 1.0), method=method, step_sizes=1e308)
+    assert found.converges is False
+    assert 0 < found.largest_step < np.inf
+
+
+@pytest.mark.parametrize("method", ["gd", "momentum", "nesterov"])
+def test_a_step_on_the_boundary_is_not_said_to_converge(method):
+    features = unequal(6, 20, 0, 1.0)
+    limit = linear.stability(features, method=method, step_sizes=1e-3).largest_step
+    assert linear.stability(features, method=method, step_sizes=limit).converges is None
+
+
+def test_a_sample_that_is_never_moved_does_not_hide_the_boundary():
+    features = unequal(5, 12, 3, 1.0).features
+    steps = np.array([0.1, 0.1, 0.0, 0.1, 0.1])
+    alone = linear.stability(features[[0, 1, 3, 4]], step_sizes=np.full(4, 0.1))
+    found = linear.stability(features, step_sizes=steps)
+    assert np.isclose(found.largest_step, alone.scale[0], rtol=1e-4)
+
+
+@pytest.mark.parametrize("steps", [np.zeros(6), lambda t: 0.0])
+def test_steps_that_are_all_zero_are_refused(steps):
+    with pytest.raises(mt.BadInputError, match="all zero"):
+        linear.stability(unequal(6, 20, 0, 1.0), step_sizes=steps)
+
+
+def test_zero_features_have_no_stability():
+    with pytest.raises(mt.BadInputError, match="all zero"):
+        linear.stability(np.zeros((3, 4)), step_sizes=0.1)
+
+
+def test_early_stopping_labels_are_refused_where_q_is_singular_up_to_rounding():
+    features = unequal(6, 20, 0, 1.0).features
+    problem = mt.UnlearningProblem(features, np.ones(6), [1])
+    limit = float(2 / np.linalg.eigvalsh(features @ features.T)[-1])
+    with pytest.raises(mt.BadInputError, match="invertible Q"):
+        linear.early_stopping_labels(problem, limit * (1 - 1e-13), 7, 2)
+    # An odd number of steps ends on the other side, where nothing is lost.
+    step = limit * (1 - 1e-13)
+    labels, goal = linear.early_stopping_labels(problem, step, 7, 3)
+    w = linear.train(features, labels, mt.solve(problem).w_pretrained, "gd", step_sizes=step, epochs=3).w
+    assert np.linalg.norm(w - goal) < 1e-10 * np.linalg.norm(goal)

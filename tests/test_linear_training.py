@@ -195,6 +195,45 @@ def test_divergence_is_noticed_before_overflow_and_names_a_stable_step(method, f
     assert good.residual_norm < good.initial_residual_norm
 
 
+@pytest.mark.parametrize("method", ["gd", "momentum", "nesterov", "cyclic-sgd", "shuffled-sgd", "sgd"])
+def test_the_step_named_after_divergence_is_stable_with_weight_decay(method):
+    features, targets, start = data(5, 8)
+    settings = {"weight_decay": 30.0, "epochs": 5000, "batch_size": None if method in FULL else 2}
+    with pytest.raises(mt.BadInputError, match="1e12-fold") as error:
+        train(features, targets, start, method, step_sizes=50.0, **settings)
+    named = float(str(error.value).split("steps below ")[1].split(",")[0])
+    good = train(features, targets, start, method, step_sizes=0.99 * named, **settings)
+    assert np.linalg.norm(good.w) < 10 * np.linalg.norm(start)
+
+
+FULL = ("gd", "momentum", "nesterov")
+
+
+@pytest.mark.parametrize("method", ["momentum", "nesterov"])
+def test_no_step_is_promised_to_momentum_on_random_batches(method):
+    features, targets, start = data(5, 8)
+    # Each visit alone would be stable at this step, and their product in random order is not.
+    step = 1.9 / (features**2).sum(axis=1).max()
+    with pytest.raises(mt.BadInputError, match="no limit of") as error:
+        train(features, targets, start, method, step_sizes=step, epochs=5000, batch_size=1)
+    assert "steps below" not in str(error.value)
+
+
+@pytest.mark.parametrize("step", [1e300, 1.7e308, lambda t: 1e200])
+@pytest.mark.parametrize("method", ["gd", "momentum", "nesterov", "cyclic-sgd", "shuffled-sgd"])
+def test_absurd_steps_end_in_words(method, step):
+    features, targets, start = data(5, 8)
+    with pytest.raises(mt.BadInputError, match="1e12-fold"):
+        train(features, targets, start, method, step_sizes=step, epochs=1000)
+
+
+def test_a_callback_stops_with_the_truth_of_numpy():
+    features, targets, start = data(5, 8)
+    settings = {"step_sizes": 0.05, "epochs": 50, "record": range(51)}
+    done = train(features, targets, start, callback=lambda epoch, w: np.bool_(epoch == 7), **settings)
+    assert (done.epochs, done.stopped) == (7, True)
+
+
 REFUSED = {
     "zero epochs": ({"epochs": 0}, "at least one epoch"),
     "NaN schedule": ({"step_sizes": lambda t: float("nan")}, r"step_sizes\(0\)=nan"),
@@ -217,6 +256,10 @@ REFUSED = {
     "start of another shape": ({"start": np.zeros(7)}, r"\(8,\)"),
     "unknown anchor": ({"weight_decay": 0.1, "anchor": "w0"}, "'start'"),
     "record beyond the end": ({"record": [4]}, "from 0 to 3"),
+    "record between epochs": ({"record": [1.5]}, r"record=1\.5"),
+    "a callback that is never called": ({"callback": lambda epoch, w: True}, "call back"),
+    "True as a step": ({"step_sizes": True}, "bool"),
+    "no data": ({"features": np.zeros((0, 8)), "targets": np.zeros(0)}, "at least one sample"),
     "dual Adam": ({"method": "adam", "form": "dual"}, "primal"),
     "Adam by sample": ({"method": "adam", "step_sizes": np.ones(5)}, "number or a callable"),
     "fewer targets": ({"targets": np.ones(4)}, "as many targets"),

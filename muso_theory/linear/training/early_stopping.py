@@ -12,6 +12,9 @@ from .train import train
 
 __all__ = ["early_stopping_labels"]
 
+_SINGULAR = 1e-8
+"""Below this the labels lose more than half of their digits."""
+
 
 def early_stopping_labels(
     problem: UnlearningProblem, step: float, retrain_steps: int, finetune_steps: int
@@ -31,7 +34,8 @@ def early_stopping_labels(
         The labels, shape (n,) or (n, C) in the order of the samples, and w_r(T).
 
     Raises:
-        BadInputError: a singular K, an unstable step, or numbers of steps below 1.
+        BadInputError: a singular K, an unstable step, numbers of steps below 1, or a Q that is singular up to
+            rounding: an even T' with a step just below 2/λ_max.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -77,5 +81,14 @@ def early_stopping_labels(
         -np.expm1(finetune_steps * np.log1p(-np.minimum(step * values, 0.5))),
         1 - (1 - step * values) ** int(finetune_steps),
     )
+    swinging = q[step * values >= 1]
+    if swinging.size and swinging.min() < _SINGULAR:
+        raise expected(
+            "an invertible Q",
+            "smallest 1 − (1 − ηλ)^T'",
+            f"{swinging.min():.1e}",
+            "rounding",
+            "a smaller step",
+        )
     move = basis @ ((basis.T @ (at_retrained - at_pretrained)) / q[:, None])
     return problem.shaped(at_pretrained + move), w_r

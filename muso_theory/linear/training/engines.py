@@ -156,7 +156,8 @@ class Sweeps(Engine):
         self.a = np.zeros_like(self.at_start)
         self.residual = self.at_start
         self._guard = _Guard(self.at_start, targets)
-        self._sweep = Sweep(dual.gram, *passes.next(), passes.batch) if passes.is_fixed else None
+        with np.errstate(over="ignore"):
+            self._sweep = Sweep(dual.gram, *passes.next(), passes.batch) if passes.is_fixed else None
         self._steps = -(-passes.n // passes.batch)
 
     def advance(self, passes: int) -> None:
@@ -211,8 +212,9 @@ class Spectral(Engine):
         lam = np.maximum(self.values, 0.0)
         # Rows: new a, new v, 1. Columns: a, v, the residual at the start.
         companion = np.zeros((len(lam), 3, 3))
-        companion[:, 1, 0] = -step * lam
-        companion[:, 1, 1] = momentum - step * lam * ahead
+        with np.errstate(over="ignore", invalid="ignore"):
+            companion[:, 1, 0] = -step * lam
+            companion[:, 1, 1] = momentum + companion[:, 1, 0] * ahead
         companion[:, 1, 2] = step
         companion[:, 0] = companion[:, 1]
         companion[:, 0, 0] += 1

@@ -12,7 +12,21 @@ import scipy.linalg
 from ..problem import Array
 from .rowspace import RowSpace
 
-__all__ = ["ErrorMap", "ScheduledDescent", "SpectralMap", "SweepMap", "sweep_matrix"]
+__all__ = ["ErrorMap", "ScheduledDescent", "SpectralMap", "SweepMap", "spectral_radius", "sweep_matrix"]
+
+
+def spectral_radius(matrices: Array) -> float:
+    """Largest modulus of an eigenvalue.
+
+    Args:
+        matrices: shape (…, r, r).
+
+    Returns:
+        The radius; infinity where entries have overflowed, zero for an empty matrix.
+    """
+    if not np.isfinite(matrices).all():
+        return float("inf")
+    return float(np.abs(np.linalg.eigvals(matrices)).max(initial=0.0))
 
 
 class ErrorMap(ABC):
@@ -53,12 +67,13 @@ class SpectralMap(ErrorMap):
     ) -> None:
         values, self.vectors = space.spectrum
         self.fixed = space.pull(residual)
-        self.decay = 1 - step * values
         self.companion = None
-        if momentum:
-            # (e, v) ← (e + v', v') with v' = μv − γλ(e + [μv]).
-            low, high = -step * values, momentum * (self.decay if nesterov else np.ones_like(values))
-            self.companion = np.array([[1 + low, high], [low, high]]).transpose(2, 0, 1)
+        with np.errstate(over="ignore"):
+            self.decay = 1 - step * values
+            if momentum:
+                # (e, v) ← (e + v', v') with v' = μv − γλ(e + [μv]).
+                low, high = -step * values, momentum * (self.decay if nesterov else np.ones_like(values))
+                self.companion = np.array([[1 + low, high], [low, high]]).transpose(2, 0, 1)
 
     def advance(self, error: Array, passes: int) -> Array:
         """The error after so many passes from rest."""
@@ -75,7 +90,7 @@ class SpectralMap(ErrorMap):
         """Largest |1 − γλ|, or modulus of a companion eigenvalue."""
         if self.companion is None:
             return float(np.abs(self.decay).max(initial=0.0))
-        return float(np.abs(np.linalg.eigvals(self.companion)).max(initial=0.0))
+        return spectral_radius(self.companion)
 
 
 @final
@@ -124,9 +139,10 @@ def sweep_matrix(space: RowSpace, steps: Array, batch: int = 1) -> tuple[Array, 
         for first in range(0, len(a), batch):
             lower[first : first + batch, first : first + batch] = 0
     # (Γ⁻¹ + L)ᵀX = A without Γ⁻¹, which a step of zero does not have: X = Γ(I + LᵀΓ)⁻¹A.
-    system = np.eye(len(a)) + lower.T * steps
-    x = steps[:, None] * scipy.linalg.solve_triangular(system, a, lower=False, check_finite=False)
-    return np.eye(space.rank) - x.T @ a, np.asarray(x.T)
+    with np.errstate(over="ignore", invalid="ignore"):
+        system = np.eye(len(a)) + lower.T * steps
+        x = steps[:, None] * scipy.linalg.solve_triangular(system, a, lower=False, check_finite=False)
+        return np.eye(space.rank) - x.T @ a, np.asarray(x.T)
 
 
 @final
@@ -158,4 +174,4 @@ class SweepMap(ErrorMap):
     @property
     def radius(self) -> float:
         """Largest modulus of an eigenvalue of Q."""
-        return float(np.abs(np.linalg.eigvals(self._powers[0][0])).max(initial=0.0))
+        return spectral_radius(self._powers[0][0])

@@ -149,6 +149,8 @@ def step_sizes_of(given: Any, n: int, batch: int, restart: bool) -> ResolvedStep
     """
     if callable(given):
         return ResolvedSteps(given, batch, restart)
+    if isinstance(given, bool):
+        raise expected("a positive step size", "step_sizes", given, "bool", "0.1")
     if isinstance(given, Real):
         if not 0 < float(given) < np.inf:
             raise expected("a positive step size", "step_sizes", given, type(given).__name__, "0.1")

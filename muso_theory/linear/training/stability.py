@@ -10,7 +10,7 @@ import scipy.linalg
 
 from ...errors import expected
 from ..problem import Array, UnlearningProblem
-from .errormaps import SpectralMap, sweep_matrix
+from .errormaps import SpectralMap, spectral_radius, sweep_matrix
 from .passes import batch_of
 from .rowspace import RowSpace
 from .schedules import ResolvedSteps, StepSizes, step_sizes_of
@@ -24,6 +24,12 @@ _LARGEST_EIGENPROBLEM = 1000
 _GRID = 1.08
 """Ratio of the scales that are tried in turn for the first instability."""
 
+_GROWING = 1e-9
+"""A radius above one by more is no eigenvalue of one, as steps of zero leave, and rounding."""
+
+_NEAR = 1e-12
+"""A radius or a scale this near to one is one up to rounding, and decides nothing."""
+
 
 @final
 @dataclass(frozen=True)
@@ -34,8 +40,8 @@ class Stability:
         method: the method.
         radius: spectral radius of a pass on row(Φ), the factor by which a distant error shrinks; None where too dear.
         ostrowski_reich: (smallest, largest) γ_i‖φ_i‖² (of a batch: eigenvalues of Γ^½K_BBΓ^½). Below 2 a pass never
-            moves away from a solution, whatever the order, and cyclic SGD converges; above 2 for all, it diverges.
-            None for full-batch methods.
+            moves away from a solution, whatever the order, and cyclic SGD converges; above 2 for all, a pass enlarges
+            volumes and SGD diverges. Bounds where batches are random; None for full-batch methods.
         scale: the factor c at which steps cγ cease to be stable; (low, high) when only that much is known.
         step: that factor times the step, when the step is one number; else None.
     """
@@ -49,10 +55,15 @@ class Stability:
     @property
     def converges(self) -> bool | None:
         """Whether training converges on consistent targets; None where that is not known."""
-        if self.radius is not None:
+        if self.ostrowski_reich is not None:
+            # Settles tiny steps too, whose radius rounds to one.
+            smallest, largest = self.ostrowski_reich
+            if largest < 2 * (1 - _NEAR) or smallest > 2 * (1 + _NEAR):
+                return largest < 2
+            if self.radius is None or abs(self.radius - 1) <= _NEAR:
+                return None
             return self.radius < 1
-        low, high = self.scale
-        return True if low > 1 else False if high < 1 else None
+        return None if abs(self.scale[0] - 1) <= _NEAR else self.scale[0] > 1
 
     @property
     def largest_step(self) -> float:
@@ -63,7 +74,7 @@ class Stability:
         low, high = self.step or self.scale
         limit = f"{low:.4g}" if high <= low * (1 + 1e-3) else f"between {low:.4g} and {high:.4g}"
         what = "step" if self.step else "scale of the steps"
-        word = {True: "converges", False: "diverges", None: "not known to converge"}[self.converges]
+        word = {True: "converges", False: "diverges", None: "on the boundary or not known"}[self.converges]
         radius = "" if self.radius is None else f", spectral radius {self.radius:.9g}"
         return f"Stability({self.method}: {word}{radius}, largest stable {what} {limit})"
 
@@ -116,7 +127,8 @@ def stability(
         Radius, verdict and boundary.
 
     Raises:
-        BadInputError: an adaptive method, steps that differ from pass to pass, or settings that ``train`` refuses.
+        BadInputError: an adaptive method, steps that differ from pass to pass or are all zero, features that are all
+            zero, or settings that ``train`` refuses.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -132,6 +144,8 @@ def stability(
     )
     rule, size, steps = resolved(space, method, step_sizes, batch_size, restart)
     n = len(space.samples)
+    if space.rank == 0:
+        raise expected("features that are not all zero", "rank Φ", 0, "nothing to train", "other features")
     if rule.order == "full":
         if not isinstance(steps.given, float):
             raise expected("a constant step", "step_sizes", steps.given, "schedule or array", "a number")
@@ -139,25 +153,32 @@ def stability(
         largest = float(space.spectrum[0][-1])
         limit = step_limit(method, mu) / largest
         radius = SpectralMap(space, np.zeros((n, 1)), steps.given, mu, method == "nesterov").radius
-        scale = limit / steps.given
+        with np.errstate(over="ignore"):
+            scale = float(np.divide(limit, steps.given))
         return Stability(method, radius, None, (scale, scale), (limit, limit))
     constant = steps.constant(n)
     if constant is None:
         raise expected(
             "steps that are the same in every pass", "step_sizes", steps.given, "schedule", "restart=True"
         )
-    sizes = _block_sizes(space, constant, size)
+    # Relative to the largest step, so that no step is too large or too small to be compared with the boundary.
+    top = float(constant.max())
+    if top == 0:
+        raise expected("steps that are not all zero", "step_sizes", 0.0, "every step", "0.1")
+    unit = constant / top
+    sizes = _block_sizes(space, unit, size) if rule.order == "cyclic" else _any_batch(space, unit, size)
     if rule.order != "cyclic":
-        scale_ends = (2 / sizes[1], np.inf)
+        scale_ends = (2 / sizes[1], 2 / sizes[0] if sizes[0] > 0 else np.inf)
         radius_known = None
     else:
         small = space.rank <= _LARGEST_EIGENPROBLEM
         radius_known = _radius(space, constant, size) if small else None
-        scale_ends = _boundary(space, constant, size, sizes, small)
-    step = None
-    if isinstance(steps.given, float):
-        step = (scale_ends[0] * steps.given, scale_ends[1] * steps.given)
-    return Stability(method, radius_known, sizes, scale_ends, step)
+        scale_ends = _boundary(space, unit, size, sizes, small)
+    step = scale_ends if isinstance(steps.given, float) else None
+    with np.errstate(over="ignore"):
+        low, high = (float(np.divide(end, top)) for end in scale_ends)
+        products = tuple(float(np.multiply(end, top)) for end in sizes)
+    return Stability(method, radius_known, (products[0], products[1]), (low, high), step)
 
 
 def resolved(
@@ -201,10 +222,15 @@ def _block_sizes(space: RowSpace, steps: Array, batch: int) -> tuple[float, floa
     return max(0.0, float(min(e[0] for e in ends))), float(max(e[-1] for e in ends))
 
 
+def _any_batch(space: RowSpace, steps: Array, batch: int) -> tuple[float, float]:
+    """Bounds of the eigenvalues of Γ^½K_BBΓ^½ over all batches, drawn with or without replacement."""
+    smallest, largest = _block_sizes(space, steps, 1)
+    return (smallest, largest) if batch == 1 else (0.0, batch * largest)
+
+
 def _radius(space: RowSpace, steps: Array, batch: int) -> float:
     """Spectral radius of a pass."""
-    q, _ = sweep_matrix(space, steps, batch)
-    return float(np.abs(np.linalg.eigvals(q)).max(initial=0.0))
+    return spectral_radius(sweep_matrix(space, steps, batch)[0])
 
 
 def _boundary(
@@ -218,19 +244,21 @@ def _boundary(
     inside, outside = low, low
     while outside < high:
         outside = min(outside * _GRID, high)
-        if outside == high or _radius(space, outside * steps, batch) >= 1:
+        if outside == high or _radius(space, outside * steps, batch) > 1 + _GROWING:
             break
         inside = outside
     while outside > inside * (1 + 1e-5):
         middle = (inside + outside) / 2
-        if _radius(space, middle * steps, batch) >= 1:
+        if _radius(space, middle * steps, batch) > 1 + _GROWING:
             outside = middle
         else:
             inside = middle
     return inside, outside
 
 
-def stability_hint(phi: Array, rule: Method, steps: ResolvedSteps, curvature: float, momentum: float) -> str:
+def stability_hint(
+    phi: Array, rule: Method, steps: ResolvedSteps, curvature: float, momentum: float, decay: float
+) -> str:
     """What to try after divergence: the largest stable step, in words.
 
     Args:
@@ -239,6 +267,7 @@ def stability_hint(phi: Array, rule: Method, steps: ResolvedSteps, curvature: fl
         steps: the step sizes.
         curvature: largest second derivative of the loss.
         momentum: μ.
+        decay: λ of the weight decay.
 
     Returns:
         The words.
@@ -246,24 +275,28 @@ def stability_hint(phi: Array, rule: Method, steps: ResolvedSteps, curvature: fl
     if rule.update.adaptive:
         return "a smaller step"
     space = RowSpace.from_features(phi)
-    name, n = rule.name, len(phi)
-    if rule.order == "full" and steps.batch >= n:
+    name, n, b = rule.name, len(phi), steps.batch
+    if rule.order == "full" and b >= n:
         limit = step_limit(name, 0.0 if name == "gd" else momentum) / (
-            curvature * float(space.spectrum[0][-1])
+            curvature * float(space.spectrum[0][-1]) + decay
         )
-        return f"steps below {limit:.6g}, the largest stable one"
+        if callable(steps.given) and name != "gd":
+            return f"a constant step below {limit:.6g}"
+        return f"steps below {limit:.6g}, " + (
+            "the largest stable one" if curvature == 1 else "which are stable"
+        )
+    if rule.order == "full":
+        return f"a smaller step, or no batches: in random order no limit of {name} is known"
     constant = steps.constant(n)
-    unit = constant is None or rule.order == "full"
-    sizes = _block_sizes(space, np.ones(n) if unit or constant is None else constant, 1)
-    # Any batch of b samples has γλ_max(K_BB) ≤ b·γ·max‖φ‖².
-    low = 2 / (curvature * sizes[1] * steps.batch)
-    if rule.order == "cyclic" and not unit and curvature == 1 and constant is not None:
-        found = stability(phi, method=name, step_sizes=constant, batch_size=steps.batch)
-        low = found.scale[0]
+    if rule.order == "cyclic" and curvature == 1 and decay == 0 and constant is not None:
+        low = stability(phi, method=name, step_sizes=constant, batch_size=b).scale[0]
         if isinstance(steps.given, float):
             return f"steps below {low * steps.given:.6g}, the largest stable one"
         return f"steps below {low:.6g} times these, the largest stable ones"
-    if unit or isinstance(steps.given, float):
-        value = low if unit else low * float(steps.given)  # type: ignore[arg-type]
-        return f"steps below {value:.6g}, which are stable in any order"
-    return f"steps below {low:.6g} times these, which are stable in any order"
+    # Any batch of b samples has γλ_max(K_BB) ≤ b·γ·max‖φ‖², and decays by γλb/n.
+    unit = constant is None or isinstance(steps.given, float)
+    weights = np.ones(n) if unit or constant is None else constant
+    largest = curvature * _block_sizes(space, weights, 1)[1] + float(weights.max()) * decay / n
+    return (
+        f"steps below {2 / (b * largest):.6g}{'' if unit else ' times these'}, which are stable in any order"
+    )

@@ -79,7 +79,8 @@ def train(
         seed: of the random orders.
         tolerance: stop after the first pass with ‖∂ℓ/∂z‖ ≤ tolerance × its value at the start; 0 never does.
         record: epochs whose parameters to keep in the trajectory; 0 is the start.
-        callback: called with (epoch, w) at the recorded epochs; training stops when it returns True.
+        callback: called with (epoch, w) at the recorded epochs, of which there must be some; training stops when it
+            returns True.
         form: "auto", "primal" (step by step on w, the slow twin) or "dual" (on K).
         gram: K, if you have it already.
 
@@ -87,8 +88,8 @@ def train(
         Final parameters, residual, and the trajectory.
 
     Raises:
-        BadInputError: shapes or settings that do not fit, a sample of zero norm, a batch larger than n, no epochs, a
-            schedule that returns NaN or a negative number, or a step so large that training diverges.
+        BadInputError: shapes or settings that do not fit, no data, a sample of zero norm, a batch larger than n, no
+            epochs, a schedule that returns NaN or a negative number, or a step so large that training diverges.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -102,6 +103,8 @@ def train(
     """
     rule = method_named(method)
     phi = real_array("features", features, (2,))
+    if phi.size == 0:
+        raise expected("at least one sample and one feature", "features", phi.shape, "shape", "more data")
     y, shape = _targets(targets, phi, loss, start)
     n, width = phi.shape
     w = _parameters("start", start, shape)
@@ -120,6 +123,8 @@ def train(
     known = loss_named(loss, y)
     _nonzero_rows(phi)
     kept = _epochs_to_keep(record, epochs)
+    if callback is not None and not kept:
+        raise expected("epochs at which to call back", "record", kept, "none", f"record=range({epochs + 1})")
     order = "shuffled" if rule.order == "full" and size < n else rule.order
     passes = Passes(n, size, order, steps, seed)
     dual = form == "dual" or (form == "auto" and not rule.update.adaptive and n <= _most_rows(rule, width))
@@ -149,7 +154,7 @@ def train(
     try:
         return _run(engine, epochs, kept, tolerance, callback, method, words, shape)
     except Diverged as error:
-        hint = stability_hint(phi, rule, steps, known.curvature, momentum)
+        hint = stability_hint(phi, rule, steps, known.curvature, momentum, weight_decay)
         raise BadInputError(
             f"expected a step size at which {method} converges but the residual grew 1e12-fold by epoch "
             f"{error.epochs} with step_sizes={_shown(steps)}; try {hint}"
@@ -174,7 +179,8 @@ def _run(
     def keep() -> bool:
         w = engine.explicit().reshape(shape)
         trajectory.append(Snapshot(engine.epochs, w, norm))
-        return callback is not None and callback(engine.epochs, w) is True
+        answer = None if callback is None else callback(engine.epochs, w)
+        return isinstance(answer, bool | np.bool_) and bool(answer)
 
     if 0 in kept:
         stopped = keep()
@@ -206,7 +212,8 @@ def _targets(targets: Any, phi: Array, loss: str, start: Any) -> tuple[Array, tu
     if loss == "cross-entropy" and y.ndim == 1:
         if y.dtype.kind not in "iu" or y.min(initial=0) < 0:
             raise expected("class indices or distributions", "targets", y.shape, str(y.dtype), "shape (n, C)")
-        classes = int(y.max()) + 1 if start is None else np.asarray(start).shape[-1]
+        wide = start is not None and np.ndim(start) == 2
+        classes = np.shape(start)[1] if wide else int(y.max()) + 1
         if y.max() >= classes:
             raise expected(
                 f"class indices below {classes}", "targets", int(y.max()), "class", "a wider start"
@@ -272,7 +279,11 @@ def _nonzero_rows(phi: Array) -> None:
 
 def _epochs_to_keep(record: Iterable[int], epochs: int) -> list[int]:
     """Recorded epochs, sorted, each once."""
-    kept = sorted({int(e) for e in record})
+    wanted = list(record)
+    for e in wanted:
+        if not isinstance(e, int | np.integer) or isinstance(e, bool):
+            raise expected("whole numbers of epochs", "record", e, type(e).__name__, "range(0, epochs, 100)")
+    kept = sorted({int(e) for e in wanted})
     if kept and not 0 <= kept[0] <= kept[-1] <= epochs:
         bad = kept[0] if kept[0] < 0 else kept[-1]
         raise expected(
