@@ -424,3 +424,22 @@ def test_a_given_start_is_the_one_that_claims_speak_of() -> None:
     assert report["implicit-bias"].verdict is Verdict.REFUTED
     report = mt.check(problem, w_pretrained=right.w_pretrained)
     assert report.verdict is Verdict.CERTIFIED
+
+
+def test_a_start_of_large_integers_is_moved_exactly() -> None:
+    """start-span starts beside w₀; the sum may be beyond 64 bits."""
+    problem = mt.UnlearningProblem(
+        np.array([[1, 0], [1, 1]]), np.array([1, 2]), [1], np.array([2**62, 2**62])
+    )
+    assert mt.check(problem, ["start-span"], "rational")["start-span"].verdict is Verdict.PROVED
+
+
+def test_numbers_of_claims_are_those_of_the_theory() -> None:
+    numbers = {claim.slug: claim.number for claim in mt.claims.CATALOGUE.values() if not claim.is_condition}
+    assert len(set(numbers.values())) == len(numbers)
+    first = ("implicit-bias", "exact-labels", "label-solution-set", "start-span", "label-free", "gap-formula",
+             "leave-block-out", "forget-only", "ridge-anchored", "convex-loss", "cyclic-sgd", "gd-finite-time",
+             "early-stopping", "momentum", "adaptive-optimizer", "ridge-inverse", "downsampling",
+             "sequential-requests")  # fmt: skip
+    for number, slug in enumerate(first, start=1):
+        assert numbers.get(slug, number) == number, slug

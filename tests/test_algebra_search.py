@@ -1,0 +1,80 @@
+"""The search for models satisfies hypotheses by solving for them, at every partition, and reads models strictly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from muso_theory.algebra.polynomial import AlgebraError
+from muso_theory.algebra.prover import find_combination
+from muso_theory.algebra.search import _sizes, find_model, models
+from muso_theory.algebra.shorten import fewer_facts, shortened
+from muso_theory.algebra.statement import parse_statement
+from muso_theory.algebra.trials import failing, read_model
+
+
+def test_hypotheses_are_solved_for_not_waited_for() -> None:
+    """AXB = C is met by one random choice of small integers in thousands; X is solved for instead."""
+    statement = parse_statement("t", ["matrix A : n x n", "matrix X : n x m", "matrix B : m x m", "matrix C : n x m",
+                                      "assume h: A X B = C", "conclude X = X"])  # fmt: skip
+    found = [m for m in models(statement, 0, tries=20) if m[0]["n"] == m[0]["m"] == 2]
+    assert len(found) >= 8
+    model = find_model(statement, tries=20)
+    assert model is not None
+    assert model[0] == {"n": 2, "m": 2}
+    assert any(x for row in model[1]["C"] for x in row)
+
+
+def test_nested_partitions_have_sizes_that_add_up() -> None:
+    statement = parse_statement(
+        "t", ["partition n = r + f by S_R, S_F", "partition r = s + t by S_S, S_T", "conclude S_R = S_R"]
+    )
+    found = list(_sizes(statement))
+    assert len(found) >= 8
+    assert all(
+        sizes["r"] == sizes["s"] + sizes["t"] and sizes["n"] == sizes["r"] + sizes["f"] for sizes in found
+    )
+
+
+@pytest.mark.parametrize("entry", ["abc", "1/0", "2/4", "1e3", "+1", "01", 1, 1.0, None, True, "", "1" * 61])
+def test_entries_of_models_have_one_spelling(entry: Any) -> None:
+    statement = parse_statement("t", ["matrix A : n x n", "conclude A = A"])
+    good = {"sizes": {"n": 1}, "matrices": {"A": [["-1/2"]]}}
+    assert failing(statement, read_model(statement, good)) == []
+    with pytest.raises(AlgebraError, match="reduced fraction"):
+        read_model(statement, {**good, "matrices": {"A": [[entry]]}})
+
+
+def test_an_existence_is_claimed_before_the_conclusion() -> None:
+    with pytest.raises(AlgebraError, match="followed by"):
+        parse_statement("t", ["matrix A : n x D", "conclude A = A", "exists x : n x n"])
+
+
+def test_shortening_finds_the_one_fact_that_is_enough() -> None:
+    """A − 2B follows from A = 0 and B = 0, or from A = B and B = 0, or at once from A = 2B."""
+    statement = parse_statement("t", ["matrix A : n x n", "matrix B : n x n", "assume a: A = 0", "assume b: B = 0",
+                                      "assume c: 2 B = A", "conclude A B = 2 B B"])  # fmt: skip
+    facts = {key: fact.polynomial for key, fact in statement.facts.items()}
+    [target] = statement.conclusions
+    long = find_combination(target, {k: p for k, p in facts.items() if k != "assume(c)"})
+    # A B = A·B and B B = B·B: one fact each, two terms; with the third a single negative one.
+    short = shortened(target, long, facts)
+    assert len(short) == 1
+    [term] = short
+    assert term.fact in ("assume(b)", "assume(c)", "assume(a)")
+    total = facts[term.fact].scaled(term.coefficient)
+    assert total  # a multiple of a fact, not nothing
+    two = (*find_combination(target, {"assume(a)": facts["assume(a)"], "assume(b)": facts["assume(b)"]}),)
+    assert len(fewer_facts(target, two, facts, {})) <= len(two)
+
+
+def test_shortening_uses_both_signs() -> None:
+    statement = parse_statement("t", ["matrix A : n x n", "matrix B : n x n", "assume a: A = 0", "assume b: B = 0",
+                                      "conclude A - B = 0"])  # fmt: skip
+    facts = {key: fact.polynomial for key, fact in statement.facts.items()}
+    [target] = statement.conclusions
+    plain = find_combination(target, facts)
+    doubled = tuple(t for term in plain for t in (term, term, term))
+    short = shortened(target, doubled, facts)
+    assert sorted((term.fact, term.coefficient) for term in short) == [("assume(a)", 1), ("assume(b)", -1)]

@@ -1,0 +1,272 @@
+"""Every term of an error bound pulls outward: what is less well known may only widen what is proved.
+
+Each ingredient of the bounds is made worse in turn (norms known less well, a coarser unit roundoff, a larger smallest
+float, longer products, a larger error of a residual), and every bound must then contain the one before. A term with
+the wrong sign, or the wrong end of a norm, shows, however small it is on ordinary data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+import muso_theory as mt
+from muso_theory.errors import BadInputError
+from muso_theory.linear import certified
+from muso_theory.linear.certified import CertifiedForms, LabelBall
+from muso_theory.linear.kernels import arc_cosine_kernel
+from muso_theory.numbers import FLOAT64, Quantity, leastsquares, rounding, rowsystem, spectrum, verified
+from muso_theory.numbers.accurate import accurate_product
+from muso_theory.numbers.gram import gram_roundings
+from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
+from muso_theory.numbers.rational import _PRIMES
+from muso_theory.numbers.rounding import UndecidedError, gamma, norm_bounds, require_ieee
+from muso_theory.numbers.rowsystem import RowSystem
+from muso_theory.numbers.spectrum import largest_eigenvalue_bound, rayleigh_bound
+from muso_theory.numbers.verified import CertifiedProblem
+
+MODULES = (leastsquares, rowsystem, spectrum, verified, certified)
+RNG = np.random.default_rng(3)
+PHI, TALL = RNG.standard_normal((5, 9)), RNG.standard_normal((9, 4))
+RIDGE = 2.0**-3
+
+
+class Scene:
+    """Systems with their factors and eigenvalue bounds in place, so that only the bounds of answers change."""
+
+    def __init__(self, scale: float = 1.0) -> None:
+        rng = np.random.default_rng(4)
+        self.dual = DualSystem(scale * PHI, slice(None), "Φ")
+        self.primal = PrimalSystem(scale * TALL, slice(None), "Φ")
+        for system in (self.dual, self.primal):
+            for name in ("matrix", "factor", "smallest", "largest", "trace", "error"):
+                getattr(system, name)
+            system._factor_with(RIDGE)
+            system.floor(RIDGE)
+        self.y, self.tall_y = rng.standard_normal((5, 2)), rng.standard_normal((9, 2))
+        self.start, self.small_start = rng.standard_normal((9, 2)), rng.standard_normal((4, 2))
+        self.forms = CertifiedForms(mt.UnlearningProblem(PHI, self.y, [1, 3], self.start))
+        self.labels = LabelBall(np.ones((2, 2)), Fraction(1, 2**20))
+        self.forms.gap(self.labels)
+        self.forms.square_gap(self.labels)
+
+    def bounds(self) -> dict[str, Fraction | float]:
+        """Numbers that grow as knowledge shrinks: radii, upper ends, and lower ends with a minus."""
+        dual, primal, forms = self.dual, self.primal, self.forms
+        fits = {
+            "dual": dual.fit(self.y, None),
+            "dual from a start": dual.fit(self.y, self.start),
+            "dual with a ridge": dual.fit(self.y, self.start, RIDGE),
+            "primal": primal.fit(self.tall_y, None),
+            "primal with a ridge": primal.fit(self.tall_y, self.small_start, RIDGE),
+        }
+        found: dict[str, Any] = {f"radius, {name}": fit.radius for name, fit in fits.items()}
+        found |= {f"image, {name}": fit.image for name, fit in fits.items() if fit.image is not None}
+        for name, fit in fits.items():
+            low, high = fit.distance(np.ones(fit.high.shape))
+            found |= {f"below, {name}": -low, f"above, {name}": high}
+        found["coefficients"] = dual.coefficients(self.y)[1]
+        low, high = dual.pseudo_norm(self.y)
+        found |= {"pseudo-norm below": -low, "pseudo-norm above": high}
+        gram, vector = dual.matrix, np.ones((5, 1))
+        found["rayleigh"] = rayleigh_bound(gram, vector, Fraction(0))
+        found["largest eigenvalue"] = largest_eigenvalue_bound(gram, Fraction(0))
+        mixed = forms.mix(0.75, self.labels, -1.5, LabelBall(np.full((2, 2), 0.1)))
+        found["mix"] = mixed.radius
+        quantities = {
+            "gradient": forms.gradient_norm(
+                forms.retain, LabelBall(self.y[forms.order[:3]]), fits["dual from a start"]
+            ),
+            "square gap": forms.square_gap(self.labels),
+            "gap": forms.gap(self.labels),
+            "labels apart": forms.label_distance(self.labels, mixed),
+            "parameters apart": forms.distance(fits["dual"], fits["dual from a start"]),
+        }
+        for name, quantity in quantities.items():
+            found |= {f"{name} below": -Fraction(quantity.lower), f"{name} above": Fraction(quantity.upper)}
+        return found
+
+
+def _worse(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def everywhere(attribute: str, change: Callable[[Any], Any]) -> None:
+        for module in MODULES:
+            if hasattr(module, attribute):
+                monkeypatch.setattr(module, attribute, change(getattr(module, attribute)))
+
+    if name == "lower ends of norms":
+        everywhere("norm_bounds", lambda old: lambda x: (old(x)[0] / 2, old(x)[1]))
+    elif name == "upper ends of norms":
+        everywhere("norm_bounds", lambda old: lambda x: (old(x)[0], old(x)[1] * 2))
+    elif name == "unit roundoff":
+        everywhere("UNIT", lambda old: old * 2**20)
+    elif name == "smallest float":
+        everywhere("ETA", lambda old: Fraction(1, 2**30))
+    elif name == "long products":
+        everywhere("gamma", lambda old: lambda n: old(n) * 2**20)
+    else:
+        old = RowSystem._residual
+        monkeypatch.setattr(RowSystem, "_residual", lambda *a: (old(*a)[0], old(*a)[1] + Fraction(1, 1000)))
+
+
+INGREDIENTS = (
+    "lower ends of norms",
+    "upper ends of norms",
+    "unit roundoff",
+    "smallest float",
+    "long products",
+    "errors of residuals",
+)
+
+
+@pytest.mark.parametrize("name", INGREDIENTS)
+def test_less_knowledge_only_widens(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene()
+    before = scene.bounds()
+    _worse(name, monkeypatch)
+    after = scene.bounds()
+    assert before.keys() == after.keys()
+    narrowed = {key: (before[key], after[key]) for key in before if after[key] < before[key]}
+    assert not narrowed
+    assert any(after[key] > before[key] for key in before)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_term_with_the_wrong_sign_would_show(sign: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control: the law fails for a residual error that is subtracted."""
+    scene = Scene()
+    before = scene.bounds()
+    old = RowSystem._residual
+    monkeypatch.setattr(
+        RowSystem, "_residual", lambda *a: (old(*a)[0], old(*a)[1] + sign * Fraction(1, 1000))
+    )
+    after = scene.bounds()
+    assert any(after[key] < before[key] for key in before) == (sign < 0)
+
+
+def test_bounds_are_sharp_on_ordinary_data() -> None:
+    """So that no bound is right by being huge."""
+    found = Scene().bounds()
+    for key, value in found.items():
+        if key.startswith(("radius", "image", "coefficients")):
+            assert 0 <= value < 1e-13, key
+    assert found["mix"] < Fraction(1, 2**20) + Fraction(1, 10**12)
+    for name in ("gradient", "labels apart", "parameters apart", "gap", "square gap"):
+        width = found[f"{name} above"] + found[f"{name} below"]
+        assert 0 <= width <= max(1e-4, 1e-4 * found[f"{name} above"]), name
+    assert found["largest eigenvalue"] <= 5**0.5 * 1.0001 * np.linalg.norm(PHI, 2) ** 2
+
+
+def test_rayleigh_bounds_do_not_depend_on_the_length_of_the_vector(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spectrum, "gamma", lambda n: Fraction(1, 4))
+    gram, vector = PHI @ PHI.T, np.arange(1.0, 6.0)[:, None]
+    one, other = (float(rayleigh_bound(gram, s * vector, Fraction(0))) for s in (1.0, 2.0**12))
+    assert one == pytest.approx(other, rel=1e-9)
+
+
+def test_nothing_is_known_to_be_nothing() -> None:
+    """Zero data: radii are not negative, and lower ends do not pass upper ones."""
+    zero = mt.UnlearningProblem(PHI, np.zeros((5, 1)), [1, 3])
+    forms = CertifiedForms(zero)
+    gradient = forms.gradient_norm(forms.retain, forms.targets(forms.retain), forms.start)
+    assert gradient.lower == 0 <= gradient.upper < 1e-300
+    assert gradient.upper > 0  # products may have underflowed, and that is said
+    nothing = forms.mix(1.0, forms.targets(forms.retain), 1.0, forms.targets(forms.retain))
+    assert 0 < nothing.radius < 1e-300
+
+
+def test_a_gap_of_labels_known_up_to_a_radius_reaches_down_to_zero() -> None:
+    forms = CertifiedForms(mt.UnlearningProblem(PHI, np.ones(5), [1, 3]))
+    wide = forms.gap(LabelBall(forms.optimal_labels.values, Fraction(1)))
+    assert wide.lower == 0
+    assert wide.upper > 0.1
+
+
+@pytest.mark.parametrize("bits", [(22, 23)])
+def test_heads_leave_room_for_five_hundred_products(bits: tuple[int, int]) -> None:
+    """Odd integers of 22 and 23 bits, 512 of them: one bit more in a head and their sum would be rounded unseen."""
+    rng = np.random.default_rng(0)
+    worst = 0.0
+    for _ in range(20):
+        left = 2 ** bits[0] - 1 - 2 * rng.integers(0, 2**10, (1, 512)).astype(float)
+        right = 2 ** bits[1] - 1 - 2 * rng.integers(0, 2**10, (512, 1)).astype(float)
+        truth = sum(int(a) * int(b) for a, b in zip(left[0], right[:, 0], strict=True))
+        product = accurate_product(left, slice(None), right)
+        off = abs(Fraction(float(product.high[0, 0])) + Fraction(float(product.low[0, 0])) - truth)
+        assert off <= Fraction(float(product.error[0, 0]))
+        worst = max(worst, float(product.error[0, 0]))
+    assert worst < 1e-3
+
+
+def test_a_gram_entry_beyond_what_rounding_explains_is_refused() -> None:
+    """Two correctly formed Gram matrices differ by at most 2γ‖φ_i‖‖φ_j‖; two and a half times γ is too much."""
+    phi = np.abs(PHI)
+    gram = FLOAT64.gram(phi)
+    roots = np.sqrt(np.diagonal(gram))
+    for factor, fine in ((1.9, True), (2.6, False)):
+        wrong = gram.copy()
+        wrong[3, 1] = wrong[1, 3] = (
+            gram[3, 1] + factor * float(gamma(gram_roundings(9))) * roots[3] * roots[1]
+        )
+        if fine:
+            CertifiedProblem(phi, np.ones((5, 1)), np.arange(4), np.array([4]), gram=wrong)
+        else:
+            with pytest.raises(BadInputError, match=r"row [13] is off"):
+                CertifiedProblem(phi, np.ones((5, 1)), np.arange(4), np.array([4]), gram=wrong)
+
+
+@pytest.mark.parametrize(
+    "given", [3, np.array(3), np.array([[1, 2]]), np.array([1.0]), np.array([], dtype=int)]
+)
+def test_positions_are_a_list_of_integers(given: Any) -> None:
+    with pytest.raises(BadInputError, match="at least one row position"):
+        CertifiedProblem(PHI, np.ones((5, 1)), given, np.array([4]))
+
+
+def test_a_process_that_flushes_subnormals_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Flushing:
+        array, ones = staticmethod(np.array), staticmethod(np.ones)
+
+        @staticmethod
+        def full(size: int, value: float) -> np.ndarray:
+            return np.full(size, 0.0 if abs(value) < 1e-300 else value)
+
+    class Directed(Flushing):
+        full = staticmethod(np.full)
+
+        @staticmethod
+        def array(values: list[float]) -> Any:
+            return np.nextafter(np.array(values), 2.0)
+
+    for broken in (Flushing, Directed):
+        require_ieee.cache_clear()
+        monkeypatch.setattr(rounding, "np", broken)
+        with pytest.raises(UndecidedError, match="round to nearest"):
+            require_ieee()
+        monkeypatch.undo()
+    require_ieee.cache_clear()
+    require_ieee()
+
+
+def test_moduli_of_rank_proofs_are_primes_of_one_word() -> None:
+    import sympy
+
+    assert len(set(_PRIMES)) == 3
+    assert all(sympy.isprime(p) and 2**60 < p < 2**64 for p in _PRIMES)
+
+
+def test_zero_has_the_root_zero() -> None:
+    root = Quantity.enclosure(0.0, 0.0).sqrt()
+    assert root.lower == root.upper == 0
+    assert norm_bounds(np.zeros(3)) == (0, 0)
+
+
+@pytest.mark.parametrize("degree", [0, 1])
+def test_a_zero_row_on_either_side_is_orthogonal_to_everything(degree: int) -> None:
+    rows, zero = np.array([[1.0, 0.0], [0.0, -2.0]]), np.zeros((1, 2))
+    wanted = 0.5 if degree == 0 else 0.0
+    for left, right in ((rows, zero), (zero, rows), (zero, zero)):
+        np.testing.assert_allclose(arc_cosine_kernel(left, right, degree), wanted, atol=1e-15)
