@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -14,15 +15,21 @@ from hypothesis.errors import NoSuchExample
 import muso_theory as mt
 from muso_theory.refutation.rulebook import Letters
 
-# No database: nothing is written into the directory of whoever runs this. Derandomised: the same examples everywhere.
-law = settings(
+# No database: nothing is written into the directory of whoever runs this. The profile ci, which is the default, draws
+# the same examples everywhere; HYPOTHESIS_PROFILE=dev draws others each time, and ten times as many.
+settings.register_profile(
+    "ci",
     max_examples=120,
     derandomize=True,
     database=None,
     deadline=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-search = settings(law, max_examples=500, phases=[Phase.generate])
+settings.register_profile(
+    "dev", settings.get_profile("ci"), derandomize=False, max_examples=1200, print_blob=True
+)
+law = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+search = settings(law, max_examples=500, derandomize=True, phases=[Phase.generate])
 
 
 def broken(strategy: st.SearchStrategy[Any], holds: Callable[[Any], bool]) -> bool:
