@@ -26,6 +26,7 @@ from .campaign import Options, measure_points
 __all__ = ["PARTS", "certified_answer", "ordinary_answer", "run"]
 
 PARTS = ("certified", "dynamics", "ntk")
+SECONDS = {"dynamics": (25, 150)}
 Array = np.ndarray[Any, Any]
 
 

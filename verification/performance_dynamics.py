@@ -19,10 +19,9 @@ from muso_theory.data import load
 from muso_theory.linear.training import PAPER_STEPS
 from muso_theory.numbers.gram import blocked_gram
 
-__all__ = ["SECONDS", "points", "run_point", "verdict"]
+__all__ = ["points", "run_point", "verdict"]
 
 Array = np.ndarray[Any, Any]
-SECONDS = (40.0, 420.0)
 _EPOCHS = 1500
 
 

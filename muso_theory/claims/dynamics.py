@@ -283,7 +283,8 @@ def _adaptive(case: Case) -> Found:
     signs = np.sign(arithmetic.to_numpy(slope))
     travelled = model.distance(model.pretrained, model.start).bound
     # A power of two keeps the point short in every arithmetic; its size is of no matter.
-    unit = 2.0 ** math.floor(math.log2(travelled)) if 1e-300 < travelled < math.inf else 1.0
+    each = travelled / math.sqrt(max(1, signs.size))
+    unit = 2.0 ** math.floor(math.log2(each)) if 1e-300 < each < math.inf else 1.0
     adam = Point(None, arithmetic.matrix(unit * signs))
     zero = Point() if case.problem.w_init is None else model.at(np.zeros_like(_start(case)))
     decayed = model.fit(model.everything, model.targets(model.everything), zero, ridge=case.ridge)

@@ -42,7 +42,7 @@ class Passes:
     @property
     def is_fixed(self) -> bool:
         """Whether every pass is the same, order and steps."""
-        return self.kind in ("full", "cyclic") and self.steps.constant(self.n) is not None
+        return self.kind in ("full", "cyclic") and self.steps.repeats(self.n)
 
     def next(self) -> tuple[Array, Array]:
         """One pass.

@@ -79,6 +79,17 @@ class ResolvedSteps:
     batch: int
     restart: bool
 
+    def repeats(self, n: int) -> bool:
+        """Whether every pass over n samples in a fixed order has the same steps.
+
+        Args:
+            n: number of samples.
+
+        Returns:
+            False for a schedule that goes on from pass to pass.
+        """
+        return not callable(self.given) or (self.restart and self.batch < n)
+
     def constant(self, n: int) -> Array | None:
         """γ of every sample visited in the order 0 … n − 1, when it is the same in all passes.
 
@@ -88,9 +99,7 @@ class ResolvedSteps:
         Returns:
             Shape (n,), or None when passes differ.
         """
-        if callable(self.given) and (not self.restart or self.batch >= n):
-            return None
-        return self.of_pass(0, np.arange(n))
+        return self.of_pass(0, np.arange(n)) if self.repeats(n) else None
 
     def of_pass(self, epoch: int, order: Array) -> Array:
         """γ of every visit of one pass.
@@ -117,7 +126,7 @@ class ResolvedSteps:
     def _call(self, schedule: Callable[[int], object], t: int) -> float:
         """One value of a schedule, or a refusal that names it."""
         value = schedule(t)
-        if isinstance(value, Real) and 0 <= float(value) < np.inf:
+        if isinstance(value, (float, int, np.number)) and 0 <= float(value) < np.inf:
             return float(value)
         raise expected(
             "a schedule of finite steps, none negative",
