@@ -170,3 +170,48 @@ def test_by_command_with_recheck(tmp_path):
     assert run(app, [*words[:4], "--lr", "2.5"]).exit_code == 3
     assert run(app, ["check", str(path), "--optimizer", "adam"]).exit_code == 3
     assert run(app, ["check", str(path), "--lr", "2.5"]).exit_code == 2
+
+
+def test_a_first_step_in_the_span_certifies_no_adaptive_method():
+    # The first step of Adam is (1, 1, 1), a row; later ones are no combination of the rows.
+    problem = mt.UnlearningProblem(np.array([[1.0, 1, 1], [0, 1, -1]]), np.array([3.0, 0.5]), [1])
+    assert verdicts(problem, optimizer="adam", lr=0.1)["optimizer-in-span"] == "VACUOUS"
+    # Here every step is in the span, and no number of steps would prove it.
+    problem = mt.UnlearningProblem(np.array([[1.0, 1, 0, 0], [0, 0, 1, 1]]), np.array([3.0, 0.5]), [1])
+    assert verdicts(problem, optimizer="adam", lr=0.1)["optimizer-in-span"] == "MEASURED"
+
+
+@pytest.mark.parametrize("arithmetic", ["float64", "auto", "ball"])
+@pytest.mark.parametrize("method", ["gd", "momentum", "nesterov"])
+def test_the_largest_stable_step_is_named_to_one_percent(method, arithmetic):
+    problem = equal_norms()
+    report = mt.check(problem, ["stable-step"], arithmetic=arithmetic, optimizer=method, lr=1e-3)
+    named = float(report["stable-step"].facts[0].split("< ")[1])
+    largest = float(np.linalg.eigvalsh(problem.features @ problem.features.T)[-1])
+    assert named == pytest.approx(mt.linear.training.step_limit(method, 0.9) / largest, rel=1e-2)
+
+
+def test_numbers_of_numpy_are_stored_as_numbers():
+    plan = {
+        "optimizer": "momentum",
+        "lr": np.float32(0.5),
+        "momentum": np.float64(0.5),
+        "epochs": np.int64(5),
+    }
+    settings = json.loads(mt.check(equal_norms(), ["stable-step"], **plan).to_json())["settings"]
+    assert settings["training"] == {"optimizer": "momentum", "lr": "0.5", "epochs": 5, "momentum": "0.5"}
+
+
+@pytest.mark.parametrize("lr", [1e-320, 1e308])
+@pytest.mark.parametrize("optimizer", ["gd", "momentum", "nesterov", "cyclic-sgd", "shuffled-sgd", "sgd"])
+def test_absurd_steps_get_a_verdict(optimizer, lr):
+    found = verdicts(equal_norms(), optimizer=optimizer, lr=lr, epochs=1000)
+    assert (found["stable-step"] == "CERTIFIED") is (lr < 1)
+    assert found.get("enough-epochs", "UNDECIDED") == "UNDECIDED"
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e200])
+def test_features_that_no_step_fits_leave_conditions_undecided(scale):
+    problem = mt.UnlearningProblem(scale * np.ones((3, 4)), np.ones(3), [1])
+    found = verdicts(problem, optimizer="cyclic-sgd", lr=0.1, epochs=10)
+    assert found["stable-step"] in ("UNDECIDED", "CERTIFIED", "VACUOUS")

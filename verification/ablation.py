@@ -212,12 +212,15 @@ def _tables(rows: list[dict[str, Any]], fitted: list[dict[str, Any]]) -> dict[st
             Column("quantity"),
             Column("predicted", "predicted", ".3e"),
             Column("measured", "measured", ".3e"),
-            Column("error", "largest rel. error", ".0e"),
+            Column("error", "largest error", ".0e"),
             Column("relative gap", "gap / nothing", ".2e"),
             Column("seconds", "seconds", ".4f"),
         ]
         columns = [c for c in columns if any(cells.get(c.key) is not None for cells in body)]
-        title = f"Ablation of {axis}: predicted and measured, mean ± sd over seeds."
+        title = (
+            f"Ablation of {axis}: predicted and measured, mean ± sd over seeds; an error is relative to what was "
+            "measured, or to 1e-6 of doing nothing where that is more."
+        )
         found[axis.replace(" ", "-").replace("₀", "0")] = table(title, body, columns)
     keys = ("data", "slope", "low", "high", "seeds", "agrees")
     found["slopes"] = table(

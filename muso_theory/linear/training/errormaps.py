@@ -158,7 +158,8 @@ class SweepMap(ErrorMap):
 
     def __init__(self, space: RowSpace, residual: Array, steps: Array, batch: int) -> None:
         q, push = sweep_matrix(space, steps, batch)
-        self._powers = [(q, push @ residual)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._powers = [(q, push @ residual)]
 
     def advance(self, error: Array, passes: int) -> Array:
         """The error after so many more passes, one product for every binary digit."""

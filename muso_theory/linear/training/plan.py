@@ -52,12 +52,18 @@ class TrainingPlan:
                 )
         elif lr is not None and not 0 < float(lr) < np.inf:
             raise expected("a positive number or 'paper'", "lr", lr, type(lr).__name__, "0.5")
-        if epochs is not None and (not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 1):
+        if epochs is not None and (
+            not isinstance(epochs, int | np.integer) or isinstance(epochs, bool) or epochs < 1
+        ):
             raise expected("at least one epoch", "epochs", epochs, type(epochs).__name__, "1500")
         if epochs is not None and lr is None and not rule.update.adaptive:
             raise expected("a step size beside the epochs", "lr", lr, "missing", "lr=0.5")
         if not 0 <= self.momentum < 1:
             raise expected("a momentum in [0, 1)", "momentum", self.momentum, "out of range", "0.9")
+        # Numbers of numpy become Python's, which is how a report stores them.
+        object.__setattr__(self, "momentum", float(self.momentum))
+        if epochs is not None:
+            object.__setattr__(self, "epochs", int(epochs))
 
     @property
     def is_adaptive(self) -> bool:

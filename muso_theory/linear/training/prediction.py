@@ -53,11 +53,12 @@ class Prediction:
             epochs: E, 0 or more.
 
         Returns:
-            The gap.
+            The gap; infinite where training would have overflowed.
         """
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             error = self.map.advance(self.start, epochs)
-        return float(np.hypot(np.linalg.norm(error), self.off_span))
+        gap = float(np.hypot(np.linalg.norm(error), self.off_span))
+        return math.inf if math.isnan(gap) else gap
 
     def epochs_needed(self, gap: float) -> float:
         """Epochs after which the gap is at most this.
