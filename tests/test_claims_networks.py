@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory.claims import CATALOGUE
 from muso_theory.claims import networks as claims_networks
-from muso_theory.claims.catalogue import everywhere
 from muso_theory.networks import Dense, cnn, mlp
 from muso_theory.networks.duals import enclosed_derivative, multiplications
 from muso_theory.networks.grams import FactoredGram, HadamardGram, KroneckerGram
@@ -76,6 +74,23 @@ def test_the_tangent_is_certified(activation: str, dual: bool) -> None:
     assert evidence.general == "proved"
 
 
+def test_a_float32_network_is_taken_as_the_numbers_it_is() -> None:
+    rng = np.random.default_rng(0)
+    net = mlp([4, 30, 1], "erf", "ntk")
+    params = [p.astype(np.float32) for p in net.init(1)]
+    X, y = rng.standard_normal((8, 4)).astype(np.float32), rng.standard_normal(8)
+    for dual in (True, False):
+        problem = mt.UnlearningProblem.from_network(net, params, X, y, forget=[2], dual=dual)
+        assert problem.features.dtype == np.float64
+        evidence = mt.check(problem, SLUG)[SLUG]
+        assert evidence.verdict is mt.Verdict.CERTIFIED
+        assert evidence.bound < 1e-11
+    rounded = mt.UnlearningProblem(  # the control: computed in float32 it would not be certified
+        net.jacobian(params, X)[:, 0], problem.targets, problem.forget, tangent=problem.tangent
+    )
+    assert mt.check(rounded, SLUG, tolerance=1e-9)[SLUG].verdict is mt.Verdict.REFUTED
+
+
 @pytest.mark.parametrize("kind", [HadamardGram, FactoredGram, KroneckerGram])
 def test_a_wrong_share_of_the_gram_is_refuted(kind, monkeypatch) -> None:
     right = kind.tile
@@ -130,9 +145,7 @@ def test_convolutions_are_priced_by_their_positions() -> None:
 def test_claims_about_networks_need_one() -> None:
     plain = ZOO["over-parameterised"]()
     report = mt.check(plain)
-    network_claims = [slug for slug, claim in CATALOGUE.items() if claim.listed is not everywhere]
-    assert {SLUG, "ntk-limit", "lazy-training"} <= set(network_claims)
-    assert not set(network_claims) & set(report)
+    assert not {claim.slug for claim in claims_networks.NETWORKS} & set(report)
     for slug in (SLUG, "ntk-limit", "lazy-training"):
         named = mt.check(plain, [slug])[slug]
         assert named.verdict is mt.Verdict.VACUOUS

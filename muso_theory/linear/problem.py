@@ -267,6 +267,7 @@ class UnlearningProblem:
         row i·k + c for output c of sample i, and to forget a sample is to forget its k rows. With more parameters than
         rows J is used through its Gram K = JJᵀ only: the features are then the rows of K's Cholesky factor, which have
         the same inner products up to rounding, so that gaps keep their size but w lives in n·k coordinates of row(J).
+        Floats narrower than float64 are taken as the numbers they are, and the tangent is computed in float64.
 
         Args:
             net: a network of ``muso_theory.networks``.
@@ -294,7 +295,7 @@ class UnlearningProblem:
             >>> problem.n_features, problem.n_parameters
             (5, 101)
         """
-        inputs = np.asarray(X)
+        inputs, params = _at_least_double(X), [_at_least_double(array) for array in params]
         samples = _indices(forget, len(inputs))
         size = 8 * len(inputs) * net.n_out * net.n_params
         if dual is False and size > max_bytes:
@@ -432,6 +433,12 @@ class UnlearningProblem:
             f"UnlearningProblem(n={self.n_samples}, D={self.n_features}, outputs={self.n_outputs}, "
             f"forget={len(self.forget)}, retain={len(self.retain)}, w_init={start}, sha256={self.sha256[:12]})"
         )
+
+
+def _at_least_double(values: Any) -> Array:
+    """The same numbers, narrow floats as float64."""
+    array = np.asarray(values)
+    return array.astype(np.float64) if array.dtype.kind == "f" and array.dtype.itemsize < 8 else array
 
 
 def _read_only(array: Array) -> Array:
