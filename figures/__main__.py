@@ -1,0 +1,134 @@
+"""Draw figures from the result files: ``python -m figures [NAME ...]``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from muso_theory.errors import MusoError, expected, nearest
+from muso_theory.plots import FORMATS, VENUES, render, styled
+
+from .captions import fill
+from .results import MissingResultError, load
+
+__all__ = ["NAMES", "draw", "main", "script"]
+
+ROOT = Path(__file__).resolve().parents[1]
+
+NAMES = (
+    "gap_by_epoch",
+    "predicted_measured",
+    "precision_ladder",
+)
+"""Every figure, in the order of a paper."""
+
+
+def script(name: str) -> Any:
+    """The module that draws a figure.
+
+    Raises:
+        BadInputError: there is none of that name.
+    """
+    if name not in NAMES:
+        raise expected("a figure", "NAME", name, "unknown", nearest(name, NAMES))
+    return importlib.import_module(f"figures.{name}")
+
+
+def draw(name: str, directory: Path, venue: str = "plain", form: str = "pdf") -> tuple[bytes, str]:
+    """A figure and its caption.
+
+    Args:
+        name: of the figure.
+        directory: of the result files.
+        venue: see `muso_theory.plots.style`.
+        form: of the file.
+
+    Returns:
+        The bytes of the figure, and its caption.
+
+    Raises:
+        BadInputError: an unknown name, venue or format, or a result that cannot be used.
+        MissingResultError: a campaign is yet to be run.
+        CaptionError: the caption names a number that the results do not hold.
+    """
+    module = script(name)
+    results = {need: load(directory, need) for need in module.NEEDS}
+    with styled(venue):
+        try:
+            figure = module.draw(results)
+        except (KeyError, IndexError, ValueError, TypeError) as error:
+            hint = "the result of this version's campaign: " + ", ".join(module.NEEDS)
+            raise expected("a result that the figure can read", "NAME", name, repr(error), hint) from error
+        drawn = render(figure, form)
+    size = ["Quick run of: " + ", ".join(n for n in results if results[n].get("quick")) + "; no evidence."]
+    commands = [f"python -m verification {need}" for need in module.NEEDS]
+    parts = [
+        fill(module.CAPTION, results).strip(),
+        *(size if any(result.get("quick") for result in results.values()) else []),
+        f"Made by: {'; '.join(commands)}; python -m figures {name}.",
+    ]
+    return drawn, "\n".join(parts) + "\n"
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Whole or not at all."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Draw the figures named on the command line, or all whose results exist.
+
+    Returns:
+        0 if all asked for were drawn (or, where none was named, all), 2 if not.
+    """
+    parser = argparse.ArgumentParser(prog="python -m figures", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="one of " + ", ".join(NAMES))
+    parser.add_argument("--style", default="plain", help="one of " + ", ".join(VENUES))
+    parser.add_argument("--format", default="pdf", help="one of " + ", ".join(FORMATS))
+    parser.add_argument("--results", type=Path, default=ROOT / "verification" / "results")
+    parser.add_argument("--out", type=Path, default=Path("build") / "figures", help="default build/figures")
+    given = parser.parse_args(arguments)
+    try:
+        for name in given.names:
+            script(name)
+        if given.style not in VENUES:
+            raise expected("a venue", "--style", given.style, "unknown", nearest(given.style, VENUES))
+        if given.format not in FORMATS:
+            raise expected("a format", "--format", given.format, "unknown", nearest(given.format, FORMATS))
+        try:
+            given.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            found = error.strerror or type(error).__name__
+            raise expected("a folder to write to", "--out", given.out, found, "another path") from None
+        missing = 0
+        for name in given.names or NAMES:
+            try:
+                drawn, caption = draw(name, given.results, given.style, given.format)
+            except MissingResultError as error:
+                print(f"{name}: {error}", file=sys.stderr)
+                missing += 1
+                continue
+            _write(given.out / f"{name}.{given.format}", drawn)
+            _write(given.out / f"{name}.txt", caption.encode())
+            print(given.out / f"{name}.{given.format}")
+    except (MusoError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 2 if missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""What each arithmetic still knows of a gap as the problem becomes ill-conditioned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from muso_theory.plots import new_figure
+
+from .drawing import reference, style_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NEEDS = ("precision",)
+
+RUNGS = {
+    "float32": "float32, error",
+    "float64": "float64, error",
+    "verified float64": "verified float64, bound",
+    "MP 50 digits": "50 digits, error",
+    "exact": "exact rationals, error",
+}
+
+CAPTION = """
+Relative error of ‖w_p − w_r‖ over the condition number of the system, against the exact rational value (the exact rung
+is that value itself), for {precision|points/#} problems (families {precision|points/*/family}; deterministic, no
+seeds). All errors are measured; the verified rung shows the radius it proves, and is absent where it says that it
+cannot decide, as is float32 where it gives infinity. Dashed: unit roundoff times condition number, the growth that
+theory expects of float64. Multiprecision values are rounded to float64 before they are compared; zeros are drawn on the
+lower edge. Verdict of the campaign: {precision|verdict}.
+"""
+
+
+def series(result: Mapping[str, Any]) -> dict[str, tuple[list[float], list[float]]]:
+    """Condition numbers and errors of each rung, where it gave an answer."""
+    found = {}
+    for rung in RUNGS:
+        known = [
+            (point["condition"], point["rungs"][rung].get("relative error"))
+            for point in sorted(result["points"], key=lambda point: point["condition"])
+            if rung in point["rungs"]
+        ]
+        # Words stand where a rung has no number: undecided, infinite.
+        kept = [(x, y) for x, y in known if isinstance(y, float)]
+        found[rung] = ([x for x, _ in kept], [y for _, y in kept])
+    return found
+
+
+def draw(results: Mapping[str, Any]) -> Figure:
+    """Error over condition number."""
+    figure, axes = new_figure(height=1.35)
+    axes.set_xscale("log")
+    axes.set_yscale("log", nonpositive="mask")
+    ends = [point["condition"] for point in results["precision"]["points"]]
+    for i, (rung, (x, y)) in enumerate(series(results["precision"]).items()):
+        style = style_of(i)
+        positive = [(a, b) for a, b in zip(x, y, strict=True) if b > 0]
+        zeros = [a for a, b in zip(x, y, strict=True) if b == 0]
+        axes.plot(
+            [a for a, _ in positive],
+            [b for _, b in positive],
+            linestyle="none",
+            fillstyle="none",
+            label=RUNGS[rung],
+            **style,
+        )
+        if zeros:
+            axes.plot(
+                zeros, [0.0] * len(zeros), linestyle="none", transform=_on_floor(axes), clip_on=False, **style
+            )
+    unit = 2.0**-53
+    reference(axes, [min(ends), 1 / unit], [unit * min(ends), 1.0], "κ · unit roundoff")
+    axes.set_ylim(1e-18, 1e3)
+    axes.set_xlabel("condition number κ")
+    axes.set_ylabel("relative error")
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure
+
+
+def _on_floor(axes: Any) -> Any:
+    """Puts a zero onto the line of zeros, which a logarithmic axis has no place for."""
+    from matplotlib.transforms import blended_transform_factory
+
+    return blended_transform_factory(axes.transData, axes.transAxes)

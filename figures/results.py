@@ -1,0 +1,53 @@
+"""Reading what campaigns wrote."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from muso_theory.errors import MusoError, expected
+
+__all__ = ["SCHEMA", "MissingResultError", "find", "load"]
+
+SCHEMA = 1
+"""The version of result files that the figures can read; a file that names none is of the first."""
+
+
+class MissingResultError(MusoError):
+    """No campaign has left the result that a figure needs."""
+
+
+def find(directory: Path, name: str) -> Path:
+    """The file of a campaign's result: the full-size one, or else the quick one.
+
+    Raises:
+        MissingResultError: neither exists; names the campaign to run.
+    """
+    for candidate in (directory / f"{name}.json", directory / f"{name}-quick.json"):
+        if candidate.is_file():
+            return candidate
+    raise MissingResultError(f"no result {name}.json in {directory}; try python -m verification {name}")
+
+
+def load(directory: Path, name: str) -> dict[str, Any]:
+    """A campaign's result.
+
+    Raises:
+        MissingResultError: see `find`.
+        BadInputError: the file is no result, another campaign's, or of another version.
+    """
+    path = find(directory, name)
+    again = f"python -m verification {name}"
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise expected("a result file", "file", path, type(error).__name__, again) from None
+    if not isinstance(result, dict) or "campaign" not in result:
+        raise expected("a result file with the key 'campaign'", "file", path, type(result).__name__, again)
+    if str(result["campaign"]).replace("_", "-") != name:
+        raise expected(f"the result of {name}", "campaign", result["campaign"], str(path), again)
+    version = result.get("schema", SCHEMA)
+    if version != SCHEMA:
+        raise expected(f"results of schema version {SCHEMA}", "schema", version, str(path), again)
+    return result

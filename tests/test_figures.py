@@ -1,0 +1,221 @@
+"""Figures show the numbers of the result files and no others; captions cite, never type."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import json
+import math
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("tueplots")
+
+import muso_theory.plots as plots
+from figures.__main__ import NAMES, draw, main, script
+from figures.captions import CaptionError, fill
+from figures.drawing import BEHIND
+from figures.results import MissingResultError, load
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "verification" / "results"
+
+
+def leaves(content: Any) -> set[float]:
+    """Every number of a result, wherever it stands."""
+    if isinstance(content, dict):
+        return set().union(*(leaves(v) for v in content.values())) if content else set()
+    if isinstance(content, list):
+        return set().union(*(leaves(v) for v in content)) if content else set()
+    if isinstance(content, bool) or not isinstance(content, int | float):
+        return set()
+    return {float(content)}
+
+
+def shown(figure: Any) -> list[float]:
+    """Heights of all marks, bars and lines that stand before what is there to compare with."""
+    found: list[float] = []
+    for axes in figure.axes:
+        for line in axes.lines:
+            if line.get_zorder() > BEHIND:
+                found += [float(y) for y in line.get_ydata()]
+        for bar in axes.patches:
+            if bar.get_zorder() > BEHIND and hasattr(bar, "get_height"):
+                found.append(float(bar.get_height()) if bar.get_height() != 0.8 else float(bar.get_width()))
+    return [y for y in found if math.isfinite(y)]
+
+
+def changed(content: Any) -> Any:
+    """The same result with every number that is no integer moved by a part in a million."""
+    if isinstance(content, dict):
+        return {k: changed(v) for k, v in content.items()}
+    if isinstance(content, list):
+        return [changed(v) for v in content]
+    return content * (1 + 1e-6) if isinstance(content, float) and content != 0 else content
+
+
+def convergence() -> dict[str, Any]:
+    """A small result of paper-convergence."""
+    random.seed(3)
+    points = []
+    for seed, bandwidth in ((0, 2.0), (0, 20.0)):
+        rows = [
+            {"epochs": e, "labels": name, "predicted": (g := random.random()), "measured": g * (1 + 1e-12)}
+            for e in (1, 4, 16)
+            for name in ("nothing", "label-free")
+        ]
+        rows += [{"epochs": 64, "labels": name, "predicted": random.random()} for name in ("nothing",)]
+        points.append(
+            {"forgetting": "random", "order": "random", "seed": seed, "scale": "unit", "data": "digits:3,7"}
+            | {"condition number of K": bandwidth * 3.1, "n_features": 5000, "rows": rows}
+        )
+    judged = {"predictions": 12, "largest relative error": 1.2e-12}
+    return {
+        "campaign": "paper-convergence",
+        "schema": 1,
+        "quick": False,
+        "points": points,
+        "judgement": judged,
+    }
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Result files: one small convergence result."""
+    (tmp_path / "paper-convergence.json").write_text(json.dumps(convergence()), encoding="utf-8")
+    return tmp_path
+
+
+def results_of(name: str) -> dict[str, Any]:
+    """The committed results that a figure needs."""
+    try:
+        return {need: load(RESULTS, need) for need in script(name).NEEDS}
+    except MissingResultError as error:
+        if name == "gap_by_epoch":
+            return {"paper-convergence": convergence()}
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_figure_shows_numbers_of_its_results_and_a_changed_result_is_seen(name: str) -> None:
+    results = results_of(name)
+    with plots.styled("plain"):
+        heights = shown(script(name).draw(results))
+        others = shown(script(name).draw(changed(copy.deepcopy(results))))
+    known = leaves(results)
+    assert heights
+    assert not [y for y in heights if y not in known]
+    assert [y for y in others if y not in known]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_caption_can_be_filled_and_types_no_number(name: str) -> None:
+    assert "{" not in fill(script(name).CAPTION, results_of(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("venue", ["plain", "icml"])
+def test_same_bytes_twice(name: str, venue: str) -> None:
+    results = results_of(name)
+    with plots.styled(venue):
+        first = plots.render(script(name).draw(results), "pdf")
+        again = plots.render(script(name).draw(results), "pdf")
+    assert first == again
+    assert b"CreationDate" not in first
+
+
+def test_each_curve_is_its_own_series() -> None:
+    result = convergence()
+    with plots.styled():
+        figure = script("gap_by_epoch").draw({"paper-convergence": result})
+    for axes, point in zip(figure.axes, result["points"], strict=True):
+        rows = [row for row in point["rows"] if row["labels"] == "label-free"]
+        (line,) = [line for line in axes.lines if line.get_label() == "label-free"]
+        assert list(line.get_xdata()) == [row["epochs"] for row in rows]
+        assert list(line.get_ydata()) == [row["measured"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "the error is 0.3",
+        "{a|rows/9/seed} seeds",
+        "{a|rows/0/size}",
+        "{b|rows/#}",
+        "{a|rows}",
+        "{a|rows/*/size}",
+    ],
+)
+def test_a_number_that_no_result_holds_is_refused(caption: str) -> None:
+    with pytest.raises(CaptionError):
+        fill(caption, {"a": {"rows": [{"seed": 0}]}})
+
+
+def test_a_figure_and_its_caption_are_written(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = folder / "out"
+    arguments = ["gap_by_epoch", "--results", str(folder), "--out", str(out), "--format", "svg"]
+    assert main(arguments) == 0
+    first = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert sorted(first) == ["gap_by_epoch.svg", "gap_by_epoch.txt"]
+    assert b"1.2e-12" in first["gap_by_epoch.txt"]
+    assert main(arguments) == 0
+    assert first == {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+def test_without_names_what_can_be_is_drawn_and_campaigns_are_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--results", str(folder), "--out", str(folder / "out"), "--format", "png"]) == 2
+    said = capsys.readouterr()
+    assert "gap_by_epoch.png" in said.out
+    assert "python -m verification precision" in said.err
+
+
+def refused(arguments: list[str], folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    assert main([*arguments, "--results", str(folder)]) == 2
+    return capsys.readouterr().err
+
+
+def test_bad_input(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = ["--out", str(folder / "out")]
+    assert "try 'gap_by_epoch'" in refused(["gap_by_epochs", *out], folder, capsys)
+    assert "python -m verification precision" in refused(["precision_ladder", *out], folder, capsys)
+    assert "try 'icml'" in refused(["--style", "imcl", *out], folder, capsys)
+    assert "try 'pdf'" in refused(["--format", "pdff", *out], folder, capsys)
+    (folder / "file").touch()
+    assert "folder" in refused(["gap_by_epoch", "--out", str(folder / "file")], folder, capsys)
+    path = folder / "paper-convergence.json"
+    path.write_text(json.dumps(convergence() | {"schema": 2}), encoding="utf-8")
+    assert "schema version 1" in refused(["gap_by_epoch", *out], folder, capsys)
+    path.write_text(json.dumps(convergence() | {"campaign": "ablation"}), encoding="utf-8")
+    assert "paper-convergence" in refused(["gap_by_epoch", *out], folder, capsys)
+    path.write_text("{", encoding="utf-8")
+    assert "result file" in refused(["gap_by_epoch", *out], folder, capsys)
+    del (changed_shape := convergence())["points"][0]["rows"]
+    path.write_text(json.dumps(changed_shape), encoding="utf-8")
+    assert "rows" in refused(["gap_by_epoch", *out], folder, capsys)
+
+
+def test_a_quick_result_is_drawn_and_said_to_be_no_evidence(folder: Path) -> None:
+    path = folder / "paper-convergence.json"
+    path.rename(folder / "paper-convergence-quick.json")
+    (folder / "paper-convergence-quick.json").write_text(json.dumps(convergence() | {"quick": True}))
+    assert "no evidence" in draw("gap_by_epoch", folder)[1]
+
+
+def test_figures_import_nothing_that_computes_science() -> None:
+    allowed = {"muso_theory.plots", "muso_theory.errors", "numpy", "matplotlib"}
+    for path in (ROOT / "figures").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                assert name in allowed or name.split(".")[0] not in (
+                    "muso_theory",
+                    "verification",
+                    "scipy",
+                    "sklearn",
+                ), path
