@@ -15,7 +15,7 @@ from ..errors import BadInputError, SingularMatrixError, expected, nearest
 from ..evidence import Finding, Verdict
 from ..linear.closed_forms import ClosedForms, Point
 from ..linear.problem import Array, UnlearningProblem
-from ..numbers import RATIONAL
+from ..numbers import RATIONAL, UndecidedError
 from .counterexample import exact_square_gap
 from .isolation import Failure, Runner
 from .structures import exact_array
@@ -235,7 +235,7 @@ class ClaimTrial(Trial):
             findings, _ = self._claim.check(Case(problem, model, subset=0.5))
         except SingularMatrixError as error:
             return Attempt(skipped="the formula has no meaning", detail=str(error))
-        except BadInputError as error:
+        except (BadInputError, UndecidedError) as error:
             return Attempt(skipped="the claim does not speak of it", detail=str(error))
         for finding in findings:
             if finding.verdict is Verdict.REFUTED:
