@@ -191,3 +191,12 @@ def test_coefficients_of_a_support_are_found_exactly() -> None:
     assert [(term.fact, term.coefficient) for term in found] == [("f", Fraction(1, 3)), ("g", Fraction(1, 3))]
     assert _exact({("z",): Fraction(1)}, support, versions) is None
     assert _exact({("x",): Fraction(1)}, [*support, ((), "f", ())], versions) is None  # not unique
+
+
+def test_ratios_stay_exact() -> None:
+    from muso_theory.algebra.prover import _ratio
+
+    for a, b in ((3, 1), (3, -1), (1, 3), (Fraction(2, 3), -1), (4, Fraction(2, 5)), (2**70 + 1, -1)):
+        found = _ratio(a, b)
+        assert isinstance(found, int | Fraction)
+        assert found * b == a

@@ -443,3 +443,17 @@ def test_numbers_of_claims_are_those_of_the_theory() -> None:
              "sequential-requests")  # fmt: skip
     for number, slug in enumerate(first, start=1):
         assert numbers.get(slug, number) == number, slug
+
+
+def test_two_samples_are_too_few_for_two_requests() -> None:
+    two = mt.UnlearningProblem(np.eye(2), np.ones(2), [1])
+    three = mt.UnlearningProblem(np.eye(3), np.ones(3), [1])
+    assert mt.check(two, ["three-samples"])["three-samples"].verdict is Verdict.VACUOUS
+    assert mt.check(three, ["three-samples"])["three-samples"].verdict is Verdict.PROVED
+
+
+def test_the_start_that_was_checked_is_named() -> None:
+    problem = mt.UnlearningProblem(np.array([[1, 0], [1, 1]]), np.array([1, 2]), [1])
+    assert "the closed-form w_p" in str(mt.check(problem, ["start-in-span"])["start-in-span"].facts)
+    given = mt.check(problem, ["start-in-span"], w_pretrained=np.array([1.0, 1.0]))
+    assert "the given w_pretrained" in str(given["start-in-span"].facts)

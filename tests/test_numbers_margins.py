@@ -270,3 +270,74 @@ def test_a_zero_row_on_either_side_is_orthogonal_to_everything(degree: int) -> N
     wanted = 0.5 if degree == 0 else 0.0
     for left, right in ((rows, zero), (zero, rows), (zero, zero)):
         np.testing.assert_allclose(arc_cosine_kernel(left, right, degree), wanted, atol=1e-15)
+
+
+def test_near_its_peak_the_matern_kernel_bends_as_it_should() -> None:
+    """Where K_ν overflows, the second term of the series is still above rounding for large ν."""
+    import mpmath
+
+    from muso_theory.linear.kernels import matern_kernel
+
+    distance, nu = 2.3e-6, 50.0
+    with mpmath.workdps(40):
+        z = mpmath.sqrt(2 * nu) * mpmath.mpf(distance)
+        truth = float(2 ** (1 - nu) / mpmath.gamma(nu) * z**nu * mpmath.besselk(nu, z))
+    assert 1e-13 < 1 - truth < 1e-11
+    assert matern_kernel(np.zeros((1, 1)), np.array([[distance]]), 1.0, nu)[0, 0] == pytest.approx(
+        truth, abs=4e-16
+    )
+
+
+def test_pseudo_norms_of_zero_and_of_large_negative_numbers() -> None:
+    dual = Scene().dual
+    assert dual.pseudo_norm(np.zeros((5, 2))) == (0, 0)
+    g = np.array([[-(2.0**700)], [1.0], [0.0], [-3.0], [2.0]])
+    assert dual.pseudo_norm(g) == dual.pseudo_norm(-g)
+    low, high = dual.pseudo_norm(g)
+    unit, wide = dual.pseudo_norm(np.eye(5)[:, :1])
+    assert 0 < low <= high <= low * (1 + Fraction(1, 10**9))
+    assert unit * 2**700 * Fraction(999, 1000) < high < wide * 2**700 * Fraction(1001, 1000)
+
+
+def test_rayleigh_bounds_scale_down_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spectrum, "gamma", lambda n: Fraction(1, 4))
+    gram, vector = PHI @ PHI.T, np.arange(1.0, 6.0)[:, None]
+    one, other = (float(rayleigh_bound(gram, s * vector, Fraction(0))) for s in (1.0, 2.0**-12))
+    assert one == pytest.approx(other, rel=1e-9)
+
+
+def test_the_smallest_float_is_the_smallest_float() -> None:
+    assert Fraction(5e-324) == rounding.ETA
+    assert Fraction(2.0**-53) == rounding.UNIT
+
+
+def test_floats_apart_are_enclosed_not_given_up() -> None:
+    gap = Quantity.enclosure(1.0, 2.0).gap_to(Quantity.enclosure(4.0, 5.0))
+    assert (gap.lower, gap.upper) == (2, 4)
+    assert Quantity.enclosure(1.0, np.inf).gap_to(Quantity.enclosure(4.0, 5.0)).upper == np.inf
+
+
+def test_matrices_without_columns_have_rank_zero() -> None:
+    from muso_theory.numbers import RATIONAL
+    from muso_theory.numbers.pivoting import independent_columns
+
+    assert RATIONAL.rank(RATIONAL.zeros(3, 0)) == 0
+    assert RATIONAL.rank(RATIONAL.zeros(0, 3)) == 0
+    assert independent_columns(np.zeros((2, 0)), 0) == []
+
+
+def test_square_problems_are_judged_by_their_smallest_eigenvalue() -> None:
+    problem = mt.UnlearningProblem(PHI[:, :5] + 3 * np.eye(5), np.ones(5), [1, 3])
+    words, quantity, positive = CertifiedForms(problem).full_row_rank(tuple(range(5)))
+    assert words.startswith("λ_min")
+    assert positive
+    assert 0 < quantity.lower <= quantity.upper
+    assert quantity.lower <= np.linalg.eigvalsh(problem.features @ problem.features.T)[0] * (1 + 1e-9)
+
+
+def test_integers_up_to_two_to_the_53_are_floats() -> None:
+    from muso_theory.linear.precise import _float_features
+
+    assert _float_features(np.array([[2**53]]), (1, 1))[0, 0] == 2.0**53
+    with pytest.raises(BadInputError, match="finite floats"):
+        _float_features(np.array([[2**53 + 2]]), (1, 1))
