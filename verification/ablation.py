@@ -15,7 +15,7 @@ import numpy as np
 from .ablation_axes import AXES
 from .campaign import Options, measure_points
 from .tables import Column, mean_sd, table
-from .theory import judge
+from .theory import error_in_words, judge
 
 __all__ = ["measure", "points", "run", "slopes"]
 
@@ -182,7 +182,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         "failed": failed,
         "tables": _tables(rows, fitted),
         "verdict": f"{'FAILED' if failed else 'as predicted'}: {verdict['predictions']} predictions, "
-        f"largest relative error {verdict['largest relative error']:.1e}; slopes "
+        f"{error_in_words(verdict)}; slopes "
         + ", ".join(f"{fit['slope']:.3f} in [{fit['low']:.3f}, {fit['high']:.3f}]" for fit in fitted),
     }
 
@@ -224,7 +224,9 @@ def _tables(rows: list[dict[str, Any]], fitted: list[dict[str, Any]]) -> dict[st
         found[axis.replace(" ", "-").replace("₀", "0")] = table(title, body, columns)
     keys = ("data", "slope", "low", "high", "seeds", "agrees")
     found["slopes"] = table(
-        "Slope of the distance to the kernel's labels; −½ by theory.", fitted, [[k] for k in keys]
+        "Slope of the relative distance to the kernel's labels, with 99 % intervals; −½ by theory.",
+        fitted,
+        [[k] for k in keys],
     )
     return found
 

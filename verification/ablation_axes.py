@@ -263,7 +263,7 @@ def n_features(point: Mapping[str, Any]) -> list[Row]:
     retain, forget = problem.retain, problem.forget
     kernel = k[np.ix_(forget, retain)] @ np.linalg.solve(k[np.ix_(retain, retain)], problem.targets[retain])
     error = float(np.linalg.norm(optimal_labels(problem) - kernel) / np.linalg.norm(kernel))
-    return [{"quantity": "distance to the kernel's labels", "measured": error}]
+    return [{"quantity": "relative distance to the kernel's labels", "measured": error}]
 
 
 def fixed_epochs(point: Mapping[str, Any]) -> list[Row]:

@@ -27,7 +27,7 @@ from muso_theory.linear.training import PAPER_STEPS, predict_gap
 from .campaign import Options, measure_points
 from .experiment import FLOOR, RIDGE, Experiment, loop_error
 from .tables import Column, mean_sd, table
-from .theory import judge, relative_error
+from .theory import error_in_words, judge, relative_error
 
 __all__ = ["measure", "points", "run"]
 
@@ -238,7 +238,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         "failed": failed,
         "tables": _tables(rows, settings[0]["epochs"]),
         "verdict": f"{'FAILED' if failed else 'as predicted'}: {verdict['predictions']} gaps predicted, "
-        f"largest relative error {verdict['largest relative error']:.1e}",
+        f"{error_in_words(verdict)}",
     }
 
 
@@ -274,11 +274,16 @@ def _tables(rows: list[dict[str, Any]], epochs: int) -> dict[str, Any]:
     ]
     main = _means([row for row in rows if row["epochs"] is not None], [*scores, *trained, *clock])
     closed = _means([row for row in rows if row["epochs"] is None], [*scores, *limits, *clock])
-    title = f"Cyclic SGD, {epochs} epochs, mean ± sd over seeds; w_r trained as long, and its limit."
+    seeds = len({row["seed"] for row in rows})
+    title = (
+        f"Cyclic SGD, {epochs} epochs (fewer where an oracle stops), mean ± sd over {seeds} seeds; "
+        "w_r trained as long, and its limit."
+    )
     return {
         "paper-linear": table(title, main, [*where, *scores, *trained, *clock]),
         "paper-linear-limits": table(
-            "Closed forms of every baseline, mean ± sd over seeds; the expectation is over a method's own draws.",
+            f"Closed forms of every baseline, mean ± sd over {seeds} seeds; the expectation is over a method's own "
+            "draws.",
             closed,
             [*where, *scores, *limits, *clock],
         ),

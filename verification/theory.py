@@ -18,7 +18,16 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-__all__ = ["Dynamics", "PredictedRuns", "descent", "first_epoch", "judge", "relative_error", "sweep"]
+__all__ = [
+    "Dynamics",
+    "PredictedRuns",
+    "descent",
+    "error_in_words",
+    "first_epoch",
+    "judge",
+    "relative_error",
+    "sweep",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -291,3 +300,18 @@ def judge(rows: Iterable[Mapping[str, Any]], tolerance: float = 1e-6) -> dict[st
         "beyond tolerance": len(wrong),
         "failed": bool(wrong) or not predicted,
     }
+
+
+def error_in_words(verdict: Mapping[str, Any]) -> str:
+    """The largest error of a judgement, and what it is relative to.
+
+    Args:
+        verdict: of ``judge``.
+
+    Returns:
+        The words.
+    """
+    return (
+        f"largest error {verdict['largest relative error']:.1e} of the gap, or of the scale below which float64 and "
+        "the tolerance of an audit tell no gaps apart"
+    )
