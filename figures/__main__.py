@@ -23,7 +23,14 @@ ROOT = Path(__file__).resolve().parents[1]
 NAMES = (
     "gap_by_epoch",
     "predicted_measured",
+    "exactness",
     "precision_ladder",
+    "downsampling",
+    "limits",
+    "lazy_width",
+    "accuracies",
+    "trade_off",
+    "guarantees",
 )
 """Every figure, in the order of a paper."""
 

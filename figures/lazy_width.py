@@ -1,0 +1,46 @@
+"""Whether wide networks, unlearned with the labels of their linearisation, come near retrained ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from muso_theory.plots import new_figure
+
+from .drawing import only, slope, style_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NEEDS = ("lazy",)
+
+CAPTION = """
+Distance between the parameters of networks unlearned with the labels of their linearisation and of networks retrained,
+over the width; one series for each activation, depth and step rate of the campaign that converged at two widths or
+more. Markers are measured (means over {lazy|slopes/*/seeds} seeds, {lazy|points/0/n} samples); the dashed line has
+slope minus one half, the order that theory gives, and passes through the middle of the first series. Verdict of the
+campaign: {lazy|verdict}.
+"""
+
+
+def draw(results: Mapping[str, Any]) -> Figure:
+    """Gap over width."""
+    fits = only(results["lazy"]["slopes"], quantity="parameter_gap_linearised")
+    fits = [fit for fit in fits if len(fit.get("widths") or ()) > 1]
+    figure, axes = new_figure(height=1.3)
+    for i, fit in enumerate(fits):
+        if i == 0:
+            slope(axes, fit["widths"], fit["values"], -0.5, "slope −1/2")
+        axes.plot(
+            fit["widths"],
+            fit["values"],
+            linewidth=0.7,
+            label=f"{fit['activation']}, depth {fit['depth']}, rate {fit['rate']:g}",
+            **style_of(i),
+        )
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    axes.set_xlabel("width")
+    axes.set_ylabel("‖θ_u − θ_r‖")
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure
