@@ -468,3 +468,15 @@ def test_every_class_says_what_it_is(name: str) -> None:
         assert theorem_status(method.exactness).status in ("proved", "core proved")
     else:
         assert method.exactness.startswith("not exact")
+
+
+@pytest.mark.parametrize("n_retain", [3, 4, 5])
+def test_newton_is_exact_on_either_side_of_as_many_retained_samples_as_features(n_retain):
+    # With n > D and n_R = D both K_RR and Φ_RᵀΦ_R are D × D.
+    rng = np.random.default_rng(n_retain)
+    problem = mt.UnlearningProblem(
+        rng.standard_normal((7, 4)), rng.standard_normal(7), np.arange(n_retain, 7)
+    )
+    model, method = problem.float_model, NewtonRemoval(RIDGE)
+    gap = float(model.distance(method.point(problem), method.reference(problem)).upper)
+    assert gap < 1e-12

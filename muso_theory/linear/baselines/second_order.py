@@ -29,7 +29,7 @@ def _hessian_step(problem: UnlearningProblem, w: Point, rows: Rows, ridge: float
     if not model.is_dual:
         block = model.factor(rows, ridge)
         step = model.combine(gradient)
-        if block.size != problem.n_features:  # fewer rows than features: Woodbury, in explicit parameters
+        if len(rows) <= problem.n_features:  # the block is K_rows: Woodbury, in explicit parameters
             inside = model.image(rows, step)
             scattered = np.zeros_like(gradient)
             scattered[list(rows)] = block.solve(inside)
