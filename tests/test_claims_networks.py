@@ -124,6 +124,34 @@ def test_a_wrong_row_or_output_is_refuted(rule: str, monkeypatch) -> None:
     assert mt.check(problem, SLUG)[SLUG].verdict is mt.Verdict.REFUTED
 
 
+@pytest.mark.parametrize("dual", [True, False])
+def test_one_wrong_row_is_seen_wherever_it_is(dual: bool, monkeypatch) -> None:
+    problem = tangent_problem(dual=dual)
+    features = problem.features.copy()
+    features[-1] *= 1.01  # neither the first sample to forget nor the first to retain
+    wrong = mt.UnlearningProblem(features, problem.targets, problem.forget, tangent=problem.tangent)
+    assert mt.check(wrong, SLUG)[SLUG].verdict is mt.Verdict.REFUTED
+    # where balls reach two samples only, the others are measured and the verdict says no more
+    monkeypatch.setattr(claims_networks, "BALL_PRICE", 4 * 760)
+    evidence = mt.check(problem, SLUG)[SLUG]
+    assert evidence.verdict is mt.Verdict.MEASURED, evidence.summary
+    assert "at 2, 0 of 8 samples" in evidence.findings[0].what
+    if not dual:  # through the Gram a wrong row of K is a wrong column of all rows
+        assert mt.check(wrong, SLUG)[SLUG].verdict is mt.Verdict.UNDECIDED
+
+
+def test_an_error_orthogonal_to_the_row_space_is_refuted() -> None:
+    problem = tangent_problem(dual=False)
+    error = np.random.default_rng(2).standard_normal(problem.features.shape)
+    basis = np.linalg.qr(problem.features.T)[0]
+    error -= (error @ basis) @ basis.T
+    error *= 1e-4 * np.linalg.norm(problem.features) / np.linalg.norm(error)
+    wrong = mt.UnlearningProblem(
+        problem.features + error, problem.targets, problem.forget, tangent=problem.tangent
+    )
+    assert mt.check(wrong, SLUG)[SLUG].verdict is mt.Verdict.REFUTED
+
+
 def test_a_network_too_large_for_balls_is_measured(monkeypatch) -> None:
     monkeypatch.setattr(claims_networks, "BALL_PRICE", 100)
     for activation in ("erf", "relu"):

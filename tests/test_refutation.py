@@ -32,6 +32,7 @@ from muso_theory.refutation import (
     refute_report,
 )
 from muso_theory.refutation.isolation import Runner
+from muso_theory.refutation.replaying import replay
 from muso_theory.refutation.shrinking import shrink, size
 from tests.test_cli import muso
 
@@ -196,6 +197,35 @@ def test_misbehaving_rules_are_reported_as_such(rule: Callable[[Any], Any], fail
     if failure is not Failure.NEVER_RETURNS:  # which is not shrunk: every try would cost the time limit
         assert (result.problem.n_samples, result.problem.n_features) == (2, 1)
     assert Counterexample.from_json(result.to_json()).failure is failure
+
+
+def test_absurdly_large_answers_are_gaps() -> None:
+    result = refute(lambda p: good(p) + 1e300, max_examples=20)
+    assert result is not None
+    assert result.failure is Failure.GAP
+    assert result.square_gap is not None
+    assert result.square_gap > 10**500
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"values": None, "square_gap": "7"},
+        {"values": None, "square_gap": None},
+        {"failure": "RAISES", "square_gap": "7"},
+        {"tolerance": "nan"},
+        {"tolerance": "inf"},
+        {"tolerance": "-1"},
+    ],
+)
+def test_a_replay_file_with_a_number_that_nothing_supports_is_refused(
+    change: dict[str, Any], tmp_path: Path
+) -> None:
+    name = next(iter(WRONG))
+    path = tmp_path / "told.json"
+    path.write_text(json.dumps(json.loads(found(name).to_json()) | change), encoding="utf-8")
+    with pytest.raises(mt.BadInputError):
+        replay(path)
 
 
 def test_a_rule_that_hangs_only_sometimes_does_not_stop_the_search() -> None:

@@ -107,13 +107,17 @@ class Counterexample:
         return _fractions(self._model.optimal_labels)
 
     def stands(self) -> bool:
-        """Whether the stored gap is what exact arithmetic gives again; True if there is no gap to recompute.
+        """Whether the stored gap is what exact arithmetic gives again; True if there is none and none is needed.
 
         Returns:
-            False for a file that was tampered with.
+            False for a file that was tampered with: another gap, or a gap without the values that leave it.
         """
-        if self.failure is not Failure.GAP or self.values is None:
+        if self.kind == "claim":
             return True
+        if self.failure is not Failure.GAP:
+            return self.square_gap is None
+        if self.values is None:
+            return False
         return exact_square_gap(self.problem, self.values, self.kind) == self.square_gap != 0
 
     def __repr__(self) -> str:
@@ -299,6 +303,8 @@ class Counterexample:
             start, values, gap = p["w_init"], content["values"], content["square_gap"]
             if content["kind"] not in KINDS:
                 raise ValueError(f"kind {content['kind']!r}")
+            if not 0 < float(content["tolerance"]) < float("inf"):
+                raise ValueError(f"tolerance {content['tolerance']!r}")
             return cls(
                 UnlearningProblem(
                     _parsed(p["features"]),

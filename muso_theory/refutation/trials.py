@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -161,7 +162,12 @@ class RuleTrial(Trial):
         gap = exact_square_gap(problem, exact, self.kind)
         scale = Fraction(1) if self._exact else _square_scale(problem)
         wrong = gap > (0 if self._exact else self._tolerance**2 * scale)
-        return Attempt(Failure.GAP if wrong else None, "", exact, gap, float(gap / scale))
+        return Attempt(Failure.GAP if wrong else None, "", exact, gap, _to_float(gap / scale))
+
+
+def _to_float(value: Fraction) -> float:
+    """The nearest float, the largest one for what is larger still."""
+    return float(min(value, Fraction(sys.float_info.max)))
 
 
 def _floats(problem: UnlearningProblem) -> UnlearningProblem:
