@@ -209,3 +209,13 @@ def test_an_empty_batch_gives_an_empty_kernel():
     net, params, X = small()
     assert empirical_ntk(net, params, X[:0]).shape == (0, 3, 0, 3)
     assert empirical_ntk(net, params, X, X[:0], "trace").shape == (7, 0)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"threads": 1.5}, {"threads": True}, {"max_bytes": "1"}, {"max_bytes": 1e9}, {"out": [1.0]}],
+)
+def test_options_of_the_wrong_type_are_refused_in_words(options) -> None:
+    net = mlp([3, 4, 2])
+    with pytest.raises(BadInputError, match=next(iter(options))):
+        empirical_ntk(net, net.init(0), np.eye(3), **options)
