@@ -11,13 +11,9 @@ from ..linear.labels import optimal_labels
 from ..linear.problem import UnlearningProblem
 from ..linear.solution import solve
 from ..numbers import Quantity, UndecidedError
-from .catalogue import Case, Claim, Found
+from .catalogue import Case, Claim, Found, by_name_only
 
 __all__ = ["ALTERNATING"]
-
-
-def _is_tangent(problem: UnlearningProblem) -> bool:
-    return problem.tangent is not None
 
 
 def _linear_head(case: Case) -> Found:
@@ -70,7 +66,7 @@ ALTERNATING = (
         "The last layer is not linear: only the whole tangent kernel gives labels.",
         ("from-network",),
         {"from-network": "there is no last layer"},
-        listed=_is_tangent,
+        listed=by_name_only,
     ),
     Claim(
         "alternating",
@@ -86,7 +82,7 @@ ALTERNATING = (
             "linear-head": "there are no last-layer features whose row space could be projected on",
         },
         number=25,
-        listed=_is_tangent,
+        listed=by_name_only,
         campaign="alternating",
     ),
 )

@@ -165,6 +165,16 @@ def everywhere(problem: UnlearningProblem) -> bool:
     return True
 
 
+def by_name_only(problem: UnlearningProblem) -> bool:
+    """A claim that a check of all claims leaves out: about other losses, families of networks, or measured at best."""
+    return False
+
+
+def on_a_tangent(problem: UnlearningProblem) -> bool:
+    """A claim about the network whose tangent the problem is."""
+    return problem.tangent is not None
+
+
 @dataclass(frozen=True)
 class Claim:
     """A claim of the theory, or a condition that claims use.

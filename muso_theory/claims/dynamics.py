@@ -20,7 +20,7 @@ from ..linear.problem import Array, UnlearningProblem
 from ..linear.training.convex import fine_tune_convex
 from ..linear.training.sweep import Sweep
 from ..numbers import FLOAT64, Matrix, Quantity, UndecidedError
-from .catalogue import Case, Claim, Found, text
+from .catalogue import Case, Claim, Found, by_name_only, text
 
 __all__ = ["DYNAMICS"]
 
@@ -33,11 +33,6 @@ _STEPS = 2
 def _small(problem: UnlearningProblem) -> bool:
     """Whether iterates can be followed with proof; on larger data they are measured, where training is asked about."""
     return problem.n_samples <= _SMALL[0] and problem.features.size * problem.n_outputs <= _SMALL[1]
-
-
-def _never(problem: UnlearningProblem) -> bool:
-    """A claim about another loss than the report's: checked when it is named, or with an optimizer."""
-    return False
 
 
 class _Descent:
@@ -351,7 +346,7 @@ DYNAMICS = (
         "Cross-entropy unlearns by relabelling too, with soft labels.",
         "Soft labels do not reach the retrained model here.",
         number=10,
-        listed=_never,
+        listed=by_name_only,
         of_training=True,
     ),
     Claim(

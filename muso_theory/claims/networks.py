@@ -13,7 +13,7 @@ from ..evidence import Finding
 from ..linear.problem import Array, UnlearningProblem
 from ..numbers import BALL, Quantity, UndecidedError
 from ..numbers.balls import enclosure
-from .catalogue import Case, Claim, Found, text
+from .catalogue import Case, Claim, Found, by_name_only, on_a_tangent, text
 
 __all__ = ["NETWORKS"]
 
@@ -24,10 +24,6 @@ BALL_PRICE = 400_000
 LIMIT_WIDTHS = (64, 128, 256, 512, 1024)
 LIMIT_SEEDS = 32
 LIMIT_SAMPLES = 12
-
-
-def _is_tangent(problem: UnlearningProblem) -> bool:
-    return problem.tangent is not None
 
 
 def _has_limit(problem: UnlearningProblem) -> bool:
@@ -44,11 +40,6 @@ def _has_limit(problem: UnlearningProblem) -> bool:
     except BadInputError:
         return False
     return True
-
-
-def _never(problem: UnlearningProblem) -> bool:
-    """A claim about a family of networks rather than about this data: checked when it is named."""
-    return False
 
 
 def _tangent(case: Case) -> Any:
@@ -226,7 +217,7 @@ NETWORKS = (
         _from_network,
         "The network is at hand, so its derivatives can be computed again.",
         "There is no network to speak of.",
-        listed=_is_tangent,
+        listed=on_a_tangent,
     ),
     Claim(
         "closed-form-limit",
@@ -236,7 +227,7 @@ NETWORKS = (
         _closed_form_limit,
         "There is a limit to compare with.",
         "No closed form of the limit is known here.",
-        listed=_never,
+        listed=by_name_only,
     ),
     Claim(
         "linearised-network",
@@ -249,7 +240,7 @@ NETWORKS = (
         ("from-network",),
         {"from-network": "there is no network that the features could be the derivative of"},
         number=22,
-        listed=_is_tangent,
+        listed=on_a_tangent,
     ),
     Claim(
         "ntk-limit",
@@ -265,7 +256,7 @@ NETWORKS = (
             "closed-form-limit": "there is no known limit to tend to",
         },
         number=23,
-        listed=_never,
+        listed=by_name_only,
         campaign="ntk-limit",
     ),
     Claim(
@@ -279,7 +270,7 @@ NETWORKS = (
         ("from-network",),
         {"from-network": "there is no network to train"},
         number=24,
-        listed=_never,
+        listed=by_name_only,
         campaign="lazy",
     ),
 )

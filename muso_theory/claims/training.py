@@ -18,7 +18,7 @@ from ..linear.training.schedules import step_sizes_of
 from ..linear.training.stability import stability, step_limit
 from ..linear.training.train import train
 from ..numbers import Quantity, UndecidedError
-from .catalogue import Case, Claim, Found, text
+from .catalogue import Case, Claim, Found, by_name_only, text
 
 __all__ = ["TRAINING", "applies"]
 
@@ -27,11 +27,6 @@ _TRIED = 10
 
 _SEARCH_RANK = 600
 """Up to this many samples the epochs that a gap takes are searched for, too."""
-
-
-def _never(problem: UnlearningProblem) -> bool:
-    """Conditions about training are listed where a plan asks for them."""
-    return False
 
 
 def applies(slug: str, plan: TrainingPlan | None) -> bool:
@@ -259,7 +254,7 @@ TRAINING = (
         _in_span,
         "Where training ends is settled by the closed forms.",
         "WARNING: this optimizer leaves the span; exact labels then leave a gap, see adaptive-optimizer.",
-        listed=_never,
+        listed=by_name_only,
     ),
     Claim(
         "ostrowski-reich",
@@ -269,7 +264,7 @@ TRAINING = (
         _ostrowski_reich,
         "No pass, in whatever order, moves away from a solution.",
         "The sufficient condition fails: convergence then depends on order and data, see stable-step.",
-        listed=_never,
+        listed=by_name_only,
     ),
     Claim(
         "stable-step",
@@ -279,7 +274,7 @@ TRAINING = (
         _stable_step,
         "Training converges on consistent targets, if it goes on for long enough.",
         "Training diverges with this step.",
-        listed=_never,
+        listed=by_name_only,
     ),
     Claim(
         "enough-epochs",
@@ -289,6 +284,6 @@ TRAINING = (
         _enough_epochs,
         "Fine-tuning may stop after so many epochs.",
         "Fine-tuning stops too early: the gap is that of unfinished training, not of the labels.",
-        listed=_never,
+        listed=by_name_only,
     ),
 )
