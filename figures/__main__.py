@@ -31,6 +31,9 @@ NAMES = (
     "accuracies",
     "trade_off",
     "guarantees",
+    "spectrum",
+    "labels",
+    "layers",
 )
 """Every figure, in the order of a paper."""
 

@@ -16,9 +16,9 @@ NEEDS = ("lazy",)
 
 CAPTION = """
 Distance between the parameters of networks unlearned with the labels of their linearisation and of networks retrained,
-over the width; one series for each activation, depth and step rate of the campaign that converged at two widths or
-more. Markers are measured (means over {lazy|slopes/*/seeds} seeds, {lazy|points/0/n} samples); the dashed line has
-slope minus one half, the order that theory gives, and passes through the middle of the first series. Verdict of the
+over the width; one series for each activation, depth and step rate of the campaign whose runs all converged at three
+widths or more. Markers are measured (geometric means over {lazy|slopes/*/seeds} seeds, {lazy|points/0/n} samples); the
+dashed line has slope minus one half, to compare with, and passes through the middle of the first series. Verdict of the
 campaign: {lazy|verdict}.
 """
 

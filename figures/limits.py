@@ -19,7 +19,7 @@ Upper: distance between the optimal labels computed from D random Fourier featur
 mean over {ablation|tables/features/rows/0/measured/n} seeds. Fitted slopes and their intervals:
 {ablation|slopes/0/data} {ablation|slopes/0/slope|.3f} [{ablation|slopes/0/low|.3f}, {ablation|slopes/0/high|.3f}],
 {ablation|slopes/1/data} {ablation|slopes/1/slope|.3f} [{ablation|slopes/1/low|.3f}, {ablation|slopes/1/high|.3f}].
-Lower: distance between the tangent kernel of a random network and its limit over the width, root mean square
+Lower: distance between the tangent kernel of a random network and its limit over the width, geometric mean
 over {ntk-limit|slopes/*/seeds} seeds; {ntk-limit|verdict}. Markers are measured; dashed lines have the slope that
 theory gives, minus one half, and pass through the middle of the data.
 """

@@ -1,0 +1,34 @@
+"""The spectrum of K, and the step sizes that it allows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from muso_theory.plots import new_figure
+from muso_theory.plots import spectrum as draw_spectrum
+
+from .drawing import reference
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NEEDS = ("anatomy",)
+
+CAPTION = """
+Eigenvalues of the Gram matrix K of {anatomy|linear/n_retain} retain and {anatomy|linear/n_forget} forget samples
+({anatomy|linear/data}, {anatomy|linear/n_features} random Fourier features, bandwidth {anatomy|linear/bandwidth}, seed
+{anatomy|linear/seed}), measured in float64. Right scale: the step size from which gradient descent diverges along an
+eigenvector, which theory gives. Dashed: the limit for all of them, {anatomy|linear/step limit of gradient descent|.3g};
+a pass over single samples allows {anatomy|linear/step limit of one sample|.3g}.
+"""
+
+
+def draw(results: Mapping[str, Any]) -> Figure:
+    """Spectrum with stability limits."""
+    values = results["anatomy"]["linear"]["eigenvalues"]
+    figure, axes = new_figure(height=1.1)
+    draw_spectrum(axes, values)
+    reference(axes, [1, len(values)], [values[0]] * 2, "stability limit of gradient descent")
+    axes.legend(loc="lower left")
+    return figure
