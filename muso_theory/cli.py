@@ -424,13 +424,26 @@ def prove(
     write: Annotated[
         Path | None, typer.Option(help="Write certificates, pages and the theorem graph to a folder.")
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Write a site to a folder: the theorem graph, and a page for every claim."),
+    ] = None,
+    evidence: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Show what this report (muso check --json) or result of a campaign found; repeatable."
+        ),
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Prove claims for all data and dimensions, from scratch; one claim prints its page."""
     from . import terminal
     from .claims.theorems import check_certificate, parts, slugs, write_proofs
     from .claims.theorems import prove as search
+    from .pages.instances import read_instances
 
+    _check_folder(html)
+    instances = read_instances(evidence or ())
     names = list(claim or slugs())
     for name in names:
         parts(name)
@@ -442,6 +455,11 @@ def prove(
             if check_:
                 checked[name] = check_certificate(proofs[-1].certificate)
         written = [] if write is None else write_proofs(write)
+        if html is not None:
+            from .pages.site import write_site
+
+            tell("writing the site")
+            pages = write_site(html, proofs, instances)
     with _answer():
         if claim and len(names) == 1 and not check_:
             typer.echo(proofs[0].to_markdown(), nl=False)
@@ -449,6 +467,8 @@ def prove(
             terminal.show_proofs(proofs, checked)
         if write is not None:
             typer.echo(f"{len(written)} files written to {write}")
+        if html is not None:
+            typer.echo(f"{len(pages)} files written to {html}, begin with {html / 'index.html'}")
     raise typer.Exit(0 if all(result.accepted for result in checked.values()) else 1)
 
 

@@ -96,7 +96,7 @@ def mathematics(text: str) -> Markup:
 
 _INDEX = re.compile(r"(?<=[\w)\]⁻⁺¹ᵀ])_(max|min|[A-Za-zελ]{1,2})(?![A-Za-z0-9_])")
 _TINY = re.compile(r"((?:[≤≥≈=] )?[\d.]+e-\d+)")
-_EXPONENT = re.compile(r"\^([A-Za-zλ])(?![A-Za-z0-9_])")
+_EXPONENT = re.compile(r"\^([A-Za-zλ0-9])(?![A-Za-z0-9_])")
 
 
 def badge(verdict: Verdict) -> Markup:
@@ -108,7 +108,7 @@ def badge(verdict: Verdict) -> Markup:
     Returns:
         The markup.
     """
-    colours = f"background:{_BACKGROUNDS[verdict]};color:#fff;padding:.1em .45em;border-radius:.25em"
+    colours = f"background:{_BACKGROUNDS[verdict]};color:#fff;padding:.1em .45em;border-radius:.25em;white-space:nowrap"
     style = f"{colours};font-weight:600;font-size:.85em;print-color-adjust:exact"
     return tag("span", verdict.name, class_="verdict", title=verdict.value, style=style)
 

@@ -1,14 +1,15 @@
-"""Writing statements and proofs for people: Unicode and LaTeX."""
+"""Writing statements and proofs for people: Unicode, LaTeX and MathML."""
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from muso_theory.algebra.expression import NAME
 
-__all__ = ["latex", "reason", "unicode_math"]
+__all__ = ["latex", "mathml", "reason", "unicode_math"]
 
 _GREEK = {
     "Phi": "Φ", "phi": "φ", "theta": "θ", "delta": "δ", "gamma": "γ", "Psi": "Ψ", "eps": "ε", "ytilde": "ỹ",
@@ -75,6 +76,90 @@ def latex(text: str) -> str:
 
     written = re.sub(_SYMBOL.pattern + "('?)", one, text)
     return written.replace(")'", r")^{\top}")
+
+
+def mathml(text: str) -> str:
+    """An expression or equation in presentation MathML, with its Unicode form for those who do not see it.
+
+    Args:
+        text: in the statement language; a list of equations has commas.
+
+    Returns:
+        One ``math`` element; a long equation is several, so that a line may break before ``=``, ``+`` and ``−``.
+
+    Example:
+        >>> mathml("A' w_0 = 1").partition(">")[2]
+        '<mrow><msup><mi>A</mi><mo>⊤</mo></msup><msub><mi>w</mi><mn>0</mn></msub><mo>=</mo><mn>1</mn></mrow></math>'
+        >>> mathml("w_p = w_0 + Phi^+ (y - Phi w_0)").count("</math><wbr><math")
+        2
+    """
+    return "<wbr>".join(
+        f'<math alttext="{html.escape(unicode_math(part))}"><mrow>{_row(part)}</mrow></math>'
+        for part in (_breakable(text) if len(text) > _LONG else [text])
+    )
+
+
+_LONG = 24
+"""Characters that fit on the narrowest screen."""
+
+
+def _breakable(text: str) -> list[str]:
+    """A long equation in parts that begin with a relation or a sign, or follow a comma; short brackets stay whole."""
+    parts, start, depth = [], 0, 0
+    for match in re.finditer(r"[(]|[)]|, | [=+-] ", text):
+        sign = match.group()
+        depth += {"(": 1, ")": -1}.get(sign, 0)
+        if sign in "()" or (depth and len(text) < 1.5 * _LONG):
+            continue
+        cut = match.end() if sign == ", " else match.start() + 1
+        parts.append(text[start:cut].strip())
+        start = cut
+    return [part for part in (*parts, text[start:].strip()) if part]
+
+
+def _row(text: str) -> str:
+    """The elements of an expression."""
+    words = []
+    for symbol, primed, number, closed, sign in _MATHML.findall(text):
+        if symbol:
+            words.append(_raised(*_element(symbol), "⊤" if primed else ""))
+        elif number:
+            words.append(f"<mn>{number}</mn>")
+        elif closed:
+            words.append(_raised('<mo stretchy="false">)</mo>', "", "⊤"))
+        elif sign in "()":
+            words.append(f'<mo stretchy="false">{sign}</mo>')
+        else:
+            # At the beginning of a part a sign would count as a prefix, and lose its space.
+            infix = ' form="infix"' if not words and sign in "=+-" and " " in text else ""
+            words.append(f"<mo{infix}>{_SIGNS.get(sign, sign)}</mo>")
+    return "".join(words)
+
+
+_MATHML = re.compile(rf"({NAME})('?)|([0-9]+(?:/[0-9]+)?)|(\)')|(\S)")
+_SIGNS = {"-": "−", "<": "&lt;", ">": "&gt;", "&": "&amp;"}
+
+
+def _element(symbol: str) -> tuple[str, str]:
+    """A symbol without its mark, and the mark."""
+    name, mark = _split(symbol)
+    head, _, index = name.partition("_")
+    letter = _GREEK.get(head, head)
+    base = f"<mi>{letter}</mi>" if letter != "ỹ" else '<mover accent="true"><mi>y</mi><mo>~</mo></mover>'
+    if index:
+        digits = "mn" if index.isdigit() else "mi"
+        base = f"<msub>{base}<{digits}>{_GREEK.get(index, index)}</{digits}></msub>"
+    return base, {"": "", "^+": "+", "^-1": "−1", "^L": "L", "^R": "R"}[mark]
+
+
+def _raised(base: str, mark: str, prime: str) -> str:
+    """A base with the mark of an inverse and of a transpose above it."""
+    above = "".join(
+        f"<mo>{sign}</mo>" if sign in "⊤+" else f"<mn>{sign}</mn>" for sign in (mark, prime) if sign
+    )
+    if not above:
+        return base
+    return f"<msup>{base}{above if not (mark and prime) else f'<mrow>{above}</mrow>'}</msup>"
 
 
 def reason(key: str, facts: Mapping[str, Any]) -> str:

@@ -217,7 +217,7 @@ def _provenance(report: Report) -> Markup:
     again = join()
     if isinstance(source, dict):
         again = join(tag("h3", "To repeat"), tag("pre", command(report.settings), tabindex=0))
-    return join(notes, again, table("What the numbers depend on.", ("What", "Value"), facts))
+    return join(notes, again, table("What the numbers depend on.", ("What", "Value"), facts, name="numbers"))
 
 
 def _settings(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:

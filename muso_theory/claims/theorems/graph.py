@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
 
 __all__ = ["graph_svg"]
@@ -10,12 +11,15 @@ _COLOURS = {"proved": "#009E73", "core proved": "#56B4E9", "not proved": "#D55E0
 _WIDTH, _HEIGHT, _COLUMN, _ROW = 190, 34, 240, 48
 
 
-def graph_svg(edges: Mapping[str, set[str]], statuses: Mapping[str, str]) -> str:
+def graph_svg(
+    edges: Mapping[str, set[str]], statuses: Mapping[str, str], links: Mapping[str, str] | None = None
+) -> str:
     """Draw the graph; every node says its status in words as well as in colour.
 
     Args:
         edges: node to the nodes it uses; acyclic.
         statuses: node to ``"proved"``, ``"core proved"`` or ``"not proved"``.
+        links: node to its page, where it has one.
 
     Returns:
         An SVG document; the same graph gives the same bytes.
@@ -55,10 +59,15 @@ def graph_svg(edges: Mapping[str, set[str]], statuses: Mapping[str, str]) -> str
     for node in sorted(edges):
         x, y = place[node]
         colour = _COLOURS[statuses[node]]
+        address = html.escape((links or {}).get(node, ""))
+        if address:
+            lines.append(f'<a href="{address}">')
         lines.append(
             f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="5" fill="white" stroke="{colour}" '
             'stroke-width="2"/>'
         )
         lines.append(f'<text x="{x + 8}" y="{y + 15}" font-size="12">{node}</text>')
         lines.append(f'<text x="{x + 8}" y="{y + 28}" font-size="10" fill="#555555">{statuses[node]}</text>')
+        if address:
+            lines.append("</a>")
     return "\n".join([*lines, "</svg>"]) + "\n"

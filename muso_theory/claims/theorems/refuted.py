@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import final
+
 from muso_theory.algebra.render import unicode_math
 from muso_theory.algebra.search import counterexample
 from muso_theory.algebra.statement import parse_statement
@@ -9,7 +12,7 @@ from muso_theory.algebra.theorem import text_lines
 from muso_theory.claims.theorems.regularised import RIDGE
 from muso_theory.claims.theorems.settings import DATA, RELABELLED, TRAINED
 
-__all__ = ["REFUTED", "refuted_page"]
+__all__ = ["REFUTED", "FalseTheorem", "refuted", "refuted_page"]
 
 REFUTED = {
     "forget-only fine-tuning is exact for some labels": text_lines(
@@ -55,6 +58,24 @@ REFUTED = {
 """What is claimed, in words, to its statement."""
 
 
+@final
+@dataclass(frozen=True)
+class FalseTheorem:
+    """A plausible statement and the data on which it fails.
+
+    Args:
+        words: what is claimed.
+        statement: its lines.
+        data: symbols and matrices of the counterexample; empty if none was found.
+        results: the trained models on that data.
+    """
+
+    words: str
+    statement: tuple[str, ...]
+    data: tuple[tuple[str, str], ...]
+    results: tuple[tuple[str, str], ...]
+
+
 def refuted_page() -> str:
     """The page of false theorems.
 
@@ -70,21 +91,39 @@ def refuted_page() -> str:
         "",
         "Each has an exact counterexample, found by the same search that tries hypotheses.",
     ]
+    for false in refuted():
+        said = [
+            line for line in false.statement if line.partition(" ")[0] in ("exists", "assume", "conclude")
+        ]
+        title = f"{false.words[0].upper()}{false.words[1:]}"
+        lines += ["", f"## {title}", "", "```", *map(unicode_math, said), "```", ""]
+        if not false.data:
+            lines.append("No counterexample found.")
+            continue
+        shown = [
+            ", ".join(f"{unicode_math(s)} = [{v}]" for s, v in part) for part in (false.data, false.results)
+        ]
+        lines.append(f"Counterexample: {shown[0]}; then {shown[1]}.")
+    return "\n".join(lines) + "\n"
+
+
+def refuted() -> list[FalseTheorem]:
+    """Search the counterexample of every false theorem.
+
+    Returns:
+        The theorems, in the order of `REFUTED`.
+    """
+    found = []
     for words, statement in REFUTED.items():
         parsed = parse_statement(words, statement)
         model = counterexample(parsed)
-        said = [line for line in statement if line.partition(" ")[0] in ("exists", "assume", "conclude")]
-        lines += ["", f"## {words[0].upper()}{words[1:]}", "", "```", *map(unicode_math, said), "```", ""]
-        if model is None:
-            lines.append("No counterexample found.")
-            continue
-        _, values = model
+        values = {} if model is None else model[1]
         shown = {
             s: "; ".join(" ".join(map(str, row)) for row in values[s])
             for s in parsed.signature
             if s in values
         }
-        free = [f"{unicode_math(s)} = [{shown[s]}]" for s in parsed.free]
-        ends = [f"{unicode_math(s)} = [{shown[s]}]" for s in ("w_p", "w_r", "w_u") if s in shown]
-        lines.append(f"Counterexample: {', '.join(free)}; then {', '.join(ends)}.")
-    return "\n".join(lines) + "\n"
+        data = tuple((s, shown[s]) for s in parsed.free if s in shown)
+        results = tuple((s, shown[s]) for s in ("w_p", "w_r", "w_u") if s in shown)
+        found.append(FalseTheorem(words, tuple(statement), data, results))
+    return found

@@ -16,7 +16,7 @@ from muso_theory.claims.theorems.registry import THEOREMS, slugs
 from muso_theory.claims.theorems.status import INDEX, statements_hash
 from muso_theory.errors import expected
 
-__all__ = ["certificate_text", "load_certificate", "write_index", "write_proofs"]
+__all__ = ["certificate_text", "load_certificate", "theorem_graph", "write_index", "write_proofs"]
 
 _MAX_BYTES = 2_000_000
 
@@ -46,7 +46,7 @@ def write_proofs(directory: str | Path) -> list[Path]:
         "lemma", shared, "proved, checked with every claim that uses them"
     )
     files[root / "pages" / "refuted.md"] = refuted_page()
-    files[root / "theorems.svg"] = _graph(proofs)
+    files[root / "theorems.svg"] = graph_svg(*theorem_graph(proofs))
     files[root / "theorems.md"] = _table(proofs)
     try:
         for path, text in files.items():
@@ -149,8 +149,15 @@ def _hypotheses(proof: Proof) -> list[list[str]]:
     return rows
 
 
-def _graph(proofs: list[Proof]) -> str:
-    """Claims and lemmas with their derived statuses."""
+def theorem_graph(proofs: list[Proof]) -> tuple[dict[str, set[str]], dict[str, str]]:
+    """Claims and lemmas, what they use, and their derived statuses.
+
+    Args:
+        proofs: the proofs.
+
+    Returns:
+        Node to the nodes it uses, and node to its status.
+    """
     edges: dict[str, set[str]] = {}
     statuses = {proof.slug: proof.status for proof in proofs}
     for proof in proofs:
@@ -159,7 +166,7 @@ def _graph(proofs: list[Proof]) -> str:
             statuses.setdefault(me, "proved" if statuses[proof.slug] != "not proved" else "not proved")
             edges.setdefault(me, set()).update(_place(lemma) for lemma, _ in uses(node))
             edges[me].discard(me)
-    return graph_svg(edges, statuses)
+    return edges, statuses
 
 
 def _place(name: str) -> str:

@@ -1,0 +1,89 @@
+"""Evidence on instances for the pages of theorems: stored reports, and results of campaigns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from muso_theory.errors import expected
+from muso_theory.evidence import Verdict
+
+__all__ = ["Instance", "read_instances"]
+
+_ABOUT = {
+    "precision": ("gap-formula",),
+    "paper-linear": ("exact-labels", "label-free", "gap-formula"),
+    "paper-convergence": ("cyclic-sgd", "implicit-bias"),
+    "ablation": ("ridge-inverse", "downsampling"),
+    "baselines": ("gap-formula", "ntk-scrubbing", "newton-removal", "orthogonal-gradient"),
+    "performance-dynamics": ("cyclic-sgd", "gd-finite-time"),
+    "lazy": ("linearised-network",),
+    "alternating": ("linearised-network", "label-free"),
+}
+"""Claims that a campaign bears on, where its result does not say so itself under "claims"."""
+
+
+@final
+@dataclass(frozen=True)
+class Instance:
+    """What one file says about one claim.
+
+    Args:
+        claim: the claim.
+        source: the report's title, or the campaign's name.
+        words: what was found.
+        verdict: of a report's evidence; None for a campaign, which judges no single claim.
+    """
+
+    claim: str
+    source: str
+    words: str
+    verdict: Verdict | None = None
+
+
+def read_instances(paths: Iterable[str | Path]) -> list[Instance]:
+    """Read what stored reports and campaign results say about claims.
+
+    Args:
+        paths: files of ``muso check --json``, result files of campaigns, or folders of them.
+
+    Returns:
+        One entry a claim and file, in the order of the files.
+
+    Raises:
+        BadInputError: a path that does not exist, or a file that is neither.
+    """
+    found: list[Instance] = []
+    for path in map(Path, paths):
+        if not path.exists():
+            raise expected("a report or a result file", "evidence", path, "missing", "muso check DATA --json")
+        for file in sorted(path.glob("*.json")) if path.is_dir() else [path]:
+            found += _read(file)
+    return found
+
+
+def _read(file: Path) -> list[Instance]:
+    """What one file says."""
+    try:
+        document: Any = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise expected("a JSON file", "evidence", file, str(error), "writing it anew") from error
+    if isinstance(document, dict) and isinstance(document.get("evidence"), list):
+        try:
+            return [
+                Instance(e["claim"], document["title"], e["meaning"], Verdict[e["verdict"]])
+                for e in document["evidence"]
+                if e["kind"] == "theorem"
+            ]
+        except (KeyError, TypeError):
+            pass
+    elif isinstance(document, dict) and isinstance(document.get("campaign"), str):
+        name = document["campaign"]
+        quick = ", quick" if document.get("quick") else ""
+        claims = document.get("claims") or _ABOUT.get(name, ())
+        words = str(document.get("verdict", "see its result file"))
+        return [Instance(str(claim), f"campaign {name}{quick}", words) for claim in claims]
+    raise expected("a report or a campaign's result", "evidence", file, "another JSON", "muso check --json")

@@ -1,0 +1,277 @@
+"""The theorem site: the graph, and a page for every claim that is proved for all data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from muso_theory.algebra.derivation import Node
+from muso_theory.algebra.render import mathml, unicode_math
+from muso_theory.claims import CATALOGUE
+from muso_theory.claims.theorems.content import (
+    Clause,
+    Formula,
+    Piece,
+    proof_steps,
+    result,
+    says,
+    setting,
+    shared_lines,
+    trials,
+)
+from muso_theory.claims.theorems.graph import graph_svg
+from muso_theory.claims.theorems.library import Proof
+from muso_theory.claims.theorems.refuted import refuted
+from muso_theory.claims.theorems.registry import THEOREMS
+from muso_theory.claims.theorems.sources import SOURCES
+from muso_theory.claims.theorems.writing import certificate_text, theorem_graph
+from muso_theory.errors import expected
+from muso_theory.files import write_atomic
+from muso_theory.markup import Markup, badge, join, mathematics, table, tag
+from muso_theory.pages.instances import Instance
+from muso_theory.pages.layout import page, prose, section
+
+__all__ = ["theorem_site", "write_site"]
+
+
+def write_site(
+    directory: str | Path, proofs: Sequence[Proof], instances: Iterable[Instance] = ()
+) -> list[Path]:
+    """Write the site of some proofs.
+
+    Args:
+        directory: where; made if it does not exist. ``index.html`` is the entrance.
+        proofs: the proofs.
+        instances: evidence on data, shown on the pages of their claims.
+
+    Returns:
+        The files written.
+
+    Raises:
+        BadInputError: the directory is a file or cannot be written.
+    """
+    root = Path(directory)
+    if root.exists() and not root.is_dir():
+        raise expected("a directory", "directory", root, "file", "another name")
+    try:
+        (root / "certificates").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise expected("a directory that can be written", "directory", root, str(error), "another") from error
+    files = theorem_site(proofs, instances)
+    for name, text in files.items():
+        write_atomic(root / name, text.encode())
+    return sorted(root / name for name in files)
+
+
+def theorem_site(proofs: Sequence[Proof], instances: Iterable[Instance] = ()) -> dict[str, str]:
+    """The files of the site.
+
+    Args:
+        proofs: the proofs.
+        instances: evidence on data.
+
+    Returns:
+        Names, relative to the site, and contents. Every link between them resolves.
+    """
+    known = {proof.slug: f"{proof.slug}.html" for proof in proofs}
+    nodes = {node["name"]: node for proof in proofs for node in proof.certificate["theorems"]}
+    lemmas = [nodes[name] for name in THEOREMS if name in nodes and name.partition("/")[0] not in known]
+    links = dict(known)
+    for name in nodes:
+        slug = name.partition("/")[0]
+        if name not in known:
+            links[name] = f"{known.get(slug, 'lemmas.html')}#{_anchor(name)}"
+        links.setdefault(slug, "lemmas.html")
+    by_claim: dict[str, list[Instance]] = {}
+    for instance in instances:
+        by_claim.setdefault(instance.claim, []).append(instance)
+    files = {"index.html": _index(proofs, links)}
+    for proof in proofs:
+        files[known[proof.slug]] = _claim(proof, links, by_claim.get(proof.slug, []))
+        files[f"certificates/{proof.slug}.json"] = certificate_text(proof.certificate)
+    files["lemmas.html"] = _lemmas(lemmas, links)
+    files["refuted.html"] = _refuted()
+    return files
+
+
+def _anchor(name: str) -> str:
+    """The id of a theorem on its page."""
+    return name.replace("/", "-")
+
+
+def _frame(title: str, lead: Sequence[Markup | str], body: Sequence[Markup]) -> str:
+    """A page of the site with its navigation."""
+    places = (("index.html", "All theorems"), ("lemmas.html", "Lemmas"), ("refuted.html", "False theorems"))
+    nav = tag(
+        "nav", tag("ul", [tag("li", tag("a", words, href=to)) for to, words in places]), aria_label="Site"
+    )
+    footer = tag(
+        "p",
+        "Written from the certificates, which a checker in the standard library alone confirms: ",
+        tag("code", "python proofs/check.py"),
+        ".",
+    )
+    return page(title, [nav, tag("h1", title), tag("p", *lead, class_="lead")], body, [footer])
+
+
+def _index(proofs: Sequence[Proof], links: Mapping[str, str]) -> str:
+    """The entrance: the graph and the list of claims."""
+    edges, statuses = theorem_graph(list(proofs))
+    svg = graph_svg(edges, statuses, links)
+    svg = svg.replace(' xmlns="http://www.w3.org/2000/svg"', ' role="group" aria-labelledby="graph-name"')
+    svg = svg.replace("<title>", '<title id="graph-name">').replace('fill="white"', 'fill="var(--ground)"')
+    svg = svg.replace('fill="#555555"', 'class="status"')
+    rows = []
+    for proof in proofs:
+        claim = CATALOGUE.get(proof.slug)
+        words = claim.words if claim else says(proof.theorems[0])
+        rows.append(
+            (
+                tag("a", tag("code", proof.slug), href=links[proof.slug]),
+                prose(words),
+                proof.status,
+                str(len(proof.theorems)),
+            )
+        )
+    outcomes = [trial.outcome for proof in proofs for trial in trials(proof.theorems)]
+    theorems = sum(len(proof.theorems) for proof in proofs)
+    lead = (
+        f"{theorems} theorems of {len(proofs)} claims, for all data and dimensions; of {len(outcomes)} hypotheses "
+        f"{outcomes.count('needed')} are needed, each shown by an exact counterexample without it."
+    )
+    graph = tag(
+        "div", Markup(svg), class_="graph", tabindex=0, role="region", aria_label="Graph of theorems, scrolls"
+    )
+    how = tag("p", "An edge leads from a theorem to one that uses it; every box is a link.", class_="quiet")
+    headings = ("Claim", "In words", "In general", "Theorems")
+    return _frame(
+        "Theorems of exact unlearning",
+        [lead],
+        [
+            section("graph", "What uses what", how, graph),
+            section("claims", "Claims", table("Every claim has a page.", headings, rows, name="evidence")),
+        ],
+    )
+
+
+def _claim(proof: Proof, links: Mapping[str, str], instances: Sequence[Instance]) -> str:
+    """The page of one claim."""
+    claim = CATALOGUE.get(proof.slug)
+    words = claim.words if claim else says(proof.theorems[0])
+    lead = [tag("strong", f"{proof.status[0].upper()}{proof.status[1:]}"), " for all data and dimensions: "]
+    body = [section("results", "Main results", _statements(proof.theorems))]
+    if proof.remains:
+        rest = [tag("li", prose(remains)) for remains in proof.remains]
+        body.append(section("remains", "What remains beyond algebra", tag("ul", rest)))
+    body += [
+        section("hypotheses", "Hypotheses and counterexamples", _trials(proof.theorems)),
+        section("proof", "Proof", _proofs(proof.theorems, links)),
+    ]
+    if instances:
+        body.append(section("instances", "On data", _instances(instances)))
+    source = SOURCES.get(proof.slug, "This toolkit.")
+    certificate = tag("a", f"certificates/{proof.slug}.json", href=f"certificates/{proof.slug}.json")
+    hashed = tag("p", "Certificate ", certificate, ", sha256 ", tag("code", proof.hash))
+    body.append(section("certificate", "Source and certificate", tag("p", source), hashed))
+    return _frame(proof.slug, [*lead, prose(words), "."], body)
+
+
+def _statements(nodes: Sequence[Node]) -> Markup:
+    """What is proved."""
+    shared = shared_lines(nodes)
+    parts = []
+    if shared:
+        parts.append(tag("div", tag("h3", "Throughout"), _clauses(setting(shared)), class_="theorem"))
+    for node in nodes:
+        name = tag("h3", tag("code", node["name"]))
+        words = tag("p", prose(says(node)), ".")
+        clauses = _clauses(result(node, shared))
+        parts.append(tag("div", name, words, clauses, class_="theorem", id=_anchor(node["name"])))
+    return join(parts)
+
+
+def _clauses(clauses: Sequence[Clause]) -> Markup:
+    """Clauses as a list of terms."""
+    rows = []
+    for clause in clauses:
+        rows.append(tag("dt", clause.head))
+        rows.append(tag("dd", [tag("span", _written(part), class_="part") for part in clause.parts]))
+    return tag("dl", rows, class_="clauses")
+
+
+def _written(pieces: Iterable[Piece]) -> Markup:
+    """Words, and formulas in MathML."""
+    return join([Markup(mathml(p.text)) if isinstance(p, Formula) else mathematics(p) for p in pieces])
+
+
+def _trials(nodes: Sequence[Node]) -> Markup:
+    """How every hypothesis fared."""
+    found = trials(nodes)
+    if not found:
+        return tag("p", "No hypotheses.")
+    rows = []
+    for trial in found:
+        said = join(tag("strong", trial.label), ": ", _written(trial.formula))
+        model = [
+            tag("span", _written((symbol, f" = {values}")), class_="part") for symbol, values in trial.model
+        ]
+        rows.append((tag("code", trial.theorem), said, trial.outcome, model))
+    caption = (
+        "Each hypothesis was dropped alone. Needed: the exact matrices shown satisfy all others and violate the "
+        "conclusion. Redundant: they violate the hypothesis, and the conclusion holds."
+    )
+    return table(caption, ("Theorem", "Hypothesis", "Trial", "Exact model"), rows, name="evidence trials")
+
+
+def _proofs(nodes: Sequence[Node], links: Mapping[str, str]) -> Markup:
+    """The proofs, lemmas linked to where they are stated."""
+    parts = []
+    for node in nodes:
+        steps = []
+        for pieces in proof_steps(node):
+            first, *rest = pieces
+            if isinstance(first, str) and first in links:
+                steps.append(tag("li", tag("a", tag("code", first), href=links[first]), _written(rest), "."))
+            else:
+                steps.append(tag("li", _written(pieces), "."))
+        parts.append(join(tag("h3", tag("code", node["name"])), tag("ol", steps, class_="steps")))
+    return join(parts)
+
+
+def _instances(instances: Sequence[Instance]) -> Markup:
+    """What reports and campaigns found on data."""
+    rows = [
+        (i.source, "" if i.verdict is None else badge(i.verdict), mathematics(i.words)) for i in instances
+    ]
+    caption = (
+        "Verdicts on instances hold for their data; any number of them is no proof, and none is needed here."
+    )
+    return table(caption, ("Data", "Verdict", "Found"), rows, name="numbers")
+
+
+def _lemmas(nodes: Sequence[Node], links: Mapping[str, str]) -> str:
+    """The lemmas that the claims use."""
+    if not nodes:
+        return _frame("Lemmas", ["These claims use no lemma."], [])
+    lead = "What the claims rest on; proved and checked with every claim that uses them."
+    parts = [
+        section("statements", "Statements", join([_statements([node]) for node in nodes])),
+        section("hypotheses", "Hypotheses and counterexamples", _trials(nodes)),
+        section("proofs", "Proofs", _proofs(nodes, links)),
+    ]
+    return _frame("Lemmas", [lead], parts)
+
+
+def _refuted() -> str:
+    """Plausible theorems that are false."""
+    parts = []
+    for number, false in enumerate(refuted(), 1):
+        clauses = _clauses(result({"name": false.words, "statement": list(false.statement)}, ()))
+        data, results = (
+            ", ".join(f"{unicode_math(s)} = [{v}]" for s, v in part) for part in (false.data, false.results)
+        )
+        found = f"Counterexample: {data}; then {results}." if data else "No counterexample found."
+        title = f"{false.words[0].upper()}{false.words[1:]}"
+        parts.append(section(f"false-{number}", title, clauses, tag("p", mathematics(found))))
+    lead = "Each of these is false, by an exact counterexample that the search for models found by itself."
+    return _frame("False theorems", [lead], parts)

@@ -1,0 +1,145 @@
+"""The theorem site: every page says what the certificate says, and every link leads somewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+import muso_theory as mt
+from muso_theory.algebra.render import mathml
+from muso_theory.claims.theorems import load_certificate
+from muso_theory.claims.theorems.library import Proof
+from muso_theory.pages import read_instances, theorem_site, write_site
+from muso_theory.pages.layout import prose
+from tests.browser import resolves
+from tests.test_cli import muso
+
+ROOM = Path(__file__).resolve().parents[1] / "proofs"
+SLUGS = ("exact-labels", "label-free", "cyclic-sgd")
+
+
+def stored(slug: str) -> Proof:
+    return Proof(slug, load_certificate(ROOM / "certificates" / f"{slug}.json"))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("site")
+    report = root / "report.json"
+    problem = mt.UnlearningProblem(np.array([[1, 0, 1], [1, 1, 0], [2, 1, 1]]), np.array([1, 2, 5]), [1])
+    report.write_text(mt.check(problem).to_json(), encoding="utf-8")
+    campaign = root / "baselines.json"
+    campaign.write_text(json.dumps({"campaign": "baselines", "claims": ["label-free"], "verdict": "fine"}))
+    write_site(root / "site", [stored(slug) for slug in SLUGS], read_instances([report, campaign]))
+    return root / "site"
+
+
+def links(page: Path) -> Iterator[str]:
+    yield from re.findall(r'href="([^"]+)"', page.read_text(encoding="utf-8"))
+
+
+def test_every_link_resolves(site: Path) -> None:
+    pages = sorted(site.glob("*.html"))
+    assert {p.stem for p in pages} == {*SLUGS, "index", "lemmas", "refuted"}
+    for page in pages:
+        found = list(links(page))
+        assert found
+        assert [link for link in found if not resolves(link, page)] == []
+
+
+def test_a_broken_link_is_seen(site: Path) -> None:
+    page = site / "label-free.html"
+    for link in ("#nowhere", "gone.html", "lemmas.html#gone", "https://example.org", "//example.org/x"):
+        assert not resolves(link, page)
+
+
+def test_the_graph_leads_to_every_claim(site: Path) -> None:
+    text = (site / "index.html").read_text(encoding="utf-8")
+    svg = re.search(r"<svg.*?</svg>", text, flags=re.S)
+    assert svg
+    inside = set(re.findall(r'<a href="([^"]+)"', svg[0]))
+    assert {f"{slug}.html" for slug in SLUGS} <= inside
+    assert len(inside) == svg[0].count("<rect")
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_a_page_says_what_the_certificate_says(site: Path, slug: str) -> None:
+    text = (site / f"{slug}.html").read_text(encoding="utf-8")
+    proof = stored(slug)
+    assert proof.hash in text
+    assert (
+        json.loads((site / "certificates" / f"{slug}.json").read_text(encoding="utf-8")) == proof.certificate
+    )
+    for node in proof.theorems:
+        assert f"<code>{node['name']}</code>" in text
+        for line in node["statement"]:
+            verb, _, rest = line.partition(" ")
+            if verb in ("let", "conclude", "predicate"):
+                assert mathml(rest) in text
+        for hypothesis in node.get("trials", {}).get("hypotheses", {}):
+            assert f"<strong>{hypothesis}</strong>" in text
+    assert all(str(prose(words)) in text for words in proof.remains)
+
+
+def test_evidence_on_data_is_shown_with_its_verdict(site: Path) -> None:
+    text = (site / "label-free.html").read_text(encoding="utf-8")
+    assert "n = 3, D = 3, 1 to forget" in text
+    assert ">VACUOUS</span>" in text
+    assert "campaign baselines" in text
+    assert "any number of them is no proof" in text
+    assert "On data" not in (site / "cyclic-sgd.html").read_text(encoding="utf-8")
+
+
+def test_mathml_is_well_formed_for_every_formula() -> None:
+    count = 0
+    for line in (ROOM / "statements.txt").read_text(encoding="utf-8").splitlines():
+        verb, _, rest = line.strip().partition(" ")
+        if verb not in ("let", "conclude", "predicate"):
+            continue
+        written = mathml(rest)
+        tree = ElementTree.fromstring(f"<x>{written.replace('<wbr>', '<wbr/>')}</x>")
+        names = "".join(tree.itertext())
+        assert names.count("=") == rest.count("=")
+        assert names.count("⊤") == rest.count("'")
+        assert names.count("(") == rest.count("(")
+        count += 1
+    assert count > 100
+
+
+def test_the_same_proofs_give_the_same_site() -> None:
+    one, two = (theorem_site([stored("exact-labels")]) for _ in range(2))
+    assert one == two
+
+
+def test_by_command(tmp_path: Path) -> None:
+    answer = muso("prove", "exact-labels", "--html", tmp_path / "site")
+    assert answer.status == 0
+    assert "begin with" in answer.out
+    assert (tmp_path / "site" / "exact-labels.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [("{}", "another JSON"), ("nonsense", "JSON file"), ('{"evidence": [{}]}', "another JSON")],
+)
+def test_evidence_that_is_none_is_refused(tmp_path: Path, content: str, why: str) -> None:
+    (tmp_path / "x.json").write_text(content, encoding="utf-8")
+    answer = muso("prove", "exact-labels", "--html", tmp_path / "site", "--evidence", tmp_path / "x.json")
+    assert (answer.status, why in answer.err) == (2, True)
+    assert not (tmp_path / "site").exists()
+    answer = muso("prove", "exact-labels", "--evidence", tmp_path / "gone.json")
+    assert (answer.status, "missing" in answer.err) == (2, True)
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "site").write_text("here", encoding="utf-8")
+    answer = muso("prove", "exact-labels", "--html", tmp_path / "site")
+    assert (answer.status, "expected a folder" in answer.err) == (2, True)
+    with pytest.raises(mt.BadInputError, match="directory"):
+        write_site(tmp_path / "site", [])
