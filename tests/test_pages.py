@@ -185,6 +185,16 @@ def test_command_repeats_the_report(tmp_path: Path) -> None:
     assert muso(*again[1:], "--json", "-").out == first.out
 
 
+def test_command_repeats_how_the_user_trains(tmp_path: Path) -> None:
+    words = ("check", "digits", "--classes", "3,7", "--n-features", 80, "--forget", "random:9",
+             "--optimizer", "momentum",
+             "--lr", 0.001, "--epochs", 20, "--momentum", 0.8)  # fmt: skip
+    first = muso(*words, "--html", tmp_path / "a.html", "--json", "-")
+    shown = re.search(r"<pre[^>]*>(.*?)</pre>", (tmp_path / "a.html").read_text(encoding="utf-8"), flags=re.S)
+    assert shown
+    assert muso(*shlex.split(shown[1])[1:], "--json", "-").out == first.out
+
+
 def test_figures_are_files_with_the_same_bytes(tmp_path: Path) -> None:
     words = ("check", "digits", "--classes", "3,7", "--n-features", 80, "--forget", "random:9")
     for folder in ("one", "two"):

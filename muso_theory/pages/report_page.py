@@ -223,8 +223,9 @@ def _provenance(report: Report) -> Markup:
 def _settings(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Settings that were set, flattened."""
     found = []
-    for key, value in settings.items():
-        if key != "source" and value not in (None, [], ""):
+    training = settings.get("training") or {}
+    for key, value in {**settings, **training}.items():
+        if key not in ("source", "training") and value not in (None, [], ""):
             found.append((key, ", ".join(value) if isinstance(value, list) else value))
     return found
 
@@ -262,6 +263,10 @@ def command(settings: Mapping[str, Any]) -> str:
     for key, default in defaults.items():
         value = settings.get(key)
         if value is not None and value != default:
+            words += [f"--{key}", str(value)]
+    # Of how the user trains, everything is said: no default is worth knowing there.
+    for key, value in (settings.get("training") or {}).items():
+        if value is not None:
             words += [f"--{key}", str(value)]
     for key, option in (("claims", "--claim"), ("asserted", "--assert")):
         for slug in settings.get(key) or ():
