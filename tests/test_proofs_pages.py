@@ -9,9 +9,10 @@ import pytest
 from muso_theory.algebra.search import find_trials
 from muso_theory.algebra.statement import parse_statement
 from muso_theory.claims.theorems import THEOREMS, load_certificate, slugs
+from muso_theory.claims.theorems.graph import graph_svg
 from muso_theory.claims.theorems.library import Proof
 from muso_theory.claims.theorems.pages import markdown_page
-from muso_theory.claims.theorems.writing import _graph, _table
+from muso_theory.claims.theorems.writing import _table, theorem_graph
 
 ROOM = Path(__file__).resolve().parent.parent / "proofs"
 PROOFS = {slug: Proof(slug, load_certificate(ROOM / "certificates" / f"{slug}.json")) for slug in slugs()}
@@ -36,7 +37,7 @@ def test_lemmas_graph_and_table_are_those_of_the_certificates() -> None:
         "pages/lemmas.md"
     )
     proofs = list(PROOFS.values())
-    assert _graph(proofs) == kept("theorems.svg")
+    assert graph_svg(*theorem_graph(proofs)) == kept("theorems.svg")
     assert _table(proofs) == kept("theorems.md")
 
 
