@@ -7,6 +7,7 @@ import copy
 import json
 import math
 import random
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from figures.__main__ import NAMES, draw, main, script
 from figures.captions import CaptionError, fill
 from figures.drawing import BEHIND
 from figures.results import MissingResultError, load
+from verification import anatomy
+from verification.campaign import Options
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "verification" / "results"
@@ -93,6 +96,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@lru_cache
+def dissected() -> dict[str, Any]:
+    """The small campaign that takes a problem apart."""
+    found = anatomy.run(True, Options(jobs=1))
+    assert not found["failed"]
+    return {"campaign": "anatomy", "schema": 1, "quick": True, **found}
+
+
 def results_of(name: str) -> dict[str, Any]:
     """The committed results that a figure needs."""
     try:
@@ -100,6 +111,8 @@ def results_of(name: str) -> dict[str, Any]:
     except MissingResultError as error:
         if name == "gap_by_epoch":
             return {"paper-convergence": convergence()}
+        if script(name).NEEDS == ("anatomy",):
+            return {"anatomy": dissected()}
         pytest.skip(str(error))
 
 
