@@ -457,3 +457,12 @@ def test_the_start_that_was_checked_is_named() -> None:
     assert "the closed-form w_p" in str(mt.check(problem, ["start-in-span"])["start-in-span"].facts)
     given = mt.check(problem, ["start-in-span"], w_pretrained=np.array([1.0, 1.0]))
     assert "the given w_pretrained" in str(given["start-in-span"].facts)
+
+
+def test_half_of_a_subset_leaves_more_behind() -> None:
+    """The monotone part of downsampling compares with a proper part of S, and strictly where features are generic."""
+    rng = np.random.default_rng(0)
+    problem = mt.UnlearningProblem(rng.integers(-3, 4, (7, 9)), rng.integers(-3, 4, 7), [6])
+    evidence = mt.check(problem, ["downsampling"], "rational", subset=0.7)["downsampling"]
+    assert evidence.verdict is Verdict.PROVED
+    assert any("½S" in finding.what and finding.quantity.upper < 0 for finding in evidence.findings)
