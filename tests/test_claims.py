@@ -13,6 +13,7 @@ import pytest
 import muso_theory as mt
 from muso_theory.claims import CATALOGUE, Case, find, guarantees
 from muso_theory.claims.catalogue import everywhere
+from muso_theory.claims.parameters import _beside_start
 from muso_theory.evidence import Evidence, Finding, Scope, Verdict
 from muso_theory.linear.closed_forms import ClosedForms, Point
 from muso_theory.numbers import BALL, FLOAT64, RATIONAL, Quantity
@@ -432,6 +433,13 @@ def test_a_start_of_large_integers_is_moved_exactly() -> None:
         np.array([[1, 0], [1, 1]]), np.array([1, 2]), [1], np.array([2**62, 2**62])
     )
     assert mt.check(problem, ["start-span"], "rational")["start-span"].verdict is Verdict.PROVED
+    moved = _beside_start(Case(problem, ClosedForms(problem, RATIONAL)))
+    assert moved[:, 0].tolist() == [2**63, 2**62]
+
+
+def test_the_limit_of_float64_is_what_the_condition_says() -> None:
+    problem = mt.UnlearningProblem(np.eye(3), np.ones(3), [1])
+    assert mt.check(problem, ["conditioning"])["conditioning"].findings[0].limit == 2**53 / 100
 
 
 def test_numbers_of_claims_are_those_of_the_theory() -> None:

@@ -18,8 +18,18 @@ import muso_theory as mt
 from muso_theory.errors import BadInputError
 from muso_theory.linear import certified
 from muso_theory.linear.certified import CertifiedForms, LabelBall
+from muso_theory.linear.closed_forms import ClosedForms
 from muso_theory.linear.kernels import arc_cosine_kernel
-from muso_theory.numbers import FLOAT64, Quantity, leastsquares, rounding, rowsystem, spectrum, verified
+from muso_theory.numbers import (
+    FLOAT64,
+    RATIONAL,
+    Quantity,
+    leastsquares,
+    rounding,
+    rowsystem,
+    spectrum,
+    verified,
+)
 from muso_theory.numbers.accurate import accurate_product
 from muso_theory.numbers.gram import gram_roundings
 from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
@@ -92,34 +102,41 @@ class Scene:
 
 
 def _worse(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make one ingredient worse, in all modules or in the one named."""
+    ingredient, _, where = name.partition(" in ")
+
     def everywhere(attribute: str, change: Callable[[Any], Any]) -> None:
         for module in MODULES:
-            if hasattr(module, attribute):
+            if hasattr(module, attribute) and module.__name__.endswith(where):
                 monkeypatch.setattr(module, attribute, change(getattr(module, attribute)))
 
-    if name == "lower ends of norms":
+    if ingredient == "lower ends of norms":
         everywhere("norm_bounds", lambda old: lambda x: (old(x)[0] / 2, old(x)[1]))
-    elif name == "upper ends of norms":
+    elif ingredient == "upper ends of norms":
         everywhere("norm_bounds", lambda old: lambda x: (old(x)[0], old(x)[1] * 2))
-    elif name == "unit roundoff":
+    elif ingredient == "unit roundoff":
         everywhere("UNIT", lambda old: old * 2**20)
-    elif name == "smallest float":
+    elif ingredient == "smallest float":
         everywhere("ETA", lambda old: Fraction(1, 2**30))
-    elif name == "long products":
+    elif ingredient == "long products":
         everywhere("gamma", lambda old: lambda n: old(n) * 2**20)
     else:
         old = RowSystem._residual
         monkeypatch.setattr(RowSystem, "_residual", lambda *a: (old(*a)[0], old(*a)[1] + Fraction(1, 1000)))
 
 
-INGREDIENTS = (
+# In one module at a time too, so that a large term elsewhere cannot hide a small one of the wrong sign.
+INGREDIENTS = [
     "lower ends of norms",
     "upper ends of norms",
-    "unit roundoff",
-    "smallest float",
-    "long products",
     "errors of residuals",
-)
+    *(
+        f"{name}{where}"
+        for name in ("unit roundoff", "smallest float", "long products")
+        for where in ("", " in leastsquares", " in rowsystem", " in spectrum")
+        if (name, where) != ("unit roundoff", " in spectrum")  # eigenvalues are not in question here
+    ),
+]
 
 
 @pytest.mark.parametrize("name", INGREDIENTS)
@@ -175,7 +192,55 @@ def test_nothing_is_known_to_be_nothing() -> None:
     assert gradient.lower == 0 <= gradient.upper < 1e-300
     assert gradient.upper > 0  # products may have underflowed, and that is said
     nothing = forms.mix(1.0, forms.targets(forms.retain), 1.0, forms.targets(forms.retain))
-    assert 0 < nothing.radius < 1e-300
+    assert 0 < nothing.radius <= 2 * 3 * rounding.ETA  # two products of each of three labels
+    exact = ClosedForms(mt.UnlearningProblem(PHI.astype(int), np.zeros(5, dtype=int), [1, 3]), RATIONAL)
+    assert exact.square_distance(exact.start, exact.start).upper == 0
+
+
+def test_gradients_of_subnormal_residuals_are_enclosed() -> None:
+    """Each product is a little less than half of the smallest float and rounds to zero; the sum of fifty is not."""
+    rng = np.random.default_rng(0)
+    phi = rng.uniform(0.3, 0.49, (52, 100))
+    y = np.full(52, 5e-324)
+    forms = CertifiedForms(mt.UnlearningProblem(phi, y, [0, 1]))
+    gradient = forms.gradient_norm(forms.retain, forms.targets(forms.retain), forms.start)
+    truth = sum((sum(Fraction(x) for x in column) * rounding.ETA) ** 2 for column in phi[2:].T.tolist())
+    assert truth > (180 * rounding.ETA) ** 2
+    assert Fraction(gradient.lower) ** 2 <= truth <= Fraction(gradient.upper) ** 2
+
+
+@pytest.mark.parametrize("off", [0.0, 0.1, 0.5])
+def test_pseudo_norms_hold_whatever_the_factor_is_worth(off: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """gᵀK⁻¹g = gᵀb + bᵀρ + ρᵀK⁻¹ρ for any b: a bad one costs width, never truth, and its terms show."""
+    scene = Scene()
+    dual, truth = scene.dual, Fraction(float(np.trace(scene.y.T @ np.linalg.solve(PHI @ PHI.T, scene.y))))
+
+    class Crooked:
+        def solve(self, b: np.ndarray) -> np.ndarray:
+            return np.asarray(Scene().dual.factor.solve(b) * (1 + off * np.arange(5.0)[:, None] / 5))
+
+    monkeypatch.setattr(dual, "factor", Crooked())
+    low, high = dual.pseudo_norm(scene.y)
+    slack = Fraction(1, 10**12)
+    assert low**2 <= truth * (1 + slack)
+    assert truth * (1 - slack) <= high**2
+    for name in ("lower ends of norms", "errors of residuals"):
+        with monkeypatch.context() as patch:
+            _worse(name, patch)
+            below, above = dual.pseudo_norm(scene.y)
+        assert below <= low
+        assert above >= high
+
+
+def test_float64_products_are_the_processors_own() -> None:
+    """Bit for bit, also where one factor is float32 and wide: converted in pieces, the inner sums are not cut."""
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((2, 5000)), rng.standard_normal((5000, 3))
+    assert np.array_equal(FLOAT64.matmul(a, b), a @ b)
+    narrow = b.astype(np.float32)
+    assert np.array_equal(FLOAT64.matmul(a, narrow), a @ narrow.astype(np.float64))
+    tall = rng.standard_normal((4, 5000)).astype(np.float32)
+    np.testing.assert_allclose(FLOAT64.matmul(tall, b), tall.astype(np.float64) @ b, rtol=1e-12, atol=1e-12)
 
 
 def test_a_gap_of_labels_known_up_to_a_radius_reaches_down_to_zero() -> None:

@@ -250,8 +250,9 @@ def main() -> None:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     gc.freeze()
-    for line in sys.stdin:
-        print(json.dumps(answer(json.loads(line))), flush=True)
+    with contextlib.suppress(BrokenPipeError):  # whoever asked is gone
+        for line in sys.stdin:
+            print(json.dumps(answer(json.loads(line))), flush=True)
 
 
 if __name__ == "__main__":
