@@ -184,3 +184,14 @@ def test_exact_data_need_no_noise() -> None:
     report = mt.check(mt.UnlearningProblem(rows, np.array([1, 2, 5]), [1]), "exact-labels")
     assert report.verdict is mt.Verdict.PROVED
     assert E.removal_certificate(report, 0.0, 1e-9).sigma == 0.0
+
+
+def test_the_claim_is_decided_whatever_the_gap() -> None:
+    """At the smallest noise itself δ cannot be told from its limit for one gap in thirty."""
+    from muso_theory.claims.guarantees import DELTA, EPSILON, _noise
+    from muso_theory.evaluation.gaussian import delta_enclosure
+
+    gaps = [Quantity.enclosure(0.0, g) for g in np.random.default_rng(0).uniform(1.6e-10, 1.9e-10, 300)]
+    assert all(delta_enclosure(gap, _noise(gap), EPSILON).upper <= DELTA for gap in gaps)
+    smallest = [E.gaussian_sigma(gap.upper, EPSILON, DELTA) for gap in gaps]
+    assert any(delta_enclosure(gap, s, EPSILON).upper > DELTA for gap, s in zip(gaps, smallest, strict=True))

@@ -23,7 +23,9 @@ def _noise(gap: Quantity) -> float:
     """The noise that hides a gap, where there is a bound of it."""
     if not math.isfinite(gap.bound):
         raise UndecidedError("no finite bound of ‖w_u − w_r‖", "ball or rational arithmetic has the range")
-    return gaussian_sigma(gap.upper, EPSILON, DELTA)
+    # At the smallest noise δ lies closer to its limit than the ends of its enclosure are known.
+    smallest = gaussian_sigma(gap.upper, EPSILON, DELTA)
+    return math.nextafter(smallest, math.inf) if smallest else 0.0
 
 
 def _removal_certificate(case: Case) -> Found:
