@@ -88,10 +88,11 @@ def mathematics(text: str) -> Markup:
     Example:
         >>> mathematics("‖w_u − w_r^λ‖ < ‖(K⁻¹)_FF‖ of the given w_unlearned")
         '‖w<sub>u</sub> − w<sub>r</sub><sup>λ</sup>‖ &lt; ‖(K⁻¹)<sub>FF</sub>‖ of the given w_unlearned'
+        >>> mathematics("gap ≤ 2e-9")  # a number is not broken at its sign
+        'gap <span style="white-space:nowrap">≤ 2e-9</span>'
     """
-    return Markup(
-        _EXPONENT.sub(r"<sup>\1</sup>", _INDEX.sub(r"<sub>\1</sub>", html.escape(text, quote=False)))
-    )
+    indexed = _EXPONENT.sub(r"<sup>\1</sup>", _INDEX.sub(r"<sub>\1</sub>", html.escape(text, quote=False)))
+    return Markup(_TINY.sub(r'<span style="white-space:nowrap">\1</span>', indexed))
 
 
 _INDEX = re.compile(r"(?<=[\w)\]⁻⁺¹ᵀ])_(max|min|[A-Za-zελ]{1,2})(?![A-Za-z0-9_])")
