@@ -233,8 +233,8 @@ def label_rules(right: bool | None = None) -> st.SearchStrategy[BookRule]:
 
     Example:
         >>> from hypothesis import find
-        >>> find(label_rules(right=True), lambda rule: rule.kind == "parameters").name
-        'any-start'
+        >>> find(label_rules(right=True), lambda rule: rule.kind == "parameters").kind
+        'parameters'
     """
     rules = [*(RIGHT.values() if right is not False else ()), *(WRONG.values() if not right else ())]
     return st.sampled_from(rules)
