@@ -235,6 +235,8 @@ def test_pseudo_norms_hold_whatever_the_factor_is_worth(off: float, monkeypatch:
 def test_float64_products_are_the_processors_own() -> None:
     """Bit for bit, also where one factor is float32 and wide: converted in pieces, the inner sums are not cut."""
     rng = np.random.default_rng(0)
+    square, other = rng.standard_normal((4, 5000)), rng.standard_normal((5000, 3))
+    assert np.array_equal(FLOAT64.matmul(square, other), square @ other)
     a, b = rng.standard_normal((2, 5000)), rng.standard_normal((5000, 3))
     assert np.array_equal(FLOAT64.matmul(a, b), a @ b)
     narrow = b.astype(np.float32)

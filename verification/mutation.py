@@ -3,7 +3,7 @@
 A seeded sample of mutants (`mutants`) of the rooms linear, numbers, algebra and claims is tried. Which tests execute
 which line is recorded once, test file by test file. A mutant is then tried on the tests that execute its statement, the
 quickest files first, until one fails, in a copy of the repository (`mutation_server`). What runs at import is tried on
-all tests of the files that import it, first on those that execute another line of it. Two economies can only lower the
+the tests that execute any line of its file, then on all others of the test files that import it. Two economies can only lower the
 score: tests whose text mentions a clock are left out, because a busy machine fails them too, and a mutant is given at
 most `_BUDGET` seconds of tests.
 
@@ -37,11 +37,11 @@ from .mutants import ROOMS, Mutant, draw, mutants_of
 
 __all__ = ["EQUIVALENT", "run", "score", "try_mutants"]
 
-SECONDS = (240, 2400)
+SECONDS = (300, 2700)
 SEED = 5
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.json")
 _SIZE, _QUICK = 520, 24
-_BUDGET = 30.0
+_BUDGET = 40.0
 _CLOCK = re.compile(r"perf_counter|monotonic|process_time|timeout=|time_limit|psutil|getrusage|tracemalloc")
 _TREES = "MUSO_MUTATION_TREES"
 _KEPT = (
@@ -206,34 +206,33 @@ def usable(records: list[dict[str, Any]], root: Path) -> list[dict[str, Any]]:
 def _batches(mutant: Mutant, records: list[dict[str, Any]], killer: str) -> list[list[tuple[str, float]]]:
     """The tests for one mutant, in batches of 1, 2, 4, … test files, so that most mutants cost one file's import.
 
-    First the file of the test that killed it before, then those that execute a line of its file, the quickest first.
+    First the test that killed it before, then what executes its statement (or, if it runs at import, any line of its
+    file), the quickest files first; last, for what runs at import, the other tests of files that import it.
     """
     statement = set(range(mutant.lines[0], mutant.lines[1] + 1))
-    files = []
+    files: list[tuple[bool, float, list[tuple[str, float]]]] = []
     for found in records:
-        tests = {
-            nodeid: test["seconds"]
-            for nodeid, test in found["tests"].items()
-            if not statement.isdisjoint(test["lines"].get(mutant.file, []))
-            or (mutant.runs_at_import and mutant.file in found["imported"])
-        }
-        if tests:
-            ordered = sorted(tests.items(), key=lambda t: (t[0] != killer, t[1], t[0]))
-            near = any(mutant.file in found["tests"][nodeid]["lines"] for nodeid in tests)
-            files.append((killer not in tests, not near, sum(tests.values()), ordered))
-    batches, spent, size = [], 0.0, 1
-    remaining = [ordered for *_, ordered in sorted(files)]
+        tiers: tuple[dict[str, float], dict[str, float]] = ({}, {})
+        for nodeid, test in found["tests"].items():
+            lines = test["lines"].get(mutant.file, [])
+            if nodeid != killer and (lines if mutant.runs_at_import else not statement.isdisjoint(lines)):
+                tiers[0][nodeid] = test["seconds"]
+            elif nodeid != killer and mutant.runs_at_import and mutant.file in found["imported"]:
+                tiers[1][nodeid] = test["seconds"]
+        files += [(far, sum(tests.values()), [*tests.items()]) for far, tests in enumerate(tiers) if tests]
+    known = {
+        killer: test["seconds"] for r in records for nodeid, test in r["tests"].items() if nodeid == killer
+    }
+    batches, spent, size = [[*known.items()]] if known else [], 0.0, 1
+    remaining = [tests for *_, tests in sorted(files)]
     while remaining and spent <= _BUDGET:
         batch: list[tuple[str, float]] = []
-        for nodeid, seconds in sorted(
-            itertools.chain(*remaining[:size]), key=lambda t: (t[0] != killer, t[1], t[0])
-        ):
+        for nodeid, seconds in sorted(itertools.chain(*remaining[:size]), key=lambda t: (t[1], t[0])):
             spent += seconds
             if spent > _BUDGET and (batch or batches):
                 break
             batch.append((nodeid, seconds))
-        if batch:
-            batches.append(batch)
+        batches += [batch] if batch else []
         remaining, size = remaining[size:], 2 * size
     return batches
 

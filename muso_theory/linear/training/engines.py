@@ -62,10 +62,15 @@ class _Guard:
     """Notices an explosion long before overflow."""
 
     def __init__(self, first: Array, targets: Array) -> None:
-        self.limit = _GROWTH * max(float(np.linalg.norm(first)), float(np.linalg.norm(targets)), 1e-150)
+        size = max(float(np.linalg.norm(first)), float(np.linalg.norm(targets)))
+        self.limit = _GROWTH * size if size > 1e-150 else 0.0
 
     def check(self, derivative: Array, epoch: int) -> None:
-        if not float(np.abs(derivative).max(initial=0.0)) <= self.limit:
+        size = float(np.abs(derivative).max(initial=0.0))
+        if not self.limit and np.isfinite(size):
+            # Nothing to grow from yet: zero targets at a zero start, which decay to an anchor elsewhere moves.
+            self.limit = _GROWTH * size
+        if not size <= self.limit:
             raise Diverged(epoch)
 
 
