@@ -3,9 +3,9 @@
 A seeded sample of mutants (`mutants`) of the rooms linear, numbers, algebra and claims is tried. Which tests execute
 which line is recorded once, test file by test file. A mutant is then tried on the tests that execute its statement, the
 quickest files first, until one fails, in a copy of the repository (`mutation_server`). What runs at import is tried on
-the tests that execute any line of its file, then on all others of the test files that import it. Two economies can only lower the
-score: tests whose text mentions a clock are left out, because a busy machine fails them too, and a mutant is given at
-most `_BUDGET` seconds of tests.
+the tests that execute any line of its file, then on all others of the test files that import it. Two economies can
+only lower the score: tests whose text mentions a clock are left out, because a busy machine fails them too, and a
+mutant is given at most `_BUDGET` seconds of tests.
 
     score = killed / (killed + survived − equivalent)
 
@@ -220,10 +220,9 @@ def _batches(mutant: Mutant, records: list[dict[str, Any]], killer: str) -> list
             elif nodeid != killer and mutant.runs_at_import and mutant.file in found["imported"]:
                 tiers[1][nodeid] = test["seconds"]
         files += [(far, sum(tests.values()), [*tests.items()]) for far, tests in enumerate(tiers) if tests]
-    known = {
-        killer: test["seconds"] for r in records for nodeid, test in r["tests"].items() if nodeid == killer
-    }
-    batches, spent, size = [[*known.items()]] if known else [], 0.0, 1
+    everything = {nodeid: test["seconds"] for found in records for nodeid, test in found["tests"].items()}
+    known = [[(killer, everything[killer])]] if killer in everything else []
+    batches, spent, size = known, 0.0, 1
     remaining = [tests for *_, tests in sorted(files)]
     while remaining and spent <= _BUDGET:
         batch: list[tuple[str, float]] = []
