@@ -34,6 +34,7 @@ NAMES = (
     "spectrum",
     "labels",
     "layers",
+    "theorem_graph",
 )
 """Every figure, in the order of a paper."""
 

@@ -1,54 +1,76 @@
-"""Where relabelling is exact as the model grows past the data."""
+"""Where relabelling is exact: neither size nor rank decides, but what the forget samples share with the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from muso_theory.plots import COLOURS, new_figure
+import numpy as np
 
-from .drawing import BEHIND, bracketed, only, style_of
+from muso_theory.plots import new_figure
+
+from .drawing import distinct, only
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NEEDS = ("ablation",)
+NEEDS = ("anatomy",)
 
-SERIES = ("gap, exact labels", "gap, label-free")
+HATCHES = {"exact-labels": "///", "label-free": "..."}
+"""What is laid over the problems on which a claim is proved."""
 
 CAPTION = """
-Gap to retraining, relative to doing nothing, over the number of features per training sample
-({ablation|tables/parameterisation/rows/0/data}, mean over {ablation|tables/parameterisation/rows/0/measured/n} seeds;
-theory's predictions agree to within {ablation|largest relative error by axis/parameterisation|.0e}). Labels from the
-retrained model (claim exact-labels) are exact everywhere, up to rounding. Labels from the trained model alone (claim
-label-free) are exact where that model fits the retain set, which the shaded part marks as the campaign found it. Near
-the interpolation threshold rounding is largest. Measured in float64; the shading is the campaign's check of the
-hypothesis on the data.
+Gap to retraining of the label-free rule, relative to doing nothing, over features per sample D / n and rank per sample;
+n = {anatomy|phases/0/n}, {anatomy|phases/0/n_forget} forgotten, integer features of {anatomy|linear/data}, seed
+{anatomy|linear/seed}; white: impossible. Gaps are measured in float64; hatching is theory, decided on the same integers
+in exact arithmetic: strokes where exact-labels (which need the retrained model) are proved exact, which is everywhere,
+dots where label-free is. Upper: rank is lost by all samples alike, and label-free needs full rank, however many
+features there are. Lower: rank is lost by repeated retain samples alone, with contradicting targets, and label-free
+holds though the model neither fits its targets nor has more features than samples: what counts is that forget samples
+are independent of retain samples. Where a claim is proved the gap is at most
+{anatomy|largest relative gap where proved|.0e}, where not at least {anatomy|smallest relative gap where not|.2g}.
 """
 
 
-def series(result: Mapping[str, Any], quantity: str) -> tuple[list[float], list[Mapping[str, Any]]]:
-    """Ratios and table rows of a quantity on the first data set."""
-    table = result["tables"]["parameterisation"]["rows"]
-    rows = only(table, quantity=quantity, data=table[0]["data"])
-    return [float(row["setting"]) for row in rows], rows
+def _laid(claim: str) -> dict[str, Any]:
+    """The hatching of a claim and nothing else."""
+    return {"fill": False, "hatch": HATCHES[claim], "linewidth": 0, "edgecolor": "black", "zorder": 2}
 
 
 def draw(results: Mapping[str, Any]) -> Figure:
-    """Relative gaps over D/n."""
-    figure, axes = new_figure(height=1.25)
-    ratios, fits = series(results["ablation"], "w_p fits R")
-    fitting = [ratio for ratio, row in zip(ratios, fits, strict=True) if row["measured"]["mean"] == 1]
-    if fitting:
-        bracketed(axes, min(fitting), max(ratios), "trained model fits R")
-    axes.axvline(1, color=COLOURS["grey"], linewidth=0.9, linestyle="--", zorder=BEHIND, label="D = n")
-    for i, quantity in enumerate(SERIES):
-        x, rows = series(results["ablation"], quantity)
-        y = [row["relative gap"]["mean"] for row in rows]
-        axes.plot(x, y, label=quantity.removeprefix("gap, "), linestyle=("-", ":")[i], **style_of(i))
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_xlabel("features per sample, D / n")
-    axes.set_ylabel("gap / gap of doing nothing")
-    figure.legend(loc="outside upper center", ncols=2)
+    """Cells over size and rank, one panel a way to lose rank."""
+    from matplotlib.colors import LogNorm
+    from matplotlib.patches import Patch, Rectangle
+
+    phases = results["anatomy"]["phases"]
+    n = phases[0]["n"]
+    sizes, ranks = sorted(distinct(phases, "D")), sorted(distinct(phases, "rank"))
+    figure, panels = new_figure(2, 1, height=1.9, sharex=True)
+    for axes, lost in zip(panels, distinct(phases, "rank lost"), strict=True):
+        cells = np.full((len(ranks), len(sizes)), np.nan)
+        for row in only(phases, rank_lost=lost):
+            x, y = sizes.index(row["D"]), ranks.index(row["rank"])
+            cells[y, x] = row["relative gap"]["label-free"]
+            for claim, hatch in HATCHES.items():
+                if row["proved"][claim]:
+                    place = {"xy": (x - 0.5, y - 0.5), "width": 1, "height": 1}
+                    axes.add_patch(Rectangle(**place, **_laid(claim), label=f"_{claim} proved"))
+        drawn = axes.pcolormesh(
+            range(len(sizes)),
+            range(len(ranks)),
+            cells,
+            norm=LogNorm(1e-16, 1),
+            cmap="Blues",
+            alpha=0.6,
+            shading="nearest",
+        )
+        axes.set_xticks(range(len(sizes)), [f"{size / n:.3g}" for size in sizes])
+        axes.set_yticks(range(len(ranks)), [f"{rank / n:.3g}" for rank in ranks])
+        axes.set_ylabel("rank / n")
+        axes.set_title(f"rank lost {lost}", fontsize="medium")
+        axes.grid(visible=False)
+    panels[1].set_xlabel("features per sample, D / n")
+    figure.colorbar(drawn, ax=panels, label="gap of label-free / gap of doing nothing", aspect=40)
+    handles = [Patch(**_laid(claim), label=f"{claim} proved") for claim in HATCHES]
+    figure.legend(handles=handles, loc="outside upper center", ncols=2)
     return figure

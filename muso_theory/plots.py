@@ -100,6 +100,7 @@ def style(venue: str = "plain") -> dict[str, Any]:
         "axes.linewidth": 0.6,
         "figure.constrained_layout.use": True,
         "font.sans-serif": ["DejaVu Sans"],
+        "hatch.linewidth": 0.6,
         "grid.color": COLOURS["grey"],
         "grid.alpha": 0.25,
         "grid.linewidth": 0.5,
