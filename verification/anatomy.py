@@ -16,7 +16,7 @@ from muso_theory.linear.features import GaussianFeatures
 from muso_theory.linear.rules import BadTeacher, OriginalLabels, RandomLabels
 from muso_theory.networks import cnn, empirical_ntk, mlp, parametrised_layers
 
-from .campaign import Options
+from .campaign import Options, measure_points
 from .scenarios import scenario
 from .tables import Column, table
 
@@ -140,13 +140,20 @@ def _phases(quick: bool) -> list[dict[str, Any]]:
     ]
 
 
+def measure(point: Mapping[str, Any]) -> dict[str, Any]:
+    """One part, by its name."""
+    parts = {"linear": _linear, "networks": _layers, "phases": _phases}
+    return {"found": parts[point["part"]](point["quick"])}
+
+
 def run(quick: bool, options: Options) -> dict[str, Any]:
     """Take one problem apart.
 
     Returns:
         The content of the result file.
     """
-    linear, phases = _linear(quick), _phases(quick)
+    parts = [{"part": part, "quick": quick} for part in ("linear", "networks", "phases")]
+    linear, networks, phases = (part["found"] for part in measure_points("anatomy", measure, parts, options))
     off = linear["optimal labels off"]
     wrong = [
         row
@@ -170,7 +177,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         columns += [Column(f"{claim}, proved"), Column(f"{claim}, relative gap", spec=".1e")]
     return {
         "linear": linear,
-        "networks": _layers(quick),
+        "networks": networks,
         "phases": phases,
         "largest relative gap where proved": max(
             row["relative gap"][claim] for row in phases for claim in row["proved"] if row["proved"][claim]
@@ -192,6 +199,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         "failed": not off < SMALL or bool(wrong),
         "verdict": (
             f"optimal labels are the retrained model's to {off:.0e}, relative to the largest; gaps are below "
-            f"{SMALL:g} of doing nothing exactly where claims are proved, but for {len(wrong)} of {len(phases)} problems"
+            f"{SMALL:g} of doing nothing exactly where claims are proved, but for {len(wrong)} of {len(phases)} "
+            "problems"
         ),
     }
