@@ -51,7 +51,7 @@ def draw(results: Mapping[str, Any]) -> Figure:
         for row in only(phases, rank_lost=lost):
             x, y = sizes.index(row["D"]), ranks.index(row["rank"])
             cells[y, x] = row["relative gap"]["label-free"]
-            for claim, hatch in HATCHES.items():
+            for claim in HATCHES:
                 if row["proved"][claim]:
                     place = {"xy": (x - 0.5, y - 0.5), "width": 1, "height": 1}
                     axes.add_patch(Rectangle(**place, **_laid(claim), label=f"_{claim} proved"))

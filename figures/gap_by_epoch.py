@@ -48,6 +48,7 @@ def draw(results: Mapping[str, Any]) -> Figure:
                 color=style["color"],
                 linestyle=dashes,
                 linewidth=1,
+                label=f"_theory of {labels}",
             )
             ran = [row for row in rows if "measured" in row]
             axes.plot(

@@ -67,14 +67,24 @@ def draw(results: Mapping[str, Any]) -> Figure:
         )
         if zeros:
             axes.plot(
-                zeros, [0.0] * len(zeros), linestyle="none", transform=_on_floor(axes), clip_on=False, **style
+                zeros,
+                [0.0] * len(zeros),
+                linestyle="none",
+                fillstyle="none",
+                label=RUNGS[rung],
+                transform=_on_floor(axes),
+                clip_on=False,
+                **style,
             )
     unit = 2.0**-53
     reference(axes, [min(ends), 1 / unit], [unit * min(ends), 1.0], "κ · unit roundoff")
     axes.set_ylim(1e-18, 1e3)
     axes.set_xlabel("condition number κ")
     axes.set_ylabel("relative error")
-    figure.legend(loc="outside upper center", ncols=2)
+    # A rung with errors and zeros was drawn twice.
+    handles, names = axes.get_legend_handles_labels()
+    once = dict(zip(names, handles, strict=True))
+    figure.legend(once.values(), once.keys(), loc="outside upper center", ncols=2)
     return figure
 
 
