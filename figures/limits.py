@@ -55,7 +55,7 @@ def draw(results: Mapping[str, Any]) -> Figure:
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
         axes.yaxis.set_minor_formatter(NullFormatter())
-    panels[0].legend(loc="center left", handletextpad=0.3)
+    panels[0].legend(loc="lower left", handletextpad=0.3)
     low, high = panels[1].get_ylim()
     panels[1].set_ylim(low / 8, high)
     panels[1].legend(loc="lower left", ncols=2, handletextpad=0.1, columnspacing=0.6)

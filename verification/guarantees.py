@@ -1,7 +1,6 @@
 """What each removal guarantee costs on one benchmark: noise, accuracy, time, and what it assumes.
 
-Ridge and logistic regression on real data, a random forget set, (ε, δ) = (1, 1e-5) for everyone, and one setting over
-a range of ε. Features are made
+Ridge and logistic regression on real data, a random forget set, (ε, δ) = (1, 1e-5) for everyone. Features are made
 sample by sample (log(0.001 + x), a constant, divided by the norm): no statistic of the forget set hides in them.
 
 Each method publishes parameters that must be hard to tell from retrained ones published in the same way.
@@ -19,8 +18,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -44,11 +42,8 @@ from .tables import mean_sd, table
 __all__ = ["ASSUMPTIONS", "SECONDS", "run"]
 
 Array = np.ndarray[Any, Any]
-SECONDS = (30, 200)
+SECONDS = (10, 90)
 EPSILON, DELTA = 1.0, 1e-5
-EPSILONS = (0.1, 0.3, 1.0, 3.0, 10.0)
-CURVE = {"ridge per sample": 1e-3, "share": 0.01}
-"""The setting that is measured at every ε; all others at `EPSILON`."""
 RELEASES = 20
 """Draws of the noise that accuracy and displacement are averaged over."""
 
@@ -126,7 +121,7 @@ def _releases(
 
 
 def _tilted_removals(
-    whole: Objective, w_p: Array, forget: Array, seed: int, epsilon: float = EPSILON
+    whole: Objective, w_p: Array, forget: Array, seed: int
 ) -> tuple[list[Array], float, bool]:
     """Newton steps from tilted minimisers, with a budget of the residual that the step from each of them respects.
 
@@ -135,7 +130,7 @@ def _tilted_removals(
     """
     _, budget = newton_removal(whole, w_p, forget)
     for _ in range(10):
-        tilt = newton_noise(budget, epsilon, DELTA)
+        tilt = newton_noise(budget, EPSILON, DELTA)
         found = []
         for s in range(RELEASES):
             b = tilt * np.random.default_rng((seed, s)).standard_normal(len(w_p))
@@ -148,115 +143,84 @@ def _tilted_removals(
     return [w for w, _ in found], budget, False
 
 
-@dataclass(frozen=True)
-class _Output:
-    """Parameters to be published with noise, and the distance that the noise has to hide.
-
-    Args:
-        method: what found them.
-        w: the parameters.
-        distance: a bound of their distance to the retrained ones.
-        seconds: to find them, and to prove the bound.
-        proof: to prove the bound; None where nothing is proved.
-    """
-
-    method: str
-    w: Array
-    distance: float
-    seconds: float
-    proof: float | None = None
-
-
-def _outputs(
-    whole: Objective, kept: Objective, w_p: Array, w_r: Array, forget: Array, retraining: float
-) -> Iterator[_Output]:
-    """The methods that publish a point plus noise, and are the same for every ε."""
-
-    def certified(method: str, w: Array, seconds: float) -> _Output:
-        started = time.perf_counter()
-        gap = kept.gap_bound(w)
-        enough = evaluation.gaussian_sigma(gap.bound, EPSILON, DELTA)
-        assert enough >= evaluation.removal_certificate(gap, EPSILON, DELTA).sigma
-        proof = time.perf_counter() - started
-        return _Output(method, w, gap.bound, seconds + proof, proof)
-
-    n = len(whole.features)
-    started = time.perf_counter()
-    targets = whole.targets.astype(np.float64).copy()
-    targets[forget] = whole.labels(w_r, whole.features[forget])
-    w_u = whole.on(np.arange(n), targets).minimiser(w_p)
-    yield certified("relabelling, certified gap", w_u, retraining + time.perf_counter() - started)
-    started = time.perf_counter()
-    plain, _ = newton_removal(whole, w_p, forget)
-    yield certified("Newton step, certified gap", plain, time.perf_counter() - started)
-    for steps in (100, 1000):
-        started = time.perf_counter()
-        w = descent(kept, w_p, steps)
-        seconds = time.perf_counter() - started
-        yield _Output(f"descent-to-delete, {steps} steps", w, descent_bound(kept, w_p, steps), seconds)
-    # A lower end of ‖w_p − w_r‖ that is proved: the float w_r is itself within its own bound of the minimiser.
-    apart = evaluation.parameter_distance(w_p, w_r)
-    nothing = apart * (1 - 1e-12) - kept.gap_bound(w_r).bound
-    yield _Output("per-instance output noise", w_p, nothing, 0.0)
-    yield _Output("DP output noise", w_p, global_sensitivity(whole, len(forget)), 0.0)
-
-
 def measure(point: Mapping[str, Any]) -> dict[str, Any]:
-    """Every method on one data set, loss and λ, at each ε of the point.
+    """Every method on one data set, loss and λ.
 
     Returns:
-        One row a method and ε, and the certified ratio of noise.
+        One row a method, and the certified ratio of noise.
     """
     chosen = scenario(point["data"], f"random:{point['share']}", point["seed"], scale="raw")
     phi, test = _features(chosen.X), _features(chosen.X_test)
     n, d = phi.shape
-    forget, retain, seed = chosen.forget, chosen.retain, point["seed"]
+    forget, retain = chosen.forget, chosen.retain
     whole = Objective(phi, chosen.y, point["loss"], point["ridge per sample"] * n)
     kept = whole.on(retain)
     w_p = whole.minimiser()
     started = time.perf_counter()
     w_r = kept.minimiser()
     retraining = time.perf_counter() - started
-    outputs = {o.method: o for o in _outputs(whole, kept, w_p, w_r, forget, retraining)}
-    newton = outputs["Newton step, certified gap"]
-    assert newton.proof is not None
-    bare = newton.seconds - newton.proof
-    noiseless = noisy_descent(whole, len(forget), 1e6, 0.5, seed=0)[0]
     rows: list[dict[str, Any]] = []
-    for epsilon in point["epsilons"]:
 
-        def add(
-            method: str,
-            seconds: float,
-            publish: Callable[[int], Array],
-            noise: float,
-            e: float = epsilon,
-            **more: Any,
-        ) -> None:
-            found = _releases(publish, w_r, chosen, test)
-            rows.append(
-                {"method": method, "epsilon": e, **found, "noise": noise, "removal seconds": seconds, **more}
-            )
+    def add(method: str, seconds: float, publish: Callable[[int], Array], noise: float, **more: Any) -> None:
+        found = _releases(publish, w_r, chosen, test)
+        rows.append({"method": method, **found, "noise": noise, "removal seconds": seconds, **more})
 
-        add("retrained, without noise", retraining, lambda s: w_r, 0.0)
-        add("pretrained, without noise", 0.0, lambda s: w_p, 0.0)
-        for output in outputs.values():
-            sigma = evaluation.gaussian_sigma(output.distance, epsilon, DELTA)
-            more = {"bound": output.distance}
-            if output.proof is not None:
-                more["proof seconds"] = output.proof
+    def output(method: str, seconds: float, w: Array, distance: float, **more: Any) -> None:
+        sigma = evaluation.gaussian_sigma(distance, EPSILON, DELTA)
+        rng_of = np.random.default_rng
+        add(
+            method,
+            seconds,
+            lambda s: w + sigma * rng_of((point["seed"], s)).standard_normal(d),
+            sigma,
+            bound=distance,
+            **more,
+        )
 
-            def noised(s: int, w: Array = output.w, sigma: float = sigma) -> Array:
-                return np.asarray(w + sigma * np.random.default_rng((seed, s)).standard_normal(d))
+    def certified(method: str, seconds: float, w: Array) -> float:
+        started = time.perf_counter()
+        gap = kept.gap_bound(w)
+        sigma = evaluation.removal_certificate(gap, EPSILON, DELTA).sigma
+        proof = time.perf_counter() - started
+        output(method, seconds + proof, w, gap.bound, **{"proof seconds": proof})
+        assert rows[-1]["noise"] >= sigma
+        return gap.bound
 
-            add(output.method, output.seconds, noised, sigma, **more)
-        steps_of, residual, covered = _tilted_removals(whole, w_p, forget, seed, epsilon)
-        more = {"bound": residual, "covered": covered}
-        add("Newton step, a-priori bound", bare, steps_of.__getitem__, _spread(steps_of, newton.w), **more)
-        drawn = [noisy_descent(whole, len(forget), epsilon, DELTA, seed=s + 1)[0] for s in range(RELEASES)]
-        add("DP training noise, 100 steps", 0.0, drawn.__getitem__, _spread(drawn, noiseless))
-    gap = outputs["relabelling, certified gap"].distance
-    nothing = outputs["per-instance output noise"].distance
+    add("retrained, without noise", retraining, lambda s: w_r, 0.0)
+    add("pretrained, without noise", 0.0, lambda s: w_p, 0.0)
+
+    started = time.perf_counter()
+    targets = chosen.y.astype(np.float64).copy()
+    targets[forget] = whole.labels(w_r, phi[forget])
+    w_u = whole.on(np.arange(n), targets).minimiser(w_p)
+    seconds = retraining + time.perf_counter() - started
+    gap = certified("relabelling, certified gap", seconds, w_u)
+
+    started = time.perf_counter()
+    plain, _ = newton_removal(whole, w_p, forget)
+    seconds = time.perf_counter() - started
+    steps_of, residual, covered = _tilted_removals(whole, w_p, forget, point["seed"])
+    spread = math.sqrt(sum(float(np.sum((w - plain) ** 2)) for w in steps_of) / RELEASES / d)
+    add(
+        "Newton step, a-priori bound", seconds, lambda s: steps_of[s], spread, bound=residual, covered=covered
+    )
+    certified("Newton step, certified gap", seconds, plain)
+
+    for steps in (100, 1000):
+        started = time.perf_counter()
+        w = descent(kept, w_p, steps)
+        seconds = time.perf_counter() - started
+        output(f"descent-to-delete, {steps} steps", seconds, w, descent_bound(kept, w_p, steps))
+
+    # A lower end of ‖w_p − w_r‖ that is proved: the float w_r is itself within its own bound of the minimiser.
+    apart = evaluation.parameter_distance(w_p, w_r)
+    nothing = apart * (1 - 1e-12) - kept.gap_bound(w_r).bound
+    output("per-instance output noise", 0.0, w_p, nothing)
+    output("DP output noise", 0.0, w_p, global_sensitivity(whole, len(forget)))
+    noiseless = noisy_descent(whole, len(forget), 1e6, 0.5, seed=0)[0]
+    drawn = [noisy_descent(whole, len(forget), EPSILON, DELTA, seed=s + 1)[0] for s in range(RELEASES)]
+    spread = math.sqrt(sum(float(np.sum((w - noiseless) ** 2)) for w in drawn) / RELEASES / d)
+    add("DP training noise, 100 steps", 0.0, lambda s: drawn[s], spread)
     return {
         "n": n,
         "D": d,
@@ -266,11 +230,6 @@ def measure(point: Mapping[str, Any]) -> dict[str, Any]:
         "ratio": nothing / gap,
         "rows": rows,
     }
-
-
-def _spread(drawn: list[Array], middle: Array) -> float:
-    """Root mean square deviation of a parameter."""
-    return math.sqrt(sum(float(np.sum((w - middle) ** 2)) for w in drawn) / len(drawn) / len(middle))
 
 
 def measure_interpolating(point: Mapping[str, Any]) -> dict[str, Any]:
@@ -322,9 +281,6 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         for share in ((0.01,) if quick else (0.01, 0.1))
         for seed in range(1 if quick else 3)
     ]
-    for point in regularised:
-        curve = all(point[key] == value for key, value in CURVE.items())
-        point["epsilons"] = list(EPSILONS if curve else (EPSILON,))
     interpolating = [
         {"data": data, "features": features, "seed": seed}
         for data, features in (("digits", 2000 if quick else 5000), ("breast_cancer", 2000))
@@ -334,7 +290,6 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     measured = measure_points("guarantees", _measure, points, options)
     found = [{**point, **result} for point, result in zip(points, measured, strict=True)]
     ridge, plain = found[: len(regularised)], found[len(regularised) :]
-    curves = _curves([row for row in ridge if len(row["epsilons"]) > 1])
     smallest = min(row["ratio"] for row in found)
     keys = ("data", "loss", "ridge per sample", "share")
     tables = {
@@ -342,19 +297,6 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
             "Which guarantee assumes what",
             ASSUMPTIONS,
             [(key,) for key in ("guarantee", "holds for", "assumes", "at removal", "noise grows with")],
-        ),
-        "curves": table(
-            f"Noise and accuracy over ε at δ = {DELTA:g}, λ = {CURVE['ridge per sample']:g} n, "
-            f"{100 * CURVE['share']:g} % forgotten; mean ± sd over forget sets",
-            curves,
-            [
-                ("data",),
-                ("loss",),
-                ("method",),
-                ("epsilon", "ε", ".3g"),
-                ("noise", "noise per parameter", ".1e"),
-                ("test accuracy", "test accuracy", ".3f"),
-            ],
         ),
         "least-squares": table(
             "Least squares without a ridge, random features: certified gap, and the noise for (ε, δ) = (1, 1e-5)",
@@ -381,7 +323,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         title = f"{setting[0]}, {setting[1]} loss, λ = {setting[2]:g} n, {100 * setting[3]:g} % forgotten"
         tables[name] = table(
             f"{title}; mean ± sd over {len(group)} forget sets",
-            [_row(group, index) for index in range(len(group[0]["rows"]) // len(group[0]["epsilons"]))],
+            [_row(group, index) for index in range(len(group[0]["rows"]))],
             [
                 ("method",),
                 ("noise", "noise per parameter", ".1e"),
@@ -403,23 +345,11 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     }
 
 
-def _row(group: list[dict[str, Any]], index: int, epsilon: float = EPSILON) -> dict[str, Any]:
+def _row(group: list[dict[str, Any]], index: int) -> dict[str, Any]:
     """One method over the forget sets of a setting."""
-    each = [[r for r in row["rows"] if r["epsilon"] == epsilon][index] for row in group]
+    each = [row["rows"][index] for row in group]
     return {
         "method": each[0]["method"],
         "test accuracy": mean_sd(e["test accuracy"]["mean"] for e in each),
         **{key: mean_sd(e[key] for e in each) for key in ("noise", "displacement", "removal seconds")},
     }
-
-
-def _curves(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Every method at every ε, over the forget sets."""
-    rows = []
-    for data, loss in dict.fromkeys((row["data"], row["loss"]) for row in found):
-        group = [row for row in found if (row["data"], row["loss"]) == (data, loss)]
-        for epsilon in EPSILONS:
-            count = len(group[0]["rows"]) // len(EPSILONS)
-            each = [_row(group, index, epsilon) for index in range(count)]
-            rows += [{"data": data, "loss": loss, "epsilon": epsilon, **row} for row in each]
-    return rows
