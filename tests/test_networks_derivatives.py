@@ -314,6 +314,7 @@ def test_float32_complex_and_50_digits_run_through_the_same_layers(net):
             ),
             "analytic activation.*richardson",
         ),
+        (lambda: check_gradients(mlp([2, 1]), mlp([2, 1]).init(0), np.ones((0, 2))), "at least one sample"),
         (
             lambda: finite_differences(mlp([2, 1]), mlp([2, 1]).init(0), np.ones((1, 2)), "comlpex-step"),
             "try 'complex-step'",

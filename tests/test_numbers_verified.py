@@ -6,6 +6,7 @@ import math
 from fractions import Fraction
 from typing import Any
 
+import flint
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ from muso_theory.errors import BadInputError
 from muso_theory.numbers import FLOAT64, RATIONAL, Quantity
 from muso_theory.numbers import spectrum as spectrum_module
 from muso_theory.numbers.accurate import accurate_product, plain_product
+from muso_theory.numbers.balls import enclosure
 from muso_theory.numbers.gram import blocked_gram, gram_roundings
 from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
 from muso_theory.numbers.rounding import (
@@ -575,3 +577,15 @@ def test_roots_of_float_enclosures_point_outward(value: float) -> None:
     assert Fraction(root.lower) ** 2 <= Fraction(value) <= Fraction(root.upper) ** 2
     assert root.upper <= root.lower * (1 + 1e-15) + 1e-300
     assert Quantity.enclosure(0.0, math.inf).sqrt().upper == math.inf
+
+
+def test_ends_of_a_ball_too_far_out_for_memory_are_rounded_outwards() -> None:
+    """exp(−10⁴⁰⁰) as a fraction would have more digits than there is memory."""
+    tiny = enclosure((-(flint.arb(10) ** 400)).exp())
+    assert tiny.lower == 0
+    assert 0 < tiny.upper < Fraction(1, 10**4000)
+    assert enclosure(flint.arb(10) ** 10**30).upper == math.inf
+    assert enclosure(flint.arb(0)).upper == 0
+    third = enclosure(flint.arb(1) / 3)
+    assert 0 < Fraction(1, 3) - third.lower < Fraction(1, 2**50)
+    assert 0 < third.upper - Fraction(1, 3) < Fraction(1, 2**50)

@@ -45,6 +45,18 @@ def test_points_come_in_order_and_are_measured_once(tmp_path: Path) -> None:
     assert log.read_text().split() == ["3", "1", "2", "5", "3"]
 
 
+def test_progress_is_a_line_now_and_then_in_a_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = [{"x": x, "log": str(tmp_path / "log")} for x in (3, 1, 2)]
+    measure_points("often", square, points, Options(directory=tmp_path, jobs=1))
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("verification.campaign._SAY_EVERY", -1.0)
+    measure_points("now", square, points, Options(directory=tmp_path, jobs=1))
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(",")[0] for line in lines] == [f"now: {k}/3 points" for k in (1, 2, 3)]
+
+
 def test_interruption_keeps_finished_points_and_bad_checkpoints_are_ignored(tmp_path: Path) -> None:
     log = tmp_path / "log"
     points = [{"x": x, "log": str(log), "fails at": 2} for x in (1, 2)]

@@ -47,6 +47,9 @@ __all__ = [
     "write_atomically",
 ]
 
+_SAY_EVERY = 60.0
+"""Seconds between two lines of progress where nobody watches a terminal."""
+
 SCHEMA = 1
 """Version of the result files; it grows when a key changes its meaning."""
 
@@ -165,7 +168,7 @@ def measure_points(
     todo = [(key, point) for key, point in zip(keys, points, strict=True) if key not in found]
     if found:
         print(f"{name}: {len(found)} of {len(points)} points were measured before", file=sys.stderr)
-    started = time.monotonic()
+    started, said = time.monotonic(), 0.0
     with options.parallel_config(), _limited(threads):
         # The number of a cluster's workers is its own.
         jobs = None if "dask" in (options.backend, "dask" if options.scheduler else None) else options.jobs
@@ -178,10 +181,17 @@ def measure_points(
             write_atomically(folder / f"{key}.json", result)
             found[key] = result["result"]
             elapsed = time.monotonic() - started
-            if sys.stderr.isatty() and elapsed > 1:
+            terminal = sys.stderr.isatty()
+            if elapsed - said > (1 if terminal else _SAY_EVERY):
+                said = elapsed
                 left = elapsed / count * (len(todo) - count)
-                line = f"\r{name}: {count}/{len(todo)} points, {left:.0f} s left "
-                print(line, end="", file=sys.stderr, flush=True)
+                line = f"{name}: {count}/{len(todo)} points, {left:.0f} s left"
+                print(
+                    f"\r{line} " if terminal else line,
+                    end="" if terminal else "\n",
+                    file=sys.stderr,
+                    flush=True,
+                )
     if sys.stderr.isatty() and todo:
         print(file=sys.stderr)
     return [found[key] for key in keys]

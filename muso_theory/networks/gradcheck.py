@@ -8,7 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
-from muso_theory.errors import MusoError
+from muso_theory.errors import MusoError, expected
 
 from .composition import Residual, is_analytic
 from .cotangents import Cotangent
@@ -96,6 +96,7 @@ def check_gradients(
 
     Raises:
         GradientError: naming the layer and rule, if one is beyond the tolerance and ``throw`` is set.
+        BadInputError: for parameters or inputs that do not fit, or no sample.
 
     Example:
         >>> import numpy as np
@@ -106,6 +107,8 @@ def check_gradients(
     """
     arrays = [array.astype(np.float64) for array in net.check_params(params)]
     inputs = net.check_inputs(X)[:3].astype(np.float64)
+    if not len(inputs):
+        raise expected("at least one sample", "X", X, f"shape {np.shape(X)}", "X[:1] of your data")
     rng = np.random.default_rng(seed)
     errors: dict[tuple[str, str], float] = {}
     for name, layer, p, x in with_inputs(net.layers, arrays, inputs, ""):

@@ -321,9 +321,17 @@ def enclosure(total: Any) -> Quantity:
         >>> enclosure(flint.arb(2)).upper
         Fraction(2, 1)
     """
-    if not total.is_finite():
+    if not total.is_finite() or total.upper() > _FAR:
         return Quantity.enclosure(Fraction(0), float("inf"))
-    return Quantity.enclosure(max(Fraction(0), _dyadic(total.lower())), _dyadic(total.upper()))
+    lower, upper = total.lower(), total.upper()
+    return Quantity.enclosure(
+        _dyadic(lower) if lower > 1 / _FAR else Fraction(0),
+        _dyadic(max(upper, 1 / _FAR)) if upper > 0 else Fraction(0),
+    )
+
+
+_FAR = flint.arb(2) ** (1 << 14)
+"""Numbers beyond it, or beyond its inverse, are rounded outwards: as fractions they might not fit into memory."""
 
 
 def _dyadic(exact: Any) -> Fraction:
