@@ -138,7 +138,9 @@ def test_auc_and_delong_against_naive_twins() -> None:
     assert found.auc == pytest.approx(wins.mean())
     variance = wins.mean(axis=1).var(ddof=1) / 17 + wins.mean(axis=0).var(ddof=1) / 13
     auc = wins.mean()
-    half = stats.norm.ppf(0.975) * math.sqrt(variance) / (auc * (1 - auc))
+    a, b = wins.mean(axis=1).var(ddof=1) / 17, wins.mean(axis=0).var(ddof=1) / 13
+    freedom = (a + b) ** 2 / (a**2 / 16 + b**2 / 12)
+    half = stats.t.ppf(0.975, freedom) * math.sqrt(variance) / (auc * (1 - auc))
     logit = math.log(auc / (1 - auc))
     assert found.interval == pytest.approx([1 / (1 + math.exp(-(logit + s * half))) for s in (-1, 1)])
 
@@ -182,6 +184,30 @@ def test_intervals_cover_about_as_often_as_they_say(sizes: tuple[int, int]) -> N
             low, high = E.roc(rng.normal(shift, 1, sizes[0]), rng.normal(0, 1, sizes[1])).interval
             hits += low <= truth <= high
         assert 0.92 <= hits / 400 <= 0.985  # three standard deviations of 400 trials, around 0.95
+
+
+def test_intervals_cover_with_few_members() -> None:
+    """As when one in a hundred is forgotten; by the normal's quantile one in ten would be missed."""
+    rng = np.random.default_rng(4)
+    shift = stats.norm.ppf(0.8) * math.sqrt(2)
+    hits, by_normal = 0, 0
+    for _ in range(1500):
+        found = E.roc(rng.normal(shift, 1, 7), rng.normal(0, 1, 180))
+        hits += found.interval[0] <= 0.8 <= found.interval[1]
+        below, above = found._placements
+        spread = math.sqrt(below.var(ddof=1) / 7 + above.var(ddof=1) / 180)
+        slope, logit = found.auc * (1 - found.auc), stats.logistic.ppf(found.auc)
+        by_normal += spread > 0 and abs(logit - stats.logistic.ppf(0.8)) <= 1.96 * spread / slope
+    assert hits / 1500 >= 0.925
+    assert by_normal / 1500 < 0.92
+
+
+def test_a_difference_with_no_spread_may_still_be_any() -> None:
+    """Twelve pairs that all differ by a half say nothing of the next, which may differ by anything from −1 to 1."""
+    apart, alike = E.roc(np.ones(12), np.zeros(12)), E.roc(np.zeros(12), np.zeros(12))
+    found = E.calibrated(apart, alike)
+    q = 1 - 0.05 ** (1 / 12)
+    assert found.interval == pytest.approx((0.5 - 1.5 * q, 0.5 + 1.5 * q))
 
 
 def test_a_too_narrow_interval_would_be_seen() -> None:

@@ -25,6 +25,7 @@ from muso_theory.networks.unlearning import (
     check_projector,
     fitted_logits,
     head_features,
+    head_labels,
     head_matrix,
     kernel_alignment,
     row_projector,
@@ -33,6 +34,7 @@ from muso_theory.networks.unlearning import (
     tangent_labels,
     tangent_step,
 )
+from muso_theory.networks.unlearning.baselines import fisher_diagonal
 
 
 def frozen_head_problem(n: int, width: int, seed: int = 0) -> tuple[NetworkProblem, mt.UnlearningProblem]:
@@ -307,6 +309,54 @@ def test_divergence_is_told_and_refused():
     ruined = [100 * a for a in problem.pretrained]
     with pytest.raises(DivergedError, match="ten times"):
         problem.check_trained(ruined, 1.0)
+
+
+@pytest.mark.parametrize("rule", ["label-free", "optimal"])
+@pytest.mark.parametrize("rate", [1e6, 1e30])
+def test_divergence_between_two_relabellings_is_told(rule, rate):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((12, 5)).astype(np.float32)
+    problem = NetworkProblem.pretrain(
+        mlp([5, 8, 8, 3]), X, rng.integers(0, 3, 12), forget=[2, 7], recipe=Recipe(epochs=3)
+    )
+    options = {"labels": "soft", "optimizer": "gd", "subset": 1.0, "batch_size": 2, "watch": 0}
+    result = Alternating.paper(**options, relabel="batch", rule=rule, learning_rate=rate).run(problem)
+    assert result.convergence is Convergence.DIVERGED
+    assert all(np.isfinite(a).all() for a in result.params)
+
+
+@pytest.mark.parametrize("loss", ["cross-entropy", "squared"])
+def test_the_fisher_information_is_that_of_the_models_own_predictions(loss):
+    problem = lazy_problem(width=4, loss=loss)
+    samples = np.arange(12)[::-1]  # their order does not matter
+    wanted = np.zeros(problem.net.n_params)
+    for x in problem.X:
+        f, J = (
+            problem.net(problem.pretrained, x[None])[0],
+            problem.net.jacobian(problem.pretrained, x[None])[0],
+        )
+        p = softmax(f[None])[0]
+        for c in range(3):
+            if loss == "squared":
+                wanted += J[c] ** 2 / 12
+            else:
+                wanted += p[c] * (J[c] - p @ J) ** 2 / 12
+    assert fisher_diagonal(problem, samples) == pytest.approx(wanted)
+
+
+def test_relative_gaps_of_nothing_are_refused():
+    problem = lazy_problem()
+    with pytest.raises(BadInputError, match="a pretrained model apart from θ_r"):
+        replace(problem, retrained=problem.pretrained).relative_gaps(problem.pretrained)
+
+
+def test_a_joint_rank_cut_off_higher_is_still_degenerate():
+    # Appended rows are so large that the small direction of the retained ones falls below the joint cut-off.
+    _, condition = head_labels(
+        np.diag([1.0, 1e-10]), np.array([[1e8, 0.0]]), np.zeros((2, 1)), np.ones((2, 1))
+    )
+    assert (condition.rank, condition.joint_rank) == (2, 1)
+    assert condition.degenerate
 
 
 def test_signatures_see_planted_failures_and_nothing_else():

@@ -11,11 +11,12 @@ import pytest
 
 from muso_theory.errors import BadInputError
 from muso_theory.networks.training import DivergedError
-from muso_theory.networks.unlearning import Alternating, RandomLabels, Recipe
+from muso_theory.networks.unlearning import Alternating, Nothing, RandomLabels, Recipe, Retrain
 from verification import ablation_networks, alternating
 from verification.campaign import Options, measure_points, measuring
 from verification.network_scenarios import FORGETTING, NETWORKS, build, trained
-from verification.network_scores import Scorer, unlearn
+from verification.network_scores import Scorer, memorising, unlearn
+from verification.network_shadows import measure_margins, summarise_margins
 from verification.scenarios import scenario
 
 
@@ -84,7 +85,7 @@ def test_unknown_names_and_absent_classes_are_refused() -> None:
 
 def test_scores_of_the_retrained_model_are_the_null(models) -> None:
     found = quick(models)
-    scorer = Scorer(found, 0)
+    scorer = Scorer(found)
     null = scorer(found.problem.retrained)
     assert (null["parameter gap"], null["forget output gap"], null["average gap"]) == (0, 0, 0)
     assert null["AUC difference"] == 0
@@ -97,8 +98,89 @@ def test_scores_of_the_retrained_model_are_the_null(models) -> None:
     assert with_class["p"] > 0.5
 
 
+def test_accuracies_of_the_kept_and_of_the_forgotten_kind_are_told_apart(models) -> None:
+    found = quick(models)
+    problem = found.problem
+    scores = Scorer(found)(problem.retrained)
+    right = problem.net(problem.retrained, found.X_test).argmax(axis=1) == found.y_test
+    other = np.delete(right, found.kin)
+    assert scores["kin accuracy"] == right[found.kin].mean() == 0
+    assert scores["test accuracy"] == other.mean() > right.mean()
+    everyone = Scorer(quick(models, "random 10 %"))
+    assert len(everyone.kept) == len(everyone.found.kin) == 360
+
+
+def test_attacks_use_every_sample_in_the_direction_known_beforehand(models) -> None:
+    found = quick(models, "random 1 %")
+    problem = found.problem
+    scorer = Scorer(found)
+    assert set(scorer.null) == {"", "entropy ", "loss "}
+    for attack in scorer.null.values():
+        assert (len(attack.members), len(attack.nonmembers)) == (len(problem.forget), 360)
+    # Wrong and sure on every forget sample: less of a member than any, and never turned round.
+    opposite = [-a if i >= len(problem.pretrained) - 2 else a for i, a in enumerate(problem.pretrained)]
+    scores = scorer(opposite)
+    p = problem.probabilities(problem.outputs(opposite, problem.forget)).astype(float)
+    own = p[np.arange(len(p)), problem.targets[problem.forget].argmax(axis=1)]
+    kin = problem.probabilities(problem.net(opposite, found.X_test)).astype(float)
+    others = kin[np.arange(360), found.y_test]
+    assert scores["loss AUC"] == pytest.approx(np.mean(own[:, None] > others), abs=1e-3)
+
+
+def test_a_network_that_memorises_is_detected_and_its_retrained_twin_is_not() -> None:
+    found = memorising(0, epochs=60)
+    assert found["AUC"] > 0.8
+    assert found["AUC null interval"][0] <= 0.5 <= found["AUC null interval"][1]
+    assert found["AUC differs"]
+    assert found["TPR"] > 3 * found["TPR null"]
+
+
+def test_models_as_a_distribution() -> None:
+    rng = np.random.default_rng(0)
+    centre = rng.normal(0, 2, 40)
+
+    def draw(shift: float) -> list[float]:
+        return list(centre + shift + rng.standard_normal(40))
+
+    items = [
+        {
+            "network": "n",
+            "forgetting": "f",
+            "diverged": False,
+            "methods": {"same": draw(0), "off": draw(3), "lost": draw(0) if seed > 9 else None},
+            "retrained": [draw(0), draw(0)],
+        }
+        for seed in range(12)
+    ]
+    same, off, lost = summarise_margins([*items, {**items[0], "diverged": True}])
+    assert abs(same["LiRA AUC"]["mean"] - 0.5) < 0.1
+    assert abs(same["KLoM"] - same["KLoM null"]) < 0.1
+    assert off["LiRA AUC"]["mean"] > 0.9
+    assert off["KLoM"] > 2 * off["KLoM null"]
+    assert (lost["runs"], lost["diverged"]) == (12, 10)
+    assert "KLoM" not in lost
+
+
+def test_margins_of_models_that_differ_in_their_seed_alone(models) -> None:
+    first, second = (
+        measure_margins("digits-mlp", "class", seed, models, {"none": Nothing(), "retrain": Retrain()})
+        for seed in (0, 1)
+    )
+    assert (
+        len(first["methods"]["none"]) == len(second["methods"]["none"]) == len(first["retrained"][0]) == 143
+    )
+    everything = [
+        *first["methods"].values(),
+        *first["retrained"],
+        *second["methods"].values(),
+        *second["retrained"],
+    ]
+    assert len({tuple(margins) for margins in everything}) == 8
+    assert min(first["methods"]["none"]) > max(first["methods"]["retrain"])
+
+
 def test_a_diverged_run_is_told_and_not_averaged(models) -> None:
-    scorer = Scorer(quick(models), 0)
+    scorer = Scorer(quick(models))
     fine = unlearn(scorer, RandomLabels(epochs=1))
     lost = unlearn(scorer, Alternating.corrected(learning_rate=1e4, epochs=2, iterations=2, watch=0))
     assert lost["diverged"]
@@ -135,10 +217,18 @@ def test_every_method_is_scored_in_a_scenario(monkeypatch, models) -> None:
     paper = found["methods"]["alternating, paper"]
     assert paper["head"]["features"] == 129
     assert isinstance(paper["signatures"], list)
+    again = found["methods"][alternating.REORDERED]
+    assert again["parameter gap"] > 0  # what the order of the batches is worth
+    assert found["methods"]["retrain"]["seconds"] == again["seconds"] > 0
     rows = alternating.summarise([found])
     assert len(rows) == len(found["methods"])
-    tables = alternating._tables(rows, [])
-    assert set(tables) == {"digits-mlp, cross-entropy", "lazy"}
+    tables = alternating._tables(rows, [], [])
+    assert set(tables) == {
+        "digits-mlp, cross-entropy",
+        "digits-mlp, cross-entropy, membership",
+        "models",
+        "lazy",
+    }
 
 
 def test_the_linearisation_predicts_what_remains_and_wrong_labels_leave_more() -> None:
@@ -161,7 +251,7 @@ def test_all_points_have_five_seeds_and_known_names() -> None:
     for network in NETWORKS:
         for forgetting in FORGETTING:
             own = [p for p in points if (p.get("network"), p.get("forgetting")) == (network, forgetting)]
-            assert {p["seed"] for p in own if p["loss"] == "cross-entropy"} == set(range(5))
+            assert {p["seed"] for p in own if p.get("loss") == "cross-entropy"} == set(range(5))
     assert len(alternating.points(quick=True)) < len(points) / 10
     assert {p["variant"] for p in ablation_networks.points()} == {"paper", "corrected"}
 

@@ -53,7 +53,17 @@ AXES: dict[str, dict[str, dict[str, Any]]] = {
 
 _ONLY = {"lag": "paper", "linearised at": "corrected"}
 """Choices that say something of one variant alone."""
-_SCORES = ("forget accuracy", "test accuracy", "average gap", "parameter gap", "forget output gap", "seconds")
+_SCORES = (
+    "retain accuracy",
+    "forget accuracy",
+    "test accuracy",
+    "average gap",
+    "parameter gap",
+    "forget output gap",
+    "AUC",
+    "AUC difference",
+    "seconds",
+)
 
 
 def points(quick: bool = False) -> list[dict[str, Any]]:
@@ -112,7 +122,7 @@ def measure(point: Mapping[str, Any], models: str) -> dict[str, Any]:
         found = trained(models, "digits-mlp", point["forgetting"], seed, **sizes)
     except DivergedError as problem:
         return {**point, "diverged": True, "reason": str(problem)}
-    scorer = Scorer(found, seed)
+    scorer = Scorer(found)
     done: dict[str, Any] = {"default": {"": unlearn(scorer, _method(variant, seed, {}))}}
     if not sizes:
         for axis, values in AXES.items():
@@ -176,11 +186,14 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     columns = [
         Column("axis"),
         Column("value"),
+        Column("runs", "seeds", "d"),
+        Column("retain accuracy", "retain", ".3f"),
         Column("forget accuracy", "forget", ".3f"),
         Column("test accuracy", "test", ".3f"),
         Column("average gap", "average gap, %", ".2f"),
         Column("parameter gap", "gap in θ", ".3f"),
         Column("forget output gap", "gap in f_F", ".3f"),
+        Column("AUC difference", "AUC − null", ".3f"),
         Column("alignment", "kernel alignment", ".3f"),
         Column("seconds", "CPU seconds", ".2f"),
         Column("diverged"),
@@ -188,7 +201,9 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     tables = {}
     for variant, forgetting in dict.fromkeys((row["variant"], row["forgetting"]) for row in rows):
         own = [row for row in rows if (row["variant"], row["forgetting"]) == (variant, forgetting)]
-        title = f"{variant} variant, forgetting {forgetting}: one choice changed at a time"
+        title = (
+            f"{variant} variant, forgetting {forgetting}: one choice changed at a time, mean ± sd over seeds"
+        )
         tables[f"{variant}, {forgetting}"] = table(title, own, columns)
     lost = sum(row["diverged"] for row in rows)
     return {

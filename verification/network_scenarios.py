@@ -114,6 +114,7 @@ def build(
     loss: str = "cross-entropy",
     epochs: int | None = None,
     n_retain: int | None = None,
+    model_seed: int | None = None,
     **sizes: int,
 ) -> tuple[NetworkProblem, Array, Array, Array, str]:
     """The problem before any training: its pretrained parameters are the initial ones.
@@ -121,10 +122,11 @@ def build(
     Args:
         network: a key of `NETWORKS`.
         forgetting: a key of `FORGETTING`.
-        seed: of split, draws, initial parameters and batches.
+        seed: of split and draws, and of initial parameters and batches.
         loss: of training.
         epochs: of training; the network's own when left out.
         n_retain: keep so many of the remaining samples.
+        model_seed: of initial parameters and batches, where it is another; the data stay the same.
         **sizes: width and depth, where the network has them.
 
     Returns:
@@ -144,13 +146,14 @@ def build(
     spec = FORGETTING[forgetting]
     found = scenario(data, spec, seed, one_hot=True, n_retain=n_retain)
     net = chosen.make(found.y.shape[1], **sizes)
+    model_seed = seed if model_seed is None else model_seed
     recipe = Recipe(
         loss=loss,  # type: ignore[arg-type]
         epochs=chosen.epochs if epochs is None else epochs,
-        seed=seed,
+        seed=model_seed,
     )
     X, X_test = (x.reshape(-1, *chosen.image).astype(np.float32) for x in (found.X, found.X_test))
-    start = [a.astype(np.float32) for a in net.init(seed)]
+    start = [a.astype(np.float32) for a in net.init(model_seed)]
     problem = NetworkProblem(net, X, found.y, found.forget, start, start, recipe)
     kind, _, argument = spec.partition(":")
     kin = np.arange(len(X_test))

@@ -103,13 +103,14 @@ def pairs_interval(value: float, pairs: int, width: float, level: float) -> Inte
     return value - width * q, value + width * q
 
 
-def wald_interval(value: float, variance: float, level: float) -> Interval:
-    """Value ± z times the standard error.
+def wald_interval(value: float, variance: float, level: float, freedom: float = math.inf) -> Interval:
+    """Value ± t times the standard error.
 
     Args:
         value: an estimate, close to normal.
         variance: of the estimate.
         level: confidence level.
+        freedom: degrees of freedom of the variance, which is itself estimated; infinitely many give the normal's z.
 
     Returns:
         Both ends.
@@ -117,9 +118,13 @@ def wald_interval(value: float, variance: float, level: float) -> Interval:
     Example:
         >>> [round(end, 2) for end in wald_interval(0.0, 1.0, 0.95)]
         [-1.96, 1.96]
+        >>> [round(end, 2) for end in wald_interval(0.0, 1.0, 0.95, freedom=6)]
+        [-2.45, 2.45]
     """
-    from scipy.special import ndtri
+    from scipy.special import ndtri, stdtrit
 
     check_level(level)
-    half = float(ndtri((1 + level) / 2)) * math.sqrt(variance)
+    tail = (1 + level) / 2
+    quantile = ndtri(tail) if math.isinf(freedom) else stdtrit(freedom, tail)
+    half = float(quantile) * math.sqrt(variance)
     return value - half, value + half

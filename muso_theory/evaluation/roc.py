@@ -53,14 +53,17 @@ class Attack:
 
     @cached_property
     def interval(self) -> Interval:
-        """DeLong's interval of the AUC on the logit scale; one from independent pairs where all pairs agree."""
-        auc, variance = self.auc, _variance(*self._placements)
+        """DeLong's interval of the AUC on the logit scale, by Student's t; where all pairs agree, one from them.
+
+        With fewer than about fifteen members and an AUC above 0.9 a nominal 95 % cover about 88 %.
+        """
+        auc, (variance, freedom) = self.auc, _variance(*self._placements)
         if variance == 0:
             fewer = min(len(self.members), len(self.nonmembers))
             low, high = pairs_interval(auc, fewer, max(auc, 1 - auc), self.level)
             return max(low, 0.0), min(high, 1.0)
         slope = auc * (1 - auc)
-        ends = wald_interval(math.log(auc / (1 - auc)), variance / slope**2, self.level)
+        ends = wald_interval(math.log(auc / (1 - auc)), variance / slope**2, self.level, freedom)
         low, high = (1 / (1 + math.exp(-end)) for end in ends)
         return low, high
 
@@ -154,11 +157,17 @@ def placements(members: Array, nonmembers: Array) -> tuple[Array, Array]:
     return below, above
 
 
-def _variance(below: Array, above: Array) -> float:
-    """DeLong's variance of an AUC, or of a difference of two when the placements are differences."""
+def _variance(below: Array, above: Array) -> tuple[float, float]:
+    """DeLong's variance of an AUC, or of a difference of two when the placements are differences.
+
+    Returns:
+        The variance, and its degrees of freedom after Welch and Satterthwaite: with few members their variance, which
+        is then most of it, is known from as few.
+    """
     if max(np.ptp(below), np.ptp(above)) < 1e-12:  # all alike, up to the rounding of counts
-        return 0.0
-    return float(below.var(ddof=1) / len(below) + above.var(ddof=1) / len(above))
+        return 0.0, math.inf
+    a, b = float(below.var(ddof=1)) / len(below), float(above.var(ddof=1)) / len(above)
+    return a + b, (a + b) ** 2 / (a**2 / (len(below) - 1) + b**2 / (len(above) - 1))
 
 
 def roc(
@@ -253,8 +262,9 @@ def calibrated(on_unlearned: Attack, on_retrained: Attack) -> Difference:
         raise expected("attacks judged on the same samples", "on_retrained", on_retrained, got, hint)
     mine, null = on_unlearned._placements, on_retrained._placements
     below, above = mine[0] - null[0], mine[1] - null[1]
-    value, variance = on_unlearned.auc - on_retrained.auc, _variance(below, above)
+    value, (variance, freedom) = on_unlearned.auc - on_retrained.auc, _variance(below, above)
     if variance == 0:
         fewer = min(len(below), len(above))
-        return Difference(value, pairs_interval(value, fewer, 1.0, on_unlearned.level))
-    return Difference(value, wald_interval(value, variance, on_unlearned.level))
+        # A pair's difference lies between −1 and 1, so another one is at most 1 + |value| away.
+        return Difference(value, pairs_interval(value, fewer, 1 + abs(value), on_unlearned.level))
+    return Difference(value, wald_interval(value, variance, on_unlearned.level, freedom))

@@ -12,7 +12,7 @@ import numpy as np
 from muso_theory.errors import expected
 from muso_theory.networks.functions import Array
 from muso_theory.networks.tangent_kernel import empirical_ntk
-from muso_theory.networks.training import Loss, diverged, loss_and_cotangent
+from muso_theory.networks.training import DivergedError, Loss, diverged, loss_and_cotangent
 from muso_theory.networks.updates import Optimizer, Updates
 
 from .labels import (
@@ -319,6 +319,8 @@ class _Run:
         w_init, w = head_matrix(problem.net, self.start), head_matrix(problem.net, self.params)
         Z_retain = head_features(problem.net, self.params, X_retain)
         Z_forget = head_features(problem.net, self.params, X_forget)
+        if not (np.isfinite(Z_retain).all() and np.isfinite(Z_forget).all()):
+            raise diverged(method.learning_rate, "features are not finite")
         if method.rule == "optimal":
             w = w_init + self._fitted_head(Z_retain, Z_retain @ w_init, problem.targets[chosen], ridge)
         labels, condition = head_labels(Z_retain, Z_forget, w_init, w, ridge=ridge, form=method.projector)
@@ -370,8 +372,11 @@ class _Run:
             targets[problem.forget] = labels
             with np.errstate(all="ignore"):  # divergence is reported below
                 again = (lambda r=ridge: self.fitted(self.outputs(r))) if method.relabel == "batch" else None
-                labels = self._fine_tune(updates, targets, order, again, labels)
-            finite = all(np.isfinite(array).all() for array in self.params)
+                try:
+                    labels = self._fine_tune(updates, targets, order, again, labels)
+                    finite = all(np.isfinite(array).all() for array in self.params)
+                except DivergedError:  # seen between two batches
+                    finite = False
             if not finite or problem.is_broken(self.params, self.loss):
                 self.params = previous if not finite else self.params
                 convergence = Convergence.DIVERGED
@@ -414,6 +419,8 @@ class _Run:
         for begin in range(0, n, size):
             part = shuffled[begin : begin + size]
             if again is not None:
+                if not all(np.isfinite(array).all() for array in self.params):
+                    raise diverged(self.method.learning_rate, "parameters are not finite")
                 labels = again()
                 targets[problem.forget] = labels
             place = updates.lookahead(self.params)

@@ -255,10 +255,37 @@ def _gradient(problem: NetworkProblem, params: Sequence[Array], samples: Array) 
     return problem.net.pull_back(params, cache, cotangent / len(samples))
 
 
+def fisher_diagonal(problem: NetworkProblem, samples: Array) -> Array:
+    """Diagonal of the Fisher information at θ_p, the mean over some samples.
+
+    Under cross-entropy it is E_c (∂ log p_c)² with c drawn from the model's own p; under the squared loss, that of a
+    normal likelihood of unit variance, Σ_c (∂ f_c)².
+
+    Args:
+        problem: the problem.
+        samples: indices.
+
+    Returns:
+        (D,) in float64, in the order of ``net.flatten``.
+    """
+    total = np.zeros(problem.net.n_params)
+    for begin in range(0, len(samples), 16):  # a Jacobian of 16 samples at a time
+        chosen = samples[begin : begin + 16]
+        J = problem.net.jacobian(problem.pretrained, problem.X[chosen]).astype(np.float64)
+        if problem.recipe.loss == "cross-entropy":
+            p = softmax(problem.outputs(problem.pretrained, chosen))[:, :, None]
+            J = np.sqrt(p) * (J - np.sum(p * J, axis=1, keepdims=True))
+        total += np.einsum("nkd,nkd->d", J, J)
+    return total / len(samples)
+
+
 @final
 @dataclass(frozen=True)
 class FisherNoise(NetworkMethod):
     """Add noise where the retained samples do not mind.
+
+    The Fisher information is that of the model's own predictive distribution, as in the paper; gradients at the true
+    labels vanish once the data are fitted, and with them the difference between parameters that matter and others.
 
     Args:
         scale: α of the formula.
@@ -271,7 +298,9 @@ class FisherNoise(NetworkMethod):
     seed: int = 0
 
     name: ClassVar[str] = "fisher-noise"
-    formula: ClassVar[str] = "θ_u = θ_p + α^½ F_R^(−¼) n, n ~ N(0, I); F_R the diagonal of squared gradients"
+    formula: ClassVar[str] = (
+        "θ_u = θ_p + α^½ F_R^(−¼) n, n ~ N(0, I); F_R the diagonal of the Fisher information"
+    )
     source: ClassVar[str] = "Golatkar et al., CVPR 2020, Fisher forgetting"
     exactness: ClassVar[str] = "never; indistinguishability for a quadratic loss"
 
@@ -279,14 +308,9 @@ class FisherNoise(NetworkMethod):
         """Noisy parameters; noise is at most α^½ times the parameter's own root mean square over its array."""
         rng = np.random.default_rng((self.seed, 3))
         chosen = rng.permutation(problem.retain)[: self.samples]
-        squares = [np.zeros(a.shape) for a in problem.pretrained]
-        for index in chosen:
-            for total, g in zip(
-                squares, _gradient(problem, problem.pretrained, np.array([index])), strict=True
-            ):
-                total += np.square(g, dtype=np.float64) / len(chosen)
+        fishers = problem.net.unflatten(fisher_diagonal(problem, chosen))
         noisy = []
-        for array, fisher in zip(problem.pretrained, squares, strict=True):
+        for array, fisher in zip(problem.pretrained, fishers, strict=True):
             # Where F vanishes F^(−¼) is infinite: capped at one root mean square of the array.
             size = np.sqrt(np.mean(np.square(array, dtype=np.float64))) + 1e-12
             with np.errstate(divide="ignore"):

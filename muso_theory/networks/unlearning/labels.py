@@ -234,7 +234,8 @@ class HeadCondition:
     @property
     def degenerate(self) -> bool:
         """Whether the retained rows span the forget rows, so that Π_R does nothing to them but for the ridge."""
-        return self.rank == self.joint_rank
+        # The joint rank is cut off at a larger singular value, so that it may even come out smaller.
+        return self.rank >= self.joint_rank
 
     def __repr__(self) -> str:
         sizes = (

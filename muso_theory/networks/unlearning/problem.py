@@ -274,7 +274,7 @@ class NetworkProblem:
             ‖θ − θ_r‖/‖θ_p − θ_r‖ and ‖f_F(θ) − f_F(θ_r)‖/‖f_F(θ_p) − f_F(θ_r)‖.
 
         Raises:
-            BadInputError: when θ_r is not known.
+            BadInputError: when θ_r is not known, or doing nothing leaves no gap.
         """
         if self.retrained is None:
             raise expected("a problem with θ_r", "retrained", None, "unknown", "problem.with_retrained()")
@@ -282,6 +282,9 @@ class NetworkProblem:
         nothing = float(np.linalg.norm(self.outputs(self.pretrained, self.forget) - wanted))
         found = float(np.linalg.norm(self.outputs(params, self.forget) - wanted))
         size = self.distance(self.pretrained, self.retrained)
+        if not min(size, nothing) > 0:
+            hint = "forget samples that matter, or a problem.distance"
+            raise expected("a pretrained model apart from θ_r", "retrained", (size, nothing), "gaps", hint)
         return self.distance(params, self.retrained) / size, found / nothing
 
     def is_broken(self, params: Sequence[Array], loss: Loss | None = None) -> bool:
