@@ -33,7 +33,7 @@ class Attack:
 
     Example:
         >>> roc(np.arange(20.0) + 5, np.arange(20.0))
-        Attack(AUC 0.71875 in [0.540, 0.848], 20 members, 20 non-members)
+        Attack(AUC 0.71875 in [0.533, 0.851], 20 members, 20 non-members)
     """
 
     members: Array
