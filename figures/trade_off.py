@@ -26,7 +26,7 @@ leave of the outputs, which accuracies cannot see.
 
 
 def marks(position: int) -> dict[str, Any]:
-    """Marker, filling and colour of a method; no two of sixteen share marker and filling."""
+    """Marker, filling and colour of a method; no two of twenty-four share marker and filling."""
     colours = list(COLOURS.values())
     return {
         "marker": MARKERS[position % len(MARKERS)],
