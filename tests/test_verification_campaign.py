@@ -156,3 +156,15 @@ def test_certified_answer_proves_the_ordinary_one() -> None:
 def test_slow_twins_are_slower() -> None:
     found = measure_slow_twins({"n": 30, "bits": 128})
     assert found["BALL solve faster than mpmath lu_solve by"] > 5
+
+
+def named(point: Mapping[str, Any]) -> dict[str, Any]:
+    """Names in an order that is not theirs by the alphabet."""
+    return {"methods": {"retrain": point["x"], "none": 0, "alternating": {"b": 1, "a": 2}}}
+
+
+def test_a_point_read_again_has_its_keys_in_the_order_they_were_measured_in(tmp_path) -> None:
+    first, again = (
+        measure_points("named", named, [{"x": 1}], Options(directory=tmp_path, jobs=1)) for _ in range(2)
+    )
+    assert json.dumps(first) == json.dumps(again)

@@ -178,7 +178,9 @@ def measure_points(
         )
         for count, (key, result) in enumerate(work, start=1):
             # Kept here and not by the worker, which may run on another machine.
-            write_atomically(folder / f"{key}.json", result)
+            # In the order of its keys as measured: rows that are made from them must not come in another one when the
+            # point is read again.
+            write_atomically(folder / f"{key}.json", result, sort_keys=False)
             found[key] = result["result"]
             elapsed = time.monotonic() - started
             terminal = sys.stderr.isatty()
@@ -268,18 +270,19 @@ def _read(path: Path) -> dict[str, Any] | None:
     return result
 
 
-def write_atomically(path: Path, content: object) -> None:
+def write_atomically(path: Path, content: object, *, sort_keys: bool = True) -> None:
     """Write JSON so that the file is either whole or absent.
 
     Args:
         path: target; its folder is made when missing.
         content: JSON-able.
+        sort_keys: write dictionaries in the order of their keys, not in their own.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(content, stream, indent=1, sort_keys=True, ensure_ascii=False)
+            json.dump(content, stream, indent=1, sort_keys=sort_keys, ensure_ascii=False)
             stream.write("\n")
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
