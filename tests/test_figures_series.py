@@ -244,19 +244,25 @@ EXPECTED: dict[str, Callable[[Results], Shown]] = {
 
 
 def same(found: Shown, wanted: Shown) -> bool:
-    """Same panels, series and values to twelve digits (the reach of a bar is a difference of two), in any order."""
+    """Same panels, series and values to nine digits (the reach of a bar is a difference of two), in any order."""
 
-    def tidy(content: Shown) -> Shown:
-        return {
-            key: sorted(
-                (tuple(v if isinstance(v, str) else f"{float(v) or 0.0:.11e}" for v in p) for p in place),
-                key=str,
-            )
-            for key, place in content.items()
-            if place
-        }
+    def rounded(point: Any) -> tuple[str, ...]:
+        # By ever more digits: coordinates that are equal but for their last ones must not decide the order.
+        return tuple(
+            str(v if isinstance(v, str) else f"{float(v) or 0.0:.{digits}e}")
+            for digits in (5, 7, 9, 11)
+            for v in point
+        )
 
-    return tidy(found) == tidy(wanted)
+    def close(a: Any, b: Any) -> bool:
+        return a == b if isinstance(a, str) or isinstance(b, str) else math.isclose(a, b, rel_tol=1e-9)
+
+    f, w = ({k: sorted(v, key=rounded) for k, v in content.items() if v} for content in (found, wanted))
+    return f.keys() == w.keys() and all(
+        len(f[k]) == len(w[k])
+        and all(len(p) == len(q) and all(map(close, p, q)) for p, q in zip(f[k], w[k], strict=True))
+        for k in f
+    )
 
 
 def read(name: str, figure: Any) -> Shown:
