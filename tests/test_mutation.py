@@ -11,7 +11,8 @@ import pytest
 
 from verification.campaign import Options
 from verification.mutants import ROOMS, Mutant, draw, mutants_of
-from verification.mutation import EQUIVALENT, _mentions_clock, score, try_mutants, usable
+from verification.mutation import EQUIVALENT, _mentions_clock, try_mutants, usable
+from verification.mutation_score import score
 
 ROOT = Path(__file__).resolve().parents[1]
 TOY = '''
@@ -80,7 +81,8 @@ def all_of(root: Path) -> list[Mutant]:
 @pytest.fixture(scope="module")
 def rows(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     options = Options(tmp_path_factory.mktemp("results"), jobs=1)
-    tried = try_mutants(all_of(toy), options, ["tests/test_toy.py"], root=toy)
+    tried, control = try_mutants(all_of(toy), options, ["tests/test_toy.py"], root=toy, controls=2)
+    assert [row["fate"] for row in control] == ["survived"] * 2
     assert (toy / "muso_theory/linear/toy.py").read_text() == TOY  # the checkout was not touched
     return {row["diff"]: row for row in tried}
 
@@ -169,7 +171,7 @@ def test_a_sample_of_the_campaign(tmp_path: Path) -> None:
     """Four mutants of the polynomials of the free algebra, on the tests of its core."""
     file = "muso_theory/algebra/polynomial.py"
     sample = [m for m in mutants_of(ROOT, file) if m.operator.startswith("ReplaceBinaryOperator")][:8:2]
-    tried = try_mutants(sample, Options(tmp_path, jobs=1), ["tests/test_algebra_core.py", file])
+    tried, _ = try_mutants(sample, Options(tmp_path, jobs=1), ["tests/test_algebra_core.py", file])
     assert len(tried) == 4
     assert score(tried, {})["killed"] >= 3, [row["diff"] for row in tried if row["fate"] != "killed"]
 

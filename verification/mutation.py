@@ -5,9 +5,14 @@ which line is recorded once, test file by test file. A mutant is then tried on t
 quickest files first, until one fails, in a copy of the repository (`mutation_server`). What runs at import is tried on
 the tests that execute any line of its file, then on all others of the test files that import it. Two economies can
 only lower the score: tests whose text mentions a clock are left out, because a busy machine fails them too, and a
-mutant is given at most `_BUDGET` seconds of tests.
+mutant is given at most `_BUDGET` seconds of tests, beside the test that killed it in an earlier run, which is tried
+first.
 
-    score = killed / (killed + survived − equivalent)
+    score = killed / (killed + survived + unclear − equivalent)
+
+A mutant is killed only by what it must have done itself: a failing test, a failing import, or processor time without
+end. What a busy machine may do as well is unclear and counts as not killed (`mutation_server`). The control is the code
+as it is: with `_CONTROLS` of the mutants' tests, in the same order and batches, it must survive, or the campaign fails.
 
 A surviving mutant is equivalent only if `equivalent_mutants.json` argues why no test could tell it from the original,
 under the content hash of the change and of the definition around it: when that code changes, the argument lapses. An
@@ -22,6 +27,7 @@ import hashlib
 import itertools
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -34,13 +40,15 @@ from typing import Any
 
 from .campaign import Options, Point, measure_points
 from .mutants import ROOMS, Mutant, draw, mutants_of
+from .mutation_score import summary
 
-__all__ = ["EQUIVALENT", "run", "score", "try_mutants"]
+__all__ = ["EQUIVALENT", "run", "try_mutants"]
 
 SECONDS = (300, 2700)
 SEED = 5
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.json")
 _SIZE, _QUICK = 520, 24
+_CONTROLS, _QUICK_CONTROLS = 20, 3
 _BUDGET = 40.0
 _CLOCK = re.compile(r"perf_counter|monotonic|process_time|timeout=|time_limit|psutil|getrusage|tracemalloc")
 _TREES = "MUSO_MUTATION_TREES"
@@ -91,8 +99,7 @@ class _Server:
         return answer
 
     def close(self) -> None:
-        self._process.stdin.close()  # type: ignore[union-attr]
-        self._process.wait()
+        self._process.communicate()
 
 
 @cache
@@ -138,23 +145,24 @@ def record(point: Point) -> dict[str, Any]:
 
 
 def fate(point: Point) -> dict[str, Any]:
-    """Try one mutant on its tests.
+    """Try one mutant on its tests; or, as a control, the code as it is on the same tests.
 
     Returns:
-        Its fate, the test that killed it, and the first words of that failure.
+        Its fate and the kind of it, the test that killed it, and the first words of that failure.
     """
     trees = Path(os.environ[_TREES])
     batches, root = _plan(trees, "plan")[point["key"]], Path(_plan(trees, "root"))
     if not batches:
-        return {"fate": "survived", "by": "", "why": "no test executes it"}
+        return {"fate": "survived", "kind": "", "by": "", "why": "no test executes it"}
     only = {(point["line"], point["column"])}
     [mutant] = [m for m in mutants_of(root, point["file"], only) if m.key == point["key"]]
-    return _server(root, trees).ask({"file": mutant.file, "source": mutant.source, "batches": batches})
+    source = mutant.original if point["control"] else mutant.source
+    return _server(root, trees).ask({"file": mutant.file, "source": source, "batches": batches})
 
 
 def _test_files(root: Path) -> list[str]:
     """Test files and modules with doctests."""
-    tests = (p for p in (root / "tests").glob("test_*.py") if p.name != "test_mutation.py")
+    tests = (p for p in (root / "tests").glob("test_*.py") if not p.name.startswith("test_mutation"))
     doctests = (p for p in (root / "muso_theory").rglob("*.py") if ">>> " in p.read_text(encoding="utf-8"))
     return sorted(p.relative_to(root).as_posix() for p in (*tests, *doctests))
 
@@ -242,7 +250,8 @@ def try_mutants(
     files: list[str] | None = None,
     killers: Mapping[str, str] | None = None,
     root: Path = _ROOT,
-) -> list[dict[str, Any]]:
+    controls: int = 0,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Try mutants on the tests.
 
     Args:
@@ -251,9 +260,10 @@ def try_mutants(
         files: test files to use; None for all.
         killers: by key, a test to begin with.
         root: the repository.
+        controls: of how many mutants the tests are given to the code as it is.
 
     Returns:
-        One row a mutant: where and what it is, its fate, and how many tests it was tried on.
+        One row a mutant: where and what it is, its fate, and how many tests it was tried on; and one row a control.
     """
     files = _test_files(root) if files is None else files
     helpers = [p.relative_to(root).as_posix() for p in sorted((root / "tests").glob("*.py"))]
@@ -266,10 +276,19 @@ def try_mutants(
         records = usable(measure_points("mutation-tests", record, points, options), root)
         plan = {m.key: _batches(m, records, (killers or {}).get(m.key, "")) for m in mutants}
         (trees / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
-        suite = _hash(root, sorted({*files, *helpers} - {"tests/test_mutation.py"}))
+        suite = _hash(root, sorted({*files, *(h for h in helpers if not h.startswith("tests/test_"))}))
+        chosen = random.Random(SEED).sample(mutants, min(controls, len(mutants)))
+        both = [*((m, False) for m in mutants), *((m, True) for m in chosen)]
         points = [
-            {"file": m.file, "line": m.line, "column": m.column, "key": m.key, "suite": suite}
-            for m in mutants
+            {
+                "file": m.file,
+                "line": m.line,
+                "column": m.column,
+                "key": m.key,
+                "suite": suite,
+                "control": control,
+            }
+            for m, control in both
         ]
         fates = measure_points("mutation-fates", fate, points, options)
         _server.cache_clear()
@@ -284,65 +303,38 @@ def try_mutants(
             "tests": sum(map(len, plan[m.key])),
             **found,
         }
-        for m, found in zip(mutants, fates, strict=True)
+        for m, found in zip(mutants, fates[: len(mutants)], strict=True)
     ]
-    return sorted(rows, key=lambda row: (row["file"], row["line"], row["key"]))
+    control_rows = [
+        {"tests of": m.key, "file": m.file, "tests": sum(map(len, plan[m.key])), **found}
+        for m, found in zip(chosen, fates[len(mutants) :], strict=True)
+    ]
+    return sorted(rows, key=lambda row: (row["file"], row["line"], row["key"])), control_rows
 
 
-def score(rows: list[dict[str, Any]], equivalent: Mapping[str, str]) -> dict[str, Any]:
-    """Count fates.
-
-    Args:
-        rows: as `try_mutants` returns.
-        equivalent: by key, why that mutant is no other program.
-
-    Returns:
-        Counts and the mutation score, None when nothing counts.
-    """
-    killed = sum(row["fate"] == "killed" for row in rows)
-    argued = sum(row["fate"] == "survived" and row["key"] in equivalent for row in rows)
-    counted = len(rows) - argued
-    return {
-        "mutants": len(rows),
-        "killed": killed,
-        "survived": len(rows) - killed,
-        "equivalent": argued,
-        "score": round(killed / counted, 4) if counted else None,
-    }
+def _killers(directory: Path) -> dict[str, str]:
+    """By key, the test that killed a mutant in an earlier run, finished or not: where to begin, and no verdict."""
+    found = {}
+    for path in (directory / ".checkpoints" / "mutation-fates").glob("*.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            if kept["result"]["fate"] == "killed":
+                found[kept["point"]["key"]] = kept["result"]["by"]
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        before = json.loads((directory / "mutation.json").read_text(encoding="utf-8"))
+        found |= {row["key"]: row["by"] for row in before["killed"]}
+    return found
 
 
 def run(quick: bool, options: Options) -> dict[str, Any]:
-    """Run the campaign: 520 mutants, or 24.
+    """Run the campaign: 520 mutants and 20 controls, or 24 and 3.
 
     Returns:
-        Scores by room, every surviving mutant as a diff with the reason if it is argued equivalent, and for each
-        killed one the test that did it.
+        As `mutation_score.summary`, and the seed.
     """
     equivalent: dict[str, str] = json.loads(EQUIVALENT.read_text(encoding="utf-8"))
-    killers = {}
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        before = json.loads((options.directory / "mutation.json").read_text(encoding="utf-8"))
-        killers = {row["key"]: row["by"] for row in before["killed"]}
     print("mutation: drawing", file=sys.stderr)
     mutants = draw(_ROOT, _QUICK if quick else _SIZE, SEED)
-    rows = try_mutants(mutants, options, killers=killers)
-    refuted = [row["key"] for row in rows if row["fate"] == "killed" and row["key"] in equivalent]
-    total = score(rows, equivalent)
-    survived = [
-        {**row, "equivalent": equivalent.get(row["key"])} for row in rows if row["fate"] == "survived"
-    ]
-    return {
-        "seed": SEED,
-        "budget, seconds of tests a mutant": _BUDGET,
-        "total": total,
-        "rooms": {room: score([r for r in rows if r["room"] == room], equivalent) for room in ROOMS},
-        "survived": [{k: v for k, v in row.items() if k not in ("fate", "by")} for row in survived],
-        "killed": [{k: v for k, v in row.items() if k != "fate"} for row in rows if row["fate"] == "killed"],
-        "arguments refuted": refuted,
-        "arguments not drawn": sorted(set(equivalent) - {row["key"] for row in rows}),
-        "verdict": (
-            f"{total['killed']} of {total['mutants']} mutants killed, {total['equivalent']} equivalent, "
-            f"score {100 * (total['score'] or 0):.1f} %"
-        ),
-        "failed": bool(refuted) or (total["score"] or 0) < 0.95,
-    }
+    killers, controls = _killers(options.directory), _QUICK_CONTROLS if quick else _CONTROLS
+    found = summary(*try_mutants(mutants, options, killers=killers, controls=controls), equivalent)
+    return {"seed": SEED, "budget, seconds of tests a mutant": _BUDGET, **found}

@@ -5,7 +5,14 @@ on, but neither of them, and forks one process for each request; that one import
 itself, which costs a second instead of a whole interpreter with numpy, sympy and pytest. Subprocesses of tests see the
 mutant too, for its file is in the tree.
 
-Each test has a limit of processor time (not of wall time: a busy machine must not kill a mutant).
+Each test has a limit of processor time (not of wall time: a busy machine must not kill a mutant). What happens to a
+mutant is one of
+
+- killed, kind "test": a test fails, by an assertion or any other exception;
+- killed, kind "import": a file of tests cannot be collected;
+- killed, kind "processor time": one test takes ten times what it took before, and ten seconds more;
+- survived: all tests pass;
+- unclear: anything that a machine short of time or memory may do by itself, which counts as not killed.
 """
 
 from __future__ import annotations
@@ -15,6 +22,7 @@ import gc
 import importlib
 import json
 import os
+import re
 import resource
 import selectors
 import signal
@@ -33,6 +41,10 @@ _WARM = (
     *("rich.console", "rich.table"),
 )
 _WALL = 300.0
+_PATIENCE = 10.0
+_UNCLEAR = re.compile(
+    r"[\w.]*(MemoryError|Timeout|DeadlineExceeded|FailedHealthCheck|BrokenProcessPool|OSError|BlockingIOError)"
+)
 _PASSED = (0, 5)  # pytest: all passed; no test of these exists in the mutant
 _PYTEST = (
     *("-q", "-p", "no:cacheprovider", "--no-header", "--tb=line", "--show-capture=no"),
@@ -44,8 +56,13 @@ _PYTEST = (
 class _Watch:
     """A pytest plugin: keeps the wanted tests in the wanted order and tells the parent what happens."""
 
-    def __init__(self, say: Callable[[Mapping[str, Any]], None], wanted: Mapping[str, float] | None) -> None:
-        self._say, self._wanted, self._coverage = say, wanted, None
+    def __init__(
+        self,
+        say: Callable[[Mapping[str, Any]], None],
+        wanted: Mapping[str, float] | None,
+        patience: float = _PATIENCE,
+    ) -> None:
+        self._say, self._wanted, self._patience = say, wanted, patience
 
     def pytest_collection_modifyitems(self, config: Any, items: list[Any]) -> None:
         if self._wanted is not None:
@@ -57,27 +74,31 @@ class _Watch:
         self._say({"test": nodeid})
         if self._wanted is not None:
             # The default action of SIGPROF ends the process; no `except` of the mutant can swallow it.
-            signal.setitimer(signal.ITIMER_PROF, 10 + 10 * self._wanted[nodeid])
+            signal.setitimer(signal.ITIMER_PROF, self._patience + 10 * self._wanted[nodeid])
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.failed:
             crash = getattr(report.longrepr, "reprcrash", None)
-            self._say({"failed": report.nodeid, "why": str(getattr(crash, "message", ""))[:200]})
+            self._say(
+                {"failed": report.nodeid, "kind": "test", "why": str(getattr(crash, "message", ""))[:200]}
+            )
 
     def pytest_collectreport(self, report: Any) -> None:
         if report.failed:
-            self._say({"failed": f"{report.nodeid} (collection)", "why": str(report.longrepr)[-200:]})
+            # The last line is the exception, after what pytest marks lines of errors with.
+            why = str(report.longrepr).strip().splitlines()[-1].removeprefix("E").strip()
+            self._say({"failed": report.nodeid, "kind": "import", "why": why[:200]})
 
 
 def _run_tests(request: Mapping[str, Any], say: Callable[[Mapping[str, Any]], None]) -> None:
     """Import the package as it is now and run the tests asked for, batch after batch, until one fails."""
     import pytest
 
-    status = 0
+    status, patience = 0, request.get("patience", _PATIENCE)
     for batch in request["batches"]:
         wanted = {nodeid: seconds for nodeid, seconds in batch}
         files = sorted({nodeid.split("::")[0] for nodeid in wanted})
-        status = int(pytest.main([*_PYTEST, "-x", *files], plugins=[_Watch(say, wanted)]))
+        status = int(pytest.main([*_PYTEST, "-x", *files], plugins=[_Watch(say, wanted, patience)]))
         if status not in _PASSED:
             break
     say({"status": status})
@@ -201,10 +222,11 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
     """Fork, run, and sum up.
 
     Args:
-        request: {"file", "source", "batches"} or {"record", "rooms"}.
+        request: {"file", "source", "batches"}, and "patience" if ten seconds are not meant; or {"record", "rooms"}.
 
     Returns:
-        For a mutant its "fate" ("killed" or "survived"), "by" and "why"; for a record "tests" and the files "imported".
+        For a mutant its "fate", the "kind" of it, "by" which test and "why"; for a record "tests" and the files
+        "imported".
     """
     with _mutated(request):
         reading, writing = os.pipe()
@@ -213,30 +235,41 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
             os.close(reading)
             _child(request, writing)
         os.close(writing)
-        last, killed, status, crash, recorded = "", None, None, None, None
+        seen: dict[str, Any] = {}
         try:
             for message in _messages(reading, _WALL):
-                last = message.get("test", last)
-                if "failed" in message and killed is None:
-                    killed = {"fate": "killed", "by": message["failed"], "why": message["why"]}
-                if "hangs" in message:
-                    killed = killed or {"fate": "killed", "by": last, "why": "hangs"}
-                status, crash = message.get("status", status), message.get("crash", crash)
-                recorded = message.get("recorded", recorded)
+                seen = {**message, **seen} if "failed" in seen else {**seen, **message}  # the first counts
         finally:
             os.close(reading)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child, signal.SIGKILL)
             _, ended = os.waitpid(child, 0)
     if "record" in request:
-        return recorded if recorded is not None else {"crash": crash or f"ended at {last}"}
-    if killed:
-        return killed
-    if status in _PASSED:
-        return {"fate": "survived", "by": "", "why": ""}
+        return seen.get("recorded") or {"crash": seen.get("crash", f"ended at {seen.get('test')}")}
+    return _fate(seen, ended)
+
+
+def _fate(seen: Mapping[str, Any], ended: int) -> dict[str, str]:
+    """What became of a mutant.
+
+    Args:
+        seen: what the child said, merged.
+        ended: its wait status.
+    """
+    by, why = seen.get("failed", seen.get("test", "")), seen.get("why", "")
+    if "failed" in seen:
+        fate = "unclear" if _UNCLEAR.match(why) else "killed"
+        return {"fate": fate, "kind": seen["kind"], "by": by, "why": why}
+    if "hangs" in seen:
+        return {"fate": "unclear", "kind": "silence", "by": by, "why": why}
     if os.WIFSIGNALED(ended) and os.WTERMSIG(ended) == signal.SIGPROF:
-        return {"fate": "killed", "by": last, "why": "never ends"}
-    return {"fate": "killed", "by": last or "import", "why": crash or f"pytest exits with {status}"}
+        return {"fate": "killed", "kind": "processor time", "by": by, "why": "never ends"}
+    if seen.get("status") in _PASSED:
+        return {"fate": "survived", "kind": "", "by": "", "why": ""}
+    why = seen.get(
+        "crash", f"pytest exits with {seen['status']}" if "status" in seen else f"ends with {ended}"
+    )
+    return {"fate": "unclear", "kind": "crash", "by": by, "why": why}
 
 
 def main() -> None:
