@@ -2,14 +2,18 @@
 
 Two searches, and the proof room to compare with. On instances, `refute --claim C --without H` looks for a small exact
 problem that satisfies the other hypotheses of a claim of the catalogue and violates the claim. In general, random
-integer models of a theorem are drawn anew, by a seed of this campaign, not read from the certificates: a hypothesis is
-found needed when a model of all the others violates the conclusion; one that the theorem does without is found
-redundant when the conclusion holds in every model in which that hypothesis fails. The certificates say of each
-hypothesis whether it is needed or redundant; a search must find what they say. For a claim of the catalogue that is
-the theorem named in `COUNTERPART`, where there is one.
+integer models of a theorem are drawn anew: a hypothesis is found needed when a model of all the others violates the
+conclusion; one that the theorem does without is found redundant when the conclusion holds in every model in which that
+hypothesis fails. The certificates say of each hypothesis whether it is needed or redundant; a search must find what
+they say. For a claim of the catalogue that is the theorem named in `COUNTERPART`, where there is one.
+
+The two searches are evidence of different weight. That on instances uses no model of the proof room: its problems
+come from the falsifier and its verdict from the claim's own check. That on theorems is no second opinion: it draws
+models with the generator that found those in the certificates (`algebra.search.models`), evaluated by the same code, by
+another seed. It repeats the prover's search and shows only that its finding does not hang on one seed.
 
 A hypothesis that there be a network cannot be dropped from a matrix of features; these are listed as out of reach. That
-a search finds nothing proves nothing; there the proof is the certificate's, and the search only agrees with it.
+a search finds nothing proves nothing; there the proof is the certificate's, and the search only does not contradict it.
 """
 
 from __future__ import annotations
@@ -66,7 +70,7 @@ def search_instances(point: Point) -> dict[str, Any]:
 
 
 def search_models(point: Point) -> dict[str, Any]:
-    """Drop one hypothesis of a theorem.
+    """Drop one hypothesis of a theorem, by the prover's own search with another seed.
 
     Returns:
         "needed" with the sizes of the model, or "none found" with the number of models in which the hypothesis fails.
@@ -88,7 +92,7 @@ def search_models(point: Point) -> dict[str, Any]:
 
 
 def _row(point: Point, found: dict[str, Any], certificate: str | None) -> dict[str, Any]:
-    """One line of the table: what was found, what the certificate says, and whether these agree."""
+    """One line of the table: what was found, what the certificate says, and whether these say the same."""
     agrees = None
     if certificate is not None:
         agrees = found["search"] == {"needed": "needed", "redundant": "none found"}[certificate]
@@ -147,14 +151,15 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         "tables": {
             "claims": table("Hypotheses of claims, dropped on instances", rows, [Column("claim"), *columns]),
             "theorems": table(
-                "Hypotheses of theorems, dropped in random integer models",
+                "Hypotheses of theorems, dropped in models that the prover's own search draws by another seed",
                 general_rows,
                 [Column("theorem"), *columns],
             ),
         },
         "verdict": (
-            f"{len(general_rows)} hypotheses of theorems: {needed} needed, {len(general_rows) - needed} not; "
-            f"{len(rows)} of claims, {alone} without a counterpart; {len(wrong)} disagreements"
+            f"{len(general_rows)} hypotheses of theorems, by the prover's own search repeated with another seed: "
+            f"{needed} needed, {len(general_rows) - needed} not; {len(rows)} of claims, by instances, {alone} without "
+            f"a counterpart; {len(wrong)} contradict a certificate"
         ),
         "failed": bool(wrong),
     }

@@ -56,7 +56,7 @@ def find_trials(statement: Statement, *, tries: int = 80) -> dict[str, Any]:
     return trials
 
 
-def find_model(statement: Statement, *, tries: int = 80) -> Model | None:
+def find_model(statement: Statement, *, tries: int) -> Model | None:
     """A model of all hypotheses, as generic as it can be had: sizes of about two, few zeros.
 
     Args:

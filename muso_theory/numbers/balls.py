@@ -86,8 +86,6 @@ class BallFactor(Factor):
         """
         if b.nrows() != self.size:
             raise expected(f"{self.size} rows", "b", (b.nrows(), b.ncols()), "shape", "one row per sample")
-        if b.nrows() == 0 or b.ncols() == 0:
-            return flint.arb_mat(b.nrows(), b.ncols())
         with working_precision(self.bits):
             return self.k.solve(b, algorithm="precond")
 
