@@ -11,7 +11,7 @@ import pytest
 
 from verification.campaign import Options
 from verification.mutants import ROOMS, Mutant, draw, mutants_of
-from verification.mutation import EQUIVALENT, _mentions_clock, try_mutants, usable
+from verification.mutation import EQUIVALENT, _batches, _text, try_mutants, usable
 from verification.mutation_score import score
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -147,8 +147,8 @@ def test_an_argument_lapses_when_its_definition_changes_and_only_then(toy: Path,
 
 
 def test_tests_that_look_at_a_clock_do_not_count(toy: Path) -> None:
-    assert _mentions_clock(toy, "tests/test_toy.py::test_clock")
-    assert not _mentions_clock(toy, "tests/test_toy.py::test_scale")
+    assert "perf_counter" in _text(toy, "tests/test_toy.py::test_clock")
+    assert _text(toy, "tests/test_toy.py::test_scale").strip().endswith("assert SCALE == 6")
     found = {"passed": True, "seconds": 1.0, "lines": {"a.py": [1, 2]}}
     tests = {
         "tests/test_toy.py::test_clock": found,
@@ -180,3 +180,14 @@ def test_arguments_are_arguments() -> None:
     for key, reason in json.loads(EQUIVALENT.read_text(encoding="utf-8")).items():
         assert re.fullmatch(r"[0-9a-f]{16}", key)
         assert len(reason.split()) >= 6, reason
+
+
+def test_what_runs_at_import_meets_first_the_tests_that_name_it(toy: Path) -> None:
+    file = "muso_theory/linear/toy.py"
+    [mutant] = [m for m in all_of(toy) if m.diff == "-SCALE = 2 * 3\n+SCALE = 2 / 3"]
+    quick = {"passed": True, "seconds": 0.1, "lines": {file: [9]}}
+    tests = {f"tests/test_toy.py::test_{name}": quick for name in ("clip", "scale")}
+    tests["tests/test_toy.py::test_scale"] = {**quick, "seconds": 9.0, "lines": {}}
+    records = [{"tests": tests, "imported": [file]}, {"tests": tests, "imported": []}]
+    [[(first, _)], [(second, _)]] = _batches(mutant, records, "", toy)
+    assert (first.split("_")[-1], second.split("_")[-1]) == ("scale", "clip")

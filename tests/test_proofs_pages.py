@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from muso_theory.claims.theorems import THEOREMS, load_certificate, slugs
 from muso_theory.claims.theorems.graph import graph_svg
 from muso_theory.claims.theorems.library import Proof
 from muso_theory.claims.theorems.pages import markdown_page
-from muso_theory.claims.theorems.writing import _table, theorem_graph
+from muso_theory.claims.theorems.writing import _table, certificate_text, theorem_graph
 
 ROOM = Path(__file__).resolve().parent.parent / "proofs"
 PROOFS = {slug: Proof(slug, load_certificate(ROOM / "certificates" / f"{slug}.json")) for slug in slugs()}
@@ -49,3 +50,39 @@ def test_lemmas_graph_and_table_are_those_of_the_certificates() -> None:
 def test_models_are_found_again(name: str) -> None:
     """The search is deterministic: the same statement gives the same models on every machine."""
     assert find_trials(parse_statement(name, NODES[name]["statement"])) == NODES[name]["trials"]
+
+
+def test_certificates_are_written_one_term_a_line() -> None:
+    value = {
+        "name": "short",
+        "words": ["a", "b"],
+        "matrix": [["1", "0"], ["0", "1"]],
+        "terms": [{"c": 1}, {"c": -1}],
+        "long": ["x" * 40, "y" * 40, "z" * 40],
+        "none": [],
+    }
+    text = certificate_text(value)
+    assert json.loads(text) == value
+    assert text.splitlines() == [
+        "{",
+        ' "name": "short",',
+        ' "words": ["a", "b"],',
+        ' "matrix": [["1", "0"], ["0", "1"]],',
+        ' "terms": [',
+        "  {",
+        '   "c": 1',
+        "  },",
+        "  {",
+        '   "c": -1',
+        "  }",
+        " ],",
+        ' "long": [',
+        f'  "{"x" * 40}",',
+        f'  "{"y" * 40}",',
+        f'  "{"z" * 40}"',
+        " ],",
+        ' "none": []',
+        "}",
+    ]
+    for scalar in ("a word", 5, [], {}, None):
+        assert certificate_text(scalar) == json.dumps(scalar) + "\n"

@@ -133,3 +133,18 @@ def test_a_stop_is_asked_before_the_first_and_after_every_pass() -> None:
     trained(problem, problem.float_model.start, "gd", 0.01, 3, stop=stop)
     assert len(asked) == 4
     assert len({w.tobytes() for w in asked}) == 4
+
+
+def test_the_spectrum_is_taken_where_it_costs_less_than_the_passes() -> None:
+    """An eigendecomposition is worth about ten passes a sample; it knows neither schedules nor early ends."""
+
+    def form(epochs: int, targets: np.ndarray = Y, **settings: Any) -> str:
+        return train(PHI, targets, None, "gd", **{"step_sizes": 0.01, **settings}, epochs=epochs).form
+
+    assert form(51) == "spectrum"
+    assert form(50) == "dual"
+    assert form(17, np.stack([Y, Y, Y], axis=1)) == "spectrum"
+    assert form(16, np.stack([Y, Y, Y], axis=1)) == "dual"
+    assert form(51, tolerance=1e-12) == "dual"
+    assert form(51, tolerance=1.0) == "dual"
+    assert form(51, step_sizes=lambda t: 0.01) == "dual"

@@ -17,6 +17,8 @@ import ast
 import collections
 import difflib
 import hashlib
+import keyword
+import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -98,6 +100,12 @@ class Mutant:
         """Lines removed and lines added, without their numbers."""
         lines = difflib.unified_diff(self.original.splitlines(), self.source.splitlines(), lineterm="", n=0)
         return "\n".join(line for line in lines if not line.startswith(("---", "+++", "@@")))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The words of the changed line that may be names."""
+        line = self.original.splitlines()[self.line - 1].partition("  # ")[0]
+        return tuple(w for w in re.findall(r"[^\W\d]\w*", line) if not keyword.iskeyword(w))
 
     @property
     def lines(self) -> tuple[int, int]:

@@ -174,18 +174,19 @@ def _hash(root: Path, files: list[str]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _mentions_clock(root: Path, nodeid: str) -> bool:
-    """Whether the text of the test's function, or of the strings it is made of, mentions a clock."""
+@cache
+def _text(root: Path, nodeid: str) -> str:
+    """The text of the test's function, with the strings it is made of; "" for a doctest."""
     file, _, name = nodeid.partition("::")
     text = (root / file).read_text(encoding="utf-8")
     start = re.search(rf"^( *)def {re.escape(name.split('::')[-1].split('[')[0])}\(", text, flags=re.M)
     if start is None:
-        return False
+        return ""
     end = re.compile(rf"^ {{0,{len(start[1])}}}\S", flags=re.M).search(text, text.find("\n", start.end()))
     # The signature's own closing line is not the end of the function.
     while end is not None and text[end.start() :].lstrip().startswith(")"):
         end = re.compile(rf"^ {{0,{len(start[1])}}}\S", flags=re.M).search(text, text.find("\n", end.start()))
-    return bool(_CLOCK.search(text[start.start() : end.start() if end else len(text)]))
+    return text[start.start() : end.start() if end else len(text)]
 
 
 def usable(records: list[dict[str, Any]], root: Path) -> list[dict[str, Any]]:
@@ -204,30 +205,39 @@ def usable(records: list[dict[str, Any]], root: Path) -> list[dict[str, Any]]:
             "tests": {
                 nodeid: test
                 for nodeid, test in found["tests"].items()
-                if test["passed"] and not _mentions_clock(root, nodeid)
+                if test["passed"] and not _CLOCK.search(_text(root, nodeid))
             },
         }
         for found in records
     ]
 
 
-def _batches(mutant: Mutant, records: list[dict[str, Any]], killer: str) -> list[list[tuple[str, float]]]:
+def _batches(
+    mutant: Mutant, records: list[dict[str, Any]], killer: str, root: Path
+) -> list[list[tuple[str, float]]]:
     """The tests for one mutant, in batches of 1, 2, 4, … test files, so that most mutants cost one file's import.
 
-    First the test that killed it before, then what executes its statement (or, if it runs at import, any line of its
-    file), the quickest files first; last, for what runs at import, the other tests of files that import it.
+    First the test that killed it before, then what executes its statement, the quickest files first. What runs at
+    import is executed by every test: there come first the tests whose text mentions a name of the changed line, then
+    those that execute any line of its file, last all others of the test files that import it.
     """
     statement = set(range(mutant.lines[0], mutant.lines[1] + 1))
-    files: list[tuple[bool, float, list[tuple[str, float]]]] = []
+    names = re.compile("|".join(rf"\b{name}\b" for name in mutant.names) or "(?!)")
+    files: list[tuple[int, float, list[tuple[str, float]]]] = []
     for found in records:
-        tiers: tuple[dict[str, float], dict[str, float]] = ({}, {})
+        tiers: tuple[dict[str, float], ...] = ({}, {}, {})
         for nodeid, test in found["tests"].items():
             lines = test["lines"].get(mutant.file, [])
-            if nodeid != killer and (lines if mutant.runs_at_import else not statement.isdisjoint(lines)):
+            if nodeid == killer or mutant.file not in found["imported"]:
+                continue
+            if not mutant.runs_at_import:
+                if not statement.isdisjoint(lines):
+                    tiers[0][nodeid] = test["seconds"]
+            elif names.search(_text(root, nodeid)):
                 tiers[0][nodeid] = test["seconds"]
-            elif nodeid != killer and mutant.runs_at_import and mutant.file in found["imported"]:
-                tiers[1][nodeid] = test["seconds"]
-        files += [(far, sum(tests.values()), [*tests.items()]) for far, tests in enumerate(tiers) if tests]
+            else:
+                tiers[1 if lines else 2][nodeid] = test["seconds"]
+        files += [(tier, sum(tests.values()), [*tests.items()]) for tier, tests in enumerate(tiers) if tests]
     everything = {nodeid: test["seconds"] for found in records for nodeid, test in found["tests"].items()}
     known = [[(killer, everything[killer])]] if killer in everything else []
     batches, spent, size = known, 0.0, 1
@@ -274,7 +284,7 @@ def try_mutants(
         (trees / "root.json").write_text(json.dumps(str(root)), encoding="utf-8")
         points = [{"file": file, "content": _hash(root, [file]), "shared": shared} for file in files]
         records = usable(measure_points("mutation-tests", record, points, options), root)
-        plan = {m.key: _batches(m, records, (killers or {}).get(m.key, "")) for m in mutants}
+        plan = {m.key: _batches(m, records, (killers or {}).get(m.key, ""), root) for m in mutants}
         (trees / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
         suite = _hash(root, sorted({*files, *(h for h in helpers if not h.startswith("tests/test_"))}))
         chosen = random.Random(SEED).sample(mutants, min(controls, len(mutants)))

@@ -278,7 +278,7 @@ def _adaptive(case: Case) -> Found:
     signs = np.sign(arithmetic.to_numpy(slope))
     travelled = model.distance(model.pretrained, model.start).bound
     # A power of two keeps the point short in every arithmetic; its size is of no matter.
-    each = travelled / math.sqrt(max(1, signs.size))
+    each = travelled / math.sqrt(signs.size)
     unit = 2.0 ** math.floor(math.log2(each)) if 1e-300 < each < math.inf else 1.0
     adam = Point(None, arithmetic.matrix(unit * signs))
     zero = Point() if case.problem.w_init is None else model.at(np.zeros_like(_start(case)))
