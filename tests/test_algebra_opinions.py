@@ -95,7 +95,7 @@ def test_scalar_proofs_can_fail() -> None:
         "wrong", "none", "x = 2x", lambda: [x - 2 * x], lambda: [(mpmath.mpf(1), mpmath.mpf(2))]
     )
     assert not wrong.proved()
-    assert wrong.largest_error() == 1
+    assert wrong.largest_error(20) == 1
 
 
 # -- how sure an opinion is ------------------------------------------------------------------------------

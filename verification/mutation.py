@@ -217,40 +217,38 @@ def _batches(
 ) -> list[list[tuple[str, float]]]:
     """The tests for one mutant, in batches of 1, 2, 4, … test files, so that most mutants cost one file's import.
 
-    First the test that killed it before, then what executes its statement, the quickest files first. What runs at
-    import is executed by every test: there come first the tests whose text mentions a name of the changed line, then
-    those that execute any line of its file, last all others of the test files that import it.
+    First the test that killed it before, then what executes its statement. What runs at import is executed by every
+    test: there come first the tests whose text mentions a name of the changed line, then those that execute any line
+    of its file, last all others of the test files that import it. The quickest tests are chosen as far as the budget
+    goes, and the quickest files come first.
     """
     statement = set(range(mutant.lines[0], mutant.lines[1] + 1))
     names = re.compile("|".join(rf"\b{name}\b" for name in mutant.names) or "(?!)")
-    files: list[tuple[int, float, list[tuple[str, float]]]] = []
+    everything, wanted = {}, []
     for found in records:
-        tiers: tuple[dict[str, float], ...] = ({}, {}, {})
         for nodeid, test in found["tests"].items():
+            everything[nodeid] = test["seconds"]
             lines = test["lines"].get(mutant.file, [])
-            if nodeid == killer or mutant.file not in found["imported"]:
-                continue
             if not mutant.runs_at_import:
-                if not statement.isdisjoint(lines):
-                    tiers[0][nodeid] = test["seconds"]
-            elif names.search(_text(root, nodeid)):
-                tiers[0][nodeid] = test["seconds"]
+                tier = None if statement.isdisjoint(lines) else 0
+            elif mutant.file not in found["imported"]:
+                tier = None
             else:
-                tiers[1 if lines else 2][nodeid] = test["seconds"]
-        files += [(tier, sum(tests.values()), [*tests.items()]) for tier, tests in enumerate(tiers) if tests]
-    everything = {nodeid: test["seconds"] for found in records for nodeid, test in found["tests"].items()}
-    known = [[(killer, everything[killer])]] if killer in everything else []
-    batches, spent, size = known, 0.0, 1
-    remaining = [tests for *_, tests in sorted(files)]
-    while remaining and spent <= _BUDGET:
-        batch: list[tuple[str, float]] = []
-        for nodeid, seconds in sorted(itertools.chain(*remaining[:size]), key=lambda t: (t[1], t[0])):
-            spent += seconds
-            if spent > _BUDGET and (batch or batches):
-                break
-            batch.append((nodeid, seconds))
-        batches += [batch] if batch else []
-        remaining, size = remaining[size:], 2 * size
+                tier = 0 if names.search(_text(root, nodeid)) else 1 if lines else 2
+            if tier is not None and nodeid != killer:
+                wanted.append((tier, test["seconds"], nodeid))
+    files: dict[tuple[int, str], list[tuple[str, float]]] = {}
+    spent = 0.0
+    for tier, seconds, nodeid in sorted(wanted):
+        spent += seconds
+        if spent > _BUDGET and files:
+            break
+        files.setdefault((tier, nodeid.partition("::")[0]), []).append((nodeid, seconds))
+    order = sorted(files, key=lambda f: (f[0], sum(seconds for _, seconds in files[f]), f[1]))
+    batches, size = [[(killer, everything[killer])]] if killer in everything else [], 1
+    while order:
+        batches.append(sorted(itertools.chain(*(files[f] for f in order[:size])), key=lambda t: (t[1], t[0])))
+        order, size = order[size:], 2 * size
     return batches
 
 

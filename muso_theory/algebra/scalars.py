@@ -45,7 +45,7 @@ class ScalarProof:
         """
         return all(residual in (0, True) for residual in self.residuals())
 
-    def largest_error(self, digits: int = 50) -> Any:
+    def largest_error(self, digits: int) -> Any:
         """Compare integral and closed form numerically.
 
         Args:

@@ -21,11 +21,14 @@ from muso_theory.algebra.trials import Model, concludes, failing, violates, writ
 
 __all__ = ["counterexample", "find_model", "find_trials", "models"]
 
+TRIES = 80
+"""Models looked at per choice of sizes; the models in stored certificates hang on it."""
+
 _ENTRIES = (0, 0, 0, 1, 1, -1, 2)
 _GENERIC = (1, 2, 3, -1, -2, 1, 1, 0)
 
 
-def find_trials(statement: Statement, *, tries: int = 80) -> dict[str, Any]:
+def find_trials(statement: Statement, *, tries: int = TRIES) -> dict[str, Any]:
     """Try every hypothesis of a theorem.
 
     Args:
@@ -75,7 +78,7 @@ def find_model(statement: Statement, *, tries: int) -> Model | None:
     return None
 
 
-def counterexample(statement: Statement, *, dropped: str | None = None, tries: int = 80) -> Model | None:
+def counterexample(statement: Statement, *, dropped: str | None = None, tries: int = TRIES) -> Model | None:
     """An exact model of the hypotheses in which the conclusion fails.
 
     Args:
@@ -93,7 +96,7 @@ def counterexample(statement: Statement, *, dropped: str | None = None, tries: i
 
 
 def models(
-    statement: Statement, seed: str | int, *, dropped: str | None = None, tries: int = 80
+    statement: Statement, seed: str | int, *, dropped: str | None = None, tries: int = TRIES
 ) -> Iterator[Model]:
     """Random exact models of the hypotheses, or of all but one, from small to large.
 

@@ -156,7 +156,7 @@ def _minimum(
         ahead = x + mu * (x - before)
         derivative = kept * loss.derivative(at_start + space.outputs(ahead), targets)
         x, before = ahead - (space.slope(derivative) + decay * ahead) / largest, x
-        if np.abs(x - before).max() <= 1e-15 * max(np.abs(x).max(), 1e-300):
+        if np.abs(x - before).max() <= 1e-15 * np.abs(x).max():
             break
     return x
 

@@ -1,0 +1,107 @@
+"""Limits of training: where a step is stable, which numbers a loss and a method promise, what is refused beyond."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import muso_theory as mt
+from muso_theory.errors import BadInputError
+from muso_theory.linear.training import LOSSES, early_stopping_labels, gd_epochs, stability
+from muso_theory.linear.training.rowspace import RowSpace
+from muso_theory.linear.training.stability import Stability
+from muso_theory.numbers import CholeskyFactor
+
+train = mt.linear.train
+RNG = np.random.default_rng(6)
+PHI, Y = RNG.standard_normal((5, 8)), RNG.standard_normal(5)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_curvature_of_a_loss_is_its_largest_second_derivative(name: str) -> None:
+    """Reached for one output at z = 0, for two equal ones along (1, −1), and never exceeded."""
+    loss, h, seen = LOSSES[name], 1e-5, 0.0
+    for scale in (0.0, 0.1, 1.0, 5.0):
+        z = scale * RNG.standard_normal((40, 2))
+        t = loss.labels(z)
+        columns = [
+            (loss.derivative(z + h * e, t) - loss.derivative(z - h * e, t)) / (2 * h) for e in np.eye(2)
+        ]
+        hessians = np.stack(columns, axis=2)
+        seen = max(seen, float(np.linalg.norm(hessians, 2, axis=(1, 2)).max()))
+    assert seen == pytest.approx(loss.curvature, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("radius", "sizes", "known"),
+    [
+        (None, (1.0, 1.9), True),
+        (None, (2.1, 3.0), False),
+        (None, (2 * (1 + 1e-12), 3.0), None),  # all of them on the boundary up to rounding, or above
+        (0.9, (1.0, 3.0), True),
+        (1.1, (1.0, 3.0), False),
+        (1.0, (1.0, 3.0), None),
+        (1.0 - 1e-13, (1.0, 3.0), None),
+        (None, (1.0, 3.0), None),
+    ],
+)
+def test_the_boundary_itself_is_not_decided(
+    radius: float | None, sizes: tuple[float, float], known: bool | None
+) -> None:
+    assert Stability("cyclic-sgd", radius, sizes, (1.0, 1.0), None).converges is known
+
+
+def test_in_random_order_the_two_ends_of_what_is_known_are_those_of_the_norms() -> None:
+    norms = (PHI**2).sum(axis=1)
+    found = stability(PHI, method="shuffled-sgd", step_sizes=0.1)
+    assert found.step == pytest.approx((2 / norms.max(), 2 / norms.min()))
+    assert found.scale == pytest.approx((20 / norms.max(), 20 / norms.min()))
+
+
+def test_words_after_divergence_say_whether_the_order_matters() -> None:
+    norms = (PHI**2).sum(axis=1)
+    any_order = f"below {2 / norms.max():.6g}, which are stable in any order"
+    cyclic = f"below {stability(PHI, step_sizes=1.0).scale[0]:.6g}, the largest stable one"
+    for method, words in (("shuffled-sgd", any_order), ("sgd", any_order), ("cyclic-sgd", cyclic)):
+        with pytest.raises(BadInputError, match=words):
+            train(PHI, Y, None, method, step_sizes=9.0, epochs=400)
+    with pytest.raises(BadInputError, match="times these, the largest stable ones"):
+        train(PHI, Y, None, "cyclic-sgd", step_sizes=np.full(5, 9.0), epochs=400)
+
+
+def test_labels_for_early_stopping_are_refused_beyond_the_stable_step() -> None:
+    problem = mt.UnlearningProblem(PHI, Y, [1, 3])
+    limit = 2 / np.linalg.norm(PHI, 2) ** 2
+    for factor in (1.01, 1.4, 3.0, 0.0, -0.5):
+        with pytest.raises(BadInputError, match="a stable step"):
+            early_stopping_labels(problem, factor * limit, 3, 3)
+    early_stopping_labels(problem, 0.99 * limit, 3, 3)
+
+
+def test_a_step_of_one_over_lambda_max_may_be_rounded_up() -> None:
+    problem = mt.UnlearningProblem(np.eye(3, 4), np.ones(3), [1])
+    assert gd_epochs(problem, 1 + 1e-12, 1e-3) == 1.0
+    with pytest.raises(BadInputError, match="1/λ_max"):
+        gd_epochs(problem, 1 + 2e-12, 1e-3)
+
+
+def test_wide_features_are_factored_by_their_gram_matrix_and_tall_ones_are_not() -> None:
+    wide, tall = RowSpace.from_features(PHI), RowSpace.from_features(PHI.T)
+    assert isinstance(wide.factor, CholeskyFactor)
+    assert tall.factor is None
+    for space, phi in ((wide, PHI), (tall, PHI.T)):
+        assert space.rank == 5
+        np.testing.assert_allclose(space.gram, phi @ phi.T, atol=1e-12)
+    square = RowSpace.from_features(PHI[:, :5])
+    assert isinstance(square.factor, CholeskyFactor)
+
+
+def test_decay_beside_the_step_is_no_part_of_the_gradient_it_scales() -> None:
+    """With features this small a decay of either sign inside the gradient would decide the sign of the step."""
+    small, w0 = 1e-3 * PHI, RNG.standard_normal(8)
+    gradient = small.T @ (small @ w0 - Y)
+    settings: dict[str, Any] = {"step_sizes": 0.01, "epochs": 1, "weight_decay": 0.5, "epsilon": 1e-14}
+    found = train(small, Y, w0, "adamw", **settings).w
+    np.testing.assert_allclose(found, w0 - 0.01 * 0.5 * w0 - 0.01 * np.sign(gradient), atol=1e-9)
