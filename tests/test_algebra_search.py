@@ -8,7 +8,7 @@ import pytest
 
 from muso_theory.algebra.polynomial import AlgebraError
 from muso_theory.algebra.prover import find_combination
-from muso_theory.algebra.search import _sizes, find_model, models
+from muso_theory.algebra.search import _equations, _sizes, find_model, models
 from muso_theory.algebra.shorten import fewer_facts, shortened
 from muso_theory.algebra.statement import parse_statement
 from muso_theory.algebra.trials import failing, read_model
@@ -78,3 +78,28 @@ def test_shortening_uses_both_signs() -> None:
     doubled = tuple(t for term in plain for t in (term, term, term))
     short = shortened(target, doubled, facts)
     assert sorted((term.fact, term.coefficient) for term in short) == [("assume(a)", 1), ("assume(b)", -1)]
+
+
+def test_only_what_a_matrix_enters_once_is_solved_for() -> None:
+    """A hypothesis is affine in a free matrix that no term of it holds twice, transposed or not."""
+    lines = ["matrix A : n x n", "matrix B : n x n", "conclude A = A"]
+    lines[2:2] = ["assume square: A A = B", "assume gram: A' A = B", "assume plain: A B = B + A"]
+    statement = parse_statement("t", lines)
+    keys = [fact.key for fact in statement.facts.values() if fact.label is not None]
+    affine = dict(zip(keys, [symbols for _, symbols in _equations(statement, None)], strict=True))
+    assert affine == {"assume(square)": ("B",), "assume(gram)": ("B",), "assume(plain)": ("A", "B")}
+
+
+def test_a_certificate_of_equally_many_terms_has_the_shorter_words() -> None:
+    """Where the first of the candidates and the last cost the same but for their place, place decides nothing more."""
+    lines = ["matrix A : n x n", "matrix B : n x n", *(f"matrix C{k} : n x n" for k in range(6))]
+    lines += [*(f"assume c{k}: C{k} = 0" for k in range(6)), "assume a: A = 0", "assume b: B - A - C0 - C1 = 0",
+              "conclude B = 0"]  # fmt: skip
+    statement = parse_statement("t", lines)
+    facts = {key: fact.polynomial for key, fact in statement.facts.items()}
+    [target] = statement.conclusions
+    found = find_combination(target, facts)
+    short = shortened(target, (*found, *found[:1], *found[:1]), facts)
+    assert sorted(term.fact for term in short) == sorted(
+        ["assume(a)", "assume(b)", "assume(c0)", "assume(c1)"]
+    )

@@ -9,6 +9,7 @@ import pytest
 
 import muso_theory as mt
 from muso_theory.errors import BadInputError
+from muso_theory.linear.baselines.gradient import _signed_descent
 from muso_theory.linear.training import LOSSES, early_stopping_labels, gd_epochs, stability
 from muso_theory.linear.training.rowspace import RowSpace
 from muso_theory.linear.training.stability import Stability
@@ -105,3 +106,30 @@ def test_decay_beside_the_step_is_no_part_of_the_gradient_it_scales() -> None:
     settings: dict[str, Any] = {"step_sizes": 0.01, "epochs": 1, "weight_decay": 0.5, "epsilon": 1e-14}
     found = train(small, Y, w0, "adamw", **settings).w
     np.testing.assert_allclose(found, w0 - 0.01 * 0.5 * w0 - 0.01 * np.sign(gradient), atol=1e-9)
+
+
+def test_the_epoch_that_is_out_of_range_is_named() -> None:
+    for record, bad in (([0, 9], 9), ([-1, 2], -1), ([2, 9], 9)):
+        with pytest.raises(BadInputError, match=f"record={bad} "):
+            train(PHI, Y, None, "gd", step_sizes=0.01, epochs=3, record=record)
+
+
+@pytest.mark.parametrize("first", [0.0, -1.0, np.inf, np.nan])
+def test_a_schedule_starts_at_a_positive_number(first: float) -> None:
+    with pytest.raises(BadInputError, match="positive first step"):
+        mt.linear.training.PowerSteps(first)
+
+
+def test_sgd_runs_on_the_gram_matrix_up_to_four_thousand_samples() -> None:
+    phi = RNG.standard_normal((4001, 2)) / 100
+    y = RNG.standard_normal(4001)
+    for n, form in ((4000, "sweeps"), (4001, "primal")):
+        assert train(phi[:n], y[:n], None, "cyclic-sgd", step_sizes=0.01, epochs=1).form == form
+
+
+def test_ascent_where_nothing_is_learnt_stays_where_it_is() -> None:
+    """Weights of zero leave no curvature to choose a step by."""
+    problem = mt.UnlearningProblem(PHI, Y, [1, 3])
+    model = problem.float_model
+    found = _signed_descent(problem, np.zeros(5), None, 3)
+    assert float(model.square_distance(found, model.pretrained).upper) == 0
