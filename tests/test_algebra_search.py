@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import pytest
 
 from muso_theory.algebra.polynomial import AlgebraError
-from muso_theory.algebra.prover import find_combination
+from muso_theory.algebra.prover import Term, find_combination
 from muso_theory.algebra.search import _equations, _sizes, find_model, models
 from muso_theory.algebra.shorten import fewer_facts, shortened
 from muso_theory.algebra.statement import parse_statement
@@ -90,16 +91,17 @@ def test_only_what_a_matrix_enters_once_is_solved_for() -> None:
     assert affine == {"assume(square)": ("B",), "assume(gram)": ("B",), "assume(plain)": ("A", "B")}
 
 
-def test_a_certificate_of_equally_many_terms_has_the_shorter_words() -> None:
-    """Where the first of the candidates and the last cost the same but for their place, place decides nothing more."""
-    lines = ["matrix A : n x n", "matrix B : n x n", *(f"matrix C{k} : n x n" for k in range(6))]
-    lines += [*(f"assume c{k}: C{k} = 0" for k in range(6)), "assume a: A = 0", "assume b: B - A - C0 - C1 = 0",
-              "conclude B = 0"]  # fmt: skip
-    statement = parse_statement("t", lines)
+def test_fewer_terms_are_shorter_wherever_their_facts_stand() -> None:
+    """X = 0 follows from X = P, P = Q and Q = 0, the first three facts, and from X = R and R = 0, the last two."""
+    others = [f"Y{k}" for k in range(10)]
+    lines = ["X - P = 0", "P - Q = 0", "Q = 0", *(f"{y} = 0" for y in others), "X - R = 0", "R = 0"]
+    declared = [f"matrix {x} : n x n" for x in (*"PQRX", *others)]
+    assumed = [f"assume f{k:02}: {line}" for k, line in enumerate(lines)]
+    statement = parse_statement("t", [*declared, *assumed, "conclude X = 0"])
     facts = {key: fact.polynomial for key, fact in statement.facts.items()}
     [target] = statement.conclusions
-    found = find_combination(target, facts)
-    short = shortened(target, (*found, *found[:1], *found[:1]), facts)
-    assert sorted(term.fact for term in short) == sorted(
-        ["assume(a)", "assume(b)", "assume(c0)", "assume(c1)"]
-    )
+    chain = [Term(Fraction(1), (), f"assume(f{k:02})", ()) for k in (0, 1, 2, *range(3, 14))]
+    nothing = [Term(Fraction(-1), (), f"assume(f{k:02})", ()) for k in range(3, 14)]
+    short = shortened(target, (*chain, *nothing), facts)
+    assert sorted(term.fact for term in short) == ["assume(f13)", "assume(f14)"]
+    assert all(term.coefficient == 1 for term in short)

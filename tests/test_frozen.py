@@ -9,6 +9,7 @@ import pkgutil
 import pytest
 
 import muso_theory
+from muso_theory.linear.baselines import METHODS
 from muso_theory.linear.rules import LabelRule
 
 ROOMS = ("linear", "numbers", "algebra", "claims", "evaluation")
@@ -57,3 +58,10 @@ def test_every_rule_is_a_value_that_can_be_compared_and_hashed() -> None:
         if not required:
             assert rule() == rule()
             assert hash(rule()) == hash(rule())
+
+
+def test_a_method_cannot_be_given_an_attribute_it_does_not_have() -> None:
+    assert len(METHODS) > 10
+    for method in METHODS.values():
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            method().note = 1  # type: ignore[attr-defined]
