@@ -10,6 +10,7 @@ import pytest
 
 from muso_theory.numbers import BALL
 from muso_theory.numbers.accurate import plain_product
+from muso_theory.numbers.balls import enclosure
 from muso_theory.numbers.rounding import root_down, root_up
 
 
@@ -52,3 +53,11 @@ def test_balls_solve_for_no_columns() -> None:
     factor = ball.factor(ball.matrix(np.array([[2.0, 1.0], [1.0, 2.0]])))
     solved = factor.solve(flint.arb_mat(2, 0))
     assert (solved.nrows(), solved.ncols()) == (2, 0)
+
+
+def test_balls_near_zero_are_widened_to_a_number_that_fits_into_memory() -> None:
+    tiny = flint.arb(2) ** -(1 << 15)
+    found = enclosure(tiny)
+    assert found.lower == 0
+    assert found.upper == Fraction(1, 2 ** (1 << 14))
+    assert enclosure(flint.arb(2) ** (1 << 15)).upper == np.inf

@@ -10,7 +10,7 @@ import pytest
 import muso_theory as mt
 from muso_theory.errors import BadInputError
 from muso_theory.linear.baselines.gradient import _signed_descent
-from muso_theory.linear.training import LOSSES, early_stopping_labels, gd_epochs, stability
+from muso_theory.linear.training import LOSSES, convex, early_stopping_labels, gd_epochs, stability
 from muso_theory.linear.training.rowspace import RowSpace
 from muso_theory.linear.training.stability import Stability
 from muso_theory.numbers import CholeskyFactor
@@ -133,3 +133,18 @@ def test_ascent_where_nothing_is_learnt_stays_where_it_is() -> None:
     model = problem.float_model
     found = _signed_descent(problem, np.zeros(5), None, 3)
     assert float(model.square_distance(found, model.pretrained).upper) == 0
+
+
+def test_the_minimum_of_a_convex_loss_is_not_sought_beyond_where_it_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, old = [0], convex._Dual.outputs
+
+    def outputs(self: convex._Dual, a: np.ndarray) -> np.ndarray:
+        asked[0] += 1
+        return old(self, a)
+
+    monkeypatch.setattr(convex._Dual, "outputs", outputs)
+    gaps = convex.fine_tune_convex(mt.UnlearningProblem(PHI, np.sign(Y) / 2 + 0.5, [1, 3]))
+    assert gaps.soft_gap < 1e-12
+    assert 40 < asked[0] < convex._MOST_STEPS
