@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 NEEDS = ("lazy",)
 
 CAPTION = """
-Distance between the parameters of networks unlearned with the labels of their linearisation and of networks retrained,
-over the width; one series for each activation, depth and step rate of the campaign whose runs all converged at three
-widths or more. Markers are measured (geometric means over {lazy|slopes/*/seeds} seeds, {lazy|points/0/n} samples); the
-dashed line has slope minus one half, to compare with, and passes through the middle of the first series. Verdict of the
-campaign: {lazy|verdict}.
+Distance between the parameters of networks unlearned with the labels of their linearisation and of networks
+retrained, relative to the distance without unlearning, over the width; one series for each activation, depth and step
+rate of the campaign whose runs all converged at three widths or more; rate is the step times the largest eigenvalue
+of the kernel. Markers are measured (geometric means over {lazy|slopes/*/seeds} seeds, {lazy|points/0/n} samples); the
+dashed line has slope minus one half, to compare with, and passes through the middle of the first series. Verdict of
+the campaign: {lazy|verdict}.
 """
 
 
@@ -27,6 +28,7 @@ def draw(results: Mapping[str, Any]) -> Figure:
     """Gap over width."""
     fits = only(results["lazy"]["slopes"], quantity="parameter_gap_linearised")
     fits = [fit for fit in fits if len(fit.get("widths") or ()) > 1]
+    fits.sort(key=lambda fit: (fit["activation"], fit["depth"], fit["rate"]))
     figure, axes = new_figure(height=1.3)
     for i, fit in enumerate(fits):
         if i == 0:
@@ -41,6 +43,6 @@ def draw(results: Mapping[str, Any]) -> Figure:
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xlabel("width")
-    axes.set_ylabel("‖θ_u − θ_r‖")
+    axes.set_ylabel("gap / gap of doing nothing")
     figure.legend(loc="outside upper center", ncols=2)
     return figure

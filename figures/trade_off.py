@@ -37,7 +37,7 @@ def marks(position: int) -> dict[str, Any]:
 
 def draw(results: Mapping[str, Any]) -> Figure:
     """Retain accuracy and distance over forget accuracy, a mark a method."""
-    from matplotlib.ticker import LogFormatter
+    from matplotlib.ticker import LogLocator, StrMethodFormatter
 
     rows = [row for row in only(results["alternating"]["rows"], **SETTING) if "retain accuracy" in row]
     figure, panels = new_figure(2, 1, height=2.5, sharex=True)
@@ -58,7 +58,8 @@ def draw(results: Mapping[str, Any]) -> Figure:
     panels[0].set_ylabel("retain accuracy")
     panels[1].set_ylabel("distance of outputs on F")
     panels[1].set_yscale("log")
-    panels[1].yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
+    panels[1].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    panels[1].yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     panels[1].set_xlabel("forget accuracy")
     handles, names = panels[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=2, handletextpad=0.2)

@@ -148,7 +148,7 @@ def lazy_width(results: Results) -> Shown:
     for fit in results["lazy"]["slopes"]:
         if fit["quantity"] == "parameter_gap_linearised" and len(fit.get("widths") or []) > 1:
             label = f"{fit['activation']}, depth {fit['depth']}, rate {fit['rate']:g}"
-            found["‖θ_u − θ_r‖ / width", label] = points(fit["widths"], fit["values"])
+            found["gap / gap of doing nothing / width", label] = points(fit["widths"], fit["values"])
     return found
 
 
