@@ -75,7 +75,7 @@ def draw(name: str, directory: Path, venue: str = "plain", form: str = "pdf") ->
         except (KeyError, IndexError, ValueError, TypeError) as error:
             hint = "the result of this version's campaign: " + ", ".join(module.NEEDS)
             raise expected("a result that the figure can read", "NAME", name, repr(error), hint) from error
-        drawn = render(figure, form)
+        drawn = render(figure, form, opaque=form == "svg")
     size = ["Quick run of: " + ", ".join(n for n in results if results[n].get("quick")) + "; no evidence."]
     commands = [f"python -m verification {need}" for need in module.NEEDS]
     parts = [

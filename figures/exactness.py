@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 NEEDS = ("anatomy",)
 
-HATCHES = {"exact-labels": "///", "label-free": "..."}
+HATCHES = {"exact-labels": "//", "label-free": ".."}
 """What is laid over the problems on which a claim is proved."""
 
 CAPTION = """
@@ -39,6 +39,7 @@ def _laid(claim: str) -> dict[str, Any]:
 
 def draw(results: Mapping[str, Any]) -> Figure:
     """Cells over size and rank, one panel a way to lose rank."""
+    from matplotlib import colormaps
     from matplotlib.colors import LogNorm
     from matplotlib.patches import Patch, Rectangle
 
@@ -60,7 +61,7 @@ def draw(results: Mapping[str, Any]) -> Figure:
             range(len(ranks)),
             cells,
             norm=LogNorm(1e-16, 1),
-            cmap="Blues",
+            cmap=colormaps["Blues"].resampled(32),
             alpha=0.6,
             shading="nearest",
         )
@@ -71,6 +72,6 @@ def draw(results: Mapping[str, Any]) -> Figure:
         axes.grid(visible=False)
     panels[1].set_xlabel("features per sample, D / n")
     figure.colorbar(drawn, ax=panels, label="gap of label-free / gap of doing nothing", aspect=40)
-    handles = [Patch(**_laid(claim), label=f"{claim} proved") for claim in HATCHES]
-    figure.legend(handles=handles, loc="outside upper center", ncols=2)
+    handles = [Patch(**_laid(claim) | {"linewidth": 0.5}, label=f"{claim} proved") for claim in HATCHES]
+    figure.legend(handles=handles, loc="outside upper center", ncols=2, handlelength=2.5, handleheight=1.3)
     return figure

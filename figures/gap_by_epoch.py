@@ -61,7 +61,7 @@ def draw(results: Mapping[str, Any]) -> Figure:
             )
         axes.set_xscale("log")
         axes.set_yscale("log")
-        axes.set_ylabel("‖w_u − w_r‖")
+        axes.set_ylabel(r"$\|w_u - w_r\|$")
         axes.set_title(f"{point['data']}, κ(K) = {point['condition number of K']:.2g}")
     panels[-1, 0].set_xlabel("epochs E")
     handles, names = panels[0, 0].get_legend_handles_labels()

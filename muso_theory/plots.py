@@ -157,7 +157,9 @@ def new_figure(rows: int = 1, columns: int = 1, height: float = 1.0, **options: 
     return made, made.subplots(rows, columns, **options)
 
 
-def render(drawn: Figure, form: str = "pdf", salt: str = "", text: bool = False) -> bytes:
+def render(
+    drawn: Figure, form: str = "pdf", salt: str = "", text: bool = False, opaque: bool = False
+) -> bytes:
     """The bytes of a figure; the same figure gives the same bytes, whatever the date.
 
     Args:
@@ -165,6 +167,7 @@ def render(drawn: Figure, form: str = "pdf", salt: str = "", text: bool = False)
         form: ``pdf``, ``png`` or ``svg``.
         salt: makes the ids of an SVG its own, where several share a page.
         text: leave text in an SVG as text, so that it can be read aloud and found.
+        opaque: on white, whatever the page; a ``png`` always is.
 
     Returns:
         The file.
@@ -184,7 +187,7 @@ def render(drawn: Figure, form: str = "pdf", salt: str = "", text: bool = False)
     stream = io.BytesIO()
     options: Any = {"svg.hashsalt": f"muso-theory{salt}", "svg.fonttype": "none" if text else "path"}
     with mpl.rc_context(options):
-        drawn.savefig(stream, format=form, metadata=nothing, transparent=form != "png")
+        drawn.savefig(stream, format=form, metadata=nothing, transparent=not (opaque or form == "png"))
     return stream.getvalue()
 
 

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
+import verification.__main__ as verification
+from figures.__main__ import main as draw
 from muso_theory.claims import markdown_table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -69,6 +71,31 @@ def test_commands_run(block: str, tmp_path: Path) -> None:
 def test_claims_table_is_current() -> None:
     table = README.split("<!-- claims -->\n")[1].split("<!-- /claims -->")[0]
     assert table == markdown_table()
+
+
+def test_campaigns_table_is_current() -> None:
+    table = README.split("<!-- campaigns -->\n")[1].split("<!-- /campaigns -->")[0]
+    assert table == verification.markdown_table()
+
+
+GALLERY = re.findall(r"figures/gallery/(\w+)\.svg", README)
+
+
+def test_the_gallery_is_what_its_command_draws(tmp_path: Path) -> None:
+    import matplotlib as mpl
+
+    if mpl.__version__ != (made := "3.11.2"):
+        pytest.skip(f"drawn with matplotlib {made}; another version draws other bytes")
+    [line] = re.findall(r"`python -m figures (.*? --out figures/gallery)`", README)
+    names = shlex.split(line)
+    assert names[:3] == GALLERY
+    assert draw([*names[:-1], str(tmp_path)]) == 0
+    kept = ROOT / "figures" / "gallery"
+    assert {path.name for path in kept.iterdir()} == {
+        f"{n}.{kind}" for n in GALLERY for kind in ("svg", "txt")
+    }
+    for path in kept.iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
 
 
 def test_everything_public_can_be_reached() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from verification import anatomy, theorems
+from verification import anatomy, tables, theorems
+from verification.__main__ import main
 from verification.campaign import Options
 
 PROVED = ("exact-labels", "label-free", "gap-formula")
@@ -85,3 +86,37 @@ def test_gaps_that_do_not_agree_with_the_proofs_fail_the_campaign(
     monkeypatch.setattr(anatomy, "_phase", wrong)
     found = anatomy.run(True, Options(directory=tmp_path, jobs=1, fresh=True))
     assert found["failed"]
+
+
+# -- tables beside every result --------------------------------------------------------------------------------
+
+RESULTS = Path(__file__).resolve().parents[1] / "verification" / "results"
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
+def test_every_result_has_the_tables_that_it_holds(path: Path) -> None:
+    result = json.loads(path.read_text(encoding="utf-8"))
+    assert result["tables"], f"python -m verification {path.stem} --tables"
+    for suffix, text in zip((".md", ".tex"), tables.write(result["tables"]), strict=True):
+        kept = path.with_suffix(suffix).read_text(encoding="utf-8")
+        # Results of before tables were sorted have them in another order.
+        mark = {".md": "\n## ", ".tex": "\n\\begin{table}"}[suffix]
+        assert sorted(f"\n{kept}".rstrip().split(mark)) == sorted(f"\n{text}".rstrip().split(mark))
+
+
+def test_tables_are_written_anew_from_the_stored_numbers(tmp_path: Path) -> None:
+    for suffix in (".json", ".md", ".tex"):
+        shutil.copy(RESULTS / f"precision{suffix}", tmp_path)
+    path = tmp_path / "precision.json"
+    result = json.loads(path.read_text(encoding="utf-8"))
+    del result["tables"]
+    path.write_text(json.dumps(result), encoding="utf-8")
+    (tmp_path / "precision.md").write_text("typed by hand", encoding="utf-8")
+    assert main(["precision", "--tables", "--results", str(tmp_path)]) == 0
+    for suffix in (".json", ".md", ".tex"):
+        assert (tmp_path / f"precision{suffix}").read_bytes() == (RESULTS / f"precision{suffix}").read_bytes()
+
+
+def test_tables_of_no_result_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["precision", "--tables", "--results", str(tmp_path)]) == 2
+    assert "python -m verification precision" in capsys.readouterr().err

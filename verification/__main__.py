@@ -8,7 +8,7 @@ import importlib
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +16,7 @@ from typing import Any
 
 from muso_theory.errors import MusoError, nearest
 
-from .campaign import BACKENDS, Options, result_file
+from .campaign import BACKENDS, Options, result_file, write_tables
 
 _INTERRUPTED = 130
 
@@ -40,6 +40,15 @@ class _Task:
     part: str | None
     seconds: float | None
 
+    @property
+    def tabulate(self) -> Callable[[Mapping[str, Any]], dict[str, Any]] | None:
+        """Makes the tables from a result, where the campaign leaves that for afterwards."""
+        return getattr(self.module, "tabulate", None)
+
+    def file(self, quick: bool) -> str:
+        """Name of the result file."""
+        return f"{self.label}{'-quick' if quick else ''}.json"
+
     def run(self, quick: bool, options: Options) -> int:
         """Run it, write its result and say how it went.
 
@@ -48,6 +57,8 @@ class _Task:
         """
         started = time.monotonic()
         content: dict[str, Any] = self.module.run(quick, options, *([self.part] if self.part else []))
+        if self.tabulate is not None:
+            content = {**content, "tables": self.tabulate(content)}
         took = time.monotonic() - started
         path = result_file(options.directory, self.label, quick, content, took)
         print(f"{self.label}: {content.get('verdict', 'done')} in {took:.0f} s, see {path}")
@@ -108,6 +119,35 @@ def run_all(quick: bool, options: Options) -> int:
     return max(status.values(), default=0)
 
 
+def markdown_table() -> str:
+    """The campaigns as a Markdown table: what the README shows.
+
+    Returns:
+        One row a campaign or part, with how long it is expected to take on two cores.
+    """
+    rows = ["| campaign | what it asks | small | full |", "|---|---|---:|---:|"]
+    for name in names():
+        for quick, full in zip(tasks(name, None, True), tasks(name, None, False), strict=True):
+            about = (quick.module.__doc__ or "").partition("\n")[0].removeprefix(f"Campaign ``{name}``: ")
+            words = quick.module.PARTS[quick.part] if quick.part else f"{about[0].upper()}{about[1:]}"
+            part = f" {quick.part}" if quick.part else ""
+            times = [_duration(task.seconds) if task.seconds else "unknown" for task in (quick, full)]
+            rows.append(f"| `{name}{part}` | {words} | {times[0]} | {times[1]} |")
+    return "\n".join(rows) + "\n"
+
+
+def _all_tables(quick: bool, directory: Path) -> int:
+    """Write the tables of every stored result anew.
+
+    Returns:
+        0.
+    """
+    for task in (task for name in names() for task in tasks(name, None, quick)):
+        if (directory / task.file(quick)).exists():
+            write_tables(directory / task.file(quick), task.tabulate)
+    return 0
+
+
 def _listed(bad: list[str]) -> str:
     """Names after a colon, or nothing."""
     return f"; not {', '.join(bad)}" if bad else ""
@@ -140,6 +180,11 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="NAME=PYTHON",
         help="a peer's own Python (performance ntk)",
     )
+    parser.add_argument(
+        "--tables",
+        action="store_true",
+        help="only write the tables of the stored result anew; measure nothing",
+    )
     parser.add_argument("--fresh", action="store_true", help="measure again what was measured before")
     parser.add_argument("--backend", choices=BACKENDS, help="where joblib runs the points (default loky)")
     parser.add_argument(
@@ -162,7 +207,7 @@ def main(arguments: list[str] | None = None) -> int:
         scheduler=given.scheduler,
     )
     if given.name == "all":
-        return run_all(given.quick, options)
+        return _all_tables(given.quick, given.results) if given.tables else run_all(given.quick, options)
     campaign = importlib.import_module(f"verification.{given.name.replace('-', '_')}")
     parts = getattr(campaign, "PARTS", ())
     if (given.part is None) == bool(parts) or (given.part is not None and given.part not in parts):
@@ -171,6 +216,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     (task,) = tasks(given.name, given.part, given.quick)
     try:
+        if given.tables:
+            write_tables(given.results / task.file(given.quick), task.tabulate)
+            return 0
         return task.run(given.quick, options)
     except KeyboardInterrupt:
         print(

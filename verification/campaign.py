@@ -45,6 +45,7 @@ __all__ = [
     "result_file",
     "timeless",
     "write_atomically",
+    "write_tables",
 ]
 
 _SAY_EVERY = 60.0
@@ -325,15 +326,42 @@ def result_file(
         The path of the JSON file.
     """
     path = directory / f"{label}{'-quick' if quick else ''}.json"
-    result = json.loads(json.dumps({"campaign": label, "quick": quick, "schema": SCHEMA, **content}))
+    result = {"campaign": label, "quick": quick, "schema": SCHEMA, **content}
+    _write_result(path, result | {"environment": environment(), "wall seconds": wall_seconds})
+    return path
+
+
+def write_tables(path: Path, tabulate: Callable[[Mapping[str, Any]], dict[str, Any]] | None) -> None:
+    """Write the tables of a stored result anew, without measuring anything.
+
+    Args:
+        path: of the result.
+        tabulate: makes the tables from the result; None takes those that it holds.
+
+    Raises:
+        BadInputError: no such result, or one without tables.
+    """
+    again = f"python -m verification {path.stem.removesuffix('-quick')}"
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise expected("a result file", "result", path, type(error).__name__, again) from None
+    if tabulate is not None:
+        result["tables"] = tabulate(result)
+    if "tables" not in result:
+        raise expected("a result with tables", "result", path, "none", again)
+    _write_result(path, result)
+
+
+def _write_result(path: Path, content: Mapping[str, Any]) -> None:
+    """A result with its hash, and its tables beside it."""
+    result = json.loads(json.dumps(content))
     whole = json.dumps(timeless(result), sort_keys=True, ensure_ascii=False)
-    digest = hashlib.sha256(whole.encode()).hexdigest()
-    result |= {"environment": environment(), "sha256": digest, "wall seconds": wall_seconds}
+    result["sha256"] = hashlib.sha256(whole.encode()).hexdigest()
     write_atomically(path, result)
     if "tables" in result:
         for suffix, text in zip((".md", ".tex"), tables.write(result["tables"]), strict=True):
             write_atomic(path.with_suffix(suffix), text.encode())
-    return path
 
 
 def environment() -> dict[str, Any]:

@@ -22,11 +22,16 @@ from muso_theory.numbers.gram import blocked_gram
 from muso_theory.numbers.verified import CertifiedProblem
 
 from .campaign import Options, measure_points
+from .tables import Column, table
 
-__all__ = ["PARTS", "certified_answer", "ordinary_answer", "run"]
+__all__ = ["PARTS", "certified_answer", "ordinary_answer", "run", "tabulate"]
 
-PARTS = ("certified", "dynamics", "ntk")
-SECONDS = {"dynamics": (25, 150)}
+PARTS = {
+    "certified": "What certainty costs: certified answers beside ordinary ones.",
+    "dynamics": "What training in closed form saves: seconds beside those of its loops.",
+    "ntk": "How fast the empirical tangent kernel is, beside those of other libraries where they are installed.",
+}
+SECONDS = {"certified": (20, 600), "dynamics": (25, 150), "ntk": (20, 2200)}
 Array = np.ndarray[Any, Any]
 
 
@@ -224,6 +229,47 @@ def run(quick: bool, options: Options, part: str = "certified") -> dict[str, Any
         "multiprecision": [{**point, **result} for point, result in zip(twins, slow, strict=True)],
         "verdict": f"certified at most {worst:.2f} times the ordinary wall time from n = 1000 on",
     }
+
+
+def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The times of any part.
+
+    Returns:
+        Tables of a result.
+    """
+    if "certified" in result:
+        slow = [
+            {**row["seconds"], **{key: value for key, value in row.items() if key != "seconds"}}
+            for row in result["multiprecision"]
+        ]
+        names = list(result["multiprecision"][0]["seconds"])
+        return {
+            "certified": table(
+                "A certified fit against an ordinary one, medians of wall time and peak memory",
+                result["certified"],
+                [
+                    Column("n", spec="d"),
+                    Column("D", spec="d"),
+                    Column("ordinary seconds", spec=".3g"),
+                    Column("certified seconds", spec=".3g"),
+                    Column("time ratio", spec=".2f"),
+                    Column("memory ratio", spec=".2f"),
+                ],
+            ),
+            "multiprecision": table(
+                "One solve in wider arithmetic, seconds",
+                slow,
+                [
+                    Column("n", spec="d"),
+                    Column("bits", spec="d"),
+                    *(Column(name, spec=".2g") for name in names),
+                ],
+            ),
+        }
+    from . import performance_dynamics, performance_ntk
+
+    part = performance_dynamics if "method" in result["cases"][0] else performance_ntk
+    return part.tabulate(result["cases"])
 
 
 def _dynamics(quick: bool, options: Options) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from muso_theory.data import load
 from muso_theory.linear.training import PAPER_STEPS
 from muso_theory.numbers.gram import blocked_gram
 
+from .tables import Column, table
+
 __all__ = ["points", "run_point", "verdict"]
 
 Array = np.ndarray[Any, Any]
@@ -178,3 +180,30 @@ def verdict(rows: list[dict[str, Any]]) -> str:
         for row in rows
     ]
     return "; ".join(parts)
+
+
+def tabulate(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The times.
+
+    Args:
+        rows: what was measured.
+
+    Returns:
+        One table.
+    """
+    columns = [
+        Column("method"),
+        Column("outputs", spec="d"),
+        Column("n", spec="d"),
+        Column("D", spec="d"),
+        Column("epochs", spec="d"),
+        Column("closed seconds", "closed form, s", ".2g"),
+        Column("gram seconds", "forming K, s", ".2g"),
+        Column("loop seconds", "loop, s", ".3g"),
+        Column("loop epochs", "epochs of the loop", "d"),
+        Column("ratio given K", spec=".0f"),
+        Column("ratio with K", spec=".0f"),
+        Column("relative difference after the loop", "relative difference", ".1e"),
+    ]
+    title = "Training in closed form against the loops that it replaces; ratios are scaled to the same epochs"
+    return {"dynamics": table(title, rows, columns)}

@@ -22,6 +22,8 @@ import numpy as np
 
 from muso_theory.networks import Sequential, cnn, empirical_ntk, mlp, save
 
+from .tables import Column, table
+
 __all__ = ["CASES", "build", "points", "run_point", "run_streamed"]
 
 WORKER = Path(__file__).with_name("ntk_worker.py")
@@ -311,4 +313,56 @@ def run_streamed(n: int = 10_000, max_bytes: int = 4 << 30) -> dict[str, Any]:
         "progress_calls": len(ticks),
         "relative_error": error,
         "symmetric": symmetric,
+    }
+
+
+def tabulate(cases: list[dict[str, Any]]) -> dict[str, Any]:
+    """The times of all contenders, and the kernel that is streamed to disk.
+
+    Args:
+        cases: what was measured.
+
+    Returns:
+        Tables.
+    """
+    rows = [
+        {
+            **{key: case[key] for key in ("case", "n", "n_params")},
+            "contender": name,
+            "load": max(case["load"]),
+            **{key: case[name][key] for key in ("median", "ratio_to_ours", "relative_error")},
+            "megabytes": case[name]["peak_above_result"] / 1e6,
+        }
+        for case in cases
+        for name in ("muso", "nt-structured", "torch", "naive")
+        if name in case
+    ]
+    columns = [
+        Column("case"),
+        Column("contender"),
+        Column("n", spec="d"),
+        Column("n_params", "parameters", "d"),
+        Column("median", "median seconds", ".3g"),
+        Column("ratio_to_ours", "times ours", ".2f"),
+        Column("megabytes", "peak above the result, MB", ".0f"),
+        Column("relative_error", "relative error", ".0e"),
+        Column("load", "load of the machine", ".1f"),
+    ]
+    streamed = [{**case, "megabytes": case["resident_peak"] / 1e6} for case in cases if "tiles" in case]
+    return {
+        "ntk": table(
+            "The empirical tangent kernel; contenders take turns in their own processes", rows, columns
+        ),
+        "streamed": table(
+            "A tangent kernel larger than its memory, written tile by tile",
+            streamed,
+            [
+                Column("n", spec="d"),
+                Column("tiles", spec="d"),
+                Column("seconds", spec=".3g"),
+                Column("processor_seconds", "processor seconds", ".3g"),
+                Column("megabytes", "resident peak, MB", ".0f"),
+                Column("relative_error", "relative error", ".0e"),
+            ],
+        ),
     }

@@ -9,6 +9,7 @@ that it cannot decide.
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from collections.abc import Mapping
 from fractions import Fraction
@@ -21,6 +22,7 @@ from muso_theory.numbers import BALL, FLOAT64, MP, RATIONAL, Arithmetic, Grade, 
 from muso_theory.numbers.verified import CertifiedProblem, UndecidedError
 
 from .campaign import Options, measure_points
+from .tables import Column, table
 
 __all__ = ["FAMILIES", "features_of", "gap_of", "run"]
 
@@ -174,6 +176,40 @@ def _graded(quantity: Quantity, seconds: float, truth: Fraction, error: Any) -> 
 def _json(found: dict[str, Any]) -> dict[str, Any]:
     """Replace what JSON has no number for."""
     return {k: "infinite" if isinstance(v, float) and not math.isfinite(v) else v for k, v in found.items()}
+
+
+def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
+    """How far each rung reaches, and what it costs.
+
+    Returns:
+        Tables of a result.
+    """
+    rows = []
+    for rung, reach in result["six digits up to condition number"].items():
+        found = [point["rungs"][rung] for point in result["points"] if rung in point["rungs"]]
+        errors = [f["relative error"] for f in found if not isinstance(f["relative error"], str)]
+        rows.append(
+            {
+                "arithmetic": rung,
+                "reach": reach,
+                "answers": f"{len(errors)} of {len(result['points'])}",
+                "largest": max(errors, default=None),
+                "enclose": all(f.get("encloses the truth", True) for f in found)
+                if any("encloses the truth" in f for f in found)
+                else None,
+                "seconds": statistics.median(f["seconds"] for f in found),
+            }
+        )
+    columns = [
+        Column("arithmetic"),
+        Column("reach", "six digits up to condition number", ".1e"),
+        Column("answers"),
+        Column("largest", "largest relative error", ".1e"),
+        Column("enclose", "encloses the truth"),
+        Column("seconds", "median seconds", ".1e"),
+    ]
+    title = f"The gap of not unlearning in each arithmetic, {len(result['points'])} problems"
+    return {"precision": table(title, rows, columns)}
 
 
 def run(quick: bool, options: Options) -> dict[str, Any]:

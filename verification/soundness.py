@@ -24,6 +24,7 @@ from muso_theory.numbers.leastsquares import CertifiedParameters, DualSystem, Pr
 from muso_theory.numbers.verified import CertifiedProblem, UndecidedError
 
 from .campaign import Options, measure_points
+from .tables import Column, table
 
 __all__ = ["Case", "check_case", "generate", "run"]
 
@@ -423,6 +424,23 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         },
         "verdict": f"{len(violations)} violations in {total} cases",
         "failed": bool(violations),
+    }
+
+
+def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
+    """How sharp the bounds are.
+
+    Returns:
+        Tables of a result.
+    """
+    sharp = result["sharpness, condition number up to 1e6"]
+    quantiles = list(dict.fromkeys(key for found in sharp.values() for key in found))
+    return {
+        "soundness": table(
+            f"{result['verdict']}; bound over truth, by kind of case, condition number up to 1e6",
+            [{"kind": kind, **found} for kind, found in sharp.items()],
+            [Column("kind"), *(Column(key, spec=".3g") for key in quantiles)],
+        )
     }
 
 

@@ -201,7 +201,8 @@ def write(tables: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
         A Markdown document and a LaTeX file to be read by ``\input``.
     """
     pages, floats = [], []
-    for name, content in tables.items():
+    # The order in which a stored result has them, so that they can be written again from it.
+    for name, content in sorted(tables.items()):
         rows, columns = content["rows"], content["columns"]
         pages.append(f"## {name}\n\n{content['title']}\n\n{markdown(rows, columns)}")
         floats.append(
