@@ -50,7 +50,7 @@ def script(name: str) -> Any:
     return importlib.import_module(f"figures.{name}")
 
 
-def draw(name: str, directory: Path, venue: str = "plain", form: str = "pdf") -> tuple[bytes, str]:
+def draw(name: str, directory: Path, venue: str = "plain", form: str = "pdf") -> tuple[bytes, str, bool]:
     """A figure and its caption.
 
     Args:
@@ -60,7 +60,7 @@ def draw(name: str, directory: Path, venue: str = "plain", form: str = "pdf") ->
         form: of the file.
 
     Returns:
-        The bytes of the figure, and its caption.
+        The bytes of the figure, its caption, and whether a result behind it is of a quick run.
 
     Raises:
         BadInputError: an unknown name, venue or format, or a result that cannot be used.
@@ -76,14 +76,14 @@ def draw(name: str, directory: Path, venue: str = "plain", form: str = "pdf") ->
             hint = "the result of this version's campaign: " + ", ".join(module.NEEDS)
             raise expected("a result that the figure can read", "NAME", name, repr(error), hint) from error
         drawn = render(figure, form, opaque=form == "svg")
-    size = ["Quick run of: " + ", ".join(n for n in results if results[n].get("quick")) + "; no evidence."]
+    quick = [need for need in results if results[need].get("quick")]
     commands = [f"python -m verification {need}" for need in module.NEEDS]
     parts = [
         fill(module.CAPTION, results).strip(),
-        *(size if any(result.get("quick") for result in results.values()) else []),
+        *([f"Quick run of: {', '.join(quick)}; no evidence."] if quick else []),
         f"Made by: {'; '.join(commands)}; python -m figures {name}.",
     ]
-    return drawn, "\n".join(parts) + "\n"
+    return drawn, "\n".join(parts) + "\n", bool(quick)
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -127,14 +127,16 @@ def main(arguments: list[str] | None = None) -> int:
         missing = 0
         for name in given.names or NAMES:
             try:
-                drawn, caption = draw(name, given.results, given.style, given.format)
+                drawn, caption, quick = draw(name, given.results, given.style, given.format)
             except MissingResultError as error:
                 print(f"{name}: {error}", file=sys.stderr)
                 missing += 1
                 continue
-            _write(given.out / f"{name}.{given.format}", drawn)
-            _write(given.out / f"{name}.txt", caption.encode())
-            print(given.out / f"{name}.{given.format}")
+            # A first look never takes the place of evidence.
+            stem = f"{name}-quick" if quick else name
+            _write(given.out / f"{stem}.{given.format}", drawn)
+            _write(given.out / f"{stem}.txt", caption.encode())
+            print(given.out / f"{stem}.{given.format}")
     except (MusoError, OSError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -180,6 +180,16 @@ def test_a_quick_result_is_drawn_and_said_to_be_no_evidence(folder: Path) -> Non
     path.rename(folder / "paper-convergence-quick.json")
     (folder / "paper-convergence-quick.json").write_text(json.dumps(convergence() | {"quick": True}))
     assert "no evidence" in draw("gap_by_epoch", folder)[1]
+    out = folder / "out"
+    out.mkdir()
+    (out / "gap_by_epoch.pdf").write_bytes(b"drawn from full results")
+    assert main(["gap_by_epoch", "--results", str(folder), "--out", str(out)]) == 0
+    assert (out / "gap_by_epoch.pdf").read_bytes() == b"drawn from full results"
+    assert {path.name for path in out.iterdir()} == {
+        "gap_by_epoch.pdf",
+        "gap_by_epoch-quick.pdf",
+        "gap_by_epoch-quick.txt",
+    }
 
 
 def test_figures_import_nothing_that_computes_science() -> None:
