@@ -99,9 +99,10 @@ def test_every_result_has_the_tables_that_it_holds(path: Path) -> None:
     assert result["tables"], f"python -m verification {path.stem} --tables"
     for suffix, text in zip((".md", ".tex"), tables.write(result["tables"]), strict=True):
         kept = path.with_suffix(suffix).read_text(encoding="utf-8")
-        # Results of before tables were sorted have them in another order.
         mark = {".md": "\n## ", ".tex": "\n\\begin{table}"}[suffix]
-        assert sorted(f"\n{kept}".rstrip().split(mark)) == sorted(f"\n{text}".rstrip().split(mark))
+        # Results of before tables were sorted have them in another order.
+        found, wanted = (sorted(part.strip() for part in f"\n{t}".split(mark)) for t in (kept, text))
+        assert found == wanted, f"python -m verification {path.stem} --tables"
 
 
 def test_tables_are_written_anew_from_the_stored_numbers(tmp_path: Path) -> None:
