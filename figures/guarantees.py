@@ -1,4 +1,4 @@
-"""The noise that each guarantee of removal needs at one privacy level."""
+"""The noise that each guarantee of removal needs, over the privacy level."""
 
 from __future__ import annotations
 
@@ -7,34 +7,46 @@ from typing import TYPE_CHECKING, Any
 
 from muso_theory.plots import new_figure
 
-from .drawing import distinct, style_of
+from .drawing import distinct, only, style_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NEEDS = ("guarantees",)
+DATA = "digits:odd-even"
 
 CAPTION = """
-Standard deviation of the Gaussian noise per parameter that each guarantee needs at ε = {guarantees|epsilon} and
-δ = {guarantees|delta}; one mark for each of the campaign's points with that method (data {guarantees|points/*/data};
-seeds {guarantees|points/*/seed}). Noise follows from theory's formulas applied to quantities of the data; the certified
-rows rest on a proved bound of the gap. Guarantees differ in what they assume and for whom they hold (the campaign's
-table of assumptions), so smaller is not better by itself. Noise of zero (no noise added, or none needed) is left out.
+Standard deviation of the Gaussian noise per parameter that each guarantee needs at privacy level ε and δ =
+{guarantees|delta}, on {guarantees|over epsilon/0/data} with ridge and logistic regression; mean over
+{guarantees|over epsilon/0/noise/n} random forget sets. Noise follows from theory's formulas applied to quantities of
+the data; the certified rows rest on a proved bound of the gap. Guarantees differ in what they assume and for whom
+they hold (the campaign's table of assumptions), so smaller is not better by itself. Noise of zero (none added, or
+none asked for by a bound in real arithmetic) is left out. The a-priori bound of the Newton step has to cover the
+residual that its own noise makes larger, which bends its line at small ε.
 """
 
 
 def draw(results: Mapping[str, Any]) -> Figure:
-    """Noise of each method, over all points."""
-    rows = [
-        row for point in results["guarantees"]["points"] for row in point.get("rows", ()) if row["noise"] > 0
-    ]
-    names = distinct(rows, "method")
-    figure, axes = new_figure(height=1.2)
-    for i, name in enumerate(names):
-        noise = [row["noise"] for row in rows if row["method"] == name]
-        axes.plot(noise, [i] * len(noise), linestyle="none", fillstyle="none", label=name, **style_of(i))
-    axes.set_xscale("log")
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_xlabel("noise per parameter")
+    """Noise over ε, a line a method, a panel a loss."""
+    rows = only(results["guarantees"]["over epsilon"], data=DATA)
+    names = distinct([row for row in rows if row["noise"]["mean"] > 0], "method")
+    losses = distinct(rows, "loss")
+    figure, panels = new_figure(len(losses), 1, height=2.2, sharex=True)
+    for axes, loss in zip(panels, losses, strict=True):
+        for i, name in enumerate(names):
+            shown = [row for row in only(rows, loss=loss, method=name) if row["noise"]["mean"] > 0]
+            if shown:
+                axes.plot(
+                    [row["epsilon"] for row in shown],
+                    [row["noise"]["mean"] for row in shown],
+                    label=name,
+                    **style_of(i),
+                )
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_title(f"{loss} loss")
+        axes.set_ylabel("noise per parameter")
+    panels[-1].set_xlabel("ε")
+    handles, labels = panels[-1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center")
     return figure

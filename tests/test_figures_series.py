@@ -188,11 +188,10 @@ def trade_off(results: Results) -> Shown:
 
 def guarantees(results: Results) -> Shown:
     found: Shown = {}
-    for point in results["guarantees"]["points"]:
-        for row in point.get("rows", []):
-            if row["noise"] > 0:
-                place = found.setdefault((" / noise per parameter", row["method"]), [])
-                place.append((row["noise"], row["method"]))
+    for row in results["guarantees"]["over epsilon"]:
+        if row["data"] == "digits:odd-even" and row["noise"]["mean"] > 0:
+            place = found.setdefault((f"{row['loss']} loss", row["method"]), [])
+            place.append((row["epsilon"], row["noise"]["mean"]))
     return found
 
 

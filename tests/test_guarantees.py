@@ -152,7 +152,7 @@ def test_senseless_objectives_are_refused(change: dict[str, Any], words: str) ->
 def test_the_budget_of_the_newton_step_covers_the_steps_that_are_published() -> None:
     objective, forget = make("logistic", ridge=1.0), np.arange(6)
     w_p = objective.minimiser()
-    published, budget, covered = guarantees._tilted_removals(objective, w_p, forget, seed=0)
+    published, budget, covered = guarantees._tilted_removals(objective, w_p, forget, 0, guarantees.EPSILON)
     assert covered
     assert len(published) == guarantees.RELEASES
     tilt = newton_noise(budget, guarantees.EPSILON, guarantees.DELTA)
@@ -174,7 +174,14 @@ def _without_times(found: Any) -> Any:
 
 
 def test_a_point_of_the_campaign() -> None:
-    point = {"data": "breast_cancer", "loss": "logistic", "ridge per sample": 1e-3, "share": 0.02, "seed": 0}
+    point = {
+        "data": "breast_cancer",
+        "loss": "logistic",
+        "ridge per sample": 1e-3,
+        "share": 0.02,
+        "seed": 0,
+        "epsilon": 1.0,
+    }
     found = guarantees.measure(point)
     assert json.dumps(_without_times(found)) == json.dumps(_without_times(guarantees.measure(point)))
     assert found["ratio"] > 1e6
@@ -187,6 +194,12 @@ def test_a_point_of_the_campaign() -> None:
     moved = {row["method"]: row["displacement"] for row in found["rows"]}
     d = found["D"]
     assert moved["relabelling, certified gap"] < 3 * math.sqrt(d) * noise["relabelling, certified gap"]
+    weaker = {row["method"]: row for row in guarantees.measure({**point, "epsilon": 10.0})["rows"]}
+    for method, sigma in noise.items():
+        assert weaker[method]["noise"] < sigma or sigma == 0
+    assert (
+        weaker["per-instance output noise"]["test accuracy"]["mean"] > accuracy["per-instance output noise"]
+    )
 
 
 def test_the_campaign_writes_its_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,6 +217,16 @@ def test_the_campaign_writes_its_tables(tmp_path: Path, monkeypatch: pytest.Monk
     )
     found = guarantees.run(True, Options(tmp_path))
     assert not found["failed"]
+    for row in found["over epsilon"]:
+        same = [p for p in found["points"] if p.get("loss") == row["loss"] and p["epsilon"] == row["epsilon"]]
+        noise = [
+            r["noise"]
+            for p in same
+            if p["data"] == row["data"]
+            for r in p["rows"]
+            if r["method"] == row["method"]
+        ]
+        assert row["noise"]["mean"] == pytest.approx(np.mean(noise), rel=1e-12)
     for entry in found["tables"].values():
         assert markdown(entry["rows"], entry["columns"]).count("\n") == len(entry["rows"]) + 2
         assert latex(entry["rows"], entry["columns"]).isascii()
