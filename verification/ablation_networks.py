@@ -21,7 +21,7 @@ from .tables import Column, mean_sd, table
 
 __all__ = ["AXES", "measure", "points", "run"]
 
-SECONDS = (40, 420)
+SECONDS = (60, 420)
 
 AXES: dict[str, dict[str, dict[str, Any]]] = {
     "subset": {f"{share:g}": {"subset": share} for share in (0.02, 0.05, 0.2, 0.5, 1.0)},

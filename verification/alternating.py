@@ -44,7 +44,7 @@ from .tables import Column, mean_sd, table
 
 __all__ = ["measure", "methods", "points", "run"]
 
-SECONDS = (40, 1310)
+SECONDS = (60, 1310)
 JUDGED = {"activation": "erf", "width": 4096, "steps": "7 %"}
 PROMISE = 0.07
 """Residual that the linearisation promises after the judged number of steps."""
