@@ -8,7 +8,7 @@ from collections.abc import Mapping
 __all__ = ["graph_svg"]
 
 _COLOURS = {"proved": "#009E73", "core proved": "#56B4E9", "not proved": "#D55E00"}
-_WIDTH, _HEIGHT, _COLUMN, _ROW = 190, 34, 240, 48
+_WIDTH, _HEIGHT, _COLUMN, _ROW = 205, 34, 255, 48
 
 
 def graph_svg(
