@@ -96,6 +96,17 @@ def test_scalar_proofs_can_fail() -> None:
     )
     assert not wrong.proved()
     assert wrong.largest_error(20) == 1
+    zero = sp.Integer(0)
+    for residuals in ([], [sp.Integer(1)], [1], [zero, sp.Integer(1)], [zero, False], [sp.false], [x]):
+        assert not ScalarProof("wrong", "none", "", lambda residuals=residuals: residuals).proved(), residuals
+    for residuals in ([zero], [0, zero], [sp.true], [True, zero], [x - x]):
+        assert ScalarProof("right", "none", "", lambda residuals=residuals: residuals).proved(), residuals
+
+
+@pytest.mark.parametrize("proof", SCALARS, ids=lambda proof: proof.name)
+def test_a_scalar_proof_that_has_an_integral_evaluates_some(proof: ScalarProof) -> None:
+    with mpmath.workdps(20):
+        assert proof.numeric is None or proof.numeric()
 
 
 # -- how sure an opinion is ------------------------------------------------------------------------------

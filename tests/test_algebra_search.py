@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from fractions import Fraction
 from typing import Any
 
 import pytest
 
 from muso_theory.algebra.polynomial import AlgebraError
-from muso_theory.algebra.prover import Term, find_combination
-from muso_theory.algebra.search import _equations, _sizes, find_model, models
+from muso_theory.algebra.prover import NotFoundError, Term, find_combination
+from muso_theory.algebra.search import _equations, _sizes, _solve_for, find_model, models
 from muso_theory.algebra.shorten import fewer_facts, shortened
 from muso_theory.algebra.statement import parse_statement
 from muso_theory.algebra.trials import failing, read_model
@@ -45,6 +46,77 @@ def test_entries_of_models_have_one_spelling(entry: Any) -> None:
     assert failing(statement, read_model(statement, good)) == []
     with pytest.raises(AlgebraError, match="reduced fraction"):
         read_model(statement, {**good, "matrices": {"A": [[entry]]}})
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"matrices": {"A": ["12", ["3", "4"]]}},
+        {"matrices": {"A": [["1", "2"], "34"]}},
+        {"matrices": {"A": [("1", "2"), ["3", "4"]]}},
+        {"matrices": {"A": [{"1": 0, "2": 0}, ["3", "4"]]}},
+        {"matrices": {"A": [None, ["3", "4"]]}},
+        {"matrices": {"A": [["1", "2"], ["3"]]}},
+        {"matrices": {"A": [["1", "2"], ["3", "4", "5"]]}},
+        {"matrices": {"A": [["1", "2"], []]}},
+        {"matrices": {"A": [["1", "2"]]}},
+        {"matrices": {"A": [["1", "2"], ["3", "4"], ["5", "6"]]}},
+        {"matrices": {"A": (["1", "2"], ["3", "4"])}},
+        {"matrices": {"A": {"1": 0, "2": 0}}},
+        {"matrices": {"A": "12"}},
+        {"matrices": {}},
+        {"matrices": {"A": [["1", "2"], ["3", "4"]], "B": [["1"]]}},
+        {"matrices": [["A"]]},
+        {"sizes": {"n": 2}},
+        {"sizes": {"n": 2, "m": 2, "k": 2}},
+        {"sizes": {"n": 2, "m": 0}},
+        {"sizes": {"n": True, "m": 2}},
+        {"sizes": {"n": 2.0, "m": 2}},
+        {"sizes": {"n": "2", "m": 2}},
+        {"sizes": {"n": 10**9, "m": 2}},
+        {"sizes": [["n", 2], ["m", 2]]},
+        {"more": 1},
+    ],
+)
+def test_models_have_one_form(damage: dict[str, Any]) -> None:
+    """What reads like a matrix, such as a text of two digits in place of a row of two, is none."""
+    statement = parse_statement("t", ["matrix A : n x m", "conclude A = A"])
+    good = {"sizes": {"n": 2, "m": 2}, "matrices": {"A": [["1", "2"], ["3", "4"]]}}
+    assert read_model(statement, good)[1]["A"] == [[1, 2], [3, 4]]
+    with pytest.raises(AlgebraError, match="expected"):
+        read_model(statement, {**good, **damage})
+
+
+def test_a_solution_at_which_an_inverse_is_lost_is_none() -> None:
+    """X = −M solves the equation but has no (X + M)⁻¹, which X = 0 and the unit matrices have."""
+    statement = parse_statement("t", ["matrix X : n x n", "matrix M : n x n", "let S = X + M",
+                                      "assume i: S invertible", "assume e: X = - M", "conclude X = X"])  # fmt: skip
+    [equation] = [f.polynomial for key, f in statement.facts.items() if f.label == "e"]
+    rng, found = random.Random(0), []
+    for m in ([[3, 1], [0, 2]], [[1, 0], [0, -5]]):
+        free = {
+            "X": [[Fraction(0)] * 2 for _ in range(2)],
+            "M": [[Fraction(x) for x in row] for row in m],
+        }
+        found.append(_solve_for(statement, {"n": 2}, free, None, "X", [equation], rng))
+        # Without that hypothesis the same equation is solved.
+        free_of_it = _solve_for(statement, {"n": 2}, free, "i", "X", [equation], rng)
+        assert free_of_it == [[-x for x in row] for row in free["M"]]
+    assert found == [None, None]
+
+
+def test_the_limit_of_degrees_counts_letters_that_have_no_weight() -> None:
+    """P = 0 follows through X Y Z U V alone, two letters longer than all that is given."""
+    statement = parse_statement("t", [*(f"matrix {letter} : n x n" for letter in "ABCDEFPQUVXYZ"),
+                                      "assume a: X Y Z = A B C", "assume b: Z U V = D E F", "assume c: B C U = Q",
+                                      "assume d: A Q V = P", "assume e: X Y D = 0", "conclude P = 0"])  # fmt: skip
+    facts = {key: fact.polynomial for key, fact in statement.facts.items()}
+    [target] = statement.conclusions
+    found = find_combination(target, facts, max_degree=2)
+    # A letter of weight 1 is a letter without a weight.
+    assert find_combination(target, facts, dict.fromkeys("ABCDEFPQUVXYZ", 1), max_degree=2) == found
+    with pytest.raises(NotFoundError, match="limits"):
+        find_combination(target, facts, max_degree=1)
 
 
 def test_an_existence_is_claimed_before_the_conclusion() -> None:

@@ -437,6 +437,20 @@ def test_a_start_of_large_integers_is_moved_exactly() -> None:
     assert moved[:, 0].tolist() == [2**63, 2**62]
 
 
+@pytest.mark.parametrize(
+    ("start", "step"),
+    [([[0.25], [7.0], [-3.0]], 1.0), ([[-5.0, 2.0], [100.0, 0.5], [0.0, 9.0]], 5.0), (None, 1.0)],
+)
+def test_the_start_beside_moves_the_first_feature_only(start: Any, step: float) -> None:
+    """Along e₁, by as much as w₀ is there, or by one."""
+    w = None if start is None else np.array(start)
+    problem = mt.UnlearningProblem(np.eye(3)[:2], np.ones((2, 1 if w is None else w.shape[1])), [1], w)
+    moved = _beside_start(Case(problem, ClosedForms(problem, RATIONAL)))
+    still = np.zeros((3, 1)) if w is None else w
+    assert (moved[0] - still[0] == step).all()
+    assert (moved[1:] == still[1:]).all()
+
+
 def test_the_limit_of_float64_is_what_the_condition_says() -> None:
     problem = mt.UnlearningProblem(np.eye(3), np.ones(3), [1])
     assert mt.check(problem, ["conditioning"])["conditioning"].findings[0].limit == 2**53 / 100

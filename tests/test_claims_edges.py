@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
+from muso_theory.claims.dynamics import _Descent
 from muso_theory.claims.networks import _measured_error
 from muso_theory.evidence import Verdict
+from muso_theory.linear.closed_forms import ClosedForms
 from muso_theory.networks import mlp, unlearning
+from muso_theory.numbers import BALL, FLOAT64, RATIONAL
 
 
 def tangent_problem(scale: float = 1.0) -> tuple[mt.UnlearningProblem, np.ndarray, np.ndarray]:
@@ -97,3 +100,18 @@ def test_where_no_step_is_named_an_adaptive_method_is_tried_with_a_hundredth() -
     ]
     assert str(found[0].findings) == str(found[1].findings) != str(found[2].findings)
     assert found[0].verdict is not Verdict.PROVED
+
+
+@pytest.mark.parametrize("arithmetic", [FLOAT64, BALL(128), RATIONAL])
+def test_a_step_that_is_taken_is_stable_and_the_same_in_every_arithmetic(arithmetic: Any) -> None:
+    """1/‖K‖_∞ where there is K, 1/(‖Φᵀ‖_∞‖Φ‖_∞) where it would be larger than Φ: at most 1/λ_max."""
+    for n, d in ((3, 7), (7, 3)):
+        phi = np.random.default_rng(n).standard_normal((n, d))
+        problem = mt.UnlearningProblem(phi, np.ones(n), [1])
+        eta = _Descent(ClosedForms(problem, arithmetic)).eta
+        ordered = phi[[*(i for i in range(n) if i != 1), 1]]
+        if n < d:
+            assert eta == pytest.approx(1 / np.abs(ordered @ ordered.T).sum(axis=1).max(), rel=1e-14)
+        else:
+            assert eta == 1 / (np.abs(phi).sum(axis=1).max() * np.abs(phi).sum(axis=0).max())
+        assert 0.1 < eta * np.linalg.norm(phi, 2) ** 2 <= 1

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from muso_theory.numbers import BALL
-from muso_theory.numbers.accurate import plain_product
+from muso_theory.numbers.accurate import accurate_product, plain_product
 from muso_theory.numbers.balls import enclosure
 from muso_theory.numbers.rounding import root_down, root_up
+from muso_theory.numbers.spectrum import smallest_eigenvalue_bound
 
 
 @pytest.mark.parametrize(
@@ -61,3 +62,31 @@ def test_balls_near_zero_are_widened_to_a_number_that_fits_into_memory() -> None
     assert found.lower == 0
     assert found.upper == Fraction(1, 2 ** (1 << 14))
     assert enclosure(flint.arb(2) ** (1 << 15)).upper == np.inf
+
+
+@pytest.mark.parametrize("length", [1, 30, 1000, 3000])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_products_that_underflow_all_the_same_way_are_bounded(length: int, transposed: bool) -> None:
+    """These factors lose 1.45 of the least subnormal number in each of the three products of their parts."""
+    a, b = float.fromhex("0x1.c9e3365de2afcp-500"), float.fromhex("0x1.128fa84089246p-545")
+    phi = np.full((length, 1) if transposed else (1, length), a)
+    product = accurate_product(phi, slice(None), np.full((length, 1), b), transposed=transposed)
+    found = Fraction(float(product.high[0, 0])) + Fraction(float(product.low[0, 0]))
+    lost = abs(found - length * Fraction(a) * Fraction(b))
+    bound = Fraction(float(product.error[0, 0]))
+    assert lost > Fraction(29, 20) * length / 2**1074
+    assert lost <= bound <= 12 * lost + Fraction(64, 2**1074)
+
+
+@pytest.mark.parametrize("power", [-6, -5, -4, -3, -2, -1, 1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("odd", [1.0, 2.0])
+def test_a_bound_of_an_eigenvalue_scales_with_the_matrix(power: int, odd: float) -> None:
+    """By powers of four exactly: the matrix is brought to size by an even power of two, so no rounding is another."""
+    phi = np.random.default_rng(8).standard_normal((7, 9))
+    gram, error = odd * (phi @ phi.T), Fraction(1, 2**40)
+    estimate, scale = float(np.linalg.eigvalsh(gram)[0]), 4.0**power
+    bound = smallest_eigenvalue_bound(gram, error, estimate)
+    assert bound is not None
+    assert smallest_eigenvalue_bound(scale * gram, Fraction(scale) * error, scale * estimate) == (
+        Fraction(scale) * bound
+    )

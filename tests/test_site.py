@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory.algebra.render import mathml
+from muso_theory.algebra.render import _breakable, mathml
 from muso_theory.claims.theorems import load_certificate
 from muso_theory.claims.theorems.library import Proof
 from muso_theory.pages import read_instances, theorem_site, write_site
@@ -110,6 +111,33 @@ def test_mathml_is_well_formed_for_every_formula() -> None:
         assert names.count("(") == rest.count("(")
         count += 1
     assert count > 100
+
+
+def _may_break(text: str) -> list[int]:
+    """Where a line may break: before a relation or a sign and after a comma, in short equations outside brackets."""
+    return [
+        match.end() if match.group() == ", " else match.start() + 1
+        for match in re.finditer(r", | [=+-] ", text)
+        if len(text) >= 36 or text[: match.start()].count("(") == text[: match.start()].count(")")
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = (b + c) d + (e - f) g - h",
+        "(a + b) c = d, (e + f) g = h",
+        "((a + b) c + d) e = f - (g)",
+        "a (b) c (d) e (f) g (h) = i",
+        "a + b = ((c - d) (e + f) - g)",
+        "a = (b + c) d + (e - f) g - h (a + b) c (d - e)",
+        "w_p = w_0 + Phi^+ (y - Phi w_0)",
+    ],
+)
+def test_a_line_breaks_at_every_sign_outside_brackets_and_within_long_ones(text: str) -> None:
+    cuts = [0, *_may_break(text), len(text)]
+    assert _breakable(text) == [text[a:b].strip() for a, b in itertools.pairwise(cuts)]
+    assert mathml(text).count("<wbr>") == (len(cuts) - 2 if len(text) > 24 else 0)
 
 
 def test_the_same_proofs_give_the_same_site() -> None:

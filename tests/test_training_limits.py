@@ -148,3 +148,35 @@ def test_the_minimum_of_a_convex_loss_is_not_sought_beyond_where_it_is_found(
     gaps = convex.fine_tune_convex(mt.UnlearningProblem(PHI, np.sign(Y) / 2 + 0.5, [1, 3]))
     assert gaps.soft_gap < 1e-12
     assert 40 < asked[0] < convex._MOST_STEPS
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("shape", [(8, 20), (20, 8)])
+def test_convex_minima_are_approached_at_the_rate_of_accelerated_descent(
+    shape: tuple[int, int], outputs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """f(x_k) − f* ≤ (1 − √(λ/L))^k (f(x_0) − f* + ½λ‖x_0 − x*‖²), Nesterov 2004, theorem 2.2.3, for either form."""
+    rng = np.random.default_rng(4)
+    phi = rng.standard_normal(shape) / np.arange(1.0, shape[1] + 1)
+    space = convex._Dual(phi @ phi.T) if shape[0] < shape[1] else convex._Primal(phi)
+    loss = LOSSES["logistic" if outputs == 1 else "cross-entropy"]
+    targets = loss.labels(rng.standard_normal((shape[0], outputs)))
+    at_start, rows = rng.standard_normal(targets.shape), np.arange(1, shape[0])
+    decay = 1e-3 * loss.curvature * space.bound
+    origin = space.zeros(outputs)
+
+    def reached(steps: int) -> tuple[float, Any]:
+        monkeypatch.setattr(convex, "_MOST_STEPS", steps)
+        x = convex._minimum(space, loss, targets, at_start, rows, decay, origin)
+        z = at_start + space.outputs(x)
+        return loss.value(z[rows], targets[rows]) + decay / 2 * space.norm(x) ** 2, x
+
+    least, best = reached(20000)
+    at_origin = loss.value(at_start[rows], targets[rows])
+    wide = at_origin - least + decay / 2 * space.norm(best) ** 2
+    rate = 1 - np.sqrt(decay / (loss.curvature * space.bound + decay))
+    for steps in (30, 100, 300, 500):
+        assert reached(steps)[0] - least <= rate**steps * wide + 1e-13 * at_origin
+    derivative = loss.derivative(at_start + space.outputs(best), targets)
+    derivative[0] = 0
+    assert space.norm(space.slope(derivative) + decay * best) < 1e-12 * space.norm(space.slope(derivative))

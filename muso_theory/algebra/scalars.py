@@ -41,9 +41,13 @@ class ScalarProof:
         """Let sympy decide.
 
         Returns:
-            True if every residual is exactly zero, or exactly true.
+            True if every residual is exactly zero, or exactly true; False if there is none.
         """
-        return all(residual in (0, True) for residual in self.residuals())
+        import sympy as sp
+
+        # Python takes 1 for True; sympy's own true equals no number.
+        residuals = [sp.sympify(residual) for residual in self.residuals()]
+        return bool(residuals) and all(residual in (sp.S.Zero, sp.true) for residual in residuals)
 
     def largest_error(self, digits: int) -> Any:
         """Compare integral and closed form numerically.

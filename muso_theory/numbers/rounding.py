@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -244,7 +244,7 @@ def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
     return s, (a - (s - part)) + (b - part)
 
 
-@lru_cache(maxsize=1)
+@cache
 def require_ieee() -> None:
     """Check that this process rounds to nearest and keeps subnormals, in numpy and in its BLAS.
 
