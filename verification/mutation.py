@@ -330,6 +330,15 @@ def _killers(directory: Path) -> dict[str, str]:
     return found
 
 
+def tests_of_numbers() -> list[str]:
+    """The tests of the room of numbers, which a first look runs on mutants of that room.
+
+    Returns:
+        Test files and modules with doctests.
+    """
+    return [f for f in _test_files(_ROOT) if "test_numbers" in f or f.startswith("muso_theory/numbers/")]
+
+
 def run(quick: bool, options: Options) -> dict[str, Any]:
     """Run the campaign: 520 mutants and 20 controls; or 24 and 3 of the room of numbers, on its own tests.
 
@@ -340,7 +349,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     killers = _killers(options.directory)
     print("mutation: drawing", file=sys.stderr)
     if quick:
-        files = [f for f in _test_files(_ROOT) if "test_numbers" in f or f.startswith("muso_theory/numbers/")]
+        files = tests_of_numbers()
         mutants, controls = draw(_ROOT, _QUICK, SEED, ("numbers",)), _QUICK_CONTROLS
     else:
         files, mutants, controls = None, draw(_ROOT, _SIZE, SEED), _CONTROLS
