@@ -77,10 +77,12 @@ def draw(name: str, directory: Path, venue: str = "plain", form: str = "pdf") ->
             raise expected("a result that the figure can read", "NAME", name, repr(error), hint) from error
         drawn = render(figure, form, opaque=form == "svg")
     quick = [need for need in results if results[need].get("quick")]
+    failed = [need for need in results if results[need].get("failed")]
     commands = [f"python -m verification {need}" for need in module.NEEDS]
     parts = [
         fill(module.CAPTION, results).strip(),
         *([f"Quick run of: {', '.join(quick)}; no evidence."] if quick else []),
+        *([f"Failed its own judgement: {', '.join(failed)}."] if failed else []),
         f"Made by: {'; '.join(commands)}; python -m figures {name}.",
     ]
     return drawn, "\n".join(parts) + "\n", bool(quick)

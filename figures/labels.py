@@ -17,8 +17,8 @@ NEEDS = ("anatomy",)
 CAPTION = """
 Labels of {anatomy|linear/n_forget} forget samples ({anatomy|linear/data}, seed {anatomy|linear/seed}), one column for
 each, by four rules: the original targets, the labels that are optimal in theory (the retrained model's outputs,
-computed in float64), random classes, and a random teacher. Only the optimal labels are neither right nor wrong: each is
-as far from its target as the retrained model is. Campaign: {anatomy|verdict}.
+computed in float64), random classes, and the outputs of a random teacher. The optimal labels are as far from the
+targets as the retrained model is, and no class. Campaign: {anatomy|verdict}.
 """
 
 

@@ -16,9 +16,9 @@ NEEDS = ("paper-linear", "ablation")
 
 CAPTION = """
 Gaps to retraining: predicted by theory from the data alone (horizontal) and measured after training in float64
-(vertical); the line is identity, not a fit. Shown are the {paper-linear|judgement/predictions} predictions of
-paper-linear (seeds {paper-linear|rows/*/seed}; data {paper-linear|rows/*/data}) and the gaps among the
-{ablation|judgement/predictions} of ablation (seeds {ablation|rows/*/seed}) that are positive. Small gaps
+(vertical); the line is identity, not a fit. Of the {paper-linear|judgement/predictions} predictions of paper-linear
+(seeds {paper-linear|rows/*/seed}; data {paper-linear|rows/*/data}) and the {ablation|judgement/predictions} of ablation
+(seeds {ablation|rows/*/seed}) those are shown that are gaps, and positive in both. Small gaps
 lie above the line where rounding in float64 is larger than they are; the campaigns judge errors relative to the gap of
 doing nothing, and the largest is {paper-linear|judgement/largest relative error|.1e} in paper-linear and
 {ablation|judgement/largest relative error|.1e} in ablation.

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from muso_theory.errors import MusoError, expected
+from muso_theory.results import check_result
 
-__all__ = ["SCHEMA", "MissingResultError", "find", "load"]
-
-SCHEMA = 1
-"""The version of result files that the figures can read; a file that names none is of the first."""
+__all__ = ["MissingResultError", "find", "load"]
 
 
 class MissingResultError(MusoError):
@@ -35,7 +33,8 @@ def load(directory: Path, name: str) -> dict[str, Any]:
 
     Raises:
         MissingResultError: see `find`.
-        BadInputError: the file is no result, another campaign's, or of another version.
+        BadInputError: the file is no result, another campaign's, of another version, or was changed after
+            it was written.
     """
     path = find(directory, name)
     again = f"python -m verification {name}"
@@ -47,7 +46,5 @@ def load(directory: Path, name: str) -> dict[str, Any]:
         raise expected("a result file with the key 'campaign'", "file", path, type(result).__name__, again)
     if str(result["campaign"]).replace("_", "-") != name:
         raise expected(f"the result of {name}", "campaign", result["campaign"], str(path), again)
-    version = result.get("schema", SCHEMA)
-    if version != SCHEMA:
-        raise expected(f"results of schema version {SCHEMA}", "schema", version, str(path), again)
+    check_result(result, path)
     return result

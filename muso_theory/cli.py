@@ -95,6 +95,18 @@ def _check_writable(*paths: str | Path | None) -> None:
             )
 
 
+def _check_spared(data: str, *paths: str | Path | None) -> None:
+    """Refuse to write an answer over the data that it is about, or one answer over another."""
+    taken = {os.path.realpath(data)} if os.path.exists(data) else set()
+    for path in paths:
+        if path is None or str(path) == "-":
+            continue
+        target = os.path.realpath(path)
+        if target in taken and not target.startswith("/dev/"):
+            raise expected("a file of its own", "path", path, "the data, or written twice", "another name")
+        taken.add(target)
+
+
 def _check_folder(path: Path | None) -> None:
     """Refuse a folder to write that is a file, or whose parent does not exist, before the work."""
     if path is None:
@@ -249,6 +261,7 @@ def check(
 ) -> None:
     """Check which conditions of exact unlearning hold on DATA, and which claims follow."""
     _check_writable(json, html)
+    _check_spared(data, json, html)
     _check_folder(figures)
     from . import terminal
     from .checking import InterruptedCheck

@@ -18,6 +18,7 @@ import muso_theory.plots as plots
 from figures.__main__ import NAMES, draw, main, script
 from figures.captions import CaptionError, fill
 from figures.results import MissingResultError, load
+from muso_theory.results import content_hash
 from verification import anatomy
 from verification.campaign import Options
 
@@ -70,10 +71,15 @@ def convergence() -> dict[str, Any]:
     }
 
 
+def sealed(result: dict[str, Any]) -> str:
+    """A result as a campaign would write it."""
+    return json.dumps(result | {"sha256": content_hash(result)})
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Result files: one small convergence result."""
-    (tmp_path / "paper-convergence.json").write_text(json.dumps(convergence()), encoding="utf-8")
+    (tmp_path / "paper-convergence.json").write_text(sealed(convergence()), encoding="utf-8")
     return tmp_path
 
 
@@ -164,21 +170,54 @@ def test_bad_input(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "file").touch()
     assert "folder" in refused(["gap_by_epoch", "--out", str(folder / "file")], folder, capsys)
     path = folder / "paper-convergence.json"
-    path.write_text(json.dumps(convergence() | {"schema": 2}), encoding="utf-8")
+    path.write_text(sealed(convergence() | {"schema": 2}), encoding="utf-8")
     assert "schema version 1" in refused(["gap_by_epoch", *out], folder, capsys)
-    path.write_text(json.dumps(convergence() | {"campaign": "ablation"}), encoding="utf-8")
+    path.write_text(sealed(convergence() | {"campaign": "ablation"}), encoding="utf-8")
     assert "paper-convergence" in refused(["gap_by_epoch", *out], folder, capsys)
     path.write_text("{", encoding="utf-8")
     assert "result file" in refused(["gap_by_epoch", *out], folder, capsys)
     del (changed_shape := convergence())["points"][0]["rows"]
-    path.write_text(json.dumps(changed_shape), encoding="utf-8")
+    path.write_text(sealed(changed_shape), encoding="utf-8")
     assert "rows" in refused(["gap_by_epoch", *out], folder, capsys)
+
+
+def test_a_result_that_was_changed_by_hand_is_not_drawn(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / "paper-convergence.json"
+    result = json.loads(path.read_text(encoding="utf-8"))
+    assert result["points"][0]["rows"][0].pop("measured")
+    path.write_text(json.dumps(result), encoding="utf-8")
+    out = ["--out", str(folder / "out")]
+    assert "changed after it was written" in refused(["gap_by_epoch", *out], folder, capsys)
+    del result["sha256"]
+    path.write_text(json.dumps(result), encoding="utf-8")
+    assert "sha256=None" in refused(["gap_by_epoch", *out], folder, capsys)
+
+
+def test_a_caption_says_that_a_campaign_failed(folder: Path) -> None:
+    path = folder / "paper-convergence.json"
+    assert "Failed" not in draw("gap_by_epoch", folder)[1]
+    path.write_text(sealed(convergence() | {"failed": True}), encoding="utf-8")
+    assert "Failed its own judgement: paper-convergence." in draw("gap_by_epoch", folder)[1]
+
+
+def test_words_about_labels_and_predictions_are_true_of_the_results() -> None:
+    kinds = results_of("labels")["anatomy"]["linear"]["labels"]
+    classes = {*kinds["original"]}
+    assert not {*kinds["optimal"]} & classes
+    assert not {*kinds["bad teacher"]} & classes
+    assert "Only the optimal" not in script("labels").CAPTION
+    results = results_of("predicted_measured")
+    shown = {name: len(x) for name, x, _ in script("predicted_measured").pairs(results)}
+    for name, count in shown.items():
+        assert count < results[name]["judgement"]["predictions"]
 
 
 def test_a_quick_result_is_drawn_and_said_to_be_no_evidence(folder: Path) -> None:
     path = folder / "paper-convergence.json"
     path.rename(folder / "paper-convergence-quick.json")
-    (folder / "paper-convergence-quick.json").write_text(json.dumps(convergence() | {"quick": True}))
+    (folder / "paper-convergence-quick.json").write_text(sealed(convergence() | {"quick": True}))
     assert "no evidence" in draw("gap_by_epoch", folder)[1]
     out = folder / "out"
     out.mkdir()
@@ -193,7 +232,7 @@ def test_a_quick_result_is_drawn_and_said_to_be_no_evidence(folder: Path) -> Non
 
 
 def test_figures_import_nothing_that_computes_science() -> None:
-    allowed = {"muso_theory.plots", "muso_theory.errors", "numpy", "matplotlib"}
+    allowed = {"muso_theory.plots", "muso_theory.errors", "muso_theory.results", "numpy", "matplotlib"}
     for path in (ROOT / "figures").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "muso_theory"
 
 ORDER = (
     ("errors",),
-    ("glossary", "files"),
+    ("glossary", "files", "results"),
     ("numbers",),
     ("linear", "algebra"),
     ("networks",),
@@ -99,4 +99,4 @@ def test_figures_import_only_style_and_plots() -> None:
     for path in (ROOT / "figures").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("muso_theory"):
-                assert node.module in ("muso_theory.plots", "muso_theory.errors"), path
+                assert node.module in ("muso_theory.plots", "muso_theory.errors", "muso_theory.results"), path

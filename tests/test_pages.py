@@ -240,3 +240,37 @@ def test_style_is_a_pure_function() -> None:
     assert dict(mpl.rcParams) == before
     with pytest.raises(mt.BadInputError, match="neurips"):
         plots.style("neurip")
+
+
+@pytest.mark.parametrize("name", ["over-parameterised", "under-parameterised"])
+def test_exact_labels_are_measured_between_two_models(name: str) -> None:
+    problem = ZOO[name]()
+    labels = mt.optimal_labels(problem) + 1
+    found = details(problem, mt.check(problem, ["exact-labels"], labels=labels), labels)
+    last = found.ladder[-1]
+    assert (last.words, last.proved) == ("exact labels", False)
+    # Rounding, and not the zero of labels held against themselves.
+    assert last.gap == mt.solve(problem).parameter_gap > 0
+
+
+def test_a_file_that_begins_with_a_dash_is_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    np.savez("-f.npz", X=rng.standard_normal((8, 10)), y=rng.standard_normal(8), forget=np.arange(8) < 2)
+    options = ("--features", "identity", "--claim", "exact-labels", "--json", "a.json", "--html", "a.html")
+    assert muso("check", *options, "--", "-f.npz").status == 0
+    (written,) = re.findall(r"<pre[^>]*>(.*?)</pre>", Path("a.html").read_text(encoding="utf-8"), re.S)
+    assert muso(*shlex.split(written)[1:], "--json", "b.json").status == 0
+    assert muso("recheck", "a.json", "./-f.npz").status == muso("recheck", "b.json", "./-f.npz").status == 0
+
+
+def test_an_answer_is_not_written_over_the_data_or_another_answer(tmp_path: Path) -> None:
+    data = tmp_path / "data.npz"
+    np.savez(data, X=np.eye(4), y=np.arange(4.0), forget=np.arange(4) < 1)
+    before = data.read_bytes()
+    other = tmp_path / "answer"
+    for options in (("--html", data), ("--json", data), ("--html", other, "--json", other)):
+        answer = muso("check", data, "--features", "identity", "--claim", "exact-labels", *options)
+        assert (answer.status, "a file of its own" in answer.err) == (2, True)
+    assert data.read_bytes() == before
+    assert not other.exists()

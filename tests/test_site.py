@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -16,13 +17,19 @@ import muso_theory as mt
 from muso_theory.algebra.render import _breakable, mathml
 from muso_theory.claims.theorems import load_certificate
 from muso_theory.claims.theorems.library import Proof
-from muso_theory.pages import read_instances, theorem_site, write_site
+from muso_theory.pages import Instance, read_instances, theorem_site, write_site
 from muso_theory.pages.layout import prose
+from muso_theory.results import content_hash
 from tests.browser import resolves
 from tests.test_cli import muso
 
 ROOM = Path(__file__).resolve().parents[1] / "proofs"
 SLUGS = ("exact-labels", "label-free", "cyclic-sgd")
+
+
+def sealed(result: dict[str, Any]) -> str:
+    """A result as a campaign would write it."""
+    return json.dumps(result | {"sha256": content_hash(result)})
 
 
 def stored(slug: str) -> Proof:
@@ -36,7 +43,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     problem = mt.UnlearningProblem(np.array([[1, 0, 1], [1, 1, 0], [2, 1, 1]]), np.array([1, 2, 5]), [1])
     report.write_text(mt.check(problem).to_json(), encoding="utf-8")
     campaign = root / "baselines.json"
-    campaign.write_text(json.dumps({"campaign": "baselines", "claims": ["label-free"], "verdict": "fine"}))
+    campaign.write_text(sealed({"campaign": "baselines", "claims": ["label-free"], "verdict": "fine"}))
     write_site(root / "site", [stored(slug) for slug in SLUGS], read_instances([report, campaign]))
     return root / "site"
 
@@ -171,3 +178,60 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     assert (answer.status, "expected a folder" in answer.err) == (2, True)
     with pytest.raises(mt.BadInputError, match="directory"):
         write_site(tmp_path / "site", [])
+
+
+def test_evidence_that_was_changed_or_is_of_another_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    result = {"campaign": "lazy", "verdict": "1 of 8", "schema": 1}
+    path.write_text(sealed(result).replace("1 of 8", "8 of 8"), encoding="utf-8")
+    with pytest.raises(mt.BadInputError, match="changed after it was written"):
+        read_instances([path])
+    path.write_text(sealed(result | {"schema": 2}), encoding="utf-8")
+    with pytest.raises(mt.BadInputError, match="schema version 1"):
+        read_instances([path])
+    problem = mt.UnlearningProblem(np.array([[1, 0, 1], [1, 1, 0], [2, 1, 1]]), np.array([1, 2, 5]), [1])
+    report = mt.check(problem, ["label-free"]).to_json()
+    path.write_text(report.replace('"VACUOUS"', '"PROVED"'), encoding="utf-8")
+    with pytest.raises(mt.BadInputError, match="changed after it was written"):
+        read_instances([path])
+    path.write_text(report.replace('"schema": ', '"schema": 9'), encoding="utf-8")
+    with pytest.raises(mt.BadInputError, match="schema version"):
+        read_instances([path])
+
+
+def test_a_campaign_shows_what_kind_of_evidence_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    result = {"campaign": "lazy", "verdict": "1 of 8", "quick": True, "failed": True}
+    path.write_text(sealed(result), encoding="utf-8")
+    (found,) = read_instances([path])
+    assert found.source == "campaign lazy, quick: no evidence, failed its own judgement"
+    assert found.words == "of all that it measured: 1 of 8"
+    judged = {
+        "hypothesis": "step-size",
+        "claim": "implicit-bias",
+        "search": "needed",
+        "size": "n = 2, D = 1",
+        "tried": 1,
+    }
+    other = {
+        "hypothesis": "full-rank-retain",
+        "claim": "ridge-inverse",
+        "search": "none found",
+        "tried": 4169,
+    }
+    plain = {"claim": "exact-labels", "status": "proved"}
+    path.write_text(sealed({"campaign": "hypotheses", "claims": [judged, other, plain]}), encoding="utf-8")
+    first, second = read_instances([path])
+    assert (first.claim, first.words) == (
+        "implicit-bias",
+        "false without step-size: a counterexample has n = 2, D = 1",
+    )
+    assert second.words == "without full-rank-retain: no counterexample among 4169 problems"
+
+
+def test_instances_are_needless_only_where_the_proof_is_whole() -> None:
+    for slug, needless in (("exact-labels", True), ("cyclic-sgd", False)):
+        found = [Instance(slug, "campaign x", "fine")]
+        page = theorem_site([stored(slug)], found)[f"{slug}.html"]
+        assert ("none is needed here" in page) is needless
+        assert "any number of them is no proof" in page

@@ -31,6 +31,7 @@ from typing import Any
 import muso_theory
 from muso_theory.errors import expected, nearest
 from muso_theory.files import write_atomic
+from muso_theory.results import SCHEMA, check_result, content_hash, timeless
 
 from . import tables
 
@@ -50,9 +51,6 @@ __all__ = [
 
 _SAY_EVERY = 60.0
 """Seconds between two lines of progress where nobody watches a terminal."""
-
-SCHEMA = 1
-"""Version of the result files; it grows when a key changes its meaning."""
 
 BACKENDS = ("loky", "threading", "dask")
 
@@ -292,24 +290,6 @@ def write_atomically(path: Path, content: object, *, sort_keys: bool = True) -> 
         raise
 
 
-def timeless(content: Any) -> Any:
-    """A result without its times and its environment: what every run of the same code reproduces.
-
-    Args:
-        content: a result, or a part of one.
-
-    Returns:
-        A copy without the keys ``environment``, ``sha256``, ``seconds`` and those that end in `` seconds``.
-    """
-    if isinstance(content, Mapping):
-        return {
-            key: timeless(value)
-            for key, value in content.items()
-            if key not in ("environment", "sha256", "seconds") and not key.endswith(" seconds")
-        }
-    return [timeless(value) for value in content] if isinstance(content, list | tuple) else content
-
-
 def result_file(
     directory: Path, label: str, quick: bool, content: Mapping[str, Any], wall_seconds: float
 ) -> Path:
@@ -339,13 +319,14 @@ def write_tables(path: Path, tabulate: Callable[[Mapping[str, Any]], dict[str, A
         tabulate: makes the tables from the result; None takes those that it holds.
 
     Raises:
-        BadInputError: no such result, or one without tables.
+        BadInputError: no such result, one without tables, or one that was changed after it was written.
     """
     again = f"python -m verification {path.stem.removesuffix('-quick')}"
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise expected("a result file", "result", path, type(error).__name__, again) from None
+    check_result(result, path)
     if tabulate is not None:
         result["tables"] = tabulate(result)
     if "tables" not in result:
@@ -356,8 +337,7 @@ def write_tables(path: Path, tabulate: Callable[[Mapping[str, Any]], dict[str, A
 def _write_result(path: Path, content: Mapping[str, Any]) -> None:
     """A result with its hash, and its tables beside it."""
     result = json.loads(json.dumps(content))
-    whole = json.dumps(timeless(result), sort_keys=True, ensure_ascii=False)
-    result["sha256"] = hashlib.sha256(whole.encode()).hexdigest()
+    result["sha256"] = content_hash(result)
     write_atomically(path, result)
     if "tables" in result:
         for suffix, text in zip((".md", ".tex"), tables.write(result["tables"]), strict=True):

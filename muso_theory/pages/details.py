@@ -134,16 +134,19 @@ def _ladder(problem: UnlearningProblem, report: Report, labels: object) -> list[
     audited = report.settings.get("audited", [])
     evidence = report.evidence.get("exact-labels")
     if labels is not None:
-        rungs.append(_rung("your labels", evidence if audited == ["labels"] else None, problem, labels))
+        proved = _bound(evidence if audited == ["labels"] else None, "your labels")
+        rungs.append(proved or Rung("your labels", parameter_gap(problem, labels)))
     rungs.sort(key=lambda rung: -rung.gap)
-    best = problem.shaped(np.array(problem.float_model.optimal_labels))
-    return [*rungs, _rung("exact labels", None if audited else evidence, problem, best)]
+    # Optimal labels held against themselves would always leave nothing: the two models are what may differ.
+    model = problem.float_model
+    left = float(model.distance(model.unlearned(model.optimal_labels), model.retrained).upper)
+    return [*rungs, _bound(None if audited else evidence, "exact labels") or Rung("exact labels", left)]
 
 
-def _rung(words: str, evidence: Evidence | None, problem: UnlearningProblem, labels: object) -> Rung:
-    """The bound that the report proved, or a measurement."""
+def _bound(evidence: Evidence | None, words: str) -> Rung | None:
+    """The bound that the report proved, if it did."""
     if evidence is not None and evidence.findings and not evidence.failed:
         quantity = evidence.findings[0].quantity
         if quantity.grade is not Grade.FLOAT and np.isfinite(quantity.bound):
             return Rung(words, quantity.bound, proved=True)
-    return Rung(words, parameter_gap(problem, labels))
+    return None

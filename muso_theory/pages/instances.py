@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 from muso_theory.errors import expected
 from muso_theory.evidence import Verdict
+from muso_theory.report import SCHEMA, digest
+from muso_theory.results import check_result
 
 __all__ = ["Instance", "read_instances"]
 
@@ -21,7 +23,7 @@ _ABOUT = {
     "baselines": ("gap-formula", "ntk-scrubbing", "newton-removal", "orthogonal-gradient"),
     "performance-dynamics": ("cyclic-sgd", "gd-finite-time"),
     "lazy": ("linearised-network",),
-    "alternating": ("linearised-network", "label-free"),
+    "alternating": ("linearised-network",),
 }
 """Claims that a campaign bears on, where its result does not say so itself under "claims"."""
 
@@ -54,7 +56,8 @@ def read_instances(paths: Iterable[str | Path]) -> list[Instance]:
         One entry a claim and file, in the order of the files.
 
     Raises:
-        BadInputError: a path that does not exist, or a file that is neither.
+        BadInputError: a path that does not exist, a file that is neither, one of another schema version, or one that
+            was changed after it was written.
     """
     found: list[Instance] = []
     for path in map(Path, paths):
@@ -73,17 +76,40 @@ def _read(file: Path) -> list[Instance]:
         raise expected("a JSON file", "evidence", file, str(error), "writing it anew") from error
     if isinstance(document, dict) and isinstance(document.get("evidence"), list):
         try:
-            return [
+            found = [
                 Instance(e["claim"], document["title"], e["meaning"], Verdict[e["verdict"]])
                 for e in document["evidence"]
                 if e["kind"] == "theorem"
             ]
         except (KeyError, TypeError):
             pass
+        else:
+            again = "muso check --json"
+            if document.get("schema") != SCHEMA:
+                raise expected(
+                    f"reports of schema version {SCHEMA}", "schema", document.get("schema"), str(file), again
+                )
+            if document.get("digest") != digest(document):
+                changed = f"{file}: changed after it was written"
+                raise expected("a report as it was written", "digest", document.get("digest"), changed, again)
+            return found
     elif isinstance(document, dict) and isinstance(document.get("campaign"), str):
-        name = document["campaign"]
-        quick = ", quick" if document.get("quick") else ""
-        claims = document.get("claims") or _ABOUT.get(name, ())
-        words = str(document.get("verdict", "see its result file"))
-        return [Instance(str(claim), f"campaign {name}{quick}", words) for claim in claims]
+        check_result(document, file)
+        return list(_of_campaign(document))
     raise expected("a report or a campaign's result", "evidence", file, "another JSON", "muso check --json")
+
+
+def _of_campaign(result: dict[str, Any]) -> Iterator[Instance]:
+    """What a campaign says of single claims, or else its verdict for the claims that it bears on."""
+    name = result["campaign"]
+    source = f"campaign {name}"
+    source += ", quick: no evidence" if result.get("quick") else ""
+    source += ", failed its own judgement" if result.get("failed") else ""
+    for about in result.get("claims") or _ABOUT.get(name, ()):
+        if isinstance(about, str):
+            yield Instance(about, source, f"of all that it measured: {result.get('verdict', 'no verdict')}")
+        elif "hypothesis" in about:
+            words = f"without {about['hypothesis']}: no counterexample among {about['tried']} problems"
+            if about["search"] == "needed":
+                words = f"false without {about['hypothesis']}: a counterexample has {about['size']}"
+            yield Instance(about["claim"], source, words)

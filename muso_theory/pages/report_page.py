@@ -190,6 +190,8 @@ def _general(status: TheoremStatus) -> Markup:
     says = [tag("li", tag("code", name), ": ", prose(words)) for name, words in status.theorems]
     needed = sum(h[3] == "needed" for h in status.hypotheses)
     tried = f"{len(status.hypotheses)} hypotheses tried one by one"
+    if len(status.hypotheses) == 1:
+        tried = "one hypothesis tried"
     trials = f"{tried}: {needed} needed (an exact counterexample without each)"
     return tag(
         "div",
@@ -216,7 +218,8 @@ def _provenance(report: Report) -> Markup:
     notes = tag("ul", [tag("li", note) for note in report.inputs.get("notes", [])])
     again = join()
     if isinstance(source, dict):
-        again = join(tag("h3", "To repeat"), tag("pre", command(report.settings), tabindex=0))
+        piped = ", with the same data on standard input" if source.get("data") == "-" else ""
+        again = join(tag("h3", "To repeat", piped), tag("pre", command(report.settings), tabindex=0))
     return join(notes, again, table("What the numbers depend on.", ("What", "Value"), facts, name="numbers"))
 
 
@@ -247,7 +250,9 @@ def command(settings: Mapping[str, Any]) -> str:
 
     source = dict(settings["source"])
     plain = Source("")
-    words = ["muso", "check", str(source.pop("data"))]
+    data = str(source.pop("data"))
+    # What begins with a dash is an option, unless it is the one that stands for standard input.
+    words = ["muso", "check", f"./{data}" if data.startswith("-") and data != "-" else data]
     for key, value in source.items():
         if value is None or value == getattr(plain, key, None):
             continue

@@ -168,7 +168,7 @@ def _claim(proof: Proof, links: Mapping[str, str], instances: Sequence[Instance]
         section("proof", "Proof", _proofs(proof.theorems, links)),
     ]
     if instances:
-        body.append(section("instances", "On data", _instances(instances)))
+        body.append(section("instances", "On data", _instances(instances, bool(proof.remains))))
     source = SOURCES.get(proof.slug, "This toolkit.")
     certificate = tag("a", f"certificates/{proof.slug}.json", href=f"certificates/{proof.slug}.json")
     hashed = tag("p", "Certificate ", certificate, ", sha256 ", tag("code", proof.hash))
@@ -238,14 +238,13 @@ def _proofs(nodes: Sequence[Node], links: Mapping[str, str]) -> Markup:
     return join(parts)
 
 
-def _instances(instances: Sequence[Instance]) -> Markup:
-    """What reports and campaigns found on data."""
+def _instances(instances: Sequence[Instance], remains: bool) -> Markup:
+    """What reports and campaigns found on data; `remains` says whether the proof leaves something beyond algebra."""
     rows = [
         (i.source, "" if i.verdict is None else badge(i.verdict), mathematics(i.words)) for i in instances
     ]
-    caption = (
-        "Verdicts on instances hold for their data; any number of them is no proof, and none is needed here."
-    )
+    rest = " of what remains beyond algebra." if remains else ", and none is needed here."
+    caption = f"What is found on instances holds for their data; any number of them is no proof{rest}"
     return table(caption, ("Data", "Verdict", "Found"), rows, name="numbers")
 
 
