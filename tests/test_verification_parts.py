@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from muso_theory.results import content_hash
 from verification import anatomy, tables, theorems
 from verification.__main__ import main
 from verification.campaign import Options
@@ -105,13 +106,20 @@ def test_every_result_has_the_tables_that_it_holds(path: Path) -> None:
         assert found == wanted, f"python -m verification {path.stem} --tables"
 
 
-def test_tables_are_written_anew_from_the_stored_numbers(tmp_path: Path) -> None:
+def test_tables_are_written_anew_from_the_stored_numbers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for suffix in (".json", ".md", ".tex"):
         shutil.copy(RESULTS / f"precision{suffix}", tmp_path)
     path = tmp_path / "precision.json"
     result = json.loads(path.read_text(encoding="utf-8"))
     del result["tables"]
     path.write_text(json.dumps(result), encoding="utf-8")
+    assert (
+        main(["precision", "--tables", "--results", str(tmp_path)]) == 2
+    )  # what was changed is not sealed again
+    assert "changed after it was written" in capsys.readouterr().err
+    path.write_text(json.dumps(result | {"sha256": content_hash(result)}), encoding="utf-8")
     (tmp_path / "precision.md").write_text("typed by hand", encoding="utf-8")
     assert main(["precision", "--tables", "--results", str(tmp_path)]) == 0
     for suffix in (".json", ".md", ".tex"):
