@@ -78,14 +78,17 @@ SMUGGLED = {
     "cancellation with a minus": node(
         "t", ["matrix A : n x D", "matrix B : n x D", "assume h: A' A - B' B = 0", "conclude A = 0"],
         [{"rule": "cancellation", "from": "assume(h)", "squares": [["1", "A"], ["-1", "B"]], "conclusion": "A = 0"}],
+        model(ONE, A=[["1"]], B=[["1"]]),
     ),
     "cancellation without a transpose": node(
         "t", ["matrix A : n x n", "assume h: A A = 0", "conclude A = 0"],
         [{"rule": "cancellation", "from": "assume(h)", "squares": [["1", "A"]], "conclusion": "A = 0"}],
+        model({"n": 1}, A=[["0"]]),
     ),
     "cancellation of another root": node(
         "t", ["matrix A : n x n", "matrix B : n x n", "assume h: A' A = 0", "conclude B = 0"],
         [{"rule": "cancellation", "from": "assume(h)", "squares": [["1", "A"]], "conclusion": "B = 0"}],
+        model({"n": 1}, A=[["0"]], B=[["1"]]),
     ),
     "a witness that refers to itself": node(
         "t", ["matrix A : n x n", "exists x : n x n", "conclude A x = I"],
@@ -119,6 +122,17 @@ def test_smuggling_is_refused_by_both(trick: str) -> None:
     first, why, second, reason = attempt(SMUGGLED[trick])
     assert (first, second) == (False, False), (why, reason)
     assert why
+
+
+def test_squares_are_refused_for_what_is_wrong_with_them() -> None:
+    """Not for a missing model, which would hide that nobody looks at weights, transposes and roots."""
+    reasons = {
+        "cancellation with a minus": "positive weights",
+        "cancellation without a transpose": "not this sum of squares",
+        "cancellation of another root": "not the root",
+    }
+    for trick, reason in reasons.items():
+        assert reason in attempt(SMUGGLED[trick])[1], trick
 
 
 def lemma_step(lemma: dict[str, Any], **values: str) -> dict[str, Any]:

@@ -40,8 +40,8 @@ _WARM = (
     *("sklearn.kernel_approximation", "sklearn.pipeline", "sklearn.preprocessing", "typer.testing"),
     *("rich.console", "rich.table"),
 )
-_WALL = 300.0
-_PATIENCE = 10.0
+_WALL = 900.0
+_PATIENCE = 60.0
 _UNCLEAR = re.compile(
     r"[\w.]*(MemoryError|Timeout|DeadlineExceeded|FailedHealthCheck|BrokenProcessPool|OSError|BlockingIOError)"
 )
@@ -222,7 +222,7 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
     """Fork, run, and sum up.
 
     Args:
-        request: {"file", "source", "batches"}, and "patience" if ten seconds are not meant; or {"record", "rooms"}.
+        request: {"file", "source", "batches"}, and "patience" if a minute is not meant; or {"record", "rooms"}.
 
     Returns:
         For a mutant its "fate", the "kind" of it, "by" which test and "why"; for a record "tests" and the files
