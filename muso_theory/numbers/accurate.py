@@ -21,7 +21,7 @@ from threadpoolctl import ThreadpoolController
 from .gram import COLUMN_BLOCK
 from .rounding import two_sum
 
-__all__ = ["Accurate", "accurate_product", "plain_product"]
+__all__ = ["COLUMNS", "ROWS", "Accurate", "Rows", "accurate_product", "blocks", "one_blas_thread", "plain_product"]
 
 
 @cache
@@ -39,7 +39,7 @@ Array = np.ndarray[Any, Any]
 Rows = Any
 """Row positions: a slice or an index array."""
 
-_ROWS, _COLUMNS = 128, 512  # a block stays in cache; neither side may exceed 512, see _HEAD_BITS
+ROWS, COLUMNS = 128, 512  # a block stays in cache; neither side may exceed 512, see _HEAD_BITS
 _HEAD_BITS = 22  # 2·22 bits and a sum of at most 2^9 products make 53
 _U = 2.0**-53
 _ETA = 5e-324
@@ -87,14 +87,14 @@ def accurate_product(
     shape = (size, high.shape[1])
     total, rest, error = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     # Fresh arrays for every block would cost more than the arithmetic.
-    buffers = np.empty((2, _ROWS * _COLUMNS))
+    buffers = np.empty((2, ROWS * COLUMNS))
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        pieces = _split_operand(high, low, _ROWS if transposed else _COLUMNS)
-        for sample, column, block in _blocks(features, rows, index):
+        pieces = _split_operand(high, low, ROWS if transposed else COLUMNS)
+        for sample, column, block in blocks(features, rows, index):
             if transposed:
-                out, piece, block = column, pieces[sample.start // _ROWS], block.T
+                out, piece, block = column, pieces[sample.start // ROWS], block.T
             else:
-                out, piece = sample, pieces[column.start // _COLUMNS]
+                out, piece = sample, pieces[column.start // COLUMNS]
             exact_part, small_part, bound = _block_product(block, piece, buffers)
             total[out], lost = two_sum(total[out], exact_part)
             small_part += lost
@@ -162,17 +162,17 @@ def _block_product(block: Array, x: _Operand, buffers: Array) -> tuple[Array, Ar
     return head @ x.head, small, np.ldexp(1.0, exponent)[:, None] * x.weight
 
 
-def _blocks(features: Array, rows: Rows, index: Array) -> Iterator[tuple[slice, slice, Array]]:
+def blocks(features: Array, rows: Rows, index: Array) -> Iterator[tuple[slice, slice, Array]]:
     """Cut Φ_rows into blocks, samples outermost so that a memory map is read once from front to back."""
     width = features.shape[1]
     first = rows.indices(features.shape[0])[0] if isinstance(rows, slice) else 0
-    for start in range(0, len(index), _ROWS):
-        sample = slice(start, min(start + _ROWS, len(index)))
+    for start in range(0, len(index), ROWS):
+        sample = slice(start, min(start + ROWS, len(index)))
         chosen: Rows = index[sample]
         if isinstance(rows, slice) and rows.step in (None, 1):
             chosen = slice(first + sample.start, first + sample.stop)
-        for left in range(0, width, _COLUMNS):
-            column = slice(left, min(left + _COLUMNS, width))
+        for left in range(0, width, COLUMNS):
+            column = slice(left, min(left + COLUMNS, width))
             yield sample, column, np.asarray(features[chosen, column], dtype=np.float64)
 
 

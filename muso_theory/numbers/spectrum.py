@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from .float64 import CholeskyFactor
+from .arithmetic import Factor
 from .gram import gram_roundings
 from .rounding import ETA, UNIT, exact, gamma, inner_product, norm_bounds, require_ieee, sum_up
 
@@ -75,11 +75,11 @@ def gram_error(gram: Array, width: int) -> Fraction:
     return gamma(gram_roundings(width)) * trace_bound(gram, width) + n * width * ETA
 
 
-def smallest_eigenvalue_estimate(factor: CholeskyFactor, steps: int = 8) -> tuple[float, Array]:
+def smallest_eigenvalue_estimate(factor: Factor, steps: int = 8) -> tuple[float, Array]:
     """Estimate λ_min by Lanczos on K⁻¹; a guess for the shift, nothing is claimed about it.
 
     Args:
-        factor: Cholesky factor of K̂, n ≥ 1.
+        factor: of K̂, n ≥ 1.
         steps: Lanczos steps; each is two triangular solves.
 
     Returns:

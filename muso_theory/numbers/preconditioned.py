@@ -1,0 +1,344 @@
+"""Minimum-norm and least-squares solutions where the Gram matrix has lost its digits.
+
+Write A = Φ_Aᵀ (independent rows) or A = Φ_A (independent columns), M = AᵀA, and X for a preconditioner of A, l ≤ σ(Y) ≤ h
+for Y = AX. Then M⁻¹ = X(YᵀY)⁻¹Xᵀ and AM⁻¹ = Y(YᵀY)⁻¹Xᵀ, so that a right-hand side g that is left over moves Aa by at
+most ‖Xᵀg‖/l and a itself by at most ‖X‖/l as much. The condition number enters once, through the rounding of g, and g is
+known to twice the working precision (T. Ogita, S. M. Rump, S. Oishi, "Accurate sum and dot product", SISC 2005).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, final
+
+import numpy as np
+
+from .accurate import Accurate
+from .leastsquares import DualSystem, PrimalSystem
+from .preconditioner import Preconditioner, dot_up, precondition
+from .rounding import ETA, UNIT, gamma, norm_bounds, root_up, row_norms, two_sum
+from .rowsystem import CertifiedParameters, RowSystem, not_proved
+from .slices import sliced_product
+
+__all__ = ["PreconditionedSystem"]
+
+Array = np.ndarray[Any, Any]
+_U = 2.0**-53
+_SAFE = 1 + 2.0**-40  # covers the few roundings of an error bound itself
+_SLICES = 3
+_STEPS = 12
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Pair:
+    """A sum of many terms as high + low: |sum of the terms − (high + low)| ≤ error, entry by entry."""
+
+    high: Array
+    low: Array
+    error: Array
+
+    @classmethod
+    def of(cls, high: Array, low: Array | None = None) -> _Pair:
+        """Floats, or pairs of them, exactly."""
+        return cls(high, np.zeros_like(high) if low is None else low, np.zeros_like(high))
+
+    def plus(self, high: Array, low: Array, error: Array | float = 0.0) -> _Pair:
+        """One more term, itself high + low within an error."""
+        total, lost = two_sum(self.high, high)
+        first = lost + self.low
+        second = first + low
+        # Two roundings; the other two sums are exact.
+        gone = (self.error + error + _U * (np.abs(first) + np.abs(second))) * _SAFE
+        return _Pair(*two_sum(total, second), gone)
+
+    def minus(self, product: Accurate) -> _Pair:
+        """One product less."""
+        return self.plus(-product.high, -product.low, product.error)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Solved:
+    """What refinement ended with: a ≈ M⁻¹g and start + Aa, with what is left over.
+
+    Args:
+        steps: a.
+        image: start + Aa; its error bounds the distance from the exact start + A·Σ steps.
+        residual: bound of ‖Xᵀ(g − MΣ)‖ but for what ``image.error`` moves, Σ the exact sum of the steps.
+        left: g − Aᵀ(image − start).
+    """
+
+    steps: _Pair
+    image: _Pair
+    residual: Fraction
+    left: _Pair
+
+
+@final
+class PreconditionedSystem(RowSystem):
+    """Φ_A solved through a triangular X with AX nearly orthonormal: decides up to κ(K) of about 10^24 or more.
+
+    Rank is proved when X is asked for; a ridge needs no rank, and is left to the plain system.
+
+    Args:
+        plain: `DualSystem` or `PrimalSystem` of the same rows.
+        parent: a system whose first rows are these; its X serves here too.
+
+    Example:
+        >>> phi = np.array([[1.0, 0.0, 1.0], [1.0, 2.0**-30, 1.0]])  # κ(K) is about 2^63
+        >>> fit = PreconditionedSystem(DualSystem(phi, slice(None), "Φ")).fit(np.array([[1.0], [2.0]]), None)
+        >>> fit.high.ravel().tolist() == [0.5, 2.0**30, 0.5], float(fit.radius) < 1e-9
+        (True, True)
+    """
+
+    def __init__(self, plain: RowSystem, parent: PreconditionedSystem | None = None) -> None:
+        super().__init__(plain.features, plain.rows, plain.name)
+        self._plain = plain
+        self._parent = parent
+        self._dual = isinstance(plain, DualSystem)
+        self._index = np.arange(self.features.shape[0])[self.rows]
+
+    @property
+    def matrix(self) -> Array:
+        """The plain system's."""
+        return self._plain.matrix
+
+    @property
+    def roundings_width(self) -> int:
+        """The plain system's."""
+        return self._plain.roundings_width
+
+    @cached_property
+    def factor(self) -> Preconditioner:
+        """X with its proof.
+
+        Returns:
+            The preconditioner.
+
+        Raises:
+            UndecidedError: float64 cannot prove full rank.
+        """
+        if self._parent is not None:
+            return self._parent.factor.leading(len(self._index))
+        found = precondition(self.features, self.rows, transposed=self._dual)
+        if found is None:
+            raise not_proved(self.name)
+        return found
+
+    @cached_property
+    def smallest(self) -> Fraction:
+        """Proved lower bound of λ_min(M), the square of the smallest singular value of Φ_A; the parent's, when there is one."""
+        return self._parent.smallest if self._parent is not None else self.factor.smallest
+
+    @cached_property
+    def smallest_above(self) -> Fraction:
+        """Upper bound of λ_min(M) by the Rayleigh quotient ‖Ax‖²/‖x‖² of an approximate eigenvector."""
+        vector = self.estimate[1]
+        image = self._multiply(vector, None, 2)
+        size = norm_bounds(image.high)[1] + norm_bounds(image.low)[1] + norm_bounds(image.error)[1]
+        return (size / norm_bounds(vector)[0]) ** 2
+
+    @cached_property
+    def trace(self) -> Fraction:
+        """Upper bound of ‖Φ_A‖_F²."""
+        norms = self.factor.column_norms
+        return dot_up(norms, norms)
+
+    @cached_property
+    def largest(self) -> Fraction:
+        """Upper bound of ‖Φ_A‖₂²."""
+        return min(self.trace, self._plain.largest)
+
+    def fit(
+        self,
+        targets: Array,
+        start: Array | None,
+        ridge: float = 0.0,
+        *,
+        targets_low: Array | None = None,
+        start_low: Array | None = None,
+    ) -> CertifiedParameters:
+        """Enclose start + Φ_A⁺(targets − Φ_A start), or with λ > 0 the ridge minimiser.
+
+        Args:
+            targets: t, float64, shape (|A|, C).
+            start: float64, shape (D, C), or None for zero.
+            ridge: λ ≥ 0, taken exactly; with a ridge the plain system answers.
+            targets_low: more digits of t; not with a ridge.
+            start_low: more digits of the start; not with a ridge.
+
+        Returns:
+            Parameters with a proved radius.
+
+        Raises:
+            UndecidedError: full rank is not proved, or float64 overflows.
+        """
+        if ridge:
+            return self._plain.fit(targets, start, ridge)
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            right = _Pair.of(targets, targets_low)
+            if not self._dual:
+                return self._least_squares(right)
+            if start is not None:
+                right = right.minus(self._transposed_multiply(start, start_low))
+            solved = self._solve(right, None if start is None else _Pair.of(start, start_low))
+        image = solved.image
+        lost = norm_bounds(image.error)[1]
+        # Φ⁺(t − Φ(start + AΣ)) is at most residual/l, and what the error of the image moves is projected away.
+        radius = solved.residual / self.factor.low + lost
+        # Φ_A w = t, so the image of the error is the residual that is left.
+        left = sum(norm_bounds(part)[1] for part in (solved.left.high, solved.left.low, solved.left.error))
+        return CertifiedParameters(image.high, image.low, radius, left + root_up(self.trace) * lost)
+
+    def _least_squares(self, targets: _Pair) -> CertifiedParameters:
+        """argmin ‖Φ_A w − t‖: one step finds about where it is, so that the residual alone is multiplied with κ²."""
+        x = self.factor
+        begin = x.solve(self._transposed_multiply(targets.high, None, 0).high)
+        rest = targets.minus(self._multiply(begin, None, _SLICES))
+        gradient = self._transposed_multiply(rest.high, rest.low)
+        # An error e of the residual is seen by Xᵀ as Yᵀe.
+        solved = self._solve(_Pair.of(gradient.high, gradient.low).plus(*_zero_with(gradient.error)), None)
+        w = solved.steps.plus(begin, np.zeros_like(begin))
+        off = (solved.residual + x.high * norm_bounds(rest.error)[1]) / x.low + norm_bounds(solved.image.error)[1]
+        lost = norm_bounds(w.error)[1]
+        return CertifiedParameters(
+            w.high, w.low, x.norm / x.low * off + lost, off + root_up(self.trace) * lost
+        )
+
+    def coefficients(self, g: Array) -> tuple[Array, Fraction]:
+        """Solve K_AA a = g (independent rows) or Φ_AᵀΦ_A a = g.
+
+        Args:
+            g: float64, shape (k, C).
+
+        Returns:
+            Floats and a bound of ‖a − floats‖_F.
+
+        Raises:
+            UndecidedError: full rank is not proved, or float64 overflows.
+        """
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            solved = self._solve(_Pair.of(g), None)
+        x, a = self.factor, solved.steps
+        lost = norm_bounds(a.error)[1] + norm_bounds(a.low)[1]
+        return a.high, x.norm / x.low * (
+            solved.residual / x.low + norm_bounds(solved.image.error)[1]
+        ) + lost
+
+    def pseudo_norm(self, g: Array) -> tuple[Fraction, Fraction]:
+        """Bound ‖Φ_A⁺ g‖_F from both sides.
+
+        Args:
+            g: float64, shape (|A|, C).
+
+        Returns:
+            Lower and upper bound.
+
+        Raises:
+            UndecidedError: full rank is not proved, or float64 overflows.
+        """
+        found = self.fit(g, None)
+        return found.distance(np.zeros_like(found.high))
+
+    def leave_block_out(
+        self, residual: Array, count: int, residual_low: Array | None = None
+    ) -> tuple[Array, Array, Fraction]:
+        """Enclose q = [(K⁻¹)_FF]⁻¹[K⁻¹r]_F, F the rows from ``count`` on: the labels of leave-block-out are y_F − q.
+
+        For any a_R and q̂ let ρ = r − (0; q̂) − K(a_R; 0) and z = K⁻¹ρ. Multiplying out, q − q̂ = Sz_F with S =
+        [(K⁻¹)_FF]⁻¹. By Cauchy and Schwarz z_FᵀSz_F ≤ zᵀKz = ‖Φ⁺ρ‖² and S ⪯ K_FF, so ‖q − q̂‖ ≤ ‖Φ_F‖‖Φ⁺ρ‖: a_R and q̂
+        are proposals, and only ρ has to be small, as seen by Xᵀ.
+
+        Args:
+            residual: r = y − Φw₀, float64, shape (n, C).
+            count: how many rows are retained, 0 < count < n.
+            residual_low: more digits of r.
+
+        Returns:
+            High and low part of q, shape (n − count, C), and a bound of the distance.
+
+        Raises:
+            UndecidedError: full rank is not proved, or float64 overflows.
+            ValueError: not a system of independent rows.
+        """
+        if not self._dual:
+            raise ValueError("K is singular: there are more rows than columns")
+        x = self.factor
+        leading = PreconditionedSystem(
+            DualSystem(self.features, self._index[:count], self.name), parent=self
+        )
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            right = _Pair.of(residual, residual_low)
+            image = leading._solve(
+                _Pair.of(right.high[:count], right.low[:count]), None
+            ).image
+            rest = right.minus(self._transposed_multiply(image.high, image.low))
+            high, low = rest.high[count:].copy(), rest.low[count:].copy()
+            rest.high[count:] = rest.low[count:] = 0.0
+            bound = self._seen(rest)[1]
+        forget_norm = root_up(dot_up(x.column_norms[count:], x.column_norms[count:]))
+        return high, low, forget_norm * (bound / x.low + norm_bounds(image.error)[1])
+
+    # -- refinement ------------------------------------------------------------------------------------
+
+    def _multiply(self, a: Array, low: Array | None, slices: int) -> Accurate:
+        """Multiply A with a."""
+        return sliced_product(self.features, self.rows, a, low, transposed=self._dual, slices=slices)
+
+    def _transposed_multiply(self, v: Array, low: Array | None, slices: int = _SLICES) -> Accurate:
+        """Multiply Aᵀ with v."""
+        return sliced_product(self.features, self.rows, v, low, transposed=not self._dual, slices=slices)
+
+    def _seen(self, g: _Pair) -> tuple[Array, Fraction]:
+        """Xᵀg in floats, and a bound of ‖Xᵀg‖_F with the error of g."""
+        x, total = self.factor, g.high + g.low
+        found = x.inverse.T @ total
+        # One rounding in the total and k in the product, each term of which may underflow by η/2.
+        rounding = (gamma(x.size) + UNIT) * x.weigh(np.abs(total)) + x.size * found.size * ETA
+        return found, norm_bounds(found)[1] + rounding + x.weigh(g.error)
+
+    def _solve(self, right: _Pair, start: _Pair | None) -> _Solved:
+        """Refine a ≈ M⁻¹g from zero: s = XXᵀg, then g less AᵀAs, until what is left is no more than its error.
+
+        Each step is some digits smaller than the one before, so its products need fewer slices for the same error.
+        """
+        x, left = self.factor, right
+        shape = (self.features.shape[1] if self._dual else len(self._index), right.high.shape[1])
+        image = start or _Pair.of(np.zeros(shape))
+        steps = _Pair.of(np.zeros_like(right.high))
+        # What the error of a product is measured by: ‖|A||s|‖ and ‖d‖, at their largest so far.
+        reference = [float(np.linalg.norm(image.high))] * 2
+        before = math.inf
+        seen, bound = self._seen(left)
+        for _ in range(_STEPS):
+            size = float(np.linalg.norm(seen))
+            known = float(x.weigh(left.error) + norm_bounds(image.error)[1])
+            if not known < size < before / 2:
+                break
+            before = size
+            step = x.inverse @ seen
+            weights = float(dot_up(x.column_norms, row_norms(step))), size
+            reference = [max(pair) for pair in zip(reference, weights, strict=True)]
+            first, second = (_slices(w, r) for w, r in zip(weights, reference, strict=True))
+            moved = self._multiply(step, None, first)
+            back = self._transposed_multiply(moved.high, moved.low, second)
+            steps = steps.plus(step, np.zeros_like(step))
+            image = image.plus(moved.high, moved.low, moved.error)
+            left = left.minus(back)
+            seen, bound = self._seen(left)
+        return _Solved(steps, image, bound, left)
+
+
+def _zero_with(error: Array) -> tuple[Array, Array, Array]:
+    """Nothing, within an error."""
+    return np.zeros_like(error), np.zeros_like(error), error
+
+
+def _slices(size: float, reference: float) -> int:
+    """Slices for a product of this size whose error should be about 2^-113 of the reference."""
+    if not 0.0 < size < math.inf:
+        return _SLICES
+    bits = 113 - 53 - math.log2(reference / size)
+    return min(_SLICES, max(0, math.ceil(bits / 21)))

@@ -1,0 +1,151 @@
+"""Products with the feature matrix to as many digits as are asked for, at BLAS speed.
+
+Rows of Φ and columns of x are cut into slices of 21 bits, each a multiple of one unit. BLAS multiplies two slices
+without any rounding, because the sums are integers of at most 2^53 in a common unit; only what is left after the
+last slice is rounded. With k slices that remainder is 2^-21k of the whole. (K. Ozaki, T. Ogita, S. Oishi, S. M. Rump,
+"Error-free transformations of matrix multiplication by using fast routines of matrix multiplication", Numer.
+Algorithms 2012; the cut is ExtractScalar of S. M. Rump, T. Ogita, S. Oishi, "Accurate floating-point summation I".)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .accurate import COLUMNS, ROWS, Accurate, Rows, blocks, one_blas_thread
+from .rounding import two_sum
+
+__all__ = ["sliced_product"]
+
+Array = np.ndarray[Any, Any]
+
+_BITS = 21
+"""2·21 bits, sums of at most 2^9 products, and at most 2^2 pairs of slices in one level, make 53."""
+
+_U = 2.0**-53
+_ETA = 5e-324
+
+
+def sliced_product(
+    features: Array,
+    rows: Rows,
+    high: Array,
+    low: Array | None = None,
+    *,
+    transposed: bool = False,
+    slices: int = 3,
+) -> Accurate:
+    """Multiply Φ_rows, or its transpose, with x = high + low to about 53 + 21·slices bits of |Φ||x|, at most 106.
+
+    Args:
+        features: Φ, shape (n, D), float64 or float32, possibly memory-mapped.
+        rows: which rows, a slice or an index array.
+        high: leading part of x, shape (D, C); (len(rows), C) if transposed.
+        low: the rest of x, same shape; None for zero.
+        transposed: multiply with Φ_rowsᵀ.
+        slices: k, from 0 (a plain product) to 4.
+
+    Returns:
+        The product, shape (len(rows), C) or (D, C); its error is infinite or NaN where float64 overflowed.
+
+    Example:
+        >>> phi = np.array([[2.0**60, 1.0, -(2.0**60)]])
+        >>> x = np.array([[1.0], [2.0**-60], [1.0]])
+        >>> product = sliced_product(phi, slice(None), x)
+        >>> bool((product.high + product.low)[0, 0] == 2.0**-60), float(product.error[0, 0]) < 1e-17
+        (True, True)
+    """
+    index = np.arange(features.shape[0])[rows] if isinstance(rows, slice) else np.asarray(rows)
+    size = features.shape[1] if transposed else len(index)
+    length = len(index) if transposed else features.shape[1]
+    shape = (size, high.shape[1])
+    levels = [np.zeros(shape) for _ in range(slices)]
+    rest, error = np.zeros(shape), np.zeros(shape)
+    cuts: dict[tuple[int, int], _Operand] = {}
+    # Fresh arrays for every block would cost more than the arithmetic.
+    buffers = np.empty((2, ROWS * COLUMNS))
+    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        for sample, column, block in blocks(features, rows, index):
+            out, inner = (column, sample) if transposed else (sample, column)
+            key = (inner.start, inner.stop)
+            if key not in cuts:
+                cuts[key] = _cut_operand(high[inner], None if low is None else low[inner], slices)
+            parts, small, bound = _block_product(block.T if transposed else block, cuts[key], slices, buffers)
+            for level, part in zip(levels, parts, strict=True):
+                level[out], lost = two_sum(level[out], part)
+                small += lost
+                bound += _U * np.abs(small)
+            rest[out] += small
+            error[out] += bound + _U * np.abs(rest[out])
+        total = np.zeros(shape)
+        for level in levels:
+            total, lost = two_sum(total, level)
+            rest += lost
+            error += _U * np.abs(rest)
+        # The bound itself took a few roundings for each block; its terms, and the products, may have underflowed: each
+        # of at most 15 products of slices a term by η/2.
+        error *= 1 + 2.0**-30
+        error += (16 * length + 64) * _ETA
+        total, rest = two_sum(total, rest)
+    return Accurate(total, rest, error)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Operand:
+    """Rows of x, cut: for slice i of Φ, the slices of x that it meets exactly and, last, the rest of x as floats."""
+
+    partners: list[Array]
+    weight: Array  # 2^(exponent of a row of Φ − 53 − 21k) times this bounds the error of its rounded products
+
+
+def _cut_operand(high: Array, low: Array | None, slices: int) -> _Operand:
+    """Cut x = high + low, column by column."""
+    head, tail = (high, np.zeros_like(high)) if low is None else two_sum(high, low)
+    exponent = np.frexp(np.abs(head).max(axis=0, initial=0.0))[1]
+    cut, left = [], [head]
+    for j in range(slices):
+        sigma = np.ldexp(1.0, exponent + (53 - _BITS - j * _BITS))
+        # |head| ≤ 2^(e − 21j): a multiple of 2^(e − 21(j + 1)), at most 2^21 of them; what is left is at most one. The
+        # tail, below 2^-53 of the head that it was added to, cannot carry a head over that limit: the limit is itself
+        # a multiple, and nearer. A sigma that underflows leaves head whole, which then has no more bits than that.
+        piece = (head + sigma) - sigma
+        cut.append(piece)
+        head, tail = two_sum(head - piece, tail)
+        left.append(head)
+    length = high.shape[0]
+    # Slice i of Φ is at most 2^(e' − 21i) and meets left[k − i]: γ_length for the product, one rounding for the tail that
+    # was dropped from it and one for each sum of such products, at most k + 4 more.
+    size = sum(np.ldexp(np.abs(part).sum(axis=0), _BITS * i) for i, part in enumerate(left))
+    partners = [np.hstack([*cut[: slices - i], left[slices - i]]) for i in range(slices + 1)]
+    return _Operand(partners, (length + slices + 5) * 1.01 * size)
+
+
+def _block_product(
+    block: Array, x: _Operand, slices: int, buffers: Array
+) -> tuple[list[Array], Array, Array]:
+    """Multiply one block: the exact products by level, the rounded rest, and a bound of the error of the latter."""
+    # Buffers take the memory order of the block, which may be a transposed view.
+    flat = buffers[:, : block.size]
+    if block.strides[0] >= block.strides[1]:
+        head, tail = flat.reshape(2, *block.shape)
+    else:
+        head, tail = (part.reshape(block.shape[::-1]).T for part in flat)
+    width = x.weight.shape[0]
+    largest = np.maximum(block.max(axis=1), -block.min(axis=1))
+    exponent = np.frexp(largest)[1]
+    parts = [np.zeros((block.shape[0], width)) for _ in range(slices)]
+    small = np.zeros((block.shape[0], width))
+    rest = block
+    for i in range(slices):
+        sigma = np.ldexp(1.0, exponent + (53 - _BITS - i * _BITS))[:, None]
+        np.add(rest, sigma, out=head)
+        np.subtract(head, sigma, out=head)
+        rest = np.subtract(rest, head, out=tail)
+        product = head @ x.partners[i]
+        for j in range(slices - i):
+            parts[i + j] += product[:, j * width : (j + 1) * width]
+        small += product[:, (slices - i) * width :]
+    small += rest @ x.partners[slices]
+    return parts, small, np.ldexp(x.weight, (exponent - 53 - _BITS * slices)[:, None])
