@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any, final
 
 import numpy as np
+from scipy.linalg.lapack import dtrtrs
 
 from .accurate import Accurate
 from .leastsquares import DualSystem, PrimalSystem
@@ -45,7 +46,7 @@ class _Pair:
         """Floats, or pairs of them, exactly."""
         return cls(high, np.zeros_like(high) if low is None else low, np.zeros_like(high))
 
-    def plus(self, high: Array, low: Array, error: Array | float = 0.0) -> _Pair:
+    def plus(self, high: Array, low: Array | float = 0.0, error: Array | float = 0.0) -> _Pair:
         """One more term, itself high + low within an error."""
         total, lost = two_sum(self.high, high)
         first = lost + self.low
@@ -65,15 +66,17 @@ class _Solved:
 
     Args:
         steps: a.
+        shift: q, which is taken off the last entries of g.
         image: start + Aa; its error bounds the distance from the exact start + A·Σ steps.
-        residual: bound of ‖Xᵀ(g − MΣ)‖ but for what ``image.error`` moves, Σ the exact sum of the steps.
-        left: g − Aᵀ(image − start).
+        left: g − (0; q) − Aᵀ(image − start).
+        residual: bound of ‖Xᵀ left‖.
     """
 
     steps: _Pair
+    shift: _Pair
     image: _Pair
-    residual: Fraction
     left: _Pair
+    residual: Fraction
 
 
 @final
@@ -99,6 +102,7 @@ class PreconditionedSystem(RowSystem):
         self._parent = parent
         self._dual = isinstance(plain, DualSystem)
         self._index = np.arange(self.features.shape[0])[self.rows]
+        self._height = self.features.shape[1] if self._dual else len(self._index)
 
     @property
     def matrix(self) -> Array:
@@ -135,7 +139,11 @@ class PreconditionedSystem(RowSystem):
     @cached_property
     def smallest_above(self) -> Fraction:
         """Upper bound of λ_min(M) by the Rayleigh quotient ‖Ax‖²/‖x‖² of an approximate eigenvector."""
+        # Two more steps of inverse iteration, each of which takes κ(M) off what the vector has of other directions.
         vector = self.estimate[1]
+        for _ in range(2):
+            vector = self.factor.solve(vector)
+            vector = vector / np.abs(vector).max()
         image = self._multiply(vector, None, 2)
         size = norm_bounds(image.high)[1] + norm_bounds(image.low)[1] + norm_bounds(image.error)[1]
         return (size / norm_bounds(vector)[0]) ** 2
@@ -199,8 +207,8 @@ class PreconditionedSystem(RowSystem):
         rest = targets.minus(self._multiply(begin, None, _SLICES))
         gradient = self._transposed_multiply(rest.high, rest.low)
         # An error e of the residual is seen by Xᵀ as Yᵀe.
-        solved = self._solve(_Pair.of(gradient.high, gradient.low).plus(*_zero_with(gradient.error)), None)
-        w = solved.steps.plus(begin, np.zeros_like(begin))
+        solved = self._solve(_Pair(gradient.high, gradient.low, gradient.error), None)
+        w = solved.steps.plus(begin)
         off = (solved.residual + x.high * norm_bounds(rest.error)[1]) / x.low + norm_bounds(solved.image.error)[1]
         lost = norm_bounds(w.error)[1]
         return CertifiedParameters(
@@ -265,21 +273,11 @@ class PreconditionedSystem(RowSystem):
         """
         if not self._dual:
             raise ValueError("K is singular: there are more rows than columns")
-        x = self.factor
-        leading = PreconditionedSystem(
-            DualSystem(self.features, self._index[:count], self.name), parent=self
-        )
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            right = _Pair.of(residual, residual_low)
-            image = leading._solve(
-                _Pair.of(right.high[:count], right.low[:count]), None
-            ).image
-            rest = right.minus(self._transposed_multiply(image.high, image.low))
-            high, low = rest.high[count:].copy(), rest.low[count:].copy()
-            rest.high[count:] = rest.low[count:] = 0.0
-            bound = self._seen(rest)[1]
-        forget_norm = root_up(dot_up(x.column_norms[count:], x.column_norms[count:]))
-        return high, low, forget_norm * (bound / x.low + norm_bounds(image.error)[1])
+            solved = self._solve(_Pair.of(residual, residual_low), None, count)
+        q, norms = solved.shift, self.factor.column_norms[count:]
+        moved = solved.residual / self.factor.low + norm_bounds(solved.image.error)[1]
+        return q.high, q.low, root_up(dot_up(norms, norms)) * moved + norm_bounds(q.error)[1]
 
     # -- refinement ------------------------------------------------------------------------------------
 
@@ -299,15 +297,17 @@ class PreconditionedSystem(RowSystem):
         rounding = (gamma(x.size) + UNIT) * x.weigh(np.abs(total)) + x.size * found.size * ETA
         return found, norm_bounds(found)[1] + rounding + x.weigh(g.error)
 
-    def _solve(self, right: _Pair, start: _Pair | None) -> _Solved:
+    def _solve(self, right: _Pair, start: _Pair | None, count: int | None = None) -> _Solved:
         """Refine a ≈ M⁻¹g from zero: s = XXᵀg, then g less AᵀAs, until what is left is no more than its error.
 
-        Each step is some digits smaller than the one before, so its products need fewer slices for the same error.
+        With a count, a is zero from there on, and what it cannot reach is q: Ma = g − (0; q). Each step is some digits
+        smaller than the one before, so its products need fewer slices for the same error.
         """
         x, left = self.factor, right
-        shape = (self.features.shape[1] if self._dual else len(self._index), right.high.shape[1])
-        image = start or _Pair.of(np.zeros(shape))
-        steps = _Pair.of(np.zeros_like(right.high))
+        count = x.size if count is None else count
+        columns = right.high.shape[1]
+        image = start or _Pair.of(np.zeros((self._height, columns)))
+        steps, shift = _Pair.of(np.zeros_like(right.high)), _Pair.of(np.zeros((x.size - count, columns)))
         # What the error of a product is measured by: ‖|A||s|‖ and ‖d‖, at their largest so far.
         reference = [float(np.linalg.norm(image.high))] * 2
         before = math.inf
@@ -318,22 +318,22 @@ class PreconditionedSystem(RowSystem):
             if not known < size < before / 2:
                 break
             before = size
-            step = x.inverse @ seen
+            step = np.zeros_like(right.high)
+            step[:count] = x.inverse[:count, :count] @ seen[:count]
             weights = float(dot_up(x.column_norms, row_norms(step))), size
             reference = [max(pair) for pair in zip(reference, weights, strict=True)]
             first, second = (_slices(w, r) for w, r in zip(weights, reference, strict=True))
             moved = self._multiply(step, None, first)
-            back = self._transposed_multiply(moved.high, moved.low, second)
-            steps = steps.plus(step, np.zeros_like(step))
+            steps = steps.plus(step)
             image = image.plus(moved.high, moved.low, moved.error)
-            left = left.minus(back)
+            left = left.minus(self._transposed_multiply(moved.high, moved.low, second))
+            if count < x.size:
+                # (0; q) is seen as (0; X_FFᵀq), so this q takes away what the last columns see.
+                taken = np.zeros_like(step)
+                taken[count:] = dtrtrs(x.inverse[count:, count:], seen[count:], trans=1)[0]
+                shift, left = shift.plus(taken[count:]), left.plus(-taken)
             seen, bound = self._seen(left)
-        return _Solved(steps, image, bound, left)
-
-
-def _zero_with(error: Array) -> tuple[Array, Array, Array]:
-    """Nothing, within an error."""
-    return np.zeros_like(error), np.zeros_like(error), error
+        return _Solved(steps, shift, image, left, bound)
 
 
 def _slices(size: float, reference: float) -> int:
