@@ -21,7 +21,16 @@ from threadpoolctl import ThreadpoolController
 from .gram import COLUMN_BLOCK
 from .rounding import two_sum
 
-__all__ = ["COLUMNS", "ROWS", "Accurate", "Rows", "accurate_product", "blocks", "one_blas_thread", "plain_product"]
+__all__ = [
+    "COLUMNS",
+    "ROWS",
+    "Accurate",
+    "Rows",
+    "accurate_product",
+    "blocks",
+    "one_blas_thread",
+    "plain_product",
+]
 
 
 @cache

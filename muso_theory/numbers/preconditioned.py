@@ -1,9 +1,9 @@
 """Minimum-norm and least-squares solutions where the Gram matrix has lost its digits.
 
-Write A = Φ_Aᵀ (independent rows) or A = Φ_A (independent columns), M = AᵀA, and X for a preconditioner of A, l ≤ σ(Y) ≤ h
-for Y = AX. Then M⁻¹ = X(YᵀY)⁻¹Xᵀ and AM⁻¹ = Y(YᵀY)⁻¹Xᵀ, so that a right-hand side g that is left over moves Aa by at
-most ‖Xᵀg‖/l and a itself by at most ‖X‖/l as much. The condition number enters once, through the rounding of g, and g is
-known to twice the working precision (T. Ogita, S. M. Rump, S. Oishi, "Accurate sum and dot product", SISC 2005).
+Write A = Φ_Aᵀ (independent rows) or A = Φ_A (independent columns), M = AᵀA, and X for a preconditioner of A, so that
+l ≤ σ(Y) ≤ h for Y = AX. Then M⁻¹ = X(YᵀY)⁻¹Xᵀ and AM⁻¹ = Y(YᵀY)⁻¹Xᵀ: a right-hand side g that is left over moves Aa by
+at most ‖Xᵀg‖/l, and a by at most ‖X‖/l times as much. The condition number enters once, through the rounding of g, and
+g is known to twice the working precision (T. Ogita, S. M. Rump, S. Oishi, "Accurate sum and dot product", SISC 2005).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from scipy.linalg.lapack import dtrtrs
 
 from .accurate import Accurate
-from .leastsquares import DualSystem, PrimalSystem
+from .leastsquares import DualSystem
 from .preconditioner import Preconditioner, dot_up, precondition
 from .rounding import ETA, UNIT, gamma, norm_bounds, root_up, row_norms, two_sum
 from .rowsystem import CertifiedParameters, RowSystem, not_proved
@@ -126,14 +126,14 @@ class PreconditionedSystem(RowSystem):
         """
         if self._parent is not None:
             return self._parent.factor.leading(len(self._index))
-        found = precondition(self.features, self.rows, transposed=self._dual)
+        found = precondition(self.features, self.rows, self._norms, transposed=self._dual)
         if found is None:
             raise not_proved(self.name)
         return found
 
     @cached_property
     def smallest(self) -> Fraction:
-        """Proved lower bound of λ_min(M), the square of the smallest singular value of Φ_A; the parent's, when there is one."""
+        """Proved lower bound of λ_min(M) = σ_min(Φ_A)²; the parent's, when there is one."""
         return self._parent.smallest if self._parent is not None else self.factor.smallest
 
     @cached_property
@@ -151,8 +151,15 @@ class PreconditionedSystem(RowSystem):
     @cached_property
     def trace(self) -> Fraction:
         """Upper bound of ‖Φ_A‖_F²."""
-        norms = self.factor.column_norms
-        return dot_up(norms, norms)
+        return dot_up(self._norms, self._norms)
+
+    @cached_property
+    def _norms(self) -> Array:
+        """Upper bounds of the norms of A's columns."""
+        if self._parent is not None:
+            return self._parent._norms[: len(self._index)]
+        chosen = self.features[self.rows]
+        return row_norms(chosen if self._dual else chosen.T)
 
     @cached_property
     def largest(self) -> Fraction:
@@ -201,7 +208,7 @@ class PreconditionedSystem(RowSystem):
         return CertifiedParameters(image.high, image.low, radius, left + root_up(self.trace) * lost)
 
     def _least_squares(self, targets: _Pair) -> CertifiedParameters:
-        """argmin ‖Φ_A w − t‖: one step finds about where it is, so that the residual alone is multiplied with κ²."""
+        """Minimise ‖Φ_A w − t‖: one step finds about where it is, so that the residual alone is multiplied with κ²."""
         x = self.factor
         begin = x.solve(self._transposed_multiply(targets.high, None, 0).high)
         rest = targets.minus(self._multiply(begin, None, _SLICES))
@@ -209,7 +216,9 @@ class PreconditionedSystem(RowSystem):
         # An error e of the residual is seen by Xᵀ as Yᵀe.
         solved = self._solve(_Pair(gradient.high, gradient.low, gradient.error), None)
         w = solved.steps.plus(begin)
-        off = (solved.residual + x.high * norm_bounds(rest.error)[1]) / x.low + norm_bounds(solved.image.error)[1]
+        off = (solved.residual + x.high * norm_bounds(rest.error)[1]) / x.low + norm_bounds(
+            solved.image.error
+        )[1]
         lost = norm_bounds(w.error)[1]
         return CertifiedParameters(
             w.high, w.low, x.norm / x.low * off + lost, off + root_up(self.trace) * lost
@@ -231,9 +240,7 @@ class PreconditionedSystem(RowSystem):
             solved = self._solve(_Pair.of(g), None)
         x, a = self.factor, solved.steps
         lost = norm_bounds(a.error)[1] + norm_bounds(a.low)[1]
-        return a.high, x.norm / x.low * (
-            solved.residual / x.low + norm_bounds(solved.image.error)[1]
-        ) + lost
+        return a.high, x.norm / x.low * (solved.residual / x.low + norm_bounds(solved.image.error)[1]) + lost
 
     def pseudo_norm(self, g: Array) -> tuple[Fraction, Fraction]:
         """Bound ‖Φ_A⁺ g‖_F from both sides.
@@ -275,7 +282,7 @@ class PreconditionedSystem(RowSystem):
             raise ValueError("K is singular: there are more rows than columns")
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             solved = self._solve(_Pair.of(residual, residual_low), None, count)
-        q, norms = solved.shift, self.factor.column_norms[count:]
+        q, norms = solved.shift, self._norms[count:]
         moved = solved.residual / self.factor.low + norm_bounds(solved.image.error)[1]
         return q.high, q.low, root_up(dot_up(norms, norms)) * moved + norm_bounds(q.error)[1]
 
@@ -302,6 +309,14 @@ class PreconditionedSystem(RowSystem):
 
         With a count, a is zero from there on, and what it cannot reach is q: Ma = g − (0; q). Each step is some digits
         smaller than the one before, so its products need fewer slices for the same error.
+
+        Args:
+            right: g, shape (k, C).
+            start: where Aa is added to; None for zero.
+            count: how many entries of a may differ from zero; None for all.
+
+        Returns:
+            What it ended with.
         """
         x, left = self.factor, right
         count = x.size if count is None else count
@@ -320,7 +335,7 @@ class PreconditionedSystem(RowSystem):
             before = size
             step = np.zeros_like(right.high)
             step[:count] = x.inverse[:count, :count] @ seen[:count]
-            weights = float(dot_up(x.column_norms, row_norms(step))), size
+            weights = float(dot_up(self._norms, row_norms(step))), size
             reference = [max(pair) for pair in zip(reference, weights, strict=True)]
             first, second = (_slices(w, r) for w, r in zip(weights, reference, strict=True))
             moved = self._multiply(step, None, first)

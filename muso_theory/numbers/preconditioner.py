@@ -2,9 +2,9 @@
 
 X ≈ R⁻¹ comes from a Householder QR factorisation A = QR in float64, whose backward error is a small multiple of u‖A‖
 (N. Higham, "Accuracy and Stability", thm. 19.4): as long as κ(A) is below about 10^15, Y = AX is close to Q. The
-factorisation is only a proposal. What is proved, for the X that came out, is l ≤ σ(Y) ≤ h with l > 0, from a computed Ŷ:
-|σ(Y) − σ(Ŷ)| ≤ ‖Y − Ŷ‖ and |σ(Ŷ)² − 1| ≤ ‖ŶᵀŶ − I‖ (S. M. Rump, "Inversion of extremely ill-conditioned matrices in
-floating-point", JJIAM 2009). A then has full column rank, and M = AᵀA = X⁻ᵀ(YᵀY)X⁻¹ although κ(M) = κ(A)² may be 10^24.
+factorisation is only a proposal. What is proved, for the X that came out, is l ≤ σ(Y) ≤ h with l > 0, from a computed
+Ŷ: |σ(Y) − σ(Ŷ)| ≤ ‖Y − Ŷ‖ and |σ(Ŷ)² − 1| ≤ ‖ŶᵀŶ − I‖ (S. M. Rump, "Inversion of extremely ill-conditioned matrices in
+floating-point", JJIAM 2009). A then has full column rank, and M = AᵀA = X⁻ᵀ(YᵀY)X⁻¹, though κ(M) = κ(A)² may be 10^24.
 """
 
 from __future__ import annotations
@@ -53,11 +53,10 @@ class Preconditioner(Factor):
         inverse: X, shape (k, k), zero below the diagonal.
         low: l > 0, proved.
         high: h, proved.
-        column_norms: upper bounds of the norms of A's columns, shape (k,).
 
     Example:
         >>> a = np.array([[3.0, 4.0, 0.0], [0.0, 0.0, 2.0]])
-        >>> found = precondition(a, slice(None), transposed=True)
+        >>> found = precondition(a, slice(None), np.array([5.0, 2.0]), transposed=True)
         >>> found.solve(np.array([[25.0], [4.0]])).ravel(), bool(0.99 < found.low < found.high < 1.01)
         (array([1., 1.]), True)
         >>> 3.5 < float(found.smallest) <= 4  # λ_min of AᵀA = diag(25, 4)
@@ -67,7 +66,6 @@ class Preconditioner(Factor):
     inverse: Array
     low: Fraction
     high: Fraction
-    column_norms: Array
 
     @property
     def rank(self) -> int:
@@ -92,7 +90,7 @@ class Preconditioner(Factor):
 
     def leading(self, k: int) -> Preconditioner:
         """The same for the first k columns of A: X is triangular, so AX contains that of the leading columns."""
-        return Preconditioner(self.inverse[:k, :k], self.low, self.high, self.column_norms[:k])
+        return Preconditioner(self.inverse[:k, :k], self.low, self.high)
 
     @cached_property
     def row_norms(self) -> Array:
@@ -100,7 +98,7 @@ class Preconditioner(Factor):
         return row_norms(self.inverse)
 
     def weigh(self, error: Array) -> Fraction:
-        """Bound ‖XᵀE‖_F for all E with |E| ≤ error, by Σ_k ‖x_k‖‖error_k‖; it does not change with the scale of A's columns.
+        """Bound ‖XᵀE‖_F for all E with |E| ≤ error, by Σ_k ‖x_k‖‖error_k‖: the scale of A's columns does not matter.
 
         Args:
             error: shape (k, C), nonnegative.
@@ -182,7 +180,7 @@ def _norm_of_square(square: Array, error: Fraction, factor: Preconditioner, expo
     return easy if margin is None else min(easy, exact(shift) - margin)
 
 
-def precondition(features: Array, rows: Any, *, transposed: bool) -> Preconditioner | None:
+def precondition(features: Array, rows: Any, norms: Array, *, transposed: bool) -> Preconditioner | None:
     """Find X for A = Φ_rowsᵀ (independent rows) or A = Φ_rows (independent columns), and prove l ≤ σ(AX) ≤ h.
 
     Costs a QR factorisation, a triangular inverse, AX and (AX)ᵀAX: about as much as six solves with Cholesky.
@@ -190,6 +188,7 @@ def precondition(features: Array, rows: Any, *, transposed: bool) -> Preconditio
     Args:
         features: Φ, shape (n, D), float64 or float32.
         rows: a slice or an index array.
+        norms: upper bounds of the norms of A's columns.
         transposed: whether A is the transpose of Φ_rows.
 
     Returns:
@@ -199,7 +198,7 @@ def precondition(features: Array, rows: Any, *, transposed: bool) -> Preconditio
         UndecidedError: this thread does not do IEEE arithmetic, or float64 overflows.
 
     Example:
-        >>> precondition(np.ones((2, 3)), slice(None), transposed=True) is None
+        >>> precondition(np.ones((2, 3)), slice(None), np.array([1.8, 1.8]), transposed=True) is None
         True
     """
     require_ieee()
@@ -209,7 +208,6 @@ def precondition(features: Array, rows: Any, *, transposed: bool) -> Preconditio
         inverse = _inverse_of_triangle(columns)
         if inverse is None:
             return None
-        norms = row_norms(columns)
         # |Y − Ŷ| ≤ γ|A||X|, and ‖|A||X|‖_F ≤ Σ_k ‖a_k‖‖x_k‖: neither changes with the scale of A's columns.
         product, off = _plain(columns, inverse, norms)
         if not off < Fraction(1, 4):
@@ -223,7 +221,7 @@ def precondition(features: Array, rows: Any, *, transposed: bool) -> Preconditio
     deviation = largest_eigenvalue_bound(square, error)
     low, high = root_down(1 - deviation) - off, root_up(1 + deviation) + off
     require_ieee()
-    return Preconditioner(inverse, low, high, norms) if low > 0 else None
+    return Preconditioner(inverse, low, high) if low > 0 else None
 
 
 def _inverse_of_triangle(columns: Array) -> Array | None:

@@ -224,13 +224,15 @@ def row_norms(x: Array) -> Array:
         for start in range(0, k, step):
             block = np.asarray(x[start : start + step], dtype=np.float64)
             largest = np.maximum(block.max(axis=1, initial=0.0), -block.min(axis=1, initial=0.0))
-            # The largest entry of a row is brought between 2^-75 and 2^24, so that what underflows is nothing beside it.
+            # The largest entry of a row is brought between 2^-75 and 2^24: what underflows is nothing beside it.
             exponent = np.clip(np.frexp(largest)[1], -1000, 1000)
             scaled = block * np.ldexp(1.0, -exponent)[:, None]
             square = np.einsum("ij,ij->i", scaled, scaled)
             norms[start : start + step] = np.ldexp(np.sqrt(square), exponent)
         # γ_m for the sum of squares, a root, and this product; η for a norm that is subnormal.
-        return norms * (1 + (m + 8) * 2.0**-53) + 5e-324
+        norms *= 1 + (m + 8) * 2.0**-53
+        norms += 5e-324
+    return norms
 
 
 def inner_product(x: Array, y: Array) -> tuple[Fraction, Fraction]:

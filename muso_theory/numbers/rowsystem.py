@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .arithmetic import Factor
 from .float64 import CholeskyFactor, cholesky_factor
 from .inputs import first_nonfinite
 from .rounding import ETA, UNIT, UndecidedError, gamma, norm_bounds, two_sum
@@ -91,8 +92,8 @@ class RowSystem(ABC):
 
     @property
     @abstractmethod
-    def factor(self) -> CholeskyFactor:
-        """Its Cholesky factor."""
+    def factor(self) -> Factor:
+        """What solves with it approximately."""
 
     @property
     @abstractmethod
@@ -162,8 +163,8 @@ class RowSystem(ABC):
         except UndecidedError:
             return Fraction(ridge)
 
-    def _factor_with(self, ridge: float) -> CholeskyFactor:
-        """Cholesky factor of the matrix plus ridge·I, remembered for the last ridge."""
+    def _factor_with(self, ridge: float) -> Factor:
+        """Factor of the matrix plus ridge·I, remembered for the last ridge."""
         if not ridge:
             return self.factor
         if self._ridged is None or self._ridged[0] != ridge:
