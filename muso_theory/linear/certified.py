@@ -279,8 +279,6 @@ class CertifiedForms(Model):
 
     def unlearned_gap(self, forget_labels: LabelBall) -> Quantity:
         """The gap of the float labels themselves, by the gap formula: sharper than fine-tuning with balls."""
-        if self.start_is_given:
-            return super().unlearned_gap(forget_labels)
         return self.gap(LabelBall(forget_labels.values))
 
     def leave_block_out(self) -> LabelBall:
