@@ -245,7 +245,7 @@ class _Checker:
         for artefact in self.artefacts:
             if artefact.name in claim.audits:
                 yield self.audit(claim, artefact)
-        if claim.output is not None and not theorem.failed:
+        if claim.output is not None and theorem.verdict is not Verdict.VACUOUS:
             yield self.climb(claim, About.OUTPUT, claim.output, artefact="output")
 
     def theorem(self, claim: Claim) -> Evidence:
@@ -300,6 +300,7 @@ class _Checker:
     ) -> Evidence:
         """One row, by the first arithmetic that decides it."""
         insisted = about is About.THEOREM and claim.slug in self.asserted
+        hold = all(self.theorem(CATALOGUE[slug]).verdict is Verdict.PROVED for slug in claim.hypotheses)
 
         def evidence(
             arithmetic: str, findings: Sequence[Finding] = (), facts: Sequence[str] = (), needs: str = ""
@@ -313,9 +314,9 @@ class _Checker:
         best: Evidence | None = None
         obstacles = []
         for rung in self.ladder:
-            case = self._case(rung)
             try:
-                findings, facts = check(case.insisted() if insisted else case)
+                case = self._case(rung)
+                findings, facts = check(case.under(asserted=insisted, hypotheses_hold=hold))
             except (SingularMatrixError, UndecidedError, OverflowError) as error:
                 obstacles.append(f"{rung.name}: {error}")
                 continue

@@ -92,6 +92,7 @@ class Case:
         plan: how the user trains, or None.
         equality_of_exact: ask equality of artefacts that are exact themselves: no tolerance was given.
         asserted: the user insists on the statement, whatever its hypotheses; nothing is explained by them then.
+        hypotheses_hold: every hypothesis of the claim holds exactly, so that nothing is explained by one.
         handed: the floats that this package hands out for the problem.
     """
 
@@ -104,11 +105,14 @@ class Case:
     plan: TrainingPlan | None = None
     equality_of_exact: bool = True
     asserted: bool = False
+    hypotheses_hold: bool = False
     handed: Handed | None = None
 
-    def insisted(self) -> Case:
-        """The same case for a claim that the user asserts; what was computed stays shared."""
-        other = replace(self, asserted=True)
+    def under(self, *, asserted: bool, hypotheses_hold: bool) -> Case:
+        """The same case for one claim; what was computed stays shared."""
+        if (asserted, hypotheses_hold) == (self.asserted, self.hypotheses_hold):
+            return self
+        other = replace(self, asserted=asserted, hypotheses_hold=hypotheses_hold)
         own = {key: value for key, value in self.__dict__.items() if key not in other.__dict__}
         other.__dict__.update(own)
         return other
@@ -139,7 +143,11 @@ class Case:
         allowed = self.allowance(yardsticks, resolution)
         if self.asserted:
             return Identity(what, quantity, allowed, None)
-        if explained is None or (quantity.lower <= 0 and quantity.upper <= allowed.lower):
+        if (
+            explained is None
+            or self.hypotheses_hold
+            or (quantity.lower <= 0 and quantity.upper <= allowed.lower)
+        ):
             return Identity(what, quantity, allowed)
         return Identity(what, quantity, allowed, explained())
 

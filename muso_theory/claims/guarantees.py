@@ -86,10 +86,8 @@ def _membership(case: Case) -> Found:
 
 def _membership_audit(case: Case, artefact: Artefact) -> Found:
     model = case.model
-    if artefact.name == "labels":
-        w = model.unlearned(model.given(artefact.values))
-    else:
-        w = model.at(artefact.values)
+    labels = artefact.name == "labels"
+    w = model.unlearned(model.given(artefact.values)) if labels else model.at(artefact.values)
     findings = []
     for name, rows in (("F", model.forget), ("R", model.retain)):
         what = f"‖Φ_{name}(w_u − w_r)‖ of the given {artefact.name}"

@@ -133,11 +133,9 @@ def _label_free(case: Case) -> Found:
 
 
 def _missed(case: Case, rows: Rows) -> Parameters:
-    """w₀ + Φ_A⁺(Φ_A w_p − y_A): how far w₀ + P_A(w_p − w₀) is from retraining on A, whatever w_p is.
-
-    It vanishes exactly where w_p is a least-squares minimiser on A. So it is the Cε that a violated hypothesis of
-    label-free and downsampling explains, with C = ‖(Φ_AᵀΦ_A)⁺‖ and ε = ‖Φ_Aᵀ(Φ_A w_p − y_A)‖ in the worst case.
-    """
+    """w₀ + Φ_A⁺(Φ_A w_p − y_A), which differs from w₀ by how far w₀ + P_A(w_p − w₀) is from retraining on A."""
+    # The difference vanishes exactly where w_p is a least-squares minimiser on A. It is the Cε that a violated
+    # hypothesis of label-free and downsampling explains: C = ‖(Φ_AᵀΦ_A)⁺‖, ε = ‖Φ_Aᵀ(Φ_A w_p − y_A)‖ at worst.
     model = case.model
     residual = model.mix(1, model.predict(rows, model.pretrained), -1, model.targets(rows))
     return model.fit(rows, model.mix(1, residual, 1, model.predict(rows, model.start)))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import SingularMatrixError, expected, nearest
+from ..errors import BadInputError, SingularMatrixError, expected, nearest
 from ..numbers import BALL, RATIONAL, Arithmetic, UndecidedError
 from .closed_forms import ClosedForms
 from .problem import Array, UnlearningProblem
@@ -86,10 +86,16 @@ class Handed:
 
     def _compute(self, formula: Callable[[ClosedForms], Any]) -> Array:
         if self.arithmetic in ("auto", "float64"):
-            return np.array(formula(self.problem.float_model), dtype=np.float64)
+            try:
+                found = np.array(formula(self.problem.float_model), dtype=np.float64)
+            except BadInputError as error:
+                raise UndecidedError(
+                    f"float64 hands out nothing here: {error}", "--arithmetic ball"
+                ) from None
+            return _finite(found)
         if self.arithmetic == "rational":
             model = self._build(RATIONAL)
-            return model.arithmetic.to_numpy(formula(model))
+            return _finite(model.arithmetic.to_numpy(formula(model)))
         for bits in PRECISIONS:
             model = self._build(BALL(bits))
             try:
@@ -102,6 +108,13 @@ class Handed:
             if np.isfinite(rounded).all() and _settled(model.arithmetic, found, rounded):
                 return rounded
         raise UndecidedError(f"{PRECISIONS[-1]} bits do not settle the answer", "rational arithmetic does")
+
+
+def _finite(found: Array) -> Array:
+    """The array, if float64 has its range."""
+    if not np.isfinite(found).all():
+        raise UndecidedError("the answer is beyond the range of float64", "features or targets scaled down")
+    return found
 
 
 def _settled(arithmetic: Arithmetic, found: Any, rounded: Array) -> bool:

@@ -99,7 +99,7 @@ def details(problem: UnlearningProblem, report: Report, labels: object = None) -
         >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
         >>> found = details(problem, Report("a problem", {}))
         >>> np.round(found.eigenvalues, 9), found.ladder[-1].words, found.columns
-        (array([1., 3.]), 'exact labels', ('sample', 'target', 'optimal label'))
+        (array([1., 3.]), 'exact labels, as floats', ('sample', 'target', 'optimal label'))
     """
     model = problem.float_model
     eigenvalues = tuple(float(value) for value in model.eigenvalues)
