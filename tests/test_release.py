@@ -1,4 +1,4 @@
-"""Exact Gaussian noise on a grid of floats: against sixty digits on the same bits, and against whoever reads last bits."""
+"""Exact Gaussian noise on a grid of floats: against sixty digits on the same bits, and whoever reads last bits."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def separates(sampler: Sampler, w_u: float, w_r: float, sigma: float, epsilon: f
 
 
 def test_plain_noise_leaks_through_last_bits_and_the_grid_does_not() -> None:
-    """A parameter that retraining leaves at zero: the ulp of a release near zero tells whether the sum started there."""
+    """A parameter that retraining leaves at zero: the ulp of a release near zero tells whether it started there."""
     gap, epsilon, delta = 2.0**-40, 1.0, 1e-5
     sigma = gaussian_sigma(gap, epsilon, delta)
     assert sigma > least_sigma(np.array([gap]))

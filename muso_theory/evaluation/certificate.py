@@ -16,6 +16,8 @@ from .release import grid_spacing, least_sigma, parameters, parameters_sha256, r
 
 __all__ = ["RemovalCertificate", "removal_certificate"]
 
+_ROW = "exact-labels[w_unlearned]"
+
 
 @final
 @dataclass(frozen=True)
@@ -143,7 +145,8 @@ def removal_certificate(
         0.0
     """
     w = parameters(w_unlearned)
-    of, quantity = ("these parameters", gap) if isinstance(gap, Quantity) else _audited(gap)
+    own = parameters_sha256(w)
+    of, quantity = ("these parameters", gap) if isinstance(gap, Quantity) else _audited(gap, own)
     bound = quantity.bound
     if quantity.grade is Grade.FLOAT or not math.isfinite(bound) or bound < 0:
         got = "measured in floats" if quantity.grade is Grade.FLOAT else "no finite bound"
@@ -153,7 +156,7 @@ def removal_certificate(
     if noise and noise < least_sigma(w):
         hint = "more noise, or None for the smallest that can be published"
         raise expected(f"σ ≥ {least_sigma(w)!r}, below which floats leak", "sigma", sigma, "declared", hint)
-    return RemovalCertificate(bound, float(epsilon), float(delta), noise, of, parameters_sha256(w), remark)
+    return RemovalCertificate(bound, float(epsilon), float(delta), noise, of, own, remark)
 
 
 def release_sigma(gap_bound: float, w: Array, epsilon: float, delta: float) -> tuple[float, str]:
@@ -180,3 +183,18 @@ def release_sigma(gap_bound: float, w: Array, epsilon: float, delta: float) -> t
         least,
         f"raised from {sigma:.3g} to 2¹⁰ times the spacing {h:.2g} of floats as large as these parameters",
     )
+
+
+def _audited(report: object, w_sha256: str) -> tuple[str, Quantity]:
+    """The gap that a report found for these parameters, with its words."""
+    row = report[_ROW] if isinstance(report, Mapping) and _ROW in report else None
+    if row is None or not row.findings:
+        hint = "mt.check(problem, 'exact-labels', w_unlearned=w), or Quantity.enclosure(0, bound)"
+        raise expected(
+            f"a report with a row {_ROW}, or a Quantity", "gap", report, type(report).__name__, hint
+        )
+    audited = getattr(report, "inputs", {}).get("audited", {}).get("w_unlearned")
+    if audited != w_sha256:
+        got = f"sha256 {w_sha256[:12]}, audited was {str(audited)[:12]}"
+        raise expected("the parameters that the report audited", "w_unlearned", "other ones", got, "those")
+    return str(row.findings[0].what), row.findings[0].quantity

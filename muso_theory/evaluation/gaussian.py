@@ -18,7 +18,7 @@ from typing import Any
 import flint
 
 from ..errors import expected
-from ..numbers import Quantity
+from ..numbers import Grade, Quantity
 from ..numbers.balls import enclosure, working_precision
 
 __all__ = [
@@ -88,7 +88,7 @@ def delta_enclosure(sensitivity: Quantity, sigma: Number, epsilon: Number) -> Qu
         epsilon: ε, from 0 to 1e6.
 
     Returns:
-        δ at both ends of Δ, each to a relative 2⁻⁶⁰, with the grade of Δ; exact zero for Δ = 0.
+        δ at both ends of Δ, each to a relative 2⁻⁶⁰: measured if Δ is, exact where Δ = 0 or σ = 0, else enclosed.
 
     Raises:
         BadInputError: an end of Δ that is negative or infinite, σ < 0, or ε outside its range.
@@ -99,6 +99,8 @@ def delta_enclosure(sensitivity: Quantity, sigma: Number, epsilon: Number) -> Qu
     """
     e, s = _epsilon(epsilon), _sigma(sigma)
     low, high = (_tight_delta(_sensitivity(end), s, e) for end in (sensitivity.lower, sensitivity.upper))
+    if sensitivity.grade is Grade.EXACT:
+        return low if low.grade is Grade.EXACT else Quantity.enclosure(low.lower, high.upper)
     return Quantity(low.lower, high.upper, sensitivity.grade)
 
 
