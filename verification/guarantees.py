@@ -187,7 +187,7 @@ def measure(point: Mapping[str, Any]) -> dict[str, Any]:
         started = time.perf_counter()
         certificate = evaluation.removal_certificate(kept.gap_bound(w), w, epsilon, DELTA)
         proof = time.perf_counter() - started
-        more = {"bound": certificate.gap_bound, "proof seconds": proof}
+        more = {"bound": certificate.gap_bound, "remark": certificate.remark, "proof seconds": proof}
 
         def publish(s: int) -> Array:
             return certificate.release(w, RELEASES * point["seed"] + s)
