@@ -11,24 +11,21 @@ import pytest
 from flint import fmpq, fmpq_mat
 
 from verification import exact_truth
-from verification.exact_truth import (
+from verification.exact_numbers import (
     Affine,
+    AtMost,
     Eigenvalue,
     Exactly,
     GaussianDelta,
     Inverse,
-    Matrix,
     Ratio,
     Root,
+    Signed,
     Spectrum,
-    Truth,
-    norm,
-    null_space,
-    pseudo_inverse,
-    read,
-    square_norm,
-    stack,
+    Sum,
+    compare,
 )
+from verification.exact_truth import Matrix, Truth, norm, null_space, pseudo_inverse, read, square_norm, stack
 
 HALF = Fraction(1, 2)
 
@@ -117,13 +114,37 @@ def test_roots_are_compared_by_squares() -> None:
     assert root.within(-math.inf, math.inf)
     assert not root.within(math.inf, math.inf)
     assert not root.within(1.42, 2.0)
-    assert root.times(Fraction(1, 2)) <= Root(HALF)
-    assert not root <= Root(Fraction(2) - Fraction(1, 10**30))
+    assert root.times(Fraction(1, 2)) == Root(HALF)
+    assert compare(root, Root(Fraction(2) - Fraction(1, 10**30))) == 1
     assert Root(Fraction(0)).is_zero
     assert not root.is_zero
     assert root.log2 == pytest.approx(0.5)
     assert Root(Fraction(2) ** -4000).log2 == -2000
     assert Root(Fraction(0)).log2 == -math.inf
+
+
+def test_sums_of_roots_are_compared_by_brackets() -> None:
+    half, whole, tiny = Root(HALF), Root(Fraction(2)), Fraction(1, 10**90)
+    assert compare(Sum((half, half)), whole) == 0
+    assert compare(Sum((half, half)).times(1 + tiny), whole) == 1
+    assert compare(whole, Sum((half, half), 1 + tiny)) == -1
+    assert Sum((Root(Fraction(4)), Root(Fraction(9)))).squared().within(25, 25)
+    assert not Sum((Root(Fraction(4)), Root(Fraction(9)))).squared().within(25 + tiny, 26)
+    assert compare(Root(Fraction(0)), Sum((Root(Fraction(0)),))) == 0
+    assert compare(Root(Fraction(2) ** -4000), Root(Fraction(2) ** -4002)) == 1
+    for number in (half, Sum((half, whole)), Exactly(Fraction(3, 7)), Exactly(Fraction(2) ** 900)):
+        low, high = number.bracket(50)
+        assert number.within(low, high)
+        assert high <= low * (1 + Fraction(1, 2**49))
+
+
+def test_what_is_half_known_is_judged_by_that_half() -> None:
+    assert Signed(True).within(-1, 5)
+    assert not Signed(True).within(-1, 0)
+    assert Signed(False).within(-1, 5)
+    assert not Signed(False).within(1, 5)
+    assert AtMost(Root(Fraction(4))).within(3, 5)
+    assert not AtMost(Root(Fraction(4))).within(0, 1)
 
 
 def test_eigenvalues_are_counted_as_by_hand() -> None:

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from flint import fmpq
 
-from .exact_truth import Matrix, Root, Truth, norm, read
+from .exact_numbers import Root
+from .exact_truth import Matrix, Truth, norm, read
 
 __all__ = ["ARITHMETICS", "FACTORS", "KINDS", "LAYOUTS", "Case", "generate"]
 
