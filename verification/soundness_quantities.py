@@ -36,8 +36,10 @@ __all__ = ["OPEN", "Quantities"]
 _STEP = Fraction(1, 7)
 """A step of training by which identities that hold for every step are evaluated."""
 
-OPEN = re.compile(r"‖\(I − P\)\(w_t − w₀\)‖ at t = \d+|1 − ρ\(a pass on row\(Φ\)\)")
-"""Numbers about iterates in floats, which have no exact value of their own."""
+OPEN = re.compile(
+    r"‖\(I − P\)\(w_t − w₀\)‖ at t = \d+|1 − ρ\(a pass on row\(Φ\)\)|‖w_E − w_r‖ predicted for E = \d+"
+)
+"""Numbers about iterates and radii in floats, which are measured and have no exact value here."""
 
 
 @dataclass
@@ -347,6 +349,7 @@ class Quantities:
             "n − n_R − n_F": lambda: Exactly(Fraction(t.n - len(retain) - len(forget))),
             "n − D": lambda: Exactly(Fraction(t.n - t.width)),
             "n − 2": lambda: Exactly(Fraction(t.n - 2)),
+            "networks behind Φ": lambda: Exactly(Fraction(0)),
             "κ⁺(K)": self._condition_number,
             "2/λ_max": lambda: Inverse(Fraction(2), t.largest_eigenvalue),
             "‖y_R − Φ_R w_r‖": lambda: norm(t.residual(retain, w_r)),
@@ -400,6 +403,8 @@ class Quantities:
             The number; None where it depends on a step or a start that the report does not tell.
         """
         words = words.removesuffix(": nothing to unlearn at this precision")
+        if what.startswith("|‖w_u − w_r‖² − ‖(I − P)(w_p − w₀)‖²|"):
+            return None  # w_p is where another optimizer ends
         if words == "its value at w₀" or words == "its value at w₀ and at 0":
             rows = self.truth.retain if "Φ_R" in what else self.truth.everything
             points = [self.truth.start, 0 * self.truth.start][: 2 if "at 0" in words else 1]
