@@ -22,7 +22,7 @@ from .leastsquares import DualSystem
 from .preconditioner import Preconditioner, dot_up, precondition
 from .rounding import ETA, UNIT, gamma, norm_bounds, root_up, row_norms, two_sum
 from .rowsystem import CertifiedParameters, RowSystem, not_proved
-from .slices import sliced_product
+from .slices import balancing_exponents, sliced_product
 
 __all__ = ["PreconditionedSystem"]
 
@@ -140,10 +140,11 @@ class PreconditionedSystem(RowSystem):
     def smallest_above(self) -> Fraction:
         """Upper bound of λ_min(M) by the Rayleigh quotient ‖Ax‖²/‖x‖² of an approximate eigenvector."""
         # Two more steps of inverse iteration, each of which takes κ(M) off what the vector has of other directions.
-        vector = self.estimate[1]
-        for _ in range(2):
-            vector = self.factor.solve(vector)
-            vector = vector / np.abs(vector).max()
+        vector = self.factor.estimate[1]
+        with np.errstate(all="ignore"):
+            for _ in range(2):
+                vector = self.factor.scaled.solve(vector)
+                vector = vector / np.abs(vector).max()
         image = self._multiply(vector, None, 2)
         size = norm_bounds(image.high)[1] + norm_bounds(image.low)[1] + norm_bounds(image.error)[1]
         return (size / norm_bounds(vector)[0]) ** 2
@@ -290,11 +291,22 @@ class PreconditionedSystem(RowSystem):
 
     def _multiply(self, a: Array, low: Array | None, slices: int) -> Accurate:
         """Multiply A with a."""
-        return sliced_product(self.features, self.rows, a, low, transposed=self._dual, slices=slices)
+        return self._product(a, low, self._dual, slices)
 
     def _transposed_multiply(self, v: Array, low: Array | None, slices: int = _SLICES) -> Accurate:
         """Multiply Aᵀ with v."""
-        return sliced_product(self.features, self.rows, v, low, transposed=not self._dual, slices=slices)
+        return self._product(v, low, not self._dual, slices)
+
+    def _product(self, high: Array, low: Array | None, transposed: bool, slices: int) -> Accurate:
+        exponents = self._exponents[0 if transposed else 1]
+        return sliced_product(
+            self.features, self.rows, high, low, transposed=transposed, slices=slices, exponents=exponents
+        )
+
+    @cached_property
+    def _exponents(self) -> tuple[Array | None, Array | None]:
+        """Sizes of rows and columns, where they differ."""
+        return balancing_exponents(self.features, self.rows)
 
     def _seen(self, g: _Pair) -> tuple[Array, Fraction]:
         """Xᵀg in floats, and a bound of ‖Xᵀg‖_F with the error of g."""

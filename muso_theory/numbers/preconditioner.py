@@ -9,6 +9,7 @@ floating-point", JJIAM 2009). A then has full column rank, and M = AᵀA = X⁻�
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -112,28 +113,42 @@ class Preconditioner(Factor):
         return dot_up(self.row_norms, row_norms(error))
 
     @cached_property
+    def exponent(self) -> int:
+        """Of the largest entry of X."""
+        return int(np.frexp(max(float(self.inverse.max()), -float(self.inverse.min())))[1])
+
+    @cached_property
+    def scaled(self) -> Preconditioner:
+        """X by a power of two so that its largest entry is about 1: a proposal of the same shape, with no proof."""
+        return Preconditioner(np.ldexp(self.inverse, -self.exponent), self.low, self.high)
+
+    @cached_property
+    def estimate(self) -> tuple[float, Array]:
+        """Estimate of λ_max of the scaled XXᵀ, and the vector it comes from."""
+        reciprocal, vector = smallest_eigenvalue_estimate(self.scaled)
+        return (1.0 / reciprocal if reciprocal > 0.0 else math.nan), vector
+
+    @cached_property
     def norm(self) -> Fraction:
         """Upper bound of ‖X‖₂.
 
         Returns:
-            The bound, about a tenth above the truth where λ_max(XXᵀ) could be proved by a Cholesky factorisation.
+            The bound, a few per cent above the truth where λ_max(XXᵀ) could be proved by a Cholesky factorisation.
 
         Raises:
             UndecidedError: overflow.
         """
         require_ieee()
-        # Scaled so that the largest entry is about 1; entries that become subnormal are wrong by η each.
-        largest = max(float(self.inverse.max()), -float(self.inverse.min()))
-        exponent = int(np.frexp(largest)[1])
-        x = np.asfortranarray(np.ldexp(self.inverse, -exponent))
-        k, frobenius = self.size, norm_bounds(x)[1]
+        x, k = self.scaled.inverse, self.size
+        frobenius = norm_bounds(x)[1]
         # XXᵀ with γ_k|X||X|ᵀ, at most γ_k‖X‖_F² in norm, and η/2 for each of k products where it underflows.
-        square = scipy.linalg.lapack.dlauum(x, lower=0)[0]
+        square = scipy.linalg.lapack.dlauum(np.asfortranarray(x), lower=0)[0]
         square = np.triu(square) + np.triu(square, 1).T
         error = gamma(k) * frobenius**2 + k * k * ETA
-        bound = _norm_of_square(square, error, self, exponent)
+        bound = _largest_eigenvalue(square, error, self.estimate[0])
         require_ieee()
-        return (min(frobenius, root_up(bound)) + k * ETA) * Fraction(2) ** exponent
+        # Entries that became subnormal when they were scaled are wrong by η each.
+        return (min(frobenius, root_up(bound)) + k * ETA) * Fraction(2) ** self.exponent
 
     @cached_property
     def smallest(self) -> Fraction:
@@ -162,14 +177,11 @@ def dot_up(x: Array, y: Array) -> Fraction:
         return sum_up(x * y) * (1 + 2 * UNIT) + x.size * ETA
 
 
-def _norm_of_square(square: Array, error: Fraction, factor: Preconditioner, exponent: int) -> Fraction:
-    """Bound λ_max of a matrix within ``error`` of ``square`` ≈ XXᵀ/4^exponent: sI less it is positive definite."""
+def _largest_eigenvalue(square: Array, error: Fraction, estimate: float) -> Fraction:
+    """Bound λ_max of a matrix within ``error`` of ``square``: s times the identity less it is positive definite."""
     easy = largest_eigenvalue_bound(square, error)
-    # Lanczos estimates from below, so s is a little more, and the margin that is left is not worth proving sharply.
-    reciprocal = smallest_eigenvalue_estimate(factor)[0]
-    with np.errstate(all="ignore"):
-        estimate = float(np.ldexp(1.0 / reciprocal, -2 * exponent))
-        shift = 1.25 * estimate
+    # Lanczos estimates from below, so s is a little more; what is left between them is proved, too.
+    shift = 1.25 * estimate
     if not 0.0 < shift < float(easy):
         return easy
     shifted = -square

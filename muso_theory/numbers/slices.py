@@ -17,12 +17,15 @@ import numpy as np
 from .accurate import COLUMNS, ROWS, Accurate, Rows, blocks, one_blas_thread
 from .rounding import two_sum
 
-__all__ = ["sliced_product"]
+__all__ = ["balancing_exponents", "sliced_product"]
 
 Array = np.ndarray[Any, Any]
 
 _BITS = 21
 """2·21 bits, sums of at most 2^9 products, and at most 2^2 pairs of slices in one level, make 53."""
+
+_UNEVEN = 6
+"""Sizes that differ by fewer bits than this are not worth another pass over Φ."""
 
 _U = 2.0**-53
 _ETA = 5e-324
@@ -36,8 +39,12 @@ def sliced_product(
     *,
     transposed: bool = False,
     slices: int = 3,
+    exponents: Array | None = None,
 ) -> Accurate:
     """Multiply Φ_rows, or its transpose, with x = high + low to about 53 + 21·slices bits of |Φ||x|, at most 106.
+
+    The bits count from the largest entry of Φ and of x. Where x makes up for what the rows of Φ (or its columns) differ
+    in size, exponents of their sizes move that over exactly.
 
     Args:
         features: Φ, shape (n, D), float64 or float32, possibly memory-mapped.
@@ -46,6 +53,7 @@ def sliced_product(
         low: the rest of x, same shape; None for zero.
         transposed: multiply with Φ_rowsᵀ.
         slices: k, from 0 (a plain product) to 4.
+        exponents: integers g, one for each row of x, which becomes 2^g x while Φ is divided by 2^g; None for zeros.
 
     Returns:
         The product, shape (len(rows), C) or (D, C); its error is infinite or NaN where float64 overflowed.
@@ -70,9 +78,13 @@ def sliced_product(
         for sample, column, block in blocks(features, rows, index):
             out, inner = (column, sample) if transposed else (sample, column)
             key = (inner.start, inner.stop)
+            block = block.T if transposed else block
+            scale = None if exponents is None else exponents[inner]
             if key not in cuts:
-                cuts[key] = _cut_operand(high[inner], None if low is None else low[inner], slices)
-            parts, small, bound = _block_product(block.T if transposed else block, cuts[key], slices, buffers)
+                cuts[key] = _cut_operand(high[inner], None if low is None else low[inner], slices, scale)
+            if scale is not None:
+                block = np.ldexp(block, -scale)
+            parts, small, bound = _block_product(block, cuts[key], slices, buffers)
             for level, part in zip(levels, parts, strict=True):
                 level[out], lost = two_sum(level[out], part)
                 small += lost
@@ -98,10 +110,42 @@ class _Operand:
 
     partners: list[Array]
     weight: Array  # 2^(exponent of a row of Φ − 53 − 21k) times this bounds the error of its rounded products
+    size: Array | None  # ‖x‖₁, where scaling may have made entries subnormal
 
 
-def _cut_operand(high: Array, low: Array | None, slices: int) -> _Operand:
+def balancing_exponents(features: Array, rows: Rows) -> tuple[Array | None, Array | None]:
+    """Find the sizes of the rows of Φ_rows, and of its columns once the rows are of one size, as powers of two.
+
+    Args:
+        features: Φ, shape (n, D).
+        rows: a slice or an index array.
+
+    Returns:
+        Exponents of the rows and of the columns, for `sliced_product`; None where they hardly differ.
+
+    Example:
+        >>> balancing_exponents(np.array([[1.0, 1.0], [2.0**40, 2.0**40]]), slice(None))
+        (array([ 1, 41]...), None)
+    """
+    index = np.arange(features.shape[0])[rows]
+    of_rows = np.zeros(len(index), dtype=np.int64)
+    largest = np.zeros(features.shape[1])
+    for start in range(0, len(index), ROWS):
+        block = np.abs(np.asarray(features[index[start : start + ROWS]], dtype=np.float64))
+        exponent = np.frexp(block.max(axis=1, initial=0.0))[1]
+        of_rows[start : start + ROWS] = exponent
+        with np.errstate(under="ignore"):
+            np.maximum(largest, np.ldexp(block, -exponent[:, None]).max(axis=0), out=largest)
+    of_columns = np.frexp(largest)[1].astype(np.int64)
+    return tuple(e if np.ptp(e) > _UNEVEN else None for e in (of_rows, of_columns))  # type: ignore[return-value]
+
+
+def _cut_operand(high: Array, low: Array | None, slices: int, scale: Array | None) -> _Operand:
     """Cut x = high + low, column by column."""
+    length = high.shape[0]
+    if scale is not None:
+        high = np.ldexp(high, scale[:, None])
+        low = None if low is None else np.ldexp(low, scale[:, None])
     head, tail = (high, np.zeros_like(high)) if low is None else two_sum(high, low)
     exponent = np.frexp(np.abs(head).max(axis=0, initial=0.0))[1]
     cut, left = [], [head]
@@ -114,12 +158,15 @@ def _cut_operand(high: Array, low: Array | None, slices: int) -> _Operand:
         cut.append(piece)
         head, tail = two_sum(head - piece, tail)
         left.append(head)
-    length = high.shape[0]
     # Slice i of Φ is at most 2^(e' − 21i) and meets left[k − i]: γ_length for the product, one rounding for the tail
     # that was dropped from it and one for each sum of such products.
     size = sum(np.ldexp(np.abs(part).sum(axis=0), _BITS * i) for i, part in enumerate(left))
     partners = [np.hstack([*cut[: slices - i], left[slices - i]]) for i in range(slices + 1)]
-    return _Operand(partners, (length + slices + 5) * 1.01 * size)
+    return _Operand(
+        partners,
+        (length + slices + 5) * 1.01 * size,
+        None if scale is None else np.abs(left[0]).sum(axis=0),
+    )
 
 
 def _block_product(
@@ -148,4 +195,9 @@ def _block_product(
             parts[i + j] += product[:, j * width : (j + 1) * width]
         small += product[:, (slices - i) * width :]
     small += rest @ x.partners[slices]
-    return parts, small, np.ldexp(x.weight, (exponent - 53 - _BITS * slices)[:, None])
+    bound = np.ldexp(x.weight, (exponent - 53 - _BITS * slices)[:, None])
+    if x.size is not None:
+        # Scaled entries that became subnormal are wrong by η/2, twice where x has two parts: of Φ they meet ‖x‖₁, of x
+        # they meet at most 2^(exponent) length.
+        bound += np.ldexp(x.size * 1.01, -1074) + np.ldexp(1.01 * block.shape[1], exponent - 1074)[:, None]
+    return parts, small, bound
