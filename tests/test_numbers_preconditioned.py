@@ -260,6 +260,16 @@ def test_a_tenth_of_the_radius_would_be_wrong() -> None:
     assert min(loose) < 10
 
 
+def test_a_start_far_away_keeps_its_digits() -> None:
+    """Off the row space nothing corrects the start: the rounding of its last digits has to be in the radius."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        phi = with_condition(2, 30, 1.0, rng)
+        start = np.ldexp(rng.standard_normal((30, 1)), rng.integers(40, 60, (30, 1)))
+        y = rng.standard_normal((2, 1))
+        check_fit(phi, dual(phi).fit(y, start), minimum_norm(phi, exactly(y), start))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_leading_rows_are_solved_by_the_leading_block(kind: str) -> None:
     for phi, rng in cases(kind):
@@ -419,6 +429,23 @@ def test_sliced_products_hold_entry_by_entry(slices: int, transposed: bool) -> N
                     loose.append(float(error / wrong) if error / wrong < 10**9 else 1e9)
     # A thirtieth of the bound would be wrong: it has small constants, and counts from a power of two.
     assert min(loose) < 30
+
+
+@pytest.mark.parametrize("slices", range(5))
+@pytest.mark.parametrize("transposed", [False, True])
+def test_long_sums_of_slices_stay_exact(slices: int, transposed: bool) -> None:
+    """Entries of one sign fill the sums of a whole block, and three blocks' worth of levels have to be carried."""
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        matrix, high = rng.uniform(1, 2, (2, 1300)), rng.uniform(1, 2, (1300, 2))
+        if seed % 2:
+            matrix *= rng.choice([-1.0, 1.0], 1300)
+        low = high * rng.uniform(-1, 1, high.shape) * 2.0**-53
+        stored = matrix.T.copy() if transposed else matrix
+        found = sliced_product(stored, slice(None), high, low, transposed=transposed, slices=slices)
+        wrong = exactly(matrix) * (exactly(high) + exactly(low)) - exactly(found.high) - exactly(found.low)
+        errors = exactly(found.error).entries()
+        assert all(abs(off) <= error for off, error in zip(wrong.entries(), errors, strict=True))
 
 
 def test_slices_buy_digits() -> None:
