@@ -9,8 +9,9 @@ sets, independent rows as well as independent columns.
 
 from __future__ import annotations
 
+import collections
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -344,3 +345,33 @@ def _check_systems(case: Case, truth: _Truth, outcome: dict[str, str]) -> None:
         else:
             right = truth.coefficient_distance(found, targets) <= radius**2
             outcome["coefficients"] = "sound" if right else "VIOLATED"
+
+
+def measure(point: Mapping[str, Any]) -> dict[str, Any]:
+    """Check one chunk of cases.
+
+    Returns:
+        Counts by quantity and outcome, the violated cases by index, and the sharpness of well-conditioned
+        ones.
+    """
+    import threadpoolctl
+
+    counts: collections.Counter[str] = collections.Counter()
+    kinds: collections.Counter[str] = collections.Counter()
+    violations: list[list[Any]] = []
+    sharp: dict[str, list[float]] = collections.defaultdict(list)
+    vacuous: collections.Counter[str] = collections.Counter()
+    with threadpoolctl.threadpool_limits(1):
+        for index in range(point["first"], point["first"] + point["count"]):
+            found = check_case(generate(point["seed"], index))
+            decided = all(v != "undecided" for v in found["outcome"].values())
+            kinds[f"{found['kind']}: {'decided' if decided else 'undecided somewhere'}"] += 1
+            for name, verdict in found["outcome"].items():
+                counts[f"{name}: {verdict}"] += 1
+                if verdict == "VIOLATED":
+                    violations.append([index, found["kind"], name])
+            if found["condition"] is not None and found["condition"] <= 1e6:
+                sharp[found["kind"]].extend(found["sharpness"].values())
+            if found["condition"] is not None and found["condition"] <= 1e11:
+                vacuous[found["kind"]] += sum(v > 1e8 for v in found["sharpness"].values())
+    return {"counts": counts, "kinds": kinds, "violations": violations, "sharp": sharp, "vacuous": vacuous}
