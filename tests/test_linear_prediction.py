@@ -142,7 +142,7 @@ def grows(problem, epochs=4000, **settings):
         run = linear.train(phi, np.zeros(len(phi)), start, epochs=epochs, form="primal", **settings)
     except mt.BadInputError:
         return True
-    return run.residual_norm > np.linalg.norm(phi @ start)
+    return bool(run.residual_norm > np.linalg.norm(phi @ start))
 
 
 def unequal(n, d, seed, spread):
