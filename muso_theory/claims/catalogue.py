@@ -157,6 +157,21 @@ class Case:
             return Identity(what, quantity, allowed)
         return Identity(what, quantity, allowed, explained())
 
+    def statement(self, what: str, quantity: Quantity, scale: Quantity, of: str) -> Identity:
+        """A number that is zero if the data are what they claim to be, such as a network's own derivative.
+
+        Args:
+            what: symbols and words.
+            quantity: the number.
+            scale: a length that is computed and then taken as it is.
+            of: the length in words.
+
+        Returns:
+            The finding, refuted beyond the tolerance: that refutes the data and not a theorem.
+        """
+        taken = Quantity.exact(Fraction(scale.bound)) if scale.bound < np.inf else scale
+        return Identity(what, quantity, Allowance.of_scale(self.tolerance, taken, of), None)
+
     def violation(self, what: str, quantity: Quantity, scale: Quantity, of: str) -> Hypothesis:
         """How far a hypothesis is violated.
 
