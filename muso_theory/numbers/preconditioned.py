@@ -31,6 +31,8 @@ _U = 2.0**-53
 _SAFE = 1 + 2.0**-40  # covers the few roundings of an error bound itself
 _SLICES = 3
 _STEPS = 12
+_BITS, _FEW_BITS = 113, 90
+"""How many bits of their largest term products carry: twice the working precision, or enough for a length."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -255,8 +257,18 @@ class PreconditionedSystem(RowSystem):
         Raises:
             UndecidedError: full rank is not proved, or float64 overflows.
         """
-        found = self.fit(g, None)
-        return found.distance(np.zeros_like(found.high))
+        if not g.any():
+            return Fraction(0), Fraction(0)
+        if not self._dual:
+            found = self.fit(g, None)
+            return found.distance(np.zeros_like(found.high))
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            solved = self._solve(_Pair.of(g), None, bits=_FEW_BITS)
+        image = solved.image
+        lost = sum(norm_bounds(part)[1] for part in (image.low, image.error))
+        lost += solved.residual / self.factor.low
+        low, high = norm_bounds(image.high)
+        return max(Fraction(0), low - lost), high + lost
 
     def leave_block_out(
         self, residual: Array, count: int, residual_low: Array | None = None
@@ -316,7 +328,9 @@ class PreconditionedSystem(RowSystem):
         rounding = (gamma(x.size) + UNIT) * x.weigh(np.abs(total)) + x.size * found.size * ETA
         return found, norm_bounds(found)[1] + rounding + x.weigh(g.error)
 
-    def _solve(self, right: _Pair, start: _Pair | None, count: int | None = None) -> _Solved:
+    def _solve(
+        self, right: _Pair, start: _Pair | None, count: int | None = None, bits: int = _BITS
+    ) -> _Solved:
         """Refine a ≈ M⁻¹g from zero: s = XXᵀg, then g less AᵀAs, until what is left is no more than its error.
 
         With a count, a is zero from there on, and what it cannot reach is q: Ma = g − (0; q). Each step is some digits
@@ -326,6 +340,7 @@ class PreconditionedSystem(RowSystem):
             right: g, shape (k, C).
             start: where Aa is added to; None for zero.
             count: how many entries of a may differ from zero; None for all.
+            bits: of the largest term, how many the products should carry.
 
         Returns:
             What it ended with.
@@ -349,7 +364,7 @@ class PreconditionedSystem(RowSystem):
             step[:count] = x.inverse[:count, :count] @ seen[:count]
             weights = float(dot_up(self._norms, row_norms(step))), size
             reference = [max(pair) for pair in zip(reference, weights, strict=True)]
-            first, second = (_slices(w, r) for w, r in zip(weights, reference, strict=True))
+            first, second = (_slices(w, r, bits) for w, r in zip(weights, reference, strict=True))
             moved = self._multiply(step, None, first)
             steps = steps.plus(step)
             image = image.plus(moved.high, moved.low, moved.error)
@@ -363,9 +378,8 @@ class PreconditionedSystem(RowSystem):
         return _Solved(steps, shift, image, left, bound)
 
 
-def _slices(size: float, reference: float) -> int:
-    """Slices for a product of this size whose error should be about 2^-113 of the reference."""
+def _slices(size: float, reference: float, bits: int) -> int:
+    """Slices for a product of this size whose error should be about 2^-bits of the reference."""
     if not 0.0 < size < math.inf:
         return _SLICES
-    bits = 113 - 53 - math.log2(reference / size)
-    return min(_SLICES, max(0, math.ceil(bits / 21)))
+    return min(_SLICES, max(0, math.ceil((bits - 53 - math.log2(reference / size)) / 21)))

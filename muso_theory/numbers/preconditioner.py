@@ -239,8 +239,14 @@ def precondition(features: Array, rows: Any, norms: Array, *, transposed: bool) 
 def _inverse_of_triangle(columns: Array) -> Array | None:
     """R⁻¹ of the QR factorisation of A in float64, or None where R is singular; a proposal, not a claim.
 
-    AX − Q ≈ Q(RX − I) asks for a small right residual, which substitution has. LAPACK's inverse of a triangle has a small
-    left one, and the right one may be κ(R) times larger (Higham, "Accuracy and Stability", sec. 14.2).
+    AX − Q ≈ Q(RX − I) asks for a small right residual, which substitution has. LAPACK's inverse of a triangle has a
+    small left one, and the right one may be κ(R) times larger (Higham, "Accuracy and Stability", sec. 14.2).
+
+    Args:
+        columns: Aᵀ, shape (k, m).
+
+    Returns:
+        An upper triangular X, shape (k, k), or None.
     """
     k, m = columns.shape
     work = np.array(columns.T, order="F")
