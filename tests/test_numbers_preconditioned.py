@@ -285,6 +285,19 @@ def test_leading_rows_are_solved_by_the_leading_block(kind: str) -> None:
         assert is_positive_definite(rows * rows.transpose(), leading.smallest)
 
 
+@pytest.mark.parametrize("kind", ["kappa 1e+16", "kappa 1e+20", "graded", "near duplicates"])
+def test_other_rows_of_a_system_keep_its_eigenvalue_bound(kind: str) -> None:
+    for phi, rng in cases(kind):
+        whole = dual(phi)
+        rows = np.sort(rng.choice(len(phi), (len(phi) + 1) // 2, replace=False))[::-1]
+        part = PreconditionedSystem(DualSystem(phi, rows, "a block"), parent=whole)
+        y = rng.standard_normal((len(rows), 1))
+        check_fit(phi[rows], part.fit(y, None), minimum_norm(phi[rows], exactly(y), None))
+        assert part.smallest == whole.smallest
+        block = exactly(phi[rows])
+        assert is_positive_definite(block * block.transpose(), part.smallest)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_more_digits_of_targets_and_start_are_used(kind: str) -> None:
     for phi, rng in cases(kind):

@@ -89,7 +89,8 @@ class PreconditionedSystem(RowSystem):
 
     Args:
         plain: `DualSystem` or `PrimalSystem` of the same rows.
-        parent: a system whose first rows are these; its X serves here too.
+        parent: a system whose rows contain these: its eigenvalue bound holds here too, and where these are its first
+            rows, so does its X.
 
     Example:
         >>> phi = np.array([[1.0, 0.0, 1.0], [1.0, 2.0**-30, 1.0]])  # κ(K) is about 2^63
@@ -104,6 +105,8 @@ class PreconditionedSystem(RowSystem):
         self._parent = parent
         self._dual = isinstance(plain, DualSystem)
         self._index = np.arange(self.features.shape[0])[self.rows]
+        size = len(self._index)
+        self._leads = parent is not None and np.array_equal(parent._index[:size], self._index)
         self._height = self.features.shape[1] if self._dual else len(self._index)
 
     @property
@@ -126,7 +129,7 @@ class PreconditionedSystem(RowSystem):
         Raises:
             UndecidedError: float64 cannot prove full rank.
         """
-        if self._parent is not None:
+        if self._parent is not None and self._leads:
             return self._parent.factor.leading(len(self._index))
         found = precondition(self.features, self.rows, self._norms, transposed=self._dual)
         if found is None:
@@ -159,7 +162,7 @@ class PreconditionedSystem(RowSystem):
     @cached_property
     def _norms(self) -> Array:
         """Upper bounds of the norms of A's columns."""
-        if self._parent is not None:
+        if self._parent is not None and self._leads:
             return self._parent._norms[: len(self._index)]
         chosen = self.features[self.rows]
         return row_norms(chosen if self._dual else chosen.T)
