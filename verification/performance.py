@@ -29,9 +29,10 @@ __all__ = ["PARTS", "certified_answer", "ordinary_answer", "run", "tabulate"]
 PARTS = {
     "certified": "What certainty costs: certified answers beside ordinary ones.",
     "dynamics": "What training in closed form saves: seconds beside those of its loops.",
+    "kappa": "Up to which condition number claims are decided, and what that costs in ordinary solves.",
     "ntk": "How fast the empirical tangent kernel is, beside those of other libraries where they are installed.",
 }
-SECONDS = {"certified": (20, 600), "dynamics": (25, 150), "ntk": (20, 2200)}
+SECONDS = {"certified": (20, 600), "dynamics": (25, 150), "kappa": (20, 600), "ntk": (20, 2200)}
 Array = np.ndarray[Any, Any]
 
 
@@ -215,6 +216,8 @@ def run(quick: bool, options: Options, part: str = "certified") -> dict[str, Any
         return _tangent_kernels(quick, options)
     if part == "dynamics":
         return _dynamics(quick, options)
+    if part == "kappa":
+        return _conditions(quick, options)
     grid = ((500, 1000), (1000, 2000), (1000, 8000), (2000, 4000), (2000, 8000), (3000, 8000), (4000, 8000))
     sizes = grid[:3] if quick else grid
     points = [{"n": n, "D": d, "runs": 3 if quick else 7} for n, d in sizes]
@@ -266,9 +269,16 @@ def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
                 ],
             ),
         }
-    from . import performance_dynamics, performance_ntk
+    from . import performance_dynamics, performance_kappa, performance_ntk
 
-    part = performance_dynamics if "method" in result["cases"][0] else performance_ntk
+    first = result["cases"][0]
+    part = (
+        performance_kappa
+        if "condition" in first
+        else performance_dynamics
+        if "method" in first
+        else performance_ntk
+    )
     return part.tabulate(result["cases"])
 
 
@@ -284,6 +294,25 @@ def _dynamics(quick: bool, options: Options) -> dict[str, Any]:
 def _time_training(point: Mapping[str, Any]) -> dict[str, Any]:
     """One method, both ways."""
     from .performance_dynamics import run_point
+
+    return run_point(point)
+
+
+def _conditions(quick: bool, options: Options) -> dict[str, Any]:
+    """Condition numbers beyond float64's own."""
+    from .performance_kappa import conclusions, points
+
+    alone = Options(directory=options.directory, jobs=1, fresh=options.fresh)
+    timed = points(quick)
+    measured = measure_points("performance-kappa", _time_check, timed, alone, threads=None)
+    rows = [{**point, **result} for point, result in zip(timed, measured, strict=True)]
+    said = conclusions(rows)
+    return {"cases": rows, "conclusions": said, "verdict": said[0]}
+
+
+def _time_check(point: Mapping[str, Any]) -> dict[str, Any]:
+    """One size and condition number."""
+    from .performance_kappa import run_point
 
     return run_point(point)
 
