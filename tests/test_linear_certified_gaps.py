@@ -20,8 +20,8 @@ from muso_theory.linear import row_systems
 from muso_theory.linear.certified import CertifiedForms
 from muso_theory.numbers import FLOAT64, RATIONAL, Quantity, UndecidedError
 from muso_theory.numbers.gramcheck import check_gram
+from tests.certified_cases import Case, generate, positive_definite
 from tests.oracles_certified import CertifiedProblem
-from verification.soundness import Case, generate, positive_definite
 
 Array = np.ndarray[Any, Any]
 

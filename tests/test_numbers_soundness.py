@@ -14,7 +14,7 @@ from muso_theory.linear import certified
 from muso_theory.linear.certified import CertifiedForms, LabelBall
 from muso_theory.numbers import Quantity, leastsquares, rowsystem
 from muso_theory.numbers.accurate import Accurate, accurate_product
-from verification.soundness import KINDS, check_case, generate, measure, positive_definite
+from tests.certified_cases import KINDS, check_case, generate, measure, positive_definite
 
 SEED = 7
 

@@ -227,12 +227,10 @@ class CertifiedForms(Model):
 
     def unlearned_gap(self, forget_labels: LabelBall) -> Quantity:
         """The gap of the float labels themselves, by the gap formula: sharper than fine-tuning with balls."""
-        if self.start_is_given:
-            return super().unlearned_gap(forget_labels)
         return self.gap(LabelBall(forget_labels.values))
 
     def leave_block_out(self) -> LabelBall:
-        """The formula's value in float64, taken as given: claims compare it with enclosed labels.
+        """The formula's exact value, enclosed.
 
         Returns:
             The labels.
@@ -241,13 +239,39 @@ class CertifiedForms(Model):
             SingularMatrixError: n > D.
             UndecidedError: full rank is not proved.
         """
-        if self.is_dual and not self.systems.is_regular:
-            raise UndecidedError(
-                "float64 cannot prove that K is invertible", "ball or rational arithmetic may"
+        system = self.systems.everything if self.is_dual else None
+        if not isinstance(system, DualSystem):
+            raise SingularMatrixError(
+                "expected an invertible Gram matrix for the leave-block-out formula but n > D; "
+                "try the closed-form labels, which need no invertibility"
             )
-        if self.systems.exponent:
-            raise UndecidedError("K is beyond the range of float64", "ball or rational arithmetic has it")
-        return self.given(self.problem.float_model.leave_block_out())
+        first, count = len(self.retain), len(self.forget)
+        known = self.targets(self.everything).plus(self.predict(self.everything, self.start).times(-1))
+        r = known.values
+        unit = np.zeros((first + count, count))
+        unit[first:] = np.eye(count)
+        block = system.factor.solve(unit)[first:]
+        g = r.copy()
+        g[first:] = 0.0
+        for _ in range(4):
+            # g is any float vector equal to r on R; the correction it stands for is c = r_F − g_F, exactly.
+            a, off = system.coefficients(g)
+            left = a[first:]
+            step = np.linalg.solve(block, left)
+            if not float(np.abs(step).max()) > 2.0**-60 * float(np.abs(r).max()):
+                break
+            previous, g = g, g.copy()
+            g[first:] -= step
+        else:
+            g = previous
+        # The exact c* solves [K⁻¹(r − E_F c*)]_F = 0, so c* − c = S[K⁻¹g]_F with S = [(K⁻¹)_FF]⁻¹ ⪯ K_FF. An error
+        # of r moves c* by [−K_FR K_RR⁻¹, I] times it, whose norm is at most 1 + ‖Φ_F Φ_R⁺‖ ≤ 1 + ‖Φ_F‖/√λ_min.
+        norm = self.systems.norm(self.forget)
+        radius = norm**2 * (norm_bounds(left)[1] + off)
+        radius += (1 + norm / root_down(system.smallest)) * known.miss
+        moved = LabelBall(g[first:]).plus(LabelBall(r[first:]).times(-1))
+        labels = self.targets(self.forget).plus(moved)
+        return LabelBall(labels.values, labels.radius + radius, labels.low)
 
     def dual_coefficients(self) -> LabelBall:
         """K_RR⁻¹(y_R − Φ_R w₀).
