@@ -280,7 +280,22 @@ def test_more_samples_than_features() -> None:
     assert gap_of(few, phi[3:9] @ np.linalg.pinv(phi[:3]) @ y[:3]).bound < 1e-12
 
 
-# -- features far from one -----------------------------------------------------------------------------------
+# -- parameters and features far from one --------------------------------------------------------------------
+
+
+def test_residuals_of_tiny_parameters_hold_the_truth() -> None:
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        n, d = int(rng.integers(2, 6)), int(rng.integers(2, 9))
+        phi = np.ldexp(rng.standard_normal((n, d)), int(rng.integers(90, 99)))
+        w = np.ldexp(rng.standard_normal(d), int(rng.integers(-1050, -1035)))
+        y = phi @ w  # so that all that is left is what the product rounds
+        found = residual(forms(features=phi, targets=y, forget=[0]), w)
+        truth = sum(
+            (Fraction(y[i]) - sum(Fraction(a) * Fraction(b) for a, b in zip(phi[i], w, strict=True))) ** 2
+            for i in range(1, n)
+        )
+        assert Fraction(found.lower) ** 2 <= truth <= Fraction(found.upper) ** 2, seed
 
 
 @pytest.mark.parametrize("shape", [(5, 9), (9, 4)])

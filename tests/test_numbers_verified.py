@@ -130,6 +130,68 @@ def test_accurate_product_against_rationals(transposed: bool, exponents: int, dt
     assert sharp < 2.0**-56
 
 
+FAR_APART = [
+    ((90, 99), (-1050, -1035)),
+    ((90, 99), (-1074, -1000)),
+    ((500, 900), (-1074, -1000)),
+    ((900, 992), (-1074, -1000)),
+    ((-1050, -1035), (90, 99)),
+    ((-1074, -1000), (900, 990)),
+    ((-30, 30), (-1074, -1000)),
+    ((-600, -500), (-600, -450)),
+    ((-540, -530), (-540, -530)),
+]
+
+
+@pytest.mark.parametrize("with_low", [False, True])
+@pytest.mark.parametrize(("large", "small"), FAR_APART)
+def test_bounds_of_products_do_not_vanish_before_they_are_scaled(
+    large: tuple[int, int], small: tuple[int, int], with_low: bool
+) -> None:
+    """A bound that is formed from a tiny factor alone underflows, and a large factor cannot bring it back."""
+    decided = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        n, d = int(rng.integers(1, 6)), int(rng.integers(1, 40))
+        phi = np.ldexp(rng.standard_normal((n, d)), int(rng.integers(*large)))
+        phi[0] *= seed % 3 > 0  # a row of zeros now and then
+        exponent = int(rng.integers(*small))
+        x = np.ldexp(rng.standard_normal((d, 1)), exponent) * (seed % 5 > 0)
+        low = np.ldexp(rng.standard_normal((d, 1)), exponent - 30) if with_low else np.zeros((d, 1))
+        transposed = bool(seed % 2)
+        matrix = np.ascontiguousarray(phi.T) if transposed else phi
+        product = accurate_product(matrix, slice(None), x, low if with_low else None, transposed=transposed)
+        for i in range(n):
+            truth = sum(
+                Fraction(a) * (Fraction(b) + Fraction(c))
+                for a, b, c in zip(phi[i].tolist(), x[:, 0].tolist(), low[:, 0].tolist(), strict=True)
+            )
+            error = Fraction(product.error[i, 0])
+            assert abs(Fraction(product.high[i, 0]) + Fraction(product.low[i, 0]) - truth) <= error
+            weight, rest = (sum(map(Fraction, np.abs(part[:, 0]).tolist())) for part in (x, low))
+            assert error <= Fraction(np.abs(phi[i]).max()) * (weight / 2**56 + rest / 2**20) + d * 200 * ETA
+            decided += 1
+    assert decided > 80
+
+
+@pytest.mark.parametrize("exponent", [993, 1000, 1023])
+def test_products_beyond_the_range_say_so(exponent: int) -> None:
+    """The splitting needs 31 bits above the largest entry: nearer to the end of the range there is no answer."""
+    large, ones = np.full((2, 3), 2.0**exponent), np.full((3, 1), 2.0**-900)
+    for product in (
+        accurate_product(large, slice(None), ones),
+        accurate_product(np.full((2, 3), 2.0**-900), slice(None), large.T[:, :1]),
+    ):
+        if np.isfinite(product.error).all():
+            truth = Fraction(3) * Fraction(2) ** (exponent - 900)
+            assert abs(Fraction(product.high[0, 0]) + Fraction(product.low[0, 0]) - truth) <= Fraction(
+                product.error[0, 0]
+            )
+        else:
+            with pytest.raises(UndecidedError):
+                norm_bounds(product.error)
+
+
 def test_accurate_product_shows_what_a_plain_one_hides() -> None:
     phi = np.array([[1e16, 1.0, -1e16], [1.0, 1e-20, -1.0]])
     ones = np.ones((3, 1))
