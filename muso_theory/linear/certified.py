@@ -14,9 +14,8 @@ import numpy as np
 from ..errors import SingularMatrixError
 from ..numbers import Quantity, UndecidedError
 from ..numbers.accurate import accurate_product, plain_product
-from ..numbers.leastsquares import CertifiedParameters, DualSystem
 from ..numbers.rounding import ETA, gamma, norm_bounds, root_down, root_up, scaled_exactly
-from ..numbers.rowsystem import ball_norm, pair_sum
+from ..numbers.rowsystem import CertifiedParameters, ball_norm, pair_sum
 from .label_ball import LabelBall
 from .model import Model, Rows
 from .problem import Array, UnlearningProblem
@@ -35,6 +34,7 @@ class CertifiedForms(Model):
 
     Args:
         problem: float64 or float32 arrays, or integers that float64 holds exactly.
+        preconditioned: solve through a preconditioner of Φ; dearer, and decides far larger condition numbers.
 
     Raises:
         UndecidedError: Fractions or wide integers, which are not floats, or features beyond the range of float64.
@@ -52,9 +52,11 @@ class CertifiedForms(Model):
     name = "verified float64"
     is_exact = False
 
-    def __init__(self, problem: UnlearningProblem) -> None:
+    def __init__(self, problem: UnlearningProblem, *, preconditioned: bool = False) -> None:
         super().__init__(problem)
-        self.systems = RowSystems(problem, self.order)
+        if preconditioned:
+            self.name = "preconditioned float64"
+        self.systems = RowSystems(problem, self.order, preconditioned=preconditioned)
         labels = exact_floats("targets", problem.targets).reshape(problem.n_samples, -1)[self.order]
         self._labels = np.asarray(labels, dtype=np.float64)
         self._start = None if problem.w_init is None else self._columns("w_init", problem.w_init)
@@ -112,8 +114,7 @@ class CertifiedForms(Model):
     ) -> CertifiedParameters:
         """G_{Φ_rows, targets}(start), or the ridge minimiser anchored at ``start``.
 
-        The radii of the inputs enter linearly: an error of the targets by at most 1/√(λ_min + λ), one of the start
-        by at most 1, as w = start + Φ⁺(t − Φ start) applies a projector to it.
+        The radii of the inputs enter linearly, as `RowSystem.fit` says.
 
         Args:
             rows: positions to fit.
@@ -129,15 +130,14 @@ class CertifiedForms(Model):
         """
         system = self.systems.of(rows)
         ridge = self._scaled_ridge(ridge)
-        begin = self._start if start is None else start.high
-        found = system.fit(targets.values, begin, ridge)
-        lost, miss = Fraction(0), targets.miss
-        if miss:
-            lost += miss / root_down(system.floor(ridge))
-        if start is not None and (ridge or isinstance(system, DualSystem)):
-            lost += start.radius + norm_bounds(start.low)[1]
-        # What is known of the image of the error holds for the floats that were fitted, not for a ball of them.
-        return CertifiedParameters(found.high, found.low, found.radius + lost, None if lost else found.image)
+        begin, more = (self._start, None) if start is None else (start.high, start.low)
+        found = system.fit(targets.values, begin, ridge, targets_low=targets.correction, start_low=more)
+        lost = Fraction(0)
+        if targets.radius:
+            lost += targets.radius / root_down(system.floor(ridge))
+        if start is not None and (ridge or system.is_dual):
+            lost += start.radius
+        return found.widened(lost)
 
     def _scaled_ridge(self, ridge: float) -> float:
         """λ for the scaled features: Φᵀ(ΦΦᵀ + λI)⁻¹ scales with Φ if λ does with ΦΦᵀ."""
@@ -239,39 +239,18 @@ class CertifiedForms(Model):
             SingularMatrixError: n > D.
             UndecidedError: full rank is not proved.
         """
-        system = self.systems.everything if self.is_dual else None
-        if not isinstance(system, DualSystem):
+        system = self.systems.everything
+        if not system.is_dual:
             raise SingularMatrixError(
                 "expected an invertible Gram matrix for the leave-block-out formula but n > D; "
                 "try the closed-form labels, which need no invertibility"
             )
-        first, count = len(self.retain), len(self.forget)
-        known = self.targets(self.everything).plus(self.predict(self.everything, self.start).times(-1))
-        r = known.values
-        unit = np.zeros((first + count, count))
-        unit[first:] = np.eye(count)
-        block = system.factor.solve(unit)[first:]
-        g = r.copy()
-        g[first:] = 0.0
-        for _ in range(4):
-            # g is any float vector equal to r on R; the correction it stands for is c = r_F − g_F, exactly.
-            a, off = system.coefficients(g)
-            left = a[first:]
-            step = np.linalg.solve(block, left)
-            if not float(np.abs(step).max()) > 2.0**-60 * float(np.abs(r).max()):
-                break
-            previous, g = g, g.copy()
-            g[first:] -= step
-        else:
-            g = previous
-        # The exact c* solves [K⁻¹(r − E_F c*)]_F = 0, so c* − c = S[K⁻¹g]_F with S = [(K⁻¹)_FF]⁻¹ ⪯ K_FF. An error
-        # of r moves c* by [−K_FR K_RR⁻¹, I] times it, whose norm is at most 1 + ‖Φ_F Φ_R⁺‖ ≤ 1 + ‖Φ_F‖/√λ_min.
-        norm = self.systems.norm(self.forget)
-        radius = norm**2 * (norm_bounds(left)[1] + off)
-        radius += (1 + norm / root_down(system.smallest)) * known.miss
-        moved = LabelBall(g[first:]).plus(LabelBall(r[first:]).times(-1))
-        labels = self.targets(self.forget).plus(moved)
-        return LabelBall(labels.values, labels.radius + radius, labels.low)
+        residual = self.targets(self.everything).plus(self.predict(self.everything, self.start).times(-1))
+        q, low, radius = system.leave_block_out(residual.values, len(self.retain), residual.correction)
+        if residual.radius:
+            # q = S[K⁻¹r]_F is at most ‖Φ_F‖‖Φ⁺r‖, see `leave_block_out`.
+            radius += self.systems.norm(self.forget) * residual.radius / root_down(system.smallest)
+        return self.targets(self.forget).plus(LabelBall(-q, radius, -low))
 
     def dual_coefficients(self) -> LabelBall:
         """K_RR⁻¹(y_R − Φ_R w₀).
@@ -284,7 +263,7 @@ class CertifiedForms(Model):
             UndecidedError: full rank of Φ_R is not proved.
         """
         system = self.systems.retained
-        if not isinstance(system, DualSystem):
+        if not system.is_dual:
             raise SingularMatrixError("expected n_R ≤ D but K_RR is singular; try the closed-form labels")
         residual = self.targets(self.retain).plus(self.predict(self.retain, self.start).times(-1))
         values, radius = system.coefficients(residual.values)
@@ -298,7 +277,7 @@ class CertifiedForms(Model):
     def along_kernel(self, labels: LabelBall) -> tuple[LabelBall, int]:
         """The labels as they are, when Φ_F provably has full row rank; undecided otherwise."""
         system = self.systems.of(self.forget)
-        if isinstance(system, DualSystem) and system.smallest > 0:
+        if system.is_dual and system.smallest > 0:
             return labels, 0
         raise UndecidedError("float64 cannot prove that ker Φ_Fᵀ is zero", "rational arithmetic decides it")
 

@@ -79,6 +79,11 @@ class LabelBall:
         return LabelBall(np.vstack([self.values, other.values]), self.radius + other.radius, np.vstack(lows))
 
     @property
+    def correction(self) -> Array | None:
+        """What the floats miss, as an array; None for nothing."""
+        return self.low if isinstance(self.low, np.ndarray) else None
+
+    @property
     def miss(self) -> Fraction:
         """Bound of ‖labels − values‖_F, the distance of the nearest floats."""
         return self.radius + norm_bounds(np.asarray(self.low))[1]

@@ -2,7 +2,8 @@
 
 Every set of rows gets its matrix (a block of the Gram matrix K, or Φ_AᵀΦ_A where there are more rows than
 features), a Cholesky factor and a proved lower bound of its smallest eigenvalue. What is known of K holds for
-its blocks: λ_min(K_AA) ≥ λ_min(K) by Cauchy interlacing, and λ_min(S) ≥ λ_min(K) for the Schur complement S.
+its blocks: λ_min(K_AA) ≥ λ_min(K) by Cauchy interlacing, and λ_min(S) ≥ λ_min(K) for the Schur complement S. Where
+that matrix has lost its digits, a triangular preconditioner of Φ_A takes the place of its Cholesky factor.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from ..numbers import CholeskyFactor, Quantity, UndecidedError
 from ..numbers.gram import blocked_gram
 from ..numbers.gramcheck import spot_check_gram
 from ..numbers.leastsquares import DualSystem, PrimalSystem, RowSystem
+from ..numbers.preconditioned import PreconditionedSystem
 from ..numbers.rounding import UNIT, exact, root_up, scaled_exactly, scaling_exponent
 from ..numbers.spectrum import (
     largest_eigenvalue_bound,
-    rayleigh_bound,
     smallest_eigenvalue_bound,
     smallest_eigenvalue_estimate,
 )
@@ -40,6 +41,8 @@ class RowSystems:
     Args:
         problem: float64 or float32 arrays, or integers that float64 holds exactly.
         order: rows by position: the retain set, then the forget set.
+        preconditioned: solve through a preconditioner of Φ, which decides up to about the square of the condition
+            number, at some ten times the price.
 
     Raises:
         UndecidedError: Fractions, wide integers, or features that no power of two brings into the range.
@@ -51,7 +54,8 @@ class RowSystems:
         (303, True)
     """
 
-    def __init__(self, problem: UnlearningProblem, order: Array) -> None:
+    def __init__(self, problem: UnlearningProblem, order: Array, *, preconditioned: bool = False) -> None:
+        self.is_preconditioned = preconditioned
         features = exact_floats("features", problem.features)
         self.exponent = scaling_exponent(features)
         self.features = scaled_exactly("features", features, -self.exponent)
@@ -95,7 +99,7 @@ class RowSystems:
         if rows not in self._norms:
             whole = self.everything
             largest = whole.largest
-            if isinstance(whole, DualSystem) and rows != self._everything:
+            if whole.is_dual and rows != self._everything:
                 largest = min(largest, largest_eigenvalue_bound(self._block(rows), whole.error))
             self._norms[rows] = root_up(largest)
         return self._norms[rows]
@@ -124,10 +128,21 @@ class RowSystems:
         if not self.exponent:
             known = self._problem.float_model.factor(rows)
             return known if isinstance(known, CholeskyFactor) else None
-        leading = rows == self._retain and self.is_regular
-        return self.everything.factor.leading(len(rows)) if leading else None
+        if rows == self._retain and self.is_regular and isinstance(self.everything, DualSystem):
+            return self.everything.factor.leading(len(rows))
+        return None
 
     def _made(self, rows: Rows) -> RowSystem:
+        plain = self._plain(rows)
+        if not self.is_preconditioned:
+            return plain
+        # One X serves all: its leading block that of the retain set, its bound of λ_min every set of rows.
+        inherits = plain.is_dual and self._is_dual and rows != self._everything
+        parent = self.everything if inherits else None
+        assert parent is None or isinstance(parent, PreconditionedSystem)
+        return PreconditionedSystem(plain, parent)
+
+    def _plain(self, rows: Rows) -> DualSystem | PrimalSystem:
         index = self.index(rows)
         names: dict[Rows, str] = {self._everything: "Φ", self._retain: "Φ_R"}
         name = names.get(
@@ -137,6 +152,8 @@ class RowSystems:
             return PrimalSystem(self.features, index, name)
         if not self._is_dual:
             return DualSystem(self.features, index, name)
+        if self.is_preconditioned:
+            return DualSystem(self.features, index, name, self._block(rows))
         parent = self.everything if rows != self._everything and self.is_regular else None
         return DualSystem(self.features, index, name, self._block(rows), self._known_factor(rows), parent)
 
@@ -159,8 +176,8 @@ class RowSystems:
             UndecidedError: full rank is not proved.
         """
         system = self.everything
-        low, high = system.smallest, rayleigh_bound(system.matrix, system.estimate[1], system.error)
-        return Quantity.enclosure(self.scaled_back(low, 2), self.scaled_back(high, 2))
+        low, high = (self.scaled_back(end, 2) for end in (system.smallest, system.smallest_above))
+        return Quantity.enclosure(low, high)
 
     @cached_property
     def max_eigenvalue(self) -> Quantity:

@@ -29,6 +29,7 @@ from .rounding import (
     two_sum,
 )
 from .rowsystem import CertifiedParameters, RowSystem, numerical_factor
+from .spectrum import largest_eigenvalue_bound
 
 __all__ = ["CertifiedParameters", "DualSystem", "PrimalSystem", "RowSystem"]
 
@@ -62,6 +63,8 @@ class DualSystem(RowSystem):
         >>> fit.high.ravel() + fit.low.ravel(), fit.radius < 1e-14
         (array([3., 4., 2.]), True)
     """
+
+    is_dual = True
 
     def __init__(
         self,
@@ -105,7 +108,7 @@ class DualSystem(RowSystem):
         """Upper bound of ‖Φ_A‖₂²; the parent's, when there is one."""
         return self._parent.largest if self._parent is not None else super().largest
 
-    def fit(self, targets: Array, start: Array | None, ridge: float = 0.0) -> CertifiedParameters:
+    def _fit(self, targets: Array, start: Array | None, ridge: float) -> CertifiedParameters:
         """Enclose the minimum-norm update from ``start``, or with λ > 0 the ridge minimiser anchored there.
 
         Both are start + Φ_Aᵀa with (K + λI)a = t − Φ_A start, and ‖Φ_Aᵀ(K + λI)⁻¹‖ ≤ (λ_min + λ)^-½.
@@ -197,6 +200,46 @@ class DualSystem(RowSystem):
         )
         return result, unexplained / smallest + UNIT * norm_bounds(result)[1]
 
+    def leave_block_out(
+        self, residual: Array, count: int, residual_low: Array | None = None
+    ) -> tuple[Array, Array, Fraction]:
+        """Enclose q = S[K⁻¹r]_F with S = [(K⁻¹)_FF]⁻¹, F the rows from ``count`` on.
+
+        For any q̂ and ρ = r − (0; q̂): q − q̂ = S[K⁻¹ρ]_F, and ‖S‖ ≤ ‖K_FF‖ as the Schur complement S ⪯ K_FF.
+
+        Args:
+            residual: r, float64, shape (n, C).
+            count: how many rows are retained, 0 < count < n.
+            residual_low: more digits of r.
+
+        Returns:
+            High and low part of q, shape (n − count, C), and a bound of the distance.
+
+        Raises:
+            UndecidedError: full row rank is not proved, or float64 overflows.
+        """
+        size = len(self.matrix)
+        block = self.factor.solve(np.eye(size, size - count, -count))[count:]
+        rest = residual.copy()
+        rest[count:] = 0.0
+        for _ in range(4):
+            # The floats ρ equal r on R; the q̂ that they stand for is r_F − ρ_F, exactly.
+            a, off = self.coefficients(rest)
+            left = a[count:]
+            step = np.linalg.solve(block, left)
+            if not float(np.abs(step).max()) > 2.0**-60 * float(np.abs(residual).max()):
+                break
+            previous, rest = rest, rest.copy()
+            rest[count:] -= step
+        else:
+            rest = previous
+        largest = min(self.largest, largest_eigenvalue_bound(self.matrix[count:, count:], self.error))
+        radius = largest * (norm_bounds(left)[1] + off)
+        if residual_low is not None:
+            # With z = K⁻¹ρ, z_FᵀSz_F ≤ zᵀKz = ‖Φ⁺ρ‖² by Cauchy and Schwarz, so that ‖Sz_F‖ ≤ ‖Φ_F‖‖Φ⁺ρ‖.
+            radius += root_up(largest / self.smallest) * norm_bounds(residual_low)[1]
+        return *two_sum(residual[count:], -rest[count:]), radius
+
     def pseudo_norm(self, g: Array) -> tuple[Fraction, Fraction]:
         """Bound ‖Φ_A⁺ g‖_F = (tr gᵀK⁻¹g)^½ from both sides.
 
@@ -244,6 +287,8 @@ class PrimalSystem(RowSystem):
         (1.5, True)
     """
 
+    is_dual = False
+
     @cached_property
     def matrix(self) -> Array:
         """The computed Φ_AᵀΦ_A, shape (D, D)."""
@@ -259,7 +304,7 @@ class PrimalSystem(RowSystem):
         """The number of rows."""
         return len(np.arange(self.features.shape[0])[self.rows])
 
-    def fit(self, targets: Array, start: Array | None, ridge: float = 0.0) -> CertifiedParameters:
+    def _fit(self, targets: Array, start: Array | None, ridge: float) -> CertifiedParameters:
         """Enclose the least-squares solution, or with λ > 0 the ridge minimiser anchored at the start.
 
         Args:

@@ -18,7 +18,6 @@ import numpy as np
 from scipy.linalg.lapack import dtrtrs
 
 from .accurate import Accurate
-from .leastsquares import DualSystem
 from .preconditioner import Preconditioner, dot_up, precondition
 from .rounding import ETA, UNIT, gamma, norm_bounds, root_up, row_norms, two_sum
 from .rowsystem import CertifiedParameters, RowSystem, not_proved
@@ -93,6 +92,7 @@ class PreconditionedSystem(RowSystem):
             rows, so does its X.
 
     Example:
+        >>> from muso_theory.numbers.leastsquares import DualSystem
         >>> phi = np.array([[1.0, 0.0, 1.0], [1.0, 2.0**-30, 1.0]])  # κ(K) is about 2^63
         >>> fit = PreconditionedSystem(DualSystem(phi, slice(None), "Φ")).fit(np.array([[1.0], [2.0]]), None)
         >>> fit.high.ravel().tolist() == [0.5, 2.0**30, 0.5], float(fit.radius) < 1e-9
@@ -103,11 +103,11 @@ class PreconditionedSystem(RowSystem):
         super().__init__(plain.features, plain.rows, plain.name)
         self._plain = plain
         self._parent = parent
-        self._dual = isinstance(plain, DualSystem)
+        self.is_dual = plain.is_dual
         self._index = np.arange(self.features.shape[0])[self.rows]
         size = len(self._index)
         self._leads = parent is not None and np.array_equal(parent._index[:size], self._index)
-        self._height = self.features.shape[1] if self._dual else len(self._index)
+        self._height = self.features.shape[1] if self.is_dual else len(self._index)
 
     @property
     def matrix(self) -> Array:
@@ -131,7 +131,7 @@ class PreconditionedSystem(RowSystem):
         """
         if self._parent is not None and self._leads:
             return self._parent.factor.leading(len(self._index))
-        found = precondition(self.features, self.rows, self._norms, transposed=self._dual)
+        found = precondition(self.features, self.rows, self._norms, transposed=self.is_dual)
         if found is None:
             raise not_proved(self.name)
         return found
@@ -165,7 +165,7 @@ class PreconditionedSystem(RowSystem):
         if self._parent is not None and self._leads:
             return self._parent._norms[: len(self._index)]
         chosen = self.features[self.rows]
-        return row_norms(chosen if self._dual else chosen.T)
+        return row_norms(chosen if self.is_dual else chosen.T)
 
     @cached_property
     def largest(self) -> Fraction:
@@ -187,8 +187,8 @@ class PreconditionedSystem(RowSystem):
             targets: t, float64, shape (|A|, C).
             start: float64, shape (D, C), or None for zero.
             ridge: λ ≥ 0, taken exactly; with a ridge the plain system answers.
-            targets_low: more digits of t; not with a ridge.
-            start_low: more digits of the start; not with a ridge.
+            targets_low: more digits of t.
+            start_low: more digits of the start.
 
         Returns:
             Parameters with a proved radius.
@@ -197,10 +197,10 @@ class PreconditionedSystem(RowSystem):
             UndecidedError: full rank is not proved, or float64 overflows.
         """
         if ridge:
-            return self._plain.fit(targets, start, ridge)
+            return super().fit(targets, start, ridge, targets_low=targets_low, start_low=start_low)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             right = _Pair.of(targets, targets_low)
-            if not self._dual:
+            if not self.is_dual:
                 return self._least_squares(right)
             if start is not None:
                 right = right.minus(self._transposed_multiply(start, start_low))
@@ -212,6 +212,10 @@ class PreconditionedSystem(RowSystem):
         # Φ_A w = t, so the image of the error is the residual that is left.
         left = sum(norm_bounds(part)[1] for part in (solved.left.high, solved.left.low, solved.left.error))
         return CertifiedParameters(image.high, image.low, radius, left + root_up(self.trace) * lost)
+
+    def _fit(self, targets: Array, start: Array | None, ridge: float) -> CertifiedParameters:
+        """A ridge fit, which the plain system answers."""
+        return self._plain.fit(targets, start, ridge)
 
     def _least_squares(self, targets: _Pair) -> CertifiedParameters:
         """Minimise ‖Φ_A w − t‖: one step finds about where it is, so that the residual alone is multiplied with κ²."""
@@ -262,7 +266,7 @@ class PreconditionedSystem(RowSystem):
         """
         if not g.any():
             return Fraction(0), Fraction(0)
-        if not self._dual:
+        if not self.is_dual:
             found = self.fit(g, None)
             return found.distance(np.zeros_like(found.high))
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
@@ -294,7 +298,7 @@ class PreconditionedSystem(RowSystem):
             UndecidedError: full rank is not proved, or float64 overflows.
             ValueError: not a system of independent rows.
         """
-        if not self._dual:
+        if not self.is_dual:
             raise ValueError("K is singular: there are more rows than columns")
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             solved = self._solve(_Pair.of(residual, residual_low), None, count)
@@ -306,11 +310,11 @@ class PreconditionedSystem(RowSystem):
 
     def _multiply(self, a: Array, low: Array | None, slices: int) -> Accurate:
         """Multiply A with a."""
-        return self._product(a, low, self._dual, slices)
+        return self._product(a, low, self.is_dual, slices)
 
     def _transposed_multiply(self, v: Array, low: Array | None, slices: int = _SLICES) -> Accurate:
         """Multiply Aᵀ with v."""
-        return self._product(v, low, not self._dual, slices)
+        return self._product(v, low, not self.is_dual, slices)
 
     def _product(self, high: Array, low: Array | None, transposed: bool, slices: int) -> Accurate:
         exponents = self._exponents[0 if transposed else 1]

@@ -13,10 +13,11 @@ import numpy as np
 from .arithmetic import Factor
 from .float64 import CholeskyFactor, cholesky_factor
 from .inputs import first_nonfinite
-from .rounding import ETA, UNIT, UndecidedError, gamma, norm_bounds, two_sum
+from .rounding import ETA, UNIT, UndecidedError, gamma, norm_bounds, root_down, two_sum
 from .spectrum import (
     gram_error,
     largest_eigenvalue_bound,
+    rayleigh_bound,
     smallest_eigenvalue_bound,
     smallest_eigenvalue_estimate,
     trace_bound,
@@ -48,6 +49,10 @@ class CertifiedParameters:
     def parameters(self) -> Array:
         """The nearest floats, shape (D, C)."""
         return self.high + self.low
+
+    def widened(self, lost: Fraction) -> CertifiedParameters:
+        """The same ball with a larger radius; what is known of the image holds for the smaller ball alone."""
+        return CertifiedParameters(self.high, self.low, self.radius + lost) if lost else self
 
     def distance(self, w: Array) -> tuple[Fraction, Fraction]:
         """Bound ‖w − w*‖_F for given floats w and the point w* that this encloses.
@@ -130,6 +135,9 @@ class RowSystem(ABC):
         name: what to call Φ_A in a refusal.
     """
 
+    is_dual: bool
+    """Whether A is few: independent rows, K_AA to invert. Otherwise independent columns, Φ_AᵀΦ_A."""
+
     def __init__(self, features: Array, rows: Any, name: str) -> None:
         self.features = features
         self.rows = rows
@@ -151,9 +159,53 @@ class RowSystem(ABC):
     def roundings_width(self) -> int:
         """Length of the inner products that formed the matrix."""
 
+    def fit(
+        self,
+        targets: Array,
+        start: Array | None,
+        ridge: float = 0.0,
+        *,
+        targets_low: Array | None = None,
+        start_low: Array | None = None,
+    ) -> CertifiedParameters:
+        """Enclose start + Φ_A⁺(t − Φ_A start), or with λ > 0 the minimiser of ‖Φ_A w − t‖² + λ‖w − start‖².
+
+        What a system does not use of the low parts enters its radius: an error of t by at most 1/√(λ_min + λ), one of
+        the start by at most 1, as w = start + Φ⁺(t − Φ start) applies a projector to it.
+
+        Args:
+            targets: t, float64, shape (|A|, C).
+            start: float64, shape (D, C), or None for zero; with independent columns it matters to a ridge only.
+            ridge: λ ≥ 0, taken exactly.
+            targets_low: more digits of t.
+            start_low: more digits of the start.
+
+        Returns:
+            Parameters with a proved radius.
+
+        Raises:
+            UndecidedError: full rank is not proved (without a ridge), or float64 overflows.
+        """
+        found, lost = self._fit(targets, start, ridge), Fraction(0)
+        if targets_low is not None and targets_low.any():
+            lost += norm_bounds(targets_low)[1] / root_down(self.floor(ridge))
+        if start_low is not None and (ridge or self.is_dual):
+            lost += norm_bounds(start_low)[1]
+        return found.widened(lost)
+
     @abstractmethod
-    def fit(self, targets: Array, start: Array | None, ridge: float = 0.0) -> CertifiedParameters:
-        """Enclose start + Φ_A⁺(targets − Φ_A start), or argmin ‖Φ_A w − targets‖² + ridge·‖w − start‖²."""
+    def _fit(self, targets: Array, start: Array | None, ridge: float) -> CertifiedParameters:
+        """The same for plain floats."""
+
+    def coefficients(self, g: Array) -> tuple[Array, Fraction]:
+        """Solve K_AA a = g: floats, and a bound of ‖a − floats‖_F."""
+        raise ValueError("K is singular: there are more rows than columns")
+
+    def leave_block_out(
+        self, residual: Array, count: int, residual_low: Array | None = None
+    ) -> tuple[Array, Array, Fraction]:
+        """Enclose [(K⁻¹)_FF]⁻¹[K⁻¹r]_F, F the rows from ``count`` on: floats, a correction and a radius."""
+        raise ValueError("K is singular: there are more rows than columns")
 
     @abstractmethod
     def pseudo_norm(self, g: Array) -> tuple[Fraction, Fraction]:
@@ -179,6 +231,11 @@ class RowSystem(ABC):
     def estimate(self) -> tuple[float, Array]:
         """Estimate of λ_min and the vector it comes from."""
         return smallest_eigenvalue_estimate(self.factor)
+
+    @cached_property
+    def smallest_above(self) -> Fraction:
+        """Upper bound of λ_min by the Rayleigh quotient of the estimate's vector."""
+        return rayleigh_bound(self.matrix, self.estimate[1], self.error)
 
     @property
     def smallest(self) -> Fraction:
