@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import SingularMatrixError
 from ..numbers import Quantity, UndecidedError
-from ..numbers.accurate import accurate_product, plain_product
+from ..numbers.accurate import plain_product
 from ..numbers.rounding import ETA, gamma, norm_bounds, root_down, root_up, scaled_exactly
 from ..numbers.rowsystem import CertifiedParameters, ball_norm, pair_sum
 from .label_ball import LabelBall
@@ -171,7 +171,7 @@ class CertifiedForms(Model):
 
     def _image(self, rows: Rows, w: CertifiedParameters) -> LabelBall:
         """Φ_rows times the middle of the ball w."""
-        product = accurate_product(self.systems.features, self.systems.index(rows), w.high, w.low)
+        product = self.systems.image(rows, w.high, w.low)
         return LabelBall(product.high, norm_bounds(product.error)[1], product.low)
 
     def square_distance(self, w: CertifiedParameters, other: CertifiedParameters) -> Quantity:

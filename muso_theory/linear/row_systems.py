@@ -15,11 +15,13 @@ from typing import final
 import numpy as np
 
 from ..numbers import CholeskyFactor, Quantity, UndecidedError
+from ..numbers.accurate import Accurate, accurate_product
 from ..numbers.gram import blocked_gram
 from ..numbers.gramcheck import spot_check_gram
 from ..numbers.leastsquares import DualSystem, PrimalSystem, RowSystem
 from ..numbers.preconditioned import PreconditionedSystem
 from ..numbers.rounding import UNIT, exact, root_up, scaled_exactly, scaling_exponent
+from ..numbers.slices import sliced_product
 from ..numbers.spectrum import (
     largest_eigenvalue_bound,
     smallest_eigenvalue_bound,
@@ -93,6 +95,11 @@ class RowSystems:
             return self.everything.smallest > 0
         except UndecidedError:
             return False
+
+    def image(self, rows: Rows, high: Array, low: Array) -> Accurate:
+        """Φ_rows(high + low): to some 75 bits of |Φ||w|, or with a preconditioner 116, as its fits divide by √λ_min."""
+        product = sliced_product if self.is_preconditioned else accurate_product
+        return product(self.features, self.index(rows), high, low)
 
     def norm(self, rows: Rows) -> Fraction:
         """Upper bound of ‖Φ_rows‖₂."""
