@@ -172,7 +172,7 @@ def test_deficient_rank_is_never_proved_full(n: int) -> None:
                 with pytest.raises(UndecidedError, match="cannot prove that Φ has full rank"):
                     getattr(system, ask)
             with pytest.raises(UndecidedError):
-                system.fit(np.ones((phi.shape[0] if system._dual else phi.shape[1], 1)), None)
+                system.fit(np.ones((phi.shape[0] if system.is_dual else phi.shape[1], 1)), None)
             assert system.floor(0.5) == 0.5  # a ridge needs no rank
 
 

@@ -108,8 +108,8 @@ def _label_free(case: Case) -> Found:
     model = case.model
     projected = model.project(model.retain, model.pretrained)
     gap = model.distance(projected, model.retrained)
-    labels = model.label_free(model.retain)
-    error = model.label_distance(labels, model.optimal_labels)
+    # Φ_F of that point are the label-free labels.
+    error = model.label_distance(model.predict(model.forget, projected), model.optimal_labels)
 
     def missed() -> Parameters:
         return _missed(case, model.retain)

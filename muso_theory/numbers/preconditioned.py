@@ -30,7 +30,7 @@ _U = 2.0**-53
 _SAFE = 1 + 2.0**-40  # covers the few roundings of an error bound itself
 _SLICES = 3
 _STEPS = 12
-_BITS, _FEW_BITS = 113, 90
+_BITS, _FEW_BITS = 113, 74
 """How many bits of their largest term products carry: twice the working precision, or enough for a length."""
 
 
