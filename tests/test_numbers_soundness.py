@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from muso_theory.linear import certified
+from muso_theory.linear import row_systems
 from muso_theory.linear.certified import CertifiedForms, LabelBall
 from muso_theory.numbers import Quantity, leastsquares, rowsystem
 from muso_theory.numbers.accurate import Accurate, accurate_product
@@ -88,7 +88,7 @@ def test_residuals_without_their_rounding_error_are_seen(monkeypatch: pytest.Mon
         return Accurate(product.high, zero, zero)
 
     monkeypatch.setattr(leastsquares, "accurate_product", careless)
-    monkeypatch.setattr(certified, "accurate_product", careless)
+    monkeypatch.setattr(row_systems, "accurate_product", careless)
     assert outcomes(range(26))["VIOLATED"] > 20
 
 
