@@ -14,7 +14,7 @@ from .errors import SingularMatrixError, expected, nearest
 from .evidence import About, Evidence, Finding, Scope, Verdict
 from .ladder import ARITHMETICS, Ladder, Rung
 from .linear.closed_forms import ClosedForms
-from .linear.handed import Handed
+from .linear.handed import Handed, NothingHandedError
 from .linear.problem import UnlearningProblem
 from .linear.training.plan import TrainingPlan
 from .numbers import Arithmetic, UndecidedError
@@ -325,6 +325,10 @@ class _Checker:
                 findings, facts = check(self._case(rung, insisted, hold))
             except (SingularMatrixError, UndecidedError, OverflowError) as error:
                 obstacle = f"{name}: {error}"
+                if isinstance(error, NothingHandedError):
+                    # No arithmetic judges floats that there are not.
+                    needs = self._better_floats(check, hold)
+                    break
                 continue
             found = evidence(name, findings, facts)
             if found.verdict is not Verdict.UNDECIDED:

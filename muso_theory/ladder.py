@@ -12,7 +12,7 @@ from .linear.certified import CertifiedForms
 from .linear.closed_forms import ClosedForms
 from .linear.model import Model
 from .linear.problem import UnlearningProblem
-from .numbers import BALL, RATIONAL
+from .numbers import BALL, RATIONAL, UndecidedError
 from .numbers.modular import has_full_rank, seconds_of_rank
 
 __all__ = ["ARITHMETICS", "Ladder", "Rung"]
@@ -128,6 +128,9 @@ class Ladder:
         problem = self.problem
         if not _float_cannot_factorise(problem):
             return True
+        # Where the preconditioner has been tried its proof is at hand, and a search modulo a prime dearer.
+        if self._is_affordable(self._preconditioned) and _proves_full_rank(self._preconditioned):
+            return True
         if self._seconds_of_rank > self.budget:
             return None
         whole = has_full_rank(problem.features)
@@ -167,6 +170,16 @@ def _float_cannot_factorise(problem: UnlearningProblem) -> bool:
         return problem.float_model.is_singular
     except BadInputError:
         return True
+
+
+def _proves_full_rank(rung: Rung) -> bool:
+    """Whether this certified model proves that Φ and Φ_R have full rank."""
+    try:
+        model = rung.model
+        assert isinstance(model, CertifiedForms)
+        return model.systems.everything.smallest > 0 and model.systems.retained.smallest > 0
+    except UndecidedError:
+        return False
 
 
 def _certified(problem: UnlearningProblem) -> Rung:

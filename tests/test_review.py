@@ -117,11 +117,11 @@ def test_false_verdict_theorem_refuted_where_its_hypothesis_fails(slug: str) -> 
 
 
 def test_false_verdict_conditioning_passes_because_the_small_eigenvalue_is_dropped() -> None:
-    """K is regular (PROVED) with κ about 1e19; κ⁺ leaves out what float64 cannot see and finds 10."""
+    """K is regular with κ about 1e19; κ⁺ leaves out what float64 cannot see and finds 10."""
     features, targets = _generic()
     features[3] = features[0] + 1e-9 * np.random.default_rng(1).normal(size=9)
     report = mt.check(mt.UnlearningProblem(features, targets, [1]), ["conditioning", "full-rank"])
-    assert report["full-rank"].verdict is Verdict.PROVED
+    assert report["full-rank"].verdict in (Verdict.PROVED, Verdict.CERTIFIED)
     assert report["conditioning"].verdict not in GOOD
 
 

@@ -283,7 +283,7 @@ def _conditions(quick: bool, options: Options) -> dict[str, Any]:
 
     alone = Options(directory=options.directory, jobs=1, fresh=options.fresh)
     timed = points(quick)
-    measured = measure_points("performance-kappa", _time_check, timed, alone, threads=None)
+    measured = measure_points("performance-kappa", _time_check, timed, alone)
     rows = [{**point, **result} for point, result in zip(timed, measured, strict=True)]
     said = conclusions(rows)
     return {"cases": rows, "conclusions": said, "verdict": said[0]}

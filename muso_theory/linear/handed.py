@@ -13,12 +13,16 @@ from ..numbers import BALL, RATIONAL, Arithmetic, UndecidedError
 from .closed_forms import ClosedForms
 from .problem import Array, UnlearningProblem
 
-__all__ = ["PRECISIONS", "Handed"]
+__all__ = ["PRECISIONS", "Handed", "NothingHandedError"]
 
 PRECISIONS = (128, 256, 512, 1024, 2048)
 """Bits of balls, tried in turn until the answer is known to the last place of float64."""
 
 _ARITHMETICS = ("auto", "float64", "ball", "rational")
+
+
+class NothingHandedError(UndecidedError):
+    """There are no floats to judge: the arithmetic that was asked for hands out none."""
 
 
 class Handed:
@@ -63,7 +67,7 @@ class Handed:
             Float64, shape (n_F, C).
 
         Raises:
-            SingularMatrixError: "leave-block-out" where K is singular.
+            NothingHandedError: "leave-block-out" where K is singular, numerically so in float64; overflow.
             UndecidedError: no precision of balls settles the labels.
         """
         formula: dict[str, Callable[[ClosedForms], Any]] = {
@@ -83,9 +87,9 @@ class Handed:
         if name not in self._known:
             try:
                 self._known[name] = _finite(self.compute(formula))
-            except BadInputError as error:
-                raise UndecidedError(
-                    f"float64 hands out nothing here: {error}", "--arithmetic ball"
+            except (BadInputError, SingularMatrixError) as error:
+                raise NothingHandedError(
+                    f"{self.arithmetic} hands out nothing here: {error}", "--arithmetic ball"
                 ) from None
         return self._known[name]
 
