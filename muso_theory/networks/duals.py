@@ -21,7 +21,7 @@ from .gradcheck import with_inputs
 if TYPE_CHECKING:
     from .network import Sequential
 
-__all__ = ["enclosed_derivative", "multiplications"]
+__all__ = ["enclosed_derivative", "enclosed_inputs", "multiplications"]
 
 
 @final
@@ -181,6 +181,41 @@ def enclosed_derivative(
         zero = flint.arb(0)
         slopes = np.frompyfunc(lambda d: zero if d.slope is None else d.slope, 1, 1)
         return np.frompyfunc(lambda d: d.value, 1, 1)(out), slopes(out)
+
+
+def enclosed_inputs(net: Sequential, params: Sequence[Array], X: Array, path: str, bits: int) -> Array:
+    """What one layer receives, in balls, from the forward passes of the layers before it.
+
+    Args:
+        net: the network.
+        params: float parameters θ, taken as exact.
+        X: inputs (n, *input_shape), taken as exact.
+        path: the layer's place, as :func:`muso_theory.networks.parametrised_layers` names places.
+        bits: working precision; sums and products of floats are exact as long as they fit.
+
+    Returns:
+        Object array of ``flint.arb``, shaped like the layer's input.
+
+    Raises:
+        UndecidedError: where the side of an earlier rectifier's input is not decided at this precision.
+
+    Example:
+        >>> import numpy as np
+        >>> from muso_theory.networks import mlp
+        >>> net = mlp([1, 1, 1])
+        >>> params = [np.array([[0.5]]), np.array([-1.5]), np.ones((1, 1)), np.zeros(1)]
+        >>> enclosed_inputs(net, params, np.array([[3.0]]), "1", 64)[0, 0] == 0
+        True
+    """
+    import flint
+
+    with working_precision(bits):
+        exact = np.frompyfunc(lambda a: _Dual(flint.arb(float(a))), 1, 1)
+        balls = [np.asarray(exact(array), dtype=object) for array in params]
+        for name, _, _, x in with_inputs(net.layers, balls, np.asarray(exact(X), dtype=object), ""):
+            if name.split()[0] == path:
+                return np.asarray(np.frompyfunc(lambda d: d.value, 1, 1)(x), dtype=object)
+    raise ValueError(f"no layer at {path}")
 
 
 def multiplications(net: Sequential, params: Sequence[Array], X: Array) -> int:
