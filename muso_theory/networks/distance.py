@@ -140,7 +140,9 @@ def _check_price(tangent: Linearisation, rows: int) -> None:
     held, seconds = 0, estimated_seconds(net, tangent.params, tangent.inputs)
     if tangent.by_gram:
         width = sum(layer.n_in + net.n_out * layer.n_out for layer in dense) + net.n_out * others
-        products = sum(n**2 * layer.n_in + rows**2 * layer.n_out for layer in dense) + rows**2 * (others + rows)
+        products = sum(n**2 * layer.n_in + rows**2 * layer.n_out for layer in dense) + rows**2 * (
+            others + rows
+        )
         held, seconds = 8 * (5 * rows**2 + n * width), seconds + 1e-10 * products
     if held > LARGEST_BYTES or seconds > LARGEST_SECONDS:
         raise UndecidedError(
@@ -181,7 +183,10 @@ class _Rows:
                 start = stop
 
     def finish(self, outputs: Quantity) -> TangentDistance:
-        low, high = (_root_sum(ends, up) for ends, up in zip(zip(*self.bounds, strict=True), (False, True), strict=True))
+        low, high = (
+            _root_sum(ends, up)
+            for ends, up in zip(zip(*self.bounds, strict=True), (False, True), strict=True)
+        )
         size = norm_bounds(np.asarray(self.features, dtype=np.float64))
         return TangentDistance(
             "‖Φ − J‖_F",
@@ -216,7 +221,9 @@ class _Gram:
                 off, size, *held = self._dense(share)
             else:
                 rows = rows_of(share)
-                mid, rad = (np.concatenate([getattr(ball, end) for ball in rows], axis=2) for end in ("mid", "rad"))
+                mid, rad = (
+                    np.concatenate([getattr(ball, end) for ball in rows], axis=2) for end in ("mid", "rad")
+                )
                 off, size, held = _norms(rad), _norms(mid), [mid]
             self.parts.setdefault(share.path, []).append(tuple(held))
             self.squares.append(sum_up(enlarged(off * off, 1)))

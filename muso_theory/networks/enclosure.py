@@ -56,7 +56,9 @@ class KinkError(UndecidedError):
 
     def __init__(self, places: str, proved: bool) -> None:
         state = "is 0" if proved else f"cannot be told from 0 with {KINK_BITS} bits"
-        super().__init__(f"{places} {state}, and a rectifier has no derivative there", "other parameters or inputs")
+        super().__init__(
+            f"{places} {state}, and a rectifier has no derivative there", "other parameters or inputs"
+        )
         self.proved = proved
 
 
@@ -201,7 +203,9 @@ class _Walk:
         outputs = out.rearranged(lambda a: a.reshape(n, k))
         finite = [outputs, *(ball for share in shares for ball in (share.inputs, share.cotangent))]
         if not all(np.isfinite(ball.mid).all() and np.isfinite(ball.rad).all() for ball in finite):
-            raise UndecidedError("the network's derivatives overflow float64", "parameters of an ordinary size")
+            raise UndecidedError(
+                "the network's derivatives overflow float64", "parameters of an ordinary size"
+            )
         return outputs, shares
 
     def forward(self, layer: Layer, p: Params, x: BallArray, path: str) -> tuple[BallArray, Any]:
@@ -267,7 +271,9 @@ class _Walk:
         if name in CURVES:
             size = float(x.size.max(initial=0.0))
             if not math.isfinite(size):
-                raise UndecidedError("the network's values overflow float64", "parameters of an ordinary size")
+                raise UndecidedError(
+                    "the network's values overflow float64", "parameters of an ordinary size"
+                )
             table = curve_table(name, size)
             value, slope, value_error, slope_error = table(x.mid)
             # |f(x + r) − f(x)| ≤ (|f′(x)| + sup|f″| r) r and |f′(x + r) − f′(x)| ≤ sup|f″| r
@@ -285,7 +291,9 @@ class _Walk:
             self._settle(sides, name, path)
         slope = np.where(sides > 0, 1.0, {"relu": 0.0, "leaky_relu": LEAKY_SLOPE}[name])
         value = x.mid * slope
-        radius = np.where(slope == 0, 0.0, np.where(slope == 1, x.rad, enlarged(x.rad + UNIT * np.abs(value), 2)))
+        radius = np.where(
+            slope == 0, 0.0, np.where(slope == 1, x.rad, enlarged(x.rad + UNIT * np.abs(value), 2))
+        )
         return BallArray(value, radius), BallArray.exact(slope)
 
     def _settle(self, sides: Array, name: str, path: str) -> None:
@@ -293,7 +301,9 @@ class _Walk:
         zero: list[tuple[int, int]] = []
         open_: list[tuple[int, int]] = []
         for sample in np.unique(np.argwhere(sides == 0)[:, 0]):
-            balls = enclosed_inputs(self.net, self.params, self.inputs[sample : sample + 1], path, KINK_BITS).ravel()
+            balls = enclosed_inputs(
+                self.net, self.params, self.inputs[sample : sample + 1], path, KINK_BITS
+            ).ravel()
             row = sides[sample].ravel()  # a view: sides is contiguous
             for unit in np.flatnonzero(row == 0):
                 ball = balls[unit]
@@ -305,7 +315,9 @@ class _Walk:
         if found:
             sample, unit = found[0]
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-            raise KinkError(f"the input of unit {unit} of layer {path} ({name}) at sample {sample}{more}", bool(zero))
+            raise KinkError(
+                f"the input of unit {unit} of layer {path} ({name}) at sample {sample}{more}", bool(zero)
+            )
 
 
 def _parts(chain: Chain, p: Params, path: str) -> Iterator[tuple[str, Layer, Params]]:

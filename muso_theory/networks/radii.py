@@ -160,8 +160,8 @@ class BallArray:
             Balls of the output.
         """
         gamma = roundings * UNIT * (1 + 2.0**-20)  # ≥ γ_N = Nu/(1 − Nu) for N ≤ 2^30
-        sizes = [np.abs(array) if index == 0 else gamma * np.abs(array) for index, array in enumerate(weights)]
+        sizes = [
+            np.abs(array) if index == 0 else gamma * np.abs(array) for index, array in enumerate(weights)
+        ]
         spread = rule(sizes, enlarged(gamma * np.abs(self.mid) + self.rad, 2))
         return BallArray(rule(weights, self.mid), enlarged(spread, roundings + 2))
-
-

@@ -220,7 +220,9 @@ def _cell(curve: Curve, centre: float) -> tuple[Any, Any, Any, float]:
     at = series(flint.arb(centre))
     both = at[:ORDER], [(j + 1) * at[j + 1] for j in range(ORDER)]
     floats = [[float(c.mid()) for c in part] for part in both]
-    lost = [[_up(c - f) for c, f in zip(part, own, strict=True)] for part, own in zip(both, floats, strict=True)]
+    lost = [
+        [_up(c - f) for c, f in zip(part, own, strict=True)] for part, own in zip(both, floats, strict=True)
+    ]
     *remainders, bend = beyond(centre, HALF)
     return floats, lost, [bound * HALF**ORDER for bound in remainders], bend
 

@@ -1,0 +1,104 @@
+"""The tangent of a piecewise linear network in exact rationals: what decides its rank either way."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from muso_theory.numbers import UndecidedError
+
+from .composition import leaves
+from .convolution import AvgPool, Conv2D, GlobalAvgPool
+from .enclosure import KinkError
+from .functions import Array
+from .gradcheck import with_inputs
+from .layers import Activation, Dense, Flatten, Layer
+
+if TYPE_CHECKING:
+    from .linearised import Linearisation
+
+__all__ = ["rational_jacobian", "repeated_samples"]
+
+LARGEST_ENTRIES = 200_000
+"""Rational entries of J that are formed: about a second."""
+
+
+def rational_jacobian(tangent: Linearisation) -> Array:
+    """J at the exact parameters and inputs, where its entries are rational.
+
+    Args:
+        tangent: of a network whose activations are relu or the identity, in standard parameterisation (the other
+            divides by √fan_in).
+
+    Returns:
+        Object array (n·k, D) of ``Fraction``.
+
+    Raises:
+        UndecidedError: another network, or more than LARGEST_ENTRIES entries; KinkError where a rectifier has no
+            derivative.
+
+    Example:
+        >>> from muso_theory.networks import mlp
+        >>> net = mlp([1, 1, 1], activation="relu")
+        >>> params = [np.array([[0.5]]), np.array([1.0]), np.array([[3.0]]), np.zeros(1)]
+        >>> rational_jacobian(net.linearise(params, np.array([[2.0]])))
+        array([[Fraction(6, 1), Fraction(3, 1), Fraction(2, 1), Fraction(1, 1)]],
+              dtype=object)
+    """
+    net, rows = tangent.net, tangent.outputs.size
+    for path, layer in leaves(net.layers):
+        if not _is_rational(layer):
+            raise UndecidedError(
+                f"the tangent is not rational at layer {path} ({layer})",
+                "relu or identity in standard parameterisation",
+            )
+    if rows * net.n_params > LARGEST_ENTRIES:
+        raise UndecidedError(
+            f"{rows * net.n_params} rational entries of J are too many", f"at most {LARGEST_ENTRIES}"
+        )
+    exact = np.frompyfunc(lambda value: Fraction(float(value)), 1, 1)
+    params: list[Any] = [np.asarray(exact(array), dtype=object) for array in tangent.params]
+    inputs = np.asarray(exact(tangent.inputs), dtype=object)
+    for name, layer, _, x in with_inputs(net.layers, params, inputs, ""):
+        if isinstance(layer, Activation) and layer.name == "relu" and (x == 0).any():
+            sample, *unit = np.argwhere(x == 0)[0]
+            raise KinkError(
+                f"the input of unit {np.ravel_multi_index(unit, x.shape[1:])} of layer {name.split()[0]} (relu) "
+                f"at sample {sample}",
+                True,
+            )
+    found = net.jacobian(params, inputs).reshape(rows, net.n_params)
+    return np.asarray(np.frompyfunc(Fraction, 1, 1)(found), dtype=object)
+
+
+def _is_rational(layer: Layer) -> bool:
+    if isinstance(layer, Activation):
+        return layer.name in ("identity", "relu")
+    if isinstance(layer, (Dense, Conv2D)):
+        return layer.param == "standard"
+    return isinstance(layer, (Flatten, AvgPool, GlobalAvgPool))
+
+
+def repeated_samples(inputs: Array, samples: Array) -> tuple[int, int] | None:
+    """Two samples with the same input, whose rows of J are the same whatever the network.
+
+    Args:
+        inputs: X (n, …).
+        samples: indices to look at.
+
+    Returns:
+        The first such pair, or None.
+
+    Example:
+        >>> repeated_samples(np.array([[1.0], [2.0], [1.0]]), np.arange(3))
+        (0, 2)
+    """
+    seen: dict[bytes, int] = {}
+    for sample in samples.tolist():
+        key = (inputs[sample] + 0.0).tobytes()  # −0 is 0
+        if key in seen:
+            return seen[key], sample
+        seen[key] = sample
+    return None
