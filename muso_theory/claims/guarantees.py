@@ -6,9 +6,10 @@ import math
 from fractions import Fraction
 
 from ..evaluation.gaussian import delta_enclosure, gaussian_sigma
-from ..evidence import Finding, round_digits, show
+from ..evidence import Allowance, Audit, Inequality, Output, round_digits, show
+from ..linear.model import Parameters, Rows
 from ..numbers import Grade, Quantity, UndecidedError
-from .catalogue import Case, Claim, Found
+from .catalogue import Artefact, Case, Claim, Found
 
 __all__ = ["DELTA", "EPSILON", "GUARANTEES"]
 
@@ -29,40 +30,86 @@ def _noise(gap: Quantity) -> float:
 
 
 def _removal_certificate(case: Case) -> Found:
-    findings, facts = [], []
-    for words, gap, _ in case.gaps:
-        sigma = _noise(gap)
-        what = f"δ at ε = {EPSILON:g}, σ = {round_digits(sigma, up=True)}{words}"
-        findings.append(Finding(what, delta_enclosure(gap, sigma, EPSILON), DELTA, unit_of="the δ asked for"))
-        facts.append(f"‖w_u − w_r‖{words} {show(gap)}")
-        if gap.grade is Grade.FLOAT:
-            facts.append("this gap is measured only: it certifies nothing")
+    """The theorem: noise that hides an upper bound of the gap of the exact w_u keeps δ."""
+    model = case.model
+    gap = model.distance(model.unlearned(model.optimal_labels), model.retrained)
+    return [_delta(gap, "")], _noise_facts(case, gap, "")
+
+
+def _removal_output(case: Case) -> Found:
+    w = case.floats.w_unlearned
+    gap = case.model.distance(case.model.at(w), case.model.retrained)
+    sigma = _noise(gap)
+    what = f"δ at ε = {EPSILON:g}, σ = {round_digits(sigma, up=True)} of the float w_unlearned"
+    allowed = Allowance(DELTA, DELTA, "the δ asked for")
+    return [Output(what, delta_enclosure(gap, sigma, EPSILON), allowed)], _noise_facts(
+        case, gap, " of the float w_unlearned"
+    )
+
+
+def _removal_audit(case: Case, artefact: Artefact) -> Found:
+    model = case.model
+    if artefact.name == "labels":
+        gap = case.gap_of(artefact.values)
+    else:
+        gap = model.distance(model.at(artefact.values), model.retrained)
+    words = f" of the given {artefact.name}"
+    sigma = _noise(gap)
+    what = f"δ at ε = {EPSILON:g}, σ = {round_digits(sigma, up=True)}{words}"
+    allowed = Allowance(DELTA, DELTA, "the δ asked for")
+    return [Audit(what, delta_enclosure(gap, sigma, EPSILON), allowed)], _noise_facts(case, gap, words)
+
+
+def _delta(gap: Quantity, words: str) -> Inequality:
+    sigma = _noise(gap)
+    what = f"δ at ε = {EPSILON:g}, σ = {round_digits(sigma, up=True)}{words}"
+    return Inequality(what, delta_enclosure(gap, sigma, EPSILON), bar=DELTA, unit_of="the δ asked for")
+
+
+def _noise_facts(case: Case, gap: Quantity, words: str) -> list[str]:
+    facts = [f"‖w_u − w_r‖{words} {show(gap)}"]
+    if gap.grade is Grade.FLOAT:
+        facts.append("this gap is measured only: it certifies nothing")
     nothing = round_digits(_noise(case.doing_nothing), up=True)
-    facts.append(f"doing nothing needs σ = {nothing} for ε = {EPSILON:g}, δ = {float(DELTA):g}")
-    return findings, facts
+    return [*facts, f"doing nothing needs σ = {nothing} for ε = {EPSILON:g}, δ = {float(DELTA):g}"]
 
 
 def _membership(case: Case) -> Found:
     model = case.model
-    unlearned = []
-    if case.labels is not None:
-        judge = case.held_to(case.labels)
-        unlearned.append((" of the given labels", model.unlearned(model.given(case.labels)), judge))
-    if case.w_unlearned is not None:
-        judge = case.held_to(case.w_unlearned)
-        unlearned.append((" of the given w_unlearned", model.at(case.w_unlearned), judge))
-    if not unlearned:
-        unlearned.append(("", model.unlearned(model.optimal_labels), case.zero))
-    retrained = {rows: model.predict(rows, model.retrained) for rows in (model.forget, model.retain)}
-    before = model.label_distance(model.predict(model.forget, model.pretrained), retrained[model.forget])
-    findings, facts = [], [f"before unlearning ‖Φ_F(w_p − w_r)‖ {show(before)}"]
-    for words, w, judge in unlearned:
-        for name, rows in (("F", model.forget), ("R", model.retain)):
-            apart = model.label_distance(model.predict(rows, w), retrained[rows])
-            findings.append(judge(f"‖Φ_{name}(w_u − w_r)‖{words}", apart, before, "‖Φ_F(w_p − w_r)‖"))
-        gap = model.distance(w, model.retrained)
-        facts.append(f"a score of slope L differs by at most L‖φ(x)‖·gap anywhere; gap{words} {show(gap)}")
-    return findings, facts
+    w = model.unlearned(model.optimal_labels)
+    findings = [
+        case.identity(f"‖Φ_{name}(w_u − w_r)‖", _apart(case, rows, w), case.label_yardsticks)
+        for name, rows in (("F", model.forget), ("R", model.retain))
+    ]
+    return findings, _score_facts(case, w)
+
+
+def _membership_audit(case: Case, artefact: Artefact) -> Found:
+    model = case.model
+    labels = artefact.name == "labels"
+    w = model.unlearned(model.given(artefact.values)) if labels else model.at(artefact.values)
+    findings = []
+    for name, rows in (("F", model.forget), ("R", model.retain)):
+        what = f"‖Φ_{name}(w_u − w_r)‖ of the given {artefact.name}"
+        rounding = Quantity.exact(0)
+        findings.append(case.audit(artefact, what, _apart(case, rows, w), rounding, labels=True))
+    return findings, _score_facts(case, w)
+
+
+def _apart(case: Case, rows: Rows, w: Parameters) -> Quantity:
+    """‖Φ_rows(w − w_r)‖."""
+    model = case.model
+    return model.label_distance(model.predict(rows, w), model.predict(rows, model.retrained))
+
+
+def _score_facts(case: Case, w: Parameters) -> list[str]:
+    model = case.model
+    before = _apart(case, model.forget, model.pretrained)
+    gap = model.distance(w, model.retrained)
+    return [
+        f"before unlearning ‖Φ_F(w_p − w_r)‖ {show(before)}",
+        f"a score of slope L differs by at most L‖φ(x)‖·gap anywhere; gap {show(gap)}",
+    ]
 
 
 GUARANTEES = (
@@ -75,6 +122,9 @@ GUARANTEES = (
         "Publish w_u with this noise: nobody can tell it from retraining, up to (ε, δ), on this data and forget set.",
         "The noise does not hide the gap.",
         number=20,
+        audits=("labels", "w_unlearned"),
+        audit=_removal_audit,
+        output=_removal_output,
     ),
     Claim(
         "membership",
@@ -85,5 +135,7 @@ GUARANTEES = (
         "Attacks score the same on w_u and w_r, up to the stated distance.",
         "The outputs of w_u and w_r differ on these samples: an attack may see it, so unlearning is not exact.",
         number=21,
+        audits=("labels", "w_unlearned"),
+        audit=_membership_audit,
     ),
 )
