@@ -184,7 +184,8 @@ def _fraction(tolerance: object) -> Fraction:
 
 def _title(problem: UnlearningProblem) -> str:
     outputs = "" if problem.n_outputs == 1 else f", {problem.n_outputs} outputs"
-    return f"n = {problem.n_samples}, D = {problem.n_parameters}{outputs}, {len(problem.forget)} to forget"
+    floats = "" if problem.tangent is None else ", Φ a network's float tangent"
+    return f"n = {problem.n_samples}, D = {problem.n_parameters}{outputs}, {len(problem.forget)} to forget{floats}"
 
 
 def _wanted(

@@ -369,7 +369,8 @@ def test_the_distance_is_enclosed(by_gram: bool, layers: str, slip: float) -> No
         found.smallest(Fraction(float(floats_smallest))),
         found.largest(Fraction(float(floats_smallest))),
     )
-    assert float(low) <= smallest * (1 + 1e-12) and smallest <= float(high) * (1 + 1e-12)
+    assert float(low) <= smallest * (1 + 1e-12)
+    assert smallest <= float(high) * (1 + 1e-12)
     if not slip:
         assert float(low) >= smallest * (1 - 1e-9)
 

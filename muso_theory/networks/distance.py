@@ -23,11 +23,13 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from muso_theory.numbers import Quantity, UndecidedError
+from muso_theory.numbers.balls import enclosure, working_precision
 from muso_theory.numbers.gram import blocked_gram, gram_roundings
 from muso_theory.numbers.rounding import UNIT, gamma, norm_bounds, root_down, root_up, sum_up
 from muso_theory.numbers.spectrum import gram_error
 
 from .composition import leaves
+from .duals import enclosed_derivative
 from .enclosure import Share, enclosed_tangent, estimated_seconds, rows_of
 from .functions import Array
 from .layers import Dense, affine_scales
@@ -36,7 +38,7 @@ from .radii import BallArray, enlarged
 if TYPE_CHECKING:
     from .linearised import Linearisation
 
-__all__ = ["TangentDistance", "tangent_distance"]
+__all__ = ["TangentDistance", "between_modes", "tangent_distance"]
 
 LARGEST_BYTES = 1 << 31
 """What may be held: a few n·k × n·k matrices, and the factors of J."""
@@ -67,6 +69,11 @@ class TangentDistance:
     outputs: Quantity
     jacobian: Fraction
     gram: Fraction
+
+    @property
+    def scale(self) -> str:
+        """What ``size`` is, in symbols."""
+        return self.what.split(" − ")[1].join("‖‖")
 
     def smallest(self, eigenvalue: Fraction) -> Fraction:
         """Lower bound of λ_min(J_A J_Aᵀ).
@@ -124,12 +131,64 @@ def tangent_distance(tangent: Linearisation, features: Array) -> TangentDistance
     if features.dtype.kind != "f":
         raise UndecidedError("the features are not floats", "features as from_network makes them")
     sums = (_Gram if tangent.by_gram else _Rows)(tangent, features)
-    off: list[tuple[Fraction, Fraction]] = []
+    off: list[Quantity] = []
     for part, outputs, shares in enclosed_tangent(tangent.net, tangent.params, tangent.inputs):
         off.append(_largest_error(tangent.outputs[part], outputs))
         sums.add(part, shares)
-    error = Quantity.enclosure(max(low for low, _ in off), max(high for _, high in off))
-    return sums.finish(error)
+    return sums.finish(_largest(off))
+
+
+def between_modes(
+    tangent: Linearisation, samples: list[int], direction: Array, bits: int = 128
+) -> tuple[Quantity, Quantity]:
+    """The derivative along a direction by forward mode, which knows no rule of a derivative, against reverse mode.
+
+    Both are enclosed. Where the enclosures do not meet, a derivative rule of some layer is wrong; a random direction
+    misses that with probability zero.
+
+    Args:
+        tangent: the network, its parameters and inputs.
+        samples: indices of inputs.
+        direction: v (D,).
+        bits: precision of forward mode.
+
+    Returns:
+        Enclosures of max |∂f(x; θ₀)·v − J(x)v| and of max |∂f(x; θ₀)·v| over the samples and outputs.
+
+    Raises:
+        UndecidedError: as :func:`tangent_distance` does.
+
+    Example:
+        >>> from muso_theory.networks import mlp
+        >>> net = mlp([2, 3, 1], activation="erf")
+        >>> tangent = net.linearise(net.init(0), np.eye(2))
+        >>> off, size = between_modes(tangent, [0, 1], np.arange(13.0))
+        >>> off.lower, off.bound < 1e-13 * size.floor
+        (Fraction(0, 1), True)
+    """
+    import flint
+
+    net, inputs = tangent.net, tangent.inputs[samples]
+    _, slopes = enclosed_derivative(net, tangent.params, inputs, net.unflatten(direction), bits)
+    off, size = [], [enclosure(abs(slope)) for slope in slopes.ravel()]
+    with working_precision(bits):
+        v = flint.arb_mat(len(direction), 1, direction.tolist())
+        for part, _, shares in enclosed_tangent(net, tangent.params, inputs):
+            balls = [ball for share in shares for ball in rows_of(share)]
+            ends = [np.concatenate([getattr(ball, end) for ball in balls], axis=2) for end in ("mid", "rad")]
+            for i, c in np.ndindex(ends[0].shape[:2]):
+                row = [
+                    flint.arb(m, r)
+                    for m, r in zip(ends[0][i, c].tolist(), ends[1][i, c].tolist(), strict=True)
+                ]
+                product = (flint.arb_mat(1, len(row), row) * v)[0, 0]
+                off.append(enclosure(abs(slopes[part][i, c] - product)))
+    return _largest(off), _largest(size)
+
+
+def _largest(found: list[Quantity]) -> Quantity:
+    """The maximum of enclosed numbers."""
+    return Quantity.enclosure(max(q.lower for q in found), max(q.upper for q in found))
 
 
 def _check_price(tangent: Linearisation, rows: int) -> None:
@@ -151,11 +210,11 @@ def _check_price(tangent: Linearisation, rows: int) -> None:
         )
 
 
-def _largest_error(floats: Array, balls: BallArray) -> tuple[Fraction, Fraction]:
+def _largest_error(floats: Array, balls: BallArray) -> Quantity:
     """Both ends of the largest |floats − truth|."""
     off = np.abs(floats - balls.mid)
     low, high = off - 2 * (balls.rad + float(UNIT) * off), enlarged(off + balls.rad, 3)
-    return Fraction(max(float(low.max()), 0.0)), Fraction(float(high.max()))
+    return Quantity.enclosure(max(float(low.max()), 0.0), float(high.max()))
 
 
 def _root_sum(parts: Iterable[Fraction], up: bool) -> Fraction:

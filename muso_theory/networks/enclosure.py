@@ -12,7 +12,7 @@ hundreds of digits, and if its side is still open, the enclosure is refused with
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, final
 
@@ -28,7 +28,7 @@ from .duals import enclosed_inputs, multiplications
 from .functions import LEAKY_SLOPE, Array
 from .layers import Activation, Dense, Flatten, Layer, Params
 from .normalisation import LayerNorm
-from .radii import BallArray, UNIT, enlarged
+from .radii import UNIT, BallArray, enlarged
 from .tables import CURVES, curve_table
 
 if TYPE_CHECKING:
@@ -52,14 +52,16 @@ class KinkError(UndecidedError):
     Args:
         places: in words: layer, sample and unit.
         proved: whether some input is exactly 0.
+        count: how many inputs are, or may be.
     """
 
-    def __init__(self, places: str, proved: bool) -> None:
+    def __init__(self, places: str, proved: bool, count: int = 1) -> None:
         state = "is 0" if proved else f"cannot be told from 0 with {KINK_BITS} bits"
         super().__init__(
             f"{places} {state}, and a rectifier has no derivative there", "other parameters or inputs"
         )
         self.proved = proved
+        self.count = count
 
 
 @final
@@ -241,15 +243,17 @@ class _Walk:
             return delta
         if isinstance(layer, Residual):
             pairs = list(zip(_branches(layer, p, path), cache, strict=True))
-            shortcut, body = (
+            results = [
                 self.backward(inner, part, local, delta, shares, name)
                 for (name, inner, part), local in reversed(pairs)
-            )
-            return body + shortcut
+            ]
+            return results[0] + results[1]
         if isinstance(layer, Activation):
-            return delta * cache.rearranged(lambda a: a[:, None])
+            slope: BallArray = cache.rearranged(lambda a: a[:, None])
+            return delta * slope
         if isinstance(layer, LayerNorm):
-            normal, inverse = (ball.rearranged(lambda a: a[:, None]) for ball in cache)
+            normal: BallArray = cache[0].rearranged(lambda a: a[:, None])
+            inverse: BallArray = cache[1].rearranged(lambda a: a[:, None])
             shares.append(Share(path, layer, p, cache[0], delta))
             pulled = delta * BallArray.exact(p[0])
             return (pulled - pulled.mean() - normal * (pulled * normal).mean()) * inverse
@@ -305,18 +309,20 @@ class _Walk:
                 self.net, self.params, self.inputs[sample : sample + 1], path, KINK_BITS
             ).ravel()
             row = sides[sample].ravel()  # a view: sides is contiguous
-            for unit in np.flatnonzero(row == 0):
+            for unit in np.flatnonzero(row == 0).tolist():
                 ball = balls[unit]
                 row[unit] = 1 if ball > 0 else -1 if ball < 0 else 0
                 if not row[unit]:
-                    (zero if ball == 0 else open_).append((int(sample) + self.start, int(unit)))
+                    (zero if ball == 0 else open_).append((int(sample) + self.start, unit))
             sides[sample] = row.reshape(sides.shape[1:])
         found = zero or open_
         if found:
             sample, unit = found[0]
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
             raise KinkError(
-                f"the input of unit {unit} of layer {path} ({name}) at sample {sample}{more}", bool(zero)
+                f"the input of unit {unit} of layer {path} ({name}) at sample {sample}{more}",
+                bool(zero),
+                len(found),
             )
 
 
@@ -341,6 +347,12 @@ def _roundings(layer: Layer, shape: tuple[int, ...]) -> int:
 
     Every rule of these layers is a sum of products in some order, times a scale: as many roundings as terms, and ten
     for the scale w_std/√fan_in (a root and a quotient), its product, the bias and its product, and a mean's quotient.
+
+    Returns:
+        Their number.
+
+    Raises:
+        UndecidedError: another layer, or a scale of which underflow is not covered.
     """
     if isinstance(layer, Flatten):
         return 0

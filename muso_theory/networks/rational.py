@@ -1,7 +1,8 @@
-"""The tangent of a piecewise linear network in exact rationals: what decides its rank either way."""
+"""What is known exactly about a network's tangent: rational entries, repeated rows, and a bound of its rank."""
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,9 @@ from .layers import Activation, Dense, Flatten, Layer
 
 if TYPE_CHECKING:
     from .linearised import Linearisation
+    from .network import Sequential
 
-__all__ = ["rational_jacobian", "repeated_samples"]
+__all__ = ["rank_bound", "rational_jacobian", "repeated_samples"]
 
 LARGEST_ENTRIES = 200_000
 """Rational entries of J that are formed: about a second."""
@@ -79,6 +81,40 @@ def _is_rational(layer: Layer) -> bool:
     if isinstance(layer, (Dense, Conv2D)):
         return layer.param == "standard"
     return isinstance(layer, (Flatten, AvgPool, GlobalAvgPool))
+
+
+def rank_bound(net: Sequential) -> tuple[int, str]:
+    """A bound of the rank of J that holds for any number of samples.
+
+    Without nonlinearities every layer's input is affine in x, and its cotangents do not depend on x. So the row of J
+    for output c is affine in x, and all rows lie in a space of dimension k(d + 1).
+
+    Args:
+        net: the network.
+
+    Returns:
+        The bound, and the reason in words.
+
+    Example:
+        >>> from muso_theory.networks import mlp
+        >>> rank_bound(mlp([2, 8, 1], activation="identity"))
+        (3, 'the network is affine in its 2 inputs, and so is each of the 1 rows that J has for a sample')
+        >>> rank_bound(mlp([2, 8, 1], activation="tanh"))
+        (33, 'J has 33 columns')
+    """
+    columns, d = net.n_params, math.prod(net.input_shape)
+    affine = all(
+        layer.name == "identity"
+        if isinstance(layer, Activation)
+        else isinstance(layer, (Dense, Conv2D, Flatten, AvgPool, GlobalAvgPool))
+        for _, layer in leaves(net.layers)
+    )
+    bound = net.n_out * (d + 1)
+    if affine and bound < columns:
+        return bound, (
+            f"the network is affine in its {d} inputs, and so is each of the {net.n_out} rows that J has for a sample"
+        )
+    return columns, f"J has {columns} columns"
 
 
 def repeated_samples(inputs: Array, samples: Array) -> tuple[int, int] | None:

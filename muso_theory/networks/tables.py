@@ -143,7 +143,7 @@ class CurveTable:
 
 def _horner(coefficients: Array, index: Array, t: Array) -> Array:
     """Σ_j c_j tʲ, where entry i of t belongs to column index[i]."""
-    total = coefficients[-1][index]
+    total: Array = coefficients[-1][index]
     for row in coefficients[-2::-1]:
         total *= t
         total += row[index]
@@ -184,15 +184,16 @@ def _table(name: str, reach: int) -> CurveTable:
         finally:
             flint.ctx.cap = before
     floats, lost, rest, bends = (np.array(part) for part in zip(*cells, strict=True))
-    polynomials, errors = [], []
-    for which in range(2):
-        coefficients = np.ascontiguousarray(floats[:, which].T)
-        polynomials.append(coefficients)
-        errors.append(_horner_error(coefficients, lost[:, which].T) + rest[:, which] * 1.0001)
+    polynomials = [np.ascontiguousarray(floats[:, which].T) for which in range(2)]
+    errors = [
+        _horner_error(coefficients, lost[:, which].T) + rest[:, which] * 1.0001
+        for which, coefficients in enumerate(polynomials)
+    ]
     return CurveTable(
         name,
         reach,
-        *polynomials,
+        polynomials[0],
+        polynomials[1],
         np.array(errors),
         float(bends.max()),
         (max(end[0] for end in ends), max(end[1] for end in ends)),
@@ -248,6 +249,9 @@ def _horner_error(coefficients: Array, lost: Array) -> Array:
 
     With s_j = c_j + t s_{j+1}: the computed s_j is off by at most e_j = d_j + h e_{j+1} + u h(S_{j+1} + e_{j+1}) +
     u(|c_j| + h(S_{j+1} + e_{j+1})(1 + u)), where d_j is the error of c_j and S_j ≥ |s_j| the sum of absolute values.
+
+    Returns:
+        e_0 (cells,).
     """
     u = 2.0**-53
     size, error = np.abs(coefficients[-1]) + lost[-1], lost[-1] + TINY

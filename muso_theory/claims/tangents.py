@@ -1,0 +1,273 @@
+"""What holds for a network's own tangent J, where the features are floats that stand for it; claim 22."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from ..evidence import Allowance, Identity, Inequality, show
+from ..linear.certified import CertifiedForms
+from ..linear.closed_forms import ClosedForms
+from ..linear.model import Rows
+from ..linear.problem import Array, UnlearningProblem
+from ..numbers import RATIONAL, Grade, Quantity, UndecidedError
+from ..numbers.rounding import norm_bounds
+from .catalogue import Case, Claim, Found, on_a_tangent
+
+__all__ = ["TANGENTS", "network_of", "same", "tangent_rank"]
+
+BITS = 128
+BALL_PRICE = 400_000
+"""Multiplications of forward passes that a check does in balls; what is dearer is measured in floats."""
+
+
+def network_of(case: Case) -> Any:
+    """The network behind the features, with its parameters and inputs.
+
+    Args:
+        case: any case.
+
+    Returns:
+        Its tangent.
+
+    Raises:
+        UndecidedError: no network; a claim that is asserted without one stays undecided.
+    """
+    if case.problem.tangent is None:
+        raise UndecidedError("no network is given", "UnlearningProblem.from_network, or --network")
+    return case.problem.tangent
+
+
+def tangent_rank(case: Case, rows: Rows, suffix: str) -> Found:
+    """Whether rows of the network's own tangent J are independent; of the floats that stand for it only by that name.
+
+    Args:
+        case: a case whose problem was made from a network.
+        rows: positions.
+        suffix: subscript for the words.
+
+    Returns:
+        A finding about J where J is enclosed or rational, else about the float tangent, and then never PROVED.
+
+    Raises:
+        UndecidedError: what the floats are wrong by leaves the rank of J open.
+    """
+    from ..networks.rational import rank_bound, rational_jacobian
+
+    problem, tangent, distance = case.problem, network_of(case), case.problem.tangent_distance
+    index = case.model.order[list(rows)]
+    what = f"n{suffix} − rank J{suffix}"
+    bound, why = rank_bound(tangent.net)
+    if len(rows) > bound:
+        return [Inequality(what, Quantity.enclosure(len(rows) - bound, len(rows)))], [why]
+    twins = _twins(tangent, index)
+    if twins:
+        return [Inequality(what, Quantity.enclosure(1, len(rows)))], [twins]
+    if case.model.is_exact:
+        try:
+            J = rational_jacobian(tangent)
+        except UndecidedError as obstacle:
+            distance = obstacle if isinstance(distance, UndecidedError) else distance
+        else:
+            exact = ClosedForms(UnlearningProblem(J, np.zeros(len(J), np.int64), problem.forget), RATIONAL)
+            return [Inequality(what, exact.full_row_rank(rows)[1])], ["J in exact rationals"]
+    if isinstance(distance, UndecidedError) or problem.float_model is case.model:
+        name, quantity, positive = case.model.full_row_rank(rows, suffix)
+        if quantity.grade is Grade.EXACT:
+            quantity = Quantity.enclosure(quantity.lower, quantity.upper)
+        facts = (
+            [f"the network's own tangent is not enclosed: {distance}"]
+            if isinstance(distance, UndecidedError)
+            else []
+        )
+        return [Inequality(f"{name} of the float tangent", quantity, positive=positive)], facts
+    model = case.model if isinstance(case.model, CertifiedForms) else CertifiedForms(problem)
+    try:
+        floats = model.full_row_rank(rows, suffix)[1]
+    except UndecidedError:
+        what = "float64 cannot prove that the network's own tangent has full rank"
+        raise UndecidedError(
+            what, "rational arithmetic decides it for a small piecewise linear network"
+        ) from None
+    found = Quantity.enclosure(
+        distance.smallest(Fraction(floats.lower)), distance.largest(Fraction(floats.upper))
+    )
+    return [Inequality(f"λ_min(J{suffix}J{suffix}ᵀ)", found, positive=True)], [_told(distance)]
+
+
+def _twins(tangent: Any, index: Array) -> str:
+    """Two of these rows of J that are the same because two samples have the same input, in words."""
+    from ..networks.rational import repeated_samples
+
+    k = tangent.net.n_out
+    for output in range(k):
+        pair = repeated_samples(tangent.inputs, np.sort(index[index % k == output] // k))
+        if pair:
+            return f"samples {pair[0]} and {pair[1]} have the same input, so the same rows of J"
+    return ""
+
+
+def _told(distance: Any) -> str:
+    return f"J enclosed: {distance.what} {show(distance.distance)}, all directions at once"
+
+
+def _network_tangent(case: Case) -> Found:
+    """The float features against the network's own derivative: enclosed in all directions, else measured in two."""
+    from ..networks.enclosure import KinkError
+
+    tangent, distance = network_of(case), case.problem.tangent_distance
+    if isinstance(distance, KinkError):
+        if not distance.proved:
+            raise distance
+        return [Inequality("inputs of rectifiers that are 0", Quantity.enclosure(1, distance.count))], [
+            distance.what
+        ]
+    if isinstance(distance, UndecidedError):
+        return _measured_features(case, distance)
+    size = Quantity.enclosure(*norm_bounds(tangent.outputs))
+    return [
+        case.violation(distance.what, distance.distance, distance.size, distance.scale),
+        case.violation("max |f(x; θ₀) − what the targets subtract|", distance.outputs, size, "‖f‖"),
+    ], ["in all directions at once: J is enclosed entry by entry"]
+
+
+def _measured_features(case: Case, obstacle: UndecidedError) -> Found:
+    """Φw against differences of the network's outputs, in two directions."""
+    problem, findings = case.problem, []
+    for name, w in _directions(case):
+        predicted = problem.features @ w
+        scale = Quantity.measured(float(np.linalg.norm(predicted)))
+        slopes, method = _slopes(problem.tangent, _in_parameters(problem, w), predicted)
+        off = Quantity.measured(float(np.linalg.norm(slopes - predicted)))
+        findings.append(case.violation(f"‖∂f(x; θ₀)·v − Φw‖, v to {name}, by {method}", off, scale, "‖Φw‖"))
+    return findings, [f"in these two directions only, as J is not enclosed: {obstacle}"]
+
+
+def _directions(case: Case) -> Iterator[tuple[str, Array]]:
+    """Directions θ − θ₀ in the coordinates of the features: to the retrained model, and a random one."""
+    model = case.problem.float_model
+    yield "w_r", model.explicit(model.retrained)[:, 0]
+    n, d = case.problem.features.shape
+    rng = np.random.default_rng(case.seed)
+    # in row(Φ) alone an error of Φ that is orthogonal to it would show by its square only; K has no such errors
+    by_gram = case.problem.tangent.by_gram
+    yield (
+        "a random direction",
+        case.problem.features.T @ rng.standard_normal(n) if by_gram else rng.standard_normal(d),
+    )
+
+
+def _in_parameters(problem: UnlearningProblem, w: Array) -> list[Array]:
+    """A direction as arrays shaped like the network's parameters."""
+    tangent = problem.tangent
+    if not tangent.by_gram:
+        return list(tangent.net.unflatten(w))
+    from scipy.linalg import solve_triangular
+
+    # Φ is K's Cholesky factor L; w = Lᵀa stands for Jᵀa
+    coefficients = solve_triangular(problem.features, w, trans="T", lower=True)
+    outputs = coefficients.reshape(len(tangent.inputs), *tangent.net.output_shape)
+    return list(tangent.net.vjp(tangent.params, tangent.inputs, outputs))
+
+
+def _slopes(tangent: Any, direction: list[Array], about: Array) -> tuple[Array, str]:
+    """Derivatives along a direction by differences of the network's outputs, given about what they are."""
+    net, params, X = tangent.net, tangent.params, tangent.inputs
+
+    def outputs(t: complex | float) -> Array:
+        return np.asarray(net([p + t * d for p, d in zip(params, direction, strict=True)], X)).ravel()
+
+    if net.analytic:
+        h = 1e-100
+        return outputs(1j * h).imag / h, "complex step"
+    # so short that rounding (1e-16/1e-7) and the few kinks crossed (one unit in 1e7) both stay near 1e-8
+    h = 1e-7 * float(np.abs(tangent.outputs).max() or 1.0) / float(np.abs(about).max() or 1.0)
+    return (outputs(h) - outputs(-h)) / (2 * h), "central differences"
+
+
+def _linearised_network(case: Case) -> Found:
+    """The derivative by the forward pass alone against that by the layers' own rules, in a random direction."""
+    # enclosures that do not meet mean that a derivative rule of this package is wrong
+    from ..networks.distance import between_modes
+    from ..networks.duals import multiplications
+
+    problem, tangent = case.problem, network_of(case)
+    net, n = tangent.net, len(tangent.inputs)
+    v = np.random.default_rng(case.seed).standard_normal(net.n_params)
+    affordable = BALL_PRICE // (2 * multiplications(net, tangent.params, tangent.inputs))
+    if isinstance(problem.tangent_distance, UndecidedError) or not affordable:
+        return _measured_derivative(case, v)
+    some = dict.fromkeys(int(rows[0]) // net.n_out for rows in (problem.forget, problem.retain))
+    chosen = list(range(n)) if n <= affordable else list(some)[:affordable]
+    off, size = between_modes(tangent, chosen, v, BITS)
+    where = "all" if len(chosen) == n else ", ".join(map(str, chosen))
+    return [same(case, "max |∂f(x; θ₀)·v − J(x)v|, v random", off, size, "the largest |J(x)v|")], [
+        f"forward mode by the forward pass alone, reverse mode by the layers' rules, at {where} of {n} samples"
+    ]
+
+
+def _measured_derivative(case: Case, v: Array) -> Found:
+    """Differences of outputs along v, weighted by a random u, against v·Jᵀu by reverse mode."""
+    tangent = network_of(case)
+    net, direction = tangent.net, list(tangent.net.unflatten(v))
+    u = np.random.default_rng(case.seed + 1).standard_normal(tangent.outputs.size)
+    cotangent = u.reshape(len(tangent.inputs), *net.output_shape)
+    reverse = float(v @ net.flatten(net.vjp(tangent.params, tangent.inputs, cotangent)))
+    slopes, method = _slopes(tangent, direction, np.asarray(reverse / np.abs(u).sum()))
+    off, size = abs(float(u @ slopes) - reverse), float(np.linalg.norm(u) * np.linalg.norm(slopes))
+    what = f"|u·∂f(x; θ₀)·v − v·Jᵀu|, u and v random, by {method}"
+    return [same(case, what, Quantity.measured(off), Quantity.measured(size), "‖u‖‖∂f·v‖")], [
+        "J is not enclosed, so floats stand for both"
+    ]
+
+
+def same(case: Case, what: str, off: Quantity, size: Quantity, of: str) -> Identity:
+    """Two ways to the same number: no hypothesis explains a difference.
+
+    Args:
+        case: for its tolerance.
+        what: the difference in words and symbols.
+        off: its size.
+        size: what the tolerance is relative to.
+        of: that in words.
+
+    Returns:
+        The finding.
+    """
+    allowed = Allowance.of_scale(case.tolerance, size, of)
+    return Identity(what, off, allowed, None if case.asserted else Quantity.exact(0))
+
+
+TANGENTS = (
+    Claim(
+        "network-tangent",
+        "the features are the network's own derivative at θ₀",
+        "Φ = J(θ₀), or ΦΦᵀ = JJᵀ; targets y − f(x; θ₀), w₀ = 0",
+        "definition",
+        _network_tangent,
+        "What is found of these features holds for the network's own tangent up to this distance.",
+        "These features are not the network's derivative.",
+        ("from-network",),
+        {"from-network": "there is no network that the features could be the derivative of"},
+        listed=on_a_tangent,
+    ),
+    Claim(
+        "linearised-network",
+        "a network replaced by its tangent at θ₀ is a linear model, with the empirical NTK as its Gram matrix",
+        "f(x; θ₀) + J(x)(θ − θ₀) is claims 1–18 with Φ = J, targets y − f(x; θ₀), w₀ = 0, K = JJᵀ",
+        "extends arXiv 2410.08557; setting of arXiv 1806.07572",
+        _linearised_network,
+        "The network's tangent at θ₀ is a linear model.",
+        "A derivative rule of a layer is wrong.",
+        ("from-network", "network-tangent"),
+        {
+            "from-network": "there is no network that the features could be the derivative of",
+            "network-tangent": "claims about these features are none about the network",
+        },
+        number=22,
+        listed=on_a_tangent,
+    ),
+)
