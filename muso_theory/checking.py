@@ -143,6 +143,7 @@ def check(
             "D": problem.n_parameters,
             "outputs": problem.n_outputs,
             "forget": len(problem.forget),
+            "audited": {artefact.name: artefact.sha256 for artefact in artefacts},
         },
         settings={
             "arithmetic": arithmetic,

@@ -10,7 +10,7 @@ from ..linear.problem import UnlearningProblem
 from ..linear.solution import solve
 from ..numbers import Quantity
 from .catalogue import Case, Claim, Found, by_name_only
-from .tangents import network_of, same
+from .tangents import network_of
 
 __all__ = ["ALTERNATING"]
 
@@ -48,8 +48,8 @@ def _alternating(case: Case) -> Found:
     wanted = np.asarray(optimal_labels(linear, "label-free")).reshape(result.first_outputs.shape)
     error = Quantity.measured(float(np.linalg.norm(result.first_outputs - wanted)))
     scale = Quantity.measured(float(np.linalg.norm(wanted)))
-    what = "‖ŷ_F − Z_F(w₀ + P_R(w_p − w₀))‖, features frozen"
-    return [same(case, what, error, scale, "the labels")], [repr(result.head)]
+    finding = case.statement("‖ŷ_F − Z_F(w₀ + P_R(w_p − w₀))‖, features frozen", error, scale, "the labels")
+    return [finding], [repr(result.head)]
 
 
 ALTERNATING = (

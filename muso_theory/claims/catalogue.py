@@ -7,6 +7,7 @@ judged by the rule of another.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -15,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import BadInputError
+from ..evaluation.release import parameters, parameters_sha256
 from ..evidence import NOTHING, Allowance, Audit, Finding, Hypothesis, Identity, Output, round_digits
 from ..linear.handed import Handed
 from ..linear.model import Model
@@ -53,9 +56,12 @@ class Artefact:
         return bool(self.values.dtype.kind != "f")
 
     @property
-    def ulps(self) -> Array:
-        """One unit in the last place of each entry, as float64; zero for exact entries."""
-        return ulps(self.values)
+    def sha256(self) -> str:
+        """Content hash; of parameters the one by which a removal certificate knows them."""
+        try:
+            return parameters_sha256(parameters(self.values))
+        except BadInputError:  # not float64 numbers: exact ones are hashed by their digits
+            return hashlib.sha256(",".join(map(str, self.values.ravel().tolist())).encode()).hexdigest()
 
 
 def ulps(values: Array) -> Array:
@@ -150,6 +156,21 @@ class Case:
         ):
             return Identity(what, quantity, allowed)
         return Identity(what, quantity, allowed, explained())
+
+    def statement(self, what: str, quantity: Quantity, scale: Quantity, of: str) -> Identity:
+        """A number that is zero if the data are what they claim to be, such as a network's own derivative.
+
+        Args:
+            what: symbols and words.
+            quantity: the number.
+            scale: a length that is computed and then taken as it is.
+            of: the length in words.
+
+        Returns:
+            The finding, refuted beyond the tolerance: that refutes the data and not a theorem.
+        """
+        taken = Quantity.exact(Fraction(scale.bound)) if scale.bound < np.inf else scale
+        return Identity(what, quantity, Allowance.of_scale(self.tolerance, taken, of), None)
 
     def violation(self, what: str, quantity: Quantity, scale: Quantity, of: str) -> Hypothesis:
         """How far a hypothesis is violated.

@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
+from ..errors import BadInputError
+from ..evaluation.certificate import release_sigma
 from ..evaluation.gaussian import delta_enclosure, gaussian_sigma
+from ..evaluation.release import grid_spacing, parameters
 from ..evidence import Allowance, Audit, Inequality, Output, round_digits, show
 from ..linear.model import Parameters, Rows
+from ..linear.problem import Array
 from ..numbers import Grade, Quantity, UndecidedError
 from .catalogue import Artefact, Case, Claim, Found
 
@@ -20,58 +24,61 @@ DELTA = Fraction(1, 10**5)
 """The δ that a report states the noise for."""
 
 
-def _noise(gap: Quantity) -> float:
-    """The noise that hides a gap, where there is a bound of it."""
+def _removal_certificate(case: Case) -> Found:
+    """The theorem on the exact w_u: noise that hides a bound of its gap keeps δ."""
+    model = case.model
+    gap = model.distance(model.unlearned(model.optimal_labels), model.retrained)
+    sigma = _smallest(gap)
+    what = f"δ at ε = {EPSILON:g}, σ = {round_digits(sigma, up=True)}"
+    found = Inequality(what, delta_enclosure(gap, sigma, EPSILON), bar=DELTA, unit_of="the δ asked for")
+    return [found], [f"‖w_u − w_r‖ {show(gap)}", *_doing_nothing(case, gap)]
+
+
+def _smallest(gap: Quantity) -> float:
+    """The smallest noise that hides a gap, where there is a bound of it."""
     if not math.isfinite(gap.bound):
         raise UndecidedError("no finite bound of ‖w_u − w_r‖", "ball or rational arithmetic has the range")
     # At the smallest noise δ lies closer to its limit than the ends of its enclosure are known.
-    smallest = gaussian_sigma(gap.upper, EPSILON, DELTA)
+    smallest = gaussian_sigma(gap.bound, EPSILON, DELTA)
     return math.nextafter(smallest, math.inf) if smallest else 0.0
 
 
-def _removal_certificate(case: Case) -> Found:
-    """The theorem: noise that hides an upper bound of the gap of the exact w_u keeps δ."""
+def _published(case: Case, w: Array, words: str) -> tuple[str, Quantity, list[str]]:
+    """δ of float parameters that are published with noise on its grid: the words, the number, and facts."""
     model = case.model
-    gap = model.distance(model.unlearned(model.optimal_labels), model.retrained)
-    return [_delta(gap, "")], _noise_facts(case, gap, "")
+    gap = model.distance(model.at(w), model.retrained)
+    smallest = _smallest(gap)
+    try:
+        raised, remark = release_sigma(gap.bound, w, EPSILON, float(DELTA))
+    except BadInputError as error:
+        raise UndecidedError(str(error), "smaller parameters") from None
+    sigma = max(smallest, raised)
+    facts = [f"‖w_u − w_r‖{words} {show(gap)}", *_doing_nothing(case, gap)]
+    if sigma:
+        facts.insert(1, f"rounded to multiples of {grid_spacing(sigma):.3g}")
+    if remark:
+        facts.insert(1, f"σ {remark}")
+    what = f"δ at ε = {EPSILON:g}, σ = {round_digits(sigma, up=True)}{words}"
+    return what, delta_enclosure(gap, sigma, EPSILON), facts
+
+
+def _doing_nothing(case: Case, gap: Quantity) -> list[str]:
+    facts = ["this gap is measured only: it certifies nothing"] if gap.grade is Grade.FLOAT else []
+    nothing = round_digits(_smallest(case.doing_nothing), up=True)
+    return [*facts, f"doing nothing needs σ = {nothing} for ε = {EPSILON:g}, δ = {float(DELTA):g}"]
 
 
 def _removal_output(case: Case) -> Found:
-    w = case.floats.w_unlearned
-    gap = case.model.distance(case.model.at(w), case.model.retrained)
-    sigma = _noise(gap)
-    what = f"δ at ε = {EPSILON:g}, σ = {round_digits(sigma, up=True)} of the float w_unlearned"
-    allowed = Allowance(DELTA, DELTA, "the δ asked for")
-    return [Output(what, delta_enclosure(gap, sigma, EPSILON), allowed)], _noise_facts(
-        case, gap, " of the float w_unlearned"
-    )
+    what, delta, facts = _published(case, case.floats.w_unlearned, " of the float w_unlearned")
+    return [Output(what, delta, _ASKED)], facts
 
 
 def _removal_audit(case: Case, artefact: Artefact) -> Found:
-    model = case.model
-    if artefact.name == "labels":
-        gap = case.gap_of(artefact.values)
-    else:
-        gap = model.distance(model.at(artefact.values), model.retrained)
-    words = f" of the given {artefact.name}"
-    sigma = _noise(gap)
-    what = f"δ at ε = {EPSILON:g}, σ = {round_digits(sigma, up=True)}{words}"
-    allowed = Allowance(DELTA, DELTA, "the δ asked for")
-    return [Audit(what, delta_enclosure(gap, sigma, EPSILON), allowed)], _noise_facts(case, gap, words)
+    what, delta, facts = _published(case, parameters(artefact.values), f" of the given {artefact.name}")
+    return [Audit(what, delta, _ASKED)], facts
 
 
-def _delta(gap: Quantity, words: str) -> Inequality:
-    sigma = _noise(gap)
-    what = f"δ at ε = {EPSILON:g}, σ = {round_digits(sigma, up=True)}{words}"
-    return Inequality(what, delta_enclosure(gap, sigma, EPSILON), bar=DELTA, unit_of="the δ asked for")
-
-
-def _noise_facts(case: Case, gap: Quantity, words: str) -> list[str]:
-    facts = [f"‖w_u − w_r‖{words} {show(gap)}"]
-    if gap.grade is Grade.FLOAT:
-        facts.append("this gap is measured only: it certifies nothing")
-    nothing = round_digits(_noise(case.doing_nothing), up=True)
-    return [*facts, f"doing nothing needs σ = {nothing} for ε = {EPSILON:g}, δ = {float(DELTA):g}"]
+_ASKED = Allowance(DELTA, DELTA, "the δ asked for")
 
 
 def _membership(case: Case) -> Found:
@@ -91,7 +98,7 @@ def _membership_audit(case: Case, artefact: Artefact) -> Found:
     findings = []
     for name, rows in (("F", model.forget), ("R", model.retain)):
         what = f"‖Φ_{name}(w_u − w_r)‖ of the given {artefact.name}"
-        rounding = Quantity.exact(0)
+        rounding = case.size_of_ulps(artefact.values) if not labels else case.gap_of_ulps(artefact.values)
         findings.append(case.audit(artefact, what, _apart(case, rows, w), rounding, labels=True))
     return findings, _score_facts(case, w)
 
@@ -119,10 +126,11 @@ GUARANTEES = (
         "gap ≤ Δ  ⟹  w_u + N(0, σ²I) and w_r + N(0, σ²I) are (ε, δ)-indistinguishable for the analytic σ(Δ, ε, δ)",
         "Balle and Wang 2018; certified removal of Guo et al. 2020",
         _removal_certificate,
-        "Publish w_u with this noise: nobody can tell it from retraining, up to (ε, δ), on this data and forget set.",
+        "Publish w_u with this noise, rounded to its grid: nobody can tell it from retraining, up to (ε, δ), on this "
+        "data and forget set and for a σ declared in advance; this is not differential privacy.",
         "The noise does not hide the gap.",
         number=20,
-        audits=("labels", "w_unlearned"),
+        audits=("w_unlearned",),
         audit=_removal_audit,
         output=_removal_output,
     ),

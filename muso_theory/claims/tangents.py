@@ -17,7 +17,7 @@ from ..numbers import RATIONAL, Grade, Quantity, UndecidedError
 from ..numbers.rounding import norm_bounds
 from .catalogue import Case, Claim, Found, on_a_tangent
 
-__all__ = ["TANGENTS", "network_of", "same", "tangent_rank"]
+__all__ = ["TANGENTS", "network_of", "tangent_rank"]
 
 BITS = 128
 BALL_PRICE = 400_000
@@ -114,35 +114,75 @@ def _told(distance: Any) -> str:
     return f"J enclosed: {distance.what} {show(distance.distance)}, all directions at once"
 
 
-def _network_tangent(case: Case) -> Found:
-    """The float features against the network's own derivative: enclosed in all directions, else measured in two."""
+def _differentiable(case: Case) -> Found:
+    """Rectifiers whose input is 0: proved where J is enclosed, counted in floats elsewhere."""
     from ..networks.enclosure import KinkError
+    from ..networks.rational import zeros_of_rectifiers
 
     tangent, distance = network_of(case), case.problem.tangent_distance
+    what = "inputs of rectifiers that are 0"
+    if tangent.net.analytic:
+        return [Inequality(what, Quantity.exact(0))], ["every activation is analytic"]
     if isinstance(distance, KinkError):
         if not distance.proved:
             raise distance
-        return [Inequality("inputs of rectifiers that are 0", Quantity.enclosure(1, distance.count))], [
-            distance.what
-        ]
+        return [Inequality(what, Quantity.enclosure(1, distance.count))], [distance.what]
     if isinstance(distance, UndecidedError):
-        return _measured_features(case, distance)
-    size = Quantity.enclosure(*norm_bounds(tangent.outputs))
+        count = zeros_of_rectifiers(tangent.net, tangent.params, tangent.inputs)
+        return [Inequality(f"{what} in floats", Quantity.measured(count))], [f"J is not enclosed: {distance}"]
+    return [Inequality(what, Quantity.enclosure(0, 0))], [
+        "every input of a rectifier is proved to have a sign"
+    ]
+
+
+def _linearised_network(case: Case) -> Found:
+    """The float features against the network's own derivative, and two ways to that derivative against each other."""
+    distance = case.problem.tangent_distance
+    if isinstance(distance, UndecidedError):
+        return _measured_tangent(case, distance)
+    size = Quantity.enclosure(*norm_bounds(network_of(case).outputs))
+    modes, fact = _two_modes(case)
     return [
-        case.violation(distance.what, distance.distance, distance.size, distance.scale),
-        case.violation("max |f(x; θ₀) − what the targets subtract|", distance.outputs, size, "‖f‖"),
-    ], ["in all directions at once: J is enclosed entry by entry"]
+        case.statement(distance.what, distance.distance, distance.size, distance.scale),
+        case.statement("max |f(x; θ₀) − what the targets subtract|", distance.outputs, size, "‖f‖"),
+        *modes,
+    ], ["in all directions at once: J is enclosed entry by entry", *fact]
 
 
-def _measured_features(case: Case, obstacle: UndecidedError) -> Found:
+def _two_modes(case: Case) -> Found:
+    """Forward mode, from the forward pass alone, against reverse mode, by the layers' rules, both enclosed.
+
+    Returns:
+        A finding that fails where the enclosures do not meet, so that a derivative rule of this package is wrong.
+    """
+    from ..networks.distance import between_modes
+    from ..networks.duals import multiplications
+
+    problem, tangent = case.problem, network_of(case)
+    net, n = tangent.net, len(tangent.inputs)
+    affordable = BALL_PRICE // (2 * multiplications(net, tangent.params, tangent.inputs))
+    if not affordable:
+        return [], ["too large for forward mode in balls"]
+    some = dict.fromkeys(int(rows[0]) // net.n_out for rows in (problem.forget, problem.retain))
+    chosen = list(range(n)) if n <= affordable else list(some)[:affordable]
+    v = np.random.default_rng(case.seed).standard_normal(net.n_params)
+    off, size = between_modes(tangent, chosen, v, BITS)
+    allowed = Allowance.of_scale(case.tolerance, size, "the largest |J(x)v|")
+    where = "all" if len(chosen) == n else ", ".join(map(str, chosen))
+    return [Identity("max |∂f(x; θ₀)·v − J(x)v|, v random", off, allowed)], [
+        f"forward mode by the forward pass alone, reverse mode by the layers' rules, at {where} of {n} samples"
+    ]
+
+
+def _measured_tangent(case: Case, obstacle: UndecidedError) -> Found:
     """Φw against differences of the network's outputs, in two directions."""
     problem, findings = case.problem, []
     for name, w in _directions(case):
         predicted = problem.features @ w
         scale = Quantity.measured(float(np.linalg.norm(predicted)))
-        slopes, method = _slopes(problem.tangent, _in_parameters(problem, w), predicted)
+        slopes, method = _slopes(network_of(case), _in_parameters(problem, w), predicted)
         off = Quantity.measured(float(np.linalg.norm(slopes - predicted)))
-        findings.append(case.violation(f"‖∂f(x; θ₀)·v − Φw‖, v to {name}, by {method}", off, scale, "‖Φw‖"))
+        findings.append(case.statement(f"‖∂f(x; θ₀)·v − Φw‖, v to {name}, by {method}", off, scale, "‖Φw‖"))
     return findings, [f"in these two directions only, as J is not enclosed: {obstacle}"]
 
 
@@ -188,70 +228,17 @@ def _slopes(tangent: Any, direction: list[Array], about: Array) -> tuple[Array, 
     return (outputs(h) - outputs(-h)) / (2 * h), "central differences"
 
 
-def _linearised_network(case: Case) -> Found:
-    """The derivative by the forward pass alone against that by the layers' own rules, in a random direction."""
-    # enclosures that do not meet mean that a derivative rule of this package is wrong
-    from ..networks.distance import between_modes
-    from ..networks.duals import multiplications
-
-    problem, tangent = case.problem, network_of(case)
-    net, n = tangent.net, len(tangent.inputs)
-    v = np.random.default_rng(case.seed).standard_normal(net.n_params)
-    affordable = BALL_PRICE // (2 * multiplications(net, tangent.params, tangent.inputs))
-    if isinstance(problem.tangent_distance, UndecidedError) or not affordable:
-        return _measured_derivative(case, v)
-    some = dict.fromkeys(int(rows[0]) // net.n_out for rows in (problem.forget, problem.retain))
-    chosen = list(range(n)) if n <= affordable else list(some)[:affordable]
-    off, size = between_modes(tangent, chosen, v, BITS)
-    where = "all" if len(chosen) == n else ", ".join(map(str, chosen))
-    return [same(case, "max |∂f(x; θ₀)·v − J(x)v|, v random", off, size, "the largest |J(x)v|")], [
-        f"forward mode by the forward pass alone, reverse mode by the layers' rules, at {where} of {n} samples"
-    ]
-
-
-def _measured_derivative(case: Case, v: Array) -> Found:
-    """Differences of outputs along v, weighted by a random u, against v·Jᵀu by reverse mode."""
-    tangent = network_of(case)
-    net, direction = tangent.net, list(tangent.net.unflatten(v))
-    u = np.random.default_rng(case.seed + 1).standard_normal(tangent.outputs.size)
-    cotangent = u.reshape(len(tangent.inputs), *net.output_shape)
-    reverse = float(v @ net.flatten(net.vjp(tangent.params, tangent.inputs, cotangent)))
-    slopes, method = _slopes(tangent, direction, np.asarray(reverse / np.abs(u).sum()))
-    off, size = abs(float(u @ slopes) - reverse), float(np.linalg.norm(u) * np.linalg.norm(slopes))
-    what = f"|u·∂f(x; θ₀)·v − v·Jᵀu|, u and v random, by {method}"
-    return [same(case, what, Quantity.measured(off), Quantity.measured(size), "‖u‖‖∂f·v‖")], [
-        "J is not enclosed, so floats stand for both"
-    ]
-
-
-def same(case: Case, what: str, off: Quantity, size: Quantity, of: str) -> Identity:
-    """Two ways to the same number: no hypothesis explains a difference.
-
-    Args:
-        case: for its tolerance.
-        what: the difference in words and symbols.
-        off: its size.
-        size: what the tolerance is relative to.
-        of: that in words.
-
-    Returns:
-        The finding.
-    """
-    allowed = Allowance.of_scale(case.tolerance, size, of)
-    return Identity(what, off, allowed, None if case.asserted else Quantity.exact(0))
-
-
 TANGENTS = (
     Claim(
-        "network-tangent",
-        "the features are the network's own derivative at θ₀",
-        "Φ = J(θ₀), or ΦΦᵀ = JJᵀ; targets y − f(x; θ₀), w₀ = 0",
+        "differentiable",
+        "the network has a derivative at θ₀ on these inputs",
+        "no rectifier's input is 0",
         "definition",
-        _network_tangent,
-        "What is found of these features holds for the network's own tangent up to this distance.",
-        "These features are not the network's derivative.",
+        _differentiable,
+        "J(θ₀) exists.",
+        "A rectifier has no derivative at 0: the features are one of several limits of derivatives.",
         ("from-network",),
-        {"from-network": "there is no network that the features could be the derivative of"},
+        {"from-network": "there is no network that could have a derivative"},
         listed=on_a_tangent,
     ),
     Claim(
@@ -260,12 +247,12 @@ TANGENTS = (
         "f(x; θ₀) + J(x)(θ − θ₀) is claims 1–18 with Φ = J, targets y − f(x; θ₀), w₀ = 0, K = JJᵀ",
         "extends arXiv 2410.08557; setting of arXiv 1806.07572",
         _linearised_network,
-        "The network's tangent at θ₀ is a linear model.",
-        "A derivative rule of a layer is wrong.",
-        ("from-network", "network-tangent"),
+        "What is found of these features holds for the network's own tangent up to this distance.",
+        "These features are not the network's derivative.",
+        ("from-network", "differentiable"),
         {
             "from-network": "there is no network that the features could be the derivative of",
-            "network-tangent": "claims about these features are none about the network",
+            "differentiable": "there is no tangent",
         },
         number=22,
         listed=on_a_tangent,

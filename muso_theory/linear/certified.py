@@ -18,6 +18,7 @@ from ..numbers import CholeskyFactor, Quantity, UndecidedError
 from ..numbers.accurate import accurate_product, plain_product
 from ..numbers.leastsquares import CertifiedParameters, DualSystem, PrimalSystem, RowSystem
 from ..numbers.rounding import UNIT, gamma, norm_bounds, root_down, root_up, two_sum
+from ..numbers.spectrum import largest_eigenvalue_bound
 from ..numbers.verified import CertifiedProblem
 from .model import Model, Rows
 from .problem import Array, UnlearningProblem
@@ -298,22 +299,32 @@ class CertifiedForms(Model):
                 "try the closed-form labels, which need no invertibility"
             )
         first, count = len(self.retain), len(self.forget)
-        residual = self.mix(1, self.targets(self.everything), -1, self.predict(self.everything, self.start))
-        weighted, off = system.coefficients(residual.values)
-        off += residual.radius / system.smallest
+        known = self.mix(1, self.targets(self.everything), -1, self.predict(self.everything, self.start))
+        r = known.values
         unit = np.zeros((first + count, count))
         unit[first:] = np.eye(count)
-        inverse, inverse_off = system.coefficients(unit)
-        block, right = np.ascontiguousarray(inverse[first:]), weighted[first:]
-        correction = np.linalg.solve(block, right)
-        product = accurate_product(block, slice(None), correction)
-        high, lost = two_sum(right, -product.high)
-        left = norm_bounds(high)[1] + norm_bounds(lost - product.low)[1] * (1 + 2 * UNIT)
-        left += norm_bounds(product.error)[1] + off + inverse_off * norm_bounds(correction)[1]
-        # The exact c solves B c = b_F, B = (K⁻¹)_FF, so ‖c − ĉ‖ ≤ ‖B⁻¹‖‖b_F − Bĉ‖, and B⁻¹ = S ⪯ K_FF ⪯ ‖Φ‖²I.
-        radius = system.largest * left
-        labels = self.mix(1, self.targets(self.forget), -1, LabelBall(correction, radius))
-        return labels
+        block = system.factor.solve(unit)[first:]
+        g = r.copy()
+        g[first:] = 0.0
+        for _ in range(4):
+            # g is any float vector equal to r on R; the correction it stands for is c = r_F − g_F, exactly.
+            a, off = system.coefficients(g)
+            left = a[first:]
+            step = np.linalg.solve(block, left)
+            if not float(np.abs(step).max()) > 2.0**-60 * float(np.abs(r).max()):
+                break
+            previous, g = g, g.copy()
+            g[first:] -= step
+        else:
+            g = previous
+        # The exact c* solves [K⁻¹(r − E_F c*)]_F = 0, so c* − c = S[K⁻¹g]_F with S = [(K⁻¹)_FF]⁻¹ ⪯ K_FF ⪯ ‖Φ‖²I. An
+        # error of r moves c* by [−K_FR K_RR⁻¹, I] times it, whose norm is at most 1 + ‖Φ_F Φ_R⁺‖ ≤ 1 + ‖Φ‖/√λ_min.
+        block_norm = largest_eigenvalue_bound(system.matrix[first:, first:], system.error)
+        radius = min(system.largest, block_norm) * (norm_bounds(left)[1] + off)
+        radius += (1 + root_up(system.largest) / root_down(system.smallest)) * known.radius
+        moved = self.mix(1, LabelBall(g[first:]), -1, LabelBall(r[first:]))
+        labels = self.mix(1, self.targets(self.forget), 1, moved)
+        return LabelBall(labels.values, labels.radius + radius)
 
     def dual_coefficients(self) -> LabelBall:
         """K_RR⁻¹(y_R − Φ_R w₀).

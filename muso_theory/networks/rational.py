@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from .linearised import Linearisation
     from .network import Sequential
 
-__all__ = ["rank_bound", "rational_jacobian", "repeated_samples"]
+__all__ = ["rank_bound", "rational_jacobian", "repeated_samples", "zeros_of_rectifiers"]
 
 LARGEST_ENTRIES = 200_000
 """Rational entries of J that are formed: about a second."""
@@ -73,6 +74,30 @@ def rational_jacobian(tangent: Linearisation) -> Array:
             )
     found = net.jacobian(params, inputs).reshape(rows, net.n_params)
     return np.asarray(np.frompyfunc(Fraction, 1, 1)(found), dtype=object)
+
+
+def zeros_of_rectifiers(net: Sequential, params: Sequence[Array], X: Array) -> int:
+    """How many inputs of rectifiers come out as 0 in the arithmetic of the arrays.
+
+    Args:
+        net: the network.
+        params: its parameters.
+        X: inputs.
+
+    Returns:
+        Their number, over all samples.
+
+    Example:
+        >>> from muso_theory.networks import mlp
+        >>> net = mlp([2, 3, 1], activation="relu")
+        >>> zeros_of_rectifiers(net, [0 * array for array in net.init(0)], np.eye(2))
+        6
+    """
+    return sum(
+        int((x == 0).sum())
+        for _, layer, _, x in with_inputs(net.layers, list(params), X, "")
+        if isinstance(layer, Activation) and layer.name in ("relu", "leaky_relu")
+    )
 
 
 def _is_rational(layer: Layer) -> bool:
