@@ -30,7 +30,7 @@ from muso_theory.numbers.spectrum import gram_error
 
 from .composition import leaves
 from .duals import enclosed_derivative
-from .enclosure import Share, enclosed_tangent, estimated_seconds, rows_of
+from .enclosure import Share, enclosed_tangent, estimated_seconds, pieces, rows_of
 from .functions import Array
 from .layers import Dense, affine_scales
 from .radii import BallArray, enlarged
@@ -128,8 +128,9 @@ def tangent_distance(tangent: Linearisation, features: Array) -> TangentDistance
     """
     n, k = tangent.outputs.shape
     _check_price(tangent, n * k)
-    if features.dtype.kind != "f":
-        raise UndecidedError("the features are not floats", "features as from_network makes them")
+    shape = (n * k, n * k if tangent.by_gram else tangent.n_params)
+    if features.dtype.kind != "f" or features.shape != shape:
+        raise UndecidedError(f"the features are not floats {shape}", "features as from_network makes them")
     sums = (_Gram if tangent.by_gram else _Rows)(tangent, features)
     off: list[Quantity] = []
     for part, outputs, shares in enclosed_tangent(tangent.net, tangent.params, tangent.inputs):
@@ -231,15 +232,17 @@ class _Rows:
         self.bounds: list[tuple[Fraction, Fraction]] = []
 
     def add(self, part: slice, shares: list[Share]) -> None:
-        start = 0
+        first = 0
         for share in shares:
-            for ball in rows_of(share):
-                stop = start + ball.mid.shape[2]
-                difference = self.features[part, :, start:stop] - ball.mid
-                low, high = norm_bounds(difference)
-                lost = norm_bounds(ball.rad)[1] + UNIT * high
-                self.bounds.append((max(low - lost, Fraction(0)), high + lost))
-                start = stop
+            for piece, some in pieces(share):
+                start = first
+                for ball in rows_of(some):
+                    stop = start + ball.mid.shape[2]
+                    low, high = norm_bounds(self.features[part][piece, :, start:stop] - ball.mid)
+                    lost = norm_bounds(ball.rad)[1] + UNIT * high
+                    self.bounds.append((max(low - lost, Fraction(0)), high + lost))
+                    start = stop
+            first = start
 
     def finish(self, outputs: Quantity) -> TangentDistance:
         low, high = (
@@ -276,18 +279,19 @@ class _Gram:
     def add(self, part: slice, shares: list[Share]) -> None:
         for share in shares:
             self.layers[share.path] = share.layer
-            if isinstance(share.layer, Dense):
-                off, size, *held = self._dense(share)
-            else:
-                rows = rows_of(share)
-                mid, rad = (
-                    np.concatenate([getattr(ball, end) for ball in rows], axis=2) for end in ("mid", "rad")
-                )
-                off, size, held = _norms(rad), _norms(mid), [mid]
-            self.parts.setdefault(share.path, []).append(tuple(held))
-            self.squares.append(sum_up(enlarged(off * off, 1)))
-            trace = self.traces.get(share.path, Fraction(0))
-            self.traces[share.path] = trace + sum_up(enlarged(size * size, 1))
+            dense = isinstance(share.layer, Dense)
+            for some in [share] if dense else [some for _, some in pieces(share)]:
+                off, size, *held = self._dense(some) if dense else self._formed(some)
+                self.parts.setdefault(share.path, []).append(tuple(held))
+                self.squares.append(sum_up(enlarged(off * off, 1)))
+                trace = self.traces.get(share.path, Fraction(0))
+                self.traces[share.path] = trace + sum_up(enlarged(size * size, 1))
+
+    def _formed(self, share: Share) -> tuple[Array, Array, Array]:
+        """By how much each row of J is off, its size, and its midpoints."""
+        balls = rows_of(share)
+        mid, rad = (np.concatenate([getattr(ball, end) for ball in balls], axis=2) for end in ("mid", "rad"))
+        return _norms(rad), _norms(mid), mid
 
     def _dense(self, share: Share) -> tuple[Array, Array, Array, Array]:
         """By how much each row of J is off, its size, and the midpoints of inputs and cotangents."""

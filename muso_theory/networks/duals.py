@@ -15,8 +15,8 @@ import numpy as np
 from muso_theory.numbers import UndecidedError
 from muso_theory.numbers.balls import working_precision
 
+from .composition import with_inputs
 from .functions import Array
-from .gradcheck import with_inputs
 
 if TYPE_CHECKING:
     from .network import Sequential
@@ -212,8 +212,8 @@ def enclosed_inputs(net: Sequential, params: Sequence[Array], X: Array, path: st
     with working_precision(bits):
         exact = np.frompyfunc(lambda a: _Dual(flint.arb(float(a))), 1, 1)
         balls = [np.asarray(exact(array), dtype=object) for array in params]
-        for name, _, _, x in with_inputs(net.layers, balls, np.asarray(exact(X), dtype=object), ""):
-            if name.split()[0] == path:
+        for place, _, _, x in with_inputs(net.layers, balls, np.asarray(exact(X), dtype=object)):
+            if place == path:
                 return np.asarray(np.frompyfunc(lambda d: d.value, 1, 1)(x), dtype=object)
     raise ValueError(f"no layer at {path}")
 
@@ -238,6 +238,6 @@ def multiplications(net: Sequential, params: Sequence[Array], X: Array) -> int:
     """
     return sum(
         p[0].size * math.prod(layer.output_shape(x.shape[1:])[:-1])
-        for _, layer, p, x in with_inputs(net.layers, list(params), X[:1], "")
+        for _, layer, p, x in with_inputs(net.layers, list(params), X[:1])
         if p
     )

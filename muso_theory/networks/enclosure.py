@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -34,10 +34,10 @@ from .tables import CURVES, curve_table
 if TYPE_CHECKING:
     from .network import Sequential
 
-__all__ = ["KinkError", "Share", "enclosed_tangent", "estimated_seconds", "rows_of"]
+__all__ = ["KinkError", "Share", "enclosed_tangent", "estimated_seconds", "pieces", "rows_of"]
 
-CHUNK_BYTES = 1 << 26
-"""Bytes of cotangents of one layer that are in work at a time."""
+CHUNK_BYTES = 1 << 24
+"""Bytes of one layer's cotangents, or of its rows of J, that are in work at a time."""
 
 KINK_BITS = 1024
 """Precision at which an input near a kink is computed again."""
@@ -141,6 +141,25 @@ def rows_of(share: Share) -> list[BallArray]:
     else:
         found = _affine_rows(share.layer, share.params, x, delta)
     return [part.rearranged(lambda a: a.reshape(n, k, -1)) for part in found]
+
+
+def pieces(share: Share) -> Iterator[tuple[slice, Share]]:
+    """Split a share by samples, so that rows of J are never formed for more than ``CHUNK_BYTES`` at a time.
+
+    Args:
+        share: of a layer with parameters.
+
+    Yields:
+        Which of its samples, and their share.
+    """
+    n, k = share.cotangent.mid.shape[:2]
+    step = max(1, CHUNK_BYTES // (8 * k * max(array.size for array in share.params)))
+    for start in range(0, n, step):
+        part = slice(start, min(start + step, n))
+        inputs, cotangent = (
+            BallArray(ball.mid[part], ball.rad[part]) for ball in (share.inputs, share.cotangent)
+        )
+        yield part, replace(share, inputs=inputs, cotangent=cotangent)
 
 
 def estimated_seconds(net: Sequential, params: Sequence[Array], X: Array) -> float:

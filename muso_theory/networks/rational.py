@@ -11,11 +11,10 @@ import numpy as np
 
 from muso_theory.numbers import UndecidedError
 
-from .composition import leaves
+from .composition import leaves, with_inputs
 from .convolution import AvgPool, Conv2D, GlobalAvgPool
 from .enclosure import KinkError
 from .functions import Array
-from .gradcheck import with_inputs
 from .layers import Activation, Dense, Flatten, Layer
 
 if TYPE_CHECKING:
@@ -64,11 +63,11 @@ def rational_jacobian(tangent: Linearisation) -> Array:
     exact = np.frompyfunc(lambda value: Fraction(float(value)), 1, 1)
     params: list[Any] = [np.asarray(exact(array), dtype=object) for array in tangent.params]
     inputs = np.asarray(exact(tangent.inputs), dtype=object)
-    for name, layer, _, x in with_inputs(net.layers, params, inputs, ""):
+    for path, layer, _, x in with_inputs(net.layers, params, inputs):
         if isinstance(layer, Activation) and layer.name == "relu" and (x == 0).any():
             sample, *unit = np.argwhere(x == 0)[0]
             raise KinkError(
-                f"the input of unit {np.ravel_multi_index(unit, x.shape[1:])} of layer {name.split()[0]} (relu) "
+                f"the input of unit {np.ravel_multi_index(unit, x.shape[1:])} of layer {path} (relu) "
                 f"at sample {sample}",
                 True,
             )
@@ -95,7 +94,7 @@ def zeros_of_rectifiers(net: Sequential, params: Sequence[Array], X: Array) -> i
     """
     return sum(
         int((x == 0).sum())
-        for _, layer, _, x in with_inputs(net.layers, list(params), X, "")
+        for _, layer, _, x in with_inputs(net.layers, list(params), X)
         if isinstance(layer, Activation) and layer.name in ("relu", "leaky_relu")
     )
 
