@@ -17,7 +17,7 @@ from .linear.closed_forms import ClosedForms
 from .linear.handed import Handed
 from .linear.problem import UnlearningProblem
 from .linear.training.plan import TrainingPlan
-from .numbers import Arithmetic, UndecidedError
+from .numbers import Arithmetic, NoArithmeticError, UndecidedError
 from .numbers.accurate import one_blas_thread
 from .report import Report
 
@@ -319,14 +319,17 @@ class _Checker:
         if failed and not insisted:
             return evidence(self.done[failed[0][0]].arithmetic if failed[0][0] in self.done else "")
         best: Evidence | None = None
-        obstacle, name = "", "none"
+        obstacle, name, climbs = "", "none", claim.climbs
         for rung in self.ladder:
             name = rung.name
             try:
                 findings, facts = check(self._case(rung, insisted, hold))
             except (SingularMatrixError, UndecidedError, OverflowError) as error:
                 obstacle = f"{name}: {error}"
-                continue
+                climbs = climbs and not isinstance(error, NoArithmeticError)
+                if climbs:
+                    continue
+                break
             found = evidence(name, findings, facts)
             if found.verdict is not Verdict.UNDECIDED:
                 return found
@@ -334,19 +337,20 @@ class _Checker:
             if about is About.OUTPUT and any(finding.fails for finding in findings):
                 # These floats are what they are; another arithmetic would only say so again.
                 return replace(found, needs=self._better_floats(check, hold))
-        needs = self._needs(best, obstacle)
+            if not climbs:
+                break
+        needs = self._needs(best, obstacle, climbs)
         return replace(best, needs=needs) if best else evidence(name, needs=needs)
 
-    def _needs(self, best: Evidence | None, obstacle: str) -> str:
+    def _needs(self, best: Evidence | None, obstacle: str, climbs: bool) -> str:
         """What decides a row that no arithmetic of the ladder has decided, or why nothing does."""
         if best is not None and best.unsettled:
             first = best.unsettled[0]
             if first in self.done and all(f.verdict is not Verdict.UNDECIDED for f in best.findings):
                 return f"{first} first: {self.done[first].needs}"
         return (
-            self.ladder.advice()
-            or f"nothing in this package decides it: {obstacle or 'its bounds are too wide'}"
-        )
+            self.ladder.advice() if climbs else ""
+        ) or f"nothing in this package decides it: {obstacle or 'its bounds are too wide'}"
 
     def _better_floats(self, check: Callable[[Case], Found], hold: bool) -> str:
         """The cheapest arithmetic whose floats were seen to be within tolerance, or why none are."""

@@ -179,7 +179,9 @@ def test_a_network_too_large_to_enclose_is_measured_and_its_rank_is_that_of_floa
             wrong = mt.UnlearningProblem(
                 1.0005 * problem.features, problem.targets, problem.forget, tangent=problem.tangent
             )
-            assert mt.check(wrong, SLUG)[SLUG].verdict is mt.Verdict.UNDECIDED  # a float refutes nothing
+            row = mt.check(wrong, SLUG)[SLUG]
+            assert row.verdict is mt.Verdict.UNDECIDED  # a float refutes nothing
+            assert row.needs.startswith("nothing in this package decides it")
 
 
 @pytest.mark.parametrize("rule", ["rows", "pull"])
@@ -231,6 +233,27 @@ def test_ranks_are_about_the_tangent_itself(arithmetic: str) -> None:
                 assert row.facts[0].startswith("J enclosed: ")
 
 
+@pytest.mark.parametrize("net", NETS.values(), ids=NETS)
+def test_full_rank_tangents_of_every_layer_are_certified(net) -> None:
+    rng, params = np.random.default_rng(3), net.init(0)
+    X = rng.standard_normal((4, *net.input_shape))
+    y = rng.standard_normal((4, net.n_out))
+    rows = 4 * net.n_out
+    J = net.jacobian(params, X).reshape(rows, -1)
+    singular = np.linalg.svd(J, compute_uv=False)
+    full = bool(rows <= net.n_params and singular[-1] > 1e-6 * singular[0])
+    assert full is (net.n_params >= rows)
+    problem = mt.UnlearningProblem.from_network(net, params, X, y, forget=[1])
+    row = mt.check(problem, "full-rank")["full-rank"]
+    assert row.verdict is (mt.Verdict.CERTIFIED if full else mt.Verdict.VACUOUS), row.summary
+    if full:
+        assert row.facts[0].startswith("J enclosed: ")
+        smallest = singular[-1] ** 2
+        found = row.findings[0].quantity
+        assert found.floor <= smallest * (1 + 1e-9)
+        assert found.floor >= smallest / 2
+
+
 def test_a_rational_tangent_proves_its_rank() -> None:
     rng = np.random.default_rng(1)
     net = mlp([2, 8, 1], "relu")
@@ -277,6 +300,21 @@ def test_without_what_is_known_of_affine_networks_the_rank_stays_open(monkeypatc
         )
         row = mt.check(problem, "full-rank")["full-rank"]
         assert row.verdict is mt.Verdict.UNDECIDED, row.summary
+        assert row.needs.startswith("nothing in this package decides it")  # J is not rational
+        assert "not rational at layer 0" in row.needs
+
+
+def test_where_rationals_decide_a_rank_that_is_said() -> None:
+    rng, net = np.random.default_rng(0), mlp([2, 8, 1], "relu")
+    params = net.init(0)
+    params[1][:] = -100.0  # every unit is dead, so all rows of J are the same
+    problem = mt.UnlearningProblem.from_network(
+        net, params, rng.standard_normal((4, 2)), np.ones(4), forget=[0], dual=False
+    )
+    row = mt.check(problem, "full-rank", "ball")["full-rank"]
+    assert row.verdict is mt.Verdict.UNDECIDED
+    assert row.needs.startswith("--arithmetic rational decides it")
+    assert mt.check(problem, "full-rank", "rational")["full-rank"].verdict is mt.Verdict.VACUOUS
 
 
 def test_equal_inputs_have_equal_rows_whatever_the_network() -> None:

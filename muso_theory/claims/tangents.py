@@ -13,7 +13,7 @@ from ..linear.certified import CertifiedForms
 from ..linear.closed_forms import ClosedForms
 from ..linear.model import Rows
 from ..linear.problem import Array, UnlearningProblem
-from ..numbers import RATIONAL, Grade, Quantity, UndecidedError
+from ..numbers import RATIONAL, Grade, NoArithmeticError, Quantity, UndecidedError
 from ..numbers.rounding import norm_bounds
 from .catalogue import Case, Claim, Found, on_a_tangent
 
@@ -53,9 +53,10 @@ def tangent_rank(case: Case, rows: Rows, suffix: str) -> Found:
         A finding about J where J is enclosed or rational, else about the float tangent, and then never PROVED.
 
     Raises:
-        UndecidedError: what the floats are wrong by leaves the rank of J open.
+        UndecidedError: what the floats are wrong by leaves the rank of J open, and rationals decide it.
+        NoArithmeticError: likewise, and J is not rational.
     """
-    from ..networks.rational import rank_bound, rational_jacobian
+    from ..networks.rational import rank_bound, rational_jacobian, why_not_rational
 
     problem, tangent, distance = case.problem, network_of(case), case.problem.tangent_distance
     index = case.model.order[list(rows)]
@@ -88,14 +89,15 @@ def tangent_rank(case: Case, rows: Rows, suffix: str) -> Found:
     try:
         floats = model.full_row_rank(rows, suffix)[1]
     except UndecidedError:
-        what = "float64 cannot prove that the network's own tangent has full rank"
-        raise UndecidedError(
-            what, "rational arithmetic decides it for a small piecewise linear network"
-        ) from None
-    found = Quantity.enclosure(
-        distance.smallest(Fraction(floats.lower)), distance.largest(Fraction(floats.upper))
-    )
-    return [Inequality(f"λ_min(J{suffix}J{suffix}ᵀ)", found, positive=True)], [_told(distance)]
+        floats = Quantity.exact(0)
+    smallest = distance.smallest(Fraction(floats.lower))
+    if smallest:
+        found = Quantity.enclosure(smallest, distance.largest(Fraction(floats.upper)))
+        return [Inequality(f"λ_min(J{suffix}J{suffix}ᵀ)", found, positive=True)], [_told(distance)]
+    what = f"that λ_min(J{suffix}J{suffix}ᵀ) is 0 is within what the floats are wrong by"
+    if reason := why_not_rational(tangent):
+        raise NoArithmeticError(what, str(reason))
+    raise UndecidedError(what, "rational arithmetic")
 
 
 def _twins(tangent: Any, index: Array) -> str:
@@ -240,6 +242,7 @@ TANGENTS = (
         ("from-network",),
         {"from-network": "there is no network that could have a derivative"},
         listed=on_a_tangent,
+        climbs=False,
     ),
     Claim(
         "linearised-network",
@@ -256,5 +259,6 @@ TANGENTS = (
         },
         number=22,
         listed=on_a_tangent,
+        climbs=False,
     ),
 )

@@ -21,10 +21,35 @@ if TYPE_CHECKING:
     from .linearised import Linearisation
     from .network import Sequential
 
-__all__ = ["rank_bound", "rational_jacobian", "repeated_samples", "zeros_of_rectifiers"]
+__all__ = ["rank_bound", "rational_jacobian", "repeated_samples", "why_not_rational", "zeros_of_rectifiers"]
 
-LARGEST_ENTRIES = 200_000
-"""Rational entries of J that are formed: about a second."""
+LARGEST_ENTRIES = 50_000
+"""Rational entries of J that are formed: their rank takes a few seconds more."""
+
+
+def why_not_rational(tangent: Linearisation) -> UndecidedError | None:
+    """What keeps J from being formed in rationals, short of a kink.
+
+    Args:
+        tangent: the network, its parameters and inputs.
+
+    Returns:
+        The error that :func:`rational_jacobian` ends in, or None.
+
+    Example:
+        >>> from muso_theory.networks import mlp
+        >>> net = mlp([1, 1, 1], activation="tanh")
+        >>> print(why_not_rational(net.linearise(net.init(0), np.eye(1))))
+        the tangent is not rational at layer 1 (tanh); relu or identity in standard parameterisation
+    """
+    for path, layer in leaves(tangent.net.layers):
+        if not _is_rational(layer):
+            what = f"the tangent is not rational at layer {path} ({layer})"
+            return UndecidedError(what, "relu or identity in standard parameterisation")
+    entries = tangent.outputs.size * tangent.n_params
+    if entries > LARGEST_ENTRIES:
+        return UndecidedError(f"{entries} rational entries of J are too many", f"at most {LARGEST_ENTRIES}")
+    return None
 
 
 def rational_jacobian(tangent: Linearisation) -> Array:
@@ -50,16 +75,8 @@ def rational_jacobian(tangent: Linearisation) -> Array:
               dtype=object)
     """
     net, rows = tangent.net, tangent.outputs.size
-    for path, layer in leaves(net.layers):
-        if not _is_rational(layer):
-            raise UndecidedError(
-                f"the tangent is not rational at layer {path} ({layer})",
-                "relu or identity in standard parameterisation",
-            )
-    if rows * net.n_params > LARGEST_ENTRIES:
-        raise UndecidedError(
-            f"{rows * net.n_params} rational entries of J are too many", f"at most {LARGEST_ENTRIES}"
-        )
+    if obstacle := why_not_rational(tangent):
+        raise obstacle
     exact = np.frompyfunc(lambda value: Fraction(float(value)), 1, 1)
     params: list[Any] = [np.asarray(exact(array), dtype=object) for array in tangent.params]
     inputs = np.asarray(exact(tangent.inputs), dtype=object)
