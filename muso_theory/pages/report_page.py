@@ -133,7 +133,7 @@ def _bounds(evidence: Mapping[str, Evidence]) -> tuple[float | None, float | Non
         if (
             isinstance(finding, Inequality)
             and finding.positive
-            and finding.what.startswith("λ_min")
+            and finding.what.startswith("λ_min(K")
             and finding.quantity.grade is Grade.RIGOROUS
         ):
             smallest = finding.quantity.floor if finding.quantity.floor > 0 else None
