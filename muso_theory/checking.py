@@ -319,7 +319,7 @@ class _Checker:
         if failed and not insisted:
             return evidence(self.done[failed[0][0]].arithmetic if failed[0][0] in self.done else "")
         best: Evidence | None = None
-        obstacle, name, climbs = "", "none", claim.climbs
+        needs, obstacle, name, climbs = "", "", "none", claim.climbs
         for rung in self.ladder:
             name = rung.name
             try:
@@ -336,11 +336,15 @@ class _Checker:
             best = best or found
             if about is About.OUTPUT and any(finding.fails for finding in findings):
                 # These floats are what they are; another arithmetic would only say so again.
-                return replace(found, needs=self._better_floats(check, hold))
+                best, needs = found, self._better_floats(check, hold)
+                break
             if not climbs:
                 break
-        needs = self._needs(best, obstacle, climbs)
-        return replace(best, needs=needs) if best else evidence(name, needs=needs)
+        needs = needs or self._needs(best, obstacle, climbs)
+        if best is None:
+            return evidence(name, needs=needs)
+        best = replace(best, needs=needs)
+        return replace(best, meaning=_meaning(claim, best))
 
     def _needs(self, best: Evidence | None, obstacle: str, climbs: bool) -> str:
         """What decides a row that no arithmetic of the ladder has decided, or why nothing does."""
@@ -412,7 +416,8 @@ class _Checker:
 def _meaning(claim: Claim, e: Evidence) -> str:
     """What a row means for the user."""
     if e.verdict is Verdict.UNDECIDED:
-        return "Not decided."
+        # Without a finding the summary says it already.
+        return f"Not decided: {e.needs}." if e.findings and e.needs else "Not decided."
     if e.about is About.OUTPUT:
         return "The floats handed out are as good as this."
     if e.verdict is Verdict.VACUOUS:
