@@ -135,7 +135,7 @@ def still_supported(stated: Any, found: dict[str, Any]) -> bool:
 
 def _gives(finding: Any, verdict_of: Any) -> bool:
     try:
-        return _finding(finding).verdict.name == verdict_of["verdict"]
+        return bool(_finding(finding).verdict.name == verdict_of["verdict"])
     except (KeyError, TypeError, ValueError):
         return False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -27,6 +28,20 @@ def versions() -> dict[str, str]:
     Returns:
         By name: Python, the distributions, ``machine``, ``simd``, ``blas`` with its kernels, and ``blas threads``.
     """
+    found = dict(_installed())
+    libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    words = (
+        f"{one['internal_api']} {one.get('version')} {one.get('architecture', '')}".strip()
+        for one in libraries
+    )
+    found["blas"] = ", ".join(sorted(words))
+    found["blas threads"] = " ".join(sorted({str(one["num_threads"]) for one in libraries}))
+    return found
+
+
+@cache
+def _installed() -> dict[str, str]:
+    """What does not change while a process runs."""
     found = {"python": platform.python_version()}
     for name in _DISTRIBUTIONS:
         try:
@@ -37,13 +52,6 @@ def versions() -> dict[str, str]:
     built: Any = np.show_config(mode="dicts")
     extensions = built.get("SIMD Extensions", {})
     found["simd"] = " ".join([*extensions.get("baseline", ()), *extensions.get("found", ())])
-    libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
-    words = (
-        f"{one['internal_api']} {one.get('version')} {one.get('architecture', '')}".strip()
-        for one in libraries
-    )
-    found["blas"] = ", ".join(sorted(words))
-    found["blas threads"] = " ".join(sorted({str(one["num_threads"]) for one in libraries}))
     return found
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from .checking import check
 from .errors import BadInputError, expected
 from .inputs import Source, prepare
-from .ladder import rungs
+from .ladder import Ladder
 from .linear.training.plan import TrainingPlan
 from .machine import blas_environment
 from .rechecking import Recheck, compare, parse_report
@@ -88,7 +88,7 @@ def repeat(
     def tighter() -> Iterator[Report]:
         """Arithmetics that the report's own budget allows."""
         for arithmetic in ("ball", "rational"):
-            if rungs(problem, arithmetic, options["budget"])[0][0].seconds <= options["budget"]:
+            if next(iter(Ladder(problem, arithmetic, options["budget"]))).seconds <= options["budget"]:
                 tell(f"proving bounds that other digits do not imply, in {arithmetic} arithmetic")
                 yield again(arithmetic)
 
