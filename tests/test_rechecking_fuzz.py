@@ -15,7 +15,7 @@ import muso_theory as mt
 from muso_theory import repeat
 from muso_theory.inputs import Source
 from muso_theory.report import digest
-from mutations import leaves, mutants
+from tests.mutations import leaves, mutants
 
 Document = dict[str, Any]
 
@@ -50,7 +50,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     arrays: dict[str, Any] = {"features": problem.features, "y": problem.targets, "forget": [1, 3]}
     np.savez(folder / "plain.npz", **arrays)
     labels = mt.optimal_labels(problem)
-    np.savez(folder / "labels.npz", labels=labels + [0, 1e-3], w_pretrained=np.zeros(8), **arrays)
+    np.savez(folder / "labels.npz", labels=labels + np.array([0, 1e-3]), w_pretrained=np.zeros(8), **arrays)
     np.savez(folder / "parameters.npz", w_unlearned=mt.solve(problem).w_unlearned, **arrays)
     np.savez(folder / "network.npz", X=rng.standard_normal((4, 3)), y=rng.standard_normal(4), forget=[2])
     return {path.stem: path for path in folder.iterdir()}
