@@ -152,7 +152,10 @@ def _source(settings: Any, data: str) -> Source:
         "bandwidth": str,
         "w_init": str,
     }
-    if any(not isinstance(stored[key], kind) for key, kind in kinds.items()):
+    optional = {"classes": str, "forget": str, "network": str, "features_precision": int}
+    if any(type(stored[key]) is not kind for key, kind in kinds.items()) or any(
+        stored[key] is not None and type(stored[key]) is not kind for key, kind in optional.items()
+    ):
         raise expected(
             "settings as they were written", "source", stored, "other types", "writing the report anew"
         )
@@ -172,6 +175,8 @@ def _training(words: Any) -> dict[str, Any]:
         return {}
     if not isinstance(words, dict) or set(words) != {"optimizer", "lr", "epochs", "momentum"}:
         raise TypeError("training is not an optimizer with lr, epochs and momentum")
+    if type(words["optimizer"]) is not str:
+        raise TypeError("the optimizer is no word")
     plan = TrainingPlan.from_words(words["optimizer"], words["lr"], words["epochs"], float(words["momentum"]))
     return {"optimizer": plan.optimizer, "lr": plan.lr, "epochs": plan.epochs, "momentum": plan.momentum}
 
@@ -181,6 +186,8 @@ def _options(settings: dict[str, Any]) -> dict[str, Any]:
     try:
         numbers = {name: float(settings[name]) for name in ("ridge", "subset", "budget")}
         tolerance = settings["tolerance"]
+        if type(settings["arithmetic"]) is not str or type(settings["seed"]) is not int:
+            raise TypeError("arithmetic is no word or seed no integer")
         return {
             **numbers,
             **_training(settings.get("training")),

@@ -112,15 +112,13 @@ def where(path: tuple[Any, ...]) -> str:
 
 
 @pytest.mark.parametrize("name", REPORTS)
-def test_no_edit_that_changes_what_is_said_stands(
-    name: str, data: dict[str, Path], quick: None, record_property: Callable[[str, object], None]
-) -> None:
+def test_no_edit_that_changes_what_is_said_stands(name: str, data: dict[str, Path], quick: None) -> None:
     document, path = REPORTS[name](data)
     assert stands(document, path)
     tried = list(mutants(document))
     accepted = [(kind, where(place), place) for kind, place, edited in tried if stands(edited, path)]
-    record_property("edits", len(tried))
-    record_property("accepted", dict(Counter(spot for _, spot, _ in accepted)))
+    kinds = Counter(spot for _, spot, _ in accepted)
+    print(f"{name}: {len(accepted)} of {len(tried)} edits stand: {dict(kinds)}")
     assert len(tried) > 1000
     wrong = [
         (kind, place)
