@@ -182,7 +182,7 @@ def _differences(path: _Path, stored: Any, found: Any) -> Iterator[tuple[_Path, 
                 if names[0].count(name) != names[1].count(name):
                     yield (*path, name), f"{names[0].count(name)} rows", f"{names[1].count(name)} rows"
         elif len(stored) != len(found):
-            yield path, f"{len(stored)} entries", f"{len(found)} entries"
+            yield (*path, "length"), len(stored), len(found)
         else:
             for i, (old, new) in enumerate(zip(stored, found, strict=True)):
                 yield from _differences((*path, i), old, new)
