@@ -332,9 +332,14 @@ class _Checker:
             best = best or found
             if about is About.OUTPUT and any(finding.fails for finding in findings):
                 # These floats are what they are; another arithmetic would only say so again.
-                return replace(found, needs=self._better_floats(check, hold))
-        needs = self._needs(best, obstacle)
-        return replace(best, needs=needs) if best else evidence(name, needs=needs)
+                best, needs = found, self._better_floats(check, hold)
+                break
+        else:
+            needs = self._needs(best, obstacle)
+        if best is None:
+            return evidence(name, needs=needs)
+        best = replace(best, needs=needs)
+        return replace(best, meaning=_meaning(claim, best))
 
     def _needs(self, best: Evidence | None, obstacle: str) -> str:
         """What decides a row that no arithmetic of the ladder has decided, or why nothing does."""
@@ -407,7 +412,8 @@ class _Checker:
 def _meaning(claim: Claim, e: Evidence) -> str:
     """What a row means for the user."""
     if e.verdict is Verdict.UNDECIDED:
-        return "Not decided."
+        # Without a finding the summary says it already.
+        return f"Not decided: {e.needs}." if e.findings and e.needs else "Not decided."
     if e.about is About.OUTPUT:
         return "The floats handed out are as good as this."
     if e.verdict is Verdict.VACUOUS:
