@@ -184,7 +184,7 @@ class RowSystems:
         """
         system = self.everything
         low, high = (self.scaled_back(end, 2) for end in (system.smallest, system.smallest_above))
-        return Quantity.enclosure(low, high)
+        return Quantity.enclosure(low, high).outward()
 
     @cached_property
     def max_eigenvalue(self) -> Quantity:
