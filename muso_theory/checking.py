@@ -14,7 +14,7 @@ from .ladder import ARITHMETICS, Rung, rungs
 from .linear.problem import UnlearningProblem
 from .linear.training.plan import TrainingPlan
 from .numbers import UndecidedError
-from .numbers.accurate import one_blas_thread
+from .numbers.ieee import ieee_proof
 from .report import Report
 
 __all__ = ["InterruptedCheck", "check"]
@@ -160,7 +160,7 @@ def check(
         },
     )
     try:
-        with one_blas_thread():
+        with ieee_proof():
             for claim in wanted:
                 if progress is not None:
                     progress(f"checking {claim.slug}")

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import expected
 from ..numbers import Grade, Quantity
+from ..numbers.ieee import ieee_proof
 from .gaussian import gaussian_sigma
 from .outputs import Array
 
@@ -59,6 +60,7 @@ class RemovalCertificate:
         return w + self.sigma * np.random.default_rng(seed).standard_normal(w.shape)
 
 
+@ieee_proof()
 def removal_certificate(
     gap: Quantity | Mapping[str, Any], epsilon: float, delta: float
 ) -> RemovalCertificate:

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import expected, nearest
 from ..numbers import BALL, Quantity
 from ..numbers.balls import working_precision
+from ..numbers.ieee import ieee_proof
 from ..numbers.inputs import float_columns
 from .outputs import Array
 
@@ -181,6 +182,7 @@ class Objective:
             )
         return w
 
+    @ieee_proof()
     def gap_bound(self, w: object) -> Quantity:
         """A proved bound of ‖w − argmin F‖: F is λ-strongly convex, so it is at most ‖∇F(w)‖/λ.
 

@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import BadInputError, SingularMatrixError
 from ..numbers import CholeskyFactor, Quantity, UndecidedError
 from ..numbers.accurate import accurate_product, plain_product
+from ..numbers.ieee import ieee_proof
 from ..numbers.leastsquares import CertifiedParameters, DualSystem, PrimalSystem, RowSystem
 from ..numbers.rounding import UNIT, gamma, norm_bounds, root_down, root_up, two_sum
 from ..numbers.verified import CertifiedProblem
@@ -139,6 +140,7 @@ class CertifiedForms(Model):
         """Labels a above labels b."""
         return LabelBall(np.vstack([a.values, b.values]), a.radius + b.radius)
 
+    @ieee_proof()
     def mix(self, a: Any, x: LabelBall, b: Any, y: LabelBall) -> LabelBall:
         """a·x + b·y for floats a and b."""
         left, right = float(a) * x.values, float(b) * y.values
@@ -148,6 +150,7 @@ class CertifiedForms(Model):
         radius = abs(Fraction(a)) * x.radius + abs(Fraction(b)) * y.radius
         return LabelBall(total, radius + rounding + tiny)
 
+    @ieee_proof()
     def label_distance(self, a: LabelBall, b: LabelBall) -> Quantity:
         """Frobenius distance of two label matrices."""
         difference = a.values - b.values
@@ -167,6 +170,7 @@ class CertifiedForms(Model):
         """Parameters handed in from outside, (D, C), taken exactly."""
         return _point(np.asarray(_floats("parameters", w), dtype=np.float64))
 
+    @ieee_proof()
     def fit(
         self, rows: Rows, targets: LabelBall, start: CertifiedParameters | None = None, ridge: float = 0
     ) -> CertifiedParameters:
@@ -214,6 +218,7 @@ class CertifiedForms(Model):
         found = self.fit(rows, self.predict(rows, known))
         return CertifiedParameters(found.high, found.low, found.radius + w.radius + norm_bounds(w.low)[1])
 
+    @ieee_proof()
     def predict(self, rows: Rows, w: CertifiedParameters) -> LabelBall:
         """Φ_rows w."""
         index = self.order[list(rows)]
@@ -234,6 +239,7 @@ class CertifiedForms(Model):
         distance = self.distance(w, other)
         return Quantity.enclosure(Fraction(distance.lower) ** 2, Fraction(distance.upper) ** 2)
 
+    @ieee_proof()
     def distance(self, w: CertifiedParameters, other: CertifiedParameters) -> Quantity:
         """‖w − w'‖ in parameter space, sharp under cancellation."""
         leading, lost = two_sum(w.high, -other.high)
@@ -245,6 +251,7 @@ class CertifiedForms(Model):
         low, high = norm_bounds(total)
         return Quantity.enclosure(max(Fraction(0), low - error), high + error)
 
+    @ieee_proof()
     def gradient_norm(self, rows: Rows, targets: LabelBall, w: CertifiedParameters) -> Quantity:
         """‖Φ_rowsᵀ(targets − Φ_rows w)‖."""
         predicted = self.predict(rows, w)
@@ -259,6 +266,7 @@ class CertifiedForms(Model):
 
     # -- formulas that need the matrices ---------------------------------------------------------------
 
+    @ieee_proof()
     def square_gap(self, label_error: LabelBall) -> Quantity:
         """‖Φ⁺(0; δ)‖²."""
         system = self._system(self.everything)
@@ -269,6 +277,7 @@ class CertifiedForms(Model):
         lost = label_error.radius / root_down(system.smallest)
         return Quantity.enclosure(max(Fraction(0), low - lost) ** 2, (high + lost) ** 2)
 
+    @ieee_proof()
     def gap(self, forget_labels: LabelBall) -> Quantity:
         """‖w_u − w_r‖ of any labels."""
         gap = self._certified.parameter_gap(forget_labels.values)
@@ -299,6 +308,7 @@ class CertifiedForms(Model):
             )
         return self.given(self.problem.float_model.leave_block_out())
 
+    @ieee_proof()
     def dual_coefficients(self) -> LabelBall:
         """K_RR⁻¹(y_R − Φ_R w₀).
 

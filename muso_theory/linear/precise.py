@@ -42,6 +42,7 @@ import numpy as np
 from ..errors import expected
 from ..numbers import CertifiedProblem, Quantity, UndecidedError
 from ..numbers.balls import enclosure, working_precision
+from ..numbers.ieee import ieee_proof
 from ..numbers.rounding import root_down, root_up
 from .feature_map import FeatureMap
 from .features import (
@@ -152,6 +153,7 @@ def estimated_seconds(feature_map: FeatureMap, rows: int, digits: int) -> float:
     return float(rows * count * (evaluation + 6e-9 * width * (1 + digits / 100)))
 
 
+@ieee_proof()
 def feature_error(
     feature_map: FeatureMap,
     X: Any,
@@ -265,6 +267,7 @@ def _evaluated(feature_map: Any, projections: Any) -> Iterator[tuple[slice, Iter
         yield slice(None), (scale * (x + b).cos() for x, b in zip(entries, phases, strict=True))
 
 
+@ieee_proof()
 def perturbation(problem: UnlearningProblem, error: FeatureError) -> Perturbation:
     """What is known about the problem of the feature map itself, from the one of its float features.
 

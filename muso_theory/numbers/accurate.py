@@ -10,29 +10,16 @@ products.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from .gram import COLUMN_BLOCK
+from .ieee import ieee_proof
 from .rounding import two_sum
 
 __all__ = ["Accurate", "accurate_product", "plain_product"]
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    """The BLAS libraries that are loaded."""
-    return ThreadpoolController()
-
-
-def one_blas_thread() -> AbstractContextManager[Any]:
-    """Keep BLAS to one thread: blocks that fit a cache gain nothing from more, and lose much on a busy machine."""
-    return _blas().limit(limits=1, user_api="blas")  # type: ignore[no-any-return]
 
 
 Array = np.ndarray[Any, Any]
@@ -88,7 +75,7 @@ def accurate_product(
     total, rest, error = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     # Fresh arrays for every block would cost more than the arithmetic.
     buffers = np.empty((2, _ROWS * _COLUMNS))
-    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore", under="ignore"):
+    with ieee_proof(), np.errstate(over="ignore", invalid="ignore", under="ignore"):
         pieces = _split_operand(high, low, _ROWS if transposed else _COLUMNS)
         for sample, column, block in _blocks(features, rows, index):
             if transposed:

@@ -17,6 +17,7 @@ import numpy as np
 from .accurate import Accurate, accurate_product, plain_product
 from .float64 import CholeskyFactor
 from .gram import blocked_gram
+from .ieee import ieee_proof
 from .rounding import (
     ETA,
     UNIT,
@@ -104,6 +105,7 @@ class DualSystem(RowSystem):
         """Upper bound of ‖Φ_A‖₂²; the parent's, when there is one."""
         return self._parent.largest if self._parent is not None else super().largest
 
+    @ieee_proof()
     def fit(self, targets: Array, start: Array | None, ridge: float = 0.0) -> CertifiedParameters:
         """Enclose the minimum-norm update from ``start``, or with λ > 0 the ridge minimiser anchored there.
 
@@ -166,6 +168,7 @@ class DualSystem(RowSystem):
         image = None if ridge else unexplained + root_up(self.largest) * (rounding + tiny)
         return CertifiedParameters(high, corrected, radius, image)
 
+    @ieee_proof()
     def coefficients(self, g: Array) -> tuple[Array, Fraction]:
         """Solve K_AA a = g.
 
@@ -196,6 +199,7 @@ class DualSystem(RowSystem):
         )
         return result, unexplained / smallest + UNIT * norm_bounds(result)[1]
 
+    @ieee_proof()
     def pseudo_norm(self, g: Array) -> tuple[Fraction, Fraction]:
         """Bound ‖Φ_A⁺ g‖_F = (tr gᵀK⁻¹g)^½ from both sides.
 
@@ -258,6 +262,7 @@ class PrimalSystem(RowSystem):
         """The number of rows."""
         return len(np.arange(self.features.shape[0])[self.rows])
 
+    @ieee_proof()
     def fit(self, targets: Array, start: Array | None, ridge: float = 0.0) -> CertifiedParameters:
         """Enclose the least-squares solution, or with λ > 0 the ridge minimiser anchored at the start.
 
@@ -303,6 +308,7 @@ class PrimalSystem(RowSystem):
         # ‖Φ(H + λI)⁻¹‖ ≤ (λ_min + λ)^-½.
         return CertifiedParameters(solution, step, unexplained / smallest, unexplained / root_down(smallest))
 
+    @ieee_proof()
     def pseudo_norm(self, g: Array) -> tuple[Fraction, Fraction]:
         """Bound ‖Φ_A⁺ g‖_F = ‖H⁻¹Φ_Aᵀg‖_F from both sides.
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .float64 import CholeskyFactor, cholesky_factor
+from .ieee import ieee_proof
 from .inputs import first_nonfinite
 from .rounding import ETA, UNIT, UndecidedError, gamma, norm_bounds, two_sum
 from .spectrum import (
@@ -48,6 +49,7 @@ class CertifiedParameters:
         """The nearest floats, shape (D, C)."""
         return self.high + self.low
 
+    @ieee_proof()
     def distance(self, w: Array) -> tuple[Fraction, Fraction]:
         """Bound ‖w − w*‖_F for given floats w and the point w* that this encloses.
 

@@ -17,7 +17,8 @@ import scipy.linalg
 
 from .float64 import CholeskyFactor
 from .gram import gram_roundings
-from .rounding import ETA, UNIT, exact, gamma, inner_product, norm_bounds, require_ieee, sum_up
+from .ieee import ieee_proof
+from .rounding import ETA, UNIT, exact, gamma, inner_product, norm_bounds, sum_up
 
 __all__ = [
     "gram_error",
@@ -34,6 +35,7 @@ Array = np.ndarray[Any, Any]
 _SHIFTS = (0.8, 0.3, 0.05)
 
 
+@ieee_proof()
 def trace_bound(gram: Array, width: int) -> Fraction:
     """Bound tr(ΦΦᵀ) = ‖Φ‖_F² from above.
 
@@ -113,6 +115,7 @@ def smallest_eigenvalue_estimate(factor: CholeskyFactor, steps: int = 8) -> tupl
         return float(1.0 / values[-1]), (vectors[:, -1] @ known)[:, None]
 
 
+@ieee_proof()
 def smallest_eigenvalue_bound(gram: Array, error: Fraction, estimate: float) -> Fraction | None:
     """Prove λ_min(K) ≥ c > 0 for every symmetric K with ‖K − K̂‖₂ ≤ error.
 
@@ -125,7 +128,7 @@ def smallest_eigenvalue_bound(gram: Array, error: Fraction, estimate: float) -> 
         c, or None when float64 cannot prove any.
 
     Raises:
-        UndecidedError: this process does not do IEEE arithmetic.
+        ArithmeticModeError: this thread does not do IEEE arithmetic.
 
     Example:
         >>> c = smallest_eigenvalue_bound(np.diag([1.0, 4.0]), Fraction(0), 1.0)
@@ -134,7 +137,6 @@ def smallest_eigenvalue_bound(gram: Array, error: Fraction, estimate: float) -> 
         >>> smallest_eigenvalue_bound(np.ones((2, 2)), Fraction(0), 1e-17) is None
         True
     """
-    require_ieee()
     n = int(gram.shape[0])
     diagonal = np.diagonal(gram)
     largest = float(diagonal.max(initial=0.0))
@@ -170,6 +172,7 @@ def smallest_eigenvalue_bound(gram: Array, error: Fraction, estimate: float) -> 
     return None
 
 
+@ieee_proof()
 def largest_eigenvalue_bound(gram: Array, error: Fraction) -> Fraction:
     """Prove λ_max(K) ≤ b: the smallest of three norms of K̂, plus the error.
 
@@ -194,6 +197,7 @@ def largest_eigenvalue_bound(gram: Array, error: Fraction) -> Fraction:
     return min(frobenius, row_sum) + error
 
 
+@ieee_proof()
 def rayleigh_bound(gram: Array, vector: Array, error: Fraction) -> Fraction:
     """Prove λ_min(K) ≤ b by the Rayleigh quotient of a vector.
 

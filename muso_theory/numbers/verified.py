@@ -18,6 +18,7 @@ from ..errors import BadInputError, expected
 from .accurate import accurate_product, plain_product
 from .float64 import CholeskyFactor
 from .gram import blocked_gram, gram_roundings
+from .ieee import ieee_proof
 from .inputs import first_nonfinite, float_columns, row_partition
 from .leastsquares import CertifiedParameters, DualSystem, PrimalSystem, RowSystem
 from .quantity import Quantity
@@ -205,6 +206,7 @@ class CertifiedProblem:
         return bound * Fraction(4) ** self._exponent
 
     @cached_property
+    @ieee_proof()
     def min_eigenvalue(self) -> Quantity:
         """λ_min of K = ΦΦᵀ (n ≤ D) or of ΦᵀΦ (n > D), that is, the square of Φ's smallest singular value.
 
@@ -223,6 +225,7 @@ class CertifiedProblem:
         return Quantity.enclosure(self._eigenvalue(low), self._eigenvalue(high))
 
     @cached_property
+    @ieee_proof()
     def max_eigenvalue(self) -> Quantity:
         """λ_max of the same matrix: at least its largest diagonal entry, at most its smallest easy norm."""
         system = self._all
@@ -247,6 +250,7 @@ class CertifiedProblem:
         )
 
     @cached_property
+    @ieee_proof()
     def retain_min_eigenvalue(self) -> Fraction:
         """A sharper lower bound of λ_min(K_RR) (of Φ_RᵀΦ_R when n_R > D), at the price of its own Cholesky.
 
@@ -261,6 +265,7 @@ class CertifiedProblem:
         return self._eigenvalue(system.smallest if own is None else max(own, system.smallest))
 
     @cached_property
+    @ieee_proof()
     def schur_min_eigenvalue(self) -> Fraction:
         """A lower bound of λ_min(S), S = K_FF − K_FR K_RR⁻¹ K_RF, sharper than λ_min(K) where S allows it.
 
@@ -288,6 +293,7 @@ class CertifiedProblem:
 
     # -- quantities --------------------------------------------------------------------------------------
 
+    @ieee_proof()
     def fit(
         self, rows: Literal["all", "retain"], targets: Array | None = None, start: Array | None = None
     ) -> CertifiedParameters:
@@ -359,6 +365,7 @@ class CertifiedProblem:
         delta = difference + rest
         return delta, error + UNIT * (norm_bounds(rest)[1] + norm_bounds(delta)[1])
 
+    @ieee_proof()
     def label_error(self, labels: Array) -> Quantity:
         """‖ỹ_F − Φ_F w_r‖, for any labels (claim exact-labels asks whether it is zero).
 
@@ -377,6 +384,7 @@ class CertifiedProblem:
         low, high = norm_bounds(delta)
         return Quantity.enclosure(max(Fraction(0), low - error), high + error)
 
+    @ieee_proof()
     def parameter_gap(self, labels: Array) -> Quantity:
         """‖w_u − w_r‖ = ‖Φ⁺(0; δ)‖ for any labels (claim gap-formula): both what it is at most and at least.
 
@@ -415,6 +423,7 @@ class CertifiedProblem:
         """‖w_p − w_r‖, the gap of not unlearning: the gap of the original labels."""
         return self.parameter_gap(self._targets[self.forget])
 
+    @ieee_proof()
     def unlearned_gap(self, w_unlearned: Array) -> Quantity:
         """‖w − w_r‖ for any float parameters, their component off w₀ + row(Φ) included.
 
@@ -433,6 +442,7 @@ class CertifiedProblem:
             *self._retrained.distance(scaled_exactly("w_unlearned", w, self._exponent))
         )
 
+    @ieee_proof()
     def residual(self, parameters: Array, rows: Literal["all", "retain"] = "retain") -> Quantity:
         """‖t − Φ_rows w‖ for float parameters, whatever the rank; sharp even under cancellation.
 

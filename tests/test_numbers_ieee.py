@@ -1,0 +1,311 @@
+"""The floating-point mode is tested for real: bits of MXCSR are set, in this thread, another one, and BLAS's own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+import muso_theory as mt
+from muso_theory.errors import ArithmeticModeError, MusoError
+from muso_theory.evaluation import Objective, removal_certificate
+from muso_theory.linear.certified import CertifiedForms
+from muso_theory.linear.precise import feature_error, perturbation
+from muso_theory.numbers import CertifiedProblem, Quantity, UndecidedError, ieee
+from muso_theory.numbers.accurate import accurate_product
+from muso_theory.numbers.gram import blocked_gram
+from muso_theory.numbers.ieee import ieee_proof, one_blas_thread, require_ieee
+from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
+from muso_theory.numbers.spectrum import (
+    largest_eigenvalue_bound,
+    rayleigh_bound,
+    smallest_eigenvalue_bound,
+    trace_bound,
+)
+
+from .floating_mode import DAZ, FLUSH, MODES, floating_mode, needs_mxcsr
+
+pytestmark = needs_mxcsr
+
+WORDS = {
+    "flush-to-zero": "flushes subnormal results to zero",
+    "denormals-are-zero": "reads subnormal numbers as zero",
+    "both": "flushes subnormal results to zero and reads subnormal numbers as zero",
+    "down": "rounds downward or towards zero",
+    "up": "rounds upward",
+    "towards zero": "rounds downward or towards zero",
+}
+
+
+def in_a_thread(work: Callable[[], Any]) -> Any:
+    """What it gives or raises in a thread of its own."""
+    found: list[Any] = []
+
+    def run() -> None:
+        try:
+            found.append(work())
+        except Exception as error:
+            found.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+# -- this thread ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_every_other_mode_is_refused_after_a_first_success(name: str) -> None:
+    require_ieee()
+    with floating_mode(MODES[name]), pytest.raises(ArithmeticModeError, match=f"this thread {WORDS[name]};"):
+        require_ieee()
+    require_ieee()
+
+
+def test_a_comparison_of_floats_would_not_see_it() -> None:
+    tiny = np.array([1], dtype=np.int64).view(np.float64)
+    with floating_mode(DAZ):
+        assert bool((tiny == 0.0)[0])
+        with pytest.raises(ArithmeticModeError):
+            require_ieee()
+    assert not bool((tiny == 0.0)[0])
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_the_mode_is_that_of_the_thread_that_computes(name: str) -> None:
+    def there() -> None:
+        with floating_mode(MODES[name]):
+            require_ieee()
+
+    require_ieee()
+    assert isinstance(in_a_thread(there), ArithmeticModeError)
+    require_ieee()
+    assert in_a_thread(require_ieee) is None
+
+
+def test_a_mode_that_changes_during_a_proof_is_refused_after_it() -> None:
+    mode = floating_mode(FLUSH)
+
+    @ieee_proof()
+    def proof() -> None:
+        mode.__enter__()
+
+    try:
+        with pytest.raises(ArithmeticModeError):
+            proof()
+    finally:
+        mode.__exit__(None, None, None)
+    with pytest.raises(KeyError), ieee_proof():  # an exception is what it was
+        raise KeyError
+
+
+def test_the_refusal_is_nothing_that_is_fallen_back_on() -> None:
+    assert issubclass(ArithmeticModeError, MusoError)
+    assert not issubclass(ArithmeticModeError, (UndecidedError, ArithmeticError, ValueError))
+
+
+# -- what would be false -------------------------------------------------------------------------------------
+
+P, Q, HALF = 1.75e-154, 1.2e-154, 16
+"""P² is normal and PQ is not: under flush-to-zero the two rows below look orthogonal."""
+
+
+def leaning_rows() -> np.ndarray:
+    return np.array([[P] * HALF + [Q] * HALF, [Q] * HALF + [P] * HALF])
+
+
+TRUTH = HALF * (Fraction(P) - Fraction(Q)) ** 2
+"""λ_min of their Gram matrix [[a, b], [b, a]], a − b."""
+
+
+def test_without_the_guard_flush_to_zero_certifies_a_false_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    def bound() -> Fraction:
+        system = DualSystem(leaning_rows(), slice(None), "Φ")
+        return system.smallest
+
+    assert 0 < bound() <= TRUTH
+    with floating_mode(FLUSH), pytest.raises(ArithmeticModeError):
+        bound()
+    monkeypatch.setattr(ieee, "require_ieee", lambda: None)
+    with floating_mode(FLUSH):
+        false = bound()
+    assert false > 5 * TRUTH
+
+
+@pytest.mark.parametrize("ridge", [0.0, 1e-300, 1.0])
+@pytest.mark.parametrize("system", [DualSystem, PrimalSystem])
+def test_a_ridge_does_not_swallow_the_refusal(system: type, ridge: float) -> None:
+    rows = system(np.array([[2.0, 1.0], [1.0, 3.0]]), slice(None), "Φ")
+    with floating_mode(FLUSH), pytest.raises(ArithmeticModeError):
+        rows.floor(ridge)
+    assert rows.floor(ridge) > 1
+
+
+PHI = np.array([[2.0, 1.0, 0.5], [1.0, 3.0, -1.0]])
+Y = np.array([1.0, -1.0])
+COLUMN = np.ones((2, 1))
+PROBLEM = mt.UnlearningProblem(PHI, Y, [1])
+MAP = mt.GaussianFeatures(n_features=8, bandwidth=1.0, seed=0).fit(np.eye(2))
+FORMS = CertifiedForms(PROBLEM)
+FIT = FORMS.fit(FORMS.everything, FORMS.targets(FORMS.everything))
+LABELS = FORMS.targets(FORMS.forget)
+
+
+def certified() -> CertifiedProblem:
+    return CertifiedProblem(PHI, Y, [0], [1])
+
+
+PROOFS: dict[str, Callable[[], object]] = {
+    "check": lambda: mt.check(PROBLEM, "exact-labels"),
+    "check in rationals": lambda: mt.check(PROBLEM, "exact-labels", arithmetic="rational"),
+    "Gram matrix": lambda: blocked_gram(PHI),
+    "product": lambda: accurate_product(PHI, slice(None), np.ones((3, 1))),
+    "λ_min from below": lambda: smallest_eigenvalue_bound(np.eye(2), Fraction(0), 1.0),
+    "λ_min from above": lambda: rayleigh_bound(np.eye(2), COLUMN, Fraction(0)),
+    "λ_max": lambda: largest_eigenvalue_bound(np.eye(2), Fraction(0)),
+    "trace": lambda: trace_bound(np.eye(2), 2),
+    "minimum norm": lambda: DualSystem(PHI, slice(None), "Φ").fit(COLUMN, None),
+    "dual coefficients": lambda: DualSystem(PHI, slice(None), "Φ").coefficients(COLUMN),
+    "norm of an update": lambda: DualSystem(PHI, slice(None), "Φ").pseudo_norm(COLUMN),
+    "least squares": lambda: PrimalSystem(PHI.T, slice(None), "Φ").fit(np.ones((3, 1)), None),
+    "distance of parameters": lambda: FIT.distance(np.zeros((3, 1))),
+    "smallest eigenvalue": lambda: certified().min_eigenvalue,
+    "largest eigenvalue": lambda: certified().max_eigenvalue,
+    "λ_min(K_RR)": lambda: certified().retain_min_eigenvalue,
+    "λ_min(S)": lambda: certified().schur_min_eigenvalue,
+    "certified fit": lambda: certified().fit("all"),
+    "label error": lambda: certified().label_error(Y[1:]),
+    "gap of labels": lambda: certified().parameter_gap(Y[1:]),
+    "gap of parameters": lambda: certified().unlearned_gap(np.zeros(3)),
+    "residual": lambda: certified().residual(np.zeros(3)),
+    "fit with balls": lambda: FORMS.fit(FORMS.everything, FORMS.targets(FORMS.everything)),
+    "prediction with balls": lambda: FORMS.predict(FORMS.forget, FIT),
+    "distance with balls": lambda: FORMS.distance(FIT, FORMS.start),
+    "gradient with balls": lambda: FORMS.gradient_norm(FORMS.forget, LABELS, FIT),
+    "mixture of balls": lambda: FORMS.mix(1, LABELS, -1, LABELS),
+    "distance of labels": lambda: FORMS.label_distance(LABELS, LABELS),
+    "gap formula with balls": lambda: FORMS.square_gap(LABELS),
+    "gap with balls": lambda: FORMS.gap(LABELS),
+    "coefficients with balls": lambda: FORMS.dual_coefficients(),
+    "features": lambda: feature_error(MAP, np.eye(2), MAP.transform(np.eye(2))),
+    "features' consequences": lambda: perturbation(
+        mt.UnlearningProblem(MAP.transform(np.eye(2)), Y, [1]), FEATURE_ERROR
+    ),
+    "convex objective": lambda: Objective(PHI, Y, "logistic", 0.5).gap_bound(np.zeros(3)),
+    "removal certificate": lambda: removal_certificate(Quantity.enclosure(0, 1e-9), 1.0, 1e-5),
+    "falsifier": lambda: mt.refute_report("exact-labels", max_examples=2),
+}
+FEATURE_ERROR = feature_error(MAP, np.eye(2), MAP.transform(np.eye(2)))
+
+
+@pytest.mark.parametrize("name", PROOFS)
+def test_every_proof_asks_its_thread(name: str) -> None:
+    PROOFS[name]()
+    with floating_mode(FLUSH), pytest.raises(ArithmeticModeError):
+        PROOFS[name]()
+
+    def there() -> object:
+        with floating_mode(FLUSH):
+            return PROOFS[name]()
+
+    assert isinstance(in_a_thread(there), ArithmeticModeError)
+    PROOFS[name]()
+
+
+# -- BLAS ----------------------------------------------------------------------------------------------------
+
+
+def blas_threads() -> list[int]:
+    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+
+def test_blas_has_one_thread_until_the_last_proof_ends() -> None:
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        first, second = one_blas_thread(), one_blas_thread()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert set(blas_threads()) == {1}
+        second.__exit__(None, None, None)
+        assert blas_threads() == before
+
+
+def test_workers_are_asked_exactly_where_there_may_be_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(ieee, "_require_ieee_of_workers", asked.append)
+    with threadpool_limits(2, user_api="blas"):
+        with ieee_proof():
+            pass
+        assert not asked
+        with ieee_proof(threaded=True):
+            assert asked == [2]
+        assert asked == [2, 2]
+        with ieee_proof():
+            libraries = threadpool_limits(2, user_api="blas")  # somebody gives BLAS its workers back
+        assert asked == [2, 2, 2]
+        libraries.restore_original_limits()
+    monkeypatch.setattr(ieee, "_blas", lambda: type("None", (), {"lib_controllers": []}))
+    require_ieee()
+    assert asked == [2, 2, 2, 2]
+
+
+# OpenBLAS makes its workers when it is loaded, and they inherit the mode of the thread that loads it.
+_LOADED_IN_ANOTHER_MODE = """
+import sys
+from contextlib import nullcontext
+from tests.floating_mode import FLUSH, UP, floating_mode
+
+mode = floating_mode({"flush": FLUSH, "up": UP, "none": 0}[sys.argv[1]])
+if sys.argv[2] == "numpy":
+    with mode:
+        import numpy
+else:
+    import numpy
+    with mode:
+        import scipy.linalg.blas
+import muso_theory.numbers
+from muso_theory.errors import ArithmeticModeError
+from muso_theory.numbers.gram import blocked_gram
+from muso_theory.numbers.ieee import ieee_proof, require_ieee
+
+with ieee_proof():
+    pass
+blocked_gram(numpy.ones((4, 4)))
+for ask in (require_ieee, lambda: blocked_gram(numpy.ones((2000, 256)))):
+    try:
+        ask()
+    except ArithmeticModeError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("library", ["numpy", "scipy"])
+@pytest.mark.parametrize(
+    ("mode", "words"), [("flush", WORDS["flush-to-zero"]), ("up", WORDS["up"]), ("none", "")]
+)
+def test_workers_of_blas_that_have_another_mode_are_found(library: str, mode: str, words: str) -> None:
+    pools = [info for info in threadpool_info() if info["user_api"] == "blas"]
+    if any(info["internal_api"] != "openblas" or info["threading_layer"] != "pthreads" for info in pools):
+        pytest.skip("only OpenBLAS with threads of its own is known to make them when it is loaded")
+    root = Path(__file__).resolve().parents[1]
+    run = subprocess.run(
+        [sys.executable, "-c", _LOADED_IN_ANOTHER_MODE, mode, library],
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "3", "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = [f"a thread of {library}'s BLAS {words};" in line for line in run.stdout.splitlines()]
+    assert told == ([True, True] if words else [])
