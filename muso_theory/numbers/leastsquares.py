@@ -21,6 +21,7 @@ from .ieee import ieee_proof
 from .rounding import (
     ETA,
     UNIT,
+    UndecidedError,
     gamma,
     inner_product,
     norm_bounds,
@@ -96,9 +97,9 @@ class DualSystem(RowSystem):
         return int(self.features.shape[1])
 
     @cached_property
-    def smallest(self) -> Fraction:
+    def _smallest(self) -> Fraction | UndecidedError:
         """Proved lower bound of λ_min(K_AA); the parent's, when there is one."""
-        return self._parent.smallest if self._parent is not None else super().smallest
+        return self._parent._smallest if self._parent is not None else super()._smallest
 
     @cached_property
     def largest(self) -> Fraction:

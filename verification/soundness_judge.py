@@ -1,0 +1,316 @@
+"""Judge one report by the exact truth: every enclosure, every allowance, every verdict, every row, the whole.
+
+Nothing here asks how the toolkit came to a verdict. A finding names a number; the number is looked up and compared.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+import muso_theory as mt
+from muso_theory.evidence import (
+    About,
+    Allowance,
+    Audit,
+    Evidence,
+    Finding,
+    Hypothesis,
+    Identity,
+    Inequality,
+    Output,
+    Verdict,
+    round_digits,
+)
+from muso_theory.numbers import Grade
+from muso_theory.report import Report
+
+from .exact_numbers import Exactly, Number, Root, compare
+from .exact_truth import norm, read
+from .soundness_cases import Case
+from .soundness_quantities import Quantities
+
+__all__ = ["Judgement", "judge"]
+
+_DEFAULT = Fraction(1, 10**6)
+_SURE = (Verdict.PROVED, Verdict.CERTIFIED)
+_ZERO = Exactly(Fraction(0))
+_NEAR = Fraction(1, 10**6)
+"""Where a tolerance times a scale comes this near to a rounding, either scale is the documented one."""
+
+
+@dataclass
+class Judgement:
+    """What a judged report came to.
+
+    Args:
+        violations: kind, row and words of everything that is false.
+        rows: verdict of each row by name.
+        ratios: binary logarithm of upper end over truth, of proved bounds of lengths that are not zero.
+        judged: how many findings were compared with an exact number, and how many have none.
+    """
+
+    violations: list[tuple[str, str, str]] = field(default_factory=list)
+    rows: dict[str, str] = field(default_factory=dict)
+    ratios: list[float] = field(default_factory=list)
+    judged: dict[str, int] = field(default_factory=lambda: {"exact": 0, "measured": 0, "open": 0})
+
+    def count(self, how: str) -> None:
+        """One more finding judged in some way."""
+        self.judged[how] += 1
+
+
+def judge(case: Case, report: Report, problem: mt.UnlearningProblem) -> Judgement:
+    """Compare a report with the truth.
+
+    Args:
+        case: what was asked.
+        report: the answer.
+        problem: of which the toolkit hands out floats.
+
+    Returns:
+        What is false, and what is worth counting.
+    """
+    return _Judge(case, report, problem).result
+
+
+def handed_out(problem: mt.UnlearningProblem, name: str, arithmetic: str) -> Any:
+    """The floats that the toolkit hands out: labels by a method, or ``w_unlearned``."""
+    if name == "w_unlearned":
+        return mt.solve(problem, arithmetic=arithmetic).w_unlearned
+    return mt.optimal_labels(problem, name, arithmetic=arithmetic)
+
+
+class _Judge:
+    def __init__(self, case: Case, report: Report, problem: mt.UnlearningProblem) -> None:
+        self.case, self.report, self.truth = case, report, case.truth
+        arithmetic = case.settings["arithmetic"]
+        self.quantities = Quantities(
+            case.truth, case.settings, lambda name: handed_out(problem, name, arithmetic)
+        )
+        self.asserted = set(case.settings.get("asserted", ()))
+        self.result = Judgement()
+        for row in report.rows:
+            self.result.rows[row.name] = row.verdict.name
+            self._row(row)
+        self._whole()
+
+    def _wrong(self, kind: str, row: str, words: str) -> None:
+        self.result.violations.append((kind, row, words))
+
+    # -- one finding
+
+    def _finding(self, row: Evidence, finding: Finding) -> bool | None:
+        """Judge one finding; whether what it asks is true, None where that is not known."""
+        try:
+            number = self.quantities.number(finding.what)
+        except KeyError:
+            self._wrong("unknown words", row.name, finding.what)
+            return None
+        q = finding.quantity
+        if number is None:
+            self.result.count("open")
+            return None
+        if q.grade is Grade.FLOAT:
+            self.result.count("measured")
+        else:
+            self.result.count("exact")
+            if q.grade is Grade.EXACT and q.lower != q.upper:
+                self._wrong("enclosure", row.name, f"{finding.what}: exact, and not one number")
+            if not number.within(q.lower, q.upper):
+                self._wrong("enclosure", row.name, f"{finding.what} not in {_ends(q)}")
+            self._sharpness(number, q.upper)
+        asks = self._asks(row, finding, number)
+        self._verdict(row, finding, number, asks)
+        return asks
+
+    def _sharpness(self, number: Number, upper: Fraction | float) -> None:
+        if isinstance(number, Root) and number.square and upper != math.inf:
+            self.result.ratios.append(Root(Fraction(upper) ** 2).log2 - number.log2)
+
+    def _asks(self, row: Evidence, finding: Finding, number: Number) -> bool | None:
+        """Whether the number respects what it is held against, by the true scale."""
+        if isinstance(finding, Inequality):
+            side = number.compare(Fraction(finding.bar)) if math.isfinite(finding.bar) else -1
+            return side > 0 if finding.positive else side <= 0
+        assert isinstance(finding, Identity | Hypothesis | Audit | Output)
+        allowed = self._allowed(row, finding, finding.allowed)
+        if allowed is None:
+            return True if number.is_zero else None
+        sign = number.compare(allowed.value) if isinstance(allowed, Exactly) else compare(number, allowed)
+        return sign <= 0
+
+    def _allowed(self, row: Evidence, finding: Finding, allowance: Allowance) -> Number | None:
+        """Tolerance × scale, exactly, after judging the ends that the toolkit states."""
+        tolerance = self._tolerance(row, finding)
+        if not allowance.of:
+            known: Number | None = _ZERO
+            if tolerance:
+                self._wrong("allowance", row.name, f"equality is asked of {finding.what}")
+        elif allowance.of == "the δ asked for":
+            known = Exactly(Fraction(1, 10**5))
+        else:
+            scale = self.quantities.scale(allowance.of.partition(" of ")[2], finding.what)
+            known = None if scale is None else _times(scale, tolerance)
+            if isinstance(finding, Audit):
+                self._documented_scale(row, finding)
+        proved = known is not None and allowance.grade is not Grade.FLOAT
+        if proved and not known.within(allowance.lower, allowance.upper):
+            self._wrong("allowance", row.name, f"{allowance.of} not in {_ends(allowance)}")
+        return known
+
+    def _tolerance(self, row: Evidence, finding: Finding | None = None) -> Fraction:
+        """What was asked for: equality of exact artefacts unless a tolerance is given, never of our floats."""
+        given = self.case.settings.get("tolerance")
+        if given is None:
+            audited = row.about is About.AUDIT
+            exact = audited and np.asarray(self.case.settings[row.artefact]).dtype.kind != "f"
+            return Fraction(0) if exact else _DEFAULT
+        return Fraction(given) or (_DEFAULT if isinstance(finding, Output) else Fraction(0))
+
+    def _documented_scale(self, row: Evidence, finding: Audit) -> None:
+        """‖w_p − w_r‖, unless the tolerance times it is below the artefact's own rounding."""
+        if not finding.what.startswith(("‖w_u − w_r‖ of the given", "‖(I − P)(", "‖w_pretrained")):
+            return
+        if finding.verdict not in (Verdict.REFUTED, *_SURE):
+            return
+        fallback = "nothing to unlearn" in finding.allowed.of
+        threshold = self._rounding(row.artefact)
+        allowed = self.truth.doing_nothing.times(self._tolerance(row))
+        slack = -_NEAR if fallback else _NEAR
+        below = compare(allowed.times(1 + slack), threshold) < 0
+        if below != fallback:
+            used = "‖w_r − w₀‖" if fallback else "doing nothing"
+            self._wrong("scale", row.name, f"{finding.verdict.name} on the scale {used}")
+
+    def _rounding(self, name: str) -> Root:
+        """One unit in the last place of each entry of an artefact, carried to the gap."""
+        values = np.asarray(self.case.settings[name])
+        if values.dtype.kind != "f":
+            return Root(Fraction(0))
+        units = read(np.abs(np.spacing(values)).astype(float))
+        if name != "labels":
+            return norm(units)
+        return self.truth.formula_gap(self.truth.optimal_labels + units)
+
+    def _verdict(self, row: Evidence, finding: Finding, number: Number, asks: bool | None) -> None:
+        """Whether the finding's verdict is true."""
+        verdict, words = finding.verdict, f"{finding.what} {finding.verdict.name}"
+        grades = {finding.quantity.grade}
+        if not isinstance(finding, Inequality):
+            grades.add(finding.allowed.grade)  # type: ignore[attr-defined]
+        if verdict is Verdict.UNDECIDED:
+            return
+        if verdict is Verdict.MEASURED:
+            if Grade.FLOAT not in grades:
+                self._wrong("verdict", row.name, f"{words} without a measurement")
+        elif Grade.FLOAT in grades and not (verdict is Verdict.PROVED and number.is_zero):
+            self._wrong("verdict", row.name, f"{words} from a measurement")
+        elif verdict is Verdict.PROVED:
+            if not (asks if isinstance(finding, Inequality) else number.is_zero):
+                self._wrong("verdict", row.name, f"{words} is false")
+        elif verdict is Verdict.CERTIFIED:
+            if asks is not True:
+                self._wrong("verdict", row.name, f"{words} is {'not known' if asks is None else 'false'}")
+        elif verdict is Verdict.REFUTED:
+            self._refuted(row, finding, asks, words)
+        elif asks is not False or isinstance(finding, Audit | Output):
+            self._wrong("verdict", row.name, f"{words} is false")
+
+    def _refuted(self, row: Evidence, finding: Finding, asks: bool | None, words: str) -> None:
+        """A refutation must be true, and only some findings can be refuted at all."""
+        theorem = isinstance(finding, Identity) and row.claim not in self.asserted
+        if theorem or isinstance(finding, Output | Hypothesis):
+            self._wrong("alarm" if theorem else "verdict", row.name, words)
+        elif asks is not False:
+            self._wrong("verdict", row.name, f"{words} is false")
+
+    # -- one row
+
+    def _row(self, row: Evidence) -> None:
+        asks = [self._finding(row, finding) for finding in row.findings]
+        verdict = row.verdict
+        insisted = row.claim in self.asserted and row.about is About.THEOREM
+        if any(finding.about is not row.about for finding in row.findings):
+            self._wrong("row", row.name, "findings about another object")
+        if verdict in _SURE:
+            if not asks or not all(answer is not False for answer in asks):
+                self._wrong("row", row.name, f"{verdict.name} with a false finding, or none")
+            if row.failed and not insisted:
+                self._wrong("row", row.name, f"{verdict.name} though a hypothesis fails")
+        if verdict is Verdict.REFUTED:
+            if row.about is About.OUTPUT or (row.about is About.THEOREM and not insisted):
+                self._wrong("alarm" if row.about is About.THEOREM else "row", row.name, "REFUTED")
+            if False not in asks:
+                self._wrong("row", row.name, "REFUTED without a false finding")
+        if verdict is Verdict.VACUOUS:
+            self._vacuous(row, asks)
+        for needed in mt.claims[row.claim].hypotheses if row.about is About.THEOREM else ():
+            fails = self._theorem(needed).verdict in (Verdict.VACUOUS, Verdict.REFUTED)
+            if fails and verdict is not Verdict.VACUOUS and not insisted:
+                self._wrong("contradiction", row.name, f"{verdict.name} though {needed} fails")
+
+    def _vacuous(self, row: Evidence, asks: list[bool | None]) -> None:
+        for slug, _ in row.failed:
+            if slug == "w_init":
+                allowed = self.truth.doing_nothing.times(self._tolerance(row))
+                off = norm(self.truth.off_span(self.quantities.artefact(row.artefact)))
+                if self.case.arrays["w_init"] is not None or compare(off, allowed) <= 0:
+                    self._wrong("row", row.name, "VACUOUS for a start that fits")
+            elif self._theorem(slug).verdict not in (Verdict.VACUOUS, Verdict.REFUTED):
+                self._wrong("row", row.name, f"VACUOUS for {slug}, which does not fail")
+        if not row.failed and False not in asks:
+            self._wrong("row", row.name, "VACUOUS without a hypothesis that fails")
+
+    def _theorem(self, slug: str) -> Evidence:
+        return next(row for row in self.report.rows if row.name == slug)
+
+    # -- the whole report
+
+    def _whole(self) -> None:
+        rows = list(self.report.rows)
+        order = list(Verdict)
+        for claim in {row.claim for row in rows}:
+            worst = min((row.verdict for row in rows if row.claim == claim), key=order.index)
+            if self.report[claim].verdict is not worst:
+                self._wrong("report", claim, f"told as {self.report[claim].verdict.name}, worst {worst.name}")
+        verdicts = {row.verdict for row in rows}
+        if self.report.verdict is not min(verdicts, key=order.index):
+            self._wrong("report", "", f"overall {self.report.verdict.name}")
+        status = (
+            1 if Verdict.REFUTED in verdicts else 3 if verdicts & {Verdict.UNDECIDED, Verdict.VACUOUS} else 0
+        )
+        if self.report.exit_status != status:  # An alarm is a violation whatever the status.
+            self._wrong(
+                "exit status", "", f"{self.report.exit_status} for {sorted(v.name for v in verdicts)}"
+            )
+        for row, other in self._contradictions():
+            self._wrong("contradiction", row, other)
+
+    def _contradictions(self) -> Iterator[tuple[str, str]]:
+        """Pairs of conditions of which one implies the other, told the other way."""
+        told = {row.name: row.verdict for row in self.report.rows}
+        holds = (Verdict.PROVED, Verdict.CERTIFIED, Verdict.MEASURED)
+        for strong, weak in (
+            ("full-rank", "full-rank-retain"),
+            ("full-rank", "full-rank-forget"),
+            ("full-rank", "over-parameterised"),
+            ("full-rank", "interpolates-retain"),
+            ("interpolates-retain", "interpolable-retain"),
+        ):
+            if told.get(strong) in holds and told.get(weak) is Verdict.VACUOUS:
+                yield strong, f"{told[strong].name}, and {weak} fails"
+
+
+def _times(scale: Number, factor: Fraction) -> Number:
+    return Exactly(scale.value * factor) if isinstance(scale, Exactly) else scale.times(factor)  # type: ignore[attr-defined]
+
+
+def _ends(q: Any) -> str:
+    """Both ends for a reader, whatever their size."""
+    return f"[{round_digits(q.lower, up=False, digits=6)}, {round_digits(q.upper, up=True, digits=6)}]"

@@ -1,0 +1,445 @@
+"""What the numbers of a report name, as exact numbers: the judge looks up a finding's words here.
+
+Every identity of a theorem is evaluated, not assumed to be zero. Words that are not listed are an error, so that no
+finding escapes judgement by being renamed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from flint import fmpq, fmpq_mat
+
+from .exact_numbers import (
+    Affine,
+    AtMost,
+    Eigenvalue,
+    Exactly,
+    GaussianDelta,
+    Inverse,
+    Number,
+    Ratio,
+    Root,
+    Signed,
+    Sum,
+)
+from .exact_truth import Matrix, Truth, norm, null_space, read, square_norm, stack
+
+__all__ = ["OPEN", "Quantities"]
+
+_STEP = Fraction(1, 7)
+"""A step of training by which identities that hold for every step are evaluated."""
+
+OPEN = re.compile(
+    r"‖\(I − P\)\(w_t − w₀\)‖ at t = \d+|1 − ρ\(a pass on row\(Φ\)\)|‖w_E − w_r‖ predicted for E = \d+"
+)
+"""Numbers about iterates and radii in floats, which are measured and have no exact value here."""
+
+
+@dataclass
+class Quantities:
+    """The exact numbers of one check.
+
+    Args:
+        truth: the problem.
+        settings: keyword arguments of the check.
+        handed_out: floats that the toolkit hands out for this problem, by name.
+    """
+
+    truth: Truth
+    settings: Mapping[str, Any]
+    handed_out: Callable[[str], Any] = field(repr=False)
+
+    def number(self, what: str) -> Number | None:
+        """The number that some words name.
+
+        Args:
+            what: the words of a finding.
+
+        Returns:
+            The number; None for numbers that have no exact value.
+
+        Raises:
+            KeyError: unknown words.
+        """
+        if OPEN.fullmatch(what):
+            return None
+        if what in self._fixed:
+            return self._fixed[what]()
+        for pattern, find in self._patterns:
+            found = re.fullmatch(pattern, what)
+            if found:
+                return find(*found.groups())
+        raise KeyError(what)
+
+    # -- by pattern
+
+    @property
+    def _patterns(self) -> list[tuple[str, Callable[..., Number | None]]]:
+        return [
+            (r"n(_R|_F)? − rank Φ(?:_R|_F)?", self._missing_rank),
+            (r"λ_min\(K(?:_(RR|FF))?\)", self._smallest_of),
+            (r"‖w_u − w_r‖ of the given (\w+)", lambda name: self._gap(self.artefact(name), name)),
+            (r"‖w_u − w_r‖ of the float labels by ([\w-]+)", self._output_gap),
+            (r"‖w_u − w_r‖ of the float (w_unlearned)", self._output_gap),
+            (r"‖Φ_([FR])\(w_u − w_r\)‖ of the given (\w+)", self._audited_outputs),
+            (r"‖\(I − P\)\((w_pretrained|w_unlearned) − w₀\)‖", self._audited_start),
+            (r"‖(w_pretrained) − G\(w₀\)‖", lambda name: norm(self.artefact(name) - self.truth.pretrained)),
+            (r"δ at ε = 1, σ = (\S+?)(?: of the (given|float) (\w+))?", self._delta),
+            (r"([\d.e+-]+) − γλ_max", self._stability),
+            (r"smallest pivot of (\S+)·I − (?:K|ΦᵀΦ)", self._pivot),
+            (r"‖\(w_T − w_r\) − \(I − ηΦᵀΦ\)\^T\(w_p − w_r\)‖, T = (\d+)", self._finite_time),
+            (r"‖w_u\(T'\) − w_r\(T\)‖, T = (\d+), T' = 2", self._early),
+            (r"‖\(I − P\)\(w_T − w₀\)‖, (heavy ball|Nesterov)", self._momentum_span),
+            (r"‖\(w_T − w_r\) − p_T\(ΦᵀΦ\)\(w_p − w_r\)‖, (heavy ball|Nesterov)", self._momentum),
+            (r"\|‖w_u − w_r‖² − ‖\(I − P\)\(w_p − w₀\)‖²\|, (.*)", self._adaptive),
+            (r"‖w_u − w_r‖, F(.) then F.", self._sequential),
+        ]
+
+    # -- conditions
+
+    def _rows(self, suffix: str | None) -> list[int]:
+        t = self.truth
+        return {"R": t.retain, "F": t.forget}.get((suffix or "").strip("_")[:1], t.everything)
+
+    def _missing_rank(self, suffix: str | None) -> Number:
+        rows = self._rows(suffix)
+        return Exactly(Fraction(len(rows) - self.truth.rank(rows)))
+
+    def _smallest_of(self, suffix: str | None) -> Number:
+        return Eigenvalue(self.truth.gram_spectrum(self._rows(suffix)), 0)
+
+    def _condition_number(self) -> Number | None:
+        t = self.truth
+        return Ratio(t.largest_eigenvalue, t.smallest_eigenvalue) if t.rank(t.everything) else None
+
+    def _steps(self) -> list[Fraction]:
+        """γ_i‖φ_i‖² for a constant step."""
+        step = Fraction(self.settings["lr"])
+        return [step * square_norm(self.truth.features([i])) for i in self.truth.everything]
+
+    def _limit(self) -> Fraction:
+        mu = Fraction(self.settings.get("momentum", 0.9))
+        bounds = {"gd": Fraction(2), "momentum": 2 * (1 + mu), "nesterov": 2 * (1 + mu) / (1 + 2 * mu)}
+        return bounds[self.settings["optimizer"]]
+
+    def _stability(self, _: str) -> Number:
+        return Affine(self._limit(), -Fraction(self.settings["lr"]), self.truth.largest_eigenvalue)
+
+    def _pivot(self, threshold: str) -> Number:
+        return Signed(self.truth.largest_eigenvalue.compare(Fraction(threshold)) < 0)
+
+    # -- what is handed in or out
+
+    def artefact(self, name: str) -> Matrix:
+        """What was handed in, exactly."""
+        return read(np.asarray(self.settings[name]))
+
+    def _gap(self, values: Matrix, name: str) -> Root:
+        return self.truth.label_gap(values) if name == "labels" else self.truth.gap(values)
+
+    def _output_gap(self, name: str) -> Root:
+        values = read(np.asarray(self.handed_out(name)))
+        return self._gap(values, "w_unlearned" if name == "w_unlearned" else "labels")
+
+    def _audited_outputs(self, rows: str, name: str) -> Root:
+        values = self.artefact(name)
+        w = self.truth.unlearned(values) if name == "labels" else values
+        return norm(self.truth.predict(self._rows(rows), w - self.truth.retrained))
+
+    def _audited_start(self, name: str) -> Root:
+        return norm(self.truth.off_span(self.artefact(name)))
+
+    def _delta(self, sigma: str, whose: str | None, name: str | None) -> Number:
+        if whose is None or name is None:
+            gap = self.truth.label_gap(self.truth.optimal_labels)
+        elif whose == "given":
+            gap = self._gap(self.artefact(name), name)
+        else:
+            gap = self._output_gap(name)
+        # σ is told rounded up, so that its δ is at most that of the σ meant.
+        return AtMost(GaussianDelta(gap.square, Fraction(sigma), Fraction(1)))
+
+    # -- theorems about labels
+
+    @cached_property
+    def subset(self) -> list[int]:
+        """S, drawn as the documentation says."""
+        retain = np.array(self.truth.retain)
+        share = max(self.settings.get("subset", 0.2), 1 / len(retain))
+        rng = np.random.default_rng(self.settings.get("seed", 0))
+        return [int(i) for i in retain[np.sort(rng.permutation(len(retain))[: round(share * len(retain))])]]
+
+    def _kernel_label(self) -> Matrix:
+        t = self.truth
+        kernel = null_space(t.features(t.forget).transpose())
+        ones = fmpq_mat(kernel.ncols(), t.outputs, [fmpq(1)] * (kernel.ncols() * t.outputs))
+        return t.optimal_labels + kernel * ones
+
+    def missed(self, rows: Sequence[int]) -> Matrix:
+        """Φ_A⁺(Φ_A w_p − y_A): what a violated hypothesis explains of label-free and downsampling."""
+        t = self.truth
+        return t.inverse(rows) * (t.predict(rows, t.pretrained) - t.y(rows))
+
+    def _block_out(self) -> Number | None:
+        t = self.truth
+        return norm(t.leave_block_out() - t.optimal_labels) if t.rank(t.everything) == t.n else None
+
+    def _ridge_inverse(self) -> Number | None:
+        t = self.truth
+        if t.rank(t.retain) < len(t.retain):
+            return None
+        shifted, predicted = t.shifted_labels(self.settings.get("ridge", 1e-3))
+        return norm(shifted - t.optimal_labels - predicted)
+
+    def _ridge_anchored(self) -> Number:
+        t, ridge = self.truth, self.settings.get("ridge", 1e-3)
+        retrained = t.ridge(t.retain, t.y(t.retain), ridge)
+        labels = stack(t.y(t.retain), t.predict(t.forget, retrained))
+        return norm(t.ridge(t.everything, labels, ridge) - retrained)
+
+    def _downsampled(self) -> Number:
+        t = self.truth
+        retrained = t.fit(self.subset, t.y(self.subset))
+        return norm(t.label_free(self.subset) - t.predict(t.forget, retrained))
+
+    def _kept(self, rows: Sequence[int]) -> Fraction:
+        """‖(P_R − P_rows)(w_p − w₀)‖²."""
+        t = self.truth
+        return square_norm(t.project(t.retain, t.pretrained) - t.project(rows, t.pretrained))
+
+    def _nested(self) -> Number:
+        half = self.subset[: max(1, len(self.subset) // 2)]
+        return Exactly(max(Fraction(0), self._kept(self.subset) - self._kept(half)))
+
+    # -- theorems about parameters
+
+    def _formula(self, labels: Matrix) -> Number:
+        t = self.truth
+        return Exactly(abs(t.label_gap(labels).square - t.formula_gap(labels).square))
+
+    def _forget_only(self) -> Number:
+        t = self.truth
+        best = t.fit(t.forget, t.optimal_labels, t.pretrained)
+        left, moved = square_norm(best - t.retrained), square_norm(best - t.pretrained)
+        return Exactly(abs(left + moved - t.doing_nothing.square))
+
+    def _requests(self, keep: list[int], one: list[int], two: list[int]) -> Number:
+        """Forget one, then two, each by relabelling, against retraining on what is kept."""
+        t, w = self.truth, self.truth.pretrained
+        for kept, gone in (([*keep, *two], one), (keep, two)):
+            retrained = t.fit(kept, t.y(kept))
+            w = t.fit([*kept, *gone], stack(t.y(kept), t.predict(gone, retrained)), w)
+        return norm(w - t.fit(keep, t.y(keep)))
+
+    def _sequential(self, first: str) -> Number | None:
+        t = self.truth
+        if len(t.forget) > 1:
+            half = len(t.forget) // 2
+            parts, keep = (t.forget[:half], t.forget[half:]), t.retain
+        elif len(t.retain) > 1:
+            parts, keep = (t.forget, t.retain[-1:]), t.retain[:-1]
+        else:
+            return None
+        return self._requests(keep, *(parts if first == "₁" else parts[::-1]))
+
+    def _off_start(self, w: Matrix) -> Number:
+        """Squared errors of a start off the span, which add."""
+        t = self.truth
+        ended = square_norm(t.unlearned(t.optimal_labels, w) - t.retrained)
+        return Exactly(abs(ended - square_norm(t.off_span(w))))
+
+    def _adaptive(self, name: str) -> Number:
+        t = self.truth
+        if name == "weight decay to 0":
+            ridge = self.settings.get("ridge", 1e-3)
+            zero = fmpq_mat(t.width, t.outputs)
+            return self._off_start(t.ridge(t.everything, t.y(t.everything), ridge, zero))
+        slope = t.gradient(t.everything, t.y(t.everything), t.start).tolist()
+        signs = [(fmpq(0) < -x) - (fmpq(0) > -x) for row in slope for x in row]
+        return self._off_start(t.start + fmpq_mat(t.width, t.outputs, signs))
+
+    # -- theorems about training
+
+    @cached_property
+    def _relabelled(self) -> Matrix:
+        return stack(self.truth.y(self.truth.retain), self.truth.optimal_labels)
+
+    def _curve(self, w: Matrix) -> Matrix:
+        """ΦᵀΦw."""
+        return self.truth.phi.transpose() * (self.truth.phi * w)
+
+    def _finite_time(self, steps: str) -> Number:
+        t, error = self.truth, self.truth.pretrained - self.truth.retrained
+        w = t.descend(t.everything, self._relabelled, t.pretrained, _STEP, int(steps))
+        for _ in range(int(steps)):
+            error = error - fmpq(1, 7) * self._curve(error)
+        return norm(w - t.retrained - error)
+
+    def _early(self, steps: str) -> Number:
+        """With Φᵀu = w_r(T) − w_p and T' = 2, labels Φw_p + (2I − ηK)⁻¹u/η reach w_r(T)."""
+        t, eta = self.truth, fmpq(1, 7)
+        target = t.descend(t.retain, t.y(t.retain), t.start, _STEP, int(steps))
+        phi = t.features(t.everything)
+        gram = phi * phi.transpose()
+        twice = fmpq_mat(t.n, t.n, [fmpq(2 * (i == j)) for i in range(t.n) for j in range(t.n)]) - eta * gram
+        u = t.inverse(t.everything).transpose() * (target - t.pretrained)
+        labels = phi * t.pretrained + twice.inv() * u / eta
+        return norm(t.descend(t.everything, labels, t.pretrained, _STEP, 2) - target)
+
+    def _iterate(self, name: str) -> tuple[Matrix, Matrix]:
+        """Two steps of momentum ½ from w_p, in parameters and in the error's own recursion."""
+        t, half = self.truth, fmpq(1, 2)
+        w = before = t.pretrained
+        error = last = t.pretrained - t.retrained
+        for _ in range(2):
+            place = w + half * (w - before) if name == "Nesterov" else w
+            push = fmpq(1, 7) * t.gradient(t.everything, self._relabelled, place)
+            w, before = w + half * (w - before) - push, w
+            seen = error + half * (error - last) if name == "Nesterov" else error
+            error, last = error + half * (error - last) - fmpq(1, 7) * self._curve(seen), error
+        return w, error
+
+    def _momentum_span(self, name: str) -> Number:
+        return norm(self.truth.off_span(self._iterate(name)[0]))
+
+    def _momentum(self, name: str) -> Number:
+        w, error = self._iterate(name)
+        return norm(w - self.truth.retrained - error)
+
+    def _sweep(self) -> tuple[Matrix, Matrix]:
+        """A pass of SGD with steps 1/‖φ_i‖², and the coefficients (Γ⁻¹ + L)⁻¹r by forward substitution."""
+        t = self.truth
+        phi = t.features(t.everything)
+        sizes = [square_norm(t.features([i])) for i in t.everything]
+        steps = [1 / size if size else Fraction(1) for size in sizes]
+        gram = phi * phi.transpose()
+        lower = [
+            gram[i, j] if j < i else fmpq(i == j) / fmpq(steps[i].numerator, steps[i].denominator)
+            for i in range(t.n)
+            for j in range(t.n)
+        ]
+        residual = self._relabelled - phi * t.pretrained
+        return t.kaczmarz(self._relabelled, t.pretrained, steps), fmpq_mat(t.n, t.n, lower).solve(residual)
+
+    def _sweep_parameters(self) -> Number:
+        w, a = self._sweep()
+        return norm(w - self.truth.pretrained - self.truth.features(self.truth.everything).transpose() * a)
+
+    def _sweep_residual(self) -> Number:
+        t, (w, a) = self.truth, self._sweep()
+        phi = t.features(t.everything)
+        before = self._relabelled - phi * t.pretrained
+        return norm(self._relabelled - phi * w - (before - phi * (phi.transpose() * a)))
+
+    # -- by name
+
+    @cached_property
+    def _fixed(self) -> dict[str, Callable[[], Number | None]]:
+        t = self.truth
+        everything, retain, forget = t.everything, t.retain, t.forget
+        w_p, w_r, labels = t.pretrained, t.retrained, t.optimal_labels
+        return {
+            "n − n_R − n_F": lambda: Exactly(Fraction(t.n - len(retain) - len(forget))),
+            "n − D": lambda: Exactly(Fraction(t.n - t.width)),
+            "n − 2": lambda: Exactly(Fraction(t.n - 2)),
+            "networks behind Φ": lambda: Exactly(Fraction(0)),
+            "κ⁺(K)": self._condition_number,
+            "2/λ_max": lambda: Inverse(Fraction(2), t.largest_eigenvalue),
+            "‖y_R − Φ_R w_r‖": lambda: norm(t.residual(retain, w_r)),
+            "‖y_R − Φ_R w_p‖": lambda: norm(t.residual(retain, w_p)),
+            "‖Φ_Rᵀ(Φ_R w_p − y_R)‖": lambda: norm(t.gradient(retain, t.y(retain), w_p)),
+            "‖(I − P)(w_p − w₀)‖": lambda: norm(t.off_span(w_p)),
+            "‖(I − P)(w₁ − w₀)‖": lambda: Root(Fraction(0)),
+            "2 − max γ_i‖φ_i‖²": lambda: Exactly(2 - max(self._steps())),
+            "2 − min γ_i‖φ_i‖²": lambda: Exactly(2 - min(self._steps())),
+            "min γ_i‖φ_i‖²": lambda: Exactly(min(self._steps())),
+            "‖w_u − w_r‖": lambda: t.label_gap(labels),
+            "gap of Φ_F w_r + a vector of ker Φ_Fᵀ": lambda: t.label_gap(self._kernel_label()),
+            "squared gap of a label outside the set": lambda: Signed(t.rank(forget) > 0),
+            "‖w₀ + P_R(w_p − w₀) − w_r‖": lambda: norm(t.project(retain, w_p) - w_r),
+            "‖Φ_F(w₀ + P_R(w_p − w₀)) − Φ_F w_r‖": lambda: norm(t.label_free(retain) - labels),
+            "‖ỹ_F(K⁻¹) − Φ_F w_r‖": self._block_out,
+            "‖w_u^λ − w_r^λ‖": self._ridge_anchored,
+            "‖(ỹ_ε − ỹ) + ε K_FR(K_RR + εI)⁻¹K_RR⁻¹r_R‖": self._ridge_inverse,
+            "‖ỹ_F(S) − Φ_F w_r(S)‖": self._downsampled,
+            "what ‖(P_R − P_S)·‖² exceeds ‖(P_R − P_½S)·‖² by": self._nested,
+            "‖Φᵀ(y − ΦG(w₀))‖": lambda: norm(t.gradient(everything, t.y(everything), w_p)),
+            "‖(I − P)(G(w₀) − w₀)‖": lambda: norm(t.off_span(w_p)),
+            "‖G(G(w₀)) − G(w₀)‖": lambda: norm(t.fit(everything, t.y(everything), w_p) - w_p),
+            "‖w_u − w_r‖ from w₀": lambda: norm(t.unlearned(labels, t.start) - w_r),
+            "‖w_u − w_r‖ from a model of the forget samples": lambda: norm(
+                t.unlearned(labels, t.fit(forget, t.y(forget))) - w_r
+            ),
+            "|‖w_u − w_r‖² − ‖(I − P)(s − w₀)‖²| from beside w₀": lambda: self._off_start(
+                t.start + fmpq_mat(t.width, t.outputs, [fmpq(1)] * (t.width * t.outputs))
+            ),
+            "|‖w_u − w_r‖² − ‖Φ⁺(0; δ)‖²|, original labels": lambda: self._formula(t.y(forget)),
+            "|‖w_u − w_r‖² − ‖Φ⁺(0; δ)‖²|, zero labels": lambda: self._formula(0 * t.y(forget)),
+            "|‖(I − P_F)(w_r − w_p)‖² + ‖P_F(w_r − w_p)‖² − ‖w_r − w_p‖²|": self._forget_only,
+            "‖Φ_F(w_u − w_r)‖": lambda: norm(t.predict(forget, t.unlearned(labels) - w_r)),
+            "‖Φ_R(w_u − w_r)‖": lambda: norm(t.predict(retain, t.unlearned(labels) - w_r)),
+            "‖w₁ − (w_p + Φᵀ(Γ⁻¹ + L)⁻¹r)‖": self._sweep_parameters,
+            "‖r₁ − (I − K(Γ⁻¹ + L)⁻¹)r‖": self._sweep_residual,
+            "‖w_u^λ − w_r^λ‖ with soft labels": lambda: None,
+        }
+
+    # -- what tolerances are relative to
+
+    def scale(self, words: str, what: str) -> Number | None:
+        """The length, or its square, that a tolerance is relative to.
+
+        Args:
+            words: as the report tells them.
+            what: the finding's own words.
+
+        Returns:
+            The number; None where it depends on a step or a start that the report does not tell.
+        """
+        words = words.removesuffix(": nothing to unlearn at this precision")
+        if what.startswith("|‖w_u − w_r‖² − ‖(I − P)(w_p − w₀)‖²|"):
+            return None  # w_p is where another optimizer ends
+        if words == "its value at w₀" or words == "its value at w₀ and at 0":
+            rows = self.truth.retain if "Φ_R" in what else self.truth.everything
+            points = [self.truth.start, 0 * self.truth.start][: 2 if "at 0" in words else 1]
+            return Sum(tuple(norm(self.truth.gradient(rows, self.truth.y(rows), w)) for w in points))
+        if words == "the latter":
+            half = self.subset[: max(1, len(self.subset) // 2)]
+            return Exactly(self._kept(half))
+        squared = words.endswith("²") and words.removesuffix("²") in self._lengths
+        if squared:
+            length = self._lengths[words.removesuffix("²")]()
+            return length.squared()
+        return self._lengths[words]() if words in self._lengths else None
+
+    @cached_property
+    def _lengths(self) -> dict[str, Callable[[], Sum]]:
+        t = self.truth
+        retraining, start = norm(t.retrained - t.start), norm(t.start)
+        travelled, nothing = norm(t.pretrained - t.start), t.doing_nothing
+        change = norm(t.y(t.forget) - t.optimal_labels)
+
+        def labels_moved() -> Root:
+            return norm(t.optimal_labels - t.predict(t.forget, t.start))
+
+        def residual(w: Matrix) -> Root:
+            return norm(t.residual(t.retain, w))
+
+        return {
+            "doing nothing": lambda: Sum((nothing,)),
+            "‖w_r − w₀‖": lambda: Sum((retraining,)),
+            "‖w_p − w₀‖": lambda: Sum((travelled,)),
+            "‖w₀‖ + ‖w_r − w₀‖": lambda: Sum((start, retraining)),
+            "‖w_p − w₀‖ + doing nothing": lambda: Sum((travelled, nothing)),
+            "‖w₀‖ + ‖w_r − w₀‖ + ‖w_p − w₀‖": lambda: Sum((start, retraining, travelled)),
+            "the label change": lambda: Sum((change,)),
+            "‖Φ_F(w_r − w₀)‖": lambda: Sum((labels_moved(),)),
+            "‖Φ_F w_r‖ + the label change": lambda: Sum((norm(t.optimal_labels), change)),
+            "‖y_R − Φ_R w₀‖ + ‖y_R‖": lambda: Sum((residual(t.start), residual(0 * t.start))),
+        }
