@@ -12,6 +12,7 @@ from typing import Any
 
 from .errors import BadInputError, expected
 from .evidence import About, Verdict
+from .numbers.ieee import ieee_proof
 from .report import SCHEMA, Report, digest
 
 __all__ = ["Recheck", "compare", "parse_report"]
@@ -71,6 +72,7 @@ def parse_report(text: str, name: str) -> dict[str, Any]:
     return document
 
 
+@ieee_proof()
 def compare(document: dict[str, Any], fresh: Report, second: Report | None = None) -> Recheck:
     """Hold a stored report against fresh ones, field by field: nothing may be missing, added or different.
 

@@ -18,11 +18,23 @@ from threadpoolctl import threadpool_info, threadpool_limits
 import muso_theory as mt
 from muso_theory.errors import ArithmeticModeError, MusoError
 from muso_theory.evaluation import Objective, removal_certificate
+from muso_theory.evaluation.gaussian import (
+    classical_sigma,
+    delta_enclosure,
+    gaussian_delta,
+    gaussian_epsilon,
+    gaussian_sigma,
+    noise_suffices,
+)
+from muso_theory.evaluation.release import least_sigma, rounded_normal
 from muso_theory.linear.certified import CertifiedForms
+from muso_theory.linear.label_ball import LabelBall
 from muso_theory.linear.precise import feature_error, perturbation
-from muso_theory.numbers import CertifiedProblem, Quantity, UndecidedError, ieee
+from muso_theory.networks.duals import enclosed_derivative
+from muso_theory.numbers import Quantity, UndecidedError, ieee
 from muso_theory.numbers.accurate import accurate_product
 from muso_theory.numbers.gram import blocked_gram
+from muso_theory.numbers.gramcheck import check_gram, spot_check_gram
 from muso_theory.numbers.ieee import ieee_proof, one_blas_thread, require_ieee
 from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
 from muso_theory.numbers.spectrum import (
@@ -31,6 +43,7 @@ from muso_theory.numbers.spectrum import (
     smallest_eigenvalue_bound,
     trace_bound,
 )
+from muso_theory.rechecking import compare
 
 from .floating_mode import DAZ, FLUSH, MODES, floating_mode, needs_mxcsr
 
@@ -162,8 +175,16 @@ FIT = FORMS.fit(FORMS.everything, FORMS.targets(FORMS.everything))
 LABELS = FORMS.targets(FORMS.forget)
 
 
-def certified() -> CertifiedProblem:
-    return CertifiedProblem(PHI, Y, [0], [1])
+SYSTEMS = FORMS.systems
+NET = mt.networks.mlp([2, 3, 1], activation="tanh")
+PARAMS = NET.init(0)
+BALL = LabelBall(COLUMN, Fraction(1, 9), COLUMN * 2.0**-60)
+CERTIFICATE = removal_certificate(Quantity.enclosure(0, 1e-9), COLUMN, 1.0, 1e-5)
+REPORT = mt.check(PROBLEM, "exact-labels")
+
+
+def fresh() -> CertifiedForms:
+    return CertifiedForms(mt.UnlearningProblem(PHI, Y, [1]))
 
 
 PROOFS: dict[str, Callable[[], object]] = {
@@ -180,15 +201,19 @@ PROOFS: dict[str, Callable[[], object]] = {
     "norm of an update": lambda: DualSystem(PHI, slice(None), "Φ").pseudo_norm(COLUMN),
     "least squares": lambda: PrimalSystem(PHI.T, slice(None), "Φ").fit(np.ones((3, 1)), None),
     "distance of parameters": lambda: FIT.distance(np.zeros((3, 1))),
-    "smallest eigenvalue": lambda: certified().min_eigenvalue,
-    "largest eigenvalue": lambda: certified().max_eigenvalue,
-    "λ_min(K_RR)": lambda: certified().retain_min_eigenvalue,
-    "λ_min(S)": lambda: certified().schur_min_eigenvalue,
-    "certified fit": lambda: certified().fit("all"),
-    "label error": lambda: certified().label_error(Y[1:]),
-    "gap of labels": lambda: certified().parameter_gap(Y[1:]),
-    "gap of parameters": lambda: certified().unlearned_gap(np.zeros(3)),
-    "residual": lambda: certified().residual(np.zeros(3)),
+    "smallest eigenvalue": lambda: fresh().systems.min_eigenvalue,
+    "largest eigenvalue": lambda: fresh().systems.max_eigenvalue,
+    "λ_min(K_RR)": lambda: fresh().systems.retain_min_eigenvalue,
+    "λ_min(S)": lambda: fresh().systems.schur_min_eigenvalue,
+    "norm of rows": lambda: SYSTEMS.norm(FORMS.forget),
+    "leave-block-out": lambda: FORMS.leave_block_out(),
+    "gap of labels": lambda: fresh().unlearned_gap(LABELS),
+    "product of a ball": lambda: BALL.times(Fraction(1, 3)),
+    "sum of balls": lambda: BALL.plus(BALL),
+    "radius of a ball": lambda: BALL.miss,
+    "norm of a ball": lambda: BALL.norm(),
+    "Gram matrix of others": lambda: check_gram(PHI, np.arange(2), PHI @ PHI.T),
+    "Gram matrix of our own": lambda: spot_check_gram(PHI, np.arange(2), PHI @ PHI.T),
     "fit with balls": lambda: FORMS.fit(FORMS.everything, FORMS.targets(FORMS.everything)),
     "prediction with balls": lambda: FORMS.predict(FORMS.forget, FIT),
     "distance with balls": lambda: FORMS.distance(FIT, FORMS.start),
@@ -203,7 +228,20 @@ PROOFS: dict[str, Callable[[], object]] = {
         mt.UnlearningProblem(MAP.transform(np.eye(2)), Y, [1]), FEATURE_ERROR
     ),
     "convex objective": lambda: Objective(PHI, Y, "logistic", 0.5).gap_bound(np.zeros(3)),
-    "removal certificate": lambda: removal_certificate(Quantity.enclosure(0, 1e-9), 1.0, 1e-5),
+    "removal certificate": lambda: removal_certificate(Quantity.enclosure(0, 1e-9), COLUMN, 1.0, 1e-5),
+    "release": lambda: CERTIFICATE.release(COLUMN, seed=1),
+    "normal noise": lambda: rounded_normal(COLUMN, 1.0, seed=1),
+    "least noise": lambda: least_sigma(COLUMN),
+    "δ": lambda: gaussian_delta(1.0, 4.0, 1.0),
+    "δ of an enclosure": lambda: delta_enclosure(Quantity.enclosure(0.0, 1.0), 1.0, 0.0),
+    "ε": lambda: gaussian_epsilon(1.0, 4.0, 1e-5),
+    "σ": lambda: gaussian_sigma(1.0, 1.0, 1e-5),
+    "whether σ suffices": lambda: noise_suffices(1.0, 4.0, 1.0, 1e-5),
+    "classical σ": lambda: classical_sigma(1.0, 1.0, 1e-5),
+    "derivative of a network": lambda: enclosed_derivative(NET, PARAMS, np.eye(2), PARAMS),
+    "labels by balls": lambda: mt.optimal_labels(PROBLEM, arithmetic="ball"),
+    "solution in rationals": lambda: mt.solve(PROBLEM, arithmetic="rational"),
+    "comparison of reports": lambda: compare(REPORT.to_dict(), REPORT),
     "falsifier": lambda: mt.refute_report("exact-labels", max_examples=2),
 }
 FEATURE_ERROR = feature_error(MAP, np.eye(2), MAP.transform(np.eye(2)))
@@ -221,6 +259,18 @@ def test_every_proof_asks_its_thread(name: str) -> None:
 
     assert isinstance(in_a_thread(there), ArithmeticModeError)
     PROOFS[name]()
+
+
+@pytest.mark.parametrize("value", [Fraction(1, 2**1060), Fraction(3, 2**1075), Fraction(1, 10**320)])
+def test_a_bound_is_read_rightly_in_any_mode(value: Fraction) -> None:
+    ends = Quantity.exact(value), Quantity.exact(-value)
+    right = [np.array([q.floor, q.bound]).tobytes() for q in ends]
+    with floating_mode(FLUSH | DAZ):
+        assert [np.array([q.floor, q.bound]).tobytes() for q in ends] == right
+    low, high = ends[0].floor, ends[0].bound
+    assert Fraction(low) <= value <= Fraction(high)
+    assert high <= np.nextafter(low, 1.0)
+    assert (ends[1].floor, ends[1].bound) == (-high, -low)
 
 
 # -- BLAS ----------------------------------------------------------------------------------------------------
@@ -278,6 +328,7 @@ else:
 import muso_theory.numbers
 from muso_theory.errors import ArithmeticModeError
 from muso_theory.numbers.gram import blocked_gram
+from muso_theory.numbers.gramcheck import check_gram, spot_check_gram
 from muso_theory.numbers.ieee import ieee_proof, require_ieee
 
 with ieee_proof():

@@ -82,6 +82,7 @@ class RemovalCertificate:
             f"likewise, on this data and forget set and for a σ declared in advance; not differential privacy"
         )
 
+    @ieee_proof()
     def release(self, w_unlearned: object, seed: int) -> Array:
         """Publish the parameters: add the noise exactly and round to the grid.
 

@@ -19,6 +19,7 @@ from scipy.special import erfcinv
 
 from ..errors import expected
 from ..numbers.balls import working_precision
+from ..numbers.ieee import ieee_proof
 from .outputs import Array
 
 __all__ = ["grid_spacing", "least_sigma", "parameters", "parameters_sha256", "rounded_normal"]
@@ -110,6 +111,7 @@ def grid_spacing(sigma: float) -> float:
     return math.ldexp(1.0, math.frexp(sigma)[1] - 1 - _SIGMA_BITS)
 
 
+@ieee_proof()
 def least_sigma(w: Array) -> float:
     """The smallest σ whose grid holds every entry of w with noise of 40σ: 2¹⁰ times the spacing of floats there.
 
@@ -136,6 +138,7 @@ def least_sigma(w: Array) -> float:
     return math.ldexp(1.0, exponent + _SIGMA_BITS)
 
 
+@ieee_proof()
 def rounded_normal(w: Array, sigma: float, seed: int) -> Array:
     """Sample round_h(w + σZ) exactly, Z independent standard normals, h = grid_spacing(σ).
 

@@ -238,6 +238,7 @@ class CertifiedForms(Model):
         """The gap of the float labels themselves, by the gap formula: sharper than fine-tuning with balls."""
         return self.gap(LabelBall(forget_labels.values))
 
+    @ieee_proof()
     def leave_block_out(self) -> LabelBall:
         """The formula's exact value, enclosed.
 

@@ -16,6 +16,7 @@ import numpy as np
 from ..numbers import CholeskyFactor, Quantity, UndecidedError
 from ..numbers.gram import blocked_gram
 from ..numbers.gramcheck import spot_check_gram
+from ..numbers.ieee import ieee_proof
 from ..numbers.leastsquares import DualSystem, PrimalSystem, RowSystem
 from ..numbers.rounding import UNIT, exact, root_up, scaled_exactly, scaling_exponent
 from ..numbers.spectrum import (
@@ -90,6 +91,7 @@ class RowSystems:
         except UndecidedError:
             return False
 
+    @ieee_proof()
     def norm(self, rows: Rows) -> Fraction:
         """Upper bound of ‖Φ_rows‖₂."""
         if rows not in self._norms:
@@ -147,6 +149,7 @@ class RowSystems:
         return value * Fraction(2) ** (power * self.exponent)
 
     @cached_property
+    @ieee_proof()
     def min_eigenvalue(self) -> Quantity:
         """λ_min of K = ΦΦᵀ (n ≤ D) or of ΦᵀΦ (n > D), the square of Φ's smallest singular value.
 
@@ -163,6 +166,7 @@ class RowSystems:
         return Quantity.enclosure(self.scaled_back(low, 2), self.scaled_back(high, 2))
 
     @cached_property
+    @ieee_proof()
     def max_eigenvalue(self) -> Quantity:
         """λ_max of the same matrix: at least its largest diagonal entry, at most its smallest easy norm."""
         system = self.everything
@@ -170,6 +174,7 @@ class RowSystems:
         return Quantity.enclosure(self.scaled_back(low, 2), self.scaled_back(system.largest, 2))
 
     @cached_property
+    @ieee_proof()
     def retain_min_eigenvalue(self) -> Fraction:
         """A sharper lower bound of λ_min(K_RR) (of Φ_RᵀΦ_R when n_R > D), at the price of its own Cholesky.
 
@@ -184,6 +189,7 @@ class RowSystems:
         return self.scaled_back(system.smallest if own is None else max(own, system.smallest), 2)
 
     @cached_property
+    @ieee_proof()
     def schur_min_eigenvalue(self) -> Fraction:
         """A lower bound of λ_min(S), S = K_FF − K_FR K_RR⁻¹ K_RF, sharper than λ_min(K) where S allows it.
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from muso_theory.numbers import UndecidedError
 from muso_theory.numbers.balls import working_precision
+from muso_theory.numbers.ieee import ieee_proof
 
 from .functions import Array
 from .gradcheck import with_inputs
@@ -136,6 +137,7 @@ class _Context:
 _Dual.context = _Context()
 
 
+@ieee_proof()
 def enclosed_derivative(
     net: Sequential, params: Sequence[Array], X: Array, tangent: Sequence[Array], bits: int = 128
 ) -> tuple[Array, Array]:

@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import BadInputError, expected
 from .accurate import plain_product
 from .gram import blocked_gram, gram_roundings
+from .ieee import ieee_proof
 from .inputs import first_nonfinite
 from .rounding import ETA, UNIT, UndecidedError, gamma
 
@@ -17,6 +18,7 @@ __all__ = ["check_gram", "spot_check_gram"]
 Array = np.ndarray[Any, Any]
 
 
+@ieee_proof()
 def check_gram(features: Array, order: Array, gram: Array) -> None:
     """Form ΦΦᵀ again and compare every entry within what rounding explains.
 
@@ -61,6 +63,7 @@ def check_gram(features: Array, order: Array, gram: Array) -> None:
             raise _wrong_gram(where, float(allowed[i, j]))
 
 
+@ieee_proof()
 def spot_check_gram(features: Array, order: Array, gram: Array) -> None:
     """Compare K̂v with Φ(Φᵀv) for random signs v, within what rounding explains.
 

@@ -9,6 +9,7 @@ tested one; where it may keep its workers, they are tested by a product that tak
 
 from __future__ import annotations
 
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -26,13 +27,13 @@ __all__ = ["ieee_proof", "one_blas_thread", "require_ieee"]
 Array = np.ndarray[Any, Any]
 
 
-def _floats(*patterns: int) -> Array:
+def _floats(*patterns: int) -> tuple[float, ...]:
     """Floats by their bits; to read them from text would already be arithmetic."""
-    return np.array(patterns, dtype=np.int64).view(np.float64)
+    return struct.unpack(f"{len(patterns)}d", struct.pack(f"{len(patterns)}q", *patterns))
 
 
 _ONE, _HALF_ULP = 1023 << 52, (1023 - 53) << 52
-_SUMMANDS, _ADDED = _floats(_ONE, _ONE + 1), _floats(_HALF_ULP, _HALF_ULP)
+_SUMMANDS, _ADDED = _floats(_ONE, _ONE + 1), _floats(_HALF_ULP)[0]
 _FACTORS, _TIMES = _floats(1 << 52, 1), _floats(1022 << 52, (1023 + 52) << 52)
 _RIGHT = {
     # 1 + u is a tie, u = 2^-53, and goes to 1, which is even; so (1 + 2u) + u goes to 1 + 4u.
@@ -45,6 +46,7 @@ _RIGHT = {
 """What is wrong where a result does not have these bits: of the two sums, then of the two products."""
 
 _EXPECTED = np.array(list(_RIGHT.values()), dtype=np.int64)
+_CALCULATED = struct.Struct("4d")
 _EXPECTED_BYTES = _EXPECTED.tobytes()
 
 _DEPTH, _REPEATED, _PER_THREAD = 64, 4, 1024
@@ -111,8 +113,9 @@ def require_ieee() -> None:
     Example:
         >>> require_ieee()
     """
-    with np.errstate(all="ignore"):
-        found = (_SUMMANDS + _ADDED).tobytes() + (_FACTORS * _TIMES).tobytes()
+    # Floats of Python obey the mode of the thread as those of numpy do, and are quicker; packing them copies bits.
+    (one, next_one), (normal, subnormal), (half, large) = _SUMMANDS, _FACTORS, _TIMES
+    found = _CALCULATED.pack(one + _ADDED, next_one + _ADDED, normal * half, subnormal * large)
     if found != _EXPECTED_BYTES:
         raise _refusal(np.frombuffer(found, dtype=np.int64), "this thread")
     threads = _blas_threads()
@@ -128,7 +131,7 @@ def _blas_threads() -> int:
 def _require_ieee_of_workers(threads: int) -> None:
     """Multiply with a matrix of equal columns: BLAS deals them out, so that each thread meets every case."""
     column, cases = np.zeros((_DEPTH, 1)), np.zeros((4, _DEPTH))
-    column[:5, 0] = [*_SUMMANDS, _ADDED[0], *_FACTORS]
+    column[:5, 0] = [*_SUMMANDS, _ADDED, *_FACTORS]
     cases[[0, 1], [0, 1]] = cases[:2, 2] = 1.0
     cases[[2, 3], [3, 4]] = _TIMES
     cases, wide = np.tile(cases, (_REPEATED, 1)), np.tile(column, (1, _PER_THREAD * threads))
