@@ -165,9 +165,19 @@ def check(
                     progress(f"checking {claim.slug}")
                 for row in checker.rows(claim):
                     evidence[row.name] = row
+            _require_unchanged(problem, artefacts, report)
     except KeyboardInterrupt:
         raise InterruptedCheck(report) from None
     return report
+
+
+def _require_unchanged(problem: UnlearningProblem, artefacts: Iterable[Artefact], report: Report) -> None:
+    """Refuse to report about arrays that are no longer what was checked."""
+    problem.require_unchanged()
+    for artefact in artefacts:
+        if artefact.sha256 != report.inputs["audited"][artefact.name]:
+            name, shape = artefact.name, artefact.values.shape
+            raise expected("the array that was handed in", name, shape, "changed since", f"{name}.copy()")
 
 
 def _fraction(tolerance: object) -> Fraction:

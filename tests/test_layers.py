@@ -12,7 +12,7 @@ PACKAGE = ROOT / "muso_theory"
 
 ORDER = (
     ("errors",),
-    ("glossary", "files", "results"),
+    ("arrays", "glossary", "files", "results"),
     ("numbers",),
     ("linear", "algebra"),
     ("networks",),

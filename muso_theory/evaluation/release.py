@@ -17,10 +17,10 @@ import flint
 import numpy as np
 from scipy.special import erfcinv
 
+from ..arrays import Array, float_values
 from ..errors import expected
 from ..numbers.balls import working_precision
 from ..numbers.ieee import ieee_proof
-from .outputs import Array
 
 __all__ = ["grid_spacing", "least_sigma", "parameters", "parameters_sha256", "rounded_normal"]
 
@@ -58,16 +58,10 @@ def parameters(values: object) -> Array:
         >>> parameters([1, 2])
         array([1., 2.])
     """
-    array = np.asarray(values)
-    got, hint = str(array.dtype), "the float64 parameters whose gap was bounded"
-    if np.ma.isMaskedArray(values) or array.dtype.kind not in "fiub" or array.size == 0:
-        raise expected("real numbers", "w_unlearned", array.shape, got, hint)
-    if array.dtype.itemsize > 8 or not np.isfinite(array).all():
-        raise expected("finite float64 numbers", "w_unlearned", array.shape, got, hint)
-    floats = array.astype(np.float64)
-    if array.dtype.kind in "iu" and np.abs(floats).max() >= 2.0**53:
-        raise expected("integers that float64 holds", "w_unlearned", array.shape, got, hint)
-    return floats
+    array = float_values("w_unlearned", values, None)
+    if array.size == 0:
+        raise expected("at least one parameter", "w_unlearned", array.shape, "empty", "those of a model")
+    return array.astype(np.float64)
 
 
 def parameters_sha256(w: Array) -> str:

@@ -39,6 +39,7 @@ from typing import Any, final
 import flint
 import numpy as np
 
+from ..arrays import float_values
 from ..errors import expected
 from ..numbers import Quantity
 from ..numbers.balls import enclosure, working_precision
@@ -227,15 +228,10 @@ def feature_error(
 
 def _float_features(features: Any, shape: tuple[int, int]) -> Array:
     """Read the features as float64, exactly or not at all."""
-    array = np.asarray(features)
+    array = float_values("features", features, (2,))
     if array.shape != shape:
         raise expected(f"features of shape {shape}", "features", array.shape, "shape", "transform(X)")
-    exact = array.dtype in (np.float64, np.float32) or (
-        array.dtype.kind in "biu" and bool((np.abs(array.astype(np.float64)) <= 2.0**53).all())
-    )
-    if not exact or not np.isfinite(array).all():
-        raise expected("finite floats", "features", array.dtype, "dtype", "transform(X)")
-    return array.astype(np.float64, copy=False)
+    return array
 
 
 def _matrix(array: Array) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import Array
 from .gram import COLUMN_BLOCK
 from .ieee import ieee_proof
 from .rounding import two_sum
@@ -22,7 +23,6 @@ from .rounding import two_sum
 __all__ = ["Accurate", "accurate_product", "plain_product"]
 
 
-Array = np.ndarray[Any, Any]
 Rows = Any
 """Row positions: a slice or an index array."""
 

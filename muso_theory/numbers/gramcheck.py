@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from ..arrays import Array, first_nonfinite
 from ..errors import BadInputError, expected
 from .accurate import plain_product
 from .gram import blocked_gram, gram_roundings
 from .ieee import ieee_proof
-from .inputs import first_nonfinite
 from .rounding import ETA, UNIT, UndecidedError, gamma
 
 __all__ = ["check_gram", "spot_check_gram"]
-
-Array = np.ndarray[Any, Any]
 
 
 @ieee_proof()

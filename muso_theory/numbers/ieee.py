@@ -20,11 +20,10 @@ import numpy as np
 import scipy.linalg.blas
 from threadpoolctl import ThreadpoolController
 
+from ..arrays import Array
 from ..errors import ArithmeticModeError
 
 __all__ = ["ieee_proof", "one_blas_thread", "require_ieee"]
-
-Array = np.ndarray[Any, Any]
 
 
 def _floats(*patterns: int) -> tuple[float, ...]:

@@ -14,6 +14,7 @@ from typing import Any, final
 
 import numpy as np
 
+from ..arrays import Array
 from .accurate import Accurate, accurate_product, plain_product
 from .float64 import CholeskyFactor
 from .gram import blocked_gram
@@ -33,7 +34,6 @@ from .rowsystem import CertifiedParameters, RowSystem, numerical_factor
 
 __all__ = ["CertifiedParameters", "DualSystem", "PrimalSystem", "RowSystem"]
 
-Array = np.ndarray[Any, Any]
 _U = 2.0**-53
 _SAFE = 1 + 2.0**-50  # covers the few roundings of an error bound itself
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import Array
 from ..errors import MusoError
 
 __all__ = [
@@ -32,8 +33,6 @@ __all__ = [
     "sum_up",
     "two_sum",
 ]
-
-Array = np.ndarray[Any, Any]
 
 UNIT = Fraction(1, 2**53)
 """u: relative error of one operation, round to nearest."""

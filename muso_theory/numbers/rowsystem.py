@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import Array, first_nonfinite
 from .float64 import CholeskyFactor, cholesky_factor
 from .ieee import ieee_proof
-from .inputs import first_nonfinite
 from .rounding import ETA, UNIT, UndecidedError, gamma, norm_bounds, two_sum
 from .spectrum import (
     gram_error,
@@ -23,8 +23,6 @@ from .spectrum import (
 )
 
 __all__ = ["CertifiedParameters", "RowSystem", "ball_norm", "not_proved", "numerical_factor", "pair_sum"]
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, eq=False, slots=True)

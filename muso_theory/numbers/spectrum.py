@@ -10,11 +10,11 @@ Strassen), round to nearest, gradual underflow.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import scipy.linalg
 
+from ..arrays import Array
 from .float64 import CholeskyFactor
 from .gram import gram_roundings
 from .ieee import ieee_proof
@@ -28,8 +28,6 @@ __all__ = [
     "smallest_eigenvalue_estimate",
     "trace_bound",
 ]
-
-Array = np.ndarray[Any, Any]
 
 # Tried in turn: a shift close to the estimate when the estimate is good, a modest one when it is not.
 _SHIFTS = (0.8, 0.3, 0.05)
