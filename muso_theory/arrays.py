@@ -157,12 +157,13 @@ def real_array(
         array([0.5, 2. ])
         >>> real_array("w", [0.5, float("nan")], (1, 2))
         Traceback (most recent call last):
-        muso_theory.errors.BadInputError: expected finite numbers but got w[1]=nan (float64); try removing or ...
+        muso_theory.errors.BadInputError: expected finite numbers but got w[1]=nan (row 1, counted from 0); try ...
     """
     array = plain_array(name, values)
     if dimensions is not None and array.ndim not in dimensions:
         words = " or ".join(f"{d}-dimensional" for d in dimensions)
-        raise expected(f"a {words} array", name, array.shape, f"{array.ndim}-dimensional", "reshaping it")
+        hint = f"{name}.reshape, with one row a sample"
+        raise expected(f"a {words} array", f"{name}.shape", array.shape, f"{array.ndim}-dimensional", hint)
     kind = array.dtype.kind
     if kind == "O":
         _require_exact(name, array)
@@ -171,16 +172,15 @@ def real_array(
     elif kind == "b":
         hint = "numbers; a mask of samples is a forget set"
         raise expected("numbers, not truth values", name, array.shape, "bool", hint)
+    elif kind not in "iuf" or array.dtype.itemsize > 8:
+        hint = "numbers: float, int or Fraction; not complex, not text"
+        raise expected("real numbers, at most float64,", name, array.shape, f"dtype {array.dtype}", hint)
     elif kind == "f":
-        if array.dtype.itemsize > 8:
-            raise expected("float64 or narrower", name, array.dtype, "dtype", "array.astype(numpy.float64)")
         bad = first_nonfinite(array)
         if bad is not None:
-            hint = "removing or fixing that entry"
-            raise expected("finite numbers", _entry(name, bad), array[bad], array.dtype.name, hint)
-    elif kind not in "iu":
-        hint = "numbers: float, int or Fraction; not complex, not text"
-        raise expected("a real numeric array", name, array.dtype, "dtype", hint)
+            place = ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), bad, strict=False))
+            got, hint = f"{place}, counted from 0", "removing or fixing that entry"
+            raise expected("finite numbers", _entry(name, bad), array[bad], got, hint)
     view = array.view()
     view.flags.writeable = False
     return view
@@ -223,7 +223,7 @@ def float_values(
     """
     array = real_array(name, values, dimensions, boolean=boolean)
     if not is_float64(array):
-        kind = "Fractions" if array.dtype == object else "integers above 2⁵³"
+        kind = "Fractions" if array.dtype == object else "integers above 2**53"
         raise expected("numbers that float64 holds", name, array.shape, kind, f"{name}.astype(float)")
     return array.astype(np.float64, copy=False)
 
@@ -252,11 +252,12 @@ def forget_indices(forget: object, n: int, name: str = "forget") -> Array:
         raise expected(what, name, array.shape, "shape", "a one-dimensional array")
     if array.dtype == bool:
         if len(array) != n:
-            raise expected(f"a mask of {n} entries, one a sample", name, array.shape, "shape", "y == label")
+            what = f"a mask of {n} samples, one entry each,"
+            raise expected(what, f"{name}.shape", array.shape, "mask", "y == label")
         array = np.flatnonzero(array)
     elif array.size and array.dtype.kind not in "iu":
         what, hint = "a boolean mask or integer indices", "forget = y == label, or numpy.flatnonzero"
-        raise expected(what, name, array.dtype, "dtype", hint)
+        raise expected(what, name, array.shape, f"dtype {array.dtype}", hint)
     outside = np.flatnonzero((array < 0) | (array >= n))
     if outside.size:
         place = int(outside[0])
@@ -266,7 +267,7 @@ def forget_indices(forget: object, n: int, name: str = "forget") -> Array:
     repeated = ordered[1:][ordered[1:] == ordered[:-1]]
     if repeated.size:
         hint = f"{name}.astype(bool)" if len(array) == n else f"numpy.unique({name})"
-        raise expected("each forget index once", name, int(repeated[0]), "repeated", hint)
+        raise expected("distinct row indices", name, int(repeated[0]), "repeated index", hint)
     if not ordered.size:
         raise expected("at least one sample to forget", name, "[]", "empty", "another forget set")
     if len(ordered) == n:

@@ -378,5 +378,5 @@ def test_integers_up_to_two_to_the_53_are_floats() -> None:
     from muso_theory.linear.precise import _float_features
 
     assert _float_features(np.array([[2**53]]), (1, 1))[0, 0] == 2.0**53
-    with pytest.raises(BadInputError, match="finite floats"):
+    with pytest.raises(BadInputError, match="that float64 holds"):
         _float_features(np.array([[2**53 + 2]]), (1, 1))

@@ -13,6 +13,7 @@ from typing import final
 
 import numpy as np
 
+from ..arrays import is_float64
 from ..numbers import CholeskyFactor, Quantity, UndecidedError
 from ..numbers.gram import blocked_gram
 from ..numbers.gramcheck import spot_check_gram
@@ -234,13 +235,6 @@ def exact_floats(name: str, values: Array) -> Array:
     """
     if values.dtype in (np.float64, np.float32):
         return values
-    if values.dtype.kind in "biu":
-        # Compared as integers: 2^53 + 1 rounds to 2^53 and would pass as a float.
-        if (
-            values.dtype.kind == "b"
-            or ((values <= 2**53) & (values >= -(2**53) if values.dtype.kind == "i" else True)).all()
-        ):
-            return values.astype(np.float64)
-    elif values.dtype.kind == "f":
+    if is_float64(values):
         return values.astype(np.float64)
     raise UndecidedError(f"{name} are not exactly float64", "rational arithmetic takes them as they are")
