@@ -262,9 +262,9 @@ def empirical_ntk(
         raise expected("an array that may be written to", "out", got, "not writeable", "np.empty or None")
     if not net.param_shapes:
         raise expected("a network with parameters", "net", net, "no parameters", "a Dense layer")
-    arrays = net.check_params(params, real=True)
-    first = net.check_inputs(X1, "X1", real=True)
-    second = first if X2 is None else net.check_inputs(X2, "X2", real=True)
+    arrays = net.check_params(params)
+    first = net.check_inputs(X1, "X1")
+    second = first if X2 is None else net.check_inputs(X2, "X2")
     symmetric = X2 is None
     n1, n2, k = len(first), len(second), net.n_out
     shape: tuple[int, ...] = {"full": (n1, k, n2, k), "trace": (n1, n2), "diag": (n1, n2, k)}[contract]

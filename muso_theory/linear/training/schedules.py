@@ -9,7 +9,7 @@ from typing import Any, final
 
 import numpy as np
 
-from ...arrays import float_values
+from ...arrays import float_values, plain_array
 from ...errors import BadInputError, expected
 from ..problem import Array
 
@@ -165,6 +165,9 @@ def step_sizes_of(given: Any, n: int, batch: int, restart: bool) -> ResolvedStep
         if not 0 < float(given) < np.inf:
             raise expected("a positive step size", "step_sizes", given, type(given).__name__, "0.1")
         return ResolvedSteps(float(given), batch, restart)
+    if plain_array("step_sizes", given).ndim == 0:
+        what = "a number, an array of one step a sample, or a callable"
+        raise expected(what, "step_sizes", given, type(given).__name__, "0.1")
     array = float_values("step_sizes", given, (1,))
     if array.shape != (n,):
         raise BadInputError(
