@@ -35,6 +35,14 @@ MAP = mt.GaussianFeatures(n_features=8, bandwidth=1.0, seed=0).fit(PHI)
 OBJECTIVE = evaluation.Objective(PHI, Y, "logistic", 0.5)
 
 
+def fit(*given: Any, **options: Any) -> object:
+    return networks.train(*given, epochs=1, learning_rate=0.1, **options)
+
+
+def _model(a: Any) -> Any:
+    return a if isinstance(a, np.ndarray) else [a]
+
+
 def _params(a: Any) -> list[Any]:
     return [a, *PARAMS[1:]]
 
@@ -70,19 +78,19 @@ DOORS: dict[str, tuple[np.ndarray, Call]] = {
     "features of a map": (MAP.transform(PHI), lambda a: feature_error(MAP, PHI, a)),
     "network's inputs to train on": (
         PHI,
-        lambda a: networks.train(NET, PARAMS, a, Y[:, None], epochs=1, learning_rate=0.1),
+        lambda a: fit(NET, PARAMS, a, Y[:, None]),
     ),
     "network's targets": (
         Y[:, None],
-        lambda a: networks.train(NET, PARAMS, PHI, a, epochs=1, learning_rate=0.1),
+        lambda a: fit(NET, PARAMS, PHI, a),
     ),
     "network's parameters to train": (
         PARAMS[0],
-        lambda a: networks.train(NET, _params(a), PHI, Y[:, None], epochs=1, learning_rate=0.1),
+        lambda a: fit(NET, _params(a), PHI, Y[:, None]),
     ),
     "weights of samples": (
         np.abs(Y),
-        lambda a: networks.train(NET, PARAMS, PHI, Y[:, None], epochs=1, learning_rate=0.1, weights=a),
+        lambda a: fit(NET, PARAMS, PHI, Y[:, None], weights=a),
     ),
     "network's tangent, inputs": (
         PHI,
@@ -106,7 +114,7 @@ DOORS: dict[str, tuple[np.ndarray, Call]] = {
     "outputs of two models": (Y, lambda a: evaluation.agreement(Y, a)),
     "parameters of two models": (
         W,
-        lambda a: evaluation.parameter_distance(W, a if isinstance(a, np.ndarray) else [a]),
+        lambda a: evaluation.parameter_distance(W, _model(a)),
     ),
     "parameters of two networks": (W, lambda a: evaluation.parameter_distance([W], [a])),
     "features of an objective": (PHI, lambda a: evaluation.Objective(a, Y, "logistic", 0.5)),

@@ -30,13 +30,18 @@ from muso_theory.evaluation.release import least_sigma, rounded_normal
 from muso_theory.linear.certified import CertifiedForms
 from muso_theory.linear.label_ball import LabelBall
 from muso_theory.linear.precise import feature_error, perturbation
-from muso_theory.networks.duals import enclosed_derivative
+from muso_theory.networks.distance import between_modes, tangent_distance
+from muso_theory.networks.duals import enclosed_derivative, enclosed_inputs
+from muso_theory.networks.enclosure import enclosed_tangent, rows_of
+from muso_theory.networks.rational import rational_jacobian
+from muso_theory.networks.tables import _table
 from muso_theory.numbers import Quantity, UndecidedError, ieee
 from muso_theory.numbers.accurate import accurate_product
 from muso_theory.numbers.gram import blocked_gram
 from muso_theory.numbers.gramcheck import check_gram, spot_check_gram
 from muso_theory.numbers.ieee import ieee_proof, one_blas_thread, require_ieee
 from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
+from muso_theory.numbers.modular import has_full_rank
 from muso_theory.numbers.spectrum import (
     largest_eigenvalue_bound,
     rayleigh_bound,
@@ -178,6 +183,9 @@ LABELS = FORMS.targets(FORMS.forget)
 SYSTEMS = FORMS.systems
 NET = mt.networks.mlp([2, 3, 1], activation="tanh")
 PARAMS = NET.init(0)
+TANGENT = NET.linearise(PARAMS, np.eye(2), max_features=100)
+LINEAR = mt.networks.mlp([2, 1], activation="identity").linearise([np.ones((2, 1)), np.ones(1)], np.eye(2))
+[(_, _, [SHARE, *_])] = enclosed_tangent(NET, PARAMS, np.eye(2))
 BALL = LabelBall(COLUMN, Fraction(1, 9), COLUMN * 2.0**-60)
 CERTIFICATE = removal_certificate(Quantity.enclosure(0, 1e-9), COLUMN, 1.0, 1e-5)
 REPORT = mt.check(PROBLEM, "exact-labels")
@@ -239,6 +247,14 @@ PROOFS: dict[str, Callable[[], object]] = {
     "whether σ suffices": lambda: noise_suffices(1.0, 4.0, 1.0, 1e-5),
     "classical σ": lambda: classical_sigma(1.0, 1.0, 1e-5),
     "derivative of a network": lambda: enclosed_derivative(NET, PARAMS, np.eye(2), PARAMS),
+    "derivatives at a kink": lambda: enclosed_inputs(NET, PARAMS, np.eye(2), "1", 128),
+    "tangent of a network": lambda: next(enclosed_tangent(NET, PARAMS, np.eye(2))),
+    "rows of a tangent": lambda: rows_of(SHARE),
+    "distance of a tangent": lambda: tangent_distance(TANGENT, TANGENT.features),
+    "two modes of a tangent": lambda: between_modes(TANGENT, [0], np.ones(NET.n_params)),
+    "tangent in rationals": lambda: rational_jacobian(LINEAR),
+    "table of a curve": lambda: _table.__wrapped__("tanh", 1),
+    "rank modulo a prime": lambda: has_full_rank(PHI),
     "labels by balls": lambda: mt.optimal_labels(PROBLEM, arithmetic="ball"),
     "solution in rationals": lambda: mt.solve(PROBLEM, arithmetic="rational"),
     "comparison of reports": lambda: compare(REPORT.to_dict(), REPORT),
