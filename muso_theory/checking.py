@@ -18,7 +18,7 @@ from .linear.handed import Handed, NothingHandedError
 from .linear.problem import UnlearningProblem
 from .linear.training.plan import TrainingPlan
 from .numbers import Arithmetic, NoArithmeticError, UndecidedError
-from .numbers.accurate import one_blas_thread
+from .numbers.ieee import ieee_proof
 from .report import Report
 
 __all__ = ["InterruptedCheck", "check"]
@@ -159,15 +159,25 @@ def check(
         },
     )
     try:
-        with one_blas_thread():
+        with ieee_proof():
             for claim in wanted:
                 if progress is not None:
                     progress(f"checking {claim.slug}")
                 for row in checker.rows(claim):
                     evidence[row.name] = row
+            _require_unchanged(problem, artefacts, report)
     except KeyboardInterrupt:
         raise InterruptedCheck(report) from None
     return report
+
+
+def _require_unchanged(problem: UnlearningProblem, artefacts: Iterable[Artefact], report: Report) -> None:
+    """Refuse to report about arrays that are no longer what was checked."""
+    problem.require_unchanged()
+    for artefact in artefacts:
+        if artefact.sha256 != report.inputs["audited"][artefact.name]:
+            name, shape = artefact.name, artefact.values.shape
+            raise expected("the array that was handed in", name, shape, "changed since", f"{name}.copy()")
 
 
 def _fraction(tolerance: object) -> Fraction:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["BadInputError", "MusoError", "SingularMatrixError", "expected", "nearest"]
+__all__ = [
+    "ArithmeticModeError",
+    "BadInputError",
+    "MusoError",
+    "SingularMatrixError",
+    "expected",
+    "nearest",
+]
 
 
 class MusoError(Exception):
@@ -18,6 +25,13 @@ class BadInputError(MusoError, ValueError):
 
 class SingularMatrixError(MusoError, ArithmeticError):
     """A formula needs the inverse of a matrix that is singular, or not provably regular."""
+
+
+class ArithmeticModeError(MusoError):
+    """This thread, or one of BLAS, does not round to nearest or flushes subnormal numbers, so no bound would hold.
+
+    It is neither an undecided proof nor bad input: another arithmetic does not help, and nothing falls back on it.
+    """
 
 
 def expected(what: str, name: str, value: object, got: str, hint: str) -> BadInputError:

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from .errors import BadInputError, expected
 from .evidence import About, Verdict
 from .implication import contains, end_of_first, still_supported, words_follow
+from .numbers.ieee import ieee_proof
 from .report import SCHEMA, Report, digest
 
 __all__ = ["NOT_CHECKED", "Recheck", "compare", "parse_report"]
@@ -103,6 +104,7 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+@ieee_proof()
 def compare(
     document: dict[str, Any],
     fresh: Report,

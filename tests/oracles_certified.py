@@ -11,10 +11,10 @@ from typing import Any, Literal, final
 
 import numpy as np
 
+from muso_theory.arrays import first_nonfinite, float_values
 from muso_theory.errors import expected
 from muso_theory.numbers import CholeskyFactor, Quantity, UndecidedError
 from muso_theory.numbers.accurate import accurate_product
-from muso_theory.numbers.inputs import first_nonfinite, float_columns
 from muso_theory.numbers.leastsquares import CertifiedParameters, DualSystem, PrimalSystem, RowSystem
 from muso_theory.numbers.rounding import (
     ETA,
@@ -37,6 +37,15 @@ from muso_theory.numbers.spectrum import (
 __all__ = ["CertifiedProblem"]
 
 Array = np.ndarray[Any, Any]
+
+
+def float_columns(name: str, values: Array, rows: int, outputs: int | None = None) -> Array:
+    """Targets, labels or parameters as float64 columns, with the shape that is expected."""
+    array = float_values(name, values, (1, 2))
+    array = array.reshape(len(array), -1)
+    if array.shape[0] != rows or outputs not in (None, array.shape[1]):
+        raise expected(f"{rows} rows and {outputs} columns", name, np.shape(values), "shape", "those")
+    return array
 
 
 @final

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "muso_theory"
 
 ORDER = (
     ("errors",),
-    ("glossary", "files", "results", "machine"),
+    ("arrays", "glossary", "files", "results", "machine"),
     ("numbers",),
     ("linear", "algebra"),
     ("networks",),

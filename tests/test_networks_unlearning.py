@@ -434,8 +434,8 @@ def test_unknown_options_are_refused(options):
     [
         (np.zeros(12, dtype=bool), "at least one sample to forget"),
         (np.ones(12, dtype=bool), "at least one sample to retain"),
-        ([12], "distinct indices below 12"),
-        ([1, 1], "distinct indices"),
+        ([12], "indices from 0 to 11"),
+        ([1, 1], "distinct row indices"),
     ],
 )
 def test_forget_sets_that_are_none_are_refused(forget, message):

@@ -7,11 +7,12 @@ from fractions import Fraction
 
 import numpy as np
 
+from ..arrays import Array, row_blocks
 from ..errors import BadInputError, expected
 from ..evidence import Inequality
 from ..linear.closed_forms import ClosedForms
 from ..linear.model import Model
-from ..linear.problem import Array, UnlearningProblem, row_blocks
+from ..linear.problem import UnlearningProblem
 from ..linear.training.plan import TrainingPlan
 from ..linear.training.prediction import Prediction, predict_training
 from ..linear.training.schedules import step_sizes_of

@@ -11,11 +11,11 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from muso_theory.arrays import forget_indices
 from muso_theory.data.classes import encode_classes
 from muso_theory.data.dataset import (
     Dataset,
     FloatArray,
-    check_forget,
     check_numbers,
     class_order,
     integer_labels,
@@ -95,7 +95,7 @@ def read_npz(source: Path | IO[bytes], name: str, sha256: str) -> Dataset:
             groups = integer_labels(check_numbers("groups", arrays["groups"], (1,)))
         if groups is None:
             raise expected("integers or text", "groups", arrays["groups"].dtype, "fractions", "class numbers")
-    forget = check_forget(X.shape[0], arrays["forget"]) if "forget" in arrays else None
+    forget = forget_indices(arrays["forget"], X.shape[0]) if "forget" in arrays else None
     is_list = forget is not None and arrays["forget"].dtype.kind != "b"
     if "labels" in arrays and is_list and bool((np.diff(arrays["forget"].astype(np.int64)) < 0).any()):
         raise expected(

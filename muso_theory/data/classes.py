@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from muso_theory.data.dataset import Dataset, FloatArray, TextArray, check_forget, class_order
+from muso_theory.arrays import forget_indices
+from muso_theory.data.dataset import Dataset, FloatArray, TextArray, class_order
 from muso_theory.errors import expected, nearest
 
 __all__ = ["encode_classes", "select_classes"]
@@ -102,7 +103,7 @@ def select_classes(dataset: Dataset, spec: str) -> Dataset:
     target_class = np.array([member_to_class[str(group)] for group in dataset.groups[keep]], dtype=np.str_)
     forget = dataset.forget
     if forget is not None:
-        forget = check_forget(keep.size, np.isin(keep, forget), "forget after class selection")
+        forget = forget_indices(np.isin(keep, forget), keep.size, "forget after class selection")
     classes = tuple(merged)
     return replace(
         dataset,

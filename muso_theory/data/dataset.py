@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from muso_theory.arrays import float_values
 from muso_theory.errors import expected
 
 __all__ = [
@@ -16,7 +17,6 @@ __all__ = [
     "FloatArray",
     "IndexArray",
     "TextArray",
-    "check_forget",
     "check_numbers",
     "class_order",
     "integer_labels",
@@ -26,7 +26,6 @@ FloatArray: TypeAlias = npt.NDArray[np.float64]
 IndexArray: TypeAlias = npt.NDArray[np.int64]
 TextArray: TypeAlias = npt.NDArray[np.str_]
 
-_ROWS_AT_A_TIME = 256
 """Rows tested for NaN together, so that the test needs no copy of a large matrix."""
 
 
@@ -127,95 +126,11 @@ def check_numbers(name: str, values: npt.NDArray[Any], ndims: tuple[int, ...]) -
         >>> check_numbers("y", np.array([1, 2]), (1,))
         array([1., 2.])
     """
-    words = " or ".join(f"{k}-dimensional" for k in ndims)
-    if values.dtype.kind not in "fiub" or values.dtype.itemsize > 8:
-        kind = "object array" if values.dtype.hasobject else f"dtype {values.dtype}"
-        raise expected("real numbers, at most float64,", name, values.shape, kind, f"{name}.astype(float)")
-    if values.ndim not in ndims:
-        hint = f"{name}.reshape(len({name}), -1)" if values.ndim > max(ndims) else f"shape of {words}"
-        raise expected(f"a {words} array", f"{name}.shape", values.shape, f"{values.ndim} dimensions", hint)
-    if values.size == 0:
-        raise expected(
-            "a non-empty array", f"{name}.shape", values.shape, "empty", "at least one row and column"
-        )
-    if values.dtype.kind in "iu" and max(-int(values.min()), int(values.max())) > 2**53:
-        raise expected(
-            "integers that float64 holds exactly", name, values.shape, "above 2**53", "scaling them"
-        )
-    numbers = np.ascontiguousarray(values, dtype=np.float64)
-    for start in range(0, numbers.shape[0], _ROWS_AT_A_TIME):
-        block = numbers[start : start + _ROWS_AT_A_TIME]
-        if not bool(np.isfinite(block).all()):
-            where = [int(i) for i in np.argwhere(~np.isfinite(block))[0]]
-            value = float(block[tuple(where)])
-            where[0] += start
-            place = (
-                f"row {where[0]}" + (f", column {where[1]}" if len(where) > 1 else "") + ", counted from 0"
-            )
-            raise expected(
-                "finite numbers", f"{name}[{', '.join(map(str, where))}]", value, place, "removing that row"
-            )
-    return numbers
-
-
-def check_forget(n: int, indices: npt.NDArray[Any], name: str = "forget") -> IndexArray:
-    """Return a forget set as sorted indices, or refuse it.
-
-    Args:
-        n: number of samples.
-        indices: (n,) boolean mask, or integer row indices counted from 0.
-        name: for the message.
-
-    Returns:
-        Sorted indices, neither none nor all of the samples.
-
-    Raises:
-        BadInputError: for other types and shapes, indices out of range or repeated, an empty or a
-            complete forget set.
-
-    Example:
-        >>> check_forget(4, np.array([False, True, False, True]))
-        array([1, 3])
-    """
-    if indices.ndim != 1:
-        raise expected(
-            "a one-dimensional forget set", f"{name}.shape", indices.shape, "array", f"shape ({n},)"
-        )
-    if indices.dtype.kind == "b":
-        if indices.shape[0] != n:
-            raise expected(
-                f"a forget mask of {n} samples, one per row,",
-                f"{name}.shape",
-                indices.shape,
-                "mask",
-                f"({n},)",
-            )
-        chosen = np.flatnonzero(indices).astype(np.int64)
-    elif indices.dtype.kind in "iu" or indices.size == 0:
-        outside = np.flatnonzero((indices < 0) | (indices >= n))
-        if outside.size:
-            place = int(outside[0])
-            raise expected(
-                f"row indices from 0 to {n - 1}",
-                f"{name}[{place}]",
-                indices[place],
-                "out of range",
-                f"0 to {n - 1}",
-            )
-        chosen, counts = np.unique(indices.astype(np.int64), return_counts=True)
-        if bool((counts > 1).any()):
-            value = int(chosen[counts > 1][0])
-            hint = f"{name}.astype(bool)" if indices.shape[0] == n else "every index once"
-            raise expected("distinct row indices", name, value, "repeated index", hint)
-    else:
-        raise expected(
-            "a boolean mask or integer indices", name, indices.shape, f"dtype {indices.dtype}", "astype(bool)"
-        )
-    if chosen.size == 0:
-        raise expected("at least one sample to forget", name, "{}", f"empty, of {n} samples", "a larger set")
-    if chosen.size == n:
-        raise expected("at least one sample to retain", name, "all", f"all {n} samples", "a smaller set")
-    return chosen
+    array = float_values(name, values, ndims, boolean=True)
+    if array.size == 0:
+        what = "a non-empty array"
+        raise expected(what, f"{name}.shape", array.shape, "empty", "at least one row and column")
+    return np.ascontiguousarray(array)
 
 
 def integer_labels(y: FloatArray) -> TextArray | None:

@@ -6,7 +6,8 @@ import re
 
 import numpy as np
 
-from muso_theory.data.dataset import Dataset, IndexArray, TextArray, check_forget, class_order
+from muso_theory.arrays import forget_indices
+from muso_theory.data.dataset import Dataset, IndexArray, TextArray, class_order
 from muso_theory.errors import BadInputError, expected, nearest
 
 __all__ = ["FORGET_KINDS", "parse_forget"]
@@ -88,7 +89,7 @@ def parse_forget(spec: str, dataset: Dataset, seed: int = 0) -> tuple[IndexArray
         chosen = _generator(seed).choice(n, size, replace=False)
         words = f"all but {count} random samples" if kind == "retain" else f"random {argument}"
         words += f" (seed {seed})"
-    indices = check_forget(n, chosen, f"forget ({spec})")
+    indices = forget_indices(chosen, n, f"forget ({spec})")
     return indices, f"{words}: {indices.size} of {n} samples"
 
 

@@ -9,12 +9,12 @@ from collections import Counter
 
 import numpy as np
 
+from muso_theory.arrays import forget_indices
 from muso_theory.data.classes import encode_classes
 from muso_theory.data.dataset import (
     Dataset,
     FloatArray,
     TextArray,
-    check_forget,
     class_order,
     integer_labels,
 )
@@ -67,7 +67,7 @@ def read_csv(data: bytes, name: str, sha256: str, target: str | None = None) -> 
     forget = None
     if forget_at is not None:
         mask = [_boolean(row[forget_at], line, name) for row, line in zip(rows, lines, strict=True)]
-        forget = check_forget(len(rows), np.array(mask, dtype=np.bool_), f"{name}, column forget")
+        forget = forget_indices(np.array(mask, dtype=np.bool_), len(rows), f"{name}, column forget")
     classes = () if target_class is None else class_order(target_class)
     return Dataset(
         name=name,

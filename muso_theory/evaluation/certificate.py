@@ -10,6 +10,7 @@ from typing import Any, final
 
 from ..errors import expected
 from ..numbers import Grade, Quantity
+from ..numbers.ieee import ieee_proof
 from .gaussian import gaussian_delta, gaussian_sigma, noise_suffices
 from .outputs import Array
 from .release import grid_spacing, least_sigma, parameters, parameters_sha256, rounded_normal
@@ -81,6 +82,7 @@ class RemovalCertificate:
             f"likewise, on this data and forget set and for a σ declared in advance; not differential privacy"
         )
 
+    @ieee_proof()
     def release(self, w_unlearned: object, seed: int) -> Array:
         """Publish the parameters: add the noise exactly and round to the grid.
 
@@ -110,6 +112,7 @@ class RemovalCertificate:
         return rounded_normal(w, self.sigma, seed) if self.sigma else w
 
 
+@ieee_proof()
 def removal_certificate(
     gap: Quantity | Mapping[str, Any],
     w_unlearned: object,

@@ -8,10 +8,11 @@ from typing import Any, final
 import flint
 import numpy as np
 
+from ..arrays import float_values
 from ..errors import expected, nearest
 from ..numbers import BALL, Quantity
 from ..numbers.balls import working_precision
-from ..numbers.inputs import float_columns
+from ..numbers.ieee import ieee_proof
 from .outputs import Array
 
 __all__ = ["LOSSES", "Objective"]
@@ -58,14 +59,14 @@ class Objective:
             raise expected("a loss", "loss", self.loss, "unknown", nearest(str(self.loss), LOSSES))
         if not 0 < self.ridge < float("inf"):
             raise expected("λ > 0, or there is no unique minimiser", "ridge", self.ridge, "number", "1e-3")
-        features = float_columns("features", self.features, len(self.features))
-        targets = float_columns("targets", self.targets, len(features), 1)[:, 0]
+        features = float_values("features", self.features, (2,))
+        targets = _vector("targets", self.targets, len(features))
         if self.loss == "logistic" and targets.size and np.abs(targets).max() > 1:
             raise expected("targets from −1 to 1", "targets", np.abs(targets).max(), "largest", "±1")
         object.__setattr__(self, "features", features)
         object.__setattr__(self, "targets", targets)
         if self.tilt is not None:
-            tilt = float_columns("tilt", self.tilt, features.shape[1], 1)[:, 0]
+            tilt = _vector("tilt", self.tilt, features.shape[1])
             object.__setattr__(self, "tilt", tilt)
 
     def on(self, rows: Array, targets: Array | None = None) -> Objective:
@@ -156,7 +157,8 @@ class Objective:
         """
         from scipy.linalg import cho_factor, cho_solve
 
-        w = np.zeros(self.features.shape[1]) if start is None else np.array(start, dtype=np.float64)
+        width = self.features.shape[1]
+        w = np.zeros(width) if start is None else np.array(_vector("start", start, width))
         g = self.gradient(w)
         best = float(np.linalg.norm(g))
         for _ in range(100):
@@ -181,6 +183,7 @@ class Objective:
             )
         return w
 
+    @ieee_proof()
     def gap_bound(self, w: object) -> Quantity:
         """A proved bound of ‖w − argmin F‖: F is λ-strongly convex, so it is at most ‖∇F(w)‖/λ.
 
@@ -198,7 +201,7 @@ class Objective:
         """
         ball = BALL(_BITS)
         phi = ball.matrix(self.features)
-        point = ball.matrix(float_columns("w", np.asarray(w), self.features.shape[1], 1))
+        point = ball.matrix(_vector("w", w, self.features.shape[1])[:, None])
         z = ball.matmul(phi, point)
         with working_precision(_BITS):
             slopes = [self._ball_slope(a, t) for a, t in zip(z.entries(), self.targets.tolist(), strict=True)]
@@ -222,3 +225,13 @@ def _exactly(value: float) -> Any:
     from fractions import Fraction
 
     return Fraction(value)
+
+
+def _vector(name: str, values: object, size: int) -> Array:
+    """One number each, given as a vector or as a column."""
+    array = float_values(name, values, (1, 2))
+    if array.shape not in ((size,), (size, 1)):
+        raise expected(
+            f"{size} numbers", name, array.shape, "shape", "one column, as the objective has one output"
+        )
+    return array.reshape(size)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..arrays import float_values
 from ..errors import expected
 from .outputs import Array, log_probabilities, output_columns, predicted_classes
 
@@ -29,8 +30,7 @@ def parameter_distance(w: Array | Sequence[Array], other: Array | Sequence[Array
         >>> parameter_distance(np.array([3.0, 0.0]), np.array([0.0, 4.0]))
         5.0
     """
-    mine = [np.asarray(w)] if isinstance(w, np.ndarray) else [np.asarray(p) for p in w]
-    theirs = [np.asarray(other)] if isinstance(other, np.ndarray) else [np.asarray(p) for p in other]
+    mine, theirs = _listed("w", w), _listed("other", other)
     shapes = [p.shape for p in mine], [p.shape for p in theirs]
     if shapes[0] != shapes[1]:
         raise expected(
@@ -38,11 +38,18 @@ def parameter_distance(w: Array | Sequence[Array], other: Array | Sequence[Array
         )
     norms = [0.0]
     for p, q in zip(mine, theirs, strict=True):
-        difference = p.astype(np.float64) - q.astype(np.float64)
+        difference = p - q
         largest = float(np.abs(difference).max(initial=0.0))
         if largest > 0:
             norms.append(largest * float(np.linalg.norm((difference / largest).ravel())))
     return float(np.hypot.reduce(norms))
+
+
+def _listed(name: str, w: Array | Sequence[Array]) -> list[Array]:
+    """The arrays of a model, one for a linear one."""
+    if isinstance(w, np.ndarray):
+        return [float_values(name, w, None)]
+    return [float_values(f"{name}[{i}]", p, None) for i, p in enumerate(w)]
 
 
 def _pair(outputs: object, other: object) -> tuple[Array, Array]:

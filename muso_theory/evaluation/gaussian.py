@@ -20,6 +20,7 @@ import flint
 from ..errors import expected
 from ..numbers import Grade, Quantity
 from ..numbers.balls import enclosure, working_precision
+from ..numbers.ieee import ieee_proof
 
 __all__ = [
     "classical_sigma",
@@ -79,6 +80,7 @@ def _ball(noise: Fraction, epsilon: Fraction, bits: int) -> Any:
         return (near.erfc() - e.exp() * far.erfc()) / 2
 
 
+@ieee_proof()
 def delta_enclosure(sensitivity: Quantity, sigma: Number, epsilon: Number) -> Quantity:
     """The smallest δ for a distance that is known to lie in an interval.
 
@@ -122,6 +124,7 @@ def _tight_delta(distance: Fraction, sigma: Fraction, epsilon: Fraction) -> Quan
         bits *= 2
 
 
+@ieee_proof()
 def gaussian_delta(sensitivity: Number, sigma: Number, epsilon: Number) -> float:
     """The smallest δ for which N(0, σ²I) makes points at distance Δ (ε, δ)-indistinguishable.
 
@@ -143,6 +146,7 @@ def gaussian_delta(sensitivity: Number, sigma: Number, epsilon: Number) -> float
     return _tight_delta(_sensitivity(sensitivity), _sigma(sigma), _epsilon(epsilon)).bound
 
 
+@ieee_proof()
 def noise_suffices(sensitivity: Number, sigma: Number, epsilon: Number, delta: Number) -> bool:
     """Whether N(0, σ²I) is proved to make points at distance Δ (ε, δ)-indistinguishable.
 
@@ -208,6 +212,7 @@ def _smallest_float(suffices: Callable[[Fraction], bool], low: float, high: floa
     return _from_bits(b)
 
 
+@ieee_proof()
 def gaussian_epsilon(sensitivity: Number, sigma: Number, delta: Number) -> float:
     """The smallest ε for which N(0, σ²I) makes points at distance Δ (ε, δ)-indistinguishable.
 
@@ -236,6 +241,7 @@ def gaussian_epsilon(sensitivity: Number, sigma: Number, delta: Number) -> float
     return _smallest_float(lambda e: _suffices(distance, s, e, d), 0.0, _LARGEST_EPSILON)
 
 
+@ieee_proof()
 def gaussian_sigma(sensitivity: Number, epsilon: Number, delta: Number) -> float:
     """The smallest σ for which N(0, σ²I) makes points at distance Δ (ε, δ)-indistinguishable.
 
@@ -274,6 +280,7 @@ def gaussian_sigma(sensitivity: Number, epsilon: Number, delta: Number) -> float
     return _smallest_float(suffices, low, high)
 
 
+@ieee_proof()
 def classical_sigma(sensitivity: Number, epsilon: Number, delta: Number) -> float:
     """Δ√(2 ln(1.25/δ))/ε, the classical sufficient noise, which is proved for ε ≤ 1 only.
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from ..arrays import Array, float_values, real_array
 from ..errors import expected
 
 __all__ = [
@@ -17,8 +16,6 @@ __all__ = [
     "probabilities",
     "score_vector",
 ]
-
-Array = np.ndarray[Any, Any]
 
 
 def output_columns(outputs: object, name: str = "outputs") -> Array:
@@ -38,18 +35,10 @@ def output_columns(outputs: object, name: str = "outputs") -> Array:
         >>> output_columns([1.0, 2.0]).shape
         (2, 1)
     """
-    array = np.asarray(outputs)
-    if array.ndim not in (1, 2) or array.size == 0 or array.dtype.kind not in "fiub":
-        raise expected(
-            "numbers of shape (n,) or (n, C)", name, array.shape, f"{array.dtype}", "one row a sample"
-        )
-    array = array.astype(np.float64).reshape(len(array), -1)
-    if not np.isfinite(array).all():
-        row = int(np.argwhere(~np.isfinite(array))[0, 0])
-        raise expected(
-            "finite numbers", f"{name}[{row}]", array[row], "float", "a model that did not diverge"
-        )
-    return array
+    array = float_values(name, outputs, (1, 2))
+    if array.size == 0:
+        raise expected("at least one sample and output", name, array.shape, "empty", "one row a sample")
+    return np.array(array.reshape(len(array), -1))
 
 
 def class_indices(targets: object, n: int, n_outputs: int) -> Array:
@@ -71,9 +60,9 @@ def class_indices(targets: object, n: int, n_outputs: int) -> Array:
         >>> class_indices([-1, 1], 2, 1), class_indices([[0, 1, 0]], 1, 3), class_indices([2], 1, 3)
         (array([0, 1]), array([1]), array([2]))
     """
-    array = np.asarray(targets)
-    if array.ndim not in (1, 2) or len(array) != n or array.dtype.kind not in "fiub":
-        raise expected(f"{n} targets, one a sample", "targets", array.shape, f"shape, {array.dtype}", "y")
+    array = real_array("targets", targets, (1, 2))
+    if len(array) != n:
+        raise expected(f"{n} targets, one a sample", "targets", array.shape, "shape", "y")
     if n_outputs == 1:
         flat = array.reshape(n, -1)
         if flat.shape[1] != 1 or not np.isin(flat, (-1, 1)).all():

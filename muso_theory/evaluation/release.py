@@ -17,9 +17,10 @@ import flint
 import numpy as np
 from scipy.special import erfcinv
 
+from ..arrays import Array, float_values
 from ..errors import expected
 from ..numbers.balls import working_precision
-from .outputs import Array
+from ..numbers.ieee import ieee_proof
 
 __all__ = ["grid_spacing", "least_sigma", "parameters", "parameters_sha256", "rounded_normal"]
 
@@ -57,16 +58,10 @@ def parameters(values: object) -> Array:
         >>> parameters([1, 2])
         array([1., 2.])
     """
-    array = np.asarray(values)
-    got, hint = str(array.dtype), "the float64 parameters whose gap was bounded"
-    if np.ma.isMaskedArray(values) or array.dtype.kind not in "fiub" or array.size == 0:
-        raise expected("real numbers", "w_unlearned", array.shape, got, hint)
-    if array.dtype.itemsize > 8 or not np.isfinite(array).all():
-        raise expected("finite float64 numbers", "w_unlearned", array.shape, got, hint)
-    floats = array.astype(np.float64)
-    if array.dtype.kind in "iu" and np.abs(floats).max() >= 2.0**53:
-        raise expected("integers that float64 holds", "w_unlearned", array.shape, got, hint)
-    return floats
+    array = float_values("w_unlearned", values, None)
+    if array.size == 0:
+        raise expected("at least one parameter", "w_unlearned", array.shape, "empty", "those of a model")
+    return array.astype(np.float64)
 
 
 def parameters_sha256(w: Array) -> str:
@@ -110,6 +105,7 @@ def grid_spacing(sigma: float) -> float:
     return math.ldexp(1.0, math.frexp(sigma)[1] - 1 - _SIGMA_BITS)
 
 
+@ieee_proof()
 def least_sigma(w: Array) -> float:
     """The smallest σ whose grid holds every entry of w with noise of 40σ: 2¹⁰ times the spacing of floats there.
 
@@ -136,6 +132,7 @@ def least_sigma(w: Array) -> float:
     return math.ldexp(1.0, exponent + _SIGMA_BITS)
 
 
+@ieee_proof()
 def rounded_normal(w: Array, sigma: float, seed: int) -> Array:
     """Sample round_h(w + σZ) exactly, Z independent standard normals, h = grid_spacing(σ).
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..arrays import plain_array
 from ..errors import expected, nearest
 from .outputs import Array, output_columns, score_vector
 
@@ -59,7 +60,7 @@ def likelihood_ratio(
         raise expected("online or offline", "variant", variant, "unknown", nearest(variant, VARIANTS))
     x = score_vector(observed, "observed")
     s = output_columns(shadows, "shadows")
-    inside = np.asarray(included)
+    inside = plain_array("included", included)
     if s.shape[1] != len(x) or inside.shape != s.shape or inside.dtype != bool:
         what = f"shadows and a bool mask of shape (S, {len(x)})"
         raise expected(

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scipy.linalg import eigvalsh
 from sklearn.base import clone
 
+from muso_theory.arrays import plain_array
 from muso_theory.errors import expected
 from muso_theory.linear.feature_map import check_integer, check_positive
 from muso_theory.linear.kernels import FloatArray
@@ -180,7 +181,7 @@ def kernel_approximation(
     reference = clone(feature_map).set_params(n_features=sizes[0]).fit(X)
     if "bandwidth" in parameters:
         feature_map = clone(feature_map).set_params(bandwidth=reference.bandwidth_)
-    sample = np.asarray(X)
+    sample = plain_array("X", X)
     if sample.shape[0] > max_samples:
         chosen = np.random.default_rng(0).choice(sample.shape[0], max_samples, replace=False)
         sample = sample[np.sort(chosen)]

@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import SingularMatrixError
 from ..numbers import Quantity, UndecidedError
 from ..numbers.accurate import plain_product
+from ..numbers.ieee import ieee_proof
 from ..numbers.rounding import ETA, gamma, norm_bounds, root_down, root_up, scaled_exactly
 from ..numbers.rowsystem import CertifiedParameters, ball_norm, pair_sum
 from .label_ball import LabelBall
@@ -84,10 +85,12 @@ class CertifiedForms(Model):
         """Labels a above labels b."""
         return a.above(b)
 
+    @ieee_proof()
     def mix(self, a: Any, x: LabelBall, b: Any, y: LabelBall) -> LabelBall:
         """a·x + b·y."""
         return x.times(a).plus(y.times(b))
 
+    @ieee_proof()
     def label_distance(self, a: LabelBall, b: LabelBall) -> Quantity:
         """Frobenius distance of two label matrices, sharp under cancellation."""
         return a.plus(b.times(-1)).norm()
@@ -109,6 +112,7 @@ class CertifiedForms(Model):
         with np.errstate(all="ignore"):
             return np.ldexp(w.parameters, -self.systems.exponent)
 
+    @ieee_proof()
     def fit(
         self, rows: Rows, targets: LabelBall, start: CertifiedParameters | None = None, ridge: float = 0
     ) -> CertifiedParameters:
@@ -162,6 +166,7 @@ class CertifiedForms(Model):
         found = self.fit(rows, self.predict(rows, known))
         return CertifiedParameters(found.high, found.low, found.radius + w.radius + norm_bounds(w.low)[1])
 
+    @ieee_proof()
     def predict(self, rows: Rows, w: CertifiedParameters) -> LabelBall:
         """Φ_rows w."""
         image = self._image(rows, w)
@@ -179,6 +184,7 @@ class CertifiedForms(Model):
         low, high = self._distance(w, other)
         return self._true(-2, (low**2, high**2))
 
+    @ieee_proof()
     def distance(self, w: CertifiedParameters, other: CertifiedParameters) -> Quantity:
         """‖w − w'‖ in parameter space, their components off w₀ + row(Φ) included; sharp under cancellation."""
         return self._true(-1, self._distance(w, other))
@@ -187,6 +193,7 @@ class CertifiedForms(Model):
         """Bounds of ‖w − w'‖ in the coordinates of the scaled features."""
         return ball_norm(*pair_sum(w.high, w.low, -other.high, -other.low), w.radius + other.radius)
 
+    @ieee_proof()
     def gradient_norm(self, rows: Rows, targets: LabelBall, w: CertifiedParameters) -> Quantity:
         """‖Φ_rowsᵀ(targets − Φ_rows w)‖."""
         residual = targets.plus(self.predict(rows, w).times(-1))
@@ -201,11 +208,13 @@ class CertifiedForms(Model):
 
     # -- formulas that need the matrices ---------------------------------------------------------------
 
+    @ieee_proof()
     def square_gap(self, label_error: LabelBall) -> Quantity:
         """‖Φ⁺(0; δ)‖²."""
         low, high = self._carried(label_error)
         return self._true(-2, (low**2, high**2))
 
+    @ieee_proof()
     def gap(self, forget_labels: LabelBall) -> Quantity:
         """‖w_u − w_r‖ = ‖Φ⁺(0; δ)‖ of any labels, both what it is at most and at least."""
         fit, root = self.retrained, root_down(self.systems.everything.smallest)
@@ -229,6 +238,7 @@ class CertifiedForms(Model):
         """The gap of the float labels themselves, by the gap formula: sharper than fine-tuning with balls."""
         return self.gap(LabelBall(forget_labels.values))
 
+    @ieee_proof()
     def leave_block_out(self) -> LabelBall:
         """The formula's exact value, enclosed.
 
@@ -252,6 +262,7 @@ class CertifiedForms(Model):
             radius += self.systems.norm(self.forget) * residual.radius / root_down(system.smallest)
         return self.targets(self.forget).plus(LabelBall(-q, radius, -low))
 
+    @ieee_proof()
     def dual_coefficients(self) -> LabelBall:
         """K_RR⁻¹(y_R − Φ_R w₀).
 

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import Array, row_blocks
 from ..errors import BadInputError, SingularMatrixError
 from ..numbers import FLOAT64, Arithmetic, Factor, Grade, Matrix, Quantity, UndecidedError
 from .model import Model, Rows
-from .problem import Array, UnlearningProblem, row_blocks
+from .problem import UnlearningProblem
 
 __all__ = ["ClosedForms", "Point"]
 

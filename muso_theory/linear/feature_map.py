@@ -9,11 +9,11 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_array
 
+from muso_theory.arrays import first_nonfinite, is_float64, plain_array
 from muso_theory.errors import BadInputError, expected, nearest
 from muso_theory.linear.kernels import FloatArray
 
@@ -137,26 +137,16 @@ class FeatureMap(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
 
     def _check(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
         """Return X as a finite float64 or float32 matrix, or refuse it and say where it is wrong."""
-        try:
-            array = X if issparse(X) else np.asarray(X)
-        except ValueError as error:
-            raise expected("a matrix of real numbers", "X", X, "ragged rows", "rows of one length") from error
-        if not issparse(X):
-            _check_exact_cast(array)
+        array = plain_array("X", X)
+        _check_exact_cast(array)
         try:
             checked: npt.NDArray[Any] = check_array(array, dtype=[np.float64, np.float32])
         except (TypeError, ValueError) as error:
-            bad = _first_non_finite(array)
+            bad = first_nonfinite(array) if array.ndim == 2 else None
             if bad is None:
                 raise BadInputError(str(error)) from error
-            row, column, value = bad
-            raise expected(
-                "finite numbers only",
-                f"X[{row}, {column}]",
-                value,
-                "NaN or infinity",
-                "removing or imputing that row",
-            ) from None
+            where, hint = f"X[{bad[0]}, {bad[1]}]", "removing or imputing that row"
+            raise expected("finite numbers only", where, array[bad], "NaN or infinity", hint) from None
         return checked
 
 
@@ -165,22 +155,10 @@ def _check_exact_cast(X: npt.NDArray[Any]) -> None:
     if X.dtype.kind not in "fiub" or X.dtype.itemsize > 8:
         kind = "Complex data not supported" if X.dtype.kind == "c" else f"dtype {X.dtype}"
         raise expected("a matrix of real numbers, at most float64,", "X", X.shape, kind, "X.astype(float)")
-    if X.dtype.kind in "iu" and X.size and max(-int(X.min()), int(X.max())) > 2**53:
+    if not is_float64(X):
         raise expected(
             "integers that float64 holds exactly", "X", X.shape, "entries above 2**53", "X.astype(float)"
         )
-
-
-def _first_non_finite(X: npt.ArrayLike) -> tuple[int, int, float] | None:
-    """Locate the first NaN or infinite entry of a matrix, if that is what is wrong with it."""
-    try:
-        array = np.asarray(X, dtype=np.float64)
-    except (TypeError, ValueError):
-        return None
-    if array.ndim != 2 or bool(np.isfinite(array).all()):
-        return None
-    row, column = (int(i) for i in np.argwhere(~np.isfinite(array))[0])
-    return row, column, float(array[row, column])
 
 
 def check_choice(name: str, value: object, options: tuple[str, ...]) -> None:

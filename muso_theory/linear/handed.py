@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import BadInputError, SingularMatrixError, expected, nearest
 from ..numbers import BALL, RATIONAL, Arithmetic, UndecidedError
+from ..numbers.ieee import ieee_proof
 from .closed_forms import ClosedForms
 from .problem import Array, UnlearningProblem
 
@@ -108,6 +109,11 @@ class Handed:
         """
         if self.arithmetic in ("auto", "float64"):
             return np.array(formula(self.problem.float_model), dtype=np.float64)
+        return self._nearest(formula)
+
+    @ieee_proof()
+    def _nearest(self, formula: Callable[[ClosedForms], Any]) -> Array:
+        """The floats next to the exact answer."""
         if self.arithmetic == "rational":
             model = self._build(RATIONAL)
             return _finite(model.arithmetic.to_numpy(formula(model)))

@@ -9,6 +9,7 @@ from typing import Any, final
 import numpy as np
 
 from ..numbers import Quantity
+from ..numbers.ieee import ieee_proof
 from ..numbers.rounding import ETA, UNIT, norm_bounds
 from ..numbers.rowsystem import ball_norm, pair_sum
 from .problem import Array
@@ -36,6 +37,7 @@ class LabelBall:
     radius: Fraction = Fraction(0)
     low: Array | float = 0.0
 
+    @ieee_proof()
     def times(self, factor: Any) -> LabelBall:
         """The labels times a scalar, which is taken exactly.
 
@@ -58,6 +60,7 @@ class LabelBall:
             radius += UNIT * sizes + abs(exact - Fraction(a)) * inputs + 2 * values.size * ETA
         return LabelBall(values, radius, low)
 
+    @ieee_proof()
     def plus(self, other: LabelBall) -> LabelBall:
         """The sum, sharp under cancellation.
 
@@ -84,10 +87,12 @@ class LabelBall:
         return self.low if isinstance(self.low, np.ndarray) else None
 
     @property
+    @ieee_proof()
     def miss(self) -> Fraction:
         """Bound of ‖labels − values‖_F, the distance of the nearest floats."""
         return self.radius + norm_bounds(np.asarray(self.low))[1]
 
+    @ieee_proof()
     def norm(self) -> Quantity:
         """Enclosure of the Frobenius norm.
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import Array, forget_indices, plain_array
 from ..errors import SingularMatrixError, expected, nearest
 from ..numbers import FLOAT64
 from .closed_forms import ClosedForms, Point
 from .handed import Handed
 from .model import Rows
-from .problem import Array, UnlearningProblem, _indices
+from .problem import UnlearningProblem
 
 __all__ = [
     "LABEL_METHODS",
@@ -122,7 +123,7 @@ def subset_positions(problem: UnlearningProblem, subset: float | Array, seed: in
             )
         chosen = np.sort(np.random.default_rng(seed).permutation(n_retain)[:size])
         return tuple(int(i) for i in chosen)
-    indices = np.asarray(subset)
+    indices = plain_array("subset", subset)
     inside = np.isin(indices, problem.retain)
     if indices.ndim != 1 or indices.size == 0 or not inside.all():
         raise expected(
@@ -209,7 +210,7 @@ def leave_block_out_labels(problem: UnlearningProblem, forget_sets: Iterable[obj
     weighted = inverse @ (targets - initial)
     labels = []
     for forget in forget_sets:
-        rows = _indices(forget, n)
+        rows = forget_indices(forget, n)
         correction = np.linalg.solve(inverse[np.ix_(rows, rows)], weighted[rows])
         labels.append(problem.shaped(targets[rows] - correction))
     return labels

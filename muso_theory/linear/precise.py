@@ -39,9 +39,11 @@ from typing import Any, final
 import flint
 import numpy as np
 
+from ..arrays import float_values
 from ..errors import expected
 from ..numbers import Quantity
 from ..numbers.balls import enclosure, working_precision
+from ..numbers.ieee import ieee_proof
 from ..numbers.rounding import root_down, root_up
 from .certified import CertifiedForms
 from .feature_map import FeatureMap
@@ -153,6 +155,7 @@ def estimated_seconds(feature_map: FeatureMap, rows: int, digits: int) -> float:
     return float(rows * count * (evaluation + 6e-9 * width * (1 + digits / 100)))
 
 
+@ieee_proof()
 def feature_error(
     feature_map: FeatureMap,
     X: Any,
@@ -225,15 +228,10 @@ def feature_error(
 
 def _float_features(features: Any, shape: tuple[int, int]) -> Array:
     """Read the features as float64, exactly or not at all."""
-    array = np.asarray(features)
+    array = float_values("features", features, (2,))
     if array.shape != shape:
         raise expected(f"features of shape {shape}", "features", array.shape, "shape", "transform(X)")
-    exact = array.dtype in (np.float64, np.float32) or (
-        array.dtype.kind in "biu" and bool((np.abs(array.astype(np.float64)) <= 2.0**53).all())
-    )
-    if not exact or not np.isfinite(array).all():
-        raise expected("finite floats", "features", array.dtype, "dtype", "transform(X)")
-    return array.astype(np.float64, copy=False)
+    return array
 
 
 def _matrix(array: Array) -> Any:
@@ -266,6 +264,7 @@ def _evaluated(feature_map: Any, projections: Any) -> Iterator[tuple[slice, Iter
         yield slice(None), (scale * (x + b).cos() for x, b in zip(entries, phases, strict=True))
 
 
+@ieee_proof()
 def perturbation(problem: UnlearningProblem, error: FeatureError) -> Perturbation:
     """What is known about the problem of the feature map itself, from the one of its float features.
 

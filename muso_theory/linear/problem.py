@@ -3,144 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from numbers import Rational
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arrays import Array, forget_indices, plain_array, real_array, row_blocks
 from ..errors import BadInputError, expected
 
 if TYPE_CHECKING:
     from .closed_forms import ClosedForms
 
-__all__ = ["UnlearningProblem", "real_array", "row_blocks"]
+__all__ = ["Array", "UnlearningProblem"]
 
-Array = np.ndarray[Any, Any]
-_BLOCK_BYTES = 1 << 24
-
-
-def row_blocks(array: Array) -> Iterator[slice]:
-    """Slices of rows that hold about 16 MB each, so that nothing the size of the array is ever made.
-
-    Yields:
-        Consecutive slices that cover all rows.
-    """
-    width = max(1, int(np.prod(array.shape[1:], dtype=np.int64)) * 8)
-    step = max(1, _BLOCK_BYTES // width)
-    for start in range(0, array.shape[0], step):
-        yield slice(start, min(start + step, array.shape[0]))
-
-
-def real_array(name: str, values: object, dimensions: tuple[int, ...]) -> Array:
-    """Validate one array without copying it.
-
-    Returns:
-        A read-only view with a real dtype: floats, integers, or an object array of exact rationals.
-
-    Raises:
-        BadInputError: wrong dimension, complex, non-numeric or non-finite entries.
-    """
-    array = values if isinstance(values, np.ndarray) else np.asarray(values)
-    words = " or ".join(f"{d}-dimensional" for d in dimensions)
-    if array.ndim not in dimensions:
-        raise expected(f"a {words} array", name, array.shape, f"{array.ndim}-dimensional", "reshaping it")
-    if array.dtype == object:
-        for index, value in np.ndenumerate(array):
-            if not isinstance(value, Rational):
-                where = ", ".join(map(str, index))
-                raise expected(
-                    "real numbers (an object array may hold int and Fraction only)",
-                    f"{name}[{where}]",
-                    value,
-                    type(value).__name__,
-                    "a float array, or exact Fractions throughout",
-                )
-    elif array.dtype == bool:
-        array = array.astype(np.int64)
-    elif array.dtype.kind in "iu":
-        pass
-    elif array.dtype.kind == "f":
-        if array.dtype.itemsize > 8:
-            raise expected("float64 or narrower", name, array.dtype, "dtype", "array.astype(numpy.float64)")
-        for block in row_blocks(array):
-            finite = np.isfinite(array[block])
-            if not finite.all():
-                index = np.argwhere(~finite)[0]
-                index[0] += block.start
-                where = ", ".join(str(int(i)) for i in index)
-                bad = array[tuple(index)]
-                raise expected(
-                    "finite numbers",
-                    f"{name}[{where}]",
-                    bad,
-                    array.dtype.name,
-                    "removing or fixing that entry",
-                )
-    else:
-        raise expected(
-            "a real numeric array",
-            name,
-            array.dtype,
-            "dtype",
-            "numbers: float, int or Fraction; not complex, not text",
-        )
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
-def _indices(forget: object, n: int) -> Array:
-    """Turn a boolean mask or a list of indices into sorted indices.
-
-    Returns:
-        Sorted int64 indices of the forget set.
-
-    Raises:
-        BadInputError: out of range, repeated, empty or complete.
-    """
-    array = np.asarray(forget)
-    if array.ndim != 1:
-        raise expected(
-            "a mask or a list of row indices", "forget", array.shape, "shape", "a one-dimensional array"
-        )
-    if array.dtype == bool:
-        if array.shape[0] != n:
-            raise expected(
-                f"a mask of {n} entries, one a sample", "forget", array.shape, "shape", "y == label"
-            )
-        array = np.flatnonzero(array)
-    elif array.size == 0:
-        array = array.astype(np.int64)
-    elif array.dtype.kind not in "iu":
-        raise expected(
-            "a boolean mask or integer indices",
-            "forget",
-            array.dtype,
-            "dtype",
-            "forget = y == label, or numpy.flatnonzero",
-        )
-    array = np.asarray(array, dtype=np.int64)
-    outside = array[(array < 0) | (array >= n)]
-    if outside.size:
-        raise expected(
-            f"indices from 0 to {n - 1}", "forget", int(outside[0]), "out of range", "the rows of features"
-        )
-    ordered = np.sort(array)
-    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
-    if repeated.size:
-        raise expected(
-            "each forget index once", "forget", int(repeated[0]), "repeated", "numpy.unique(forget)"
-        )
-    if ordered.size == 0:
-        raise expected("at least one sample to forget", "forget", "[]", "empty", "another forget set")
-    if ordered.size == n:
-        raise expected(
-            "at least one sample to retain", "forget", f"all {n} samples", "complete", "a smaller forget set"
-        )
-    return ordered
+_NAMES = ("features", "targets", "w_init", "forget")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -149,7 +26,8 @@ class UnlearningProblem:
 
     The arrays are kept as they are given (no copy, no cast) behind read-only views; floats count as the
     exact real numbers they are, integers and ``Fraction`` objects as themselves. Do not write into the
-    originals afterwards: the Gram matrix and its factorisation are computed once and shared.
+    originals afterwards: the Gram matrix and its factorisation are computed once and shared, and ``check`` refuses
+    a problem whose arrays are no longer those that it was made of.
 
     Args:
         features: Φ, shape (n, D), row i the feature vector of sample i. May be memory-mapped or float32.
@@ -173,6 +51,7 @@ class UnlearningProblem:
     forget: Array
     w_init: Array | None = None
     tangent: Any = None
+    _hashes: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         """Validate once; afterwards nothing changes."""
@@ -192,9 +71,9 @@ class UnlearningProblem:
             raise expected("at least one output", "targets", targets.shape, "shape", "a column a output")
         object.__setattr__(self, "features", features)
         object.__setattr__(self, "targets", targets)
-        object.__setattr__(self, "forget", _read_only(_indices(self.forget, n)))
+        object.__setattr__(self, "forget", _read_only(forget_indices(self.forget, n)))
         if self.w_init is not None:
-            w_init = real_array("w_init", self.w_init, (1, 2))
+            w_init = real_array("w_init", self.w_init, (1, 2), boolean=False)
             wanted = (d, *targets.shape[1:])
             if w_init.shape != wanted:
                 raise BadInputError(
@@ -202,6 +81,8 @@ class UnlearningProblem:
                     f"w_init of shape {w_init.shape}; try None for zero, or one parameter a feature and output"
                 )
             object.__setattr__(self, "w_init", w_init)
+        # The Gram matrix and all that rests on it are kept, so what they were computed from must be known for good.
+        object.__setattr__(self, "_hashes", self._hashed())
 
     @classmethod
     def from_data(
@@ -238,8 +119,8 @@ class UnlearningProblem:
             >>> p.w_init.shape
             (2,)
         """
-        features = np.asarray(X) if feature_map is None else _apply(feature_map, X)
-        targets = np.asarray(y)
+        features = plain_array("X", X) if feature_map is None else _apply(feature_map, X)
+        targets = plain_array("y", y)
         if isinstance(w_init, str):
             if w_init not in ("zero", "normal"):
                 raise expected(
@@ -296,8 +177,9 @@ class UnlearningProblem:
             >>> problem.n_features, problem.n_parameters
             (5, 101)
         """
-        inputs, params = _at_least_double(X), [_at_least_double(array) for array in params]
-        samples = _indices(forget, len(inputs))
+        inputs = _at_least_double("X", X)
+        params = [_at_least_double(f"params[{i}]", array) for i, array in enumerate(params)]
+        samples = forget_indices(forget, len(inputs))
         size = 8 * len(inputs) * net.n_out * net.n_params
         if dual is False and size > max_bytes:
             hint = f"dual=True, or max_bytes={size}"
@@ -316,7 +198,7 @@ class UnlearningProblem:
                     raise expected(what, "K", shape, "singular in float64", hint) from None
                 linear = net.linearise(params, inputs, max_features=everything)
                 features = linear.features
-        return cls(features, linear.targets(np.asarray(y)), linear.rows(samples), tangent=linear.bare())
+        return cls(features, linear.targets(y), linear.rows(samples), tangent=linear.bare())
 
     @property
     def n_samples(self) -> int:
@@ -359,23 +241,54 @@ class UnlearningProblem:
         given = [self.features, self.targets] + ([] if self.w_init is None else [self.w_init])
         return all(a.dtype == object or a.dtype.kind in "iub" for a in given)
 
-    @cached_property
+    @property
     def sha256(self) -> str:
         """Content hash of all inputs: the problem's identity in reports."""
-        digest = hashlib.sha256()
-        for name, array in (("features", self.features), ("targets", self.targets), ("w_init", self.w_init)):
+        return self._hashes[-1]
+
+    @property
+    def changed(self) -> str | None:
+        """The first array that is not what it was when the problem was made, or None; hashes them all."""
+        for name, before, now in zip(_NAMES, self._hashes, self._hashed(), strict=True):
+            if before != now:
+                return name
+        return None
+
+    def require_unchanged(self) -> None:
+        """Refuse a problem whose arrays were written into: what was computed belongs to no array that exists.
+
+        Raises:
+            BadInputError: one of them changed, named.
+
+        Example:
+            >>> phi = np.eye(2, 3)
+            >>> problem = UnlearningProblem(phi, np.ones(2), [0])
+            >>> problem.require_unchanged()
+            >>> phi[0, 0] = 2.0
+            >>> problem.require_unchanged()
+            Traceback (most recent call last):
+            muso_theory.errors.BadInputError: expected the arrays that the problem was made of but got features=...
+        """
+        name = self.changed
+        if name is not None:
+            what, shape = "the arrays that the problem was made of", np.shape(getattr(self, name))
+            raise expected(
+                what, name, shape, "changed since", f"{name}.copy(), or a new problem after the change"
+            )
+
+    def _hashed(self) -> tuple[str, ...]:
+        """One hash of everything up to and including each array, so that the last one is that of them all."""
+        digest, found = hashlib.sha256(), []
+        for name in _NAMES[:-1]:
+            array = getattr(self, name)
             if array is None:
                 digest.update(f"{name}:zero;".encode())
-                continue
-            digest.update(f"{name}:{array.dtype.kind}{array.dtype.itemsize}:{array.shape};".encode())
-            for block in row_blocks(array):
-                part = array[block]
-                if part.dtype == object:
-                    digest.update(",".join(str(v) for v in part.ravel()).encode())
-                else:
-                    digest.update(np.ascontiguousarray(part, dtype=part.dtype.newbyteorder("<")).tobytes())
+            else:
+                digest.update(f"{name}:{array.dtype.kind}{array.dtype.itemsize}:{array.shape};".encode())
+                _hash_entries(digest, array)
+            found.append(digest.copy().hexdigest())
         digest.update(b"forget:" + self.forget.astype("<i8").tobytes())
-        return digest.hexdigest()
+        return (*found, digest.hexdigest())
 
     @cached_property
     def float_model(self) -> ClosedForms:
@@ -406,7 +319,7 @@ class UnlearningProblem:
         Raises:
             BadInputError: wrong shape or entries.
         """
-        array = real_array(name, labels, (1, 2))
+        array = real_array(name, labels, (1, 2), boolean=False)
         wanted = (len(self.forget), *self.targets.shape[1:])
         if array.shape != wanted:
             raise BadInputError(
@@ -428,7 +341,7 @@ class UnlearningProblem:
         Raises:
             BadInputError: wrong shape or entries.
         """
-        array = real_array(name, parameters, (1, 2))
+        array = real_array(name, parameters, (1, 2), boolean=False)
         wanted = (self.n_features, *self.targets.shape[1:])
         if array.shape != wanted:
             raise BadInputError(
@@ -444,9 +357,20 @@ class UnlearningProblem:
         )
 
 
-def _at_least_double(values: Any) -> Array:
+def _hash_entries(digest: Any, array: Array) -> None:
+    """Feed the entries of an array to a hash, a few rows at a time."""
+    for rows in row_blocks(array):
+        part = array[rows]
+        if part.dtype == object:
+            # The comma also stands between blocks: without it 1 | 23 and 12 | 3 would be the same text.
+            digest.update(("," * (rows.start > 0) + ",".join(str(v) for v in part.ravel())).encode())
+        else:
+            digest.update(np.ascontiguousarray(part, dtype=part.dtype.newbyteorder("<")).tobytes())
+
+
+def _at_least_double(name: str, values: object) -> Array:
     """The same numbers, narrow floats as float64."""
-    array = np.asarray(values)
+    array = plain_array(name, values)
     return array.astype(np.float64) if array.dtype.kind == "f" and array.dtype.itemsize < 8 else array
 
 
@@ -476,12 +400,4 @@ def _apply(feature_map: Any, X: Any) -> Array:
     except (NotFittedError, TypeError):
         feature_map = clone(feature_map).fit(X)
     features = feature_map.transform(X)
-    if hasattr(features, "toarray"):
-        raise expected(
-            "dense features",
-            "feature_map.transform(X)",
-            type(features).__name__,
-            "sparse",
-            "a dense output option",
-        )
-    return np.asarray(features)
+    return plain_array("feature_map.transform(X)", features)

@@ -14,10 +14,12 @@ from typing import final
 
 import numpy as np
 
+from ..arrays import is_float64
 from ..numbers import CholeskyFactor, Quantity, UndecidedError
 from ..numbers.accurate import Accurate, accurate_product
 from ..numbers.gram import blocked_gram
 from ..numbers.gramcheck import spot_check_gram
+from ..numbers.ieee import ieee_proof
 from ..numbers.leastsquares import DualSystem, PrimalSystem, RowSystem
 from ..numbers.preconditioned import PreconditionedSystem
 from ..numbers.rounding import UNIT, exact, root_up, scaled_exactly, scaling_exponent
@@ -101,6 +103,7 @@ class RowSystems:
         product = sliced_product if self.is_preconditioned else accurate_product
         return product(self.features, self.index(rows), high, low)
 
+    @ieee_proof()
     def norm(self, rows: Rows) -> Fraction:
         """Upper bound of ‖Φ_rows‖₂."""
         if rows not in self._norms:
@@ -171,6 +174,7 @@ class RowSystems:
         return value * Fraction(2) ** (power * self.exponent)
 
     @cached_property
+    @ieee_proof()
     def min_eigenvalue(self) -> Quantity:
         """λ_min of K = ΦΦᵀ (n ≤ D) or of ΦᵀΦ (n > D), the square of Φ's smallest singular value.
 
@@ -187,6 +191,7 @@ class RowSystems:
         return Quantity.enclosure(low, high).outward()
 
     @cached_property
+    @ieee_proof()
     def max_eigenvalue(self) -> Quantity:
         """λ_max of the same matrix: at least its largest diagonal entry, at most its smallest easy norm."""
         system = self.everything
@@ -194,6 +199,7 @@ class RowSystems:
         return Quantity.enclosure(self.scaled_back(low, 2), self.scaled_back(system.largest, 2))
 
     @cached_property
+    @ieee_proof()
     def retain_min_eigenvalue(self) -> Fraction:
         """A sharper lower bound of λ_min(K_RR) (of Φ_RᵀΦ_R when n_R > D), at the price of its own Cholesky.
 
@@ -208,6 +214,7 @@ class RowSystems:
         return self.scaled_back(system.smallest if own is None else max(own, system.smallest), 2)
 
     @cached_property
+    @ieee_proof()
     def schur_min_eigenvalue(self) -> Fraction:
         """A lower bound of λ_min(S), S = K_FF − K_FR K_RR⁻¹ K_RF, sharper than λ_min(K) where S allows it.
 
@@ -252,13 +259,6 @@ def exact_floats(name: str, values: Array) -> Array:
     """
     if values.dtype in (np.float64, np.float32):
         return values
-    if values.dtype.kind in "biu":
-        # Compared as integers: 2^53 + 1 rounds to 2^53 and would pass as a float.
-        if (
-            values.dtype.kind == "b"
-            or ((values <= 2**53) & (values >= -(2**53) if values.dtype.kind == "i" else True)).all()
-        ):
-            return values.astype(np.float64)
-    elif values.dtype.kind == "f":
+    if is_float64(values):
         return values.astype(np.float64)
     raise UndecidedError(f"{name} are not exactly float64", "rational arithmetic takes them as they are")

@@ -25,6 +25,7 @@ import numpy as np
 from muso_theory.numbers import Quantity, UndecidedError
 from muso_theory.numbers.balls import enclosure, working_precision
 from muso_theory.numbers.gram import blocked_gram, gram_roundings
+from muso_theory.numbers.ieee import ieee_proof
 from muso_theory.numbers.rounding import UNIT, gamma, norm_bounds, root_down, root_up, sum_up
 from muso_theory.numbers.spectrum import gram_error
 
@@ -103,6 +104,7 @@ class TangentDistance:
         return (root_up(eigenvalue + self.gram) + self.jacobian) ** 2
 
 
+@ieee_proof()
 def tangent_distance(tangent: Linearisation, features: Array) -> TangentDistance:
     """Enclose the distance of float features from the network's own tangent, in all directions at once.
 
@@ -139,6 +141,7 @@ def tangent_distance(tangent: Linearisation, features: Array) -> TangentDistance
     return sums.finish(_largest(off))
 
 
+@ieee_proof()
 def between_modes(
     tangent: Linearisation, samples: list[int], direction: Array, bits: int = 128
 ) -> tuple[Quantity, Quantity]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from muso_theory.numbers import UndecidedError
 from muso_theory.numbers.balls import working_precision
+from muso_theory.numbers.ieee import ieee_proof
 
 from .composition import with_inputs
 from .functions import Array
@@ -136,6 +137,7 @@ class _Context:
 _Dual.context = _Context()
 
 
+@ieee_proof()
 def enclosed_derivative(
     net: Sequential, params: Sequence[Array], X: Array, tangent: Sequence[Array], bits: int = 128
 ) -> tuple[Array, Array]:
@@ -183,6 +185,7 @@ def enclosed_derivative(
         return np.frompyfunc(lambda d: d.value, 1, 1)(out), slopes(out)
 
 
+@ieee_proof()
 def enclosed_inputs(net: Sequential, params: Sequence[Array], X: Array, path: str, bits: int) -> Array:
     """What one layer receives, in balls, from the forward passes of the layers before it.
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from muso_theory.numbers import UndecidedError
-from muso_theory.numbers.rounding import require_ieee
+from muso_theory.numbers.ieee import ieee_proof
 
 from .composition import Chain, Residual
 from .convolution import AvgPool, Conv2D, GlobalAvgPool
@@ -98,8 +98,8 @@ def enclosed_tangent(
         Which samples, their outputs (m, k), and every layer's share of their rows of J, in forward order.
 
     Raises:
-        UndecidedError: a layer whose rounding errors are not known here, overflow, or a process without IEEE rounding;
-            KinkError where a rectifier has no derivative.
+        UndecidedError: a layer whose rounding errors are not known here, overflow; KinkError where a rectifier has
+            no derivative.
 
     Example:
         >>> from muso_theory.networks import mlp
@@ -118,12 +118,12 @@ def enclosed_tangent(
     step = max(1, CHUNK_BYTES // (8 * net.n_out * _widest(net)))
     for start in range(0, len(inputs), step):
         part = slice(start, min(start + step, len(inputs)))
-        require_ieee()
-        with np.errstate(all="ignore"):
+        with ieee_proof(), np.errstate(all="ignore"):
             found = walk.run(inputs[part], start)
         yield part, *found
 
 
+@ieee_proof()
 def rows_of(share: Share) -> list[BallArray]:
     """Rows of J for a layer's parameters, array by array, (n, k, size of the array).
 

@@ -105,8 +105,8 @@ def check_gradients(
         >>> check_gradients(net, net.init(0), np.eye(3)).wrong
         []
     """
-    arrays = [array.astype(np.float64) for array in net.check_params(params)]
-    inputs = net.check_inputs(X)[:3].astype(np.float64)
+    arrays = [array.astype(np.float64) for array in net.check_params(params, real=True)]
+    inputs = net.check_inputs(X, real=True)[:3].astype(np.float64)
     if not len(inputs):
         raise expected("at least one sample", "X", X, f"shape {np.shape(X)}", "X[:1] of your data")
     rng = np.random.default_rng(seed)

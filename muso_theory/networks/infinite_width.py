@@ -218,8 +218,8 @@ def infinite_width(
     if kernel not in ("ntk", "nngp"):
         hint = nearest(str(kernel), ["ntk", "nngp"])
         raise expected("a kernel", "kernel", kernel, type(kernel).__name__, hint)
-    x1 = net.check_inputs(X1, "X1").astype(np.float64)
-    x2 = x1 if X2 is None else net.check_inputs(X2, "X2").astype(np.float64)
+    x1 = net.check_inputs(X1, "X1", real=True).astype(np.float64)
+    x2 = x1 if X2 is None else net.check_inputs(X2, "X2", real=True).astype(np.float64)
     depth = next((index for index, layer in enumerate(net.layers) if isinstance(layer, Dense)), None)
     if depth is None:
         raise expected(

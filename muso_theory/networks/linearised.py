@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
+from muso_theory.arrays import float_values, plain_array
 from muso_theory.errors import expected
 from muso_theory.numbers import UndecidedError
 
@@ -106,7 +107,7 @@ class Linearisation:
             array([0, 1, 4, 5])
         """
         n, k = self.outputs.shape
-        index = np.asarray(samples)
+        index = plain_array("samples", samples)
         index = np.flatnonzero(index) if index.dtype == bool else np.sort(index)
         if index.size and not (index.min() >= 0 and index.max() < n):
             raise expected(
@@ -126,7 +127,7 @@ class Linearisation:
         Raises:
             BadInputError: for another shape.
         """
-        wanted = np.asarray(y, dtype=np.float64)
+        wanted = float_values("y", y, (1, 2), boolean=True)
         n, k = self.outputs.shape
         if wanted.shape != (n, k) and not (k == 1 and wanted.shape == (n,)):
             raise expected(
@@ -175,7 +176,7 @@ def linearise(
         >>> bool(np.allclose(linear.gram, J @ J.T))
         True
     """
-    arrays, inputs = net.check_params(params), net.check_inputs(X)
+    arrays, inputs = net.check_params(params, real=True), net.check_inputs(X, real=True)
     outputs = net(arrays, inputs)
     n, k = len(outputs), net.n_out
     rows = n * k

@@ -9,6 +9,7 @@ from typing import Any, final
 
 import numpy as np
 
+from muso_theory.arrays import is_float64, plain_array, real_array
 from muso_theory.errors import expected
 
 from .composition import Chain, is_analytic, leaves
@@ -108,35 +109,36 @@ class Sequential:
         """
         return self.chain.init(np.random.default_rng(seed))
 
-    def check_params(self, params: Sequence[Array]) -> list[Array]:
+    def check_params(self, params: Sequence[Array], *, real: bool = False) -> list[Array]:
         """Refuse parameters that do not fit the network.
 
         Args:
             params: the list of arrays.
+            real: refuse complex and mpmath numbers, which only outputs and derivatives are for.
 
         Returns:
             The same arrays.
 
         Raises:
-            BadInputError: for another number of arrays, another shape, NaN or infinity.
+            BadInputError: for another number of arrays, another shape, no numbers, NaN or infinity.
         """
         shapes = self.param_shapes
         if len(params) != len(shapes):
             hint = "net.init(seed), or net.unflatten(vector)"
             raise expected(f"{len(shapes)} parameter arrays", "len(params)", len(params), "list", hint)
-        arrays = [np.asarray(array) for array in params]
+        arrays = [_numbers(f"params[{index}]", array, real) for index, array in enumerate(params)]
         for index, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
             if array.shape != shape:
                 raise expected(f"shape {shape}", f"params[{index}]", array.shape, "shape", "net.init(seed)")
-            _check_finite(array, f"params[{index}]")
         return arrays
 
-    def check_inputs(self, X: Array, name: str = "X") -> Array:
+    def check_inputs(self, X: Array, name: str = "X", *, real: bool = False) -> Array:
         """Refuse inputs that do not fit the network.
 
         Args:
             X: inputs.
             name: what to call them in the refusal.
+            real: refuse complex and mpmath numbers, which only outputs and derivatives are for.
 
         Returns:
             The inputs; integers and booleans as float64.
@@ -144,11 +146,9 @@ class Sequential:
         Raises:
             BadInputError: for another shape, NaN or infinity, or a dtype that is no number.
         """
-        array = np.asarray(X)
+        array = _numbers(name, X, real)
         if array.dtype.kind in "iub":
             array = array.astype(np.float64)
-        if array.dtype.kind not in "fcO":
-            raise expected("numbers", name, array.dtype, "dtype", "float64")
         if array.shape[1:] != self.input_shape or array.ndim != len(self.input_shape) + 1:
             shape = ", ".join(["n", *map(str, self.input_shape)])
             raise expected(
@@ -158,7 +158,6 @@ class Sequential:
                 "shape",
                 f"{name}.reshape(-1, {', '.join(map(str, self.input_shape))})",
             )
-        _check_finite(array, name)
         return array
 
     def forward(self, params: Sequence[Array], X: Array) -> tuple[Array, Any]:
@@ -201,7 +200,7 @@ class Sequential:
         Raises:
             BadInputError: for another length.
         """
-        array = np.asarray(vector)
+        array = plain_array("vector", vector)
         if array.shape != (self.n_params,):
             raise expected(
                 f"a vector ({self.n_params},)", "vector", array.shape, "shape", "net.flatten(params)"
@@ -245,7 +244,7 @@ class Sequential:
         """
         arrays = self.check_params(params)
         out, cache = self.chain.forward(arrays, self.check_inputs(X))
-        u = np.asarray(cotangent)
+        u = _numbers("cotangent", cotangent)
         if u.shape != out.shape:
             raise expected(
                 f"a cotangent shaped like the outputs {out.shape}",
@@ -317,14 +316,20 @@ class Sequential:
         return np.concatenate(blocks, axis=2)
 
 
+def _numbers(name: str, values: object, real: bool = False) -> Array:
+    """Read finite numbers: real ones, or whatever the layers compute with."""
+    array = plain_array(name, values)
+    if array.dtype.kind in "cO" and not real:
+        _check_finite(array, name)
+    elif not is_float64(real_array(name, array, None)):
+        raise expected("floats", name, array.dtype, "dtype", "float64")
+    return array
+
+
 def _check_finite(array: Array, name: str) -> None:
-    """Refuse NaN and infinity; the sum is a cheap first look, since neither can leave it."""
-    if array.dtype == object:
-        bad = not all(np.isfinite(complex(value)) for value in array.flat)
-    else:
-        with np.errstate(all="ignore"):
-            bad = not np.isfinite(array.sum()) and not bool(np.isfinite(array).all())
-    if bad:
+    """Refuse NaN and infinity in complex and mpmath numbers."""
+    values = array if array.dtype.kind == "c" else np.array([complex(value) for value in array.flat])
+    if not np.isfinite(values).all():
         raise expected(
             "finite numbers",
             name,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from muso_theory.numbers import UndecidedError
+from muso_theory.numbers.ieee import ieee_proof
 
 from .composition import leaves, with_inputs
 from .convolution import AvgPool, Conv2D, GlobalAvgPool
@@ -52,6 +53,7 @@ def why_not_rational(tangent: Linearisation) -> UndecidedError | None:
     return None
 
 
+@ieee_proof()
 def rational_jacobian(tangent: Linearisation) -> Array:
     """J at the exact parameters and inputs, where its entries are rational.
 

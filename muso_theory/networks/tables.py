@@ -22,6 +22,7 @@ import numpy as np
 
 from muso_theory.numbers import UndecidedError
 from muso_theory.numbers.balls import working_precision
+from muso_theory.numbers.ieee import ieee_proof
 
 from .functions import Array
 
@@ -170,6 +171,7 @@ def curve_table(name: str, size: float) -> CurveTable:
 
 
 @cache
+@ieee_proof()
 def _table(name: str, reach: int) -> CurveTable:
     """Enclose the coefficients of every cell, and round them to floats with their errors."""
     import flint

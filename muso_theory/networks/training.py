@@ -8,6 +8,7 @@ from typing import Literal, final
 
 import numpy as np
 
+from muso_theory.arrays import float_values, real_array
 from muso_theory.errors import BadInputError, expected, nearest
 
 from .functions import Array
@@ -193,13 +194,13 @@ def train(
     ):
         if value not in known:
             raise expected(f"a known {name}", name, value, type(value).__name__, nearest(str(value), known))
-    inputs, wanted = net.check_inputs(X), np.asarray(targets)
+    inputs, wanted = net.check_inputs(X, real=True), real_array("targets", targets, None)
     if not len(inputs):
         raise expected("at least one sample", "X", inputs.shape, "shape", "a training set")
     if len(wanted) != len(inputs):
         hint = "one target a sample"
         raise expected(f"{len(inputs)} targets", "targets", wanted.shape, "shape", hint)
-    current, rng = list(net.check_params(params)), np.random.default_rng(seed)
+    current, rng = list(net.check_params(params, real=True)), np.random.default_rng(seed)
     factor = None if weights is None else _column(weights, inputs)
     updates = Updates(optimizer, learning_rate, current, momentum, weight_decay, mask)
     losses: list[float] = []
@@ -249,11 +250,9 @@ def diverged(rate: float, what: str) -> DivergedError:
 
 def _column(weights: Array, inputs: Array) -> Array:
     """Weights of samples as a column in the inputs' precision."""
-    column = np.asarray(weights)
-    if column.shape != (len(inputs),) or not np.isfinite(column).all():
-        raise expected(
-            f"{len(inputs)} finite weights", "weights", column.shape, "shape", "one weight a sample"
-        )
+    column = float_values("weights", weights, (1,))
+    if len(column) != len(inputs):
+        raise expected(f"{len(inputs)} weights", "weights", column.shape, "shape", "one weight a sample")
     return column.astype(inputs.dtype)[:, None]
 
 

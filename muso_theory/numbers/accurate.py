@@ -10,15 +10,14 @@ products.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
+from ..arrays import Array
 from .gram import COLUMN_BLOCK
+from .ieee import ieee_proof
 from .rounding import two_sum
 
 __all__ = [
@@ -28,23 +27,10 @@ __all__ = [
     "Rows",
     "accurate_product",
     "blocks",
-    "one_blas_thread",
     "plain_product",
 ]
 
 
-@cache
-def _blas() -> ThreadpoolController:
-    """The BLAS libraries that are loaded."""
-    return ThreadpoolController()
-
-
-def one_blas_thread() -> AbstractContextManager[Any]:
-    """Keep BLAS to one thread: blocks that fit a cache gain nothing from more, and lose much on a busy machine."""
-    return _blas().limit(limits=1, user_api="blas")  # type: ignore[no-any-return]
-
-
-Array = np.ndarray[Any, Any]
 Rows = Any
 """Row positions: a slice or an index array."""
 
@@ -98,7 +84,7 @@ def accurate_product(
     total, rest, error = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     # Fresh arrays for every block would cost more than the arithmetic.
     buffers = np.empty((2, ROWS * COLUMNS))
-    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore", under="ignore"):
+    with ieee_proof(), np.errstate(over="ignore", invalid="ignore", under="ignore"):
         pieces = _split_operand(high, low, ROWS if transposed else COLUMNS)
         for sample, column, block in blocks(features, rows, index):
             if transposed:

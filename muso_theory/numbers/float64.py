@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, cast, final
+from typing import cast, final
 
 import numpy as np
 import scipy.linalg
 from scipy.linalg.lapack import dtrtrs
 
+from ..arrays import Array, first_nonfinite
 from ..errors import expected
 from .arithmetic import Arithmetic, Factor
 from .gram import COLUMN_BLOCK, blocked_gram
-from .inputs import first_nonfinite, float_array, span
+from .inputs import float_array, span
 from .quantity import Quantity
 
 __all__ = ["FLOAT64", "CholeskyFactor", "Float64", "SpectralFactor", "cholesky_factor"]
 
 _EPS = float(np.finfo(np.float64).eps)
-
-Array = np.ndarray[Any, Any]
 
 
 @final

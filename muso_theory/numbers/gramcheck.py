@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from ..arrays import Array, first_nonfinite
 from ..errors import BadInputError, expected
 from .accurate import plain_product
 from .gram import blocked_gram, gram_roundings
-from .inputs import first_nonfinite
+from .ieee import ieee_proof
 from .rounding import ETA, UNIT, UndecidedError, gamma
 
 __all__ = ["check_gram", "spot_check_gram"]
 
-Array = np.ndarray[Any, Any]
 
-
+@ieee_proof()
 def check_gram(features: Array, order: Array, gram: Array) -> None:
     """Form ΦΦᵀ again and compare every entry within what rounding explains.
 
@@ -61,6 +59,7 @@ def check_gram(features: Array, order: Array, gram: Array) -> None:
             raise _wrong_gram(where, float(allowed[i, j]))
 
 
+@ieee_proof()
 def spot_check_gram(features: Array, order: Array, gram: Array) -> None:
     """Compare K̂v with Φ(Φᵀv) for random signs v, within what rounding explains.
 

@@ -4,44 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
+from ..arrays import Array, first_nonfinite, plain_array
 from ..errors import expected
 
-__all__ = ["exact_rows", "first_nonfinite", "float_array", "float_columns", "span"]
-
-Array = np.ndarray[Any, Any]
+__all__ = ["exact_rows", "float_array", "span"]
 
 
-def first_nonfinite(array: np.ndarray[Any, Any]) -> tuple[int, int] | None:
-    """Find the first NaN or infinity of a two-dimensional array, a few rows at a time.
-
-    Args:
-        array: shape (n, D), possibly memory-mapped; never copied whole.
-
-    Returns:
-        Row and column of the first offending entry, or None when all are finite.
-
-    Example:
-        >>> first_nonfinite(np.array([[1.0, 2.0], [np.inf, 0.0]]))
-        (1, 0)
-    """
-    step = max(1, 1_000_000 // max(1, array.shape[1]))
-    for start in range(0, array.shape[0], step):
-        block = array[start : start + step]
-        # Two reductions are cheaper than a mask, and a NaN survives both.
-        if np.isfinite(block.max(initial=0)) and np.isfinite(block.min(initial=0)):
-            continue
-        bad = ~np.isfinite(block)
-        if bad.any():
-            row, column = np.argwhere(bad)[0]
-            return start + int(row), int(column)
-    return None
-
-
-def float_array(values: np.ndarray[Any, Any] | Sequence[Sequence[object]]) -> np.ndarray[Any, Any]:
+def float_array(values: Array | Sequence[Sequence[object]]) -> Array:
     """Read a matrix of floats; float32 and float64 arrays come back as they are, without a copy.
 
     Args:
@@ -57,7 +29,7 @@ def float_array(values: np.ndarray[Any, Any] | Sequence[Sequence[object]]) -> np
         >>> float_array([[1, 2.5]])
         array([[1. , 2.5]])
     """
-    array = values if isinstance(values, np.ndarray) else np.array(values, dtype=object)
+    array = _read(values)
     if array.size == 0 and array.dtype == object:
         array = array.astype(np.float64)
     if array.ndim != 2:
@@ -86,7 +58,7 @@ def float_array(values: np.ndarray[Any, Any] | Sequence[Sequence[object]]) -> np
 
 
 def exact_rows(
-    values: np.ndarray[Any, Any] | Sequence[Sequence[object]],
+    values: Array | Sequence[Sequence[object]],
 ) -> tuple[int, int, list[list[int | Fraction | float]]]:
     """Read a matrix of exact numbers: ints, Fractions, and floats, each of which is a dyadic rational.
 
@@ -103,7 +75,7 @@ def exact_rows(
         >>> exact_rows([[1, Fraction(1, 3)], [0.5, 2]])
         (2, 2, [[1, Fraction(1, 3)], [0.5, 2]])
     """
-    array = values if isinstance(values, np.ndarray) else np.array(values, dtype=object)
+    array = _read(values)
     if array.dtype != object or array.size == 0:
         # int64 and narrower are exact in Python; wider floats than float64 are refused rather than rounded.
         if array.ndim == 2 and (array.dtype.kind in "biu" or array.dtype in (np.float16, np.float32)):
@@ -120,6 +92,11 @@ def exact_rows(
     for i, row in enumerate(array):
         rows.append([_exact(value, i, j) for j, value in enumerate(row)])
     return array.shape[0], array.shape[1], rows
+
+
+def _read(values: Array | Sequence[Sequence[object]]) -> Array:
+    """An array as it is; rows of numbers as objects, so that no number is rounded on the way."""
+    return plain_array("values", values, None if isinstance(values, np.ndarray) else object)
 
 
 def _exact(value: object, row: int, column: int) -> int | Fraction | float:
@@ -180,45 +157,3 @@ def span(indices: Sequence[int] | None, size: int) -> slice | list[int]:
     if chosen and chosen == list(range(chosen[0], chosen[0] + len(chosen))):
         return slice(chosen[0], chosen[0] + len(chosen))
     return chosen
-
-
-def float_columns(name: str, values: Array, rows: int, outputs: int | None = None) -> Array:
-    """Read targets, labels or parameters as a float64 array of columns.
-
-    Args:
-        name: what to call them in an error.
-        values: shape (rows,) or (rows, C); floats, or integers that float64 holds exactly.
-        rows: how many there must be.
-        outputs: C, or None for any.
-
-    Returns:
-        Float64 array of shape (rows, C).
-
-    Raises:
-        BadInputError: another shape, other numbers, NaN or infinite entries.
-
-    Example:
-        >>> float_columns("labels", np.array([1, 2]), 2)
-        array([[1.],
-               [2.]])
-    """
-    array = np.asarray(values)
-    whole = array.dtype.kind in "biu" and bool((array.astype(np.float64).astype(array.dtype) == array).all())
-    if array.dtype not in (np.float64, np.float32) and not whole:
-        hint = "float64, or rational arithmetic for exact numbers"
-        raise expected("floats", name, array.dtype, "dtype", hint)
-    array = array.astype(np.float64, copy=False).reshape(len(array), -1) if array.ndim == 1 else array
-    if array.ndim != 2 or array.shape[0] != rows or outputs not in (None, array.shape[1]):
-        raise expected(
-            f"{rows} rows and {'any number of' if outputs is None else outputs} columns",
-            name,
-            np.shape(values),
-            "shape",
-            "one row a sample (or parameter) and one column an output",
-        )
-    bad = first_nonfinite(array)
-    if bad is not None:
-        raise expected(
-            "finite numbers", f"{name}[{bad[0]}, {bad[1]}]", array[bad], "float", "data without NaN"
-        )
-    return array.astype(np.float64, copy=False)

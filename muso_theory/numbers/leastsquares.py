@@ -14,9 +14,11 @@ from typing import Any, final
 
 import numpy as np
 
+from ..arrays import Array
 from .accurate import Accurate, accurate_product, plain_product
 from .float64 import CholeskyFactor
 from .gram import blocked_gram
+from .ieee import ieee_proof
 from .rounding import (
     ETA,
     UNIT,
@@ -33,7 +35,6 @@ from .spectrum import largest_eigenvalue_bound
 
 __all__ = ["CertifiedParameters", "DualSystem", "PrimalSystem", "RowSystem"]
 
-Array = np.ndarray[Any, Any]
 _U = 2.0**-53
 _SAFE = 1 + 2.0**-50  # covers the few roundings of an error bound itself
 
@@ -170,6 +171,7 @@ class DualSystem(RowSystem):
         image = None if ridge else unexplained + root_up(self.largest) * (rounding + tiny)
         return CertifiedParameters(high, corrected, radius, image)
 
+    @ieee_proof()
     def coefficients(self, g: Array) -> tuple[Array, Fraction]:
         """Solve K_AA a = g.
 
@@ -200,6 +202,7 @@ class DualSystem(RowSystem):
         )
         return result, unexplained / smallest + UNIT * norm_bounds(result)[1]
 
+    @ieee_proof()
     def leave_block_out(
         self, residual: Array, count: int, residual_low: Array | None = None
     ) -> tuple[Array, Array, Fraction]:
@@ -240,6 +243,7 @@ class DualSystem(RowSystem):
             radius += root_up(largest / self.smallest) * norm_bounds(residual_low)[1]
         return *two_sum(residual[count:], -rest[count:]), radius
 
+    @ieee_proof()
     def pseudo_norm(self, g: Array) -> tuple[Fraction, Fraction]:
         """Bound ‖Φ_A⁺ g‖_F = (tr gᵀK⁻¹g)^½ from both sides.
 
@@ -349,6 +353,7 @@ class PrimalSystem(RowSystem):
         # ‖Φ(H + λI)⁻¹‖ ≤ (λ_min + λ)^-½.
         return CertifiedParameters(solution, step, unexplained / smallest, unexplained / root_down(smallest))
 
+    @ieee_proof()
     def pseudo_norm(self, g: Array) -> tuple[Fraction, Fraction]:
         """Bound ‖Φ_A⁺ g‖_F = ‖H⁻¹Φ_Aᵀg‖_F from both sides.
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 import flint
 import numpy as np
 
-__all__ = ["has_full_rank", "seconds_of_rank"]
+from ..arrays import Array
+from .ieee import ieee_proof
 
-Array = np.ndarray[Any, Any]
+__all__ = ["has_full_rank", "seconds_of_rank"]
 
 _PRIME = 2**31 - 1  # products of two residues fit 64 bits
 
 
+@ieee_proof()
 def has_full_rank(matrix: Array) -> bool:
     """Try to prove that a matrix, taken exactly as it is, has full rank.
 

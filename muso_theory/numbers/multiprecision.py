@@ -11,6 +11,7 @@ from typing import Any, cast, final
 import mpmath
 import numpy as np
 
+from ..arrays import Array
 from ..errors import SingularMatrixError, expected
 from .arithmetic import Arithmetic, Factor
 from .inputs import exact_rows, span
@@ -18,8 +19,6 @@ from .pivoting import independent_columns
 from .quantity import Quantity
 
 __all__ = ["MP", "MPFactor"]
-
-Array = np.ndarray[Any, Any]
 
 
 @lru_cache(maxsize=64)

@@ -12,12 +12,14 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, final
+from typing import final
 
 import numpy as np
 from scipy.linalg.lapack import dtrtrs
 
+from ..arrays import Array
 from .accurate import Accurate
+from .ieee import ieee_proof
 from .preconditioner import Preconditioner, dot_up, precondition
 from .rounding import ETA, UNIT, gamma, norm_bounds, root_up, row_norms, two_sum
 from .rowsystem import CertifiedParameters, RowSystem, not_proved
@@ -25,7 +27,6 @@ from .slices import balancing_exponents, sliced_product
 
 __all__ = ["PreconditionedSystem"]
 
-Array = np.ndarray[Any, Any]
 _U = 2.0**-53
 _SAFE = 1 + 2.0**-40  # covers the few roundings of an error bound itself
 _SLICES = 3
@@ -142,6 +143,7 @@ class PreconditionedSystem(RowSystem):
         return self._parent.smallest if self._parent is not None else self.factor.smallest
 
     @cached_property
+    @ieee_proof()
     def smallest_above(self) -> Fraction:
         """Upper bound of λ_min(M) by the Rayleigh quotient ‖Ax‖²/‖x‖² of an approximate eigenvector."""
         # Two more steps of inverse iteration, each of which takes κ(M) off what the vector has of other directions.
@@ -168,10 +170,12 @@ class PreconditionedSystem(RowSystem):
         return row_norms(chosen if self.is_dual else chosen.T)
 
     @cached_property
+    @ieee_proof()
     def largest(self) -> Fraction:
         """Upper bound of ‖Φ_A‖₂²."""
         return min(self.trace, self._plain.largest)
 
+    @ieee_proof()
     def fit(
         self,
         targets: Array,
@@ -234,6 +238,7 @@ class PreconditionedSystem(RowSystem):
             w.high, w.low, x.norm / x.low * off + lost, off + root_up(self.trace) * lost
         )
 
+    @ieee_proof()
     def coefficients(self, g: Array) -> tuple[Array, Fraction]:
         """Solve K_AA a = g (independent rows) or Φ_AᵀΦ_A a = g.
 
@@ -252,6 +257,7 @@ class PreconditionedSystem(RowSystem):
         lost = norm_bounds(a.error)[1] + norm_bounds(a.low)[1]
         return a.high, x.norm / x.low * (solved.residual / x.low + norm_bounds(solved.image.error)[1]) + lost
 
+    @ieee_proof()
     def pseudo_norm(self, g: Array) -> tuple[Fraction, Fraction]:
         """Bound ‖Φ_A⁺ g‖_F from both sides.
 
@@ -277,6 +283,7 @@ class PreconditionedSystem(RowSystem):
         low, high = norm_bounds(image.high)
         return max(Fraction(0), low - lost), high + lost
 
+    @ieee_proof()
     def leave_block_out(
         self, residual: Array, count: int, residual_low: Array | None = None
     ) -> tuple[Array, Array, Fraction]:

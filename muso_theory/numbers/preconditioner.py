@@ -18,15 +18,16 @@ from typing import Any, final
 import numpy as np
 import scipy.linalg.lapack
 
+from ..arrays import Array
 from .arithmetic import Factor
 from .gram import COLUMN_BLOCK, blocked_gram, gram_roundings
+from .ieee import ieee_proof
 from .rounding import (
     ETA,
     UNIT,
     exact,
     gamma,
     norm_bounds,
-    require_ieee,
     root_down,
     root_up,
     row_norms,
@@ -41,8 +42,6 @@ from .spectrum import (
 )
 
 __all__ = ["Preconditioner", "precondition"]
-
-Array = np.ndarray[Any, Any]
 
 
 @final
@@ -98,6 +97,7 @@ class Preconditioner(Factor):
         """Upper bounds of the norms of the rows x_k of X, shape (k,)."""
         return row_norms(self.inverse)
 
+    @ieee_proof()
     def weigh(self, error: Array) -> Fraction:
         """Bound ‖XᵀE‖_F for all E with |E| ≤ error, by Σ_k ‖x_k‖‖error_k‖: the scale of A's columns does not matter.
 
@@ -129,6 +129,7 @@ class Preconditioner(Factor):
         return (1.0 / reciprocal if reciprocal > 0.0 else math.nan), vector
 
     @cached_property
+    @ieee_proof()
     def norm(self) -> Fraction:
         """Upper bound of ‖X‖₂.
 
@@ -138,7 +139,6 @@ class Preconditioner(Factor):
         Raises:
             UndecidedError: overflow.
         """
-        require_ieee()
         x, k = self.scaled.inverse, self.size
         frobenius = norm_bounds(x)[1]
         # XXᵀ with γ_k|X||X|ᵀ, at most γ_k‖X‖_F² in norm, and η/2 for each of k products where it underflows.
@@ -146,7 +146,6 @@ class Preconditioner(Factor):
         square = np.triu(square) + np.triu(square, 1).T
         error = gamma(k) * frobenius**2 + k * k * ETA
         bound = _largest_eigenvalue(square, error, self.estimate[0])
-        require_ieee()
         # Entries that became subnormal when they were scaled are wrong by η each.
         return (min(frobenius, root_up(bound)) + k * ETA) * Fraction(2) ** self.exponent
 
@@ -192,6 +191,7 @@ def _largest_eigenvalue(square: Array, error: Fraction, estimate: float) -> Frac
     return easy if margin is None else min(easy, exact(shift) - margin)
 
 
+@ieee_proof()
 def precondition(features: Array, rows: Any, norms: Array, *, transposed: bool) -> Preconditioner | None:
     """Find X for A = Φ_rowsᵀ (independent rows) or A = Φ_rows (independent columns), and prove l ≤ σ(AX) ≤ h.
 
@@ -213,7 +213,6 @@ def precondition(features: Array, rows: Any, norms: Array, *, transposed: bool) 
         >>> precondition(np.ones((2, 3)), slice(None), np.array([1.8, 1.8]), transposed=True) is None
         True
     """
-    require_ieee()
     chosen = np.asarray(features[rows], dtype=np.float64)
     columns = chosen if transposed else chosen.T  # Aᵀ, shape (k, m)
     with np.errstate(all="ignore"):
@@ -232,7 +231,6 @@ def precondition(features: Array, rows: Any, norms: Array, *, transposed: bool) 
     error += UNIT * exact(float(np.abs(square[diagonal]).max()))
     deviation = largest_eigenvalue_bound(square, error)
     low, high = root_down(1 - deviation) - off, root_up(1 + deviation) + off
-    require_ieee()
     return Preconditioner(inverse, low, high) if low > 0 else None
 
 

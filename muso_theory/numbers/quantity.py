@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+import struct
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -18,6 +19,9 @@ class Grade(enum.Enum):
     FLOAT = "ordinary floating point, no proof"
 
 
+_SMALLEST_NORMAL = Fraction(1, 2**1022)
+
+
 def _outward(value: Fraction | float, up: bool) -> float:
     """Round to a float that is not below (up) or not above (down) the exact value.
 
@@ -26,6 +30,11 @@ def _outward(value: Fraction | float, up: bool) -> float:
     """
     if isinstance(value, float):
         return value
+    if abs(value) < _SMALLEST_NORMAL:
+        # Subnormal numbers are made of their bits: a bound may be read in a thread that flushes them to zero.
+        steps = (math.ceil if up else math.floor)(value * 2**1074)
+        size: float = struct.unpack("d", struct.pack("q", abs(steps)))[0]
+        return -size if steps < 0 else size
     try:
         result = float(value)
     except OverflowError:

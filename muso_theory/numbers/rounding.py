@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from functools import cache
 from typing import Any
 
 import numpy as np
 
+from ..arrays import Array
 from ..errors import MusoError
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
     "inner_product",
     "largest_entry",
     "norm_bounds",
-    "require_ieee",
     "root_down",
     "root_up",
     "row_norms",
@@ -35,8 +34,6 @@ __all__ = [
     "sum_up",
     "two_sum",
 ]
-
-Array = np.ndarray[Any, Any]
 
 UNIT = Fraction(1, 2**53)
 """u: relative error of one operation, round to nearest."""
@@ -278,27 +275,6 @@ def two_sum(a: Array | float, b: Array | float) -> tuple[Any, Any]:
     s = a + b
     part = s - a
     return s, (a - (s - part)) + (b - part)
-
-
-@cache
-def require_ieee() -> None:
-    """Check that this process rounds to nearest and keeps subnormals, in numpy and in its BLAS.
-
-    Raises:
-        UndecidedError: it does not (flush-to-zero or another rounding mode), so no bound here would hold.
-
-    Example:
-        >>> require_ieee()
-    """
-    tiny = np.full(8, 5e-324)
-    ulp = 2.0**-52
-    one = np.array([1.0, 1.0 + ulp]) + 0.5 * ulp
-    keeps_subnormals = float((tiny * 1.0)[0]) == 5e-324 and float(tiny @ np.ones(8)) == 8 * 5e-324
-    if not keeps_subnormals or one.tolist() != [1.0, 1.0 + 2 * ulp]:
-        raise UndecidedError(
-            "this process does not round to nearest with gradual underflow",
-            "switch flush-to-zero and directed rounding off, or use ball or rational arithmetic",
-        )
 
 
 def largest_entry(array: Array) -> float:

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import Array, first_nonfinite
 from .arithmetic import Factor
 from .float64 import CholeskyFactor, cholesky_factor
-from .inputs import first_nonfinite
+from .ieee import ieee_proof
 from .rounding import ETA, UNIT, UndecidedError, gamma, norm_bounds, root_down, two_sum
 from .spectrum import (
     gram_error,
@@ -24,8 +25,6 @@ from .spectrum import (
 )
 
 __all__ = ["CertifiedParameters", "RowSystem", "ball_norm", "not_proved", "numerical_factor", "pair_sum"]
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -54,6 +53,7 @@ class CertifiedParameters:
         """The same ball with a larger radius; what is known of the image holds for the smaller ball alone."""
         return CertifiedParameters(self.high, self.low, self.radius + lost) if lost else self
 
+    @ieee_proof()
     def distance(self, w: Array) -> tuple[Fraction, Fraction]:
         """Bound ‖w − w*‖_F for given floats w and the point w* that this encloses.
 
@@ -159,6 +159,7 @@ class RowSystem(ABC):
     def roundings_width(self) -> int:
         """Length of the inner products that formed the matrix."""
 
+    @ieee_proof()
     def fit(
         self,
         targets: Array,

@@ -10,16 +10,16 @@ Algorithms 2012; the cut is ExtractScalar of S. M. Rump, T. Ogita, S. Oishi, "Ac
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from .accurate import COLUMNS, ROWS, Accurate, Rows, blocks, one_blas_thread
+from ..arrays import Array
+from .accurate import COLUMNS, ROWS, Accurate, Rows, blocks
+from .ieee import ieee_proof
 from .rounding import two_sum
 
 __all__ = ["balancing_exponents", "sliced_product"]
 
-Array = np.ndarray[Any, Any]
 
 _BITS = 21
 """2·21 bits, sums of at most 2^9 products, and at most 2^2 pairs of slices in one level, make 53."""
@@ -74,7 +74,7 @@ def sliced_product(
     cuts: dict[tuple[int, int], _Operand] = {}
     # Fresh arrays for every block would cost more than the arithmetic.
     buffers = np.empty((2, ROWS * COLUMNS))
-    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore", under="ignore"):
+    with ieee_proof(), np.errstate(over="ignore", invalid="ignore", under="ignore"):
         for sample, column, block in blocks(features, rows, index):
             out, inner = (column, sample) if transposed else (sample, column)
             key = (inner.start, inner.stop)

@@ -10,14 +10,15 @@ Strassen), round to nearest, gradual underflow.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import scipy.linalg
 
+from ..arrays import Array
 from .arithmetic import Factor
 from .gram import gram_roundings
-from .rounding import ETA, UNIT, exact, gamma, inner_product, norm_bounds, require_ieee, sum_up
+from .ieee import ieee_proof
+from .rounding import ETA, UNIT, exact, gamma, inner_product, norm_bounds, sum_up
 
 __all__ = [
     "gram_error",
@@ -28,12 +29,11 @@ __all__ = [
     "trace_bound",
 ]
 
-Array = np.ndarray[Any, Any]
-
 # Tried in turn: a shift close to the estimate when the estimate is good, a modest one when it is not.
 _SHIFTS = (0.8, 0.3, 0.05)
 
 
+@ieee_proof()
 def trace_bound(gram: Array, width: int) -> Fraction:
     """Bound tr(ΦΦᵀ) = ‖Φ‖_F² from above.
 
@@ -113,6 +113,7 @@ def smallest_eigenvalue_estimate(factor: Factor, steps: int = 8) -> tuple[float,
         return float(1.0 / values[-1]), (vectors[:, -1] @ known)[:, None]
 
 
+@ieee_proof()
 def smallest_eigenvalue_bound(gram: Array, error: Fraction, estimate: float) -> Fraction | None:
     """Prove λ_min(K) ≥ c > 0 for every symmetric K with ‖K − K̂‖₂ ≤ error.
 
@@ -125,7 +126,7 @@ def smallest_eigenvalue_bound(gram: Array, error: Fraction, estimate: float) -> 
         c, or None when float64 cannot prove any.
 
     Raises:
-        UndecidedError: this process does not do IEEE arithmetic.
+        ArithmeticModeError: this thread does not do IEEE arithmetic.
 
     Example:
         >>> c = smallest_eigenvalue_bound(np.diag([1.0, 4.0]), Fraction(0), 1.0)
@@ -134,7 +135,6 @@ def smallest_eigenvalue_bound(gram: Array, error: Fraction, estimate: float) -> 
         >>> smallest_eigenvalue_bound(np.ones((2, 2)), Fraction(0), 1e-17) is None
         True
     """
-    require_ieee()
     n = int(gram.shape[0])
     diagonal = np.diagonal(gram)
     largest = float(diagonal.max(initial=0.0))
@@ -170,6 +170,7 @@ def smallest_eigenvalue_bound(gram: Array, error: Fraction, estimate: float) -> 
     return None
 
 
+@ieee_proof()
 def largest_eigenvalue_bound(gram: Array, error: Fraction) -> Fraction:
     """Prove λ_max(K) ≤ b: the smallest of three norms of K̂, plus the error.
 
@@ -194,6 +195,7 @@ def largest_eigenvalue_bound(gram: Array, error: Fraction) -> Fraction:
     return min(frobenius, row_sum) + error
 
 
+@ieee_proof()
 def rayleigh_bound(gram: Array, vector: Array, error: Fraction) -> Fraction:
     """Prove λ_min(K) ≤ b by the Rayleigh quotient of a vector.
 

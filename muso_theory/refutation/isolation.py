@@ -15,8 +15,9 @@ from typing import Any, final
 
 import numpy as np
 
+from ..arrays import Array, plain_array
 from ..errors import MusoError
-from ..linear.problem import Array, UnlearningProblem
+from ..linear.problem import UnlearningProblem
 
 __all__ = ["Answer", "Failure", "Runner"]
 
@@ -68,19 +69,20 @@ def _fresh(problem: UnlearningProblem) -> UnlearningProblem:
 def _once(rule: Rule, problem: UnlearningProblem) -> Answer:
     """Call a rule, and notice what it does to its input."""
     mine = _fresh(problem)
-    before = mine.sha256
     try:
-        values = np.array(rule(mine))
+        given = rule(mine)
     except MusoError as error:
         return Answer(detail=str(error), refused=True)
     except Exception as error:
         text = f"{type(error).__name__}: {error}"
         wrote = isinstance(error, ValueError) and "read-only" in str(error)
         return Answer(failure=Failure.MUTATES if wrote else Failure.RAISES, detail=text)
-    del mine.__dict__["sha256"]
-    if mine.sha256 != before:
-        return Answer(failure=Failure.MUTATES, detail="the problem's arrays changed during the call")
-    return Answer(values)
+    if mine.changed is not None:
+        return Answer(failure=Failure.MUTATES, detail=f"the problem's {mine.changed} changed during the call")
+    try:
+        return Answer(np.array(plain_array("labels", given)))
+    except MusoError as error:
+        return Answer(failure=Failure.NOT_NUMBERS, detail=str(error))
 
 
 def _same(a: Answer, b: Answer) -> bool:

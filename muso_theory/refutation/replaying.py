@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import MusoError, expected
+from ..numbers.ieee import ieee_proof
 from .counterexample import Counterexample, exact_square_gap
 from .isolation import Failure, Runner
 from .loading import load_rule
@@ -17,6 +18,7 @@ from .trials import ClaimTrial, RuleTrial
 __all__ = ["replay"]
 
 
+@ieee_proof()
 def replay(path: Path) -> tuple[str, int]:
     """Compute the stored gap again, and ask the rule again if it can be found.
 

@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import expected
 from ..evidence import Verdict
 from ..linear.problem import UnlearningProblem
+from ..numbers.ieee import ieee_proof
 from .counterexample import Counterexample
 from .isolation import Failure, Runner
 from .shrinking import shrink
@@ -139,6 +140,7 @@ def refute(rule: Rule | str, **options: Any) -> Counterexample | None:
     return refute_report(rule, **options).counterexample
 
 
+@ieee_proof()
 def refute_report(
     rule: Rule | str,
     *,

@@ -7,9 +7,10 @@ from typing import final
 
 import numpy as np
 
+from ...arrays import Array, row_blocks
 from ...errors import expected
 from ..closed_forms import Point
-from ..problem import Array, UnlearningProblem, row_blocks
+from ..problem import UnlearningProblem
 from .method import UnlearningMethod, noisy, positive
 
 __all__ = ["FisherNoise", "OutputNoise"]

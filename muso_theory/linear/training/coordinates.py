@@ -7,7 +7,7 @@ from typing import final
 
 import numpy as np
 
-from ..problem import Array, row_blocks
+from ...arrays import Array, row_blocks
 from .updates import State
 
 __all__ = ["Coordinates", "Dual", "Primal", "image", "transposed_image"]

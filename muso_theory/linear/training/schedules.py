@@ -9,6 +9,7 @@ from typing import Any, final
 
 import numpy as np
 
+from ...arrays import float_values, plain_array
 from ...errors import BadInputError, expected
 from ..problem import Array
 
@@ -164,16 +165,10 @@ def step_sizes_of(given: Any, n: int, batch: int, restart: bool) -> ResolvedStep
         if not 0 < float(given) < np.inf:
             raise expected("a positive step size", "step_sizes", given, type(given).__name__, "0.1")
         return ResolvedSteps(float(given), batch, restart)
-    try:
-        array = np.array(given, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise expected(
-            "a number, an array of one step a sample, or a callable",
-            "step_sizes",
-            given,
-            type(given).__name__,
-            "0.1",
-        ) from None
+    if plain_array("step_sizes", given).ndim == 0:
+        what = "a number, an array of one step a sample, or a callable"
+        raise expected(what, "step_sizes", given, type(given).__name__, "0.1")
+    array = float_values("step_sizes", given, (1,))
     if array.shape != (n,):
         raise BadInputError(
             f"expected step_sizes of shape ({n},), one a sample, but got step_sizes of shape {array.shape}; "

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ...arrays import Array, real_array
 from ...errors import BadInputError, expected, nearest
 from ...numbers.gram import blocked_gram
-from ..problem import Array, real_array
 from .coordinates import Dual, Primal
 from .engines import Diverged, Engine, Loop, Spectral, Sweeps
 from .losses import loss_named
@@ -227,7 +227,7 @@ def _parameters(name: str, values: Any, shape: tuple[int, ...]) -> Array:
     """Parameters as a (D, C) float64 copy."""
     if values is None:
         return np.zeros((shape[0], int(np.prod(shape[1:], dtype=np.int64))))
-    w = real_array(name, values, (1, 2))
+    w = real_array(name, values, (1, 2), boolean=False)
     if w.shape != shape:
         raise BadInputError(
             f"expected {name} of shape {shape}, a parameter a feature and output, but got {name} of shape {w.shape}; "

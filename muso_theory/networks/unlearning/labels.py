@@ -12,6 +12,7 @@ from typing import Any, Literal, final
 
 import numpy as np
 
+from muso_theory.arrays import float_values
 from muso_theory.errors import expected, nearest
 from muso_theory.networks.composition import Chain
 from muso_theory.networks.functions import Array
@@ -126,7 +127,7 @@ def row_projector(Z: Array, *, ridge: float = 0.0, form: Projector = "exact") ->
     forms = ("exact", "ridge", "woodbury", "published")
     if form not in forms:
         raise expected("a form of projector", "form", form, type(form).__name__, nearest(str(form), forms))
-    rows = np.asarray(Z, dtype=np.float64)
+    rows = float_values("Z", Z, (2,))
     n, m = rows.shape
     if not n:
         raise expected("at least one row", "Z", rows.shape, "shape", "a larger subset")
@@ -194,7 +195,7 @@ def check_projector(
         >>> check_projector(row_projector(Z, ridge=1e-3, form="published"), Z, ridge=1e-3).passed
         False
     """
-    rows = np.asarray(Z, dtype=np.float64)
+    rows = float_values("Z", Z, (2,))
     _, sigma, right = np.linalg.svd(rows, full_matrices=False)
     keep = sigma > sigma[0] * max(rows.shape) * np.finfo(np.float64).eps
     sigma, right = sigma[keep], right[keep]
@@ -277,10 +278,10 @@ def head_labels(
         (array([[2.]]), True)
     """
     projector = row_projector(Z_retain, ridge=ridge, form=form)
-    moved = np.asarray(w, dtype=np.float64) - w_init
+    moved = float_values("w", w, (2,)) - float_values("w_init", w_init, (2,))
     kept = projector @ moved
     labels = Z_forget @ (w_init + kept)
-    own = Z_forget @ np.asarray(w, dtype=np.float64)
+    own = Z_forget @ w
     condition = HeadCondition(
         len(Z_retain),
         Z_retain.shape[1],
@@ -352,7 +353,7 @@ def tangent_step(
     Returns:
         δ (D,) in float64.
     """
-    wanted = np.asarray(residual, dtype=np.float64).ravel()
+    wanted = float_values("residual", residual, (1, 2)).ravel()
     J = tangent_operator(net, params, X)
     if len(wanted) <= DUAL_ROWS and len(wanted) <= net.n_params:
         from scipy.linalg import eigh
@@ -396,7 +397,7 @@ def fitted_logits(J: Any, base: Array, targets: Array, *, ridge: float = 0.0, it
     """
     from scipy.optimize import minimize
 
-    start, wanted = np.asarray(base, dtype=np.float64), np.asarray(targets, dtype=np.float64)
+    start, wanted = float_values("base", base, (2,)), float_values("targets", targets, (2,))
 
     def objective(delta: Array) -> tuple[float, Array]:
         total, cotangent = loss_and_cotangent(

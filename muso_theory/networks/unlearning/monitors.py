@@ -9,6 +9,7 @@ from typing import final
 
 import numpy as np
 
+from muso_theory.arrays import float_values
 from muso_theory.networks.functions import Array
 
 __all__ = ["Convergence", "Epoch", "Signature", "kernel_alignment", "signatures"]
@@ -79,7 +80,7 @@ def kernel_alignment(K: Array, L: Array) -> float:
     """
 
     def centred(kernel: Array) -> Array:
-        rows = np.asarray(kernel, dtype=np.float64)
+        rows = float_values("kernel", kernel, (2,))
         rows = rows - rows.mean(axis=0)
         return np.asarray(rows - rows.mean(axis=1, keepdims=True))
 

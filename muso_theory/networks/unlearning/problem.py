@@ -9,6 +9,7 @@ from typing import Any, final
 
 import numpy as np
 
+from muso_theory.arrays import forget_indices, real_array
 from muso_theory.errors import expected, nearest
 from muso_theory.networks.functions import Array
 from muso_theory.networks.network import Sequential
@@ -149,15 +150,19 @@ class NetworkProblem:
     retrained: Sequence[Array] | None = None
 
     def __post_init__(self) -> None:
-        X = self.net.check_inputs(self.X)
+        X = self.net.check_inputs(self.X, real=True)
         set_field = object.__setattr__
         set_field(self, "X", X)
         set_field(self, "targets", _rows(self.targets, len(X), self.net.n_out).astype(X.dtype))
-        set_field(self, "forget", _forgotten(self.forget, len(X)))
+        set_field(self, "forget", forget_indices(self.forget, len(X)))
         for name in ("start", "pretrained", "retrained"):
             params = getattr(self, name)
             if params is not None:
-                set_field(self, name, [np.asarray(a, dtype=X.dtype) for a in self.net.check_params(params)])
+                set_field(
+                    self,
+                    name,
+                    [np.asarray(a, dtype=X.dtype) for a in self.net.check_params(params, real=True)],
+                )
 
     def __repr__(self) -> str:
         n, k = self.targets.shape
@@ -187,7 +192,7 @@ class NetworkProblem:
         Returns:
             The problem.
         """
-        X = net.check_inputs(X)
+        X = net.check_inputs(X, real=True)
         start = [a.astype(X.dtype) for a in net.init(seed)]
         problem = cls(net, X, y, forget, start, start, recipe)
         return replace(problem, pretrained=recipe.fit(net, start, problem.X, problem.targets))
@@ -353,7 +358,7 @@ def onto_simplex(rows: Array) -> Array:
 
 def _rows(targets: Any, n: int, k: int) -> Array:
     """Targets as (n, k) floats."""
-    array = np.asarray(targets)
+    array = real_array("targets", targets, None)
     if array.shape == (n,) and array.dtype.kind in "iu" and k > 1:
         if array.size and not 0 <= array.min() <= array.max() < k:
             bad = int(array.max() if array.max() >= k else array.min())
@@ -363,27 +368,8 @@ def _rows(targets: Any, n: int, k: int) -> Array:
         return np.asarray(np.eye(k)[array])
     if array.shape == (n,) and k == 1:
         array = array[:, None]
-    if array.shape != (n, k) or array.dtype.kind not in "fiub":
+    if array.shape != (n, k):
         raise expected(
             f"targets ({n}, {k}) or {n} class indices", "targets", array.shape, "shape", "one row a sample"
         )
     return array
-
-
-def _forgotten(forget: Any, n: int) -> Array:
-    """Sorted indices of the forget set."""
-    array = np.asarray(forget)
-    if array.dtype == bool and array.shape == (n,):
-        array = np.flatnonzero(array)
-    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-        raise expected(
-            f"indices or a mask of {n}", "forget", array.shape, f"dtype {array.dtype}", "y == class"
-        )
-    if not array.size:
-        hint = "a class or samples that are present"
-        raise expected("at least one sample to forget", "forget", array.tolist(), "empty", hint)
-    if array.min() < 0 or array.max() >= n or len(np.unique(array)) < len(array):
-        raise expected(f"distinct indices below {n}", "forget", int(array.max()), "index", "np.unique")
-    if len(array) == n:
-        raise expected("at least one sample to retain", "forget", len(array), "all samples", "fewer")
-    return np.sort(array.astype(np.int64))
