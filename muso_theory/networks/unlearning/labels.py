@@ -278,9 +278,13 @@ def head_labels(
         (array([[2.]]), True)
     """
     projector = row_projector(Z_retain, ridge=ridge, form=form)
-    moved = float_values("w", w, (2,)) - float_values("w_init", w_init, (2,))
+    w, start, Z_forget = (
+        float_values(name, values, (2,))
+        for name, values in (("w", w), ("w_init", w_init), ("Z_forget", Z_forget))
+    )
+    moved = w - start
     kept = projector @ moved
-    labels = Z_forget @ (w_init + kept)
+    labels = Z_forget @ (start + kept)
     own = Z_forget @ w
     condition = HeadCondition(
         len(Z_retain),
