@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
+import flint
+
 __all__ = ["Grade", "Quantity"]
 
 
@@ -108,9 +110,9 @@ class Quantity:
         """
         if self.grade is Grade.EXACT:
             value = Fraction(self.upper)
-            top, bottom = math.isqrt(value.numerator), math.isqrt(value.denominator)
-            if top * top == value.numerator and bottom * bottom == value.denominator:
-                return Quantity.exact(Fraction(top, bottom))
+            # FLINT rejects most non-squares by residues, where a root of 10⁶ bits takes a second in Python.
+            if all(flint.fmpz(part).is_square() for part in (value.numerator, value.denominator)):
+                return Quantity.exact(Fraction(math.isqrt(value.numerator), math.isqrt(value.denominator)))
         if self.grade is Grade.FLOAT:
             return Quantity.measured(math.sqrt(max(float(self.upper), 0.0)))
         return Quantity.enclosure(_root(self.lower, up=False), _root(self.upper, up=True))
@@ -190,6 +192,8 @@ class Quantity:
         weakest = max((self.grade, other.grade), key=list(Grade).index)
         if weakest is Grade.FLOAT:
             return Quantity.measured(abs(float(self.upper) - float(other.upper)))
+        if weakest is Grade.EXACT and self.upper == other.upper:
+            return Quantity.exact(0)  # without the gcd of a difference, which is slow for long fractions
         ends = (self.lower, self.upper, other.lower, other.upper)
         if any(isinstance(end, float) and math.isinf(end) for end in ends):
             return Quantity.enclosure(0.0, math.inf)
