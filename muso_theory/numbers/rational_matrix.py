@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cached_property
 from numbers import Rational
 from typing import Any, final
 
 import flint
 
 __all__ = ["Primitive", "RationalMatrix", "reduced_fraction"]
+
+_SMALL, _FEW = 24, 3
+"""Rows up to which an inverse takes as long as at most eight solves, and solves after which more are expected."""
 
 
 @final
@@ -165,7 +169,7 @@ class Primitive:
 
     A_ij = r_i M_ij c_j / q with integers r, c and M. Rows of the features may have denominators, or powers of two, of
     their own: over one common denominator they would all be as long as the longest product. Dixon lifting takes time
-    with the square of the bits of M.
+    with the square of the bits of M; a small M that is solved with often is inverted, and a solve is then a product.
 
     Args:
         a: regular and square.
@@ -182,6 +186,13 @@ class Primitive:
         by_row, self.rows = _without_contents(a.top.tolist() if self.size else [])
         by_column, self.columns = _without_contents([list(column) for column in zip(*by_row, strict=True)])
         self.matrix = _integers(self.size, self.size, by_column).transpose()
+        self.solves = 0
+
+    @cached_property
+    def _inverse(self) -> tuple[Any, Any]:
+        """Numerators of M⁻¹, and their denominator."""
+        top, bottom = self.matrix.inv().numer_denom()
+        return top, bottom
 
     def solve(self, b: RationalMatrix) -> RationalMatrix:
         """Find x with A x = b, by Dixon lifting.
@@ -196,7 +207,12 @@ class Primitive:
             return RationalMatrix(flint.fmpz_mat(self.size, b.ncols()))
         # x = q C⁻¹ M⁻¹ R⁻¹ b, where R⁻¹ and C⁻¹ are written over the least common multiples of their entries.
         right, below = _divided(b.top, self.rows)
-        found, beneath = self.matrix.solve(right).numer_denom()
+        self.solves += 1
+        if self.size <= _SMALL and self.solves > _FEW:
+            inverse, beneath = self._inverse
+            found = inverse * right
+        else:
+            found, beneath = self.matrix.solve(right).numer_denom()
         top, last = _divided(found, self.columns)
         return RationalMatrix(top * self.bottom, below * beneath * last * b.bottom).reduced()
 
