@@ -332,12 +332,21 @@ class CertifiedForms(Model):
         values, radius = system.coefficients(residual.values)
         return LabelBall(values, radius + residual.radius / system.smallest)
 
-    def along_kernel(self, labels: LabelBall) -> tuple[LabelBall, int]:
-        """The labels as they are, when Φ_F provably has full row rank; undecided otherwise."""
-        system = self._system(self.forget)
-        if isinstance(system, DualSystem) and system.smallest > 0:
-            return labels, 0
-        raise UndecidedError("float64 cannot prove that ker Φ_Fᵀ is zero", "rational arithmetic decides it")
+    def rank(self, rows: Rows) -> int:
+        """Rank of Φ_rows where it is provably full, by rows or by columns.
+
+        Args:
+            rows: positions.
+
+        Returns:
+            The smaller of len(rows) and D.
+
+        Raises:
+            UndecidedError: full rank is not proved.
+        """
+        if not self._system(rows).smallest > 0:
+            raise UndecidedError("float64 cannot prove full rank", "ball or rational arithmetic may")
+        return min(len(rows), self.problem.n_features)
 
     # -- what is known about the data ------------------------------------------------------------------
 
