@@ -446,7 +446,9 @@ def round_digits(value: Fraction | float, up: bool, digits: int = 2) -> str:
         >>> round_digits(Fraction(10) ** 400 + 1, up=True)
         '1.1e+400'
     """
-    if value == 0 or (isinstance(value, float) and not math.isfinite(value)):
+    if value == 0:
+        return "0"
+    if isinstance(value, float) and not math.isfinite(value):
         return f"{value:g}"
     exact = Fraction(value)
     rounding = decimal.ROUND_CEILING if up else decimal.ROUND_FLOOR
@@ -538,12 +540,15 @@ class Evidence:
     @property
     def is_alarm(self) -> bool:
         """Whether a theorem that is proved for all data came out false here: then this package is wrong."""
+        # A statement about the data themselves, which nothing explains, accuses the data and not the theorem.
+        refuting = (f for f in self.findings if not (isinstance(f, Identity) and f.explained is None))
         return (
             self.about is About.THEOREM
             and bool(self.general)
             and not self.asserted
             and not self.is_condition
             and self.verdict is Verdict.REFUTED
+            and any(finding.fails for finding in refuting)
         )
 
     @property

@@ -400,6 +400,8 @@ class GaussianDelta(Number):
             near, far = distance / 2 - epsilon / distance, -distance / 2 - epsilon / distance
             digits = 120 + int(far * far / 2)  # Φ(near) and e^ε Φ(far) agree in their leading digits.
         with mpmath.workdps(min(digits, 4000)):
+            if near < -10_000:  # δ ≤ Φ(near) < e^-(5·10⁷), positive and below every float
+                return 1 if x <= 0 else -1
             delta = mpmath.ncdf(near) - mpmath.exp(epsilon) * mpmath.ncdf(far)
             other = mpmath.mpf(x.numerator) / x.denominator
             if abs(delta - other) <= abs(other) * mpmath.mpf(10) ** -80:

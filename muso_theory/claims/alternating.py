@@ -51,7 +51,7 @@ def _alternating(case: Case) -> Found:
     wanted = np.asarray(optimal_labels(linear, "label-free")).reshape(result.first_outputs.shape)
     error = Quantity.measured(float(np.linalg.norm(result.first_outputs - wanted)))
     scale = Quantity.measured(float(np.linalg.norm(wanted)))
-    finding = case.violation("‖ŷ_F − Z_F(w₀ + P_R(w_p − w₀))‖, features frozen", error, scale, "the labels")
+    finding = case.statement("‖ŷ_F − Z_F(w₀ + P_R(w_p − w₀))‖, features frozen", error, scale, "the labels")
     return [finding], [repr(result.head)]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -114,15 +114,6 @@ class Case:
     hypotheses_hold: bool = False
     handed: Handed | None = None
 
-    def under(self, *, asserted: bool, hypotheses_hold: bool) -> Case:
-        """The same case for one claim; what was computed stays shared."""
-        if (asserted, hypotheses_hold) == (self.asserted, self.hypotheses_hold):
-            return self
-        other = replace(self, asserted=asserted, hypotheses_hold=hypotheses_hold)
-        own = {key: value for key, value in self.__dict__.items() if key not in other.__dict__}
-        other.__dict__.update(own)
-        return other
-
     # -- the theorem on the exact data -----------------------------------------------------------------
 
     def identity(
@@ -156,6 +147,21 @@ class Case:
         ):
             return Identity(what, quantity, allowed)
         return Identity(what, quantity, allowed, explained())
+
+    def statement(self, what: str, quantity: Quantity, scale: Quantity, of: str) -> Identity:
+        """A number that is zero if the data are what they claim to be, such as a network's own derivative.
+
+        Args:
+            what: symbols and words.
+            quantity: the number.
+            scale: a length that is computed and then taken as it is.
+            of: the length in words.
+
+        Returns:
+            The finding, refuted beyond the tolerance: that refutes the data and not a theorem.
+        """
+        taken = Quantity.exact(Fraction(scale.bound)) if scale.bound < np.inf else scale
+        return Identity(what, quantity, Allowance.of_scale(self.tolerance, taken, of), None)
 
     def violation(self, what: str, quantity: Quantity, scale: Quantity, of: str) -> Hypothesis:
         """How far a hypothesis is violated.

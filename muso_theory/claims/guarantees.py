@@ -29,7 +29,7 @@ def _removal_certificate(case: Case) -> Found:
     model = case.model
     gap = model.distance(model.unlearned(model.optimal_labels), model.retrained)
     sigma = _smallest(gap)
-    what = f"δ at ε = {EPSILON:g}, σ = {round_digits(sigma, up=True)}, of the exact w_u"
+    what = f"δ at ε = {EPSILON:g}, σ = {round_digits(sigma, up=True)}"
     found = Inequality(what, delta_enclosure(gap, sigma, EPSILON), bar=DELTA, unit_of="the δ asked for")
     return [found], [f"‖w_u − w_r‖ {show(gap)}", *_doing_nothing(case, gap)]
 

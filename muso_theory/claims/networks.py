@@ -112,14 +112,14 @@ def _linearised_network(case: Case) -> Found:
         if chosen:
             slopes, values = _proved_errors(problem, chosen, direction, w)
             where = "" if everywhere else f", at {named}"
-            findings.append(case.violation(what + where, slopes, scale, of))
+            findings.append(case.statement(what + where, slopes, scale, of))
         if not everywhere:  # a proof at some samples says nothing about the others
-            findings.append(case.violation(f"{what}, by {method}", Quantity.measured(error), scale, of))
+            findings.append(case.statement(f"{what}, by {method}", Quantity.measured(error), scale, of))
         facts.append(f"at all samples by {method}, {name}: ≈ {text(error / scale.bound)} relative")
     if chosen:
         size = Quantity.measured(float(np.sqrt(np.mean(tangent.outputs**2))))
         findings.append(
-            case.violation("|f(x; θ₀) − what the targets subtract|", values, size, "its mean size")
+            case.statement("|f(x; θ₀) − what the targets subtract|", values, size, "its mean size")
         )
         facts.insert(0, f"proved by dual numbers over balls at {named}")
     return findings, facts

@@ -79,20 +79,31 @@ class Handed:
         return self._rounded("w_unlearned", lambda model: model.final(model.unlearned(model.optimal_labels)))
 
     def _rounded(self, name: str, formula: Callable[[ClosedForms], Any]) -> Array:
-        """A matrix of the arithmetic as the floats next to it."""
+        """A matrix, computed once."""
         if name not in self._known:
-            self._known[name] = self._compute(formula)
-        return self._known[name]
-
-    def _compute(self, formula: Callable[[ClosedForms], Any]) -> Array:
-        if self.arithmetic in ("auto", "float64"):
             try:
-                found = np.array(formula(self.problem.float_model), dtype=np.float64)
+                self._known[name] = _finite(self.compute(formula))
             except BadInputError as error:
                 raise UndecidedError(
                     f"float64 hands out nothing here: {error}", "--arithmetic ball"
                 ) from None
-            return _finite(found)
+        return self._known[name]
+
+    def compute(self, formula: Callable[[ClosedForms], Any]) -> Array:
+        """A matrix of the arithmetic as the floats next to it.
+
+        Args:
+            formula: what to compute from the closed forms.
+
+        Returns:
+            Float64 array of the matrix's shape.
+
+        Raises:
+            BadInputError: float64 was chosen and overflows.
+            UndecidedError: no precision of balls settles it, or it is beyond the range of float64.
+        """
+        if self.arithmetic in ("auto", "float64"):
+            return np.array(formula(self.problem.float_model), dtype=np.float64)
         if self.arithmetic == "rational":
             model = self._build(RATIONAL)
             return _finite(model.arithmetic.to_numpy(formula(model)))
@@ -118,7 +129,8 @@ def _finite(found: Array) -> Array:
 
 
 def _settled(arithmetic: Arithmetic, found: Any, rounded: Array) -> bool:
-    """Whether enclosed numbers are known to the last place of float64, in norm."""
+    """Whether enclosed numbers are known to the last place of float64, in norm, or to be nothing."""
     off = arithmetic.square_norm(arithmetic.sub(found, arithmetic.matrix(rounded)))
     size = arithmetic.square_norm(found)
-    return bool(off.upper <= Fraction(1, 4**52) * Fraction(size.lower))
+    # An answer that is zero has no leading digits to be relative to; its ball must be below the smallest float.
+    return bool(off.upper <= max(Fraction(1, 4**52) * Fraction(size.lower), Fraction(1, 4**1074)))
