@@ -6,6 +6,7 @@ Labels and parameters are opaque values of the model that made them.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import Any
