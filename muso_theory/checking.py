@@ -10,7 +10,7 @@ from .claims import CATALOGUE, Case, Claim, find
 from .claims.catalogue import TOLERANCE, Artefact, Found
 from .claims.theorems.status import theorem_status
 from .claims.training import TRAINING, applies
-from .errors import SingularMatrixError, expected, nearest
+from .errors import BadInputError, SingularMatrixError, expected, nearest
 from .evidence import About, Evidence, Finding, Scope, Verdict
 from .ladder import ARITHMETICS, Ladder, Rung
 from .linear.closed_forms import ClosedForms
@@ -323,7 +323,8 @@ class _Checker:
             name = rung.name
             try:
                 findings, facts = check(self._case(rung, insisted, hold))
-            except (SingularMatrixError, UndecidedError, OverflowError) as error:
+            except (SingularMatrixError, UndecidedError, BadInputError, OverflowError) as error:
+                # Input was validated before: what is refused here is beyond this arithmetic, not beyond the next.
                 obstacle = f"{name}: {error}"
                 continue
             found = evidence(name, findings, facts)
@@ -355,7 +356,7 @@ class _Checker:
             case = replace(self._case(rung, False, hold), handed=self._handed(name))
             try:
                 findings, _ = check(case)
-            except (SingularMatrixError, UndecidedError, OverflowError):
+            except (SingularMatrixError, UndecidedError, BadInputError, OverflowError):
                 continue
             if all(finding.verdict is not Verdict.UNDECIDED for finding in findings):
                 return f"--arithmetic {name} hands out floats that are within tolerance, in {rung.cost}"

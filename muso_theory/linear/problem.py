@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import BadInputError, expected
+from ..numbers.quantity import decimal_text
 
 if TYPE_CHECKING:
     from .closed_forms import ClosedForms
@@ -362,7 +363,8 @@ class UnlearningProblem:
             for block in row_blocks(array):
                 part = array[block]
                 if part.dtype == object:
-                    digest.update(",".join(str(v) for v in part.ravel()).encode())
+                    separator = "," if block.start else ""
+                    digest.update((separator + ",".join(decimal_text(v) for v in part.ravel())).encode())
                 else:
                     digest.update(np.ascontiguousarray(part, dtype=part.dtype.newbyteorder("<")).tobytes())
         digest.update(b"forget:" + self.forget.astype("<i8").tobytes())

@@ -6,10 +6,11 @@ import enum
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import flint
 
-__all__ = ["Grade", "Quantity"]
+__all__ = ["Grade", "Quantity", "decimal_text", "is_finite"]
 
 
 class Grade(enum.Enum):
@@ -18,6 +19,45 @@ class Grade(enum.Enum):
     EXACT = "an exact rational number"
     RIGOROUS = "a proved enclosure"
     FLOAT = "ordinary floating point, no proof"
+
+
+def decimal_text(value: Any) -> str:
+    """An exact number as ``str`` writes it, of any length.
+
+    Python refuses to write, or read, integers of more than some thousand digits, because that took time with the
+    square of their number; FLINT's conversion does not.
+
+    Args:
+        value: an int, or another rational number.
+
+    Returns:
+        ``p`` or ``p/q``.
+
+    Example:
+        >>> decimal_text(Fraction(3, 7)), len(decimal_text(10**5000))
+        ('3/7', 5001)
+    """
+    try:
+        return str(value)
+    except ValueError:
+        top, bottom = (str(flint.fmpz(int(part))) for part in (value.numerator, value.denominator))
+        return top if bottom == "1" else f"{top}/{bottom}"
+
+
+def is_finite(value: Fraction | float) -> bool:
+    """Whether a number is neither infinite nor NaN; a fraction of any size is finite, also beyond the floats.
+
+    Args:
+        value: the number; ``math.isfinite`` raises an OverflowError for a large fraction.
+
+    Returns:
+        False for infinities and NaN.
+
+    Example:
+        >>> is_finite(Fraction(10) ** 400), is_finite(math.inf)
+        (True, False)
+    """
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _outward(value: Fraction | float, up: bool) -> float:
