@@ -351,7 +351,7 @@ class _Checker:
     def _better_floats(self, check: Callable[[Case], Found], hold: bool) -> str:
         """The cheapest arithmetic whose floats were seen to be within tolerance, or why none are."""
         for name, rung in self.ladder.handing():
-            if rung.seconds > self.ladder.budget:
+            if rung.cost.seconds > self.ladder.budget:
                 return f"--arithmetic {name} hands out the floats next to the exact answer, in {rung.cost}; not tried"
             case = replace(self._case(rung, False, hold), handed=self._handed(name))
             try:

@@ -19,7 +19,7 @@ ORDER = (
     ("evaluation",),
     ("evidence",),
     ("claims",),
-    ("markup",),
+    ("markup", "costs"),
     ("report", "ladder", "rechecking"),
     ("checking", "refutation", "proving", "rechecking"),
     ("strategies",),

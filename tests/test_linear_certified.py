@@ -159,7 +159,8 @@ def test_what_the_budget_rules_out_is_named() -> None:
     report = mt.check(ZOO["duplicated-across"](), ["exact-labels"], budget=1e-9)
     evidence = report["exact-labels"]
     assert evidence.verdict is mt.Verdict.UNDECIDED
-    assert "rational (about" in evidence.needs
+    assert "--arithmetic rational decides it, in about" in evidence.needs
+    assert "not started: more than the budget of 1e-09 s" in evidence.needs
     assert "GB" in evidence.needs
     assert report.exit_status == 3
 
