@@ -76,7 +76,8 @@ def check(
         ridge: λ of ``ridge-anchored`` and ε of ``ridge-inverse``.
         subset: fraction of R that ``downsampling`` keeps.
         seed: seed of every random choice that a check makes.
-        budget: seconds that "auto" lets an arithmetic be estimated to take, by a formula of the sizes alone.
+        budget: seconds that "auto" lets its arithmetics be estimated to take together, for all claims, by a formula of
+            sizes and lengths of numbers. What is estimated to take longer is not started, and the rows say so.
         optimizer: how you train, a method of ``linear.train``: adds conditions about it (optimizer-in-span,
             stable-step, ostrowski-reich, enough-epochs) and, on large data too, the claims about training.
         lr: its step γ, with gradients of ½(φᵀw − y)², or "paper" for the paper's schedule.

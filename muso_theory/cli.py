@@ -218,7 +218,7 @@ def check(
     ] = None,
     arithmetic: Annotated[Arithmetics, typer.Option(help="How numbers are computed.")] = Arithmetics.auto,
     budget: Annotated[
-        float, typer.Option(help="Seconds that auto lets one arithmetic be estimated to take.")
+        float, typer.Option(help="Seconds that auto lets its arithmetics be estimated to take.")
     ] = 30.0,
     claim: Annotated[list[str] | None, typer.Option(help="Check only this claim; repeatable.")] = None,
     assert_: Annotated[

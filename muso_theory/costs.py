@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, final
 
 import flint
@@ -159,5 +158,9 @@ def rational_cost(problem: UnlearningProblem) -> Cost:
         + 1.1e-9 * products * (solution + 2 * phi.common) ** 1.5
         + 1.1e-6 * n * d * phi.common
     )
-    gigabytes = 0.01 + 2.5e-10 * n * size * c * solution + 1e-9 * (n * d * (phi.common + 900) + 2 * n * n * phi.common)
+    gigabytes = (
+        0.01
+        + 2.5e-10 * n * size * c * solution
+        + 1e-9 * (n * d * (phi.common + 900) + 2 * n * n * phi.common)
+    )
     return Cost(seconds, gigabytes)

@@ -25,7 +25,7 @@ ARITHMETICS = ("auto", "float64", "ball", "rational")
 _PRECISIONS = (128, 256, 512, 1024, 2048)
 
 _ALWAYS = 1.0
-"""Seconds of proved float64 bounds that are spent whatever the budget: the first step, without which nothing is known."""
+"""Seconds of proved float64 bounds that are spent whatever the budget: without this step nothing is known."""
 
 
 @dataclass(eq=False)
@@ -67,9 +67,9 @@ class Ladder:
     Args:
         problem: the problem.
         arithmetic: one of ARITHMETICS.
-        budget: seconds that the arithmetics of ``auto`` may be estimated to take together. What is estimated to exceed it,
-            or the memory of this machine, is not started; only proved float64 bounds of at most a second always are.
-            An arithmetic that is asked for by name ignores it.
+        budget: seconds that the arithmetics of ``auto`` may be estimated to take together. What is estimated to exceed
+            it, or the memory of this machine, is not started; only proved float64 bounds of at most a second always
+            are. An arithmetic that is asked for by name ignores it.
 
     Example:
         >>> import numpy as np
@@ -168,7 +168,9 @@ class Ladder:
                 cost = self._certified.cost
                 seconds = round_digits(cost.seconds, up=True)
                 return f"--budget {seconds} tries proved float64 bounds first: {cost}, so it was not started"
-            beyond = f" (not started: more than the budget of {self.budget:g} s or the memory of this machine)"
+            beyond = (
+                f" (not started: more than the budget of {self.budget:g} s or the memory of this machine)"
+            )
         untried = [rung for rung in (*self._balls, self._exact) if rung not in self._affordable]
         able = [rung for rung in untried if rung is self._exact or self.full_rank]
         if not able:

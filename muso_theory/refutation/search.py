@@ -113,7 +113,8 @@ class Refutation:
             return ""
         tried, skipped = self.coverage.tried, self.coverage.skipped
         if skipped[TIMED_OUT]:
-            return f"no answer within the time limit on {skipped[TIMED_OUT]} problems, {tried} answered; try a longer one"
+            late = f"no answer within the time limit on {skipped[TIMED_OUT]} problems"
+            return f"{late}, {tried} answered; try a longer one"
         if tried:
             return ""
         asked = skipped[REFUSED]
