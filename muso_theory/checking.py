@@ -17,7 +17,7 @@ from .linear.closed_forms import ClosedForms
 from .linear.handed import Handed
 from .linear.problem import UnlearningProblem
 from .linear.training.plan import TrainingPlan
-from .numbers import Arithmetic, UndecidedError
+from .numbers import Arithmetic, NoArithmeticError, UndecidedError
 from .numbers.accurate import one_blas_thread
 from .report import Report
 
@@ -186,7 +186,8 @@ def _fraction(tolerance: object) -> Fraction:
 
 def _title(problem: UnlearningProblem) -> str:
     outputs = "" if problem.n_outputs == 1 else f", {problem.n_outputs} outputs"
-    return f"n = {problem.n_samples}, D = {problem.n_parameters}{outputs}, {len(problem.forget)} to forget"
+    floats = "" if problem.tangent is None else ", Φ a network's float tangent"
+    return f"n = {problem.n_samples}, D = {problem.n_parameters}{outputs}, {len(problem.forget)} to forget{floats}"
 
 
 def _wanted(
@@ -319,7 +320,7 @@ class _Checker:
         if failed and not insisted:
             return evidence(self.done[failed[0][0]].arithmetic if failed[0][0] in self.done else "")
         best: Evidence | None = None
-        obstacle, name = "", "none"
+        needs, obstacle, name, climbs = "", "", "none", claim.climbs
         for rung in self.ladder:
             name = rung.name
             try:
@@ -327,27 +328,35 @@ class _Checker:
             except (SingularMatrixError, UndecidedError, BadInputError, OverflowError) as error:
                 # Input was validated before: what is refused here is beyond this arithmetic, not beyond the next.
                 obstacle = f"{name}: {error}"
-                continue
+                climbs = climbs and not isinstance(error, NoArithmeticError)
+                if climbs:
+                    continue
+                break
             found = evidence(name, findings, facts)
             if found.verdict is not Verdict.UNDECIDED:
                 return found
             best = best or found
             if about is About.OUTPUT and any(finding.fails for finding in findings):
                 # These floats are what they are; another arithmetic would only say so again.
-                return replace(found, needs=self._better_floats(check, hold))
-        needs = self._needs(best, obstacle)
-        return replace(best, needs=needs) if best else evidence(name, needs=needs)
+                best, needs = found, self._better_floats(check, hold)
+                break
+            if not climbs:
+                break
+        needs = needs or self._needs(best, obstacle, climbs)
+        if best is None:
+            return evidence(name, needs=needs)
+        best = replace(best, needs=needs)
+        return replace(best, meaning=_meaning(claim, best))
 
-    def _needs(self, best: Evidence | None, obstacle: str) -> str:
+    def _needs(self, best: Evidence | None, obstacle: str, climbs: bool) -> str:
         """What decides a row that no arithmetic of the ladder has decided, or why nothing does."""
         if best is not None and best.unsettled:
             first = best.unsettled[0]
             if first in self.done and all(f.verdict is not Verdict.UNDECIDED for f in best.findings):
                 return f"{first} first: {self.done[first].needs}"
         return (
-            self.ladder.advice()
-            or f"nothing in this package decides it: {obstacle or 'its bounds are too wide'}"
-        )
+            self.ladder.advice() if climbs else ""
+        ) or f"nothing in this package decides it: {obstacle or 'its bounds are too wide'}"
 
     def _better_floats(self, check: Callable[[Case], Found], hold: bool) -> str:
         """The cheapest arithmetic whose floats were seen to be within tolerance, or why none are."""
@@ -409,7 +418,8 @@ class _Checker:
 def _meaning(claim: Claim, e: Evidence) -> str:
     """What a row means for the user."""
     if e.verdict is Verdict.UNDECIDED:
-        return "Not decided."
+        # Without a finding the summary says it already.
+        return f"Not decided: {e.needs}." if e.findings and e.needs else "Not decided."
     if e.about is About.OUTPUT:
         return "The floats handed out are as good as this."
     if e.verdict is Verdict.VACUOUS:

@@ -110,7 +110,7 @@ def certified_cost(problem: UnlearningProblem) -> Cost:
     """
     n, d, c = problem.n_samples, problem.n_features, problem.n_outputs
     size = min(n, d)
-    seconds = 0.25 + 6e-5 * n + 7e-7 * n * d * (0.9 + c / 10) + 2e-10 * size * (n * d + size**2)
+    seconds = 0.3 + 7e-5 * n + 9e-7 * n * d * (0.9 + c / 10) + 2.5e-10 * size * (n * d + size**2)
     return Cost(seconds, 0.01 + 8e-9 * (4 * n * d + 8 * size**2))
 
 
@@ -151,11 +151,11 @@ def rational_cost(problem: UnlearningProblem) -> Cost:
     start = 0.0 if problem.w_init is None else entry_length(problem.w_init).common
     solution = size * (2 * phi.row + math.log2(max(n, d)) + 2) + 2 * phi.common + y.common + start
     # A row of Φ is shorter than a solution, and long products of short rows with it are cheaper than of equals.
-    products = n * size * c * (1.0 if n <= d else 0.75)
+    products = (n + 1) * (size + 1) * c * (1.0 if n <= d else 0.75)
     seconds = (
         0.15
         + 8e-10 * size**3 * solution * (1 + c / 10)
-        + 1.1e-9 * products * (solution + 2 * phi.common) ** 1.5
+        + 1e-9 * products * (solution + 2 * phi.common) ** 1.5
         + 1.1e-6 * n * d * phi.common
     )
     gigabytes = (

@@ -162,20 +162,24 @@ class Ladder:
 
     def advice(self) -> str:
         """What to run where no arithmetic of this ladder has decided, and why that can decide; empty if nothing can."""
-        beyond = ""
-        if self.arithmetic == "auto":
-            if self._certified not in self._affordable:
-                cost = self._certified.cost
-                seconds = round_digits(cost.seconds, up=True)
-                return f"--budget {seconds} tries proved float64 bounds first: {cost}, so it was not started"
-            beyond = (
-                f" (not started: more than the budget of {self.budget:g} s or the memory of this machine)"
-            )
+        if self.arithmetic == "auto" and self._certified not in self._affordable:
+            cost = self._certified.cost
+            if cost.gigabytes > _memory():
+                return f"proved float64 bounds were not started: {cost}, more than the memory of this machine"
+            seconds = round_digits(cost.seconds, up=True)
+            return f"--budget {seconds} tries proved float64 bounds first: {cost}, so they were not started"
         untried = [rung for rung in (*self._balls, self._exact) if rung not in self._affordable]
         able = [rung for rung in untried if rung is self._exact or self.full_rank]
         if not able:
             return ""
         best = min(able, key=lambda rung: rung.cost.seconds)
+        beyond = ""
+        if best.cost.gigabytes > _memory():
+            beyond = " (not started: beyond the memory of this machine)"
+        elif self.arithmetic == "auto":
+            beyond = (
+                f" (not started: it would exceed the budget of {self.budget:g} s, with what is tried before)"
+            )
         if best is not self._exact:
             bits = best.name.removeprefix("ball(").removesuffix(")")
             return f"--arithmetic ball decides it: Φ has full rank; {bits} bits take {best.cost}{beyond}"

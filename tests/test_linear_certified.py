@@ -160,7 +160,7 @@ def test_what_the_budget_rules_out_is_named() -> None:
     evidence = report["exact-labels"]
     assert evidence.verdict is mt.Verdict.UNDECIDED
     assert "--arithmetic rational decides it, in about" in evidence.needs
-    assert "not started: more than the budget of 1e-09 s" in evidence.needs
+    assert "not started: it would exceed the budget of 1e-09 s" in evidence.needs
     assert "GB" in evidence.needs
     assert report.exit_status == 3
 
