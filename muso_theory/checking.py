@@ -10,7 +10,7 @@ from .claims import CATALOGUE, Case, Claim, find
 from .claims.catalogue import TOLERANCE, Artefact, Found
 from .claims.theorems.status import theorem_status
 from .claims.training import TRAINING, applies
-from .errors import SingularMatrixError, expected, nearest
+from .errors import BadInputError, SingularMatrixError, expected, nearest
 from .evidence import About, Evidence, Finding, Scope, Verdict
 from .ladder import ARITHMETICS, Ladder, Rung
 from .linear.closed_forms import ClosedForms
@@ -76,7 +76,8 @@ def check(
         ridge: λ of ``ridge-anchored`` and ε of ``ridge-inverse``.
         subset: fraction of R that ``downsampling`` keeps.
         seed: seed of every random choice that a check makes.
-        budget: seconds that "auto" lets an arithmetic be estimated to take, by a formula of the sizes alone.
+        budget: seconds that "auto" lets its arithmetics be estimated to take together, for all claims, by a formula of
+            sizes and lengths of numbers. What is estimated to take longer is not started, and the rows say so.
         optimizer: how you train, a method of ``linear.train``: adds conditions about it (optimizer-in-span,
             stable-step, ostrowski-reich, enough-epochs) and, on large data too, the claims about training.
         lr: its step γ, with gradients of ½(φᵀw − y)², or "paper" for the paper's schedule.
@@ -334,7 +335,8 @@ class _Checker:
             name = rung.name
             try:
                 findings, facts = check(self._case(rung, insisted, hold))
-            except (SingularMatrixError, UndecidedError, OverflowError) as error:
+            except (SingularMatrixError, UndecidedError, BadInputError, OverflowError) as error:
+                # Input was validated before: what is refused here is beyond this arithmetic, not beyond the next.
                 obstacle = f"{name}: {error}"
                 if isinstance(error, NothingHandedError):
                     # No arithmetic judges floats that there are not.
@@ -373,12 +375,12 @@ class _Checker:
     def _better_floats(self, check: Callable[[Case], Found], hold: bool) -> str:
         """The cheapest arithmetic whose floats were seen to be within tolerance, or why none are."""
         for name, rung in self.ladder.handing():
-            if rung.seconds > self.ladder.budget:
+            if rung.cost.seconds > self.ladder.budget:
                 return f"--arithmetic {name} hands out the floats next to the exact answer, in {rung.cost}; not tried"
             case = replace(self._case(rung, False, hold), handed=self._handed(name))
             try:
                 findings, _ = check(case)
-            except (SingularMatrixError, UndecidedError, OverflowError):
+            except (SingularMatrixError, UndecidedError, BadInputError, OverflowError):
                 continue
             if all(finding.verdict is not Verdict.UNDECIDED for finding in findings):
                 return f"--arithmetic {name} hands out floats that are within tolerance, in {rung.cost}"

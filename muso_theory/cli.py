@@ -218,7 +218,7 @@ def check(
     ] = None,
     arithmetic: Annotated[Arithmetics, typer.Option(help="How numbers are computed.")] = Arithmetics.auto,
     budget: Annotated[
-        float, typer.Option(help="Seconds that auto lets one arithmetic be estimated to take.")
+        float, typer.Option(help="Seconds that auto lets its arithmetics be estimated to take.")
     ] = 30.0,
     claim: Annotated[list[str] | None, typer.Option(help="Check only this claim; repeatable.")] = None,
     assert_: Annotated[
@@ -544,7 +544,11 @@ def refute(
     replay: Annotated[Path | None, typer.Option(help="Check a stored counterexample again.")] = None,
     debug: Debug = False,
 ) -> None:
-    """Search for a small exact problem on which a RULE, a method or a claim fails; exit status 1 if found."""
+    """Search for a small exact problem on which a RULE, a method or a claim fails.
+
+    Exit status 1 if one is found, 0 if none is, 2 if the rule cannot be loaded, 3 if it declined every problem, no
+    problem met the conditions, or it did not return within the time limit.
+    """
     given = [
         name for name, word in (("RULE", rule), ("--claim", claim), ("--replay", replay)) if word is not None
     ]

@@ -51,7 +51,10 @@ def expected(what: str, name: str, value: object, got: str, hint: str) -> BadInp
         >>> print(expected("an even number of features", "n_features", 7, "int", "8"))
         expected an even number of features but got n_features=7 (int); try 8
     """
-    text = " ".join(str(value).split())
+    try:
+        text = " ".join(str(value).split())
+    except ValueError:  # Python writes no integer of more than some thousand digits
+        text = "a number of thousands of digits"
     if len(text) > 60:
         text = text[:57] + "..."
     return BadInputError(f"expected {what} but got {name}={text} ({got}); try {hint}")

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import ClassVar, final
 
-from .numbers.quantity import Grade, Quantity
+from .numbers.quantity import Grade, Quantity, is_finite
 
 __all__ = [
     "NOTHING",
@@ -126,8 +126,7 @@ class Allowance:
         if not tolerance:
             return NOTHING
         low, high = (
-            tolerance * Fraction(end) if math.isfinite(end) else math.copysign(math.inf, end)
-            for end in (scale.lower, scale.upper)
+            tolerance * Fraction(end) if is_finite(end) else end for end in (scale.lower, scale.upper)
         )
         return cls(max(low, Fraction(0)), high, f"{float(tolerance):g} of {words}", scale.grade)
 
@@ -175,8 +174,7 @@ class Finding(ABC):
         q = self.quantity
         if q.grade is not Grade.RIGOROUS:
             return f"{self.what} {show(q)}"
-        end = f"≥ {round_digits(q.lower, up=False)}" if low else f"≤ {round_digits(q.upper, up=True)}"
-        return f"{self.what} {end}"
+        return f"{self.what} ≥ {round_digits(q.lower, up=False)}" if low else f"{self.what} {_at_most(q)}"
 
 
 @dataclass(frozen=True)
@@ -191,7 +189,7 @@ class _Small(Finding):
         q = self.quantity
         if q.grade is Grade.EXACT and q.upper == 0:
             return Verdict.PROVED
-        if not q.upper <= self.allowed.lower:
+        if not (is_finite(q.upper) and q.upper <= self.allowed.lower):
             return None
         if Grade.FLOAT in (q.grade, self.allowed.grade):
             return Verdict.MEASURED
@@ -302,7 +300,7 @@ class Inequality(Finding):
     def verdict(self) -> Verdict:
         """PROVED, CERTIFIED or MEASURED on the right side; REFUTED only if exactly or provably on the wrong one."""
         q = self.quantity
-        if q.lower > self.bar if self.positive else q.upper <= self.bar:
+        if is_finite(q.lower) and q.lower > self.bar if self.positive else q.upper <= self.bar:
             return _HOLDS[q.grade]
         return Verdict.REFUTED if self.fails else Verdict.UNDECIDED
 
@@ -426,7 +424,12 @@ def show(q: Quantity) -> str:
         return f"≥ {round_digits(q.lower, up=False)}"
     if q.floor > 0 and q.floor > 1e-3 * q.bound:
         return f"in [{round_digits(q.lower, up=False)}, {round_digits(q.upper, up=True)}]"
-    return f"≤ {round_digits(q.upper, up=True)}"
+    return _at_most(q)
+
+
+def _at_most(q: Quantity) -> str:
+    """The upper end of an enclosure as a relation, which says nothing where it is infinite."""
+    return f"≤ {round_digits(q.upper, up=True)}" if is_finite(q.upper) else "has no finite bound"
 
 
 def round_digits(value: Fraction | float, up: bool, digits: int = 2) -> str:
@@ -448,7 +451,7 @@ def round_digits(value: Fraction | float, up: bool, digits: int = 2) -> str:
     """
     if value == 0:
         return "0"
-    if isinstance(value, float) and not math.isfinite(value):
+    if not is_finite(value):
         return f"{value:g}"
     exact = Fraction(value)
     rounding = decimal.ROUND_CEILING if up else decimal.ROUND_FLOOR

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from .costs import Cost, ball_cost, certified_cost, preconditioned_cost, rational_cost
 from .errors import BadInputError
 from .evidence import round_digits
 from .linear.certified import CertifiedForms
@@ -22,6 +24,9 @@ ARITHMETICS = ("auto", "float64", "ball", "rational")
 
 _PRECISIONS = (128, 256, 512, 1024, 2048)
 
+_ALWAYS = 1.0
+"""Seconds of proved float64 bounds that are spent whatever the budget: without this step nothing is known."""
+
 
 @dataclass(eq=False)
 class Rung:
@@ -30,14 +35,12 @@ class Rung:
     Args:
         name: of the arithmetic.
         make: builds the model.
-        seconds: a rough, deterministic estimate for all claims together, on one core of a present-day machine.
-        gigabytes: likewise for memory.
+        cost: what it is expected to take for all claims together.
     """
 
     name: str
     make: Callable[[], Model]
-    seconds: float
-    gigabytes: float
+    cost: Cost
     _built: list[Model] = field(default_factory=list)
 
     @property
@@ -48,9 +51,9 @@ class Rung:
         return self._built[0]
 
     @property
-    def cost(self) -> str:
-        """The estimates in words."""
-        return f"about {self.seconds:.2g} s and {self.gigabytes:.2g} GB"
+    def is_built(self) -> bool:
+        """Whether it was started."""
+        return bool(self._built)
 
 
 class Ladder:
@@ -64,7 +67,9 @@ class Ladder:
     Args:
         problem: the problem.
         arithmetic: one of ARITHMETICS.
-        budget: seconds that an arithmetic may be estimated to take; an explicit ``ball`` or ``rational`` ignores it.
+        budget: seconds that the arithmetics of ``auto`` may be estimated to take together. What is estimated to exceed
+            it, or the memory of this machine, is not started; only proved float64 bounds of at most a second always
+            are. An arithmetic that is asked for by name ignores it.
 
     Example:
         >>> import numpy as np
@@ -77,20 +82,35 @@ class Ladder:
         self.problem = problem
         self.arithmetic = arithmetic
         self.budget = budget
-        self._certified = _certified(problem)
-        self._preconditioned = _preconditioned(problem)
-        self._balls = [_balls(problem, bits) for bits in _PRECISIONS]
-        self._exact = _rationals(problem)
+        self._certified = Rung("verified float64", lambda: CertifiedForms(problem), certified_cost(problem))
+        self._preconditioned = Rung(
+            "preconditioned float64",
+            lambda: CertifiedForms(problem, preconditioned=True),
+            preconditioned_cost(problem),
+        )
+        self._balls = [self._ball(bits) for bits in _PRECISIONS]
+        self._exact = Rung("rational", lambda: ClosedForms(problem, RATIONAL), rational_cost(problem))
         self._seconds_of_rank = seconds_of_rank(problem.n_samples, problem.n_features)
+
+    def _ball(self, bits: int) -> Rung:
+        """Balls of one precision."""
+        cost = ball_cost(self.problem, bits)
+        return Rung(f"ball({bits})", lambda: ClosedForms(self.problem, BALL(bits)), cost)
 
     def __iter__(self) -> Iterator[Rung]:
         """The arithmetics to try; the rank is looked for only when float64 has not decided."""
         if self.arithmetic == "auto" and not self.problem.is_exact:
-            floats = [rung for rung in (self._certified, self._preconditioned) if self._is_affordable(rung)]
+            floats = self._fitting([self._certified, self._preconditioned])
             yield from floats
             yield from self._affordable[len(floats) :]
         else:
             yield from self._affordable
+
+    @property
+    def _may_start(self) -> bool:
+        """Whether proved float64 bounds are cheap enough: the first step, and no dearer than finding out the rank."""
+        cost = self._certified.cost
+        return cost.seconds <= max(self.budget, _ALWAYS) and cost.gigabytes <= _memory()
 
     def named(self, name: str) -> Rung | None:
         """The arithmetic of this name, if it may be tried."""
@@ -100,7 +120,7 @@ class Ladder:
     def _order(self) -> list[Rung]:
         """All arithmetics that may decide, in the order to try them."""
         if self.arithmetic == "float64":
-            return [Rung("float64", lambda: self.problem.float_model, 0.0, 0.0), self._certified]
+            return [Rung("float64", lambda: self.problem.float_model, self._certified.cost), self._certified]
         if self.arithmetic == "ball":
             return self._balls
         if self.arithmetic == "rational":
@@ -113,23 +133,32 @@ class Ladder:
 
     @cached_property
     def _affordable(self) -> list[Rung]:
-        """What of them the budget allows."""
+        """What of them the budget allows together, in their order."""
         if self.arithmetic != "auto":
             return self._order
-        return [rung for rung in self._order if self._is_affordable(rung)]
+        return self._fitting(self._order)
 
-    def _is_affordable(self, rung: Rung) -> bool:
-        """Whether the budget allows it; the first proof is always tried."""
-        return rung is self._certified or rung.seconds <= self.budget
+    def _fitting(self, rungs: Sequence[Rung]) -> list[Rung]:
+        """What of them the budget and the memory allow together, in their order."""
+        taken: list[Rung] = []
+        spent = 0.0
+        for rung in rungs:
+            fits = spent + rung.cost.seconds <= self.budget and rung.cost.gigabytes <= _memory()
+            if self._may_start if rung is self._certified else fits:
+                taken.append(rung)
+                spent += rung.cost.seconds
+        return taken
 
     @cached_property
     def full_rank(self) -> bool | None:
         """Whether Φ and Φ_R have full rank: True is proved, False very likely, None was too dear to find out."""
         problem = self.problem
+        if not self._may_start:
+            return None
         if not _float_cannot_factorise(problem):
             return True
         # Where the preconditioner has been tried its proof is at hand, and a search modulo a prime dearer.
-        if self._is_affordable(self._preconditioned) and _proves_full_rank(self._preconditioned):
+        if self._preconditioned.is_built and _proves_full_rank(self._preconditioned):
             return True
         if self._seconds_of_rank > self.budget:
             return None
@@ -143,25 +172,38 @@ class Ladder:
         others = [("rational", self._exact)]
         if self.full_rank is not False:
             others.append(("ball", self._balls[0]))
-        return sorted((o for o in others if o[0] != self.arithmetic), key=lambda other: other[1].seconds)
+        return sorted((o for o in others if o[0] != self.arithmetic), key=lambda other: other[1].cost.seconds)
 
     def advice(self) -> str:
         """What to run where no arithmetic of this ladder has decided, and why that can decide; empty if nothing can."""
+        if self.arithmetic == "auto" and self._certified not in self._affordable:
+            cost = self._certified.cost
+            if cost.gigabytes > _memory():
+                return f"proved float64 bounds were not started: {cost}, more than the memory of this machine"
+            seconds = round_digits(cost.seconds, up=True)
+            return f"--budget {seconds} tries proved float64 bounds first: {cost}, so they were not started"
         untried = [rung for rung in (*self._balls, self._exact) if rung not in self._affordable]
         able = [rung for rung in untried if rung is self._exact or self.full_rank]
         if not able:
             return ""
-        best = min(able, key=lambda rung: rung.seconds)
+        best = min(able, key=lambda rung: rung.cost.seconds)
+        beyond = ""
+        if best.cost.gigabytes > _memory():
+            beyond = " (not started: beyond the memory of this machine)"
+        elif self.arithmetic == "auto":
+            beyond = (
+                f" (not started: it would exceed the budget of {self.budget:g} s, with what is tried before)"
+            )
         if best is not self._exact:
             bits = best.name.removeprefix("ball(").removesuffix(")")
-            return f"--arithmetic ball decides it: Φ has full rank; {bits} bits take {best.cost}"
+            return f"--arithmetic ball decides it: Φ has full rank; {bits} bits take {best.cost}{beyond}"
         why = "exact arithmetic decides any rank"
         if self.full_rank is False:
             why = "Φ has no full rank modulo a prime, and balls cannot prove a matrix singular"
         if self.full_rank is None:
             seconds = round_digits(self._seconds_of_rank, up=True)
             why += f"; --budget {seconds} finds out whether balls do, in {self._balls[0].cost}"
-        return f"--arithmetic rational decides it, in {best.cost}: {why}"
+        return f"--arithmetic rational decides it, in {best.cost}{beyond}: {why}"
 
 
 def _float_cannot_factorise(problem: UnlearningProblem) -> bool:
@@ -182,43 +224,9 @@ def _proves_full_rank(rung: Rung) -> bool:
         return False
 
 
-def _certified(problem: UnlearningProblem) -> Rung:
-    """Twice the float64 factorisation, and some thirty nearly exact products with Φ."""
-    n, d, c = problem.n_samples, problem.n_features, problem.n_outputs
-    size = min(n, d)
-    seconds = 2e-11 * (2 * n * d * size + 4 * size**3) + 4e-9 * 30 * n * d * (1 + c / 10)
-    return Rung("verified float64", lambda: CertifiedForms(problem), seconds, 8e-9 * (n * d + 5 * size**2))
-
-
-def _preconditioned(problem: UnlearningProblem) -> Rung:
-    """A QR factorisation, a triangular inverse, their proof, and some sixty sliced products of a few slices each."""
-    n, d, c = problem.n_samples, problem.n_features, problem.n_outputs
-    size = min(n, d)
-    seconds = 0.05 + 2e-11 * (8 * n * d * size + 4 * size**3) + 4e-9 * 180 * n * d * (1 + c / 10)
-    return Rung(
-        "preconditioned float64",
-        lambda: CertifiedForms(problem, preconditioned=True),
-        seconds,
-        8e-9 * (4 * n * d + 6 * size**2),
-    )
-
-
-def _balls(problem: UnlearningProblem, bits: int) -> Rung:
-    """Estimates fitted to python-flint: O(n³) products and solves, 4 to 6 machine words an entry."""
-    n, d = problem.n_samples, problem.n_features
-    size = min(n, d)
-    seconds = (1.5e-6 * size**3 + 4e-8 * n * d * size) * bits / 128
-    return Rung(
-        f"ball({bits})", lambda: ClosedForms(problem, BALL(bits)), seconds, 1e-7 * n * d + 5e-7 * size**2
-    )
-
-
-def _rationals(problem: UnlearningProblem) -> Rung:
-    """Estimates fitted to Dixon lifting: solutions of about 100·n bits an entry, O(n⁴) and more in all."""
-    n, d = problem.n_samples, problem.n_features
-    size = min(n, d)
-    seconds = (
-        (1e-7 * size**4 + 2e-8 * n * size**2) * (1 + problem.n_outputs / 10) + 3e-6 * n * d + 2e-6 * n**2
-    )
-    gigabytes = 1e-7 * n * d + 2e-8 * size**2 * problem.n_outputs + 2e-7 * size**2
-    return Rung("rational", lambda: ClosedForms(problem, RATIONAL), seconds, gigabytes)
+def _memory() -> float:
+    """Gigabytes of this machine, infinite where it does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
+    except (AttributeError, ValueError, OSError):
+        return float("inf")

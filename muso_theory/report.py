@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -25,7 +26,7 @@ from .evidence import (
 )
 from .machine import versions
 from .markup import evidence_table
-from .numbers.quantity import Grade, Quantity
+from .numbers.quantity import Grade, Quantity, decimal_text, is_finite
 
 __all__ = ["SCHEMA", "Report", "digest"]
 
@@ -218,7 +219,7 @@ def evidence_dict(e: Evidence) -> dict[str, Any]:
         "verdict": e.verdict.name,
         "scope": e.scope.name.lower(),
         "arithmetic": e.arithmetic,
-        "bound": None if e.bound is None else exact_text(e.bound),
+        "bound": None if e.bound is None else exact_text(_outside(e.findings[0].quantity.upper, e.bound)),
         "findings": [finding_dict(finding) for finding in e.findings],
         "failed_hypotheses": [{"claim": slug, "why": why} for slug, why in e.failed],
         "asserted": e.asserted,
@@ -281,10 +282,18 @@ def _storable(q: Quantity, end: Fraction | float, rounded: float) -> Fraction | 
     """An exact number as it is unless it would fill pages; the ends of an enclosure rounded outward to floats."""
     value = Fraction(end) if isinstance(end, int | Fraction) else None
     if value is None or q.grade is not Grade.EXACT:
+        return _outside(end, rounded)
+    large = value.numerator.bit_length() + value.denominator.bit_length() > _LARGEST_EXACT
+    return _outside(end, rounded) if large else value
+
+
+def _outside(end: Fraction | float, rounded: float) -> Fraction | float:
+    """The rounded end, or where only its rounding is infinite a whole number of 64 bits that is further out."""
+    if is_finite(rounded) or not is_finite(end):
         return rounded
-    return (
-        rounded if value.numerator.bit_length() + value.denominator.bit_length() > _LARGEST_EXACT else value
-    )
+    size = math.ceil(abs(Fraction(end)))
+    shift = size.bit_length() - 64
+    return Fraction((-(-size >> shift) << shift) * (1 if end > 0 else -1))
 
 
 def digest(document: dict[str, Any]) -> str:
@@ -314,4 +323,4 @@ def exact_text(value: Fraction | float | int) -> str:
         >>> exact_text(Fraction(1, 3)), exact_text(0.1), exact_text(0)
         ('1/3', '0.1', '0')
     """
-    return repr(value) if isinstance(value, float) else str(value)
+    return repr(value) if isinstance(value, float) else decimal_text(value)

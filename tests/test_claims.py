@@ -106,7 +106,8 @@ def _wrong_labels(m: ClosedForms) -> None:
 
 
 def _wrong_kernel(m: ClosedForms) -> None:
-    m.forget_kernel = lambda: m.arithmetic.matrix(np.ones((len(m.forget), 1)))  # type: ignore[method-assign]
+    ones = m.arithmetic.matrix(np.ones((len(m.forget), m.problem.n_outputs)))
+    m.along_kernel = lambda labels: (m.arithmetic.add(labels, ones), 1)  # type: ignore[method-assign]
 
 
 def _useless_probe(m: ClosedForms) -> None:

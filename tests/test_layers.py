@@ -19,7 +19,7 @@ ORDER = (
     ("evaluation",),
     ("evidence",),
     ("claims",),
-    ("markup",),
+    ("markup", "costs"),
     ("report", "ladder"),
     ("checking", "refutation", "proving", "implication"),
     ("rechecking",),

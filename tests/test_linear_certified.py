@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory.linear.certified import CertifiedForms
+from muso_theory.linear.certified import CertifiedForms, LabelBall
 from muso_theory.linear.closed_forms import ClosedForms
 from muso_theory.linear.model import Model
 from muso_theory.numbers import RATIONAL, Quantity, UndecidedError
@@ -159,7 +159,8 @@ def test_what_the_budget_rules_out_is_named() -> None:
     report = mt.check(ZOO["duplicated-across"](), ["exact-labels"], budget=1e-9)
     evidence = report["exact-labels"]
     assert evidence.verdict is mt.Verdict.UNDECIDED
-    assert "rational (about" in evidence.needs
+    assert "--arithmetic rational decides it, in about" in evidence.needs
+    assert "not started: it would exceed the budget of 1e-09 s" in evidence.needs
     assert "GB" in evidence.needs
     assert report.exit_status == 3
 
@@ -189,14 +190,42 @@ def test_formulas_with_inverses_refuse_tall_data() -> None:
         model.leave_block_out()
 
 
-def test_labels_along_the_kernel_are_undecided_where_forget_rows_are_dependent() -> None:
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_labels_along_the_kernel_are_exact_ones(outputs: int) -> None:
+    """Φ_Fᵀ(moved − optimal) = 0 within the radii, the step is as long as the labels, and exact forms agree."""
     rng = np.random.default_rng(0)
-    problem = mt.UnlearningProblem(rng.standard_normal((9, 3)), rng.standard_normal(9), [0, 1, 2, 3, 4])
-    forms = CertifiedForms(problem)
-    with pytest.raises(UndecidedError, match="ker Φ_Fᵀ"):
-        forms.along_kernel(forms.optimal_labels)
+    features, targets = rng.standard_normal((9, 3)), 1e-9 * rng.standard_normal((9, outputs))
+    problem = mt.UnlearningProblem(features, targets, [0, 1, 2, 3, 4], rng.standard_normal((3, outputs)))
+    forms, exact = CertifiedForms(problem), ClosedForms(problem, RATIONAL)
+    moved, dimension = forms.along_kernel(forms.optimal_labels)
+    assert dimension == 2
+    step = moved.values - forms.optimal_labels.values
+    assert np.linalg.norm(step) > 0.1 * np.linalg.norm(forms.optimal_labels.values)
+    assert np.linalg.norm(features[:5].T @ step) < 1e-13 * np.linalg.norm(forms.optimal_labels.values) + 1e-14
+    truly, dimension = exact.along_kernel(exact.optimal_labels)
+    assert dimension == 2
+    rows = exact.rows_of_features(exact.forget)
+    change = RATIONAL.sub(truly, exact.optimal_labels)
+    assert RATIONAL.square_norm(change).upper > 0
+    assert RATIONAL.square_norm(RATIONAL.matmul(RATIONAL.transpose(rows), change)).upper == 0
+    gap = forms.distance(forms.unlearned(moved), forms.retrained)
+    assert gap.upper < 1e-13
+    spoiled = LabelBall(moved.values + 2.0**-30, moved.radius)
+    assert forms.distance(forms.unlearned(spoiled), forms.retrained).lower > 1e-11
+
+
+def test_labels_are_alone_where_forget_rows_are_independent() -> None:
+    rng = np.random.default_rng(0)
     free = CertifiedForms(mt.UnlearningProblem(rng.standard_normal((5, 9)), rng.standard_normal(5), [0, 1]))
     assert free.along_kernel(free.optimal_labels) == (free.optimal_labels, 0)
+
+
+def test_the_kernel_is_undecided_where_forget_rows_have_no_full_rank() -> None:
+    features = np.random.default_rng(0).standard_normal((9, 3))
+    features[:5, 2] = features[:5, 1]
+    forms = CertifiedForms(mt.UnlearningProblem(features, np.arange(9.0), [0, 1, 2, 3, 4]))
+    with pytest.raises(UndecidedError, match="full rank"):
+        forms.along_kernel(forms.optimal_labels)
 
 
 def test_solutions_are_frozen() -> None:

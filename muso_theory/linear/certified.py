@@ -285,12 +285,21 @@ class CertifiedForms(Model):
             radius += values.size * ETA  # entries that become subnormal
         return LabelBall(values, radius)
 
-    def along_kernel(self, labels: LabelBall) -> tuple[LabelBall, int]:
-        """The labels as they are, when Φ_F provably has full row rank; undecided otherwise."""
-        system = self.systems.of(self.forget)
-        if system.is_dual and system.smallest > 0:
-            return labels, 0
-        raise UndecidedError("float64 cannot prove that ker Φ_Fᵀ is zero", "rational arithmetic decides it")
+    def rank(self, rows: Rows) -> int:
+        """Rank of Φ_rows where it is provably full, by rows or by columns.
+
+        Args:
+            rows: positions.
+
+        Returns:
+            The smaller of len(rows) and D.
+
+        Raises:
+            UndecidedError: full rank is not proved.
+        """
+        if not self.systems.of(rows).smallest > 0:
+            raise UndecidedError("float64 cannot prove full rank", "ball or rational arithmetic may")
+        return min(len(rows), self.problem.n_features)
 
     # -- what is known about the data ------------------------------------------------------------------
 

@@ -432,15 +432,6 @@ class ClosedForms(Model):
         correction = arithmetic.factor(inverse_block).solve(arithmetic.take(residual, list(self.forget)))
         return arithmetic.sub(self.targets(self.forget), correction)
 
-    def along_kernel(self, labels: Matrix) -> tuple[Matrix, int]:
-        """Labels moved along ker Φ_Fᵀ by the sum of its basis, and the dimension of that kernel."""
-        kernel = self.forget_kernel()
-        if kernel is None:
-            return labels, 0
-        size = self.arithmetic.shape(kernel)[1]
-        ones = self.arithmetic.matrix(np.ones((size, self.problem.n_outputs)))
-        return self.arithmetic.add(labels, self.arithmetic.matmul(kernel, ones)), size
-
     def forget_kernel(self) -> Matrix | None:
         """A basis of ker Φ_Fᵀ, one vector a column, or None when Φ_F has full row rank."""
         n_forget = len(self.forget)

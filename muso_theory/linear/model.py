@@ -6,6 +6,7 @@ Labels and parameters are opaque values of the model that made them.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import Any
@@ -172,9 +173,33 @@ class Model(ABC):
     def dual_coefficients(self) -> Labels:
         """K_RR⁻¹(y_R − Φ_R w₀), shape (n_R, C)."""
 
-    @abstractmethod
     def along_kernel(self, labels: Labels) -> tuple[Labels, int]:
-        """Labels moved along ker Φ_Fᵀ by the sum of its basis, and the dimension of that kernel."""
+        """Labels moved along ker Φ_Fᵀ by some vector in it, and the dimension of that kernel.
+
+        The residual z − Φ_FΦ_F⁺z of a least-squares fit lies in ker Φ_Fᵀ, whatever z is, and is zero only for z in the
+        range of Φ_F. So no basis of the kernel is needed, which has up to n_F² numbers.
+
+        Args:
+            labels: of the forget samples.
+
+        Returns:
+            The moved labels, and n_F − rank Φ_F.
+        """
+        dimension = len(self.forget) - self.rank(self.forget)
+        if not dimension:
+            return labels, 0
+        shape = (len(self.forget), self.problem.n_outputs)
+        size = self.label_distance(labels, self.given(np.zeros(shape))).bound
+        # As long as the labels, up to a power of two: a longer step would lose them in its own rounding.
+        unit = 2.0 ** math.floor(math.log2(size)) if 1e-300 < size < math.inf else 1.0
+        z = unit * np.random.default_rng(0).integers(-8, 9, shape)
+        aim = self.mix(1, self.predict(self.forget, self.start), 1, self.given(z / 8))
+        seen = self.predict(self.forget, self.fit(self.forget, aim))
+        return self.mix(1, labels, 1, self.mix(1, aim, -1, seen)), dimension
+
+    @abstractmethod
+    def rank(self, rows: Rows) -> int:
+        """Rank of Φ_rows: numerical in FLOAT64, else proved, or raised as undecided."""
 
     # -- what is known about the data ------------------------------------------------------------------
 

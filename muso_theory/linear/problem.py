@@ -11,6 +11,7 @@ import numpy as np
 
 from ..arrays import Array, forget_indices, plain_array, real_array, row_blocks
 from ..errors import BadInputError, expected
+from ..numbers.quantity import decimal_text
 
 if TYPE_CHECKING:
     from .closed_forms import ClosedForms
@@ -363,7 +364,7 @@ def _hash_entries(digest: Any, array: Array) -> None:
         part = array[rows]
         if part.dtype == object:
             # The comma also stands between blocks: without it 1 | 23 and 12 | 3 would be the same text.
-            digest.update(("," * (rows.start > 0) + ",".join(str(v) for v in part.ravel())).encode())
+            digest.update(("," * (rows.start > 0) + ",".join(decimal_text(v) for v in part.ravel())).encode())
         else:
             digest.update(np.ascontiguousarray(part, dtype=part.dtype.newbyteorder("<")).tobytes())
 

@@ -41,6 +41,13 @@ def float_array(values: Array | Sequence[Sequence[object]]) -> Array:
             rows, columns, entries = exact_rows(array)
             flat = [_nearest(value) for row in entries for value in row]
             array = np.array(flat, dtype=np.float64).reshape(rows, columns)
+            beyond = first_nonfinite(array)
+            if beyond is not None:
+                where = f"values[{beyond[0]}, {beyond[1]}]"
+                got = f"{'-' if array[beyond] < 0 else ''}10^308 or more"
+                raise expected(
+                    "numbers in the range of float64", where, got, "an exact number", "arithmetic='rational'"
+                )
         elif array.dtype.kind in "biuf":
             array = array.astype(np.float64)
         else:

@@ -7,8 +7,11 @@ import math
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
-__all__ = ["Grade", "Quantity"]
+import flint
+
+__all__ = ["Grade", "Quantity", "decimal_text", "is_finite"]
 
 
 class Grade(enum.Enum):
@@ -20,6 +23,45 @@ class Grade(enum.Enum):
 
 
 _SMALLEST_NORMAL = Fraction(1, 2**1022)
+
+
+def decimal_text(value: Any) -> str:
+    """An exact number as ``str`` writes it, of any length.
+
+    Python refuses to write, or read, integers of more than some thousand digits, because that took time with the
+    square of their number; FLINT's conversion does not.
+
+    Args:
+        value: an int, or another rational number.
+
+    Returns:
+        ``p`` or ``p/q``.
+
+    Example:
+        >>> decimal_text(Fraction(3, 7)), len(decimal_text(10**5000))
+        ('3/7', 5001)
+    """
+    try:
+        return str(value)
+    except ValueError:
+        top, bottom = (str(flint.fmpz(int(part))) for part in (value.numerator, value.denominator))
+        return top if bottom == "1" else f"{top}/{bottom}"
+
+
+def is_finite(value: Fraction | float) -> bool:
+    """Whether a number is neither infinite nor NaN; a fraction of any size is finite, also beyond the floats.
+
+    Args:
+        value: the number; ``math.isfinite`` raises an OverflowError for a large fraction.
+
+    Returns:
+        False for infinities and NaN.
+
+    Example:
+        >>> is_finite(Fraction(10) ** 400), is_finite(math.inf)
+        (True, False)
+    """
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _outward(value: Fraction | float, up: bool) -> float:
@@ -136,9 +178,9 @@ class Quantity:
         """
         if self.grade is Grade.EXACT:
             value = Fraction(self.upper)
-            top, bottom = math.isqrt(value.numerator), math.isqrt(value.denominator)
-            if top * top == value.numerator and bottom * bottom == value.denominator:
-                return Quantity.exact(Fraction(top, bottom))
+            # FLINT rejects most non-squares by residues, where a root of 10⁶ bits takes a second in Python.
+            if all(flint.fmpz(part).is_square() for part in (value.numerator, value.denominator)):
+                return Quantity.exact(Fraction(math.isqrt(value.numerator), math.isqrt(value.denominator)))
         if self.grade is Grade.FLOAT:
             return Quantity.measured(math.sqrt(max(float(self.upper), 0.0)))
         return Quantity.enclosure(_root(self.lower, up=False), _root(self.upper, up=True))
@@ -218,6 +260,8 @@ class Quantity:
         weakest = max((self.grade, other.grade), key=list(Grade).index)
         if weakest is Grade.FLOAT:
             return Quantity.measured(abs(float(self.upper) - float(other.upper)))
+        if weakest is Grade.EXACT and self.upper == other.upper:
+            return Quantity.exact(0)  # without the gcd of a difference, which is slow for long fractions
         ends = (self.lower, self.upper, other.lower, other.upper)
         if any(isinstance(end, float) and math.isinf(end) for end in ends):
             return Quantity.enclosure(0.0, math.inf)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import lcm
+from functools import cached_property
 from typing import Any, final
 
 import flint
@@ -15,6 +15,7 @@ from ..errors import expected
 from .arithmetic import Arithmetic, Factor
 from .inputs import exact_rows, span
 from .quantity import Quantity
+from .rational_matrix import Primitive, RationalMatrix
 
 __all__ = ["RATIONAL", "Rational", "RationalFactor"]
 
@@ -23,12 +24,12 @@ _PRIMES = (2**61 - 1, 2**63 - 25, 2**64 - 59)
 
 
 @final
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class RationalFactor(Factor):
     """An exact positive semidefinite K with a proved rank.
 
     Args:
-        k: the matrix, ``fmpq_mat`` of shape (n, n).
+        k: the matrix, shape (n, n).
         basis: rows B, as many as the rank, whose principal block K_BB is regular; all rows when K is.
 
     Example:
@@ -39,8 +40,18 @@ class RationalFactor(Factor):
         [0])
     """
 
-    k: Any
+    k: RationalMatrix
     basis: tuple[int, ...]
+
+    @cached_property
+    def _rows(self) -> RationalMatrix:
+        """K_{B:}."""
+        return RATIONAL.take(self.k, self.basis)
+
+    @cached_property
+    def _primitive(self) -> Primitive:
+        """What is solved with: K, or K_{B:}K_{:B} where K is singular."""
+        return Primitive(self.k if self.rank == self.size else self._rows * self._rows.transpose())
 
     @property
     def rank(self) -> int:
@@ -50,19 +61,19 @@ class RationalFactor(Factor):
     @property
     def size(self) -> int:
         """Number of rows of K."""
-        return int(self.k.nrows())
+        return self.k.nrows()
 
-    def solve(self, b: Any) -> Any:
+    def solve(self, b: RationalMatrix) -> RationalMatrix:
         """Find a with Φᵀa = Φ⁺b for every Φ with K = ΦΦᵀ, exactly, even where K a = b has no solution.
 
         With Φ = CΦ_B, C = K_{:B} K_BB⁻¹ of full column rank, Φ⁺ = Φ_B⁺C⁺ gives a supported on B with
         K_{B:} K_{:B} a_B = K_{B:} b. For regular K this is K a = b, by Dixon lifting.
 
         Args:
-            b: ``fmpq_mat`` of shape (n, C).
+            b: shape (n, C).
 
         Returns:
-            ``fmpq_mat`` of shape (n, C).
+            Shape (n, C).
 
         Raises:
             BadInputError: b has another number of rows than K.
@@ -70,13 +81,9 @@ class RationalFactor(Factor):
         if b.nrows() != self.size:
             raise expected(f"{self.size} rows", "b", (b.nrows(), b.ncols()), "shape", "one row per sample")
         if self.rank == self.size:
-            return _solve(self.k, b)
-        rows = RATIONAL.take(self.k, self.basis)
-        part = _solve(rows * rows.transpose(), rows * b).tolist()
-        result = [[flint.fmpq(0)] * b.ncols() for _ in range(self.size)]
-        for i, row in zip(self.basis, part, strict=True):
-            result[i] = row
-        return _from_rows(self.size, b.ncols(), result)
+            return self._primitive.solve(b)
+        part = self._primitive.solve(self._rows * b)
+        return RATIONAL.take(part.above(RATIONAL.zeros(1, b.ncols())), _places(self.basis, self.size))
 
 
 @final
@@ -84,7 +91,7 @@ class RationalFactor(Factor):
 class Rational(Arithmetic):
     """Exact linear algebra over ℚ, on FLINT's integer matrices with denominators cleared.
 
-    Matrices are ``flint.fmpq_mat``. Every Quantity is exact.
+    Matrices are ``RationalMatrix``. Every Quantity is exact.
 
     Example:
         >>> k = RATIONAL.gram(RATIONAL.matrix([[0.5, Fraction(1, 3)]]))
@@ -94,59 +101,54 @@ class Rational(Arithmetic):
 
     name: str = field(default="rational", init=False)
 
-    def matrix(self, values: np.ndarray[Any, Any] | Sequence[Sequence[object]]) -> Any:
+    def matrix(self, values: np.ndarray[Any, Any] | Sequence[Sequence[object]]) -> RationalMatrix:
         """Read a matrix without any rounding.
 
         Args:
             values: shape (n, D) of ints, Fractions and floats.
 
         Returns:
-            ``fmpq_mat`` of shape (n, D).
+            Shape (n, D).
 
         Raises:
             BadInputError: not two-dimensional, not real numbers, NaN or infinite entries.
         """
-        rows, columns, entries = exact_rows(values)
-        if rows == 0 or columns == 0:
-            return flint.fmpq_mat(rows, columns)
-        ratios = [value.as_integer_ratio() for row in entries for value in row]
-        # One common denominator lets FLINT build one integer matrix instead of reducing n·D fractions.
-        denominator = lcm(*{bottom for _, bottom in ratios})
-        flat = [top * (denominator // bottom) for top, bottom in ratios]
-        return _over(flint.fmpz_mat(rows, columns, flat), denominator)
+        _, columns, entries = exact_rows(values)
+        return RationalMatrix.of(entries, columns)
 
-    def to_numpy(self, a: Any) -> np.ndarray[Any, Any]:
+    def to_numpy(self, a: RationalMatrix) -> np.ndarray[Any, Any]:
         """Nearest float64 matrix; entries beyond the float64 range become infinite."""
-        rows, columns = self.shape(a)
-        flat = [_nearest_float(int(x.p), int(x.q)) for x in a.entries()]
-        return np.array(flat, dtype=np.float64).reshape(rows, columns)
+        bottom = int(a.bottom)
+        flat = [_nearest_float(int(x), bottom) for x in a.top.entries()]
+        return np.array(flat, dtype=np.float64).reshape(self.shape(a))
 
-    def shape(self, a: Any) -> tuple[int, int]:
+    def shape(self, a: RationalMatrix) -> tuple[int, int]:
         """Rows and columns."""
-        return int(a.nrows()), int(a.ncols())
+        return a.nrows(), a.ncols()
 
-    def matmul(self, a: Any, b: Any) -> Any:
+    def matmul(self, a: RationalMatrix, b: RationalMatrix) -> RationalMatrix:
         """Product a b."""
         return a * b
 
-    def add(self, a: Any, b: Any) -> Any:
+    def add(self, a: RationalMatrix, b: RationalMatrix) -> RationalMatrix:
         """Sum a + b."""
         return a + b
 
-    def sub(self, a: Any, b: Any) -> Any:
+    def sub(self, a: RationalMatrix, b: RationalMatrix) -> RationalMatrix:
         """Difference a − b."""
         return a - b
 
-    def scale(self, factor: Fraction | int | float, a: Any) -> Any:
+    def scale(self, factor: Fraction | int | float, a: RationalMatrix) -> RationalMatrix:
         """Scalar multiple; a float factor is the dyadic rational it is."""
-        top, bottom = factor.as_integer_ratio()
-        return a * flint.fmpq(top, bottom)
+        return a.scaled(*factor.as_integer_ratio())
 
-    def transpose(self, a: Any) -> Any:
+    def transpose(self, a: RationalMatrix) -> RationalMatrix:
         """Transpose."""
         return a.transpose()
 
-    def take(self, a: Any, rows: Sequence[int] | None, columns: Sequence[int] | None = None) -> Any:
+    def take(
+        self, a: RationalMatrix, rows: Sequence[int] | None, columns: Sequence[int] | None = None
+    ) -> RationalMatrix:
         """Sub-matrix of the given rows and columns, in the given order.
 
         Args:
@@ -160,43 +162,32 @@ class Rational(Arithmetic):
         Raises:
             BadInputError: a position outside the matrix.
         """
-        m, n = self.shape(a)
-        row_span, column_span = span(rows, m), span(columns, n)
-        height = len(range(m)[row_span]) if isinstance(row_span, slice) else len(row_span)
-        width = len(range(n)[column_span]) if isinstance(column_span, slice) else len(column_span)
-        table = a.tolist() if a.nrows() and a.ncols() else []
-        picked = (
-            table[row_span] if isinstance(row_span, slice) else [table[i] for i in row_span] if table else []
-        )
-        cut = [
-            row[column_span] if isinstance(column_span, slice) else [row[j] for j in column_span]
-            for row in picked
-        ]
-        return _from_rows(height, width, cut)
+        return a.take(span(rows, a.nrows()), span(columns, a.ncols()))
 
-    def vstack(self, a: Any, b: Any) -> Any:
+    def vstack(self, a: RationalMatrix, b: RationalMatrix) -> RationalMatrix:
         """Put a above b."""
-        return _from_rows(a.nrows() + b.nrows(), a.ncols(), a.tolist() + b.tolist())
+        return a.above(b)
 
-    def zeros(self, rows: int, columns: int) -> Any:
+    def zeros(self, rows: int, columns: int) -> RationalMatrix:
         """Zero matrix."""
-        return flint.fmpq_mat(rows, columns)
+        return RationalMatrix(flint.fmpz_mat(rows, columns))
 
-    def identity(self, size: int) -> Any:
+    def identity(self, size: int) -> RationalMatrix:
         """Identity matrix."""
-        return flint.fmpq_mat(size, size, [int(i == j) for i in range(size) for j in range(size)])
+        return RationalMatrix(
+            flint.fmpz_mat(size, size, [int(i == j) for i in range(size) for j in range(size)])
+        )
 
-    def gram(self, features: Any) -> Any:
+    def gram(self, features: RationalMatrix) -> RationalMatrix:
         """Gram matrix ΦΦᵀ."""
-        whole, denominator = features.numer_denom()
-        return _over(whole * whole.transpose(), denominator * denominator)
+        return features * features.transpose()
 
-    def factor(self, k: Any) -> RationalFactor:
+    def factor(self, k: RationalMatrix) -> RationalFactor:
         """Prove the rank of a symmetric positive semidefinite K and pick rows that carry it.
 
         Args:
-            k: ``fmpq_mat`` of shape (n, n), symmetric and positive semidefinite (semidefiniteness is the
-                caller's word; every Gram matrix has it).
+            k: shape (n, n), symmetric and positive semidefinite (semidefiniteness is the caller's word; every
+                Gram matrix has it).
 
         Returns:
             The factor; for a singular K its principal block on the chosen rows is regular.
@@ -205,46 +196,37 @@ class Rational(Arithmetic):
             BadInputError: not square, or not symmetric.
         """
         n, columns = self.shape(k)
-        if n != columns or k != k.transpose():
+        if n != columns or k.top != k.top.transpose():
             raise expected("a symmetric matrix", "k", (n, columns), "shape", "a Gram matrix")
         # Independent columns of a semidefinite matrix carry a regular principal block.
         return RationalFactor(k, _echelon(k).columns)
 
-    def rank(self, a: Any) -> int:
+    def rank(self, a: RationalMatrix) -> int:
         """Rank, proved: at least by a minor nonzero modulo a large prime, at most by exact null vectors."""
         return len(_echelon(a).columns)
 
-    def null_space(self, a: Any) -> Any:
+    def null_space(self, a: RationalMatrix) -> RationalMatrix:
         """Exact basis of {v : a v = 0} in echelon form.
 
         Args:
             a: shape (n, D).
 
         Returns:
-            ``fmpq_mat`` of shape (D, D − rank); the free variable of each column is −1.
+            Shape (D, D − rank); the free variable of each column is −1.
         """
         echelon = _echelon(a)
-        width = int(a.ncols())
-        free = [j for j in range(width) if j not in set(echelon.columns)]
-        rows = [[flint.fmpq(0)] * len(free) for _ in range(width)]
-        if free:
-            for i, row in zip(echelon.columns, echelon.relations.tolist(), strict=True):
-                rows[i] = row
-        for position, j in enumerate(free):
-            rows[j][position] = flint.fmpq(-1)
-        return _from_rows(width, len(free), rows)
+        free = _others(echelon.columns, a.ncols())
+        below = self.scale(-1, self.identity(len(free)))
+        # Rows come in the order pivots, free; undo that order.
+        return self.take(echelon.relations.above(below), np.argsort([*echelon.columns, *free]).tolist())
 
-    def square_norm(self, a: Any) -> Quantity:
+    def square_norm(self, a: RationalMatrix) -> Quantity:
         """Squared Frobenius norm, exact."""
-        whole, denominator = a.numer_denom()
-        return Quantity.exact(Fraction(sum(int(x) ** 2 for x in whole.entries()), int(denominator) ** 2))
+        return Quantity.exact(a.square_norm())
 
-    def energy(self, a: Any, k: Any) -> Quantity:
+    def energy(self, a: RationalMatrix, k: RationalMatrix) -> Quantity:
         """tr(aᵀ K a), exact."""
-        left, right = a, k * a
-        (top, scale), (bottom, other) = left.numer_denom(), right.numer_denom()
-        total = sum(int(x) * int(y) for x, y in zip(top.entries(), bottom.entries(), strict=True))
-        return Quantity.exact(Fraction(total, int(scale) * int(other)))
+        return Quantity.exact(a.inner(k * a))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -252,35 +234,32 @@ class _Echelon:
     """Pivot columns of a matrix, and the other columns as exact combinations of them."""
 
     columns: tuple[int, ...]
-    relations: Any
+    relations: RationalMatrix
 
 
-def _echelon(a: Any) -> _Echelon:
+def _echelon(a: RationalMatrix) -> _Echelon:
     """Rank with both proofs: a nonzero minor mod p below, exact null vectors above."""
-    rows, width = int(a.nrows()), int(a.ncols())
+    rows, width = RATIONAL.shape(a)
     if rows == 0 or width == 0:
-        return _Echelon((), flint.fmpq_mat(0, width))
-    whole, _ = a.numer_denom()
+        return _Echelon((), RATIONAL.zeros(0, width))
     for prime in _PRIMES:
-        columns = _pivots(whole, prime)
+        columns = _pivots(a.top, prime)
         independent = RATIONAL.take(a, None, columns)
-        chosen = _pivots(independent.numer_denom()[0].transpose(), prime)
+        chosen = _pivots(independent.top.transpose(), prime)
         if len(chosen) != len(columns):
             continue
         # The square minor on (chosen, columns) is regular modulo p, hence regular: rank ≥ len(columns).
-        rest = [j for j in range(width) if j not in set(columns)]
-        if not rest or len(columns) == rows:
-            minor, other = RATIONAL.take(a, chosen, columns), RATIONAL.take(a, chosen, rest)
-            return _Echelon(columns, _solve(minor, other))
-        relations = _solve(RATIONAL.take(a, chosen, columns), RATIONAL.take(a, chosen, rest))
-        if independent * relations == RATIONAL.take(a, None, rest):
+        rest = _others(columns, width)
+        minor, other = RATIONAL.take(a, chosen, columns), RATIONAL.take(a, chosen, rest)
+        relations = Primitive(minor).solve(other) if rest else RATIONAL.zeros(len(columns), 0)
+        if not rest or len(columns) == rows or independent * relations == RATIONAL.take(a, None, rest):
             return _Echelon(columns, relations)
     # All primes unlucky: eliminate over the integers.
-    reduced, rank = a.rref()
+    reduced, bottom, rank = a.top.rref()
     table = reduced.tolist()[:rank]
     columns = tuple(next(j for j, value in enumerate(row) if value != 0) for row in table)
-    rest = [j for j in range(width) if j not in set(columns)]
-    return _Echelon(columns, RATIONAL.take(reduced, range(rank), rest))
+    reduced = RationalMatrix(reduced if bottom > 0 else -reduced, abs(bottom))
+    return _Echelon(columns, RATIONAL.take(reduced, range(rank), _others(columns, width)))
 
 
 def _pivots(whole: Any, prime: int) -> tuple[int, ...]:
@@ -298,24 +277,16 @@ def _pivots(whole: Any, prime: int) -> tuple[int, ...]:
     return tuple(pivots)
 
 
-def _solve(a: Any, b: Any) -> Any:
-    """Regular solve with denominators cleared, by Dixon lifting."""
-    if a.nrows() == 0 or b.ncols() == 0:
-        return flint.fmpq_mat(a.ncols(), b.ncols())
-    (left, scale), (right, other) = a.numer_denom(), b.numer_denom()
-    return left.solve(right) * flint.fmpq(scale, other)
+def _others(chosen: Sequence[int], width: int) -> list[int]:
+    """Positions that are not among the chosen ones."""
+    known = set(chosen)
+    return [j for j in range(width) if j not in known]
 
 
-def _over(whole: Any, denominator: Any) -> Any:
-    """Divide an integer matrix by a common denominator."""
-    return flint.fmpq_mat(whole) * flint.fmpq(1, denominator)
-
-
-def _from_rows(rows: int, columns: int, table: list[list[Any]]) -> Any:
-    """Build a matrix from rows, empty ones included."""
-    if rows == 0 or columns == 0:
-        return flint.fmpq_mat(rows, columns)
-    return flint.fmpq_mat(rows, columns, [x for row in table for x in row])
+def _places(chosen: Sequence[int], size: int) -> list[int]:
+    """For every position the row of it among the chosen ones, or the row after them all."""
+    where = {j: i for i, j in enumerate(chosen)}
+    return [where.get(j, len(chosen)) for j in range(size)]
 
 
 def _nearest_float(top: int, bottom: int) -> float:

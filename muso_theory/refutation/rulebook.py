@@ -41,9 +41,9 @@ def pseudo_inverse(a: Array) -> Array:
         return exact_array(np.zeros(a.shape[::-1], dtype=int))
     # A = C·B with rows B independent and C of full column rank, so A⁺ = Bᵀ(BBᵀ)⁻¹(CᵀC)⁻¹Cᵀ.
     b = RATIONAL.take(m, basis)
-    right = b.transpose() * (b * b.transpose()).inv()
-    c = m * right
-    result = right * (c.transpose() * c).inv() * c.transpose()
+    right = RATIONAL.factor(RATIONAL.gram(b)).solve(b).transpose()
+    left = (m * right).transpose()
+    result = right * RATIONAL.factor(RATIONAL.gram(left)).solve(left)
     out = np.empty(a.size, dtype=object)
     out[:] = [Fraction(int(x.p), int(x.q)) for x in result.entries()]
     return out.reshape(a.shape[::-1])

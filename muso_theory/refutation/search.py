@@ -10,19 +10,22 @@ from typing import Any, final
 
 import numpy as np
 
-from ..errors import expected
+from ..errors import MusoError, expected
 from ..evidence import Verdict
 from ..linear.problem import UnlearningProblem
 from ..numbers.ieee import ieee_proof
 from .counterexample import Counterexample
-from .isolation import Failure, Runner
+from .isolation import Runner
 from .shrinking import shrink
 from .structures import STRUCTURES, draw_problem
-from .trials import Attempt, ClaimTrial, RuleTrial, Trial, conditions
+from .trials import REFUSED, TIMED_OUT, Attempt, ClaimTrial, RuleTrial, Trial, conditions
 
 __all__ = ["Coverage", "Refutation", "refute", "refute_report"]
 
 Rule = Callable[[UnlearningProblem], Any]
+
+_PATIENCE = 3
+"""Calls that may exceed the time limit before the search ends: a thousand of them would take hours."""
 
 
 @final
@@ -99,10 +102,26 @@ class Refutation:
 
     @property
     def verdict(self) -> Verdict:
-        """REFUTED with a counterexample, MEASURED without one, UNDECIDED if no problem could be tried; never PROVED."""
+        """REFUTED with a counterexample, MEASURED without one, UNDECIDED as ``undecided`` says; never PROVED."""
         if self.counterexample is not None:
             return Verdict.REFUTED
-        return Verdict.MEASURED if self.coverage.tried else Verdict.UNDECIDED
+        return Verdict.UNDECIDED if self.undecided else Verdict.MEASURED
+
+    @property
+    def undecided(self) -> str:
+        """Why finding no counterexample says nothing: the rule ran out of time, or answered no problem."""
+        if self.counterexample is not None:
+            return ""
+        tried, skipped = self.coverage.tried, self.coverage.skipped
+        if skipped[TIMED_OUT]:
+            late = f"no answer within the time limit on {skipped[TIMED_OUT]} problems"
+            return f"{late}, {tried} answered; try a longer one"
+        if tried:
+            return ""
+        asked = skipped[REFUSED]
+        reasons = ", ".join(f"{reason} ({number})" for reason, number in sorted(skipped.items()))
+        what = f"declined each of the {asked} problems it was asked" if asked else "no problem could be asked"
+        return f"{what}: {reasons}; try other conditions, or larger problems"
 
     def __bool__(self) -> bool:
         raise TypeError("a search has a verdict, not a truth value; ask .verdict or .counterexample")
@@ -110,13 +129,14 @@ class Refutation:
     def __repr__(self) -> str:
         if self.counterexample is not None:
             return f"REFUTED  {self.counterexample!r}"
-        return f"{self.verdict.name}  {self.name}: no counterexample in {self.coverage.tried} problems"
+        found = self.undecided or f"no counterexample in {self.coverage.tried} problems"
+        return f"{self.verdict.name}  {self.name}: {found}"
 
     def __str__(self) -> str:
         head = f"{self.verdict.name}  {self.name}"
         if self.counterexample is not None:
             return f"{head}\n{self.counterexample}"
-        return f"{head}: no counterexample found, which proves nothing\n{self.coverage}"
+        return f"{head}: {self.undecided or 'no counterexample found, which proves nothing'}\n{self.coverage}"
 
 
 def refute(rule: Rule | str, **options: Any) -> Counterexample | None:
@@ -127,7 +147,12 @@ def refute(rule: Rule | str, **options: Any) -> Counterexample | None:
         options: those of ``refute_report``: kind, exact, assuming, without, max_examples, seed, tolerance, ...
 
     Returns:
-        The counterexample, or None. None is no proof: ``refute_report`` says what was tried.
+        The counterexample, or None where problems were answered and none was wrong. None is no proof:
+        ``refute_report`` says what was tried.
+
+    Raises:
+        MusoError: there is no counterexample, and that says nothing: the rule declined every problem, no problem met
+            the conditions, or the rule did not return within the time limit.
 
     Example:
         >>> from muso_theory.refutation import RULEBOOK
@@ -137,7 +162,10 @@ def refute(rule: Rule | str, **options: Any) -> Counterexample | None:
         >>> refute(RULEBOOK["closed-form"], exact=True, max_examples=20) is None
         True
     """
-    return refute_report(rule, **options).counterexample
+    report = refute_report(rule, **options)
+    if report.undecided:
+        raise MusoError(f"{report.name}: {report.undecided}")
+    return report.counterexample
 
 
 @ieee_proof()
@@ -163,7 +191,7 @@ def refute_report(
     The answer of the rule is judged in exact rational arithmetic. A float rule sees float64 arrays, only
     well-conditioned problems (κ⁺ ≤ 1e6), and is held to ‖w_u − w_r‖ ≤ tolerance × scale; an exact one sees Fractions
     and is held to equality. A ``MusoError`` from the rule is an honest refusal; any other exception is reported, and so
-    are NaN, wrong shapes, writing into the problem, two answers to one question, and not returning.
+    are NaN, wrong shapes, writing into the problem and two answers to one question. Not returning in time is no answer.
 
     Args:
         rule: the rule, the method, or the slug of a claim.
@@ -234,19 +262,19 @@ class _Search:
         self._examples, self._seed = examples, seed
         self._samples, self._features = max_samples, max_features
         self._tolerance, self._exact = tolerance, exact
+        self._late = 0
 
     def run(self, trial: Trial, guided: int) -> Counterexample | None:
         """The smallest counterexample found, or None."""
         found = self._first(trial, self._random())
-        if found is None and guided:
+        if found is None and guided and not self.coverage.skipped[TIMED_OUT]:
             from .guided import worst_problems
 
             found = self._first(trial, worst_problems(trial, guided, self._seed))
         if found is None:
             return None
         failure = found[1].failure
-        budget = 0 if failure is Failure.NEVER_RETURNS else 1500
-        problem = shrink(found[0], lambda p: trial(p).failure is failure, budget)
+        problem = shrink(found[0], lambda p: self._patient(trial, p).failure is failure)
         attempt = trial(problem)
         if attempt.failure is not failure:  # not repeatable: report the first sight of it
             problem, attempt = found
@@ -274,13 +302,23 @@ class _Search:
             structure = names[i % len(names)]
             yield structure, draw_problem(source.randint, structure, samples, features)
 
+    def _patient(self, trial: Trial, problem: UnlearningProblem) -> Attempt:
+        """One attempt, unless too many have run out of time."""
+        if self._late >= _PATIENCE:
+            return Attempt(skipped=TIMED_OUT)
+        attempt = trial(problem)
+        self._late += attempt.skipped == TIMED_OUT
+        return attempt
+
     def _first(
         self, trial: Trial, problems: Iterable[tuple[str, UnlearningProblem]]
     ) -> tuple[UnlearningProblem, Attempt] | None:
-        """The first failure in a stream of problems."""
+        """The first failure in a stream of problems, which ends when the rule has run out of time too often."""
         for structure, problem in problems:
-            attempt = trial(problem)
+            attempt = self._patient(trial, problem)
             self.coverage.add(structure, problem, attempt)
             if attempt.failure is not None:
                 return problem, attempt
+            if self._late >= _PATIENCE:
+                break
         return None

@@ -20,10 +20,13 @@ from .counterexample import exact_square_gap
 from .isolation import Failure, Runner
 from .structures import exact_array
 
-__all__ = ["CONDITION_LIMIT", "Attempt", "ClaimTrial", "RuleTrial", "Trial", "holds"]
+__all__ = ["CONDITION_LIMIT", "REFUSED", "TIMED_OUT", "Attempt", "ClaimTrial", "RuleTrial", "Trial", "holds"]
 
 CONDITION_LIMIT = 1e6
 """κ⁺(K) and κ⁺(K_RR) up to which a float rule is audited."""
+
+REFUSED, TIMED_OUT = "refused by the rule", "no answer within the time limit"
+"""Why a problem says nothing about a rule that was asked: it declined by a ``MusoError``, or did not return."""
 
 _CHECKED_TWICE = 50
 
@@ -132,7 +135,9 @@ class RuleTrial(Trial):
         shown = problem if self._exact else _floats(problem)
         answer = self._runner(shown, twice=self._calls <= _CHECKED_TWICE)
         if answer.refused:
-            return Attempt(skipped="refused by the rule", detail=answer.detail)
+            return Attempt(skipped=REFUSED, detail=answer.detail)
+        if answer.failure is Failure.NEVER_RETURNS:
+            return Attempt(skipped=TIMED_OUT, detail=answer.detail)
         if answer.failure is not None or answer.values is None:
             return Attempt(answer.failure or Failure.NOT_NUMBERS, detail=answer.detail)
         return self._judge(problem, answer.values)
