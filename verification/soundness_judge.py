@@ -165,7 +165,7 @@ class _Judge:
         return known
 
     def _tolerance(self, row: Evidence, finding: Finding | None = None) -> Fraction:
-        """What was asked for: equality of exact artefacts unless a tolerance is given, and never of handed-out floats."""
+        """What was asked for: without a tolerance equality of exact artefacts; of handed-out floats never."""
         given = self.case.settings.get("tolerance")
         if given is None:
             audited = row.about is About.AUDIT
