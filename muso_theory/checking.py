@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 from .claims import CATALOGUE, Case, Claim, find
+from .claims.catalogue import TOLERANCE, Artefact, Found
 from .claims.theorems.status import theorem_status
 from .claims.training import TRAINING, applies
 from .errors import SingularMatrixError, expected, nearest
-from .evidence import Evidence, Finding, Scope, Verdict
+from .evidence import About, Evidence, Finding, Scope, Verdict
 from .ladder import ARITHMETICS, Rung, rungs
+from .linear.closed_forms import ClosedForms
+from .linear.handed import Handed
 from .linear.problem import UnlearningProblem
 from .linear.training.plan import TrainingPlan
-from .numbers import UndecidedError
+from .numbers import Arithmetic, UndecidedError
 from .numbers.accurate import one_blas_thread
 from .report import Report
 
@@ -60,12 +64,15 @@ def check(
             this kind of problem (claims about networks need a problem made by ``from_network``).
         arithmetic: "auto" (proved float64 bounds, then balls, then rationals), "float64" (ordinary floats, measured),
             "ball" (enclosures, precision doubled until decided) or "rational" (exact).
-        labels: your labels for the forget samples, audited under ``exact-labels``.
-        w_unlearned: your unlearned parameters, audited under ``exact-labels``.
-        w_pretrained: your pretrained parameters, audited under ``start-in-span``.
+        labels: your labels for the forget samples, audited in rows such as ``exact-labels[labels]``.
+        w_unlearned: your unlearned parameters, audited in rows such as ``exact-labels[w_unlearned]``.
+        w_pretrained: your pretrained parameters, audited in ``implicit-bias[w_pretrained]`` and
+            ``start-in-span[w_pretrained]``. No audit touches a theorem.
         asserted: claims that you say hold here: a failed hypothesis does not excuse them, and a false one is REFUTED.
-        tolerance: an audit of floats asks for ‖w_u − w_r‖ ≤ tolerance · ‖w_p − w_r‖. None is 1e-6, except in
-            "rational" mode and for exact input, which are held to equality.
+        tolerance: audits ask for ‖w_u − w_r‖ ≤ tolerance · ‖w_p − w_r‖ (or · ‖w_r − w₀‖ where floats cannot resolve
+            the former), and a hypothesis may be violated by tolerance times a norm of the data; in [0, 1). None is
+            1e-6 for floats and equality for artefacts that are exact themselves (integers, Fractions); 0 asks
+            equality of everything but our own floats.
         ridge: λ of ``ridge-anchored`` and ε of ``ridge-inverse``.
         subset: fraction of R that ``downsampling`` keeps.
         seed: seed of every random choice that a check makes.
@@ -94,12 +101,11 @@ def check(
     """
     if arithmetic not in ARITHMETICS:
         raise expected("an arithmetic", "arithmetic", arithmetic, "unknown", nearest(arithmetic, ARITHMETICS))
-    equality = tolerance is None and arithmetic == "rational"
-    tolerance = 1e-6 if tolerance is None else tolerance
-    for name, value in (("tolerance", tolerance), ("ridge", ridge), ("budget", budget)):
-        if not isinstance(value, int | float) or not 0 < value < float("inf"):
-            raise expected("a positive number", name, value, type(value).__name__, "1e-6")
-    if not isinstance(seed, int) or seed < 0:
+    limit = TOLERANCE if tolerance is None else _fraction(tolerance)
+    for name, value in (("ridge", ridge), ("budget", budget)):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+            raise expected("a positive number", name, value, type(value).__name__, "1e-3")
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise expected("a non-negative integer", "seed", seed, type(seed).__name__, "0")
     for slug in asserted:
         find(slug)
@@ -113,20 +119,20 @@ def check(
         raise expected("an optimizer beside lr and epochs", "optimizer", None, "missing", "optimizer='gd'")
     plan = None if optimizer is None else TrainingPlan(optimizer, lr, epochs, momentum)
     wanted = _wanted(problem, plan, None if claims is None else [*claims, *asserted])
-    case = Case(
-        problem,
-        problem.float_model,
-        tolerance,
-        ridge,
-        subset,
-        seed,
-        None if labels is None else problem.label_columns(labels),
-        None if w_unlearned is None else problem.parameter_columns(w_unlearned, "w_unlearned"),
-        None if w_pretrained is None else problem.parameter_columns(w_pretrained, "w_pretrained"),
-        equality=equality,
-        plan=plan,
+    given = (
+        None if labels is None else Artefact("labels", problem.label_columns(labels)),
+        None
+        if w_unlearned is None
+        else Artefact("w_unlearned", problem.parameter_columns(w_unlearned, "w_unlearned")),
+        None
+        if w_pretrained is None
+        else Artefact("w_pretrained", problem.parameter_columns(w_pretrained, "w_pretrained")),
     )
-    checker = _Checker(case, arithmetic, budget, frozenset(asserted))
+    artefacts = tuple(artefact for artefact in given if artefact is not None)
+    case = Case(
+        problem, problem.float_model, limit, ridge, subset, seed, plan, equality_of_exact=tolerance is None
+    )
+    checker = _Checker(case, arithmetic, budget, frozenset(asserted), artefacts)
     evidence: dict[str, Evidence] = {}
     report = Report(
         title=_title(problem),
@@ -137,10 +143,11 @@ def check(
             "D": problem.n_parameters,
             "outputs": problem.n_outputs,
             "forget": len(problem.forget),
+            "audited": {artefact.name: artefact.sha256 for artefact in artefacts},
         },
         settings={
             "arithmetic": arithmetic,
-            "tolerance": None if equality else repr(tolerance),
+            "tolerance": None if tolerance is None else repr(float(limit)),
             "ridge": repr(ridge),
             "subset": repr(subset),
             "seed": seed,
@@ -148,15 +155,7 @@ def check(
             "asserted": sorted(asserted),
             **({} if plan is None else {"training": plan.settings}),
             "claims": None if claims is None else sorted(find(slug).slug for slug in claims),
-            "audited": [
-                name
-                for name, value in (
-                    ("labels", labels),
-                    ("w_unlearned", w_unlearned),
-                    ("w_pretrained", w_pretrained),
-                )
-                if value is not None
-            ],
+            "audited": [artefact.name for artefact in artefacts],
         },
     )
     try:
@@ -164,10 +163,24 @@ def check(
             for claim in wanted:
                 if progress is not None:
                     progress(f"checking {claim.slug}")
-                evidence[claim.slug] = checker.evidence(claim)
+                for row in checker.rows(claim):
+                    evidence[row.name] = row
     except KeyboardInterrupt:
         raise InterruptedCheck(report) from None
     return report
+
+
+def _fraction(tolerance: object) -> Fraction:
+    """A tolerance, exactly as given."""
+    if (
+        isinstance(tolerance, int | float | Fraction)
+        and not isinstance(tolerance, bool)
+        and 0 <= tolerance < 1
+    ):
+        return Fraction(tolerance)
+    raise expected(
+        "a number in [0, 1)", "tolerance", tolerance, type(tolerance).__name__, "1e-6, or 0 for equality"
+    )
 
 
 def _title(problem: UnlearningProblem) -> str:
@@ -198,62 +211,137 @@ def _wanted(
     return [claim for claim in CATALOGUE.values() if claim.slug in named]
 
 
-class _Checker:
-    """Runs each claim up a ladder of arithmetics until one decides it."""
+_START = "start-in-span"
 
-    def __init__(self, case: Case, arithmetic: str, budget: float, asserted: frozenset[str]) -> None:
+
+class _Checker:
+    """Runs each row of a report up a ladder of arithmetics until one decides it."""
+
+    def __init__(
+        self,
+        case: Case,
+        arithmetic: str,
+        budget: float,
+        asserted: frozenset[str],
+        artefacts: tuple[Artefact, ...],
+    ) -> None:
         self.case = case
         self.asserted = asserted
+        self.artefacts = artefacts
         self.ladder, self.too_dear = rungs(case.problem, arithmetic, budget)
         self.done: dict[str, Evidence] = {}
         self._cases: dict[str, Case] = {}
+        by_name = {rung.name: rung for rung in self.ladder}
 
-    def evidence(self, claim: Claim) -> Evidence:
-        """Evidence for one claim, from the first arithmetic that decides it."""
+        def build(arithmetic: Arithmetic) -> ClosedForms:
+            model = by_name[arithmetic.name].model if arithmetic.name in by_name else None
+            return model if isinstance(model, ClosedForms) else ClosedForms(case.problem, arithmetic)
+
+        self.case.handed = Handed(case.problem, arithmetic, build)
+
+    def rows(self, claim: Claim) -> Iterator[Evidence]:
+        """The theorem on this data, then audits of what was handed in, then what is handed out."""
+        theorem = self.theorem(claim)
+        yield theorem
+        for artefact in self.artefacts:
+            if artefact.name in claim.audits:
+                yield self.audit(claim, artefact)
+        if claim.output is not None and theorem.verdict is not Verdict.VACUOUS:
+            yield self.climb(claim, About.OUTPUT, claim.output, artefact="output")
+
+    def theorem(self, claim: Claim) -> Evidence:
+        """The claim or condition on the exact data, and the conditions that it needs."""
         if claim.slug not in self.done:
-            self.done[claim.slug] = self._climb(claim)
+            needed = [self.theorem(CATALOGUE[slug]) for slug in claim.hypotheses]
+            failed = tuple(
+                (e.claim, e.summary) for e in needed if e.verdict in (Verdict.VACUOUS, Verdict.REFUTED)
+            )
+            unsettled = tuple(e.claim for e in needed if e.verdict is Verdict.UNDECIDED)
+            self.done[claim.slug] = self.climb(
+                claim, About.THEOREM, claim.check, failed=failed, unsettled=unsettled
+            )
         return self.done[claim.slug]
 
-    def _climb(self, claim: Claim) -> Evidence:
-        failed = tuple(
-            (slug, self.evidence(CATALOGUE[slug]).summary)
-            for slug in claim.hypotheses
-            if self.evidence(CATALOGUE[slug]).verdict in (Verdict.VACUOUS, Verdict.REFUTED)
-        )
-        self.unsettled = tuple(
-            slug for slug in claim.hypotheses if self.evidence(CATALOGUE[slug]).verdict is Verdict.UNDECIDED
-        )
-        if failed and claim.slug not in self.asserted:
-            return self._evidence(claim, self.evidence(CATALOGUE[failed[0][0]]).arithmetic, failed=failed)
+    def audit(self, claim: Claim, artefact: Artefact) -> Evidence:
+        """One artefact under one claim; where w₀ was only assumed, its start must fit that assumption."""
+        name = f"{claim.slug}[{artefact.name}]"
+        if name not in self.done:
+            judge = claim.audit
+            assert judge is not None
+            failed: tuple[tuple[str, str], ...] = ()
+            unsettled: tuple[str, ...] = ()
+            assumed = self.case.problem.w_init is None
+            if assumed and claim.slug != _START and artefact.name in CATALOGUE[_START].audits:
+                start = self.audit(CATALOGUE[_START], artefact)
+                failed = start.failed
+                unsettled = (start.name,) if start.verdict is Verdict.UNDECIDED else ()
+
+            def check(case: Case) -> Found:
+                findings, facts = judge(case, artefact)
+                return findings, [*facts, "for w₀ = 0 (assumed)"] if assumed else facts
+
+            row = self.climb(claim, About.AUDIT, check, artefact.name, failed, unsettled)
+            if assumed and claim.slug == _START and row.verdict is Verdict.REFUTED:
+                why = f"{row.summary}, so it does not lie in w₀ + row(Φ) for w₀ = 0 (assumed); pass --w-init"
+                row = self._evidence(
+                    claim, row.arithmetic, row.findings, (("w_init", why),), facts=row.facts,
+                    about=About.AUDIT, artefact=artefact.name,
+                )  # fmt: skip
+            self.done[name] = row
+        return self.done[name]
+
+    def climb(
+        self,
+        claim: Claim,
+        about: About,
+        check: Callable[[Case], Found],
+        artefact: str = "",
+        failed: tuple[tuple[str, str], ...] = (),
+        unsettled: tuple[str, ...] = (),
+    ) -> Evidence:
+        """One row, by the first arithmetic that decides it."""
+        insisted = about is About.THEOREM and claim.slug in self.asserted
+        hold = all(self.theorem(CATALOGUE[slug]).verdict is Verdict.PROVED for slug in claim.hypotheses)
+
+        def evidence(
+            arithmetic: str, findings: Sequence[Finding] = (), facts: Sequence[str] = (), needs: str = ""
+        ) -> Evidence:
+            return self._evidence(
+                claim, arithmetic, tuple(findings), failed, unsettled, tuple(facts), needs, about, artefact
+            )
+
+        if failed and not insisted:
+            return evidence(self.done[failed[0][0]].arithmetic if failed[0][0] in self.done else "")
         best: Evidence | None = None
         obstacles = []
         for rung in self.ladder:
             try:
-                findings, facts = claim.check(self._case(rung))
+                case = self._case(rung)
+                findings, facts = check(case.under(asserted=insisted, hypotheses_hold=hold))
             except (SingularMatrixError, UndecidedError, OverflowError) as error:
                 obstacles.append(f"{rung.name}: {error}")
                 continue
-            found = self._evidence(claim, rung.name, tuple(findings), failed, facts=tuple(facts))
+            found = evidence(rung.name, findings, facts)
             if found.verdict is not Verdict.UNDECIDED:
                 return found
             best = best or found
+            if about is About.OUTPUT and any(finding.fails for finding in findings):
+                # These floats are what they are; another arithmetic would only say so again.
+                return replace(found, needs="better floats, from --arithmetic ball")
         needs = self._needs(obstacles)
-        if best is None:
-            return self._evidence(
-                claim, self.ladder[-1].name if self.ladder else "none", failed=failed, needs=needs
-            )
-        return replace(best, needs=needs)
+        return (
+            replace(best, needs=needs)
+            if best
+            else evidence(self.ladder[-1].name if self.ladder else "none", needs=needs)
+        )
 
     def _case(self, rung: Rung) -> Case:
         if rung.name not in self._cases:
-            model = rung.model
-            if self.case.w_pretrained is not None:
-                model = model.starting_from(self.case.w_pretrained)
-            self._cases[rung.name] = replace(self.case, model=model)
+            self._cases[rung.name] = replace(self.case, model=rung.model)
         return self._cases[rung.name]
 
     def _needs(self, obstacles: list[str]) -> str:
-        """What would decide a claim that no affordable arithmetic decided."""
+        """What would decide a row that no affordable arithmetic decided."""
         if self.too_dear:
             exact = [rung for rung in self.too_dear if rung.name == "rational"]
             dear = " or ".join(str(rung) for rung in exact or self.too_dear[:1])
@@ -268,8 +356,11 @@ class _Checker:
         arithmetic: str,
         findings: tuple[Finding, ...] = (),
         failed: tuple[tuple[str, str], ...] = (),
-        needs: str = "",
+        unsettled: tuple[str, ...] = (),
         facts: tuple[str, ...] = (),
+        needs: str = "",
+        about: About = About.THEOREM,
+        artefact: str = "",
     ) -> Evidence:
         evidence = Evidence(
             claim.slug,
@@ -277,17 +368,33 @@ class _Checker:
             findings,
             arithmetic,
             failed,
-            self.unsettled if claim.hypotheses else (),
-            claim.slug in self.asserted,
+            unsettled,
+            about is About.THEOREM and claim.slug in self.asserted,
             claim.is_condition,
             needs=needs,
             facts=facts,
+            about=about,
+            artefact=artefact,
         )
-        meaning = {
-            Verdict.VACUOUS: claim.fails if claim.is_condition else "Says nothing about this data.",
-            Verdict.REFUTED: claim.fails,
-            Verdict.UNDECIDED: "Not decided.",
-        }.get(evidence.verdict, claim.holds)
         general = theorem_status(claim.slug)
-        status = general.status if general.hash else ""
-        return replace(evidence, meaning=meaning, general=status, certificate=general.hash)
+        known = about is About.THEOREM and general.hash
+        evidence = replace(
+            evidence, general=general.status if known else "", certificate=general.hash if known else ""
+        )
+        return replace(evidence, meaning=_meaning(claim, evidence))
+
+
+def _meaning(claim: Claim, e: Evidence) -> str:
+    """What a row means for the user."""
+    if e.verdict is Verdict.UNDECIDED:
+        return "Not decided."
+    if e.about is About.OUTPUT:
+        return "The floats handed out are as good as this."
+    if e.verdict is Verdict.VACUOUS:
+        return claim.fails if claim.is_condition and not e.failed else "Says nothing about this data."
+    if e.verdict is Verdict.REFUTED:
+        if e.is_alarm:
+            return "ALARM: this theorem is proved for all data, so this package is wrong here. Please report the data."
+        return claim.fails
+    exact = " Exact by proof." if e.general == "proved" and e.verdict is not Verdict.PROVED else ""
+    return claim.holds + exact

@@ -371,6 +371,9 @@ def labels(
     standardize: Standardize = False,
     ridge: Annotated[float, typer.Option(help="λ of method ridge.")] = 1e-8,
     subset: Annotated[float, typer.Option(help="Fraction of R for method subsample.")] = 0.2,
+    arithmetic: Annotated[
+        Arithmetics, typer.Option(help="How labels are computed; ball and rational round once.")
+    ] = Arithmetics.auto,
     seed: Seed = 0,
     debug: Debug = False,
 ) -> None:
@@ -388,7 +391,9 @@ def labels(
     with terminal.progress() as tell:
         prepared = prepare(source, tell)
         problem = prepared.problem
-        found = optimal_labels(problem, method, ridge=ridge, subset=subset, seed=seed)
+        found = optimal_labels(
+            problem, method, ridge=ridge, subset=subset, seed=seed, arithmetic=arithmetic.value
+        )
         gap = parameter_gap(problem, found)
         nothing = parameter_gap(problem, problem.targets[problem.forget])
     write_atomic(output, npz_bytes({"forget": problem.forget, "labels": found}))

@@ -11,7 +11,7 @@ from typing import Any
 from .claims.theorems.status import theorem_status
 from .data import Dataset, load, parse_forget
 from .errors import expected
-from .evidence import Evidence, Finding, Scope, Verdict, round_digits
+from .evidence import Evidence, Inequality, Scope, Verdict, round_digits
 from .linear.problem import UnlearningProblem
 from .numbers import Quantity, UndecidedError
 from .report import Report
@@ -249,10 +249,10 @@ def _precision(
     except UndecidedError as obstacle:
         needs = f"verified float64: {obstacle}"
         unknown = Quantity.enclosure(-inf, inf)
-        findings.append(Finding(_MARGIN, unknown, positive=True))
+        findings.append(Inequality(_MARGIN, unknown, positive=True))
     else:
         findings += [
-            Finding(_MARGIN, found.margin, positive=True),
+            Inequality(_MARGIN, found.margin, positive=True),
             _finite("‖w_r(Φ̂) − w_r(Φ)‖", found.parameters),
             _finite("‖Φ̂_F w_r(Φ̂) − Φ_F w_r(Φ)‖", found.labels),
         ]
@@ -283,9 +283,9 @@ _MARGIN = "σ_min(Φ̂) − ‖Φ̂ − Φ‖_F"
 """Where positive, a lower bound of σ_min(Φ)."""
 
 
-def _finite(what: str, quantity: Quantity) -> Finding:
+def _finite(what: str, quantity: Quantity) -> Inequality:
     """A bound worth having whatever its size: held only against being finite."""
-    return Finding(what, quantity, float_info.max, unit_of="any finite number")
+    return Inequality(what, quantity, bar=float_info.max, unit_of="any finite number")
 
 
 def _described(name: str, transformer: Any, bandwidth: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import final
 
 from .claims import CATALOGUE
-from .evidence import Evidence, Verdict, short
+from .evidence import About, Evidence, Verdict, short
 
 __all__ = ["Markup", "badge", "evidence_table", "figure", "join", "mathematics", "sentence", "table", "tag"]
 
@@ -184,7 +184,7 @@ def evidence_table(
 
 def _named(e: Evidence, links: Mapping[str, str]) -> Markup:
     """Slug and words of a claim."""
-    slug = tag("code", e.claim)
+    slug = tag("code", e.name)
     linked = tag("a", slug, href=links[e.claim]) if e.claim in links else slug
     words = CATALOGUE[e.claim].words if e.claim in CATALOGUE else ""
     return join(linked, tag("span", " ", mathematics(words), class_="words"))
@@ -205,29 +205,37 @@ def _told(e: Evidence) -> Markup:
     )
 
 
-def sentence(evidence: Mapping[str, Evidence], verdict: Verdict) -> str:
+def sentence(rows: Sequence[Evidence], verdict: Verdict) -> str:
     """A report in one sentence: what was found, how sure it is, and what it costs not to unlearn.
 
     Args:
-        evidence: by slug.
+        rows: the evidence.
         verdict: the worst of all.
 
     Returns:
         One sentence.
     """
-    claims = [e for e in evidence.values() if not e.is_condition]
-    kind, judged = ("claim", claims) if claims else ("condition", list(evidence.values()))
+    judged = [e for e in rows if not e.is_condition and e.about is About.THEOREM]
+    kind = "claim" if judged else "row"
+    judged = judged or list(rows)
     parts = []
-    exact = evidence.get("exact-labels")
-    if exact is not None and exact.findings and not (exact.failed and not exact.asserted):
-        parts.append(_EXACT[exact.verdict].format(short(exact)))
-    groups = [(v, [e.claim for e in judged if e.verdict is v]) for v in Verdict]
-    parts += [_counted(v, slugs, len(judged), kind) for v, slugs in groups if slugs]
+    for e in rows:
+        if e.claim == "exact-labels" and e.findings and not (e.failed and not e.asserted):
+            parts.append(f"{_SUBJECTS[e.about].format(e.artefact)} {_EXACT[e.verdict].format(short(e))}")
+    groups = [(v, [e.name for e in judged if e.verdict is v]) for v in Verdict]
+    parts += [_counted(v, names, len(judged), kind) for v, names in groups if names]
     if verdict not in (e.verdict for e in judged):
-        conditions = ", ".join(e.claim for e in evidence.values() if e.verdict is verdict)
-        parts.append(f"the worst verdict, {verdict.name}, is about {conditions}")
+        others = ", ".join(e.name for e in rows if e.verdict is verdict)
+        parts.append(f"the worst verdict, {verdict.name}, is about {others}")
     text = "; ".join(parts) or "nothing was checked"
     return text[0].upper() + text[1:] + "."
+
+
+_SUBJECTS = {
+    About.THEOREM: "relabelling by exact labels unlearns here:",
+    About.AUDIT: "the given {}:",
+    About.OUTPUT: "the floats handed out:",
+}
 
 
 def _counted(verdict: Verdict, slugs: list[str], total: int, kind: str) -> str:
@@ -244,10 +252,10 @@ def _counted(verdict: Verdict, slugs: list[str], total: int, kind: str) -> str:
 
 
 _EXACT = {
-    Verdict.PROVED: "relabelling unlearns exactly here, proved: {}",
-    Verdict.CERTIFIED: "relabelling unlearns within a proved bound here: {}",
-    Verdict.MEASURED: "relabelling unlearns here as far as floats can tell: {}",
-    Verdict.REFUTED: "these labels do not unlearn: {}",
-    Verdict.UNDECIDED: "whether relabelling unlearns here is not decided: {}",
+    Verdict.PROVED: "proved, {}",
+    Verdict.CERTIFIED: "within a proved bound, {}",
+    Verdict.MEASURED: "as far as floats can tell, {}",
+    Verdict.REFUTED: "refuted, {}",
+    Verdict.UNDECIDED: "not decided, {}",
     Verdict.VACUOUS: "{}",
 }

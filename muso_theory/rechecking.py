@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from .errors import BadInputError, expected
-from .evidence import Verdict
+from .evidence import About, Verdict
 from .report import SCHEMA, Report, digest
 
 __all__ = ["Recheck", "compare", "parse_report"]
@@ -97,17 +97,17 @@ def compare(document: dict[str, Any], fresh: Report, second: Report | None = Non
     identical = sum(a == b for a, b in pairs)
     consistent = sum(a != b and not list(_differences("", a, b)) for a, b in pairs)
     independent = 0
+    others = {} if second is None else second.evidence
     for entry in _entries(stored):
-        claim = entry.get("claim") if isinstance(entry, dict) else None
-        if second is None or not isinstance(claim, str) or claim not in second:
+        row = entry.get("row") if isinstance(entry, dict) else None
+        # What is handed out depends on the arithmetic; theorems and audits do not.
+        if not isinstance(row, str) or row not in others or others[row].about is About.OUTPUT:
             continue
-        other = second[claim].verdict.name
+        other = others[row].verdict.name
         if other == Verdict.UNDECIDED.name:
             continue
         if (other in _FAILING) != (entry.get("verdict") in _FAILING):
-            mismatches.append(
-                f"{claim}: {entry.get('verdict')} stored, {other} by {second[claim].arithmetic}"
-            )
+            mismatches.append(f"{row}: {entry.get('verdict')} stored, {other} by {others[row].arithmetic}")
         else:
             independent += 1
     return Recheck(tuple(mismatches), identical, consistent, independent)

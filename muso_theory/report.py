@@ -12,13 +12,25 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from .errors import expected, nearest
-from .evidence import Evidence, Verdict, short, worst
+from .evidence import (
+    About,
+    Audit,
+    Evidence,
+    Finding,
+    Hypothesis,
+    Identity,
+    Inequality,
+    Output,
+    Verdict,
+    short,
+    worst,
+)
 from .markup import evidence_table
 from .numbers.quantity import Grade, Quantity
 
 __all__ = ["SCHEMA", "Report", "digest"]
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the JSON layout."""
 
 _LARGEST_EXACT = 4000
@@ -27,14 +39,17 @@ _LARGEST_EXACT = 4000
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Report(Mapping[str, Evidence]):
-    """Evidence by claim, in the order of the catalogue: conditions first, then claims.
+    """Evidence by row, in the order of the catalogue: conditions first, then claims.
 
-    ``report["exact-labels"]`` is the evidence of one claim; ``report.verdict`` is the worst of all. A report
-    has no truth value of its own.
+    A claim has up to three kinds of rows: ``exact-labels`` is the theorem on the exact data,
+    ``exact-labels[labels]`` an audit of what was handed in, ``exact-labels[output]`` the floats that this package
+    hands out. ``report["exact-labels"]`` is the worst of the claim's rows, ``report["exact-labels[labels]"]`` that
+    row, ``report.rows`` are all rows, ``report.theorem("exact-labels")`` is the theorem alone; ``report.verdict`` is
+    the worst of all. A report has no truth value of its own.
 
     Args:
         title: what was checked, one line.
-        evidence: the evidence, by slug.
+        evidence: the evidence, by name of the row.
         inputs: facts about the input that go into the JSON: sizes, hash.
         settings: arithmetic, tolerance, seeds and whatever else a repetition needs.
     """
@@ -44,21 +59,60 @@ class Report(Mapping[str, Evidence]):
     inputs: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
 
-    def __getitem__(self, claim: str) -> Evidence:
+    @property
+    def rows(self) -> tuple[Evidence, ...]:
+        """All rows."""
+        return tuple(self.evidence.values())
+
+    def theorem(self, claim: str) -> Evidence:
+        """The row about the exact data alone.
+
+        Args:
+            claim: slug.
+
+        Returns:
+            The evidence.
+
+        Raises:
+            BadInputError: no such claim in this report.
+        """
         if claim not in self.evidence:
-            raise expected(
-                "a claim of this report", "claim", claim, "not in it", nearest(claim, self.evidence)
-            )
+            raise self._missing(claim)
+        return self.evidence[claim]
+
+    def groups(self) -> dict[str, tuple[Evidence, ...]]:
+        """The rows by what they are about, in the order of reading.
+
+        Returns:
+            Conditions and claims on the exact data, audits, and what is handed out; empty groups left out.
+        """
+        conditions = [e for e in self.rows if e.about is About.THEOREM and e.is_condition]
+        claims = [e for e in self.rows if e.about is About.THEOREM and not e.is_condition]
+        audits = [e for e in self.rows if e.about is About.AUDIT]
+        outputs = [e for e in self.rows if e.about is About.OUTPUT]
+        named = {"Condition": conditions, "Claim": claims, "Audit of what was given": audits}
+        named["Floats handed out"] = outputs
+        return {name: tuple(rows) for name, rows in named.items() if rows}
+
+    def _missing(self, claim: str) -> Exception:
+        return expected("a claim of this report", "claim", claim, "not in it", nearest(claim, self.evidence))
+
+    def __getitem__(self, claim: str) -> Evidence:
+        rows = [e for e in self.evidence.values() if e.claim == claim]
+        if rows:
+            return min(rows, key=lambda e: list(Verdict).index(e.verdict))
+        if claim not in self.evidence:
+            raise self._missing(claim)
         return self.evidence[claim]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.evidence)
+        return iter(dict.fromkeys(e.claim for e in self.evidence.values()))
 
     def __len__(self) -> int:
-        return len(self.evidence)
+        return len({e.claim for e in self.evidence.values()})
 
     def __contains__(self, claim: object) -> bool:
-        return claim in self.evidence
+        return claim in self.evidence or any(e.claim == claim for e in self.evidence.values())
 
     def __bool__(self) -> bool:
         raise TypeError(
@@ -71,19 +125,31 @@ class Report(Mapping[str, Evidence]):
         return worst(e.verdict for e in self.evidence.values())
 
     @property
+    def alarms(self) -> tuple[Evidence, ...]:
+        """Rows in which a theorem that is proved for all data came out false: defects of this package."""
+        return tuple(e for e in self.evidence.values() if e.is_alarm)
+
+    @property
     def exit_status(self) -> int:
-        """0 every verdict PROVED, CERTIFIED or MEASURED; 1 something REFUTED; 3 UNDECIDED or VACUOUS."""
+        """0 every verdict PROVED, CERTIFIED or MEASURED; 1 something REFUTED; 2 an alarm; 3 UNDECIDED or VACUOUS."""
+        if self.alarms:
+            return 2
         if self.verdict is Verdict.REFUTED:
             return 1
         return 3 if self.verdict in (Verdict.UNDECIDED, Verdict.VACUOUS) else 0
 
     def __repr__(self) -> str:
-        shown = [e for e in self.evidence.values() if not e.is_condition] or list(self.evidence.values())
+        shown = [e for e in self.rows if not e.is_condition or e.about is not About.THEOREM] or list(
+            self.rows
+        )
         shown = sorted(shown, key=lambda e: list(Verdict).index(e.verdict))
         lines = [f"{self.verdict.name}  {self.title}"]
-        rows = [(e.verdict.name, e.claim, short(e)) for e in shown]
+        rows = [(e.verdict.name, e.name, short(e)) for e in shown]
         room = 9 if len(rows) <= 9 else 8
-        lines += [f"  {name:<9}  {claim:<20}  {line}"[:110].rstrip() for name, claim, line in rows[:room]]
+        width = max(20, *(len(name) for _, name, _ in rows[:room]))
+        lines += [
+            f"  {verdict:<9}  {name:<{width}}  {line}"[:110].rstrip() for verdict, name, line in rows[:room]
+        ]
         if len(rows) > room:
             rest = worst(e.verdict for e in shown[room:])
             lines.append(f"  … and {len(rows) - room} more, none worse than {rest.name}")
@@ -128,12 +194,12 @@ class Report(Mapping[str, Evidence]):
             "|---|---|---|---|",
         ]
         for e in self.evidence.values():
-            cells = (e.verdict.name, f"`{e.claim}`", e.summary, e.meaning)
+            cells = (e.verdict.name, f"`{e.name}`", e.summary, e.meaning)
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         return "\n".join(lines) + "\n"
 
     def _repr_html_(self) -> str:
-        return evidence_table(f"{self.verdict.name}: {self.title}", self.evidence.values())
+        return evidence_table(f"{self.verdict.name}: {self.title}", self.rows)
 
 
 def evidence_dict(e: Evidence) -> dict[str, Any]:
@@ -146,25 +212,15 @@ def evidence_dict(e: Evidence) -> dict[str, Any]:
         Numbers as exact strings, words as they are.
     """
     return {
+        "row": e.name,
         "claim": e.claim,
+        "about": e.about.name.lower(),
         "kind": "condition" if e.is_condition else "theorem",
         "verdict": e.verdict.name,
         "scope": e.scope.name.lower(),
         "arithmetic": e.arithmetic,
         "bound": None if e.bound is None else exact_text(e.bound),
-        "findings": [
-            {
-                "what": f.what,
-                "grade": f.quantity.grade.name,
-                "lower": exact_text(_storable(f.quantity, f.quantity.lower, f.quantity.floor)),
-                "upper": exact_text(_storable(f.quantity, f.quantity.upper, f.quantity.bound)),
-                "asks": "> limit" if f.positive else "<= limit",
-                "limit": exact_text(f.limit),
-                "limit_is": f.unit_of or None,
-                "verdict": f.verdict.name,
-            }
-            for f in e.findings
-        ],
+        "findings": [finding_dict(finding) for finding in e.findings],
         "failed_hypotheses": [{"claim": slug, "why": why} for slug, why in e.failed],
         "asserted": e.asserted,
         "needs": e.needs or None,
@@ -174,6 +230,52 @@ def evidence_dict(e: Evidence) -> dict[str, Any]:
         else None,
         "meaning": e.meaning,
     }
+
+
+def finding_dict(f: Finding) -> dict[str, Any]:
+    """One finding as plain data.
+
+    Args:
+        f: the finding.
+
+    Returns:
+        Numbers as exact strings, words as they are.
+    """
+    return {
+        "what": f.what,
+        "kind": type(f).__name__.lower(),
+        **_quantity_dict(f.quantity),
+        **_asked(f),
+        "verdict": f.verdict.name,
+    }
+
+
+def _quantity_dict(q: Quantity) -> dict[str, str]:
+    return {
+        "grade": q.grade.name,
+        "lower": exact_text(_storable(q, q.lower, q.floor)),
+        "upper": exact_text(_storable(q, q.upper, q.bound)),
+    }
+
+
+def _asked(f: Finding) -> dict[str, Any]:
+    """What is asked of a finding's number."""
+    if isinstance(f, Inequality):
+        return {
+            "asks": "> limit" if f.positive else "<= limit",
+            "limit": exact_text(f.bar),
+            "limit_is": f.unit_of or None,
+        }
+    assert isinstance(f, Identity | Hypothesis | Audit | Output)
+    allowed = Quantity(f.allowed.lower, f.allowed.upper, f.allowed.grade)
+    asked: dict[str, Any] = {
+        "asks": "<= limit",
+        "limit": _quantity_dict(allowed),
+        "limit_is": f.allowed.of or None,
+    }
+    if isinstance(f, Identity):
+        asked["explained"] = None if f.explained is None else _quantity_dict(f.explained)
+    return asked
 
 
 def _storable(q: Quantity, end: Fraction | float, rounded: float) -> Fraction | float:

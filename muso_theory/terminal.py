@@ -6,7 +6,7 @@ import contextlib
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -84,9 +84,7 @@ def show_report(report: Report) -> None:
         console.print(Text(report.title, style="bold"))
         for note in report.inputs.get("notes", []):
             console.print(Text(f"  {note}"))
-        conditions = [e for e in report.values() if e.is_condition]
-        theorems = [e for e in report.values() if not e.is_condition]
-        for name, rows in (("Condition", conditions), ("Claim", theorems)):
+        for name, rows in report.groups().items():
             if rows:
                 console.print()
                 console.print(_table(name, rows, console.width))
@@ -96,32 +94,34 @@ def show_report(report: Report) -> None:
 
 def _conclusion(report: Report) -> Text:
     """The overall verdict in one sentence, and how it came about."""
-    count = {verdict: sum(e.verdict is verdict for e in report.values()) for verdict in Verdict}
+    count = {verdict: sum(e.verdict is verdict for e in report.rows) for verdict in Verdict}
     tally = ", ".join(f"{number} {verdict.name}" for verdict, number in count.items() if number)
-    kinds = ", ".join(dict.fromkeys(e.arithmetic for e in report.values()))
+    kinds = ", ".join(dict.fromkeys(e.arithmetic for e in report.rows if e.arithmetic))
     line = Text("Verdict ")
     line.append(report.verdict.name, style=_STYLES[report.verdict])
-    line.append(f", the worst of {len(report)}: {report.verdict.value}.\n")
+    line.append(f", the worst of {len(report.rows)}: {report.verdict.value}.\n")
     line.append(f"{tally}; arithmetic {kinds}; exit status {report.exit_status}")
     return line
 
 
-def _table(name: str, rows: list[Evidence], width: int) -> Table:
+def _table(name: str, rows: Sequence[Evidence], width: int) -> Table:
     """One table of evidence: verdict, slug, the number, what it means."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="underline")
     table.add_column("Verdict", no_wrap=True, width=max(len(verdict.name) for verdict in Verdict))
     if width >= _WIDE:
-        table.add_column(name, no_wrap=True, width=max(map(len, CATALOGUE)))
+        table.add_column(name, no_wrap=True, width=max(len(e.name) for e in rows))
         table.add_column("Evidence, and what it means")
     else:
         table.add_column(f"{name}, evidence, and what it means")
     for e in rows:
         verdict = Text(e.verdict.name, style=_STYLES[e.verdict])
-        slug = Text(e.claim, style="bold")
+        slug = Text(e.name, style="bold")
         told = Text(short(e))
         if e.facts and not e.failed:
             told.append("; " + "; ".join(e.facts))
         told.append(f"\n{e.meaning}", style="italic")
+        if e.needs and e.needs not in told.plain and e.verdict is Verdict.UNDECIDED:
+            told.append(f" {e.needs}.")
         cells = [slug, told] if width >= _WIDE else [Text.assemble(slug, "  ", told)]
         table.add_row(verdict, *cells)
     return table

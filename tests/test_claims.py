@@ -14,8 +14,18 @@ import muso_theory as mt
 from muso_theory.claims import CATALOGUE, Case, find, guarantees
 from muso_theory.claims.catalogue import everywhere
 from muso_theory.claims.parameters import _beside_start
-from muso_theory.evidence import Evidence, Finding, Scope, Verdict
+from muso_theory.evidence import (
+    About,
+    Allowance,
+    Audit,
+    Evidence,
+    Inequality,
+    Output,
+    Scope,
+    Verdict,
+)
 from muso_theory.linear.closed_forms import ClosedForms, Point
+from muso_theory.linear.labels import subset_positions
 from muso_theory.numbers import BALL, FLOAT64, RATIONAL, Quantity
 from tests.zoo import FULL_RANK, ZOO
 
@@ -30,8 +40,11 @@ GOOD = (Verdict.PROVED, Verdict.VACUOUS)
 @pytest.mark.parametrize("name", ZOO)
 def test_no_claim_is_refuted_anywhere_in_exact_arithmetic(name: str) -> None:
     report = mt.check(ZOO[name](), arithmetic="rational")
-    for evidence in report.values():
-        if evidence.claim in ("conditioning", "step-size", "convex-loss"):
+    assert report.alarms == ()
+    for evidence in report.rows:
+        if evidence.about is About.OUTPUT:  # floats are rounded, and exact arithmetic knows by how much
+            assert evidence.verdict is Verdict.CERTIFIED or evidence.bound == 0, evidence.summary
+        elif evidence.claim in ("conditioning", "step-size", "convex-loss"):
             assert evidence.verdict in (Verdict.MEASURED, Verdict.VACUOUS)
         else:
             assert evidence.verdict in GOOD, f"{evidence.claim}: {evidence.summary}"
@@ -55,13 +68,13 @@ def test_everything_holds_when_the_gram_matrix_is_invertible(name: str) -> None:
 )
 def test_failed_hypotheses_make_claims_vacuous_and_are_named(name: str, vacuous: set[str]) -> None:
     report = mt.check(ZOO[name](), THEOREMS, "rational")
-    found = {slug for slug in THEOREMS if report[slug].verdict is Verdict.VACUOUS}
+    found = {slug for slug in THEOREMS if report.theorem(slug).verdict is Verdict.VACUOUS}
     assert found == vacuous
     for slug in found:
         assert {hypothesis for hypothesis, _ in report[slug].failed} <= set(CATALOGUE[slug].hypotheses)
         assert report[slug].summary.startswith("needs ")
-    assert report["exact-labels"].verdict is Verdict.PROVED
-    assert report["exact-labels"].bound == 0
+    assert report.theorem("exact-labels").verdict is Verdict.PROVED
+    assert report.theorem("exact-labels").bound == 0
 
 
 @pytest.mark.parametrize("slug", ["label-free", "downsampling"])
@@ -233,7 +246,7 @@ SABOTAGE: list[tuple[str, Callable[[ClosedForms], None]]] = [
 
 
 def _verdict(slug: str, model: ClosedForms) -> Verdict:
-    findings, _ = find(slug).check(Case(model.problem, model, subset=0.5))
+    findings, _ = find(slug).check(Case(model.problem, model, subset=0.5, hypotheses_hold=True))
     return Evidence(slug, Scope.INSTANCE, tuple(findings), model.arithmetic.name).verdict
 
 
@@ -267,15 +280,16 @@ def test_forget_only_sees_a_projection_that_is_none(monkeypatch: pytest.MonkeyPa
 
 
 def test_too_little_noise_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exact labels that are wrong by 1/7: the claim holds with the noise of that gap, and not with a little less."""
+    """Parameters that are off by 1/7: certified with the noise of that gap, and refuted with a little less."""
     problem = ZOO["over-parameterised"]()
-    labels = mt.optimal_labels(problem) + 1 / 7
-    sound = mt.check(problem, "removal-certificate", labels=labels)["removal-certificate"]
-    assert sound.verdict is Verdict.CERTIFIED
-    tight = guarantees.gaussian_sigma
+    w = mt.solve(problem).w_unlearned + 1 / 7
+    row = "removal-certificate[w_unlearned]"
+    assert mt.check(problem, "removal-certificate", w_unlearned=w)[row].verdict is Verdict.CERTIFIED
+    tight, published = guarantees.gaussian_sigma, guarantees.release_sigma
     monkeypatch.setattr(guarantees, "gaussian_sigma", lambda *given: 0.999 * tight(*given))
+    monkeypatch.setattr(guarantees, "release_sigma", lambda *given: (0.999 * published(*given)[0], ""))
     for arithmetic in ("auto", "ball", "rational"):
-        starved = mt.check(problem, "removal-certificate", arithmetic, labels=labels)["removal-certificate"]
+        starved = mt.check(problem, "removal-certificate", arithmetic, w_unlearned=w)[row]
         assert starved.verdict is Verdict.REFUTED, arithmetic
 
 
@@ -351,8 +365,26 @@ def test_audit_of_a_start_off_the_span() -> None:
     assert mt.check(problem, ["start-in-span"], w_pretrained=w)["start-in-span"].verdict is Verdict.CERTIFIED
     off = w + np.eye(1, problem.n_features)[0]
     report = mt.check(problem, ["start-span"], w_pretrained=off)
-    assert report["start-in-span"].verdict is Verdict.VACUOUS
-    assert report["start-span"].verdict is Verdict.VACUOUS
+    assert report["start-in-span[w_pretrained]"].verdict is Verdict.REFUTED
+    assert report.exit_status == 1
+    # The theorem is about the exact w_p, which nothing that is handed in can move.
+    assert report.theorem("start-in-span").verdict is Verdict.CERTIFIED
+    assert report["start-span"].verdict is Verdict.CERTIFIED
+
+
+def test_a_start_that_was_only_assumed_refutes_nothing() -> None:
+    given = ZOO["over-parameterised"]()
+    assert given.w_init is not None
+    off = mt.solve(given).w_unlearned
+    assumed = mt.UnlearningProblem(given.features, given.targets, given.forget)
+    audits = {"w_pretrained": mt.solve(given).w_pretrained, "w_unlearned": off}
+    report = mt.check(assumed, **audits)
+    for row in report.rows:
+        if row.about is About.AUDIT:
+            assert row.verdict is Verdict.VACUOUS, row.name
+            assert "pass --w-init" in row.summary
+    right = mt.check(given, **audits)
+    assert {row.verdict for row in right.rows if row.about is About.AUDIT} == {Verdict.CERTIFIED}
 
 
 def test_tolerance_is_what_an_audit_asks() -> None:
@@ -372,7 +404,10 @@ def test_exact_labels_are_held_to_equality() -> None:
         (Fraction(10**9 + 2, 2 * 10**9), Verdict.REFUTED),
     ):
         labels = np.array([label], dtype=object)
-        assert mt.check(problem, ["exact-labels"], labels=labels)["exact-labels"].verdict is verdict
+        assert mt.check(problem, ["exact-labels"], labels=labels)["exact-labels[labels]"].verdict is verdict
+    # An explicit tolerance wins over the exactness of the artefact.
+    tolerant = mt.check(problem, ["exact-labels"], labels=labels, tolerance=1e-6)
+    assert tolerant["exact-labels[labels]"].verdict is Verdict.CERTIFIED
 
 
 @pytest.mark.parametrize("slug", CATALOGUE)
@@ -387,42 +422,56 @@ def test_catalogue_entries_are_complete(slug: str) -> None:
 
 
 def test_finding_refutes_only_what_is_proved() -> None:
-    assert Finding("x", Quantity.measured(2.0), 1.0).verdict is Verdict.UNDECIDED
-    assert Finding("x", Quantity.enclosure(0.5, 2.0), 1.0).verdict is Verdict.UNDECIDED
-    assert Finding("x", Quantity.enclosure(1.5, 2.0), 1.0).verdict is Verdict.REFUTED
-    assert Finding("x", Quantity.enclosure(float("nan"), float("nan")), 1.0).verdict is Verdict.UNDECIDED
+    for kind in (lambda q: Inequality("x", q, bar=1.0), lambda q: Audit("x", q, Allowance(1.0, 1.0, ""))):
+        assert kind(Quantity.measured(2.0)).verdict is Verdict.UNDECIDED
+        assert kind(Quantity.enclosure(0.5, 2.0)).verdict is Verdict.UNDECIDED
+        assert kind(Quantity.enclosure(1.5, 2.0)).verdict is Verdict.REFUTED
+        assert kind(Quantity.enclosure(float("nan"), float("nan"))).verdict is Verdict.UNDECIDED
 
 
-def test_rational_mode_holds_floats_to_equality() -> None:
+def test_a_row_is_about_one_object_only() -> None:
+    output = Output("x", Quantity.exact(0), Allowance(1.0, 1.0, ""))
+    with pytest.raises(TypeError, match="about"):
+        Evidence("exact-labels", Scope.INSTANCE, (output,), "rational")
+
+
+def test_float_labels_are_held_to_the_tolerance_in_every_arithmetic() -> None:
     problem = ZOO["over-parameterised"]()
     labels = mt.optimal_labels(problem)
-    assert (
-        mt.check(problem, ["exact-labels"], "rational", labels=labels)["exact-labels"].verdict
-        is Verdict.REFUTED
-    )
+    row = "exact-labels[labels]"
+    for arithmetic in ("auto", "ball", "rational"):
+        assert mt.check(problem, "exact-labels", arithmetic, labels=labels)[row].verdict is Verdict.CERTIFIED
+        wrong = mt.check(problem, "exact-labels", arithmetic, labels=labels + 1e-3)[row]
+        assert wrong.verdict is Verdict.REFUTED
+    # Equality of floats has to be asked for.
+    equal = mt.check(problem, "exact-labels", "rational", labels=labels, tolerance=0)
+    assert equal[row].verdict is Verdict.REFUTED
     one_feature = mt.UnlearningProblem([[1.0], [2.0]], [3.0, 1.0], [1])
-    evidence = mt.check(one_feature, ["exact-labels"], "rational", labels=[6.0])["exact-labels"]
-    assert evidence.verdict is Verdict.PROVED
+    right = mt.check(one_feature, "exact-labels", "rational", labels=[6.0], tolerance=0)
+    assert right[row].verdict is Verdict.PROVED
 
 
 def test_labels_and_parameters_are_both_audited() -> None:
     problem = ZOO["over-parameterised"]()
     right = mt.solve(problem)
     both = {"labels": right.forget_labels + 1, "w_unlearned": right.w_unlearned}
-    evidence = mt.check(problem, ["exact-labels"], **both)["exact-labels"]
-    assert evidence.verdict is Verdict.REFUTED
-    assert len(evidence.findings) == 2
+    report = mt.check(problem, ["exact-labels"], **both)
+    assert report["exact-labels[labels]"].verdict is Verdict.REFUTED
+    assert report["exact-labels[w_unlearned]"].verdict is Verdict.CERTIFIED
+    assert report["exact-labels"] is report["exact-labels[labels]"]
+    assert report.theorem("exact-labels").verdict is Verdict.CERTIFIED
 
 
-def test_a_given_start_is_the_one_that_claims_speak_of() -> None:
+def test_a_given_start_is_audited_and_moves_no_theorem() -> None:
     problem = ZOO["over-parameterised"]()
     right = mt.solve(problem)
     off = right.w_pretrained + np.eye(1, problem.n_features)[0]
-    report = mt.check(
-        problem, ["exact-labels", "implicit-bias"], w_pretrained=off, labels=right.forget_labels
-    )
-    assert report["exact-labels"].verdict is Verdict.REFUTED
-    assert report["implicit-bias"].verdict is Verdict.REFUTED
+    report = mt.check(problem, w_pretrained=off, labels=right.forget_labels)
+    assert report["implicit-bias[w_pretrained]"].verdict is Verdict.REFUTED
+    assert report["exact-labels[labels]"].verdict is Verdict.CERTIFIED
+    plain = mt.check(problem)
+    for row in plain.rows:
+        assert report.evidence[row.name] == row
     report = mt.check(problem, w_pretrained=right.w_pretrained)
     assert report.verdict is Verdict.CERTIFIED
 
@@ -453,7 +502,7 @@ def test_the_start_beside_moves_the_first_feature_only(start: Any, step: float) 
 
 def test_the_limit_of_float64_is_what_the_condition_says() -> None:
     problem = mt.UnlearningProblem(np.eye(3), np.ones(3), [1])
-    assert mt.check(problem, ["conditioning"])["conditioning"].findings[0].limit == 2**53 / 100
+    assert mt.check(problem, ["conditioning"])["conditioning"].findings[0].bar == 2**53 / 100
 
 
 def test_numbers_of_claims_are_those_of_the_theory() -> None:
@@ -474,17 +523,15 @@ def test_two_samples_are_too_few_for_two_requests() -> None:
     assert mt.check(three, ["three-samples"])["three-samples"].verdict is Verdict.PROVED
 
 
-def test_the_start_that_was_checked_is_named() -> None:
-    problem = mt.UnlearningProblem(np.array([[1, 0], [1, 1]]), np.array([1, 2]), [1])
-    assert "the closed-form w_p" in str(mt.check(problem, ["start-in-span"])["start-in-span"].facts)
-    given = mt.check(problem, ["start-in-span"], w_pretrained=np.array([1.0, 1.0]))
-    assert "the given w_pretrained" in str(given["start-in-span"].facts)
-
-
 def test_half_of_a_subset_leaves_more_behind() -> None:
     """The monotone part of downsampling compares with a proper part of S, and strictly where features are generic."""
     rng = np.random.default_rng(0)
     problem = mt.UnlearningProblem(rng.integers(-3, 4, (7, 9)), rng.integers(-3, 4, 7), [6])
     evidence = mt.check(problem, ["downsampling"], "rational", subset=0.7)["downsampling"]
     assert evidence.verdict is Verdict.PROVED
-    assert any("½S" in finding.what and finding.quantity.upper < 0 for finding in evidence.findings)
+    model = ClosedForms(problem, RATIONAL)
+    subset = subset_positions(problem, 0.7, 0)
+    full, kept, fewer = (
+        model.project(rows, model.pretrained) for rows in (model.retain, subset, subset[: len(subset) // 2])
+    )
+    assert model.square_distance(full, kept).upper < model.square_distance(full, fewer).lower

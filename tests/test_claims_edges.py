@@ -74,7 +74,7 @@ def test_gaps_below_one_are_held_against_their_own_size() -> None:
     for scale in (1.0, 2.0**-10):
         problem = mt.UnlearningProblem(phi, scale * y, [1], scale * w0)
         found = mt.check(problem, ["adaptive-optimizer"], "float64")["adaptive-optimizer"]
-        limits[scale] = [float(finding.limit) for finding in found.findings]
+        limits[scale] = [float(finding.allowed.lower) for finding in found.findings]
     # Weight decay to zero scales with the data, and so does what it is held against.
     assert limits[2.0**-10][1] == pytest.approx(limits[1.0][1] * 2.0**-20, rel=1e-3)
 

@@ -168,7 +168,7 @@ def test_tables(tmp_path: Path, text: str, parts: tuple[str, ...]) -> None:
         (("--bandwidth", "foo"), ("'median'", "bandwidth=foo")),
         (("--seed", "-1"), ("seed=-1",)),
         ((*IDENTITY, "--seed", "-1"), ("seed=-1",)),
-        ((*IDENTITY, "--tolerance", "0"), ("tolerance=0",)),
+        ((*IDENTITY, "--tolerance", "1"), ("tolerance=1",)),
         ((*IDENTITY, "--tolerance", "nan"), ("tolerance=nan",)),
         ((*IDENTITY, "--tolerance", "-1"), ("tolerance=-1",)),
         ((*IDENTITY, "--tolerance", "inf"), ("tolerance=inf",)),

@@ -196,7 +196,10 @@ def test_a_point_of_the_campaign() -> None:
     assert moved["relabelling, certified gap"] < 3 * math.sqrt(d) * noise["relabelling, certified gap"]
     weaker = {row["method"]: row for row in guarantees.measure({**point, "epsilon": 10.0})["rows"]}
     for method, sigma in noise.items():
-        assert weaker[method]["noise"] < sigma or sigma == 0
+        # Noise that is raised for the floats' sake is the same for every ε.
+        raised = bool(weaker[method].get("remark"))
+        assert weaker[method]["noise"] < sigma or sigma == 0 or (raised and weaker[method]["noise"] == sigma)
+    assert weaker["relabelling, certified gap"]["remark"]
     assert (
         weaker["per-instance output noise"]["test accuracy"]["mean"] > accuracy["per-instance output noise"]
     )

@@ -150,8 +150,8 @@ def test_bounds_are_sharp_enough_to_be_useful(kappa: float) -> None:
 @pytest.mark.parametrize("name", ["rank-deficient", "duplicated-across", "tall-deficient"])
 def test_singular_data_is_left_to_exact_arithmetic(name: str) -> None:
     report = mt.check(ZOO[name](), ["exact-labels", "full-rank"])
-    assert report["exact-labels"].arithmetic == "rational"
-    assert report["exact-labels"].verdict is mt.Verdict.PROVED
+    assert report.theorem("exact-labels").arithmetic == "rational"
+    assert report.theorem("exact-labels").verdict is mt.Verdict.PROVED
     assert report["full-rank"].verdict is mt.Verdict.VACUOUS
 
 
@@ -177,7 +177,7 @@ def test_integers_are_taken_exactly_and_wide_ones_are_not_rounded() -> None:
     with pytest.raises(UndecidedError, match="not exactly float64"):
         CertifiedForms(mt.UnlearningProblem(fractions, [1, 2], [1]))
     # The ladder then decides exactly instead of rounding.
-    evidence = mt.check(mt.UnlearningProblem(wide, y, [1]), ["exact-labels"])["exact-labels"]
+    evidence = mt.check(mt.UnlearningProblem(wide, y, [1]), ["exact-labels"]).theorem("exact-labels")
     assert (evidence.verdict, evidence.arithmetic) == (mt.Verdict.PROVED, "rational")
 
 

@@ -129,18 +129,20 @@ def test_the_finite_time_bound_of_gradient_descent():
 
 
 def grows(problem, epochs=4000, **settings):
-    """Whether the residual after many epochs of the primal loop is larger than half-way."""
+    """Whether the residual after many epochs of the primal loop is larger than at the start.
+
+    A per cent beside the boundary it has changed by orders of magnitude by then, so rounding decides nothing; what
+    has converged is noise, and two such residuals must not be compared with each other.
+    """
     rng = np.random.default_rng(3)
     # Consistent targets from a random start: no direction of the row space is missed.
     phi = np.asarray(problem.features, dtype=float)
     start = rng.standard_normal(phi.shape[1])
     try:
-        run = linear.train(
-            phi, np.zeros(len(phi)), start, epochs=epochs, record=[epochs // 2], form="primal", **settings
-        )
+        run = linear.train(phi, np.zeros(len(phi)), start, epochs=epochs, form="primal", **settings)
     except mt.BadInputError:
         return True
-    return run.residual_norm > run.trajectory[0].residual_norm
+    return bool(run.residual_norm > np.linalg.norm(phi @ start))
 
 
 def unequal(n, d, seed, spread):

@@ -275,7 +275,7 @@ def test_float64_singular_matrices_get_the_pseudo_inverse(features: np.ndarray) 
 
 def test_float64_singular_matrix_of_wild_exponents_does_not_hang() -> None:
     # On this Gram matrix LAPACK's dsyevr never returns (found by the soundness campaign).
-    from verification.soundness import generate
+    from tests.certified_cases import generate
 
     case = generate(20, 87884)
     features = case.features[case.retain]

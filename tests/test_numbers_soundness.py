@@ -13,7 +13,7 @@ import pytest
 from muso_theory.numbers import Quantity, leastsquares, rowsystem, verified
 from muso_theory.numbers.accurate import Accurate, accurate_product
 from muso_theory.numbers.verified import CertifiedProblem
-from verification.soundness import KINDS, check_case, generate, measure, positive_definite
+from tests.certified_cases import KINDS, check_case, generate, measure, positive_definite
 
 SEED = 7
 

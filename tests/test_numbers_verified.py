@@ -37,7 +37,7 @@ from muso_theory.numbers.spectrum import (
     smallest_eigenvalue_estimate,
 )
 from muso_theory.numbers.verified import CertifiedProblem
-from verification.soundness import positive_definite
+from tests.certified_cases import positive_definite
 
 Array = np.ndarray[Any, Any]
 

@@ -17,7 +17,7 @@ import pytest
 
 import muso_theory as mt
 from muso_theory import plots
-from muso_theory.evidence import Evidence, Finding, Scope, Verdict
+from muso_theory.evidence import Evidence, Inequality, Scope, Verdict
 from muso_theory.markup import Markup, join, mathematics, sentence, tag
 from muso_theory.numbers import Quantity
 from muso_theory.pages import details, draw_figures, report_page
@@ -94,8 +94,9 @@ def test_labels_and_gaps_are_those_of_the_problem(name: str) -> None:
     ladder = {rung.words: rung for rung in details(problem, report).ladder}
     nothing = mt.solve(problem).pretrained_gap
     assert ladder["doing nothing"].gap == pytest.approx(nothing)
-    bound = report["exact-labels"].bound
-    assert (ladder["exact labels"].gap, ladder["exact labels"].proved) == (bound, True)
+    bound = report["exact-labels[output]"].bound
+    exact = ladder["exact labels, as floats"]
+    assert (exact.gap, exact.proved) == (bound, True)
     zeros = np.zeros_like(mt.optimal_labels(problem))
     assert ladder["all labels zero"].gap == mt.parameter_gap(problem, zeros)
 
@@ -107,18 +108,19 @@ def test_audited_labels_have_their_own_rung() -> None:
     found = details(problem, report, wrong)
     ladder = {rung.words: rung for rung in found.ladder}
     assert ladder["your labels"].gap == pytest.approx(mt.parameter_gap(problem, wrong))
-    assert not ladder["exact labels"].proved  # the report's bound is about the labels given
+    assert ladder["your labels"].gap == report["exact-labels[labels]"].bound
+    assert ladder["exact labels, as floats"].gap == report["exact-labels[output]"].bound
     text = report_page(report, found)
-    assert "These labels do not unlearn" in text
+    assert "the given labels: refuted" in text
     assert "your label" in found.columns[-1]
 
 
 def made(*verdicts: Verdict, condition: bool = False) -> dict[str, Evidence]:
     one = {
-        Verdict.PROVED: (Finding("x", Quantity.exact(0)),),
-        Verdict.CERTIFIED: (Finding("x", Quantity.enclosure(0.0, 1e-9), 1e-6),),
-        Verdict.MEASURED: (Finding("x", Quantity.measured(0.0), 1e-6),),
-        Verdict.REFUTED: (Finding("x", Quantity.exact(1)),),
+        Verdict.PROVED: (Inequality("x", Quantity.exact(0)),),
+        Verdict.CERTIFIED: (Inequality("x", Quantity.enclosure(0.0, 1e-9), bar=1e-6),),
+        Verdict.MEASURED: (Inequality("x", Quantity.measured(0.0), bar=1e-6),),
+        Verdict.REFUTED: (Inequality("x", Quantity.exact(1)),),
     }
     evidence = {}
     for i, verdict in enumerate(verdicts):
@@ -147,18 +149,18 @@ def made(*verdicts: Verdict, condition: bool = False) -> dict[str, Evidence]:
     ],
 )
 def test_the_sentence(verdicts: list[Verdict], said: str) -> None:
-    assert sentence(made(*verdicts), min(verdicts, key=list(Verdict).index)) == said
+    assert sentence(list(made(*verdicts).values()), min(verdicts, key=list(Verdict).index)) == said
 
 
 def test_the_sentence_names_a_condition_that_is_worse() -> None:
-    bad = {"k": made(Verdict.VACUOUS, condition=True)["c0"]}
-    said = sentence(bad | made(Verdict.PROVED, Verdict.PROVED), Verdict.VACUOUS)
+    bad = [made(Verdict.VACUOUS, condition=True)["c0"]]
+    said = sentence([*bad, *made(Verdict.PROVED, Verdict.PROVED).values()], Verdict.VACUOUS)
     assert said == "All 2 claims are proved; the worst verdict, VACUOUS, is about c0."
-    assert sentence(bad, Verdict.VACUOUS).startswith("The condition (c0)")
+    assert sentence(bad, Verdict.VACUOUS).startswith("The row (c0)")
 
 
 def test_everything_is_escaped() -> None:
-    evil = Evidence("<img>", Scope.INSTANCE, (Finding("<b>‖", Quantity.exact(0)),), "<i>", facts=("<u>",))
+    evil = Evidence("<img>", Scope.INSTANCE, (Inequality("<b>‖", Quantity.exact(0)),), "<i>", facts=("<u>",))
     report = Report("<s>title", {"<img>": evil}, {"notes": ["<em>"]}, {"source": {"data": "<q> x"}})
     text = report_page(report)
     assert not re.search(r"<(img|b|i|u|s|q)>|<em>‖|<li><em>", text)
@@ -221,11 +223,11 @@ def test_exact_and_extreme_numbers_have_a_page() -> None:
     problem = mt.UnlearningProblem(rows, np.array([1, 2, 5]), [1])
     report = mt.check(problem, arithmetic="rational")
     found = details(problem, report)
-    assert found.ladder[-1].gap == 0
+    assert found.ladder[-1].gap == report["exact-labels[output]"].bound
     with plots.styled():
         drawn = draw_figures(found, report)
         assert all(len(plots.render(one, "pdf")) > 1000 for one, _ in drawn.values())
-    assert "proved: " in report_page(report, found)
+    assert "Relabelling by exact labels unlearns here: proved, " in report_page(report, found)
 
 
 def test_style_is_a_pure_function() -> None:
@@ -243,12 +245,10 @@ def test_style_is_a_pure_function() -> None:
 
 
 @pytest.mark.parametrize("name", ["over-parameterised", "under-parameterised"])
-def test_exact_labels_are_measured_between_two_models(name: str) -> None:
+def test_without_a_bound_exact_labels_are_measured_between_two_models(name: str) -> None:
     problem = ZOO[name]()
-    labels = mt.optimal_labels(problem) + 1
-    found = details(problem, mt.check(problem, ["exact-labels"], labels=labels), labels)
-    last = found.ladder[-1]
-    assert (last.words, last.proved) == ("exact labels", False)
+    last = details(problem, mt.check(problem, ["full-rank"])).ladder[-1]
+    assert (last.words, last.proved) == ("exact labels, as floats", False)
     # Rounding, and not the zero of labels held against themselves.
     assert last.gap == mt.solve(problem).parameter_gap > 0
 

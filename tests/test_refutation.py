@@ -92,6 +92,9 @@ def test_counterexamples_are_true_and_small(name: str, exact: bool) -> None:
         if exact
         else values.astype(float)
     }
+    if problem.w_init is None:
+        zero = np.zeros((problem.n_features, *problem.targets.shape[1:]), dtype=int)
+        problem = mt.UnlearningProblem(problem.features, problem.targets, problem.forget, zero)
     report = mt.check(problem, ["exact-labels"], "rational", **given)  # type: ignore[arg-type]
     assert report["exact-labels"].verdict is Verdict.REFUTED
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields, replace
 from fractions import Fraction
 
 import mpmath
@@ -11,8 +12,9 @@ import pytest
 
 import muso_theory as mt
 from muso_theory.errors import BadInputError
-from muso_theory.evaluation.gaussian import delta_enclosure
-from muso_theory.numbers import Quantity
+from muso_theory.evaluation.gaussian import delta_enclosure, noise_suffices
+from muso_theory.evaluation.release import least_sigma
+from muso_theory.numbers import Grade, Quantity
 
 E = mt.evaluation
 
@@ -127,6 +129,20 @@ def test_a_delta_below_all_floats_takes_no_memory() -> None:
     assert E.gaussian_delta(1e-300, 1e300, 1e6) == 5e-324
 
 
+@pytest.mark.parametrize("epsilon", [0.0, 0.3, 1.0, 20.0])
+def test_noise_suffices_where_it_is_the_smallest(epsilon: float) -> None:
+    for gap in np.random.default_rng(0).uniform(1.6e-10, 1.9e-10, 40):
+        sigma = E.gaussian_sigma(gap, epsilon, 1e-5)
+        assert noise_suffices(gap, sigma, epsilon, 1e-5)
+        assert not noise_suffices(gap, math.nextafter(sigma, 0.0), epsilon, 1e-5)
+
+
+def test_an_exact_distance_gives_an_enclosed_delta() -> None:
+    assert delta_enclosure(Quantity.exact(1), 1.0, 0.5).grade is Grade.RIGOROUS
+    assert delta_enclosure(Quantity.exact(0), 1.0, 0.5).grade is Grade.EXACT
+    assert delta_enclosure(Quantity.measured(1.0), 1.0, 0.5).grade is Grade.FLOAT
+
+
 # -- certificates --------------------------------------------------------------------------------------
 
 
@@ -136,12 +152,33 @@ def problem() -> mt.UnlearningProblem:
     return mt.UnlearningProblem(rng.standard_normal((20, 40)), rng.choice([-1.0, 1.0], 20), [1, 5])
 
 
+def certificate_for(gap: float, w: object = (1.0, -2.0), **more: float) -> E.RemovalCertificate:
+    return E.removal_certificate(Quantity.enclosure(0.0, gap), w, 1.0, 1e-5, **more)
+
+
+def test_noise_below_the_spacing_of_floats_is_raised() -> None:
+    """Four samples of six features: the noise that the gap asks for does not even change most floats."""
+    rng = np.random.default_rng(0)
+    problem = mt.UnlearningProblem(rng.standard_normal((4, 6)), np.array([1.0, -1.0, 0.5, 2.0]), [1])
+    w_u = mt.solve(problem).w_unlearned
+    report = mt.check(problem, "exact-labels", w_unlearned=w_u)
+    certificate = E.removal_certificate(report, w_u, 1.0, 1e-5)
+    asked = E.gaussian_sigma(certificate.gap_bound, 1.0, 1e-5)
+    assert certificate.sigma == least_sigma(w_u) > asked
+    assert "raised" in certificate.remark
+    assert certificate.sigma >= 2**10 * certificate.spacing >= 2**10 * math.ulp(np.abs(w_u).max())
+    released = certificate.release(w_u, 1)
+    assert (released != w_u).mean() > 0.99
+    # The bound is about the floats: exact rationals agree.
+    exact = mt.check(problem, "exact-labels", "rational", w_unlearned=w_u)["exact-labels[w_unlearned]"]
+    assert exact.findings[0].quantity.lower <= Fraction(certificate.gap_bound)
+
+
 def test_a_certified_report_gives_a_certificate(problem: mt.UnlearningProblem) -> None:
     w_u = mt.solve(problem).w_unlearned
     report = mt.check(problem, "exact-labels", w_unlearned=w_u)
-    certificate = E.removal_certificate(report, 1.0, 1e-5)
-    assert certificate.gap_bound == report["exact-labels"].bound
-    assert certificate.sigma == E.gaussian_sigma(certificate.gap_bound, 1.0, 1e-5)
+    certificate = E.removal_certificate(report, w_u, 1.0, 1e-5)
+    assert certificate.gap_bound == report["exact-labels[w_unlearned]"].bound
     assert "given w_unlearned" in certificate.of
     noise = certificate.release(w_u, 3) - w_u
     assert 0.5 < noise.std() / certificate.sigma < 1.5
@@ -150,48 +187,103 @@ def test_a_certified_report_gives_a_certificate(problem: mt.UnlearningProblem) -
     assert nothing > 1e6 * certificate.sigma
 
 
+@pytest.mark.parametrize("gap", [0.0, 5e-324, 1e-300, 3e-16, 1.7e-10, 2.0, 1e100])
+def test_the_fields_reproduce_each_other(gap: float) -> None:
+    certificate = certificate_for(gap)
+    asked = E.gaussian_sigma(certificate.gap_bound, certificate.epsilon, certificate.delta)
+    least = least_sigma(np.array([1.0, -2.0]))
+    assert certificate.gap_bound == gap
+    assert certificate.sigma == (max(asked, least) if gap else 0.0)
+    assert bool(certificate.remark) == (0 < asked < least)
+    assert certificate.delta_at_sigma <= certificate.delta
+    assert certificate.delta_at_sigma == pytest.approx(E.gaussian_delta(gap, certificate.sigma, 1.0))
+    assert certificate == E.RemovalCertificate(
+        **{f.name: getattr(certificate, f.name) for f in fields(certificate)}
+    )
+    assert "not differential privacy" in str(certificate)
+
+
+def test_only_the_parameters_of_the_bound_are_released() -> None:
+    w = np.array([1.0, -2.0])
+    certificate = certificate_for(1e-12, w)
+    released = certificate.release(w, 5)
+    assert released.tolist() == certificate.release([1, -2], 5).tolist()
+    assert released.tolist() == certificate.release(w[:, None].astype(np.float32), 5).ravel().tolist()
+    for other in (np.nextafter(w, 0.0), w[::-1], w[:1], np.append(w, 0.0)):
+        with pytest.raises(BadInputError, match="whose gap was bounded"):
+            certificate.release(other, 5)
+    # Handed over with too little noise for floats of this size.
+    forged = replace(certificate, gap_bound=1e-17, sigma=4e-17)
+    with pytest.raises(BadInputError, match="at least"):
+        forged.release(w, 5)
+
+
+def test_no_certificate_promises_more_than_its_noise_does() -> None:
+    certificate = certificate_for(1e-12)
+    for change in (
+        {"sigma": 0.99 * certificate.sigma},
+        {"gap_bound": 1.01e-12},
+        {"epsilon": 0.9},
+        {"delta": 9e-6},
+    ):
+        with pytest.raises(BadInputError, match="noise that hides"):
+            replace(certificate, **change)
+    with pytest.raises(BadInputError, match="made of floats"):
+        replace(certificate, sigma=2.0**990)
+
+
+def test_a_sigma_may_be_declared_in_advance() -> None:
+    certificate = certificate_for(1e-12, sigma=1e-9)
+    assert (certificate.sigma, certificate.remark) == (1e-9, "declared")
+    assert certificate.delta_at_sigma == E.gaussian_delta(1e-12, 1e-9, 1.0)
+    with pytest.raises(BadInputError, match="noise that hides"):
+        certificate_for(1e-12, sigma=3e-12)
+    with pytest.raises(BadInputError, match="floats leak"):
+        certificate_for(1e-16, sigma=1e-14)
+
+
+def test_a_release_is_as_indistinguishable_as_it_says_and_not_more() -> None:
+    """At σ = Δ and ε = 0, δ is the total variation .383, which the half-line of the likelihood ratio attains."""
+    gap, n = 1.0, 4000
+    certificate = E.removal_certificate(Quantity.enclosure(0.0, gap), np.full(n, gap), 0.0, 0.384, sigma=gap)
+    assert certificate.delta_at_sigma == pytest.approx(0.38292, abs=1e-5)
+    retrained = E.removal_certificate(Quantity.enclosure(0.0, gap), np.zeros(n), 0.0, 0.384, sigma=gap)
+    apart = [
+        (c.release(w, s) > gap / 2).mean()
+        for c, w, s in ((certificate, np.full(n, gap), 1), (retrained, np.zeros(n), 2))
+    ]
+    assert abs(apart[0] - apart[1] - 0.38292) < 5 * math.sqrt(2 * 0.25 / n)
+
+
 def test_a_wrong_model_needs_the_noise_that_its_gap_needs(problem: mt.UnlearningProblem) -> None:
     solution = mt.solve(problem)
     report = mt.check(problem, "exact-labels", w_unlearned=solution.w_pretrained)
     assert report.verdict is mt.Verdict.REFUTED
-    certificate = E.removal_certificate(report, 1.0, 1e-5)
+    certificate = E.removal_certificate(report, solution.w_pretrained, 1.0, 1e-5)
     assert certificate.gap_bound >= solution.pretrained_gap * (1 - 1e-9)
-
-
-def test_the_largest_audited_gap_counts(problem: mt.UnlearningProblem) -> None:
-    solution = mt.solve(problem)
-    report = mt.check(
-        problem, "exact-labels", labels=solution.forget_labels, w_unlearned=solution.w_pretrained
-    )
-    assert E.removal_certificate(report, 1.0, 1e-5).gap_bound >= solution.pretrained_gap * (1 - 1e-9)
+    with pytest.raises(BadInputError, match="report audited"):
+        E.removal_certificate(report, solution.w_unlearned, 1.0, 1e-5)
 
 
 def test_what_is_only_measured_certifies_nothing(problem: mt.UnlearningProblem) -> None:
-    report = mt.check(problem, "exact-labels", arithmetic="float64")
-    assert report["exact-labels"].verdict is mt.Verdict.MEASURED
+    w_u = mt.solve(problem).w_unlearned
+    report = mt.check(problem, "exact-labels", arithmetic="float64", w_unlearned=w_u)
     with pytest.raises(BadInputError, match=r"proved bound .*measured in floats.*auto"):
-        E.removal_certificate(report, 1.0, 1e-5)
+        E.removal_certificate(report, w_u, 1.0, 1e-5)
     for gap in (Quantity.measured(0.0), Quantity.enclosure(0.0, math.inf)):
         with pytest.raises(BadInputError, match="proved bound"):
-            E.removal_certificate(gap, 1.0, 1e-5)
-    for other in (1e-12, mt.check(problem, "implicit-bias", arithmetic="float64")):
-        with pytest.raises(BadInputError, match="report on exact-labels"):
-            E.removal_certificate(other, 1.0, 1e-5)
+            E.removal_certificate(gap, w_u, 1.0, 1e-5)
+    # The exact w_u of a report is not what is published.
+    for other in (1e-12, {}, mt.check(problem, "exact-labels")):
+        with pytest.raises(BadInputError, match=r"row exact-labels\[w_unlearned\]"):
+            E.removal_certificate(other, w_u, 1.0, 1e-5)
+    with pytest.raises(BadInputError, match=r"too large|made of floats"):
+        certificate_for(1e308)
 
 
 def test_exact_data_need_no_noise() -> None:
     rows = np.array([[1, 0, 1], [1, 1, 0], [2, 1, 1]])
-    report = mt.check(mt.UnlearningProblem(rows, np.array([1, 2, 5]), [1]), "exact-labels")
-    assert report.verdict is mt.Verdict.PROVED
-    assert E.removal_certificate(report, 0.0, 1e-9).sigma == 0.0
-
-
-def test_the_claim_is_decided_whatever_the_gap() -> None:
-    """At the smallest noise itself δ cannot be told from its limit for one gap in thirty."""
-    from muso_theory.claims.guarantees import DELTA, EPSILON, _noise
-    from muso_theory.evaluation.gaussian import delta_enclosure
-
-    gaps = [Quantity.enclosure(0.0, g) for g in np.random.default_rng(0).uniform(1.6e-10, 1.9e-10, 300)]
-    assert all(delta_enclosure(gap, _noise(gap), EPSILON).upper <= DELTA for gap in gaps)
-    smallest = [E.gaussian_sigma(gap.upper, EPSILON, DELTA) for gap in gaps]
-    assert any(delta_enclosure(gap, s, EPSILON).upper > DELTA for gap, s in zip(gaps, smallest, strict=True))
+    problem = mt.UnlearningProblem(rows, np.array([1, 2, 5]), [1])
+    w_u = mt.solve(problem).w_retrained.round()
+    assert E.removal_certificate(Quantity.exact(0), w_u, 0.0, 1e-9).sigma == 0.0
+    assert E.removal_certificate(Quantity.exact(0), w_u, 0.0, 1e-9).release(w_u, 1).tolist() == w_u.tolist()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory.evidence import Evidence, Finding, Scope, Verdict, round_digits, worst
+from muso_theory.evidence import Evidence, Inequality, Scope, Verdict, round_digits, worst
 from muso_theory.numbers import Quantity
 from muso_theory.report import Report
 from tests.zoo import ZOO
@@ -44,12 +44,14 @@ def test_worst_is_in_the_stated_order() -> None:
 )
 def test_exit_status(verdicts: str, status: int) -> None:
     make = {
-        "PROVED": Evidence("c", Scope.INSTANCE, (Finding("x", Quantity.exact(0)),), "rational"),
-        "CERTIFIED": Evidence("c", Scope.INSTANCE, (Finding("x", Quantity.enclosure(0, 1), 2),), "ball"),
-        "MEASURED": Evidence("c", Scope.INSTANCE, (Finding("x", Quantity.measured(0)),), "float64"),
+        "PROVED": Evidence("c", Scope.INSTANCE, (Inequality("x", Quantity.exact(0)),), "rational"),
+        "CERTIFIED": Evidence(
+            "c", Scope.INSTANCE, (Inequality("x", Quantity.enclosure(0, 1), bar=2),), "ball"
+        ),
+        "MEASURED": Evidence("c", Scope.INSTANCE, (Inequality("x", Quantity.measured(0)),), "float64"),
         "VACUOUS": Evidence("c", Scope.INSTANCE, (), "float64", failed=(("full-rank", "rank 1"),)),
         "UNDECIDED": Evidence("c", Scope.INSTANCE, (), "float64"),
-        "REFUTED": Evidence("c", Scope.INSTANCE, (Finding("x", Quantity.exact(1)),), "rational"),
+        "REFUTED": Evidence("c", Scope.INSTANCE, (Inequality("x", Quantity.exact(1)),), "rational"),
     }
     evidence = {str(i): make[name] for i, name in enumerate(verdicts.split())}
     for name, e in zip(verdicts.split(), evidence.values(), strict=True):
@@ -79,11 +81,12 @@ def test_json_is_deterministic_and_exact(report: Report) -> None:
     again = mt.check(ZOO["under-parameterised"](), arithmetic="rational")
     assert report.to_json() == again.to_json()
     data = json.loads(report.to_json())
-    assert data["schema"] == 1
+    assert data["schema"] == 2
     assert data["input"]["sha256"] == ZOO["under-parameterised"]().sha256
     assert data["settings"]["arithmetic"] == "rational"
-    by_claim = {e["claim"]: e for e in data["evidence"]}
-    assert set(by_claim) == set(report)
+    by_claim = {e["row"]: e for e in data["evidence"]}
+    assert list(by_claim) == [row.name for row in report.rows]
+    assert by_claim["exact-labels[output]"]["about"] == "output"
     gap = by_claim["exact-labels"]["findings"][0]
     assert Fraction(gap["upper"]) == 0
     assert gap["grade"] == "EXACT"
@@ -100,7 +103,7 @@ def test_json_carries_different_numbers_for_different_seeds() -> None:
 
 
 def test_html_is_plain_and_escaped() -> None:
-    evidence = Evidence("x<script>", Scope.INSTANCE, (Finding("‖<b>‖", Quantity.exact(0)),), "rational")
+    evidence = Evidence("x<script>", Scope.INSTANCE, (Inequality("‖<b>‖", Quantity.exact(0)),), "rational")
     page = Report("<i>title</i>", {"x": evidence})._repr_html_()
     assert "<script" not in page
     assert "<b>" not in page
@@ -112,7 +115,7 @@ def test_html_is_plain_and_escaped() -> None:
 def test_markdown(report: Report) -> None:
     text = report.to_markdown()
     assert text.startswith("**VACUOUS**")
-    assert text.count("\n|") == len(report) + 2
+    assert text.count("\n|") == len(report.rows) + 2
     assert all(line.count(" | ") >= 3 or line.startswith("|---") for line in text.splitlines()[2:])
 
 

@@ -103,7 +103,7 @@ def test_ctrl_c_exits_130_and_keeps_checkpoints(tmp_path: Path) -> None:
         sys.executable,
         "-m",
         "verification",
-        "soundness",
+        "precision",
         "--quick",
         "--jobs",
         "1",
@@ -120,14 +120,14 @@ def test_ctrl_c_exits_130_and_keeps_checkpoints(tmp_path: Path) -> None:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob(".checkpoints/soundness/[!.]*.json")) and time.monotonic() < deadline:
+    while not list(tmp_path.glob(".checkpoints/precision/[!.]*.json")) and time.monotonic() < deadline:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     errors = process.communicate(timeout=60)[1]
     assert process.returncode == 130, errors
     assert "finished points are kept" in errors
-    assert list(tmp_path.glob(".checkpoints/soundness/[!.]*.json"))
-    assert not (tmp_path / "soundness-quick.json").exists()
+    assert list(tmp_path.glob(".checkpoints/precision/[!.]*.json"))
+    assert not (tmp_path / "precision-quick.json").exists()
 
 
 @pytest.mark.parametrize("family", FAMILIES)

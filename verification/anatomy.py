@@ -121,7 +121,7 @@ def _phase(point: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **point,
         "rank of Φ": int(np.linalg.matrix_rank(phi)),
-        "proved": {claim: report[claim].verdict is Verdict.PROVED for claim in claims},
+        "proved": {claim: report.theorem(claim).verdict is Verdict.PROVED for claim in claims},
         "relative gap": {claim: gap(rule) for claim, rule in claims.items()},
     }
 

@@ -27,7 +27,7 @@ __all__ = ["CLAIMS", "check_case", "measure", "run", "tabulate"]
 
 SECONDS = (60, 3600)
 SEED = 20
-_CHUNK = 250
+_CHUNK = 50
 _QUICK, _FULL = 1_500, 100_000
 
 _SMALL = mt.UnlearningProblem(np.eye(3), np.ones(3), [0])

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..evidence import Finding
+from ..evidence import Inequality
 from ..linear.labels import optimal_labels
 from ..linear.problem import UnlearningProblem
 from ..linear.solution import solve
@@ -20,9 +20,9 @@ def _linear_head(case: Case) -> Found:
     from ..networks import Dense
 
     if case.problem.tangent is None:
-        return [Finding("dense last layers", Quantity.exact(0), positive=True)], []
+        return [Inequality("dense last layers", Quantity.exact(0), positive=True)], []
     last = case.problem.tangent.net.layers[-1]
-    return [Finding("dense last layers", Quantity.exact(int(isinstance(last, Dense))), positive=True)], [
+    return [Inequality("dense last layers", Quantity.exact(int(isinstance(last, Dense))), positive=True)], [
         f"the last layer is {last}"
     ]
 
@@ -51,7 +51,7 @@ def _alternating(case: Case) -> Found:
     wanted = np.asarray(optimal_labels(linear, "label-free")).reshape(result.first_outputs.shape)
     error = Quantity.measured(float(np.linalg.norm(result.first_outputs - wanted)))
     scale = Quantity.measured(float(np.linalg.norm(wanted)))
-    finding = case.audit("‖ŷ_F − Z_F(w₀ + P_R(w_p − w₀))‖, features frozen", error, scale, "the labels")
+    finding = case.statement("‖ŷ_F − Z_F(w₀ + P_R(w_p − w₀))‖, features frozen", error, scale, "the labels")
     return [finding], [repr(result.head)]
 
 

@@ -1,140 +1,291 @@
-"""What a claim is: a statement with a source, hypotheses, and a check on an instance."""
+"""What a claim is: a statement with a source, hypotheses, and checks on an instance.
+
+A claim is checked on three objects, by three functions: the theorem on the exact data, an audit of something
+handed in, and the floats that this package hands out. They make findings of different types, so that none can be
+judged by the rule of another.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-from ..evidence import Finding, round_digits
+import numpy as np
+
+from ..errors import BadInputError
+from ..evaluation.release import parameters, parameters_sha256
+from ..evidence import NOTHING, Allowance, Audit, Finding, Hypothesis, Identity, Output, round_digits
+from ..linear.handed import Handed
 from ..linear.model import Model
 from ..linear.problem import Array, UnlearningProblem
 from ..linear.training.plan import TrainingPlan
-from ..numbers import Grade, Quantity
+from ..numbers import Quantity
+from ..numbers.rounding import UNIT, norm_bounds
 
-__all__ = ["Case", "Claim", "Found"]
+__all__ = ["TOLERANCE", "Artefact", "Case", "Claim", "Found", "Yardstick"]
 
-Found = tuple[list[Finding], list[str]]
-"""What a check returns: findings, the claim's own quantity first, and facts worth knowing."""
+TOLERANCE = Fraction(1, 10**6)
+"""What is asked where nothing else was said: a gap of at most a millionth of doing nothing."""
+
+Found = tuple[Sequence[Finding], list[str]]
+"""What a check returns: findings, the row's own quantity first, and facts worth knowing."""
+
+Yardstick = tuple[Quantity, str]
+"""A length and what it is in words; a tolerance is relative to it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Artefact:
+    """Something handed in, to be audited.
+
+    Args:
+        name: ``labels``, ``w_unlearned`` or ``w_pretrained``.
+        values: shape (n_F, C) for labels, (D, C) for parameters, in the dtype as given.
+    """
+
+    name: str
+    values: Array
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it consists of integers or Fractions, of which equality can be asked."""
+        return bool(self.values.dtype.kind != "f")
+
+    @property
+    def sha256(self) -> str:
+        """Content hash; of parameters the one by which a removal certificate knows them."""
+        try:
+            return parameters_sha256(parameters(self.values))
+        except BadInputError:  # not float64 numbers: exact ones are hashed by their digits
+            return hashlib.sha256(",".join(map(str, self.values.ravel().tolist())).encode()).hexdigest()
+
+
+def ulps(values: Array) -> Array:
+    """One unit in the last place of each entry.
+
+    Args:
+        values: any shape; floats have the spacing of their dtype, integers and Fractions none.
+
+    Returns:
+        Float64, the same shape.
+
+    Example:
+        >>> ulps(np.array([1.0, 0.0])).tolist() == [2.0**-52, 5e-324], ulps(np.array([3]))
+        (True, array([0.]))
+    """
+    if values.dtype.kind != "f":
+        return np.zeros(values.shape)
+    return np.abs(np.spacing(values)).astype(np.float64)
 
 
 @dataclass(eq=False)
 class Case:
     """One problem, one arithmetic and the settings under which claims are checked.
 
+    Nothing that was handed in is part of a case, so a theorem cannot be judged by it.
+
     Args:
         problem: the problem.
         model: closed forms in the arithmetic to be used.
-        tolerance: an audit of floats asks for a gap ≤ tolerance × the gap of doing nothing.
+        tolerance: what audits, outputs and violated hypotheses are held to, relative to a scale; 0 asks equality.
         ridge: λ for ridge-anchored and ε for ridge-inverse.
         subset: fraction of R that down-sampling keeps.
         seed: seed of every random choice in a check.
-        labels: the user's labels for the forget samples, (n_F, C), or None for the optimal ones.
-        w_unlearned: the user's unlearned parameters, (D, C), or None.
-        w_pretrained: the user's pretrained parameters, (D, C), or None for the closed form.
-        equality: hold floats from the user to equality too: explicit rational mode.
         plan: how the user trains, or None.
+        equality_of_exact: ask equality of artefacts that are exact themselves: no tolerance was given.
+        asserted: the user insists on the statement, whatever its hypotheses; nothing is explained by them then.
+        hypotheses_hold: every hypothesis of the claim holds exactly, so that nothing is explained by one.
+        handed: the floats that this package hands out for the problem.
     """
 
     problem: UnlearningProblem
     model: Model
-    tolerance: float = 1e-6
+    tolerance: Fraction = TOLERANCE
     ridge: float = 1e-3
     subset: float = 0.2
     seed: int = 0
-    labels: Array | None = None
-    w_unlearned: Array | None = None
-    w_pretrained: Array | None = None
-    equality: bool = False
     plan: TrainingPlan | None = None
+    equality_of_exact: bool = True
+    asserted: bool = False
+    hypotheses_hold: bool = False
+    handed: Handed | None = None
 
-    @cached_property
-    def is_exact(self) -> bool:
-        """Whether this arithmetic can prove an equality."""
-        return self.model.is_exact
+    def under(self, *, asserted: bool, hypotheses_hold: bool) -> Case:
+        """The same case for one claim; what was computed stays shared."""
+        if (asserted, hypotheses_hold) == (self.asserted, self.hypotheses_hold):
+            return self
+        other = replace(self, asserted=asserted, hypotheses_hold=hypotheses_hold)
+        own = {key: value for key, value in self.__dict__.items() if key not in other.__dict__}
+        other.__dict__.update(own)
+        return other
 
-    def zero(self, what: str, quantity: Quantity, scale: Quantity, of: str) -> Finding:
-        """A quantity that the claim says is zero: equality in exact arithmetic, else relative to a scale.
+    # -- the theorem on the exact data -----------------------------------------------------------------
+
+    def identity(
+        self,
+        what: str,
+        quantity: Quantity,
+        yardsticks: Sequence[Yardstick],
+        explained: Callable[[], Quantity] | None = None,
+        squared: bool = False,
+    ) -> Identity:
+        """A number that the theorem says is zero, in exact real arithmetic on the data as given.
 
         Args:
             what: symbols and words.
             quantity: the number.
-            scale: what tolerance is relative to.
-            of: the scale in words.
+            yardsticks: lengths that the tolerance may be relative to; the first that floats resolve counts.
+            explained: computes Cε, the part that a hypothesis violated within tolerance explains, if need be.
+            squared: whether number and yardsticks are squares of lengths.
 
         Returns:
             The finding.
         """
-        proved_nonzero = quantity.grade is Grade.RIGOROUS and quantity.lower > 0
-        if (self.is_exact or proved_nonzero) and not self.start_is_float:
-            return Finding(what, quantity, 0)
-        return self.audit(what, quantity, scale, of)
+        resolution = self._resolution.squared() if squared else self._resolution
+        allowed = self.allowance(yardsticks, resolution)
+        if self.asserted:
+            return Identity(what, quantity, allowed, None)
+        if (
+            explained is None
+            or self.hypotheses_hold
+            or (quantity.lower <= 0 and quantity.upper <= allowed.lower)
+        ):
+            return Identity(what, quantity, allowed)
+        return Identity(what, quantity, allowed, explained())
 
-    def computed(self, what: str, quantity: Quantity, scale: Quantity, of: str) -> Finding:
-        """A quantity of which a non-exact model evaluates one side in floats, so that it is not zero to the last digit.
+    def statement(self, what: str, quantity: Quantity, scale: Quantity, of: str) -> Identity:
+        """A number that is zero if the data are what they claim to be, such as a network's own derivative.
 
         Args:
             what: symbols and words.
             quantity: the number.
-            scale: what tolerance is relative to.
-            of: the scale in words.
+            scale: a length that is computed and then taken as it is.
+            of: the length in words.
+
+        Returns:
+            The finding, refuted beyond the tolerance: that refutes the data and not a theorem.
+        """
+        taken = Quantity.exact(Fraction(scale.bound)) if scale.bound < np.inf else scale
+        return Identity(what, quantity, Allowance.of_scale(self.tolerance, taken, of), None)
+
+    def violation(self, what: str, quantity: Quantity, scale: Quantity, of: str) -> Hypothesis:
+        """How far a hypothesis is violated.
+
+        Args:
+            what: symbols and words.
+            quantity: the number.
+            scale: a norm of the data.
+            of: the norm in words.
 
         Returns:
             The finding.
         """
-        return (self.zero if self.is_exact else self.audit)(what, quantity, scale, of)
+        return Hypothesis(what, quantity, Allowance.of_scale(self.tolerance, scale, of))
+
+    # -- what was handed in, and what is handed out ----------------------------------------------------
+
+    def audit(
+        self, artefact: Artefact, what: str, quantity: Quantity, rounding: Quantity, labels: bool = False
+    ) -> Audit:
+        """The distance of an artefact from what it should be.
+
+        Args:
+            artefact: what was handed in.
+            what: symbols and words.
+            quantity: the distance.
+            rounding: one unit in the last place of every entry of the artefact, carried to that distance.
+            labels: whether the distance is one of labels, not of parameters.
+
+        Returns:
+            The finding.
+        """
+        if self.equality_of_exact and artefact.is_exact:
+            return Audit(what, quantity, NOTHING)
+        yardsticks = self.label_yardsticks if labels else self.parameter_yardsticks
+        return Audit(what, quantity, self.allowance(yardsticks[:2], rounding))
+
+    def output(self, what: str, quantity: Quantity, rounding: Quantity) -> Output:
+        """The distance of floats that this package hands out from what they stand for.
+
+        Args:
+            what: symbols and words.
+            quantity: the distance.
+            rounding: one unit in the last place of every entry, carried to that distance.
+
+        Returns:
+            The finding.
+        """
+        # Equality is never asked of our floats: with tolerance=0 they are held to the default.
+        tolerance = self.tolerance or TOLERANCE
+        return Output(what, quantity, self.allowance(self.parameter_yardsticks[:2], rounding, tolerance))
 
     @property
-    def start_is_float(self) -> bool:
-        """Whether w_p was handed in as floats, which are never exactly the real solution."""
-        return self.w_pretrained is not None and self.w_pretrained.dtype.kind == "f" and not self.equality
+    def floats(self) -> Handed:
+        """The floats that this package hands out for the problem."""
+        return Handed(self.problem) if self.handed is None else self.handed
 
-    def audit(self, what: str, quantity: Quantity, scale: Quantity, of: str) -> Finding:
-        """A float result held against the tolerance; exact arithmetic then certifies an inequality.
-
-        Args:
-            what: symbols and words.
-            quantity: the number.
-            scale: what tolerance is relative to.
-            of: the scale in words.
-
-        Returns:
-            The finding.
-        """
-        floor = scale.lower
-        limit: Fraction | float = (
-            Fraction(self.tolerance) * floor if isinstance(floor, Fraction) else self.tolerance * floor
-        )
-        if quantity.grade is Grade.EXACT and quantity.upper != 0:
-            quantity = Quantity.enclosure(quantity.lower, quantity.upper)
-        return Finding(what, quantity, limit, unit_of=f"{self.tolerance:g} of {of}")
-
-    def held_to(self, given: Array) -> Callable[[str, Quantity, Quantity, str], Finding]:
-        """How what the user handed in is judged: exact input by equality, floats by the tolerance.
+    def gap_of_ulps(self, labels: Array) -> Quantity:
+        """‖Φ⁺(0; ulp(ỹ_F))‖: one unit in the last place of every label, carried to the parameter gap.
 
         Args:
-            given: the user's labels or parameters.
+            labels: shape (n_F, C).
 
         Returns:
-            ``zero`` or ``audit``.
+            The length; exactly zero for exact labels.
         """
-        exact = self.equality or (self.problem.is_exact and given.dtype.kind != "f")
-        return self.zero if exact else self.audit
+        unit = ulps(labels)
+        return self.model.square_gap(self.model.given(unit)).sqrt() if unit.any() else Quantity.exact(0)
 
-    @cached_property
-    def gaps(self) -> list[tuple[str, Quantity, Array | None]]:
-        """‖w_u − w_r‖ of each thing handed in, with its words and itself; else of the optimal labels as computed."""
-        model = self.model
-        found: list[tuple[str, Quantity, Array | None]] = []
-        if self.labels is not None:
-            gap = model.unlearned_gap(model.given(self.labels))
-            found.append((" of the given labels", gap, self.labels))
-        if self.w_unlearned is not None:
-            gap = model.distance(model.at(self.w_unlearned), model.retrained)
-            found.append((" of the given w_unlearned", gap, self.w_unlearned))
-        return found or [("", model.unlearned_gap(model.optimal_labels), None)]
+    @staticmethod
+    def size_of_ulps(w: Array) -> Quantity:
+        """‖ulp(w)‖: one unit in the last place of every parameter.
+
+        Args:
+            w: shape (D, C).
+
+        Returns:
+            The length; exactly zero for exact parameters.
+        """
+        unit = ulps(w)
+        return Quantity.enclosure(*norm_bounds(unit)) if unit.any() else Quantity.exact(0)
+
+    def gap_of(self, labels: Array) -> Quantity:
+        """‖w_u − w_r‖ of given labels, taken exactly.
+
+        Args:
+            labels: shape (n_F, C).
+
+        Returns:
+            The gap.
+        """
+        return self.model.unlearned_gap(self.model.given(labels))
+
+    # -- lengths that a tolerance is relative to -------------------------------------------------------
+
+    def allowance(
+        self, yardsticks: Sequence[Yardstick], rounding: Quantity, tolerance: Fraction | None = None
+    ) -> Allowance:
+        """Tolerance times the first length of which the tolerance exceeds a rounding; the last if none does.
+
+        Args:
+            yardsticks: lengths in words, the preferred one first.
+            rounding: what cannot be told apart.
+            tolerance: None for that of the case.
+
+        Returns:
+            The allowance.
+        """
+        tolerance = self.tolerance if tolerance is None else tolerance
+        for scale, of in yardsticks[:-1]:
+            if tolerance * Fraction(scale.bound if scale.bound < np.inf else 0) >= rounding.upper:
+                return Allowance.of_scale(tolerance, scale, of)
+        scale, of = yardsticks[-1]
+        told = of if len(yardsticks) == 1 else f"{of}: nothing to unlearn at this precision"
+        return Allowance.of_scale(tolerance, scale, told)
 
     @cached_property
     def doing_nothing(self) -> Quantity:
@@ -142,9 +293,9 @@ class Case:
         return self.model.distance(self.model.pretrained, self.model.retrained)
 
     @cached_property
-    def square_scale(self) -> Quantity:
-        """‖w_p − w_r‖², the scale of squared parameter gaps."""
-        return self.model.square_distance(self.model.pretrained, self.model.retrained)
+    def retraining(self) -> Quantity:
+        """‖w_r − w₀‖."""
+        return self.model.distance(self.model.retrained, self.model.start)
 
     @cached_property
     def travelled(self) -> Quantity:
@@ -152,9 +303,54 @@ class Case:
         return self.model.distance(self.model.pretrained, self.model.start)
 
     @cached_property
+    def size(self) -> Quantity:
+        """At least ‖w_r‖, at most ‖w₀‖ + ‖w_r − w₀‖."""
+        w_init = self.problem.w_init
+        if w_init is None:
+            return self.retraining
+        entries = w_init.ravel()
+        if entries.dtype.kind == "f":
+            start = Quantity.enclosure(*norm_bounds(entries.astype(np.float64)))
+        else:
+            start = Quantity.exact(sum((Fraction(v) ** 2 for v in entries.tolist()), Fraction(0))).sqrt()
+        return start.plus(self.retraining)
+
+    @cached_property
+    def _resolution(self) -> Quantity:
+        """What float64 parameters of this size cannot resolve."""
+        return Quantity.enclosure(0, UNIT * Fraction(self.size.bound if self.size.bound < np.inf else 0))
+
+    @cached_property
+    def parameter_yardsticks(self) -> tuple[Yardstick, ...]:
+        """Lengths of parameter gaps: doing nothing, else the way of retraining, else the size of the parameters."""
+        return (
+            (self.doing_nothing, "doing nothing"),
+            (self.retraining, "‖w_r − w₀‖"),
+            (self.size, "‖w₀‖ + ‖w_r − w₀‖"),
+        )
+
+    @cached_property
     def label_change(self) -> Quantity:
         """‖y_F − Φ_F w_r‖, the scale of every label error."""
         return self.model.label_distance(self.model.targets(self.model.forget), self.model.optimal_labels)
+
+    @cached_property
+    def label_yardsticks(self) -> tuple[Yardstick, ...]:
+        """Lengths of label errors, likewise."""
+        model = self.model
+        shape = (len(model.forget), self.problem.n_outputs)
+        moved = model.label_distance(model.optimal_labels, model.predict(model.forget, model.start))
+        size = model.label_distance(model.optimal_labels, model.given(np.zeros(shape)))
+        return (
+            (self.label_change, "the label change"),
+            (moved, "‖Φ_F(w_r − w₀)‖"),
+            (size.plus(self.label_change), "‖Φ_F w_r‖ + the label change"),
+        )
+
+    @cached_property
+    def square_yardsticks(self) -> tuple[Yardstick, ...]:
+        """Squares of the lengths of parameter gaps."""
+        return tuple((length.squared(), f"{of}²") for length, of in self.parameter_yardsticks)
 
 
 Check = Callable[[Case], Found]
@@ -184,7 +380,7 @@ class Claim:
         words: the claim in words, one line.
         statement: the formula.
         source: where it comes from.
-        check: how it is checked on an instance.
+        check: how the theorem is checked on the exact data of an instance.
         holds: what it means for the user when it holds.
         fails: what it means for the user when it does not.
         hypotheses: slugs of the conditions it needs.
@@ -193,6 +389,9 @@ class Claim:
         listed: whether a check of all claims includes it on a problem; naming a claim includes it anywhere.
         of_training: a claim about training that is listed, too, where a user says how he trains.
         campaign: the campaign that measures what no single instance shows, if there is one.
+        audits: which artefacts it can audit.
+        audit: how it judges one of them.
+        output: how it judges the floats that this package hands out for it, if any.
     """
 
     slug: str
@@ -208,6 +407,9 @@ class Claim:
     listed: Callable[[UnlearningProblem], bool] = everywhere
     campaign: str = ""
     of_training: bool = False
+    audits: tuple[str, ...] = ()
+    audit: Callable[[Case, Artefact], Found] | None = None
+    output: Check | None = None
 
     @property
     def is_condition(self) -> bool:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from math import inf
 from sys import float_info
 
-from ..evidence import Finding, show
-from ..linear.model import Rows
+import numpy as np
+
+from ..evidence import Inequality, show
+from ..linear.model import Parameters, Rows
 from ..numbers import Quantity
-from .catalogue import Case, Claim, Found, text
+from .catalogue import Artefact, Case, Claim, Found, text
 
 __all__ = ["CONDITIONS"]
 
@@ -17,7 +19,7 @@ def _sizes(case: Case) -> Found:
     p = case.problem
     fact = f"n = {p.n_samples} = {len(p.retain)} + {len(p.forget)}, D = {p.n_parameters}, outputs = {p.n_outputs}"
     mismatch = abs(p.n_samples - len(p.retain) - len(p.forget))
-    return [Finding("n − n_R − n_F", Quantity.exact(mismatch))], [fact]
+    return [Inequality("n − n_R − n_F", Quantity.exact(mismatch))], [fact]
 
 
 def _over_parameterised(case: Case) -> Found:
@@ -25,16 +27,16 @@ def _over_parameterised(case: Case) -> Found:
     facts = [f"n = {p.n_samples}, D = {p.n_parameters}"]
     if p.n_features != p.n_parameters:
         facts.append(f"through the Gram, in {p.n_features} coordinates of row(J)")
-    return [Finding("n − D", Quantity.exact(p.n_samples - p.n_parameters))], facts
+    return [Inequality("n − D", Quantity.exact(p.n_samples - p.n_parameters))], facts
 
 
 def _three_samples(case: Case) -> Found:
-    return [Finding("n − 2", Quantity.exact(case.problem.n_samples - 2), positive=True)], []
+    return [Inequality("n − 2", Quantity.exact(case.problem.n_samples - 2), positive=True)], []
 
 
 def _rank(case: Case, rows: Rows, name: str) -> Found:
     what, quantity, positive = case.model.full_row_rank(rows, name)
-    return [Finding(what, quantity, positive=positive)], []
+    return [Inequality(what, quantity, positive=positive)], []
 
 
 def _full_rank(case: Case) -> Found:
@@ -54,9 +56,19 @@ def _retain_residual(case: Case, pretrained: bool) -> Found:
     targets = model.targets(model.retain)
     w = model.pretrained if pretrained else model.retrained
     residual = model.label_distance(targets, model.predict(model.retain, w))
-    scale = model.label_distance(targets, model.predict(model.retain, model.start))
+    # ‖y_R‖ is added so that a start that fits already leaves a scale.
+    scale = model.label_distance(targets, model.predict(model.retain, model.start)).plus(
+        _label_size(case, model.retain)
+    )
     name = "w_p" if pretrained else "w_r"
-    return [case.zero(f"‖y_R − Φ_R {name}‖", residual, scale, "its value at w₀")], []
+    return [case.violation(f"‖y_R − Φ_R {name}‖", residual, scale, "‖y_R − Φ_R w₀‖ + ‖y_R‖")], []
+
+
+def _label_size(case: Case, rows: Rows) -> Quantity:
+    """‖y_rows‖."""
+    model = case.model
+    zeros = np.zeros((len(rows), case.problem.n_outputs))
+    return model.label_distance(model.targets(rows), model.given(zeros))
 
 
 def _interpolable(case: Case) -> Found:
@@ -71,29 +83,50 @@ def _least_squares(case: Case) -> Found:
     model = case.model
     targets = model.targets(model.retain)
     gradient = model.gradient_norm(model.retain, targets, model.pretrained)
+    zero = model.at(np.zeros((case.problem.n_features, case.problem.n_outputs)))
     scale = model.gradient_norm(model.retain, targets, model.start)
-    return [case.zero("‖Φ_Rᵀ(Φ_R w_p − y_R)‖", gradient, scale, "its value at w₀")], []
+    if case.problem.w_init is not None:
+        scale = scale.plus(model.gradient_norm(model.retain, targets, zero))
+    what, of = "‖Φ_Rᵀ(Φ_R w_p − y_R)‖", "its value at w₀ and at 0"
+    return [
+        case.violation(what, gradient, scale, of if case.problem.w_init is not None else "its value at w₀")
+    ], []
 
 
 def _start_in_span(case: Case) -> Found:
     model = case.model
-    off_span = model.distance(model.pretrained, model.project(model.everything, model.pretrained))
-    facts = ["the given w_pretrained" if model.start_is_given else "the closed-form w_p"]
-    return [case.zero("‖(I − P)(w_p − w₀)‖", off_span, case.doing_nothing, "doing nothing")], facts
+    off = _off_span(case, model.pretrained)
+    return [
+        case.violation(
+            "‖(I − P)(w_p − w₀)‖", off, case.travelled.plus(case.doing_nothing), "‖w_p − w₀‖ + doing nothing"
+        )
+    ], []
+
+
+def _off_span(case: Case, w: Parameters) -> Quantity:
+    """‖(I − P)(w − w₀)‖."""
+    return case.model.distance(w, case.model.project(case.model.everything, w))
+
+
+def _start_audit(case: Case, artefact: Artefact) -> Found:
+    """A start handed in: fine-tuning never removes what it has off w₀ + row(Φ)."""
+    off = _off_span(case, case.model.at(artefact.values))
+    what = f"‖(I − P)({artefact.name} − w₀)‖"
+    return [case.audit(artefact, what, off, case.size_of_ulps(artefact.values))], []
 
 
 def _conditioning(case: Case) -> Found:
     smallest, largest = case.model.spectrum
     # κ⁺ sees only the eigenvalues that float64 sees: with more of them in truth, κ⁺ is beyond float64.
     kappa = case.model.condition_number if case.model.sees_all_eigenvalues else Quantity.measured(inf)
-    finding = Finding("κ⁺(K)", kappa, 2.0**53 / 100, unit_of="what float64 can resolve")
+    finding = Inequality("κ⁺(K)", kappa, bar=2.0**53 / 100, unit_of="what float64 can resolve")
     return [finding], [f"λ_min⁺ {show(smallest)}, λ_max {show(largest)}"]
 
 
 def _step_size(case: Case) -> Found:
     _, largest = case.model.spectrum
     threshold = min(2 / largest.bound, float_info.max) if largest.bound else 0.0
-    return [Finding("2/λ_max", _inverse(largest), positive=True)], [
+    return [Inequality("2/λ_max", _inverse(largest), positive=True)], [
         f"gradient descent is stable for η < {text(threshold)}"
     ]
 
@@ -188,6 +221,8 @@ CONDITIONS = (
         _start_in_span,
         "Nothing is stuck in directions that training cannot see.",
         "The start has a component that no training on these samples can remove.",
+        audits=("w_pretrained", "w_unlearned"),
+        audit=_start_audit,
     ),
     Claim(
         "conditioning",

@@ -7,13 +7,14 @@ for exact input, enclosed or exact for small float input, and measured in float6
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from ..errors import BadInputError
-from ..evidence import Finding, show
+from ..evidence import show
 from ..linear.closed_forms import ClosedForms, Point
 from ..linear.model import Rows
 from ..linear.problem import Array, UnlearningProblem
@@ -99,14 +100,13 @@ def _model(case: Case) -> ClosedForms:
     problem = case.problem
     if _small(problem):
         raise UndecidedError("verified float64 does not follow iterates", "ball or rational arithmetic does")
-    if case.w_pretrained is not None:
-        return problem.float_model.starting_from(case.w_pretrained)
     return problem.float_model
 
 
-def _doing_nothing(model: ClosedForms) -> Quantity:
-    """‖w_p − w_r‖ in the model that follows iterates."""
-    return model.distance(model.pretrained, model.retrained)
+def _following(case: Case) -> Case:
+    """The case in the model that follows iterates."""
+    model = _model(case)
+    return case if model is case.model else replace(case, model=model)
 
 
 def _relabelled(model: ClosedForms) -> Matrix:
@@ -114,6 +114,7 @@ def _relabelled(model: ClosedForms) -> Matrix:
 
 
 def _cyclic_sgd(case: Case) -> Found:
+    case = _following(case)
     model = _model(case)
     arithmetic = model.arithmetic
     descent = _Descent(model)
@@ -135,19 +136,17 @@ def _cyclic_sgd(case: Case) -> Found:
     gram = model.gram
     after = arithmetic.sub(before, arithmetic.matmul(gram, coefficients))
     seen_after = arithmetic.sub(targets, model.predict(model.everything, Point(None, v)))
-    scale = _doing_nothing(model)
     return [
-        case.zero("‖w₁ − (w_p + Φᵀ(Γ⁻¹ + L)⁻¹r)‖", descent.distance(v, jump), scale, "doing nothing"),
-        case.zero(
+        case.identity("‖w₁ − (w_p + Φᵀ(Γ⁻¹ + L)⁻¹r)‖", descent.distance(v, jump), case.parameter_yardsticks),
+        case.identity(
             "‖r₁ − (I − K(Γ⁻¹ + L)⁻¹)r‖",
             arithmetic.square_norm(arithmetic.sub(seen_after, after)).sqrt(),
-            case.label_change,
-            "the label change",
+            case.label_yardsticks,
         ),
     ], [
         "one pass with γ_i = 1/‖φ_i‖², retain set first, on the exact labels",
         f"after it ‖w − w_r‖ {show(descent.distance(v, descent.offset(model.retrained)))}, "
-        f"before {show(scale)}",
+        f"before {show(case.doing_nothing)}",
     ]
 
 
@@ -184,6 +183,7 @@ def _sweep(model: ClosedForms, gammas: list[Any], residual: Matrix) -> Matrix:
 
 
 def _gd_finite_time(case: Case) -> Found:
+    case = _following(case)
     model = _model(case)
     descent = _Descent(model)
     targets = _relabelled(model)
@@ -193,17 +193,19 @@ def _gd_finite_time(case: Case) -> Found:
     for _ in range(_STEPS):
         v = descent.step(model.everything, targets, v)
         error = descent.shrink(error)
-    scale = _doing_nothing(model)
     difference = descent.distance(model.arithmetic.sub(v, retrained), error)
     left = model.arithmetic.square_norm(error).sqrt()
     return [
-        case.zero(
-            f"‖(w_T − w_r) − (I − ηΦᵀΦ)^T(w_p − w_r)‖, T = {_STEPS}", difference, scale, "doing nothing"
+        case.identity(
+            f"‖(w_T − w_r) − (I − ηΦᵀΦ)^T(w_p − w_r)‖, T = {_STEPS}", difference, case.parameter_yardsticks
         )
-    ], [f"η = {text(descent.eta)}: after {_STEPS} steps ‖w_T − w_r‖ {show(left)} of {show(scale)}"]
+    ], [
+        f"η = {text(descent.eta)}: after {_STEPS} steps ‖w_T − w_r‖ {show(left)} of {show(case.doing_nothing)}"
+    ]
 
 
 def _early_stopping(case: Case) -> Found:
+    case = _following(case)
     model = _model(case)
     arithmetic = model.arithmetic
     descent = _Descent(model)
@@ -225,8 +227,10 @@ def _early_stopping(case: Case) -> Found:
         v = descent.step(model.everything, labels, v)
     scale = arithmetic.square_norm(move).sqrt()
     return [
-        case.zero(
-            f"‖w_u(T') − w_r(T)‖, T = {_STEPS}, T' = 2", descent.distance(v, target), scale, "‖w_p − w_r(T)‖"
+        case.identity(
+            f"‖w_u(T') − w_r(T)‖, T = {_STEPS}, T' = 2",
+            descent.distance(v, target),
+            ((scale, "‖w_p − w_r(T)‖"), *case.parameter_yardsticks),
         )
     ], [f"η = {text(descent.eta)}; ‖w_p − w_r(T)‖ {show(scale)}"]
 
@@ -240,12 +244,12 @@ def _preimage(model: ClosedForms, v: Matrix) -> Matrix:
 
 
 def _momentum(case: Case) -> Found:
+    case = _following(case)
     model = _model(case)
     arithmetic = model.arithmetic
     descent = _Descent(model)
     targets = _relabelled(model)
     retrained, pretrained = descent.offset(model.retrained), descent.offset(model.pretrained)
-    scale = _doing_nothing(model)
     mu = Fraction(1, 2)
     findings = []
     for name, ahead in (("heavy ball", False), ("Nesterov", True)):
@@ -264,13 +268,16 @@ def _momentum(case: Case) -> Found:
         off = model.distance(end, model.project(model.everything, end))
         difference = descent.distance(arithmetic.sub(v, retrained), error)
         findings += [
-            case.zero(f"‖(I − P)(w_T − w₀)‖, {name}", off, scale, "doing nothing"),
-            case.zero(f"‖(w_T − w_r) − p_T(ΦᵀΦ)(w_p − w_r)‖, {name}", difference, scale, "doing nothing"),
+            case.identity(f"‖(I − P)(w_T − w₀)‖, {name}", off, case.parameter_yardsticks),
+            case.identity(
+                f"‖(w_T − w_r) − p_T(ΦᵀΦ)(w_p − w_r)‖, {name}", difference, case.parameter_yardsticks
+            ),
         ]
     return findings, [f"T = {_STEPS}, η = {text(descent.eta)}, μ = 1/2, on the exact labels"]
 
 
 def _adaptive(case: Case) -> Found:
+    case = _following(case)
     model = _model(case)
     arithmetic = model.arithmetic
     descent = _Descent(model)
@@ -284,7 +291,6 @@ def _adaptive(case: Case) -> Found:
     zero = Point() if case.problem.w_init is None else model.at(np.zeros_like(_start(case)))
     decayed = model.fit(model.everything, model.targets(model.everything), zero, ridge=case.ridge)
     findings, facts = [], []
-    nothing = _doing_nothing(model)
     for name, end in (
         ("a sign step (the first of Adam, RMSProp, AdaGrad)", adam),
         ("weight decay to 0", decayed),
@@ -293,14 +299,16 @@ def _adaptive(case: Case) -> Found:
         gap = model.square_distance(model.unlearned(model.optimal_labels, end), model.retrained)
         scale = model.square_distance(end, model.start)
         findings.append(
-            case.zero(
+            case.identity(
                 f"|‖w_u − w_r‖² − ‖(I − P)(w_p − w₀)‖²|, {name}",
                 gap.gap_to(off),
-                _larger(scale),
-                "‖w_p − w₀‖²",
+                ((scale, "‖w_p − w₀‖²"), *case.square_yardsticks),
+                squared=True,
             )
         )
-        facts.append(f"{name}: exact labels leave a gap {show(gap.sqrt())} (doing nothing {show(nothing)})")
+        facts.append(
+            f"{name}: exact labels leave a gap {show(gap.sqrt())} (doing nothing {show(case.doing_nothing)})"
+        )
     return findings, facts
 
 
@@ -309,11 +317,6 @@ def _start(case: Case) -> Array:
     assert case.problem.w_init is not None
     shape = (case.problem.n_features, case.problem.n_outputs)
     return np.zeros(shape, dtype=np.int64)
-
-
-def _larger(q: Quantity) -> Quantity:
-    """A scale for squared distances of order one."""
-    return q if q.lower > 0 else Quantity.exact(1)
 
 
 def _convex_loss(case: Case) -> Found:
@@ -325,14 +328,11 @@ def _convex_loss(case: Case) -> Found:
         f"{found.loss} loss of soft targets, λ = {text(found.decay)}; doing nothing leaves {found.doing_nothing:.3g}",
         f"hard labels in place of the soft ones leave ‖w_u − w_r‖ ≈ {found.hard_gap:.3g}",
     ]
-    limit = case.tolerance * found.doing_nothing + 1e-13 * found.travelled
+    # Both models are measured: their distance is rounding, so the scale is that of rounding too.
+    scale = Quantity.measured(found.doing_nothing + 1e-7 * found.travelled)
+    gap = Quantity.measured(found.soft_gap)
     return [
-        Finding(
-            "‖w_u^λ − w_r^λ‖ with soft labels",
-            Quantity.measured(found.soft_gap),
-            limit,
-            unit_of=f"{case.tolerance:g} of doing nothing, and rounding",
-        )
+        case.identity("‖w_u^λ − w_r^λ‖ with soft labels", gap, ((scale, "doing nothing, and rounding"),))
     ], facts
 
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
+from ..errors import BadInputError
+from ..evaluation.certificate import release_sigma
 from ..evaluation.gaussian import delta_enclosure, gaussian_sigma
-from ..evidence import Finding, round_digits, show
+from ..evaluation.release import grid_spacing, parameters
+from ..evidence import Allowance, Audit, Inequality, Output, round_digits, show
+from ..linear.model import Parameters, Rows
+from ..linear.problem import Array
 from ..numbers import Grade, Quantity, UndecidedError
-from .catalogue import Case, Claim, Found
+from .catalogue import Artefact, Case, Claim, Found
 
 __all__ = ["DELTA", "EPSILON", "GUARANTEES"]
 
@@ -19,50 +24,99 @@ DELTA = Fraction(1, 10**5)
 """The δ that a report states the noise for."""
 
 
-def _noise(gap: Quantity) -> float:
-    """The noise that hides a gap, where there is a bound of it."""
+def _removal_certificate(case: Case) -> Found:
+    """The theorem on the exact w_u: noise that hides a bound of its gap keeps δ."""
+    model = case.model
+    gap = model.distance(model.unlearned(model.optimal_labels), model.retrained)
+    sigma = _smallest(gap)
+    what = f"δ at ε = {EPSILON:g}, σ = {round_digits(sigma, up=True)}"
+    found = Inequality(what, delta_enclosure(gap, sigma, EPSILON), bar=DELTA, unit_of="the δ asked for")
+    return [found], [f"‖w_u − w_r‖ {show(gap)}", *_doing_nothing(case, gap)]
+
+
+def _smallest(gap: Quantity) -> float:
+    """The smallest noise that hides a gap, where there is a bound of it."""
     if not math.isfinite(gap.bound):
         raise UndecidedError("no finite bound of ‖w_u − w_r‖", "ball or rational arithmetic has the range")
     # At the smallest noise δ lies closer to its limit than the ends of its enclosure are known.
-    smallest = gaussian_sigma(gap.upper, EPSILON, DELTA)
+    smallest = gaussian_sigma(gap.bound, EPSILON, DELTA)
     return math.nextafter(smallest, math.inf) if smallest else 0.0
 
 
-def _removal_certificate(case: Case) -> Found:
-    findings, facts = [], []
-    for words, gap, _ in case.gaps:
-        sigma = _noise(gap)
-        what = f"δ at ε = {EPSILON:g}, σ = {round_digits(sigma, up=True)}{words}"
-        findings.append(Finding(what, delta_enclosure(gap, sigma, EPSILON), DELTA, unit_of="the δ asked for"))
-        facts.append(f"‖w_u − w_r‖{words} {show(gap)}")
-        if gap.grade is Grade.FLOAT:
-            facts.append("this gap is measured only: it certifies nothing")
-    nothing = round_digits(_noise(case.doing_nothing), up=True)
-    facts.append(f"doing nothing needs σ = {nothing} for ε = {EPSILON:g}, δ = {float(DELTA):g}")
-    return findings, facts
+def _published(case: Case, w: Array, words: str) -> tuple[str, Quantity, list[str]]:
+    """δ of float parameters that are published with noise on its grid: the words, the number, and facts."""
+    model = case.model
+    gap = model.distance(model.at(w), model.retrained)
+    smallest = _smallest(gap)
+    try:
+        raised, remark = release_sigma(gap.bound, w, EPSILON, float(DELTA))
+    except BadInputError as error:
+        raise UndecidedError(str(error), "smaller parameters") from None
+    sigma = max(smallest, raised)
+    facts = [f"‖w_u − w_r‖{words} {show(gap)}", *_doing_nothing(case, gap)]
+    if sigma:
+        facts.insert(1, f"rounded to multiples of {grid_spacing(sigma):.3g}")
+    if remark:
+        facts.insert(1, f"σ {remark}")
+    what = f"δ at ε = {EPSILON:g}, σ = {round_digits(sigma, up=True)}{words}"
+    return what, delta_enclosure(gap, sigma, EPSILON), facts
+
+
+def _doing_nothing(case: Case, gap: Quantity) -> list[str]:
+    facts = ["this gap is measured only: it certifies nothing"] if gap.grade is Grade.FLOAT else []
+    nothing = round_digits(_smallest(case.doing_nothing), up=True)
+    return [*facts, f"doing nothing needs σ = {nothing} for ε = {EPSILON:g}, δ = {float(DELTA):g}"]
+
+
+def _removal_output(case: Case) -> Found:
+    what, delta, facts = _published(case, case.floats.w_unlearned, " of the float w_unlearned")
+    return [Output(what, delta, _ASKED)], facts
+
+
+def _removal_audit(case: Case, artefact: Artefact) -> Found:
+    what, delta, facts = _published(case, parameters(artefact.values), f" of the given {artefact.name}")
+    return [Audit(what, delta, _ASKED)], facts
+
+
+_ASKED = Allowance(DELTA, DELTA, "the δ asked for")
 
 
 def _membership(case: Case) -> Found:
     model = case.model
-    unlearned = []
-    if case.labels is not None:
-        judge = case.held_to(case.labels)
-        unlearned.append((" of the given labels", model.unlearned(model.given(case.labels)), judge))
-    if case.w_unlearned is not None:
-        judge = case.held_to(case.w_unlearned)
-        unlearned.append((" of the given w_unlearned", model.at(case.w_unlearned), judge))
-    if not unlearned:
-        unlearned.append(("", model.unlearned(model.optimal_labels), case.zero))
-    retrained = {rows: model.predict(rows, model.retrained) for rows in (model.forget, model.retain)}
-    before = model.label_distance(model.predict(model.forget, model.pretrained), retrained[model.forget])
-    findings, facts = [], [f"before unlearning ‖Φ_F(w_p − w_r)‖ {show(before)}"]
-    for words, w, judge in unlearned:
-        for name, rows in (("F", model.forget), ("R", model.retain)):
-            apart = model.label_distance(model.predict(rows, w), retrained[rows])
-            findings.append(judge(f"‖Φ_{name}(w_u − w_r)‖{words}", apart, before, "‖Φ_F(w_p − w_r)‖"))
-        gap = model.distance(w, model.retrained)
-        facts.append(f"a score of slope L differs by at most L‖φ(x)‖·gap anywhere; gap{words} {show(gap)}")
-    return findings, facts
+    w = model.unlearned(model.optimal_labels)
+    findings = [
+        case.identity(f"‖Φ_{name}(w_u − w_r)‖", _apart(case, rows, w), case.label_yardsticks)
+        for name, rows in (("F", model.forget), ("R", model.retain))
+    ]
+    return findings, _score_facts(case, w)
+
+
+def _membership_audit(case: Case, artefact: Artefact) -> Found:
+    model = case.model
+    labels = artefact.name == "labels"
+    w = model.unlearned(model.given(artefact.values)) if labels else model.at(artefact.values)
+    findings = []
+    for name, rows in (("F", model.forget), ("R", model.retain)):
+        what = f"‖Φ_{name}(w_u − w_r)‖ of the given {artefact.name}"
+        rounding = case.size_of_ulps(artefact.values) if not labels else case.gap_of_ulps(artefact.values)
+        findings.append(case.audit(artefact, what, _apart(case, rows, w), rounding, labels=True))
+    return findings, _score_facts(case, w)
+
+
+def _apart(case: Case, rows: Rows, w: Parameters) -> Quantity:
+    """‖Φ_rows(w − w_r)‖."""
+    model = case.model
+    return model.label_distance(model.predict(rows, w), model.predict(rows, model.retrained))
+
+
+def _score_facts(case: Case, w: Parameters) -> list[str]:
+    model = case.model
+    before = _apart(case, model.forget, model.pretrained)
+    gap = model.distance(w, model.retrained)
+    return [
+        f"before unlearning ‖Φ_F(w_p − w_r)‖ {show(before)}",
+        f"a score of slope L differs by at most L‖φ(x)‖·gap anywhere; gap {show(gap)}",
+    ]
 
 
 GUARANTEES = (
@@ -72,9 +126,13 @@ GUARANTEES = (
         "gap ≤ Δ  ⟹  w_u + N(0, σ²I) and w_r + N(0, σ²I) are (ε, δ)-indistinguishable for the analytic σ(Δ, ε, δ)",
         "Balle and Wang 2018; certified removal of Guo et al. 2020",
         _removal_certificate,
-        "Publish w_u with this noise: nobody can tell it from retraining, up to (ε, δ), on this data and forget set.",
+        "Publish w_u with this noise, rounded to its grid: nobody can tell it from retraining, up to (ε, δ), on this "
+        "data and forget set and for a σ declared in advance; this is not differential privacy.",
         "The noise does not hide the gap.",
         number=20,
+        audits=("w_unlearned",),
+        audit=_removal_audit,
+        output=_removal_output,
     ),
     Claim(
         "membership",
@@ -85,5 +143,7 @@ GUARANTEES = (
         "Attacks score the same on w_u and w_r, up to the stated distance.",
         "The outputs of w_u and w_r differ on these samples: an attack may see it, so unlearning is not exact.",
         number=21,
+        audits=("labels", "w_unlearned"),
+        audit=_membership_audit,
     ),
 )

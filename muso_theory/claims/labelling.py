@@ -6,11 +6,12 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..evidence import Finding, show
+from ..evidence import Inequality, Output, show
 from ..linear.labels import subset_positions
+from ..linear.model import Parameters, Rows
 from ..linear.problem import Array
-from ..numbers import Grade, Quantity
-from .catalogue import Case, Claim, Found
+from ..numbers import Grade
+from .catalogue import Artefact, Case, Claim, Found
 
 __all__ = ["LABELLING"]
 
@@ -19,26 +20,48 @@ _PAPER = "arXiv 2410.08557"
 
 def _exact_labels(case: Case) -> Found:
     model = case.model
-    facts = [f"doing nothing {show(case.doing_nothing)}"]
-    findings = []
-    for words, gap, given in case.gaps:
-        # The labels as they are computed, and below fine-tuning on the true ones: two routes to the same claim.
-        judge = case.computed if given is None else case.held_to(given)
-        findings.append(judge(f"‖w_u − w_r‖{words}", gap, case.doing_nothing, "doing nothing"))
-    if case.labels is not None:
-        error = model.label_distance(model.given(case.labels), model.optimal_labels)
-        facts.append(f"label error ‖ỹ_F − Φ_F w_r‖ {show(error)}")
-    if case.gaps[0][2] is None and not model.is_exact:
-        tuned = model.distance(model.unlearned(model.optimal_labels), model.retrained)
-        findings.append(case.zero("‖w_u − w_r‖, fine-tuned", tuned, case.doing_nothing, "doing nothing"))
-    return findings, facts
+    gap = model.distance(model.unlearned(model.optimal_labels), model.retrained)
+    return [case.identity("‖w_u − w_r‖", gap, case.parameter_yardsticks)], [
+        f"doing nothing {show(case.doing_nothing)}"
+    ]
+
+
+def _audited_gap(case: Case, artefact: Artefact) -> Found:
+    """‖w_u − w_r‖ of labels or parameters that were handed in."""
+    model = case.model
+    if artefact.name == "labels":
+        gap, rounding = case.gap_of(artefact.values), case.gap_of_ulps(artefact.values)
+        error = model.label_distance(model.given(artefact.values), model.optimal_labels)
+        facts = [f"label error ‖ỹ_F − Φ_F w_r‖ {show(error)}"]
+    else:
+        gap = model.distance(model.at(artefact.values), model.retrained)
+        rounding, facts = case.size_of_ulps(artefact.values), []
+    what = f"‖w_u − w_r‖ of the given {artefact.name}"
+    return [case.audit(artefact, what, gap, rounding)], [f"doing nothing {show(case.doing_nothing)}", *facts]
+
+
+def _labels_handed_out(case: Case, method: str) -> Output:
+    """The gap of the float labels of a method."""
+    labels = case.floats.labels(method)
+    return case.output(
+        f"‖w_u − w_r‖ of the float labels by {method}", case.gap_of(labels), case.gap_of_ulps(labels)
+    )
+
+
+def _exact_labels_output(case: Case) -> Found:
+    model, w = case.model, case.floats.w_unlearned
+    gap = model.distance(model.at(w), model.retrained)
+    return [
+        _labels_handed_out(case, "closed-form"),
+        case.output("‖w_u − w_r‖ of the float w_unlearned", gap, case.size_of_ulps(w)),
+    ], [f"doing nothing {show(case.doing_nothing)}"]
 
 
 def _solution_set(case: Case) -> Found:
     model = case.model
     moved, dimension = model.along_kernel(model.optimal_labels)
     inside = model.distance(model.unlearned(moved), model.retrained)
-    within = case.zero("gap of Φ_F w_r + a vector of ker Φ_Fᵀ", inside, case.doing_nothing, "doing nothing")
+    within = case.identity("gap of Φ_F w_r + a vector of ker Φ_Fᵀ", inside, case.parameter_yardsticks)
     step = _outside(case)
     if step is None:
         return [within], ["Φ_F = 0: no label does anything, so every label is exact"]
@@ -52,7 +75,8 @@ def _solution_set(case: Case) -> Found:
         if dimension
         else "Φ_F has full row rank: the optimal label is unique"
     ]
-    return [within, Finding("squared gap of a label outside the set", outside, floor, positive=True)], facts
+    what = "squared gap of a label outside the set"
+    return [within, Inequality(what, outside, positive=True, bar=floor)], facts
 
 
 def _outside(case: Case) -> Array | None:
@@ -86,16 +110,49 @@ def _label_free(case: Case) -> Found:
     gap = model.distance(projected, model.retrained)
     labels = model.label_free(model.retain)
     error = model.label_distance(labels, model.optimal_labels)
+
+    def missed() -> Parameters:
+        return _missed(case, model.retain)
+
     return [
-        case.zero("‖w₀ + P_R(w_p − w₀) − w_r‖", gap, case.doing_nothing, "doing nothing"),
-        case.zero("‖Φ_F(w₀ + P_R(w_p − w₀)) − Φ_F w_r‖", error, case.label_change, "the label change"),
+        case.identity(
+            "‖w₀ + P_R(w_p − w₀) − w_r‖",
+            gap,
+            case.parameter_yardsticks,
+            lambda: model.distance(missed(), model.start),
+        ),
+        case.identity(
+            "‖Φ_F(w₀ + P_R(w_p − w₀)) − Φ_F w_r‖",
+            error,
+            case.label_yardsticks,
+            lambda: model.label_distance(
+                model.predict(model.forget, missed()), model.predict(model.forget, model.start)
+            ),
+        ),
     ], []
+
+
+def _missed(case: Case, rows: Rows) -> Parameters:
+    """w₀ + Φ_A⁺(Φ_A w_p − y_A), which differs from w₀ by how far w₀ + P_A(w_p − w₀) is from retraining on A."""
+    # The difference vanishes exactly where w_p is a least-squares minimiser on A. It is the Cε that a violated
+    # hypothesis of label-free and downsampling explains: C = ‖(Φ_AᵀΦ_A)⁺‖, ε = ‖Φ_Aᵀ(Φ_A w_p − y_A)‖ at worst.
+    model = case.model
+    residual = model.mix(1, model.predict(rows, model.pretrained), -1, model.targets(rows))
+    return model.fit(rows, model.mix(1, residual, 1, model.predict(rows, model.start)))
+
+
+def _label_free_output(case: Case) -> Found:
+    return [_labels_handed_out(case, "label-free")], []
 
 
 def _leave_block_out(case: Case) -> Found:
     model = case.model
     error = model.label_distance(model.leave_block_out(), model.optimal_labels)
-    return [case.computed("‖ỹ_F(K⁻¹) − Φ_F w_r‖", error, case.label_change, "the label change")], []
+    return [case.identity("‖ỹ_F(K⁻¹) − Φ_F w_r‖", error, case.label_yardsticks)], []
+
+
+def _leave_block_out_output(case: Case) -> Found:
+    return [_labels_handed_out(case, "leave-block-out")], []
 
 
 def _ridge_anchored(case: Case) -> Found:
@@ -106,7 +163,7 @@ def _ridge_anchored(case: Case) -> Found:
     gap = model.distance(unlearned, retrained)
     wrong = model.distance(model.fit(model.everything, labels, model.pretrained, ridge=case.ridge), retrained)
     facts = [f"λ = {case.ridge:g}", f"anchored at w_p instead of w₀: ‖w_u − w_r‖ {show(wrong)}"]
-    return [case.zero("‖w_u^λ − w_r^λ‖", gap, case.doing_nothing, "doing nothing")], facts
+    return [case.identity("‖w_u^λ − w_r^λ‖", gap, case.parameter_yardsticks)], facts
 
 
 def _ridge_inverse(case: Case) -> Found:
@@ -122,7 +179,7 @@ def _ridge_inverse(case: Case) -> Found:
     size = model.label_distance(shifted, model.optimal_labels)
     facts = [f"ε = {epsilon:g} moves the label: ‖ỹ_ε − ỹ‖ {show(size)}"]
     what = "‖(ỹ_ε − ỹ) + ε K_FR(K_RR + εI)⁻¹K_RR⁻¹r_R‖"
-    return [case.zero(what, error, case.label_change, "the label change")], facts
+    return [case.identity(what, error, case.label_yardsticks)], facts
 
 
 def _downsampling(case: Case) -> Found:
@@ -137,16 +194,25 @@ def _downsampling(case: Case) -> Found:
         f"|S| = {len(subset)} of {len(model.retain)}",
         f"‖(P_R − P_S)(w_p − w₀)‖ {show(model.distance(full, kept))}, "
         f"with half of S {show(model.distance(full, fewer))}",
-        f"so R∖S is unlearned too: ‖w_r(S) − w_r‖ {show(model.distance(retrained, model.retrained))}",
+        f"the model retrained on S alone is another one: ‖w_r(S) − w_r‖ "
+        f"{show(model.distance(retrained, model.retrained))}",
     ]
     # Nested subsets: what S leaves of w_p − w₀ is not more than what its half leaves.
     near, far = model.square_distance(full, kept), model.square_distance(full, fewer)
-    grows = Quantity(near.lower - far.upper, near.upper - far.lower, near.grade)
-    slack = 0 if case.is_exact else case.tolerance * far.floor
     return [
-        case.zero("‖ỹ_F(S) − Φ_F w_r(S)‖", error, case.label_change, "the label change"),
-        Finding(
-            "‖(P_R − P_S)·‖² − ‖(P_R − P_½S)·‖²", grows, slack, unit_of=f"{case.tolerance:g} of the latter"
+        case.identity(
+            "‖ỹ_F(S) − Φ_F w_r(S)‖",
+            error,
+            case.label_yardsticks,
+            lambda: model.label_distance(
+                model.predict(model.forget, _missed(case, subset)), model.predict(model.forget, model.start)
+            ),
+        ),
+        case.identity(
+            "what ‖(P_R − P_S)·‖² exceeds ‖(P_R − P_½S)·‖² by",
+            near.minus(far).positive_part(),
+            ((far, "the latter"), *case.square_yardsticks),
+            squared=True,
         ),
     ], facts
 
@@ -161,6 +227,9 @@ LABELLING = (
         "Fine-tuning on these labels ends at the retrained parameters.",
         "Fine-tuning on these labels does not end at the retrained parameters.",
         number=2,
+        audits=("labels", "w_unlearned"),
+        audit=_audited_gap,
+        output=_exact_labels_output,
     ),
     Claim(
         "label-solution-set",
@@ -183,6 +252,7 @@ LABELLING = (
         ("least-squares-on-retain",),
         {"least-squares-on-retain": "w_p is no minimiser on R, and projecting it does not give w_r"},
         number=5,
+        output=_label_free_output,
     ),
     Claim(
         "leave-block-out",
@@ -195,6 +265,7 @@ LABELLING = (
         ("full-rank",),
         {"full-rank": "K⁻¹ does not exist"},
         number=7,
+        output=_leave_block_out_output,
     ),
     Claim(
         "ridge-anchored",
@@ -224,7 +295,7 @@ LABELLING = (
         "Φ_F(w₀ + P_S(w_p − w₀)) = Φ_F w_r(S)",
         f"analyses the down-sampling of {_PAPER}",
         _downsampling,
-        "Down-sampling also unlearns R∖S: choose |S| by how much of that you accept.",
+        "These labels are those of the model retrained on S; fine-tuning with them keeps fitting R∖S all the same.",
         "Down-sampled labels are not those of the model retrained on S.",
         ("interpolates-retain",),
         {"interpolates-retain": "w_p does not minimise on S, and projecting it does not give w_r(S)"},

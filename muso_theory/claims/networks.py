@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadInputError
-from ..evidence import Finding
+from ..evidence import Inequality
 from ..linear.problem import Array, UnlearningProblem
 from ..numbers import BALL, Quantity, UndecidedError
 from ..numbers.balls import enclosure
@@ -51,16 +51,16 @@ def _tangent(case: Case) -> Any:
 
 def _from_network(case: Case) -> Found:
     if case.problem.tangent is None:
-        return [Finding("networks behind Φ", Quantity.exact(0), positive=True)], []
+        return [Inequality("networks behind Φ", Quantity.exact(0), positive=True)], []
     net = case.problem.tangent.net
-    return [Finding("networks behind Φ", Quantity.exact(1), positive=True)], [
+    return [Inequality("networks behind Φ", Quantity.exact(1), positive=True)], [
         f"{net.n_params} parameters, {net.n_out} outputs"
     ]
 
 
 def _closed_form_limit(case: Case) -> Found:
     known = int(_has_limit(case.problem))
-    return [Finding("closed forms of the infinite-width kernel", Quantity.exact(known), positive=True)], []
+    return [Inequality("closed forms of the infinite-width kernel", Quantity.exact(known), positive=True)], []
 
 
 def _directions(case: Case) -> Iterator[tuple[str, Array]]:
@@ -112,13 +112,15 @@ def _linearised_network(case: Case) -> Found:
         if chosen:
             slopes, values = _proved_errors(problem, chosen, direction, w)
             where = "" if everywhere else f", at {named}"
-            findings.append(case.audit(what + where, slopes, scale, of))
+            findings.append(case.statement(what + where, slopes, scale, of))
         if not everywhere:  # a proof at some samples says nothing about the others
-            findings.append(case.audit(f"{what}, by {method}", Quantity.measured(error), scale, of))
+            findings.append(case.statement(f"{what}, by {method}", Quantity.measured(error), scale, of))
         facts.append(f"at all samples by {method}, {name}: ≈ {text(error / scale.bound)} relative")
     if chosen:
         size = Quantity.measured(float(np.sqrt(np.mean(tangent.outputs**2))))
-        findings.append(case.audit("|f(x; θ₀) − what the targets subtract|", values, size, "its mean size"))
+        findings.append(
+            case.statement("|f(x; θ₀) − what the targets subtract|", values, size, "its mean size")
+        )
         facts.insert(0, f"proved by dual numbers over balls at {named}")
     return findings, facts
 
@@ -184,7 +186,9 @@ def _ntk_limit(case: Case) -> Found:
     fit = fit_slope(distances)
     assert fit is not None
     off = max(abs(fit["low"] + 0.5), abs(fit["high"] + 0.5))
-    return [Finding("|slope + ½|, to the far end of its 95 % interval", Quantity.measured(off), 0.1)], [
+    return [
+        Inequality("|slope + ½|, to the far end of its 95 % interval", Quantity.measured(off), bar=0.1)
+    ], [
         f"slope {fit['slope']:.3f} in [{fit['low']:.3f}, {fit['high']:.3f}] over widths "
         f"{LIMIT_WIDTHS[0]} to {LIMIT_WIDTHS[-1]}, {LIMIT_SEEDS} seeds, {len(X)} inputs",
         f"this network's own kernel: ‖Θ − Θ_∞‖/‖Θ_∞‖ ≈ {text(distance(tangent.net, tangent.params))}",

@@ -7,8 +7,7 @@ import numpy as np
 from ..evidence import show
 from ..linear.model import Model, Parameters
 from ..linear.problem import Array
-from ..numbers import Quantity
-from .catalogue import Case, Claim, Found
+from .catalogue import Artefact, Case, Claim, Found
 
 __all__ = ["PARAMETERS"]
 
@@ -19,18 +18,29 @@ def _implicit_bias(case: Case) -> Found:
     limit = model.fit(model.everything, targets)
     gradient = model.gradient_norm(model.everything, targets, limit)
     scale = model.gradient_norm(model.everything, targets, model.start)
+    zero = model.at(np.zeros((case.problem.n_features, case.problem.n_outputs)))
+    at_zero = model.gradient_norm(model.everything, targets, zero).plus(scale)
     again = model.fit(model.everything, targets, limit)
     inside = model.project(model.everything, limit)
-    travelled = model.distance(limit, model.start)
-    findings = [
-        case.zero("‖Φᵀ(y − ΦG(w₀))‖", gradient, scale, "its value at w₀"),
-        case.zero("‖(I − P)(G(w₀) − w₀)‖", model.distance(limit, inside), travelled, "‖G(w₀) − w₀‖"),
-        case.zero("‖G(G(w₀)) − G(w₀)‖", model.distance(again, limit), travelled, "‖G(w₀) − w₀‖"),
-    ]
-    if model.start_is_given:
-        off = model.distance(model.pretrained, limit)
-        findings.append(case.zero("‖w_p − G(w₀)‖ of the given w_pretrained", off, travelled, "‖G(w₀) − w₀‖"))
-    return findings, []
+    travelled = (
+        (case.travelled, "‖w_p − w₀‖"),
+        (case.size.plus(case.travelled), "‖w₀‖ + ‖w_r − w₀‖ + ‖w_p − w₀‖"),
+    )
+    return [
+        case.identity(
+            "‖Φᵀ(y − ΦG(w₀))‖", gradient, ((scale, "its value at w₀"), (at_zero, "its value at w₀ and at 0"))
+        ),
+        case.identity("‖(I − P)(G(w₀) − w₀)‖", model.distance(limit, inside), travelled),
+        case.identity("‖G(G(w₀)) − G(w₀)‖", model.distance(again, limit), travelled),
+    ], []
+
+
+def _pretrained_audit(case: Case, artefact: Artefact) -> Found:
+    """Whether parameters that were handed in are where training ends."""
+    model = case.model
+    off = model.distance(model.at(artefact.values), model.pretrained)
+    what = f"‖{artefact.name} − G(w₀)‖"
+    return [case.audit(artefact, what, off, case.size_of_ulps(artefact.values))], []
 
 
 def _start_span(case: Case) -> Found:
@@ -38,11 +48,10 @@ def _start_span(case: Case) -> Found:
     labels = model.optimal_labels
     elsewhere = model.fit(model.forget, model.targets(model.forget))
     findings = [
-        case.zero(
+        case.identity(
             f"‖w_u − w_r‖ from {name}",
             model.distance(model.unlearned(labels, start), model.retrained),
-            case.doing_nothing,
-            "doing nothing",
+            case.parameter_yardsticks,
         )
         for name, start in (("w₀", model.start), ("a model of the forget samples", elsewhere))
     ]
@@ -53,11 +62,11 @@ def _start_span(case: Case) -> Found:
     inside = model.project(model.everything, off)
     stuck = model.square_distance(off, inside)
     findings.append(
-        case.zero(
+        case.identity(
             "|‖w_u − w_r‖² − ‖(I − P)(s − w₀)‖²| from beside w₀",
             ended.gap_to(stuck),
-            _larger(stuck),
-            "‖(I − P)(s − w₀)‖²",
+            ((stuck, "‖(I − P)(s − w₀)‖²"), *case.square_yardsticks),
+            squared=True,
         )
     )
     return findings, [f"started off along e₁, ‖w_u − w_r‖ {show(ended.sqrt())}"]
@@ -78,19 +87,18 @@ def _beside_start(case: Case) -> Array:
 def _gap_formula(case: Case) -> Found:
     model = case.model
     forget = model.forget
-    given = [] if case.labels is None else [("the given labels", model.given(case.labels))]
     zeros = model.given(np.zeros((len(forget), case.problem.n_outputs)))
     findings = []
     facts = []
-    for name, labels in [("original labels", model.targets(forget)), ("zero labels", zeros), *given]:
+    for name, labels in [("original labels", model.targets(forget)), ("zero labels", zeros)]:
         direct = model.square_distance(model.unlearned(labels), model.retrained)
         formula = model.square_gap(model.mix(1, labels, -1, model.optimal_labels))
         findings.append(
-            case.zero(
+            case.identity(
                 f"|‖w_u − w_r‖² − ‖Φ⁺(0; δ)‖²|, {name}",
                 direct.gap_to(formula),
-                case.square_scale,
-                "doing nothing²",
+                case.square_yardsticks,
+                squared=True,
             )
         )
         facts.append(f"{name}: gap {show(formula.sqrt())}")
@@ -104,16 +112,15 @@ def _forget_only(case: Case) -> Found:
     left = model.square_distance(best, model.retrained)
     moved = model.square_distance(best, model.pretrained)
     total = model.square_distance(model.pretrained, model.retrained)
-    balance = _sum(left, moved).gap_to(total)
     facts = [
         f"closest that fine-tuning on F alone can come: {show(left.sqrt())} (doing nothing {show(case.doing_nothing)})"
     ]
     return [
-        case.zero(
+        case.identity(
             "|‖(I − P_F)(w_r − w_p)‖² + ‖P_F(w_r − w_p)‖² − ‖w_r − w_p‖²|",
-            balance,
-            case.square_scale,
-            "doing nothing²",
+            left.plus(moved).gap_to(total),
+            case.square_yardsticks,
+            squared=True,
         )
     ], facts
 
@@ -132,9 +139,7 @@ def _sequential(case: Case) -> Found:
         after = _forget(model, model.pretrained, keep + two, one)
         after = _forget(model, after, keep, two)
         findings.append(
-            case.zero(
-                f"‖w_u − w_r‖, {name}", model.distance(after, once), case.doing_nothing, "doing nothing"
-            )
+            case.identity(f"‖w_u − w_r‖, {name}", model.distance(after, once), case.parameter_yardsticks)
         )
     return findings, [f"|F₁| = {len(first)}, |F₂| = {len(second)}"]
 
@@ -145,16 +150,6 @@ def _forget(model: Model, start: Parameters, keep: list[int], forget: list[int])
     retrained = model.fit(kept, model.targets(kept))
     labels = model.stack(model.targets(kept), model.predict(tuple(forget), retrained))
     return model.fit(kept + tuple(forget), labels, start)
-
-
-def _sum(a: Quantity, b: Quantity) -> Quantity:
-    """A + b by way of the difference to −b."""
-    return a.gap_to(Quantity(-b.upper, -b.lower, b.grade))
-
-
-def _larger(q: Quantity) -> Quantity:
-    """A scale for squared distances of order one."""
-    return q if q.lower > 0 else Quantity.exact(1)
 
 
 PARAMETERS = (
@@ -169,6 +164,8 @@ PARAMETERS = (
         ("step-size",),
         {"step-size": "gradient descent diverges or does not move"},
         number=1,
+        audits=("w_pretrained",),
+        audit=_pretrained_audit,
     ),
     Claim(
         "start-span",

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from ..errors import BadInputError, expected
-from ..evidence import Finding
+from ..evidence import Inequality
 from ..linear.closed_forms import ClosedForms
 from ..linear.model import Model
 from ..linear.problem import Array, UnlearningProblem, row_blocks
@@ -24,6 +24,9 @@ __all__ = ["TRAINING", "applies"]
 
 _TRIED = 10
 """Steps of an adaptive method that are tried: the first alone may stay in the span by symmetry."""
+
+_EXACT_SIZE = 60
+"""Up to this size of K (or ΦᵀΦ) a step limit is decided exactly on exact data."""
 
 _SEARCH_RANK = 600
 """Up to this many samples the epochs that a gap takes are searched for, too."""
@@ -68,7 +71,7 @@ def _in_span(case: Case) -> Found:
     plan, problem = _plan(case), case.problem
     if not plan.is_adaptive:
         words = f"{plan.optimizer} adds multiples of feature rows, so (I − P)(w_t − w₀) = 0 for all t"
-        return [Finding("‖(I − P)(w₁ − w₀)‖", Quantity.exact(0))], [words]
+        return [Inequality("‖(I − P)(w₁ − w₀)‖", Quantity.exact(0))], [words]
     try:
         floats = [np.asarray(a, dtype=np.float64) for a in (problem.features, problem.targets)]
         start = None if problem.w_init is None else np.asarray(problem.w_init, dtype=np.float64)
@@ -93,10 +96,10 @@ def _in_span(case: Case) -> Found:
     off, moved = _off_span(model, problem, worst.w)
     share = off.floor / moved.bound if moved.bound > 0 else 0.0
     what, of = f"‖(I − P)(w_t − w₀)‖ at t = {worst.epoch}", "‖w_t − w₀‖"
-    finding = case.audit(what, off, moved, of)
+    finding = case.violation(what, off, moved, of)
     if not finding.fails and not _spans_everything(model, problem):
         # Iterates that happen to be in the span prove nothing about later ones.
-        finding = case.audit(what, Quantity.measured(off.bound), moved, of)
+        finding = case.violation(what, Quantity.measured(off.bound), moved, of)
     words = (
         f"after exact relabelling a gap of ‖(I − P)(w_p − w₀)‖ stays (claim adaptive-optimizer); "
         f"of {count} steps of {plan.optimizer} up to {text(share)} is off the span"
@@ -155,18 +158,25 @@ def _two_minus(q: Quantity) -> Quantity:
 
 
 def _ostrowski_reich(case: Case) -> Found:
-    _, largest, where = _sizes(case)
-    return [Finding("2 − max γ_i‖φ_i‖²", _two_minus(largest), positive=True)], [
-        f"the largest is that of {where}"
-    ]
+    smallest, largest, where = _sizes(case)
+    return [
+        Inequality("2 − max γ_i‖φ_i‖²", _two_minus(largest), positive=True),
+        Inequality("min γ_i‖φ_i‖²", smallest, positive=True),
+    ], [f"the largest is that of {where}"]
 
 
 def _stable_step(case: Case) -> Found:
     plan = _plan(case)
     if plan.order == "full":
-        _, largest = case.model.spectrum
         limit = step_limit(plan.optimizer, plan.momentum if plan.optimizer != "gd" else 0.0)
         step = Fraction(float(plan.steps))  # type: ignore[arg-type]
+        if (
+            isinstance(case.model, ClosedForms)
+            and case.model.is_exact
+            and min(case.problem.features.shape) <= _EXACT_SIZE
+        ):
+            return _exactly_stable(case.model, Fraction(limit) / step)
+        _, largest = case.model.spectrum
         left = Quantity(
             Fraction(limit) - step * Fraction(largest.bound),
             Fraction(limit) - step * Fraction(largest.floor),
@@ -174,7 +184,7 @@ def _stable_step(case: Case) -> Found:
         )
         named = limit / _largest_eigenvalue(case, largest) if largest.bound else math.inf
         what = f"{limit:.6g} − γλ_max"
-        return [Finding(what, left, positive=True)], [f"{plan.optimizer} is stable for γ < {named:.6g}"]
+        return [Inequality(what, left, positive=True)], [f"{plan.optimizer} is stable for γ < {named:.6g}"]
     smallest, largest, _ = _sizes(case)
     above, below = _two_minus(smallest), _two_minus(largest)
     try:
@@ -187,16 +197,39 @@ def _stable_step(case: Case) -> Found:
         f"stable for {unit} < {low:.6g}" + ("" if high < 1.001 * low else f", unstable above {high:.6g}")
     ]
     if below.lower > 0:
-        return [Finding("2 − max γ_i‖φ_i‖²", below, positive=True)], facts
+        return [Inequality("2 − max γ_i‖φ_i‖²", below, positive=True)], facts
     if above.upper < 0:
-        return [Finding("2 − min γ_i‖φ_i‖²", above, positive=True)], facts
+        return [Inequality("2 − min γ_i‖φ_i‖²", above, positive=True)], facts
     if known.radius is None:
         raise UndecidedError(
             "some γ_i‖φ_i‖² are above 2 and some below, where the order and the data decide",
             "a step below the Ostrowski–Reich limit, or fewer samples",
         )
     facts.append(f"spectral radius of a pass {known.radius:.6g}")
-    return [Finding("1 − ρ(a pass on row(Φ))", Quantity.measured(1 - known.radius), positive=True)], facts
+    return [Inequality("1 − ρ(a pass on row(Φ))", Quantity.measured(1 - known.radius), positive=True)], facts
+
+
+def _exactly_stable(model: ClosedForms, threshold: Fraction) -> Found:
+    """λ_max < t, decided by pivots: all positive if and only if tI − K is positive definite."""
+    everything = model.everything
+    block = model.gram if model.is_dual else model.curvature(everything)
+    size = model.arithmetic.shape(block)[0]
+    shifted = model.arithmetic.sub(model.arithmetic.scale(threshold, model.arithmetic.identity(size)), block)
+    rows = [[Fraction(int(x.p), int(x.q)) for x in row] for row in shifted.table()]
+    smallest = threshold
+    for k in range(size):
+        pivot = rows[k][k]
+        smallest = min(smallest, pivot)
+        if pivot <= 0:
+            break
+        for i in range(k + 1, size):
+            factor = rows[i][k] / pivot
+            if factor:
+                rows[i] = [a - factor * b for a, b in zip(rows[i], rows[k], strict=True)]
+    what = f"smallest pivot of {threshold}·I − {'K' if model.is_dual else 'ΦᵀΦ'}"
+    return [Inequality(what, Quantity.exact(smallest), positive=True)], [
+        "the step is stable if and only if this matrix is positive definite"
+    ]
 
 
 def _largest_eigenvalue(case: Case, bound: Quantity) -> float:
@@ -217,13 +250,13 @@ def _enough_epochs(case: Case) -> Found:
     except BadInputError as error:
         raise UndecidedError(str(error), "features of moderate size decide it") from None
     gap, nothing = prediction.gap(plan.epochs), prediction.doing_nothing
-    limit = case.tolerance * nothing
-    finding = Finding(
+    finding = case.violation(
         f"‖w_E − w_r‖ predicted for E = {plan.epochs}",
         Quantity.measured(gap),
-        limit,
-        unit_of=f"{case.tolerance:g} of doing nothing",
+        Quantity.measured(nothing),
+        "doing nothing",
     )
+    limit = float(case.tolerance) * nothing
     share = gap / nothing if nothing else 0.0
     facts = [f"the gap after {plan.epochs} epochs is {share:.3g} of doing nothing ({nothing:.3g})"]
     facts += _needed(case, prediction, limit, gap)

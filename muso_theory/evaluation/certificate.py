@@ -5,33 +5,44 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, final
-
-import numpy as np
 
 from ..errors import expected
 from ..numbers import Grade, Quantity
-from .gaussian import gaussian_sigma
+from .gaussian import gaussian_delta, gaussian_sigma, noise_suffices
 from .outputs import Array
+from .release import grid_spacing, least_sigma, parameters, parameters_sha256, rounded_normal
 
 __all__ = ["RemovalCertificate", "removal_certificate"]
+
+_ROW = "exact-labels[w_unlearned]"
 
 
 @final
 @dataclass(frozen=True)
 class RemovalCertificate:
-    """w_u + N(0, σ²I) is (ε, δ)-indistinguishable from w_r + N(0, σ²I), the retrained model released in the same way.
+    """Parameters published with this noise are (ε, δ)-indistinguishable from the retrained model published likewise.
 
-    It holds for this data set and this forget set, whatever the attacker knows about them, because it rests on a bound
-    of the distance that is actually there. It says nothing about other data sets, unlike differential privacy; it is
-    about one release; and it is about real-valued noise: sampling the noise in floats is outside of it.
+    Published is round_h(w + σZ), Z exactly normal, on the grid of spacing h that belongs to σ; the retrained model w_r,
+    real and unrounded, is thought to be published in the same way, with the same σ and h. As the rounding does not look
+    at w, the analytic δ of the Gaussian mechanism at distance ‖w − w_r‖ holds for the very floats that come out.
+
+    It is a statement about this data set and this forget set, for a σ declared in advance, whatever the attacker knows
+    about both. It is not differential privacy: it says nothing about other data sets, and a σ that was computed from
+    this gap tells something about it. It is about one release. It takes the bits of the sampler for fair coins.
 
     Args:
-        gap_bound: a proved upper bound of ‖w_u − w_r‖.
+        gap_bound: a proved upper bound of ‖w − w_r‖, w being the float parameters of this certificate.
         epsilon: ε.
-        delta: δ.
-        sigma: standard deviation of the noise in each parameter, rounded up; 0 where w_u = w_r is proved.
-        of: which w_u the bound is about.
+        delta: δ that was asked for.
+        sigma: standard deviation σ of the noise in each parameter; 0 where w = w_r is proved.
+        of: what the bound is about, in words.
+        w_sha256: hash of w; no other parameters are released.
+        remark: why σ is not simply the smallest that suffices; empty if it is.
+
+    Raises:
+        BadInputError: a σ that does not suffice for (ε, δ), or has no grid of floats.
     """
 
     gap_bound: float
@@ -39,64 +50,151 @@ class RemovalCertificate:
     delta: float
     sigma: float
     of: str
+    w_sha256: str
+    remark: str = ""
+
+    def __post_init__(self) -> None:
+        """No certificate exists whose noise does not do what it says, or cannot be published."""
+        if self.sigma:
+            grid_spacing(self.sigma)
+        if not noise_suffices(self.gap_bound, self.sigma, self.epsilon, self.delta):
+            need = gaussian_sigma(self.gap_bound, self.epsilon, self.delta)
+            what = f"noise that hides {self.gap_bound:.3g} at ε = {self.epsilon:g}, δ = {self.delta:g}"
+            raise expected(what, "sigma", self.sigma, "too little", f"{need!r}")
+
+    @cached_property
+    def delta_at_sigma(self) -> float:
+        """The smallest δ that this σ is known to give at ε, at most ``delta``."""
+        return min(self.delta, gaussian_delta(self.gap_bound, self.sigma, self.epsilon))
+
+    @property
+    def spacing(self) -> float:
+        """h, a power of two with 2¹⁰h ≤ σ < 2¹¹h; 0 where no noise is added."""
+        return grid_spacing(self.sigma) if self.sigma else 0.0
+
+    def __str__(self) -> str:
+        noise = f"σ = {self.sigma:.3g} on multiples of {self.spacing:.3g}" if self.sigma else "no noise"
+        remark = f" ({self.remark})" if self.remark else ""
+        return (
+            f"‖w − w_r‖ ≤ {self.gap_bound:.3g} proved for {self.of}; published with {noise}{remark}: "
+            f"({self.epsilon:g}, {self.delta_at_sigma:.2g})-indistinguishable from the retrained model published "
+            f"likewise, on this data and forget set and for a σ declared in advance; not differential privacy"
+        )
 
     def release(self, w_unlearned: object, seed: int) -> Array:
-        """Add the noise.
+        """Publish the parameters: add the noise exactly and round to the grid.
 
         Args:
-            w_unlearned: the parameters whose gap was bounded, any shape.
-            seed: seed of the noise; keep it secret, since whoever has it can subtract the noise.
+            w_unlearned: the parameters that the certificate is about, any shape.
+            seed: seed of the noise, a non-negative integer that is secret and used once, ``secrets.randbits(256)``:
+                whoever has it can subtract the noise, and two releases with one seed show their difference.
 
         Returns:
-            w_u + N(0, σ²I), float64.
+            round_h(w + σZ), float64, the shape of w; w itself where σ = 0. The same seed gives the same bytes on every
+            machine.
+
+        Raises:
+            BadInputError: other parameters, a σ below the smallest that their size allows, or a bad seed.
 
         Example:
-            >>> certificate = removal_certificate(Quantity.enclosure(0, 1e-12), 1.0, 1e-5)
-            >>> bool(np.abs(certificate.release([1.0, 2.0], seed=1) - [1.0, 2.0]).max() < 1e-10)
-            True
+            >>> w = [1.0, 2.0]
+            >>> certificate = removal_certificate(Quantity.enclosure(0, 1e-12), w, 1.0, 1e-5)
+            >>> certificate.release(w, seed=1) - w
+            array([...e-1..., ...e-1...])
         """
-        w = np.asarray(w_unlearned, dtype=np.float64)
-        return w + self.sigma * np.random.default_rng(seed).standard_normal(w.shape)
+        w = parameters(w_unlearned)
+        found = parameters_sha256(w)
+        if found != self.w_sha256:
+            got = f"sha256 {found[:12]}, not {self.w_sha256[:12]}"
+            raise expected("the parameters whose gap was bounded", "w_unlearned", w.shape, got, "those")
+        return rounded_normal(w, self.sigma, seed) if self.sigma else w
 
 
 def removal_certificate(
-    gap: Quantity | Mapping[str, Any], epsilon: float, delta: float
+    gap: Quantity | Mapping[str, Any],
+    w_unlearned: object,
+    epsilon: float,
+    delta: float,
+    sigma: float | None = None,
 ) -> RemovalCertificate:
-    """The noise that makes unlearned and retrained parameters (ε, δ)-indistinguishable, from a *proved* gap bound.
+    """The noise that makes float parameters (ε, δ)-indistinguishable from retraining, from a *proved* gap bound.
 
     Args:
-        gap: a report of ``mt.check`` that covers ``exact-labels``, of which the largest audited gap counts, or a
-            quantity: ``report["exact-labels"].findings[0].quantity``, or ``Quantity.enclosure(0, bound)`` for a bound
-            that you proved yourself.
+        gap: a report of ``mt.check(problem, "exact-labels", w_unlearned=w)``, or a quantity that bounds ‖w − w_r‖:
+            ``Quantity.enclosure(0, bound)`` for a bound that you proved yourself.
+        w_unlearned: w, the float parameters that are to be published, any shape.
         epsilon: ε, from 0 to 1e6; the mechanism is tight for every ε, not only below 1.
         delta: δ in (0, 1), commonly below one over the number of samples.
+        sigma: σ that you declared in advance. None takes the smallest that suffices for the gap, raised to 2¹⁰ times
+            the spacing of floats as large as w where it is smaller; ``remark`` tells so.
 
     Returns:
         The certificate.
 
     Raises:
-        BadInputError: a gap that was only measured certifies nothing; an infinite bound neither; ε or δ out of range.
+        BadInputError: a gap that was only measured certifies nothing; an infinite bound neither; a report about other
+            parameters; a declared σ that does not suffice; a gap, ε or δ out of range.
 
     Example:
-        >>> removal_certificate(Quantity.enclosure(0.0, 1e-12), epsilon=1.0, delta=1e-5).sigma
-        3.73063...e-12
-        >>> removal_certificate(Quantity.exact(0), epsilon=0.0, delta=1e-9).sigma
+        >>> certificate = removal_certificate(Quantity.enclosure(0.0, 1e-12), [1.0, 2.0], epsilon=1.0, delta=1e-5)
+        >>> certificate.sigma, certificate.spacing == 2.0**-48, certificate.delta_at_sigma <= 1e-5
+        (3.73063...e-12, True, True)
+        >>> removal_certificate(Quantity.enclosure(0.0, 1e-15), [1.0, 2.0], epsilon=1.0, delta=1e-5).remark
+        'raised from 3.73e-15 to 2¹⁰ times the spacing 4.4e-16 of floats as large as these parameters'
+        >>> removal_certificate(Quantity.exact(0), [1.0, 2.0], epsilon=0.0, delta=1e-9).sigma
         0.0
     """
-    what, quantity = ("w_u", gap) if isinstance(gap, Quantity) else _audited(gap)
-    if quantity.grade is Grade.FLOAT or not math.isfinite(quantity.bound) or quantity.bound < 0:
+    w = parameters(w_unlearned)
+    own = parameters_sha256(w)
+    of, quantity = ("these parameters", gap) if isinstance(gap, Quantity) else _audited(gap, own)
+    bound = quantity.bound
+    if quantity.grade is Grade.FLOAT or not math.isfinite(bound) or bound < 0:
         got = "measured in floats" if quantity.grade is Grade.FLOAT else "no finite bound"
         hint = "mt.check(problem, 'exact-labels', arithmetic='auto', w_unlearned=…)"
-        raise expected("a proved bound of ‖w_u − w_r‖", "gap", quantity.bound, got, hint)
-    sigma = gaussian_sigma(quantity.upper, epsilon, delta)
-    return RemovalCertificate(quantity.bound, float(epsilon), float(delta), sigma, what)
+        raise expected("a proved bound of ‖w − w_r‖", "gap", bound, got, hint)
+    noise, remark = release_sigma(bound, w, epsilon, delta) if sigma is None else (float(sigma), "declared")
+    if noise and noise < least_sigma(w):
+        hint = "more noise, or None for the smallest that can be published"
+        raise expected(f"σ ≥ {least_sigma(w)!r}, below which floats leak", "sigma", sigma, "declared", hint)
+    return RemovalCertificate(bound, float(epsilon), float(delta), noise, of, own, remark)
 
 
-def _audited(report: object) -> tuple[str, Quantity]:
-    """The largest gap that a report found, with its words."""
-    if not isinstance(report, Mapping) or "exact-labels" not in report or not report["exact-labels"].findings:
-        got = type(report).__name__
-        hint = "mt.check(problem, 'exact-labels'), or Quantity.enclosure(0, bound)"
-        raise expected("a report on exact-labels, or a Quantity", "gap", report, got, hint)
-    worst = max(report["exact-labels"].findings, key=lambda finding: finding.quantity.bound)
-    return str(worst.what), worst.quantity
+def release_sigma(gap_bound: float, w: Array, epsilon: float, delta: float) -> tuple[float, str]:
+    """The smallest σ that suffices for a gap and can be published.
+
+    Args:
+        gap_bound: a bound of ‖w − w_r‖.
+        w: float64, any shape.
+        epsilon: ε.
+        delta: δ.
+
+    Returns:
+        σ, and why it is larger than the gap asks for; empty if it is not.
+
+    Raises:
+        BadInputError: an argument out of range, or a gap or entries that no float noise hides.
+    """
+    sigma = gaussian_sigma(gap_bound, epsilon, delta)
+    least = least_sigma(w)
+    if not sigma or sigma >= least:
+        return sigma, ""
+    h = grid_spacing(least)
+    return (
+        least,
+        f"raised from {sigma:.3g} to 2¹⁰ times the spacing {h:.2g} of floats as large as these parameters",
+    )
+
+
+def _audited(report: object, w_sha256: str) -> tuple[str, Quantity]:
+    """The gap that a report found for these parameters, with its words."""
+    row = report[_ROW] if isinstance(report, Mapping) and _ROW in report else None
+    if row is None or not row.findings:
+        hint = "mt.check(problem, 'exact-labels', w_unlearned=w), or Quantity.enclosure(0, bound)"
+        raise expected(
+            f"a report with a row {_ROW}, or a Quantity", "gap", report, type(report).__name__, hint
+        )
+    audited = getattr(report, "inputs", {}).get("audited", {}).get("w_unlearned")
+    if audited != w_sha256:
+        got = f"sha256 {w_sha256[:12]}, audited was {str(audited)[:12]}"
+        raise expected("the parameters that the report audited", "w_unlearned", "other ones", got, "those")
+    return str(row.findings[0].what), row.findings[0].quantity

@@ -18,10 +18,17 @@ from typing import Any
 import flint
 
 from ..errors import expected
-from ..numbers import Quantity
+from ..numbers import Grade, Quantity
 from ..numbers.balls import enclosure, working_precision
 
-__all__ = ["classical_sigma", "delta_enclosure", "gaussian_delta", "gaussian_epsilon", "gaussian_sigma"]
+__all__ = [
+    "classical_sigma",
+    "delta_enclosure",
+    "gaussian_delta",
+    "gaussian_epsilon",
+    "gaussian_sigma",
+    "noise_suffices",
+]
 
 _LARGEST_EPSILON = 1e6
 _LARGEST = math.nextafter(math.inf, 0.0)
@@ -81,7 +88,7 @@ def delta_enclosure(sensitivity: Quantity, sigma: Number, epsilon: Number) -> Qu
         epsilon: ε, from 0 to 1e6.
 
     Returns:
-        δ at both ends of Δ, each to a relative 2⁻⁶⁰, with the grade of Δ; exact zero for Δ = 0.
+        δ at both ends of Δ, each to a relative 2⁻⁶⁰: measured if Δ is, exact where Δ = 0 or σ = 0, else enclosed.
 
     Raises:
         BadInputError: an end of Δ that is negative or infinite, σ < 0, or ε outside its range.
@@ -92,6 +99,8 @@ def delta_enclosure(sensitivity: Quantity, sigma: Number, epsilon: Number) -> Qu
     """
     e, s = _epsilon(epsilon), _sigma(sigma)
     low, high = (_tight_delta(_sensitivity(end), s, e) for end in (sensitivity.lower, sensitivity.upper))
+    if sensitivity.grade is Grade.EXACT:
+        return low if low.grade is Grade.EXACT else Quantity.enclosure(low.lower, high.upper)
     return Quantity(low.lower, high.upper, sensitivity.grade)
 
 
@@ -132,6 +141,32 @@ def gaussian_delta(sensitivity: Number, sigma: Number, epsilon: Number) -> float
         2.92427...e-06
     """
     return _tight_delta(_sensitivity(sensitivity), _sigma(sigma), _epsilon(epsilon)).bound
+
+
+def noise_suffices(sensitivity: Number, sigma: Number, epsilon: Number, delta: Number) -> bool:
+    """Whether N(0, σ²I) is proved to make points at distance Δ (ε, δ)-indistinguishable.
+
+    The comparison is made with δ itself, so it accepts every σ of :func:`gaussian_sigma`, whose :func:`gaussian_delta`
+    may be the float above δ because it is rounded up.
+
+    Args:
+        sensitivity: Δ ≥ 0.
+        sigma: σ ≥ 0.
+        epsilon: ε, from 0 to 1e6.
+        delta: δ in (0, 1).
+
+    Returns:
+        True where it is proved.
+
+    Raises:
+        BadInputError: an argument outside its range.
+
+    Example:
+        >>> sigma = gaussian_sigma(1.0, 1.0, 1e-5)
+        >>> noise_suffices(1.0, sigma, 1.0, 1e-5), noise_suffices(1.0, math.nextafter(sigma, 0), 1.0, 1e-5)
+        (True, False)
+    """
+    return _suffices(_sensitivity(sensitivity), _sigma(sigma), _epsilon(epsilon), _delta(delta))
 
 
 def _suffices(distance: Fraction, sigma: Fraction, epsilon: Fraction, delta: Fraction) -> bool:

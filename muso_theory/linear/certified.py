@@ -279,12 +279,10 @@ class CertifiedForms(Model):
 
     def unlearned_gap(self, forget_labels: LabelBall) -> Quantity:
         """The gap of the float labels themselves, by the gap formula: sharper than fine-tuning with balls."""
-        if self.start_is_given:
-            return super().unlearned_gap(forget_labels)
         return self.gap(LabelBall(forget_labels.values))
 
     def leave_block_out(self) -> LabelBall:
-        """The formula's value in float64, taken as given: claims compare it with enclosed labels.
+        """The formula's exact value, enclosed.
 
         Returns:
             The labels.
@@ -293,11 +291,29 @@ class CertifiedForms(Model):
             SingularMatrixError: n > D.
             UndecidedError: full rank is not proved.
         """
-        if self.is_dual and not self._whole_is_regular:
-            raise UndecidedError(
-                "float64 cannot prove that K is invertible", "ball or rational arithmetic may"
+        system = self._system(self.everything) if self.is_dual else None
+        if not isinstance(system, DualSystem):
+            raise SingularMatrixError(
+                "expected an invertible Gram matrix for the leave-block-out formula but n > D; "
+                "try the closed-form labels, which need no invertibility"
             )
-        return self.given(self.problem.float_model.leave_block_out())
+        first, count = len(self.retain), len(self.forget)
+        residual = self.mix(1, self.targets(self.everything), -1, self.predict(self.everything, self.start))
+        weighted, off = system.coefficients(residual.values)
+        off += residual.radius / system.smallest
+        unit = np.zeros((first + count, count))
+        unit[first:] = np.eye(count)
+        inverse, inverse_off = system.coefficients(unit)
+        block, right = np.ascontiguousarray(inverse[first:]), weighted[first:]
+        correction = np.linalg.solve(block, right)
+        product = accurate_product(block, slice(None), correction)
+        high, lost = two_sum(right, -product.high)
+        left = norm_bounds(high)[1] + norm_bounds(lost - product.low)[1] * (1 + 2 * UNIT)
+        left += norm_bounds(product.error)[1] + off + inverse_off * norm_bounds(correction)[1]
+        # The exact c solves B c = b_F, B = (K⁻¹)_FF, so ‖c − ĉ‖ ≤ ‖B⁻¹‖‖b_F − Bĉ‖, and B⁻¹ = S ⪯ K_FF ⪯ ‖Φ‖²I.
+        radius = system.largest * left
+        labels = self.mix(1, self.targets(self.forget), -1, LabelBall(correction, radius))
+        return labels
 
     def dual_coefficients(self) -> LabelBall:
         """K_RR⁻¹(y_R − Φ_R w₀).

@@ -171,8 +171,10 @@ class ClosedForms(Model):
 
     def _block(self, rows: Rows) -> Matrix:
         """The matrix that has to be inverted for these rows: K_rows, or Φ_rowsᵀΦ_rows when that is smaller."""
-        if self._is_dual_for(rows):
-            return self.gram_block(rows)
+        return self.gram_block(rows) if self._is_dual_for(rows) else self.curvature(rows)
+
+    def curvature(self, rows: Rows) -> Matrix:
+        """Φ_rowsᵀΦ_rows, shape (D, D)."""
         return self.arithmetic.gram(self.arithmetic.transpose(self.rows_of_features(rows)))
 
     def factor(self, rows: Rows, ridge: Any = 0) -> Factor:
@@ -363,18 +365,17 @@ class ClosedForms(Model):
             v = self.arithmetic.sub(v, start)
         return Point(None, v)
 
+    def final(self, w: Point) -> Matrix:
+        """The parameters w themselves, shape (D, C), in this arithmetic."""
+        step = self.offset(w)
+        if self.problem.w_init is None:
+            return step
+        start = self.arithmetic.matrix(self.problem.w_init.reshape(-1, self.problem.n_outputs))
+        return self.arithmetic.add(start, step)
+
     def explicit(self, w: Point) -> Array:
         """The parameters as a float64 array of shape (D, C)."""
-        shape = (self.problem.n_features, self.problem.n_outputs)
-        if self.problem.w_init is None:
-            out = np.zeros(shape)
-        else:
-            out = np.array(self.problem.w_init, dtype=np.float64).reshape(shape)
-        if w.coefficients is not None:
-            out += self.arithmetic.to_numpy(self.combine(w.coefficients))
-        if w.offset is not None:
-            out += self.arithmetic.to_numpy(w.offset)
-        return out
+        return np.array(self.arithmetic.to_numpy(self.final(w)), dtype=np.float64)
 
     # -- solutions and formulas that need more than the verbs --------------------------------------------------------
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..errors import SingularMatrixError, expected, nearest
 from ..numbers import FLOAT64
-from .closed_forms import Point
+from .closed_forms import ClosedForms, Point
+from .handed import Handed
 from .model import Rows
 from .problem import Array, UnlearningProblem, _indices
 
@@ -31,6 +33,7 @@ def optimal_labels(
     ridge: float = 1e-8,
     subset: float | Array = 0.2,
     seed: int = 0,
+    arithmetic: str = "auto",
 ) -> Array:
     """Labels ỹ_F for the forget samples, computed by one of five formulas.
 
@@ -52,6 +55,7 @@ def optimal_labels(
         ridge: λ > 0 of ``ridge``.
         subset: for ``subsample`` a fraction of R in (0, 1], drawn from ``seed``, or row indices inside R.
         seed: seed of the random subset.
+        arithmetic: "auto" and "float64" compute in float64, "ball" and "rational" in theirs, rounded once at the end.
 
     Returns:
         Labels in the order of ``problem.forget``, shape (n_F,) or (n_F, C), float64.
@@ -65,25 +69,27 @@ def optimal_labels(
         >>> optimal_labels(problem).round(12), optimal_labels(problem, "leave-block-out").round(12)
         (array([0.5]), array([0.5]))
     """
-    model = problem.float_model
-    if method == "closed-form":
-        labels = model.optimal_labels
-    elif method == "label-free":
-        labels = model.label_free(model.retain)
-    elif method == "leave-block-out":
-        labels = model.leave_block_out()
-    elif method == "ridge":
-        if not ridge > 0 or not np.isfinite(ridge):
-            raise expected(
-                "a positive number", "ridge", ridge, type(ridge).__name__, "1e-8, or method='closed-form'"
-            )
-        labels = model.predict(
-            model.forget, model.fit(model.retain, model.targets(model.retain), ridge=ridge)
+    if method not in LABEL_METHODS:
+        raise expected("a label method", "method", method, "str", nearest(str(method), LABEL_METHODS))
+    if method == "ridge" and (not ridge > 0 or not np.isfinite(ridge)):
+        raise expected(
+            "a positive number", "ridge", ridge, type(ridge).__name__, "1e-8, or method='closed-form'"
         )
-    elif method == "subsample":
-        labels = model.label_free(subset_positions(problem, subset, seed))
-    else:
-        raise expected("a label method", "method", method, "str", nearest(method, LABEL_METHODS))
+
+    def formula(model: ClosedForms) -> Any:
+        if method == "closed-form":
+            return model.optimal_labels
+        if method == "leave-block-out":
+            return model.leave_block_out()
+        if method == "ridge":
+            ridged = model.fit(model.retain, model.targets(model.retain), ridge=ridge)
+            return model.predict(model.forget, ridged)
+        rows = model.retain if method == "label-free" else subset_positions(problem, subset, seed)
+        return model.label_free(rows)
+
+    handed = Handed(problem, arithmetic)
+    in_floats = arithmetic in ("auto", "float64")
+    labels = formula(problem.float_model) if in_floats else handed.compute(formula)
     return problem.shaped(np.array(labels, dtype=np.float64))
 
 

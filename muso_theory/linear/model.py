@@ -6,10 +6,9 @@ Labels and parameters are opaque values of the model that made them.
 
 from __future__ import annotations
 
-import copy
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -40,9 +39,6 @@ class Model(ABC):
 
     is_exact: bool
     """Whether a zero of this model is a proof."""
-
-    start_is_given: bool = False
-    """Whether ``pretrained`` was handed in from outside."""
 
     def __init__(self, problem: UnlearningProblem) -> None:
         self.problem = problem
@@ -125,13 +121,6 @@ class Model(ABC):
     @abstractmethod
     def gradient_norm(self, rows: Rows, targets: Labels, w: Parameters) -> Quantity:
         """‖Φ_rowsᵀ(targets − Φ_rows w)‖: zero exactly at the least-squares minimisers."""
-
-    def starting_from(self, w: Array) -> Self:
-        """The same model with w_p given from outside, (D, C), taken exactly; what is factorised stays shared."""
-        other = copy.copy(self)
-        other.start_is_given = True
-        other.__dict__["pretrained"] = self.at(w)
-        return other
 
     # -- solutions -------------------------------------------------------------------------------------
 

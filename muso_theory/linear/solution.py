@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from .closed_forms import ClosedForms
+from .handed import Handed
 from .problem import Array, UnlearningProblem
 
 __all__ = ["Solution", "parameter_gap", "solve"]
@@ -35,14 +39,16 @@ class Solution:
         return f"Solution(parameter_gap={self.parameter_gap:.1e}, pretrained_gap={self.pretrained_gap:.6g})"
 
 
-def solve(problem: UnlearningProblem) -> Solution:
+def solve(problem: UnlearningProblem, arithmetic: str = "auto") -> Solution:
     """Pretrain, retrain, relabel and fine-tune in closed form, minimum-norm from w₀, at any rank.
 
     Args:
         problem: the problem.
+        arithmetic: "auto" and "float64" compute in float64; "ball" and "rational" compute ``forget_labels`` and the
+            parameters in theirs and round them once; the two gaps are measured in float64 all the same.
 
     Returns:
-        All parameters, computed in float64 from one factorisation.
+        All parameters.
 
     Example:
         >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
@@ -52,11 +58,17 @@ def solve(problem: UnlearningProblem) -> Solution:
     """
     model = problem.float_model
     unlearned = model.unlearned(model.optimal_labels)
+    handed = Handed(problem, arithmetic)
+    in_floats = arithmetic in ("auto", "float64")
+
+    def floats(formula: Callable[[ClosedForms], Any]) -> Array:
+        return problem.shaped(np.array(formula(model) if in_floats else handed.compute(formula)))
+
     return Solution(
-        w_pretrained=problem.shaped(model.explicit(model.pretrained)),
-        w_retrained=problem.shaped(model.explicit(model.retrained)),
-        forget_labels=problem.shaped(np.array(model.optimal_labels)),
-        w_unlearned=problem.shaped(model.explicit(unlearned)),
+        w_pretrained=floats(lambda m: m.final(m.pretrained)),
+        w_retrained=floats(lambda m: m.final(m.retrained)),
+        forget_labels=floats(lambda m: m.optimal_labels),
+        w_unlearned=floats(lambda m: m.final(m.unlearned(m.optimal_labels))),
         parameter_gap=float(model.distance(unlearned, model.retrained).upper),
         pretrained_gap=float(model.distance(model.pretrained, model.retrained).upper),
     )

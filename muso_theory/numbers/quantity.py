@@ -115,6 +115,65 @@ class Quantity:
             return Quantity.measured(math.sqrt(max(float(self.upper), 0.0)))
         return Quantity.enclosure(_root(self.lower, up=False), _root(self.upper, up=True))
 
+    def plus(self, other: Quantity) -> Quantity:
+        """Sum of two quantities.
+
+        Args:
+            other: the other quantity.
+
+        Returns:
+            Exact, enclosed or measured: the weaker of the two grades.
+
+        Example:
+            >>> Quantity.exact(3).plus(Quantity.exact(1)).upper
+            Fraction(4, 1)
+        """
+        weakest = max((self.grade, other.grade), key=list(Grade).index)
+        if weakest is Grade.FLOAT:
+            return Quantity.measured(float(self.upper) + float(other.upper))
+        return Quantity(_exact_sum(self.lower, other.lower), _exact_sum(self.upper, other.upper), weakest)
+
+    def minus(self, other: Quantity) -> Quantity:
+        """Difference of two quantities, of either sign.
+
+        Args:
+            other: what is taken away.
+
+        Returns:
+            Exact, enclosed or measured: the weaker of the two grades.
+        """
+        return self.plus(Quantity(-other.upper, -other.lower, other.grade))
+
+    def positive_part(self) -> Quantity:
+        """max(q, 0).
+
+        Returns:
+            The quantity with its ends raised to zero.
+
+        Example:
+            >>> Quantity.enclosure(-1.0, 0.5).positive_part()
+            Quantity(lower=0, upper=0.5, grade=<Grade.RIGOROUS: 'a proved enclosure'>)
+        """
+        return Quantity(max(self.lower, 0), max(self.upper, 0), self.grade)
+
+    def squared(self) -> Quantity:
+        """Square of a nonnegative quantity.
+
+        Returns:
+            The square; exact and enclosed ones lose nothing.
+
+        Example:
+            >>> Quantity.enclosure(0.5, 2.0).squared().upper
+            Fraction(4, 1)
+        """
+        if self.grade is Grade.FLOAT:
+            return Quantity.measured(float(self.upper) ** 2)
+        low, high = (
+            end if isinstance(end, float) and math.isinf(end) else Fraction(end) ** 2
+            for end in (max(self.lower, 0), self.upper)
+        )
+        return Quantity(low, high, self.grade)
+
     def gap_to(self, other: Quantity) -> Quantity:
         """Absolute difference of two quantities.
 
@@ -138,6 +197,12 @@ class Quantity:
         high = max(a_high - b_low, b_high - a_low)
         low = max(a_low - b_high, b_low - a_high, Fraction(0))
         return Quantity(low, high, weakest)
+
+
+def _exact_sum(a: Fraction | float, b: Fraction | float) -> Fraction | float:
+    """The exact sum; infinite where one of them is."""
+    infinite = [end for end in (a, b) if isinstance(end, float) and math.isinf(end)]
+    return infinite[0] if infinite else Fraction(a) + Fraction(b)
 
 
 def _root(value: Fraction | float, up: bool) -> Fraction | float:

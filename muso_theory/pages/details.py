@@ -99,7 +99,7 @@ def details(problem: UnlearningProblem, report: Report, labels: object = None) -
         >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
         >>> found = details(problem, Report("a problem", {}))
         >>> np.round(found.eigenvalues, 9), found.ladder[-1].words, found.columns
-        (array([1., 3.]), 'exact labels', ('sample', 'target', 'optimal label'))
+        (array([1., 3.]), 'exact labels, as floats', ('sample', 'target', 'optimal label'))
     """
     model = problem.float_model
     eigenvalues = tuple(float(value) for value in model.eigenvalues)
@@ -130,17 +130,15 @@ def _ladder(problem: UnlearningProblem, report: Report, labels: object) -> list[
         except MusoError:
             continue  # hard labels need classes
         rungs.append(Rung(_WORDS.get(name, name), parameter_gap(problem, given)))
-    # The evidence is about whatever was audited; only without an audit is it about the optimal labels.
-    audited = report.settings.get("audited", [])
-    evidence = report.evidence.get("exact-labels")
     if labels is not None:
-        proved = _bound(evidence if audited == ["labels"] else None, "your labels")
+        proved = _bound(report.evidence.get("exact-labels[labels]"), "your labels")
         rungs.append(proved or Rung("your labels", parameter_gap(problem, labels)))
     rungs.sort(key=lambda rung: -rung.gap)
     # Optimal labels held against themselves would always leave nothing: the two models are what may differ.
     model = problem.float_model
     left = float(model.distance(model.unlearned(model.optimal_labels), model.retrained).upper)
-    return [*rungs, _bound(None if audited else evidence, "exact labels") or Rung("exact labels", left)]
+    proved = _bound(report.evidence.get("exact-labels[output]"), "exact labels, as floats")
+    return [*rungs, proved or Rung("exact labels, as floats", left)]
 
 
 def _bound(evidence: Evidence | None, words: str) -> Rung | None:

@@ -9,7 +9,7 @@ from typing import Any
 from muso_theory import plots
 from muso_theory.claims import CATALOGUE
 from muso_theory.claims.theorems.status import TheoremStatus, theorem_status
-from muso_theory.evidence import Evidence, Verdict, round_digits
+from muso_theory.evidence import Evidence, Inequality, Verdict, round_digits
 from muso_theory.markup import Markup, badge, evidence_table, figure, join, mathematics, sentence, table, tag
 from muso_theory.numbers import Grade
 from muso_theory.pages.details import Details
@@ -17,6 +17,14 @@ from muso_theory.pages.layout import page, prose, section
 from muso_theory.report import Report, digest, versions
 
 __all__ = ["draw_figures", "report_page"]
+
+_GROUPS = {
+    "Claim": ("Claims", "Theorems on the exact numbers of this data, each with the number that decides it."),
+    "Audit of what was given": ("Audits", "What was handed in, held against the retrained model."),
+    "Floats handed out": ("Output", "The very floats that this package hands out for this data."),
+    "Condition": ("Conditions", "What the claims rest on, checked on this data."),
+}
+"""Tables of evidence: the group of rows, its heading, and what it is."""
 
 _ROWS = 12
 """Rows of the label table that the page shows."""
@@ -37,23 +45,21 @@ def report_page(report: Report, found: Details | None = None, missing: str = "")
         HTML without scripts or outside resources; the same report gives the same bytes.
 
     Example:
-        >>> from muso_theory.evidence import Finding, Scope
+        >>> from muso_theory.evidence import NOTHING, Identity, Scope
         >>> from muso_theory.numbers import Quantity
-        >>> proved = Evidence("exact-labels", Scope.INSTANCE, (Finding("gap", Quantity.exact(0)),), "rational")
-        >>> "Relabelling unlearns exactly here, proved: gap = 0" in report_page(Report("toy", {"exact-labels": proved}))
+        >>> gap = Identity("gap", Quantity.exact(0), NOTHING)
+        >>> proved = Evidence("exact-labels", Scope.INSTANCE, (gap,), "rational")
+        >>> page = report_page(Report("toy", {"exact-labels": proved}))
+        >>> "Relabelling by exact labels unlearns here: proved, gap = 0" in page
         True
     """
     general = {slug: status for slug in report if (status := theorem_status(slug)).hash}
     links = {slug: f"#general-{slug}" for slug in general}
-    conditions = [e for e in report.values() if e.is_condition]
-    claims = [e for e in report.values() if not e.is_condition]
     parts: dict[str, tuple[str, Markup]] = {}
-    if claims:
-        words = "Verdicts for this data, each with the number that decides it; what a verdict means is said below."
-        parts["claims"] = ("Claims", evidence_table(words, claims, links))
-    if conditions:
-        words = "What the claims rest on, checked on this data."
-        parts["conditions"] = ("Conditions", evidence_table(words, conditions, links))
+    groups = report.groups()
+    for name, (title, words) in _GROUPS.items():
+        if name in groups:
+            parts[title.lower().replace(" ", "-")] = (title, evidence_table(words, groups[name], links))
     if found is not None:
         parts["gaps"] = ("What each labelling leaves", _gaps(found))
         parts["spectrum"] = ("Spectrum and step size", _spectrum(found, report.evidence))
@@ -70,7 +76,7 @@ def report_page(report: Report, found: Details | None = None, missing: str = "")
             "p",
             badge(report.verdict),
             " ",
-            mathematics(sentence(report.evidence, report.verdict)),
+            mathematics(sentence(report.rows, report.verdict)),
             class_="lead",
         ),
         tag("nav", tag("ul", contents), aria_label="Parts of this report"),
@@ -124,7 +130,12 @@ def _bounds(evidence: Mapping[str, Evidence]) -> tuple[float | None, float | Non
     smallest = largest = None
     if "full-rank" in evidence and evidence["full-rank"].findings:
         finding = evidence["full-rank"].findings[0]
-        if finding.positive and finding.what.startswith("λ_min") and finding.quantity.grade is Grade.RIGOROUS:
+        if (
+            isinstance(finding, Inequality)
+            and finding.positive
+            and finding.what.startswith("λ_min")
+            and finding.quantity.grade is Grade.RIGOROUS
+        ):
             smallest = finding.quantity.floor if finding.quantity.floor > 0 else None
     if "step-size" in evidence and evidence["step-size"].findings:
         quantity = evidence["step-size"].findings[0].quantity

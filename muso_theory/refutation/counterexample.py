@@ -206,7 +206,13 @@ class Counterexample:
             Python source; run, it prints the verdict.
         """
         p = self.problem
-        w_init = "None" if p.w_init is None else _source(p.w_init)
+        # An audit of parameters needs a w₀ that is given, and not one that is assumed.
+        zero = (
+            f"np.zeros({(p.n_features, *p.targets.shape[1:])}, dtype=int)"
+            if self.kind == "parameters"
+            else "None"
+        )
+        w_init = zero if p.w_init is None else _source(p.w_init)
         lines = [
             f"# {self.rule} {self.failure.value}",
             "import numpy as np",
@@ -225,9 +231,10 @@ class Counterexample:
         elif self._has_values and self.values is not None:
             name = "labels" if self.kind == "labels" else "w_unlearned"
             values = _source(self.values) if self.exact else f"np.array({self.values.astype(float).tolist()})"
+            tolerance = 0 if self.exact else self.tolerance
             lines += [
                 f"{name} = {values}",
-                f'print(mt.check(problem, ["exact-labels"], "rational", {name}={name}, tolerance={self.tolerance!r}))',
+                f'print(mt.check(problem, ["exact-labels"], "rational", {name}={name}, tolerance={tolerance!r}))',
             ]
         else:
             told = f"{self.rule}(problem) {self.failure.value}: {self.detail}"

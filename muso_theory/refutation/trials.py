@@ -13,7 +13,6 @@ import numpy as np
 
 from ..claims import CATALOGUE, Case, find
 from ..errors import BadInputError, SingularMatrixError, expected, nearest
-from ..evidence import Finding, Verdict
 from ..linear.closed_forms import ClosedForms, Point
 from ..linear.problem import Array, UnlearningProblem
 from ..numbers import RATIONAL, UndecidedError
@@ -76,13 +75,8 @@ def holds(slug: str, problem: UnlearningProblem) -> bool:
         >>> holds("full-rank", UnlearningProblem(np.array([[1], [2]]), np.array([1, 1]), [0]))
         False
     """
-    case = Case(problem, ClosedForms(problem, RATIONAL))
-    return not any(_fails(finding) for finding in find(slug).check(case)[0])
-
-
-def _fails(finding: Finding) -> bool:
-    """Whether an exact number is on the wrong side of its limit (a measured one: plainly so)."""
-    return finding.verdict is Verdict.REFUTED or finding.fails
+    case = Case(problem, ClosedForms(problem, RATIONAL), tolerance=Fraction(0))
+    return not any(finding.fails for finding in find(slug).check(case)[0])
 
 
 def conditions(slugs: object) -> tuple[str, ...]:
@@ -238,13 +232,15 @@ class ClaimTrial(Trial):
             gap, words = self._reading(model)
             return Attempt(Failure.CLAIM if gap else None, square_gap=gap, detail=words)
         try:
-            findings, _ = self._claim.check(Case(problem, model, subset=0.5))
+            # Asserted and without tolerance: the statement alone, to equality, whatever a dropped hypothesis explains.
+            case = Case(problem, model, Fraction(0), subset=0.5, asserted=True)
+            findings, _ = self._claim.check(case)
         except SingularMatrixError as error:
             return Attempt(skipped="the formula has no meaning", detail=str(error))
         except (BadInputError, UndecidedError) as error:
             return Attempt(skipped="the claim does not speak of it", detail=str(error))
         for finding in findings:
-            if finding.verdict is Verdict.REFUTED:
+            if finding.fails:
                 return Attempt(Failure.CLAIM, detail=str(finding))
         return Attempt()
 
