@@ -28,10 +28,12 @@ Data = tuple[Array, Array, Array | None]
 
 ARITHMETICS = ("auto", "float64", "ball", "rational")
 
-FACTORS = (0.0, 0.5, 0.9, 1.1, 2.0, 1e4, math.inf)
+FACTORS = (0.0, 0.5, 0.9, 0.99, 1.01, 1.1, 2.0, 1e4, math.inf)
 """Distances of what is handed in, as multiples of what the tolerance allows; inf is a random guess."""
 
-LAYOUTS = ("C", "Fortran", "strided", "reversed", "read-only", "memory map", "list")
+_NEAR_ONE = (0.9, 0.99, 1.01, 1.1)
+
+LAYOUTS = ("C", "Fortran", "strided", "reversed", "read-only", "memory map", "big-endian", "list")
 
 _TOLERANCES = (None, None, None, 0.1, 1e-3, 1e-9, 1e-12, 0)
 
@@ -159,6 +161,15 @@ def _nearer_duplicate(rng: Rng, *sizes: int) -> Data:
     return phi, y, start
 
 
+def _loose(rng: Rng, n: int, width: int, outputs: int) -> Data:
+    """Two rows that nearly agree, and a far start that nearly fits: float64 encloses ‖w_p − w_r‖ loosely."""
+    width = max(2, min(3, width))
+    phi, noise, start = _plain(rng, 2, width, outputs)
+    phi = phi[0] + np.ldexp(phi, -int(rng.integers(21, 25)))
+    start = np.ldexp(rng.standard_normal((width, outputs)), int(rng.integers(0, 12)))
+    return phi, product(phi, start) + np.ldexp(noise, -int(rng.integers(0, 30))), start
+
+
 def _duplicate(rng: Rng, *sizes: int) -> Data:
     phi, y, start = _plain(rng, *sizes)
     for _ in range(int(rng.integers(1, 4))):
@@ -271,6 +282,7 @@ KINDS: dict[str, Callable[..., Data]] = {
     "subnormal": _subnormal,
     "near duplicate": _near_duplicate,
     "nearer duplicate": _nearer_duplicate,
+    "loose": _loose,
     "duplicate": _duplicate,
     "low rank": _low_rank,
     "ill conditioned": _ill_conditioned,
@@ -296,14 +308,17 @@ def _laid_out(array: Array, layout: str) -> Any:
     if layout == "Fortran":
         return np.asfortranarray(array)
     if layout == "strided":
-        wide = np.repeat(np.repeat(array, 2, axis=0), 2, axis=array.ndim - 1)
-        return wide[::2] if array.ndim == 1 else wide[::2, ::2]
+        for axis in range(array.ndim):
+            array = np.repeat(array, 2, axis=axis)
+        return array[(slice(None, None, 2),) * array.ndim]
     if layout == "reversed":
         return np.ascontiguousarray(array[::-1])[::-1]
     if layout == "read-only":
         array = array.copy()
         array.flags.writeable = False
         return array
+    if layout == "big-endian" and array.dtype != object:
+        return array.astype(array.dtype.newbyteorder(">"))
     if layout == "memory map" and array.dtype != object:
         mapped = np.memmap(tempfile.TemporaryFile(), array.dtype, "w+", shape=array.shape)  # noqa: SIM115
         mapped[...] = array
@@ -427,13 +442,15 @@ def generate(
     }
     if tolerance is not None:
         settings["tolerance"] = tolerance
+    if settings["claims"] is not None and rng.random() < 0.1:
+        settings["asserted"] = settings["claims"][:1]
     if rng.random() < 0.1:
         settings |= _training(rng, truth)
     flat = truth.outputs == 1 and rng.random() < 0.5
     factors = {}
     for name in ("labels", "w_unlearned", "w_pretrained"):
-        if rng.random() < 0.35:
-            factors[name] = float(rng.choice(FACTORS))
+        if rng.random() < (0.8 if kind == "loose" else 0.35):
+            factors[name] = float(rng.choice(_NEAR_ONE if kind == "loose" else FACTORS))
             values = _artefact(rng, name, truth, 1e-6 if tolerance is None else tolerance, factors[name])
             dtype = str(rng.choice(["float64", "float64", "float64", "float32", "fractions"]))
             given = _as_handed_in(values, dtype)

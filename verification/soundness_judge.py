@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import muso_theory as mt
+from muso_theory.errors import MusoError
 from muso_theory.evidence import (
     About,
     Allowance,
@@ -111,6 +112,9 @@ class _Judge:
             number = self.quantities.number(finding.what)
         except KeyError:
             self._wrong("unknown words", row.name, finding.what)
+            return None
+        except MusoError as error:
+            self._wrong("handed out", row.name, f"{finding.what}: {error}")
             return None
         q = finding.quantity
         if number is None:
@@ -264,7 +268,7 @@ class _Judge:
                     self._wrong("row", row.name, "VACUOUS for a start that fits")
             elif self._theorem(slug).verdict not in (Verdict.VACUOUS, Verdict.REFUTED):
                 self._wrong("row", row.name, f"VACUOUS for {slug}, which does not fail")
-        if not row.failed and False not in asks:
+        if not row.failed and all(answer is True for answer in asks):
             self._wrong("row", row.name, "VACUOUS without a hypothesis that fails")
 
     def _theorem(self, slug: str) -> Evidence:
