@@ -230,7 +230,7 @@ class _Checker:
         self.artefacts = artefacts
         self.ladder, self.too_dear = rungs(case.problem, arithmetic, budget)
         self.done: dict[str, Evidence] = {}
-        self._cases: dict[str, Case] = {}
+        self._cases: dict[tuple[str, bool, bool], Case] = {}
         by_name = {rung.name: rung for rung in self.ladder}
 
         def build(arithmetic: Arithmetic) -> ClosedForms:
@@ -283,10 +283,8 @@ class _Checker:
             row = self.climb(claim, About.AUDIT, check, artefact.name, failed, unsettled)
             if assumed and claim.slug == _START and row.verdict is Verdict.REFUTED:
                 why = f"{row.summary}, so it does not lie in w₀ + row(Φ) for w₀ = 0 (assumed); pass --w-init"
-                row = self._evidence(
-                    claim, row.arithmetic, row.findings, (("w_init", why),), facts=row.facts,
-                    about=About.AUDIT, artefact=artefact.name,
-                )  # fmt: skip
+                row = replace(row, failed=(("w_init", why),))
+                row = replace(row, meaning=_meaning(claim, row))
             self.done[name] = row
         return self.done[name]
 
@@ -301,7 +299,10 @@ class _Checker:
     ) -> Evidence:
         """One row, by the first arithmetic that decides it."""
         insisted = about is About.THEOREM and claim.slug in self.asserted
-        hold = all(self.theorem(CATALOGUE[slug]).verdict is Verdict.PROVED for slug in claim.hypotheses)
+        # A claim without hypotheses explains nothing, and shares the case of all others.
+        hold = bool(claim.hypotheses) and all(
+            self.theorem(CATALOGUE[slug]).verdict is Verdict.PROVED for slug in claim.hypotheses
+        )
 
         def evidence(
             arithmetic: str, findings: Sequence[Finding] = (), facts: Sequence[str] = (), needs: str = ""
@@ -316,8 +317,7 @@ class _Checker:
         obstacles = []
         for rung in self.ladder:
             try:
-                case = self._case(rung)
-                findings, facts = check(case.under(asserted=insisted, hypotheses_hold=hold))
+                findings, facts = check(self._case(rung, insisted, hold))
             except (SingularMatrixError, UndecidedError, OverflowError) as error:
                 obstacles.append(f"{rung.name}: {error}")
                 continue
@@ -335,10 +335,12 @@ class _Checker:
             else evidence(self.ladder[-1].name if self.ladder else "none", needs=needs)
         )
 
-    def _case(self, rung: Rung) -> Case:
-        if rung.name not in self._cases:
-            self._cases[rung.name] = replace(self.case, model=rung.model)
-        return self._cases[rung.name]
+    def _case(self, rung: Rung, insisted: bool, hold: bool) -> Case:
+        """The case of an arithmetic; claims under the same circumstances share what it has computed."""
+        key = (rung.name, insisted, hold)
+        if key not in self._cases:
+            self._cases[key] = replace(self.case, model=rung.model, asserted=insisted, hypotheses_hold=hold)
+        return self._cases[key]
 
     def _needs(self, obstacles: list[str]) -> str:
         """What would decide a row that no affordable arithmetic decided."""

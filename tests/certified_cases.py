@@ -1,6 +1,6 @@
-"""Generated cases for `CertifiedProblem`, and exact rational arithmetic to hold its bounds against.
+"""Generated cases for `CertifiedForms`, and exact rational arithmetic to hold its bounds against.
 
-Every enclosure of `CertifiedProblem` is compared with the exact value of the same quantity over the
+Every enclosure of `CertifiedForms` is compared with the exact value of the same quantity over the
 rationals, and eigenvalue bounds with the signs of the pivots of K − cI in balls of growing precision.
 Cases are sizes 1 to 40, exponents from 2^-500 to 2^500 and into the subnormals, exact and near
 singularity, huge condition numbers, cancellation in Φw₀, duplicated rows across the retain and forget
@@ -19,9 +19,10 @@ from typing import Any
 import flint
 import numpy as np
 
-from muso_theory.numbers import RATIONAL, Quantity
+from muso_theory import UnlearningProblem
+from muso_theory.linear.certified import CertifiedForms
+from muso_theory.numbers import RATIONAL, Quantity, UndecidedError
 from muso_theory.numbers.leastsquares import CertifiedParameters, DualSystem, PrimalSystem
-from muso_theory.numbers.verified import CertifiedProblem, UndecidedError
 
 Array = np.ndarray[Any, Any]
 KINDS = (
@@ -247,12 +248,14 @@ def _pivots_positive(a: list[list[Any]]) -> bool | None:
     return True
 
 
-def check_case(case: Case, problem: Callable[..., CertifiedProblem] = CertifiedProblem) -> dict[str, Any]:
+def check_case(
+    case: Case, model: Callable[[UnlearningProblem], CertifiedForms] = CertifiedForms
+) -> dict[str, Any]:
     """Compare every enclosure of one case with the exact value.
 
     Args:
         case: the case.
-        problem: what makes the certified problem; a planted failure replaces it.
+        model: what makes the certified model; a planted failure replaces it.
 
     Returns:
         Per quantity "sound", "undecided" or "VIOLATED", and the widths of the sound ones.
@@ -280,36 +283,42 @@ def check_case(case: Case, problem: Callable[..., CertifiedProblem] = CertifiedP
             sharpness[name] = math.sqrt(ratio) if ratio < 10**300 else 1e150
 
     try:
-        certified = problem(case.features, case.targets, case.retain, case.forget, case.w_init)
+        certified = model(UnlearningProblem(case.features, case.targets, case.forget, case.w_init))
     except UndecidedError:
         return {"kind": case.kind, "outcome": {"problem": "undecided"}, "sharpness": {}, "condition": None}
     for name, labels in case.labels.items():
         judge(
             f"label error, {name}",
-            lambda labels=labels: certified.label_error(labels),
+            lambda labels=labels: certified.label_distance(certified.given(labels), certified.optimal_labels),
             lambda labels=labels: truth.label_error(labels),
         )
         judge(
             f"gap, {name}",
-            lambda labels=labels: certified.parameter_gap(labels),
+            lambda labels=labels: certified.gap(certified.given(labels)),
             lambda labels=labels: truth.parameter_gap(labels),
         )
     judge(
         "pretrained gap",
-        lambda: certified.pretrained_gap,
+        lambda: certified.gap(certified.targets(certified.forget)),
         lambda: truth.parameter_gap(case.targets[case.forget]),
     )
     for name, w in case.parameters.items():
         judge(
             f"unlearned gap, {name}",
-            lambda w=w: certified.unlearned_gap(w),
+            lambda w=w: certified.distance(certified.at(w), certified.retrained),
             lambda w=w: truth.unlearned_gap(w),
         )
-        judge(f"residual, {name}", lambda w=w: certified.residual(w), lambda w=w: truth.residual(w))
+        judge(
+            f"residual, {name}",
+            lambda w=w: certified.label_distance(
+                certified.targets(certified.retain), certified.predict(certified.retain, certified.at(w))
+            ),
+            lambda w=w: truth.residual(w),
+        )
     _check_systems(case, truth, outcome)
     condition = None
     try:
-        eigenvalue = certified.min_eigenvalue
+        eigenvalue = certified.spectrum[0]
         condition = certified.condition_number.bound
     except UndecidedError:
         outcome["eigenvalue"] = "undecided"

@@ -16,7 +16,7 @@ import pytest
 
 import muso_theory as mt
 from muso_theory.errors import BadInputError
-from muso_theory.linear import certified
+from muso_theory.linear import certified, label_ball
 from muso_theory.linear.certified import CertifiedForms, LabelBall
 from muso_theory.linear.closed_forms import ClosedForms
 from muso_theory.linear.kernels import arc_cosine_kernel
@@ -28,18 +28,17 @@ from muso_theory.numbers import (
     rounding,
     rowsystem,
     spectrum,
-    verified,
 )
 from muso_theory.numbers.accurate import accurate_product
 from muso_theory.numbers.gram import gram_roundings
+from muso_theory.numbers.gramcheck import check_gram
 from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
 from muso_theory.numbers.rational import _PRIMES
 from muso_theory.numbers.rounding import UndecidedError, gamma, norm_bounds, require_ieee
 from muso_theory.numbers.rowsystem import RowSystem
 from muso_theory.numbers.spectrum import largest_eigenvalue_bound, rayleigh_bound
-from muso_theory.numbers.verified import CertifiedProblem
 
-MODULES = (leastsquares, rowsystem, spectrum, verified, certified)
+MODULES = (leastsquares, rowsystem, spectrum, certified, label_ball)
 RNG = np.random.default_rng(3)
 PHI, TALL = RNG.standard_normal((5, 9)), RNG.standard_normal((9, 4))
 RIDGE = 2.0**-3
@@ -191,8 +190,10 @@ def test_nothing_is_known_to_be_nothing() -> None:
     gradient = forms.gradient_norm(forms.retain, forms.targets(forms.retain), forms.start)
     assert gradient.lower == 0 <= gradient.upper < 1e-300
     assert gradient.upper > 0  # products may have underflowed, and that is said
-    nothing = forms.mix(1.0, forms.targets(forms.retain), 1.0, forms.targets(forms.retain))
-    assert 0 < nothing.radius <= 2 * 3 * rounding.ETA  # two products of each of three labels
+    nothing = forms.mix(0.75, forms.targets(forms.retain), 0.75, forms.targets(forms.retain))
+    assert 0 < nothing.radius <= 4 * 3 * rounding.ETA  # two products of each of three labels
+    exactly = forms.mix(1.0, forms.targets(forms.retain), -1.0, forms.targets(forms.retain))
+    assert exactly.radius == 0
     exact = ClosedForms(mt.UnlearningProblem(PHI.astype(int), np.zeros(5, dtype=int), [1, 3]), RATIONAL)
     assert exact.square_distance(exact.start, exact.start).upper == 0
 
@@ -283,18 +284,10 @@ def test_a_gram_entry_beyond_what_rounding_explains_is_refused() -> None:
             gram[3, 1] + factor * float(gamma(gram_roundings(9))) * roots[3] * roots[1]
         )
         if fine:
-            CertifiedProblem(phi, np.ones((5, 1)), np.arange(4), np.array([4]), gram=wrong)
+            check_gram(phi, np.arange(5), wrong)
         else:
             with pytest.raises(BadInputError, match=r"row [13] is off"):
-                CertifiedProblem(phi, np.ones((5, 1)), np.arange(4), np.array([4]), gram=wrong)
-
-
-@pytest.mark.parametrize(
-    "given", [3, np.array(3), np.array([[1, 2]]), np.array([1.0]), np.array([], dtype=int)]
-)
-def test_positions_are_a_list_of_integers(given: Any) -> None:
-    with pytest.raises(BadInputError, match="at least one row position"):
-        CertifiedProblem(PHI, np.ones((5, 1)), given, np.array([4]))
+                check_gram(phi, np.arange(5), wrong)
 
 
 def test_a_process_that_flushes_subnormals_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from muso_theory.numbers import Quantity, leastsquares, rowsystem, verified
+from muso_theory.linear import certified
+from muso_theory.linear.certified import CertifiedForms, LabelBall
+from muso_theory.numbers import Quantity, leastsquares, rowsystem
 from muso_theory.numbers.accurate import Accurate, accurate_product
-from muso_theory.numbers.verified import CertifiedProblem
 from tests.certified_cases import KINDS, check_case, generate, measure, positive_definite
 
 SEED = 7
@@ -46,25 +47,25 @@ def test_no_bound_is_ever_violated(kind: str) -> None:
         assert np.median(sharp) < 1.01
 
 
-class TooOptimistic:
-    """A certified problem whose upper ends are a tenth too small."""
+class TooOptimistic(CertifiedForms):
+    """A certified model whose upper ends are a tenth too small."""
 
-    def __init__(self, *arguments: Any) -> None:
-        self._honest = CertifiedProblem(*arguments)
+    def gap(self, forget_labels: LabelBall) -> Quantity:
+        return _shrunk(super().gap(forget_labels))
 
-    def __getattr__(self, name: str) -> Any:
-        value = getattr(self._honest, name)
-        if callable(value):
-            return lambda *arguments: self._shrunk(value(*arguments))
-        return self._shrunk(value)
+    def distance(self, w: Any, other: Any) -> Quantity:
+        return _shrunk(super().distance(w, other))
 
-    @staticmethod
-    def _shrunk(quantity: Quantity) -> Quantity:
-        return replace(quantity, upper=Fraction(quantity.upper) * Fraction(9, 10))
+    def label_distance(self, a: LabelBall, b: LabelBall) -> Quantity:
+        return _shrunk(super().label_distance(a, b))
+
+
+def _shrunk(quantity: Quantity) -> Quantity:
+    return replace(quantity, upper=Fraction(quantity.upper) * Fraction(9, 10))
 
 
 def test_a_bound_a_tenth_too_small_is_seen() -> None:
-    assert outcomes(range(26), problem=TooOptimistic)["VIOLATED"] > 100
+    assert outcomes(range(26), model=TooOptimistic)["VIOLATED"] > 100
 
 
 def test_an_eigenvalue_bound_too_large_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +88,7 @@ def test_residuals_without_their_rounding_error_are_seen(monkeypatch: pytest.Mon
         return Accurate(product.high, zero, zero)
 
     monkeypatch.setattr(leastsquares, "accurate_product", careless)
-    monkeypatch.setattr(verified, "accurate_product", careless)
+    monkeypatch.setattr(certified, "accurate_product", careless)
     assert outcomes(range(26))["VIOLATED"] > 20
 
 

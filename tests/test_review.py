@@ -20,7 +20,6 @@ from muso_theory.inputs import Source, prepare
 from muso_theory.linear.certified import CertifiedForms
 from muso_theory.numbers import Quantity
 from muso_theory.numbers.gram import blocked_gram
-from muso_theory.numbers.verified import CertifiedProblem
 from muso_theory.rechecking import digest
 from muso_theory.repeat import recheck
 
@@ -49,8 +48,9 @@ def test_unsound_sequential_requests_refuted_although_proved() -> None:
 
 def test_unsound_certified_fit_on_unsorted_retain_set() -> None:
     features = np.array([[1.0], [2], [4], [8], [16]])
-    problem = CertifiedProblem(features, np.array([1.0, 0, 0, 0, 3]), [0, 4, 1, 3], [2])
-    fit, truth = problem.fit("retain"), Fraction(49, 325)
+    m = CertifiedForms(mt.UnlearningProblem(features, np.array([1.0, 0, 0, 0, 3]), [2]))
+    rows = (0, 3, 1, 2)  # samples 0, 4, 1, 3
+    fit, truth = m.fit(rows, m.targets(rows)), Fraction(49, 325)
     off = abs(Fraction(float(fit.high[0, 0])) + Fraction(float(fit.low[0, 0])) - truth)
     assert off <= fit.radius
 

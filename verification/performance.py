@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from muso_theory.numbers import BALL, FLOAT64, MP, CholeskyFactor
-from muso_theory.numbers.gram import blocked_gram
-from muso_theory.numbers.verified import CertifiedProblem
+from muso_theory import UnlearningProblem, solve
+from muso_theory.linear.certified import CertifiedForms
+from muso_theory.numbers import BALL, MP
 
 from .campaign import Options, measure_points
 from .tables import Column, table
@@ -39,7 +39,7 @@ def problem_data(n: int, width: int, seed: int = 0) -> dict[str, Any]:
     """Random Fourier features of clustered points: a kernel problem of moderate condition.
 
     Returns:
-        Keyword arguments of `CertifiedProblem`.
+        Keyword arguments of `UnlearningProblem`.
     """
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((n, 20)) + 2 * rng.standard_normal((10, 20))[rng.integers(0, 10, n)]
@@ -52,7 +52,6 @@ def problem_data(n: int, width: int, seed: int = 0) -> dict[str, Any]:
     return {
         "features": features,
         "targets": np.sign(x[:, :1]),
-        "retain": np.setdiff1d(np.arange(n), forget),
         "forget": forget,
         "w_init": rng.standard_normal((features.shape[1], 1)),
     }
@@ -62,34 +61,15 @@ def ordinary_answer(data: Mapping[str, Any]) -> dict[str, Any]:
     """Everything a float64 user wants to know, without a proof.
 
     Returns:
-        The Gram matrix, its factor, the labels, w_u and the gaps.
+        The problem with its Gram matrix and factor, its solution and the gaps.
     """
-    phi, y, start = data["features"], data["targets"], data["w_init"]
-    order = np.concatenate([data["retain"], data["forget"]])
-    count = len(data["retain"])
-    gram = blocked_gram(phi, order)
-    factor = FLOAT64.factor(gram)
-    assert isinstance(factor, CholeskyFactor)
-
-    def from_start(a: Array) -> Array:
-        by_row = np.zeros((len(phi), a.shape[1]))
-        by_row[order[: len(a)]] = a
-        result: Array = start + phi.T @ by_row
-        return result
-
-    rest = (y - phi @ start)[order]
-    w_pretrained = from_start(factor.solve(rest))
-    w_retrained = from_start(factor.leading(count).solve(rest[:count]))
-    labels = (phi @ w_retrained)[data["forget"]]
-    rest[count:] = labels - (phi @ start)[data["forget"]]
-    w_unlearned = from_start(factor.solve(rest))
+    problem = UnlearningProblem(**data)
+    solution = solve(problem)
     return {
-        "gram": gram,
-        "factor": factor,
-        "labels": labels,
-        "w_unlearned": w_unlearned,
-        "gap": float(np.linalg.norm(w_unlearned - w_retrained)),
-        "pretrained gap": float(np.linalg.norm(w_pretrained - w_retrained)),
+        "problem": problem,
+        "solution": solution,
+        "gap": solution.parameter_gap,
+        "pretrained gap": solution.pretrained_gap,
     }
 
 
@@ -100,14 +80,15 @@ def certified_answer(data: Mapping[str, Any]) -> dict[str, Any]:
         The ordinary answer's gaps and the proved enclosures.
     """
     ordinary = ordinary_answer(data)
-    problem = CertifiedProblem(**data, gram=ordinary["gram"], cholesky=ordinary["factor"], vouched=True)
+    model, solution = CertifiedForms(ordinary["problem"]), ordinary["solution"]
+    labels = model.given(solution.forget_labels)
     enclosures = {
-        "smallest eigenvalue": problem.min_eigenvalue,
-        "condition number": problem.condition_number,
-        "label error": problem.label_error(ordinary["labels"]),
-        "parameter gap of the labels": problem.parameter_gap(ordinary["labels"]),
-        "parameter gap of w_u": problem.unlearned_gap(ordinary["w_unlearned"]),
-        "pretrained gap": problem.pretrained_gap,
+        "smallest eigenvalue": model.spectrum[0],
+        "condition number": model.condition_number,
+        "label error": model.label_distance(labels, model.optimal_labels),
+        "parameter gap of the labels": model.gap(labels),
+        "parameter gap of w_u": model.distance(model.at(solution.w_unlearned), model.retrained),
+        "pretrained gap": model.gap(model.targets(model.forget)),
     }
     return {
         "gap": ordinary["gap"],
@@ -180,8 +161,6 @@ def measure_slow_twins(point: Mapping[str, Any]) -> dict[str, Any]:
     ball_k, ball_b = ball.matrix(gram), ball.matrix(b)
     mp_k, mp_b = mp.matrix(gram), mp.matrix(b)
     ball_factor = ball.factor(ball_k)
-    half = n // 2
-    problem_rows = {"retain": np.arange(half), "forget": np.arange(half, n)}
     seconds = {
         "mpmath lu_solve": _seconds(lambda: context.lu_solve(slow_k, slow_b)),
         "mpmath cholesky_solve": _seconds(lambda: context.cholesky_solve(slow_k, slow_b)),
@@ -193,7 +172,7 @@ def measure_slow_twins(point: Mapping[str, Any]) -> dict[str, Any]:
             _seconds(lambda: ball.factor(ball_k).solve(ball_b)) for _ in range(5)
         ),
         "certified float64 fit from the features": _seconds(
-            lambda: CertifiedProblem(features, b, **problem_rows).fit("all")
+            lambda: CertifiedForms(UnlearningProblem(features, b, np.arange(n // 2, n))).pretrained
         ),
     }
     proved = seconds["BALL solve, proved"]

@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from muso_theory import UnlearningProblem
 from muso_theory.errors import BadInputError, SingularMatrixError
-from muso_theory.numbers import BALL, FLOAT64, MP, RATIONAL, Arithmetic, Grade, Quantity
-from muso_theory.numbers.verified import CertifiedProblem, UndecidedError
+from muso_theory.linear.certified import CertifiedForms
+from muso_theory.numbers import BALL, FLOAT64, MP, RATIONAL, Arithmetic, Grade, Quantity, UndecidedError
 
 from .campaign import Options, measure_points
 from .tables import Column, table
@@ -149,8 +150,8 @@ def measure(point: Mapping[str, Any]) -> dict[str, Any]:
     started = time.perf_counter()
     count = len(features)
     try:
-        problem = CertifiedProblem(features, targets, np.arange(count - 1), np.array([count - 1]))
-        quantity = problem.pretrained_gap
+        model = CertifiedForms(UnlearningProblem(features, targets, [count - 1]))
+        quantity = model.gap(model.targets(model.forget))
     except UndecidedError:
         rungs["verified float64"] = {"seconds": time.perf_counter() - started, "relative error": "undecided"}
     else:

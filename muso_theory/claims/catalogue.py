@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -113,15 +113,6 @@ class Case:
     asserted: bool = False
     hypotheses_hold: bool = False
     handed: Handed | None = None
-
-    def under(self, *, asserted: bool, hypotheses_hold: bool) -> Case:
-        """The same case for one claim; what was computed stays shared."""
-        if (asserted, hypotheses_hold) == (self.asserted, self.hypotheses_hold):
-            return self
-        other = replace(self, asserted=asserted, hypotheses_hold=hypotheses_hold)
-        own = {key: value for key, value in self.__dict__.items() if key not in other.__dict__}
-        other.__dict__.update(own)
-        return other
 
     # -- the theorem on the exact data -----------------------------------------------------------------
 

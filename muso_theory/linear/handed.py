@@ -81,7 +81,12 @@ class Handed:
     def _rounded(self, name: str, formula: Callable[[ClosedForms], Any]) -> Array:
         """A matrix, computed once."""
         if name not in self._known:
-            self._known[name] = self.compute(formula)
+            try:
+                self._known[name] = _finite(self.compute(formula))
+            except BadInputError as error:
+                raise UndecidedError(
+                    f"float64 hands out nothing here: {error}", "--arithmetic ball"
+                ) from None
         return self._known[name]
 
     def compute(self, formula: Callable[[ClosedForms], Any]) -> Array:
@@ -94,16 +99,11 @@ class Handed:
             Float64 array of the matrix's shape.
 
         Raises:
+            BadInputError: float64 was chosen and overflows.
             UndecidedError: no precision of balls settles it, or it is beyond the range of float64.
         """
         if self.arithmetic in ("auto", "float64"):
-            try:
-                found = np.array(formula(self.problem.float_model), dtype=np.float64)
-            except BadInputError as error:
-                raise UndecidedError(
-                    f"float64 hands out nothing here: {error}", "--arithmetic ball"
-                ) from None
-            return _finite(found)
+            return np.array(formula(self.problem.float_model), dtype=np.float64)
         if self.arithmetic == "rational":
             model = self._build(RATIONAL)
             return _finite(model.arithmetic.to_numpy(formula(model)))

@@ -87,10 +87,7 @@ def optimal_labels(
         rows = model.retain if method == "label-free" else subset_positions(problem, subset, seed)
         return model.label_free(rows)
 
-    handed = Handed(problem, arithmetic)
-    in_floats = arithmetic in ("auto", "float64")
-    labels = formula(problem.float_model) if in_floats else handed.compute(formula)
-    return problem.shaped(np.array(labels, dtype=np.float64))
+    return problem.shaped(Handed(problem, arithmetic).compute(formula))
 
 
 def subset_positions(problem: UnlearningProblem, subset: float | Array, seed: int) -> Rows:

@@ -40,9 +40,10 @@ import flint
 import numpy as np
 
 from ..errors import expected
-from ..numbers import CertifiedProblem, Quantity, UndecidedError
+from ..numbers import Quantity
 from ..numbers.balls import enclosure, working_precision
 from ..numbers.rounding import root_down, root_up
+from .certified import CertifiedForms
 from .feature_map import FeatureMap
 from .features import (
     ArcCosineFeatures,
@@ -288,8 +289,8 @@ def perturbation(problem: UnlearningProblem, error: FeatureError) -> Perturbatio
         >>> found.margin.floor > 0.1, found.labels.bound < 1e-14
         (True, True)
     """
-    certified = _certified(problem)
-    smallest = certified.min_eigenvalue
+    model = CertifiedForms(problem)
+    smallest, largest = model.spectrum
     low, high = error.frobenius.lower, error.frobenius.upper
     sigma_low, sigma_high = root_down(Fraction(smallest.lower)), root_up(Fraction(smallest.upper))
     if high == math.inf:
@@ -297,9 +298,9 @@ def perturbation(problem: UnlearningProblem, error: FeatureError) -> Perturbatio
         return Perturbation(Quantity.enclosure(-math.inf, sigma_high - Fraction(low)), unknown, unknown)
     e = Fraction(high)
     margin = Quantity.enclosure(sigma_low - e, sigma_high - Fraction(low))
-    sigma = root_down(certified.retain_min_eigenvalue)
-    retrained = certified.fit("retain")
-    size = retrained.distance(np.zeros_like(retrained.high))[1]
+    sigma = root_down(model.systems.retain_min_eigenvalue)
+    origin = model.at(np.zeros((problem.n_features, problem.n_outputs)))
+    size = Fraction(model.distance(model.retrained, origin).upper)
     if e == 0:
         zero = Quantity.enclosure(Fraction(0), Fraction(0))
         return Perturbation(margin, zero, zero)
@@ -307,29 +308,14 @@ def perturbation(problem: UnlearningProblem, error: FeatureError) -> Perturbatio
         unknown = Quantity.enclosure(Fraction(0), math.inf)
         return Perturbation(margin, unknown, unknown)
     if len(problem.retain) <= problem.n_features:
-        start = problem.w_init
-        travelled = size
-        if start is not None:
-            anchor = np.asarray(start, dtype=np.float64).reshape(retrained.high.shape)
-            travelled = retrained.distance(anchor)[1]
+        travelled = Fraction(model.distance(model.retrained, model.start).upper)
         moved = e * root_up((size / (sigma - e)) ** 2 + (travelled / sigma) ** 2)
     else:
-        # ŵ minimises the residual, so that of its floats is no smaller.
-        residual = Fraction(certified.residual(retrained.parameters, "retain").upper)
+        fitted = model.predict(model.retain, model.retrained)
+        residual = Fraction(model.label_distance(model.targets(model.retain), fitted).upper)
         moved = e * size / (sigma - e) + e * residual / (sigma - e) ** 2
-    norm = root_up(Fraction(certified.max_eigenvalue.upper))
+    norm = root_up(Fraction(largest.upper))
     labels = (norm + e) * moved + e * size
     return Perturbation(
         margin, Quantity.enclosure(Fraction(0), moved), Quantity.enclosure(Fraction(0), labels)
     )
-
-
-def _certified(problem: UnlearningProblem) -> CertifiedProblem:
-    """The problem in verified float64."""
-    arrays = [problem.features, problem.targets] + ([] if problem.w_init is None else [problem.w_init])
-    if any(a.dtype == object or (a.dtype.kind in "iu" and bool((abs(a) > 2**53).any())) for a in arrays):
-        raise UndecidedError("the numbers are not exactly float64", "a problem of floats")
-    features, targets, *start = (
-        a if a.dtype == np.float32 else a.astype(np.float64, copy=False) for a in arrays
-    )
-    return CertifiedProblem(features, targets, problem.retain, problem.forget, start[0] if start else None)

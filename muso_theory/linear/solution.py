@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from .closed_forms import ClosedForms
 from .handed import Handed
 from .problem import Array, UnlearningProblem
@@ -51,6 +49,7 @@ def solve(problem: UnlearningProblem, arithmetic: str = "auto") -> Solution:
         All parameters.
 
     Example:
+        >>> import numpy as np
         >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
         >>> solution = solve(problem)
         >>> solution.w_retrained.round(12), solution.forget_labels.round(12), solution.parameter_gap < 1e-15
@@ -59,10 +58,9 @@ def solve(problem: UnlearningProblem, arithmetic: str = "auto") -> Solution:
     model = problem.float_model
     unlearned = model.unlearned(model.optimal_labels)
     handed = Handed(problem, arithmetic)
-    in_floats = arithmetic in ("auto", "float64")
 
     def floats(formula: Callable[[ClosedForms], Any]) -> Array:
-        return problem.shaped(np.array(formula(model) if in_floats else handed.compute(formula)))
+        return problem.shaped(handed.compute(formula))
 
     return Solution(
         w_pretrained=floats(lambda m: m.final(m.pretrained)),
@@ -88,6 +86,7 @@ def parameter_gap(problem: UnlearningProblem, labels: object) -> float:
         BadInputError: labels of the wrong shape or not finite.
 
     Example:
+        >>> import numpy as np
         >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
         >>> round(parameter_gap(problem, [2.0]), 12), round(solve(problem).pretrained_gap, 12)
         (1.224744871392, 1.224744871392)

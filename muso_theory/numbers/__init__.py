@@ -6,7 +6,7 @@ from .float64 import FLOAT64, CholeskyFactor
 from .multiprecision import MP
 from .quantity import Grade, Quantity
 from .rational import RATIONAL
-from .verified import CertifiedProblem, UndecidedError
+from .rounding import UndecidedError
 
 __all__ = [
     "BALL",
@@ -14,7 +14,6 @@ __all__ = [
     "MP",
     "RATIONAL",
     "Arithmetic",
-    "CertifiedProblem",
     "CholeskyFactor",
     "Factor",
     "Grade",

@@ -43,6 +43,7 @@ _ROWS, _COLUMNS = 128, 512  # a block stays in cache; neither side may exceed 51
 _HEAD_BITS = 22  # 2·22 bits and a sum of at most 2^9 products make 53
 _U = 2.0**-53
 _ETA = 5e-324
+_NOTHING = -9999  # the exponent of a row of zeros, whose product is exact
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -117,7 +118,8 @@ class _Operand:
     whole: Array
     head: Array
     rest: Array
-    weight: Array  # what 2^(exponent of a row of the block) must be multiplied with to bound its error
+    weight: Array  # times 2^(exponent + exponent of a row of the block): a bound of that row's error
+    exponent: Array
 
 
 def _split_operand(high: Array, low: Array | None, step: int) -> list[_Operand]:
@@ -130,17 +132,25 @@ def _split_operand(high: Array, low: Array | None, step: int) -> list[_Operand]:
         sigma = np.ldexp(1.0, exponent + (53 - _HEAD_BITS))
         head = (whole + sigma) - sigma
         rest = whole - head
-        dropped: Array | float = 0.0
+        dropped = np.zeros(whole.shape[1])
         if low is not None:
             rest = rest + low[start : start + step]
             dropped = np.abs(low[start : start + step]).sum(axis=0)
         # Relative to the exponent of a row of the block: two inexact products, γ_k‖rest‖₁ and
         # γ_k·2^-22‖whole‖₁, one rounding in their sum and one in head + low, together at most (k + 4)u;
-        # and tail·low is left out.
-        small = np.abs(rest).sum(axis=0) + 2.0**-_HEAD_BITS * np.abs(whole).sum(axis=0)
-        weight = (length + 4) * 1.01 * _U * small + 2.0**-_HEAD_BITS * dropped
-        pieces.append(_Operand(whole, head, rest, weight))
+        # and tail·low is left out. The bound is formed from a column brought to one: formed from a column of
+        # 2^-1050 it would underflow, and a row of 2^98 could not bring it back.
+        scale = np.frexp(np.maximum(np.abs(whole).max(axis=0), dropped))[1]
+        small = _scaled_sum(rest, scale) + 2.0**-_HEAD_BITS * _scaled_sum(whole, scale)
+        weight = (length + 4) * 1.01 * _U * small + 2.0**-_HEAD_BITS * np.ldexp(dropped, -scale)
+        pieces.append(_Operand(whole, head, rest, weight, scale))
     return pieces
+
+
+def _scaled_sum(x: Array, exponent: Array) -> Array:
+    """Sum the sizes of each column, times 2^-exponent; what underflows is nothing beside the largest entry."""
+    total: Array = np.ldexp(np.abs(x), -exponent).sum(axis=0)
+    return total
 
 
 def _block_product(block: Array, x: _Operand, buffers: Array) -> tuple[Array, Array, Array]:
@@ -152,14 +162,14 @@ def _block_product(block: Array, x: _Operand, buffers: Array) -> tuple[Array, Ar
     else:
         head, tail = (part.reshape(block.shape[::-1]).T for part in flat)
     largest = np.maximum(block.max(axis=1), -block.min(axis=1))
-    exponent = np.frexp(largest)[1]
+    exponent = np.where(largest == 0, _NOTHING, np.frexp(largest)[1])
     sigma = np.ldexp(1.0, exponent + (53 - _HEAD_BITS))[:, None]
     np.add(block, sigma, out=head)
     np.subtract(head, sigma, out=head)
     np.subtract(block, head, out=tail)
     small = head @ x.rest
     small += tail @ x.whole
-    return head @ x.head, small, np.ldexp(1.0, exponent)[:, None] * x.weight
+    return head @ x.head, small, np.ldexp(x.weight, exponent[:, None] + x.exponent)
 
 
 def _blocks(features: Array, rows: Rows, index: Array) -> Iterator[tuple[slice, slice, Array]]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import expected
 
-__all__ = ["exact_rows", "first_nonfinite", "float_array", "float_columns", "row_partition", "span"]
+__all__ = ["exact_rows", "first_nonfinite", "float_array", "float_columns", "span"]
 
 Array = np.ndarray[Any, Any]
 
@@ -222,48 +222,3 @@ def float_columns(name: str, values: Array, rows: int, outputs: int | None = Non
             "finite numbers", f"{name}[{bad[0]}, {bad[1]}]", array[bad], "float", "data without NaN"
         )
     return array.astype(np.float64, copy=False)
-
-
-def row_partition(retain: Any, forget: Any, features: Array) -> tuple[Array, Array]:
-    """Check the features and the two index sets.
-
-    Args:
-        retain: row positions.
-        forget: row positions.
-        features: shape (n, D), float64 or float32.
-
-    Returns:
-        Both sets as int64 arrays.
-
-    Raises:
-        BadInputError: features that are no finite float matrix, or sets that are empty or no partition.
-
-    Example:
-        >>> row_partition([1], [0], np.eye(2))
-        (array([1]), array([0]))
-    """
-    if features.ndim != 2 or features.dtype not in (np.float64, np.float32):
-        raise expected(
-            "a float64 or float32 matrix", "features", features.shape, str(features.dtype), "astype(float)"
-        )
-    bad = first_nonfinite(features)
-    if bad is not None:
-        where = f"features[{bad[0]}, {bad[1]}]"
-        raise expected("finite numbers", where, features[bad], "float", "data without NaN or infinity")
-    sets = []
-    for name, given in (("retain", retain), ("forget", forget)):
-        index = np.asarray(given)
-        if index.ndim != 1 or index.size == 0 or index.dtype.kind not in "iu":
-            raise expected(
-                "at least one row position", name, index.shape, f"{index.dtype}", "an array of indices"
-            )
-        sets.append(index.astype(np.int64))
-    if not np.array_equal(np.sort(np.concatenate(sets)), np.arange(features.shape[0])):
-        raise expected(
-            f"each row from 0 to {features.shape[0] - 1} once",
-            "retain and forget",
-            f"{len(sets[0])} + {len(sets[1])}",
-            "rows",
-            "numpy.setdiff1d(numpy.arange(n), forget)",
-        )
-    return sets[0], sets[1]

@@ -20,6 +20,7 @@ from .gram import blocked_gram
 from .rounding import (
     ETA,
     UNIT,
+    UndecidedError,
     gamma,
     inner_product,
     norm_bounds,
@@ -95,9 +96,9 @@ class DualSystem(RowSystem):
         return int(self.features.shape[1])
 
     @cached_property
-    def smallest(self) -> Fraction:
+    def _smallest(self) -> Fraction | UndecidedError:
         """Proved lower bound of λ_min(K_AA); the parent's, when there is one."""
-        return self._parent.smallest if self._parent is not None else super().smallest
+        return self._parent._smallest if self._parent is not None else super()._smallest
 
     @cached_property
     def largest(self) -> Fraction:

@@ -224,7 +224,7 @@ def inner_product(x: Array, y: Array) -> tuple[Fraction, Fraction]:
     return value, gamma(x.size) * norm_bounds(x)[1] * norm_bounds(y)[1] + x.size * ETA
 
 
-def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
+def two_sum(a: Array | float, b: Array | float) -> tuple[Any, Any]:
     """Split a + b into its rounded value and the exact rest (Knuth).
 
     Args:
@@ -293,19 +293,14 @@ def scaling_exponent(features: Array) -> int:
         features: shape (n, D), finite.
 
     Returns:
-        The exponent, 0 when the largest entry is within 2^±100.
-
-    Raises:
-        UndecidedError: all entries are zero.
+        The exponent, 0 when the largest entry is within 2^±100 or all are zero.
 
     Example:
         >>> scaling_exponent(np.array([[3.0]])), scaling_exponent(np.array([[2.0**200]]))
         (0, 201)
     """
     largest = largest_entry(features)
-    if largest == 0.0:
-        raise UndecidedError("the features are all zero", "rational arithmetic treats rank zero")
-    return 0 if 2.0**-100 <= largest <= 2.0**100 else int(np.frexp(largest)[1])
+    return 0 if largest == 0.0 or 2.0**-100 <= largest <= 2.0**100 else int(np.frexp(largest)[1])
 
 
 def scaled_exactly(name: str, array: Array, exponent: int) -> Array:

@@ -21,7 +21,7 @@ from .spectrum import (
     trace_bound,
 )
 
-__all__ = ["CertifiedParameters", "RowSystem", "not_proved", "numerical_factor"]
+__all__ = ["CertifiedParameters", "RowSystem", "ball_norm", "not_proved", "numerical_factor", "pair_sum"]
 
 Array = np.ndarray[Any, Any]
 
@@ -60,13 +60,64 @@ class CertifiedParameters:
         Raises:
             UndecidedError: overflow.
         """
-        high, low = two_sum(w, -self.high)
-        rest = low - self.low
-        difference = high + rest
-        # Two roundings; their sizes are known, so this holds under any cancellation.
-        lost = UNIT * (norm_bounds(rest)[1] + norm_bounds(difference)[1]) + self.radius
-        lower, upper = norm_bounds(difference)
-        return max(Fraction(0), lower - lost), upper + lost
+        return ball_norm(*pair_sum(w, 0.0, -self.high, -self.low), self.radius)
+
+
+def pair_sum(a: Array, a_low: Array | float, b: Array, b_low: Array | float) -> tuple[Array, Array, Fraction]:
+    """Add two unevaluated sums: a + a_low + b + b_low, sharp under any cancellation of the leading parts.
+
+    Args:
+        a: float64.
+        a_low: its correction, small against it; zero if there is none.
+        b: float64, same shape.
+        b_low: its correction.
+
+    Returns:
+        The nearest float, its correction, and a bound of what both together miss (Frobenius norm).
+
+    Raises:
+        UndecidedError: overflow.
+
+    Example:
+        >>> high, low, error = pair_sum(np.array([1.0]), 2.0**-60, np.array([-1.0]), 2.0**-70)
+        >>> float(high[0]) == 2.0**-60 + 2.0**-70, float(low[0]), error == 0
+        (True, 0.0, True)
+    """
+    with np.errstate(all="ignore"):
+        leading, lost = two_sum(a, b)
+        first, second = two_sum(a_low, b_low)
+        rest, left = two_sum(lost, first)
+        high, low = two_sum(leading, rest)
+        # Exact so far. The two sums that round are 2^-53 times smaller than the rest, or than the result.
+        tail = left + second
+        low = low + tail
+    return high, low, UNIT * (norm_bounds(tail)[1] + norm_bounds(low)[1])
+
+
+def ball_norm(
+    high: Array, low: Array, error: Fraction, radius: Fraction = Fraction(0)
+) -> tuple[Fraction, Fraction]:
+    """Bound ‖x‖_F where ‖x − (high + low)‖_F ≤ error + radius.
+
+    Args:
+        high: float64.
+        low: its correction.
+        error: proved.
+        radius: proved.
+
+    Returns:
+        Lower and upper bound.
+
+    Raises:
+        UndecidedError: overflow.
+
+    Example:
+        >>> ball_norm(np.array([3.0, 4.0]), np.zeros(2), Fraction(0), Fraction(6))[0]
+        Fraction(0, 1)
+    """
+    lower, upper = norm_bounds(high)
+    lost = norm_bounds(low)[1] + error + radius
+    return max(Fraction(0), lower - lost), upper + lost
 
 
 class RowSystem(ABC):
@@ -128,7 +179,7 @@ class RowSystem(ABC):
         """Estimate of λ_min and the vector it comes from."""
         return smallest_eigenvalue_estimate(self.factor)
 
-    @cached_property
+    @property
     def smallest(self) -> Fraction:
         """Proved lower bound of λ_min, the square of the smallest singular value of Φ_A.
 
@@ -138,10 +189,18 @@ class RowSystem(ABC):
         Raises:
             UndecidedError: float64 cannot exclude that Φ_A is rank-deficient.
         """
-        bound = smallest_eigenvalue_bound(self.matrix, self.error, self.estimate[0])
-        if bound is None:
-            raise not_proved(self.name)
-        return bound
+        if isinstance(self._smallest, UndecidedError):
+            raise UndecidedError(self._smallest.what, self._smallest.remedy)
+        return self._smallest
+
+    @cached_property
+    def _smallest(self) -> Fraction | UndecidedError:
+        """The bound, or why there is none: a failure costs several factorisations and is remembered, too."""
+        try:
+            bound = smallest_eigenvalue_bound(self.matrix, self.error, self.estimate[0])
+        except UndecidedError as error:
+            return error
+        return not_proved(self.name) if bound is None else bound
 
     def floor(self, ridge: float) -> Fraction:
         """Proved lower bound of λ_min + ridge; with a ridge the rank does not matter.

@@ -1,9 +1,6 @@
-"""Rigorous float64 answers about exact unlearning: every number comes with a proof, at BLAS speed.
+"""One problem in certified float64, each quantity by its own formula: an oracle for the model of the package.
 
-Inputs are taken as the exact real numbers their floats are; what is enclosed are quantities of that real
-problem. Three proofs carry everything: an eigenvalue bound (`spectrum`), nearly exact residuals
-(`accurate`), and the perturbation bounds of minimum-norm and least-squares solutions (`leastsquares`).
-Where float64 cannot prove a bound an `UndecidedError` says what would.
+It shares the proofs of ``numbers`` with the model and nothing else; exact rationals judge both.
 """
 
 from __future__ import annotations
@@ -14,19 +11,15 @@ from typing import Any, Literal, final
 
 import numpy as np
 
-from ..errors import BadInputError, expected
-from .accurate import accurate_product, plain_product
-from .float64 import CholeskyFactor
-from .gram import blocked_gram, gram_roundings
-from .inputs import first_nonfinite, float_columns, row_partition
-from .leastsquares import CertifiedParameters, DualSystem, PrimalSystem, RowSystem
-from .quantity import Quantity
-from .rounding import (
+from muso_theory.errors import expected
+from muso_theory.numbers import CholeskyFactor, Quantity, UndecidedError
+from muso_theory.numbers.accurate import accurate_product
+from muso_theory.numbers.inputs import first_nonfinite, float_columns
+from muso_theory.numbers.leastsquares import CertifiedParameters, DualSystem, PrimalSystem, RowSystem
+from muso_theory.numbers.rounding import (
     ETA,
     UNIT,
-    UndecidedError,
     exact,
-    gamma,
     norm_bounds,
     root_down,
     root_up,
@@ -34,14 +27,14 @@ from .rounding import (
     scaling_exponent,
     two_sum,
 )
-from .spectrum import (
+from muso_theory.numbers.spectrum import (
     largest_eigenvalue_bound,
     rayleigh_bound,
     smallest_eigenvalue_bound,
     smallest_eigenvalue_estimate,
 )
 
-__all__ = ["CertifiedProblem", "UndecidedError"]
+__all__ = ["CertifiedProblem"]
 
 Array = np.ndarray[Any, Any]
 
@@ -54,25 +47,14 @@ class CertifiedProblem:
     proves which of them it has; anything rank-deficient is left undecided. Features whose largest entry
     lies outside 2^±100 are scaled by a power of two, exactly or not at all.
 
-    A Gram matrix handed in is a statement to be checked, and nothing is proved from it: ΦΦᵀ is formed again,
-    every entry is compared within what rounding explains, and the bounds rest on the matrix formed here. A
-    caller that has just formed it with `blocked_gram` (FLOAT64.gram) may vouch for it and save that work;
-    it is then only spot-checked with a vector of random signs, which catches a wrong matrix and a diagonal
-    shift but not every wrong digit of one entry. A Cholesky factor is only a proposal and needs no trust.
-
     Args:
         features: Φ, shape (n, D), float64 or float32, possibly memory-mapped.
         targets: y, shape (n,) or (n, C), float64 or float32.
         retain: positions of the retain set, n_R ≥ 1.
         forget: positions of the forget set, n_F ≥ 1; labels follow this order.
         w_init: w₀, shape (D,) or (D, C); None for zero.
-        gram: K̂ with rows and columns in the order retain, forget; used when n ≤ D.
+        gram: K̂ by `blocked_gram`, with rows and columns in the order retain, forget; used when n ≤ D.
         cholesky: its factor.
-        vouched: whether ``gram`` is the caller's own work of `blocked_gram` on these features, unchanged.
-
-    Raises:
-        BadInputError: shapes that do not fit, NaN or infinite entries, other dtypes, index sets that are
-            empty or not a partition, a Gram matrix that is not ΦΦᵀ.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -92,8 +74,6 @@ class CertifiedProblem:
         w_init: Array | None = None,
         gram: Array | None = None,
         cholesky: CholeskyFactor | None = None,
-        *,
-        vouched: bool = False,
     ) -> None:
         self.retain, self.forget = row_partition(retain, forget, features)
         n, width = features.shape
@@ -108,12 +88,6 @@ class CertifiedProblem:
         self.features = features
         self._gram = gram
         self._cholesky = cholesky
-        if gram is not None and n <= width:
-            self._check_gram_shape(gram)
-            if vouched:
-                self._spot_check_gram(gram)
-            else:
-                self._gram = self._gram_formed_again(gram)
 
     # -- the two sets of rows ----------------------------------------------------------------------------
 
@@ -138,65 +112,6 @@ class CertifiedProblem:
         return DualSystem(
             self.features, self.retain, "Φ_R", block, self._all.factor.leading(count), parent=self._all
         )
-
-    def share(self, everything: RowSystem, retained: RowSystem, retrained: CertifiedParameters) -> None:
-        """Take over systems that the caller has formed of the same rows, so that nothing is proved twice.
-
-        Args:
-            everything: all rows in the order retain, forget.
-            retained: the retain set.
-            retrained: its fit to the retained targets from w₀.
-        """
-        if not self._exponent and isinstance(everything, DualSystem):
-            self.__dict__.update(_all=everything, _retained=retained, _retrained=retrained)
-
-    def _check_gram_shape(self, gram: Array) -> None:
-        """Refuse what cannot be a Gram matrix of these rows."""
-        n = len(self._order)
-        if gram.shape != (n, n) or gram.dtype != np.float64:
-            raise expected(
-                f"a float64 Gram matrix of shape {(n, n)}", "gram", gram.shape, "array", "FLOAT64.gram"
-            )
-
-    def _gram_formed_again(self, gram: Array) -> Array:
-        """ΦΦᵀ, formed here; what was handed in is only compared with it, entry by entry."""
-        own = blocked_gram(self.features, self._order)
-        if first_nonfinite(own) is not None:
-            return own  # overflow; every bound refuses it
-        # Both are within γ_k‖φ_i‖‖φ_j‖ of the truth, underflow apart, if both were formed by `blocked_gram`.
-        roots = np.sqrt(np.diagonal(own))
-        width = self.features.shape[1]
-        factor = 2.02 * float(gamma(gram_roundings(width)))
-        for top in range(0, len(own), 256):
-            rows = slice(top, top + 256)
-            with np.errstate(all="ignore"):
-                deviation = np.abs(gram[rows] - own[rows])
-                allowed = factor * roots[rows, None] * roots + 2 * width * float(ETA)
-            wrong = ~(deviation <= allowed)
-            if wrong.any():
-                i, j = (int(k) for k in np.unravel_index(int(np.argmax(wrong)), wrong.shape))
-                where = f"row {top + i} is off by {deviation[i, j]:.2g} in column {j}"
-                raise _wrong_gram(where, float(allowed[i, j]))
-        return own
-
-    def _spot_check_gram(self, gram: Array) -> None:
-        """Compare K̂v with Φ(Φᵀv) for random signs v, within what rounding explains."""
-        order = self._order
-        n = len(order)
-        v = np.random.default_rng(0).choice([-1.0, 1.0], size=(n, 1))
-        with np.errstate(all="ignore"):
-            z, first = plain_product(self.features, order, v, transposed=True)
-            direct, second = plain_product(self.features, order, z)
-            image, third = plain_product(gram, slice(None), v)
-            roots = np.sqrt(np.diagonal(gram))
-            # Each of the three products, and K̂ itself, is wrong by at most γ_k‖φ_i‖Σ_j‖φ_j‖.
-            count = first + second + third + gram_roundings(self.features.shape[1]) + n
-            allowed = 1.01 * count * float(UNIT) * roots * roots.sum() + 1e-300
-            deviation = np.abs(image - direct)[:, 0]
-            wrong = ~(deviation <= allowed)
-        if wrong.any():
-            i = int(np.argmax(wrong))
-            raise _wrong_gram(f"row {i} is off by {deviation[i]:.2g}", float(allowed[i]))
 
     # -- conditions --------------------------------------------------------------------------------------
 
@@ -458,9 +373,11 @@ class CertifiedProblem:
         return Quantity.enclosure(max(Fraction(0), low - lost), high + lost)
 
 
-def _wrong_gram(where: str, allowed: float) -> BadInputError:
-    """Word the refusal of a matrix that is not ΦΦᵀ."""
-    return BadInputError(
-        f"expected gram = ΦΦᵀ in the order retain, forget but its {where} where rounding explains {allowed:.2g}; "
-        f"try FLOAT64.gram(features[order]), with nothing added to it"
-    )
+def row_partition(retain: Any, forget: Any, features: Array) -> tuple[Array, Array]:
+    """Both index sets as int64 arrays; they must be a partition of the rows of a finite float matrix."""
+    assert features.ndim == 2
+    assert features.dtype in (np.float64, np.float32)
+    assert first_nonfinite(features) is None
+    sets = [np.asarray(given).astype(np.int64) for given in (retain, forget)]
+    assert np.array_equal(np.sort(np.concatenate(sets)), np.arange(features.shape[0]))
+    return sets[0], sets[1]

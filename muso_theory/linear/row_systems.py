@@ -1,0 +1,240 @@
+"""The systems of rows that certified solving rests on: scaled exactly, formed once, bounded with proof.
+
+Every set of rows gets its matrix (a block of the Gram matrix K, or Φ_AᵀΦ_A where there are more rows than
+features), a Cholesky factor and a proved lower bound of its smallest eigenvalue. What is known of K holds for
+its blocks: λ_min(K_AA) ≥ λ_min(K) by Cauchy interlacing, and λ_min(S) ≥ λ_min(K) for the Schur complement S.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import cached_property
+from typing import final
+
+import numpy as np
+
+from ..numbers import CholeskyFactor, Quantity, UndecidedError
+from ..numbers.gram import blocked_gram
+from ..numbers.gramcheck import spot_check_gram
+from ..numbers.leastsquares import DualSystem, PrimalSystem, RowSystem
+from ..numbers.rounding import UNIT, exact, root_up, scaled_exactly, scaling_exponent
+from ..numbers.spectrum import (
+    largest_eigenvalue_bound,
+    rayleigh_bound,
+    smallest_eigenvalue_bound,
+    smallest_eigenvalue_estimate,
+)
+from .model import Rows
+from .problem import Array, UnlearningProblem
+
+__all__ = ["RowSystems", "exact_floats"]
+
+
+@final
+class RowSystems:
+    """Φ, scaled by a power of two where its largest entry lies outside 2^±100, and the systems of its rows.
+
+    Where nothing had to be scaled, the Gram matrix and its factor are those of the problem's float64 model. A factor is
+    only a proposal and needs no trust; the matrix is compared with Φ on a vector of random signs.
+
+    Args:
+        problem: float64 or float32 arrays, or integers that float64 holds exactly.
+        order: rows by position: the retain set, then the forget set.
+
+    Raises:
+        UndecidedError: Fractions, wide integers, or features that no power of two brings into the range.
+
+    Example:
+        >>> problem = UnlearningProblem(np.diag([3.0, 4.0]) * 2.0**300, np.ones(2), [1])
+        >>> systems = RowSystems(problem, np.array([0, 1]))
+        >>> systems.exponent, 7 * 2.0**600 < systems.min_eigenvalue.floor < 9 * 2.0**600
+        (303, True)
+    """
+
+    def __init__(self, problem: UnlearningProblem, order: Array) -> None:
+        features = exact_floats("features", problem.features)
+        self.exponent = scaling_exponent(features)
+        self.features = scaled_exactly("features", features, -self.exponent)
+        self._problem = problem
+        self._order = order
+        self._everything, self._retain = range(problem.n_samples), range(len(problem.retain))
+        self._is_dual = problem.n_samples <= problem.n_features
+        self._systems: dict[Rows, RowSystem] = {}
+        self._norms: dict[Rows, Fraction] = {}
+
+    def index(self, rows: Rows) -> Array:
+        """The rows of Φ at these positions."""
+        return self._order[list(rows)]
+
+    def of(self, rows: Rows) -> RowSystem:
+        """The system of some positions, made at most once; proofs are made when they are asked for."""
+        if rows not in self._systems:
+            self._systems[rows] = self._made(rows)
+        return self._systems[rows]
+
+    @property
+    def everything(self) -> RowSystem:
+        """The system of all rows."""
+        return self.of(self._everything)
+
+    @property
+    def retained(self) -> RowSystem:
+        """The system of the retain set."""
+        return self.of(self._retain)
+
+    @cached_property
+    def is_regular(self) -> bool:
+        """Whether Φ provably has full rank."""
+        try:
+            return self.everything.smallest > 0
+        except UndecidedError:
+            return False
+
+    def norm(self, rows: Rows) -> Fraction:
+        """Upper bound of ‖Φ_rows‖₂."""
+        if rows not in self._norms:
+            whole = self.everything
+            largest = whole.largest
+            if isinstance(whole, DualSystem) and rows != self._everything:
+                largest = min(largest, largest_eigenvalue_bound(self._block(rows), whole.error))
+            self._norms[rows] = root_up(largest)
+        return self._norms[rows]
+
+    # -- matrices and factors --------------------------------------------------------------------------
+
+    @cached_property
+    def _gram(self) -> Array:
+        """K̂ of the scaled features in position order, formed by `blocked_gram`."""
+        if self.exponent:
+            return blocked_gram(self.features, self._order)
+        shared: Array = self._problem.float_model.gram
+        spot_check_gram(self.features, self._order, shared)
+        return shared
+
+    def _block(self, rows: Rows) -> Array:
+        """K̂ of some positions; a range is a view."""
+        if isinstance(rows, range):
+            return self._gram[rows.start : rows.stop, rows.start : rows.stop]
+        return self._gram[np.ix_(rows, rows)]
+
+    def _known_factor(self, rows: Rows) -> CholeskyFactor | None:
+        """A Cholesky factor that has been computed already; no bound rests on it."""
+        if rows not in (self._everything, self._retain):
+            return None
+        if not self.exponent:
+            known = self._problem.float_model.factor(rows)
+            return known if isinstance(known, CholeskyFactor) else None
+        leading = rows == self._retain and self.is_regular
+        return self.everything.factor.leading(len(rows)) if leading else None
+
+    def _made(self, rows: Rows) -> RowSystem:
+        index = self.index(rows)
+        names: dict[Rows, str] = {self._everything: "Φ", self._retain: "Φ_R"}
+        name = names.get(
+            rows, "Φ_F" if rows == range(len(self._retain), len(self._order)) else "a block of rows"
+        )
+        if len(rows) > self.features.shape[1]:
+            return PrimalSystem(self.features, index, name)
+        if not self._is_dual:
+            return DualSystem(self.features, index, name)
+        parent = self.everything if rows != self._everything and self.is_regular else None
+        return DualSystem(self.features, index, name, self._block(rows), self._known_factor(rows), parent)
+
+    # -- what is known about the spectrum --------------------------------------------------------------
+
+    def scaled_back(self, value: Fraction, power: int) -> Fraction:
+        """A quantity of the scaled features times 2^(power·exponent): that of the features themselves."""
+        return value * Fraction(2) ** (power * self.exponent)
+
+    @cached_property
+    def min_eigenvalue(self) -> Quantity:
+        """λ_min of K = ΦΦᵀ (n ≤ D) or of ΦᵀΦ (n > D), the square of Φ's smallest singular value.
+
+        For n ≤ D its floor holds for K_RR and for the Schur complement S as well. A positive floor proves full rank.
+
+        Returns:
+            The enclosure, with a positive floor.
+
+        Raises:
+            UndecidedError: full rank is not proved.
+        """
+        system = self.everything
+        low, high = system.smallest, rayleigh_bound(system.matrix, system.estimate[1], system.error)
+        return Quantity.enclosure(self.scaled_back(low, 2), self.scaled_back(high, 2))
+
+    @cached_property
+    def max_eigenvalue(self) -> Quantity:
+        """λ_max of the same matrix: at least its largest diagonal entry, at most its smallest easy norm."""
+        system = self.everything
+        low = max(Fraction(0), exact(float(np.diagonal(system.matrix).max())) - system.error)
+        return Quantity.enclosure(self.scaled_back(low, 2), self.scaled_back(system.largest, 2))
+
+    @cached_property
+    def retain_min_eigenvalue(self) -> Fraction:
+        """A sharper lower bound of λ_min(K_RR) (of Φ_RᵀΦ_R when n_R > D), at the price of its own Cholesky.
+
+        Returns:
+            The bound, at least that of λ_min(K).
+
+        Raises:
+            UndecidedError: full rank of Φ_R is not proved.
+        """
+        system = self.retained
+        own = smallest_eigenvalue_bound(system.matrix, system.error, system.estimate[0])
+        return self.scaled_back(system.smallest if own is None else max(own, system.smallest), 2)
+
+    @cached_property
+    def schur_min_eigenvalue(self) -> Fraction:
+        """A lower bound of λ_min(S), S = K_FF − K_FR K_RR⁻¹ K_RF, sharper than λ_min(K) where S allows it.
+
+        S ⪰ sI follows from K − diag(0, sI_F) ≻ 0, which another shifted Cholesky proves.
+
+        Returns:
+            The bound, at least that of λ_min(K).
+
+        Raises:
+            UndecidedError: full row rank is not proved, or n > D.
+        """
+        system = self.everything
+        if not isinstance(system, DualSystem):
+            raise UndecidedError("K is singular because n > D", "the gap of labels needs no Schur complement")
+        count = len(self._retain)
+        shift = smallest_eigenvalue_estimate(system.factor.trailing(count))[0] / 2
+        shifted = system.matrix.copy()
+        index = np.arange(count, len(shifted))
+        shifted[index, index] -= shift
+        error = system.error + UNIT * (exact(float(np.diagonal(system.matrix).max())) + exact(shift))
+        # With s at most half of λ_min(S), K − diag(0, sI) ⪰ K/2: that is the estimate, not a claim.
+        proved = smallest_eigenvalue_bound(shifted, error, system.estimate[0] / 2) is not None
+        return self.scaled_back(max(exact(shift), system.smallest) if proved else system.smallest, 2)
+
+
+def exact_floats(name: str, values: Array) -> Array:
+    """The array itself when it is float64 or float32; float64 when it converts exactly.
+
+    Args:
+        name: what to call it in a refusal.
+        values: floats, integers or Fractions.
+
+    Returns:
+        A float array of the same numbers.
+
+    Raises:
+        UndecidedError: Fractions, or integers that float64 does not hold.
+
+    Example:
+        >>> exact_floats("y", np.array([1, 2]))
+        array([1., 2.])
+    """
+    if values.dtype in (np.float64, np.float32):
+        return values
+    if values.dtype.kind in "biu":
+        # Compared as integers: 2^53 + 1 rounds to 2^53 and would pass as a float.
+        if (
+            values.dtype.kind == "b"
+            or ((values <= 2**53) & (values >= -(2**53) if values.dtype.kind == "i" else True)).all()
+        ):
+            return values.astype(np.float64)
+    elif values.dtype.kind == "f":
+        return values.astype(np.float64)
+    raise UndecidedError(f"{name} are not exactly float64", "rational arithmetic takes them as they are")

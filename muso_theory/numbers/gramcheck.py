@@ -1,0 +1,109 @@
+"""Is a matrix that somebody else formed the Gram matrix that it is said to be?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import BadInputError, expected
+from .accurate import plain_product
+from .gram import blocked_gram, gram_roundings
+from .inputs import first_nonfinite
+from .rounding import ETA, UNIT, UndecidedError, gamma
+
+__all__ = ["check_gram", "spot_check_gram"]
+
+Array = np.ndarray[Any, Any]
+
+
+def check_gram(features: Array, order: Array, gram: Array) -> None:
+    """Form ΦΦᵀ again and compare every entry within what rounding explains.
+
+    A Gram matrix handed in is a statement to be checked; nothing is ever proved from it.
+
+    Args:
+        features: Φ, shape (n, D), float64 or float32.
+        order: positions of the rows, in the order of the matrix.
+        gram: the matrix in question, shape (n, n), float64.
+
+    Raises:
+        BadInputError: another shape or dtype, or an entry that is not that of ΦΦᵀ.
+        UndecidedError: ΦΦᵀ overflows.
+
+    Example:
+        >>> phi = np.array([[1.0, 2.0], [0.0, 3.0]])
+        >>> check_gram(phi, np.arange(2), phi @ phi.T)
+        >>> check_gram(phi, np.arange(2), phi @ phi.T + 1e-8 * np.eye(2))
+        Traceback (most recent call last):
+        muso_theory.errors.BadInputError: expected gram = ΦΦᵀ in the order ... its row 0 is off by 1e-08 in column 0 ...
+    """
+    n, width = len(order), features.shape[1]
+    if gram.shape != (n, n) or gram.dtype != np.float64:
+        raise expected(
+            f"a float64 Gram matrix of shape {(n, n)}", "gram", gram.shape, "array", "FLOAT64.gram"
+        )
+    own = blocked_gram(features, order)
+    if first_nonfinite(own) is not None:
+        raise UndecidedError("ΦΦᵀ overflows float64", "features scaled by a power of two have the range")
+    # Both are within γ_k‖φ_i‖‖φ_j‖ of the truth, underflow apart, if both were formed by `blocked_gram`.
+    roots = _row_norms(own, width)
+    factor = 2.02 * float(gamma(gram_roundings(width)))
+    for top in range(0, n, 256):
+        rows = slice(top, top + 256)
+        with np.errstate(all="ignore"):
+            deviation = np.abs(gram[rows] - own[rows])
+            allowed = factor * roots[rows, None] * roots + 2 * width * float(ETA)
+        wrong = ~(deviation <= allowed)
+        if wrong.any():
+            i, j = (int(k) for k in np.unravel_index(int(np.argmax(wrong)), wrong.shape))
+            where = f"row {top + i} is off by {deviation[i, j]:.2g} in column {j}"
+            raise _wrong_gram(where, float(allowed[i, j]))
+
+
+def spot_check_gram(features: Array, order: Array, gram: Array) -> None:
+    """Compare K̂v with Φ(Φᵀv) for random signs v, within what rounding explains.
+
+    It costs three products with a vector and catches a wrong matrix and a shift of the diagonal, but not every wrong
+    digit of one entry: it is for a matrix that this package formed itself and that nobody should have touched.
+
+    Args:
+        features: Φ, shape (n, D), float64 or float32.
+        order: positions of the rows, in the order of the matrix.
+        gram: K̂, formed by `blocked_gram`, shape (n, n).
+
+    Raises:
+        BadInputError: a row of K̂v is not that of ΦΦᵀv.
+
+    Example:
+        >>> phi = np.array([[1.0, 2.0], [0.0, 3.0]])
+        >>> spot_check_gram(phi, np.arange(2), phi @ phi.T)
+    """
+    n = len(order)
+    v = np.random.default_rng(0).choice([-1.0, 1.0], size=(n, 1))
+    with np.errstate(all="ignore"):
+        z, first = plain_product(features, order, v, transposed=True)
+        direct, second = plain_product(features, order, z)
+        image, third = plain_product(gram, slice(None), v)
+        roots = _row_norms(gram, features.shape[1])
+        # Each of the three products, and K̂ itself, is wrong by at most γ_k‖φ_i‖Σ_j‖φ_j‖.
+        count = first + second + third + gram_roundings(features.shape[1]) + n
+        allowed = 1.01 * count * float(UNIT) * roots * roots.sum() + 1e-300
+        deviation = np.abs(image - direct)[:, 0]
+        wrong = ~(deviation <= allowed)
+    if wrong.any():
+        i = int(np.argmax(wrong))
+        raise _wrong_gram(f"row {i} is off by {deviation[i]:.2g}", float(allowed[i]))
+
+
+def _row_norms(gram: Array, width: int) -> Array:
+    """‖φ_i‖ to a few ulps, or a little more: each of the D squares of a tiny row may have vanished, by at most η."""
+    return np.asarray(np.sqrt(np.diagonal(gram) + width * float(ETA)))
+
+
+def _wrong_gram(where: str, allowed: float) -> BadInputError:
+    """Word the refusal of a matrix that is not ΦΦᵀ."""
+    return BadInputError(
+        f"expected gram = ΦΦᵀ in the order retain, forget but its {where} where rounding explains {allowed:.2g}; "
+        f"try FLOAT64.gram(features[order]), with nothing added to it"
+    )
