@@ -20,7 +20,7 @@ from flint import fmpq
 from .exact_numbers import Root
 from .exact_truth import Matrix, Truth, norm, read
 
-__all__ = ["ARITHMETICS", "FACTORS", "KINDS", "LAYOUTS", "Case", "generate"]
+__all__ = ["ARITHMETICS", "FACTORS", "KINDS", "LAYOUTS", "TRAINING", "Case", "generate"]
 
 Array = np.ndarray[Any, Any]
 Data = tuple[Array, Array, Array | None]
@@ -34,6 +34,16 @@ FACTORS = (0.0, 0.5, 0.9, 0.99, 1.01, 1.1, 2.0, 1e4, math.inf)
 _NEAR_ONE = (0.9, 0.99, 1.01, 1.1)
 
 LAYOUTS = ("C", "Fortran", "strided", "reversed", "read-only", "memory map", "big-endian", "list")
+
+_STEPS = ("optimizer-in-span", "stable-step", "enough-epochs")
+TRAINING = {
+    "gd": _STEPS,
+    "momentum": _STEPS,
+    "nesterov": _STEPS,
+    "cyclic-sgd": (*_STEPS, "ostrowski-reich"),
+    "adam": ("optimizer-in-span",),
+}
+"""Conditions on training, which join where a case names an optimizer."""
 
 _TOLERANCES = (None, None, None, 0.1, 1e-3, 1e-9, 1e-12, 0)
 
@@ -85,8 +95,10 @@ def _plain(rng: Rng, n: int, width: int, outputs: int) -> Data:
 def _integers(rng: Rng, *sizes: int) -> Data:
     phi, y, start = _plain(rng, *sizes)
     whole = [None if a is None else np.round(3 * a).astype(np.int64) for a in (phi, y, start)]
-    kind = rng.choice(["int64", "int32", "int8"])
-    return whole[0].astype(kind), whole[1], whole[2]  # type: ignore[union-attr, return-value]
+    kind = rng.choice(["int64", "int32", "int8", "uint8", "bool"])
+    # No sign is left in the last two.
+    features = np.abs(whole[0]) if kind in ("uint8", "bool") else whole[0]  # type: ignore[arg-type]
+    return features.astype(kind), whole[1], whole[2]  # type: ignore[union-attr, return-value]
 
 
 def _float32(rng: Rng, *sizes: int) -> Data:
@@ -396,7 +408,7 @@ def _sizes(rng: Rng) -> tuple[int, int, int]:
 
 def _training(rng: Rng, truth: Truth) -> dict[str, Any]:
     """How a user trains: a method, and a step on either side of where it stops converging."""
-    optimizer = str(rng.choice(["gd", "momentum", "nesterov", "cyclic-sgd", "adam"]))
+    optimizer = str(rng.choice(list(TRAINING)))
     if optimizer == "adam":
         return {"optimizer": optimizer}
     sizes = [row[0] for row in (truth.phi * truth.phi.transpose()).tolist()][:1]
@@ -446,6 +458,8 @@ def generate(
         settings["asserted"] = settings["claims"][:1]
     if rng.random() < 0.1:
         settings |= _training(rng, truth)
+        if settings["claims"] is not None:
+            settings["claims"] = [*settings["claims"], *TRAINING[settings["optimizer"]]]
     flat = truth.outputs == 1 and rng.random() < 0.5
     factors = {}
     for name in ("labels", "w_unlearned", "w_pretrained"):

@@ -128,10 +128,22 @@ class _Judge:
                 self._wrong("enclosure", row.name, f"{finding.what}: exact, and not one number")
             if not number.within(q.lower, q.upper):
                 self._wrong("enclosure", row.name, f"{finding.what} not in {_ends(q)}")
+            if not number.within(-math.inf, q.bound) or not number.within(q.floor, math.inf):
+                self._wrong("enclosure", row.name, f"{finding.what} not in the floats [{q.floor}, {q.bound}]")
+            self._told(row, finding, number)
             self._sharpness(number, q.upper)
         asks = self._asks(row, finding, number)
         self._verdict(row, finding, number, asks)
         return asks
+
+    def _told(self, row: Evidence, finding: Finding, number: Number) -> None:
+        """The few digits that a reader sees must be on the safe side, too."""
+        sign, _, digits = str(finding).removeprefix(finding.what).strip().partition(" ")
+        if sign not in ("≤", "≥") or "inf" in digits:
+            return
+        side = number.compare(Fraction(digits))
+        if side > 0 if sign == "≤" else side < 0:
+            self._wrong("words", row.name, str(finding))
 
     def _sharpness(self, number: Number, upper: Fraction | float) -> None:
         if isinstance(number, Root) and number.square and upper != math.inf:
@@ -197,7 +209,9 @@ class _Judge:
         values = np.asarray(self.case.settings[name])
         if values.dtype.kind != "f":
             return Root(Fraction(0))
-        units = read(np.abs(np.spacing(values)).astype(float))
+        # The largest float has no next one; the spacing below it is the same.
+        capped = np.minimum(np.abs(values), np.nextafter(np.finfo(values.dtype).max, values.dtype.type(0)))
+        units = read(np.spacing(capped).astype(float))
         if name != "labels":
             return norm(units)
         return self.truth.formula_gap(self.truth.optimal_labels + units)

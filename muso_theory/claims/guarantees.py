@@ -74,7 +74,12 @@ def _removal_output(case: Case) -> Found:
 
 
 def _removal_audit(case: Case, artefact: Artefact) -> Found:
-    what, delta, facts = _published(case, parameters(artefact.values), f" of the given {artefact.name}")
+    try:
+        floats = parameters(artefact.values)
+    except BadInputError as error:
+        # Noise is added to floats: of Fractions nothing can be released, and the other rows still stand.
+        raise UndecidedError(str(error), "the same parameters as float64") from None
+    what, delta, facts = _published(case, floats, f" of the given {artefact.name}")
     return [Audit(what, delta, _ASKED)], facts
 
 
