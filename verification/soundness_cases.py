@@ -28,10 +28,8 @@ Data = tuple[Array, Array, Array | None]
 
 ARITHMETICS = ("auto", "float64", "ball", "rational")
 
-FACTORS = (0.0, 0.5, 0.9, 0.99, 1.01, 1.1, 2.0, 1e4, math.inf)
+FACTORS = (0.0, 0.5, 0.9, 1.1, 2.0, 1e4, math.inf)
 """Distances of what is handed in, as multiples of what the tolerance allows; inf is a random guess."""
-
-_NEAR_ONE = (0.9, 0.99, 1.01, 1.1)
 
 LAYOUTS = ("C", "Fortran", "strided", "reversed", "read-only", "memory map", "big-endian", "list")
 
@@ -363,6 +361,13 @@ def _as_handed_in(values: Matrix, dtype: str) -> Array:
     return np.clip(floats, np.finfo(dtype).min, np.finfo(dtype).max) if dtype != "int64" else floats
 
 
+def _factor(rng: Rng, near: float) -> float:
+    """A multiple of the allowance: with probability ``near`` 1 ± 2⁻ᵏ, between the ends of some enclosure of it."""
+    if rng.random() < near:
+        return 1 + float(rng.choice([-1, 1])) * 2.0 ** -int(rng.integers(1, 31))
+    return float(rng.choice(FACTORS))
+
+
 def _step(direction: Matrix, size: Root, allowed: Root) -> Matrix:
     """The direction times a rational near allowed/size; zero where the direction does nothing."""
     if not size.square:
@@ -464,7 +469,7 @@ def generate(
     factors = {}
     for name in ("labels", "w_unlearned", "w_pretrained"):
         if rng.random() < (0.8 if kind == "loose" else 0.35):
-            factors[name] = float(rng.choice(_NEAR_ONE if kind == "loose" else FACTORS))
+            factors[name] = _factor(rng, 0.9 if kind == "loose" else 0.3)
             values = _artefact(rng, name, truth, 1e-6 if tolerance is None else tolerance, factors[name])
             dtype = str(rng.choice(["float64", "float64", "float64", "float32", "fractions"]))
             given = _as_handed_in(values, dtype)
