@@ -73,6 +73,5 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        path = item.path.relative_to(ROOT).as_posix()
-        if any(path == name or path.startswith(f"{name}/") for name in NUMERIC):
+        if any(item.path.is_relative_to(ROOT / name) for name in NUMERIC):
             item.add_marker("numeric")

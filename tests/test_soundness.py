@@ -138,7 +138,9 @@ def test_the_slice_asks_everything() -> None:
     assert asked["training"] == {None, *TRAINING}
     assert {slug for found in TRAINING.values() for slug in found} <= asked["claims"]
     assert asked["layouts"] == set(LAYOUTS)
-    assert asked["dtypes"] == set("float64 float32 float16 int64 int32 int8 uint8 bool object".split())
+    assert asked["dtypes"] == set(
+        ["float64", "float32", "float16", "int64", "int32", "int8", "uint8", "bool", "object"]
+    )
     assert asked["handed in"] == {"labels", "w_unlearned", "w_pretrained"}
     assert set(FACTORS) <= asked["factors"]
     assert any(0 < abs(factor - 1) < 2**-20 for factor in asked["factors"])

@@ -1,4 +1,4 @@
-"""Campaign ``kernels``: do the tests hold on other processors? Those that pass through BLAS, under each kernel of OpenBLAS.
+"""Campaign ``kernels``: do the tests hold on other processors? All that pass through BLAS, under each kernel.
 
 OpenBLAS picks its kernels by the processor, unless ``OPENBLAS_CORETYPE`` names some. Another kernel adds in another
 order, and with or without fused operations, so that a test that hangs on rounding noise fails under one of them. NumPy
@@ -55,7 +55,7 @@ def not_taken(environment: Mapping[str, str]) -> str:
     threads = environment.get("OPENBLAS_NUM_THREADS", "")
     if not kernel:
         return ""
-    import numpy  # noqa: F401, ICN001
+    import numpy  # noqa: F401
     import scipy.linalg  # noqa: F401
     from threadpoolctl import threadpool_info
 
