@@ -1,6 +1,6 @@
 """Campaign ``soundness``: is any verdict, bound or row of a report ever false? Whole checks against exact rationals.
 
-Each case is one ``mt.check``: a problem of one of 26 kinds, an arithmetic, a layout in memory, claims, settings, and
+Each case is one ``mt.check``: a problem of one of 27 kinds, an arithmetic, a layout in memory, claims, settings, and
 labels or parameters handed in at chosen distances. Every enclosure, allowance, verdict, row and exit status is judged
 by values that are computed without the toolkit (`exact_truth`).
 """
@@ -8,6 +8,7 @@ by values that are computed without the toolkit (`exact_truth`).
 from __future__ import annotations
 
 import collections
+import sys
 import time
 import warnings
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ from .tables import Column, table
 
 __all__ = ["CLAIMS", "check_case", "measure", "run", "tabulate"]
 
-SECONDS = (60, 3600)
+SECONDS = (80, 5400)
 SEED = 20
 _CHUNK = 50
 _QUICK, _FULL = 1_500, 100_000
@@ -100,7 +101,8 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     """
     total = _QUICK if quick else _FULL
     points = [{"seed": SEED, "first": first, "count": _CHUNK} for first in range(0, total, _CHUNK)]
-    parts = measure_points("soundness", measure, points, options)
+    parts = _measured(points, options)
+    total = sum(point["count"] for point in points[: len(parts)])
     merged: dict[str, collections.Counter[str]] = {}
     for name in ("rows", "judged"):
         merged[name] = collections.Counter()
@@ -114,6 +116,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     return {
         "seed": SEED,
         "total": total,
+        "undecided": _undecided(merged["rows"]),
         "conclusions": _conclusions(total, violations, merged["judged"]),
         "violations": violations,
         "violations by kind": dict(collections.Counter(violation[3] for violation in violations)),
@@ -123,6 +126,26 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         "verdict": "no violation" if not violations else f"{len(violations)} VIOLATIONS",
         "failed": bool(violations),
     }
+
+
+def _measured(points: list[dict[str, Any]], options: Options) -> list[dict[str, Any]]:
+    """All points in one go; where minutes are set a few at a time, for as long as they last."""
+    if options.minutes is None:
+        return measure_points("soundness", measure, points, options)
+    started, parts = time.monotonic(), list[dict[str, Any]]()
+    while len(parts) < len(points) and time.monotonic() - started < 60 * options.minutes:
+        parts += measure_points("soundness", measure, points[len(parts) :][: 2 * options.jobs], options)
+        print(f"soundness: {len(parts)} of {len(points)} chunks", file=sys.stderr, flush=True)
+    return parts
+
+
+def _undecided(rows: Mapping[str, int]) -> dict[str, float]:
+    """Share of rows that an arithmetic leaves UNDECIDED, in percent."""
+    counts: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    for key, count in rows.items():
+        arithmetic, _, verdict = key.split("|")
+        counts[arithmetic][verdict] += count
+    return {name: 100 * found["UNDECIDED"] / found.total() for name, found in counts.items()}
 
 
 def _conclusions(total: int, violations: list[Any], judged: Mapping[str, int]) -> list[str]:
