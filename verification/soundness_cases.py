@@ -1,7 +1,7 @@
 """Generated whole checks: a problem of some kind, what is handed in for audit, and the settings of one ``mt.check``.
 
 What is handed in is built from the exact truth so that its distance is a stated multiple of what the tolerance allows
-(0.5, 0.9, 1.1 or 2 times, or far), and rounded to the floats of a user only then; the judge takes those floats as
+(0.5, 0.9, 1 ± 2⁻ᵏ, 1.1 or 2 times, or far), and rounded to the floats of a user only then; the judge takes those floats as
 they are.
 """
 
@@ -330,7 +330,8 @@ def _laid_out(array: Array, layout: str) -> Any:
     if layout == "big-endian" and array.dtype != object:
         return array.astype(array.dtype.newbyteorder(">"))
     if layout == "memory map" and array.dtype != object:
-        mapped = np.memmap(tempfile.TemporaryFile(), array.dtype, "w+", shape=array.shape)  # noqa: SIM115
+        with tempfile.TemporaryFile() as file:
+            mapped = np.memmap(file, array.dtype, "w+", shape=array.shape)
         mapped[...] = array
         return mapped
     return array.tolist() if layout == "list" and array.dtype == np.float64 else array

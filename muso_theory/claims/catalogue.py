@@ -84,7 +84,7 @@ def ulps(values: Array) -> Array:
     # Not np.spacing, which is the distance to the next larger float: none is there after the largest one.
     info = np.finfo(values.dtype)
     exponent = np.where(values == 0, info.minexp, np.frexp(values)[1] - 1)
-    return np.ldexp(1.0, np.maximum(exponent, info.minexp) - info.nmant)
+    return np.asarray(np.ldexp(1.0, np.maximum(exponent, info.minexp) - info.nmant))
 
 
 @dataclass(eq=False)
