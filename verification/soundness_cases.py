@@ -1,7 +1,7 @@
 """Generated whole checks: a problem of some kind, what is handed in for audit, and the settings of one ``mt.check``.
 
 What is handed in is built from the exact truth so that its distance is a stated multiple of what the tolerance allows
-(0.5, 0.9, 1 ± 2⁻ᵏ, 1.1 or 2 times, or far), and rounded to the floats of a user only then; the judge takes those floats as
+(0.5, 0.9, 1 ± 2⁻ᵏ, 1.1 or 2 times, or far), and rounded to the floats of a user only then; the judge takes those as
 they are.
 """
 

@@ -76,9 +76,9 @@ def _removal_output(case: Case) -> Found:
 def _removal_audit(case: Case, artefact: Artefact) -> Found:
     try:
         floats = parameters(artefact.values)
-    except BadInputError as error:
-        # Noise is added to floats: of Fractions nothing can be released, and the other rows still stand.
-        raise UndecidedError(str(error), "the same parameters as float64") from None
+    except BadInputError:
+        # Of Fractions nothing can be released, and the other rows still stand.
+        raise UndecidedError("noise is added to float64 parameters", "pass them as float64") from None
     what, delta, facts = _published(case, floats, f" of the given {artefact.name}")
     return [Audit(what, delta, _ASKED)], facts
 
