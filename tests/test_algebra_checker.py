@@ -269,7 +269,7 @@ def test_command_line_of_the_checker(tmp_path: Path, content: str, status: int) 
         [sys.executable, "-I", str(ROOM / "check.py"), str(file)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=600,
         check=False,
     )
     assert run.returncode == status

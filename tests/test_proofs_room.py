@@ -62,7 +62,7 @@ def test_bare_python_checks_everything() -> None:
         [sys.executable, "-I", "-S", str(ROOM / "check.py")],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
@@ -88,7 +88,7 @@ def test_checker_misses_a_missing_certificate(tmp_path: Path) -> None:
         [sys.executable, "-I", str(tmp_path / "check.py")],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     assert run.returncode == 1

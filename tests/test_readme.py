@@ -78,6 +78,15 @@ def test_campaigns_table_is_current() -> None:
     assert table == verification.markdown_table()
 
 
+def test_every_campaign_has_a_committed_result() -> None:
+    results = ROOT / "verification" / "results"
+    every = [task for name in verification.names() for task in verification.tasks(name, None, False)]
+    missing = [
+        task.label for task in every if not any((results / task.file(quick)).exists() for quick in (0, 1))
+    ]
+    assert missing == []
+
+
 GALLERY = re.findall(r"figures/gallery/(\w+)\.svg", README)
 
 

@@ -25,7 +25,7 @@ ROOM = Path(__file__).resolve().parents[1] / "proofs"
 def run_checker(*files: Path) -> subprocess.CompletedProcess[str]:
     """The stand-alone checker, as anyone would run it."""
     command = [sys.executable, "-I", "-S", str(ROOM / "check.py"), *map(str, files)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 
 def renamed(name: str) -> str:

@@ -185,6 +185,9 @@ def main(arguments: list[str] | None = None) -> int:
         action="store_true",
         help="only write the tables of the stored result anew; measure nothing",
     )
+    parser.add_argument(
+        "--minutes", type=float, help="write what was measured by then; run it again to go on (soundness)"
+    )
     parser.add_argument("--fresh", action="store_true", help="measure again what was measured before")
     parser.add_argument("--backend", choices=BACKENDS, help="where joblib runs the points (default loky)")
     parser.add_argument(
@@ -202,6 +205,7 @@ def main(arguments: list[str] | None = None) -> int:
         directory=given.results,
         jobs=given.jobs,
         fresh=given.fresh,
+        minutes=given.minutes,
         peers=peers,
         backend=given.backend,
         scheduler=given.scheduler,

@@ -65,6 +65,7 @@ class Options:
         directory: where result files go; checkpoints are kept in a hidden folder inside.
         jobs: parallel processes. Set it to 1 when wall time is what is measured.
         fresh: ignore checkpoints.
+        minutes: begin nothing after so long, and write what was measured; for campaigns of independent cases.
         peers: for comparisons with other libraries, the Python that has each.
         backend: one of `BACKENDS`, given to ``joblib.parallel_config``; None leaves joblib's own setting alone, so
             that a campaign started from Python runs on a cluster after ``joblib.parallel_config(backend="dask")``.
@@ -74,6 +75,7 @@ class Options:
     directory: Path = Path("results")
     jobs: int = 2
     fresh: bool = False
+    minutes: float | None = None
     peers: Mapping[str, str] = field(default_factory=dict)
     backend: str | None = None
     scheduler: str | None = None

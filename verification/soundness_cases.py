@@ -1,7 +1,7 @@
 """Generated whole checks: a problem of some kind, what is handed in for audit, and the settings of one ``mt.check``.
 
 What is handed in is built from the exact truth so that its distance is a stated multiple of what the tolerance allows
-(0.5, 0.9, 1.1 or 2 times, or far), and rounded to the floats of a user only then; the judge takes those floats as
+(0.5, 0.9, 1 ± 2⁻ᵏ, 1.1 or 2 times, or far), and rounded to the floats of a user only then; the judge takes those as
 they are.
 """
 
@@ -20,7 +20,7 @@ from flint import fmpq
 from .exact_numbers import Root
 from .exact_truth import Matrix, Truth, norm, read
 
-__all__ = ["ARITHMETICS", "FACTORS", "KINDS", "LAYOUTS", "Case", "generate"]
+__all__ = ["ARITHMETICS", "FACTORS", "KINDS", "LAYOUTS", "TRAINING", "Case", "generate"]
 
 Array = np.ndarray[Any, Any]
 Data = tuple[Array, Array, Array | None]
@@ -31,7 +31,17 @@ ARITHMETICS = ("auto", "float64", "ball", "rational")
 FACTORS = (0.0, 0.5, 0.9, 1.1, 2.0, 1e4, math.inf)
 """Distances of what is handed in, as multiples of what the tolerance allows; inf is a random guess."""
 
-LAYOUTS = ("C", "Fortran", "strided", "reversed", "read-only", "memory map", "list")
+LAYOUTS = ("C", "Fortran", "strided", "reversed", "read-only", "memory map", "big-endian", "list")
+
+_STEPS = ("optimizer-in-span", "stable-step", "enough-epochs")
+TRAINING = {
+    "gd": _STEPS,
+    "momentum": _STEPS,
+    "nesterov": _STEPS,
+    "cyclic-sgd": (*_STEPS, "ostrowski-reich"),
+    "adam": ("optimizer-in-span",),
+}
+"""Conditions on training, which join where a case names an optimizer."""
 
 _TOLERANCES = (None, None, None, 0.1, 1e-3, 1e-9, 1e-12, 0)
 
@@ -83,8 +93,10 @@ def _plain(rng: Rng, n: int, width: int, outputs: int) -> Data:
 def _integers(rng: Rng, *sizes: int) -> Data:
     phi, y, start = _plain(rng, *sizes)
     whole = [None if a is None else np.round(3 * a).astype(np.int64) for a in (phi, y, start)]
-    kind = rng.choice(["int64", "int32", "int8"])
-    return whole[0].astype(kind), whole[1], whole[2]  # type: ignore[union-attr, return-value]
+    kind = rng.choice(["int64", "int32", "int8", "uint8", "bool"])
+    # No sign is left in the last two.
+    features = np.abs(whole[0]) if kind in ("uint8", "bool") else whole[0]  # type: ignore[arg-type]
+    return features.astype(kind), whole[1], whole[2]  # type: ignore[union-attr, return-value]
 
 
 def _float32(rng: Rng, *sizes: int) -> Data:
@@ -157,6 +169,15 @@ def _nearer_duplicate(rng: Rng, *sizes: int) -> Data:
     phi, y, start = _plain(rng, *sizes)
     phi[-1] = phi[0] + np.ldexp(rng.standard_normal(phi.shape[1]), -int(rng.integers(28, 56)))
     return phi, y, start
+
+
+def _loose(rng: Rng, n: int, width: int, outputs: int) -> Data:
+    """Two rows that nearly agree, and a far start that nearly fits: float64 encloses ‖w_p − w_r‖ loosely."""
+    width = max(2, min(3, width))
+    phi, noise, start = _plain(rng, 2, width, outputs)
+    phi = phi[0] + np.ldexp(phi, -int(rng.integers(21, 25)))
+    start = np.ldexp(rng.standard_normal((width, outputs)), int(rng.integers(0, 12)))
+    return phi, product(phi, start) + np.ldexp(noise, -int(rng.integers(0, 30))), start
 
 
 def _duplicate(rng: Rng, *sizes: int) -> Data:
@@ -271,6 +292,7 @@ KINDS: dict[str, Callable[..., Data]] = {
     "subnormal": _subnormal,
     "near duplicate": _near_duplicate,
     "nearer duplicate": _nearer_duplicate,
+    "loose": _loose,
     "duplicate": _duplicate,
     "low rank": _low_rank,
     "ill conditioned": _ill_conditioned,
@@ -296,16 +318,20 @@ def _laid_out(array: Array, layout: str) -> Any:
     if layout == "Fortran":
         return np.asfortranarray(array)
     if layout == "strided":
-        wide = np.repeat(np.repeat(array, 2, axis=0), 2, axis=array.ndim - 1)
-        return wide[::2] if array.ndim == 1 else wide[::2, ::2]
+        for axis in range(array.ndim):
+            array = np.repeat(array, 2, axis=axis)
+        return array[(slice(None, None, 2),) * array.ndim]
     if layout == "reversed":
         return np.ascontiguousarray(array[::-1])[::-1]
     if layout == "read-only":
         array = array.copy()
         array.flags.writeable = False
         return array
+    if layout == "big-endian" and array.dtype != object:
+        return array.astype(array.dtype.newbyteorder(">"))
     if layout == "memory map" and array.dtype != object:
-        mapped = np.memmap(tempfile.TemporaryFile(), array.dtype, "w+", shape=array.shape)  # noqa: SIM115
+        with tempfile.TemporaryFile() as file:
+            mapped = np.memmap(file, array.dtype, "w+", shape=array.shape)
         mapped[...] = array
         return mapped
     return array.tolist() if layout == "list" and array.dtype == np.float64 else array
@@ -334,6 +360,13 @@ def _as_handed_in(values: Matrix, dtype: str) -> Array:
     with np.errstate(over="ignore"):
         floats = np.array([[_nearest(x) for x in row] for row in rows]).astype(dtype)
     return np.clip(floats, np.finfo(dtype).min, np.finfo(dtype).max) if dtype != "int64" else floats
+
+
+def _factor(rng: Rng, near: float) -> float:
+    """A multiple of the allowance: with probability ``near`` 1 ± 2⁻ᵏ, between the ends of some enclosure of it."""
+    if rng.random() < near:
+        return 1 + float(rng.choice([-1, 1])) * 2.0 ** -int(rng.integers(1, 31))
+    return float(rng.choice(FACTORS))
 
 
 def _step(direction: Matrix, size: Root, allowed: Root) -> Matrix:
@@ -381,7 +414,7 @@ def _sizes(rng: Rng) -> tuple[int, int, int]:
 
 def _training(rng: Rng, truth: Truth) -> dict[str, Any]:
     """How a user trains: a method, and a step on either side of where it stops converging."""
-    optimizer = str(rng.choice(["gd", "momentum", "nesterov", "cyclic-sgd", "adam"]))
+    optimizer = str(rng.choice(list(TRAINING)))
     if optimizer == "adam":
         return {"optimizer": optimizer}
     sizes = [row[0] for row in (truth.phi * truth.phi.transpose()).tolist()][:1]
@@ -427,13 +460,17 @@ def generate(
     }
     if tolerance is not None:
         settings["tolerance"] = tolerance
+    if settings["claims"] is not None and rng.random() < 0.1:
+        settings["asserted"] = settings["claims"][:1]
     if rng.random() < 0.1:
         settings |= _training(rng, truth)
+        if settings["claims"] is not None:
+            settings["claims"] = [*settings["claims"], *TRAINING[settings["optimizer"]]]
     flat = truth.outputs == 1 and rng.random() < 0.5
     factors = {}
     for name in ("labels", "w_unlearned", "w_pretrained"):
-        if rng.random() < 0.35:
-            factors[name] = float(rng.choice(FACTORS))
+        if rng.random() < (0.8 if kind == "loose" else 0.35):
+            factors[name] = _factor(rng, 0.9 if kind == "loose" else 0.3)
             values = _artefact(rng, name, truth, 1e-6 if tolerance is None else tolerance, factors[name])
             dtype = str(rng.choice(["float64", "float64", "float64", "float32", "fractions"]))
             given = _as_handed_in(values, dtype)

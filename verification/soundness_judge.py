@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import muso_theory as mt
+from muso_theory.errors import MusoError
 from muso_theory.evidence import (
     About,
     Allowance,
@@ -112,6 +113,9 @@ class _Judge:
         except KeyError:
             self._wrong("unknown words", row.name, finding.what)
             return None
+        except MusoError as error:
+            self._wrong("handed out", row.name, f"{finding.what}: {error}")
+            return None
         q = finding.quantity
         if number is None:
             self.result.count("open")
@@ -124,10 +128,22 @@ class _Judge:
                 self._wrong("enclosure", row.name, f"{finding.what}: exact, and not one number")
             if not number.within(q.lower, q.upper):
                 self._wrong("enclosure", row.name, f"{finding.what} not in {_ends(q)}")
+            if not number.within(-math.inf, q.bound) or not number.within(q.floor, math.inf):
+                self._wrong("enclosure", row.name, f"{finding.what} not in the floats [{q.floor}, {q.bound}]")
+            self._told(row, finding, number)
             self._sharpness(number, q.upper)
         asks = self._asks(row, finding, number)
         self._verdict(row, finding, number, asks)
         return asks
+
+    def _told(self, row: Evidence, finding: Finding, number: Number) -> None:
+        """The few digits that a reader sees must be on the safe side, too."""
+        sign, _, digits = str(finding).removeprefix(finding.what).strip().partition(" ")
+        if sign not in ("≤", "≥") or "inf" in digits:
+            return
+        side = number.compare(Fraction(digits))
+        if side > 0 if sign == "≤" else side < 0:
+            self._wrong("words", row.name, str(finding))
 
     def _sharpness(self, number: Number, upper: Fraction | float) -> None:
         if isinstance(number, Root) and number.square and upper != math.inf:
@@ -165,7 +181,7 @@ class _Judge:
         return known
 
     def _tolerance(self, row: Evidence, finding: Finding | None = None) -> Fraction:
-        """What was asked for: equality of exact artefacts unless a tolerance is given, never of our floats."""
+        """What was asked for: without a tolerance equality of exact artefacts; of handed-out floats never."""
         given = self.case.settings.get("tolerance")
         if given is None:
             audited = row.about is About.AUDIT
@@ -193,7 +209,9 @@ class _Judge:
         values = np.asarray(self.case.settings[name])
         if values.dtype.kind != "f":
             return Root(Fraction(0))
-        units = read(np.abs(np.spacing(values)).astype(float))
+        # The largest float has no next one; the spacing below it is the same.
+        capped = np.minimum(np.abs(values), np.nextafter(np.finfo(values.dtype).max, values.dtype.type(0)))
+        units = read(np.spacing(capped).astype(float))
         if name != "labels":
             return norm(units)
         return self.truth.formula_gap(self.truth.optimal_labels + units)
@@ -264,7 +282,7 @@ class _Judge:
                     self._wrong("row", row.name, "VACUOUS for a start that fits")
             elif self._theorem(slug).verdict not in (Verdict.VACUOUS, Verdict.REFUTED):
                 self._wrong("row", row.name, f"VACUOUS for {slug}, which does not fail")
-        if not row.failed and False not in asks:
+        if not row.failed and all(answer is True for answer in asks):
             self._wrong("row", row.name, "VACUOUS without a hypothesis that fails")
 
     def _theorem(self, slug: str) -> Evidence:

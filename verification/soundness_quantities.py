@@ -33,9 +33,6 @@ from .exact_truth import Matrix, Truth, norm, null_space, read, square_norm, sta
 
 __all__ = ["OPEN", "Quantities"]
 
-_STEP = Fraction(1, 7)
-"""A step of training by which identities that hold for every step are evaluated."""
-
 OPEN = re.compile(
     r"‖\(I − P\)\(w_t − w₀\)‖ at t = \d+|1 − ρ\(a pass on row\(Φ\)\)|‖w_E − w_r‖ predicted for E = \d+"
 )
@@ -268,6 +265,15 @@ class Quantities:
     # -- theorems about training
 
     @cached_property
+    def step(self) -> Fraction:
+        """A step 1/‖Φ‖_F² ≤ 1/λ_max, by which identities that hold for every step are evaluated."""
+        return 1 / (square_norm(self.truth.phi) or Fraction(1))
+
+    @cached_property
+    def _eta(self) -> fmpq:
+        return fmpq(self.step.numerator, self.step.denominator)
+
+    @cached_property
     def _relabelled(self) -> Matrix:
         return stack(self.truth.y(self.truth.retain), self.truth.optimal_labels)
 
@@ -277,21 +283,21 @@ class Quantities:
 
     def _finite_time(self, steps: str) -> Number:
         t, error = self.truth, self.truth.pretrained - self.truth.retrained
-        w = t.descend(t.everything, self._relabelled, t.pretrained, _STEP, int(steps))
+        w = t.descend(t.everything, self._relabelled, t.pretrained, self.step, int(steps))
         for _ in range(int(steps)):
-            error = error - fmpq(1, 7) * self._curve(error)
+            error = error - self._eta * self._curve(error)
         return norm(w - t.retrained - error)
 
     def _early(self, steps: str) -> Number:
         """With Φᵀu = w_r(T) − w_p and T' = 2, labels Φw_p + (2I − ηK)⁻¹u/η reach w_r(T)."""
-        t, eta = self.truth, fmpq(1, 7)
-        target = t.descend(t.retain, t.y(t.retain), t.start, _STEP, int(steps))
+        t, eta = self.truth, self._eta
+        target = t.descend(t.retain, t.y(t.retain), t.start, self.step, int(steps))
         phi = t.features(t.everything)
         gram = phi * phi.transpose()
         twice = fmpq_mat(t.n, t.n, [fmpq(2 * (i == j)) for i in range(t.n) for j in range(t.n)]) - eta * gram
         u = t.inverse(t.everything).transpose() * (target - t.pretrained)
         labels = phi * t.pretrained + twice.inv() * u / eta
-        return norm(t.descend(t.everything, labels, t.pretrained, _STEP, 2) - target)
+        return norm(t.descend(t.everything, labels, t.pretrained, self.step, 2) - target)
 
     def _iterate(self, name: str) -> tuple[Matrix, Matrix]:
         """Two steps of momentum ½ from w_p, in parameters and in the error's own recursion."""
@@ -300,10 +306,10 @@ class Quantities:
         error = last = t.pretrained - t.retrained
         for _ in range(2):
             place = w + half * (w - before) if name == "Nesterov" else w
-            push = fmpq(1, 7) * t.gradient(t.everything, self._relabelled, place)
+            push = self._eta * t.gradient(t.everything, self._relabelled, place)
             w, before = w + half * (w - before) - push, w
             seen = error + half * (error - last) if name == "Nesterov" else error
-            error, last = error + half * (error - last) - fmpq(1, 7) * self._curve(seen), error
+            error, last = error + half * (error - last) - self._eta * self._curve(seen), error
         return w, error
 
     def _momentum_span(self, name: str) -> Number:

@@ -76,10 +76,15 @@ def ulps(values: Array) -> Array:
     Example:
         >>> ulps(np.array([1.0, 0.0])).tolist() == [2.0**-52, 5e-324], ulps(np.array([3]))
         (True, array([0.]))
+        >>> float(ulps(np.array([np.finfo("f8").max]))[0]) == 2.0**971
+        True
     """
     if values.dtype.kind != "f":
         return np.zeros(values.shape)
-    return np.abs(np.spacing(values)).astype(np.float64)
+    # Not np.spacing, which is the distance to the next larger float: none is there after the largest one.
+    info = np.finfo(values.dtype)
+    exponent = np.where(values == 0, info.minexp, np.frexp(values)[1] - 1)
+    return np.asarray(np.ldexp(1.0, np.maximum(exponent, info.minexp) - info.nmant))
 
 
 @dataclass(eq=False)

@@ -84,7 +84,12 @@ def _removal_output(case: Case) -> Found:
 
 
 def _removal_audit(case: Case, artefact: Artefact) -> Found:
-    what, delta, facts = _published(case, parameters(artefact.values), f" of the given {artefact.name}")
+    try:
+        floats = parameters(artefact.values)
+    except BadInputError:
+        # Of Fractions nothing can be released, and the other rows still stand.
+        raise UndecidedError("noise is added to float64 parameters", "pass them as float64") from None
+    what, delta, facts = _published(case, floats, f" of the given {artefact.name}")
     return [Audit(what, delta, _ASKED)], facts
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from ..evidence import show
 from ..linear.model import Model, Parameters
 from ..linear.problem import Array
+from ..numbers import UndecidedError
 from .catalogue import Artefact, Case, Claim, Found
 
 __all__ = ["PARAMETERS"]
@@ -133,6 +134,8 @@ def _sequential(case: Case) -> Found:
         first, second, keep = forget[: len(forget) // 2], forget[len(forget) // 2 :], list(model.retain)
     else:
         first, second, keep = forget, list(model.retain)[-1:], list(model.retain)[:-1]
+    if not keep:
+        raise UndecidedError("no sample is left after two requests", "a third sample")
     once = model.fit(tuple(keep), model.targets(tuple(keep)))
     findings = []
     for name, one, two in (("F₁ then F₂", first, second), ("F₂ then F₁", second, first)):
