@@ -6,7 +6,7 @@ computed from private data; it is a statement about this data set and forget set
 not differential privacy. All are Gaussian mechanisms with a largest distance Δ, so the analytic δ of Balle and Wang is
 tight for every ε, and k releases compose exactly: k independent normals at distances Δ_i are one at √(ΣΔ_i²), also if
 each point is chosen after the releases before it are seen (J. Dong, A. Roth, W. Su, "Gaussian differential privacy",
-2022, corollary 2).
+2022, composition of Gaussian mechanisms).
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from numbers import Real
 from typing import final
 
 import numpy as np
@@ -77,9 +76,8 @@ def _descent(public: Public, requests: int) -> Fraction:
 
 
 def _clipped(public: Public, _requests: int) -> Fraction:
-    return public.number("forget") * Fraction(
-        Quantity.exact(int(public.number("steps"))).sqrt().bound
-    )  # in units of C
+    # In units of C: T steps at distance k are one at √T k.
+    return Fraction(Quantity.exact(public.number("forget") ** 2 * public.number("steps")).sqrt().bound)
 
 
 _BOUNDED = "every data set is within the public constants"
@@ -368,7 +366,7 @@ def _declared(sigma: object) -> float:
     if isinstance(sigma, Quantity):
         raise expected("σ declared in advance", "sigma", sigma, "computed from data", "a number")
     # Also NaN is refused.
-    if isinstance(sigma, bool) or not isinstance(sigma, Real) or not 0 <= sigma < math.inf:
+    if isinstance(sigma, bool) or not isinstance(sigma, int | float) or not 0 <= sigma < math.inf:
         raise expected("a finite σ ≥ 0", "sigma", sigma, type(sigma).__name__, "1.0")
     return float(sigma)
 

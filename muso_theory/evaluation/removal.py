@@ -152,6 +152,9 @@ def noisy_descent(promise: Guarantee, objective: Objective, seed: int) -> Array:
         )
     if objective.tilt is not None:
         raise expected("an objective without a tilt", "tilt", objective.tilt.shape, "shape", "None")
+    if int(public.number("samples")) > _MOST_SAMPLES:
+        hint = "a subset that is chosen without looking at the data"
+        raise expected(f"at most {_MOST_SAMPLES} samples", "samples", public.samples, "int", hint)
     public.holds_for(objective)
     clip, length = float(public.number("clip")), rate(public)
     w = np.zeros(objective.features.shape[1])
@@ -169,6 +172,8 @@ def _step_seed(seed: int, step: int) -> int:
 
 
 _UNIT = 2.0**-30
+_MOST_SAMPLES = 2**23
+"""So many sums of units stay below 2⁵³, where floats hold every integer."""
 
 
 def _clipped_sum(objective: Objective, w: Array, clip: float) -> Array:
