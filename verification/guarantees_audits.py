@@ -105,14 +105,15 @@ def _certificate(epsilon: float, draws: int, noise_of: float | None = None) -> G
 
 
 def _spread(epsilon: float, draws: int, private: bool) -> GuaranteeAudit:
-    """Descent on four samples and on two, in 24 parameters: a step made from their number shows in the spread."""
-    whole = Objective(np.zeros((4, 24)), np.ones(4), "logistic", 0.5)
-    worlds = whole, whole.on(np.arange(2))
-    public = _declared(whole, forget=2, steps=1, clip=1.0)
+    """Descent on eight samples and on one, in 24 parameters: a step made from their number shows in the spread."""
+    whole = Objective(np.zeros((8, 24)), np.ones(8), "logistic", 0.5)
+    worlds = whole, whole.on(np.array([0]))
+    public = _declared(whole, forget=7, steps=1, clip=1.0)
     promise = guarantee("noisy-descent", epsilon, DELTA, public=public)
 
     def publish(world: Objective) -> Callable[[int], Array]:
-        used = replace(public, samples=len(world.features)) if private else public
+        n = len(world.features)
+        used = replace(public, samples=n, forget=min(7, n)) if private else public
         # σ does not see the number of samples; the step does.
         own = guarantee("noisy-descent", epsilon, DELTA, public=used, sigma=promise.sigma)
         return lambda seed: noisy_descent(own, world, seed)

@@ -182,11 +182,15 @@ def _above(score: Callable[[Array], Array], threshold: float) -> _Event:
 def _scores(x: Array, y: Array) -> Iterator[Callable[[Array], Array]]:
     """Numbers that tend to be larger on x: along the difference of means, and by how far both clouds reach."""
     centre, other = x.mean(axis=0), y.mean(axis=0)
-    yield lambda sample: sample @ (centre - other)
-    # The likelihood ratio of two round normals sees a difference of spread, however many parameters share it.
-    spread, wide = (np.mean((v - v.mean(axis=0)) ** 2) + 1e-300 for v in (x, y))
+    # What one side shows without any noise must not divide by zero, nor be drowned by what is noisy.
+    variance = (x.var(axis=0) + y.var(axis=0)) / 2
+    variance += 1e-12 * variance.max() + 1e-200
+    yield lambda sample: sample @ ((centre - other) / variance)
+    # The likelihood ratio of two normals sees a difference of spread, however many parameters share it.
+    spread, wide = (np.mean((v - v.mean(axis=0)) ** 2 / variance) + 1e-200 for v in (x, y))
     yield (
         lambda sample: (
-            np.sum((sample - other) ** 2, axis=1) / wide - np.sum((sample - centre) ** 2, axis=1) / spread
+            np.sum((sample - other) ** 2 / variance, axis=1) / wide
+            - np.sum((sample - centre) ** 2 / variance, axis=1) / spread
         )
     )

@@ -92,7 +92,7 @@ MECHANISMS = {
         lambda public, _: public.number("rounding"),
         lambda public, _: radius(public) + public.number("rounding"),
         (_BOUNDED, _SAMPLER, _REFUSALS),
-        (_HELD, "the computed point is proved within τ of the exact minimiser"),
+        (_HELD, "the computed point is proved within the public rounding of the exact minimiser"),
     ),
     "newton-step": Mechanism(
         "the Newton step from the retrained model published likewise",
