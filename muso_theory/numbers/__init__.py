@@ -6,7 +6,7 @@ from .float64 import FLOAT64, CholeskyFactor
 from .multiprecision import MP
 from .quantity import Grade, Quantity
 from .rational import RATIONAL
-from .rounding import UndecidedError
+from .rounding import NoArithmeticError, UndecidedError
 
 __all__ = [
     "BALL",
@@ -18,6 +18,7 @@ __all__ = [
     "Factor",
     "Grade",
     "Matrix",
+    "NoArithmeticError",
     "Quantity",
     "UndecidedError",
 ]
