@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import mpmath
@@ -27,7 +29,10 @@ from muso_theory.evaluation.public import (
 )
 from muso_theory.evaluation.removal import descent, newton_noise, newton_removal, noisy_descent
 from muso_theory.numbers import Quantity
+from verification import guarantees as campaign
 from verification import guarantees_audits as planted
+from verification.campaign import Options
+from verification.tables import latex, markdown
 
 E = mt.evaluation
 
@@ -430,3 +435,84 @@ def test_senseless_audits_are_refused(change: dict[str, Any]) -> None:
         audit_guarantee(promise, lambda s: [0.0], lambda s: [0.0, 1.0], draws=100)
     with pytest.raises(BadInputError, match="finite"):
         audit_guarantee(promise, lambda s: [math.nan], lambda s: [0.0], draws=100)
+
+
+# -- the campaign --------------------------------------------------------------------------------------
+
+
+POINT = {
+    "data": "breast_cancer", "loss": "logistic", "ridge per sample": 1e-3, "share": 0.01, "seed": 0, "epsilon": 1.0,
+}  # fmt: skip
+
+
+def without_times(found: Any) -> Any:
+    if isinstance(found, dict):
+        return {k: without_times(v) for k, v in found.items() if not k.endswith("seconds")}
+    return [without_times(v) for v in found] if isinstance(found, list) else found
+
+
+@pytest.fixture(scope="module")
+def ridge() -> dict[str, Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(campaign, "RELEASES", 2)
+        return campaign.measure({**POINT, "draws": 40})
+
+
+def test_a_point_of_the_campaign(ridge: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaign, "RELEASES", 2)
+    found = ridge
+    again = campaign.measure(POINT)
+    audited = {**found, "rows": [{k: v for k, v in row.items() if k != "audit"} for row in found["rows"]]}
+    assert json.dumps(without_times(audited)) == json.dumps(without_times(again))
+    assert found["ratio"] > 1e6
+    rows = {row["method"]: row for row in found["rows"]}
+    noise = {method: row["noise"] for method, row in rows.items()}
+    assert noise["relabelling, proved gap"] < 1e-6 * noise["doing nothing, proved gap"]
+    assert noise["doing nothing, proved gap"] < noise["output noise, any data"]
+    assert noise["Newton step, proved gap"] < noise["Newton step, any data"]
+    exact, plain = rows["relabelling, proved gap"], rows["retrained, without noise"]
+    assert exact["test accuracy"] == plain["test accuracy"]
+    for method, row in rows.items():
+        if "audit" in row:
+            assert not row["audit"]["violated"]
+            assert row["any data"] == method.endswith("any data")
+    # Other samples, other noise only where the gap is private.
+    other = {row["method"]: row for row in campaign.measure({**POINT, "seed": 1})["rows"]}
+    for method, row in rows.items():
+        if method.endswith("any data") and "noisy" not in method:
+            assert row["noise"] == other[method]["noise"]
+    assert noise["doing nothing, proved gap"] != other["doing nothing, proved gap"]["noise"]
+    monkeypatch.setitem(campaign._SAMPLES, "breast_cancer", 100)
+    with pytest.raises(BadInputError, match="declared public"):
+        campaign.measure(POINT)
+
+
+def test_the_campaign_writes_its_tables_and_judges(
+    ridge: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interpolating = campaign.measure_interpolating({"data": "breast_cancer", "features": 800, "seed": 0})
+    assert interpolating["verdict"] == "CERTIFIED"
+    audit = ridge["rows"][-1]["audit"]
+
+    def run(ratio: float = 1e9, violated: bool = False, caught: bool = True) -> dict[str, Any]:
+        def measured(
+            _name: str, _measure: object, points: list[Any], _options: object
+        ) -> list[dict[str, Any]]:
+            return [
+                {**audit, "violated": caught if point["planted"] else violated}
+                if "audited" in point
+                else {**(ridge if "loss" in point else interpolating), "ratio": ratio}
+                for point in points
+            ]
+
+        monkeypatch.setattr(campaign, "measure_points", measured)
+        return campaign.run(True, Options(tmp_path))
+
+    found = run()
+    assert not found["failed"]
+    for entry in found["tables"].values():
+        assert markdown(entry["rows"], entry["columns"]).count("\n") == len(entry["rows"]) + 2
+        assert latex(entry["rows"], entry["columns"]).isascii()
+    assert "only 1.0e+00 times" in run(ratio=1.0)["verdict"]
+    for bad in ({"ratio": 1.0}, {"violated": True}, {"caught": False}):
+        assert run(**bad)["failed"]
