@@ -18,11 +18,10 @@ DATA = "digits:odd-even"
 CAPTION = """
 Standard deviation of the Gaussian noise per parameter that each guarantee needs at privacy level ε and δ =
 {guarantees|delta}, on {guarantees|over epsilon/0/data} with ridge and logistic regression; mean over
-{guarantees|over epsilon/0/noise/n} random forget sets. Noise follows from theory's formulas applied to quantities of
-the data; the certified rows rest on a proved bound of the gap. Guarantees differ in what they assume and for whom
-they hold (the campaign's table of assumptions), so smaller is not better by itself. Noise of zero (none added, or
-none asked for by a bound in real arithmetic) is left out. The a-priori bound of the Newton step has to cover the
-residual that its own noise makes larger, which bends its line at small ε.
+{guarantees|over epsilon/0/noise/n} random forget sets. Lines marked "any data" use constants that were declared
+public, so that their noise is the same for every data set; lines marked "proved gap" rest on a distance proved for this
+data set and forget set, and promise nothing about others. So smaller is not better by itself. The noise of a proved gap
+of rounding errors is that of the grid of floats, for every ε.
 """
 
 

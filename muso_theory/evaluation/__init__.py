@@ -1,14 +1,17 @@
 """Accuracies, distances, membership inference and removal guarantees."""
 
 from .accuracies import accuracy, average_gap
+from .auditing import GuaranteeAudit, audit_guarantee
 from .certificate import RemovalCertificate, removal_certificate
 from .convex import Objective
 from .distances import agreement, function_distance, kl_divergence, parameter_distance
 from .gaussian import classical_sigma, gaussian_delta, gaussian_epsilon, gaussian_sigma
+from .guarantees import Guarantee, guarantee
 from .intervals import Rate, binomial_rate
 from .margins import Klom, klom
 from .membership import attack, paper_membership_score
 from .outputs import log_probabilities, probabilities
+from .public import Public
 from .roc import Attack, Difference, calibrated, roc
 from .scores import confidence, entropy, logit_confidence, loss, modified_entropy
 from .shadows import likelihood_ratio
@@ -16,13 +19,17 @@ from .shadows import likelihood_ratio
 __all__ = [
     "Attack",
     "Difference",
+    "Guarantee",
+    "GuaranteeAudit",
     "Klom",
     "Objective",
+    "Public",
     "Rate",
     "RemovalCertificate",
     "accuracy",
     "agreement",
     "attack",
+    "audit_guarantee",
     "average_gap",
     "binomial_rate",
     "calibrated",
@@ -33,6 +40,7 @@ __all__ = [
     "gaussian_delta",
     "gaussian_epsilon",
     "gaussian_sigma",
+    "guarantee",
     "kl_divergence",
     "klom",
     "likelihood_ratio",

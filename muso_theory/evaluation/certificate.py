@@ -12,12 +12,14 @@ from ..errors import expected
 from ..numbers import Grade, Quantity
 from ..numbers.ieee import ieee_proof
 from .gaussian import gaussian_delta, gaussian_sigma, noise_suffices
+from .guarantees import Guarantee
 from .outputs import Array
 from .release import grid_spacing, least_sigma, parameters, parameters_sha256, rounded_normal
 
 __all__ = ["RemovalCertificate", "removal_certificate"]
 
 _ROW = "exact-labels[w_unlearned]"
+_DECLARED = "declared"
 
 
 @final
@@ -72,6 +74,15 @@ class RemovalCertificate:
     def spacing(self) -> float:
         """h, a power of two with 2¹⁰h ≤ σ < 2¹¹h; 0 where no noise is added."""
         return grid_spacing(self.sigma) if self.sigma else 0.0
+
+    @property
+    def guarantee(self) -> Guarantee:
+        """The same statement as the object that all guarantees are: what is private, assumed and checked."""
+        declared = self.remark == _DECLARED
+        private = (f"Δ: the proved gap {self.gap_bound:.3g}", *(() if declared else ("σ: computed from Δ",)))
+        return Guarantee(
+            "proved-gap", self.epsilon, self.delta, self.gap_bound, self.sigma, 1, None, private, self.remark
+        )
 
     def __str__(self) -> str:
         noise = f"σ = {self.sigma:.3g} on multiples of {self.spacing:.3g}" if self.sigma else "no noise"
@@ -155,7 +166,7 @@ def removal_certificate(
         got = "measured in floats" if quantity.grade is Grade.FLOAT else "no finite bound"
         hint = "mt.check(problem, 'exact-labels', arithmetic='auto', w_unlearned=…)"
         raise expected("a proved bound of ‖w − w_r‖", "gap", bound, got, hint)
-    noise, remark = release_sigma(bound, w, epsilon, delta) if sigma is None else (float(sigma), "declared")
+    noise, remark = release_sigma(bound, w, epsilon, delta) if sigma is None else (float(sigma), _DECLARED)
     if noise and noise < least_sigma(w):
         hint = "more noise, or None for the smallest that can be published"
         raise expected(f"σ ≥ {least_sigma(w)!r}, below which floats leak", "sigma", sigma, "declared", hint)

@@ -1,198 +1,388 @@
-"""Removal guarantees that rest on a theorem rather than on a bound of the actual gap, for comparison.
+"""Removal guarantees as objects: what is promised, for which data, with which noise, and on what it rests.
 
-All are stated for an :class:`Objective` whose samples have ‖φ‖ ≤ 1, and where published bounds could be sharpened
-without new assumptions they were, so that a comparison favours them:
-
-* Newton-step removal: C. Guo, T. Goldstein, A. Hannun, L. van der Maaten, "Certified data removal from machine learning
-  models" (2020). Objective perturbation in training, one Newton step at removal.
-* Descent-to-delete: S. Neel, A. Roth, S. Sharifi-Malvajerdi, "Descent-to-delete" (2021). Gradient steps at removal.
-* Output perturbation with a worst-case sensitivity: K. Chaudhuri, C. Monteleoni, A. Sarwate, "Differentially private
-  empirical risk minimization" (2011); nothing is done at removal.
-* Noisy gradient descent with clipped gradients; nothing is done at removal.
+Two kinds are kept apart. Guarantees for *any data* have a noise made from constants that were declared public
+(:class:`Public`), so that the noise itself tells nothing. A guarantee from a *proved gap* uses a distance that was
+computed from private data; it is a statement about this data set and forget set, for a σ declared in advance, and it is
+not differential privacy. All are Gaussian mechanisms with a largest distance Δ, so the analytic δ of Balle and Wang is
+tight for every ε, and k releases compose exactly: k independent normals at distances Δ_i are one at √(ΣΔ_i²), also if
+each point is chosen after the releases before it are seen (J. Dong, A. Roth, W. Su, "Gaussian differential privacy",
+2022, composition of Gaussian mechanisms).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import final
 
 import numpy as np
 
-from ..errors import expected
+from ..errors import expected, nearest
+from ..numbers import Grade, Quantity
 from .convex import Objective
-from .gaussian import gaussian_sigma
+from .gaussian import gaussian_delta, gaussian_epsilon, gaussian_sigma, noise_suffices
 from .outputs import Array
+from .public import Public, descent_reach, global_sensitivity, newton_reach, radius
+from .release import least_sigma, parameters, rounded_normal
 
-__all__ = [
-    "descent",
-    "descent_bound",
-    "global_sensitivity",
-    "newton_noise",
-    "newton_removal",
-    "noisy_descent",
-]
+__all__ = ["MECHANISMS", "Guarantee", "Mechanism", "guarantee"]
 
-_CURVATURE_SLOPE = {"squared": 0.0, "logistic": 1 / (6 * math.sqrt(3))}
-"""Largest |ℓ'''|: Guo et al. use ¼ for the logistic loss."""
+_DATA = ("samples", "forget", "loss", "ridge", "feature_norm", "target_bound", "rounding")
+_PROVED_GAP = "proved-gap"
+_SAMPLER = "the bits of the sampler are independent fair coins"
+_REFUSALS = "that a release was refused is not told"
 
 
-def newton_removal(objective: Objective, w: Array, forget: Array) -> tuple[Array, float]:
-    """One Newton step of the retain objective from the minimiser on all samples, and what gradient it leaves.
+@final
+@dataclass(frozen=True)
+class Mechanism:
+    """How one kind of guarantee gets its distance.
 
     Args:
-        objective: on all samples, with its tilt.
-        w: its minimiser, shape (D,).
-        forget: indices of F.
-
-    Returns:
-        w⁻ = w + H⁻¹Σ_F∇ℓ, and the data-dependent bound of ‖∇F_R(w⁻)‖: ½γ‖Φ_R‖₂‖Φ_R(w⁻ − w)‖₄² with γ = max |ℓ'''|.
-        It is at most half the published γ‖Φ_R‖₂‖w⁻ − w‖‖Φ_R(w⁻ − w)‖, holds in real arithmetic for an exact
-        minimiser w, and is zero for the squared loss, where the step is exact.
-
-    Example:
-        >>> objective = Objective(np.eye(3) / 2, np.array([1.0, -1.0, 1.0]), "squared", 0.1)
-        >>> step, bound = newton_removal(objective, objective.minimiser(), np.array([0]))
-        >>> bool(np.allclose(step, objective.on(np.array([1, 2])).minimiser())), bound
-        (True, 0.0)
+        promise: what cannot be told apart.
+        source: where it is published.
+        needs: the constants that have to be declared public.
+        distance: Δ of one release, from the public constants and the number of requests.
+        reach: how far the published point may be from the minimiser of the objective that is handed to ``release``,
+            which is proved anew for every release; None where the mechanism adds its noise while it trains.
+        norm: largest norm of what the noise is added to.
+        assumed: what is neither computed nor checked.
+        checked: what is checked when it is used.
     """
-    retain = np.setdiff1d(np.arange(len(objective.features)), forget)
-    kept = objective.on(retain)
-    step = np.linalg.solve(kept.hessian(w), objective.on(forget).sample_gradients(w).sum(axis=0))
-    fourth = float(np.sum((kept.features @ step) ** 4)) ** 0.5
-    bound = 0.5 * _CURVATURE_SLOPE[objective.loss] * float(np.linalg.norm(kept.features, 2)) * fourth
-    return w + step, bound
+
+    promise: str
+    source: str
+    needs: tuple[str, ...]
+    distance: Callable[[Public, int], Fraction]
+    reach: Callable[[Public, int], Fraction] | None
+    norm: Callable[[Public, int], Fraction]
+    assumed: tuple[str, ...]
+    checked: tuple[str, ...]
 
 
-def newton_noise(residual: float, epsilon: float, delta: float) -> float:
-    """Standard deviation of the tilt b that hides a gradient residual (Guo et al. 2020, theorem 3).
+def _newton(public: Public, requests: int) -> Fraction:
+    if requests > 1:
+        hint = "one request, and retraining before the next"
+        what = "one request: what a Newton step leaves enters the next one, which no bound here covers"
+        raise expected(what, "requests", requests, "int", hint)
+    return newton_reach(public) + public.number("rounding")
+
+
+def _descent(public: Public, requests: int) -> Fraction:
+    return descent_reach(public, requests) + public.number("rounding")
+
+
+def _clipped(public: Public, _requests: int) -> Fraction:
+    # In units of C: T steps at distance k are one at √T k.
+    return Fraction(Quantity.exact(public.number("forget") ** 2 * public.number("steps")).sqrt().bound)
+
+
+_BOUNDED = "every data set is within the public constants"
+_HELD = "the data at hand are within the public constants"
+
+MECHANISMS = {
+    "output-noise": Mechanism(
+        "the model with the k samples from the model without them, nothing being done at removal",
+        "Chaudhuri, Monteleoni, Sarwate 2011, arXiv 0912.0071",
+        _DATA,
+        lambda public, _: global_sensitivity(public) + 2 * public.number("rounding"),
+        lambda public, _: public.number("rounding"),
+        lambda public, _: radius(public) + public.number("rounding"),
+        (_BOUNDED, _SAMPLER, _REFUSALS),
+        (_HELD, "the computed point is proved within the public rounding of the exact minimiser"),
+    ),
+    "newton-step": Mechanism(
+        "the Newton step from the retrained model published likewise",
+        "the residual of Guo, Goldstein, Hannun, van der Maaten 2020, arXiv 1911.03030, and noise on the parameters",
+        _DATA,
+        _newton,
+        _newton,
+        lambda public, k: radius(public) + _newton(public, k),
+        (_BOUNDED, _SAMPLER, _REFUSALS),
+        (_HELD, "the computed point is proved within Δ of the exact retrained one"),
+    ),
+    "descent-to-delete": Mechanism(
+        "the descended model from the retrained model published likewise",
+        "Neel, Roth, Sharifi-Malvajerdi 2021, arXiv 2007.02923",
+        (*_DATA, "steps"),
+        _descent,
+        _descent,
+        lambda public, k: radius(public) + _descent(public, k),
+        (_BOUNDED, _SAMPLER, _REFUSALS, "the point before noise stays secret between requests"),
+        (_HELD, "the computed point is proved within Δ of the exact retrained one"),
+    ),
+    "noisy-descent": Mechanism(
+        "training with the k samples from training without them, nothing being done at removal",
+        "gradient descent with clipped gradients and normal noise, Abadi et al. 2016, arXiv 1607.00133",
+        ("samples", "forget", "loss", "ridge", "feature_norm", "steps", "clip"),
+        _clipped,
+        None,
+        lambda public, _: public.number("samples"),
+        (_BOUNDED, _SAMPLER, "the gradient of a sample depends on it and on w alone, to the last bit"),
+        (_HELD, "clipped gradients are summed as integers, so that one sample moves the sum by at most C"),
+    ),
+}
+"""The guarantees for any data, by name."""
+
+
+@final
+@dataclass(frozen=True)
+class Guarantee:
+    """(ε, δ) for so many requests, by normal noise σ on each of D parameters.
 
     Args:
-        residual: bound of ‖∇F_R(w⁻)‖.
-        epsilon: ε > 0.
-        delta: δ in (0, 1).
-
-    Returns:
-        residual·√(2 ln(1.5/δ))/ε, in the unit of gradients.
+        mechanism: a key of :data:`MECHANISMS`, or "proved-gap".
+        epsilon: ε of all requests together.
+        delta: δ of all requests together.
+        sensitivity: Δ, the largest distance of one release (of one training in units of C for "noisy-descent").
+        sigma: standard deviation σ of the noise, in the unit of Δ.
+        requests: k, the number of releases, each with fresh noise.
+        public: the declared constants; None for "proved-gap".
+        private: what was computed from private data; empty if the guarantee is for any data.
+        remark: why σ is not the smallest that suffices; empty if it is.
 
     Raises:
-        BadInputError: ε or δ out of range.
-
-    Example:
-        >>> round(newton_noise(1.0, 1.0, 1e-5), 4)
-        4.8823
+        BadInputError: a σ that does not suffice for (ε, δ) after k releases.
     """
-    if not (epsilon > 0 and 0 < delta < 1):
-        raise expected("ε > 0 and 0 < δ < 1", "epsilon, delta", (epsilon, delta), "numbers", "1.0, 1e-5")
-    return residual * math.sqrt(2 * math.log(1.5 / delta)) / epsilon
+
+    mechanism: str
+    epsilon: float
+    delta: float
+    sensitivity: float
+    sigma: float
+    requests: int
+    public: Public | None
+    private: tuple[str, ...] = ()
+    remark: str = ""
+
+    def __post_init__(self) -> None:
+        """No guarantee exists whose noise does not do what it says."""
+        if not noise_suffices(self.distance, self.sigma, self.epsilon, self.delta):
+            need = gaussian_sigma(self.distance, self.epsilon, self.delta)
+            what = f"noise that hides {self.distance:.3g} at ε = {self.epsilon:g}, δ = {self.delta:g}"
+            raise expected(what, "sigma", self.sigma, "too little", f"{need!r}")
+
+    @cached_property
+    def distance(self) -> float:
+        """√k Δ rounded up: k releases with independent noise are one release at this distance."""
+        return Quantity.exact(self.requests * Fraction(self.sensitivity) ** 2).sqrt().bound
+
+    @property
+    def ratio(self) -> float:
+        """√k Δ/σ rounded up: the guarantee is that of N(0, 1) against N(√k Δ/σ, 1), at every ε."""
+        return Quantity.exact(Fraction(self.distance) / Fraction(self.sigma)).bound if self.sigma else 0.0
+
+    @property
+    def for_any_data(self) -> bool:
+        """Whether nothing that enters was computed from private data."""
+        return self.public is not None
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """What is neither computed nor checked."""
+        if self.public is None:
+            declared = "σ was declared in advance"
+            return (_SAMPLER, _REFUSALS, declared)
+        return MECHANISMS[self.mechanism].assumed
+
+    @property
+    def checked(self) -> tuple[str, ...]:
+        """What is checked: (ε, δ, σ) here, the rest when the mechanism is used."""
+        here = "δ(ε, √k Δ/σ) ≤ δ in ball arithmetic"
+        if self.public is None:
+            return (here, "the published point is proved within Δ of the exact retrained one")
+        return (here, *MECHANISMS[self.mechanism].checked)
+
+    @property
+    def statement(self) -> str:
+        """What is promised, and for whom."""
+        level = f"({self.epsilon:g}, {self.delta:g})-indistinguishable"
+        times = f" over {self.requests} releases" if self.requests > 1 else ""
+        if self.public is None:
+            return (
+                f"{level}{times}: this point from the retrained model published likewise, on this data and forget "
+                "set and for a σ declared in advance; not differential privacy"
+            )
+        promise = MECHANISMS[self.mechanism].promise
+        return f"{level}{times}: {promise}, for any data within the public constants"
+
+    def delta_at(self, epsilon: float) -> float:
+        """The smallest δ that this noise is known to give at another ε, for all k releases.
+
+        Args:
+            epsilon: ε from 0 to 1e6.
+
+        Returns:
+            δ, rounded up.
+        """
+        return gaussian_delta(self.distance, self.sigma, epsilon)
+
+    def epsilon_at(self, delta: float) -> float:
+        """The smallest ε that this noise is known to give at another δ, for all k releases.
+
+        Args:
+            delta: δ in (0, 1).
+
+        Returns:
+            ε, rounded up.
+        """
+        return gaussian_epsilon(self.distance, self.sigma, delta)
+
+    def release(self, w: object, objective: Objective, seed: int) -> Array:
+        """Check a point, add the noise exactly and round to the grid of σ.
+
+        Args:
+            w: the computed parameters, float64, shape (D,).
+            objective: whose minimiser w stands for: that of the retain set, or of the own data for "output-noise".
+            seed: secret seed of the noise, a non-negative integer, used once.
+
+        Returns:
+            round_h(w + σZ), shape (D,); w itself where σ = 0.
+
+        Raises:
+            BadInputError: data beyond the public constants, a point that is not proved close enough to the
+                minimiser, noise too small for floats of this size, or a mechanism that publishes while it trains.
+        """
+        reach = self.sensitivity
+        if self.public is not None:
+            self.public.holds_for(objective)
+            allowed = MECHANISMS[self.mechanism].reach
+            if allowed is None:
+                hint = "evaluation.removal.noisy_descent"
+                raise expected(
+                    "a mechanism that adds its noise at the end", "mechanism", self.mechanism, "str", hint
+                )
+            reach = Quantity.exact(allowed(self.public, self.requests)).bound
+        point = parameters(w)
+        found = objective.gap_bound(point).bound
+        if not found <= reach:
+            hint = "a better minimiser, or a larger public rounding"
+            raise expected(
+                f"a point proved within {reach:.3g} of the minimiser", "w", found, "proved bound", hint
+            )
+        return rounded_normal(point, self.sigma, seed) if self.sigma else point
+
+    def __str__(self) -> str:
+        constants = repr(self.public) if self.public is not None else "none"
+        remark = f" ({self.remark})" if self.remark else ""
+        lines = [
+            ("promise", self.statement),
+            (
+                "mechanism",
+                f"{self.mechanism}: N(0, σ²I), σ = {self.sigma:.4g}{remark}, Δ = {self.sensitivity:.4g}",
+            ),
+            ("public", constants),
+            ("private", "; ".join(self.private) or "nothing enters"),
+            ("assumed", "; ".join(self.assumed)),
+            ("checked", "; ".join(self.checked)),
+        ]
+        return "\n".join(f"{name:10}{words}" for name, words in lines)
 
 
-def descent(objective: Objective, w: Array, steps: int) -> Array:
-    """Gradient steps of length 2/(M + λ), which contract distances to the minimiser by (M − λ)/(M + λ).
+def guarantee(
+    mechanism: str,
+    epsilon: float,
+    delta: float,
+    *,
+    public: Public | None = None,
+    gap: Quantity | None = None,
+    sigma: float | None = None,
+    requests: int = 1,
+) -> Guarantee:
+    """The noise of a mechanism for (ε, δ), and everything that the guarantee rests on.
 
     Args:
-        objective: to descend.
-        w: where to start, shape (D,).
-        steps: how many.
+        mechanism: "output-noise", "newton-step", "descent-to-delete" or "noisy-descent", which hold for any data within
+            the public constants; or "proved-gap", which holds for this data and forget set.
+        epsilon: ε from 0 to 1e6, of all requests together.
+        delta: δ in (0, 1), of all requests together.
+        public: the declared constants of the first four.
+        gap: for "proved-gap", a proved bound of the distance of the published point from the retrained one.
+        sigma: σ declared in advance; None is the smallest that suffices. For "proved-gap" it then tells something about
+            the private gap, which ``private`` says.
+        requests: k ≥ 1, releases with fresh noise. Gaussians compose exactly: σ grows by √k. Gaps of doing nothing
+            along nested requests add in squares (theorem energy), so one budget for the whole group, ``requests=1``
+            with the gap of all k requests together, already covers their k releases.
 
     Returns:
-        The last point.
-
-    Example:
-        >>> objective = Objective(np.eye(2), np.array([1.0, -1.0]), "squared", 1.0)
-        >>> descent(objective, np.zeros(2), 50).round(6)
-        array([ 0.5, -0.5])
-    """
-    rate = 2 / (objective.smoothness + objective.ridge)
-    for _ in range(steps):
-        w = w - rate * objective.gradient(w)
-    return w
-
-
-def descent_bound(objective: Objective, w: Array, steps: int) -> float:
-    """How far the minimiser can be after that many steps: γ^T‖∇F(w)‖/λ, γ = (M − λ)/(M + λ).
-
-    The published bound starts from the largest distance that any deletion can cause; this one from the distance that
-    this deletion causes, bounded by the gradient at the start, which is never larger.
-
-    Args:
-        objective: on the retain set.
-        w: where descent starts.
-        steps: T.
-
-    Returns:
-        The bound, in real arithmetic.
-
-    Example:
-        >>> objective = Objective(np.eye(2), np.array([1.0, -1.0]), "squared", 1.0)
-        >>> descent_bound(objective, np.zeros(2), 0) >= 0.5**0.5
-        True
-    """
-    m, large = objective.ridge, objective.smoothness
-    gradient = float(np.linalg.norm(objective.gradient(w)))
-    return ((large - m) / (large + m)) ** steps * gradient / m
-
-
-def global_sensitivity(objective: Objective, n_forget: int) -> float:
-    """How far the minimiser can move when n_F samples leave, for any data with ‖φ‖ ≤ 1 and |t| ≤ 1.
-
-    Args:
-        objective: whose loss, λ and number of samples count; its samples play no part.
-        n_forget: n_F.
-
-    Returns:
-        n_F L/λ by λ-strong convexity, where L bounds |ℓ'| at the old minimiser: 1 for the logistic loss, and
-        1 + √(n/λ) for the squared one, because (λ/2)‖w‖² ≤ F(w) ≤ F(0) ≤ n/2.
+        The guarantee.
 
     Raises:
-        BadInputError: features longer than 1, or targets beyond ±1.
+        BadInputError: an unknown mechanism; undeclared public constants, named one by one; a gap that was only
+            measured; a gap for a mechanism that takes none; ε, δ, σ or k out of range; a σ that does not suffice.
 
     Example:
-        >>> objective = Objective(np.eye(2), np.array([1.0, -1.0]), "logistic", 0.5)
-        >>> global_sensitivity(objective, 1)
+        >>> public = Public(samples=1000, forget=10, loss="logistic", ridge=10.0, feature_norm=1.0, target_bound=1.0,
+        ...                 rounding=1e-9)
+        >>> found = guarantee("output-noise", 1.0, 1e-5, public=public)
+        >>> round(found.sensitivity, 6), round(found.sigma, 4), found.for_any_data
+        (1.0, 3.7306, True)
+        >>> round(guarantee("output-noise", 1.0, 1e-5, public=public, requests=4).sigma / found.sigma, 9)
         2.0
+        >>> print(guarantee("proved-gap", 1.0, 1e-5, gap=Quantity.enclosure(0, 1e-12)).private[0])
+        Δ: the proved gap 1e-12
+        >>> guarantee("noisy-descent", 1.0, 1e-5, public=public)
+        Traceback (most recent call last):
+        muso_theory.errors.BadInputError: expected public constants of noisy-descent but got steps, clip=undeclared ...
     """
-    longest = float(np.linalg.norm(objective.features, axis=1).max())
-    if longest > 1 + 1e-9 or np.abs(objective.targets).max() > 1:
-        raise expected(
-            "‖φ‖ ≤ 1 and |t| ≤ 1", "features", longest, "longest row", "rows divided by their norms"
-        )
-    n, ridge = len(objective.features), objective.ridge
-    slope = 1.0 if objective.loss == "logistic" else 1 + math.sqrt(n / ridge)
-    return n_forget * slope / ridge
+    names = (*MECHANISMS, _PROVED_GAP)
+    if mechanism not in names:
+        raise expected("a mechanism", "mechanism", mechanism, "unknown", nearest(str(mechanism), names))
+    if isinstance(requests, bool) or not isinstance(requests, int) or requests < 1:
+        raise expected("at least one request", "requests", requests, type(requests).__name__, "1")
+    if mechanism == _PROVED_GAP:
+        return _from_gap(gap, epsilon, delta, sigma, requests)
+    if gap is not None:
+        hint = "'proved-gap', which promises less"
+        raise expected("no gap: it is private", "gap", gap, "for a guarantee for any data", hint)
+    spec, constants = MECHANISMS[mechanism], public or Public()
+    constants.require(spec.needs, mechanism)
+    sensitivity = Quantity.exact(spec.distance(constants, requests)).bound
+    # √k Δ is formed once more, and in the same way, by the guarantee itself.
+    smallest = gaussian_sigma(_composed(sensitivity, requests), epsilon, delta)
+    # Noise that floats of the largest public size need; how large these parameters are must not be told.
+    largest = Quantity.exact(spec.norm(constants, requests)).bound
+    least = least_sigma(np.array([largest]))
+    noise, remark = (max(smallest, least), "") if sigma is None else (_declared(sigma), "declared")
+    if sigma is None and smallest < least:
+        remark = f"raised from {smallest:.3g} for floats of size {largest:.3g}"
+    if noise < least:
+        hint = "more noise, or None for the smallest that can be published"
+        raise expected(f"σ ≥ {least!r}, below which floats leak", "sigma", sigma, "declared", hint)
+    return Guarantee(
+        mechanism, float(epsilon), float(delta), sensitivity, noise, requests, constants, (), remark
+    )
 
 
-def noisy_descent(
-    objective: Objective, n_forget: int, epsilon: float, delta: float, *, steps: int = 100, seed: int = 0
-) -> tuple[Array, float]:
-    """Full-batch gradient descent with each sample's gradient clipped to norm 1 and Gaussian noise in every step.
+def _composed(sensitivity: float, requests: int) -> float:
+    return Quantity.exact(requests * Fraction(sensitivity) ** 2).sqrt().bound
 
-    Removing n_F samples moves a step's gradient by at most n_F, and T Gaussian steps compose exactly into one of √T
-    times the sensitivity, so the analytic mechanism gives the smallest noise that this scheme allows.
 
-    Args:
-        objective: on all samples.
-        n_forget: n_F, the group that is to be hidden.
-        epsilon: ε.
-        delta: δ.
-        steps: T.
-        seed: of the noise.
+def _declared(sigma: object) -> float:
+    """A declared σ as a float."""
+    if isinstance(sigma, Quantity):
+        raise expected("σ declared in advance", "sigma", sigma, "computed from data", "a number")
+    # Also NaN is refused.
+    if isinstance(sigma, bool) or not isinstance(sigma, int | float) or not 0 <= sigma < math.inf:
+        raise expected("a finite σ ≥ 0", "sigma", sigma, type(sigma).__name__, "1.0")
+    return float(sigma)
 
-    Returns:
-        The last point, and the noise of each step's gradient.
 
-    Example:
-        >>> objective = Objective(np.eye(2), np.array([1.0, -1.0]), "logistic", 1.0)
-        >>> w, sigma = noisy_descent(objective, 1, 1.0, 1e-5)
-        >>> round(sigma, 3)
-        37.306
-    """
-    sigma = gaussian_sigma(n_forget * math.sqrt(steps), epsilon, delta)
-    rng = np.random.default_rng(seed)
-    n = len(objective.features)
-    # Data-independent: ‖Φ‖₂² ≤ n for rows of norm at most 1.
-    rate = 1 / ((1.0 if objective.loss == "squared" else 0.25) * n + objective.ridge)
-    w = np.zeros(objective.features.shape[1])
-    for _ in range(steps):
-        each = objective.sample_gradients(w)
-        each /= np.maximum(1.0, np.linalg.norm(each, axis=1, keepdims=True))
-        w = w - rate * (each.sum(axis=0) + objective.ridge * w + sigma * rng.standard_normal(len(w)))
-    return w, sigma
+def _from_gap(
+    gap: Quantity | None, epsilon: float, delta: float, sigma: float | None, requests: int
+) -> Guarantee:
+    """The guarantee that a proved gap gives."""
+    if gap is None:
+        hint = "gap=objective.gap_bound(w), or evaluation.removal_certificate for a report"
+        raise expected("a proved bound of the gap", "gap", gap, "undeclared", hint)
+    if not isinstance(gap, Quantity) or gap.grade is Grade.FLOAT or not math.isfinite(gap.bound):
+        got = "measured or unbounded" if isinstance(gap, Quantity) else type(gap).__name__
+        raise expected("a proved bound of the gap", "gap", gap, got, "objective.gap_bound(w)")
+    bound = gap.bound
+    noise = gaussian_sigma(_composed(bound, requests), epsilon, delta) if sigma is None else _declared(sigma)
+    private = (f"Δ: the proved gap {bound:.3g}", *(() if sigma is not None else ("σ: computed from Δ",)))
+    remark = "" if sigma is None else "declared"
+    return Guarantee(_PROVED_GAP, float(epsilon), float(delta), bound, noise, requests, None, private, remark)
