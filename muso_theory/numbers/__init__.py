@@ -2,6 +2,7 @@
 
 from .arithmetic import Arithmetic, Factor, Matrix
 from .balls import BALL
+from .constant import is_constant
 from .float64 import FLOAT64, CholeskyFactor
 from .multiprecision import MP
 from .quantity import Grade, Quantity
@@ -20,4 +21,5 @@ __all__ = [
     "Matrix",
     "Quantity",
     "UndecidedError",
+    "is_constant",
 ]
