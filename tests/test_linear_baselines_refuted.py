@@ -29,7 +29,7 @@ from tests.zoo import ZOO
 NOT_REFUTED = {
     "retraining",
     "ntk-scrubbing",
-    "orthogonal-gradient",
+    "orthogonal-gradient-anchored",
     "exact-labels",
     "label-free",
     "leave-block-out",
@@ -52,7 +52,7 @@ def test_refute_agrees_with_the_exactness_status(name: str) -> None:
     assert method.claims_exactness == (name in NOT_REFUTED | EXACT_FOR_THEIR_RIDGE)
 
 
-@pytest.mark.parametrize("name", ["ntk-scrubbing", "orthogonal-gradient", "label-free"])
+@pytest.mark.parametrize("name", ["ntk-scrubbing", "orthogonal-gradient-anchored", "label-free"])
 def test_refute_breaks_them_without_their_hypothesis(name: str) -> None:
     assert attacked(METHODS[name](), ()) is mt.Verdict.REFUTED
 

@@ -315,7 +315,8 @@ class UnlearningProblem:
                     raise expected(what, "K", shape, "singular in float64", hint) from None
                 linear = net.linearise(params, inputs, max_features=everything)
                 features = linear.features
-        return cls(features, linear.targets(np.asarray(y)), linear.rows(samples), tangent=linear.bare())
+        y = np.asarray(y)
+        return cls(features, linear.targets(y), linear.rows(samples), tangent=linear.bare(y))
 
     @property
     def n_samples(self) -> int:

@@ -15,7 +15,12 @@ from .gradient import FineTuning, GradientAscent, NegGradPlus
 from .limits import NoUnlearning, Retraining
 from .method import UnlearningMethod
 from .noise import FisherNoise, OutputNoise
-from .projections import NtkScrubbing, OrthogonalGradient, ProjectiveResidualUpdate
+from .projections import (
+    AnchoredOrthogonalGradient,
+    NtkScrubbing,
+    OrthogonalGradient,
+    ProjectiveResidualUpdate,
+)
 from .relabelling import (
     BadTeaching,
     ClosedFormLabels,
@@ -32,6 +37,7 @@ from .second_order import DescentToDelete, InfluenceStep, NewtonRemoval
 
 __all__ = [
     "METHODS",
+    "AnchoredOrthogonalGradient",
     "BadTeaching",
     "ClosedFormLabels",
     "DescentToDelete",
@@ -74,6 +80,7 @@ METHODS: dict[str, type[UnlearningMethod]] = {
         NtkScrubbing,
         FisherNoise,
         OrthogonalGradient,
+        AnchoredOrthogonalGradient,
         ProjectiveResidualUpdate,
         DescentToDelete,
         OutputNoise,
