@@ -142,7 +142,7 @@ def test_both_minimum_norm_forms_for_networks() -> None:
 
 
 def test_fisher_noise_means_the_same_by_alpha_in_both_wings() -> None:
-    """In a dense layer the deviation of every weight is α F_jj^(−¼), F_jj the mean of x_j² over the retained samples."""
+    """In a dense layer the deviation of a weight is α F_jj^(−¼), F_jj the mean of x_j² over the retained samples."""
     problem = linear_network()
     alpha, kept = 1e-3, problem.X[problem.retain]
     wanted = alpha * np.mean(kept**2, axis=0) ** -0.25

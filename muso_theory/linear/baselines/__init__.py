@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from .gradient import FineTuning, GradientAscent, NegGradPlus
 from .limits import NoUnlearning, Retraining
-from .method import UnlearningMethod
+from .method import Gaps, UnlearningMethod
 from .noise import FisherNoise, OutputNoise
 from .projections import (
     AnchoredOrthogonalGradient,
@@ -43,6 +43,7 @@ __all__ = [
     "DescentToDelete",
     "FineTuning",
     "FisherNoise",
+    "Gaps",
     "GradientAscent",
     "InfluenceStep",
     "LabelFreeLabels",

@@ -17,7 +17,7 @@ from ..closed_forms import Point
 from ..labels import optimal_labels
 from ..problem import Array, UnlearningProblem
 from ..rules import BadTeacher, LabelRule, RandomLabels, Task
-from .fitting import Trained, ridge_retrained, row_steps, trained
+from .fitting import Trained, ridge_pretrained, ridge_retrained, row_steps, trained
 from .method import UnlearningMethod, count, positive
 
 __all__ = [
@@ -381,6 +381,10 @@ class RidgeAnchoredLabels(UnlearningMethod):
         model = problem.float_model
         labels = model.predict(model.forget, self.reference(problem))
         return model.fit(model.everything, model.relabelled(labels), ridge=self.ridge)
+
+    def start(self, problem: UnlearningProblem) -> Point:
+        """w_p^λ."""
+        return ridge_pretrained(problem, self.ridge)
 
     def reference(self, problem: UnlearningProblem) -> Point:
         """w_r^λ."""
