@@ -255,7 +255,7 @@ def _draws(
             for seed in range(first, first + count)
         ]
     )
-    # Of two classes the other one is no random choice: all draws agree, and the error of their mean is that of rounding.
+    # Of two classes the other one is no random choice: all draws agree, and the error of their mean is rounding.
     error = max(float(squares.std(ddof=1) / count**0.5), _TOLERANCE * expected)
     return {
         "draws": count,
