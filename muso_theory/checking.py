@@ -12,7 +12,7 @@ from .claims.theorems.status import theorem_status
 from .claims.training import TRAINING, applies
 from .errors import SingularMatrixError, expected, nearest
 from .evidence import About, Evidence, Finding, Scope, Verdict
-from .ladder import ARITHMETICS, Rung, rungs
+from .ladder import ARITHMETICS, Ladder, Rung
 from .linear.closed_forms import ClosedForms
 from .linear.handed import Handed
 from .linear.problem import UnlearningProblem
@@ -228,16 +228,20 @@ class _Checker:
         self.case = case
         self.asserted = asserted
         self.artefacts = artefacts
-        self.ladder, self.too_dear = rungs(case.problem, arithmetic, budget)
+        self.ladder = Ladder(case.problem, arithmetic, budget)
         self.done: dict[str, Evidence] = {}
         self._cases: dict[tuple[str, bool, bool], Case] = {}
-        by_name = {rung.name: rung for rung in self.ladder}
+        self.case.handed = self._handed(arithmetic)
+
+    def _handed(self, arithmetic: str) -> Handed:
+        """What an arithmetic hands out, from the matrices that the ladder has already."""
 
         def build(arithmetic: Arithmetic) -> ClosedForms:
-            model = by_name[arithmetic.name].model if arithmetic.name in by_name else None
-            return model if isinstance(model, ClosedForms) else ClosedForms(case.problem, arithmetic)
+            rung = self.ladder.named(arithmetic.name)
+            model = None if rung is None else rung.model
+            return model if isinstance(model, ClosedForms) else ClosedForms(self.case.problem, arithmetic)
 
-        self.case.handed = Handed(case.problem, arithmetic, build)
+        return Handed(self.case.problem, arithmetic, build)
 
     def rows(self, claim: Claim) -> Iterator[Evidence]:
         """The theorem on this data, then audits of what was handed in, then what is handed out."""
@@ -314,26 +318,55 @@ class _Checker:
         if failed and not insisted:
             return evidence(self.done[failed[0][0]].arithmetic if failed[0][0] in self.done else "")
         best: Evidence | None = None
-        obstacles = []
+        obstacle, name = "", "none"
         for rung in self.ladder:
+            name = rung.name
             try:
                 findings, facts = check(self._case(rung, insisted, hold))
             except (SingularMatrixError, UndecidedError, OverflowError) as error:
-                obstacles.append(f"{rung.name}: {error}")
+                obstacle = f"{name}: {error}"
                 continue
-            found = evidence(rung.name, findings, facts)
+            found = evidence(name, findings, facts)
             if found.verdict is not Verdict.UNDECIDED:
                 return found
             best = best or found
             if about is About.OUTPUT and any(finding.fails for finding in findings):
                 # These floats are what they are; another arithmetic would only say so again.
-                return replace(found, needs="better floats, from --arithmetic ball")
-        needs = self._needs(obstacles)
+                best, needs = found, self._better_floats(check, hold)
+                break
+        else:
+            needs = self._needs(best, obstacle)
+        if best is None:
+            return evidence(name, needs=needs)
+        best = replace(best, needs=needs)
+        return replace(best, meaning=_meaning(claim, best))
+
+    def _needs(self, best: Evidence | None, obstacle: str) -> str:
+        """What decides a row that no arithmetic of the ladder has decided, or why nothing does."""
+        if best is not None and best.unsettled:
+            first = best.unsettled[0]
+            if first in self.done and all(f.verdict is not Verdict.UNDECIDED for f in best.findings):
+                return f"{first} first: {self.done[first].needs}"
         return (
-            replace(best, needs=needs)
-            if best
-            else evidence(self.ladder[-1].name if self.ladder else "none", needs=needs)
+            self.ladder.advice()
+            or f"nothing in this package decides it: {obstacle or 'its bounds are too wide'}"
         )
+
+    def _better_floats(self, check: Callable[[Case], Found], hold: bool) -> str:
+        """The cheapest arithmetic whose floats were seen to be within tolerance, or why none are."""
+        for name, rung in self.ladder.handing():
+            if rung.seconds > self.ladder.budget:
+                return f"--arithmetic {name} hands out the floats next to the exact answer, in {rung.cost}; not tried"
+            case = replace(self._case(rung, False, hold), handed=self._handed(name))
+            try:
+                findings, _ = check(case)
+            except (SingularMatrixError, UndecidedError, OverflowError):
+                continue
+            if all(finding.verdict is not Verdict.UNDECIDED for finding in findings):
+                return f"--arithmetic {name} hands out floats that are within tolerance, in {rung.cost}"
+            if any(finding.fails for finding in findings):
+                return "the floats next to the exact answer miss the tolerance, too; --tolerance"
+        return "no arithmetic of this package hands out better floats"
 
     def _case(self, rung: Rung, insisted: bool, hold: bool) -> Case:
         """The case of an arithmetic; claims under the same circumstances share what it has computed."""
@@ -341,16 +374,6 @@ class _Checker:
         if key not in self._cases:
             self._cases[key] = replace(self.case, model=rung.model, asserted=insisted, hypotheses_hold=hold)
         return self._cases[key]
-
-    def _needs(self, obstacles: list[str]) -> str:
-        """What would decide a row that no affordable arithmetic decided."""
-        if self.too_dear:
-            exact = [rung for rung in self.too_dear if rung.name == "rational"]
-            dear = " or ".join(str(rung) for rung in exact or self.too_dear[:1])
-            return f"would be decided by {dear}; raise the budget"
-        if obstacles:
-            return obstacles[-1]
-        return "arithmetic='auto' or 'rational' may decide it"
 
     def _evidence(
         self,
@@ -389,7 +412,8 @@ class _Checker:
 def _meaning(claim: Claim, e: Evidence) -> str:
     """What a row means for the user."""
     if e.verdict is Verdict.UNDECIDED:
-        return "Not decided."
+        # Without a finding the summary says it already.
+        return f"Not decided: {e.needs}." if e.findings and e.needs else "Not decided."
     if e.about is About.OUTPUT:
         return "The floats handed out are as good as this."
     if e.verdict is Verdict.VACUOUS:

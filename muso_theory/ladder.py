@@ -1,18 +1,21 @@
-"""Which arithmetic may decide a claim, in which order, and what each would cost."""
+"""Which arithmetic may decide a claim, in which order, what each would cost, and what to run where none has."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from .errors import BadInputError
+from .evidence import round_digits
 from .linear.certified import CertifiedForms
 from .linear.closed_forms import ClosedForms
 from .linear.model import Model
 from .linear.problem import UnlearningProblem
 from .numbers import BALL, RATIONAL
+from .numbers.modular import has_full_rank, seconds_of_rank
 
-__all__ = ["ARITHMETICS", "Rung", "rungs"]
+__all__ = ["ARITHMETICS", "Ladder", "Rung"]
 
 ARITHMETICS = ("auto", "float64", "ball", "rational")
 """What a user may ask for."""
@@ -44,44 +47,112 @@ class Rung:
             self._built.append(self.make())
         return self._built[0]
 
-    def __str__(self) -> str:
-        return f"{self.name} (about {self.seconds:.2g} s and {self.gigabytes:.2g} GB)"
+    @property
+    def cost(self) -> str:
+        """The estimates in words."""
+        return f"about {self.seconds:.2g} s and {self.gigabytes:.2g} GB"
 
 
-def rungs(problem: UnlearningProblem, arithmetic: str, budget: float) -> tuple[list[Rung], list[Rung]]:
-    """The arithmetics to try, cheapest suitable first, and those that the budget rules out.
+class Ladder:
+    """The arithmetics to try on one problem, cheapest suitable first, and what else could decide.
 
-    ``auto`` begins with proved float64 bounds. Where the matrix is numerically singular, or the input is exact so
-    that equality is the question, rationals come before balls: no precision of balls proves a singular matrix
-    singular, or an equality.
+    ``auto`` begins with proved float64 bounds. What comes next depends on the rank, which is looked for modulo a prime
+    where float64 cannot factorise: balls of enough bits decide a matrix of full rank, however ill-conditioned, and
+    none proves that a singular matrix is singular. Where the input is exact, so that equality is the question,
+    rationals come first.
 
     Args:
         problem: the problem.
         arithmetic: one of ARITHMETICS.
         budget: seconds that an arithmetic may be estimated to take; an explicit ``ball`` or ``rational`` ignores it.
 
-    Returns:
-        Rungs to climb, and rungs that would decide but are too dear.
+    Example:
+        >>> import numpy as np
+        >>> problem = UnlearningProblem(np.array([[1.0, 1.0], [1.0, 1.0]]), np.ones(2), [0])
+        >>> [rung.name for rung in Ladder(problem, "auto", 30.0)]
+        ['verified float64', 'rational']
     """
-    measured = Rung("float64", lambda: problem.float_model, 0.0, 0.0)
-    certified = _certified(problem)
-    if arithmetic == "float64":
-        return [measured, certified], []
-    balls = [_balls(problem, bits) for bits in _PRECISIONS]
-    exact = _rationals(problem)
-    if arithmetic == "ball":
-        return balls, []
-    if arithmetic == "rational":
-        return [exact], []
-    if problem.is_exact:
-        order = [exact, certified, *balls]
-    elif _float_cannot_factorise(problem):
-        order = [certified, exact, balls[-1]]
-    else:
-        order = [certified, *balls, exact]
-    return [r for r in order if r is certified or r.seconds <= budget], [
-        r for r in order if r is not certified and r.seconds > budget
-    ]
+
+    def __init__(self, problem: UnlearningProblem, arithmetic: str, budget: float) -> None:
+        self.problem = problem
+        self.arithmetic = arithmetic
+        self.budget = budget
+        self._certified = _certified(problem)
+        self._balls = [_balls(problem, bits) for bits in _PRECISIONS]
+        self._exact = _rationals(problem)
+        self._seconds_of_rank = seconds_of_rank(problem.n_samples, problem.n_features)
+
+    def __iter__(self) -> Iterator[Rung]:
+        """The arithmetics to try; the rank is looked for only when the first has not decided."""
+        if self.arithmetic == "auto" and not self.problem.is_exact:
+            yield self._certified
+            yield from self._affordable[1:]
+        else:
+            yield from self._affordable
+
+    def named(self, name: str) -> Rung | None:
+        """The arithmetic of this name, if it may be tried."""
+        return next((rung for rung in self if rung.name == name), None)
+
+    @cached_property
+    def _order(self) -> list[Rung]:
+        """All arithmetics that may decide, in the order to try them."""
+        if self.arithmetic == "float64":
+            return [Rung("float64", lambda: self.problem.float_model, 0.0, 0.0), self._certified]
+        if self.arithmetic == "ball":
+            return self._balls
+        if self.arithmetic == "rational":
+            return [self._exact]
+        if self.problem.is_exact:
+            return [self._exact, self._certified, *self._balls]
+        if not self.full_rank:
+            return [self._certified, self._exact]
+        return [self._certified, *self._balls, self._exact]
+
+    @cached_property
+    def _affordable(self) -> list[Rung]:
+        """What of them the budget allows."""
+        if self.arithmetic != "auto":
+            return self._order
+        return [rung for rung in self._order if rung is self._certified or rung.seconds <= self.budget]
+
+    @cached_property
+    def full_rank(self) -> bool | None:
+        """Whether Φ and Φ_R have full rank: True is proved, False very likely, None was too dear to find out."""
+        problem = self.problem
+        if not _float_cannot_factorise(problem):
+            return True
+        if self._seconds_of_rank > self.budget:
+            return None
+        whole = has_full_rank(problem.features)
+        if whole and problem.n_samples > problem.n_features:
+            whole = has_full_rank(problem.features[problem.retain])
+        return whole
+
+    def handing(self) -> list[tuple[str, Rung]]:
+        """What else may hand out floats, as --arithmetic names it, cheapest first."""
+        others = [("rational", self._exact)]
+        if self.full_rank is not False:
+            others.append(("ball", self._balls[0]))
+        return sorted((o for o in others if o[0] != self.arithmetic), key=lambda other: other[1].seconds)
+
+    def advice(self) -> str:
+        """What to run where no arithmetic of this ladder has decided, and why that can decide; empty if nothing can."""
+        untried = [rung for rung in (*self._balls, self._exact) if rung not in self._affordable]
+        able = [rung for rung in untried if rung is self._exact or self.full_rank]
+        if not able:
+            return ""
+        best = min(able, key=lambda rung: rung.seconds)
+        if best is not self._exact:
+            bits = best.name.removeprefix("ball(").removesuffix(")")
+            return f"--arithmetic ball decides it: Φ has full rank; {bits} bits take {best.cost}"
+        why = "exact arithmetic decides any rank"
+        if self.full_rank is False:
+            why = "Φ has no full rank modulo a prime, and balls cannot prove a matrix singular"
+        if self.full_rank is None:
+            seconds = round_digits(self._seconds_of_rank, up=True)
+            why += f"; --budget {seconds} finds out whether balls do, in {self._balls[0].cost}"
+        return f"--arithmetic rational decides it, in {best.cost}: {why}"
 
 
 def _float_cannot_factorise(problem: UnlearningProblem) -> bool:

@@ -120,8 +120,6 @@ def _table(name: str, rows: Sequence[Evidence], width: int) -> Table:
         if e.facts and not e.failed:
             told.append("; " + "; ".join(e.facts))
         told.append(f"\n{e.meaning}", style="italic")
-        if e.needs and e.needs not in told.plain and e.verdict is Verdict.UNDECIDED:
-            told.append(f" {e.needs}.")
         cells = [slug, told] if width >= _WIDE else [Text.assemble(slug, "  ", told)]
         table.add_row(verdict, *cells)
     return table

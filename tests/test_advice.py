@@ -1,0 +1,145 @@
+"""What an undecided row says would decide it: each word is followed, and must."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+import muso_theory as mt
+from muso_theory.ladder import Ladder
+from muso_theory.numbers.modular import has_full_rank, seconds_of_rank
+from tests.zoo import ZOO
+
+RNG = np.random.default_rng(7)
+
+
+def graded(n: int, d: int, decades: int) -> mt.UnlearningProblem:
+    """Singular values of Φ over some decades: κ(K) is 10^(2·decades)."""
+    m = min(n, d)
+    left, right = (np.linalg.qr(RNG.standard_normal((k, m)))[0] for k in (n, d))
+    phi = (left * np.logspace(0, -decades, m)) @ right.T
+    return mt.UnlearningProblem(phi, RNG.standard_normal(n), range(3))
+
+
+def doubled(n: int, d: int) -> mt.UnlearningProblem:
+    """A row of R that is also in F."""
+    phi = RNG.standard_normal((n, d))
+    phi[0] = phi[-1]
+    return mt.UnlearningProblem(phi, RNG.standard_normal(n), [0, 1])
+
+
+PROBLEMS = {
+    "graded": graded(12, 20, 13),
+    "tall": graded(20, 6, 12),
+    "doubled": doubled(12, 20),
+    "tall-deficient": ZOO["tall-deficient"](),
+}
+CLAIMS = ["full-rank", "full-rank-retain", "exact-labels", "label-free", "leave-block-out", "gap-formula"]
+
+
+def followed(needs: str) -> dict[str, Any]:
+    """The settings that the advice names."""
+    found = re.search(r"--arithmetic (\w+)", needs)
+    assert found is not None, needs
+    return {"arithmetic": found[1]}
+
+
+@pytest.mark.parametrize("arithmetic", ["auto", "float64", "ball"])
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_advice_that_is_followed_decides(name: str, arithmetic: str) -> None:
+    problem = PROBLEMS[name]
+    # No ball and no rational is this cheap, and the rank is.
+    settings: dict[str, Any] = {"arithmetic": arithmetic, "budget": 2e-4}
+    first = mt.check(problem, CLAIMS, **settings)
+    undecided = [row for row in first.rows if row.verdict is mt.Verdict.UNDECIDED]
+    reports = {}
+    for row in undecided:
+        change = followed(row.needs)
+        key = str(change)
+        if key not in reports:
+            reports[key] = mt.check(problem, CLAIMS, **(settings | change))
+        then = reports[key].evidence.get(row.name)
+        if then is None:  # nothing is handed out by a claim that says nothing here
+            assert reports[key].theorem(row.claim).verdict is mt.Verdict.VACUOUS
+        else:
+            assert then.verdict is not mt.Verdict.UNDECIDED, (row.name, row.needs, then.needs)
+    if arithmetic != "ball" or name in ("doubled", "tall-deficient"):
+        assert undecided
+
+
+def test_advice_names_the_cheapest_that_can() -> None:
+    regular, singular = (
+        Ladder(problem, "auto", 2e-4) for problem in (PROBLEMS["graded"], PROBLEMS["doubled"])
+    )
+    assert regular.full_rank
+    assert singular.full_rank is False
+    assert regular.advice().startswith("--arithmetic ball decides it: Φ has full rank; 128 bits take about")
+    assert singular.advice().startswith("--arithmetic rational decides it")
+    assert [rung.name for rung in Ladder(PROBLEMS["doubled"], "auto", 30.0)] == [
+        "verified float64",
+        "rational",
+    ]
+    assert not Ladder(PROBLEMS["doubled"], "rational", 30.0).advice()
+
+
+def test_a_rank_that_is_too_dear_is_not_claimed() -> None:
+    ladder = Ladder(PROBLEMS["graded"], "auto", 1e-9)
+    assert ladder.full_rank is None
+    assert ladder.advice().startswith("--arithmetic rational decides it")
+    found = re.search(r"--budget (\S+) finds out", ladder.advice())
+    assert found is not None
+    assert Ladder(PROBLEMS["graded"], "auto", float(found[1])).advice().startswith("--arithmetic ball")
+
+
+def test_full_rank_modulo_a_prime_against_rationals() -> None:
+    rng = np.random.default_rng(3)
+    seen = set()
+    for case in range(200):
+        n, d = (int(k) for k in rng.integers(1, 6, 2))
+        phi = rng.integers(-1, 2, (n, d)).astype(np.float64)
+        phi = np.ldexp(phi, rng.integers(-1074, 900, (n, 1)) if case % 2 else 0)
+        whole: list[list[Fraction]] = [[Fraction(x) for x in row] for row in phi.tolist()]
+        rank = rank_of(whole)
+        seen.add(rank == min(n, d))
+        assert has_full_rank(phi) == (rank == min(n, d)), phi
+        assert has_full_rank(np.array(whole, dtype=object)) == (rank == min(n, d))
+    assert seen == {True, False}
+    assert not has_full_rank(np.array([[Fraction(1, 2**31 - 1)]]))  # p divides it: nothing is known
+    assert has_full_rank(np.array([[2**31]]))
+    assert not has_full_rank(np.array([[2**31 - 1]]))
+    assert seconds_of_rank(10, 10) < seconds_of_rank(100, 100)
+
+
+def rank_of(rows: list[list[Fraction]]) -> int:
+    """Gaussian elimination on fractions."""
+    rows, rank = [list(row) for row in rows], 0
+    for column in range(len(rows[0])):
+        pivot = next((i for i in range(rank, len(rows)) if rows[i][column]), None)
+        if pivot is None:
+            continue
+        rows[rank], rows[pivot] = rows[pivot], rows[rank]
+        for i in range(rank + 1, len(rows)):
+            factor = rows[i][column] / rows[rank][column]
+            rows[i] = [a - factor * b for a, b in zip(rows[i], rows[rank], strict=True)]
+        rank += 1
+    return rank
+
+
+def test_floats_that_are_not_good_enough_name_better_ones() -> None:
+    problem = graded(12, 20, 7)
+    row = mt.check(problem, ["exact-labels"], tolerance=1e-11)["exact-labels"]
+    assert row.name == "exact-labels[output]"
+    assert row.verdict is mt.Verdict.UNDECIDED
+    assert "within tolerance" in row.needs
+    settings: dict[str, Any] = {"tolerance": 1e-11} | followed(row.needs)
+    assert mt.check(problem, ["exact-labels"], **settings)["exact-labels"].verdict in (
+        mt.Verdict.CERTIFIED,
+        mt.Verdict.PROVED,
+    )
+    none = mt.check(problem, ["exact-labels"], tolerance=1e-30)["exact-labels"]
+    assert none.verdict is mt.Verdict.UNDECIDED
+    assert "miss the tolerance, too" in none.needs
