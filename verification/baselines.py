@@ -25,13 +25,14 @@ import numpy as np
 
 from muso_theory.claims import Case, find
 from muso_theory.errors import MusoError
-from muso_theory.evaluation import accuracy, average_gap, paper_membership_score, probabilities
+from muso_theory.evaluation import accuracy, average_gap, probabilities
 from muso_theory.evidence import Verdict
 from muso_theory.linear.baselines import METHODS, BadTeaching, RandomRelabelling, UnlearningMethod
 from muso_theory.linear.features import GaussianFeatures
 from muso_theory.linear.problem import UnlearningProblem
 
 from .campaign import Options, measure_points
+from .membership import membership_score
 from .scenarios import scenario
 from .tables import Column, mean_sd, table
 
@@ -230,7 +231,7 @@ def _scores(problem: UnlearningProblem, w: Array, test: Array, y_test: Array) ->
         "retain accuracy": accuracy(outputs[retain], problem.targets[retain]),
         "forget accuracy": accuracy(outputs[forget], problem.targets[forget]),
         "test accuracy": accuracy(unseen, y_test),
-        "membership": paper_membership_score(belief[retain], probabilities(unseen), belief[forget]),
+        "membership": membership_score(belief[retain], probabilities(unseen), belief[forget]),
     }
 
 

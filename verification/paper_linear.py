@@ -142,7 +142,7 @@ def _trained(experiment: Experiment) -> list[dict[str, Any]]:
             a = predict.finetuned(a_pretrained, predicted_labels(), done.epochs)
             name = f"{method}, oracle stop" if oracle else method
             add(name, done.w, a, seconds, done.epochs)
-            if method in ("random labels", "MUSO, label-free"):
+            if name in ("random labels", "MUSO, label-free"):
                 # A third way, in an orthonormal basis of the row space; it powers a matrix each time, so not for all.
                 found[-1]["gap to limit, by predict_gap"] = predict_gap(
                     problem, step_sizes=PAPER_STEPS, labels=given, start=pretrained, epochs=epochs
