@@ -17,7 +17,7 @@ from .linear.closed_forms import ClosedForms
 from .linear.handed import Handed
 from .linear.problem import UnlearningProblem
 from .linear.training.plan import TrainingPlan
-from .numbers import Arithmetic, UndecidedError
+from .numbers import Arithmetic, NoArithmeticError, UndecidedError
 from .numbers.accurate import one_blas_thread
 from .report import Report
 
@@ -185,7 +185,8 @@ def _fraction(tolerance: object) -> Fraction:
 
 def _title(problem: UnlearningProblem) -> str:
     outputs = "" if problem.n_outputs == 1 else f", {problem.n_outputs} outputs"
-    return f"n = {problem.n_samples}, D = {problem.n_parameters}{outputs}, {len(problem.forget)} to forget"
+    floats = "" if problem.tangent is None else ", Φ a network's float tangent"
+    return f"n = {problem.n_samples}, D = {problem.n_parameters}{outputs}, {len(problem.forget)} to forget{floats}"
 
 
 def _wanted(
@@ -318,14 +319,17 @@ class _Checker:
         if failed and not insisted:
             return evidence(self.done[failed[0][0]].arithmetic if failed[0][0] in self.done else "")
         best: Evidence | None = None
-        obstacle, name = "", "none"
+        needs, obstacle, name, climbs = "", "", "none", claim.climbs
         for rung in self.ladder:
             name = rung.name
             try:
                 findings, facts = check(self._case(rung, insisted, hold))
             except (SingularMatrixError, UndecidedError, OverflowError) as error:
                 obstacle = f"{name}: {error}"
-                continue
+                climbs = climbs and not isinstance(error, NoArithmeticError)
+                if climbs:
+                    continue
+                break
             found = evidence(name, findings, facts)
             if found.verdict is not Verdict.UNDECIDED:
                 return found
@@ -334,23 +338,23 @@ class _Checker:
                 # These floats are what they are; another arithmetic would only say so again.
                 best, needs = found, self._better_floats(check, hold)
                 break
-        else:
-            needs = self._needs(best, obstacle)
+            if not climbs:
+                break
+        needs = needs or self._needs(best, obstacle, climbs)
         if best is None:
             return evidence(name, needs=needs)
         best = replace(best, needs=needs)
         return replace(best, meaning=_meaning(claim, best))
 
-    def _needs(self, best: Evidence | None, obstacle: str) -> str:
+    def _needs(self, best: Evidence | None, obstacle: str, climbs: bool) -> str:
         """What decides a row that no arithmetic of the ladder has decided, or why nothing does."""
         if best is not None and best.unsettled:
             first = best.unsettled[0]
             if first in self.done and all(f.verdict is not Verdict.UNDECIDED for f in best.findings):
                 return f"{first} first: {self.done[first].needs}"
         return (
-            self.ladder.advice()
-            or f"nothing in this package decides it: {obstacle or 'its bounds are too wide'}"
-        )
+            self.ladder.advice() if climbs else ""
+        ) or f"nothing in this package decides it: {obstacle or 'its bounds are too wide'}"
 
     def _better_floats(self, check: Callable[[Case], Found], hold: bool) -> str:
         """The cheapest arithmetic whose floats were seen to be within tolerance, or why none are."""

@@ -184,7 +184,7 @@ def prepare(source: Source, tell: Callable[[str], None] = lambda line: None) -> 
         )
         problem = UnlearningProblem.from_network(net, params, X, dataset.y, forget=indices)
         held = "its Gram only, the empirical NTK" if problem.tangent.by_gram else "the Jacobian itself"
-        notes.append(f"features: the tangent at these parameters, used through {held}")
+        notes.append(f"features: the tangent at these parameters in floats, used through {held}")
         return Prepared(problem, dataset, tuple(notes), replace(source, forget=spec))
     transformer = None if dataset.is_features else feature_map(source)
     if transformer is None:

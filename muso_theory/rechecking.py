@@ -1,24 +1,38 @@
-"""Re-verify a stored report: nothing that it says is believed, everything is computed again from the data."""
+"""Re-verify a stored report: nothing that it says is believed, everything is computed again from the data.
+
+Where versions, processor and BLAS are those of the report, every leaf of it must come out again, to the last digit.
+Elsewhere kernels sum in another order, so proved bounds come out a little larger or smaller. A stated bound then
+stands only if it follows from a bound that was proved here: the stated enclosure contains the new one, or one that a
+tighter arithmetic proves. There is no tolerance: whatever stands is true. A bound that was loosened stands there too,
+as the weaker statement that it is, unless its own verdict no longer follows from it.
+"""
 
 from __future__ import annotations
 
 import json
-import math
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any
+from typing import Any, NoReturn
 
 from .errors import BadInputError, expected
 from .evidence import About, Verdict
+from .implication import contains, end_of_first, still_supported, words_follow
 from .report import SCHEMA, Report, digest
 
-__all__ = ["Recheck", "compare", "parse_report"]
+__all__ = ["NOT_CHECKED", "Recheck", "compare", "parse_report"]
 
-_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+NOT_CHECKED = {
+    "versions": "the versions and the machine at the time; only that each is named",
+    "settings.source.data": "the folder in which the data lay; their name and content are checked",
+}
+"""What may differ between two honest runs, always; everything else is checked or told in ``Recheck.unchecked``."""
 
 _FAILING = (Verdict.REFUTED.name, Verdict.VACUOUS.name)
+_ENDS = ("lower", "upper")
+_WORDS = ("what", "facts", "failed_hypotheses", "needs")
+
+_Path = tuple[str | int, ...]
+_ABSENT = object()
 
 
 @dataclass(frozen=True)
@@ -26,16 +40,19 @@ class Recheck:
     """What came of it.
 
     Args:
-        mismatches: everything in the stored report that the data do not bear out; empty if it stands.
-        identical: findings whose numbers came out the same to the last digit.
-        consistent: findings whose numbers differ by rounding only.
+        mismatches: everything in the stored report that the data do not bear out, by leaf; empty if it stands.
+        identical: rows that came out the same to the last digit.
+        implied: rows with other digits that follow from what was proved here.
         independent: claims confirmed by a second arithmetic.
+        unchecked: leaves that could not be checked here, beyond NOT_CHECKED: digits of measurements, and of floats
+            that another BLAS kernel handed out.
     """
 
     mismatches: tuple[str, ...]
     identical: int
-    consistent: int
+    implied: int
     independent: int = 0
+    unchecked: tuple[str, ...] = ()
 
 
 def parse_report(text: str, name: str) -> dict[str, Any]:
@@ -49,21 +66,23 @@ def parse_report(text: str, name: str) -> dict[str, Any]:
         The report as plain data.
 
     Raises:
-        BadInputError: not JSON, not a report, or of another schema version.
+        BadInputError: not JSON, a key that occurs twice, not a report, or of another schema version.
     """
     try:
-        document = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+        document = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
         raise BadInputError(
             f"expected a JSON report but got {name}: {error}; try muso check DATA --json FILE"
         ) from None
-    layout = {"schema": int, "settings": dict, "input": dict, "evidence": list}
-    if not isinstance(document, dict) or any(
-        not isinstance(document.get(key), kind) for key, kind in layout.items()
-    ):
+    layout = {"schema": int, "versions": dict, "settings": dict, "input": dict, "evidence": list}
+    if not isinstance(document, dict) or "schema" not in document:
         raise expected("a report", "report", name, "other JSON", "a file written by muso check --json")
-    if document["schema"] != SCHEMA:
+    if type(document["schema"]) is not int or document["schema"] != SCHEMA:
         raise expected(f"schema version {SCHEMA}", "schema", document["schema"], name, "writing it anew")
+    for key, kind in layout.items():
+        if not isinstance(document.get(key), kind):
+            got = f"{key} is missing" if key not in document else f"{key} is another type"
+            raise expected("a report", "report", name, got, "a file written by muso check --json")
     if not document["evidence"]:
         raise expected(
             "at least one piece of evidence", "evidence", document["evidence"], name, "writing it anew"
@@ -71,32 +90,63 @@ def parse_report(text: str, name: str) -> dict[str, Any]:
     return document
 
 
-def compare(document: dict[str, Any], fresh: Report, second: Report | None = None) -> Recheck:
-    """Hold a stored report against fresh ones, field by field: nothing may be missing, added or different.
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; readers disagree about a key that occurs twice."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
+        raise ValueError(f"the key {twice!r} occurs twice")
+    return found
 
-    Numbers may differ by rounding: an exact one not at all, a proved bound by a factor of three, a float by one part
-    in a million or below its limit. Words may differ in such numbers only. The versions of the tools and the name
-    under which the data are found are not compared; nor is the hash of features that were computed, whose last bits
-    depend on the machine.
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def compare(
+    document: dict[str, Any],
+    fresh: Report,
+    second: Report | None = None,
+    tighter: Callable[[], Iterable[Report]] = tuple,
+) -> Recheck:
+    """Hold a stored report against fresh ones, leaf by leaf: nothing may be missing, added or different.
 
     Args:
         document: the stored report.
         fresh: the same check, run again on the data.
         second: the same claims in another arithmetic, or None.
+        tighter: the same claims in arithmetics that prove tighter bounds; asked only where a bound of a report from
+            another machine does not follow from ``fresh``.
 
     Returns:
         What does not agree, and how well the rest does.
     """
     mismatches: list[str] = []
     if document.get("digest") != digest(document):
-        mismatches.append("the digest does not fit the content: the report was changed after it was written")
-    stored = _comparable({key: value for key, value in document.items() if key != "digest"})
-    found = _comparable(fresh.to_dict())
-    mismatches += list(_differences("", stored, found))
-    pairs = list(zip(_entries(stored), _entries(found), strict=False))
-    identical = sum(a == b for a, b in pairs)
-    consistent = sum(a != b and not list(_differences("", a, b)) for a, b in pairs)
-    independent = 0
+        mismatches.append("digest: it does not fit the content, which was changed after it was written")
+    stored = {key: value for key, value in document.items() if key != "digest"}
+    found: dict[str, Any] = json.loads(json.dumps(fresh.to_dict()))
+    same_machine = stored.get("versions") == found["versions"]
+    rows = _Rows(stored, found, tighter)
+    unchecked, digits = [], set()
+    for path, old, new in _differences((), stored, found):
+        if _need_not_agree(path, old, new):
+            continue
+        follows = None if same_machine else rows.follows(path, old, new)
+        if follows is None:
+            mismatches.append(_told(_leaf(path, found), old, new))
+        else:
+            digits.add(path[1])
+            unchecked += [] if follows else [_leaf(path, found)]
+    identical = sum(a == b for a, b in zip(_entries(stored), _entries(found), strict=False))
+    failed, independent = _confirmed(stored, second)
+    implied = 0 if mismatches else len(digits)
+    return Recheck((*mismatches, *failed), identical, implied, independent, tuple(unchecked))
+
+
+def _confirmed(stored: dict[str, Any], second: Report | None) -> tuple[list[str], int]:
+    """Rows that a second arithmetic contradicts, and how many it confirms."""
+    mismatches, independent = [], 0
     others = {} if second is None else second.evidence
     for entry in _entries(stored):
         row = entry.get("row") if isinstance(entry, dict) else None
@@ -110,7 +160,7 @@ def compare(document: dict[str, Any], fresh: Report, second: Report | None = Non
             mismatches.append(f"{row}: {entry.get('verdict')} stored, {other} by {others[row].arithmetic}")
         else:
             independent += 1
-    return Recheck(tuple(mismatches), identical, consistent, independent)
+    return mismatches, independent
 
 
 def _entries(document: Any) -> list[Any]:
@@ -119,95 +169,135 @@ def _entries(document: Any) -> list[Any]:
     return evidence if isinstance(evidence, list) else []
 
 
-def _comparable(document: dict[str, Any]) -> dict[str, Any]:
-    """A copy without what may differ between two honest runs."""
-    copied: dict[str, Any] = json.loads(json.dumps(document))
-    copied.pop("versions", None)
-    settings, inputs = copied.get("settings"), copied.get("input")
-    source = settings.get("source") if isinstance(settings, dict) else None
-    if isinstance(source, dict):
-        source.pop("data", None)
-        if source.get("features") != "identity" and isinstance(inputs, dict):
-            inputs.pop("sha256", None)
-    return copied
-
-
-def _differences(where: str, stored: Any, found: Any) -> Iterator[str]:
-    """Everything in which two values differ by more than rounding, and where."""
-    if stored == found:
-        return
+def _differences(path: _Path, stored: Any, found: Any) -> Iterator[tuple[_Path, Any, Any]]:
+    """Every leaf in which two documents differ, type included: in JSON 1, 1.0 and true are three things."""
     if isinstance(stored, dict) and isinstance(found, dict):
-        name = found.get("claim") or found.get("what")
-        here = f"{where}{name}: " if name else where
         for key in (*found, *(key for key in stored if key not in found)):
-            if key not in stored or key not in found:
-                yield f"{here}{key}: {'missing' if key in found else 'not expected'}"
-            elif key in ("lower", "upper", "bound", "limit"):
-                if not _agree(key, stored, found):
-                    yield f"{here}{key}: {stored[key]} stored, {found[key]} found"
-            else:
-                yield from _differences(
-                    f"{here}{key}: " if not isinstance(found[key], list) else here, stored[key], found[key]
-                )
+            old, new = stored.get(key, _ABSENT), found.get(key, _ABSENT)
+            yield from _differences((*path, key), old, new)
     elif isinstance(stored, list) and isinstance(found, list):
-        if len(stored) != len(found):
-            yield f"{where}{len(stored)} entries stored, {len(found)} found"
+        if path == ("evidence",) and len(stored) != len(found):
+            names = [_names(stored), _names(found)]
+            for name in dict.fromkeys((*names[0], *names[1])):
+                if names[0].count(name) != names[1].count(name):
+                    yield (*path, name), f"{names[0].count(name)} rows", f"{names[1].count(name)} rows"
+        elif len(stored) != len(found):
+            yield (*path, "length"), len(stored), len(found)
+        else:
+            for i, (old, new) in enumerate(zip(stored, found, strict=True)):
+                yield from _differences((*path, i), old, new)
+    elif type(stored) is not type(found) or stored != found:
+        yield path, stored, found
+
+
+def _names(evidence: list[Any]) -> list[str]:
+    return [_short(entry.get("row") if isinstance(entry, dict) else entry) for entry in evidence]
+
+
+def _need_not_agree(path: _Path, stored: Any, found: Any) -> bool:
+    """Whether this is one of NOT_CHECKED: text where text belongs, and the same file name in another folder."""
+    if not (isinstance(stored, str) and isinstance(found, str)):
+        return False
+    if path[0] == "versions":
+        return len(path) == 2 and bool(stored)
+    # Not the path of this machine's flavour: a report may come from another.
+    names = [text.replace("\\", "/").rpartition("/")[2] for text in (stored, found)]
+    return path == ("settings", "source", "data") and names[0] == names[1]
+
+
+class _Rows:
+    """What of the evidence follows from other evidence about the same data."""
+
+    def __init__(
+        self, stored: dict[str, Any], found: dict[str, Any], tighter: Callable[[], Iterable[Report]]
+    ) -> None:
+        self.stored, self.found = _entries(stored), _entries(found)
+        self._more = (json.loads(json.dumps(report.to_dict())) for report in _lazily(tighter))
+        self._known: list[dict[str, Any]] = []
+
+    def follows(self, path: _Path, old: Any, new: Any) -> bool | None:
+        """True where a stated leaf follows from what is proved here, False where that cannot be checked, else None."""
+        if len(path) < 3 or path[0] != "evidence" or not (isinstance(old, str) and isinstance(new, str)):
+            return None
+        index, inner = path[1], path[2:]
+        assert isinstance(index, int)
+        stated, fresh = self.stored[index], self.found[index]
+        handed_out = fresh["about"] == About.OUTPUT.name.lower()
+        if inner == ("bound",):
+            return True if old == end_of_first(stated) else None
+        if inner[-1] in _ENDS:
+            finding = fresh["findings"][inner[1]]
+            holder = finding[inner[2]] if len(inner) == 4 else finding
+            measured = holder["grade"] == "FLOAT"
+            if holder["grade"] == "EXACT" or not still_supported(stated["findings"][inner[1]], finding):
+                return None
+            if measured or (handed_out and len(inner) == 3):
+                return False
+            return (
+                True if any(contains(inner[-1], old, _at(row, inner)) for row in self._rows(fresh)) else None
+            )
+        if inner[0] in _WORDS or inner[-1] == "what":
+            if any(words_follow(old, _at(row, inner)) for row in self._rows(fresh)):
+                return True
+            return False if handed_out and words_follow(old, new, numbers=False) else None
+        return None
+
+    def _rows(self, fresh: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The row as found here, then in tighter arithmetics, computed when they are asked for."""
+        yield fresh
+        if fresh["about"] == About.OUTPUT.name.lower():
             return
-        for a, b in zip(stored, found, strict=True):
-            yield from _differences(where, a, b)
-    elif not (isinstance(stored, str) and isinstance(found, str) and _same_words(stored, found)):
-        yield f"{where}{_short(stored)} stored, {_short(found)} found"
+        for report in self._reports():
+            yield from (row for row in report["evidence"] if row["row"] == fresh["row"])
+
+    def _reports(self) -> Iterator[dict[str, Any]]:
+        yield from self._known
+        for report in self._more:
+            self._known.append(report)
+            yield report
+
+
+def _lazily(tighter: Callable[[], Iterable[Report]]) -> Iterator[Report]:
+    yield from tighter()
+
+
+def _at(row: Any, path: _Path) -> Any:
+    """The leaf of a row at a path, or None."""
+    for key in path:
+        if isinstance(row, dict):
+            row = row.get(key)
+        elif isinstance(row, list) and isinstance(key, int) and key < len(row):
+            row = row[key]
+        else:
+            return None
+    return row
+
+
+def _leaf(path: _Path, found: dict[str, Any]) -> str:
+    """A leaf as text, rows of the evidence by name: ``evidence[exact-labels].findings[0].upper``."""
+    text = ""
+    for i, key in enumerate(path):
+        if isinstance(key, int):
+            text += f"[{found['evidence'][key]['row'] if i == 1 and path[0] == 'evidence' else key}]"
+        else:
+            text += f".{key}" if text else key
+    return text
+
+
+def _told(leaf: str, stored: Any, found: Any) -> str:
+    if stored is _ABSENT:
+        return f"{leaf}: missing"
+    if found is _ABSENT:
+        return f"{leaf}: not expected"
+    if leaf == "input.sha256":
+        hint = (
+            "; features are computed with the last digits of a machine, so recheck on one like the report's"
+        )
+        return f"{leaf}: {_short(stored)} stored, {_short(found)} found{hint}"
+    return f"{leaf}: {_short(stored)} stored, {_short(found)} found"
 
 
 def _short(value: Any) -> str:
     """A value in at most 80 characters."""
-    text = value if isinstance(value, str) else json.dumps(value)
+    text = value if isinstance(value, str) and value else json.dumps(value)
     return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _same_words(stored: str, found: str) -> bool:
-    """Whether two sentences differ in numbers only, and in those by rounding only."""
-    if _NUMBER.split(stored) != _NUMBER.split(found):
-        return False
-    numbers = zip(_NUMBER.findall(stored), _NUMBER.findall(found), strict=True)
-    return all(_near(_number(a), _number(b), 0.7) for a, b in numbers)
-
-
-def _agree(key: str, stored: dict[str, Any], found: dict[str, Any]) -> bool:
-    """Whether two numbers can both be true, and are about as good."""
-    old, new = _number(stored[key]), _number(found[key])
-    if stored[key] == found[key]:
-        return True
-    if key in ("bound", "limit") or found.get("grade") == "RIGOROUS":
-        # A bound on something that is zero is as large as the rounding behind it: a third or three times as much.
-        return _near(old, new, 0.67 if key != "limit" else 1e-6) and _ordered(stored)
-    if found.get("grade") == "FLOAT":
-        limit = _number(found["limit"])
-        return _near(old, new, 1e-6) or (old <= limit and new <= limit)
-    return False
-
-
-def _ordered(finding: dict[str, Any]) -> bool:
-    """Whether the ends of an enclosure are in order, where there are two."""
-    if "lower" not in finding or "upper" not in finding:
-        return True
-    return bool(_number(finding["lower"]) <= _number(finding["upper"]))
-
-
-def _near(a: Fraction | float, b: Fraction | float, relative: float) -> bool:
-    """Whether two numbers agree up to a relative difference."""
-    if a == b:
-        return True
-    if not (math.isfinite(a) and math.isfinite(b)):
-        return False
-    return abs(Fraction(a) - Fraction(b)) <= Fraction(relative) * max(abs(Fraction(a)), abs(Fraction(b)))
-
-
-def _number(text: Any) -> Fraction | float:
-    """A number from its text; nonsense becomes NaN, which agrees with nothing."""
-    try:
-        if isinstance(text, str) and not set(text) & set(".en"):
-            return Fraction(text)
-        return float(text)
-    except (ValueError, TypeError, ZeroDivisionError):
-        return math.nan

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import fields, replace
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 from .checking import check
 from .errors import BadInputError, expected
 from .inputs import Source, prepare
+from .ladder import Ladder
 from .linear.training.plan import TrainingPlan
+from .machine import blas_environment
 from .rechecking import Recheck, compare, parse_report
+from .report import Report
 
-__all__ = ["recheck"]
+__all__ = ["recheck", "repeat"]
 
 
 def recheck(
     path: Path, data: str, independent: bool = False, tell: Callable[[str], None] = lambda line: None
 ) -> Recheck:
     """Compute everything that a stored report says again, from the data.
+
+    A report from another BLAS kernel is repeated in a process that uses that kernel, where this machine has it, so
+    that every digit can be compared.
 
     Args:
         path: a report written by ``muso check --json``.
@@ -38,17 +48,93 @@ def recheck(
     except (OSError, UnicodeDecodeError) as error:
         raise BadInputError(f"expected a readable report but got {path}: {error}; try another file") from None
     document = parse_report(text, str(path))
+    other = blas_environment(document["versions"])
+    # Standard input can be read only once.
+    if other is not None and data != "-":
+        tell(f"repeating with the BLAS kernel {other['OPENBLAS_CORETYPE']}")
+        result = _in_another_process(other, text, data, independent)
+        if result is not None:
+            return result
+    return repeat(document, data, independent, tell)
+
+
+def repeat(
+    document: dict[str, Any],
+    data: str,
+    independent: bool = False,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Recheck:
+    """Compute everything that a stored report says again, in this process.
+
+    Args:
+        document: the report, as parsed.
+        data: name, path or ``-`` of the data.
+        independent: also decide every claim in a second arithmetic.
+        tell: progress.
+
+    Returns:
+        What does not agree.
+
+    Raises:
+        BadInputError: settings that no check accepts, or data that cannot be loaded.
+    """
     settings = document["settings"]
     prepared = prepare(_source(settings, data), tell)
-    options = _options(settings)
-    fresh = check(prepared.problem, **options, **prepared.audited, progress=tell)
+    problem, options = prepared.problem, _options(settings)
+
+    def again(arithmetic: str) -> Report:
+        return check(problem, **{**options, "arithmetic": arithmetic}, **prepared.audited, progress=tell)
+
+    def tighter() -> Iterator[Report]:
+        """Arithmetics that the report's own budget allows."""
+        for arithmetic in ("ball", "rational"):
+            if next(iter(Ladder(problem, arithmetic, options["budget"]))).seconds <= options["budget"]:
+                tell(f"proving bounds that other digits do not imply, in {arithmetic} arithmetic")
+                yield again(arithmetic)
+
+    fresh = prepared.describe(again(options["arithmetic"]))
     second = None
     if independent:
-        exact = "rational" if prepared.problem.float_model.is_singular else "ball"
-        second = check(
-            prepared.problem, **{**options, "arithmetic": exact}, **prepared.audited, progress=tell
-        )
-    return compare(document, prepared.describe(fresh), second)
+        second = again("rational" if problem.float_model.is_singular else "ball")
+    return compare(document, fresh, second, tighter)
+
+
+def _in_another_process(
+    environment: dict[str, str], text: str, data: str, independent: bool
+) -> Recheck | None:
+    """Repeat in a process with other variables; None where that process cannot, and this one has to say why."""
+    code = "from muso_theory.repeat import _answer; _answer()"
+    package = str(Path(__file__).resolve().parents[1])
+    paths = os.pathsep.join((package, *filter(None, [os.environ.get("PYTHONPATH")])))
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        input=json.dumps([text, data, independent]),
+        env={**os.environ, **environment, "PYTHONPATH": paths},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        encoding="utf-8",
+        check=False,
+    )
+    try:
+        words = json.loads(done.stdout) if done.returncode == 0 else None
+    except ValueError:
+        words = None
+    if words is None:
+        return None
+    return Recheck(
+        tuple(words["mismatches"]),
+        words["identical"],
+        words["implied"],
+        words["independent"],
+        tuple(words["unchecked"]),
+    )
+
+
+def _answer() -> None:
+    """The other process: a report and data on standard input, what came of it on standard output."""
+    text, data, independent = json.load(sys.stdin)
+    result = repeat(parse_report(text, "report"), data, independent)
+    json.dump(asdict(result), sys.stdout)
 
 
 def _source(settings: Any, data: str) -> Source:
@@ -66,7 +152,10 @@ def _source(settings: Any, data: str) -> Source:
         "bandwidth": str,
         "w_init": str,
     }
-    if any(not isinstance(stored[key], kind) for key, kind in kinds.items()):
+    optional = {"classes": str, "forget": str, "network": str, "features_precision": int}
+    if any(type(stored[key]) is not kind for key, kind in kinds.items()) or any(
+        stored[key] is not None and type(stored[key]) is not kind for key, kind in optional.items()
+    ):
         raise expected(
             "settings as they were written", "source", stored, "other types", "writing the report anew"
         )
@@ -86,6 +175,8 @@ def _training(words: Any) -> dict[str, Any]:
         return {}
     if not isinstance(words, dict) or set(words) != {"optimizer", "lr", "epochs", "momentum"}:
         raise TypeError("training is not an optimizer with lr, epochs and momentum")
+    if type(words["optimizer"]) is not str:
+        raise TypeError("the optimizer is no word")
     plan = TrainingPlan.from_words(words["optimizer"], words["lr"], words["epochs"], float(words["momentum"]))
     return {"optimizer": plan.optimizer, "lr": plan.lr, "epochs": plan.epochs, "momentum": plan.momentum}
 
@@ -95,6 +186,8 @@ def _options(settings: dict[str, Any]) -> dict[str, Any]:
     try:
         numbers = {name: float(settings[name]) for name in ("ridge", "subset", "budget")}
         tolerance = settings["tolerance"]
+        if type(settings["arithmetic"]) is not str or type(settings["seed"]) is not int:
+            raise TypeError("arithmetic is no word or seed no integer")
         return {
             **numbers,
             **_training(settings.get("training")),

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from .errors import expected, nearest
@@ -25,6 +23,7 @@ from .evidence import (
     short,
     worst,
 )
+from .machine import versions
 from .markup import evidence_table
 from .numbers.quantity import Grade, Quantity
 
@@ -316,18 +315,3 @@ def exact_text(value: Fraction | float | int) -> str:
         ('1/3', '0.1', '0')
     """
     return repr(value) if isinstance(value, float) else str(value)
-
-
-def versions() -> dict[str, str]:
-    """Versions of everything a number in a report depends on.
-
-    Returns:
-        By distribution name.
-    """
-    found = {"python": platform.python_version()}
-    for name in ("muso-theory", "numpy", "scipy", "python-flint", "mpmath", "scikit-learn"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found

@@ -19,7 +19,7 @@ from .claims.theorems import Proof, parts, slugs, theorem_status
 from .errors import expected, nearest
 from .evidence import Evidence, Verdict, short
 from .glossary import GLOSSARY
-from .rechecking import Recheck
+from .rechecking import NOT_CHECKED, Recheck
 from .report import Report
 
 __all__ = ["explain", "progress", "show_claims", "show_proofs", "show_recheck", "show_report"]
@@ -259,7 +259,9 @@ def show_recheck(path: Path, result: Recheck) -> None:
     with _printed() as console:
         for mismatch in result.mismatches:
             console.print(Text(f"  {mismatch}"))
-        count = f"{result.identical} claims identical, {result.consistent} equal up to rounding"
+        count = f"{result.identical} rows identical"
+        if result.implied:
+            count += f", {result.implied} with other digits that follow from those found"
         if result.independent:
             count += f", {result.independent} confirmed by another arithmetic"
         if result.mismatches:
@@ -268,3 +270,8 @@ def show_recheck(path: Path, result: Recheck) -> None:
             )
         else:
             console.print(Text(f"{path} stands: {count}", style="bold green"))
+        for leaf, why in NOT_CHECKED.items():
+            console.print(Text(f"not checked: {leaf}, {why}"))
+        if result.unchecked:
+            what = "digits of measurements, and of floats that another machine handed out"
+            console.print(Text(f"not checked, {what}: {', '.join(result.unchecked)}"))

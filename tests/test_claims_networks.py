@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import muso_theory as mt
 from muso_theory.claims import networks as claims_networks
-from muso_theory.networks import Dense, cnn, mlp
+from muso_theory.claims import tangents
+from muso_theory.networks import Dense, Sequential, cnn, distance, mlp
 from muso_theory.networks.duals import enclosed_derivative, multiplications
 from muso_theory.networks.grams import FactoredGram, HadamardGram, KroneckerGram
 from muso_theory.numbers import UndecidedError
@@ -21,6 +24,7 @@ NETS = {
     for name, net in (smooth(param) | kinked(param)).items()
 }
 SLUG = "linearised-network"
+RANKS = ("full-rank", "full-rank-retain", "full-rank-forget")
 
 
 def tangent_problem(
@@ -131,13 +135,13 @@ def test_one_wrong_row_is_seen_wherever_it_is(dual: bool, monkeypatch) -> None:
     features[-1] *= 1.01  # neither the first sample to forget nor the first to retain
     wrong = mt.UnlearningProblem(features, problem.targets, problem.forget, tangent=problem.tangent)
     assert mt.check(wrong, SLUG)[SLUG].verdict is mt.Verdict.REFUTED
-    # where balls reach two samples only, the others are measured and the verdict says no more
-    monkeypatch.setattr(claims_networks, "BALL_PRICE", 4 * 760)
+    # where forward mode in balls reaches two samples only, all rows are enclosed all the same
+    monkeypatch.setattr(tangents, "BALL_PRICE", 4 * 760)
     evidence = mt.check(problem, SLUG)[SLUG]
-    assert evidence.verdict is mt.Verdict.MEASURED, evidence.summary
-    assert "at 2, 0 of 8 samples" in evidence.findings[0].what
-    if not dual:  # through the Gram a wrong row of K is a wrong column of all rows
-        assert mt.check(wrong, SLUG)[SLUG].verdict is mt.Verdict.UNDECIDED
+    assert evidence.verdict is mt.Verdict.CERTIFIED, evidence.summary
+    assert "at 2, 0 of 8 samples" in evidence.facts[-1]
+    assert "all directions" in evidence.facts[0]
+    assert mt.check(wrong, SLUG)[SLUG].verdict is mt.Verdict.REFUTED
 
 
 def test_an_error_orthogonal_to_the_row_space_is_refuted() -> None:
@@ -152,16 +156,214 @@ def test_an_error_orthogonal_to_the_row_space_is_refuted() -> None:
     assert mt.check(wrong, SLUG)[SLUG].verdict is mt.Verdict.REFUTED
 
 
-def test_a_network_too_large_for_balls_is_measured(monkeypatch) -> None:
-    monkeypatch.setattr(claims_networks, "BALL_PRICE", 100)
+def test_a_network_too_large_to_enclose_is_measured_and_its_rank_is_that_of_floats(monkeypatch) -> None:
+    monkeypatch.setattr(distance, "LARGEST_SECONDS", 0.0)
     for activation in ("erf", "relu"):
-        problem = tangent_problem(activation)
-        evidence = mt.check(problem, SLUG)[SLUG]
-        assert evidence.verdict is mt.Verdict.MEASURED, evidence.summary
-        wrong = mt.UnlearningProblem(
-            1.0005 * problem.features, problem.targets, problem.forget, tangent=problem.tangent
+        for dual in (True, False):
+            problem = tangent_problem(activation, dual)
+            report = mt.check(problem, [SLUG, *RANKS])
+            evidence = report[SLUG]
+            assert evidence.verdict is mt.Verdict.MEASURED, evidence.summary
+            assert "in these two directions only" in evidence.facts[0]
+            assert [f.what.split(", v to ")[1].split(",")[0] for f in evidence.findings] == [
+                "w_r",
+                "a random direction",
+            ]
+            for slug in RANKS:
+                assert report[slug].verdict is mt.Verdict.CERTIFIED
+                assert "of the float tangent" in report[slug].findings[0].what
+                assert "is not enclosed" in report[slug].facts[0]
+                exact = mt.check(problem, slug, "rational")[slug]  # the floats' own rank is no proof about J
+                assert exact.verdict is mt.Verdict.CERTIFIED
+                assert "of the float tangent" in exact.findings[0].what
+            wrong = mt.UnlearningProblem(
+                1.0005 * problem.features, problem.targets, problem.forget, tangent=problem.tangent
+            )
+            row = mt.check(wrong, SLUG)[SLUG]
+            assert row.verdict is mt.Verdict.UNDECIDED  # a float refutes nothing
+            assert row.needs.startswith("nothing in this package decides it")
+
+
+@pytest.mark.parametrize("rule", ["rows", "pull"])
+def test_a_rule_that_stays_wrong_is_an_alarm(rule: str, monkeypatch) -> None:
+    """Features, enclosure and reverse mode then share the slip; the forward pass alone does not."""
+    right = getattr(Dense, rule)
+
+    def wrong(self, *args):
+        if rule == "rows":
+            weights, biases = right(self, *args)
+            return [1.0005 * weights, biases]
+        found = right(self, *args)
+        return replace(found, right=1.0005 * found.right)
+
+    problem = tangent_problem(dual=False)
+    assert not mt.check(problem, SLUG)[SLUG].is_alarm
+    monkeypatch.setattr(Dense, rule, wrong)
+    evidence = mt.check(tangent_problem(dual=False), SLUG)[SLUG]
+    assert evidence.verdict is mt.Verdict.REFUTED
+    assert evidence.is_alarm
+    assert [finding.fails for finding in evidence.findings] == [False, False, True]
+
+
+@pytest.mark.parametrize("dual", [True, False])
+def test_another_scale_is_refuted(dual: bool) -> None:
+    problem = tangent_problem(dual=dual)
+    layers = list(problem.tangent.net.layers)
+    layers[2] = replace(layers[2], w_std=1.0001)
+    other = replace(problem.tangent, net=Sequential((4,), tuple(layers)))
+    wrong = mt.UnlearningProblem(problem.features, problem.targets, problem.forget, tangent=other)
+    assert mt.check(wrong, SLUG)[SLUG].verdict is mt.Verdict.REFUTED
+
+
+# -- the rank of the network's own tangent ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arithmetic", ["auto", "ball", "rational", "float64"])
+def test_ranks_are_about_the_tangent_itself(arithmetic: str) -> None:
+    for activation, dual in (("erf", True), ("tanh", False)):
+        report = mt.check(tangent_problem(activation, dual), RANKS, arithmetic)
+        for slug in RANKS:
+            row = report[slug]
+            if arithmetic == "float64":
+                assert row.verdict is mt.Verdict.MEASURED
+                assert row.findings[0].what.endswith("of the float tangent")
+            else:
+                assert row.verdict is mt.Verdict.CERTIFIED, row.summary
+                assert row.findings[0].what.startswith("λ_min(J")
+                assert row.facts[0].startswith("J enclosed: ")
+
+
+@pytest.mark.parametrize("net", NETS.values(), ids=NETS)
+def test_full_rank_tangents_of_every_layer_are_certified(net) -> None:
+    rng, params = np.random.default_rng(3), net.init(0)
+    X = rng.standard_normal((4, *net.input_shape))
+    y = rng.standard_normal((4, net.n_out))
+    rows = 4 * net.n_out
+    J = net.jacobian(params, X).reshape(rows, -1)
+    singular = np.linalg.svd(J, compute_uv=False)
+    full = bool(rows <= net.n_params and singular[-1] > 1e-6 * singular[0])
+    assert full is (net.n_params >= rows)
+    problem = mt.UnlearningProblem.from_network(net, params, X, y, forget=[1])
+    row = mt.check(problem, "full-rank")["full-rank"]
+    assert row.verdict is (mt.Verdict.CERTIFIED if full else mt.Verdict.VACUOUS), row.summary
+    if full:
+        assert row.facts[0].startswith("J enclosed: ")
+        smallest = singular[-1] ** 2
+        found = row.findings[0].quantity
+        assert found.floor <= smallest * (1 + 1e-9)
+        assert found.floor >= smallest / 2
+
+
+def test_a_rational_tangent_proves_its_rank() -> None:
+    rng = np.random.default_rng(1)
+    net = mlp([2, 8, 1], "relu")
+    X, y = rng.standard_normal((5, 2)), rng.standard_normal(5)
+    problem = mt.UnlearningProblem.from_network(net, net.init(0), X, y, forget=[0])
+    assert mt.check(problem, "full-rank", "rational")["full-rank"].verdict is mt.Verdict.PROVED
+    assert mt.check(problem, "full-rank")["full-rank"].verdict is mt.Verdict.CERTIFIED
+    # by hand: a dead first layer leaves only the last bias, so any two rows of J are the same
+    dead = [net.init(0)[0], np.full(8, -100.0), *net.init(0)[2:]]
+    problem = mt.UnlearningProblem.from_network(net, dead, X, y, forget=[0], dual=False)
+    row = mt.check(problem, "full-rank")["full-rank"]
+    assert row.verdict is mt.Verdict.VACUOUS
+    assert row.findings[0].quantity.upper == 4
+
+
+@pytest.mark.parametrize("param", ["standard", "ntk"])
+@pytest.mark.parametrize("arithmetic", ["auto", "ball", "rational"])
+def test_a_rank_deficient_tangent_is_never_called_full(param: str, arithmetic: str) -> None:
+    """The float Gram of four inputs is positive definite by rounding; the tangent has rank 3."""
+    net = mlp([2, 8, 1], "identity", param)
+    by_gram = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        problem = mt.UnlearningProblem.from_network(
+            net, net.init(seed), rng.standard_normal((4, 2)), rng.standard_normal(4), forget=[0]
         )
-        assert mt.check(wrong, SLUG)[SLUG].verdict is mt.Verdict.UNDECIDED  # a float refutes nothing
+        by_gram += problem.tangent.by_gram
+        report = mt.check(problem, RANKS, arithmetic)
+        assert report["full-rank"].verdict is mt.Verdict.VACUOUS
+        assert report["full-rank-retain"].verdict in (mt.Verdict.CERTIFIED, mt.Verdict.PROVED)
+        assert report["full-rank-forget"].verdict in (mt.Verdict.CERTIFIED, mt.Verdict.PROVED)
+    assert by_gram > 0
+
+
+def test_without_what_is_known_of_affine_networks_the_rank_stays_open(monkeypatch) -> None:
+    from muso_theory.networks import rational
+
+    monkeypatch.setattr(rational, "rank_bound", lambda net: (net.n_params, ""))
+    net = mlp([2, 8, 1], "identity", "ntk")
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        problem = mt.UnlearningProblem.from_network(
+            net, net.init(seed), rng.standard_normal((4, 2)), rng.standard_normal(4), forget=[0]
+        )
+        row = mt.check(problem, "full-rank")["full-rank"]
+        assert row.verdict is mt.Verdict.UNDECIDED, row.summary
+        assert row.needs.startswith("nothing in this package decides it")  # J is not rational
+        assert "not rational at layer 0" in row.needs
+
+
+def test_where_rationals_decide_a_rank_that_is_said() -> None:
+    rng, net = np.random.default_rng(0), mlp([2, 8, 1], "relu")
+    params = net.init(0)
+    params[1][:] = -100.0  # every unit is dead, so all rows of J are the same
+    problem = mt.UnlearningProblem.from_network(
+        net, params, rng.standard_normal((4, 2)), np.ones(4), forget=[0], dual=False
+    )
+    row = mt.check(problem, "full-rank", "ball")["full-rank"]
+    assert row.verdict is mt.Verdict.UNDECIDED
+    assert row.needs.startswith("--arithmetic rational decides it")
+    assert mt.check(problem, "full-rank", "rational")["full-rank"].verdict is mt.Verdict.VACUOUS
+
+
+def test_equal_inputs_have_equal_rows_whatever_the_network() -> None:
+    rng = np.random.default_rng(0)
+    net = mlp([3, 20, 2], "erf", "ntk")
+    X = rng.standard_normal((5, 3))
+    X[4] = X[1]
+    y = rng.standard_normal((5, 2))
+    problem = mt.UnlearningProblem.from_network(net, net.init(0), X, y, forget=[1], dual=False)
+    report = mt.check(problem, RANKS)
+    assert report["full-rank"].verdict is mt.Verdict.VACUOUS
+    assert "samples 1 and 4" in report["full-rank"].facts[0]
+    assert report["full-rank-retain"].verdict is mt.Verdict.CERTIFIED
+
+
+def test_a_kink_is_told_and_nothing_is_claimed_of_the_derivative() -> None:
+    rng = np.random.default_rng(1)
+    net = mlp([2, 8, 1], "relu")
+    params = net.init(0)
+    params[1][:] = 0.0
+    X = rng.standard_normal((4, 2))
+    problem = mt.UnlearningProblem.from_network(net, params, X, X[:, 0], forget=[1])
+    assert mt.check(problem, SLUG)["differentiable"].verdict is mt.Verdict.CERTIFIED
+    X[3] = 0.0
+    problem = mt.UnlearningProblem.from_network(net, params, X, X[:, 0], forget=[1])
+    report = mt.check(problem, [SLUG, *RANKS])
+    kink = report["differentiable"]
+    assert kink.verdict is mt.Verdict.VACUOUS
+    assert "unit 0 of layer 1 (relu) at sample 3 (and 7 more) is 0" in kink.facts[0]
+    assert report[SLUG].verdict is mt.Verdict.VACUOUS
+    for slug in RANKS:
+        assert "of the float tangent" in report[slug].findings[0].what
+        assert report[slug].verdict is mt.Verdict.CERTIFIED
+    smooth_net = mlp([2, 8, 1], "tanh")
+    problem = mt.UnlearningProblem.from_network(smooth_net, params, X, X[:, 0], forget=[1])
+    assert mt.check(problem, SLUG)["differentiable"].verdict is mt.Verdict.PROVED
+
+
+def test_where_nothing_is_enclosed_kinks_are_counted_in_floats(monkeypatch) -> None:
+    monkeypatch.setattr(distance, "LARGEST_SECONDS", 0.0)
+    assert mt.check(tangent_problem("relu"), SLUG)["differentiable"].verdict is mt.Verdict.MEASURED
+    net = mlp([2, 3, 1], "relu")
+    problem = mt.UnlearningProblem(
+        np.eye(2, 13),
+        np.ones(2),
+        [0],
+        tangent=net.linearise([0 * p for p in net.init(0)], np.eye(2), max_features=13).bare(),
+    )
+    assert mt.check(problem, SLUG)["differentiable"].verdict is mt.Verdict.UNDECIDED
 
 
 def test_convolutions_are_priced_by_their_positions() -> None:
@@ -173,7 +375,8 @@ def test_convolutions_are_priced_by_their_positions() -> None:
 def test_claims_about_networks_need_one() -> None:
     plain = ZOO["over-parameterised"]()
     report = mt.check(plain)
-    assert not {claim.slug for claim in claims_networks.NETWORKS} & set(report)
+    about = (*claims_networks.NETWORKS, *tangents.TANGENTS)
+    assert not {claim.slug for claim in about} & set(report)
     for slug in (SLUG, "ntk-limit", "lazy-training"):
         named = mt.check(plain, [slug])[slug]
         assert named.verdict is mt.Verdict.VACUOUS

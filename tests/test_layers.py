@@ -12,7 +12,7 @@ PACKAGE = ROOT / "muso_theory"
 
 ORDER = (
     ("errors",),
-    ("glossary", "files", "results"),
+    ("glossary", "files", "results", "machine"),
     ("numbers",),
     ("linear", "algebra"),
     ("networks",),
@@ -20,8 +20,9 @@ ORDER = (
     ("evidence",),
     ("claims",),
     ("markup",),
-    ("report", "ladder", "rechecking"),
-    ("checking", "refutation", "proving", "rechecking"),
+    ("report", "ladder"),
+    ("checking", "refutation", "proving", "implication"),
+    ("rechecking",),
     ("strategies",),
     ("data", "plots"),
     ("inputs",),

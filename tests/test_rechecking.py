@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -119,6 +123,86 @@ def test_words_are_protected_too(stored: tuple[Path, Path], tmp_path: Path, path
     assert recheck(forged, str(data)).mismatches
 
 
+def elsewhere(kernel: str, threads: int) -> dict[str, str]:
+    return {**os.environ, "OPENBLAS_CORETYPE": kernel, "OPENBLAS_NUM_THREADS": str(threads)}
+
+
+def repeated_in(environment: dict[str, str], report: Path, data: Path) -> list[Any]:
+    """Recheck in the very process that is started, whatever kernel the report names."""
+    code = (
+        "import json, sys; from pathlib import Path; from muso_theory.repeat import repeat;"
+        "from muso_theory.rechecking import parse_report;"
+        "found = repeat(parse_report(Path(sys.argv[1]).read_text(encoding='utf-8'), 'r'), sys.argv[2]);"
+        "print(json.dumps([found.mismatches, found.identical, found.implied, found.unchecked]))"
+    )
+    words = [sys.executable, "-c", code, str(report), str(data)]
+    done = subprocess.run(words, env=environment, capture_output=True, encoding="utf-8", check=True)
+    return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("made", "read"), [(("Prescott", 1), ("Haswell", 2)), (("Haswell", 2), ("Prescott", 1))]
+)
+def test_an_honest_report_from_another_kernel_stands(
+    made: tuple[str, int], read: tuple[str, int], tmp_path: Path
+) -> None:
+    """Repeated in the kernel of the report it is identical; without that kernel, what it says follows."""
+    rng = np.random.default_rng(2)
+    data, report = tmp_path / "data.npz", tmp_path / "report.json"
+    np.savez(data, features=rng.random((30, 64)), y=rng.standard_normal(30), forget=[2, 5, 11])
+    muso = [sys.executable, "-m", "muso_theory"]
+    check = [*muso, "check", str(data), "--json", str(report)]
+    subprocess.run(check, env=elsewhere(*made), capture_output=True, check=True)
+    again = [*muso, "recheck", str(report), str(data)]
+    done = subprocess.run(again, env=elsewhere(*read), capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stdout
+    rows = len(json.loads(report.read_text(encoding="utf-8"))["evidence"])
+    mismatches, identical, implied, unchecked = repeated_in(elsewhere(*read), report, data)
+    assert mismatches == []
+    # Nothing but the floats that were handed out is left open, where the kernels differ at all.
+    assert identical + implied == rows
+    assert all("[output]]" in leaf for leaf in unchecked)
+
+
+def test_features_from_another_kernel_are_computed_in_that_kernel(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    words = [
+        "digits",
+        "--classes",
+        "3,7",
+        "--n-features",
+        "500",
+        "--claim",
+        "exact-labels",
+        "--json",
+        str(report),
+    ]
+    muso = [sys.executable, "-m", "muso_theory"]
+    subprocess.run([*muso, "check", *words], env=elsewhere("Prescott", 1), capture_output=True, check=True)
+    again = [*muso, "recheck", str(report), "digits"]
+    done = subprocess.run(
+        again, env=elsewhere("Haswell", 2), capture_output=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_forged_kernel_excuses_no_forged_bound(stored: tuple[Path, Path], tmp_path: Path) -> None:
+    report, data = stored
+    document = json.loads(report.read_text(encoding="utf-8"))
+    row = next(row for row in document["evidence"] if row["row"] == "exact-labels")
+    end = repr(float(row["findings"][0]["upper"]) / 2.8)
+    row["bound"] = row["findings"][0]["upper"] = end
+    for kernel in ("Katmai", "Nehalem"):
+        document["versions"]["blas"] = re.sub(
+            r"(openblas \S+) \w+", rf"\1 {kernel}", document["versions"]["blas"]
+        )
+        document["digest"] = digest(document)
+        forged = tmp_path / f"{kernel}.json"
+        forged.write_text(json.dumps(document), encoding="utf-8")
+        found = recheck(forged, str(data)).mismatches
+        assert any(line.startswith("evidence[exact-labels].findings[0].upper: ") for line in found), found
+
+
 def test_a_wrong_label_stays_refuted(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     phi, y = rng.standard_normal((8, 20)), rng.standard_normal(8)
@@ -135,9 +219,19 @@ def test_a_wrong_label_stays_refuted(tmp_path: Path) -> None:
     [
         ("not json", "JSON report"),
         ("[]", "expected a report"),
-        ('{"schema": 2, "settings": {}, "input": {}, "evidence": []}', "at least one piece of evidence"),
-        ('{"schema": 99, "settings": {}, "input": {}, "evidence": [{}]}', "schema version 2"),
-        ('{"schema": 2, "settings": {}, "input": {}, "evidence": [{}]}', "muso check"),
+        ('{"schema": 2, "title": "tr', "JSON report"),
+        ('{"schema": 2, "schema": 2}', "'schema' occurs twice"),
+        ('{"schema": NaN}', "NaN is not JSON"),
+        ('{"schema": ' + "9" * 5000 + "}", "JSON report"),
+        ("[" * 100_000, "JSON report"),
+        ('{"schema": true}', "schema version 2"),
+        ('{"schema": 99, "evidence": [{}]}', "schema version 2"),
+        ('{"schema": 2, "settings": {}, "input": {}, "evidence": []}', "versions is missing"),
+        (
+            '{"schema": 2, "versions": {}, "settings": {}, "input": {}, "evidence": []}',
+            "at least one piece of",
+        ),
+        ('{"schema": 2, "versions": {}, "settings": {}, "input": {}, "evidence": [{}]}', "muso check"),
     ],
 )
 def test_bad_reports(tmp_path: Path, content: str, words: str) -> None:

@@ -15,6 +15,7 @@ from .guarantees import GUARANTEES
 from .labelling import LABELLING
 from .networks import NETWORKS
 from .parameters import PARAMETERS
+from .tangents import TANGENTS
 from .training import TRAINING
 
 __all__ = ["CATALOGUE", "Case", "Claim", "find", "markdown_table"]
@@ -29,6 +30,7 @@ CATALOGUE: dict[str, Claim] = {
             *PARAMETERS,
             *DYNAMICS,
             *GUARANTEES,
+            *TANGENTS,
             *NETWORKS,
             *ALTERNATING,
         ),

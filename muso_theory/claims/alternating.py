@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..evidence import Inequality
 from ..linear.labels import optimal_labels
 from ..linear.problem import UnlearningProblem
 from ..linear.solution import solve
-from ..numbers import Quantity, UndecidedError
+from ..numbers import Quantity
 from .catalogue import Case, Claim, Found, by_name_only
+from .tangents import network_of
 
 __all__ = ["ALTERNATING"]
 
@@ -31,9 +30,7 @@ def _alternating(case: Case) -> Found:
     """Its first label on this network, features frozen and the head trained to its limit, against label-free."""
     from ..networks.unlearning import Alternating, NetworkProblem, Recipe, head_features, head_matrix
 
-    if case.problem.tangent is None:
-        raise UndecidedError("no network is given", "UnlearningProblem.from_network, or --network")
-    tangent: Any = case.problem.tangent
+    tangent = network_of(case)
     net, start, X = tangent.net, list(tangent.params), tangent.inputs
     y = np.asarray(case.problem.targets, dtype=np.float64).reshape(len(X), -1) + tangent.outputs.reshape(
         len(X), -1

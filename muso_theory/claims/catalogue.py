@@ -380,6 +380,7 @@ class Claim:
         listed: whether a check of all claims includes it on a problem; naming a claim includes it anywhere.
         of_training: a claim about training that is listed, too, where a user says how he trains.
         campaign: the campaign that measures what no single instance shows, if there is one.
+        climbs: whether another arithmetic may decide what one has left open.
         audits: which artefacts it can audit.
         audit: how it judges one of them.
         output: how it judges the floats that this package hands out for it, if any.
@@ -397,6 +398,7 @@ class Claim:
     number: int = 0
     listed: Callable[[UnlearningProblem], bool] = everywhere
     campaign: str = ""
+    climbs: bool = True
     of_training: bool = False
     audits: tuple[str, ...] = ()
     audit: Callable[[Case, Artefact], Found] | None = None

@@ -11,6 +11,7 @@ from ..evidence import Inequality, show
 from ..linear.model import Parameters, Rows
 from ..numbers import Quantity
 from .catalogue import Artefact, Case, Claim, Found, text
+from .tangents import tangent_rank
 
 __all__ = ["CONDITIONS"]
 
@@ -35,6 +36,8 @@ def _three_samples(case: Case) -> Found:
 
 
 def _rank(case: Case, rows: Rows, name: str) -> Found:
+    if case.problem.tangent is not None:
+        return tangent_rank(case, rows, name)
     what, quantity, positive = case.model.full_row_rank(rows, name)
     return [Inequality(what, quantity, positive=positive)], []
 

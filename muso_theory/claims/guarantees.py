@@ -29,8 +29,8 @@ def _removal_certificate(case: Case) -> Found:
     model = case.model
     gap = model.distance(model.unlearned(model.optimal_labels), model.retrained)
     sigma = _smallest(gap)
-    what = f"δ at ε = {EPSILON:g}, σ = {round_digits(sigma, up=True)}"
-    found = Inequality(what, delta_enclosure(gap, sigma, EPSILON), bar=DELTA, unit_of="the δ asked for")
+    what = f"δ at ε = {EPSILON:g}, σ = {sigma:g}"
+    found = Inequality(what, _delta(gap, sigma), bar=DELTA, unit_of="the δ asked for")
     return [found], [f"‖w_u − w_r‖ {show(gap)}", *_doing_nothing(case, gap)]
 
 
@@ -38,9 +38,19 @@ def _smallest(gap: Quantity) -> float:
     """The smallest noise that hides a gap, where there is a bound of it."""
     if not math.isfinite(gap.bound):
         raise UndecidedError("no finite bound of ‖w_u − w_r‖", "ball or rational arithmetic has the range")
-    # At the smallest noise δ lies closer to its limit than the ends of its enclosure are known.
+    # At the smallest noise δ lies closer to its limit than the ends of its enclosure are known. Two digits, rounded up,
+    # are the noise itself and not only how it is told: what is stated is then true of the number in the words.
     smallest = gaussian_sigma(gap.bound, EPSILON, DELTA)
-    return math.nextafter(smallest, math.inf) if smallest else 0.0
+    return float(round_digits(math.nextafter(smallest, math.inf), up=True)) if smallest else 0.0
+
+
+def _delta(gap: Quantity, sigma: float, fitted: bool = True) -> Quantity:
+    """δ that noise leaves; of noise that is fitted to a bound of the gap no more is said than what is asked for."""
+    found = delta_enclosure(gap, sigma, EPSILON)
+    if fitted and found.grade is Grade.RIGOROUS and found.upper <= DELTA:
+        # Further digits of δ would be those of the bound's own rounding.
+        return Quantity.enclosure(0, DELTA)
+    return found
 
 
 def _published(case: Case, w: Array, words: str) -> tuple[str, Quantity, list[str]]:
@@ -58,13 +68,13 @@ def _published(case: Case, w: Array, words: str) -> tuple[str, Quantity, list[st
         facts.insert(1, f"rounded to multiples of {grid_spacing(sigma):.3g}")
     if remark:
         facts.insert(1, f"σ {remark}")
-    what = f"δ at ε = {EPSILON:g}, σ = {round_digits(sigma, up=True)}{words}"
-    return what, delta_enclosure(gap, sigma, EPSILON), facts
+    told = f"{sigma:g}" if sigma == smallest else round_digits(sigma, up=True)
+    return f"δ at ε = {EPSILON:g}, σ = {told}{words}", _delta(gap, sigma, sigma == smallest), facts
 
 
 def _doing_nothing(case: Case, gap: Quantity) -> list[str]:
     facts = ["this gap is measured only: it certifies nothing"] if gap.grade is Grade.FLOAT else []
-    nothing = round_digits(_smallest(case.doing_nothing), up=True)
+    nothing = f"{_smallest(case.doing_nothing):g}"
     return [*facts, f"doing nothing needs σ = {nothing} for ε = {EPSILON:g}, δ = {float(DELTA):g}"]
 
 

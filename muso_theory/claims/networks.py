@@ -1,8 +1,7 @@
-"""Claims about networks: 22, 23 and 24."""
+"""Claims about families of networks: 23 and 24."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,16 +9,12 @@ import numpy as np
 
 from ..errors import BadInputError
 from ..evidence import Inequality
-from ..linear.problem import Array, UnlearningProblem
-from ..numbers import BALL, Quantity, UndecidedError
-from ..numbers.balls import enclosure
+from ..linear.problem import UnlearningProblem
+from ..numbers import Quantity, UndecidedError
 from .catalogue import Case, Claim, Found, by_name_only, on_a_tangent, text
+from .tangents import network_of
 
 __all__ = ["NETWORKS"]
-
-BITS = 128
-BALL_PRICE = 400_000
-"""Multiplications of forward passes that a check does in balls; what is dearer is measured in floats."""
 
 LIMIT_WIDTHS = (64, 128, 256, 512, 1024)
 LIMIT_SEEDS = 32
@@ -42,13 +37,6 @@ def _has_limit(problem: UnlearningProblem) -> bool:
     return True
 
 
-def _tangent(case: Case) -> Any:
-    """The network behind the features; a claim that is asserted without one stays undecided."""
-    if case.problem.tangent is None:
-        raise UndecidedError("no network is given", "UnlearningProblem.from_network, or --network")
-    return case.problem.tangent
-
-
 def _from_network(case: Case) -> Found:
     if case.problem.tangent is None:
         return [Inequality("networks behind Φ", Quantity.exact(0), positive=True)], []
@@ -63,113 +51,12 @@ def _closed_form_limit(case: Case) -> Found:
     return [Inequality("closed forms of the infinite-width kernel", Quantity.exact(known), positive=True)], []
 
 
-def _directions(case: Case) -> Iterator[tuple[str, Array]]:
-    """Directions θ − θ₀ in the coordinates of the features: to the retrained model, and a random one."""
-    model = case.problem.float_model
-    yield "w_r", model.explicit(model.retrained)[:, 0]
-    n, d = case.problem.features.shape
-    rng = np.random.default_rng(case.seed)
-    # in row(Φ) alone an error of Φ that is orthogonal to it would show by its square only; K has no such errors
-    by_gram = case.problem.tangent.by_gram
-    yield (
-        "a random direction",
-        case.problem.features.T @ rng.standard_normal(n) if by_gram else rng.standard_normal(d),
-    )
-
-
-def _in_parameters(problem: UnlearningProblem, w: Array) -> list[Array]:
-    """A direction as arrays shaped like the network's parameters."""
-    tangent = problem.tangent
-    if not tangent.by_gram:
-        return list(tangent.net.unflatten(w))
-    from scipy.linalg import solve_triangular
-
-    # Φ is K's Cholesky factor L; w = Lᵀa stands for Jᵀa
-    coefficients = solve_triangular(problem.features, w, trans="T", lower=True)
-    outputs = coefficients.reshape(len(tangent.inputs), *tangent.net.output_shape)
-    return list(tangent.net.vjp(tangent.params, tangent.inputs, outputs))
-
-
-def _linearised_network(case: Case) -> Found:
-    """Φw against the network's own derivative, from its forward pass alone."""
-    from ..networks.duals import multiplications
-
-    problem, tangent = case.problem, _tangent(case)
-    k, n = tangent.net.n_out, len(tangent.inputs)
-    affordable = BALL_PRICE // (2 * multiplications(tangent.net, tangent.params, tangent.inputs))
-    everywhere = n <= affordable
-    chosen = list(dict.fromkeys([int(problem.forget[0]) // k, int(problem.retain[0]) // k]))[:affordable]
-    chosen = list(range(n)) if everywhere else chosen
-    named = f"{'all' if everywhere else ', '.join(map(str, chosen))} of {n} samples"
-    findings, facts = [], []
-    for name, w in _directions(case):
-        direction = _in_parameters(problem, w)
-        predicted = problem.features @ w
-        scale = Quantity.measured(float(np.sqrt(np.mean(predicted**2))))
-        of = "the mean size of Φw"
-        error, method = _measured_error(tangent, direction, predicted)
-        what = f"|∂f(x; θ₀)·v − Φw|, v to {name}"
-        if chosen:
-            slopes, values = _proved_errors(problem, chosen, direction, w)
-            where = "" if everywhere else f", at {named}"
-            findings.append(case.statement(what + where, slopes, scale, of))
-        if not everywhere:  # a proof at some samples says nothing about the others
-            findings.append(case.statement(f"{what}, by {method}", Quantity.measured(error), scale, of))
-        facts.append(f"at all samples by {method}, {name}: ≈ {text(error / scale.bound)} relative")
-    if chosen:
-        size = Quantity.measured(float(np.sqrt(np.mean(tangent.outputs**2))))
-        findings.append(
-            case.statement("|f(x; θ₀) − what the targets subtract|", values, size, "its mean size")
-        )
-        facts.insert(0, f"proved by dual numbers over balls at {named}")
-    return findings, facts
-
-
-def _proved_errors(
-    problem: UnlearningProblem, samples: list[int], direction: list[Array], w: Array
-) -> tuple[Quantity, Quantity]:
-    """The largest errors of derivative and output over some samples, enclosed."""
-    from ..networks.duals import enclosed_derivative
-
-    tangent, ball = problem.tangent, BALL(BITS)
-    inputs = tangent.inputs[samples]
-    values, slopes = enclosed_derivative(tangent.net, tangent.params, inputs, direction, BITS)
-    rows = tangent.rows(np.array(samples))
-    order = np.argsort(samples)
-    predicted = ball.matmul(ball.matrix(problem.features[rows]), ball.matrix(w[:, None]))
-    found = slopes[order].ravel()
-    off = [enclosure(abs(slope - predicted[i, 0])) for i, slope in enumerate(found)]
-    outputs = tangent.outputs[samples].ravel()
-    values_off = [enclosure(abs(a - float(b))) for a, b in zip(values.ravel(), outputs, strict=True)]
-    return _largest(off), _largest(values_off)
-
-
-def _largest(found: list[Quantity]) -> Quantity:
-    """The maximum of enclosed numbers."""
-    return Quantity.enclosure(max(q.lower for q in found), max(q.upper for q in found))
-
-
-def _measured_error(tangent: Any, direction: list[Array], predicted: Array) -> tuple[float, str]:
-    """The largest error over all samples, by differences of the network's outputs."""
-    net, params, X = tangent.net, tangent.params, tangent.inputs
-
-    def outputs(t: complex | float) -> Array:
-        return np.asarray(net([p + t * d for p, d in zip(params, direction, strict=True)], X)).ravel()
-
-    if net.analytic:
-        h = 1e-100
-        return float(np.abs(outputs(1j * h).imag / h - predicted).max()), "complex step"
-    # so short that rounding (1e-16/1e-7) and the few kinks crossed (one unit in 1e7) both stay near 1e-8
-    h = 1e-7 * float(np.abs(tangent.outputs).max() or 1.0) / float(np.abs(predicted).max() or 1.0)
-    return float(np.abs((outputs(h) - outputs(-h)) / (2 * h) - predicted).max()), "central differences"
-
-
 def _ntk_limit(case: Case) -> Found:
     """The slope of the distance to the limit over widths, for this architecture on a few of these inputs."""
     from ..networks import empirical_ntk, infinite_width
     from ..networks.rates import fit_slope
 
-    tangent = _tangent(case)
+    tangent = network_of(case)
     if not _has_limit(case.problem):
         raise UndecidedError("the infinite-width kernel has no closed form here", "a dense network")
     X = tangent.inputs[:LIMIT_SAMPLES]
@@ -215,8 +102,8 @@ def _lazy_training(case: Case) -> Found:
 NETWORKS = (
     Claim(
         "from-network",
-        "the problem is a network's tangent at θ₀",
-        "Φ = J(θ₀), targets y − f(x; θ₀), w₀ = 0",
+        "the problem was made from a network",
+        "f(x; θ) and θ₀ are at hand",
         "definition",
         _from_network,
         "The network is at hand, so its derivatives can be computed again.",
@@ -232,19 +119,6 @@ NETWORKS = (
         "There is a limit to compare with.",
         "No closed form of the limit is known here.",
         listed=by_name_only,
-    ),
-    Claim(
-        "linearised-network",
-        "a network replaced by its tangent at θ₀ is a linear model, with the empirical NTK as its Gram matrix",
-        "f(x; θ₀) + J(x)(θ − θ₀) is claims 1–18 with Φ = J, targets y − f(x; θ₀), w₀ = 0, K = JJᵀ",
-        "extends arXiv 2410.08557; setting of arXiv 1806.07572",
-        _linearised_network,
-        "Every verdict here is about the network's own tangent.",
-        "These features are not the network's derivative.",
-        ("from-network",),
-        {"from-network": "there is no network that the features could be the derivative of"},
-        number=22,
-        listed=on_a_tangent,
     ),
     Claim(
         "ntk-limit",

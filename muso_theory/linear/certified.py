@@ -310,7 +310,11 @@ class CertifiedForms(Model):
         if missing > 0:
             return f"n{suffix} − rank Φ{suffix}", Quantity.enclosure(missing, len(rows)), False
         system = self.systems.of(rows)
-        return f"λ_min(K{suffix + suffix[1:]})", self._true(2, (system.smallest, system.trace)), True
+        return (
+            f"λ_min(K{suffix + suffix[1:]})",
+            self._true(2, (system.smallest, system.trace)).outward(),
+            True,
+        )
 
     @property
     def spectrum(self) -> tuple[Quantity, Quantity]:

@@ -267,7 +267,8 @@ class UnlearningProblem:
         row i·k + c for output c of sample i, and to forget a sample is to forget its k rows. With more parameters than
         rows J is used through its Gram K = JJᵀ only: the features are then the rows of K's Cholesky factor, which have
         the same inner products up to rounding, so that gaps keep their size but w lives in n·k coordinates of row(J).
-        Floats narrower than float64 are taken as the numbers they are, and the tangent is computed in float64.
+        Floats narrower than float64 are taken as the numbers they are, and the tangent is computed in float64: Φ is a
+        float tangent, and ``tangent_distance`` says how far it is from the network's own.
 
         Args:
             net: a network of ``muso_theory.networks``.
@@ -332,6 +333,14 @@ class UnlearningProblem:
     def n_parameters(self) -> int:
         """D of the model itself, which for a network used through its Gram is more than the columns of Φ."""
         return self.n_features if self.tangent is None else int(self.tangent.n_params)
+
+    @cached_property
+    def tangent_distance(self) -> Any:
+        """How far Φ is from the tangent of the network that it stands for, or the ``UndecidedError`` that says why not.
+
+        None without a network.
+        """
+        return None if self.tangent is None else self.tangent.distance(self.features)
 
     @property
     def n_outputs(self) -> int:

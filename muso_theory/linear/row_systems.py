@@ -160,7 +160,7 @@ class RowSystems:
         """
         system = self.everything
         low, high = system.smallest, rayleigh_bound(system.matrix, system.estimate[1], system.error)
-        return Quantity.enclosure(self.scaled_back(low, 2), self.scaled_back(high, 2))
+        return Quantity.enclosure(self.scaled_back(low, 2), self.scaled_back(high, 2)).outward()
 
     @cached_property
     def max_eigenvalue(self) -> Quantity:

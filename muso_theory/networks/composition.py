@@ -14,7 +14,7 @@ from .cotangents import Cotangent
 from .functions import Array, nonlinearity
 from .layers import Activation, Layer, Params, Visitor
 
-__all__ = ["Chain", "Residual", "is_analytic", "leaves"]
+__all__ = ["Chain", "Residual", "is_analytic", "leaves", "with_inputs"]
 
 
 @final
@@ -261,3 +261,31 @@ def leaves(layers: Sequence[Layer], path: str = "") -> Iterator[tuple[str, Layer
             yield from leaves(layer.shortcut, f"{prefix}{index}.shortcut")
         else:
             yield f"{prefix}{index}", layer
+
+
+def with_inputs(
+    layers: Sequence[Layer], params: Params, x: Array, path: str = ""
+) -> Iterator[tuple[str, Layer, Params, Array]]:
+    """Layers that are not composite, as in :func:`leaves`, each with its parameters and the input that it receives.
+
+    Args:
+        layers: of a network.
+        params: theirs, in forward order, of any numbers that the layers can compute with.
+        x: the network's input (n, …).
+        path: where the layers are.
+
+    Yields:
+        Path, layer, its parameters, its input.
+    """
+    prefix, start = f"{path}." if path else "", 0
+    for index, layer in enumerate(layers):
+        stop = start + len(layer.param_shapes)
+        p, name = params[start:stop], f"{prefix}{index}"
+        if isinstance(layer, Residual):
+            cut = len(layer.branches[0].param_shapes)
+            yield from with_inputs(layer.body, p[:cut], x, f"{name}.body")
+            yield from with_inputs(layer.shortcut, p[cut:], x, f"{name}.shortcut")
+        else:
+            yield name, layer, p, x
+        x = layer.forward(p, x)[0]
+        start = stop

@@ -15,13 +15,13 @@ import numpy as np
 from muso_theory.numbers import UndecidedError
 from muso_theory.numbers.balls import working_precision
 
+from .composition import with_inputs
 from .functions import Array
-from .gradcheck import with_inputs
 
 if TYPE_CHECKING:
     from .network import Sequential
 
-__all__ = ["enclosed_derivative", "multiplications"]
+__all__ = ["enclosed_derivative", "enclosed_inputs", "multiplications"]
 
 
 @final
@@ -183,6 +183,41 @@ def enclosed_derivative(
         return np.frompyfunc(lambda d: d.value, 1, 1)(out), slopes(out)
 
 
+def enclosed_inputs(net: Sequential, params: Sequence[Array], X: Array, path: str, bits: int) -> Array:
+    """What one layer receives, in balls, from the forward passes of the layers before it.
+
+    Args:
+        net: the network.
+        params: float parameters θ, taken as exact.
+        X: inputs (n, *input_shape), taken as exact.
+        path: the layer's place, as :func:`muso_theory.networks.parametrised_layers` names places.
+        bits: working precision; sums and products of floats are exact as long as they fit.
+
+    Returns:
+        Object array of ``flint.arb``, shaped like the layer's input.
+
+    Raises:
+        UndecidedError: where the side of an earlier rectifier's input is not decided at this precision.
+
+    Example:
+        >>> import numpy as np
+        >>> from muso_theory.networks import mlp
+        >>> net = mlp([1, 1, 1])
+        >>> params = [np.array([[0.5]]), np.array([-1.5]), np.ones((1, 1)), np.zeros(1)]
+        >>> enclosed_inputs(net, params, np.array([[3.0]]), "1", 64)[0, 0] == 0
+        True
+    """
+    import flint
+
+    with working_precision(bits):
+        exact = np.frompyfunc(lambda a: _Dual(flint.arb(float(a))), 1, 1)
+        balls = [np.asarray(exact(array), dtype=object) for array in params]
+        for place, _, _, x in with_inputs(net.layers, balls, np.asarray(exact(X), dtype=object)):
+            if place == path:
+                return np.asarray(np.frompyfunc(lambda d: d.value, 1, 1)(x), dtype=object)
+    raise ValueError(f"no layer at {path}")
+
+
 def multiplications(net: Sequential, params: Sequence[Array], X: Array) -> int:
     """Multiplications by weights in the forward pass of one sample: the price of :func:`enclosed_derivative`.
 
@@ -203,6 +238,6 @@ def multiplications(net: Sequential, params: Sequence[Array], X: Array) -> int:
     """
     return sum(
         p[0].size * math.prod(layer.output_shape(x.shape[1:])[:-1])
-        for _, layer, p, x in with_inputs(net.layers, list(params), X[:1], "")
+        for _, layer, p, x in with_inputs(net.layers, list(params), X[:1])
         if p
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from muso_theory.errors import MusoError, expected
 
-from .composition import Residual, is_analytic
+from .composition import is_analytic, with_inputs
 from .cotangents import Cotangent
 from .functions import Array
 from .layers import Activation, Layer, Params
@@ -18,7 +18,7 @@ from .network import Sequential
 from .oracles import differentiate
 from .tangent_kernel import empirical_ntk
 
-__all__ = ["GradientCheck", "GradientError", "check_gradients", "with_inputs"]
+__all__ = ["GradientCheck", "GradientError", "check_gradients"]
 
 WHOLE = "network"
 """The name under which the composition of the layers is reported."""
@@ -111,7 +111,8 @@ def check_gradients(
         raise expected("at least one sample", "X", X, f"shape {np.shape(X)}", "X[:1] of your data")
     rng = np.random.default_rng(seed)
     errors: dict[tuple[str, str], float] = {}
-    for name, layer, p, x in with_inputs(net.layers, arrays, inputs, ""):
+    for path, layer, p, x in with_inputs(net.layers, arrays, inputs):
+        name = f"{path} {layer}"
         for rule, error in _check_layer(layer, p, x, rng):
             errors[name, rule] = max(error, errors.get((name, rule), 0.0))
     for rule, error in _check_whole(net, arrays, inputs, rng):
@@ -126,24 +127,6 @@ def check_gradients(
             )
         )
     return result
-
-
-def with_inputs(
-    layers: Sequence[Layer], params: Params, x: Array, path: str
-) -> Iterator[tuple[str, Layer, Params, Array]]:
-    """Every layer that is not composite, with its parameters and the input it receives."""
-    start = 0
-    for index, layer in enumerate(layers):
-        stop = start + len(layer.param_shapes)
-        p, name = params[start:stop], f"{path}{index}"
-        if isinstance(layer, Residual):
-            cut = len(layer.branches[0].param_shapes)
-            yield from with_inputs(layer.body, p[:cut], x, f"{name}.body.")
-            yield from with_inputs(layer.shortcut, p[cut:], x, f"{name}.shortcut.")
-        else:
-            yield f"{name} {layer}", layer, p, x
-        x = layer.forward(p, x)[0]
-        start = stop
 
 
 def _relative(found: Array, wanted: Array, scale: float | None = None) -> float:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from muso_theory.errors import expected
+from muso_theory.numbers import UndecidedError
 
 from .functions import Array
 from .tangent_kernel import empirical_ntk
 
 if TYPE_CHECKING:
+    from .distance import TangentDistance
     from .network import Sequential
 
 __all__ = ["Linearisation", "linearise"]
@@ -68,6 +70,30 @@ class Linearisation:
         """
         wanted = None if y is None else np.asarray(y, dtype=np.float64).reshape(self.outputs.shape)
         return replace(self, features=None, gram=None, wanted=wanted)
+
+    def distance(self, features: Array) -> TangentDistance | UndecidedError:
+        """How far float features are from this tangent, or why that is not known.
+
+        Args:
+            features: Φ̂, the Jacobian in floats or a factor of its Gram, as ``by_gram`` says.
+
+        Returns:
+            The distance, or the error that :func:`muso_theory.networks.distance.tangent_distance` ended in.
+
+        Example:
+            >>> import numpy as np
+            >>> from muso_theory.networks import mlp
+            >>> net = mlp([2, 3, 1], activation="relu")
+            >>> linear = net.linearise([0 * array for array in net.init(0)], np.eye(2), max_features=100)
+            >>> print(linear.distance(linear.features).what)
+            the input of unit 0 of layer 1 (relu) at sample 0 (and 5 more) is 0, and a rectifier has no derivative there
+        """
+        from .distance import tangent_distance
+
+        try:
+            return tangent_distance(self, features)
+        except UndecidedError as obstacle:
+            return obstacle
 
     def rows(self, samples: Array) -> Array:
         """Row indices of some samples, all outputs of each.

@@ -7,7 +7,7 @@ from .float64 import FLOAT64, CholeskyFactor
 from .multiprecision import MP
 from .quantity import Grade, Quantity
 from .rational import RATIONAL
-from .rounding import UndecidedError
+from .rounding import NoArithmeticError, UndecidedError
 
 __all__ = [
     "BALL",
@@ -19,6 +19,7 @@ __all__ = [
     "Factor",
     "Grade",
     "Matrix",
+    "NoArithmeticError",
     "Quantity",
     "UndecidedError",
     "is_constant",

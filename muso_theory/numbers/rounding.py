@@ -58,6 +58,10 @@ class UndecidedError(MusoError, ArithmeticError):
         self.remedy = remedy
 
 
+class NoArithmeticError(UndecidedError):
+    """Undecided, and another arithmetic for the same data would not help."""
+
+
 def gamma(k: int) -> Fraction:
     """γ_k = ku/(1 − ku), the relative error of k roundings in a row, in any order of summation, fused or not.
 

@@ -10,11 +10,12 @@ from muso_theory import plots
 from muso_theory.claims import CATALOGUE
 from muso_theory.claims.theorems.status import TheoremStatus, theorem_status
 from muso_theory.evidence import Evidence, Inequality, Verdict, round_digits
+from muso_theory.machine import versions
 from muso_theory.markup import Markup, badge, evidence_table, figure, join, mathematics, sentence, table, tag
 from muso_theory.numbers import Grade
 from muso_theory.pages.details import Details
 from muso_theory.pages.layout import page, prose, section
-from muso_theory.report import Report, digest, versions
+from muso_theory.report import Report, digest
 
 __all__ = ["draw_figures", "report_page"]
 
@@ -133,7 +134,7 @@ def _bounds(evidence: Mapping[str, Evidence]) -> tuple[float | None, float | Non
         if (
             isinstance(finding, Inequality)
             and finding.positive
-            and finding.what.startswith("λ_min")
+            and finding.what.startswith("λ_min(K")
             and finding.quantity.grade is Grade.RIGOROUS
         ):
             smallest = finding.quantity.floor if finding.quantity.floor > 0 else None

@@ -1,0 +1,87 @@
+"""What the last digits of a number depend on besides the data: versions, the processor, the kernels of BLAS."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_info
+
+__all__ = ["blas_environment", "versions"]
+
+_DISTRIBUTIONS = ("muso-theory", "numpy", "scipy", "python-flint", "mpmath", "scikit-learn")
+_KERNEL = re.compile(r"openblas \S+ ([A-Za-z0-9_]{1,30})")
+_MOST_THREADS = 1024
+
+
+def versions() -> dict[str, str]:
+    """Everything that the last digits of a report depend on, besides its data and settings.
+
+    Where all of it is equal, so is every digit: a check makes no choice of its own. Kernels of BLAS sum in different
+    orders, and elementary functions differ by instruction set and C library.
+
+    Returns:
+        By name: Python, the distributions, ``machine``, ``simd``, ``blas`` with its kernels, and ``blas threads``.
+    """
+    found = dict(_installed())
+    libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    words = (
+        f"{one['internal_api']} {one.get('version')} {one.get('architecture', '')}".strip()
+        for one in libraries
+    )
+    found["blas"] = ", ".join(sorted(words))
+    found["blas threads"] = " ".join(sorted({str(one["num_threads"]) for one in libraries}))
+    return found
+
+
+@cache
+def _installed() -> dict[str, str]:
+    """What does not change while a process runs."""
+    found = {"python": platform.python_version()}
+    for name in _DISTRIBUTIONS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    found["machine"] = f"{platform.system()} {platform.machine()} {' '.join(platform.libc_ver())}".strip()
+    built: Any = np.show_config(mode="dicts")
+    extensions = built.get("SIMD Extensions", {})
+    found["simd"] = " ".join([*extensions.get("baseline", ()), *extensions.get("found", ())])
+    return found
+
+
+def blas_environment(stated: Mapping[str, Any]) -> dict[str, str] | None:
+    """The environment of a process whose BLAS adds in the order of a report.
+
+    Args:
+        stated: the ``versions`` of the report; not trusted.
+
+    Returns:
+        Variables of OpenBLAS, or None where this process already has that kernel and number of threads, or where the
+        report names none that can be asked for.
+
+    Example:
+        >>> blas_environment({"blas": "openblas 0.3.30 Prescott", "blas threads": "3"})
+        {'OPENBLAS_CORETYPE': 'Prescott', 'OPENBLAS_NUM_THREADS': '3'}
+        >>> blas_environment(versions()), blas_environment({"blas": "; rm -r", "blas threads": "3"})
+        (None, None)
+    """
+    blas, threads = stated.get("blas"), stated.get("blas threads")
+    if not isinstance(blas, str) or not isinstance(threads, str):
+        return None
+    here = versions()
+    if (blas, threads) == (here["blas"], here["blas threads"]):
+        return None
+    kernels = set(_KERNEL.findall(blas))
+    if (
+        len(kernels) != 1
+        or not (threads.isascii() and threads.isdigit())
+        or not 0 < int(threads) <= _MOST_THREADS
+    ):
+        return None
+    return {"OPENBLAS_CORETYPE": kernels.pop(), "OPENBLAS_NUM_THREADS": threads}

@@ -1,0 +1,399 @@
+"""A network's outputs and its whole Jacobian, enclosed entry by entry: forward and reverse mode over balls.
+
+Parameters and inputs are the exact reals that their floats are; √fan_in, erf and the rest are the exact functions.
+Whole layers run in float64 with a radius an entry, at two to four times the price of plain floats. A layer that is an
+affine map runs by its own rules, once for the midpoints and once, at absolute values, for the radii; activations come
+from tables of proved errors, and their slopes from the same tables.
+
+A rectifier has no derivative at 0. Where its input cannot be told from 0 in float64, that input is computed again with
+hundreds of digits, and if its side is still open, the enclosure is refused with the sample, the layer and the unit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from muso_theory.numbers import UndecidedError
+from muso_theory.numbers.rounding import require_ieee
+
+from .composition import Chain, Residual
+from .convolution import AvgPool, Conv2D, GlobalAvgPool
+from .cotangents import Cotangent
+from .duals import enclosed_inputs, multiplications
+from .functions import LEAKY_SLOPE, Array
+from .layers import Activation, Dense, Flatten, Layer, Params
+from .normalisation import LayerNorm
+from .radii import UNIT, BallArray, enlarged
+from .tables import CURVES, curve_table
+
+if TYPE_CHECKING:
+    from .network import Sequential
+
+__all__ = ["KinkError", "Share", "enclosed_tangent", "estimated_seconds", "pieces", "rows_of"]
+
+CHUNK_BYTES = 1 << 24
+"""Bytes of one layer's cotangents, or of its rows of J, that are in work at a time."""
+
+KINK_BITS = 1024
+"""Precision at which an input near a kink is computed again."""
+
+LARGEST_SCALE = 2.0**64
+"""Beyond it underflow is not covered by what is added to every radius."""
+
+
+class KinkError(UndecidedError):
+    """A rectifier's input is, or may be, exactly 0, where it has no derivative.
+
+    Args:
+        places: in words: layer, sample and unit.
+        proved: whether some input is exactly 0.
+        count: how many inputs are, or may be.
+    """
+
+    def __init__(self, places: str, proved: bool, count: int = 1) -> None:
+        state = "is 0" if proved else f"cannot be told from 0 with {KINK_BITS} bits"
+        super().__init__(
+            f"{places} {state}, and a rectifier has no derivative there", "other parameters or inputs"
+        )
+        self.proved = proved
+        self.count = count
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Share:
+    """What one layer with parameters contributes to the rows of J for a chunk of samples.
+
+    Args:
+        path: the layer's place in the network.
+        layer: the layer.
+        params: its parameters.
+        inputs: what it receives, or for layer normalisation the normalised input, (n, …).
+        cotangent: derivative of every output by its output, (n, k, …).
+    """
+
+    path: str
+    layer: Layer
+    params: Params
+    inputs: BallArray
+    cotangent: BallArray
+
+
+def enclosed_tangent(
+    net: Sequential, params: Sequence[Array], X: Array
+) -> Iterator[tuple[slice, BallArray, list[Share]]]:
+    """Enclose outputs and Jacobian, some samples at a time.
+
+    Args:
+        net: the network.
+        params: θ, real floats.
+        X: inputs (n, *input_shape), real floats.
+
+    Yields:
+        Which samples, their outputs (m, k), and every layer's share of their rows of J, in forward order.
+
+    Raises:
+        UndecidedError: a layer whose rounding errors are not known here, overflow, or a process without IEEE rounding;
+            KinkError where a rectifier has no derivative.
+
+    Example:
+        >>> from muso_theory.networks import mlp
+        >>> net = mlp([2, 3, 1], activation="erf")
+        >>> params, X = net.init(0), np.ones((1, 2))
+        >>> [(_, outputs, shares)] = enclosed_tangent(net, params, X)
+        >>> bool(abs(outputs.mid[0, 0] - net(params, X)[0, 0]) <= outputs.rad[0, 0] + 1e-16)
+        True
+        >>> J = np.concatenate([part.mid for share in shares for part in rows_of(share)], axis=2)
+        >>> bool(np.allclose(J, net.jacobian(params, X), rtol=1e-14))
+        True
+    """
+    arrays = [_real(array, "parameters") for array in net.check_params(params)]
+    inputs = _real(net.check_inputs(X), "inputs")
+    walk = _Walk(net, arrays)
+    step = max(1, CHUNK_BYTES // (8 * net.n_out * _widest(net)))
+    for start in range(0, len(inputs), step):
+        part = slice(start, min(start + step, len(inputs)))
+        require_ieee()
+        with np.errstate(all="ignore"):
+            found = walk.run(inputs[part], start)
+        yield part, *found
+
+
+def rows_of(share: Share) -> list[BallArray]:
+    """Rows of J for a layer's parameters, array by array, (n, k, size of the array).
+
+    Args:
+        share: of the layer.
+
+    Returns:
+        Balls, in the order of the parameters.
+    """
+    n, k = share.cotangent.mid.shape[:2]
+    x, delta = share.inputs, share.cotangent
+    if isinstance(share.layer, LayerNorm):
+        axes = tuple(range(2, delta.mid.ndim - 1))
+        found = [(delta * x.rearranged(lambda a: a[:, None])).summed(axes), delta.summed(axes)]
+    else:
+        found = _affine_rows(share.layer, share.params, x, delta)
+    return [part.rearranged(lambda a: a.reshape(n, k, -1)) for part in found]
+
+
+def pieces(share: Share) -> Iterator[tuple[slice, Share]]:
+    """Split a share by samples, so that rows of J are never formed for more than ``CHUNK_BYTES`` at a time.
+
+    Args:
+        share: of a layer with parameters.
+
+    Yields:
+        Which of its samples, and their share.
+    """
+    n, k = share.cotangent.mid.shape[:2]
+    step = max(1, CHUNK_BYTES // (8 * k * max(array.size for array in share.params)))
+    for start in range(0, n, step):
+        part = slice(start, min(start + step, n))
+        inputs, cotangent = (
+            BallArray(ball.mid[part], ball.rad[part]) for ball in (share.inputs, share.cotangent)
+        )
+        yield part, replace(share, inputs=inputs, cotangent=cotangent)
+
+
+def estimated_seconds(net: Sequential, params: Sequence[Array], X: Array) -> float:
+    """Roughly what :func:`enclosed_tangent` takes on one core of a present-day machine.
+
+    Args:
+        net: the network.
+        params: its parameters.
+        X: inputs.
+
+    Returns:
+        Seconds, by a formula of the sizes alone.
+
+    Example:
+        >>> from muso_theory.networks import mlp
+        >>> net = mlp([64, 256, 1])
+        >>> estimated_seconds(net, net.init(0), np.ones((1000, 64))) < 1
+        True
+    """
+    products = multiplications(net, params, X) * (1 + net.n_out)
+    entries = sum(math.prod(shape) for shape in _shapes(net)) * (1 + net.n_out)
+    return len(X) * (1e-9 * products + 4e-7 * entries)
+
+
+def _real(array: Array, name: str) -> Array:
+    """Real floats as float64, exactly."""
+    if array.dtype.kind != "f" or array.dtype.itemsize > 8:
+        raise UndecidedError(f"{name} are not floats of 64 bits or fewer", "float64 parameters and inputs")
+    return array.astype(np.float64, copy=False)
+
+
+def _shapes(net: Sequential) -> Iterator[tuple[int, ...]]:
+    """Output shapes of the network's own layers, the input's first."""
+    shape = net.input_shape
+    yield shape
+    for layer in net.layers:
+        shape = layer.output_shape(shape)
+        yield shape
+
+
+def _widest(net: Sequential) -> int:
+    return max(math.prod(shape) for shape in _shapes(net))
+
+
+@dataclass(eq=False)
+class _Walk:
+    """One network with its parameters; runs a chunk of samples forward and back."""
+
+    net: Sequential
+    params: list[Array]
+    inputs: Array = field(init=False)
+    start: int = field(init=False)
+
+    def run(self, inputs: Array, start: int) -> tuple[BallArray, list[Share]]:
+        self.inputs, self.start = inputs, start
+        out, cache = self.forward(self.net.chain, self.params, BallArray.exact(inputs), "")
+        n, k, shape = len(inputs), self.net.n_out, self.net.output_shape
+        unit = np.broadcast_to(np.eye(k).reshape(1, k, *shape), (n, k, *shape))
+        shares: list[Share] = []
+        self.backward(self.net.chain, self.params, cache, BallArray.exact(unit), shares, "")
+        shares.reverse()
+        outputs = out.rearranged(lambda a: a.reshape(n, k))
+        finite = [outputs, *(ball for share in shares for ball in (share.inputs, share.cotangent))]
+        if not all(np.isfinite(ball.mid).all() and np.isfinite(ball.rad).all() for ball in finite):
+            raise UndecidedError(
+                "the network's derivatives overflow float64", "parameters of an ordinary size"
+            )
+        return outputs, shares
+
+    def forward(self, layer: Layer, p: Params, x: BallArray, path: str) -> tuple[BallArray, Any]:
+        """Enclose a layer's output; the cache is what the way back needs."""
+        if isinstance(layer, Chain):
+            caches = []
+            for name, inner, part in _parts(layer, p, path):
+                x, cache = self.forward(inner, part, x, name)
+                caches.append(cache)
+            return x, caches
+        if isinstance(layer, Residual):
+            results = [self.forward(inner, part, x, name) for name, inner, part in _branches(layer, p, path)]
+            return results[0][0] + results[1][0], [cache for _, cache in results]
+        if isinstance(layer, Activation):
+            return self._activation(layer.name, x, path)
+        if isinstance(layer, LayerNorm):
+            centred = x - x.mean()
+            variance = (centred * centred).mean() + BallArray.exact(np.array(layer.eps))
+            inverse = variance.inverse_root()
+            normal = centred * inverse
+            gain, bias = map(BallArray.exact, p)
+            return gain * normal + bias, (normal, inverse)
+        count = _roundings(layer, x.mid.shape[1:])
+        return x.through(lambda weights, values: layer.forward(weights, values)[0], p, count), x
+
+    def backward(
+        self, layer: Layer, p: Params, cache: Any, delta: BallArray, shares: list[Share], path: str
+    ) -> BallArray:
+        """Enclose the cotangent of a layer's input, and collect shares from last to first."""
+        if isinstance(layer, Chain):
+            for (name, inner, part), local in reversed(list(zip(_parts(layer, p, path), cache, strict=True))):
+                delta = self.backward(inner, part, local, delta, shares, name)
+            return delta
+        if isinstance(layer, Residual):
+            pairs = list(zip(_branches(layer, p, path), cache, strict=True))
+            results = [
+                self.backward(inner, part, local, delta, shares, name)
+                for (name, inner, part), local in reversed(pairs)
+            ]
+            return results[0] + results[1]
+        if isinstance(layer, Activation):
+            slope: BallArray = cache.rearranged(lambda a: a[:, None])
+            return delta * slope
+        if isinstance(layer, LayerNorm):
+            normal: BallArray = cache[0].rearranged(lambda a: a[:, None])
+            inverse: BallArray = cache[1].rearranged(lambda a: a[:, None])
+            shares.append(Share(path, layer, p, cache[0], delta))
+            pulled = delta * BallArray.exact(p[0])
+            return (pulled - pulled.mean() - normal * (pulled * normal).mean()) * inverse
+        if p:
+            shares.append(Share(path, layer, p, cache, delta))
+        shape = cache.mid.shape[1:]
+        like = cache.mid if p else cache.mid.shape  # what each layer keeps of its input
+
+        def pull(weights: Sequence[Array], values: Array) -> Array:
+            cotangent = Cotangent(values, layer.output_shape(shape), per_sample=True)
+            return layer.pull(weights, like, cotangent).expand(len(values))
+
+        return delta.through(pull, p, _roundings(layer, shape))
+
+    def _activation(self, name: str, x: BallArray, path: str) -> tuple[BallArray, BallArray]:
+        """Value and slope of an activation on balls."""
+        if name == "identity":
+            return x, BallArray.exact(np.ones_like(x.mid))
+        if name in CURVES:
+            size = float(x.size.max(initial=0.0))
+            if not math.isfinite(size):
+                raise UndecidedError(
+                    "the network's values overflow float64", "parameters of an ordinary size"
+                )
+            table = curve_table(name, size)
+            value, slope, value_error, slope_error = table(x.mid)
+            # |f(x + r) − f(x)| ≤ (|f′(x)| + sup|f″| r) r and |f′(x + r) − f′(x)| ≤ sup|f″| r
+            bend = enlarged(table.curvature * x.rad, 1)
+            slope_radius = enlarged(slope_error + bend, 1)
+            steepest = enlarged(np.abs(slope) + slope_radius, 1)
+            return (
+                BallArray(value, enlarged(value_error + steepest * x.rad, 2)),
+                BallArray(slope, slope_radius),
+            )
+        sides = np.sign(x.mid)
+        for index in np.argwhere(np.abs(x.mid) <= x.rad * (1 + 4 * UNIT)):
+            sides[tuple(index)] = 0
+        if not sides.all():
+            self._settle(sides, name, path)
+        slope = np.where(sides > 0, 1.0, {"relu": 0.0, "leaky_relu": LEAKY_SLOPE}[name])
+        value = x.mid * slope
+        radius = np.where(
+            slope == 0, 0.0, np.where(slope == 1, x.rad, enlarged(x.rad + UNIT * np.abs(value), 2))
+        )
+        return BallArray(value, radius), BallArray.exact(slope)
+
+    def _settle(self, sides: Array, name: str, path: str) -> None:
+        """Find the side of inputs that float64 cannot tell from 0, or say where they are."""
+        zero: list[tuple[int, int]] = []
+        open_: list[tuple[int, int]] = []
+        for sample in np.unique(np.argwhere(sides == 0)[:, 0]):
+            balls = enclosed_inputs(
+                self.net, self.params, self.inputs[sample : sample + 1], path, KINK_BITS
+            ).ravel()
+            row = sides[sample].ravel()  # a view: sides is contiguous
+            for unit in np.flatnonzero(row == 0).tolist():
+                ball = balls[unit]
+                row[unit] = 1 if ball > 0 else -1 if ball < 0 else 0
+                if not row[unit]:
+                    (zero if ball == 0 else open_).append((int(sample) + self.start, unit))
+            sides[sample] = row.reshape(sides.shape[1:])
+        found = zero or open_
+        if found:
+            sample, unit = found[0]
+            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+            raise KinkError(
+                f"the input of unit {unit} of layer {path} ({name}) at sample {sample}{more}",
+                bool(zero),
+                len(found),
+            )
+
+
+def _parts(chain: Chain, p: Params, path: str) -> Iterator[tuple[str, Layer, Params]]:
+    """Layers of a chain with their paths and parameters."""
+    prefix, start = f"{path}." if path else "", 0
+    for index, layer in enumerate(chain.layers):
+        stop = start + len(layer.param_shapes)
+        yield f"{prefix}{index}", layer, p[start:stop]
+        start = stop
+
+
+def _branches(layer: Residual, p: Params, path: str) -> list[tuple[str, Layer, Params]]:
+    """Body and shortcut with their paths and parameters."""
+    body, shortcut = layer.branches
+    cut = len(body.param_shapes)
+    return [(f"{path}.body", body, p[:cut]), (f"{path}.shortcut", shortcut, p[cut:])]
+
+
+def _roundings(layer: Layer, shape: tuple[int, ...]) -> int:
+    """Roundings in a row, at most, in one entry of a layer's output, of its pull-back and of its rows of J.
+
+    Every rule of these layers is a sum of products in some order, times a scale: as many roundings as terms, and ten
+    for the scale w_std/√fan_in (a root and a quotient), its product, the bias and its product, and a mean's quotient.
+
+    Returns:
+        Their number.
+
+    Raises:
+        UndecidedError: another layer, or a scale of which underflow is not covered.
+    """
+    if isinstance(layer, Flatten):
+        return 0
+    if isinstance(layer, (Dense, Conv2D)) and not max(layer.w_std, layer.b_std) <= LARGEST_SCALE:
+        raise UndecidedError(f"the scales of {layer} are beyond 2^64", "an ordinary scale")
+    if isinstance(layer, Dense):
+        return 10 + max(layer.n_in, layer.n_out)
+    if isinstance(layer, Conv2D):
+        positions = math.prod(layer.output_shape(shape)[:2])
+        return 10 + max(math.prod(layer.kernel) * max(layer.c_in, layer.c_out), positions)
+    if isinstance(layer, (AvgPool, GlobalAvgPool)):
+        return 10 + math.prod(shape[:2])
+    raise UndecidedError(f"the rounding errors of layer {layer} are not known", "the layers of this package")
+
+
+def _affine_rows(layer: Layer, p: Params, x: BallArray, delta: BallArray) -> list[BallArray]:
+    """Rows of J of a dense layer or a convolution: sums of products of inputs and cotangents."""
+    count = _roundings(layer, x.mid.shape[1:])
+    mid = layer.rows(p, x.mid, delta.mid)
+    # |x̂δ̂ − xδ| ≤ γ|x̂||δ̂| + |x̂|ρ + r(|δ̂| + ρ), with radii r of x and ρ of δ; the bias has no input
+    gamma = count * UNIT * (1 + 2.0**-20)
+    spread = enlarged(gamma * np.abs(delta.mid) + delta.rad, 2)
+    rad = layer.rows(p, np.abs(x.mid), spread)
+    rad[0] = rad[0] + layer.rows(p, x.rad, delta.size)[0]
+    return [BallArray(m, enlarged(r, count + 3)) for m, r in zip(mid, rad, strict=True)]
