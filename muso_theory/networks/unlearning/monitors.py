@@ -78,6 +78,7 @@ def kernel_alignment(K: Array, L: Array) -> float:
         A number in [0, 1] for positive semidefinite kernels; zero when one is constant up to rounding.
 
     Example:
+        >>> import numpy as np
         >>> round(kernel_alignment(np.diag([1.0, 2.0, 3.0]), 5 * np.diag([1.0, 2.0, 3.0])), 12)
         1.0
     """
