@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
+from muso_theory.errors import BadInputError
+from muso_theory.evaluation import Objective
 from muso_theory.linear.training import PAPER_STEPS, PowerSteps
 
 train = mt.linear.train
@@ -160,7 +162,7 @@ def test_logistic_and_cross_entropy_minimise_their_losses():
     features, _, _ = data(6, 3)
     probabilities = np.array([0.1, 0.7, 0.4, 0.9, 0.5, 0.2])
     kwargs = {"method": "gd", "step_sizes": 1.0, "epochs": 3000, "weight_decay": 0.05}
-    w = train(features, probabilities, loss="logistic", **kwargs).w
+    w = train(features, 2 * probabilities - 1, loss="logistic", **kwargs).w
     gradient = features.T @ (1 / (1 + np.exp(-features @ w)) - probabilities) + 0.05 * w
     assert np.abs(gradient).max() < 1e-12
     soft = np.stack([probabilities, 1 - probabilities], axis=1)
@@ -172,6 +174,26 @@ def test_logistic_and_cross_entropy_minimise_their_losses():
     by_class = train(features, classes, loss="cross-entropy", **kwargs).w
     one_hot = train(features, np.eye(2)[classes], loss="cross-entropy", **kwargs).w
     assert (by_class == one_hot).all()
+
+
+def test_logistic_classes_are_signs_and_all_zeros_are_what_zero_predicts():
+    """The one convention: ±1, with tanh(z/2) between. Read as 0 and 1, the same labels would train another model."""
+    features, _, _ = data(6, 3)
+    signs = np.array([1.0, -1, -1, 1, 1, -1])
+    kwargs = {"method": "gd", "step_sizes": 1.0, "epochs": 3000, "weight_decay": 0.05}
+    w = train(features, signs, loss="logistic", **kwargs).w
+    slope = -signs / (1 + np.exp(signs * (features @ w)))  # of Σ log(1 + e^(−tz)), the usual form for signs
+    assert np.abs(features.T @ slope + 0.05 * w).max() < 1e-12
+    # The control: ½(signs + 1), were it let through, has its minimum elsewhere.
+    as_targets = np.tanh(features @ w / 2) - (signs + 1) / 2
+    assert np.abs(features.T @ as_targets / 2 + 0.05 * w).max() > 0.1
+    objective = Objective(features, signs, "logistic", 0.05)
+    assert np.abs(objective.minimiser() - w).max() < 1e-10
+    assert np.abs(train(features, np.zeros(6), loss="logistic", **kwargs).w).max() == 0
+    with pytest.raises(BadInputError, match="classes 0 and 1"):
+        Objective(features, (signs + 1) / 2, "logistic", 0.05)
+    with pytest.raises(BadInputError, match="classes 0 and 1"):
+        train(features, (signs + 1) / 2, loss="logistic", **kwargs)
 
 
 def test_adam_matches_its_definition():
@@ -249,7 +271,16 @@ REFUSED = {
     "batches of gd": ({"method": "gd", "batch_size": 2}, "shuffled-sgd"),
     "unknown method": ({"method": "cyclc-sgd"}, "'cyclic-sgd'"),
     "unknown loss": ({"loss": "squard"}, "'squared'"),
-    "logistic of ±1": ({"loss": "logistic", "targets": -np.ones(5)}, r"\(targets \+ 1\) / 2"),
+    "logistic beyond ±1": ({"loss": "logistic", "targets": 2 * np.ones(5)}, r"2 \* targets - 1"),
+    "logistic of 0 and 1": (
+        {"loss": "logistic", "targets": np.arange(5) % 2},
+        r"classes 0 and 1.*2 \* targets - 1",
+    ),
+    "logistic of NaN": ({"loss": "logistic", "targets": np.full(5, np.nan)}, "targets"),
+    "cross-entropy of ±1": (
+        {"loss": "cross-entropy", "targets": np.tile([2.0, -1.0], (5, 1))},
+        "one-hot rows",
+    ),
     "rows that are no distributions": ({"loss": "cross-entropy", "targets": np.ones((5, 2))}, "sum to one"),
     "momentum 1": ({"momentum": 1.0}, "momentum"),
     "negative decay": ({"weight_decay": -1.0}, "weight_decay"),

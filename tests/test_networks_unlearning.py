@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -200,7 +201,7 @@ def test_a_linear_network_is_unlearned_by_scrubbing_and_by_minimum_norm_steps():
     for method in (
         NtkScrubbing(ridge=0.0),
         LinearisedLabels(optimizer="gd", learning_rate=0.2, epochs=1500, batch_size=None),
-        METHODS["minimum-norm"](epochs=1),
+        METHODS["minimum-norm-anchored"](epochs=1),
         Alternating.corrected(
             rule="optimal",
             ridge=(0.0, 0.0),
@@ -214,8 +215,9 @@ def test_a_linear_network_is_unlearned_by_scrubbing_and_by_minimum_norm_steps():
     ):
         gap = problem.relative_gaps(method(problem))[0]
         # Minimum-norm repairs with one epoch of Adam, which moves parameters that were right.
-        assert gap < (0.1 if method.name == "minimum-norm" else 1e-5), method.name
-    assert problem.relative_gaps(METHODS["random-labels"]()(problem))[0] > 0.1
+        assert gap < (0.1 if method.name == "minimum-norm-anchored" else 1e-5), method.name
+    for other in ("random-labels", "minimum-norm"):  # the latter measures from zero
+        assert problem.relative_gaps(METHODS[other](epochs=1)(problem))[0] > 0.1
 
 
 @pytest.mark.parametrize("loss", ["cross-entropy", "squared"])
@@ -249,7 +251,7 @@ def test_salun_moves_only_the_share_it_says():
     moved = problem.net.flatten(METHODS["salun"](share=0.25)(problem)) != problem.net.flatten(
         problem.pretrained
     )
-    assert 0 < moved.mean() <= 0.26
+    assert 0 < moved.sum() <= math.ceil(0.25 * moved.size)
 
 
 def test_ascent_raises_the_forget_loss():
@@ -367,6 +369,8 @@ def test_signatures_see_planted_failures_and_nothing_else():
     turned = [*good, replace(good[-1], alignment=0.2)]
     assert signatures(turned, Convergence.SETTLED) == (Signature.POOR_KERNEL,)
     assert signatures(good, Convergence.UNSETTLED) == (Signature.NOT_CONVERGED,)
+    lost = signatures(good, Convergence.SETTLED, attack=(0.1, 0.3), null=(0.4, 0.6))
+    assert lost == (Signature.OVER_FORGETTING,)
     leaking = signatures(good, Convergence.SETTLED, attack=(0.7, 0.8), null=(0.4, 0.6))
     assert leaking == (Signature.LEAKAGE,)
 

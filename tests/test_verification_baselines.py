@@ -39,8 +39,11 @@ def row_of(rows: list[dict[str, Any]], method: str, point: str = SMALL[1]) -> di
 
 
 def test_every_method_is_in_every_point(measured: dict[str, dict[str, Any]]) -> None:
+    stops = {"random-labels, oracle stop", "bad-teacher, oracle stop"}
+    still = {"fine-tuning", "gradient-ascent", "neggrad+"}
     for point in measured.values():
-        assert {row["method"] for row in point["rows"]} == {*METHODS, "bad-teacher, oracle stop"}
+        wanted = {*METHODS, *stops} - (set() if point["D"] == 30 else still)
+        assert {row["method"] for row in point["rows"]} == wanted
         refused = {row["method"] for row in point["rows"] if "refused" in row}
         assert refused == ({"leave-block-out"} if point["D"] == 30 else set())
 
@@ -56,6 +59,31 @@ def test_gaps_are_those_of_the_parameters(measured: dict[str, dict[str, Any]]) -
         assert row["gap"] == pytest.approx(np.linalg.norm(w - w_r), rel=1e-6)
         assert row["gap²/D"] == pytest.approx(row["gap"] ** 2 / 30)
         assert row["scores"]["test accuracy"] == np.mean(np.sign(test @ w) == found.y_test)
+
+
+def test_each_method_has_its_own_reference_beside_the_common_one(measured: dict[str, dict[str, Any]]) -> None:
+    rows = flat(measured)
+    for point in SMALL:
+        for name in ("newton", "ridge-anchored"):
+            row = row_of(rows, name, point)
+            assert row["relative gap to reference"] < 1e-6
+            assert row["relative gap"] > 1e3 * row["relative gap to reference"]
+        for name in ("influence", "descent-to-delete"):
+            row = row_of(rows, name, point)
+            assert row["relative gap to reference"] > 1e-3
+            assert row["relative gap to reference"] != row["relative gap"]
+        for name in ("none", "random-labels", "label-free"):
+            row = row_of(rows, name, point)
+            assert row["relative gap to reference"] == row["relative gap"]
+
+
+def test_methods_that_follow_their_own_labels_are_shown_where_they_move(
+    measured: dict[str, dict[str, Any]],
+) -> None:
+    rows = flat(measured)
+    for name in ("fine-tuning", "gradient-ascent", "neggrad+"):
+        assert abs(row_of(rows, name, SMALL[0])["relative gap"] - 1) > 1e-4
+        assert not [row for row in rows if row["method"] == name and row["point"] == SMALL[1]]
 
 
 def test_hypotheses_are_those_of_the_regime(measured: dict[str, dict[str, Any]]) -> None:
@@ -96,8 +124,8 @@ def _hypothesis(rows: list[dict[str, Any]]) -> str:
 
 
 def _expected(rows: list[dict[str, Any]]) -> str:
-    row_of(rows, "fine-tuning")["expected relative gap"] *= 1.001
-    return "fine-tuning"
+    row_of(rows, "neggrad+", SMALL[0])["expected relative gap"] *= 1.001
+    return "neggrad+"
 
 
 def _mean(rows: list[dict[str, Any]]) -> str:

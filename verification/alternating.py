@@ -142,7 +142,7 @@ def methods(network: str, loss: str, seed: int) -> dict[str, Callable[..., Any]]
     found: dict[str, Callable[..., Any]] = {}
     for name, method in METHODS.items():
         settings: dict[str, Any] = {"epochs": epochs, "iterations": iterations, "seed": seed}
-        if name in ("gradient-ascent", "minimum-norm"):
+        if name in ("gradient-ascent", "minimum-norm", "minimum-norm-anchored"):
             del settings["epochs"]  # their rounds are not passes over the data
         known = {key: value for key, value in settings.items() if key in method.__dataclass_fields__}  # type: ignore[attr-defined]
         if method is not Alternating:

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from muso_theory.evaluation import accuracy, paper_membership_score, probabilities
+from muso_theory.evaluation import accuracy, probabilities
 from muso_theory.linear.features import GaussianFeatures
 from muso_theory.linear.problem import UnlearningProblem
 from muso_theory.linear.training import PAPER_STEPS, Training, train
 
+from .membership import membership_score
 from .scenarios import Scenario, scenario
 from .theory import PredictedRuns, sweep
 
@@ -148,7 +149,7 @@ class Experiment:
         return {
             "test accuracy": accuracy(test, self.scenario.y_test),
             "forget accuracy": accuracy(outputs[forget], self.problem.targets[forget]),
-            "membership": paper_membership_score(belief[retain], probabilities(test), belief[forget]),
+            "membership": membership_score(belief[retain], probabilities(test), belief[forget]),
         }
 
 

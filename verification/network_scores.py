@@ -19,12 +19,12 @@ from muso_theory.evaluation import (
     kl_divergence,
     loss,
     modified_entropy,
-    paper_membership_score,
     roc,
 )
 from muso_theory.networks.training import DivergedError
 from muso_theory.networks.unlearning import Alternating, Convergence
 
+from .membership import membership_score
 from .network_scenarios import Trained, build
 
 __all__ = ["FEWEST", "FPR", "Scorer", "memorising", "unlearn"]
@@ -100,7 +100,7 @@ class Scorer:
         return {
             "test": accuracy(on["T"][self.kept], self.found.y_test[self.kept]),
             "forget": accuracy(on["F"], problem.targets[problem.forget].argmax(axis=1)),
-            "membership": paper_membership_score(r, t, f),
+            "membership": membership_score(r, t, f),
         }
 
     def __call__(self, params: Sequence[Array]) -> dict[str, Any]:

@@ -7,7 +7,10 @@ ridge 1e-8 in the label; 300 samples retained of MNIST, and 100 of the digits, o
 
 A gap is measured to two references: `w_r` after the same 1,500 epochs on R from w₀, as the paper has it, and the limit
 G(w₀) of that training. Methods of the paper train for 1,500 epochs; the baselines of `muso_theory.linear.baselines` are
-closed forms of their limit, start from the limit of pretraining and are held against the limit of retraining.
+closed forms of their limit, start from the limit of pretraining and are held against the limit of retraining, which is
+common to all, and against their own reference, w_r^λ, where they have a ridge. Fine-tuning, gradient ascent and
+NegGrad+ are not among them: w_p interpolates here, so that they equal doing nothing by construction (see campaign
+``baselines``).
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from muso_theory.linear.rules import BadTeacher, RandomLabels
 from muso_theory.linear.solution import parameter_gap
 from muso_theory.linear.training import PAPER_STEPS, predict_gap
 
+from .baselines import stands_still
 from .campaign import Options, measure_points
 from .experiment import FLOOR, RIDGE, Experiment, loop_error
 from .tables import Column, mean_sd, table
@@ -34,7 +38,8 @@ __all__ = ["measure", "points", "run"]
 SECONDS = (20, 150)
 Array = np.ndarray[Any, Any]
 _STOP = 0.03
-"""The bad teacher stops where its forget accuracy is so near to the retrained model's."""
+"""Random labels and the bad teacher stop where their forget accuracy is so near to the retrained model's."""
+_STOPPED = ("random labels", "bad teacher")
 _RETAIN = {"mnist:3,7": 300, "digits:3,7": 100}
 _PIXELS = {"unit": "[0, 1]", "byte": "[0, 255]"}
 
@@ -128,7 +133,7 @@ def _trained(experiment: Experiment) -> list[dict[str, Any]]:
         return abs(accuracy(problem.features[forget] @ w, y[forget]) - goal) <= _STOP
 
     for method, (labels, predicted_labels) in rules.items():
-        for oracle in (False, True) if method == "bad teacher" else (False,):
+        for oracle in (False, True) if method in _STOPPED else (False,):
             began = time.perf_counter()
             watch = {"record": stops, "callback": near} if oracle else {}
             given = labels()
@@ -137,7 +142,7 @@ def _trained(experiment: Experiment) -> list[dict[str, Any]]:
             a = predict.finetuned(a_pretrained, predicted_labels(), done.epochs)
             name = f"{method}, oracle stop" if oracle else method
             add(name, done.w, a, seconds, done.epochs)
-            if method in ("random labels", "MUSO, label-free"):
+            if name in ("random labels", "MUSO, label-free"):
                 # A third way, in an orthonormal basis of the row space; it powers a matrix each time, so not for all.
                 found[-1]["gap to limit, by predict_gap"] = predict_gap(
                     problem, step_sizes=PAPER_STEPS, labels=given, start=pretrained, epochs=epochs
@@ -184,12 +189,17 @@ def _in_the_limit(experiment: Experiment, condition: float) -> list[dict[str, An
     for name, method in METHODS.items():
         seeded = any(field.name == "seed" for field in fields(method))
         rule = method(seed=experiment.point["seed"]) if seeded else method()
+        if stands_still(rule, problem):
+            continue
         began = time.perf_counter()
         w = rule(problem)
         seconds = time.perf_counter() - began
         measured = float(np.linalg.norm(w - limit))
         row = {"method": name, "epochs": None, "seconds": seconds, "w": w, "gap to limit": measured}
         row["expected square gap"] = rule.expected_square_gap(problem)
+        gaps = rule.gaps(problem, model.at(w.reshape(problem.n_features, -1)))
+        row["gap to own reference"], row["own share"] = gaps.own, gaps.own_share
+        row["common share"] = gaps.common_share
         if isinstance(rule, Relabelling) or name == "none":
             labels = (
                 rule.labels(problem) if isinstance(rule, Relabelling) else problem.targets[problem.forget]
@@ -271,6 +281,8 @@ def _tables(rows: list[dict[str, Any]], epochs: int) -> dict[str, Any]:
         Column("gap to limit", "‖w − w_r‖²/D", ".2e"),
         Column("gap to limit, predicted", "predicted", ".2e"),
         Column("expected square gap", "expected", ".2e"),
+        Column("common share", "common reference w_r: ‖·‖ / doing nothing", ".3g"),
+        Column("own share", "own reference: ‖·‖ / doing nothing", ".3g"),
     ]
     main = _means([row for row in rows if row["epochs"] is not None], [*scores, *trained, *clock])
     closed = _means([row for row in rows if row["epochs"] is None], [*scores, *limits, *clock])
@@ -282,8 +294,8 @@ def _tables(rows: list[dict[str, Any]], epochs: int) -> dict[str, Any]:
     return {
         "paper-linear": table(title, main, [*where, *scores, *trained, *clock]),
         "paper-linear-limits": table(
-            f"Closed forms of every baseline, mean ± sd over {seeds} seeds; the expectation is over a method's own "
-            "draws.",
+            f"Closed forms of every baseline that moves an interpolating model, mean ± sd over {seeds} seeds; the "
+            "expectation is over a method's own draws.",
             closed,
             [*where, *scores, *limits, *clock],
         ),

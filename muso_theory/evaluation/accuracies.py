@@ -51,7 +51,7 @@ def average_gap(scores: Mapping[str, float], retrained: Mapping[str, float]) -> 
         The mean of |score − retrained score|, in the unit of the scores.
 
     Raises:
-        BadInputError: no scores, or other names on the two sides.
+        BadInputError: no scores, other names on the two sides, or scores that are not finite.
 
     Example:
         >>> round(average_gap({"test": 0.9, "forget": 0.5}, {"test": 0.8, "forget": 0.6}), 12)
@@ -60,5 +60,10 @@ def average_gap(scores: Mapping[str, float], retrained: Mapping[str, float]) -> 
     if not scores or set(scores) != set(retrained):
         other = ", ".join(sorted(set(scores) ^ set(retrained)))
         raise expected("the same scores of both models", "scores", other, "on one side only", "equal keys")
+    for name, pair in ((name, (scores[name], retrained[name])) for name in scores):
+        if not np.isfinite(pair).all():
+            raise expected(
+                "finite scores", f"scores[{name!r}]", pair, "of both models", "leaving it out of both"
+            )
     values: Array = np.array([abs(scores[name] - retrained[name]) for name in sorted(scores)])
     return float(values.mean())

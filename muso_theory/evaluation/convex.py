@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arrays import float_values
 from ..errors import expected, nearest
+from ..linear.training.losses import check_logistic
 from ..numbers import BALL, Quantity
 from ..numbers.balls import working_precision
 from ..numbers.ieee import ieee_proof
@@ -38,7 +39,7 @@ class Objective:
         tilt: b, shape (D,), of objective perturbation; None is zero.
 
     Raises:
-        BadInputError: shapes that do not fit, λ ≤ 0, unknown loss, logistic targets outside [−1, 1].
+        BadInputError: shapes that do not fit, λ ≤ 0, unknown loss, logistic targets outside [−1, 1] or classes 0 and 1.
 
     Example:
         >>> objective = Objective(np.eye(2), np.array([1.0, -1.0]), "squared", 1.0)
@@ -61,8 +62,8 @@ class Objective:
             raise expected("λ > 0, or there is no unique minimiser", "ridge", self.ridge, "number", "1e-3")
         features = float_values("features", self.features, (2,))
         targets = _vector("targets", self.targets, len(features))
-        if self.loss == "logistic" and targets.size and np.abs(targets).max() > 1:
-            raise expected("targets from −1 to 1", "targets", np.abs(targets).max(), "largest", "±1")
+        if self.loss == "logistic":
+            check_logistic(targets)
         object.__setattr__(self, "features", features)
         object.__setattr__(self, "targets", targets)
         if self.tilt is not None:

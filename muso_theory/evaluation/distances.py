@@ -24,7 +24,7 @@ def parameter_distance(w: Array | Sequence[Array], other: Array | Sequence[Array
         The distance in float64; scaled inside, so that it neither overflows nor underflows early.
 
     Raises:
-        BadInputError: other shapes.
+        BadInputError: other shapes, or parameters that are not finite.
 
     Example:
         >>> parameter_distance(np.array([3.0, 0.0]), np.array([0.0, 4.0]))
@@ -40,6 +40,10 @@ def parameter_distance(w: Array | Sequence[Array], other: Array | Sequence[Array
     for p, q in zip(mine, theirs, strict=True):
         difference = p - q
         largest = float(np.abs(difference).max(initial=0.0))
+        if not np.isfinite(largest):
+            raise expected(
+                "finite parameters", "w, other", largest, "largest difference", "a model that converged"
+            )
         if largest > 0:
             norms.append(largest * float(np.linalg.norm((difference / largest).ravel())))
     return float(np.hypot.reduce(norms))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import dataclass
 from typing import final
 
 from ..errors import expected
 
-__all__ = ["Rate", "binomial_rate", "pairs_interval", "wald_interval"]
+__all__ = ["Rate", "binomial_rate", "check_count", "check_level", "pairs_interval", "wald_interval"]
 
 Interval = tuple[float, float]
 
@@ -47,6 +48,29 @@ def check_level(level: float) -> None:
         raise expected("a confidence level in (0, 1)", "level", level, type(level).__name__, "0.95")
 
 
+def check_count(name: str, value: object, least: int) -> int:
+    """Refuse what is no count: fractions, text, too few.
+
+    Args:
+        name: what is counted.
+        value: how many.
+        least: the fewest that will do.
+
+    Returns:
+        The count.
+
+    Raises:
+        BadInputError: not an integer, or fewer.
+
+    Example:
+        >>> check_count("bins", 5, 2)
+        5
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+        raise expected(f"an integer of at least {least}", name, value, type(value).__name__, str(least))
+    return int(value)
+
+
 def binomial_rate(successes: int, trials: int, level: float = 0.95) -> Rate:
     """A fraction with its Clopper–Pearson interval, which covers at least as often as it says, at any sample size.
 
@@ -59,7 +83,7 @@ def binomial_rate(successes: int, trials: int, level: float = 0.95) -> Rate:
         The rate.
 
     Raises:
-        BadInputError: no trials, more successes than trials, or a level outside (0, 1).
+        BadInputError: no trials, negative or fractional counts, more successes than trials, or a level outside (0, 1).
 
     Example:
         >>> rate = binomial_rate(0, 20)
@@ -69,7 +93,8 @@ def binomial_rate(successes: int, trials: int, level: float = 0.95) -> Rate:
     from scipy.stats import beta
 
     check_level(level)
-    if not 0 <= successes <= trials or trials < 1:
+    check_count("successes", successes, 0)
+    if successes > check_count("trials", trials, 1):
         raise expected("0 ≤ successes ≤ trials, trials ≥ 1", "successes", successes, f"of {trials}", "counts")
     tail = (1 - level) / 2
     low = float(beta.ppf(tail, successes, trials - successes + 1)) if successes else 0.0
@@ -93,12 +118,16 @@ def pairs_interval(value: float, pairs: int, width: float, level: float) -> Inte
     Returns:
         Both ends.
 
+    Raises:
+        BadInputError: no pairs, or a level outside (0, 1).
+
     Example:
         >>> low, high = pairs_interval(1.0, 20, 1.0, 0.95)
         >>> round(low, 4), round(high, 4)
         (0.8609, 1.1391)
     """
     check_level(level)
+    check_count("pairs", pairs, 1)
     q = -math.expm1(math.log1p(-level) / pairs)
     return value - width * q, value + width * q
 
@@ -115,6 +144,9 @@ def wald_interval(value: float, variance: float, level: float, freedom: float = 
     Returns:
         Both ends.
 
+    Raises:
+        BadInputError: a negative or undefined variance, no degrees of freedom, or a level outside (0, 1).
+
     Example:
         >>> [round(end, 2) for end in wald_interval(0.0, 1.0, 0.95)]
         [-1.96, 1.96]
@@ -124,6 +156,9 @@ def wald_interval(value: float, variance: float, level: float, freedom: float = 
     from scipy.special import ndtri, stdtrit
 
     check_level(level)
+    if not (variance >= 0 and freedom > 0):
+        words = "a variance ≥ 0 with degrees of freedom > 0"
+        raise expected(words, "variance, freedom", (variance, freedom), "floats", "more samples")
     tail = (1 + level) / 2
     quantile = ndtri(tail) if math.isinf(freedom) else stdtrit(freedom, tail)
     half = float(quantile) * math.sqrt(variance)

@@ -8,12 +8,20 @@ from typing import final
 import numpy as np
 
 from ..errors import expected
+from ..numbers.constant import rounding
+from .intervals import check_count
 from .outputs import Array, output_columns
 
-__all__ = ["Klom", "klom"]
+__all__ = ["Klom", "diverged_models", "klom"]
 
 FEWEST = 3
 """Fewest models of a group whose margins are compared."""
+_REACH = 4.0
+"""Half the range of the bins in median deviations: ±2.7 standard deviations of a normal distribution."""
+_FAR = 10.0
+"""A margin so many median deviations from the median is off: 6.7 standard deviations of a normal distribution."""
+_JUDGED = 5
+"""Fewest models of which one can be told to have diverged: three always have one that is far from a close pair."""
 
 
 @final
@@ -26,12 +34,15 @@ class Klom:
         null: KL(retrained ‖ other retrained) from as many models, shape (n,).
         models: models in each compared group.
         bins: of each histogram.
+        diverged: unlearned and retrained models (:func:`diverged_models`) that stand apart from their own group; they
+            are counted like the others, in the end bins.
     """
 
     per_sample: Array
     null: Array
     models: int
     bins: int
+    diverged: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
 
     @property
     def mean(self) -> float:
@@ -51,13 +62,23 @@ class Klom:
 
         Returns:
             Both quantiles.
+
+        Raises:
+            BadInputError: outside [0, 1].
         """
+        if not 0 <= q <= 1:
+            raise expected("a probability in [0, 1]", "q", q, type(q).__name__, "0.95")
         return float(np.quantile(self.per_sample, q)), float(np.quantile(self.null, q))
 
     def __repr__(self) -> str:
+        words = "".join(
+            f", diverged: {name} {', '.join(map(str, which))}"
+            for name, which in zip(("unlearned", "retrained"), self.diverged, strict=True)
+            if which
+        )
         return (
             f"Klom(mean {self.mean:.3g}, null {self.null_mean:.3g}, {len(self.per_sample)} samples, "
-            f"{self.models} models a group, {self.bins} bins)"
+            f"{self.models} models a group, {self.bins} bins{words})"
         )
 
 
@@ -70,10 +91,16 @@ def klom(
     in halves, and unlearned and retrained models are held in equal numbers against the same half; the average over
     several splits is returned for both. Each count gets ½ added, which keeps KL finite.
 
+    The bins come from that half alone, so that the other half and unlearned models are treated alike and the null does
+    not depend on the method: they divide ±4 median deviations about the median evenly, and what lies outside belongs to
+    the end bins. One diverged model of many moves neither median nor median deviation by much. Margins within rounding
+    of the median count as the median. Merging values into bins only lowers a KL divergence (data processing), so that
+    far apart is reported as apart, not as how far.
+
     Args:
         unlearned: margins (:func:`logit_confidence`) of S unlearned models, shape (S, n).
         retrained: margins of S' retrained models on the same samples, shape (S', n), S' ≥ 6.
-        bins: of equal width between the smallest and the largest margin of a sample; None is 2√m, at most 20.
+        bins: how many, of equal width; None is 2√m for groups of m models, at most 20.
         splits: number of random splits.
         seed: of the splits.
 
@@ -81,15 +108,20 @@ def klom(
         KL(unlearned ‖ retrained) for each sample and its null.
 
     Raises:
-        BadInputError: shapes that do not fit, too few models, or fewer than two bins.
+        BadInputError: shapes that do not fit, margins that are not finite, too few models, or fewer than two bins.
+
+    Source:
+        Georgiev et al., "Attribute-to-delete: machine unlearning via datamodel matching" (2024), for the quantity.
 
     Example:
         >>> rng = np.random.default_rng(0)
         >>> retrained = rng.standard_normal((40, 30))
         >>> klom(rng.standard_normal((20, 30)), retrained)
-        Klom(mean 0.277, null 0.27, 30 samples, 20 models a group, 9 bins)
-        >>> klom(rng.standard_normal((20, 30)) + 2, retrained).mean > 1
-        True
+        Klom(mean 0.273, null 0.264, 30 samples, 20 models a group, 9 bins)
+        >>> retrained[3] = 1e6  # this one diverged
+        >>> far = klom(rng.standard_normal((20, 30)) + 8, retrained)
+        >>> far.mean > 2, far.null_mean < 0.5, far.diverged
+        (True, True, ((), (3,)))
     """
     u, r = output_columns(unlearned, "unlearned"), output_columns(retrained, "retrained")
     if u.shape[1] != r.shape[1]:
@@ -98,28 +130,68 @@ def klom(
     if size < FEWEST:
         what = f"at least {FEWEST} unlearned and {2 * FEWEST} retrained models"
         raise expected(what, "models", (len(u), len(r)), "too few", "more seeds")
-    bins = min(20, round(2 * size**0.5)) if bins is None else bins
-    if bins < 2 or splits < 1:
-        raise expected(
-            "at least two bins and one split", "bins, splits", (bins, splits), "too few", "20 and 8"
-        )
-    rng = np.random.default_rng(seed)
+    bins = min(20, round(2 * size**0.5)) if bins is None else check_count("bins", bins, 2)
+    check_count("splits", splits, 1)
+    # A stream each, so that the splits of the retrained models, and with them the null, know nothing of the unlearned.
+    halves, drawn = (np.random.default_rng((check_count("seed", seed, 0), stream)) for stream in range(2))
+    unit = max(float(rounding(1.0, given)) for given in (unlearned, retrained))
     found = np.zeros((2, u.shape[1]))
     for _ in range(splits):
-        order = rng.permutation(len(r))
+        order = halves.permutation(len(r))
         reference, peers = r[order[:size]], r[order[size : 2 * size]]
-        mine = u[rng.permutation(len(u))[:size]]
-        everything = np.vstack([reference, peers, mine])
-        low, high = everything.min(axis=0), everything.max(axis=0)
-        counts = [_histogram(group, low, high, bins) for group in (mine, peers, reference)]
+        mine = u[drawn.permutation(len(u))[:size]]
+        counts = [_histogram(group, *_scale(reference, unit), bins) for group in (mine, peers, reference)]
         p, null, q = ((c + 0.5) / (size + 0.5 * bins) for c in counts)
         found += [(p * np.log(p / q)).sum(axis=0), (null * np.log(null / q)).sum(axis=0)]
-    return Klom(found[0] / splits, found[1] / splits, size, bins)
+    lost = diverged_models(u, unit=unit), diverged_models(r, unit=unit)
+    return Klom(found[0] / splits, found[1] / splits, size, bins, lost)
 
 
-def _histogram(margins: Array, low: Array, high: Array, bins: int) -> Array:
+def _scale(margins: Array, unit: float) -> tuple[Array, Array, Array]:
+    """Median over models, median deviation, and what rounding may make of a margin, each of shape (n,)."""
+    centre = np.nanmedian(margins, axis=0)
+    # Log-odds are computed from logs of size about one even where they cancel, hence the 1.
+    least = unit * np.maximum(1.0, np.abs(centre))
+    return centre, np.nanmedian(np.abs(margins - centre), axis=0), least
+
+
+def _histogram(margins: Array, centre: Array, deviation: Array, least: Array, bins: int) -> Array:
     """Counts of each sample's margins, shape (bins, n)."""
-    width = np.where(high > low, high - low, 1.0)
-    place = np.minimum(((margins - low) / width * bins).astype(np.int64), bins - 1)
+    apart = np.where(np.abs(margins - centre) <= least, 0.0, margins - centre)
+    apart /= np.maximum(deviation, least)
+    place = np.clip((apart + _REACH) * (bins / (2 * _REACH)), 0, bins - 1).astype(np.int64)
     counts: Array = np.stack([(place == b).sum(axis=0) for b in range(bins)]).astype(np.float64)
     return counts
+
+
+def diverged_models(
+    margins: Array, chosen: Array | None = None, *, unit: float = float(rounding(1.0))
+) -> tuple[int, ...]:
+    """Models whose margins are far from the others' on most samples: they diverged, or were trained differently.
+
+    Far is more than ten median deviations from the median over models, 6.7 standard deviations of a normal
+    distribution. Median and median deviation stand up to nearly half the models being off.
+
+    Args:
+        margins: shape (S, n).
+        chosen: which models count for which sample, bool (S, n); None is all.
+        unit: what rounding may make of a margin of one.
+
+    Returns:
+        Their rows; none among fewer than five models.
+
+    Example:
+        >>> margins = np.random.default_rng(0).standard_normal((20, 50))
+        >>> margins[4] += 100
+        >>> diverged_models(margins)
+        (4,)
+    """
+    counted = np.ones(margins.shape, dtype=bool) if chosen is None else chosen
+    judged = counted.sum(axis=0) >= _JUDGED
+    if not judged.any():
+        return ()
+    values = np.where(counted, margins, np.nan)[:, judged]
+    centre, deviation, least = _scale(values, unit)
+    off = np.abs(values - centre) > _FAR * np.maximum(deviation, least)
+    lost = off.sum(axis=1) > 0.5 * counted[:, judged].sum(axis=1)
+    return tuple(int(row) for row in np.flatnonzero(lost))

@@ -10,6 +10,7 @@ from typing import final
 import numpy as np
 
 from ..errors import expected
+from ..numbers import is_constant
 from .intervals import Interval, Rate, binomial_rate, check_level, pairs_interval, wald_interval
 from .outputs import Array, score_vector
 
@@ -164,7 +165,8 @@ def _variance(below: Array, above: Array) -> tuple[float, float]:
         The variance, and its degrees of freedom after Welch and Satterthwaite: with few members their variance, which
         is then most of it, is known from as few.
     """
-    if max(np.ptp(below), np.ptp(above)) < 1e-12:  # all alike, up to the rounding of counts
+    # Placements are quotients of counts, of size one.
+    if is_constant(below, scale=1.0) and is_constant(above, scale=1.0):
         return 0.0, math.inf
     a, b = float(below.var(ddof=1)) / len(below), float(above.var(ddof=1)) / len(above)
     return a + b, (a + b) ** 2 / (a**2 / (len(below) - 1) + b**2 / (len(above) - 1))
@@ -179,6 +181,8 @@ def roc(
     level: float = 0.95,
 ) -> Attack:
     """Judge scores whose direction is known beforehand: larger says "member". Nothing is fitted.
+
+    Scores that all agree up to rounding count as tied, so that rounding errors rank nobody.
 
     Args:
         member_scores: shape (m,), m ≥ 5.
@@ -207,6 +211,8 @@ def roc(
             raise expected(
                 f"at least {FEWEST} scores of each kind", name, len(values), "too few", "more samples"
             )
+    if is_constant(np.concatenate(scores)):
+        scores = [np.full_like(values, scores[0][0]) for values in scores]
     where = samples or (np.arange(len(scores[0])), np.arange(len(scores[1])))
     return Attack(scores[0], scores[1], threshold, where, level)
 

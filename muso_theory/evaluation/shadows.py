@@ -5,10 +5,14 @@ N. Carlini et al., "Membership inference attacks from first principles" (2022).
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from ..arrays import plain_array
 from ..errors import expected, nearest
+from ..numbers import is_constant
+from .margins import diverged_models
 from .outputs import Array, output_columns, score_vector
 
 __all__ = ["likelihood_ratio"]
@@ -42,9 +46,15 @@ def likelihood_ratio(
     Returns:
         Scores for :func:`roc`, shape (n,).
 
+    A shadow model that diverged (:func:`diverged_models`, among those on its side) would set the variance alone; it is
+    left out, with a warning that names it.
+
     Raises:
-        BadInputError: shapes that do not fit, a sample with fewer than two shadows on a side that is needed, or no
-            spread at all among them.
+        BadInputError: shapes that do not fit, scores that are not finite, a sample with fewer than two shadows on a
+            side that is needed, or no spread among them beyond rounding.
+
+    Warns:
+        RuntimeWarning: shadow models diverged and were left out.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -77,6 +87,16 @@ def likelihood_ratio(
 
 def _fit(s: Array, chosen: Array, word: str, shared: bool | None) -> tuple[Array, Array]:
     """Mean and standard deviation of each sample's confidences over the chosen models."""
+    lost = diverged_models(s, chosen)
+    if lost:
+        rows = ", ".join(map(str, lost))
+        warnings.warn(
+            f"shadow models {rows} diverged: far from the others trained {word} the samples on most of these; they are "
+            "left out of the fit",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+        chosen = chosen & ~np.isin(np.arange(len(s)), lost)[:, None]
     count = chosen.sum(axis=0)
     if count.min() < 2:
         sample = int(np.argmin(count))
@@ -84,14 +104,17 @@ def _fit(s: Array, chosen: Array, word: str, shared: bool | None) -> tuple[Array
         raise expected(
             what, f"included[:, {sample}]", int(count[sample]), "too few", "more shadows, or 'offline'"
         )
-    mean = np.where(chosen, s, 0.0).sum(axis=0) / count
-    square = np.where(chosen, (s - mean) ** 2, 0.0).sum(axis=0)
     if shared is None:
         shared = bool(count.min() < 16)
+    # Constant up to rounding: the squares below are then rounding errors, and no variance.
+    flat = np.array([is_constant(s[chosen[:, j], j], scale=1.0) for j in range(s.shape[1])])
+    if flat.all() if shared else flat.any():
+        hint = "shadow models of different seeds or subsets" + ("" if shared else ", or shared_variance=True")
+        where = f"shadows[:, {int(np.argmax(flat))}]"
+        raise expected("confidences that vary over shadow models", where, s.shape, "no spread", hint)
+    mean = np.where(chosen, s, 0.0).sum(axis=0) / count
+    square = np.where(chosen, (s - mean) ** 2, 0.0).sum(axis=0)
     variance = np.full(len(mean), square.sum() / (count - 1).sum()) if shared else square / (count - 1)
-    if not variance.min() > 0:
-        hint = "shadow models of different seeds or subsets, or shared_variance=True"
-        raise expected("confidences that vary over shadow models", "shadows", s.shape, "no spread", hint)
     return mean, np.sqrt(variance)
 
 

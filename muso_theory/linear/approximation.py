@@ -15,6 +15,7 @@ from muso_theory.arrays import plain_array
 from muso_theory.errors import expected
 from muso_theory.linear.feature_map import check_integer, check_positive
 from muso_theory.linear.kernels import FloatArray
+from muso_theory.numbers import is_constant
 
 __all__ = [
     "ApproximationRow",
@@ -68,10 +69,16 @@ def kernel_alignment(A: FloatArray, B: FloatArray) -> float:
     Returns:
         The alignment; in [0, 1] for positive semi-definite matrices.
 
+    Raises:
+        BadInputError: a matrix of zeros, which has no direction.
+
     Example:
         >>> kernel_alignment(np.eye(2), 3.0 * np.eye(2))
         1.0
     """
+    for name, K in (("A", A), ("B", B)):
+        if not np.any(K):
+            raise expected("a kernel matrix that is not zero", name, np.shape(K), "zeros", "other samples")
     scaled_a, scaled_b = A / np.linalg.norm(A), B / np.linalg.norm(B)
     return float(np.vdot(scaled_a, scaled_b))
 
@@ -89,16 +96,25 @@ def centred_alignment(A: FloatArray, B: FloatArray) -> float:
     Returns:
         The centred alignment.
 
+    Raises:
+        BadInputError: a matrix of which centring leaves nothing but rounding errors.
+
     Example:
         >>> round(centred_alignment(np.eye(3), np.eye(3) + 5.0), 12)
         1.0
     """
-    return kernel_alignment(_centred(A), _centred(B))
+    centred = _centred(A), _centred(B)
+    for name, K, rest in zip("AB", (A, B), centred, strict=True):
+        if is_constant(rest, scale=float(np.abs(K).max()), like=K):
+            what, hint = "a kernel matrix that is not constant", "a smaller bandwidth or other samples"
+            raise expected(what, name, np.shape(K), "constant up to rounding after centring", hint)
+    return kernel_alignment(*centred)
 
 
 def _centred(K: FloatArray) -> FloatArray:
     """Subtract row and column means."""
-    rows = K - K.mean(axis=0, keepdims=True)
+    wide = np.asarray(K, dtype=np.float64)
+    rows = wide - wide.mean(axis=0, keepdims=True)
     return np.asarray(rows - rows.mean(axis=1, keepdims=True))
 
 

@@ -199,7 +199,9 @@ class UnlearningProblem:
                     raise expected(what, "K", shape, "singular in float64", hint) from None
                 linear = net.linearise(params, inputs, max_features=everything)
                 features = linear.features
-        return cls(features, linear.targets(y), linear.rows(samples), tangent=linear.bare())
+        return cls(
+            features, linear.targets(y), linear.rows(samples), tangent=linear.bare(plain_array("y", y))
+        )
 
     @property
     def n_samples(self) -> int:

@@ -22,8 +22,84 @@ __all__ = [
     "MeanLabel",
     "OriginalLabels",
     "RandomLabels",
+    "Task",
     "ZeroLabels",
+    "block_trace",
+    "forget_inverse",
 ]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What labels mean to whoever set the task: classes or values, before a network's outputs at θ₀ are taken off.
+
+    The tangent of a network (claim linearised-network) has the targets y − f(x; θ₀), one row a sample and output, among
+    which no two are a class. Rules choose among y, and their labels are mapped.
+
+    Args:
+        targets: y, shape (n, C).
+        forget: indices of the samples to forget, shape (m,).
+        offset: f(x; θ₀) of these, shape (m, C); zero for a linear model.
+    """
+
+    targets: Array
+    forget: Array
+    offset: Array
+
+    @classmethod
+    def of(cls, problem: UnlearningProblem) -> Task:
+        """The task behind a problem.
+
+        Args:
+            problem: the problem.
+
+        Returns:
+            Its own targets, or for the tangent of a network those of the network's task.
+
+        Raises:
+            BadInputError: a tangent of which some outputs of a sample are to be forgotten and others not.
+        """
+        linear = problem.tangent
+        if linear is None:
+            y = np.asarray(problem.targets, dtype=np.float64).reshape(problem.n_samples, -1)
+            return cls(y, problem.forget, np.zeros((len(problem.forget), y.shape[1])))
+        n, k = linear.outputs.shape
+        samples = np.unique(problem.forget // k)
+        if not np.array_equal(linear.rows(samples), problem.forget):
+            hint = "UnlearningProblem.from_network"
+            raise expected(f"all {k} outputs of a sample to forget", "forget", problem.forget, "rows", hint)
+        wanted = linear.wanted
+        if wanted is None:
+            wanted = np.asarray(problem.targets, dtype=np.float64).reshape(n, k) + linear.outputs
+        return cls(wanted, samples, np.asarray(linear.outputs[samples], dtype=np.float64))
+
+    @property
+    def retained(self) -> Array:
+        """y_R, shape (n − m, C)."""
+        return np.delete(self.targets, self.forget, axis=0)
+
+    def lifted(self, labels: Array) -> Array:
+        """Labels of the problem's forget rows in the terms of the task, shape (m, C)."""
+        return np.asarray(labels, dtype=np.float64).reshape(self.offset.shape) + self.offset
+
+    def lowered(self, problem: UnlearningProblem, labels: Array) -> Array:
+        """Labels of the task, shape (m, C), as labels of the problem."""
+        return (labels - self.offset).reshape(len(problem.forget), *problem.targets.shape[1:])
+
+    def two_values(self) -> tuple[float, float]:
+        """The low and the high target of a classification.
+
+        Returns:
+            Both.
+
+        Raises:
+            BadInputError: targets of more or fewer distinct values.
+        """
+        values = np.unique(self.targets)
+        if len(values) != 2:
+            what, got = "class targets with two distinct values", f"{len(values)} distinct values"
+            raise expected(what, "targets", got, "regression", "±1 or one-hot targets")
+        return float(values[0]), float(values[1])
 
 
 class LabelRule(ABC):
@@ -31,9 +107,14 @@ class LabelRule(ABC):
 
     name: str
 
-    @abstractmethod
     def __call__(self, problem: UnlearningProblem) -> Array:
         """Labels in the order of ``problem.forget``, shape (n_F,) or (n_F, C)."""
+        task = Task.of(problem)
+        return task.lowered(problem, self.choose(problem, task))
+
+    @abstractmethod
+    def choose(self, problem: UnlearningProblem, task: Task) -> Array:
+        """Labels in the terms of the task, shape (m, C), one row a sample to forget."""
 
     def expected_square_gap(self, problem: UnlearningProblem) -> float:
         """E‖w_u − w_r‖² over the rule's randomness; a deterministic rule's own squared gap.
@@ -60,14 +141,17 @@ class OriginalLabels(LabelRule):
 
     name = "original"
 
-    def __call__(self, problem: UnlearningProblem) -> Array:
-        """Labels of the forget samples."""
-        return np.asarray(problem.targets[problem.forget], dtype=np.float64)
+    def choose(self, problem: UnlearningProblem, task: Task) -> Array:
+        """The targets of the forget samples."""
+        return np.asarray(task.targets[task.forget])
 
 
 @dataclass(frozen=True)
 class RandomLabels(LabelRule):
-    """Uniformly random among the distinct target rows of the data ("amnesiac" unlearning).
+    """Uniformly random among the distinct target rows of the data but the sample's own ("amnesiac" unlearning).
+
+    Graves, Nagisetty, Ganesh 2021 (arXiv 2010.10981) replace labels by randomly selected *incorrect* ones. Targets that
+    are all alike leave nothing to choose and are refused with BadInputError.
 
     Args:
         seed: seed of the draw.
@@ -76,40 +160,55 @@ class RandomLabels(LabelRule):
     seed: int = 0
     name = "random"
 
-    def __call__(self, problem: UnlearningProblem) -> Array:
-        """Labels of the forget samples."""
-        values = self._values(problem)
-        return np.asarray(
-            values[np.random.default_rng(self.seed).integers(len(values), size=len(problem.forget))]
-        )
+    def choose(self, problem: UnlearningProblem, task: Task) -> Array:
+        """Other targets, drawn."""
+        values, own = self._values(task)
+        step = np.random.default_rng(self.seed).integers(1, len(values), size=len(own))
+        return np.asarray(values[(own + step) % len(values)])
 
     def distribution(self, problem: UnlearningProblem) -> tuple[Array, Array]:
-        """Mean and variance of one label.
+        """Mean of the labels, and their covariance in blocks: two rows of the problem vary together within one sample.
 
         Args:
             problem: the problem.
 
         Returns:
-            Two arrays of shape (C,).
+            Means, shape (n_F, C), and covariances, shape (C, n_F/b, b, b), where b is 1, and for the tangent of a
+            network the number of its outputs.
         """
-        values = self._values(problem).reshape(-1, problem.n_outputs)
-        return values.mean(axis=0), values.var(axis=0)
+        task = Task.of(problem)
+        values, own = self._values(task)
+        centre, others = values.mean(axis=0), len(values) - 1
+        values = values - centre  # their sum is zero now
+        mean = -values[own] / others
+        square = values.T @ values
+        covariance = (square - values[own][:, :, None] * values[own][:, None, :]) / others
+        covariance -= mean[:, :, None] * mean[:, None, :]
+        columns = task.lowered(problem, mean + centre).reshape(len(problem.forget), -1)
+        if problem.tangent is not None:
+            return columns, covariance[None]
+        return columns, np.moveaxis(np.diagonal(covariance, axis1=1, axis2=2), 1, 0)[:, :, None, None]
 
     @staticmethod
-    def _values(problem: UnlearningProblem) -> Array:
-        return np.unique(np.asarray(problem.targets, dtype=np.float64), axis=0)
+    def _values(task: Task) -> tuple[Array, Array]:
+        """Distinct target rows, and which of them each forget sample has."""
+        values, which = np.unique(task.targets, axis=0, return_inverse=True)
+        if len(values) < 2:
+            raise expected("at least two distinct targets", "targets", values, "one class", "another rule")
+        return values, which.reshape(-1)[task.forget]
 
     def _moments(self, problem: UnlearningProblem) -> tuple[Array, float]:
-        mean, variance = self.distribution(problem)
-        labels = np.broadcast_to(mean, (len(problem.forget), problem.n_outputs))
-        return labels, float(variance.sum() * np.trace(forget_inverse(problem)))
+        mean, blocks = self.distribution(problem)
+        inverse = forget_inverse(problem)
+        return mean, sum(block_trace(inverse, column) for column in blocks)
 
 
 @dataclass(frozen=True)
 class BadTeacher(LabelRule):
     """Predictions Φ_F w_b of a random model w_b ~ N(0, scale² I) on the forget samples.
 
-    The teacher has its own random parameters, not w₀; w₀ enters the expected gap through ŷ = Φ_F w_r only.
+    The teacher has its own random parameters, not w₀; w₀ enters the expected gap through ŷ = Φ_F w_r only. For the
+    tangent of a network the teacher is the tangent at θ₀ + w_b.
 
     Args:
         seed: seed of the teacher.
@@ -120,18 +219,28 @@ class BadTeacher(LabelRule):
     scale: float = 1.0
     name = "bad-teacher"
 
-    def __call__(self, problem: UnlearningProblem) -> Array:
-        """Labels of the forget samples."""
+    def choose(self, problem: UnlearningProblem, task: Task) -> Array:
+        """The teacher's outputs."""
         rng = np.random.default_rng(self.seed)
         teacher = self.scale * rng.standard_normal((problem.n_features, *problem.targets.shape[1:]))
         model = problem.float_model
-        return problem.shaped(model.image(model.forget, teacher.reshape(problem.n_features, -1)))
+        return task.lifted(model.image(model.forget, teacher.reshape(problem.n_features, -1)))
 
     def _moments(self, problem: UnlearningProblem) -> tuple[Array, float]:
         model = problem.float_model
-        k = model.gram_block(model.forget)
-        spread = self.scale**2 * problem.n_outputs * float(np.sum(forget_inverse(problem) * k))
-        return np.zeros(model.optimal_labels.shape), spread
+        return np.zeros(model.optimal_labels.shape), self.spread(problem)
+
+    def spread(self, problem: UnlearningProblem) -> float:
+        """E‖Φ⁺(0; Φ_F w_b)‖² = scale² C tr(QK_FF).
+
+        Args:
+            problem: the problem.
+
+        Returns:
+            The part of the expected squared gap that the teacher's randomness makes.
+        """
+        k = problem.float_model.gram_block(problem.float_model.forget)
+        return self.scale**2 * problem.n_outputs * float(np.sum(forget_inverse(problem) * k))
 
 
 @dataclass(frozen=True)
@@ -140,9 +249,9 @@ class ZeroLabels(LabelRule):
 
     name = "zero"
 
-    def __call__(self, problem: UnlearningProblem) -> Array:
-        """Labels of the forget samples."""
-        return np.zeros((len(problem.forget), *problem.targets.shape[1:]))
+    def choose(self, problem: UnlearningProblem, task: Task) -> Array:
+        """Zeros."""
+        return np.zeros(task.offset.shape)
 
 
 @dataclass(frozen=True)
@@ -151,10 +260,9 @@ class MeanLabel(LabelRule):
 
     name = "retain-mean"
 
-    def __call__(self, problem: UnlearningProblem) -> Array:
-        """Labels of the forget samples."""
-        mean = np.asarray(problem.targets[problem.retain], dtype=np.float64).mean(axis=0)
-        return np.broadcast_to(mean, (len(problem.forget), *problem.targets.shape[1:])).copy()
+    def choose(self, problem: UnlearningProblem, task: Task) -> Array:
+        """The mean, once a sample."""
+        return np.broadcast_to(task.retained.mean(axis=0), task.offset.shape)
 
 
 @dataclass(frozen=True)
@@ -167,21 +275,12 @@ class HardLabels(LabelRule):
 
     name = "hard"
 
-    def __call__(self, problem: UnlearningProblem) -> Array:
-        """Labels of the forget samples."""
-        soft = problem.float_model.optimal_labels
-        values = np.unique(np.asarray(problem.targets, dtype=np.float64))
-        if len(values) != 2:
-            raise expected(
-                "class targets with two distinct values",
-                "targets",
-                f"{len(values)} distinct values",
-                "regression",
-                "±1 or one-hot targets",
-            )
-        low, high = values
-        if problem.n_outputs == 1:
-            return problem.shaped(np.where(soft >= (low + high) / 2, high, low))
+    def choose(self, problem: UnlearningProblem, task: Task) -> Array:
+        """The classes that the optimal labels are nearest to."""
+        soft = task.lifted(problem.float_model.optimal_labels)
+        low, high = task.two_values()
+        if soft.shape[1] == 1:
+            return np.where(soft >= (low + high) / 2, high, low)
         hard = np.full(soft.shape, low)
         hard[np.arange(len(soft)), soft.argmax(axis=1)] = high
         return hard
@@ -215,3 +314,22 @@ def forget_inverse(problem: UnlearningProblem) -> Array:
     forget = np.asarray(problem.features[problem.forget], dtype=np.float64)
     half = model.factor(model.everything).solve(forget.T)
     return np.asarray(half.T @ half)
+
+
+def block_trace(q: Array, blocks: Array) -> float:
+    """tr(QΣ) for a block diagonal Σ.
+
+    Args:
+        q: Q, shape (mb, mb), symmetric.
+        blocks: of Σ, shape (m, b, b).
+
+    Returns:
+        The trace.
+
+    Example:
+        >>> block_trace(np.eye(4), np.array([[[1.0, 9.0], [9.0, 2.0]], [[3.0, 9.0], [9.0, 4.0]]]))
+        10.0
+    """
+    m, b, _ = blocks.shape
+    own = q.reshape(m, b, m, b)[np.arange(m), :, np.arange(m)]
+    return float(np.sum(own * blocks))

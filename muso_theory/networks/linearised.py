@@ -38,6 +38,7 @@ class Linearisation:
         features: J (n·k, D), or None when only the Gram is held.
         gram: K = JJᵀ (n·k, n·k), the empirical NTK, or None when the features are held.
         by_gram: whether the model is used through its Gram.
+        wanted: targets y of the user's task (n, k), of which the linear model's are y − f(x; θ₀); None if not told.
     """
 
     net: Sequential
@@ -47,6 +48,7 @@ class Linearisation:
     features: Array | None = None
     gram: Array | None = None
     by_gram: bool = False
+    wanted: Array | None = None
 
     def __repr__(self) -> str:
         held = "gram" if self.by_gram else "features"
@@ -58,13 +60,17 @@ class Linearisation:
         """D, the number of parameters θ."""
         return self.net.n_params
 
-    def bare(self) -> Linearisation:
+    def bare(self, y: Array | None = None) -> Linearisation:
         """The same without the matrices: what a problem keeps of its network.
+
+        Args:
+            y: targets of the user's task, as for :meth:`targets`, to be kept too.
 
         Returns:
             A linearisation with neither features nor Gram.
         """
-        return replace(self, features=None, gram=None)
+        wanted = None if y is None else np.asarray(y, dtype=np.float64).reshape(self.outputs.shape)
+        return replace(self, features=None, gram=None, wanted=wanted)
 
     def distance(self, features: Array) -> TangentDistance | UndecidedError:
         """How far float features are from this tangent, or why that is not known.

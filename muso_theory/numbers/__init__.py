@@ -2,6 +2,7 @@
 
 from .arithmetic import Arithmetic, Factor, Matrix
 from .balls import BALL
+from .constant import is_constant
 from .float64 import FLOAT64, CholeskyFactor
 from .multiprecision import MP
 from .quantity import Grade, Quantity
@@ -21,4 +22,5 @@ __all__ = [
     "NoArithmeticError",
     "Quantity",
     "UndecidedError",
+    "is_constant",
 ]

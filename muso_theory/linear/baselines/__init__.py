@@ -13,9 +13,14 @@ from __future__ import annotations
 
 from .gradient import FineTuning, GradientAscent, NegGradPlus
 from .limits import NoUnlearning, Retraining
-from .method import UnlearningMethod
+from .method import Gaps, UnlearningMethod
 from .noise import FisherNoise, OutputNoise
-from .projections import NtkScrubbing, OrthogonalGradient, ProjectiveResidualUpdate
+from .projections import (
+    AnchoredOrthogonalGradient,
+    NtkScrubbing,
+    OrthogonalGradient,
+    ProjectiveResidualUpdate,
+)
 from .relabelling import (
     BadTeaching,
     ClosedFormLabels,
@@ -32,11 +37,13 @@ from .second_order import DescentToDelete, InfluenceStep, NewtonRemoval
 
 __all__ = [
     "METHODS",
+    "AnchoredOrthogonalGradient",
     "BadTeaching",
     "ClosedFormLabels",
     "DescentToDelete",
     "FineTuning",
     "FisherNoise",
+    "Gaps",
     "GradientAscent",
     "InfluenceStep",
     "LabelFreeLabels",
@@ -74,6 +81,7 @@ METHODS: dict[str, type[UnlearningMethod]] = {
         NtkScrubbing,
         FisherNoise,
         OrthogonalGradient,
+        AnchoredOrthogonalGradient,
         ProjectiveResidualUpdate,
         DescentToDelete,
         OutputNoise,

@@ -35,6 +35,7 @@ class FineTuning(UnlearningMethod):
 
     epochs: int | None = None
     name = "fine-tuning"
+    follows_own_labels = True
     formula = "w_p + Φ_R⁺(y_R − Φ_R w_p)"
     source = "folklore; the limit of gradient descent on R by claim implicit-bias"
     exactness = "not exact, unless w_p − w₀ lies in row(Φ_R) (start-span)"
@@ -105,6 +106,7 @@ class GradientAscent(UnlearningMethod):
     steps: int = 5
     step_size: float | None = None
     name = "gradient-ascent"
+    follows_own_labels = True
     formula = "w ← w + η Φ_Fᵀ(Φ_F w − y_F), from w_p"
     source = "Graves, Nagisetty, Ganesh 2021, arXiv 2010.10981; Thudi et al. 2022, arXiv 2109.13398"
     exactness = "not exact: it moves in row(Φ_F) only (forget-only), and not at all where w_p interpolates"
@@ -145,6 +147,7 @@ class NegGradPlus(UnlearningMethod):
     steps: int = 10
     step_size: float | None = None
     name = "neggrad+"
+    follows_own_labels = True
     formula = "w ← w − η[β/n_R Φ_Rᵀ(Φ_R w − y_R) − (1 − β)/n_F Φ_Fᵀ(Φ_F w − y_F)], from w_p"
     source = "Kurmanji, Triantafillou, Hayes, Triantafillou 2023, arXiv 2302.09880"
     exactness = "not exact: a finite number of steps, none of them where w_p interpolates"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, final
+from typing import ClassVar, NamedTuple, final
 
 import numpy as np
 
@@ -11,7 +11,26 @@ from ...errors import expected
 from ..closed_forms import Point
 from ..problem import Array, UnlearningProblem
 
-__all__ = ["UnlearningMethod"]
+__all__ = ["Gaps", "UnlearningMethod"]
+
+
+class Gaps(NamedTuple):
+    """How far a method is from two references, absolutely and as shares of what doing nothing leaves.
+
+    A method with a ridge aims at w_r^λ, from w_p^λ. Held against w_r alone, it shows the bias of its ridge in place of
+    the error of its unlearning; held against w_r^λ alone, it hides that this is another model.
+
+    Args:
+        common: ‖w_u − w_r‖, against the retrained model without ridge, the same for every method.
+        common_share: that over ‖w_p − w_r‖.
+        own: ‖w_u − reference‖, against the method's own reference.
+        own_share: that over the distance of the method's own start from it, for a ridge ‖w_p^λ − w_r^λ‖.
+    """
+
+    common: float
+    common_share: float
+    own: float
+    own_share: float
 
 
 class UnlearningMethod(ABC):
@@ -36,6 +55,9 @@ class UnlearningMethod(ABC):
 
     assuming: ClassVar[tuple[str, ...]] = ()
     """Conditions of the catalogue under which the theorem of ``exactness`` holds."""
+
+    follows_own_labels: ClassVar[bool] = False
+    """Whether it follows gradients of the data's own labels alone, and so equals doing nothing where w_p fits them."""
 
     @property
     def claims_exactness(self) -> bool:
@@ -67,17 +89,58 @@ class UnlearningMethod(ABC):
         """What exactness is measured from: w_r, or where the method has an objective of its own, its retraining."""
         return problem.float_model.retrained  # type: ignore[no-any-return]
 
+    def start(self, problem: UnlearningProblem) -> Point:
+        """What it unlearns: w_p, or where the method has an objective of its own, the minimiser of that."""
+        return problem.float_model.pretrained  # type: ignore[no-any-return]
+
+    @property
+    def has_own_reference(self) -> bool:
+        """Whether exactness is measured from anything but w_r."""
+        return type(self).reference is not UnlearningMethod.reference
+
     @final
-    def expected_square_gap(self, problem: UnlearningProblem) -> float | None:
+    def gaps(self, problem: UnlearningProblem, w: Point | None = None) -> Gaps:
+        """Gaps to the common reference and to the method's own.
+
+        Args:
+            problem: the problem.
+            w: w_u in model coordinates; None computes it.
+
+        Returns:
+            Both, each beside its share of doing nothing; a share of a gap of zero is infinite, or NaN.
+
+        Example:
+            >>> from muso_theory.linear.baselines import NewtonRemoval
+            >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
+            >>> [round(gap, 3) for gap in NewtonRemoval(ridge=1.0).gaps(problem)]  # exact for w_r^λ, not for w_r
+            [0.236, 0.192, 0.0, 0.0]
+        """
+        model = problem.float_model
+        w = self.point(problem) if w is None else w
+        found = []
+        for start, reference in (
+            (model.pretrained, model.retrained),
+            (self.start(problem), self.reference(problem)),
+        ):
+            gap, nothing = (float(model.distance(v, reference).upper) for v in (w, start))
+            found += [gap, float(np.divide(gap, nothing)) if nothing else np.inf if gap else np.nan]
+        return Gaps(*found)
+
+    @final
+    def expected_square_gap(self, problem: UnlearningProblem, *, own: bool = False) -> float | None:
         """E‖w_u − w_r‖² over the method's randomness, in closed form; w_r is the retrained model without ridge.
 
         Args:
             problem: the problem.
+            own: to the method's own reference in place of w_r.
 
         Returns:
             The expectation, for a deterministic method its own squared gap; None where there is no closed form.
         """
-        return self._expected(problem)
+        if not (own and self.has_own_reference):
+            return self._expected(problem)
+        mean, spread = self._moments(problem)
+        return float(problem.float_model.square_distance(mean, self.reference(problem)).upper) + spread
 
     def _expected(self, problem: UnlearningProblem) -> float | None:
         """By mean and covariance; methods of which a theorem says more override it."""

@@ -60,13 +60,14 @@ class OutputNoise(UnlearningMethod):
 class FisherNoise(UnlearningMethod):
     """Noise shaped by the Fisher information of the retain set: w_p + α(F_R + εI)^-¼ n, shape (D,) or (D, C).
 
-    For squared loss F_R = Φ_RᵀΦ_R; as published its diagonal is used. Where n < D it is singular, so that ε bounds the
-    noise in the directions that no retained sample sees; those get the most of it.
+    For squared loss the mean Fisher information of a retained sample is F_R = Φ_RᵀΦ_R/n_R; as published its diagonal is
+    used. Where n < D it is singular, so that ε bounds the noise in the directions that no retained sample sees; those
+    get the most of it.
 
     E‖w_u − w_r‖² = ‖w_p − w_r‖² + C·α²·tr (F_R + εI)^-½.
 
     Args:
-        alpha: α = (λσ_h²)^¼ of the paper, > 0.
+        alpha: α = (λσ_h²)^¼ of the paper, > 0; the method of this name for networks means the same by it.
         damping: ε > 0.
         diagonal: use the diagonal of F_R; False is the whole matrix, through the eigenvectors of K_RR where n_R ≤ D.
         seed: seed of n ~ N(0, I).
@@ -79,11 +80,11 @@ class FisherNoise(UnlearningMethod):
     """
 
     alpha: float = 1e-2
-    damping: float = 1e-2
+    damping: float = 1e-4
     diagonal: bool = True
     seed: int = 0
     name = "fisher-noise"
-    formula = "w_p + α(F_R + εI)^-¼ N(0, I), F_R = Φ_RᵀΦ_R or its diagonal"
+    formula = "w_p + α(F_R + εI)^-¼ N(0, I), F_R = Φ_RᵀΦ_R/n_R or its diagonal"
     source = "Golatkar, Achille, Soatto 2020 (Eternal sunshine), arXiv 1911.04933"
     exactness = "not exact: it hides w_p − w_r rather than removing it (removal-certificate)"
 
@@ -103,8 +104,11 @@ class FisherNoise(UnlearningMethod):
         floor = self.damping**-0.25
         gain = (values + self.damping) ** -0.25 - floor
         if model.is_dual or len(problem.retain) <= problem.n_features:
-            # With K_RR = UΛUᵀ, g(F) = g(0) I + Φ_RᵀU (g(Λ) − g(0))Λ⁻¹Uᵀ Φ_R.
-            inner = vectors @ ((gain / values)[:, None] * (vectors.T @ model.image(model.retain, plain)))
+            # With K_RR/n_R = UΛUᵀ, g(F) = g(0) I + Φ_RᵀU (g(Λ) − g(0))(n_RΛ)⁻¹Uᵀ Φ_R.
+            inner = vectors @ (
+                (gain / values / len(problem.retain))[:, None]
+                * (vectors.T @ model.image(model.retain, plain))
+            )
             padded = np.zeros((problem.n_samples, problem.n_outputs))
             padded[: len(problem.retain)] = inner
             bent = model.combine(padded)
@@ -126,14 +130,14 @@ class FisherNoise(UnlearningMethod):
 
     @staticmethod
     def _diagonal(problem: UnlearningProblem) -> Array:
-        """The diagonal of Φ_RᵀΦ_R, shape (D,), streamed."""
+        """The diagonal of Φ_RᵀΦ_R/n_R, shape (D,), streamed."""
         out = np.zeros(problem.n_features)
         kept = np.ones(problem.n_samples, dtype=bool)
         kept[problem.forget] = False
         for block in row_blocks(problem.features):
             rows = np.asarray(problem.features[block], dtype=np.float64)[kept[block]]
             out += np.einsum("ij,ij->j", rows, rows)
-        return out
+        return out / len(problem.retain)
 
     @staticmethod
     def _spectrum(problem: UnlearningProblem) -> tuple[Array, Array]:
@@ -144,6 +148,6 @@ class FisherNoise(UnlearningMethod):
         else:
             rows = np.asarray(problem.features[problem.retain], dtype=np.float64)
             matrix = rows.T @ rows
-        values, vectors = np.linalg.eigh(matrix)
+        values, vectors = np.linalg.eigh(matrix / len(problem.retain))
         kept = values > 16 * len(values) * np.finfo(float).eps * max(values[-1], 0.0)
         return values[kept], vectors[:, kept]

@@ -12,7 +12,7 @@ from ..closed_forms import Point
 from ..problem import Array, UnlearningProblem
 from .method import UnlearningMethod, forget_rows, moved
 
-__all__ = ["NtkScrubbing", "OrthogonalGradient", "ProjectiveResidualUpdate"]
+__all__ = ["AnchoredOrthogonalGradient", "NtkScrubbing", "OrthogonalGradient", "ProjectiveResidualUpdate"]
 
 
 @final
@@ -81,19 +81,47 @@ def _pseudo_solve(schur: Array, v: Array, size: float) -> Array:
 @final
 @dataclass(frozen=True)
 class OrthogonalGradient(UnlearningMethod):
-    """The shortest step from w₀ that keeps w_p's outputs on R, w₀ + P_R(w_p − w₀), shape (D,) or (D, C).
+    """The shortest parameters with w_p's outputs on R, P_R w_p, shape (D,) or (D, C), as published.
 
-    This is where alternating the shrinking of ‖w − w₀‖ with steps orthogonal to the retain gradients ends.
+    This is where alternating the shrinking of ‖w‖ with steps orthogonal to the retain gradients ends. Retraining ends
+    at the shortest *step* from w₀ instead, so that where w_p is least squares on R this misses w_r by (I − P_R)w₀.
 
     Example:
-        >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
-        >>> OrthogonalGradient()(problem).round(12)
-        array([0.5, 0. , 0.5])
+        >>> rows, w_init = np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([0.0, 0, 1])
+        >>> problem = UnlearningProblem(rows, np.array([1.0, 2.0]), [1], w_init)
+        >>> w = OrthogonalGradient()(problem)
+        >>> w.round(12) + 0.0, (w - AnchoredOrthogonalGradient()(problem)).round(12) + 0.0  # −(I − P_R)w₀
+        (array([0.5, 0. , 0.5]), array([ 0.5,  0. , -0.5]))
     """
 
     name = "orthogonal-gradient"
-    formula = "w₀ + P_R(w_p − w₀)"
+    formula = "P_R w_p"
     source = "Block et al. 2025 (minimum-norm, orthogonal gradients), arXiv 2505.22601"
+    exactness = "not exact, unless (I − P_R)w₀ = 0, as for w₀ = 0: it shortens w rather than w − w₀"
+
+    def point(self, problem: UnlearningProblem) -> Point:
+        """The projected point in model coordinates."""
+        model = problem.float_model
+        origin = model.at(np.zeros((problem.n_features, problem.n_outputs)))
+        return model.fit(model.retain, model.predict(model.retain, model.pretrained), origin)
+
+
+@final
+@dataclass(frozen=True)
+class AnchoredOrthogonalGradient(UnlearningMethod):
+    """The shortest step from w₀ that keeps w_p's outputs on R, w₀ + P_R(w_p − w₀), shape (D,) or (D, C).
+
+    The same as :class:`OrthogonalGradient` with ‖w − w₀‖ in place of ‖w‖.
+
+    Example:
+        >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
+        >>> AnchoredOrthogonalGradient()(problem).round(12)
+        array([0.5, 0. , 0.5])
+    """
+
+    name = "orthogonal-gradient-anchored"
+    formula = "w₀ + P_R(w_p − w₀)"
+    source = "after Block et al. 2025, arXiv 2505.22601, who measure from zero"
     exactness = "orthogonal-gradient"
     assuming = ("least-squares-on-retain",)
 

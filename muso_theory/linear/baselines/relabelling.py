@@ -1,12 +1,12 @@
 """Methods that relabel the forget samples and fine-tune from w_p on everyone, to the limit.
 
-All of them end at w_u = w_p + Φ⁺((y_R, ỹ_F) − Φw_p), so that w_u − w_r = Φ⁺(0; ỹ_F − Φ_F w_r) (claim gap-formula).
+All but bad teaching end at w_u = w_p + Φ⁺((y_R, ỹ_F) − Φw_p), so w_u − w_r = Φ⁺(0; ỹ_F − Φ_F w_r) (claim gap-formula).
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
@@ -16,8 +16,8 @@ from ...numbers import FLOAT64
 from ..closed_forms import Point
 from ..labels import optimal_labels
 from ..problem import Array, UnlearningProblem
-from ..rules import BadTeacher, LabelRule, RandomLabels
-from .fitting import Trained, ridge_retrained, row_steps, trained
+from ..rules import BadTeacher, LabelRule, RandomLabels, Task
+from .fitting import Trained, ridge_pretrained, ridge_retrained, row_steps, trained
 from .method import UnlearningMethod, count, positive
 
 __all__ = [
@@ -40,10 +40,15 @@ class Relabelling(UnlearningMethod):
     def labels(self, problem: UnlearningProblem) -> Array:
         """ỹ_F in the order of ``problem.forget``, shape (n_F,) or (n_F, C)."""
 
+    def everyone(self, problem: UnlearningProblem) -> Array:
+        """What fine-tuning fits, (n, C) in position order: the targets of R, then ỹ_F."""
+        labels = problem.label_columns(self.labels(problem))
+        return np.asarray(problem.float_model.relabelled(labels))
+
     def point(self, problem: UnlearningProblem) -> Point:
         """w_u in model coordinates."""
-        labels = problem.label_columns(self.labels(problem))
-        return problem.float_model.unlearned(labels)  # type: ignore[no-any-return]
+        model = problem.float_model
+        return model.fit(model.everything, self.everyone(problem), model.pretrained)
 
     def _expected(self, problem: UnlearningProblem) -> float | None:
         """‖Φ⁺(0; ỹ_F − Φ_F w_r)‖² (claim gap-formula), without training."""
@@ -53,8 +58,31 @@ class Relabelling(UnlearningMethod):
         )
 
 
+@dataclass(frozen=True)
 class _RuleRelabelling(Relabelling):
-    """Labels from a rule of ``linear.rules``, which knows its own expected gap."""
+    """Labels from a rule of ``linear.rules``, which knows its own expected gap.
+
+    With ``oracle_stop`` fine-tuning is cyclic SGD with steps 1/‖φ_i‖² that ends before the first pass, or after the
+    first one, where the forget accuracy is so near to the retrained model's, as in arXiv 2410.08557: an oracle, since
+    that accuracy is not known without retraining. Accuracy needs class targets: two values, or one largest a row.
+
+    Args:
+        seed: seed of the rule.
+        oracle_stop: stop where |accuracy_F(w) − accuracy_F(w_r)| is at most this (0.03 in that paper); None goes to the
+            limit.
+        epochs: most passes before an oracle stop.
+    """
+
+    seed: int = 0
+    oracle_stop: float | None = field(default=None, kw_only=True)
+    epochs: int = field(default=100, kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Refuse what is no stop."""
+        count("epochs", self.epochs)
+        if self.oracle_stop is not None and not 0 <= self.oracle_stop <= 1:
+            kind = type(self.oracle_stop).__name__
+            raise expected("a difference of accuracies", "oracle_stop", self.oracle_stop, kind, "0.03")
 
     @abstractmethod
     def rule(self) -> LabelRule:
@@ -63,80 +91,6 @@ class _RuleRelabelling(Relabelling):
     def labels(self, problem: UnlearningProblem) -> Array:
         """ỹ_F by the rule."""
         return self.rule()(problem)
-
-    def _expected(self, problem: UnlearningProblem) -> float | None:
-        """E‖w_u − w_r‖² in the closed form of the rule."""
-        return self.rule().expected_square_gap(problem)
-
-
-@final
-@dataclass(frozen=True)
-class RandomRelabelling(_RuleRelabelling):
-    """Labels drawn uniformly among the distinct target rows, shape (n_F,) or (n_F, C).
-
-    Args:
-        seed: seed of the draw.
-
-    Example:
-        >>> import numpy as np
-        >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
-        >>> RandomRelabelling(seed=0).labels(problem)
-        array([2.])
-    """
-
-    seed: int = 0
-    name = "random-labels"
-    formula = "w_p + Φ⁺((y_R, ỹ_F) − Φw_p), ỹ_F uniform among the targets"
-    source = 'Graves, Nagisetty, Ganesh 2021 ("amnesiac"), arXiv 2010.10981'
-    exactness = "not exact, unless the draw falls into Φ_F w_r + ker Φ_Fᵀ (label-solution-set)"
-
-    def rule(self) -> LabelRule:
-        """The rule."""
-        return RandomLabels(self.seed)
-
-
-@final
-@dataclass(frozen=True)
-class BadTeaching(_RuleRelabelling):
-    """Labels Φ_F w_b of a random model w_b ~ N(0, scale² I), shape (n_F,) or (n_F, C).
-
-    With ``oracle_stop`` fine-tuning is cyclic SGD with steps 1/‖φ_i‖² that ends before the first pass, or after the
-    first one, where the forget accuracy is so near to the retrained model's, as in arXiv 2410.08557: an oracle, since
-    that accuracy is not known without retraining. Accuracy needs class targets: two values, or one largest a row.
-
-    Args:
-        seed: seed of the teacher.
-        scale: standard deviation of its parameters.
-        oracle_stop: stop where |accuracy_F(w) − accuracy_F(w_r)| is at most this (0.03 in that paper); None goes to the
-            limit.
-        epochs: most passes before an oracle stop.
-
-    Example:
-        >>> import numpy as np
-        >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
-        >>> BadTeaching(seed=0).labels(problem).round(4)  # the sum of the first two N(0, 1) draws
-        array([-0.0064])
-    """
-
-    seed: int = 0
-    scale: float = 1.0
-    oracle_stop: float | None = None
-    epochs: int = 100
-    name = "bad-teacher"
-    formula = "w_p + Φ⁺((y_R, Φ_F w_b) − Φw_p), w_b ~ N(0, scale² I)"
-    source = "Chundawat, Tarun, Mandal, Kankanhalli 2023, arXiv 2205.08096"
-    exactness = "not exact, unless the teacher falls into Φ_F w_r + ker Φ_Fᵀ (label-solution-set)"
-
-    def rule(self) -> LabelRule:
-        """The rule."""
-        return BadTeacher(self.seed, self.scale)
-
-    def __post_init__(self) -> None:
-        """Refuse what is no stop."""
-        count("epochs", self.epochs)
-        if self.oracle_stop is not None and not 0 <= self.oracle_stop <= 1:
-            kind = type(self.oracle_stop).__name__
-            raise expected("a difference of accuracies", "oracle_stop", self.oracle_stop, kind, "0.03")
 
     @property
     def needs_retrained(self) -> bool:
@@ -157,7 +111,6 @@ class BadTeaching(_RuleRelabelling):
             Where it stopped, and after how many passes.
         """
         model = problem.float_model
-        labels = model.relabelled(problem.label_columns(self.labels(problem)))
         forget = FLOAT64.matrix(problem.features[problem.forget])
         goal = _accuracy(problem, model.optimal_labels)
 
@@ -165,24 +118,102 @@ class BadTeaching(_RuleRelabelling):
             outputs = FLOAT64.matmul(forget, w.reshape(problem.n_features, -1))
             return abs(_accuracy(problem, outputs) - goal) <= (self.oracle_stop or 0.0)
 
-        steps = row_steps(problem, model.everything)
-        return trained(problem, model.pretrained, "cyclic-sgd", steps, self.epochs, targets=labels, stop=near)
+        steps, targets = row_steps(problem, model.everything), self.everyone(problem)
+        return trained(
+            problem, model.pretrained, "cyclic-sgd", steps, self.epochs, targets=targets, stop=near
+        )
 
     def _expected(self, problem: UnlearningProblem) -> float | None:
-        """E‖w_u − w_r‖² of the limit."""
-        return super()._expected(problem) if self.oracle_stop is None else None
+        """E‖w_u − w_r‖² of the limit, in the closed form of the rule."""
+        return self.rule().expected_square_gap(problem) if self.oracle_stop is None else None
+
+
+@final
+@dataclass(frozen=True)
+class RandomRelabelling(_RuleRelabelling):
+    """Labels drawn uniformly among the distinct target rows but the sample's own, shape (n_F,) or (n_F, C).
+
+    Args:
+        seed: seed of the draw.
+        oracle_stop: stop where |accuracy_F(w) − accuracy_F(w_r)| is at most this (0.03 in arXiv 2410.08557, which stops
+            so); None goes to the limit.
+        epochs: most passes before an oracle stop.
+
+    Example:
+        >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
+        >>> RandomRelabelling(seed=0).labels(problem)
+        array([1.])
+    """
+
+    name = "random-labels"
+    formula = "w_p + Φ⁺((y_R, ỹ_F) − Φw_p), ỹ_F uniform among the other targets"
+    source = 'Graves, Nagisetty, Ganesh 2021 ("amnesiac"), arXiv 2010.10981'
+    exactness = "not exact, unless the draw falls into Φ_F w_r + ker Φ_Fᵀ (label-solution-set)"
+
+    def rule(self) -> LabelRule:
+        """The rule."""
+        return RandomLabels(self.seed)
+
+
+@final
+@dataclass(frozen=True)
+class BadTeaching(_RuleRelabelling):
+    """Distil w_p on R and a random model w_b ~ N(0, scale² I) on F, shape (n_F,) or (n_F, C).
+
+    As published the good teacher is w_p, whose outputs Φ_R w_p are fitted in place of y_R. They differ where w_p does
+    not interpolate; there w_u − w_r = w_p − w_r + Φ⁺(0; Φ_F(w_b − w_p)), and not what claim gap-formula says of labels
+    Φ_F w_b beside y_R.
+
+    Args:
+        seed: seed of the bad teacher.
+        scale: standard deviation of its parameters.
+        oracle_stop: stop where |accuracy_F(w) − accuracy_F(w_r)| is at most this (0.03 in arXiv 2410.08557, which stops
+            so); None goes to the limit.
+        epochs: most passes before an oracle stop.
+
+    Example:
+        >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
+        >>> BadTeaching(seed=0).labels(problem).round(4)  # the sum of the first two N(0, 1) draws
+        array([-0.0064])
+    """
+
+    scale: float = 1.0
+    name = "bad-teacher"
+    formula = "w_p + Φ⁺((Φ_R w_p, Φ_F w_b) − Φw_p), w_b ~ N(0, scale² I)"
+    source = "Chundawat, Tarun, Mandal, Kankanhalli 2023, arXiv 2205.08096"
+    exactness = "not exact, unless Φ(w_r − w_p) happens to be zero on R and what the teacher adds on F"
+
+    def rule(self) -> BadTeacher:
+        """The rule."""
+        return BadTeacher(self.seed, self.scale)
+
+    def everyone(self, problem: UnlearningProblem) -> Array:
+        """Φ_R w_p, then Φ_F w_b."""
+        model = problem.float_model
+        labels = problem.label_columns(self.labels(problem))
+        return np.asarray(model.stack(model.predict(model.retain, model.pretrained), labels))
+
+    def _expected(self, problem: UnlearningProblem) -> float | None:
+        """‖w_p − w_r − Φ⁺(0; Φ_F w_p)‖² + scale² C tr((K⁺)_FF K_FF) of the limit."""
+        return None if self.oracle_stop is not None else UnlearningMethod._expected(self, problem)
+
+    def _moments(self, problem: UnlearningProblem) -> tuple[Point, float]:
+        """Where the mean teacher, zero, leads, and the spread of the others about it."""
+        model = problem.float_model
+        own = model.predict(model.retain, model.pretrained)
+        zero = np.zeros((len(problem.forget), problem.n_outputs))
+        mean = model.fit(model.everything, model.stack(own, zero), model.pretrained)
+        return mean, self.rule().spread(problem)
 
 
 def _accuracy(problem: UnlearningProblem, outputs: Array) -> float:
     """Part of the forget samples whose class is the data's: by the nearer of two values, or by the largest output."""
-    targets = problem.float_model.targets(problem.float_model.forget)
-    if problem.n_outputs > 1:
+    task = Task.of(problem)
+    outputs, targets = task.lifted(outputs), task.targets[task.forget]
+    if targets.shape[1] > 1:
         return float(np.mean(outputs.argmax(axis=1) == targets.argmax(axis=1)))
-    values = np.unique(np.asarray(problem.targets, dtype=np.float64))
-    if len(values) != 2:
-        what = "class targets with two distinct values"
-        raise expected(what, "targets", f"{len(values)} distinct values", "regression", "±1 targets")
-    return float(np.mean((outputs >= values.mean()) == (targets >= values.mean())))
+    middle = sum(task.two_values()) / 2
+    return float(np.mean((outputs >= middle) == (targets >= middle)))
 
 
 @final
@@ -191,7 +222,6 @@ class ClosedFormLabels(Relabelling):
     """Exact labels ỹ_F = Φ_F w_r, shape (n_F,) or (n_F, C), taken from the retrained model.
 
     Example:
-        >>> import numpy as np
         >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
         >>> ClosedFormLabels().labels(problem).round(12), ClosedFormLabels()(problem).round(12) + 0.0
         (array([0.5]), array([0.5, 0. , 0.5]))
@@ -218,7 +248,6 @@ class LabelFreeLabels(Relabelling):
     """Exact labels from w_p alone, ỹ_F = Φ_F(w₀ + P_R(w_p − w₀)), shape (n_F,) or (n_F, C).
 
     Example:
-        >>> import numpy as np
         >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
         >>> LabelFreeLabels()(problem).round(12) + 0.0
         array([0.5, 0. , 0.5])
@@ -243,7 +272,6 @@ class LeaveBlockOutLabels(Relabelling):
     A singular K is refused with SingularMatrixError.
 
     Example:
-        >>> import numpy as np
         >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
         >>> LeaveBlockOutLabels()(problem).round(12) + 0.0
         array([0.5, 0. , 0.5])
@@ -269,7 +297,6 @@ class RidgeLabels(Relabelling):
         ridge: λ > 0; others are refused with BadInputError.
 
     Example:
-        >>> import numpy as np
         >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
         >>> RidgeLabels(ridge=0.5).labels(problem).round(12)
         array([0.4])
@@ -296,7 +323,6 @@ class SubsampledLabels(Relabelling):
         seed: seed of the part.
 
     Example:
-        >>> import numpy as np
         >>> rows = np.array([[1.0, 0, 1], [0, 1, 1], [1, 1, 0]])
         >>> problem = UnlearningProblem(rows, np.array([1.0, 3.0, 2.0]), [2])
         >>> SubsampledLabels(subset=0.5).labels(problem).round(12), LabelFreeLabels().labels(problem).round(12)
@@ -330,7 +356,6 @@ class RidgeAnchoredLabels(UnlearningMethod):
         ridge: λ > 0.
 
     Example:
-        >>> import numpy as np
         >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
         >>> RidgeAnchoredLabels(ridge=1.0)(problem).round(12) + 0.0
         array([0.33333333, 0.        , 0.33333333])
@@ -356,6 +381,10 @@ class RidgeAnchoredLabels(UnlearningMethod):
         model = problem.float_model
         labels = model.predict(model.forget, self.reference(problem))
         return model.fit(model.everything, model.relabelled(labels), ridge=self.ridge)
+
+    def start(self, problem: UnlearningProblem) -> Point:
+        """w_p^λ."""
+        return ridge_pretrained(problem, self.ridge)
 
     def reference(self, problem: UnlearningProblem) -> Point:
         """w_r^λ."""

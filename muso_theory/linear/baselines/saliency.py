@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import final
 
 import numpy as np
@@ -11,12 +13,43 @@ from ...errors import BadInputError, expected
 from ...numbers import FLOAT64
 from ..closed_forms import Point
 from ..problem import Array, UnlearningProblem
-from ..rules import RandomLabels, forget_inverse
+from ..rules import RandomLabels, block_trace, forget_inverse
 from .method import UnlearningMethod
 
-__all__ = ["SaliencyRelabelling"]
+__all__ = ["SaliencyRelabelling", "largest"]
 
 _ROUNDING = 1e-10
+
+
+def largest(sizes: Array, share: float) -> Array:
+    """The mask of exactly ⌈share·P⌉ largest of P entries, ties to the earlier one.
+
+    A quantile as the threshold lets all ties through: where most entries are zero, so may it be.
+
+    Args:
+        sizes: P numbers of any shape.
+        share: in (0, 1], taken as the decimal that it prints as, so that 0.7 of 10 is 7.
+
+    Returns:
+        Booleans, of the same shape.
+
+    Raises:
+        BadInputError: a share outside, or sizes that are not finite.
+
+    Example:
+        >>> largest(np.array([0.0, 2.0, 0.0, 0.0]), 0.5)
+        array([ True,  True, False, False])
+    """
+    if not 0 < share <= 1:
+        raise expected("a share in (0, 1]", "share", share, type(share).__name__, "0.5")
+    if not np.isfinite(sizes).all():
+        raise expected(
+            "finite saliencies", "sizes", sizes.shape, "NaN or inf", "a model that did not diverge"
+        )
+    kept = math.ceil(Fraction(repr(float(share))) * sizes.size)
+    out = np.zeros(sizes.size, dtype=bool)
+    out[np.argsort(-sizes, axis=None, kind="stable")[:kept]] = True
+    return out.reshape(sizes.shape)
 
 
 @final
@@ -24,10 +57,10 @@ _ROUNDING = 1e-10
 class SaliencyRelabelling(UnlearningMethod):
     """Random labels for F, then fine-tuning of the most salient parameters only, to the limit, shape (D,) or (D, C).
 
-    A parameter of an output is salient when its entry of |∇| is among the largest ``fraction``. As published ∇ is the
-    gradient of the forget loss, Φ_Fᵀ(Φ_F w_p − y_F), which vanishes where w_p interpolates F and is then refused with
-    BadInputError: a mask made of rounding errors would mean nothing. The default takes the gradient of the loss on
-    the mean random label μ, Φ_Fᵀ(Φ_F w_p − μ), which is what fine-tuning is about to follow.
+    A parameter of an output is salient when its entry of |∇| is among the ⌈``fraction``·P⌉ largest (:func:`largest`).
+    As published ∇ is the gradient of the forget loss, Φ_Fᵀ(Φ_F w_p − y_F), which vanishes where w_p interpolates F and
+    is then refused with BadInputError: a mask made of rounding errors would mean nothing. The default takes the
+    gradient of the loss on the mean random label μ, Φ_Fᵀ(Φ_F w_p − μ), which is what fine-tuning is about to follow.
 
     Args:
         seed: seed of the labels.
@@ -49,7 +82,9 @@ class SaliencyRelabelling(UnlearningMethod):
     fraction: float = 0.5
     saliency: str = "relabelled"
     name = "saliency"
-    formula = "w_p + m⊙(Φ_m)⁺((y_R, ỹ_F) − Φw_p), m = [|∇| ≥ its quantile], ỹ_F uniform among the targets"
+    formula = (
+        "w_p + m⊙(Φ_m)⁺((y_R, ỹ_F) − Φw_p), m the ⌈share·P⌉ largest |∇|, ỹ_F uniform among the other targets"
+    )
     source = "Fan et al. 2024 (SalUn), arXiv 2310.12508"
     exactness = "not exact: random labels, and a start that may not leave w_p off the mask"
 
@@ -85,12 +120,7 @@ class SaliencyRelabelling(UnlearningMethod):
                 "the forget samples, so its saliency is rounding error); try saliency='relabelled'"
             )
         rows = FLOAT64.matrix(problem.features[problem.forget])
-        size = np.abs(FLOAT64.matmul(FLOAT64.transpose(rows), error))
-        kept = max(1, round(self.fraction * size.size))
-        # Ties go to the earlier parameter, so that exactly this many may move.
-        out = np.zeros(size.size, dtype=bool)
-        out[np.argsort(-size, axis=None, kind="stable")[:kept]] = True
-        return out.reshape(size.shape)
+        return largest(np.abs(FLOAT64.matmul(FLOAT64.transpose(rows), error)), self.fraction)
 
     def point(self, problem: UnlearningProblem) -> Point:
         """The masked fine-tuning's limit in model coordinates."""
@@ -99,8 +129,7 @@ class SaliencyRelabelling(UnlearningMethod):
 
     def _mean_labels(self, problem: UnlearningProblem) -> Array:
         """μ, shape (n_F, C)."""
-        mean, _ = RandomLabels(self.seed).distribution(problem)
-        return np.broadcast_to(mean, (len(problem.forget), problem.n_outputs))
+        return RandomLabels(self.seed).distribution(problem)[0]
 
     def _masked(self, problem: UnlearningProblem) -> list[tuple[Array, UnlearningProblem | None]]:
         """For each output its mask and the problem in the masked parameters alone, None where nothing may move."""
@@ -131,10 +160,10 @@ class SaliencyRelabelling(UnlearningMethod):
         return Point(start.coefficients, step if start.offset is None else start.offset + step)
 
     def _moments(self, problem: UnlearningProblem) -> tuple[Point, float]:
-        """The mask does not depend on the draw, so the mean label gives the mean, and tr((K_m⁺)_FF) var the spread."""
-        _, variance = RandomLabels(self.seed).distribution(problem)
+        """The mask does not depend on the draw, so the mean label gives the mean, and tr((K_m⁺)_FF Σ) the spread."""
+        _, blocks = RandomLabels(self.seed).distribution(problem)
         spread = 0.0
         for output, (_, part) in enumerate(self._masked(problem)):
             if part is not None:
-                spread += float(variance[output] * np.trace(forget_inverse(part)))
+                spread += block_trace(forget_inverse(part), blocks[output])
         return self._fine_tuned(problem, self._mean_labels(problem)), spread

@@ -58,6 +58,10 @@ class _RidgeMethod(UnlearningMethod):
         """Refuse what is no ridge."""
         positive("ridge", self.ridge)
 
+    def start(self, problem: UnlearningProblem) -> Point:
+        """w_p^λ."""
+        return ridge_pretrained(problem, self.ridge)
+
     def reference(self, problem: UnlearningProblem) -> Point:
         """w_r^λ."""
         return ridge_retrained(problem, self.ridge)

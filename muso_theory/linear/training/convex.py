@@ -26,7 +26,7 @@ class ConvexGaps:
         decay: λ.
         travelled: ‖w_p^λ − w₀‖, to which rounding errors are relative.
         doing_nothing: ‖w_p^λ − w_r^λ‖.
-        soft_gap: ‖w_u^λ − w_r^λ‖ with soft labels, σ or softmax of Φ_F w_r.
+        soft_gap: ‖w_u^λ − w_r^λ‖ with soft labels, tanh(½ ·) or softmax of Φ_F w_r.
         hard_gap: the same with hard labels, their arg max.
     """
 
@@ -41,7 +41,7 @@ class ConvexGaps:
 def fine_tune_convex(problem: UnlearningProblem, decay: float | None = None) -> ConvexGaps:
     """Pretrain, retrain, relabel and fine-tune by a convex loss with ½λ‖w − w₀‖², each to its minimum.
 
-    Targets of one output become probabilities σ(y), those of several become softmax(y): the claim holds for any. Each
+    Targets of one output become soft labels tanh(y/2), those of several softmax(y): the claim holds for any. Each
     minimum is found by Nesterov's method for strongly convex functions, on coefficients of the feature rows.
 
     Args:
@@ -162,7 +162,7 @@ def _minimum(
 
 
 def _hard(z: Array) -> Array:
-    """Arg max of the outputs, as a distribution."""
+    """Sign of one output, arg max of several as a distribution."""
     if z.shape[1] == 1:
-        return (z > 0).astype(np.float64)
+        return np.where(z > 0, 1.0, -1.0)
     return np.asarray(np.eye(z.shape[1])[z.argmax(axis=1)])

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from scipy.special import expit, log_softmax, softmax
+from scipy.special import log_softmax, softmax
 
 from ...errors import expected, nearest
 from ..problem import Array
 
-__all__ = ["LOSSES", "Loss", "loss_named"]
+__all__ = ["LOSSES", "Loss", "check_logistic", "loss_named"]
 
 
 @final
@@ -48,15 +48,15 @@ def _squared(z: Array, t: Array) -> float:
 
 
 def _logistic_derivative(z: Array, t: Array) -> Array:
-    return np.asarray(expit(z) - t)
+    return np.asarray((np.tanh(z / 2) - t) / 2)
 
 
 def _logistic(z: Array, t: Array) -> float:
-    return float(np.sum(np.logaddexp(0, z) - t * z))
+    return float(np.sum(np.logaddexp(0, z) - (1 + t) / 2 * z))
 
 
-def _sigmoid(z: Array) -> Array:
-    return np.asarray(expit(z))
+def _signed(z: Array) -> Array:
+    return np.asarray(np.tanh(z / 2))
 
 
 def _cross_entropy_derivative(z: Array, t: Array) -> Array:
@@ -75,12 +75,45 @@ LOSSES = {
     loss.name: loss
     for loss in (
         Loss("squared", _squared_derivative, _squared, _identity, 1.0),
-        Loss("logistic", _logistic_derivative, _logistic, _sigmoid, 0.25),
+        Loss("logistic", _logistic_derivative, _logistic, _signed, 0.25),
         Loss("cross-entropy", _cross_entropy_derivative, _cross_entropy, _softmax, 0.5),
     )
 }
-"""``squared`` is ½(z − t)²; ``logistic`` is log(1 + eᶻ) − tz with t in [0, 1]; ``cross-entropy`` is −Σ t log softmax(z)
-with rows t that sum to one."""
+"""``squared`` is ½(z − t)²; ``logistic`` is log(1 + eᶻ) − z(1 + t)/2, the cross-entropy of p(+1) = 1/(1 + e⁻ᶻ) against
+(1 + t)/2, so that classes are t = ±1 as everywhere for one output, and tanh(z/2) between is what z itself predicts;
+``cross-entropy`` is −Σ t log softmax(z) with rows t that sum to one."""
+
+
+def check_logistic(targets: Array) -> None:
+    """Refuse targets that are not in the one convention of the logistic loss, ±1 with soft labels between.
+
+    Classes 0 and 1 lie inside [−1, 1] and would train another model without a word, the zeros undecided: where both
+    occur and nothing else they are refused. All zeros pass: it is what w = 0 predicts.
+
+    Args:
+        targets: of any shape.
+
+    Raises:
+        BadInputError: targets outside [−1, 1] or not finite, or classes 0 and 1.
+
+    Example:
+        >>> check_logistic(np.array([-1.0, 0.3, 1.0]))
+        >>> check_logistic(np.array([0.0, 1.0, 1.0]))
+        Traceback (most recent call last):
+        ...
+        muso_theory.errors.BadInputError: expected targets ±1 or between but got targets=[0. 1.] (classes 0 and 1, ...
+    """
+    outside = np.argwhere(~(np.abs(targets) <= 1))
+    if len(outside):
+        where = ", ".join(map(str, outside[0]))
+        hint = "2 * targets - 1 for classes 0 and 1"
+        raise expected(
+            "targets ±1 or between", f"targets[{where}]", targets[tuple(outside[0])], "logistic", hint
+        )
+    values = np.unique(targets)
+    if np.array_equal(values, (0, 1)):
+        hint = "2 * targets - 1"
+        raise expected("targets ±1 or between", "targets", values, "classes 0 and 1, logistic", hint)
 
 
 def loss_named(name: str, targets: Array) -> Loss:
@@ -97,19 +130,20 @@ def loss_named(name: str, targets: Array) -> Loss:
         BadInputError: an unknown name, or targets outside the loss's domain.
 
     Example:
-        >>> loss_named("logistic", np.array([[0.0], [1.0]])).derivative(np.zeros((2, 1)), np.array([[0.0], [1.0]]))
+        >>> loss_named("logistic", np.array([[-1.0], [1.0]])).derivative(np.zeros((2, 1)), np.array([[-1.0], [1.0]]))
         array([[ 0.5],
                [-0.5]])
     """
     if name not in LOSSES:
         raise expected("a loss", "loss", name, type(name).__name__, nearest(str(name), LOSSES))
-    if name != "squared":
-        outside = np.argwhere((targets < 0) | (targets > 1))
+    if name == "logistic":
+        check_logistic(targets)
+    if name == "cross-entropy":
+        outside = np.argwhere(~((targets >= 0) & (targets <= 1)))
         if len(outside):
             i, c = (int(k) for k in outside[0])
-            hint = "(targets + 1) / 2 for targets ±1"
+            hint = "one-hot rows, or softmax of outputs"
             raise expected("targets in [0, 1]", f"targets[{i}, {c}]", targets[i, c], name, hint)
-    if name == "cross-entropy":
         if targets.shape[1] < 2:
             raise expected(
                 "at least two outputs", "targets", targets.shape, "shape", "loss='logistic' for one output"

@@ -67,7 +67,7 @@ def train(
         step_sizes: γ: a number, an array of one a sample, or a callable of the step t = 0, 1, … such as ``PowerSteps``;
             t starts again in every pass unless ``restart`` is false, and counts passes where a pass is one step.
         epochs: passes over the data.
-        loss: "squared", "logistic" (targets in [0, 1]) or "cross-entropy" (softmax).
+        loss: "squared", "logistic" (targets ±1, or soft between) or "cross-entropy" (softmax).
         batch_size: samples a step. None is one for the three kinds of SGD and all for the others, which given a batch
             size visit batches in a fresh random order each pass; "gd" takes none.
         momentum: μ of momentum and nesterov.

@@ -3,6 +3,7 @@
 from .alternating import Alternating, AlternatingResult
 from .baselines import (
     METHODS,
+    AnchoredMinimumNormGradient,
     BadTeacher,
     FineTune,
     FisherNoise,
@@ -38,6 +39,7 @@ __all__ = [
     "METHODS",
     "Alternating",
     "AlternatingResult",
+    "AnchoredMinimumNormGradient",
     "BadTeacher",
     "Convergence",
     "Epoch",

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from muso_theory.errors import expected
+from muso_theory.linear.baselines.saliency import largest
 from muso_theory.networks.functions import Array
 from muso_theory.networks.training import loss_and_cotangent
 from muso_theory.networks.updates import Optimizer
@@ -25,6 +26,7 @@ from .problem import NetworkProblem, softmax
 
 __all__ = [
     "METHODS",
+    "AnchoredMinimumNormGradient",
     "BadTeacher",
     "FineTune",
     "FisherNoise",
@@ -228,23 +230,20 @@ class SalUn(_Descent):
     """Random labels, but only the parameters move that matter most to the forget samples.
 
     Args:
-        share: of the parameters that may move.
+        share: of the P parameters, ⌈share·P⌉ may move; ties go to the earlier parameter.
     """
 
     share: float = 0.5
 
     name: ClassVar[str] = "salun"
-    formula: ClassVar[str] = "random-labels with mask |∇L_F(θ_p)| ≥ its quantile"
+    formula: ClassVar[str] = "random-labels, only the ⌈share·P⌉ parameters of largest |∇L_F(θ_p)| move"
     source: ClassVar[str] = "Fan et al., ICLR 2024"
     exactness: ClassVar[str] = "never in general"
 
     def __call__(self, problem: NetworkProblem) -> list[Array]:
         """Fine-tuned parameters."""
-        if not 0 < self.share <= 1:
-            raise expected("a share in (0, 1]", "share", self.share, "float", "0.5")
-        gradient = _gradient(problem, problem.pretrained, problem.forget)
-        level = np.quantile(np.concatenate([np.abs(g).ravel() for g in gradient]), 1 - self.share)
-        mask = [np.abs(g) >= level for g in gradient]
+        gradient = problem.net.flatten(_gradient(problem, problem.pretrained, problem.forget))
+        mask = problem.net.unflatten(largest(np.abs(gradient), self.share))
         return self._relabel(problem, _other_classes(problem, self.seed), mask=mask)
 
 
@@ -288,24 +287,24 @@ class FisherNoise(NetworkMethod):
     labels vanish once the data are fitted, and with them the difference between parameters that matter and others.
 
     Args:
-        scale: α of the formula.
+        alpha: α = (λσ_h²)^¼ of the paper, as in the linear method of this name.
         samples: retained samples from which the diagonal of the Fisher information is estimated.
         seed: of samples and noise.
     """
 
-    scale: float = 1e-4
+    alpha: float = 1e-2
     samples: int = 200
     seed: int = 0
 
     name: ClassVar[str] = "fisher-noise"
     formula: ClassVar[str] = (
-        "θ_u = θ_p + α^½ F_R^(−¼) n, n ~ N(0, I); F_R the diagonal of the Fisher information"
+        "θ_u = θ_p + α F_R^(−¼) n, n ~ N(0, I); F_R the diagonal of the mean Fisher information"
     )
     source: ClassVar[str] = "Golatkar et al., CVPR 2020, Fisher forgetting"
     exactness: ClassVar[str] = "never; indistinguishability for a quadratic loss"
 
     def __call__(self, problem: NetworkProblem) -> list[Array]:
-        """Noisy parameters; noise is at most α^½ times the parameter's own root mean square over its array."""
+        """Noisy parameters; noise is capped at one root mean square of the parameter's array."""
         rng = np.random.default_rng((self.seed, 3))
         chosen = rng.permutation(problem.retain)[: self.samples]
         fishers = problem.net.unflatten(fisher_diagonal(problem, chosen))
@@ -314,9 +313,9 @@ class FisherNoise(NetworkMethod):
             # Where F vanishes F^(−¼) is infinite: capped at one root mean square of the array.
             size = np.sqrt(np.mean(np.square(array, dtype=np.float64))) + 1e-12
             with np.errstate(divide="ignore"):
-                spread = np.minimum(np.sqrt(self.scale) * fisher**-0.25, size)
+                spread = np.minimum(self.alpha * fisher**-0.25, size)
             noisy.append((array + spread * rng.standard_normal(array.shape)).astype(array.dtype))
-        return problem.check_trained(noisy, self.scale)
+        return problem.check_trained(noisy, self.alpha)
 
 
 @final
@@ -358,9 +357,8 @@ class NtkScrubbing(NetworkMethod):
         return problem.check_trained([a.astype(problem.X.dtype) for a in net.unflatten(moved)], 1.0)
 
 
-@final
 @dataclass(frozen=True)
-class MinimumNormGradient(_Descent):
+class _MinimumNorm(_Descent):
     """Shrink what no retained gradient sees, then repair on the retained samples.
 
     Args:
@@ -372,26 +370,48 @@ class MinimumNormGradient(_Descent):
     strength: float = 1.0
     subset: int = 64
 
-    name: ClassVar[str] = "minimum-norm"
-    formula: ClassVar[str] = (
-        "θ ← θ − s(I − P_S)(θ − θ₀), P_S on the gradients of S ⊂ R; then an epoch of min L_R"
-    )
-    source: ClassVar[str] = "Block, Mokhtari, Shakkottai, NeurIPS 2025, MinNorm-OG; here measured from θ₀"
-    exactness: ClassVar[str] = "label-free, for a linear model and S = R"
+    anchored: ClassVar[bool]
+    """Whether displacements are measured from θ₀; else from zero."""
 
     def __call__(self, problem: NetworkProblem) -> list[Array]:
         """Parameters after all rounds."""
         net, rng = problem.net, np.random.default_rng((self.seed, 4))
-        params, start = list(problem.pretrained), net.flatten(problem.start)
+        params, origin = list(problem.pretrained), net.flatten(problem.start) * self.anchored
         for round_ in range(self.epochs):
             chosen = np.sort(rng.permutation(problem.retain)[: self.subset])
             theta = net.flatten(params).astype(np.float64)
             J = tangent_operator(net, params, problem.X[chosen])
-            seen = tangent_step(net, params, problem.X[chosen], J @ (theta - start))
-            theta = theta - self.strength * (theta - start - seen)
+            seen = tangent_step(net, params, problem.X[chosen], J @ (theta - origin))
+            theta = theta - self.strength * (theta - origin - seen)
             params = [a.astype(problem.X.dtype) for a in net.unflatten(theta)]
             params = self._fit(problem, problem.retain, params=params, epochs=1, seed=self.seed + round_)
         return params
+
+
+@final
+@dataclass(frozen=True)
+class MinimumNormGradient(_MinimumNorm):
+    """As published: shrink θ itself, so that what θ₀ has beyond the retained gradients is lost with the rest."""
+
+    anchored: ClassVar[bool] = False
+    name: ClassVar[str] = "minimum-norm"
+    formula: ClassVar[str] = "θ ← θ − s(I − P_S)θ, P_S on the gradients of S ⊂ R; then an epoch of min L_R"
+    source: ClassVar[str] = "Block, Mokhtari, Shakkottai, NeurIPS 2025, MinNorm-OG"
+    exactness: ClassVar[str] = "not exact for a linear model either, unless (I − P_R)θ₀ = 0"
+
+
+@final
+@dataclass(frozen=True)
+class AnchoredMinimumNormGradient(_MinimumNorm):
+    """The same measured from θ₀, where retraining starts: shrink θ − θ₀."""
+
+    anchored: ClassVar[bool] = True
+    name: ClassVar[str] = "minimum-norm-anchored"
+    formula: ClassVar[str] = (
+        "θ ← θ − s(I − P_S)(θ − θ₀), P_S on the gradients of S ⊂ R; then an epoch of min L_R"
+    )
+    source: ClassVar[str] = "after Block, Mokhtari, Shakkottai, NeurIPS 2025, who measure from zero"
+    exactness: ClassVar[str] = "label-free, for a linear model and S = R"
 
 
 @final
@@ -482,6 +502,7 @@ METHODS: dict[str, type[NetworkMethod]] = {
         NtkScrubbing,
         FisherNoise,
         MinimumNormGradient,
+        AnchoredMinimumNormGradient,
         LinearisedLabels,
         OracleLabels,
         Alternating,

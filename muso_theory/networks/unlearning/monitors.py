@@ -9,7 +9,8 @@ from typing import final
 
 import numpy as np
 
-from muso_theory.arrays import float_values
+from muso_theory.errors import BadInputError, expected
+from muso_theory.linear.approximation import centred_alignment
 from muso_theory.networks.functions import Array
 
 __all__ = ["Convergence", "Epoch", "Signature", "kernel_alignment", "signatures"]
@@ -35,6 +36,10 @@ class Signature(enum.Enum):
     UNSTABLE_LABELS = "labels change no less in the second half of the epochs than in the first"
     NOT_CONVERGED = "the alternation ended unsettled or diverged"
     LEAKAGE = "the membership attack does better than on the retrained model, intervals apart"
+    OVER_FORGETTING = (
+        "the membership attack does worse than on the retrained model, intervals apart: the forget samples stand out "
+        "as forgotten"
+    )
 
     def __repr__(self) -> str:
         return f"Signature.{self.name}"
@@ -72,21 +77,17 @@ def kernel_alignment(K: Array, L: Array) -> float:
         L: (n, n).
 
     Returns:
-        A number in [0, 1] for positive semidefinite kernels; zero when one is constant.
+        A number in [0, 1] for positive semidefinite kernels; zero when one is constant up to rounding.
 
     Example:
+        >>> import numpy as np
         >>> round(kernel_alignment(np.diag([1.0, 2.0, 3.0]), 5 * np.diag([1.0, 2.0, 3.0])), 12)
         1.0
     """
-
-    def centred(kernel: Array) -> Array:
-        rows = float_values("kernel", kernel, (2,))
-        rows = rows - rows.mean(axis=0)
-        return np.asarray(rows - rows.mean(axis=1, keepdims=True))
-
-    a, b = centred(K), centred(L)
-    size = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return float(np.sum(a * b)) / size if size else 0.0
+    try:
+        return centred_alignment(K, L)
+    except BadInputError:  # constant: it has turned away from anything that was not
+        return 0.0
 
 
 def signatures(
@@ -105,17 +106,30 @@ def signatures(
         convergence: how they ended.
         alignment: below it the kernel has turned away.
         tolerance: label changes below it are no instability.
-        attack: interval of the attack's AUC on the unlearned model, for leakage.
-        null: the same on the retrained model.
+        attack: interval of the attack's AUC on the unlearned model, for leakage and over-forgetting.
+        null: the same on the retrained model; needed with ``attack``.
 
     Returns:
         Those seen, in the order of :class:`Signature`.
+
+    Raises:
+        BadInputError: one interval without the other, or what is no interval within [0, 1].
 
     Example:
         >>> rounds = [Epoch(0.0, 0.1, 0.1, 1.0, alignment=0.99), Epoch(0.0, 0.3, 0.1, 1.0, alignment=0.5)]
         >>> signatures(rounds, Convergence.SETTLED, attack=(0.7, 0.8), null=(0.45, 0.55))
         (Signature.POOR_KERNEL, Signature.UNSTABLE_LABELS, Signature.LEAKAGE)
+        >>> signatures([], Convergence.SETTLED, attack=(0.001, 0.03), null=(0.45, 0.55))
+        (Signature.OVER_FORGETTING,)
     """
+    if (attack is None) != (null is None):
+        name = "null" if null is None else "attack"
+        raise expected(
+            "both intervals, of the unlearned and the retrained model", name, None, "missing", name
+        )
+    for name, ends in (("attack", attack), ("null", null)):
+        if ends is not None and not (len(ends) == 2 and 0 <= ends[0] <= ends[1] <= 1):
+            raise expected("an interval of AUCs within [0, 1]", name, ends, "interval", "(0.45, 0.55)")
     found = []
     if any(epoch.alignment is not None and epoch.alignment < alignment for epoch in history):
         found.append(Signature.POOR_KERNEL)
@@ -125,6 +139,12 @@ def signatures(
         found.append(Signature.UNSTABLE_LABELS)
     if convergence is not Convergence.SETTLED:
         found.append(Signature.NOT_CONVERGED)
-    if attack is not None and null is not None and attack[0] > null[1]:
-        found.append(Signature.LEAKAGE)
+    if attack is not None and null is not None:
+        # An exact method matches the retrained model, so either side is a failure: a model that is surer of the forget
+        # samples than retraining gives them away, and so does one that is less sure (Golatkar et al., CVPR 2020, call
+        # this the Streisand effect).
+        if attack[0] > null[1]:
+            found.append(Signature.LEAKAGE)
+        if attack[1] < null[0]:
+            found.append(Signature.OVER_FORGETTING)
     return tuple(found)

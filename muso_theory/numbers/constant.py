@@ -1,0 +1,63 @@
+"""The one test for "these numbers are all the same", which rounding must not decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+__all__ = ["SLACK", "is_constant", "rounding"]
+
+SLACK = 64
+"""Rounding errors, in units of the last place of the largest number, that still count as none."""
+
+
+def is_constant(values: object, axis: int | None = None, *, scale: float = 0.0, like: object = None) -> Any:
+    """Whether numbers that should be equal differ by rounding errors alone: max − min ≤ 64 u max(scale, max |x|).
+
+    A value that a handful of operations computed is off by a few u of its size, and a mean over n values by about
+    u log₂ n (N. Higham, "Accuracy and Stability", §4.2), so 64 u covers both. ``== 0`` on a variance does not: the mean
+    of 41 times 36.7 is not 36.7.
+
+    Args:
+        values: real numbers, of any shape but empty; u is that of their own float type, float64's for integers.
+        axis: along which to compare; None compares everything.
+        scale: size of the terms that the values were computed from, where these are larger than the values, as after
+            centring: the spread is then held against that size.
+        like: what the values were computed from, where that is of a narrower float type: its u counts then.
+
+    Returns:
+        A bool, or with ``axis`` an array of them.
+
+    Example:
+        >>> x = 36.7 * (1 + np.array([0.0, 2e-16, 4e-16]))
+        >>> is_constant(x), is_constant(x - 36.7), is_constant(x - 36.7, scale=36.7)
+        (True, False, True)
+        >>> is_constant([[1.0, 1.0], [1.0, 1.0 + 1e-9]], axis=1)
+        array([ True, False])
+    """
+    array = np.asarray(values)
+    wide = array.astype(np.float64)
+    low, high = wide.min(axis=axis), wide.max(axis=axis)
+    size = np.maximum(np.maximum(np.abs(low), np.abs(high)), scale)
+    # Halved, so that a spread of two numbers near the largest float does not overflow.
+    equal = high / 2 - low / 2 <= rounding(size / 2, array if like is None else like)
+    return bool(equal) if axis is None else equal
+
+
+def rounding(size: Any, like: object = 1.0) -> Any:
+    """What rounding may make of numbers of a size: 64 u times it.
+
+    Args:
+        size: of the numbers, one or an array.
+        like: numbers whose float type's u counts; float64's for integers.
+
+    Returns:
+        The largest difference that counts as none.
+
+    Example:
+        >>> rounding(2.0) == 2**-45, rounding(2.0, np.float32(1)) == 2**-16
+        (True, True)
+    """
+    kind = np.asarray(like).dtype
+    return SLACK * float(np.finfo(kind if kind.kind == "f" else np.float64).eps) * size
