@@ -7,6 +7,8 @@ import re
 from fractions import Fraction
 from typing import Any
 
+from flint import fmpz
+
 from .evidence import Allowance, Audit, Finding, Hypothesis, Identity, Inequality, Output
 from .numbers.quantity import Grade, Quantity
 from .report import exact_text
@@ -33,7 +35,9 @@ def number(text: Any) -> Fraction | float | None:
         return None
     try:
         if "." not in text and "e" not in text and "n" not in text:
-            return Fraction(text)
+            # FLINT reads integers of any length, where Python refuses those of some thousand digits.
+            top, _, bottom = text.partition("/")
+            return Fraction(int(fmpz(top)), int(fmpz(bottom or "1")))
         value = float(text)
         return Fraction(value) if math.isfinite(value) else value
     except (ValueError, ZeroDivisionError):

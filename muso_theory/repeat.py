@@ -88,7 +88,8 @@ def repeat(
     def tighter() -> Iterator[Report]:
         """Arithmetics that the report's own budget allows."""
         for arithmetic in ("ball", "rational"):
-            if next(iter(Ladder(problem, arithmetic, options["budget"]))).cost.seconds <= options["budget"]:
+            rung = next(iter(Ladder(problem, arithmetic, options["budget"])))
+            if rung.cost.seconds <= options["budget"]:
                 tell(f"proving bounds that other digits do not imply, in {arithmetic} arithmetic")
                 yield again(arithmetic)
 
