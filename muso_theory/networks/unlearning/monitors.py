@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-import numpy as np
 
 from muso_theory.errors import BadInputError, expected
 from muso_theory.linear.approximation import centred_alignment
