@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-
 from muso_theory.errors import BadInputError, expected
 from muso_theory.linear.approximation import centred_alignment
 from muso_theory.networks.functions import Array
