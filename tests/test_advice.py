@@ -81,6 +81,7 @@ def test_advice_names_the_cheapest_that_can() -> None:
     assert singular.advice().startswith("--arithmetic rational decides it")
     assert [rung.name for rung in Ladder(PROBLEMS["doubled"], "auto", 30.0)] == [
         "verified float64",
+        "preconditioned float64",
         "rational",
     ]
     assert not Ladder(PROBLEMS["doubled"], "rational", 30.0).advice()
