@@ -44,7 +44,7 @@ __all__ = ["SECONDS", "run"]
 
 Array = np.ndarray[Any, Any]
 Publish = Callable[[int], Array]
-SECONDS = (60, 600)
+SECONDS = (60, 240)
 RELEASES = 5
 """Draws of the noise that accuracy and displacement are averaged over."""
 
