@@ -221,7 +221,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     Returns:
         Points with estimates, measurements and their ratios, and what lies outside the factor.
     """
-    one, within = points(quick)
+    one, budgets = points(quick)
     alone = Options(directory=options.directory, jobs=1, fresh=options.fresh)
     rows = [
         {**point, **found}
@@ -230,7 +230,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     kept = [
         {**point, **found}
         for point, found in zip(
-            within, measure_points("costs-budget", measure_budget, within, alone), strict=True
+            budgets, measure_points("costs-budget", measure_budget, budgets, alone), strict=True
         )
     ]
     off = [row for row in rows if not within(row)]
