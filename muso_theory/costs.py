@@ -70,10 +70,11 @@ def entry_length(array: Array) -> Length:
         The lengths; zero for an array of zeros.
 
     Example:
+        >>> from fractions import Fraction
         >>> entry_length(np.array([[1.0, 0.5], [8.0, 8.0]]))
         Length(common=5.0, row=1.5)
         >>> entry_length(np.array([[Fraction(1, 3), Fraction(2, 5)]], dtype=object))
-        Length(common=4.0, row=4.0)
+        Length(common=3.0, row=3.0)
     """
     table = array.reshape(len(array), -1)
     table = table[:: max(1, table.size // _SAMPLE)]

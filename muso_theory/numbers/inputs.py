@@ -46,7 +46,11 @@ def float_array(values: Array | Sequence[Sequence[object]]) -> Array:
                 where = f"values[{beyond[0]}, {beyond[1]}]"
                 got = f"{'-' if array[beyond] < 0 else ''}10^308 or more"
                 raise expected(
-                    "numbers in the finite range of float64", where, got, "an exact number", "arithmetic='rational'"
+                    "numbers in the finite range of float64",
+                    where,
+                    got,
+                    "an exact number",
+                    "arithmetic='rational'",
                 )
         elif array.dtype.kind in "biuf":
             array = array.astype(np.float64)
