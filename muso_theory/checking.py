@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from sys import float_info
 
 from .claims import CATALOGUE, Case, Claim, find
 from .claims.catalogue import TOLERANCE, Artefact, Found
@@ -100,24 +101,28 @@ def check(
           VACUOUS    label-free            needs least-squares-on-retain: ‖Φ_Rᵀ(Φ_R w_p − y_R)‖ ...
           PROVED     exact-labels          ‖w_u − w_r‖ = 0
     """
-    if arithmetic not in ARITHMETICS:
-        raise expected("an arithmetic", "arithmetic", arithmetic, "unknown", nearest(arithmetic, ARITHMETICS))
+    if not isinstance(arithmetic, str) or arithmetic not in ARITHMETICS:
+        hint = nearest(str(arithmetic), ARITHMETICS)
+        raise expected("an arithmetic", "arithmetic", arithmetic, "unknown", hint)
     limit = TOLERANCE if tolerance is None else _fraction(tolerance)
     for name, value in (("ridge", ridge), ("budget", budget)):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= float_info.max:
             raise expected("a positive number", name, value, type(value).__name__, "1e-3")
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise expected("a non-negative integer", "seed", seed, type(seed).__name__, "0")
-    for slug in asserted:
-        find(slug)
-    if not 0 < subset <= 1:
+    asserted = _slugs("asserted", asserted)
+    if isinstance(subset, bool) or not isinstance(subset, int | float) or not 0 < subset <= 1:
         raise expected("a fraction in (0, 1]", "subset", subset, type(subset).__name__, "0.2")
     if claims is not None:
-        claims = [claims] if isinstance(claims, str) else list(claims)
+        claims = _slugs("claims", claims)
         if not claims:
             raise expected("at least one claim", "claims", claims, "empty", "None for all claims")
     if optimizer is None and (lr is not None or epochs is not None):
         raise expected("an optimizer beside lr and epochs", "optimizer", None, "missing", "optimizer='gd'")
+    if progress is not None and not callable(progress):
+        raise expected(
+            "a function of one line of words", "progress", progress, type(progress).__name__, "print"
+        )
     plan = None if optimizer is None else TrainingPlan(optimizer, lr, epochs, momentum)
     wanted = _wanted(problem, plan, None if claims is None else [*claims, *asserted])
     given = (
@@ -179,6 +184,16 @@ def _require_unchanged(problem: UnlearningProblem, artefacts: Iterable[Artefact]
         if artefact.sha256 != report.inputs["audited"][artefact.name]:
             name, shape = artefact.name, artefact.values.shape
             raise expected("the array that was handed in", name, shape, "changed since", f"{name}.copy()")
+
+
+def _slugs(name: str, given: Iterable[str] | str) -> list[str]:
+    """Slugs of claims, one or several."""
+    listed = [given] if isinstance(given, str) else list(given) if isinstance(given, Iterable) else [given]
+    for slug in listed:
+        if not isinstance(slug, str):
+            raise expected("slugs of claims", name, given, type(slug).__name__, "['exact-labels']")
+        find(slug)
+    return listed
 
 
 def _fraction(tolerance: object) -> Fraction:
@@ -337,7 +352,7 @@ class _Checker:
                 findings, facts = check(self._case(rung, insisted, hold))
             except (SingularMatrixError, UndecidedError, BadInputError, OverflowError) as error:
                 # Input was validated before: what is refused here is beyond this arithmetic, not beyond the next.
-                obstacle = f"{name}: {error}"
+                obstacle = f"{name}: {_reason(error)}"
                 if isinstance(error, NothingHandedError):
                     # No arithmetic judges floats that there are not.
                     needs = self._better_floats(check, hold)
@@ -368,9 +383,8 @@ class _Checker:
             first = best.unsettled[0]
             if first in self.done and all(f.verdict is not Verdict.UNDECIDED for f in best.findings):
                 return f"{first} first: {self.done[first].needs}"
-        return (
-            self.ladder.advice() if climbs else ""
-        ) or f"nothing in this package decides it: {obstacle or 'its bounds are too wide'}"
+        advice = self.ladder.advice() if climbs else ""
+        return advice or f"nothing in this package decides it: {obstacle or 'its bounds are too wide'}"
 
     def _better_floats(self, check: Callable[[Case], Found], hold: bool) -> str:
         """The cheapest arithmetic whose floats were seen to be within tolerance, or why none are."""
@@ -429,6 +443,13 @@ class _Checker:
         return replace(evidence, meaning=_meaning(claim, evidence))
 
 
+def _reason(error: Exception) -> str:
+    """Why an arithmetic did not decide; which other one does, the ladder knows better than that arithmetic."""
+    if isinstance(error, UndecidedError) and "arithmetic" in error.remedy:
+        return error.what
+    return str(error)
+
+
 def _meaning(claim: Claim, e: Evidence) -> str:
     """What a row means for the user."""
     if e.verdict is Verdict.UNDECIDED:
@@ -438,6 +459,10 @@ def _meaning(claim: Claim, e: Evidence) -> str:
         return "The floats handed out are as good as this."
     if e.verdict is Verdict.VACUOUS:
         return claim.fails if claim.is_condition and not e.failed else "Says nothing about this data."
+    if e.about is About.AUDIT and e.artefact != "labels":
+        # What a claim says of labels is not what was looked at here.
+        good = e.verdict is not Verdict.REFUTED
+        return f"The given {e.artefact} {'is, within tolerance,' if good else 'is not'} what the claim says."
     if e.verdict is Verdict.REFUTED:
         if e.is_alarm:
             return "ALARM: this theorem is proved for all data, so this package is wrong here. Please report the data."

@@ -182,6 +182,8 @@ class Ladder:
                 return f"proved float64 bounds were not started: {cost}, more than the memory of this machine"
             seconds = round_digits(cost.seconds, up=True)
             return f"--budget {seconds} tries proved float64 bounds first: {cost}, so they were not started"
+        if self._exact in self._affordable:
+            return ""  # what exact arithmetic leaves open, no ball decides
         untried = [rung for rung in (*self._balls, self._exact) if rung not in self._affordable]
         able = [rung for rung in untried if rung is self._exact or self.full_rank]
         if not able:

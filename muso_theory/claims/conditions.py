@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import inf
 from sys import float_info
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from ..evidence import Inequality, show
 from ..linear.model import Parameters, Rows
 from ..numbers import Quantity
+from ..numbers.rounding import NoArithmeticError
 from .catalogue import Artefact, Case, Claim, Found, text
 from .tangents import tangent_rank
 
@@ -120,9 +120,15 @@ def _start_audit(case: Case, artefact: Artefact) -> Found:
 
 def _conditioning(case: Case) -> Found:
     smallest, largest = case.model.spectrum
-    # κ⁺ sees only the eigenvalues that float64 sees: with more of them in truth, κ⁺ is beyond float64.
-    kappa = case.model.condition_number if case.model.sees_all_eigenvalues else Quantity.measured(inf)
-    finding = Inequality("κ⁺(K)", kappa, bar=2.0**53 / 100, unit_of="what float64 can resolve")
+    if not case.model.sees_all_eigenvalues:
+        # K may be singular, with κ⁺ of what is left, or regular, with κ⁺ beyond float64.
+        raise NoArithmeticError(
+            "float64 does not see all eigenvalues of K, and only proved float64 bounds enclose κ⁺",
+            "features without nearly dependent rows",
+        )
+    finding = Inequality(
+        "κ⁺(K)", case.model.condition_number, bar=2.0**53 / 100, unit_of="what float64 can resolve"
+    )
     return [finding], [f"λ_min⁺ {show(smallest)}, λ_max {show(largest)}"]
 
 

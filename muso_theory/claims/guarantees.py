@@ -28,6 +28,11 @@ def _removal_certificate(case: Case) -> Found:
     """The theorem on the exact w_u: noise that hides a bound of its gap keeps δ."""
     model = case.model
     gap = model.distance(model.unlearned(model.optimal_labels), model.retrained)
+    if gap.grade is Grade.RIGOROUS and gap.bound > max(scale.bound for scale, _ in case.parameter_yardsticks):
+        # Some noise hides any bound: one that is larger than the problem itself says nothing of unlearning.
+        raise UndecidedError(
+            "the bound of ‖w_u − w_r‖ exceeds what doing nothing leaves", "another arithmetic"
+        )
     sigma = _smallest(gap)
     what = f"δ at ε = {EPSILON:g}, σ = {sigma:g}"
     found = Inequality(what, _delta(gap, sigma), bar=DELTA, unit_of="the δ asked for")

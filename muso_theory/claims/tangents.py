@@ -250,7 +250,8 @@ TANGENTS = (
         "f(x; θ₀) + J(x)(θ − θ₀) is claims 1–18 with Φ = J, targets y − f(x; θ₀), w₀ = 0, K = JJᵀ",
         "extends arXiv 2410.08557; setting of arXiv 1806.07572",
         _linearised_network,
-        "What is found of these features holds for the network's own tangent up to this distance.",
+        "These features are the network's own tangent up to this distance. What is found of them carries over to the "
+        "network where that is small against their smallest singular value; a rank, or a gap near one, need not.",
         "These features are not the network's derivative.",
         ("from-network", "differentiable"),
         {
