@@ -192,7 +192,7 @@ def test_what_cannot_be_evaluated_is_refused() -> None:
     with pytest.raises(BadInputError, match="4 columns"):
         feature_error(fm, X[:, :2], features)
     features[0, 0] = np.nan
-    with pytest.raises(BadInputError, match="finite floats"):
+    with pytest.raises(BadInputError, match=r"finite numbers but got features\[0, 0\]=nan"):
         feature_error(fm, X, features)
 
 

@@ -74,7 +74,7 @@ class UnlearningProblem:
         object.__setattr__(self, "targets", targets)
         object.__setattr__(self, "forget", _read_only(forget_indices(self.forget, n)))
         if self.w_init is not None:
-            w_init = real_array("w_init", self.w_init, (1, 2), boolean=False)
+            w_init = real_array("w_init", self.w_init, (1, 2))
             wanted = (d, *targets.shape[1:])
             if w_init.shape != wanted:
                 raise BadInputError(
