@@ -211,7 +211,16 @@ class CertifiedForms(Model):
     @ieee_proof()
     def square_gap(self, label_error: LabelBall) -> Quantity:
         """‖Φ⁺(0; δ)‖²."""
-        low, high = self._carried(label_error)
+        # A fit is refined, where the quadratic form of `gap` is not: squares are compared with squares to their digits.
+        padded = np.zeros((self.problem.n_samples, self.problem.n_outputs))
+        padded[len(self.retain) :] = label_error.values
+        more = label_error.correction
+        if more is not None:
+            more = np.vstack([np.zeros((len(self.retain), self.problem.n_outputs)), more])
+        system = self.systems.everything
+        found = system.fit(padded, None, targets_low=more)
+        lost = label_error.radius / root_down(system.smallest) if label_error.radius else Fraction(0)
+        low, high = ball_norm(found.high, found.low, found.radius + lost)
         return self._true(-2, (low**2, high**2))
 
     @ieee_proof()
