@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from fractions import Fraction
@@ -9,13 +10,17 @@ from typing import Any
 
 from flint import fmpz
 
-from .evidence import Allowance, Audit, Finding, Hypothesis, Identity, Inequality, Output
+from .errors import BadInputError
+from .evaluation.release import grid_spacing
+from .evidence import Allowance, Audit, Finding, Hypothesis, Identity, Inequality, Output, round_digits
 from .numbers.quantity import Grade, Quantity
 from .report import exact_text
 
-__all__ = ["contains", "end_of_first", "number", "still_supported", "words_follow"]
+__all__ = ["contains", "end_of_first", "noise_fits", "number", "possible", "still_supported", "words_follow"]
 
 _NUMBER = re.compile(r"(?:-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?:/\d+)?|-?inf)(?![\w.])")
+
+_FLOAT, _MULTIPLES, _SPACING = " of the float ", "rounded to multiples of ", "the spacing "
 
 
 def number(text: Any) -> Fraction | float | None:
@@ -65,16 +70,16 @@ def contains(end: str, stated: Any, proved: Any) -> bool:
     return bool(old <= new if end == "lower" else new <= old)
 
 
-def words_follow(stated: Any, proved: Any, numbers: bool = True) -> bool:
+def words_follow(stated: Any, proved: Any, handed_out: bool = False) -> bool:
     """Whether a stated sentence follows from a proved one: the same words, and each number weaker or equal.
 
-    After ≤ a larger number is weaker, after ≥ a smaller one, in an interval both; more noise σ hides more. Any other
-    number must be equal.
+    After ≤ a larger number is weaker, after ≥ a smaller one, in an interval both; more noise σ hides more, but that
+    doing nothing needs more noise says more. Any other number must be equal.
 
     Args:
         stated: the sentence of a report.
         proved: the same sentence now.
-        numbers: False compares the words alone.
+        handed_out: True leaves open the numbers that depend on floats handed out, and no others.
 
     Returns:
         Whether it follows.
@@ -84,6 +89,10 @@ def words_follow(stated: Any, proved: Any, numbers: bool = True) -> bool:
         (True, False)
         >>> words_follow("in [1, 3]", "in [1.1, 2]"), words_follow("T = 3", "T = 2")
         (True, False)
+        >>> words_follow("gap of the float w ≥ 3", "gap of the float w ≥ 2", handed_out=True)
+        True
+        >>> words_follow("doing nothing ≥ 3", "doing nothing ≥ 2", handed_out=True)
+        False
     """
     if not isinstance(stated, str) or not isinstance(proved, str):
         return False
@@ -91,9 +100,10 @@ def words_follow(stated: Any, proved: Any, numbers: bool = True) -> bool:
     if words != _NUMBER.split(proved):
         return False
     pairs = list(zip(_NUMBER.findall(stated), _NUMBER.findall(proved), strict=True))
-    return not numbers or all(
-        old == new or (end is not None and contains(end, old, new))
-        for (old, new), end in zip(pairs, _relations(words), strict=True)
+    is_open = _of_floats(words) if handed_out else [False] * len(pairs)
+    return all(
+        old == new or (free and number(old) is not None) or (end is not None and contains(end, old, new))
+        for (old, new), end, free in zip(pairs, _relations(words), is_open, strict=True)
     )
 
 
@@ -101,11 +111,52 @@ def _relations(words: list[str]) -> list[str | None]:
     """For each number of a sentence, by the words around it, which end it states; None for a plain number."""
     ends: list[str | None] = []
     for i, before in enumerate(words[:-1]):
-        if before.endswith(("≤ ", "σ = ")) or (before == ", " and i and words[i - 1].endswith("in [")):
+        # Noise that suffices may be larger; how much doing nothing needs says how bad that is, and may be smaller.
+        if before.endswith(("≥ ", "in [", "needs σ = ")):
+            ends.append("lower")
+        elif before.endswith(("≤ ", "σ = ")) or (before == ", " and i and words[i - 1].endswith("in [")):
             ends.append("upper")
         else:
-            ends.append("lower" if before.endswith(("≥ ", "in [")) else None)
+            ends.append(None)
     return ends
+
+
+def _of_floats(words: list[str]) -> list[bool]:
+    """For each number of a sentence, whether it depends on floats handed out, which differ between kernels."""
+    found = []
+    for i, (before, after) in enumerate(itertools.pairwise(words)):
+        inside = before == ", " and i and words[i - 1].endswith("in [")
+        gap = any(_FLOAT in part for part in words[: i + 1]) and (
+            inside or before.endswith(("≤ ", "≥ ", "≈ ", "in ["))
+        )
+        noise = before.endswith("σ = ") and after.startswith(_FLOAT)
+        found.append(gap or noise or before.endswith(("σ raised from ", _SPACING, _MULTIPLES)))
+    return found
+
+
+def noise_fits(row: Any) -> bool:
+    """Whether the noise, its grid and the spacing of floats that a row states belong to each other.
+
+    Args:
+        row: evidence as plain data, not trusted.
+
+    Returns:
+        False where the grid is not that of the noise, or noise that was raised is not 2¹⁰ times the spacing.
+    """
+    try:
+        told = re.search(f"σ = ({_NUMBER.pattern})", row["findings"][0]["what"])
+        multiples, spacings = (
+            [match[1] for fact in row["facts"] if (match := re.search(f"{words}({_NUMBER.pattern})", fact))]
+            for words in (_MULTIPLES, _SPACING)
+        )
+        if told is None or not multiples:
+            return not multiples and not spacings
+        # Rounding σ up to two digits never reaches the next power of two from 2¹⁰h, and a fitted σ has two digits.
+        grid = grid_spacing(float(told[1]))
+        raised = told[1] == round_digits(math.ldexp(grid, 10), up=True)
+    except (KeyError, IndexError, TypeError, ValueError, BadInputError):
+        return False
+    return multiples == [f"{grid:.3g}"] and (not spacings or (raised and spacings == [f"{grid:.2g}"]))
 
 
 def end_of_first(row: Any) -> str | None:
@@ -124,7 +175,7 @@ def end_of_first(row: Any) -> str | None:
 
 
 def still_supported(stated: Any, found: dict[str, Any]) -> bool:
-    """Whether a finding's verdict follows from its own numbers, as it does from those found.
+    """Whether a finding's verdict follows from its own numbers.
 
     Args:
         stated: a finding as plain data, not trusted.
@@ -133,27 +184,60 @@ def still_supported(stated: Any, found: dict[str, Any]) -> bool:
     Returns:
         False for a bound that was loosened so far that its own verdict no longer follows.
     """
-    # Ends are stored rounded outward: at an exact limit they may fail to give back a verdict that is right.
-    return _gives(stated, stated) or not _gives(found, found)
+    if _gives(stated):
+        return True
+    # Ends are stored rounded outward, which may cost a right verdict. Then nothing looser than what is found may stand.
+    return not _gives(found) and _within(stated, found)
 
 
-def _gives(finding: Any, verdict_of: Any) -> bool:
+def possible(stated: Any, found: dict[str, Any]) -> bool:
+    """Whether the enclosure of a number that depends on floats, a distance or a δ, can be one.
+
+    Args:
+        stated: a finding as plain data, not trusted.
+        found: the same finding, computed now.
+
+    Returns:
+        0 ≤ lower ≤ upper, where a measurement has equal ends, and an upper end of zero only where one is found.
+    """
+    low, high = number(stated["lower"]), number(stated["upper"])
+    if low is None or high is None or (stated["grade"] == Grade.FLOAT.name and low != high):
+        return False
+    if found["kind"] != "output":
+        return low <= high
+    # Directed rounding leaves a proved upper end of something that is not exactly known positive.
+    return 0 <= low <= high and (high > 0 or number(found["upper"]) == 0)
+
+
+def _within(stated: Any, found: dict[str, Any]) -> bool:
+    """Whether two findings differ in nothing but an enclosure, which the stated one has no wider."""
+    ends = {end: found[end] for end in ("lower", "upper")}
+    return {**stated, **ends} == found and all(contains(end, ends[end], stated[end]) for end in ends)
+
+
+def _gives(stated: Any) -> bool:
+    """Whether the numbers give the verdict, at the limit as it is or rounded outward like what it is held against."""
     try:
-        return bool(_finding(finding).verdict.name == verdict_of["verdict"])
+        return any(_finding(stated, rounded).verdict.name == stated["verdict"] for rounded in (False, True))
     except (KeyError, TypeError, ValueError):
         return False
 
 
-def _finding(stated: dict[str, Any]) -> Finding:
-    """A finding from plain data."""
+def _finding(stated: dict[str, Any], rounded: bool) -> Finding:
+    """A finding from plain data; with a limit from above rounded up to a float, as an upper end is."""
     what, quantity = stated["what"], _quantity(stated)
     if stated["kind"] == "inequality":
         bar = number(stated["limit"])
         if bar is None:
             raise ValueError("no limit")
-        return Inequality(what, quantity, stated["asks"] == "> limit", bar)
+        positive = stated["asks"] == "> limit"
+        if rounded:
+            limit = Quantity(bar, bar, Grade.EXACT)
+            bar = limit.floor if positive else limit.bound
+        return Inequality(what, quantity, positive, bar)
     limit = _quantity(stated["limit"])
-    allowed = Allowance(limit.lower, limit.upper, "", limit.grade)
+    lowest = Quantity(limit.lower, limit.lower, Grade.EXACT).bound if rounded else limit.lower
+    allowed = Allowance(lowest, limit.upper, "", limit.grade)
     if stated["kind"] == "identity":
         explained = stated["explained"]
         return Identity(what, quantity, allowed, None if explained is None else _quantity(explained))

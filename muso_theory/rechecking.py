@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from .errors import BadInputError, expected
 from .evidence import About, Verdict
-from .implication import contains, end_of_first, still_supported, words_follow
+from .implication import contains, end_of_first, noise_fits, possible, still_supported, words_follow
 from .numbers.ieee import ieee_proof
 from .report import SCHEMA, Report, digest
 
@@ -228,27 +228,32 @@ class _Rows:
         if inner == ("bound",):
             return True if old == end_of_first(stated) else None
         if inner[-1] in _ENDS:
-            finding = fresh["findings"][inner[1]]
+            place = inner[1]
+            finding, told = fresh["findings"][place], stated["findings"][place]
             holder = finding[inner[2]] if len(inner) == 4 else finding
-            measured = holder["grade"] == "FLOAT"
-            if holder["grade"] == "EXACT" or not still_supported(stated["findings"][inner[1]], finding):
+            if holder["grade"] == "EXACT" or not still_supported(told, finding):
                 return None
-            if measured or (handed_out and len(inner) == 3):
-                return False
+            if place == 0 and stated["bound"] != end_of_first(stated):
+                return None
+            if holder["grade"] == "FLOAT" or (handed_out and len(inner) == 3):
+                return False if possible(told, finding) else None
             return (
                 True if any(contains(inner[-1], old, _at(row, inner)) for row in self._rows(fresh)) else None
             )
         if inner[0] in _WORDS or inner[-1] == "what":
-            if any(words_follow(old, _at(row, inner)) for row in self._rows(fresh)):
-                return True
-            return False if handed_out and words_follow(old, new, numbers=False) else None
+            if handed_out and not noise_fits(stated):
+                return None
+            for row in self._rows(fresh):
+                proved = _at(row, inner)
+                if words_follow(old, proved):
+                    return True
+                if handed_out and words_follow(old, proved, handed_out=True):
+                    return False
         return None
 
     def _rows(self, fresh: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The row as found here, then in tighter arithmetics, computed when they are asked for."""
         yield fresh
-        if fresh["about"] == About.OUTPUT.name.lower():
-            return
         for report in self._reports():
             yield from (row for row in report["evidence"] if row["row"] == fresh["row"])
 

@@ -241,3 +241,114 @@ def test_bad_reports(tmp_path: Path, content: str, words: str) -> None:
         recheck(path, "digits")
     with pytest.raises(mt.MusoError, match="readable report"):
         recheck(tmp_path / "absent.json", "digits")
+
+
+CERTIFICATE = "removal-certificate"
+
+
+@pytest.fixture(scope="module")
+def certificate() -> tuple[Any, dict[str, Any]]:
+    """A fresh certificate, and the same report as if of another processor."""
+    rng = np.random.default_rng(0)
+    problem = mt.UnlearningProblem(rng.standard_normal((4, 6)), rng.standard_normal(4), [1])
+    fresh = mt.check(problem, [CERTIFICATE, "exact-labels"])
+    document = json.loads(fresh.to_json())
+    document["versions"]["blas"] = "openblas Zen"
+    return fresh, document
+
+
+def edited(document: dict[str, Any], row: str, change: Any) -> dict[str, Any]:
+    """The report with one row changed, its digest computed again."""
+    copied = copy.deepcopy(document)
+    change(next(entry for entry in copied["evidence"] if entry["row"] == row))
+    copied["digest"] = digest(copied)
+    return copied
+
+
+def replaced(key: str, old: str, new: str) -> Any:
+    """Other words in every sentence of a row that has the old ones."""
+
+    def change(row: dict[str, Any]) -> None:
+        text = json.dumps(row[key], ensure_ascii=False)
+        assert re.search(old, text), text
+        row[key] = json.loads(re.sub(old, new, text))
+
+    return change
+
+
+def ends(with_bound: bool = True, **values: str) -> Any:
+    """Other ends of the first finding, and the row's bound with them."""
+
+    def change(row: dict[str, Any]) -> None:
+        row["findings"][0].update(values)
+        if with_bound and "upper" in values:
+            row["bound"] = repr(float(values["upper"]))
+
+    return change
+
+
+def test_a_certificate_from_elsewhere_stands(certificate: tuple[Any, dict[str, Any]]) -> None:
+    from muso_theory.rechecking import compare
+
+    fresh, document = certificate
+    assert compare(edited(document, CERTIFICATE, lambda row: None), fresh).mismatches == ()
+
+
+@pytest.mark.parametrize(
+    ("row", "change"),
+    [
+        # A bound that its verdict does not follow from, where the honest one lies an ulp above its limit.
+        (CERTIFICATE, ends(upper="1")),
+        (CERTIFICATE, ends(upper="1.0000001e-05")),
+        (CERTIFICATE, ends(with_bound=False, upper="9e-06")),
+        # Enclosures that no distance and no δ has.
+        (f"{CERTIFICATE}[output]", ends(lower="1")),
+        (f"{CERTIFICATE}[output]", ends(upper="-1")),
+        (f"{CERTIFICATE}[output]", ends(upper="0")),
+        (f"{CERTIFICATE}[output]", ends(upper="1")),
+        (f"{CERTIFICATE}[output]", ends(lower="-1")),
+        (f"{CERTIFICATE}[output]", ends(with_bound=False, upper="1e-300")),
+        ("exact-labels[output]", ends(lower="1")),
+        ("exact-labels[output]", ends(upper="1e-300")),
+        # Numbers that no kernel changes.
+        (f"{CERTIFICATE}[output]", replaced("findings", "ε = 1", "ε = 3")),
+        (f"{CERTIFICATE}[output]", replaced("facts", "δ = 1e-05", "δ = 1e-06")),
+        (f"{CERTIFICATE}[output]", replaced("facts", r"multiples of [\d.]+", "multiples of 3")),
+        (f"{CERTIFICATE}[output]", replaced("facts", r"the spacing [\d.]+", "the spacing 3")),
+        (f"{CERTIFICATE}[output]", replaced("findings", r"σ = [\d.]+", "σ = 1")),
+        # What is proved of the data follows in one direction only.
+        ("exact-labels[output]", replaced("facts", r"≥ [\d.]+", "≥ 0.57")),
+        (CERTIFICATE, replaced("facts", r"needs σ = [\d.]+", "needs σ = 2.16")),
+        (f"{CERTIFICATE}[output]", replaced("facts", r"needs σ = [\d.]+", "needs σ = 2.16")),
+        (CERTIFICATE, replaced("findings", r"σ = [\d.]+", "σ = 0.1")),
+    ],
+)
+def test_what_a_certificate_from_elsewhere_may_not_say(
+    certificate: tuple[Any, dict[str, Any]], row: str, change: Any
+) -> None:
+    from muso_theory.rechecking import compare
+
+    fresh, document = certificate
+    found = compare(edited(document, row, change), fresh).mismatches
+    assert any(line.startswith(f"evidence[{row}]") for line in found), found
+
+
+@pytest.mark.parametrize(
+    ("row", "change"),
+    [
+        (f"{CERTIFICATE}[output]", ends(upper="1e-300")),
+        (f"{CERTIFICATE}[output]", ends(upper="1e-05")),
+        (f"{CERTIFICATE}[output]", replaced("facts", r"≥ [\d.]+", "≥ 1.7")),
+        (f"{CERTIFICATE}[output]", replaced("facts", r"raised from [\d.]+", "raised from 6.21")),
+        ("exact-labels[output]", replaced("facts", r"≥ [\d.]+", "≥ 0.1")),
+        (CERTIFICATE, replaced("facts", r"needs σ = [\d.]+", "needs σ = 0.5")),
+        (CERTIFICATE, replaced("findings", r"σ = [\d.]+", "σ = 9")),
+    ],
+)
+def test_what_another_kernel_may_have_said_stands(
+    certificate: tuple[Any, dict[str, Any]], row: str, change: Any
+) -> None:
+    from muso_theory.rechecking import compare
+
+    fresh, document = certificate
+    assert compare(edited(document, row, change), fresh).mismatches == ()
