@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -15,6 +16,10 @@ from tests.zoo import ZOO
 
 CONDITIONS = ("optimizer-in-span", "ostrowski-reich", "stable-step", "enough-epochs")
 DYNAMICS = {"convex-loss", "cyclic-sgd", "gd-finite-time", "early-stopping", "momentum", "adaptive-optimizer"}
+
+
+def square_norm(row):
+    return sum((Fraction(float(x)) ** 2 for x in row), Fraction(0))
 
 
 def verdicts(problem, **plan):
@@ -66,9 +71,13 @@ def test_verdicts_of_a_plan(plan, expected):
     optimizer, lr, epochs = plan
     found = verdicts(equal_norms(), optimizer=optimizer, lr=lr, epochs=epochs)
     wanted = dict(zip(CONDITIONS, expected, strict=True))
-    if lr == "paper":  # γ_0‖φ_0‖² is 2 up to rounding: on the boundary, a bound decides nothing
-        assert found.pop("ostrowski-reich") in ("VACUOUS", "UNDECIDED")
+    if lr == "paper":  # γ_0‖φ_0‖² is 2 up to the rounding of the features, which is known exactly
+        first = 2 * square_norm(equal_norms().features[0])
+        inside = found.pop("ostrowski-reich") in ("PROVED", "CERTIFIED")
+        assert inside is (first < 2)
         del wanted["ostrowski-reich"]
+        if inside:
+            del found["stable-step"], wanted["stable-step"]
     assert found == {slug: verdict for slug, verdict in wanted.items() if verdict}
 
 
@@ -111,6 +120,11 @@ BAD = [
     ({"epochs": 3}, "optimizer"),
     ({"optimizer": "adm"}, "'adam'"),
     ({"optimizer": "gd", "lr": -1.0}, "positive number"),
+    ({"optimizer": "gd", "lr": [0.1, 0.2]}, "positive number"),
+    ({"optimizer": "gd", "lr": np.array([0.1, 0.2])}, "positive number"),
+    ({"optimizer": "gd", "lr": 10**400}, "positive number"),
+    ({"optimizer": "gd", "lr": True}, "positive number"),
+    ({"optimizer": "momentum", "lr": 0.1, "momentum": [0.5]}, "momentum"),
     ({"optimizer": "gd", "lr": "paper"}, "constant step"),
     ({"optimizer": "gd", "lr": "fast"}, "positive number"),
     ({"optimizer": "gd", "lr": 0.1, "epochs": 0}, "at least one epoch"),
@@ -206,12 +220,130 @@ def test_numbers_of_numpy_are_stored_as_numbers():
 @pytest.mark.parametrize("optimizer", ["gd", "momentum", "nesterov", "cyclic-sgd", "shuffled-sgd", "sgd"])
 def test_absurd_steps_get_a_verdict(optimizer, lr):
     found = verdicts(equal_norms(), optimizer=optimizer, lr=lr, epochs=1000)
-    assert (found["stable-step"] == "CERTIFIED") is (lr < 1)
+    # Rows whose products underflow are squared exactly.
+    assert (found["stable-step"] in ("PROVED", "CERTIFIED")) is (lr < 1)
     assert found.get("enough-epochs", "UNDECIDED") == "UNDECIDED"
 
 
-@pytest.mark.parametrize("scale", [0.0, 1e200])
-def test_features_that_no_step_fits_leave_conditions_undecided(scale):
+@pytest.mark.parametrize(("scale", "verdict"), [(0.0, "PROVED"), (1e200, "VACUOUS")])
+def test_features_beyond_floats_are_decided_exactly(scale, verdict):
     problem = mt.UnlearningProblem(scale * np.ones((3, 4)), np.ones(3), [1])
     found = verdicts(problem, optimizer="cyclic-sgd", lr=0.1, epochs=10)
-    assert found["stable-step"] in ("UNDECIDED", "CERTIFIED", "VACUOUS")
+    assert found["stable-step"] == verdict
+
+
+SIZES = {
+    "underflow": [[1.0, 0.0], [0.0, 1e-170], [1.0, 1.0]],
+    "subnormal": [[1.0, 0.0], [0.0, 5e-324], [1.0, 1.0]],
+    "near underflow": [[1.0, 0.0], [1e-162, 1e-162], [1.0, 1.0]],
+    "overflow": [[1e200, 0.0], [0.0, 1.0], [1.0, 1.0]],
+    "zero": [[1.0, 0.0], [0.0, 0.0], [1.0, 1.0]],
+    "ordinary": [[0.1, 0.7], [0.3, 0.2], [0.9, 0.4]],
+}
+
+
+@pytest.mark.parametrize("lr", [0.1, 1e-300, 1e-10, 1.0])
+@pytest.mark.parametrize("name", SIZES)
+def test_sizes_of_steps_are_enclosed_beyond_the_range_of_floats(name, lr):
+    problem = mt.UnlearningProblem(np.array(SIZES[name]), np.array([1.0, 2.0, 3.0]), [0])
+    row = mt.check(problem, ["ostrowski-reich"], optimizer="sgd", lr=lr, asserted=["ostrowski-reich"])
+    evidence = row["ostrowski-reich"]
+    truth = [Fraction(lr) * square_norm(x) for x in SIZES[name]]
+    below, smallest = (finding.quantity for finding in evidence.findings)
+    assert below.lower <= 2 - max(truth) <= below.upper
+    assert smallest.lower <= min(truth) <= smallest.upper
+    holds = evidence.verdict in (Verdict.PROVED, Verdict.CERTIFIED)
+    assert holds is (min(truth) > 0 and max(truth) < 2)
+    assert holds or evidence.verdict is Verdict.REFUTED
+
+
+@pytest.mark.parametrize("count", [3, 60_000])
+def test_rows_of_which_there_are_too_many_are_enclosed(count):
+    features = np.ones((count, 2))
+    features[1] = 1e-170
+    problem = mt.UnlearningProblem(features, np.ones(count), [0])
+    evidence = mt.check(problem, ["ostrowski-reich"], "float64", optimizer="sgd", lr=1.0)["ostrowski-reich"]
+    below, smallest = (finding.quantity for finding in evidence.findings)
+    assert below.lower <= 0 <= below.upper
+    assert smallest.lower <= 2 * Fraction(1e-170) ** 2 <= smallest.upper
+    assert evidence.verdict is Verdict.VACUOUS
+
+
+@pytest.mark.parametrize(
+    ("lr", "optimizer", "verdict"),
+    [
+        (np.nextafter(2.0, 0), "sgd", "CERTIFIED"),
+        (2.0, "sgd", "VACUOUS"),
+        (2.0, "cyclic-sgd", "VACUOUS"),
+        (np.nextafter(2.0, 3), "sgd", "VACUOUS"),
+        (np.nextafter(2.0, 0), "gd", "CERTIFIED"),
+        (2.0, "gd", "VACUOUS"),
+        (2.5, "gd", "VACUOUS"),
+    ],
+)
+@pytest.mark.parametrize("dtype", [float, int])
+def test_the_boundary_is_decided_exactly_on_small_data(lr, optimizer, verdict, dtype):
+    problem = mt.UnlearningProblem(np.eye(3, dtype=dtype), np.array([1, 2, 3], dtype=dtype), [0])
+    evidence = mt.check(problem, ["stable-step"], optimizer=optimizer, lr=lr)["stable-step"]
+    assert evidence.verdict.name.replace("PROVED", "CERTIFIED") == verdict
+    assert "some" not in evidence.summary
+
+
+@pytest.mark.parametrize("method", ["gd", "momentum", "nesterov"])
+@pytest.mark.parametrize(
+    ("share", "stable"), [(0.75, True), (0.95, True), (0.999999, True), (1.000001, False)]
+)
+def test_the_step_of_small_float_data_is_decided_by_proof(method, share, stable):
+    problem = equal_norms()
+    largest = float(np.linalg.eigvalsh(problem.features @ problem.features.T)[-1])
+    lr = share * mt.linear.training.step_limit(method, 0.9) / largest
+    for arithmetic in ("auto", "ball", "rational"):
+        row = mt.check(problem, ["stable-step"], arithmetic, optimizer=method, lr=lr)["stable-step"]
+        found = ("CERTIFIED", "PROVED") if stable else ("VACUOUS",)
+        assert row.verdict.name in found, arithmetic
+
+
+def test_pivots_of_a_matrix_that_is_not_definite_are_followed_to_the_first_that_is_not_positive():
+    # K = [[1, 2], [2, 5]] has λ_max = 3 + 2√2; at t = 5.8 the first pivot is positive, and the second is not.
+    problem = mt.UnlearningProblem(np.array([[1, 0], [2, 1]]), np.array([1, 2]), [0])
+    for t, stable in ((5.8, False), (5.83, True)):
+        row = mt.check(problem, ["stable-step"], optimizer="gd", lr=2 / t)["stable-step"]
+        assert row.verdict.name == ("PROVED" if stable else "VACUOUS")
+
+
+@pytest.mark.parametrize("optimizer", ["gd", "nesterov", "sgd", "cyclic-sgd"])
+def test_words_about_steps_that_no_float_names(optimizer):
+    def facts(features):
+        problem = mt.UnlearningProblem(features, np.zeros(3), [0])
+        return mt.check(problem, ["stable-step"], optimizer=optimizer, lr=0.1)["stable-step"]
+
+    zero = facts(np.zeros((3, 3)))
+    assert "any step is stable" in zero.facts[0]
+    assert zero.verdict.name in ("PROVED", "CERTIFIED")
+    huge = facts(1e200 * np.eye(3))
+    assert "beyond the range of float64" in huge.facts[0]
+    assert huge.verdict is Verdict.VACUOUS
+    partly = facts(np.diag([1.0, 1.0, 0.0]))
+    assert "inf" not in partly.facts[0]
+    assert "stable for γ < " in partly.facts[0]
+
+
+@pytest.mark.parametrize(("scale", "words"), [(0.0, "for any η"), (1e200, "beyond the range of float64")])
+def test_the_condition_on_steps_names_no_limit_of_zero(scale, words):
+    problem = mt.UnlearningProblem(scale * np.eye(3), np.zeros(3), [0])
+    for arithmetic in ("auto", "rational", "float64"):
+        row = mt.check(problem, ["step-size"], arithmetic)["step-size"]
+        assert not any("η < 0" in fact for fact in row.facts), arithmetic
+        assert not row.facts or words in row.facts[0]
+
+
+def test_an_adaptive_method_leaves_no_gap_where_the_rows_span_everything():
+    def row(features):
+        problem = mt.UnlearningProblem(features, np.array([1, 2, 3]), [0])
+        return mt.check(problem, ["adaptive-optimizer"])["adaptive-optimizer"]
+
+    full, thin = row(np.eye(3, dtype=int)), row(np.eye(3, 5, dtype=int))
+    assert full.verdict is thin.verdict is Verdict.PROVED
+    assert "no gap stays" in full.facts[-1]
+    assert not any("no gap" in fact for fact in thin.facts)
+    assert "leaves a gap" not in full.meaning

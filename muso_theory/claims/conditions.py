@@ -135,9 +135,13 @@ def _conditioning(case: Case) -> Found:
 def _step_size(case: Case) -> Found:
     _, largest = case.model.spectrum
     threshold = min(2 / largest.bound, float_info.max) if largest.bound else 0.0
-    return [Inequality("2/λ_max", _inverse(largest), positive=True)], [
-        f"gradient descent is stable for η < {text(threshold)}"
-    ]
+    if threshold:
+        words = f"gradient descent is stable for η < {text(threshold)}"
+    elif np.any(case.problem.features):
+        words = "λ_max is beyond the range of float64, and so is the largest stable η"
+    else:
+        words = "all features are zero: gradient descent is stable for any η"
+    return [Inequality("2/λ_max", _inverse(largest), positive=True)], [words]
 
 
 def _inverse(q: Quantity) -> Quantity:

@@ -309,6 +309,8 @@ def _adaptive(case: Case) -> Found:
         facts.append(
             f"{name}: exact labels leave a gap {show(gap.sqrt())} (doing nothing {show(case.doing_nothing)})"
         )
+    if model.rank(model.everything) == case.problem.n_features:
+        facts.append("row(Φ) is the whole parameter space: nothing is off it, and no gap stays")
     return findings, facts
 
 
@@ -407,7 +409,8 @@ DYNAMICS = (
         "‖w_u − w_r‖ = ‖(I − P)(w_p − w₀)‖, which Adam, RMSProp, AdaGrad and weight decay make positive",
         "complements arXiv 2410.08557 (negative)",
         _adaptive,
-        "Pretraining with Adam, RMSProp, AdaGrad or weight decay leaves a gap that relabelling cannot close.",
+        "Relabelling cannot close the gap of what such pretraining puts off w₀ + row(Φ); where row(Φ) is everything, "
+        "there is none.",
         "The gap is not the stated one.",
         number=15,
         listed=_small,

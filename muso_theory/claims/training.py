@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +18,12 @@ from ..linear.problem import UnlearningProblem
 from ..linear.training.plan import TrainingPlan
 from ..linear.training.prediction import Prediction, predict_training
 from ..linear.training.schedules import step_sizes_of
-from ..linear.training.stability import stability, step_limit
+from ..linear.training.stability import stability
 from ..linear.training.train import train
-from ..numbers import Quantity, UndecidedError
+from ..numbers import FLOAT64, Quantity, UndecidedError
+from ..numbers.balls import enclosure, working_precision
+from ..numbers.quantity import is_finite
+from ..numbers.rational_matrix import RationalMatrix
 from .catalogue import Case, Claim, Found, by_name_only, text
 
 __all__ = ["TRAINING", "applies"]
@@ -28,6 +33,12 @@ _TRIED = 10
 
 _EXACT_SIZE = 60
 """Up to this size of K (or ΦᵀΦ) a step limit is decided exactly on exact data."""
+
+_EXACT_ENTRIES = 50_000
+"""Up to so many entries of Φ the rows that floats do not place beside 0 and 2 are squared exactly."""
+
+_ANY_STEP = "all features are zero, so that nothing moves: any step is stable"
+_BEYOND = "the largest stable step is beyond the range of float64"
 
 _SEARCH_RANK = 600
 """Up to this many samples the epochs that a gap takes are searched for, too."""
@@ -122,40 +133,69 @@ def _spans_everything(model: Model, problem: UnlearningProblem) -> bool:
 
 
 def _sizes(case: Case) -> tuple[Quantity, Quantity, str]:
-    """Enclosures of the smallest and the largest γ_i‖φ_i‖², and where the largest is."""
+    """Enclosures of the smallest and the largest γ_i‖φ_i‖², and where the largest is.
+
+    Floats place most rows beside 0 and 2. Those that they do not place are taken exactly, up to ``_EXACT_ENTRIES``
+    entries of Φ: rows whose products may underflow or overflow, and those within rounding of 2.
+
+    Args:
+        case: a problem, and a plan with a step.
+
+    Returns:
+        The smallest, the largest, and the sample of the largest in words.
+    """
     problem, plan = case.problem, _plan(case)
-    n = problem.n_samples
+    n, width = problem.n_samples, problem.features.shape[1]
     gammas = step_sizes_of(plan.steps, n, 1, True).of_pass(0, np.arange(n))
-    if problem.features.dtype == object or problem.features.dtype.kind in "iu":
-        exact = [
-            Fraction(float(g))
-            * sum((Fraction(int(x) if not isinstance(x, Fraction) else x) ** 2 for x in row), Fraction(0))
-            for g, row in zip(gammas, problem.features, strict=True)
-        ]
-        low, high = min(exact), max(exact)
-        return Quantity.exact(low), Quantity.exact(high), f"sample {exact.index(high)}"
-    norms = np.empty(n)
-    with np.errstate(over="ignore"):
-        for block in row_blocks(problem.features):
-            rows = np.asarray(problem.features[block], dtype=np.float64)
-            norms[block] = np.einsum("ij,ij->i", rows, rows)
-    with np.errstate(over="ignore"):
-        sizes = gammas * norms
-    # D products and sums and one more product, each off by 2⁻⁵³ at most; underflow apart.
-    slack = 1.01 * (problem.n_features + 2) * 2.0**-53
-    tiny = problem.n_features * 5e-324 * float(gammas.max())
-    ends = [
-        Quantity.enclosure(max(0.0, float(v) * (1 - 2 * slack) - tiny), float(v) * (1 + 2 * slack) + tiny)
-        for v in (sizes.min(), sizes.max())
-    ]
-    return ends[0], ends[1], f"sample {int(sizes.argmax())}"
+    floats = problem.features.dtype.kind == "f"
+    sizes, is_zero = np.full(n, np.nan), np.zeros(n, dtype=bool)
+    if floats:
+        with np.errstate(over="ignore", under="ignore"):
+            for block in row_blocks(problem.features):
+                rows = np.asarray(problem.features[block], dtype=np.float64)
+                is_zero[block] = ~rows.any(axis=1)
+                norms = np.einsum("ij,ij->i", rows, rows)
+                # Far from the ends of the range: D products that underflow, each off by 2⁻¹⁰²² at most, are then
+                # less than one rounding of their sum.
+                norms[~((norms > 2.0**-900) & (norms < np.inf))] = np.nan
+                sizes[block] = gammas[block] * norms
+    sizes[~((sizes > 2.0**-900) & (sizes < np.inf))] = np.nan
+    sizes[is_zero] = 0.0
+    # D products and sums and one more product are off by (D + 1)2⁻⁵³ to first order, to either side.
+    slack = Fraction(2 * width + 8, 2**53)
+    open_rows = np.flatnonzero(~(np.abs(sizes - 2) > 4 * float(slack)))
+    if floats:
+        open_rows = open_rows[: max(1, _EXACT_ENTRIES // width)]
+    exact = {
+        int(i): Fraction(float(gammas[i]))
+        * RationalMatrix.of([problem.features[i].tolist()], width).square_norm()
+        for i in open_rows
+    }
+    # Ends that every row of a kind shares: for rows known exactly, placed by floats, or not at all.
+    ends: list[tuple[Fraction | float, Fraction | float, int]] = [(v, v, i) for i, v in exact.items()]
+    rest = np.ones(n, dtype=bool)
+    rest[list(exact)] = False
+    if (placed := np.flatnonzero(rest & np.isfinite(sizes))).size:
+        for i in (placed[sizes[placed].argmin()], placed[sizes[placed].argmax()]):
+            size = Fraction(float(sizes[i]))
+            ends.append((size * (1 - slack), size * (1 + slack), int(i)))
+    if (unknown := np.flatnonzero(rest & np.isnan(sizes))).size:
+        ends.append((Fraction(0), math.inf, int(unknown[0])))
+    smallest = min(low for low, _, _ in ends), min(high for _, high, _ in ends)
+    largest = max(low for low, _, _ in ends), max(high for _, high, _ in ends)
+    where = max(ends, key=lambda end: end[1])[2]
+    return _between(*smallest), _between(*largest), f"sample {where}"
+
+
+def _between(low: Fraction | float, high: Fraction | float) -> Quantity:
+    """An enclosure, or the exact number where the ends are one."""
+    return Quantity.exact(Fraction(low)) if low == high else Quantity.enclosure(low, high)
 
 
 def _two_minus(q: Quantity) -> Quantity:
-    """2 − q, rounded outward."""
-    if not math.isfinite(q.bound):
-        return Quantity.enclosure(-math.inf, 2.0)
-    return Quantity(2 - Fraction(q.upper), 2 - Fraction(q.lower), q.grade)
+    """2 − q, exactly; q may be unbounded above."""
+    low = 2 - Fraction(q.upper) if is_finite(q.upper) else -math.inf
+    return Quantity(low, 2 - Fraction(q.lower), q.grade)
 
 
 def _ostrowski_reich(case: Case) -> Found:
@@ -167,70 +207,130 @@ def _ostrowski_reich(case: Case) -> Found:
 
 
 def _stable_step(case: Case) -> Found:
-    plan = _plan(case)
+    plan, model = _plan(case), case.model
     if plan.order == "full":
-        limit = step_limit(plan.optimizer, plan.momentum if plan.optimizer != "gd" else 0.0)
+        mu = Fraction(0 if plan.optimizer == "gd" else plan.momentum)
+        # As step_limit, in exact arithmetic: on the boundary its rounding would decide.
+        limit = 2 * (1 + mu) / (1 + 2 * mu if plan.optimizer == "nesterov" else 1)
         step = Fraction(float(plan.steps))  # type: ignore[arg-type]
-        if (
-            isinstance(case.model, ClosedForms)
-            and case.model.is_exact
-            and min(case.problem.features.shape) <= _EXACT_SIZE
-        ):
-            return _exactly_stable(case.model, Fraction(limit) / step)
-        _, largest = case.model.spectrum
+        small = min(case.problem.features.shape) <= _EXACT_SIZE
+        if small and isinstance(model, ClosedForms) and model.arithmetic is not FLOAT64:
+            # The measured λ_max is for the words alone.
+            return [_pivots(model, limit / step)], [
+                _full_batch_limit(case, limit, Quantity.measured(math.inf)),
+                "the step is stable if and only if this matrix is positive definite",
+            ]
+        _, largest = model.spectrum
         left = Quantity(
-            Fraction(limit) - step * Fraction(largest.bound),
-            Fraction(limit) - step * Fraction(largest.floor),
-            largest.grade,
+            limit - step * Fraction(largest.bound), limit - step * Fraction(largest.floor), largest.grade
         )
-        named = limit / _largest_eigenvalue(case, largest) if largest.bound else math.inf
-        what = f"{limit:.6g} − γλ_max"
-        return [Inequality(what, left, positive=True)], [f"{plan.optimizer} is stable for γ < {named:.6g}"]
+        what = f"{float(limit):.6g} − γλ_max"
+        return [Inequality(what, left, positive=True)], [_full_batch_limit(case, limit, largest)]
     smallest, largest, _ = _sizes(case)
     above, below = _two_minus(smallest), _two_minus(largest)
-    try:
-        known = stability(case.problem, method=plan.optimizer, step_sizes=plan.steps)
-    except BadInputError as error:
-        raise UndecidedError(str(error), "features of moderate size decide it") from None
-    low, high = known.step or known.scale
-    unit = "γ" if known.step else "steps scaled by c"
-    facts = [
-        f"stable for {unit} < {low:.6g}" + ("" if high < 1.001 * low else f", unstable above {high:.6g}")
-    ]
+    facts, radius = _limit_of_passes(case)
     if below.lower > 0:
         return [Inequality("2 − max γ_i‖φ_i‖²", below, positive=True)], facts
-    if above.upper < 0:
+    if above.upper <= 0:
+        # A pass has determinant Π(1 − γ_i‖φ_i‖²) on row(Φ), up to eigenvalues of one: it does not shrink volumes.
         return [Inequality("2 − min γ_i‖φ_i‖²", above, positive=True)], facts
-    if known.radius is None:
+    if radius is None:
         raise UndecidedError(
-            "some γ_i‖φ_i‖² are above 2 and some below, where the order and the data decide",
+            f"{_beside_two(above, below)}, where the order and the data decide",
             "a step below the Ostrowski–Reich limit, or fewer samples",
         )
-    facts.append(f"spectral radius of a pass {known.radius:.6g}")
-    return [Inequality("1 − ρ(a pass on row(Φ))", Quantity.measured(1 - known.radius), positive=True)], facts
+    facts.append(f"spectral radius of a pass {radius:.6g}")
+    return [Inequality("1 − ρ(a pass on row(Φ))", Quantity.measured(1 - radius), positive=True)], facts
 
 
-def _exactly_stable(model: ClosedForms, threshold: Fraction) -> Found:
-    """λ_max < t, decided by pivots: all positive if and only if tI − K is positive definite."""
-    everything = model.everything
-    block = model.gram if model.is_dual else model.curvature(everything)
-    size = model.arithmetic.shape(block)[0]
-    shifted = model.arithmetic.sub(model.arithmetic.scale(threshold, model.arithmetic.identity(size)), block)
-    rows = [[Fraction(int(x.p), int(x.q)) for x in row] for row in shifted.table()]
-    smallest = threshold
-    for k in range(size):
-        pivot = rows[k][k]
-        smallest = min(smallest, pivot)
-        if pivot <= 0:
-            break
-        for i in range(k + 1, size):
-            factor = rows[i][k] / pivot
-            if factor:
+def _beside_two(above: Quantity, below: Quantity) -> str:
+    """Where γ_i‖φ_i‖² lie, from enclosures of 2 − min and 2 − max, neither below 2 throughout nor above."""
+    if below.upper < 0 < above.lower:
+        return "some γ_i‖φ_i‖² are above 2 and some below"
+    if below.lower == below.upper == 0:
+        return "the largest γ_i‖φ_i‖² is 2, and not all of them are"
+    return "γ_i‖φ_i‖² are not known to be on one side of 2"
+
+
+def _limit_of_passes(case: Case) -> tuple[list[str], float | None]:
+    """The largest stable step of SGD in words, and the spectral radius of a pass where it is known."""
+    plan = _plan(case)
+    if _all_zero(case):
+        return [_ANY_STEP], None
+    try:
+        known = stability(case.problem, method=plan.optimizer, step_sizes=plan.steps)
+    except BadInputError:
+        return [_BEYOND], None
+    low, high = known.step or known.scale
+    if not 0 < low < math.inf:
+        return [_BEYOND], known.radius
+    unit = "γ" if known.step else "steps scaled by c"
+    far = "" if high < 1.001 * low or high == math.inf else f", unstable above {high:.6g}"
+    # A radius that is one up to rounding decides nothing.
+    radius = None if known.converges is None else known.radius
+    return [f"stable for {unit} < {low:.6g}{far}"], radius
+
+
+def _full_batch_limit(case: Case, limit: Fraction, bound: Quantity) -> str:
+    """The largest stable step of a full-batch method in words."""
+    if _all_zero(case):
+        return _ANY_STEP
+    largest = _largest_eigenvalue(case, bound)
+    named = float(limit) / largest if largest > 0 else math.inf
+    return f"{_plan(case).optimizer} is stable for γ < {named:.6g}" if 0 < named < math.inf else _BEYOND
+
+
+def _all_zero(case: Case) -> bool:
+    """Whether Φ = 0 exactly."""
+    return not any(np.any(case.problem.features[block]) for block in row_blocks(case.problem.features))
+
+
+def _pivots(model: ClosedForms, threshold: Fraction) -> Inequality:
+    """λ_max < t, decided by pivots: all positive if and only if tI − K is positive definite.
+
+    Pivots are rationals or balls, by the arithmetic of the model; one whose sign a ball leaves open decides nothing.
+
+    Args:
+        model: in rational or ball arithmetic.
+        threshold: t.
+
+    Returns:
+        The smallest pivot, or the first that is not positive, after which elimination stops.
+    """
+    arithmetic = model.arithmetic
+    block = model.gram if model.is_dual else model.curvature(model.everything)
+    size = arithmetic.shape(block)[0]
+    shifted = arithmetic.sub(arithmetic.scale(threshold, arithmetic.identity(size)), block)
+    found = []
+    with nullcontext() if model.is_exact else working_precision(arithmetic.bits):  # type: ignore[attr-defined]
+        rows = [[shifted[i, j] for j in range(size)] for i in range(size)]
+        for k in range(size):
+            pivot = rows[k][k]
+            found.append(_read(pivot, model.is_exact))
+            if not pivot > 0:
+                break
+            for i in range(k + 1, size):
+                factor = rows[i][k] / pivot
                 rows[i] = [a - factor * b for a, b in zip(rows[i], rows[k], strict=True)]
+    # Only the last can fail to be positive, and then it is what counts.
+    if not found[-1].lower > 0:
+        smallest = found[-1]
+    else:
+        smallest = _between(min(q.lower for q in found), min(q.upper for q in found))
     what = f"smallest pivot of {threshold}·I − {'K' if model.is_dual else 'ΦᵀΦ'}"
-    return [Inequality(what, Quantity.exact(smallest), positive=True)], [
-        "the step is stable if and only if this matrix is positive definite"
-    ]
+    return Inequality(what, smallest, positive=True)
+
+
+def _read(pivot: Any, is_exact: bool) -> Quantity:
+    """A rational, or a ball of either sign, as a quantity."""
+    if is_exact:
+        return Quantity.exact(Fraction(int(pivot.p), int(pivot.q)))
+    if pivot > 0:
+        return enclosure(pivot)
+    if pivot <= 0:
+        size = enclosure(-pivot)
+        return Quantity.enclosure(-size.upper, -size.lower)
+    return Quantity.enclosure(-math.inf, math.inf)
 
 
 def _largest_eigenvalue(case: Case, bound: Quantity) -> float:
@@ -307,7 +407,7 @@ TRAINING = (
         "claims implicit-bias, cyclic-sgd, momentum",
         _stable_step,
         "Training converges on consistent targets, if it goes on for long enough.",
-        "Training diverges with this step.",
+        "Training does not converge from every start with this step.",
         listed=by_name_only,
     ),
     Claim(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, final
 
 import numpy as np
@@ -50,7 +52,7 @@ class TrainingPlan:
                 raise expected(
                     "a constant step", "lr", lr, f"schedule within a pass, {self.optimizer}", "a number"
                 )
-        elif lr is not None and not 0 < float(lr) < np.inf:
+        elif lr is not None and not 0 < _number(lr) < math.inf:
             raise expected("a positive number or 'paper'", "lr", lr, type(lr).__name__, "0.5")
         if epochs is not None and (
             not isinstance(epochs, int | np.integer) or isinstance(epochs, bool) or epochs < 1
@@ -58,8 +60,10 @@ class TrainingPlan:
             raise expected("at least one epoch", "epochs", epochs, type(epochs).__name__, "1500")
         if epochs is not None and lr is None and not rule.update.adaptive:
             raise expected("a step size beside the epochs", "lr", lr, "missing", "lr=0.5")
-        if not 0 <= self.momentum < 1:
-            raise expected("a momentum in [0, 1)", "momentum", self.momentum, "out of range", "0.9")
+        if not 0 <= _number(self.momentum) < 1:
+            raise expected(
+                "a momentum in [0, 1)", "momentum", self.momentum, type(self.momentum).__name__, "0.9"
+            )
         # Numbers of numpy become Python's, which is how a report stores them.
         object.__setattr__(self, "momentum", float(self.momentum))
         if epochs is not None:
@@ -112,3 +116,13 @@ class TrainingPlan:
             except ValueError:
                 raise expected("a positive number or 'paper'", "lr", lr, "text", "0.5") from None
         return cls(optimizer, step, epochs, momentum)
+
+
+def _number(value: object) -> float:
+    """A real number as a float, infinite beyond their range; NaN, which is in no range, for anything else."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
