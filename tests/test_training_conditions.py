@@ -347,3 +347,11 @@ def test_an_adaptive_method_leaves_no_gap_where_the_rows_span_everything():
     assert "no gap stays" in full.facts[-1]
     assert not any("no gap" in fact for fact in thin.facts)
     assert "leaves a gap" not in full.meaning
+
+
+@pytest.mark.parametrize("lr", [1e217, 1e-100])
+def test_the_limit_of_features_whose_squares_overflow_is_not_searched_for(lr):
+    # One column: the factors of Φ stay finite where its squares do not.
+    problem = mt.UnlearningProblem(np.array([[1e67], [-3e159], [0.0], [0.0]]), np.ones(4), [0])
+    row = mt.check(problem, ["stable-step"], optimizer="cyclic-sgd", lr=lr)["stable-step"]
+    assert row.verdict is Verdict.UNDECIDED

@@ -228,7 +228,7 @@ def _stable_step(case: Case) -> Found:
         return [Inequality(what, left, positive=True)], [_full_batch_limit(case, limit, largest)]
     smallest, largest, _ = _sizes(case)
     above, below = _two_minus(smallest), _two_minus(largest)
-    facts, radius = _limit_of_passes(case)
+    facts, radius = _limit_of_passes(case, largest)
     if below.lower > 0:
         return [Inequality("2 − max γ_i‖φ_i‖²", below, positive=True)], facts
     if above.upper <= 0:
@@ -252,11 +252,15 @@ def _beside_two(above: Quantity, below: Quantity) -> str:
     return "γ_i‖φ_i‖² are not known to be on one side of 2"
 
 
-def _limit_of_passes(case: Case) -> tuple[list[str], float | None]:
+def _limit_of_passes(case: Case, largest: Quantity) -> tuple[list[str], float | None]:
     """The largest stable step of SGD in words, and the spectral radius of a pass where it is known."""
     plan = _plan(case)
     if _all_zero(case):
         return [_ANY_STEP], None
+    # Where max ‖φ_i‖² overflows, the search for the limit would start at a step of zero and never leave it.
+    first = plan.steps if isinstance(plan.steps, float) else plan.steps.first
+    if not is_finite(largest.upper) or Fraction(largest.upper) / Fraction(first) > 2**1000:
+        return [_BEYOND], None
     try:
         known = stability(case.problem, method=plan.optimizer, step_sizes=plan.steps)
     except BadInputError:
