@@ -23,6 +23,7 @@ from muso_theory import UnlearningProblem
 from muso_theory.linear.certified import CertifiedForms
 from muso_theory.numbers import RATIONAL, Quantity, UndecidedError
 from muso_theory.numbers.leastsquares import CertifiedParameters, DualSystem, PrimalSystem
+from muso_theory.numbers.rational_matrix import RationalMatrix
 
 Array = np.ndarray[Any, Any]
 KINDS = (
@@ -190,7 +191,7 @@ class _Truth:
         padded = [[flint.fmpq(0)] * outputs for _ in range(n)]
         for i, row in zip(self.case.forget.tolist(), delta, strict=True):
             padded[i] = row
-        g = flint.fmpq_mat(n, outputs, [x for row in padded for x in row])
+        g = RationalMatrix.from_flint(flint.fmpq_mat(n, outputs, [x for row in padded for x in row]))
         a = self.whole.solve(g)
         return Fraction(RATIONAL.energy(a, self.gram).upper)
 

@@ -304,7 +304,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "shadows with NaN": (lambda: E.likelihood_ratio(GOOD[0], HOLED, MASK), "finite numbers"),
     "observed NaN": (lambda: E.likelihood_ratio(np.full(4, np.nan), GOOD, MASK), "finite numbers"),
     "mask of numbers": (lambda: E.likelihood_ratio(GOOD[0], GOOD, MASK * 1.0), "bool mask"),
-    "KLoM of NaN": (lambda: E.klom(GOOD, HOLED), "finite numbers.*diverge"),
+    "KLoM of NaN": (lambda: E.klom(GOOD, HOLED), "finite numbers"),
     "KLoM of two models": (lambda: E.klom(GOOD[:2], GOOD), "at least 3 unlearned and 6 retrained"),
     "KLoM of five retrained": (lambda: E.klom(GOOD, GOOD[:5]), "at least 3 unlearned and 6 retrained"),
     "KLoM of other samples": (lambda: E.klom(GOOD, GOOD[:, :3]), "margins of 4 samples"),

@@ -208,7 +208,7 @@ def test_every_real_dtype_is_read_and_fractions_round_once() -> None:
     third = [[Fraction(1, 3), np.float32(0.5), np.int64(7)]]
     assert FLOAT64.matrix(third).tolist() == [[1 / 3, 0.5, 7.0]]
     assert RATIONAL.to_numpy(RATIONAL.matrix(third)).tolist() == [[1 / 3, 0.5, 7.0]]
-    with pytest.raises(BadInputError, match="finite"):
+    with pytest.raises(BadInputError, match="range of float64"):
         FLOAT64.matrix([[10**400]])
     with pytest.raises(BadInputError, match="matrix"):
         RATIONAL.matrix([1, Fraction(1, 2)])

@@ -104,6 +104,10 @@ class RationalMatrix:
         """Bit length of the longest numerator or of the denominator."""
         return max([int(self.bottom.bit_length()), *(int(x.bit_length()) for x in self.top.entries())])
 
+    def tolist(self) -> list[list[Any]]:
+        """Rows of ``fmpq``, each in lowest terms."""
+        return [[self[i, j] for j in range(self.ncols())] for i in range(self.nrows())]
+
     def transpose(self) -> RationalMatrix:
         """Transpose."""
         return RationalMatrix(self.top.transpose(), self.bottom)
