@@ -101,6 +101,7 @@ def check(
           VACUOUS    label-free            needs least-squares-on-retain: ‖Φ_Rᵀ(Φ_R w_p − y_R)‖ ...
           PROVED     exact-labels          ‖w_u − w_r‖ = 0
     """
+    _require_problem(problem)
     if not isinstance(arithmetic, str) or arithmetic not in ARITHMETICS:
         hint = nearest(str(arithmetic), ARITHMETICS)
         raise expected("an arithmetic", "arithmetic", arithmetic, "unknown", hint)
@@ -184,6 +185,13 @@ def _require_unchanged(problem: UnlearningProblem, artefacts: Iterable[Artefact]
         if artefact.sha256 != report.inputs["audited"][artefact.name]:
             name, shape = artefact.name, artefact.values.shape
             raise expected("the array that was handed in", name, shape, "changed since", f"{name}.copy()")
+
+
+def _require_problem(given: object) -> None:
+    """Refuse anything else in words."""
+    if not isinstance(given, UnlearningProblem):
+        hint = "mt.UnlearningProblem(features, targets, forget)"
+        raise expected("an UnlearningProblem", "problem", given, type(given).__name__, hint)
 
 
 def _slugs(name: str, given: Iterable[str] | str) -> list[str]:

@@ -240,6 +240,30 @@ def test_crash_boolean_start() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "keywords",
+    [
+        {"subset": "a"},
+        {"subset": None},
+        {"claims": 3},
+        {"claims": [3]},
+        {"arithmetic": ["auto"]},
+        {"asserted": 3},
+        {"progress": 3},
+        {"ridge": 10**400},
+    ],
+)
+def test_crash_settings_of_another_type_are_refused_in_words(keywords: dict[str, Any]) -> None:
+    features, targets = _generic()
+    with pytest.raises(BadInputError, match="try"):
+        mt.check(mt.UnlearningProblem(features, targets, [1]), **keywords)
+
+
+def test_crash_arrays_are_no_problem() -> None:
+    with pytest.raises(BadInputError, match="an UnlearningProblem"):
+        mt.check(np.eye(3))  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("keywords", [{"claims": []}, {"claims": ["downsampling"], "seed": -1}])
 def test_crash_bad_settings_are_refused_in_words(keywords: dict[str, Any]) -> None:
     features, targets = _generic()
