@@ -104,7 +104,7 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-@ieee_proof()
+@ieee_proof(threaded=True)
 def compare(
     document: dict[str, Any],
     fresh: Report,
