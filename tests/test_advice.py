@@ -13,6 +13,7 @@ import muso_theory as mt
 from muso_theory.ladder import Ladder
 from muso_theory.numbers.modular import has_full_rank, seconds_of_rank
 from tests.zoo import ZOO
+from verification.exact_truth import read
 
 RNG = np.random.default_rng(7)
 
@@ -103,8 +104,8 @@ def test_full_rank_modulo_a_prime_against_rationals() -> None:
         n, d = (int(k) for k in rng.integers(1, 6, 2))
         phi = rng.integers(-1, 2, (n, d)).astype(np.float64)
         phi = np.ldexp(phi, rng.integers(-1074, 900, (n, 1)) if case % 2 else 0)
-        whole: list[list[Fraction]] = [[Fraction(x) for x in row] for row in phi.tolist()]
-        rank = rank_of(whole)
+        whole = [[Fraction(x) for x in row] for row in phi.tolist()]
+        rank = read(phi).rank()
         seen.add(rank == min(n, d))
         assert has_full_rank(phi) == (rank == min(n, d)), phi
         assert has_full_rank(np.array(whole, dtype=object)) == (rank == min(n, d))
@@ -113,21 +114,6 @@ def test_full_rank_modulo_a_prime_against_rationals() -> None:
     assert has_full_rank(np.array([[2**31]]))
     assert not has_full_rank(np.array([[2**31 - 1]]))
     assert seconds_of_rank(10, 10) < seconds_of_rank(100, 100)
-
-
-def rank_of(rows: list[list[Fraction]]) -> int:
-    """Gaussian elimination on fractions."""
-    rows, rank = [list(row) for row in rows], 0
-    for column in range(len(rows[0])):
-        pivot = next((i for i in range(rank, len(rows)) if rows[i][column]), None)
-        if pivot is None:
-            continue
-        rows[rank], rows[pivot] = rows[pivot], rows[rank]
-        for i in range(rank + 1, len(rows)):
-            factor = rows[i][column] / rows[rank][column]
-            rows[i] = [a - factor * b for a, b in zip(rows[i], rows[rank], strict=True)]
-        rank += 1
-    return rank
 
 
 def test_floats_that_are_not_good_enough_name_better_ones() -> None:

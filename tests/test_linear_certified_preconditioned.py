@@ -17,17 +17,10 @@ from muso_theory.numbers import UndecidedError, preconditioned
 from muso_theory.numbers.preconditioned import PreconditionedSystem
 from muso_theory.numbers.preconditioner import Preconditioner
 from tests.certified_cases import KINDS, check_case, generate
+from verification.performance_kappa import CLAIMS
 
 Array = np.ndarray[Any, Any]
 SEED = 11
-CLAIMS = (
-    "full-rank",
-    "full-rank-retain",
-    "full-rank-forget",
-    "exact-labels",
-    "label-free",
-    "leave-block-out",
-)
 NAME = "preconditioned float64"
 
 
