@@ -24,6 +24,7 @@ from muso_theory.cli import main
 from muso_theory.evidence import Verdict
 from muso_theory.files import npz_bytes
 from muso_theory.glossary import GLOSSARY
+from muso_theory.machine import versions
 
 ROOT = Path(__file__).resolve().parents[1]
 HOLDS = {"PROVED", "CERTIFIED", "MEASURED"}
@@ -492,8 +493,9 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_a_pipeline_of_processes(data: Path) -> None:
+    same = {"OPENBLAS_NUM_THREADS": versions()["blas threads"]}
     with data.open("rb") as stream:
-        process = command("check", "-", *IDENTITY, "--json", "-", stdin=stream)
+        process = command("check", "-", *IDENTITY, "--json", "-", stdin=stream, env=same)
         out, err = process.communicate(timeout=600)
     assert (process.returncode, err) == (0, b"")
     here = muso("check", "-", *IDENTITY, "--json", "-", stdin=data.read_bytes())
