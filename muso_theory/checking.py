@@ -16,7 +16,7 @@ from .evidence import About, Evidence, Finding, Scope, Verdict
 from .ladder import ARITHMETICS, Ladder, Rung
 from .linear.closed_forms import ClosedForms
 from .linear.handed import Handed, NothingHandedError
-from .linear.problem import UnlearningProblem
+from .linear.problem import UnlearningProblem, require_problem
 from .linear.training.plan import TrainingPlan
 from .numbers import Arithmetic, NoArithmeticError, UndecidedError
 from .numbers.ieee import ieee_proof
@@ -101,9 +101,9 @@ def check(
           VACUOUS    label-free            needs least-squares-on-retain: ‖Φ_Rᵀ(Φ_R w_p − y_R)‖ ...
           PROVED     exact-labels          ‖w_u − w_r‖ = 0
     """
-    _require_problem(problem)
+    require_problem(problem)
     if not isinstance(arithmetic, str) or arithmetic not in ARITHMETICS:
-        hint = nearest(str(arithmetic), ARITHMETICS)
+        hint = nearest(arithmetic, ARITHMETICS)
         raise expected("an arithmetic", "arithmetic", arithmetic, "unknown", hint)
     limit = TOLERANCE if tolerance is None else _fraction(tolerance)
     for name, value in (("ridge", ridge), ("budget", budget)):
@@ -185,13 +185,6 @@ def _require_unchanged(problem: UnlearningProblem, artefacts: Iterable[Artefact]
         if artefact.sha256 != report.inputs["audited"][artefact.name]:
             name, shape = artefact.name, artefact.values.shape
             raise expected("the array that was handed in", name, shape, "changed since", f"{name}.copy()")
-
-
-def _require_problem(given: object) -> None:
-    """Refuse anything else in words."""
-    if not isinstance(given, UnlearningProblem):
-        hint = "mt.UnlearningProblem(features, targets, forget)"
-        raise expected("an UnlearningProblem", "problem", given, type(given).__name__, hint)
 
 
 def _slugs(name: str, given: Iterable[str] | str) -> list[str]:
