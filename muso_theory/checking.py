@@ -12,7 +12,7 @@ from .claims.catalogue import TOLERANCE, Artefact, Found
 from .claims.theorems.status import theorem_status
 from .claims.training import TRAINING, applies
 from .errors import BadInputError, SingularMatrixError, expected, nearest
-from .evidence import About, Evidence, Finding, Scope, Verdict
+from .evidence import About, Evidence, Finding, Hypothesis, Scope, Verdict
 from .ladder import ARITHMETICS, Ladder, Rung
 from .linear.closed_forms import ClosedForms
 from .linear.handed import Handed, NothingHandedError
@@ -459,7 +459,9 @@ def _meaning(claim: Claim, e: Evidence) -> str:
     if e.about is About.OUTPUT:
         return "The floats handed out are as good as this."
     if e.verdict is Verdict.VACUOUS:
-        return claim.fails if claim.is_condition and not e.failed else "Says nothing about this data."
+        if claim.is_condition and not e.failed:
+            return claim.fails
+        return "Says nothing about this data." if e.failed else _spoilt(claim)
     if e.about is About.AUDIT and e.artefact != "labels":
         # What a claim says of labels is not what was looked at here.
         good = e.verdict is not Verdict.REFUTED
@@ -468,5 +470,15 @@ def _meaning(claim: Claim, e: Evidence) -> str:
         if e.is_alarm:
             return "ALARM: this theorem is proved for all data, so this package is wrong here. Please report the data."
         return claim.fails
+    if claim.is_condition and any(isinstance(f, Hypothesis) and f.is_violated for f in e.findings):
+        return f"{claim.holds.removesuffix('.')}, up to what this violation leaves: it is within tolerance, not zero."
     exact = " Exact by proof." if e.general == "proved" and e.verdict is not Verdict.PROVED else ""
     return claim.holds + exact
+
+
+def _spoilt(claim: Claim) -> str:
+    """Why a theorem says nothing although the rows of its hypotheses hold."""
+    return (
+        f"Says nothing about this data: {' and '.join(claim.hypotheses)}, a row of its own, is violated there within "
+        f"its own tolerance, and that leaves more than the tolerance of {claim.slug}."
+    )

@@ -116,7 +116,7 @@ def _table(name: str, rows: Sequence[Evidence], width: int) -> Table:
     for e in rows:
         verdict = Text(e.verdict.name, style=_STYLES[e.verdict])
         slug = Text(e.name, style="bold")
-        told = Text(short(e))
+        told = Text(short(e, limit=True))
         if e.facts and not e.failed:
             told.append("; " + "; ".join(e.facts))
         told.append(f"\n{e.meaning}", style="italic")

@@ -23,10 +23,7 @@ def _implicit_bias(case: Case) -> Found:
     at_zero = model.gradient_norm(model.everything, targets, zero).plus(scale)
     again = model.fit(model.everything, targets, limit)
     inside = model.project(model.everything, limit)
-    travelled = (
-        (case.travelled, "‖w_p − w₀‖"),
-        (case.size.plus(case.travelled), "‖w₀‖ + ‖w_r − w₀‖ + ‖w_p − w₀‖"),
-    )
+    travelled = ((case.travelled, "‖w_p − w₀‖"),)
     return [
         case.identity(
             "‖Φᵀ(y − ΦG(w₀))‖", gradient, ((scale, "its value at w₀"), (at_zero, "its value at w₀ and at 0"))

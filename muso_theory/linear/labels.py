@@ -209,9 +209,11 @@ def leave_block_out_labels(problem: UnlearningProblem, forget_sets: Iterable[obj
         [array([1.]), array([0.5])]
     """
     require_problem(problem)
-    if not np.iterable(forget_sets):
+    try:
+        listed = list(forget_sets)
+    except TypeError:
         what, got = "several forget sets", type(forget_sets).__name__
-        raise expected(what, "forget_sets", forget_sets, got, "[[0], [1, 2]]")
+        raise expected(what, "forget_sets", forget_sets, got, "[[0], [1, 2]]") from None
     model = problem.float_model
     factor = model.factor(model.everything) if model.is_dual else None
     if factor is None or factor.rank < factor.size:
@@ -226,7 +228,7 @@ def leave_block_out_labels(problem: UnlearningProblem, forget_sets: Iterable[obj
     initial = model.predict(model.everything, Point())[back]
     weighted = inverse @ (targets - initial)
     labels = []
-    for forget in forget_sets:
+    for forget in listed:
         rows = forget_indices(forget, n)
         correction = np.linalg.solve(inverse[np.ix_(rows, rows)], weighted[rows])
         labels.append(problem.shaped(targets[rows] - correction))
