@@ -200,7 +200,7 @@ class Ladder:
             known = self.named(name)
             return None if known is None else known.model
         if rung.cost.seconds > max(self.budget, _ALWAYS) or rung.cost.gigabytes > _memory():
-            seconds = round_digits(rung.cost.seconds, up=True)
+            seconds = round_digits(rung.cost.seconds + self._certified.cost.seconds, up=True)
             why = f"{name} computes what is handed out, in {rung.cost}, more than the budget or the memory allow"
             raise NothingHandedError(why, f"--budget {seconds}")
         return rung.model

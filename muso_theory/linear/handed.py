@@ -166,19 +166,19 @@ class Handed:
         self._settled.append(False)
         return np.array(formula(self.problem.float_model), dtype=np.float64)
 
-    def _model(self, arithmetic: Arithmetic) -> ClosedForms:
+    def _model(self, name: str, arithmetic: Arithmetic) -> ClosedForms:
         """The closed forms of an arithmetic that rounds once."""
-        known = self._shared(arithmetic.name)
+        known = self._shared(name)
         return known if isinstance(known, ClosedForms) else ClosedForms(self.problem, arithmetic)
 
     @ieee_proof()
     def _nearest(self, formula: Callable[[Any], Any]) -> Array:
         """The floats next to the exact answer."""
         if self.arithmetic == "rational":
-            model = self._model(RATIONAL)
+            model = self._model("rational", RATIONAL)
             return _finite(model.arithmetic.to_numpy(formula(model)))
         for bits in PRECISIONS:
-            model = self._model(BALL(bits))
+            model = self._model(f"ball({bits})", BALL(bits))
             try:
                 found = formula(model)
             except (SingularMatrixError, UndecidedError):
