@@ -353,6 +353,20 @@ def test_a_kink_is_told_and_nothing_is_claimed_of_the_derivative() -> None:
     assert mt.check(problem, SLUG)["differentiable"].verdict is mt.Verdict.PROVED
 
 
+def test_a_pruned_unit_leaves_the_network_its_derivative() -> None:
+    net = mlp([1, 2, 1], "relu", "standard")
+    params = [np.array([[1.0, 0.0]]), np.array([0.5, 0.0]), np.array([[2.0], [0.0]]), np.array([0.1])]
+    X, y = np.array([[1.0], [2.0], [3.0]]), np.array([1.0, 2.0, 3.5])
+    problem = mt.UnlearningProblem.from_network(net, params, X, y, forget=[0])
+    asked = {"claims": ["differentiable", SLUG], "asserted": ["differentiable"]}
+    report = mt.check(problem, **asked)
+    assert report["differentiable"].verdict is mt.Verdict.CERTIFIED
+    assert report[SLUG].verdict is mt.Verdict.CERTIFIED
+    params[2][1] = 1e-9
+    problem = mt.UnlearningProblem.from_network(net, params, X, y, forget=[0])
+    assert mt.check(problem, **asked)["differentiable"].verdict is mt.Verdict.REFUTED
+
+
 def test_where_nothing_is_enclosed_kinks_are_counted_in_floats(monkeypatch) -> None:
     monkeypatch.setattr(distance, "LARGEST_SECONDS", 0.0)
     assert mt.check(tangent_problem("relu"), SLUG)["differentiable"].verdict is mt.Verdict.MEASURED
