@@ -291,6 +291,20 @@ class Case:
         return self.model.distance(self.model.pretrained, self.model.retrained)
 
     @cached_property
+    def float_error(self) -> Quantity:
+        """How far w_p and w_r of the float64 model are from those of this case's model, together.
+
+        What is measured with that model speaks of the same objects only up to this length: where float64 cuts off
+        small eigenvalues, they may be many orders of magnitude apart.
+        """
+        floats, model = self.problem.float_model, self.model
+        w_p, w_r = (
+            model.distance(model.at(floats.final(w)), exact)
+            for w, exact in ((floats.pretrained, model.pretrained), (floats.retrained, model.retrained))
+        )
+        return w_p.plus(w_r)
+
+    @cached_property
     def retraining(self) -> Quantity:
         """‖w_r − w₀‖."""
         return self.model.distance(self.model.retrained, self.model.start)

@@ -21,7 +21,7 @@ from ..linear.problem import Array, UnlearningProblem
 from ..linear.training.convex import fine_tune_convex
 from ..linear.training.sweep import Sweep
 from ..numbers import FLOAT64, Matrix, Quantity, UndecidedError
-from .catalogue import Case, Claim, Found, by_name_only, text
+from .catalogue import TOLERANCE, Case, Claim, Found, by_name_only, text
 
 __all__ = ["DYNAMICS"]
 
@@ -104,9 +104,22 @@ def _model(case: Case) -> ClosedForms:
 
 
 def _following(case: Case) -> Case:
-    """The case in the model that follows iterates."""
+    """The case in the model that follows iterates.
+
+    Raises:
+        UndecidedError: none does, or the float64 model is not shown to be about the same w_p and w_r.
+    """
     model = _model(case)
-    return case if model is case.model else replace(case, model=model)
+    if model is case.model:
+        return case
+    least = (case.tolerance or TOLERANCE) * max(Fraction(scale.floor) for scale, _ in case.parameter_yardsticks)
+    if not case.float_error.bound <= least:
+        raise UndecidedError(
+            f"iterates are measured in float64, whose w_p and w_r are off by {show(case.float_error)}, "
+            f"doing nothing is {show(case.doing_nothing)}",
+            "features whose Gram matrix float64 can factorise",
+        )
+    return replace(case, model=model)
 
 
 def _relabelled(model: ClosedForms) -> Matrix:
