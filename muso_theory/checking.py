@@ -353,6 +353,12 @@ class _Checker:
                 findings, facts = check(self._case(rung, insisted, hold))
             except (SingularMatrixError, UndecidedError, BadInputError, OverflowError) as error:
                 # Input was validated before: what is refused here is beyond this arithmetic, not beyond the next.
+                if failed and isinstance(error, SingularMatrixError | NoArithmeticError):
+                    # No insisting gives a formula a value that its failed hypothesis takes away.
+                    row = replace(evidence(name), asserted=False)
+                    return replace(
+                        row, meaning=f"Does not apply here, also where it is asserted: {_reason(error)}."
+                    )
                 obstacle = f"{name}: {_reason(error)}"
                 if isinstance(error, NothingHandedError):
                     # No arithmetic judges floats that there are not.

@@ -34,10 +34,10 @@ def network_of(case: Case) -> Any:
         Its tangent.
 
     Raises:
-        UndecidedError: no network; a claim that is asserted without one stays undecided.
+        NoArithmeticError: no network; a claim that is asserted without one does not apply.
     """
     if case.problem.tangent is None:
-        raise UndecidedError("no network is given", "UnlearningProblem.from_network, or --network")
+        raise NoArithmeticError("no network is given", "UnlearningProblem.from_network, or --network")
     return case.problem.tangent
 
 
