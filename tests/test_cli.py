@@ -387,6 +387,18 @@ def test_every_label_method(data: Path, tmp_path: Path, method: str) -> None:
     assert target.read_bytes() == content
 
 
+def test_the_last_lines_name_the_row_that_decided(tmp_path: Path) -> None:
+    wrong = np.asarray(small()["y"])[[1, 4]] + 1.0
+    path = write(tmp_path / "audited.npz", small(forget=np.array([1, 4]), labels=wrong))
+    answer = muso("check", path, *IDENTITY, "--claim", "exact-labels")
+    assert answer.status == 1
+    line = next(line for line in answer.out.splitlines() if line.startswith("Verdict REFUTED"))
+    assert line == "Verdict REFUTED, the worst of 3, by exact-labels[labels]: false, with a witness."
+    assert (
+        "= 1e-06 of doing nothing)" in answer.out
+    )  # also where the row holds: what the bound is small beside
+
+
 def test_label_free_labels_that_are_not_the_optimal_ones_come_with_a_warning(tmp_path: Path) -> None:
     target = tmp_path / "labels.npz"
     barely = np.column_stack([np.ones(6), np.arange(6.0)])
