@@ -452,9 +452,7 @@ class _Checker:
 
 def _reason(error: Exception) -> str:
     """Why an arithmetic did not decide; which other one does, the ladder knows better than that arithmetic."""
-    if isinstance(error, UndecidedError) and "arithmetic" in error.remedy:
-        return error.what
-    return str(error)
+    return error.what if isinstance(error, UndecidedError) and error.climbs else str(error)
 
 
 def _meaning(claim: Claim, e: Evidence) -> str:

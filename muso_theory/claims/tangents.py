@@ -97,7 +97,7 @@ def tangent_rank(case: Case, rows: Rows, suffix: str) -> Found:
     what = f"that λ_min(J{suffix}J{suffix}ᵀ) is 0 is within what the floats are wrong by"
     if reason := why_not_rational(tangent):
         raise NoArithmeticError(what, str(reason))
-    raise UndecidedError(what, "rational arithmetic")
+    raise UndecidedError(what, "rational arithmetic", climbs=True)
 
 
 def _twins(tangent: Any, index: Array) -> str:
