@@ -362,6 +362,12 @@ class _Checker:
                 findings, facts = check(self._case(rung, insisted, hold))
             except (SingularMatrixError, UndecidedError, BadInputError, OverflowError) as error:
                 # Input was validated before: what is refused here is beyond this arithmetic, not beyond the next.
+                if failed and isinstance(error, SingularMatrixError | NoArithmeticError):
+                    # No insisting gives a formula a value that its failed hypothesis takes away.
+                    row = replace(evidence(name), asserted=False)
+                    return replace(
+                        row, meaning=f"Does not apply here, also where it is asserted: {_reason(error)}."
+                    )
                 obstacle = f"{name}: {_reason(error)}"
                 if isinstance(error, NothingHandedError):
                     # No arithmetic judges floats that there are not.
@@ -461,9 +467,7 @@ class _Checker:
 
 def _reason(error: Exception) -> str:
     """Why an arithmetic did not decide; which other one does, the ladder knows better than that arithmetic."""
-    if isinstance(error, UndecidedError) and "arithmetic" in error.remedy:
-        return error.what
-    return str(error)
+    return error.what if isinstance(error, UndecidedError) and error.climbs else str(error)
 
 
 def _meaning(claim: Claim, e: Evidence) -> str:

@@ -338,7 +338,7 @@ def test_what_a_certificate_from_elsewhere_may_not_say(
     [
         (f"{CERTIFICATE}[output]", ends(upper="1e-300")),
         (f"{CERTIFICATE}[output]", ends(upper="1e-05")),
-        (f"{CERTIFICATE}[output]", replaced("facts", r"≥ [\d.]+", "≥ 1.7")),
+        (f"{CERTIFICATE}[output]", replaced("facts", r"w_unlearned ≥ [\d.]+", "w_unlearned ≥ 1.7")),
         (f"{CERTIFICATE}[output]", replaced("facts", r"raised from [\d.]+", "raised from 6.21")),
         ("exact-labels[output]", replaced("facts", r"≥ [\d.]+", "≥ 0.1")),
         (CERTIFICATE, replaced("facts", r"needs σ ≥ [\d.]+", "needs σ ≥ 0.5")),

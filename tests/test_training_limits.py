@@ -201,6 +201,12 @@ def test_stability_refuses_squares_that_float64_does_not_hold(
             stability(features, **settings)
 
 
+def test_stability_refuses_one_square_that_overflows() -> None:
+    features = np.array([[2.0**600, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    with pytest.raises(BadInputError, match="range of float64"):
+        stability(features, step_sizes=1.0)
+
+
 def test_stability_refuses_squares_that_vanish_beside_a_larger_step() -> None:
     features = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]]) * 2.0**-300
     assert 0 < stability(features, step_sizes=[1.0, 1.0, 1.0]).largest_step < np.inf

@@ -31,7 +31,7 @@ def _removal_certificate(case: Case) -> Found:
     if gap.grade is Grade.RIGOROUS and gap.bound > max(scale.bound for scale, _ in case.parameter_yardsticks):
         # Some noise hides any bound: one that is larger than the problem itself says nothing of unlearning.
         raise UndecidedError(
-            "the bound of ‖w_u − w_r‖ exceeds what doing nothing leaves", "another arithmetic"
+            "the bound of ‖w_u − w_r‖ exceeds what doing nothing leaves", "another arithmetic", climbs=True
         )
     sigma = _smallest(gap)
     what = f"δ at ε = {EPSILON:g}, σ = {sigma:g}{_beside_nothing(case, sigma)}"
@@ -42,7 +42,9 @@ def _removal_certificate(case: Case) -> Found:
 def _smallest(gap: Quantity) -> float:
     """The smallest noise that hides a gap, where there is a bound of it."""
     if not math.isfinite(gap.bound):
-        raise UndecidedError("no finite bound of ‖w_u − w_r‖", "ball or rational arithmetic has the range")
+        raise UndecidedError(
+            "no finite bound of ‖w_u − w_r‖", "ball or rational arithmetic has the range", climbs=True
+        )
     # At the smallest noise δ lies closer to its limit than the ends of its enclosure are known. Two digits, rounded up,
     # are the noise itself and not only how it is told: what is stated is then true of the number in the words.
     smallest = gaussian_sigma(gap.bound, EPSILON, DELTA)

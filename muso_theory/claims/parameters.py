@@ -7,7 +7,7 @@ import numpy as np
 from ..evidence import show
 from ..linear.model import Model, Parameters
 from ..linear.problem import Array
-from ..numbers import UndecidedError
+from ..numbers import NoArithmeticError
 from .catalogue import Artefact, Case, Claim, Found
 
 __all__ = ["PARAMETERS"]
@@ -132,7 +132,7 @@ def _sequential(case: Case) -> Found:
     else:
         first, second, keep = forget, list(model.retain)[-1:], list(model.retain)[:-1]
     if not keep:
-        raise UndecidedError("no sample is left after two requests", "a third sample")
+        raise NoArithmeticError("no sample is left after two requests", "a third sample")
     once = model.fit(tuple(keep), model.targets(tuple(keep)))
     findings = []
     for name, one, two in (("F₁ then F₂", first, second), ("F₂ then F₁", second, first)):
