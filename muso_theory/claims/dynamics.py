@@ -114,12 +114,15 @@ def _following(case: Case) -> Case:
     model = _model(case)
     if model is case.model:
         return case
-    least = (case.tolerance or TOLERANCE) * max(Fraction(scale.floor) for scale, _ in case.parameter_yardsticks)
+    least = (case.tolerance or TOLERANCE) * max(
+        Fraction(scale.floor) for scale, _ in case.parameter_yardsticks
+    )
     if not case.float_error.bound <= least:
         raise UndecidedError(
             f"iterates are measured in float64, whose w_p and w_r are off by {show(case.float_error)}, "
             f"doing nothing is {show(case.doing_nothing)}",
-            "features whose Gram matrix float64 can factorise",
+            "ball or rational arithmetic follows them",
+            climbs=True,
         )
     return replace(case, model=model)
 

@@ -21,7 +21,7 @@ from ..linear.training.prediction import Prediction, predict_training
 from ..linear.training.schedules import step_sizes_of
 from ..linear.training.stability import stability
 from ..linear.training.train import train
-from ..numbers import FLOAT64, Quantity, UndecidedError
+from ..numbers import FLOAT64, NoArithmeticError, Quantity, UndecidedError
 from ..numbers.balls import enclosure, working_precision
 from ..numbers.quantity import is_finite
 from ..numbers.rational_matrix import RationalMatrix
@@ -285,7 +285,7 @@ def _full_batch_limit(case: Case, limit: Fraction, bound: Quantity) -> str:
     if _all_zero(case):
         return _ANY_STEP
     largest = _largest_eigenvalue(case, bound)
-    named = limit / Fraction(largest) if largest > 0 else Fraction(0)
+    named = limit / Fraction(largest) if 0 < largest < math.inf else Fraction(0)
     if not 0 < named <= float_info.max:
         return _BEYOND
     return f"{_plan(case).optimizer} is stable for γ < {round_digits(named, up=False, digits=6)}"
@@ -356,7 +356,9 @@ def _enough_epochs(case: Case) -> Found:
     plan = _plan(case)
     assert plan.epochs is not None
     if case.model is case.problem.float_model:
-        raise UndecidedError("training is predicted in float64, beside which nothing is proved yet", "proved bounds")
+        raise UndecidedError(
+            "training is predicted in float64, with no proof beside it", "proved bounds", climbs=True
+        )
     try:
         prediction = predict_training(
             case.problem, method=plan.optimizer, step_sizes=plan.steps, momentum=plan.momentum
@@ -367,12 +369,15 @@ def _enough_epochs(case: Case) -> Found:
     limit = float(case.tolerance) * nothing
     # A stable pass lengthens no error. One that starts this far from the exact w_p − w_r ends no farther from where
     # that would have ended, and a gap that near to the limit may be on the other side of it.
-    if not case.float_error.bound < abs(gap - limit):
-        raise UndecidedError(
-            f"training is predicted in float64, whose w_p and w_r are off by {show(case.float_error)}; "
-            f"doing nothing is {show(case.doing_nothing)}, and ‖w_E − w_r‖ ≈ {gap:.3g} was found",
-            "features whose Gram matrix float64 can factorise",
+    off = case.float_error
+    if not off.bound < abs(gap - limit):
+        what = (
+            f"training is predicted in float64, whose w_p and w_r are off by {show(off)}; doing nothing is "
+            f"{show(case.doing_nothing)}, and ‖w_E − w_r‖ ≈ {gap:.3g} was found"
         )
+        if off.floor < abs(gap - limit):
+            raise UndecidedError(what, "a tighter bound", climbs=True)
+        raise NoArithmeticError(what, "features whose Gram matrix float64 can factorise")
     finding = case.violation(
         f"‖w_E − w_r‖ predicted for E = {plan.epochs}",
         Quantity.measured(gap),

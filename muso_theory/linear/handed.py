@@ -196,7 +196,8 @@ class Handed:
 def _keeps_digits(model: ClosedForms) -> bool:
     """Whether solves with the Gram matrices of Φ and of Φ_R keep six digits, by estimate."""
     # A solve is relatively wrong by about κu, u = 2^-53, and κ is at most trace/λ_min, with trace ≤ ‖Φ‖_F².
-    trace = float(np.linalg.norm(FLOAT64.matrix(model.problem.features))) ** 2
+    with np.errstate(over="ignore"):
+        trace = float(np.square(np.linalg.norm(FLOAT64.matrix(model.problem.features))))
     factors = (model.factor(rows) for rows in (model.everything, model.retain))
     return all(
         factor.rank == factor.size
