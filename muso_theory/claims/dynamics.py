@@ -108,6 +108,9 @@ def _model(case: Case) -> ClosedForms:
 def _following(case: Case) -> Case:
     """The case in the model that follows iterates.
 
+    Returns:
+        The case.
+
     Raises:
         UndecidedError: none does, or the float64 model is not shown to be about the same w_p and w_r.
     """
