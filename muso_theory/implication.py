@@ -120,6 +120,9 @@ def _comparable(stated: Any, found: Any) -> bool:
 
     Both are sums of roundings of the same numbers in other orders. No bound says how much smaller one can be, short of
     the exact answer, but a millionth is not another order's doing.
+
+    Returns:
+        Whether it is at least that, and zero only where zero is found.
     """
     old, new = number(stated), number(found)
     return old is not None and new is not None and old * 2**20 >= new and (old > 0 or new == 0)
