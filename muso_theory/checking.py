@@ -388,19 +388,20 @@ class _Checker:
                 break
             if not climbs:
                 break
-        needs = needs or self._needs(best, obstacle, climbs)
+        needs = needs or self._needs(claim, best, obstacle, climbs)
         if best is None:
             return evidence(name, needs=needs)
         best = replace(best, needs=needs)
         return replace(best, meaning=_meaning(claim, best))
 
-    def _needs(self, best: Evidence | None, obstacle: str, climbs: bool) -> str:
+    def _needs(self, claim: Claim, best: Evidence | None, obstacle: str, climbs: bool) -> str:
         """What decides a row that no arithmetic of the ladder has decided, or why nothing does."""
         if best is not None and best.unsettled:
             first = best.unsettled[0]
             if first in self.done and all(f.verdict is not Verdict.UNDECIDED for f in best.findings):
                 return f"{first} first: {self.done[first].needs}"
-        advice = self.ladder.advice() if climbs else ""
+        elsewhere = climbs or (claim.by_floats and self.ladder.full_rank)
+        advice = self.ladder.advice(claim.by_floats) if elsewhere else ""
         return advice or f"nothing in this package decides it: {obstacle or 'its bounds are too wide'}"
 
     def _better_floats(self, check: Callable[[Case], Found], hold: bool) -> str:

@@ -20,7 +20,7 @@ from ..linear.model import Rows
 from ..linear.problem import Array, UnlearningProblem
 from ..linear.training.convex import fine_tune_convex
 from ..linear.training.sweep import Sweep
-from ..numbers import FLOAT64, Matrix, Quantity, UndecidedError
+from ..numbers import FLOAT64, Matrix, NoArithmeticError, Quantity, UndecidedError
 from .catalogue import TOLERANCE, Case, Claim, Found, by_name_only, text
 
 __all__ = ["DYNAMICS"]
@@ -78,8 +78,9 @@ def _measured(model: ClosedForms) -> ClosedForms:
     """The float64 model of the same problem, for sizes of steps."""
     try:
         model.problem.float_model.gram  # noqa: B018 - overflow shows here
-    except BadInputError as error:
-        raise UndecidedError(str(error), "features scaled by a power of two decide it") from None
+    except BadInputError:
+        what = "steps are read off a float64 Gram matrix, which overflows here"
+        raise NoArithmeticError(what, "features scaled by a power of two decide it") from None
     return model.problem.float_model
 
 
@@ -89,7 +90,7 @@ def _largest_row(model: ClosedForms) -> float:
     with np.errstate(over="ignore"):
         bound = float(features.sum(axis=1).max()) * float(features.sum(axis=0).max())
     if not np.isfinite(bound):
-        raise UndecidedError("features overflow float64", "features scaled by a power of two decide it")
+        raise NoArithmeticError("features overflow float64", "features scaled by a power of two decide it")
     return bound
 
 
@@ -179,7 +180,7 @@ def _kaczmarz(model: ClosedForms) -> list[Any]:
         features = np.asarray(FLOAT64.matrix(model.problem.features), dtype=np.float64)
         norms = np.einsum("ij,ij->i", features, features)[model.order]
     if not np.isfinite(norms).all():
-        raise UndecidedError("features overflow float64", "features scaled by a power of two decide it")
+        raise NoArithmeticError("features overflow float64", "features scaled by a power of two decide it")
     with np.errstate(divide="ignore", over="ignore"):
         steps = np.where(norms > 0, 1 / np.where(norms > 0, norms, 1), 1.0)
     return [Fraction(g) for g in np.where(np.isfinite(steps), steps, 1.0).tolist()]

@@ -256,7 +256,7 @@ def _beside_two(above: Quantity, below: Quantity) -> str:
 def _limit_of_passes(case: Case, largest: Quantity) -> tuple[list[str], float | None]:
     """The largest stable step of SGD in words, and the spectral radius of a pass where it is known."""
     plan = _plan(case)
-    if _all_zero(case):
+    if case.is_zero:
         return [_ANY_STEP], None
     # Where max ‖φ_i‖² overflows, the search for the limit would start at a step of zero and never leave it.
     first = plan.steps if isinstance(plan.steps, float) else plan.steps.first
@@ -282,18 +282,13 @@ def _limit_of_passes(case: Case, largest: Quantity) -> tuple[list[str], float | 
 
 def _full_batch_limit(case: Case, limit: Fraction, bound: Quantity) -> str:
     """The largest stable step of a full-batch method in words."""
-    if _all_zero(case):
+    if case.is_zero:
         return _ANY_STEP
     largest = _largest_eigenvalue(case, bound)
     named = limit / Fraction(largest) if 0 < largest < math.inf else Fraction(0)
     if not 0 < named <= float_info.max:
         return _BEYOND
     return f"{_plan(case).optimizer} is stable for γ < {round_digits(named, up=False, digits=6)}"
-
-
-def _all_zero(case: Case) -> bool:
-    """Whether Φ = 0 exactly."""
-    return not any(np.any(case.problem.features[block]) for block in row_blocks(case.problem.features))
 
 
 def _pivots(model: ClosedForms, threshold: Fraction) -> Inequality:
@@ -357,7 +352,9 @@ def _enough_epochs(case: Case) -> Found:
     assert plan.epochs is not None
     if case.model is case.problem.float_model:
         raise UndecidedError(
-            "training is predicted in float64, with no proof beside it", "proved bounds", climbs=True
+            "training is predicted in float64, with no proof beside it",
+            "proved bounds of another arithmetic",
+            climbs=True,
         )
     try:
         prediction = predict_training(
@@ -376,7 +373,7 @@ def _enough_epochs(case: Case) -> Found:
             f"{show(case.doing_nothing)}, and ‖w_E − w_r‖ ≈ {gap:.3g} was found"
         )
         if off.floor < abs(gap - limit):
-            raise UndecidedError(what, "a tighter bound", climbs=True)
+            raise UndecidedError(what, "an arithmetic of tighter bounds", climbs=True)
         raise NoArithmeticError(what, "features whose Gram matrix float64 can factorise")
     finding = case.violation(
         f"‖w_E − w_r‖ predicted for E = {plan.epochs}",
