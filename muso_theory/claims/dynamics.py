@@ -166,7 +166,7 @@ def _cyclic_sgd(case: Case) -> Found:
             case.label_yardsticks,
         ),
     ], [
-        "one pass with γ_i = 1/‖φ_i‖², retain set first, on the exact labels",
+        "one pass with γ_i the floats next to 1/‖φ_i‖² as float64 computes it, retain set first, on the exact labels",
         f"after it ‖w − w_r‖ {show(descent.distance(v, descent.offset(model.retrained)))}, "
         f"before {show(case.doing_nothing)}",
     ]

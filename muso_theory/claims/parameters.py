@@ -76,9 +76,9 @@ def _beside_start(case: Case) -> Array:
     shape = (problem.n_features, problem.n_outputs)
     w = np.zeros(shape) if problem.w_init is None else np.array(problem.w_init).reshape(shape)
     w = w.astype(object) if w.dtype.kind in "iub" else w
-    # A step as large as w₀ itself is not lost in rounding, and any start will do.
-    largest = max(abs(value) for value in w[0].tolist())
-    w[0] = [value + (1 if largest < 1 else largest) for value in w[0].tolist()]
+    # Any start will do. A step as large as w₀ itself is not lost in rounding, and towards 0 it overflows in no type.
+    first = w[0].tolist()
+    w[0] = 0 if max(abs(value) for value in first) >= 1 else [value + 1 for value in first]
     return w
 
 
