@@ -300,7 +300,12 @@ class _Checker:
         rungs: Iterable[Rung] = self.ladder
         with suppress(NothingHandedError, BadInputError):
             rungs = self.ladder.judging(handed.computed_in)
-        return self.climb(claim, About.OUTPUT, check, artefact="output", rungs=rungs)
+        row = self.climb(claim, About.OUTPUT, check, artefact="output", rungs=rungs)
+        open_ = [slug for slug in self.theorem(claim).unsettled if slug in self.done]
+        if row.verdict is Verdict.UNDECIDED and not row.findings and open_:
+            # Nothing may be handed out at all, should that hypothesis fail.
+            row = replace(row, needs=f"{open_[0]} first: {self.done[open_[0]].needs}")
+        return row
 
     def audit(self, claim: Claim, artefact: Artefact) -> Evidence:
         """One artefact under one claim; where w₀ was only assumed, its start must fit that assumption."""

@@ -168,3 +168,21 @@ def test_features_of_zero_have_every_stable_step_and_no_condition(arithmetic: st
     assert "any η" in report["step-size"].facts[0]
     assert report["conditioning"].verdict is mt.Verdict.UNDECIDED
     assert "no positive eigenvalue" in report["conditioning"].needs
+
+
+def test_floats_are_not_promised_before_there_may_be_any() -> None:
+    row = mt.check(PROBLEMS["doubled"], ["leave-block-out"], budget=2e-4).evidence["leave-block-out[output]"]
+    assert row.verdict is mt.Verdict.UNDECIDED
+    assert row.needs.startswith("full-rank first: --arithmetic rational")
+    after = mt.check(PROBLEMS["doubled"], ["leave-block-out"], "rational")
+    assert "leave-block-out[output]" not in after.evidence
+
+
+@pytest.mark.parametrize("forget", [0, 1])
+def test_floats_of_tiny_features_are_handed_out_or_better_ones_named(forget: int) -> None:
+    problem = mt.UnlearningProblem(np.array([[1e-160, 0.0], [0.0, 1.0]]), np.ones(2), [forget])
+    row = mt.check(problem, ["exact-labels"]).evidence["exact-labels[output]"]
+    if row.verdict is mt.Verdict.UNDECIDED:
+        named = followed(row.needs)
+        row = mt.check(problem, ["exact-labels"], **named).evidence["exact-labels[output]"]
+    assert row.verdict is mt.Verdict.CERTIFIED

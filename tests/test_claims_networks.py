@@ -422,3 +422,13 @@ def test_lazy_training_points_to_its_campaign() -> None:
     table = mt.claims.markdown_table()
     assert "measured: campaign `lazy`" in table
     assert "measured: campaign `ntk-limit`" in table
+
+
+def test_a_network_of_output_zero_is_linearised_beside_its_targets() -> None:
+    rng = np.random.default_rng(0)
+    net = mlp([2, 4, 1], "erf")
+    params = net.init(0)
+    params[2][:], params[3][:] = 0.0, 0.0
+    X = rng.standard_normal((4, 2))
+    problem = mt.UnlearningProblem.from_network(net, params, X, X[:, 0], forget=[0])
+    assert mt.check(problem, SLUG)[SLUG].verdict is mt.Verdict.CERTIFIED

@@ -398,3 +398,12 @@ def test_iterates_of_larger_data_are_measured_only_beside_the_same_start() -> No
     row = mt.check(problem, ["gd-finite-time"])["gd-finite-time"]
     assert row.verdict in (mt.Verdict.CERTIFIED, mt.Verdict.UNDECIDED)  # by balls: floats cannot
     assert row.arithmetic != "verified float64"
+
+
+@pytest.mark.filterwarnings("error")
+def test_training_that_diverges_is_told_without_warnings_of_numpy() -> None:
+    rng = np.random.default_rng(3)
+    problem = mt.UnlearningProblem(rng.standard_normal((6, 9)), rng.standard_normal(6), [0, 3])
+    for optimizer in ("gd", "momentum", "cyclic-sgd"):
+        row = mt.check(problem, ["enough-epochs"], optimizer=optimizer, lr=10.0, epochs=100)["enough-epochs"]
+        assert row.verdict is mt.Verdict.UNDECIDED  # a measurement refutes nothing

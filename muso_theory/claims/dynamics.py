@@ -428,7 +428,7 @@ DYNAMICS = (
     Claim(
         "adaptive-optimizer",
         "what adaptive steps or weight decay put off the span stays as the gap of exact labels",
-        "‖w_u − w_r‖ = ‖(I − P)(w_p − w₀)‖, which Adam, RMSProp, AdaGrad and weight decay make positive",
+        "‖w_u − w_r‖ = ‖(I − P)(w_p − w₀)‖, which Adam, RMSProp, AdaGrad and weight decay can make positive",
         "complements arXiv 2410.08557 (negative)",
         _adaptive,
         "Relabelling cannot close the gap of what such pretraining puts off w₀ + row(Φ); where row(Φ) is everything, "

@@ -144,11 +144,14 @@ def _linearised_network(case: Case) -> Found:
     distance = case.problem.tangent_distance
     if isinstance(distance, UndecidedError):
         return _measured_tangent(case, distance)
-    size = Quantity.enclosure(*norm_bounds(network_of(case).outputs))
+    size, of = Quantity.enclosure(*norm_bounds(network_of(case).outputs)), "‖f‖"
+    if not size.upper:
+        # Beside outputs of 0 everything is large; what is subtracted from the targets is small beside these.
+        size, of = Quantity.enclosure(*norm_bounds(np.asarray(case.problem.targets, np.float64))), "‖y − f‖"
     modes, fact = _two_modes(case)
     return [
         case.statement(distance.what, distance.distance, distance.size, distance.scale),
-        case.statement("max |f(x; θ₀) − what the targets subtract|", distance.outputs, size, "‖f‖"),
+        case.statement("max |f(x; θ₀) − what the targets subtract|", distance.outputs, size, of),
         *modes,
     ], ["in all directions at once: J is enclosed entry by entry", *fact]
 

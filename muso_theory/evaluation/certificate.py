@@ -162,7 +162,7 @@ def removal_certificate(
         >>> certificate.sigma, certificate.spacing == 2.0**-48, certificate.delta_at_sigma <= 1e-5
         (3.73063...e-12, True, True)
         >>> removal_certificate(Quantity.enclosure(0.0, 1e-15), [1.0, 2.0], epsilon=1.0, delta=1e-5).remark
-        'raised from 3.73e-15 to 2¹⁰ times the spacing 4.4e-16 of floats as large as these parameters'
+        'raised from 3.74e-15 to 2¹⁰ times the spacing 4.4e-16 of floats as large as these parameters'
         >>> removal_certificate(Quantity.exact(0), [1.0, 2.0], epsilon=0.0, delta=1e-9).sigma
         0.0
     """

@@ -150,6 +150,7 @@ class Handed:
 
         Raises:
             BadInputError: float64 was chosen and overflows.
+            NothingHandedError: its answer does.
             UndecidedError: no precision of balls settles it, or it is beyond the range of float64.
         """
         if self.arithmetic not in ("auto", "float64"):
@@ -164,7 +165,11 @@ class Handed:
             except UndecidedError:
                 pass  # some of the rows that this formula solves for are dependent
         self._settled.append(False)
-        return np.array(formula(self.problem.float_model), dtype=np.float64)
+        found = np.array(formula(self.problem.float_model), dtype=np.float64)
+        if not np.isfinite(found).all():
+            # Its way may overflow where its answer does not: another arithmetic is asked.
+            raise NothingHandedError(f"{self.arithmetic} overflows here", "--arithmetic ball")
+        return found
 
     def _model(self, name: str, arithmetic: Arithmetic) -> ClosedForms:
         """The closed forms of an arithmetic that rounds once."""
