@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from muso_theory.plots import COLOURS, new_figure
 
-from .drawing import BEHIND, style_of
+from ..marks import BEHIND, style_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

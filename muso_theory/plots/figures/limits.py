@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from muso_theory.plots import new_figure
 
-from .drawing import distinct, only, slope, style_of
+from ..marks import distinct, only, slope, style_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

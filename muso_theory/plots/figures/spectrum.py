@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from muso_theory.plots import new_figure
-from muso_theory.plots import spectrum as draw_spectrum
+from ..drawings import spectrum as draw_spectrum
 
-from .drawing import reference
+from ..marks import reference
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from muso_theory.plots import new_figure
-
-from .drawing import reference, style_of
+from ..canvas import new_figure
+from ..marks import reference, style_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,9 +44,14 @@ def draw(results: Mapping[str, Any]) -> Figure:
     figure, axes = new_figure(height=1.25)
     ends: list[float] = []
     for i, (name, x, y) in enumerate(pairs(results)):
-        style = style_of(i)
         axes.plot(
-            x, y, linestyle="none", fillstyle="none", markeredgewidth=0.6, alpha=0.7, label=name, **style
+            x,
+            y,
+            linestyle="none",
+            markeredgewidth=0.6,
+            alpha=0.7,
+            label=name,
+            **style_of(i, fillstyle="none"),
         )
         ends += [min(x, default=1.0), max(x, default=1.0)]
     reference(axes, [min(ends), max(ends)], [min(ends), max(ends)], "identity")
