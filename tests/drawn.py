@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-
 from figures.drawing import BEHIND
 
 Points = list[tuple[Any, ...]]

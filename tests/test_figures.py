@@ -14,9 +14,10 @@ import pytest
 
 pytest.importorskip("tueplots")
 
+from figures.captions import CaptionError, fill
+
 import muso_theory.plots as plots
 from figures.__main__ import NAMES, draw, main, script
-from figures.captions import CaptionError, fill
 from figures.results import MissingResultError, load
 from muso_theory.results import content_hash
 from verification import anatomy

@@ -16,9 +16,10 @@ import pytest
 
 pytest.importorskip("tueplots")
 
+from figures.captions import fill
+
 import muso_theory.plots as plots
 from figures.__main__ import NAMES, script
-from figures.captions import fill
 from figures.results import MissingResultError, find
 from figures.results import load as load_result
 from tests.drawn import Points, Shown, held, numbers, shown, spoilt

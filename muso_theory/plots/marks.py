@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BEHIND",
     "distinct",
+    "floor_of",
     "label_below",
     "once",
     "only",
@@ -186,7 +187,7 @@ _SYMBOLS = {
 
 
 def symbols(words: str) -> str:
-    """Words with the letters of the theory set as mathematics, for axes and legends.
+    r"""Words with the letters of the theory set as mathematics, for axes and legends.
 
     Args:
         words: plain text, without dollars.
@@ -196,7 +197,7 @@ def symbols(words: str) -> str:
 
     Example:
         >>> symbols("‖w_u − w_r‖, relative")
-        '$\\\\|w_u - w_r\\\\|$, relative'
+        '$\\|w_u - w_r\\|$, relative'
     """
     for plain, formula in _SYMBOLS.items():
         # What was replaced has no plain symbol left outside its dollars.
@@ -204,3 +205,17 @@ def symbols(words: str) -> str:
         parts[::2] = [part.replace(plain, formula) for part in parts[::2]]
         words = "$".join(parts)
     return words
+
+
+def floor_of(axes: Any) -> Any:
+    """Puts a zero onto the lower edge of a panel, as a logarithmic axis has no place for it.
+
+    Args:
+        axes: the panel.
+
+    Returns:
+        A transform for ``Axes.plot``: places across are the data's, heights go from 0 (the edge) to 1.
+    """
+    from matplotlib.transforms import blended_transform_factory
+
+    return blended_transform_factory(axes.transData, axes.transAxes)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from muso_theory.plots import COLOURS, new_figure
+import numpy as np
 
+from ..canvas import new_figure
 from ..marks import BEHIND, distinct, once, only
+from ..style import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NEEDS = ("alternating",)
+OWN = ("unlearn",)
 
 MEASURES = {"retain accuracy": "", "forget accuracy": "////", "test accuracy": "...."}
 SETTING = {"network": "digits-mlp", "loss": "cross-entropy", "forgetting": "class"}
@@ -46,8 +49,31 @@ def own(result: Mapping[str, Any]) -> Figure | None:
     return plot(rows, {row["method"]: only(result["rows"], method=row["method"]) for row in rows})
 
 
+def told(result: Mapping[str, Any]) -> str:
+    """What the figure shows, in words.
+
+    Args:
+        result: of a user's run.
+
+    Returns:
+        A caption without the file that it is from.
+    """
+    seeds = ", ".join(map(str, sorted({row["seed"] for row in result["rows"]})))
+    return (
+        f"Left: accuracies of each method, mean with one standard deviation over seeds {seeds}. Right, where it was "
+        "made: a membership attack on the forget set, one line a run, with its interval; dashed is chance. All is "
+        "measured. A method is to come near the row of retraining, not to make its bars small."
+    )
+
+
 def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Mean and standard deviation over the seeds of each method, for every number that its rows have.
+
+    Args:
+        rows: one a run, with ``method``, ``seed`` and numbers.
+
+    Returns:
+        One row a method, each number as ``mean``, ``sd`` and ``n``.
 
     Example:
         >>> summary([{"method": "m", "seed": 0, "gap": 1.0}, {"method": "m", "seed": 1, "gap": 3.0}])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from muso_theory.plots import new_figure
+import numpy as np
 
-from ..marks import only, style_of
+from ..marks import distinct, label_below, only, panels, style_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,7 +42,9 @@ def draw(results: Mapping[str, Any]) -> Figure:
         look = style_of(i, fillstyle="none", linestyle="none", label=sampling)
         errors.plot([row["ratio"] * aside for row in rows], [row["measured"] for row in rows], **look)
         ratios = distinct(rows, "ratio")
-        spread = [np.quantile([row["seconds"] for row in only(rows, ratio=r)], (0.25, 0.5, 0.75)) for r in ratios]
+        spread = [
+            np.quantile([row["seconds"] for row in only(rows, ratio=r)], (0.25, 0.5, 0.75)) for r in ratios
+        ]
         times.plot([r * aside for r in ratios], [middle for _, middle, _ in spread], **look)
         for ratio, (low, _, high) in zip(ratios, spread, strict=True):
             bar = {"color": look["color"], "linewidth": 0.8, "label": f"_quartiles of {sampling}"}

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from muso_theory.plots import new_figure
-
-from ..marks import distinct, only
+from ..marks import distinct, label_below, once, only, panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from muso_theory.plots import new_figure
-
-from ..marks import distinct, only, style_of
+from ..marks import distinct, label_below, once, only, panels, style_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,8 +28,8 @@ def draw(results: Mapping[str, Any]) -> Figure:
     rows = only(results["guarantees"]["over epsilon"], data=DATA)
     names = distinct([row for row in rows if row["noise"]["mean"] > 0], "method")
     losses = distinct(rows, "loss")
-    figure, panels = new_figure(len(losses), 1, height=2.2, sharex=True)
-    for axes, loss in zip(panels, losses, strict=True):
+    figure, places = panels(len(losses), 1.1, sharex=True)
+    for axes, loss in zip(places, losses, strict=True):
         for i, name in enumerate(names):
             shown = [row for row in only(rows, loss=loss, method=name) if row["noise"]["mean"] > 0]
             if shown:
@@ -45,7 +43,6 @@ def draw(results: Mapping[str, Any]) -> Figure:
         axes.set_yscale("log")
         axes.set_title(f"{loss} loss")
         axes.set_ylabel("noise per parameter")
-    panels[-1].set_xlabel("ε")
-    handles, labels = panels[-1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center")
+    label_below(places, "ε")
+    figure.legend(*once(places), loc="outside lower center")
     return figure

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from muso_theory.plots import new_figure
-
+from ..canvas import new_figure
 from ..marks import style_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NEEDS = ("anatomy",)
+OWN = ("sweep", "unlearn")
 
 CAPTION = """
 Labels of {anatomy|linear/n_forget} forget samples ({anatomy|linear/data}, seed {anatomy|linear/seed}), one column for
@@ -24,17 +24,34 @@ targets as the retrained model is, and no class. Campaign: {anatomy|verdict}.
 
 def draw(results: Mapping[str, Any]) -> Figure:
     """Labels of each forget sample."""
+    return plot(results["anatomy"]["linear"]["labels"])
+
+
+def own(result: Mapping[str, Any]) -> Figure | None:
+    """The same of a user's run, where it holds labels."""
+    return plot(result["labels"]) if result.get("labels") else None
+
+
+def told(result: Mapping[str, Any]) -> str:
+    """What the figure shows, in words.
+
+    Args:
+        result: of a user's run.
+
+    Returns:
+        A caption without the file that it is from.
+    """
+    return f"Labels of each forget sample by {', '.join(result['labels'])}; one column a sample."
+
+
+def plot(rules: Mapping[str, Sequence[float]]) -> Figure:
+    """One mark a sample and rule."""
     figure, axes = new_figure(height=1.2)
-    for i, (name, values) in enumerate(results["anatomy"]["linear"]["labels"].items()):
-        axes.plot(
-            range(len(values)),
-            values,
-            linestyle="none",
-            fillstyle=("none", "full", "none", "none")[i % 4],
-            markeredgewidth=0.7,
-            label=name,
-            **style_of(i),
+    for i, (name, values) in enumerate(rules.items()):
+        look = style_of(
+            i, fillstyle=("none", "full", "none", "none")[i % 4], linestyle="none", markeredgewidth=0.7
         )
+        axes.plot(range(len(values)), values, label=name, **look)
     axes.set_xlabel("forget sample")
     axes.set_ylabel("label")
     figure.legend(loc="outside upper center", ncols=4, columnspacing=0.8, handletextpad=0.1)

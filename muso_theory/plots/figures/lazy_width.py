@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from muso_theory.plots import new_figure
-
+from ..canvas import new_figure
 from ..marks import only, slope, style_of
 
 if TYPE_CHECKING:

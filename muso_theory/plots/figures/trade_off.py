@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NEEDS = ("alternating",)
+OWN = ("unlearn",)
+
+_AIMS = ("retrain", "retraining")
+"""The names of retraining among the methods."""
 
 MEASURES = {
     "retain accuracy": "retain\naccuracy",
@@ -45,16 +49,32 @@ def own(result: Mapping[str, Any]) -> Figure | None:
     return plot(rows) if sum(any(key in row for row in rows) for key in MEASURES) > 1 else None
 
 
+def told(result: Mapping[str, Any]) -> str:
+    """What the figure shows, in words.
+
+    Args:
+        result: of a user's run.
+
+    Returns:
+        A caption without the file that it is from.
+    """
+    rows = summary(result["rows"])
+    shown = [key for key in MEASURES if any(key in row for row in rows)]
+    seeds = ", ".join(map(str, sorted({row["seed"] for row in result["rows"]})))
+    return (
+        f"{', '.join(shown)} of each method: mean over seeds {seeds} with a bar of one standard deviation to either "
+        f"side, measured, in the order of {shown[-1]}. Dashed: retraining, the place to be."
+    )
+
+
 def plot(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Means with standard deviations; nothing lies over another, as every method has a row of its own."""
     shown = [key for key in MEASURES if any(key in row for row in rows)]
     last = shown[-1]
     rows = sorted(rows, key=lambda row: row[last]["mean"] if last in row else float("inf"))
     names = [row["method"] for row in rows]
-    aim = next((row for row in rows if row["method"] in ("retrain", "retrained")), None)
-    figure, places = new_figure(
-        1, len(shown), height=0.3 + 0.075 * len(names), sharey=True, squeeze=False
-    )
+    aim = next((row for row in rows if row["method"] in _AIMS), None)
+    figure, places = new_figure(1, len(shown), height=0.3 + 0.075 * len(names), sharey=True, squeeze=False)
     for axes, key in zip(places[0], shown, strict=True):
         if key == "forget output gap":
             axes.set_xscale("log")
@@ -68,7 +88,9 @@ def plot(rows: Sequence[Mapping[str, Any]]) -> Figure:
             axes.plot([low, mean + sd], [i, i], color=COLOURS["grey"], linewidth=0.9, label="_sd")
             axes.plot(mean, i, color=COLOURS["blue"], marker="o", markersize=4, label="_mean")
         if aim is not None and key in aim and (aim[key]["mean"] > 0 or axes.get_xscale() == "linear"):
-            axes.axvline(aim[key]["mean"], color=COLOURS["grey"], linestyle="--", linewidth=0.9, zorder=BEHIND)
+            axes.axvline(
+                aim[key]["mean"], color=COLOURS["grey"], linestyle="--", linewidth=0.9, zorder=BEHIND
+            )
         axes.margins(x=0.12)
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
