@@ -26,8 +26,8 @@ LOOKS = {
 
 CAPTION = (
     "Upper end of each row's number relative to what is allowed (dashed), one mark a row, by verdict; a grey line "
-    "leads to the lower end. What is proved is an enclosure, what is measured is not. An exact zero stands on the left edge, "
-    "with its number beside it as everywhere."
+    "leads to the lower end. What is proved is an enclosure, what is measured is not. An exact zero stands on the left "
+    "edge, with its number beside it as everywhere."
 )
 
 
