@@ -22,6 +22,7 @@ __all__ = [
     "distinct",
     "floor_of",
     "label_below",
+    "legend_outside",
     "once",
     "only",
     "panels",
@@ -219,3 +220,27 @@ def floor_of(axes: Any) -> Any:
     from matplotlib.transforms import blended_transform_factory
 
     return blended_transform_factory(axes.transData, axes.transAxes)
+
+
+def legend_outside(figure: Figure, axes: Sequence[Any], below: bool = False, **options: Any) -> None:
+    """One legend of several panels, above them or below, for which the figure grows.
+
+    Args:
+        figure: the figure.
+        axes: the panels, whose names come once each.
+        below: whether it stands below.
+        options: for ``Figure.legend``.
+    """
+    from matplotlib import rcParams
+    from matplotlib.font_manager import FontProperties
+
+    handles, names = once(axes)
+    size = FontProperties(size=rcParams["legend.fontsize"]).get_size_in_points()
+    width, height = figure.get_size_inches()
+    # A letter is about half as wide as it is high; handle and gaps take four letters' heights.
+    longest = (0.5 * max(len(name.replace("$", "")) for name in names) + 4) * size / 72
+    columns = min(len(names), max(1, int(width / longest)))
+    lines = -(-len(names) // columns)
+    figure.set_size_inches(width, height + 1.45 * size / 72 * lines)
+    place = f"outside {'lower' if below else 'upper'} center"
+    figure.legend(handles, names, loc=place, ncols=columns, **options)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..canvas import new_figure
-from ..marks import BEHIND, distinct, once, only
+from ..marks import BEHIND, distinct, legend_outside, only
 from ..style import COLOURS
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def plot(rows: Sequence[Mapping[str, Any]], tried: Mapping[str, Sequence[Mapping
     """Accuracies of `rows`, means with standard deviations, and the attacks on the runs of each method."""
     names = distinct(rows, "method")
     attacked = {name: [run for run in found if "AUC" in run] for name, found in tried.items()}
-    height = 0.35 + 0.095 * len(names)
+    height = 0.25 + 0.095 * len(names)
     figure, axes = new_figure(1, 2, height=height, sharey=True, width_ratios=(3, 2))
     left, right = axes
     for i, (measure, hatch) in enumerate(MEASURES.items()):
@@ -133,5 +133,5 @@ def plot(rows: Sequence[Mapping[str, Any]], tried: Mapping[str, Sequence[Mapping
         one.tick_params(axis="y", length=0)
     if not any(attacked.values()):
         right.remove()
-    figure.legend(*once([left]), loc="outside upper center", ncols=3)
+    legend_outside(figure, [left])
     return figure

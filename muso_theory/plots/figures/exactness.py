@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..marks import distinct, label_below, once, only, panels
+from ..marks import distinct, label_below, legend_outside, only, panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,7 +42,7 @@ def draw(results: Mapping[str, Any]) -> Figure:
     n = phases[0]["n"]
     sizes, ranks = sorted(distinct(phases, "D")), sorted(distinct(phases, "rank"))
     ways = distinct(phases, "rank lost")
-    figure, places = panels(len(ways), 0.95, sharex=True, sharey=True)
+    figure, places = panels(len(ways), 0.9, sharex=True, sharey=True)
     for axes, lost in zip(places, ways, strict=True):
         rows = only(phases, rank_lost=lost)
         cells = np.full((len(ranks), len(sizes)), np.nan)
@@ -78,5 +78,5 @@ def draw(results: Mapping[str, Any]) -> Figure:
     label_below(places, "features per sample, D / n")
     bar = figure.colorbar(drawn, ax=places, aspect=40)
     bar.set_label("gap of label-free rule\nrelative to doing nothing")
-    figure.legend(*once(places), loc="outside upper center", ncols=2, handletextpad=0.1)
+    legend_outside(figure, places, handletextpad=0.1)
     return figure

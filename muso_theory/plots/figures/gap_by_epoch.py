@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..marks import distinct, label_below, once, only, panels, style_of
+from ..marks import distinct, label_below, legend_outside, only, panels, style_of, symbols
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,7 +34,7 @@ def chosen(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def draw(results: Mapping[str, Any]) -> Figure:
     """Gap over epochs."""
     points = chosen(results["paper-convergence"])
-    figure, places = panels(len(points), 0.95, sharex=True)
+    figure, places = panels(len(points), 0.85, sharex=True)
     for axes, point in zip(places, points, strict=True):
         for i, labels in enumerate(distinct(point["rows"], "labels")):
             rows = only(point["rows"], labels=labels)
@@ -53,7 +53,7 @@ def draw(results: Mapping[str, Any]) -> Figure:
                 [r["epochs"] for r in ran],
                 [r["measured"] for r in ran],
                 linestyle="none",
-                label=labels,
+                label=symbols(labels),
                 **style | {"fillstyle": ("full", "none")[i % 2]},
             )
         axes.set_xscale("log")
@@ -61,5 +61,5 @@ def draw(results: Mapping[str, Any]) -> Figure:
         axes.set_ylabel(r"$\|w_u - w_r\|$")
         axes.set_title(f"{point['data']}, κ(K) = {point['condition number of K']:.2g}")
     label_below(places, "epochs E")
-    figure.legend(*once(places), loc="outside upper center", ncols=2)
+    legend_outside(figure, places)
     return figure

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..canvas import new_figure
-from ..marks import style_of
+from ..marks import legend_outside, style_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,7 +46,7 @@ def told(result: Mapping[str, Any]) -> str:
 
 def plot(rules: Mapping[str, Sequence[float]]) -> Figure:
     """One mark a sample and rule."""
-    figure, axes = new_figure(height=1.2)
+    figure, axes = new_figure(height=1.1)
     for i, (name, values) in enumerate(rules.items()):
         look = style_of(
             i, fillstyle=("none", "full", "none", "none")[i % 4], linestyle="none", markeredgewidth=0.7
@@ -54,5 +54,5 @@ def plot(rules: Mapping[str, Sequence[float]]) -> Figure:
         axes.plot(range(len(values)), values, label=name, **look)
     axes.set_xlabel("forget sample")
     axes.set_ylabel("label")
-    figure.legend(loc="outside upper center", ncols=4, columnspacing=0.8, handletextpad=0.1)
+    legend_outside(figure, [axes], columnspacing=0.8, handletextpad=0.1)
     return figure

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...evidence import round_digits
 from ..canvas import new_figure
-from ..marks import once, reference, symbols
+from ..marks import legend_outside, reference, symbols
 from ..style import COLOURS
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def own(result: Mapping[str, Any]) -> Figure | None:
     rows = margins(result["evidence"])
     if not rows:
         return None
-    figure, axes = new_figure(height=0.4 + 0.09 * len(rows))
+    figure, axes = new_figure(height=0.3 + 0.09 * len(rows))
     ratios = [row["upper"] / row["limit"] for row in rows]
     left = min([ratio for ratio in ratios if ratio > 0], default=1e-3) / 10
     axes.set_xscale("log")
@@ -99,7 +99,7 @@ def own(result: Mapping[str, Any]) -> Figure | None:
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("number / what is allowed")
-    figure.legend(*once([axes]), loc="outside upper center", ncols=3)
+    legend_outside(figure, [axes])
     return figure
 
 

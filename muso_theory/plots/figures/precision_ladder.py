@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..canvas import new_figure
-from ..marks import floor_of, once, reference, style_of
+from ..marks import floor_of, legend_outside, reference, style_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,7 +48,7 @@ def series(result: Mapping[str, Any]) -> dict[str, tuple[list[float], list[float
 
 def draw(results: Mapping[str, Any]) -> Figure:
     """Error over condition number."""
-    figure, axes = new_figure(height=1.35)
+    figure, axes = new_figure(height=1.1)
     axes.set_xscale("log")
     axes.set_yscale("log", nonpositive="mask")
     ends = [point["condition"] for point in results["precision"]["points"]]
@@ -79,5 +79,5 @@ def draw(results: Mapping[str, Any]) -> Figure:
     axes.set_xlabel("condition number κ")
     axes.set_ylabel("relative error")
     # A rung with errors and zeros was drawn twice.
-    figure.legend(*once([axes]), loc="outside upper center", ncols=2)
+    legend_outside(figure, [axes])
     return figure

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..marks import BEHIND, distinct, floor_of, label_below, once, panels, style_of, symbols
+from ..marks import BEHIND, distinct, floor_of, label_below, legend_outside, once, panels, style_of, symbols
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,9 +78,8 @@ def own(result: Mapping[str, Any]) -> Figure | None:
     if not measured:
         places[0].set_xticks(list(at.values()), [str(value) for value in at])
     label_below(places, AXES.get(result["axis"], symbols(str(result["axis"]))))
-    handles, names = once(places)
-    if len(names) > 1:
-        figure.legend(handles, names, loc="outside upper center", ncols=2)
+    if len(once(places)[1]) > 1:
+        legend_outside(figure, places)
     return figure
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..canvas import new_figure
-from ..marks import BEHIND, style_of
+from ..marks import BEHIND, legend_outside, style_of
 from ..style import COLOURS
 
 if TYPE_CHECKING:
@@ -105,5 +105,5 @@ def draw(results: Mapping[str, Any]) -> Figure:
     axes.set_xlabel("used →  used by")
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False)
-    figure.legend(loc="outside upper center", ncols=2)
+    legend_outside(figure, [axes])
     return figure
