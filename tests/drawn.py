@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from figures.drawing import BEHIND
+
+from muso_theory.plots.marks import BEHIND
 
 Points = list[tuple[Any, ...]]
 Shown = dict[tuple[str, str], Points]

@@ -242,5 +242,5 @@ def legend_outside(figure: Figure, axes: Sequence[Any], below: bool = False, **o
     columns = min(len(names), max(1, int(width / longest)))
     lines = -(-len(names) // columns)
     figure.set_size_inches(width, height + 1.45 * size / 72 * lines)
-    place = f"outside {'lower' if below else 'upper'} center"
+    place: Any = f"outside {'lower' if below else 'upper'} center"
     figure.legend(handles, names, loc=place, ncols=columns, **options)

@@ -40,11 +40,11 @@ def draw(results: Mapping[str, Any]) -> Figure:
         look = style_of(i, fillstyle="none", linestyle="none", label=sampling)
         errors.plot([row["ratio"] * aside for row in rows], [row["measured"] for row in rows], **look)
         ratios = distinct(rows, "ratio")
-        least = [min(row["seconds"] for row in only(rows, ratio=ratio)) for ratio in ratios]
+        least = [1e3 * min(row["seconds"] for row in only(rows, ratio=ratio)) for ratio in ratios]
         times.plot([ratio * aside for ratio in ratios], least, **look)
     errors.set_ylabel("error of labels")
-    times.set_ylabel("seconds")
-    times.set_yscale("log")
+    times.set_ylabel("milliseconds")
+    times.set_ylim(0, None)
     times.set_xscale("log")
     label_below((errors, times), "share of the retain set")
     errors.legend(loc="upper right")

@@ -16,10 +16,10 @@ DATA = "digits:odd-even"
 CAPTION = """
 Standard deviation of the Gaussian noise per parameter that each guarantee needs at privacy level ε and δ =
 {guarantees|delta}, on {guarantees|over epsilon/0/data} with ridge and logistic regression; mean over
-{guarantees|over epsilon/0/noise/n} random forget sets. Lines marked "any data", dashed, use constants that were declared
-public, so that their noise is the same for every data set; lines marked "proved gap" rest on a distance proved for this
-data set and forget set, and promise nothing about others. So smaller is not better by itself. The noise of a proved gap
-of rounding errors is that of the grid of floats, for every ε.
+{guarantees|over epsilon/0/noise/n} random forget sets. Lines marked "any data", dashed, use constants that were
+declared public, so that their noise is the same for every data set; lines marked "proved gap" rest on a distance
+proved for this data set and forget set, and promise nothing about others. So smaller is not better by itself. The
+noise of a proved gap of rounding errors is that of the grid of floats, for every ε.
 """
 
 

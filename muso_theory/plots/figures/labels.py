@@ -53,6 +53,7 @@ def plot(rules: Mapping[str, Sequence[float]]) -> Figure:
         )
         axes.plot(range(len(values)), values, label=name, **look)
     axes.set_xlabel("forget sample")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_ylabel("label")
     legend_outside(figure, [axes], columnspacing=0.8, handletextpad=0.1)
     return figure

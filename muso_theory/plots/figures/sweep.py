@@ -25,7 +25,7 @@ AXES = {
 }
 """What the axes of sweeps are called on paper."""
 
-_LOGARITHMIC = 20.0
+_LOGARITHMIC = 8.0
 """An axis whose values span more than this factor is logarithmic."""
 
 _PANELS = 6
