@@ -91,10 +91,16 @@ def dissected() -> dict[str, Any]:
     return {"campaign": "anatomy", "schema": 1, "quick": True, **found}
 
 
+@lru_cache
+def loaded(need: str) -> Any:
+    """A committed result; reading and hashing the largest takes a second."""
+    return load(RESULTS, need).content
+
+
 def results_of(name: str) -> dict[str, Any]:
     """The committed results that a figure needs."""
     try:
-        return {need: load(RESULTS, need).content for need in script(name).NEEDS}
+        return {need: loaded(need) for need in script(name).NEEDS}
     except MissingResultError as error:
         if name == "gap_by_epoch":
             return {"paper-convergence": convergence()}
