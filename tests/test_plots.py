@@ -69,7 +69,7 @@ def outside(figure: Any) -> list[str]:
 def _unseen(figure: Any) -> set[int]:
     """Labels of ticks beyond the limits of their axis, which are not drawn."""
     found = set()
-    for axes in figure.axes:
+    for axes in [each for parent in figure.axes for each in (parent, *parent.child_axes)]:
         for i, axis in enumerate((axes.xaxis, axes.yaxis)):
             low, high = sorted(axis.get_view_interval())
             for label in (*axis.get_ticklabels(), *axis.get_ticklabels(minor=True)):
@@ -78,13 +78,17 @@ def _unseen(figure: Any) -> set[int]:
     return found
 
 
-@pytest.mark.parametrize("width", plots.WIDTHS)
-@pytest.mark.parametrize("venue", plots.VENUES)
+STYLES = [*((venue, "column") for venue in plots.VENUES), ("neurips", "full")]
+"""Every venue, and of the wide ones the tightest: large letters on the narrowest text."""
+
+
+@pytest.mark.parametrize(("venue", "width"), STYLES)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_figure_in_every_style(name: str, venue: str, width: str) -> None:
     with plots.styled(venue, width):
         figure = script(name).draw(results_of(name))
         assert not outside(figure)
+        figure.set_layout_engine("none")  # all is in its place
         drawn = plots.render(figure)
     assert page_width(drawn) == pytest.approx(INCHES[venue][width], abs=1e-3)
     assert subtypes(drawn) == {b"CIDFontType2"}
@@ -105,7 +109,9 @@ def test_what_the_test_of_styles_would_see() -> None:
         assert page_width(plots.render(figure)) != pytest.approx(3.25, abs=1e-3)
 
 
-def test_styles_have_the_letters_of_their_venues() -> None:
+def test_styles_have_the_measures_of_their_venues() -> None:
+    for venue, width in itertools.product(plots.VENUES, plots.WIDTHS):
+        assert plots.style(venue, width)["figure.figsize"][0] == pytest.approx(INCHES[venue][width])
     sizes = {venue: plots.style(venue)["font.size"] for venue in plots.VENUES}
     assert sizes == {"plain": 10, "neurips": 9, "icml": 8, "jmlr": 9.95, "tmlr": 9}
     assert all(
@@ -206,8 +212,7 @@ def muso(*words: Any) -> Any:
     return CliRunner().invoke(app, ["figure", *map(str, words)])
 
 
-@pytest.mark.parametrize("width", plots.WIDTHS)
-@pytest.mark.parametrize("venue", plots.VENUES)
+@pytest.mark.parametrize(("venue", "width"), STYLES)
 def test_own_figures_in_every_style(tmp_path: Path, venue: str, width: str) -> None:
     paths = written(tmp_path, mine=sweep(), tried=unlearn(), checked=report())
     drawn = list(draw_all([read(path) for path in paths.values()], venue, width))
