@@ -21,7 +21,7 @@ def figure(
     results: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RESULT...", help="JSON of muso check, muso sweep, muso unlearn or a campaign."
+            metavar="RESULT", help="JSON of muso check, muso sweep, muso unlearn or a campaign."
         ),
     ],
     out: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("figures"),
