@@ -20,9 +20,7 @@ def _debug(ctx: typer.Context, debug: bool) -> None:
 def figure(
     results: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="RESULT", help="JSON of muso check, muso sweep, muso unlearn or a campaign."
-        ),
+        typer.Argument(metavar="RESULT", help="JSON of muso check, muso sweep, muso unlearn or a campaign."),
     ],
     out: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("figures"),
     style: Annotated[str, typer.Option(help="neurips, icml, jmlr, tmlr or plain.")] = "plain",
