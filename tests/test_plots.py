@@ -260,6 +260,19 @@ def test_a_sweep_over_names_has_an_axis_of_names() -> None:
     assert [label.get_text() for label in axes.get_xticklabels()] == ["gaussian", "arccos"]
 
 
+def test_what_is_no_finite_number_is_left_out_and_counted() -> None:
+    values = [1.0, float("inf"), float("nan"), None]
+    rows = [{"axis": "ridge", "value": 10.0**i, "seed": 0, "gap": gap} for i, gap in enumerate(values)]
+    content = sealed({"kind": "sweep", "axis": "ridge", "rows": rows})
+    with plots.styled():
+        (axes,) = script("sweep").own(content).axes
+    assert [line.get_xydata().tolist() for line in axes.lines if line.get_label() == "measured"] == [
+        [[1.0, 1.0]]
+    ]
+    assert "3 values" in script("sweep").told(content)
+    assert "values" not in script("sweep").told(sweep())
+
+
 def test_numbers_beyond_the_panels_are_named() -> None:
     row = {"axis": "ridge", "value": 1.0, "seed": 0, **{f"number {chr(97 + i)}": float(i) for i in range(8)}}
     content = sealed({"kind": "sweep", "axis": "ridge", "rows": [row]})

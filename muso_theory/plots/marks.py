@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BEHIND",
     "distinct",
+    "finite",
     "floor_of",
     "label_below",
     "legend_outside",
@@ -157,6 +158,18 @@ def distinct(rows: Iterable[Mapping[str, Any]], key: str) -> list[Any]:
         Each value once.
     """
     return list(dict.fromkeys(row[key] for row in rows if key in row))
+
+
+def finite(value: object) -> bool:
+    """Whether a value of a row is a number that has a place on paper.
+
+    Args:
+        value: any value of a row.
+
+    Returns:
+        False for words, truth values, nothing, infinities and NaN.
+    """
+    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
 
 
 def once(axes: Sequence[Any]) -> tuple[list[Any], list[str]]:

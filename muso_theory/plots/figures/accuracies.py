@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..canvas import new_figure
-from ..marks import BEHIND, distinct, legend_outside, only
+from ..marks import BEHIND, distinct, finite, legend_outside, only
 from ..style import COLOURS
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         mine = only(rows, method=method)
         told: dict[str, Any] = {"method": method}
         for key in dict.fromkeys(key for row in mine for key in row if key not in ("method", "seed")):
-            values = [row[key] for row in mine if isinstance(row.get(key), int | float)]
+            values = [row[key] for row in mine if finite(row.get(key))]
             if values:
                 sd = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
                 told[key] = {"mean": float(np.mean(values)), "sd": sd, "n": len(values)}

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..marks import BEHIND, distinct, floor_of, label_below, legend_outside, once, panels, style_of, symbols
+from ..marks import (
+    BEHIND,
+    distinct,
+    finite,
+    floor_of,
+    label_below,
+    legend_outside,
+    once,
+    panels,
+    style_of,
+    symbols,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,7 +77,7 @@ def own(result: Mapping[str, Any]) -> Figure | None:
     measured = all(isinstance(value, int | float) for value in values)
     at = {value: value if measured else i for i, value in enumerate(sorted(values) if measured else values)}
     for axes, key in zip(places, shown, strict=True):
-        known = [row[key] for row in rows if isinstance(row.get(key), int | float)]
+        known = [row[key] for row in rows if finite(row.get(key))]
         if _wide(known):
             axes.set_yscale("log")
         for i, name in enumerate(lines):
@@ -98,6 +109,9 @@ def told(result: Mapping[str, Any]) -> str:
     words = [f"{', '.join(all_numbers[:_PANELS])} over {varied}; seeds {', '.join(map(str, seeds))}."]
     if len(all_numbers) > _PANELS:
         words.append(f"Not drawn: {', '.join(all_numbers[_PANELS:])}.")
+    lost = sum(key in row and not finite(row[key]) for row in rows for key in all_numbers)
+    if lost:
+        words.append(f"Left out, as they are no finite numbers: {lost} values.")
     return " ".join([*words, CAPTION])
 
 
@@ -106,7 +120,7 @@ def _line(
 ) -> None:
     """One series: a mark a run, the medians joined, and beside it theory's line and the proved bound."""
     look = style_of(i, fillstyle="none", linestyle="none", markeredgewidth=0.7)
-    runs = [(at[row["value"]], row[key]) for row in rows if isinstance(row.get(key), int | float)]
+    runs = [(at[row["value"]], row[key]) for row in rows if finite(row.get(key))]
     log = axes.get_yscale() == "log"
     above = [(x, y) for x, y in runs if y > 0 or not log]
     axes.plot([x for x, _ in above], [y for _, y in above], alpha=0.8, label=label, **look)
@@ -123,7 +137,7 @@ def _line(
         middle = [
             (at[value], float(np.median(mine)))
             for value in sorted({row["value"] for row in rows}, key=lambda value: at[value])
-            if (mine := [r[of] for r in rows if r["value"] == value and isinstance(r.get(of), int | float)])
+            if (mine := [r[of] for r in rows if r["value"] == value and finite(r.get(of))])
         ]
         middle = [(x, y) for x, y in middle if y > 0 or not log]
         if middle:

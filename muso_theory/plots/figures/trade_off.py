@@ -63,8 +63,8 @@ def told(result: Mapping[str, Any]) -> str:
     seeds = ", ".join(map(str, sorted({row["seed"] for row in result["rows"]})))
     return (
         f"{', '.join(shown)} of each method: mean over seeds {seeds} with a bar of one standard deviation to either "
-        f"side, measured, in the order of {shown[-1]}. Dashed: retraining, the place to be."
-    )
+        f"side, measured, in the order of {shown[-1]}."
+    ) + (" Dashed: retraining, the place to be." if any(row["method"] in _AIMS for row in rows) else "")
 
 
 def plot(rows: Sequence[Mapping[str, Any]]) -> Figure:
