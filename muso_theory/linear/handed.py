@@ -159,9 +159,9 @@ class Handed:
             return nearest
         if isinstance(self.floating, CertifiedForms):
             try:
-                found: LabelBall = formula(self.floating)
-                self._settled.append(found.miss <= norm_bounds(found.values)[0] / 2**52)
-                return found.values
+                known: LabelBall = formula(self.floating)
+                self._settled.append(known.miss <= norm_bounds(known.values)[0] / 2**52)
+                return known.values
             except UndecidedError:
                 pass  # some of the rows that this formula solves for are dependent
         self._settled.append(False)
