@@ -119,7 +119,8 @@ def audit_guarantee(
 
     Events are looked for one published number at a time, at both ends and around the middle, in its lowest bit and
     among values that come back, and in all numbers together along the difference of their middles and by their spread.
-    A leak that shows only in how numbers go together, or only to who knows the generator of the noise, is not found.
+    A leak that shows only in how numbers go together, or only to who knows the generator of the noise, is not found,
+    nor is one that so many draws show too seldom.
 
     Args:
         promise: the guarantee.
@@ -142,13 +143,14 @@ def audit_guarantee(
         >>> from muso_theory.evaluation import guarantee
         >>> from muso_theory.numbers import Quantity
         >>> promise = guarantee("proved-gap", 1.0, 1e-5, gap=Quantity.exact(1))
-        >>> normal = lambda seed: np.random.default_rng(seed).standard_normal((2000, 1))
-        >>> sigma = promise.sigma
-        >>> def audit(sigma):
-        ...     publish = [lambda seed, at=at: at + sigma * normal(seed) for at in (1, 0)]
-        ...     return audit_guarantee(promise, *publish, draws=8000, batch=2000)
-        >>> audit(promise.sigma).violated, audit(promise.sigma / 2).violated
+        >>> normal = lambda seed: np.random.default_rng(seed).standard_normal((4000, 1))
+        >>> def audit(sigma, digits):
+        ...     publish = [lambda seed, at=at: np.round(at + sigma * normal(seed), digits) for at in (1, 0)]
+        ...     return audit_guarantee(promise, *publish, draws=8000, batch=4000).violated
+        >>> audit(promise.sigma, 3), audit(promise.sigma / 2, 3)
         (False, True)
+        >>> audit(promise.sigma, 30)  # the last bits of a float sum tell what was added to
+        True
         >>> audit_guarantee(guarantee("proved-gap", 100.0, 1e-5, gap=Quantity.exact(1)), normal, normal, draws=400)
         Traceback (most recent call last):
         muso_theory.errors.BadInputError: expected at least ... draws, or no outcome would refute ... got draws=400 ...
@@ -179,9 +181,7 @@ def audit_guarantee(
             (*_choose(a, b, bound), swapped) for a, b, swapped in ((mine, other, False), (other, mine, True))
         ]
         _, column, threshold, swapped = max(options)
-        a, b = (
-            np.sum(events(sample[chosen:], column) > threshold, keepdims=True) for sample in (first, second)
-        )
+        a, b = (np.array([np.sum(events(each[chosen:], column) > threshold)]) for each in (first, second))
         p, q = _bounds(b, a, counted, tail) if swapped else _bounds(a, b, counted, tail)
         found.append(max(0.0, float(bound(p, q)[0])))
     return GuaranteeAudit(found[0], found[1], promise, draws, level)
@@ -287,8 +287,8 @@ def _factor(counted: int, promise: Guarantee, tail: float) -> float:
     def finds(factor: float) -> bool:
         # The most powerful events between two normals are half-lines.
         shift = factor * promise.ratio / 2
-        a = binom.ppf(_MISSED / 2, counted, ndtr(shift - starts))
-        b = binom.ppf(1 - _MISSED / 2, counted, ndtr(-shift - starts))
+        a = np.asarray(binom.ppf(_MISSED / 2, counted, ndtr(shift - starts)))
+        b = np.asarray(binom.ppf(1 - _MISSED / 2, counted, ndtr(-shift - starts)))
         p, q = _bounds(a, b, counted, tail)
         shown = np.max(_epsilon_bound(promise.delta)(p, q)), np.max(_ratio_bound(p, q))
         return bool(shown[0] > promise.epsilon or shown[1] > promise.ratio)
