@@ -185,7 +185,8 @@ def _clipped_sum(objective: Objective, w: Array, clip: float) -> Array:
     if objective.loss == "logistic":
         z = np.array([math.tanh(value / 2) for value in z.tolist()])
     slope = (z - objective.targets) / (1.0 if objective.loss == "squared" else 2.0)
-    each = np.multiply(slope[:, None], objective.features, order="C") / clip
+    with np.errstate(over="ignore", invalid="ignore"):
+        each = np.multiply(slope[:, None], objective.features, order="C") / clip
     if not np.isfinite(each).all():
         raise expected(
             "gradients that are finite in units of C", "clip", clip, "float", "constants of ordinary size"
