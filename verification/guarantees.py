@@ -292,7 +292,7 @@ def _audited(ridge: list[dict[str, Any]], quick: bool, options: Options) -> list
             "epsilon": epsilon,
             "Δ": row["Δ"],
             "σ": row["σ"],
-            "draws": 400 if quick else min(DRAWS[epsilon], 4000 if epsilon >= 1 else 1000),
+            "draws": 400 if quick else min(DRAWS[epsilon], 5000 if epsilon >= 1 else 1000),
         }
         for epsilon, row in rows
     }
