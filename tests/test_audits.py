@@ -173,6 +173,15 @@ def test_low_bits_are_read_from_the_number_itself() -> None:
     assert events(values, column=4).tolist() == [0, -1, -2, -2, -1074, 900, -52, 1100]
 
 
+def test_an_event_does_not_depend_on_how_many_draws_it_is_asked_about() -> None:
+    x, y = np.random.default_rng(0).standard_normal((2, 300, 37))
+    events = Events(x[:100], y[:100])
+    every = events(x)
+    assert every.tobytes() == np.vstack([events(x[i : i + 1]) for i in range(300)]).tobytes()
+    for column in (0, 40, 295, 8 * 37, 8 * 37 + 1):
+        assert events(x[7:9], column).tobytes() == np.ascontiguousarray(every[7:9, column]).tobytes()
+
+
 def test_an_audit_is_right_about_a_known_distance() -> None:
     """N(0, 1) against N(μ, 1): the bounds are below the truth and close to it; equal samples give nothing."""
     promise = Guarantee("proved-gap", 10.0, 1e-5, 1.0, 0.5)

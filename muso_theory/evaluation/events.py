@@ -104,7 +104,9 @@ class Events:
         z = np.clip(self._standard(sample), -_CLIP, _CLIP)
         (a, b), (near, wide) = self._centres, self._reach
         far = [np.sum((z - c) ** 2 / self._variance, axis=1) for c in (a, b)]
-        return np.stack([z @ ((a - b) / self._variance), far[1] / wide - far[0] / near], axis=1)
+        # No BLAS, whose sums depend on how many rows there are: a draw must not fall on both sides of its own value.
+        along = np.sum(z * ((a - b) / self._variance), axis=1)
+        return np.stack([along, far[1] / wide - far[0] / near], axis=1)
 
 
 def _repeated(column: Array) -> Array:
