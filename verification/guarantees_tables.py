@@ -46,8 +46,8 @@ def tabulated(
         ),
         "audits": table(
             "Audits on small data, and planted leaks; lower bounds at level "
-            f"{audits[0]['level']:g}. “Found” is the factor of too little noise that nine of ten such audits find on "
-            "these data, which reach the given share of Δ; a dash where they do not differ",
+            f"{audits[0]['level']:g}; last the factor of too little noise that nine of ten such audits find "
+            "on these data, which reach the given share of Δ, and a dash where they do not differ",
             [{**row, "kind": "planted leak" if row["planted"] else "guarantee"} for row in audits],
             [
                 ("kind",),
@@ -60,7 +60,7 @@ def tabulated(
                 ("largest Δ/σ", "most Δ/σ that could be shown", ".3g"),
                 ("share of Δ", "share of Δ", ".2f"),
                 ("draws", "draws", "d"),
-                ("detects", "found", ".3g"),
+                ("detects", "too little noise it finds", ".3g"),
                 ("violated",),
             ],
         ),
