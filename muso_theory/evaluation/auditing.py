@@ -26,6 +26,7 @@ import numpy as np
 from scipy.special import betaincinv, ndtr, ndtri
 
 from ..errors import expected
+from ..evidence import round_digits
 from .events import Events
 from .gaussian import gaussian_epsilon
 from .guarantees import Guarantee
@@ -63,7 +64,7 @@ class GuaranteeAudit:
         >>> promise = guarantee("proved-gap", 1.0, 1e-5, gap=Quantity.exact(1))
         >>> audit = GuaranteeAudit(0.5, 0.2, promise, 10_000, 0.9999)
         >>> print(audit)
-        not violated: ε ≥ 0.5 for any distribution, ε ≥ 0.726 for a Gaussian mechanism, promised 1; ...
+        not violated: ε ≥ 0.5 for any distribution, ε ≥ 0.725 for a Gaussian mechanism, promised 1; ...
     """
 
     epsilon: float
@@ -100,11 +101,13 @@ class GuaranteeAudit:
 
     def __str__(self) -> str:
         word = "violated" if self.violated else "not violated"
+        any_, normal = (round_digits(e, up=False, digits=3) for e in (self.epsilon, self.epsilon_of_ratio))
+        most, apart = (round_digits(bound, up=True, digits=3) for bound in self.largest)
         return (
-            f"{word}: ε ≥ {self.epsilon:.3g} for any distribution, ε ≥ {self.epsilon_of_ratio:.3g} for a Gaussian "
-            f"mechanism, promised {self.promise.epsilon:g}; at most ε ≥ {self.largest[0]:.3g} and Δ/σ ≥ "
-            f"{self.largest[1]:.3g} could be shown, noise {self.detects:.3g} times too little at distance Δ would be "
-            f"found ({self.draws} draws each, level {self.level:g})"
+            f"{word}: ε ≥ {any_} for any distribution, ε ≥ {normal} for a Gaussian mechanism, promised "
+            f"{self.promise.epsilon:g}; at most ε ≥ {most} and Δ/σ ≥ {apart} could be shown, and noise "
+            f"{round_digits(self.detects, up=True, digits=3)} times too little at distance Δ would be found "
+            f"({self.draws} draws each, level {self.level:g})"
         )
 
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from ..arrays import forget_indices
 from ..errors import expected, nearest
+from ..evidence import round_digits
 from ..numbers import Grade, Quantity
 from .convex import Objective
 from .gaussian import gaussian_delta, gaussian_epsilon, gaussian_sigma, noise_suffices
@@ -112,7 +113,7 @@ class Guarantee:
         """What was computed from private data; empty if the guarantee is for any data."""
         if self.public is not None:
             return ()
-        gap = f"Δ: the proved gap {self.sensitivity:.3g}"
+        gap = f"Δ: the proved gap {round_digits(self.sensitivity, up=True, digits=3)}"
         return (gap,) if self.remark == DECLARED else (gap, "σ: computed from Δ")
 
     @property
@@ -279,8 +280,8 @@ def guarantee(
         >>> more = [{"releases": 4}, {"requests": 4}]
         >>> [round(guarantee("output-noise", 1.0, 1e-5, public=public, **each).sigma / found.sigma, 6) for each in more]
         [2.0, 4.0]
-        >>> print(guarantee("proved-gap", 1.0, 1e-5, gap=Quantity.enclosure(0, 1e-12)).private[0])
-        Δ: the proved gap 1e-12
+        >>> print(guarantee("proved-gap", 1.0, 1e-5, gap=Quantity.enclosure(0, 0.25)).private[0])
+        Δ: the proved gap 0.25
         >>> guarantee("noisy-descent", 1.0, 1e-5, public=public)
         Traceback (most recent call last):
         muso_theory.errors.BadInputError: expected public constants of noisy-descent but got steps, clip=undeclared ...
