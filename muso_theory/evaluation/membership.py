@@ -93,7 +93,9 @@ def _logistic(
     x = np.vstack([members, nonmembers])
     y = np.repeat([1, 0], [len(members), len(nonmembers)])
     fitted = LogisticRegression(class_weight="balanced").fit(_places(x, x), y)
-    if x.shape[1] == 1:  # a single score keeps its values, of which those beyond the training half's have no place
+    if (
+        x.shape[1] == 1
+    ):  # a single score keeps its values, of which those beyond the training half's have no place
         slope = float(np.sign(fitted.coef_[0, 0])) if not is_constant(x) else 0.0
         middle = -float(fitted.intercept_[0] / fitted.coef_[0, 0]) if slope else 0.0
         kinds = np.unique(x)
@@ -141,10 +143,10 @@ def paper_membership_score(
     the retrained model need not be a half: compare with that, never with 0.5.
 
     Entropies are not standardised. The solver stops at a gradient of 1e-4, which leaves the decision off by up to 4e-4,
-    since its slope in the intercept is at most ¼. Where the entropies of most samples are so tiny, or so alike, that the
-    decision varies no more than that, the score says nothing, and a warning says so. It is held against the spread from
-    the 5 % to the 95 % quantile over retain and test samples, since a few unsure samples would set a standard deviation
-    and decide nothing for the others.
+    since its slope in the intercept is at most ¼. Where entropies are so tiny, or so alike, that the decision varies no
+    more than that over the middle halves of retain and of test samples together, it is rounding to the solver what most
+    samples of either kind get, and a warning says so. A standard deviation in place of these quartiles would be set by
+    a few unsure samples, which decide nothing for the others.
 
     Args:
         retain_probabilities: rows that sum to one, shape (n_R, C).
@@ -171,14 +173,15 @@ def paper_membership_score(
     x = np.concatenate([retain, test])[:, None]
     y = np.repeat([1, 0], [len(retain), len(test)])
     fitted = LogisticRegression(class_weight="balanced", tol=_TOLERANCE).fit(x, y)
-    ends = np.quantile(fitted.decision_function(x), (0.05, 0.95))
-    spread = float(ends[1] - ends[0])
+    decisions = np.split(fitted.decision_function(x), [len(retain)])
+    ends = [np.quantile(of_kind, (0.25, 0.75)) for of_kind in decisions]
+    spread = float(np.max(ends) - np.min(ends))
     if not spread > 4 * _TOLERANCE:
         means = f"{retain.mean():.2g} nats on retain and {test.mean():.2g} on test samples"
         warnings.warn(
             f"the membership score says nothing: entropies are {means} in the mean, too tiny or too alike for its "
             f"regression, whose solver stops where the decision may be off by {4 * _TOLERANCE:g} while it varies by "
-            f"{spread:.1g} over nine tenths of the samples; try evaluation.attack, which goes by ranks, or roc of a score",
+            f"{spread:.1g} over the middle halves of both; try evaluation.attack, which goes by ranks, or roc of a score",
             RuntimeWarning,
             stacklevel=2,
         )
