@@ -158,6 +158,9 @@ def _scale(margins: Array, unit: float) -> tuple[Array, Array, Array]:
 
     Saturated margins are tied for more than half of the models, and the median deviation is zero. A tenth of the models
     may then still be anything: the deviation is taken from the smallest one that nine tenths do not exceed.
+
+    Returns:
+        All three.
     """
     centre = np.nanmedian(margins, axis=0)
     # Log-odds are computed from logs of size about one even where they cancel, hence the 1.

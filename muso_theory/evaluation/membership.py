@@ -181,7 +181,7 @@ def paper_membership_score(
         warnings.warn(
             f"the membership score says nothing: entropies are {means} in the mean, too tiny or too alike for its "
             f"regression, whose solver stops where the decision may be off by {4 * _TOLERANCE:g} while it varies by "
-            f"{spread:.1g} over the middle halves of both; try evaluation.attack, which goes by ranks, or roc of a score",
+            f"{spread:.1g} over the middle halves of both; try evaluation.attack, which goes by ranks, or roc",
             RuntimeWarning,
             stacklevel=2,
         )

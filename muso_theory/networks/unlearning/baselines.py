@@ -14,6 +14,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from muso_theory.errors import expected
+from muso_theory.linear.baselines.method import positive
 from muso_theory.linear.baselines.saliency import largest
 from muso_theory.networks.functions import Array
 from muso_theory.networks.training import loss_and_cotangent
@@ -178,22 +179,23 @@ class NegGradPlus(_Descent):
 
 
 def _other_classes(problem: NetworkProblem, seed: int) -> Array:
-    """For every forget sample a one-hot row of a random class that is not its own."""
-    k = problem.net.n_out
-    if k < 2:
-        raise expected("at least two outputs", "n_out", k, "outputs", "a method without classes")
-    own = problem.targets[problem.forget].argmax(axis=1)
-    step = np.random.default_rng((seed, 1)).integers(1, k, size=len(own))
-    return np.asarray(np.eye(k)[(own + step) % k])
+    """For every forget sample a random target row of the data that is not its own, as for linear models."""
+    values, own = problem.task.classes()
+    step = np.random.default_rng((seed, 1)).integers(1, len(values), size=len(own))
+    return np.asarray(values[(own - step) % len(values)])
 
 
 @final
 @dataclass(frozen=True)
 class RandomLabels(_Descent):
-    """Relabel the forget samples by random other classes and fine-tune on everything ("amnesiac")."""
+    """Relabel the forget samples by random other classes and fine-tune on everything ("amnesiac").
+
+    Classes are the distinct target rows of the data, one-hot or of other values; regression is refused
+    (BadInputError).
+    """
 
     name: ClassVar[str] = "random-labels"
-    formula: ClassVar[str] = "ỹ_F ~ uniform over the other classes; fine-tune on R and (X_F, ỹ_F)"
+    formula: ClassVar[str] = "ỹ_F ~ uniform over the other target rows; fine-tune on R and (X_F, ỹ_F)"
     source: ClassVar[str] = "Graves et al., AAAI 2021"
     exactness: ClassVar[str] = "never in general; for a linear model the gap is that of gap-formula"
 
@@ -288,32 +290,36 @@ class FisherNoise(NetworkMethod):
 
     Args:
         alpha: α = (λσ_h²)^¼ of the paper, as in the linear method of this name.
+        damping: ε > 0, as there: a parameter that no sample sees gets noise of deviation α ε^(−¼).
         samples: retained samples from which the diagonal of the Fisher information is estimated.
         seed: of samples and noise.
     """
 
     alpha: float = 1e-2
+    damping: float = 1e-4
     samples: int = 200
     seed: int = 0
 
     name: ClassVar[str] = "fisher-noise"
     formula: ClassVar[str] = (
-        "θ_u = θ_p + α F_R^(−¼) n, n ~ N(0, I); F_R the diagonal of the mean Fisher information"
+        "θ_u = θ_p + α(F_R + εI)^(−¼) n, n ~ N(0, I); F_R the diagonal of the mean Fisher information"
     )
     source: ClassVar[str] = "Golatkar et al., CVPR 2020, Fisher forgetting"
     exactness: ClassVar[str] = "never; indistinguishability for a quadratic loss"
 
+    def __post_init__(self) -> None:
+        """Refuse what is no noise."""
+        positive("alpha", self.alpha)
+        positive("damping", self.damping)
+
     def __call__(self, problem: NetworkProblem) -> list[Array]:
-        """Noisy parameters; noise is capped at one root mean square of the parameter's array."""
+        """Noisy parameters."""
         rng = np.random.default_rng((self.seed, 3))
         chosen = rng.permutation(problem.retain)[: self.samples]
         fishers = problem.net.unflatten(fisher_diagonal(problem, chosen))
         noisy = []
         for array, fisher in zip(problem.pretrained, fishers, strict=True):
-            # Where F vanishes F^(−¼) is infinite: capped at one root mean square of the array.
-            size = np.sqrt(np.mean(np.square(array, dtype=np.float64))) + 1e-12
-            with np.errstate(divide="ignore"):
-                spread = np.minimum(self.alpha * fisher**-0.25, size)
+            spread = self.alpha * (fisher + self.damping) ** -0.25
             noisy.append((array + spread * rng.standard_normal(array.shape)).astype(array.dtype))
         return problem.check_trained(noisy, self.alpha)
 
