@@ -87,7 +87,7 @@ def tied(values: Any, unit: float = SLACK * float(np.finfo(np.float64).eps)) -> 
         # Only a number with a close neighbour can change, so most samples need no loop at all.
         close = np.append(sizes[side][:-1] - sizes[side][1:] <= unit * sizes[side][:-1], False)
         leader = -1
-        for at in np.flatnonzero(close | np.insert(close[:-1], 0, False)):
+        for at in np.flatnonzero(close | np.insert(close[:-1], 0, False)).tolist():
             if leader < 0 or sizes[side[leader]] - sizes[side[at]] > unit * sizes[side[leader]]:
                 leader = at
             kinds[side[at]] = kinds[side[leader]]

@@ -82,7 +82,10 @@ class SaliencyRelabelling(UnlearningMethod):
     fraction: float = 0.5
     saliency: str = "relabelled"
     name = "saliency"
-    formula = "w_p + m⊙(Φ_m)⁺((y_R, ỹ_F) − Φw_p), m the ⌈fraction·P⌉ largest |Φ_Fᵀ(Φ_F w_p − E ỹ_F)|, ỹ_F uniform among the other targets"
+    formula = (
+        "w_p + m⊙(Φ_m)⁺((y_R, ỹ_F) − Φw_p), m the ⌈fraction·P⌉ largest |Φ_Fᵀ(Φ_F w_p − E ỹ_F)|, "
+        "ỹ_F uniform among the other targets"
+    )
     source = "after Fan et al. 2024 (SalUn), arXiv 2310.12508, whose mask is that of saliency='forget'"
     exactness = "not exact: random labels, and a start that may not leave w_p off the mask"
 

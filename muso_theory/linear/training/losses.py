@@ -92,8 +92,8 @@ def check_logistic(targets: Array, *, part: bool = False) -> None:
 
     Args:
         targets: of any shape.
-        part: some of targets that were checked as a whole, or others in their place: of these no convention can be told,
-            so nothing but their range is looked at.
+        part: some of targets that were checked as a whole, or others in their place: they tell no convention, so only
+            their range is looked at.
 
     Raises:
         BadInputError: targets outside [−1, 1] or not finite, or from 0 to 1.

@@ -91,7 +91,8 @@ class Alternating(NetworkMethod):
 
     Args:
         view: labels from the last layer (``"head"``) or from the whole tangent kernel (``"tangent"``).
-        labels: ``"hard"`` (the nearest class of the targets, arg max for several outputs; regression is refused) or ``"soft"`` (outputs; their softmax under cross-entropy).
+        labels: ``"hard"`` (the nearest class of the targets, arg max for several outputs; regression is refused) or
+            ``"soft"`` (outputs; their softmax under cross-entropy).
         rule: ``"label-free"``, from the displacement w_t − w₀ alone, or ``"optimal"``, from the retained targets: the
             linear view's retrained model, by least squares or, under cross-entropy, by L-BFGS.
         loss: of fine-tuning; None is that of the problem's recipe.

@@ -13,7 +13,6 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
-from muso_theory.errors import expected
 from muso_theory.linear.baselines.method import positive
 from muso_theory.linear.baselines.saliency import largest
 from muso_theory.networks.functions import Array
