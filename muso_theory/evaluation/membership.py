@@ -143,9 +143,9 @@ def paper_membership_score(
     the retrained model need not be a half: compare with that, never with 0.5.
 
     Entropies are not standardised. The solver stops at a gradient of 1e-4, which leaves the decision off by up to 4e-4,
-    since its slope in the intercept is at most ¼. Where entropies are so tiny, or so alike, that the decision varies by
-    no more than twice that over the middle halves of retain and of test samples together, the solver's tolerance decides
-    for most samples of either kind, and a warning says so. A standard deviation in place of these quartiles would be set
+    since its slope in the intercept is at most ¼. Where entropies are so tiny, or so alike, that the decision varies
+    by no more than twice that over the middle halves of retain and of test samples together, the tolerance decides for
+    most samples of either kind, and a warning says so. A standard deviation in place of these quartiles would be set
     by a few unsure samples, which decide nothing for the others.
 
     Args:
