@@ -191,13 +191,26 @@ def without_outliers(margins: Array, *, pooled: bool, unit: float = float(roundi
         >>> without_outliers(margins, pooled=False)[-1]
         array([nan, 0.1])
     """
-    centre, deviation, least = _scale(margins, unit)
-    if pooled:
-        deviation = np.maximum(deviation, _scale((margins - centre).reshape(-1, 1), unit)[1])
-    reach = _FAR * np.maximum(deviation, least)
+    off = _off(margins, unit, pooled)
     if not pooled:
-        reach[(~np.isnan(margins)).sum(axis=0) < _JUDGED] = np.inf
-    return np.where(np.abs(margins - centre) > reach, np.nan, margins)
+        off &= (~np.isnan(margins)).sum(axis=0) >= _JUDGED
+    return np.where(off, np.nan, margins)
+
+
+def _off(margins: Array, unit: float, pooled: bool = False) -> Array:
+    """Which margins are more than ten deviations from their sample's median, bool (S, n).
+
+    Where nearly all of a sample's margins are tied, and wherever the samples are pooled, what is close on the scale of
+    all samples together is not off: of ten margins the one that is not saturated would else be infinitely far.
+
+    Returns:
+        The mask; False for NaN.
+    """
+    centre, deviation, least = _scale(margins, unit)
+    overall = _scale((margins - centre).reshape(-1, 1), unit)[1]
+    deviation = np.where(pooled | (deviation <= least), np.maximum(deviation, overall), deviation)
+    off: Array = np.abs(margins - centre) > _FAR * np.maximum(deviation, least)
+    return off
 
 
 def _histogram(margins: Array, centre: Array, deviation: Array, least: Array, bins: int) -> Array:
@@ -237,7 +250,5 @@ def diverged_models(
     if not judged.any():
         return ()
     values = np.where(counted, margins, np.nan)[:, judged]
-    centre, deviation, least = _scale(values, unit)
-    off = np.abs(values - centre) > _FAR * np.maximum(deviation, least)
-    lost = off.sum(axis=1) > _OFTEN * counted[:, judged].sum(axis=1)
+    lost = _off(values, unit).sum(axis=1) > _OFTEN * counted[:, judged].sum(axis=1)
     return tuple(int(row) for row in np.flatnonzero(lost))
