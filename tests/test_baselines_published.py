@@ -188,7 +188,7 @@ def test_fisher_noise_on_parameters_that_no_sample_sees_is_the_same_in_both_wing
     # Five standard deviations of a deviation from 400 draws.
     assert abs(draws.std(axis=0, ddof=1) / wanted - 1).max() < 5 / math.sqrt(800)
     # The control: a cap at the root mean square of the parameters is another noise.
-    assert np.sqrt(np.mean(problem.pretrained[0] ** 2)) > 20 * wanted[-1]
+    assert np.sqrt(np.mean(problem.pretrained[0] ** 2)) > 10 * wanted[-1]
     for wrong in ({"alpha": 0.0}, {"damping": 0.0}, {"damping": math.nan}):
         with pytest.raises(mt.BadInputError):
             METHODS["fisher-noise"](**wrong)
@@ -240,7 +240,7 @@ def test_random_labels_of_networks_are_other_rows_of_the_data(
     }
     assert len(drawn) == len(kinds) * (len(kinds) - 1)  # every other one comes up
     # The control: a row of the identity is no target of most of these.
-    assert ({tuple(row) for row in np.eye(problem.net.n_out)} <= kinds) == (name == "one-hot")
+    assert ({tuple(row) for row in np.eye(problem.net.n_out)} <= kinds) == (name in ("one-hot", "±1, one"))
 
 
 @pytest.mark.parametrize("name", TARGETS)
