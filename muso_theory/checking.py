@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from sys import float_info
@@ -12,13 +13,12 @@ from .claims.catalogue import TOLERANCE, Artefact, Found
 from .claims.theorems.status import theorem_status
 from .claims.training import TRAINING, applies
 from .errors import BadInputError, SingularMatrixError, expected, nearest
-from .evidence import About, Evidence, Finding, Scope, Verdict
+from .evidence import About, Evidence, Finding, Hypothesis, Scope, Verdict
 from .ladder import ARITHMETICS, Ladder, Rung
-from .linear.closed_forms import ClosedForms
 from .linear.handed import Handed, NothingHandedError
-from .linear.problem import UnlearningProblem
+from .linear.problem import UnlearningProblem, require_problem
 from .linear.training.plan import TrainingPlan
-from .numbers import Arithmetic, NoArithmeticError, UndecidedError
+from .numbers import NoArithmeticError, UndecidedError
 from .numbers.ieee import ieee_proof
 from .report import Report
 
@@ -101,9 +101,9 @@ def check(
           VACUOUS    label-free            needs least-squares-on-retain: ‖Φ_Rᵀ(Φ_R w_p − y_R)‖ ...
           PROVED     exact-labels          ‖w_u − w_r‖ = 0
     """
-    _require_problem(problem)
+    require_problem(problem)
     if not isinstance(arithmetic, str) or arithmetic not in ARITHMETICS:
-        hint = nearest(str(arithmetic), ARITHMETICS)
+        hint = nearest(arithmetic, ARITHMETICS)
         raise expected("an arithmetic", "arithmetic", arithmetic, "unknown", hint)
     limit = TOLERANCE if tolerance is None else _fraction(tolerance)
     for name, value in (("ridge", ridge), ("budget", budget)):
@@ -187,13 +187,6 @@ def _require_unchanged(problem: UnlearningProblem, artefacts: Iterable[Artefact]
             raise expected("the array that was handed in", name, shape, "changed since", f"{name}.copy()")
 
 
-def _require_problem(given: object) -> None:
-    """Refuse anything else in words."""
-    if not isinstance(given, UnlearningProblem):
-        hint = "mt.UnlearningProblem(features, targets, forget)"
-        raise expected("an UnlearningProblem", "problem", given, type(given).__name__, hint)
-
-
 def _slugs(name: str, given: Iterable[str] | str) -> list[str]:
     """Slugs of claims, one or several."""
     listed = [given] if isinstance(given, str) else list(given) if isinstance(given, Iterable) else [given]
@@ -266,17 +259,7 @@ class _Checker:
         self.ladder = Ladder(case.problem, arithmetic, budget)
         self.done: dict[str, Evidence] = {}
         self._cases: dict[tuple[str, bool, bool], Case] = {}
-        self.case.handed = self._handed(arithmetic)
-
-    def _handed(self, arithmetic: str) -> Handed:
-        """What an arithmetic hands out, from the matrices that the ladder has already."""
-
-        def build(arithmetic: Arithmetic) -> ClosedForms:
-            rung = self.ladder.named(arithmetic.name)
-            model = None if rung is None else rung.model
-            return model if isinstance(model, ClosedForms) else ClosedForms(self.case.problem, arithmetic)
-
-        return Handed(self.case.problem, arithmetic, build)
+        self.case.handed = Handed(case.problem, arithmetic, self.ladder.shared)
 
     def rows(self, claim: Claim) -> Iterator[Evidence]:
         """The theorem on this data, then audits of what was handed in, then what is handed out."""
@@ -286,7 +269,7 @@ class _Checker:
             if artefact.name in claim.audits:
                 yield self.audit(claim, artefact)
         if claim.output is not None and theorem.verdict is not Verdict.VACUOUS:
-            yield self.climb(claim, About.OUTPUT, claim.output, artefact="output")
+            yield self.output(claim)
 
     def theorem(self, claim: Claim) -> Evidence:
         """The claim or condition on the exact data, and the conditions that it needs."""
@@ -300,6 +283,24 @@ class _Checker:
                 claim, About.THEOREM, claim.check, failed=failed, unsettled=unsettled
             )
         return self.done[claim.slug]
+
+    def output(self, claim: Claim) -> Evidence:
+        """The floats that are handed out under one claim, which are named."""
+        judge, handed = claim.output, self.case.floats
+        assert judge is not None
+
+        def check(case: Case) -> Found:
+            findings, facts = judge(case)
+            given = "" if handed.arithmetic == "auto" else f", arithmetic={handed.arithmetic!r}"
+            return findings, [
+                *facts,
+                f"the floats of mt.solve(problem{given}), computed in {handed.computed_in}",
+            ]
+
+        rungs: Iterable[Rung] = self.ladder
+        with suppress(NothingHandedError, BadInputError):
+            rungs = self.ladder.judging(handed.computed_in)
+        return self.climb(claim, About.OUTPUT, check, artefact="output", rungs=rungs)
 
     def audit(self, claim: Claim, artefact: Artefact) -> Evidence:
         """One artefact under one claim; where w₀ was only assumed, its start must fit that assumption."""
@@ -335,6 +336,7 @@ class _Checker:
         artefact: str = "",
         failed: tuple[tuple[str, str], ...] = (),
         unsettled: tuple[str, ...] = (),
+        rungs: Iterable[Rung] | None = None,
     ) -> Evidence:
         """One row, by the first arithmetic that decides it."""
         insisted = about is About.THEOREM and claim.slug in self.asserted
@@ -354,16 +356,23 @@ class _Checker:
             return evidence(self.done[failed[0][0]].arithmetic if failed[0][0] in self.done else "")
         best: Evidence | None = None
         needs, obstacle, name, climbs = "", "", "none", claim.climbs
-        for rung in self.ladder:
+        for rung in self.ladder if rungs is None else rungs:
             name = rung.name
             try:
                 findings, facts = check(self._case(rung, insisted, hold))
             except (SingularMatrixError, UndecidedError, BadInputError, OverflowError) as error:
                 # Input was validated before: what is refused here is beyond this arithmetic, not beyond the next.
+                if failed and isinstance(error, SingularMatrixError | NoArithmeticError):
+                    # No insisting gives a formula a value that its failed hypothesis takes away.
+                    row = replace(evidence(name), asserted=False)
+                    return replace(
+                        row, meaning=f"Does not apply here, also where it is asserted: {_reason(error)}."
+                    )
                 obstacle = f"{name}: {_reason(error)}"
                 if isinstance(error, NothingHandedError):
                     # No arithmetic judges floats that there are not.
-                    needs = self._better_floats(check, hold)
+                    dear = error.remedy.startswith("--budget")
+                    needs = f"{error.remedy}: {error.what}" if dear else self._better_floats(check, hold)
                     break
                 climbs = climbs and not isinstance(error, NoArithmeticError)
                 if climbs:
@@ -396,10 +405,15 @@ class _Checker:
 
     def _better_floats(self, check: Callable[[Case], Found], hold: bool) -> str:
         """The cheapest arithmetic whose floats were seen to be within tolerance, or why none are."""
+        nearest = "the floats next to the exact answer miss the tolerance, too; --tolerance"
+        if self.case.floats.is_nearest:
+            return nearest
         for name, rung in self.ladder.handing():
             if rung.cost.seconds > self.ladder.budget:
                 return f"--arithmetic {name} hands out the floats next to the exact answer, in {rung.cost}; not tried"
-            case = replace(self._case(rung, False, hold), handed=self._handed(name))
+            case = replace(
+                self._case(rung, False, hold), handed=Handed(self.case.problem, name, self.ladder.shared)
+            )
             try:
                 findings, _ = check(case)
             except (SingularMatrixError, UndecidedError, BadInputError, OverflowError):
@@ -407,7 +421,7 @@ class _Checker:
             if all(finding.verdict is not Verdict.UNDECIDED for finding in findings):
                 return f"--arithmetic {name} hands out floats that are within tolerance, in {rung.cost}"
             if any(finding.fails for finding in findings):
-                return "the floats next to the exact answer miss the tolerance, too; --tolerance"
+                return nearest
         return "no arithmetic of this package hands out better floats"
 
     def _case(self, rung: Rung, insisted: bool, hold: bool) -> Case:
@@ -453,9 +467,7 @@ class _Checker:
 
 def _reason(error: Exception) -> str:
     """Why an arithmetic did not decide; which other one does, the ladder knows better than that arithmetic."""
-    if isinstance(error, UndecidedError) and "arithmetic" in error.remedy:
-        return error.what
-    return str(error)
+    return error.what if isinstance(error, UndecidedError) and error.climbs else str(error)
 
 
 def _meaning(claim: Claim, e: Evidence) -> str:
@@ -466,7 +478,9 @@ def _meaning(claim: Claim, e: Evidence) -> str:
     if e.about is About.OUTPUT:
         return "The floats handed out are as good as this."
     if e.verdict is Verdict.VACUOUS:
-        return claim.fails if claim.is_condition and not e.failed else "Says nothing about this data."
+        if claim.is_condition and not e.failed:
+            return claim.fails
+        return "Says nothing about this data." if e.failed else _spoilt(claim)
     if e.about is About.AUDIT and e.artefact != "labels":
         # What a claim says of labels is not what was looked at here.
         good = e.verdict is not Verdict.REFUTED
@@ -475,5 +489,15 @@ def _meaning(claim: Claim, e: Evidence) -> str:
         if e.is_alarm:
             return "ALARM: this theorem is proved for all data, so this package is wrong here. Please report the data."
         return claim.fails
+    if claim.is_condition and any(isinstance(f, Hypothesis) and f.is_violated for f in e.findings):
+        return f"{claim.holds.removesuffix('.')}, up to what this violation leaves: it is within tolerance, not zero."
     exact = " Exact by proof." if e.general == "proved" and e.verdict is not Verdict.PROVED else ""
     return claim.holds + exact
+
+
+def _spoilt(claim: Claim) -> str:
+    """Why a theorem says nothing although the rows of its hypotheses hold."""
+    return (
+        f"Says nothing about this data: {' and '.join(claim.hypotheses)}, a row of its own, is violated there within "
+        f"its own tolerance, and that leaves more than the tolerance of {claim.slug}."
+    )

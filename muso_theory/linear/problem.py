@@ -16,7 +16,7 @@ from ..numbers.quantity import decimal_text
 if TYPE_CHECKING:
     from .closed_forms import ClosedForms
 
-__all__ = ["Array", "UnlearningProblem"]
+__all__ = ["Array", "UnlearningProblem", "require_problem"]
 
 _NAMES = ("features", "targets", "w_init", "forget")
 
@@ -404,3 +404,22 @@ def _apply(feature_map: Any, X: Any) -> Array:
         feature_map = clone(feature_map).fit(X)
     features = feature_map.transform(X)
     return plain_array("feature_map.transform(X)", features)
+
+
+def require_problem(given: object) -> None:
+    """Refuse whatever is no problem; everything public that takes one begins with this.
+
+    Args:
+        given: what came as ``problem``.
+
+    Raises:
+        BadInputError: anything but an `UnlearningProblem`.
+
+    Example:
+        >>> require_problem(None)
+        Traceback (most recent call last):
+        muso_theory.errors.BadInputError: expected an UnlearningProblem but got problem=None (NoneType); try ...
+    """
+    if not isinstance(given, UnlearningProblem):
+        hint = "mt.UnlearningProblem(features, targets, forget)"
+        raise expected("an UnlearningProblem", "problem", given, type(given).__name__, hint)

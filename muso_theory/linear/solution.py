@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .closed_forms import ClosedForms
 from .handed import Handed
-from .problem import Array, UnlearningProblem
+from .problem import Array, UnlearningProblem, require_problem
 
 __all__ = ["Solution", "parameter_gap", "solve"]
 
@@ -22,7 +21,7 @@ class Solution:
         w_retrained: w_r.
         forget_labels: ỹ_F = Φ_F w_r, in the order of ``problem.forget``.
         w_unlearned: w_u, fine-tuned from w_p on all samples with ỹ_F.
-        parameter_gap: ‖w_u − w_r‖ as measured in float64.
+        parameter_gap: ‖w_u − w_r‖ as measured in float64, or as bounded by what ``auto`` computes with.
         pretrained_gap: ‖w_p − w_r‖, the gap of doing nothing.
     """
 
@@ -42,11 +41,16 @@ def solve(problem: UnlearningProblem, arithmetic: str = "auto") -> Solution:
 
     Args:
         problem: the problem.
-        arithmetic: "auto" and "float64" compute in float64; "ball" and "rational" compute ``forget_labels`` and the
-            parameters in theirs and round them once; the two gaps are measured in float64 all the same.
+        arithmetic: "auto" computes in float64 as long as that keeps six digits, and rounds what preconditioned float64
+            encloses where it does not (Φ of full rank and at most 2²⁴ entries); "float64" computes in float64 always;
+            "ball" and "rational" compute ``forget_labels`` and the parameters in theirs and round them once, and the
+            two gaps are measured in float64 all the same.
 
     Returns:
         All parameters.
+
+    Raises:
+        BadInputError: no problem, or an unknown arithmetic.
 
     Example:
         >>> import numpy as np
@@ -55,11 +59,12 @@ def solve(problem: UnlearningProblem, arithmetic: str = "auto") -> Solution:
         >>> solution.w_retrained.round(12), solution.forget_labels.round(12), solution.parameter_gap < 1e-15
         (array([0.5, 0. , 0.5]), array([0.5]), True)
     """
-    model = problem.float_model
-    unlearned = model.unlearned(model.optimal_labels)
+    require_problem(problem)
     handed = Handed(problem, arithmetic)
+    model = problem.float_model if arithmetic in ("ball", "rational") else handed.floating
+    unlearned = model.unlearned(model.optimal_labels)
 
-    def floats(formula: Callable[[ClosedForms], Any]) -> Array:
+    def floats(formula: Callable[[Any], Any]) -> Array:
         return problem.shaped(handed.compute(formula))
 
     return Solution(
@@ -83,7 +88,7 @@ def parameter_gap(problem: UnlearningProblem, labels: object) -> float:
         ‖Φ⁺(0; δ)‖ with δ = ỹ_F − Φ_F w_r, in float64 (Frobenius norm over the outputs).
 
     Raises:
-        BadInputError: labels of the wrong shape or not finite.
+        BadInputError: no problem, or labels of the wrong shape or not finite.
 
     Example:
         >>> import numpy as np
@@ -91,6 +96,7 @@ def parameter_gap(problem: UnlearningProblem, labels: object) -> float:
         >>> round(parameter_gap(problem, [2.0]), 12), round(solve(problem).pretrained_gap, 12)
         (1.224744871392, 1.224744871392)
     """
+    require_problem(problem)
     model = problem.float_model
     error = model.given(problem.label_columns(labels)) - model.optimal_labels
     return float(model.square_gap(error).sqrt().upper)

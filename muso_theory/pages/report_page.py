@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -141,7 +142,7 @@ def _bounds(evidence: Mapping[str, Evidence]) -> tuple[float | None, float | Non
     if "step-size" in evidence and evidence["step-size"].findings:
         quantity = evidence["step-size"].findings[0].quantity
         if quantity.grade is Grade.RIGOROUS and quantity.floor > 0:
-            largest = 2 / quantity.floor
+            largest = math.nextafter(2 / quantity.floor, math.inf)
     return smallest, largest
 
 
