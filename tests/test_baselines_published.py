@@ -20,7 +20,7 @@ from muso_theory.networks import mlp
 from muso_theory.networks.layers import Dense
 from muso_theory.networks.network import Sequential
 from muso_theory.networks.unlearning import METHODS, NetworkProblem, Recipe
-from muso_theory.networks.unlearning.baselines import _gradient
+from muso_theory.networks.unlearning.finetuning import mean_gradient
 from tests.oracles import Naive
 from tests.zoo import ZOO
 
@@ -63,14 +63,16 @@ def test_salun_masks_what_it_says_on_sparse_inputs(share: float) -> None:
     problem = sparse_problem()
     before = problem.net.flatten(problem.pretrained)
     moved = problem.net.flatten(METHODS["salun"](share=share)(problem)) != before
-    mask = largest(np.abs(problem.net.flatten(_gradient(problem, problem.pretrained, problem.forget))), share)
+    mask = largest(
+        np.abs(problem.net.flatten(mean_gradient(problem, problem.pretrained, problem.forget))), share
+    )
     assert mask.sum() == math.ceil(share * 707)
     assert 0 < moved.sum() <= mask.sum()
     assert not moved[~mask].any()
     # The control: with the whole mask parameters outside it do move.
     free = problem.net.flatten(METHODS["salun"](share=1.0)(problem)) != before
     assert free[~mask].any() or share == 0.5
-    sizes = np.abs(problem.net.flatten(_gradient(problem, problem.pretrained, problem.forget)))
+    sizes = np.abs(problem.net.flatten(mean_gradient(problem, problem.pretrained, problem.forget)))
     assert (sizes >= np.quantile(sizes, 0.5)).all()  # a threshold at the quantile masks nothing at all
 
 

@@ -175,12 +175,12 @@ def classes_of_networks_with_other_targets() -> Pair:
     problem = NetworkProblem.pretrain(
         mlp([4, 6, 3]), X, targets, forget=np.arange(6), recipe=Recipe(loss="squared", epochs=1)
     )
-    from muso_theory.networks.unlearning.baselines import _other_classes
+    from muso_theory.networks.unlearning.finetuning import other_classes
 
     kinds = {tuple(row) for row in targets}
     return tuple(
         float(np.mean([tuple(row) in kinds for row in rows]))
-        for rows in (np.eye(3), _other_classes(problem, 0))
+        for rows in (np.eye(3), other_classes(problem, 0))
     )
 
 
