@@ -14,43 +14,12 @@ from .errors import expected
 from .evidence import Evidence, Inequality, Scope, Verdict, round_digits
 from .linear.problem import UnlearningProblem
 from .numbers import Quantity, UndecidedError
+from .options import Source
 from .report import Report
 
 __all__ = ["Prepared", "Source", "prepare"]
 
 _POOR = 0.1
-
-
-@dataclass(frozen=True)
-class Source:
-    """The words of a command that decide which problem it speaks about; stored in reports so that it can be repeated.
-
-    Args:
-        data: name, path or ``-``.
-        classes: class selection or None.
-        features: identity, gaussian, laplacian, matern, orthogonal or arccos; a source that brings features takes none.
-        n_features: D.
-        bandwidth: "median" or a number as text.
-        forget: forget specification; None is the source's own, else a random tenth.
-        w_init: "zero" or "normal", unless the source brings w₀.
-        standardize: scale every input column to mean 0 and standard deviation 1 first.
-        seed: seed of features, w₀ and forget set.
-        features_precision: digits at which the feature map is evaluated again, to bound how far its float features are
-            from it; None takes the floats as the data.
-        network: ``mlp:64-256-1:erf`` or an .npz file; its tangent at initialisation takes the place of a feature map.
-    """
-
-    data: str
-    classes: str | None = None
-    features: str = "gaussian"
-    n_features: int = 5000
-    bandwidth: str = "median"
-    forget: str | None = None
-    w_init: str = "normal"
-    standardize: bool = False
-    seed: int = 0
-    features_precision: int | None = None
-    network: str | None = None
 
 
 @dataclass(frozen=True)

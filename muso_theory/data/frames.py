@@ -1,0 +1,442 @@
+"""From a table to a data set: which column is what, and every cell a number or refused by name."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from muso_theory.arrays import Array, forget_indices
+from muso_theory.data.dataset import Dataset, FloatArray, check_numbers
+from muso_theory.data.tables import Table
+from muso_theory.data.targets import decide_targets
+from muso_theory.errors import BadInputError, expected, nearest
+from muso_theory.understood import How, Understood, listed
+
+__all__ = ["TARGET_NAMES", "Choices", "frame_dataset", "frame_samples"]
+
+TARGET_NAMES = ("y", "target", "targets", "label", "labels", "class")
+"""Header names that mark the target column, in upper or lower case."""
+
+_IDENTIFIERS = re.compile(r"(unnamed: ?\d+|.*[_ .-]id|id|index|idx)", re.IGNORECASE)
+_INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*")
+_YES_NO = {"yes": True, "no": False, "true": True, "false": False}
+_BITS = {**_YES_NO, "1": True, "0": False, "1.0": True, "0.0": False}
+_MISSING = ("", "na", "n/a", "nan", "nat", "null", "none", "?", "<na>")
+_SHORTEST_RUN = 5
+"""Integers that count from 0 or 1 look like an identifier from so many rows on; three of them may well be data."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the user says about the columns of a table or the members of a file.
+
+    Args:
+        target: name of the target column; of a single matrix its number, from 0.
+        task: "regression" or "classification".
+        drop: columns that are no features.
+        columns: the feature columns, when not all of them.
+        index: the column that names the samples.
+        forget: the column that marks what to forget, when it is not called ``forget``.
+        sheet: of an Excel file.
+        encoding: of a text file.
+        dense: fill in the zeros of sparse data.
+    """
+
+    target: str | None = None
+    task: str | None = None
+    drop: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    index: str | None = None
+    forget: str | None = None
+    sheet: str | None = None
+    encoding: str | None = None
+    dense: bool = False
+
+    def refuse(self, names: Iterable[str], source: str) -> None:
+        """Refuse choices that this kind of source has no use for.
+
+        Args:
+            names: of the choices.
+            source: name of the source.
+
+        Raises:
+            BadInputError: one of them was made.
+        """
+        for name in names:
+            value = getattr(self, name)
+            if value not in (None, (), False):
+                hint = f"leaving out --{name}"
+                raise expected(f"--{name} for tables only", name, value, f"{source} is no table", hint)
+
+
+def frame_dataset(table: Table, sha256: str, choices: Choices = Choices()) -> Dataset:
+    r"""Make a data set of a table.
+
+    The target is the column asked for, else the one named like a target, else the last one. A column named ``forget``
+    holds yes and no, true and false or 1 and 0. Identifiers are no features: columns named like one whose values do
+    not repeat are left out and told; a column of another name that counts the rows is refused until the user says what
+    it is. All others are features and hold numbers, or yes and no.
+
+    Args:
+        table: cells as text or as numbers.
+        sha256: of its source.
+        choices: what the user says.
+
+    Returns:
+        The data set, with what was understood.
+
+    Raises:
+        BadInputError: names that are absent, empty, repeated or ambiguous; no rows; cells that are missing, no numbers
+            or not finite, integers above 2⁵³, named by their place; columns of text, dates, lists or complex numbers;
+            sparse columns without ``dense``; whatever `decide_targets` refuses.
+
+    Example:
+        >>> from muso_theory.data.tables import read_table
+        >>> text = b"id,a,b,label\n7,1,2,cat\n8,3,4,dog\n"
+        >>> pets = frame_dataset(read_table(text, "csv", "pets.csv", sheet=None, encoding=None), "0" * 64)
+        >>> pets.X.tolist(), pets.y.tolist(), pets.classes, pets.columns
+        ([[1.0, 2.0], [3.0, 4.0]], [-1.0, 1.0], ('cat', 'dog'), ('a', 'b'))
+    """
+    table = _checked(table)
+    frame, header = table.frame, list(table.frame.columns)
+    find = _finder(header, table.name)
+    dropped = {find(name, "drop"): "" for name in choices.drop}
+    chosen = [find(name, "columns") for name in choices.columns]
+    for name in chosen:
+        if name in dropped:
+            raise expected(
+                "a column to keep or to drop", "columns", name, "both", f"leaving out --drop {name}"
+            )
+    if choices.index is not None and choices.index != frame.index.name:
+        dropped[find(choices.index, "index")] = "the index"
+    if frame.index.name is not None or not _counts_rows(frame.index):
+        dropped[f"index {frame.index.name or 'of the rows'}"] = ""
+    forget_at = _forget_column(header, dropped, choices, find)
+    free = [name for name in header if name not in dropped and name != forget_at]
+    features = [name for name in (chosen or free) if name != forget_at]
+    target, how, why = _target_column(free, choices, find, table)
+    features = [name for name in features if name != target]
+    if not chosen:
+        identifiers = [name for name in features if _is_identifier(frame[name], table, name)]
+        dropped |= dict.fromkeys(identifiers, "an identifier")
+        features = [name for name in features if name not in dropped]
+    if not features:
+        raise expected("at least one feature column", "header", ",".join(header), table.name, "a wider table")
+    X = _matrix(table, features, choices.dense)
+    targets = decide_targets(_target(frame[target], table, target), choices.task, f"column {target!r}")
+    forget = None
+    if forget_at is not None:
+        mask = np.array(
+            [_bit(cell, table, i, forget_at) for i, cell in enumerate(frame[forget_at])], dtype=bool
+        )
+        forget = forget_indices(mask, len(frame), f"{table.name}, column {forget_at}")
+    constant = [name for name, column in zip(features, X.T, strict=True) if (column == column[0]).all()]
+    left_out = [name for name in free if name != target and name not in features and name not in dropped]
+    gone = [f"{name}{f' ({words})' if words else ''}" for name, words in dropped.items()] + left_out
+    told = [
+        *table.understood,
+        Understood("target", f"column {target}{why}", how, "--target"),
+        targets.understood,
+        Understood("features", listed(features), "given" if chosen else "inferred", "--columns"),
+        Understood("dropped", listed(gone), "given" if choices.drop else "inferred", "--drop"),
+    ]
+    if constant:
+        told.append(
+            Understood("constant", f"{listed(constant)}: features that never change", "inferred", "--drop")
+        )
+    return Dataset(
+        name=table.name,
+        X=X,
+        y=targets.y,
+        sha256=sha256,
+        classes=targets.classes,
+        target_class=targets.names,
+        groups=targets.names,
+        forget=forget,
+        columns=tuple(features),
+        understood=tuple(told),
+    )
+
+
+def frame_samples(table: Table, columns: Sequence[str], dense: bool = False) -> FloatArray:
+    """Samples of a second table, with the features of the first and nothing else.
+
+    Args:
+        table: the second table; it may have other columns too.
+        columns: names of the features.
+        dense: fill in the zeros of sparse data.
+
+    Returns:
+        (n, d) samples.
+
+    Raises:
+        BadInputError: absent columns and bad cells.
+    """
+    table = _checked(table)
+    find = _finder(list(table.frame.columns), table.name)
+    return _matrix(table, [find(name, "columns") for name in columns], dense)
+
+
+def _checked(table: Table) -> Table:
+    """The table with names that name every column once, as text."""
+    frame, name = table.frame, table.name
+    if frame.columns.nlevels > 1:
+        hint = "frame.columns = ['_'.join(map(str, c)) for c in frame.columns]"
+        raise expected("one name a column", "columns", frame.columns[0], f"{name}: several levels", hint)
+    header = [str(column).strip() for column in frame.columns]
+    separated = [mark for mark in (",", ";", "\t", "|") if mark in "".join(header)]
+    if len(header) < 2:
+        hint = f"commas instead of {separated[0]!r}" if separated else "a feature and a target column"
+        raise expected("at least two columns", "header", ",".join(header), name, hint)
+    if all(_is_number(cell) for cell in header):
+        hint = "a first line of names" if table.understood else "frame.columns = list(names)"
+        raise expected("a header with column names", "header", ",".join(header), f"{name}: numbers", hint)
+    # An empty name is how pandas writes its own index.
+    header = [cell or (f"Unnamed: {i}" if i == 0 else "") for i, cell in enumerate(header)]
+    if "" in header:
+        at = header.index("") + 1
+        raise expected("a name for every column", "column", at, f"{name}: empty", "a name in the header")
+    repeated = [column for column, count in Counter(header).items() if count > 1]
+    if repeated:
+        hint = "renaming one of them in the header"
+        raise expected("distinct column names", "column", repeated[0], f"{name}: repeated", hint)
+    if not len(frame):
+        raise expected("rows after the header", "rows", 0, name, "at least two samples")
+    return Table(name, frame.set_axis(header, axis=1), table.place, table.understood)
+
+
+def _finder(header: Sequence[str], source: str) -> Callable[[str, str], str]:
+    """A function that finds a column by its name, in another case where only one fits."""
+
+    def find(name: str, option: str) -> str:
+        if name in header:
+            return name
+        same = [column for column in header if column.lower() == name.strip().lower()]
+        if len(same) == 1:
+            return same[0]
+        got, hint = "no such column", nearest(name, header)
+        if same:
+            got, hint = f"may be {' or '.join(same)}", f"--{option} {same[0]}"
+        raise expected(f"a column of {source}", option, name, got, hint)
+
+    return find
+
+
+def _forget_column(
+    header: Sequence[str], dropped: Iterable[str], choices: Choices, find: Callable[[str, str], str]
+) -> str | None:
+    """The column that marks what to forget."""
+    if choices.forget is not None:
+        return find(choices.forget, "forget")
+    named = [name for name in header if name.lower() == "forget" and name not in dropped]
+    if len(named) > 1:
+        hint = f"--forget column:{named[0]} --drop {named[1]}"
+        raise expected("one forget column", "columns", ", ".join(named), "ambiguous", hint)
+    return named[0] if named else None
+
+
+def _target_column(
+    free: Sequence[str], choices: Choices, find: Callable[[str, str], str], table: Table
+) -> tuple[str, How, str]:
+    """The target column, how it was found, and why it is the one."""
+    if choices.target is not None:
+        target = find(choices.target, "target")
+        if target not in free:
+            others = [name for name in free if name not in choices.columns]
+            got = "the forget set, or dropped"
+            raise expected("a column that is a target", "target", target, got, nearest(target, others))
+        return target, "given", ""
+    claimed = [name for name in free if name.lower() in TARGET_NAMES and name not in choices.columns]
+    if len(claimed) > 1:
+        got = f"{table.name}: several are named like one"
+        raise expected("one target column", "columns", ", ".join(claimed), got, f"--target {claimed[0]}")
+    if claimed:
+        return claimed[0], "inferred", ", by its name"
+    left = [name for name in free if name not in choices.columns]
+    if not left:
+        raise expected(
+            "a target column", "columns", ",".join(free), "all are features", "--target with one of them"
+        )
+    last = left[-1]
+    if _is_identifier(table.frame[last], table, last):
+        what, hint = "a target column", f"--target with one of {listed(left[:-1])}"
+        raise expected(what, "column", last, f"{table.name}: the last column is an identifier", hint)
+    return last, "inferred", ", the last one; none is named " + " or ".join(TARGET_NAMES)
+
+
+def _counts_rows(index: Any) -> bool:
+    """Whether an index is only the numbers of the rows."""
+    import pandas as pd
+
+    return isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
+
+
+def _is_identifier(column: Any, table: Table, name: str) -> bool:
+    """Whether a column names the samples; refused where it may as well be data."""
+    unique = column.is_unique if _is_hashable(column) else False
+    if _IDENTIFIERS.fullmatch(name):
+        if not unique:
+            got, hint = f"{table.name}: its values repeat", f"--drop {name}, or --index {name}"
+            raise expected("an identifier that names every sample once", "column", name, got, hint)
+        return True
+    if not unique or len(column) < _SHORTEST_RUN:
+        return False
+    cells = column.tolist()
+    if not all(_INTEGER.fullmatch(str(cell)) for cell in cells):
+        return False
+    numbers = sorted(int(cell) for cell in cells)
+    if numbers[0] in (0, 1) and numbers[-1] - numbers[0] == len(numbers) - 1:
+        got = f"{table.name}: it counts the rows"
+        hint = f"--drop {name} if it is an identifier, or --columns with every feature if it is data"
+        raise expected("a feature or an identifier, clearly,", "column", name, got, hint)
+    return False
+
+
+def _is_hashable(column: Any) -> bool:
+    """Whether cells can be told apart; lists cannot."""
+    return column.dtype != object or all(isinstance(cell, str | int | float | bool) for cell in column)
+
+
+def _matrix(table: Table, names: Sequence[str], dense: bool) -> FloatArray:
+    """Columns as one matrix; all columns of text are named together, so that one cure helps."""
+    X = np.empty((len(table.frame), len(names)))
+    texts = []
+    for j, name in enumerate(names):
+        column = table.frame[name]
+        if _is_sparse(column):
+            if not dense:
+                raise expected("dense columns", "column", name, f"{table.name}: sparse", "--dense")
+            column = column.sparse.to_dense()
+        plain = _plain_numbers(column.tolist()) if column.dtype == object else None
+        if plain is not None:
+            X[:, j] = plain
+        elif _is_text(column):
+            texts.append(name)
+        else:
+            X[:, j] = _numbers(column, table, name)
+    if texts:
+        first = table.frame[texts[0]].iloc[0]
+        got = f"{table.place(0)}: text"
+        hint = " ".join(f"--drop {name!r}" if " " in name else f"--drop {name}" for name in texts)
+        raise expected("a number", f"column {texts[0]!r}", first, got, f"numbers as categories, or {hint}")
+    return X
+
+
+def _is_sparse(column: Any) -> bool:
+    """Whether pandas keeps a column without its zeros."""
+    return hasattr(column, "sparse") and "Sparse" in type(column.dtype).__name__
+
+
+def _is_text(column: Any) -> bool:
+    """Whether a column holds words only, and not yes and no."""
+    if column.dtype.kind in "biufc" or not len(column):
+        return False
+    cells = [cell for cell in column.tolist() if not _is_missing(cell)]
+    words = all(isinstance(cell, str) and not _is_number(cell) for cell in cells)
+    return bool(cells) and words and not all(cell.strip().lower() in _YES_NO for cell in cells)
+
+
+def _is_missing(cell: Any) -> bool:
+    """Whether a cell says that there is nothing."""
+    return cell is None or str(cell).strip().lower() in _MISSING
+
+
+def _plain_numbers(cells: list[Any]) -> FloatArray | None:
+    """A column of text that holds nothing but numbers below 2⁵³, read at once; None leaves it to be read by cell."""
+    try:
+        values = np.array([float(cell) for cell in cells if isinstance(cell, str)])
+    except ValueError:
+        return None
+    plain = len(values) == len(cells) and bool((np.abs(values) < 2.0**53).all())
+    together = "".join(cells) if plain else "_"
+    return values if together.isascii() and "_" not in together else None
+
+
+def _numbers(column: Any, table: Table, name: str) -> FloatArray:
+    """A column as float64, exactly or not at all."""
+    kind = column.dtype.kind
+    if kind in "biuf" and isinstance(column.dtype, np.dtype):
+        values = column.to_numpy()
+        if kind == "f" and not np.isfinite(values).all():
+            row = int(np.flatnonzero(~np.isfinite(values))[0])
+            raise _bad(values[row], table, row, name)
+        return check_numbers(f"column {name!r}", values, (1,))
+    cells = column.tolist()
+    low = [cell.strip().lower() if isinstance(cell, str) else cell for cell in cells]
+    if all(isinstance(cell, str) and cell in _YES_NO for cell in low):
+        return np.array([_YES_NO[cell] for cell in low], dtype=np.float64)
+    return np.array([_number(cell, table, i, name) for i, cell in enumerate(cells)])
+
+
+def _number(cell: Any, table: Table, row: int, name: str) -> float:
+    """One cell as a finite number."""
+    if isinstance(cell, str):
+        if not _is_number(cell):
+            raise _bad(cell, table, row, name)
+        value = float(cell)
+        whole = int(cell) if abs(value) >= 2.0**53 and _INTEGER.fullmatch(cell) else 0
+    elif isinstance(cell, bool | np.bool_ | int | float | np.integer | np.floating):
+        value, whole = float(cell), int(cell) if isinstance(cell, int | np.integer) else 0
+    else:
+        raise _bad(cell, table, row, name)
+    if not math.isfinite(value):
+        raise _bad(cell, table, row, name)
+    if abs(whole) > 2**53:
+        # Further integers are not all float64, so that two different ones could be read as the same number.
+        got = f"{table.place(row)}: an integer above 2**53"
+        raise expected("numbers that float64 holds", f"column {name!r}", cell, got, f"--drop {name}")
+    return value
+
+
+def _bad(cell: Any, table: Table, row: int, name: str) -> BadInputError:
+    """Word the refusal of a cell."""
+    column, where = f"column {name!r}", table.place(row)
+    drop = f"--drop {name!r}" if " " in name else f"--drop {name}"
+    if isinstance(cell, list | tuple | dict | set | np.ndarray):
+        return expected("a number", column, cell, f"{where}: {type(cell).__name__}, nested", drop)
+    if _is_missing(cell) and not (isinstance(cell, str) and cell.strip().lower() == "nan"):
+        text = "''" if cell is None or not str(cell).strip() else cell
+        return expected(
+            "a number", column, text, f"{where}: empty cell", f"filling it, removing the row, or {drop}"
+        )
+    if isinstance(cell, float | np.floating) or (isinstance(cell, str) and _is_number(cell)):
+        return expected("a finite number", column, cell, where, f"removing the row, or {drop}")
+    got = "text" if isinstance(cell, str) else type(cell).__name__
+    return expected("a number", column, cell, f"{where}: {got}", f"a numeric cell, or {drop}")
+
+
+def _bit(cell: Any, table: Table, row: int, name: str) -> bool:
+    """One cell of the forget column."""
+    value = _BITS.get(str(cell).strip().lower())
+    if value is None:
+        raise expected("yes, no, true, false, 1 or 0", f"column {name!r}", cell, table.place(row), "0 or 1")
+    return value
+
+
+def _target(column: Any, table: Table, name: str) -> Array:
+    """The target column as numbers, or as class names if no cell is a number."""
+    if _is_sparse(column):
+        column = column.sparse.to_dense()
+    cells = column.tolist()
+    if cells and all(isinstance(cell, bool) for cell in cells):
+        return np.array([str(cell) for cell in cells], dtype=np.str_)
+    if cells and all(
+        isinstance(cell, str) and not _is_number(cell) and not _is_missing(cell) for cell in cells
+    ):
+        return np.array([cell.strip() for cell in cells], dtype=np.str_)
+    return _numbers(column, table, name)
+
+
+def _is_number(cell: str) -> bool:
+    """Whether a cell reads as a number, NaN and infinity included."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return cell.isascii() and "_" not in cell  # Python's float takes 1_000 and other scripts' digits
