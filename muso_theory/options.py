@@ -138,11 +138,12 @@ def takes_source(*without: str) -> Callable[[Callable[..., None]], Callable[...,
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
         hints = get_type_hints(Source)
-        shared = [_parameter(f, hints[f.name]) for f in fields(Source) if f.name not in without]
+        stated = [f for f in fields(Source) if f.name not in without]
+        shared = [_parameter(f, hints[f.name]) for f in stated]
 
         @functools.wraps(command)
         def run(**words: Any) -> None:
-            chosen = {p.name: _plain(words.pop(p.name)) for p in shared}
+            chosen = {f.name: _plain(words.pop(f.name), f.default) for f in stated}
             command(Source(**chosen), **words)
 
         parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*shared, *own)]
@@ -168,8 +169,10 @@ def _parameter(f: Any, hint: Any) -> inspect.Parameter:
     return inspect.Parameter(name, kind, default=default, annotation=Annotated[hint, option])
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, default: Any) -> Any:
     """A value as the source stores it: words of an enumeration as text, repeated options as a tuple."""
+    if value is None:
+        return default
     if isinstance(value, enum.StrEnum):
         return value.value
     return tuple(value) if isinstance(value, list) else value

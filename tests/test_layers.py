@@ -12,6 +12,7 @@ PACKAGE = ROOT / "muso_theory"
 
 ORDER = (
     ("errors",),
+    ("understood", "options"),
     ("arrays", "glossary", "files", "results", "machine"),
     ("numbers",),
     ("linear", "algebra"),

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from muso_theory.arrays import forget_indices
 from muso_theory.data.dataset import Dataset, FloatArray, check_numbers, integer_labels
-from muso_theory.data.frames import Choices
+from muso_theory.data.frames import NO_CHOICES, Choices
 from muso_theory.data.targets import Targets, decide_targets
 from muso_theory.errors import BadInputError, expected, nearest
 from muso_theory.understood import Understood
@@ -43,7 +43,7 @@ _BROKEN = (
 """What zipfile and NumPy raise for broken archives."""
 
 
-def read_npz(source: Path | IO[bytes], name: str, sha256: str, choices: Choices = Choices()) -> Dataset:
+def read_npz(source: Path | IO[bytes], name: str, sha256: str, choices: Choices = NO_CHOICES) -> Dataset:
     """Read and check an archive.
 
     ``X`` (n, d), or ``features`` (n, D) or (n, k, P), the Jacobian of k outputs of every sample; ``y`` (n,) or (n, C)
@@ -117,7 +117,7 @@ def read_npz(source: Path | IO[bytes], name: str, sha256: str, choices: Choices 
     parameters = X.shape[-1] if key == "features" else None
     first = dict.fromkeys(_PARAMETERS, parameters)
     first["labels"] = None if forget is None else int(forget.size)
-    given: dict[str, FloatArray] = {}
+    given: dict[str, Any] = {}
     for other in first:
         if other in arrays:
             given[other] = check_numbers(other, arrays[other], (1, 2))
@@ -164,7 +164,7 @@ def _targets(arrays: dict[str, npt.NDArray[Any]], task: str | None, one_hot: boo
     return decide_targets(y, task, "y", as_given=as_given)
 
 
-def read_npy(source: Path | IO[bytes], name: str, sha256: str, choices: Choices = Choices()) -> Dataset:
+def read_npy(source: Path | IO[bytes], name: str, sha256: str, choices: Choices = NO_CHOICES) -> Dataset:
     """Read a single matrix, one of whose columns is the target.
 
     Args:
@@ -227,7 +227,7 @@ def _matrix(source: Path | IO[bytes], name: str) -> npt.NDArray[Any]:
 def _of_matrix(matrix: npt.NDArray[Any], name: str, sha256: str, choices: Choices) -> Dataset:
     """A data set from one matrix and the number of its target column."""
     values = check_numbers("array", matrix, (2,))
-    n, width = values.shape
+    width = values.shape[1]
     if choices.target is None:
         got = "no column is named as the target"
         raise expected(

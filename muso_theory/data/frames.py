@@ -18,7 +18,7 @@ from muso_theory.data.targets import decide_targets
 from muso_theory.errors import BadInputError, expected, nearest
 from muso_theory.understood import How, Understood, listed
 
-__all__ = ["TARGET_NAMES", "Choices", "frame_dataset", "frame_samples"]
+__all__ = ["NO_CHOICES", "TARGET_NAMES", "Choices", "frame_dataset", "frame_samples"]
 
 TARGET_NAMES = ("y", "target", "targets", "label", "labels", "class")
 """Header names that mark the target column, in upper or lower case."""
@@ -75,7 +75,11 @@ class Choices:
                 raise expected(f"--{name} for tables only", name, value, f"{source} is no table", hint)
 
 
-def frame_dataset(table: Table, sha256: str, choices: Choices = Choices()) -> Dataset:
+NO_CHOICES = Choices()
+"""Everything is inferred."""
+
+
+def frame_dataset(table: Table, sha256: str, choices: Choices = NO_CHOICES) -> Dataset:
     r"""Make a data set of a table.
 
     The target is the column asked for, else the one named like a target, else the last one. A column named ``forget``

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from muso_theory.data.archive import read_npy, read_npz, read_samples
 from muso_theory.data.classes import class_words, encode_classes, select_classes
 from muso_theory.data.dataset import Dataset, FloatArray
-from muso_theory.data.frames import Choices, frame_dataset, frame_samples
+from muso_theory.data.frames import NO_CHOICES, Choices, frame_dataset, frame_samples
 from muso_theory.data.tables import COMPRESSED, Table, decompressed, read_table
 from muso_theory.data.targets import decide_targets
 from muso_theory.errors import expected, nearest
@@ -118,7 +118,7 @@ def public_samples(source: str, dataset: Dataset) -> tuple[FloatArray, str]:
             raise expected(what, "--fit-map", X.shape, name, "a file with these columns and no other")
     else:
         columns = dataset.columns or tuple(map(str, range(dataset.X.shape[1])))
-        X = frame_samples(_table(content, kind, name, Choices()), columns)
+        X = frame_samples(_table(content, kind, name, NO_CHOICES), columns)
     return X, f"{X.shape[0]} samples of {name}, sha256 {_sha256(content)}"
 
 

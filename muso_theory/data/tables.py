@@ -79,7 +79,7 @@ def decompressed(data: bytes, kind: str, name: str) -> bytes:
         if kind == "zst":
             with _extra("pyarrow", name).input_stream(io.BytesIO(data), compression="zstd") as stream:
                 return bytes(stream.read())
-        return {"gz": gzip, "bz2": bz2, "xz": lzma}[kind].decompress(data)  # type: ignore[attr-defined,no-any-return]
+        return {"gz": gzip, "bz2": bz2, "xz": lzma}[kind].decompress(data)  # type: ignore[no-any-return]
     except BadInputError:
         raise
     except Exception as error:
