@@ -213,7 +213,7 @@ def prepare(source: Source, tell: Callable[[str], None] = lambda line: None) -> 
         raise expected("a non-negative integer", "seed", seed, type(seed).__name__, "0")
     tell(f"loading {source.data}")
     net, params = (None, None) if source.network is None else _network(source.network, seed)
-    dataset, spec = _loaded(source, net)
+    dataset, spec, usual = _loaded(source, net)
     indices, words = parse_forget(spec, dataset, seed)
     if dataset.labels is not None and (dataset.forget is None or indices.tolist() != dataset.forget.tolist()):
         raise expected(
@@ -221,10 +221,10 @@ def prepare(source: Source, tell: Callable[[str], None] = lambda line: None) -> 
         )
     from .linear.fitting import fitted
 
-    origin = replace(source, forget=source.forget or spec)
+    origin = replace(source, forget=spec if source.forget is None else source.forget)
     told = [
         *dataset.understood,
-        Understood("forget", words, "given" if source.forget else "default", "--forget"),
+        Understood("forget", words, "default" if spec == usual else "given", "--forget"),
     ]
     samples, where = _samples(source.fit_map, dataset)
     X: Any = dataset.X
@@ -271,8 +271,8 @@ def prepare(source: Source, tell: Callable[[str], None] = lambda line: None) -> 
     return Prepared(problem, dataset, tuple(notes), origin, precision)
 
 
-def _loaded(source: Source, net: Any) -> tuple[Dataset, str]:
-    """The data set and its forget specification; with a network of one output, classes become odd against even."""
+def _loaded(source: Source, net: Any) -> tuple[Dataset, str, str]:
+    """The data set, its forget specification and the usual one; a network of one output gets odd against even."""
     spec, choices = source.forget, {name: getattr(source, name) for name in _CHOICES}
     kind, _, column = (spec or "").partition(":")
     if kind == "column" and column:
@@ -286,7 +286,8 @@ def _loaded(source: Source, net: Any) -> tuple[Dataset, str]:
             replace(r, value=words, how="inferred") if r.word == "task" else r for r in dataset.understood
         )
         dataset = replace(dataset, understood=tuple(rows))
-    return dataset, spec or ("random:0.1" if dataset.forget is None else "column")
+    usual = "random:0.1" if dataset.forget is None else "column"
+    return dataset, usual if spec is None else spec, usual
 
 
 _CHOICES = ("target", "task", "drop", "columns", "index", "sheet", "encoding", "dense")

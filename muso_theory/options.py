@@ -124,6 +124,12 @@ class Source:
         None, "mlp:64-256-1:erf or an .npz file: check the network linearised at its parameters."
     )
 
+    def __post_init__(self) -> None:
+        """Lists, as JSON has them, are kept as tuples."""
+        for name in ("drop", "columns"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, tuple(value) if isinstance(value, list) else value)
+
 
 def takes_source(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command that takes a :class:`Source` the options that make one, each with the default that it has there.

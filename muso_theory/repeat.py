@@ -145,15 +145,12 @@ def _source(settings: Any, data: str) -> Source:
         raise expected(
             "a report of muso check", "settings", "no source", "other settings", "muso check DATA --json"
         )
-    hints = get_type_hints(Source)
-    words: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()
-    }
-    if not all(_fits(words[key], hint) for key, hint in hints.items()):
+    source = Source(**stored)
+    if not all(_fits(getattr(source, key), hint) for key, hint in get_type_hints(Source).items()):
         raise expected(
             "settings as they were written", "source", stored, "other types", "writing the report anew"
         )
-    return replace(Source(**words), data=data)
+    return replace(source, data=data)
 
 
 def _fits(value: Any, hint: Any) -> bool:
