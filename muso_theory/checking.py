@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from fractions import Fraction
 from sys import float_info
@@ -14,11 +15,10 @@ from .claims.training import TRAINING, applies
 from .errors import BadInputError, SingularMatrixError, expected, nearest
 from .evidence import About, Evidence, Finding, Scope, Verdict
 from .ladder import ARITHMETICS, Ladder, Rung
-from .linear.closed_forms import ClosedForms
 from .linear.handed import Handed, NothingHandedError
 from .linear.problem import UnlearningProblem
 from .linear.training.plan import TrainingPlan
-from .numbers import Arithmetic, NoArithmeticError, UndecidedError
+from .numbers import NoArithmeticError, UndecidedError
 from .numbers.ieee import ieee_proof
 from .report import Report
 
@@ -267,17 +267,7 @@ class _Checker:
         self.ladder = Ladder(case.problem, arithmetic, budget)
         self.done: dict[str, Evidence] = {}
         self._cases: dict[tuple[str, bool, bool], Case] = {}
-        self.case.handed = self._handed(arithmetic)
-
-    def _handed(self, arithmetic: str) -> Handed:
-        """What an arithmetic hands out, from the matrices that the ladder has already."""
-
-        def build(arithmetic: Arithmetic) -> ClosedForms:
-            rung = self.ladder.named(arithmetic.name)
-            model = None if rung is None else rung.model
-            return model if isinstance(model, ClosedForms) else ClosedForms(self.case.problem, arithmetic)
-
-        return Handed(self.case.problem, arithmetic, build)
+        self.case.handed = Handed(case.problem, arithmetic, self.ladder.shared)
 
     def rows(self, claim: Claim) -> Iterator[Evidence]:
         """The theorem on this data, then audits of what was handed in, then what is handed out."""
@@ -287,7 +277,7 @@ class _Checker:
             if artefact.name in claim.audits:
                 yield self.audit(claim, artefact)
         if claim.output is not None and theorem.verdict is not Verdict.VACUOUS:
-            yield self.climb(claim, About.OUTPUT, claim.output, artefact="output")
+            yield self.output(claim)
 
     def theorem(self, claim: Claim) -> Evidence:
         """The claim or condition on the exact data, and the conditions that it needs."""
@@ -301,6 +291,24 @@ class _Checker:
                 claim, About.THEOREM, claim.check, failed=failed, unsettled=unsettled
             )
         return self.done[claim.slug]
+
+    def output(self, claim: Claim) -> Evidence:
+        """The floats that are handed out under one claim, which are named."""
+        judge, handed = claim.output, self.case.floats
+        assert judge is not None
+
+        def check(case: Case) -> Found:
+            findings, facts = judge(case)
+            given = "" if handed.arithmetic == "auto" else f", arithmetic={handed.arithmetic!r}"
+            return findings, [
+                *facts,
+                f"the floats of mt.solve(problem{given}), computed in {handed.computed_in}",
+            ]
+
+        rungs: Iterable[Rung] = self.ladder
+        with suppress(NothingHandedError, BadInputError):
+            rungs = self.ladder.judging(handed.computed_in)
+        return self.climb(claim, About.OUTPUT, check, artefact="output", rungs=rungs)
 
     def audit(self, claim: Claim, artefact: Artefact) -> Evidence:
         """One artefact under one claim; where w₀ was only assumed, its start must fit that assumption."""
@@ -336,6 +344,7 @@ class _Checker:
         artefact: str = "",
         failed: tuple[tuple[str, str], ...] = (),
         unsettled: tuple[str, ...] = (),
+        rungs: Iterable[Rung] | None = None,
     ) -> Evidence:
         """One row, by the first arithmetic that decides it."""
         insisted = about is About.THEOREM and claim.slug in self.asserted
@@ -355,7 +364,7 @@ class _Checker:
             return evidence(self.done[failed[0][0]].arithmetic if failed[0][0] in self.done else "")
         best: Evidence | None = None
         needs, obstacle, name, climbs = "", "", "none", claim.climbs
-        for rung in self.ladder:
+        for rung in self.ladder if rungs is None else rungs:
             name = rung.name
             try:
                 findings, facts = check(self._case(rung, insisted, hold))
@@ -364,7 +373,8 @@ class _Checker:
                 obstacle = f"{name}: {_reason(error)}"
                 if isinstance(error, NothingHandedError):
                     # No arithmetic judges floats that there are not.
-                    needs = self._better_floats(check, hold)
+                    dear = error.remedy.startswith("--budget")
+                    needs = f"{error.remedy}: {error.what}" if dear else self._better_floats(check, hold)
                     break
                 climbs = climbs and not isinstance(error, NoArithmeticError)
                 if climbs:
@@ -397,10 +407,15 @@ class _Checker:
 
     def _better_floats(self, check: Callable[[Case], Found], hold: bool) -> str:
         """The cheapest arithmetic whose floats were seen to be within tolerance, or why none are."""
+        nearest = "the floats next to the exact answer miss the tolerance, too; --tolerance"
+        if self.case.floats.is_nearest:
+            return nearest
         for name, rung in self.ladder.handing():
             if rung.cost.seconds > self.ladder.budget:
                 return f"--arithmetic {name} hands out the floats next to the exact answer, in {rung.cost}; not tried"
-            case = replace(self._case(rung, False, hold), handed=self._handed(name))
+            case = replace(
+                self._case(rung, False, hold), handed=Handed(self.case.problem, name, self.ladder.shared)
+            )
             try:
                 findings, _ = check(case)
             except (SingularMatrixError, UndecidedError, BadInputError, OverflowError):
@@ -408,7 +423,7 @@ class _Checker:
             if all(finding.verdict is not Verdict.UNDECIDED for finding in findings):
                 return f"--arithmetic {name} hands out floats that are within tolerance, in {rung.cost}"
             if any(finding.fails for finding in findings):
-                return "the floats next to the exact answer miss the tolerance, too; --tolerance"
+                return nearest
         return "no arithmetic of this package hands out better floats"
 
     def _case(self, rung: Rung, insisted: bool, hold: bool) -> Case:

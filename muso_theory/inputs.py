@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from math import inf
-from sys import float_info
 from typing import Any
 
 from .claims.theorems.status import theorem_status
 from .data import Choices, Dataset, Table, frame_dataset, frame_samples, load, parse_forget, public_samples
 from .errors import expected, nearest
-from .evidence import Evidence, Inequality, Scope, Verdict, round_digits
+from .evidence import Evidence
 from .linear.problem import UnlearningProblem
-from .numbers import Quantity, UndecidedError
 from .options import Source
+from .precision import feature_precision
 from .report import Report
 from .understood import How, Understood
 
@@ -266,7 +264,7 @@ def prepare(source: Source, tell: Callable[[str], None] = lambda line: None) -> 
             raise expected(
                 "a feature map to evaluate again", "features", "data", dataset.name, "data with X in it"
             )
-        precision = _precision(problem.feature_map, X, problem, source.features_precision, tell)
+        precision = feature_precision(problem.feature_map, X, problem, source.features_precision, tell)
     problem = problem.telling(*told, *_decided(source, problem, where))
     return Prepared(problem, dataset, tuple(notes), origin, precision)
 
@@ -345,67 +343,6 @@ def _network_notes(source: Source, net: Any, problem: UnlearningProblem) -> list
         f"claim linearised-network: {general.status} in general, certificate {general.hash[:16]}",
         f"features: the tangent at these parameters in floats, used through {held}",
     ]
-
-
-def _precision(
-    transformer: Any, X: Any, problem: UnlearningProblem, digits: int, tell: Callable[[str], None]
-) -> Evidence:
-    """Evidence about the feature map itself: how far the float features are from it, and what survives that."""
-    from .linear import precise
-    from .linear.features import IdentityFeatures
-
-    if transformer is None:
-        transformer = IdentityFeatures().fit(X)
-    seconds = precise.estimated_seconds(transformer, problem.n_samples, digits)
-    words = f"features at {digits} digits, about {seconds:.2g} s in all"
-    tell(words)
-    error = precise.feature_error(
-        transformer, X, problem.features, digits, lambda line: tell(f"{words}: {line}")
-    )
-    findings = [_finite("‖Φ̂ − Φ‖_F", error.frobenius)]
-    needs = ""
-    try:
-        found = precise.perturbation(problem, error)
-    except UndecidedError as obstacle:
-        needs = f"verified float64: {obstacle}"
-        unknown = Quantity.enclosure(-inf, inf)
-        findings.append(Inequality(_MARGIN, unknown, positive=True))
-    else:
-        findings += [
-            Inequality(_MARGIN, found.margin, positive=True),
-            _finite("‖w_r(Φ̂) − w_r(Φ)‖", found.parameters),
-            _finite("‖Φ̂_F w_r(Φ̂) − Φ_F w_r(Φ)‖", found.labels),
-        ]
-        if found.margin.lower <= 0:
-            needs = "more digits, or features of higher precision"
-    facts = [
-        f"every entry of {error.rows} rows enclosed at {digits} digits",
-        f"no entry off by more than {round_digits(error.largest.bound, up=True)}",
-        *(str(finding) for finding in findings[1:]),
-    ]
-    evidence = Evidence(
-        "feature-precision",
-        Scope.INSTANCE,
-        tuple(findings),
-        "ball, verified float64",
-        is_condition=True,
-        needs=needs,
-        facts=tuple(facts),
-    )
-    meaning = {
-        Verdict.CERTIFIED: "The feature map's own Φ has full rank too; its parameters and labels differ by no more.",
-        Verdict.UNDECIDED: "All else is about the float matrix Φ̂; of the feature map's own Φ nothing is proved.",
-    }.get(evidence.verdict, "The float features are too far from their map: nothing carries over to it.")
-    return replace(evidence, meaning=meaning)
-
-
-_MARGIN = "σ_min(Φ̂) − ‖Φ̂ − Φ‖_F"
-"""Where positive, a lower bound of σ_min(Φ)."""
-
-
-def _finite(what: str, quantity: Quantity) -> Inequality:
-    """A bound worth having whatever its size: held only against being finite."""
-    return Inequality(what, quantity, bar=float_info.max, unit_of="any finite number")
 
 
 def _approximation(transformer: Any, X: Any, tell: Callable[[str], None]) -> list[str]:

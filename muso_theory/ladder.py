@@ -12,9 +12,10 @@ from .errors import BadInputError
 from .evidence import round_digits
 from .linear.certified import CertifiedForms
 from .linear.closed_forms import ClosedForms
+from .linear.handed import NothingHandedError
 from .linear.model import Model
 from .linear.problem import UnlearningProblem
-from .numbers import BALL, RATIONAL, UndecidedError
+from .numbers import BALL, RATIONAL
 from .numbers.modular import has_full_rank, seconds_of_rank
 
 __all__ = ["ARITHMETICS", "Ladder", "Rung"]
@@ -84,7 +85,7 @@ class Ladder:
         self.budget = budget
         self._certified = Rung("verified float64", lambda: CertifiedForms(problem), certified_cost(problem))
         self._preconditioned = Rung(
-            "preconditioned float64",
+            CertifiedForms.preconditioned_name,
             lambda: CertifiedForms(problem, preconditioned=True),
             preconditioned_cost(problem),
         )
@@ -158,14 +159,51 @@ class Ladder:
         if not _float_cannot_factorise(problem):
             return True
         # Where the preconditioner has been tried its proof is at hand, and a search modulo a prime dearer.
-        if self._preconditioned.is_built and _proves_full_rank(self._preconditioned):
-            return True
+        if self._preconditioned.is_built:
+            known = self._preconditioned.model
+            assert isinstance(known, CertifiedForms)
+            if known.has_full_rank:
+                return True
         if self._seconds_of_rank > self.budget:
             return None
         whole = has_full_rank(problem.features)
         if whole and problem.n_samples > problem.n_features:
             whole = has_full_rank(problem.features[problem.retain])
         return whole
+
+    def judging(self, name: str) -> Iterator[Rung]:
+        """The arithmetics to try on floats that were computed in one of them: no bounds that are wider than its own.
+
+        Args:
+            name: of that arithmetic.
+
+        Yields:
+            The arithmetics, in their order.
+        """
+        sharper = name == self._preconditioned.name and self.named(name) is not None
+        yield from (rung for rung in self if not (sharper and rung is self._certified))
+
+    def shared(self, name: str) -> Model | None:
+        """The model of this arithmetic for whoever hands out floats, which are the same whatever is tried here.
+
+        Args:
+            name: of the arithmetic.
+
+        Returns:
+            The model, or None where this ladder does not have it.
+
+        Raises:
+            NothingHandedError: preconditioned float64 is dearer than the budget and than what is always spent.
+        """
+        rung = self._preconditioned
+        if name != rung.name:
+            known = self.named(name)
+            return None if known is None else known.model
+        if rung.cost.seconds > max(self.budget, _ALWAYS) or rung.cost.gigabytes > _memory():
+            seconds = round_digits(rung.cost.seconds + self._certified.cost.seconds, up=True)
+            why = f"{name} computes what is handed out, in {rung.cost}, more than the budget or the memory allow"
+            raise NothingHandedError(why, f"--budget {seconds}")
+        return rung.model
 
     def handing(self) -> list[tuple[str, Rung]]:
         """What else may hand out floats, as --arithmetic names it, cheapest first."""
@@ -214,16 +252,6 @@ def _float_cannot_factorise(problem: UnlearningProblem) -> bool:
         return problem.float_model.is_singular
     except BadInputError:
         return True
-
-
-def _proves_full_rank(rung: Rung) -> bool:
-    """Whether this certified model proves that Φ and Φ_R have full rank."""
-    try:
-        model = rung.model
-        assert isinstance(model, CertifiedForms)
-        return model.systems.everything.smallest > 0 and model.systems.retained.smallest > 0
-    except UndecidedError:
-        return False
 
 
 def _memory() -> float:

@@ -117,16 +117,22 @@ def test_full_rank_modulo_a_prime_against_rationals() -> None:
 
 
 def test_floats_that_are_not_good_enough_name_better_ones() -> None:
-    problem = graded(12, 20, 7)
-    row = mt.check(problem, ["exact-labels"], tolerance=1e-11)["exact-labels"]
+    problem = graded(12, 20, 4)
+    row = mt.check(problem, ["exact-labels"], tolerance=1e-12)["exact-labels"]
     assert row.name == "exact-labels[output]"
     assert row.verdict is mt.Verdict.UNDECIDED
     assert "within tolerance" in row.needs
-    settings: dict[str, Any] = {"tolerance": 1e-11} | followed(row.needs)
+    settings: dict[str, Any] = {"tolerance": 1e-12} | followed(row.needs)
     assert mt.check(problem, ["exact-labels"], **settings)["exact-labels"].verdict in (
         mt.Verdict.CERTIFIED,
         mt.Verdict.PROVED,
     )
-    none = mt.check(problem, ["exact-labels"], tolerance=1e-30)["exact-labels"]
+
+
+@pytest.mark.parametrize("decades", [4, 7])
+def test_a_tolerance_that_no_floats_meet_is_said_to_be_one(decades: int) -> None:
+    none = mt.check(graded(12, 20, decades), ["exact-labels"], tolerance=1e-30).evidence[
+        "exact-labels[output]"
+    ]
     assert none.verdict is mt.Verdict.UNDECIDED
     assert "miss the tolerance, too" in none.needs

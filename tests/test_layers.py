@@ -25,7 +25,7 @@ ORDER = (
     ("checking", "refutation", "proving", "implication"),
     ("rechecking",),
     ("strategies",),
-    ("data", "plots"),
+    ("data", "plots", "precision"),
     ("inputs",),
     ("pages",),
     ("terminal", "repeat"),

@@ -180,3 +180,35 @@ def test_convex_minima_are_approached_at_the_rate_of_accelerated_descent(
     derivative = loss.derivative(at_start + space.outputs(best), targets)
     derivative[0] = 0
     assert space.norm(space.slope(derivative) + decay * best) < 1e-12 * space.norm(space.slope(derivative))
+
+
+@pytest.mark.parametrize("batch_size", [None, 2])
+@pytest.mark.parametrize("method", ["cyclic-sgd", "sgd", "gd"])
+@pytest.mark.parametrize("exponent", [-600, 0, 512, 600])
+@pytest.mark.parametrize("phi", [PHI, PHI.T])
+def test_stability_refuses_squares_that_float64_does_not_hold(
+    phi: np.ndarray, exponent: int, method: str, batch_size: int | None
+) -> None:
+    """2 over an infinite square is zero, from where no search by factors arrives anywhere."""
+    settings: dict[str, Any] = {"method": method, "step_sizes": 1.0}
+    if method != "gd":
+        settings["batch_size"] = batch_size
+    features = np.ldexp(phi, exponent)
+    if exponent == 0:
+        assert 0 < stability(features, **settings).largest_step < np.inf
+    else:
+        with pytest.raises(BadInputError, match=r"range|not all zero"):
+            stability(features, **settings)
+
+
+def test_stability_refuses_one_square_that_overflows() -> None:
+    features = np.array([[2.0**600, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    with pytest.raises(BadInputError, match="range of float64"):
+        stability(features, step_sizes=1.0)
+
+
+def test_stability_refuses_squares_that_vanish_beside_a_larger_step() -> None:
+    features = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]]) * 2.0**-300
+    assert 0 < stability(features, step_sizes=[1.0, 1.0, 1.0]).largest_step < np.inf
+    with pytest.raises(BadInputError, match="steps nearer to each other"):
+        stability(features, step_sizes=[1.0, 2.0**-900, 2.0**-900])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -11,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from muso_theory.arrays import Array, forget_indices
-from muso_theory.data.dataset import Dataset, FloatArray, check_numbers
+from muso_theory.arrays import forget_indices
+from muso_theory.data.cells import INTEGER, bit, is_number, matrix, target_cells
+from muso_theory.data.dataset import Dataset, FloatArray
 from muso_theory.data.tables import Table
 from muso_theory.data.targets import decide_targets
-from muso_theory.errors import BadInputError, expected, nearest
+from muso_theory.errors import expected, nearest
 from muso_theory.understood import How, Understood, listed
 
 __all__ = ["NO_CHOICES", "TARGET_NAMES", "Choices", "frame_dataset", "frame_samples"]
@@ -24,10 +24,6 @@ TARGET_NAMES = ("y", "target", "targets", "label", "labels", "class")
 """Header names that mark the target column, in upper or lower case."""
 
 _IDENTIFIERS = re.compile(r"(unnamed: ?\d+|.*[_ .-]id|id|index|idx)", re.IGNORECASE)
-_INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*")
-_YES_NO = {"yes": True, "no": False, "true": True, "false": False}
-_BITS = {**_YES_NO, "1": True, "0": False, "1.0": True, "0.0": False}
-_MISSING = ("", "na", "n/a", "nan", "nat", "null", "none", "?", "<na>")
 _SHORTEST_RUN = 5
 """Integers that count from 0 or 1 look like an identifier from so many rows on; three of them may well be data."""
 
@@ -132,12 +128,12 @@ def frame_dataset(table: Table, sha256: str, choices: Choices = NO_CHOICES) -> D
         features = [name for name in features if name not in dropped]
     if not features:
         raise expected("at least one feature column", "header", ",".join(header), table.name, "a wider table")
-    X = _matrix(table, features, choices.dense)
-    targets = decide_targets(_target(frame[target], table, target), choices.task, f"column {target!r}")
+    X = matrix(table, features, choices.dense)
+    targets = decide_targets(target_cells(frame[target], table, target), choices.task, f"column {target!r}")
     forget = None
     if forget_at is not None:
         mask = np.array(
-            [_bit(cell, table, i, forget_at) for i, cell in enumerate(frame[forget_at])], dtype=bool
+            [bit(cell, table, i, forget_at) for i, cell in enumerate(frame[forget_at])], dtype=bool
         )
         forget = forget_indices(mask, len(frame), f"{table.name}, column {forget_at}")
     constant = [name for name, column in zip(features, X.T, strict=True) if (column == column[0]).all()]
@@ -184,7 +180,7 @@ def frame_samples(table: Table, columns: Sequence[str], dense: bool = False) -> 
     """
     table = _checked(table)
     find = _finder(list(table.frame.columns), table.name)
-    return _matrix(table, [find(name, "columns") for name in columns], dense)
+    return matrix(table, [find(name, "columns") for name in columns], dense)
 
 
 def _checked(table: Table) -> Table:
@@ -198,7 +194,7 @@ def _checked(table: Table) -> Table:
     if len(header) < 2:
         hint = f"commas instead of {separated[0]!r}" if separated else "a feature and a target column"
         raise expected("at least two columns", "header", ",".join(header), name, hint)
-    if all(_is_number(cell) for cell in header):
+    if all(is_number(cell) for cell in header):
         hint = "a first line of names" if table.understood else "frame.columns = list(names)"
         raise expected("a header with column names", "header", ",".join(header), f"{name}: numbers", hint)
     # An empty name is how pandas writes its own index.
@@ -292,7 +288,7 @@ def _is_identifier(column: Any, table: Table, name: str) -> bool:
     if not unique or len(column) < _SHORTEST_RUN:
         return False
     cells = column.tolist()
-    if not all(_INTEGER.fullmatch(str(cell)) for cell in cells):
+    if not all(INTEGER.fullmatch(str(cell)) for cell in cells):
         return False
     numbers = sorted(int(cell) for cell in cells)
     if numbers[0] in (0, 1) and numbers[-1] - numbers[0] == len(numbers) - 1:
@@ -305,142 +301,3 @@ def _is_identifier(column: Any, table: Table, name: str) -> bool:
 def _is_hashable(column: Any) -> bool:
     """Whether cells can be told apart; lists cannot."""
     return column.dtype != object or all(isinstance(cell, str | int | float | bool) for cell in column)
-
-
-def _matrix(table: Table, names: Sequence[str], dense: bool) -> FloatArray:
-    """Columns as one matrix; all columns of text are named together, so that one cure helps."""
-    X = np.empty((len(table.frame), len(names)))
-    texts = []
-    for j, name in enumerate(names):
-        column = table.frame[name]
-        if _is_sparse(column):
-            if not dense:
-                raise expected("dense columns", "column", name, f"{table.name}: sparse", "--dense")
-            column = column.sparse.to_dense()
-        plain = _plain_numbers(column.tolist()) if column.dtype == object else None
-        if plain is not None:
-            X[:, j] = plain
-        elif _is_text(column):
-            texts.append(name)
-        else:
-            X[:, j] = _numbers(column, table, name)
-    if texts:
-        first = table.frame[texts[0]].iloc[0]
-        got = f"{table.place(0)}: text"
-        hint = " ".join(f"--drop {name!r}" if " " in name else f"--drop {name}" for name in texts)
-        raise expected("a number", f"column {texts[0]!r}", first, got, f"numbers as categories, or {hint}")
-    return X
-
-
-def _is_sparse(column: Any) -> bool:
-    """Whether pandas keeps a column without its zeros."""
-    return hasattr(column, "sparse") and "Sparse" in type(column.dtype).__name__
-
-
-def _is_text(column: Any) -> bool:
-    """Whether a column holds words only, and not yes and no."""
-    if column.dtype.kind in "biufc" or not len(column):
-        return False
-    cells = [cell for cell in column.tolist() if not _is_missing(cell)]
-    words = all(isinstance(cell, str) and not _is_number(cell) for cell in cells)
-    return bool(cells) and words and not all(cell.strip().lower() in _YES_NO for cell in cells)
-
-
-def _is_missing(cell: Any) -> bool:
-    """Whether a cell says that there is nothing."""
-    return cell is None or str(cell).strip().lower() in _MISSING
-
-
-def _plain_numbers(cells: list[Any]) -> FloatArray | None:
-    """A column of text that holds nothing but numbers below 2⁵³, read at once; None leaves it to be read by cell."""
-    try:
-        values = np.array([float(cell) for cell in cells if isinstance(cell, str)])
-    except ValueError:
-        return None
-    plain = len(values) == len(cells) and bool((np.abs(values) < 2.0**53).all())
-    together = "".join(cells) if plain else "_"
-    return values if together.isascii() and "_" not in together else None
-
-
-def _numbers(column: Any, table: Table, name: str) -> FloatArray:
-    """A column as float64, exactly or not at all."""
-    kind = column.dtype.kind
-    if kind in "biuf" and isinstance(column.dtype, np.dtype):
-        values = column.to_numpy()
-        if kind == "f" and not np.isfinite(values).all():
-            row = int(np.flatnonzero(~np.isfinite(values))[0])
-            raise _bad(values[row], table, row, name)
-        return check_numbers(f"column {name!r}", values, (1,))
-    cells = column.tolist()
-    low = [cell.strip().lower() if isinstance(cell, str) else cell for cell in cells]
-    if all(isinstance(cell, str) and cell in _YES_NO for cell in low):
-        return np.array([_YES_NO[cell] for cell in low], dtype=np.float64)
-    return np.array([_number(cell, table, i, name) for i, cell in enumerate(cells)])
-
-
-def _number(cell: Any, table: Table, row: int, name: str) -> float:
-    """One cell as a finite number."""
-    if isinstance(cell, str):
-        if not _is_number(cell):
-            raise _bad(cell, table, row, name)
-        value = float(cell)
-        whole = int(cell) if abs(value) >= 2.0**53 and _INTEGER.fullmatch(cell) else 0
-    elif isinstance(cell, bool | np.bool_ | int | float | np.integer | np.floating):
-        value, whole = float(cell), int(cell) if isinstance(cell, int | np.integer) else 0
-    else:
-        raise _bad(cell, table, row, name)
-    if not math.isfinite(value):
-        raise _bad(cell, table, row, name)
-    if abs(whole) > 2**53:
-        # Further integers are not all float64, so that two different ones could be read as the same number.
-        got = f"{table.place(row)}: an integer above 2**53"
-        raise expected("numbers that float64 holds", f"column {name!r}", cell, got, f"--drop {name}")
-    return value
-
-
-def _bad(cell: Any, table: Table, row: int, name: str) -> BadInputError:
-    """Word the refusal of a cell."""
-    column, where = f"column {name!r}", table.place(row)
-    drop = f"--drop {name!r}" if " " in name else f"--drop {name}"
-    if isinstance(cell, list | tuple | dict | set | np.ndarray):
-        return expected("a number", column, cell, f"{where}: {type(cell).__name__}, nested", drop)
-    if _is_missing(cell) and not (isinstance(cell, str) and cell.strip().lower() == "nan"):
-        text = "''" if cell is None or not str(cell).strip() else cell
-        return expected(
-            "a number", column, text, f"{where}: empty cell", f"filling it, removing the row, or {drop}"
-        )
-    if isinstance(cell, float | np.floating) or (isinstance(cell, str) and _is_number(cell)):
-        return expected("a finite number", column, cell, where, f"removing the row, or {drop}")
-    got = "text" if isinstance(cell, str) else type(cell).__name__
-    return expected("a number", column, cell, f"{where}: {got}", f"a numeric cell, or {drop}")
-
-
-def _bit(cell: Any, table: Table, row: int, name: str) -> bool:
-    """One cell of the forget column."""
-    value = _BITS.get(str(cell).strip().lower())
-    if value is None:
-        raise expected("yes, no, true, false, 1 or 0", f"column {name!r}", cell, table.place(row), "0 or 1")
-    return value
-
-
-def _target(column: Any, table: Table, name: str) -> Array:
-    """The target column as numbers, or as class names if no cell is a number."""
-    if _is_sparse(column):
-        column = column.sparse.to_dense()
-    cells = column.tolist()
-    if cells and all(isinstance(cell, bool) for cell in cells):
-        return np.array([str(cell) for cell in cells], dtype=np.str_)
-    if cells and all(
-        isinstance(cell, str) and not _is_number(cell) and not _is_missing(cell) for cell in cells
-    ):
-        return np.array([cell.strip() for cell in cells], dtype=np.str_)
-    return _numbers(column, table, name)
-
-
-def _is_number(cell: str) -> bool:
-    """Whether a cell reads as a number, NaN and infinity included."""
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return cell.isascii() and "_" not in cell  # Python's float takes 1_000 and other scripts' digits

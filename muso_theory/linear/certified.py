@@ -15,7 +15,7 @@ from ..errors import SingularMatrixError
 from ..numbers import Quantity, UndecidedError
 from ..numbers.accurate import plain_product
 from ..numbers.ieee import ieee_proof
-from ..numbers.rounding import ETA, gamma, norm_bounds, root_down, root_up, scaled_exactly
+from ..numbers.rounding import ETA, gamma, norm_bounds, root_down, root_up, scaled_exactly, two_sum
 from ..numbers.rowsystem import CertifiedParameters, ball_norm, pair_sum
 from .label_ball import LabelBall
 from .model import Model, Rows
@@ -51,12 +51,13 @@ class CertifiedForms(Model):
     """
 
     name = "verified float64"
+    preconditioned_name = "preconditioned float64"
     is_exact = False
 
     def __init__(self, problem: UnlearningProblem, *, preconditioned: bool = False) -> None:
         super().__init__(problem)
         if preconditioned:
-            self.name = "preconditioned float64"
+            self.name = self.preconditioned_name
         self.systems = RowSystems(problem, self.order, preconditioned=preconditioned)
         labels = exact_floats("targets", problem.targets).reshape(problem.n_samples, -1)[self.order]
         self._labels = np.asarray(labels, dtype=np.float64)
@@ -107,10 +108,26 @@ class CertifiedForms(Model):
         """Parameters handed in from outside, (D, C), taken exactly."""
         return _point(self._columns("parameters", w))
 
-    def explicit(self, w: CertifiedParameters) -> Array:
-        """The parameters as floats, (D, C); infinite or subnormal where the features are that small or large."""
+    @ieee_proof()
+    def final(self, w: CertifiedParameters) -> LabelBall:
+        """The parameters, (D, C), as labels are known: the nearest floats and a radius.
+
+        Args:
+            w: parameters.
+
+        Returns:
+            The ball; floats are infinite or subnormal where the features are that small or large.
+        """
+        exponent = self.systems.exponent
         with np.errstate(all="ignore"):
-            return np.ldexp(w.parameters, -self.systems.exponent)
+            high, low = (np.ldexp(part, -exponent) for part in two_sum(w.high, w.low))
+        # The sum is exact; entries of both parts that become subnormal are rounded.
+        lost = 2 * high.size * ETA if exponent else 0
+        return LabelBall(high, self.systems.scaled_back(w.radius, -1) + lost, low)
+
+    def explicit(self, w: CertifiedParameters) -> Array:
+        """The parameters as floats, (D, C)."""
+        return self.final(w).values
 
     @ieee_proof()
     def fit(
@@ -311,6 +328,14 @@ class CertifiedForms(Model):
         return min(len(rows), self.problem.n_features)
 
     # -- what is known about the data ------------------------------------------------------------------
+
+    @property
+    def has_full_rank(self) -> bool:
+        """Whether Φ and Φ_R provably have full rank."""
+        try:
+            return self.systems.everything.smallest > 0 and self.systems.retained.smallest > 0
+        except UndecidedError:
+            return False
 
     def full_row_rank(self, rows: Rows, suffix: str = "") -> tuple[str, Quantity, bool]:
         """λ_min(K_rows) > 0, or the count n − rank > 0 where there are more rows than features."""

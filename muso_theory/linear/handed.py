@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ..errors import BadInputError, SingularMatrixError, expected, nearest
-from ..numbers import BALL, RATIONAL, Arithmetic, UndecidedError
+from ..numbers import BALL, FLOAT64, RATIONAL, Arithmetic, UndecidedError
 from ..numbers.ieee import ieee_proof
+from ..numbers.rounding import norm_bounds
+from ..numbers.spectrum import smallest_eigenvalue_estimate
+from .certified import CertifiedForms
 from .closed_forms import ClosedForms
+from .label_ball import LabelBall
+from .model import Model
 from .problem import Array, UnlearningProblem
 
 __all__ = ["PRECISIONS", "Handed", "NothingHandedError"]
@@ -20,6 +26,10 @@ PRECISIONS = (128, 256, 512, 1024, 2048)
 """Bits of balls, tried in turn until the answer is known to the last place of float64."""
 
 _ARITHMETICS = ("auto", "float64", "ball", "rational")
+
+_SIX_DIGITS = 2.0**-20
+_LARGEST = 2**24
+"""Entries of Φ up to which auto looks for better floats than those of float64: half a minute at most."""
 
 
 class NothingHandedError(UndecidedError):
@@ -31,8 +41,11 @@ class Handed:
 
     Args:
         problem: the problem.
-        arithmetic: "auto" and "float64" compute in float64; "ball" and "rational" compute in theirs and round once.
-        build: makes the closed forms of an arithmetic; a caller that has them already shares them.
+        arithmetic: "float64" computes in float64; "ball" and "rational" compute in theirs and round once. "auto" is
+            float64 as long as that keeps six digits; where the condition number of a Gram matrix takes more, and Φ has
+            full rank and at most 2²⁴ entries, it rounds what preconditioned float64 encloses. No tolerance and no
+            budget plays a part, so that whoever asks is handed the same floats.
+        shared: the model of an arithmetic by its name, if the caller has it already.
 
     Raises:
         BadInputError: unknown arithmetic.
@@ -47,7 +60,7 @@ class Handed:
         self,
         problem: UnlearningProblem,
         arithmetic: str = "auto",
-        build: Callable[[Arithmetic], ClosedForms] | None = None,
+        shared: Callable[[str], Model | None] = lambda name: None,
     ) -> None:
         if arithmetic not in _ARITHMETICS:
             raise expected(
@@ -55,8 +68,9 @@ class Handed:
             )
         self.problem = problem
         self.arithmetic = arithmetic
-        self._build = build or (lambda arithmetic: ClosedForms(problem, arithmetic))
+        self._shared = shared
         self._known: dict[str, Array] = {}
+        self._settled: list[bool] = []
 
     def labels(self, method: str = "closed-form") -> Array:
         """Labels by one of the exact methods.
@@ -71,7 +85,7 @@ class Handed:
             NothingHandedError: "leave-block-out" where K is singular, numerically so in float64; overflow.
             UndecidedError: no precision of balls settles the labels.
         """
-        formula: dict[str, Callable[[ClosedForms], Any]] = {
+        formula: dict[str, Callable[[Any], Any]] = {
             "closed-form": lambda model: model.optimal_labels,
             "label-free": lambda model: model.label_free(model.retain),
             "leave-block-out": lambda model: model.leave_block_out(),
@@ -83,7 +97,7 @@ class Handed:
         """The unlearned parameters w_u, float64, shape (D, C)."""
         return self._rounded("w_unlearned", lambda model: model.final(model.unlearned(model.optimal_labels)))
 
-    def _rounded(self, name: str, formula: Callable[[ClosedForms], Any]) -> Array:
+    def _rounded(self, name: str, formula: Callable[[Any], Any]) -> Array:
         """A matrix, computed once."""
         if name not in self._known:
             try:
@@ -94,11 +108,42 @@ class Handed:
                 ) from None
         return self._known[name]
 
-    def compute(self, formula: Callable[[ClosedForms], Any]) -> Array:
+    @property
+    def is_nearest(self) -> bool:
+        """Whether all floats handed out so far are known to the last place of float64, in norm."""
+        return bool(self._settled) and all(self._settled)
+
+    @property
+    def computed_in(self) -> str:
+        """The arithmetic that the floats are rounded from."""
+        return self.arithmetic if self.arithmetic in ("ball", "rational") else self.floating.name
+
+    @cached_property
+    def floating(self) -> ClosedForms | CertifiedForms:
+        """What "auto" and "float64" compute with.
+
+        Raises:
+            NothingHandedError: the caller cannot afford it.
+        """
+        plain = self.problem.float_model
+        if self.arithmetic == "float64" or self.problem.features.size > _LARGEST or _keeps_digits(plain):
+            return plain
+        try:
+            better = self._shared(CertifiedForms.preconditioned_name) or CertifiedForms(
+                self.problem, preconditioned=True
+            )
+            assert isinstance(better, CertifiedForms)
+            return better if better.has_full_rank else plain
+        except NothingHandedError:
+            raise
+        except UndecidedError:  # Fractions, or features beyond its range
+            return plain
+
+    def compute(self, formula: Callable[[Any], Any]) -> Array:
         """A matrix of the arithmetic as the floats next to it.
 
         Args:
-            formula: what to compute from the closed forms.
+            formula: what to compute from the closed forms: labels, or the numbers of `Model.final`.
 
         Returns:
             Float64 array of the matrix's shape.
@@ -107,18 +152,33 @@ class Handed:
             BadInputError: float64 was chosen and overflows.
             UndecidedError: no precision of balls settles it, or it is beyond the range of float64.
         """
-        if self.arithmetic in ("auto", "float64"):
-            return np.array(formula(self.problem.float_model), dtype=np.float64)
-        return self._nearest(formula)
+        if self.arithmetic not in ("auto", "float64"):
+            nearest = self._nearest(formula)
+            self._settled.append(True)
+            return nearest
+        if isinstance(self.floating, CertifiedForms):
+            try:
+                found: LabelBall = formula(self.floating)
+                self._settled.append(found.miss <= norm_bounds(found.values)[0] / 2**52)
+                return found.values
+            except UndecidedError:
+                pass  # some of the rows that this formula solves for are dependent
+        self._settled.append(False)
+        return np.array(formula(self.problem.float_model), dtype=np.float64)
+
+    def _model(self, name: str, arithmetic: Arithmetic) -> ClosedForms:
+        """The closed forms of an arithmetic that rounds once."""
+        known = self._shared(name)
+        return known if isinstance(known, ClosedForms) else ClosedForms(self.problem, arithmetic)
 
     @ieee_proof()
-    def _nearest(self, formula: Callable[[ClosedForms], Any]) -> Array:
+    def _nearest(self, formula: Callable[[Any], Any]) -> Array:
         """The floats next to the exact answer."""
         if self.arithmetic == "rational":
-            model = self._build(RATIONAL)
+            model = self._model("rational", RATIONAL)
             return _finite(model.arithmetic.to_numpy(formula(model)))
         for bits in PRECISIONS:
-            model = self._build(BALL(bits))
+            model = self._model(f"ball({bits})", BALL(bits))
             try:
                 found = formula(model)
             except (SingularMatrixError, UndecidedError):
@@ -129,6 +189,18 @@ class Handed:
             if np.isfinite(rounded).all() and _settled(model.arithmetic, found, rounded):
                 return rounded
         raise UndecidedError(f"{PRECISIONS[-1]} bits do not settle the answer", "rational arithmetic does")
+
+
+def _keeps_digits(model: ClosedForms) -> bool:
+    """Whether solves with the Gram matrices of Φ and of Φ_R keep six digits, by estimate."""
+    # A solve is relatively wrong by about κu, u = 2^-53, and κ is at most trace/λ_min, with trace ≤ ‖Φ‖_F².
+    trace = float(np.linalg.norm(FLOAT64.matrix(model.problem.features))) ** 2
+    factors = (model.factor(rows) for rows in (model.everything, model.retain))
+    return all(
+        factor.rank == factor.size
+        and trace * 2.0**-53 <= _SIX_DIGITS * smallest_eigenvalue_estimate(factor)[0]
+        for factor in factors
+    )
 
 
 def _finite(found: Array) -> Array:

@@ -56,7 +56,9 @@ def optimal_labels(
         ridge: λ > 0 of ``ridge``.
         subset: for ``subsample`` a fraction of R in (0, 1], drawn from ``seed``, or row indices inside R.
         seed: seed of the random subset.
-        arithmetic: "auto" and "float64" compute in float64, "ball" and "rational" in theirs, rounded once at the end.
+        arithmetic: "auto" computes in float64 as long as that keeps six digits, and rounds what preconditioned float64
+            encloses where it does not (Φ of full rank and at most 2²⁴ entries); "float64" computes in float64 always,
+            "ball" and "rational" in theirs, rounded once at the end.
 
     Returns:
         Labels in the order of ``problem.forget``, shape (n_F,) or (n_F, C), float64.

@@ -88,6 +88,10 @@ class Model(ABC):
         """Parameters handed in from outside, (D, C), taken exactly."""
 
     @abstractmethod
+    def final(self, w: Parameters) -> Labels:
+        """The parameters w themselves, (D, C), in the numbers that labels are in."""
+
+    @abstractmethod
     def fit(
         self, rows: Rows, targets: Labels, start: Parameters | None = None, ridge: float = 0
     ) -> Parameters:

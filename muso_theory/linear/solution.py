@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .closed_forms import ClosedForms
 from .handed import Handed
 from .problem import Array, UnlearningProblem
 
@@ -22,7 +21,7 @@ class Solution:
         w_retrained: w_r.
         forget_labels: ỹ_F = Φ_F w_r, in the order of ``problem.forget``.
         w_unlearned: w_u, fine-tuned from w_p on all samples with ỹ_F.
-        parameter_gap: ‖w_u − w_r‖ as measured in float64.
+        parameter_gap: ‖w_u − w_r‖ as measured in float64, or as bounded by what ``auto`` computes with.
         pretrained_gap: ‖w_p − w_r‖, the gap of doing nothing.
     """
 
@@ -42,8 +41,10 @@ def solve(problem: UnlearningProblem, arithmetic: str = "auto") -> Solution:
 
     Args:
         problem: the problem.
-        arithmetic: "auto" and "float64" compute in float64; "ball" and "rational" compute ``forget_labels`` and the
-            parameters in theirs and round them once; the two gaps are measured in float64 all the same.
+        arithmetic: "auto" computes in float64 as long as that keeps six digits, and rounds what preconditioned float64
+            encloses where it does not (Φ of full rank and at most 2²⁴ entries); "float64" computes in float64 always;
+            "ball" and "rational" compute ``forget_labels`` and the parameters in theirs and round them once, and the
+            two gaps are measured in float64 all the same.
 
     Returns:
         All parameters.
@@ -55,11 +56,11 @@ def solve(problem: UnlearningProblem, arithmetic: str = "auto") -> Solution:
         >>> solution.w_retrained.round(12), solution.forget_labels.round(12), solution.parameter_gap < 1e-15
         (array([0.5, 0. , 0.5]), array([0.5]), True)
     """
-    model = problem.float_model
-    unlearned = model.unlearned(model.optimal_labels)
     handed = Handed(problem, arithmetic)
+    model = problem.float_model if arithmetic in ("ball", "rational") else handed.floating
+    unlearned = model.unlearned(model.optimal_labels)
 
-    def floats(formula: Callable[[ClosedForms], Any]) -> Array:
+    def floats(formula: Callable[[Any], Any]) -> Array:
         return problem.shaped(handed.compute(formula))
 
     return Solution(

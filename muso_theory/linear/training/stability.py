@@ -128,7 +128,7 @@ def stability(
 
     Raises:
         BadInputError: an adaptive method, steps that differ from pass to pass or are all zero, features that are all
-            zero, or settings that ``train`` refuses.
+            zero or whose squares float64 does not hold, or settings that ``train`` refuses.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -150,7 +150,8 @@ def stability(
         if not isinstance(steps.given, float):
             raise expected("a constant step", "step_sizes", steps.given, "schedule or array", "a number")
         mu = 0.0 if method == "gd" else momentum
-        largest = float(space.spectrum[0][-1])
+        with np.errstate(over="ignore"):
+            largest = _held(float(space.spectrum[0][-1]))
         limit = step_limit(method, mu) / largest
         radius = SpectralMap(space, np.zeros((n, 1)), steps.given, mu, method == "nesterov").radius
         with np.errstate(over="ignore"):
@@ -166,7 +167,9 @@ def stability(
     if top == 0:
         raise expected("steps that are not all zero", "step_sizes", 0.0, "every step", "0.1")
     unit = constant / top
+    _held(_block_sizes(space, unit, 1)[1])  # eigenvalues of a batch need numbers that are finite
     sizes = _block_sizes(space, unit, size) if rule.order == "cyclic" else _any_batch(space, unit, size)
+    _held(sizes[1])
     if rule.order != "cyclic":
         scale_ends = (2 / sizes[1], 2 / sizes[0] if sizes[0] > 0 else np.inf)
         radius_known = None
@@ -209,11 +212,20 @@ def resolved(
     return rule, size, step_sizes_of(step_sizes, n, size, restart)
 
 
+def _held(square: float) -> float:
+    """The largest γ‖φ‖² or eigenvalue, which every limit divides by: refused where it overflows or vanishes."""
+    if not 0 < square < np.inf:
+        hint = "features scaled by a power of two, or steps nearer to each other"
+        raise expected("squares within the range of float64", "the largest γ‖φ‖²", square, "float", hint)
+    return square
+
+
 def _block_sizes(space: RowSpace, steps: Array, batch: int) -> tuple[float, float]:
     """Smallest and largest γ_i‖φ_i‖², or eigenvalue of Γ^½K_BBΓ^½ over batches B."""
     a = np.sqrt(steps)[:, None] * space.samples
     if batch == 1:
-        norms = np.einsum("ij,ij->i", a, a)
+        with np.errstate(over="ignore"):
+            norms = np.einsum("ij,ij->i", a, a)
         return float(norms.min()), float(norms.max())
     ends = []
     for first in range(0, len(a), batch):
@@ -247,7 +259,7 @@ def _boundary(
         if outside == high or _radius(space, outside * steps, batch) > 1 + _GROWING:
             break
         inside = outside
-    while outside > inside * (1 + 1e-5):
+    while inside * (1 + 1e-5) < outside < np.inf:
         middle = (inside + outside) / 2
         if _radius(space, middle * steps, batch) > 1 + _GROWING:
             outside = middle
