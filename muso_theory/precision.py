@@ -18,7 +18,18 @@ __all__ = ["feature_precision"]
 def feature_precision(
     transformer: Any, X: Any, problem: UnlearningProblem, digits: int, tell: Callable[[str], None]
 ) -> Evidence:
-    """Evidence about the feature map itself: how far the float features are from it, and what survives that."""
+    """Bound how far the float features are from their map, and say what survives that.
+
+    Args:
+        transformer: the fitted map, or None for the identity.
+        X: inputs, shape (n, p).
+        problem: made of the float features.
+        digits: at which the map is evaluated again.
+        tell: progress.
+
+    Returns:
+        Evidence ``feature-precision``: CERTIFIED where the map's own Φ has full rank too.
+    """
     from .linear import precise
     from .linear.features import IdentityFeatures
 

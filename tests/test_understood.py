@@ -228,6 +228,16 @@ def test_a_regression_is_never_turned_into_odd_against_even(tmp_path: Path) -> N
     assert numbers.dataset.y.tolist() == y.tolist()
 
 
+def test_diabetes_is_decided_by_default(tmp_path: Path) -> None:
+    diabetes().to_csv(tmp_path / "diabetes.csv", index=False)
+    answer = muso("check", tmp_path / "diabetes.csv", "--json", "-")
+    assert answer.status == 0
+    assert set(answer.verdicts.values()) == {"PROVED", "CERTIFIED"}
+    told = {row["word"]: row["value"] for row in answer.report["input"]["understood"]}
+    assert told["task"] == "regression: 214 distinct numbers from 25 to 346"
+    assert told["map fitted on"] == "the 398 retained samples"
+
+
 # Jacobians of several outputs
 
 

@@ -25,7 +25,19 @@ _MISSING = ("", "na", "n/a", "nan", "nat", "null", "none", "?", "<na>")
 
 
 def matrix(table: Table, names: Sequence[str], dense: bool) -> FloatArray:
-    """Columns as one matrix; all columns of text are named together, so that one cure helps."""
+    """Columns as one matrix; all columns of text are named together, so that one cure helps.
+
+    Args:
+        table: with these columns.
+        names: of the columns.
+        dense: fill in the zeros of sparse ones.
+
+    Returns:
+        (n, d) float64.
+
+    Raises:
+        BadInputError: cells that are missing, no numbers or not finite, integers above 2⁵³, sparse columns.
+    """
     X = np.empty((len(table.frame), len(names)))
     texts = []
     for j, name in enumerate(names):
@@ -133,7 +145,20 @@ def _bad(cell: Any, table: Table, row: int, name: str) -> BadInputError:
 
 
 def bit(cell: Any, table: Table, row: int, name: str) -> bool:
-    """One cell of the forget column."""
+    """One cell of a column of yes and no.
+
+    Args:
+        cell: yes, no, true, false, 1 or 0.
+        table: for the message.
+        row: counted from 0.
+        name: of the column.
+
+    Returns:
+        The truth value.
+
+    Raises:
+        BadInputError: any other cell.
+    """
     value = _BITS.get(str(cell).strip().lower())
     if value is None:
         raise expected("yes, no, true, false, 1 or 0", f"column {name!r}", cell, table.place(row), "0 or 1")
@@ -141,7 +166,19 @@ def bit(cell: Any, table: Table, row: int, name: str) -> bool:
 
 
 def target_cells(column: Any, table: Table, name: str) -> Array:
-    """The target column as numbers, or as class names if no cell is a number."""
+    """A target column as numbers, or as class names if no cell is a number.
+
+    Args:
+        column: of the table.
+        table: for messages.
+        name: of the column.
+
+    Returns:
+        (n,) float64 or text.
+
+    Raises:
+        BadInputError: numbers and text in one column, and bad cells.
+    """
     if _is_sparse(column):
         column = column.sparse.to_dense()
     cells = column.tolist()
@@ -155,7 +192,18 @@ def target_cells(column: Any, table: Table, name: str) -> Array:
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell reads as a number, NaN and infinity included."""
+    """Whether text reads as a number, NaN and infinity included.
+
+    Args:
+        cell: any text.
+
+    Returns:
+        Whether it does.
+
+    Example:
+        >>> is_number(" 1e3 "), is_number("1_000"), is_number("nan")
+        (True, False, True)
+    """
     try:
         float(cell)
     except ValueError:

@@ -158,9 +158,8 @@ def _read_excel(data: bytes, name: str, sheet: str | None) -> Table:
             if sheet is not None and sheet not in sheets:
                 raise expected(f"a sheet of {name}", "sheet", sheet, "no such sheet", nearest(sheet, sheets))
             chosen = sheets[0] if sheet is None else sheet
-            cells = pd.read_excel(
-                book, sheet_name=chosen, header=None, dtype=object, na_filter=False, keep_default_na=False
-            )
+            as_written = {"header": None, "dtype": object, "na_filter": False, "keep_default_na": False}
+            cells = pd.read_excel(book, sheet_name=chosen, **as_written)
     except BadInputError:
         raise
     except Exception as error:
