@@ -307,7 +307,8 @@ def labels(
         )
         gap = parameter_gap(problem, found)
         nothing = parameter_gap(problem, problem.targets[problem.forget])
-    write_atomic(output, npz_bytes({"forget": problem.forget, "labels": found}))
+    forget, written = prepared.by_sample(found)
+    write_atomic(output, npz_bytes({"forget": forget, "labels": written}))
     with _answer():
         typer.echo(f"{len(found)} labels by {method}, shape {found.shape}, written to {output}")
         typer.echo(f"‖w_u − w_r‖ ≈ {gap:.3g} measured in float64; doing nothing ≈ {nothing:.3g}")

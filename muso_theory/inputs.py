@@ -10,7 +10,7 @@ from .claims.theorems.status import theorem_status
 from .data import Choices, Dataset, Table, frame_dataset, frame_samples, load, parse_forget, public_samples
 from .errors import expected, nearest
 from .evidence import Evidence
-from .linear.problem import UnlearningProblem
+from .linear.problem import Array, UnlearningProblem
 from .options import Source
 from .precision import feature_precision
 from .report import Report
@@ -49,6 +49,20 @@ class Prepared:
         ):  # outputs of a sample are rows of the problem
             found["labels"] = found["labels"].ravel()
         return found
+
+    def by_sample(self, labels: Array) -> tuple[Array, Array]:
+        """Forget samples and their labels as the source has them: with Jacobians, one row of k labels a sample.
+
+        Args:
+            labels: one a forget row of the problem.
+
+        Returns:
+            Indices of samples, and their labels.
+        """
+        if self.dataset.X.ndim == 2:
+            return self.problem.forget, labels
+        k = self.dataset.X.shape[1]
+        return self.problem.forget[::k] // k, labels.reshape(-1, k)
 
     def describe(self, report: Report) -> Report:
         """Add to a report where its problem came from.
@@ -124,7 +138,7 @@ def from_frame(
         raise expected("a pandas data frame", "frame", type(frame).__name__, "another type", hint)
     named = isinstance(forget, str) and forget in frame.columns
     choices = Choices(
-        target,
+        None if target is None else str(target),
         task,
         tuple(map(str, drop)),
         tuple(map(str, columns)),

@@ -128,6 +128,13 @@ def test_a_frame_and_its_forget_set() -> None:
     assert problem.n_features == 10
     assert mt.from_frame(diabetes(), forget=[5, 3], feature_map=None).forget.tolist() == [3, 5]
     assert mt.from_frame(diabetes(), forget=np.arange(442) == 7, feature_map=None).forget.tolist() == [7]
+    numbered = pd.DataFrame(diabetes().to_numpy())
+    assert (
+        mt.from_frame(numbered, target=10, feature_map=None).sha256
+        == mt.from_frame(  # type: ignore[arg-type]
+            diabetes(), feature_map=None
+        ).sha256
+    )
     with pytest.raises(mt.BadInputError, match=r"a pandas data frame.*from_data"):
         mt.from_frame(diabetes().to_numpy())
     spread = diabetes().astype({"age": pd.SparseDtype(float)})
@@ -258,6 +265,11 @@ def test_rows_of_a_sample_are_forgotten_together(tmp_path: Path) -> None:
     assert bad.evidence["exact-labels[labels]"].verdict is mt.Verdict.REFUTED
     with pytest.raises(mt.BadInputError, match=r"a target for each sample and output"):
         mt.UnlearningProblem(J, y[:, 0], [1])
+    written = tmp_path / "labels.npz"
+    assert muso("labels", tmp_path / "j.npz", "-o", written).status == 0
+    with np.load(written) as found:
+        assert found["forget"].tolist() == [1, 5]
+        np.testing.assert_allclose(found["labels"], labels, atol=1e-9)
     np.savez(tmp_path / "one.npz", features=J, y=np.arange(7) % 3, forget=[1])
     assert prepare(Source(str(tmp_path / "one.npz"), task="classification")).problem.n_samples == 21
 

@@ -194,8 +194,10 @@ def _checked(table: Table) -> Table:
     if len(header) < 2:
         hint = f"commas instead of {separated[0]!r}" if separated else "a feature and a target column"
         raise expected("at least two columns", "header", ",".join(header), name, hint)
-    if all(is_number(cell) for cell in header):
-        hint = "a first line of names" if table.understood else "frame.columns = list(names)"
+    if table.understood and all(
+        is_number(cell) for cell in header
+    ):  # of a frame in memory, numbers are names
+        hint = "a first line of names"
         raise expected("a header with column names", "header", ",".join(header), f"{name}: numbers", hint)
     # An empty name is how pandas writes its own index.
     header = [cell or (f"Unnamed: {i}" if i == 0 else "") for i, cell in enumerate(header)]
@@ -279,8 +281,11 @@ def _counts_rows(index: Any) -> bool:
 
 def _is_identifier(column: Any, table: Table, name: str) -> bool:
     """Whether a column names the samples; refused where it may as well be data."""
+    named = _IDENTIFIERS.fullmatch(name) is not None
+    if not named and INTEGER.fullmatch(str(column.iloc[0])) is None:
+        return False
     unique = column.is_unique if _is_hashable(column) else False
-    if _IDENTIFIERS.fullmatch(name):
+    if named:
         if not unique:
             got, hint = f"{table.name}: its values repeat", f"--drop {name}, or --index {name}"
             raise expected("an identifier that names every sample once", "column", name, got, hint)
