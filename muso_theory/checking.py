@@ -13,10 +13,10 @@ from .claims.catalogue import TOLERANCE, Artefact, Found
 from .claims.theorems.status import theorem_status
 from .claims.training import TRAINING, applies
 from .errors import BadInputError, SingularMatrixError, expected, nearest
-from .evidence import About, Evidence, Finding, Scope, Verdict
+from .evidence import About, Evidence, Finding, Hypothesis, Scope, Verdict
 from .ladder import ARITHMETICS, Ladder, Rung
 from .linear.handed import Handed, NothingHandedError
-from .linear.problem import UnlearningProblem
+from .linear.problem import UnlearningProblem, require_problem
 from .linear.training.plan import TrainingPlan
 from .numbers import NoArithmeticError, UndecidedError
 from .numbers.ieee import ieee_proof
@@ -101,9 +101,9 @@ def check(
           VACUOUS    label-free            needs least-squares-on-retain: ‖Φ_Rᵀ(Φ_R w_p − y_R)‖ ...
           PROVED     exact-labels          ‖w_u − w_r‖ = 0
     """
-    _require_problem(problem)
+    require_problem(problem)
     if not isinstance(arithmetic, str) or arithmetic not in ARITHMETICS:
-        hint = nearest(str(arithmetic), ARITHMETICS)
+        hint = nearest(arithmetic, ARITHMETICS)
         raise expected("an arithmetic", "arithmetic", arithmetic, "unknown", hint)
     limit = TOLERANCE if tolerance is None else _fraction(tolerance)
     for name, value in (("ridge", ridge), ("budget", budget)):
@@ -186,13 +186,6 @@ def _require_unchanged(problem: UnlearningProblem, artefacts: Iterable[Artefact]
         if artefact.sha256 != report.inputs["audited"][artefact.name]:
             name, shape = artefact.name, artefact.values.shape
             raise expected("the array that was handed in", name, shape, "changed since", f"{name}.copy()")
-
-
-def _require_problem(given: object) -> None:
-    """Refuse anything else in words."""
-    if not isinstance(given, UnlearningProblem):
-        hint = "mt.UnlearningProblem(features, targets, forget)"
-        raise expected("an UnlearningProblem", "problem", given, type(given).__name__, hint)
 
 
 def _slugs(name: str, given: Iterable[str] | str) -> list[str]:
@@ -370,6 +363,12 @@ class _Checker:
                 findings, facts = check(self._case(rung, insisted, hold))
             except (SingularMatrixError, UndecidedError, BadInputError, OverflowError) as error:
                 # Input was validated before: what is refused here is beyond this arithmetic, not beyond the next.
+                if failed and isinstance(error, SingularMatrixError | NoArithmeticError):
+                    # No insisting gives a formula a value that its failed hypothesis takes away.
+                    row = replace(evidence(name), asserted=False)
+                    return replace(
+                        row, meaning=f"Does not apply here, also where it is asserted: {_reason(error)}."
+                    )
                 obstacle = f"{name}: {_reason(error)}"
                 if isinstance(error, NothingHandedError):
                     # No arithmetic judges floats that there are not.
@@ -469,9 +468,7 @@ class _Checker:
 
 def _reason(error: Exception) -> str:
     """Why an arithmetic did not decide; which other one does, the ladder knows better than that arithmetic."""
-    if isinstance(error, UndecidedError) and "arithmetic" in error.remedy:
-        return error.what
-    return str(error)
+    return error.what if isinstance(error, UndecidedError) and error.climbs else str(error)
 
 
 def _meaning(claim: Claim, e: Evidence) -> str:
@@ -482,7 +479,9 @@ def _meaning(claim: Claim, e: Evidence) -> str:
     if e.about is About.OUTPUT:
         return "The floats handed out are as good as this."
     if e.verdict is Verdict.VACUOUS:
-        return claim.fails if claim.is_condition and not e.failed else "Says nothing about this data."
+        if claim.is_condition and not e.failed:
+            return claim.fails
+        return "Says nothing about this data." if e.failed else _spoilt(claim)
     if e.about is About.AUDIT and e.artefact != "labels":
         # What a claim says of labels is not what was looked at here.
         good = e.verdict is not Verdict.REFUTED
@@ -491,5 +490,15 @@ def _meaning(claim: Claim, e: Evidence) -> str:
         if e.is_alarm:
             return "ALARM: this theorem is proved for all data, so this package is wrong here. Please report the data."
         return claim.fails
+    if claim.is_condition and any(isinstance(f, Hypothesis) and f.is_violated for f in e.findings):
+        return f"{claim.holds.removesuffix('.')}, up to what this violation leaves: it is within tolerance, not zero."
     exact = " Exact by proof." if e.general == "proved" and e.verdict is not Verdict.PROVED else ""
     return claim.holds + exact
+
+
+def _spoilt(claim: Claim) -> str:
+    """Why a theorem says nothing although the rows of its hypotheses hold."""
+    return (
+        f"Says nothing about this data: {' and '.join(claim.hypotheses)}, a row of its own, is violated there within "
+        f"its own tolerance, and that leaves more than the tolerance of {claim.slug}."
+    )

@@ -112,7 +112,7 @@ def _relations(words: list[str]) -> list[str | None]:
     ends: list[str | None] = []
     for i, before in enumerate(words[:-1]):
         # Noise that suffices may be larger; how much doing nothing needs says how bad that is, and may be smaller.
-        if before.endswith(("≥ ", "in [", "needs σ = ")):
+        if before.endswith(("≥ ", "in [")):
             ends.append("lower")
         elif before.endswith(("≤ ", "σ = ")) or (before == ", " and i and words[i - 1].endswith("in [")):
             ends.append("upper")

@@ -104,7 +104,7 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-@ieee_proof(threaded=True)
+@ieee_proof()
 def compare(
     document: dict[str, Any],
     fresh: Report,

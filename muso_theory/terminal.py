@@ -109,7 +109,9 @@ def _conclusion(report: Report) -> Text:
     kinds = ", ".join(dict.fromkeys(e.arithmetic for e in report.rows if e.arithmetic))
     line = Text("Verdict ")
     line.append(report.verdict.name, style=_STYLES[report.verdict])
-    line.append(f", the worst of {len(report.rows)}: {report.verdict.value}.\n")
+    names = [e.name for e in report.rows if e.verdict is report.verdict]
+    others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    line.append(f", the worst of {len(report.rows)}, by {names[0]}{others}: {report.verdict.value}.\n")
     line.append(f"{tally}; arithmetic {kinds}; exit status {report.exit_status}")
     return line
 
@@ -126,7 +128,7 @@ def _table(name: str, rows: Sequence[Evidence], width: int) -> Table:
     for e in rows:
         verdict = Text(e.verdict.name, style=_STYLES[e.verdict])
         slug = Text(e.name, style="bold")
-        told = Text(short(e))
+        told = Text(short(e, limit=True))
         if e.facts and not e.failed:
             told.append("; " + "; ".join(e.facts))
         told.append(f"\n{e.meaning}", style="italic")

@@ -99,7 +99,9 @@ def _model(case: Case) -> ClosedForms:
         return case.model
     problem = case.problem
     if _small(problem):
-        raise UndecidedError("verified float64 does not follow iterates", "ball or rational arithmetic does")
+        raise UndecidedError(
+            "verified float64 does not follow iterates", "ball or rational arithmetic does", climbs=True
+        )
     return problem.float_model
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from ..evidence import show
 from ..linear.model import Model, Parameters
 from ..linear.problem import Array
-from ..numbers import UndecidedError
+from ..numbers import NoArithmeticError
 from .catalogue import Artefact, Case, Claim, Found
 
 __all__ = ["PARAMETERS"]
@@ -23,10 +23,7 @@ def _implicit_bias(case: Case) -> Found:
     at_zero = model.gradient_norm(model.everything, targets, zero).plus(scale)
     again = model.fit(model.everything, targets, limit)
     inside = model.project(model.everything, limit)
-    travelled = (
-        (case.travelled, "‖w_p − w₀‖"),
-        (case.size.plus(case.travelled), "‖w₀‖ + ‖w_r − w₀‖ + ‖w_p − w₀‖"),
-    )
+    travelled = ((case.travelled, "‖w_p − w₀‖"),)
     return [
         case.identity(
             "‖Φᵀ(y − ΦG(w₀))‖", gradient, ((scale, "its value at w₀"), (at_zero, "its value at w₀ and at 0"))
@@ -135,7 +132,7 @@ def _sequential(case: Case) -> Found:
     else:
         first, second, keep = forget, list(model.retain)[-1:], list(model.retain)[:-1]
     if not keep:
-        raise UndecidedError("no sample is left after two requests", "a third sample")
+        raise NoArithmeticError("no sample is left after two requests", "a third sample")
     once = model.fit(tuple(keep), model.targets(tuple(keep)))
     findings = []
     for name, one, two in (("F₁ then F₂", first, second), ("F₂ then F₁", second, first)):

@@ -34,10 +34,10 @@ def network_of(case: Case) -> Any:
         Its tangent.
 
     Raises:
-        UndecidedError: no network; a claim that is asserted without one stays undecided.
+        NoArithmeticError: no network; a claim that is asserted without one does not apply.
     """
     if case.problem.tangent is None:
-        raise UndecidedError("no network is given", "UnlearningProblem.from_network, or --network")
+        raise NoArithmeticError("no network is given", "UnlearningProblem.from_network, or --network")
     return case.problem.tangent
 
 
@@ -97,7 +97,7 @@ def tangent_rank(case: Case, rows: Rows, suffix: str) -> Found:
     what = f"that λ_min(J{suffix}J{suffix}ᵀ) is 0 is within what the floats are wrong by"
     if reason := why_not_rational(tangent):
         raise NoArithmeticError(what, str(reason))
-    raise UndecidedError(what, "rational arithmetic")
+    raise UndecidedError(what, "rational arithmetic", climbs=True)
 
 
 def _twins(tangent: Any, index: Array) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from contextlib import nullcontext
 from fractions import Fraction
+from sys import float_info
 from typing import Any
 
 import numpy as np
 
 from ..arrays import Array, row_blocks
 from ..errors import BadInputError, expected
-from ..evidence import Inequality
+from ..evidence import Inequality, round_digits
 from ..linear.closed_forms import ClosedForms
 from ..linear.model import Model
 from ..linear.problem import UnlearningProblem
@@ -269,10 +270,14 @@ def _limit_of_passes(case: Case, largest: Quantity) -> tuple[list[str], float | 
     if not 0 < low < math.inf:
         return [_BEYOND], known.radius
     unit = "γ" if known.step else "steps scaled by c"
-    far = "" if high < 1.001 * low or high == math.inf else f", unstable above {high:.6g}"
+    far = (
+        ""
+        if high < 1.001 * low or high == math.inf
+        else f", unstable above {round_digits(high, up=True, digits=6)}"
+    )
     # A radius that is one up to rounding decides nothing.
     radius = None if known.converges is None else known.radius
-    return [f"stable for {unit} < {low:.6g}{far}"], radius
+    return [f"stable for {unit} < {round_digits(low, up=False, digits=6)}{far}"], radius
 
 
 def _full_batch_limit(case: Case, limit: Fraction, bound: Quantity) -> str:
@@ -280,8 +285,10 @@ def _full_batch_limit(case: Case, limit: Fraction, bound: Quantity) -> str:
     if _all_zero(case):
         return _ANY_STEP
     largest = _largest_eigenvalue(case, bound)
-    named = float(limit) / largest if largest > 0 else math.inf
-    return f"{_plan(case).optimizer} is stable for γ < {named:.6g}" if 0 < named < math.inf else _BEYOND
+    named = limit / Fraction(largest) if largest > 0 else Fraction(0)
+    if not 0 < named <= float_info.max:
+        return _BEYOND
+    return f"{_plan(case).optimizer} is stable for γ < {round_digits(named, up=False, digits=6)}"
 
 
 def _all_zero(case: Case) -> bool:

@@ -22,6 +22,7 @@ import numpy as np
 from scipy.special import betaincinv, ndtri
 
 from ..errors import expected
+from ..evidence import round_digits
 from .gaussian import gaussian_epsilon
 from .guarantees import Guarantee
 from .intervals import check_level
@@ -70,8 +71,9 @@ class GuaranteeAudit:
 
     def __str__(self) -> str:
         word = "violated" if self.violated else "not violated"
+        any_, normal = (round_digits(e, up=False, digits=3) for e in (self.epsilon, self.epsilon_of_ratio))
         return (
-            f"{word}: ε ≥ {self.epsilon:.3g} for any distribution, ε ≥ {self.epsilon_of_ratio:.3g} for a Gaussian "
+            f"{word}: ε ≥ {any_} for any distribution, ε ≥ {normal} for a Gaussian "
             f"mechanism, promised {self.promised_epsilon:g} ({self.draws} draws each, level {self.level:g})"
         )
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, final
 
 from ..errors import expected
+from ..evidence import round_digits
 from ..numbers import Grade, Quantity
 from ..numbers.ieee import ieee_proof
 from .gaussian import gaussian_delta, gaussian_sigma, noise_suffices
@@ -87,8 +88,9 @@ class RemovalCertificate:
     def __str__(self) -> str:
         noise = f"σ = {self.sigma:.3g} on multiples of {self.spacing:.3g}" if self.sigma else "no noise"
         remark = f" ({self.remark})" if self.remark else ""
+        gap = round_digits(self.gap_bound, up=True, digits=3)
         return (
-            f"‖w − w_r‖ ≤ {self.gap_bound:.3g} proved for {self.of}; published with {noise}{remark}: "
+            f"‖w − w_r‖ ≤ {gap} proved for {self.of}; published with {noise}{remark}: "
             f"({self.epsilon:g}, {self.delta_at_sigma:.2g})-indistinguishable from the retrained model published "
             f"likewise, on this data and forget set and for a σ declared in advance; not differential privacy"
         )

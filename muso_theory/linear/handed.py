@@ -188,7 +188,9 @@ class Handed:
             rounded = model.arithmetic.to_numpy(found)
             if np.isfinite(rounded).all() and _settled(model.arithmetic, found, rounded):
                 return rounded
-        raise UndecidedError(f"{PRECISIONS[-1]} bits do not settle the answer", "rational arithmetic does")
+        raise UndecidedError(
+            f"{PRECISIONS[-1]} bits do not settle the answer", "rational arithmetic does", climbs=True
+        )
 
 
 def _keeps_digits(model: ClosedForms) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import expected
-from .problem import Array, UnlearningProblem
+from .problem import Array, UnlearningProblem, require_problem
 
 __all__ = [
     "RULES",
@@ -109,6 +109,7 @@ class LabelRule(ABC):
 
     def __call__(self, problem: UnlearningProblem) -> Array:
         """Labels in the order of ``problem.forget``, shape (n_F,) or (n_F, C)."""
+        require_problem(problem)
         task = Task.of(problem)
         return task.lowered(problem, self.choose(problem, task))
 
