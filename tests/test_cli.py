@@ -414,7 +414,18 @@ def test_label_free_labels_that_are_not_the_optimal_ones_come_with_a_warning(tmp
         (shifted, "least-squares-on-retain is violated"),
     ):
         path = write(tmp_path / "data.npz", arrays)
-        options = ("labels", path, *IDENTITY, "--w-init", "zero", "-o", target, "--method")
+        options = (
+            "labels",
+            path,
+            *IDENTITY,
+            "--task",
+            "regression",
+            "--w-init",
+            "zero",
+            "-o",
+            target,
+            "--method",
+        )
         warned, silent = muso(*options, "label-free"), muso(*options, "closed-form")
         assert (warned.status, silent.status, silent.err) == (0, 0, "")
         assert warned.err.startswith(
