@@ -13,13 +13,14 @@ from .claims.catalogue import TOLERANCE, Artefact, Found
 from .claims.theorems.status import theorem_status
 from .claims.training import TRAINING, applies
 from .errors import BadInputError, SingularMatrixError, expected, nearest
-from .evidence import About, Evidence, Finding, Hypothesis, Scope, Verdict
+from .evidence import About, Audit, Evidence, Finding, Hypothesis, Output, Scope, Verdict, round_digits
 from .ladder import ARITHMETICS, Ladder, Rung
 from .linear.handed import Handed, NothingHandedError
 from .linear.problem import UnlearningProblem, require_problem
 from .linear.training.plan import TrainingPlan
 from .numbers import NoArithmeticError, UndecidedError
 from .numbers.ieee import ieee_proof
+from .numbers.quantity import is_finite
 from .report import Report
 
 __all__ = ["InterruptedCheck", "check"]
@@ -409,7 +410,10 @@ class _Checker:
             best = best or found
             if about is About.OUTPUT and any(finding.fails for finding in findings):
                 # These floats are what they are; another arithmetic would only say so again.
-                best, needs = found, self._better_floats(check, hold)
+                best, needs = found, self._better_floats(check, hold, findings)
+                break
+            if any(isinstance(finding, Audit) and finding.is_missed_by_rounding for finding in findings):
+                best, needs = found, f"{self._met(findings)}: the limit is finer than floats of this size"
                 break
             if not climbs:
                 break
@@ -429,11 +433,13 @@ class _Checker:
         advice = self.ladder.advice(claim.by_floats) if elsewhere else ""
         return advice or f"nothing in this package decides it: {obstacle or 'its bounds are too wide'}"
 
-    def _better_floats(self, check: Callable[[Case], Found], hold: bool) -> str:
+    def _better_floats(
+        self, check: Callable[[Case], Found], hold: bool, findings: Sequence[Finding] = ()
+    ) -> str:
         """The cheapest arithmetic whose floats were seen to be within tolerance, or why none are."""
-        nearest = "the floats next to the exact answer miss the tolerance, too; --tolerance"
+        nearest = "also the floats next to the exact answer miss the tolerance"
         if self.case.floats.is_nearest:
-            return nearest
+            return f"{nearest}; {self._met(findings)}"
         for name, rung in self.ladder.handing():
             if rung.cost.seconds > self.ladder.budget:
                 return f"--arithmetic {name} hands out the floats next to the exact answer, in {rung.cost}; not tried"
@@ -447,8 +453,22 @@ class _Checker:
             if all(finding.verdict is not Verdict.UNDECIDED for finding in findings):
                 return f"--arithmetic {name} hands out floats that are within tolerance, in {rung.cost}"
             if any(finding.fails for finding in findings):
-                return nearest
+                return f"{nearest}; {self._met(findings)}"
         return "no arithmetic of this package hands out better floats"
+
+    def _met(self, findings: Sequence[Finding]) -> str:
+        """The smallest tolerance, as an option, that these numbers are within; only relative ones have it."""
+        tolerance = self.case.tolerance or TOLERANCE
+        needed = Fraction(0)
+        for finding in findings:
+            if not isinstance(finding, Audit | Output) or finding.verdict in (Verdict.PROVED, Verdict.CERTIFIED):
+                continue
+            upper, allowed = finding.quantity.upper, finding.allowed.lower
+            if not (is_finite(upper) and allowed > 0):
+                return "no tolerance is known to be met"
+            needed = max(needed, Fraction(upper) / Fraction(allowed) * tolerance)
+        shown = round_digits(needed, up=True)
+        return f"--tolerance {shown} is met" if Fraction(shown) < 1 else "no tolerance below 1 is met"
 
     def _case(self, rung: Rung, insisted: bool, hold: bool) -> Case:
         """The case of an arithmetic; claims under the same circumstances share what it has computed."""

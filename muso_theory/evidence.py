@@ -104,6 +104,7 @@ class Allowance:
         of: the tolerance and the scale in words.
         grade: what stands behind the scale.
         is_second: the scale is not the one that is meant, because floats do not resolve that: each row says so.
+        rounding: what the rounding of something handed in explains: not allowed, and not refuted either.
 
     Example:
         >>> Allowance.of_scale(Fraction(1, 10), Quantity.enclosure(1.0, 2.0), "doing nothing")
@@ -115,6 +116,7 @@ class Allowance:
     of: str
     grade: Grade = Grade.EXACT
     is_second: bool = False
+    rounding: Fraction | float = 0
 
     @classmethod
     def of_scale(cls, tolerance: Fraction, scale: Quantity, words: str, is_second: bool = False) -> Allowance:
@@ -211,7 +213,14 @@ class _Small(Finding):
         """Whether the number is surely not allowed."""
         if Grade.FLOAT in (self.quantity.grade, self.allowed.grade):
             return False
-        return self.quantity.lower > self.allowed.upper
+        return self.quantity.lower > max(self.allowed.upper, self.allowed.rounding)
+
+    @property
+    def is_missed_by_rounding(self) -> bool:
+        """Whether the number is surely not allowed, and may be no more than rounding of what was handed in."""
+        if Grade.FLOAT in (self.quantity.grade, self.allowed.grade):
+            return False
+        return self.quantity.lower > self.allowed.upper and not self._beyond
 
     @property
     def limit(self) -> str:

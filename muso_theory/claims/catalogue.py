@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -25,12 +25,16 @@ from ..linear.model import Model, Rows
 from ..linear.problem import Array, UnlearningProblem
 from ..linear.training.plan import TrainingPlan
 from ..numbers import Quantity
+from ..numbers.quantity import is_finite
 from ..numbers.rounding import UNIT, norm_bounds
 
 __all__ = ["TOLERANCE", "Artefact", "Case", "Claim", "Found", "Yardstick"]
 
 TOLERANCE = Fraction(1, 10**6)
 """What is asked where nothing else was said: a gap of at most a millionth of doing nothing."""
+
+_NOTHING_THERE = "nothing to unlearn at this precision"
+_TOO_FINE = "finer than floats of this size"
 
 Found = tuple[Sequence[Finding], list[str]]
 """What a check returns: findings, the row's own quantity first, and facts worth knowing."""
@@ -135,15 +139,14 @@ class Case:
         Args:
             what: symbols and words.
             quantity: the number.
-            yardsticks: lengths that the tolerance may be relative to; the first that floats resolve counts.
+            yardsticks: lengths that the tolerance may be relative to; the first that is something beside the last counts.
             explained: computes Cε, the part that a hypothesis violated within tolerance explains, if need be.
             squared: whether number and yardsticks are squares of lengths.
 
         Returns:
             The finding.
         """
-        resolution = self._resolution.squared() if squared else self._resolution
-        allowed = self.allowance(yardsticks, resolution)
+        allowed = self._of_theorem(yardsticks, UNIT**2 if squared else UNIT)
         if self.asserted:
             return Identity(what, quantity, allowed, None)
         if (
@@ -203,7 +206,9 @@ class Case:
         if self.equality_of_exact and artefact.is_exact:
             return Audit(what, quantity, NOTHING)
         yardsticks = self.label_yardsticks if labels else self.parameter_yardsticks
-        return Audit(what, quantity, self.allowance(yardsticks, rounding))
+        are_labels = artefact.name == "labels"
+        allowed = self._of_floats(artefact.values, are_labels, yardsticks, rounding, self.tolerance)
+        return Audit(what, quantity, allowed)
 
     def least_squares_audit(self, artefact: Artefact, rows: Rows, name: str) -> Found:
         """The distance of parameters from all that training on some rows can end at, whatever it starts from.
@@ -226,20 +231,23 @@ class Case:
         what = f"‖Φ{name}⁺(y{name} − Φ{name} {artefact.name})‖"
         return [Audit(what, off, allowed)], ["no w₀ whatever leads there"]
 
-    def output(self, what: str, quantity: Quantity, rounding: Quantity) -> Output:
+    def output(self, what: str, quantity: Quantity, floats: Array, are_labels: bool) -> Output:
         """The distance of floats that this package hands out from what they stand for.
 
         Args:
             what: symbols and words.
             quantity: the distance.
-            rounding: one unit in the last place of every entry, carried to that distance.
+            floats: labels, shape (n_F, C), or parameters, shape (D, C).
+            are_labels: which of the two.
 
         Returns:
             The finding.
         """
         # Equality is never asked of our floats: with tolerance=0 they are held to the default.
         tolerance = self.tolerance or TOLERANCE
-        return Output(what, quantity, self.allowance(self.parameter_yardsticks, rounding, tolerance))
+        rounding = self.gap_of_ulps(floats) if are_labels else self.size_of_ulps(floats)
+        allowed = self._of_floats(floats, are_labels, self.parameter_yardsticks, rounding, tolerance)
+        return Output(what, quantity, allowed)
 
     @property
     def floats(self) -> Handed:
@@ -284,28 +292,67 @@ class Case:
 
     # -- lengths that a tolerance is relative to -------------------------------------------------------
 
-    def allowance(
-        self, yardsticks: Sequence[Yardstick], rounding: Quantity, tolerance: Fraction | None = None
-    ) -> Allowance:
-        """Tolerance times the first length of which the tolerance exceeds a rounding; the last if none does.
+    def _of_theorem(self, yardsticks: Sequence[Yardstick], unit: Fraction) -> Allowance:
+        """Tolerance times the first length that is not below the last one by more than a float's digits.
+
+        A theorem is about exact numbers, which some arithmetic tells apart however small they are. Only where such a
+        length is nothing beside the last one, or zero, is there nothing that a tolerance could be relative to.
 
         Args:
             yardsticks: lengths in words, the preferred one first.
-            rounding: what cannot be told apart.
-            tolerance: None for that of the case.
+            unit: the relative rounding of floats, or its square for squares.
 
         Returns:
             The allowance.
         """
-        tolerance = self.tolerance if tolerance is None else tolerance
+        last, of_last = yardsticks[-1]
         for scale, of in yardsticks[:-1]:
-            if tolerance * Fraction(scale.bound if scale.bound < np.inf else 0) >= rounding.upper:
-                return Allowance.of_scale(tolerance, scale, of)
-        scale, of = yardsticks[-1]
+            # 0 ≤ 0 as well: a start that fits every sample leaves nothing to do.
+            if not (is_finite(scale.upper) and Fraction(scale.upper) <= unit * Fraction(last.floor)):
+                return Allowance.of_scale(self.tolerance, scale, of)
         if len(yardsticks) == 1:
-            return Allowance.of_scale(tolerance, scale, of)
-        told = f"{of}: nothing to unlearn at this precision"
-        return Allowance.of_scale(tolerance, scale, told, is_second=True)
+            return Allowance.of_scale(self.tolerance, last, of_last)
+        return Allowance.of_scale(self.tolerance, last, f"{of_last}: {_NOTHING_THERE}", is_second=True)
+
+    def _of_floats(
+        self,
+        values: Array,
+        are_labels: bool,
+        yardsticks: tuple[Yardstick, Yardstick],
+        rounding: Quantity,
+        tolerance: Fraction,
+    ) -> Allowance:
+        """Tolerance times doing nothing, unless doing nothing is itself within the rounding of every entry.
+
+        Args:
+            values: floats that are judged.
+            are_labels: labels rather than parameters.
+            yardsticks: doing nothing and what it is replaced by, each in words.
+            rounding: one unit in the last place of every entry, carried to the distance that is judged.
+            tolerance: what is asked.
+
+        Returns:
+            The allowance. A tolerance that is finer than the rounding says so, and what rounding explains is never
+            refuted; it is not allowed either.
+        """
+        (asked, of), (other, of_other) = yardsticks
+        first = Allowance.of_scale(tolerance, asked, of)
+        # If ‖ỹ − y‖ (or ‖w_r − w_p‖) is at most half the smallest ulp, every entry of the original is the float next
+        # to the exact one: no floats do better than doing nothing. A norm of all ulps would not show that: beside an
+        # entry of 2⁶⁰ it is 256, and hides any change of an entry of size 1.
+        change = self.label_change if are_labels else self.doing_nothing
+        unit = Fraction(float(ulps(values).min())) / 2
+        if not (tolerance and unit):
+            return first
+        second = Allowance.of_scale(tolerance, other, f"{of_other}: {_NOTHING_THERE}", is_second=True)
+        if change.upper <= unit:
+            return second
+        if change.lower <= unit:
+            # Not known which of the two counts: the smaller one allows, the larger one refutes.
+            return replace(first, upper=max(first.upper, second.upper), rounding=rounding.upper)
+        if first.upper < rounding.lower:
+            first = replace(first, of=f"{first.of}: {_TOO_FINE}")
+        return replace(first, rounding=rounding.upper)
 
     @cached_property
     def doing_nothing(self) -> Quantity:
@@ -343,25 +390,7 @@ class Case:
         return self.model.distance(self.model.pretrained, self.model.start)
 
     @cached_property
-    def size(self) -> Quantity:
-        """At least ‖w_r‖, at most ‖w₀‖ + ‖w_r − w₀‖."""
-        w_init = self.problem.w_init
-        if w_init is None:
-            return self.retraining
-        entries = w_init.ravel()
-        if entries.dtype.kind == "f":
-            start = Quantity.enclosure(*norm_bounds(entries.astype(np.float64)))
-        else:
-            start = Quantity.exact(sum((Fraction(v) ** 2 for v in entries.tolist()), Fraction(0))).sqrt()
-        return start.plus(self.retraining)
-
-    @cached_property
-    def _resolution(self) -> Quantity:
-        """What float64 parameters of this size cannot resolve."""
-        return Quantity.enclosure(0, UNIT * Fraction(self.size.bound if self.size.bound < np.inf else 0))
-
-    @cached_property
-    def parameter_yardsticks(self) -> tuple[Yardstick, ...]:
+    def parameter_yardsticks(self) -> tuple[Yardstick, Yardstick]:
         """Lengths of parameter gaps: doing nothing, else the way of retraining.
 
         Never the size of the start: beside ‖w₀‖ = 10¹⁵ a gap as large as doing nothing is small.
@@ -374,7 +403,7 @@ class Case:
         return self.model.label_distance(self.model.targets(self.model.forget), self.model.optimal_labels)
 
     @cached_property
-    def label_yardsticks(self) -> tuple[Yardstick, ...]:
+    def label_yardsticks(self) -> tuple[Yardstick, Yardstick]:
         """Lengths of label errors, likewise."""
         model = self.model
         moved = model.label_distance(model.optimal_labels, model.predict(model.forget, model.start))

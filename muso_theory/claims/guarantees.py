@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
+import numpy as np
+
 from ..errors import BadInputError
 from ..evaluation.certificate import release_sigma
 from ..evaluation.gaussian import delta_enclosure, gaussian_sigma
@@ -13,7 +15,7 @@ from ..evidence import Allowance, Audit, Inequality, Output, round_digits, show
 from ..linear.model import Parameters, Rows
 from ..linear.problem import Array
 from ..numbers import Grade, Quantity, UndecidedError
-from .catalogue import Artefact, Case, Claim, Found
+from .catalogue import Artefact, Case, Claim, Found, ulps
 
 __all__ = ["DELTA", "EPSILON", "GUARANTEES"]
 
@@ -144,9 +146,22 @@ def _membership_audit(case: Case, artefact: Artefact) -> Found:
     findings = []
     for name, rows in (("F", model.forget), ("R", model.retain)):
         what = f"‖Φ_{name}(w_u − w_r)‖ of the given {artefact.name}"
-        rounding = case.size_of_ulps(artefact.values) if not labels else case.gap_of_ulps(artefact.values)
+        rounding = _of_ulps(case, artefact, rows, w)
         findings.append(case.audit(artefact, what, _apart(case, rows, w), rounding, labels=True))
     return findings, _score_facts(case, w)
+
+
+def _of_ulps(case: Case, artefact: Artefact, rows: Rows, w: Parameters) -> Quantity:
+    """One unit in the last place of every entry of an artefact, carried to the predictions of its parameters w."""
+    unit = ulps(artefact.values)
+    if not unit.any():
+        return Quantity.exact(0)
+    model = case.model
+    if artefact.name == "labels":
+        more = model.unlearned(model.mix(1, model.given(artefact.values), 1, model.given(unit)))
+        return model.label_distance(model.predict(rows, more), model.predict(rows, w))
+    zero = model.predict(rows, model.at(np.zeros(unit.shape)))
+    return model.label_distance(model.predict(rows, model.at(unit)), zero)
 
 
 def _apart(case: Case, rows: Rows, w: Parameters) -> Quantity:

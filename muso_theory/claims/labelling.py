@@ -43,9 +43,7 @@ def _audited_gap(case: Case, artefact: Artefact) -> Found:
 def _labels_handed_out(case: Case, method: str) -> Output:
     """The gap of the float labels of a method."""
     labels = case.floats.labels(method)
-    return case.output(
-        f"‖w_u − w_r‖ of the float labels by {method}", case.gap_of(labels), case.gap_of_ulps(labels)
-    )
+    return case.output(f"‖w_u − w_r‖ of the float labels by {method}", case.gap_of(labels), labels, True)
 
 
 def _exact_labels_output(case: Case) -> Found:
@@ -53,7 +51,7 @@ def _exact_labels_output(case: Case) -> Found:
     gap = model.distance(model.at(w), model.retrained)
     return [
         _labels_handed_out(case, "closed-form"),
-        case.output("‖w_u − w_r‖ of the float w_unlearned", gap, case.size_of_ulps(w)),
+        case.output("‖w_u − w_r‖ of the float w_unlearned", gap, w, False),
     ], [f"doing nothing {show(case.doing_nothing)}"]
 
 
