@@ -71,10 +71,10 @@ def check(
         w_pretrained: your pretrained parameters, audited in ``implicit-bias[w_pretrained]`` and
             ``start-in-span[w_pretrained]``. No audit touches a theorem.
         asserted: claims that you say hold here: a failed hypothesis does not excuse them, and a false one is REFUTED.
-        tolerance: audits ask for ‖w_u − w_r‖ ≤ tolerance · ‖w_p − w_r‖ (or · ‖w_r − w₀‖ where floats cannot resolve
-            the former), and a hypothesis may be violated by tolerance times a norm of the data; in [0, 1). None is
-            1e-6 for floats and equality for artefacts that are exact themselves (integers, Fractions); 0 asks
-            equality of everything but our own floats.
+        tolerance: audits ask for ‖w_u − w_r‖ ≤ tolerance · ‖w_p − w_r‖ (or · ‖w_r − w₀‖ where doing nothing is within
+            half a last place of every float that is judged), and a hypothesis may be violated by tolerance times a
+            norm of the data; in [0, 1). None is 1e-6 for floats and equality for artefacts that are exact themselves
+            (integers, Fractions); 0 asks equality of everything but our own floats, which are held to 1e-6.
         ridge: λ of ``ridge-anchored`` and ε of ``ridge-inverse``.
         subset: fraction of R that ``downsampling`` keeps.
         seed: seed of every random choice that a check makes.
@@ -291,11 +291,12 @@ class _Checker:
 
     def output(self, claim: Claim) -> Evidence:
         """The floats that are handed out under one claim, which are named."""
-        judge, handed = claim.output, self.case.floats
+        judge = claim.output
         assert judge is not None
 
         def check(case: Case) -> Found:
             findings, facts = judge(case)
+            handed = case.floats
             given = "" if handed.arithmetic == "auto" else f", arithmetic={handed.arithmetic!r}"
             return findings, [
                 *facts,
@@ -304,7 +305,7 @@ class _Checker:
 
         rungs: Iterable[Rung] = self.ladder
         with suppress(NothingHandedError, BadInputError):
-            rungs = self.ladder.judging(handed.computed_in)
+            rungs = self.ladder.judging(self.case.floats.computed_in)
         row = self.climb(claim, About.OUTPUT, check, artefact="output", rungs=rungs)
         open_ = [slug for slug in self.theorem(claim).unsettled if slug in self.done]
         if row.verdict is Verdict.UNDECIDED and not row.findings and open_:
@@ -447,13 +448,13 @@ class _Checker:
                 self._case(rung, False, hold), handed=Handed(self.case.problem, name, self.ladder.shared)
             )
             try:
-                findings, _ = check(case)
+                others, _ = check(case)
             except (SingularMatrixError, UndecidedError, BadInputError, OverflowError):
                 continue
-            if all(finding.verdict is not Verdict.UNDECIDED for finding in findings):
+            if all(finding.verdict is not Verdict.UNDECIDED for finding in others):
                 return f"--arithmetic {name} hands out floats that are within tolerance, in {rung.cost}"
-            if any(finding.fails for finding in findings):
-                return f"{nearest}; {self._met(findings)}"
+            if any(finding.fails for finding in others):
+                return f"{nearest}; {self._met(findings)}" if findings else nearest
         return "no arithmetic of this package hands out better floats"
 
     def _met(self, findings: Sequence[Finding]) -> str:

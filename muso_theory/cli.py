@@ -166,7 +166,8 @@ def check(
     tolerance: Annotated[
         float | None,
         typer.Option(
-            help="Audits of floats ask for gap ≤ tolerance × doing nothing. [default: 1e-6; equality with rational]"
+            help="Audits of floats ask for gap ≤ tolerance × doing nothing, or × ‖w_r − w₀‖ where doing nothing is "
+            "itself within the rounding of floats. [default: 1e-6; equality of exact artefacts]"
         ),
     ] = None,
     ridge: Annotated[float, typer.Option(help="λ of ridge-anchored and ε of ridge-inverse.")] = 1e-3,

@@ -113,7 +113,8 @@ _WORDS = (
         "tolerance",
         "‖w_u − w_r‖ ≤ tolerance · ‖w_p − w_r‖",
         "tolerance=, --tolerance",
-        "What an audit of floating-point labels or parameters asks for; 1e-6 unless you say otherwise.",
+        "What an audit of floating-point labels or parameters asks for; 1e-6 unless you say otherwise. Relative to "
+        "‖w_r − w₀‖ instead, and told so, where doing nothing is within half a last place of every float judged.",
     ),
     Word(
         "arithmetic",

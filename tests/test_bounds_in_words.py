@@ -162,7 +162,8 @@ def test_no_gap_is_certified_relative_to_the_size_of_the_start(arithmetic: str) 
 
 
 def test_a_scale_that_is_not_the_usual_one_stands_in_the_row() -> None:
-    e = mt.check(_fitting_start(), "exact-labels").theorem("exact-labels")
+    line = mt.UnlearningProblem(np.array([[1.0], [2.0], [3.0]]), np.array([0.1, 0.2, 0.3]), [0])
+    e = mt.check(line, "exact-labels").theorem("exact-labels")
     assert e.verdict is Verdict.CERTIFIED
     assert "1e-06 of ‖w_r − w₀‖: nothing to unlearn at this precision" in short(e)
     usual = mt.check(ZOO["over-parameterised"](), "exact-labels").theorem("exact-labels")

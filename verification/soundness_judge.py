@@ -190,31 +190,31 @@ class _Judge:
         return Fraction(given) or (_DEFAULT if isinstance(finding, Output) else Fraction(0))
 
     def _documented_scale(self, row: Evidence, finding: Audit) -> None:
-        """‖w_p − w_r‖, unless the tolerance times it is below the artefact's own rounding."""
+        """‖w_p − w_r‖, unless what doing nothing misses is within half an ulp of every entry of the artefact."""
         if not finding.what.startswith(("‖w_u − w_r‖ of the given", "‖(I − P)(", "‖w_pretrained")):
             return
-        if finding.verdict not in (Verdict.REFUTED, *_SURE):
-            return
         fallback = "nothing to unlearn" in finding.allowed.of
-        threshold = self._rounding(row.artefact)
-        allowed = self.truth.doing_nothing.times(self._tolerance(row))
+        # What exceeds both allowances is refuted before it is known which of them counts.
+        if finding.verdict not in (_SURE if not fallback else (Verdict.REFUTED, *_SURE)):
+            return
+        unit = self._half_ulp(row.artefact)
+        change = self.truth.doing_nothing
+        if row.artefact == "labels":
+            change = norm(self.truth.y(self.truth.forget) - self.truth.optimal_labels)
         slack = -_NEAR if fallback else _NEAR
-        below = compare(allowed.times(1 + slack), threshold) < 0
-        if below != fallback:
+        within = unit > 0 and compare(change.times(1 + slack), Root(unit**2)) <= 0
+        if within != fallback:
             used = "‖w_r − w₀‖" if fallback else "doing nothing"
             self._wrong("scale", row.name, f"{finding.verdict.name} on the scale {used}")
 
-    def _rounding(self, name: str) -> Root:
-        """One unit in the last place of each entry of an artefact, carried to the gap."""
+    def _half_ulp(self, name: str) -> Fraction:
+        """Half the smallest unit in the last place of an artefact's entries; 0 for exact ones."""
         values = np.asarray(self.case.settings[name])
         if values.dtype.kind != "f":
-            return Root(Fraction(0))
+            return Fraction(0)
         # The largest float has no next one; the spacing below it is the same.
         capped = np.minimum(np.abs(values), np.nextafter(np.finfo(values.dtype).max, values.dtype.type(0)))
-        units = read(np.spacing(capped).astype(float))
-        if name != "labels":
-            return norm(units)
-        return self.truth.formula_gap(self.truth.optimal_labels + units)
+        return Fraction(float(np.spacing(capped).min())) / 2
 
     def _verdict(self, row: Evidence, finding: Finding, number: Number, asks: bool | None) -> None:
         """Whether the finding's verdict is true."""

@@ -247,7 +247,7 @@ class Case:
         tolerance = self.tolerance or TOLERANCE
         rounding = self.gap_of_ulps(floats) if are_labels else self.size_of_ulps(floats)
         allowed = self._of_floats(floats, are_labels, self.parameter_yardsticks, rounding, tolerance)
-        return Output(what, quantity, allowed)
+        return Output(what, quantity, replace(allowed, rounding=0))
 
     @property
     def floats(self) -> Handed:
