@@ -301,11 +301,17 @@ class _Checker:
             return findings, [
                 *facts,
                 f"the floats of mt.solve(problem{given}), computed in {handed.computed_in}",
+                *([] if case.tolerance else [f"held to {float(TOLERANCE):g}: equality is not asked of them"]),
             ]
 
         rungs: Iterable[Rung] = self.ladder
         with suppress(NothingHandedError, BadInputError):
             rungs = self.ladder.judging(self.case.floats.computed_in)
+        theorem = self.theorem(claim)
+        if theorem.verdict is Verdict.REFUTED:
+            # An asserted formula that is refuted here stands for nothing that floats could be near to.
+            failed = ((claim.slug, f"refuted here: {theorem.summary}"),)
+            return self.climb(claim, About.OUTPUT, check, artefact="output", failed=failed)
         row = self.climb(claim, About.OUTPUT, check, artefact="output", rungs=rungs)
         open_ = [slug for slug in self.theorem(claim).unsettled if slug in self.done]
         if row.verdict is Verdict.UNDECIDED and not row.findings and open_:
@@ -352,7 +358,9 @@ class _Checker:
     def _start(self, artefact: Artefact) -> Evidence | None:
         """What shows whether w₀ may be 0: parameters themselves; labels have none, but w_pretrained beside them has."""
         audited = CATALOGUE[_START].audits
-        shown_by = [artefact] if artefact.name in audited else [a for a in self.artefacts if a.name == audited[0]]
+        shown_by = (
+            [artefact] if artefact.name in audited else [a for a in self.artefacts if a.name == audited[0]]
+        )
         return self.audit(CATALOGUE[_START], shown_by[0]) if shown_by else None
 
     def climb(
@@ -405,6 +413,8 @@ class _Checker:
                 if climbs:
                     continue
                 break
+            if name == "float64":
+                facts = [*facts, *self.case.problem.float_model.assumed_ranks]
             found = evidence(name, findings, facts)
             if found.verdict is not Verdict.UNDECIDED:
                 return found
@@ -462,7 +472,10 @@ class _Checker:
         tolerance = self.case.tolerance or TOLERANCE
         needed = Fraction(0)
         for finding in findings:
-            if not isinstance(finding, Audit | Output) or finding.verdict in (Verdict.PROVED, Verdict.CERTIFIED):
+            if not isinstance(finding, Audit | Output) or finding.verdict in (
+                Verdict.PROVED,
+                Verdict.CERTIFIED,
+            ):
                 continue
             upper, allowed = finding.quantity.upper, finding.allowed.lower
             if not (is_finite(upper) and allowed > 0):

@@ -295,6 +295,8 @@ def labels(
 ) -> None:
     """Compute labels for the forget samples and write them, with the forget indices, to a .npz file."""
     _check_writable(output)
+    if output.suffix not in ("", ".npz"):
+        raise expected("a .npz file", "output", output, output.suffix, output.with_suffix(".npz").name)
     from . import terminal
     from .files import npz_bytes, write_atomic
     from .inputs import prepare
@@ -312,8 +314,15 @@ def labels(
         doubt = _doubt(problem) if method == "label-free" else ""
     forget, written = prepared.by_sample(found)
     write_atomic(output, npz_bytes({"forget": forget, "labels": written}))
+    if method == "subsample" and gap >= nothing:
+        doubt = (
+            "these labels leave no smaller gap than doing nothing: a larger --subset, or --method closed-form"
+        )
     if doubt:
         typer.echo(f"muso: {doubt}", err=True)
+    if arithmetic is Arithmetics.float64:
+        for assumed in problem.float_model.assumed_ranks:
+            typer.echo(f"muso: {assumed}", err=True)
     with _answer():
         typer.echo(f"{len(found)} labels by {method}, shape {found.shape}, written to {output}")
         typer.echo(f"‖w_u − w_r‖ ≈ {gap:.3g} measured in float64; doing nothing ≈ {nothing:.3g}")

@@ -31,6 +31,7 @@ __all__ = [
     "Output",
     "Scope",
     "Verdict",
+    "at_most",
     "short",
     "worst",
 ]
@@ -464,7 +465,7 @@ def show(q: Quantity) -> str:
     if q.grade is Grade.EXACT:
         if _bits(q.upper) <= 40:
             return f"= {q.upper}"
-        return f"= {round_digits(q.upper, up=False, digits=6)} (exact value kept)"
+        return f"≈ {round_digits(q.upper, up=None, digits=6)} (exact value kept)"
     if q.grade is Grade.FLOAT:
         return f"≈ {q.bound:.3g}"
     if q.floor > 0 and q.bound < 1.05 * q.floor:
@@ -474,17 +475,33 @@ def show(q: Quantity) -> str:
     return _at_most(q)
 
 
+def at_most(q: Quantity) -> str:
+    """A quantity by the end that a statement rests on which is true of every smaller one.
+
+    Args:
+        q: the quantity.
+
+    Returns:
+        The relation, never a lower bound.
+
+    Example:
+        >>> at_most(Quantity.enclosure(1.0, 1.01)), at_most(Quantity.exact(3)), at_most(Quantity.measured(0.1))
+        ('≤ 1.1', '= 3', '≈ 0.1')
+    """
+    return _at_most(q) if q.grade is Grade.RIGOROUS else show(q)
+
+
 def _at_most(q: Quantity) -> str:
     """The upper end of an enclosure as a relation, which says nothing where it is infinite."""
     return f"≤ {round_digits(q.upper, up=True)}" if is_finite(q.upper) else "has no finite bound"
 
 
-def round_digits(value: Fraction | float, up: bool, digits: int = 2) -> str:
+def round_digits(value: Fraction | float, up: bool | None, digits: int = 2) -> str:
     """Decimal text of a few digits that is not on the wrong side of the value, whatever its size.
 
     Args:
         value: the value; a fraction may be beyond the range of floats.
-        up: whether the text must not be smaller.
+        up: whether the text must not be smaller, or not larger; None takes the nearest.
         digits: significant digits.
 
     Returns:
@@ -501,7 +518,7 @@ def round_digits(value: Fraction | float, up: bool, digits: int = 2) -> str:
     if not is_finite(value):
         return f"{value:g}"
     exact = Fraction(value)
-    rounding = decimal.ROUND_CEILING if up else decimal.ROUND_FLOOR
+    rounding = decimal.ROUND_HALF_EVEN if up is None else decimal.ROUND_CEILING if up else decimal.ROUND_FLOOR
     # A quotient rounded in the wanted direction and rounded again in that direction is still on the safe side.
     wide = decimal.Context(prec=50, rounding=rounding, Emin=-(10**9), Emax=10**9)
     ratio = wide.divide(decimal.Decimal(exact.numerator), decimal.Decimal(exact.denominator))

@@ -43,7 +43,7 @@ class Recheck:
     Args:
         mismatches: everything in the stored report that the data do not bear out, by leaf; empty if it stands.
         identical: rows that came out the same to the last digit.
-        implied: rows with other digits, all of which follow from what was proved here.
+        implied_rows: names of rows with other digits, all of which follow from what was proved here.
         independent: claims confirmed by a second arithmetic.
         unchecked: leaves that could not be checked here, beyond NOT_CHECKED: digits of measurements, and of floats
             that another BLAS kernel handed out.
@@ -52,10 +52,15 @@ class Recheck:
 
     mismatches: tuple[str, ...]
     identical: int
-    implied: int
+    implied_rows: tuple[str, ...]
     independent: int = 0
     unchecked: tuple[str, ...] = ()
     unsettled: int = 0
+
+    @property
+    def implied(self) -> int:
+        """How many rows have other digits that follow."""
+        return len(self.implied_rows)
 
 
 def parse_report(text: str, name: str) -> dict[str, Any]:
@@ -146,7 +151,7 @@ def compare(
                 unsettled.add(path[1])
     identical = sum(a == b for a, b in zip(_entries(stored), _entries(found), strict=False))
     failed, independent = _confirmed(stored, second)
-    implied = 0 if mismatches else len(digits - unsettled)
+    implied = () if mismatches else tuple(rows.found[int(index)]["row"] for index in sorted(digits - unsettled))
     return Recheck((*mismatches, *failed), identical, implied, independent, tuple(unchecked), len(unsettled))
 
 

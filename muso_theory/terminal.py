@@ -106,7 +106,7 @@ def _conclusion(report: Report) -> Text:
     """The overall verdict in one sentence, and how it came about."""
     count = {verdict: sum(e.verdict is verdict for e in report.rows) for verdict in Verdict}
     tally = ", ".join(f"{number} {verdict.name}" for verdict, number in count.items() if number)
-    kinds = ", ".join(dict.fromkeys(e.arithmetic for e in report.rows if e.arithmetic))
+    kinds = ", ".join(dict.fromkeys(kind for e in report.rows for kind in e.arithmetic.split(", ") if kind))
     line = Text("Verdict ")
     line.append(report.verdict.name, style=_STYLES[report.verdict])
     names = [e.name for e in report.rows if e.verdict is report.verdict]
@@ -273,7 +273,8 @@ def show_recheck(path: Path, result: Recheck) -> None:
             console.print(Text(f"  {mismatch}"))
         count = f"{result.identical} rows identical"
         if result.implied:
-            count += f", {result.implied} with other digits that follow from those found"
+            count += f", {result.implied} with other digits that follow from what is proved here"
+            count += f" ({', '.join(result.implied_rows)})"
         if result.unsettled:
             count += f", {result.unsettled} with digits that cannot be checked on this machine"
         if result.independent:

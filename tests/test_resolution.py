@@ -33,7 +33,9 @@ def test_doing_nothing_is_refuted_wherever_floats_show_it(arithmetic: str, ulps:
         assert exact.evidence[slug].verdict in (Verdict.PROVED, Verdict.CERTIFIED)
     if ulps > 4:
         w = np.array([LARGE, 256.0 * ulps])
-        row = mt.check(problem, ["exact-labels"], arithmetic, w_unlearned=w).evidence["exact-labels[w_unlearned]"]
+        row = mt.check(problem, ["exact-labels"], arithmetic, w_unlearned=w).evidence[
+            "exact-labels[w_unlearned]"
+        ]
         assert row.verdict is Verdict.REFUTED
 
 
@@ -43,7 +45,9 @@ def test_a_large_entry_hides_no_change_of_a_small_one(arithmetic: str, given: st
     features = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     problem = mt.UnlearningProblem(features, np.array([LARGE, LARGE, 0.5]), [1, 2])
     values: Any = np.array([LARGE, 0.4])  # (2⁶⁰, 0) is right, as labels and as parameters
-    row = mt.check(problem, ["exact-labels"], arithmetic, **{given: values}).evidence[f"exact-labels[{given}]"]
+    row = mt.check(problem, ["exact-labels"], arithmetic, **{given: values}).evidence[
+        f"exact-labels[{given}]"
+    ]
     assert row.verdict in (Verdict.REFUTED, Verdict.UNDECIDED)
 
 
@@ -61,7 +65,9 @@ def test_the_original_label_of_a_point_moved_a_little_is_no_unlearning() -> None
     assert row.verdict is Verdict.UNDECIDED
     assert "finer than floats of this size" in row.needs
     tolerance = float(row.needs.split()[1])
-    row = mt.check(problem, ["exact-labels"], labels=best, tolerance=tolerance).evidence["exact-labels[labels]"]
+    row = mt.check(problem, ["exact-labels"], labels=best, tolerance=tolerance).evidence[
+        "exact-labels[labels]"
+    ]
     assert row.verdict is Verdict.CERTIFIED
 
 
@@ -82,7 +88,9 @@ def test_three_points_on_a_line_leave_nothing_to_unlearn() -> None:
     slugs = ["exact-labels", "label-free", "downsampling"]
     report = mt.check(problem, slugs, labels=mt.optimal_labels(problem))
     assert all(row.verdict in (Verdict.PROVED, Verdict.CERTIFIED) for row in report.rows)
-    assert "nothing to unlearn at this precision" in short(report.evidence["exact-labels[output]"], limit=True)
+    assert "nothing to unlearn at this precision" in short(
+        report.evidence["exact-labels[output]"], limit=True
+    )
 
 
 def test_arithmetic_that_hands_out_floats_beyond_the_range_of_products_is_named() -> None:

@@ -32,7 +32,7 @@ from muso_theory.numbers import Grade
 from muso_theory.report import Report
 
 from .exact_numbers import Exactly, Number, Root, compare
-from .exact_truth import norm, read
+from .exact_truth import norm
 from .soundness_cases import Case
 from .soundness_quantities import Quantities
 

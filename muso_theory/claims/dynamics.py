@@ -74,13 +74,19 @@ class _Descent:
         return self.arithmetic.square_norm(self.arithmetic.sub(v, other)).sqrt()
 
 
+_SCALED = (
+    "mt.UnlearningProblem(np.ldexp(features, -int(np.frexp(np.abs(features).max())[1])), ...) scales features by a "
+    "power of two, to size one"
+)
+
+
 def _measured(model: ClosedForms) -> ClosedForms:
     """The float64 model of the same problem, for sizes of steps."""
     try:
         model.problem.float_model.gram  # noqa: B018 - overflow shows here
     except BadInputError:
         what = "steps are read off a float64 Gram matrix, which overflows here"
-        raise NoArithmeticError(what, "features scaled by a power of two decide it") from None
+        raise NoArithmeticError(what, _SCALED) from None
     return model.problem.float_model
 
 
@@ -90,7 +96,7 @@ def _largest_row(model: ClosedForms) -> float:
     with np.errstate(over="ignore"):
         bound = float(features.sum(axis=1).max()) * float(features.sum(axis=0).max())
     if not np.isfinite(bound):
-        raise NoArithmeticError("features overflow float64", "features scaled by a power of two decide it")
+        raise NoArithmeticError("features overflow float64", _SCALED)
     return bound
 
 
@@ -180,7 +186,7 @@ def _kaczmarz(model: ClosedForms) -> list[Any]:
         features = np.asarray(FLOAT64.matrix(model.problem.features), dtype=np.float64)
         norms = np.einsum("ij,ij->i", features, features)[model.order]
     if not np.isfinite(norms).all():
-        raise NoArithmeticError("features overflow float64", "features scaled by a power of two decide it")
+        raise NoArithmeticError("features overflow float64", _SCALED)
     with np.errstate(divide="ignore", over="ignore"):
         steps = np.where(norms > 0, 1 / np.where(norms > 0, norms, 1), 1.0)
     return [Fraction(g) for g in np.where(np.isfinite(steps), steps, 1.0).tolist()]
@@ -347,7 +353,7 @@ def _convex_loss(case: Case) -> Found:
     try:
         found = fine_tune_convex(case.problem)
     except BadInputError as error:
-        raise UndecidedError(str(error), "features scaled by a power of two decide it") from None
+        raise UndecidedError(str(error), _SCALED) from None
     facts = [
         f"{found.loss} loss of soft targets, λ = {text(found.decay)}; doing nothing leaves {found.doing_nothing:.3g}",
         f"hard labels in place of the soft ones leave ‖w_u − w_r‖ ≈ {found.hard_gap:.3g}",

@@ -11,7 +11,7 @@ from ..errors import BadInputError
 from ..evaluation.certificate import release_sigma
 from ..evaluation.gaussian import delta_enclosure, gaussian_sigma
 from ..evaluation.release import grid_spacing, least_sigma, parameters
-from ..evidence import Allowance, Audit, Inequality, Output, round_digits, show
+from ..evidence import Allowance, Audit, Inequality, Output, at_most, round_digits, show
 from ..linear.model import Parameters, Rows
 from ..linear.problem import Array
 from ..numbers import Grade, Quantity, UndecidedError
@@ -38,7 +38,7 @@ def _removal_certificate(case: Case) -> Found:
     sigma = _smallest(gap)
     what = f"δ at ε = {EPSILON:g}, σ = {sigma:g}{_beside_nothing(case, sigma)}"
     found = Inequality(what, _delta(gap, sigma), bar=DELTA, unit_of="the δ asked for")
-    return [found], [f"‖w_u − w_r‖ {show(gap)}", *_doing_nothing(case, gap)]
+    return [found], [f"‖w_u − w_r‖ {at_most(gap)}", *_doing_nothing(case, gap)]
 
 
 def _smallest(gap: Quantity) -> float:
@@ -72,7 +72,7 @@ def _published(case: Case, w: Array, words: str) -> tuple[str, Quantity, list[st
     except BadInputError as error:
         raise UndecidedError(str(error), "smaller parameters") from None
     sigma = max(smallest, raised)
-    facts = [f"‖w_u − w_r‖{words} {show(gap)}", *_doing_nothing(case, gap)]
+    facts = [f"‖w_u − w_r‖{words} {at_most(gap)}", *_doing_nothing(case, gap)]
     if sigma:
         spacing = f"the spacing {grid_spacing(least_sigma(w)):.2g} of floats as large as these parameters"
         facts.insert(1, f"rounded to multiples of {grid_spacing(sigma):.3g}, no finer than {spacing}")
@@ -100,7 +100,9 @@ def _same_map(case: Case) -> list[str]:
     """Which retraining is meant, where it would not be that of the retained samples alone."""
     if case.problem.map_fitted_on not in ("all", "copies"):
         return []
-    return ["w_r is retrained with the same map, which itself may tell what is forgotten (map-free-of-forget)"]
+    return [
+        "w_r is retrained with the same map, which itself may tell what is forgotten (map-free-of-forget)"
+    ]
 
 
 def _doing_nothing(case: Case, gap: Quantity) -> list[str]:
@@ -176,7 +178,7 @@ def _score_facts(case: Case, w: Parameters) -> list[str]:
     gap = model.distance(w, model.retrained)
     return [
         f"before unlearning ‖Φ_F(w_p − w_r)‖ {show(before)}",
-        f"a score of slope L differs by at most L‖φ(x)‖·gap anywhere; gap {show(gap)}",
+        f"a score of slope L differs by at most L‖φ(x)‖·gap anywhere; gap {at_most(gap)}",
         *_same_map(case),
     ]
 

@@ -186,14 +186,16 @@ def _downsampling(case: Case) -> Found:
     half = subset[: max(1, len(subset) // 2)]
     retrained = model.fit(subset, model.targets(subset))
     error = model.label_distance(model.label_free(subset), model.predict(model.forget, retrained))
+    other = model.distance(retrained, model.retrained)
+    # A float that is not zero proves no difference, but of itself; S = R leaves none.
+    is_other = len(subset) < len(model.retain) and other.lower > 0
     full = model.project(model.retain, model.pretrained)
     kept, fewer = (model.project(rows, model.pretrained) for rows in (subset, half))
     facts = [
         f"|S| = {len(subset)} of {len(model.retain)}",
         f"‖(P_R − P_S)(w_p − w₀)‖ {show(model.distance(full, kept))}, "
         f"with half of S {show(model.distance(full, fewer))}",
-        f"the model retrained on S alone is another one: ‖w_r(S) − w_r‖ "
-        f"{show(model.distance(retrained, model.retrained))}",
+        f"{'the model retrained on S alone is another one: ' if is_other else ''}‖w_r(S) − w_r‖ {show(other)}",
     ]
     # Nested subsets: what S leaves of w_p − w₀ is not more than what its half leaves.
     near, far = model.square_distance(full, kept), model.square_distance(full, fewer)

@@ -221,6 +221,17 @@ class ClosedForms(Model):
         """Rank of Φ_rows: exact in RATIONAL, numerical in FLOAT64."""
         return self.factor(rows).rank
 
+    @property
+    def assumed_ranks(self) -> list[str]:
+        """Where FLOAT64 takes Φ or Φ_R for a matrix of less than full rank, in words: no rounding shows that."""
+        words = []
+        for name, rows in (("Φ", self.everything), ("Φ_R", self.retain)):
+            factor = self.factor(rows)
+            if factor.rank < factor.size:
+                told = f"rank {name} = {factor.rank} of {factor.size}"
+                words.append(f"float64 assumes {told}, by its rounding: another rank gives other numbers")
+        return words
+
     # -- what is known about the data ------------------------------------------------------------------
 
     def full_row_rank(self, rows: Rows, suffix: str = "") -> tuple[str, Quantity, bool]:

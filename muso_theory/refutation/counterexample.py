@@ -71,7 +71,7 @@ class Counterexample:
         >>> problem = UnlearningProblem(np.array([[1], [1]]), np.array([0, 1]), [1])
         >>> found = Counterexample(problem, "original", "labels", Failure.GAP, np.array([1]), Fraction(1, 4), True)
         >>> found
-        Counterexample(original: does not unlearn exactly; n=2, D=1, gap²=1/4)
+        Counterexample(original: does not unlearn exactly; n=2, D=1, gap² = 1/4)
         >>> print(found)
         original does not unlearn exactly
           row  set     Φ   y  given  Φ_F w_r
@@ -122,7 +122,7 @@ class Counterexample:
 
     def __repr__(self) -> str:
         p = self.problem
-        gap = "" if self.square_gap is None else f", gap²={_short(self.square_gap)}"
+        gap = "" if self.square_gap is None else f", gap² {_equals(self.square_gap)}"
         return f"Counterexample({self.rule}: {self.failure.value}; n={p.n_samples}, D={p.n_features}{gap})"
 
     def __str__(self) -> str:
@@ -173,7 +173,7 @@ class Counterexample:
             yield self.detail
         if self.square_gap is not None:
             what = "gap²" if self.kind == "claim" else "‖w_u − w_r‖²"
-            line = f"{what} = {_short(self.square_gap)}, of doing nothing {_short(self.square_nothing)}"
+            line = f"{what} {_equals(self.square_gap)}, of doing nothing {_short(self.square_nothing)}"
             if self.kind != "claim" and not self.exact:
                 line += f"; tolerance {self.tolerance:g} on the root"
             yield line
@@ -342,6 +342,12 @@ def _fractions(matrix: Any) -> Array:
     out = np.empty(rows * columns, dtype=object)
     out[:] = [Fraction(int(x.p), int(x.q)) for x in matrix.entries()]
     return out.reshape(rows, columns)
+
+
+def _equals(value: Any) -> str:
+    """A number as a relation: ``= 1/2``, or ``≈ 0.333333333`` where it is rounded."""
+    text = _short(value)
+    return f"≈ {text[1:]}" if text.startswith("≈") else f"= {text}"
 
 
 def _short(value: Any) -> str:

@@ -143,7 +143,8 @@ def refute(rule: Rule | str, **options: Any) -> Counterexample | None:
     """Search for a small exact problem on which a rule, a method or a claim fails.
 
     Args:
-        rule: ``rule(problem)`` that returns labels in the order of ``problem.forget``, or parameters; or a claim.
+        rule: ``rule(problem)`` that returns labels in the order of ``problem.forget``, or parameters; or a claim. It
+            declines a problem by raising a ``MusoError``. ``problem.w_init`` may be None, which is zero.
         options: those of ``refute_report``: kind, exact, assuming, without, max_examples, seed, tolerance, ...
 
     Returns:

@@ -57,7 +57,10 @@ class Prediction:
         """
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             error = self.map.advance(self.start, epochs)
-            gap = float(np.hypot(np.linalg.norm(error), self.off_span))
+            # Of numbers scaled to size one, so that no square overflows where the norm does not.
+            largest = float(np.abs(error).max(initial=0.0))
+            scale = largest if 0 < largest < math.inf else 1.0
+            gap = float(np.hypot(scale * np.linalg.norm(error / scale), self.off_span))
         return math.inf if math.isnan(gap) else gap
 
     def epochs_needed(self, gap: float) -> float:
