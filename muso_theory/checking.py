@@ -440,6 +440,9 @@ class _Checker:
             first = best.unsettled[0]
             if first in self.done and all(f.verdict is not Verdict.UNDECIDED for f in best.findings):
                 return f"{first} first: {self.done[first].needs}"
+        # What a measurement misses by far no arithmetic decides; the settings that it does not miss with are a fact.
+        if best is not None and (offered := [fact for fact in best.facts if fact.startswith("--")]):
+            return offered[0]
         elsewhere = climbs or (claim.by_floats and self.ladder.full_rank)
         advice = self.ladder.advice(claim.by_floats) if elsewhere else ""
         return advice or f"nothing in this package decides it: {obstacle or 'its bounds are too wide'}"

@@ -151,7 +151,9 @@ def compare(
                 unsettled.add(path[1])
     identical = sum(a == b for a, b in zip(_entries(stored), _entries(found), strict=False))
     failed, independent = _confirmed(stored, second)
-    implied = () if mismatches else tuple(rows.found[int(index)]["row"] for index in sorted(digits - unsettled))
+    implied = (
+        () if mismatches else tuple(rows.found[int(index)]["row"] for index in sorted(digits - unsettled))
+    )
     return Recheck((*mismatches, *failed), identical, implied, independent, tuple(unchecked), len(unsettled))
 
 

@@ -125,7 +125,7 @@ def _in_another_process(
     return Recheck(
         tuple(words["mismatches"]),
         words["identical"],
-        words["implied"],
+        tuple(words["implied_rows"]),
         words["independent"],
         tuple(words["unchecked"]),
         words["unsettled"],

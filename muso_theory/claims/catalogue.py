@@ -139,7 +139,8 @@ class Case:
         Args:
             what: symbols and words.
             quantity: the number.
-            yardsticks: lengths that the tolerance may be relative to; the first that is something beside the last counts.
+            yardsticks: lengths that the tolerance may be relative to; the first that is not nothing
+                beside the last counts.
             explained: computes Cε, the part that a hypothesis violated within tolerance explains, if need be.
             squared: whether number and yardsticks are squares of lengths.
 

@@ -396,7 +396,7 @@ def _needed(case: Case, prediction: Prediction, limit: float, gap: float) -> lis
         return []
     needed = prediction.epochs_needed(limit)
     return [
-        f"{needed:.0f} epochs are needed"
+        f"--epochs {needed:.0f} is enough by the same prediction, which no other arithmetic makes"
         if math.isfinite(needed)
         else "no number of epochs reaches the tolerance"
     ]

@@ -74,7 +74,7 @@ class TangentDistance:
     @property
     def scale(self) -> str:
         """What ``size`` is, in symbols."""
-        return self.what.split(" − ")[1].join("‖‖")
+        return "‖" + self.what.split(" − ")[1]
 
     def smallest(self, eigenvalue: Fraction) -> Fraction:
         """Lower bound of λ_min(J_A J_Aᵀ).
