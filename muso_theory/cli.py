@@ -19,6 +19,8 @@ from .command_line import Debug, answer, check_folder, check_spared, check_writa
 from .errors import MusoError, expected
 from .figure_command import figure
 from .options import Data, Source, takes_source
+from .sweep_command import sweep
+from .unlearn_command import unlearn
 
 __all__ = ["app", "main"]
 
@@ -374,7 +376,8 @@ def explain(
         terminal.explain(word)
 
 
-app.command()(figure)
+for command in (unlearn, sweep, figure):
+    app.command()(command)
 
 
 class Kind(enum.StrEnum):

@@ -79,7 +79,10 @@ class Workers:
                 "one of " + ", ".join(BACKENDS), "backend", backend, "str", nearest(backend, BACKENDS)
             )
         if backend != "dask":
-            return joblib.parallel_config(backend=backend, n_jobs=self.jobs)
+            configured: AbstractContextManager[Any] = joblib.parallel_config(
+                backend=backend, n_jobs=self.jobs
+            )
+            return configured
         try:
             from distributed import Client
         except ImportError:
