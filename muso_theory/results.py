@@ -86,7 +86,7 @@ def sealed(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def encoded(result: Mapping[str, Any]) -> bytes:
-    """A result as the bytes of its file: the same result gives the same.
+    r"""A result as the bytes of its file: the same result gives the same.
 
     Args:
         result: as JSON holds it.
@@ -96,7 +96,7 @@ def encoded(result: Mapping[str, Any]) -> bytes:
 
     Example:
         >>> encoded({"x": 0.5})
-        b'{\\n "x": 0.5\\n}\\n'
+        b'{\n "x": 0.5\n}\n'
     """
     return (json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from statistics import median
+from typing import Annotated, Any
 
 import typer
 
@@ -81,11 +83,21 @@ def sweep(
         raise
     write_atomic(json, encoded(found))
     with answer():
-        for row in found["rows"]:
-            told = [f"{key} {row[key]:.3g}" for key in row if isinstance(row[key], float) and key != "value"]
-            words = row.get("failed") or ", ".join(told)
-            typer.echo(f"{over} {row['value']:g}, seed {row['seed']}, {row['series']}: {words}")
-        typer.echo(f"{len(found['rows'])} rows written to {json}; draw them with muso figure {json}")
+        for value in dict.fromkeys(row["value"] for row in found["rows"]):
+            for name in dict.fromkeys(row["series"] for row in found["rows"]):
+                mine = [row for row in found["rows"] if (row["value"], row["series"]) == (value, name)]
+                typer.echo(f"{over} {value:g}, {name}: {_medians(mine)}")
+        typer.echo(
+            f"{len(found['rows'])} rows written to {json}, above their medians; muso figure {json} draws them"
+        )
+
+
+def _medians(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Medians over seeds, and what was refused."""
+    keys = dict.fromkeys(key for row in rows for key in row if isinstance(row[key], float) and key != "value")
+    told = [f"{key} {median(row[key] for row in rows if key in row):.3g}" for key in keys]
+    failed = [row["failed"] for row in rows if "failed" in row]
+    return ", ".join([*told, *([f"{len(failed)} refused: {failed[0]}"] if failed else [])])
 
 
 def _number(word: str) -> float:

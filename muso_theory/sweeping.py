@@ -241,13 +241,13 @@ def _of_method(prepared: Prepared, name: str, point: Point) -> dict[str, dict[st
     setting = AXES[point["axis"]].setting
     settings = {setting: point["value"]} if setting else {}
     found = unlearn_prepared(prepared, made(name, settings, point["seed"]), budget=point["budget"])
-    taken = {
-        row["method"]: {k: v for k, v in row.items() if k not in ("method", "seed")} for row in found.rows
-    }
+    left_out = ("method", "seed", "gap share")
+    taken = {row["method"]: {k: v for k, v in row.items() if k not in left_out} for row in found.rows}
     rows = {name: taken[name], RETRAINED: taken[RETRAINED]}
     if point["axis"] == "epsilon":
         certificate = removal_certificate(found.report, found.w_unlearned, point["value"], point["delta"])
         published = certificate.release(found.w_unlearned, point["seed"])
+        rows[RETRAINED] = scores(found.problem, found.w_retrained, prepared.held_out)
         rows[name] = {
             "noise σ": certificate.sigma,
             "gap, bound": certificate.gap_bound,

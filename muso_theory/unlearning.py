@@ -364,7 +364,7 @@ def _unlearned(
     rows = []
     nothing = float(np.linalg.norm(solution.w_pretrained - solution.w_retrained))
     for name, w in models.items():
-        row: dict[str, Any] = {"method": name, "seed": seed, **scores(problem, w, held)}
+        row: dict[str, Any] = {"method": name, "seed": seed}
         if name != RETRAINED:
             row["gap"] = float(np.linalg.norm(w - solution.w_retrained))
             row["gap share"] = row["gap"] / nothing if nothing else 0.0
@@ -372,6 +372,7 @@ def _unlearned(
             row |= _proved(report)
             if method.has_own_reference:  # w_r^λ, the model that it claims to reach
                 row["gap to own reference"] = method.gaps(problem).own
+        row |= scores(problem, w, held)
         if name in attacks:
             row |= {"AUC": attacks[name].auc, "AUC interval": list(attacks[name].interval)}
         rows.append(row)
@@ -423,7 +424,9 @@ def _proved(report: Report) -> dict[str, float]:
         row = report.evidence.get(f"exact-labels[{name}]")
         if row is not None and row.about is About.AUDIT and row.findings:
             quantity = row.findings[0].quantity
-            if quantity.grade is not Grade.FLOAT and np.isfinite(quantity.bound):
+            # A prediction is a number and not only a bound: its enclosure must have a lower end near the upper one.
+            known = key == "gap, bound" or quantity.floor > 0.99 * quantity.bound
+            if quantity.grade is not Grade.FLOAT and np.isfinite(quantity.bound) and known:
                 found[key] = quantity.bound
     return found
 
