@@ -159,7 +159,8 @@ def told(result: Unlearned) -> list[tuple[str, list[str]]]:
     Returns:
         Names with one cell a model.
     """
-    keys = dict.fromkeys(key for row in result.rows for key in row if key not in ("method", "seed"))
+    rows = reversed(result.rows)  # the method's own has most numbers, in the order of reading
+    keys = dict.fromkeys(key for row in rows for key in row if key not in ("method", "seed"))
     lines = [("", [str(row["method"]) for row in result.rows])]
     for key in keys:
         if key.endswith((" interval", ", bound", ", predicted")):

@@ -62,7 +62,7 @@ def unlearned_page(result: Unlearned) -> str:
             "p",
             badge(result.gap.verdict),
             " ",
-            mathematics(sentence(report.rows, report.verdict)),
+            mathematics(sentence((result.gap,), result.gap.verdict)),
             class_="lead",
         ),
     ]
