@@ -118,12 +118,19 @@ def run(page: str, folder: Path) -> Iterator[tuple[Block, str]]:
 
 def _python(body: str, names: dict[str, object], folder: Path) -> str:
     out = io.StringIO()
-    with contextlib.chdir(folder), contextlib.redirect_stdout(out), warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
+    known = set(sys.modules)
+    sys.path.insert(0, str(folder))
+    try:
+        with contextlib.chdir(folder), contextlib.redirect_stdout(out), warnings.catch_warnings():
+            warnings.simplefilter("error")
             exec(compile(body, "<page>", "exec"), names)
-        except Exception as error:
-            raise PageError(f"{body}\nraises {error!r}") from error
+    except Exception as error:
+        raise PageError(f"{body}\nraises {error!r}") from error
+    finally:
+        sys.path.remove(str(folder))
+        for name in set(sys.modules) - known:  # another page may write another file of this name
+            if str(getattr(sys.modules[name], "__file__", "")).startswith(str(folder)):
+                del sys.modules[name]
     return out.getvalue()
 
 
