@@ -2,7 +2,7 @@
 
 A page is run from top to bottom in one folder. A ``python`` block is executed, or written to the file that its title
 names; a ``sh`` block is a list of commands, each of which may end in ``# exits with N``. A ``text`` block is what the
-block before it printed. A block marked ``{.not-run}`` needs what the tests have not, and the page says so.
+block before it printed, up to a line of three dots. A block marked ``{.not-run}`` needs what the tests have not, and the page says so.
 ``python docs/executed.py PAGE...`` writes what was printed into the pages.
 """
 
@@ -71,8 +71,16 @@ def blocks(page: str) -> list[Block]:
     return found
 
 
+def shown_files(page: str) -> list[str]:
+    """The pictures that a page shows, which its code must have drawn."""
+    return re.findall(r"!\[[^]]*\]\(([^)]+)\)", page)
+
+
 def same(shown: str, printed: str) -> bool:
     """Whether two texts agree: in all words, in numbers to a unit of the last digit shown, and in which are noise."""
+    shown, dots, _ = shown.partition("\n...\n")
+    if dots:
+        printed = "\n".join(printed.splitlines()[: len(shown.splitlines())])
     if _NUMBER.sub("#", shown).split() != _NUMBER.sub("#", printed).split():
         return False
     pairs = zip(_NUMBER.findall(shown), _NUMBER.findall(printed), strict=True)
@@ -168,6 +176,8 @@ def main(pages: list[str]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             found = list(run(page, Path(folder)))
         for block, printed in reversed(found):
+            if "\n...\n" in block.body:
+                continue
             start, end = block.span
             page = page[:start] + printed + page[end:]
         path.write_text(page, encoding="utf-8")
