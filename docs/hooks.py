@@ -170,6 +170,9 @@ def on_files(files: Files, config: Any) -> Files:
     for file in files.documentation_pages():
         if file.src_uri.startswith("tutorials/"):
             made += pictures(file.content_string, "tutorials")
+    below: list[Any] = config.nav[-1]["Reference"]
+    below += [{"Rooms": sorted(uri for uri, _ in made if uri.startswith("reference/python-"))}]
+    below += [{"Proofs": [uri for uri, _ in made if uri.startswith("proofs/")]}]
     for uri, content in made:
         old = files.get_file_from_path(uri)
         if old is not None:
