@@ -18,6 +18,7 @@ import typer
 import typer.core
 
 from .errors import MusoError, expected
+from .figure_command import figure
 
 __all__ = ["app", "main"]
 
@@ -522,6 +523,9 @@ def explain(
 
     with _answer():
         terminal.explain(word)
+
+
+app.command()(figure)
 
 
 class Kind(enum.StrEnum):

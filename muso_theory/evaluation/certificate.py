@@ -13,14 +13,13 @@ from ..evidence import round_digits
 from ..numbers import Grade, Quantity
 from ..numbers.ieee import ieee_proof
 from .gaussian import gaussian_delta, gaussian_sigma, noise_suffices
-from .guarantees import Guarantee
+from .guarantees import DECLARED, Guarantee, declared_sigma
 from .outputs import Array
 from .release import grid_spacing, least_sigma, parameters, parameters_sha256, rounded_normal
 
 __all__ = ["RemovalCertificate", "removal_certificate"]
 
 _ROW = "exact-labels[w_unlearned]"
-_DECLARED = "declared"
 
 
 @final
@@ -79,10 +78,8 @@ class RemovalCertificate:
     @property
     def guarantee(self) -> Guarantee:
         """The same statement as the object that all guarantees are: what is private, assumed and checked."""
-        declared = self.remark == _DECLARED
-        private = (f"Δ: the proved gap {self.gap_bound:.3g}", *(() if declared else ("σ: computed from Δ",)))
         return Guarantee(
-            "proved-gap", self.epsilon, self.delta, self.gap_bound, self.sigma, 1, None, private, self.remark
+            "proved-gap", self.epsilon, self.delta, self.gap_bound, self.sigma, remark=self.remark
         )
 
     def __str__(self) -> str:
@@ -149,7 +146,7 @@ def removal_certificate(
 
     Raises:
         BadInputError: a gap that was only measured certifies nothing; an infinite bound neither; a report about other
-            parameters; a declared σ that does not suffice; a gap, ε or δ out of range.
+            parameters; a declared σ that does not suffice or is no number; a gap, ε or δ out of range.
 
     Example:
         >>> certificate = removal_certificate(Quantity.enclosure(0.0, 1e-12), [1.0, 2.0], epsilon=1.0, delta=1e-5)
@@ -168,7 +165,9 @@ def removal_certificate(
         got = "measured in floats" if quantity.grade is Grade.FLOAT else "no finite bound"
         hint = "mt.check(problem, 'exact-labels', arithmetic='auto', w_unlearned=…)"
         raise expected("a proved bound of ‖w − w_r‖", "gap", bound, got, hint)
-    noise, remark = release_sigma(bound, w, epsilon, delta) if sigma is None else (float(sigma), _DECLARED)
+    noise, remark = (
+        release_sigma(bound, w, epsilon, delta) if sigma is None else (declared_sigma(sigma), DECLARED)
+    )
     if noise and noise < least_sigma(w):
         hint = "more noise, or None for the smallest that can be published"
         raise expected(f"σ ≥ {least_sigma(w)!r}, below which floats leak", "sigma", sigma, "declared", hint)

@@ -104,7 +104,7 @@ def draw_figures(found: Details, evidence: Mapping[str, Evidence]) -> dict[str, 
     """
     smallest, largest = _bounds(evidence)
     spectrum, axes = plots.new_figure()
-    plots.spectrum(axes, found.eigenvalues, smallest, largest)
+    plots.spectrum(axes, found.eigenvalues, smallest, largest, found.complete)
     gaps, axes = plots.new_figure(height=0.35 + 0.09 * len(found.ladder))
     plots.gap_ladder(axes, [(rung.words, rung.gap, rung.proved) for rung in found.ladder])
     last = found.ladder[-1]
