@@ -21,11 +21,6 @@ class Docstrings(Extension):
 
 
 def plain(text: str) -> str:
-    """The same docstring in words that the parser of the site knows.
-
-    Example:
-        >>> plain("See :class:`Report`.")
-        'See `Report`.'
-    """
+    """The same docstring in words that the parser of the site knows."""
     text = re.sub(r"^Example:$", "Examples:", text, flags=re.M)
     return re.sub(r":(?:class|func|meth|mod|data):`~?([^`]+)`", r"`\1`", text)

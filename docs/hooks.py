@@ -13,14 +13,12 @@ from typing import Any
 
 import click
 import typer
-from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
-
-import executed  # noqa: E402
+sys.path.insert(0, str(ROOT))
 
 import muso_theory as mt  # noqa: E402
+from docs import executed  # noqa: E402
 from muso_theory.claims import CATALOGUE, Claim, markdown_table  # noqa: E402
 from muso_theory.claims.theorems import theorem_status  # noqa: E402
 from muso_theory.cli import app  # noqa: E402
@@ -158,8 +156,10 @@ def _cell(words: str) -> str:
     return _text(words).replace("|", "\\|")
 
 
-def on_files(files: Files, config: Any) -> Files:
+def on_files(files: Any, config: Any) -> Any:
     """Add the pages that are written from the package, and the pictures that tutorials draw."""
+    from mkdocs.structure.files import File
+
     made: list[tuple[str, str | bytes]] = [
         ("reference/claims.md", claims_page()),
         ("reference/glossary.md", glossary_page()),
