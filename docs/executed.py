@@ -2,7 +2,7 @@
 
 A page is run from top to bottom in one folder. A ``python`` block is executed, or written to the file that its title
 names; a ``sh`` block is a list of commands, each of which may end in ``# exits with N``. A ``text`` block is what the
-block before it printed, up to a line of three dots. A block marked ``{.not-run}`` needs what the tests have not, and the page says so.
+block before it printed, where a line of three dots stands for any lines. A block marked ``{.not-run}`` needs what the tests have not, and the page says so.
 ``python docs/executed.py PAGE...`` writes what was printed into the pages.
 """
 
@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 _BLOCK = re.compile(r"^```(?P<head>[^\n`]+)\n(?P<body>.*?)^```$", flags=re.M | re.S)
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.]*\d)")
+_DOTS = "..."
 _NOISE = 1e-6
 """Below this a number in a text is rounding, of which another BLAS kernel has another."""
 
@@ -78,9 +79,21 @@ def shown_files(page: str) -> list[str]:
 
 def same(shown: str, printed: str) -> bool:
     """Whether two texts agree: in all words, in numbers to a unit of the last digit shown, and in which are noise."""
-    shown, dots, _ = shown.partition("\n...\n")
-    if dots:
-        printed = "\n".join(printed.splitlines()[: len(shown.splitlines())])
+    return _agree(shown.splitlines(), printed.splitlines())
+
+
+def _agree(shown: list[str], printed: list[str]) -> bool:
+    """Whether lines agree, where a line of three dots stands for any lines."""
+    if _DOTS not in shown:
+        return _alike("\n".join(shown), "\n".join(printed))
+    first = shown.index(_DOTS)
+    if not _alike("\n".join(shown[:first]), "\n".join(printed[:first])):
+        return False
+    rest = shown[first + 1 :]
+    return any(_agree(rest, printed[start:]) for start in range(first, len(printed) + 1))
+
+
+def _alike(shown: str, printed: str) -> bool:
     if _NUMBER.sub("#", shown).split() != _NUMBER.sub("#", printed).split():
         return False
     pairs = zip(_NUMBER.findall(shown), _NUMBER.findall(printed), strict=True)
@@ -176,8 +189,8 @@ def main(pages: list[str]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             found = list(run(page, Path(folder)))
         for block, printed in reversed(found):
-            if "\n...\n" in block.body:
-                continue
+            if _DOTS in block.body.splitlines():
+                continue  # somebody chose what is shown
             start, end = block.span
             page = page[:start] + printed + page[end:]
         path.write_text(page, encoding="utf-8")

@@ -55,6 +55,10 @@ def test_all_code_is_run_but_that_of_torch() -> None:
         ("one\ntwo", "one", False),
         ("one\n...\n", "one\ntwo\nthree\n", True),
         ("one\n...\n", "two\nthree\n", False),
+        ("one\n...\nfour\n...\n", "one\ntwo\nfour\nfive\n", True),
+        ("one\n...\nfour\n", "one\ntwo\nfour\nfive\n", False),
+        ("...\n5 rows", "one\n5 rows", True),
+        ("...\n5 rows", "one\n6 rows", False),
     ],
 )
 def test_what_agrees(shown: str, printed: str, agree: bool) -> None:
