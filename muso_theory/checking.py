@@ -300,7 +300,12 @@ class _Checker:
         rungs: Iterable[Rung] = self.ladder
         with suppress(NothingHandedError, BadInputError):
             rungs = self.ladder.judging(handed.computed_in)
-        return self.climb(claim, About.OUTPUT, check, artefact="output", rungs=rungs)
+        row = self.climb(claim, About.OUTPUT, check, artefact="output", rungs=rungs)
+        open_ = [slug for slug in self.theorem(claim).unsettled if slug in self.done]
+        if row.verdict is Verdict.UNDECIDED and not row.findings and open_:
+            # Nothing may be handed out at all, should that hypothesis fail.
+            row = replace(row, needs=f"{open_[0]} first: {self.done[open_[0]].needs}")
+        return row
 
     def audit(self, claim: Claim, artefact: Artefact) -> Evidence:
         """One artefact under one claim; where w₀ was only assumed, its start must fit that assumption."""
@@ -388,19 +393,20 @@ class _Checker:
                 break
             if not climbs:
                 break
-        needs = needs or self._needs(best, obstacle, climbs)
+        needs = needs or self._needs(claim, best, obstacle, climbs)
         if best is None:
             return evidence(name, needs=needs)
         best = replace(best, needs=needs)
         return replace(best, meaning=_meaning(claim, best))
 
-    def _needs(self, best: Evidence | None, obstacle: str, climbs: bool) -> str:
+    def _needs(self, claim: Claim, best: Evidence | None, obstacle: str, climbs: bool) -> str:
         """What decides a row that no arithmetic of the ladder has decided, or why nothing does."""
         if best is not None and best.unsettled:
             first = best.unsettled[0]
             if first in self.done and all(f.verdict is not Verdict.UNDECIDED for f in best.findings):
                 return f"{first} first: {self.done[first].needs}"
-        advice = self.ladder.advice() if climbs else ""
+        elsewhere = climbs or (claim.by_floats and self.ladder.full_rank)
+        advice = self.ladder.advice(claim.by_floats) if elsewhere else ""
         return advice or f"nothing in this package decides it: {obstacle or 'its bounds are too wide'}"
 
     def _better_floats(self, check: Callable[[Case], Found], hold: bool) -> str:

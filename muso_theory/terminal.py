@@ -264,6 +264,8 @@ def show_recheck(path: Path, result: Recheck) -> None:
         count = f"{result.identical} rows identical"
         if result.implied:
             count += f", {result.implied} with other digits that follow from those found"
+        if result.unsettled:
+            count += f", {result.unsettled} with digits that cannot be checked on this machine"
         if result.independent:
             count += f", {result.independent} confirmed by another arithmetic"
         if result.mismatches:
@@ -271,7 +273,10 @@ def show_recheck(path: Path, result: Recheck) -> None:
                 Text(f"{path} does not stand: {len(result.mismatches)} mismatches; {count}", style="bold red")
             )
         else:
-            console.print(Text(f"{path} stands: {count}", style="bold green"))
+            far = "stands as far as it can be checked here" if result.unsettled else "stands"
+            console.print(
+                Text(f"{path} {far}: {count}", style="bold yellow" if result.unsettled else "bold green")
+            )
         for leaf, why in NOT_CHECKED.items():
             console.print(Text(f"not checked: {leaf}, {why}"))
         if result.unchecked:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import fields, replace
 from fractions import Fraction
 from typing import Any
@@ -350,3 +351,17 @@ def test_exact_data_need_no_noise() -> None:
     w_u = mt.solve(problem).w_retrained.round()
     assert E.removal_certificate(Quantity.exact(0), w_u, 0.0, 1e-9).sigma == 0.0
     assert E.removal_certificate(Quantity.exact(0), w_u, 0.0, 1e-9).release(w_u, 1).tolist() == w_u.tolist()
+
+
+@pytest.mark.parametrize("gap", [1.0049e-3, 1.0001e-9, 7.7749])
+def test_what_a_certificate_prints_is_itself_true(gap: float) -> None:
+    certificate = mt.evaluation.removal_certificate(
+        Quantity.enclosure(0.0, gap), [1.0, 2.0], epsilon=1.0, delta=1e-5
+    )
+    found = re.search(r"≤ (\S+) proved .* σ = (\S+) on .*\(1, (\S+)\)-indist", str(certificate))
+    assert found is not None, str(certificate)
+    printed, sigma, delta = map(float, found.groups())
+    assert printed >= gap
+    assert sigma >= certificate.sigma
+    assert delta >= certificate.delta_at_sigma
+    assert noise_suffices(gap, sigma, 1.0, delta)

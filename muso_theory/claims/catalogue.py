@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import row_blocks
 from ..errors import BadInputError
 from ..evaluation.release import parameters, parameters_sha256
 from ..evidence import NOTHING, Allowance, Audit, Finding, Hypothesis, Identity, Output, round_digits
@@ -290,6 +291,26 @@ class Case:
         """‖w_p − w_r‖, the gap of doing nothing and the scale of every parameter gap."""
         return self.model.distance(self.model.pretrained, self.model.retrained)
 
+    @property
+    def is_zero(self) -> bool:
+        """Whether Φ = 0 exactly."""
+        features = self.problem.features
+        return not any(np.any(features[block]) for block in row_blocks(features))
+
+    @cached_property
+    def float_error(self) -> Quantity:
+        """How far w_p and w_r of the float64 model are from those of this case's model, together.
+
+        What is measured with that model speaks of the same objects only up to this length: where float64 cuts off
+        small eigenvalues, they may be many orders of magnitude apart.
+        """
+        floats, model = self.problem.float_model, self.model
+        w_p, w_r = (
+            model.distance(model.at(floats.final(w)), exact)
+            for w, exact in ((floats.pretrained, model.pretrained), (floats.retrained, model.retrained))
+        )
+        return w_p.plus(w_r)
+
     @cached_property
     def retraining(self) -> Quantity:
         """‖w_r − w₀‖."""
@@ -381,6 +402,7 @@ class Claim:
         of_training: a claim about training that is listed, too, where a user says how he trains.
         campaign: the campaign that measures what no single instance shows, if there is one.
         climbs: whether another arithmetic may decide what one has left open.
+        by_floats: whether that is float64 where Φ has full rank: the others read this number off a float64 model.
         audits: which artefacts it can audit.
         audit: how it judges one of them.
         output: how it judges the floats that this package hands out for it, if any.
@@ -399,6 +421,7 @@ class Claim:
     listed: Callable[[UnlearningProblem], bool] = everywhere
     campaign: str = ""
     climbs: bool = True
+    by_floats: bool = False
     of_training: bool = False
     audits: tuple[str, ...] = ()
     audit: Callable[[Case, Artefact], Found] | None = None

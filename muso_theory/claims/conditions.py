@@ -121,6 +121,10 @@ def _start_audit(case: Case, artefact: Artefact) -> Found:
 
 
 def _conditioning(case: Case) -> Found:
+    if case.is_zero:
+        raise NoArithmeticError(
+            "K = 0 has no positive eigenvalue, and so no κ⁺", "features that are not all zero"
+        )
     smallest, largest = case.model.spectrum
     if not case.model.sees_all_eigenvalues:
         # K may be singular, with κ⁺ of what is left, or regular, with κ⁺ beyond float64.
@@ -135,15 +139,17 @@ def _conditioning(case: Case) -> Found:
 
 
 def _step_size(case: Case) -> Found:
+    if case.is_zero:
+        return [Inequality("λ_max", Quantity.exact(0))], [
+            "all features are zero: gradient descent is stable for any η"
+        ]
     _, largest = case.model.spectrum
     threshold = Fraction(2) / Fraction(largest.bound) if 0 < largest.bound < inf else Fraction(0)
     if threshold:
         shown = round_digits(min(threshold, Fraction(float_info.max)), up=False, digits=3)
         words = f"gradient descent is stable for η < {shown}"
-    elif np.any(case.problem.features):
-        words = "λ_max is beyond the range of float64, and so is the largest stable η"
     else:
-        words = "all features are zero: gradient descent is stable for any η"
+        words = "λ_max is beyond the range of float64, and so is the largest stable η"
     return [Inequality("2/λ_max", _inverse(largest), positive=True)], [words]
 
 
@@ -246,6 +252,7 @@ CONDITIONS = (
         _conditioning,
         "A float64 solve keeps digits.",
         "A float64 solve may lose all digits: use balls or rationals.",
+        by_floats=True,
     ),
     Claim(
         "step-size",

@@ -8,7 +8,7 @@ from fractions import Fraction
 from ..errors import BadInputError
 from ..evaluation.certificate import release_sigma
 from ..evaluation.gaussian import delta_enclosure, gaussian_sigma
-from ..evaluation.release import grid_spacing, parameters
+from ..evaluation.release import grid_spacing, least_sigma, parameters
 from ..evidence import Allowance, Audit, Inequality, Output, round_digits, show
 from ..linear.model import Parameters, Rows
 from ..linear.problem import Array
@@ -72,7 +72,8 @@ def _published(case: Case, w: Array, words: str) -> tuple[str, Quantity, list[st
     sigma = max(smallest, raised)
     facts = [f"‖w_u − w_r‖{words} {show(gap)}", *_doing_nothing(case, gap)]
     if sigma:
-        facts.insert(1, f"rounded to multiples of {grid_spacing(sigma):.3g}")
+        spacing = f"the spacing {grid_spacing(least_sigma(w)):.2g} of floats as large as these parameters"
+        facts.insert(1, f"rounded to multiples of {grid_spacing(sigma):.3g}, no finer than {spacing}")
     if remark:
         facts.insert(1, f"σ {remark}")
     told = f"{sigma:g}" if sigma == smallest else round_digits(sigma, up=True)

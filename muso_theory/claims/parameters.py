@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..evidence import show
@@ -75,10 +77,12 @@ def _beside_start(case: Case) -> Array:
     problem = case.problem
     shape = (problem.n_features, problem.n_outputs)
     w = np.zeros(shape) if problem.w_init is None else np.array(problem.w_init).reshape(shape)
-    w = w.astype(object) if w.dtype.kind in "iub" else w
-    # A step as large as w₀ itself is not lost in rounding, and any start will do.
+    # Twice a float16 may be none, and twice a float64 rarely.
+    w = w.astype(object if w.dtype.kind in "iub" else np.promote_types(w.dtype, np.float64))
+    # A step as large as w₀ itself is not lost in rounding, and any start will do: 0, where twice w₀ is too large.
     largest = max(abs(value) for value in w[0].tolist())
-    w[0] = [value + (1 if largest < 1 else largest) for value in w[0].tolist()]
+    step = 1 if largest < 1 else largest
+    w[0] = 0 if largest + step == math.inf else [value + step for value in w[0].tolist()]
     return w
 
 

@@ -62,7 +62,8 @@ class RemovalCertificate:
             grid_spacing(self.sigma)
         if not noise_suffices(self.gap_bound, self.sigma, self.epsilon, self.delta):
             need = gaussian_sigma(self.gap_bound, self.epsilon, self.delta)
-            what = f"noise that hides {self.gap_bound:.3g} at ε = {self.epsilon:g}, δ = {self.delta:g}"
+            gap = round_digits(self.gap_bound, up=True, digits=3)
+            what = f"noise that hides {gap} at ε = {self.epsilon:g}, δ = {self.delta:g}"
             raise expected(what, "sigma", self.sigma, "too little", f"{need!r}")
 
     @cached_property
@@ -83,12 +84,17 @@ class RemovalCertificate:
         )
 
     def __str__(self) -> str:
-        noise = f"σ = {self.sigma:.3g} on multiples of {self.spacing:.3g}" if self.sigma else "no noise"
+        # What is printed must itself be true: a smaller gap, noise or δ would not be.
+        sigma, delta = (
+            round_digits(self.sigma, up=True, digits=3),
+            round_digits(self.delta_at_sigma, up=True),
+        )
+        noise = f"σ = {sigma} on multiples of {self.spacing:.3g}" if self.sigma else "no noise"
         remark = f" ({self.remark})" if self.remark else ""
         gap = round_digits(self.gap_bound, up=True, digits=3)
         return (
             f"‖w − w_r‖ ≤ {gap} proved for {self.of}; published with {noise}{remark}: "
-            f"({self.epsilon:g}, {self.delta_at_sigma:.2g})-indistinguishable from the retrained model published "
+            f"({self.epsilon:g}, {delta})-indistinguishable from the retrained model published "
             f"likewise, on this data and forget set and for a σ declared in advance; not differential privacy"
         )
 
@@ -153,7 +159,7 @@ def removal_certificate(
         >>> certificate.sigma, certificate.spacing == 2.0**-48, certificate.delta_at_sigma <= 1e-5
         (3.73063...e-12, True, True)
         >>> removal_certificate(Quantity.enclosure(0.0, 1e-15), [1.0, 2.0], epsilon=1.0, delta=1e-5).remark
-        'raised from 3.73e-15 to 2¹⁰ times the spacing 4.4e-16 of floats as large as these parameters'
+        'raised from 3.74e-15 to 2¹⁰ times the spacing 4.4e-16 of floats as large as these parameters'
         >>> removal_certificate(Quantity.exact(0), [1.0, 2.0], epsilon=0.0, delta=1e-9).sigma
         0.0
     """
@@ -194,9 +200,10 @@ def release_sigma(gap_bound: float, w: Array, epsilon: float, delta: float) -> t
     if not sigma or sigma >= least:
         return sigma, ""
     h = grid_spacing(least)
+    needed = round_digits(sigma, up=True, digits=3)
     return (
         least,
-        f"raised from {sigma:.3g} to 2¹⁰ times the spacing {h:.2g} of floats as large as these parameters",
+        f"raised from {needed} to 2¹⁰ times the spacing {h:.2g} of floats as large as these parameters",
     )
 
 

@@ -57,7 +57,7 @@ class Prediction:
         """
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             error = self.map.advance(self.start, epochs)
-        gap = float(np.hypot(np.linalg.norm(error), self.off_span))
+            gap = float(np.hypot(np.linalg.norm(error), self.off_span))
         return math.inf if math.isnan(gap) else gap
 
     def epochs_needed(self, gap: float) -> float:
