@@ -2,8 +2,8 @@
 
 A page is run from top to bottom in one folder. A ``python`` block is executed, or written to the file that its title
 names; a ``sh`` block is a list of commands, each of which may end in ``# exits with N``. A ``text`` block is what the
-block before it printed, where a line of three dots stands for any lines. A block marked ``{.not-run}`` needs what the tests have not, and the page says so.
-``python docs/executed.py PAGE...`` writes what was printed into the pages.
+block before it printed, where a line of three dots stands for any lines. A block marked ``{.not-run}`` needs what the
+tests have not, and the page says so. ``python docs/executed.py PAGE...`` writes what was printed into the pages.
 """
 
 from __future__ import annotations

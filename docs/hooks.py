@@ -83,7 +83,9 @@ def commands_page() -> str:
     top = click.Context(group, info_name="muso", max_content_width=100, terminal_width=100)
     for name in group.list_commands(top):
         command = group.get_command(top, name)
-        context = click.Context(command, info_name=name, parent=top, max_content_width=100, terminal_width=100)
+        context = click.Context(
+            command, info_name=name, parent=top, max_content_width=100, terminal_width=100
+        )
         parts.append(f"## muso {name}\n\n```text\n{command.get_help(context)}\n```\n")
     return "\n".join(parts)
 
@@ -117,7 +119,9 @@ def python_pages() -> Iterator[tuple[str, str]]:
         value = getattr(mt, name)
         words = (getattr(value, "__doc__", None) or "").strip().split("\n")[0]
         home = getattr(value, "__module__", None)
-        target = f"[`mt.{name}`][{home}.{name}]" if isinstance(home, str) and callable(value) else f"`mt.{name}`"
+        target = (
+            f"[`mt.{name}`][{home}.{name}]" if isinstance(home, str) and callable(value) else f"`mt.{name}`"
+        )
         index.append(f"| {target} | {_cell(words)} |")
     index += ["", "Rooms:\n"]
     for room, modules in rooms().items():
@@ -125,7 +129,10 @@ def python_pages() -> Iterator[tuple[str, str]]:
         title = "The package itself" if room == "muso_theory" else f"`{room}`"
         words = (importlib.import_module(room).__doc__ or "").strip().split("\n")[0]
         index.append(f"- [{title}]({file}): {_text(words)}")
-        yield f"reference/{file}", "\n".join([f"# {title}\n", _text(words) + "\n", *(f"::: {m}\n" for m in modules)])
+        yield (
+            f"reference/{file}",
+            "\n".join([f"# {title}\n", _text(words) + "\n", *(f"::: {m}\n" for m in modules)]),
+        )
     yield "reference/python.md", "\n".join(index) + "\n"
 
 

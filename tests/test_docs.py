@@ -31,11 +31,18 @@ def test_a_page_prints_what_it_shows(page: Path, tmp_path: Path) -> None:
 
 
 def test_all_code_is_run_but_that_of_torch() -> None:
-    left = [(named(page), block.body) for page in RUN for block in executed.blocks(page.read_text()) if not block.runs]
+    left = [
+        (named(page), block.body)
+        for page in RUN
+        for block in executed.blocks(page.read_text())
+        if not block.runs
+    ]
     [(page, body)] = left
     assert page == "how-to/torch.md"
     assert "torch." in body
-    known = {(block.language, bool(block.title)) for page in RUN for block in executed.blocks(page.read_text())}
+    known = {
+        (block.language, bool(block.title)) for page in RUN for block in executed.blocks(page.read_text())
+    }
     assert known <= {("python", False), ("python", True), ("sh", False), ("text", False)}
 
 
@@ -82,7 +89,9 @@ def test_a_page_that_is_wrong_fails(page: str, why: str, tmp_path: Path) -> None
 
 def test_what_is_printed_can_be_written_into_a_page(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("```python\nprint(6 * 7)\n```\n\n```text\n41\n```\n\n```text\n42\n...\n```\n", encoding="utf-8")
+    page.write_text(
+        "```python\nprint(6 * 7)\n```\n\n```text\n41\n```\n\n```text\n42\n...\n```\n", encoding="utf-8"
+    )
     executed.main([str(page)])
     assert page.read_text(encoding="utf-8").endswith("```text\n42\n```\n\n```text\n42\n...\n```\n")
 

@@ -1,4 +1,4 @@
-"""What is built: the source distribution lacks nothing that its tests read, and its description can be read anywhere."""
+"""The source distribution lacks nothing that its tests read, and its description can be read anywhere."""
 
 from __future__ import annotations
 
@@ -8,14 +8,22 @@ import subprocess
 import sys
 import tarfile
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("docs", "figures", "muso_theory", "proofs", "tests", "verification")
-FILES = ("CITATION.cff", "CONTRIBUTING.md", "LICENSE", "MANIFEST.in", "README.md", "mkdocs.yml", "pyproject.toml", "setup.py")
+FILES = (
+    "CITATION.cff",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "MANIFEST.in",
+    "README.md",
+    "mkdocs.yml",
+    "pyproject.toml",
+    "setup.py",
+)
 NOT_SHIPPED = (".ci", ".gitignore")
 """Files of the repository that nobody needs who has a source distribution."""
 LITTER = shutil.ignore_patterns("__pycache__", "*.pyc", ".*", "*.egg-info", "build", "dist")
@@ -33,7 +41,7 @@ def relative_links(text: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A copy of the repository as it was before the build, and what its source distribution unpacks to."""
     pytest.importorskip("setuptools", minversion="77", reason="builds need it, as pyproject.toml says")
     work = tmp_path_factory.mktemp("packages")
@@ -51,7 +59,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path
     with tarfile.open(archive) as opened:
         opened.extractall(work / "unpacked", filter="data")
     [unpacked] = (work / "unpacked").iterdir()
-    yield work / "tree", unpacked
+    return work / "tree", unpacked
 
 
 def test_the_source_distribution_lacks_nothing(built: tuple[Path, Path]) -> None:
@@ -79,7 +87,9 @@ def test_the_description_reads_on_a_package_index(built: tuple[Path, Path]) -> N
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     links = relative_links(readme)
     assert links, "a README without links to its files would show nothing here"
-    repository = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
+    repository = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"][
+        "Repository"
+    ]
     for link in links:
         assert f"]({repository}/{'raw' if link.endswith('.svg') else 'blob'}/main/{link})" in description
         assert (ROOT / link).exists(), link
