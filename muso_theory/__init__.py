@@ -15,6 +15,7 @@ _HOMES = {
     "evidence": ("Evidence", "Finding", "Scope", "Verdict"),
     "report": ("Report",),
     "checking": ("check",),
+    "inputs": ("from_frame",),
     "claims.theorems.library": ("Proof", "check_certificate", "prove"),
     "refutation": ("RULEBOOK", "Counterexample", "Refutation", "refute", "refute_report"),
     "linear.problem": ("UnlearningProblem",),

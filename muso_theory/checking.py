@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from fractions import Fraction
 from sys import float_info
 
@@ -151,6 +151,7 @@ def check(
             "outputs": problem.n_outputs,
             "forget": len(problem.forget),
             "audited": {artefact.name: artefact.sha256 for artefact in artefacts},
+            "understood": [asdict(row) for row in problem.understood],
         },
         settings={
             "arithmetic": arithmetic,

@@ -19,6 +19,7 @@ import typer.core
 
 from .errors import MusoError, expected
 from .figure_command import figure
+from .options import Data, Source, takes_source
 
 __all__ = ["app", "main"]
 
@@ -129,24 +130,6 @@ app = typer.Typer(
 )
 
 
-class Features(enum.StrEnum):
-    """Feature maps by name."""
-
-    identity = "identity"
-    gaussian = "gaussian"
-    laplacian = "laplacian"
-    matern = "matern"
-    orthogonal = "orthogonal"
-    arccos = "arccos"
-
-
-class Start(enum.StrEnum):
-    """Initial parameters."""
-
-    zero = "zero"
-    normal = "normal"
-
-
 class Arithmetics(enum.StrEnum):
     """Arithmetics by name."""
 
@@ -154,35 +137,6 @@ class Arithmetics(enum.StrEnum):
     float64 = "float64"
     ball = "ball"
     rational = "rational"
-
-
-Data = Annotated[
-    str,
-    typer.Argument(
-        metavar="DATA",
-        help="digits, breast_cancer, mnist, a .npz or .csv file, or - for standard input.",
-    ),
-]
-Classes = Annotated[
-    str | None, typer.Option(help="Classes to keep, e.g. 3,7; merged tasks as 1,3,5|0,2,4 or odd-even.")
-]
-FeaturesOption = Annotated[Features, typer.Option("--features", help="Feature map.")]
-NFeatures = Annotated[int, typer.Option(help="Number of random features D.")]
-Bandwidth = Annotated[str, typer.Option(help="'median' or a positive number.")]
-Forget = Annotated[
-    str | None,
-    typer.Option(
-        help="class:7, subclass:3, random:0.1, random:25, column, rows:0,4-9 or retain:300. "
-        "[default: the source's own, else random:0.1]"
-    ),
-]
-WInit = Annotated[
-    Start, typer.Option("--w-init", help="Initial parameters w₀, unless the source brings them.")
-]
-Standardize = Annotated[
-    bool, typer.Option("--standardize", help="Scale input columns to mean 0 and standard deviation 1 first.")
-]
-Seed = Annotated[int, typer.Option(help="Seed of features, w₀, forget set and checks.")]
 
 
 def _debug(ctx: typer.Context, debug: bool) -> bool:
@@ -195,28 +149,9 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 
 
 @app.command()
+@takes_source()
 def check(
-    data: Data,
-    classes: Classes = None,
-    features: FeaturesOption = Features.gaussian,
-    n_features: NFeatures = 5000,
-    bandwidth: Bandwidth = "median",
-    forget: Forget = None,
-    w_init: WInit = Start.normal,
-    standardize: Standardize = False,
-    features_precision: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Evaluate the feature map again at N digits and bound how far the float features are from it.",
-        ),
-    ] = None,
-    network: Annotated[
-        str | None,
-        typer.Option(
-            help="mlp:64-256-1:erf or an .npz file: check the network linearised at its parameters."
-        ),
-    ] = None,
+    source: Source,
     arithmetic: Annotated[Arithmetics, typer.Option(help="How numbers are computed.")] = Arithmetics.auto,
     budget: Annotated[
         float, typer.Option(help="Seconds that auto lets its arithmetics be estimated to take.")
@@ -248,7 +183,6 @@ def check(
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
     momentum: Annotated[float, typer.Option(help="Of momentum and nesterov.")] = 0.9,
-    seed: Seed = 0,
     json: Annotated[
         str | None, typer.Option(help="Write the evidence as JSON to a file, or - for stdout.")
     ] = None,
@@ -262,13 +196,13 @@ def check(
 ) -> None:
     """Check which conditions of exact unlearning hold on DATA, and which claims follow."""
     _check_writable(json, html)
-    _check_spared(data, json, html)
+    _check_spared(source.data, json, html)
     _check_folder(figures)
     from . import terminal
     from .checking import InterruptedCheck
     from .checking import check as run
     from .files import write_atomic
-    from .inputs import Source, prepare
+    from .inputs import prepare
 
     plan = None
     if optimizer is not None:
@@ -276,19 +210,6 @@ def check(
 
         plan = TrainingPlan.from_words(optimizer, lr, epochs, momentum)
     interrupted = False
-    source = Source(
-        data,
-        classes,
-        features.value,
-        n_features,
-        bandwidth,
-        forget,
-        w_init.value,
-        standardize,
-        seed,
-        features_precision,
-        network,
-    )
     with terminal.progress() as tell:
         prepared = prepare(source, tell)
         try:
@@ -301,7 +222,7 @@ def check(
                 tolerance=tolerance,
                 ridge=ridge,
                 subset=subset,
-                seed=seed,
+                seed=source.seed,
                 budget=budget,
                 optimizer=optimizer,
                 lr=lr if plan is None else plan.lr,
@@ -357,48 +278,39 @@ def _write_pages(prepared: Any, report: Any, html: Path | None, figures: Path | 
 
 
 @app.command()
+@takes_source("features_precision", "network")
 def labels(
-    data: Data,
+    source: Source,
     output: Annotated[Path, typer.Option("--output", "-o", help="The .npz file to write.")],
     method: Annotated[
         str, typer.Option(help="closed-form, label-free, leave-block-out, ridge or subsample.")
     ] = ("closed-form"),
-    classes: Classes = None,
-    features: FeaturesOption = Features.gaussian,
-    n_features: NFeatures = 5000,
-    bandwidth: Bandwidth = "median",
-    forget: Forget = None,
-    w_init: WInit = Start.normal,
-    standardize: Standardize = False,
     ridge: Annotated[float, typer.Option(help="λ of method ridge.")] = 1e-8,
     subset: Annotated[float, typer.Option(help="Fraction of R for method subsample.")] = 0.2,
     arithmetic: Annotated[
         Arithmetics, typer.Option(help="How labels are computed; ball and rational round once.")
     ] = Arithmetics.auto,
-    seed: Seed = 0,
     debug: Debug = False,
 ) -> None:
     """Compute labels for the forget samples and write them, with the forget indices, to a .npz file."""
     _check_writable(output)
     from . import terminal
     from .files import npz_bytes, write_atomic
-    from .inputs import Source, prepare
+    from .inputs import prepare
     from .linear.labels import optimal_labels
     from .linear.solution import parameter_gap
 
-    source = Source(
-        data, classes, features.value, n_features, bandwidth, forget, w_init.value, standardize, seed
-    )
     with terminal.progress() as tell:
         prepared = prepare(source, tell)
         problem = prepared.problem
         found = optimal_labels(
-            problem, method, ridge=ridge, subset=subset, seed=seed, arithmetic=arithmetic.value
+            problem, method, ridge=ridge, subset=subset, seed=source.seed, arithmetic=arithmetic.value
         )
         gap = parameter_gap(problem, found)
         nothing = parameter_gap(problem, problem.targets[problem.forget])
         doubt = _doubt(problem) if method == "label-free" else ""
-    write_atomic(output, npz_bytes({"forget": problem.forget, "labels": found}))
+    forget, written = prepared.by_sample(found)
+    write_atomic(output, npz_bytes({"forget": forget, "labels": written}))
     if doubt:
         typer.echo(f"muso: {doubt}", err=True)
     with _answer():

@@ -2,55 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from math import inf
-from sys import float_info
 from typing import Any
 
 from .claims.theorems.status import theorem_status
-from .data import Dataset, load, parse_forget
-from .errors import expected
-from .evidence import Evidence, Inequality, Scope, Verdict, round_digits
-from .linear.problem import UnlearningProblem
-from .numbers import Quantity, UndecidedError
+from .data import Choices, Dataset, Table, frame_dataset, frame_samples, load, parse_forget, public_samples
+from .errors import expected, nearest
+from .evidence import Evidence
+from .linear.problem import Array, UnlearningProblem
+from .options import Source
+from .precision import feature_precision
 from .report import Report
+from .understood import How, Understood
 
-__all__ = ["Prepared", "Source", "prepare"]
+__all__ = ["Prepared", "Source", "from_frame", "prepare"]
 
 _POOR = 0.1
-
-
-@dataclass(frozen=True)
-class Source:
-    """The words of a command that decide which problem it speaks about; stored in reports so that it can be repeated.
-
-    Args:
-        data: name, path or ``-``.
-        classes: class selection or None.
-        features: identity, gaussian, laplacian, matern, orthogonal or arccos; a source that brings features takes none.
-        n_features: D.
-        bandwidth: "median" or a number as text.
-        forget: forget specification; None is the source's own, else a random tenth.
-        w_init: "zero" or "normal", unless the source brings w₀.
-        standardize: scale every input column to mean 0 and standard deviation 1 first.
-        seed: seed of features, w₀ and forget set.
-        features_precision: digits at which the feature map is evaluated again, to bound how far its float features are
-            from it; None takes the floats as the data.
-        network: ``mlp:64-256-1:erf`` or an .npz file; its tangent at initialisation takes the place of a feature map.
-    """
-
-    data: str
-    classes: str | None = None
-    features: str = "gaussian"
-    n_features: int = 5000
-    bandwidth: str = "median"
-    forget: str | None = None
-    w_init: str = "normal"
-    standardize: bool = False
-    seed: int = 0
-    features_precision: int | None = None
-    network: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +43,26 @@ class Prepared:
     def audited(self) -> dict[str, Any]:
         """What the source brings to be audited, as keywords of ``check``."""
         names = ("labels", "w_unlearned", "w_pretrained")
-        return {name: getattr(self.dataset, name) for name in names}
+        found = {name: getattr(self.dataset, name) for name in names}
+        if (
+            found["labels"] is not None and self.dataset.X.ndim == 3
+        ):  # outputs of a sample are rows of the problem
+            found["labels"] = found["labels"].ravel()
+        return found
+
+    def by_sample(self, labels: Array) -> tuple[Array, Array]:
+        """Forget samples and their labels as the source has them: with Jacobians, one row of k labels a sample.
+
+        Args:
+            labels: one a forget row of the problem.
+
+        Returns:
+            Indices of samples, and their labels.
+        """
+        if self.dataset.X.ndim == 2:
+            return self.problem.forget, labels
+        k = self.dataset.X.shape[1]
+        return self.problem.forget[::k] // k, labels.reshape(-1, k)
 
     def describe(self, report: Report) -> Report:
         """Add to a report where its problem came from.
@@ -97,40 +84,123 @@ class Prepared:
         )
 
 
-def feature_map(source: Source) -> Any:
-    """The feature map that the words name.
+def from_frame(
+    frame: Any,
+    *,
+    target: str | None = None,
+    task: str | None = None,
+    drop: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    index: str | None = None,
+    forget: Any = None,
+    feature_map: Any = "gaussian",
+    fit_map: Any = "retain",
+    w_init: Any = None,
+    dense: bool = False,
+    seed: int = 0,
+) -> UnlearningProblem:
+    """Build a problem from a pandas data frame, with the names and defaults of the command line.
 
     Args:
-        source: names it, with its number of features, bandwidth and seed.
+        frame: features, target and, if it has one, a column ``forget``.
+        target: the target column; None looks for one that is named like it, else takes the last.
+        task: "regression" or "classification"; None infers it. ``problem.understood`` tells what was inferred.
+        drop: columns that are no features.
+        columns: the feature columns, when not all of them.
+        index: the column that names the samples.
+        forget: a column of yes and no, a specification such as "class:7" or "random:0.1", a mask or row numbers from 0;
+            None is the column ``forget``, else "random:0.1".
+        feature_map: a name as in ``--features``, a scikit-learn transformer, or None for the columns themselves.
+        fit_map: what to fit it on: "retain", "all", "public:FILE", or public samples as a frame or an array.
+        w_init: None assumes zero; "zero", "normal" or an array.
+        dense: fill in the zeros of sparse columns.
+        seed: of the named feature maps, of w₀ and of the forget set.
 
     Returns:
-        An unfitted transformer, or None for the identity.
+        The problem.
 
     Raises:
-        BadInputError: a bandwidth that is no number.
+        BadInputError: no data frame, and whatever `frame_dataset` and the problem refuse.
+
+    Example:
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"id": [7, 8, 9], "a": [1.0, 2.0, 4.0], "y": [0.5, 1.5, 2.5]})
+        >>> problem = from_frame(frame, forget=[2], feature_map=None)
+        >>> problem.features.tolist(), problem.targets.tolist()
+        ([[1.0], [2.0], [4.0]], [0.5, 1.5, 2.5])
+        >>> next(row.value for row in problem.understood if row.word == "dropped")
+        'id (an identifier)'
     """
+    if not (hasattr(frame, "iloc") and hasattr(frame, "columns")):
+        hint = (
+            "frame.to_pandas()" if hasattr(frame, "to_pandas") else "UnlearningProblem.from_data for arrays"
+        )
+        raise expected("a pandas data frame", "frame", type(frame).__name__, "another type", hint)
+    named = isinstance(forget, str) and forget in frame.columns
+    choices = Choices(
+        None if target is None else str(target),
+        task,
+        tuple(map(str, drop)),
+        tuple(map(str, columns)),
+        index,
+        forget if named else None,
+        dense=dense,
+    )
+    dataset = frame_dataset(Table("the frame", frame, lambda row: f"row {row}, counted from 0"), "", choices)
+    spec: Any = "column" if named else forget
+    if spec is None:
+        spec = "random:0.1" if dataset.forget is None else "column"
+    indices, words = parse_forget(spec, dataset, seed) if isinstance(spec, str) else (spec, "")
+    where = ""
+    if isinstance(fit_map, str):
+        fit_map, where = _samples(fit_map, dataset)
+    elif hasattr(fit_map, "iloc"):
+        public = Table("the public frame", fit_map, lambda row: f"row {row}, counted from 0")
+        fit_map = frame_samples(public, dataset.columns, dense)
+    transformer = (
+        _named_map(feature_map, 5000, "median", seed) if isinstance(feature_map, str) else feature_map
+    )
+    problem = UnlearningProblem.from_data(
+        dataset.X,
+        dataset.y,
+        forget=indices,
+        feature_map=transformer,
+        fit_map=fit_map,
+        w_init=w_init,
+        seed=seed,
+    )
+    how: How = "default" if forget is None else "given"
+    told = [*dataset.understood, *([Understood("forget", words, how, "--forget")] if words else [])]
+    return problem.telling(
+        *told, *([Understood("map fitted on", where, "given", "--fit-map")] if where else [])
+    )
+
+
+def _named_map(name: str, n_features: int, bandwidth: str, seed: int) -> Any:
+    """The unfitted feature map of a name; None for the identity."""
     from .linear import features
 
-    common: dict[str, Any] = {"n_features": source.n_features, "seed": source.seed}
-    if source.features == "identity":
-        return None
-    if source.features not in ("gaussian", "laplacian", "matern", "orthogonal", "arccos"):
-        raise expected("a feature map", "features", source.features, "unknown", "gaussian")
-    if source.features == "arccos":
-        return features.ArcCosineFeatures(**common)
-    width: float | str = source.bandwidth
+    common: dict[str, Any] = {"n_features": n_features, "seed": seed}
+    maps: dict[str, Any] = {
+        "gaussian": features.GaussianFeatures,
+        "laplacian": features.LaplacianFeatures,
+        "matern": features.MaternFeatures,
+        "orthogonal": features.OrthogonalFeatures,
+        "arccos": features.ArcCosineFeatures,
+        "identity": None,
+    }
+    if name not in maps:
+        raise expected("a feature map", "features", name, "unknown", nearest(name, maps))
+    made = maps[name]
+    if made is None or name == "arccos":
+        return made and made(**common)
+    width: float | str = bandwidth
     if width != "median":
         try:
             width = float(width)
         except ValueError:
             raise expected("'median' or a number", "bandwidth", width, "text", "--bandwidth median") from None
-    maps = {
-        "gaussian": features.GaussianFeatures,
-        "laplacian": features.LaplacianFeatures,
-        "matern": features.MaternFeatures,
-        "orthogonal": features.OrthogonalFeatures,
-    }
-    return maps[source.features](bandwidth=width, **common)
+    return made(bandwidth=width, **common)
 
 
 def prepare(source: Source, tell: Callable[[str], None] = lambda line: None) -> Prepared:
@@ -155,57 +225,108 @@ def prepare(source: Source, tell: Callable[[str], None] = lambda line: None) -> 
         raise expected("a non-negative integer", "seed", seed, type(seed).__name__, "0")
     tell(f"loading {source.data}")
     net, params = (None, None) if source.network is None else _network(source.network, seed)
-    dataset = load(source.data, classes=source.classes)
-    notes = []
-    if net is not None and net.n_out == 1 and source.classes is None and len(dataset.classes) > 2:
-        dataset = load(source.data, classes="odd-even")
-        notes.append("task: odd against even classes, as the network has one output")
-    spec = source.forget
-    if spec is None:
-        spec = "random:0.1" if dataset.forget is None else "column"
+    dataset, spec, usual = _loaded(source, net)
     indices, words = parse_forget(spec, dataset, seed)
     if dataset.labels is not None and (dataset.forget is None or indices.tolist() != dataset.forget.tolist()):
         raise expected(
             "the source's own forget set with its labels", "forget", spec, "option", "--forget column"
         )
-    notes.append(f"forget {words}")
+    from .linear.fitting import fitted
+
+    origin = replace(source, forget=spec if source.forget is None else source.forget)
+    told = [
+        *dataset.understood,
+        Understood("forget", words, "default" if spec == usual else "given", "--forget"),
+    ]
+    samples, where = _samples(source.fit_map, dataset)
     X: Any = dataset.X
-    if source.standardize and not dataset.is_features:
+    scaled = source.standardize and not dataset.is_features
+    if scaled:
         from sklearn.preprocessing import StandardScaler
 
-        X = StandardScaler().fit_transform(X)
-        notes.append("every input column standardised to mean 0 and standard deviation 1")
+        scaler, _, on = fitted(StandardScaler(), X, indices, samples)
+        X, samples = scaler.transform(X), samples if isinstance(samples, str) else scaler.transform(samples)
+        told.append(Understood("scaling", f"standardised; fitted on {where or on}", "given", "--standardize"))
     if net is not None:
         tell("linearising the network")
-        general = theorem_status("linearised-network")
-        notes.append(f"network {source.network}: {net.n_params} parameters, linearised; seed {seed}")
-        notes.append(
-            f"claim linearised-network: {general.status} in general, certificate {general.hash[:16]}"
-        )
         problem = UnlearningProblem.from_network(net, params, X, dataset.y, forget=indices)
-        held = "its Gram only, the empirical NTK" if problem.tangent.by_gram else "the Jacobian itself"
-        notes.append(f"features: the tangent at these parameters in floats, used through {held}")
-        return Prepared(problem, dataset, tuple(notes), replace(source, forget=spec))
-    transformer = None if dataset.is_features else feature_map(source)
-    if transformer is None:
-        matrix = X
-        notes.append("features: the input itself")
-    else:
-        tell("computing features")
-        transformer = transformer.fit(X)
-        matrix = transformer.transform(X)
-        notes.append(_described(source.features, transformer, source.bandwidth))
-        notes += _approximation(transformer, X, tell)
-    start: Any = dataset.w_init if dataset.w_init is not None else source.w_init
-    problem = UnlearningProblem.from_data(matrix, dataset.y, forget=indices, w_init=start, seed=seed)
+        return Prepared(problem.telling(*told), dataset, tuple(_network_notes(source, net, problem)), origin)
+    transformer = (
+        None
+        if dataset.is_features
+        else _named_map(source.features, source.n_features, source.bandwidth, seed)
+    )
+    approximates = transformer is not None
+    if transformer is None and scaled:
+        from .linear.features import IdentityFeatures
+
+        transformer = IdentityFeatures()
+    tell("computing features")
+    problem = UnlearningProblem.from_data(
+        X,
+        dataset.y,
+        forget=indices,
+        feature_map=transformer,
+        fit_map=samples,
+        w_init=source.w_init if dataset.w_init is None else dataset.w_init,
+        seed=seed,
+    )
+    notes = _approximation(problem.feature_map, X, tell) if approximates else []
     precision = None
     if source.features_precision is not None:
         if dataset.is_features:
             raise expected(
                 "a feature map to evaluate again", "features", "data", dataset.name, "data with X in it"
             )
-        precision = _precision(transformer, X, problem, source.features_precision, tell)
-    return Prepared(problem, dataset, tuple(notes), replace(source, forget=spec), precision)
+        precision = feature_precision(problem.feature_map, X, problem, source.features_precision, tell)
+    problem = problem.telling(*told, *_decided(source, problem, where))
+    return Prepared(problem, dataset, tuple(notes), origin, precision)
+
+
+def _loaded(source: Source, net: Any) -> tuple[Dataset, str, str]:
+    """The data set, its forget specification and the usual one; a network of one output gets odd against even."""
+    spec, choices = source.forget, {name: getattr(source, name) for name in _CHOICES}
+    kind, _, column = (spec or "").partition(":")
+    if kind == "column" and column:
+        spec, choices["forget"] = "column", column
+    dataset = load(source.data, classes=source.classes, **choices)
+    if net is not None and net.n_out == 1 and source.classes is None and len(dataset.classes) > 2:
+        # A regression has no classes, so that its targets are never split by their parity.
+        dataset = load(source.data, classes="odd-even", **choices)
+        words = "odd against even classes, as the network has one output"
+        rows = (
+            replace(r, value=words, how="inferred") if r.word == "task" else r for r in dataset.understood
+        )
+        dataset = replace(dataset, understood=tuple(rows))
+    usual = "random:0.1" if dataset.forget is None else "column"
+    return dataset, usual if spec is None else spec, usual
+
+
+_CHOICES = ("target", "task", "drop", "columns", "index", "sheet", "encoding", "dense")
+"""Words of a source that say what is what in a file."""
+
+
+def _samples(fit_map: str, dataset: Dataset) -> tuple[Any, str]:
+    """What a map is fitted on: a word, or public samples with what they are."""
+    kind, _, file = fit_map.partition(":")
+    if kind == "public" and file:
+        return public_samples(file, dataset)
+    if fit_map not in ("retain", "all"):
+        raise expected("retain, all or public:FILE", "fit-map", fit_map, "unknown", "--fit-map retain")
+    return fit_map, ""
+
+
+def _decided(source: Source, problem: UnlearningProblem, where: str) -> list[Understood]:
+    """What the problem understood, with how a command decided it."""
+    plain, rows = Source(""), []
+    names = {"map": ("features", "n_features", "bandwidth", "seed"), "map fitted on": ("fit_map",)}
+    for row in problem.understood:
+        if row.word in names:
+            usual = all(getattr(source, name) == getattr(plain, name) for name in names[row.word])
+            value = where if where and row.word == "map fitted on" else row.value
+            row = replace(row, value=value, how="default" if usual else "given")
+            rows.append(row)
+    return rows
 
 
 def _network(words: str, seed: int) -> tuple[Any, Any]:
@@ -227,73 +348,15 @@ def _network(words: str, seed: int) -> tuple[Any, Any]:
     return net, net.init(seed)
 
 
-def _precision(
-    transformer: Any, X: Any, problem: UnlearningProblem, digits: int, tell: Callable[[str], None]
-) -> Evidence:
-    """Evidence about the feature map itself: how far the float features are from it, and what survives that."""
-    from .linear import precise
-    from .linear.features import IdentityFeatures
-
-    if transformer is None:
-        transformer = IdentityFeatures().fit(X)
-    seconds = precise.estimated_seconds(transformer, problem.n_samples, digits)
-    words = f"features at {digits} digits, about {seconds:.2g} s in all"
-    tell(words)
-    error = precise.feature_error(
-        transformer, X, problem.features, digits, lambda line: tell(f"{words}: {line}")
-    )
-    findings = [_finite("‖Φ̂ − Φ‖_F", error.frobenius)]
-    needs = ""
-    try:
-        found = precise.perturbation(problem, error)
-    except UndecidedError as obstacle:
-        needs = f"verified float64: {obstacle}"
-        unknown = Quantity.enclosure(-inf, inf)
-        findings.append(Inequality(_MARGIN, unknown, positive=True))
-    else:
-        findings += [
-            Inequality(_MARGIN, found.margin, positive=True),
-            _finite("‖w_r(Φ̂) − w_r(Φ)‖", found.parameters),
-            _finite("‖Φ̂_F w_r(Φ̂) − Φ_F w_r(Φ)‖", found.labels),
-        ]
-        if found.margin.lower <= 0:
-            needs = "more digits, or features of higher precision"
-    facts = [
-        f"every entry of {error.rows} rows enclosed at {digits} digits",
-        f"no entry off by more than {round_digits(error.largest.bound, up=True)}",
-        *(str(finding) for finding in findings[1:]),
+def _network_notes(source: Source, net: Any, problem: UnlearningProblem) -> list[str]:
+    """What a linearised network is, in words."""
+    general = theorem_status("linearised-network")
+    held = "its Gram only, the empirical NTK" if problem.tangent.by_gram else "the Jacobian itself"
+    return [
+        f"network {source.network}: {net.n_params} parameters, linearised; seed {source.seed}",
+        f"claim linearised-network: {general.status} in general, certificate {general.hash[:16]}",
+        f"features: the tangent at these parameters in floats, used through {held}",
     ]
-    evidence = Evidence(
-        "feature-precision",
-        Scope.INSTANCE,
-        tuple(findings),
-        "ball, verified float64",
-        is_condition=True,
-        needs=needs,
-        facts=tuple(facts),
-    )
-    meaning = {
-        Verdict.CERTIFIED: "The feature map's own Φ has full rank too; its parameters and labels differ by no more.",
-        Verdict.UNDECIDED: "All else is about the float matrix Φ̂; of the feature map's own Φ nothing is proved.",
-    }.get(evidence.verdict, "The float features are too far from their map: nothing carries over to it.")
-    return replace(evidence, meaning=meaning)
-
-
-_MARGIN = "σ_min(Φ̂) − ‖Φ̂ − Φ‖_F"
-"""Where positive, a lower bound of σ_min(Φ)."""
-
-
-def _finite(what: str, quantity: Quantity) -> Inequality:
-    """A bound worth having whatever its size: held only against being finite."""
-    return Inequality(what, quantity, bar=float_info.max, unit_of="any finite number")
-
-
-def _described(name: str, transformer: Any, bandwidth: str) -> str:
-    """The feature map with the numbers that it found out, such as the median bandwidth."""
-    words = f"features: {name}, D = {transformer.n_features}"
-    if hasattr(transformer, "bandwidth_"):
-        words += f", bandwidth {transformer.bandwidth_:.6g}" + (" (median)" if bandwidth == "median" else "")
-    return f"{words}, seed {transformer.seed}"
 
 
 def _approximation(transformer: Any, X: Any, tell: Callable[[str], None]) -> list[str]:

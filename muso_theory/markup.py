@@ -10,7 +10,18 @@ from typing import final
 from .claims import CATALOGUE
 from .evidence import About, Evidence, Finding, Verdict, short
 
-__all__ = ["Markup", "badge", "evidence_table", "figure", "join", "mathematics", "sentence", "table", "tag"]
+__all__ = [
+    "Markup",
+    "badge",
+    "evidence_table",
+    "figure",
+    "join",
+    "mathematics",
+    "sentence",
+    "table",
+    "tag",
+    "understood_table",
+]
 
 _BACKGROUNDS = {
     Verdict.PROVED: "#005a32",
@@ -163,6 +174,25 @@ def figure(picture: Markup, *caption: Child) -> Markup:
         The markup.
     """
     return tag("figure", picture, tag("figcaption", *caption))
+
+
+def understood_table(rows: Iterable[Mapping[str, str]]) -> Markup:
+    """What was understood of the input, as a table; nothing where nothing is known.
+
+    Args:
+        rows: with word, value, how and option, as a report stores them.
+
+    Returns:
+        The markup.
+
+    Example:
+        >>> row = {"word": "w₀", "value": "zero, assumed", "how": "default", "option": "--w-init"}
+        >>> "zero, assumed" in understood_table([row]), understood_table([])
+        (True, '')
+    """
+    cells = [(row["word"], row["value"], row["how"], tag("code", row["option"])) for row in rows]
+    headings = ("What", "Understood as", "How", "Said outright by")
+    return table("What was understood of the input.", headings, cells, name="understood") if cells else join()
 
 
 def evidence_table(

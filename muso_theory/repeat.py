@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from .checking import check
 from .errors import BadInputError, expected
@@ -146,22 +146,19 @@ def _source(settings: Any, data: str) -> Source:
         raise expected(
             "a report of muso check", "settings", "no source", "other settings", "muso check DATA --json"
         )
-    kinds = {
-        "n_features": int,
-        "seed": int,
-        "standardize": bool,
-        "features": str,
-        "bandwidth": str,
-        "w_init": str,
-    }
-    optional = {"classes": str, "forget": str, "network": str, "features_precision": int}
-    if any(type(stored[key]) is not kind for key, kind in kinds.items()) or any(
-        stored[key] is not None and type(stored[key]) is not kind for key, kind in optional.items()
-    ):
+    source = Source(**stored)
+    if not all(_fits(getattr(source, key), hint) for key, hint in get_type_hints(Source).items()):
         raise expected(
             "settings as they were written", "source", stored, "other types", "writing the report anew"
         )
-    return replace(Source(**stored), data=data)
+    return replace(source, data=data)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a stored value has the type of its field; a truth value is no number."""
+    if get_origin(hint) is tuple:
+        return type(value) is tuple and all(type(word) is str for word in value)
+    return type(value) in (get_args(hint) or (hint,))
 
 
 def _slugs(words: Any) -> list[str]:

@@ -25,12 +25,12 @@ from .evidence import (
     worst,
 )
 from .machine import versions
-from .markup import evidence_table
+from .markup import evidence_table, join, understood_table
 from .numbers.quantity import Grade, Quantity, decimal_text, is_finite
 
 __all__ = ["SCHEMA", "Report", "digest"]
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the JSON layout."""
 
 _LARGEST_EXACT = 4000
@@ -198,7 +198,8 @@ class Report(Mapping[str, Evidence]):
         return "\n".join(lines) + "\n"
 
     def _repr_html_(self) -> str:
-        return evidence_table(f"{self.verdict.name}: {self.title}", self.rows)
+        table = evidence_table(f"{self.verdict.name}: {self.title}", self.rows)
+        return join(understood_table(self.inputs.get("understood", ())), table)
 
 
 def evidence_dict(e: Evidence) -> dict[str, Any]:

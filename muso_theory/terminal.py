@@ -82,6 +82,7 @@ def show_report(report: Report) -> None:
     """
     with _printed() as console:
         console.print(Text(report.title, style="bold"))
+        console.print(_understood(report))
         for note in report.inputs.get("notes", []):
             console.print(Text(f"  {note}"))
         for name, rows in report.groups().items():
@@ -90,6 +91,15 @@ def show_report(report: Report) -> None:
                 console.print(_table(name, rows, console.width))
         console.print()
         console.print(_conclusion(report))
+
+
+def _understood(report: Report) -> Table:
+    """What was understood of the input, and the option that says it outright."""
+    grid = Table.grid(padding=(0, 2))
+    for row in report.inputs.get("understood", ()):
+        how = row["how"] if row["how"] == "given" else f"{row['how']}, {row['option']}"
+        grid.add_row(Text(f"  {row['word']}"), Text(row["value"]), Text(how, style="dim"))
+    return grid
 
 
 def _conclusion(report: Report) -> Text:

@@ -187,8 +187,10 @@ def test_every_feature_map(data: Path, name: str) -> None:
     assert answer.status == 0
     assert answer.report["input"]["D"] == (12 if name == "identity" else 30)
     assert answer.report["settings"]["source"]["features"] == name
-    notes = " ".join(answer.report["input"]["notes"])
-    assert ("the input itself" if name == "identity" else f"{name}, D = 30") in notes
+    told = {row["word"]: row for row in answer.report["input"]["understood"]}["map"]
+    title = {"arccos": "ArcCosine"}.get(name, name.title())
+    assert ("the input itself" if name == "identity" else f"{title}Features, D = 30") in told["value"]
+    assert told["how"] == "given"  # 30 is no default
     other = "gaussian" if name != "gaussian" else "laplacian"
     assert (
         muso("check", data, "--features", other, *options).report["input"]["sha256"]
@@ -200,8 +202,12 @@ def test_bandwidth(data: Path) -> None:
     options = ("check", data, "--n-features", 30, "--claim", "exact-labels")
     assert "bandwidth 2.5, seed 0" in muso(*options, "--bandwidth", "2.5").out
     X = small()["X"]
-    distances = [np.linalg.norm(a - b) for i, a in enumerate(X) for b in X[:i]]
-    assert f"bandwidth {np.median(distances):.6g} (median)" in muso(*options, "--bandwidth", "median").out
+    found = []
+    for rows, fit in ((np.delete(X, [1, 4], 0), "retain"), (X, "all")):
+        distances = [np.linalg.norm(a - b) for i, a in enumerate(rows) for b in rows[:i]]
+        found.append(f"bandwidth {np.median(distances):.6g} (median)")
+        assert found[-1] in muso(*options, "--fit-map", fit).out
+    assert found[0] != found[1]
 
 
 @pytest.mark.parametrize(
@@ -408,7 +414,18 @@ def test_label_free_labels_that_are_not_the_optimal_ones_come_with_a_warning(tmp
         (shifted, "least-squares-on-retain is violated"),
     ):
         path = write(tmp_path / "data.npz", arrays)
-        options = ("labels", path, *IDENTITY, "--w-init", "zero", "-o", target, "--method")
+        options = (
+            "labels",
+            path,
+            *IDENTITY,
+            "--task",
+            "regression",
+            "--w-init",
+            "zero",
+            "-o",
+            target,
+            "--method",
+        )
         warned, silent = muso(*options, "label-free"), muso(*options, "closed-form")
         assert (warned.status, silent.status, silent.err) == (0, 0, "")
         assert warned.err.startswith(
@@ -443,7 +460,7 @@ def test_round_trip_of_labels(tmp_path: Path) -> None:
     good = muso("check", path, *options, *audit)
     assert good.status == 0
     assert good.report["settings"]["audited"] == ["labels"]
-    other_start = muso("check", path, *options, "--w-init", "zero", *audit)
+    other_start = muso("check", path, *options, "--w-init", "normal", *audit)
     assert other_start.status == 1
     assert other_start.verdicts["exact-labels[labels]"] == "REFUTED"
 

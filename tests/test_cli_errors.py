@@ -103,7 +103,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         "half": "complete .npz archive",
         "short": "complete .npz archive",
         "empty": "empty file",
-        "text": "no archive",
+        "text": "no npz file",
         "pickle": "a pickle, never read",
         "folder": "directory",
         "object": "never pickled objects",
@@ -111,7 +111,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     }
     for name, message in messages.items():
         assert message in refused("check", tmp_path / f"{name}.npz"), name
-    assert "suffix .parquet" in refused("check", tmp_path / "data.parquet")
+    assert "a complete .parquet file" in refused("check", tmp_path / "data.parquet")
     assert "try 'digits'" in refused("check", "digit")
     refused("check", "")
 
@@ -138,10 +138,10 @@ def test_nothing_is_ever_unpickled(tmp_path: Path) -> None:
         ("a,b,y\n1,2,3\n1,,4\n", ("column 'b'", "line 3", "empty cell")),
         ("a,b,y\n1,2,3\n1,nan,4\n", ("column 'b'=nan", "line 3")),
         ("a,b,y\n1,2,3\n1,2\n", ("line 3", "3 cells")),
-        ("a,forget,y\n1,0,3\n1,yes,4\n", ("'forget'=yes", "line 3")),
+        ("a,forget,y\n1,0,3\n1,maybe,4\n", ("'forget'=maybe", "line 3")),
         ("a,b,y\n", ("rows after the header",)),
         ("1,2,3\n4,5,6\n", ("header",)),
-        ("a;b;y\n1;2;3\n", ("commas instead of semicolons",)),
+        ("a|b|y\n1|2|3\n", ("commas instead of '|'",)),
         ("a,a,y\n1,2,3\n", ("distinct column names",)),
         ("a,b,y\n1,2,cat\n3,4,cat\n", ("two classes",)),
         ("", ("empty",)),

@@ -133,10 +133,13 @@ def test_npz_round_trip_with_everything(write):
     assert "forget (2,), w_init (3, 2), labels (2, 2)" in repr(data)
 
 
-def test_npz_targets_stay_as_they_are_unless_classes_are_chosen(write):
+def test_npz_integers_are_classes_unless_a_regression_is_asked_for(write):
     path = write({"X": X, "y": np.array([3, 7, 3, 7, 5, 5])})
-    data = load(path)
+    data = load(path, task="regression")
     assert data.y.tolist() == [3, 7, 3, 7, 5, 5]
+    assert data.classes == ()
+    data = load(path)
+    assert data.y.tolist() == np.eye(3)[[0, 2, 0, 2, 1, 1]].tolist()
     assert data.classes == ("3", "5", "7")
     assert load(path, classes="7,3").y.tolist() == [1, -1, 1, -1]
     assert load(path, classes="all").y.shape == (6, 3)
@@ -271,7 +274,10 @@ def test_flipped_bytes_never_change_a_value_or_give_a_traceback():
 def test_archives_that_numpy_would_not_write(write, tmp_path):
     with zipfile.ZipFile(tmp_path / "text.npz", "w") as archive:
         archive.writestr("notes.txt", "hello")
-    refused("member=notes.txt", tmp_path / "text.npz")
+    refused("no npz file.*renaming it text.zip", tmp_path / "text.npz")
+    with zipfile.ZipFile(tmp_path / "notes.npz", "w") as archive:
+        archive.writestr("notes.doc", "hello")
+    refused("member=notes.doc", tmp_path / "notes.npz")
     refused("holds nothing", write({}, "none.npz"))
     member = io.BytesIO()
     np.save(member, X)
@@ -286,9 +292,11 @@ def test_archives_that_numpy_would_not_write(write, tmp_path):
     )
     with zipfile.ZipFile(tmp_path / "huge.npz", "w") as archive:
         archive.writestr("X.npy", header.getvalue())
+        archive.writestr("y.npy", header.getvalue())
     refused("complete|memory", tmp_path / "huge.npz")
     with zipfile.ZipFile(tmp_path / "tail.npz", "w") as archive:
         archive.writestr("X.npy", member.getvalue() + b"more")
+        archive.writestr("y.npy", member.getvalue())
     refused("bytes after the end", tmp_path / "tail.npz")
 
 
@@ -313,16 +321,16 @@ def test_files_that_are_not_data(write, tmp_path):
     refused("no such name or file.*a path that exists", "none.npz")
     refused("empty file", write(b"", "e.npz"))
     refused("empty file", write(b"", "e.csv"))
-    refused("suffix .txt", write("a,b\n1,2\n", "data.txt"))
-    refused("suffix missing", write("a,b\n1,2\n", "data"))
-    refused("no archive", write("a,b\n1,2\n", "fake.npz"))
-    refused("an archive", write(npz_bytes({"X": X, "y": Y}), "fake.csv"))
-    np.save(tmp_path / "one.npy", X)
-    refused("single .npy array", tmp_path / "one.npy")
+    refused("no npz file.*renaming it fake.csv", write("a,b\n1,2\n3,4\n", "fake.npz"))
+    refused("no csv file.*renaming it fake.npz", write(npz_bytes({"X": X, "y": Y}), "fake.csv"))
+    for suffix in ("csv", "npz"):
+        assert load(
+            os.rename(tmp_path / f"fake.{suffix}", tmp_path / "x") or os.fspath(tmp_path / "x")
+        ).n_samples
     refused("readable.*too long", tmp_path / ("x" * 300))
     refused("readable|no such", "a\0b.npz")
-    refused("CSV data only", write({"X": X, "y": Y}), target="y")
-    refused("CSV data only", "digits", target="y")
+    refused("tables only.*leaving out --target", write({"X": X, "y": Y}), target="y")
+    refused("tables only.*leaving out --target", "digits", target="y")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
@@ -351,7 +359,7 @@ def test_standard_input(monkeypatch):
     assert load("-", stdin=io.BytesIO(text), target="a").y.tolist() == [1.0, 3.0]
     refused("empty file", "-", stdin=io.BytesIO(b""))
     refused("pickle", "-", stdin=io.BytesIO(pickle.dumps(1)))
-    refused("CSV data only", "-", stdin=io.BytesIO(archive), target="y")
+    refused("tables only", "-", stdin=io.BytesIO(archive), target="y")
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
     assert load("-").n_samples == 2
 
@@ -451,9 +459,9 @@ def test_csv_forget_words():
         ("a,b,y\n", "rows after the header"),
         ("a,b,y", "rows after the header"),
         (" \n \n", "empty"),
-        ("y\n1\n", "two comma-separated columns"),
-        ("a;b;y\n1;2;3\n", "commas instead of semicolons"),
-        ("a\tb\n1\t2\n", "commas instead of tabs"),
+        ("y\n1\n", "two columns"),
+        ("a|b|y\n1|2|3\n", "two columns.*commas instead of '|'"),
+        ("a,b;y\n1,2;3\n", "one separator.*commas and semicolons"),
         ("y,forget\n1,0\n2,1\n", "feature column"),
         ("a,y,label\n1,2,3\n", "one target column.*columns=y, label"),
         ('a,y\n1,"2\n3,4\n', "well-formed CSV.*line=2"),
@@ -475,4 +483,4 @@ def test_bad_csv(text, words):
 
 def test_csv_target_that_is_not_there():
     refused_csv("target=lable .no such column.*'label'", "a,label\n1,2\n", target="lable")
-    refused_csv("no such column", "a,y,forget\n1,2,0\n", target="forget")
+    refused_csv("the forget set", "a,y,forget\n1,2,0\n", target="forget")

@@ -12,6 +12,7 @@ PACKAGE = ROOT / "muso_theory"
 
 ORDER = (
     ("errors",),
+    ("understood", "options"),
     ("arrays", "glossary", "files", "results"),
     ("numbers", "algebra"),
     ("evidence", "machine"),
@@ -24,7 +25,7 @@ ORDER = (
     ("checking", "refutation", "proving", "implication"),
     ("rechecking",),
     ("strategies",),
-    ("data", "plots"),
+    ("data", "plots", "precision"),
     ("inputs",),
     ("pages",),
     ("terminal", "repeat"),

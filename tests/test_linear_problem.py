@@ -124,7 +124,8 @@ def test_from_data_start() -> None:
     ]
     np.testing.assert_array_equal(start[0], start[1])
     assert not np.array_equal(start[0], start[2])
-    assert mt.UnlearningProblem.from_data(X, Y, forget=[0], w_init="zero").w_init is None
+    assert mt.UnlearningProblem.from_data(X, Y, forget=[0]).w_init is None
+    assert not mt.UnlearningProblem.from_data(X, Y, forget=[0], w_init="zero").w_init.any()
     assert mt.UnlearningProblem.from_data(X, np.ones((4, 2)), forget=[0], w_init="normal").w_init.shape == (
         4,
         2,

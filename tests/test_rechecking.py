@@ -219,19 +219,19 @@ def test_a_wrong_label_stays_refuted(tmp_path: Path) -> None:
     [
         ("not json", "JSON report"),
         ("[]", "expected a report"),
-        ('{"schema": 2, "title": "tr', "JSON report"),
-        ('{"schema": 2, "schema": 2}', "'schema' occurs twice"),
+        ('{"schema": 3, "title": "tr', "JSON report"),
+        ('{"schema": 3, "schema": 3}', "'schema' occurs twice"),
         ('{"schema": NaN}', "NaN is not JSON"),
         ('{"schema": ' + "9" * 5000 + "}", "JSON report"),
         ("[" * 100_000, "JSON report"),
-        ('{"schema": true}', "schema version 2"),
-        ('{"schema": 99, "evidence": [{}]}', "schema version 2"),
-        ('{"schema": 2, "settings": {}, "input": {}, "evidence": []}', "versions is missing"),
+        ('{"schema": true}', "schema version 3"),
+        ('{"schema": 99, "evidence": [{}]}', "schema version 3"),
+        ('{"schema": 3, "settings": {}, "input": {}, "evidence": []}', "versions is missing"),
         (
-            '{"schema": 2, "versions": {}, "settings": {}, "input": {}, "evidence": []}',
+            '{"schema": 3, "versions": {}, "settings": {}, "input": {}, "evidence": []}',
             "at least one piece of",
         ),
-        ('{"schema": 2, "versions": {}, "settings": {}, "input": {}, "evidence": [{}]}', "muso check"),
+        ('{"schema": 3, "versions": {}, "settings": {}, "input": {}, "evidence": [{}]}', "muso check"),
     ],
 )
 def test_bad_reports(tmp_path: Path, content: str, words: str) -> None:

@@ -81,7 +81,7 @@ def test_json_is_deterministic_and_exact(report: Report) -> None:
     again = mt.check(ZOO["under-parameterised"](), arithmetic="rational")
     assert report.to_json() == again.to_json()
     data = json.loads(report.to_json())
-    assert data["schema"] == 2
+    assert data["schema"] == 3
     assert data["input"]["sha256"] == ZOO["under-parameterised"]().sha256
     assert data["settings"]["arithmetic"] == "rational"
     by_claim = {e["row"]: e for e in data["evidence"]}

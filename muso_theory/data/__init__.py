@@ -3,6 +3,19 @@
 from muso_theory.data.classes import select_classes
 from muso_theory.data.dataset import Dataset
 from muso_theory.data.forget import parse_forget
-from muso_theory.data.sources import BUILTIN, load
+from muso_theory.data.frames import Choices, frame_dataset, frame_samples
+from muso_theory.data.sources import BUILTIN, load, public_samples
+from muso_theory.data.tables import Table
 
-__all__ = ["BUILTIN", "Dataset", "load", "parse_forget", "select_classes"]
+__all__ = [
+    "BUILTIN",
+    "Choices",
+    "Dataset",
+    "Table",
+    "frame_dataset",
+    "frame_samples",
+    "load",
+    "parse_forget",
+    "public_samples",
+    "select_classes",
+]

@@ -1,10 +1,11 @@
-"""Reading .npz archives, without ever unpickling."""
+"""Reading .npz archives and .npy matrices, without ever unpickling."""
 
 from __future__ import annotations
 
 import struct
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,20 +13,20 @@ import numpy as np
 import numpy.typing as npt
 
 from muso_theory.arrays import forget_indices
-from muso_theory.data.classes import encode_classes
-from muso_theory.data.dataset import (
-    Dataset,
-    FloatArray,
-    check_numbers,
-    class_order,
-    integer_labels,
-)
+from muso_theory.data.dataset import Dataset, FloatArray, check_numbers, integer_labels
+from muso_theory.data.frames import NO_CHOICES, Choices
+from muso_theory.data.targets import Targets, decide_targets
 from muso_theory.errors import BadInputError, expected, nearest
+from muso_theory.understood import Understood
 
-__all__ = ["ARRAY_NAMES", "read_npz"]
+__all__ = ["ARRAY_NAMES", "read_npy", "read_npz", "read_samples"]
 
 ARRAY_NAMES = ("X", "features", "y", "forget", "groups", "w_init", "labels", "w_pretrained", "w_unlearned")
 """Names an archive may hold: X or features, and y, are required."""
+
+_TABLE_ONLY = ("drop", "columns", "index", "forget", "sheet", "encoding")
+_SPARSE = {"format", "shape", "data"}
+"""Members of every archive that scipy.sparse.save_npz writes."""
 
 _BROKEN = (
     OSError,
@@ -42,21 +43,24 @@ _BROKEN = (
 """What zipfile and NumPy raise for broken archives."""
 
 
-def read_npz(source: Path | IO[bytes], name: str, sha256: str) -> Dataset:
+def read_npz(source: Path | IO[bytes], name: str, sha256: str, choices: Choices = NO_CHOICES) -> Dataset:
     """Read and check an archive.
 
-    ``X`` (n, d) or ``features`` (n, D); ``y`` (n,) or (n, C) numbers, or (n,) text for classes; optionally
-    ``forget`` (boolean mask or indices), ``groups`` (n,) original classes as integers or text, ``w_init``,
-    ``w_pretrained``, ``w_unlearned`` (D,) or (D, C), and ``labels`` (n_F,) or (n_F, C) in increasing order of
-    the forgotten rows. Any other name is refused, since a misspelt ``w_unlearned`` would go unaudited.
+    ``X`` (n, d), or ``features`` (n, D) or (n, k, P), the Jacobian of k outputs of every sample; ``y`` (n,) or (n, C)
+    numbers, or (n,) text for classes; optionally ``forget`` (boolean mask or indices), ``groups`` (n,) original classes
+    as integers or text, ``w_init``, ``w_pretrained``, ``w_unlearned`` (D,) or (D, C), and ``labels`` (n_F,) or (n_F, C)
+    in increasing order of the forgotten rows. Any other name is refused, since a misspelt ``w_unlearned`` would go
+    unaudited. A matrix of scipy.sparse is read with ``dense`` and the number of its target column.
 
     Args:
         source: path or binary stream.
         name: of the source, for messages.
         sha256: of its bytes.
+        choices: ``task``; for a sparse matrix ``dense`` and ``target``.
 
     Returns:
-        The data set: numeric targets as they are, text targets encoded as classes.
+        The data set: targets as `decide_targets` says. Integers that come with parameters or labels of their shape
+        stay as they are.
 
     Raises:
         BadInputError: for archives that are truncated or hold objects (pickles), missing or unknown names
@@ -69,10 +73,13 @@ def read_npz(source: Path | IO[bytes], name: str, sha256: str) -> Dataset:
         >>> read_npz(io.BytesIO(data), "toy.npz", "0" * 64)
         Dataset toy.npz: X (3, 3), y (3,), forget (1,), sha256 000000000000
     """
+    choices.refuse(_TABLE_ONLY, name)
     arrays = _read(source, name)
-    _check_names(arrays, name)
+    if arrays.keys() >= _SPARSE:
+        return _of_matrix(_densified(source, name, choices), name, sha256, choices)
+    choices.refuse(("target", "dense"), name)
     key = "features" if "features" in arrays else "X"
-    X = check_numbers(key, arrays[key], (2,))
+    X = check_numbers(key, arrays[key], (2, 3) if key == "features" else (2,))
     for other in ("y", "groups"):
         if other in arrays and arrays[other].shape[:1] != X.shape[:1]:
             raise expected(
@@ -82,13 +89,15 @@ def read_npz(source: Path | IO[bytes], name: str, sha256: str) -> Dataset:
                 name,
                 f"{other} with {X.shape[0]} rows",
             )
-    target_class = _text(arrays["y"], "y")
-    if target_class is not None:
-        y = encode_classes(target_class, class_order(target_class))
-    else:
-        y = check_numbers("y", arrays["y"], (1, 2))
-        target_class = integer_labels(y)
-    groups = target_class
+    targets = _targets(arrays, choices.task, one_hot=X.ndim == 3 and X.shape[1] > 1)
+    y = targets.y
+    if X.ndim == 3:
+        y = y[:, None] if y.ndim == 1 and X.shape[1] == 1 else y
+        if y.shape != X.shape[:2]:
+            what = f"one target per sample and output, shape {X.shape[:2]},"
+            hint = "y of that shape; text or integers as classes where there are as many as outputs"
+            raise expected(what, "y.shape", y.shape, f"{name}, features {X.shape}", hint)
+    groups = targets.names
     if "groups" in arrays:
         groups = _text(arrays["groups"], "groups")
         if groups is None:
@@ -105,32 +114,168 @@ def read_npz(source: Path | IO[bytes], name: str, sha256: str) -> Dataset:
             "unsorted",
             "sorting forget and labels together",
         )
-    parameters = X.shape[1] if key == "features" else None
-    first = dict.fromkeys(("w_init", "w_pretrained", "w_unlearned"), parameters)
+    parameters = X.shape[-1] if key == "features" else None
+    first = dict.fromkeys(_PARAMETERS, parameters)
     first["labels"] = None if forget is None else int(forget.size)
-    given: dict[str, FloatArray] = {}
+    given: dict[str, Any] = {}
     for other in first:
         if other in arrays:
             given[other] = check_numbers(other, arrays[other], (1, 2))
-            _check_companion(other, given[other], first[other], y, f"{name}, {key} {X.shape}, y {y.shape}")
+            # Outputs of a Jacobian are rows of one model, so that its parameters have one column.
+            rest = y.shape[1:] if X.ndim == 2 or other == "labels" else ()
+            context = f"{name}, {key} {X.shape}, y {y.shape}"
+            _check_companion(other, given[other], (first[other], *rest), context)
+    columns = (
+        f"{X.shape[-1]} columns"
+        if X.ndim == 2
+        else f"Jacobians of {X.shape[1]} outputs, {X.shape[2]} parameters"
+    )
     return Dataset(
         name=name,
         X=X,
         y=y,
         sha256=sha256,
         is_features=key == "features",
-        classes=() if target_class is None else class_order(target_class),
-        target_class=target_class,
+        classes=targets.classes,
+        target_class=targets.names,
         groups=groups,
         forget=forget,
         **given,
+        understood=(
+            Understood("target", f"array y {arrays['y'].shape}", "given", "y"),
+            targets.understood,
+            Understood("features", f"array {key}, {columns}", "given", key),
+        ),
     )
 
 
-def _check_companion(name: str, array: FloatArray, first: int | None, y: FloatArray, context: str) -> None:
+_PARAMETERS = ("w_init", "w_pretrained", "w_unlearned")
+
+
+def _targets(arrays: dict[str, npt.NDArray[Any]], task: str | None, one_hot: bool) -> Targets:
+    """What y is; integers that come with labels or parameters stay the numbers that these belong to."""
+    values = _text(arrays["y"], "y")
+    if values is not None:
+        return decide_targets(values, task, "y")
+    y = check_numbers("y", arrays["y"], (1, 2))
+    brought = [name for name in ("labels", *_PARAMETERS) if name in arrays]
+    one_hot = one_hot or (y.ndim == 1 and any(arrays[name].ndim == 2 for name in brought))
+    as_given = f"as given, since {', '.join(brought)} belong to them" if brought and not one_hot else ""
+    return decide_targets(y, task, "y", as_given=as_given)
+
+
+def read_npy(source: Path | IO[bytes], name: str, sha256: str, choices: Choices = NO_CHOICES) -> Dataset:
+    """Read a single matrix, one of whose columns is the target.
+
+    Args:
+        source: path, which is memory-mapped, or binary stream.
+        name: of the source, for messages.
+        sha256: of its bytes.
+        choices: ``target`` is the number of the target column, from 0.
+
+    Returns:
+        The data set; all other columns are features.
+
+    Raises:
+        BadInputError: no target or no such column, another number of dimensions, objects (pickles), broken files.
+
+    Example:
+        >>> import io
+        >>> stream = io.BytesIO()
+        >>> np.save(stream, np.arange(6.0).reshape(3, 2) ** 2 / 2)
+        >>> read_npy(io.BytesIO(stream.getvalue()), "toy.npy", "0" * 64, Choices(target="1"))
+        Dataset toy.npy: X (3, 1), y (3,), sha256 000000000000
+    """
+    choices.refuse((*_TABLE_ONLY, "dense"), name)
+    return _of_matrix(_matrix(source, name), name, sha256, choices)
+
+
+def read_samples(source: Path | IO[bytes], kind: str, name: str) -> FloatArray:
+    """Samples alone: a matrix in an .npy file, or the array X of an archive.
+
+    Args:
+        source: path or binary stream.
+        kind: "npy" or "npz".
+        name: of the source, for messages.
+
+    Returns:
+        (n, d) samples.
+
+    Raises:
+        BadInputError: broken files, no X.
+    """
+    if kind == "npy":
+        return check_numbers(name, _matrix(source, name), (2,))
+    return check_numbers("X", _read(source, name, ("X",))["X"], (2,))
+
+
+def _matrix(source: Path | IO[bytes], name: str) -> npt.NDArray[Any]:
+    """A single array, from a path without reading all of it."""
+    try:
+        if isinstance(source, Path):
+            found: Any = np.load(source, mmap_mode="r", allow_pickle=False)
+        else:
+            found = np.lib.format.read_array(source, allow_pickle=False)
+    except _BROKEN as error:
+        if "pickle" in str(error) or "Python objects" in str(error):
+            hint = "saving it with astype(float)"
+            raise expected("numbers, never pickled objects", "DATA", name, "object array", hint) from error
+        raise expected("a complete .npy file", "DATA", name, str(error), "saving it again") from error
+    return np.asarray(found)
+
+
+def _of_matrix(matrix: npt.NDArray[Any], name: str, sha256: str, choices: Choices) -> Dataset:
+    """A data set from one matrix and the number of its target column."""
+    values = check_numbers("array", matrix, (2,))
+    width = values.shape[1]
+    if choices.target is None:
+        got = "no column is named as the target"
+        raise expected(
+            "a target", "DATA", f"{name} {values.shape}", got, f"--target {width - 1}, the last column"
+        )
+    column = int(choices.target) if choices.target.isascii() and choices.target.isdigit() else width
+    if column >= width or width < 2:
+        what = f"a column from 0 to {width - 1}, beside at least one feature,"
+        raise expected(what, "target", choices.target, f"{name} {values.shape}", f"--target {width - 1}")
+    targets = decide_targets(np.ascontiguousarray(values[:, column]), choices.task, f"column {column}")
+    return Dataset(
+        name=name,
+        X=np.ascontiguousarray(np.delete(values, column, axis=1)),
+        y=targets.y,
+        sha256=sha256,
+        classes=targets.classes,
+        target_class=targets.names,
+        groups=targets.names,
+        understood=(
+            Understood("target", f"column {column}, counted from 0", "given", "--target"),
+            targets.understood,
+            Understood("features", f"the other {width - 1} columns", "inferred", "--target"),
+        ),
+    )
+
+
+def _densified(source: Path | IO[bytes], name: str, choices: Choices) -> npt.NDArray[Any]:
+    """A sparse matrix with its zeros filled in, which is done on demand only."""
+    from scipy import sparse
+
+    if not choices.dense:
+        hint = (
+            "--dense"
+            if choices.target is not None
+            else "--dense, with --target and the number of the target column"
+        )
+        raise expected("a dense matrix", "DATA", name, "a matrix of scipy.sparse", hint)
+    if not isinstance(source, Path):
+        source.seek(0)
+    try:
+        return np.asarray(sparse.load_npz(source).toarray())
+    except _BROKEN as error:
+        raise expected("a complete sparse matrix", "DATA", name, str(error), "saving it again") from error
+
+
+def _check_companion(name: str, array: FloatArray, wanted: tuple[int | None, ...], context: str) -> None:
     """Refuse parameters or labels whose shape does not go with features and targets."""
     letter = "n_F" if name == "labels" else "D"
-    wanted = (first, *y.shape[1:])
     fits = len(wanted) == array.ndim and all(
         size is None or size == actual for size, actual in zip(wanted, array.shape, strict=True)
     )
@@ -140,17 +285,28 @@ def _check_companion(name: str, array: FloatArray, first: int | None, y: FloatAr
         raise expected(f"{name} of shape {words}", f"{name}.shape", array.shape, context, words)
 
 
-def _read(source: Path | IO[bytes], name: str) -> dict[str, npt.NDArray[Any]]:
-    """Load every array, each straight into its own memory."""
+def _read(source: Path | IO[bytes], name: str, wanted: tuple[str, ...] = ()) -> dict[str, npt.NDArray[Any]]:
+    """Load every array, or those wanted, each straight into its own memory, once all names are known to be right."""
     arrays: dict[str, npt.NDArray[Any]] = {}
     member = ""
     try:
         with zipfile.ZipFile(source) as archive:
+            members = {}
             for member in archive.namelist():
                 key = member.removesuffix(".npy")
-                if key in arrays or key == member:
-                    why = "is there twice" if key in arrays else "is no array"
+                if key in members or key == member:
+                    why = "is there twice" if key in members else "is no array"
                     raise expected("an archive written by numpy.savez", "member", member, why, "numpy.savez")
+                members[key] = member
+            if not wanted and not members.keys() >= _SPARSE:
+                _check_names(members, name)
+            for key in wanted:
+                if key not in members:
+                    there = ", ".join(members) or "nothing"
+                    raise expected(f"an array named {key}", "arrays", there, name, f"adding {key}")
+            for key, member in members.items():
+                if wanted and key not in wanted:
+                    continue
                 with archive.open(member) as stream:
                     arrays[key] = np.lib.format.read_array(stream, allow_pickle=False)
                     if stream.read(1):  # reading to the end is also what verifies the checksum
@@ -173,7 +329,7 @@ def _read(source: Path | IO[bytes], name: str) -> dict[str, npt.NDArray[Any]]:
     return arrays
 
 
-def _check_names(arrays: dict[str, npt.NDArray[Any]], name: str) -> None:
+def _check_names(arrays: Mapping[str, object], name: str) -> None:
     """Refuse missing, doubled and unknown names."""
     there = ", ".join(arrays) or "nothing"
     for key in arrays:
@@ -188,10 +344,10 @@ def _check_names(arrays: dict[str, npt.NDArray[Any]], name: str) -> None:
             )
     if "X" in arrays and "features" in arrays:
         raise expected("X or features, not both", "arrays", there, name, "removing one")
-    for wanted in ("X or features", "y"):
-        if not set(wanted.split(" or ")) & arrays.keys():
+    for needed in ("X or features", "y"):
+        if not set(needed.split(" or ")) & arrays.keys():
             raise expected(
-                f"an array named {wanted}", "arrays", there, f"{name} holds {there}", f"adding {wanted}"
+                f"an array named {needed}", "arrays", there, f"{name} holds {there}", f"adding {needed}"
             )
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from muso_theory.arrays import forget_indices
 from muso_theory.data.dataset import Dataset, FloatArray, TextArray, class_order
 from muso_theory.errors import expected, nearest
+from muso_theory.understood import Understood, listed
 
-__all__ = ["encode_classes", "select_classes"]
+__all__ = ["class_words", "encode_classes", "select_classes"]
 
 
 def encode_classes(target_class: TextArray, classes: tuple[str, ...]) -> FloatArray:
@@ -51,6 +52,24 @@ def encode_classes(target_class: TextArray, classes: tuple[str, ...]) -> FloatAr
     if len(classes) == 2:
         return np.where(target_class == classes[0], -1.0, 1.0)
     return np.stack([np.where(target_class == name, 1.0, 0.0) for name in classes], axis=1)
+
+
+def class_words(classes: tuple[str, ...]) -> str:
+    """A classification in words, with the encoding of its targets.
+
+    Args:
+        classes: in the order of their encoding.
+
+    Returns:
+        For instance "classification: no = −1, yes = +1".
+
+    Example:
+        >>> class_words(("no", "yes"))
+        'classification: no = −1, yes = +1'
+    """
+    if len(classes) == 2:
+        return f"classification: {classes[0]} = −1, {classes[1]} = +1"
+    return f"classification, one-hot: {listed(classes)}"
 
 
 def select_classes(dataset: Dataset, spec: str) -> Dataset:
@@ -105,6 +124,7 @@ def select_classes(dataset: Dataset, spec: str) -> Dataset:
     if forget is not None:
         forget = forget_indices(np.isin(keep, forget), keep.size, "forget after class selection")
     classes = tuple(merged)
+    told = Understood("task", f"{class_words(classes)}; chosen: {spec}", "given", "--classes")
     return replace(
         dataset,
         X=dataset.X if keep.size == dataset.n_samples else dataset.X[keep],
@@ -113,6 +133,7 @@ def select_classes(dataset: Dataset, spec: str) -> Dataset:
         target_class=target_class,
         groups=dataset.groups[keep],
         forget=forget,
+        understood=tuple(told if row.word == "task" else row for row in dataset.understood),
     )
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from muso_theory.arrays import float_values
 from muso_theory.errors import expected
+from muso_theory.understood import Understood
 
 __all__ = [
     "Dataset",
@@ -26,8 +27,6 @@ FloatArray: TypeAlias = npt.NDArray[np.float64]
 IndexArray: TypeAlias = npt.NDArray[np.int64]
 TextArray: TypeAlias = npt.NDArray[np.str_]
 
-"""Rows tested for NaN together, so that the test needs no copy of a large matrix."""
-
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Dataset:
@@ -37,8 +36,9 @@ class Dataset:
 
     Args:
         name: of the data set or file, for people.
-        X: (n, d) inputs, or the feature matrix itself when ``is_features``.
-        y: (n,) or (n, C) targets.
+        X: (n, d) inputs, or the features themselves when ``is_features``; then also (n, k, P), the Jacobian of k
+            outputs of every sample.
+        y: (n,) or (n, C) targets, (n, k) with Jacobians.
         sha256: of the source: the file's bytes, or the arrays of an embedded data set.
         is_features: whether X already is Φ, so that no feature map may be applied.
         classes: names of the target classes. After :func:`select_classes` two classes are −1 and +1 in this
@@ -50,6 +50,8 @@ class Dataset:
         labels: (n_F,) or (n_F, C), forget labels to audit, in the order of ``forget``.
         w_pretrained: (D,) or (D, C), to audit.
         w_unlearned: (D,) or (D, C), to audit.
+        columns: names of the columns of X, where the source names them.
+        understood: what was inferred from the source, in words.
 
     Example:
         >>> Dataset("toy", np.eye(2), np.array([-1.0, 1.0]), sha256="0" * 64)
@@ -69,6 +71,8 @@ class Dataset:
     labels: FloatArray | None = None
     w_pretrained: FloatArray | None = None
     w_unlearned: FloatArray | None = None
+    columns: tuple[str, ...] = ()
+    understood: tuple[Understood, ...] = ()
 
     def __post_init__(self) -> None:
         """Protect the arrays."""

@@ -1,4 +1,4 @@
-"""Where data comes from: embedded data sets, .npz and .csv files, standard input."""
+"""Where data comes from: embedded data sets, files of every kind, standard input."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import hashlib
 import io
 import os
 import sys
+import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any
@@ -14,47 +16,64 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from muso_theory.data.archive import read_npz
-from muso_theory.data.classes import encode_classes, select_classes
-from muso_theory.data.dataset import Dataset
-from muso_theory.data.table import read_csv
+from muso_theory.data.archive import read_npy, read_npz, read_samples
+from muso_theory.data.classes import class_words, encode_classes, select_classes
+from muso_theory.data.dataset import Dataset, FloatArray
+from muso_theory.data.frames import NO_CHOICES, Choices, frame_dataset, frame_samples
+from muso_theory.data.tables import COMPRESSED, Table, decompressed, read_table
+from muso_theory.data.targets import decide_targets
 from muso_theory.errors import expected, nearest
+from muso_theory.understood import Understood
 
-__all__ = ["BUILTIN", "load"]
+__all__ = ["BUILTIN", "load", "public_samples"]
 
-_ZIP, _NPY, _PICKLE = (b"PK\x03\x04", b"PK\x05\x06"), b"\x93NUMPY", b"\x80"
+_STARTS = {b"\x93NUMPY": "npy", b"PAR1": "parquet", b"ARROW1": "feather", b"PK": "zip", **COMPRESSED}
+_PICKLE = b"\x80"
+_LONGEST_START = max(map(len, _STARTS))
+_SUFFIXES = {
+    "npz": (".npz",),
+    "npy": (".npy",),
+    "xlsx": (".xlsx", ".xlsm"),
+    "parquet": (".parquet", ".pq"),
+    "feather": (".feather", ".arrow"),
+    "csv": (".csv", ".tsv", ".txt", ".data", ".dat"),
+    "zip": (".zip",),
+    **{kind: (f".{kind}",) for kind in COMPRESSED.values()},
+}
+"""Kinds of files with the suffixes that they may have; the content decides."""
 
 
 def load(
     source: str | os.PathLike[str],
     *,
     classes: str | None = None,
-    target: str | None = None,
     stdin: IO[bytes] | None = None,
+    **choices: Any,
 ) -> Dataset:
     """Load data by name, from a file or from standard input.
 
-    Embedded: ``digits`` (1797 × 64, pixels 0 to 16) and ``breast_cancer`` (569 × 30) from scikit-learn,
-    ``mnist`` (5000 × 784, pixels 0 to 255) with the extra ``[mnist]``; none is rescaled. Files: ``.npz``
-    (:func:`~muso_theory.data.archive.read_npz`) and ``.csv`` (:func:`~muso_theory.data.table.read_csv`).
-    ``"-"`` reads either kind from standard input and tells them apart by their first bytes.
+    Embedded: ``digits`` (1797 × 64, pixels 0 to 16) and ``breast_cancer`` (569 × 30) from scikit-learn, ``mnist``
+    (5000 × 784, pixels 0 to 255) with the extra ``[mnist]``; none is rescaled. Files: archives ``.npz``
+    (:func:`~muso_theory.data.archive.read_npz`), one matrix ``.npy``, and tables
+    (:func:`~muso_theory.data.frames.frame_dataset`): ``.csv`` and other text, also compressed, ``.xlsx``, ``.parquet``
+    and ``.feather`` (extra ``[parquet]``). ``"-"`` reads any of them from standard input. The content decides what a
+    file is.
 
-    Embedded data and text targets are classes and are encoded as :func:`select_classes` says, all classes
-    unless some are chosen. Numeric targets of files stay as they are unless classes are chosen.
+    Targets that are classes are encoded as :func:`select_classes` says, all classes unless some are chosen.
 
     Args:
         source: name, path or ``"-"``.
         classes: a selection for :func:`select_classes`.
-        target: name of the target column of a CSV file.
         stdin: stream to read for ``"-"``; standard input when left out.
+        choices: what is what, by the names of :class:`~muso_theory.data.frames.Choices`.
 
     Returns:
-        The data set.
+        The data set, with what was understood of it.
 
     Raises:
-        MusoError: for everything that cannot be used as it is: unknown names (suggests the nearest),
-            missing, unreadable, empty, truncated or pickled files, directories, bad arrays and cells,
-            targets of one class.
+        MusoError: for everything that cannot be used as it is: unknown names (suggests the nearest), missing,
+            unreadable, empty, truncated or pickled files, directories, bad arrays and cells, targets of one class,
+            choices that this kind of source has no use for.
 
     Example:
         >>> load("digits", classes="3,7")
@@ -62,22 +81,53 @@ def load(
         >>> load("digits", classes="odd-even").y[:3]
         array([ 1., -1.,  1.])
     """
-    name = os.fspath(source)
+    name, chosen = os.fspath(source), Choices(**choices)
     if name in BUILTIN:
-        _check_no_target(target, name)
+        chosen.refuse(("target", "drop", "columns", "index", "forget", "sheet", "encoding", "dense"), name)
         dataset = BUILTIN[name]()
-    elif name == "-":
-        dataset = _from_bytes(_read_stdin(stdin), "standard input", target)
+        if chosen.task is not None and dataset.target_class is not None:
+            targets = decide_targets(_as_numbers(dataset, chosen.task), chosen.task, "y")
+            told = [targets.understood if row.word == "task" else row for row in dataset.understood]
+            dataset = replace(dataset, y=targets.y, classes=targets.classes, understood=tuple(told))
     else:
-        dataset = _from_path(Path(name), target)
-    if classes is not None:
-        return select_classes(dataset, classes)
-    if len(dataset.classes) == 1:
-        only = dataset.classes[0]
-        raise expected(
-            "targets of at least two classes", "y", only, f"{dataset.name}: one class only", "more data"
-        )
-    return dataset
+        content = _read_stdin(stdin) if name == "-" else _open(Path(name))
+        title = "standard input" if name == "-" else Path(name).name
+        dataset = _dataset(content, title, name, chosen)
+    return dataset if classes is None else select_classes(dataset, classes)
+
+
+def public_samples(source: str, dataset: Dataset) -> tuple[FloatArray, str]:
+    """Samples that a feature map may be fitted on, from a file of their own.
+
+    Args:
+        source: path of a table with the columns of the data, of an .npz with X, or of an .npy matrix.
+        dataset: whose feature columns they must have.
+
+    Returns:
+        (m, d) samples, and which they are in words with the file's hash.
+
+    Raises:
+        BadInputError: unreadable files, absent or other columns.
+    """
+    content, name = _open(Path(source)), Path(source).name
+    kind = _kind(content, name, source)
+    if kind in ("npz", "npy"):
+        X = read_samples(content if isinstance(content, Path) else io.BytesIO(content), kind, name)
+        if X.shape[1] != dataset.X.shape[1]:
+            what = f"samples with {dataset.X.shape[1]} columns, as in {dataset.name},"
+            raise expected(what, "--fit-map", X.shape, name, "a file with these columns and no other")
+    else:
+        columns = dataset.columns or tuple(map(str, range(dataset.X.shape[1])))
+        X = frame_samples(_table(content, kind, name, NO_CHOICES), columns)
+    return X, f"{X.shape[0]} samples of {name}, sha256 {_sha256(content)}"
+
+
+def _as_numbers(dataset: Dataset, task: str) -> Any:
+    """The classes of an embedded data set as the numbers that a regression needs, where they are numbers."""
+    assert dataset.target_class is not None
+    if task == "regression" and all(name.isdigit() for name in dataset.classes):
+        return dataset.target_class.astype(np.float64)
+    return dataset.target_class
 
 
 def _embedded(name: str, X: npt.NDArray[Any], names: list[str], order: tuple[str, ...]) -> Dataset:
@@ -95,6 +145,11 @@ def _embedded(name: str, X: npt.NDArray[Any], names: list[str], order: tuple[str
         classes=order,
         target_class=target_class,
         groups=target_class,
+        understood=(
+            Understood("target", f"the {len(order)} classes of {name}", "given", "DATA"),
+            Understood("task", class_words(order), "given", "--task"),
+            Understood("features", f"{values.shape[1]} columns", "given", "DATA"),
+        ),
     )
 
 
@@ -145,9 +200,9 @@ def _read_stdin(stdin: IO[bytes] | None) -> bytes:
     return stream.read()
 
 
-def _from_path(path: Path, target: str | None) -> Dataset:
-    """Read a file; archives go from the disk into their arrays without a second copy."""
-    what, name = "a data set name or a .npz or .csv file", str(path)
+def _open(path: Path) -> Path | bytes:
+    """A file that can be read in parts as its path, a pipe as its content."""
+    what, name = "a data set name or a file of data", str(path)
     try:
         if path.is_dir():
             raise expected(what, "DATA", name, "directory", "a file in it")
@@ -155,51 +210,87 @@ def _from_path(path: Path, target: str | None) -> Dataset:
             known = nearest(name, BUILTIN) if name.isidentifier() else "a path that exists"
             raise expected(what, "DATA", name, "no such name or file", known)
         if not path.is_file():  # a named pipe or a process substitution can be read only once
-            return _from_bytes(path.read_bytes(), name, target)
-        with path.open("rb") as stream:
-            start = stream.read(8)
-            stream.seek(0)
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        suffix, is_archive = path.suffix.lower(), start.startswith(_ZIP)
-        _check_start(start, name)
-        if suffix not in (".npz", ".csv"):
-            raise expected(what, "DATA", name, f"suffix {suffix or 'missing'}", "renaming it .npz or .csv")
-        if is_archive != (suffix == ".npz"):
-            there = "an archive" if is_archive else "no archive"
-            raise expected(f"a {suffix} file", "DATA", name, f"its content is {there}", "checking the file")
-        if is_archive:
-            _check_no_target(target, name)
-            return read_npz(path, path.name, sha256)
-        return read_csv(path.read_bytes(), path.name, sha256, target)
+            return path.read_bytes()
+        with path.open("rb"):
+            return path
     except OSError as error:
         raise expected(
             "a readable file", "DATA", name, error.strerror or str(error), "another file"
         ) from error
 
 
-def _from_bytes(data: bytes, name: str, target: str | None) -> Dataset:
-    """Read an archive or a table, whichever the first bytes say it is."""
-    _check_start(data[:8], name)
-    sha256 = hashlib.sha256(data).hexdigest()
-    if data.startswith(_ZIP):
-        _check_no_target(target, name)
-        return read_npz(io.BytesIO(data), name, sha256)
-    return read_csv(data, name, sha256, target)
+def _bytes(content: Path | bytes) -> bytes:
+    """All of a file."""
+    return content.read_bytes() if isinstance(content, Path) else content
 
 
-def _check_no_target(target: str | None, name: str) -> None:
-    """Refuse a target column for a source that has no columns to choose from."""
-    if target is not None:
-        raise expected("a target column for CSV data only", "target", target, name, "leaving it out")
+def _sha256(content: Path | bytes) -> str:
+    """Hash of a file, read in parts."""
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    with content.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _check_start(start: bytes, name: str) -> None:
-    """Refuse what the first bytes show to be empty, a single array or a pickle."""
+def _kind(content: Path | bytes, name: str, shown: str) -> str:
+    """What a file is by its first bytes, and refused where its name says otherwise."""
+    if isinstance(content, Path):
+        with content.open("rb") as stream:
+            start = stream.read(_LONGEST_START)
+    else:
+        start = content[:_LONGEST_START]
     if not start:
-        raise expected("data", "DATA", name, "empty file", "a .npz or .csv file with content")
-    if start.startswith(_NPY):
-        raise expected(
-            "an archive of named arrays", "DATA", name, "a single .npy array", "numpy.savez(X=…, y=…)"
-        )
+        raise expected("data", "DATA", shown, "empty file", "a file with content")
     if start.startswith(_PICKLE):
-        raise expected("an archive or a table", "DATA", name, "a pickle, never read", "numpy.savez(X=…, y=…)")
+        raise expected(
+            "an archive or a table", "DATA", shown, "a pickle, never read", "numpy.savez(X=…, y=…)"
+        )
+    kind = next((kind for mark, kind in _STARTS.items() if start.startswith(mark)), "csv")
+    if kind == "zip":
+        kind = _zipped(content, shown)
+    suffix = Path(name).suffix.lower()
+    said = next((known for known, suffixes in _SUFFIXES.items() if suffix in suffixes), kind)
+    if said != kind and isinstance(content, Path):
+        got, right = f"its content is no {said} file", f"{Path(name).stem}{_SUFFIXES[kind][0]}"
+        hint = (
+            f"renaming it {right}"
+            if kind != "csv"
+            else f"the file that it was, or renaming it {right} if it is a table"
+        )
+        raise expected(f"a {suffix} file", "DATA", shown, got, hint)
+    return kind
+
+
+def _zipped(content: Path | bytes, shown: str) -> str:
+    """Which kind of zip archive this is: of arrays, an Excel workbook, or one table."""
+    try:
+        with zipfile.ZipFile(content if isinstance(content, Path) else io.BytesIO(content)) as archive:
+            members = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise expected("a complete .npz archive", "archive", shown, str(error), "saving it again") from error
+    if "[Content_Types].xml" in members:
+        return "xlsx"
+    text = any(Path(member).suffix.lower() in _SUFFIXES["csv"] for member in members)
+    return "zip" if text and len(members) == 1 else "npz"
+
+
+def _table(content: Path | bytes, kind: str, name: str, choices: Choices) -> Table:
+    """Any table, compressed or not."""
+    data = _bytes(content)
+    if kind in (*COMPRESSED.values(), "zip"):
+        data, kind = decompressed(data, kind, name), "csv"
+    return read_table(data, kind, name, sheet=choices.sheet, encoding=choices.encoding)
+
+
+def _dataset(content: Path | bytes, name: str, shown: str, choices: Choices) -> Dataset:
+    """The data set that a file holds."""
+    try:
+        kind, sha256 = _kind(content, name, shown), _sha256(content)
+        if kind in ("npz", "npy"):
+            read = read_npz if kind == "npz" else read_npy
+            return read(content if isinstance(content, Path) else io.BytesIO(content), name, sha256, choices)
+        return frame_dataset(_table(content, kind, name, choices), sha256, choices)
+    except OSError as error:
+        raise expected(
+            "a readable file", "DATA", shown, error.strerror or str(error), "another file"
+        ) from error

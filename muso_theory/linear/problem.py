@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +13,8 @@ import numpy as np
 from ..arrays import Array, forget_indices, plain_array, real_array, row_blocks
 from ..errors import BadInputError, expected
 from ..numbers.quantity import decimal_text
+from ..understood import Understood
+from .fitting import fitted, map_words
 
 if TYPE_CHECKING:
     from .closed_forms import ClosedForms
@@ -31,11 +34,17 @@ class UnlearningProblem:
     a problem whose arrays are no longer those that it was made of.
 
     Args:
-        features: Φ, shape (n, D), row i the feature vector of sample i. May be memory-mapped or float32.
-        targets: y, shape (n,) or (n, C); several outputs are columns and never interact.
+        features: Φ, shape (n, D), row i the feature vector of sample i. May be memory-mapped or float32. Also the
+            Jacobians of k outputs, shape (n, k, D): then there are n·k rows, row i·k + c for output c of sample i, and
+            to forget a sample is to forget its k rows.
+        targets: y, shape (n,) or (n, C); several outputs are columns and never interact. (n, k) with Jacobians.
         forget: boolean mask of n entries or row indices (not negative, not repeated).
         w_init: w₀, shape (D,) or (D, C) like the targets; None means zero.
         tangent: the linearised network that the features stand for, as ``from_network`` sets it.
+        feature_map: the fitted map that made the features, as ``from_data`` sets it.
+        map_fitted_on: the samples that it was fitted on: "retain", "all", "public", or "unknown" for features that were
+            handed in and for maps that were fitted before.
+        understood: what is known of how the problem came about; outputs, w₀ and forget set are added where missing.
 
     Raises:
         BadInputError: non-finite, complex or non-numeric entries, shapes that do not fit, an empty or complete
@@ -52,12 +61,18 @@ class UnlearningProblem:
     forget: Array
     w_init: Array | None = None
     tangent: Any = None
+    feature_map: Any = None
+    map_fitted_on: str = "unknown"
+    understood: tuple[Understood, ...] = ()
     _hashes: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         """Validate once; afterwards nothing changes."""
-        features = real_array("features", self.features, (2,))
+        features = real_array("features", self.features, (2, 3))
         targets = real_array("targets", self.targets, (1, 2))
+        forget = self.forget
+        if features.ndim == 3:
+            features, targets, forget = _by_rows(features, targets, forget)
         n, d = features.shape
         if n == 0 or d == 0:
             raise expected(
@@ -72,7 +87,7 @@ class UnlearningProblem:
             raise expected("at least one output", "targets", targets.shape, "shape", "a column a output")
         object.__setattr__(self, "features", features)
         object.__setattr__(self, "targets", targets)
-        object.__setattr__(self, "forget", _read_only(forget_indices(self.forget, n)))
+        object.__setattr__(self, "forget", _read_only(forget_indices(forget, n)))
         if self.w_init is not None:
             w_init = real_array("w_init", self.w_init, (1, 2))
             wanted = (d, *targets.shape[1:])
@@ -82,6 +97,7 @@ class UnlearningProblem:
                     f"w_init of shape {w_init.shape}; try None for zero, or one parameter a feature and output"
                 )
             object.__setattr__(self, "w_init", w_init)
+        object.__setattr__(self, "understood", _completed(self))
         # The Gram matrix and all that rests on it are kept, so what they were computed from must be known for good.
         object.__setattr__(self, "_hashes", self._hashed())
 
@@ -93,25 +109,30 @@ class UnlearningProblem:
         *,
         forget: object,
         feature_map: Any = None,
+        fit_map: str | Array = "retain",
         w_init: str | Array | None = None,
         seed: int = 0,
     ) -> UnlearningProblem:
         """Build a problem from samples, a feature map and a rule for w₀.
 
+        A map that is fitted on samples to be forgotten depends on them, however exactly its parameters are unlearned;
+        so it is fitted on the retained ones unless other samples are asked for.
+
         Args:
-            X: samples, shape (n, p).
+            X: samples, shape (n, p); without a feature map also Jacobians, shape (n, k, D).
             y: targets, shape (n,) or (n, C).
             forget: mask or indices.
             feature_map: any scikit-learn transformer; a fitted one is used as it is, an unfitted one is cloned and
-                fitted on X. None is the identity.
-            w_init: None or "zero", "normal" (standard normal from ``seed``), or an array.
+                fitted. None is the identity.
+            fit_map: what to fit it on: "retain", "all", or public samples of shape (m, p).
+            w_init: None assumes zero; "zero", "normal" (standard normal from ``seed``), or an array say it outright.
             seed: seed of ``w_init="normal"``.
 
         Returns:
             The problem.
 
         Raises:
-            BadInputError: unknown word for ``w_init``, or whatever the problem itself refuses.
+            BadInputError: unknown words for ``w_init`` or ``fit_map``, or whatever the problem itself refuses.
 
         Example:
             >>> import numpy as np
@@ -120,16 +141,36 @@ class UnlearningProblem:
             >>> p.w_init.shape
             (2,)
         """
-        features = plain_array("X", X) if feature_map is None else _apply(feature_map, X)
+        if feature_map is None:
+            features, fitted_on = plain_array("X", X), "unknown"
+            told = [Understood("map", "none: the features are the input itself", "default", "--features")]
+        else:
+            feature_map, fitted_on, words = fitted(feature_map, X, forget, fit_map)
+            features = plain_array("feature_map.transform(X)", feature_map.transform(X))
+            told = [
+                Understood("map", map_words(feature_map), "given", "--features"),
+                Understood("map fitted on", words, "given", "--fit-map"),
+            ]
         targets = plain_array("y", y)
         if isinstance(w_init, str):
             if w_init not in ("zero", "normal"):
                 raise expected(
                     "'zero', 'normal' or an array", "w_init", w_init, "str", "'normal' with a seed"
                 )
-            shape = (features.shape[1], *targets.shape[1:])
-            w_init = np.random.default_rng(seed).standard_normal(shape) if w_init == "normal" else None
-        return cls(features, targets, forget, w_init)  # type: ignore[arg-type]
+            shape = (features.shape[-1], *(targets.shape[1:] if features.ndim < 3 else ()))
+            draw = np.random.default_rng(seed).standard_normal if w_init == "normal" else np.zeros
+            words = f"standard normal, seed {seed}" if w_init == "normal" else "zero"
+            told.append(Understood("w₀", words, "given", "--w-init"))
+            w_init = draw(shape)
+        return cls(
+            features,
+            targets,
+            forget,  # type: ignore[arg-type]
+            w_init,
+            feature_map=feature_map,
+            map_fitted_on=fitted_on,
+            understood=tuple(told),
+        )
 
     @classmethod
     def from_network(
@@ -200,7 +241,13 @@ class UnlearningProblem:
                 linear = net.linearise(params, inputs, max_features=everything)
                 features = linear.features
         return cls(
-            features, linear.targets(y), linear.rows(samples), tangent=linear.bare(plain_array("y", y))
+            features,
+            linear.targets(y),
+            linear.rows(samples),
+            tangent=linear.bare(plain_array("y", y)),
+            understood=(
+                Understood("map", "the tangent of the network at its parameters", "given", "--network"),
+            ),
         )
 
     @property
@@ -256,6 +303,21 @@ class UnlearningProblem:
             if before != now:
                 return name
         return None
+
+    def telling(self, *rows: Understood) -> UnlearningProblem:
+        """The same problem with other words about how it came about.
+
+        Args:
+            rows: what is understood; a row takes the place of the one about the same word.
+
+        Returns:
+            A problem that shares all arrays and all that was computed from them.
+        """
+        told = {row.word: row for row in (*self.understood, *rows)}
+        told = {row.word: told[row.word] for row in (*rows, *self.understood)}
+        other = copy.copy(self)
+        object.__setattr__(other, "understood", tuple(told.values()))
+        return other
 
     def require_unchanged(self) -> None:
         """Refuse a problem whose arrays were written into: what was computed belongs to no array that exists.
@@ -383,27 +445,33 @@ def _read_only(array: Array) -> Array:
     return array
 
 
-def _apply(feature_map: Any, X: Any) -> Array:
-    """Transform X, fitting a clone first when the map is not fitted yet."""
-    from sklearn.base import clone
-    from sklearn.exceptions import NotFittedError
-    from sklearn.utils.validation import check_is_fitted
+def _by_rows(features: Array, targets: Array, forget: object) -> tuple[Array, Array, Array]:
+    """Jacobians of k outputs as n·k rows, with the rows of every sample to forget."""
+    n, k, d = features.shape
+    if targets.shape != (n, k) and not (k == 1 and targets.shape == (n,)):
+        raise expected(
+            f"a target for each sample and output of the Jacobians {features.shape}",
+            "targets.shape",
+            targets.shape,
+            f"{targets.ndim}-dimensional",
+            f"targets of shape {(n, k)}",
+        )
+    samples = forget_indices(forget, n)
+    rows = (samples[:, None] * k + np.arange(k)).ravel()
+    return features.reshape(n * k, d), targets.reshape(n * k), rows
 
-    for verb in ("fit", "transform"):
-        if not hasattr(feature_map, verb):
-            raise expected(
-                "a scikit-learn transformer (fit and transform)",
-                "feature_map",
-                feature_map,
-                type(feature_map).__name__,
-                "GaussianFeatures()",
-            )
-    try:
-        check_is_fitted(feature_map)
-    except (NotFittedError, TypeError):
-        feature_map = clone(feature_map).fit(X)
-    features = feature_map.transform(X)
-    return plain_array("feature_map.transform(X)", features)
+
+def _completed(problem: UnlearningProblem) -> tuple[Understood, ...]:
+    """What is understood, with what every problem can say of itself."""
+    n, size = problem.n_samples, len(problem.forget)
+    zero = problem.w_init is None
+    rows = (
+        Understood("outputs", str(problem.n_outputs), "given", "targets"),
+        Understood("w₀", "zero, assumed" if zero else "an array", "default" if zero else "given", "--w-init"),
+        Understood("forget", f"{size} of {n} rows", "given", "--forget"),
+    )
+    words = {row.word for row in problem.understood}
+    return (*problem.understood, *(row for row in rows if row.word not in words))
 
 
 def require_problem(given: object) -> None:

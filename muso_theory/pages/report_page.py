@@ -12,7 +12,18 @@ from muso_theory.claims import CATALOGUE
 from muso_theory.claims.theorems.status import TheoremStatus, theorem_status
 from muso_theory.evidence import Evidence, Inequality, Verdict, round_digits
 from muso_theory.machine import versions
-from muso_theory.markup import Markup, badge, evidence_table, figure, join, mathematics, sentence, table, tag
+from muso_theory.markup import (
+    Markup,
+    badge,
+    evidence_table,
+    figure,
+    join,
+    mathematics,
+    sentence,
+    table,
+    tag,
+    understood_table,
+)
 from muso_theory.numbers import Grade
 from muso_theory.pages.details import Details
 from muso_theory.pages.layout import page, prose, section
@@ -59,6 +70,8 @@ def report_page(report: Report, found: Details | None = None, missing: str = "")
     links = {slug: f"#general-{slug}" for slug in general}
     parts: dict[str, tuple[str, Markup]] = {}
     groups = report.groups()
+    if report.inputs.get("understood"):
+        parts["understood"] = ("What was understood", understood_table(report.inputs["understood"]))
     for name, (title, words) in _GROUPS.items():
         if name in groups:
             parts[title.lower().replace(" ", "-")] = (title, evidence_table(words, groups[name], links))
@@ -259,7 +272,7 @@ def command(settings: Mapping[str, Any]) -> str:
         >>> command({"seed": 0, "source": {"data": "digits", "classes": "3,7", "features": "gaussian"}})
         'muso check digits --classes 3,7'
     """
-    from muso_theory.inputs import Source
+    from muso_theory.options import Source
 
     source = dict(settings["source"])
     plain = Source("")
@@ -270,7 +283,11 @@ def command(settings: Mapping[str, Any]) -> str:
         if value is None or value == getattr(plain, key, None):
             continue
         option = f"--{key.replace('_', '-')}"
-        words += [option] if value is True else [option, str(value)]
+        if value is True:
+            words.append(option)
+        else:
+            for word in value if isinstance(value, list | tuple) else (value,):
+                words += [option, str(word)]
     defaults = {
         "arithmetic": "auto",
         "tolerance": "1e-06",

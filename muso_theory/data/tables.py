@@ -1,0 +1,302 @@
+"""Tables of every kind as one frame of cells: CSV, Excel, Parquet and Feather, compressed or not."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import io
+import itertools
+import lzma
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from muso_theory.errors import BadInputError, expected, nearest
+from muso_theory.understood import Understood
+
+__all__ = ["COMPRESSED", "Table", "decompressed", "read_table"]
+
+COMPRESSED = {
+    b"\x1f\x8b": "gz",
+    b"BZh": "bz2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zst",
+}
+"""The first bytes of compressed files."""
+
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?\s*")
+_DECIMAL_POINT = re.compile(r"\s*[+-]?[0-9]*\.[0-9]+([eE][+-]?[0-9]+)?\s*")
+_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells with named columns, and where each row stands in its file.
+
+    Args:
+        name: of the file, for messages.
+        frame: a pandas data frame; its columns are as they were written, repeated or empty names included.
+        place: says where a row, counted from 0, is.
+        understood: how the file was read.
+    """
+
+    name: str
+    frame: Any
+    place: Callable[[int], str]
+    understood: tuple[Understood, ...] = ()
+
+
+def decompressed(data: bytes, kind: str, name: str) -> bytes:
+    """The content of a compressed file.
+
+    Args:
+        data: the file's bytes.
+        kind: gz, bz2, xz, zst, or zip with one member.
+        name: of the file, for messages.
+
+    Returns:
+        What was compressed.
+
+    Raises:
+        BadInputError: broken files, and archives of several files.
+
+    Example:
+        >>> decompressed(gzip.compress(b"a,y"), "gz", "data.csv.gz")
+        b'a,y'
+    """
+    try:
+        if kind == "zip":
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                members = archive.namelist()
+                if len(members) != 1:
+                    got = f"{len(members)} files"
+                    raise expected("an archive of one table", "DATA", name, got, "taking out the table")
+                return archive.read(members[0])
+        if kind == "zst":
+            with _extra("pyarrow", name).input_stream(io.BytesIO(data), compression="zstd") as stream:
+                return bytes(stream.read())
+        return {"gz": gzip, "bz2": bz2, "xz": lzma}[kind].decompress(data)  # type: ignore[no-any-return]
+    except BadInputError:
+        raise
+    except Exception as error:
+        raise _unreadable(f"a complete .{kind} file", name, error) from error
+
+
+def read_table(data: bytes, kind: str, name: str, *, sheet: str | None, encoding: str | None) -> Table:
+    r"""Read a table; nothing is converted yet, so that every bad cell can be named.
+
+    Args:
+        data: the file's bytes, not compressed.
+        kind: csv, xlsx, parquet or feather.
+        name: of the file, for messages.
+        sheet: of an Excel file; None is the first.
+        encoding: of text; None is UTF-8, with or without a byte-order mark.
+
+    Returns:
+        The table.
+
+    Raises:
+        BadInputError: other encodings, ragged rows, unterminated quotes, no rows, an absent sheet, broken files, an
+            option that does not go with this kind of file.
+
+    Example:
+        >>> table = read_table(b"a;y\n0,5;1\n1,5;2\n", "csv", "data.csv", sheet=None, encoding=None)
+        >>> table.frame["a"].tolist(), table.place(1), table.understood[0].value
+        (['0.5', '1.5'], 'data.csv, line 3', 'text, separated by semicolons, decimal commas, utf-8')
+    """
+    if sheet is not None and kind != "xlsx":
+        raise expected("a sheet for Excel files only", "sheet", sheet, name, "leaving out --sheet")
+    if encoding is not None and kind != "csv":
+        raise expected(
+            "an encoding for text files only", "encoding", encoding, name, "leaving out --encoding"
+        )
+    if kind == "csv":
+        return _read_csv(data, name, encoding)
+    import pandas as pd
+
+    if kind == "xlsx":
+        return _read_excel(data, name, sheet)
+    _extra("pyarrow", name)
+    try:
+        read = pd.read_parquet if kind == "parquet" else pd.read_feather
+        frame = read(io.BytesIO(data))
+    except Exception as error:
+        raise _unreadable(f"a complete .{kind} file", name, error) from error
+    return Table(name, frame, lambda row: f"{name}, row {row}, counted from 0")
+
+
+def _extra(module: str, name: str) -> Any:
+    """A package of the extra [parquet]."""
+    import importlib
+
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        why, hint = f"{module} is not installed", "pip install 'muso-theory[parquet]'"
+        raise expected(f"the package {module}, which reads this,", "DATA", name, why, hint) from error
+
+
+def _unreadable(what: str, name: str, error: Exception) -> BadInputError:
+    """Word what a library said about a broken file."""
+    return expected(
+        what, "DATA", name, " ".join(str(error).split())[:120] or type(error).__name__, "saving it anew"
+    )
+
+
+def _read_excel(data: bytes, name: str, sheet: str | None) -> Table:
+    """One sheet of an Excel file, whose first row names the columns."""
+    import pandas as pd
+
+    _extra("openpyxl", name)
+    try:
+        with pd.ExcelFile(io.BytesIO(data)) as book:
+            sheets = [str(known) for known in book.sheet_names]
+            if sheet is not None and sheet not in sheets:
+                raise expected(f"a sheet of {name}", "sheet", sheet, "no such sheet", nearest(sheet, sheets))
+            chosen = sheets[0] if sheet is None else sheet
+            as_written = {"header": None, "dtype": object, "na_filter": False, "keep_default_na": False}
+            cells = pd.read_excel(book, sheet_name=chosen, **as_written)
+    except BadInputError:
+        raise
+    except Exception as error:
+        raise _unreadable("a complete .xlsx file", name, error) from error
+    words = f"sheet {chosen!r}" + (
+        f", the first of {', '.join(sheets)}" if sheet is None and sheets[1:] else ""
+    )
+    how = Understood("data", words, "inferred" if sheet is None else "given", "--sheet")
+    return _headed(cells, name, lambda row: f"{name}, sheet {chosen!r}, row {row + 2}", how)
+
+
+def _headed(cells: Any, name: str, place: Callable[[int], str], how: Understood) -> Table:
+    """A table from cells whose first row is the header."""
+    if not len(cells):
+        raise expected("a header and rows", "file", name, "empty", "a file with content")
+    frame = cells.iloc[1:].reset_index(drop=True)
+    frame.columns = [str(cell).strip() for cell in cells.iloc[0]]
+    return Table(name, frame, place, (how,))
+
+
+def _read_csv(data: bytes, name: str, encoding: str | None) -> Table:
+    """Text in columns, every cell as it is written."""
+    import pandas as pd
+
+    text = _decode(data, name, encoding)
+    separator = _separator(text, name)
+    try:
+        # The parser in Python is the one that is strict about quotes: '"2"3' is an error and not the number 23.
+        cells = pd.read_csv(
+            io.StringIO(text, newline=""),
+            sep=separator,
+            header=None,
+            index_col=False,
+            dtype=object,
+            na_filter=False,
+            keep_default_na=False,
+            skipinitialspace=True,
+            skip_blank_lines=False,
+            engine="python",
+        )
+    except pd.errors.ParserError as error:
+        _refuse_ragged(text, separator, name)
+        raise expected("well-formed CSV", "file", name, str(error), "closing every quote") from error
+    short = cells.isna().any(axis=1)
+    while len(cells) and cells.iloc[-1].isna().all():  # empty lines at the end are no rows
+        cells = cells.iloc[:-1]
+    if short[: len(cells)].any():
+        _refuse_ragged(text, separator, name)
+    words = [f"text, separated by {_SEPARATORS[separator]}"]
+    if separator != "," and _has_decimal_commas(cells, name):
+        words.append("decimal commas")
+        comma = cells.map(lambda cell: _DECIMAL_COMMA.fullmatch(cell) is not None)
+        cells = cells.where(~comma, cells.map(lambda cell: cell.replace(",", ".")))
+    words.append(encoding or "utf-8")
+    how = Understood("data", ", ".join(words), "inferred" if encoding is None else "given", "--encoding")
+
+    def place(row: int) -> str:
+        line, _ = next(itertools.islice(_records(text, separator, name), row + 1, None))
+        return f"{name}, line {line}"
+
+    return _headed(cells, name, place, how)
+
+
+def _decode(data: bytes, name: str, encoding: str | None) -> str:
+    """Decode text; what is not UTF-8 needs its encoding said."""
+    codec = encoding or "utf-8-sig"
+    try:
+        text = data.decode(codec)
+    except LookupError:
+        raise expected("a known encoding", "encoding", encoding, "unknown", "--encoding cp1252") from None
+    except UnicodeError as error:
+        at = getattr(error, "start", 0)
+        likely = _MARKS.get(data[:2]) or "cp1252"
+        try:
+            data.decode(likely)
+        except UnicodeError:
+            likely = "latin-1"
+        hint = f"--encoding {likely}" if likely != encoding else "another --encoding"
+        what, where = f"{encoding or 'UTF-8'} text", f"byte {at} of {name}, perhaps {likely}"
+        raise expected(what, "byte", hex(data[at]) if at < len(data) else "none", where, hint) from error
+    text = text.removeprefix("\ufeff")
+    if "\0" in text:
+        raise expected("text", "file", name, "binary data", "a .npz file, or a text file")
+    if not text.strip():
+        raise expected("a header and rows", "file", name, "empty", "a file with content")
+    return text
+
+
+def _separator(text: str, name: str) -> str:
+    """The separator that splits the header into most names."""
+    counts = {}
+    for mark in _SEPARATORS:
+        try:
+            counts[mark] = len(next(csv.reader(io.StringIO(text, newline=""), delimiter=mark)))
+        except (csv.Error, StopIteration):
+            counts[mark] = 0
+    best = max(counts.values())
+    found = [mark for mark, count in counts.items() if count == best]
+    if best > 1 and len(found) > 1:
+        marks = " and ".join(_SEPARATORS[mark] for mark in found)
+        header = text.splitlines()[0]
+        raise expected(
+            "one separator", "header", header, f"{name}: {marks}", "quoting the names in the header"
+        )
+    return found[0]
+
+
+def _has_decimal_commas(cells: Any, name: str) -> bool:
+    """Whether numbers are written with decimal commas; some with commas and some with points are refused."""
+    flat = cells.to_numpy().ravel().tolist()
+    comma = next(filter(_DECIMAL_COMMA.fullmatch, flat), None)
+    point = next(filter(_DECIMAL_POINT.fullmatch, flat), None)
+    if comma is not None and point is not None:
+        got = f"{name}: beside {point!r}"
+        raise expected("one decimal mark", "cell", comma, got, "writing all numbers with decimal points")
+    return comma is not None
+
+
+def _records(text: str, separator: str, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Every record with the line on which it starts, for messages only."""
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True
+    )
+    start = 1
+    try:
+        for record in reader:
+            yield start, record
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise expected("well-formed CSV", "line", start, f"{name}: {error}", "closing every quote") from error
+
+
+def _refuse_ragged(text: str, separator: str, name: str) -> None:
+    """Refuse the first row that has not as many cells as the header, or the quote that is never closed."""
+    width = 0
+    for line, record in _records(text, separator, name):
+        width = width or len(record)
+        if len(record) != width:
+            what = f"{width} cells, as in the header,"
+            raise expected(what, "cells", len(record), f"{name}, line {line}", "one cell per column")

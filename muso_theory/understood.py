@@ -1,0 +1,51 @@
+"""What was understood of the input, told before anything is concluded from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+__all__ = ["How", "Understood", "listed"]
+
+How: TypeAlias = Literal["given", "inferred", "default"]
+"""``given`` by the user or by the data, ``inferred`` from the data's values or names, or by ``default``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """One fact about the input that a verdict depends on.
+
+    Args:
+        word: what the fact is about, such as "target".
+        value: what was understood, in words.
+        how: how it was decided.
+        option: the option that says it outright; its name in Python is the same without dashes.
+
+    Example:
+        >>> Understood("task", "classification: no, yes", "inferred", "--task")
+        Understood(word='task', value='classification: no, yes', how='inferred', option='--task')
+    """
+
+    word: str
+    value: str
+    how: How
+    option: str
+
+
+def listed(names: Sequence[object], limit: int = 12) -> str:
+    """Names in one line, the first ones where there are many.
+
+    Args:
+        names: what to name.
+        limit: how many are named at most.
+
+    Returns:
+        The names, separated by commas.
+
+    Example:
+        >>> listed(["a", "b", "c"], limit=2), listed([])
+        ('a, b, … (3 in all)', 'nothing')
+    """
+    shown = ", ".join(map(str, names[:limit])) or "nothing"
+    return shown if len(names) <= limit else f"{shown}, … ({len(names)} in all)"
