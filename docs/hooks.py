@@ -178,7 +178,7 @@ def on_files(files: Any, config: Any) -> Any:
         if file.src_uri.startswith("tutorials/"):
             made += pictures(file.content_string, "tutorials")
     below: list[Any] = config.nav[-1]["Reference"]
-    below += [{"Rooms": sorted(uri for uri, _ in made if uri.startswith("reference/python-"))}]
+    below += [{"Rooms": [uri for uri, _ in made if uri.startswith("reference/python-")]}]
     below += [{"Proofs": [uri for uri, _ in made if uri.startswith("proofs/")]}]
     for uri, content in made:
         old = files.get_file_from_path(uri)
