@@ -78,23 +78,26 @@ def shown_files(page: str) -> list[str]:
 
 
 def same(shown: str, printed: str) -> bool:
-    """Whether two texts agree: in all words, in numbers to a unit of the last digit shown, and in which are noise."""
-    return _agree(shown.splitlines(), printed.splitlines())
+    """Whether two texts agree: in all words, in numbers to a unit of the last digit shown, and in which are noise.
+
+    Lines do not count: where one is broken depends on how long a number before it is.
+    """
+    parts = [part.split() for part in re.split(rf"^{re.escape(_DOTS)}$", shown, flags=re.M)]
+    return _agree(parts, printed.split())
 
 
-def _agree(shown: list[str], printed: list[str]) -> bool:
-    """Whether lines agree, where a line of three dots stands for any lines."""
-    if _DOTS not in shown:
-        return _alike("\n".join(shown), "\n".join(printed))
-    first = shown.index(_DOTS)
-    if not _alike("\n".join(shown[:first]), "\n".join(printed[:first])):
+def _agree(parts: list[list[str]], printed: list[str]) -> bool:
+    """Whether the words begin with the first part, and hold the others after it, the last one at their end."""
+    first, rest = parts[0], parts[1:]
+    if not all(map(_alike, first, printed)) or len(first) > len(printed):
         return False
-    rest = shown[first + 1 :]
-    return any(_agree(rest, printed[start:]) for start in range(first, len(printed) + 1))
+    if not rest:
+        return len(first) == len(printed)
+    return any(_agree(rest, printed[start:]) for start in range(len(first), len(printed) + 1))
 
 
 def _alike(shown: str, printed: str) -> bool:
-    if _NUMBER.sub("#", shown).split() != _NUMBER.sub("#", printed).split():
+    if _NUMBER.sub("#", shown) != _NUMBER.sub("#", printed):
         return False
     pairs = zip(_NUMBER.findall(shown), _NUMBER.findall(printed), strict=True)
     return all(_close(one, other) for one, other in pairs)

@@ -65,6 +65,7 @@ def test_all_code_is_run_but_that_of_torch() -> None:
         ("one\n...\nfour\n...\n", "one\ntwo\nfour\nfive\n", True),
         ("one\n...\nfour\n", "one\ntwo\nfour\nfive\n", False),
         ("...\n5 rows", "one\n5 rows", True),
+        ("...\n5 rows\n...\n", "one 5\nrows two", True),
         ("...\n5 rows", "one\n6 rows", False),
     ],
 )
