@@ -8,6 +8,8 @@ from dataclasses import asdict, replace
 from fractions import Fraction
 from sys import float_info
 
+import numpy as np
+
 from .claims import CATALOGUE, Case, Claim, find
 from .claims.catalogue import TOLERANCE, Artefact, Found
 from .claims.theorems.status import theorem_status
@@ -167,7 +169,8 @@ def check(
         },
     )
     try:
-        with ieee_proof():
+        # What overflows is infinite or NaN, which no row is decided by: that is told in words and not by NumPy.
+        with ieee_proof(), np.errstate(over="ignore", invalid="ignore"):
             for claim in wanted:
                 if progress is not None:
                     progress(f"checking {claim.slug}")
@@ -350,7 +353,9 @@ class _Checker:
     def _start(self, artefact: Artefact) -> Evidence | None:
         """What shows whether w₀ may be 0: parameters themselves; labels have none, but w_pretrained beside them has."""
         audited = CATALOGUE[_START].audits
-        shown_by = [artefact] if artefact.name in audited else [a for a in self.artefacts if a.name == audited[0]]
+        shown_by = (
+            [artefact] if artefact.name in audited else [a for a in self.artefacts if a.name == audited[0]]
+        )
         return self.audit(CATALOGUE[_START], shown_by[0]) if shown_by else None
 
     def climb(

@@ -117,7 +117,9 @@ def test_by_command(tmp_path: Path) -> None:
     np.save(tmp_path / "public.npy", X[::2])
     assert found("--fit-map", public) == (3, "VACUOUS")
     assert found("--fit-map", public, "--standardize", "--bandwidth", 1.5) == (3, "VACUOUS")
-    features = write(tmp_path / "features.npz", {"features": made().features, "y": Y, "forget": np.array([4])})
+    features = write(
+        tmp_path / "features.npz", {"features": made().features, "y": Y, "forget": np.array([4])}
+    )
     answer = muso("check", features, "--json", "-")
     assert (answer.status, SLUG in answer.verdicts) == (0, False)
 

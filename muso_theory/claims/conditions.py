@@ -146,7 +146,9 @@ def _map_free_of_forget(case: Case) -> Found:
     read = Quantity.exact(forgotten if word == "all" else 0)
     if word == "copies":
         read = Quantity.enclosure(1, forgotten)
-    return [Inequality("samples to forget that the map was fitted on", read)], [f"{_FITTED_ON[word]}; X as it was given"]
+    return [Inequality("samples to forget that the map was fitted on", read)], [
+        f"{_FITTED_ON[word]}; X as it was given"
+    ]
 
 
 def _conditioning(case: Case) -> Found:

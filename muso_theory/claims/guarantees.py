@@ -98,7 +98,9 @@ def _same_map(case: Case) -> list[str]:
     """Which retraining is meant, where it would not be that of the retained samples alone."""
     if case.problem.map_fitted_on not in ("all", "copies"):
         return []
-    return ["w_r is retrained with the same map, which itself may tell what is forgotten (map-free-of-forget)"]
+    return [
+        "w_r is retrained with the same map, which itself may tell what is forgotten (map-free-of-forget)"
+    ]
 
 
 def _doing_nothing(case: Case, gap: Quantity) -> list[str]:

@@ -91,7 +91,11 @@ def samples_to_fit(X: Any, forget: object, fit_map: object) -> tuple[Any, str, s
         public = real_array("fit_map", fit_map, (2,))
         word, words = "public", f"{len(public)} public samples"
         copies = _copies(public, plain_array("X", X), forget)
-        return (public, "copies", f"{words}, {copies} of them to be forgotten") if copies else (public, word, words)
+        return (
+            (public, "copies", f"{words}, {copies} of them to be forgotten")
+            if copies
+            else (public, word, words)
+        )
     n = len(X)
     if fit_map == "all":
         return X, "all", f"all {n} samples, those to forget included"
