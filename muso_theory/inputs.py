@@ -265,17 +265,22 @@ def prepare(
     samples, where = _samples(source.fit_map, dataset)
     X: Any = dataset.X
     scaled = source.standardize and not dataset.is_features
+    # What the map was fitted on as far as the problem cannot know: its X may be features, or scaled already.
+    word = "unknown" if dataset.is_features else None
     if scaled:
         from sklearn.preprocessing import StandardScaler
 
-        scaler, _, on = fitted(StandardScaler(), X, indices, samples)
+        scaler, word, on = fitted(StandardScaler(), X, indices, samples)
         X, samples = scaler.transform(X), samples if isinstance(samples, str) else scaler.transform(samples)
         unseen = None if unseen is None else scaler.transform(unseen)
         told.append(Understood("scaling", f"standardised; fitted on {where or on}", "given", "--standardize"))
     if net is not None:
         tell("linearising the network")
         problem = UnlearningProblem.from_network(net, params, X, dataset.y, forget=indices)
-        return Prepared(problem.telling(*told), dataset, tuple(_network_notes(source, net, problem)), origin)
+        if word is None and not str(source.network).endswith(".npz"):
+            word = "nothing"  # the parameters were drawn here
+        problem = problem.telling(*told, map_fitted_on=word)
+        return Prepared(problem, dataset, tuple(_network_notes(source, net, problem)), origin)
     transformer = (
         None
         if dataset.is_features
@@ -304,7 +309,7 @@ def prepare(
                 "a feature map to evaluate again", "features", "data", dataset.name, "data with X in it"
             )
         precision = feature_precision(problem.feature_map, X, problem, source.features_precision, tell)
-    problem = problem.telling(*told, *_decided(source, problem, where))
+    problem = problem.telling(*told, *_decided(source, problem, where), map_fitted_on=word)
     held_out = None
     if unseen is not None:
         made = problem.feature_map
