@@ -43,7 +43,7 @@ Number = float | int | Fraction
 
 def _check(name: str, value: Number, low: float, high: float, closed: bool, what: str, hint: str) -> Fraction:
     """A number between two ends, as the fraction it is."""
-    number = isinstance(value, Real) and value == value
+    number = isinstance(value, Real) and not isinstance(value, bool) and value == value
     if not number or not (low <= value if closed else low < value) or not value <= high:
         raise expected(what, name, value, type(value).__name__, hint)
     return Fraction(value) if isinstance(value, int | Fraction) else Fraction(float(value))
