@@ -229,9 +229,9 @@ class Objective:
             g = ball.add(g, ball.matrix(self.tilt[:, None]))
         size = Quantity.enclosure(0, ball.square_norm(g).upper).sqrt()
         upper = size.upper
-        return Quantity.enclosure(
-            0, upper / self.ridge if isinstance(upper, float) else upper / Fraction(self.ridge)
-        )
+        found = upper / self.ridge if isinstance(upper, float) else upper / Fraction(self.ridge)
+        # As a float, rounded up: the fraction has dozens of digits, which say nothing about a bound.
+        return Quantity.enclosure(0, Quantity.enclosure(0, found).bound)
 
     def _ball_slope(self, z: Any, target: float) -> Any:
         """ℓ'(z) enclosed."""
@@ -264,7 +264,7 @@ def _rows(rows: object, n: int) -> Array:
     return array.astype(np.int64)
 
 
-def asas_vector(name: str, values: object, size: int) -> Array:
+def as_vector(name: str, values: object, size: int) -> Array:
     """Read one number each, given as a vector or as a column.
 
     Args:
