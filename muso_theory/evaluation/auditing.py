@@ -96,7 +96,7 @@ class GuaranteeAudit:
         It is for a Gaussian mechanism at just the distance Δ of the guarantee, with σ divided by the factor, and the
         best of its half-lines as the event: each count is beyond its 5 % quantile with probability .95, and the bounds
         of those two counts are compared with the promise. An audit has to choose its event from a quarter of the draws,
-        which costs some of them: of 380 simulated audits with ε from 1 to 10 it found 347, at ε = 0.1 with 320,000 draws
+        which costs some of them: of 440 simulated audits with ε from 1 to 10 it found 398, at ε = 0.1 with 320,000 draws
         20 of 30. Of several published numbers it has to learn also in which direction they differ, from an eighth of
         the draws, and finds less: of 30 numbers 48 of 60 at ε = 10 with 400 draws, 18 of 60 at ε = 1 with 5,000. Where
         data reach a share of Δ only, the factor is so much larger. Infinite where Δ = 0, which needs no noise.

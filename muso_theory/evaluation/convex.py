@@ -248,7 +248,9 @@ def check_objective(value: object) -> None:
         BadInputError: anything but an :class:`Objective`.
     """
     if not isinstance(value, Objective):
-        raise expected("an objective", "objective", type(value).__name__, "type", "Objective(X, y, loss, ridge)")
+        raise expected(
+            "an objective", "objective", type(value).__name__, "type", "Objective(X, y, loss, ridge)"
+        )
 
 
 def _rows(rows: object, n: int) -> Array:

@@ -229,7 +229,10 @@ class Guarantee:
                 "mechanism",
                 f"{self.mechanism}: N(0, σ²I), σ = {self.sigma:.4g}{remark}, Δ = {self.sensitivity:.4g}",
             ),
-            ("point", MECHANISMS[self.mechanism].made if self.public is not None else "any of proved gap ≤ Δ"),
+            (
+                "point",
+                MECHANISMS[self.mechanism].made if self.public is not None else "any of proved gap ≤ Δ",
+            ),
             ("public", constants),
             ("private", "; ".join(self.private) or "nothing enters"),
             ("assumed", "; ".join(self.assumed)),

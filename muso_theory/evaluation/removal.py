@@ -115,7 +115,11 @@ def descent(objective: Objective, w: object, steps: int, step: float | None = No
     """
     check_objective(objective)
     check_count("steps", steps, 0)
-    point, what, hint = as_vector("w", w, objective.features.shape[1]), "a step above 0", "public.rate(constants)"
+    point, what, hint = (
+        as_vector("w", w, objective.features.shape[1]),
+        "a step above 0",
+        "public.rate(constants)",
+    )
     default = 2 / (objective.smoothness + objective.ridge)
     length = default if step is None else real_number("step", step, what, hint)
     if not 0 < length < math.inf:

@@ -176,5 +176,7 @@ def _ends(name: str, given: object) -> tuple[float, float] | None:
         return None
     ends = plain_array(name, given.interval if isinstance(given, Attack) else given)
     if ends.shape != (2,) or ends.dtype.kind not in "fiu" or not 0 <= ends[0] <= ends[1] <= 1:
-        raise expected("an attack, or an interval of AUCs within [0, 1]", name, given, "interval", "(0.45, 0.55)")
+        raise expected(
+            "an attack, or an interval of AUCs within [0, 1]", name, given, "interval", "(0.45, 0.55)"
+        )
     return float(ends[0]), float(ends[1])
