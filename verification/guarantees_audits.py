@@ -280,9 +280,8 @@ def _rounded_tilt(epsilon: float, spacing: float) -> Setting:
 def _secret(epsilon: float) -> Setting:
     """A secret that is now and then published as it is.
 
-    At ε = 10 one in a hundred outputs would break the guarantee too, but 20,000 draws cannot tell: an event of
-    probability .01 has to be shown to be a million times rarer, or 10⁻⁵ by the bound of Gaussian mechanisms, on the other
-    side. So there it is one in four.
+    At ε = 10 one in a hundred outputs would break the guarantee too, but 20,000 draws cannot tell: the other side would
+    have to be shown to give the secret with a probability below 7·10⁻⁶. So there it is one in four.
     """
     often = 0.01 if epsilon <= 1 else 0.25
     return _drawn(
