@@ -145,9 +145,9 @@ _WORDS = (
         "guarantee",
         "(ε, δ)",
         "evaluation.guarantee",
-        "That what is published can hardly be told from what would have been published on other data, or by retraining: "
-        "one object with its noise, what is public, private, assumed and checked. evaluation.audit_guarantee tries to "
-        "refute it. Mechanisms: output-noise, newton-step, descent-to-delete, noisy-descent, proved-gap.",
+        "That what is published can hardly be told from what would have been published on other data, or by "
+        "retraining: one object with its noise, what is public, private, assumed and checked. "
+        "evaluation.audit_guarantee tries to refute it. Mechanisms: output-noise, newton-step, descent-to-delete, noisy-descent, proved-gap.",
     ),
     Word(
         "public",
@@ -160,8 +160,8 @@ _WORDS = (
         "removal",
         "",
         "evaluation.removal_certificate",
-        "Publishing parameters after samples have left, with noise that hides how far they are from the retrained ones. "
-        "The algorithms are evaluation.newton_removal, descent and noisy_descent.",
+        "Publishing parameters after samples have left, with noise that hides how far they are from the retrained "
+        "ones. The algorithms are evaluation.newton_removal, descent and noisy_descent.",
     ),
     Word(
         "output-noise",
@@ -174,7 +174,8 @@ _WORDS = (
         "newton-step",
         "w + H⁻¹Σ_F∇ℓ",
         'evaluation.guarantee("newton-step", …)',
-        "Certified removal of Guo et al.: one Newton step on the retained samples, evaluation.newton_removal, and noise.",
+        "Certified removal of Guo et al.: one Newton step on the retained samples by evaluation.newton_removal, and "
+        "noise.",
     ),
     Word(
         "descent-to-delete",

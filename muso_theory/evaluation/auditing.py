@@ -96,10 +96,10 @@ class GuaranteeAudit:
         It is for a Gaussian mechanism at just the distance Δ of the guarantee, with σ divided by the factor, and the
         best of its half-lines as the event: each count is beyond its 5 % quantile with probability .95, and the bounds
         of those two counts are compared with the promise. An audit has to choose its event from a quarter of the draws,
-        which costs some of them: of 440 simulated audits with ε from 1 to 10 it found 398, at ε = 0.1 with 320,000 draws
-        20 of 30. Of several published numbers it has to learn also in which direction they differ, from an eighth of
-        the draws, and finds less: of 30 numbers 48 of 60 at ε = 10 with 400 draws, 18 of 60 at ε = 1 with 5,000. Where
-        data reach a share of Δ only, the factor is so much larger. Infinite where Δ = 0, which needs no noise.
+        which costs some of them: of 440 simulated audits with ε from 1 to 10 it found 398, at ε = 0.1 with 320,000
+        draws 20 of 30. Of several published numbers it also has to learn in which direction they differ, from an eighth
+        of the draws, and finds less: of 30 numbers 48 of 60 at ε = 10 with 400 draws, 18 of 60 at ε = 1 with 5,000.
+        Where data reach a share of Δ only, the factor is so much larger. Infinite where Δ = 0, which needs no noise.
         """
         return _factor(_counted(self.draws), self.promise, _tail(self.level))
 
@@ -188,12 +188,16 @@ def audit_guarantee(
         muso_theory.errors.BadInputError: expected at least ... draws, or no outcome would refute ... got draws=400 ...
     """
     if not isinstance(promise, Guarantee):
-        hint = "guarantee(…), or the guarantee of a certificate"
-        raise expected("a guarantee", "promise", type(promise).__name__, "type", hint)
+        raise expected("a guarantee", "promise", type(promise).__name__, "type", "guarantee(…)")
     for name, each in (("publish", publish), ("publish_neighbour", publish_neighbour)):
         if not callable(each):
-            hint = "lambda seed: promise.release(w, objective, forget, seed)"
-            raise expected("a function of a seed", name, type(each).__name__, "type", hint)
+            raise expected(
+                "a function of a seed",
+                name,
+                type(each).__name__,
+                "type",
+                "lambda seed: promise.release(…, seed)",
+            )
     check_level(level)
     check_count("draws", draws, _FEWEST)
     if draws % check_count("batch", batch, 1):

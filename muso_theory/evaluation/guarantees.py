@@ -26,14 +26,14 @@ from ..errors import expected, nearest
 from ..evidence import round_digits
 from ..numbers import Grade, Quantity
 from .convex import Objective, check_objective
-from .gaussian import gaussian_delta, gaussian_epsilon, gaussian_sigma, noise_suffices
-from .intervals import check_count, real_number
+from .gaussian import declared_sigma, gaussian_delta, gaussian_epsilon, gaussian_sigma, noise_suffices
+from .intervals import check_count
 from .mechanisms import MECHANISMS, PUBLISHED, REFUSALS, SAMPLER
 from .outputs import Array
 from .public import Public
 from .release import least_sigma, parameters, rounded_normal
 
-__all__ = ["DECLARED", "Guarantee", "declared_sigma", "guarantee"]
+__all__ = ["DECLARED", "Guarantee", "guarantee"]
 
 _PROVED_GAP = "proved-gap"
 DECLARED = "declared"
@@ -364,31 +364,6 @@ def _public_distance(mechanism: str, public: Public, requests: int) -> tuple[flo
     if math.isinf(max(found)):
         raise expected("constants of a finite Δ", "public", public, "too large", "numbers of ordinary size")
     return found[0], least_sigma(np.array([found[1]]))
-
-
-def declared_sigma(sigma: object) -> float:
-    """A declared σ as a float.
-
-    Args:
-        sigma: a number, at least 0.
-
-    Returns:
-        σ.
-
-    Raises:
-        BadInputError: computed from data (a Quantity), no number, a bool, negative, infinite or NaN.
-
-    Example:
-        >>> declared_sigma(1)
-        1.0
-    """
-    if isinstance(sigma, Quantity):
-        raise expected("σ declared in advance", "sigma", sigma, "computed from data", "a number")
-    what = "a finite σ ≥ 0"
-    found = real_number("sigma", sigma, what, "1.0")
-    if not 0 <= found < math.inf:  # also NaN is refused
-        raise expected(what, "sigma", sigma, type(sigma).__name__, "1.0")
-    return found
 
 
 def _proved(gap: Quantity | None) -> float:

@@ -70,8 +70,9 @@ def likelihood_ratio(
     if variant not in VARIANTS:
         raise expected("online or offline", "variant", variant, "unknown", nearest(variant, VARIANTS))
     if shared_variance is not None and not isinstance(shared_variance, bool | np.bool_):
-        got = type(shared_variance).__name__
-        raise expected("True, False or None", "shared_variance", shared_variance, got, "None")
+        raise expected(
+            "True, False or None", "shared_variance", shared_variance, type(shared_variance).__name__, "None"
+        )
     x = score_vector(observed, "observed")
     s = output_columns(shadows, "shadows")
     inside = plain_array("included", included)

@@ -122,8 +122,8 @@ def signatures(
         Those seen, in the order of :class:`Signature`.
 
     Raises:
-        BadInputError: what is no list of epochs, no convergence or no threshold; one interval without the other, or what
-            is no interval within [0, 1].
+        BadInputError: what is no list of epochs, no convergence or no threshold; one interval without the other, or
+            what is no interval within [0, 1].
 
     Example:
         >>> rounds = [Epoch(0.0, 0.1, 0.1, 1.0, alignment=0.99), Epoch(0.0, 0.3, 0.1, 1.0, alignment=0.5)]
@@ -133,8 +133,13 @@ def signatures(
         (Signature.OVER_FORGETTING,)
     """
     if not isinstance(convergence, Convergence):
-        hint = "the result's convergence, or Convergence.SETTLED"
-        raise expected("how the rounds ended", "convergence", convergence, type(convergence).__name__, hint)
+        raise expected(
+            "how the rounds ended",
+            "convergence",
+            convergence,
+            type(convergence).__name__,
+            "Convergence.SETTLED",
+        )
     if not isinstance(history, Sequence) or not all(isinstance(epoch, Epoch) for epoch in history):
         raise expected("epochs", "history", type(history).__name__, "type", "the history of a result")
     for name, value, most in (("alignment", alignment, 1.0), ("tolerance", tolerance, math.inf)):
