@@ -85,10 +85,10 @@ def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
         ),
         "audits": table(
             "Audits on small data, and planted leaks; lower bounds at level "
-            f"{audits[0]['level']:g}; the factor of too little noise is what counting the best event finds in nine of "
-            "ten runs on these data, which reach the given share of Δ, if one number is published. An audit chooses its "
-            "event from draws: in simulations it found that factor in 398 of 440 runs with ε from 1 to 10, in 20 "
-            "of 30 at ε = 0.1; with 30 published numbers in 48 of 60 at ε = 10 and 18 of 60 at ε = 1",
+            f"{audits[0]['level']:g}; the factor of too little noise is what counting the best event finds in nine "
+            "of ten runs on these data, which reach the given share of Δ, if one number is published. An audit "
+            "chooses its event from draws: in simulations it found that factor in 398 of 440 runs with ε from 1 to "
+            "10, in 20 of 30 at ε = 0.1; with 30 published numbers in 48 of 60 at ε = 10 and 18 of 60 at ε = 1",
             [{**row, "kind": "planted leak" if row["planted"] else "guarantee"} for row in audits],
             [
                 ("kind",),
