@@ -185,7 +185,7 @@ REFUSED: dict[str, Callable[[], Any]] = {
     "release of data": lambda: GAP.release(W, OBJECTIVE.features, [0], 1),
     "release of a pair": lambda: GAP.release(W, (OBJECTIVE.features, OBJECTIVE.targets), [0], 1),
     "release of a model": lambda: GAP.release(W, object(), [0], 1),
-    "seed of true": lambda: GAP.release(W, OBJECTIVE, [0], True),
+    "seed of true": lambda: GAP.release(OBJECTIVE.on(np.arange(1, 60)).minimiser(), OBJECTIVE, [0], True),
     "ridge of text": lambda: Objective(np.eye(2), np.ones(2), "squared", "1"),
     "no ridge": lambda: Objective(np.eye(2), np.ones(2), "squared", None),
     "NaN ridge": lambda: Objective(np.eye(2), np.ones(2), "squared", math.nan),
