@@ -147,7 +147,8 @@ _WORDS = (
         "evaluation.guarantee",
         "That what is published can hardly be told from what would have been published on other data, or by "
         "retraining: one object with its noise, what is public, private, assumed and checked. "
-        "evaluation.audit_guarantee tries to refute it. Mechanisms: output-noise, newton-step, descent-to-delete, noisy-descent, proved-gap.",
+        "evaluation.audit_guarantee tries to refute it. Mechanisms: output-noise, newton-step, descent-to-delete, "
+        "noisy-descent, proved-gap.",
     ),
     Word(
         "public",
