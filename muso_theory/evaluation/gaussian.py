@@ -46,7 +46,7 @@ Number = float | int | Fraction
 def _check(name: str, value: Number, low: float, high: float, closed: bool, what: str, hint: str) -> Fraction:
     """A number between two ends, as the fraction it is."""
     given: object = value
-    number = isinstance(given, Real) and not isinstance(given, bool) and value == value
+    number = not isinstance(given, bool) and isinstance(given, Real) and value == value
     if not number or not (low <= value if closed else low < value) or not value <= high:
         raise expected(what, name, value, type(value).__name__, hint)
     return Fraction(value) if isinstance(value, int | Fraction) else Fraction(float(value))
