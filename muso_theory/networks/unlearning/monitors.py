@@ -6,14 +6,13 @@ import enum
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from numbers import Real
+from typing import Protocol, final
 
 import numpy as np
 
 from muso_theory.arrays import float_values, plain_array
 from muso_theory.errors import BadInputError, expected
-from muso_theory.evaluation.intervals import real_number
-from muso_theory.evaluation.roc import Attack
 from muso_theory.linear.approximation import centred_alignment
 from muso_theory.networks.functions import Array
 
@@ -47,6 +46,15 @@ class Signature(enum.Enum):
 
     def __repr__(self) -> str:
         return f"Signature.{self.name}"
+
+
+class Judged(Protocol):
+    """An attack that was judged, as :func:`muso_theory.evaluation.attack` gives it."""
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Both ends of the interval of its AUC."""
+        ...
 
 
 @final
@@ -105,8 +113,8 @@ def signatures(
     *,
     alignment: float = 0.9,
     tolerance: float = 1e-2,
-    attack: Attack | tuple[float, float] | None = None,
-    null: Attack | tuple[float, float] | None = None,
+    attack: Judged | tuple[float, float] | None = None,
+    null: Judged | tuple[float, float] | None = None,
 ) -> tuple[Signature, ...]:
     """Signs of failure in a history.
 
@@ -143,7 +151,10 @@ def signatures(
     if not isinstance(history, Sequence) or not all(isinstance(epoch, Epoch) for epoch in history):
         raise expected("epochs", "history", type(history).__name__, "type", "the history of a result")
     for name, value, most in (("alignment", alignment, 1.0), ("tolerance", tolerance, math.inf)):
-        if not 0 <= real_number(name, value, "a threshold", "the default") <= most:  # also NaN is refused
+        given: object = value
+        if (
+            isinstance(given, bool) or not isinstance(given, Real) or not 0 <= value <= most
+        ):  # also NaN is refused
             raise expected(f"a threshold from 0 to {most:g}", name, value, "number", "the default")
     attack, null = _ends("attack", attack), _ends("null", null)
     if (attack is None) != (null is None):
@@ -179,7 +190,7 @@ def _ends(name: str, given: object) -> tuple[float, float] | None:
     """Both ends of the interval of an AUC."""
     if given is None:
         return None
-    ends = plain_array(name, given.interval if isinstance(given, Attack) else given)
+    ends = plain_array(name, getattr(given, "interval", given))
     if ends.shape != (2,) or ends.dtype.kind not in "fiu" or not 0 <= ends[0] <= ends[1] <= 1:
         raise expected(
             "an attack, or an interval of AUCs within [0, 1]", name, given, "interval", "(0.45, 0.55)"
