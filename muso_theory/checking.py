@@ -8,6 +8,8 @@ from dataclasses import asdict, replace
 from fractions import Fraction
 from sys import float_info
 
+import numpy as np
+
 from .claims import CATALOGUE, Case, Claim, find
 from .claims.catalogue import TOLERANCE, Artefact, Found
 from .claims.theorems.status import theorem_status
@@ -142,7 +144,7 @@ def check(
     checker = _Checker(case, arithmetic, budget, frozenset(asserted), artefacts)
     evidence: dict[str, Evidence] = {}
     report = Report(
-        title=_title(problem),
+        title=_title(problem, audits=bool(artefacts)),
         evidence=evidence,
         inputs={
             "sha256": problem.sha256,
@@ -167,7 +169,8 @@ def check(
         },
     )
     try:
-        with ieee_proof():
+        # What overflows is infinite or NaN, which no row is decided by: that is told in words and not by NumPy.
+        with ieee_proof(), np.errstate(over="ignore", invalid="ignore"):
             for claim in wanted:
                 if progress is not None:
                     progress(f"checking {claim.slug}")
@@ -211,10 +214,13 @@ def _fraction(tolerance: object) -> Fraction:
     )
 
 
-def _title(problem: UnlearningProblem) -> str:
+def _title(problem: UnlearningProblem, audits: bool) -> str:
     outputs = "" if problem.n_outputs == 1 else f", {problem.n_outputs} outputs"
     floats = "" if problem.tangent is None else ", Φ a network's float tangent"
-    return f"n = {problem.n_samples}, D = {problem.n_parameters}{outputs}, {len(problem.forget)} to forget{floats}"
+    # Of a theorem's data w₀ is a part like any other; an audit is right or wrong by it.
+    start = ", w₀ = 0 (assumed)" if audits and problem.w_init is None else ""
+    size = f"n = {problem.n_samples}, D = {problem.n_parameters}{outputs}"
+    return f"{size}, {len(problem.forget)} to forget{floats}{start}"
 
 
 def _wanted(
@@ -317,8 +323,8 @@ class _Checker:
             failed: tuple[tuple[str, str], ...] = ()
             unsettled: tuple[str, ...] = ()
             assumed = self.case.problem.w_init is None
-            if assumed and claim.slug != _START and artefact.name in CATALOGUE[_START].audits:
-                start = self.audit(CATALOGUE[_START], artefact)
+            start = self._start(artefact) if assumed and claim.slug != _START else None
+            if start is not None:
                 failed = start.failed
                 unsettled = (start.name,) if start.verdict is Verdict.UNDECIDED else ()
 
@@ -326,13 +332,31 @@ class _Checker:
                 findings, facts = judge(case, artefact)
                 return findings, [*facts, "for w₀ = 0 (assumed)"] if assumed else facts
 
-            row = self.climb(claim, About.AUDIT, check, artefact.name, failed, unsettled)
+            row = self._from_anywhere(claim, artefact) if failed else None
+            if row is None:
+                row = self.climb(claim, About.AUDIT, check, artefact.name, failed, unsettled)
             if assumed and claim.slug == _START and row.verdict is Verdict.REFUTED:
                 why = f"{row.summary}, so it does not lie in w₀ + row(Φ) for w₀ = 0 (assumed); pass --w-init"
                 row = replace(row, failed=(("w_init", why),))
                 row = replace(row, meaning=_meaning(claim, row))
             self.done[name] = row
         return self.done[name]
+
+    def _from_anywhere(self, claim: Claim, artefact: Artefact) -> Evidence | None:
+        """The audit of parameters that no start explains, where w₀ was assumed and is not the one they came from."""
+        judge = claim.anywhere
+        if judge is None or artefact.name not in CATALOGUE[_START].audits:
+            return None
+        row = self.climb(claim, About.AUDIT, lambda case: judge(case, artefact), artefact.name)
+        return row if row.verdict is Verdict.REFUTED else None
+
+    def _start(self, artefact: Artefact) -> Evidence | None:
+        """What shows whether w₀ may be 0: parameters themselves; labels have none, but w_pretrained beside them has."""
+        audited = CATALOGUE[_START].audits
+        shown_by = (
+            [artefact] if artefact.name in audited else [a for a in self.artefacts if a.name == audited[0]]
+        )
+        return self.audit(CATALOGUE[_START], shown_by[0]) if shown_by else None
 
     def climb(
         self,

@@ -172,7 +172,7 @@ def test_maps_scalers_and_bandwidths_know_nothing_of_what_is_forgotten() -> None
     np.testing.assert_array_equal(
         features(X, fit_map=public).features[keep], features(other, fit_map=public).features[keep]
     )
-    assert mt.UnlearningProblem.from_data(X, y, forget=forget).map_fitted_on == "unknown"
+    assert mt.UnlearningProblem.from_data(X, y, forget=forget).map_fitted_on == "nothing"
     fitted = StandardScaler().fit(X)
     assert mt.UnlearningProblem.from_data(X, y, forget=forget, feature_map=fitted).map_fitted_on == "unknown"
     with pytest.raises(mt.BadInputError, match=r"fit_map=some.*fit_map='retain'"):
@@ -207,7 +207,7 @@ def test_the_scaler_alone_is_fitted_on_the_retained_samples(table: Path) -> None
     made = prepare(Source(str(table), features="identity", standardize=True)).problem
     np.testing.assert_allclose(made.features[made.retain].mean(axis=0), 0, atol=1e-12)
     assert made.map_fitted_on == "retain"
-    assert prepare(Source(str(table), features="identity")).problem.map_fitted_on == "unknown"
+    assert prepare(Source(str(table), features="identity")).problem.map_fitted_on == "nothing"
 
 
 # The start

@@ -21,7 +21,7 @@ from ..errors import BadInputError
 from ..evaluation.release import parameters, parameters_sha256
 from ..evidence import NOTHING, Allowance, Audit, Finding, Hypothesis, Identity, Output, round_digits
 from ..linear.handed import Handed
-from ..linear.model import Model
+from ..linear.model import Model, Rows
 from ..linear.problem import Array, UnlearningProblem
 from ..linear.training.plan import TrainingPlan
 from ..numbers import Quantity
@@ -204,6 +204,27 @@ class Case:
             return Audit(what, quantity, NOTHING)
         yardsticks = self.label_yardsticks if labels else self.parameter_yardsticks
         return Audit(what, quantity, self.allowance(yardsticks, rounding))
+
+    def least_squares_audit(self, artefact: Artefact, rows: Rows, name: str) -> Found:
+        """The distance of parameters from all that training on some rows can end at, whatever it starts from.
+
+        Args:
+            artefact: parameters that were handed in.
+            rows: positions of the samples of that training.
+            name: subscript of Φ for the words.
+
+        Returns:
+            The finding. A right artefact has distance 0 from these least-squares minimisers for every w₀, so that a
+            distance refutes it for every w₀; no distance says nothing.
+        """
+        model, w = self.model, self.model.at(artefact.values)
+        off = model.distance(w, model.fit(rows, model.targets(rows), w))
+        # Doing nothing is known for the assumed w₀ only, so that beside another one it may be too short a length.
+        zero = model.at(np.zeros(artefact.values.shape))
+        scale = self.doing_nothing.plus(model.distance(w, zero))
+        allowed = Allowance.of_scale(self.tolerance, scale, f"doing nothing + ‖{artefact.name}‖")
+        what = f"‖Φ{name}⁺(y{name} − Φ{name} {artefact.name})‖"
+        return [Audit(what, off, allowed)], ["no w₀ whatever leads there"]
 
     def output(self, what: str, quantity: Quantity, rounding: Quantity) -> Output:
         """The distance of floats that this package hands out from what they stand for.
@@ -405,6 +426,7 @@ class Claim:
         by_floats: whether that is float64 where Φ has full rank: the others read this number off a float64 model.
         audits: which artefacts it can audit.
         audit: how it judges one of them.
+        anywhere: what it asks of parameters whatever w₀ was; it refutes at most.
         output: how it judges the floats that this package hands out for it, if any.
     """
 
@@ -425,6 +447,7 @@ class Claim:
     of_training: bool = False
     audits: tuple[str, ...] = ()
     audit: Callable[[Case, Artefact], Found] | None = None
+    anywhere: Callable[[Case, Artefact], Found] | None = None
     output: Check | None = None
 
     @property

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..evidence import Inequality, round_digits, show
 from ..linear.model import Parameters, Rows
+from ..linear.problem import UnlearningProblem
 from ..numbers import Quantity
 from ..numbers.rounding import NoArithmeticError
 from .catalogue import Artefact, Case, Claim, Found
@@ -118,6 +119,36 @@ def _start_audit(case: Case, artefact: Artefact) -> Found:
     off = _off_span(case, case.model.at(artefact.values))
     what = f"‖(I − P)({artefact.name} − w₀)‖"
     return [case.audit(artefact, what, off, case.size_of_ulps(artefact.values))], []
+
+
+_FITTED_ON = {
+    "retain": "fitted on retained samples alone",
+    "public": "fitted on public samples, none of which is to be forgotten",
+    "nothing": "the map reads no samples",
+    "copies": "fitted on public samples of which some are samples to forget",
+    "all": "fitted on all samples",
+}
+
+
+def _knows_its_map(problem: UnlearningProblem) -> bool:
+    """Whether what the map was fitted on is known; of features that were handed in nothing is said."""
+    return problem.map_fitted_on in _FITTED_ON
+
+
+def _map_free_of_forget(case: Case) -> Found:
+    problem = case.problem
+    if not _knows_its_map(problem):
+        raise NoArithmeticError(
+            "what the features were fitted on is unknown",
+            "UnlearningProblem.from_data, from_frame or muso check with samples and a map that is not fitted yet",
+        )
+    forgotten, word = len(problem.forget), problem.map_fitted_on
+    read = Quantity.exact(forgotten if word == "all" else 0)
+    if word == "copies":
+        read = Quantity.enclosure(1, forgotten)
+    return [Inequality("samples to forget that the map was fitted on", read)], [
+        f"{_FITTED_ON[word]}; X as it was given"
+    ]
 
 
 def _conditioning(case: Case) -> Found:
@@ -243,6 +274,18 @@ CONDITIONS = (
         "The start has a component that no training on these samples can remove.",
         audits=("w_pretrained", "w_unlearned"),
         audit=_start_audit,
+    ),
+    Claim(
+        "map-free-of-forget",
+        "no forgotten sample went into the feature map, its bandwidth or a scaler",
+        "φ is a function of R, of public samples, or of nothing",
+        "definition: retraining starts from the retained samples alone",
+        _map_free_of_forget,
+        "The map is the one that retraining would use: parameters that are unlearned make a model that forgot.",
+        "The map still depends on what is to be forgotten, so that the model has not forgotten, however exactly its "
+        "parameters are unlearned: theorems speak of retraining with this map. --fit-map retain fits it on R.",
+        listed=_knows_its_map,
+        climbs=False,
     ),
     Claim(
         "conditioning",

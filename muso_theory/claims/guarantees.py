@@ -94,10 +94,20 @@ def _needed(gap: Quantity) -> float:
     return math.nextafter(smallest, 0.0) if smallest else 0.0
 
 
+def _same_map(case: Case) -> list[str]:
+    """Which retraining is meant, where it would not be that of the retained samples alone."""
+    if case.problem.map_fitted_on not in ("all", "copies"):
+        return []
+    return [
+        "w_r is retrained with the same map, which itself may tell what is forgotten (map-free-of-forget)"
+    ]
+
+
 def _doing_nothing(case: Case, gap: Quantity) -> list[str]:
     facts = ["this gap is measured only: it certifies nothing"] if gap.grade is Grade.FLOAT else []
     is_proved = case.doing_nothing.grade is not Grade.FLOAT
     nothing = f"{'≥' if is_proved else '≈'} {round_digits(_needed(case.doing_nothing), up=False)}"
+    facts += _same_map(case)
     return [*facts, f"doing nothing needs σ {nothing} for ε = {EPSILON:g}, δ = {float(DELTA):g}"]
 
 
@@ -154,6 +164,7 @@ def _score_facts(case: Case, w: Parameters) -> list[str]:
     return [
         f"before unlearning ‖Φ_F(w_p − w_r)‖ {show(before)}",
         f"a score of slope L differs by at most L‖φ(x)‖·gap anywhere; gap {show(gap)}",
+        *_same_map(case),
     ]
 
 

@@ -229,6 +229,7 @@ LABELLING = (
         number=2,
         audits=("labels", "w_unlearned"),
         audit=_audited_gap,
+        anywhere=lambda case, w: case.least_squares_audit(w, case.model.retain, "_R"),
         output=_exact_labels_output,
     ),
     Claim(

@@ -170,6 +170,7 @@ PARAMETERS = (
         number=1,
         audits=("w_pretrained",),
         audit=_pretrained_audit,
+        anywhere=lambda case, w: case.least_squares_audit(w, case.model.everything, ""),
     ),
     Claim(
         "start-span",

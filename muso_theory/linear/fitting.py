@@ -6,14 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import forget_indices, plain_array, real_array
+from ..arrays import Array, forget_indices, plain_array, real_array
 from ..errors import expected
+from .feature_map import FeatureMap
 
 __all__ = ["fitted", "map_words", "samples_to_fit"]
 
 
 def fitted(feature_map: Any, X: Any, forget: object, fit_map: object) -> tuple[Any, str, str]:
     """A fitted transformer: as it is where it came fitted, else a clone, fitted on the samples that ``fit_map`` names.
+
+    A map whose fit reads nothing but the number of columns, such as one of a bandwidth that is given, is the same map
+    whatever it is fitted on.
 
     Args:
         feature_map: any scikit-learn transformer.
@@ -22,18 +26,21 @@ def fitted(feature_map: Any, X: Any, forget: object, fit_map: object) -> tuple[A
         fit_map: as in `samples_to_fit`.
 
     Returns:
-        The transformer, and what it was fitted on in one word and in several; "unknown" where it came fitted.
+        The transformer, and what it was fitted on in one word and in several: "nothing" where it needs no samples,
+        "unknown" where it came fitted.
 
     Raises:
         BadInputError: no transformer, or another word for ``fit_map``.
     """
     _check_transformer(feature_map)
-    if _is_fitted(feature_map):
-        return feature_map, "unknown", "unknown samples: it came fitted"
     from sklearn.base import clone
 
+    reads = _reads_samples(feature_map)
+    if reads and _is_fitted(feature_map):
+        return feature_map, "unknown", "unknown samples: it came fitted"
     samples, word, words = samples_to_fit(X, forget, fit_map)
-    return clone(feature_map).fit(samples), word, words
+    made = clone(feature_map).fit(samples)
+    return (made, word, words) if reads else (made, "nothing", "nothing: it needs no samples")
 
 
 def map_words(feature_map: Any) -> str:
@@ -70,7 +77,8 @@ def samples_to_fit(X: Any, forget: object, fit_map: object) -> tuple[Any, str, s
         fit_map: "retain", "all" or public samples of shape (m, p).
 
     Returns:
-        The samples, which they are in one word, and in several.
+        The samples, which they are in one word, and in several; the word is "copies" for public samples of which
+        some are rows of X that are to be forgotten.
 
     Raises:
         BadInputError: another word.
@@ -81,7 +89,13 @@ def samples_to_fit(X: Any, forget: object, fit_map: object) -> tuple[Any, str, s
     """
     if not isinstance(fit_map, str):
         public = real_array("fit_map", fit_map, (2,))
-        return public, "public", f"{len(public)} public samples"
+        word, words = "public", f"{len(public)} public samples"
+        copies = _copies(public, plain_array("X", X), forget)
+        return (
+            (public, "copies", f"{words}, {copies} of them to be forgotten")
+            if copies
+            else (public, word, words)
+        )
     n = len(X)
     if fit_map == "all":
         return X, "all", f"all {n} samples, those to forget included"
@@ -92,6 +106,26 @@ def samples_to_fit(X: Any, forget: object, fit_map: object) -> tuple[Any, str, s
     keep[forget_indices(forget, n)] = False
     samples = X.loc[keep] if hasattr(X, "loc") else plain_array("X", X)[keep]
     return samples, "retain", f"the {len(samples)} retained samples"
+
+
+def _copies(public: Array, X: Array, forget: object) -> int:
+    """How many public samples are rows to be forgotten that no retained row equals."""
+    gone = forget_indices(forget, len(X))
+    kept = {tuple(row) for row in np.delete(X, gone, axis=0).tolist()}
+    secret = {tuple(row) for row in X[gone].tolist()} - kept
+    return sum(tuple(row) in secret for row in public.tolist())
+
+
+def _reads_samples(feature_map: Any) -> bool:
+    """Whether a fit may read more of the samples than their number of columns."""
+    if isinstance(feature_map, FeatureMap):
+        return getattr(feature_map, "bandwidth", None) == "median"
+    try:
+        from sklearn.utils import get_tags
+
+        return bool(get_tags(feature_map).requires_fit)
+    except (ImportError, AttributeError, TypeError):
+        return True  # what says nothing of this may read anything
 
 
 def _check_transformer(feature_map: Any) -> None:

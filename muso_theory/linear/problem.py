@@ -42,8 +42,9 @@ class UnlearningProblem:
         w_init: w₀, shape (D,) or (D, C) like the targets; None means zero.
         tangent: the linearised network that the features stand for, as ``from_network`` sets it.
         feature_map: the fitted map that made the features, as ``from_data`` sets it.
-        map_fitted_on: the samples that it was fitted on: "retain", "all", "public", or "unknown" for features that were
-            handed in and for maps that were fitted before.
+        map_fitted_on: the samples that it, and every scaler and bandwidth, was fitted on: "retain", "all", "public",
+            "copies" (public samples, some of which are to be forgotten), "nothing" for a map that needs no samples,
+            or "unknown" for features that were handed in and for maps that came fitted.
         understood: what is known of how the problem came about; outputs, w₀ and forget set are added where missing.
 
     Raises:
@@ -142,7 +143,9 @@ class UnlearningProblem:
             (2,)
         """
         if feature_map is None:
-            features, fitted_on = plain_array("X", X), "unknown"
+            features = plain_array("X", X)
+            # Jacobians are features that were made elsewhere; of samples the identity makes them here.
+            fitted_on = "unknown" if features.ndim > 2 else "nothing"
             told = [Understood("map", "none: the features are the input itself", "default", "--features")]
         else:
             feature_map, fitted_on, words = fitted(feature_map, X, forget, fit_map)
@@ -304,11 +307,12 @@ class UnlearningProblem:
                 return name
         return None
 
-    def telling(self, *rows: Understood) -> UnlearningProblem:
+    def telling(self, *rows: Understood, map_fitted_on: str | None = None) -> UnlearningProblem:
         """The same problem with other words about how it came about.
 
         Args:
             rows: what is understood; a row takes the place of the one about the same word.
+            map_fitted_on: where more is known of that than when the problem was made.
 
         Returns:
             A problem that shares all arrays and all that was computed from them.
@@ -317,6 +321,8 @@ class UnlearningProblem:
         told = {row.word: told[row.word] for row in (*rows, *self.understood)}
         other = copy.copy(self)
         object.__setattr__(other, "understood", tuple(told.values()))
+        if map_fitted_on is not None:
+            object.__setattr__(other, "map_fitted_on", map_fitted_on)
         return other
 
     def require_unchanged(self) -> None:
