@@ -16,6 +16,8 @@ _HOMES = {
     "report": ("Report",),
     "checking": ("check",),
     "inputs": ("from_frame",),
+    "unlearning": ("Unlearned", "unlearn"),
+    "sweeping": ("sweep",),
     "claims.theorems.library": ("Proof", "check_certificate", "prove"),
     "refutation": ("RULEBOOK", "Counterexample", "Refutation", "refute", "refute_report"),
     "linear.problem": ("UnlearningProblem",),
@@ -65,3 +67,5 @@ if TYPE_CHECKING:
     from .checking import check as check
     from .linear.problem import UnlearningProblem as UnlearningProblem
     from .refutation import refute as refute
+    from .sweeping import sweep as sweep
+    from .unlearning import unlearn as unlearn

@@ -5,21 +5,22 @@ Nothing heavy is imported before a command runs, so that ``muso --help`` answers
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import os
 import sys
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import typer.core
 
+from .command_line import Debug, answer, check_folder, check_spared, check_writable
 from .errors import MusoError, expected
 from .figure_command import figure
 from .options import Data, Source, takes_source
+from .sweep_command import sweep
+from .unlearn_command import unlearn
 
 __all__ = ["app", "main"]
 
@@ -66,59 +67,6 @@ def _never_fail_to_encode() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-@contextlib.contextmanager
-def _answer() -> Iterator[None]:
-    """Write to stdout; a reader that has seen enough (``| head -1``) changes neither words nor verdict."""
-    try:
-        try:
-            yield
-        finally:
-            sys.stdout.flush()
-    except OSError as error:
-        # The interpreter flushes once more when it ends, and must not fail again.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
-            raise
-
-
-def _check_writable(*paths: str | Path | None) -> None:
-    """Refuse an output path that cannot be written before the work, not after it."""
-    for path in paths:
-        if path is None or str(path) == "-":
-            continue
-        target = os.path.realpath(path)
-        if os.path.isdir(target):
-            raise expected("a file to write", "path", path, "directory", "a file name inside it")
-        folder = os.path.dirname(target)
-        if not os.path.isdir(folder):
-            raise expected(
-                "a path in an existing directory", "path", path, "no such directory", f"mkdir -p {folder}"
-            )
-
-
-def _check_spared(data: str, *paths: str | Path | None) -> None:
-    """Refuse to write an answer over the data that it is about, or one answer over another."""
-    taken = {os.path.realpath(data)} if os.path.exists(data) else set()
-    for path in paths:
-        if path is None or str(path) == "-":
-            continue
-        target = os.path.realpath(path)
-        if target in taken and not target.startswith("/dev/"):
-            raise expected("a file of its own", "path", path, "the data, or written twice", "another name")
-        taken.add(target)
-
-
-def _check_folder(path: Path | None) -> None:
-    """Refuse a folder to write that is a file, or whose parent does not exist, before the work."""
-    if path is None:
-        return
-    if path.exists() and not path.is_dir():
-        raise expected("a folder", "path", path, "file", "another name")
-    if not path.resolve().parent.is_dir():
-        raise expected("a path in an existing directory", "path", path, "no such directory", "mkdir -p")
-
-
 app = typer.Typer(
     name="muso",
     cls=_Group,
@@ -137,15 +85,6 @@ class Arithmetics(enum.StrEnum):
     float64 = "float64"
     ball = "ball"
     rational = "rational"
-
-
-def _debug(ctx: typer.Context, debug: bool) -> bool:
-    """Tell the group, which words the errors."""
-    ctx.find_root().obj = debug
-    return debug
-
-
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", callback=_debug)]
 
 
 @app.command()
@@ -196,9 +135,9 @@ def check(
     debug: Debug = False,
 ) -> None:
     """Check which conditions of exact unlearning hold on DATA, and which claims follow."""
-    _check_writable(json, html)
-    _check_spared(source.data, json, html)
-    _check_folder(figures)
+    check_writable(json, html)
+    check_spared(source.data, json, html)
+    check_folder(figures)
     from . import terminal
     from .checking import InterruptedCheck
     from .checking import check as run
@@ -240,7 +179,7 @@ def check(
         _write_pages(prepared, report, html, figures)
     if json is not None and json != "-":
         write_atomic(json, report.to_json().encode())
-    with _answer():
+    with answer():
         if json == "-":
             typer.echo(report.to_json().encode(), nl=False)  # bytes: UTF-8 whatever the terminal speaks
         else:
@@ -294,7 +233,7 @@ def labels(
     debug: Debug = False,
 ) -> None:
     """Compute labels for the forget samples and write them, with the forget indices, to a .npz file."""
-    _check_writable(output)
+    check_writable(output)
     if output.suffix not in ("", ".npz"):
         raise expected("a .npz file", "output", output, output.suffix, output.with_suffix(".npz").name)
     from . import terminal
@@ -323,7 +262,7 @@ def labels(
     if arithmetic is Arithmetics.float64:
         for assumed in problem.float_model.assumed_ranks:
             typer.echo(f"muso: {assumed}", err=True)
-    with _answer():
+    with answer():
         typer.echo(f"{len(found)} labels by {method}, shape {found.shape}, written to {output}")
         typer.echo(f"‖w_u − w_r‖ ≈ {gap:.3g} measured in float64; doing nothing ≈ {nothing:.3g}")
 
@@ -362,7 +301,7 @@ def recheck(
 
     with terminal.progress() as tell:
         result = run(report, data, independent, tell)
-    with _answer():
+    with answer():
         terminal.show_recheck(report, result)
     raise typer.Exit(1 if result.mismatches else 0)
 
@@ -374,7 +313,7 @@ def claims(
     """List the claims and conditions, or show one in full."""
     from . import terminal
 
-    with _answer():
+    with answer():
         terminal.show_claims(claim)
 
 
@@ -405,7 +344,7 @@ def prove(
     from .claims.theorems import prove as search
     from .pages.instances import read_instances
 
-    _check_folder(html)
+    check_folder(html)
     instances = read_instances(evidence or ())
     names = list(claim or slugs())
     for name in names:
@@ -423,7 +362,7 @@ def prove(
 
             tell("writing the site")
             pages = write_site(html, proofs, instances)
-    with _answer():
+    with answer():
         if claim and len(names) == 1 and not check_:
             typer.echo(proofs[0].to_markdown(), nl=False)
         else:
@@ -443,11 +382,12 @@ def explain(
     """Say what a word of the reports means."""
     from . import terminal
 
-    with _answer():
+    with answer():
         terminal.explain(word)
 
 
-app.command()(figure)
+for command in (unlearn, sweep, figure):
+    app.command()(command)
 
 
 class Kind(enum.StrEnum):
@@ -511,11 +451,11 @@ def refute(
     if replay is not None:
         from .refutation.replaying import replay as again
 
-        with _answer():
+        with answer():
             text, status = again(replay)
             typer.echo(text)
         raise typer.Exit(status)
-    _check_writable(json)
+    check_writable(json)
     if str(json) == "-":
         json, form = None, Form.json
     from .files import write_atomic
@@ -537,7 +477,7 @@ def refute(
     found = result.counterexample
     if found is not None and json is not None:
         write_atomic(json, found.to_json().encode())
-    with _answer():
+    with answer():
         if found is None or form is Form.table:
             typer.echo(str(result))
         else:

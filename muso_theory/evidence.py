@@ -137,7 +137,9 @@ class Allowance:
         low, high = (
             tolerance * Fraction(end) if is_finite(end) else end for end in (scale.lower, scale.upper)
         )
-        return cls(max(low, Fraction(0)), high, f"{float(tolerance):g} of {words}", scale.grade, is_second)
+        # A scale that overflowed is not known to be large, so it surely allows nothing.
+        low = max(low, Fraction(0)) if is_finite(low) else Fraction(0)
+        return cls(low, high, f"{float(tolerance):g} of {words}", scale.grade, is_second)
 
 
 NOTHING = Allowance(Fraction(0), Fraction(0), "")

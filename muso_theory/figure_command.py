@@ -7,14 +7,10 @@ from typing import Annotated
 
 import typer
 
+from .command_line import Debug
 from .errors import expected
 
 __all__ = ["figure"]
-
-
-def _debug(ctx: typer.Context, debug: bool) -> None:
-    """Let the group of commands show tracebacks."""
-    ctx.find_root().obj = debug
 
 
 def figure(
@@ -26,9 +22,7 @@ def figure(
     style: Annotated[str, typer.Option(help="neurips, icml, jmlr, tmlr or plain.")] = "plain",
     width: Annotated[str, typer.Option(help="column, or full: the width of the text.")] = "column",
     form: Annotated[str, typer.Option("--format", help="pdf, png or svg.")] = "pdf",
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of an error.", callback=_debug)
-    ] = False,
+    debug: Debug = False,
 ) -> None:
     """Draw every figure that the given RESULTs hold, each with its caption in a text file beside it."""
     from . import plots

@@ -143,6 +143,68 @@ _WORDS = (
         "smallest that suffices, rounded up. Proportional to Δ.",
     ),
     Word(
+        "guarantee",
+        "(ε, δ)",
+        "evaluation.guarantee",
+        "That what is published can hardly be told from what would have been published on other data, or by "
+        "retraining: one object with its noise, what is public, private, assumed and checked. "
+        "evaluation.audit_guarantee tries to refute it. Mechanisms: output-noise, newton-step, descent-to-delete, "
+        "noisy-descent, proved-gap.",
+    ),
+    Word(
+        "public",
+        "N, k, λ, L, T, τ, C",
+        "evaluation.Public",
+        "Constants that were declared before the data were seen. Guarantees for any data make their noise from these "
+        "alone, and data are only checked against them.",
+    ),
+    Word(
+        "removal",
+        "",
+        "evaluation.removal_certificate",
+        "Publishing parameters after samples have left, with noise that hides how far they are from the retrained "
+        "ones. The algorithms are evaluation.newton_removal, descent and noisy_descent.",
+    ),
+    Word(
+        "output-noise",
+        "Δ = kL max|ℓ'|/λ + 2τ",
+        'evaluation.guarantee("output-noise", …)',
+        "Nothing is done at removal: noise on the minimiser, objective.minimiser(), hides every k samples, of any data "
+        "within the public constants.",
+    ),
+    Word(
+        "newton-step",
+        "w + H⁻¹Σ_F∇ℓ",
+        'evaluation.guarantee("newton-step", …)',
+        "Certified removal of Guo et al.: one Newton step on the retained samples by evaluation.newton_removal, and "
+        "noise.",
+    ),
+    Word(
+        "descent-to-delete",
+        "",
+        'evaluation.guarantee("descent-to-delete", …)',
+        "Gradient steps on the retained samples at every request, evaluation.descent with a public step, and noise.",
+    ),
+    Word(
+        "noisy-descent",
+        "",
+        'evaluation.guarantee("noisy-descent", …)',
+        "Training by clipped gradients with noise in every step, evaluation.noisy_descent; nothing is done at removal.",
+    ),
+    Word(
+        "proved-gap",
+        "Δ ≥ ‖w − w_r‖",
+        'evaluation.guarantee("proved-gap", …)',
+        "Noise for a distance that was proved for this data and forget set, objective.gap_bound(w). It is private, so "
+        "that this is no differential privacy.",
+    ),
+    Word(
+        "baselines",
+        "",
+        "linear.baselines",
+        "Unlearning methods of the literature to compare with, each with formula, source and how exact it is.",
+    ),
+    Word(
         "membership-inference",
         "AUC",
         "evaluation.attack",

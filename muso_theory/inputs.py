@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from .claims.theorems.status import theorem_status
 from .data import Choices, Dataset, Table, frame_dataset, frame_samples, load, parse_forget, public_samples
 from .errors import expected, nearest
@@ -19,6 +21,7 @@ from .understood import How, Understood
 __all__ = ["Prepared", "Source", "from_frame", "prepare"]
 
 _POOR = 0.1
+_TEST_STREAM = 11
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,9 @@ class Prepared:
         notes: facts in words for the reader.
         origin: the words that made it, with the forget set spelt out.
         precision: how far its float features are from their map, or None when nobody asked.
+        test: share of samples that was held out, or None when nobody asked.
+        held_out: features and targets of these test samples.
+        rows: the row of the source that each sample of the problem is.
     """
 
     problem: UnlearningProblem
@@ -38,6 +44,9 @@ class Prepared:
     notes: tuple[str, ...]
     origin: Source
     precision: Evidence | None = None
+    test: float | None = None
+    held_out: tuple[Array, Array] | None = None
+    rows: Array | None = None
 
     @property
     def audited(self) -> dict[str, Any]:
@@ -203,12 +212,16 @@ def _named_map(name: str, n_features: int, bandwidth: str, seed: int) -> Any:
     return made(bandwidth=width, **common)
 
 
-def prepare(source: Source, tell: Callable[[str], None] = lambda line: None) -> Prepared:
+def prepare(
+    source: Source, tell: Callable[[str], None] = lambda line: None, *, test: float | None = None
+) -> Prepared:
     """Load data and build the problem that a command speaks about.
 
     Args:
         source: where the data come from and what to do with them.
         tell: progress.
+        test: share of the samples not to be forgotten that is held out before anything is fitted; None holds out
+            nothing.
 
     Returns:
         The problem and its origin.
@@ -238,6 +251,17 @@ def prepare(source: Source, tell: Callable[[str], None] = lambda line: None) -> 
         *dataset.understood,
         Understood("forget", words, "default" if spec == usual else "given", "--forget"),
     ]
+    rows = np.arange(dataset.n_samples)
+    unseen: Any = None
+    if test is not None:
+        kept, out = _held_out(test, dataset.n_samples, indices, seed)
+        unseen, unseen_y = dataset.X[out], dataset.y[out]
+        words = f"{len(out)} of {len(rows)} samples, none to forget, held out before anything is fitted"
+        told.append(Understood("test", f"{words}; seed {seed}", "given", "--test"))
+        rows, indices = kept, np.searchsorted(kept, indices)
+        names = ("X", "y", "target_class", "groups")
+        parts = {name: a[kept] for name in names if (a := getattr(dataset, name)) is not None}
+        dataset = replace(dataset, **parts, forget=None if dataset.forget is None else indices)
     samples, where = _samples(source.fit_map, dataset)
     X: Any = dataset.X
     scaled = source.standardize and not dataset.is_features
@@ -248,6 +272,7 @@ def prepare(source: Source, tell: Callable[[str], None] = lambda line: None) -> 
 
         scaler, word, on = fitted(StandardScaler(), X, indices, samples)
         X, samples = scaler.transform(X), samples if isinstance(samples, str) else scaler.transform(samples)
+        unseen = None if unseen is None else scaler.transform(unseen)
         told.append(Understood("scaling", f"standardised; fitted on {where or on}", "given", "--standardize"))
     if net is not None:
         tell("linearising the network")
@@ -285,7 +310,28 @@ def prepare(source: Source, tell: Callable[[str], None] = lambda line: None) -> 
             )
         precision = feature_precision(problem.feature_map, X, problem, source.features_precision, tell)
     problem = problem.telling(*told, *_decided(source, problem, where), map_fitted_on=word)
-    return Prepared(problem, dataset, tuple(notes), origin, precision)
+    held_out = None
+    if unseen is not None:
+        made = problem.feature_map
+        unseen = unseen if made is None else np.asarray(made.transform(unseen))
+        if unseen.ndim == 3:  # outputs of a sample are rows
+            unseen, unseen_y = unseen.reshape(-1, unseen.shape[-1]), unseen_y.ravel()
+        held_out = (unseen, unseen_y)
+    return Prepared(problem, dataset, tuple(notes), origin, precision, test, held_out, rows)
+
+
+def _held_out(test: float, n: int, forget: Array, seed: int) -> tuple[Array, Array]:
+    """Sorted rows that are kept and rows that are held out; what is to be forgotten was trained on, and is kept."""
+    if isinstance(test, bool) or not isinstance(test, int | float) or not 0 < test < 1:
+        raise expected("a fraction in (0, 1)", "test", test, type(test).__name__, "--test 0.2")
+    retain = np.setdiff1d(np.arange(n), forget)
+    size = round(test * len(retain))
+    if not 0 < size < len(retain):
+        what = f"a fraction that leaves some of {len(retain)} samples on both sides"
+        raise expected(what, "test", test, f"{size} held out", "--test 0.5")
+    # A stream of its own: the same seed draws the forget set and the features.
+    out = np.sort(np.random.default_rng((seed, _TEST_STREAM)).choice(retain, size, replace=False))
+    return np.setdiff1d(np.arange(n), out), out
 
 
 def _loaded(source: Source, net: Any) -> tuple[Dataset, str, str]:

@@ -24,7 +24,7 @@ from typing import Any
 
 from .errors import expected
 
-__all__ = ["ROW_KEYS", "SCHEMA", "check_result", "content_hash", "sealed", "timeless"]
+__all__ = ["ROW_KEYS", "SCHEMA", "check_result", "content_hash", "encoded", "sealed", "timeless"]
 
 SCHEMA = 1
 """The version of result files; a file that names none is of the first."""
@@ -83,6 +83,22 @@ def sealed(result: Mapping[str, Any]) -> dict[str, Any]:
     """
     whole = {**result, "schema": SCHEMA}
     return whole | {"sha256": content_hash(whole)}
+
+
+def encoded(result: Mapping[str, Any]) -> bytes:
+    r"""A result as the bytes of its file: the same result gives the same.
+
+    Args:
+        result: as JSON holds it.
+
+    Returns:
+        UTF-8.
+
+    Example:
+        >>> encoded({"x": 0.5})
+        b'{\n "x": 0.5\n}\n'
+    """
+    return (json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def check_result(result: Mapping[str, Any], path: str | Path) -> None:

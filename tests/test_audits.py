@@ -21,6 +21,7 @@ from muso_theory.numbers import Quantity
 from verification import guarantees as campaign
 from verification import guarantees_audits as planted
 from verification.campaign import Options
+from verification.guarantees_tables import RELABELLING
 from verification.tables import latex, markdown
 
 E = mt.evaluation
@@ -100,8 +101,8 @@ def test_the_table_of_draws_finds_half_the_noise() -> None:
 def test_half_the_noise_is_found_and_enough_is_not(epsilon: float) -> None:
     """The mechanism itself, at just its distance; 0.1 is in the campaign, as it takes 280,000 draws."""
     draws = planted.DRAWS[epsilon]
-    assert not planted.noise(at_distance(epsilon), draws)[0].violated
-    assert planted.noise(at_distance(epsilon), draws, 2.0)[0].violated
+    assert not planted.audited(planted.noise(at_distance(epsilon)), draws).violated
+    assert planted.audited(planted.noise(at_distance(epsilon), 2.0), draws).violated
 
 
 def test_half_the_noise_is_found_at_the_smallest_epsilon() -> None:
@@ -120,17 +121,32 @@ def test_half_the_noise_is_found_at_the_smallest_epsilon() -> None:
 @pytest.mark.parametrize("name", sorted(planted.VALID))
 def test_no_audit_refutes_a_guarantee(name: str) -> None:
     for epsilon in (1.0, 10.0):
-        audit, share = planted.VALID[name](epsilon, 400 if name in planted.SLOW else 1000)
+        setting = planted.VALID[name](epsilon)
+        audit = planted.audited(setting, 400 if name in planted.SLOW else 1000)
         assert not audit.violated
-        assert share <= 1 + 1e-9
+        # No audit is of data that do not differ.
+        assert 0.04 < setting.share <= 1 + 1e-9
         # Where the data nearly reach the distance the audit has something to see.
-        assert epsilon < 10 or share < 0.8 or audit.ratio > 0.4 * audit.promise.ratio
+        assert (
+            epsilon < 10
+            or setting.share < 0.8
+            or setting.numbers > 4
+            or audit.ratio > 0.4 * audit.promise.ratio
+        )
+
+
+def test_audits_of_other_seeds_see_other_draws() -> None:
+    """512 rows of one ε and Δ/σ were audited with the same two seeds: one audit, counted as many."""
+    setting = planted.noise(at_distance(10.0))
+    found = {planted.audited(setting, 400, seed).ratio for seed in range(4)}
+    assert len(found) > 1
+    assert planted.audited(setting, 400, 1) == planted.audited(setting, 400, 1)
 
 
 @pytest.mark.parametrize("epsilon", [0.1, 1.0, 10.0])
 @pytest.mark.parametrize("name", sorted(set(planted.LEAKS) - {"half the noise"}))
 def test_every_planted_leak_is_caught(name: str, epsilon: float) -> None:
-    assert planted.LEAKS[name](epsilon, 400 if name in planted.SLOW else 20_000)[0].violated
+    assert planted.audited(planted.LEAKS[name](epsilon), 400 if name in planted.SLOW else 20_000).violated
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e200, 1e-300, 5e-324])
@@ -271,19 +287,21 @@ def test_a_point_of_the_campaign(ridge: dict[str, Any], monkeypatch: pytest.Monk
     assert found["ratio"] > 1e6
     rows = {row["method"]: row for row in found["rows"]}
     noise = {method: row["noise"] for method, row in rows.items()}
-    assert noise["relabelling, proved gap"] < 1e-6 * noise["doing nothing, proved gap"]
+    assert noise[RELABELLING] < 1e-6 * noise["doing nothing, proved gap"]
     assert noise["doing nothing, proved gap"] < noise["output noise, any data"]
     assert noise["Newton step, proved gap"] < noise["Newton step, any data"]
-    exact, plain = rows["relabelling, proved gap"], rows["retrained, without noise"]
+    exact, plain = rows[RELABELLING], rows["retrained, without noise"]
     assert exact["test accuracy"] == plain["test accuracy"]
     for method, row in rows.items():
         if "without noise" not in method:
             assert row["any data"] == method.endswith("any data")
-            found = campaign.measure_audit({"epsilon": 1.0, "Δ": row["Δ"], "σ": row["σ"], "draws": 400})
+            found = campaign.measure_audit(
+                {"epsilon": 1.0, "Δ": row["Δ"], "σ": row["σ"], "draws": 400, "seed": 0}
+            )
             assert not found["violated"]
             # Noise that was raised for the floats hides far more than Δ.
             assert found["Δ/σ promised"] == pytest.approx(row["Δ"] / row["σ"])
-            assert (found["detects"] < 5) == (method != "relabelling, proved gap")
+            assert (found["detects"] < 5) == (method != RELABELLING)
     # Other samples, other noise only where the gap is private.
     other = {row["method"]: row for row in campaign.measure({**POINT, "seed": 1})["rows"]}
     for method, row in rows.items():
@@ -300,7 +318,9 @@ def test_the_campaign_writes_its_tables_and_judges(
 ) -> None:
     interpolating = campaign.measure_interpolating({"data": "breast_cancer", "features": 800, "seed": 0})
     assert interpolating["verdict"] == "CERTIFIED"
-    audit = planted.shown((E.GuaranteeAudit(0.0, 0.0, at_distance(1.0), 4000, 0.9999), 1.0))
+    audit = planted.shown(
+        planted.noise(at_distance(1.0)), E.GuaranteeAudit(0.0, 0.0, at_distance(1.0), 4000, 0.9999)
+    )
     ridge = json.loads(json.dumps(ridge))
 
     def run(
@@ -327,16 +347,26 @@ def test_the_campaign_writes_its_tables_and_judges(
 
     found = run()
     assert not found["failed"]
-    for entry in found["tables"].values():
+    tables = campaign.tabulate(found)
+    for entry in tables.values():
         assert markdown(entry["rows"], entry["columns"]).count("\n") == len(entry["rows"]) + 2
         assert latex(entry["rows"], entry["columns"]).isascii()
+    gap = next(row for row in tables["assumptions"]["rows"] if row["guarantee"] == "proved-gap")
+    assert "σ" not in gap["public"]
+    assert "σ" in gap["private"]
     assert "only 1.0e+00 times" in run(ratio=1.0)["verdict"]
     for bad in ({"ratio": 1.0}, {"violated": True}, {"caught": False}, {"row": True}):
         assert run(**bad)["failed"]
-    # Every row with noise is audited, and only what finds half the noise is said to.
-    noisy = sum("σ" in row for point in found["points"] if "rows" in point for row in point["rows"])
-    valid = noisy + sum(not row["planted"] for row in found["audits"])
-    assert found["audits of rows"] == noisy > 0
-    assert f"0 of {valid} audits" in found["verdict"]
-    assert f"{valid} of them would have found 2 times" in found["verdict"]
-    assert f"{noisy} of them would have found 2 times" in run(weak=True)["verdict"]
+    # Rows of one ε and Δ/σ are one audit, each with a seed of its own.
+    rows = [(p["epsilon"], row) for p in found["points"] if "rows" in p for row in p["rows"] if "σ" in row]
+    pairs = {(epsilon, f"{row['Δ'] / row['σ']:.9g}") for epsilon, row in rows}
+    noisy = found["audits of noise"]
+    assert 0 < len(noisy) == len(pairs) < len(rows)
+    assert all("audit" in row for _, row in rows)
+    seeds = [audit["seed"] for audit in [*found["audits"], *noisy]]
+    assert len(set(seeds)) == len(seeds)
+    small = sum(not row["planted"] for row in found["audits"])
+    assert f"0 of {small + len(noisy)} audits" in found["verdict"]
+    assert f"{len(noisy)} pairs of ε and Δ/σ of {len(rows)} rows" in found["verdict"]
+    assert f"; {small + len(noisy)} of the" in found["verdict"]
+    assert f"; {len(noisy)} of the" in run(weak=True)["verdict"]

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "muso_theory"
 ORDER = (
     ("errors",),
     ("understood", "options"),
-    ("arrays", "glossary", "files", "results"),
+    ("arrays", "glossary", "files", "results", "points", "command_line"),
     ("numbers", "algebra"),
     ("evidence", "machine"),
     ("linear",),
@@ -27,9 +27,11 @@ ORDER = (
     ("strategies",),
     ("data", "plots", "precision"),
     ("inputs",),
+    ("unlearning",),
+    ("sweeping",),
     ("pages",),
     ("terminal", "repeat"),
-    ("figure_command",),
+    ("figure_command", "unlearn_command", "sweep_command"),
     ("cli", "pytest_plugin"),
     ("__main__",),
 )

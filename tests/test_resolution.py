@@ -228,7 +228,8 @@ def test_what_overflows_names_a_scale_that_decides_it() -> None:
     features, targets = rng.standard_normal((5, 8)) * 1e200, rng.standard_normal(5)
     row = mt.check(mt.UnlearningProblem(features, targets, [3]), ["gd-finite-time"])["gd-finite-time"]
     code = re.search(r"np\.ldexp\(.*?max\(\)\)\[1\]\)\)", row.needs)
-    assert row.verdict is Verdict.UNDECIDED and code is not None, row.needs
+    assert row.verdict is Verdict.UNDECIDED
+    assert code is not None, row.needs
     scaled = eval(code[0], {"np": np, "features": features})
     row = mt.check(mt.UnlearningProblem(scaled, targets, [3]), ["gd-finite-time"])["gd-finite-time"]
     assert row.verdict is Verdict.CERTIFIED
@@ -243,7 +244,7 @@ def test_rows_whose_digits_follow_are_named(capsys: pytest.CaptureFixture[str]) 
 def test_symbols_and_relations_are_written_once() -> None:
     net = mt.networks.mlp([2, 3, 1], activation="erf")
     X = np.array([[1.0, 2.0], [0.5, -1.0], [0.25, 1.0]])
-    tangent = mt.networks.from_network(net, net.init(0), X, np.array([1.0, 2.0, 3.0]), forget=[0])
+    tangent = mt.UnlearningProblem.from_network(net, net.init(0), X, np.array([1.0, 2.0, 3.0]), forget=[0])
     report = mt.check(tangent, ["linearised-network"])
     limits = [finding.limit for row in report.rows for finding in row.findings]
     assert any("‖J" in limit for limit in limits)

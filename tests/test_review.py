@@ -18,7 +18,7 @@ from muso_theory.errors import BadInputError
 from muso_theory.evidence import Allowance, Audit, Evidence, Scope, Verdict
 from muso_theory.inputs import Source, prepare
 from muso_theory.linear.certified import CertifiedForms
-from muso_theory.numbers import Quantity
+from muso_theory.numbers import FLOAT64, Quantity
 from muso_theory.numbers.gram import blocked_gram
 from muso_theory.rechecking import digest
 from muso_theory.repeat import recheck
@@ -201,10 +201,42 @@ def test_words_no_ball_is_promised_to_decide_a_singular_matrix() -> None:
 # -- crashes ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("arithmetic", ["auto", "ball"])
+@pytest.mark.parametrize("arithmetic", ["auto", "ball", "float64"])
 def test_crash_large_targets(arithmetic: str) -> None:
     features, targets = _generic()
     assert len(mt.check(mt.UnlearningProblem(features, targets * 1e200, [1]), arithmetic=arithmetic)) > 0
+
+
+def test_what_overflows_is_not_measured_as_zero() -> None:
+    """A negative infinity, or infinity minus itself, was cut off at zero like a rounding error."""
+    large = np.array([[1e200], [1e200]])
+    for sign in (1.0, -1.0):
+        gram = np.array([[1e200, sign * 1e200], [sign * 1e200, 1e200]])
+        for k in (gram, -gram):
+            assert FLOAT64.energy(large, k).bound == np.inf
+    assert FLOAT64.square_norm(large).bound == np.inf
+    assert FLOAT64.energy(np.array([[1.0]]), np.array([[-1e-20]])).bound == 0
+    # And beside a scale that overflowed nothing is small.
+    allowed = Allowance.of_scale(Fraction(1, 10**6), Quantity.measured(np.inf), "a scale")
+    assert Audit("gap", Quantity.measured(1.0), allowed).verdict is Verdict.UNDECIDED
+
+
+@pytest.mark.parametrize("arithmetic", ["auto", "float64"])
+def test_crash_largest_start(arithmetic: str) -> None:
+    features, targets = _generic()
+    problem = mt.UnlearningProblem(features, targets, [1], np.full(9, 1.7e308))
+    plan: dict[str, Any] = {"optimizer": "gd", "lr": 0.1, "epochs": 50}
+    assert len(mt.check(problem, arithmetic=arithmetic, budget=2.0, **plan)) > 0
+
+
+@pytest.mark.parametrize(("optimizer", "lr"), [("gd", 0.1), ("adam", 1e150)])
+def test_crash_training_beyond_the_squares_of_floats(optimizer: str, lr: float) -> None:
+    features, targets = _generic()
+    for problem in (features * 1e100, targets), (features, targets * 1e200):
+        report = mt.check(
+            mt.UnlearningProblem(*problem, [1]), "optimizer-in-span", optimizer=optimizer, lr=lr
+        )
+        assert "optimizer-in-span" in report
 
 
 def test_crash_large_exact_targets() -> None:

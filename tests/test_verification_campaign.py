@@ -51,7 +51,7 @@ def test_progress_is_a_line_now_and_then_in_a_log(
     points = [{"x": x, "log": str(tmp_path / "log")} for x in (3, 1, 2)]
     measure_points("often", square, points, Options(directory=tmp_path, jobs=1))
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr("verification.campaign._SAY_EVERY", -1.0)
+    monkeypatch.setattr("muso_theory.points._SAY_EVERY", -1.0)
     measure_points("now", square, points, Options(directory=tmp_path, jobs=1))
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(",")[0] for line in lines] == [f"now: {k}/3 points" for k in (1, 2, 3)]

@@ -18,19 +18,16 @@ import json
 import os
 import platform
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import muso_theory
-from muso_theory.errors import expected, nearest
+from muso_theory.errors import expected
 from muso_theory.files import write_atomic
+from muso_theory.points import BACKENDS, Point, Workers, measure_all, package_hash, write_atomically
 from muso_theory.results import SCHEMA, check_result, content_hash, timeless
 
 from . import tables
@@ -39,6 +36,7 @@ __all__ = [
     "BACKENDS",
     "SCHEMA",
     "Options",
+    "Point",
     "environment",
     "measure_points",
     "measuring",
@@ -49,84 +47,20 @@ __all__ = [
     "write_tables",
 ]
 
-_SAY_EVERY = 60.0
-"""Seconds between two lines of progress where nobody watches a terminal."""
-
-BACKENDS = ("loky", "threading", "dask")
-
-Point = Mapping[str, Any]
-
 
 @dataclass(frozen=True)
-class Options:
-    """How to run, not what: no option changes a result.
+class Options(Workers):
+    """How to run, not what: no option changes a result. `Workers` has the others.
 
     Args:
         directory: where result files go; checkpoints are kept in a hidden folder inside.
-        jobs: parallel processes. Set it to 1 when wall time is what is measured.
-        fresh: ignore checkpoints.
         minutes: begin nothing after so long, and write what was measured; for campaigns of independent cases.
         peers: for comparisons with other libraries, the Python that has each.
-        backend: one of `BACKENDS`, given to ``joblib.parallel_config``; None leaves joblib's own setting alone, so
-            that a campaign started from Python runs on a cluster after ``joblib.parallel_config(backend="dask")``.
-        scheduler: address of a Dask scheduler whose workers can import this repository.
     """
 
     directory: Path = Path("results")
-    jobs: int = 2
-    fresh: bool = False
     minutes: float | None = None
     peers: Mapping[str, str] = field(default_factory=dict)
-    backend: str | None = None
-    scheduler: str | None = None
-
-    def parallel_config(self) -> AbstractContextManager[Any]:
-        """The joblib configuration that these options ask for.
-
-        Returns:
-            A context manager.
-
-        Raises:
-            BadInputError: an unknown backend, a scheduler without Dask, or Dask that is not installed.
-        """
-        import joblib
-
-        if self.scheduler is not None and self.backend not in (None, "dask"):
-            raise expected("backend dask with a scheduler", "backend", self.backend, "str", "dask")
-        backend = "dask" if self.scheduler is not None else self.backend
-        if backend is None:
-            return nullcontext()
-        if backend not in BACKENDS:
-            raise expected(
-                "one of " + ", ".join(BACKENDS), "backend", backend, "str", nearest(backend, BACKENDS)
-            )
-        if backend != "dask":
-            return joblib.parallel_config(backend=backend, n_jobs=self.jobs)
-        try:
-            from distributed import Client
-        except ImportError:
-            hint = "pip install 'muso-theory[cluster]'"
-            raise expected("the package distributed", "backend", "dask", "not installed", hint) from None
-        return _dask(Client, self)
-
-
-@contextmanager
-def _dask(client: Callable[..., Any], options: Options) -> Iterator[None]:
-    """A client of the given cluster, or of a local one, for as long as points are measured."""
-    import joblib
-
-    try:
-        if options.scheduler is None:
-            cluster = client(n_workers=options.jobs, threads_per_worker=1, dashboard_address=None)
-        else:
-            cluster = client(options.scheduler, timeout=20)
-    except (OSError, ValueError) as error:  # nobody there, or no address
-        address = options.scheduler
-        raise expected(
-            "a Dask scheduler that answers", "scheduler", address, str(error), "its address"
-        ) from None
-    with cluster, joblib.parallel_config(backend="dask", client=cluster):
-        yield
 
 
 def measure_points(
@@ -155,69 +89,9 @@ def measure_points(
     Raises:
         KeyboardInterrupt: interrupted; what was finished is kept.
     """
-    import joblib
-
+    keyed = {_key(measure, point): point for point in points}
     folder = options.directory / ".checkpoints" / name
-    folder.mkdir(parents=True, exist_ok=True)
-    keys = [_key(measure, point) for point in points]
-    found: dict[str, dict[str, Any]] = {}
-    if not options.fresh:
-        for key in keys:
-            result = _read(folder / f"{key}.json")
-            if result is not None:
-                found[key] = result
-    todo = [(key, point) for key, point in zip(keys, points, strict=True) if key not in found]
-    if found:
-        print(f"{name}: {len(found)} of {len(points)} points were measured before", file=sys.stderr)
-    started, said = time.monotonic(), 0.0
-    with options.parallel_config(), _limited(threads):
-        # The number of a cluster's workers is its own.
-        jobs = None if "dask" in (options.backend, "dask" if options.scheduler else None) else options.jobs
-        parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
-        work = parallel(
-            joblib.delayed(_measure_one)(measure, key, dict(p), threads, where) for key, p in todo
-        )
-        for count, (key, result) in enumerate(work, start=1):
-            # Kept here and not by the worker, which may run on another machine.
-            # In the order of its keys as measured: rows that are made from them must not come in another one when the
-            # point is read again.
-            write_atomically(folder / f"{key}.json", result, sort_keys=False)
-            found[key] = result["result"]
-            elapsed = time.monotonic() - started
-            terminal = sys.stderr.isatty()
-            if elapsed - said > (1 if terminal else _SAY_EVERY):
-                said = elapsed
-                left = elapsed / count * (len(todo) - count)
-                line = f"{name}: {count}/{len(todo)} points, {left:.0f} s left"
-                print(
-                    f"\r{line} " if terminal else line,
-                    end="" if terminal else "\n",
-                    file=sys.stderr,
-                    flush=True,
-                )
-    if sys.stderr.isatty() and todo:
-        print(file=sys.stderr)
-    return [found[key] for key in keys]
-
-
-def _limited(threads: int | None) -> AbstractContextManager[Any]:
-    """So many BLAS threads in this process."""
-    from threadpoolctl import threadpool_limits
-
-    return nullcontext() if threads is None else threadpool_limits(threads)
-
-
-def _measure_one(
-    measure: Callable[..., dict[str, Any]],
-    key: str,
-    point: dict[str, Any],
-    threads: int | None,
-    where: Mapping[str, str] | None,
-) -> tuple[str, dict[str, Any]]:
-    """Measure one point, wherever that is."""
-    # Not undone: in a thread it is what the caller has set already, and a worker process has no other use.
-    _limited(threads)
-    return key, {"point": point, "result": json.loads(json.dumps(measure(point, **(where or {}))))}
+    return measure_all(name, measure, keyed, folder, options, threads=threads, where=where)
 
 
 def _key(measure: Callable[..., dict[str, Any]], point: Point) -> str:
@@ -250,46 +124,6 @@ def measuring(path: str) -> tuple[str, ...]:
                 names = [node.module] if node.module else [alias.name for alias in node.names]
                 todo += [here.with_name(f"{name}.py") for name in names]
     return tuple(sorted(found))
-
-
-@lru_cache(maxsize=1)
-def package_hash() -> str:
-    """Hash of the package's sources: a checkpoint of other code is no checkpoint."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(muso_theory.__file__).parent.rglob("*.py")):
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    """Read a checkpoint; one that cannot be read does not exist."""
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        result: dict[str, Any] = stored["result"]
-    except (OSError, ValueError, KeyError):
-        return None
-    return result
-
-
-def write_atomically(path: Path, content: object, *, sort_keys: bool = True) -> None:
-    """Write JSON so that the file is either whole or absent.
-
-    Args:
-        path: target; its folder is made when missing.
-        content: JSON-able.
-        sort_keys: write dictionaries in the order of their keys, not in their own.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(content, stream, indent=1, sort_keys=sort_keys, ensure_ascii=False)
-            stream.write("\n")
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def result_file(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from muso_theory.evaluation import guarantee
@@ -10,7 +11,19 @@ from muso_theory.numbers import Quantity
 
 from .tables import mean_sd, table
 
-__all__ = ["DELTA", "EPSILON", "EPSILONS", "SWEPT", "TABULATED", "by_epsilon", "tabulated"]
+__all__ = [
+    "DELTA",
+    "EPSILON",
+    "EPSILONS",
+    "NEWTON",
+    "RELABELLING",
+    "STRONG",
+    "SWEPT",
+    "TABULATED",
+    "by_epsilon",
+    "tabulate",
+    "verdict",
+]
 
 EPSILON, DELTA = 1.0, 1e-5
 EPSILONS = (0.1, 0.3, 1.0, 3.0, 10.0)
@@ -19,13 +32,38 @@ SWEPT = {"ridge per sample": 1e-3, "share": 0.01}
 """Where noise and accuracy are followed over ε."""
 
 
-def tabulated(
-    ridge: list[dict[str, Any]],
-    plain: list[dict[str, Any]],
-    audits: list[dict[str, Any]],
-    swept: list[dict[str, Any]],
-) -> dict[str, Any]:
-    """Every table of the campaign."""
+RELABELLING, NEWTON = "relabelling from retrained, proved gap", "Newton step, proved gap"
+STRONG = 2.0
+"""Audits are counted that mostly find so many times too little noise."""
+
+
+def verdict(result: Mapping[str, Any]) -> str:
+    """What was audited, what could have been found, and what the certified gap saves, in words."""
+    small = [row for row in result["audits"] if not row["planted"]]
+    valid = [*small, *result["audits of noise"]]
+    caught = [row["violated"] for row in result["audits"] if row["planted"]]
+    # The factor is that of one published number: of several the direction has to be found first.
+    strong = sum(
+        row["detects"] is not None and row["detects"] <= STRONG and row["numbers"] == 1 for row in valid
+    )
+    rows = [(point, row) for point in result["points"] for row in point.get("rows", ())]
+    noisy = sum("σ" in row for _, row in rows)
+    newton = [point["doing nothing at least"] / row["Δ"] for point, row in rows if row["method"] == NEWTON]
+    ratio = result["smallest ratio"]
+    return (
+        f"{sum(row['violated'] for row in valid)} of {len(valid)} audits of different settings refute their guarantee, "
+        f"{len(small)} on small data and one for each of the {len(valid) - len(small)} pairs of ε and Δ/σ of "
+        f"{noisy} rows; {strong} of the {len(valid)} would mostly have found {STRONG:g} times too little noise; "
+        f"{sum(caught)} of {len(caught)} planted leaks are caught; relabelling by exact labels, which takes retraining "
+        f"where there is a ridge, needs {'at least' if ratio >= 1e6 else 'only'} {ratio:.1e} times less noise than "
+        f"per-instance output noise, a Newton step with a proved gap from {min(newton):.2g} to {max(newton):.1e} times"
+    )
+
+
+def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Every table of the campaign, from its numbers."""
+    ridge, plain = ([p for p in result["points"] if ("rows" in p) == wanted] for wanted in (True, False))
+    audits, swept = result["audits"], result["over epsilon"]
     tables = {
         "assumptions": table(
             "What each guarantee rests on",
@@ -35,6 +73,7 @@ def tabulated(
                         "guarantee": name,
                         "promises": f"{spec.promise}, for any data",
                         "public": ", ".join(spec.needs),
+                        "private": "nothing",
                         "assumes": "; ".join(spec.assumed),
                         "checks": "; ".join(spec.checked),
                     }
@@ -42,12 +81,14 @@ def tabulated(
                 ),
                 _of_a_gap(),
             ],
-            [(key,) for key in ("guarantee", "promises", "public", "assumes", "checks")],
+            [(key,) for key in ("guarantee", "promises", "public", "private", "assumes", "checks")],
         ),
         "audits": table(
             "Audits on small data, and planted leaks; lower bounds at level "
-            f"{audits[0]['level']:g}; last the factor of too little noise that nine of ten such audits find "
-            "on these data, which reach the given share of Δ, and a dash where they do not differ",
+            f"{audits[0]['level']:g}; the factor of too little noise is what counting the best event finds in nine "
+            "of ten runs on these data, which reach the given share of Δ, if one number is published. An audit "
+            "chooses its event from draws: in simulations it found that factor in 398 of 440 runs with ε from 1 to "
+            "10, in 20 of 30 at ε = 0.1; with 30 published numbers in 48 of 60 at ε = 10 and 18 of 60 at ε = 1",
             [{**row, "kind": "planted leak" if row["planted"] else "guarantee"} for row in audits],
             [
                 ("kind",),
@@ -59,8 +100,9 @@ def tabulated(
                 ("Δ/σ at least", "Δ/σ shown", ".3g"),
                 ("largest Δ/σ", "most Δ/σ that could be shown", ".3g"),
                 ("share of Δ", "share of Δ", ".2f"),
+                ("numbers", "published numbers", "d"),
                 ("draws", "draws", "d"),
-                ("detects", "too little noise it finds", ".3g"),
+                ("detects", "factor of too little noise", ".3g"),
                 ("violated",),
             ],
         ),
@@ -121,7 +163,8 @@ def tabulated(
         tables[f"{data}-{loss}-over-epsilon".replace(":", "-")] = table(
             f"{data}, {loss} loss, λ = {SWEPT['ridge per sample']:g} N, {100 * SWEPT['share']:g} % forgotten, public "
             f"N = {point['N']} (n = {point['n']}), k = {point['k']} (n_F = {point['n_F']}); mean ± sd over "
-            "forget sets; the noise is audited at two points at distance Δ",
+            "forget sets; the noise is audited at two points at distance Δ, once for all rows of one ε and Δ/σ, and "
+            "the factor is as in the table of audits",
             group,
             [
                 ("method",),
@@ -130,7 +173,7 @@ def tabulated(
                 ("test accuracy", "test accuracy", ".3f"),
                 ("removal seconds", "removal, s", ".2g"),
                 ("ε shown", "ε shown by audit of the noise", ".2g"),
-                ("found", "too little noise it finds", ".3g"),
+                ("found", "factor of too little noise", ".3g"),
             ],
         )
     return tables
@@ -142,7 +185,8 @@ def _of_a_gap() -> dict[str, str]:
     return {
         "guarantee": promise.mechanism,
         "promises": "this point from the retrained model published likewise, on this data and forget set; not DP",
-        "public": "σ",
+        "public": "nothing",
+        "private": "Δ: a proved gap; σ: computed from Δ, unless it is declared in advance",
         "assumes": "; ".join(promise.assumed),
         "checks": "; ".join(promise.checked[1:]),
     }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -276,8 +276,10 @@ class _Judge:
     def _vacuous(self, row: Evidence, asks: list[bool | None]) -> None:
         for slug, _ in row.failed:
             if slug == "w_init":
-                allowed = self.truth.doing_nothing.times(self._tolerance(row))
-                off = norm(self.truth.off_span(self.quantities.artefact(row.artefact)))
+                # Labels have no start of their own: w_pretrained beside them shows it.
+                shows = replace(row, artefact="w_pretrained") if row.artefact == "labels" else row
+                allowed = self.truth.doing_nothing.times(self._tolerance(shows))
+                off = norm(self.truth.off_span(self.quantities.artefact(shows.artefact)))
                 if self.case.arrays["w_init"] is not None or compare(off, allowed) <= 0:
                     self._wrong("row", row.name, "VACUOUS for a start that fits")
             elif self._theorem(slug).verdict not in (Verdict.VACUOUS, Verdict.REFUTED):

@@ -87,6 +87,7 @@ class Quantities:
             (r"‖w_u − w_r‖ of the float (w_unlearned)", self._output_gap),
             (r"‖Φ_([FR])\(w_u − w_r\)‖ of the given (\w+)", self._audited_outputs),
             (r"‖\(I − P\)\((w_pretrained|w_unlearned) − w₀\)‖", self._audited_start),
+            (r"‖Φ(_R)?⁺\(y(?:_R)? − Φ(?:_R)? (w_pretrained|w_unlearned)\)‖", self._from_anywhere),
             (r"‖(w_pretrained) − G\(w₀\)‖", lambda name: norm(self.artefact(name) - self.truth.pretrained)),
             (r"δ at ε = 1, σ = (\S+?)(?: of the (given|float) (\w+))?", self._delta),
             (r"([\d.e+-]+) − γλ_max", self._stability),
@@ -149,6 +150,11 @@ class Quantities:
         values = self.artefact(name)
         w = self.truth.unlearned(values) if name == "labels" else values
         return norm(self.truth.predict(self._rows(rows), w - self.truth.retrained))
+
+    def _from_anywhere(self, suffix: str | None, name: str) -> Root:
+        t, w = self.truth, self.artefact(name)
+        rows = t.retain if suffix else t.everything
+        return norm(t.fit(rows, t.y(rows), w) - w)
 
     def _audited_start(self, name: str) -> Root:
         return norm(self.truth.off_span(self.artefact(name)))
@@ -442,6 +448,10 @@ class Quantities:
             "‖w_r − w₀‖": lambda: Sum((retraining,)),
             "‖w_p − w₀‖": lambda: Sum((travelled,)),
             "‖w_p − w₀‖ + doing nothing": lambda: Sum((travelled, nothing)),
+            **{
+                f"doing nothing + ‖{name}‖": lambda name=name: Sum((nothing, norm(self.artefact(name))))
+                for name in ("w_pretrained", "w_unlearned")
+            },
             "the label change": lambda: Sum((change,)),
             "‖Φ_F(w_r − w₀)‖": lambda: Sum((labels_moved(),)),
             "‖y_R − Φ_R w₀‖ + ‖y_R‖": lambda: Sum((residual(t.start), residual(0 * t.start))),

@@ -225,10 +225,12 @@ class Case:
         """
         model, w = self.model, self.model.at(artefact.values)
         off = model.distance(w, model.fit(rows, model.targets(rows), w))
-        # Doing nothing is known for the assumed w₀ only, so that beside another one it may be too short a length.
-        zero = model.at(np.zeros(artefact.values.shape))
-        scale = self.doing_nothing.plus(model.distance(w, zero))
-        allowed = Allowance.of_scale(self.tolerance, scale, f"doing nothing + ‖{artefact.name}‖")
+        allowed = NOTHING
+        if not (self.equality_of_exact and artefact.is_exact):
+            # Doing nothing is known for the assumed w₀ only, so that beside another one it may be too short a length.
+            zero = model.at(np.zeros(artefact.values.shape))
+            scale = self.doing_nothing.plus(model.distance(w, zero))
+            allowed = Allowance.of_scale(self.tolerance, scale, f"doing nothing + ‖{artefact.name}‖")
         what = f"‖Φ{name}⁺(y{name} − Φ{name} {artefact.name})‖"
         return [Audit(what, off, allowed)], ["no w₀ whatever leads there"]
 

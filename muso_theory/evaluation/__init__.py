@@ -12,6 +12,7 @@ from .margins import Klom, klom
 from .membership import attack, paper_membership_score
 from .outputs import log_probabilities, probabilities
 from .public import Public
+from .removal import descent, newton_removal, noisy_descent
 from .roc import Attack, Difference, calibrated, roc
 from .scores import confidence, entropy, logit_confidence, loss, modified_entropy
 from .shadows import likelihood_ratio
@@ -35,6 +36,7 @@ __all__ = [
     "calibrated",
     "classical_sigma",
     "confidence",
+    "descent",
     "entropy",
     "function_distance",
     "gaussian_delta",
@@ -48,6 +50,8 @@ __all__ = [
     "logit_confidence",
     "loss",
     "modified_entropy",
+    "newton_removal",
+    "noisy_descent",
     "paper_membership_score",
     "parameter_distance",
     "probabilities",

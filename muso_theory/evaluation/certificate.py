@@ -12,8 +12,8 @@ from ..errors import expected
 from ..evidence import round_digits
 from ..numbers import Grade, Quantity
 from ..numbers.ieee import ieee_proof
-from .gaussian import gaussian_delta, gaussian_sigma, noise_suffices
-from .guarantees import DECLARED, Guarantee, declared_sigma
+from .gaussian import declared_sigma, gaussian_delta, gaussian_sigma, noise_suffices
+from .guarantees import DECLARED, Guarantee
 from .outputs import Array
 from .release import grid_spacing, least_sigma, parameters, parameters_sha256, rounded_normal
 

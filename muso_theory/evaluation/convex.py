@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from copy import copy
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, final
 
 import flint
 import numpy as np
 
-from ..arrays import float_values
+from ..arrays import float_values, plain_array
 from ..errors import expected, nearest
 from ..linear.training.losses import check_logistic
 from ..numbers import BALL, Quantity
 from ..numbers.balls import working_precision
 from ..numbers.ieee import ieee_proof
+from .intervals import real_number
 from .outputs import Array
 
-__all__ = ["LOSSES", "Objective"]
+__all__ = ["LOSSES", "Objective", "as_vector", "check_objective"]
 
 LOSSES = ("squared", "logistic")
 _BITS = 128
@@ -59,33 +62,37 @@ class Objective:
         """Validate once."""
         if self.loss not in LOSSES:
             raise expected("a loss", "loss", self.loss, "unknown", nearest(str(self.loss), LOSSES))
-        if not 0 < self.ridge < float("inf"):
-            raise expected("λ > 0, or there is no unique minimiser", "ridge", self.ridge, "number", "1e-3")
+        what = "λ > 0, or there is no unique minimiser"
+        ridge = real_number("ridge", self.ridge, what, "1e-3")
+        if not 0 < ridge < math.inf or ridge != self.ridge:
+            raise expected(what, "ridge", self.ridge, "number", "1e-3, a float")
+        object.__setattr__(self, "ridge", ridge)
         features = float_values("features", self.features, (2,))
-        targets = _vector("targets", self.targets, len(features))
+        targets = as_vector("targets", self.targets, len(features))
         if self.loss == "logistic":
             check_logistic(targets)
         object.__setattr__(self, "features", features)
         object.__setattr__(self, "targets", targets)
         if self.tilt is not None:
-            tilt = _vector("tilt", self.tilt, features.shape[1])
+            tilt = as_vector("tilt", self.tilt, features.shape[1])
             object.__setattr__(self, "tilt", tilt)
 
-    def on(self, rows: Array, targets: Array | None = None) -> Objective:
+    def on(self, rows: object, targets: Array | None = None) -> Objective:
         """The same objective over other samples, or with other targets.
 
         Args:
-            rows: indices of samples.
+            rows: indices of samples in any order, or a mask of them.
             targets: theirs; None keeps them.
 
         Returns:
             The objective, with the same λ and tilt.
 
         Raises:
-            BadInputError: targets of another shape or, for the logistic loss, outside [−1, 1].
+            BadInputError: rows out of range, or targets of another shape or, for the logistic loss, outside [−1, 1].
         """
+        rows = _rows(rows, len(self.features))
         features = self.features[rows]
-        kept = _vector("targets", self.targets[rows] if targets is None else targets, len(features))
+        kept = as_vector("targets", self.targets[rows] if targets is None else targets, len(features))
         if self.loss == "logistic":
             check_logistic(kept, part=True)
         part = copy(self)
@@ -169,7 +176,7 @@ class Objective:
         from scipy.linalg import cho_factor, cho_solve
 
         width = self.features.shape[1]
-        w = np.zeros(width) if start is None else np.array(_vector("start", start, width))
+        w = np.zeros(width) if start is None else np.array(as_vector("start", start, width))
         g = self.gradient(w)
         best = float(np.linalg.norm(g))
         for _ in range(100):
@@ -212,7 +219,7 @@ class Objective:
         """
         ball = BALL(_BITS)
         phi = ball.matrix(self.features)
-        point = ball.matrix(_vector("w", w, self.features.shape[1])[:, None])
+        point = ball.matrix(as_vector("w", w, self.features.shape[1])[:, None])
         z = ball.matmul(phi, point)
         with working_precision(_BITS):
             slopes = [self._ball_slope(a, t) for a, t in zip(z.entries(), self.targets.tolist(), strict=True)]
@@ -222,24 +229,57 @@ class Objective:
             g = ball.add(g, ball.matrix(self.tilt[:, None]))
         size = Quantity.enclosure(0, ball.square_norm(g).upper).sqrt()
         upper = size.upper
-        return Quantity.enclosure(
-            0, upper / self.ridge if isinstance(upper, float) else upper / _exactly(self.ridge)
-        )
+        found = upper / self.ridge if isinstance(upper, float) else upper / Fraction(self.ridge)
+        # As a float, rounded up: the fraction has dozens of digits, which say nothing about a bound.
+        return Quantity.enclosure(0, Quantity.enclosure(0, found).bound)
 
     def _ball_slope(self, z: Any, target: float) -> Any:
         """ℓ'(z) enclosed."""
         return z - target if self.loss == "squared" else ((z / 2).tanh() - target) / 2
 
 
-def _exactly(value: float) -> Any:
-    """A float as the fraction it is."""
-    from fractions import Fraction
+def check_objective(value: object) -> None:
+    """Refuse what is no objective: data alone do not say which loss and which λ.
 
-    return Fraction(value)
+    Args:
+        value: what was handed in.
+
+    Raises:
+        BadInputError: anything but an :class:`Objective`.
+    """
+    if not isinstance(value, Objective):
+        raise expected(
+            "an objective", "objective", type(value).__name__, "type", "Objective(X, y, loss, ridge)"
+        )
 
 
-def _vector(name: str, values: object, size: int) -> Array:
-    """One number each, given as a vector or as a column."""
+def _rows(rows: object, n: int) -> Array:
+    """Indices of some of n samples; none, and the same twice, are allowed."""
+    array = plain_array("rows", rows)
+    if array.dtype == bool and array.shape == (n,):
+        return np.flatnonzero(array)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise expected(f"indices of {n} samples", "rows", array.shape, f"dtype {array.dtype}", "numpy.arange")
+    outside = array[(array < 0) | (array >= n)]
+    if outside.size:
+        raise expected(f"indices from 0 to {n - 1}", "rows", outside[0], "out of range", "others")
+    return array.astype(np.int64)
+
+
+def as_vector(name: str, values: object, size: int) -> Array:
+    """Read one number each, given as a vector or as a column.
+
+    Args:
+        name: what to call them in a refusal.
+        values: shape (size,) or (size, 1).
+        size: how many are expected.
+
+    Returns:
+        Float64, shape (size,).
+
+    Raises:
+        BadInputError: another shape, or entries that are not finite.
+    """
     array = float_values(name, values, (1, 2))
     if array.shape not in ((size,), (size, 1)):
         raise expected(

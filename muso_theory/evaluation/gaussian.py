@@ -22,9 +22,11 @@ from ..evidence import round_digits
 from ..numbers import Grade, Quantity
 from ..numbers.balls import enclosure, working_precision
 from ..numbers.ieee import ieee_proof
+from .intervals import real_number
 
 __all__ = [
     "classical_sigma",
+    "declared_sigma",
     "delta_enclosure",
     "gaussian_delta",
     "gaussian_epsilon",
@@ -43,7 +45,8 @@ Number = float | int | Fraction
 
 def _check(name: str, value: Number, low: float, high: float, closed: bool, what: str, hint: str) -> Fraction:
     """A number between two ends, as the fraction it is."""
-    number = isinstance(value, Real) and value == value
+    given: object = value
+    number = not isinstance(given, bool) and isinstance(given, Real) and value == value
     if not number or not (low <= value if closed else low < value) or not value <= high:
         raise expected(what, name, value, type(value).__name__, hint)
     return Fraction(value) if isinstance(value, int | Fraction) else Fraction(float(value))
@@ -79,6 +82,31 @@ def _ball(noise: Fraction, epsilon: Fraction, bits: int) -> Any:
         # Φ(−x) = erfc(x/√2)/2; the two arguments are εs ∓ 1/2s.
         near, far = (e * s - 1 / (2 * s)) / root, (e * s + 1 / (2 * s)) / root
         return (near.erfc() - e.exp() * far.erfc()) / 2
+
+
+def declared_sigma(sigma: object) -> float:
+    """A declared σ as a float.
+
+    Args:
+        sigma: a number, at least 0.
+
+    Returns:
+        σ.
+
+    Raises:
+        BadInputError: computed from data (a Quantity), no number, a bool, negative, infinite or NaN.
+
+    Example:
+        >>> declared_sigma(1)
+        1.0
+    """
+    if isinstance(sigma, Quantity):
+        raise expected("σ declared in advance", "sigma", sigma, "computed from data", "a number")
+    what = "a finite σ ≥ 0"
+    found = real_number("sigma", sigma, what, "1.0")
+    if not 0 <= found < math.inf:  # also NaN is refused
+        raise expected(what, "sigma", sigma, type(sigma).__name__, "1.0")
+    return found
 
 
 @ieee_proof()

@@ -21,19 +21,19 @@ from typing import final
 
 import numpy as np
 
-from ..arrays import forget_indices
+from ..arrays import forget_indices, plain_array
 from ..errors import expected, nearest
 from ..evidence import round_digits
 from ..numbers import Grade, Quantity
-from .convex import Objective
-from .gaussian import gaussian_delta, gaussian_epsilon, gaussian_sigma, noise_suffices
+from .convex import Objective, check_objective
+from .gaussian import declared_sigma, gaussian_delta, gaussian_epsilon, gaussian_sigma, noise_suffices
 from .intervals import check_count
-from .mechanisms import MECHANISMS, REFUSALS, SAMPLER
+from .mechanisms import MECHANISMS, PUBLISHED, REFUSALS, SAMPLER
 from .outputs import Array
 from .public import Public
 from .release import least_sigma, parameters, rounded_normal
 
-__all__ = ["DECLARED", "Guarantee", "declared_sigma", "guarantee"]
+__all__ = ["DECLARED", "Guarantee", "guarantee"]
 
 _PROVED_GAP = "proved-gap"
 DECLARED = "declared"
@@ -74,7 +74,9 @@ class Guarantee:
 
     def __post_init__(self) -> None:
         """No guarantee exists whose noise does not do what it says, or whose Δ is made up."""
-        check_count("releases", self.releases, 1)
+        for name in ("requests", "releases"):
+            object.__setattr__(self, name, check_count(name, getattr(self, name), 1))
+        least = 0.0
         if (self.public is None) != (self.mechanism == _PROVED_GAP):
             hint = "public=Public(…) for any data, none for 'proved-gap'"
             raise expected("constants that fit the mechanism", "public", self.public, self.mechanism, hint)
@@ -85,13 +87,13 @@ class Guarantee:
             if self.sensitivity != distance:
                 what = f"Δ = {distance!r}, that of the public constants"
                 raise expected(what, "sensitivity", self.sensitivity, "another", "guarantee(…)")
-            if self.sigma < least:
-                hint = "more noise, or None for the smallest that can be published"
-                raise expected(f"σ ≥ {least!r}, below which floats leak", "sigma", self.sigma, "less", hint)
         if not noise_suffices(self.distance, self.sigma, self.epsilon, self.delta):
             need = gaussian_sigma(self.distance, self.epsilon, self.delta)
             what = f"noise that hides {self.distance:.3g} at ε = {self.epsilon:g}, δ = {self.delta:g}"
-            raise expected(what, "sigma", self.sigma, "too little", f"{need!r}")
+            raise expected(what, "sigma", self.sigma, "too little", f"{max(need, least)!r}")
+        if self.sigma < least:
+            hint = "more noise, or None for the smallest that can be published"
+            raise expected(f"σ ≥ {least!r}, below which floats leak", "sigma", self.sigma, "less", hint)
 
     @cached_property
     def distance(self) -> float:
@@ -121,7 +123,7 @@ class Guarantee:
         """What is neither computed nor checked."""
         if self.public is None:
             declared = self.remark == DECLARED
-            return (SAMPLER, REFUSALS, *(["σ was declared in advance"] if declared else []))
+            return (SAMPLER, REFUSALS, PUBLISHED, *(["σ was declared in advance"] if declared else []))
         return MECHANISMS[self.mechanism].assumed
 
     @property
@@ -169,27 +171,32 @@ class Guarantee:
         """
         return gaussian_epsilon(self.distance, self.sigma, delta)
 
-    def release(self, w: object, objective: Objective, forget: object, seed: int) -> Array:
+    def release(
+        self, w: object, objective: Objective, forget: object, seed: int, *, draws: int | None = None
+    ) -> Array:
         """Check a point, add the noise exactly and round to the grid of σ.
 
         Args:
             w: the computed parameters, float64, shape (D,): near the minimiser on the samples without F or, for
                 "output-noise", which does nothing at removal, near that on all of them.
             objective: on all samples, those of F among them.
-            forget: F, mask or indices of the samples that have left in all requests; empty if none has, as for a
-                retrained model that is published likewise.
+            forget: F, mask or indices of the samples that have left in all requests; empty or all false if none has,
+                as for a retrained model that is published likewise.
             seed: secret seed of the noise, a non-negative integer, used once.
+            draws: so many independent releases of the point, which is proved once, for an audit; m of them are what
+                the guarantee lets be published.
 
         Returns:
-            round_h(w + σZ), shape (D,); w itself where σ = 0.
+            round_h(w + σZ), shape (D,), or (draws, D); w itself where σ = 0.
 
         Raises:
             BadInputError: data beyond the public constants, more samples in F than r requests of k, a point that is
                 not proved close enough to the minimiser, noise too small for floats of this size, or a mechanism that
                 publishes while it trains.
         """
-        reach, served = self.sensitivity, True
-        left = forget_indices(forget, len(objective.features)) if np.size(forget) else np.arange(0)  # type: ignore[arg-type]
+        check_objective(objective)
+        reach, served, hint = self.sensitivity, True, "the point whose gap was bounded"
+        left = _left(forget, len(objective.features))
         if self.public is not None:
             spec = MECHANISMS[self.mechanism]
             self.public.holds_for(objective)
@@ -198,19 +205,19 @@ class Guarantee:
                 what = f"at most {most} samples, {self.requests} times the declared k, that leave"
                 raise expected(what, "forget", len(left), "samples", "more requests, or a larger public k")
             if spec.reach is None:
-                hint = "evaluation.removal.noisy_descent"
-                raise expected(
-                    "a mechanism that adds its noise at the end", "mechanism", self.mechanism, "str", hint
-                )
+                what = "a mechanism that adds its noise at the end"
+                raise expected(what, "mechanism", self.mechanism, "str", spec.made)
+            hint = f"w = {spec.made}, or a larger public rounding"
             reach, served = Quantity.exact(spec.reach(self.public, self.requests)).bound, spec.served
         goal = objective.on(np.setdiff1d(np.arange(len(objective.features)), left)) if served else objective
         point = parameters(w)
         found = goal.gap_bound(point).bound
         if not found <= reach:
-            hint = "a better minimiser, or a larger public rounding"
             raise expected(
                 f"a point proved within {reach:.3g} of the minimiser", "w", found, "proved bound", hint
             )
+        if draws is not None:
+            point = np.tile(point.ravel(), (check_count("draws", draws, 1), 1))
         return rounded_normal(point, self.sigma, seed) if self.sigma else point
 
     def __str__(self) -> str:
@@ -221,6 +228,10 @@ class Guarantee:
             (
                 "mechanism",
                 f"{self.mechanism}: N(0, σ²I), σ = {self.sigma:.4g}{remark}, Δ = {self.sensitivity:.4g}",
+            ),
+            (
+                "point",
+                MECHANISMS[self.mechanism].made if self.public is not None else "any of proved gap ≤ Δ",
             ),
             ("public", constants),
             ("private", "; ".join(self.private) or "nothing enters"),
@@ -242,6 +253,11 @@ def guarantee(
     releases: int | None = None,
 ) -> Guarantee:
     """The noise of a mechanism for (ε, δ), and everything that the guarantee rests on.
+
+    Each mechanism is about one point, which ``release`` checks and publishes: "output-noise" about
+    ``objective.minimiser()``, "newton-step" about :func:`newton_removal` from there, "descent-to-delete" about
+    :func:`descent` from there with the step ``public.rate(constants)``; :func:`noisy_descent` trains and publishes in
+    one; and "proved-gap" is about any point whose ``objective.gap_bound`` on the retained samples was handed in.
 
     Args:
         mechanism: "output-noise", "newton-step", "descent-to-delete" or "noisy-descent", which hold for any data within
@@ -291,7 +307,7 @@ def guarantee(
         raise expected("a mechanism", "mechanism", mechanism, "unknown", nearest(str(mechanism), names))
     if public is not None and not isinstance(public, Public):
         raise expected("declared constants", "public", public, type(public).__name__, "Public(samples=…, …)")
-    check_count("requests", requests, 1)
+    requests = check_count("requests", requests, 1)
     after_each = requests if mechanism == "descent-to-delete" else 1
     times = after_each if releases is None else check_count("releases", releases, 1)
     remark = "" if sigma is None else DECLARED
@@ -320,6 +336,13 @@ def _composed(sensitivity: float, releases: int) -> float:
     return Quantity.exact(releases * Fraction(sensitivity) ** 2).sqrt().bound
 
 
+def _left(forget: object, n: int) -> Array:
+    """The samples that have left; none is no forget set elsewhere, but nothing may have left yet."""
+    given = plain_array("forget", forget)
+    none = not given.size or (given.dtype == bool and given.shape == (n,) and not given.any())
+    return np.arange(0) if none else forget_indices(given, n)
+
+
 def _one_request(requests: object) -> None:
     """A gap is about one forget set."""
     if check_count("requests", requests, 1) > 1:
@@ -343,30 +366,6 @@ def _public_distance(mechanism: str, public: Public, requests: int) -> tuple[flo
     return found[0], least_sigma(np.array([found[1]]))
 
 
-def declared_sigma(sigma: object) -> float:
-    """A declared σ as a float.
-
-    Args:
-        sigma: a number, at least 0.
-
-    Returns:
-        σ.
-
-    Raises:
-        BadInputError: computed from data (a Quantity), no number, a bool, negative, infinite or NaN.
-
-    Example:
-        >>> declared_sigma(1)
-        1.0
-    """
-    if isinstance(sigma, Quantity):
-        raise expected("σ declared in advance", "sigma", sigma, "computed from data", "a number")
-    # Also NaN is refused.
-    if isinstance(sigma, bool) or not isinstance(sigma, int | float) or not 0 <= sigma < math.inf:
-        raise expected("a finite σ ≥ 0", "sigma", sigma, type(sigma).__name__, "1.0")
-    return float(sigma)
-
-
 def _proved(gap: Quantity | None) -> float:
     """The bound of a gap, if it is proved."""
     if gap is None:
@@ -375,4 +374,6 @@ def _proved(gap: Quantity | None) -> float:
     if not isinstance(gap, Quantity) or gap.grade is Grade.FLOAT or not math.isfinite(gap.bound):
         got = "measured or unbounded" if isinstance(gap, Quantity) else type(gap).__name__
         raise expected("a proved bound of the gap", "gap", gap, got, "objective.gap_bound(w)")
+    if gap.upper < 0:
+        raise expected("a distance, which is at least 0,", "gap", gap, "negative", "objective.gap_bound(w)")
     return gap.bound

@@ -18,6 +18,7 @@ __all__ = [
     "check_level",
     "pairs_interval",
     "quantile_ranks",
+    "real_number",
     "wald_interval",
 ]
 
@@ -25,7 +26,7 @@ Interval = tuple[float, float]
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Rate:
     """A fraction that was counted, with a Clopper–Pearson interval.
 
@@ -34,8 +35,8 @@ class Rate:
         interval: both ends.
 
     Example:
-        >>> float(Rate(0.5, (0.1, 0.9)))
-        0.5
+        >>> Rate(0.5, (0.1, 0.9)), float(Rate(0.5, (0.1, 0.9)))
+        (Rate(0.5 in [0.100, 0.900]), 0.5)
     """
 
     value: float
@@ -43,6 +44,10 @@ class Rate:
 
     def __float__(self) -> float:
         return self.value
+
+    def __repr__(self) -> str:
+        low, high = self.interval
+        return f"Rate({self.value:.5g} in [{low:.3f}, {high:.3f}])"
 
 
 def check_level(level: float) -> None:
@@ -54,8 +59,35 @@ def check_level(level: float) -> None:
     Raises:
         BadInputError: outside (0, 1).
     """
-    if not 0 < level < 1:
+    if not 0 < real_number("level", level, "a confidence level in (0, 1)", "0.95") < 1:
         raise expected("a confidence level in (0, 1)", "level", level, type(level).__name__, "0.95")
+
+
+def real_number(name: str, value: object, what: str, hint: str) -> float:
+    """Read one number, of Python or NumPy; NaN is one.
+
+    Args:
+        name: what to call it in a refusal.
+        value: an integer, a float or a fraction.
+        what: what would have been accepted, in words.
+        hint: what helps.
+
+    Returns:
+        The number.
+
+    Raises:
+        BadInputError: text, a truth value, None, or a number beyond floats.
+
+    Example:
+        >>> real_number("q", np.float32(0.5), "a probability", "0.95")
+        0.5
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise expected(what, name, value, type(value).__name__, hint)
+    try:
+        return float(value)
+    except OverflowError:
+        raise expected(what, name, value, "beyond floats", hint) from None
 
 
 def check_count(name: str, value: object, least: int) -> int:

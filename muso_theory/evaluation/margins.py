@@ -7,9 +7,10 @@ from typing import final
 
 import numpy as np
 
+from ..arrays import plain_array
 from ..errors import expected
 from ..numbers.constant import rounding
-from .intervals import check_count
+from .intervals import check_count, real_number
 from .outputs import Array, output_columns
 
 __all__ = ["Klom", "diverged_models", "klom", "without_outliers"]
@@ -72,8 +73,9 @@ class Klom:
         Raises:
             BadInputError: outside [0, 1].
         """
-        if not 0 <= q <= 1:
-            raise expected("a probability in [0, 1]", "q", q, type(q).__name__, "0.95")
+        what = "a probability in [0, 1]"
+        if not 0 <= real_number("q", q, what, "0.95") <= 1:
+            raise expected(what, "q", q, type(q).__name__, "0.95")
         return float(np.quantile(self.per_sample, q)), float(np.quantile(self.null, q))
 
     def __repr__(self) -> str:
@@ -129,6 +131,10 @@ def klom(
         >>> far.mean > 2, far.null_mean < 0.5, far.diverged
         (True, True, ((), (3,)))
     """
+    for name, given in (("unlearned", unlearned), ("retrained", retrained)):
+        if np.ndim(plain_array(name, given)) != 2:
+            hint = f"{name}[None, :] for the margins of one model, {name}[:, None] for one sample"
+            raise expected("a row a model", name, np.shape(plain_array(name, given)), "shape", hint)
     u, r = output_columns(unlearned, "unlearned"), output_columns(retrained, "retrained")
     if u.shape[1] != r.shape[1]:
         raise expected(f"margins of {u.shape[1]} samples", "retrained", r.shape, "shape", "the same samples")

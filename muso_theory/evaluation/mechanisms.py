@@ -11,11 +11,12 @@ from ..errors import expected
 from ..numbers import Quantity
 from .public import Public, descent_reach, global_sensitivity, newton_reach, radius
 
-__all__ = ["MECHANISMS", "REFUSALS", "SAMPLER", "Mechanism"]
+__all__ = ["MECHANISMS", "PUBLISHED", "REFUSALS", "SAMPLER", "Mechanism"]
 
 _DATA = ("samples", "forget", "loss", "ridge", "feature_norm", "target_bound", "rounding")
 SAMPLER = "the bits of the sampler are independent fair coins"
 REFUSALS = "that a release was refused is not told"
+PUBLISHED = "no more than m points are published, each with its own secret seed"
 
 
 @final
@@ -33,6 +34,7 @@ class Mechanism:
         reach: how far the published point may be from the minimiser of the objective that is handed to ``release``,
             which is proved anew for every release; None where the mechanism adds its noise while it trains.
         norm: largest norm of what the noise is added to.
+        made: the function that makes the point, in code.
         assumed: what is neither computed nor checked.
         checked: what is checked when it is used.
     """
@@ -44,6 +46,7 @@ class Mechanism:
     distance: Callable[[Public, int], Fraction]
     reach: Callable[[Public, int], Fraction] | None
     norm: Callable[[Public, int], Fraction]
+    made: str
     assumed: tuple[str, ...]
     checked: tuple[str, ...]
 
@@ -73,6 +76,8 @@ def _clipped(public: Public, requests: int) -> Fraction:
 
 _BOUNDED = "every data set is within the public constants"
 _HELD = "the data at hand are within the public constants"
+_LEFT = "no more than rk samples are handed in as left"
+_ASSUMED = (_BOUNDED, SAMPLER, REFUSALS, PUBLISHED)
 
 MECHANISMS = {
     "output-noise": Mechanism(
@@ -84,10 +89,11 @@ MECHANISMS = {
         _output,
         lambda public, _: public.number("rounding"),
         lambda public, _: radius(public) + public.number("rounding"),
-        (_BOUNDED, SAMPLER, REFUSALS),
+        "objective.minimiser()",
+        _ASSUMED,
         (
             _HELD,
-            "no more than rk samples leave",
+            _LEFT,
             "the computed point is proved within the public rounding of the minimiser",
         ),
     ),
@@ -99,10 +105,11 @@ MECHANISMS = {
         _newton,
         _newton,
         lambda public, k: radius(public) + _newton(public, k),
-        (_BOUNDED, SAMPLER, REFUSALS),
+        "newton_removal(objective, objective.minimiser(), forget)[0]",
+        _ASSUMED,
         (
             _HELD,
-            "no more than rk samples leave",
+            _LEFT,
             "the computed point is proved within Δ of the exact retrained one",
         ),
     ),
@@ -114,10 +121,11 @@ MECHANISMS = {
         _descent,
         _descent,
         lambda public, k: radius(public) + _descent(public, k),
-        (_BOUNDED, SAMPLER, REFUSALS, "the point before noise stays secret between requests"),
+        "descent(objective.on(retain), objective.minimiser(), public.steps, rate(public))",
+        (*_ASSUMED, "the point before noise stays secret between requests"),
         (
             _HELD,
-            "no more than rk samples leave",
+            _LEFT,
             "the computed point is proved within Δ of the exact retrained one",
         ),
     ),
@@ -129,10 +137,10 @@ MECHANISMS = {
         _clipped,
         None,
         lambda public, _: public.number("samples"),
+        "noisy_descent(promise, objective, seed)",
         (
-            _BOUNDED,
-            SAMPLER,
-            REFUSALS,
+            *_ASSUMED,
+            "no more than rk samples leave",
             "the gradient of a sample depends on it and on w alone, to the last bit",
         ),
         (_HELD, "clipped gradients are summed as integers, so that one sample moves the sum by at most C"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 
@@ -81,7 +82,8 @@ def attack(
     held = [np.sort(order[len(order) // 2 :]) for order in orders]
     tested = [values[rows] for values, rows in zip(scores, held, strict=True)]
     members, nonmembers, cut = (_logistic if method == "logistic" else _threshold)(*train, *tested)
-    return roc(members, nonmembers, threshold=cut, samples=(held[0], held[1]), level=level)
+    found = roc(members, nonmembers, threshold=cut, samples=(held[0], held[1]), level=level)
+    return replace(found, method=method)
 
 
 def _logistic(
@@ -157,7 +159,8 @@ def paper_membership_score(
         Between 0 and 1.
 
     Raises:
-        BadInputError: rows that are no distributions.
+        BadInputError: rows that are no distributions, distributions over different numbers of classes, or fewer than
+            five retain or test samples, which any regression tells apart.
 
     Warns:
         RuntimeWarning: the solver's tolerance decides, not the samples.
@@ -169,6 +172,15 @@ def paper_membership_score(
     """
     from sklearn.linear_model import LogisticRegression
 
+    given = {"retain": retain_probabilities, "test": test_probabilities, "forget": forget_probabilities}
+    shapes = {name: output_columns(rows, f"{name}_probabilities").shape for name, rows in given.items()}
+    for name, (count, classes) in shapes.items():
+        if classes != shapes["retain"][1]:
+            what = f"distributions over {shapes['retain'][1]} classes, as those of the retain samples,"
+            raise expected(what, f"{name}_probabilities", (count, classes), "shape", "one model's outputs")
+        if count < FEWEST and name != "forget":
+            what = f"at least {FEWEST} samples of each kind"
+            raise expected(what, f"{name}_probabilities", count, "too few", "more samples")
     retain, test, forget = map(entropy, (retain_probabilities, test_probabilities, forget_probabilities))
     x = np.concatenate([retain, test])[:, None]
     y = np.repeat([1, 0], [len(retain), len(test)])

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from numbers import Integral, Real
-from typing import final
+from typing import Any, final
 
 import flint
 import numpy as np
@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import expected, nearest
 from ..numbers import Quantity
 from ..numbers.balls import enclosure, working_precision
-from .convex import LOSSES, Objective
+from .convex import LOSSES, Objective, check_objective
 from .outputs import Array
 
 __all__ = ["Public", "descent_reach", "global_sensitivity", "newton_reach", "radius", "rate", "smoothness"]
@@ -45,7 +45,7 @@ _THIRD = {"squared": Fraction(0), "logistic": Fraction(9623, 100000)}
 _CURVATURE = {"squared": Fraction(1), "logistic": Fraction(1, 4)}
 
 
-def _check(name: str, value: object) -> None:
+def _check(name: str, value: object) -> int | float | Fraction:
     """Refuse what is no public number of its kind."""
     if isinstance(value, Quantity):
         hint = f"a number chosen without looking at the data: {_MEANING[name]}"
@@ -54,19 +54,36 @@ def _check(name: str, value: object) -> None:
     zero = name in ("steps", "rounding")
     # A comparison with NaN is false.
     if not number or not (value >= 0 if zero else value > 0) or not value < math.inf:  # type: ignore[operator]
-        what = f"{_MEANING[name]}, finite and {'at least 0' if zero else 'above 0'}"
+        kind = "a whole number, " if name in _COUNTS else ""
+        what = f"{_MEANING[name]}, {kind}finite and {'at least 0' if zero else 'above 0'}"
         raise expected(what, name, value, type(value).__name__, "1")
     low, high = (0, _MOST) if name in _COUNTS else (_SMALLEST, _LARGEST)
     if value and not low <= value <= high:  # type: ignore[operator]
         raise expected(
             f"{_MEANING[name]}, from {low:g} to {high:g}", name, value, "out of range", "other units"
         )
+    return _plain(name, value)
+
+
+def _plain(name: str, value: Any) -> int | float | Fraction:
+    """A number of NumPy as the number of Python that it is: fixed widths overflow, and fractions know no float32."""
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Fraction):
+        return value
+    if float(value) != value:
+        raise expected(f"{_MEANING[name]}, a number that a float holds", name, value, "rounded", "a float")
+    return float(value)
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class Public:
     """Numbers that everybody may know, chosen before the data were seen. None is undeclared.
+
+    Features have to be made sample by sample. Where they are standardised by the mean or the spread of the data at
+    hand, or projected on their principal axes, one sample that leaves moves all others, and no bound here holds: take
+    statistics of public data, or none. This cannot be seen from the features and is not checked.
 
     Args:
         samples: N ≥ 1, the most samples that any data set has; it is a bound, not the number of these samples.
@@ -105,7 +122,7 @@ class Public:
         """Refuse what is no constant of its kind."""
         for name, value in self.declared().items():
             if name != "loss":
-                _check(name, value)
+                object.__setattr__(self, name, _check(name, value))
             elif value not in LOSSES:
                 raise expected("a loss", name, value, "unknown", nearest(str(value), LOSSES))
         if self.forget is not None and self.samples is not None and self.forget > self.samples:
@@ -173,7 +190,7 @@ class Public:
             objective: of the data.
 
         Raises:
-            BadInputError: another loss or λ, more samples, a longer feature or a larger target than declared.
+            BadInputError: another loss or λ, a tilt, more samples, a longer feature or a larger target than declared.
 
         Example:
             >>> import numpy as np
@@ -183,6 +200,11 @@ class Public:
             Traceback (most recent call last):
             muso_theory.errors.BadInputError: expected at most 1.0, as declared public, but got samples=2.0 ...
         """
+        check_objective(objective)
+        if objective.tilt is not None:
+            # (λ/2)‖w‖² ≤ F(0) and the bound of |ℓ'| at the minimiser are those of F without bᵀw.
+            what = "an objective without a tilt, of which no public constant bounds the minimiser,"
+            raise expected(what, "tilt", objective.tilt.shape, "shape", "tilt=None")
         for name in ("loss", "ridge"):
             declared, used = getattr(self, name), getattr(objective, name)
             if declared is not None and declared != used:

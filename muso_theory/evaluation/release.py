@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from numbers import Integral
 from typing import Any
 
 import flint
@@ -22,7 +23,7 @@ from ..errors import expected
 from ..numbers.balls import working_precision
 from ..numbers.ieee import ieee_proof
 
-__all__ = ["grid_spacing", "least_sigma", "parameters", "parameters_sha256", "rounded_normal"]
+__all__ = ["grid_spacing", "least_sigma", "parameters", "parameters_sha256", "rounded_normal", "secret_seed"]
 
 _SIGMA_BITS = 10
 """σ ≥ 2¹⁰h, so that rounding to the grid adds less than a ten-millionth to the variance σ²."""
@@ -161,8 +162,7 @@ def rounded_normal(w: Array, sigma: float, seed: int) -> Array:
         >>> noisy - [1, 2], bool((noisy % grid_spacing(1e-12) == 0).all())
         (array([...e-1..., ...e-1...]), True)
     """
-    if not isinstance(seed, int) or seed < 0:
-        raise expected("a non-negative integer", "seed", seed, type(seed).__name__, "secrets.randbits(256)")
+    seed = secret_seed(seed)
     h, least = grid_spacing(sigma), least_sigma(w)
     if sigma < least:
         what = f"noise of at least {least:.3g}, 2¹⁰ times the spacing of floats as large as these parameters"
@@ -172,6 +172,27 @@ def rounded_normal(w: Array, sigma: float, seed: int) -> Array:
     sample = [_index(value, exponent, scale, f"{seed}:{i}") for i, value in enumerate(w.ravel().tolist())]
     clamped = [max(-_LARGEST_INDEX, min(_LARGEST_INDEX, k)) for k in sample]
     return np.ldexp(np.array(clamped, dtype=np.float64), exponent).reshape(w.shape)
+
+
+def secret_seed(seed: object) -> int:
+    """Read a seed of the noise.
+
+    Args:
+        seed: a non-negative integer of any size, of Python or NumPy.
+
+    Returns:
+        The seed.
+
+    Raises:
+        BadInputError: a truth value, which is hardly meant as a seed, a negative number, or no integer.
+
+    Example:
+        >>> secret_seed(np.int64(3))
+        3
+    """
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
+        raise expected("a non-negative integer", "seed", seed, type(seed).__name__, "secrets.randbits(256)")
+    return int(seed)
 
 
 def _uniform(name: str, words: int) -> tuple[int, int]:

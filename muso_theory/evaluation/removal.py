@@ -15,14 +15,16 @@ import math
 
 import numpy as np
 
+from ..arrays import forget_indices
 from ..errors import expected
 from ..numbers import Quantity
-from .convex import Objective
+from .convex import Objective, as_vector, check_objective
 from .gaussian import gaussian_sigma
 from .guarantees import Guarantee
+from .intervals import check_count, real_number
 from .outputs import Array
 from .public import rate
-from .release import rounded_normal
+from .release import rounded_normal, secret_seed
 
 __all__ = ["descent", "newton_noise", "newton_removal", "noisy_descent"]
 
@@ -30,13 +32,13 @@ _THIRD_DERIVATIVE = {"squared": 0.0, "logistic": 1 / (6 * math.sqrt(3))}
 """Largest |ℓ'''|: Guo et al. use ¼ for the logistic loss."""
 
 
-def newton_removal(objective: Objective, w: Array, forget: Array) -> tuple[Array, Quantity]:
+def newton_removal(objective: Objective, w: object, forget: object) -> tuple[Array, Quantity]:
     """One Newton step of the retain objective from the minimiser on all samples, and what gradient it leaves.
 
     Args:
         objective: on all samples, with its tilt.
         w: its minimiser, shape (D,).
-        forget: indices of F.
+        forget: F, mask or indices.
 
     Returns:
         w⁻ = w + H⁻¹Σ_F∇ℓ, and a bound of ‖∇F_R(w⁻)‖, ½γ‖Φ_R‖₂‖Φ_R(w⁻ − w)‖₄² with γ = max |ℓ'''|. For rows of
@@ -44,15 +46,20 @@ def newton_removal(objective: Objective, w: Array, forget: Array) -> tuple[Array
         |φᵀs| ≤ ‖s‖. It is zero for the squared loss, where the step is exact. It is computed from these data and
         measured in floats, so that no guarantee takes it.
 
+    Raises:
+        BadInputError: no objective, w of another size, or a forget set that is out of range, repeated, empty or all.
+
     Example:
         >>> objective = Objective(np.eye(3) / 2, np.array([1.0, -1.0, 1.0]), "squared", 0.1)
         >>> step, bound = newton_removal(objective, objective.minimiser(), np.array([0]))
         >>> bool(np.allclose(step, objective.on(np.array([1, 2])).minimiser())), bound.bound
         (True, 0.0)
     """
-    retain = np.setdiff1d(np.arange(len(objective.features)), forget)
-    kept = objective.on(retain)
-    step = np.linalg.solve(kept.hessian(w), objective.on(forget).sample_gradients(w).sum(axis=0))
+    check_objective(objective)
+    n, d = objective.features.shape
+    w, left = as_vector("w", w, d), forget_indices(forget, n)
+    kept = objective.on(np.setdiff1d(np.arange(n), left))
+    step = np.linalg.solve(kept.hessian(w), objective.on(left).sample_gradients(w).sum(axis=0))
     fourth = float(np.sum((kept.features @ step) ** 4)) ** 0.5
     bound = 0.5 * _THIRD_DERIVATIVE[objective.loss] * float(np.linalg.norm(kept.features, 2)) * fourth
     return w + step, Quantity.measured(bound)
@@ -85,7 +92,7 @@ def newton_noise(residual: float, epsilon: float, delta: float) -> float:
     return gaussian_sigma(residual, epsilon, delta)
 
 
-def descent(objective: Objective, w: Array, steps: int, step: float | None = None) -> Array:
+def descent(objective: Objective, w: object, steps: int, step: float | None = None) -> Array:
     """Gradient steps, which contract distances to the minimiser by (M − λ)/(M + λ) each for a step 2/(M + λ).
 
     Args:
@@ -99,21 +106,27 @@ def descent(objective: Objective, w: Array, steps: int, step: float | None = Non
         The last point.
 
     Raises:
-        BadInputError: a negative number of steps, or a step that is not above 0.
+        BadInputError: no objective, w of another size, a negative number of steps, or a step that is not above 0.
 
     Example:
         >>> objective = Objective(np.eye(2), np.array([1.0, -1.0]), "squared", 1.0)
         >>> descent(objective, np.zeros(2), 50).round(6)
         array([ 0.5, -0.5])
     """
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
-        raise expected("a number of steps, at least 0", "steps", steps, type(steps).__name__, "100")
-    length = 2 / (objective.smoothness + objective.ridge) if step is None else step
+    check_objective(objective)
+    check_count("steps", steps, 0)
+    point, what, hint = (
+        as_vector("w", w, objective.features.shape[1]),
+        "a step above 0",
+        "public.rate(constants)",
+    )
+    default = 2 / (objective.smoothness + objective.ridge)
+    length = default if step is None else real_number("step", step, what, hint)
     if not 0 < length < math.inf:
-        raise expected("a step above 0", "step", step, type(step).__name__, "public.rate(constants)")
+        raise expected(what, "step", step, type(step).__name__, hint)
     for _ in range(steps):
-        w = w - length * objective.gradient(w)
-    return w
+        point = point - length * objective.gradient(point)
+    return point
 
 
 def noisy_descent(promise: Guarantee, objective: Objective, seed: int) -> Array:
@@ -146,13 +159,11 @@ def noisy_descent(promise: Guarantee, objective: Objective, seed: int) -> Array:
         >>> noisy_descent(promise, objective, seed=1).shape, round(promise.sigma, 3)
         ((2,), 7.461)
     """
-    public = promise.public
-    if promise.mechanism != "noisy-descent" or public is None:
-        raise expected(
-            "a guarantee of noisy-descent", "promise", promise.mechanism, "mechanism", "guarantee(…)"
-        )
-    if objective.tilt is not None:
-        raise expected("an objective without a tilt", "tilt", objective.tilt.shape, "shape", "None")
+    mechanism = promise.mechanism if isinstance(promise, Guarantee) else type(promise).__name__
+    public = promise.public if mechanism == "noisy-descent" else None
+    if public is None:
+        hint = "guarantee('noisy-descent', …)"
+        raise expected("a guarantee of noisy-descent", "promise", mechanism, "mechanism", hint)
     if int(public.number("samples")) > _MOST_SAMPLES:
         hint = "a subset that is chosen without looking at the data"
         raise expected(f"at most {_MOST_SAMPLES} samples", "samples", public.samples, "int", hint)
@@ -167,9 +178,7 @@ def noisy_descent(promise: Guarantee, objective: Objective, seed: int) -> Array:
 
 def _step_seed(seed: int, step: int) -> int:
     """Seeds that differ for all pairs: both halves can be read from the number."""
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise expected("a non-negative integer", "seed", seed, type(seed).__name__, "secrets.randbits(256)")
-    return (seed << 32) + step
+    return (secret_seed(seed) << 32) + step
 
 
 _UNIT = 2.0**-30

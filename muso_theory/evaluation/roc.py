@@ -19,6 +19,7 @@ from .intervals import (
     check_level,
     pairs_interval,
     quantile_ranks,
+    real_number,
     wald_interval,
 )
 from .outputs import Array, score_vector
@@ -40,6 +41,7 @@ class Attack:
         threshold: what calls a sample a member, if the attack decides; else NaN.
         samples: which of the samples handed to the attack these are, members then non-members.
         level: confidence level of every interval.
+        method: what made scores of the data: a method of ``attack``, or "scores" where they were handed in.
 
     Example:
         >>> roc(np.arange(20.0) + 5, np.arange(20.0))
@@ -51,6 +53,7 @@ class Attack:
     threshold: float = math.nan
     samples: tuple[Array, Array] | None = None
     level: float = 0.95
+    method: str = "scores"
 
     @cached_property
     def _placements(self) -> tuple[Array, Array]:
@@ -99,8 +102,9 @@ class Attack:
             >>> roc(np.arange(20.0) + 5, np.arange(20.0)).tpr(0.1).value
             0.35
         """
-        if not 0 < fpr < 1:
-            raise expected("a false positive rate in (0, 1)", "fpr", fpr, type(fpr).__name__, "0.1")
+        what = "a false positive rate in (0, 1)"
+        if not 0 < real_number("fpr", fpr, what, "0.1") < 1:
+            raise expected(what, "fpr", fpr, type(fpr).__name__, "0.1")
         k = len(self.nonmembers)
         # 1/k as a float may lie a hair above the fraction, so the count is rounded before it is cut.
         allowed = math.floor(fpr * k * (1 + 1e-12))
@@ -203,7 +207,7 @@ def roc(
     Args:
         member_scores: shape (m,), m ≥ 5.
         nonmember_scores: shape (k,), k ≥ 5.
-        threshold: above it a sample is called a member.
+        threshold: above it a sample is called a member; NaN is none.
         samples: which samples these are, for pairing two attacks; None means all, in order.
         level: confidence level of the intervals.
 
@@ -211,13 +215,15 @@ def roc(
         The attack, with ``auc``, ``interval`` and ``tpr(fpr)``.
 
     Raises:
-        BadInputError: fewer than five scores of a kind, or scores that are not finite.
+        BadInputError: fewer than five scores of a kind, scores that are not finite, a threshold that is no number, or a
+            level outside (0, 1).
 
     Example:
         >>> roc(np.array([5.0, 6, 7, 8, 9]), np.array([0.0, 1, 2, 3, 4]))
         Attack(AUC 1 in [0.549, 1.000], 5 members, 5 non-members)
     """
     check_level(level)
+    threshold = real_number("threshold", threshold, "a number", "leaving it out")
     scores = [
         score_vector(member_scores, "member_scores"),
         score_vector(nonmember_scores, "nonmember_scores"),
@@ -237,7 +243,7 @@ def roc(
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Difference:
     """A difference of two AUCs on the same samples, with its interval.
 
@@ -254,6 +260,10 @@ class Difference:
         """Whether the attack does better or worse on the unlearned model than chance explains."""
         return not self.interval[0] <= 0 <= self.interval[1]
 
+    def __repr__(self) -> str:
+        low, high = self.interval
+        return f"Difference({self.value:+.5g} in [{low:.3f}, {high:.3f}])"
+
 
 def calibrated(on_unlearned: Attack, on_retrained: Attack) -> Difference:
     """The attack's AUC on the unlearned model against the same attack's on the retrained one, as its null.
@@ -269,13 +279,19 @@ def calibrated(on_unlearned: Attack, on_retrained: Attack) -> Difference:
         The difference, with DeLong's interval for paired curves.
 
     Raises:
-        BadInputError: the two attacks were judged on other samples or at other levels.
+        BadInputError: no attacks, or two that were judged on other samples, at other levels or by other methods.
 
     Example:
         >>> scores = np.arange(20.0)
-        >>> round(calibrated(roc(scores + 5, scores), roc(scores, scores)).value, 12)
-        0.21875
+        >>> calibrated(roc(scores + 5, scores), roc(scores, scores))
+        Difference(+0.21875 in [0.176, 0.261])
     """
+    for name, each in (("on_unlearned", on_unlearned), ("on_retrained", on_retrained)):
+        if not isinstance(each, Attack):
+            raise expected("an attack", name, type(each).__name__, "type", "attack(…) or roc(…)")
+    if on_unlearned.method != on_retrained.method:
+        what = f"the same attack on both models, {on_unlearned.method!r},"
+        raise expected(what, "on_retrained", on_retrained.method, "method", "one method")
     pairs = [on_unlearned.samples, on_retrained.samples]
     same = all(
         a is not None and b is not None and all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))

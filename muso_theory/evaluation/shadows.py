@@ -50,8 +50,9 @@ def likelihood_ratio(
     (:func:`without_outliers`), and a warning names shadow models of which many are (:func:`diverged_models`).
 
     Raises:
-        BadInputError: shapes that do not fit, scores that are not finite, a sample with fewer than two shadows on a
-            side that is needed, or no spread among them beyond rounding.
+        BadInputError: shapes that do not fit, scores that are not finite or so large that squares of their differences
+            overflow, a sample with fewer than two shadows on a side that is needed, or no spread among them beyond
+            rounding.
 
     Warns:
         RuntimeWarning: shadow models diverged; what they say of the samples concerned is left out.
@@ -68,6 +69,10 @@ def likelihood_ratio(
     """
     if variant not in VARIANTS:
         raise expected("online or offline", "variant", variant, "unknown", nearest(variant, VARIANTS))
+    if shared_variance is not None and not isinstance(shared_variance, bool | np.bool_):
+        raise expected(
+            "True, False or None", "shared_variance", shared_variance, type(shared_variance).__name__, "None"
+        )
     x = score_vector(observed, "observed")
     s = output_columns(shadows, "shadows")
     inside = plain_array("included", included)
@@ -77,12 +82,17 @@ def likelihood_ratio(
             what, "shadows, included", (s.shape, inside.shape), f"mask {inside.dtype}", "one row a model"
         )
     unit = float(rounding(1.0, shadows))
-    out = _fit(s, ~inside, "without", shared_variance, unit)
-    if variant == "offline":
-        result: Array = (x - out[0]) / out[1]
-        return result
-    within = _fit(s, inside, "with", shared_variance, unit)
-    ratio: Array = _log_density(x, *within) - _log_density(x, *out)
+    with np.errstate(over="ignore", invalid="ignore"):
+        out = _fit(s, ~inside, "without", shared_variance, unit)
+        if variant == "offline":
+            ratio: Array = (x - out[0]) / out[1]
+        else:
+            within = _fit(s, inside, "with", shared_variance, unit)
+            ratio = _log_density(x, *within) - _log_density(x, *out)
+    if not np.isfinite([ratio, *out]).all():
+        largest = max(float(np.abs(x).max()), float(np.abs(s).max()))
+        what = "confidences whose differences have squares below the largest float"
+        raise expected(what, "observed, shadows", largest, "overflow", "logit_confidence of the outputs")
     return ratio
 
 
@@ -101,9 +111,9 @@ def _fit(s: Array, chosen: Array, word: str, shared: bool | None, unit: float) -
     if count.min() < 2:
         sample = int(np.argmin(count))
         what = f"at least two shadow models trained {word} each sample"
-        raise expected(
-            what, f"included[:, {sample}]", int(count[sample]), "too few", "more shadows, or 'offline'"
-        )
+        # "offline" does without the models that saw the sample, and only without those.
+        hint = "more shadow models" + (", or variant='offline'" if word == "with" else f" trained {word} it")
+        raise expected(what, f"included[:, {sample}]", int(count[sample]), "too few", hint)
     if shared is None:
         shared = bool(count.min() < 16)
     values = without_outliers(np.where(chosen, s, np.nan), pooled=shared, unit=unit)

@@ -342,11 +342,15 @@ class Float64(Arithmetic):
     def square_norm(self, a: Array) -> Quantity:
         """Squared Frobenius norm, measured."""
         flat = np.asarray(a, dtype=np.float64).ravel()
-        return Quantity.measured(float(flat @ flat))
+        with np.errstate(over="ignore"):  # infinite: what cannot be measured is not small
+            return Quantity.measured(float(flat @ flat))
 
     def energy(self, a: Array, k: Array) -> Quantity:
         """tr(aᵀ K a), measured; rounding below zero is cut off at zero."""
-        return Quantity.measured(max(0.0, float(np.sum(a * (k @ a)))))
+        with np.errstate(over="ignore", invalid="ignore"):
+            value = float(np.sum(a * (k @ a)))
+        # −∞ and ∞ − ∞ come of products that overflow: they are no rounding below zero, and nothing small.
+        return Quantity.measured(max(0.0, value) if np.isfinite(value) else np.inf)
 
 
 def cholesky_factor(k: Array) -> CholeskyFactor | None:

@@ -29,9 +29,9 @@ from muso_theory.pages.details import Details
 from muso_theory.pages.layout import page, prose, section
 from muso_theory.report import Report, digest
 
-__all__ = ["draw_figures", "report_page"]
+__all__ = ["GROUPS", "command", "draw_figures", "provenance", "report_page"]
 
-_GROUPS = {
+GROUPS = {
     "Claim": ("Claims", "Theorems on the exact numbers of this data, each with the number that decides it."),
     "Audit of what was given": ("Audits", "What was handed in, held against the retrained model."),
     "Floats handed out": ("Output", "The very floats that this package hands out for this data."),
@@ -72,7 +72,7 @@ def report_page(report: Report, found: Details | None = None, missing: str = "")
     groups = report.groups()
     if report.inputs.get("understood"):
         parts["understood"] = ("What was understood", understood_table(report.inputs["understood"]))
-    for name, (title, words) in _GROUPS.items():
+    for name, (title, words) in GROUPS.items():
         if name in groups:
             parts[title.lower().replace(" ", "-")] = (title, evidence_table(words, groups[name], links))
     if found is not None:
@@ -83,7 +83,7 @@ def report_page(report: Report, found: Details | None = None, missing: str = "")
         parts["gaps"] = ("Gaps, spectrum and labels", tag("p", f"Not shown: {missing}."))
     if general:
         parts["general"] = ("What is known for all data", join(*map(_general, general.values())))
-    parts["provenance"] = ("Provenance", _provenance(report))
+    parts["provenance"] = ("Provenance", provenance(report))
     contents = [tag("li", tag("a", title, href=f"#{name}")) for name, (title, _) in parts.items()]
     header = [
         tag("h1", f"Exact unlearning, {report.title}"),
@@ -232,8 +232,16 @@ def _general(status: TheoremStatus) -> Markup:
     )
 
 
-def _provenance(report: Report) -> Markup:
-    """Hashes, versions, seeds, settings, and the command that repeats it all."""
+def provenance(report: Report, again: str = "") -> Markup:
+    """Hashes, versions, seeds, settings, and the command that repeats it all.
+
+    Args:
+        report: the report.
+        again: the command; empty is that of ``muso check``.
+
+    Returns:
+        The markup.
+    """
     source = report.settings.get("source")
     hashes = [("features, targets and forget set, sha256", report.inputs.get("sha256"))]
     hashes.append(("data as read, sha256", report.inputs.get("data_sha256")))
@@ -242,11 +250,13 @@ def _provenance(report: Report) -> Markup:
     facts += [(name, str(value)) for name, value in _settings(report.settings)]
     facts += [(f"version of {name}", value) for name, value in versions().items()]
     notes = tag("ul", [tag("li", note) for note in report.inputs.get("notes", [])])
-    again = join()
+    repeat = join()
     if isinstance(source, dict):
         piped = ", with the same data on standard input" if source.get("data") == "-" else ""
-        again = join(tag("h3", "To repeat", piped), tag("pre", command(report.settings), tabindex=0))
-    return join(notes, again, table("What the numbers depend on.", ("What", "Value"), facts, name="numbers"))
+        repeat = join(
+            tag("h3", "To repeat", piped), tag("pre", again or command(report.settings), tabindex=0)
+        )
+    return join(notes, repeat, table("What the numbers depend on.", ("What", "Value"), facts, name="numbers"))
 
 
 def _settings(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -254,16 +264,17 @@ def _settings(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
     found = []
     training = settings.get("training") or {}
     for key, value in {**settings, **training}.items():
-        if key not in ("source", "training") and value not in (None, [], ""):
+        if key not in ("source", "training", "unlearning") and value not in (None, [], ""):
             found.append((key, ", ".join(value) if isinstance(value, list) else value))
     return found
 
 
-def command(settings: Mapping[str, Any]) -> str:
+def command(settings: Mapping[str, Any], name: str = "check") -> str:
     """The command that repeats a report, options at their defaults left out.
 
     Args:
         settings: of the report, with its source.
+        name: of the command.
 
     Returns:
         One line for a shell.
@@ -278,7 +289,7 @@ def command(settings: Mapping[str, Any]) -> str:
     plain = Source("")
     data = str(source.pop("data"))
     # What begins with a dash is an option, unless it is the one that stands for standard input.
-    words = ["muso", "check", f"./{data}" if data.startswith("-") and data != "-" else data]
+    words = ["muso", name, f"./{data}" if data.startswith("-") and data != "-" else data]
     for key, value in source.items():
         if value is None or value == getattr(plain, key, None):
             continue

@@ -18,7 +18,7 @@ from .passes import Passes
 from .sweep import Sweep
 from .updates import Update
 
-__all__ = ["Diverged", "Engine", "Loop", "Spectral", "Sweeps"]
+__all__ = ["Diverged", "Engine", "Loop", "Spectral", "Sweeps", "length"]
 
 _GROWTH = 1e12
 """No stable run lets the residual grow so much; float64 still has 290 decades left."""
@@ -58,11 +58,32 @@ class Engine(ABC):
         """The parameters, shape (D, C)."""
 
 
+def length(values: Array) -> float:
+    """Frobenius norm, also where the squares are beyond float64.
+
+    Args:
+        values: any shape.
+
+    Returns:
+        The norm; infinite or NaN where the values or the norm itself are.
+
+    Example:
+        >>> length(np.array([3.0, 4.0])), length(2.0**600 * np.array([3.0, 4.0])) == 5 * 2.0**600
+        (5.0, True)
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        size = float(np.linalg.norm(values))
+        largest = float(np.abs(values).max(initial=0.0))
+        if size == np.inf and largest < np.inf:
+            return largest * float(np.linalg.norm(values / largest))
+    return size
+
+
 class _Guard:
     """Notices an explosion long before overflow."""
 
     def __init__(self, first: Array, targets: Array) -> None:
-        size = max(float(np.linalg.norm(first)), float(np.linalg.norm(targets)))
+        size = max(length(first), length(targets))
         self.limit = _GROWTH * size if size > 1e-150 else 0.0
 
     def check(self, derivative: Array, epoch: int) -> None:

@@ -11,7 +11,7 @@ from ...arrays import Array, real_array
 from ...errors import BadInputError, expected, nearest
 from ...numbers.gram import blocked_gram
 from .coordinates import Dual, Primal
-from .engines import Diverged, Engine, Loop, Spectral, Sweeps
+from .engines import Diverged, Engine, Loop, Spectral, Sweeps, length
 from .losses import loss_named
 from .passes import Passes, batch_of
 from .result import Snapshot, Training
@@ -173,7 +173,7 @@ def _run(
 ) -> Training:
     """Advance from one recorded epoch to the next; with a tolerance, from pass to pass."""
     trajectory: list[Snapshot] = []
-    first = norm = float(np.linalg.norm(engine.derivative()))
+    first = norm = length(engine.derivative())
     stopped = False
 
     def keep() -> bool:
@@ -189,7 +189,7 @@ def _run(
         if stopped:
             break
         engine.advance(stop - engine.epochs)
-        norm = float(np.linalg.norm(engine.derivative()))
+        norm = length(engine.derivative())
         if stop in kept:
             stopped = keep()
         stopped = stopped or (tolerance > 0 and norm <= tolerance * first)

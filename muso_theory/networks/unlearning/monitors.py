@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from numbers import Real
+from typing import Protocol, final
 
 import numpy as np
 
-from muso_theory.arrays import float_values
+from muso_theory.arrays import float_values, plain_array
 from muso_theory.errors import BadInputError, expected
 from muso_theory.linear.approximation import centred_alignment
 from muso_theory.networks.functions import Array
@@ -44,6 +46,15 @@ class Signature(enum.Enum):
 
     def __repr__(self) -> str:
         return f"Signature.{self.name}"
+
+
+class Judged(Protocol):
+    """An attack that was judged, as :func:`muso_theory.evaluation.attack` gives it."""
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Both ends of the interval of its AUC."""
+        ...
 
 
 @final
@@ -102,8 +113,8 @@ def signatures(
     *,
     alignment: float = 0.9,
     tolerance: float = 1e-2,
-    attack: tuple[float, float] | None = None,
-    null: tuple[float, float] | None = None,
+    attack: Judged | tuple[float, float] | None = None,
+    null: Judged | tuple[float, float] | None = None,
 ) -> tuple[Signature, ...]:
     """Signs of failure in a history.
 
@@ -112,14 +123,15 @@ def signatures(
         convergence: how they ended.
         alignment: below it the kernel has turned away.
         tolerance: label changes below it are no instability.
-        attack: interval of the attack's AUC on the unlearned model, for leakage and over-forgetting.
+        attack: the attack on the unlearned model, or the interval of its AUC, for leakage and over-forgetting.
         null: the same on the retrained model; needed with ``attack``.
 
     Returns:
         Those seen, in the order of :class:`Signature`.
 
     Raises:
-        BadInputError: one interval without the other, or what is no interval within [0, 1].
+        BadInputError: what is no list of epochs, no convergence or no threshold; one interval without the other, or
+            what is no interval within [0, 1].
 
     Example:
         >>> rounds = [Epoch(0.0, 0.1, 0.1, 1.0, alignment=0.99), Epoch(0.0, 0.3, 0.1, 1.0, alignment=0.5)]
@@ -128,14 +140,28 @@ def signatures(
         >>> signatures([], Convergence.SETTLED, attack=(0.001, 0.03), null=(0.45, 0.55))
         (Signature.OVER_FORGETTING,)
     """
+    if not isinstance(convergence, Convergence):
+        raise expected(
+            "how the rounds ended",
+            "convergence",
+            convergence,
+            type(convergence).__name__,
+            "Convergence.SETTLED",
+        )
+    if not isinstance(history, Sequence) or not all(isinstance(epoch, Epoch) for epoch in history):
+        raise expected("epochs", "history", type(history).__name__, "type", "the history of a result")
+    for name, value, most in (("alignment", alignment, 1.0), ("tolerance", tolerance, math.inf)):
+        given: object = value
+        if (
+            isinstance(given, bool) or not isinstance(given, Real) or not 0 <= value <= most
+        ):  # also NaN is refused
+            raise expected(f"a threshold from 0 to {most:g}", name, value, "number", "the default")
+    attack, null = _ends("attack", attack), _ends("null", null)
     if (attack is None) != (null is None):
         name = "null" if null is None else "attack"
         raise expected(
             "both intervals, of the unlearned and the retrained model", name, None, "missing", name
         )
-    for name, ends in (("attack", attack), ("null", null)):
-        if ends is not None and not (len(ends) == 2 and 0 <= ends[0] <= ends[1] <= 1):
-            raise expected("an interval of AUCs within [0, 1]", name, ends, "interval", "(0.45, 0.55)")
     found = []
     # Comparisons with NaN are false, so each asks whether all is well: a history of NaN shows every sign.
     if not all(epoch.alignment is None or epoch.alignment >= alignment for epoch in history):
@@ -158,3 +184,15 @@ def signatures(
         if attack[1] < null[0]:
             found.append(Signature.OVER_FORGETTING)
     return tuple(found)
+
+
+def _ends(name: str, given: object) -> tuple[float, float] | None:
+    """Both ends of the interval of an AUC."""
+    if given is None:
+        return None
+    ends = plain_array(name, getattr(given, "interval", given))
+    if ends.shape != (2,) or ends.dtype.kind not in "fiu" or not 0 <= ends[0] <= ends[1] <= 1:
+        raise expected(
+            "an attack, or an interval of AUCs within [0, 1]", name, given, "interval", "(0.45, 0.55)"
+        )
+    return float(ends[0]), float(ends[1])

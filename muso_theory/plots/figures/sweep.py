@@ -39,6 +39,9 @@ AXES = {
 _LOGARITHMIC = 8.0
 """An axis whose values span more than this factor is logarithmic."""
 
+_SHARES = ("accuracy", "AUC")
+"""Numbers from 0 to 1, which are drawn as they are."""
+
 _PANELS = 6
 """More numbers than this are left out, and the caption says which."""
 
@@ -78,7 +81,7 @@ def own(result: Mapping[str, Any]) -> Figure | None:
     at = {value: value if measured else i for i, value in enumerate(sorted(values) if measured else values)}
     for axes, key in zip(places, shown, strict=True):
         known = [row[key] for row in rows if finite(row.get(key))]
-        if _wide(known):
+        if _wide(known) and not key.endswith(_SHARES):
             axes.set_yscale("log")
         for i, name in enumerate(lines):
             mine = [row for row in rows if row.get("series") == name]

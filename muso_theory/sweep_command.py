@@ -1,0 +1,108 @@
+"""``muso sweep``: one thing varied over seeds, on the user's data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any
+
+import typer
+
+from .command_line import Debug, answer, check_spared, check_writable
+from .errors import expected
+from .options import Source, takes_source
+
+__all__ = ["sweep"]
+
+
+@takes_source("features_precision", "network")
+def sweep(
+    source: Source,
+    over: Annotated[
+        str,
+        typer.Option(help="What is varied: n-features, ridge, subset, forget-fraction or epsilon."),
+    ],
+    json: Annotated[Path, typer.Option(help="The file to write, which muso figure draws.")],
+    values: Annotated[
+        str | None, typer.Option(help="Values such as 0.1,0.2,0.5. [default: a grid that suits the axis]")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How many seeds, counted from --seed.")] = 3,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(help="A method of muso unlearn; repeatable. [default: those that suit the axis]"),
+    ] = None,
+    test: Annotated[
+        float | None,
+        typer.Option(help="Share of the samples not to forget to hold out, for test accuracy and attack."),
+    ] = None,
+    delta: Annotated[float, typer.Option(help="δ of axis epsilon.")] = 1e-5,
+    budget: Annotated[float, typer.Option(help="Seconds that a check may be estimated to take.")] = 30.0,
+    jobs: Annotated[int, typer.Option(help="Processes.")] = 2,
+    backend: Annotated[
+        str | None, typer.Option(help="loky, threading or dask. [default: joblib's own]")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler whose workers have this package and DATA.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Measure again what was measured before.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Vary one thing on DATA over seeds, and hold methods against retraining at every value.
+
+    Finished points are kept beside the file, in the folder .NAME.points: the same command goes on after Ctrl-C, and
+    more values or seeds are added to those that are there.
+    """
+    check_writable(json)
+    check_spared(source.data, json)
+    from . import terminal
+    from .files import write_atomic
+    from .points import Workers
+    from .results import encoded
+    from .sweeping import sweep as run
+
+    folder = json.with_name(f".{json.stem}.points")
+    try:
+        with terminal.progress() as tell:
+            found = run(
+                source,
+                over,
+                values=None if values is None else [_number(word) for word in values.split(",")],
+                seeds=seeds,
+                methods=tuple(method or ()),
+                test=test,
+                delta=delta,
+                budget=budget,
+                workers=Workers(jobs=jobs, fresh=fresh, backend=backend, scheduler=scheduler),
+                folder=folder,
+                progress=tell,
+            )
+    except KeyboardInterrupt:
+        kept = len(list(folder.glob("[!.]*.json")))
+        typer.echo(f"muso: {kept} finished points are kept in {folder}; the same command goes on", err=True)
+        raise
+    write_atomic(json, encoded(found))
+    with answer():
+        for value in dict.fromkeys(row["value"] for row in found["rows"]):
+            for name in dict.fromkeys(row["series"] for row in found["rows"]):
+                mine = [row for row in found["rows"] if (row["value"], row["series"]) == (value, name)]
+                typer.echo(f"{over} {value:g}, {name}: {_medians(mine)}")
+        typer.echo(
+            f"{len(found['rows'])} rows written to {json}, above their medians; muso figure {json} draws them"
+        )
+
+
+def _medians(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Medians over seeds, and what was refused."""
+    keys = dict.fromkeys(key for row in rows for key in row if isinstance(row[key], float) and key != "value")
+    told = [f"{key} {median(row[key] for row in rows if key in row):.3g}" for key in keys]
+    failed = [row["failed"] for row in rows if "failed" in row]
+    return ", ".join([*told, *([f"{len(failed)} refused: {failed[0]}"] if failed else [])])
+
+
+def _number(word: str) -> float:
+    """A number of the list."""
+    try:
+        return float(word)
+    except ValueError:
+        raise expected("numbers with commas between", "values", word, "text", "--values 0.1,0.2") from None

@@ -1,0 +1,97 @@
+"""``muso unlearn``: a method on the user's data, with evidence about what it leaves."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .command_line import Debug, answer, check_spared, check_writable
+from .errors import expected
+from .options import Source, takes_source
+
+__all__ = ["unlearn"]
+
+
+@takes_source("features_precision", "network")
+def unlearn(
+    source: Source,
+    method: Annotated[
+        str,
+        typer.Option(help="label-free, exact-labels, random-labels, newton, …; an unknown one lists them."),
+    ] = "label-free",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A setting of the method, such as ridge=1e-3; repeatable."),
+    ] = None,
+    test: Annotated[
+        float | None,
+        typer.Option(help="Share of the samples not to forget to hold out, for test accuracy and attack."),
+    ] = None,
+    tolerance: Annotated[
+        float | None, typer.Option(help="The audit asks for gap ≤ tolerance × doing nothing. [default: 1e-6]")
+    ] = None,
+    budget: Annotated[float, typer.Option(help="Seconds that the audit may be estimated to take.")] = 30.0,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write w_unlearned, labels and rows to a .npz file.")
+    ] = None,
+    json: Annotated[
+        str | None, typer.Option(help="Write the result, for muso figure, to a file, or - for stdout.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the result as one web page that needs nothing else.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Unlearn by a method on DATA: parameters, accuracies, the proved gap, and what a membership attack sees."""
+    check_writable(output, json, html)
+    check_spared(source.data, output, json, html)
+    from . import terminal
+    from .files import npz_bytes, write_atomic
+    from .inputs import prepare
+    from .results import encoded
+    from .unlearning import made, unlearn_prepared
+
+    chosen = made(method, dict(_setting(words) for words in set_ or ()), source.seed)
+    with terminal.progress() as tell:
+        prepared = prepare(source, tell, test=test)
+        found = unlearn_prepared(prepared, chosen, tolerance, budget, tell)
+    if output is not None:
+        assert prepared.rows is not None
+        arrays: dict[str, Any] = {"w_unlearned": found.w_unlearned}
+        forget = found.problem.forget
+        if found.labels is not None:
+            forget, arrays["labels"] = prepared.by_sample(found.labels)
+        elif prepared.dataset.X.ndim == 3:
+            forget = prepared.by_sample(forget)[0]
+        arrays |= {"forget": prepared.rows[forget], "trained_on": prepared.rows}
+        write_atomic(output, npz_bytes(arrays))
+    if html is not None:
+        from .pages.unlearned_page import unlearned_page
+
+        write_atomic(html, unlearned_page(found).encode())
+    written = encoded(found.to_dict())
+    if json is not None and json != "-":
+        write_atomic(json, written)
+    with answer():
+        if json == "-":
+            typer.echo(written, nl=False)
+        else:
+            for name, words in found.components:
+                typer.echo(f"{name:<22}  {words}")
+            typer.echo(f"\n{found!r}\n")
+            terminal.show_report(found.report)
+    raise typer.Exit(found.report.exit_status)
+
+
+def _setting(words: str) -> tuple[str, Any]:
+    """A setting as it was written: numbers as numbers, words as words."""
+    name, equals, value = words.partition("=")
+    if not (name and equals and value):
+        raise expected("NAME=VALUE", "set", words, "text", "--set ridge=1e-3")
+    try:
+        return name.strip().replace("-", "_"), ast.literal_eval(value.strip())
+    except (ValueError, SyntaxError):
+        return name.strip().replace("-", "_"), value.strip()
