@@ -414,7 +414,8 @@ class Quantities:
         Returns:
             The number; None where it depends on a step or a start that the report does not tell.
         """
-        words = words.removesuffix(": nothing to unlearn at this precision")
+        for remark in (": nothing to unlearn at this precision", ": finer than floats of this size"):
+            words = words.removesuffix(remark)
         if what.startswith("|‖w_u − w_r‖² − ‖(I − P)(w_p − w₀)‖²|"):
             return None  # w_p is where another optimizer ends
         if words == "its value at w₀" or words == "its value at w₀ and at 0":
