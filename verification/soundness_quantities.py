@@ -33,6 +33,9 @@ from .exact_truth import Matrix, Truth, norm, null_space, read, square_norm, sta
 
 __all__ = ["OPEN", "Quantities"]
 
+_DELTA = Fraction(1, 10**5)
+"""What is asked of published noise, at ε = 1."""
+
 OPEN = re.compile(
     r"‖\(I − P\)\(w_t − w₀\)‖ at t = \d+|1 − ρ\(a pass on row\(Φ\)\)|‖w_E − w_r‖ predicted for E = \d+"
 )
@@ -89,7 +92,11 @@ class Quantities:
             (r"‖\(I − P\)\((w_pretrained|w_unlearned) − w₀\)‖", self._audited_start),
             (r"‖Φ(_R)?⁺\(y(?:_R)? − Φ(?:_R)? (w_pretrained|w_unlearned)\)‖", self._from_anywhere),
             (r"‖(w_pretrained) − G\(w₀\)‖", lambda name: norm(self.artefact(name) - self.truth.pretrained)),
-            (r"δ at ε = 1, σ = (\S+?)(?: of the (given|float) (\w+))?", self._delta),
+            (
+                r"δ at ε = 1, σ = (\S+?)(?: of the (given|float) (\w+))?"
+                r"(?: \((perhaps )?(more) noise than doing nothing needs\))?",
+                self._delta,
+            ),
             (r"([\d.e+-]+) − γλ_max", self._stability),
             (r"smallest pivot of (\S+)·I − (?:K|ΦᵀΦ)", self._pivot),
             (r"‖\(w_T − w_r\) − \(I − ηΦᵀΦ\)\^T\(w_p − w_r\)‖, T = (\d+)", self._finite_time),
@@ -159,7 +166,13 @@ class Quantities:
     def _audited_start(self, name: str) -> Root:
         return norm(self.truth.off_span(self.artefact(name)))
 
-    def _delta(self, sigma: str, whose: str | None, name: str | None) -> Number:
+    def _delta(
+        self, sigma: str, whose: str | None, name: str | None, perhaps: str | None, more: str | None
+    ) -> Number:
+        if more and not perhaps:
+            idle = GaussianDelta(self.truth.gap(self.truth.pretrained).square, Fraction(sigma), Fraction(1))
+            if not idle.within(0, _DELTA):
+                raise KeyError("noise of which doing nothing needs more")
         if whose is None or name is None:
             gap = self.truth.label_gap(self.truth.optimal_labels)
         elif whose == "given":
@@ -363,6 +376,7 @@ class Quantities:
             "n − 2": lambda: Exactly(Fraction(t.n - 2)),
             "networks behind Φ": lambda: Exactly(Fraction(0)),
             "κ⁺(K)": self._condition_number,
+            "λ_max": lambda: t.largest_eigenvalue,
             "2/λ_max": lambda: Inverse(Fraction(2), t.largest_eigenvalue),
             "‖y_R − Φ_R w_r‖": lambda: norm(t.residual(retain, w_r)),
             "‖y_R − Φ_R w_p‖": lambda: norm(t.residual(retain, w_p)),
