@@ -398,6 +398,8 @@ class _Checker:
             name = rung.name
             try:
                 findings, facts = check(self._case(rung, insisted, hold))
+                if name == "float64":
+                    facts = [*facts, *self.case.problem.float_model.assumed_ranks]
             except (SingularMatrixError, UndecidedError, BadInputError, OverflowError) as error:
                 # Input was validated before: what is refused here is beyond this arithmetic, not beyond the next.
                 if failed and isinstance(error, SingularMatrixError | NoArithmeticError):
@@ -416,8 +418,6 @@ class _Checker:
                 if climbs:
                     continue
                 break
-            if name == "float64":
-                facts = [*facts, *self.case.problem.float_model.assumed_ranks]
             found = evidence(name, findings, facts)
             if found.verdict is not Verdict.UNDECIDED:
                 return found

@@ -190,9 +190,9 @@ def test_logistic_classes_are_signs_and_all_zeros_are_what_zero_predicts():
     objective = Objective(features, signs, "logistic", 0.05)
     assert np.abs(objective.minimiser() - w).max() < 1e-10
     assert np.abs(train(features, np.zeros(6), loss="logistic", **kwargs).w).max() == 0
-    with pytest.raises(BadInputError, match="classes 0 and 1"):
+    with pytest.raises(BadInputError, match="from 0 to 1"):
         Objective(features, (signs + 1) / 2, "logistic", 0.05)
-    with pytest.raises(BadInputError, match="classes 0 and 1"):
+    with pytest.raises(BadInputError, match="from 0 to 1"):
         train(features, (signs + 1) / 2, loss="logistic", **kwargs)
 
 
@@ -274,7 +274,7 @@ REFUSED = {
     "logistic beyond ±1": ({"loss": "logistic", "targets": 2 * np.ones(5)}, r"2 \* targets - 1"),
     "logistic of 0 and 1": (
         {"loss": "logistic", "targets": np.arange(5) % 2},
-        r"classes 0 and 1.*2 \* targets - 1",
+        r"from 0 to 1.*2 \* targets - 1",
     ),
     "logistic of NaN": ({"loss": "logistic", "targets": np.full(5, np.nan)}, "targets"),
     "cross-entropy of ±1": (

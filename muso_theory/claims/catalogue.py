@@ -310,8 +310,9 @@ class Case:
         """
         last, of_last = yardsticks[-1]
         for scale, of in yardsticks[:-1]:
-            # 0 ≤ 0 as well: a start that fits every sample leaves nothing to do.
-            if not (is_finite(scale.upper) and Fraction(scale.upper) <= unit * Fraction(last.floor)):
+            # 0 ≤ 0 as well: a start that fits every sample leaves nothing to do. A measured length may be infinite.
+            known = is_finite(scale.upper) and is_finite(last.floor)
+            if not (known and Fraction(scale.upper) <= unit * Fraction(last.floor)):
                 return Allowance.of_scale(self.tolerance, scale, of)
         if len(yardsticks) == 1:
             return Allowance.of_scale(self.tolerance, last, of_last)

@@ -8,7 +8,6 @@ import numpy as np
 
 from ..arrays import Array, forget_indices, plain_array, real_array
 from ..errors import expected
-from .feature_map import FeatureMap
 
 __all__ = ["fitted", "map_words", "samples_to_fit"]
 
@@ -118,6 +117,8 @@ def _copies(public: Array, X: Array, forget: object) -> int:
 
 def _reads_samples(feature_map: Any) -> bool:
     """Whether a fit may read more of the samples than their number of columns."""
+    from .feature_map import FeatureMap
+
     if isinstance(feature_map, FeatureMap):
         return getattr(feature_map, "bandwidth", None) == "median"
     try:
