@@ -17,7 +17,8 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from .errors import MusoError, expected
+from . import stopping
+from .errors import MusoError, expected, printable
 from .options import Data, Source, takes_source
 
 __all__ = ["app", "main"]
@@ -30,17 +31,15 @@ class _Group(typer.core.TyperGroup):
         """Run a command; a user's mistake ends in one line on stderr and exit status 2."""
         _never_fail_to_encode()
         try:
-            return super().invoke(ctx)
+            with stopping.gently():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
-            typer.echo("muso: interrupted", err=True)
-            raise typer.Exit(130) from None
+            _say(f"muso: {stopping.word()}", err=True)
+            raise typer.Exit(stopping.status()) from None
         except Exception as error:
             if hasattr(error, "exit_code"):  # typer's own: an exit, or a mistake in the usage
                 raise
-            if ctx.obj:
-                traceback.print_exc()
-            else:
-                typer.echo(f"muso: {_told(error)}", err=True)
+            _say("".join(traceback.format_exception(error)) if ctx.obj else f"muso: {_told(error)}", err=True)
             raise typer.Exit(2) from None
 
 
@@ -81,41 +80,9 @@ def _answer() -> Iterator[None]:
             raise
 
 
-def _check_writable(*paths: str | Path | None) -> None:
-    """Refuse an output path that cannot be written before the work, not after it."""
-    for path in paths:
-        if path is None or str(path) == "-":
-            continue
-        target = os.path.realpath(path)
-        if os.path.isdir(target):
-            raise expected("a file to write", "path", path, "directory", "a file name inside it")
-        folder = os.path.dirname(target)
-        if not os.path.isdir(folder):
-            raise expected(
-                "a path in an existing directory", "path", path, "no such directory", f"mkdir -p {folder}"
-            )
-
-
-def _check_spared(data: str, *paths: str | Path | None) -> None:
-    """Refuse to write an answer over the data that it is about, or one answer over another."""
-    taken = {os.path.realpath(data)} if os.path.exists(data) else set()
-    for path in paths:
-        if path is None or str(path) == "-":
-            continue
-        target = os.path.realpath(path)
-        if target in taken and not target.startswith("/dev/"):
-            raise expected("a file of its own", "path", path, "the data, or written twice", "another name")
-        taken.add(target)
-
-
-def _check_folder(path: Path | None) -> None:
-    """Refuse a folder to write that is a file, or whose parent does not exist, before the work."""
-    if path is None:
-        return
-    if path.exists() and not path.is_dir():
-        raise expected("a folder", "path", path, "file", "another name")
-    if not path.resolve().parent.is_dir():
-        raise expected("a path in an existing directory", "path", path, "no such directory", "mkdir -p")
+def _say(text: str, end: str = "\n", err: bool = False) -> None:
+    """Print text, whatever is in it: everything that a command says passes here or through the tables."""
+    typer.echo(printable(text) + end, nl=False, err=err)
 
 
 app = typer.Typer(
@@ -145,6 +112,9 @@ def _debug(ctx: typer.Context, debug: bool) -> bool:
 
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", callback=_debug)]
+Force = Annotated[
+    bool, typer.Option("--force", help="Write over files of another kind; never over what is read.")
+]
 
 
 @app.command()
@@ -191,16 +161,19 @@ def check(
     figures: Annotated[
         Path | None, typer.Option(help="Write the page's figures to a folder, as PDF and SVG.")
     ] = None,
+    force: Force = False,
     debug: Debug = False,
 ) -> None:
     """Check which conditions of exact unlearning hold on DATA, and which claims follow."""
-    _check_writable(json, html)
-    _check_spared(source.data, json, html)
-    _check_folder(figures)
+    from .files import Outputs
+
+    outputs = Outputs(*source.files, force=force)
+    outputs.file(json, "report")
+    outputs.file(html, "page")
+    outputs.folder(figures, "captions.txt")
     from . import terminal
     from .checking import InterruptedCheck
     from .checking import check as run
-    from .files import write_atomic
     from .inputs import prepare
 
     plan = None
@@ -235,9 +208,9 @@ def check(
         raise KeyboardInterrupt
     report = prepared.describe(report)
     if html is not None or figures is not None:
-        _write_pages(prepared, report, html, figures)
+        _write_pages(prepared, report, outputs, html, figures)
     if json is not None and json != "-":
-        write_atomic(json, report.to_json().encode())
+        outputs.write(json, report.to_json().encode())
     with _answer():
         if json == "-":
             typer.echo(report.to_json().encode(), nl=False)  # bytes: UTF-8 whatever the terminal speaks
@@ -248,10 +221,12 @@ def check(
     raise typer.Exit(report.exit_status)
 
 
-def _write_pages(prepared: Any, report: Any, html: Path | None, figures: Path | None) -> None:
+def _write_pages(
+    prepared: Any, report: Any, outputs: Any, html: Path | None, figures: Path | None
+) -> None:
     """Write the web page and the figures of a report."""
     from . import pages, plots
-    from .files import write_atomic
+    from .files import make_folder, write_atomic
 
     found, missing = None, ""
     try:
@@ -259,14 +234,14 @@ def _write_pages(prepared: Any, report: Any, html: Path | None, figures: Path | 
     except MusoError as error:
         missing = str(error)
     if html is not None:
-        write_atomic(html, pages.report_page(report, found, missing).encode())
+        outputs.write(html, pages.report_page(report, found, missing).encode())
     if figures is None:
         return
     if found is None:
         raise expected(
             "numbers that float64 can hold", "figures", figures, missing, "--html without --figures"
         )
-    figures.mkdir(exist_ok=True)
+    make_folder(figures)
     captions = []
     with plots.styled():
         for name, (drawn, caption) in pages.draw_figures(found, report).items():
@@ -289,12 +264,15 @@ def labels(
     arithmetic: Annotated[
         Arithmetics, typer.Option(help="How labels are computed; ball and rational round once.")
     ] = Arithmetics.auto,
+    force: Force = False,
     debug: Debug = False,
 ) -> None:
     """Compute labels for the forget samples and write them, with the forget indices, to a .npz file."""
-    _check_writable(output)
+    from .files import Outputs, npz_bytes
+
+    outputs = Outputs(*source.files, force=force)
+    outputs.file(output, "labels")
     from . import terminal
-    from .files import npz_bytes, write_atomic
     from .inputs import prepare
     from .linear.labels import optimal_labels
     from .linear.solution import parameter_gap
@@ -310,8 +288,8 @@ def labels(
     forget, written = prepared.by_sample(found)
     write_atomic(output, npz_bytes({"forget": forget, "labels": written}))
     with _answer():
-        typer.echo(f"{len(found)} labels by {method}, shape {found.shape}, written to {output}")
-        typer.echo(f"‖w_u − w_r‖ ≈ {gap:.3g} measured in float64; doing nothing ≈ {nothing:.3g}")
+        _say(f"{len(found)} labels by {method}, shape {found.shape}, written to {output}")
+        _say(f"‖w_u − w_r‖ ≈ {gap:.3g} measured in float64; doing nothing ≈ {nothing:.3g}")
 
 
 @app.command()
@@ -364,15 +342,20 @@ def prove(
             help="Show what this report (muso check --json) or result of a campaign found; repeatable."
         ),
     ] = None,
+    force: Force = False,
     debug: Debug = False,
 ) -> None:
     """Prove claims for all data and dimensions, from scratch; one claim prints its page."""
+    from .files import Outputs
+
+    outputs = Outputs(*(evidence or ()), force=force)
+    outputs.folder(write, "theorems.md")
+    outputs.folder(html, "index.html")
     from . import terminal
     from .claims.theorems import check_certificate, parts, slugs, write_proofs
     from .claims.theorems import prove as search
     from .pages.instances import read_instances
 
-    _check_folder(html)
     instances = read_instances(evidence or ())
     names = list(claim or slugs())
     for name in names:
@@ -392,13 +375,13 @@ def prove(
             pages = write_site(html, proofs, instances)
     with _answer():
         if claim and len(names) == 1 and not check_:
-            typer.echo(proofs[0].to_markdown(), nl=False)
+            _say(proofs[0].to_markdown(), end="")
         else:
             terminal.show_proofs(proofs, checked)
         if write is not None:
-            typer.echo(f"{len(written)} files written to {write}")
+            _say(f"{len(written)} files written to {write}")
         if html is not None:
-            typer.echo(f"{len(pages)} files written to {html}, begin with {html / 'index.html'}")
+            _say(f"{len(pages)} files written to {html}, begin with {html / 'index.html'}")
     raise typer.Exit(0 if all(result.accepted for result in checked.values()) else 1)
 
 
@@ -453,7 +436,10 @@ def refute(
     json: Annotated[
         Path | None, typer.Option(help="Write the counterexample to a replay file, or - for stdout.")
     ] = None,
-    replay: Annotated[Path | None, typer.Option(help="Check a stored counterexample again.")] = None,
+    replay: Annotated[
+        Path | None, typer.Option(help="Check a stored counterexample again: of RULE, or of a claim.")
+    ] = None,
+    force: Force = False,
     debug: Debug = False,
 ) -> None:
     """Search for a small exact problem on which a RULE, a method or a claim fails.
@@ -461,31 +447,25 @@ def refute(
     Exit status 1 if one is found, 0 if none is, 2 if the rule cannot be loaded, 3 if it declined every problem, no
     problem met the conditions, or it did not return within the time limit.
     """
-    given = [
-        name for name, word in (("RULE", rule), ("--claim", claim), ("--replay", replay)) if word is not None
-    ]
-    if len(given) != 1:
-        raise expected(
-            "one of RULE, --claim and --replay",
-            "given",
-            " and ".join(given) or "none",
-            "usage",
-            "muso refute --help",
-        )
+    if claim is not None and (rule is not None or replay is not None) or not (rule or claim or replay):
+        given = [w for w, v in (("RULE", rule), ("--claim", claim), ("--replay", replay)) if v is not None]
+        what, hint = "RULE, --claim, --replay FILE, or RULE with --replay FILE", "muso refute --help"
+        raise expected(what, "given", " and ".join(given) or "none", "usage", hint)
+    from .files import Outputs
+    from .refutation import load_rule, refute_report, source_file
+
+    outputs = Outputs(None if rule is None else source_file(rule), replay, force=force)
+    outputs.file(json, "counterexample")
+    loaded: Any = claim if rule is None else load_rule(rule)
     if replay is not None:
         from .refutation.replaying import replay as again
 
+        text, status = again(replay, loaded, time_limit)
         with _answer():
-            text, status = again(replay)
-            typer.echo(text)
+            _say(text)
         raise typer.Exit(status)
-    _check_writable(json)
     if str(json) == "-":
         json, form = None, Form.json
-    from .files import write_atomic
-    from .refutation import load_rule, refute_report
-
-    loaded: Any = claim if rule is None else load_rule(rule)
     result = refute_report(
         loaded,
         kind=kind.value if kind else getattr(loaded, "kind", "labels"),
@@ -500,15 +480,15 @@ def refute(
     )
     found = result.counterexample
     if found is not None and json is not None:
-        write_atomic(json, found.to_json().encode())
+        outputs.write(json, found.to_json().encode())
     with _answer():
         if found is None or form is Form.table:
-            typer.echo(str(result))
+            _say(str(result))
         else:
             shown = {Form.python: found.to_python, Form.latex: found.to_latex, Form.json: found.to_json}[
                 form
             ]()
-            typer.echo(shown, nl=False)
+            _say(shown, end="")
     raise typer.Exit({"REFUTED": 1, "MEASURED": 0}.get(result.verdict.name, 3))
 
 
@@ -516,7 +496,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with its exit status.
 
     0: every verdict is PROVED, CERTIFIED or MEASURED. 1: something is REFUTED. 2: bad usage, unreadable data
-    or an internal error. 3: nothing is refuted but something is UNDECIDED or VACUOUS. 130: interrupted.
+    or an internal error. 3: nothing is refuted but something is UNDECIDED or VACUOUS. 130: interrupted
+    (143 by SIGTERM, 129 by SIGHUP).
 
     Args:
         arguments: words after ``muso``; None reads the process's own.

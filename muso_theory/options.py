@@ -124,6 +124,13 @@ class Source:
         None, "mlp:64-256-1:erf or an .npz file: check the network linearised at its parameters."
     )
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """What is read, if there are files of these names: data, network, and public samples."""
+        kind, _, public = self.fit_map.partition(":")
+        found = (self.data, self.network, public if kind == "public" else None)
+        return tuple(name for name in found if name)
+
     def __post_init__(self) -> None:
         """Lists, as JSON has them, are kept as tuples."""
         for name in ("drop", "columns"):

@@ -69,12 +69,7 @@ def parse_report(text: str, name: str) -> dict[str, Any]:
     Raises:
         BadInputError: not JSON, a key that occurs twice, not a report, or of another schema version.
     """
-    try:
-        document = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise BadInputError(
-            f"expected a JSON report but got {name}: {error}; try muso check DATA --json FILE"
-        ) from None
+    document = parse_json(text, "report", name)
     layout = {"schema": int, "versions": dict, "settings": dict, "input": dict, "evidence": list}
     if not isinstance(document, dict) or "schema" not in document:
         raise expected("a report", "report", name, "other JSON", "a file written by muso check --json")

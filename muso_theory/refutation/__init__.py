@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .counterexample import Counterexample, exact_square_gap
 from .isolation import Failure
-from .loading import load_rule
+from .loading import NamedRule, load_rule, source_file
 from .rulebook import RIGHT, RULEBOOK, WRONG, BookRule
 from .search import Coverage, Refutation, refute, refute_report
 from .structures import STRUCTURES, draw_features, draw_problem
@@ -22,7 +22,9 @@ __all__ = [
     "draw_features",
     "draw_problem",
     "exact_square_gap",
+    "NamedRule",
     "load_rule",
+    "source_file",
     "refute",
     "refute_report",
 ]

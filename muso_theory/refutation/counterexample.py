@@ -15,6 +15,7 @@ from ..errors import BadInputError, expected
 from ..linear.closed_forms import ClosedForms
 from ..linear.problem import Array, UnlearningProblem
 from ..numbers import RATIONAL
+from ..reading import exact_number, parse_json
 from .isolation import Failure
 from .structures import exact_array
 
@@ -301,7 +302,7 @@ class Counterexample:
             BadInputError: not such a file, or of another schema.
         """
         try:
-            content = json.loads(text)
+            content = parse_json(text, "replay")
             if content["schema"] != _SCHEMA:
                 raise expected(
                     f"schema {_SCHEMA}", "schema", content["schema"], "another", "this version's muso refute"
@@ -323,7 +324,7 @@ class Counterexample:
                 content["kind"],
                 Failure[content["failure"]],
                 None if values is None else _parsed(values),
-                None if gap is None else Fraction(gap),
+                None if gap is None else exact_number(gap, "square_gap"),
                 bool(content["exact"]),
                 float(content["tolerance"]),
                 str(content["detail"]),
@@ -382,7 +383,7 @@ def _parsed(values: Any) -> Array:
     """Exact strings back as Fractions."""
     array = np.array(values, dtype=object)
     out = np.empty(array.size, dtype=object)
-    out[:] = [Fraction(x) for x in array.ravel()]
+    out[:] = [exact_number(x, "entry") for x in array.ravel()]
     return out.reshape(array.shape)
 
 

@@ -35,8 +35,8 @@ def write_proofs(directory: str | Path) -> list[Path]:
         BadInputError: if the directory is a file, or cannot be written.
     """
     root = Path(directory)
-    if root.exists() and not root.is_dir():
-        raise expected("a directory", "directory", root, "file", "another name")
+    for room in ("certificates", "pages"):
+        make_folder(root / room)
     proofs = [prove(slug) for slug in slugs()]
     lemmas = {node["name"]: node for proof in proofs for node in proof.certificate["theorems"]}
     files = {root / "certificates" / f"{p.slug}.json": certificate_text(p.certificate) for p in proofs}
@@ -48,14 +48,8 @@ def write_proofs(directory: str | Path) -> list[Path]:
     files[root / "pages" / "refuted.md"] = refuted_page()
     files[root / "theorems.svg"] = graph_svg(*theorem_graph(proofs))
     files[root / "theorems.md"] = _table(proofs)
-    try:
-        for path, text in files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise expected(
-            "a directory that can be written", "directory", root, str(error), "another one"
-        ) from error
+    for path, text in files.items():
+        write_atomic(path, text.encode())
     return sorted(files)
 
 
