@@ -221,9 +221,7 @@ def check(
     raise typer.Exit(report.exit_status)
 
 
-def _write_pages(
-    prepared: Any, report: Any, outputs: Any, html: Path | None, figures: Path | None
-) -> None:
+def _write_pages(prepared: Any, report: Any, outputs: Any, html: Path | None, figures: Path | None) -> None:
     """Write the web page and the figures of a report."""
     from . import pages, plots
     from .files import make_folder, write_atomic
@@ -286,7 +284,7 @@ def labels(
         gap = parameter_gap(problem, found)
         nothing = parameter_gap(problem, problem.targets[problem.forget])
     forget, written = prepared.by_sample(found)
-    write_atomic(output, npz_bytes({"forget": forget, "labels": written}))
+    outputs.write(output, npz_bytes({"forget": forget, "labels": written}))
     with _answer():
         _say(f"{len(found)} labels by {method}, shape {found.shape}, written to {output}")
         _say(f"‖w_u − w_r‖ ≈ {gap:.3g} measured in float64; doing nothing ≈ {nothing:.3g}")
@@ -428,7 +426,7 @@ def refute(
     ] = None,
     claim: Annotated[str | None, typer.Option(help="Attack this claim instead of a rule.")] = None,
     without: Annotated[str | None, typer.Option(help="Drop this hypothesis of the claim.")] = None,
-    max_examples: Annotated[int, typer.Option(help="Problems of the random search.")] = 1000,
+    max_examples: Annotated[int, typer.Option(help="Problems that the rule is asked in the search.")] = 2000,
     tolerance: Annotated[float, typer.Option(help="Audit of a float rule: gap ≤ tolerance × scale.")] = 1e-6,
     time_limit: Annotated[float, typer.Option(help="Seconds a call of the rule may take.")] = 5.0,
     seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
@@ -447,7 +445,7 @@ def refute(
     Exit status 1 if one is found, 0 if none is, 2 if the rule cannot be loaded, 3 if it declined every problem, no
     problem met the conditions, or it did not return within the time limit.
     """
-    if claim is not None and (rule is not None or replay is not None) or not (rule or claim or replay):
+    if (claim is not None and (rule is not None or replay is not None)) or not (rule or claim or replay):
         given = [w for w, v in (("RULE", rule), ("--claim", claim), ("--replay", replay)) if v is not None]
         what, hint = "RULE, --claim, --replay FILE, or RULE with --replay FILE", "muso refute --help"
         raise expected(what, "given", " and ".join(given) or "none", "usage", hint)

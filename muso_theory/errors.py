@@ -71,9 +71,9 @@ def expected(what: str, name: str, value: object, got: str, hint: str) -> BadInp
 
 
 def printable(text: str) -> str:
-    """Text that a terminal, a page or a file shows and does not obey.
+    r"""Text that a terminal, a page or a file shows and does not obey.
 
-    Control characters, marks that reorder what is read, and bytes of a file name that are no text become ``\\uXXXX``,
+    Control characters, marks that reorder what is read, and bytes of a file name that are no text become ``\uXXXX``,
     which JSON reads back as what it was. Newlines and tabs stay.
 
     Args:
@@ -84,7 +84,7 @@ def printable(text: str) -> str:
 
     Example:
         >>> print(printable("a\x1b[31mred"))
-        a\\u001b[31mred
+        a\u001b[31mred
     """
     return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 

@@ -43,7 +43,9 @@ def _is_labels(path: Path) -> bool:
 KINDS: Mapping[str, Callable[[Path], bool]] = {
     "report": _begins(rb'\{\s*"schema": \d+,\s*"title": '),
     "counterexample": _begins(rb'\{\s*"schema": \d+,\s*"rule": '),
-    "page": _begins(rb'<!doctype html>\n.{0,60}<meta charset="utf-8"><meta name="generator" content="muso-theory">'),
+    "page": _begins(
+        rb'<!doctype html>\n.{0,60}<meta charset="utf-8"><meta name="generator" content="muso-theory">'
+    ),
     "labels": _is_labels,
 }
 """Kinds of results, each with what tells a file of this kind from somebody else's."""
@@ -124,7 +126,9 @@ class Outputs:
             return
         if not os.path.isfile(os.path.join(target, index)):
             got = f"it holds other files, and no {index}"
-            raise expected("a new folder, or one written before,", "path", path, got, "another name, or --force")
+            raise expected(
+                "a new folder, or one written before,", "path", path, got, "another name, or --force"
+            )
 
     def write(self, path: str | os.PathLike[str], data: bytes) -> None:
         """Write a file that was announced.
@@ -150,7 +154,9 @@ class Outputs:
             raise expected("a file that can be read", "path", target, str(error), "another name") from error
         if not own:
             got = f"an existing file that is no {kind} of muso"
-            raise expected("a new file, or one written before,", "path", target, got, "another name, or --force")
+            raise expected(
+                "a new file, or one written before,", "path", target, got, "another name, or --force"
+            )
 
 
 def _identity(path: str | os.PathLike[str]) -> list[object]:

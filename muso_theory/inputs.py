@@ -257,6 +257,10 @@ def prepare(source: Source, tell: Callable[[str], None] = lambda line: None) -> 
         else _named_map(source.features, source.n_features, source.bandwidth, seed)
     )
     approximates = transformer is not None
+    if approximates and 8 * X.shape[0] * source.n_features > (most := memory()):
+        what = f"features of at most {most:,} bytes, the memory of this machine,"
+        got = f"for {X.shape[0]} samples"
+        raise expected(what, "n-features", source.n_features, got, "--n-features 5000")
     if transformer is None and scaled:
         from .linear.features import IdentityFeatures
 

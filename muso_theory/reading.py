@@ -32,8 +32,8 @@ __all__ = [
     "exact_number",
     "grown",
     "parse_json",
-    "read_arrays",
     "read_array",
+    "read_arrays",
     "read_bytes",
     "read_json",
     "read_stream",
@@ -131,7 +131,8 @@ def read_stream(stream: IO[bytes], name: str) -> bytes:
     if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
         got = "directory" if stat.S_ISDIR(mode) else "device"
         raise expected("a file or a pipe", "DATA", name, got, "a file on disk")
-    parts, size, ends = [], 0, time.monotonic() + _WAIT
+    parts: list[bytes] = []
+    size, ends = 0, time.monotonic() + _WAIT
     while True:
         # In turns with waiting, as a pipe opened without waiting says "nothing" before its writer has come.
         if descriptor >= 0 and stat.S_ISFIFO(mode):
@@ -145,7 +146,9 @@ def read_stream(stream: IO[bytes], name: str) -> bytes:
         parts.append(part)
         size += len(part)
         if size > _MOST_STREAMED:
-            raise expected(f"at most {_MOST_STREAMED:,} bytes in a pipe", "DATA", name, "more", "a file on disk")
+            raise expected(
+                f"at most {_MOST_STREAMED:,} bytes in a pipe", "DATA", name, "more", "a file on disk"
+            )
 
 
 def read_text(path: str | os.PathLike[str], name: str, most: int = MOST_BYTES) -> str:
@@ -168,7 +171,9 @@ def read_text(path: str | os.PathLike[str], name: str, most: int = MOST_BYTES) -
         raise expected("text in UTF-8", name, path, f"byte {error.start}", "another file") from error
 
 
-def read_json(path: str | os.PathLike[str], name: str, most: int = MOST_BYTES, constants: bool = False) -> Any:
+def read_json(
+    path: str | os.PathLike[str], name: str, most: int = MOST_BYTES, constants: bool = False
+) -> Any:
     """The content of a JSON file.
 
     Args:
@@ -208,13 +213,18 @@ def parse_json(text: str, name: str, shown: str = "", constants: bool = False) -
         >>> parse_json("[" * 100_000, "report", "evil.json")
         Traceback (most recent call last):
             ...
-        muso_theory.errors.BadInputError: expected JSON but got report=evil.json (more than 40 levels); try ...
+        muso_theory.errors.BadInputError: expected JSON text but got report=evil.json (more than 40 levels); try ...
     """
     try:
         if len(text) > MOST_BYTES:
             raise ValueError(f"more than {MOST_BYTES:,} characters")
         steps = {"[": 1, "{": 1, "]": -1, "}": -1}
-        if max(accumulate(steps.get(c, 0) for c in re.findall(r"[\[\]{}]", _STRING.sub("", text))), default=0) > _MOST_DEPTH:
+        if (
+            max(
+                accumulate(steps.get(c, 0) for c in re.findall(r"[\[\]{}]", _STRING.sub("", text))), default=0
+            )
+            > _MOST_DEPTH
+        ):
             raise ValueError(f"more than {_MOST_DEPTH} levels")
         return json.loads(
             text,
@@ -224,7 +234,7 @@ def parse_json(text: str, name: str, shown: str = "", constants: bool = False) -
             parse_constant=float if constants else _no_constant,
         )
     except (ValueError, RecursionError) as error:
-        raise expected("JSON", name, shown or "text", str(error), "a file as it was written") from None
+        raise expected("JSON text", name, shown or "text", str(error), "a file as it was written") from None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -275,11 +285,13 @@ def exact_number(text: object, name: str) -> Fraction:
         >>> exact_number("1e999999999", "entry")
         Traceback (most recent call last):
             ...
-        muso_theory.errors.BadInputError: expected an integer or a fraction p/q but got entry=1e999999999 (str); try '3/4'
+        muso_theory.errors.BadInputError: expected an integer or a fraction p/q but got entry=1e999999999 (str); ...
     """
     what = "an integer or a fraction p/q"
     if isinstance(text, str) and len(text) > _MOST_EXACT_DIGITS:
-        raise expected(f"{what} of at most {_MOST_EXACT_DIGITS:,} digits", name, text, f"{len(text):,}", "'3/4'")
+        raise expected(
+            f"{what} of at most {_MOST_EXACT_DIGITS:,} digits", name, text, f"{len(text):,}", "'3/4'"
+        )
     if not isinstance(text, str) or not _EXACT.fullmatch(text) or re.search(r"/0+$", text):
         raise expected(what, name, text, type(text).__name__, "'3/4'")
     return Fraction(text)
@@ -363,10 +375,10 @@ def read_arrays(
     """
     member = ""
     try:
-        if not hasattr(source, "read") and not Path(source).is_file():  # type: ignore[arg-type]
-            got = "device or pipe" if Path(source).exists() else "no such file"  # type: ignore[arg-type]
+        if not hasattr(source, "read") and not Path(source).is_file():
+            got = "device or pipe" if Path(source).exists() else "no such file"
             raise expected("a complete .npz archive", "archive", name, got, "a file on disk")
-        with zipfile.ZipFile(source) as archive:  # type: ignore[arg-type]
+        with zipfile.ZipFile(source) as archive:
             members: dict[str, zipfile.ZipInfo] = {}
             if len(archive.infolist()) > _MOST_MEMBERS:
                 raise expected(f"at most {_MOST_MEMBERS:,} arrays", "archive", name, "more", "fewer")

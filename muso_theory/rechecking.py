@@ -12,12 +12,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
-from .errors import BadInputError, expected
+from .errors import expected
 from .evidence import About, Verdict
 from .implication import contains, end_of_first, noise_fits, possible, still_supported, words_follow
 from .numbers.ieee import ieee_proof
+from .reading import parse_json
 from .report import SCHEMA, Report, digest
 
 __all__ = ["NOT_CHECKED", "Recheck", "compare", "parse_report"]
@@ -84,19 +85,6 @@ def parse_report(text: str, name: str) -> dict[str, Any]:
             "at least one piece of evidence", "evidence", document["evidence"], name, "writing it anew"
         )
     return document
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; readers disagree about a key that occurs twice."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
-        raise ValueError(f"the key {twice!r} occurs twice")
-    return found
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 @ieee_proof(threaded=True)

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "muso_theory"
 ORDER = (
     ("errors",),
     ("understood", "options"),
-    ("arrays", "glossary", "files", "results", "machine"),
+    ("arrays", "glossary", "files", "reading", "stopping", "results", "machine"),
     ("numbers",),
     ("linear", "algebra"),
     ("networks",),

@@ -28,6 +28,7 @@ _TABLE_ONLY = ("drop", "columns", "index", "forget", "sheet", "encoding")
 _SPARSE = {"format", "shape", "data"}
 """Members of every archive that scipy.sparse.save_npz writes."""
 
+
 def read_npz(source: Path | IO[bytes], name: str, sha256: str, choices: Choices = NO_CHOICES) -> Dataset:
     """Read and check an archive.
 
@@ -312,7 +313,7 @@ def _check_names(arrays: Collection[str], name: str) -> None:
     if "X" in arrays and "features" in arrays:
         raise expected("X or features, not both", "arrays", there, name, "removing one")
     for needed in ("X or features", "y"):
-        if not set(needed.split(" or ")) & arrays.keys():
+        if not set(needed.split(" or ")) & set(arrays):
             raise expected(
                 f"an array named {needed}", "arrays", there, f"{name} holds {there}", f"adding {needed}"
             )

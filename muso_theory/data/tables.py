@@ -71,7 +71,9 @@ def decompressed(data: bytes, kind: str, name: str) -> bytes:
     """
     most = grown(len(data))
     what = f"a file that grows to at most {most:,} bytes"
-    grows = expected(what, "DATA", name, f"{len(data):,} bytes that grow to more", "the table, not compressed")
+    grows = expected(
+        what, "DATA", name, f"{len(data):,} bytes that grow to more", "the table, not compressed"
+    )
     try:
         if kind == "zip":
             with zipfile.ZipFile(io.BytesIO(data)) as archive:

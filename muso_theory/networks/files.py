@@ -18,7 +18,7 @@ from .composition import Residual
 from .convolution import AvgPool, Conv2D, GlobalAvgPool
 from .functions import Array
 from .layers import Activation, Dense, Flatten, Layer
-from .network import Sequential
+from .network import MOST_LAYERS, Sequential
 from .normalisation import LayerNorm
 
 __all__ = ["architecture", "from_architecture", "load", "save"]
@@ -177,6 +177,8 @@ def _read(items: Any, where: str) -> tuple[Layer, ...]:
     """A list of JSON objects as layers."""
     if not isinstance(items, list):
         raise expected(f"a list as {where}", "layers", items, type(items).__name__, "[{'type': 'dense', …}]")
+    if len(items) > MOST_LAYERS:
+        raise expected(f"at most {MOST_LAYERS:,} entries in {where}", "len(layers)", len(items), "list", "fewer")
     return tuple(
         layer for index, item in enumerate(items) for layer in _read_layer(item, f"{where}[{index}]")
     )
@@ -264,12 +266,16 @@ def load(path: str | os.PathLike[str]) -> tuple[Sequential, list[Array]]:
 
     def check(members: Collection[str]) -> None:
         if "arch" not in members:
-            raise expected("the key 'arch'", "keys", sorted(members), "npz", "networks.save(path, net, params)")
+            raise expected(
+                "the key 'arch'", "keys", sorted(members), "npz", "networks.save(path, net, params)"
+            )
 
     try:
         content = read_arrays(name, str(name), check)
     except BadInputError as error:
-        raise BadInputError(f"expected a readable network file but got path={printable(str(name))}: {error}") from error
+        raise BadInputError(
+            f"expected a readable network file but got path={printable(str(name))}: {error}"
+        ) from error
     arch = parse_json(str(content["arch"]), "arch", f"the array arch of {name}")
     net = from_architecture(arch)
     names = [f"p{index:03d}" for index in range(len(net.param_shapes))]

@@ -129,7 +129,10 @@ def _serve(rule: Rule, connection: Any, parents: Any, talk: Any) -> None:
             try:
                 rule = rule.load()
                 kind, assuming = getattr(rule, "kind", "labels"), getattr(rule, "assuming", ())
-                about = {"kind": str(kind), "assuming": (assuming,) if isinstance(assuming, str) else (*assuming,)}
+                about = {
+                    "kind": str(kind),
+                    "assuming": (assuming,) if isinstance(assuming, str) else (*assuming,),
+                }
             except MusoError as error:
                 connection.send(str(error))
                 return
@@ -209,15 +212,10 @@ class Runner:
             )
             if not self._connection.poll(self._seconds * (2 if twice else 1)):
                 self.close()
-                return Answer(
-                    failure=Failure.NEVER_RETURNS, detail=f"did not answer in {self._seconds:g} s"
-                )
+                return Answer(failure=Failure.NEVER_RETURNS, detail=f"did not answer in {self._seconds:g} s")
             answer: Answer = self._connection.recv()
         except (EOFError, OSError):
-            self._process.join(1)
-            code = self._process.exitcode
-            self.close()
-            return Answer(failure=Failure.DIES, detail=f"exit code {code}")
+            return Answer(failure=Failure.DIES, detail=f"exit code {self._exit_code()}")
         return answer
 
     def start(self) -> dict[str, Any]:
@@ -237,12 +235,12 @@ class Runner:
         try:
             if not self._connection.poll(limit):
                 self.close()
-                raise expected(what, "rule", spec, f"not imported in {limit:g} s", "a module that only defines it")
+                raise expected(
+                    what, "rule", spec, f"not imported in {limit:g} s", "a module that only defines it"
+                )
             about: dict[str, Any] | str = self._connection.recv()
         except (EOFError, OSError):
-            self._process.join(1)
-            code = self._process.exitcode
-            self.close()
+            code = self._exit_code()
             got = f"its import ended the process, exit code {code}"
             raise expected(what, "rule", spec, got, "a module that only defines it") from None
         if isinstance(about, str):
@@ -265,6 +263,13 @@ class Runner:
         talk.close()
         self._talk = threading.Thread(target=_show, args=(heard,), daemon=True)
         self._talk.start()
+
+    def _exit_code(self) -> int | None:
+        """How a process that has gone ended."""
+        self._process.join(1)
+        code: int | None = self._process.exitcode
+        self.close()
+        return code
 
     def close(self) -> None:
         """End the process, whatever it is doing."""

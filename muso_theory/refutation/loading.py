@@ -72,10 +72,10 @@ class NamedRule:
 
 
 def load_rule(spec: str) -> Any:
-    """Look up an entry of the rulebook, or see whether ``module:function`` or ``path/file.py:function`` can be imported.
+    """Look up an entry of the rulebook, or see whether ``module:function`` or ``file.py:function`` can be imported.
 
-    The import is tried in another process, with a time limit. The current directory is searched first, as ``python -m``
-    does.
+    The import is tried in another process, with a time limit. The current directory is searched first, as
+    ``python -m`` does.
 
     Args:
         spec: what to load; dots after the colon reach into objects.
@@ -95,7 +95,10 @@ def load_rule(spec: str) -> Any:
         return RULEBOOK[spec]
     module_name, colon, path = spec.rpartition(":")
     if not colon or not module_name or not path:
-        what, hint = "MODULE:FUNCTION or a name of the rulebook", nearest(spec, RULEBOOK, "package.module:rule")
+        what, hint = (
+            "MODULE:FUNCTION or a name of the rulebook",
+            nearest(spec, RULEBOOK, "package.module:rule"),
+        )
         raise expected(what, "rule", spec, "str", hint)
     from .isolation import Runner
 

@@ -32,12 +32,12 @@ def replay(path: Path, rule: Any = None, time_limit: float = 5.0) -> tuple[str, 
         time_limit: seconds that it may take.
 
     Returns:
-        What to print, and an exit status: 1 if the refutation stands, 0 if the rule or claim no longer fails on it, 3 if
-        the rule gave no answer.
+        What to print, and an exit status: 1 if the refutation stands, 0 if the rule or claim no longer fails on it, 3
+        if the rule gave no answer.
 
     Raises:
-        BadInputError: an unreadable file, a stored gap that exact arithmetic does not confirm, or a rule that would have
-            to be asked and is not given.
+        BadInputError: an unreadable file, a stored gap that exact arithmetic does not confirm, or a rule that would
+            have to be asked and is not given.
     """
     stored = Counterexample.from_json(read_text(path, "replay"))
     if not stored.stands():
@@ -62,6 +62,7 @@ def replay(path: Path, rule: Any = None, time_limit: float = 5.0) -> tuple[str, 
             what = "the rule to ask again, or stored values that leave a gap"
             raise expected(what, "replay", stored.rule, "a name in a file, whose code is not run", hint)
         return f"REFUTED  the gap is confirmed; the rule was not asked again; to ask it, {hint}\n{stored}", 1
+    stored = replace(stored, rule=str(getattr(rule, "name", stored.rule)))
     with Runner(rule, time_limit) as runner:
         trial = RuleTrial(runner, stored.rule, stored.kind, stored.exact, (), stored.tolerance)
         answer = trial(stored.problem)
