@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from muso_theory.errors import MusoError, expected, nearest
+from muso_theory.errors import MusoError, expected, nearest, printable
+from muso_theory.files import make_folder, write_atomic
 from muso_theory.plots import FORMATS, VENUES, render, styled
 
 from .captions import fill
@@ -88,19 +87,6 @@ def draw(name: str, directory: Path, venue: str = "plain", form: str = "pdf") ->
     return drawn, "\n".join(parts) + "\n", bool(quick)
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Draw the figures named on the command line, or all whose results exist.
 
@@ -121,11 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise expected("a venue", "--style", given.style, "unknown", nearest(given.style, VENUES))
         if given.format not in FORMATS:
             raise expected("a format", "--format", given.format, "unknown", nearest(given.format, FORMATS))
-        try:
-            given.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            found = error.strerror or type(error).__name__
-            raise expected("a folder to write to", "--out", given.out, found, "another path") from None
+        make_folder(given.out)
         missing = 0
         for name in given.names or NAMES:
             try:
@@ -136,11 +118,11 @@ def main(arguments: list[str] | None = None) -> int:
                 continue
             # A first look never takes the place of evidence.
             stem = f"{name}-quick" if quick else name
-            _write(given.out / f"{stem}.{given.format}", drawn)
-            _write(given.out / f"{stem}.txt", caption.encode())
+            write_atomic(given.out / f"{stem}.{given.format}", drawn)
+            write_atomic(given.out / f"{stem}.txt", caption.encode())
             print(given.out / f"{stem}.{given.format}")
     except (MusoError, OSError) as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return 2
     return 2 if missing else 0
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from muso_theory.errors import MusoError, expected
+from muso_theory.reading import read_json
 from muso_theory.results import check_result
 
 __all__ = ["MissingResultError", "find", "load"]
@@ -38,10 +38,7 @@ def load(directory: Path, name: str) -> dict[str, Any]:
     """
     path = find(directory, name)
     again = f"python -m verification {name}"
-    try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise expected("a result file", "file", path, type(error).__name__, again) from None
+    result = read_json(path, "file", constants=True)
     if not isinstance(result, dict) or "campaign" not in result:
         raise expected("a result file with the key 'campaign'", "file", path, type(result).__name__, again)
     if str(result["campaign"]).replace("_", "-") != name:

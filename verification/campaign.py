@@ -18,10 +18,9 @@ import json
 import os
 import platform
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -29,11 +28,13 @@ from pathlib import Path
 from typing import Any
 
 import muso_theory
-from muso_theory.errors import expected, nearest
-from muso_theory.files import write_atomic
+from muso_theory.errors import MusoError, expected, nearest
+from muso_theory.files import make_folder, write_atomic
+from muso_theory.reading import read_json
 from muso_theory.results import SCHEMA, check_result, content_hash, timeless
 
 from . import tables
+from .checkpoints import Checkpoints
 
 __all__ = [
     "BACKENDS",
@@ -155,49 +156,104 @@ def measure_points(
     Raises:
         KeyboardInterrupt: interrupted; what was finished is kept.
     """
-    import joblib
+    kept = Checkpoints(options.directory / ".checkpoints" / name, _code(measure))
+    with kept.locked():
+        found: dict[int, dict[str, Any]] = {}
+        if not options.fresh:
+            found = {i: result for i, p in enumerate(points) if (result := kept.read(p)) is not None}
+        if found:
+            print(f"{name}: {len(found)} of {len(points)} points were measured before", file=sys.stderr)
+        todo = [i for i in range(len(points)) if i not in found]
+        work = _Work(measure, points, threads, where)
+        tell = _Progress(name, len(todo))
+        with options.parallel_config(), _limited(threads):
+            # Closed at once where something fails, so that no worker outlives the campaign.
+            with closing(_survived(work, todo, options, name)) as results:
+                for i, result in results:
+                    # Kept here and not by the worker, which may run on another machine.
+                    kept.write(points[i], result)
+                    found[i] = result
+                    tell.another()
+        tell.done()
+        kept.clear()
+    return [found[i] for i in range(len(points))]
 
-    folder = options.directory / ".checkpoints" / name
-    folder.mkdir(parents=True, exist_ok=True)
-    keys = [_key(measure, point) for point in points]
-    found: dict[str, dict[str, Any]] = {}
-    if not options.fresh:
-        for key in keys:
-            result = _read(folder / f"{key}.json")
-            if result is not None:
-                found[key] = result
-    todo = [(key, point) for key, point in zip(keys, points, strict=True) if key not in found]
-    if found:
-        print(f"{name}: {len(found)} of {len(points)} points were measured before", file=sys.stderr)
-    started, said = time.monotonic(), 0.0
-    with options.parallel_config(), _limited(threads):
+
+@dataclass(frozen=True)
+class _Work:
+    """How points are measured, wherever that is."""
+
+    measure: Callable[..., dict[str, Any]]
+    points: Sequence[Point]
+    threads: int | None
+    where: Mapping[str, str] | None
+
+    def task(self, i: int) -> Any:
+        """One point, as joblib takes it."""
+        import joblib
+
+        return joblib.delayed(_measure_one)(self.measure, i, dict(self.points[i]), self.threads, self.where)
+
+
+_MOST_DEATHS = 3
+"""Workers that may be killed in a row, by the system when memory runs out, before the campaign gives up."""
+
+
+def _survived(
+    work: _Work, todo: Sequence[int], options: Options, name: str
+) -> Generator[tuple[int, dict[str, Any]], None, None]:
+    """Measure points in any order; a point whose worker is killed is measured again, and no worker is left behind."""
+    import joblib
+    from joblib.externals.loky import get_reusable_executor
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    on_dask = options.scheduler is not None or options.backend == "dask"
+    left, deaths = dict.fromkeys(todo), 0
+    while left:
         # The number of a cluster's workers is its own.
-        jobs = None if "dask" in (options.backend, "dask" if options.scheduler else None) else options.jobs
+        jobs = None if on_dask else options.jobs
         parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
-        work = parallel(
-            joblib.delayed(_measure_one)(measure, key, dict(p), threads, where) for key, p in todo
-        )
-        for count, (key, result) in enumerate(work, start=1):
-            # Kept here and not by the worker, which may run on another machine.
-            # In the order of its keys as measured: rows that are made from them must not come in another one when the
-            # point is read again.
-            write_atomically(folder / f"{key}.json", result, sort_keys=False)
-            found[key] = result["result"]
-            elapsed = time.monotonic() - started
-            terminal = sys.stderr.isatty()
-            if elapsed - said > (1 if terminal else _SAY_EVERY):
-                said = elapsed
-                left = elapsed / count * (len(todo) - count)
-                line = f"{name}: {count}/{len(todo)} points, {left:.0f} s left"
-                print(
-                    f"\r{line} " if terminal else line,
-                    end="" if terminal else "\n",
-                    file=sys.stderr,
-                    flush=True,
-                )
-    if sys.stderr.isatty() and todo:
-        print(file=sys.stderr)
-    return [found[key] for key in keys]
+        results = parallel([work.task(i) for i in left])
+        try:
+            for i, result in results:
+                deaths = 0
+                del left[i]
+                yield i, result
+        except TerminatedWorkerError:
+            deaths += 1
+            if deaths >= _MOST_DEATHS:
+                words = f"{name}: a worker was killed {deaths} times in a row, perhaps for want of memory"
+                raise MusoError(f"{words}; finished points are kept, try --jobs 1") from None
+            print(f"{name}: a worker was killed; its points are measured again", file=sys.stderr)
+        except BaseException:
+            results.close()
+            if not on_dask and options.backend in (None, "loky"):
+                get_reusable_executor().shutdown(wait=True, kill_workers=True)
+            raise
+
+
+class _Progress:
+    """A line on stderr: at once on a terminal, else now and then."""
+
+    def __init__(self, name: str, total: int) -> None:
+        self._name, self._total, self._count = name, total, 0
+        self._started, self._said, self._terminal = time.monotonic(), 0.0, sys.stderr.isatty()
+
+    def another(self) -> None:
+        """One more point is measured."""
+        self._count += 1
+        elapsed = time.monotonic() - self._started
+        if elapsed - self._said > (1 if self._terminal else _SAY_EVERY):
+            self._said = elapsed
+            left = elapsed / self._count * (self._total - self._count)
+            line = f"{self._name}: {self._count}/{self._total} points, {left:.0f} s left"
+            shown, end = (f"\r{line} ", "") if self._terminal else (line, "\n")
+            print(shown, end=end, file=sys.stderr, flush=True)
+
+    def done(self) -> None:
+        """End the line."""
+        if self._terminal and self._count:
+            print(file=sys.stderr)
 
 
 def _limited(threads: int | None) -> AbstractContextManager[Any]:
@@ -209,23 +265,23 @@ def _limited(threads: int | None) -> AbstractContextManager[Any]:
 
 def _measure_one(
     measure: Callable[..., dict[str, Any]],
-    key: str,
+    i: int,
     point: dict[str, Any],
     threads: int | None,
     where: Mapping[str, str] | None,
-) -> tuple[str, dict[str, Any]]:
+) -> tuple[int, dict[str, Any]]:
     """Measure one point, wherever that is."""
     # Not undone: in a thread it is what the caller has set already, and a worker process has no other use.
     _limited(threads)
-    return key, {"point": point, "result": json.loads(json.dumps(measure(point, **(where or {}))))}
+    return i, json.loads(json.dumps(measure(point, **(where or {}))))
 
 
-def _key(measure: Callable[..., dict[str, Any]], point: Point) -> str:
-    """Content hash of a point, of the modules that measure it and of the package that is measured."""
+def _code(measure: Callable[..., Any]) -> str:
+    """Hash of a function, of the modules that it is in and uses, and of the package that is measured."""
     module = sys.modules[measure.__module__]
     sources = [Path(path).read_text(encoding="utf-8") for path in measuring(inspect.getfile(module))]
-    content = json.dumps([measure.__qualname__, *sources, package_hash(), point], sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()[:24]
+    content = json.dumps([measure.__qualname__, *sources, package_hash()])
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 @lru_cache(maxsize=64)
@@ -242,7 +298,7 @@ def measuring(path: str) -> tuple[str, ...]:
     todo = [Path(path)]
     while todo:
         here = todo.pop()
-        if str(here) in found or here.stem in ("campaign", "tables") or not here.exists():
+        if str(here) in found or here.stem in ("campaign", "checkpoints", "tables") or not here.exists():
             continue
         found[str(here)] = None
         for node in ast.walk(ast.parse(here.read_text(encoding="utf-8"))):
@@ -261,16 +317,6 @@ def package_hash() -> str:
     return digest.hexdigest()
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    """Read a checkpoint; one that cannot be read does not exist."""
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        result: dict[str, Any] = stored["result"]
-    except (OSError, ValueError, KeyError):
-        return None
-    return result
-
-
 def write_atomically(path: Path, content: object, *, sort_keys: bool = True) -> None:
     """Write JSON so that the file is either whole or absent.
 
@@ -279,17 +325,9 @@ def write_atomically(path: Path, content: object, *, sort_keys: bool = True) -> 
         content: JSON-able.
         sort_keys: write dictionaries in the order of their keys, not in their own.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(content, stream, indent=1, sort_keys=sort_keys, ensure_ascii=False)
-            stream.write("\n")
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    text = json.dumps(content, indent=1, sort_keys=sort_keys, ensure_ascii=False) + "\n"
+    make_folder(path.parent)
+    write_atomic(path, text.encode())
 
 
 def result_file(
@@ -324,10 +362,9 @@ def write_tables(path: Path, tabulate: Callable[[Mapping[str, Any]], dict[str, A
         BadInputError: no such result, one without tables, or one that was changed after it was written.
     """
     again = f"python -m verification {path.stem.removesuffix('-quick')}"
-    try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise expected("a result file", "result", path, type(error).__name__, again) from None
+    result = read_json(path, "result", constants=True)
+    if not isinstance(result, dict):
+        raise expected("a result file", "result", path, "other JSON", again)
     check_result(result, path)
     if tabulate is not None:
         result["tables"] = tabulate(result)

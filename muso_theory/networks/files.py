@@ -178,7 +178,9 @@ def _read(items: Any, where: str) -> tuple[Layer, ...]:
     if not isinstance(items, list):
         raise expected(f"a list as {where}", "layers", items, type(items).__name__, "[{'type': 'dense', …}]")
     if len(items) > MOST_LAYERS:
-        raise expected(f"at most {MOST_LAYERS:,} entries in {where}", "len(layers)", len(items), "list", "fewer")
+        raise expected(
+            f"at most {MOST_LAYERS:,} entries in {where}", "len(layers)", len(items), "list", "fewer"
+        )
     return tuple(
         layer for index, item in enumerate(items) for layer in _read_layer(item, f"{where}[{index}]")
     )

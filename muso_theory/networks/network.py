@@ -65,7 +65,9 @@ class Sequential:
                 hint = "Dense(64, 1)"
                 raise expected("a layer", f"layers[{index}]", layer, type(layer).__name__, hint)
         if len(self.layers) > MOST_LAYERS:
-            raise expected(f"at most {MOST_LAYERS:,} layers", "len(layers)", len(self.layers), "tuple", "fewer")
+            raise expected(
+                f"at most {MOST_LAYERS:,} layers", "len(layers)", len(self.layers), "tuple", "fewer"
+            )
         _ = self.output_shape
         if self.n_params > MOST_PARAMETERS:
             what = f"at most {MOST_PARAMETERS:,} parameters"
