@@ -11,6 +11,7 @@ from .data import Choices, Dataset, Table, frame_dataset, frame_samples, load, p
 from .errors import expected, nearest
 from .evidence import Evidence
 from .linear.problem import Array, UnlearningProblem
+from .machine import memory
 from .options import Source
 from .precision import feature_precision
 from .report import Report

@@ -166,14 +166,17 @@ def measure_points(
         todo = [i for i in range(len(points)) if i not in found]
         work = _Work(measure, points, threads, where)
         tell = _Progress(name, len(todo))
-        with options.parallel_config(), _limited(threads):
-            # Closed at once where something fails, so that no worker outlives the campaign.
-            with closing(_survived(work, todo, options, name)) as results:
-                for i, result in results:
-                    # Kept here and not by the worker, which may run on another machine.
-                    kept.write(points[i], result)
-                    found[i] = result
-                    tell.another()
+        # Closed at once where something fails, so that no worker outlives the campaign.
+        with (
+            options.parallel_config(),
+            _limited(threads),
+            closing(_survived(work, todo, options, name)) as results,
+        ):
+            for i, result in results:
+                # Kept here and not by the worker, which may run on another machine.
+                kept.write(points[i], result)
+                found[i] = result
+                tell.another()
         tell.done()
         kept.clear()
     return [found[i] for i in range(len(points))]
