@@ -137,14 +137,14 @@ def test_files_of_others_need_force(door: tuple[str, str], here: Path) -> None:
     assert "an existing file that is no" in refused.err
     assert "--force" in refused.err
     assert Path("thesis.tex").read_text() == "\\documentclass{article}"
-    assert muso(*words, "--force").status in (0, 1)
+    assert muso(*words, "--force").status in (0, 1, 3)
     written = Path("thesis.tex").read_bytes()
     assert written != b"\\documentclass{article}"
     again = muso(*words)  # what it wrote itself it may write again
-    assert again.status in (0, 1)
+    assert again.status in (0, 1, 3)
     assert Path("thesis.tex").read_bytes() == written
     Path("thesis.tex").write_bytes(b"")  # of an empty file nothing is lost
-    assert muso(*words).status in (0, 1)
+    assert muso(*words).status in (0, 1, 3)
 
 
 @pytest.mark.parametrize("door", sorted(FOLDERS), ids="-".join)
@@ -171,7 +171,7 @@ def test_kinds_are_told_apart(kind: str, other: str, here: Path) -> None:
         "labels": (*LABELS, "-o", "labels"),
         "counterexample": (*REFUTE, "--json", "counterexample"),
     }
-    assert muso(*made[other]).status in (0, 1)
+    assert muso(*made[other]).status in (0, 1, 3)
     with contextlib.nullcontext() if kind == other else pytest.raises(mt.MusoError, match="--force"):
         Outputs().file(other, kind)
 

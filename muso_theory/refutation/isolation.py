@@ -231,7 +231,7 @@ class Runner:
             return {}
         self._begin()
         what, spec = "a module that can be imported", getattr(self._rule, "spec", "rule")
-        limit = max(IMPORT_SECONDS, self._seconds)
+        limit = IMPORT_SECONDS
         try:
             if not self._connection.poll(limit):
                 self.close()
