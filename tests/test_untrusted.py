@@ -80,7 +80,7 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     data = npz_bytes({"X": X, "y": y, "forget": np.array([0])})
     (folder / "d.npz").write_bytes(data)
     words = ("--features", "identity", "--claim", "full-rank", "--json", folder / "report.json")
-    assert muso("check", folder / "d.npz", *words).status in (0, 1)
+    assert muso("check", folder / "d.npz", *words).status in (0, 1, 3)
     matrix = io.BytesIO()
     np.save(matrix, X)
     net = mt.networks.mlp([3, 2, 1])
@@ -284,9 +284,9 @@ def test_what_is_no_regular_file(reader: str, kind: str, tmp_path: Path) -> None
 
 
 def test_endless_input_ends() -> None:
-    code = "import sys; from muso_theory.__main__ import main; main(['check', '-'])"
+    line = [sys.executable, "-m", "muso_theory", "check", "-"]
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+        line, stdin=subprocess.PIPE, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
     ) as process:
         assert process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
@@ -465,11 +465,7 @@ COMMANDS = [
 def test_no_command_prints_control_characters(words: tuple[str, ...], evil: Path) -> None:
     answer = muso(*words)
     assert not BAD.search(answer.out + answer.err), ascii(answer.out + answer.err)
-    if (
-        EVIL in "".join(words)
-        or "rule.py" in words[1]
-        or words[1] in ("import_.py:rule", "cell.csv", "members.npz")
-    ):
+    if words[0] != "recheck":  # whose report is refused before its words are told
         assert "\\u001b" in answer.out + answer.err
 
 
@@ -503,8 +499,8 @@ def test_an_error_is_one_line() -> None:
 def test_bytes_that_are_no_text_in_a_name(tmp_path: Path) -> None:
     path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.npz")
     Path(path).write_bytes(npz_bytes({"X": np.eye(4, 3), "y": [1.0, 2.0, 3.0, 4.5]}))
-    shown = muso("check", path, "--claim", "full-rank", "--json", tmp_path / "r.json")
-    assert shown.status == 0
+    shown = muso("check", path, "--claim", "full-rank", "--forget", "rows:0", "--json", tmp_path / "r.json")
+    assert shown.status in (0, 1, 3)
     assert "\\udcff" in shown.out
     assert muso("recheck", tmp_path / "r.json", path).status == 0
 

@@ -11,7 +11,7 @@ from typing import Any, final
 
 import numpy as np
 
-from ..errors import BadInputError, expected
+from ..errors import BadInputError, expected, printable
 from ..linear.closed_forms import ClosedForms
 from ..linear.problem import Array, UnlearningProblem
 from ..numbers import RATIONAL
@@ -124,10 +124,12 @@ class Counterexample:
     def __repr__(self) -> str:
         p = self.problem
         gap = "" if self.square_gap is None else f", gap²={_short(self.square_gap)}"
-        return f"Counterexample({self.rule}: {self.failure.value}; n={p.n_samples}, D={p.n_features}{gap})"
+        told = f"{self.rule}: {self.failure.value}; n={p.n_samples}, D={p.n_features}{gap}"
+        return f"Counterexample({printable(told)})"
 
     def __str__(self) -> str:
-        return "\n".join([f"{self.rule} {self.failure.value}", *self._table(), *self._conclusion()])
+        lines = [f"{self.rule} {self.failure.value}", *self._table(), *self._conclusion()]
+        return printable("\n".join(lines))
 
     # -- for people ------------------------------------------------------------------------------------
 
