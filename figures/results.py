@@ -1,13 +1,11 @@
-"""Reading what campaigns wrote."""
+"""Finding what campaigns wrote."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from muso_theory.errors import MusoError, expected
-from muso_theory.reading import read_json
-from muso_theory.results import check_result
+from muso_theory.plots.sources import Source, read
 
 __all__ = ["MissingResultError", "find", "load"]
 
@@ -28,7 +26,7 @@ def find(directory: Path, name: str) -> Path:
     raise MissingResultError(f"no result {name}.json in {directory}; try python -m verification {name}")
 
 
-def load(directory: Path, name: str) -> dict[str, Any]:
+def load(directory: Path, name: str) -> Source:
     """A campaign's result.
 
     Raises:
@@ -36,12 +34,8 @@ def load(directory: Path, name: str) -> dict[str, Any]:
         BadInputError: the file is no result, another campaign's, of another version, or was changed after
             it was written.
     """
-    path = find(directory, name)
-    again = f"python -m verification {name}"
-    result = read_json(path, "file", constants=True)
-    if not isinstance(result, dict) or "campaign" not in result:
-        raise expected("a result file with the key 'campaign'", "file", path, type(result).__name__, again)
-    if str(result["campaign"]).replace("_", "-") != name:
-        raise expected(f"the result of {name}", "campaign", result["campaign"], str(path), again)
-    check_result(result, path)
-    return result
+    source = read(find(directory, name))
+    if source.name != name:
+        again = f"python -m verification {name}"
+        raise expected(f"the result of {name}", "campaign", source.name, str(source.path), again)
+    return source

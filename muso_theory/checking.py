@@ -13,10 +13,10 @@ from .claims.catalogue import TOLERANCE, Artefact, Found
 from .claims.theorems.status import theorem_status
 from .claims.training import TRAINING, applies
 from .errors import BadInputError, SingularMatrixError, expected, nearest
-from .evidence import About, Evidence, Finding, Scope, Verdict
+from .evidence import About, Evidence, Finding, Hypothesis, Scope, Verdict
 from .ladder import ARITHMETICS, Ladder, Rung
 from .linear.handed import Handed, NothingHandedError
-from .linear.problem import UnlearningProblem
+from .linear.problem import UnlearningProblem, require_problem
 from .linear.training.plan import TrainingPlan
 from .numbers import NoArithmeticError, UndecidedError
 from .numbers.ieee import ieee_proof
@@ -101,9 +101,9 @@ def check(
           VACUOUS    label-free            needs least-squares-on-retain: ‖Φ_Rᵀ(Φ_R w_p − y_R)‖ ...
           PROVED     exact-labels          ‖w_u − w_r‖ = 0
     """
-    _require_problem(problem)
+    require_problem(problem)
     if not isinstance(arithmetic, str) or arithmetic not in ARITHMETICS:
-        hint = nearest(str(arithmetic), ARITHMETICS)
+        hint = nearest(arithmetic, ARITHMETICS)
         raise expected("an arithmetic", "arithmetic", arithmetic, "unknown", hint)
     limit = TOLERANCE if tolerance is None else _fraction(tolerance)
     for name, value in (("ridge", ridge), ("budget", budget)):
@@ -186,13 +186,6 @@ def _require_unchanged(problem: UnlearningProblem, artefacts: Iterable[Artefact]
         if artefact.sha256 != report.inputs["audited"][artefact.name]:
             name, shape = artefact.name, artefact.values.shape
             raise expected("the array that was handed in", name, shape, "changed since", f"{name}.copy()")
-
-
-def _require_problem(given: object) -> None:
-    """Refuse anything else in words."""
-    if not isinstance(given, UnlearningProblem):
-        hint = "mt.UnlearningProblem(features, targets, forget)"
-        raise expected("an UnlearningProblem", "problem", given, type(given).__name__, hint)
 
 
 def _slugs(name: str, given: Iterable[str] | str) -> list[str]:
@@ -308,7 +301,12 @@ class _Checker:
         rungs: Iterable[Rung] = self.ladder
         with suppress(NothingHandedError, BadInputError):
             rungs = self.ladder.judging(handed.computed_in)
-        return self.climb(claim, About.OUTPUT, check, artefact="output", rungs=rungs)
+        row = self.climb(claim, About.OUTPUT, check, artefact="output", rungs=rungs)
+        open_ = [slug for slug in self.theorem(claim).unsettled if slug in self.done]
+        if row.verdict is Verdict.UNDECIDED and not row.findings and open_:
+            # Nothing may be handed out at all, should that hypothesis fail.
+            row = replace(row, needs=f"{open_[0]} first: {self.done[open_[0]].needs}")
+        return row
 
     def audit(self, claim: Claim, artefact: Artefact) -> Evidence:
         """One artefact under one claim; where w₀ was only assumed, its start must fit that assumption."""
@@ -370,6 +368,12 @@ class _Checker:
                 findings, facts = check(self._case(rung, insisted, hold))
             except (SingularMatrixError, UndecidedError, BadInputError, OverflowError) as error:
                 # Input was validated before: what is refused here is beyond this arithmetic, not beyond the next.
+                if failed and isinstance(error, SingularMatrixError | NoArithmeticError):
+                    # No insisting gives a formula a value that its failed hypothesis takes away.
+                    row = replace(evidence(name), asserted=False)
+                    return replace(
+                        row, meaning=f"Does not apply here, also where it is asserted: {_reason(error)}."
+                    )
                 obstacle = f"{name}: {_reason(error)}"
                 if isinstance(error, NothingHandedError):
                     # No arithmetic judges floats that there are not.
@@ -390,19 +394,20 @@ class _Checker:
                 break
             if not climbs:
                 break
-        needs = needs or self._needs(best, obstacle, climbs)
+        needs = needs or self._needs(claim, best, obstacle, climbs)
         if best is None:
             return evidence(name, needs=needs)
         best = replace(best, needs=needs)
         return replace(best, meaning=_meaning(claim, best))
 
-    def _needs(self, best: Evidence | None, obstacle: str, climbs: bool) -> str:
+    def _needs(self, claim: Claim, best: Evidence | None, obstacle: str, climbs: bool) -> str:
         """What decides a row that no arithmetic of the ladder has decided, or why nothing does."""
         if best is not None and best.unsettled:
             first = best.unsettled[0]
             if first in self.done and all(f.verdict is not Verdict.UNDECIDED for f in best.findings):
                 return f"{first} first: {self.done[first].needs}"
-        advice = self.ladder.advice() if climbs else ""
+        elsewhere = climbs or (claim.by_floats and self.ladder.full_rank)
+        advice = self.ladder.advice(claim.by_floats) if elsewhere else ""
         return advice or f"nothing in this package decides it: {obstacle or 'its bounds are too wide'}"
 
     def _better_floats(self, check: Callable[[Case], Found], hold: bool) -> str:
@@ -469,9 +474,7 @@ class _Checker:
 
 def _reason(error: Exception) -> str:
     """Why an arithmetic did not decide; which other one does, the ladder knows better than that arithmetic."""
-    if isinstance(error, UndecidedError) and "arithmetic" in error.remedy:
-        return error.what
-    return str(error)
+    return error.what if isinstance(error, UndecidedError) and error.climbs else str(error)
 
 
 def _meaning(claim: Claim, e: Evidence) -> str:
@@ -482,7 +485,9 @@ def _meaning(claim: Claim, e: Evidence) -> str:
     if e.about is About.OUTPUT:
         return "The floats handed out are as good as this."
     if e.verdict is Verdict.VACUOUS:
-        return claim.fails if claim.is_condition and not e.failed else "Says nothing about this data."
+        if claim.is_condition and not e.failed:
+            return claim.fails
+        return "Says nothing about this data." if e.failed else _spoilt(claim)
     if e.about is About.AUDIT and e.artefact != "labels":
         # What a claim says of labels is not what was looked at here.
         good = e.verdict is not Verdict.REFUTED
@@ -491,5 +496,15 @@ def _meaning(claim: Claim, e: Evidence) -> str:
         if e.is_alarm:
             return "ALARM: this theorem is proved for all data, so this package is wrong here. Please report the data."
         return claim.fails
+    if claim.is_condition and any(isinstance(f, Hypothesis) and f.is_violated for f in e.findings):
+        return f"{claim.holds.removesuffix('.')}, up to what this violation leaves: it is within tolerance, not zero."
     exact = " Exact by proof." if e.general == "proved" and e.verdict is not Verdict.PROVED else ""
     return claim.holds + exact
+
+
+def _spoilt(claim: Claim) -> str:
+    """Why a theorem says nothing although the rows of its hypotheses hold."""
+    return (
+        f"Says nothing about this data: {' and '.join(claim.hypotheses)}, a row of its own, is violated there within "
+        f"its own tolerance, and that leaves more than the tolerance of {claim.slug}."
+    )

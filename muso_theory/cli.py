@@ -19,7 +19,8 @@ import typer.core
 
 from . import stopping
 from .errors import MusoError, expected, printable
-from .options import Data, Source, takes_source
+from .figure_command import figure
+from .options import Data, Force, Source, takes_source
 
 __all__ = ["app", "main"]
 
@@ -112,9 +113,6 @@ def _debug(ctx: typer.Context, debug: bool) -> bool:
 
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", callback=_debug)]
-Force = Annotated[
-    bool, typer.Option("--force", help="Write over files of another kind; never over what is read.")
-]
 
 
 @app.command()
@@ -283,11 +281,33 @@ def labels(
         )
         gap = parameter_gap(problem, found)
         nothing = parameter_gap(problem, problem.targets[problem.forget])
+        doubt = _doubt(problem) if method == "label-free" else ""
     forget, written = prepared.by_sample(found)
     outputs.write(output, npz_bytes({"forget": forget, "labels": written}))
+    if doubt:
+        _say(f"muso: {doubt}", err=True)
     with _answer():
         _say(f"{len(found)} labels by {method}, shape {found.shape}, written to {output}")
         _say(f"‖w_u − w_r‖ ≈ {gap:.3g} measured in float64; doing nothing ≈ {nothing:.3g}")
+
+
+def _doubt(problem: Any) -> str:
+    """Why label-free labels are not those of the retrained model, or may not be; empty where they are."""
+    from .checking import check as run
+    from .claims import find
+    from .evidence import Verdict, short
+
+    row = run(problem, "label-free").theorem("label-free")
+    if row.verdict is Verdict.UNDECIDED:
+        return f"it is not decided whether label-free holds for this data: {row.needs}"
+    if row.verdict is Verdict.VACUOUS:
+        why = (
+            row.summary
+            if row.failed
+            else f"{', '.join(find(row.claim).hypotheses)} is violated: {short(row)}"
+        )
+        return f"label-free does not hold for this data, so these are not the optimal labels: {why}"
+    return ""
 
 
 @app.command()
@@ -393,6 +413,9 @@ def explain(
 
     with _answer():
         terminal.explain(word)
+
+
+app.command()(figure)
 
 
 class Kind(enum.StrEnum):

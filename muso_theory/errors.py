@@ -89,11 +89,11 @@ def printable(text: str) -> str:
     return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def nearest(word: str, options: Iterable[str], otherwise: str = "") -> str:
+def nearest(word: object, options: Iterable[str], otherwise: str = "") -> str:
     """Say which known word a misspelt one is closest to.
 
     Args:
-        word: what was typed.
+        word: what was typed, or came where a word should be.
         options: the known words.
         otherwise: what to say when nothing is close; all options when left out.
 
@@ -105,5 +105,5 @@ def nearest(word: str, options: Iterable[str], otherwise: str = "") -> str:
         "'exact-labels'"
     """
     known = {option.lower(): option for option in sorted(options)}
-    close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(str(word).lower(), known, n=1, cutoff=0.5)
     return repr(known[close[0]]) if close else otherwise or "one of " + ", ".join(known.values())

@@ -59,6 +59,9 @@ _HOLDS = {
 }
 
 
+_SETTLED = tuple(_HOLDS.values())
+
+
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """The worst of several verdicts, in the order REFUTED, UNDECIDED, VACUOUS, MEASURED, CERTIFIED, PROVED.
 
@@ -100,25 +103,28 @@ class Allowance:
         upper: tolerance × its upper end.
         of: the tolerance and the scale in words.
         grade: what stands behind the scale.
+        is_second: the scale is not the one that is meant, because floats do not resolve that: each row says so.
 
     Example:
         >>> Allowance.of_scale(Fraction(1, 10), Quantity.enclosure(1.0, 2.0), "doing nothing")
-        Allowance(lower=Fraction(1, 10), upper=Fraction(1, 5), of='0.1 of doing nothing', grade=<Grade.RIGOROUS: ...>)
+        Allowance(lower=Fraction(1, 10), upper=Fraction(1, 5), of='0.1 of doing nothing', ...)
     """
 
     lower: Fraction | float
     upper: Fraction | float
     of: str
     grade: Grade = Grade.EXACT
+    is_second: bool = False
 
     @classmethod
-    def of_scale(cls, tolerance: Fraction, scale: Quantity, words: str) -> Allowance:
+    def of_scale(cls, tolerance: Fraction, scale: Quantity, words: str, is_second: bool = False) -> Allowance:
         """Tolerance × scale, exactly.
 
         Args:
             tolerance: at least 0.
             scale: an enclosure of a length.
             words: the scale in words.
+            is_second: whether another scale was meant.
 
         Returns:
             The allowance.
@@ -128,7 +134,7 @@ class Allowance:
         low, high = (
             tolerance * Fraction(end) if is_finite(end) else end for end in (scale.lower, scale.upper)
         )
-        return cls(max(low, Fraction(0)), high, f"{float(tolerance):g} of {words}", scale.grade)
+        return cls(max(low, Fraction(0)), high, f"{float(tolerance):g} of {words}", scale.grade, is_second)
 
 
 NOTHING = Allowance(Fraction(0), Fraction(0), "")
@@ -165,6 +171,11 @@ class Finding(ABC):
     def limit(self) -> str:
         """What the number was held against, in words; empty where that is zero."""
         return ""
+
+    @property
+    def must_tell_limit(self) -> bool:
+        """Whether the number says nothing, or something else, without what it was held against."""
+        return self.verdict not in _SETTLED
 
     def __str__(self) -> str:
         return self._told(low=self.fails)
@@ -208,6 +219,11 @@ class _Small(Finding):
         if not self.allowed.of:
             return ""
         return f"limit {round_digits(self.allowed.lower, up=False)} = {self.allowed.of}"
+
+    @property
+    def must_tell_limit(self) -> bool:
+        """Also where the number was held against another length than the one that is meant."""
+        return super().must_tell_limit or (self.allowed.is_second and self.verdict is not Verdict.PROVED)
 
 
 @final
@@ -258,10 +274,27 @@ class Identity(_Small):
         within = self._within
         if within is not None:
             return within
+        return Verdict.VACUOUS if self._is_spoilt else Verdict.UNDECIDED
+
+    @property
+    def _is_spoilt(self) -> bool:
+        """Whether a hypothesis, violated within its own tolerance, is proved to leave more than is allowed."""
         explained = self.explained
-        if explained is not None and explained.grade is not Grade.FLOAT is not self.allowed.grade:
-            return Verdict.VACUOUS if explained.lower > self.allowed.upper else Verdict.UNDECIDED
-        return Verdict.UNDECIDED
+        if explained is None or Grade.FLOAT in (explained.grade, self.allowed.grade):
+            return False
+        return explained.lower > self.allowed.upper
+
+    @property
+    def limit(self) -> str:
+        """Also how much a hypothesis leaves that is violated within its own tolerance, where that is too much."""
+        if self.verdict is not Verdict.VACUOUS or self.explained is None:
+            return super().limit
+        low = round_digits(self.explained.lower, up=False)
+        return f"of which a violated hypothesis explains ≥ {low}; {super().limit}"
+
+    def __str__(self) -> str:
+        spoilt = self.verdict is Verdict.VACUOUS and self.quantity.lower > self.allowed.upper
+        return self._told(low=self.fails or spoilt)
 
 
 @final
@@ -336,6 +369,11 @@ class Hypothesis(_Small):
     def fails(self) -> bool:
         """Whether the violation is proved to be more than allowed."""
         return self._beyond
+
+    @property
+    def is_violated(self) -> bool:
+        """Whether the hypothesis is proved not to hold exactly, be it within the allowance."""
+        return self.quantity.grade is not Grade.FLOAT and self.quantity.lower > 0
 
     @property
     def verdict(self) -> Verdict:
@@ -568,18 +606,22 @@ class Evidence:
         return text or self.needs
 
 
-def short(e: Evidence) -> str:
+def short(e: Evidence, limit: bool = False) -> str:
     """The one number of a piece of evidence that a table has room for.
 
     Args:
         e: the evidence.
+        limit: tell what the number is held against also where it would be understood without.
 
     Returns:
         The failed hypothesis, the first finding that does not hold, or the row's own finding.
     """
     if (e.failed and not e.asserted) or not e.findings:
         return e.summary
-    settled = (Verdict.PROVED, Verdict.CERTIFIED, Verdict.MEASURED)
-    bad = [finding for finding in e.findings if finding.verdict not in settled]
+    bad = [finding for finding in e.findings if finding.verdict not in _SETTLED]
     finding = (bad or list(e.findings))[0]
-    return f"{finding} ({finding.limit})" if bad and finding.limit else str(finding)
+    return (
+        f"{finding} ({finding.limit})"
+        if finding.limit and (limit or finding.must_tell_limit)
+        else str(finding)
+    )

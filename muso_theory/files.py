@@ -47,6 +47,9 @@ KINDS: Mapping[str, Callable[[Path], bool]] = {
         rb'<!doctype html>\n.{0,60}<meta charset="utf-8"><meta name="generator" content="muso-theory">'
     ),
     "labels": _is_labels,
+    "caption": lambda path: b"sha256 " in path.read_bytes()[:100_000],
+    # A drawing is known by its caption, which is written after it.
+    "drawing": lambda path: path.with_suffix(".txt").is_file(),
 }
 """Kinds of results, each with what tells a file of this kind from somebody else's."""
 

@@ -10,7 +10,9 @@ from typing import Any
 
 from flint import fmpz
 
+from .claims.guarantees import DELTA, EPSILON
 from .errors import BadInputError
+from .evaluation.gaussian import gaussian_sigma
 from .evaluation.release import grid_spacing
 from .evidence import Allowance, Audit, Finding, Hypothesis, Identity, Inequality, Output, round_digits
 from .numbers.quantity import Grade, Quantity
@@ -20,7 +22,8 @@ __all__ = ["contains", "end_of_first", "noise_fits", "number", "possible", "stil
 
 _NUMBER = re.compile(r"(?:-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?:/\d+)?|-?inf)(?![\w.])")
 
-_FLOAT, _MULTIPLES, _SPACING = " of the float ", "rounded to multiples of ", "the spacing "
+_FLOAT, _MULTIPLES = " of the float ", "rounded to multiples of "
+_SPACING, _RAISED = "the spacing ", "σ raised from "
 
 
 def number(text: Any) -> Fraction | float | None:
@@ -79,7 +82,8 @@ def words_follow(stated: Any, proved: Any, handed_out: bool = False) -> bool:
     Args:
         stated: the sentence of a report.
         proved: the same sentence now.
-        handed_out: True leaves open the numbers that depend on floats handed out, and no others.
+        handed_out: True leaves open the numbers that depend on floats handed out, as far as they are possible, and no
+            others.
 
     Returns:
         Whether it follows.
@@ -91,6 +95,8 @@ def words_follow(stated: Any, proved: Any, handed_out: bool = False) -> bool:
         (True, False)
         >>> words_follow("gap of the float w ≥ 3", "gap of the float w ≥ 2", handed_out=True)
         True
+        >>> words_follow("gap of the float w ≤ 3e-300", "gap of the float w ≤ 3e-16", handed_out=True)
+        False
         >>> words_follow("doing nothing ≥ 3", "doing nothing ≥ 2", handed_out=True)
         False
     """
@@ -102,9 +108,24 @@ def words_follow(stated: Any, proved: Any, handed_out: bool = False) -> bool:
     pairs = list(zip(_NUMBER.findall(stated), _NUMBER.findall(proved), strict=True))
     is_open = _of_floats(words) if handed_out else [False] * len(pairs)
     return all(
-        old == new or (free and number(old) is not None) or (end is not None and contains(end, old, new))
+        old == new
+        or (free and (end == "lower" or _comparable(old, new)))
+        or (end is not None and contains(end, old, new))
         for (old, new), end, free in zip(pairs, _relations(words), is_open, strict=True)
     )
+
+
+def _comparable(stated: Any, found: Any) -> bool:
+    """Whether a length of rounding from another machine is not impossibly small beside the one found here.
+
+    Both are sums of roundings of the same numbers in other orders. No bound says how much smaller one can be, short of
+    the exact answer, but a millionth is not another order's doing.
+
+    Returns:
+        Whether it is at least that, and zero only where zero is found.
+    """
+    old, new = number(stated), number(found)
+    return old is not None and new is not None and old * 2**20 >= new and (old > 0 or new == 0)
 
 
 def _relations(words: list[str]) -> list[str | None]:
@@ -112,7 +133,7 @@ def _relations(words: list[str]) -> list[str | None]:
     ends: list[str | None] = []
     for i, before in enumerate(words[:-1]):
         # Noise that suffices may be larger; how much doing nothing needs says how bad that is, and may be smaller.
-        if before.endswith(("≥ ", "in [", "needs σ = ")):
+        if before.endswith(("≥ ", "in [")):
             ends.append("lower")
         elif before.endswith(("≤ ", "σ = ")) or (before == ", " and i and words[i - 1].endswith("in [")):
             ends.append("upper")
@@ -130,33 +151,48 @@ def _of_floats(words: list[str]) -> list[bool]:
             inside or before.endswith(("≤ ", "≥ ", "≈ ", "in ["))
         )
         noise = before.endswith("σ = ") and after.startswith(_FLOAT)
-        found.append(gap or noise or before.endswith(("σ raised from ", _SPACING, _MULTIPLES)))
+        found.append(gap or noise or before.endswith((_RAISED, _SPACING, _MULTIPLES)))
     return found
 
 
-def noise_fits(row: Any) -> bool:
-    """Whether the noise, its grid and the spacing of floats that a row states belong to each other.
+def noise_fits(row: Any, found: Any) -> bool:
+    """Whether the noise, the gap, the grid and the spacing of floats that a row states belong to each other.
 
     Args:
         row: evidence as plain data, not trusted.
+        found: the same row, computed now.
 
     Returns:
-        False where the grid is not that of the noise, or noise that was raised is not 2¹⁰ times the spacing.
+        False where the grid is not that of the noise, where floats as large as the parameters are not that far apart,
+        or where the noise is less than the stated gap or that spacing needs.
     """
     try:
         told = re.search(f"σ = ({_NUMBER.pattern})", row["findings"][0]["what"])
-        multiples, spacings = (
-            [match[1] for fact in row["facts"] if (match := re.search(f"{words}({_NUMBER.pattern})", fact))]
-            for words in (_MULTIPLES, _SPACING)
+        multiples, spacings, raised, here = (
+            [match[1] for fact in facts if (match := re.search(f"{words}({_NUMBER.pattern})", fact))]
+            for facts, words in (
+                (row["facts"], _MULTIPLES),
+                (row["facts"], _SPACING),
+                (row["facts"], _RAISED),
+                (found["facts"], _SPACING),
+            )
         )
         if told is None or not multiples:
             return not multiples and not spacings
-        # Rounding σ up to two digits never reaches the next power of two from 2¹⁰h, and a fitted σ has two digits.
-        grid = grid_spacing(float(told[1]))
-        raised = told[1] == round_digits(math.ldexp(grid, 10), up=True)
-    except (KeyError, IndexError, TypeError, ValueError, BadInputError):
+        sigma = float(told[1])
+        # Floats handed out elsewhere are as large as these up to rounding, which may cross one power of two.
+        near = [math.ldexp(1.0, round(math.log2(float(h))) + step) for h in here for step in (-1, 0, 1)]
+        least = [math.ldexp(h, 10) for h in near if f"{h:.2g}" == spacings[0]]
+        # A gap is told in two digits, so it is at least nine tenths of what is told.
+        gap = next(_NUMBER.findall(fact)[-1] for fact in row["facts"] if _FLOAT in fact)
+        needed = gaussian_sigma(0.9 * float(gap), EPSILON, DELTA)
+        fits = set(spacings) == {spacings[0]} and multiples == [f"{grid_spacing(sigma):.3g}"]
+        if raised:
+            # told is rounded up to two digits
+            fits &= told[1] in [round_digits(s, up=True) for s in least] and float(raised[0]) >= 0.99 * needed
+        return fits and sigma >= needed and any(sigma >= s for s in least)
+    except (KeyError, IndexError, TypeError, ValueError, StopIteration, OverflowError, BadInputError):
         return False
-    return multiples == [f"{grid:.3g}"] and (not spacings or (raised and spacings == [f"{grid:.2g}"]))
 
 
 def end_of_first(row: Any) -> str | None:
@@ -198,7 +234,8 @@ def possible(stated: Any, found: dict[str, Any]) -> bool:
         found: the same finding, computed now.
 
     Returns:
-        0 ≤ lower ≤ upper, where a measurement has equal ends, and an upper end of zero only where one is found.
+        0 ≤ lower ≤ upper, where a measurement has equal ends, and an upper end that is not impossibly small beside the
+        one found, or zero without it.
     """
     low, high = number(stated["lower"]), number(stated["upper"])
     if low is None or high is None or (stated["grade"] == Grade.FLOAT.name and low != high):
@@ -206,7 +243,8 @@ def possible(stated: Any, found: dict[str, Any]) -> bool:
     if found["kind"] != "output":
         return low <= high
     # Directed rounding leaves a proved upper end of something that is not exactly known positive.
-    return 0 <= low <= high and (high > 0 or number(found["upper"]) == 0)
+    is_length = not found["what"].startswith("δ")  # which falls faster than any power of the gap
+    return 0 <= low <= high and (_comparable(stated["upper"], found["upper"]) if is_length else high > 0)
 
 
 def _within(stated: Any, found: dict[str, Any]) -> bool:

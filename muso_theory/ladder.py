@@ -212,14 +212,29 @@ class Ladder:
             others.append(("ball", self._balls[0]))
         return sorted((o for o in others if o[0] != self.arithmetic), key=lambda other: other[1].cost.seconds)
 
-    def advice(self) -> str:
-        """What to run where no arithmetic of this ladder has decided, and why that can decide; empty if nothing can."""
+    def advice(self, by_floats: bool = False) -> str:
+        """What to run where no arithmetic of this ladder has decided, and why that can decide; empty if nothing can.
+
+        Args:
+            by_floats: whether only proved float64 bounds decide it where Φ has full rank.
+
+        Returns:
+            A sentence that starts with an option.
+        """
         if self.arithmetic == "auto" and self._certified not in self._affordable:
             cost = self._certified.cost
             if cost.gigabytes > _memory():
                 return f"proved float64 bounds were not started: {cost}, more than the memory of this machine"
             seconds = round_digits(cost.seconds, up=True)
             return f"--budget {seconds} tries proved float64 bounds first: {cost}, so they were not started"
+        if by_floats and self.full_rank:
+            rung = self._preconditioned
+            if self.arithmetic != "auto":
+                return f"--arithmetic auto tries {rung.name}, in {rung.cost}: only proved float64 bounds enclose it"
+            if rung in self._affordable or rung.cost.gigabytes > _memory():
+                return ""
+            seconds = round_digits(self._certified.cost.seconds + rung.cost.seconds, up=True)
+            return f"--budget {seconds} tries {rung.name}: only proved float64 bounds enclose it"
         if self._exact in self._affordable:
             return ""  # what exact arithmetic leaves open, no ball decides
         untried = [rung for rung in (*self._balls, self._exact) if rung not in self._affordable]
@@ -236,7 +251,8 @@ class Ladder:
             )
         if best is not self._exact:
             bits = best.name.removeprefix("ball(").removesuffix(")")
-            return f"--arithmetic ball decides it: Φ has full rank; {bits} bits take {best.cost}{beyond}"
+            # Which precision does, and whether a claim takes other rows whose rank no ball settles, is seen by trying.
+            return f"--arithmetic ball tries {bits} bits and more, from {best.cost}{beyond}: Φ has full rank"
         why = "exact arithmetic decides any rank"
         if self.full_rank is False:
             why = "Φ has no full rank modulo a prime, and balls cannot prove a matrix singular"

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_info
 
+from .numbers.ieee import blas_threads
+
 __all__ = ["blas_environment", "memory", "versions"]
 
 _DISTRIBUTIONS = ("muso-theory", "numpy", "scipy", "python-flint", "mpmath", "scikit-learn")
@@ -36,7 +38,10 @@ def versions() -> dict[str, str]:
         for one in libraries
     )
     found["blas"] = ", ".join(sorted(words))
-    found["blas threads"] = " ".join(sorted({str(one["num_threads"]) for one in libraries}))
+    # A proof keeps BLAS to one thread; what a report states is what the process has, wherever it is asked.
+    outside = blas_threads()
+    threads = {str(outside.get(one["filepath"], one["num_threads"])) for one in libraries}
+    found["blas threads"] = " ".join(sorted(threads))
     return found
 
 

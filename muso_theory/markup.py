@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import final
 
 from .claims import CATALOGUE
-from .evidence import About, Evidence, Verdict, short
+from .evidence import About, Evidence, Finding, Verdict, short
 
 __all__ = [
     "Markup",
@@ -222,7 +222,7 @@ def _named(e: Evidence, links: Mapping[str, str]) -> Markup:
 
 def _told(e: Evidence) -> Markup:
     """The number, the meaning, and what unfolds."""
-    lines = [tag("li", mathematics(f"{finding}: {finding.verdict.name}")) for finding in e.findings]
+    lines = [tag("li", mathematics(_finding(finding))) for finding in e.findings]
     lines += [tag("li", mathematics(fact)) for fact in e.facts]
     lines += [tag("li", mathematics(f"hypothesis {slug} fails: {why}")) for slug, why in e.failed]
     if e.needs:
@@ -233,6 +233,12 @@ def _told(e: Evidence) -> Markup:
         tag("em", mathematics(e.meaning)),
         tag("details", tag("summary", f"by {e.arithmetic}"), tag("ul", lines)) if lines else "",
     )
+
+
+def _finding(finding: Finding) -> str:
+    """A finding with what it was held against, and its verdict."""
+    limit = f" ({finding.limit})" if finding.limit else ""
+    return f"{finding}{limit}: {finding.verdict.name}"
 
 
 def sentence(rows: Sequence[Evidence], verdict: Verdict) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-__all__ = ["Data", "Source", "takes_source"]
+__all__ = ["Data", "Force", "Source", "takes_source"]
 
 
 class Features(enum.StrEnum):
@@ -48,6 +48,12 @@ Data = Annotated[
     ),
 ]
 """The argument that every command about data takes."""
+
+
+Force = Annotated[
+    bool, typer.Option("--force", help="Write over files of another kind; never over what is read.")
+]
+"""The option of every command that writes."""
 
 
 def _option(default: Any, words: str, choices: type[enum.StrEnum] | None = None) -> Any:

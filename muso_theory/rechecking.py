@@ -44,10 +44,11 @@ class Recheck:
     Args:
         mismatches: everything in the stored report that the data do not bear out, by leaf; empty if it stands.
         identical: rows that came out the same to the last digit.
-        implied: rows with other digits that follow from what was proved here.
+        implied: rows with other digits, all of which follow from what was proved here.
         independent: claims confirmed by a second arithmetic.
         unchecked: leaves that could not be checked here, beyond NOT_CHECKED: digits of measurements, and of floats
             that another BLAS kernel handed out.
+        unsettled: rows with such leaves; they are neither identical nor implied.
     """
 
     mismatches: tuple[str, ...]
@@ -55,6 +56,7 @@ class Recheck:
     implied: int
     independent: int = 0
     unchecked: tuple[str, ...] = ()
+    unsettled: int = 0
 
 
 def parse_report(text: str, name: str) -> dict[str, Any]:
@@ -87,7 +89,7 @@ def parse_report(text: str, name: str) -> dict[str, Any]:
     return document
 
 
-@ieee_proof(threaded=True)
+@ieee_proof()
 def compare(
     document: dict[str, Any],
     fresh: Report,
@@ -113,7 +115,7 @@ def compare(
     found: dict[str, Any] = json.loads(json.dumps(fresh.to_dict()))
     same_machine = stored.get("versions") == found["versions"]
     rows = _Rows(stored, found, tighter)
-    unchecked, digits = [], set()
+    unchecked, digits, unsettled = [], set(), set()
     for path, old, new in _differences((), stored, found):
         if _need_not_agree(path, old, new):
             continue
@@ -122,11 +124,13 @@ def compare(
             mismatches.append(_told(_leaf(path, found), old, new))
         else:
             digits.add(path[1])
-            unchecked += [] if follows else [_leaf(path, found)]
+            if not follows:
+                unchecked.append(_leaf(path, found))
+                unsettled.add(path[1])
     identical = sum(a == b for a, b in zip(_entries(stored), _entries(found), strict=False))
     failed, independent = _confirmed(stored, second)
-    implied = 0 if mismatches else len(digits)
-    return Recheck((*mismatches, *failed), identical, implied, independent, tuple(unchecked))
+    implied = 0 if mismatches else len(digits - unsettled)
+    return Recheck((*mismatches, *failed), identical, implied, independent, tuple(unchecked), len(unsettled))
 
 
 def _confirmed(stored: dict[str, Any], second: Report | None) -> tuple[list[str], int]:
@@ -224,7 +228,7 @@ class _Rows:
                 True if any(contains(inner[-1], old, _at(row, inner)) for row in self._rows(fresh)) else None
             )
         if inner[0] in _WORDS or inner[-1] == "what":
-            if handed_out and not noise_fits(stated):
+            if handed_out and not noise_fits(stated, fresh):
                 return None
             for row in self._rows(fresh):
                 proved = _at(row, inner)

@@ -126,6 +126,7 @@ def _in_another_process(
         words["implied"],
         words["independent"],
         tuple(words["unchecked"]),
+        words["unsettled"],
     )
 
 

@@ -76,9 +76,10 @@ class Report(Mapping[str, Evidence]):
         Raises:
             BadInputError: no such claim in this report.
         """
-        if claim not in self.evidence:
-            raise self._missing(claim)
-        return self.evidence[claim]
+        for row in self.rows:
+            if row.name == claim:
+                return row
+        raise self._missing(claim)
 
     def groups(self) -> dict[str, tuple[Evidence, ...]]:
         """The rows by what they are about, in the order of reading.
@@ -94,16 +95,14 @@ class Report(Mapping[str, Evidence]):
         named["Floats handed out"] = outputs
         return {name: tuple(rows) for name, rows in named.items() if rows}
 
-    def _missing(self, claim: str) -> Exception:
+    def _missing(self, claim: object) -> Exception:
         return expected("a claim of this report", "claim", claim, "not in it", nearest(claim, self.evidence))
 
     def __getitem__(self, claim: str) -> Evidence:
-        rows = [e for e in self.evidence.values() if e.claim == claim]
-        if rows:
-            return min(rows, key=lambda e: list(Verdict).index(e.verdict))
-        if claim not in self.evidence:
+        rows = [e for e in self.rows if claim in (e.claim, e.name)]
+        if not rows:
             raise self._missing(claim)
-        return self.evidence[claim]
+        return min(rows, key=lambda e: list(Verdict).index(e.verdict))
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys(e.claim for e in self.evidence.values()))

@@ -119,7 +119,9 @@ def _conclusion(report: Report) -> Text:
     kinds = ", ".join(dict.fromkeys(e.arithmetic for e in report.rows if e.arithmetic))
     line = Text("Verdict ")
     line.append(report.verdict.name, style=_STYLES[report.verdict])
-    line.append(f", the worst of {len(report.rows)}: {report.verdict.value}.\n")
+    names = [e.name for e in report.rows if e.verdict is report.verdict]
+    others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    line.append(f", the worst of {len(report.rows)}, by {names[0]}{others}: {report.verdict.value}.\n")
     line.append(f"{tally}; arithmetic {kinds}; exit status {report.exit_status}")
     return line
 
@@ -136,7 +138,7 @@ def _table(name: str, rows: Sequence[Evidence], width: int) -> Table:
     for e in rows:
         verdict = Text(e.verdict.name, style=_STYLES[e.verdict])
         slug = Text(e.name, style="bold")
-        told = Text(short(e))
+        told = Text(short(e, limit=True))
         if e.facts and not e.failed:
             told.append("; " + "; ".join(e.facts))
         told.append(f"\n{e.meaning}", style="italic")
@@ -282,6 +284,8 @@ def show_recheck(path: Path, result: Recheck) -> None:
         count = f"{result.identical} rows identical"
         if result.implied:
             count += f", {result.implied} with other digits that follow from those found"
+        if result.unsettled:
+            count += f", {result.unsettled} with digits that cannot be checked on this machine"
         if result.independent:
             count += f", {result.independent} confirmed by another arithmetic"
         if result.mismatches:
@@ -289,7 +293,10 @@ def show_recheck(path: Path, result: Recheck) -> None:
                 Text(f"{path} does not stand: {len(result.mismatches)} mismatches; {count}", style="bold red")
             )
         else:
-            console.print(Text(f"{path} stands: {count}", style="bold green"))
+            far = "stands as far as it can be checked here" if result.unsettled else "stands"
+            console.print(
+                Text(f"{path} {far}: {count}", style="bold yellow" if result.unsettled else "bold green")
+            )
         for leaf, why in NOT_CHECKED.items():
             console.print(Text(f"not checked: {leaf}, {why}"))
         if result.unchecked:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from figures.drawing import BEHIND
+from muso_theory.plots.marks import BEHIND
 
 Points = list[tuple[Any, ...]]
 Shown = dict[tuple[str, str], Points]

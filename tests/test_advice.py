@@ -78,7 +78,7 @@ def test_advice_names_the_cheapest_that_can() -> None:
     )
     assert regular.full_rank
     assert singular.full_rank is False
-    assert regular.advice().startswith("--arithmetic ball decides it: Φ has full rank; 128 bits take about")
+    assert regular.advice().startswith("--arithmetic ball tries 128 bits and more, from about")
     assert singular.advice().startswith("--arithmetic rational decides it")
     assert [rung.name for rung in Ladder(PROBLEMS["doubled"], "auto", 30.0)] == [
         "verified float64",
@@ -136,3 +136,53 @@ def test_a_tolerance_that_no_floats_meet_is_said_to_be_one(decades: int) -> None
     ]
     assert none.verdict is mt.Verdict.UNDECIDED
     assert "miss the tolerance, too" in none.needs
+
+
+@pytest.mark.parametrize("arithmetic", ["auto", "float64", "ball", "rational"])
+def test_what_only_float_bounds_enclose_is_not_sent_to_balls(arithmetic: str) -> None:
+    problem = graded(12, 20, 12)
+    row = mt.check(problem, ["conditioning"], arithmetic, budget=1e-2)["conditioning"]
+    assert row.verdict is mt.Verdict.UNDECIDED
+    found = re.match(r"--(budget|arithmetic) (\S+) tries preconditioned float64", row.needs)
+    assert found is not None, row.needs
+    settings: dict[str, Any] = (
+        {"budget": float(found[2])} if found[1] == "budget" else {"arithmetic": found[2]}
+    )
+    assert mt.check(problem, ["conditioning"], **settings)["conditioning"].verdict is mt.Verdict.VACUOUS
+
+
+@pytest.mark.parametrize("arithmetic", ["ball", "rational"])
+def test_no_arithmetic_is_named_where_each_reads_an_overflowing_float(arithmetic: str) -> None:
+    problem = mt.UnlearningProblem(np.array([[1e160, 0.0], [0.0, 1.0]]), np.ones(2), [0])
+    for slug in ("step-size", "cyclic-sgd"):
+        needs = mt.check(problem, [slug], arithmetic)[slug].needs
+        assert needs.startswith("nothing in this package decides it"), needs
+        assert "arithmetic" not in needs.removeprefix("nothing in this package decides it")
+
+
+@pytest.mark.parametrize("arithmetic", ["auto", "float64", "ball", "rational"])
+def test_features_of_zero_have_every_stable_step_and_no_condition(arithmetic: str) -> None:
+    problem = mt.UnlearningProblem(np.zeros((2, 3)), np.ones(2), [0])
+    report = mt.check(problem, ["step-size", "conditioning"], arithmetic)
+    assert report["step-size"].verdict is mt.Verdict.PROVED
+    assert "any η" in report["step-size"].facts[0]
+    assert report["conditioning"].verdict is mt.Verdict.UNDECIDED
+    assert "no positive eigenvalue" in report["conditioning"].needs
+
+
+def test_floats_are_not_promised_before_there_may_be_any() -> None:
+    row = mt.check(PROBLEMS["doubled"], ["leave-block-out"], budget=2e-4).evidence["leave-block-out[output]"]
+    assert row.verdict is mt.Verdict.UNDECIDED
+    assert row.needs.startswith("full-rank first: --arithmetic rational")
+    after = mt.check(PROBLEMS["doubled"], ["leave-block-out"], "rational")
+    assert "leave-block-out[output]" not in after.evidence
+
+
+@pytest.mark.parametrize("forget", [0, 1])
+def test_floats_of_tiny_features_are_handed_out_or_better_ones_named(forget: int) -> None:
+    problem = mt.UnlearningProblem(np.array([[1e-160, 0.0], [0.0, 1.0]]), np.ones(2), [forget])
+    row = mt.check(problem, ["exact-labels"]).evidence["exact-labels[output]"]
+    if row.verdict is mt.Verdict.UNDECIDED:
+        named = followed(row.needs)
+        row = mt.check(problem, ["exact-labels"], **named).evidence["exact-labels[output]"]
+    assert row.verdict is mt.Verdict.CERTIFIED

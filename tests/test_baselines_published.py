@@ -20,7 +20,7 @@ from muso_theory.networks import mlp
 from muso_theory.networks.layers import Dense
 from muso_theory.networks.network import Sequential
 from muso_theory.networks.unlearning import METHODS, NetworkProblem, Recipe
-from muso_theory.networks.unlearning.baselines import _gradient
+from muso_theory.networks.unlearning.finetuning import mean_gradient
 from tests.oracles import Naive
 from tests.zoo import ZOO
 
@@ -63,14 +63,16 @@ def test_salun_masks_what_it_says_on_sparse_inputs(share: float) -> None:
     problem = sparse_problem()
     before = problem.net.flatten(problem.pretrained)
     moved = problem.net.flatten(METHODS["salun"](share=share)(problem)) != before
-    mask = largest(np.abs(problem.net.flatten(_gradient(problem, problem.pretrained, problem.forget))), share)
+    mask = largest(
+        np.abs(problem.net.flatten(mean_gradient(problem, problem.pretrained, problem.forget))), share
+    )
     assert mask.sum() == math.ceil(share * 707)
     assert 0 < moved.sum() <= mask.sum()
     assert not moved[~mask].any()
     # The control: with the whole mask parameters outside it do move.
     free = problem.net.flatten(METHODS["salun"](share=1.0)(problem)) != before
     assert free[~mask].any() or share == 0.5
-    sizes = np.abs(problem.net.flatten(_gradient(problem, problem.pretrained, problem.forget)))
+    sizes = np.abs(problem.net.flatten(mean_gradient(problem, problem.pretrained, problem.forget)))
     assert (sizes >= np.quantile(sizes, 0.5)).all()  # a threshold at the quantile masks nothing at all
 
 
@@ -165,3 +167,116 @@ def test_fisher_noise_means_the_same_by_alpha_in_both_wings() -> None:
         linear
     )
     assert spread == pytest.approx(2 * np.sum(wanted**2), rel=1e-6)
+
+
+def test_fisher_noise_on_parameters_that_no_sample_sees_is_the_same_in_both_wings() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((12, 6)) * np.array([1, 1, 1, 0.01, 0, 0])
+    net, recipe = Sequential((6,), (Dense(6, 1),)), Recipe(loss="squared", epochs=3)
+    problem = NetworkProblem.pretrain(net, X, rng.standard_normal((12, 1)), forget=[0], recipe=recipe)
+    linear = mt.UnlearningProblem(problem.X, problem.targets, problem.forget)
+    alpha, damping = 1e-3, 1e-4
+    draws = np.array(
+        [
+            [
+                METHODS["fisher-noise"](alpha=alpha, seed=s)(problem)[0].ravel(),
+                FisherNoise(alpha, seed=s)(linear).ravel(),
+            ]
+            for s in range(400)
+        ]
+    )
+    wanted = alpha * (np.mean(problem.X[problem.retain] ** 2, axis=0) + damping) ** -0.25
+    assert wanted[-1] == pytest.approx(10 * alpha)
+    # Five standard deviations of a deviation from 400 draws.
+    assert abs(draws.std(axis=0, ddof=1) / wanted - 1).max() < 5 / math.sqrt(800)
+    # The control: a cap at the root mean square of the parameters is another noise.
+    assert np.sqrt(np.mean(problem.pretrained[0] ** 2)) > 10 * wanted[-1]
+    for wrong in ({"alpha": 0.0}, {"damping": 0.0}, {"damping": math.nan}):
+        with pytest.raises(mt.BadInputError):
+            METHODS["fisher-noise"](**wrong)
+
+
+# -- classes of networks ---------------------------------------------------------------------------------------
+
+
+def targeted(targets: np.ndarray, **settings: object) -> NetworkProblem:
+    """A small network with targets of any kind, half of its samples to be forgotten."""
+    X = np.random.default_rng(1).standard_normal((len(targets), 4))
+    recipe = Recipe(loss="squared", epochs=2)
+    outputs = targets.shape[1]
+    return NetworkProblem.pretrain(
+        mlp([4, 6, outputs]), X, targets, forget=np.arange(len(targets) // 2), recipe=recipe, **settings
+    )
+
+
+TARGETS: dict[str, np.ndarray] = {
+    "one-hot": np.eye(3)[np.arange(12) % 3],
+    "±1, several": 2 * np.eye(3)[np.arange(12) % 3] - 1,
+    "±1, one": np.where(np.arange(12) % 2, 1.0, -1.0)[:, None],
+    "smoothed": np.where(np.eye(3)[np.arange(12) % 3] > 0, 0.9, 0.05),
+    "several labels": np.array([[-1, 1], [1, 1], [1, -1], [-1, -1]] * 3, dtype=float),
+}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("method", ["random-labels", "salun"])
+def test_random_labels_of_networks_are_other_rows_of_the_data(
+    name: str, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = targeted(TARGETS[name])
+    kinds = {tuple(row) for row in problem.targets}
+    given: list[np.ndarray] = []
+    monkeypatch.setattr(
+        METHODS[method], "_relabel", lambda self, problem, labels, **extra: given.append(labels) or []
+    )
+    for seed in range(20):
+        METHODS[method](seed=seed)(problem)
+    for labels in given:
+        assert labels.shape == problem.targets[problem.forget].shape
+        for row, own in zip(labels, problem.targets[problem.forget], strict=True):
+            assert tuple(row) in kinds - {tuple(own)}
+    drawn = {
+        (tuple(own), tuple(row))
+        for labels in given
+        for own, row in zip(problem.targets, labels, strict=False)
+    }
+    assert len(drawn) == len(kinds) * (len(kinds) - 1)  # every other one comes up
+    # The control: a row of the identity is no target of most of these.
+    assert ({tuple(row) for row in np.eye(problem.net.n_out)} <= kinds) == (name in ("one-hot", "±1, one"))
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_hard_labels_of_an_alternation_are_targets_of_the_data(name: str) -> None:
+    problem = targeted(TARGETS[name])
+    result = METHODS["alternating"](labels="hard", epochs=1, subset=1.0, watch=0).run(problem)
+    low, high = np.unique(problem.targets)
+    if problem.net.n_out == 1:
+        assert set(result.labels.ravel()) <= {low, high}
+        nearest = np.where(result.first_outputs >= (low + high) / 2, high, low)
+    else:
+        nearest = np.where(np.eye(problem.net.n_out)[result.first_outputs.argmax(axis=1)] > 0, high, low)
+    np.testing.assert_array_equal(result.labels, nearest)
+
+
+def test_regression_has_no_random_classes() -> None:
+    rng = np.random.default_rng(2)
+    for outputs in (1, 3):
+        problem = targeted(rng.standard_normal((12, outputs)))
+        for method in ("random-labels", "salun"):
+            with pytest.raises(mt.BadInputError, match="regression"):
+                METHODS[method]()(problem)
+        with pytest.raises(mt.BadInputError, match="regression"):
+            METHODS["alternating"](labels="hard", epochs=1, watch=0).run(problem)
+        METHODS["alternating"](labels="soft", epochs=1, subset=1.0, watch=0).run(problem)
+    with pytest.raises(mt.BadInputError):  # one class: no other to choose
+        METHODS["random-labels"]()(targeted(np.ones((12, 1))))
+
+
+def test_gaps_of_rounding_errors_have_no_shares() -> None:
+    problem = targeted(TARGETS["one-hot"])
+    nudged = [array * (1 + 4e-16) for array in problem.pretrained]
+    assert problem.distance(nudged, problem.pretrained) > 0  # the control: it is not zero
+    with pytest.raises(mt.BadInputError, match="apart from"):
+        problem.with_retrained(nudged).relative_gaps(problem.pretrained)
+    apart = [array * (1 + 1e-6) for array in problem.pretrained]
+    assert problem.with_retrained(apart).relative_gaps(problem.pretrained)[0] == 1

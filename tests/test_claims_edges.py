@@ -115,3 +115,20 @@ def test_a_step_that_is_taken_is_stable_and_the_same_in_every_arithmetic(arithme
         else:
             assert eta == 1 / (np.abs(phi).sum(axis=1).max() * np.abs(phi).sum(axis=0).max())
         assert 0.1 < eta * np.linalg.norm(phi, 2) ** 2 <= 1
+
+
+@pytest.mark.parametrize(("dtype", "size"), [(np.float16, 4e4), (np.float32, 3e38), (np.float64, 1e308)])
+def test_a_start_near_the_end_of_its_type_is_left_without_overflow(dtype: type, size: float) -> None:
+    phi = np.array([[1.0, 0.5, -2.0, 0.25], [0.0, 1.0, 3.0, -1.0]], dtype)
+    start = np.array([size, 1.0, 1.0, 1.0], dtype)
+    problem = mt.UnlearningProblem(phi, np.array([1.0, 2.0], dtype), [0], w_init=start)
+    row = mt.check(problem, ["start-span"])["start-span"]
+    assert row.verdict in (mt.Verdict.CERTIFIED, mt.Verdict.PROVED), row.needs
+
+
+def test_steps_of_a_pass_are_named_as_the_floats_that_they_are() -> None:
+    """1/3 is no float: what is proved is about its neighbour."""
+    problem = mt.UnlearningProblem(np.array([[1, 1, 1], [0, 1, 1]]), np.array([1, 2]), [0])
+    row = mt.check(problem, ["cyclic-sgd"])["cyclic-sgd"]
+    assert row.verdict is mt.Verdict.PROVED
+    assert "the floats next to 1/‖φ_i‖²" in row.facts[0]

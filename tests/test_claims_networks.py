@@ -353,6 +353,20 @@ def test_a_kink_is_told_and_nothing_is_claimed_of_the_derivative() -> None:
     assert mt.check(problem, SLUG)["differentiable"].verdict is mt.Verdict.PROVED
 
 
+def test_a_pruned_unit_leaves_the_network_its_derivative() -> None:
+    net = mlp([1, 2, 1], "relu", "standard")
+    params = [np.array([[1.0, 0.0]]), np.array([0.5, 0.0]), np.array([[2.0], [0.0]]), np.array([0.1])]
+    X, y = np.array([[1.0], [2.0], [3.0]]), np.array([1.0, 2.0, 3.5])
+    problem = mt.UnlearningProblem.from_network(net, params, X, y, forget=[0])
+    asked = {"claims": ["differentiable", SLUG], "asserted": ["differentiable"]}
+    report = mt.check(problem, **asked)
+    assert report["differentiable"].verdict is mt.Verdict.CERTIFIED
+    assert report[SLUG].verdict is mt.Verdict.CERTIFIED
+    params[2][1] = 1e-9
+    problem = mt.UnlearningProblem.from_network(net, params, X, y, forget=[0])
+    assert mt.check(problem, **asked)["differentiable"].verdict is mt.Verdict.REFUTED
+
+
 def test_where_nothing_is_enclosed_kinks_are_counted_in_floats(monkeypatch) -> None:
     monkeypatch.setattr(distance, "LARGEST_SECONDS", 0.0)
     assert mt.check(tangent_problem("relu"), SLUG)["differentiable"].verdict is mt.Verdict.MEASURED
@@ -381,7 +395,12 @@ def test_claims_about_networks_need_one() -> None:
         named = mt.check(plain, [slug])[slug]
         assert named.verdict is mt.Verdict.VACUOUS
         assert named.failed[0][0] == "from-network"
-        assert mt.check(plain, [slug], asserted=[slug])[slug].verdict is mt.Verdict.UNDECIDED
+        insisted = mt.check(plain, [slug], asserted=[slug])[slug]
+        if slug == "lazy-training":  # which one network does not decide either
+            assert insisted.verdict is mt.Verdict.UNDECIDED
+        else:
+            assert insisted.verdict is mt.Verdict.VACUOUS
+            assert insisted.meaning.startswith("Does not apply here")
     assert SLUG in mt.check(tangent_problem())
 
 
@@ -408,3 +427,13 @@ def test_lazy_training_points_to_its_campaign() -> None:
     table = mt.claims.markdown_table()
     assert "measured: campaign `lazy`" in table
     assert "measured: campaign `ntk-limit`" in table
+
+
+def test_a_network_of_output_zero_is_linearised_beside_its_targets() -> None:
+    rng = np.random.default_rng(0)
+    net = mlp([2, 4, 1], "erf")
+    params = net.init(0)
+    params[2][:], params[3][:] = 0.0, 0.0
+    X = rng.standard_normal((4, 2))
+    problem = mt.UnlearningProblem.from_network(net, params, X, X[:, 0], forget=[0])
+    assert mt.check(problem, SLUG)[SLUG].verdict is mt.Verdict.CERTIFIED

@@ -393,6 +393,49 @@ def test_every_label_method(data: Path, tmp_path: Path, method: str) -> None:
     assert target.read_bytes() == content
 
 
+def test_the_last_lines_name_the_row_that_decided(tmp_path: Path) -> None:
+    wrong = np.asarray(small()["y"])[[1, 4]] + 1.0
+    path = write(tmp_path / "audited.npz", small(forget=np.array([1, 4]), labels=wrong))
+    answer = muso("check", path, *IDENTITY, "--claim", "exact-labels")
+    assert answer.status == 1
+    line = next(line for line in answer.out.splitlines() if line.startswith("Verdict REFUTED"))
+    assert line == "Verdict REFUTED, the worst of 3, by exact-labels[labels]: false, with a witness."
+    assert (
+        "= 1e-06 of doing nothing)" in answer.out
+    )  # also where the row holds: what the bound is small beside
+
+
+def test_label_free_labels_that_are_not_the_optimal_ones_come_with_a_warning(tmp_path: Path) -> None:
+    target = tmp_path / "labels.npz"
+    barely = np.column_stack([np.ones(6), np.arange(6.0)])
+    shifted = {"X": barely, "y": 1e7 + np.array([0, 1.0, 0, 1, 0, 1]), "forget": np.array([5])}
+    for arrays, words in (
+        (tall(), "needs least-squares-on-retain: "),
+        (shifted, "least-squares-on-retain is violated"),
+    ):
+        path = write(tmp_path / "data.npz", arrays)
+        options = (
+            "labels",
+            path,
+            *IDENTITY,
+            "--task",
+            "regression",
+            "--w-init",
+            "zero",
+            "-o",
+            target,
+            "--method",
+        )
+        warned, silent = muso(*options, "label-free"), muso(*options, "closed-form")
+        assert (warned.status, silent.status, silent.err) == (0, 0, "")
+        assert warned.err.startswith(
+            "muso: label-free does not hold for this data, so these are not the optimal labels: "
+        )
+        assert words in warned.err
+        assert "≥" in warned.err
+        assert target.exists()
+
+
 def test_label_options(data: Path, tmp_path: Path) -> None:
     target, found = tmp_path / "labels.npz", []
     for options in (("--subset", 1), ("--subset", 0.5, "--seed", 1), ("--method", "ridge", "--ridge", 10)):

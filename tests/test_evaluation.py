@@ -151,8 +151,11 @@ def test_tpr_at_low_fpr_and_its_refusal() -> None:
     found = E.roc(x, y)
     rate = found.tpr(0.05)  # two of forty may pass
     assert rate.value == np.mean(x > np.sort(y)[-3])
-    test = stats.binomtest(int(np.sum(x > np.sort(y)[-3])), 100).proportion_ci(method="exact")
-    assert rate.interval == pytest.approx((test.low, test.high))
+    # Where the population's cut is, two of forty say little: above the largest with probability 0.95⁴⁰ = 0.13, and
+    # with probability 0.003 only below the seventh; the members beyond that bound the rate from above.
+    assert stats.binom.sf(6, 40, 0.05) < 0.0125 < stats.binom.sf(5, 40, 0.05)
+    test = stats.binomtest(int(np.sum(x > np.sort(y)[-7])), 100).proportion_ci(0.975, method="exact")
+    assert rate.interval == pytest.approx((0.0, test.high))
     assert found.tpr(1 / 40).value == np.mean(x > np.sort(y)[-2])
     with pytest.raises(BadInputError, match=r"at least 1000 non-members.*fpr=0\.025, the smallest usable"):
         found.tpr(0.001)

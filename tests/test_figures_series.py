@@ -14,13 +14,11 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("tueplots")
-
 import muso_theory.plots as plots
-from figures.__main__ import NAMES, script
-from figures.captions import fill
 from figures.results import MissingResultError, find
 from figures.results import load as load_result
+from muso_theory.plots.captions import fill
+from muso_theory.plots.gallery import NAMES, script
 from tests.drawn import Points, Shown, held, numbers, shown, spoilt
 from tests.test_figures import RESULTS, changed, convergence, leaves
 
@@ -37,7 +35,7 @@ def load(name: str) -> Results:
 @lru_cache
 def _loaded(need: str) -> Any:
     find(RESULTS, need)
-    return load_result(RESULTS, need)
+    return load_result(RESULTS, need).content
 
 
 def points(x: list[Any], y: list[Any]) -> Points:
@@ -60,11 +58,12 @@ def gap_by_epoch(results: Results) -> Shown:
             continue
         title = f"{p['data']}, κ(K) = {p['condition number of K']:.2g}"
         for row in p["rows"]:
+            name = row["labels"].replace("w_r", "$w_r$")
             found.setdefault((title, f"_theory of {row['labels']}"), []).append(
                 (row["epochs"], row["predicted"])
             )
             if "measured" in row:
-                found.setdefault((title, row["labels"]), []).append((row["epochs"], row["measured"]))
+                found.setdefault((title, name), []).append((row["epochs"], row["measured"]))
     return found
 
 
@@ -95,7 +94,7 @@ def exactness(results: Results) -> Shown:
         found.setdefault((title, "cells"), []).append((*at, row["relative gap"]["label-free"]))
         for claim in row["proved"]:
             if row["proved"][claim]:
-                found.setdefault((title, f"_{claim} proved"), []).append(at)
+                found.setdefault((title, f"{claim} proved"), []).append(at)
     return found
 
 
@@ -124,12 +123,15 @@ def downsampling(results: Results) -> Shown:
     for row in rows:
         if row["data"] == data and row["quantity"] == "label error" and row["ratio"] < 1:
             x = row["ratio"] * {"uniform": 1.06, "leverage": 0.94}[row["sampling"]]
-            for key, title in (
-                ("measured", "error of labels / "),
-                ("seconds", "seconds / share of the retain set"),
-            ):
-                found.setdefault((title, row["sampling"]), []).append((x, row[key]))
-    return found
+            found.setdefault(("error of labels / ", row["sampling"]), []).append((x, row["measured"]))
+            times = found.setdefault(("milliseconds / share of the retain set", row["sampling"]), [])
+            times.append((x, 1000 * row["seconds"]))
+    return {
+        key: [(x, min(y for other, y in places if other == x)) for x in dict.fromkeys(x for x, _ in places)]
+        if key[0].startswith("milliseconds")
+        else places
+        for key, places in found.items()
+    }
 
 
 def limits(results: Results) -> Shown:
@@ -178,11 +180,18 @@ def trade_off(results: Results) -> Shown:
     found: Shown = {}
     for row in _class_of_mlp(results["alternating"]["rows"]):
         if "forget accuracy" in row:
-            x = row["forget accuracy"]["mean"]
-            found["retain accuracy / ", row["method"]] = [(x, row["retain accuracy"]["mean"])]
-            if row["forget output gap"]["mean"] > 0:
-                place = ("distance of outputs on F / forget accuracy", row["method"])
-                found[place] = [(x, row["forget output gap"]["mean"])]
+            for key, panel in (
+                ("retain accuracy", " / retain\naccuracy"),
+                ("forget accuracy", " / forget\naccuracy"),
+                ("forget output gap", " / distance of\noutputs on F"),
+            ):
+                mean, sd = row[key]["mean"], row[key]["sd"]
+                if key == "forget output gap" and mean == 0:
+                    continue
+                low = max(mean - sd, mean / 10) if key == "forget output gap" else mean - sd
+                found.setdefault((panel, "_mean"), []).append((mean, row["method"]))
+                bar = [(low, row["method"]), (mean + sd, row["method"])]
+                found.setdefault((panel, "_sd"), []).extend(bar)
     return found
 
 

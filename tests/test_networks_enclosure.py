@@ -27,7 +27,8 @@ from muso_theory.networks import (
 )
 from muso_theory.networks.distance import tangent_distance
 from muso_theory.networks.duals import enclosed_derivative
-from muso_theory.networks.enclosure import KinkError, enclosed_tangent, estimated_seconds, rows_of
+from muso_theory.networks.enclosure import enclosed_tangent, estimated_seconds, rows_of
+from muso_theory.networks.kinks import KinkError
 from muso_theory.networks.radii import BallArray
 from muso_theory.networks.rational import rational_jacobian, repeated_samples
 from muso_theory.networks.tables import CURVES, curve_table
@@ -300,9 +301,6 @@ def test_a_kink_is_named() -> None:
     assert caught.value.proved
     with pytest.raises(KinkError, match="unit 1 of layer 1"):
         rational_jacobian(net.linearise(params, X))
-    first = Sequential((2,), (Activation("relu"), Dense(2, 1)))
-    with pytest.raises(KinkError, match="unit 1 of layer 0"):
-        assembled(first, first.init(0), np.array([[1.0, 0.0]]))
     deep = mlp([1, 2, 2, 1])
     dead = [np.ones((1, 2)), -np.ones(2), np.ones((2, 2)), np.zeros(2), np.ones((2, 1)), np.zeros(1)]
     with pytest.raises(
@@ -458,3 +456,74 @@ def test_repeated_samples_are_found_among_those_asked_for() -> None:
     X = np.array([[1.0, 0.0], [2.0, 1.0], [1.0, -0.0], [2.0, 1.0 + 2**-52]])
     assert repeated_samples(X, np.array([0, 1, 2])) == (0, 2)
     assert repeated_samples(X, np.array([1, 2, 3])) is None
+
+
+# -- kinks that no output sees -------------------------------------------------------------------------
+
+
+def pruned(out_weight: float) -> tuple[Sequential, list[np.ndarray], np.ndarray]:
+    """One of two hidden units has no weights into it and no bias, so its input is 0 at every sample."""
+    net = mlp([1, 2, 1], "relu", "standard")
+    params = [np.array([[1.0, 0.0]]), np.array([0.5, 0.0]), np.array([[2.0], [out_weight]]), np.array([0.1])]
+    return net, params, np.array([[1.0], [2.0], [3.0]])
+
+
+def test_a_rectifier_at_zero_that_no_output_depends_on_has_no_say() -> None:
+    net, params, X = pruned(0.0)
+    _, jacobian = assembled(net, params, X)
+    # b₂ relu(b₁) is of second order at 0, so every derivative by the pruned unit's four parameters is 0
+    assert (np.abs(jacobian.mid[:, 0, [1, 3, 5]]) + jacobian.rad[:, 0, [1, 3, 5]] <= 1e-250).all()
+    assert (rational_jacobian(net.linearise(params, X))[:, [1, 3, 5]] == 0).all()
+    net, params, X = pruned(1e-200)
+    with pytest.raises(
+        KinkError, match=r"unit 1 of layer 1 \(relu\) at sample 0 \(and 2 more\) is 0"
+    ) as found:
+        assembled(net, params, X)
+    assert found.value.proved
+    with pytest.raises(KinkError):
+        rational_jacobian(net.linearise(params, X))
+
+
+def test_a_dead_path_hides_kinks_below_it() -> None:
+    """Above the kink in layer 1 all units of layer 3 are off: the cotangent is 0 without any weight of 0."""
+    net = mlp([1, 1, 1, 1], "relu")
+    params = [np.ones((1, 1)), -np.ones(1), np.ones((1, 1)), -np.ones(1), np.ones((1, 1)), np.zeros(1)]
+    _, jacobian = assembled(net, params, np.ones((1, 1)))
+    assert (jacobian.mid[0, 0, :5] == 0).all()
+    params[3][0] = 1.0  # now it is on
+    with pytest.raises(KinkError) as found:
+        assembled(net, params, np.ones((1, 1)))
+    assert found.value.proved
+
+
+def test_inputs_that_no_parameter_moves_bend_nothing() -> None:
+    first = Sequential((2,), (Activation("relu"), Dense(2, 1)))
+    _, jacobian = assembled(first, first.init(0), np.array([[1.0, 0.0]]))
+    assert jacobian.mid[0, 0].tolist() == [1.0, 0.0, 1.0]
+
+
+def test_where_it_is_open_whether_an_output_bends_nothing_is_proved() -> None:
+    """Two positions of one channel with opposite cotangents: the bias moves both, and their kinks cancel."""
+    conv = Conv2D(1, 1, kernel=(1, 1))
+    net = Sequential((1, 2, 1), (conv, Activation("relu"), Flatten(), Dense(2, 1)))
+    params = [np.zeros((1, 1, 1, 1)), np.zeros(1), np.array([[1.0], [-1.0]]), np.zeros(1)]
+    with pytest.raises(KinkError, match="not settled") as found:
+        assembled(net, params, np.ones((1, 1, 2, 1)))
+    assert not found.value.proved
+    params[2][1] = 1.0
+    with pytest.raises(KinkError) as found:
+        assembled(net, params, np.ones((1, 1, 2, 1)))
+    assert found.value.proved
+
+
+def test_an_open_side_that_no_output_sees_is_no_obstacle() -> None:
+    net = Sequential((2,), (Dense(2, 2), Activation("erf"), Dense(2, 1), Activation("relu"), Dense(1, 1)))
+    params = [np.eye(2), np.zeros(2), np.array([[1.0], [-1.0]]), np.zeros(1), np.zeros((1, 1)), np.zeros(1)]
+    X = np.array([[0.5, 0.5]])
+    out, jacobian = assembled(net, params, X)
+    assert out.mid[0, 0] == 0
+    assert jacobian.rad[0, 0, 9] > 0  # ∂f/∂w = relu(0 ± rounding)
+    params[4][0, 0] = 1.0
+    with pytest.raises(KinkError, match="cannot be told from 0") as found:
+        assembled(net, params, X)
+    assert not found.value.proved

@@ -216,8 +216,7 @@ def test_a_linear_network_is_unlearned_by_scrubbing_and_by_minimum_norm_steps():
         gap = problem.relative_gaps(method(problem))[0]
         # Minimum-norm repairs with one epoch of Adam, which moves parameters that were right.
         assert gap < (0.1 if method.name == "minimum-norm-anchored" else 1e-5), method.name
-    for other in ("random-labels", "minimum-norm"):  # the latter measures from zero
-        assert problem.relative_gaps(METHODS[other](epochs=1)(problem))[0] > 0.1
+    assert problem.relative_gaps(METHODS["minimum-norm"](epochs=1)(problem))[0] > 0.1  # it measures from zero
 
 
 @pytest.mark.parametrize("loss", ["cross-entropy", "squared"])

@@ -30,6 +30,7 @@ from muso_theory.evaluation.release import least_sigma, rounded_normal
 from muso_theory.linear.certified import CertifiedForms
 from muso_theory.linear.label_ball import LabelBall
 from muso_theory.linear.precise import feature_error, perturbation
+from muso_theory.machine import versions
 from muso_theory.networks.distance import between_modes, tangent_distance
 from muso_theory.networks.duals import enclosed_derivative, enclosed_inputs
 from muso_theory.networks.enclosure import enclosed_tangent, rows_of
@@ -306,6 +307,31 @@ def test_blas_has_one_thread_until_the_last_proof_ends() -> None:
         assert set(blas_threads()) == {1}
         second.__exit__(None, None, None)
         assert blas_threads() == before
+
+
+def test_a_report_states_the_threads_of_the_process_inside_a_proof_too() -> None:
+    with threadpool_limits(2, user_api="blas"):
+        outside = versions()
+        assert outside["blas threads"] == "2"
+        with ieee_proof():
+            assert set(blas_threads()) == {1}
+            assert versions() == outside
+            with one_blas_thread():
+                assert versions() == outside
+        assert versions() == outside
+    with threadpool_limits(1, user_api="blas"):
+        assert versions()["blas threads"] == "1"
+
+
+def test_a_process_of_two_threads_says_so_inside_a_proof() -> None:
+    script = (
+        "from muso_theory.machine import versions\nfrom muso_theory.numbers.ieee import ieee_proof\n"
+        "with ieee_proof(): print(versions()['blas threads'])\nprint(versions()['blas threads'])"
+    )
+    env = {**os.environ, "OPENBLAS_NUM_THREADS": "2", "PYTHONPATH": str(Path(mt.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env)
+    available = str(min(2, os.cpu_count() or 1))
+    assert done.stdout.split() == [available, available]
 
 
 def test_workers_are_asked_exactly_where_there_may_be_some(monkeypatch: pytest.MonkeyPatch) -> None:

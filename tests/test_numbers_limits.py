@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 from fractions import Fraction
+from pathlib import Path
 
 import flint
 import numpy as np
 import pytest
 
-from muso_theory.numbers import BALL
+import muso_theory as mt
+from muso_theory.checking import _reason
+from muso_theory.numbers import BALL, UndecidedError
 from muso_theory.numbers.accurate import accurate_product, plain_product
 from muso_theory.numbers.balls import enclosure
 from muso_theory.numbers.rounding import root_down, root_up
@@ -90,3 +94,26 @@ def test_a_bound_of_an_eigenvalue_scales_with_the_matrix(power: int, odd: float)
     assert smallest_eigenvalue_bound(scale * gram, Fraction(scale) * error, scale * estimate) == (
         Fraction(scale) * bound
     )
+
+
+def test_an_error_says_whether_another_arithmetic_is_its_remedy() -> None:
+    """Not by a word of its text: every remedy that names an arithmetic says so, and no other does."""
+    package = Path(mt.__file__).parent
+    seen = 0
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "UndecidedError"):
+                continue
+            remedy = node.args[1] if len(node.args) > 1 else None
+            if isinstance(remedy, ast.Constant):
+                seen += 1
+                assert any(k.arg == "climbs" for k in node.keywords) == ("arithmetic" in remedy.value), path
+    assert seen > 20
+
+
+def test_what_another_arithmetic_decides_is_told_without_naming_one() -> None:
+    told, kept = (
+        UndecidedError("it overflowed", "balls", climbs=True),
+        UndecidedError("no network", "an arithmetic"),
+    )
+    assert (_reason(told), _reason(kept)) == ("it overflowed", "no network; an arithmetic")

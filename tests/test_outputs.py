@@ -95,6 +95,8 @@ def test_standard_input_is_read_too(here: Path) -> None:
 
 # -- another's file ------------------------------------------------------------------------------------------------
 
+FILES = tuple(kind for kind in KINDS if kind not in ("caption", "drawing"))
+
 DOORS: dict[tuple[str, str], tuple[str, ...]] = {
     ("check", "json"): CHECK,
     ("check", "html"): CHECK,
@@ -124,8 +126,10 @@ def test_every_door_is_here() -> None:
         lambda o: re.match(r"Write|.*file to write", getattr(o, "help", "") or "") is not None
     ) >= set(DOORS)
     told = _options(lambda o: "rite" in (getattr(o, "help", "") or "") and o.name != "force")
-    assert told - {("recheck", "report")} == set(DOORS)
-    assert {name for name, _ in DOORS} == {name for name, _ in _options(lambda o: o.name == "force")}
+    assert told - {("recheck", "report")} == {*DOORS, ("figure", "out")}
+    assert {name for name, _ in DOORS} | {"figure"} == {
+        name for name, _ in _options(lambda o: o.name == "force")
+    }
 
 
 @pytest.mark.parametrize("door", [d for d in DOORS if d not in FOLDERS], ids="-".join)
@@ -162,8 +166,21 @@ def test_folders_of_others_need_force(door: tuple[str, str], here: Path) -> None
         assert muso(*words, "fresh").status in (0, 1, 3)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("other", KINDS)
+def test_figures_are_written_over_figures_only(here: Path) -> None:
+    assert muso("check", "d.npz", "--features", "identity", "--json", "r.json").status in (0, 1, 3)
+    drawn = muso("figure", "r.json", "--out", "drawn")
+    assert (drawn.status, muso("figure", "r.json", "--out", "drawn").status) == (0, 0)
+    path = Path(drawn.out.splitlines()[0])
+    for mine in (path, path.with_suffix(".txt")):
+        path.with_suffix(".txt").unlink()
+        mine.write_bytes(b"mine")
+        refused = muso("figure", "r.json", "--out", "drawn")
+        assert (refused.status, mine.read_bytes()) == (2, b"mine")
+        assert muso("figure", "r.json", "--out", "drawn", "--force").status == 0
+
+
+@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize("other", FILES)
 def test_kinds_are_told_apart(kind: str, other: str, here: Path) -> None:
     made = {
         "report": (*CHECK, "--json", "report"),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import fields, replace
 from fractions import Fraction
+from typing import Any
 
 import mpmath
 import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory.errors import BadInputError
+from muso_theory.errors import BadInputError, MusoError
 from muso_theory.evaluation.gaussian import delta_enclosure, noise_suffices
 from muso_theory.evaluation.release import least_sigma
+from muso_theory.evaluation.removal import newton_noise
 from muso_theory.numbers import Grade, Quantity
 
 E = mt.evaluation
@@ -143,6 +146,61 @@ def test_an_exact_distance_gives_an_enclosed_delta() -> None:
     assert delta_enclosure(Quantity.measured(1.0), 1.0, 0.5).grade is Grade.FLOAT
 
 
+# -- the analytic Gaussian mechanism, and nothing outside its theorem ------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sensitivity", "sigma", "epsilon"),
+    [(1.0, 4.0, 1.0), (1.0, 0.5, 10.0), (0.3, 1.0, 0.1), (1.0, 0.2, 0.0), (2.0, 0.7, 3.0), (1.0, 0.1, 50.0)],
+)
+def test_delta_against_sixty_digit_quadrature(sensitivity: float, sigma: float, epsilon: float) -> None:
+    """δ is ∫ max(0, p − e^ε q), integrated from the densities without the formula, and is never below it."""
+    with mpmath.workdps(60):
+        distance, s = mpmath.mpf(sensitivity), mpmath.mpf(sigma)
+
+        def excess(x: mpmath.mpf) -> mpmath.mpf:
+            return mpmath.npdf(x, distance, s) - mpmath.exp(epsilon) * mpmath.npdf(x, 0, s)
+
+        # p > e^ε q above this point.
+        start = distance / 2 + epsilon * s * s / distance
+        ends = [start + k * s for k in (0, 1, 2, 4, 8, 16, 30)]
+        truth = mpmath.quad(excess, ends)
+        found = mpmath.mpf(E.gaussian_delta(sensitivity, sigma, epsilon))
+        assert truth <= found <= truth * (1 + mpmath.mpf(2) ** -50)
+
+
+def test_the_noise_of_a_residual_keeps_delta_at_every_epsilon() -> None:
+    """The formula for ε ≤ 1 promised 1e-5 and gave 1.86e-5 at ε = 10 and .56 at ε = 50."""
+
+    def old(epsilon: float) -> float:
+        return math.sqrt(2 * math.log(1.5 / 1e-5)) / epsilon
+
+    assert E.gaussian_delta(1.0, old(10.0), 10.0) == pytest.approx(1.86e-5, rel=1e-2)
+    assert E.gaussian_delta(1.0, old(50.0), 50.0) == pytest.approx(0.56, rel=1e-2)
+    for epsilon in (0.0, 0.1, 1.0, 10.0, 50.0):
+        sigma = newton_noise(1.0, epsilon, 1e-5)
+        assert noise_suffices(1.0, sigma, epsilon, 1e-5)
+        assert not noise_suffices(1.0, math.nextafter(sigma, 0), epsilon, 1e-5)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (-1.0, 1.0, 1e-5),
+        (math.nan, 1.0, 1e-5),
+        (math.inf, 1.0, 1e-5),
+        (1.0, math.nan, 1e-5),
+        (1.0, -1.0, 1e-5),
+        (1.0, 1.0, 0.0),
+        (1.0, 1.0, math.nan),
+        (Quantity.measured(1.0), 1.0, 1e-5),
+    ],
+)
+def test_noise_outside_the_theorem_is_refused(arguments: tuple[Any, Any, Any]) -> None:
+    with pytest.raises(MusoError, match="expected"):
+        newton_noise(*arguments)
+
+
 # -- certificates --------------------------------------------------------------------------------------
 
 
@@ -152,7 +210,7 @@ def problem() -> mt.UnlearningProblem:
     return mt.UnlearningProblem(rng.standard_normal((20, 40)), rng.choice([-1.0, 1.0], 20), [1, 5])
 
 
-def certificate_for(gap: float, w: object = (1.0, -2.0), **more: float) -> E.RemovalCertificate:
+def certificate_for(gap: float, w: object = (1.0, -2.0), **more: Any) -> E.RemovalCertificate:
     return E.removal_certificate(Quantity.enclosure(0.0, gap), w, 1.0, 1e-5, **more)
 
 
@@ -240,6 +298,12 @@ def test_a_sigma_may_be_declared_in_advance() -> None:
         certificate_for(1e-12, sigma=3e-12)
     with pytest.raises(BadInputError, match="floats leak"):
         certificate_for(1e-16, sigma=1e-14)
+    for sigma in (Quantity.measured(1.0), Quantity.exact(1), True, "1.0", math.nan, math.inf, -1.0):
+        with pytest.raises(BadInputError, match="sigma="):
+            certificate_for(1e-12, sigma=sigma)
+    promise = certificate.guarantee
+    assert "σ was declared in advance" in promise.assumed
+    assert "σ was declared in advance" not in certificate_for(1e-12).guarantee.assumed
 
 
 def test_a_release_is_as_indistinguishable_as_it_says_and_not_more() -> None:
@@ -287,3 +351,17 @@ def test_exact_data_need_no_noise() -> None:
     w_u = mt.solve(problem).w_retrained.round()
     assert E.removal_certificate(Quantity.exact(0), w_u, 0.0, 1e-9).sigma == 0.0
     assert E.removal_certificate(Quantity.exact(0), w_u, 0.0, 1e-9).release(w_u, 1).tolist() == w_u.tolist()
+
+
+@pytest.mark.parametrize("gap", [1.0049e-3, 1.0001e-9, 7.7749])
+def test_what_a_certificate_prints_is_itself_true(gap: float) -> None:
+    certificate = mt.evaluation.removal_certificate(
+        Quantity.enclosure(0.0, gap), [1.0, 2.0], epsilon=1.0, delta=1e-5
+    )
+    found = re.search(r"≤ (\S+) proved .* σ = (\S+) on .*\(1, (\S+)\)-indist", str(certificate))
+    assert found is not None, str(certificate)
+    printed, sigma, delta = map(float, found.groups())
+    assert printed >= gap
+    assert sigma >= certificate.sigma
+    assert delta >= certificate.delta_at_sigma
+    assert noise_suffices(gap, sigma, 1.0, delta)

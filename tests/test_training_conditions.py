@@ -355,3 +355,55 @@ def test_the_limit_of_features_whose_squares_overflow_is_not_searched_for(lr):
     problem = mt.UnlearningProblem(np.array([[1e67], [-3e159], [0.0], [0.0]]), np.ones(4), [0])
     row = mt.check(problem, ["stable-step"], optimizer="cyclic-sgd", lr=lr)["stable-step"]
     assert row.verdict is Verdict.UNDECIDED
+
+
+# -- what float64 trains with, and what is proved --------------------------------------------------------
+
+
+def near_duplicates(n: int, d: int) -> mt.UnlearningProblem:
+    """Two rows 1e-9 apart with opposite targets: w_p is enormous, and float64 cuts its direction off."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((n, d)), rng.standard_normal(n)
+    X[-1], y[-1] = X[-2] + 1e-9 * rng.standard_normal(d), -y[-2]
+    return mt.UnlearningProblem(X, y, [n - 1])
+
+
+@pytest.mark.parametrize("arithmetic", ["auto", "float64", "ball", "rational"])
+def test_training_that_float64_cannot_see_is_not_called_enough(arithmetic: str) -> None:
+    problem = near_duplicates(4, 6)
+    row = mt.check(problem, ["enough-epochs"], arithmetic, optimizer="gd", lr=0.05, epochs=400)[
+        "enough-epochs"
+    ]
+    assert row.verdict is mt.Verdict.UNDECIDED
+    if arithmetic != "float64":
+        assert row.needs.startswith("nothing in this package decides it")
+        assert "whose w_p and w_r are off by ≥ " in row.needs
+
+
+@pytest.mark.parametrize("optimizer", ["gd", "cyclic-sgd", "momentum"])
+def test_a_direction_that_float64_cuts_off_keeps_its_gap(optimizer: str) -> None:
+    problem = mt.UnlearningProblem(np.array([[1e-8, 0.0], [0.0, 1.0]]), np.ones(2), [0])
+    row = mt.check(problem, ["enough-epochs"], optimizer=optimizer, lr=1.0, epochs=2)["enough-epochs"]
+    assert row.verdict is mt.Verdict.UNDECIDED
+    assert "Fine-tuning may stop" not in row.meaning
+    good = mt.UnlearningProblem(np.array([[0.9, 0.0], [0.0, 1.0]]), np.ones(2), [0])
+    row = mt.check(good, ["enough-epochs"], optimizer=optimizer, lr=0.5, epochs=900)["enough-epochs"]
+    assert row.verdict is mt.Verdict.MEASURED
+
+
+def test_iterates_of_larger_data_are_measured_only_beside_the_same_start() -> None:
+    from muso_theory.claims.dynamics import _SMALL
+
+    problem = near_duplicates(_SMALL[0] + 4, 90)
+    row = mt.check(problem, ["gd-finite-time"])["gd-finite-time"]
+    assert row.verdict in (mt.Verdict.CERTIFIED, mt.Verdict.UNDECIDED)  # by balls: floats cannot
+    assert row.arithmetic != "verified float64"
+
+
+@pytest.mark.filterwarnings("error")
+def test_training_that_diverges_is_told_without_warnings_of_numpy() -> None:
+    rng = np.random.default_rng(3)
+    problem = mt.UnlearningProblem(rng.standard_normal((6, 9)), rng.standard_normal(6), [0, 3])
+    for optimizer in ("gd", "momentum", "cyclic-sgd"):
+        row = mt.check(problem, ["enough-epochs"], optimizer=optimizer, lr=10.0, epochs=100)["enough-epochs"]
+        assert row.verdict is mt.Verdict.UNDECIDED  # a measurement refutes nothing

@@ -25,14 +25,14 @@ import numpy as np
 
 from muso_theory.claims import Case, find
 from muso_theory.errors import MusoError
-from muso_theory.evaluation import accuracy, average_gap, probabilities
+from muso_theory.evaluation import accuracy, probabilities
 from muso_theory.evidence import Verdict
 from muso_theory.linear.baselines import METHODS, BadTeaching, RandomRelabelling, UnlearningMethod
 from muso_theory.linear.features import GaussianFeatures
 from muso_theory.linear.problem import UnlearningProblem
 
 from .campaign import Options, measure_points
-from .membership import membership_score
+from .membership import Scores, average_gap_of_what_tells, membership_score
 from .scenarios import scenario
 from .tables import Column, mean_sd, table
 
@@ -135,7 +135,7 @@ def measure(point: Mapping[str, Any]) -> dict[str, Any]:
     nothing = float(model.distance(model.pretrained, model.retrained).upper)
     holding = {slug: _holds(slug, problem) for slug in ("full-rank", "least-squares-on-retain")}
     rows: list[dict[str, Any]] = []
-    standard: dict[str, float] = {}
+    standard: Scores = {}
     retraining = 0.0
     for name, method in methods(seed).items():
         if stands_still(method, problem):
@@ -170,7 +170,7 @@ def measure(point: Mapping[str, Any]) -> dict[str, Any]:
         standard = standard or scores
         row["scores"] = scores
         # Retain accuracy is not among the three scores whose differences the literature averages.
-        row["average gap"] = average_gap(_three(scores), _three(standard))
+        row["average gap"] = average_gap_of_what_tells(_three(scores), _three(standard))
     return {
         "n": problem.n_samples,
         "n_forget": len(problem.forget),
@@ -223,7 +223,7 @@ def _seconds(method: UnlearningMethod, problem: UnlearningProblem) -> float:
     return min(found)
 
 
-def _scores(problem: UnlearningProblem, w: Array, test: Array, y_test: Array) -> dict[str, float]:
+def _scores(problem: UnlearningProblem, w: Array, test: Array, y_test: Array) -> dict[str, float | None]:
     """Accuracies, and the membership score of the literature."""
     outputs, unseen = problem.features @ w, test @ w
     belief, retain, forget = probabilities(outputs), problem.retain, problem.forget
@@ -235,7 +235,7 @@ def _scores(problem: UnlearningProblem, w: Array, test: Array, y_test: Array) ->
     }
 
 
-def _three(scores: Mapping[str, float]) -> dict[str, float]:
+def _three(scores: Scores) -> Scores:
     """Test accuracy, forget accuracy and membership."""
     return {name: value for name, value in scores.items() if name != "retain accuracy"}
 
@@ -388,7 +388,9 @@ def _table(name: str, group: list[dict[str, Any]]) -> dict[str, Any]:
                 if all(row[key] is not None for row in same):
                     line[key] = mean_sd(row[key] for row in same)
             for key in same[0]["scores"]:
-                line[key] = mean_sd(row["scores"][key] for row in same)
+                told = [row["scores"][key] for row in same if row["scores"][key] is not None]
+                if told:
+                    line[key] = mean_sd(told)
             for key in ("seconds", "relative seconds"):
                 line[key] = mean_sd(row[key] for row in same)
         lines.append(line)
@@ -397,7 +399,7 @@ def _table(name: str, group: list[dict[str, Any]]) -> dict[str, Any]:
     forgotten = p["forgotten"].partition(" (seed")[0]
     title = (
         f"{name}: forgetting {forgotten}; n = {p['n']}, of these {p['n_forget']} to forget, D = {p['D']}, "
-        f"outputs: {p['outputs']}; mean ± sd over {len(group)} seeds"
+        f"outputs: {p['outputs']}; mean ± sd over {len(group)} seeds; membership scores that say nothing are left out"
     )
     if left_out:
         title += f". Left out, since they equal none where w_p interpolates: {', '.join(left_out)}"

@@ -134,8 +134,8 @@ class Experiment:
         projected = retained.T @ np.linalg.solve(block, retained @ (w - self.problem.w_init))
         return np.asarray(self.problem.features[self.problem.forget] @ (self.problem.w_init + projected))
 
-    def scores(self, w: Array) -> dict[str, float]:
-        """Accuracies and the membership score of the paper.
+    def scores(self, w: Array) -> dict[str, float | None]:
+        """Accuracies and the membership score of the paper, None where it says nothing.
 
         Args:
             w: any parameters.

@@ -91,7 +91,7 @@ def measure(point: Mapping[str, Any]) -> dict[str, Any]:
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-m", "numeric", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", "-n", "0", "-m", "numeric", "-p", "no:cacheprovider"]
         done = subprocess.run(
             [*command, f"--junitxml={report}", *point["tests"]],
             cwd=_ROOT,

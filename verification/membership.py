@@ -1,24 +1,23 @@
-"""The literature's membership score for the tables of campaigns."""
+"""The literature's membership score and average gap for the tables of campaigns."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from muso_theory.evaluation import paper_membership_score
+from muso_theory.evaluation import average_gap, paper_membership_score
 
-__all__ = ["membership_score"]
+__all__ = ["Scores", "average_gap_of_what_tells", "membership_score"]
 
 Array = np.ndarray[Any, Any]
+Scores = Mapping[str, "float | None"]
 
 
-def membership_score(retain: Array, test: Array, forget: Array) -> float:
-    """:func:`muso_theory.evaluation.paper_membership_score` as the literature prints it, without its warning.
-
-    Tables show the score because papers do, also where its solver's tolerance decides; what a campaign judges rests on
-    other attacks.
+def membership_score(retain: Array, test: Array, forget: Array) -> float | None:
+    """:func:`muso_theory.evaluation.paper_membership_score` as the literature prints it, or nothing where it warns.
 
     Args:
         retain: probabilities on R.
@@ -26,10 +25,32 @@ def membership_score(retain: Array, test: Array, forget: Array) -> float:
         forget: on F.
 
     Returns:
-        The score.
+        The score; None, in tables a dash, where its solver's tolerance decides and not the samples.
     """
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", message="the membership score says nothing", category=RuntimeWarning
-        )
-        return paper_membership_score(retain, test, forget)
+        warnings.filterwarnings("error", message="the membership score says nothing", category=RuntimeWarning)
+        try:
+            return paper_membership_score(retain, test, forget)
+        except RuntimeWarning:
+            return None
+
+
+def average_gap_of_what_tells(scores: Scores, retrained: Scores) -> float:
+    """The average gap of the literature over the scores that say something of both models.
+
+    Args:
+        scores: of the unlearned model; None says nothing.
+        retrained: the same of the retrained one.
+
+    Returns:
+        The mean absolute difference.
+
+    Raises:
+        BadInputError: other names on the two sides, or no score that says something of both.
+    """
+    silent = {name for side in (scores, retrained) for name, value in side.items() if value is None}
+    mine, theirs = (
+        {name: value for name, value in side.items() if value is not None and name not in silent}
+        for side in (scores, retrained)
+    )
+    return average_gap(mine, theirs)

@@ -47,7 +47,7 @@ _UNCLEAR = re.compile(
 )
 _PASSED = (0, 5)  # pytest: all passed; no test of these exists in the mutant
 _PYTEST = (
-    *("-q", "-p", "no:cacheprovider", "--no-header", "--tb=line", "--show-capture=no"),
+    *("-n", "0", "-q", "-p", "no:cacheprovider", "--no-header", "--tb=line", "--show-capture=no"),
     # Plugins that were imported before pytest looks for them: that is the point of a warm process.
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
 )

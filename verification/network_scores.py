@@ -13,7 +13,6 @@ from muso_theory.evaluation import (
     Attack,
     accuracy,
     agreement,
-    average_gap,
     calibrated,
     entropy,
     kl_divergence,
@@ -24,7 +23,7 @@ from muso_theory.evaluation import (
 from muso_theory.networks.training import DivergedError
 from muso_theory.networks.unlearning import Alternating, Convergence
 
-from .membership import membership_score
+from .membership import average_gap_of_what_tells, membership_score
 from .network_scenarios import Trained, build
 
 __all__ = ["FEWEST", "FPR", "Scorer", "memorising", "unlearn"]
@@ -88,8 +87,8 @@ class Scorer:
         wide = np.asarray(outputs, dtype=np.float64)
         return np.asarray(np.sum((wide - np.eye(wide.shape[1])[classes]) ** 2, axis=1))
 
-    def _paper(self, params: Sequence[Array]) -> dict[str, float]:
-        """The three scores of the paper's average gap."""
+    def _paper(self, params: Sequence[Array]) -> dict[str, Any]:
+        """The three scores of the paper's average gap, that of membership None where it says nothing."""
         problem = self.found.problem
         on = {
             name: problem.outputs(params, rows)
@@ -126,7 +125,7 @@ class Scorer:
             "forget output gap": output_gap,
             "test output gap": float(np.linalg.norm(own - self.test)) / nothing,
             "agreement": agreement(own, self.test),
-            "average gap": 100 * average_gap(paper, self.paper),
+            "average gap": 100 * average_gap_of_what_tells(paper, self.paper),
             "membership score": paper["membership"],
         }
         if problem.recipe.loss == "cross-entropy":

@@ -15,6 +15,7 @@ import numpy as np
 from muso_theory.data import Dataset, load, parse_forget
 from muso_theory.errors import expected
 from muso_theory.linear.problem import UnlearningProblem
+from muso_theory.numbers import is_constant
 
 __all__ = ["FORGETTING", "SCALES", "Scenario", "groups_of_test", "noisy_start", "scenario"]
 
@@ -226,8 +227,7 @@ def _scaled(dataset: Dataset, train: Array, test: Array, scale: str) -> tuple[Ar
         return X * factor, X_test * factor
     if scale == "byte":
         raise expected("pixels", "scale", scale, f"{dataset.name} has none", "unit")
-    spread = X.std(axis=0)
-    spread[spread == 0] = 1.0
+    spread = np.where(is_constant(X, axis=0), 1.0, X.std(axis=0))
     return (X - X.mean(axis=0)) / spread, (X_test - X.mean(axis=0)) / spread
 
 

@@ -427,7 +427,7 @@ class Quantities:
     @cached_property
     def _lengths(self) -> dict[str, Callable[[], Sum]]:
         t = self.truth
-        retraining, start = norm(t.retrained - t.start), norm(t.start)
+        retraining = norm(t.retrained - t.start)
         travelled, nothing = norm(t.pretrained - t.start), t.doing_nothing
         change = norm(t.y(t.forget) - t.optimal_labels)
 
@@ -441,11 +441,8 @@ class Quantities:
             "doing nothing": lambda: Sum((nothing,)),
             "‖w_r − w₀‖": lambda: Sum((retraining,)),
             "‖w_p − w₀‖": lambda: Sum((travelled,)),
-            "‖w₀‖ + ‖w_r − w₀‖": lambda: Sum((start, retraining)),
             "‖w_p − w₀‖ + doing nothing": lambda: Sum((travelled, nothing)),
-            "‖w₀‖ + ‖w_r − w₀‖ + ‖w_p − w₀‖": lambda: Sum((start, retraining, travelled)),
             "the label change": lambda: Sum((change,)),
             "‖Φ_F(w_r − w₀)‖": lambda: Sum((labels_moved(),)),
-            "‖Φ_F w_r‖ + the label change": lambda: Sum((norm(t.optimal_labels), change)),
             "‖y_R − Φ_R w₀‖ + ‖y_R‖": lambda: Sum((residual(t.start), residual(0 * t.start))),
         }

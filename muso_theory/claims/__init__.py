@@ -55,7 +55,7 @@ def find(slug: str) -> Claim:
         >>> find("exact-labels")
         <theorem exact-labels: labelling the forget samples by the retrained model's predictions unlearns exactly>
     """
-    if slug not in CATALOGUE:
+    if not isinstance(slug, str) or slug not in CATALOGUE:
         raise expected("a claim", "claim", slug, "unknown", nearest(slug, CATALOGUE))
     return CATALOGUE[slug]
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import inf, nextafter
 from sys import float_info
 
 import numpy as np
 
-from ..evidence import Inequality, show
+from ..evidence import Inequality, round_digits, show
 from ..linear.model import Parameters, Rows
 from ..numbers import Quantity
 from ..numbers.rounding import NoArithmeticError
-from .catalogue import Artefact, Case, Claim, Found, text
+from .catalogue import Artefact, Case, Claim, Found
 from .tangents import tangent_rank
 
 __all__ = ["CONDITIONS"]
@@ -119,6 +121,10 @@ def _start_audit(case: Case, artefact: Artefact) -> Found:
 
 
 def _conditioning(case: Case) -> Found:
+    if case.is_zero:
+        raise NoArithmeticError(
+            "K = 0 has no positive eigenvalue, and so no κ⁺", "features that are not all zero"
+        )
     smallest, largest = case.model.spectrum
     if not case.model.sees_all_eigenvalues:
         # K may be singular, with κ⁺ of what is left, or regular, with κ⁺ beyond float64.
@@ -133,21 +139,22 @@ def _conditioning(case: Case) -> Found:
 
 
 def _step_size(case: Case) -> Found:
+    if case.is_zero:
+        return [Inequality("λ_max", Quantity.exact(0))], [
+            "all features are zero: gradient descent is stable for any η"
+        ]
     _, largest = case.model.spectrum
-    threshold = min(2 / largest.bound, float_info.max) if largest.bound else 0.0
+    threshold = Fraction(2) / Fraction(largest.bound) if 0 < largest.bound < inf else Fraction(0)
     if threshold:
-        words = f"gradient descent is stable for η < {text(threshold)}"
-    elif np.any(case.problem.features):
-        words = "λ_max is beyond the range of float64, and so is the largest stable η"
+        shown = round_digits(min(threshold, Fraction(float_info.max)), up=False, digits=3)
+        words = f"gradient descent is stable for η < {shown}"
     else:
-        words = "all features are zero: gradient descent is stable for any η"
+        words = "λ_max is beyond the range of float64, and so is the largest stable η"
     return [Inequality("2/λ_max", _inverse(largest), positive=True)], [words]
 
 
 def _inverse(q: Quantity) -> Quantity:
     """2/q with the ends swapped, rounded outward by one unit."""
-    from math import inf, nextafter
-
     low = nextafter(2 / q.bound, 0.0) if q.bound > 0 else 0.0
     high = nextafter(2 / q.floor, inf) if q.floor > 0 else inf
     return Quantity(low, high if q.lower != q.upper else low, q.grade)
@@ -245,6 +252,7 @@ CONDITIONS = (
         _conditioning,
         "A float64 solve keeps digits.",
         "A float64 solve may lose all digits: use balls or rationals.",
+        by_floats=True,
     ),
     Claim(
         "step-size",

@@ -20,8 +20,8 @@ from ..linear.model import Rows
 from ..linear.problem import Array, UnlearningProblem
 from ..linear.training.convex import fine_tune_convex
 from ..linear.training.sweep import Sweep
-from ..numbers import FLOAT64, Matrix, Quantity, UndecidedError
-from .catalogue import Case, Claim, Found, by_name_only, text
+from ..numbers import FLOAT64, Matrix, NoArithmeticError, Quantity, UndecidedError
+from .catalogue import TOLERANCE, Case, Claim, Found, by_name_only, text
 
 __all__ = ["DYNAMICS"]
 
@@ -78,8 +78,9 @@ def _measured(model: ClosedForms) -> ClosedForms:
     """The float64 model of the same problem, for sizes of steps."""
     try:
         model.problem.float_model.gram  # noqa: B018 - overflow shows here
-    except BadInputError as error:
-        raise UndecidedError(str(error), "features scaled by a power of two decide it") from None
+    except BadInputError:
+        what = "steps are read off a float64 Gram matrix, which overflows here"
+        raise NoArithmeticError(what, "features scaled by a power of two decide it") from None
     return model.problem.float_model
 
 
@@ -89,7 +90,7 @@ def _largest_row(model: ClosedForms) -> float:
     with np.errstate(over="ignore"):
         bound = float(features.sum(axis=1).max()) * float(features.sum(axis=0).max())
     if not np.isfinite(bound):
-        raise UndecidedError("features overflow float64", "features scaled by a power of two decide it")
+        raise NoArithmeticError("features overflow float64", "features scaled by a power of two decide it")
     return bound
 
 
@@ -99,14 +100,35 @@ def _model(case: Case) -> ClosedForms:
         return case.model
     problem = case.problem
     if _small(problem):
-        raise UndecidedError("verified float64 does not follow iterates", "ball or rational arithmetic does")
+        raise UndecidedError(
+            "verified float64 does not follow iterates", "ball or rational arithmetic does", climbs=True
+        )
     return problem.float_model
 
 
 def _following(case: Case) -> Case:
-    """The case in the model that follows iterates."""
+    """The case in the model that follows iterates.
+
+    Returns:
+        The case.
+
+    Raises:
+        UndecidedError: none does, or the float64 model is not shown to be about the same w_p and w_r.
+    """
     model = _model(case)
-    return case if model is case.model else replace(case, model=model)
+    if model is case.model:
+        return case
+    least = (case.tolerance or TOLERANCE) * max(
+        Fraction(scale.floor) for scale, _ in case.parameter_yardsticks
+    )
+    if not case.float_error.bound <= least:
+        raise UndecidedError(
+            f"iterates are measured in float64, whose w_p and w_r are off by {show(case.float_error)}, "
+            f"doing nothing is {show(case.doing_nothing)}",
+            "ball or rational arithmetic follows them",
+            climbs=True,
+        )
+    return replace(case, model=model)
 
 
 def _relabelled(model: ClosedForms) -> Matrix:
@@ -144,7 +166,7 @@ def _cyclic_sgd(case: Case) -> Found:
             case.label_yardsticks,
         ),
     ], [
-        "one pass with γ_i = 1/‖φ_i‖², retain set first, on the exact labels",
+        "one pass with γ_i the floats next to 1/‖φ_i‖² as float64 computes it, retain set first, on the exact labels",
         f"after it ‖w − w_r‖ {show(descent.distance(v, descent.offset(model.retrained)))}, "
         f"before {show(case.doing_nothing)}",
     ]
@@ -158,7 +180,7 @@ def _kaczmarz(model: ClosedForms) -> list[Any]:
         features = np.asarray(FLOAT64.matrix(model.problem.features), dtype=np.float64)
         norms = np.einsum("ij,ij->i", features, features)[model.order]
     if not np.isfinite(norms).all():
-        raise UndecidedError("features overflow float64", "features scaled by a power of two decide it")
+        raise NoArithmeticError("features overflow float64", "features scaled by a power of two decide it")
     with np.errstate(divide="ignore", over="ignore"):
         steps = np.where(norms > 0, 1 / np.where(norms > 0, norms, 1), 1.0)
     return [Fraction(g) for g in np.where(np.isfinite(steps), steps, 1.0).tolist()]
@@ -406,7 +428,7 @@ DYNAMICS = (
     Claim(
         "adaptive-optimizer",
         "what adaptive steps or weight decay put off the span stays as the gap of exact labels",
-        "‖w_u − w_r‖ = ‖(I − P)(w_p − w₀)‖, which Adam, RMSProp, AdaGrad and weight decay make positive",
+        "‖w_u − w_r‖ = ‖(I − P)(w_p − w₀)‖, which Adam, RMSProp, AdaGrad and weight decay can make positive",
         "complements arXiv 2410.08557 (negative)",
         _adaptive,
         "Relabelling cannot close the gap of what such pretraining puts off w₀ + row(Φ); where row(Φ) is everything, "

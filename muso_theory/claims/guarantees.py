@@ -8,7 +8,7 @@ from fractions import Fraction
 from ..errors import BadInputError
 from ..evaluation.certificate import release_sigma
 from ..evaluation.gaussian import delta_enclosure, gaussian_sigma
-from ..evaluation.release import grid_spacing, parameters
+from ..evaluation.release import grid_spacing, least_sigma, parameters
 from ..evidence import Allowance, Audit, Inequality, Output, round_digits, show
 from ..linear.model import Parameters, Rows
 from ..linear.problem import Array
@@ -31,10 +31,10 @@ def _removal_certificate(case: Case) -> Found:
     if gap.grade is Grade.RIGOROUS and gap.bound > max(scale.bound for scale, _ in case.parameter_yardsticks):
         # Some noise hides any bound: one that is larger than the problem itself says nothing of unlearning.
         raise UndecidedError(
-            "the bound of ‖w_u − w_r‖ exceeds what doing nothing leaves", "another arithmetic"
+            "the bound of ‖w_u − w_r‖ exceeds what doing nothing leaves", "another arithmetic", climbs=True
         )
     sigma = _smallest(gap)
-    what = f"δ at ε = {EPSILON:g}, σ = {sigma:g}"
+    what = f"δ at ε = {EPSILON:g}, σ = {sigma:g}{_beside_nothing(case, sigma)}"
     found = Inequality(what, _delta(gap, sigma), bar=DELTA, unit_of="the δ asked for")
     return [found], [f"‖w_u − w_r‖ {show(gap)}", *_doing_nothing(case, gap)]
 
@@ -42,7 +42,9 @@ def _removal_certificate(case: Case) -> Found:
 def _smallest(gap: Quantity) -> float:
     """The smallest noise that hides a gap, where there is a bound of it."""
     if not math.isfinite(gap.bound):
-        raise UndecidedError("no finite bound of ‖w_u − w_r‖", "ball or rational arithmetic has the range")
+        raise UndecidedError(
+            "no finite bound of ‖w_u − w_r‖", "ball or rational arithmetic has the range", climbs=True
+        )
     # At the smallest noise δ lies closer to its limit than the ends of its enclosure are known. Two digits, rounded up,
     # are the noise itself and not only how it is told: what is stated is then true of the number in the words.
     smallest = gaussian_sigma(gap.bound, EPSILON, DELTA)
@@ -70,17 +72,33 @@ def _published(case: Case, w: Array, words: str) -> tuple[str, Quantity, list[st
     sigma = max(smallest, raised)
     facts = [f"‖w_u − w_r‖{words} {show(gap)}", *_doing_nothing(case, gap)]
     if sigma:
-        facts.insert(1, f"rounded to multiples of {grid_spacing(sigma):.3g}")
+        spacing = f"the spacing {grid_spacing(least_sigma(w)):.2g} of floats as large as these parameters"
+        facts.insert(1, f"rounded to multiples of {grid_spacing(sigma):.3g}, no finer than {spacing}")
     if remark:
         facts.insert(1, f"σ {remark}")
     told = f"{sigma:g}" if sigma == smallest else round_digits(sigma, up=True)
-    return f"δ at ε = {EPSILON:g}, σ = {told}{words}", _delta(gap, sigma, sigma == smallest), facts
+    what = f"δ at ε = {EPSILON:g}, σ = {told}{words}{_beside_nothing(case, sigma)}"
+    return what, _delta(gap, sigma, sigma == smallest), facts
+
+
+def _beside_nothing(case: Case, sigma: float) -> str:
+    """A remark on noise that hides w_p as well, so that unlearning has gained nothing."""
+    if sigma > _smallest(case.doing_nothing):
+        return " (more noise than doing nothing needs)"
+    return " (perhaps more noise than doing nothing needs)" if sigma > _needed(case.doing_nothing) else ""
+
+
+def _needed(gap: Quantity) -> float:
+    """Noise below which a gap is surely not hidden."""
+    smallest = gaussian_sigma(gap.floor, EPSILON, DELTA)
+    return math.nextafter(smallest, 0.0) if smallest else 0.0
 
 
 def _doing_nothing(case: Case, gap: Quantity) -> list[str]:
     facts = ["this gap is measured only: it certifies nothing"] if gap.grade is Grade.FLOAT else []
-    nothing = f"{_smallest(case.doing_nothing):g}"
-    return [*facts, f"doing nothing needs σ = {nothing} for ε = {EPSILON:g}, δ = {float(DELTA):g}"]
+    is_proved = case.doing_nothing.grade is not Grade.FLOAT
+    nothing = f"{'≥' if is_proved else '≈'} {round_digits(_needed(case.doing_nothing), up=False)}"
+    return [*facts, f"doing nothing needs σ {nothing} for ε = {EPSILON:g}, δ = {float(DELTA):g}"]
 
 
 def _removal_output(case: Case) -> Found:

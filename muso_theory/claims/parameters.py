@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..evidence import show
 from ..linear.model import Model, Parameters
 from ..linear.problem import Array
-from ..numbers import UndecidedError
+from ..numbers import NoArithmeticError
 from .catalogue import Artefact, Case, Claim, Found
 
 __all__ = ["PARAMETERS"]
@@ -23,10 +25,7 @@ def _implicit_bias(case: Case) -> Found:
     at_zero = model.gradient_norm(model.everything, targets, zero).plus(scale)
     again = model.fit(model.everything, targets, limit)
     inside = model.project(model.everything, limit)
-    travelled = (
-        (case.travelled, "‖w_p − w₀‖"),
-        (case.size.plus(case.travelled), "‖w₀‖ + ‖w_r − w₀‖ + ‖w_p − w₀‖"),
-    )
+    travelled = ((case.travelled, "‖w_p − w₀‖"),)
     return [
         case.identity(
             "‖Φᵀ(y − ΦG(w₀))‖", gradient, ((scale, "its value at w₀"), (at_zero, "its value at w₀ and at 0"))
@@ -78,10 +77,12 @@ def _beside_start(case: Case) -> Array:
     problem = case.problem
     shape = (problem.n_features, problem.n_outputs)
     w = np.zeros(shape) if problem.w_init is None else np.array(problem.w_init).reshape(shape)
-    w = w.astype(object) if w.dtype.kind in "iub" else w
-    # A step as large as w₀ itself is not lost in rounding, and any start will do.
+    # Twice a float16 may be none, and twice a float64 rarely.
+    w = w.astype(object if w.dtype.kind in "iub" else np.promote_types(w.dtype, np.float64))
+    # A step as large as w₀ itself is not lost in rounding, and any start will do: 0, where twice w₀ is too large.
     largest = max(abs(value) for value in w[0].tolist())
-    w[0] = [value + (1 if largest < 1 else largest) for value in w[0].tolist()]
+    step = 1 if largest < 1 else largest
+    w[0] = 0 if largest + step == math.inf else [value + step for value in w[0].tolist()]
     return w
 
 
@@ -135,7 +136,7 @@ def _sequential(case: Case) -> Found:
     else:
         first, second, keep = forget, list(model.retain)[-1:], list(model.retain)[:-1]
     if not keep:
-        raise UndecidedError("no sample is left after two requests", "a third sample")
+        raise NoArithmeticError("no sample is left after two requests", "a third sample")
     once = model.fit(tuple(keep), model.targets(tuple(keep)))
     findings = []
     for name, one, two in (("F₁ then F₂", first, second), ("F₂ then F₁", second, first)):

@@ -34,10 +34,10 @@ def network_of(case: Case) -> Any:
         Its tangent.
 
     Raises:
-        UndecidedError: no network; a claim that is asserted without one stays undecided.
+        NoArithmeticError: no network; a claim that is asserted without one does not apply.
     """
     if case.problem.tangent is None:
-        raise UndecidedError("no network is given", "UnlearningProblem.from_network, or --network")
+        raise NoArithmeticError("no network is given", "UnlearningProblem.from_network, or --network")
     return case.problem.tangent
 
 
@@ -97,7 +97,7 @@ def tangent_rank(case: Case, rows: Rows, suffix: str) -> Found:
     what = f"that λ_min(J{suffix}J{suffix}ᵀ) is 0 is within what the floats are wrong by"
     if reason := why_not_rational(tangent):
         raise NoArithmeticError(what, str(reason))
-    raise UndecidedError(what, "rational arithmetic")
+    raise UndecidedError(what, "rational arithmetic", climbs=True)
 
 
 def _twins(tangent: Any, index: Array) -> str:
@@ -117,12 +117,12 @@ def _told(distance: Any) -> str:
 
 
 def _differentiable(case: Case) -> Found:
-    """Rectifiers whose input is 0: proved where J is enclosed, counted in floats elsewhere."""
-    from ..networks.enclosure import KinkError
+    """Rectifiers at 0 that outputs depend on: proved where J is enclosed, counted in floats elsewhere."""
+    from ..networks.kinks import KinkError
     from ..networks.rational import zeros_of_rectifiers
 
     tangent, distance = network_of(case), case.problem.tangent_distance
-    what = "inputs of rectifiers that are 0"
+    what = "rectifiers at 0 that an output depends on"
     if tangent.net.analytic:
         return [Inequality(what, Quantity.exact(0))], ["every activation is analytic"]
     if isinstance(distance, KinkError):
@@ -131,9 +131,11 @@ def _differentiable(case: Case) -> Found:
         return [Inequality(what, Quantity.enclosure(1, distance.count))], [distance.what]
     if isinstance(distance, UndecidedError):
         count = zeros_of_rectifiers(tangent.net, tangent.params, tangent.inputs)
-        return [Inequality(f"{what} in floats", Quantity.measured(count))], [f"J is not enclosed: {distance}"]
+        return [Inequality("inputs of rectifiers that are 0 in floats", Quantity.measured(count))], [
+            f"J is not enclosed: {distance}"
+        ]
     return [Inequality(what, Quantity.enclosure(0, 0))], [
-        "every input of a rectifier is proved to have a sign"
+        "the input of every rectifier that an output depends on is proved to have a sign"
     ]
 
 
@@ -142,11 +144,14 @@ def _linearised_network(case: Case) -> Found:
     distance = case.problem.tangent_distance
     if isinstance(distance, UndecidedError):
         return _measured_tangent(case, distance)
-    size = Quantity.enclosure(*norm_bounds(network_of(case).outputs))
+    size, of = Quantity.enclosure(*norm_bounds(network_of(case).outputs)), "‖f‖"
+    if not size.upper:
+        # Beside outputs of 0 everything is large; what is subtracted from the targets is small beside these.
+        size, of = Quantity.enclosure(*norm_bounds(np.asarray(case.problem.targets, np.float64))), "‖y − f‖"
     modes, fact = _two_modes(case)
     return [
         case.statement(distance.what, distance.distance, distance.size, distance.scale),
-        case.statement("max |f(x; θ₀) − what the targets subtract|", distance.outputs, size, "‖f‖"),
+        case.statement("max |f(x; θ₀) − what the targets subtract|", distance.outputs, size, of),
         *modes,
     ], ["in all directions at once: J is enclosed entry by entry", *fact]
 
@@ -234,11 +239,11 @@ TANGENTS = (
     Claim(
         "differentiable",
         "the network has a derivative at θ₀ on these inputs",
-        "no rectifier's input is 0",
+        "no output depends on a rectifier whose input is 0",
         "definition",
         _differentiable,
         "J(θ₀) exists.",
-        "A rectifier has no derivative at 0: the features are one of several limits of derivatives.",
+        "Outputs depend on a rectifier at its kink: the features are one of several limits of derivatives.",
         ("from-network",),
         {"from-network": "there is no network that could have a derivative"},
         listed=on_a_tangent,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from contextlib import nullcontext
 from fractions import Fraction
+from sys import float_info
 from typing import Any
 
 import numpy as np
 
 from ..arrays import Array, row_blocks
 from ..errors import BadInputError, expected
-from ..evidence import Inequality
+from ..evidence import Inequality, round_digits, show
 from ..linear.closed_forms import ClosedForms
 from ..linear.model import Model
 from ..linear.problem import UnlearningProblem
@@ -20,7 +21,7 @@ from ..linear.training.prediction import Prediction, predict_training
 from ..linear.training.schedules import step_sizes_of
 from ..linear.training.stability import stability
 from ..linear.training.train import train
-from ..numbers import FLOAT64, Quantity, UndecidedError
+from ..numbers import FLOAT64, NoArithmeticError, Quantity, UndecidedError
 from ..numbers.balls import enclosure, working_precision
 from ..numbers.quantity import is_finite
 from ..numbers.rational_matrix import RationalMatrix
@@ -255,7 +256,7 @@ def _beside_two(above: Quantity, below: Quantity) -> str:
 def _limit_of_passes(case: Case, largest: Quantity) -> tuple[list[str], float | None]:
     """The largest stable step of SGD in words, and the spectral radius of a pass where it is known."""
     plan = _plan(case)
-    if _all_zero(case):
+    if case.is_zero:
         return [_ANY_STEP], None
     # Where max ‖φ_i‖² overflows, the search for the limit would start at a step of zero and never leave it.
     first = plan.steps if isinstance(plan.steps, float) else plan.steps.first
@@ -269,24 +270,25 @@ def _limit_of_passes(case: Case, largest: Quantity) -> tuple[list[str], float | 
     if not 0 < low < math.inf:
         return [_BEYOND], known.radius
     unit = "γ" if known.step else "steps scaled by c"
-    far = "" if high < 1.001 * low or high == math.inf else f", unstable above {high:.6g}"
+    far = (
+        ""
+        if high < 1.001 * low or high == math.inf
+        else f", unstable above {round_digits(high, up=True, digits=6)}"
+    )
     # A radius that is one up to rounding decides nothing.
     radius = None if known.converges is None else known.radius
-    return [f"stable for {unit} < {low:.6g}{far}"], radius
+    return [f"stable for {unit} < {round_digits(low, up=False, digits=6)}{far}"], radius
 
 
 def _full_batch_limit(case: Case, limit: Fraction, bound: Quantity) -> str:
     """The largest stable step of a full-batch method in words."""
-    if _all_zero(case):
+    if case.is_zero:
         return _ANY_STEP
     largest = _largest_eigenvalue(case, bound)
-    named = float(limit) / largest if largest > 0 else math.inf
-    return f"{_plan(case).optimizer} is stable for γ < {named:.6g}" if 0 < named < math.inf else _BEYOND
-
-
-def _all_zero(case: Case) -> bool:
-    """Whether Φ = 0 exactly."""
-    return not any(np.any(case.problem.features[block]) for block in row_blocks(case.problem.features))
+    named = limit / Fraction(largest) if 0 < largest < math.inf else Fraction(0)
+    if not 0 < named <= float_info.max:
+        return _BEYOND
+    return f"{_plan(case).optimizer} is stable for γ < {round_digits(named, up=False, digits=6)}"
 
 
 def _pivots(model: ClosedForms, threshold: Fraction) -> Inequality:
@@ -348,6 +350,12 @@ def _largest_eigenvalue(case: Case, bound: Quantity) -> float:
 def _enough_epochs(case: Case) -> Found:
     plan = _plan(case)
     assert plan.epochs is not None
+    if case.model is case.problem.float_model:
+        raise UndecidedError(
+            "training is predicted in float64, with no proof beside it",
+            "proved bounds of another arithmetic",
+            climbs=True,
+        )
     try:
         prediction = predict_training(
             case.problem, method=plan.optimizer, step_sizes=plan.steps, momentum=plan.momentum
@@ -355,13 +363,24 @@ def _enough_epochs(case: Case) -> Found:
     except BadInputError as error:
         raise UndecidedError(str(error), "features of moderate size decide it") from None
     gap, nothing = prediction.gap(plan.epochs), prediction.doing_nothing
+    limit = float(case.tolerance) * nothing
+    # A stable pass lengthens no error. One that starts this far from the exact w_p − w_r ends no farther from where
+    # that would have ended, and a gap that near to the limit may be on the other side of it.
+    off = case.float_error
+    if not off.bound < abs(gap - limit):
+        what = (
+            f"training is predicted in float64, whose w_p and w_r are off by {show(off)}; doing nothing is "
+            f"{show(case.doing_nothing)}, and ‖w_E − w_r‖ ≈ {gap:.3g} was found"
+        )
+        if off.floor < abs(gap - limit):
+            raise UndecidedError(what, "an arithmetic of tighter bounds", climbs=True)
+        raise NoArithmeticError(what, "features whose Gram matrix float64 can factorise")
     finding = case.violation(
         f"‖w_E − w_r‖ predicted for E = {plan.epochs}",
         Quantity.measured(gap),
         Quantity.measured(nothing),
         "doing nothing",
     )
-    limit = float(case.tolerance) * nothing
     share = gap / nothing if nothing else 0.0
     facts = [f"the gap after {plan.epochs} epochs is {share:.3g} of doing nothing ({nothing:.3g})"]
     facts += _needed(case, prediction, limit, gap)

@@ -9,17 +9,17 @@ from functools import cached_property
 from typing import Any, final
 
 from ..errors import expected
+from ..evidence import round_digits
 from ..numbers import Grade, Quantity
 from ..numbers.ieee import ieee_proof
 from .gaussian import gaussian_delta, gaussian_sigma, noise_suffices
-from .guarantees import Guarantee
+from .guarantees import DECLARED, Guarantee, declared_sigma
 from .outputs import Array
 from .release import grid_spacing, least_sigma, parameters, parameters_sha256, rounded_normal
 
 __all__ = ["RemovalCertificate", "removal_certificate"]
 
 _ROW = "exact-labels[w_unlearned]"
-_DECLARED = "declared"
 
 
 @final
@@ -62,7 +62,8 @@ class RemovalCertificate:
             grid_spacing(self.sigma)
         if not noise_suffices(self.gap_bound, self.sigma, self.epsilon, self.delta):
             need = gaussian_sigma(self.gap_bound, self.epsilon, self.delta)
-            what = f"noise that hides {self.gap_bound:.3g} at ε = {self.epsilon:g}, δ = {self.delta:g}"
+            gap = round_digits(self.gap_bound, up=True, digits=3)
+            what = f"noise that hides {gap} at ε = {self.epsilon:g}, δ = {self.delta:g}"
             raise expected(what, "sigma", self.sigma, "too little", f"{need!r}")
 
     @cached_property
@@ -78,18 +79,22 @@ class RemovalCertificate:
     @property
     def guarantee(self) -> Guarantee:
         """The same statement as the object that all guarantees are: what is private, assumed and checked."""
-        declared = self.remark == _DECLARED
-        private = (f"Δ: the proved gap {self.gap_bound:.3g}", *(() if declared else ("σ: computed from Δ",)))
         return Guarantee(
-            "proved-gap", self.epsilon, self.delta, self.gap_bound, self.sigma, 1, None, private, self.remark
+            "proved-gap", self.epsilon, self.delta, self.gap_bound, self.sigma, remark=self.remark
         )
 
     def __str__(self) -> str:
-        noise = f"σ = {self.sigma:.3g} on multiples of {self.spacing:.3g}" if self.sigma else "no noise"
+        # What is printed must itself be true: a smaller gap, noise or δ would not be.
+        sigma, delta = (
+            round_digits(self.sigma, up=True, digits=3),
+            round_digits(self.delta_at_sigma, up=True),
+        )
+        noise = f"σ = {sigma} on multiples of {self.spacing:.3g}" if self.sigma else "no noise"
         remark = f" ({self.remark})" if self.remark else ""
+        gap = round_digits(self.gap_bound, up=True, digits=3)
         return (
-            f"‖w − w_r‖ ≤ {self.gap_bound:.3g} proved for {self.of}; published with {noise}{remark}: "
-            f"({self.epsilon:g}, {self.delta_at_sigma:.2g})-indistinguishable from the retrained model published "
+            f"‖w − w_r‖ ≤ {gap} proved for {self.of}; published with {noise}{remark}: "
+            f"({self.epsilon:g}, {delta})-indistinguishable from the retrained model published "
             f"likewise, on this data and forget set and for a σ declared in advance; not differential privacy"
         )
 
@@ -147,14 +152,14 @@ def removal_certificate(
 
     Raises:
         BadInputError: a gap that was only measured certifies nothing; an infinite bound neither; a report about other
-            parameters; a declared σ that does not suffice; a gap, ε or δ out of range.
+            parameters; a declared σ that does not suffice or is no number; a gap, ε or δ out of range.
 
     Example:
         >>> certificate = removal_certificate(Quantity.enclosure(0.0, 1e-12), [1.0, 2.0], epsilon=1.0, delta=1e-5)
         >>> certificate.sigma, certificate.spacing == 2.0**-48, certificate.delta_at_sigma <= 1e-5
         (3.73063...e-12, True, True)
         >>> removal_certificate(Quantity.enclosure(0.0, 1e-15), [1.0, 2.0], epsilon=1.0, delta=1e-5).remark
-        'raised from 3.73e-15 to 2¹⁰ times the spacing 4.4e-16 of floats as large as these parameters'
+        'raised from 3.74e-15 to 2¹⁰ times the spacing 4.4e-16 of floats as large as these parameters'
         >>> removal_certificate(Quantity.exact(0), [1.0, 2.0], epsilon=0.0, delta=1e-9).sigma
         0.0
     """
@@ -166,7 +171,9 @@ def removal_certificate(
         got = "measured in floats" if quantity.grade is Grade.FLOAT else "no finite bound"
         hint = "mt.check(problem, 'exact-labels', arithmetic='auto', w_unlearned=…)"
         raise expected("a proved bound of ‖w − w_r‖", "gap", bound, got, hint)
-    noise, remark = release_sigma(bound, w, epsilon, delta) if sigma is None else (float(sigma), _DECLARED)
+    noise, remark = (
+        release_sigma(bound, w, epsilon, delta) if sigma is None else (declared_sigma(sigma), DECLARED)
+    )
     if noise and noise < least_sigma(w):
         hint = "more noise, or None for the smallest that can be published"
         raise expected(f"σ ≥ {least_sigma(w)!r}, below which floats leak", "sigma", sigma, "declared", hint)
@@ -193,9 +200,10 @@ def release_sigma(gap_bound: float, w: Array, epsilon: float, delta: float) -> t
     if not sigma or sigma >= least:
         return sigma, ""
     h = grid_spacing(least)
+    needed = round_digits(sigma, up=True, digits=3)
     return (
         least,
-        f"raised from {sigma:.3g} to 2¹⁰ times the spacing {h:.2g} of floats as large as these parameters",
+        f"raised from {needed} to 2¹⁰ times the spacing {h:.2g} of floats as large as these parameters",
     )
 
 

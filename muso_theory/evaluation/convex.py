@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -39,7 +40,7 @@ class Objective:
         tilt: b, shape (D,), of objective perturbation; None is zero.
 
     Raises:
-        BadInputError: shapes that do not fit, λ ≤ 0, unknown loss, logistic targets outside [−1, 1] or classes 0 and 1.
+        BadInputError: shapes that do not fit, λ ≤ 0, unknown loss, logistic targets outside [−1, 1] or from 0 to 1.
 
     Example:
         >>> objective = Objective(np.eye(2), np.array([1.0, -1.0]), "squared", 1.0)
@@ -79,9 +80,18 @@ class Objective:
 
         Returns:
             The objective, with the same λ and tilt.
+
+        Raises:
+            BadInputError: targets of another shape or, for the logistic loss, outside [−1, 1].
         """
-        kept = self.targets[rows] if targets is None else targets
-        return Objective(self.features[rows], kept, self.loss, self.ridge, self.tilt)
+        features = self.features[rows]
+        kept = _vector("targets", self.targets[rows] if targets is None else targets, len(features))
+        if self.loss == "logistic":
+            check_logistic(kept, part=True)
+        part = copy(self)
+        object.__setattr__(part, "features", features)
+        object.__setattr__(part, "targets", kept)
+        return part
 
     def labels(self, w: Array, features: Array | None = None) -> Array:
         """The labels at which the loss has zero slope: what w predicts, soft for the logistic loss.

@@ -18,6 +18,7 @@ from typing import Any
 import flint
 
 from ..errors import expected
+from ..evidence import round_digits
 from ..numbers import Grade, Quantity
 from ..numbers.balls import enclosure, working_precision
 from ..numbers.ieee import ieee_proof
@@ -237,7 +238,13 @@ def gaussian_epsilon(sensitivity: Number, sigma: Number, delta: Number) -> float
     largest = Fraction(_LARGEST_EPSILON)
     if not _suffices(distance, s, largest, d):
         need = gaussian_sigma(sensitivity, _LARGEST_EPSILON, delta)
-        raise expected("noise that hides anything at all", "sigma", sigma, "too small", f"σ ≥ {need:.3g}")
+        raise expected(
+            "noise that hides anything at all",
+            "sigma",
+            sigma,
+            "too small",
+            f"σ ≥ {round_digits(need, up=True, digits=3)}",
+        )
     return _smallest_float(lambda e: _suffices(distance, s, e, d), 0.0, _LARGEST_EPSILON)
 
 

@@ -7,9 +7,19 @@ import numbers
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
+
 from ..errors import expected
 
-__all__ = ["Rate", "binomial_rate", "check_count", "check_level", "pairs_interval", "wald_interval"]
+__all__ = [
+    "Rate",
+    "binomial_rate",
+    "check_count",
+    "check_level",
+    "pairs_interval",
+    "quantile_ranks",
+    "wald_interval",
+]
 
 Interval = tuple[float, float]
 
@@ -100,6 +110,38 @@ def binomial_rate(successes: int, trials: int, level: float = 0.95) -> Rate:
     low = float(beta.ppf(tail, successes, trials - successes + 1)) if successes else 0.0
     high = float(beta.ppf(1 - tail, successes + 1, trials - successes)) if successes < trials else 1.0
     return Rate(successes / trials, (low, high))
+
+
+def quantile_ranks(share: float, trials: int, level: float) -> tuple[int, int]:
+    """Order statistics between which an upper quantile of the population lies, whatever its distribution.
+
+    Let t* be the smallest t with P(X > t) ≤ ``share``, and X₁ ≥ X₂ ≥ … the sample by falling size. If t* exceeds X_a,
+    fewer than a of the sample are at least t*, though each is so with probability at least ``share``; if t* is below
+    X_b, at least b are larger than t*, though each is so with probability at most ``share``. Both are binomial tails,
+    and each is held to half of 1 − level (H. David and H. Nagaraja, "Order Statistics", §7.1).
+
+    Args:
+        share: part of the population above t*, in (0, 1).
+        trials: size of the sample, at least one.
+        level: confidence level.
+
+    Returns:
+        a and b with X_a ≥ t* ≥ X_b; a = 0 is no bound above, b = trials + 1 none below.
+
+    Raises:
+        BadInputError: no trials, or a level outside (0, 1).
+
+    Example:
+        >>> quantile_ranks(0.1, 20, 0.95), quantile_ranks(0.1, 200, 0.95)
+        ((0, 6), (12, 30))
+    """
+    from scipy.stats import binom
+
+    check_level(level)
+    tail, counts = (1 - level) / 2, np.arange(check_count("trials", trials, 1) + 2)
+    few = np.sum(binom.cdf(counts, trials, share) <= tail)
+    many = np.sum(binom.sf(counts - 1, trials, share) > tail)
+    return int(few), int(many)
 
 
 def pairs_interval(value: float, pairs: int, width: float, level: float) -> Interval:

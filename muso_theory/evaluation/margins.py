@@ -12,7 +12,7 @@ from ..numbers.constant import rounding
 from .intervals import check_count
 from .outputs import Array, output_columns
 
-__all__ = ["Klom", "diverged_models", "klom"]
+__all__ = ["Klom", "diverged_models", "klom", "without_outliers"]
 
 FEWEST = 3
 """Fewest models of a group whose margins are compared."""
@@ -20,6 +20,12 @@ _REACH = 4.0
 """Half the range of the bins in median deviations: ±2.7 standard deviations of a normal distribution."""
 _FAR = 10.0
 """A margin so many median deviations from the median is off: 6.7 standard deviations of a normal distribution."""
+_OFTEN = 0.2
+"""A model that is off on more than this share of the samples diverged; on fewer the samples are the odd ones."""
+_TAIL = 0.9
+"""Quantile of the deviations that stands in for their median, where that is zero: then more than half are tied."""
+_TAIL_SIZE = 0.41
+"""Median over 0.9-quantile of the absolute values of a normal distribution, 0.674/1.645."""
 _JUDGED = 5
 """Fewest models of which one can be told to have diverged: three always have one that is far from a close pair."""
 
@@ -148,11 +154,63 @@ def klom(
 
 
 def _scale(margins: Array, unit: float) -> tuple[Array, Array, Array]:
-    """Median over models, median deviation, and what rounding may make of a margin, each of shape (n,)."""
+    """Median over models, median deviation, and what rounding may make of a margin, each of shape (n,).
+
+    Saturated margins are tied for more than half of the models, and the median deviation is zero. A tenth of the models
+    may then still be anything: the deviation is taken from the smallest one that nine tenths do not exceed.
+
+    Returns:
+        All three.
+    """
     centre = np.nanmedian(margins, axis=0)
     # Log-odds are computed from logs of size about one even where they cancel, hence the 1.
     least = unit * np.maximum(1.0, np.abs(centre))
-    return centre, np.nanmedian(np.abs(margins - centre), axis=0), least
+    apart = np.abs(margins - centre)
+    deviation = np.nanmedian(apart, axis=0)
+    # The lower of two order statistics: between them an outlier would set the scale again.
+    tail = _TAIL_SIZE * np.nanquantile(apart, _TAIL, axis=0, method="lower")
+    return centre, np.where(deviation > least, deviation, tail), least
+
+
+def without_outliers(margins: Array, *, pooled: bool, unit: float = float(rounding(1.0))) -> Array:
+    """Margins of each sample, those that are far from the sample's others left out.
+
+    Far is more than ten median deviations from the median, 6.7 standard deviations of a normal distribution, of which
+    one margin in 10¹⁰ is. So a model that diverged on some samples is lost there and counts on the others.
+
+    Args:
+        margins: shape (S, n); NaN is left out already.
+        pooled: the samples share a variance: what is close on the scale of all of them together is kept.
+        unit: what rounding may make of a margin of one.
+
+    Returns:
+        The margins, NaN where left out. Of fewer than five that share no variance none is.
+
+    Example:
+        >>> margins = np.array([[1.0, 2, 3, 4, 5, 1e6], [0.1, 0.1, 0.1, 0.1, 0.1, 0.1]]).T
+        >>> without_outliers(margins, pooled=False)[-1]
+        array([nan, 0.1])
+    """
+    off = _off(margins, unit, pooled)
+    if not pooled:
+        off &= (~np.isnan(margins)).sum(axis=0) >= _JUDGED
+    return np.where(off, np.nan, margins)
+
+
+def _off(margins: Array, unit: float, pooled: bool = False) -> Array:
+    """Which margins are more than ten deviations from their sample's median, bool (S, n).
+
+    Where nearly all of a sample's margins are tied, and wherever the samples are pooled, what is close on the scale of
+    all samples together is not off: of ten margins the one that is not saturated would else be infinitely far.
+
+    Returns:
+        The mask; False for NaN.
+    """
+    centre, deviation, least = _scale(margins, unit)
+    overall = _scale((margins - centre).reshape(-1, 1), unit)[1]
+    deviation = np.where(pooled | (deviation <= least), np.maximum(deviation, overall), deviation)
+    off: Array = np.abs(margins - centre) > _FAR * np.maximum(deviation, least)
+    return off
 
 
 def _histogram(margins: Array, centre: Array, deviation: Array, least: Array, bins: int) -> Array:
@@ -167,10 +225,11 @@ def _histogram(margins: Array, centre: Array, deviation: Array, least: Array, bi
 def diverged_models(
     margins: Array, chosen: Array | None = None, *, unit: float = float(rounding(1.0))
 ) -> tuple[int, ...]:
-    """Models whose margins are far from the others' on most samples: they diverged, or were trained differently.
+    """Models whose margins are far from the others' on a fifth of the samples: they diverged, or differ in training.
 
     Far is more than ten median deviations from the median over models, 6.7 standard deviations of a normal
-    distribution. Median and median deviation stand up to nearly half the models being off.
+    distribution. Median and median deviation stand up to nearly half the models being off. Where more than half are
+    tied, as margins that saturate are, a tenth may be off.
 
     Args:
         margins: shape (S, n).
@@ -191,7 +250,5 @@ def diverged_models(
     if not judged.any():
         return ()
     values = np.where(counted, margins, np.nan)[:, judged]
-    centre, deviation, least = _scale(values, unit)
-    off = np.abs(values - centre) > _FAR * np.maximum(deviation, least)
-    lost = off.sum(axis=1) > 0.5 * counted[:, judged].sum(axis=1)
+    lost = _off(values, unit).sum(axis=1) > _OFTEN * counted[:, judged].sum(axis=1)
     return tuple(int(row) for row in np.flatnonzero(lost))

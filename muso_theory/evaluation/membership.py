@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import expected, nearest
 from ..numbers import is_constant
+from ..numbers.constant import rounding, tied
 from .intervals import check_count
 from .outputs import Array, output_columns
 from .roc import FEWEST, Attack, roc
@@ -33,11 +34,15 @@ def attack(
     The direction is learnt too, so entropy and confidence may both be handed in as they are; on scores that tell
     nothing the AUC is 0.5 on average, never pushed above it by choosing the better direction afterwards.
 
+    Scores enter the regression by their place among the training half's and not by their size: a standard deviation
+    would be set by one outlier, which then turns the direction around for everybody else. The direction of a single
+    score is so the one in which the training half's own AUC exceeds a half. Scores that agree up to rounding are tied.
+
     Args:
         member_scores: shape (m,), or (m, s) for several scores together.
         nonmember_scores: shape (k,) or (k, s).
         seed: seed of the split.
-        method: "logistic" (regression with balanced classes on standardised scores) or "threshold" (one score: the
+        method: "logistic" (regression with balanced classes on ranks) or "threshold" (one score: the
             cut and direction of best balanced accuracy).
         level: confidence level of the intervals.
 
@@ -67,46 +72,65 @@ def attack(
         if len(values) < 2 * FEWEST:
             hint = "more samples, or roc(…) if larger surely says member"
             raise expected(f"at least {2 * FEWEST} scores of each kind", name, len(values), "too few", hint)
+    unit = max(float(rounding(1.0, given)) for given in (member_scores, nonmember_scores))
+    together = np.stack([tied(column, unit) for column in np.vstack(scores).T], axis=1)
+    scores = [together[: len(scores[0])], together[len(scores[0]) :]]
     rng = np.random.default_rng(seed)
     orders = [rng.permutation(len(values)) for values in scores]
     train = [values[order[: len(order) // 2]] for values, order in zip(scores, orders, strict=True)]
     held = [np.sort(order[len(order) // 2 :]) for order in orders]
     tested = [values[rows] for values, rows in zip(scores, held, strict=True)]
-    slope, cut = (_logistic if method == "logistic" else _threshold)(*train)
-    members, nonmembers = (values @ slope for values in tested)
+    members, nonmembers, cut = (_logistic if method == "logistic" else _threshold)(*train, *tested)
     return roc(members, nonmembers, threshold=cut, samples=(held[0], held[1]), level=level)
 
 
-def _logistic(members: Array, nonmembers: Array) -> tuple[Array, float]:
-    """Slope and cut of a logistic regression with balanced classes."""
+def _logistic(
+    members: Array, nonmembers: Array, held_members: Array, held_nonmembers: Array
+) -> tuple[Array, Array, float]:
+    """A logistic regression with balanced classes on ranks: its logits of both held-out kinds, and its cut."""
     from sklearn.linear_model import LogisticRegression
 
     x = np.vstack([members, nonmembers])
-    centre, spread = x.mean(axis=0), x.std(axis=0)
-    flat = is_constant(x, axis=0)
-    x, spread = (
-        np.where(flat, centre, x),
-        np.where(flat, 1.0, spread),
-    )  # a score that never varies gets slope zero
     y = np.repeat([1, 0], [len(members), len(nonmembers)])
-    fitted = LogisticRegression(class_weight="balanced").fit((x - centre) / spread, y)
-    slope: Array = fitted.coef_[0] / spread
-    return slope, float(slope @ centre - fitted.intercept_[0])
+    fitted = LogisticRegression(class_weight="balanced").fit(_places(x, x), y)
+    if (
+        x.shape[1] == 1
+    ):  # a single score keeps its values, of which those beyond the training half's have no place
+        slope = float(np.sign(fitted.coef_[0, 0])) if not is_constant(x) else 0.0
+        middle = -float(fitted.intercept_[0] / fitted.coef_[0, 0]) if slope else 0.0
+        kinds = np.unique(x)
+        cut = float(np.interp(middle, _places(x, kinds[:, None])[:, 0], kinds))
+        return slope * held_members[:, 0], slope * held_nonmembers[:, 0], slope * cut
+    held = (fitted.decision_function(_places(x, values)) for values in (held_members, held_nonmembers))
+    return next(held), next(held), 0.0
 
 
-def _threshold(members: Array, nonmembers: Array) -> tuple[Array, float]:
-    """Direction (±1) and cut of best balanced accuracy, the cut half-way between two scores."""
-    if is_constant(np.concatenate([members, nonmembers])):
-        return np.zeros(1), 0.0
+def _places(known: Array, values: Array) -> Array:
+    """Where values stand among known ones, column by column: their mid-rank from −½ to ½, interpolated between two."""
+    from scipy.stats import rankdata
+
+    places = np.zeros(values.shape)
+    for j, column in enumerate(known.T):
+        kinds, first = np.unique(column, return_index=True)
+        ranks = (rankdata(column)[first] - 0.5) / len(column) - 0.5
+        places[:, j] = np.interp(values[:, j], kinds, ranks)
+    return places
+
+
+def _threshold(
+    members: Array, nonmembers: Array, held_members: Array, held_nonmembers: Array
+) -> tuple[Array, Array, float]:
+    """The score in the direction of best balanced accuracy, and the cut, half-way between two scores."""
     values, place = np.unique(np.concatenate([members[:, 0], nonmembers[:, 0]]), return_inverse=True)
     hits = np.bincount(place[: len(members)], minlength=len(values)) / len(members)
     misses = np.bincount(place[len(members) :], minlength=len(values)) / len(nonmembers)
     lead = np.cumsum(hits - misses)[:-1]  # members below a cut, minus non-members below it
-    if not len(lead) or not np.abs(lead).max() > 0:
-        return np.zeros(1), 0.0
+    if is_constant(np.append(lead, 0.0), scale=1.0):  # no cut tells them apart
+        return 0 * held_members[:, 0], 0 * held_nonmembers[:, 0], 0.0
     best = int(np.argmax(np.abs(lead)))
-    sign = -np.sign(lead[best])
-    return np.array([sign]), float(sign * (values[best] / 2 + values[best + 1] / 2))
+    sign = -float(np.sign(lead[best]))
+    cut = float(values[best] / 2 + values[best + 1] / 2)
+    return sign * held_members[:, 0], sign * held_nonmembers[:, 0], sign * cut
 
 
 def paper_membership_score(
@@ -119,8 +143,10 @@ def paper_membership_score(
     the retrained model need not be a half: compare with that, never with 0.5.
 
     Entropies are not standardised. The solver stops at a gradient of 1e-4, which leaves the decision off by up to 4e-4,
-    since its slope in the intercept is at most ¼. Where entropies are so tiny, or so alike, that the decision varies no
-    more than that (standard deviation over the samples), the score says nothing, and a warning says so.
+    since its slope in the intercept is at most ¼. Where entropies are so tiny, or so alike, that the decision varies
+    by no more than twice that over the middle halves of retain and of test samples together, the tolerance decides for
+    most samples of either kind, and a warning says so. A standard deviation in place of these quartiles would be set
+    by a few unsure samples, which decide nothing for the others.
 
     Args:
         retain_probabilities: rows that sum to one, shape (n_R, C).
@@ -147,13 +173,15 @@ def paper_membership_score(
     x = np.concatenate([retain, test])[:, None]
     y = np.repeat([1, 0], [len(retain), len(test)])
     fitted = LogisticRegression(class_weight="balanced", tol=_TOLERANCE).fit(x, y)
-    spread = float(np.std(fitted.decision_function(x)))
-    if not spread > 4 * _TOLERANCE:
+    decisions = np.split(fitted.decision_function(x), [len(retain)])
+    ends = [np.quantile(of_kind, (0.25, 0.75)) for of_kind in decisions]
+    spread = float(np.max(ends) - np.min(ends))
+    if not spread > 8 * _TOLERANCE:  # 4e-4 either side of the cut
         means = f"{retain.mean():.2g} nats on retain and {test.mean():.2g} on test samples"
         warnings.warn(
             f"the membership score says nothing: entropies are {means} in the mean, too tiny or too alike for its "
             f"regression, whose solver stops where the decision may be off by {4 * _TOLERANCE:g} while it varies by "
-            f"{spread:.1g} over the samples; try evaluation.attack, which standardises, or roc of a score",
+            f"{spread:.1g} over the middle halves of both; try evaluation.attack, which goes by ranks, or roc",
             RuntimeWarning,
             stacklevel=2,
         )

@@ -37,6 +37,8 @@ _MEANING = {
     "clip": "C, the norm that every sample's gradient is clipped to",
 }
 _COUNTS = ("samples", "forget", "steps")
+_MOST, _LARGEST, _SMALLEST = 2**53, 1e30, 1e-30
+"""Beyond these the bounds overflow, or quotients by a constant do."""
 
 # |ℓ'''| ≤ 1/(6√3) < 0.09623 for the logistic loss, whose second derivative is p(1 − p); zero for the squared one.
 _THIRD = {"squared": Fraction(0), "logistic": Fraction(9623, 100000)}
@@ -54,6 +56,11 @@ def _check(name: str, value: object) -> None:
     if not number or not (value >= 0 if zero else value > 0) or not value < math.inf:  # type: ignore[operator]
         what = f"{_MEANING[name]}, finite and {'at least 0' if zero else 'above 0'}"
         raise expected(what, name, value, type(value).__name__, "1")
+    low, high = (0, _MOST) if name in _COUNTS else (_SMALLEST, _LARGEST)
+    if value and not low <= value <= high:  # type: ignore[operator]
+        raise expected(
+            f"{_MEANING[name]}, from {low:g} to {high:g}", name, value, "out of range", "other units"
+        )
 
 
 @final
@@ -73,7 +80,8 @@ class Public:
         clip: C > 0, the norm that each sample's gradient is clipped to.
 
     Raises:
-        BadInputError: a number outside its range, NaN, or one that was computed from data (a Quantity).
+        BadInputError: a number outside its range (counts above 2⁵³, others above 1e30 or below 1e-30 but for a zero
+            where it is allowed), NaN, or one that was computed from data (a Quantity).
 
     Example:
         >>> Public(samples=1000, forget=10, loss="squared", ridge=1.0, feature_norm=1.0, target_bound=1.0)

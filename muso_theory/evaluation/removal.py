@@ -39,9 +39,10 @@ def newton_removal(objective: Objective, w: Array, forget: Array) -> tuple[Array
         forget: indices of F.
 
     Returns:
-        w⁻ = w + H⁻¹Σ_F∇ℓ, and a bound of ‖∇F_R(w⁻)‖, ½γ‖Φ_R‖₂‖Φ_R(w⁻ − w)‖₄² with γ = max |ℓ'''|. It is at most
-        half the published γ‖Φ_R‖₂‖w⁻ − w‖‖Φ_R(w⁻ − w)‖, and zero for the squared loss, where the step is exact. It
-        is computed from these data and measured in floats, so that no guarantee takes it.
+        w⁻ = w + H⁻¹Σ_F∇ℓ, and a bound of ‖∇F_R(w⁻)‖, ½γ‖Φ_R‖₂‖Φ_R(w⁻ − w)‖₄² with γ = max |ℓ'''|. For rows of
+        norm at most 1, which the published γ‖Φ_R‖₂‖w⁻ − w‖‖Φ_R(w⁻ − w)‖ is for, it is at most half of that, since
+        |φᵀs| ≤ ‖s‖. It is zero for the squared loss, where the step is exact. It is computed from these data and
+        measured in floats, so that no guarantee takes it.
 
     Example:
         >>> objective = Objective(np.eye(3) / 2, np.array([1.0, -1.0, 1.0]), "squared", 0.1)
@@ -184,7 +185,12 @@ def _clipped_sum(objective: Objective, w: Array, clip: float) -> Array:
     if objective.loss == "logistic":
         z = np.array([math.tanh(value / 2) for value in z.tolist()])
     slope = (z - objective.targets) / (1.0 if objective.loss == "squared" else 2.0)
-    each = np.multiply(slope[:, None], objective.features, order="C") / clip
+    with np.errstate(over="ignore", invalid="ignore"):
+        each = np.multiply(slope[:, None], objective.features, order="C") / clip
+    if not np.isfinite(each).all():
+        raise expected(
+            "gradients that are finite in units of C", "clip", clip, "float", "constants of ordinary size"
+        )
     norms = np.sqrt(np.square(each).sum(axis=1))
     # The norm's rounding is far below 2⁻⁴⁰, and truncation shortens: Σ of squares is at most 1, as real numbers.
     each *= ((1 - 2.0**-40) / np.maximum(1.0, norms))[:, None]

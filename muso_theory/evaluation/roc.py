@@ -11,7 +11,16 @@ import numpy as np
 
 from ..errors import expected
 from ..numbers import is_constant
-from .intervals import Interval, Rate, binomial_rate, check_level, pairs_interval, wald_interval
+from ..numbers.constant import rounding, tied
+from .intervals import (
+    Interval,
+    Rate,
+    binomial_rate,
+    check_level,
+    pairs_interval,
+    quantile_ranks,
+    wald_interval,
+)
 from .outputs import Array, score_vector
 
 __all__ = ["Attack", "Difference", "calibrated", "placements", "roc"]
@@ -69,16 +78,19 @@ class Attack:
         return low, high
 
     def tpr(self, fpr: float) -> Rate:
-        """True positive rate at the strictest threshold that lets at most a fraction ``fpr`` of non-members through.
+        """True positive rate at the loosest threshold that lets at most a fraction ``fpr`` of non-members through.
 
-        The threshold is chosen on the non-members alone, so given it the count of members above is binomial and the
-        Clopper–Pearson interval is exact.
+        The interval is for the population: the true positive rate at the loosest threshold t* whose own false positive
+        rate is at most ``fpr``. Where t* lies is known from the non-members only, as from one of their order statistics
+        to another; half of the error goes into that and half into the members beyond either end (Clopper–Pearson), so
+        it covers at least as often as it says. An interval at the sample's cut alone would leave the first half out,
+        and with 20 non-members cover a third of the time at a nominal 95 %.
 
         Args:
             fpr: false positive rate, at least 1/k for k non-members: fewer cannot show it.
 
         Returns:
-            The rate and its interval.
+            The rate at the sample's cut, and the interval; from 0 where the non-members are too few to bound t* above.
 
         Raises:
             BadInputError: outside (0, 1), or too small for these samples; the smallest usable one is named.
@@ -95,8 +107,11 @@ class Attack:
         if allowed < 1:
             what = f"at least {math.ceil(1 / fpr)} non-members for a false positive rate of {fpr:g}"
             raise expected(what, "nonmembers", k, "too few", f"fpr={smallest_rate(k)}, the smallest usable")
-        cut = np.sort(self.nonmembers)[k - allowed - 1] if allowed < k else -np.inf
-        return binomial_rate(int(np.sum(self.members > cut)), len(self.members), self.level)
+        falling = np.concatenate([[np.inf], np.sort(self.nonmembers)[::-1], [-np.inf]])
+        few, many = quantile_ranks(fpr, k, (1 + self.level) / 2)
+        above = [int(np.sum(self.members > falling[rank])) for rank in (few, allowed + 1, many)]
+        low, middle, high = (binomial_rate(count, len(self.members), (1 + self.level) / 2) for count in above)
+        return Rate(middle.value, (low.interval[0], high.interval[1]))
 
     @property
     def accuracy(self) -> Rate:
@@ -182,7 +197,8 @@ def roc(
 ) -> Attack:
     """Judge scores whose direction is known beforehand: larger says "member". Nothing is fitted.
 
-    Scores that all agree up to rounding count as tied, so that rounding errors rank nobody.
+    Scores that agree up to rounding, in the float type that they are handed in, count as tied among each other and
+    with the threshold (:func:`muso_theory.numbers.constant.tied`), so that rounding errors rank nobody.
 
     Args:
         member_scores: shape (m,), m ≥ 5.
@@ -211,8 +227,11 @@ def roc(
             raise expected(
                 f"at least {FEWEST} scores of each kind", name, len(values), "too few", "more samples"
             )
-    if is_constant(np.concatenate(scores)):
-        scores = [np.full_like(values, scores[0][0]) for values in scores]
+    unit = max(float(rounding(1.0, given)) for given in (member_scores, nonmember_scores))
+    decides = [] if math.isnan(threshold) else [threshold]
+    together = tied(np.concatenate([*scores, decides]), unit)
+    m, both = len(scores[0]), len(scores[0]) + len(scores[1])
+    scores, threshold = [together[:m], together[m:both]], float(together[both]) if decides else math.nan
     where = samples or (np.arange(len(scores[0])), np.arange(len(scores[1])))
     return Attack(scores[0], scores[1], threshold, where, level)
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from ..arrays import plain_array
 from ..errors import expected, nearest
-from ..numbers import is_constant
-from .margins import diverged_models
+from ..numbers.constant import rounding
+from .margins import diverged_models, without_outliers
 from .outputs import Array, output_columns, score_vector
 
 __all__ = ["likelihood_ratio"]
@@ -46,15 +46,15 @@ def likelihood_ratio(
     Returns:
         Scores for :func:`roc`, shape (n,).
 
-    A shadow model that diverged (:func:`diverged_models`, among those on its side) would set the variance alone; it is
-    left out, with a warning that names it.
+    One confidence far off would set its sample's variance alone, and a shared one for all samples; such are left out
+    (:func:`without_outliers`), and a warning names shadow models of which many are (:func:`diverged_models`).
 
     Raises:
         BadInputError: shapes that do not fit, scores that are not finite, a sample with fewer than two shadows on a
             side that is needed, or no spread among them beyond rounding.
 
     Warns:
-        RuntimeWarning: shadow models diverged and were left out.
+        RuntimeWarning: shadow models diverged; what they say of the samples concerned is left out.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -76,27 +76,27 @@ def likelihood_ratio(
         raise expected(
             what, "shadows, included", (s.shape, inside.shape), f"mask {inside.dtype}", "one row a model"
         )
-    out = _fit(s, ~inside, "without", shared_variance)
+    unit = float(rounding(1.0, shadows))
+    out = _fit(s, ~inside, "without", shared_variance, unit)
     if variant == "offline":
         result: Array = (x - out[0]) / out[1]
         return result
-    within = _fit(s, inside, "with", shared_variance)
+    within = _fit(s, inside, "with", shared_variance, unit)
     ratio: Array = _log_density(x, *within) - _log_density(x, *out)
     return ratio
 
 
-def _fit(s: Array, chosen: Array, word: str, shared: bool | None) -> tuple[Array, Array]:
+def _fit(s: Array, chosen: Array, word: str, shared: bool | None, unit: float) -> tuple[Array, Array]:
     """Mean and standard deviation of each sample's confidences over the chosen models."""
-    lost = diverged_models(s, chosen)
+    lost = diverged_models(s, chosen, unit=unit)
     if lost:
         rows = ", ".join(map(str, lost))
         warnings.warn(
-            f"shadow models {rows} diverged: far from the others trained {word} the samples on most of these; they are "
-            "left out of the fit",
+            f"shadow models {rows} diverged: far from the others trained {word} the samples on more than a fifth of "
+            "these, which are left out of their fit",
             RuntimeWarning,
             stacklevel=3,
         )
-        chosen = chosen & ~np.isin(np.arange(len(s)), lost)[:, None]
     count = chosen.sum(axis=0)
     if count.min() < 2:
         sample = int(np.argmin(count))
@@ -106,14 +106,18 @@ def _fit(s: Array, chosen: Array, word: str, shared: bool | None) -> tuple[Array
         )
     if shared is None:
         shared = bool(count.min() < 16)
+    values = without_outliers(np.where(chosen, s, np.nan), pooled=shared, unit=unit)
+    chosen = ~np.isnan(values)
+    count = chosen.sum(axis=0)
     # Constant up to rounding: the squares below are then rounding errors, and no variance.
-    flat = np.array([is_constant(s[chosen[:, j], j], scale=1.0) for j in range(s.shape[1])])
+    least = unit * np.maximum(1.0, np.nanmax(np.abs(values), axis=0))
+    flat = np.nanmax(values, axis=0) - np.nanmin(values, axis=0) <= least
     if flat.all() if shared else flat.any():
         hint = "shadow models of different seeds or subsets" + ("" if shared else ", or shared_variance=True")
         where = f"shadows[:, {int(np.argmax(flat))}]"
         raise expected("confidences that vary over shadow models", where, s.shape, "no spread", hint)
-    mean = np.where(chosen, s, 0.0).sum(axis=0) / count
-    square = np.where(chosen, (s - mean) ** 2, 0.0).sum(axis=0)
+    mean = np.nanmean(values, axis=0)
+    square = np.nansum((values - mean) ** 2, axis=0)
     variance = np.full(len(mean), square.sum() / (count - 1).sum()) if shared else square / (count - 1)
     return mean, np.sqrt(variance)
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy.linalg import eigvalsh
 from sklearn.base import clone
 
-from muso_theory.arrays import plain_array
+from muso_theory.arrays import float_values, plain_array
 from muso_theory.errors import expected
 from muso_theory.linear.feature_map import check_integer, check_positive
 from muso_theory.linear.kernels import FloatArray
@@ -70,12 +70,13 @@ def kernel_alignment(A: FloatArray, B: FloatArray) -> float:
         The alignment; in [0, 1] for positive semi-definite matrices.
 
     Raises:
-        BadInputError: a matrix of zeros, which has no direction.
+        BadInputError: a matrix of zeros, which has no direction, or entries that are not finite.
 
     Example:
         >>> kernel_alignment(np.eye(2), 3.0 * np.eye(2))
         1.0
     """
+    A, B = float_values("A", A, (2,)), float_values("B", B, (2,))
     for name, K in (("A", A), ("B", B)):
         if not np.any(K):
             raise expected("a kernel matrix that is not zero", name, np.shape(K), "zeros", "other samples")
@@ -97,13 +98,13 @@ def centred_alignment(A: FloatArray, B: FloatArray) -> float:
         The centred alignment.
 
     Raises:
-        BadInputError: a matrix of which centring leaves nothing but rounding errors.
+        BadInputError: a matrix of which centring leaves nothing but rounding errors, or entries that are not finite.
 
     Example:
         >>> round(centred_alignment(np.eye(3), np.eye(3) + 5.0), 12)
         1.0
     """
-    centred = _centred(A), _centred(B)
+    centred = _centred("A", A), _centred("B", B)
     for name, K, rest in zip("AB", (A, B), centred, strict=True):
         if is_constant(rest, scale=float(np.abs(K).max()), like=K):
             what, hint = "a kernel matrix that is not constant", "a smaller bandwidth or other samples"
@@ -111,9 +112,9 @@ def centred_alignment(A: FloatArray, B: FloatArray) -> float:
     return kernel_alignment(*centred)
 
 
-def _centred(K: FloatArray) -> FloatArray:
+def _centred(name: str, K: FloatArray) -> FloatArray:
     """Subtract row and column means."""
-    wide = np.asarray(K, dtype=np.float64)
+    wide = float_values(name, K, (2,))
     rows = wide - wide.mean(axis=0, keepdims=True)
     return np.asarray(rows - rows.mean(axis=1, keepdims=True))
 

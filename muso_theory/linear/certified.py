@@ -324,7 +324,9 @@ class CertifiedForms(Model):
             UndecidedError: full rank is not proved.
         """
         if not self.systems.of(rows).smallest > 0:
-            raise UndecidedError("float64 cannot prove full rank", "ball or rational arithmetic may")
+            raise UndecidedError(
+                "float64 cannot prove full rank", "ball or rational arithmetic may", climbs=True
+            )
         return min(len(rows), self.problem.n_features)
 
     # -- what is known about the data ------------------------------------------------------------------

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..arrays import Array, row_blocks
 from ..errors import BadInputError, SingularMatrixError
-from ..numbers import FLOAT64, Arithmetic, Factor, Grade, Matrix, Quantity, UndecidedError
+from ..numbers import FLOAT64, Arithmetic, Factor, Grade, Matrix, NoArithmeticError, Quantity
 from .model import Model, Rows
 from .problem import UnlearningProblem
 
@@ -243,8 +243,9 @@ class ClosedForms(Model):
         if not self._is_float:
             try:
                 return self.problem.float_model.spectrum
-            except BadInputError as error:
-                raise UndecidedError(str(error), "features scaled by a power of two decide it") from None
+            except BadInputError:
+                what = "eigenvalues are read off a float64 Gram matrix, which overflows here"
+                raise NoArithmeticError(what, "features scaled by a power of two decide it") from None
         values = self.eigenvalues
         positive = values[-self.rank(self.everything) :] if self.has_all_eigenvalues else values
         return Quantity.measured(positive[0]), Quantity.measured(positive[-1])

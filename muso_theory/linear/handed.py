@@ -150,6 +150,7 @@ class Handed:
 
         Raises:
             BadInputError: float64 was chosen and overflows.
+            NothingHandedError: its answer does.
             UndecidedError: no precision of balls settles it, or it is beyond the range of float64.
         """
         if self.arithmetic not in ("auto", "float64"):
@@ -158,13 +159,17 @@ class Handed:
             return nearest
         if isinstance(self.floating, CertifiedForms):
             try:
-                found: LabelBall = formula(self.floating)
-                self._settled.append(found.miss <= norm_bounds(found.values)[0] / 2**52)
-                return found.values
+                known: LabelBall = formula(self.floating)
+                self._settled.append(known.miss <= norm_bounds(known.values)[0] / 2**52)
+                return known.values
             except UndecidedError:
                 pass  # some of the rows that this formula solves for are dependent
         self._settled.append(False)
-        return np.array(formula(self.problem.float_model), dtype=np.float64)
+        found = np.array(formula(self.problem.float_model), dtype=np.float64)
+        if not np.isfinite(found).all():
+            # Its way may overflow where its answer does not: another arithmetic is asked.
+            raise NothingHandedError(f"{self.arithmetic} overflows here", "--arithmetic ball")
+        return found
 
     def _model(self, name: str, arithmetic: Arithmetic) -> ClosedForms:
         """The closed forms of an arithmetic that rounds once."""
@@ -188,13 +193,16 @@ class Handed:
             rounded = model.arithmetic.to_numpy(found)
             if np.isfinite(rounded).all() and _settled(model.arithmetic, found, rounded):
                 return rounded
-        raise UndecidedError(f"{PRECISIONS[-1]} bits do not settle the answer", "rational arithmetic does")
+        raise UndecidedError(
+            f"{PRECISIONS[-1]} bits do not settle the answer", "rational arithmetic does", climbs=True
+        )
 
 
 def _keeps_digits(model: ClosedForms) -> bool:
     """Whether solves with the Gram matrices of Φ and of Φ_R keep six digits, by estimate."""
     # A solve is relatively wrong by about κu, u = 2^-53, and κ is at most trace/λ_min, with trace ≤ ‖Φ‖_F².
-    trace = float(np.linalg.norm(FLOAT64.matrix(model.problem.features))) ** 2
+    with np.errstate(over="ignore"):
+        trace = float(np.square(np.linalg.norm(FLOAT64.matrix(model.problem.features))))
     factors = (model.factor(rows) for rows in (model.everything, model.retain))
     return all(
         factor.rank == factor.size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..numbers import FLOAT64
 from .closed_forms import ClosedForms, Point
 from .handed import Handed
 from .model import Rows
-from .problem import UnlearningProblem
+from .problem import UnlearningProblem, require_problem
 
 __all__ = [
     "LABEL_METHODS",
@@ -64,7 +65,7 @@ def optimal_labels(
         Labels in the order of ``problem.forget``, shape (n_F,) or (n_F, C), float64.
 
     Raises:
-        BadInputError: unknown method, λ not positive, a subset that is empty or outside R.
+        BadInputError: no problem, unknown method, λ not positive, a subset that is empty or outside R.
 
     Example:
         >>> import numpy as np
@@ -72,9 +73,12 @@ def optimal_labels(
         >>> optimal_labels(problem).round(12), optimal_labels(problem, "leave-block-out").round(12)
         (array([0.5]), array([0.5]))
     """
+    require_problem(problem)
     if method not in LABEL_METHODS:
-        raise expected("a label method", "method", method, "str", nearest(str(method), LABEL_METHODS))
-    if method == "ridge" and (not ridge > 0 or not np.isfinite(ridge)):
+        raise expected(
+            "a label method", "method", method, type(method).__name__, nearest(method, LABEL_METHODS)
+        )
+    if method == "ridge" and not (_is_number(ridge) and 0 < ridge < np.inf):
         raise expected(
             "a positive number", "ridge", ridge, type(ridge).__name__, "1e-8, or method='closed-form'"
         )
@@ -109,11 +113,11 @@ def subset_positions(problem: UnlearningProblem, subset: float | Array, seed: in
     """
     n_retain = len(problem.retain)
     if np.ndim(subset) == 0:
-        ratio = float(subset)
-        if not 0 < ratio <= 1:
+        if not (_is_number(subset) and 0 < subset <= 1):
             raise expected(
                 "a fraction in (0, 1]", "subset", subset, type(subset).__name__, "0.2, or row indices of R"
             )
+        ratio = float(subset)
         size = round(ratio * n_retain)
         if size < 1:
             raise expected(
@@ -132,6 +136,10 @@ def subset_positions(problem: UnlearningProblem, subset: float | Array, seed: in
             "row indices of retained samples", "subset", subset, "outside R", "a part of problem.retain"
         )
     return tuple(int(i) for i in np.unique(np.searchsorted(problem.retain, indices)))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +169,9 @@ def label_solution_set(problem: UnlearningProblem) -> LabelSolutionSet:
     Returns:
         A particular label and a basis of the directions that do not matter.
 
+    Raises:
+        BadInputError: no problem.
+
     Example:
         >>> import numpy as np
         >>> rows = np.array([[1.0, 0, 1], [1, 1, 0], [1, 1, 0]])
@@ -168,6 +179,7 @@ def label_solution_set(problem: UnlearningProblem) -> LabelSolutionSet:
         >>> found.particular.round(12), abs(found.kernel.T @ [1, 1]).round(12), found.is_unique
         (array([0.5, 0.5]), array([0.]), False)
     """
+    require_problem(problem)
     model = problem.float_model
     kernel = model.forget_kernel()
     if kernel is None:
@@ -189,6 +201,7 @@ def leave_block_out_labels(problem: UnlearningProblem, forget_sets: Iterable[obj
         One label array a forget set, in ascending order of its indices.
 
     Raises:
+        BadInputError: no problem, or no forget sets of it.
         SingularMatrixError: K is not (numerically) invertible.
 
     Example:
@@ -197,6 +210,12 @@ def leave_block_out_labels(problem: UnlearningProblem, forget_sets: Iterable[obj
         >>> [labels.round(12) for labels in leave_block_out_labels(problem, [[0], [1]])]
         [array([1.]), array([0.5])]
     """
+    require_problem(problem)
+    try:
+        listed = list(forget_sets)
+    except TypeError:
+        what, got = "several forget sets", type(forget_sets).__name__
+        raise expected(what, "forget_sets", forget_sets, got, "[[0], [1, 2]]") from None
     model = problem.float_model
     factor = model.factor(model.everything) if model.is_dual else None
     if factor is None or factor.rank < factor.size:
@@ -211,7 +230,7 @@ def leave_block_out_labels(problem: UnlearningProblem, forget_sets: Iterable[obj
     initial = model.predict(model.everything, Point())[back]
     weighted = inverse @ (targets - initial)
     labels = []
-    for forget in forget_sets:
+    for forget in listed:
         rows = forget_indices(forget, n)
         correction = np.linalg.solve(inverse[np.ix_(rows, rows)], weighted[rows])
         labels.append(problem.shaped(targets[rows] - correction))

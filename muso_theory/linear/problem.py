@@ -19,7 +19,7 @@ from .fitting import fitted, map_words
 if TYPE_CHECKING:
     from .closed_forms import ClosedForms
 
-__all__ = ["Array", "UnlearningProblem"]
+__all__ = ["Array", "UnlearningProblem", "require_problem"]
 
 _NAMES = ("features", "targets", "w_init", "forget")
 
@@ -472,3 +472,22 @@ def _completed(problem: UnlearningProblem) -> tuple[Understood, ...]:
     )
     words = {row.word for row in problem.understood}
     return (*problem.understood, *(row for row in rows if row.word not in words))
+
+
+def require_problem(given: object) -> None:
+    """Refuse whatever is no problem; everything public that takes one begins with this.
+
+    Args:
+        given: what came as ``problem``.
+
+    Raises:
+        BadInputError: anything but an `UnlearningProblem`.
+
+    Example:
+        >>> require_problem(None)
+        Traceback (most recent call last):
+        muso_theory.errors.BadInputError: expected an UnlearningProblem but got problem=None (NoneType); try ...
+    """
+    if not isinstance(given, UnlearningProblem):
+        hint = "mt.UnlearningProblem(features, targets, forget)"
+        raise expected("an UnlearningProblem", "problem", given, type(given).__name__, hint)

@@ -261,4 +261,6 @@ def exact_floats(name: str, values: Array) -> Array:
         return values
     if is_float64(values):
         return values.astype(np.float64)
-    raise UndecidedError(f"{name} are not exactly float64", "rational arithmetic takes them as they are")
+    raise UndecidedError(
+        f"{name} are not exactly float64", "rational arithmetic takes them as they are", climbs=True
+    )

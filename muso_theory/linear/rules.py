@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import expected
-from .problem import Array, UnlearningProblem
+from .problem import Array, UnlearningProblem, require_problem
 
 __all__ = [
     "RULES",
@@ -101,6 +101,39 @@ class Task:
             raise expected(what, "targets", got, "regression", "±1 or one-hot targets")
         return float(values[0]), float(values[1])
 
+    def classes(self) -> tuple[Array, Array]:
+        """Distinct target rows, and which of them each forget sample has.
+
+        Returns:
+            Shapes (c, C) and (m,).
+
+        Raises:
+            BadInputError: targets that are all alike.
+        """
+        values, which = np.unique(self.targets, axis=0, return_inverse=True)
+        if len(values) < 2:
+            raise expected("at least two distinct targets", "targets", values, "one class", "another rule")
+        return values, which.reshape(-1)[self.forget]
+
+    def hardened(self, soft: Array) -> Array:
+        """Labels rounded to a class: the nearer value of one output, the largest of several.
+
+        Args:
+            soft: labels in the terms of the task, shape (m, C).
+
+        Returns:
+            Shape (m, C), of the low and the high target.
+
+        Raises:
+            BadInputError: targets of more or fewer than two distinct values.
+        """
+        low, high = self.two_values()
+        if soft.shape[1] == 1:
+            return np.where(soft >= (low + high) / 2, high, low)
+        hard = np.full(soft.shape, low)
+        hard[np.arange(len(soft)), soft.argmax(axis=1)] = high
+        return hard
+
 
 class LabelRule(ABC):
     """A way to choose labels for the forget samples: call it with a problem."""
@@ -109,6 +142,7 @@ class LabelRule(ABC):
 
     def __call__(self, problem: UnlearningProblem) -> Array:
         """Labels in the order of ``problem.forget``, shape (n_F,) or (n_F, C)."""
+        require_problem(problem)
         task = Task.of(problem)
         return task.lowered(problem, self.choose(problem, task))
 
@@ -162,7 +196,7 @@ class RandomLabels(LabelRule):
 
     def choose(self, problem: UnlearningProblem, task: Task) -> Array:
         """Other targets, drawn."""
-        values, own = self._values(task)
+        values, own = task.classes()
         step = np.random.default_rng(self.seed).integers(1, len(values), size=len(own))
         return np.asarray(values[(own + step) % len(values)])
 
@@ -177,7 +211,7 @@ class RandomLabels(LabelRule):
             network the number of its outputs.
         """
         task = Task.of(problem)
-        values, own = self._values(task)
+        values, own = task.classes()
         centre, others = values.mean(axis=0), len(values) - 1
         values = values - centre  # their sum is zero now
         mean = -values[own] / others
@@ -188,14 +222,6 @@ class RandomLabels(LabelRule):
         if problem.tangent is not None:
             return columns, covariance[None]
         return columns, np.moveaxis(np.diagonal(covariance, axis1=1, axis2=2), 1, 0)[:, :, None, None]
-
-    @staticmethod
-    def _values(task: Task) -> tuple[Array, Array]:
-        """Distinct target rows, and which of them each forget sample has."""
-        values, which = np.unique(task.targets, axis=0, return_inverse=True)
-        if len(values) < 2:
-            raise expected("at least two distinct targets", "targets", values, "one class", "another rule")
-        return values, which.reshape(-1)[task.forget]
 
     def _moments(self, problem: UnlearningProblem) -> tuple[Array, float]:
         mean, blocks = self.distribution(problem)
@@ -277,13 +303,7 @@ class HardLabels(LabelRule):
 
     def choose(self, problem: UnlearningProblem, task: Task) -> Array:
         """The classes that the optimal labels are nearest to."""
-        soft = task.lifted(problem.float_model.optimal_labels)
-        low, high = task.two_values()
-        if soft.shape[1] == 1:
-            return np.where(soft >= (low + high) / 2, high, low)
-        hard = np.full(soft.shape, low)
-        hard[np.arange(len(soft)), soft.argmax(axis=1)] = high
-        return hard
+        return task.hardened(task.lifted(problem.float_model.optimal_labels))
 
 
 RULES: dict[str, type[LabelRule]] = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .handed import Handed
-from .problem import Array, UnlearningProblem
+from .problem import Array, UnlearningProblem, require_problem
 
 __all__ = ["Solution", "parameter_gap", "solve"]
 
@@ -49,6 +49,9 @@ def solve(problem: UnlearningProblem, arithmetic: str = "auto") -> Solution:
     Returns:
         All parameters.
 
+    Raises:
+        BadInputError: no problem, or an unknown arithmetic.
+
     Example:
         >>> import numpy as np
         >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
@@ -56,6 +59,7 @@ def solve(problem: UnlearningProblem, arithmetic: str = "auto") -> Solution:
         >>> solution.w_retrained.round(12), solution.forget_labels.round(12), solution.parameter_gap < 1e-15
         (array([0.5, 0. , 0.5]), array([0.5]), True)
     """
+    require_problem(problem)
     handed = Handed(problem, arithmetic)
     model = problem.float_model if arithmetic in ("ball", "rational") else handed.floating
     unlearned = model.unlearned(model.optimal_labels)
@@ -84,7 +88,7 @@ def parameter_gap(problem: UnlearningProblem, labels: object) -> float:
         ‖Φ⁺(0; δ)‖ with δ = ỹ_F − Φ_F w_r, in float64 (Frobenius norm over the outputs).
 
     Raises:
-        BadInputError: labels of the wrong shape or not finite.
+        BadInputError: no problem, or labels of the wrong shape or not finite.
 
     Example:
         >>> import numpy as np
@@ -92,6 +96,7 @@ def parameter_gap(problem: UnlearningProblem, labels: object) -> float:
         >>> round(parameter_gap(problem, [2.0]), 12), round(solve(problem).pretrained_gap, 12)
         (1.224744871392, 1.224744871392)
     """
+    require_problem(problem)
     model = problem.float_model
     error = model.given(problem.label_columns(labels)) - model.optimal_labels
     return float(model.square_gap(error).sqrt().upper)

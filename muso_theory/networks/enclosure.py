@@ -6,7 +6,7 @@ affine map runs by its own rules, once for the midpoints and once, at absolute v
 from tables of proved errors, and their slopes from the same tables.
 
 A rectifier has no derivative at 0. Where its input cannot be told from 0 in float64, that input is computed again with
-hundreds of digits, and if its side is still open, the enclosure is refused with the sample, the layer and the unit.
+hundreds of digits; if it is 0, or its side still open, the enclosure is refused, unless no output depends on it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from .convolution import AvgPool, Conv2D, GlobalAvgPool
 from .cotangents import Cotangent
 from .duals import enclosed_inputs, multiplications
 from .functions import LEAKY_SLOPE, Array
+from .kinks import KINK_BITS, Bend, Kinks, bends_at, refuse
 from .layers import Activation, Dense, Flatten, Layer, Params
 from .normalisation import LayerNorm
 from .radii import UNIT, BallArray, enlarged
@@ -34,34 +35,13 @@ from .tables import CURVES, curve_table
 if TYPE_CHECKING:
     from .network import Sequential
 
-__all__ = ["KinkError", "Share", "enclosed_tangent", "estimated_seconds", "pieces", "rows_of"]
+__all__ = ["Share", "enclosed_tangent", "estimated_seconds", "pieces", "rows_of"]
 
 CHUNK_BYTES = 1 << 24
 """Bytes of one layer's cotangents, or of its rows of J, that are in work at a time."""
 
-KINK_BITS = 1024
-"""Precision at which an input near a kink is computed again."""
-
 LARGEST_SCALE = 2.0**64
 """Beyond it underflow is not covered by what is added to every radius."""
-
-
-class KinkError(UndecidedError):
-    """A rectifier's input is, or may be, exactly 0, where it has no derivative.
-
-    Args:
-        places: in words: layer, sample and unit.
-        proved: whether some input is exactly 0.
-        count: how many inputs are, or may be.
-    """
-
-    def __init__(self, places: str, proved: bool, count: int = 1) -> None:
-        state = "is 0" if proved else f"cannot be told from 0 with {KINK_BITS} bits"
-        super().__init__(
-            f"{places} {state}, and a rectifier has no derivative there", "other parameters or inputs"
-        )
-        self.proved = proved
-        self.count = count
 
 
 @final
@@ -212,15 +192,19 @@ class _Walk:
     params: list[Array]
     inputs: Array = field(init=False)
     start: int = field(init=False)
+    kinks: dict[str, Kinks] = field(init=False)
+    bends: list[Bend] = field(init=False)
 
     def run(self, inputs: Array, start: int) -> tuple[BallArray, list[Share]]:
         self.inputs, self.start = inputs, start
+        self.kinks, self.bends = {}, []
         out, cache = self.forward(self.net.chain, self.params, BallArray.exact(inputs), "")
         n, k, shape = len(inputs), self.net.n_out, self.net.output_shape
         unit = np.broadcast_to(np.eye(k).reshape(1, k, *shape), (n, k, *shape))
         shares: list[Share] = []
         self.backward(self.net.chain, self.params, cache, BallArray.exact(unit), shares, "")
         shares.reverse()
+        refuse(self.bends)
         outputs = out.rearranged(lambda a: a.reshape(n, k))
         finite = [outputs, *(ball for share in shares for ball in (share.inputs, share.cotangent))]
         if not all(np.isfinite(ball.mid).all() and np.isfinite(ball.rad).all() for ball in finite):
@@ -266,10 +250,12 @@ class _Walk:
                 self.backward(inner, part, local, delta, shares, name)
                 for (name, inner, part), local in reversed(pairs)
             ]
-            return results[0] + results[1]
+            return (results[0] + results[1]).only(results[0].differs | results[1].differs)
         if isinstance(layer, Activation):
+            if path in self.kinks:
+                self.bends += bends_at(self.net, path, self.kinks[path], delta, self.bends)
             slope: BallArray = cache.rearranged(lambda a: a[:, None])
-            return delta * slope
+            return (delta * slope).only(delta.differs & slope.differs)
         if isinstance(layer, LayerNorm):
             normal: BallArray = cache[0].rearranged(lambda a: a[:, None])
             inverse: BallArray = cache[1].rearranged(lambda a: a[:, None])
@@ -285,7 +271,12 @@ class _Walk:
             cotangent = Cotangent(values, layer.output_shape(shape), per_sample=True)
             return layer.pull(weights, like, cotangent).expand(len(values))
 
-        return delta.through(pull, p, _roundings(layer, shape))
+        pulled = delta.through(pull, p, _roundings(layer, shape))
+        if not self.kinks:
+            return pulled
+        # Where no product has two factors that may differ from 0 the sum is 0; sums of ones do not underflow.
+        layer = replace(layer, w_std=1.0) if isinstance(layer, (Dense, Conv2D)) else layer
+        return pulled.only(pull([1.0 * (array != 0) for array in p], 1.0 * delta.differs) > 0)
 
     def _activation(self, name: str, x: BallArray, path: str) -> tuple[BallArray, BallArray]:
         """Value and slope of an activation on balls."""
@@ -317,32 +308,31 @@ class _Walk:
         radius = np.where(
             slope == 0, 0.0, np.where(slope == 1, x.rad, enlarged(x.rad + UNIT * np.abs(value), 2))
         )
-        return BallArray(value, radius), BallArray.exact(slope)
+        found = BallArray(value, radius)
+        if path in self.kinks:
+            kinks = self.kinks[path]
+            reach = np.where(kinks.open, enlarged(np.abs(value) + x.size, 1), radius)  # at either slope
+            found = BallArray(value, reach).only(~kinks.zero)
+        return found, BallArray.exact(slope)
 
     def _settle(self, sides: Array, name: str, path: str) -> None:
-        """Find the side of inputs that float64 cannot tell from 0, or say where they are."""
-        zero: list[tuple[int, int]] = []
-        open_: list[tuple[int, int]] = []
+        """Find the side of inputs that float64 cannot tell from 0, and remember where they are 0 or still open."""
+        zero = np.zeros(sides.shape, dtype=bool)
         for sample in np.unique(np.argwhere(sides == 0)[:, 0]):
-            balls = enclosed_inputs(
-                self.net, self.params, self.inputs[sample : sample + 1], path, KINK_BITS
-            ).ravel()
-            row = sides[sample].ravel()  # a view: sides is contiguous
+            try:
+                balls = enclosed_inputs(
+                    self.net, self.params, self.inputs[sample : sample + 1], path, KINK_BITS
+                ).ravel()
+            except UndecidedError:  # the side of an earlier rectifier's input is open
+                continue
+            row, zeros = sides[sample].ravel(), zero[sample].reshape(-1)  # views: both are contiguous
             for unit in np.flatnonzero(row == 0).tolist():
                 ball = balls[unit]
                 row[unit] = 1 if ball > 0 else -1 if ball < 0 else 0
-                if not row[unit]:
-                    (zero if ball == 0 else open_).append((int(sample) + self.start, unit))
+                zeros[unit] = ball == 0
             sides[sample] = row.reshape(sides.shape[1:])
-        found = zero or open_
-        if found:
-            sample, unit = found[0]
-            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-            raise KinkError(
-                f"the input of unit {unit} of layer {path} ({name}) at sample {sample}{more}",
-                bool(zero),
-                len(found),
-            )
+        if not sides.all():
+            self.kinks[path] = Kinks(name, self.start, sides == 0, zero)
 
 
 def _parts(chain: Chain, p: Params, path: str) -> Iterator[tuple[str, Layer, Params]]:

@@ -85,7 +85,8 @@ class Linearisation:
             >>> import numpy as np
             >>> from muso_theory.networks import mlp
             >>> net = mlp([2, 3, 1], activation="relu")
-            >>> linear = net.linearise([0 * array for array in net.init(0)], np.eye(2), max_features=100)
+            >>> params = [a * (a.shape == (3, 1)) for a in net.init(0)]  # the first layer is 0
+            >>> linear = net.linearise(params, np.eye(2), max_features=100)
             >>> print(linear.distance(linear.features).what)
             the input of unit 0 of layer 1 (relu) at sample 0 (and 5 more) is 0, and a rectifier has no derivative there
         """

@@ -82,6 +82,22 @@ class BallArray:
         """Upper bounds of the absolute values."""
         return enlarged(np.abs(self.mid) + self.rad, 1)
 
+    @property
+    def differs(self) -> Array:
+        """Which entries are not known to be exactly 0."""
+        return np.asarray((self.mid != 0) | (self.rad != 0))
+
+    def only(self, mask: Array) -> BallArray:
+        """These balls where a mask is true, and exactly 0 elsewhere.
+
+        Args:
+            mask: bools, of a shape that broadcasts to the balls'.
+
+        Returns:
+            Balls; what every radius has for underflow is taken away where nothing was computed from.
+        """
+        return BallArray(np.where(mask, self.mid, 0.0), np.where(mask, self.rad, 0.0))
+
     def rearranged(self, rule: Callable[[Array], Array]) -> BallArray:
         """Apply what moves, repeats or selects entries without computing.
 

@@ -14,7 +14,7 @@ from muso_theory.numbers.ieee import ieee_proof
 
 from .composition import leaves, with_inputs
 from .convolution import AvgPool, Conv2D, GlobalAvgPool
-from .enclosure import KinkError
+from .enclosure import enclosed_tangent
 from .functions import Array
 from .layers import Activation, Dense, Flatten, Layer
 
@@ -82,14 +82,9 @@ def rational_jacobian(tangent: Linearisation) -> Array:
     exact = np.frompyfunc(lambda value: Fraction(float(value)), 1, 1)
     params: list[Any] = [np.asarray(exact(array), dtype=object) for array in tangent.params]
     inputs = np.asarray(exact(tangent.inputs), dtype=object)
-    for path, layer, _, x in with_inputs(net.layers, params, inputs):
-        if isinstance(layer, Activation) and layer.name == "relu" and (x == 0).any():
-            sample, *unit = np.argwhere(x == 0)[0]
-            raise KinkError(
-                f"the input of unit {np.ravel_multi_index(unit, x.shape[1:])} of layer {path} (relu) "
-                f"at sample {sample}",
-                True,
-            )
+    if zeros_of_rectifiers(net, params, inputs):
+        for _ in enclosed_tangent(net, tangent.params, tangent.inputs):
+            pass  # a KinkError, unless no output depends on those rectifiers: then their slope does not matter
     found = net.jacobian(params, inputs).reshape(rows, net.n_params)
     return np.asarray(np.frompyfunc(Fraction, 1, 1)(found), dtype=object)
 

@@ -23,7 +23,7 @@ from threadpoolctl import ThreadpoolController
 from ..arrays import Array
 from ..errors import ArithmeticModeError
 
-__all__ = ["ieee_proof", "one_blas_thread", "require_ieee"]
+__all__ = ["blas_threads", "ieee_proof", "one_blas_thread", "require_ieee"]
 
 
 def _floats(*patterns: int) -> tuple[float, ...]:
@@ -70,10 +70,12 @@ class _OneThread(AbstractContextManager[None]):
         self._lock = threading.Lock()
         self._users = 0
         self._limit: Any = None
+        self._replaced: dict[str, int] = {}
 
     def __enter__(self) -> None:
         with self._lock:
             if not self._users:
+                self._replaced = _threads_now()
                 self._limit = _blas().limit(limits=1)
             self._users += 1
 
@@ -82,6 +84,15 @@ class _OneThread(AbstractContextManager[None]):
             self._users -= 1
             if not self._users:
                 self._limit.restore_original_limits()
+
+    def threads(self) -> dict[str, int]:
+        """By path of the library, what BLAS has while nobody limits it."""
+        with self._lock:
+            return dict(self._replaced) if self._users else _threads_now()
+
+
+def _threads_now() -> dict[str, int]:
+    return {library.filepath: library.num_threads for library in _blas().lib_controllers}
 
 
 _ONE_THREAD = _OneThread()
@@ -99,6 +110,21 @@ def one_blas_thread() -> AbstractContextManager[None]:
         1
     """
     return _ONE_THREAD
+
+
+def blas_threads() -> dict[str, int]:
+    """The threads that BLAS has in this process outside proofs, also when asked during one, which takes but one.
+
+    Returns:
+        Number of threads by path of the library.
+
+    Example:
+        >>> outside = blas_threads()
+        >>> with one_blas_thread():
+        ...     blas_threads() == outside
+        True
+    """
+    return _ONE_THREAD.threads()
 
 
 def require_ieee() -> None:

@@ -48,12 +48,14 @@ class UndecidedError(MusoError, ArithmeticError):
     Args:
         what: what could not be proved, and why.
         remedy: what would decide it.
+        climbs: whether the remedy is another arithmetic for the same data; which one, the ladder knows better.
     """
 
-    def __init__(self, what: str, remedy: str) -> None:
+    def __init__(self, what: str, remedy: str, *, climbs: bool = False) -> None:
         super().__init__(f"{what}; {remedy}")
         self.what = what
         self.remedy = remedy
+        self.climbs = climbs
 
 
 class NoArithmeticError(UndecidedError):
@@ -94,7 +96,9 @@ def exact(value: float, what: str = "a float64 result") -> Fraction:
         Fraction(3, 4)
     """
     if not math.isfinite(value):
-        raise UndecidedError(f"{what} overflowed float64", "ball or rational arithmetic has the range")
+        raise UndecidedError(
+            f"{what} overflowed float64", "ball or rational arithmetic has the range", climbs=True
+        )
     return Fraction(value)
 
 
@@ -188,7 +192,9 @@ def norm_bounds(x: Array) -> tuple[Fraction, Fraction]:
         return Fraction(0), Fraction(0)
     largest = max(float(x.max()), -float(x.min()))
     if largest != largest or math.isinf(largest):
-        raise UndecidedError("a vector overflowed float64", "ball or rational arithmetic has the range")
+        raise UndecidedError(
+            "a vector overflowed float64", "ball or rational arithmetic has the range", climbs=True
+        )
     if largest == 0.0:
         return Fraction(0), Fraction(0)
     shift = 0
@@ -343,5 +349,6 @@ def scaled_exactly(name: str, array: Array, exponent: int) -> Array:
         raise UndecidedError(
             f"{name} span more than the exponent range of float64",
             "rational or ball arithmetic has the range",
+            climbs=True,
         )
     return result

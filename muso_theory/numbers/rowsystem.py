@@ -249,7 +249,7 @@ class RowSystem(ABC):
             UndecidedError: float64 cannot exclude that Φ_A is rank-deficient.
         """
         if isinstance(self._smallest, UndecidedError):
-            raise UndecidedError(self._smallest.what, self._smallest.remedy)
+            raise UndecidedError(self._smallest.what, self._smallest.remedy, climbs=self._smallest.climbs)
         return self._smallest
 
     @cached_property
@@ -321,6 +321,7 @@ def not_proved(name: str) -> UndecidedError:
     return UndecidedError(
         f"float64 cannot prove that {name} has full rank",
         "ball arithmetic decides it if the rank is full, rational arithmetic in any case",
+        climbs=True,
     )
 
 
@@ -343,7 +344,7 @@ def numerical_factor(matrix: Array, name: str) -> CholeskyFactor:
     """
     if first_nonfinite(matrix) is not None:
         raise UndecidedError(
-            f"the Gram matrix of {name} overflows float64", "rational arithmetic has the range"
+            f"the Gram matrix of {name} overflows float64", "rational arithmetic has the range", climbs=True
         )
     factor = cholesky_factor(matrix)
     if factor is None:

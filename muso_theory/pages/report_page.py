@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -116,7 +117,7 @@ def draw_figures(found: Details, evidence: Mapping[str, Evidence]) -> dict[str, 
     """
     smallest, largest = _bounds(evidence)
     spectrum, axes = plots.new_figure()
-    plots.spectrum(axes, found.eigenvalues, smallest, largest)
+    plots.spectrum(axes, found.eigenvalues, smallest, largest, found.complete)
     gaps, axes = plots.new_figure(height=0.35 + 0.09 * len(found.ladder))
     plots.gap_ladder(axes, [(rung.words, rung.gap, rung.proved) for rung in found.ladder])
     last = found.ladder[-1]
@@ -154,7 +155,7 @@ def _bounds(evidence: Mapping[str, Evidence]) -> tuple[float | None, float | Non
     if "step-size" in evidence and evidence["step-size"].findings:
         quantity = evidence["step-size"].findings[0].quantity
         if quantity.grade is Grade.RIGOROUS and quantity.floor > 0:
-            largest = 2 / quantity.floor
+            largest = math.nextafter(2 / quantity.floor, math.inf)
     return smallest, largest
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import expected
 from ..closed_forms import Point
-from ..problem import Array, UnlearningProblem
+from ..problem import Array, UnlearningProblem, require_problem
 
 __all__ = ["Gaps", "UnlearningMethod"]
 
@@ -78,7 +78,11 @@ class UnlearningMethod(ABC):
 
         Returns:
             w_u, shape (D,) or (D, C) like w₀.
+
+        Raises:
+            BadInputError: no problem.
         """
+        require_problem(problem)
         return problem.shaped(problem.float_model.explicit(self.point(problem)))
 
     @abstractmethod

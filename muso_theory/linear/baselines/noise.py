@@ -37,7 +37,10 @@ class OutputNoise(UnlearningMethod):
     seed: int = 0
     name = "output-noise"
     formula = "w_p + N(0, σ²I)"
-    source = "Chaudhuri, Monteleoni, Sarwate 2011, arXiv 0912.0071"
+    source = (
+        "Dwork, Roth 2014, The algorithmic foundations of differential privacy, appendix A (Gaussian mechanism); "
+        "Chaudhuri, Monteleoni, Sarwate 2011, arXiv 0912.0071, for the idea, with noise of density ∝ e^(−β‖n‖)"
+    )
     exactness = "not exact: it hides w_p − w_r rather than removing it (removal-certificate)"
 
     def __post_init__(self) -> None:

@@ -83,9 +83,10 @@ class SaliencyRelabelling(UnlearningMethod):
     saliency: str = "relabelled"
     name = "saliency"
     formula = (
-        "w_p + m⊙(Φ_m)⁺((y_R, ỹ_F) − Φw_p), m the ⌈share·P⌉ largest |∇|, ỹ_F uniform among the other targets"
+        "w_p + m⊙(Φ_m)⁺((y_R, ỹ_F) − Φw_p), m the ⌈fraction·P⌉ largest |Φ_Fᵀ(Φ_F w_p − E ỹ_F)|, "
+        "ỹ_F uniform among the other targets"
     )
-    source = "Fan et al. 2024 (SalUn), arXiv 2310.12508"
+    source = "after Fan et al. 2024 (SalUn), arXiv 2310.12508, whose mask is that of saliency='forget'"
     exactness = "not exact: random labels, and a start that may not leave w_p off the mask"
 
     def __post_init__(self) -> None:

@@ -7,7 +7,7 @@ from typing import final
 
 import numpy as np
 
-from ..problem import Array, UnlearningProblem
+from ..problem import Array, UnlearningProblem, require_problem
 from .coordinates import image, transposed_image
 from .losses import LOSSES, Loss
 
@@ -51,6 +51,9 @@ def fine_tune_convex(problem: UnlearningProblem, decay: float | None = None) -> 
     Returns:
         The gaps.
 
+    Raises:
+        BadInputError: no problem.
+
     Example:
         >>> rng = np.random.default_rng(0)
         >>> problem = UnlearningProblem(rng.standard_normal((6, 9)), rng.standard_normal((6, 3)), [1, 4])
@@ -58,6 +61,7 @@ def fine_tune_convex(problem: UnlearningProblem, decay: float | None = None) -> 
         >>> gaps.soft_gap < 1e-12 * gaps.doing_nothing < gaps.hard_gap
         True
     """
+    require_problem(problem)
     model = problem.float_model
     loss = LOSSES["logistic" if problem.n_outputs == 1 else "cross-entropy"]
     features = np.asarray(problem.features)

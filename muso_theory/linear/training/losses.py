@@ -84,24 +84,27 @@ LOSSES = {
 ``cross-entropy`` is −Σ t log softmax(z) with rows t that sum to one."""
 
 
-def check_logistic(targets: Array) -> None:
+def check_logistic(targets: Array, *, part: bool = False) -> None:
     """Refuse targets that are not in the one convention of the logistic loss, ±1 with soft labels between.
 
-    Classes 0 and 1 lie inside [−1, 1] and would train another model without a word, the zeros undecided: where both
-    occur and nothing else they are refused. All zeros pass: it is what w = 0 predicts.
+    Targets from 0 to 1 lie inside [−1, 1] and would train another model without a word, the zeros undecided: where both
+    ends occur and nothing is negative they are refused. All zeros pass: it is what w = 0 predicts.
 
     Args:
         targets: of any shape.
+        part: some of targets that were checked as a whole, or others in their place: they tell no convention, so only
+            their range is looked at.
 
     Raises:
-        BadInputError: targets outside [−1, 1] or not finite, or classes 0 and 1.
+        BadInputError: targets outside [−1, 1] or not finite, or from 0 to 1.
 
     Example:
         >>> check_logistic(np.array([-1.0, 0.3, 1.0]))
-        >>> check_logistic(np.array([0.0, 1.0, 1.0]))
+        >>> check_logistic(np.array([0.0, 1.0, 1.0]), part=True)
+        >>> check_logistic(np.array([0.0, 0.3, 1.0]))
         Traceback (most recent call last):
         ...
-        muso_theory.errors.BadInputError: expected targets ±1 or between but got targets=[0. 1.] (classes 0 and 1, ...
+        muso_theory.errors.BadInputError: expected targets ±1 or between but got targets=[0.  0.3 1. ] (from 0 to 1, ...
     """
     outside = np.argwhere(~(np.abs(targets) <= 1))
     if len(outside):
@@ -111,9 +114,9 @@ def check_logistic(targets: Array) -> None:
             "targets ±1 or between", f"targets[{where}]", targets[tuple(outside[0])], "logistic", hint
         )
     values = np.unique(targets)
-    if np.array_equal(values, (0, 1)):
+    if not part and values.size and (values[0], values[-1]) == (0, 1):
         hint = "2 * targets - 1"
-        raise expected("targets ±1 or between", "targets", values, "classes 0 and 1, logistic", hint)
+        raise expected("targets ±1 or between", "targets", values[:5], "from 0 to 1, logistic", hint)
 
 
 def loss_named(name: str, targets: Array) -> Loss:

@@ -10,7 +10,7 @@ from typing import Any, final
 import numpy as np
 
 from ...errors import expected
-from ..problem import Array, UnlearningProblem
+from ..problem import Array, UnlearningProblem, require_problem
 from .errormaps import ErrorMap, ScheduledDescent, SpectralMap, SweepMap
 from .rowspace import RowSpace
 from .schedules import StepSizes
@@ -57,7 +57,7 @@ class Prediction:
         """
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             error = self.map.advance(self.start, epochs)
-        gap = float(np.hypot(np.linalg.norm(error), self.off_span))
+            gap = float(np.hypot(np.linalg.norm(error), self.off_span))
         return math.inf if math.isnan(gap) else gap
 
     def epochs_needed(self, gap: float) -> float:
@@ -288,13 +288,14 @@ def off_span_gap(problem: UnlearningProblem, w: Any, reference: Any = None) -> f
         The distance, Frobenius norm over the outputs.
 
     Raises:
-        BadInputError: parameters of another shape.
+        BadInputError: no problem, or parameters of another shape.
 
     Example:
         >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
         >>> round(off_span_gap(problem, [1.0, 0.0, 0.0]), 12)  # the row space lacks (1, -1, -1)/√3
         0.57735026919
     """
+    require_problem(problem)
     point = np.asarray(problem.parameter_columns(w, "w"), dtype=np.float64)
     origin = problem.w_init if reference is None else problem.parameter_columns(reference, "reference")
     away = point if origin is None else point - np.asarray(origin, dtype=np.float64).reshape(point.shape)
@@ -309,6 +310,10 @@ def decay_gap(problem: UnlearningProblem) -> float:
 
     Returns:
         The gap; zero for w₀ = 0.
+
+    Raises:
+        BadInputError: no problem.
     """
+    require_problem(problem)
     shape = (problem.n_features, *problem.targets.shape[1:])
     return off_span_gap(problem, np.zeros(shape))

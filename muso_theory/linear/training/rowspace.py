@@ -16,7 +16,7 @@ import scipy.linalg
 from ...numbers import FLOAT64, CholeskyFactor
 from ...numbers.float64 import SpectralFactor
 from ..closed_forms import Point
-from ..problem import Array, UnlearningProblem
+from ..problem import Array, UnlearningProblem, require_problem
 from .coordinates import image, transposed_image
 
 __all__ = ["RowSpace"]
@@ -54,6 +54,7 @@ class RowSpace:
         Raises:
             BadInputError: features beyond the range of float64.
         """
+        require_problem(problem)
         model = problem.float_model
         features = FLOAT64.matrix(problem.features)
         if not model.is_dual:

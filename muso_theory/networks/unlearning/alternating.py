@@ -91,7 +91,8 @@ class Alternating(NetworkMethod):
 
     Args:
         view: labels from the last layer (``"head"``) or from the whole tangent kernel (``"tangent"``).
-        labels: ``"hard"`` (arg max, one-hot) or ``"soft"`` (outputs; their softmax under cross-entropy).
+        labels: ``"hard"`` (the nearest class of the targets, arg max for several outputs; regression is refused) or
+            ``"soft"`` (outputs; their softmax under cross-entropy).
         rule: ``"label-free"``, from the displacement w_t − w₀ alone, or ``"optimal"``, from the retained targets: the
             linear view's retrained model, by least squares or, under cross-entropy, by L-BFGS.
         loss: of fine-tuning; None is that of the problem's recipe.
@@ -346,7 +347,7 @@ class _Run:
     def fitted(self, outputs: Array) -> Array:
         """Targets of fine-tuning on F."""
         if self.method.labels == "hard":
-            return np.asarray(np.eye(outputs.shape[1])[outputs.argmax(axis=1)])
+            return self.problem.task.hardened(outputs)
         return softmax(outputs) if self.loss == "cross-entropy" else outputs
 
     def go(self) -> AlternatingResult:
@@ -385,7 +386,8 @@ class _Run:
             before = labels
         if history and convergence is not Convergence.DIVERGED:
             last = history[-1]
-            settled = max(last.label_change, last.parameter_change) < method.tolerance
+            # Not their maximum, which of a number and NaN may be the number.
+            settled = last.label_change < method.tolerance and last.parameter_change < method.tolerance
             convergence = Convergence.SETTLED if settled else Convergence.UNSETTLED
         return AlternatingResult(self.params, labels, first, tuple(history), convergence, self.condition)
 
@@ -451,6 +453,11 @@ class _Run:
             float(np.linalg.norm(labels - before) / max(float(np.linalg.norm(before)), 1e-300)),
             problem.distance(self.params, previous) / max(travelled, 1e-300),
             relabelled.mean_loss(self.params, np.arange(len(problem.X))),
-            None if kernel is None or kernel0 is None else kernel_alignment(kernel, kernel0),
+            None if kernel is None or kernel0 is None else _alignment(kernel, kernel0),
             *gaps,
         )
+
+
+def _alignment(kernel: Array, start: Array) -> float:
+    """How far the kernel turned; NaN, which signatures count as a sign, when it left the finite numbers."""
+    return kernel_alignment(kernel, start) if np.isfinite(kernel).all() else math.nan

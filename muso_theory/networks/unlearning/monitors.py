@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
+
+from muso_theory.arrays import float_values
 from muso_theory.errors import BadInputError, expected
 from muso_theory.linear.approximation import centred_alignment
 from muso_theory.networks.functions import Array
@@ -32,7 +35,7 @@ class Signature(enum.Enum):
 
     POOR_KERNEL = "the tangent kernel turned away from its start, so a linear view of the network misleads"
     UNSTABLE_LABELS = "labels change no less in the second half of the epochs than in the first"
-    NOT_CONVERGED = "the alternation ended unsettled or diverged"
+    NOT_CONVERGED = "the alternation ended unsettled or diverged, or left the finite numbers under way"
     LEAKAGE = "the membership attack does better than on the retrained model, intervals apart"
     OVER_FORGETTING = (
         "the membership attack does worse than on the retrained model, intervals apart: the forget samples stand out "
@@ -77,11 +80,16 @@ def kernel_alignment(K: Array, L: Array) -> float:
     Returns:
         A number in [0, 1] for positive semidefinite kernels; zero when one is constant up to rounding.
 
+    Raises:
+        BadInputError: kernels that are not finite.
+
     Example:
-        >>> import numpy as np
         >>> round(kernel_alignment(np.diag([1.0, 2.0, 3.0]), 5 * np.diag([1.0, 2.0, 3.0])), 12)
         1.0
     """
+    # Before the attempt, so that what is not finite is not taken for constant.
+    for name, kernel in (("K", K), ("L", L)):
+        float_values(name, kernel, (2,))
     try:
         return centred_alignment(K, L)
     except BadInputError:  # constant: it has turned away from anything that was not
@@ -129,13 +137,17 @@ def signatures(
         if ends is not None and not (len(ends) == 2 and 0 <= ends[0] <= ends[1] <= 1):
             raise expected("an interval of AUCs within [0, 1]", name, ends, "interval", "(0.45, 0.55)")
     found = []
-    if any(epoch.alignment is not None and epoch.alignment < alignment for epoch in history):
+    # Comparisons with NaN are false, so each asks whether all is well: a history of NaN shows every sign.
+    if not all(epoch.alignment is None or epoch.alignment >= alignment for epoch in history):
         found.append(Signature.POOR_KERNEL)
     changes = [epoch.label_change for epoch in history]
     half = len(changes) // 2
-    if half and max(changes[half:]) > tolerance and max(changes[half:]) >= max(changes[:half]):
+    late, early = np.max(changes[half:], initial=0.0), np.max(changes[:half], initial=0.0)
+    calm = half == 0 or late <= tolerance or late < early
+    if not (calm and np.isfinite(changes).all()):
         found.append(Signature.UNSTABLE_LABELS)
-    if convergence is not Convergence.SETTLED:
+    moved = [value for epoch in history for value in (epoch.label_change, epoch.parameter_change, epoch.loss)]
+    if convergence is not Convergence.SETTLED or not np.isfinite(moved).all():
         found.append(Signature.NOT_CONVERGED)
     if attack is not None and null is not None:
         # An exact method matches the retrained model, so either side is a failure: a model that is surer of the forget

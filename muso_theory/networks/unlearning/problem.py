@@ -11,10 +11,12 @@ import numpy as np
 
 from muso_theory.arrays import forget_indices, real_array
 from muso_theory.errors import expected, nearest
+from muso_theory.linear.rules import Task
 from muso_theory.networks.functions import Array
 from muso_theory.networks.network import Sequential
 from muso_theory.networks.training import Loss, diverged, loss_and_cotangent, train
 from muso_theory.networks.updates import OPTIMIZERS, Optimizer
+from muso_theory.numbers.constant import rounding
 
 __all__ = ["NetworkProblem", "Recipe", "softmax"]
 
@@ -202,6 +204,17 @@ class NetworkProblem:
         """Indices of the samples to keep."""
         return np.setdiff1d(np.arange(len(self.X)), self.forget)
 
+    @cached_property
+    def task(self) -> Task:
+        """The targets as classes, for methods that choose other ones.
+
+        Raises:
+            BadInputError: regression, whose targets have more than two distinct values.
+        """
+        task = Task(self.targets, self.forget, np.zeros((len(self.forget), self.net.n_out)))
+        task.two_values()
+        return task
+
     def retrain(self) -> list[Array]:
         """The gold standard: train from θ₀ on the retained samples alone.
 
@@ -287,7 +300,10 @@ class NetworkProblem:
         nothing = float(np.linalg.norm(self.outputs(self.pretrained, self.forget) - wanted))
         found = float(np.linalg.norm(self.outputs(params, self.forget) - wanted))
         size = self.distance(self.pretrained, self.retrained)
-        if not min(size, nothing) > 0:
+        unit = float(rounding(1.0, self.X))
+        known = np.linalg.norm([np.linalg.norm(array) for array in self.retrained])
+        # A gap of rounding errors is none, and shares of it would be numbers without a meaning.
+        if not (size > unit * known and nothing > unit * np.linalg.norm(wanted)):
             hint = "forget samples that matter, or a problem.distance"
             raise expected("a pretrained model apart from θ_r", "retrained", (size, nothing), "gaps", hint)
         return self.distance(params, self.retrained) / size, found / nothing

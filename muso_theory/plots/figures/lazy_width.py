@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from muso_theory.plots import new_figure
-
-from .drawing import only, slope, style_of
+from ..canvas import new_figure
+from ..marks import legend_outside, only, slope, style_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +28,7 @@ def draw(results: Mapping[str, Any]) -> Figure:
     fits = only(results["lazy"]["slopes"], quantity="parameter_gap_linearised")
     fits = [fit for fit in fits if len(fit.get("widths") or ()) > 1]
     fits.sort(key=lambda fit: (fit["activation"], fit["depth"], fit["rate"]))
-    figure, axes = new_figure(height=1.3)
+    figure, axes = new_figure(height=1.0)
     for i, fit in enumerate(fits):
         if i == 0:
             slope(axes, fit["widths"], fit["values"], -0.5, "slope −1/2")
@@ -38,11 +37,11 @@ def draw(results: Mapping[str, Any]) -> Figure:
             fit["values"],
             linewidth=0.7,
             label=f"{fit['activation']}, depth {fit['depth']}, rate {fit['rate']:g}",
-            **style_of(i),
+            **style_of(i, fillstyle="none", markeredgewidth=0.8),
         )
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xlabel("width")
     axes.set_ylabel("gap / gap of doing nothing")
-    figure.legend(loc="outside upper center", ncols=2)
+    legend_outside(figure, [axes])
     return figure

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from muso_theory.plots import new_figure
-
-from .drawing import distinct, only, slope, style_of
+from ..marks import distinct, only, panels, slope, style_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,34 +27,33 @@ def draw(results: Mapping[str, Any]) -> Figure:
     """Distances over the number of features and over the width."""
     from matplotlib.ticker import NullFormatter
 
-    figure, panels = new_figure(2, 1, height=2.0)
+    figure, (upper, lower) = panels(2)
     rows = results["ablation"]["tables"]["features"]["rows"]
     for i, data in enumerate(distinct(rows, "data")):
         found = only(rows, data=data)
         x = [float(row["setting"]) for row in found]
         y = [row["measured"]["mean"] for row in found]
-        slope(panels[0], x, y, -0.5, "slope −1/2" if i == 0 else None)
-        panels[0].plot(x, y, linestyle="none", label=data, **style_of(i))
-    panels[0].set_xlabel("random features D")
-    panels[0].set_ylabel("distance of labels")
+        slope(upper, x, y, -0.5, "slope −1/2" if i == 0 else None)
+        upper.plot(x, y, linestyle="none", label=data, **style_of(i))
+    upper.set_xlabel("random features D")
+    upper.set_ylabel("distance of labels")
     for i, fit in enumerate(results["ntk-limit"]["slopes"]):
-        slope(panels[1], fit["widths"], fit["values"], -0.5)
-        panels[1].plot(
+        slope(lower, fit["widths"], fit["values"], -0.5)
+        lower.plot(
             fit["widths"],
             fit["values"],
             linestyle="none",
-            fillstyle="none",
             label=f"{fit['activation']}, depth {fit['depth']}",
-            **style_of(i),
+            **style_of(i, fillstyle="none"),
         )
-    panels[1].set_xlabel("width")
-    panels[1].set_ylabel("distance of kernels")
-    for axes in panels:
+    lower.set_xlabel("width")
+    lower.set_ylabel("distance of kernels")
+    for axes in (upper, lower):
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
         axes.yaxis.set_minor_formatter(NullFormatter())
-    panels[0].legend(loc="lower left", handletextpad=0.3)
-    low, high = panels[1].get_ylim()
-    panels[1].set_ylim(low / 8, high)
-    panels[1].legend(loc="lower left", ncols=2, handletextpad=0.1, columnspacing=0.6)
+    upper.legend(loc="lower left", handletextpad=0.3)
+    low, high = lower.get_ylim()
+    lower.set_ylim(low / 8, high)
+    lower.legend(loc="lower left", ncols=2, handletextpad=0.1, columnspacing=0.6)
     return figure

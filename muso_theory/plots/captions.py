@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from muso_theory.errors import MusoError, expected
+from ..errors import MusoError, expected
 
 __all__ = ["CaptionError", "fill"]
 

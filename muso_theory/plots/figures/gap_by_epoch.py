@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from muso_theory.plots import new_figure
-
-from .drawing import distinct, only, style_of
+from ..marks import distinct, label_below, legend_outside, only, panels, style_of, symbols
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,8 +34,8 @@ def chosen(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def draw(results: Mapping[str, Any]) -> Figure:
     """Gap over epochs."""
     points = chosen(results["paper-convergence"])
-    figure, panels = new_figure(len(points), 1, height=0.3 + 0.8 * len(points), squeeze=False, sharex=True)
-    for axes, point in zip(panels[:, 0], points, strict=True):
+    figure, places = panels(len(points), 0.85, sharex=True)
+    for axes, point in zip(places, points, strict=True):
         for i, labels in enumerate(distinct(point["rows"], "labels")):
             rows = only(point["rows"], labels=labels)
             style = style_of(i)
@@ -55,15 +53,13 @@ def draw(results: Mapping[str, Any]) -> Figure:
                 [r["epochs"] for r in ran],
                 [r["measured"] for r in ran],
                 linestyle="none",
-                fillstyle=("full", "none")[i % 2],
-                label=labels,
-                **style,
+                label=symbols(labels),
+                **style | {"fillstyle": ("full", "none")[i % 2]},
             )
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_ylabel(r"$\|w_u - w_r\|$")
         axes.set_title(f"{point['data']}, κ(K) = {point['condition number of K']:.2g}")
-    panels[-1, 0].set_xlabel("epochs E")
-    handles, names = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside upper center", ncols=2)
+    label_below(places, "epochs E")
+    legend_outside(figure, places)
     return figure

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from muso_theory.plots import COLOURS, new_figure
-
-from .drawing import BEHIND, style_of
+from ..canvas import new_figure
+from ..marks import BEHIND, legend_outside, style_of
+from ..style import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,8 +93,8 @@ def draw(results: Mapping[str, Any]) -> Figure:
     for i, status in enumerate(STATUSES):
         here = [place[node["name"]] for node in [*nodes, *unproved] if status_of(node) == status]
         if here:
-            x, y = zip(*here, strict=True)
-            axes.plot(x, y, linestyle="none", label=status, markersize=5, zorder=3, **style_of(i))
+            across, up = zip(*here, strict=True)
+            axes.plot(across, up, linestyle="none", label=status, markersize=5, zorder=3, **style_of(i))
     if unproved:
         axes.axhline(len(nodes) - 0.5, color=COLOURS["grey"], linewidth=0.6, linestyle="--", zorder=BEHIND)
     names = sorted(place, key=lambda name: place[name][1])
@@ -105,5 +105,5 @@ def draw(results: Mapping[str, Any]) -> Figure:
     axes.set_xlabel("used →  used by")
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False)
-    figure.legend(loc="outside upper center", ncols=2)
+    legend_outside(figure, [axes])
     return figure

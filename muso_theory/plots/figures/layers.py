@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from muso_theory.plots import COLOURS, new_figure
+from ..canvas import new_figure
+from ..style import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from muso_theory.plots import new_figure
-
-from .drawing import reference, style_of
+from ..canvas import new_figure
+from ..marks import floor_of, legend_outside, reference, style_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,19 +48,18 @@ def series(result: Mapping[str, Any]) -> dict[str, tuple[list[float], list[float
 
 def draw(results: Mapping[str, Any]) -> Figure:
     """Error over condition number."""
-    figure, axes = new_figure(height=1.35)
+    figure, axes = new_figure(height=1.1)
     axes.set_xscale("log")
     axes.set_yscale("log", nonpositive="mask")
     ends = [point["condition"] for point in results["precision"]["points"]]
     for i, (rung, (x, y)) in enumerate(series(results["precision"]).items()):
-        style = style_of(i)
+        style = style_of(i, fillstyle="none")
         positive = [(a, b) for a, b in zip(x, y, strict=True) if b > 0]
         zeros = [a for a, b in zip(x, y, strict=True) if b == 0]
         axes.plot(
             [a for a, _ in positive],
             [b for _, b in positive],
             linestyle="none",
-            fillstyle="none",
             label=RUNGS[rung],
             **style,
         )
@@ -70,9 +68,8 @@ def draw(results: Mapping[str, Any]) -> Figure:
                 zeros,
                 [0.0] * len(zeros),
                 linestyle="none",
-                fillstyle="none",
                 label=RUNGS[rung],
-                transform=_on_floor(axes),
+                transform=floor_of(axes),
                 clip_on=False,
                 **style,
             )
@@ -82,14 +79,5 @@ def draw(results: Mapping[str, Any]) -> Figure:
     axes.set_xlabel("condition number κ")
     axes.set_ylabel("relative error")
     # A rung with errors and zeros was drawn twice.
-    handles, names = axes.get_legend_handles_labels()
-    once = dict(zip(names, handles, strict=True))
-    figure.legend(once.values(), once.keys(), loc="outside upper center", ncols=2)
+    legend_outside(figure, [axes])
     return figure
-
-
-def _on_floor(axes: Any) -> Any:
-    """Puts a zero onto the line of zeros, which a logarithmic axis has no place for."""
-    from matplotlib.transforms import blended_transform_factory
-
-    return blended_transform_factory(axes.transData, axes.transAxes)

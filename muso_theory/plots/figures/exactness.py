@@ -7,24 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from muso_theory.plots import new_figure
-
-from .drawing import distinct, only
+from ..marks import distinct, label_below, legend_outside, only, panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NEEDS = ("anatomy",)
 
-HATCHES = {"exact-labels": "//", "label-free": ".."}
-"""What is laid over the problems on which a claim is proved."""
+MARKS = {
+    "exact-labels": {"marker": "o", "fillstyle": "none", "markersize": 4.5},
+    "label-free": {"marker": ".", "fillstyle": "full", "markersize": 3.5},
+}
+"""How a cell says that a claim is proved there: a ring, and a dot, which fits into the ring."""
 
 CAPTION = """
 Gap to retraining of the label-free rule, relative to doing nothing, over features per sample D / n and rank per sample;
 n = {anatomy|phases/0/n}, {anatomy|phases/0/n_forget} forgotten, integer features of {anatomy|linear/data}, seed
-{anatomy|linear/seed}; white: impossible. Gaps are measured in float64; hatching is theory, decided on the same integers
-in exact arithmetic: strokes where exact-labels (which need the retrained model) are proved exact, which is everywhere,
-dots where label-free is. Upper: rank is lost by all samples alike, and label-free needs full rank, however many
+{anatomy|linear/seed}; white: impossible. Gaps are measured in float64; marks are theory, decided on the same integers
+in exact arithmetic: a ring where exact-labels (which need the retrained model) are proved exact, which is everywhere,
+a dot where label-free is. Upper: rank is lost by all samples alike, and label-free needs full rank, however many
 features there are. Lower: rank is lost by repeated retain samples alone, with contradicting targets, and label-free
 holds though the model neither fits its targets nor has more features than samples: what counts is that forget samples
 are independent of retain samples. Where a claim is proved the gap is at most
@@ -32,30 +33,21 @@ are independent of retain samples. Where a claim is proved the gap is at most
 """
 
 
-def _laid(claim: str) -> dict[str, Any]:
-    """The hatching of a claim and nothing else."""
-    return {"fill": False, "hatch": HATCHES[claim], "linewidth": 0, "edgecolor": "black", "zorder": 2}
-
-
 def draw(results: Mapping[str, Any]) -> Figure:
     """Cells over size and rank, one panel a way to lose rank."""
     from matplotlib import colormaps
     from matplotlib.colors import LogNorm
-    from matplotlib.patches import Patch, Rectangle
 
     phases = results["anatomy"]["phases"]
     n = phases[0]["n"]
     sizes, ranks = sorted(distinct(phases, "D")), sorted(distinct(phases, "rank"))
-    figure, panels = new_figure(2, 1, height=1.9, sharex=True)
-    for axes, lost in zip(panels, distinct(phases, "rank lost"), strict=True):
+    ways = distinct(phases, "rank lost")
+    figure, places = panels(len(ways), 0.9, sharex=True, sharey=True)
+    for axes, lost in zip(places, ways, strict=True):
+        rows = only(phases, rank_lost=lost)
         cells = np.full((len(ranks), len(sizes)), np.nan)
-        for row in only(phases, rank_lost=lost):
-            x, y = sizes.index(row["D"]), ranks.index(row["rank"])
-            cells[y, x] = row["relative gap"]["label-free"]
-            for claim in HATCHES:
-                if row["proved"][claim]:
-                    place = {"xy": (x - 0.5, y - 0.5), "width": 1, "height": 1}
-                    axes.add_patch(Rectangle(**place, **_laid(claim), label=f"_{claim} proved"))
+        for row in rows:
+            cells[ranks.index(row["rank"]), sizes.index(row["D"])] = row["relative gap"]["label-free"]
         drawn = axes.pcolormesh(
             range(len(sizes)),
             range(len(ranks)),
@@ -65,13 +57,26 @@ def draw(results: Mapping[str, Any]) -> Figure:
             alpha=0.6,
             shading="nearest",
         )
+        for claim, mark in MARKS.items():
+            proved = [row for row in rows if row["proved"][claim]]
+            axes.plot(
+                [sizes.index(row["D"]) for row in proved],
+                [ranks.index(row["rank"]) for row in proved],
+                linestyle="none",
+                color="black",
+                markeredgewidth=0.6,
+                label=f"{claim} proved",
+                **mark,
+            )
         axes.set_xticks(range(len(sizes)), [f"{size / n:.3g}" for size in sizes])
         axes.set_yticks(range(len(ranks)), [f"{rank / n:.3g}" for rank in ranks])
-        axes.set_ylabel("rank / n")
         axes.set_title(f"rank lost {lost}", fontsize="medium")
         axes.grid(visible=False)
-    panels[1].set_xlabel("features per sample, D / n")
-    figure.colorbar(drawn, ax=panels, label="gap of label-free / gap of doing nothing", aspect=40)
-    handles = [Patch(**_laid(claim) | {"linewidth": 0.5}, label=f"{claim} proved") for claim in HATCHES]
-    figure.legend(handles=handles, loc="outside upper center", ncols=2, handlelength=2.5, handleheight=1.3)
+    for axes in places:
+        if axes.get_subplotspec().is_first_col():
+            axes.set_ylabel("rank / n")
+    label_below(places, "features per sample, D / n")
+    bar = figure.colorbar(drawn, ax=places, aspect=40)
+    bar.set_label("gap of label-free rule\nrelative to doing nothing")
+    legend_outside(figure, places, handletextpad=0.1)
     return figure

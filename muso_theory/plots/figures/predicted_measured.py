@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from muso_theory.plots import new_figure
-
-from .drawing import reference, style_of
+from ..canvas import new_figure
+from ..marks import reference, style_of, symbols
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NEEDS = ("paper-linear", "ablation")
+OWN = ("sweep", "unlearn")
 
 CAPTION = """
 Gaps to retraining: predicted by theory from the data alone (horizontal) and measured after training in float64
@@ -42,18 +42,50 @@ def _positive(both: list[tuple[Any, Any]]) -> tuple[list[float], list[float]]:
 
 def draw(results: Mapping[str, Any]) -> Figure:
     """Predicted against measured."""
+    return plot(pairs(results), "gap")
+
+
+def own(result: Mapping[str, Any]) -> Figure | None:
+    """The same of every number of a user's run that has a prediction."""
+    found = [(key, x, y) for key, x, y in _predicted(result["rows"]) if x]
+    return plot(found, "number") if found else None
+
+
+def _predicted(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[float], list[float]]]:
+    ending = ", predicted"
+    keys = dict.fromkeys(key.removesuffix(ending) for row in rows for key in row if key.endswith(ending))
+    for key in keys:
+        yield key, *_positive([(row.get(f"{key}{ending}"), row.get(key)) for row in rows])
+
+
+def told(result: Mapping[str, Any]) -> str:
+    """What the figure shows, in words.
+
+    Args:
+        result: of a user's run.
+
+    Returns:
+        A caption without the file that it is from.
+    """
+    counts = [f"{key} ({len(x)} pairs)" for key, x, _ in _predicted(result["rows"])]
+    return (
+        f"Predicted by theory (horizontal) and measured (vertical): {', '.join(counts)}, where both are positive; "
+        "the line is identity, not a fit."
+    )
+
+
+def plot(series: Iterable[tuple[str, Sequence[float], Sequence[float]]], what: str) -> Figure:
+    """Pairs around the identity."""
     figure, axes = new_figure(height=1.25)
     ends: list[float] = []
-    for i, (name, x, y) in enumerate(pairs(results)):
-        style = style_of(i)
-        axes.plot(
-            x, y, linestyle="none", fillstyle="none", markeredgewidth=0.6, alpha=0.7, label=name, **style
-        )
+    for i, (name, x, y) in enumerate(series):
+        look = style_of(i, fillstyle="none", linestyle="none", markeredgewidth=0.6, alpha=0.7)
+        axes.plot(x, y, label=symbols(name), **look)
         ends += [min(x, default=1.0), max(x, default=1.0)]
     reference(axes, [min(ends), max(ends)], [min(ends), max(ends)], "identity")
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlabel("gap, predicted")
-    axes.set_ylabel("gap, measured")
+    axes.set_xlabel(f"{what}, predicted")
+    axes.set_ylabel(f"{what}, measured")
     axes.legend(loc="upper left")
     return figure

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from muso_theory.plots import new_figure
-
-from .drawing import distinct, only, style_of
+from ..marks import distinct, label_below, legend_outside, only, panels, style_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,10 +16,10 @@ DATA = "digits:odd-even"
 CAPTION = """
 Standard deviation of the Gaussian noise per parameter that each guarantee needs at privacy level ε and δ =
 {guarantees|delta}, on {guarantees|over epsilon/0/data} with ridge and logistic regression; mean over
-{guarantees|over epsilon/0/noise/n} random forget sets. Lines marked "any data" use constants that were declared
-public, so that their noise is the same for every data set; lines marked "proved gap" rest on a distance proved for this
-data set and forget set, and promise nothing about others. So smaller is not better by itself. The noise of a proved gap
-of rounding errors is that of the grid of floats, for every ε.
+{guarantees|over epsilon/0/noise/n} random forget sets. Lines marked "any data", dashed, use constants that were
+declared public, so that their noise is the same for every data set; lines marked "proved gap" rest on a distance
+proved for this data set and forget set, and promise nothing about others. So smaller is not better by itself. The
+noise of a proved gap of rounding errors is that of the grid of floats, for every ε.
 """
 
 
@@ -30,8 +28,8 @@ def draw(results: Mapping[str, Any]) -> Figure:
     rows = only(results["guarantees"]["over epsilon"], data=DATA)
     names = distinct([row for row in rows if row["noise"]["mean"] > 0], "method")
     losses = distinct(rows, "loss")
-    figure, panels = new_figure(len(losses), 1, height=2.2, sharex=True)
-    for axes, loss in zip(panels, losses, strict=True):
+    figure, places = panels(len(losses), 0.8, sharex=True)
+    for axes, loss in zip(places, losses, strict=True):
         for i, name in enumerate(names):
             shown = [row for row in only(rows, loss=loss, method=name) if row["noise"]["mean"] > 0]
             if shown:
@@ -39,13 +37,13 @@ def draw(results: Mapping[str, Any]) -> Figure:
                     [row["epsilon"] for row in shown],
                     [row["noise"]["mean"] for row in shown],
                     label=name,
-                    **style_of(i),
+                    linestyle="--" if "any data" in name else "-",
+                    **style_of(i, fillstyle="none"),
                 )
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_title(f"{loss} loss")
         axes.set_ylabel("noise per parameter")
-    panels[-1].set_xlabel("ε")
-    handles, labels = panels[-1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center")
+    label_below(places, "ε")
+    legend_outside(figure, places, below=True)
     return figure

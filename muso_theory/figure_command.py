@@ -1,0 +1,59 @@
+"""``muso figure``: drawings of results, in the style of a venue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .errors import expected, printable
+from .options import Force
+
+__all__ = ["figure"]
+
+
+def _debug(ctx: typer.Context, debug: bool) -> None:
+    """Let the group of commands show tracebacks."""
+    ctx.find_root().obj = debug
+
+
+def figure(
+    results: Annotated[
+        list[Path],
+        typer.Argument(metavar="RESULT", help="JSON of muso check, muso sweep, muso unlearn or a campaign."),
+    ],
+    out: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("figures"),
+    style: Annotated[str, typer.Option(help="neurips, icml, jmlr, tmlr or plain.")] = "plain",
+    width: Annotated[str, typer.Option(help="column, or full: the width of the text.")] = "column",
+    form: Annotated[str, typer.Option("--format", help="pdf, png or svg.")] = "pdf",
+    force: Force = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error.", callback=_debug)
+    ] = False,
+) -> None:
+    """Draw every figure that the given RESULTs hold, each with its caption in a text file beside it."""
+    from . import plots
+    from .files import Outputs, make_folder
+    from .plots.gallery import draw_all
+    from .plots.sources import read
+
+    plots.check_style(style, width, form)
+    sources = [read(path) for path in results]
+    # All are drawn before one is written: a folder never holds half of what was asked for.
+    drawn = list(draw_all(sources, style, width, form))
+    names = [one.name for one in drawn]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise expected(
+            "results whose files have names of their own", "figure", twice, "drawn twice", "other names"
+        )
+    make_folder(out)
+    outputs = Outputs(*results, force=force)
+    for one in drawn:
+        outputs.file(out / f"{one.name}.{form}", "drawing")
+        outputs.file(out / f"{one.name}.txt", "caption")
+    for one in drawn:
+        outputs.write(out / f"{one.name}.{form}", one.data)
+        outputs.write(out / f"{one.name}.txt", one.caption.encode())
+        typer.echo(printable(str(out / f"{one.name}.{form}")))

@@ -1,0 +1,23 @@
+"""Pictures: the styles of venues, a few drawings, the figures of a paper, and files with the same bytes every time."""
+
+from __future__ import annotations
+
+from .canvas import inline_svg, new_figure, render
+from .drawings import gap_ladder, spectrum
+from .style import COLOURS, FORMATS, MARKERS, VENUES, WIDTHS, check_style, style, styled
+
+__all__ = [
+    "COLOURS",
+    "FORMATS",
+    "MARKERS",
+    "VENUES",
+    "WIDTHS",
+    "check_style",
+    "gap_ladder",
+    "inline_svg",
+    "new_figure",
+    "render",
+    "spectrum",
+    "style",
+    "styled",
+]

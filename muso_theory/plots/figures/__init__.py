@@ -1,0 +1,1 @@
+"""One module a figure: what it needs, its caption, and how it is drawn."""

@@ -1,0 +1,137 @@
+"""What accuracies and membership inference see of each method for networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..canvas import new_figure
+from ..marks import BEHIND, distinct, finite, legend_outside, only
+from ..style import COLOURS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NEEDS = ("alternating",)
+OWN = ("unlearn",)
+
+MEASURES = {"retain accuracy": "", "forget accuracy": "////", "test accuracy": "...."}
+SETTING = {"network": "digits-mlp", "loss": "cross-entropy", "forgetting": "class"}
+
+CAPTION = """
+Left: accuracies after each method has unlearned a class ({alternating|rows/0/network}, {alternating|rows/0/loss};
+{alternating|points/0/words}); mean over {alternating|rows/0/retain accuracy/n} seeds with one standard deviation.
+Right: a membership attack on the forgotten class, one line a seed, with the attack's own interval; dashed is chance.
+All is measured. A method is to come near the row of retraining, not to make its bars small: what retraining scores, the
+data itself tells of samples that were never used. Runs that diverged are left out.
+"""
+
+
+def runs(result: Mapping[str, Any], method: str) -> list[Mapping[str, Any]]:
+    """What each seed measured of a method, where the attack could be made."""
+    found = [point["methods"][method] for point in only(result["points"], **SETTING) if "methods" in point]
+    return [run for run in found if "AUC" in run]
+
+
+def draw(results: Mapping[str, Any]) -> Figure:
+    """Grouped bars, and intervals."""
+    rows = only(results["alternating"]["rows"], **SETTING)
+    return plot(rows, {name: runs(results["alternating"], name) for name in distinct(rows, "method")})
+
+
+def own(result: Mapping[str, Any]) -> Figure | None:
+    """The same of methods that a user ran."""
+    if not any(measure in row for row in result["rows"] for measure in MEASURES):
+        return None
+    rows = summary(result["rows"])
+    return plot(rows, {row["method"]: only(result["rows"], method=row["method"]) for row in rows})
+
+
+def told(result: Mapping[str, Any]) -> str:
+    """What the figure shows, in words.
+
+    Args:
+        result: of a user's run.
+
+    Returns:
+        A caption without the file that it is from.
+    """
+    seeds = ", ".join(map(str, sorted({row["seed"] for row in result["rows"]})))
+    return (
+        f"Left: accuracies of each method, mean with one standard deviation over seeds {seeds}. Right, where it was "
+        "made: a membership attack on the forget set, one line a run, with its interval; dashed is chance. All is "
+        "measured. A method is to come near the row of retraining, not to make its bars small."
+    )
+
+
+def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Mean and standard deviation over the seeds of each method, for every number that its rows have.
+
+    Args:
+        rows: one a run, with ``method``, ``seed`` and numbers.
+
+    Returns:
+        One row a method, each number as ``mean``, ``sd`` and ``n``.
+
+    Example:
+        >>> summary([{"method": "m", "seed": 0, "gap": 1.0}, {"method": "m", "seed": 1, "gap": 3.0}])
+        [{'method': 'm', 'gap': {'mean': 2.0, 'sd': 1.4142135623730951, 'n': 2}}]
+    """
+    found = []
+    for method in distinct(rows, "method"):
+        mine = only(rows, method=method)
+        told: dict[str, Any] = {"method": method}
+        for key in dict.fromkeys(key for row in mine for key in row if key not in ("method", "seed")):
+            values = [row[key] for row in mine if finite(row.get(key))]
+            if values:
+                sd = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+                told[key] = {"mean": float(np.mean(values)), "sd": sd, "n": len(values)}
+        found.append(told)
+    return found
+
+
+def plot(rows: Sequence[Mapping[str, Any]], tried: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
+    """Accuracies of `rows`, means with standard deviations, and the attacks on the runs of each method."""
+    names = distinct(rows, "method")
+    attacked = {name: [run for run in found if "AUC" in run] for name, found in tried.items()}
+    height = 0.25 + 0.095 * len(names)
+    figure, axes = new_figure(1, 2, height=height, sharey=True, width_ratios=(3, 2))
+    left, right = axes
+    for i, (measure, hatch) in enumerate(MEASURES.items()):
+        known = [row for row in rows if measure in row]
+        left.barh(
+            [names.index(row["method"]) + 0.28 * (i - 1) for row in known],
+            [row[measure]["mean"] for row in known],
+            0.26,
+            xerr=[row[measure]["sd"] or 0.0 for row in known],
+            color=list(COLOURS.values())[i],
+            hatch=hatch,
+            edgecolor="white",
+            linewidth=0.3,
+            error_kw={"elinewidth": 0.7},
+            label=measure.removesuffix(" accuracy"),
+        )
+    for i, name in enumerate(names):
+        found = attacked.get(name, [])
+        for j, run in enumerate(found):
+            place = i + 0.7 * ((j + 0.5) / len(found) - 0.5)
+            if run.get("AUC interval"):
+                ends = list(run["AUC interval"])
+                right.plot(ends, [place] * 2, color=COLOURS["grey"], linewidth=0.7, label="_interval")
+            look = {"marker": ".", "markersize": 2.5, "color": COLOURS["vermilion"], "label": "_AUC"}
+            right.plot(run["AUC"], place, **look)
+    right.axvline(0.5, color=COLOURS["grey"], linewidth=0.9, linestyle="--", zorder=BEHIND)
+    left.set_yticks(range(len(names)), names)
+    left.set_ylim(len(names) - 0.5, -0.5)
+    left.set_xlim(0, 1.05)
+    left.set_xlabel("accuracy")
+    right.set_xlabel("attack AUC")
+    for one in (left, right):
+        one.grid(visible=False, axis="y")
+        one.tick_params(axis="y", length=0)
+    if not any(attacked.values()):
+        right.remove()
+    legend_outside(figure, [left])
+    return figure

@@ -1,0 +1,120 @@
+"""How far each number of a report lies from what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...evidence import round_digits
+from ..canvas import new_figure
+from ..marks import legend_outside, reference, symbols
+from ..style import COLOURS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+OWN = ("report",)
+
+LOOKS = {
+    "PROVED": ("D", "full", "green"),
+    "CERTIFIED": ("o", "full", "blue"),
+    "MEASURED": ("o", "none", "blue"),
+    "UNDECIDED": ("s", "none", "orange"),
+    "REFUTED": ("X", "full", "vermilion"),
+}
+"""Marker, filling and colour of each verdict."""
+
+CAPTION = (
+    "Upper end of each row's number relative to what is allowed (dashed), one mark a row, by verdict; a grey line "
+    "leads to the lower end. What is proved is an enclosure, what is measured is not. An exact zero stands on the left "
+    "edge, with its number beside it as everywhere."
+)
+
+
+def number(text: str | None) -> float:
+    """A number of a report, which writes them exactly; what no float can hold is infinite."""
+    if text is None:
+        return float("nan")
+    top, _, bottom = text.partition("/")
+    try:
+        return int(top) / int(bottom) if bottom else float(top)
+    except OverflowError:
+        return float("inf")
+
+
+def margins(evidence: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows that compare a number with a positive limit.
+
+    Args:
+        evidence: of a report, as its JSON has it.
+
+    Returns:
+        ``row``, ``what``, ``verdict``, and ``lower``, ``upper`` and ``limit`` as floats.
+    """
+    found = []
+    for e in evidence:
+        for finding in e["findings"]:
+            limit = finding["limit"]
+            allowed = number(limit["lower"] if isinstance(limit, Mapping) else limit)
+            upper = number(finding["upper"])
+            if finding["asks"] == "<= limit" and 0 < allowed < float("inf") and 0 <= upper < float("inf"):
+                ends = {"lower": max(number(finding["lower"]), 0.0), "upper": upper, "limit": allowed}
+                found.append({"row": e["row"], "what": finding["what"], "verdict": e["verdict"], **ends})
+                break
+    return found
+
+
+def own(result: Mapping[str, Any]) -> Figure | None:
+    """Bound over limit, a row a claim."""
+    rows = margins(result["evidence"])
+    if not rows:
+        return None
+    figure, axes = new_figure(height=0.3 + 0.09 * len(rows))
+    ratios = [row["upper"] / row["limit"] for row in rows]
+    left = min([ratio for ratio in ratios if ratio > 0], default=1e-3) / 10
+    axes.set_xscale("log")
+    reference(axes, [1.0, 1.0], [-0.5, len(rows) - 0.5], "allowed")
+    for i, (row, ratio) in enumerate(zip(rows, ratios, strict=True)):
+        marker, filling, colour = LOOKS.get(row["verdict"], ("P", "none", "grey"))
+        ends = [max(row["lower"] / row["limit"], left), max(ratio, left)]
+        axes.plot(ends, [i, i], color=COLOURS["grey"], linewidth=0.8, label="_interval")
+        axes.plot(
+            max(ratio, left),
+            i,
+            linestyle="none",
+            marker=marker,
+            fillstyle=filling,
+            color=COLOURS[colour],
+            markersize=4.5,
+            label=row["verdict"],
+        )
+        bound = f"≤ {round_digits(row['upper'], up=True)}" if row["upper"] else "0"
+        told = f"{row['upper']:.2g}" if row["verdict"] == "MEASURED" else bound
+        axes.annotate(
+            told, (max(ratio, left), i), (5, 0), textcoords="offset points", va="center", size="small"
+        )
+    axes.set_yticks(range(len(rows)), [symbols(row["row"]) for row in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlim(left, 30 * max([1.0, *ratios]))
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel("number / what is allowed")
+    legend_outside(figure, [axes])
+    return figure
+
+
+def told(result: Mapping[str, Any]) -> str:
+    """What the figure shows, in words.
+
+    Args:
+        result: a report.
+
+    Returns:
+        A caption without the file that it is from.
+    """
+    rows = margins(result["evidence"])
+    left = [e["row"] for e in result["evidence"] if e["row"] not in {row["row"] for row in rows}]
+    words = [f"{result['title']}; verdict {result['verdict']}.", CAPTION]
+    if left:
+        words.append(f"Without such a limit, and so not drawn: {', '.join(left)}.")
+    return " ".join(words)

@@ -1,0 +1,190 @@
+"""All figures by name: which results each needs, and the files that come of them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+from ..errors import expected, nearest
+from .canvas import render
+from .captions import fill
+from .sources import KINDS, Source
+from .style import check_style, styled
+
+__all__ = ["NAMES", "OWN", "Drawn", "draw_all", "draw_campaigns", "script"]
+
+NAMES = (
+    "gap_by_epoch",
+    "predicted_measured",
+    "exactness",
+    "precision_ladder",
+    "downsampling",
+    "limits",
+    "lazy_width",
+    "accuracies",
+    "trade_off",
+    "guarantees",
+    "spectrum",
+    "labels",
+    "layers",
+    "theorem_graph",
+)
+"""Figures of the campaigns, in the order of a paper."""
+
+OWN = ("margins", "sweep", "accuracies", "trade_off", "predicted_measured", "spectrum", "labels")
+"""Figures of a user's own results."""
+
+
+@final
+@dataclass(frozen=True)
+class Drawn:
+    """A figure that was drawn.
+
+    Args:
+        name: of its file, without ending.
+        data: the bytes of the file.
+        caption: what was measured, on what, and from which file.
+        quick: whether a result behind it is of a quick run.
+    """
+
+    name: str
+    data: bytes
+    caption: str
+    quick: bool
+
+
+def script(name: str) -> Any:
+    """The module that draws a figure.
+
+    Args:
+        name: of the figure.
+
+    Returns:
+        The module, with what it needs, its caption and how it is drawn.
+
+    Raises:
+        BadInputError: there is none of that name.
+    """
+    known = dict.fromkeys((*NAMES, *OWN))
+    if name not in known:
+        raise expected("a figure", "NAME", name, "unknown", nearest(name, known))
+    return importlib.import_module(f".figures.{name}", __package__)
+
+
+def draw_campaigns(
+    name: str, sources: Mapping[str, Source], venue: str = "plain", width: str = "column", form: str = "pdf"
+) -> Drawn:
+    """A figure of the campaigns.
+
+    Args:
+        name: of the figure.
+        sources: the results that it needs, by campaign.
+        venue: see `muso_theory.plots.style`.
+        width: see `muso_theory.plots.style`.
+        form: of the file.
+
+    Returns:
+        The figure with its caption.
+
+    Raises:
+        BadInputError: an unknown name, venue, width or format, or a result that the figure cannot read.
+        CaptionError: the caption names a number that the results do not hold.
+    """
+    module = script(name)
+    used = [sources[need] for need in module.NEEDS]
+    contents = {need: sources[need].content for need in module.NEEDS}
+    data = _file(name, lambda: module.draw(contents), used, venue, width, form)
+    failed = [source.name for source in used if source.content.get("failed")]
+    words = [
+        fill(module.CAPTION, contents).strip(),
+        *([f"Failed its own judgement: {', '.join(failed)}."] if failed else []),
+        f"Made by: {'; '.join(f'python -m verification {need}' for need in module.NEEDS)}; python -m figures {name}.",
+    ]
+    return _captioned(name, data, words, used)
+
+
+def draw_all(
+    sources: Sequence[Source], venue: str = "plain", width: str = "column", form: str = "pdf"
+) -> Iterator[Drawn]:
+    """Every figure that can be drawn from these results.
+
+    Args:
+        sources: results of campaigns, of which some figures need several, and a user's own.
+        venue: see `muso_theory.plots.style`.
+        width: see `muso_theory.plots.style`.
+        form: of the files.
+
+    Yields:
+        The figures; one of a user's own result is named after its file.
+
+    Raises:
+        BadInputError: an unknown venue, width or format, a result from which no figure is drawn, or one that cannot
+            be read.
+    """
+    check_style(venue, width, form)
+    campaigns = {source.name: source for source in sources if source.kind == "campaign"}
+    fed = [name for name in NAMES if set(script(name).NEEDS) <= set(campaigns)]
+    for name in campaigns:
+        partners = [script(figure).NEEDS for figure in NAMES if name in script(figure).NEEDS]
+        if not partners:
+            drawn_of = sorted({need for figure in NAMES for need in script(figure).NEEDS})
+            raise expected(
+                "a campaign that feeds a figure",
+                "RESULT",
+                name,
+                "feeds none",
+                "one of " + ", ".join(drawn_of),
+            )
+        if not any(set(needs) <= set(campaigns) for needs in partners):
+            missing = [need for need in partners[0] if need not in campaigns]
+            raise expected(
+                "all results of a figure", "RESULT", name, "needs more", f"with {', '.join(missing)}"
+            )
+    for name in fed:
+        yield draw_campaigns(name, campaigns, venue, width, form)
+    for source in sources:
+        if source.kind != "campaign":
+            yield from _draw_own(source, venue, width, form)
+
+
+def _draw_own(source: Source, venue: str, width: str, form: str) -> Iterator[Drawn]:
+    """The figures of one user's result."""
+    found = False
+    for name in OWN:
+        module = script(name)
+        if source.kind not in module.OWN:
+            continue
+        data = _file(name, lambda module=module: module.own(source.content), [source], venue, width, form)
+        if data:
+            found = True
+            title = source.content.get("title")
+            words = [f"{title}."] if title and source.kind != "report" else []
+            yield _captioned(
+                f"{source.path.stem}-{name}", data, [*words, module.told(source.content)], [source]
+            )
+    if not found:
+        raise expected("numbers to draw", "RESULT", source.path, KINDS[source.kind], "one with more numbers")
+
+
+def _file(name: str, draw: Any, used: Sequence[Source], venue: str, width: str, form: str) -> bytes:
+    """The bytes of a figure, or none where the result has not what it shows."""
+    with styled(venue, width):
+        try:
+            figure = draw()
+        except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
+            hint = "; ".join(f"{source.path.name} as this version writes it" for source in used)
+            raise expected("a result that the figure can read", "NAME", name, repr(error), hint) from error
+        return b"" if figure is None else render(figure, form, opaque=form == "svg")
+
+
+def _captioned(name: str, data: bytes, words: Sequence[str], used: Sequence[Source]) -> Drawn:
+    """A figure with its words, and from which files it is."""
+    quick = [source.name for source in used if source.quick]
+    parts = [
+        *words,
+        *([f"Quick run of: {', '.join(quick)}; no evidence."] if quick else []),
+        f"Drawn from: {'; '.join(source.told for source in used)}.",
+    ]
+    return Drawn(f"{name}-quick" if quick else name, data, "\n".join(parts) + "\n", bool(quick))

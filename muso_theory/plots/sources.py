@@ -1,0 +1,99 @@
+"""Reading the files that figures are drawn from, and saying what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from ..errors import expected
+from ..reading import read_json
+from ..report import digest
+from ..results import ROW_KEYS, check_result
+
+__all__ = ["KINDS", "Source", "read"]
+
+KINDS = {
+    "report": "a report of muso check --json",
+    "campaign": "a result of python -m verification",
+    "sweep": "a result of muso sweep --json",
+    "unlearn": "a result of muso unlearn --json",
+}
+"""What figures can be drawn from."""
+
+
+@final
+@dataclass(frozen=True)
+class Source:
+    """A result file that was read.
+
+    Args:
+        kind: one of `KINDS`.
+        content: what it holds.
+        path: where it was.
+    """
+
+    kind: str
+    content: Mapping[str, Any]
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The campaign, or the kind."""
+        return str(self.content["campaign"]).replace("_", "-") if self.kind == "campaign" else self.kind
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the content that the file carries, which was compared with the content."""
+        return str(self.content["digest" if self.kind == "report" else "sha256"])
+
+    @property
+    def quick(self) -> bool:
+        """Whether it is of a run of less than full size, which is no evidence."""
+        return bool(self.content.get("quick"))
+
+    @property
+    def told(self) -> str:
+        """Which file this is, for a caption."""
+        about = self.content.get("input") or {}
+        data = about.get("data_sha256") or about.get("sha256")
+        of = f"; data sha256 {data[:16]}" if data else ""
+        return f"{self.path.name} (sha256 {self.sha256[:16]}{of})"
+
+
+def read(path: str | Path) -> Source:
+    """A result file.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        What it holds, and of which kind it is.
+
+    Raises:
+        BadInputError: no such file, no JSON, none of the kinds, of another version, or changed after it was written.
+    """
+    path = Path(path)
+    options = "; or ".join(KINDS.values())
+    if not path.exists():
+        raise expected("a result file", "RESULT", path, "no such file", options)
+    content = read_json(path, "RESULT", constants=True)
+    if isinstance(content, dict) and "campaign" in content:
+        check_result(content, path)
+        return Source("campaign", content, path)
+    if isinstance(content, dict) and content.get("kind") in ROW_KEYS:
+        check_result(content, path)
+        return Source(str(content["kind"]), content, path)
+    if isinstance(content, dict) and isinstance(content.get("evidence"), list) and "digest" in content:
+        if content["digest"] != digest(content):
+            found = f"{path}: changed after it was written"
+            raise expected(
+                "a report as it was written", "digest", content["digest"], found, "muso check --json"
+            )
+        return Source("report", content, path)
+    if isinstance(content, dict):
+        kind = f"kind {content['kind']!r}" if "kind" in content else "keys " + ", ".join(list(content)[:6])
+    else:
+        kind = type(content).__name__
+    raise expected("a result that figures are drawn from", "RESULT", path, kind, options)
