@@ -125,29 +125,16 @@ def test_valid_files_are_read(valid: dict[str, bytes], tmp_path: Path) -> None:
     assert set(READERS) - set(taken) <= {"report"}
 
 
-@st.composite
-def _edits(draw: Any) -> list[tuple[float, int, bytes]]:
-    """Places, lengths to remove, and bytes to put there."""
-    edit = st.tuples(
-        st.floats(0, 1),
-        st.integers(0, 8),
-        st.one_of(
-            st.binary(max_size=8),
-            st.sampled_from(
-                [
-                    b"[" * 3000,
-                    b"9" * 5000,
-                    b'"1e999999999"',
-                    b"\x1b[2J",
-                    b"\xff" * 4,
-                    b"\0" * 9,
-                    b"null",
-                    b"-1",
-                ]
-            ),
-        ),
-    )
-    return draw(st.lists(edit, min_size=1, max_size=4))  # type: ignore[no-any-return]
+LONG = {"brackets": b"[" * 3000, "digits": b"9" * 5000, "exponent": b'"1e999999999"', "escape": b"\x1b[2J"}
+
+EDITS = st.lists(
+    st.tuples(
+        st.floats(0, 1), st.integers(0, 8), st.one_of(st.binary(max_size=8), st.sampled_from(sorted(LONG)))
+    ),
+    min_size=1,
+    max_size=4,
+)
+"""Places, lengths to remove, and what is put there."""
 
 
 FUZZED = settings(
@@ -166,14 +153,14 @@ def test_any_bytes_end_in_words(reader: str, data: bytes, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("reader", READERS)
 @FUZZED
-@given(edits=_edits())
+@given(edits=EDITS)
 def test_damaged_files_end_in_words(
-    reader: str, edits: list[tuple[float, int, bytes]], valid: dict[str, bytes], tmp_path: Path
+    reader: str, edits: list[tuple[float, int, bytes | str]], valid: dict[str, bytes], tmp_path: Path
 ) -> None:
     data = valid[reader]
     for place, removed, put in edits:
         at = int(place * len(data))
-        data = data[:at] + put + data[at + removed :]
+        data = data[:at] + (LONG[put] if isinstance(put, str) else put) + data[at + removed :]
     _read(reader, data, tmp_path)
 
 
@@ -465,7 +452,7 @@ COMMANDS = [
 def test_no_command_prints_control_characters(words: tuple[str, ...], evil: Path) -> None:
     answer = muso(*words)
     assert not BAD.search(answer.out + answer.err), ascii(answer.out + answer.err)
-    if words[0] != "recheck":  # whose report is refused before its words are told
+    if "evil.json" not in words and words[0] != "recheck":  # which are refused before their words are told
         assert "\\u001b" in answer.out + answer.err
 
 
