@@ -19,6 +19,7 @@ from collections.abc import Callable, Collection, Iterable
 from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any, NoReturn
 
 import numpy as np
@@ -64,6 +65,7 @@ BROKEN = (
     OverflowError,
     RuntimeError,
     SyntaxError,
+    TokenError,
     MemoryError,
     zipfile.BadZipFile,
     zlib.error,
