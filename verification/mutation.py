@@ -59,7 +59,13 @@ _KEPT = (
     "figures",
     "docs",
     "README.md",
+    "CONTRIBUTING.md",
+    "CITATION.cff",
+    "LICENSE",
+    "MANIFEST.in",
+    "mkdocs.yml",
     "pyproject.toml",
+    "setup.py",
     ".ci",
 )
 
