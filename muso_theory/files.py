@@ -97,8 +97,8 @@ class Outputs:
             kind: one of `KINDS`.
 
         Raises:
-            BadInputError: ``-`` of another kind, a directory, a path in none, a file that is read or announced already, or one of another
-                kind without force.
+            BadInputError: ``-`` of another kind, a directory, a path in none, a file that is read or announced
+                already, or one of another kind without force.
         """
         if path is None or (str(path) == "-" and kind in _PRINTED):
             return

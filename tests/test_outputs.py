@@ -40,6 +40,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     mt.networks.save("net.npz", net, net.init(0))
     Path("site").mkdir()
     (Path("site") / "evidence.json").write_text("{}")
+    Path(".s.points").mkdir()
+    write_atomic(".s.points/d.npz", npz_bytes(content))
     os.symlink("d.npz", "link.npz")
     os.link("d.npz", "hard.npz")
     return tmp_path
@@ -50,6 +52,11 @@ CHECK, LABELS = (
     ("labels", "d.npz", "--features", "identity", "--forget", "rows:0"),
 )
 REFUTE = ("refute", "rule_of_mine.py:wrong", "--max-examples", "5")
+UNLEARN = ("unlearn", "d.npz", "--features", "identity", "--forget", "rows:0", "--method", "none")
+SWEEP = (
+    *("sweep", "d.npz", "--features", "identity", "--forget", "rows:0"),
+    *("--over", "subset", "--values", "1", "--seeds", "1", "--jobs", "1"),
+)
 OVER = [
     ((*CHECK, "--json", "d.npz"), "d.npz"),
     ((*CHECK, "--json", "link.npz"), "d.npz"),
@@ -66,6 +73,14 @@ OVER = [
     (("labels", "d.csv", "--forget", "rows:0", "-o", "d.csv"), "d.csv"),
     ((*REFUTE, "--json", "rule_of_mine.py"), "rule_of_mine.py"),
     (("refute", "rule_of_mine:wrong", "--max-examples", "5", "--json", "rule_of_mine.py"), "rule_of_mine.py"),
+    ((*UNLEARN, "-o", "hard.npz"), "d.npz"),
+    ((*UNLEARN, "--json", "link.npz"), "d.npz"),
+    ((*UNLEARN, "--html", "d.npz"), "d.npz"),
+    ((*UNLEARN, "--fit-map", "public:public.npz", "--json", "public.npz"), "public.npz"),
+    ((*UNLEARN, "--json", "new.json", "--html", "./new.json"), "d.npz"),
+    ((*SWEEP, "--json", "hard.npz"), "d.npz"),
+    ((*SWEEP, "--fit-map", "public:public.npz", "--json", "public.npz"), "public.npz"),
+    ((SWEEP[0], ".s.points/d.npz", *SWEEP[2:], "--json", "s.json"), ".s.points/d.npz"),
     (("prove", "exact-labels", "--html", "site", "--evidence", "site/evidence.json"), "site/evidence.json"),
     (("prove", "exact-labels", "--write", "site", "--evidence", "site/evidence.json"), "site/evidence.json"),
 ]
@@ -103,6 +118,10 @@ DOORS: dict[tuple[str, str], tuple[str, ...]] = {
     ("check", "figures"): ("check", "d.npz", "--features", "identity", "--forget", "rows:0"),
     ("labels", "output"): LABELS,
     ("refute", "json"): REFUTE,
+    ("unlearn", "output"): UNLEARN,
+    ("unlearn", "json"): UNLEARN,
+    ("unlearn", "html"): UNLEARN,
+    ("sweep", "json"): SWEEP,
     ("prove", "write"): ("prove", "exact-labels"),
     ("prove", "html"): ("prove", "exact-labels"),
 }
@@ -134,20 +153,21 @@ def test_every_door_is_here() -> None:
 
 @pytest.mark.parametrize("door", [d for d in DOORS if d not in FOLDERS], ids="-".join)
 def test_files_of_others_need_force(door: tuple[str, str], here: Path) -> None:
-    words = (*DOORS[door], f"--{door[1]}", "thesis.tex")
-    Path("thesis.tex").write_text("\\documentclass{article}")
+    thesis = Path("thesis.npz" if door[1] == "output" else "thesis.tex")  # archives have a name of their own
+    words = (*DOORS[door], f"--{door[1]}", str(thesis))
+    thesis.write_text("\\documentclass{article}")
     refused = muso(*words)
     assert (refused.status, refused.out) == (2, "")
     assert "an existing file that is no" in refused.err
     assert "--force" in refused.err
-    assert Path("thesis.tex").read_text() == "\\documentclass{article}"
+    assert thesis.read_text() == "\\documentclass{article}"
     assert muso(*words, "--force").status in (0, 1, 3)
-    written = Path("thesis.tex").read_bytes()
+    written = thesis.read_bytes()
     assert written != b"\\documentclass{article}"
     again = muso(*words)  # what it wrote itself it may write again
     assert again.status in (0, 1, 3)
-    assert Path("thesis.tex").read_bytes() == written
-    Path("thesis.tex").write_bytes(b"")  # of an empty file nothing is lost
+    assert thesis.read_bytes() == written
+    thesis.write_bytes(b"")  # of an empty file nothing is lost
     assert muso(*words).status in (0, 1, 3)
 
 
@@ -187,6 +207,9 @@ def test_kinds_are_told_apart(kind: str, other: str, here: Path) -> None:
         "page": (*CHECK, "--html", "page"),
         "labels": (*LABELS, "-o", "labels"),
         "counterexample": (*REFUTE, "--json", "counterexample"),
+        "parameters": (*UNLEARN, "-o", "parameters"),
+        "unlearning": (*UNLEARN, "--json", "unlearning"),
+        "sweep": (*SWEEP, "--json", "sweep"),
     }
     assert muso(*made[other]).status in (0, 1, 3)
     with contextlib.nullcontext() if kind == other else pytest.raises(mt.MusoError, match="--force"):
@@ -210,8 +233,11 @@ def test_a_file_that_came_meanwhile_is_kept(tmp_path: Path) -> None:
         (*CHECK, "--html", "/dev/full"),
         (*LABELS, "-o", "/dev/full"),
         (*REFUTE, "--json", "/dev/full"),
+        (*UNLEARN, "-o", "/dev/full"),
+        (*UNLEARN, "--json", "/dev/full"),
+        (*UNLEARN, "--html", "/dev/full"),
     ],
-    ids=["json", "html", "labels", "refute"],
+    ids=["json", "html", "labels", "refute", "parameters", "unlearning", "page"],
 )
 def test_a_full_disk_ends_in_words(words: tuple[str, ...], here: Path) -> None:
     answer = muso(*words)
