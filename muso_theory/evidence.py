@@ -469,7 +469,7 @@ def show(q: Quantity) -> str:
             return f"= {q.upper}"
         return f"≈ {round_digits(q.upper, up=None, digits=6)} (exact value kept)"
     if q.grade is Grade.FLOAT:
-        return f"≈ {q.bound:.3g}"
+        return f"≈ {q.bound:.3g}" if is_finite(q.bound) else "is beyond the range of float64"
     if q.floor > 0 and q.bound < 1.05 * q.floor:
         return f"≥ {round_digits(q.lower, up=False)}"
     if q.floor > 0 and q.floor > 1e-3 * q.bound:

@@ -245,6 +245,7 @@ def test_an_infinite_bound_decides_nothing() -> None:
         assert finding.verdict is mt.Verdict.UNDECIDED, finding
         assert "inf" not in str(finding).replace("infinite", "") or finding.quantity.lower == np.inf
     assert show(nothing) == "has no finite bound"
+    assert show(Quantity.measured(np.nan)) == show(Quantity.measured(np.inf)) == "is beyond the range of float64"
     small = Allowance(Fraction(1), Fraction(1), "a length")
     assert Audit("gap", Quantity.enclosure(0.0, 0.5), small).verdict is mt.Verdict.CERTIFIED  # the control
 
@@ -274,6 +275,7 @@ def test_a_gap_beyond_the_floats_kills_no_report(name: str, arithmetic: str) -> 
     for evidence in report.rows:
         if evidence.verdict.name in good:
             assert "≤ inf" not in evidence.summary
+        assert "nan" not in evidence.summary
     if arithmetic != "float64":
         assert report.theorem("exact-labels").verdict in (mt.Verdict.PROVED, mt.Verdict.CERTIFIED)
         assert report.theorem("full-rank").verdict.name in (*good, "VACUOUS")

@@ -141,7 +141,9 @@ def test_noise_suffices_where_it_is_the_smallest(epsilon: float) -> None:
 
 
 def test_an_exact_distance_gives_an_enclosed_delta() -> None:
-    assert delta_enclosure(Quantity.exact(1), 1.0, 0.5).grade is Grade.RIGOROUS
+    tight = delta_enclosure(Quantity.exact(1), 1.0, 0.5)
+    assert tight.grade is Grade.RIGOROUS
+    assert 0 < tight.upper - Fraction(tight.lower) <= Fraction(tight.lower) / 2**60
     assert delta_enclosure(Quantity.exact(0), 1.0, 0.5).grade is Grade.EXACT
     assert delta_enclosure(Quantity.measured(1.0), 1.0, 0.5).grade is Grade.FLOAT
 

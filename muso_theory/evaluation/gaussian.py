@@ -8,6 +8,7 @@ precision grows until the comparison is decided.
 
 from __future__ import annotations
 
+import functools
 import math
 import struct
 from collections.abc import Callable
@@ -146,7 +147,9 @@ def _tight_delta(distance: Fraction, sigma: Fraction, epsilon: Fraction) -> Quan
         if bool(ball < _SMALLEST_BALL):
             # A δ of e^−10⁵⁰ has a fraction that fills the memory; below all floats it need not be known.
             return Quantity.enclosure(Fraction(0), Fraction(1, 2**_TINY))
-        found = enclosure(ball)
+        with working_precision(bits):
+            # The ends of a ball are rounded to the precision of the moment, 53 bits outside of this block.
+            found = enclosure(ball)
         low, high = Fraction(found.lower), found.upper
         if (not isinstance(high, float) and high - low <= low / 2**60) or bits >= _MOST_BITS:
             return Quantity.enclosure(low, min(high, Fraction(1)))
@@ -302,17 +305,31 @@ def gaussian_sigma(sensitivity: Number, epsilon: Number, delta: Number) -> float
     def suffices(sigma: Fraction) -> bool:
         return _suffices(distance, sigma, e, d)
 
-    high = max(float(distance), math.ulp(0.0))
-    while not suffices(Fraction(high)):
+    # δ depends on σ/Δ alone, so the smallest ratio is found once for ε and δ.
+    low, high = (Quantity.exact(ratio * distance).bound for ratio in _smallest_ratio(e, d))
+    if math.isinf(high):
+        raise expected("a distance that float noise can hide", "sensitivity", sensitivity, "too large", "1.0")
+    # Where both ends round up to one float, that is the one; else the floats between are asked.
+    return high if low == high else _smallest_float(suffices, math.nextafter(low, 0.0), high)
+
+
+@functools.lru_cache(maxsize=256)
+def _smallest_ratio(epsilon: Fraction, delta: Fraction) -> tuple[Fraction, Fraction]:
+    """Two ends of the smallest σ/Δ that suffices, a relative 2⁻⁹⁶ apart: the lower does not, the upper does."""
+
+    def suffices(ratio: Fraction) -> bool:
+        return _suffices(Fraction(1), ratio, epsilon, delta)
+
+    high = Fraction(1)
+    while not suffices(high):
         high *= 16
-        if math.isinf(high):
-            raise expected(
-                "a distance that float noise can hide", "sensitivity", sensitivity, "too large", "1.0"
-            )
-    low = high
-    while low > 0 and suffices(Fraction(low)):
+    low = high / 16
+    while suffices(low):
         high, low = low, low / 16
-    return _smallest_float(suffices, low, high)
+    while high - low > high / 2**96:
+        middle = (low + high) / 2
+        low, high = (low, middle) if suffices(middle) else (middle, high)
+    return low, high
 
 
 @ieee_proof()
