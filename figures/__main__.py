@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from muso_theory.errors import MusoError, expected
-from muso_theory.files import write_atomic
+from muso_theory.errors import MusoError, printable
+from muso_theory.files import make_folder, write_atomic
 from muso_theory.plots import FORMATS, VENUES, WIDTHS, check_style
 from muso_theory.plots.gallery import NAMES, draw_campaigns, script
 
@@ -61,11 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
         for name in given.names:
             script(name)
         check_style(given.style, given.width, given.format)
-        try:
-            given.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            found = error.strerror or type(error).__name__
-            raise expected("a folder to write to", "--out", given.out, found, "another path") from None
+        make_folder(given.out)
         missing = 0
         for name in given.names or NAMES:
             try:
@@ -80,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
             write_atomic(given.out / f"{stem}.txt", caption.encode())
             print(given.out / f"{stem}.{given.format}")
     except (MusoError, OSError) as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return 2
     return 2 if missing else 0
 

@@ -15,10 +15,11 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from .command_line import Debug, answer, check_folder, check_spared, check_writable
+from . import stopping
+from .command_line import Debug, answer, say
 from .errors import MusoError, expected
 from .figure_command import figure
-from .options import Data, Source, takes_source
+from .options import Data, Force, Source, takes_source
 from .sweep_command import sweep
 from .unlearn_command import unlearn
 
@@ -32,17 +33,15 @@ class _Group(typer.core.TyperGroup):
         """Run a command; a user's mistake ends in one line on stderr and exit status 2."""
         _never_fail_to_encode()
         try:
-            return super().invoke(ctx)
+            with stopping.gently():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
-            typer.echo("muso: interrupted", err=True)
-            raise typer.Exit(130) from None
+            say(f"muso: {stopping.word()}", err=True)
+            raise typer.Exit(stopping.status()) from None
         except Exception as error:
             if hasattr(error, "exit_code"):  # typer's own: an exit, or a mistake in the usage
                 raise
-            if ctx.obj:
-                traceback.print_exc()
-            else:
-                typer.echo(f"muso: {_told(error)}", err=True)
+            say("".join(traceback.format_exception(error)) if ctx.obj else f"muso: {_told(error)}", err=True)
             raise typer.Exit(2) from None
 
 
@@ -132,16 +131,19 @@ def check(
     figures: Annotated[
         Path | None, typer.Option(help="Write the page's figures to a folder, as PDF and SVG.")
     ] = None,
+    force: Force = False,
     debug: Debug = False,
 ) -> None:
     """Check which conditions of exact unlearning hold on DATA, and which claims follow."""
-    check_writable(json, html)
-    check_spared(source.data, json, html)
-    check_folder(figures)
+    from .files import Outputs
+
+    outputs = Outputs(*source.files, force=force)
+    outputs.file(json, "report")
+    outputs.file(html, "page")
+    outputs.folder(figures, "captions.txt")
     from . import terminal
     from .checking import InterruptedCheck
     from .checking import check as run
-    from .files import write_atomic
     from .inputs import prepare
 
     plan = None
@@ -176,9 +178,9 @@ def check(
         raise KeyboardInterrupt
     report = prepared.describe(report)
     if html is not None or figures is not None:
-        _write_pages(prepared, report, html, figures)
+        _write_pages(prepared, report, outputs, html, figures)
     if json is not None and json != "-":
-        write_atomic(json, report.to_json().encode())
+        outputs.write(json, report.to_json().encode())
     with answer():
         if json == "-":
             typer.echo(report.to_json().encode(), nl=False)  # bytes: UTF-8 whatever the terminal speaks
@@ -189,10 +191,10 @@ def check(
     raise typer.Exit(report.exit_status)
 
 
-def _write_pages(prepared: Any, report: Any, html: Path | None, figures: Path | None) -> None:
+def _write_pages(prepared: Any, report: Any, outputs: Any, html: Path | None, figures: Path | None) -> None:
     """Write the web page and the figures of a report."""
     from . import pages, plots
-    from .files import write_atomic
+    from .files import make_folder, write_atomic
 
     found, missing = None, ""
     try:
@@ -200,14 +202,14 @@ def _write_pages(prepared: Any, report: Any, html: Path | None, figures: Path | 
     except MusoError as error:
         missing = str(error)
     if html is not None:
-        write_atomic(html, pages.report_page(report, found, missing).encode())
+        outputs.write(html, pages.report_page(report, found, missing).encode())
     if figures is None:
         return
     if found is None:
         raise expected(
             "numbers that float64 can hold", "figures", figures, missing, "--html without --figures"
         )
-    figures.mkdir(exist_ok=True)
+    make_folder(figures)
     captions = []
     with plots.styled():
         for name, (drawn, caption) in pages.draw_figures(found, report).items():
@@ -230,14 +232,17 @@ def labels(
     arithmetic: Annotated[
         Arithmetics, typer.Option(help="How labels are computed; ball and rational round once.")
     ] = Arithmetics.auto,
+    force: Force = False,
     debug: Debug = False,
 ) -> None:
     """Compute labels for the forget samples and write them, with the forget indices, to a .npz file."""
-    check_writable(output)
+    from .files import Outputs, npz_bytes
+
+    outputs = Outputs(*source.files, force=force)
+    outputs.file(output, "labels")
     if output.suffix not in ("", ".npz"):
         raise expected("a .npz file", "output", output, output.suffix, output.with_suffix(".npz").name)
     from . import terminal
-    from .files import npz_bytes, write_atomic
     from .inputs import prepare
     from .linear.labels import optimal_labels
     from .linear.solution import parameter_gap
@@ -252,19 +257,19 @@ def labels(
         nothing = parameter_gap(problem, problem.targets[problem.forget])
         doubt = _doubt(problem) if method == "label-free" else ""
     forget, written = prepared.by_sample(found)
-    write_atomic(output, npz_bytes({"forget": forget, "labels": written}))
+    outputs.write(output, npz_bytes({"forget": forget, "labels": written}))
     if method == "subsample" and gap >= nothing:
         doubt = (
             "these labels leave no smaller gap than doing nothing: a larger --subset, or --method closed-form"
         )
     if doubt:
-        typer.echo(f"muso: {doubt}", err=True)
+        say(f"muso: {doubt}", err=True)
     if arithmetic is Arithmetics.float64:
         for assumed in problem.float_model.assumed_ranks:
-            typer.echo(f"muso: {assumed}", err=True)
+            say(f"muso: {assumed}", err=True)
     with answer():
-        typer.echo(f"{len(found)} labels by {method}, shape {found.shape}, written to {output}")
-        typer.echo(f"‖w_u − w_r‖ ≈ {gap:.3g} measured in float64; doing nothing ≈ {nothing:.3g}")
+        say(f"{len(found)} labels by {method}, shape {found.shape}, written to {output}")
+        say(f"‖w_u − w_r‖ ≈ {gap:.3g} measured in float64; doing nothing ≈ {nothing:.3g}")
 
 
 def _doubt(problem: Any) -> str:
@@ -336,15 +341,20 @@ def prove(
             help="Show what this report (muso check --json) or result of a campaign found; repeatable."
         ),
     ] = None,
+    force: Force = False,
     debug: Debug = False,
 ) -> None:
     """Prove claims for all data and dimensions, from scratch; one claim prints its page."""
+    from .files import Outputs
+
+    outputs = Outputs(*(evidence or ()), force=force)
+    outputs.folder(write, "theorems.md")
+    outputs.folder(html, "index.html")
     from . import terminal
     from .claims.theorems import check_certificate, parts, slugs, write_proofs
     from .claims.theorems import prove as search
     from .pages.instances import read_instances
 
-    check_folder(html)
     instances = read_instances(evidence or ())
     names = list(claim or slugs())
     for name in names:
@@ -364,13 +374,13 @@ def prove(
             pages = write_site(html, proofs, instances)
     with answer():
         if claim and len(names) == 1 and not check_:
-            typer.echo(proofs[0].to_markdown(), nl=False)
+            say(proofs[0].to_markdown(), end="")
         else:
             terminal.show_proofs(proofs, checked)
         if write is not None:
-            typer.echo(f"{len(written)} files written to {write}")
+            say(f"{len(written)} files written to {write}")
         if html is not None:
-            typer.echo(f"{len(pages)} files written to {html}, begin with {html / 'index.html'}")
+            say(f"{len(pages)} files written to {html}, begin with {html / 'index.html'}")
     raise typer.Exit(0 if all(result.accepted for result in checked.values()) else 1)
 
 
@@ -421,7 +431,7 @@ def refute(
     ] = None,
     claim: Annotated[str | None, typer.Option(help="Attack this claim instead of a rule.")] = None,
     without: Annotated[str | None, typer.Option(help="Drop this hypothesis of the claim.")] = None,
-    max_examples: Annotated[int, typer.Option(help="Problems of the random search.")] = 1000,
+    max_examples: Annotated[int, typer.Option(help="Problems that the rule is asked in the search.")] = 2000,
     tolerance: Annotated[float, typer.Option(help="Audit of a float rule: gap ≤ tolerance × scale.")] = 1e-6,
     time_limit: Annotated[float, typer.Option(help="Seconds a call of the rule may take.")] = 5.0,
     seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
@@ -429,7 +439,10 @@ def refute(
     json: Annotated[
         Path | None, typer.Option(help="Write the counterexample to a replay file, or - for stdout.")
     ] = None,
-    replay: Annotated[Path | None, typer.Option(help="Check a stored counterexample again.")] = None,
+    replay: Annotated[
+        Path | None, typer.Option(help="Check a stored counterexample again: of RULE, or of a claim.")
+    ] = None,
+    force: Force = False,
     debug: Debug = False,
 ) -> None:
     """Search for a small exact problem on which a RULE, a method or a claim fails.
@@ -437,31 +450,25 @@ def refute(
     Exit status 1 if one is found, 0 if none is, 2 if the rule cannot be loaded, 3 if it declined every problem, no
     problem met the conditions, or it did not return within the time limit.
     """
-    given = [
-        name for name, word in (("RULE", rule), ("--claim", claim), ("--replay", replay)) if word is not None
-    ]
-    if len(given) != 1:
-        raise expected(
-            "one of RULE, --claim and --replay",
-            "given",
-            " and ".join(given) or "none",
-            "usage",
-            "muso refute --help",
-        )
+    if (claim is not None and (rule is not None or replay is not None)) or not (rule or claim or replay):
+        given = [w for w, v in (("RULE", rule), ("--claim", claim), ("--replay", replay)) if v is not None]
+        what, hint = "RULE, --claim, --replay FILE, or RULE with --replay FILE", "muso refute --help"
+        raise expected(what, "given", " and ".join(given) or "none", "usage", hint)
+    from .files import Outputs
+    from .refutation import load_rule, refute_report, source_file
+
+    outputs = Outputs(None if rule is None else source_file(rule), replay, force=force)
+    outputs.file(json, "counterexample")
+    loaded: Any = claim if rule is None else load_rule(rule)
     if replay is not None:
         from .refutation.replaying import replay as again
 
+        text, status = again(replay, loaded, time_limit)
         with answer():
-            text, status = again(replay)
-            typer.echo(text)
+            say(text)
         raise typer.Exit(status)
-    check_writable(json)
     if str(json) == "-":
         json, form = None, Form.json
-    from .files import write_atomic
-    from .refutation import load_rule, refute_report
-
-    loaded: Any = claim if rule is None else load_rule(rule)
     result = refute_report(
         loaded,
         kind=kind.value if kind else getattr(loaded, "kind", "labels"),
@@ -476,15 +483,15 @@ def refute(
     )
     found = result.counterexample
     if found is not None and json is not None:
-        write_atomic(json, found.to_json().encode())
+        outputs.write(json, found.to_json().encode())
     with answer():
         if found is None or form is Form.table:
-            typer.echo(str(result))
+            say(str(result))
         else:
             shown = {Form.python: found.to_python, Form.latex: found.to_latex, Form.json: found.to_json}[
                 form
             ]()
-            typer.echo(shown, nl=False)
+            say(shown, end="")
     raise typer.Exit({"REFUTED": 1, "MEASURED": 0}.get(result.verdict.name, 3))
 
 
@@ -492,7 +499,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with its exit status.
 
     0: every verdict is PROVED, CERTIFIED or MEASURED. 1: something is REFUTED. 2: bad usage, unreadable data
-    or an internal error. 3: nothing is refuted but something is UNDECIDED or VACUOUS. 130: interrupted.
+    or an internal error. 3: nothing is refuted but something is UNDECIDED or VACUOUS. 130: interrupted
+    (143 by SIGTERM, 129 by SIGHUP).
 
     Args:
         arguments: words after ``muso``; None reads the process's own.

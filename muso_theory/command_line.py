@@ -1,4 +1,4 @@
-"""What all commands do alike: answer on stdout, refuse paths before the work, show tracebacks when asked."""
+"""What all commands do alike: answer on stdout, escape what they print, show tracebacks when asked."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .errors import expected
+from .errors import printable
 
-__all__ = ["Debug", "answer", "check_folder", "check_spared", "check_writable"]
+__all__ = ["Debug", "answer", "say"]
 
 
 @contextlib.contextmanager
@@ -32,41 +31,9 @@ def answer() -> Iterator[None]:
             raise
 
 
-def check_writable(*paths: str | Path | None) -> None:
-    """Refuse an output path that cannot be written before the work, not after it."""
-    for path in paths:
-        if path is None or str(path) == "-":
-            continue
-        target = os.path.realpath(path)
-        if os.path.isdir(target):
-            raise expected("a file to write", "path", path, "directory", "a file name inside it")
-        folder = os.path.dirname(target)
-        if not os.path.isdir(folder):
-            raise expected(
-                "a path in an existing directory", "path", path, "no such directory", f"mkdir -p {folder}"
-            )
-
-
-def check_spared(data: str, *paths: str | Path | None) -> None:
-    """Refuse to write an answer over the data that it is about, or one answer over another."""
-    taken = {os.path.realpath(data)} if os.path.exists(data) else set()
-    for path in paths:
-        if path is None or str(path) == "-":
-            continue
-        target = os.path.realpath(path)
-        if target in taken and not target.startswith("/dev/"):
-            raise expected("a file of its own", "path", path, "the data, or written twice", "another name")
-        taken.add(target)
-
-
-def check_folder(path: Path | None) -> None:
-    """Refuse a folder to write that is a file, or whose parent does not exist, before the work."""
-    if path is None:
-        return
-    if path.exists() and not path.is_dir():
-        raise expected("a folder", "path", path, "file", "another name")
-    if not path.resolve().parent.is_dir():
-        raise expected("a path in an existing directory", "path", path, "no such directory", "mkdir -p")
+def say(text: str, end: str = "\n", err: bool = False) -> None:
+    """Print text, whatever is in it: everything that a command says passes here or through the tables."""
+    typer.echo(printable(text) + end, nl=False, err=err)
 
 
 def _debug(ctx: typer.Context, debug: bool) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 __all__ = [
@@ -12,7 +13,13 @@ __all__ = [
     "SingularMatrixError",
     "expected",
     "nearest",
+    "printable",
 ]
+
+# C0 but tab and newline, DEL and C1, marks of direction and of lines, and the halves that stand for undecodable bytes.
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 class MusoError(Exception):
@@ -55,9 +62,31 @@ def expected(what: str, name: str, value: object, got: str, hint: str) -> BadInp
         text = " ".join(str(value).split())
     except ValueError:  # Python writes no integer of more than some thousand digits
         text = "a number of thousands of digits"
+    text = printable(text)
     if len(text) > 60:
         text = text[:57] + "..."
+    # Names of files, members and columns are part of the other words; none of them may begin a line of its own.
+    what, name, got, hint = (printable(part.replace("\n", " ")) for part in (what, name, str(got), hint))
     return BadInputError(f"expected {what} but got {name}={text} ({got}); try {hint}")
+
+
+def printable(text: str) -> str:
+    r"""Text that a terminal, a page or a file shows and does not obey.
+
+    Control characters, marks that reorder what is read, and bytes of a file name that are no text become ``\uXXXX``,
+    which JSON reads back as what it was. Newlines and tabs stay.
+
+    Args:
+        text: anything, from anywhere.
+
+    Returns:
+        The text without control characters.
+
+    Example:
+        >>> print(printable("a\x1b[31mred"))
+        a\u001b[31mred
+    """
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def nearest(word: object, options: Iterable[str], otherwise: str = "") -> str:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from .command_line import Debug
+from .command_line import Debug, say
 from .errors import expected
+from .options import Force
 
 __all__ = ["figure"]
 
@@ -22,11 +23,12 @@ def figure(
     style: Annotated[str, typer.Option(help="neurips, icml, jmlr, tmlr or plain.")] = "plain",
     width: Annotated[str, typer.Option(help="column, or full: the width of the text.")] = "column",
     form: Annotated[str, typer.Option("--format", help="pdf, png or svg.")] = "pdf",
+    force: Force = False,
     debug: Debug = False,
 ) -> None:
     """Draw every figure that the given RESULTs hold, each with its caption in a text file beside it."""
     from . import plots
-    from .files import write_atomic
+    from .files import Outputs, make_folder
     from .plots.gallery import draw_all
     from .plots.sources import read
 
@@ -40,13 +42,12 @@ def figure(
         raise expected(
             "results whose files have names of their own", "figure", twice, "drawn twice", "other names"
         )
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise expected(
-            "a folder to write to", "--out", out, error.strerror or "unusable", "another path"
-        ) from None
+    make_folder(out)
+    outputs = Outputs(*results, force=force)
     for one in drawn:
-        write_atomic(out / f"{one.name}.{form}", one.data)
-        write_atomic(out / f"{one.name}.txt", one.caption.encode())
-        typer.echo(out / f"{one.name}.{form}")
+        outputs.file(out / f"{one.name}.{form}", "drawing")
+        outputs.file(out / f"{one.name}.txt", "caption")
+    for one in drawn:
+        outputs.write(out / f"{one.name}.{form}", one.data)
+        outputs.write(out / f"{one.name}.txt", one.caption.encode())
+        say(str(out / f"{one.name}.{form}"))

@@ -1,23 +1,221 @@
-"""Writing files whole or not at all, and archives whose bytes depend on nothing but the arrays."""
+"""Writing files whole or not at all, never over what was read, and archives whose bytes depend on the arrays alone."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import os
+import re
 import stat
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
 from muso_theory.errors import BadInputError, expected
 
-__all__ = ["npz_bytes", "write_atomic"]
+__all__ = ["KINDS", "Outputs", "make_folder", "npz_bytes", "write_atomic"]
+
+
+def _begins(pattern: bytes) -> Callable[[Path], bool]:
+    """Whether the first bytes of a file are those of a kind."""
+
+    def is_own(path: Path) -> bool:
+        with path.open("rb") as stream:
+            return re.match(pattern, stream.read(400), re.DOTALL) is not None
+
+    return is_own
+
+
+def _holds(*arrays: str, perhaps: str = "") -> Callable[[Path], bool]:
+    """Whether a file is an archive of these arrays, perhaps of one more, and of nothing else, as data are not."""
+
+    def is_own(path: Path) -> bool:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return {*archive.namelist()} - {f"{perhaps}.npy"} == {f"{name}.npy" for name in arrays}
+        except (zipfile.BadZipFile, NotImplementedError):
+            return False
+
+    return is_own
+
+
+KINDS: Mapping[str, Callable[[Path], bool]] = {
+    "report": _begins(rb'\{\s*"schema": \d+,\s*"title": '),
+    "counterexample": _begins(rb'\{\s*"schema": \d+,\s*"rule": '),
+    "page": _begins(
+        rb'<!doctype html>\n.{0,60}<meta charset="utf-8"><meta name="generator" content="muso-theory">'
+    ),
+    "sweep": _begins(rb'\{\s*"kind": "sweep",'),
+    "unlearning": _begins(rb'\{\s*"kind": "unlearn",'),
+    "labels": _holds("forget", "labels"),
+    "parameters": _holds("w_unlearned", "forget", "trained_on", perhaps="labels"),
+    "caption": lambda path: b"sha256 " in path.read_bytes()[:100_000],
+    # A drawing is known by its caption, which is written after it.
+    "drawing": lambda path: path.with_suffix(".txt").is_file(),
+}
+"""Kinds of results, each with what tells a file of this kind from somebody else's."""
+
+_PRINTED = ("report", "counterexample", "unlearning")
+"""Kinds that ``-`` sends to standard output."""
+
+
+@final
+class Outputs:
+    """What one command writes: nothing over what it reads, and another's file only by force.
+
+    Each path is refused before the work, and once more when it is written.
+
+    Args:
+        read: every file that the command reads; ``-`` is standard input, None is left out.
+        force: write over existing files of another kind; never over what is read.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     data = Path(folder, "d.npz")
+        ...     write_atomic(data, npz_bytes({"X": np.eye(2)}))
+        ...     Outputs(data).file(data, "labels")
+        Traceback (most recent call last):
+            ...
+        muso_theory.errors.BadInputError: expected a file of its own but got path=... (read by this command); try ...
+    """
+
+    def __init__(self, *read: str | os.PathLike[str] | None, force: bool = False) -> None:
+        self._force = force
+        self._kinds: dict[str, str] = {}
+        self._taken = {key: "read by this command" for path in read if path for key in _identity(path)}
+
+    def file(self, path: str | os.PathLike[str] | None, kind: str) -> None:
+        """Announce a file, before the work.
+
+        Args:
+            path: where; None is no file, nor is ``-`` of a kind that can be printed.
+            kind: one of `KINDS`.
+
+        Raises:
+            BadInputError: ``-`` of another kind, a directory, a path in none, a file that is read or announced
+                already, or one of another kind without force.
+        """
+        if path is None or (str(path) == "-" and kind in _PRINTED):
+            return
+        target = os.path.realpath(path)
+        if str(path) == "-":
+            raise expected("a file to write", "path", path, f"standard output for a {kind}", "a file name")
+        if os.path.isdir(target):
+            raise expected("a file to write", "path", path, "directory", "a file name inside it")
+        _check_parent(target, path)
+        keys = _identity(target)
+        for key in keys:
+            if key in self._taken:
+                raise expected("a file of its own", "path", path, self._taken[key], "another name")
+        self._check_kind(Path(target), kind)
+        self._taken.update(dict.fromkeys(keys, "written twice"))
+        self._kinds[target] = kind
+
+    def folder(self, path: str | os.PathLike[str] | None, index: str) -> None:
+        """Announce a folder that files are written to, before the work.
+
+        Args:
+            path: where; None is no folder.
+            index: the file by which a folder is known to be of this kind.
+
+        Raises:
+            BadInputError: a file, a folder in none, one with something that is read, or one with other things in it
+                without force.
+        """
+        if path is None:
+            return
+        target = os.path.realpath(path)
+        if os.path.exists(target) and not os.path.isdir(target):
+            raise expected("a folder", "path", path, "file", "another name")
+        _check_parent(target, path)
+        inside = [key for key in self._taken if isinstance(key, str) and Path(key).is_relative_to(target)]
+        if inside:
+            got = f"it holds {Path(inside[0]).name}, {self._taken[inside[0]]}"
+            raise expected("a folder of its own", "path", path, got, "another name")
+        if self._force or not os.path.isdir(target) or not os.listdir(target):
+            return
+        if not os.path.isfile(os.path.join(target, index)):
+            got = f"it holds other files, and no {index}"
+            raise expected(
+                "a new folder, or one written before,", "path", path, got, "another name, or --force"
+            )
+
+    def write(self, path: str | os.PathLike[str], data: bytes) -> None:
+        """Write a file that was announced.
+
+        Args:
+            path: as it was announced.
+            data: the whole content.
+
+        Raises:
+            BadInputError: somebody else's file has come there since, or the path cannot be written.
+        """
+        target = os.path.realpath(path)
+        self._check_kind(Path(target), self._kinds[target])
+        write_atomic(path, data)
+
+    def _check_kind(self, target: Path, kind: str) -> None:
+        """Refuse to lose a file that is not of the kind that takes its place."""
+        if self._force or not target.is_file() or not target.stat().st_size:
+            return
+        try:
+            own = KINDS[kind](target)
+        except OSError as error:
+            raise expected("a file that can be read", "path", target, str(error), "another name") from error
+        if not own:
+            got = f"an existing file that is no {kind} of muso"
+            raise expected(
+                "a new file, or one written before,", "path", target, got, "another name, or --force"
+            )
+
+
+def _identity(path: str | os.PathLike[str]) -> list[object]:
+    """By what a file is known: its path without links, and its number on its device, which hard links share."""
+    standard = str(path) == "-"
+    try:
+        found = os.fstat(0) if standard else os.stat(path)
+    except (OSError, ValueError):
+        found = None
+    keys: list[object] = [] if standard or str(path).startswith("/dev/") else [os.path.realpath(path)]
+    if found is not None and stat.S_ISREG(found.st_mode):
+        keys.append((found.st_dev, found.st_ino))
+    return keys
+
+
+def _check_parent(target: str, path: object) -> None:
+    """Refuse a path in a directory that does not exist."""
+    folder = os.path.dirname(target)
+    if not os.path.isdir(folder):
+        raise expected(
+            "a path in an existing directory", "path", path, "no such directory", f"mkdir -p {folder}"
+        )
+
+
+def make_folder(path: str | os.PathLike[str]) -> None:
+    """Make a folder, and those that it is in, unless it exists.
+
+    Args:
+        path: where.
+
+    Raises:
+        BadInputError: it is a file, or cannot be made.
+
+    Example:
+        >>> make_folder("/dev/null/here")
+        Traceback (most recent call last):
+            ...
+        muso_theory.errors.BadInputError: expected a folder that can be made but got path=/dev/null/here ...
+    """
+    try:
+        os.makedirs(path, exist_ok=True)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise expected("a folder that can be made", "path", path, reason, "another path") from error
 
 
 def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
@@ -88,10 +286,21 @@ def _replace(target: Path, data: bytes, mode: int) -> None:
             os.fsync(stream.fileno())
         os.chmod(temporary, mode)
         os.replace(temporary, target)
+        _sync_folder(target.parent)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last through a power failure, where folders can be synchronised."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def npz_bytes(arrays: Mapping[str, npt.ArrayLike]) -> bytes:

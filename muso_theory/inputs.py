@@ -13,6 +13,7 @@ from .data import Choices, Dataset, Table, frame_dataset, frame_samples, load, p
 from .errors import expected, nearest
 from .evidence import Evidence
 from .linear.problem import Array, UnlearningProblem
+from .machine import memory
 from .options import Source
 from .precision import feature_precision
 from .report import Report
@@ -287,6 +288,10 @@ def prepare(
         else _named_map(source.features, source.n_features, source.bandwidth, seed)
     )
     approximates = transformer is not None
+    if approximates and 8 * X.shape[0] * source.n_features > (most := memory()):
+        what = f"features of at most {most:,} bytes, the memory of this machine,"
+        got = f"for {X.shape[0]} samples"
+        raise expected(what, "n-features", source.n_features, got, "--n-features 5000")
     if transformer is None and scaled:
         from .linear.features import IdentityFeatures
 

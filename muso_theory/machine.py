@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from threadpoolctl import threadpool_info
 
 from .numbers.ieee import blas_threads
 
-__all__ = ["blas_environment", "versions"]
+__all__ = ["blas_environment", "memory", "versions"]
 
 _DISTRIBUTIONS = ("muso-theory", "numpy", "scipy", "python-flint", "mpmath", "scikit-learn")
 _KERNEL = re.compile(r"openblas \S+ ([A-Za-z0-9_]{1,30})")
@@ -58,6 +59,18 @@ def _installed() -> dict[str, str]:
     extensions = built.get("SIMD Extensions", {})
     found["simd"] = " ".join([*extensions.get("baseline", ()), *extensions.get("found", ())])
     return found
+
+
+def memory() -> int:
+    """Bytes of memory that this machine has; a large number where it does not say.
+
+    Returns:
+        The number.
+    """
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 1 << 40
 
 
 def blas_environment(stated: Mapping[str, Any]) -> dict[str, str] | None:

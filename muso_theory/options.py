@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-__all__ = ["Data", "Source", "takes_source"]
+__all__ = ["Data", "Force", "Source", "takes_source"]
 
 
 class Features(enum.StrEnum):
@@ -48,6 +48,12 @@ Data = Annotated[
     ),
 ]
 """The argument that every command about data takes."""
+
+
+Force = Annotated[
+    bool, typer.Option("--force", help="Write over files of another kind; never over what is read.")
+]
+"""The option of every command that writes."""
 
 
 def _option(default: Any, words: str, choices: type[enum.StrEnum] | None = None) -> Any:
@@ -123,6 +129,13 @@ class Source:
     network: str | None = _option(
         None, "mlp:64-256-1:erf or an .npz file: check the network linearised at its parameters."
     )
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """What is read, if there are files of these names: data, network, and public samples."""
+        kind, _, public = self.fit_map.partition(":")
+        found = (self.data, self.network, public if kind == "public" else None)
+        return tuple(name for name in found if name)
 
     def __post_init__(self) -> None:
         """Lists, as JSON has them, are kept as tuples."""

@@ -8,28 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from .errors import expected, nearest
+from .checkpoints import Checkpoints, Point
+from .errors import MusoError, expected, nearest
 
-__all__ = ["BACKENDS", "Point", "Workers", "measure_all", "package_hash", "write_atomically"]
+__all__ = ["BACKENDS", "Point", "Workers", "measure_all", "package_hash"]
 
 _SAY_EVERY = 60.0
 """Seconds between two lines of progress where nobody watches a terminal."""
 
 BACKENDS = ("loky", "threading", "dask")
 """Where points are measured."""
-
-Point = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,8 +110,9 @@ def _dask(client: Callable[..., Any], options: Workers) -> Iterator[None]:
 def measure_all(
     name: str,
     measure: Callable[..., dict[str, Any]],
-    points: Mapping[str, Point],
+    points: Sequence[Point],
     folder: Path,
+    code: str,
     workers: Workers,
     *,
     threads: int | None = 1,
@@ -125,8 +123,9 @@ def measure_all(
     Args:
         name: names the line of progress.
         measure: a module-level function of one point that returns JSON-able data.
-        points: JSON-able dictionaries, each by a key that is a hash of it and of the code that measures it.
-        folder: where finished points are kept, ``KEY.json`` each; made when missing.
+        points: JSON-able dictionaries, all different.
+        folder: where finished points are kept (`muso_theory.checkpoints`); made when missing.
+        code: hash of everything that measures.
         workers: see `Workers`.
         threads: BLAS threads of each process. More or fewer change the last digits of a result, so it is not an
             option; None takes what there is.
@@ -136,56 +135,118 @@ def measure_all(
         One result a point, in the order of the points.
 
     Raises:
-        BadInputError: a backend that is unknown or not installed, or a scheduler that does not answer.
+        BadInputError: a backend that is unknown or not installed, a scheduler that does not answer, a folder that
+            cannot be made, or one where another run is at work.
+        MusoError: workers that are killed again and again.
         KeyboardInterrupt: interrupted; what was finished is kept.
 
     Example:
+        >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     one = {"a": {"numerator": 3, "denominator": 4}}
-        ...     measure_all("doctest", _ratio, one, Path(folder), Workers(jobs=1))
+        ...     one = {"numerator": 3, "denominator": 4}
+        ...     measure_all("doctest", _ratio, [one], Path(folder), package_hash(), Workers(jobs=1))
         [{'ratio': 0.75}]
     """
-    import joblib
+    kept = Checkpoints(folder, code)
+    with kept.locked():
+        found: dict[int, dict[str, Any]] = {}
+        if not workers.fresh:
+            found = {i: result for i, p in enumerate(points) if (result := kept.read(p)) is not None}
+        if found:
+            print(f"{name}: {len(found)} of {len(points)} points were measured before", file=sys.stderr)
+        todo = [i for i in range(len(points)) if i not in found]
+        work = _Work(measure, points, threads, where)
+        tell = _Progress(name, len(todo))
+        # Closed at once where something fails, so that no worker outlives the campaign.
+        with (
+            workers.parallel_config(),
+            _limited(threads),
+            closing(_survived(work, todo, workers, name)) as results,
+        ):
+            for i, result in results:
+                # Kept here and not by the worker, which may run on another machine.
+                kept.write(points[i], result)
+                found[i] = result
+                tell.another()
+        tell.done()
+        kept.clear()
+    return [found[i] for i in range(len(points))]
 
-    folder.mkdir(parents=True, exist_ok=True)
-    found: dict[str, dict[str, Any]] = {}
-    if not workers.fresh:
-        for key in points:
-            result = _read(folder / f"{key}.json")
-            if result is not None:
-                found[key] = result
-    todo = [(key, point) for key, point in points.items() if key not in found]
-    if found:
-        print(f"{name}: {len(found)} of {len(points)} points were measured before", file=sys.stderr)
-    started, said = time.monotonic(), 0.0
-    with workers.parallel_config(), _limited(threads):
+
+@dataclass(frozen=True)
+class _Work:
+    """How points are measured, wherever that is."""
+
+    measure: Callable[..., dict[str, Any]]
+    points: Sequence[Point]
+    threads: int | None
+    where: Mapping[str, str] | None
+
+    def task(self, i: int) -> Any:
+        """One point, as joblib takes it."""
+        import joblib
+
+        return joblib.delayed(_measure_one)(self.measure, i, dict(self.points[i]), self.threads, self.where)
+
+
+_MOST_DEATHS = 3
+"""Workers that may be killed in a row, by the system when memory runs out, before all is given up."""
+
+
+def _survived(
+    work: _Work, todo: Sequence[int], workers: Workers, name: str
+) -> Generator[tuple[int, dict[str, Any]], None, None]:
+    """Measure points in any order; a point whose worker is killed is measured again, and no worker is left behind."""
+    import joblib
+    from joblib.externals.loky import get_reusable_executor
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    left, deaths = dict.fromkeys(todo), 0
+    while left:
         # The number of a cluster's workers is its own.
         jobs = None if workers.on_cluster else workers.jobs
         parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
-        work = parallel(
-            joblib.delayed(_measure_one)(measure, key, dict(p), threads, where) for key, p in todo
-        )
-        for count, (key, result) in enumerate(work, start=1):
-            # Kept here and not by the worker, which may run on another machine.
-            # In the order of its keys as measured: rows that are made from them must not come in another one when the
-            # point is read again.
-            write_atomically(folder / f"{key}.json", result, sort_keys=False)
-            found[key] = result["result"]
-            elapsed = time.monotonic() - started
-            terminal = sys.stderr.isatty()
-            if elapsed - said > (1 if terminal else _SAY_EVERY):
-                said = elapsed
-                left = elapsed / count * (len(todo) - count)
-                line = f"{name}: {count}/{len(todo)} points, {left:.0f} s left"
-                print(
-                    f"\r{line} " if terminal else line,
-                    end="" if terminal else "\n",
-                    file=sys.stderr,
-                    flush=True,
-                )
-    if sys.stderr.isatty() and todo:
-        print(file=sys.stderr)
-    return [found[key] for key in points]
+        results = parallel([work.task(i) for i in left])
+        try:
+            for i, result in results:
+                deaths = 0
+                del left[i]
+                yield i, result
+        except TerminatedWorkerError:
+            deaths += 1
+            if deaths >= _MOST_DEATHS:
+                words = f"{name}: a worker was killed {deaths} times in a row, perhaps for want of memory"
+                raise MusoError(f"{words}; finished points are kept, try --jobs 1") from None
+            print(f"{name}: a worker was killed; its points are measured again", file=sys.stderr)
+        except BaseException:
+            results.close()
+            if not workers.on_cluster and workers.backend in (None, "loky"):
+                get_reusable_executor().shutdown(wait=True, kill_workers=True)
+            raise
+
+
+class _Progress:
+    """A line on stderr: at once on a terminal, else now and then."""
+
+    def __init__(self, name: str, total: int) -> None:
+        self._name, self._total, self._count = name, total, 0
+        self._started, self._said, self._terminal = time.monotonic(), 0.0, sys.stderr.isatty()
+
+    def another(self) -> None:
+        """One more point is measured."""
+        self._count += 1
+        elapsed = time.monotonic() - self._started
+        if elapsed - self._said > (1 if self._terminal else _SAY_EVERY):
+            self._said = elapsed
+            left = elapsed / self._count * (self._total - self._count)
+            line = f"{self._name}: {self._count}/{self._total} points, {left:.0f} s left"
+            shown, end = (f"\r{line} ", "") if self._terminal else (line, "\n")
+            print(shown, end=end, file=sys.stderr, flush=True)
+
+    def done(self) -> None:
+        """End the line."""
+        if self._terminal and self._count:
+            print(file=sys.stderr)
 
 
 def _ratio(point: Point) -> dict[str, Any]:
@@ -202,15 +263,15 @@ def _limited(threads: int | None) -> AbstractContextManager[Any]:
 
 def _measure_one(
     measure: Callable[..., dict[str, Any]],
-    key: str,
+    i: int,
     point: dict[str, Any],
     threads: int | None,
     where: Mapping[str, str] | None,
-) -> tuple[str, dict[str, Any]]:
+) -> tuple[int, dict[str, Any]]:
     """Measure one point, wherever that is."""
     # Not undone: in a thread it is what the caller has set already, and a worker process has no other use.
     _limited(threads)
-    return key, {"point": point, "result": json.loads(json.dumps(measure(point, **(where or {}))))}
+    return i, json.loads(json.dumps(measure(point, **(where or {}))))
 
 
 @lru_cache(maxsize=1)
@@ -220,34 +281,3 @@ def package_hash() -> str:
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    """Read a checkpoint; one that cannot be read does not exist."""
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        result: dict[str, Any] = stored["result"]
-    except (OSError, ValueError, KeyError):
-        return None
-    return result
-
-
-def write_atomically(path: Path, content: object, *, sort_keys: bool = True) -> None:
-    """Write JSON so that the file is either whole or absent.
-
-    Args:
-        path: target; its folder is made when missing.
-        content: JSON-able.
-        sort_keys: write dictionaries in the order of their keys, not in their own.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(content, stream, indent=1, sort_keys=sort_keys, ensure_ascii=False)
-            stream.write("\n")
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

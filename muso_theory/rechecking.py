@@ -12,12 +12,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
-from .errors import BadInputError, expected
+from .errors import expected
 from .evidence import About, Verdict
 from .implication import contains, end_of_first, noise_fits, possible, still_supported, words_follow
 from .numbers.ieee import ieee_proof
+from .reading import parse_json
 from .report import SCHEMA, Report, digest
 
 __all__ = ["NOT_CHECKED", "Recheck", "compare", "parse_report"]
@@ -76,12 +77,7 @@ def parse_report(text: str, name: str) -> dict[str, Any]:
     Raises:
         BadInputError: not JSON, a key that occurs twice, not a report, or of another schema version.
     """
-    try:
-        document = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise BadInputError(
-            f"expected a JSON report but got {name}: {error}; try muso check DATA --json FILE"
-        ) from None
+    document = parse_json(text, "report", name)
     layout = {"schema": int, "versions": dict, "settings": dict, "input": dict, "evidence": list}
     if not isinstance(document, dict) or "schema" not in document:
         raise expected("a report", "report", name, "other JSON", "a file written by muso check --json")
@@ -96,19 +92,6 @@ def parse_report(text: str, name: str) -> dict[str, Any]:
             "at least one piece of evidence", "evidence", document["evidence"], name, "writing it anew"
         )
     return document
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; readers disagree about a key that occurs twice."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
-        raise ValueError(f"the key {twice!r} occurs twice")
-    return found
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 @ieee_proof()

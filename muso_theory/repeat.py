@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from .checking import check
-from .errors import BadInputError, expected
+from .errors import expected
 from .inputs import Source, prepare
 from .ladder import Ladder
 from .linear.training.plan import TrainingPlan
 from .machine import blas_environment
+from .reading import read_text
 from .rechecking import Recheck, compare, parse_report
 from .report import Report
 
@@ -43,10 +44,7 @@ def recheck(
     Raises:
         BadInputError: an unreadable report, or data that cannot be loaded.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInputError(f"expected a readable report but got {path}: {error}; try another file") from None
+    text = read_text(path, "report")
     document = parse_report(text, str(path))
     other = blas_environment(document["versions"])
     # Standard input can be read only once.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from .errors import expected, nearest
+from .errors import expected, nearest, printable
 from .evidence import (
     About,
     Audit,
@@ -25,7 +25,7 @@ from .evidence import (
     worst,
 )
 from .machine import versions
-from .markup import evidence_table, join, understood_table
+from .markup import Markup, evidence_table, join, understood_table
 from .numbers.quantity import Grade, Quantity, decimal_text, is_finite
 
 __all__ = ["SCHEMA", "Report", "digest"]
@@ -152,7 +152,7 @@ class Report(Mapping[str, Evidence]):
         if len(rows) > room:
             rest = worst(e.verdict for e in shown[room:])
             lines.append(f"  … and {len(rows) - room} more, none worse than {rest.name}")
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
     def to_json(self) -> str:
         """The report as deterministic JSON: the same input and seed give the same bytes.
@@ -162,7 +162,7 @@ class Report(Mapping[str, Evidence]):
         """
         document = self.to_dict()
         document["digest"] = digest(document)
-        return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        return printable(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)) + "\n"
 
     def to_dict(self) -> dict[str, Any]:
         """The content of the JSON.
@@ -195,11 +195,11 @@ class Report(Mapping[str, Evidence]):
         for e in self.evidence.values():
             cells = (e.verdict.name, f"`{e.name}`", e.summary, e.meaning)
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-        return "\n".join(lines) + "\n"
+        return printable("\n".join(lines)) + "\n"
 
     def _repr_html_(self) -> str:
         table = evidence_table(f"{self.verdict.name}: {self.title}", self.rows)
-        return join(understood_table(self.inputs.get("understood", ())), table)
+        return Markup(printable(join(understood_table(self.inputs.get("understood", ())), table)))
 
 
 def evidence_dict(e: Evidence) -> dict[str, Any]:

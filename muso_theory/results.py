@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .errors import expected
+from .errors import expected, printable
 
 __all__ = ["ROW_KEYS", "SCHEMA", "check_result", "content_hash", "encoded", "sealed", "timeless"]
 
@@ -65,7 +65,7 @@ def content_hash(result: Mapping[str, Any]) -> str:
         True
     """
     whole = json.dumps(timeless(result), sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(whole.encode()).hexdigest()
+    return hashlib.sha256(printable(whole).encode()).hexdigest()
 
 
 def sealed(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def encoded(result: Mapping[str, Any]) -> bytes:
         >>> encoded({"x": 0.5})
         b'{\n "x": 0.5\n}\n'
     """
-    return (json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return (printable(json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False)) + "\n").encode()
 
 
 def check_result(result: Mapping[str, Any], path: str | Path) -> None:

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from .command_line import Debug, answer, check_spared, check_writable
+from .command_line import Debug, answer, say
 from .errors import expected
-from .options import Source, takes_source
+from .options import Force, Source, takes_source
 
 __all__ = ["sweep"]
 
@@ -46,6 +46,7 @@ def sweep(
         str | None, typer.Option(help="Address of a Dask scheduler whose workers have this package and DATA.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Measure again what was measured before.")] = False,
+    force: Force = False,
     debug: Debug = False,
 ) -> None:
     """Vary one thing on DATA over seeds, and hold methods against retraining at every value.
@@ -53,15 +54,16 @@ def sweep(
     Finished points are kept beside the file, in the folder .NAME.points: the same command goes on after Ctrl-C, and
     more values or seeds are added to those that are there.
     """
-    check_writable(json)
-    check_spared(source.data, json)
+    from .files import Outputs
+
+    outputs, folder = Outputs(*source.files, force=force), json.with_name(f".{json.stem}.points")
+    outputs.file(json, "sweep")
+    outputs.folder(folder, ".lock")
     from . import terminal
-    from .files import write_atomic
     from .points import Workers
     from .results import encoded
     from .sweeping import sweep as run
 
-    folder = json.with_name(f".{json.stem}.points")
     try:
         with terminal.progress() as tell:
             found = run(
@@ -79,15 +81,15 @@ def sweep(
             )
     except KeyboardInterrupt:
         kept = len(list(folder.glob("[!.]*.json")))
-        typer.echo(f"muso: {kept} finished points are kept in {folder}; the same command goes on", err=True)
+        say(f"muso: {kept} finished points are kept in {folder}; the same command goes on", err=True)
         raise
-    write_atomic(json, encoded(found))
+    outputs.write(json, encoded(found))
     with answer():
         for value in dict.fromkeys(row["value"] for row in found["rows"]):
             for name in dict.fromkeys(row["series"] for row in found["rows"]):
                 mine = [row for row in found["rows"] if (row["value"], row["series"]) == (value, name)]
-                typer.echo(f"{over} {value:g}, {name}: {_medians(mine)}")
-        typer.echo(
+                say(f"{over} {value:g}, {name}: {_medians(mine)}")
+        say(
             f"{len(found['rows'])} rows written to {json}, above their medians; muso figure {json} draws them"
         )
 

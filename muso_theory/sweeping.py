@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -141,18 +139,18 @@ def sweep(
     if not grid or len(set(grid)) < len(grid):
         raise expected("different values", "values", values, "empty or repeated", "leaving it out")
     common = {"axis": over, "methods": list(names), "test": test, "delta": delta, "budget": budget}
+    # With the content of the data and of what maps are fitted on, so that a changed file is measured again.
+    common_input = {**common, "input": [base.dataset.sha256, base.problem.sha256]}
     points = [
-        {**common, "value": value, "seed": seed, "source": asdict(replace(source, seed=seed))}
+        {**common_input, "value": value, "seed": seed, "source": asdict(replace(source, seed=seed))}
         for seed in range(source.seed, source.seed + seeds)
         for value in grid
     ]
-    # The content of the data and of what maps are fitted on, so that a changed file is measured again.
-    known = [package_hash(), base.dataset.sha256, base.problem.sha256]
-    keys = [hashlib.sha256(json.dumps([*known, point]).encode()).hexdigest()[:24] for point in points]
-    keyed = dict(zip(keys, points, strict=True))
     workers = workers or Workers()
     with tempfile.TemporaryDirectory() as passing:
-        done = measure_all(f"sweep over {over}", measure, keyed, folder or Path(passing), workers)
+        done = measure_all(
+            f"sweep over {over}", measure, points, folder or Path(passing), package_hash(), workers
+        )
     rows = [row for point in done for row in point["rows"]]
     failed = [row["failed"] for row in rows if "failed" in row]
     if failed and not any("gap" in row or "noise σ" in row for row in rows):

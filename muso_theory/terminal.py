@@ -6,17 +6,18 @@ import contextlib
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from .algebra.checker import CheckResult
 from .claims import CATALOGUE, Claim, find
 from .claims.theorems import Proof, parts, slugs, theorem_status
-from .errors import expected, nearest
+from .errors import expected, nearest, printable
 from .evidence import Evidence, Verdict, short
 from .glossary import GLOSSARY
 from .rechecking import NOT_CHECKED, Recheck
@@ -38,11 +39,20 @@ _WIDE = 100
 """Columns from which slugs get a column of their own."""
 
 
+class _Screen(Console):
+    """A console that shows control characters, and obeys only its own."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Every piece of text, also of cells within cells, before it is coloured."""
+        for piece in super().render(renderable, options):
+            yield piece if piece.control else piece._replace(text=printable(piece.text))
+
+
 @contextlib.contextmanager
 def _printed() -> Iterator[Console]:
     """A console for standard output; when it is not a terminal, wide enough for a table."""
     width = None if sys.stdout.isatty() else 118
-    console = Console(width=width, highlight=False)
+    console = _Screen(width=width, highlight=False)
     with console.capture() as captured:
         yield console
     # Written here and not by rich: it pads every line, and it would exit with 1 when a pipe is closed.
@@ -56,7 +66,7 @@ def progress() -> Iterator[Callable[[str], None]]:
     Yields:
         A function that takes a line of words.
     """
-    console = Console(stderr=True)
+    console = _Screen(stderr=True)
     began = time.monotonic()
     with contextlib.ExitStack() as stack:
         status = console.status("starting")
@@ -66,7 +76,7 @@ def progress() -> Iterator[Callable[[str], None]]:
             nonlocal shown
             if not console.is_terminal:
                 return
-            status.update(line)
+            status.update(Text(line))
             if not shown and time.monotonic() - began > 1:
                 stack.enter_context(status)
                 shown = True

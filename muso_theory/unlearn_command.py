@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from .command_line import Debug, answer, check_spared, check_writable
+from .command_line import Debug, answer, say
 from .errors import expected
-from .options import Source, takes_source
+from .options import Force, Source, takes_source
 
 __all__ = ["unlearn"]
 
@@ -43,13 +43,17 @@ def unlearn(
     html: Annotated[
         Path | None, typer.Option(help="Write the result as one web page that needs nothing else.")
     ] = None,
+    force: Force = False,
     debug: Debug = False,
 ) -> None:
     """Unlearn by a method on DATA: parameters, accuracies, the proved gap, and what a membership attack sees."""
-    check_writable(output, json, html)
-    check_spared(source.data, output, json, html)
+    from .files import Outputs, npz_bytes
+
+    outputs = Outputs(*source.files, force=force)
+    outputs.file(output, "parameters")
+    outputs.file(json, "unlearning")
+    outputs.file(html, "page")
     from . import terminal
-    from .files import npz_bytes, write_atomic
     from .inputs import prepare
     from .results import encoded
     from .unlearning import made, unlearn_prepared
@@ -67,21 +71,21 @@ def unlearn(
         elif prepared.dataset.X.ndim == 3:
             forget = prepared.by_sample(forget)[0]
         arrays |= {"forget": prepared.rows[forget], "trained_on": prepared.rows}
-        write_atomic(output, npz_bytes(arrays))
+        outputs.write(output, npz_bytes(arrays))
     if html is not None:
         from .pages.unlearned_page import unlearned_page
 
-        write_atomic(html, unlearned_page(found).encode())
+        outputs.write(html, unlearned_page(found).encode())
     written = encoded(found.to_dict())
     if json is not None and json != "-":
-        write_atomic(json, written)
+        outputs.write(json, written)
     with answer():
         if json == "-":
-            typer.echo(written, nl=False)
+            typer.echo(written, nl=False)  # bytes: UTF-8 whatever the terminal speaks
         else:
             for name, words in found.components:
-                typer.echo(f"{name:<22}  {words}")
-            typer.echo(f"\n{found!r}\n")
+                say(f"{name:<22}  {words}")
+            say(f"\n{found!r}\n")
             terminal.show_report(found.report)
     raise typer.Exit(found.report.exit_status)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from .checking import check
 from .claims import CATALOGUE
-from .errors import BadInputError, expected, nearest
+from .errors import BadInputError, expected, nearest, printable
 from .evaluation import Attack, Difference, accuracy, attack, calibrated
 from .evaluation.outputs import class_indices
 from .evidence import About, Evidence
@@ -20,7 +20,7 @@ from .linear.baselines import METHODS, BadTeaching, Relabelling, UnlearningMetho
 from .linear.handed import Handed
 from .linear.problem import Array, UnlearningProblem, require_problem
 from .linear.solution import solve
-from .markup import evidence_table, join, table, understood_table
+from .markup import Markup, evidence_table, join, table, understood_table
 from .numbers import FLOAT64, Grade
 from .report import Report
 from .results import sealed
@@ -140,14 +140,15 @@ class Unlearned:
             lines.append(
                 f"  attack AUC above retraining {self.difference.value:+.3f} in [{low:.3f}, {high:.3f}]"
             )
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
     def _repr_html_(self) -> str:
-        return join(
+        whole = join(
             understood_table(self.report.inputs.get("understood", ())),
             score_table(self),
             evidence_table(f"{self.gap.verdict.name}: {self.report.title}", self.report.rows),
         )
+        return Markup(printable(whole))
 
 
 def told(result: Unlearned) -> list[tuple[str, list[str]]]:

@@ -13,9 +13,11 @@ PACKAGE = ROOT / "muso_theory"
 ORDER = (
     ("errors",),
     ("understood", "options"),
-    ("arrays", "glossary", "files", "results", "points", "command_line"),
+    ("arrays", "glossary", "files", "reading", "stopping", "results", "command_line"),
     ("numbers", "algebra"),
     ("evidence", "machine"),
+    ("checkpoints",),
+    ("points",),
     ("linear",),
     ("networks",),
     ("evaluation",),

@@ -14,11 +14,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from muso_theory.errors import MusoError, nearest
+from muso_theory import stopping
+from muso_theory.errors import MusoError, nearest, printable
 
 from .campaign import BACKENDS, Options, result_file, write_tables
-
-_INTERRUPTED = 130
 
 
 def names() -> list[str]:
@@ -103,12 +102,12 @@ def run_all(quick: bool, options: Options) -> int:
             status[task.label] = task.run(quick, options)
         except KeyboardInterrupt:
             print(
-                f"\n{task.label}: interrupted; finished points are kept, run it again to go on",
+                f"\n{task.label}: {stopping.word()}; finished points are kept, run it again to go on",
                 file=sys.stderr,
             )
-            return _INTERRUPTED
+            return stopping.status()
         except MusoError as error:
-            print(f"{task.label}: {error}", file=sys.stderr)
+            print(printable(f"{task.label}: {error}"), file=sys.stderr)
             status[task.label] = 2
         except Exception:
             # One campaign's defect must not cost the hours of the others; it is shown and remembered.
@@ -162,7 +161,18 @@ def _duration(seconds: float) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the campaign named on the command line and write its result file."""
+    """Run the campaign named on the command line and write its result file.
+
+    Returns:
+        0 where all went well, 1 for a bad verdict, 2 for what could not run, 130, 143 or 129 for a run that was
+        interrupted by Ctrl-C, SIGTERM or SIGHUP.
+    """
+    with stopping.gently():
+        return _main(arguments)
+
+
+def _main(arguments: list[str] | None) -> int:
+    """The same, while signals are handled."""
     parser = argparse.ArgumentParser(prog="python -m verification", description=__doc__)
     parser.add_argument("name", help="all, or one of: " + ", ".join(names()))
     parser.add_argument(
@@ -226,11 +236,12 @@ def main(arguments: list[str] | None = None) -> int:
         return task.run(given.quick, options)
     except KeyboardInterrupt:
         print(
-            f"\n{task.label}: interrupted; finished points are kept, run it again to go on", file=sys.stderr
+            f"\n{task.label}: {stopping.word()}; finished points are kept, run it again to go on",
+            file=sys.stderr,
         )
-        return _INTERRUPTED
+        return stopping.status()
     except MusoError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return 2
 
 

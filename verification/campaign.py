@@ -26,8 +26,9 @@ from pathlib import Path
 from typing import Any
 
 from muso_theory.errors import expected
-from muso_theory.files import write_atomic
-from muso_theory.points import BACKENDS, Point, Workers, measure_all, package_hash, write_atomically
+from muso_theory.files import make_folder, write_atomic
+from muso_theory.points import BACKENDS, Point, Workers, measure_all, package_hash
+from muso_theory.reading import read_json
 from muso_theory.results import SCHEMA, check_result, content_hash, timeless
 
 from . import tables
@@ -89,17 +90,16 @@ def measure_points(
     Raises:
         KeyboardInterrupt: interrupted; what was finished is kept.
     """
-    keyed = {_key(measure, point): point for point in points}
     folder = options.directory / ".checkpoints" / name
-    return measure_all(name, measure, keyed, folder, options, threads=threads, where=where)
+    return measure_all(name, measure, points, folder, _code(measure), options, threads=threads, where=where)
 
 
-def _key(measure: Callable[..., dict[str, Any]], point: Point) -> str:
-    """Content hash of a point, of the modules that measure it and of the package that is measured."""
+def _code(measure: Callable[..., Any]) -> str:
+    """Hash of a function, of the modules that it is in and uses, and of the package that is measured."""
     module = sys.modules[measure.__module__]
     sources = [Path(path).read_text(encoding="utf-8") for path in measuring(inspect.getfile(module))]
-    content = json.dumps([measure.__qualname__, *sources, package_hash(), point], sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()[:24]
+    content = json.dumps([measure.__qualname__, *sources, package_hash()])
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 @lru_cache(maxsize=64)
@@ -124,6 +124,19 @@ def measuring(path: str) -> tuple[str, ...]:
                 names = [node.module] if node.module else [alias.name for alias in node.names]
                 todo += [here.with_name(f"{name}.py") for name in names]
     return tuple(sorted(found))
+
+
+def write_atomically(path: Path, content: object, *, sort_keys: bool = True) -> None:
+    """Write JSON so that the file is either whole or absent.
+
+    Args:
+        path: target; its folder is made when missing.
+        content: JSON-able.
+        sort_keys: write dictionaries in the order of their keys, not in their own.
+    """
+    text = json.dumps(content, indent=1, sort_keys=sort_keys, ensure_ascii=False) + "\n"
+    make_folder(path.parent)
+    write_atomic(path, text.encode())
 
 
 def result_file(
@@ -158,10 +171,9 @@ def write_tables(path: Path, tabulate: Callable[[Mapping[str, Any]], dict[str, A
         BadInputError: no such result, one without tables, or one that was changed after it was written.
     """
     again = f"python -m verification {path.stem.removesuffix('-quick')}"
-    try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise expected("a result file", "result", path, type(error).__name__, again) from None
+    result = read_json(path, "result", constants=True)
+    if not isinstance(result, dict):
+        raise expected("a result file", "result", path, "other JSON", again)
     check_result(result, path)
     if tabulate is not None:
         result["tables"] = tabulate(result)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import struct
-import zipfile
-import zlib
-from collections.abc import Mapping
+import math
+import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,6 +16,7 @@ from muso_theory.data.dataset import Dataset, FloatArray, check_numbers, integer
 from muso_theory.data.frames import NO_CHOICES, Choices
 from muso_theory.data.targets import Targets, decide_targets
 from muso_theory.errors import BadInputError, expected, nearest
+from muso_theory.reading import BROKEN, grown, read_array, read_arrays
 from muso_theory.understood import Understood
 
 __all__ = ["ARRAY_NAMES", "read_npy", "read_npz", "read_samples"]
@@ -27,20 +27,6 @@ ARRAY_NAMES = ("X", "features", "y", "forget", "groups", "w_init", "labels", "w_
 _TABLE_ONLY = ("drop", "columns", "index", "forget", "sheet", "encoding")
 _SPARSE = {"format", "shape", "data"}
 """Members of every archive that scipy.sparse.save_npz writes."""
-
-_BROKEN = (
-    OSError,
-    ValueError,
-    TypeError,
-    EOFError,
-    KeyError,
-    OverflowError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-)
-"""What zipfile and NumPy raise for broken archives."""
 
 
 def read_npz(source: Path | IO[bytes], name: str, sha256: str, choices: Choices = NO_CHOICES) -> Dataset:
@@ -215,8 +201,12 @@ def _matrix(source: Path | IO[bytes], name: str) -> npt.NDArray[Any]:
         if isinstance(source, Path):
             found: Any = np.load(source, mmap_mode="r", allow_pickle=False)
         else:
-            found = np.lib.format.read_array(source, allow_pickle=False)
-    except _BROKEN as error:
+            size = source.seek(0, os.SEEK_END)
+            source.seek(0)
+            found = read_array(source, size, name)
+    except BadInputError:
+        raise
+    except BROKEN as error:
         if "pickle" in str(error) or "Python objects" in str(error):
             hint = "saving it with astype(float)"
             raise expected("numbers, never pickled objects", "DATA", name, "object array", hint) from error
@@ -265,11 +255,19 @@ def _densified(source: Path | IO[bytes], name: str, choices: Choices) -> npt.NDA
             else "--dense, with --target and the number of the target column"
         )
         raise expected("a dense matrix", "DATA", name, "a matrix of scipy.sparse", hint)
+    size = source.stat().st_size if isinstance(source, Path) else source.seek(0, os.SEEK_END)
     if not isinstance(source, Path):
         source.seek(0)
     try:
-        return np.asarray(sparse.load_npz(source).toarray())
-    except _BROKEN as error:
+        matrix = sparse.load_npz(source)
+        dense = math.prod(matrix.shape) * 8
+        if dense > grown(size):
+            what = f"a sparse matrix that grows to at most {grown(size):,} bytes"
+            raise expected(what, "DATA", name, f"{dense:,} bytes", "a smaller one, or a dense one")
+        return np.asarray(matrix.toarray())
+    except BadInputError:
+        raise
+    except BROKEN as error:
         raise expected("a complete sparse matrix", "DATA", name, str(error), "saving it again") from error
 
 
@@ -286,50 +284,20 @@ def _check_companion(name: str, array: FloatArray, wanted: tuple[int | None, ...
 
 
 def _read(source: Path | IO[bytes], name: str, wanted: tuple[str, ...] = ()) -> dict[str, npt.NDArray[Any]]:
-    """Load every array, or those wanted, each straight into its own memory, once all names are known to be right."""
-    arrays: dict[str, npt.NDArray[Any]] = {}
-    member = ""
-    try:
-        with zipfile.ZipFile(source) as archive:
-            members = {}
-            for member in archive.namelist():
-                key = member.removesuffix(".npy")
-                if key in members or key == member:
-                    why = "is there twice" if key in members else "is no array"
-                    raise expected("an archive written by numpy.savez", "member", member, why, "numpy.savez")
-                members[key] = member
-            if not wanted and not members.keys() >= _SPARSE:
-                _check_names(members, name)
-            for key in wanted:
-                if key not in members:
-                    there = ", ".join(members) or "nothing"
-                    raise expected(f"an array named {key}", "arrays", there, name, f"adding {key}")
-            for key, member in members.items():
-                if wanted and key not in wanted:
-                    continue
-                with archive.open(member) as stream:
-                    arrays[key] = np.lib.format.read_array(stream, allow_pickle=False)
-                    if stream.read(1):  # reading to the end is also what verifies the checksum
-                        raise ValueError(f"bytes after the end of {member}")
-    except BadInputError:
-        raise
-    except _BROKEN as error:
-        if "pickle" in str(error):
-            raise expected(
-                "numbers or text, never pickled objects",
-                "array",
-                member.removesuffix(".npy"),
-                f"{name}: object array",
-                "saving it with astype(float)",
-            ) from error
-        what = f"{name}: {error}" if str(error) else name
-        raise expected("a complete .npz archive", "archive", name, what, "saving it again") from error
-    except MemoryError as error:
-        raise expected("an array that fits into memory", "array", member, name, "fewer samples") from error
-    return arrays
+    """Load every array, or those wanted, once all names are known to be right."""
+
+    def check(members: Collection[str]) -> None:
+        if not wanted and not set(members) >= _SPARSE:
+            _check_names(members, name)
+        for key in wanted:
+            if key not in members:
+                there = ", ".join(members) or "nothing"
+                raise expected(f"an array named {key}", "arrays", there, name, f"adding {key}")
+
+    return read_arrays(source, name, check, wanted)
 
 
-def _check_names(arrays: Mapping[str, object], name: str) -> None:
+def _check_names(arrays: Collection[str], name: str) -> None:
     """Refuse missing, doubled and unknown names."""
     there = ", ".join(arrays) or "nothing"
     for key in arrays:
@@ -345,7 +313,7 @@ def _check_names(arrays: Mapping[str, object], name: str) -> None:
     if "X" in arrays and "features" in arrays:
         raise expected("X or features, not both", "arrays", there, name, "removing one")
     for needed in ("X or features", "y"):
-        if not set(needed.split(" or ")) & arrays.keys():
+        if not set(needed.split(" or ")) & set(arrays):
             raise expected(
                 f"an array named {needed}", "arrays", there, f"{name} holds {there}", f"adding {needed}"
             )

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from muso_theory.arrays import float_values
-from muso_theory.errors import expected
+from muso_theory.errors import expected, printable
 from muso_theory.understood import Understood
 
 __all__ = [
@@ -108,7 +108,7 @@ class Dataset:
             for name in ("w_init", "labels", "w_pretrained", "w_unlearned")
             if getattr(self, name) is not None
         ]
-        return f"Dataset {self.name}: " + ", ".join([*parts, f"sha256 {self.sha256[:12]}"])
+        return printable(f"Dataset {self.name}: " + ", ".join([*parts, f"sha256 {self.sha256[:12]}"]))
 
 
 def check_numbers(name: str, values: npt.NDArray[Any], ndims: tuple[int, ...]) -> FloatArray:

@@ -23,6 +23,7 @@ from muso_theory.data.frames import NO_CHOICES, Choices, frame_dataset, frame_sa
 from muso_theory.data.tables import COMPRESSED, Table, decompressed, read_table
 from muso_theory.data.targets import decide_targets
 from muso_theory.errors import expected, nearest
+from muso_theory.reading import read_stream
 from muso_theory.understood import Understood
 
 __all__ = ["BUILTIN", "load", "public_samples"]
@@ -197,7 +198,7 @@ def _read_stdin(stdin: IO[bytes] | None) -> bytes:
     stream = sys.stdin.buffer if stdin is None else stdin
     if stream.isatty():
         raise expected("data on standard input", "DATA", "-", "a terminal", "muso check - < data.npz")
-    return stream.read()
+    return read_stream(stream, "-")
 
 
 def _open(path: Path) -> Path | bytes:
@@ -210,13 +211,19 @@ def _open(path: Path) -> Path | bytes:
             known = nearest(name, BUILTIN) if name.isidentifier() else "a path that exists"
             raise expected(what, "DATA", name, "no such name or file", known)
         if not path.is_file():  # a named pipe or a process substitution can be read only once
-            return path.read_bytes()
+            with open(path, "rb", buffering=0, opener=_without_waiting) as stream:
+                return read_stream(stream, name)
         with path.open("rb"):
             return path
     except OSError as error:
         raise expected(
             "a readable file", "DATA", name, error.strerror or str(error), "another file"
         ) from error
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a pipe though nobody writes to it yet."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _bytes(content: Path | bytes) -> bytes:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from muso_theory.errors import BadInputError, expected, nearest
+from muso_theory.reading import grown
 from muso_theory.understood import Understood
 
 __all__ = ["COMPRESSED", "Table", "decompressed", "read_table"]
@@ -68,6 +69,11 @@ def decompressed(data: bytes, kind: str, name: str) -> bytes:
         >>> decompressed(gzip.compress(b"a,y"), "gz", "data.csv.gz")
         b'a,y'
     """
+    most = grown(len(data))
+    what = f"a file that grows to at most {most:,} bytes"
+    grows = expected(
+        what, "DATA", name, f"{len(data):,} bytes that grow to more", "the table, not compressed"
+    )
     try:
         if kind == "zip":
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -75,11 +81,19 @@ def decompressed(data: bytes, kind: str, name: str) -> bytes:
                 if len(members) != 1:
                     got = f"{len(members)} files"
                     raise expected("an archive of one table", "DATA", name, got, "taking out the table")
+                if archive.getinfo(members[0]).file_size > most:
+                    raise grows
                 return archive.read(members[0])
         if kind == "zst":
             with _extra("pyarrow", name).input_stream(io.BytesIO(data), compression="zstd") as stream:
-                return bytes(stream.read())
-        return {"gz": gzip, "bz2": bz2, "xz": lzma}[kind].decompress(data)  # type: ignore[no-any-return]
+                text = bytes(stream.read(most + 1))
+        else:
+            opened: Any = {"gz": gzip, "bz2": bz2, "xz": lzma}[kind]
+            with opened.open(io.BytesIO(data)) as stream:
+                text = stream.read(most + 1)
+        if len(text) > most:
+            raise grows
+        return text
     except BadInputError:
         raise
     except Exception as error:
@@ -153,6 +167,11 @@ def _read_excel(data: bytes, name: str, sheet: str | None) -> Table:
 
     _extra("openpyxl", name)
     try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            total = sum(member.file_size for member in archive.infolist())
+        if total > grown(len(data)):
+            what = f"a workbook that grows to at most {grown(len(data)):,} bytes"
+            raise expected(what, "DATA", name, f"{total:,} bytes", "the sheet as .csv")
         with pd.ExcelFile(io.BytesIO(data)) as book:
             sheets = [str(known) for known in book.sheet_names]
             if sheet is not None and sheet not in sheets:

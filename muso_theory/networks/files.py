@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
-import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from muso_theory.errors import BadInputError, expected, nearest
+from muso_theory.errors import BadInputError, expected, nearest, printable
 from muso_theory.files import npz_bytes, write_atomic
+from muso_theory.reading import parse_json, read_arrays
 
 from .composition import Residual
 from .convolution import AvgPool, Conv2D, GlobalAvgPool
 from .functions import Array
 from .layers import Activation, Dense, Flatten, Layer
-from .network import Sequential
+from .network import MOST_LAYERS, Sequential
 from .normalisation import LayerNorm
 
 __all__ = ["architecture", "from_architecture", "load", "save"]
@@ -178,6 +177,10 @@ def _read(items: Any, where: str) -> tuple[Layer, ...]:
     """A list of JSON objects as layers."""
     if not isinstance(items, list):
         raise expected(f"a list as {where}", "layers", items, type(items).__name__, "[{'type': 'dense', …}]")
+    if len(items) > MOST_LAYERS:
+        raise expected(
+            f"at most {MOST_LAYERS:,} entries in {where}", "len(layers)", len(items), "list", "fewer"
+        )
     return tuple(
         layer for index, item in enumerate(items) for layer in _read_layer(item, f"{where}[{index}]")
     )
@@ -262,41 +265,20 @@ def load(path: str | os.PathLike[str]) -> tuple[Sequential, list[Array]]:
         muso_theory.errors.BadInputError: expected a readable network file but got path=no-such-file.npz ...
     """
     name = Path(path)
+
+    def check(members: Collection[str]) -> None:
+        if "arch" not in members:
+            raise expected(
+                "the key 'arch'", "keys", sorted(members), "npz", "networks.save(path, net, params)"
+            )
+
     try:
-        with open(name, "rb") as handle:  # ours to close, also when the archive is broken
-            file = np.load(handle, allow_pickle=False)
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise expected(
-                    "an npz archive", "path", name, "a single npy array", "networks.save(path, net, params)"
-                )
-            with file:
-                content = {key: file[key] for key in file.files}
-    except BadInputError:
-        raise
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        KeyError,
-        NotImplementedError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as problem:
-        raise expected(
-            "a readable network file",
-            "path",
-            name,
-            f"{type(problem).__name__}: {problem}",
-            "another copy of the file",
-        ) from None
-    if "arch" not in content:
-        raise expected("the key 'arch'", "keys", sorted(content), "npz", "networks.save(path, net, params)")
-    try:
-        arch = json.loads(str(content["arch"][()]))
-    except (json.JSONDecodeError, RecursionError) as problem:
-        raise expected(
-            "JSON text under 'arch'", "arch", content["arch"], str(problem), "json.dumps"
-        ) from None
+        content = read_arrays(name, str(name), check)
+    except BadInputError as error:
+        raise BadInputError(
+            f"expected a readable network file but got path={printable(str(name))}: {error}"
+        ) from error
+    arch = parse_json(str(content["arch"]), "arch", f"the array arch of {name}")
     net = from_architecture(arch)
     names = [f"p{index:03d}" for index in range(len(net.param_shapes))]
     others = set(content) - {"arch"}

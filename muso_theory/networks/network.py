@@ -21,6 +21,10 @@ from .linearised import Linearisation, linearise
 __all__ = ["Sequential"]
 
 
+MOST_LAYERS, MOST_PARAMETERS = 1_000, 1 << 28
+"""Limits of a network: derivatives pass each layer in turn, and 2²⁸ parameters take 2 GB."""
+
+
 @final
 @dataclass(frozen=True)
 class Sequential:
@@ -60,7 +64,14 @@ class Sequential:
             if not isinstance(layer, Layer):
                 hint = "Dense(64, 1)"
                 raise expected("a layer", f"layers[{index}]", layer, type(layer).__name__, hint)
+        if len(self.layers) > MOST_LAYERS:
+            raise expected(
+                f"at most {MOST_LAYERS:,} layers", "len(layers)", len(self.layers), "tuple", "fewer"
+            )
         _ = self.output_shape
+        if self.n_params > MOST_PARAMETERS:
+            what = f"at most {MOST_PARAMETERS:,} parameters"
+            raise expected(what, "n_params", self.n_params, "of all layers", "a narrower network")
 
     def __repr__(self) -> str:
         inner = ", ".join(str(layer) for layer in self.layers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, final
 
 from muso_theory.errors import expected
 from muso_theory.evidence import Verdict
+from muso_theory.reading import read_json
 from muso_theory.report import SCHEMA, digest
 from muso_theory.results import check_result
 
@@ -70,10 +70,7 @@ def read_instances(paths: Iterable[str | Path]) -> list[Instance]:
 
 def _read(file: Path) -> list[Instance]:
     """What one file says."""
-    try:
-        document: Any = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise expected("a JSON file", "evidence", file, str(error), "writing it anew") from error
+    document: Any = read_json(file, "evidence", constants=True)
     if isinstance(document, dict) and isinstance(document.get("evidence"), list):
         try:
             found = [

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from muso_theory.algebra.render import unicode_math
+from muso_theory.errors import printable
 from muso_theory.markup import Child, Markup, join, mathematics, tag
 
 __all__ = ["page", "prose", "section"]
@@ -38,6 +39,7 @@ def page(
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
+        tag("meta", name="generator", content="muso-theory"),
         tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("title", title),
@@ -50,7 +52,7 @@ def page(
         tag("main", *body, id="main", tabindex=-1),
         tag("footer", *footer),
     )
-    return f"<!doctype html>\n{tag('html', head, content, lang='en')}\n"
+    return printable(f"<!doctype html>\n{tag('html', head, content, lang='en')}\n")
 
 
 def section(name: str, title: str, *children: Child) -> Markup:

@@ -25,8 +25,7 @@ from muso_theory.claims.theorems.refuted import refuted
 from muso_theory.claims.theorems.registry import THEOREMS
 from muso_theory.claims.theorems.sources import SOURCES
 from muso_theory.claims.theorems.writing import certificate_text, theorem_graph
-from muso_theory.errors import expected
-from muso_theory.files import write_atomic
+from muso_theory.files import make_folder, write_atomic
 from muso_theory.markup import Markup, badge, join, mathematics, table, tag
 from muso_theory.pages.instances import Instance
 from muso_theory.pages.layout import page, prose, section
@@ -51,12 +50,7 @@ def write_site(
         BadInputError: the directory is a file or cannot be written.
     """
     root = Path(directory)
-    if root.exists() and not root.is_dir():
-        raise expected("a directory", "directory", root, "file", "another name")
-    try:
-        (root / "certificates").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise expected("a directory that can be written", "directory", root, str(error), "another") from error
+    make_folder(root / "certificates")
     files = theorem_site(proofs, instances)
     for name, text in files.items():
         write_atomic(root / name, text.encode())

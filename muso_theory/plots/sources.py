@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 from ..errors import expected
+from ..reading import read_json
 from ..report import digest
 from ..results import ROW_KEYS, check_result
 
@@ -76,14 +76,9 @@ def read(path: str | Path) -> Source:
     """
     path = Path(path)
     options = "; or ".join(KINDS.values())
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise expected("a result file", "RESULT", path, "no such file", options) from None
-    except OSError as error:
-        raise expected("a result file", "RESULT", path, error.strerror or "unreadable", options) from None
-    except (ValueError, RecursionError):
-        raise expected("a result file in JSON", "RESULT", path, "not JSON", options) from None
+    if not path.exists():
+        raise expected("a result file", "RESULT", path, "no such file", options)
+    content = read_json(path, "RESULT", constants=True)
     if isinstance(content, dict) and "campaign" in content:
         check_result(content, path)
         return Source("campaign", content, path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .counterexample import Counterexample, exact_square_gap
 from .isolation import Failure
-from .loading import load_rule
+from .loading import NamedRule, load_rule, source_file
 from .rulebook import RIGHT, RULEBOOK, WRONG, BookRule
 from .search import Coverage, Refutation, refute, refute_report
 from .structures import STRUCTURES, draw_features, draw_problem
@@ -18,6 +18,7 @@ __all__ = [
     "Counterexample",
     "Coverage",
     "Failure",
+    "NamedRule",
     "Refutation",
     "draw_features",
     "draw_problem",
@@ -25,4 +26,5 @@ __all__ = [
     "load_rule",
     "refute",
     "refute_report",
+    "source_file",
 ]

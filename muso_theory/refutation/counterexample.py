@@ -11,10 +11,11 @@ from typing import Any, final
 
 import numpy as np
 
-from ..errors import BadInputError, expected
+from ..errors import BadInputError, expected, printable
 from ..linear.closed_forms import ClosedForms
 from ..linear.problem import Array, UnlearningProblem
 from ..numbers import RATIONAL
+from ..reading import exact_number, parse_json
 from .isolation import Failure
 from .structures import exact_array
 
@@ -123,10 +124,12 @@ class Counterexample:
     def __repr__(self) -> str:
         p = self.problem
         gap = "" if self.square_gap is None else f", gap² {_equals(self.square_gap)}"
-        return f"Counterexample({self.rule}: {self.failure.value}; n={p.n_samples}, D={p.n_features}{gap})"
+        told = f"{self.rule}: {self.failure.value}; n={p.n_samples}, D={p.n_features}{gap}"
+        return f"Counterexample({printable(told)})"
 
     def __str__(self) -> str:
-        return "\n".join([f"{self.rule} {self.failure.value}", *self._table(), *self._conclusion()])
+        lines = [f"{self.rule} {self.failure.value}", *self._table(), *self._conclusion()]
+        return printable("\n".join(lines))
 
     # -- for people ------------------------------------------------------------------------------------
 
@@ -301,7 +304,7 @@ class Counterexample:
             BadInputError: not such a file, or of another schema.
         """
         try:
-            content = json.loads(text)
+            content = parse_json(text, "replay")
             if content["schema"] != _SCHEMA:
                 raise expected(
                     f"schema {_SCHEMA}", "schema", content["schema"], "another", "this version's muso refute"
@@ -323,7 +326,7 @@ class Counterexample:
                 content["kind"],
                 Failure[content["failure"]],
                 None if values is None else _parsed(values),
-                None if gap is None else Fraction(gap),
+                None if gap is None else exact_number(gap, "square_gap"),
                 bool(content["exact"]),
                 float(content["tolerance"]),
                 str(content["detail"]),
@@ -388,7 +391,7 @@ def _parsed(values: Any) -> Array:
     """Exact strings back as Fractions."""
     array = np.array(values, dtype=object)
     out = np.empty(array.size, dtype=object)
-    out[:] = [Fraction(x) for x in array.ravel()]
+    out[:] = [exact_number(x, "entry") for x in array.ravel()]
     return out.reshape(array.shape)
 
 

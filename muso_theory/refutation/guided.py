@@ -14,6 +14,7 @@ __all__ = ["worst_problems"]
 
 _BOUND = 64.0
 _GRID = 1024
+_GRIDS = (1, 2, 8, 64, _GRID)
 _SHAPES = ((3, 3, 1, False), (2, 2, 1, True), (4, 5, 2, True), (4, 2, 1, False))
 
 
@@ -29,13 +30,16 @@ def _problem(x: Array, shape: tuple[int, int, int, bool], grid: int) -> Unlearni
     )
 
 
-def worst_problems(trial: Trial, starts: int, seed: int) -> Iterator[tuple[str, UnlearningProblem]]:
+def worst_problems(
+    trial: Trial, starts: int, seed: int, most: int = 1200
+) -> Iterator[tuple[str, UnlearningProblem]]:
     """Problems near maxima of the gap relative to doing nothing, found by Powell's method.
 
     Args:
         trial: what to refute; its exact gap is the objective, on a grid of 1/1024.
         starts: number of starts, each of another size.
         seed: seed of the starts.
+        most: problems that all starts together may ask.
 
     Yields:
         The name ``guided`` and a problem: of each maximum the plainest roundings first.
@@ -43,6 +47,9 @@ def worst_problems(trial: Trial, starts: int, seed: int) -> Iterator[tuple[str, 
     from scipy.optimize import minimize
 
     rng = np.random.default_rng(seed)
+    calls = most // max(1, starts) - len(_GRIDS)
+    if calls < 1:
+        return
     for start in range(starts):
         shape = _SHAPES[start % len(_SHAPES)]
         n, d, _, with_start = shape
@@ -60,7 +67,7 @@ def worst_problems(trial: Trial, starts: int, seed: int) -> Iterator[tuple[str, 
             begin,
             method="Powell",
             bounds=[(-_BOUND, _BOUND)] * size,
-            options={"maxfev": 600, "xtol": 1e-2, "ftol": 1e-3},
+            options={"maxfev": calls, "xtol": 1e-2, "ftol": 1e-3},
         )
-        for grid in (1, 2, 8, 64, _GRID):
+        for grid in _GRIDS:
             yield "guided", _problem(np.clip(best.x, -_BOUND, _BOUND), shape, grid)

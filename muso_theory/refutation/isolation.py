@@ -1,4 +1,8 @@
-"""Run somebody else's rule where it can do no harm: in a process of its own, with a time limit a call."""
+"""Run somebody else's rule in a process of its own, with a time limit on its import and on every call.
+
+This keeps a rule from changing, stopping or outlasting the process that judges it. It is no sandbox: the rule runs with
+the rights of the user who named it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import enum
 import multiprocessing
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,10 +21,17 @@ from typing import Any, final
 import numpy as np
 
 from ..arrays import Array, plain_array
-from ..errors import MusoError
+from ..errors import BadInputError, MusoError, expected, printable
 from ..linear.problem import UnlearningProblem
+from .loading import NamedRule
 
-__all__ = ["Answer", "Failure", "Runner"]
+__all__ = ["IMPORT_SECONDS", "Answer", "Failure", "Runner"]
+
+IMPORT_SECONDS = 20.0
+"""How long the import of a rule may take."""
+
+_SHOWN = 20_000
+"""Bytes of what a rule prints that are passed on."""
 
 Rule = Callable[[UnlearningProblem], Any]
 
@@ -103,16 +115,30 @@ def _call(rule: Rule, problem: UnlearningProblem, twice: bool) -> Answer:
     return answer
 
 
-def _serve(rule: Rule, connection: Any, parents: Any) -> None:
-    """The life of the other process."""
+def _serve(rule: Rule, connection: Any, parents: Any, talk: Any) -> None:
+    """The life of the other process: import the rule, say whether that went well, then answer."""
     if parents is not None:
         parents.close()  # else this process would never notice that its parent is gone
-    # What the rule prints is talk, and stdout is for the answer.
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(2, 1)
-    sys.stdout = sys.stderr
+    # What the rule prints is talk, which the parent shows as far as it is of a decent length.
+    for descriptor in (1, 2):
+        os.dup2(talk.fileno(), descriptor)
+    sys.stdout = sys.stderr = os.fdopen(1, "w", buffering=1, errors="backslashreplace", closefd=False)
     warnings.simplefilter("ignore")
-    with contextlib.suppress(EOFError, KeyboardInterrupt):
+    with contextlib.suppress(EOFError, KeyboardInterrupt, BrokenPipeError):
+        if isinstance(rule, NamedRule):
+            try:
+                rule = rule.load()
+                kind, assuming = getattr(rule, "kind", "labels"), getattr(rule, "assuming", ())
+                about = {
+                    "kind": str(kind),
+                    "assuming": (assuming,) if isinstance(assuming, str) else (*assuming,),
+                }
+            except MusoError as error:
+                connection.send(str(error))
+                return
+            connection.send(about)
+        else:
+            connection.send({})
         while True:
             arrays, twice = connection.recv()
             answer = _call(rule, UnlearningProblem(*arrays), twice)
@@ -120,6 +146,18 @@ def _serve(rule: Rule, connection: Any, parents: Any) -> None:
                 connection.send(answer)
             except Exception as error:
                 connection.send(Answer(failure=Failure.NOT_NUMBERS, detail=f"cannot be sent: {error}"))
+
+
+def _show(heard: Any) -> None:
+    """Pass on what a rule prints, up to a length, and read the rest so that it is never kept waiting."""
+    left = _SHOWN
+    with contextlib.suppress(OSError, ValueError), heard:
+        while part := os.read(heard.fileno(), 65536):
+            if left > 0:
+                shown = printable(part[:left].decode(errors="backslashreplace"))
+                more = "\n(more that the rule prints is not shown)\n" if len(part) > left else ""
+                sys.stderr.write(shown + more)
+                left -= len(part)
 
 
 @final
@@ -145,6 +183,7 @@ class Runner:
         self._rule, self._seconds, self._isolate = rule, seconds, isolate
         self._process: Any = None
         self._connection: Any = None
+        self._talk: threading.Thread | None = None
 
     def __enter__(self) -> Runner:
         return self
@@ -166,35 +205,71 @@ class Runner:
         """
         if not self._isolate:
             return _call(self._rule, problem, twice)
-        if self._process is None:
-            self._begin()
+        self.start()
         try:
             self._connection.send(
                 ((problem.features, problem.targets, problem.forget, problem.w_init), twice)
             )
             if not self._connection.poll(self._seconds * (2 if twice else 1)):
                 self.close()
-                return Answer(
-                    failure=Failure.NEVER_RETURNS, detail=f"still running after {self._seconds:g} s"
-                )
+                return Answer(failure=Failure.NEVER_RETURNS, detail=f"did not answer in {self._seconds:g} s")
             answer: Answer = self._connection.recv()
         except (EOFError, OSError):
-            self._process.join(1)
-            code = self._process.exitcode
-            self.close()
-            return Answer(failure=Failure.DIES, detail=f"exit code {code}")
+            return Answer(failure=Failure.DIES, detail=f"exit code {self._exit_code()}")
         return answer
+
+    def start(self) -> dict[str, Any]:
+        """Begin the process, unless it runs, and import the rule in it.
+
+        Returns:
+            Of a rule that was named and is imported now, its ``kind`` and ``assuming``; else nothing.
+
+        Raises:
+            BadInputError: the import fails, ends the process or takes longer than `IMPORT_SECONDS`.
+        """
+        if self._process is not None:
+            return {}
+        self._begin()
+        what, spec = "a module that can be imported", getattr(self._rule, "spec", "rule")
+        limit = IMPORT_SECONDS
+        try:
+            if not self._connection.poll(limit):
+                self.close()
+                raise expected(
+                    what, "rule", spec, f"not imported in {limit:g} s", "a module that only defines it"
+                )
+            about: dict[str, Any] | str = self._connection.recv()
+        except (EOFError, OSError):
+            code = self._exit_code()
+            got = f"its import ended the process, exit code {code}"
+            raise expected(what, "rule", spec, got, "a module that only defines it") from None
+        if isinstance(about, str):
+            self.close()
+            raise BadInputError(about)
+        return about
 
     def _begin(self) -> None:
         method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
         context: Any = multiprocessing.get_context(method)
         self._connection, theirs = context.Pipe()
         ours = self._connection if method == "fork" else None
-        self._process = context.Process(target=_serve, args=(self._rule, theirs, ours), daemon=True)
+        heard, talk = context.Pipe(duplex=False)
+        arguments = (self._rule, theirs, ours, talk)
+        self._process = context.Process(target=_serve, args=arguments, daemon=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a fork beside BLAS threads, which the child does not use
             self._process.start()
         theirs.close()
+        talk.close()
+        self._talk = threading.Thread(target=_show, args=(heard,), daemon=True)
+        self._talk.start()
+
+    def _exit_code(self) -> int | None:
+        """How a process that has gone ended."""
+        self._process.join(1)
+        code: int | None = self._process.exitcode
+        self.close()
+        return code
 
     def close(self) -> None:
         """End the process, whatever it is doing."""
@@ -204,3 +279,6 @@ class Runner:
             self._process.join()
             self._process.close()
             self._process = None
+        if self._talk is not None:
+            self._talk.join(1)  # a process that the rule has left behind may keep the pipe open
+            self._talk = None

@@ -114,7 +114,7 @@ class Refutation:
             return ""
         tried, skipped = self.coverage.tried, self.coverage.skipped
         if skipped[TIMED_OUT]:
-            late = f"no answer within the time limit on {skipped[TIMED_OUT]} problems"
+            late = f"did not answer in {self.settings['time_limit']:g} s on {skipped[TIMED_OUT]} problems"
             return f"{late}, {tried} answered; try a longer one"
         if tried:
             return ""
@@ -177,7 +177,7 @@ def refute_report(
     exact: bool = False,
     assuming: Iterable[str] | str = (),
     without: str | None = None,
-    max_examples: int = 1000,
+    max_examples: int = 2000,
     seed: int = 0,
     tolerance: float = 1e-6,
     time_limit: float = 5.0,
@@ -200,11 +200,13 @@ def refute_report(
         exact: hand it object arrays of Fractions and hold it to equality.
         assuming: conditions under which the rule is meant to be right.
         without: for a claim, the hypothesis to drop; None attacks the claim as stated.
-        max_examples: problems of the random search.
+        max_examples: problems that the rule is asked in the search, half of them guided; making a counterexample
+            smaller asks more.
         seed: seed of the search; the same seed gives the same answer.
         tolerance: of the audit of a float rule.
         time_limit: seconds a call of the rule may take.
-        guided: starts of the guided search after a random search in vain; 0 for none, and none for claims.
+        guided: starts of the guided search after a random search in vain; 0 leaves all problems to the random search,
+            as for claims.
         max_samples: largest n.
         max_features: largest D.
         isolate: False calls the rule in this process, without a time limit.
@@ -239,6 +241,7 @@ def refute_report(
         raise expected("what the rule returns", "kind", kind, "unknown", "'labels' or 'parameters'")
     search = _Search(max_examples, seed, max_samples, max_features, tolerance, exact)
     settings = {"seed": seed, "max_examples": max_examples, "exact": exact, "tolerance": repr(tolerance)}
+    settings["time_limit"] = time_limit
     if isinstance(rule, str):
         claim = ClaimTrial(rule, without)
         return Refutation(claim.name, search.run(claim, 0), search.coverage, settings)
@@ -267,11 +270,12 @@ class _Search:
 
     def run(self, trial: Trial, guided: int) -> Counterexample | None:
         """The smallest counterexample found, or None."""
-        found = self._first(trial, self._random())
-        if found is None and guided and not self.coverage.skipped[TIMED_OUT]:
+        climbing = self._examples // 2 if guided else 0
+        found = self._first(trial, self._random(self._examples - climbing))
+        if found is None and climbing and not self.coverage.skipped[TIMED_OUT]:
             from .guided import worst_problems
 
-            found = self._first(trial, worst_problems(trial, guided, self._seed))
+            found = self._first(trial, worst_problems(trial, guided, self._seed, climbing))
         if found is None:
             return None
         failure = found[1].failure
@@ -292,11 +296,11 @@ class _Search:
             attempt.detail,
         )
 
-    def _random(self) -> Iterator[tuple[str, UnlearningProblem]]:
+    def _random(self, examples: int) -> Iterator[tuple[str, UnlearningProblem]]:
         """Problems of every structure in turn, the first ones smaller."""
         source = random.Random(self._seed)
         names = list(STRUCTURES)
-        for i in range(self._examples):
+        for i in range(examples):
             grown = min(1.0, 0.4 + i / 100)
             samples = max(2, round(grown * self._samples))
             features = max(1, round(grown * self._features))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from muso_theory.algebra.checker import uses
 from muso_theory.algebra.statement import parse_statement
@@ -14,7 +13,8 @@ from muso_theory.claims.theorems.pages import markdown_page
 from muso_theory.claims.theorems.refuted import refuted_page
 from muso_theory.claims.theorems.registry import THEOREMS, slugs
 from muso_theory.claims.theorems.status import INDEX, statements_hash
-from muso_theory.errors import expected
+from muso_theory.files import make_folder, write_atomic
+from muso_theory.reading import read_json
 
 __all__ = ["certificate_text", "load_certificate", "theorem_graph", "write_index", "write_proofs"]
 
@@ -35,8 +35,8 @@ def write_proofs(directory: str | Path) -> list[Path]:
         BadInputError: if the directory is a file, or cannot be written.
     """
     root = Path(directory)
-    if root.exists() and not root.is_dir():
-        raise expected("a directory", "directory", root, "file", "another name")
+    for room in ("certificates", "pages"):
+        make_folder(root / room)
     proofs = [prove(slug) for slug in slugs()]
     lemmas = {node["name"]: node for proof in proofs for node in proof.certificate["theorems"]}
     files = {root / "certificates" / f"{p.slug}.json": certificate_text(p.certificate) for p in proofs}
@@ -48,14 +48,8 @@ def write_proofs(directory: str | Path) -> list[Path]:
     files[root / "pages" / "refuted.md"] = refuted_page()
     files[root / "theorems.svg"] = graph_svg(*theorem_graph(proofs))
     files[root / "theorems.md"] = _table(proofs)
-    try:
-        for path, text in files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise expected(
-            "a directory that can be written", "directory", root, str(error), "another one"
-        ) from error
+    for path, text in files.items():
+        write_atomic(path, text.encode())
     return sorted(files)
 
 
@@ -93,23 +87,7 @@ def load_certificate(path: str | Path) -> object:
     Raises:
         BadInputError: if it cannot be read, is larger than two megabytes, is not JSON, or says a thing twice.
     """
-    file = Path(path)
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(dict(pairs)) != len(pairs):
-            raise ValueError("an entry occurs twice")
-        return dict(pairs)
-
-    try:
-        if file.stat().st_size > _MAX_BYTES:
-            raise ValueError(f"more than {_MAX_BYTES} bytes")
-        loaded: object = json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=once)
-    except (OSError, ValueError, RecursionError) as error:
-        hint = "a file written by `muso prove --write`"
-        raise expected(
-            "a certificate file", "path", file, f"{type(error).__name__}: {error}"[:120], hint
-        ) from error
-    return loaded
+    return read_json(path, "certificate", _MAX_BYTES)
 
 
 def certificate_text(value: object, indent: int = 0) -> str:
