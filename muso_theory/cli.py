@@ -145,6 +145,7 @@ def check(
     from .checking import InterruptedCheck
     from .checking import check as run
     from .inputs import prepare
+    from .screen import progress
 
     plan = None
     if optimizer is not None:
@@ -152,7 +153,7 @@ def check(
 
         plan = TrainingPlan.from_words(optimizer, lr, epochs, momentum)
     interrupted = False
-    with terminal.progress() as tell:
+    with progress() as tell:
         prepared = prepare(source, tell)
         try:
             report = run(
@@ -242,12 +243,12 @@ def labels(
     outputs.file(output, "labels")
     if output.suffix not in ("", ".npz"):
         raise expected("a .npz file", "output", output, output.suffix, output.with_suffix(".npz").name)
-    from . import terminal
     from .inputs import prepare
     from .linear.labels import optimal_labels
     from .linear.solution import parameter_gap
+    from .screen import progress
 
-    with terminal.progress() as tell:
+    with progress() as tell:
         prepared = prepare(source, tell)
         problem = prepared.problem
         found = optimal_labels(
@@ -303,8 +304,9 @@ def recheck(
     """Compute everything in a stored REPORT again from DATA; exit status 1 if it does not stand."""
     from . import terminal
     from .repeat import recheck as run
+    from .screen import progress
 
-    with terminal.progress() as tell:
+    with progress() as tell:
         result = run(report, data, independent, tell)
     with answer():
         terminal.show_recheck(report, result)
@@ -316,10 +318,10 @@ def claims(
     claim: Annotated[str | None, typer.Argument(help="One claim, in full.")] = None, debug: Debug = False
 ) -> None:
     """List the claims and conditions, or show one in full."""
-    from . import terminal
+    from .words import show_claims
 
     with answer():
-        terminal.show_claims(claim)
+        show_claims(claim)
 
 
 @app.command()
@@ -351,15 +353,18 @@ def prove(
     outputs.folder(write, "theorems.md")
     outputs.folder(html, "index.html")
     from . import terminal
-    from .claims.theorems import check_certificate, parts, slugs, write_proofs
-    from .claims.theorems import prove as search
+    from .claims.theorems.library import check_certificate
+    from .claims.theorems.library import prove as search
+    from .claims.theorems.registry import parts, slugs
+    from .claims.theorems.writing import write_proofs
     from .pages.instances import read_instances
+    from .screen import progress
 
     instances = read_instances(evidence or ())
     names = list(claim or slugs())
     for name in names:
         parts(name)
-    with terminal.progress() as tell:
+    with progress() as tell:
         proofs, checked = [], {}
         for name in names:
             tell(f"proving {name}")
@@ -390,10 +395,10 @@ def explain(
     debug: Debug = False,
 ) -> None:
     """Say what a word of the reports means."""
-    from . import terminal
+    from . import words
 
     with answer():
-        terminal.explain(word)
+        words.explain(word)
 
 
 for command in (unlearn, sweep, figure):

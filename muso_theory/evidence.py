@@ -11,12 +11,12 @@ import decimal
 import enum
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import ClassVar, final
 
 from .numbers.quantity import Grade, Quantity, is_finite
+from .verdict import Verdict, worst
 
 __all__ = [
     "NOTHING",
@@ -37,22 +37,6 @@ __all__ = [
 ]
 
 
-class Verdict(enum.Enum):
-    """What may be said about a claim; the value is the explanation, the order is from worst to best."""
-
-    REFUTED = "false, with a witness"
-    UNDECIDED = "precision or budget ran out; the evidence says what would decide it"
-    VACUOUS = "a hypothesis fails on this data, so the claim says nothing here"
-    MEASURED = "a floating-point or statistical measurement, no proof"
-    CERTIFIED = "a rigorous bound holds"
-    PROVED = "true, exactly"
-
-    def __repr__(self) -> str:
-        return f"Verdict.{self.name}"
-
-
-_ORDER = list(Verdict)
-
 _HOLDS = {
     Grade.EXACT: Verdict.PROVED,
     Grade.RIGOROUS: Verdict.CERTIFIED,
@@ -61,22 +45,6 @@ _HOLDS = {
 
 
 _SETTLED = tuple(_HOLDS.values())
-
-
-def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The worst of several verdicts, in the order REFUTED, UNDECIDED, VACUOUS, MEASURED, CERTIFIED, PROVED.
-
-    Args:
-        verdicts: at least one verdict.
-
-    Returns:
-        The worst.
-
-    Example:
-        >>> worst([Verdict.PROVED, Verdict.MEASURED])
-        Verdict.MEASURED
-    """
-    return min(verdicts, key=_ORDER.index)
 
 
 class Scope(enum.Enum):

@@ -59,13 +59,13 @@ def sweep(
     outputs, folder = Outputs(*source.files, force=force), json.with_name(f".{json.stem}.points")
     outputs.file(json, "sweep")
     outputs.folder(folder, ".lock")
-    from . import terminal
     from .points import Workers
     from .results import encoded
+    from .screen import progress
     from .sweeping import sweep as run
 
     try:
-        with terminal.progress() as tell:
+        with progress() as tell:
             found = run(
                 source,
                 over,

@@ -56,10 +56,11 @@ def unlearn(
     from . import terminal
     from .inputs import prepare
     from .results import encoded
+    from .screen import progress
     from .unlearning import made, unlearn_prepared
 
     chosen = made(method, dict(_setting(words) for words in set_ or ()), source.seed)
-    with terminal.progress() as tell:
+    with progress() as tell:
         prepared = prepare(source, tell, test=test)
         found = unlearn_prepared(prepared, chosen, tolerance, budget, tell)
     if output is not None:

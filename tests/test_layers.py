@@ -12,7 +12,7 @@ PACKAGE = ROOT / "muso_theory"
 
 ORDER = (
     ("errors",),
-    ("understood", "options"),
+    ("understood", "options", "verdict", "screen"),
     ("arrays", "glossary", "files", "reading", "stopping", "results", "command_line"),
     ("numbers", "algebra"),
     ("evidence", "machine"),
@@ -32,7 +32,7 @@ ORDER = (
     ("unlearning",),
     ("sweeping",),
     ("pages",),
-    ("terminal", "repeat"),
+    ("terminal", "words", "repeat"),
     ("figure_command", "unlearn_command", "sweep_command"),
     ("cli", "pytest_plugin"),
     ("__main__",),
