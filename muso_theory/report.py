@@ -25,8 +25,9 @@ from .evidence import (
     worst,
 )
 from .machine import versions
-from .markup import Markup, evidence_table, join, understood_table
+from .markup import Markup, join, understood_table
 from .numbers.quantity import Grade, Quantity, decimal_text, is_finite
+from .summary import evidence_table
 
 __all__ = ["SCHEMA", "Report", "digest"]
 

@@ -20,10 +20,11 @@ from .linear.baselines import METHODS, BadTeaching, Relabelling, UnlearningMetho
 from .linear.handed import Handed
 from .linear.problem import Array, UnlearningProblem, require_problem
 from .linear.solution import solve
-from .markup import Markup, evidence_table, join, table, understood_table
+from .markup import Markup, join, table, understood_table
 from .numbers import FLOAT64, Grade
 from .report import Report
 from .results import sealed
+from .summary import evidence_table
 from .understood import Understood
 
 __all__ = [

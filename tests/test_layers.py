@@ -11,8 +11,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "muso_theory"
 
 ORDER = (
-    ("errors",),
-    ("understood", "options", "verdict", "screen"),
+    ("errors", "verdict"),
+    ("understood", "options", "screen", "markup"),
     ("arrays", "glossary", "files", "reading", "stopping", "results", "command_line"),
     ("numbers", "algebra"),
     ("evidence", "machine"),
@@ -22,7 +22,7 @@ ORDER = (
     ("networks",),
     ("evaluation",),
     ("claims",),
-    ("markup", "costs"),
+    ("summary", "costs"),
     ("report", "ladder"),
     ("checking", "refutation", "proving", "implication"),
     ("rechecking",),

@@ -9,11 +9,9 @@ from muso_theory.evidence import Verdict
 from muso_theory.markup import (
     Markup,
     badge,
-    evidence_table,
     figure,
     join,
     mathematics,
-    sentence,
     table,
     tag,
     understood_table,
@@ -21,6 +19,7 @@ from muso_theory.markup import (
 from muso_theory.pages.layout import page, section
 from muso_theory.pages.report_page import GROUPS, command, provenance
 from muso_theory.plots.figures import accuracies
+from muso_theory.summary import evidence_table, sentence
 from muso_theory.unlearning import Unlearned, score_table
 
 __all__ = ["unlearned_page"]

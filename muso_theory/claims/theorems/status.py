@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from muso_theory.algebra.derivation import canonical
+from muso_theory.algebra.theorem import canonical
 from muso_theory.claims.theorems.registry import THEOREMS
 
 __all__ = ["INDEX", "TheoremStatus", "statements_hash", "theorem_status"]
