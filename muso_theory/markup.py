@@ -175,11 +175,14 @@ def figure(picture: Markup, *caption: Child) -> Markup:
     return tag("figure", picture, tag("figcaption", *caption))
 
 
-def understood_table(rows: Iterable[Mapping[str, str]]) -> Markup:
+def understood_table(
+    rows: Iterable[Mapping[str, str]], caption: str = "What was understood of the input."
+) -> Markup:
     """What was understood of the input, as a table; nothing where nothing is known.
 
     Args:
         rows: with word, value, how and option, as a report stores them.
+        caption: what the table shows.
 
     Returns:
         The markup.
@@ -191,7 +194,7 @@ def understood_table(rows: Iterable[Mapping[str, str]]) -> Markup:
     """
     cells = [(row["word"], row["value"], row["how"], tag("code", row["option"])) for row in rows]
     headings = ("What", "Understood as", "How", "Said outright by")
-    return table("What was understood of the input.", headings, cells, name="understood") if cells else join()
+    return table(caption, headings, cells, name="understood") if cells else join()
 
 
 def verdict_table(caption: Child, rows: Iterable[Sequence[Child]]) -> Markup:
