@@ -68,6 +68,20 @@ class UnlearningProblem:
     understood: tuple[Understood, ...] = ()
     _hashes: tuple[str, ...] = field(init=False)
 
+    if TYPE_CHECKING:  # whatever can be read as an array is taken; only the fields are arrays
+
+        def __init__(
+            self,
+            features: object,
+            targets: object,
+            forget: object,
+            w_init: object = None,
+            tangent: Any = None,
+            feature_map: Any = None,
+            map_fitted_on: str = "unknown",
+            understood: tuple[Understood, ...] = (),
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         """Validate once; afterwards nothing changes."""
         features = real_array("features", self.features, (2, 3))
@@ -169,7 +183,7 @@ class UnlearningProblem:
         return cls(
             features,
             targets,
-            forget,  # type: ignore[arg-type]
+            forget,
             w_init,
             feature_map=feature_map,
             map_fitted_on=fitted_on,

@@ -144,7 +144,7 @@ def refute(rule: Rule | str, **options: Any) -> Counterexample | None:
 
     Args:
         rule: ``rule(problem)`` that returns labels in the order of ``problem.forget``, or parameters; or a claim. It
-            declines a problem by raising a ``MusoError``. ``problem.w_init`` may be None, which is zero.
+            declines a problem by raising a ``MusoError``. Its ``problem.w_init`` is always an array.
         options: those of ``refute_report``: kind, exact, assuming, without, max_examples, seed, tolerance, ...
 
     Returns:
