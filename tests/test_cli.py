@@ -613,9 +613,10 @@ def test_interrupted_while_writing(data: Path, monkeypatch: pytest.MonkeyPatch) 
         raise KeyboardInterrupt
 
     target = data.with_name("report.json")
-    target.write_text("old")
+    old = '{"schema": 2, "title": "what a check wrote before"}'  # which may be written over
+    target.write_text(old)
     monkeypatch.setattr(os, "replace", interrupt)
     answer = muso("check", data, *IDENTITY, "--json", target)
     assert (answer.status, answer.out, answer.err) == (130, "", "muso: interrupted\n")
-    assert target.read_text() == "old"
+    assert target.read_text() == old
     assert sorted(data.parent.iterdir()) == sorted([data, target])

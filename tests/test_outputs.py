@@ -186,6 +186,28 @@ def test_folders_of_others_need_force(door: tuple[str, str], here: Path) -> None
         assert muso(*words, "fresh").status in (0, 1, 3)
 
 
+def test_what_a_sweep_keeps_is_no_folder_of_others(here: Path) -> None:
+    words = (*SWEEP, "--json", "new.json")
+    Path(".new.points").mkdir()
+    mine = Path(".new.points", "mine.json")
+    mine.write_text("{}")
+    refused = muso(*words)
+    assert (refused.status, refused.out, mine.read_text()) == (2, "", "{}")
+    assert "it holds other files" in refused.err
+    assert [muso(*words, "--force").status, muso(*words).status] == [0, 0]
+    assert mine.read_text() == "{}"
+
+
+@pytest.mark.parametrize(
+    "words", [(*LABELS, "-o", "-"), (*UNLEARN, "-o", "-"), (*UNLEARN, "--html", "-"), (*SWEEP, "--json", "-")]
+)
+def test_only_text_goes_to_standard_output(words: tuple[str, ...], here: Path) -> None:
+    answer = muso(*words)
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err.startswith("muso: expected a file to write but got path=- (standard output for")
+    assert not Path("-").exists()
+
+
 def test_figures_are_written_over_figures_only(here: Path) -> None:
     assert muso("check", "d.npz", "--features", "identity", "--json", "r.json").status in (0, 1, 3)
     drawn = muso("figure", "r.json", "--out", "drawn")

@@ -415,6 +415,7 @@ def evil(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+SWEEP = ("sweep", f"{EVIL}.npz", "--over", "subset", "--values", "1", "--seeds", "1", "--jobs", "1")
 COMMANDS = [
     ("check", f"{EVIL}.npz", "--claim", "full-rank"),
     ("check", f"{EVIL}.npz", "--claim", "full-rank", "--json", "-"),
@@ -430,6 +431,17 @@ COMMANDS = [
     ("check", "digits", "--optimizer", EVIL),
     ("labels", f"{EVIL}.npz", "-o", f"{EVIL}.out"),
     ("labels", "digits", "--method", EVIL, "-o", "x"),
+    ("unlearn", f"{EVIL}.npz", "--method", "none"),
+    ("unlearn", f"{EVIL}.npz", "--method", "none", "--json", "-"),
+    ("unlearn", "d.csv", "--method", "none", "--forget", "rows:0"),
+    ("unlearn", "digits", "--method", EVIL),
+    ("unlearn", "digits", "--set", EVIL),
+    ("unlearn", "digits", "--set", f"{EVIL}={EVIL}"),
+    ("sweep", "digits", "--over", EVIL, "--json", "s.json"),
+    ("sweep", "digits", "--over", "subset", "--values", EVIL, "--json", "s.json"),
+    (*SWEEP, "--json", f"{EVIL}.json"),
+    ("figure", EVIL),
+    ("figure", "twice.json"),
     ("recheck", f"{EVIL}.npz", "digits"),
     ("recheck", "evil.json", EVIL),
     ("claims", EVIL),
@@ -476,6 +488,21 @@ def test_pages_and_reprs_show_control_characters(evil: Path) -> None:
     _shows(repr(load(f"{EVIL}.npz")))
     found = mt.refute(lambda p: mt.optimal_labels(p) + 1, max_examples=20, name=EVIL)
     for text in (str(found), repr(found)):
+        _shows(text)
+
+
+def test_results_and_captions_show_control_characters(evil: Path) -> None:
+    muso("unlearn", f"{EVIL}.npz", "--method", "none", "--json", "u.json", "--html", "u.html")
+    muso(*SWEEP, "--json", f"{EVIL}.json")
+    for name in ("u.json", "u.html", f"{EVIL}.json"):
+        _shows(Path(name).read_text(encoding="utf-8"))
+    drawn = muso("figure", f"{EVIL}.json", "u.json", "--out", "drawn")  # as the hash of each still fits
+    assert (drawn.status, drawn.err) == (0, "")
+    _shows(drawn.out)
+    for caption in Path("drawn").glob("*.txt"):
+        _shows(caption.read_text(encoding="utf-8"))
+    found = mt.unlearn(f"{EVIL}.npz", "none")
+    for text in (repr(found), found._repr_html_()):
         _shows(text)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from ..errors import expected, nearest
+from ..errors import expected, nearest, printable
 from .canvas import render
 from .captions import fill
 from .sources import KINDS, Source
@@ -187,4 +187,5 @@ def _captioned(name: str, data: bytes, words: Sequence[str], used: Sequence[Sour
         *([f"Quick run of: {', '.join(quick)}; no evidence."] if quick else []),
         f"Drawn from: {'; '.join(source.told for source in used)}.",
     ]
-    return Drawn(f"{name}-quick" if quick else name, data, "\n".join(parts) + "\n", bool(quick))
+    caption = printable("\n".join(parts) + "\n")
+    return Drawn(f"{name}-quick" if quick else name, data, caption, bool(quick))
