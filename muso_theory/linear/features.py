@@ -52,6 +52,8 @@ class IdentityFeatures(OneToOneFeatureMixin, FeatureMap):  # type: ignore[misc]
         array([[1., 2.]])
     """
 
+    def __init__(self) -> None: ...  # inspection would take that of ``__new__``
+
     def _resolve(self, X: FloatArray) -> None:
         """Nothing to resolve: the map has no parameters."""
 
