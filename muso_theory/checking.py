@@ -25,6 +25,7 @@ from .numbers import NoArithmeticError, UndecidedError
 from .numbers.ieee import ieee_proof
 from .numbers.quantity import is_finite
 from .report import Report
+from .steps import Step
 
 __all__ = ["InterruptedCheck", "check"]
 
@@ -173,9 +174,9 @@ def check(
     try:
         # What overflows is infinite or NaN, which no row is decided by: that is told in words and not by NumPy.
         with ieee_proof(), np.errstate(over="ignore", invalid="ignore"):
-            for claim in wanted:
+            for number, claim in enumerate(wanted):
                 if progress is not None:
-                    progress(f"checking {claim.slug}")
+                    progress(Step(f"checking {claim.slug}", number, len(wanted)))
                 for row in checker.rows(claim):
                     evidence[row.name] = row
             _require_unchanged(problem, artefacts, report)

@@ -11,7 +11,16 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-__all__ = ["Data", "Force", "Source", "takes_source"]
+__all__ = ["Arithmetics", "Data", "Force", "Source", "takes_source"]
+
+
+class Arithmetics(enum.StrEnum):
+    """Arithmetics by name."""
+
+    auto = "auto"
+    float64 = "float64"
+    ball = "ball"
+    rational = "rational"
 
 
 class Features(enum.StrEnum):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
-from rich.text import Text
 
 from .errors import printable
+from .steps import Step
 
 __all__ = ["printed", "progress"]
 
@@ -37,25 +39,85 @@ def printed() -> Iterator[Console]:
 
 
 @contextlib.contextmanager
-def progress() -> Iterator[Callable[[str], None]]:
-    """Tell what is going on: on stderr, only on a terminal, only after a second.
+def progress(first: float | None = None, every: float = 60.0) -> Iterator[Callable[[str], None]]:
+    """Tell on stderr what is going on: a bar on a terminal, else a line now and then.
+
+    Args:
+        first: seconds of silence before; None is 1 on a terminal and 10 elsewhere.
+        every: seconds between two lines where nobody watches.
 
     Yields:
-        A function that takes a line of words.
+        A function that takes a line of words, a `Step` where the end is known: then the time left is told.
     """
-    console = _Screen(stderr=True)
-    began = time.monotonic()
-    with contextlib.ExitStack() as stack:
-        status = console.status("starting")
-        shown = False
+    console, watch, over = _Screen(stderr=True), _Watch(), threading.Event()
+    silence = (1.0 if console.is_terminal else 10.0) if first is None else first
+    target = partial(_draw, console) if console.is_terminal else partial(_log, every)
+    # A thread, because one step may take minutes in which nothing else is told.
+    thread = threading.Thread(target=lambda: over.wait(silence) or target(watch, over), daemon=True)
+    thread.start()
+    try:
+        yield watch.tell
+    finally:
+        over.set()
+        thread.join()
 
-        def tell(line: str) -> None:
-            nonlocal shown
-            if not console.is_terminal:
+
+class _Watch:
+    """The last line, and since when it counts."""
+
+    def __init__(self) -> None:
+        self.line = "starting"
+        self.began = time.monotonic()
+
+    def tell(self, line: str) -> None:
+        """Another line."""
+        counts = isinstance(line, Step) and isinstance(self.line, Step) and line.total == self.line.total
+        if not counts:
+            self.began = time.monotonic()
+        self.line = line
+
+    def __str__(self) -> str:
+        elapsed = time.monotonic() - self.began
+        if not isinstance(self.line, Step):
+            return f"{self.line}, {elapsed:.0f} s so far"
+        left = self.line.left(elapsed)
+        end = "" if left is None else f", about {left:.0f} s left"
+        return f"{self.line}, {self.line.done} of {self.line.total} done in {elapsed:.0f} s{end}"
+
+
+def _draw(console: Console, watch: _Watch, over: threading.Event) -> None:
+    """A bar until it is over; it leaves nothing behind."""
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    words = TextColumn("{task.description}", markup=False)
+    columns = (
+        SpinnerColumn(),
+        words,
+        BarColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        while True:
+            line = watch.line
+            done, total = (line.done, line.total) if isinstance(line, Step) else (0, None)
+            bar.update(task, description=line, completed=done, total=total)
+            if over.wait(0.1):
                 return
-            status.update(Text(line))
-            if not shown and time.monotonic() - began > 1:
-                stack.enter_context(status)
-                shown = True
 
-        yield tell
+
+def _log(every: float, watch: _Watch, over: threading.Event) -> None:
+    """Lines until it is over; a log that cannot be written stops no work."""
+    with contextlib.suppress(OSError, ValueError):
+        while True:
+            print(printable(f"muso: {watch}"), file=sys.stderr, flush=True)
+            if over.wait(every):
+                return

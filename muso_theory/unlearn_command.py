@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from . import completing
 from .command_line import Debug, answer, say
 from .errors import expected
 from .options import Force, Source, takes_source
@@ -20,7 +21,10 @@ def unlearn(
     source: Source,
     method: Annotated[
         str,
-        typer.Option(help="label-free, exact-labels, random-labels, newton, …; an unknown one lists them."),
+        typer.Option(
+            help="label-free, exact-labels, random-labels, newton, …; an unknown one lists them.",
+            autocompletion=completing.methods,
+        ),
     ] = "label-free",
     set_: Annotated[
         list[str] | None,

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "muso_theory"
 
 ORDER = (
-    ("errors", "verdict"),
+    ("errors", "verdict", "steps"),
     ("understood", "options", "screen", "markup"),
     ("arrays", "glossary", "files", "reading", "stopping", "results", "command_line"),
     ("numbers", "algebra"),
@@ -33,7 +33,8 @@ ORDER = (
     ("sweeping",),
     ("pages",),
     ("terminal", "words", "repeat"),
-    ("figure_command", "unlearn_command", "sweep_command"),
+    ("completing",),
+    ("check_command", "figure_command", "refute_command", "unlearn_command", "sweep_command"),
     ("cli", "pytest_plugin"),
     ("__main__",),
 )
