@@ -27,7 +27,7 @@ from .numbers.quantity import is_finite
 from .report import Report
 from .steps import Step
 
-__all__ = ["InterruptedCheck", "check"]
+__all__ = ["InterruptedCheck", "check", "cut_short"]
 
 
 class InterruptedCheck(KeyboardInterrupt):
@@ -171,6 +171,7 @@ def check(
             "audited": [artefact.name for artefact in artefacts],
         },
     )
+    number = 0
     try:
         # What overflows is infinite or NaN, which no row is decided by: that is told in words and not by NumPy.
         with ieee_proof(), np.errstate(over="ignore", invalid="ignore"):
@@ -181,8 +182,28 @@ def check(
                     evidence[row.name] = row
             _require_unchanged(problem, artefacts, report)
     except KeyboardInterrupt:
-        raise InterruptedCheck(report) from None
+        raise InterruptedCheck(cut_short(report, f"{number} of {len(wanted)} claims decided")) from None
     return report
+
+
+def cut_short(report: Report, how_far: str, rows: Iterable[str] | None = None) -> Report:
+    """A report that says that it was interrupted, so that nobody takes it for a whole one.
+
+    Args:
+        report: the rows that were finished, or more of them.
+        how_far: in words.
+        rows: names of those that were finished; None keeps all.
+
+    Returns:
+        The report of these rows, with that in its title and settings.
+    """
+    kept = set(report.evidence if rows is None else rows)
+    return replace(
+        report,
+        title=f"{report.title}; interrupted, {how_far}",
+        evidence={name: row for name, row in report.evidence.items() if name in kept},
+        settings={**report.settings, "interrupted": how_far},
+    )
 
 
 def _require_unchanged(problem: UnlearningProblem, artefacts: Iterable[Artefact], report: Report) -> None:

@@ -76,40 +76,40 @@ class _Watch:
             self.began = time.monotonic()
         self.line = line
 
-    def __str__(self) -> str:
+    @property
+    def times(self) -> str:
+        """Seconds so far and, where the end is known, about how many are left."""
         elapsed = time.monotonic() - self.began
-        if not isinstance(self.line, Step):
-            return f"{self.line}, {elapsed:.0f} s so far"
-        left = self.line.left(elapsed)
-        end = "" if left is None else f", about {left:.0f} s left"
-        return f"{self.line}, {self.line.done} of {self.line.total} done in {elapsed:.0f} s{end}"
+        left = self.line.left(elapsed) if isinstance(self.line, Step) else None
+        return f"{elapsed:.0f} s" if left is None else f"{elapsed:.0f} s, about {left:.0f} s left"
+
+    def __str__(self) -> str:
+        count = f" ({self.line.done} of {self.line.total} done)" if isinstance(self.line, Step) else ""
+        return f"{self.line}{count}: {self.times}"
 
 
 def _draw(console: Console, watch: _Watch, over: threading.Event) -> None:
     """A bar until it is over; it leaves nothing behind."""
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-    words = TextColumn("{task.description}", markup=False)
-    columns = (
-        SpinnerColumn(),
-        words,
-        BarColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(elapsed_when_finished=True),
+    words, times = (
+        TextColumn(f"{{task.{field}}}", markup=False) for field in ("description", "fields[times]")
     )
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=None)
+    with Progress(
+        SpinnerColumn(), words, BarColumn(20), times, console=console, transient=True, auto_refresh=False
+    ) as bar:
+        task = bar.add_task("", total=None, times="")
         while True:
             line = watch.line
             done, total = (line.done, line.total) if isinstance(line, Step) else (0, None)
-            bar.update(task, description=line, completed=done, total=total)
+            bar.update(
+                task,
+                description=printable(line),
+                completed=done,
+                total=total,
+                times=watch.times,
+                refresh=True,
+            )
             if over.wait(0.1):
                 return
 

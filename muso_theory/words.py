@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 
 from rich.table import Table
 from rich.text import Text
@@ -12,6 +13,7 @@ from .claims.theorems.registry import slugs
 from .claims.theorems.status import theorem_status
 from .errors import expected, nearest
 from .glossary import GLOSSARY
+from .options import Source
 from .screen import printed
 from .verdict import Verdict
 
@@ -100,7 +102,10 @@ def explain(word: str) -> None:
     terms = {entry.name.lower(): entry for entry in GLOSSARY.values()}
     for entry in GLOSSARY.values():  # a symbol belongs to the first entry that shows it: w_u to w_unlearned
         terms.setdefault(re.split(r" = | \(", entry.symbol)[0].lower(), entry)
-    key = word.lower()
+    options = {f.name.replace("_", "-"): f for f in fields(Source) if "help" in f.metadata}
+    key = word.lower().lstrip("-").replace(" ", "-") or word
+    if key not in terms and key.replace("-", "_") in terms:  # --w-init is w_init
+        key = key.replace("-", "_")
     if key in CATALOGUE:
         _show_claim(CATALOGUE[key])
     elif key in verdicts:
@@ -114,6 +119,9 @@ def explain(word: str) -> None:
             console.print(Text(f"  {entry.meaning}"))
             if entry.code:
                 console.print(Text(f"  In code: {entry.code}"))
+    elif key.replace("_", "-") in options:
+        option = key.replace("_", "-")
+        _show_rows(f"--{option}", [("", options[option].metadata["help"])])
     else:
-        known = [*CATALOGUE, *GLOSSARY, *(verdict.name for verdict in Verdict)]
+        known = [*CATALOGUE, *GLOSSARY, *(verdict.name for verdict in Verdict), *options]
         raise expected("a word of the reports", "word", word, "unknown", nearest(word, known, "muso claims"))

@@ -24,7 +24,7 @@ from ..linear.model import Model, Rows
 from ..linear.problem import Array, UnlearningProblem
 from ..linear.training.plan import TrainingPlan
 from ..numbers import Quantity
-from ..numbers.quantity import is_finite
+from ..numbers.quantity import decimal_text, is_finite
 from ..numbers.rounding import UNIT, norm_bounds
 
 __all__ = ["TOLERANCE", "Artefact", "Case", "Found", "Yardstick", "text", "ulps"]
@@ -65,7 +65,8 @@ class Artefact:
         try:
             return parameters_sha256(parameters(self.values))
         except BadInputError:  # not float64 numbers: exact ones are hashed by their digits
-            return hashlib.sha256(",".join(map(str, self.values.ravel().tolist())).encode()).hexdigest()
+            digits = ",".join(map(decimal_text, self.values.ravel().tolist()))
+            return hashlib.sha256(digits.encode()).hexdigest()
 
 
 def ulps(values: Array) -> Array:
