@@ -16,7 +16,8 @@ _HOMES = {
     "report": ("Report",),
     "checking": ("check",),
     "inputs": ("from_frame",),
-    "unlearning": ("Unlearned", "unlearn"),
+    "unlearned": ("Unlearned",),
+    "unlearning": ("unlearn",),
     "sweeping": ("sweep",),
     "claims.theorems.library": ("Proof", "check_certificate", "prove"),
     "refutation": ("RULEBOOK", "Counterexample", "Refutation", "refute", "refute_report"),
@@ -103,7 +104,7 @@ if TYPE_CHECKING:  # the same names for type checkers, to which a misspelt one i
     from .refutation import refute_report as refute_report
     from .report import Report as Report
     from .sweeping import sweep as sweep
-    from .unlearning import Unlearned as Unlearned
+    from .unlearned import Unlearned as Unlearned
     from .unlearning import unlearn as unlearn
 
     claims: Catalogue

@@ -15,7 +15,9 @@ from .inputs import Prepared, Source, prepare
 from .linear.baselines import METHODS
 from .points import Point, Workers, measure_all, package_hash
 from .results import sealed
-from .unlearning import NOTHING, RETRAINED, made, scores, started, unlearn_prepared
+from .scoring import scores
+from .unlearned import NOTHING, RETRAINED
+from .unlearning import made, started, unlearn_prepared
 
 __all__ = ["AXES", "Axis", "measure", "sweep"]
 

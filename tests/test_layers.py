@@ -29,6 +29,8 @@ ORDER = (
     ("strategies",),
     ("data", "plots", "precision"),
     ("inputs",),
+    ("scoring",),
+    ("unlearned",),
     ("unlearning",),
     ("sweeping",),
     ("pages",),

@@ -20,7 +20,7 @@ from muso_theory.evidence import Verdict
 from muso_theory.inputs import Source, prepare
 from muso_theory.linear.baselines import METHODS, LabelFreeLabels
 from muso_theory.results import check_result
-from muso_theory.unlearning import RETRAINED
+from muso_theory.unlearned import RETRAINED
 
 SMALL = {"n_features": 1200, "standardize": True}
 
