@@ -85,7 +85,8 @@ class Source:
         sheet: of an Excel file.
         encoding: of a text file.
         dense: fill in the zeros of sparse data.
-        features: identity, gaussian, laplacian, matern, orthogonal or arccos; a source that brings features takes none.
+        features: identity, gaussian, laplacian, matern, orthogonal or arccos; None is gaussian, or none where the
+            source brings features.
         n_features: D.
         bandwidth: "median" or a number as text.
         fit_map: what feature map, bandwidth and scaler are fitted on: "retain", "all" or "public:FILE".
@@ -115,7 +116,9 @@ class Source:
     sheet: str | None = _option(None, "Sheet of an Excel file. [default: the first]")
     encoding: str | None = _option(None, "Encoding of a text file. [default: UTF-8]")
     dense: bool = _option(False, "Fill in the zeros of sparse data.")
-    features: str = _option("gaussian", "Feature map.", Features)
+    features: str | None = _option(
+        None, "Feature map. [default: gaussian; none where the data bring their features]", Features
+    )
     n_features: int = _option(5000, "Number of random features D.")
     bandwidth: str = _option("median", "'median' or a positive number.")
     fit_map: str = _option(

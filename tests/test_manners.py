@@ -512,3 +512,38 @@ def test_a_line_that_cannot_be_found_is_left_out() -> None:
     exec("def rule(problem):\n    raise KeyError('x')\n", made)
     with Runner(made["rule"], isolate=False) as run:
         assert run(problem()).detail == "KeyError: 'x'"
+
+
+# Options that would change nothing
+
+
+def test_a_feature_map_beside_features_is_refused(tmp_path: Path) -> None:
+    arrays = small()
+    np.savez(tmp_path / "features.npz", features=arrays["X"], y=arrays["y"], forget=arrays["forget"])
+    np.savez(tmp_path / "inputs.npz", **arrays)
+    for words in (
+        ["--features", "gaussian"],
+        ["--n-features", "50"],
+        ["--bandwidth", "2"],
+        ["--standardize"],
+    ):
+        refused = muso("check", tmp_path / "features.npz", *words, "--claim", "full-rank")
+        assert refused.status == 2
+        assert f"{words[0]}=" in refused.err
+        assert "the data bring their features" in refused.err
+        assert f"try leaving {words[0]} out" in refused.err
+        assert muso("check", tmp_path / "inputs.npz", *words, "--claim", "full-rank").status in (0, 3)
+    assert muso("check", tmp_path / "features.npz", "--claim", "full-rank").status == 0
+
+
+def test_a_feature_map_beside_a_network_is_refused(data: Path) -> None:
+    refused = muso("check", data, "--network", "mlp:12-8-1:erf", "--features", "gaussian")
+    assert refused.status == 2
+    assert "--network takes the place of a feature map" in refused.err
+
+
+def test_a_matrix_takes_a_map_because_it_holds_inputs(tmp_path: Path) -> None:
+    arrays = small()
+    np.save(tmp_path / "matrix.npy", np.column_stack([arrays["X"], arrays["y"]]))
+    told = muso("check", tmp_path / "matrix.npy", *IDENTITY, "--target", "12", "--forget", "rows:0,1")
+    assert told.status in (0, 3), told.err
