@@ -95,13 +95,9 @@ def read_bytes(path: str | os.PathLike[str], name: str, most: int = MOST_BYTES) 
         muso_theory.errors.BadInputError: expected a regular file but got report=/dev/zero (device or pipe); try ...
     """
     try:
-        # Opening a pipe that nobody writes to would wait for ever.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(descriptor, "rb") as stream:
-            mode = os.fstat(descriptor).st_mode
-            if not stat.S_ISREG(mode):
-                got = "directory" if stat.S_ISDIR(mode) else "device or pipe"
-                raise expected("a regular file", name, path, got, "a file on disk")
+        with open(path, "rb", opener=_without_waiting) as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise expected("a regular file", name, path, "device or pipe", "a file on disk")
             data = stream.read(most + 1)
     except BadInputError:
         raise
@@ -111,6 +107,11 @@ def read_bytes(path: str | os.PathLike[str], name: str, most: int = MOST_BYTES) 
     if len(data) > most:
         raise expected(f"a file of at most {most:,} bytes", name, path, "larger", "a smaller one")
     return data
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a pipe that nobody writes to, which would wait for ever."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def read_stream(stream: IO[bytes], name: str) -> bytes:
@@ -343,7 +344,7 @@ def read_array(stream: IO[bytes], size: int, name: str) -> npt.NDArray[Any]:
     data = bytearray(math.prod(shape) * dtype.itemsize)
     view, got = memoryview(data), 0
     while got < len(data):
-        part = stream.read(min(1 << 24, len(data) - got))
+        part = stream.read(min(1 << 20, len(data) - got))
         if not part:
             raise ValueError(f"{name} ends before its last entry")
         view[got : got + len(part)] = part
@@ -399,7 +400,7 @@ def read_arrays(
             for key, info in read.items():
                 member = info.filename
                 with archive.open(info) as stream:
-                    arrays[key] = read_array(stream, info.file_size, member)
+                    arrays[key] = read_array(stream, info.file_size, key)
             return arrays
     except BadInputError:
         raise

@@ -180,7 +180,7 @@ def test_bad_input(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path.write_text(sealed(convergence() | {"campaign": "ablation"}), encoding="utf-8")
     assert "paper-convergence" in refused(["gap_by_epoch", *out], folder, capsys)
     path.write_text("{", encoding="utf-8")
-    assert "result file" in refused(["gap_by_epoch", *out], folder, capsys)
+    assert "JSON text" in refused(["gap_by_epoch", *out], folder, capsys)
     del (changed_shape := convergence())["points"][0]["rows"]
     path.write_text(sealed(changed_shape), encoding="utf-8")
     assert "rows" in refused(["gap_by_epoch", *out], folder, capsys)

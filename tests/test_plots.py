@@ -350,10 +350,10 @@ def test_bad_input_ends_in_words(tmp_path: Path) -> None:
     )  # fmt: skip
     for words, said in (
         ([tmp_path / "none.json"], ["no such file", *KINDS.values()]),
-        ([tmp_path], ["a result file"]),
+        ([tmp_path], ["a readable file", *KINDS.values()]),
         ([paths["replay"]], ["keys rule, matrix", *KINDS.values()]),
         ([paths["array"]], ["list", *KINDS.values()]),
-        ([paths["words"]], ["not JSON", *KINDS.values()]),
+        ([paths["words"]], ["JSON text", *KINDS.values()]),
         ([paths["empty"]], ["numbers to draw"]),
         ([paths["less"]], ["rows with seed"]),
         ([paths["spoilt"]], ["changed after it was written", "muso sweep DATA"]),
@@ -362,7 +362,7 @@ def test_bad_input_ends_in_words(tmp_path: Path) -> None:
         ([paths["mine"], "--style", "neurip"], ["try 'neurips'"]),
         ([paths["mine"], "--width", "colum"], ["try 'column'"]),
         ([paths["mine"], "--format", "pfd"], ["try 'pdf'"]),
-        ([paths["mine"], "--out", paths["array"]], ["a folder to write to"]),
+        ([paths["mine"], "--out", paths["array"]], ["a folder that can be made"]),
         ([paths["mine"], paths["mine"]], ["drawn twice"]),
         ([root / "costs.json"], ["feeds none", "alternating"]),
         ([root / "ntk-limit.json"], ["with ablation"]),

@@ -156,18 +156,26 @@ def test_unknown_claims_are_refused(slug: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"not json", b"\xff\xfe", b"[" * 100_000, b'{"a": 1, "a": 2}', b" " * 3_000_000]
+    ("content", "words"),
+    [
+        (b"", "JSON text"),
+        (b"not json", "JSON text"),
+        (b"\xff\xfe", "text in UTF-8"),
+        (b"[" * 100_000, "more than 40 levels"),
+        (b'{"a": 1, "a": 2}', "the key 'a' occurs twice"),
+        (b" " * 3_000_000, "at most 2,000,000 bytes"),
+    ],
 )
-def test_bad_files_are_refused(tmp_path: Path, content: bytes) -> None:
+def test_bad_files_are_refused(tmp_path: Path, content: bytes, words: str) -> None:
     file = tmp_path / "c.json"
     file.write_bytes(content)
-    with pytest.raises(MusoError, match="expected a certificate file"):
+    with pytest.raises(MusoError, match=f"{words}.*certificate=|certificate=.*{words}"):
         load_certificate(file)
 
 
 def test_bad_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(MusoError, match="expected a directory"):
+    with pytest.raises(MusoError, match="expected a folder that can be made"):
         write_proofs(tmp_path / "file")
-    with pytest.raises(MusoError, match="expected a certificate file"):
+    with pytest.raises(MusoError, match="expected a readable file but got certificate="):
         load_certificate(tmp_path)

@@ -217,13 +217,13 @@ def test_a_wrong_label_stays_refuted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("not json", "JSON report"),
+        ("not json", "JSON text"),
         ("[]", "expected a report"),
-        ('{"schema": 3, "title": "tr', "JSON report"),
+        ('{"schema": 3, "title": "tr', "JSON text"),
         ('{"schema": 3, "schema": 3}', "'schema' occurs twice"),
         ('{"schema": NaN}', "NaN is not JSON"),
-        ('{"schema": ' + "9" * 5000 + "}", "JSON report"),
-        ("[" * 100_000, "JSON report"),
+        ('{"schema": ' + "9" * 5000 + "}", "JSON text"),
+        ("[" * 100_000, "JSON text"),
         ('{"schema": true}', "schema version 3"),
         ('{"schema": 99, "evidence": [{}]}', "schema version 3"),
         ('{"schema": 3, "settings": {}, "input": {}, "evidence": []}', "versions is missing"),
@@ -239,7 +239,7 @@ def test_bad_reports(tmp_path: Path, content: str, words: str) -> None:
     path.write_text(content)
     with pytest.raises(mt.MusoError, match=words):
         recheck(path, "digits")
-    with pytest.raises(mt.MusoError, match="readable report"):
+    with pytest.raises(mt.MusoError, match="readable file"):
         recheck(tmp_path / "absent.json", "digits")
 
 

@@ -161,7 +161,7 @@ def test_by_command(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [("{}", "another JSON"), ("nonsense", "JSON file"), ('{"evidence": [{}]}', "another JSON")],
+    [("{}", "another JSON"), ("nonsense", "JSON text"), ('{"evidence": [{}]}', "another JSON")],
 )
 def test_evidence_that_is_none_is_refused(tmp_path: Path, content: str, why: str) -> None:
     (tmp_path / "x.json").write_text(content, encoding="utf-8")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from ..errors import expected
+from ..errors import BadInputError, expected
 from ..reading import read_json
 from ..report import digest
 from ..results import ROW_KEYS, check_result
@@ -78,7 +78,10 @@ def read(path: str | Path) -> Source:
     options = "; or ".join(KINDS.values())
     if not path.exists():
         raise expected("a result file", "RESULT", path, "no such file", options)
-    content = read_json(path, "RESULT", constants=True)
+    try:
+        content = read_json(path, "RESULT", constants=True)
+    except BadInputError as error:
+        raise BadInputError(f"{error}: {options}") from None
     if isinstance(content, dict) and "campaign" in content:
         check_result(content, path)
         return Source("campaign", content, path)
