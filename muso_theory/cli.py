@@ -35,8 +35,7 @@ class _Group(typer.core.TyperGroup):
         """Run everything; what cannot be printed, help and completion too, ends in words and exit status 2."""
         _never_fail_to_encode()
         try:
-            with answer():
-                return super().main(*arguments, **extra)
+            return super().main(*arguments, **extra)
         except SystemExit as end:
             if isinstance(end.__context__, BrokenPipeError):  # typer's 1: a reader has seen enough
                 raise SystemExit(0) from None

@@ -1,111 +1,91 @@
-"""What a shell completes: names of claims, words, methods and axes; each is looked up when the key is pressed."""
+"""What a shell completes: names of claims, words, methods and axes, looked up when the key is pressed.
+
+Each function tells all of a kind; typer offers those that begin as what was typed.
+"""
 
 from __future__ import annotations
 
 __all__ = ["axes", "claims", "conditions", "label_methods", "methods", "proofs", "words"]
 
 
-def claims(incomplete: str) -> list[tuple[str, str]]:
-    """Claims and conditions that begin so.
-
-    Args:
-        incomplete: what is typed.
+def claims() -> list[tuple[str, str]]:
+    """Claims and conditions, in words.
 
     Returns:
-        Slugs, each in words.
+        Slugs and words.
 
     Example:
-        >>> claims("label-f")
-        [('label-free', 'the optimal labels follow from the pretrained model alone')]
+        >>> claims()[0]
+        ('consistent-sizes', 'features, targets and forget set fit together')
     """
     from .claims import CATALOGUE
 
-    return [(slug, claim.words) for slug, claim in CATALOGUE.items() if slug.startswith(incomplete)]
+    return [(slug, claim.words) for slug, claim in CATALOGUE.items()]
 
 
-def conditions(incomplete: str) -> list[tuple[str, str]]:
-    """Conditions that begin so.
-
-    Args:
-        incomplete: what is typed.
+def conditions() -> list[tuple[str, str]]:
+    """Conditions, in words.
 
     Returns:
-        Slugs, each in words.
+        Slugs and words.
     """
-    from .claims import find
+    from .claims import CATALOGUE
 
-    return [(slug, words) for slug, words in claims(incomplete) if find(slug).is_condition]
+    return [(slug, claim.words) for slug, claim in CATALOGUE.items() if claim.is_condition]
 
 
-def proofs(incomplete: str) -> list[str]:
-    """Claims with a general proof that begin so.
-
-    Args:
-        incomplete: what is typed.
+def proofs() -> tuple[str, ...]:
+    """Claims with a general proof.
 
     Returns:
         Slugs.
     """
     from .claims.theorems.registry import slugs
 
-    return [slug for slug in slugs() if slug.startswith(incomplete)]
+    return slugs()
 
 
-def words(incomplete: str) -> list[tuple[str, str]]:
-    """Whatever ``muso explain`` knows that begins so.
-
-    Args:
-        incomplete: what is typed.
+def words() -> list[tuple[str, str]]:
+    """What ``muso explain`` knows, but for options.
 
     Returns:
-        Words, each with its meaning.
+        Words and meanings.
     """
     from .glossary import GLOSSARY
     from .verdict import Verdict
 
     terms = [(word.name, word.meaning) for word in GLOSSARY.values()]
-    terms += [(verdict.name, verdict.value) for verdict in Verdict]
-    begun = [(word, says) for word, says in terms if word.lower().startswith(incomplete.lower())]
-    return [*claims(incomplete), *begun]
+    return [*claims(), *terms, *((verdict.name, verdict.value) for verdict in Verdict)]
 
 
-def methods(incomplete: str) -> list[tuple[str, str]]:
-    """Methods of ``muso unlearn`` that begin so.
-
-    Args:
-        incomplete: what is typed.
+def methods() -> list[tuple[str, str]]:
+    """Methods of ``muso unlearn``.
 
     Returns:
-        Names, each with its source.
+        Names and sources.
     """
     from .linear.baselines import METHODS
 
-    return [(name, kind.source) for name, kind in METHODS.items() if name.startswith(incomplete)]
+    return [(name, kind.source) for name, kind in METHODS.items()]
 
 
-def label_methods(incomplete: str) -> list[str]:
-    """Methods of ``muso labels`` that begin so.
-
-    Args:
-        incomplete: what is typed.
+def label_methods() -> tuple[str, ...]:
+    """Methods of ``muso labels``.
 
     Returns:
         Names.
     """
     from .linear.labels import LABEL_METHODS
 
-    return [name for name in LABEL_METHODS if name.startswith(incomplete)]
+    return LABEL_METHODS
 
 
-def axes(incomplete: str) -> list[tuple[str, str]]:
-    """Axes of ``muso sweep`` that begin so.
-
-    Args:
-        incomplete: what is typed.
+def axes() -> list[tuple[str, str]]:
+    """Axes of ``muso sweep``, with what their values are.
 
     Returns:
-        Names, each with what its values are.
+        Names and words.
     """
     from .sweeping import AXES
 
-    return [(name, axis.what) for name, axis in AXES.items() if name.startswith(incomplete)]
+    return [(name, axis.what) for name, axis in AXES.items()]

@@ -103,9 +103,9 @@ def explain(word: str) -> None:
     for entry in GLOSSARY.values():  # a symbol belongs to the first entry that shows it: w_u to w_unlearned
         terms.setdefault(re.split(r" = | \(", entry.symbol)[0].lower(), entry)
     options = {f.name.replace("_", "-"): f for f in fields(Source) if "help" in f.metadata}
-    key = word.lower().lstrip("-").replace(" ", "-") or word
-    if key not in terms and key.replace("-", "_") in terms:  # --w-init is w_init
-        key = key.replace("-", "_")
+    plain = word.lower().lstrip("-")
+    spellings = (word.lower(), plain, plain.replace(" ", "-"), plain.replace("-", "_"))  # --w-init is w_init
+    key = next((key for key in spellings if key in {*CATALOGUE, *verdicts, *terms}), plain)
     if key in CATALOGUE:
         _show_claim(CATALOGUE[key])
     elif key in verdicts:
@@ -119,8 +119,7 @@ def explain(word: str) -> None:
             console.print(Text(f"  {entry.meaning}"))
             if entry.code:
                 console.print(Text(f"  In code: {entry.code}"))
-    elif key.replace("_", "-") in options:
-        option = key.replace("_", "-")
+    elif (option := key.replace("_", "-")) in options:
         _show_rows(f"--{option}", [("", options[option].metadata["help"])])
     else:
         known = [*CATALOGUE, *GLOSSARY, *(verdict.name for verdict in Verdict), *options]

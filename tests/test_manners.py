@@ -219,15 +219,15 @@ def test_completions_are_those_that_the_commands_take() -> None:
     from muso_theory.linear.baselines import METHODS
     from muso_theory.sweeping import AXES
 
-    assert [slug for slug, _ in completing.claims("")] == list(CATALOGUE)
-    assert [name for name, _ in completing.methods("")] == list(METHODS)
-    assert [name for name, _ in completing.axes("")] == list(AXES)
-    assert all(CATALOGUE[slug].is_condition for slug, _ in completing.conditions(""))
-    for word, _ in completing.words("c"):
+    assert [slug for slug, _ in completing.claims()] == list(CATALOGUE)
+    assert [name for name, _ in completing.methods()] == list(METHODS)
+    assert [name for name, _ in completing.axes()] == list(AXES)
+    assert all(CATALOGUE[slug].is_condition for slug, _ in completing.conditions())
+    for word, _ in completing.words()[::5]:
         assert muso("explain", word).status == 0
-    for method in completing.label_methods(""):
+    for method in completing.label_methods():
         assert mt.optimal_labels(problem(), method, subset=0.5).shape == (1,)
-    assert set(completing.proofs("exact")) == {"exact-labels"}
+    assert "exact-labels" in completing.proofs()
 
 
 # Progress

@@ -138,7 +138,7 @@ class Counterexample:
         heading, *rows = self._cells()
         samples = table(
             f"{printable(self.rule)} {self.failure.value}",
-            [printable(h) for h in heading],
+            heading,
             rows,
             name="numbers",
         )
