@@ -112,7 +112,9 @@ def check(
         raise KeyboardInterrupt
     report = prepared.describe(report)
     if html is not None or figures is not None:
-        _write_pages(prepared, report, outputs, html, figures)
+        with progress() as tell:
+            tell("drawing")
+            _write_pages(prepared, report, outputs, html, figures)
     if json is not None and json != "-":
         outputs.write(json, report.to_json().encode())
     with answer():
