@@ -251,8 +251,8 @@ def _measure_one(
 
 @lru_cache(maxsize=1)
 def package_hash() -> str:
-    """Hash of the package's sources: a checkpoint of other code is no checkpoint."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
+    """Hash of the package's sources and of what claims need: a checkpoint of other code is no checkpoint."""
+    digest, root = hashlib.sha256(), Path(__file__).parent
+    for path in sorted((*root.rglob("*.py"), *root.rglob("*.toml"))):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
