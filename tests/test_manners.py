@@ -408,8 +408,8 @@ def shown_objects() -> dict[str, Any]:
         "counterexample": counterexample,
         "refutation": mt.refute_report(mt.RULEBOOK["zero-labels"], exact=True),
         "unlearned": mt.unlearn(problem(), "label-free"),
-        "labels": mt.label_solution_set(mt.UnlearningProblem(np.ones((60, 40)), np.ones(60), range(50))),
-        "objective": mt.evaluation.Objective(np.eye(60), np.ones(60), "squared", 1.0),
+        "labels": mt.label_solution_set(mt.UnlearningProblem(np.ones((600, 2)), np.ones(600), range(500))),
+        "objective": mt.evaluation.Objective(np.ones((600, 2)), np.ones(600), "squared", 1.0),
         "claim": mt.claims["exact-labels"],
         "map": mt.GaussianFeatures(n_features=4).fit(np.eye(3)),
     }
