@@ -1,4 +1,4 @@
-"""The description for a package index: README.md with its links to files of the repository made absolute."""
+"""The description for a package index: README.md, whose links to files lead into the repository, or are words."""
 
 import re
 import tomllib
@@ -7,17 +7,20 @@ from pathlib import Path
 from setuptools import setup
 
 HERE = Path(__file__).parent
-PROJECT = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
-def absolute(text: str) -> str:
-    """Markdown whose images and links lead into the repository, wherever the text is read."""
-    repository = PROJECT["urls"]["Repository"]
-    text = re.sub(r"(!\[[^]]*\]\()(?!https?:|#)", rf"\1{repository}/raw/main/", text)
-    return re.sub(r"(\]\()(?!https?:|#)", rf"\1{repository}/blob/main/", text)
+def readable(text: str, repository: str | None) -> str:
+    """Markdown for any place: relative links lead into the repository, or are words where it has no address."""
+    image, link = r"!\[([^]]*)\]\((?!https?:|#)([^)]*)\)", r"\[([^]]*)\]\((?!https?:|#)([^)]*)\)"
+    if repository is None:
+        return re.sub(link, r"\1", re.sub(image, r"\1", text))
+    text = re.sub(image, rf"![\1]({repository}/raw/main/\2)", text)
+    return re.sub(link, rf"[\1]({repository}/blob/main/\2)", text)
 
 
-setup(
-    long_description=absolute((HERE / "README.md").read_text(encoding="utf-8")),
-    long_description_content_type="text/markdown",
-)
+if __name__ == "__main__":
+    urls = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
+    setup(
+        long_description=readable((HERE / "README.md").read_text(encoding="utf-8"), urls.get("Repository")),
+        long_description_content_type="text/markdown",
+    )

@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT))
 import muso_theory as mt  # noqa: E402
 from docs import executed  # noqa: E402
 from muso_theory.claims import CATALOGUE, Claim, markdown_table  # noqa: E402
-from muso_theory.claims.theorems import theorem_status  # noqa: E402
+from muso_theory.claims.theorems.status import theorem_status  # noqa: E402
 from muso_theory.cli import app  # noqa: E402
 from muso_theory.glossary import GLOSSARY  # noqa: E402
 from verification.__main__ import markdown_table as campaigns_table  # noqa: E402
@@ -53,7 +53,7 @@ def _claim(claim: Claim) -> str:
         f"- Source: {_text(claim.source)}",
     ]
     for slug in claim.hypotheses:
-        lines.append(f"- Needs [`{slug}`](#{slug}); without it {_text(claim.without[slug])}")
+        lines.append(f"- Needs [`{slug}`](#{slug}); without it {_text(claim.needs[slug])}")
     used = [other.slug for other in CATALOGUE.values() if claim.slug in other.hypotheses]
     if used:
         lines.append("- Used by " + ", ".join(f"[`{slug}`](#{slug})" for slug in used))

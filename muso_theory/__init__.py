@@ -16,7 +16,8 @@ _HOMES = {
     "report": ("Report",),
     "checking": ("check",),
     "inputs": ("from_frame",),
-    "unlearning": ("Unlearned", "unlearn"),
+    "unlearned": ("Unlearned",),
+    "unlearning": ("unlearn",),
     "sweeping": ("sweep",),
     "claims.theorems.library": ("Proof", "check_certificate", "prove"),
     "refutation": ("RULEBOOK", "Counterexample", "Refutation", "refute", "refute_report"),
@@ -49,23 +50,75 @@ _ROOMS = ("algebra", "claims", "data", "evaluation", "linear", "networks", "numb
 __all__ = ["__version__", *sorted(_HOME), *_ROOMS]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
-        globals()[name] = value
-        return value
-    if name in _ROOMS:
-        return importlib.import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if TYPE_CHECKING:  # the same names for type checkers, to which a misspelt one is an error then
+    from . import algebra as algebra
+    from . import data as data
+    from . import evaluation as evaluation
+    from . import linear as linear
+    from . import networks as networks
+    from . import numbers as numbers
+    from . import strategies as strategies
+    from .checking import check as check
+    from .claims import Catalogue
+    from .claims.theorems.library import Proof as Proof
+    from .claims.theorems.library import check_certificate as check_certificate
+    from .claims.theorems.library import prove as prove
+    from .errors import BadInputError as BadInputError
+    from .errors import MusoError as MusoError
+    from .errors import SingularMatrixError as SingularMatrixError
+    from .evidence import Evidence as Evidence
+    from .evidence import Finding as Finding
+    from .evidence import Scope as Scope
+    from .evidence import Verdict as Verdict
+    from .inputs import from_frame as from_frame
+    from .linear.approximation import kernel_approximation as kernel_approximation
+    from .linear.features import ArcCosineFeatures as ArcCosineFeatures
+    from .linear.features import GaussianFeatures as GaussianFeatures
+    from .linear.features import IdentityFeatures as IdentityFeatures
+    from .linear.features import LaplacianFeatures as LaplacianFeatures
+    from .linear.features import MaternFeatures as MaternFeatures
+    from .linear.features import OrthogonalFeatures as OrthogonalFeatures
+    from .linear.labels import LabelSolutionSet as LabelSolutionSet
+    from .linear.labels import label_solution_set as label_solution_set
+    from .linear.labels import leave_block_out_labels as leave_block_out_labels
+    from .linear.labels import optimal_labels as optimal_labels
+    from .linear.problem import UnlearningProblem as UnlearningProblem
+    from .linear.rules import BadTeacher as BadTeacher
+    from .linear.rules import HardLabels as HardLabels
+    from .linear.rules import LabelRule as LabelRule
+    from .linear.rules import MeanLabel as MeanLabel
+    from .linear.rules import OriginalLabels as OriginalLabels
+    from .linear.rules import RandomLabels as RandomLabels
+    from .linear.rules import ZeroLabels as ZeroLabels
+    from .linear.solution import Solution as Solution
+    from .linear.solution import parameter_gap as parameter_gap
+    from .linear.solution import solve as solve
+    from .numbers import BALL as BALL
+    from .numbers import FLOAT64 as FLOAT64
+    from .numbers import MP as MP
+    from .numbers import RATIONAL as RATIONAL
+    from .refutation import RULEBOOK as RULEBOOK
+    from .refutation import Counterexample as Counterexample
+    from .refutation import Refutation as Refutation
+    from .refutation import refute as refute
+    from .refutation import refute_report as refute_report
+    from .report import Report as Report
+    from .sweeping import sweep as sweep
+    from .unlearned import Unlearned as Unlearned
+    from .unlearning import unlearn as unlearn
+
+    claims: Catalogue
+else:
+
+    def __getattr__(name: str) -> Any:
+        if name in _HOME:
+            value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+            globals()[name] = value
+            return value
+        if name in _ROOMS:
+            return importlib.import_module(f".{name}", __name__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-if TYPE_CHECKING:
-    from .checking import check as check
-    from .linear.problem import UnlearningProblem as UnlearningProblem
-    from .refutation import refute as refute
-    from .sweeping import sweep as sweep
-    from .unlearning import unlearn as unlearn

@@ -7,6 +7,7 @@ sparse formats, text and complex numbers would be taken for something else furth
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from numbers import Rational
 from typing import Any
 
@@ -20,6 +21,7 @@ __all__ = [
     "float_values",
     "forget_indices",
     "is_float64",
+    "outline",
     "plain_array",
     "real_array",
     "row_blocks",
@@ -29,6 +31,28 @@ Array = np.ndarray[Any, Any]
 _BLOCK_BYTES = 1 << 24
 _LARGEST = 2**53
 """Every integer up to here is a float64, and the next one is not."""
+
+
+def outline(value: Any) -> str:
+    """The repr of a dataclass that holds arrays: of each only what kind and shape it is.
+
+    Args:
+        value: an instance.
+
+    Returns:
+        One line a field at most.
+
+    Example:
+        >>> import muso_theory as mt
+        >>> mt.label_solution_set(mt.UnlearningProblem(np.eye(2, 3), [1.0, 2.0], [1]))
+        LabelSolutionSet(particular=<float64, shape (1,)>, kernel=<float64, shape (1, 0)>)
+    """
+
+    def told(part: Any) -> str:
+        return f"<{part.dtype}, shape {part.shape}>" if isinstance(part, np.ndarray) else repr(part)
+
+    parts = (f"{f.name}={told(getattr(value, f.name))}" for f in fields(value) if f.repr)
+    return f"{type(value).__name__}({', '.join(parts)})"
 
 
 def row_blocks(array: Array) -> Iterator[slice]:

@@ -10,8 +10,9 @@ from sys import float_info
 
 import numpy as np
 
-from .claims import CATALOGUE, Case, Claim, find
-from .claims.catalogue import TOLERANCE, Artefact, Found
+from .claims import CATALOGUE, Claim, find
+from .claims.case import TOLERANCE, Artefact, Case, Found
+from .claims.families import CHECKS
 from .claims.theorems.status import theorem_status
 from .claims.training import TRAINING, applies
 from .errors import BadInputError, SingularMatrixError, expected, nearest
@@ -24,8 +25,9 @@ from .numbers import NoArithmeticError, UndecidedError
 from .numbers.ieee import ieee_proof
 from .numbers.quantity import is_finite
 from .report import Report
+from .steps import Step
 
-__all__ = ["InterruptedCheck", "check"]
+__all__ = ["InterruptedCheck", "check", "cut_short"]
 
 
 class InterruptedCheck(KeyboardInterrupt):
@@ -169,18 +171,39 @@ def check(
             "audited": [artefact.name for artefact in artefacts],
         },
     )
+    number = 0
     try:
         # What overflows is infinite or NaN, which no row is decided by: that is told in words and not by NumPy.
         with ieee_proof(), np.errstate(over="ignore", invalid="ignore"):
-            for claim in wanted:
+            for number, claim in enumerate(wanted):
                 if progress is not None:
-                    progress(f"checking {claim.slug}")
+                    progress(Step(f"checking {claim.slug}", number, len(wanted)))
                 for row in checker.rows(claim):
                     evidence[row.name] = row
             _require_unchanged(problem, artefacts, report)
     except KeyboardInterrupt:
-        raise InterruptedCheck(report) from None
+        raise InterruptedCheck(cut_short(report, f"{number} of {len(wanted)} claims decided")) from None
     return report
+
+
+def cut_short(report: Report, how_far: str, rows: Iterable[str] | None = None) -> Report:
+    """A report that says that it was interrupted, so that nobody takes it for a whole one.
+
+    Args:
+        report: the rows that were finished, or more of them.
+        how_far: in words.
+        rows: names of those that were finished; None keeps all.
+
+    Returns:
+        The report of these rows, with that in its title and settings.
+    """
+    kept = set(report.evidence if rows is None else rows)
+    return replace(
+        report,
+        title=f"{report.title}; interrupted, {how_far}",
+        evidence={name: row for name, row in report.evidence.items() if name in kept},
+        settings={**report.settings, "interrupted": how_far},
+    )
 
 
 def _require_unchanged(problem: UnlearningProblem, artefacts: Iterable[Artefact], report: Report) -> None:
@@ -231,19 +254,21 @@ def _wanted(
     if slugs is None:
         return [
             claim
-            for claim in CATALOGUE.values()
-            if claim.listed(problem) or applies(claim.slug, plan) or (plan is not None and claim.of_training)
+            for slug, claim in CATALOGUE.items()
+            if CHECKS[slug].listed(problem)
+            or applies(slug, plan)
+            or (plan is not None and CHECKS[slug].of_training)
         ]
     named = {find(slug).slug for slug in slugs}
     named |= {hypothesis for slug in named for hypothesis in CATALOGUE[slug].hypotheses}
-    for condition in TRAINING:
-        if condition.slug in named and not applies(condition.slug, plan):
+    for slug in TRAINING:
+        if slug in named and not applies(slug, plan):
             what = "an optimizer, step and epochs" if plan is None else f"a condition about {plan.optimizer}"
             raise expected(
-                what, "claim", condition.slug, "says nothing without", "--optimizer gd --lr 0.1 --epochs 100"
+                what, "claim", slug, "says nothing without", "--optimizer gd --lr 0.1 --epochs 100"
             )
-        if applies(condition.slug, plan):
-            named.add(condition.slug)
+        if applies(slug, plan):
+            named.add(slug)
     return [claim for claim in CATALOGUE.values() if claim.slug in named]
 
 
@@ -274,9 +299,9 @@ class _Checker:
         theorem = self.theorem(claim)
         yield theorem
         for artefact in self.artefacts:
-            if artefact.name in claim.audits:
+            if artefact.name in CHECKS[claim.slug].audits:
                 yield self.audit(claim, artefact)
-        if claim.output is not None and theorem.verdict is not Verdict.VACUOUS:
+        if CHECKS[claim.slug].output is not None and theorem.verdict is not Verdict.VACUOUS:
             yield self.output(claim)
 
     def theorem(self, claim: Claim) -> Evidence:
@@ -288,13 +313,13 @@ class _Checker:
             )
             unsettled = tuple(e.claim for e in needed if e.verdict is Verdict.UNDECIDED)
             self.done[claim.slug] = self.climb(
-                claim, About.THEOREM, claim.check, failed=failed, unsettled=unsettled
+                claim, About.THEOREM, CHECKS[claim.slug].theorem, failed=failed, unsettled=unsettled
             )
         return self.done[claim.slug]
 
     def output(self, claim: Claim) -> Evidence:
         """The floats that are handed out under one claim, which are named."""
-        judge = claim.output
+        judge = CHECKS[claim.slug].output
         assert judge is not None
 
         def check(case: Case) -> Found:
@@ -326,7 +351,7 @@ class _Checker:
         """One artefact under one claim; where w₀ was only assumed, its start must fit that assumption."""
         name = f"{claim.slug}[{artefact.name}]"
         if name not in self.done:
-            judge = claim.audit
+            judge = CHECKS[claim.slug].audit
             assert judge is not None
             failed: tuple[tuple[str, str], ...] = ()
             unsettled: tuple[str, ...] = ()
@@ -352,15 +377,15 @@ class _Checker:
 
     def _from_anywhere(self, claim: Claim, artefact: Artefact) -> Evidence | None:
         """The audit of parameters that no start explains, where w₀ was assumed and is not the one they came from."""
-        judge = claim.anywhere
-        if judge is None or artefact.name not in CATALOGUE[_START].audits:
+        judge = CHECKS[claim.slug].anywhere
+        if judge is None or artefact.name not in CHECKS[_START].audits:
             return None
         row = self.climb(claim, About.AUDIT, lambda case: judge(case, artefact), artefact.name)
         return row if row.verdict is Verdict.REFUTED else None
 
     def _start(self, artefact: Artefact) -> Evidence | None:
         """What shows whether w₀ may be 0: parameters themselves; labels have none, but w_pretrained beside them has."""
-        audited = CATALOGUE[_START].audits
+        audited = CHECKS[_START].audits
         shown_by = (
             [artefact] if artefact.name in audited else [a for a in self.artefacts if a.name == audited[0]]
         )
@@ -393,7 +418,7 @@ class _Checker:
         if failed and not insisted:
             return evidence(self.done[failed[0][0]].arithmetic if failed[0][0] in self.done else "")
         best: Evidence | None = None
-        needs, obstacle, name, climbs = "", "", "none", claim.climbs
+        needs, obstacle, name, climbs = "", "", "none", CHECKS[claim.slug].climbs
         for rung in self.ladder if rungs is None else rungs:
             name = rung.name
             try:
@@ -446,8 +471,9 @@ class _Checker:
         # What a measurement misses by far no arithmetic decides; the settings that it does not miss with are a fact.
         if best is not None and (offered := [fact for fact in best.facts if fact.startswith("--")]):
             return offered[0]
-        elsewhere = climbs or (claim.by_floats and self.ladder.full_rank)
-        advice = self.ladder.advice(claim.by_floats) if elsewhere else ""
+        by_floats = CHECKS[claim.slug].by_floats
+        elsewhere = climbs or (by_floats and self.ladder.full_rank)
+        advice = self.ladder.advice(by_floats) if elsewhere else ""
         return advice or f"nothing in this package decides it: {obstacle or 'its bounds are too wide'}"
 
     def _better_floats(

@@ -5,7 +5,7 @@ Nothing heavy is imported before a command runs, so that ``muso --help`` answers
 
 from __future__ import annotations
 
-import enum
+import contextlib
 import os
 import sys
 import traceback
@@ -15,11 +15,13 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from . import stopping
+from . import completing, stopping
+from .check_command import check
 from .command_line import Debug, answer, say
 from .errors import MusoError, expected
 from .figure_command import figure
-from .options import Data, Force, Source, takes_source
+from .options import Arithmetics, Data, Force, Source, takes_source
+from .refute_command import refute
 from .sweep_command import sweep
 from .unlearn_command import unlearn
 
@@ -29,9 +31,22 @@ __all__ = ["app", "main"]
 class _Group(typer.core.TyperGroup):
     """Gives every failure of a command its exit status; typer's own would use 1, which here says REFUTED."""
 
+    def main(self, *arguments: Any, **extra: Any) -> Any:
+        """Run everything; what cannot be printed, help and completion too, ends in words and exit status 2."""
+        _never_fail_to_encode()
+        try:
+            return super().main(*arguments, **extra)
+        except SystemExit as end:
+            if isinstance(end.__context__, BrokenPipeError):  # typer's 1: a reader has seen enough
+                raise SystemExit(0) from None
+            raise
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                say(f"muso: {_told(error)}", err=True)
+            raise SystemExit(2) from None
+
     def invoke(self, ctx: Any) -> Any:
         """Run a command; a user's mistake ends in one line on stderr and exit status 2."""
-        _never_fail_to_encode()
         try:
             with stopping.gently():
                 return super().invoke(ctx)
@@ -69,154 +84,32 @@ def _never_fail_to_encode() -> None:
 app = typer.Typer(
     name="muso",
     cls=_Group,
-    help="Verify, certify and try to refute exact unlearning by relabelling.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
 
-class Arithmetics(enum.StrEnum):
-    """Arithmetics by name."""
+def _version(asked: bool) -> None:
+    """Print the version and end."""
+    if asked:
+        from . import __version__
 
-    auto = "auto"
-    float64 = "float64"
-    ball = "ball"
-    rational = "rational"
+        say(f"muso-theory {__version__}")
+        raise typer.Exit
 
 
-@app.command()
-@takes_source()
-def check(
-    source: Source,
-    arithmetic: Annotated[Arithmetics, typer.Option(help="How numbers are computed.")] = Arithmetics.auto,
-    budget: Annotated[
-        float, typer.Option(help="Seconds that auto lets its arithmetics be estimated to take.")
-    ] = 30.0,
-    claim: Annotated[list[str] | None, typer.Option(help="Check only this claim; repeatable.")] = None,
-    assert_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--assert", help="Insist that this claim holds: a failed hypothesis is no excuse; repeatable."
-        ),
-    ] = None,
-    tolerance: Annotated[
-        float | None,
-        typer.Option(
-            help="Audits of floats ask for gap ≤ tolerance × doing nothing, or × ‖w_r − w₀‖ where doing nothing is "
-            "itself within the rounding of floats. [default: 1e-6; equality of exact artefacts]"
-        ),
-    ] = None,
-    ridge: Annotated[float, typer.Option(help="λ of ridge-anchored and ε of ridge-inverse.")] = 1e-3,
-    subset: Annotated[float, typer.Option(help="Fraction of R kept by downsampling.")] = 0.2,
-    optimizer: Annotated[
-        str | None,
-        typer.Option(
-            help="How you train: gd, momentum, nesterov, cyclic-sgd, adam, …; adds conditions about it."
-        ),
-    ] = None,
-    lr: Annotated[
-        str | None,
-        typer.Option(help="Its step, with gradients of ½(φᵀw − y)², or 'paper' for the paper's schedule."),
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
-    momentum: Annotated[float, typer.Option(help="Of momentum and nesterov.")] = 0.9,
-    json: Annotated[
-        str | None, typer.Option(help="Write the evidence as JSON to a file, or - for stdout.")
-    ] = None,
-    html: Annotated[
-        Path | None, typer.Option(help="Write the report as one web page that needs nothing else.")
-    ] = None,
-    figures: Annotated[
-        Path | None, typer.Option(help="Write the page's figures to a folder, as PDF and SVG.")
-    ] = None,
-    force: Force = False,
-    debug: Debug = False,
+@app.callback()
+def muso(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
 ) -> None:
-    """Check which conditions of exact unlearning hold on DATA, and which claims follow."""
-    from .files import Outputs
-
-    outputs = Outputs(*source.files, force=force)
-    outputs.file(json, "report")
-    outputs.file(html, "page")
-    outputs.folder(figures, "captions.txt")
-    from . import terminal
-    from .checking import InterruptedCheck
-    from .checking import check as run
-    from .inputs import prepare
-
-    plan = None
-    if optimizer is not None:
-        from .linear.training.plan import TrainingPlan
-
-        plan = TrainingPlan.from_words(optimizer, lr, epochs, momentum)
-    interrupted = False
-    with terminal.progress() as tell:
-        prepared = prepare(source, tell)
-        try:
-            report = run(
-                prepared.problem,
-                claim or None,
-                arithmetic.value,
-                **prepared.audited,
-                asserted=assert_ or (),
-                tolerance=tolerance,
-                ridge=ridge,
-                subset=subset,
-                seed=source.seed,
-                budget=budget,
-                optimizer=optimizer,
-                lr=lr if plan is None else plan.lr,
-                epochs=epochs,
-                momentum=momentum,
-                progress=tell,
-            )
-        except InterruptedCheck as stopped:
-            report, interrupted = stopped.report, True
-    if interrupted and not report.evidence:
-        raise KeyboardInterrupt
-    report = prepared.describe(report)
-    if html is not None or figures is not None:
-        _write_pages(prepared, report, outputs, html, figures)
-    if json is not None and json != "-":
-        outputs.write(json, report.to_json().encode())
-    with answer():
-        if json == "-":
-            typer.echo(report.to_json().encode(), nl=False)  # bytes: UTF-8 whatever the terminal speaks
-        else:
-            terminal.show_report(report)
-    if interrupted:
-        raise KeyboardInterrupt
-    raise typer.Exit(report.exit_status)
+    """Verify, certify and try to refute exact unlearning by relabelling."""
 
 
-def _write_pages(prepared: Any, report: Any, outputs: Any, html: Path | None, figures: Path | None) -> None:
-    """Write the web page and the figures of a report."""
-    from . import pages, plots
-    from .files import make_folder, write_atomic
-
-    found, missing = None, ""
-    try:
-        found = pages.details(prepared.problem, report, prepared.audited["labels"])
-    except MusoError as error:
-        missing = str(error)
-    if html is not None:
-        outputs.write(html, pages.report_page(report, found, missing).encode())
-    if figures is None:
-        return
-    if found is None:
-        raise expected(
-            "numbers that float64 can hold", "figures", figures, missing, "--html without --figures"
-        )
-    make_folder(figures)
-    captions = []
-    with plots.styled():
-        for name, (drawn, caption) in pages.draw_figures(found, report).items():
-            for form in ("pdf", "svg"):
-                write_atomic(figures / f"{name}.{form}", plots.render(drawn, form))
-            captions.append(f"{name}: {caption}\n")
-    write_atomic(figures / "captions.txt", "\n".join(captions).encode())
+for command in (check, unlearn, sweep, figure, refute):
+    app.command()(command)
 
 
 @app.command()
@@ -225,7 +118,11 @@ def labels(
     source: Source,
     output: Annotated[Path, typer.Option("--output", "-o", help="The .npz file to write.")],
     method: Annotated[
-        str, typer.Option(help="closed-form, label-free, leave-block-out, ridge or subsample.")
+        str,
+        typer.Option(
+            help="closed-form, label-free, leave-block-out, ridge or subsample.",
+            autocompletion=completing.label_methods,
+        ),
     ] = ("closed-form"),
     ridge: Annotated[float, typer.Option(help="λ of method ridge.")] = 1e-8,
     subset: Annotated[float, typer.Option(help="Fraction of R for method subsample.")] = 0.2,
@@ -242,12 +139,12 @@ def labels(
     outputs.file(output, "labels")
     if output.suffix not in ("", ".npz"):
         raise expected("a .npz file", "output", output, output.suffix, output.with_suffix(".npz").name)
-    from . import terminal
     from .inputs import prepare
     from .linear.labels import optimal_labels
     from .linear.solution import parameter_gap
+    from .screen import progress
 
-    with terminal.progress() as tell:
+    with progress() as tell:
         prepared = prepare(source, tell)
         problem = prepared.problem
         found = optimal_labels(
@@ -303,8 +200,9 @@ def recheck(
     """Compute everything in a stored REPORT again from DATA; exit status 1 if it does not stand."""
     from . import terminal
     from .repeat import recheck as run
+    from .screen import progress
 
-    with terminal.progress() as tell:
+    with progress() as tell:
         result = run(report, data, independent, tell)
     with answer():
         terminal.show_recheck(report, result)
@@ -313,18 +211,24 @@ def recheck(
 
 @app.command()
 def claims(
-    claim: Annotated[str | None, typer.Argument(help="One claim, in full.")] = None, debug: Debug = False
+    claim: Annotated[
+        str | None, typer.Argument(help="One claim, in full.", autocompletion=completing.claims)
+    ] = None,
+    debug: Debug = False,
 ) -> None:
     """List the claims and conditions, or show one in full."""
-    from . import terminal
+    from .words import show_claims
 
     with answer():
-        terminal.show_claims(claim)
+        show_claims(claim)
 
 
 @app.command()
 def prove(
-    claim: Annotated[list[str] | None, typer.Argument(help="Claims to prove; all that have a proof.")] = None,
+    claim: Annotated[
+        list[str] | None,
+        typer.Argument(help="Claims to prove; all that have a proof.", autocompletion=completing.proofs),
+    ] = None,
     check_: Annotated[
         bool, typer.Option("--check", help="Check every certificate after finding it.")
     ] = False,
@@ -351,18 +255,22 @@ def prove(
     outputs.folder(write, "theorems.md")
     outputs.folder(html, "index.html")
     from . import terminal
-    from .claims.theorems import check_certificate, parts, slugs, write_proofs
-    from .claims.theorems import prove as search
+    from .claims.theorems.library import check_certificate
+    from .claims.theorems.library import prove as search
+    from .claims.theorems.registry import parts, slugs
+    from .claims.theorems.writing import write_proofs
     from .pages.instances import read_instances
+    from .screen import progress
+    from .steps import Step
 
     instances = read_instances(evidence or ())
     names = list(claim or slugs())
     for name in names:
         parts(name)
-    with terminal.progress() as tell:
+    with progress() as tell:
         proofs, checked = [], {}
-        for name in names:
-            tell(f"proving {name}")
+        for number, name in enumerate(names):
+            tell(Step(f"proving {name}", number, len(names)))
             proofs.append(search(name))
             if check_:
                 checked[name] = check_certificate(proofs[-1].certificate)
@@ -386,113 +294,19 @@ def prove(
 
 @app.command()
 def explain(
-    word: Annotated[str, typer.Argument(help="A verdict, a claim, a condition, a symbol or a term.")],
+    word: Annotated[
+        str,
+        typer.Argument(
+            help="A verdict, a claim, a condition, a symbol or a term.", autocompletion=completing.words
+        ),
+    ],
     debug: Debug = False,
 ) -> None:
     """Say what a word of the reports means."""
-    from . import terminal
+    from . import words
 
     with answer():
-        terminal.explain(word)
-
-
-for command in (unlearn, sweep, figure):
-    app.command()(command)
-
-
-class Kind(enum.StrEnum):
-    """What a rule returns."""
-
-    labels = "labels"
-    parameters = "parameters"
-
-
-class Form(enum.StrEnum):
-    """How a counterexample is printed."""
-
-    table = "table"
-    python = "python"
-    latex = "latex"
-    json = "json"
-
-
-@app.command()
-def refute(
-    rule: Annotated[
-        str | None,
-        typer.Argument(metavar="RULE", help="MODULE:FUNCTION, FILE.py:FUNCTION or a rulebook name."),
-    ] = None,
-    kind: Annotated[Kind | None, typer.Option(help="What the rule returns. [default: labels]")] = None,
-    exact: Annotated[
-        bool, typer.Option("--exact", help="Hand the rule Fractions and hold it to equality.")
-    ] = False,
-    assuming: Annotated[
-        list[str] | None, typer.Option(help="Only problems on which this condition holds; repeatable.")
-    ] = None,
-    claim: Annotated[str | None, typer.Option(help="Attack this claim instead of a rule.")] = None,
-    without: Annotated[str | None, typer.Option(help="Drop this hypothesis of the claim.")] = None,
-    max_examples: Annotated[int, typer.Option(help="Problems that the rule is asked in the search.")] = 2000,
-    tolerance: Annotated[float, typer.Option(help="Audit of a float rule: gap ≤ tolerance × scale.")] = 1e-6,
-    time_limit: Annotated[float, typer.Option(help="Seconds a call of the rule may take.")] = 5.0,
-    seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
-    form: Annotated[Form, typer.Option("--format", help="How to print a counterexample.")] = Form.table,
-    json: Annotated[
-        Path | None, typer.Option(help="Write the counterexample to a replay file, or - for stdout.")
-    ] = None,
-    replay: Annotated[
-        Path | None, typer.Option(help="Check a stored counterexample again: of RULE, or of a claim.")
-    ] = None,
-    force: Force = False,
-    debug: Debug = False,
-) -> None:
-    """Search for a small exact problem on which a RULE, a method or a claim fails.
-
-    Exit status 1 if one is found, 0 if none is, 2 if the rule cannot be loaded, 3 if it declined every problem, no
-    problem met the conditions, or it did not return within the time limit.
-    """
-    if (claim is not None and (rule is not None or replay is not None)) or not (rule or claim or replay):
-        given = [w for w, v in (("RULE", rule), ("--claim", claim), ("--replay", replay)) if v is not None]
-        what, hint = "RULE, --claim, --replay FILE, or RULE with --replay FILE", "muso refute --help"
-        raise expected(what, "given", " and ".join(given) or "none", "usage", hint)
-    from .files import Outputs
-    from .refutation import load_rule, refute_report, source_file
-
-    outputs = Outputs(None if rule is None else source_file(rule), replay, force=force)
-    outputs.file(json, "counterexample")
-    loaded: Any = claim if rule is None else load_rule(rule)
-    if replay is not None:
-        from .refutation.replaying import replay as again
-
-        text, status = again(replay, loaded, time_limit)
-        with answer():
-            say(text)
-        raise typer.Exit(status)
-    if str(json) == "-":
-        json, form = None, Form.json
-    result = refute_report(
-        loaded,
-        kind=kind.value if kind else getattr(loaded, "kind", "labels"),
-        exact=exact,
-        assuming=assuming if assuming else getattr(loaded, "assuming", ()),
-        without=without,
-        max_examples=max_examples,
-        seed=seed,
-        tolerance=tolerance,
-        time_limit=time_limit,
-        name=rule,
-    )
-    found = result.counterexample
-    if found is not None and json is not None:
-        outputs.write(json, found.to_json().encode())
-    with answer():
-        if found is None or form is Form.table:
-            say(str(result))
-        else:
-            shown = {Form.python: found.to_python, Form.latex: found.to_latex, Form.json: found.to_json}[
-                form
-            ]()
-            say(shown, end="")
-    raise typer.Exit({"REFUTED": 1, "MEASURED": 0}.get(result.verdict.name, 3))
+        words.explain(word)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -11,12 +11,13 @@ import decimal
 import enum
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import ClassVar, final
 
-from .numbers.quantity import Grade, Quantity, is_finite
+from .markup import Markup, badge, mathematics, tag, unfolded, verdict_table
+from .numbers.quantity import Grade, Quantity, brief, is_finite
+from .verdict import Verdict, worst
 
 __all__ = [
     "NOTHING",
@@ -37,22 +38,6 @@ __all__ = [
 ]
 
 
-class Verdict(enum.Enum):
-    """What may be said about a claim; the value is the explanation, the order is from worst to best."""
-
-    REFUTED = "false, with a witness"
-    UNDECIDED = "precision or budget ran out; the evidence says what would decide it"
-    VACUOUS = "a hypothesis fails on this data, so the claim says nothing here"
-    MEASURED = "a floating-point or statistical measurement, no proof"
-    CERTIFIED = "a rigorous bound holds"
-    PROVED = "true, exactly"
-
-    def __repr__(self) -> str:
-        return f"Verdict.{self.name}"
-
-
-_ORDER = list(Verdict)
-
 _HOLDS = {
     Grade.EXACT: Verdict.PROVED,
     Grade.RIGOROUS: Verdict.CERTIFIED,
@@ -61,22 +46,6 @@ _HOLDS = {
 
 
 _SETTLED = tuple(_HOLDS.values())
-
-
-def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The worst of several verdicts, in the order REFUTED, UNDECIDED, VACUOUS, MEASURED, CERTIFIED, PROVED.
-
-    Args:
-        verdicts: at least one verdict.
-
-    Returns:
-        The worst.
-
-    Example:
-        >>> worst([Verdict.PROVED, Verdict.MEASURED])
-        Verdict.MEASURED
-    """
-    return min(verdicts, key=_ORDER.index)
 
 
 class Scope(enum.Enum):
@@ -95,7 +64,7 @@ class About(enum.Enum):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Allowance:
     """Tolerance times a scale that is itself only enclosed: at most ``lower`` is surely allowed, above ``upper`` not.
 
@@ -118,6 +87,10 @@ class Allowance:
     grade: Grade = Grade.EXACT
     is_second: bool = False
     rounding: Fraction | float = 0
+
+    def __repr__(self) -> str:
+        ends = f"lower={brief(self.lower)}, upper={brief(self.upper)}"
+        return f"Allowance({ends}, of={self.of!r}, grade={self.grade!r})"
 
     @classmethod
     def of_scale(cls, tolerance: Fraction, scale: Quantity, words: str, is_second: bool = False) -> Allowance:
@@ -148,7 +121,7 @@ NOTHING = Allowance(Fraction(0), Fraction(0), "")
 _ZERO = Quantity.exact(0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Finding(ABC):
     """One number, and what is asked of it.
 
@@ -182,8 +155,16 @@ class Finding(ABC):
         """Whether the number says nothing, or something else, without what it was held against."""
         return self.verdict not in _SETTLED
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.in_full}>"
+
     def __str__(self) -> str:
         return self._told(low=self.fails)
+
+    @property
+    def in_full(self) -> str:
+        """The number, what it was held against, and its verdict."""
+        return f"{self}{f' ({self.limit})' if self.limit else ''}: {self.verdict.name}"
 
     def _told(self, low: bool) -> str:
         """The number by the end that matters: the lower one where it must be, or provably is, large."""
@@ -193,7 +174,7 @@ class Finding(ABC):
         return f"{self.what} ≥ {round_digits(q.lower, up=False)}" if low else f"{self.what} {_at_most(q)}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Small(Finding):
     """A length that should be small."""
 
@@ -239,7 +220,7 @@ class _Small(Finding):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Identity(_Small):
     """A number that a theorem says is zero, if its hypotheses hold exactly.
 
@@ -310,7 +291,7 @@ class Identity(_Small):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Inequality(Finding):
     """A number against a limit that is known exactly: ranks, counts, eigenvalues, steps.
 
@@ -360,7 +341,7 @@ class Inequality(Finding):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Hypothesis(_Small):
     """How far a hypothesis is violated on this data: it fails where that is more than allowed, and is never refuted.
 
@@ -394,7 +375,7 @@ class Hypothesis(_Small):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Audit(_Small):
     """How far something that was handed in is from what it should be.
 
@@ -423,7 +404,7 @@ class Audit(_Small):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Output(_Small):
     """How far floats that this package hands out are from the exact real that they stand for; never a refutation.
 
@@ -539,7 +520,7 @@ def _bits(value: Fraction | float) -> int:
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evidence:
     """What stands behind one row of a report: a claim or condition, about one object.
 
@@ -632,6 +613,37 @@ class Evidence:
             return "; ".join(f"needs {slug}: {why}" for slug, why in self.failed)
         text = "; ".join(str(finding) for finding in self.findings)
         return text or self.needs
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """All there is to tell beside the summary, a line each."""
+        failed = (f"hypothesis {slug} fails: {why}" for slug, why in self.failed)
+        told = (*(finding.in_full for finding in self.findings), *self.facts, *failed, self.needs)
+        return tuple(line for line in told if line)
+
+    def __repr__(self) -> str:
+        head = f"{self.verdict.name}  {self.name}  {short(self)}"
+        more = [f"  {line}" for line in self.details]
+        more[_SHOWN:] = [f"  … and {len(more) - _SHOWN} more: .details"] if len(more) > _SHOWN else []
+        end = [f"  {words}" for words in (self.meaning, self.arithmetic and f"by {self.arithmetic}") if words]
+        return "\n".join(line if len(line) <= 110 else f"{line[:109]}…" for line in (head, *more, *end))
+
+    def told(self) -> Markup:
+        """The number that decides, what it means, and all details to unfold.
+
+        Returns:
+            A cell of a table.
+        """
+        lines = (mathematics(line) for line in self.details)
+        return unfolded(mathematics(short(self)), mathematics(self.meaning), f"by {self.arithmetic}", lines)
+
+    def _repr_html_(self) -> str:
+        row = (badge(self.verdict), tag("code", self.name), self.told())
+        return verdict_table(f"Evidence {self.scope.value}.", [row])
+
+
+_SHOWN = 6
+"""Details that a repr has room for."""
 
 
 def short(e: Evidence, limit: bool = False) -> str:

@@ -31,11 +31,14 @@ def figure(
     from .files import Outputs, make_folder
     from .plots.gallery import draw_all
     from .plots.sources import read
+    from .screen import progress
 
     plots.check_style(style, width, form)
     sources = [read(path) for path in results]
     # All are drawn before one is written: a folder never holds half of what was asked for.
-    drawn = list(draw_all(sources, style, width, form))
+    with progress() as tell:
+        tell(f"drawing {len(sources)} results" if len(sources) > 1 else "drawing")
+        drawn = list(draw_all(sources, style, width, form))
     names = [one.name for one in drawn]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:

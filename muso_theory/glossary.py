@@ -37,7 +37,7 @@ _WORDS = (
     Word(
         "forget",
         "F (paper: Z_u rows)",
-        "problem.forget",
+        "problem.forget, --forget, a column or array of that name",
         "Samples to be forgotten. Every label array follows this order.",
     ),
     Word(
@@ -46,7 +46,13 @@ _WORDS = (
         "problem.targets",
         "What the model is trained to predict; several outputs are columns.",
     ),
-    Word("w_init", "w₀", "problem.w_init", "Parameters from which both pretraining and retraining start."),
+    Word(
+        "w_init",
+        "w₀",
+        "problem.w_init, --w-init, an array of that name",
+        "Parameters from which both pretraining and retraining start; zero, and said to be assumed, where none are "
+        "given.",
+    ),
     Word(
         "gram",
         "K = ΦΦᵀ",
@@ -230,6 +236,113 @@ _WORDS = (
         "",
         "",
         "A hypothesis that claims use, checked on your data. If it fails it is VACUOUS: what needs it says nothing.",
+    ),
+    Word(
+        "understood",
+        "",
+        "problem.understood",
+        "What was taken to be target, task, features, map, w₀ and forget set. Every report begins with it, with the "
+        "option that says it outright where it was inferred or is a default.",
+    ),
+    Word(
+        "data",
+        "",
+        "DATA",
+        "digits, breast_cancer or mnist, the name of a file, or - for standard input. The content of a file decides "
+        "what it is, not its name.",
+    ),
+    Word(
+        "csv",
+        "",
+        "DATA, mt.from_frame",
+        "A table as text with a header: separators, decimal commas and compression are recognised and told. Columns "
+        "are features, but the target, a column forget, and those that name samples.",
+    ),
+    Word(
+        "xlsx",
+        "",
+        "DATA, --sheet",
+        "An Excel table, read as a csv; needs pip install 'muso-theory[parquet]'.",
+    ),
+    Word(
+        "parquet",
+        "",
+        "DATA",
+        "A Parquet or Feather table, read as a csv; needs pip install 'muso-theory[parquet]'.",
+    ),
+    Word(
+        "npz",
+        "",
+        "DATA",
+        "An archive of arrays: X (or features), y and forget, perhaps groups and w_init; and labels, w_pretrained or "
+        "w_unlearned, which are audited.",
+    ),
+    Word(
+        "npy",
+        "",
+        "DATA, --target N",
+        "One matrix, of which --target names the column of targets by its number.",
+    ),
+    Word(
+        "target",
+        "y",
+        "--target, target=",
+        "The column that the model is trained to predict, by name, or by number in an .npy matrix.",
+    ),
+    Word(
+        "task",
+        "",
+        "--task, task=",
+        "classification turns targets into −1 and +1, or one column a class; regression takes their numbers.",
+    ),
+    Word(
+        "index",
+        "",
+        "--index, index=",
+        "The column that names the samples. It is no feature: a model could tell samples apart by it alone.",
+    ),
+    Word(
+        "map",
+        "φ",
+        "--features, feature_map=",
+        "What makes features of inputs: identity, or random features of a kernel. It is part of the model.",
+    ),
+    Word(
+        "map-fitted-on",
+        "",
+        "--fit-map, fit_map=",
+        "The samples that map, bandwidth and scaler were fitted on. If they are all samples, the map still depends on "
+        "what is to be forgotten: condition map-free-of-forget.",
+    ),
+    Word(
+        "outputs",
+        "C",
+        "problem.n_outputs",
+        "Columns of the targets, one a class where there are more than two; they never interact.",
+    ),
+    Word(
+        "constant",
+        "",
+        "--drop, drop=",
+        "Features that have one value for all samples, and so tell no samples apart.",
+    ),
+    Word(
+        "dropped",
+        "",
+        "--drop, drop=",
+        "Columns that are no features: asked for, or because they name samples.",
+    ),
+    Word(
+        "scaling",
+        "",
+        "--standardize, standardize=",
+        "What was done to inputs before the map: nothing, or mean 0 and standard deviation 1.",
+    ),
+    Word(
+        "test",
+        "",
+        "--test, test=",
+        "Samples that are held out before anything is fitted, for test accuracy and the membership attack.",
     ),
 )
 

@@ -240,6 +240,13 @@ def prepare(
     tell(f"loading {source.data}")
     net, params = (None, None) if source.network is None else _network(source.network, seed)
     dataset, spec, usual = _loaded(source, net)
+    if net is not None:
+        _require_usual(
+            source, ("features", "n_features", "bandwidth"), "--network takes the place of a feature map"
+        )
+    if dataset.is_features:
+        unused = ("features", "n_features", "bandwidth", "standardize")
+        _require_usual(source, unused, "the data bring their features")
     indices, words = parse_forget(spec, dataset, seed)
     if dataset.labels is not None and (dataset.forget is None or indices.tolist() != dataset.forget.tolist()):
         raise expected(
@@ -265,7 +272,7 @@ def prepare(
         dataset = replace(dataset, **parts, forget=None if dataset.forget is None else indices)
     samples, where = _samples(source.fit_map, dataset)
     X: Any = dataset.X
-    scaled = source.standardize and not dataset.is_features
+    scaled = source.standardize
     # What the map was fitted on as far as the problem cannot know: its X may be features, or scaled already.
     word = "unknown" if dataset.is_features else None
     if scaled:
@@ -285,7 +292,7 @@ def prepare(
     transformer = (
         None
         if dataset.is_features
-        else _named_map(source.features, source.n_features, source.bandwidth, seed)
+        else _named_map(source.features or "gaussian", source.n_features, source.bandwidth, seed)
     )
     approximates = transformer is not None
     if approximates and 8 * X.shape[0] * source.n_features > (most := memory()):
@@ -383,6 +390,15 @@ def _decided(source: Source, problem: UnlearningProblem, where: str) -> list[Und
             row = replace(row, value=value, how="default" if usual else "given")
             rows.append(row)
     return rows
+
+
+def _require_usual(source: Source, names: Sequence[str], why: str) -> None:
+    """Refuse options that would change nothing, and so promise what is not done."""
+    for name in names:
+        value = getattr(source, name)
+        if value != getattr(Source(""), name):
+            option = f"--{name.replace('_', '-')}"
+            raise expected("no option about a feature map", option, value, why, f"leaving {option} out")
 
 
 def _network(words: str, seed: int) -> tuple[Any, Any]:

@@ -7,20 +7,19 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import final
 
-from .claims import CATALOGUE
-from .evidence import About, Evidence, Finding, Verdict, short
+from .verdict import Verdict
 
 __all__ = [
     "Markup",
     "badge",
-    "evidence_table",
     "figure",
     "join",
     "mathematics",
-    "sentence",
     "table",
     "tag",
     "understood_table",
+    "unfolded",
+    "verdict_table",
 ]
 
 _BACKGROUNDS = {
@@ -176,11 +175,14 @@ def figure(picture: Markup, *caption: Child) -> Markup:
     return tag("figure", picture, tag("figcaption", *caption))
 
 
-def understood_table(rows: Iterable[Mapping[str, str]]) -> Markup:
+def understood_table(
+    rows: Iterable[Mapping[str, str]], caption: str = "What was understood of the input."
+) -> Markup:
     """What was understood of the input, as a table; nothing where nothing is known.
 
     Args:
         rows: with word, value, how and option, as a report stores them.
+        caption: what the table shows.
 
     Returns:
         The markup.
@@ -192,106 +194,38 @@ def understood_table(rows: Iterable[Mapping[str, str]]) -> Markup:
     """
     cells = [(row["word"], row["value"], row["how"], tag("code", row["option"])) for row in rows]
     headings = ("What", "Understood as", "How", "Said outright by")
-    return table("What was understood of the input.", headings, cells, name="understood") if cells else join()
+    return table(caption, headings, cells, name="understood") if cells else join()
 
 
-def evidence_table(
-    caption: Child, evidence: Iterable[Evidence], links: Mapping[str, str] | None = None
-) -> Markup:
-    """Evidence as a table: verdict, claim, the number that decides, what it means, and all findings to unfold.
+def verdict_table(caption: Child, rows: Iterable[Sequence[Child]]) -> Markup:
+    """A table of evidence.
 
     Args:
         caption: what the table shows.
-        evidence: one row each.
-        links: addresses of general statements, by slug.
+        rows: a badge, the claim and the evidence each.
 
     Returns:
         The markup.
     """
-    rows = [(badge(e.verdict), _named(e, links or {}), _told(e)) for e in evidence]
     return table(caption, ("Verdict", "Claim", "Evidence, and what it means"), rows, head=1, name="evidence")
 
 
-def _named(e: Evidence, links: Mapping[str, str]) -> Markup:
-    """Slug and words of a claim."""
-    slug = tag("code", e.name)
-    linked = tag("a", slug, href=links[e.claim]) if e.claim in links else slug
-    words = CATALOGUE[e.claim].words if e.claim in CATALOGUE else ""
-    return join(linked, tag("span", " ", mathematics(words), class_="words"))
-
-
-def _told(e: Evidence) -> Markup:
-    """The number, the meaning, and what unfolds."""
-    lines = [tag("li", mathematics(_finding(finding))) for finding in e.findings]
-    lines += [tag("li", mathematics(fact)) for fact in e.facts]
-    lines += [tag("li", mathematics(f"hypothesis {slug} fails: {why}")) for slug, why in e.failed]
-    if e.needs:
-        lines.append(tag("li", mathematics(e.needs)))
-    return join(
-        tag("span", mathematics(short(e)), class_="number"),
-        tag("br"),
-        tag("em", mathematics(e.meaning)),
-        tag("details", tag("summary", f"by {e.arithmetic}"), tag("ul", lines)) if lines else "",
-    )
-
-
-def _finding(finding: Finding) -> str:
-    """A finding with what it was held against, and its verdict."""
-    limit = f" ({finding.limit})" if finding.limit else ""
-    return f"{finding}{limit}: {finding.verdict.name}"
-
-
-def sentence(rows: Sequence[Evidence], verdict: Verdict) -> str:
-    """A report in one sentence: what was found, how sure it is, and what it costs not to unlearn.
+def unfolded(number: Child, meaning: Child, heading: str, lines: Iterable[str]) -> Markup:
+    """A number, what it means, and more to unfold.
 
     Args:
-        rows: the evidence.
-        verdict: the worst of all.
+        number: what decides.
+        meaning: a sentence.
+        heading: what is clicked on.
+        lines: what it shows; nothing is to be clicked on where there are none.
 
     Returns:
-        One sentence.
+        A cell of a table.
     """
-    judged = [e for e in rows if not e.is_condition and e.about is About.THEOREM]
-    kind = "claim" if judged else "row"
-    judged = judged or list(rows)
-    parts = []
-    for e in rows:
-        if e.claim == "exact-labels" and e.findings and not (e.failed and not e.asserted):
-            parts.append(f"{_SUBJECTS[e.about].format(e.artefact)} {_EXACT[e.verdict].format(short(e))}")
-    groups = [(v, [e.name for e in judged if e.verdict is v]) for v in Verdict]
-    parts += [_counted(v, names, len(judged), kind) for v, names in groups if names]
-    if verdict not in (e.verdict for e in judged):
-        others = ", ".join(e.name for e in rows if e.verdict is verdict)
-        parts.append(f"the worst verdict, {verdict.name}, is about {others}")
-    text = "; ".join(parts) or "nothing was checked"
-    return text[0].upper() + text[1:] + "."
-
-
-_SUBJECTS = {
-    About.THEOREM: "relabelling by exact labels unlearns here:",
-    About.AUDIT: "the given {}:",
-    About.OUTPUT: "the floats handed out:",
-}
-
-
-def _counted(verdict: Verdict, slugs: list[str], total: int, kind: str) -> str:
-    """How many claims have a verdict; the bad ones by name."""
-    one = len(slugs) == 1
-    what = f"the {kind}" if total == 1 else f"{len(slugs)} of {total} {kind}s"
-    if len(slugs) == total > 1:
-        what = f"all {total} {kind}s"
-    if verdict in (Verdict.REFUTED, Verdict.UNDECIDED, Verdict.VACUOUS):
-        what += f" ({', '.join(slugs[:3])}{', …' if len(slugs) > 3 else ''})"
-    if verdict is Verdict.VACUOUS:
-        return f"{what} {'says' if one else 'say'} nothing about this data"
-    return f"{what} {'is' if one else 'are'} {verdict.name.lower()}"
-
-
-_EXACT = {
-    Verdict.PROVED: "proved, {}",
-    Verdict.CERTIFIED: "within a proved bound, {}",
-    Verdict.MEASURED: "as far as floats can tell, {}",
-    Verdict.REFUTED: "refuted, {}",
-    Verdict.UNDECIDED: "not decided, {}",
-    Verdict.VACUOUS: "{}",
-}
+    items = [tag("li", line) for line in lines]
+    return join(
+        tag("span", number, class_="number"),
+        tag("br"),
+        tag("em", meaning),
+        tag("details", tag("summary", heading), tag("ul", items)) if items else "",
+    )

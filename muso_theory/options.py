@@ -11,7 +11,16 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-__all__ = ["Data", "Force", "Source", "takes_source"]
+__all__ = ["Arithmetics", "Data", "Force", "Source", "takes_source"]
+
+
+class Arithmetics(enum.StrEnum):
+    """Arithmetics by name."""
+
+    auto = "auto"
+    float64 = "float64"
+    ball = "ball"
+    rational = "rational"
 
 
 class Features(enum.StrEnum):
@@ -76,7 +85,8 @@ class Source:
         sheet: of an Excel file.
         encoding: of a text file.
         dense: fill in the zeros of sparse data.
-        features: identity, gaussian, laplacian, matern, orthogonal or arccos; a source that brings features takes none.
+        features: identity, gaussian, laplacian, matern, orthogonal or arccos; None is gaussian, or none where the
+            source brings features.
         n_features: D.
         bandwidth: "median" or a number as text.
         fit_map: what feature map, bandwidth and scaler are fitted on: "retain", "all" or "public:FILE".
@@ -106,7 +116,9 @@ class Source:
     sheet: str | None = _option(None, "Sheet of an Excel file. [default: the first]")
     encoding: str | None = _option(None, "Encoding of a text file. [default: UTF-8]")
     dense: bool = _option(False, "Fill in the zeros of sparse data.")
-    features: str = _option("gaussian", "Feature map.", Features)
+    features: str | None = _option(
+        None, "Feature map. [default: gaussian; none where the data bring their features]", Features
+    )
     n_features: int = _option(5000, "Number of random features D.")
     bandwidth: str = _option("median", "'median' or a positive number.")
     fit_map: str = _option(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -19,11 +18,10 @@ from typing import Any
 
 from .checkpoints import Checkpoints, Point
 from .errors import MusoError, expected, nearest
+from .screen import progress as _screen
+from .steps import Step
 
 __all__ = ["BACKENDS", "Point", "Workers", "measure_all", "package_hash"]
-
-_SAY_EVERY = 60.0
-"""Seconds between two lines of progress where nobody watches a terminal."""
 
 BACKENDS = ("loky", "threading", "dask")
 """Where points are measured."""
@@ -117,6 +115,7 @@ def measure_all(
     *,
     threads: int | None = 1,
     where: Mapping[str, str] | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Measure every point, in parallel, resuming from checkpoints.
 
@@ -130,6 +129,7 @@ def measure_all(
         threads: BLAS threads of each process. More or fewer change the last digits of a result, so it is not an
             option; None takes what there is.
         where: further keyword arguments of ``measure`` that say where things are kept, and so change no result.
+        progress: called with a line of words that counts after each point; None tells it on stderr.
 
     Returns:
         One result a point, in the order of the points.
@@ -156,9 +156,9 @@ def measure_all(
             print(f"{name}: {len(found)} of {len(points)} points were measured before", file=sys.stderr)
         todo = [i for i in range(len(points)) if i not in found]
         work = _Work(measure, points, threads, where)
-        tell = _Progress(name, len(todo))
         # Closed at once where something fails, so that no worker outlives the campaign.
         with (
+            _screen() if progress is None else nullcontext(progress) as tell,
             workers.parallel_config(),
             _limited(threads),
             closing(_survived(work, todo, workers, name)) as results,
@@ -167,8 +167,7 @@ def measure_all(
                 # Kept here and not by the worker, which may run on another machine.
                 kept.write(points[i], result)
                 found[i] = result
-                tell.another()
-        tell.done()
+                tell(Step(name, len(found) - (len(points) - len(todo)), len(todo)))
         kept.clear()
     return [found[i] for i in range(len(points))]
 
@@ -225,30 +224,6 @@ def _survived(
             raise
 
 
-class _Progress:
-    """A line on stderr: at once on a terminal, else now and then."""
-
-    def __init__(self, name: str, total: int) -> None:
-        self._name, self._total, self._count = name, total, 0
-        self._started, self._said, self._terminal = time.monotonic(), 0.0, sys.stderr.isatty()
-
-    def another(self) -> None:
-        """One more point is measured."""
-        self._count += 1
-        elapsed = time.monotonic() - self._started
-        if elapsed - self._said > (1 if self._terminal else _SAY_EVERY):
-            self._said = elapsed
-            left = elapsed / self._count * (self._total - self._count)
-            line = f"{self._name}: {self._count}/{self._total} points, {left:.0f} s left"
-            shown, end = (f"\r{line} ", "") if self._terminal else (line, "\n")
-            print(shown, end=end, file=sys.stderr, flush=True)
-
-    def done(self) -> None:
-        """End the line."""
-        if self._terminal and self._count:
-            print(file=sys.stderr)
-
-
 def _ratio(point: Point) -> dict[str, Any]:
     """A function to measure in the example."""
     return {"ratio": point["numerator"] / point["denominator"]}
@@ -276,8 +251,8 @@ def _measure_one(
 
 @lru_cache(maxsize=1)
 def package_hash() -> str:
-    """Hash of the package's sources: a checkpoint of other code is no checkpoint."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
+    """Hash of the package's sources and of what claims need: a checkpoint of other code is no checkpoint."""
+    digest, root = hashlib.sha256(), Path(__file__).parent
+    for path in sorted((*root.rglob("*.py"), *root.rglob("*.toml"))):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()

@@ -11,7 +11,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from .checking import check
+from .checking import check, cut_short
 from .errors import expected
 from .inputs import Source, prepare
 from .ladder import Ladder
@@ -91,7 +91,11 @@ def repeat(
                 tell(f"proving bounds that other digits do not imply, in {arithmetic} arithmetic")
                 yield again(arithmetic)
 
-    fresh = prepared.describe(again(options["arithmetic"]))
+    fresh = again(options["arithmetic"])
+    if "interrupted" in settings:
+        rows = [str(entry.get("row")) for entry in document["evidence"] if isinstance(entry, dict)]
+        fresh = cut_short(fresh, str(settings["interrupted"]), rows)
+    fresh = prepared.describe(fresh)
     second = None
     if independent:
         second = again("rational" if problem.float_model.is_singular else "ball")

@@ -25,8 +25,10 @@ from .evidence import (
     worst,
 )
 from .machine import versions
-from .markup import Markup, evidence_table, join, understood_table
+from .markup import Markup, join, understood_table
 from .numbers.quantity import Grade, Quantity, decimal_text, is_finite
+from .summary import evidence_table
+from .understood import told_in_line
 
 __all__ = ["SCHEMA", "Report", "digest"]
 
@@ -143,12 +145,14 @@ class Report(Mapping[str, Evidence]):
         )
         shown = sorted(shown, key=lambda e: list(Verdict).index(e.verdict))
         lines = [f"{self.verdict.name}  {self.title}"]
+        understood = told_in_line(self.inputs.get("understood", ()))
+        lines += [f"  {understood}"] if understood else []
         rows = [(e.verdict.name, e.name, short(e)) for e in shown]
-        room = 9 if len(rows) <= 9 else 8
+        room = 10 - len(lines)
+        room -= len(rows) > room
         width = max(20, *(len(name) for _, name, _ in rows[:room]))
-        lines += [
-            f"  {verdict:<9}  {name:<{width}}  {line}"[:110].rstrip() for verdict, name, line in rows[:room]
-        ]
+        lines += [f"  {verdict:<9}  {name:<{width}}  {line}" for verdict, name, line in rows[:room]]
+        lines = [line[:110].rstrip() for line in lines]
         if len(rows) > room:
             rest = worst(e.verdict for e in shown[room:])
             lines.append(f"  … and {len(rows) - room} more, none worse than {rest.name}")
@@ -181,20 +185,26 @@ class Report(Mapping[str, Evidence]):
         }
 
     def to_markdown(self) -> str:
-        """The report as a Markdown table with one row a claim.
+        """The report as Markdown: what was understood of the input, then one row a claim.
 
         Returns:
             Markdown text.
         """
-        lines = [
-            f"**{self.verdict.name}** — {self.title}",
-            "",
+
+        def row(*cells: str) -> str:
+            return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+        understood = self.inputs.get("understood", ())
+        lines = [f"**{self.verdict.name}** — {self.title}", ""]
+        if understood:
+            lines += ["| what | understood as | how | said outright by |", "|---|---|---|---|"]
+            lines += [row(u["word"], u["value"], u["how"], f"`{u['option']}`") for u in understood] + [""]
+        lines += [
             "| verdict | claim | evidence | meaning |",
             "|---|---|---|---|",
         ]
         for e in self.evidence.values():
-            cells = (e.verdict.name, f"`{e.name}`", e.summary, e.meaning)
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+            lines.append(row(e.verdict.name, f"`{e.name}`", e.summary, e.meaning))
         return printable("\n".join(lines)) + "\n"
 
     def _repr_html_(self) -> str:

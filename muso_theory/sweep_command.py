@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from . import completing
 from .command_line import Debug, answer, say
 from .errors import expected
 from .options import Force, Source, takes_source
@@ -21,7 +22,10 @@ def sweep(
     source: Source,
     over: Annotated[
         str,
-        typer.Option(help="What is varied: n-features, ridge, subset, forget-fraction or epsilon."),
+        typer.Option(
+            help="What is varied: n-features, ridge, subset, forget-fraction or epsilon.",
+            autocompletion=completing.axes,
+        ),
     ],
     json: Annotated[Path, typer.Option(help="The file to write, which muso figure draws.")],
     values: Annotated[
@@ -30,7 +34,10 @@ def sweep(
     seeds: Annotated[int, typer.Option(help="How many seeds, counted from --seed.")] = 3,
     method: Annotated[
         list[str] | None,
-        typer.Option(help="A method of muso unlearn; repeatable. [default: those that suit the axis]"),
+        typer.Option(
+            help="A method of muso unlearn; repeatable. [default: those that suit the axis]",
+            autocompletion=completing.methods,
+        ),
     ] = None,
     test: Annotated[
         float | None,
@@ -59,13 +66,13 @@ def sweep(
     outputs, folder = Outputs(*source.files, force=force), json.with_name(f".{json.stem}.points")
     outputs.file(json, "sweep")
     outputs.folder(folder, ".lock")
-    from . import terminal
     from .points import Workers
     from .results import encoded
+    from .screen import progress
     from .sweeping import sweep as run
 
     try:
-        with terminal.progress() as tell:
+        with progress() as tell:
             found = run(
                 source,
                 over,

@@ -15,7 +15,9 @@ from .inputs import Prepared, Source, prepare
 from .linear.baselines import METHODS
 from .points import Point, Workers, measure_all, package_hash
 from .results import sealed
-from .unlearning import NOTHING, RETRAINED, made, scores, started, unlearn_prepared
+from .scoring import scores
+from .unlearned import NOTHING, RETRAINED
+from .unlearning import made, started, unlearn_prepared
 
 __all__ = ["AXES", "Axis", "measure", "sweep"]
 
@@ -86,7 +88,7 @@ def sweep(
     budget: float = 30.0,
     workers: Workers | None = None,
     folder: Path | None = None,
-    progress: Callable[[str], None] = lambda line: None,
+    progress: Callable[[str], None] | None = None,
     **options: Any,
 ) -> dict[str, Any]:
     """Vary one thing over seeds, unlearn at every value, and hold the outcome against retraining.
@@ -104,7 +106,8 @@ def sweep(
         budget: seconds that a check may be estimated to take, see ``mt.check``.
         workers: how many processes, or a Dask cluster; None is two processes.
         folder: keeps finished points, so that an interrupted sweep goes on there; None keeps nothing.
-        progress: called with a line of words while the data are read.
+        progress: called with a line of words while the data are read, and after each point; None tells the latter on
+            stderr.
         options: of the command line, such as ``features="laplacian"`` or ``forget="class:1"``.
 
     Returns:
@@ -129,7 +132,7 @@ def sweep(
     axis = AXES[over]
     names = tuple(dict.fromkeys(methods or axis.methods))
     _check_applies(over, axis, source, names, seeds)
-    base = prepare(source, progress, test=test)
+    base = prepare(source, progress or (lambda line: None), test=test)
     if over == "n-features" and base.dataset.is_features:
         hint = "data with X in it, or --over subset"
         raise expected("inputs to make features of", "over", over, "the data bring their features", hint)
@@ -149,7 +152,13 @@ def sweep(
     workers = workers or Workers()
     with tempfile.TemporaryDirectory() as passing:
         done = measure_all(
-            f"sweep over {over}", measure, points, folder or Path(passing), package_hash(), workers
+            f"sweep over {over}",
+            measure,
+            points,
+            folder or Path(passing),
+            package_hash(),
+            workers,
+            progress=progress,
         )
     rows = [row for point in done for row in point["rows"]]
     failed = [row["failed"] for row in rows if "failed" in row]

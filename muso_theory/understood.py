@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["How", "Understood", "listed"]
+__all__ = ["How", "Understood", "listed", "told_in_line"]
 
 How: TypeAlias = Literal["given", "inferred", "default"]
 """``given`` by the user or by the data, ``inferred`` from the data's values or names, or by ``default``."""
@@ -49,3 +49,23 @@ def listed(names: Sequence[object], limit: int = 12) -> str:
     """
     shown = ", ".join(map(str, names[:limit])) or "nothing"
     return shown if len(names) <= limit else f"{shown}, … ({len(names)} in all)"
+
+
+def told_in_line(rows: Iterable[Mapping[str, str]]) -> str:
+    """What was understood in one line, where there is no room for a table: what nobody said outright comes first.
+
+    Args:
+        rows: with word, value, how and option, as a report stores them.
+
+    Returns:
+        The line; empty where nothing is known.
+
+    Example:
+        >>> forget = {"word": "forget", "value": "1 of 3 rows", "how": "given", "option": "--forget"}
+        >>> start = {"word": "w₀", "value": "zero, assumed", "how": "default", "option": "--w-init"}
+        >>> told_in_line([forget, start])
+        'w₀: zero, assumed (default, --w-init); forget: 1 of 3 rows'
+    """
+    ordered = sorted(rows, key=lambda row: row["how"] == "given")
+    hows = ("" if row["how"] == "given" else f" ({row['how']}, {row['option']})" for row in ordered)
+    return "; ".join(f"{row['word']}: {row['value']}{how}" for row, how in zip(ordered, hows, strict=True))

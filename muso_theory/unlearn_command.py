@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from . import completing
 from .command_line import Debug, answer, say
 from .errors import expected
 from .options import Force, Source, takes_source
@@ -19,12 +21,16 @@ __all__ = ["unlearn"]
 def unlearn(
     source: Source,
     method: Annotated[
-        str,
-        typer.Option(help="label-free, exact-labels, random-labels, newton, …; an unknown one lists them."),
-    ] = "label-free",
+        list[str] | None,
+        typer.Option(
+            help="label-free, exact-labels, random-labels, newton, …; an unknown one lists them; several are "
+            "compared. [default: label-free]",
+            autocompletion=completing.methods,
+        ),
+    ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", help="A setting of the method, such as ridge=1e-3; repeatable."),
+        typer.Option("--set", help="A setting of the methods that have it, such as ridge=1e-3; repeatable."),
     ] = None,
     test: Annotated[
         float | None,
@@ -35,7 +41,8 @@ def unlearn(
     ] = None,
     budget: Annotated[float, typer.Option(help="Seconds that the audit may be estimated to take.")] = 30.0,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write w_unlearned, labels and rows to a .npz file.")
+        Path | None,
+        typer.Option("--output", "-o", help="Write w_unlearned, labels and rows of one method to .npz."),
     ] = None,
     json: Annotated[
         str | None, typer.Option(help="Write the result, for muso figure, to a file, or - for stdout.")
@@ -46,7 +53,7 @@ def unlearn(
     force: Force = False,
     debug: Debug = False,
 ) -> None:
-    """Unlearn by a method on DATA: parameters, accuracies, the proved gap, and what a membership attack sees."""
+    """Unlearn by methods on DATA: parameters, accuracies, the proved gap, and what a membership attack sees."""
     from .files import Outputs, npz_bytes
 
     outputs = Outputs(*source.files, force=force)
@@ -56,14 +63,19 @@ def unlearn(
     from . import terminal
     from .inputs import prepare
     from .results import encoded
-    from .unlearning import made, unlearn_prepared
+    from .screen import progress
+    from .unlearned import content, models, told
+    from .unlearning import made_all, unlearn_prepared
 
-    chosen = made(method, dict(_setting(words) for words in set_ or ()), source.seed)
-    with terminal.progress() as tell:
+    chosen = made_all(method or ["label-free"], dict(_setting(words) for words in set_ or ()), source.seed)
+    if output is not None and len(chosen) > 1:
+        raise expected("one --method", "output", output, f"{len(chosen)} methods", "--json for their numbers")
+    with progress() as tell:
         prepared = prepare(source, tell, test=test)
-        found = unlearn_prepared(prepared, chosen, tolerance, budget, tell)
+        results = [unlearn_prepared(prepared, one, tolerance, budget, tell) for one in chosen]
     if output is not None:
         assert prepared.rows is not None
+        [found] = results
         arrays: dict[str, Any] = {"w_unlearned": found.w_unlearned}
         forget = found.problem.forget
         if found.labels is not None:
@@ -75,19 +87,30 @@ def unlearn(
     if html is not None:
         from .pages.unlearned_page import unlearned_page
 
-        outputs.write(html, unlearned_page(found).encode())
-    written = encoded(found.to_dict())
+        outputs.write(html, unlearned_page(*results).encode())
+    written = encoded(content(results))
     if json is not None and json != "-":
         outputs.write(json, written)
     with answer():
         if json == "-":
             typer.echo(written, nl=False)  # bytes: UTF-8 whatever the terminal speaks
         else:
-            for name, words in found.components:
-                say(f"{name:<22}  {words}")
-            say(f"\n{found!r}\n")
-            terminal.show_report(found.report)
-    raise typer.Exit(found.report.exit_status)
+            if len(results) > 1:
+                say("\n".join(_compared(told(models(results)))) + "\n")
+            for found in results:
+                for name, words in found.components:
+                    say(f"{name:<22}  {words}")
+                say(f"\n{found!r}\n")
+                terminal.show_report(found.report)
+    worst = {found.report.exit_status for found in results}
+    raise typer.Exit(next(status for status in (2, 1, 3, 0) if status in worst))
+
+
+def _compared(lines: list[tuple[str, list[str]]]) -> Iterator[str]:
+    """The numbers of many models, one model a line: columns would be too wide."""
+    (_, names), *numbers = lines
+    for i, name in enumerate(names):
+        yield f"{name}: " + "; ".join(f"{key} {cells[i]}" for key, cells in numbers if cells[i])
 
 
 def _setting(words: str) -> tuple[str, Any]:

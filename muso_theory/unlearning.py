@@ -3,191 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 
 from .checking import check
 from .claims import CATALOGUE
-from .errors import BadInputError, expected, nearest, printable
-from .evaluation import Attack, Difference, accuracy, attack, calibrated
-from .evaluation.outputs import class_indices
-from .evidence import About, Evidence
+from .errors import expected, nearest
+from .evidence import About
 from .inputs import Prepared, Source, prepare
 from .linear.baselines import METHODS, BadTeaching, Relabelling, UnlearningMethod
 from .linear.handed import Handed
 from .linear.problem import Array, UnlearningProblem, require_problem
 from .linear.solution import solve
-from .markup import Markup, evidence_table, join, table, understood_table
-from .numbers import FLOAT64, Grade
+from .numbers import Grade
 from .report import Report
-from .results import sealed
+from .scoring import attacks, parts, scores
 from .understood import Understood
+from .unlearned import NOTHING, RETRAINED, Unlearned
 
-__all__ = [
-    "NOTHING",
-    "RETRAINED",
-    "Unlearned",
-    "made",
-    "score_table",
-    "scores",
-    "started",
-    "told",
-    "unlearn",
-    "unlearn_prepared",
-]
-
-RETRAINED, NOTHING = "retraining", "none"
-"""Names in the registry of the two models that every method stands between."""
-
-_NO_TEST = "no samples were held out: --test 0.2"
-
-
-@final
-@dataclass(frozen=True, eq=False, repr=False)
-class Unlearned:
-    """What a method made of a problem.
-
-    Args:
-        method: the method, with its settings.
-        problem: what it was applied to; w₀ is known here, since training began there.
-        w_unlearned: w_u, shape (D,) or (D, C).
-        w_retrained: w_r, the floats that the method is compared with.
-        labels: what the forget samples were relabelled with, in the order of ``problem.forget``; None for methods
-            that do not relabel.
-        report: the audit of ``w_unlearned`` and, where they alone decide it, of ``labels``, beside the theorems that
-            the method rests on.
-        rows: numbers of retraining, of doing nothing and of the method, as a result file has them.
-        attacks: the membership attack on each of the three; empty where none was made.
-        missing: why there is no attack; empty where there is one.
-    """
-
-    method: UnlearningMethod
-    problem: UnlearningProblem
-    w_unlearned: Array
-    w_retrained: Array
-    labels: Array | None
-    report: Report
-    rows: tuple[Mapping[str, Any], ...]
-    attacks: Mapping[str, Attack] = field(default_factory=dict)
-    missing: str = ""
-
-    @property
-    def row(self) -> Mapping[str, Any]:
-        """The numbers of the method itself."""
-        return next(row for row in self.rows if row["method"] == self.method.name)
-
-    @property
-    def gap(self) -> Evidence:
-        """The audit of w_u: ‖w_u − w_r‖ with its proved bounds."""
-        return self.report.evidence["exact-labels[w_unlearned]"]
-
-    @property
-    def difference(self) -> Difference | None:
-        """The attack's AUC on w_u minus the same attack's on the retrained model, with its interval."""
-        if not self.attacks:
-            return None
-        return calibrated(self.attacks[self.method.name], self.attacks[RETRAINED])
-
-    @property
-    def components(self) -> tuple[tuple[str, str], ...]:
-        """The four parts that the result is made of, each in words."""
-        told = {row.word: row.value for row in self.problem.understood}
-        labels = "none: this method does not relabel"
-        if self.labels is not None:
-            labels = f"{len(self.labels)} forget samples relabelled by {self.method.name}"
-        return (
-            ("feature generator", told.get("map", "features as given")),
-            ("label modifier", labels),
-            ("parameter updater", f"{self.method.formula}  ({self.method.source})"),
-            ("membership evaluation", self.missing or "squared error, forget against test samples"),
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """The result as ``muso figure`` reads it.
-
-        Returns:
-            Plain data of kind ``unlearn``, with its hash; the evidence is in ``report``.
-        """
-        result: dict[str, Any] = {
-            "kind": "unlearn",
-            "title": f"{self.report.title}; method {self.method.name}",
-            "input": self.report.inputs,
-            "settings": self.report.settings,
-            "rows": list(self.rows),
-            "report": self.report.to_dict(),
-        }
-        if self.difference is not None:
-            low, high = self.difference.interval
-            result["AUC above retraining"] = {"value": self.difference.value, "interval": [low, high]}
-        else:
-            result["no attack"] = self.missing
-        if self.labels is not None and self.problem.n_outputs == 1:
-            own = self.problem.targets[self.problem.forget].reshape(-1)
-            result["labels"] = {
-                "targets": [float(v) for v in own],
-                self.method.name: [float(v) for v in self.labels.reshape(-1)],
-            }
-        return sealed(result)
-
-    def __repr__(self) -> str:
-        lines = [f"{self.method.name}: {self.gap.verdict.name}, {self.report.title}"]
-        lines += [f"  {name:<10}" + "".join(f"  {cell:>24}" for cell in cells) for name, cells in told(self)]
-        if self.difference is not None:
-            low, high = self.difference.interval
-            lines.append(
-                f"  attack AUC above retraining {self.difference.value:+.3f} in [{low:.3f}, {high:.3f}]"
-            )
-        return printable("\n".join(lines))
-
-    def _repr_html_(self) -> str:
-        whole = join(
-            understood_table(self.report.inputs.get("understood", ())),
-            score_table(self),
-            evidence_table(f"{self.gap.verdict.name}: {self.report.title}", self.report.rows),
-        )
-        return Markup(printable(whole))
-
-
-def told(result: Unlearned) -> list[tuple[str, list[str]]]:
-    """The numbers of the three models as text: a heading, then one line a number.
-
-    Args:
-        result: what to tell.
-
-    Returns:
-        Names with one cell a model.
-    """
-    rows = reversed(result.rows)  # the method's own has most numbers, in the order of reading
-    keys = dict.fromkeys(key for row in rows for key in row if key not in ("method", "seed"))
-    lines = [("", [str(row["method"]) for row in result.rows])]
-    for key in keys:
-        if key.endswith((" interval", ", bound", ", predicted")):
-            continue
-        cells = []
-        for row in result.rows:
-            value, interval, bound = (row.get(name) for name in (key, f"{key} interval", f"{key}, bound"))
-            cell = "" if value is None else f"{value:.3g}" if "gap" in key else f"{value:.4f}"
-            cell += f" in [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
-            cells.append(cell + (f", proved ≤ {float(bound):.3g}" if bound is not None else ""))
-        lines.append((key, cells))
-    return lines
-
-
-def score_table(result: Unlearned) -> Any:
-    """The same numbers as a table of a page.
-
-    Args:
-        result: what to tell.
-
-    Returns:
-        The markup.
-    """
-    (_, names), *lines = told(result)
-    caption = "What the method made, beside retraining, the place to be, and doing nothing."
-    return table(caption, ("", *names), [(key, *cells) for key, cells in lines], head=0, name="numbers")
+__all__ = ["made", "made_all", "started", "unlearn", "unlearn_prepared"]
 
 
 def made(method: object, settings: Mapping[str, Any], seed: int = 0) -> UnlearningMethod:
@@ -230,6 +67,33 @@ def made(method: object, settings: Mapping[str, Any], seed: int = 0) -> Unlearni
             what = f"a setting of {method}: {', '.join(known) or 'it has none'}"
             raise expected(what, name, value, "unknown", nearest(name, known, "leaving it out"))
     return kind(**{**({"seed": seed} if "seed" in known else {}), **settings})
+
+
+def made_all(names: Sequence[str], settings: Mapping[str, Any], seed: int = 0) -> list[UnlearningMethod]:
+    """Several methods of the linear registry, each with those of the settings that it has.
+
+    Args:
+        names: their names; one that is named twice counts once.
+        settings: by name; each must be a setting of some method.
+        seed: of methods that draw and have none among the settings.
+
+    Returns:
+        The methods.
+
+    Raises:
+        BadInputError: as `made`; of a setting that no method has, by the first one.
+
+    Example:
+        >>> [method.name for method in made_all(["label-free", "ridge-labels"], {"ridge": 0.5})]
+        ['label-free', 'ridge-labels']
+    """
+    names = list(dict.fromkeys(names))
+    kinds = {name: {f.name for f in fields(METHODS[name])} if name in METHODS else set() for name in names}  # type: ignore[arg-type]
+    unused = {
+        key: value for key, value in settings.items() if not any(key in known for known in kinds.values())
+    }
+    shares = [{k: v for k, v in settings.items() if k in kinds[name]} for name in names]
+    return [made(name, share | unused, seed) for name, share in zip(names, shares, strict=True)]
 
 
 def unlearn(
@@ -361,8 +225,7 @@ def _unlearned(
     report = replace(report, settings={**report.settings, "unlearning": asked})
     models = {RETRAINED: solution.w_retrained, NOTHING: solution.w_pretrained, method.name: w_unlearned}
     progress("scores and membership attack")
-    parts = _parts(problem, held)
-    attacks, missing = _attacks(models, parts, seed)
+    found, missing = attacks(models, parts(problem, held), seed)
     rows = []
     nothing = float(np.linalg.norm(solution.w_pretrained - solution.w_retrained))
     for name, w in models.items():
@@ -375,11 +238,11 @@ def _unlearned(
             if method.has_own_reference:  # w_r^λ, the model that it claims to reach
                 row["gap to own reference"] = method.gaps(problem).own
         row |= scores(problem, w, held)
-        if name in attacks:
-            row |= {"AUC": attacks[name].auc, "AUC interval": list(attacks[name].interval)}
+        if name in found:
+            row |= {"AUC": found[name].auc, "AUC interval": list(found[name].interval)}
         rows.append(row)
     retrained = solution.w_retrained
-    return Unlearned(method, problem, w_unlearned, retrained, labels, report, tuple(rows), attacks, missing)
+    return Unlearned(method, problem, w_unlearned, retrained, labels, report, tuple(rows), found, missing)
 
 
 def started(problem: UnlearningProblem) -> UnlearningProblem:
@@ -431,65 +294,3 @@ def _proved(report: Report) -> dict[str, float]:
             if quantity.grade is not Grade.FLOAT and np.isfinite(quantity.bound) and known:
                 found[key] = quantity.bound
     return found
-
-
-def _parts(problem: UnlearningProblem, held: tuple[Array, Array] | None) -> dict[str, tuple[Array, Array]]:
-    """Features and targets of the retain and forget set, and of the test samples where there are any."""
-    found = {
-        name: (FLOAT64.matrix(problem.features[rows]), problem.targets[rows])
-        for name, rows in (("retain", problem.retain), ("forget", problem.forget))
-    }
-    return found if held is None else found | {"test": held}
-
-
-def _outputs(w: Array, features: Array) -> Array:
-    """f(x) as columns."""
-    return np.asarray(FLOAT64.matmul(FLOAT64.matrix(features), w.reshape(len(w), -1)))
-
-
-def scores(problem: UnlearningProblem, w: Array, held: tuple[Array, Array] | None = None) -> dict[str, float]:
-    """Accuracies of classes, or root mean squared errors of a regression, on retain, forget and test samples.
-
-    Args:
-        problem: the problem.
-        w: parameters, shape (D,) or (D, C).
-        held: features and targets of test samples.
-
-    Returns:
-        Numbers such as ``retain accuracy`` or ``retain error``.
-    """
-    classes = not any(r.word == "task" and r.value.startswith("regression") for r in problem.understood)
-    try:
-        class_indices(problem.targets, problem.n_samples, problem.n_outputs)
-    except BadInputError:
-        classes = False
-    found = {}
-    for name, (features, targets) in _parts(problem, held).items():
-        outputs = _outputs(w, features)
-        if classes:
-            found[f"{name} accuracy"] = accuracy(outputs, targets)
-        else:
-            found[f"{name} error"] = float(np.sqrt(np.mean(_losses(outputs, targets))))
-    return found
-
-
-def _losses(outputs: Array, targets: Array) -> Array:
-    """The squared error of each sample, the loss that all these models are trained by."""
-    off: Array = outputs - np.asarray(targets, dtype=np.float64).reshape(outputs.shape)
-    return np.asarray(np.square(off).sum(axis=1))
-
-
-def _attacks(
-    models: Mapping[str, Array], parts: Mapping[str, tuple[Array, Array]], seed: int
-) -> tuple[dict[str, Attack], str]:
-    """The same attack on every model, judged on the same samples, so that each has the retrained one as its null."""
-    if "test" not in parts:
-        return {}, _NO_TEST
-    found = {}
-    try:
-        for name, w in models.items():
-            mine, others = (_losses(_outputs(w, parts[p][0]), parts[p][1]) for p in ("forget", "test"))
-            found[name] = attack(mine, others, seed)
-    except BadInputError as error:
-        return {}, str(error)
-    return found, ""

@@ -11,7 +11,7 @@ import pytest
 
 from muso_theory.algebra.checker import FORMAT, VERSION, check_bundle
 from muso_theory.algebra.derivation import content_hash
-from muso_theory.claims.theorems import check_certificate, prove
+from muso_theory.claims.theorems.library import check_certificate, prove
 
 ROOM = Path(__file__).resolve().parent.parent / "proofs"
 _SPEC = importlib.util.spec_from_file_location("proofs_check", ROOM / "check.py")

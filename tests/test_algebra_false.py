@@ -8,8 +8,9 @@ from muso_theory.algebra.search import counterexample
 from muso_theory.algebra.statement import parse_statement
 from muso_theory.algebra.theorem import Apply, Theorem
 from muso_theory.algebra.trials import concludes, failing
-from muso_theory.claims.theorems import THEOREMS, prove
+from muso_theory.claims.theorems.library import prove
 from muso_theory.claims.theorems.refuted import REFUTED
+from muso_theory.claims.theorems.registry import THEOREMS
 
 
 @pytest.mark.parametrize("name", REFUTED)

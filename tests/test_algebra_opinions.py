@@ -9,7 +9,7 @@ from muso_theory.algebra.opinions import modular_opinion, symbolic_opinion
 from muso_theory.algebra.polynomial import AlgebraError
 from muso_theory.algebra.scalars import SCALARS, ScalarProof
 from muso_theory.algebra.statement import Statement, parse_statement
-from muso_theory.claims.theorems import THEOREMS
+from muso_theory.claims.theorems.registry import THEOREMS
 
 STATEMENTS = {
     n: parse_statement(n, t.lines) for n, t in THEOREMS.items() if not t.lines[0].startswith("induction")

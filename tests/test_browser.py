@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory.claims.theorems import load_certificate
 from muso_theory.claims.theorems.library import Proof
+from muso_theory.claims.theorems.writing import load_certificate
 from muso_theory.pages import Instance, details, report_page, write_site
 from tests.browser import NARROW, WIDE, Browser, axe_source, running
 from tests.zoo import ZOO

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory.claims import CATALOGUE, Case, find, guarantees
-from muso_theory.claims.catalogue import everywhere
+from muso_theory.claims import CATALOGUE, guarantees
+from muso_theory.claims.case import Case
+from muso_theory.claims.checks import everywhere
+from muso_theory.claims.families import CHECKS
 from muso_theory.claims.parameters import _beside_start
 from muso_theory.evidence import (
     About,
@@ -32,7 +34,7 @@ from tests.zoo import FULL_RANK, ZOO
 THEOREMS = [
     slug
     for slug, claim in CATALOGUE.items()
-    if not claim.is_condition and (claim.listed is everywhere or claim.of_training)
+    if not claim.is_condition and (CHECKS[slug].listed is everywhere or CHECKS[slug].of_training)
 ]
 GOOD = (Verdict.PROVED, Verdict.VACUOUS)
 
@@ -247,7 +249,7 @@ SABOTAGE: list[tuple[str, Callable[[ClosedForms], None]]] = [
 
 
 def _verdict(slug: str, model: ClosedForms) -> Verdict:
-    findings, _ = find(slug).check(Case(model.problem, model, subset=0.5, hypotheses_hold=True))
+    findings, _ = CHECKS[slug].theorem(Case(model.problem, model, subset=0.5, hypotheses_hold=True))
     return Evidence(slug, Scope.INSTANCE, tuple(findings), model.arithmetic.name).verdict
 
 
@@ -418,7 +420,7 @@ def test_catalogue_entries_are_complete(slug: str) -> None:
     assert claim.statement
     assert claim.source
     assert claim.holds != claim.fails
-    assert set(claim.without) == set(claim.hypotheses)
+    assert all(claim.needs.values())
     assert all(CATALOGUE[h].is_condition for h in claim.hypotheses)
 
 

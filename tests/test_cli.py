@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 
 from muso_theory.claims import CATALOGUE
-from muso_theory.claims.catalogue import everywhere
+from muso_theory.claims.checks import everywhere
+from muso_theory.claims.families import CHECKS
 from muso_theory.cli import main
 from muso_theory.evidence import Verdict
 from muso_theory.files import npz_bytes
@@ -127,7 +128,7 @@ def test_answers_on_stdout_and_says_nothing_on_stderr(data: Path) -> None:
     assert lines[0] == "small.npz: n = 8, D = 12, 2 to forget"
     assert lines[-2].startswith("Verdict ")
     assert lines[-1].endswith("exit status 0")
-    for claim in (claim for claim in CATALOGUE.values() if claim.listed is everywhere):
+    for claim in (CATALOGUE[slug] for slug, check in CHECKS.items() if check.listed is everywhere):
         (line,) = [line for line in lines if line.split()[1:2] == [claim.slug]]
         assert line.split()[0] in HOLDS
     assert all(line == line.rstrip() and len(line) <= 118 for line in lines)
@@ -510,7 +511,7 @@ def test_a_narrow_terminal_gets_every_word(data: Path, monkeypatch: pytest.Monke
     lines = narrow.out.splitlines()
     assert max(map(len, lines)) <= 80
     assert len(lines) < 2 * len(wide.out.splitlines())
-    for claim in (claim for claim in CATALOGUE.values() if claim.listed is everywhere):
+    for claim in (CATALOGUE[slug] for slug, check in CHECKS.items() if check.listed is everywhere):
         assert claim.slug in narrow.out
     for answer in (narrow, wide):
         assert "Fine-tuning on these labels ends at the retrained parameters." in " ".join(answer.out.split())

@@ -17,7 +17,7 @@ ROOMS = ("linear", "numbers", "algebra", "claims", "evaluation")
 WORKING = {
     "muso_theory.algebra.opinions._Value",
     "muso_theory.algebra.prover._Element",
-    "muso_theory.claims.catalogue.Case",
+    "muso_theory.claims.case.Case",
     "muso_theory.linear.training.passes.Passes",
 }
 

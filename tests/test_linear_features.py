@@ -438,3 +438,11 @@ def test_median_of_constant_or_single_or_huge_data():
         GaussianFeatures().fit(X[:1])
     with pytest.raises(BadInputError, match="overflow"):
         GaussianFeatures().fit(np.array([[1e200], [-1e200], [3e200]]))
+
+
+@pytest.mark.parametrize("kind", [GaussianFeatures, ArcCosineFeatures, IdentityFeatures])
+def test_values_without_names_are_refused(kind: type) -> None:
+    with pytest.raises(BadInputError, match="by name") as refused:
+        kind(13, 2000)
+    for name in kind().get_params():
+        assert f"{name}=" in str(refused.value)

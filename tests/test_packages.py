@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -84,18 +85,30 @@ def test_the_description_reads_on_a_package_index(built: tuple[Path, Path]) -> N
     head, _, description = (unpacked / "PKG-INFO").read_text(encoding="utf-8").partition("\n\n")
     assert "Description-Content-Type: text/markdown" in head
     assert relative_links(description) == []
+    assert "muso check" in description
+
+
+def test_links_lead_into_the_repository_or_are_words() -> None:
+    pytest.importorskip("setuptools", minversion="77", reason="builds need it, as pyproject.toml says")
+    readable = runpy.run_path(str(ROOT / "setup.py"))["readable"]
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     links = relative_links(readme)
     assert links, "a README without links to its files would show nothing here"
-    repository = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"][
-        "Repository"
-    ]
+    known = readable(readme, "https://host.test/x")
     for link in links:
-        assert f"]({repository}/{'raw' if link.endswith('.svg') else 'blob'}/main/{link})" in description
+        assert f"](https://host.test/x/{'raw' if link.endswith('.svg') else 'blob'}/main/{link})" in known
         assert (ROOT / link).exists(), link
+    text = "![a picture](a.svg) and [words](b.md), [there](https://host.test), [here](#here)"
+    assert readable(text, None) == "a picture and words, [there](https://host.test), [here](#here)"
+    assert relative_links(readable(readme, None)) == []
 
 
-def test_one_address_everywhere() -> None:
-    urls = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
-    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
-    assert f"repository-code: {urls['Repository']}\n" in citation
+def test_one_address_everywhere_and_none_that_is_made_up() -> None:
+    pyproject, citation = (
+        (ROOT / name).read_text(encoding="utf-8") for name in ("pyproject.toml", "CITATION.cff")
+    )
+    repository = tomllib.loads(pyproject)["project"]["urls"].get("Repository")
+    assert re.findall(r"^repository-code: (.*)$", citation, flags=re.M) == (
+        [repository] if repository else []
+    )
+    assert not re.search(r"example\.(org|com|net)", pyproject + citation)

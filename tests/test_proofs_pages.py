@@ -9,11 +9,11 @@ import pytest
 
 from muso_theory.algebra.search import find_trials
 from muso_theory.algebra.statement import parse_statement
-from muso_theory.claims.theorems import THEOREMS, load_certificate, slugs
 from muso_theory.claims.theorems.graph import graph_svg
 from muso_theory.claims.theorems.library import Proof
 from muso_theory.claims.theorems.pages import markdown_page
-from muso_theory.claims.theorems.writing import _table, certificate_text, theorem_graph
+from muso_theory.claims.theorems.registry import THEOREMS, slugs
+from muso_theory.claims.theorems.writing import _table, certificate_text, load_certificate, theorem_graph
 
 ROOM = Path(__file__).resolve().parent.parent / "proofs"
 PROOFS = {slug: Proof(slug, load_certificate(ROOM / "certificates" / f"{slug}.json")) for slug in slugs()}

@@ -8,17 +8,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from muso_theory.claims.theorems import (
-    THEOREMS,
-    check_certificate,
-    load_certificate,
-    prove,
-    slugs,
-    theorem_status,
-    write_index,
-    write_proofs,
-)
-from muso_theory.claims.theorems.status import INDEX
+from muso_theory.claims.theorems.library import check_certificate, prove
+from muso_theory.claims.theorems.registry import THEOREMS, slugs
+from muso_theory.claims.theorems.status import INDEX, theorem_status
+from muso_theory.claims.theorems.writing import load_certificate, write_index, write_proofs
 from muso_theory.errors import MusoError
 
 ROOM = Path(__file__).resolve().parent.parent / "proofs"
@@ -139,7 +132,7 @@ def test_status_says_what_remains() -> None:
 
 def test_status_is_cheap_and_light() -> None:
     code = (
-        "import sys; from muso_theory.claims.theorems import theorem_status; theorem_status('exact-labels'); "
+        "import sys; from muso_theory.claims.theorems.status import theorem_status; theorem_status('exact-labels'); "
         "print(sorted({'sympy', 'sklearn', 'matplotlib', 'hypothesis'} & set(sys.modules)))"
     )
     run = subprocess.run(

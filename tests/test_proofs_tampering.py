@@ -21,7 +21,8 @@ from muso_theory.algebra.checker import uses
 from muso_theory.algebra.derivation import content_hash
 from muso_theory.algebra.polynomial import Polynomial
 from muso_theory.algebra.statement import parse_statement
-from muso_theory.claims.theorems import THEOREMS, check_certificate, prove, slugs
+from muso_theory.claims.theorems.library import check_certificate, prove
+from muso_theory.claims.theorems.registry import THEOREMS, slugs
 from muso_theory.errors import MusoError
 
 ROOM = Path(__file__).resolve().parent.parent / "proofs"

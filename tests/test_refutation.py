@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory.claims.catalogue import everywhere
+from muso_theory.claims.checks import everywhere
+from muso_theory.claims.families import CHECKS
 from muso_theory.evidence import Verdict
 from muso_theory.refutation import (
     RIGHT,
@@ -425,7 +426,7 @@ def test_shrinking_never_grows_and_keeps_the_failure() -> None:
 THEOREMS = [
     claim
     for claim in mt.claims.CATALOGUE.values()
-    if not claim.is_condition and (claim.listed is everywhere or claim.of_training)
+    if not claim.is_condition and (CHECKS[claim.slug].listed is everywhere or CHECKS[claim.slug].of_training)
 ]
 HYPOTHESES = [(claim.slug, hypothesis) for claim in THEOREMS for hypothesis in claim.hypotheses]
 # K_RR⁺ for K_RR⁻¹ makes the first redundant; two requests out of two samples leave nothing to speak of in the second.
@@ -460,7 +461,7 @@ def test_a_false_claim_would_be_refuted(monkeypatch: pytest.MonkeyPatch) -> None
 
     from muso_theory.claims import CATALOGUE
 
-    monkeypatch.setitem(CATALOGUE, "label-free", replace(CATALOGUE["label-free"], hypotheses=(), without={}))
+    monkeypatch.setitem(CATALOGUE, "label-free", replace(CATALOGUE["label-free"], needs={}))
     assert refute("label-free") is not None
 
 

@@ -69,7 +69,8 @@ def test_repr_is_short_and_starts_with_the_verdict(report: Report) -> None:
     assert lines[0].startswith("VACUOUS")
     assert len(lines) <= 10
     assert max(map(len, lines)) <= 110
-    assert "array" not in repr(report)
+    assert "array(" not in repr(report)
+    assert lines[1].startswith("  outputs: 1; w₀: an array; forget: 9 of 40 rows")
 
 
 def test_unknown_claim_suggests(report: Report) -> None:
@@ -115,8 +116,11 @@ def test_html_is_plain_and_escaped() -> None:
 def test_markdown(report: Report) -> None:
     text = report.to_markdown()
     assert text.startswith("**VACUOUS**")
-    assert text.count("\n|") == len(report.rows) + 2
-    assert all(line.count(" | ") >= 3 or line.startswith("|---") for line in text.splitlines()[2:])
+    title, understood, rows = text.split("\n\n")
+    assert "|" not in title
+    for table, lines in ((understood, report.inputs["understood"]), (rows, report.rows)):
+        assert len(table.strip().splitlines()) == len(lines) + 2
+        assert all(line.count(" | ") >= 3 or line.startswith("|---") for line in table.strip().splitlines())
 
 
 @pytest.mark.parametrize("value", [3.1e-12, 0.0465, 1.0, 123456.0, 9.99e-5, 5e-324, 1.7976931348623157e308])

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory.claims import CATALOGUE, Case
+from muso_theory.claims import case, families
 from muso_theory.errors import BadInputError
 from muso_theory.evidence import Allowance, Audit, Evidence, Scope, Verdict
 from muso_theory.inputs import Source, prepare
@@ -157,7 +157,7 @@ def test_false_verdict_exact_input_is_not_held_to_equality_by_balls() -> None:
 
 
 def _verdict(model: Any, slug: str) -> Verdict:
-    findings, _ = CATALOGUE[slug].check(Case(model.problem, model))
+    findings, _ = families.CHECKS[slug].theorem(case.Case(model.problem, model))
     return Evidence(slug, Scope.INSTANCE, tuple(findings), model.name).verdict
 
 

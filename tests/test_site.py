@@ -15,8 +15,8 @@ import pytest
 
 import muso_theory as mt
 from muso_theory.algebra.render import _breakable, mathml
-from muso_theory.claims.theorems import load_certificate
 from muso_theory.claims.theorems.library import Proof
+from muso_theory.claims.theorems.writing import load_certificate
 from muso_theory.pages import Instance, read_instances, theorem_site, write_site
 from muso_theory.pages.layout import prose
 from muso_theory.results import content_hash

@@ -13,7 +13,7 @@ import pytest
 
 import muso_theory as mt
 from muso_theory import evidence
-from muso_theory.claims.catalogue import ulps
+from muso_theory.claims.case import ulps
 from muso_theory.errors import MusoError
 from muso_theory.evidence import Audit, Hypothesis, Verdict
 from muso_theory.linear.certified import CertifiedForms

@@ -20,7 +20,7 @@ from muso_theory.evidence import Verdict
 from muso_theory.inputs import Source, prepare
 from muso_theory.linear.baselines import METHODS, LabelFreeLabels
 from muso_theory.results import check_result
-from muso_theory.unlearning import RETRAINED
+from muso_theory.unlearned import RETRAINED
 
 SMALL = {"n_features": 1200, "standardize": True}
 
@@ -221,3 +221,74 @@ def test_a_start_that_was_drawn_is_kept() -> None:
     found = mt.unlearn(replace(problem, w_init=start), "label-free")
     assert found.gap.verdict is Verdict.CERTIFIED
     assert np.linalg.norm(found.w_unlearned - mt.unlearn(problem, "label-free").w_unlearned) > 1
+
+
+# -- several methods -----------------------------------------------------------------------------------------
+
+SEVERAL = ("label-free", "random-labels", "ridge-labels")
+
+
+def test_several_methods_are_compared_on_one_page(wine: Path, tmp_path: Path) -> None:
+    page, written = tmp_path / "page.html", tmp_path / "result.json"
+    words = ["--n-features", "1200", "--standardize", "--test", "0.3", "--forget", "rows:0-19"]
+    named = [word for name in SEVERAL for word in ("--method", name)]
+    several = invoke(
+        "unlearn",
+        str(wine),
+        *words,
+        *named,
+        "--set",
+        "ridge=1e-2",
+        "--html",
+        str(page),
+        "--json",
+        str(written),
+    )
+    assert several.exit_code == 1, several.output  # random labels and a ridge are refuted
+    result = json.loads(written.read_text(encoding="utf-8"))
+    check_result(result, "unlearn")
+    assert [row["method"] for row in result["rows"]] == ["retraining", "none", *SEVERAL]
+    assert list(result["reports"]) == list(SEVERAL)
+    assert set(result["AUC above retraining"]) == set(SEVERAL)
+    text = page.read_text(encoding="utf-8")
+    for name in SEVERAL:
+        assert f'<section id="{name}-' in text
+        one = invoke(
+            "unlearn",
+            *(str(wine), *words, "--method", name, "--json", "-"),
+            *(["--set", "ridge=1e-2"] if name == "ridge-labels" else []),
+        )
+        alone = json.loads(one.stdout)
+        [mine] = [row for row in alone["rows"] if row["method"] == name]
+        assert mine in result["rows"]
+        assert alone["report"]["evidence"] == result["reports"][name]["evidence"]
+    verdicts = {name: result["reports"][name]["verdict"] for name in SEVERAL}
+    assert verdicts["random-labels"] == verdicts["ridge-labels"] == "REFUTED" != verdicts["label-free"]
+    drawn = invoke("figure", str(written), "--out", str(tmp_path / "drawn"), "--format", "svg")
+    assert drawn.exit_code == 0, drawn.output
+    assert "ridge-labels" in (tmp_path / "drawn" / "result-accuracies.svg").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--method", "label-free", "--method", "none", "-o", "w.npz"], "expected one --method"),
+        (
+            ["--method", "label-free", "--method", "none", "--set", "ridge=1"],
+            "expected a setting of label-free",
+        ),
+        (["--method", "label-free", "--method", "nonne"], "expected an unlearning method"),
+    ],
+)
+def test_mistakes_about_several_methods(words: list[str], told: str, wine: Path, tmp_path: Path) -> None:
+    words = [str(tmp_path / word) if word == "w.npz" else word for word in words]
+    answer = invoke("unlearn", str(wine), *words)
+    assert answer.exit_code == 2
+    assert told in answer.output
+
+
+def test_a_method_named_twice_counts_once(wine: Path) -> None:
+    twice = invoke(
+        *("unlearn", str(wine), "--method", "none", "--method", "none", "--n-features", "600", "--json", "-"),
+    )
+    assert [row["method"] for row in json.loads(twice.stdout)["rows"]] == ["retraining", "none"]

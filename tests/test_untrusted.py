@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 import muso_theory as mt
 from muso_theory.algebra.statement import parse_statement
 from muso_theory.checkpoints import Checkpoints
-from muso_theory.claims.theorems import load_certificate
+from muso_theory.claims.theorems.writing import load_certificate
 from muso_theory.data import load
 from muso_theory.errors import MusoError, expected, printable
 from muso_theory.files import npz_bytes

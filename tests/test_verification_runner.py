@@ -395,7 +395,7 @@ def test_scale_is_refused_where_it_has_no_meaning() -> None:
 
 def test_noisy_start_is_retrained_plus_noise() -> None:
     found = scenario("digits:3,7", "random", n_retain=50)
-    feature_map = GaussianFeatures(200, bandwidth=2.0, seed=1)
+    feature_map = GaussianFeatures(n_features=200, bandwidth=2.0, seed=1)
     problem, test = found.problem(feature_map, noise=0.5, seed=3)
     assert test.shape == (len(found.X_test), 200)
     assert problem.w_init is not None

@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from muso_theory.claims import Case, find
+from muso_theory.claims.case import Case
+from muso_theory.claims.families import CHECKS
 from muso_theory.errors import MusoError
 from muso_theory.evaluation import accuracy, probabilities
 from muso_theory.evidence import Verdict
@@ -202,7 +203,7 @@ def stands_still(method: UnlearningMethod, problem: UnlearningProblem) -> bool:
 
 def _holds(slug: str, problem: UnlearningProblem) -> bool:
     """Whether a condition of the catalogue holds, as measured in float64."""
-    findings, _ = find(slug).check(Case(problem, problem.float_model))
+    findings, _ = CHECKS[slug].theorem(Case(problem, problem.float_model))
     return all(finding.verdict is Verdict.MEASURED for finding in findings)
 
 

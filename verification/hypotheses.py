@@ -24,7 +24,8 @@ from muso_theory.algebra.search import models
 from muso_theory.algebra.statement import parse_statement
 from muso_theory.algebra.trials import concludes, violates
 from muso_theory.claims import CATALOGUE
-from muso_theory.claims.catalogue import everywhere
+from muso_theory.claims.checks import everywhere
+from muso_theory.claims.families import CHECKS
 from muso_theory.claims.theorems.registry import THEOREMS, slugs
 from muso_theory.claims.theorems.status import theorem_status
 from muso_theory.evidence import Verdict
@@ -112,7 +113,9 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         for theorem, label, _, kind, _ in theorem_status(slug).hypotheses
     }
     pairs = [(claim, h) for claim in CATALOGUE.values() if not claim.is_condition for h in claim.hypotheses]
-    reachable = [claim.listed is everywhere or claim.of_training for claim, _ in pairs]
+    reachable = [
+        CHECKS[claim.slug].listed is everywhere or CHECKS[claim.slug].of_training for claim, _ in pairs
+    ]
     instances = [
         {"claim": claim.slug, "hypothesis": h, "examples": 200 if quick else 5000, "seed": SEED}
         for (claim, h), reached in zip(pairs, reachable, strict=True)

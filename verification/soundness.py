@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 import muso_theory as mt
+from muso_theory.claims.families import CHECKS
 from muso_theory.errors import MusoError
 
 from .campaign import Options, measure_points
@@ -32,7 +33,7 @@ _CHUNK = 50
 _QUICK, _FULL = 1_500, 100_000
 
 _SMALL = mt.UnlearningProblem(np.eye(3), np.ones(3), [0])
-CLAIMS = (*(slug for slug in mt.claims if mt.claims[slug].listed(_SMALL)), "convex-loss")
+CLAIMS = (*(slug for slug in mt.claims if CHECKS[slug].listed(_SMALL)), "convex-loss")
 """Claims to draw from: about linear models; conditions on training join where a case names an optimizer."""
 
 

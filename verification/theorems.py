@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from muso_theory.claims import CATALOGUE
-from muso_theory.claims.theorems import load_certificate
 from muso_theory.claims.theorems.library import Proof
 from muso_theory.claims.theorems.registry import slugs
-from muso_theory.claims.theorems.writing import theorem_graph
+from muso_theory.claims.theorems.writing import load_certificate, theorem_graph
 
 from .campaign import Options
 from .tables import Column, table

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -15,9 +14,9 @@ from muso_theory.algebra.polynomial import AlgebraError, Polynomial, Signature, 
 from muso_theory.algebra.prover import Combination, NotFoundError, find_combination
 from muso_theory.algebra.shorten import fewer_facts, shortened
 from muso_theory.algebra.statement import Statement, parse_statement
-from muso_theory.algebra.theorem import Apply, Cancel, Have, Theorem, Witness
+from muso_theory.algebra.theorem import Apply, Cancel, Have, Theorem, Witness, canonical
 
-__all__ = ["Node", "canonical", "content_hash", "derive", "lemma_values"]
+__all__ = ["Node", "content_hash", "derive", "lemma_values"]
 
 Node = dict[str, Any]
 """A certificate of one theorem: name, statement, steps; JSON-able."""
@@ -58,18 +57,6 @@ def derive(theorem: Theorem, known: Mapping[str, Node], *, seconds: float = 20.0
             "steps": [{"rule": "induction", **hashes}],
         }
     return _Derivation(theorem, known, seconds).run()
-
-
-def canonical(value: object) -> bytes:
-    """The bytes that are hashed: JSON with sorted keys and no blanks.
-
-    Args:
-        value: anything JSON can hold.
-
-    Returns:
-        UTF-8 bytes.
-    """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def content_hash(node: Node) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import final
 
-__all__ = ["Apply", "Cancel", "Have", "PlanStep", "Theorem", "Witness", "text_lines"]
+__all__ = ["Apply", "Cancel", "Have", "PlanStep", "Theorem", "Witness", "canonical", "text_lines"]
 
 
 @final
@@ -106,3 +107,15 @@ def text_lines(*blocks: str) -> tuple[str, ...]:
         ('a b', 'c')
     """
     return tuple(" ".join(line.split()) for block in blocks for line in block.splitlines() if line.strip())
+
+
+def canonical(value: object) -> bytes:
+    """The bytes that are hashed: JSON with sorted keys and no blanks.
+
+    Args:
+        value: anything JSON can hold.
+
+    Returns:
+        UTF-8 bytes.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -9,7 +9,8 @@ from ..linear.labels import optimal_labels
 from ..linear.problem import UnlearningProblem
 from ..linear.solution import solve
 from ..numbers import Quantity
-from .catalogue import Case, Claim, Found, by_name_only
+from .case import Case, Found
+from .checks import Check, by_name_only
 from .tangents import network_of
 
 __all__ = ["ALTERNATING"]
@@ -52,34 +53,7 @@ def _alternating(case: Case) -> Found:
     return [finding], [repr(result.head)]
 
 
-ALTERNATING = (
-    Claim(
-        "linear-head",
-        "the network's last layer is linear",
-        "f(x; θ) = z(x)W + b",
-        "setting of arXiv 2410.08557, networks",
-        _linear_head,
-        "The last layer is a linear model on its features, to which claims about linear models apply.",
-        "The last layer is not linear: only the whole tangent kernel gives labels.",
-        ("from-network",),
-        {"from-network": "there is no last layer"},
-        listed=by_name_only,
-    ),
-    Claim(
-        "alternating",
-        "relabelling from the last layer and fine-tuning in turn begins as label-free; the rest is measured",
-        "ŷ_F = Z_F(w₀ + Π(w − w₀)), Π on the row space of (a subset of) Z_R; then fine-tune on R and (X_F, ŷ_F)",
-        "arXiv 2410.08557, network algorithm",
-        _alternating,
-        "With features frozen the algorithm's first label is that of label-free; of later ones nothing is claimed.",
-        "The algorithm's first label is not that of label-free.",
-        ("from-network", "linear-head"),
-        {
-            "from-network": "there is no network to relabel",
-            "linear-head": "there are no last-layer features whose row space could be projected on",
-        },
-        number=25,
-        listed=by_name_only,
-        campaign="alternating",
-    ),
-)
+ALTERNATING = {
+    "linear-head": Check(_linear_head, listed=by_name_only),
+    "alternating": Check(_alternating, listed=by_name_only),
+}

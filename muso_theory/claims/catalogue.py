@@ -1,487 +1,46 @@
-"""What a claim is: a statement with a source, hypotheses, and checks on an instance.
-
-A claim is checked on three objects, by three functions: the theorem on the exact data, an audit of something
-handed in, and the floats that this package hands out. They make findings of different types, so that none can be
-judged by the rule of another.
-"""
+"""What claims say: read from a file of words, so that looking one up imports no numerics."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from fractions import Fraction
-from functools import cached_property
-from typing import Any
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
 
-import numpy as np
+from ..errors import expected, nearest
 
-from ..arrays import row_blocks
-from ..errors import BadInputError
-from ..evaluation.release import parameters, parameters_sha256
-from ..evidence import NOTHING, Allowance, Audit, Finding, Hypothesis, Identity, Output, round_digits
-from ..linear.handed import Handed
-from ..linear.model import Model, Rows
-from ..linear.problem import Array, UnlearningProblem
-from ..linear.training.plan import TrainingPlan
-from ..numbers import Quantity
-from ..numbers.quantity import is_finite
-from ..numbers.rounding import UNIT, norm_bounds
-
-__all__ = ["TOLERANCE", "Artefact", "Case", "Claim", "Found", "Yardstick"]
-
-TOLERANCE = Fraction(1, 10**6)
-"""What is asked where nothing else was said: a gap of at most a millionth of doing nothing."""
-
-_NOTHING_THERE = "nothing to unlearn at this precision"
-_TOO_FINE = "finer than floats of this size"
-
-Found = tuple[Sequence[Finding], list[str]]
-"""What a check returns: findings, the row's own quantity first, and facts worth knowing."""
-
-Yardstick = tuple[Quantity, str]
-"""A length and what it is in words; a tolerance is relative to it."""
-
-
-@dataclass(frozen=True, eq=False)
-class Artefact:
-    """Something handed in, to be audited.
-
-    Args:
-        name: ``labels``, ``w_unlearned`` or ``w_pretrained``.
-        values: shape (n_F, C) for labels, (D, C) for parameters, in the dtype as given.
-    """
-
-    name: str
-    values: Array
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether it consists of integers or Fractions, of which equality can be asked."""
-        return bool(self.values.dtype.kind != "f")
-
-    @property
-    def sha256(self) -> str:
-        """Content hash; of parameters the one by which a removal certificate knows them."""
-        try:
-            return parameters_sha256(parameters(self.values))
-        except BadInputError:  # not float64 numbers: exact ones are hashed by their digits
-            return hashlib.sha256(",".join(map(str, self.values.ravel().tolist())).encode()).hexdigest()
-
-
-def ulps(values: Array) -> Array:
-    """One unit in the last place of each entry.
-
-    Args:
-        values: any shape; floats have the spacing of their dtype, integers and Fractions none.
-
-    Returns:
-        Float64, the same shape.
-
-    Example:
-        >>> ulps(np.array([1.0, 0.0])).tolist() == [2.0**-52, 5e-324], ulps(np.array([3]))
-        (True, array([0.]))
-        >>> float(ulps(np.array([np.finfo("f8").max]))[0]) == 2.0**971
-        True
-    """
-    if values.dtype.kind != "f":
-        return np.zeros(values.shape)
-    # Not np.spacing, which is the distance to the next larger float: none is there after the largest one.
-    info = np.finfo(values.dtype)
-    exponent = np.where(values == 0, info.minexp, np.frexp(values)[1] - 1)
-    return np.asarray(np.ldexp(1.0, np.maximum(exponent, info.minexp) - info.nmant))
-
-
-@dataclass(eq=False)
-class Case:
-    """One problem, one arithmetic and the settings under which claims are checked.
-
-    Nothing that was handed in is part of a case, so a theorem cannot be judged by it.
-
-    Args:
-        problem: the problem.
-        model: closed forms in the arithmetic to be used.
-        tolerance: what audits, outputs and violated hypotheses are held to, relative to a scale; 0 asks equality.
-        ridge: λ for ridge-anchored and ε for ridge-inverse.
-        subset: fraction of R that down-sampling keeps.
-        seed: seed of every random choice in a check.
-        plan: how the user trains, or None.
-        equality_of_exact: ask equality of artefacts that are exact themselves: no tolerance was given.
-        asserted: the user insists on the statement, whatever its hypotheses; nothing is explained by them then.
-        hypotheses_hold: every hypothesis of the claim holds exactly, so that nothing is explained by one.
-        handed: the floats that this package hands out for the problem.
-    """
-
-    problem: UnlearningProblem
-    model: Model
-    tolerance: Fraction = TOLERANCE
-    ridge: float = 1e-3
-    subset: float = 0.2
-    seed: int = 0
-    plan: TrainingPlan | None = None
-    equality_of_exact: bool = True
-    asserted: bool = False
-    hypotheses_hold: bool = False
-    handed: Handed | None = None
-
-    # -- the theorem on the exact data -----------------------------------------------------------------
-
-    def identity(
-        self,
-        what: str,
-        quantity: Quantity,
-        yardsticks: Sequence[Yardstick],
-        explained: Callable[[], Quantity] | None = None,
-        squared: bool = False,
-    ) -> Identity:
-        """A number that the theorem says is zero, in exact real arithmetic on the data as given.
-
-        Args:
-            what: symbols and words.
-            quantity: the number.
-            yardsticks: lengths that the tolerance may be relative to; the first that is not nothing
-                beside the last counts.
-            explained: computes Cε, the part that a hypothesis violated within tolerance explains, if need be.
-            squared: whether number and yardsticks are squares of lengths.
-
-        Returns:
-            The finding.
-        """
-        allowed = self._of_theorem(yardsticks, UNIT**2 if squared else UNIT)
-        if self.asserted:
-            return Identity(what, quantity, allowed, None)
-        if (
-            explained is None
-            or self.hypotheses_hold
-            or (quantity.lower <= 0 and quantity.upper <= allowed.lower)
-        ):
-            return Identity(what, quantity, allowed)
-        return Identity(what, quantity, allowed, explained())
-
-    def statement(self, what: str, quantity: Quantity, scale: Quantity, of: str) -> Identity:
-        """A number that is zero if the data are what they claim to be, such as a network's own derivative.
-
-        Args:
-            what: symbols and words.
-            quantity: the number.
-            scale: a length that is computed and then taken as it is.
-            of: the length in words.
-
-        Returns:
-            The finding, refuted beyond the tolerance: that refutes the data and not a theorem.
-        """
-        taken = Quantity.exact(Fraction(scale.bound)) if scale.bound < np.inf else scale
-        return Identity(what, quantity, Allowance.of_scale(self.tolerance, taken, of), None)
-
-    def violation(self, what: str, quantity: Quantity, scale: Quantity, of: str) -> Hypothesis:
-        """How far a hypothesis is violated.
-
-        Args:
-            what: symbols and words.
-            quantity: the number.
-            scale: a norm of the data.
-            of: the norm in words.
-
-        Returns:
-            The finding.
-        """
-        return Hypothesis(what, quantity, Allowance.of_scale(self.tolerance, scale, of))
-
-    # -- what was handed in, and what is handed out ----------------------------------------------------
-
-    def audit(
-        self, artefact: Artefact, what: str, quantity: Quantity, rounding: Quantity, labels: bool = False
-    ) -> Audit:
-        """The distance of an artefact from what it should be.
-
-        Args:
-            artefact: what was handed in.
-            what: symbols and words.
-            quantity: the distance.
-            rounding: one unit in the last place of every entry of the artefact, carried to that distance.
-            labels: whether the distance is one of labels, not of parameters.
-
-        Returns:
-            The finding.
-        """
-        if self.equality_of_exact and artefact.is_exact:
-            return Audit(what, quantity, NOTHING)
-        yardsticks = self.label_yardsticks if labels else self.parameter_yardsticks
-        are_labels = artefact.name == "labels"
-        allowed = self._of_floats(artefact.values, are_labels, yardsticks, rounding, self.tolerance)
-        return Audit(what, quantity, allowed)
-
-    def least_squares_audit(self, artefact: Artefact, rows: Rows, name: str) -> Found:
-        """The distance of parameters from all that training on some rows can end at, whatever it starts from.
-
-        Args:
-            artefact: parameters that were handed in.
-            rows: positions of the samples of that training.
-            name: subscript of Φ for the words.
-
-        Returns:
-            The finding. A right artefact has distance 0 from these least-squares minimisers for every w₀, so that a
-            distance refutes it for every w₀; no distance says nothing.
-        """
-        model, w = self.model, self.model.at(artefact.values)
-        off = model.distance(w, model.fit(rows, model.targets(rows), w))
-        allowed = NOTHING
-        if not (self.equality_of_exact and artefact.is_exact):
-            # Doing nothing is known for the assumed w₀ only, so that beside another one it may be too short a length.
-            zero = model.at(np.zeros(artefact.values.shape))
-            scale = self.doing_nothing.plus(model.distance(w, zero))
-            allowed = Allowance.of_scale(self.tolerance, scale, f"doing nothing + ‖{artefact.name}‖")
-        what = f"‖Φ{name}⁺(y{name} − Φ{name} {artefact.name})‖"
-        return [Audit(what, off, allowed)], ["no w₀ whatever leads there"]
-
-    def output(self, what: str, quantity: Quantity, floats: Array, are_labels: bool) -> Output:
-        """The distance of floats that this package hands out from what they stand for.
-
-        Args:
-            what: symbols and words.
-            quantity: the distance.
-            floats: labels, shape (n_F, C), or parameters, shape (D, C).
-            are_labels: which of the two.
-
-        Returns:
-            The finding.
-        """
-        # Equality is never asked of our floats: with tolerance=0 they are held to the default.
-        tolerance = self.tolerance or TOLERANCE
-        rounding = self.gap_of_ulps(floats) if are_labels else self.size_of_ulps(floats)
-        allowed = self._of_floats(floats, are_labels, self.parameter_yardsticks, rounding, tolerance)
-        return Output(what, quantity, replace(allowed, rounding=0))
-
-    @property
-    def floats(self) -> Handed:
-        """The floats that this package hands out for the problem."""
-        return Handed(self.problem) if self.handed is None else self.handed
-
-    def gap_of_ulps(self, labels: Array) -> Quantity:
-        """‖Φ⁺(0; ulp(ỹ_F))‖: one unit in the last place of every label, carried to the parameter gap.
-
-        Args:
-            labels: shape (n_F, C).
-
-        Returns:
-            The length; exactly zero for exact labels.
-        """
-        unit = ulps(labels)
-        return self.model.square_gap(self.model.given(unit)).sqrt() if unit.any() else Quantity.exact(0)
-
-    @staticmethod
-    def size_of_ulps(w: Array) -> Quantity:
-        """‖ulp(w)‖: one unit in the last place of every parameter.
-
-        Args:
-            w: shape (D, C).
-
-        Returns:
-            The length; exactly zero for exact parameters.
-        """
-        unit = ulps(w)
-        return Quantity.enclosure(*norm_bounds(unit)) if unit.any() else Quantity.exact(0)
-
-    def gap_of(self, labels: Array) -> Quantity:
-        """‖w_u − w_r‖ of given labels, taken exactly.
-
-        Args:
-            labels: shape (n_F, C).
-
-        Returns:
-            The gap.
-        """
-        return self.model.unlearned_gap(self.model.given(labels))
-
-    # -- lengths that a tolerance is relative to -------------------------------------------------------
-
-    def _of_theorem(self, yardsticks: Sequence[Yardstick], unit: Fraction) -> Allowance:
-        """Tolerance times the first length that is not below the last one by more than a float's digits.
-
-        A theorem is about exact numbers, which some arithmetic tells apart however small they are. Only where such a
-        length is nothing beside the last one, or zero, is there nothing that a tolerance could be relative to.
-
-        Args:
-            yardsticks: lengths in words, the preferred one first.
-            unit: the relative rounding of floats, or its square for squares.
-
-        Returns:
-            The allowance.
-        """
-        last, of_last = yardsticks[-1]
-        for scale, of in yardsticks[:-1]:
-            # 0 ≤ 0 as well: a start that fits every sample leaves nothing to do. A measured length may be infinite.
-            known = is_finite(scale.upper) and is_finite(last.floor)
-            if not (known and Fraction(scale.upper) <= unit * Fraction(last.floor)):
-                return Allowance.of_scale(self.tolerance, scale, of)
-        if len(yardsticks) == 1:
-            return Allowance.of_scale(self.tolerance, last, of_last)
-        return Allowance.of_scale(self.tolerance, last, f"{of_last}: {_NOTHING_THERE}", is_second=True)
-
-    def _of_floats(
-        self,
-        values: Array,
-        are_labels: bool,
-        yardsticks: tuple[Yardstick, Yardstick],
-        rounding: Quantity,
-        tolerance: Fraction,
-    ) -> Allowance:
-        """Tolerance times doing nothing, unless doing nothing is itself within the rounding of every entry.
-
-        Args:
-            values: floats that are judged.
-            are_labels: labels rather than parameters.
-            yardsticks: doing nothing and what it is replaced by, each in words.
-            rounding: one unit in the last place of every entry, carried to the distance that is judged.
-            tolerance: what is asked.
-
-        Returns:
-            The allowance. A tolerance that is finer than the rounding says so, and what rounding explains is never
-            refuted; it is not allowed either.
-        """
-        (asked, of), (other, of_other) = yardsticks
-        first = Allowance.of_scale(tolerance, asked, of)
-        # If ‖ỹ − y‖ (or ‖w_r − w_p‖) is at most half the smallest ulp, every entry of the original is the float next
-        # to the exact one: no floats do better than doing nothing. A norm of all ulps would not show that: beside an
-        # entry of 2⁶⁰ it is 256, and hides any change of an entry of size 1.
-        change = self.label_change if are_labels else self.doing_nothing
-        unit = Fraction(float(ulps(values).min())) / 2
-        if not (tolerance and unit):
-            return first
-        second = Allowance.of_scale(tolerance, other, f"{of_other}: {_NOTHING_THERE}", is_second=True)
-        if change.upper <= unit:
-            return second
-        if change.lower <= unit:
-            # Not known which of the two counts: the smaller one allows, the larger one refutes.
-            return replace(first, upper=max(first.upper, second.upper), rounding=rounding.upper)
-        if first.upper < rounding.lower:
-            first = replace(first, of=f"{first.of}: {_TOO_FINE}")
-        return replace(first, rounding=rounding.upper)
-
-    @cached_property
-    def doing_nothing(self) -> Quantity:
-        """‖w_p − w_r‖, the gap of doing nothing and the scale of every parameter gap."""
-        return self.model.distance(self.model.pretrained, self.model.retrained)
-
-    @property
-    def is_zero(self) -> bool:
-        """Whether Φ = 0 exactly."""
-        features = self.problem.features
-        return not any(np.any(features[block]) for block in row_blocks(features))
-
-    @cached_property
-    def float_error(self) -> Quantity:
-        """How far w_p and w_r of the float64 model are from those of this case's model, together.
-
-        What is measured with that model speaks of the same objects only up to this length: where float64 cuts off
-        small eigenvalues, they may be many orders of magnitude apart.
-        """
-        floats, model = self.problem.float_model, self.model
-        w_p, w_r = (
-            model.distance(model.at(floats.final(w)), exact)
-            for w, exact in ((floats.pretrained, model.pretrained), (floats.retrained, model.retrained))
-        )
-        return w_p.plus(w_r)
-
-    @cached_property
-    def retraining(self) -> Quantity:
-        """‖w_r − w₀‖."""
-        return self.model.distance(self.model.retrained, self.model.start)
-
-    @cached_property
-    def travelled(self) -> Quantity:
-        """‖w_p − w₀‖."""
-        return self.model.distance(self.model.pretrained, self.model.start)
-
-    @cached_property
-    def parameter_yardsticks(self) -> tuple[Yardstick, Yardstick]:
-        """Lengths of parameter gaps: doing nothing, else the way of retraining.
-
-        Never the size of the start: beside ‖w₀‖ = 10¹⁵ a gap as large as doing nothing is small.
-        """
-        return ((self.doing_nothing, "doing nothing"), (self.retraining, "‖w_r − w₀‖"))
-
-    @cached_property
-    def label_change(self) -> Quantity:
-        """‖y_F − Φ_F w_r‖, the scale of every label error."""
-        return self.model.label_distance(self.model.targets(self.model.forget), self.model.optimal_labels)
-
-    @cached_property
-    def label_yardsticks(self) -> tuple[Yardstick, Yardstick]:
-        """Lengths of label errors, likewise."""
-        model = self.model
-        moved = model.label_distance(model.optimal_labels, model.predict(model.forget, model.start))
-        return ((self.label_change, "the label change"), (moved, "‖Φ_F(w_r − w₀)‖"))
-
-    @cached_property
-    def square_yardsticks(self) -> tuple[Yardstick, ...]:
-        """Squares of the lengths of parameter gaps."""
-        return tuple((length.squared(), f"{of}²") for length, of in self.parameter_yardsticks)
-
-
-Check = Callable[[Case], Found]
-
-
-def everywhere(problem: UnlearningProblem) -> bool:
-    """A claim that speaks of every problem."""
-    return True
-
-
-def by_name_only(problem: UnlearningProblem) -> bool:
-    """A claim that a check of all claims leaves out: about other losses, families of networks, or measured at best."""
-    return False
-
-
-def on_a_tangent(problem: UnlearningProblem) -> bool:
-    """A claim about the network whose tangent the problem is."""
-    return problem.tangent is not None
+__all__ = ["CATALOGUE", "Claim", "find", "markdown_table"]
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the theory, or a condition that claims use.
+    """A claim of the theory, or a condition that claims use, in words; ``families.CHECKS`` has how it is checked.
 
     Args:
         slug: its name everywhere.
         words: the claim in words, one line.
         statement: the formula.
         source: where it comes from.
-        check: how the theorem is checked on the exact data of an instance.
         holds: what it means for the user when it holds.
         fails: what it means for the user when it does not.
-        hypotheses: slugs of the conditions it needs.
-        without: for each hypothesis, what breaks when it alone is dropped.
         number: its number in the list of claims; 0 for a condition.
-        listed: whether a check of all claims includes it on a problem; naming a claim includes it anywhere.
-        of_training: a claim about training that is listed, too, where a user says how he trains.
+        needs: the conditions that it needs, by slug, with what breaks when each alone is dropped.
         campaign: the campaign that measures what no single instance shows, if there is one.
-        climbs: whether another arithmetic may decide what one has left open.
-        by_floats: whether that is float64 where Φ has full rank: the others read this number off a float64 model.
-        audits: which artefacts it can audit.
-        audit: how it judges one of them.
-        anywhere: what it asks of parameters whatever w₀ was; it refutes at most.
-        output: how it judges the floats that this package hands out for it, if any.
     """
 
     slug: str
     words: str
     statement: str
     source: str
-    check: Check
     holds: str
     fails: str
-    hypotheses: tuple[str, ...] = ()
-    without: dict[str, str] = field(default_factory=dict)
     number: int = 0
-    listed: Callable[[UnlearningProblem], bool] = everywhere
+    needs: dict[str, str] = field(default_factory=dict)
     campaign: str = ""
-    climbs: bool = True
-    by_floats: bool = False
-    of_training: bool = False
-    audits: tuple[str, ...] = ()
-    audit: Callable[[Case, Artefact], Found] | None = None
-    anywhere: Callable[[Case, Artefact], Found] | None = None
-    output: Check | None = None
+
+    @property
+    def hypotheses(self) -> tuple[str, ...]:
+        """Slugs of the conditions that it needs."""
+        return tuple(self.needs)
 
     @property
     def is_condition(self) -> bool:
@@ -498,6 +57,48 @@ class Claim:
         return f"<{self.kind} {self.slug}: {self.words}{needs}>"
 
 
-def text(value: Any) -> str:
-    """A number as short text for facts, never larger than the number."""
-    return round_digits(float(value), up=False, digits=3)
+_FILE = Path(__file__).with_name("catalogue.toml")
+
+CATALOGUE: dict[str, Claim] = {
+    slug: Claim(slug, **words) for slug, words in tomllib.loads(_FILE.read_text(encoding="utf-8")).items()
+}
+
+
+def find(slug: str) -> Claim:
+    """Look a claim up by its slug.
+
+    Args:
+        slug: such as ``exact-labels``.
+
+    Returns:
+        The claim or condition.
+
+    Raises:
+        BadInputError: no such claim; the nearest is suggested.
+
+    Example:
+        >>> find("exact-labels")
+        <theorem exact-labels: labelling the forget samples by the retrained model's predictions unlearns exactly>
+    """
+    if not isinstance(slug, str) or slug not in CATALOGUE:
+        raise expected("a claim", "claim", slug, "unknown", nearest(slug, CATALOGUE))
+    return CATALOGUE[slug]
+
+
+def markdown_table() -> str:
+    """The claims as a Markdown table: what the README shows.
+
+    Returns:
+        One row a claim, conditions left out, with its general status and a link to its proof.
+    """
+    from .theorems.status import theorem_status
+
+    rows = ["| claim | in words | source | in general |", "|---|---|---|---|"]
+    for claim in CATALOGUE.values():
+        if not claim.is_condition:
+            status = theorem_status(claim.slug)
+            proof = f"[{status.status}](proofs/pages/{claim.slug}.md)" if status.hash else "no general proof"
+            if claim.campaign and not status.hash:
+                proof = f"measured: campaign `{claim.campaign}`"
+            rows.append(f"| `{claim.slug}` | {claim.words} | {claim.source} | {proof} |")
+    return "\n".join(rows) + "\n"

@@ -13,7 +13,8 @@ from ..linear.model import Parameters, Rows
 from ..linear.problem import UnlearningProblem
 from ..numbers import Quantity
 from ..numbers.rounding import NoArithmeticError
-from .catalogue import Artefact, Case, Claim, Found
+from .case import Artefact, Case, Found
+from .checks import Check
 from .tangents import tangent_rank
 
 __all__ = ["CONDITIONS"]
@@ -191,128 +192,18 @@ def _inverse(q: Quantity) -> Quantity:
     return Quantity(low, high if q.lower != q.upper else low, q.grade)
 
 
-CONDITIONS = (
-    Claim(
-        "consistent-sizes",
-        "features, targets and forget set fit together",
-        "R ∪ F = all samples, R ∩ F = ∅",
-        "definition",
-        _sizes,
-        "The sizes fit.",
-        "The sizes do not fit.",
-    ),
-    Claim(
-        "over-parameterised",
-        "at least as many features as samples",
-        "D ≥ n",
-        "arXiv 2410.08557, setting",
-        _over_parameterised,
-        "There is room to interpolate any labels, if the rank is full.",
-        "More samples than features: generic targets cannot be interpolated.",
-    ),
-    Claim(
-        "full-rank",
-        "the feature rows of all samples are independent",
-        "rank Φ = n, i.e. K = ΦΦᵀ is invertible",
-        "arXiv 2410.08557, setting",
-        _full_rank,
-        "Any labels can be interpolated; the gap of any labels is δᵀS⁻¹δ.",
-        "Feature rows are dependent: K⁻¹ does not exist, formulas with inverses are off the table.",
-    ),
-    Claim(
-        "full-rank-retain",
-        "the feature rows of the retain set are independent",
-        "rank Φ_R = n_R",
-        "arXiv 2410.08557, setting",
-        _full_rank_retain,
-        "K_RR⁻¹ exists.",
-        "K_RR⁻¹ does not exist; use the closed-form labels.",
-    ),
-    Claim(
-        "full-rank-forget",
-        "the feature rows of the forget set are independent",
-        "rank Φ_F = n_F",
-        "claim label-solution-set",
-        _full_rank_forget,
-        "The optimal label is unique.",
-        "Several labelings are equally exact: they differ by ker Φ_Fᵀ.",
-    ),
-    Claim(
-        "interpolable-retain",
-        "the retained targets can be fitted exactly",
-        "y_R ∈ range Φ_R (shifted by Φ_R w₀)",
-        "arXiv 2410.08557, setting",
-        _interpolable,
-        "Retraining fits every retained sample.",
-        "Retraining ends at a least-squares compromise.",
-    ),
-    Claim(
-        "interpolates-retain",
-        "the pretrained model fits the retained targets exactly",
-        "Φ_R w_p = y_R",
-        "arXiv 2410.08557, setting",
-        _interpolates,
-        "The pretrained model carries everything that retraining needs.",
-        "The pretrained model compromises between retained and forgotten samples.",
-    ),
-    Claim(
-        "least-squares-on-retain",
-        "the pretrained model already minimises the loss on the retain set",
-        "Φ_Rᵀ(Φ_R w_p − y_R) = 0",
-        "claim label-free",
-        _least_squares,
-        "Labels can be computed from w_p alone, without retraining and without targets.",
-        "Forgetting moves the optimum on the retain set, so w_p alone cannot tell the labels.",
-    ),
-    Claim(
-        "start-in-span",
-        "fine-tuning starts in w₀ + row(Φ)",
-        "(I − P)(w_p − w₀) = 0",
-        "claim start-span",
-        _start_in_span,
-        "Nothing is stuck in directions that training cannot see.",
-        "The start has a component that no training on these samples can remove.",
-        audits=("w_pretrained", "w_unlearned"),
-        audit=_start_audit,
-    ),
-    Claim(
-        "map-free-of-forget",
-        "no forgotten sample went into the feature map, its bandwidth or a scaler",
-        "φ is a function of R, of public samples, or of nothing",
-        "definition: retraining starts from the retained samples alone",
-        _map_free_of_forget,
-        "The map is the one that retraining would use: parameters that are unlearned make a model that forgot.",
-        "The map still depends on what is to be forgotten, so that the model has not forgotten, however exactly its "
-        "parameters are unlearned: theorems speak of retraining with this map. --fit-map retain fits it on R.",
-        listed=_knows_its_map,
-        climbs=False,
-    ),
-    Claim(
-        "conditioning",
-        "the Gram matrix is within reach of float64",
-        "κ⁺(K) = λ_max/λ_min⁺ ≤ 2⁵³/100",
-        "numerical analysis",
-        _conditioning,
-        "A float64 solve keeps digits.",
-        "A float64 solve may lose all digits: use balls or rationals.",
-        by_floats=True,
-    ),
-    Claim(
-        "step-size",
-        "a stable step size exists",
-        "0 < η < 2/λ_max(ΦᵀΦ)",
-        "claim implicit-bias",
-        _step_size,
-        "Gradient descent with a smaller step converges to the closed forms used here.",
-        "No step size is stable.",
-    ),
-    Claim(
-        "three-samples",
-        "there are samples for two requests and one to keep",
-        "n ≥ 3",
-        "claim sequential-requests",
-        _three_samples,
-        "Two requests can be told apart.",
-        "Too few samples for two requests.",
-    ),
-)
+CONDITIONS = {
+    "consistent-sizes": Check(_sizes),
+    "over-parameterised": Check(_over_parameterised),
+    "full-rank": Check(_full_rank),
+    "full-rank-retain": Check(_full_rank_retain),
+    "full-rank-forget": Check(_full_rank_forget),
+    "interpolable-retain": Check(_interpolable),
+    "interpolates-retain": Check(_interpolates),
+    "least-squares-on-retain": Check(_least_squares),
+    "start-in-span": Check(_start_in_span, audits=("w_pretrained", "w_unlearned"), audit=_start_audit),
+    "map-free-of-forget": Check(_map_free_of_forget, listed=_knows_its_map, climbs=False),
+    "conditioning": Check(_conditioning, by_floats=True),
+    "step-size": Check(_step_size),
+    "three-samples": Check(_three_samples),
+}

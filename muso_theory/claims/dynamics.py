@@ -21,7 +21,8 @@ from ..linear.problem import Array, UnlearningProblem
 from ..linear.training.convex import fine_tune_convex
 from ..linear.training.sweep import Sweep
 from ..numbers import FLOAT64, Matrix, NoArithmeticError, Quantity, UndecidedError
-from .catalogue import TOLERANCE, Case, Claim, Found, by_name_only, text
+from .case import TOLERANCE, Case, Found, text
+from .checks import Check, by_name_only
 
 __all__ = ["DYNAMICS"]
 
@@ -366,82 +367,11 @@ def _convex_loss(case: Case) -> Found:
     ], facts
 
 
-DYNAMICS = (
-    Claim(
-        "convex-loss",
-        "soft labels are exact for any convex loss with a shared ridge",
-        "ỹ_F = ∇-zero of ℓ(Φ_F w_r, ·), e.g. softmax(Φ_F w_r)  ⟹  w_u^λ = w_r^λ; hard labels arg max are not exact",
-        "extends arXiv 2410.08557 beyond least squares",
-        _convex_loss,
-        "Cross-entropy unlearns by relabelling too, with soft labels.",
-        "Soft labels do not reach the retrained model here.",
-        number=10,
-        listed=by_name_only,
-        of_training=True,
-    ),
-    Claim(
-        "cyclic-sgd",
-        "a pass of SGD in fixed order is an SOR sweep on the Gram matrix",
-        "r ← (I − K(Γ⁻¹ + L)⁻¹) r, w ← w + Φᵀ(Γ⁻¹ + L)⁻¹ r; converges if γ_i‖φ_i‖² < 2 and the targets are consistent",
-        "Kaczmarz, Ostrowski, Reich; analyses the training of arXiv 2410.08557",
-        _cyclic_sgd,
-        "E epochs can be predicted, and computed, without visiting samples.",
-        "A pass of SGD is not the stated sweep.",
-        number=11,
-        listed=_small,
-        of_training=True,
-    ),
-    Claim(
-        "gd-finite-time",
-        "after T steps with the optimal labels the error is known",
-        "w_T − w_r = (I − ηΦᵀΦ)^T (w_p − w_r)",
-        "classical; applied to arXiv 2410.08557",
-        _gd_finite_time,
-        "The time to any accuracy follows from the spectrum: T ≥ log(ε/gap₀)/log(1 − ηλ_min⁺).",
-        "The error after T steps is not the stated one.",
-        number=12,
-        listed=_small,
-        of_training=True,
-    ),
-    Claim(
-        "early-stopping",
-        "with all labels free, early-stopped fine-tuning reaches the early-stopped retrained model",
-        "ỹ = Q⁺(Φw_r(T) − (I − Q)Φw_p) + (I − Q⁺Q)Φw_p, Q = I − (I − ηK)^T'  ⟹  w_u(T') = w_r(T)",
-        "complements arXiv 2410.08557; K need not be invertible",
-        _early_stopping,
-        "Stopping early need not cost exactness, if retained samples are relabelled too.",
-        "The labels do not reach the early-stopped model.",
-        ("start-in-span",),
-        {"start-in-span": "the off-span component of the start stays, whatever the labels"},
-        number=13,
-        listed=_small,
-        of_training=True,
-    ),
-    Claim(
-        "momentum",
-        "heavy ball and Nesterov's method stay in w₀ + row(Φ)",
-        "(I − P)(w_t − w₀) = 0 and w_t − w_r = p_t(ΦᵀΦ)(w_p − w_r) with the optimal labels",
-        "extends arXiv 2410.08557",
-        _momentum,
-        "What holds for gradient descent's limit holds for theirs.",
-        "Momentum leaves the span here.",
-        ("start-in-span",),
-        {"start-in-span": "the off-span component of the start stays for ever"},
-        number=14,
-        listed=_small,
-        of_training=True,
-    ),
-    Claim(
-        "adaptive-optimizer",
-        "what adaptive steps or weight decay put off the span stays as the gap of exact labels",
-        "‖w_u − w_r‖ = ‖(I − P)(w_p − w₀)‖, which Adam, RMSProp, AdaGrad and weight decay can make positive",
-        "complements arXiv 2410.08557 (negative)",
-        _adaptive,
-        "Relabelling cannot close the gap of what such pretraining puts off w₀ + row(Φ); where row(Φ) is everything, "
-        "there is none.",
-        "The gap is not the stated one.",
-        number=15,
-        listed=_small,
-        of_training=True,
-    ),
-)
+DYNAMICS = {
+    "convex-loss": Check(_convex_loss, listed=by_name_only, of_training=True),
+    "cyclic-sgd": Check(_cyclic_sgd, listed=_small, of_training=True),
+    "gd-finite-time": Check(_gd_finite_time, listed=_small, of_training=True),
+    "early-stopping": Check(_early_stopping, listed=_small, of_training=True),
+    "momentum": Check(_momentum, listed=_small, of_training=True),
+    "adaptive-optimizer": Check(_adaptive, listed=_small, of_training=True),
+}

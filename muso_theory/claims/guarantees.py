@@ -15,7 +15,8 @@ from ..evidence import Allowance, Audit, Inequality, Output, at_most, round_digi
 from ..linear.model import Parameters, Rows
 from ..linear.problem import Array
 from ..numbers import Grade, Quantity, UndecidedError
-from .catalogue import Artefact, Case, Claim, Found, ulps
+from .case import Artefact, Case, Found, ulps
+from .checks import Check
 
 __all__ = ["DELTA", "EPSILON", "GUARANTEES"]
 
@@ -183,31 +184,9 @@ def _score_facts(case: Case, w: Parameters) -> list[str]:
     ]
 
 
-GUARANTEES = (
-    Claim(
-        "removal-certificate",
-        "a proved gap and a little noise are certified removal",
-        "gap ≤ Δ  ⟹  w_u + N(0, σ²I) and w_r + N(0, σ²I) are (ε, δ)-indistinguishable for the analytic σ(Δ, ε, δ)",
-        "Balle and Wang 2018; certified removal of Guo et al. 2020",
-        _removal_certificate,
-        "Publish w_u with this noise, rounded to its grid: nobody can tell it from retraining, up to (ε, δ), on this "
-        "data and forget set and for a σ declared in advance; this is not differential privacy.",
-        "The noise does not hide the gap.",
-        number=20,
-        audits=("w_unlearned",),
-        audit=_removal_audit,
-        output=_removal_output,
+GUARANTEES = {
+    "removal-certificate": Check(
+        _removal_certificate, audits=("w_unlearned",), audit=_removal_audit, output=_removal_output
     ),
-    Claim(
-        "membership",
-        "no attack tells an exactly unlearned model from a retrained one",
-        "w_u = w_r  ⟹  equal scores; else |score_u(x) − score_r(x)| ≤ L‖φ(x)‖·gap",
-        "data processing; the null of every membership attack",
-        _membership,
-        "Attacks score the same on w_u and w_r, up to the stated distance.",
-        "The outputs of w_u and w_r differ on these samples: an attack may see it, so unlearning is not exact.",
-        number=21,
-        audits=("labels", "w_unlearned"),
-        audit=_membership_audit,
-    ),
-)
+    "membership": Check(_membership, audits=("labels", "w_unlearned"), audit=_membership_audit),
+}

@@ -11,7 +11,8 @@ from ..linear.labels import subset_positions
 from ..linear.model import Parameters, Rows
 from ..linear.problem import Array
 from ..numbers import Grade
-from .catalogue import Artefact, Case, Claim, Found
+from .case import Artefact, Case, Found
+from .checks import Check
 
 __all__ = ["LABELLING"]
 
@@ -217,89 +218,18 @@ def _downsampling(case: Case) -> Found:
     ], facts
 
 
-LABELLING = (
-    Claim(
-        "exact-labels",
-        "labelling the forget samples by the retrained model's predictions unlearns exactly",
-        "ỹ_F = Φ_F w_r  ⟹  w_u = w_r",
-        f"{_PAPER} (full rank there; no rank, size or consistency is needed)",
+LABELLING = {
+    "exact-labels": Check(
         _exact_labels,
-        "Fine-tuning on these labels ends at the retrained parameters.",
-        "Fine-tuning on these labels does not end at the retrained parameters.",
-        number=2,
         audits=("labels", "w_unlearned"),
         audit=_audited_gap,
         anywhere=lambda case, w: case.least_squares_audit(w, case.model.retain, "_R"),
         output=_exact_labels_output,
     ),
-    Claim(
-        "label-solution-set",
-        "the exact labels are these and no others",
-        "w_u = w_r  ⟺  ỹ_F ∈ Φ_F w_r + ker Φ_Fᵀ",
-        f"sharpens {_PAPER}",
-        _solution_set,
-        "Labels are judged by ‖Φ_Fᵀδ‖ alone.",
-        "The stated set is not the set of exact labels.",
-        number=3,
-    ),
-    Claim(
-        "label-free",
-        "the optimal labels follow from the pretrained model alone",
-        "ỹ_F = Φ_F(w₀ + P_R(w_p − w₀))",
-        _PAPER,
-        _label_free,
-        "You need neither a retrained model nor any targets to compute the labels.",
-        "The label-free formula gives other labels than the retrained model does.",
-        ("least-squares-on-retain",),
-        {"least-squares-on-retain": "w_p is no minimiser on R, and projecting it does not give w_r"},
-        number=5,
-        output=_label_free_output,
-    ),
-    Claim(
-        "leave-block-out",
-        "one inverse Gram matrix holds the optimal labels of every forget set",
-        "ỹ_F = y_F − [(K⁻¹)_FF]⁻¹[K⁻¹(y − Φw₀)]_F",
-        "classical leave-one-out formula, in blocks",
-        _leave_block_out,
-        "Labels for any forget set cost one small solve.",
-        "The formula does not give the optimal labels.",
-        ("full-rank",),
-        {"full-rank": "K⁻¹ does not exist"},
-        number=7,
-        output=_leave_block_out_output,
-    ),
-    Claim(
-        "ridge-anchored",
-        "with a ridge anchored at w₀ relabelling is exact too",
-        "min ‖Φw − y‖² + λ‖w − w₀‖²: ỹ_F = Φ_F w_r^λ  ⟹  w_u^λ = w_r^λ",
-        f"extends {_PAPER}",
-        _ridge_anchored,
-        "Weight decay towards w₀ keeps exactness, if retraining and fine-tuning share it.",
-        "Ridge breaks exactness here.",
-        number=9,
-    ),
-    Claim(
-        "ridge-inverse",
-        "a ridge in the label's inverse shifts the label by a known amount",
-        "ỹ_ε − ỹ = −ε K_FR(K_RR + εI)⁻¹K_RR⁻¹(y_R − Φ_R w₀)",
-        f"analyses the ε of {_PAPER}",
-        _ridge_inverse,
-        "The price of a stabilised inverse is known exactly.",
-        "The shift is not the stated one.",
-        ("full-rank-retain",),
-        {"full-rank-retain": "K_RR⁻¹ does not exist"},
-        number=16,
-    ),
-    Claim(
-        "downsampling",
-        "labels from a subset S of R are exact for the model retrained on S alone",
-        "Φ_F(w₀ + P_S(w_p − w₀)) = Φ_F w_r(S)",
-        f"analyses the down-sampling of {_PAPER}",
-        _downsampling,
-        "These labels are those of the model retrained on S; fine-tuning with them keeps fitting R∖S all the same.",
-        "Down-sampled labels are not those of the model retrained on S.",
-        ("interpolates-retain",),
-        {"interpolates-retain": "w_p does not minimise on S, and projecting it does not give w_r(S)"},
-        number=17,
-    ),
-)
+    "label-solution-set": Check(_solution_set),
+    "label-free": Check(_label_free, output=_label_free_output),
+    "leave-block-out": Check(_leave_block_out, output=_leave_block_out_output),
+    "ridge-anchored": Check(_ridge_anchored),
+    "ridge-inverse": Check(_ridge_inverse),
+    "downsampling": Check(_downsampling),
+}

@@ -11,7 +11,8 @@ from ..errors import BadInputError
 from ..evidence import Inequality
 from ..linear.problem import UnlearningProblem
 from ..numbers import Quantity, UndecidedError
-from .catalogue import Case, Claim, Found, by_name_only, on_a_tangent, text
+from .case import Case, Found, text
+from .checks import Check, by_name_only, on_a_tangent
 from .tangents import network_of
 
 __all__ = ["NETWORKS"]
@@ -99,56 +100,9 @@ def _lazy_training(case: Case) -> Found:
     raise UndecidedError("one network has no rate", "python -m verification lazy, which trains over widths")
 
 
-NETWORKS = (
-    Claim(
-        "from-network",
-        "the problem was made from a network",
-        "f(x; θ) and θ₀ are at hand",
-        "definition",
-        _from_network,
-        "The network is at hand, so its derivatives can be computed again.",
-        "There is no network to speak of.",
-        listed=on_a_tangent,
-    ),
-    Claim(
-        "closed-form-limit",
-        "the network is dense, in NTK parameterisation, with activations whose limit has a closed form",
-        "Θ_∞ by the recursions of relu, leaky_relu, erf, sin and identity",
-        "definition",
-        _closed_form_limit,
-        "There is a limit to compare with.",
-        "No closed form of the limit is known here.",
-        listed=by_name_only,
-    ),
-    Claim(
-        "ntk-limit",
-        "at random initialisation the empirical NTK tends to its infinite-width limit like width^−½",
-        "‖Θ_m − Θ_∞‖ = O(m^−½); the slope of its logarithm against log m is measured",
-        "arXiv 1806.07572; rate measured",
-        _ntk_limit,
-        "A wider network of this kind has a tangent kernel closer to the known limit, at the stated rate.",
-        "Not at the stated rate over these widths.",
-        ("from-network", "closed-form-limit"),
-        {
-            "from-network": "there is no network whose width could grow",
-            "closed-form-limit": "there is no known limit to tend to",
-        },
-        number=23,
-        listed=by_name_only,
-        campaign="ntk-limit",
-    ),
-    Claim(
-        "lazy-training",
-        "unlearning a wide network by the labels of its linearisation leaves a gap that falls with width",
-        "‖θ_u − θ_r‖/‖θ_p − θ_r‖ falls as width grows; the rate is measured, none is asserted",
-        "setting of arXiv 1812.07956; measured here",
-        _lazy_training,
-        "Labels computed without training serve the true network, the better the wider it is.",
-        "The linearisation is a poor guide for this network.",
-        ("from-network",),
-        {"from-network": "there is no network to train"},
-        number=24,
-        listed=by_name_only,
-        campaign="lazy",
-    ),
-)
+NETWORKS = {
+    "from-network": Check(_from_network, listed=on_a_tangent),
+    "closed-form-limit": Check(_closed_form_limit, listed=by_name_only),
+    "ntk-limit": Check(_ntk_limit, listed=by_name_only),
+    "lazy-training": Check(_lazy_training, listed=by_name_only),
+}

@@ -10,7 +10,8 @@ from ..evidence import show
 from ..linear.model import Model, Parameters
 from ..linear.problem import Array
 from ..numbers import NoArithmeticError
-from .catalogue import Artefact, Case, Claim, Found
+from .case import Artefact, Case, Found
+from .checks import Check
 
 __all__ = ["PARAMETERS"]
 
@@ -156,64 +157,15 @@ def _forget(model: Model, start: Parameters, keep: list[int], forget: list[int])
     return model.fit(kept + tuple(forget), labels, start)
 
 
-PARAMETERS = (
-    Claim(
-        "implicit-bias",
-        "gradient descent on least squares ends at the minimum-norm update of its start",
-        "lim w_t = w + Φ⁺(y − Φw) for 0 < η < 2/λ_max",
-        "classical; setting of arXiv 2410.08557",
+PARAMETERS = {
+    "implicit-bias": Check(
         _implicit_bias,
-        "The closed forms in this report are where training ends.",
-        "The closed form is not a fixed point of gradient descent.",
-        ("step-size",),
-        {"step-size": "gradient descent diverges or does not move"},
-        number=1,
         audits=("w_pretrained",),
         audit=_pretrained_audit,
         anywhere=lambda case, w: case.least_squares_audit(w, case.model.everything, ""),
     ),
-    Claim(
-        "start-span",
-        "fine-tuning may start anywhere in w₀ + row(Φ)",
-        "w_u(s) = w_r  ⟺  (I − P)(s − w₀) = 0 and the labels are exact; squared errors add",
-        "extends arXiv 2410.08557",
-        _start_span,
-        "The start does not matter inside the span, and costs exactly its off-span part outside.",
-        "The start matters in a way the claim does not allow.",
-        ("start-in-span",),
-        {"start-in-span": "the off-span component of the start stays for ever"},
-        number=4,
-    ),
-    Claim(
-        "gap-formula",
-        "the parameter gap of any labels has a closed form",
-        "w_u − w_r = Φ⁺(0; δ); K invertible: ‖w_u − w_r‖² = δᵀS⁻¹δ",
-        "sharpens arXiv 2410.08557",
-        _gap_formula,
-        "Every labelling rule can be scored in parameter space without training.",
-        "The formula does not give the measured gap.",
-        number=6,
-    ),
-    Claim(
-        "forget-only",
-        "fine-tuning on the forget samples alone reaches w_r only if the rest is already there",
-        "∃ỹ_F: G_{Φ_F,ỹ_F}(w_p) = w_r  ⟺  (I − P_F)(w_r − w_p) = 0",
-        "complements arXiv 2410.08557",
-        _forget_only,
-        "The remaining distance is what the retained samples have to repair.",
-        "The remaining distance is not the stated one.",
-        number=8,
-    ),
-    Claim(
-        "sequential-requests",
-        "forgetting in two requests, in any order, equals forgetting at once",
-        "w_u(F₁, F₂) = w_u(F₂, F₁) = w_r(R)",
-        "corollary of exact-labels",
-        _sequential,
-        "Requests can be served as they come.",
-        "The order of requests matters here.",
-        ("three-samples",),
-        {"three-samples": "two requests would leave nothing to retain"},
-        number=18,
-    ),
-)
+    "start-span": Check(_start_span),
+    "gap-formula": Check(_gap_formula),
+    "forget-only": Check(_forget_only),
+    "sequential-requests": Check(_sequential),
+}

@@ -15,7 +15,8 @@ from ..linear.model import Rows
 from ..linear.problem import Array, UnlearningProblem
 from ..numbers import RATIONAL, Grade, NoArithmeticError, Quantity, UndecidedError
 from ..numbers.rounding import norm_bounds
-from .catalogue import Case, Claim, Found, on_a_tangent
+from .case import Case, Found
+from .checks import Check, on_a_tangent
 
 __all__ = ["TANGENTS", "network_of", "tangent_rank"]
 
@@ -235,36 +236,7 @@ def _slopes(tangent: Any, direction: list[Array], about: Array) -> tuple[Array, 
     return (outputs(h) - outputs(-h)) / (2 * h), "central differences"
 
 
-TANGENTS = (
-    Claim(
-        "differentiable",
-        "the network has a derivative at θ₀ on these inputs",
-        "no output depends on a rectifier whose input is 0",
-        "definition",
-        _differentiable,
-        "J(θ₀) exists.",
-        "Outputs depend on a rectifier at its kink: the features are one of several limits of derivatives.",
-        ("from-network",),
-        {"from-network": "there is no network that could have a derivative"},
-        listed=on_a_tangent,
-        climbs=False,
-    ),
-    Claim(
-        "linearised-network",
-        "a network replaced by its tangent at θ₀ is a linear model, with the empirical NTK as its Gram matrix",
-        "f(x; θ₀) + J(x)(θ − θ₀) is claims 1–18 with Φ = J, targets y − f(x; θ₀), w₀ = 0, K = JJᵀ",
-        "extends arXiv 2410.08557; setting of arXiv 1806.07572",
-        _linearised_network,
-        "These features are the network's own tangent up to this distance. What is found of them carries over to the "
-        "network where that is small against their smallest singular value; a rank, or a gap near one, need not.",
-        "These features are not the network's derivative.",
-        ("from-network", "differentiable"),
-        {
-            "from-network": "there is no network that the features could be the derivative of",
-            "differentiable": "there is no tangent",
-        },
-        number=22,
-        listed=on_a_tangent,
-        climbs=False,
-    ),
-)
+TANGENTS = {
+    "differentiable": Check(_differentiable, listed=on_a_tangent, climbs=False),
+    "linearised-network": Check(_linearised_network, listed=on_a_tangent, climbs=False),
+}

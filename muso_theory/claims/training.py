@@ -25,7 +25,8 @@ from ..numbers import FLOAT64, NoArithmeticError, Quantity, UndecidedError
 from ..numbers.balls import enclosure, working_precision
 from ..numbers.quantity import is_finite
 from ..numbers.rational_matrix import RationalMatrix
-from .catalogue import Case, Claim, Found, by_name_only, text
+from .case import Case, Found, text
+from .checks import Check, by_name_only
 
 __all__ = ["TRAINING", "applies"]
 
@@ -402,45 +403,9 @@ def _needed(case: Case, prediction: Prediction, limit: float, gap: float) -> lis
     ]
 
 
-TRAINING = (
-    Claim(
-        "optimizer-in-span",
-        "the optimizer stays in w₀ + row(Φ)",
-        "(I − P)(w_t − w₀) = 0 for every iterate",
-        "claims momentum, adaptive-optimizer",
-        _in_span,
-        "Where training ends is settled by the closed forms.",
-        "WARNING: this optimizer leaves the span; exact labels then leave a gap, see adaptive-optimizer.",
-        listed=by_name_only,
-    ),
-    Claim(
-        "ostrowski-reich",
-        "every step of SGD is below twice the inverse square norm of its sample",
-        "0 < γ_i‖φ_i‖² < 2 for all i",
-        "Ostrowski 1954, Reich 1949; claim cyclic-sgd",
-        _ostrowski_reich,
-        "No pass, in whatever order, moves away from a solution.",
-        "The sufficient condition fails: convergence then depends on order and data, see stable-step.",
-        listed=by_name_only,
-    ),
-    Claim(
-        "stable-step",
-        "training converges with this step",
-        "spectral radius of a pass on row(Φ) < 1",
-        "claims implicit-bias, cyclic-sgd, momentum",
-        _stable_step,
-        "Training converges on consistent targets, if it goes on for long enough.",
-        "Training does not converge from every start with this step.",
-        listed=by_name_only,
-    ),
-    Claim(
-        "enough-epochs",
-        "so many epochs of fine-tuning reach the retrained model",
-        "‖w_E − w_r‖ ≤ tolerance · ‖w_p − w_r‖ with the optimal labels",
-        "claims gd-finite-time, cyclic-sgd, momentum",
-        _enough_epochs,
-        "Fine-tuning may stop after so many epochs.",
-        "Fine-tuning stops too early: the gap is that of unfinished training, not of the labels.",
-        listed=by_name_only,
-    ),
-)
+TRAINING = {
+    "optimizer-in-span": Check(_in_span, listed=by_name_only),
+    "ostrowski-reich": Check(_ostrowski_reich, listed=by_name_only),
+    "stable-step": Check(_stable_step, listed=by_name_only),
+    "enough-epochs": Check(_enough_epochs, listed=by_name_only),
+}

@@ -11,7 +11,7 @@ from typing import Any, final
 import flint
 import numpy as np
 
-from ..arrays import float_values, plain_array
+from ..arrays import float_values, outline, plain_array
 from ..errors import expected, nearest
 from ..linear.training.losses import check_logistic
 from ..numbers import BALL, Quantity
@@ -27,7 +27,7 @@ _BITS = 128
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Objective:
     """F(w) = Σ_i ℓ(φ_iᵀw, t_i) + (λ/2)‖w‖² + bᵀw, with λ the same for every set of samples.
 
@@ -57,6 +57,8 @@ class Objective:
     loss: str
     ridge: float
     tilt: Array | None = None
+
+    __repr__ = outline
 
     def __post_init__(self) -> None:
         """Validate once."""

@@ -27,8 +27,8 @@ class UnfittedFeatureMapError(BadInputError, NotFittedError):  # type: ignore[mi
 class FeatureMap(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
     """A scikit-learn transformer that knows its exact kernel.
 
-    Subclasses are final. Parameters are checked at ``fit``, as scikit-learn does, so that ``clone``
-    and ``set_params`` stay cheap.
+    Subclasses are final. Parameters are given by name, so that ``GaussianFeatures(13, 2000)`` is refused. They are
+    checked at ``fit``, as scikit-learn does, so that ``clone`` and ``set_params`` stay cheap.
 
     Example:
         >>> from sklearn.base import clone
@@ -36,6 +36,19 @@ class FeatureMap(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
         >>> clone(GaussianFeatures(n_features=10, seed=3)).get_params()["seed"]
         3
     """
+
+    def __new__(cls, *values: object, **parameters: object) -> Self:
+        """Refuse values without names: (13, 2000) reads as the columns of data and the features to make of them."""
+        if values:
+            named = (
+                ", ".join(f"{name}=…" for name in cls._get_param_names())
+                or "nothing: the number of columns is learnt by fit"
+            )
+            raise expected(
+                f"parameters of {cls.__name__} by name", "parameters", values, "without names", named
+            )
+        made: Self = super().__new__(cls)
+        return made
 
     @abstractmethod
     def _resolve(self, X: FloatArray) -> None:

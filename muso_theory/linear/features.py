@@ -52,6 +52,8 @@ class IdentityFeatures(OneToOneFeatureMixin, FeatureMap):  # type: ignore[misc]
         array([[1., 2.]])
     """
 
+    def __init__(self) -> None: ...  # inspection would take that of ``__new__``
+
     def _resolve(self, X: FloatArray) -> None:
         """Nothing to resolve: the map has no parameters."""
 
@@ -112,6 +114,7 @@ class _FourierFeatures(_RandomFeatures):
 
     def __init__(
         self,
+        *,
         n_features: int = 5000,
         bandwidth: float | Literal["median"] = "median",
         variant: Literal["paired", "phase"] = "paired",
@@ -280,6 +283,7 @@ class MaternFeatures(_FourierFeatures):
 
     def __init__(
         self,
+        *,
         n_features: int = 5000,
         bandwidth: float | Literal["median"] = "median",
         nu: float = 1.5,
@@ -287,7 +291,7 @@ class MaternFeatures(_FourierFeatures):
         seed: int = 0,
         dtype: Literal["float64", "input"] = "float64",
     ) -> None:
-        super().__init__(n_features, bandwidth, variant, seed, dtype)
+        super().__init__(n_features=n_features, bandwidth=bandwidth, variant=variant, seed=seed, dtype=dtype)
         self.nu = nu
 
     def _draw(self, rng: np.random.Generator, m: int, d: int) -> FloatArray:
@@ -329,6 +333,7 @@ class ArcCosineFeatures(_RandomFeatures):
 
     def __init__(
         self,
+        *,
         n_features: int = 5000,
         degree: Literal[0, 1] = 1,
         seed: int = 0,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, forget_indices, plain_array
+from ..arrays import Array, forget_indices, outline, plain_array
 from ..errors import SingularMatrixError, expected, nearest
 from ..numbers import FLOAT64
 from .closed_forms import ClosedForms, Point
@@ -142,7 +142,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LabelSolutionSet:
     """Every labelling that unlearns exactly: ``particular`` + span of the ``kernel`` columns.
 
@@ -153,6 +153,8 @@ class LabelSolutionSet:
 
     particular: Array
     kernel: Array
+
+    __repr__ = outline
 
     @property
     def is_unique(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from ..arrays import Array, forget_indices, plain_array, real_array, row_blocks
 from ..errors import BadInputError, expected
+from ..markup import Markup, understood_table
 from ..numbers.quantity import decimal_text
 from ..understood import Understood
 from .fitting import fitted, map_words
@@ -66,6 +67,20 @@ class UnlearningProblem:
     map_fitted_on: str = "unknown"
     understood: tuple[Understood, ...] = ()
     _hashes: tuple[str, ...] = field(init=False)
+
+    if TYPE_CHECKING:  # whatever can be read as an array is taken; only the fields are arrays
+
+        def __init__(
+            self,
+            features: object,
+            targets: object,
+            forget: object,
+            w_init: object = None,
+            tangent: Any = None,
+            feature_map: Any = None,
+            map_fitted_on: str = "unknown",
+            understood: tuple[Understood, ...] = (),
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         """Validate once; afterwards nothing changes."""
@@ -168,7 +183,7 @@ class UnlearningProblem:
         return cls(
             features,
             targets,
-            forget,  # type: ignore[arg-type]
+            forget,
             w_init,
             feature_map=feature_map,
             map_fitted_on=fitted_on,
@@ -426,6 +441,9 @@ class UnlearningProblem:
             f"UnlearningProblem(n={self.n_samples}, D={self.n_features}, outputs={self.n_outputs}, "
             f"forget={len(self.forget)}, retain={len(self.retain)}, w_init={start}, sha256={self.sha256[:12]})"
         )
+
+    def _repr_html_(self) -> Markup:
+        return understood_table([asdict(row) for row in self.understood], repr(self))
 
 
 def _hash_entries(digest: Any, array: Array) -> None:

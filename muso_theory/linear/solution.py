@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from ..markup import Markup, mathematics, table
 from .handed import Handed
 from .problem import Array, UnlearningProblem, require_problem
 
@@ -34,6 +37,21 @@ class Solution:
 
     def __repr__(self) -> str:
         return f"Solution(parameter_gap={self.parameter_gap:.1e}, pretrained_gap={self.pretrained_gap:.6g})"
+
+    def _repr_html_(self) -> Markup:
+        gaps = (
+            (mathematics("‖w_u − w_r‖"), "the gap that unlearning leaves", f"{self.parameter_gap:.3g}"),
+            (mathematics("‖w_p − w_r‖"), "the gap of doing nothing", f"{self.pretrained_gap:.3g}"),
+        )
+        arrays = (
+            (
+                name,
+                f"float64, shape {getattr(self, name).shape}",
+                f"norm {np.linalg.norm(getattr(self, name)):.6g}",
+            )
+            for name in ("w_pretrained", "w_retrained", "forget_labels", "w_unlearned")
+        )
+        return table("Closed-form solution.", ("Name", "What", "Size"), (*gaps, *arrays), name="numbers")
 
 
 def solve(problem: UnlearningProblem, arithmetic: str = "auto") -> Solution:

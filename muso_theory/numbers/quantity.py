@@ -6,12 +6,13 @@ import enum
 import math
 import struct
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 import flint
 
-__all__ = ["Grade", "Quantity", "decimal_text", "is_finite"]
+__all__ = ["Grade", "Quantity", "brief", "decimal_text", "is_finite"]
 
 
 class Grade(enum.Enum):
@@ -46,6 +47,30 @@ def decimal_text(value: Any) -> str:
     except ValueError:
         top, bottom = (str(flint.fmpz(int(part))) for part in (value.numerator, value.denominator))
         return top if bottom == "1" else f"{top}/{bottom}"
+
+
+_READABLE = 128
+"""Bits of a fraction that a person still reads; one of more is shown as a decimal near it."""
+
+
+def brief(value: Fraction | float) -> str:
+    """A number as ``repr`` writes it, or where that would fill lines as a decimal near it.
+
+    Args:
+        value: the number.
+
+    Returns:
+        Its text; the exact number is still in the object that is shown.
+
+    Example:
+        >>> brief(Fraction(1, 3)), brief(Fraction(10**400, 3**50)), brief(0.1)
+        ('Fraction(1, 3)', '≈1.393e+376', '0.1')
+    """
+    if isinstance(value, Fraction):
+        top, bottom = value.numerator, value.denominator
+        if top.bit_length() + bottom.bit_length() > _READABLE:
+            return f"≈{Decimal(top) / Decimal(bottom):.3e}"
+    return repr(value)
 
 
 def is_finite(value: Fraction | float) -> bool:
@@ -92,7 +117,7 @@ def _outward(value: Fraction | float, up: bool) -> float:
     return result
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Quantity:
     """A real number known to lie in [lower, upper], and the grade of that knowledge.
 
@@ -140,6 +165,9 @@ class Quantity:
             A quantity that claims nothing beyond having been computed.
         """
         return cls(float(value), float(value), Grade.FLOAT)
+
+    def __repr__(self) -> str:
+        return f"Quantity(lower={brief(self.lower)}, upper={brief(self.upper)}, grade={self.grade!r})"
 
     @property
     def bound(self) -> float:

@@ -15,11 +15,9 @@ from muso_theory.machine import versions
 from muso_theory.markup import (
     Markup,
     badge,
-    evidence_table,
     figure,
     join,
     mathematics,
-    sentence,
     table,
     tag,
     understood_table,
@@ -28,6 +26,7 @@ from muso_theory.numbers import Grade
 from muso_theory.pages.details import Details
 from muso_theory.pages.layout import page, prose, section
 from muso_theory.report import Report, digest
+from muso_theory.summary import evidence_table, sentence
 
 __all__ = ["GROUPS", "command", "draw_figures", "provenance", "report_page"]
 

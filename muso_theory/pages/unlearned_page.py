@@ -1,19 +1,18 @@
-"""What a method made of a problem, as one page."""
+"""What methods made of a problem, as one page."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 
 from muso_theory import plots
-from muso_theory.evidence import Verdict
+from muso_theory.evidence import Verdict, worst
 from muso_theory.markup import (
     Markup,
     badge,
-    evidence_table,
     figure,
     join,
     mathematics,
-    sentence,
     table,
     tag,
     understood_table,
@@ -21,19 +20,20 @@ from muso_theory.markup import (
 from muso_theory.pages.layout import page, section
 from muso_theory.pages.report_page import GROUPS, command, provenance
 from muso_theory.plots.figures import accuracies
-from muso_theory.unlearning import Unlearned, score_table
+from muso_theory.summary import evidence_table, sentence
+from muso_theory.unlearned import Unlearned, content, models, score_table
 
 __all__ = ["unlearned_page"]
 
 
-def unlearned_page(result: Unlearned) -> str:
-    """The result as one self-contained web page.
+def unlearned_page(*results: Unlearned) -> str:
+    """What one method made of a problem, or several, as one self-contained web page.
 
     Args:
-        result: what a method made.
+        results: of methods on one problem, one at least.
 
     Returns:
-        HTML without scripts or outside resources; the same result gives the same bytes.
+        HTML without scripts or outside resources; the same results give the same bytes.
 
     Example:
         >>> import numpy as np
@@ -42,50 +42,55 @@ def unlearned_page(result: Unlearned) -> str:
         >>> "by label-free" in unlearned_page(mt.unlearn(problem))
         True
     """
-    report, method = result.report, result.method
-    title = f"Unlearning by {method.name}, {report.title}"
+    first, several = results[0], len(results) > 1
+    report, names = first.report, ", ".join(result.method.name for result in results)
+    title = f"Unlearning by {names}, {report.title}"
     parts = [section("understood", "What was understood", understood_table(report.inputs["understood"]))]
-    cells = [(name, mathematics(words)) for name, words in result.components]
-    parts.append(section("parts", "How", table("The four parts.", ("Part", "What"), cells, name="numbers")))
-    parts.append(
-        section("numbers", "What came of it", score_table(result), _picture(result), _attack(result))
+    cells = dict.fromkeys(
+        (f"{name}, {result.method.name}" if several and name in _OF_THE_METHOD else name, mathematics(words))
+        for result in results
+        for name, words in result.components
     )
-    groups = report.groups()
-    for name, (heading, words) in GROUPS.items():
-        if name in groups:
-            anchor = heading.lower().replace(" ", "-")
-            parts.append(section(anchor, heading, evidence_table(words, groups[name])))
-    parts.append(section("provenance", "Provenance", provenance(report, _again(result))))
-    header = [
-        tag("h1", title),
-        tag(
-            "p",
-            badge(result.gap.verdict),
-            " ",
-            mathematics(sentence((result.gap,), result.gap.verdict)),
-            class_="lead",
-        ),
-    ]
+    parts.append(section("parts", "How", table("The four parts.", ("Part", "What"), cells, name="numbers")))
+    attacks = (_attack(result, several) for result in results)
+    numbers = (score_table(models(results)), _picture(results), *dict.fromkeys(attacks))
+    parts.append(section("numbers", "What came of it", *numbers))
+    for result in results:
+        groups = result.report.groups()
+        of = f"{result.method.name}: " if several else ""
+        for name, (heading, words) in GROUPS.items():
+            if name in groups:
+                anchor = f"{of}{heading}".lower().replace(": ", "-").replace(" ", "-")
+                parts.append(section(anchor, f"{of}{heading}", evidence_table(words, groups[name])))
+    parts.append(section("provenance", "Provenance", provenance(report, _again(results))))
+    header = [tag("h1", title)]
+    for result in results:
+        lead = (badge(result.gap.verdict), " ", mathematics(sentence((result.gap,), result.gap.verdict)))
+        header.append(tag("p", f"{result.method.name}: " if several else "", *lead, class_="lead"))
     footer = [
         tag("p", "Verdicts hold for the data given, not for others; accuracies and attacks are measured."),
         tag("dl", [join(tag("dt", badge(v)), tag("dd", f"{v.value}.")) for v in reversed(Verdict)]),
     ]
-    return page(f"{result.gap.verdict.name}: {title}", header, parts, footer)
+    verdict = worst(result.gap.verdict for result in results)
+    return page(f"{verdict.name}: {title}", header, parts, footer)
 
 
-def _picture(result: Unlearned) -> Markup:
+_OF_THE_METHOD = ("label modifier", "parameter updater")
+
+
+def _picture(results: Sequence[Unlearned]) -> Markup:
     """Accuracies and attacks, where there are classes."""
-    content = result.to_dict()
+    whole = content(results)
     with plots.styled():
-        drawn = accuracies.own(content)
+        drawn = accuracies.own(whole)
         if drawn is None:
             return join()
-        caption = accuracies.told(content)
+        caption = accuracies.told(whole)
         svg = plots.inline_svg(drawn, "figure-accuracies", "Accuracies and membership attack", caption)
         return figure(Markup(svg), mathematics(caption))
 
 
-def _attack(result: Unlearned) -> Markup:
+def _attack(result: Unlearned, several: bool) -> Markup:
     """What the attack says, with the retrained model as its null."""
     difference = result.difference
     if difference is None:
@@ -93,17 +98,19 @@ def _attack(result: Unlearned) -> Markup:
     low, high = difference.interval
     tells = "tells the two apart" if difference.excludes_zero else "does not tell the two apart"
     words = f"AUC {difference.value:+.3f} in [{low:.3f}, {high:.3f}] against the same attack on the retrained model"
-    return tag("p", f"Membership attack on the forget samples: {words}: it {tells}.")
+    of = f", {result.method.name}" if several else ""
+    return tag("p", f"Membership attack on the forget samples{of}: {words}: it {tells}.")
 
 
-def _again(result: Unlearned) -> str:
+def _again(results: Sequence[Unlearned]) -> str:
     """The command that repeats it; empty where it did not come from a command."""
-    settings = result.report.settings
+    settings = results[0].report.settings
     if "source" not in settings:
         return ""
     asked = settings["unlearning"]
     words = [command({k: v for k, v in settings.items() if k not in ("claims", "ridge")}, "unlearn")]
-    words += ["--method", asked["method"]]
-    for setting in asked["set"]:
+    asked_of = [result.report.settings["unlearning"] for result in results]
+    words += [word for one in asked_of for word in ("--method", one["method"])]
+    for setting in dict.fromkeys(setting for one in asked_of for setting in one["set"]):
         words += ["--set", shlex.quote(setting)]
     return " ".join([*words, *(["--test", str(asked["test"])] if asked["test"] is not None else [])])

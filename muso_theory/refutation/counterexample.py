@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import BadInputError, expected, printable
 from ..linear.closed_forms import ClosedForms
 from ..linear.problem import Array, UnlearningProblem
+from ..markup import Markup, join, mathematics, table, tag
 from ..numbers import RATIONAL
 from ..reading import exact_number, parse_json
 from .isolation import Failure
@@ -133,8 +134,18 @@ class Counterexample:
 
     # -- for people ------------------------------------------------------------------------------------
 
-    def _table(self) -> Iterator[str]:
-        """Rows of samples, aligned."""
+    def _repr_html_(self) -> Markup:
+        heading, *rows = self._cells()
+        samples = table(
+            f"{printable(self.rule)} {self.failure.value}",
+            heading,
+            rows,
+            name="numbers",
+        )
+        return join(samples, (tag("p", mathematics(printable(line))) for line in self._conclusion()))
+
+    def _cells(self) -> list[list[str]]:
+        """Rows of samples below their headings."""
         problem, optimal = self.problem, self.optimal_labels
         given = None
         if self.kind == "labels" and self._has_values and self.values is not None:
@@ -151,6 +162,11 @@ class Counterexample:
                 line += [] if given is None else [_short(x) for x in given[where[i]]]
                 line += [_short(x) for x in optimal[where[i]]]
             cells.append(line + [""] * (len(cells[0]) - len(line)))
+        return cells
+
+    def _table(self) -> Iterator[str]:
+        """The same, aligned."""
+        problem, cells = self.problem, self._cells()
         widths = [max(len(row[j]) for row in cells) for j in range(len(cells[0]))]
         wide = {0, 1, 2 + problem.n_features, 2 + problem.n_features + problem.n_outputs}
         for row in cells:

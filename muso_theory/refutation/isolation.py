@@ -12,9 +12,11 @@ import multiprocessing
 import os
 import sys
 import threading
+import traceback
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from types import TracebackType
 from typing import Any, final
 
@@ -73,8 +75,13 @@ class Answer:
 
 
 def _fresh(problem: UnlearningProblem) -> UnlearningProblem:
-    """A problem with arrays of its own."""
-    start = None if problem.w_init is None else problem.w_init.copy()
+    """A problem with arrays of its own, w₀ among them also where it is zero: a rule may calculate with it."""
+    if problem.w_init is None:
+        exact = problem.features.dtype == object
+        shape = (problem.n_features, *problem.targets.shape[1:])
+        start = np.full(shape, Fraction(0) if exact else 0.0, dtype=object if exact else np.float64)
+    else:
+        start = problem.w_init.copy()
     return UnlearningProblem(problem.features.copy(), problem.targets.copy(), np.array(problem.forget), start)
 
 
@@ -86,7 +93,7 @@ def _once(rule: Rule, problem: UnlearningProblem) -> Answer:
     except MusoError as error:
         return Answer(detail=str(error), refused=True)
     except Exception as error:
-        text = f"{type(error).__name__}: {error}"
+        text = f"{type(error).__name__}: {error}{_where(error)}"
         wrote = isinstance(error, ValueError) and "read-only" in str(error)
         return Answer(failure=Failure.MUTATES if wrote else Failure.RAISES, detail=text)
     if mine.changed is not None:
@@ -95,6 +102,15 @@ def _once(rule: Rule, problem: UnlearningProblem) -> Answer:
         return Answer(np.array(plain_array("labels", given)))
     except MusoError as error:
         return Answer(failure=Failure.NOT_NUMBERS, detail=str(error))
+
+
+def _where(error: Exception) -> str:
+    """The last line of the rule's own file that an exception passed through; empty where the rule has no source."""
+    frames = traceback.extract_tb(error.__traceback__)[1:]  # without the call of the rule
+    own = [frame for frame in frames if frame.filename == frames[0].filename]
+    if not own or not own[-1].line:
+        return ""
+    return f", line {own[-1].lineno} of {os.path.basename(own[-1].filename)}: {own[-1].line}"
 
 
 def _same(a: Answer, b: Answer) -> bool:

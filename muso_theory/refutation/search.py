@@ -14,6 +14,7 @@ from ..errors import MusoError, expected
 from ..evidence import Verdict
 from ..linear.problem import UnlearningProblem
 from ..numbers.ieee import ieee_proof
+from ..steps import Step
 from .counterexample import Counterexample
 from .isolation import Runner
 from .shrinking import shrink
@@ -144,7 +145,7 @@ def refute(rule: Rule | str, **options: Any) -> Counterexample | None:
 
     Args:
         rule: ``rule(problem)`` that returns labels in the order of ``problem.forget``, or parameters; or a claim. It
-            declines a problem by raising a ``MusoError``. ``problem.w_init`` may be None, which is zero.
+            declines a problem by raising a ``MusoError``. Its ``problem.w_init`` is always an array.
         options: those of ``refute_report``: kind, exact, assuming, without, max_examples, seed, tolerance, ...
 
     Returns:
@@ -186,6 +187,7 @@ def refute_report(
     max_features: int = 8,
     isolate: bool = True,
     name: str | None = None,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> Refutation:
     """Search, and say what was searched.
 
@@ -211,6 +213,7 @@ def refute_report(
         max_features: largest D.
         isolate: False calls the rule in this process, without a time limit.
         name: what to call the rule.
+        progress: called with a line of words that counts before each problem.
 
     Returns:
         The refutation, with verdict, counterexample and coverage.
@@ -239,7 +242,7 @@ def refute_report(
             raise expected("a positive number", word, number, type(number).__name__, "the default")
     if kind not in ("labels", "parameters"):
         raise expected("what the rule returns", "kind", kind, "unknown", "'labels' or 'parameters'")
-    search = _Search(max_examples, seed, max_samples, max_features, tolerance, exact)
+    search = _Search(max_examples, seed, max_samples, max_features, tolerance, exact, progress)
     settings = {"seed": seed, "max_examples": max_examples, "exact": exact, "tolerance": repr(tolerance)}
     settings["time_limit"] = time_limit
     if isinstance(rule, str):
@@ -260,12 +263,20 @@ class _Search:
     """Random search, guided search, then shrinking."""
 
     def __init__(
-        self, examples: int, seed: int, max_samples: int, max_features: int, tolerance: float, exact: bool
+        self,
+        examples: int,
+        seed: int,
+        max_samples: int,
+        max_features: int,
+        tolerance: float,
+        exact: bool,
+        progress: Callable[[str], None],
     ) -> None:
         self.coverage = Coverage()
         self._examples, self._seed = examples, seed
         self._samples, self._features = max_samples, max_features
         self._tolerance, self._exact = tolerance, exact
+        self._tell, self._asked = progress, 0
         self._late = 0
 
     def run(self, trial: Trial, guided: int) -> Counterexample | None:
@@ -278,6 +289,7 @@ class _Search:
             found = self._first(trial, worst_problems(trial, guided, self._seed, climbing))
         if found is None:
             return None
+        self._tell("making the counterexample smaller")
         failure = found[1].failure
         problem = shrink(found[0], lambda p: self._patient(trial, p).failure is failure)
         attempt = trial(problem)
@@ -320,6 +332,8 @@ class _Search:
     ) -> tuple[UnlearningProblem, Attempt] | None:
         """The first failure in a stream of problems, which ends when the rule has run out of time too often."""
         for structure, problem in problems:
+            self._tell(Step(f"asking {trial.name}", self._asked, self._examples))
+            self._asked += 1
             attempt = self._patient(trial, problem)
             self.coverage.add(structure, problem, attempt)
             if attempt.failure is not None:

@@ -11,7 +11,9 @@ from typing import Any, final
 
 import numpy as np
 
-from ..claims import CATALOGUE, Case, find
+from ..claims import CATALOGUE, find
+from ..claims.case import Case
+from ..claims.families import CHECKS
 from ..errors import BadInputError, SingularMatrixError, expected, nearest
 from ..linear.closed_forms import ClosedForms, Point
 from ..linear.problem import Array, UnlearningProblem
@@ -79,7 +81,7 @@ def holds(slug: str, problem: UnlearningProblem) -> bool:
         False
     """
     case = Case(problem, ClosedForms(problem, RATIONAL), tolerance=Fraction(0))
-    return not any(finding.fails for finding in find(slug).check(case)[0])
+    return not any(finding.fails for finding in CHECKS[slug].theorem(case)[0])
 
 
 def conditions(slugs: object) -> tuple[str, ...]:
@@ -223,7 +225,7 @@ class ClaimTrial(Trial):
             named = ", ".join(claim.hypotheses) or "nothing to drop"
             raise expected(f"a hypothesis of {slug}", "without", without, "not one of them", named)
         self.name = slug if without is None else f"{slug} without {without}"
-        self._claim = claim
+        self._check = CHECKS[slug]
         self._needs = tuple(h for h in claim.hypotheses if h != without)
         self._reading = _READINGS.get((slug, without or ""))
 
@@ -239,7 +241,7 @@ class ClaimTrial(Trial):
         try:
             # Asserted and without tolerance: the statement alone, to equality, whatever a dropped hypothesis explains.
             case = Case(problem, model, Fraction(0), subset=0.5, asserted=True)
-            findings, _ = self._claim.check(case)
+            findings, _ = self._check.theorem(case)
         except SingularMatrixError as error:
             return Attempt(skipped="the formula has no meaning", detail=str(error))
         except (BadInputError, UndecidedError) as error:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from muso_theory.algebra.checker import FORMAT, VERSION, CheckResult, check_bundle, uses
-from muso_theory.algebra.derivation import Node, canonical, derive
+from muso_theory.algebra.derivation import Node, derive
 from muso_theory.algebra.search import find_trials
 from muso_theory.algebra.statement import parse_statement
-from muso_theory.algebra.theorem import Apply
+from muso_theory.algebra.theorem import Apply, canonical
 from muso_theory.claims.theorems.pages import latex_page, markdown_page
 from muso_theory.claims.theorems.registry import THEOREMS, parts, registered_statements
 

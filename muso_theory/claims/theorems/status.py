@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from muso_theory.algebra.derivation import canonical
+from muso_theory.algebra.theorem import canonical
 from muso_theory.claims.theorems.registry import THEOREMS
 
 __all__ = ["INDEX", "TheoremStatus", "statements_hash", "theorem_status"]
 
 INDEX = Path(__file__).with_name("index.json")
-"""Written by :func:`muso_theory.claims.theorems.write_index` from certificates that were checked."""
+"""Written by :func:`muso_theory.claims.theorems.writing.write_index` from certificates that were checked."""
 
 
 @final

@@ -1,0 +1,155 @@
+"""``muso check``: evidence about every claim on the user's data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from . import completing
+from .command_line import Debug, answer
+from .errors import MusoError, expected
+from .options import Arithmetics, Force, Source, takes_source
+
+__all__ = ["check"]
+
+
+@takes_source()
+def check(
+    source: Source,
+    arithmetic: Annotated[Arithmetics, typer.Option(help="How numbers are computed.")] = Arithmetics.auto,
+    budget: Annotated[
+        float, typer.Option(help="Seconds that auto lets its arithmetics be estimated to take.")
+    ] = 30.0,
+    claim: Annotated[
+        list[str] | None,
+        typer.Option(help="Check only this claim; repeatable.", autocompletion=completing.claims),
+    ] = None,
+    assert_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--assert",
+            help="Insist that this claim holds: a failed hypothesis is no excuse; repeatable.",
+            autocompletion=completing.claims,
+        ),
+    ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            help="Audits of floats ask for gap ≤ tolerance × doing nothing, or × ‖w_r − w₀‖ where doing nothing is "
+            "itself within the rounding of floats. [default: 1e-6; equality of exact artefacts]"
+        ),
+    ] = None,
+    ridge: Annotated[float, typer.Option(help="λ of ridge-anchored and ε of ridge-inverse.")] = 1e-3,
+    subset: Annotated[float, typer.Option(help="Fraction of R kept by downsampling.")] = 0.2,
+    optimizer: Annotated[
+        str | None,
+        typer.Option(
+            help="How you train: gd, momentum, nesterov, cyclic-sgd, adam, …; adds conditions about it."
+        ),
+    ] = None,
+    lr: Annotated[
+        str | None,
+        typer.Option(help="Its step, with gradients of ½(φᵀw − y)², or 'paper' for the paper's schedule."),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
+    momentum: Annotated[float, typer.Option(help="Of momentum and nesterov.")] = 0.9,
+    json: Annotated[
+        str | None, typer.Option(help="Write the evidence as JSON to a file, or - for stdout.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the report as one web page that needs nothing else.")
+    ] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="Write the page's figures to a folder, as PDF and SVG.")
+    ] = None,
+    force: Force = False,
+    debug: Debug = False,
+) -> None:
+    """Check which conditions of exact unlearning hold on DATA, and which claims follow."""
+    from .files import Outputs
+
+    outputs = Outputs(*source.files, force=force)
+    outputs.file(json, "report")
+    outputs.file(html, "page")
+    outputs.folder(figures, "captions.txt")
+    from . import terminal
+    from .checking import InterruptedCheck
+    from .checking import check as run
+    from .inputs import prepare
+    from .screen import progress
+
+    plan = None
+    if optimizer is not None:
+        from .linear.training.plan import TrainingPlan
+
+        plan = TrainingPlan.from_words(optimizer, lr, epochs, momentum)
+    interrupted = False
+    with progress() as tell:
+        prepared = prepare(source, tell)
+        try:
+            report = run(
+                prepared.problem,
+                claim or None,
+                arithmetic.value,
+                **prepared.audited,
+                asserted=assert_ or (),
+                tolerance=tolerance,
+                ridge=ridge,
+                subset=subset,
+                seed=source.seed,
+                budget=budget,
+                optimizer=optimizer,
+                lr=lr if plan is None else plan.lr,
+                epochs=epochs,
+                momentum=momentum,
+                progress=tell,
+            )
+        except InterruptedCheck as stopped:
+            report, interrupted = stopped.report, True
+    if interrupted and not report.evidence:
+        raise KeyboardInterrupt
+    report = prepared.describe(report)
+    if html is not None or figures is not None:
+        with progress() as tell:
+            tell("drawing")
+            _write_pages(prepared, report, outputs, html, figures)
+    if json is not None and json != "-":
+        outputs.write(json, report.to_json().encode())
+    with answer():
+        if json == "-":
+            typer.echo(report.to_json().encode(), nl=False)  # bytes: UTF-8 whatever the terminal speaks
+        else:
+            terminal.show_report(report)
+    if interrupted:
+        raise KeyboardInterrupt
+    raise typer.Exit(report.exit_status)
+
+
+def _write_pages(prepared: Any, report: Any, outputs: Any, html: Path | None, figures: Path | None) -> None:
+    """Write the web page and the figures of a report."""
+    from . import pages, plots
+    from .files import make_folder, write_atomic
+
+    found, missing = None, ""
+    try:
+        found = pages.details(prepared.problem, report, prepared.audited["labels"])
+    except MusoError as error:
+        missing = str(error)
+    if html is not None:
+        outputs.write(html, pages.report_page(report, found, missing).encode())
+    if figures is None:
+        return
+    if found is None:
+        raise expected(
+            "numbers that float64 can hold", "figures", figures, missing, "--html without --figures"
+        )
+    make_folder(figures)
+    captions = []
+    with plots.styled():
+        for name, (drawn, caption) in pages.draw_figures(found, report).items():
+            for form in ("pdf", "svg"):
+                write_atomic(figures / f"{name}.{form}", plots.render(drawn, form))
+            captions.append(f"{name}: {caption}\n")
+    write_atomic(figures / "captions.txt", "\n".join(captions).encode())

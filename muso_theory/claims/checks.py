@@ -1,0 +1,53 @@
+"""How a claim is checked on data, apart from its words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..linear.problem import UnlearningProblem
+from .case import Artefact, Case, Found
+
+__all__ = ["Check", "by_name_only", "everywhere", "on_a_tangent"]
+
+
+def everywhere(problem: UnlearningProblem) -> bool:
+    """A claim that speaks of every problem."""
+    return True
+
+
+def by_name_only(problem: UnlearningProblem) -> bool:
+    """A claim that a check of all claims leaves out: about other losses, families of networks, or measured at best."""
+    return False
+
+
+def on_a_tangent(problem: UnlearningProblem) -> bool:
+    """A claim about the network whose tangent the problem is."""
+    return problem.tangent is not None
+
+
+@dataclass(frozen=True)
+class Check:
+    """How a claim is checked: on the exact data, on what was handed in, and on what is handed out.
+
+    Args:
+        theorem: how the claim, or condition, is checked on the exact data of an instance.
+        listed: whether a check of all claims includes it on a problem; naming a claim includes it anywhere.
+        of_training: a claim about training that is listed, too, where a user says how he trains.
+        climbs: whether another arithmetic may decide what one has left open.
+        by_floats: whether that is float64 where Φ has full rank: the others read this number off a float64 model.
+        audits: which artefacts it can audit.
+        audit: how it judges one of them.
+        anywhere: what it asks of parameters whatever w₀ was; it refutes at most.
+        output: how it judges the floats that this package hands out for it, if any.
+    """
+
+    theorem: Callable[[Case], Found]
+    listed: Callable[[UnlearningProblem], bool] = everywhere
+    of_training: bool = False
+    climbs: bool = True
+    by_floats: bool = False
+    audits: tuple[str, ...] = ()
+    audit: Callable[[Case, Artefact], Found] | None = None
+    anywhere: Callable[[Case, Artefact], Found] | None = None
+    output: Callable[[Case], Found] | None = None

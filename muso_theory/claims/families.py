@@ -1,0 +1,28 @@
+"""How every claim is checked, by slug: ``CHECKS["exact-labels"]``. In words they are in ``catalogue.toml``."""
+
+from __future__ import annotations
+
+from .alternating import ALTERNATING
+from .checks import Check
+from .conditions import CONDITIONS
+from .dynamics import DYNAMICS
+from .guarantees import GUARANTEES
+from .labelling import LABELLING
+from .networks import NETWORKS
+from .parameters import PARAMETERS
+from .tangents import TANGENTS
+from .training import TRAINING
+
+__all__ = ["CHECKS"]
+
+CHECKS: dict[str, Check] = {
+    **CONDITIONS,
+    **TRAINING,
+    **LABELLING,
+    **PARAMETERS,
+    **DYNAMICS,
+    **GUARANTEES,
+    **TANGENTS,
+    **NETWORKS,
+    **ALTERNATING,
+}

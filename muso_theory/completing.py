@@ -1,0 +1,91 @@
+"""What a shell completes: names of claims, words, methods and axes, looked up when the key is pressed.
+
+Each function tells all of a kind; typer offers those that begin as what was typed.
+"""
+
+from __future__ import annotations
+
+__all__ = ["axes", "claims", "conditions", "label_methods", "methods", "proofs", "words"]
+
+
+def claims() -> list[tuple[str, str]]:
+    """Claims and conditions, in words.
+
+    Returns:
+        Slugs and words.
+
+    Example:
+        >>> claims()[0]
+        ('consistent-sizes', 'features, targets and forget set fit together')
+    """
+    from .claims import CATALOGUE
+
+    return [(slug, claim.words) for slug, claim in CATALOGUE.items()]
+
+
+def conditions() -> list[tuple[str, str]]:
+    """Conditions, in words.
+
+    Returns:
+        Slugs and words.
+    """
+    from .claims import CATALOGUE
+
+    return [(slug, claim.words) for slug, claim in CATALOGUE.items() if claim.is_condition]
+
+
+def proofs() -> tuple[str, ...]:
+    """Claims with a general proof.
+
+    Returns:
+        Slugs.
+    """
+    from .claims.theorems.registry import slugs
+
+    return slugs()
+
+
+def words() -> list[tuple[str, str]]:
+    """What ``muso explain`` knows, but for options.
+
+    Returns:
+        Words and meanings.
+    """
+    from .glossary import GLOSSARY
+    from .verdict import Verdict
+
+    terms = [(word.name, word.meaning) for word in GLOSSARY.values()]
+    return [*claims(), *terms, *((verdict.name, verdict.value) for verdict in Verdict)]
+
+
+def methods() -> list[tuple[str, str]]:
+    """Methods of ``muso unlearn``.
+
+    Returns:
+        Names and sources.
+    """
+    from .linear.baselines import METHODS
+
+    return [(name, kind.source) for name, kind in METHODS.items()]
+
+
+def label_methods() -> tuple[str, ...]:
+    """Methods of ``muso labels``.
+
+    Returns:
+        Names.
+    """
+    from .linear.labels import LABEL_METHODS
+
+    return LABEL_METHODS
+
+
+def axes() -> list[tuple[str, str]]:
+    """Axes of ``muso sweep``, with what their values are.
+
+    Returns:
+        Names and words.
+    """
+    from .sweeping import AXES
+
+    return [(name, axis.what) for name, axis in AXES.items()]

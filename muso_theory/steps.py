@@ -1,0 +1,43 @@
+"""How far a run is: a line of words that also counts."""
+
+from __future__ import annotations
+
+from typing import Self, final
+
+__all__ = ["Step"]
+
+
+@final
+class Step(str):
+    """A line of words about a run whose end is known; whoever only wants words has them.
+
+    Args:
+        words: what is being done.
+        done: parts that are finished.
+        total: parts in all.
+
+    Example:
+        >>> step = Step("checking label-free", 3, 4)
+        >>> print(step, step.done, step.left(elapsed=6.0))
+        checking label-free 3 2.0
+    """
+
+    done: int
+    total: int
+
+    def __new__(cls, words: str, done: int, total: int) -> Self:
+        """Keep the count beside the words."""
+        step = super().__new__(cls, words)
+        step.done, step.total = done, total
+        return step
+
+    def left(self, elapsed: float) -> float | None:
+        """How long the rest takes if it goes on as so far.
+
+        Args:
+            elapsed: seconds that the finished parts took.
+
+        Returns:
+            Seconds; None where nothing is finished yet.
+        """
+        return elapsed / self.done * (self.total - self.done) if self.done else None

@@ -1,0 +1,204 @@
+"""What methods made of a problem: parameters and labels, with numbers and evidence about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, final
+
+from .errors import printable
+from .evaluation import Attack, Difference, calibrated
+from .evidence import Evidence
+from .linear.baselines import UnlearningMethod
+from .linear.problem import Array, UnlearningProblem
+from .markup import Markup, join, table, understood_table
+from .report import Report
+from .results import sealed
+from .summary import evidence_table
+
+__all__ = ["NOTHING", "RETRAINED", "Unlearned", "content", "models", "score_table", "told"]
+
+RETRAINED, NOTHING = "retraining", "none"
+"""Names in the registry of the two models that every method stands between."""
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Unlearned:
+    """What a method made of a problem.
+
+    Args:
+        method: the method, with its settings.
+        problem: what it was applied to; w₀ is known here, since training began there.
+        w_unlearned: w_u, shape (D,) or (D, C).
+        w_retrained: w_r, the floats that the method is compared with.
+        labels: what the forget samples were relabelled with, in the order of ``problem.forget``; None for methods
+            that do not relabel.
+        report: the audit of ``w_unlearned`` and, where they alone decide it, of ``labels``, beside the theorems that
+            the method rests on.
+        rows: numbers of retraining, of doing nothing and of the method, as a result file has them.
+        attacks: the membership attack on each of the three; empty where none was made.
+        missing: why there is no attack; empty where there is one.
+    """
+
+    method: UnlearningMethod
+    problem: UnlearningProblem
+    w_unlearned: Array
+    w_retrained: Array
+    labels: Array | None
+    report: Report
+    rows: tuple[Mapping[str, Any], ...]
+    attacks: Mapping[str, Attack] = field(default_factory=dict)
+    missing: str = ""
+
+    @property
+    def row(self) -> Mapping[str, Any]:
+        """The numbers of the method itself."""
+        return next(row for row in self.rows if row["method"] == self.method.name)
+
+    @property
+    def gap(self) -> Evidence:
+        """The audit of w_u: ‖w_u − w_r‖ with its proved bounds."""
+        return self.report.evidence["exact-labels[w_unlearned]"]
+
+    @property
+    def difference(self) -> Difference | None:
+        """The attack's AUC on w_u minus the same attack's on the retrained model, with its interval."""
+        if not self.attacks:
+            return None
+        return calibrated(self.attacks[self.method.name], self.attacks[RETRAINED])
+
+    @property
+    def components(self) -> tuple[tuple[str, str], ...]:
+        """The four parts that the result is made of, each in words."""
+        told = {row.word: row.value for row in self.problem.understood}
+        labels = "none: this method does not relabel"
+        if self.labels is not None:
+            labels = f"{len(self.labels)} forget samples relabelled by {self.method.name}"
+        return (
+            ("feature generator", told.get("map", "features as given")),
+            ("label modifier", labels),
+            ("parameter updater", f"{self.method.formula}  ({self.method.source})"),
+            ("membership evaluation", self.missing or "squared error, forget against test samples"),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as ``muso figure`` reads it.
+
+        Returns:
+            Plain data of kind ``unlearn``, with its hash; the evidence is in ``report``.
+        """
+        return content([self])
+
+    def __repr__(self) -> str:
+        lines = [f"{self.method.name}: {self.gap.verdict.name}, {self.report.title}"]
+        lines += [
+            f"  {name:<10}" + "".join(f"  {cell:>24}" for cell in cells) for name, cells in told(self.rows)
+        ]
+        if self.difference is not None:
+            low, high = self.difference.interval
+            lines.append(
+                f"  attack AUC above retraining {self.difference.value:+.3f} in [{low:.3f}, {high:.3f}]"
+            )
+        return printable("\n".join(lines))
+
+    def _repr_html_(self) -> str:
+        whole = join(
+            understood_table(self.report.inputs.get("understood", ())),
+            score_table(self.rows),
+            evidence_table(f"{self.gap.verdict.name}: {self.report.title}", self.report.rows),
+        )
+        return Markup(printable(whole))
+
+
+def models(results: Sequence[Unlearned]) -> list[Mapping[str, Any]]:
+    """The numbers of all models, each once: those that stand on both sides, then every method's own.
+
+    Args:
+        results: of methods on one problem.
+
+    Returns:
+        Rows as a result file has them.
+    """
+    found = {row["method"]: row for result in results for row in result.rows}
+    # A row that is a method's own has its bound, where the same model beside other methods has none.
+    return list((found | {result.method.name: result.row for result in results}).values())
+
+
+def content(results: Sequence[Unlearned]) -> dict[str, Any]:
+    """What methods made of one problem, as ``muso figure`` reads it.
+
+    Args:
+        results: of methods on one problem.
+
+    Returns:
+        Plain data of kind ``unlearn``, with its hash; the evidence is in ``report``, of several methods in
+        ``reports``, by method.
+    """
+    first, one = results[0], len(results) == 1
+    names = ", ".join(result.method.name for result in results)
+    asked = [result.report.settings["unlearning"] for result in results]
+    found: dict[str, Any] = {
+        "kind": "unlearn",
+        "title": f"{first.report.title}; method{'' if one else 's'} {names}",
+        "input": first.report.inputs,
+        "settings": {**first.report.settings, "unlearning": asked[0] if one else asked},
+        "rows": models(results),
+    }
+    if one:
+        found["report"] = first.report.to_dict()
+    else:
+        found["reports"] = {result.method.name: result.report.to_dict() for result in results}
+    apart = {result.method.name: result.difference for result in results}
+    above = {n: {"value": d.value, "interval": list(d.interval)} for n, d in apart.items() if d is not None}
+    if above:
+        found["AUC above retraining"] = above[first.method.name] if one else above
+    else:
+        found["no attack"] = first.missing
+    relabelled = {result.method.name: result.labels for result in results if result.labels is not None}
+    if relabelled and first.problem.n_outputs == 1:
+        own = first.problem.targets[first.problem.forget]
+        found["labels"] = {
+            name: [float(v) for v in values.reshape(-1)]
+            for name, values in ({"targets": own} | relabelled).items()
+        }
+    return sealed(found)
+
+
+def told(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+    """The numbers of models as text: a heading, then one line a number.
+
+    Args:
+        rows: one a model.
+
+    Returns:
+        Names with one cell a model.
+    """
+    last_first = reversed(rows)  # a method's own has most numbers, in the order of reading
+    keys = dict.fromkeys(key for row in last_first for key in row if key not in ("method", "seed"))
+    lines = [("", [str(row["method"]) for row in rows])]
+    for key in keys:
+        if key.endswith((" interval", ", bound", ", predicted")):
+            continue
+        cells = []
+        for row in rows:
+            value, interval, bound = (row.get(name) for name in (key, f"{key} interval", f"{key}, bound"))
+            cell = "" if value is None else f"{value:.3g}" if "gap" in key else f"{value:.4f}"
+            cell += f" in [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
+            cells.append(cell + (f", proved ≤ {float(bound):.3g}" if bound is not None else ""))
+        lines.append((key, cells))
+    return lines
+
+
+def score_table(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """The same numbers as a table of a page.
+
+    Args:
+        rows: one a model.
+
+    Returns:
+        The markup.
+    """
+    (_, names), *lines = told(rows)
+    caption = "What each method made, beside retraining, the place to be, and doing nothing."
+    return table(caption, ("", *names), [(key, *cells) for key, cells in lines], head=0, name="numbers")
