@@ -7,16 +7,21 @@ itself.
 
 from __future__ import annotations
 
+import builtins
 import collections.abc
+import dataclasses
 import functools
 import inspect
 import numbers
 import sys
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar, Union
 
+import numpy as np
+
+from .arrays import disguise, plain_array
 from .errors import expected, nearest
 
 __all__ = ["checked"]
@@ -60,35 +65,57 @@ def checked(function: Function) -> Function:
     parameters = inspect.signature(function).parameters
     words = [p.name for p in parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
-    @functools.cache
-    def kinds() -> dict[str, Any]:
-        # When it is first called, everything that an annotation may name has been imported, or is of no use to it.
-        names = _Names(vars(sys.modules[function.__module__]))
-        found = {p.name: _read(p.annotation, names) for p in parameters.values() if p.annotation is not p.empty}
-        return {name: kind for name, kind in found.items() if kind is not Any}
+    kinds: dict[str, Any] = {}
 
     @functools.wraps(function)
     def call(*given: Any, **named: Any) -> Any:
-        wanted = kinds()
-        for name, value in (*zip(words, given, strict=False), *named.items()):
-            if name in wanted and not _admits(wanted[name], value):
-                default = parameters[name].default
-                if value is not default:
-                    raise _refusal(name, value, wanted[name], default)
-        return function(*given, **named)
+        if not kinds:
+            # Now everything that an annotation may name has been imported.
+            names = _Names(vars(sys.modules[function.__module__]))
+            kinds.update((p.name, _read(p.annotation, names)) for p in parameters.values())
+        placed = [_taken(name, value, kinds[name], parameters) for name, value in zip(words, given, strict=False)]
+        for name, value in named.items():
+            if name in kinds:
+                named[name] = _taken(name, value, kinds[name], parameters)
+        return function(*placed, *given[len(words) :], **named)
 
     return typing.cast(Function, call)
 
 
+def _taken(name: str, value: Any, kind: Any, parameters: Mapping[str, inspect.Parameter]) -> Any:
+    """The argument, an array of numbers as an ordinary array; defaults are what the function itself chose."""
+    default = parameters[name].default
+    if kind is Any or value is default or (isinstance(value, float) and value != value and default != default):
+        return value
+    if not _admits(kind, value):
+        raise _refusal(name, value, kind, default)
+    one = next(one for one in sorted(_parts(kind), key=_is_array) if _admits(one, value))
+    if _is_array(one):
+        return plain_array(name, value, text=False)
+    if typing.get_origin(one) in _MANY and _is_array(typing.get_args(one)[0]) and isinstance(value, list | tuple):
+        return [plain_array(f"{name}[{i}]", array, text=False) for i, array in enumerate(value)]
+    return value
+
+
+def _is_array(kind: Any) -> bool:
+    return typing.get_origin(kind) is np.ndarray
+
+
 class _Names(dict[str, Any]):
-    """What the annotations of a module may name; what is imported for them alone says nothing here."""
+    """What the annotations of a module may name: also builtins, and classes that it imports for annotations alone."""
 
     def __missing__(self, name: str) -> Any:
-        return getattr(__import__("builtins"), name, Any)
+        if hasattr(builtins, name):
+            return getattr(builtins, name)
+        package = __package__ + "."
+        loaded = [vars(module).get(name) for key, module in [*sys.modules.items()] if key.startswith(package)]
+        return next((value for value in loaded if isinstance(value, type)), Any)
 
 
 def _read(annotation: Any, names: _Names) -> Any:
-    """An annotation that may be text."""
+    """An annotation that may be text; none at all says nothing."""
+    if annotation is inspect.Parameter.empty:
+        return Any
     return eval(annotation, {}, names) if isinstance(annotation, str) else annotation
 
 
@@ -109,14 +136,16 @@ def _admits(kind: Any, value: Any) -> bool:
         return callable(value)
     if origin in _MANY:
         return _admits_many(origin, inner, value)
-    if isinstance(origin or kind, type) and (origin or kind).__module__ != "numpy":
-        return _is(value, origin or kind)
-    return True
+    if origin is np.ndarray:
+        return hasattr(value, "__len__") and not isinstance(value, str | bytes | dict)
+    return not isinstance(origin or kind, type) or _is(value, origin or kind)
 
 
 def _admits_many(origin: Any, inner: tuple[Any, ...], value: Any) -> bool:
     """Whether a value is several of what may be in a sequence."""
-    if isinstance(value, str | bytes) or not hasattr(value, "__iter__") or getattr(value, "ndim", 1) == 0:
+    if isinstance(value, str | bytes) or not hasattr(value, "__iter__") or disguise(value):
+        return False
+    if isinstance(value, np.ndarray) and (origin is tuple or not value.ndim):
         return False
     if not isinstance(value, collections.abc.Sized):
         return origin is collections.abc.Iterable
@@ -140,10 +169,20 @@ def _refusal(name: str, value: Any, kind: Any, default: Any) -> Exception:
     if isinstance(value, str) and words:
         hint = nearest(value, words)
     elif default is inspect.Parameter.empty:
-        hint = _example(kind)
+        hint = _example(_parts(kind)[0])
     else:
         hint = f"{name}={default!r}"
     return expected(" or ".join(map(_said, _parts(kind))), name, shown, type(value).__name__, hint)
+
+
+def _example(kind: Any) -> str:
+    """What would do: of a class, how it is made."""
+    if kind in _PLAIN:
+        return {int: "2", float: "0.5", str: "a word"}[kind]
+    if not dataclasses.is_dataclass(kind):
+        return f"{_said(kind)}, see its help"
+    needed = [f.name for f in dataclasses.fields(kind) if f.init and f.default is f.default_factory]
+    return f"{kind.__name__}({', '.join(needed)})"
 
 
 def _parts(kind: Any) -> tuple[Any, ...]:
@@ -163,6 +202,8 @@ def _said(kind: Any) -> str:
         return _PLAIN[kind][1]
     if kind is collections.abc.Callable or origin is collections.abc.Callable:
         return "a function"
+    if origin is np.ndarray:
+        return "an array of numbers"
     if origin in _MANY:
         several = "a sequence"
         return several if not inner or inner[0] is Any else f"{several} with {_said(inner[0])} at every place"

@@ -10,6 +10,7 @@ from sys import float_info
 
 import numpy as np
 
+from .arguments import checked
 from .claims import CATALOGUE, Case, Claim, find
 from .claims.catalogue import TOLERANCE, Artefact, Found
 from .claims.theorems.status import theorem_status
@@ -40,6 +41,7 @@ class InterruptedCheck(KeyboardInterrupt):
         self.report = report
 
 
+@checked
 def check(
     problem: UnlearningProblem,
     claims: Iterable[str] | str | None = None,

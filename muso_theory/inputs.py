@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import checked
 from .claims.theorems.status import theorem_status
 from .data import Choices, Dataset, Table, frame_dataset, frame_samples, load, parse_forget, public_samples
 from .errors import expected, nearest
@@ -93,6 +94,7 @@ class Prepared:
         )
 
 
+@checked
 def from_frame(
     frame: Any,
     *,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from .arguments import checked
 from .errors import expected, nearest
 from .evidence import (
     About,
@@ -64,6 +65,7 @@ class Report(Mapping[str, Evidence]):
         """All rows."""
         return tuple(self.evidence.values())
 
+    @checked
     def theorem(self, claim: str) -> Evidence:
         """The row about the exact data alone.
 

@@ -9,6 +9,7 @@ from typing import Any, final
 
 import numpy as np
 
+from .arguments import checked
 from .checking import check
 from .claims import CATALOGUE
 from .errors import BadInputError, expected, nearest
@@ -231,6 +232,7 @@ def made(method: object, settings: Mapping[str, Any], seed: int = 0) -> Unlearni
     return kind(**{**({"seed": seed} if "seed" in known else {}), **settings})
 
 
+@checked
 def unlearn(
     data: UnlearningProblem | str | os.PathLike[str],
     method: str | UnlearningMethod = "label-free",

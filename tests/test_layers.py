@@ -14,6 +14,7 @@ ORDER = (
     ("errors",),
     ("understood", "options"),
     ("arrays", "glossary", "files", "results", "points", "command_line"),
+    ("arguments",),
     ("numbers", "algebra"),
     ("evidence", "machine"),
     ("linear",),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, final
 
+from ..arguments import checked
 from ..errors import expected
 from ..evidence import round_digits
 from ..numbers import Grade, Quantity
@@ -129,6 +130,7 @@ class RemovalCertificate:
 
 
 @ieee_proof()
+@checked
 def removal_certificate(
     gap: Quantity | Mapping[str, Any],
     w_unlearned: object,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scipy.linalg import eigvalsh
 from sklearn.base import clone
 
+from muso_theory.arguments import checked
 from muso_theory.arrays import float_values, plain_array
 from muso_theory.errors import expected
 from muso_theory.linear.feature_map import check_integer, check_positive
@@ -141,6 +142,7 @@ def _spectral_norm(K: FloatArray) -> float:
     return float(np.abs(eigvalsh(K)).max())
 
 
+@checked
 def kernel_approximation(
     feature_map: Any,
     X: npt.ArrayLike,

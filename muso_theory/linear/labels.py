@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import checked
 from ..arrays import Array, forget_indices, plain_array
 from ..errors import SingularMatrixError, expected, nearest
 from ..numbers import FLOAT64
@@ -28,6 +29,7 @@ __all__ = [
 LABEL_METHODS = ("closed-form", "label-free", "leave-block-out", "ridge", "subsample")
 
 
+@checked
 def optimal_labels(
     problem: UnlearningProblem,
     method: str = "closed-form",
@@ -65,7 +67,8 @@ def optimal_labels(
         Labels in the order of ``problem.forget``, shape (n_F,) or (n_F, C), float64.
 
     Raises:
-        BadInputError: no problem, unknown method, λ not positive, a subset that is empty or outside R.
+        BadInputError: no problem, unknown method, λ not positive, a subset that is empty or outside R, λ or a subset
+            with a method that has none.
 
     Example:
         >>> import numpy as np
@@ -78,6 +81,10 @@ def optimal_labels(
         raise expected(
             "a label method", "method", method, type(method).__name__, nearest(method, LABEL_METHODS)
         )
+    for name, given, usual, of in (("ridge", ridge, 1e-8, "ridge"), ("subset", subset, 0.2, "subsample")):
+        if method != of and not np.array_equal(given, usual):
+            hint = f"method={of!r}, or leaving {name} out"
+            raise expected(f"{name} with method {of!r} only", name, given, f"method {method}", hint)
     if method == "ridge" and not (_is_number(ridge) and 0 < ridge < np.inf):
         raise expected(
             "a positive number", "ridge", ridge, type(ridge).__name__, "1e-8, or method='closed-form'"

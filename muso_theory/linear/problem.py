@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import checked
 from ..arrays import Array, forget_indices, plain_array, real_array, row_blocks
 from ..errors import BadInputError, expected
 from ..numbers.quantity import decimal_text
@@ -24,6 +25,7 @@ __all__ = ["Array", "UnlearningProblem", "require_problem"]
 _NAMES = ("features", "targets", "w_init", "forget")
 
 
+@checked
 @dataclass(frozen=True, eq=False, repr=False)
 class UnlearningProblem:
     """Features, targets, a forget set and initial parameters: everything a claim speaks about.
@@ -74,6 +76,11 @@ class UnlearningProblem:
         forget = self.forget
         if features.ndim == 3:
             features, targets, forget = _by_rows(features, targets, forget)
+        for name, made in (("tangent", "distance"), ("feature_map", "transform")):
+            given = getattr(self, name)
+            if given is not None and not hasattr(given, made):
+                hint = "UnlearningProblem.from_network, or from_data"
+                raise expected(f"what has a {made}", name, given, type(given).__name__, hint)
         n, d = features.shape
         if n == 0 or d == 0:
             raise expected(
@@ -102,7 +109,15 @@ class UnlearningProblem:
         # The Gram matrix and all that rests on it are kept, so what they were computed from must be known for good.
         object.__setattr__(self, "_hashes", self._hashed())
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Copies and pickles of read-only arrays are writeable; those of a problem are not."""
+        vars(self).update(state)
+        for value in state.values():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+
     @classmethod
+    @checked
     def from_data(
         cls,
         X: Any,
@@ -143,6 +158,9 @@ class UnlearningProblem:
             (2,)
         """
         if feature_map is None:
+            if not (isinstance(fit_map, str) and fit_map == "retain"):
+                got = "beside no feature map"
+                raise expected("nothing to fit", "fit_map", type(fit_map).__name__, got, "feature_map=…, or no fit_map")
             features = plain_array("X", X)
             # Jacobians are features that were made elsewhere; of samples the identity makes them here.
             fitted_on = "unknown" if features.ndim > 2 else "nothing"
@@ -176,6 +194,7 @@ class UnlearningProblem:
         )
 
     @classmethod
+    @checked
     def from_network(
         cls,
         net: Any,
@@ -222,7 +241,11 @@ class UnlearningProblem:
             >>> problem.n_features, problem.n_parameters
             (5, 101)
         """
-        inputs = _at_least_double("X", X)
+        if not hasattr(net, "linearise"):
+            raise expected("a network", "net", net, type(net).__name__, "mt.networks.mlp([64, 100, 1])")
+        if not isinstance(params, list | tuple):
+            raise expected("a list of arrays", "params", params, type(params).__name__, "net.init(seed)")
+        inputs = _at_least_double("X", net.check_inputs(X))
         params = [_at_least_double(f"params[{i}]", array) for i, array in enumerate(params)]
         samples = forget_indices(forget, len(inputs))
         size = 8 * len(inputs) * net.n_out * net.n_params
@@ -307,6 +330,7 @@ class UnlearningProblem:
                 return name
         return None
 
+    @checked
     def telling(self, *rows: Understood, map_fitted_on: str | None = None) -> UnlearningProblem:
         """The same problem with other words about how it came about.
 
@@ -369,14 +393,18 @@ class UnlearningProblem:
 
         return ClosedForms(self, FLOAT64)
 
+    @checked
     def shaped(self, values: Array) -> Array:
         """Give (m, C) values the shape of the targets' outputs: (m,) when the targets are one-dimensional.
 
         Returns:
             The same numbers, a view where possible.
         """
+        if values.ndim != 2:
+            raise expected("one column an output", "values", values.shape, "shape", "values[:, None]")
         return values[:, 0] if self.targets.ndim == 1 else values
 
+    @checked
     def label_columns(self, labels: object, name: str = "labels") -> Array:
         """Validate labels for the forget samples.
 
@@ -399,6 +427,7 @@ class UnlearningProblem:
             )
         return array.reshape(len(self.forget), self.n_outputs)
 
+    @checked
     def parameter_columns(self, parameters: object, name: str) -> Array:
         """Validate parameters given by the user.
 

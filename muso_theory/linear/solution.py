@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..arguments import checked
 from .handed import Handed
 from .problem import Array, UnlearningProblem, require_problem
 
@@ -36,6 +37,7 @@ class Solution:
         return f"Solution(parameter_gap={self.parameter_gap:.1e}, pretrained_gap={self.pretrained_gap:.6g})"
 
 
+@checked
 def solve(problem: UnlearningProblem, arithmetic: str = "auto") -> Solution:
     """Pretrain, retrain, relabel and fine-tune in closed form, minimum-norm from w₀, at any rank.
 

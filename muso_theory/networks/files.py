@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from muso_theory.arguments import checked
 from muso_theory.errors import BadInputError, expected, nearest
 from muso_theory.files import npz_bytes, write_atomic
 
@@ -87,6 +88,7 @@ def _write(layers: Sequence[Layer]) -> list[dict[str, Any]]:
     return found
 
 
+@checked
 def architecture(net: Sequential) -> dict[str, Any]:
     """The architecture as a JSON-able object {"input_shape": …, "layers": …}.
 
@@ -212,6 +214,7 @@ def from_architecture(arch: Any) -> Sequential:
     return Sequential(tuple(shape), _read(arch["layers"], "layers"))
 
 
+@checked
 def save(path: str | os.PathLike[str], net: Sequential, params: Sequence[Array]) -> None:
     """Write a network file, whole or not at all; the same network gives the same bytes.
 
@@ -232,7 +235,7 @@ def save(path: str | os.PathLike[str], net: Sequential, params: Sequence[Array])
         ...     load(pathlib.Path(folder) / "net.npz")[0] == net
         True
     """
-    arrays = net.check_params(params)
+    arrays = net.check_params(params, real=True)
     for index, array in enumerate(arrays):
         if array.dtype == object:
             raise expected(
@@ -242,6 +245,7 @@ def save(path: str | os.PathLike[str], net: Sequential, params: Sequence[Array])
     write_atomic(path, npz_bytes({"arch": np.array(json.dumps(architecture(net))), **content}))
 
 
+@checked
 def load(path: str | os.PathLike[str]) -> tuple[Sequential, list[Array]]:
     """Read a network file.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Literal, final
 
 import numpy as np
 import scipy.linalg
 
+from ...arguments import checked
 from ...errors import expected
 from ..problem import Array, UnlearningProblem
 from .errormaps import SpectralMap, spectral_radius, sweep_matrix
@@ -79,7 +80,8 @@ class Stability:
         return f"Stability({self.method}: {word}{radius}, largest stable {what} {limit})"
 
 
-def step_limit(method: str, momentum: float = 0.0) -> float:
+@checked
+def step_limit(method: Literal["gd", "momentum", "nesterov"], momentum: float = 0.0) -> float:
     """The largest stable γλ_max of a full-batch method on squared loss.
 
     Args:
@@ -100,6 +102,7 @@ def step_limit(method: str, momentum: float = 0.0) -> float:
     }[method]
 
 
+@checked
 def stability(
     problem: UnlearningProblem | Array,
     *,
