@@ -73,7 +73,9 @@ def checked(function: Function) -> Function:
             # Now everything that an annotation may name has been imported.
             names = _Names(vars(sys.modules[function.__module__]))
             kinds.update((p.name, _read(p.annotation, names)) for p in parameters.values())
-        placed = [_taken(name, value, kinds[name], parameters) for name, value in zip(words, given, strict=False)]
+        placed = [
+            _taken(name, value, kinds[name], parameters) for name, value in zip(words, given, strict=False)
+        ]
         for name, value in named.items():
             if name in kinds:
                 named[name] = _taken(name, value, kinds[name], parameters)
@@ -85,14 +87,22 @@ def checked(function: Function) -> Function:
 def _taken(name: str, value: Any, kind: Any, parameters: Mapping[str, inspect.Parameter]) -> Any:
     """The argument, an array of numbers as an ordinary array; defaults are what the function itself chose."""
     default = parameters[name].default
-    if kind is Any or value is default or (isinstance(value, float) and value != value and default != default):
+    if (
+        kind is Any
+        or value is default
+        or (isinstance(value, float) and value != value and default != default)
+    ):
         return value
     if not _admits(kind, value):
         raise _refusal(name, value, kind, default)
     one = next(one for one in sorted(_parts(kind), key=_is_array) if _admits(one, value))
     if _is_array(one):
-        return plain_array(name, value, text=False)
-    if typing.get_origin(one) in _MANY and _is_array(typing.get_args(one)[0]) and isinstance(value, list | tuple):
+        return plain_array(name, value, text="str_" in str(one))
+    if (
+        typing.get_origin(one) in _MANY
+        and _is_array(typing.get_args(one)[0])
+        and isinstance(value, list | tuple)
+    ):
         return [plain_array(f"{name}[{i}]", array, text=False) for i, array in enumerate(value)]
     return value
 

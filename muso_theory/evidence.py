@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import ClassVar, final
 
+from .arguments import checked
 from .numbers.quantity import Grade, Quantity, is_finite
 
 __all__ = [
@@ -539,6 +540,7 @@ def _bits(value: Fraction | float) -> int:
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Evidence:
     """What stands behind one row of a report: a claim or condition, about one object.

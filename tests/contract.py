@@ -527,10 +527,10 @@ RECORDS = frozenset(
     claims.catalogue.Case claims.catalogue.Claim claims.theorems.library.Proof data.dataset.Dataset data.frames.Choices
     data.tables.Table evaluation.auditing.GuaranteeAudit evaluation.certificate.RemovalCertificate
     evaluation.guarantees.Guarantee evaluation.intervals.Rate evaluation.margins.Klom evaluation.roc.Attack
-    evaluation.roc.Difference evidence.Evidence evidence.Finding linear.baselines.method.Gaps
+    evaluation.roc.Difference evidence.Evidence linear.baselines.method.Gaps
     linear.labels.LabelSolutionSet linear.solution.Solution linear.training.prediction.Prediction
     linear.training.result.Snapshot linear.training.result.Training linear.training.stability.Stability
-    networks.functions.Nonlinearity networks.gradcheck.GradientCheck networks.linearised.Linearisation
+    networks.gradcheck.GradientCheck networks.linearised.Linearisation
     networks.oracles.FiniteDifferences networks.training.Training networks.unlearning.alternating.AlternatingResult
     networks.unlearning.labels.HeadCondition networks.unlearning.labels.ProjectorCheck
     networks.unlearning.monitors.Epoch networks.unlearning.prediction.PredictedResidual numbers.float64.CholeskyFactor
@@ -677,14 +677,27 @@ LEGAL: dict[str, set[str]] = {
     "networks.unlearning.alternating.AlternatingResult.signatures(tolerance)": {"5"},
     "evaluation.roc.roc(samples)": {"ragged"},  # members and nonmembers need not be equally many
     "numbers.constant.is_constant(values)": {"5", "0-d", "array with nan"},  # NaN differs from everything
-    "numbers.constant.is_constant(like)": {"empty", "0-d", "array with nan", "complex array"},  # its dtype counts
+    "numbers.constant.is_constant(like)": {
+        "empty",
+        "0-d",
+        "array with nan",
+        "complex array",
+    },  # its dtype counts
     "numbers.quantity.Quantity.enclosure(lower)": {"nan"},  # becomes the infinite end
     "numbers.quantity.Quantity.enclosure(upper)": {"nan"},
     "numbers.quantity.Quantity.measured(value)": {"nan"},  # a measurement that failed
-    "linear.problem.UnlearningProblem.shaped(values)": {"array with nan", "complex array"},  # nothing is computed
+    "linear.problem.UnlearningProblem.shaped(values)": {
+        "array with nan",
+        "complex array",
+    },  # nothing is computed
     "networks.training.loss_and_cotangent(outputs)": {"array with nan"},  # how divergence is noticed
     "networks.training.loss_and_cotangent(targets)": {"array with nan"},
-    "networks.linearised.Linearisation.distance(features)": {"empty", "0-d", "array with nan", "complex array"},  # an answer in words
+    "networks.linearised.Linearisation.distance(features)": {
+        "empty",
+        "0-d",
+        "array with nan",
+        "complex array",
+    },  # an answer in words
     "networks.linearised.Linearisation.rows(samples)": {"empty"},
     "networks.unlearning.problem.NetworkProblem.outputs(samples)": {"empty"},
 }

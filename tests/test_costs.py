@@ -245,7 +245,9 @@ def test_an_infinite_bound_decides_nothing() -> None:
         assert finding.verdict is mt.Verdict.UNDECIDED, finding
         assert "inf" not in str(finding).replace("infinite", "") or finding.quantity.lower == np.inf
     assert show(nothing) == "has no finite bound"
-    assert show(Quantity.measured(np.nan)) == show(Quantity.measured(np.inf)) == "is beyond the range of float64"
+    assert (
+        show(Quantity.measured(np.nan)) == show(Quantity.measured(np.inf)) == "is beyond the range of float64"
+    )
     small = Allowance(Fraction(1), Fraction(1), "a length")
     assert Audit("gap", Quantity.enclosure(0.0, 0.5), small).verdict is mt.Verdict.CERTIFIED  # the control
 

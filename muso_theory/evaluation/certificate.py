@@ -24,6 +24,7 @@ _ROW = "exact-labels[w_unlearned]"
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class RemovalCertificate:
     """Parameters published with this noise are (ε, δ)-indistinguishable from the retrained model published likewise.

@@ -116,7 +116,9 @@ class Objective:
         width = self.features.shape[1]
         rows = self.features if features is None else float_values("features", features, (2,))
         if rows.shape[1] != width:
-            raise expected(f"samples of {width} features", "features", rows.shape, "shape", "the same feature map")
+            raise expected(
+                f"samples of {width} features", "features", rows.shape, "shape", "the same feature map"
+            )
         z: Array = rows @ as_vector("w", w, width)
         return z if self.loss == "squared" else np.tanh(z / 2)
 

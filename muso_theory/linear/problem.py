@@ -160,7 +160,9 @@ class UnlearningProblem:
         if feature_map is None:
             if not (isinstance(fit_map, str) and fit_map == "retain"):
                 got = "beside no feature map"
-                raise expected("nothing to fit", "fit_map", type(fit_map).__name__, got, "feature_map=…, or no fit_map")
+                raise expected(
+                    "nothing to fit", "fit_map", type(fit_map).__name__, got, "feature_map=…, or no fit_map"
+                )
             features = plain_array("X", X)
             # Jacobians are features that were made elsewhere; of samples the identity makes them here.
             fitted_on = "unknown" if features.ndim > 2 else "nothing"

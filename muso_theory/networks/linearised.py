@@ -129,7 +129,9 @@ class Linearisation:
         index = plain_array("samples", samples)
         if index.ndim != 1 or (index.size and index.dtype.kind not in "biu"):
             hint = "numpy.flatnonzero of a mask"
-            raise expected("a mask or a list of indices", "samples", index.shape, f"dtype {index.dtype}", hint)
+            raise expected(
+                "a mask or a list of indices", "samples", index.shape, f"dtype {index.dtype}", hint
+            )
         index = np.flatnonzero(index) if index.dtype == bool else np.sort(index.astype(np.int64))
         if index.size and not (index.min() >= 0 and index.max() < n):
             raise expected(

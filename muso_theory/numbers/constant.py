@@ -17,7 +17,8 @@ SLACK = 64
 
 
 @checked
-def is_constant(values: object, axis: int | None = None, *, scale: float = 0.0, like: Array | float | None = None
+def is_constant(
+    values: object, axis: int | None = None, *, scale: float = 0.0, like: Array | float | None = None
 ) -> Any:
     """Whether numbers that should be equal differ by rounding errors alone: max − min ≤ 64 u max(scale, max |x|).
 

@@ -113,7 +113,9 @@ def train(
     pull = w if isinstance(anchor, str) and anchor == "start" else _anchor(anchor, shape)
     pull = pull if weight_decay else w
     if gram is not None and (gram := float_values("gram", gram, (2,))).shape != (len(phi), len(phi)):
-        raise expected(f"a Gram matrix of {len(phi)} rows", "gram", gram.shape, "shape", "features @ features.T")
+        raise expected(
+            f"a Gram matrix of {len(phi)} rows", "gram", gram.shape, "shape", "features @ features.T"
+        )
     size = batch_of(rule, batch_size, n)
     _settings(epochs, momentum, betas, epsilon, weight_decay, tolerance, seed)
     steps = step_sizes_of(step_sizes, n, size, restart)

@@ -371,7 +371,9 @@ def tangent_step(
     params, X = net.check_params(params, real=True), net.check_inputs(X, real=True)
     wanted = float_values("residual", residual, (1, 2)).ravel()
     if len(wanted) != len(X) * net.n_out or not len(wanted):
-        raise expected(f"{len(X) * net.n_out} numbers", "residual", residual.shape, "shape", "one a sample and output")
+        raise expected(
+            f"{len(X) * net.n_out} numbers", "residual", residual.shape, "shape", "one a sample and output"
+        )
     J = tangent_operator(net, params, X)
     if len(wanted) <= DUAL_ROWS and len(wanted) <= net.n_params:
         from scipy.linalg import eigh
@@ -491,7 +493,9 @@ def tangent_labels(
     else:
         y_retain = float_values("y_retain", y_retain, (2,))
         if y_retain.shape != (len(X_retain), k):
-            raise expected(f"targets {(len(X_retain), k)}", "y_retain", y_retain.shape, "shape", "a row a sample")
+            raise expected(
+                f"targets {(len(X_retain), k)}", "y_retain", y_retain.shape, "shape", "a row a sample"
+            )
         base_retain = net(at, X_retain).reshape(-1, k) - (J_retain @ offset).reshape(-1, k)
         if loss == "cross-entropy":
             step = fitted_logits(J_retain, base_retain, y_retain, ridge=ridge, iterations=iterations)

@@ -250,8 +250,12 @@ class NetworkProblem:
             return samples
         index = plain_array("samples", samples)
         of = np.arange(len(self.X))
-        if index.ndim != 1 or (index.size and (index.dtype.kind not in "biu" or not np.isin(index, of).all())):
-            raise expected(f"indices below {len(of)}", "samples", index.shape, f"dtype {index.dtype}", "problem.forget")
+        if index.ndim != 1 or (
+            index.size and (index.dtype.kind not in "biu" or not np.isin(index, of).all())
+        ):
+            raise expected(
+                f"indices below {len(of)}", "samples", index.shape, f"dtype {index.dtype}", "problem.forget"
+            )
         return of[index] if index.size else of[:0]
 
     @checked
@@ -362,7 +366,9 @@ class NetworkProblem:
         Raises:
             DivergedError: not finite, or broken as in :meth:`is_broken`.
         """
-        if not all(np.isfinite(plain_array("params", array, text=False).astype(float)).all() for array in params):
+        if not all(
+            np.isfinite(plain_array("params", array, text=False).astype(float)).all() for array in params
+        ):
             raise diverged(rate, "parameters are not finite")
         if self.is_broken(params):
             raise diverged(rate, "the retained loss is ten times that of an untrained network")
