@@ -93,17 +93,16 @@ def _taken(name: str, value: Any, kind: Any, parameters: Mapping[str, inspect.Pa
         or (isinstance(value, float) and value != value and default != default)
     ):
         return value
+    arrays = [one for one in _parts(kind) if _is_array(one)]
+    several = [one for one in _parts(kind) if typing.get_origin(one) in _MANY and _is_array(typing.get_args(one)[0])]
+    if several and type(value) in (list, tuple):
+        return [plain_array(f"{name}[{i}]", one, text=False) for i, one in enumerate(value)]
+    if (arrays or several) and disguise(value):
+        return plain_array(name, value)
     if not _admits(kind, value):
         raise _refusal(name, value, kind, default)
-    one = next(one for one in sorted(_parts(kind), key=_is_array) if _admits(one, value))
-    if _is_array(one):
-        return plain_array(name, value, text="str_" in str(one))
-    if (
-        typing.get_origin(one) in _MANY
-        and _is_array(typing.get_args(one)[0])
-        and isinstance(value, list | tuple)
-    ):
-        return [plain_array(f"{name}[{i}]", array, text=False) for i, array in enumerate(value)]
+    if arrays and not any(_admits(one, value) for one in _parts(kind) if one not in arrays):
+        return plain_array(name, value, text="str_" in str(arrays))
     return value
 
 
@@ -192,7 +191,8 @@ def _example(kind: Any) -> str:
     if not dataclasses.is_dataclass(kind):
         return f"{_said(kind)}, see its help"
     needed = [f.name for f in dataclasses.fields(kind) if f.init and f.default is f.default_factory]
-    return f"{kind.__name__}({', '.join(needed)})"
+    public = "mt." if kind.__name__ in sys.modules[__package__].__all__ else ""
+    return f"{public}{kind.__name__}({', '.join(needed)})"
 
 
 def _parts(kind: Any) -> tuple[Any, ...]:
