@@ -94,7 +94,9 @@ def _taken(name: str, value: Any, kind: Any, parameters: Mapping[str, inspect.Pa
     ):
         return value
     arrays = [one for one in _parts(kind) if _is_array(one)]
-    several = [one for one in _parts(kind) if typing.get_origin(one) in _MANY and _is_array(typing.get_args(one)[0])]
+    several = [
+        one for one in _parts(kind) if typing.get_origin(one) in _MANY and _is_array(typing.get_args(one)[0])
+    ]
     if several and type(value) in (list, tuple):
         return [plain_array(f"{name}[{i}]", one, text=False) for i, one in enumerate(value)]
     if (arrays or several) and disguise(value):
@@ -140,7 +142,8 @@ def _admits(kind: Any, value: Any) -> bool:
     if kind is bool:
         return isinstance(value, bool) or type(value).__name__ == "bool"
     if kind in _PLAIN:
-        return isinstance(value, _PLAIN[kind][0]) and not isinstance(value, bool) and bool(value == value)
+        plain: type = _PLAIN[kind][0]
+        return isinstance(value, plain) and not isinstance(value, bool) and value == value  # NaN is not
     if kind is collections.abc.Callable or origin is collections.abc.Callable:
         return callable(value)
     if origin in _MANY:
@@ -156,10 +159,10 @@ def _admits_many(origin: Any, inner: tuple[Any, ...], value: Any) -> bool:
         return False
     if isinstance(value, np.ndarray) and (origin is tuple or not value.ndim):
         return False
-    if not isinstance(value, collections.abc.Sized):
+    if not isinstance(value, collections.abc.Collection):
         return origin is collections.abc.Iterable
     if origin is tuple and inner[-1] is not ...:
-        return len(value) == len(inner) and all(map(_admits, inner, value))
+        return len(value) == len(inner) and all(_admits(*pair) for pair in zip(inner, value, strict=True))
     return all(_admits(inner[0], one) for one in value)
 
 
@@ -188,7 +191,7 @@ def _example(kind: Any) -> str:
     """What would do: of a class, how it is made."""
     if kind in _PLAIN:
         return {int: "2", float: "0.5", str: "a word"}[kind]
-    if not dataclasses.is_dataclass(kind):
+    if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
         return f"{_said(kind)}, see its help"
     needed = [f.name for f in dataclasses.fields(kind) if f.init and f.default is f.default_factory]
     public = "mt." if kind.__name__ in sys.modules[__package__].__all__ else ""

@@ -13,6 +13,7 @@ from ..arguments import checked
 from ..arrays import Array, forget_indices, plain_array
 from ..errors import SingularMatrixError, expected, nearest
 from ..numbers import FLOAT64
+from ..numbers.ieee import one_blas_thread
 from .closed_forms import ClosedForms, Point
 from .handed import Handed
 from .model import Rows
@@ -101,7 +102,9 @@ def optimal_labels(
         rows = model.retain if method == "label-free" else subset_positions(problem, subset, seed)
         return model.label_free(rows)
 
-    return problem.shaped(Handed(problem, arithmetic).compute(formula))
+    # More threads add up in another order, and give labels with other last digits.
+    with one_blas_thread():
+        return problem.shaped(Handed(problem, arithmetic).compute(formula))
 
 
 def subset_positions(problem: UnlearningProblem, subset: float | Array, seed: int) -> Rows:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arguments import checked
-from ..arrays import Array, forget_indices, plain_array, real_array, row_blocks
+from ..arrays import Array, forget_indices, plain_array, real_array
 from ..errors import BadInputError, expected
-from ..numbers.quantity import decimal_text
 from ..understood import Understood
 from .fitting import fitted, map_words
+from .identity import given_sha256, hash_array
 
 if TYPE_CHECKING:
     from .closed_forms import ClosedForms
@@ -68,6 +68,7 @@ class UnlearningProblem:
     map_fitted_on: str = "unknown"
     understood: tuple[Understood, ...] = ()
     _hashes: tuple[str, ...] = field(init=False)
+    _given: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
         """Validate once; afterwards nothing changes."""
@@ -168,6 +169,7 @@ class UnlearningProblem:
             fitted_on = "unknown" if features.ndim > 2 else "nothing"
             told = [Understood("map", "none: the features are the input itself", "default", "--features")]
         else:
+            asked = feature_map
             feature_map, fitted_on, words = fitted(feature_map, X, forget, fit_map)
             features = plain_array("feature_map.transform(X)", feature_map.transform(X))
             told = [
@@ -175,6 +177,7 @@ class UnlearningProblem:
                 Understood("map fitted on", words, "given", "--fit-map"),
             ]
         targets = plain_array("y", y)
+        start = w_init
         if isinstance(w_init, str):
             if w_init not in ("zero", "normal"):
                 raise expected(
@@ -185,7 +188,7 @@ class UnlearningProblem:
             words = f"standard normal, seed {seed}" if w_init == "normal" else "zero"
             told.append(Understood("w₀", words, "given", "--w-init"))
             w_init = draw(shape)
-        return cls(
+        problem = cls(
             features,
             targets,
             forget,  # type: ignore[arg-type]
@@ -193,6 +196,15 @@ class UnlearningProblem:
             feature_map=feature_map,
             map_fitted_on=fitted_on,
             understood=tuple(told),
+        )
+        if feature_map is None or feature_map is asked:
+            return problem
+        return problem._made_of(
+            map=asked,
+            fitted_on=fit_map if isinstance(fit_map, str) else plain_array("fit_map", fit_map),
+            X=plain_array("X", X),
+            w_init=start if start is None or isinstance(start, str) else problem.w_init,
+            seed=seed if isinstance(start, str) and start == "normal" else None,
         )
 
     @classmethod
@@ -268,7 +280,7 @@ class UnlearningProblem:
                     raise expected(what, "K", shape, "singular in float64", hint) from None
                 linear = net.linearise(params, inputs, max_features=everything)
                 features = linear.features
-        return cls(
+        problem = cls(
             features,
             linear.targets(y),
             linear.rows(samples),
@@ -277,6 +289,13 @@ class UnlearningProblem:
                 Understood("map", "the tangent of the network at its parameters", "given", "--network"),
             ),
         )
+        return problem._made_of(net=net, params=params, X=inputs, y=plain_array("y", y), dual=dual)
+
+    def _made_of(self, **given: Any) -> UnlearningProblem:
+        """The same problem, known by what its features were made of."""
+        given = {"y": self.targets, **given, "forget": self.forget}
+        object.__setattr__(self, "_given", given_sha256(**given))
+        return self
 
     @property
     def n_samples(self) -> int:
@@ -321,8 +340,13 @@ class UnlearningProblem:
 
     @property
     def sha256(self) -> str:
-        """Content hash of all inputs: the problem's identity in reports."""
-        return self._hashes[-1]
+        """Hash of what was given: the problem's identity in reports, the same on every machine.
+
+        Of the arrays; where `from_data` or `from_network` made the features, of samples, map, options and seeds instead,
+        since the last digits of what is computed belong to a machine. A map that came fitted, or that has functions
+        among its parameters, does not say what it is made of, and the features that it made are hashed.
+        """
+        return self._given or self._hashes[-1]
 
     @property
     def changed(self) -> str | None:
@@ -381,8 +405,7 @@ class UnlearningProblem:
             if array is None:
                 digest.update(f"{name}:zero;".encode())
             else:
-                digest.update(f"{name}:{array.dtype.kind}{array.dtype.itemsize}:{array.shape};".encode())
-                _hash_entries(digest, array)
+                hash_array(digest, name, array)
             found.append(digest.copy().hexdigest())
         digest.update(b"forget:" + self.forget.astype("<i8").tobytes())
         return (*found, digest.hexdigest())
@@ -457,17 +480,6 @@ class UnlearningProblem:
             f"UnlearningProblem(n={self.n_samples}, D={self.n_features}, outputs={self.n_outputs}, "
             f"forget={len(self.forget)}, retain={len(self.retain)}, w_init={start}, sha256={self.sha256[:12]})"
         )
-
-
-def _hash_entries(digest: Any, array: Array) -> None:
-    """Feed the entries of an array to a hash, a few rows at a time."""
-    for rows in row_blocks(array):
-        part = array[rows]
-        if part.dtype == object:
-            # The comma also stands between blocks: without it 1 | 23 and 12 | 3 would be the same text.
-            digest.update(("," * (rows.start > 0) + ",".join(decimal_text(v) for v in part.ravel())).encode())
-        else:
-            digest.update(np.ascontiguousarray(part, dtype=part.dtype.newbyteorder("<")).tobytes())
 
 
 def _at_least_double(name: str, values: object) -> Array:

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
+import numpy.typing as npt
 
-from muso_theory.arrays import Array
 from muso_theory.errors import expected, nearest
 
 __all__ = ["ACTIVATIONS", "LEAKY_SLOPE", "Array", "Nonlinearity", "nonlinearity"]
+
+Array = npt.NDArray[Any]
+"""An array of float32, float64, complex128 or (dtype object) mpmath numbers."""
 
 LEAKY_SLOPE = 0.01
 """Slope of ``leaky_relu`` on the negative side."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, final
+from typing import Any, final
 
 import numpy as np
 import scipy.linalg
 
 from ...arguments import checked
-from ...errors import expected
+from ...errors import expected, nearest
 from ..problem import Array, UnlearningProblem
 from .errormaps import SpectralMap, spectral_radius, sweep_matrix
 from .passes import batch_of
@@ -81,7 +81,7 @@ class Stability:
 
 
 @checked
-def step_limit(method: Literal["gd", "momentum", "nesterov"], momentum: float = 0.0) -> float:
+def step_limit(method: str, momentum: float = 0.0) -> float:
     """The largest stable γλ_max of a full-batch method on squared loss.
 
     Args:
@@ -95,11 +95,14 @@ def step_limit(method: Literal["gd", "momentum", "nesterov"], momentum: float = 
         >>> step_limit("gd"), step_limit("momentum", 0.5), step_limit("nesterov", 0.5)
         (2.0, 3.0, 1.5)
     """
-    return {
+    limits = {
         "gd": 2.0,
         "momentum": 2.0 * (1 + momentum),
         "nesterov": 2.0 * (1 + momentum) / (1 + 2 * momentum),
-    }[method]
+    }
+    if method not in limits:
+        raise expected("a full-batch method", "method", method, "unknown", nearest(method, limits))
+    return limits[method]
 
 
 @checked
