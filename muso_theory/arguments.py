@@ -16,12 +16,12 @@ import numbers
 import sys
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Literal, TypeVar, Union
 
 import numpy as np
 
-from .arrays import disguise, plain_array
+from .arrays import NUMERIC, disguise, plain_array
 from .errors import expected, nearest
 
 __all__ = ["checked"]
@@ -62,50 +62,59 @@ def checked(function: Function) -> Function:
         kind: Any = function
         kind.__init__ = checked(kind.__init__)
         return function
-    parameters = inspect.signature(function).parameters
-    words = [p.name for p in parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-
-    kinds: dict[str, Any] = {}
+    parameters = inspect.signature(function).parameters.values()
+    places = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    readers: dict[str, _Reader] = {}
 
     @functools.wraps(function)
     def call(*given: Any, **named: Any) -> Any:
-        if not kinds:
+        if not readers:
             # Now everything that an annotation may name has been imported.
             names = _Names(vars(sys.modules[function.__module__]))
-            kinds.update((p.name, _read(p.annotation, names)) for p in parameters.values())
-        placed = [
-            _taken(name, value, kinds[name], parameters) for name, value in zip(words, given, strict=False)
-        ]
+            readers.update(
+                (p.name, _Reader(p.name, _read(p.annotation, names), p.default)) for p in parameters
+            )
+        placed = [readers[name].take(value) for name, value in zip(places, given, strict=False)]
         for name, value in named.items():
-            if name in kinds:
-                named[name] = _taken(name, value, kinds[name], parameters)
-        return function(*placed, *given[len(words) :], **named)
+            if name in readers:
+                named[name] = readers[name].take(value)
+        return function(*placed, *given[len(places) :], **named)
 
     return typing.cast(Function, call)
 
 
-def _taken(name: str, value: Any, kind: Any, parameters: Mapping[str, inspect.Parameter]) -> Any:
-    """The argument, an array of numbers as an ordinary array; defaults are what the function itself chose."""
-    default = parameters[name].default
-    if (
-        kind is Any
-        or value is default
-        or (isinstance(value, float) and value != value and default != default)
-    ):
+class _Reader:
+    """What one parameter takes."""
+
+    def __init__(self, name: str, kind: Any, default: Any) -> None:
+        self.name, self.kind, self.default = name, kind, default
+        parts = _parts(kind)
+        self.arrays = [one for one in parts if _is_array(one)]
+        self.several = any(
+            typing.get_origin(one) in _MANY and _is_array(typing.get_args(one)[0]) for one in parts
+        )
+        self.others = [one for one in parts if one not in self.arrays]
+        # Types that say enough by themselves: most values are of one, and most calls are inside of loops.
+        self.quick = {one for one in parts if isinstance(one, type) and one is not float}
+        if self.arrays and not any("str_" in str(one) for one in self.arrays):
+            self.quick.add(np.ndarray)
+
+    def take(self, value: Any) -> Any:
+        """The argument, an array of numbers as an ordinary array; a default is what the function itself chose."""
+        if self.kind is Any or value is self.default:
+            return value
+        if type(value) in self.quick and (type(value) is not np.ndarray or value.dtype.kind in NUMERIC):
+            return value
+        if self.several and type(value) in (list, tuple):
+            return [plain_array(f"{self.name}[{i}]", one, text=False) for i, one in enumerate(value)]
+        if (self.arrays or self.several) and disguise(value):
+            return plain_array(self.name, value)
+        missing = isinstance(value, float) and value != value and self.default != self.default
+        if not missing and not _admits(self.kind, value):
+            raise _refusal(self.name, value, self.kind, self.default)
+        if self.arrays and not any(_admits(one, value) for one in self.others):
+            return plain_array(self.name, value, text="str_" in str(self.arrays))
         return value
-    arrays = [one for one in _parts(kind) if _is_array(one)]
-    several = [
-        one for one in _parts(kind) if typing.get_origin(one) in _MANY and _is_array(typing.get_args(one)[0])
-    ]
-    if several and type(value) in (list, tuple):
-        return [plain_array(f"{name}[{i}]", one, text=False) for i, one in enumerate(value)]
-    if (arrays or several) and disguise(value):
-        return plain_array(name, value)
-    if not _admits(kind, value):
-        raise _refusal(name, value, kind, default)
-    if arrays and not any(_admits(one, value) for one in _parts(kind) if one not in arrays):
-        return plain_array(name, value, text="str_" in str(arrays))
-    return value
 
 
 def _is_array(kind: Any) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 from .errors import expected
 
 __all__ = [
+    "NUMERIC",
     "Array",
     "disguise",
     "first_nonfinite",
@@ -27,6 +28,9 @@ __all__ = [
 ]
 
 Array = np.ndarray[Any, Any]
+NUMERIC = frozenset("biufcO")
+"""Kinds of dtypes that hold numbers, exact ones in objects among them."""
+
 _BLOCK_BYTES = 1 << 24
 _LARGEST = 2**53
 """Every integer up to here is a float64, and the next one is not."""
@@ -123,7 +127,7 @@ def plain_array(name: str, values: object, dtype: Any = None, *, text: bool = Tr
         except (TypeError, ValueError, OverflowError, RuntimeError) as error:
             kind = type(values).__name__
             raise expected("an array of numbers", name, kind, str(error), "rows of one length") from None
-    if not text and array.dtype.kind not in "biufcO":
+    if not text and array.dtype.kind not in NUMERIC:
         raise expected("an array of numbers", name, array.shape, f"dtype {array.dtype}", "numbers")
     return array
 
