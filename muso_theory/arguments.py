@@ -186,7 +186,7 @@ def _is(value: Any, kind: type) -> bool:
 def _refusal(name: str, value: Any, kind: Any, default: Any) -> Exception:
     options = [one for one in _parts(kind) if typing.get_origin(one) is Literal]
     words = [str(word) for one in options for word in typing.get_args(one)]
-    shown = value if isinstance(value, str | numbers.Number | None) else type(value).__name__
+    shown = value if isinstance(value, str | numbers.Number | list | tuple | None) else getattr(value, "shape", "…")
     if isinstance(value, str) and words:
         hint = nearest(value, words)
     elif default is inspect.Parameter.empty:
@@ -223,7 +223,7 @@ def _said(kind: Any) -> str:
     if kind in _PLAIN:
         return _PLAIN[kind][1]
     if kind is collections.abc.Callable or origin is collections.abc.Callable:
-        return "a function"
+        return "a callable"
     if origin is np.ndarray:
         return "an array of numbers"
     if origin in _MANY:
