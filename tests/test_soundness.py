@@ -214,7 +214,9 @@ def test_the_largest_float_has_a_last_place_too(dtype: str) -> None:
     assert unit == float(labels[0]) - float(np.nextafter(labels, np.zeros_like(labels))[0])
 
 
-def test_requests_that_leave_no_sample_are_undecided_even_if_insisted_on() -> None:
+def test_requests_that_leave_no_sample_do_not_apply_even_if_insisted_on() -> None:
     problem = mt.UnlearningProblem(np.ones((2, 4)), np.ones(2), [0])
     report = mt.check(problem, ["sequential-requests"], asserted=["sequential-requests"])
-    assert report["sequential-requests"].verdict is Verdict.UNDECIDED
+    row = report["sequential-requests"]
+    assert row.verdict is Verdict.VACUOUS
+    assert "also where it is asserted: no sample is left" in row.meaning

@@ -110,7 +110,7 @@ def test_the_warning_is_in_the_report():
 def test_too_few_epochs_are_counted():
     problem = equal_norms()
     evidence = mt.check(problem, ["exact-labels"], optimizer="cyclic-sgd", lr=1.0, epochs=3)["enough-epochs"]
-    needed = int(evidence.facts[1].split()[0])
+    needed = int(evidence.facts[1].removeprefix("--epochs ").split()[0])
     for epochs, name in ((needed, "MEASURED"), (needed - 1, "UNDECIDED")):
         assert verdicts(problem, optimizer="cyclic-sgd", lr=1.0, epochs=epochs)["enough-epochs"] == name
 
