@@ -29,7 +29,7 @@ __all__ = ["checked"]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _PLAIN = {
-    int: (numbers.Integral, "an integer"),
+    int: (numbers.Integral, "a whole number"),
     float: (numbers.Real, "a number"),
     str: (str, "text"),
 }
@@ -56,7 +56,7 @@ def checked(function: Function) -> Function:
         'a+a'
         >>> repeat("a", times=2.5)
         Traceback (most recent call last):
-        muso_theory.errors.BadInputError: expected an integer but got times=2.5 (float); try times=2
+        muso_theory.errors.BadInputError: expected a whole number but got times=2.5 (float); try times=2
     """
     if isinstance(function, type):
         kind: Any = function
@@ -184,6 +184,12 @@ def _is(value: Any, kind: type) -> bool:
 
 
 def _refusal(name: str, value: Any, kind: Any, default: Any) -> Exception:
+    for one in _parts(kind):
+        inner = typing.get_args(one)
+        if typing.get_origin(one) in _MANY and isinstance(value, list | tuple) and len(set(inner) - {...}) == 1:
+            wrong = (i for i, item in enumerate(value) if not _admits(inner[0], item))
+            if (i := next(wrong, None)) is not None:
+                return _refusal(f"{name}[{i}]", value[i], inner[0], inspect.Parameter.empty)
     options = [one for one in _parts(kind) if typing.get_origin(one) is Literal]
     words = [str(word) for one in options for word in typing.get_args(one)]
     shown = value if isinstance(value, str | numbers.Number | list | tuple | None) else getattr(value, "shape", "…")

@@ -133,7 +133,7 @@ class RemovalCertificate:
 @ieee_proof()
 @checked
 def removal_certificate(
-    gap: Quantity | Mapping[str, Any],
+    gap: Any,
     w_unlearned: object,
     epsilon: float,
     delta: float,

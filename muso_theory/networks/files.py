@@ -235,7 +235,7 @@ def save(path: str | os.PathLike[str], net: Sequential, params: Sequence[Array])
         ...     load(pathlib.Path(folder) / "net.npz")[0] == net
         True
     """
-    arrays = net.check_params(params, real=True)
+    arrays = net.check_params(params)
     for index, array in enumerate(arrays):
         if array.dtype == object:
             raise expected(
