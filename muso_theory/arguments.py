@@ -157,6 +157,8 @@ def _admits(kind: Any, value: Any) -> bool:
         return callable(value)
     if origin in _MANY:
         return _admits_many(origin, inner, value)
+    if origin is typing.IO:
+        return hasattr(value, "read")
     if origin is np.ndarray:
         return hasattr(value, "__len__") and not isinstance(value, str | bytes | dict)
     return not isinstance(origin or kind, type) or _is(value, origin or kind)
@@ -186,13 +188,21 @@ def _is(value: Any, kind: type) -> bool:
 def _refusal(name: str, value: Any, kind: Any, default: Any) -> Exception:
     for one in _parts(kind):
         inner = typing.get_args(one)
-        if typing.get_origin(one) in _MANY and isinstance(value, list | tuple) and len(set(inner) - {...}) == 1:
+        if (
+            typing.get_origin(one) in _MANY
+            and isinstance(value, list | tuple)
+            and len(set(inner) - {...}) == 1
+        ):
             wrong = (i for i, item in enumerate(value) if not _admits(inner[0], item))
             if (i := next(wrong, None)) is not None:
                 return _refusal(f"{name}[{i}]", value[i], inner[0], inspect.Parameter.empty)
     options = [one for one in _parts(kind) if typing.get_origin(one) is Literal]
     words = [str(word) for one in options for word in typing.get_args(one)]
-    shown = value if isinstance(value, str | numbers.Number | list | tuple | None) else getattr(value, "shape", "…")
+    shown = (
+        value
+        if isinstance(value, str | numbers.Number | list | tuple | None)
+        else getattr(value, "shape", "…")
+    )
     if isinstance(value, str) and words:
         hint = nearest(value, words)
     elif default is inspect.Parameter.empty:
@@ -230,6 +240,8 @@ def _said(kind: Any) -> str:
         return _PLAIN[kind][1]
     if kind is collections.abc.Callable or origin is collections.abc.Callable:
         return "a callable"
+    if origin is typing.IO:
+        return "an open file"
     if origin is np.ndarray:
         return "an array of numbers"
     if origin in _MANY:

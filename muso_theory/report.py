@@ -159,8 +159,8 @@ class Report(Mapping[str, Evidence]):
     def to_json(self) -> str:
         """The report as deterministic JSON: the same input and seed give the same bytes where BLAS is the same.
 
-        ``input.sha256`` is the same everywhere. With other kernels of BLAS last digits differ, and ``versions`` says which
-        kernels they were.
+        ``input.sha256`` is the same everywhere. With other kernels of BLAS last digits differ, and ``versions`` says
+        which kernels they were.
 
         Returns:
             Text with every number as an exact string (``p/q``, or a float's shortest exact form).

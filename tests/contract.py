@@ -81,7 +81,9 @@ PROTOCOL = {
     r"linear\.\w+(\.\w+)*\.(point|start|reference|choose|everyone|stopped|distribution|spread|mask|labels)": (
         "what a method or rule defines, and its __call__ asks for"
     ),
-    r"networks\.unlearning\.(alternating|baselines|finetuning)\.\w+\.(__call__|labels)": "as the __call__ of NetworkMethod",
+    r"networks\.unlearning\.(alternating|baselines|finetuning)\.\w+\.(__call__|labels)": (
+        "as the __call__ of NetworkMethod"
+    ),
     r"data\.frames\.Choices\.refuse": "readers of data call it",
     r"evaluation\.public\.Public\.(number|require)": "mechanisms call it by the names that they need",
 }
@@ -393,11 +395,6 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "numbers.balls.BALL": lambda: {"bits": 64},
     "numbers.constant.is_constant": lambda: {"values": np.array([1.0, 1.0])},
     "numbers.multiprecision.MP": lambda: {"digits": 20},
-    "numbers.quantity.Quantity": lambda: {
-        "lower": Fraction(0),
-        "upper": Fraction(1),
-        "grade": Grade.RIGOROUS,
-    },
     "refutation.search.refute": lambda: {"rule": "label-free", "max_examples": 1},
     "refutation.search.refute_report": lambda: {"rule": "label-free", "max_examples": 1},
     "strategies.conditioned_features": lambda: {"n": 3, "d": 4, "rank": 2},
@@ -523,19 +520,44 @@ METHODS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
 """Of methods: on what, None for class methods; arguments as above."""
 
 RECORDS = frozenset(
-    """
-    claims.catalogue.Case claims.catalogue.Claim claims.theorems.library.Proof data.dataset.Dataset data.frames.Choices
-    data.tables.Table evaluation.auditing.GuaranteeAudit evaluation.certificate.RemovalCertificate
-    evaluation.guarantees.Guarantee evaluation.intervals.Rate evaluation.margins.Klom evaluation.roc.Attack
-    evaluation.roc.Difference evidence.Evidence linear.baselines.method.Gaps
-    linear.labels.LabelSolutionSet linear.solution.Solution linear.training.prediction.Prediction
-    linear.training.result.Snapshot linear.training.result.Training linear.training.stability.Stability
-    networks.gradcheck.GradientCheck networks.linearised.Linearisation
-    networks.oracles.FiniteDifferences networks.training.Training networks.unlearning.alternating.AlternatingResult
-    networks.unlearning.labels.HeadCondition networks.unlearning.labels.ProjectorCheck
-    networks.unlearning.monitors.Epoch networks.unlearning.prediction.PredictedResidual numbers.float64.CholeskyFactor
-    numbers.quantity.Quantity refutation.counterexample.Counterexample refutation.search.Refutation report.Report unlearning.Unlearned
-    """.split()
+    [
+        "claims.catalogue.Case",
+        "claims.catalogue.Claim",
+        "claims.theorems.library.Proof",
+        "data.dataset.Dataset",
+        "data.frames.Choices",
+        "data.tables.Table",
+        "evaluation.auditing.GuaranteeAudit",
+        "evaluation.certificate.RemovalCertificate",
+        "evaluation.guarantees.Guarantee",
+        "evaluation.intervals.Rate",
+        "evaluation.margins.Klom",
+        "evaluation.roc.Attack",
+        "evaluation.roc.Difference",
+        "evidence.Evidence",
+        "linear.baselines.method.Gaps",
+        "linear.labels.LabelSolutionSet",
+        "linear.solution.Solution",
+        "linear.training.prediction.Prediction",
+        "linear.training.result.Snapshot",
+        "linear.training.result.Training",
+        "linear.training.stability.Stability",
+        "networks.gradcheck.GradientCheck",
+        "networks.linearised.Linearisation",
+        "networks.oracles.FiniteDifferences",
+        "networks.training.Training",
+        "networks.unlearning.alternating.AlternatingResult",
+        "networks.unlearning.labels.HeadCondition",
+        "networks.unlearning.labels.ProjectorCheck",
+        "networks.unlearning.monitors.Epoch",
+        "networks.unlearning.prediction.PredictedResidual",
+        "numbers.float64.CholeskyFactor",
+        "numbers.quantity.Quantity",
+        "refutation.counterexample.Counterexample",
+        "refutation.search.Refutation",
+        "report.Report",
+        "unlearning.Unlearned",
+    ]
 )
 """What the package returns. A constructor keeps what it is given; it may refuse, and must not stumble."""
 

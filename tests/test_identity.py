@@ -39,7 +39,9 @@ print(json.dumps({
 
 def told_by(kernel: str, threads: int) -> dict[str, Any]:
     environment = {**os.environ, "OPENBLAS_CORETYPE": kernel, "OPENBLAS_NUM_THREADS": str(threads)}
-    done = subprocess.run([sys.executable, "-c", _TOLD], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", _TOLD], env=environment, capture_output=True, text=True, check=True
+    )
     return dict(json.loads(done.stdout))
 
 
@@ -79,7 +81,9 @@ def test_everything_given_counts() -> None:
     assert problem(w_init="normal", seed=1).sha256 != problem(w_init="normal", seed=2).sha256
     # What changes nothing is nothing.
     mask = np.isin(np.arange(12), [1, 4])
-    assert {problem(forget=mask).sha256, problem(X=np.asfortranarray(X)).sha256, problem(seed=5).sha256} == {base}
+    assert {problem(forget=mask).sha256, problem(X=np.asfortranarray(X)).sha256, problem(seed=5).sha256} == {
+        base
+    }
 
 
 def test_networks_are_known_by_their_parts() -> None:
@@ -106,7 +110,8 @@ def test_what_does_not_say_what_it_is_made_of_is_known_by_its_features() -> None
 def test_no_two_things_have_one_text() -> None:
     given = [
         {"a": "1"}, {"a": 1}, {"a": None}, {"a": "None"}, {"a": [1, 2]}, {"a": [12]}, {"a": (1, 2)}, {"a": np.ones(1)},
-        {"a": [1.0]}, {"a": 1, "b": 2}, {"a": "1;b:number:'2'"}, {"b": 1}, {"a": np.ones(1, np.float32)}, {"a": [[1], 2]},
+        {"a": [1.0]}, {"a": 1, "b": 2}, {"a": "1;b:number:'2'"}, {"b": 1}, {"a": np.ones(1, np.float32)},
+        {"a": [[1], 2]},
     ]  # fmt: skip
     hashes = [given_sha256(**one) for one in given]
     assert len(set(hashes)) == len(given)

@@ -26,7 +26,18 @@ ROOT = Path(__file__).resolve().parents[1]
 )
 def test_a_skip_needs_a_reason(skip: str, status: int, processes: str, tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(f"import pytest\n\ndef test_one():\n    {skip}\n", encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-p", "tests.skips", "-p", "no:cacheprovider", "-rs", "-n", processes]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "tests.skips",
+        "-p",
+        "no:cacheprovider",
+        "-rs",
+        "-n",
+        processes,
+    ]
     done = subprocess.run(
         [*command, "--rootdir", str(tmp_path), "-c", "/dev/null", str(tmp_path)],
         cwd=ROOT, capture_output=True, text=True, check=False,
@@ -39,9 +50,23 @@ def test_a_skip_needs_a_reason(skip: str, status: int, processes: str, tmp_path:
 def test_a_mark_needs_a_reason(tmp_path: Path) -> None:
     marked = "import pytest\n\n@pytest.mark.skip\ndef test_one():\n    pass\n"
     (tmp_path / "test_it.py").write_text(marked, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-p", "tests.skips", "-p", "no:cacheprovider", "-c", "/dev/null"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "tests.skips",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        "/dev/null",
+    ]
     done = subprocess.run(
-        [*command, "--rootdir", str(tmp_path), str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
+        [*command, "--rootdir", str(tmp_path), str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 1, done.stdout
 

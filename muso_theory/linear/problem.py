@@ -342,7 +342,7 @@ class UnlearningProblem:
     def sha256(self) -> str:
         """Hash of what was given: the problem's identity in reports, the same on every machine.
 
-        Of the arrays; where `from_data` or `from_network` made the features, of samples, map, options and seeds instead,
+        Of the arrays; where `from_data` or `from_network` made the features, of samples, map, options and seeds,
         since the last digits of what is computed belong to a machine. A map that came fitted, or that has functions
         among its parameters, does not say what it is made of, and the features that it made are hashed.
         """
