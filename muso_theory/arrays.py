@@ -16,7 +16,9 @@ import numpy as np
 from .errors import expected
 
 __all__ = [
+    "NUMERIC",
     "Array",
+    "disguise",
     "first_nonfinite",
     "float_values",
     "forget_indices",
@@ -28,6 +30,9 @@ __all__ = [
 ]
 
 Array = np.ndarray[Any, Any]
+NUMERIC = frozenset("biufcO")
+"""Kinds of dtypes that hold numbers, exact ones in objects among them."""
+
 _BLOCK_BYTES = 1 << 24
 _LARGEST = 2**53
 """Every integer up to here is a float64, and the next one is not."""
@@ -113,13 +118,14 @@ def is_float64(array: Array) -> bool:
     return bool(array.dtype.kind == "b" or (array.dtype.kind == "f" and array.dtype.itemsize <= 8))
 
 
-def plain_array(name: str, values: object, dtype: Any = None) -> Array:
+def plain_array(name: str, values: object, dtype: Any = None, *, text: bool = True) -> Array:
     """Read what is given as an ordinary array, whatever its entries.
 
     Args:
         name: what to call it in a refusal.
         values: an array, a memory map, nested sequences, a data frame, or anything else that numpy reads.
         dtype: what numpy makes of entries that are not in an array yet; None lets it choose.
+        text: whether entries may be words, dates or records, as targets are.
 
     Returns:
         An array or a memory map, without a copy where possible.
@@ -134,22 +140,37 @@ def plain_array(name: str, values: object, dtype: Any = None) -> Array:
         Traceback (most recent call last):
         muso_theory.errors.BadInputError: expected an ordinary array but got X=MaskedArray (masked); try ...
     """
-    disguise = _disguise(values)
-    if disguise is not None:
-        raise expected("an ordinary array", name, type(values).__name__, *disguise)
+    hidden = disguise(values)
+    if hidden is not None:
+        raise expected("an ordinary array", name, type(values).__name__, *hidden)
     if type(values) in (np.ndarray, np.memmap):
-        return values  # type: ignore[return-value]
-    try:
-        return np.asarray(values, dtype)
-    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
-        kind = type(values).__name__
-        raise expected("an array of numbers", name, kind, str(error), "rows of one length") from None
+        array: Array = values  # type: ignore[assignment]
+    else:
+        try:
+            array = np.asarray(values, dtype)
+        except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+            kind = type(values).__name__
+            raise expected("an array of numbers", name, kind, str(error), "rows of one length") from None
+    if not text and array.dtype.kind not in NUMERIC:
+        raise expected("an array of numbers", name, array.shape, f"dtype {array.dtype}", "numbers")
+    return array
 
 
-def _disguise(values: object) -> tuple[str, str] | None:
-    """What numpy would quietly read as something else: its kind, and what helps."""
+def disguise(values: object) -> tuple[str, str] | None:
+    """What numpy would quietly read as something else, also inside a list.
+
+    Args:
+        values: what was given.
+
+    Returns:
+        Its kind and what helps, or None for everything else.
+
+    Example:
+        >>> disguise([1.0, np.ma.masked_equal([2], 2)])[0]
+        'masked'
+    """
     if isinstance(values, (list, tuple)):
-        return next(filter(None, map(_disguise, values)), None)
+        return next(filter(None, map(disguise, values)), None)
     if isinstance(values, np.ma.MaskedArray):
         return "masked", "dropping what is masked, or .filled with numbers that you mean"
     if isinstance(values, np.matrix):

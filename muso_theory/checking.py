@@ -10,6 +10,7 @@ from sys import float_info
 
 import numpy as np
 
+from .arguments import checked
 from .claims import CATALOGUE, Claim, find
 from .claims.case import TOLERANCE, Artefact, Case, Found
 from .claims.families import CHECKS
@@ -42,6 +43,7 @@ class InterruptedCheck(KeyboardInterrupt):
         self.report = report
 
 
+@checked
 def check(
     problem: UnlearningProblem,
     claims: Iterable[str] | str | None = None,

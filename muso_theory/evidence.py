@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import ClassVar, final
 
+from .arguments import checked
 from .markup import Markup, badge, mathematics, tag, unfolded, verdict_table
 from .numbers.quantity import Grade, Quantity, brief, is_finite
 from .verdict import Verdict, worst
@@ -520,6 +521,7 @@ def _bits(value: Fraction | float) -> int:
 
 
 @final
+@checked
 @dataclass(frozen=True, repr=False)
 class Evidence:
     """What stands behind one row of a report: a claim or condition, about one object.

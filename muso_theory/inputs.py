@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import checked
 from .claims.theorems.status import theorem_status
 from .data import Choices, Dataset, Table, frame_dataset, frame_samples, load, parse_forget, public_samples
 from .errors import expected, nearest
@@ -94,14 +95,15 @@ class Prepared:
         )
 
 
+@checked
 def from_frame(
     frame: Any,
     *,
-    target: str | None = None,
+    target: str | int | None = None,
     task: str | None = None,
-    drop: Sequence[str] = (),
-    columns: Sequence[str] = (),
-    index: str | None = None,
+    drop: Sequence[str | int] = (),
+    columns: Sequence[str | int] = (),
+    index: str | int | None = None,
     forget: Any = None,
     feature_map: Any = "gaussian",
     fit_map: Any = "retain",
@@ -152,7 +154,7 @@ def from_frame(
         task,
         tuple(map(str, drop)),
         tuple(map(str, columns)),
-        index,
+        None if index is None else str(index),
         forget if named else None,
         dense=dense,
     )

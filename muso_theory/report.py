@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from .arguments import checked
 from .errors import expected, nearest, printable
 from .evidence import (
     About,
@@ -66,6 +67,7 @@ class Report(Mapping[str, Evidence]):
         """All rows."""
         return tuple(self.evidence.values())
 
+    @checked
     def theorem(self, claim: str) -> Evidence:
         """The row about the exact data alone.
 
@@ -159,7 +161,10 @@ class Report(Mapping[str, Evidence]):
         return printable("\n".join(lines))
 
     def to_json(self) -> str:
-        """The report as deterministic JSON: the same input and seed give the same bytes.
+        """The report as deterministic JSON: the same input and seed give the same bytes where BLAS is the same.
+
+        ``input.sha256`` is the same everywhere. With other kernels of BLAS last digits differ, and ``versions`` says
+        which kernels they were.
 
         Returns:
             Text with every number as an exact string (``p/q``, or a float's shortest exact form).

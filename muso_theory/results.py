@@ -34,7 +34,7 @@ ROW_KEYS = {"sweep": ("axis", "value", "seed"), "unlearn": ("method", "seed")}
 
 
 def timeless(content: Any) -> Any:
-    """A result without its times and its environment: what every run of the same code reproduces.
+    """A result without its times and its environment: what the same code reproduces with the same kernels of BLAS.
 
     Args:
         content: a result, or a part of one.

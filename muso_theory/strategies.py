@@ -23,6 +23,7 @@ import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
 
+from .arguments import checked
 from .errors import expected
 from .linear.problem import Array, UnlearningProblem
 from .refutation.rulebook import RIGHT, WRONG, BookRule
@@ -52,6 +53,7 @@ def _structure(structure: str | None) -> st.SearchStrategy[str]:
 
 
 @st.composite
+@checked
 def feature_matrices(
     draw: st.DrawFn,
     structure: str | None = None,
@@ -87,6 +89,7 @@ def feature_matrices(
 
 
 @st.composite
+@checked
 def conditioned_features(draw: st.DrawFn, n: int, d: int, rank: int, max_condition: float = 1e6) -> Array:
     """Float64 feature matrices of a given rank whose κ⁺(K) is known up to rounding: made from their SVD.
 
@@ -118,6 +121,7 @@ def conditioned_features(draw: st.DrawFn, n: int, d: int, rank: int, max_conditi
 
 
 @st.composite
+@checked
 def fourier_features(draw: st.DrawFn, n: int, n_features: int) -> Array:
     """Paired random Fourier features m^-½[cos Wx; sin Wx] of random data, in float64.
 
@@ -141,6 +145,7 @@ def fourier_features(draw: st.DrawFn, n: int, n_features: int) -> Array:
 
 
 @st.composite
+@checked
 def problems(
     draw: st.DrawFn,
     structure: str | None = None,
@@ -188,6 +193,7 @@ def problems(
     )
 
 
+@checked
 def forget_sets(n: int) -> st.SearchStrategy[list[int]]:
     """Sorted forget sets of n samples, neither empty nor complete.
 
@@ -206,6 +212,7 @@ def forget_sets(n: int) -> st.SearchStrategy[list[int]]:
 
 
 @st.composite
+@checked
 def labels_for(draw: st.DrawFn, problem: UnlearningProblem) -> Array:
     """Small integer labels for the forget samples of a problem.
 
@@ -222,6 +229,7 @@ def labels_for(draw: st.DrawFn, problem: UnlearningProblem) -> Array:
     return exact_array(values).reshape(shape)
 
 
+@checked
 def label_rules(right: bool | None = None) -> st.SearchStrategy[BookRule]:
     """Rules and methods of the rulebook.
 
@@ -241,6 +249,7 @@ def label_rules(right: bool | None = None) -> st.SearchStrategy[BookRule]:
 
 
 @st.composite
+@checked
 def step_size_schedules(draw: st.DrawFn, largest: Fraction | int, max_steps: int = 8) -> list[Fraction]:
     """Stable step sizes for gradient descent on ½‖Φw − y‖²: constant, fading, or any, all in (0, 2/largest).
 
@@ -273,6 +282,7 @@ def step_size_schedules(draw: st.DrawFn, largest: Fraction | int, max_steps: int
 
 
 @st.composite
+@checked
 def orthogonal_matrices(draw: st.DrawFn, size: int) -> Array:
     """Exact orthogonal matrices: signs, permutations, and rotations by the triangle 3, 4, 5.
 
@@ -300,6 +310,7 @@ def orthogonal_matrices(draw: st.DrawFn, size: int) -> Array:
 
 
 @st.composite
+@checked
 def small_networks(
     draw: st.DrawFn,
     max_layers: int = 3,
@@ -330,9 +341,15 @@ def small_networks(
     from .networks import mlp
     from .networks.layers import Parameterization
 
+    names = tuple(activations)
+    for name, most in (("max_layers", max_layers), ("max_width", max_width), ("max_samples", max_samples)):
+        if most < 1:
+            raise expected("at least one", name, most, "int", "1")
+    if not names:
+        raise expected("at least one nonlinearity", "activations", names, "empty", "('erf',)")
     sizes = draw(st.lists(st.integers(1, max_width), min_size=2, max_size=max_layers + 1))
     style: Parameterization = draw(st.sampled_from(get_args(Parameterization)))
-    network = mlp(sizes, draw(st.sampled_from(tuple(activations))), style)
+    network = mlp(sizes, draw(st.sampled_from(names)), style)
     samples, seed = draw(st.integers(1, max_samples)), draw(st.integers(0, 2**16))
     X = (
         np.random.default_rng(seed).standard_normal((samples, sizes[0]))

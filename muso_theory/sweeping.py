@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, final
 
+from .arguments import checked
 from .errors import MusoError, expected, nearest
 from .evaluation import removal_certificate
 from .inputs import Prepared, Source, prepare
@@ -76,6 +77,7 @@ AXES = {
 """What can be varied, by name."""
 
 
+@checked
 def sweep(
     data: str | Source,
     over: str,

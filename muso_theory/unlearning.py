@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import checked
 from .checking import check
 from .claims import CATALOGUE
 from .errors import expected, nearest
@@ -96,6 +97,7 @@ def made_all(names: Sequence[str], settings: Mapping[str, Any], seed: int = 0) -
     return [made(name, share | unused, seed) for name, share in zip(names, shares, strict=True)]
 
 
+@checked
 def unlearn(
     data: UnlearningProblem | str | os.PathLike[str],
     method: str | UnlearningMethod = "label-free",

@@ -1,4 +1,4 @@
-"""Which tests pass through BLAS, and so also run under other kernels (``-m numeric``)."""
+"""Which tests pass through BLAS, and so also run under other kernels (``-m numeric``); skips need a reason."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.skips import pytest_sessionfinish, pytest_terminal_summary
 from verification.kernels import not_taken
+
+__all__ = ["pytest_sessionfinish", "pytest_terminal_summary"]
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -202,7 +202,7 @@ def test_without_the_door_a_mask_is_ignored(monkeypatch: pytest.MonkeyPatch) -> 
     masked = np.ma.array(PHI, mask=PHI > 1)
     with pytest.raises(BadInputError, match="masked"):
         _problem(features=masked)
-    monkeypatch.setattr(arrays, "_disguise", lambda values: None)
+    monkeypatch.setattr(arrays, "disguise", lambda values: None)
     assert _problem(features=masked).sha256 == PROBLEM.sha256
 
 

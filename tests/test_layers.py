@@ -14,6 +14,7 @@ ORDER = (
     ("errors", "verdict", "steps"),
     ("understood", "options", "screen", "markup"),
     ("arrays", "glossary", "files", "reading", "stopping", "results", "command_line"),
+    ("arguments",),
     ("numbers", "algebra"),
     ("evidence", "machine"),
     ("checkpoints",),

@@ -34,7 +34,7 @@ Y = np.ones(4)
         (PHI, Y, [[0]], None, "a mask or a list"),
         (PHI + 1j, Y, [0], None, "not complex"),
         (PHI.astype(object), Y, [0], None, r"int and Fraction only.*features\[0, 0\]"),
-        (np.array([["a"] * 3] * 4), Y, [0], None, "real numbers.*<U1"),
+        (np.array([["a"] * 3] * 4), Y, [0], None, "numbers.*<U1"),
         (PHI[0], Y, [0], None, "2-dimensional"),
         (PHI, np.ones((4, 0)), [0], None, "at least one output"),
         (np.zeros((0, 3)), np.zeros(0), [0], None, "at least one sample and one feature"),

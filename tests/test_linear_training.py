@@ -287,7 +287,7 @@ REFUSED = {
     "start of another shape": ({"start": np.zeros(7)}, r"\(8,\)"),
     "unknown anchor": ({"weight_decay": 0.1, "anchor": "w0"}, "'start'"),
     "record beyond the end": ({"record": [4]}, "from 0 to 3"),
-    "record between epochs": ({"record": [1.5]}, r"record=1\.5"),
+    "record between epochs": ({"record": [1.5]}, r"a whole number but got record\[0\]=1\.5"),
     "a callback that is never called": ({"callback": lambda epoch, w: True}, "call back"),
     "True as a step": ({"step_sizes": True}, "bool"),
     "no data": ({"features": np.zeros((0, 8)), "targets": np.zeros(0)}, "at least one sample"),

@@ -106,7 +106,7 @@ DENSE = {
         ([{**DENSE, "activation": "rleu"}], "try 'relu'"),
         ([{**DENSE, "param": "nkt"}], "try 'ntk'"),
         ([{**DENSE, "w_std": "1"}], "w_std"),
-        ([{**DENSE, "n_out": 1.5}], "positive whole number"),
+        ([{**DENSE, "n_out": 1.5}], "whole number"),
         ([{**DENSE, "n_in": 3}], r"layer 0 \(dense 3→1\)"),
         ([{**DENSE, "width": 3}], "no other keys"),
         ([{"type": "dense", "n_in": 2}], "the key 'n_out'"),

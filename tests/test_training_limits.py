@@ -116,7 +116,7 @@ def test_the_epoch_that_is_out_of_range_is_named() -> None:
 
 @pytest.mark.parametrize("first", [0.0, -1.0, np.inf, np.nan])
 def test_a_schedule_starts_at_a_positive_number(first: float) -> None:
-    with pytest.raises(BadInputError, match="positive first step"):
+    with pytest.raises(BadInputError, match=r"a number|positive first step"):
         mt.linear.training.PowerSteps(first)
 
 

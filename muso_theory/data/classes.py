@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from muso_theory.arguments import checked
 from muso_theory.arrays import forget_indices
 from muso_theory.data.dataset import Dataset, FloatArray, TextArray, class_order
 from muso_theory.errors import expected, nearest
@@ -72,6 +73,7 @@ def class_words(classes: tuple[str, ...]) -> str:
     return f"classification, one-hot: {listed(classes)}"
 
 
+@checked
 def select_classes(dataset: Dataset, spec: str) -> Dataset:
     """Keep the samples of some classes and encode their targets as :func:`encode_classes` says.
 

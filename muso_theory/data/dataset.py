@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from muso_theory.arguments import checked
 from muso_theory.arrays import float_values
 from muso_theory.errors import expected, printable
 from muso_theory.understood import Understood
@@ -28,6 +29,7 @@ IndexArray: TypeAlias = npt.NDArray[np.int64]
 TextArray: TypeAlias = npt.NDArray[np.str_]
 
 
+@checked
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Dataset:
     """Samples, targets and, where the source has them, a forget set and parameters to audit.

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 
+from muso_theory.arguments import checked
 from muso_theory.arrays import forget_indices
 from muso_theory.data.dataset import Dataset, IndexArray, TextArray, class_order
 from muso_theory.errors import BadInputError, expected, nearest
@@ -26,6 +27,7 @@ _FORGET_STREAM = 2
 """Separates this draw from others made with the same seed."""
 
 
+@checked
 def parse_forget(spec: str, dataset: Dataset, seed: int = 0) -> tuple[IndexArray, str]:
     """Find the samples that a forget specification names.
 

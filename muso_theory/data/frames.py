@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from muso_theory.arguments import checked
 from muso_theory.arrays import forget_indices
 from muso_theory.data.cells import INTEGER, bit, is_number, matrix, target_cells
 from muso_theory.data.dataset import Dataset, FloatArray
@@ -75,6 +76,7 @@ NO_CHOICES = Choices()
 """Everything is inferred."""
 
 
+@checked
 def frame_dataset(table: Table, sha256: str, choices: Choices = NO_CHOICES) -> Dataset:
     r"""Make a data set of a table.
 
@@ -164,6 +166,7 @@ def frame_dataset(table: Table, sha256: str, choices: Choices = NO_CHOICES) -> D
     )
 
 
+@checked
 def frame_samples(table: Table, columns: Sequence[str], dense: bool = False) -> FloatArray:
     """Samples of a second table, with the features of the first and nothing else.
 

@@ -16,6 +16,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from muso_theory.arguments import checked
 from muso_theory.data.archive import read_npy, read_npz, read_samples
 from muso_theory.data.classes import class_words, encode_classes, select_classes
 from muso_theory.data.dataset import Dataset, FloatArray
@@ -44,6 +45,7 @@ _SUFFIXES = {
 """Kinds of files with the suffixes that they may have; the content decides."""
 
 
+@checked
 def load(
     source: str | os.PathLike[str],
     *,
@@ -97,6 +99,7 @@ def load(
     return dataset if classes is None else select_classes(dataset, classes)
 
 
+@checked
 def public_samples(source: str, dataset: Dataset) -> tuple[FloatArray, str]:
     """Samples that a feature map may be fitted on, from a file of their own.
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..arguments import checked
 from ..errors import expected
 from .outputs import Array, class_indices, output_columns, predicted_classes
 
@@ -40,6 +41,7 @@ def accuracy(outputs: object, targets: object) -> float:
     return float(np.mean(hits & ((columns[:, 0] != 0) | (columns.shape[1] > 1))))
 
 
+@checked
 def average_gap(scores: Mapping[str, float], retrained: Mapping[str, float]) -> float:
     """Mean absolute difference to the retrained model over the same scores (arXiv 2410.08557, average gap).
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, final
 
+from ..arguments import checked
 from ..errors import expected
 from ..evidence import round_digits
 from ..numbers import Grade, Quantity
@@ -23,6 +24,7 @@ _ROW = "exact-labels[w_unlearned]"
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class RemovalCertificate:
     """Parameters published with this noise are (ε, δ)-indistinguishable from the retrained model published likewise.
@@ -129,8 +131,9 @@ class RemovalCertificate:
 
 
 @ieee_proof()
+@checked
 def removal_certificate(
-    gap: Quantity | Mapping[str, Any],
+    gap: Any,
     w_unlearned: object,
     epsilon: float,
     delta: float,

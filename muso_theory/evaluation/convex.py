@@ -11,6 +11,7 @@ from typing import Any, final
 import flint
 import numpy as np
 
+from ..arguments import checked
 from ..arrays import float_values, outline, plain_array
 from ..errors import expected, nearest
 from ..linear.training.losses import check_logistic
@@ -27,6 +28,7 @@ _BITS = 128
 
 
 @final
+@checked
 @dataclass(frozen=True, eq=False, repr=False)
 class Objective:
     """F(w) = Σ_i ℓ(φ_iᵀw, t_i) + (λ/2)‖w‖² + bᵀw, with λ the same for every set of samples.
@@ -102,6 +104,7 @@ class Objective:
         object.__setattr__(part, "targets", kept)
         return part
 
+    @checked
     def labels(self, w: Array, features: Array | None = None) -> Array:
         """The labels at which the loss has zero slope: what w predicts, soft for the logistic loss.
 
@@ -112,7 +115,13 @@ class Objective:
         Returns:
             Shape (n,).
         """
-        z = (self.features if features is None else features) @ w
+        width = self.features.shape[1]
+        rows = self.features if features is None else float_values("features", features, (2,))
+        if rows.shape[1] != width:
+            raise expected(
+                f"samples of {width} features", "features", rows.shape, "shape", "the same feature map"
+            )
+        z: Array = rows @ as_vector("w", w, width)
         return z if self.loss == "squared" else np.tanh(z / 2)
 
     def _slope(self, w: Array) -> Array:
@@ -120,6 +129,7 @@ class Objective:
         difference: Array = self.labels(w) - self.targets
         return difference if self.loss == "squared" else difference / 2
 
+    @checked
     def sample_gradients(self, w: Array) -> Array:
         """Gradient of each sample's loss, without the regulariser.
 
@@ -129,8 +139,10 @@ class Objective:
         Returns:
             Shape (n, D).
         """
-        return self._slope(w)[:, None] * self.features
+        slopes: Array = self._slope(w)[:, None] * self.features
+        return slopes
 
+    @checked
     def gradient(self, w: Array) -> Array:
         """∇F(w).
 
@@ -143,6 +155,7 @@ class Objective:
         g: Array = self.features.T @ self._slope(w) + self.ridge * w
         return g if self.tilt is None else g + self.tilt
 
+    @checked
     def hessian(self, w: Array) -> Array:
         """∇²F(w).
 

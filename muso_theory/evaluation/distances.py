@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..arguments import checked
 from ..arrays import float_values
 from ..errors import expected
 from .outputs import Array, log_probabilities, output_columns, predicted_classes
@@ -13,6 +14,7 @@ from .outputs import Array, log_probabilities, output_columns, predicted_classes
 __all__ = ["agreement", "function_distance", "kl_divergence", "parameter_distance"]
 
 
+@checked
 def parameter_distance(w: Array | Sequence[Array], other: Array | Sequence[Array]) -> float:
     """‖w − w'‖ over all parameters (Frobenius norm).
 

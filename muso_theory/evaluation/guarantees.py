@@ -21,6 +21,7 @@ from typing import final
 
 import numpy as np
 
+from ..arguments import checked
 from ..arrays import forget_indices, plain_array
 from ..errors import expected, nearest
 from ..evidence import round_digits
@@ -241,6 +242,7 @@ class Guarantee:
         return "\n".join(f"{name:10}{words}" for name, words in lines)
 
 
+@checked
 def guarantee(
     mechanism: str,
     epsilon: float,

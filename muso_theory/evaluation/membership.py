@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..arguments import checked
 from ..errors import expected, nearest
 from ..numbers import is_constant
 from ..numbers.constant import rounding, tied
@@ -22,6 +23,7 @@ _TOLERANCE = 1e-4
 """Gradient at which the regression of the literature's score stops: scikit-learn's default."""
 
 
+@checked
 def attack(
     member_scores: object,
     nonmember_scores: object,

@@ -17,6 +17,7 @@ from typing import Any, final
 import flint
 import numpy as np
 
+from ..arguments import checked
 from ..errors import expected, nearest
 from ..numbers import Quantity
 from ..numbers.balls import enclosure, working_precision
@@ -77,6 +78,7 @@ def _plain(name: str, value: Any) -> int | float | Fraction:
 
 
 @final
+@checked
 @dataclass(frozen=True, kw_only=True)
 class Public:
     """Numbers that everybody may know, chosen before the data were seen. None is undeclared.

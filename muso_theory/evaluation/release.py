@@ -60,6 +60,10 @@ def parameters(values: object) -> Array:
         array([1., 2.])
     """
     array = float_values("w_unlearned", values, None)
+    if not array.ndim:
+        raise expected(
+            "parameters", "w_unlearned", values, "a single number", "[w] for a model of one parameter"
+        )
     if array.size == 0:
         raise expected("at least one parameter", "w_unlearned", array.shape, "empty", "those of a model")
     return array.astype(np.float64)

@@ -9,6 +9,7 @@ from typing import final
 
 import numpy as np
 
+from ..arguments import checked
 from ..errors import expected
 from ..numbers import is_constant
 from ..numbers.constant import rounding, tied
@@ -191,6 +192,7 @@ def _variance(below: Array, above: Array) -> tuple[float, float]:
     return a + b, (a + b) ** 2 / (a**2 / (len(below) - 1) + b**2 / (len(above) - 1))
 
 
+@checked
 def roc(
     member_scores: object,
     nonmember_scores: object,
@@ -238,7 +240,7 @@ def roc(
     together = tied(np.concatenate([*scores, decides]), unit)
     m, both = len(scores[0]), len(scores[0]) + len(scores[1])
     scores, threshold = [together[:m], together[m:both]], float(together[both]) if decides else math.nan
-    where = samples or (np.arange(len(scores[0])), np.arange(len(scores[1])))
+    where = (np.arange(len(scores[0])), np.arange(len(scores[1]))) if samples is None else samples
     return Attack(scores[0], scores[1], threshold, where, level)
 
 

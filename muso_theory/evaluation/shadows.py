@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 
+from ..arguments import checked
 from ..arrays import plain_array
 from ..errors import expected, nearest
 from ..numbers.constant import rounding
@@ -20,6 +21,7 @@ __all__ = ["likelihood_ratio"]
 VARIANTS = ("online", "offline")
 
 
+@checked
 def likelihood_ratio(
     observed: object,
     shadows: object,

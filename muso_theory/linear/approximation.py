@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import eigvalsh
 from sklearn.base import clone
 
-from muso_theory.arrays import float_values, plain_array
+from muso_theory.arguments import checked
+from muso_theory.arrays import Array, float_values, plain_array
 from muso_theory.errors import expected
 from muso_theory.linear.feature_map import check_integer, check_positive
 from muso_theory.linear.kernels import FloatArray
@@ -141,9 +141,10 @@ def _spectral_norm(K: FloatArray) -> float:
     return float(np.abs(eigvalsh(K)).max())
 
 
+@checked
 def kernel_approximation(
     feature_map: Any,
-    X: npt.ArrayLike,
+    X: Array,
     n_features: Sequence[int] = (100, 316, 1000, 3162, 10000),
     *,
     repeats: int = 3,

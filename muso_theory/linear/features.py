@@ -347,7 +347,7 @@ class ArcCosineFeatures(_RandomFeatures):
     def _resolve(self, X: FloatArray) -> None:
         """Check the degree and draw normal frequencies."""
         n_features, rng = self._check_common()
-        if isinstance(self.degree, bool) or self.degree not in (0, 1):
+        if check_integer("degree", self.degree, 0) > 1:
             raise expected("degree 0 or 1", "degree", self.degree, type(self.degree).__name__, "1")
         self.frequencies_ = rng.standard_normal((n_features, X.shape[1]))
 

@@ -95,7 +95,10 @@ def samples_to_fit(X: Any, forget: object, fit_map: object) -> tuple[Any, str, s
             if copies
             else (public, word, words)
         )
-    n = len(X)
+    shape = plain_array("X", X).shape
+    if not shape:
+        raise expected("samples", "X", X, type(X).__name__, "an array with one row a sample")
+    n = shape[0]
     if fit_map == "all":
         return X, "all", f"all {n} samples, those to forget included"
     if fit_map != "retain":

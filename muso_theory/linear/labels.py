@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import checked
 from ..arrays import Array, forget_indices, outline, plain_array
 from ..errors import SingularMatrixError, expected, nearest
 from ..numbers import FLOAT64
+from ..numbers.ieee import one_blas_thread
 from .closed_forms import ClosedForms, Point
 from .handed import Handed
 from .model import Rows
@@ -28,6 +30,7 @@ __all__ = [
 LABEL_METHODS = ("closed-form", "label-free", "leave-block-out", "ridge", "subsample")
 
 
+@checked
 def optimal_labels(
     problem: UnlearningProblem,
     method: str = "closed-form",
@@ -65,7 +68,8 @@ def optimal_labels(
         Labels in the order of ``problem.forget``, shape (n_F,) or (n_F, C), float64.
 
     Raises:
-        BadInputError: no problem, unknown method, λ not positive, a subset that is empty or outside R.
+        BadInputError: no problem, unknown method, λ not positive, a subset that is empty or outside R, λ or a subset
+            with a method that has none.
 
     Example:
         >>> import numpy as np
@@ -78,6 +82,10 @@ def optimal_labels(
         raise expected(
             "a label method", "method", method, type(method).__name__, nearest(method, LABEL_METHODS)
         )
+    for name, given, usual, of in (("ridge", ridge, 1e-8, "ridge"), ("subset", subset, 0.2, "subsample")):
+        if method != of and not np.array_equal(given, usual):
+            hint = f"method={of!r}, or leaving {name} out"
+            raise expected(f"{name} with method {of!r} only", name, given, f"method {method}", hint)
     if method == "ridge" and not (_is_number(ridge) and 0 < ridge < np.inf):
         raise expected(
             "a positive number", "ridge", ridge, type(ridge).__name__, "1e-8, or method='closed-form'"
@@ -94,7 +102,9 @@ def optimal_labels(
         rows = model.retain if method == "label-free" else subset_positions(problem, subset, seed)
         return model.label_free(rows)
 
-    return problem.shaped(Handed(problem, arithmetic).compute(formula))
+    # More threads add up in another order, and give labels with other last digits.
+    with one_blas_thread():
+        return problem.shaped(Handed(problem, arithmetic).compute(formula))
 
 
 def subset_positions(problem: UnlearningProblem, subset: float | Array, seed: int) -> Rows:

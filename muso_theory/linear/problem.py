@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays import Array, forget_indices, plain_array, real_array, row_blocks
+from ..arguments import checked
+from ..arrays import Array, forget_indices, plain_array, real_array
 from ..errors import BadInputError, expected
 from ..markup import Markup, understood_table
 from ..numbers.quantity import decimal_text
 from ..understood import Understood
 from .fitting import fitted, map_words
+from .identity import given_sha256, hash_array
 
 if TYPE_CHECKING:
     from .closed_forms import ClosedForms
@@ -25,6 +27,7 @@ __all__ = ["Array", "UnlearningProblem", "require_problem"]
 _NAMES = ("features", "targets", "w_init", "forget")
 
 
+@checked
 @dataclass(frozen=True, eq=False, repr=False)
 class UnlearningProblem:
     """Features, targets, a forget set and initial parameters: everything a claim speaks about.
@@ -67,6 +70,7 @@ class UnlearningProblem:
     map_fitted_on: str = "unknown"
     understood: tuple[Understood, ...] = ()
     _hashes: tuple[str, ...] = field(init=False)
+    _given: str = field(init=False, default="")
 
     if TYPE_CHECKING:  # whatever can be read as an array is taken; only the fields are arrays
 
@@ -89,6 +93,11 @@ class UnlearningProblem:
         forget = self.forget
         if features.ndim == 3:
             features, targets, forget = _by_rows(features, targets, forget)
+        for name, made in (("tangent", "distance"), ("feature_map", "transform")):
+            given = getattr(self, name)
+            if given is not None and not hasattr(given, made):
+                hint = "UnlearningProblem.from_network, or from_data"
+                raise expected(f"what has a {made}", name, given, type(given).__name__, hint)
         n, d = features.shape
         if n == 0 or d == 0:
             raise expected(
@@ -117,7 +126,15 @@ class UnlearningProblem:
         # The Gram matrix and all that rests on it are kept, so what they were computed from must be known for good.
         object.__setattr__(self, "_hashes", self._hashed())
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Copies and pickles of read-only arrays are writeable; those of a problem are not."""
+        vars(self).update(state)
+        for value in state.values():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+
     @classmethod
+    @checked
     def from_data(
         cls,
         X: Any,
@@ -158,11 +175,17 @@ class UnlearningProblem:
             (2,)
         """
         if feature_map is None:
+            if not (isinstance(fit_map, str) and fit_map == "retain"):
+                got = "beside no feature map"
+                raise expected(
+                    "nothing to fit", "fit_map", type(fit_map).__name__, got, "feature_map=…, or no fit_map"
+                )
             features = plain_array("X", X)
             # Jacobians are features that were made elsewhere; of samples the identity makes them here.
             fitted_on = "unknown" if features.ndim > 2 else "nothing"
             told = [Understood("map", "none: the features are the input itself", "default", "--features")]
         else:
+            asked = feature_map
             feature_map, fitted_on, words = fitted(feature_map, X, forget, fit_map)
             features = plain_array("feature_map.transform(X)", feature_map.transform(X))
             told = [
@@ -170,6 +193,7 @@ class UnlearningProblem:
                 Understood("map fitted on", words, "given", "--fit-map"),
             ]
         targets = plain_array("y", y)
+        start = w_init
         if isinstance(w_init, str):
             if w_init not in ("zero", "normal"):
                 raise expected(
@@ -180,7 +204,7 @@ class UnlearningProblem:
             words = f"standard normal, seed {seed}" if w_init == "normal" else "zero"
             told.append(Understood("w₀", words, "given", "--w-init"))
             w_init = draw(shape)
-        return cls(
+        problem = cls(
             features,
             targets,
             forget,
@@ -189,8 +213,18 @@ class UnlearningProblem:
             map_fitted_on=fitted_on,
             understood=tuple(told),
         )
+        if feature_map is None or feature_map is asked:
+            return problem
+        return problem._made_of(
+            map=asked,
+            fitted_on=fit_map if isinstance(fit_map, str) else plain_array("fit_map", fit_map),
+            X=plain_array("X", X),
+            w_init=start if start is None or isinstance(start, str) else problem.w_init,
+            seed=seed if isinstance(start, str) and start == "normal" else None,
+        )
 
     @classmethod
+    @checked
     def from_network(
         cls,
         net: Any,
@@ -237,7 +271,11 @@ class UnlearningProblem:
             >>> problem.n_features, problem.n_parameters
             (5, 101)
         """
-        inputs = _at_least_double("X", X)
+        if not hasattr(net, "linearise"):
+            raise expected("a network", "net", net, type(net).__name__, "mt.networks.mlp([64, 100, 1])")
+        if not isinstance(params, list | tuple):
+            raise expected("a list of arrays", "params", params, type(params).__name__, "net.init(seed)")
+        inputs = _at_least_double("X", net.check_inputs(X))
         params = [_at_least_double(f"params[{i}]", array) for i, array in enumerate(params)]
         samples = forget_indices(forget, len(inputs))
         size = 8 * len(inputs) * net.n_out * net.n_params
@@ -258,7 +296,7 @@ class UnlearningProblem:
                     raise expected(what, "K", shape, "singular in float64", hint) from None
                 linear = net.linearise(params, inputs, max_features=everything)
                 features = linear.features
-        return cls(
+        problem = cls(
             features,
             linear.targets(y),
             linear.rows(samples),
@@ -267,6 +305,13 @@ class UnlearningProblem:
                 Understood("map", "the tangent of the network at its parameters", "given", "--network"),
             ),
         )
+        return problem._made_of(net=net, params=params, X=inputs, y=plain_array("y", y), dual=dual)
+
+    def _made_of(self, **given: Any) -> UnlearningProblem:
+        """The same problem, known by what its features were made of."""
+        given = {"y": self.targets, **given, "forget": self.forget}
+        object.__setattr__(self, "_given", given_sha256(**given))
+        return self
 
     @property
     def n_samples(self) -> int:
@@ -311,8 +356,13 @@ class UnlearningProblem:
 
     @property
     def sha256(self) -> str:
-        """Content hash of all inputs: the problem's identity in reports."""
-        return self._hashes[-1]
+        """Hash of what was given: the problem's identity in reports, the same on every machine.
+
+        Of the arrays; where `from_data` or `from_network` made the features, of samples, map, options and seeds,
+        since the last digits of what is computed belong to a machine. A map that came fitted, or that has functions
+        among its parameters, does not say what it is made of, and the features that it made are hashed.
+        """
+        return self._given or self._hashes[-1]
 
     @property
     def changed(self) -> str | None:
@@ -322,6 +372,7 @@ class UnlearningProblem:
                 return name
         return None
 
+    @checked
     def telling(self, *rows: Understood, map_fitted_on: str | None = None) -> UnlearningProblem:
         """The same problem with other words about how it came about.
 
@@ -370,8 +421,7 @@ class UnlearningProblem:
             if array is None:
                 digest.update(f"{name}:zero;".encode())
             else:
-                digest.update(f"{name}:{array.dtype.kind}{array.dtype.itemsize}:{array.shape};".encode())
-                _hash_entries(digest, array)
+                hash_array(digest, name, array)
             found.append(digest.copy().hexdigest())
         digest.update(b"forget:" + self.forget.astype("<i8").tobytes())
         return (*found, digest.hexdigest())
@@ -384,14 +434,18 @@ class UnlearningProblem:
 
         return ClosedForms(self, FLOAT64)
 
+    @checked
     def shaped(self, values: Array) -> Array:
         """Give (m, C) values the shape of the targets' outputs: (m,) when the targets are one-dimensional.
 
         Returns:
             The same numbers, a view where possible.
         """
+        if values.ndim != 2:
+            raise expected("one column an output", "values", values.shape, "shape", "values[:, None]")
         return values[:, 0] if self.targets.ndim == 1 else values
 
+    @checked
     def label_columns(self, labels: object, name: str = "labels") -> Array:
         """Validate labels for the forget samples.
 
@@ -414,6 +468,7 @@ class UnlearningProblem:
             )
         return array.reshape(len(self.forget), self.n_outputs)
 
+    @checked
     def parameter_columns(self, parameters: object, name: str) -> Array:
         """Validate parameters given by the user.
 
@@ -444,17 +499,6 @@ class UnlearningProblem:
 
     def _repr_html_(self) -> Markup:
         return understood_table([asdict(row) for row in self.understood], repr(self))
-
-
-def _hash_entries(digest: Any, array: Array) -> None:
-    """Feed the entries of an array to a hash, a few rows at a time."""
-    for rows in row_blocks(array):
-        part = array[rows]
-        if part.dtype == object:
-            # The comma also stands between blocks: without it 1 | 23 and 12 | 3 would be the same text.
-            digest.update(("," * (rows.start > 0) + ",".join(decimal_text(v) for v in part.ravel())).encode())
-        else:
-            digest.update(np.ascontiguousarray(part, dtype=part.dtype.newbyteorder("<")).tobytes())
 
 
 def _at_least_double(name: str, values: object) -> Array:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arguments import checked
 from ..errors import expected
 from .problem import Array, UnlearningProblem, require_problem
 
@@ -180,6 +181,7 @@ class OriginalLabels(LabelRule):
         return np.asarray(task.targets[task.forget])
 
 
+@checked
 @dataclass(frozen=True)
 class RandomLabels(LabelRule):
     """Uniformly random among the distinct target rows of the data but the sample's own ("amnesiac" unlearning).
@@ -229,6 +231,7 @@ class RandomLabels(LabelRule):
         return mean, sum(block_trace(inverse, column) for column in blocks)
 
 
+@checked
 @dataclass(frozen=True)
 class BadTeacher(LabelRule):
     """Predictions Φ_F w_b of a random model w_b ~ N(0, scale² I) on the forget samples.

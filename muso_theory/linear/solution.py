@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import checked
 from ..markup import Markup, mathematics, table
 from .handed import Handed
 from .problem import Array, UnlearningProblem, require_problem
@@ -54,6 +55,7 @@ class Solution:
         return table("Closed-form solution.", ("Name", "What", "Size"), (*gaps, *arrays), name="numbers")
 
 
+@checked
 def solve(problem: UnlearningProblem, arithmetic: str = "auto") -> Solution:
     """Pretrain, retrain, relabel and fine-tune in closed form, minimum-norm from w₀, at any rank.
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
+from muso_theory.arguments import checked
 from muso_theory.errors import expected
 
 from .convolution import Conv2D, GlobalAvgPool
@@ -24,6 +25,7 @@ def _gain(activation: str) -> float:
     return math.sqrt(2.0 / (1.0 + LEAKY_SLOPE**2)) if activation == "leaky_relu" else 1.0
 
 
+@checked
 def mlp(
     sizes: Sequence[int],
     activation: str = "relu",
@@ -64,6 +66,7 @@ def mlp(
     return Sequential((sizes[0],), tuple(layers))
 
 
+@checked
 def cnn(
     input_shape: Sequence[int],
     channels: Sequence[int],

@@ -8,6 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
+from muso_theory.arguments import checked
 from muso_theory.errors import expected
 
 from .cotangents import Cotangent
@@ -121,6 +122,7 @@ class Chain(Layer):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Residual(Layer):
     """Residual sum y = body(x) + shortcut(x); an empty shortcut is the identity.

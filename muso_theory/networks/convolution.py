@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, final
 
 import numpy as np
 
+from muso_theory.arguments import checked
 from muso_theory.errors import expected
 
 from .cotangents import Cotangent
@@ -61,6 +62,7 @@ def _check_pair(kind: str, name: str, pair: tuple[int, int]) -> None:
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Conv2D(Layer):
     """Two-dimensional cross-correlation; weights HWIO, data NHWC, z = s_w·(patches · W) + s_b·b.
@@ -336,6 +338,7 @@ class Conv2D(Layer):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class AvgPool(Layer):
     """Average over windows, without padding.

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from muso_theory.arguments import checked
 from muso_theory.errors import BadInputError, expected, nearest, printable
 from muso_theory.files import npz_bytes, write_atomic
 from muso_theory.reading import parse_json, read_arrays
@@ -86,6 +87,7 @@ def _write(layers: Sequence[Layer]) -> list[dict[str, Any]]:
     return found
 
 
+@checked
 def architecture(net: Sequential) -> dict[str, Any]:
     """The architecture as a JSON-able object {"input_shape": …, "layers": …}.
 
@@ -215,6 +217,7 @@ def from_architecture(arch: Any) -> Sequential:
     return Sequential(tuple(shape), _read(arch["layers"], "layers"))
 
 
+@checked
 def save(path: str | os.PathLike[str], net: Sequential, params: Sequence[Array]) -> None:
     """Write a network file, whole or not at all; the same network gives the same bytes.
 
@@ -245,6 +248,7 @@ def save(path: str | os.PathLike[str], net: Sequential, params: Sequence[Array])
     write_atomic(path, npz_bytes({"arch": np.array(json.dumps(architecture(net))), **content}))
 
 
+@checked
 def load(path: str | os.PathLike[str]) -> tuple[Sequential, list[Array]]:
     """Read a network file.
 

@@ -8,6 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
+from muso_theory.arguments import checked
 from muso_theory.errors import MusoError, expected
 
 from .composition import is_analytic, with_inputs
@@ -66,6 +67,7 @@ class GradientCheck:
         return "\n".join(lines)
 
 
+@checked
 def check_gradients(
     net: Sequential,
     params: Sequence[Array],

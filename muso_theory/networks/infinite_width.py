@@ -18,6 +18,7 @@ from typing import Literal, final
 import numpy as np
 import numpy.typing as npt
 
+from muso_theory.arguments import checked
 from muso_theory.errors import expected, nearest
 
 from .functions import LEAKY_SLOPE, Array
@@ -185,6 +186,7 @@ def _input_moments(x1: Floats, x2: Floats) -> _Moments:
     return _Moments(q1, q2, below, above)
 
 
+@checked
 def infinite_width(
     net: Sequential, X1: Array, X2: Array | None = None, kernel: Literal["ntk", "nngp"] = "ntk"
 ) -> Floats:

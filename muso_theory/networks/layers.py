@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Literal, final
 
 import numpy as np
 
+from muso_theory.arguments import checked
 from muso_theory.errors import expected, nearest
 
 from .cotangents import Cotangent
@@ -169,6 +170,7 @@ def check_affine(kind: str, sizes: dict[str, int], param: str, w_std: float, b_s
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Dense(Layer):
     """Affine map z = x W + b of flat inputs, W (in, out).

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
+from muso_theory.arguments import checked
 from muso_theory.arrays import float_values, plain_array
 from muso_theory.errors import expected
 from muso_theory.numbers import UndecidedError
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
     from .network import Sequential
 
 __all__ = ["Linearisation", "linearise"]
+
+
+def _like(name: str, values: object, outputs: Array) -> Array:
+    """Numbers, one an output: (n, k), or (n,) for one output."""
+    array = float_values(name, values, (1, 2))
+    if array.shape not in (outputs.shape, outputs.shape[:1] if outputs.shape[1] == 1 else outputs.shape):
+        raise expected(f"numbers {outputs.shape}", name, array.shape, "shape", "one a sample and output")
+    return array.reshape(outputs.shape)
 
 
 @final
@@ -60,6 +69,7 @@ class Linearisation:
         """D, the number of parameters θ."""
         return self.net.n_params
 
+    @checked
     def bare(self, y: Array | None = None) -> Linearisation:
         """The same without the matrices: what a problem keeps of its network.
 
@@ -69,9 +79,10 @@ class Linearisation:
         Returns:
             A linearisation with neither features nor Gram.
         """
-        wanted = None if y is None else np.asarray(y, dtype=np.float64).reshape(self.outputs.shape)
+        wanted = None if y is None else _like("y", y, self.outputs)
         return replace(self, features=None, gram=None, wanted=wanted)
 
+    @checked
     def distance(self, features: Array) -> TangentDistance | UndecidedError:
         """How far float features are from this tangent, or why that is not known.
 
@@ -97,6 +108,7 @@ class Linearisation:
         except UndecidedError as obstacle:
             return obstacle
 
+    @checked
     def rows(self, samples: Array) -> Array:
         """Row indices of some samples, all outputs of each.
 
@@ -115,7 +127,12 @@ class Linearisation:
         """
         n, k = self.outputs.shape
         index = plain_array("samples", samples)
-        index = np.flatnonzero(index) if index.dtype == bool else np.sort(index)
+        if index.ndim != 1 or (index.size and index.dtype.kind not in "biu"):
+            hint = "numpy.flatnonzero of a mask"
+            raise expected(
+                "a mask or a list of indices", "samples", index.shape, f"dtype {index.dtype}", hint
+            )
+        index = np.flatnonzero(index) if index.dtype == bool else np.sort(index.astype(np.int64))
         if index.size and not (index.min() >= 0 and index.max() < n):
             raise expected(
                 f"samples below {n}", "samples", index.max(), "index out of range", f"0 to {n - 1}"
@@ -143,6 +160,7 @@ class Linearisation:
         return (wanted.reshape(n, k) - self.outputs).reshape(-1)
 
 
+@checked
 def linearise(
     net: Sequential,
     params: Sequence[Array],

@@ -9,6 +9,7 @@ from typing import Any, final
 
 import numpy as np
 
+from muso_theory.arguments import checked
 from muso_theory.arrays import is_float64, plain_array, real_array
 from muso_theory.errors import expected
 
@@ -26,6 +27,7 @@ MOST_LAYERS, MOST_PARAMETERS = 1_000, 1 << 28
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Sequential:
     """A network: layers in sequence on inputs of a known shape.
@@ -107,6 +109,7 @@ class Sequential:
         """Whether every activation is analytic, so that the complex step differentiates the network."""
         return all(is_analytic(layer) for layer in self.layers)
 
+    @checked
     def init(self, seed: int | np.random.Generator) -> list[Array]:
         """Draw initial parameters.
 
@@ -120,6 +123,7 @@ class Sequential:
         """
         return self.chain.init(np.random.default_rng(seed))
 
+    @checked
     def check_params(self, params: Sequence[Array], *, real: bool = False) -> list[Array]:
         """Refuse parameters that do not fit the network.
 
@@ -143,6 +147,7 @@ class Sequential:
                 raise expected(f"shape {shape}", f"params[{index}]", array.shape, "shape", "net.init(seed)")
         return arrays
 
+    @checked
     def check_inputs(self, X: Array, name: str = "X", *, real: bool = False) -> Array:
         """Refuse inputs that do not fit the network.
 
@@ -179,6 +184,7 @@ class Sequential:
         """
         return self.chain.forward(self.check_params(params), self.check_inputs(X))
 
+    @checked
     def __call__(self, params: Sequence[Array], X: Array) -> Array:
         """Outputs of the network.
 
@@ -191,6 +197,7 @@ class Sequential:
         """
         return self.forward(params, X)[0]
 
+    @checked
     def flatten(self, params: Sequence[Array]) -> Array:
         """View parameters as one vector (D,).
 
@@ -199,6 +206,7 @@ class Sequential:
         """
         return np.concatenate([np.ravel(array) for array in self.check_params(params)] or [np.empty(0)])
 
+    @checked
     def unflatten(self, vector: Array) -> list[Array]:
         """Cut a vector (D,) into the parameter arrays.
 
@@ -211,7 +219,7 @@ class Sequential:
         Raises:
             BadInputError: for another length.
         """
-        array = plain_array("vector", vector)
+        array = _numbers("vector", vector)
         if array.shape != (self.n_params,):
             raise expected(
                 f"a vector ({self.n_params},)", "vector", array.shape, "shape", "net.flatten(params)"
@@ -223,6 +231,7 @@ class Sequential:
             start = stop
         return pieces
 
+    @checked
     def jvp(self, params: Sequence[Array], X: Array, tangent: Sequence[Array]) -> Array:
         """Directional derivative J·v by forward mode.
 
@@ -239,6 +248,7 @@ class Sequential:
         result = self.chain.jvp(arrays, cache, self.check_params(tangent), None)
         return np.zeros_like(out) if result is None else result
 
+    @checked
     def vjp(self, params: Sequence[Array], X: Array, cotangent: Array) -> list[Array]:
         """Jᵀu by reverse mode, summed over samples.
 
@@ -286,6 +296,7 @@ class Sequential:
         self.chain.backward(list(params), cache, start, visit, "", False)
         return [array for path, _ in leaves(self.layers) for array in found.get(path, [])]
 
+    @checked
     def linearise(
         self, params: Sequence[Array], X: Array, *, max_features: int | None = None
     ) -> Linearisation:
@@ -301,6 +312,7 @@ class Sequential:
         """
         return linearise(self, params, X, max_features=max_features)
 
+    @checked
     def jacobian(self, params: Sequence[Array], X: Array) -> Array:
         """Per-example Jacobian of the (flattened) outputs by the parameters, by reverse mode.
 
@@ -339,7 +351,10 @@ def _numbers(name: str, values: object, real: bool = False) -> Array:
 
 def _check_finite(array: Array, name: str) -> None:
     """Refuse NaN and infinity in complex and mpmath numbers."""
-    values = array if array.dtype.kind == "c" else np.array([complex(value) for value in array.flat])
+    try:
+        values = array if array.dtype.kind == "c" else np.array([complex(value) for value in array.flat])
+    except (TypeError, ValueError):
+        raise expected("numbers", name, array.shape, "objects that are none", "a float array") from None
     if not np.isfinite(values).all():
         raise expected(
             "finite numbers",

@@ -7,6 +7,7 @@ from typing import Any, final
 
 import numpy as np
 
+from muso_theory.arguments import checked
 from muso_theory.errors import expected
 
 from .cotangents import Cotangent
@@ -18,6 +19,7 @@ __all__ = ["LayerNorm"]
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class LayerNorm(Layer):
     """y = gain ∘ (x − mean)/√(variance + eps) + bias, over the last axis (features or channels).

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import checked
 from .functions import Array
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["jacobian_operator"]
 
 
+@checked
 def jacobian_operator(net: Sequential, params: Sequence[Array], X: Array) -> Any:
     """J as a ``scipy.sparse.linalg.LinearOperator`` of shape (n·n_out, n_params).
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, final
 
 import numpy as np
 
+from muso_theory.arguments import checked
 from muso_theory.errors import expected, nearest
 
 from .functions import Array
@@ -43,6 +44,7 @@ def _central(f: Callable[[Any], Array], h: Any) -> Array:
     return np.asarray((f(h) - f(-h)) / (2 * h))
 
 
+@checked
 def differentiate(f: Callable[[Any], Array], method: Method, digits: int = 50) -> tuple[Array, Array]:
     """Derivative at 0 of a function of one real number.
 
@@ -102,6 +104,7 @@ def _multiprecision(array: Array, digits: int) -> Array:
     return np.asarray(np.frompyfunc(context.mpf, 1, 1)(array), dtype=object)
 
 
+@checked
 def finite_differences(
     net: Sequential, params: Sequence[Array], X: Array, method: Method = "richardson", digits: int = 50
 ) -> FiniteDifferences:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from muso_theory.arguments import checked
 from muso_theory.errors import expected, nearest
 
 from .composition import leaves
@@ -41,6 +42,7 @@ HELD_BYTES = 1 << 30
 """Bytes of layer factors kept at once when no budget is given."""
 
 
+@checked
 def parametrised_layers(net: Sequential) -> list[str]:
     """Names of the layers with parameters, in forward order: the first axis of ``per_layer=True``.
 
@@ -196,6 +198,7 @@ def _budget(
     return step, 1 + spare * 4 // 5 // (one * step + fixed)
 
 
+@checked
 def empirical_ntk(
     net: Sequential,
     params: Sequence[Array],
@@ -353,6 +356,7 @@ def _compute(
         start += len(block)
 
 
+@checked
 def ntk_operator(net: Sequential, params: Sequence[Array], X1: Array, X2: Array | None = None) -> Any:
     """Θ = J₁J₂ᵀ as a ``scipy.sparse.linalg.LinearOperator``: products with it without forming it.
 

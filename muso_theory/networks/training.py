@@ -8,6 +8,7 @@ from typing import Literal, final
 
 import numpy as np
 
+from muso_theory.arguments import checked
 from muso_theory.arrays import float_values, real_array
 from muso_theory.errors import BadInputError, expected, nearest
 
@@ -24,6 +25,7 @@ class DivergedError(BadInputError):
     """Training that left the finite numbers, or that is no better than a broken model; it says at which rate."""
 
 
+@checked
 def loss_and_cotangent(outputs: Array, targets: Array, loss: Loss) -> tuple[float, Array]:
     """Loss summed over samples, and its derivative by the outputs.
 
@@ -128,6 +130,7 @@ def _batches(n: int, size: int | None, rng: np.random.Generator) -> Iterator[sli
         yield order[start : start + size]
 
 
+@checked
 def train(
     net: Sequential,
     params: Sequence[Array],
@@ -197,7 +200,7 @@ def train(
     inputs, wanted = net.check_inputs(X, real=True), real_array("targets", targets, None)
     if not len(inputs):
         raise expected("at least one sample", "X", inputs.shape, "shape", "a training set")
-    if len(wanted) != len(inputs):
+    if not wanted.ndim or len(wanted) != len(inputs):
         hint = "one target a sample"
         raise expected(f"{len(inputs)} targets", "targets", wanted.shape, "shape", hint)
     current, rng = list(net.check_params(params, real=True)), np.random.default_rng(seed)

@@ -6,13 +6,20 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import checked
+from ..arrays import Array, plain_array, real_array
+from ..errors import expected
+
 __all__ = ["SLACK", "is_constant", "rounding", "tied"]
 
 SLACK = 64
 """Rounding errors, in units of the last place of the largest number, that still count as none."""
 
 
-def is_constant(values: object, axis: int | None = None, *, scale: float = 0.0, like: object = None) -> Any:
+@checked
+def is_constant(
+    values: object, axis: int | None = None, *, scale: float = 0.0, like: Array | float | None = None
+) -> Any:
     """Whether numbers that should be equal differ by rounding errors alone: max − min ≤ 64 u max(scale, max |x|).
 
     A value that a handful of operations computed is off by a few u of its size, and a mean over n values by about
@@ -36,7 +43,13 @@ def is_constant(values: object, axis: int | None = None, *, scale: float = 0.0, 
         >>> is_constant([[1.0, 1.0], [1.0, 1.0 + 1e-9]], axis=1)
         array([ True, False])
     """
-    array = np.asarray(values)
+    array = plain_array("values", values, text=False)
+    if array.dtype == object:
+        array = real_array("values", array, None)
+    if not array.size or array.dtype.kind == "c":
+        raise expected("real numbers", "values", array.shape, f"dtype {array.dtype}", "at least one float")
+    if axis is not None and not -array.ndim <= axis < array.ndim:
+        raise expected(f"an axis of {array.ndim}", "axis", axis, "out of range", "None for all numbers")
     wide = array.astype(np.float64)
     low, high = wide.min(axis=axis), wide.max(axis=axis)
     size = np.maximum(np.maximum(np.abs(low), np.abs(high)), scale)

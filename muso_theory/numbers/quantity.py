@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+import numbers
 import struct
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,6 +12,8 @@ from fractions import Fraction
 from typing import Any
 
 import flint
+
+from ..errors import expected
 
 __all__ = ["Grade", "Quantity", "brief", "decimal_text", "is_finite"]
 
@@ -24,6 +27,13 @@ class Grade(enum.Enum):
 
 
 _SMALLEST_NORMAL = Fraction(1, 2**1022)
+
+
+def _number(value: Any, *, nan: bool = False) -> Any:
+    """A real number as it is, so that text and None become no quantity."""
+    if not isinstance(value, numbers.Real) or (value != value and not nan):
+        raise expected("a real number", "value", value, type(value).__name__, "an int, a Fraction or a float")
+    return value
 
 
 def decimal_text(value: Any) -> str:
@@ -144,7 +154,8 @@ class Quantity:
         Returns:
             A quantity whose two ends are that value.
         """
-        return cls(Fraction(value), Fraction(value), Grade.EXACT)
+        exact = Fraction(_number(value))
+        return cls(exact, exact, Grade.EXACT)
 
     @classmethod
     def enclosure(cls, lower: Fraction | float, upper: Fraction | float) -> Quantity:
@@ -153,8 +164,9 @@ class Quantity:
         Returns:
             A quantity that lies between them; NaN ends become the infinite interval.
         """
-        low = -math.inf if lower != lower else lower
-        high = math.inf if upper != upper else upper
+        low, high = _number(lower, nan=True), _number(upper, nan=True)
+        low = -math.inf if low != low else low
+        high = math.inf if high != high else high
         return cls(low, high, Grade.RIGOROUS)
 
     @classmethod
@@ -164,7 +176,8 @@ class Quantity:
         Returns:
             A quantity that claims nothing beyond having been computed.
         """
-        return cls(float(value), float(value), Grade.FLOAT)
+        measured = float(_number(value, nan=True))
+        return cls(measured, measured, Grade.FLOAT)
 
     def __repr__(self) -> str:
         return f"Quantity(lower={brief(self.lower)}, upper={brief(self.upper)}, grade={self.grade!r})"

@@ -242,7 +242,7 @@ def provenance(report: Report, again: str = "") -> Markup:
         The markup.
     """
     source = report.settings.get("source")
-    hashes = [("features, targets and forget set, sha256", report.inputs.get("sha256"))]
+    hashes = [("what was given, sha256", report.inputs.get("sha256"))]
     hashes.append(("data as read, sha256", report.inputs.get("data_sha256")))
     hashes.append(("this report's JSON, sha256", digest(report.to_dict())))
     facts = [(name, str(value)) for name, value in hashes if value]

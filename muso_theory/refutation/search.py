@@ -10,6 +10,7 @@ from typing import Any, final
 
 import numpy as np
 
+from ..arguments import checked
 from ..errors import MusoError, expected
 from ..evidence import Verdict
 from ..linear.problem import UnlearningProblem
@@ -140,6 +141,7 @@ class Refutation:
         return f"{head}: {self.undecided or 'no counterexample found, which proves nothing'}\n{self.coverage}"
 
 
+@checked
 def refute(rule: Rule | str, **options: Any) -> Counterexample | None:
     """Search for a small exact problem on which a rule, a method or a claim fails.
 
@@ -171,6 +173,7 @@ def refute(rule: Rule | str, **options: Any) -> Counterexample | None:
 
 
 @ieee_proof()
+@checked
 def refute_report(
     rule: Rule | str,
     *,

@@ -13,6 +13,7 @@ from muso_theory.algebra.derivation import Node, derive
 from muso_theory.algebra.search import find_trials
 from muso_theory.algebra.statement import parse_statement
 from muso_theory.algebra.theorem import Apply, canonical
+from muso_theory.arguments import checked
 from muso_theory.claims.theorems.pages import latex_page, markdown_page
 from muso_theory.claims.theorems.registry import THEOREMS, parts, registered_statements
 
@@ -81,6 +82,7 @@ class Proof:
         )
 
 
+@checked
 def prove(slug: str) -> Proof:
     """Prove a claim from scratch.
 
@@ -105,6 +107,7 @@ def prove(slug: str) -> Proof:
     return Proof(slug, {"format": FORMAT, "version": VERSION, "claim": slug, "theorems": ordered})
 
 
+@checked
 def check_certificate(certificate: object) -> CheckResult:
     """Check a certificate: regenerate every assumption from its schema, expand, compare.
 

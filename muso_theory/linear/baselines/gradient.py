@@ -7,6 +7,7 @@ from typing import final
 
 import numpy as np
 
+from ...arguments import checked
 from ...errors import expected
 from ..closed_forms import Point
 from ..problem import Array, UnlearningProblem
@@ -86,6 +87,7 @@ def _signed_descent(problem: UnlearningProblem, weights: Array, step_size: float
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class GradientAscent(UnlearningMethod):
     """Steps up the forget loss ½‖Φ_F w − y_F‖², shape (D,) or (D, C).
@@ -125,6 +127,7 @@ class GradientAscent(UnlearningMethod):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class NegGradPlus(UnlearningMethod):
     """Descend the mean retain loss and ascend the mean forget loss at once, shape (D,) or (D, C).

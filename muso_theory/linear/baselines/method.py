@@ -7,6 +7,7 @@ from typing import ClassVar, NamedTuple, final
 
 import numpy as np
 
+from ...arguments import checked
 from ...errors import expected
 from ..closed_forms import Point
 from ..problem import Array, UnlearningProblem, require_problem
@@ -103,6 +104,7 @@ class UnlearningMethod(ABC):
         return type(self).reference is not UnlearningMethod.reference
 
     @final
+    @checked
     def gaps(self, problem: UnlearningProblem, w: Point | None = None) -> Gaps:
         """Gaps to the common reference and to the method's own.
 
@@ -131,6 +133,7 @@ class UnlearningMethod(ABC):
         return Gaps(*found)
 
     @final
+    @checked
     def expected_square_gap(self, problem: UnlearningProblem, *, own: bool = False) -> float | None:
         """E‖w_u − w_r‖² over the method's randomness, in closed form; w_r is the retrained model without ridge.
 

@@ -7,6 +7,7 @@ from typing import final
 
 import numpy as np
 
+from ...arguments import checked
 from ...arrays import Array, row_blocks
 from ...errors import expected
 from ..closed_forms import Point
@@ -17,6 +18,7 @@ __all__ = ["FisherNoise", "OutputNoise"]
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class OutputNoise(UnlearningMethod):
     """Publish w_p + N(0, σ²I), shape (D,) or (D, C): output perturbation as in differential privacy.
@@ -59,6 +61,7 @@ class OutputNoise(UnlearningMethod):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class FisherNoise(UnlearningMethod):
     """Noise shaped by the Fisher information of the retain set: w_p + α(F_R + εI)^-¼ n, shape (D,) or (D, C).

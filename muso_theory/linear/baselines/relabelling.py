@@ -11,6 +11,7 @@ from typing import final
 
 import numpy as np
 
+from ...arguments import checked
 from ...errors import expected
 from ...numbers import FLOAT64
 from ..closed_forms import Point
@@ -129,6 +130,7 @@ class _RuleRelabelling(Relabelling):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class RandomRelabelling(_RuleRelabelling):
     """Labels drawn uniformly among the distinct target rows but the sample's own, shape (n_F,) or (n_F, C).
@@ -156,6 +158,7 @@ class RandomRelabelling(_RuleRelabelling):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class BadTeaching(_RuleRelabelling):
     """Distil w_p on R and a random model w_b ~ N(0, scale² I) on F, shape (n_F,) or (n_F, C).
@@ -289,6 +292,7 @@ class LeaveBlockOutLabels(Relabelling):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class RidgeLabels(Relabelling):
     """Labels with (K_RR + λI)⁻¹ in place of K_RR⁻¹, shape (n_F,) or (n_F, C).
@@ -314,6 +318,7 @@ class RidgeLabels(Relabelling):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class SubsampledLabels(Relabelling):
     """Labels Φ_F(w₀ + P_S(w_p − w₀)) from a random part S of R, shape (n_F,) or (n_F, C).
@@ -346,6 +351,7 @@ class SubsampledLabels(Relabelling):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class RidgeAnchoredLabels(UnlearningMethod):
     """Relabelling for ridge models: ỹ_F = Φ_F w_r^λ, then the ridge minimiser anchored at w₀, shape (D,) or (D, C).

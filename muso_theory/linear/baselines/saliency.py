@@ -9,6 +9,7 @@ from typing import final
 
 import numpy as np
 
+from ...arguments import checked
 from ...errors import BadInputError, expected
 from ...numbers import FLOAT64
 from ..closed_forms import Point
@@ -53,6 +54,7 @@ def largest(sizes: Array, share: float) -> Array:
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class SaliencyRelabelling(UnlearningMethod):
     """Random labels for F, then fine-tuning of the most salient parameters only, to the limit, shape (D,) or (D, C).

@@ -11,6 +11,7 @@ from typing import final
 
 import numpy as np
 
+from ...arguments import checked
 from ...errors import expected
 from ..closed_forms import Point
 from ..model import Rows
@@ -68,6 +69,7 @@ class _RidgeMethod(UnlearningMethod):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class InfluenceStep(_RidgeMethod):
     """One step by the influence function: the Hessian is that of all samples, shape (D,) or (D, C).
@@ -93,6 +95,7 @@ class InfluenceStep(_RidgeMethod):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class NewtonRemoval(_RidgeMethod):
     """One Newton step on the retain objective, exact for ridge regression, shape (D,) or (D, C).
@@ -126,6 +129,7 @@ class NewtonRemoval(_RidgeMethod):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class DescentToDelete(_RidgeMethod):
     """A few steps of gradient descent on the retain objective from w_p^λ, then noise, shape (D,) or (D, C).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...arguments import checked
 from ...errors import expected
 from ..problem import Array, UnlearningProblem
 from .coordinates import image
@@ -16,6 +17,7 @@ _SINGULAR = 1e-8
 """Below this the labels lose more than half of their digits."""
 
 
+@checked
 def early_stopping_labels(
     problem: UnlearningProblem, step: float, retrain_steps: int, finetune_steps: int
 ) -> tuple[Array, Array]:

@@ -9,6 +9,7 @@ from typing import Any, final
 
 import numpy as np
 
+from ...arguments import checked
 from ...errors import expected
 from ..problem import Array, UnlearningProblem, require_problem
 from .errormaps import ErrorMap, ScheduledDescent, SpectralMap, SweepMap
@@ -46,6 +47,7 @@ class Prediction:
     off_span: float
     doing_nothing: float
 
+    @checked
     def gap(self, epochs: int) -> float:
         """‖w_E − w_r‖ after so many epochs.
 
@@ -63,6 +65,7 @@ class Prediction:
             gap = float(np.hypot(scale * np.linalg.norm(error / scale), self.off_span))
         return math.inf if math.isnan(gap) else gap
 
+    @checked
     def epochs_needed(self, gap: float) -> float:
         """Epochs after which the gap is at most this.
 
@@ -87,6 +90,7 @@ class Prediction:
         return high
 
 
+@checked
 def predict_training(
     problem: UnlearningProblem,
     *,
@@ -160,6 +164,7 @@ def predict_training(
     return Prediction(found, z - z_r, off_span, doing_nothing)
 
 
+@checked
 def predict_gap(
     problem: UnlearningProblem,
     *,
@@ -215,6 +220,7 @@ def predict_gap(
     return np.array(gaps) if several else gaps[0]
 
 
+@checked
 def epochs_needed(problem: UnlearningProblem, gap: float, **settings: Any) -> float:
     """Epochs of fine-tuning until ‖w_E − w_r‖ ≤ gap, from the data alone.
 
@@ -239,6 +245,7 @@ def epochs_needed(problem: UnlearningProblem, gap: float, **settings: Any) -> fl
     return predict_training(problem, **settings).epochs_needed(gap)
 
 
+@checked
 def gd_epochs(problem: UnlearningProblem, step: float, accuracy: float) -> float:
     """Claim gd-finite-time: T ≥ log(ε/gap₀)/log(1 − ηλ_min⁺) steps suffice for a gap of ε.
 
@@ -275,6 +282,7 @@ def gd_epochs(problem: UnlearningProblem, step: float, accuracy: float) -> float
     )
 
 
+@checked
 def off_span_gap(problem: UnlearningProblem, w: Any, reference: Any = None) -> float:
     """‖(I − P)(w − w₀)‖: what fine-tuning can never remove (claims start-span and adaptive-optimizer).
 

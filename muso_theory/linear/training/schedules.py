@@ -9,6 +9,7 @@ from typing import Any, final
 
 import numpy as np
 
+from ...arguments import checked
 from ...arrays import float_values, plain_array
 from ...errors import BadInputError, expected
 from ..problem import Array
@@ -20,6 +21,7 @@ StepSizes = float | Array | Callable[[int], float]
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class PowerSteps:
     """Steps that fall like a power: γ(t) = first · (t + 1)^−power.
@@ -50,6 +52,7 @@ class PowerSteps:
         if not 0 <= self.power < np.inf:
             raise expected("a power of at least 0", "power", self.power, type(self.power).__name__, "0.2")
 
+    @checked
     def __call__(self, t: int) -> float:
         """γ(t).
 

@@ -8,7 +8,8 @@ from typing import Any, final
 import numpy as np
 import scipy.linalg
 
-from ...errors import expected
+from ...arguments import checked
+from ...errors import expected, nearest
 from ..problem import Array, UnlearningProblem
 from .errormaps import SpectralMap, spectral_radius, sweep_matrix
 from .passes import batch_of
@@ -79,6 +80,7 @@ class Stability:
         return f"Stability({self.method}: {word}{radius}, largest stable {what} {limit})"
 
 
+@checked
 def step_limit(method: str, momentum: float = 0.0) -> float:
     """The largest stable γλ_max of a full-batch method on squared loss.
 
@@ -93,13 +95,17 @@ def step_limit(method: str, momentum: float = 0.0) -> float:
         >>> step_limit("gd"), step_limit("momentum", 0.5), step_limit("nesterov", 0.5)
         (2.0, 3.0, 1.5)
     """
-    return {
+    limits = {
         "gd": 2.0,
         "momentum": 2.0 * (1 + momentum),
         "nesterov": 2.0 * (1 + momentum) / (1 + 2 * momentum),
-    }[method]
+    }
+    if method not in limits:
+        raise expected("a full-batch method", "method", method, "unknown", nearest(method, limits))
+    return limits[method]
 
 
+@checked
 def stability(
     problem: UnlearningProblem | Array,
     *,

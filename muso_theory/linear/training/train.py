@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays import Array, real_array
+from ...arguments import checked
+from ...arrays import Array, float_values, real_array
 from ...errors import BadInputError, expected, nearest
 from ...numbers.gram import blocked_gram
 from .coordinates import Dual, Primal
@@ -27,6 +28,7 @@ _LARGEST_GRAM = 4000
 """With more samples than features and than this, SGD runs on w rather than on K."""
 
 
+@checked
 def train(
     features: Any,
     targets: Any,
@@ -108,9 +110,12 @@ def train(
     y, shape = _targets(targets, phi, loss, start)
     n, width = phi.shape
     w = _parameters("start", start, shape)
-    pull = (
-        w if weight_decay == 0 or (isinstance(anchor, str) and anchor == "start") else _anchor(anchor, shape)
-    )
+    pull = w if isinstance(anchor, str) and anchor == "start" else _anchor(anchor, shape)
+    pull = pull if weight_decay else w
+    if gram is not None and (gram := float_values("gram", gram, (2,))).shape != (len(phi), len(phi)):
+        raise expected(
+            f"a Gram matrix of {len(phi)} rows", "gram", gram.shape, "shape", "features @ features.T"
+        )
     size = batch_of(rule, batch_size, n)
     _settings(epochs, momentum, betas, epsilon, weight_decay, tolerance, seed)
     steps = step_sizes_of(step_sizes, n, size, restart)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, final
 
 import numpy as np
 
+from muso_theory.arguments import checked
 from muso_theory.errors import expected
 from muso_theory.networks.functions import Array
 from muso_theory.networks.tangent_kernel import empirical_ntk
@@ -53,6 +54,7 @@ class AlternatingResult:
     convergence: Convergence
     head: HeadCondition | None = None
 
+    @checked
     def signatures(self, **settings: Any) -> tuple[Signature, ...]:
         """Signs of failure; see :func:`muso_theory.networks.unlearning.signatures` for the settings.
 
@@ -83,6 +85,7 @@ class AlternatingResult:
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Alternating(NetworkMethod):
     """The alternating algorithm, with the paper's choices and those that theory suggests.
@@ -183,6 +186,7 @@ class Alternating(NetworkMethod):
             raise expected("a fraction in (0, 1]", "subset", self.subset, "float", "0.2")
 
     @classmethod
+    @checked
     def paper(cls, **changes: Any) -> Alternating:
         """The paper's choices: hard labels of the last layer, cross-entropy, Adam, ε from 1e-6 to 1e-2, a fifth of R.
 
@@ -201,6 +205,7 @@ class Alternating(NetworkMethod):
         return cls(**(options | changes))
 
     @classmethod
+    @checked
     def corrected(cls, **changes: Any) -> Alternating:
         """What theory suggests: soft labels of the whole tangent kernel, all of R, descent that stays in the span.
 
@@ -222,6 +227,7 @@ class Alternating(NetworkMethod):
         }
         return cls(**(options | changes))
 
+    @checked
     def ridge_at(self, epoch: int) -> float:
         """ε of an epoch, counted from 0.
 
@@ -249,6 +255,7 @@ class Alternating(NetworkMethod):
             raise diverged(self.learning_rate, f"alternation diverged in epoch {len(result.history)}")
         return result.params
 
+    @checked
     def run(self, problem: NetworkProblem) -> AlternatingResult:
         """Alternate, watching.
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
+from muso_theory.arguments import checked
 from muso_theory.linear.baselines.method import positive
 from muso_theory.networks.functions import Array
 from muso_theory.networks.updates import Optimizer
@@ -75,6 +76,7 @@ def fisher_diagonal(problem: NetworkProblem, samples: Array) -> Array:
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class FisherNoise(NetworkMethod):
     """Add noise where the retained samples do not mind.
@@ -119,6 +121,7 @@ class FisherNoise(NetworkMethod):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class NtkScrubbing(NetworkMethod):
     """Shift θ_p by the difference of the two linearised solutions, on R and on everything.
@@ -189,6 +192,7 @@ class _MinimumNorm(Descent):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class MinimumNormGradient(_MinimumNorm):
     """As published: shrink θ itself, so that what θ₀ has beyond the retained gradients is lost with the rest."""
@@ -201,6 +205,7 @@ class MinimumNormGradient(_MinimumNorm):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class AnchoredMinimumNormGradient(_MinimumNorm):
     """The same measured from θ₀, where retraining starts: shrink θ − θ₀."""
@@ -215,6 +220,7 @@ class AnchoredMinimumNormGradient(_MinimumNorm):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class LinearisedLabels(Descent):
     """Relabel once by the optimal labels of the linearisation at θ₀, and fine-tune on everything.
@@ -266,6 +272,7 @@ class LinearisedLabels(Descent):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class OracleLabels(Descent):
     """Relabel by the retrained model's own outputs and fine-tune on everything: the ceiling of all relabelling.

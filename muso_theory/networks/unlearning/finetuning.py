@@ -12,6 +12,7 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
+from muso_theory.arguments import checked
 from muso_theory.linear.baselines.saliency import largest
 from muso_theory.networks.functions import Array
 from muso_theory.networks.training import loss_and_cotangent
@@ -109,6 +110,7 @@ class Nothing(NetworkMethod):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class FineTune(Descent):
     """Train on, on the retained samples alone."""
@@ -124,6 +126,7 @@ class FineTune(Descent):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class GradientAscent(Descent):
     """Climb the loss of the forget samples."""
@@ -142,6 +145,7 @@ class GradientAscent(Descent):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class NegGradPlus(Descent):
     """Descend on the retained samples and climb on the forget samples.
@@ -175,6 +179,7 @@ def other_classes(problem: NetworkProblem, seed: int) -> Array:
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class RandomLabels(Descent):
     """Relabel the forget samples by random other classes and fine-tune on everything ("amnesiac").
@@ -194,6 +199,7 @@ class RandomLabels(Descent):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class BadTeacher(Descent):
     """Imitate a random network on the forget samples and the pretrained one on the retained samples.
@@ -216,6 +222,7 @@ class BadTeacher(Descent):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class SalUn(Descent):
     """Random labels, but only the parameters move that matter most to the forget samples.

@@ -12,6 +12,7 @@ from typing import Any, Literal, final
 
 import numpy as np
 
+from muso_theory.arguments import checked
 from muso_theory.arrays import float_values
 from muso_theory.errors import expected, nearest
 from muso_theory.networks.composition import Chain
@@ -53,6 +54,7 @@ def _head(net: Sequential) -> Dense:
     return last
 
 
+@checked
 def head_features(net: Sequential, params: Sequence[Array], X: Array) -> Array:
     """Z: what the last layer sees, with a bias column, scaled so that f = Z @ head_matrix.
 
@@ -83,6 +85,7 @@ def head_features(net: Sequential, params: Sequence[Array], X: Array) -> Array:
     return np.hstack([weight_scale * hidden, np.full((len(hidden), 1), bias_scale, dtype=hidden.dtype)])
 
 
+@checked
 def head_matrix(net: Sequential, params: Sequence[Array]) -> Array:
     """The last layer's weights with the bias as last row, (m + 1, k).
 
@@ -97,9 +100,11 @@ def head_matrix(net: Sequential, params: Sequence[Array]) -> Array:
         BadInputError: if the last layer is not linear.
     """
     _head(net)
-    return np.vstack([params[-2], params[-1][None, :]])
+    *_, weight, bias = net.check_params(params)
+    return np.vstack([weight, bias[None, :]])
 
 
+@checked
 def row_projector(Z: Array, *, ridge: float = 0.0, form: Projector = "exact") -> Array:
     """The projector on the row space of Z, (m, m), exact or with a ridge.
 
@@ -174,6 +179,7 @@ class ProjectorCheck:
         return f"{word}: excess {self.excess:.2g}, deviation {self.deviation:.2g}, asymmetry {self.asymmetry:.2g}"
 
 
+@checked
 def check_projector(
     projector: Array, Z: Array, *, ridge: float = 0.0, tolerance: float = 1e-6
 ) -> ProjectorCheck:
@@ -195,7 +201,10 @@ def check_projector(
         >>> check_projector(row_projector(Z, ridge=1e-3, form="published"), Z, ridge=1e-3).passed
         False
     """
-    rows = float_values("Z", Z, (2,))
+    rows, projector = float_values("Z", Z, (2,)), float_values("projector", projector, (2,))
+    if not rows.size or projector.shape != (rows.shape[1],) * 2:
+        what = f"a projector of rows of {rows.shape[1]}"
+        raise expected(what, "projector", projector.shape, "shape", "row_projector(Z)")
     _, sigma, right = np.linalg.svd(rows, full_matrices=False)
     keep = sigma > sigma[0] * max(rows.shape) * np.finfo(np.float64).eps
     sigma, right = sigma[keep], right[keep]
@@ -250,6 +259,7 @@ class HeadCondition:
         return f"the forget samples have features of their own: {sizes}; {numbers}"
 
 
+@checked
 def head_labels(
     Z_retain: Array,
     Z_forget: Array,
@@ -333,6 +343,7 @@ def tangent_operator(net: Sequential, params: Sequence[Array], X: Array) -> Any:
     return LinearOperator(J.shape, matvec=forward, rmatvec=back, dtype=np.float64)
 
 
+@checked
 def tangent_step(
     net: Sequential,
     params: Sequence[Array],
@@ -357,7 +368,12 @@ def tangent_step(
     Returns:
         δ (D,) in float64.
     """
+    params, X = net.check_params(params, real=True), net.check_inputs(X, real=True)
     wanted = float_values("residual", residual, (1, 2)).ravel()
+    if len(wanted) != len(X) * net.n_out or not len(wanted):
+        raise expected(
+            f"{len(X) * net.n_out} numbers", "residual", residual.shape, "shape", "one a sample and output"
+        )
     J = tangent_operator(net, params, X)
     if len(wanted) <= DUAL_ROWS and len(wanted) <= net.n_params:
         from scipy.linalg import eigh
@@ -378,6 +394,7 @@ def tangent_step(
     )
 
 
+@checked
 def fitted_logits(J: Any, base: Array, targets: Array, *, ridge: float = 0.0, iterations: int = 100) -> Array:
     """Fit a linear softmax model by L-BFGS: the δ of least cross-entropy of base + Jδ, plus ½ε‖δ‖².
 
@@ -402,6 +419,9 @@ def fitted_logits(J: Any, base: Array, targets: Array, *, ridge: float = 0.0, it
     from scipy.optimize import minimize
 
     start, wanted = float_values("base", base, (2,)), float_values("targets", targets, (2,))
+    J = J if hasattr(J, "matvec") else float_values("J", J, (2,))
+    if J.shape[0] != start.size or not J.shape[1]:
+        raise expected(f"a Jacobian of {start.size} rows", "J", J.shape, "shape", "a row a sample and output")
 
     def objective(delta: Array) -> tuple[float, Array]:
         total, cotangent = loss_and_cotangent(
@@ -416,6 +436,7 @@ def fitted_logits(J: Any, base: Array, targets: Array, *, ridge: float = 0.0, it
     )
 
 
+@checked
 def tangent_labels(
     net: Sequential,
     params: Sequence[Array],
@@ -460,8 +481,9 @@ def tangent_labels(
         >>> bool(np.allclose(labels, f[2:] + K[2:, :2] @ np.linalg.solve(K[:2, :2], 1 - f[:2])))
         True
     """
-    offset = net.flatten(at) - net.flatten(start)
-    moved = net.flatten(params) - net.flatten(start)
+    start, at, params = (net.check_params(given, real=True) for given in (start, at, params))
+    X_retain, X_forget = net.check_inputs(X_retain, real=True), net.check_inputs(X_forget, real=True)
+    offset, moved = net.flatten(at) - net.flatten(start), net.flatten(params) - net.flatten(start)
     k = net.n_out
     J_forget = tangent_operator(net, at, X_forget)
     base_forget = net(at, X_forget).reshape(-1, k) - (J_forget @ offset).reshape(-1, k)
@@ -469,6 +491,11 @@ def tangent_labels(
     if y_retain is None:
         step = tangent_step(net, at, X_retain, J_retain @ moved, ridge=ridge, iterations=iterations)
     else:
+        y_retain = float_values("y_retain", y_retain, (2,))
+        if y_retain.shape != (len(X_retain), k):
+            raise expected(
+                f"targets {(len(X_retain), k)}", "y_retain", y_retain.shape, "shape", "a row a sample"
+            )
         base_retain = net(at, X_retain).reshape(-1, k) - (J_retain @ offset).reshape(-1, k)
         if loss == "cross-entropy":
             step = fitted_logits(J_retain, base_retain, y_retain, ridge=ridge, iterations=iterations)

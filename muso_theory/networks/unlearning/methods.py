@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+from muso_theory.arguments import checked
 from muso_theory.networks.functions import Array
 
 from .problem import NetworkProblem
@@ -23,6 +24,11 @@ class NetworkMethod(ABC):
     formula: ClassVar[str]
     source: ClassVar[str]
     exactness: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        """Every method asks for a problem in the same words."""
+        if "__call__" in vars(cls):
+            cls.__call__ = checked(cls.__call__)  # type: ignore[method-assign]
 
     @abstractmethod
     def __call__(self, problem: NetworkProblem) -> list[Array]:

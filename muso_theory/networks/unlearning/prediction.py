@@ -7,6 +7,7 @@ from typing import final
 
 import numpy as np
 
+from muso_theory.arguments import checked
 from muso_theory.errors import expected
 from muso_theory.networks.functions import Array
 from muso_theory.networks.tangent_kernel import empirical_ntk
@@ -37,6 +38,7 @@ class PredictedResidual:
         return self.unlearned / self.nothing
 
 
+@checked
 def predict_residual(
     problem: NetworkProblem, epochs: int, learning_rate: float | None = None
 ) -> PredictedResidual:
@@ -103,6 +105,7 @@ def predict_residual(
     return PredictedResidual(gap(pretrained), gap(unlearned), max(first, second, third))
 
 
+@checked
 def steps_to(problem: NetworkProblem, relative: float, learning_rate: float | None = None) -> int:
     """Fewest fine-tuning steps after which :func:`predict_residual` promises a residual.
 

@@ -9,7 +9,8 @@ from typing import Any, final
 
 import numpy as np
 
-from muso_theory.arrays import forget_indices, real_array
+from muso_theory.arguments import checked
+from muso_theory.arrays import forget_indices, plain_array, real_array
 from muso_theory.errors import expected, nearest
 from muso_theory.linear.rules import Task
 from muso_theory.networks.functions import Array
@@ -21,6 +22,7 @@ from muso_theory.numbers.constant import rounding
 __all__ = ["NetworkProblem", "Recipe", "softmax"]
 
 
+@checked
 def softmax(outputs: Array) -> Array:
     """Class probabilities of rows of logits.
 
@@ -34,11 +36,15 @@ def softmax(outputs: Array) -> Array:
         >>> softmax(np.zeros((1, 4)))
         array([[0.25, 0.25, 0.25, 0.25]])
     """
+    outputs = real_array("outputs", outputs, (2,))
+    if not outputs.size:
+        raise expected("rows of logits", "outputs", outputs.shape, "empty", "the outputs of a network")
     shifted = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Recipe:
     """How a network is trained: pretraining and retraining share it.
@@ -76,6 +82,7 @@ class Recipe:
             hint = nearest(str(self.optimizer), OPTIMIZERS)
             raise expected("an optimizer", "optimizer", self.optimizer, "unknown", hint)
 
+    @checked
     def fit(
         self, net: Sequential, params: Sequence[Array], X: Array, targets: Array, **changes: Any
     ) -> list[Array]:
@@ -116,6 +123,7 @@ class Recipe:
 
 
 @final
+@checked
 @dataclass(frozen=True, eq=False, repr=False)
 class NetworkProblem:
     """Which samples a trained network must forget, and from where it was trained.
@@ -171,6 +179,7 @@ class NetworkProblem:
         return f"NetworkProblem({n} samples, {len(self.forget)} to forget, {k} outputs, {self.net.n_params} parameters)"
 
     @classmethod
+    @checked
     def pretrain(
         cls,
         net: Sequential,
@@ -223,6 +232,7 @@ class NetworkProblem:
         """
         return self.recipe.fit(self.net, self.start, self.X[self.retain], self.targets[self.retain])
 
+    @checked
     def with_retrained(self, retrained: Sequence[Array] | None = None) -> NetworkProblem:
         """The same problem with θ_r, so that gaps can be measured.
 
@@ -234,6 +244,21 @@ class NetworkProblem:
         """
         return replace(self, retrained=self.retrain() if retrained is None else retrained)
 
+    def _rows(self, samples: Any) -> Any:
+        """Indices of samples in any order, a mask, or a slice."""
+        if isinstance(samples, slice):
+            return samples
+        index = plain_array("samples", samples)
+        of = np.arange(len(self.X))
+        if index.ndim != 1 or (
+            index.size and (index.dtype.kind not in "biu" or not np.isin(index, of).all())
+        ):
+            raise expected(
+                f"indices below {len(of)}", "samples", index.shape, f"dtype {index.dtype}", "problem.forget"
+            )
+        return of[index] if index.size else of[:0]
+
+    @checked
     def outputs(self, params: Sequence[Array], samples: Any = slice(None)) -> Array:
         """Outputs on some samples, (m, k), computed a thousand at a time.
 
@@ -244,12 +269,13 @@ class NetworkProblem:
         Returns:
             The outputs.
         """
-        X = self.X[samples]
+        X, params = self.X[self._rows(samples)], self.net.check_params(params, real=True)
         parts = [
             self.net(params, X[i : i + 1024]).reshape(-1, self.net.n_out) for i in range(0, len(X), 1024)
         ]
         return np.concatenate(parts) if parts else np.zeros((0, self.net.n_out), dtype=X.dtype)
 
+    @checked
     def mean_loss(self, params: Sequence[Array], samples: Array, loss: Loss | None = None) -> float:
         """Mean loss on some samples.
 
@@ -261,11 +287,15 @@ class NetworkProblem:
         Returns:
             The loss; infinite when the outputs are.
         """
+        samples = self._rows(samples)
+        if not len(samples):
+            raise expected("at least one sample", "samples", "[]", "empty", "problem.retain")
         with np.errstate(all="ignore"):
             outputs = self.outputs(params, samples)
             total = loss_and_cotangent(outputs, self.targets[samples], loss or self.recipe.loss)[0]
         return total / len(samples) if np.isfinite(total) else float("inf")
 
+    @checked
     def distance(self, params: Sequence[Array], others: Sequence[Array]) -> float:
         """‖θ − θ'‖ in double precision.
 
@@ -278,10 +308,11 @@ class NetworkProblem:
         """
         squares = (
             np.sum(np.square(np.subtract(a, b, dtype=np.float64)))
-            for a, b in zip(params, others, strict=True)
+            for a, b in zip(*(self.net.check_params(w, real=True) for w in (params, others)), strict=True)
         )
         return float(np.sqrt(sum(squares)))
 
+    @checked
     def relative_gaps(self, params: Sequence[Array]) -> tuple[float, float]:
         """Gaps to retraining in parameters and in outputs on F, as shares of those of doing nothing.
 
@@ -308,6 +339,7 @@ class NetworkProblem:
             raise expected("a pretrained model apart from θ_r", "retrained", (size, nothing), "gaps", hint)
         return self.distance(params, self.retrained) / size, found / nothing
 
+    @checked
     def is_broken(self, params: Sequence[Array], loss: Loss | None = None) -> bool:
         """Whether the mean retained loss is more than ten times that of the untrained network.
 
@@ -320,6 +352,7 @@ class NetworkProblem:
         """
         return self.mean_loss(params, self.retain, loss) > 10 * self.mean_loss(self.start, self.retain, loss)
 
+    @checked
     def check_trained(self, params: list[Array], rate: float) -> list[Array]:
         """Refuse parameters that diverged.
 
@@ -333,12 +366,15 @@ class NetworkProblem:
         Raises:
             DivergedError: not finite, or broken as in :meth:`is_broken`.
         """
-        if not all(np.isfinite(array).all() for array in params):
+        if not all(
+            np.isfinite(plain_array("params", array, text=False).astype(float)).all() for array in params
+        ):
             raise diverged(rate, "parameters are not finite")
         if self.is_broken(params):
             raise diverged(rate, "the retained loss is ten times that of an untrained network")
         return params
 
+    @checked
     def probabilities(self, outputs: Array) -> Array:
         """Class probabilities: softmax of logits; of regressed one-hot targets the nearest distribution.
 
@@ -348,6 +384,7 @@ class NetworkProblem:
         Returns:
             (n, k) rows on the simplex.
         """
+        outputs = real_array("outputs", outputs, (2,))
         return softmax(outputs) if self.recipe.loss == "cross-entropy" else onto_simplex(outputs)
 
 
