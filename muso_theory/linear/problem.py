@@ -14,7 +14,6 @@ from ..arguments import checked
 from ..arrays import Array, forget_indices, plain_array, real_array
 from ..errors import BadInputError, expected
 from ..markup import Markup, understood_table
-from ..numbers.quantity import decimal_text
 from ..understood import Understood
 from .fitting import fitted, map_words
 from .identity import given_sha256, hash_array
