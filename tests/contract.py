@@ -21,7 +21,7 @@ import scipy.sparse
 from hypothesis import Phase, find, settings
 
 import muso_theory as mt
-from muso_theory.claims.theorems import prove
+from muso_theory.claims.theorems.library import prove
 from muso_theory.networks.unlearning import Convergence, Epoch, NetworkProblem, Recipe
 from muso_theory.numbers import Quantity
 from muso_theory.points import Workers
@@ -73,7 +73,7 @@ def public_methods(callables: dict[str, Any]) -> dict[str, Any]:
 
 
 PROTOCOL = {
-    r"claims\.catalogue\.Case\.\w+": "a claim's check calls it, with what the case itself holds",
+    r"claims\.case\.Case\.\w+": "a claim's check calls it, with what the case itself holds",
     r"networks\.(composition|convolution|layers|normalisation|functions)\.\w+\.\w+": "a network calls its layers",
     r"networks\.network\.Sequential\.(forward|pull_back)": "the network hands itself the cache of its layers",
     r"numbers\.\w+\.(Arithmetic|Factor|BALL|MP|CholeskyFactor)\.\w+": "takes the matrices of its own arithmetic",
@@ -321,7 +321,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     },
     "inputs.from_frame": lambda: {"frame": _frame(), "forget": [0], "feature_map": None},
     "linear.approximation.kernel_approximation": lambda: {
-        "feature_map": mt.GaussianFeatures(8),
+        "feature_map": mt.GaussianFeatures(n_features=8),
         "n_features": [8],
         "repeats": 1,
     },
@@ -443,15 +443,15 @@ METHODS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
         {},
     ),
     "linear.baselines.method.UnlearningMethod.gaps": lambda: (mt.linear.baselines.Retraining(), {"w": None}),
-    "linear.feature_map.FeatureMap.fit": lambda: (mt.GaussianFeatures(8), {"X": _x()}),
+    "linear.feature_map.FeatureMap.fit": lambda: (mt.GaussianFeatures(n_features=8), {"X": _x()}),
     "linear.feature_map.FeatureMap.kernel": lambda: (
-        mt.GaussianFeatures(8).fit(_x()),
+        mt.GaussianFeatures(n_features=8).fit(_x()),
         {"X": _x(), "Y": _x()},
     ),
-    "linear.feature_map.FeatureMap.transform": lambda: (mt.GaussianFeatures(8).fit(_x()), {"X": _x()}),
+    "linear.feature_map.FeatureMap.transform": lambda: (mt.GaussianFeatures(n_features=8).fit(_x()), {"X": _x()}),
     "linear.problem.UnlearningProblem.from_data": lambda: (
         None,
-        {"y": _x()[:5, 0], "feature_map": mt.GaussianFeatures(8), "w_init": "normal"},
+        {"y": _x()[:5, 0], "feature_map": mt.GaussianFeatures(n_features=8), "w_init": "normal"},
     ),
     "linear.problem.UnlearningProblem.from_network": lambda: (None, {"y": _inputs()[:, :2]}),
     "linear.problem.UnlearningProblem.label_columns": lambda: (_problem(), {}),
@@ -521,7 +521,7 @@ METHODS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
 
 RECORDS = frozenset(
     [
-        "claims.catalogue.Case",
+        "claims.case.Case",
         "claims.catalogue.Claim",
         "claims.theorems.library.Proof",
         "data.dataset.Dataset",

@@ -24,7 +24,7 @@ import numpy as np
 import muso_theory as mt
 rng = np.random.default_rng(0)
 X = rng.standard_normal((400, 20))
-problem = mt.UnlearningProblem.from_data(X, np.sin(X[:, 0]), forget=range(40), feature_map=mt.GaussianFeatures(900))
+problem = mt.UnlearningProblem.from_data(X, np.sin(X[:, 0]), forget=range(40), feature_map=mt.GaussianFeatures(n_features=900))
 net = mt.networks.mlp([20, 30, 1], "erf")
 linear = mt.UnlearningProblem.from_network(net, net.init(0), X[:40], X[:40, 0], forget=[1])
 report = mt.check(problem, ["full-rank"])
@@ -46,7 +46,7 @@ def told_by(kernel: str, threads: int) -> dict[str, Any]:
 
 
 def problem(**changes: Any) -> mt.UnlearningProblem:
-    given = {"X": X, "y": Y, "forget": [1, 4], "feature_map": mt.GaussianFeatures(8, seed=3), **changes}
+    given = {"X": X, "y": Y, "forget": [1, 4], "feature_map": mt.GaussianFeatures(n_features=8, seed=3), **changes}
     return mt.UnlearningProblem.from_data(given.pop("X"), given.pop("y"), **given)
 
 
@@ -67,9 +67,9 @@ def test_everything_given_counts() -> None:
         {"X": changed},
         {"y": Y + 1},
         {"forget": [1, 5]},
-        {"feature_map": mt.GaussianFeatures(8, seed=4)},
-        {"feature_map": mt.GaussianFeatures(8, seed=3, bandwidth=2.0)},
-        {"feature_map": mt.OrthogonalFeatures(8, seed=3)},
+        {"feature_map": mt.GaussianFeatures(n_features=8, seed=4)},
+        {"feature_map": mt.GaussianFeatures(n_features=8, seed=3, bandwidth=2.0)},
+        {"feature_map": mt.OrthogonalFeatures(n_features=8, seed=3)},
         {"fit_map": "all"},
         {"fit_map": X[:5] + 1},
         {"w_init": "zero"},
@@ -99,7 +99,7 @@ def test_networks_are_known_by_their_parts() -> None:
 def test_what_does_not_say_what_it_is_made_of_is_known_by_its_features() -> None:
     by_hand = mt.UnlearningProblem(problem().features, Y, [1, 4])
     assert problem().sha256 != by_hand.sha256
-    fitted = mt.GaussianFeatures(8, seed=3).fit(X)
+    fitted = mt.GaussianFeatures(n_features=8, seed=3).fit(X)
     assert problem(feature_map=fitted).sha256 == mt.UnlearningProblem(fitted.transform(X), Y, [1, 4]).sha256
     one, other = (FunctionTransformer(f) for f in (np.sin, np.cos))
     assert given_sha256(map=one) == ""

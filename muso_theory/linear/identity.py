@@ -50,7 +50,7 @@ def given_sha256(**given: Any) -> str:
 
     Example:
         >>> from muso_theory.linear.features import GaussianFeatures
-        >>> one, other = (given_sha256(X=np.eye(2), map=GaussianFeatures(8, seed=seed)) for seed in (0, 1))
+        >>> one, other = (given_sha256(X=np.eye(2), map=GaussianFeatures(n_features=8, seed=seed)) for seed in (0, 1))
         >>> len(one), one == other, given_sha256(f=len)
         (64, False, '')
     """
