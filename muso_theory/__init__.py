@@ -59,7 +59,7 @@ if TYPE_CHECKING:  # the same names for type checkers, to which a misspelt one i
     from . import numbers as numbers
     from . import strategies as strategies
     from .checking import check as check
-    from .claims import Catalogue
+    from .claims import _Catalogue
     from .claims.theorems.library import Proof as Proof
     from .claims.theorems.library import check_certificate as check_certificate
     from .claims.theorems.library import prove as prove
@@ -107,7 +107,7 @@ if TYPE_CHECKING:  # the same names for type checkers, to which a misspelt one i
     from .unlearned import Unlearned as Unlearned
     from .unlearning import unlearn as unlearn
 
-    claims: Catalogue
+    claims: _Catalogue
 else:
 
     def __getattr__(name: str) -> Any:

@@ -191,8 +191,9 @@ def from_frame(
 def _named_map(name: str, n_features: int, bandwidth: str, seed: int) -> Any:
     """The unfitted feature map of a name; None for the identity."""
     from .linear import features
+    from .linear.feature_map import check_integer
 
-    common: dict[str, Any] = {"n_features": n_features, "seed": seed}
+    common: dict[str, Any] = {"n_features": check_integer("n_features", n_features, 1), "seed": seed}
     maps: dict[str, Any] = {
         "gaussian": features.GaussianFeatures,
         "laplacian": features.LaplacianFeatures,

@@ -73,7 +73,6 @@ def public_methods(callables: dict[str, Any]) -> dict[str, Any]:
 
 
 PROTOCOL = {
-    r"claims\.case\.Case\.\w+": "a claim's check calls it, with what the case itself holds",
     r"networks\.(composition|convolution|layers|normalisation|functions)\.\w+\.\w+": "a network calls its layers",
     r"networks\.network\.Sequential\.(forward|pull_back)": "the network hands itself the cache of its layers",
     r"numbers\.\w+\.(Arithmetic|Factor|BALL|MP|CholeskyFactor)\.\w+": "takes the matrices of its own arithmetic",
@@ -521,7 +520,6 @@ METHODS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
 
 RECORDS = frozenset(
     [
-        "claims.case.Case",
         "claims.catalogue.Claim",
         "claims.theorems.library.Proof",
         "data.dataset.Dataset",
@@ -556,7 +554,7 @@ RECORDS = frozenset(
         "refutation.counterexample.Counterexample",
         "refutation.search.Refutation",
         "report.Report",
-        "unlearning.Unlearned",
+        "unlearned.Unlearned",
     ]
 )
 """What the package returns. A constructor keeps what it is given; it may refuse, and must not stumble."""

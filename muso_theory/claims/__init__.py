@@ -8,10 +8,10 @@ from types import ModuleType
 
 from .catalogue import CATALOGUE, Claim, find, markdown_table
 
-__all__ = ["CATALOGUE", "Catalogue", "Claim", "find", "markdown_table"]
+__all__ = ["CATALOGUE", "Claim", "find", "markdown_table"]
 
 
-class Catalogue(ModuleType):
+class _Catalogue(ModuleType):
     """Lets the module itself be read like a mapping."""
 
     def __getitem__(self, slug: str) -> Claim:
@@ -24,4 +24,4 @@ class Catalogue(ModuleType):
         return len(CATALOGUE)
 
 
-sys.modules[__name__].__class__ = Catalogue
+sys.modules[__name__].__class__ = _Catalogue
