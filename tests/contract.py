@@ -447,7 +447,10 @@ METHODS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
         mt.GaussianFeatures(n_features=8).fit(_x()),
         {"X": _x(), "Y": _x()},
     ),
-    "linear.feature_map.FeatureMap.transform": lambda: (mt.GaussianFeatures(n_features=8).fit(_x()), {"X": _x()}),
+    "linear.feature_map.FeatureMap.transform": lambda: (
+        mt.GaussianFeatures(n_features=8).fit(_x()),
+        {"X": _x()},
+    ),
     "linear.problem.UnlearningProblem.from_data": lambda: (
         None,
         {"y": _x()[:5, 0], "feature_map": mt.GaussianFeatures(n_features=8), "w_init": "normal"},

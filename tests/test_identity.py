@@ -24,7 +24,8 @@ import numpy as np
 import muso_theory as mt
 rng = np.random.default_rng(0)
 X = rng.standard_normal((400, 20))
-problem = mt.UnlearningProblem.from_data(X, np.sin(X[:, 0]), forget=range(40), feature_map=mt.GaussianFeatures(n_features=900))
+features = mt.GaussianFeatures(n_features=900)
+problem = mt.UnlearningProblem.from_data(X, np.sin(X[:, 0]), forget=range(40), feature_map=features)
 net = mt.networks.mlp([20, 30, 1], "erf")
 linear = mt.UnlearningProblem.from_network(net, net.init(0), X[:40], X[:40, 0], forget=[1])
 report = mt.check(problem, ["full-rank"])
@@ -46,7 +47,13 @@ def told_by(kernel: str, threads: int) -> dict[str, Any]:
 
 
 def problem(**changes: Any) -> mt.UnlearningProblem:
-    given = {"X": X, "y": Y, "forget": [1, 4], "feature_map": mt.GaussianFeatures(n_features=8, seed=3), **changes}
+    given = {
+        "X": X,
+        "y": Y,
+        "forget": [1, 4],
+        "feature_map": mt.GaussianFeatures(n_features=8, seed=3),
+        **changes,
+    }
     return mt.UnlearningProblem.from_data(given.pop("X"), given.pop("y"), **given)
 
 
