@@ -110,12 +110,12 @@ def _phase(point: Mapping[str, Any]) -> dict[str, Any]:
     report = check(UnlearningProblem(X, found.y, found.forget), list(claims), arithmetic="rational")
     phi, y, retain, forget = X.astype(float), found.y.astype(float), found.retain, found.forget
     floats = UnlearningProblem(phi, y, forget)
-    w_p, w_r = (np.linalg.lstsq(phi[rows], y[rows])[0] for rows in (np.arange(n), retain))
+    w_p, w_r = (np.linalg.lstsq(phi[rows], y[rows], rcond=None)[0] for rows in (np.arange(n), retain))
 
     def gap(rule: str) -> float:
         labels = y.copy()
         labels[forget] = np.ravel(optimal_labels(floats, rule))
-        w_u = w_p + np.linalg.lstsq(phi, labels - phi @ w_p)[0]
+        w_u = w_p + np.linalg.lstsq(phi, labels - phi @ w_p, rcond=None)[0]
         return float(np.linalg.norm(w_u - w_r) / np.linalg.norm(w_p - w_r))
 
     return {

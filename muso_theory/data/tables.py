@@ -9,6 +9,7 @@ import io
 import itertools
 import lzma
 import re
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -207,19 +208,22 @@ def _read_csv(data: bytes, name: str, encoding: str | None) -> Table:
     separator = _separator(text, name)
     try:
         # The parser in Python is the one that is strict about quotes: '"2"3' is an error and not the number 23.
-        cells = pd.read_csv(
-            io.StringIO(text, newline=""),
-            sep=separator,
-            header=None,
-            index_col=False,
-            dtype=object,
-            na_filter=False,
-            keep_default_na=False,
-            skipinitialspace=True,
-            skip_blank_lines=False,
-            engine="python",
-        )
-    except pd.errors.ParserError as error:
+        with warnings.catch_warnings():
+            # A row longer than the first is an error; pandas 2 only warns, and loses the cells.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            cells = pd.read_csv(
+                io.StringIO(text, newline=""),
+                sep=separator,
+                header=None,
+                index_col=False,
+                dtype=object,
+                na_filter=False,
+                keep_default_na=False,
+                skipinitialspace=True,
+                skip_blank_lines=False,
+                engine="python",
+            )
+    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         _refuse_ragged(text, separator, name)
         raise expected("well-formed CSV", "file", name, str(error), "closing every quote") from error
     short = cells.isna().any(axis=1)
