@@ -9,6 +9,7 @@ import pickle
 import re
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,6 +29,12 @@ CALLED = {
     for name, value in {**CALLABLES, **METHODS}.items()
     if name not in contract.RECORDS and not any(re.fullmatch(inside, name) for inside in contract.PROTOCOL)
 }
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A word is a good path for what writes files."""
+    monkeypatch.chdir(tmp_path)
 
 
 def violations(call: Call) -> Iterator[str]:
