@@ -105,7 +105,9 @@ def check(
         >>> problem = UnlearningProblem(np.array([[1, 0, 1], [1, 1, 0], [2, 1, 1]]), np.array([1, 2, 5]), [1])
         >>> check(problem, ["exact-labels", "label-free"])
         VACUOUS  n = 3, D = 3, 1 to forget
-          VACUOUS    label-free            needs least-squares-on-retain: ‖Φ_Rᵀ(Φ_R w_p − y_R)‖ ...
+          w₀: zero, assumed (default, --w-init); outputs: 1; forget: 1 of 3 rows
+          VACUOUS    label-free            needs least-squares-on-retain: ‖Φ_Rᵀ(Φ_R w_p − y_R)‖ ≥ 0.94
+          CERTIFIED  exact-labels[output]  ‖w_u − w_r‖ of the float labels by closed-form ≤ ...
           PROVED     exact-labels          ‖w_u − w_r‖ = 0
     """
     require_problem(problem)

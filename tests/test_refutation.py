@@ -516,7 +516,7 @@ def test_other_files_are_refused(text: str) -> None:
         (lambda: refute(good, max_examples=0), "an integer of at least 1"),
         (lambda: refute(good, max_samples=1), "an integer of at least 2"),
         (lambda: refute(good, tolerance=0), "a positive number"),
-        (lambda: refute(3), "expected a rule"),  # type: ignore[arg-type]
+        (lambda: refute(3), "a callable or text but got rule=3"),  # type: ignore[arg-type]
         (lambda: load_rule("zero-label"), "try 'zero-labels'"),
         (lambda: load_rule("muso_theory:optimal_label"), "no optimal_label"),
         (lambda: load_rule("nowhere.at_all:f"), "can be imported"),

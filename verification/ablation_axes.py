@@ -51,7 +51,9 @@ def _small(point: Mapping[str, Any]) -> UnlearningProblem:
     found = scenario(
         point["data"], "random", point["seed"], n_retain=point["n_retain"], n_forget=point["n_forget"]
     )
-    feature_map = GaussianFeatures(point["n_features"], bandwidth=point["bandwidth"], seed=point["seed"])
+    feature_map = GaussianFeatures(
+        n_features=point["n_features"], bandwidth=point["bandwidth"], seed=point["seed"]
+    )
     return found.problem(feature_map, noise=1.0, seed=point["seed"])[0]
 
 
@@ -257,7 +259,9 @@ def n_features(point: Mapping[str, Any]) -> list[Row]:
         n_forget=point["n_forget"],
         scale=point["scale"],
     )
-    feature_map = GaussianFeatures(point["n_features"], bandwidth=point["bandwidth"], seed=point["seed"])
+    feature_map = GaussianFeatures(
+        n_features=point["n_features"], bandwidth=point["bandwidth"], seed=point["seed"]
+    )
     problem, _ = found.problem(feature_map)
     k = feature_map.kernel(found.X)
     retain, forget = problem.retain, problem.forget

@@ -33,7 +33,7 @@ def _linear(quick: bool) -> dict[str, Any]:
     n_features, n_retain, n_forget = (400, 60, 20) if quick else (3000, 200, 60)
     found = scenario(DATA, "random", SEED, n_retain=n_retain, n_forget=n_forget)
     problem, _ = found.problem(
-        GaussianFeatures(n_features, bandwidth=BANDWIDTH, seed=SEED), noise=1.0, seed=SEED
+        GaussianFeatures(n_features=n_features, bandwidth=BANDWIDTH, seed=SEED), noise=1.0, seed=SEED
     )
     phi = problem.features
     retain = found.retain

@@ -130,7 +130,7 @@ def measure(point: Mapping[str, Any]) -> dict[str, Any]:
         point["data"], point["what"], seed, n_retain=point["n_retain"], n_forget=point["n_forget"]
     )
     width = point["n_features"]
-    feature_map = None if width is None else GaussianFeatures(width, bandwidth="median", seed=seed)
+    feature_map = None if width is None else GaussianFeatures(n_features=width, bandwidth="median", seed=seed)
     problem, test = found.problem(feature_map)
     model = problem.float_model
     nothing = float(model.distance(model.pretrained, model.retrained).upper)

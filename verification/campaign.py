@@ -171,6 +171,8 @@ def write_tables(path: Path, tabulate: Callable[[Mapping[str, Any]], dict[str, A
         BadInputError: no such result, one without tables, or one that was changed after it was written.
     """
     again = f"python -m verification {path.stem.removesuffix('-quick')}"
+    if not path.is_file():
+        raise expected("a result file", "result", path, "no such file", again)
     result = read_json(path, "result", constants=True)
     if not isinstance(result, dict):
         raise expected("a result file", "result", path, "other JSON", again)

@@ -73,7 +73,9 @@ class Experiment:
         if point.get("flipped"):
             wrong = np.random.default_rng((seed, _FLIP_STREAM)).random(len(found.y)) < point["flipped"]
             found = replace(found, y=np.where(wrong, -found.y, found.y))
-        feature_map = GaussianFeatures(point["n_features"], bandwidth=point["bandwidth"], seed=seed)
+        feature_map = GaussianFeatures(
+            n_features=point["n_features"], bandwidth=point["bandwidth"], seed=seed
+        )
         problem, test = found.problem(feature_map, noise=point.get("noise", 1.0), seed=seed)
         gram = problem.features @ problem.features.T
         retain = problem.retain

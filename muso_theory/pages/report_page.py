@@ -279,7 +279,7 @@ def command(settings: Mapping[str, Any], name: str = "check") -> str:
         One line for a shell.
 
     Example:
-        >>> command({"seed": 0, "source": {"data": "digits", "classes": "3,7", "features": "gaussian"}})
+        >>> command({"seed": 0, "source": {"data": "digits", "classes": "3,7"}})
         'muso check digits --classes 3,7'
     """
     from muso_theory.options import Source
