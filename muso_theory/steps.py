@@ -11,11 +11,6 @@ __all__ = ["Step"]
 class Step(str):
     """A line of words about a run whose end is known; whoever only wants words has them.
 
-    Args:
-        words: what is being done.
-        done: parts that are finished.
-        total: parts in all.
-
     Example:
         >>> step = Step("checking label-free", 3, 4)
         >>> print(step, step.done, step.left(elapsed=6.0))
@@ -26,7 +21,16 @@ class Step(str):
     total: int
 
     def __new__(cls, words: str, done: int, total: int) -> Self:
-        """Keep the count beside the words."""
+        """Keep the count beside the words.
+
+        Args:
+            words: what is being done.
+            done: parts that are finished.
+            total: parts in all.
+
+        Returns:
+            The words, which know the count.
+        """
         step = super().__new__(cls, words)
         step.done, step.total = done, total
         return step
