@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -68,6 +69,8 @@ def muso(*words: object, stdin: bytes = b"", encoding: str = "utf-8", terminal: 
     finally:
         sys.stdin = before
     texts = [stream.buffer.getvalue().decode(encoding) for stream in (out, err)]
+    # Lines that tell how long something takes come and go with the load of the machine.
+    texts[1] = re.sub(r"(?m)^muso: .*: \d+ s(, about \d+ s left)?\n", "", texts[1])
     return Answer(int(stopped.value.code or 0), *texts)
 
 
