@@ -13,6 +13,15 @@ from tests import conftest, skips
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def run(folder: Path, content: str, processes: str = "0") -> subprocess.CompletedProcess[str]:
+    """Run one file of tests with the plugin, and without the settings of this project."""
+    (folder / "test_it.py").write_text(f"import pytest\n\n{content}\n", encoding="utf-8")
+    plugins = ("-p", "tests.skips", "-p", "no:cacheprovider")
+    settings = ("-rs", "-n", processes, "-c", "/dev/null", "--rootdir", str(folder))
+    command = [sys.executable, "-m", "pytest", *plugins, *settings, str(folder)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
 @pytest.mark.parametrize("processes", ["0", "2"])
 @pytest.mark.parametrize(
     ("skip", "status"),
@@ -25,49 +34,14 @@ ROOT = Path(__file__).resolve().parents[1]
     ],
 )
 def test_a_skip_needs_a_reason(skip: str, status: int, processes: str, tmp_path: Path) -> None:
-    (tmp_path / "test_it.py").write_text(f"import pytest\n\ndef test_one():\n    {skip}\n", encoding="utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-p",
-        "tests.skips",
-        "-p",
-        "no:cacheprovider",
-        "-rs",
-        "-n",
-        processes,
-    ]
-    done = subprocess.run(
-        [*command, "--rootdir", str(tmp_path), "-c", "/dev/null", str(tmp_path)],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = run(tmp_path, f"def test_one():\n    {skip}", processes)
     assert done.returncode == status, done.stdout + done.stderr
     assert ("WITHOUT A REASON" in done.stdout) == bool(status)
     assert ("SKIPPED [1]" in done.stdout) == (skip != "pass")
 
 
 def test_a_mark_needs_a_reason(tmp_path: Path) -> None:
-    marked = "import pytest\n\n@pytest.mark.skip\ndef test_one():\n    pass\n"
-    (tmp_path / "test_it.py").write_text(marked, encoding="utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-p",
-        "tests.skips",
-        "-p",
-        "no:cacheprovider",
-        "-c",
-        "/dev/null",
-    ]
-    done = subprocess.run(
-        [*command, "--rootdir", str(tmp_path), str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run(tmp_path, "@pytest.mark.skip\ndef test_one():\n    pass")
     assert done.returncode == 1, done.stdout
 
 
