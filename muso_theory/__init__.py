@@ -5,8 +5,9 @@ Everything public is reached from here, ``import muso_theory as mt``, and loaded
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from .lazy import lazily
 
 __version__ = "0.1.0"
 
@@ -33,7 +34,7 @@ _HOMES = {
         "OrthogonalFeatures",
     ),
     "linear.approximation": ("kernel_approximation",),
-    "linear.rules": (
+    "methods.rules": (
         "BadTeacher",
         "HardLabels",
         "LabelRule",
@@ -44,10 +45,9 @@ _HOMES = {
     ),
     "numbers": ("BALL", "FLOAT64", "MP", "RATIONAL"),
 }
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
-_ROOMS = ("algebra", "claims", "data", "evaluation", "linear", "networks", "numbers", "strategies")
+_ROOMS = ("algebra", "claims", "data", "evaluation", "linear", "methods", "networks", "numbers", "strategies")
 
-__all__ = ["__version__", *sorted(_HOME), *_ROOMS]
+__all__ = ["__version__", *sorted(name for names in _HOMES.values() for name in names), *_ROOMS]
 
 
 if TYPE_CHECKING:  # the same names for type checkers, to which a misspelt one is an error then
@@ -55,6 +55,7 @@ if TYPE_CHECKING:  # the same names for type checkers, to which a misspelt one i
     from . import data as data
     from . import evaluation as evaluation
     from . import linear as linear
+    from . import methods as methods
     from . import networks as networks
     from . import numbers as numbers
     from . import strategies as strategies
@@ -83,16 +84,16 @@ if TYPE_CHECKING:  # the same names for type checkers, to which a misspelt one i
     from .linear.labels import leave_block_out_labels as leave_block_out_labels
     from .linear.labels import optimal_labels as optimal_labels
     from .linear.problem import UnlearningProblem as UnlearningProblem
-    from .linear.rules import BadTeacher as BadTeacher
-    from .linear.rules import HardLabels as HardLabels
-    from .linear.rules import LabelRule as LabelRule
-    from .linear.rules import MeanLabel as MeanLabel
-    from .linear.rules import OriginalLabels as OriginalLabels
-    from .linear.rules import RandomLabels as RandomLabels
-    from .linear.rules import ZeroLabels as ZeroLabels
     from .linear.solution import Solution as Solution
     from .linear.solution import parameter_gap as parameter_gap
     from .linear.solution import solve as solve
+    from .methods.rules import BadTeacher as BadTeacher
+    from .methods.rules import HardLabels as HardLabels
+    from .methods.rules import LabelRule as LabelRule
+    from .methods.rules import MeanLabel as MeanLabel
+    from .methods.rules import OriginalLabels as OriginalLabels
+    from .methods.rules import RandomLabels as RandomLabels
+    from .methods.rules import ZeroLabels as ZeroLabels
     from .numbers import BALL as BALL
     from .numbers import FLOAT64 as FLOAT64
     from .numbers import MP as MP
@@ -111,13 +112,7 @@ if TYPE_CHECKING:  # the same names for type checkers, to which a misspelt one i
 else:
 
     def __getattr__(name: str) -> Any:
-        if name in _HOME:
-            value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
-            globals()[name] = value
-            return value
-        if name in _ROOMS:
-            return importlib.import_module(f".{name}", __name__)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return lazily(__name__, name, _HOMES, _ROOMS)
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""The one door for options: an annotation says what an argument may be, and whatever else comes is refused in words.
+"""How options are read: an annotation says what an argument may be, and whatever else comes is refused in words.
 
 Numbers, words, truth values, functions and objects of this package are held against the annotation of their parameter.
 What an annotation does not tell, such as a range, and arrays of numbers (:mod:`muso_theory.arrays`), the function reads
@@ -7,7 +7,6 @@ itself.
 
 from __future__ import annotations
 
-import builtins
 import collections.abc
 import dataclasses
 import functools
@@ -42,12 +41,6 @@ def checked(function: Function) -> Function:
     Integers of NumPy are integers, and every real number is a float, but NaN and truth values are neither. A sequence
     may be any iterable but text, and one that can be counted is looked through.
 
-    Args:
-        function: a function, a method, or a class, whose constructor is meant.
-
-    Returns:
-        The same, with that check in front of it.
-
     Example:
         >>> @checked
         ... def repeat(word: str, times: int = 2, by: Literal["+", "-"] = "+") -> str:
@@ -70,7 +63,7 @@ def checked(function: Function) -> Function:
     def call(*given: Any, **named: Any) -> Any:
         if not readers:
             # Now everything that an annotation may name has been imported.
-            names = _Names(vars(sys.modules[function.__module__]))
+            names = vars(sys.modules[function.__module__])
             readers.update(
                 (p.name, _Reader(p.name, _read(p.annotation, names), p.default)) for p in parameters
             )
@@ -121,22 +114,11 @@ def _is_array(kind: Any) -> bool:
     return typing.get_origin(kind) is np.ndarray
 
 
-class _Names(dict[str, Any]):
-    """What the annotations of a module may name: also builtins, and classes that it imports for annotations alone."""
-
-    def __missing__(self, name: str) -> Any:
-        if hasattr(builtins, name):
-            return getattr(builtins, name)
-        package = __package__ + "."
-        loaded = [vars(module).get(name) for key, module in [*sys.modules.items()] if key.startswith(package)]
-        return next((value for value in loaded if isinstance(value, type)), Any)
-
-
-def _read(annotation: Any, names: _Names) -> Any:
-    """An annotation that may be text; none at all says nothing."""
+def _read(annotation: Any, names: dict[str, Any]) -> Any:
+    """An annotation that may be text, in the names of its own module; none at all says nothing."""
     if annotation is inspect.Parameter.empty:
         return Any
-    return eval(annotation, {}, names) if isinstance(annotation, str) else annotation
+    return eval(annotation, names) if isinstance(annotation, str) else annotation
 
 
 def _admits(kind: Any, value: Any) -> bool:

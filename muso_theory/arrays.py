@@ -1,7 +1,7 @@
-"""The one door for arrays of numbers: what may come in, and what is said to everything else.
+"""How arrays of numbers are read: what may come in, and what is said to everything else.
 
 An array is read as the numbers that it shows, or not at all. Masked entries, matrices whose product is another one,
-sparse formats, text and complex numbers would be taken for something else further on, so they end here.
+sparse formats, text and complex numbers would be taken for something else further on, so they are refused here.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ from numbers import Rational
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from .errors import expected
 
 __all__ = [
     "NUMERIC",
     "Array",
+    "counts_rows",
     "disguise",
+    "first_equal_rows",
     "first_nonfinite",
     "float_values",
     "forget_indices",
@@ -29,7 +32,9 @@ __all__ = [
     "row_blocks",
 ]
 
-Array = np.ndarray[Any, Any]
+Array = npt.NDArray[Any]
+"""Numbers of any kind: floats, integers, exact ones in objects; in networks also complex and mpmath numbers."""
+
 NUMERIC = frozenset("biufcO")
 """Kinds of dtypes that hold numbers, exact ones in objects among them."""
 
@@ -39,13 +44,7 @@ _LARGEST = 2**53
 
 
 def outline(value: Any) -> str:
-    """The repr of a dataclass that holds arrays: of each only what kind and shape it is.
-
-    Args:
-        value: an instance.
-
-    Returns:
-        One line a field at most.
+    """The repr of a dataclass that holds arrays: of each only what kind and shape it is, one line a field at most.
 
     Example:
         >>> import muso_theory as mt
@@ -61,14 +60,7 @@ def outline(value: Any) -> str:
 
 
 def row_blocks(array: Array) -> Iterator[slice]:
-    """Slices of rows that hold about 16 MB each, so that nothing the size of the array is ever made.
-
-    Args:
-        array: at least one-dimensional.
-
-    Yields:
-        Consecutive slices that cover all rows.
-    """
+    """Consecutive slices of rows that hold about 16 MB each, so that nothing the size of the array is ever made."""
     width = max(1, int(np.prod(array.shape[1:], dtype=np.int64)) * 8)
     step = max(1, _BLOCK_BYTES // width)
     for start in range(0, array.shape[0], step):
@@ -76,13 +68,7 @@ def row_blocks(array: Array) -> Iterator[slice]:
 
 
 def first_nonfinite(array: Array) -> tuple[int, ...] | None:
-    """Find the first NaN or infinity, a few rows at a time.
-
-    Args:
-        array: real numbers, possibly memory-mapped; never copied whole.
-
-    Returns:
-        Where the first offending entry is, or None when all are finite.
+    """The position of the first NaN or infinity, a few rows at a time, or None when all are finite.
 
     Example:
         >>> first_nonfinite(np.array([[1.0, 2.0], [np.inf, 0.0]]))
@@ -100,14 +86,48 @@ def first_nonfinite(array: Array) -> tuple[int, ...] | None:
     return None
 
 
-def is_float64(array: Array) -> bool:
-    """Whether every number of a real array is a float64: floats up to that width, integers up to 2⁵³, no objects.
+def first_equal_rows(array: Array) -> Array:
+    """Find rows that are there several times, a few rows at a time.
 
     Args:
-        array: of real numbers.
+        array: real numbers, shape (n, D), possibly memory-mapped; compared as numbers, so that 0.0 is −0.0.
 
     Returns:
-        True if converting rounds nothing.
+        For each row the first one that is equal to it, mostly itself; int64, shape (n,).
+
+    Example:
+        >>> first_equal_rows(np.array([[0.0, 1.0], [2.0, 3.0], [-0.0, 1.0]]))
+        array([0, 1, 0])
+    """
+    first, suspect = np.arange(len(array)), np.ones(len(array), dtype=bool)
+    hashes = np.zeros(len(array), dtype=np.int64)
+    # A few columns tell most rows apart; what has the same hash in all of them is then looked at as numbers.
+    for columns in (slice(None, None, 1 + array.shape[1] // 16), slice(None)):
+        for rows in row_blocks(array):
+            hashes[rows][suspect[rows]] = _hashes(array[rows, columns][suspect[rows]])
+        _, kind, count = np.unique(hashes[suspect], return_inverse=True, return_counts=True)
+        suspect[suspect] = count[kind] > 1
+    seen: dict[int, list[int]] = {}
+    for i in np.flatnonzero(suspect).tolist():
+        others = seen.setdefault(int(hashes[i]), [])
+        same = next((j for j in others if np.array_equal(array[i], array[j])), None)
+        if same is None:
+            others.append(i)
+        else:
+            first[i] = same
+    return first
+
+
+def _hashes(block: Array) -> list[int]:
+    """A hash of each row, the same for rows that are equal as numbers: adding 0 makes −0.0 the bytes of 0.0."""
+    if block.dtype.kind == "O":
+        return [hash(tuple(row)) for row in block.tolist()]
+    plain = np.ascontiguousarray(block + 0)
+    return [hash(row) for row in plain.view(f"V{plain.itemsize * plain.shape[1]}").ravel().tolist()]
+
+
+def is_float64(array: Array) -> bool:
+    """Whether every number of a real array is a float64: floats up to that width, integers up to 2⁵³, no objects.
 
     Example:
         >>> is_float64(np.array([2**53])), is_float64(np.array([2**53 + 1]))
@@ -119,16 +139,12 @@ def is_float64(array: Array) -> bool:
 
 
 def plain_array(name: str, values: object, dtype: Any = None, *, text: bool = True) -> Array:
-    """Read what is given as an ordinary array, whatever its entries.
+    """Read what is given as an ordinary array, whatever its entries, without a copy where possible.
 
     Args:
-        name: what to call it in a refusal.
         values: an array, a memory map, nested sequences, a data frame, or anything else that numpy reads.
         dtype: what numpy makes of entries that are not in an array yet; None lets it choose.
         text: whether entries may be words, dates or records, as targets are.
-
-    Returns:
-        An array or a memory map, without a copy where possible.
 
     Raises:
         BadInputError: a masked array, a numpy.matrix or a sparse one, also inside a list; rows of several lengths.
@@ -157,13 +173,7 @@ def plain_array(name: str, values: object, dtype: Any = None, *, text: bool = Tr
 
 
 def disguise(values: object) -> tuple[str, str] | None:
-    """What numpy would quietly read as something else, also inside a list.
-
-    Args:
-        values: what was given.
-
-    Returns:
-        Its kind and what helps, or None for everything else.
+    """What numpy would quietly read as something else, also inside a list: its kind and what helps, or None.
 
     Example:
         >>> disguise([1.0, np.ma.masked_equal([2], 2)])[0]
@@ -186,7 +196,6 @@ def real_array(
     """Read an array of finite real numbers without copying it.
 
     Args:
-        name: what to call it in a refusal.
         values: floats up to float64, integers, or ``int`` and ``Fraction`` objects; not complex, not text.
         dimensions: the numbers of dimensions that are allowed; None allows any.
         boolean: read truth values as 0 and 1; where they mean nothing, as in parameters, they are refused.
@@ -251,7 +260,6 @@ def float_values(
     """Read an array of finite real numbers as float64, exactly or not at all.
 
     Args:
-        name: what to call it in a refusal.
         values: floats up to float64, or integers up to 2⁵³.
         dimensions: the numbers of dimensions that are allowed; None allows any.
         boolean: read truth values as 0 and 1.
@@ -273,13 +281,22 @@ def float_values(
     return array.astype(np.float64, copy=False)
 
 
+def counts_rows(index: Any) -> bool:
+    """Whether an index of pandas is only the numbers of the rows, so that labels are positions.
+
+    Example:
+        >>> import pandas as pd
+        >>> counts_rows(pd.RangeIndex(3)), counts_rows(pd.RangeIndex(1, 3)), counts_rows(pd.Index([0, 1]))
+        (True, False, False)
+    """
+    return getattr(index, "start", None) == 0 and getattr(index, "step", None) == 1
+
+
 def forget_indices(forget: object, n: int, name: str = "forget") -> Array:
     """Turn a boolean mask or a list of indices into sorted indices.
 
     Args:
         forget: mask of n entries, or indices from 0 to n − 1 in any order.
-        n: number of samples.
-        name: what to call it in a refusal.
 
     Returns:
         Sorted int64 indices of the forget set, neither none nor all of the samples.
@@ -291,6 +308,17 @@ def forget_indices(forget: object, n: int, name: str = "forget") -> Array:
         >>> forget_indices([3, 1], 4), forget_indices(np.array([True, False]), 2)
         (array([1, 3]), array([0]))
     """
+    is_series = hasattr(forget, "iloc")
+    index = getattr(forget, "index", None) if is_series else forget
+    if hasattr(index, "get_indexer") and not counts_rows(index):
+        kind = (
+            "a pandas Series with labels of its own" if is_series else "a pandas Index: labels or positions"
+        )
+        hint = "from_frame, or .to_numpy() for positions"
+        raise expected("positions or a mask", name, type(forget).__name__, kind, hint)
+    if isinstance(forget, set | frozenset | int | str):
+        hint = "a list of row numbers such as [3], or a mask"
+        raise expected("a mask or a list of row indices", name, forget, type(forget).__name__, hint)
     array = plain_array(name, forget)
     if array.ndim != 1:
         what = "a mask or a list of row indices"

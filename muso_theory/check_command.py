@@ -14,6 +14,9 @@ from .options import Arithmetics, Force, Source, takes_source
 
 __all__ = ["check"]
 
+_RIDGE, _SUBSET = 1e-3, 0.2
+"""Defaults of options that only some claims use."""
+
 
 @takes_source()
 def check(
@@ -41,8 +44,8 @@ def check(
             "itself within the rounding of floats. [default: 1e-6; equality of exact artefacts]"
         ),
     ] = None,
-    ridge: Annotated[float, typer.Option(help="λ of ridge-anchored and ε of ridge-inverse.")] = 1e-3,
-    subset: Annotated[float, typer.Option(help="Fraction of R kept by downsampling.")] = 0.2,
+    ridge: Annotated[float, typer.Option(help="λ of ridge-anchored and ε of ridge-inverse.")] = _RIDGE,
+    subset: Annotated[float, typer.Option(help="Fraction of R kept by downsampling.")] = _SUBSET,
     optimizer: Annotated[
         str | None,
         typer.Option(
@@ -70,6 +73,14 @@ def check(
     """Check which conditions of exact unlearning hold on DATA, and which claims follow."""
     from .files import Outputs
 
+    asked = {*(claim or ()), *(assert_ or ())}
+    for name, value, usual, users in (
+        ("ridge", ridge, _RIDGE, ("ridge-anchored", "ridge-inverse")),
+        ("subset", subset, _SUBSET, ("downsampling",)),
+    ):
+        if claim and value != usual and not asked & {*users}:
+            hint = f"--claim {users[0]}, or leaving --{name} out"
+            raise expected(f"a claim that uses {name}", name, value, "no claim that was asked for", hint)
     outputs = Outputs(*source.files, force=force)
     outputs.file(json, "report")
     outputs.file(html, "page")
@@ -82,7 +93,7 @@ def check(
 
     plan = None
     if optimizer is not None:
-        from .linear.training.plan import TrainingPlan
+        from .descent.plan import TrainingPlan
 
         plan = TrainingPlan.from_words(optimizer, lr, epochs, momentum)
     interrupted = False
@@ -130,7 +141,7 @@ def check(
 def _write_pages(prepared: Any, report: Any, outputs: Any, html: Path | None, figures: Path | None) -> None:
     """Write the web page and the figures of a report."""
     from . import pages, plots
-    from .files import make_folder, write_atomic
+    from .files import write_all
 
     found, missing = None, ""
     try:
@@ -145,11 +156,10 @@ def _write_pages(prepared: Any, report: Any, outputs: Any, html: Path | None, fi
         raise expected(
             "numbers that float64 can hold", "figures", figures, missing, "--html without --figures"
         )
-    make_folder(figures)
+    drawn: dict[str, str | bytes] = {}
     captions = []
     with plots.styled():
-        for name, (drawn, caption) in pages.draw_figures(found, report).items():
-            for form in ("pdf", "svg"):
-                write_atomic(figures / f"{name}.{form}", plots.render(drawn, form))
+        for name, (figure, caption) in pages.draw_figures(found, report).items():
+            drawn |= {f"{name}.{form}": plots.render(figure, form) for form in ("pdf", "svg")}
             captions.append(f"{name}: {caption}\n")
-    write_atomic(figures / "captions.txt", "\n".join(captions).encode())
+    write_all(figures, {**drawn, "captions.txt": "\n".join(captions)}, "captions.txt")

@@ -1,4 +1,4 @@
-"""Finished points on disk: believed only where point, code, versions and content all fit their hash."""
+"""Finished points on disk: used only where point, code, versions and content all fit their hash."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from .errors import BadInputError, expected, printable
 from .files import make_folder, write_atomic
-from .machine import versions
+from .machine import installed
 from .reading import read_json
 
 __all__ = ["Checkpoints", "Point"]
@@ -40,17 +40,10 @@ class Checkpoints:
         make_folder(folder)
         self._folder, self._code = folder, code
         # Kernels and threads of BLAS are left out: which libraries are loaded by now would be part of the key.
-        self._versions = {name: word for name, word in versions().items() if not name.startswith("blas")}
+        self._versions = installed()
 
     def key(self, point: Point) -> str:
-        """Name of a point.
-
-        Args:
-            point: JSON-able.
-
-        Returns:
-            A hash of code, versions and point.
-        """
+        """Name of a point: a hash of code, versions and point."""
         return _hash([self._code, self._versions, _plain(point)])[:24]
 
     @contextlib.contextmanager
@@ -82,14 +75,7 @@ class Checkpoints:
             yield
 
     def read(self, point: Point) -> dict[str, Any] | None:
-        """What was measured before.
-
-        Args:
-            point: the point.
-
-        Returns:
-            Its result; None where there is none, or none that fits, which is told.
-        """
+        """What was measured before, or None where there is nothing, or nothing that fits, which is told."""
         path = self._path(point)
         if not path.exists():
             return None
@@ -105,11 +91,7 @@ class Checkpoints:
         return None
 
     def write(self, point: Point, result: Mapping[str, Any]) -> None:
-        """Keep what was measured.
-
-        Args:
-            point: the point.
-            result: JSON-able; the order of its keys is kept, since rows are made in it.
+        """Keep what was measured. The order of its keys is kept, since rows are made in it.
 
         Raises:
             BadInputError: it cannot be written.
@@ -126,8 +108,11 @@ class Checkpoints:
             if not _FINISHED.fullmatch(path.name):  # somebody else's
                 continue
             stored: Any = None
-            with contextlib.suppress(BadInputError):
+            try:
                 stored = read_json(path, "checkpoint", constants=True)
+            except BadInputError as error:
+                if isinstance(error.__cause__, OSError):
+                    continue  # what the system did not read just now may be a finished point
             mine = isinstance(stored, dict) and stored.get("code") == self._code
             if not mine or stored.get("versions") != self._versions:
                 path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The ``muso`` command: stdout is the answer, stderr is talk; the exit status is the verdict.
+"""The ``muso`` command: answers go to stdout, progress and errors to stderr; the exit status tells the verdict.
 
 Nothing heavy is imported before a command runs, so that ``muso --help`` answers at once.
 """
@@ -113,7 +113,7 @@ for command in (check, unlearn, sweep, figure, refute):
 
 
 @app.command()
-@takes_source("features_precision", "network")
+@takes_source("features_precision", "network", "audit")
 def labels(
     source: Source,
     output: Annotated[Path, typer.Option("--output", "-o", help="The .npz file to write.")],
@@ -133,12 +133,16 @@ def labels(
     debug: Debug = False,
 ) -> None:
     """Compute labels for the forget samples and write them, with the forget indices, to a .npz file."""
+    from dataclasses import asdict
+
+    from . import terminal
     from .files import Outputs, npz_bytes
 
     outputs = Outputs(*source.files, force=force)
     outputs.file(output, "labels")
     if output.suffix not in ("", ".npz"):
         raise expected("a .npz file", "output", output, output.suffix, output.with_suffix(".npz").name)
+    from .checking import check as check_claims
     from .inputs import prepare
     from .linear.labels import optimal_labels
     from .linear.solution import parameter_gap
@@ -150,23 +154,35 @@ def labels(
         found = optimal_labels(
             problem, method, ridge=ridge, subset=subset, seed=source.seed, arithmetic=arithmetic.value
         )
-        gap = parameter_gap(problem, found)
-        nothing = parameter_gap(problem, problem.targets[problem.forget])
+        # Floats alone would tell a gap that they cannot see: what was written is judged like labels handed in.
+        report = check_claims(problem, "exact-labels", labels=found)
+        audit, better = report["exact-labels[labels]"], report["exact-labels[output]"].needs
         doubt = _doubt(problem) if method == "label-free" else ""
     forget, written = prepared.by_sample(found)
-    outputs.write(output, npz_bytes({"forget": forget, "labels": written}))
-    if method == "subsample" and gap >= nothing:
+    outputs.write(output, npz_bytes({"forget": forget, "labels": written, "made_with": prepared.made_with}))
+    if method == "subsample" and parameter_gap(problem, found) >= parameter_gap(
+        problem, problem.targets[problem.forget]
+    ):
         doubt = (
             "these labels leave no smaller gap than doing nothing: a larger --subset, or --method closed-form"
         )
+    if not doubt and method in ("closed-form", "leave-block-out") and better:
+        doubt = f"these floats are not good enough: {better}"
     if doubt:
         say(f"muso: {doubt}", err=True)
     if arithmetic is Arithmetics.float64:
-        for assumed in problem.float_model.assumed_ranks:
+        from .linear.closed_forms import float_model
+
+        for assumed in float_model(problem).assumed_ranks:
             say(f"muso: {assumed}", err=True)
     with answer():
-        say(f"{len(found)} labels by {method}, shape {found.shape}, written to {output}")
-        say(f"‖w_u − w_r‖ ≈ {gap:.3g} measured in float64; doing nothing ≈ {nothing:.3g}")
+        size = f"n = {problem.n_samples}, D = {problem.n_features}, {len(problem.forget)} to forget"
+        rows = [asdict(row) for row in problem.understood]
+        terminal.show_understood(
+            f"{prepared.dataset.name}: {size}", {"understood": rows, "notes": prepared.notes}
+        )
+        say(f"\n{len(found)} labels by {method}, shape {found.shape}, written to {output}")
+        say("; ".join(finding.in_full for finding in audit.findings) or f"not decided: {audit.needs}")
 
 
 def _doubt(problem: Any) -> str:
@@ -315,9 +331,6 @@ def main(arguments: list[str] | None = None) -> None:
     0: every verdict is PROVED, CERTIFIED or MEASURED. 1: something is REFUTED. 2: bad usage, unreadable data
     or an internal error. 3: nothing is refuted but something is UNDECIDED or VACUOUS. 130: interrupted
     (143 by SIGTERM, 129 by SIGHUP).
-
-    Args:
-        arguments: words after ``muso``; None reads the process's own.
     """
     app(args=arguments, prog_name="muso")
 

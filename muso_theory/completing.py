@@ -9,10 +9,7 @@ __all__ = ["axes", "claims", "conditions", "label_methods", "methods", "proofs",
 
 
 def claims() -> list[tuple[str, str]]:
-    """Claims and conditions, in words.
-
-    Returns:
-        Slugs and words.
+    """Slugs of claims and conditions, and their words.
 
     Example:
         >>> claims()[0]
@@ -24,33 +21,21 @@ def claims() -> list[tuple[str, str]]:
 
 
 def conditions() -> list[tuple[str, str]]:
-    """Conditions, in words.
-
-    Returns:
-        Slugs and words.
-    """
+    """Slugs of conditions, and their words."""
     from .claims import CATALOGUE
 
     return [(slug, claim.words) for slug, claim in CATALOGUE.items() if claim.is_condition]
 
 
 def proofs() -> tuple[str, ...]:
-    """Claims with a general proof.
-
-    Returns:
-        Slugs.
-    """
+    """Slugs of claims with a general proof."""
     from .claims.theorems.registry import slugs
 
     return slugs()
 
 
 def words() -> list[tuple[str, str]]:
-    """What ``muso explain`` knows, but for options.
-
-    Returns:
-        Words and meanings.
-    """
+    """What ``muso explain`` knows, but for options."""
     from .glossary import GLOSSARY
     from .verdict import Verdict
 
@@ -59,33 +44,21 @@ def words() -> list[tuple[str, str]]:
 
 
 def methods() -> list[tuple[str, str]]:
-    """Methods of ``muso unlearn``.
+    """Names of methods of ``muso unlearn``, and their sources."""
+    from .methods import serving
 
-    Returns:
-        Names and sources.
-    """
-    from .linear.baselines import METHODS
-
-    return [(name, kind.source) for name, kind in METHODS.items()]
+    return [(name, method.source) for name, method in serving("linear").items()]
 
 
 def label_methods() -> tuple[str, ...]:
-    """Methods of ``muso labels``.
-
-    Returns:
-        Names.
-    """
+    """Methods of ``muso labels``."""
     from .linear.labels import LABEL_METHODS
 
     return LABEL_METHODS
 
 
 def axes() -> list[tuple[str, str]]:
-    """Axes of ``muso sweep``, with what their values are.
-
-    Returns:
-        Names and words.
-    """
+    """Axes of ``muso sweep``, with what their values are."""
     from .sweeping import AXES
 
     return [(name, axis.what) for name, axis in AXES.items()]

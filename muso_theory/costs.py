@@ -14,7 +14,8 @@ from typing import Any, final
 import flint
 import numpy as np
 
-from .linear.problem import Array, UnlearningProblem
+from .arrays import Array
+from .linear.problem import UnlearningProblem
 
 __all__ = [
     "Cost",
@@ -63,12 +64,6 @@ class Length:
 def entry_length(array: Array) -> Length:
     """Bits of the entries of an array as exact numbers; of a sample of rows where there are more than 10⁶ entries.
 
-    Args:
-        array: shape (m,) or (m, k), of floats, integers or Fractions.
-
-    Returns:
-        The lengths; zero for an array of zeros.
-
     Example:
         >>> from fractions import Fraction
         >>> entry_length(np.array([[1.0, 0.5], [8.0, 8.0]]))
@@ -109,14 +104,7 @@ def _of_fractions(table: list[list[Any]]) -> Length:
 
 
 def certified_cost(problem: UnlearningProblem) -> Cost:
-    """Proved float64 bounds: two or three factorisations, and some thirty nearly exact products with Φ.
-
-    Args:
-        problem: the problem.
-
-    Returns:
-        The estimate.
-    """
+    """Proved float64 bounds: two or three factorisations, and some thirty nearly exact products with Φ."""
     n, d, c = problem.n_samples, problem.n_features, problem.n_outputs
     size = min(n, d)
     seconds = 0.3 + 7e-5 * n + 9e-7 * n * d * (0.9 + c / 10) + 2.5e-10 * size * (n * d + size**2)
@@ -124,14 +112,7 @@ def certified_cost(problem: UnlearningProblem) -> Cost:
 
 
 def preconditioned_cost(problem: UnlearningProblem) -> Cost:
-    """A QR factorisation, a triangular inverse, their proof, and some sixty sliced products of a few slices each.
-
-    Args:
-        problem: the problem.
-
-    Returns:
-        The estimate.
-    """
+    """A QR factorisation, a triangular inverse, their proof, and some sixty sliced products of a few slices each."""
     n, d, c = problem.n_samples, problem.n_features, problem.n_outputs
     size = min(n, d)
     seconds = 0.05 + 2e-11 * (8 * n * d * size + 4 * size**3) + 4e-9 * 180 * n * d * (1 + c / 10)
@@ -139,15 +120,7 @@ def preconditioned_cost(problem: UnlearningProblem) -> Cost:
 
 
 def ball_cost(problem: UnlearningProblem, bits: int) -> Cost:
-    """Balls: products and solves in size³, and what is done once an entry of Φ.
-
-    Args:
-        problem: the problem.
-        bits: precision.
-
-    Returns:
-        The estimate.
-    """
+    """Balls: products and solves in size³, and what is done once an entry of Φ."""
     n, d, c = problem.n_samples, problem.n_features, problem.n_outputs
     size = min(n, d)
     entries = 4.2e-5 * n * (d + size)
@@ -162,12 +135,6 @@ def rational_cost(problem: UnlearningProblem) -> Cost:
 
     K over row and column contents has entries of about twice the bits of a row of Φ, so its determinant and every
     entry of a solution have ``size`` times as many, and the lengths of the data over their common denominators.
-
-    Args:
-        problem: the problem.
-
-    Returns:
-        The estimate.
     """
     n, d, c = problem.n_samples, problem.n_features, problem.n_outputs
     size = min(n, d)

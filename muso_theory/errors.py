@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import difflib
+import numbers
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import NoReturn, final
 
 __all__ = [
     "ArithmeticModeError",
     "BadInputError",
     "MusoError",
+    "Renamed",
+    "RenamedError",
     "SingularMatrixError",
+    "check_integer",
     "expected",
     "nearest",
     "printable",
+    "refuse_idle",
+    "renamed",
 ]
 
 # C0 but tab and newline, DEL and C1, marks of direction and of lines, and the halves that stand for undecodable bytes.
@@ -41,18 +48,63 @@ class ArithmeticModeError(MusoError):
     """
 
 
+class RenamedError(MusoError, AttributeError):
+    """A public name of an earlier version; the message says what it is called now."""
+
+
+@final
+class Renamed:
+    """Takes the place of a public name of an earlier version; using it raises an error with the new name.
+
+    Args:
+        now: what it is called today.
+
+    Example:
+        >>> class Problem:
+        ...     from_network = Renamed("networks.from_network")
+        >>> Problem.from_network
+        Traceback (most recent call last):
+        muso_theory.errors.RenamedError: Problem.from_network is called networks.from_network now; see CHANGELOG.md
+    """
+
+    def __init__(self, now: str) -> None:
+        self.now = self.before = now
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.before = f"{owner.__name__}.{name}"
+
+    def __get__(self, instance: object, owner: type) -> NoReturn:
+        raise RenamedError(f"{self.before} is called {self.now} now; see CHANGELOG.md")
+
+
+def renamed(module: str, name: str, names: Mapping[str, str]) -> None:
+    """Refuse a name that a module had in an earlier version; its ``__getattr__`` calls this.
+
+    Args:
+        module: its ``__name__``.
+        name: what was asked for.
+        names: earlier names, each with what it is called today.
+
+    Raises:
+        RenamedError: one of them.
+
+    Example:
+        >>> renamed("muso_theory.linear", "baselines", {"baselines": "methods"})
+        Traceback (most recent call last):
+        muso_theory.errors.RenamedError: linear.baselines is called methods now; see CHANGELOG.md
+    """
+    if name in names:
+        before = f"{module.removeprefix('muso_theory').removeprefix('.')}.{name}"
+        raise RenamedError(f"{before} is called {names[name]} now; see CHANGELOG.md")
+
+
 def expected(what: str, name: str, value: object, got: str, hint: str) -> BadInputError:
     """Word a refusal: what was expected, what came, what to try.
 
     Args:
-        what: what would have been accepted.
         name: the argument, column, key or array that is wrong.
         value: the offending value; shortened to one line of at most 60 characters.
         got: its type or shape, in words.
-        hint: what helps.
-
-    Returns:
-        The error, ready to be raised.
 
     Example:
         >>> print(expected("an even number of features", "n_features", 7, "int", "8"))
@@ -70,17 +122,67 @@ def expected(what: str, name: str, value: object, got: str, hint: str) -> BadInp
     return BadInputError(f"expected {what} but got {name}={text} ({got}); try {hint}")
 
 
+def refuse_idle(
+    name: str, value: object, usual: object, mode: str, chosen: str, users: Iterable[str]
+) -> None:
+    """Refuse a setting that the chosen mode would ignore.
+
+    Args:
+        usual: its default, which says nothing and is never refused; settings are compared by ``==``.
+        mode: the option that chooses, such as ``"method"``.
+        users: the choices that use the setting.
+
+    Raises:
+        BadInputError: a setting of other choices.
+
+    Example:
+        >>> refuse_idle("momentum", 0.9, 0.9, "method", "gd", ["nesterov"])
+        >>> try:
+        ...     refuse_idle("momentum", 0.5, 0.9, "method", "gd", ["nesterov"])
+        ... except BadInputError as error:
+        ...     print(error)
+        expected momentum with method nesterov only but got momentum=0.5 (method gd); try leaving momentum out
+    """
+    users = list(users)
+    if chosen not in users and value != usual:
+        hint = f"leaving {name} out"
+        raise expected(f"{name} with {mode} {', '.join(users)} only", name, value, f"{mode} {chosen}", hint)
+
+
+def check_integer(name: str, value: object, least: int = 0, bits: int | None = None, hint: str = "") -> int:
+    """Refuse what is no integer, of Python or NumPy, or too small or too long; a truth value is none.
+
+    Args:
+        bits: it must be below two to this power; None is any size.
+        hint: what helps; the smallest that will do where left out.
+
+    Raises:
+        BadInputError: it is something else.
+
+    Example:
+        >>> check_integer("bins", 5, 2)
+        5
+        >>> check_integer("seed", -1)
+        Traceback (most recent call last):
+        muso_theory.errors.BadInputError: expected a non-negative integer but got seed=-1 (int); try 0
+    """
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, numbers.Integral)
+        or int(value) < least
+        or (bits is not None and int(value) >= 1 << bits)
+    ):
+        what = f"an integer of at least {least}" if least else "a non-negative integer"
+        below = "" if bits is None else f" below 2**{bits}"
+        raise expected(what + below, name, value, type(value).__name__, hint or str(least))
+    return int(value)
+
+
 def printable(text: str) -> str:
     r"""Text that a terminal, a page or a file shows and does not obey.
 
     Control characters, marks that reorder what is read, and bytes of a file name that are no text become ``\uXXXX``,
     which JSON reads back as what it was. Newlines and tabs stay.
-
-    Args:
-        text: anything, from anywhere.
-
-    Returns:
-        The text without control characters.
 
     Example:
         >>> print(printable("a\x1b[31mred"))
@@ -90,15 +192,10 @@ def printable(text: str) -> str:
 
 
 def nearest(word: object, options: Iterable[str], otherwise: str = "") -> str:
-    """Say which known word a misspelt one is closest to.
+    """Say after "try" which known word a misspelt one is closest to.
 
     Args:
-        word: what was typed, or came where a word should be.
-        options: the known words.
         otherwise: what to say when nothing is close; all options when left out.
-
-    Returns:
-        A phrase to put after "try".
 
     Example:
         >>> nearest("exact-label", ["exact-labels", "label-free"])

@@ -23,6 +23,12 @@ def figure(
     style: Annotated[str, typer.Option(help="neurips, icml, jmlr, tmlr or plain.")] = "plain",
     width: Annotated[str, typer.Option(help="column, or full: the width of the text.")] = "column",
     form: Annotated[str, typer.Option("--format", help="pdf, png or svg.")] = "pdf",
+    panels: Annotated[
+        str | None,
+        typer.Option(
+            help="Numbers of a sweep to draw, such as gap,forget accuracy. [default: the first six]"
+        ),
+    ] = None,
     force: Force = False,
     debug: Debug = False,
 ) -> None:
@@ -38,7 +44,8 @@ def figure(
     # All are drawn before one is written: a folder never holds half of what was asked for.
     with progress() as tell:
         tell(f"drawing {len(sources)} results" if len(sources) > 1 else "drawing")
-        drawn = list(draw_all(sources, style, width, form))
+        chosen = [name.strip() for name in panels.split(",")] if panels else []
+        drawn = list(draw_all(sources, style, width, form, chosen))
     names = [one.name for one in drawn]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -51,6 +58,7 @@ def figure(
         outputs.file(out / f"{one.name}.{form}", "drawing")
         outputs.file(out / f"{one.name}.txt", "caption")
     for one in drawn:
-        outputs.write(out / f"{one.name}.{form}", one.data)
+        # The caption first: by it a drawing is known, so that what was cut short here can be drawn again.
         outputs.write(out / f"{one.name}.txt", one.caption.encode())
+        outputs.write(out / f"{one.name}.{form}", one.data)
         say(str(out / f"{one.name}.{form}"))

@@ -16,9 +16,9 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
-from muso_theory.errors import BadInputError, expected
+from .errors import BadInputError, expected
 
-__all__ = ["KINDS", "Outputs", "make_folder", "npz_bytes", "write_atomic"]
+__all__ = ["KINDS", "Outputs", "make_folder", "npz_bytes", "write_all", "write_atomic"]
 
 
 def _begins(pattern: bytes) -> Callable[[Path], bool]:
@@ -52,10 +52,10 @@ KINDS: Mapping[str, Callable[[Path], bool]] = {
     ),
     "sweep": _begins(rb'\{\s*"kind": "sweep",'),
     "unlearning": _begins(rb'\{\s*"kind": "unlearn",'),
-    "labels": _holds("forget", "labels"),
-    "parameters": _holds("w_unlearned", "forget", "trained_on", perhaps="labels"),
+    "labels": _holds("forget", "labels", "made_with"),
+    "parameters": _holds("w_unlearned", "forget", "trained_on", "w_init", "made_with", perhaps="labels"),
     "caption": lambda path: b"sha256 " in path.read_bytes()[:100_000],
-    # A drawing is known by its caption, which is written after it.
+    # A drawing is known by its caption, which is written before it.
     "drawing": lambda path: path.with_suffix(".txt").is_file(),
 }
 """Kinds of results, each with what tells a file of this kind from somebody else's."""
@@ -93,7 +93,6 @@ class Outputs:
         """Announce a file, before the work.
 
         Args:
-            path: where; None is no file, nor is ``-`` of a kind that can be printed.
             kind: one of `KINDS`.
 
         Raises:
@@ -120,7 +119,6 @@ class Outputs:
         """Announce a folder that files are written to, before the work.
 
         Args:
-            path: where; None is no folder.
             index: the file by which a folder is known to be of this kind.
 
         Raises:
@@ -147,10 +145,6 @@ class Outputs:
 
     def write(self, path: str | os.PathLike[str], data: bytes) -> None:
         """Write a file that was announced.
-
-        Args:
-            path: as it was announced.
-            data: the whole content.
 
         Raises:
             BadInputError: somebody else's file has come there since, or the path cannot be written.
@@ -199,9 +193,6 @@ def _check_parent(target: str, path: object) -> None:
 def make_folder(path: str | os.PathLike[str]) -> None:
     """Make a folder, and those that it is in, unless it exists.
 
-    Args:
-        path: where.
-
     Raises:
         BadInputError: it is a file, or cannot be made.
 
@@ -224,10 +215,6 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
     The bytes go to a temporary file in the same directory, which then takes the place of the target.
     A symbolic link is followed; a device or a pipe (``/dev/stdout``) is written to directly, because it
     must not be replaced.
-
-    Args:
-        path: where to write; its directory must exist.
-        data: the whole content.
 
     Raises:
         BadInputError: if the path cannot be written; an existing file is then unchanged and nothing is
@@ -259,6 +246,29 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
         raise expected(
             "a path that can be written", "path", repr(path), str(error), "another path"
         ) from error
+
+
+def write_all(folder: str | os.PathLike[str], files: Mapping[str, str | bytes], index: str) -> list[Path]:
+    """Write the files of a folder, first the one by which the folder is known: what is cut short can be run again.
+
+    Args:
+        folder: made when missing, and the folders in it.
+        index: one of the names, as in `Outputs.folder`.
+
+    Raises:
+        BadInputError: a folder or a file that cannot be written.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     [path.name for path in write_all(folder, {"a.svg": b"", "index.txt": "a.svg"}, "index.txt")]
+        ['a.svg', 'index.txt']
+    """
+    root = Path(folder)
+    for name in sorted(files, key=lambda name: name != index):
+        data = files[name]
+        make_folder((root / name).parent)  # and none before the index: an empty folder may be written to
+        write_atomic(root / name, data.encode() if isinstance(data, str) else data)
+    return sorted(root / name for name in files)
 
 
 def _mode_of(target: Path) -> int | None:
@@ -307,12 +317,6 @@ def npz_bytes(arrays: Mapping[str, npt.ArrayLike]) -> bytes:
     """Pack arrays as an .npz archive with a fixed date, so that equal arrays give equal bytes.
 
     ``numpy.savez`` stamps the time of writing into the archive.
-
-    Args:
-        arrays: name to array; no object arrays.
-
-    Returns:
-        The archive, to be read with ``numpy.load``.
 
     Raises:
         BadInputError: for an object array, which only a pickle could hold.

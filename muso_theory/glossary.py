@@ -205,10 +205,10 @@ _WORDS = (
         "that this is no differential privacy.",
     ),
     Word(
-        "baselines",
+        "methods",
         "",
-        "linear.baselines",
-        "Unlearning methods of the literature to compare with, each with formula, source and how exact it is.",
+        "methods.METHODS",
+        "Ways to unlearn, of the literature and of this project, each with formula, source and how exact it is.",
     ),
     Word(
         "membership-inference",
@@ -300,6 +300,56 @@ _WORDS = (
         "",
         "--index, index=",
         "The column that names the samples. It is no feature: a model could tell samples apart by it alone.",
+    ),
+    Word(
+        "identifier",
+        "",
+        "--index, --drop",
+        "A column that names samples and does not measure them: named like one, a counter, or integers of which none "
+        "repeats. It is no feature.",
+    ),
+    Word(
+        "audit",
+        "",
+        "--audit FILE, labels=, w_unlearned=, w_pretrained=",
+        "The question whether something that was handed in is what it should be. Its answer never touches a theorem.",
+    ),
+    Word(
+        "doing-nothing",
+        "‖w_p − w_r‖",
+        "muso unlearn --method none",
+        "The gap that is left if nothing is unlearned, between pretrained and retrained parameters; every other gap is "
+        "measured against it.",
+    ),
+    Word(
+        "gap-share",
+        "‖w_u − w_r‖ / ‖w_p − w_r‖",
+        "muso unlearn, muso sweep",
+        "The part of doing nothing that a method leaves: 0 is exact unlearning, 1 is none.",
+    ),
+    Word(
+        "null",
+        "",
+        "muso unlearn --test",
+        "What an attack scores where nothing of the forget set is left: on the retrained model.",
+    ),
+    Word(
+        "bandwidth",
+        "",
+        "--bandwidth",
+        "The distance over which the kernel of random features falls: a number, or the median distance of two samples.",
+    ),
+    Word(
+        "median",
+        "",
+        "--bandwidth median",
+        "A bandwidth that is the median distance between two samples that the map is fitted on.",
+    ),
+    Word(
+        "scale",
+        "",
+        "--standardize",
+        "Told where one column spreads so much wider than the others that distances, and so a kernel, see little else.",
     ),
     Word(
         "map",

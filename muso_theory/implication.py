@@ -26,14 +26,12 @@ _FLOAT, _MULTIPLES = " of the float ", "rounded to multiples of "
 _SPACING, _RAISED = "the spacing ", "σ raised from "
 
 
+_LARGEST_EXPONENT = 4000
+"""Of a decimal, so that no text takes memory."""
+
+
 def number(text: Any) -> Fraction | float | None:
-    """A number from the text of a report.
-
-    Args:
-        text: ``p/q``, an integer, or the shortest decimal of a float, which means that float.
-
-    Returns:
-        A fraction, an infinite float, or None for anything else.
+    """A number from the text of a report, ``p/q`` or a decimal; None for anything else.
 
     Example:
         >>> number("1/3"), number("0.5"), number("-inf"), number("nan"), number(0.5)
@@ -46,22 +44,19 @@ def number(text: Any) -> Fraction | float | None:
             # FLINT reads integers of any length, where Python refuses those of some thousand digits.
             top, _, bottom = text.partition("/")
             return Fraction(int(fmpz(top)), int(fmpz(bottom or "1")))
-        value = float(text)
-        return Fraction(value) if math.isfinite(value) else value
+        if "inf" in text:
+            return float(text)
+        if int(text.partition("e")[2].lstrip("+-0")[:9] or 0) > _LARGEST_EXPONENT:
+            return None
+        # The shortest decimal of a float means that float; any other, such as 1e-400, means itself.
+        value, exact = float(text), Fraction(text)
+        return Fraction(value) if math.isfinite(value) and Fraction(repr(value)) == exact else exact
     except (ValueError, ZeroDivisionError):
         return None
 
 
 def contains(end: str, stated: Any, proved: Any) -> bool:
-    """Whether a stated end of an enclosure follows from a proved one.
-
-    Args:
-        end: ``lower`` or ``upper``.
-        stated: its text in a report.
-        proved: the same end as proved now.
-
-    Returns:
-        stated ≤ proved for a lower end, proved ≤ stated for an upper one.
+    """Whether a stated end of an enclosure follows from a proved one: no higher a ``lower``, no lower an ``upper`` end.
 
     Example:
         >>> contains("upper", "3e-13", "2e-13"), contains("upper", "1e-13", "2e-13"), contains("lower", "0", "2e-13")
@@ -80,13 +75,8 @@ def words_follow(stated: Any, proved: Any, handed_out: bool = False) -> bool:
     doing nothing needs more noise says more. Any other number must be equal.
 
     Args:
-        stated: the sentence of a report.
-        proved: the same sentence now.
         handed_out: True leaves open the numbers that depend on floats handed out, as far as they are possible, and no
             others.
-
-    Returns:
-        Whether it follows.
 
     Example:
         >>> words_follow("gap ≤ 3e-13, T = 2", "gap ≤ 2e-13, T = 2"), words_follow("gap ≥ 3", "gap ≥ 2")
@@ -120,9 +110,6 @@ def _comparable(stated: Any, found: Any) -> bool:
 
     Both are sums of roundings of the same numbers in other orders. No bound says how much smaller one can be, short of
     the exact answer, but a millionth is not another order's doing.
-
-    Returns:
-        Whether it is at least that, and zero only where zero is found.
     """
     old, new = number(stated), number(found)
     return old is not None and new is not None and old * 2**20 >= new and (old > 0 or new == 0)
@@ -156,16 +143,7 @@ def _of_floats(words: list[str]) -> list[bool]:
 
 
 def noise_fits(row: Any, found: Any) -> bool:
-    """Whether the noise, the gap, the grid and the spacing of floats that a row states belong to each other.
-
-    Args:
-        row: evidence as plain data, not trusted.
-        found: the same row, computed now.
-
-    Returns:
-        False where the grid is not that of the noise, where floats as large as the parameters are not that far apart,
-        or where the noise is less than the stated gap or that spacing needs.
-    """
+    """Whether the noise, the gap, the grid and the spacing of floats that a row states belong to each other."""
     try:
         told = re.search(f"σ = ({_NUMBER.pattern})", row["findings"][0]["what"])
         multiples, spacings, raised, here = (
@@ -196,14 +174,7 @@ def noise_fits(row: Any, found: Any) -> bool:
 
 
 def end_of_first(row: Any) -> str | None:
-    """What ``bound`` must be, from the row's own first finding.
-
-    Args:
-        row: evidence as plain data, not trusted.
-
-    Returns:
-        Its upper end rounded outward to a float, or None.
-    """
+    """What ``bound`` must be: the upper end of the row's own first finding, rounded outward to a float, or None."""
     try:
         return exact_text(_quantity(row["findings"][0]).bound)
     except (KeyError, IndexError, TypeError, ValueError):
@@ -211,15 +182,7 @@ def end_of_first(row: Any) -> str | None:
 
 
 def still_supported(stated: Any, found: dict[str, Any]) -> bool:
-    """Whether a finding's verdict follows from its own numbers.
-
-    Args:
-        stated: a finding as plain data, not trusted.
-        found: the same finding, computed now.
-
-    Returns:
-        False for a bound that was loosened so far that its own verdict no longer follows.
-    """
+    """Whether a finding's verdict follows from its own numbers; not where a bound was loosened too far."""
     if _gives(stated):
         return True
     # Ends are stored rounded outward, which may cost a right verdict. Then nothing looser than what is found may stand.
@@ -229,16 +192,11 @@ def still_supported(stated: Any, found: dict[str, Any]) -> bool:
 def possible(stated: Any, found: dict[str, Any]) -> bool:
     """Whether the enclosure of a number that depends on floats, a distance or a δ, can be one.
 
-    Args:
-        stated: a finding as plain data, not trusted.
-        found: the same finding, computed now.
-
-    Returns:
-        0 ≤ lower ≤ upper, where a measurement has equal ends, and an upper end that is not impossibly small beside the
-        one found, or zero without it.
+    That is 0 ≤ lower ≤ upper, equal for a measurement, and an upper end that is not impossibly small beside the one
+    found, or zero without it.
     """
     low, high = number(stated["lower"]), number(stated["upper"])
-    if low is None or high is None or (stated["grade"] == Grade.FLOAT.name and low != high):
+    if low is None or high is None or (stated["grade"] == Grade.MEASURED.name and low != high):
         return False
     if found["kind"] != "output":
         return low <= high
@@ -270,11 +228,11 @@ def _finding(stated: dict[str, Any], rounded: bool) -> Finding:
             raise ValueError("no limit")
         positive = stated["asks"] == "> limit"
         if rounded:
-            limit = Quantity(bar, bar, Grade.EXACT)
+            limit = Quantity(bar, bar, Grade.PROVED)
             bar = limit.floor if positive else limit.bound
         return Inequality(what, quantity, positive, bar)
     limit = _quantity(stated["limit"])
-    lowest = Quantity(limit.lower, limit.lower, Grade.EXACT).bound if rounded else limit.lower
+    lowest = Quantity(limit.lower, limit.lower, Grade.PROVED).bound if rounded else limit.lower
     allowed = Allowance(lowest, limit.upper, "", limit.grade)
     if stated["kind"] == "identity":
         explained = stated["explained"]

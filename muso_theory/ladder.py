@@ -7,21 +7,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
+
 from .costs import Cost, ball_cost, certified_cost, preconditioned_cost, rational_cost
 from .errors import BadInputError
 from .evidence import round_digits
 from .linear.certified import CertifiedForms
-from .linear.closed_forms import ClosedForms
+from .linear.closed_forms import ClosedForms, float_model
 from .linear.handed import NothingHandedError
 from .linear.model import Model
 from .linear.problem import UnlearningProblem
 from .numbers import BALL, RATIONAL
 from .numbers.modular import has_full_rank, seconds_of_rank
 
-__all__ = ["ARITHMETICS", "Ladder", "Rung"]
-
-ARITHMETICS = ("auto", "float64", "ball", "rational")
-"""What a user may ask for."""
+__all__ = ["Ladder", "Rung"]
 
 _PRECISIONS = (128, 256, 512, 1024, 2048)
 
@@ -63,18 +62,19 @@ class Ladder:
     ``auto`` begins with proved float64 bounds, then those of preconditioned features, whose condition number is but the
     root of their matrix's. What comes next depends on the rank, which is looked for modulo a prime where float64
     cannot factorise: balls of enough bits decide a matrix of full rank, however ill-conditioned, and none proves that
-    a singular matrix is singular. Where the input is exact, so that equality is the question, rationals come first.
+    a singular matrix is singular, but for equal rows, of which one is enough. Where the input is exact, so that
+    equality is the question, rationals come first.
 
     Args:
         problem: the problem.
-        arithmetic: one of ARITHMETICS.
+        arithmetic: "auto", "float64", "ball" or "rational".
         budget: seconds that the arithmetics of ``auto`` may be estimated to take together. What is estimated to exceed
             it, or the memory of this machine, is not started; only proved float64 bounds of at most a second always
             are. An arithmetic that is asked for by name ignores it.
 
     Example:
         >>> import numpy as np
-        >>> problem = UnlearningProblem(np.array([[1.0, 1.0], [1.0, 1.0]]), np.ones(2), [0])
+        >>> problem = UnlearningProblem(np.array([[1.0, 1.0], [2.0, 2.0]]), np.ones(2), [0])
         >>> [rung.name for rung in Ladder(problem, "auto", 30.0)]
         ['verified float64', 'preconditioned float64', 'rational']
     """
@@ -121,7 +121,7 @@ class Ladder:
     def _order(self) -> list[Rung]:
         """All arithmetics that may decide, in the order to try them."""
         if self.arithmetic == "float64":
-            return [Rung("float64", lambda: self.problem.float_model, self._certified.cost), self._certified]
+            return [Rung("float64", lambda: float_model(self.problem), self._certified.cost), self._certified]
         if self.arithmetic == "ball":
             return self._balls
         if self.arithmetic == "rational":
@@ -152,45 +152,41 @@ class Ladder:
 
     @cached_property
     def full_rank(self) -> bool | None:
-        """Whether Φ and Φ_R have full rank: True is proved, False very likely, None was too dear to find out."""
+        """Whether the distinct rows of Φ and Φ_R have full rank: True is proved, False likely, None too dear."""
         problem = self.problem
         if not self._may_start:
             return None
-        if not _float_cannot_factorise(problem):
+        if not (self.has_equal_rows or _float_cannot_factorise(problem)):
             return True
         # Where the preconditioner has been tried its proof is at hand, and a search modulo a prime dearer.
         if self._preconditioned.is_built:
             known = self._preconditioned.model
             assert isinstance(known, CertifiedForms)
-            if known.has_full_rank:
+            if known.knows_ranks:
                 return True
         if self._seconds_of_rank > self.budget:
             return None
-        whole = has_full_rank(problem.features)
-        if whole and problem.n_samples > problem.n_features:
-            whole = has_full_rank(problem.features[problem.retain])
+        first = problem.first_equal
+        distinct = np.unique(first)
+        whole = has_full_rank(problem.features[distinct] if self.has_equal_rows else problem.features)
+        if whole and len(distinct) > problem.n_features:
+            whole = has_full_rank(problem.features[np.unique(first[problem.retain])])
         return whole
 
+    @cached_property
+    def has_equal_rows(self) -> bool:
+        """Whether Φ has less than full rank because some of its rows are equal."""
+        problem = self.problem
+        kinds = len(np.unique(problem.first_equal))
+        return kinds < min(problem.n_samples, problem.n_features)
+
     def judging(self, name: str) -> Iterator[Rung]:
-        """The arithmetics to try on floats that were computed in one of them: no bounds that are wider than its own.
-
-        Args:
-            name: of that arithmetic.
-
-        Yields:
-            The arithmetics, in their order.
-        """
+        """The arithmetics to try on floats that were computed in one of them: no bounds that are wider than its own."""
         sharper = name == self._preconditioned.name and self.named(name) is not None
         yield from (rung for rung in self if not (sharper and rung is self._certified))
 
     def shared(self, name: str) -> Model | None:
-        """The model of this arithmetic for whoever hands out floats, which are the same whatever is tried here.
-
-        Args:
-            name: of the arithmetic.
-
-        Returns:
-            The model, or None where this ladder does not have it.
+        """The model of this arithmetic, or None, for handing out floats; it does not depend on what is tried here.
 
         Raises:
             NothingHandedError: preconditioned float64 is dearer than the budget and than what is always spent.
@@ -212,14 +208,14 @@ class Ladder:
             others.append(("ball", self._balls[0]))
         return sorted((o for o in others if o[0] != self.arithmetic), key=lambda other: other[1].cost.seconds)
 
-    def advice(self, by_floats: bool = False) -> str:
+    def advice(
+        self, by_floats: bool = False, decides: Callable[[Rung], bool | None] = lambda rung: None
+    ) -> str:
         """What to run where no arithmetic of this ladder has decided, and why that can decide; empty if nothing can.
 
         Args:
-            by_floats: whether only proved float64 bounds decide it where Φ has full rank.
-
-        Returns:
-            A sentence that starts with an option.
+            by_floats: only proved float64 bounds say anything.
+            decides: whether an arithmetic was seen to decide; None where it was not tried.
         """
         if self.arithmetic == "auto" and self._certified not in self._affordable:
             cost = self._certified.cost
@@ -230,7 +226,10 @@ class Ladder:
         if by_floats and self.full_rank:
             rung = self._preconditioned
             if self.arithmetic != "auto":
-                return f"--arithmetic auto tries {rung.name}, in {rung.cost}: only proved float64 bounds enclose it"
+                sure = decides(rung)
+                verb = f"decides it by {rung.name}" if sure else f"tries {rung.name}"
+                only = "only proved float64 bounds enclose it"
+                return "" if sure is False else f"--arithmetic auto {verb}, in {rung.cost}: {only}"
             if rung in self._affordable or rung.cost.gigabytes > _memory():
                 return ""
             seconds = round_digits(self._certified.cost.seconds + rung.cost.seconds, up=True)
@@ -239,9 +238,11 @@ class Ladder:
             return ""  # what exact arithmetic leaves open, no ball decides
         untried = [rung for rung in (*self._balls, self._exact) if rung not in self._affordable]
         able = [rung for rung in untried if rung is self._exact or self.full_rank]
-        if not able:
+        seen = ((rung, decides(rung)) for rung in sorted(able, key=lambda rung: rung.cost.seconds))
+        found = next((pair for pair in seen if pair[1] is not False), None)
+        if found is None:
             return ""
-        best = min(able, key=lambda rung: rung.cost.seconds)
+        best, sure = found
         beyond = ""
         if best.cost.gigabytes > _memory():
             beyond = " (not started: beyond the memory of this machine)"
@@ -252,20 +253,26 @@ class Ladder:
         if best is not self._exact:
             bits = best.name.removeprefix("ball(").removesuffix(")")
             # Which precision does, and whether a claim takes other rows whose rank no ball settles, is seen by trying.
-            return f"--arithmetic ball tries {bits} bits and more, from {best.cost}{beyond}: Φ has full rank"
+            what = "the matrix of the distinct rows of Φ" if self.has_equal_rows else "Φ"
+            if sure:
+                return f"--arithmetic ball decides it at {bits} bits, in {best.cost}"
+            return f"--arithmetic ball tries {bits} bits and more, from {best.cost}{beyond}: {what} has full rank"
+        if sure:
+            return f"--arithmetic rational decides it, in {best.cost}"
         why = "exact arithmetic decides any rank"
         if self.full_rank is False:
-            why = "Φ has no full rank modulo a prime, and balls cannot prove a matrix singular"
+            what = "the matrix of the distinct rows of Φ" if self.has_equal_rows else "Φ"
+            why = f"{what} has no full rank modulo a prime, and balls cannot prove a matrix singular"
         if self.full_rank is None:
             seconds = round_digits(self._seconds_of_rank, up=True)
             why += f"; --budget {seconds} finds out whether balls do, in {self._balls[0].cost}"
-        return f"--arithmetic rational decides it, in {best.cost}{beyond}: {why}"
+        return f"--arithmetic rational tries it, in {best.cost}{beyond}: {why}"
 
 
 def _float_cannot_factorise(problem: UnlearningProblem) -> bool:
     """Whether the Gram matrix is numerically singular or beyond float64."""
     try:
-        return problem.float_model.is_singular
+        return float_model(problem).is_singular
     except BadInputError:
         return True
 

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_info
 
 from .numbers.ieee import blas_threads
 
-__all__ = ["blas_environment", "memory", "versions"]
+__all__ = ["blas_environment", "installed", "memory", "versions"]
 
 _DISTRIBUTIONS = ("muso-theory", "numpy", "scipy", "python-flint", "mpmath", "scikit-learn")
 _KERNEL = re.compile(r"openblas \S+ ([A-Za-z0-9_]{1,30})")
@@ -31,7 +31,7 @@ def versions() -> dict[str, str]:
     Returns:
         By name: Python, the distributions, ``machine``, ``simd``, ``blas`` with its kernels, and ``blas threads``.
     """
-    found = dict(_installed())
+    found = dict(installed())
     libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
     words = (
         f"{one['internal_api']} {one.get('version')} {one.get('architecture', '')}".strip()
@@ -46,8 +46,8 @@ def versions() -> dict[str, str]:
 
 
 @cache
-def _installed() -> dict[str, str]:
-    """What does not change while a process runs."""
+def installed() -> dict[str, str]:
+    """The part of `versions` that does not change while a process runs."""
     found = {"python": platform.python_version()}
     for name in _DISTRIBUTIONS:
         try:
@@ -62,11 +62,7 @@ def _installed() -> dict[str, str]:
 
 
 def memory() -> int:
-    """Bytes of memory that this machine has; a large number where it does not say.
-
-    Returns:
-        The number.
-    """
+    """Bytes of memory that this machine has; a large number where it does not say."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
@@ -74,14 +70,10 @@ def memory() -> int:
 
 
 def blas_environment(stated: Mapping[str, Any]) -> dict[str, str] | None:
-    """The environment of a process whose BLAS adds in the order of a report.
+    """The variables of a process whose BLAS adds in the order of a report with these ``versions``.
 
-    Args:
-        stated: the ``versions`` of the report; not trusted.
-
-    Returns:
-        Variables of OpenBLAS, or None where this process already has that kernel and number of threads, or where the
-        report names none that can be asked for.
+    None where this process already has that kernel and number of threads, or the report, which is not trusted, names
+    none that can be asked for.
 
     Example:
         >>> blas_environment({"blas": "openblas 0.3.30 Prescott", "blas threads": "3"})

@@ -49,12 +49,8 @@ def tag(name: str, /, *children: Child, **attributes: str | int | None) -> Marku
     """One element.
 
     Args:
-        name: its name.
         children: text, which is escaped, or markup, which is not; iterables of them.
         attributes: ``class_`` is written ``class``, other underscores as hyphens; None is left out.
-
-    Returns:
-        The markup.
 
     Example:
         >>> tag("p", "a < b ", tag("b", "c"), class_="note", data_x=None)
@@ -71,14 +67,7 @@ def tag(name: str, /, *children: Child, **attributes: str | int | None) -> Marku
 
 
 def join(*children: Child) -> Markup:
-    """Children one after another.
-
-    Args:
-        children: text, which is escaped, or markup, which is not; iterables of them.
-
-    Returns:
-        The markup.
-    """
+    """Children one after another; text is escaped, and markup is not."""
     parts = []
     for child in children:
         for piece in (child,) if isinstance(child, str) else child:
@@ -88,12 +77,6 @@ def join(*children: Child) -> Markup:
 
 def mathematics(text: str) -> Markup:
     """Text with its indices and exponents set as such: ``w_u``, ``λ_max``, ``w_r^λ``; names of code stay as they are.
-
-    Args:
-        text: plain text with Unicode formulas.
-
-    Returns:
-        The markup.
 
     Example:
         >>> mathematics("‖w_u − w_r^λ‖ < ‖(K⁻¹)_FF‖ of the given w_unlearned")
@@ -111,14 +94,7 @@ _EXPONENT = re.compile(r"\^([A-Za-zλ0-9])(?![A-Za-z0-9_])")
 
 
 def badge(verdict: Verdict) -> Markup:
-    """A verdict as a coloured word; it brings its colours, so that it needs no style sheet.
-
-    Args:
-        verdict: the verdict.
-
-    Returns:
-        The markup.
-    """
+    """A verdict as a coloured word; it brings its colours, so that it needs no style sheet."""
     colours = f"background:{_BACKGROUNDS[verdict]};color:#fff;padding:.1em .45em;border-radius:.25em;white-space:nowrap"
     style = f"{colours};font-weight:600;font-size:.85em;print-color-adjust:exact"
     return tag("span", verdict.name, class_="verdict", title=verdict.value, style=style)
@@ -133,14 +109,9 @@ def table(
     table then.
 
     Args:
-        caption: what the table shows.
-        headings: names of the columns.
         rows: cells, as many as headings.
         head: which cell names its row.
         name: class of the table, for the style sheet.
-
-    Returns:
-        The markup.
     """
     columns = [tag("th", heading, scope="col", role="columnheader") for heading in headings]
     body = []
@@ -163,15 +134,7 @@ def table(
 
 
 def figure(picture: Markup, *caption: Child) -> Markup:
-    """A picture with what it shows.
-
-    Args:
-        picture: the SVG.
-        caption: words below it.
-
-    Returns:
-        The markup.
-    """
+    """A picture with what it shows."""
     return tag("figure", picture, tag("figcaption", *caption))
 
 
@@ -179,13 +142,6 @@ def understood_table(
     rows: Iterable[Mapping[str, str]], caption: str = "What was understood of the input."
 ) -> Markup:
     """What was understood of the input, as a table; nothing where nothing is known.
-
-    Args:
-        rows: with word, value, how and option, as a report stores them.
-        caption: what the table shows.
-
-    Returns:
-        The markup.
 
     Example:
         >>> row = {"word": "w₀", "value": "zero, assumed", "how": "default", "option": "--w-init"}
@@ -198,30 +154,12 @@ def understood_table(
 
 
 def verdict_table(caption: Child, rows: Iterable[Sequence[Child]]) -> Markup:
-    """A table of evidence.
-
-    Args:
-        caption: what the table shows.
-        rows: a badge, the claim and the evidence each.
-
-    Returns:
-        The markup.
-    """
+    """A table of evidence."""
     return table(caption, ("Verdict", "Claim", "Evidence, and what it means"), rows, head=1, name="evidence")
 
 
 def unfolded(number: Child, meaning: Child, heading: str, lines: Iterable[str]) -> Markup:
-    """A number, what it means, and more to unfold.
-
-    Args:
-        number: what decides.
-        meaning: a sentence.
-        heading: what is clicked on.
-        lines: what it shows; nothing is to be clicked on where there are none.
-
-    Returns:
-        A cell of a table.
-    """
+    """A cell of a table: the number that decides, what it means, and lines to unfold under a heading, if any."""
     items = [tag("li", line) for line in lines]
     return join(
         tag("span", number, class_="number"),

@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-__all__ = ["Arithmetics", "Data", "Force", "Source", "takes_source"]
+__all__ = ["FEATURE_MAPS", "USUAL_MAP", "Arithmetics", "Data", "Force", "Source", "takes_source"]
 
 
 class Arithmetics(enum.StrEnum):
@@ -23,25 +23,23 @@ class Arithmetics(enum.StrEnum):
     rational = "rational"
 
 
-class Features(enum.StrEnum):
-    """Feature maps by name."""
+FEATURE_MAPS = {
+    "identity": "",
+    "gaussian": "GaussianFeatures",
+    "laplacian": "LaplacianFeatures",
+    "matern": "MaternFeatures",
+    "orthogonal": "OrthogonalFeatures",
+    "arccos": "ArcCosineFeatures",
+}
+"""Words for feature maps, and their classes in ``linear.features``, which no command that prints text imports."""
 
-    identity = "identity"
-    gaussian = "gaussian"
-    laplacian = "laplacian"
-    matern = "matern"
-    orthogonal = "orthogonal"
-    arccos = "arccos"
+USUAL_MAP = "gaussian"
+"""The map where nothing was said and the source brings no features."""
 
-
-class Start(enum.StrEnum):
-    """Initial parameters."""
-
-    zero = "zero"
-    normal = "normal"
+Features = enum.StrEnum("Features", [(word, word) for word in FEATURE_MAPS])  # type: ignore[misc]
 
 
-class Task(enum.StrEnum):
+class Tasks(enum.StrEnum):
     """What targets are."""
 
     regression = "regression"
@@ -85,17 +83,18 @@ class Source:
         sheet: of an Excel file.
         encoding: of a text file.
         dense: fill in the zeros of sparse data.
-        features: identity, gaussian, laplacian, matern, orthogonal or arccos; None is gaussian, or none where the
-            source brings features.
+        features: a word of ``FEATURE_MAPS``; None is gaussian, or none where the source brings features.
         n_features: D.
         bandwidth: "median" or a number as text.
         fit_map: what feature map, bandwidth and scaler are fitted on: "retain", "all" or "public:FILE".
         forget: forget specification; None is the source's own, else a random tenth.
-        w_init: "zero" or "normal", unless the source brings w₀; None assumes zero.
+        w_init: "zero", "normal" or an .npy file, unless the source brings w₀; None assumes zero.
         standardize: scale every input column to mean 0 and standard deviation 1 first.
         seed: seed of features, w₀ and forget set.
         features_precision: digits at which the feature map is evaluated again, to bound how far its float features are
             from it; None takes the floats as the data.
+        audit: an .npz file with labels, w_unlearned or w_pretrained to be audited, and w_init where training began
+            elsewhere than at zero.
         network: ``mlp:64-256-1:erf`` or an .npz file; its tangent at initialisation takes the place of a feature map.
 
     Example:
@@ -109,7 +108,7 @@ class Source:
         None,
         "Target column; its number, from 0, for a .npy matrix. [default: y, target, label, class or the last]",
     )
-    task: str | None = _option(None, "What the targets are. [default: inferred, and told]", Task)
+    task: str | None = _option(None, "What the targets are. [default: inferred, and told]", Tasks)
     drop: tuple[str, ...] = _option((), "A column that is no feature; repeatable.")
     columns: tuple[str, ...] = _option((), "A feature column, when not all are; repeatable.")
     index: str | None = _option(None, "The column that names the samples, which is no feature.")
@@ -130,7 +129,8 @@ class Source:
         "[default: the source's own, else random:0.1]",
     )
     w_init: str | None = _option(
-        None, "Initial parameters w₀, unless the source brings them. [default: zero, assumed]", Start
+        None,
+        "Initial parameters w₀, unless the data bring them: zero, normal or an .npy file. [default: zero, assumed]",
     )
     standardize: bool = _option(False, "Scale input columns to mean 0 and standard deviation 1 first.")
     seed: int = _option(0, "Seed of features, w₀, forget set and checks.")
@@ -138,15 +138,20 @@ class Source:
         None,
         "Evaluate the feature map again at this many digits and bound how far the float features are from it.",
     )
+    audit: str | None = _option(
+        None,
+        "Audit what this .npz file holds of w_unlearned, labels, w_pretrained; it may hold w_init, too. "
+        "Output of unlearn -o and labels -o fits.",
+    )
     network: str | None = _option(
         None, "mlp:64-256-1:erf or an .npz file: check the network linearised at its parameters."
     )
 
     @property
     def files(self) -> tuple[str, ...]:
-        """What is read, if there are files of these names: data, network, and public samples."""
+        """What is read, if there are files of these names: data, network, public samples, w₀ and what is audited."""
         kind, _, public = self.fit_map.partition(":")
-        found = (self.data, self.network, public if kind == "public" else None)
+        found = (self.data, self.network, public if kind == "public" else None, self.w_init, self.audit)
         return tuple(name for name in found if name)
 
     def __post_init__(self) -> None:
@@ -157,14 +162,7 @@ class Source:
 
 
 def takes_source(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command that takes a :class:`Source` the options that make one, each with the default that it has there.
-
-    Args:
-        without: options that the command does not have.
-
-    Returns:
-        A decorator of commands; the source is their first argument.
-    """
+    """Give a command that takes a :class:`Source` the options that make one, each with its default there."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]

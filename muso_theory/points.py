@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from .checkpoints import Checkpoints, Point
+from .cluster import active_client, connected, measured, require_same
 from .errors import MusoError, expected, nearest
 from .screen import progress as _screen
 from .steps import Step
@@ -29,7 +31,7 @@ BACKENDS = ("loky", "threading", "dask")
 
 @dataclass(frozen=True, kw_only=True)
 class Workers:
-    """Who measures, not what: nothing here changes a result.
+    """By what points are measured; nothing here changes a result.
 
     Args:
         jobs: parallel processes. Set it to 1 when wall time is what is measured.
@@ -39,8 +41,8 @@ class Workers:
         scheduler: address of a Dask scheduler whose workers can import this package.
 
     Example:
-        >>> Workers(jobs=1).on_cluster, Workers(scheduler="tcp://localhost:8786").on_cluster
-        (False, True)
+        >>> Workers(scheduler="tcp://localhost:8786").jobs
+        2
     """
 
     jobs: int = 2
@@ -48,16 +50,8 @@ class Workers:
     backend: str | None = None
     scheduler: str | None = None
 
-    @property
-    def on_cluster(self) -> bool:
-        """Whether Dask was asked for."""
-        return self.backend == "dask" or self.scheduler is not None
-
     def parallel_config(self) -> AbstractContextManager[Any]:
         """The joblib configuration that these options ask for.
-
-        Returns:
-            A context manager.
 
         Raises:
             BadInputError: an unknown backend, a scheduler without Dask, or Dask that is not installed.
@@ -78,31 +72,7 @@ class Workers:
                 backend=backend, n_jobs=self.jobs
             )
             return configured
-        try:
-            from distributed import Client
-        except ImportError:
-            hint = "pip install 'muso-theory[cluster]'"
-            raise expected("the package distributed", "backend", "dask", "not installed", hint) from None
-        return _dask(Client, self)
-
-
-@contextmanager
-def _dask(client: Callable[..., Any], options: Workers) -> Iterator[None]:
-    """A client of the given cluster, or of a local one, for as long as points are measured."""
-    import joblib
-
-    try:
-        if options.scheduler is None:
-            cluster = client(n_workers=options.jobs, threads_per_worker=1, dashboard_address=None)
-        else:
-            cluster = client(options.scheduler, timeout=20)
-    except (OSError, ValueError) as error:  # nobody there, or no address
-        address = options.scheduler
-        raise expected(
-            "a Dask scheduler that answers", "scheduler", address, str(error), "its address"
-        ) from None
-    with cluster, joblib.parallel_config(backend="dask", client=cluster):
-        yield
+        return connected(self.scheduler, self.jobs)
 
 
 def measure_all(
@@ -110,7 +80,7 @@ def measure_all(
     measure: Callable[..., dict[str, Any]],
     points: Sequence[Point],
     folder: Path,
-    code: str,
+    code: Callable[[], str],
     workers: Workers,
     *,
     threads: int | None = 1,
@@ -122,32 +92,27 @@ def measure_all(
     Args:
         name: names the line of progress.
         measure: a module-level function of one point that returns JSON-able data.
-        points: JSON-able dictionaries, all different.
         folder: where finished points are kept (`muso_theory.checkpoints`); made when missing.
-        code: hash of everything that measures.
-        workers: see `Workers`.
+        code: gives the hash of everything that measures; also called by the workers of a cluster, which need the same.
         threads: BLAS threads of each process. More or fewer change the last digits of a result, so it is not an
             option; None takes what there is.
         where: further keyword arguments of ``measure`` that say where things are kept, and so change no result.
         progress: called with a line of words that counts after each point; None tells it on stderr.
 
-    Returns:
-        One result a point, in the order of the points.
-
     Raises:
-        BadInputError: a backend that is unknown or not installed, a scheduler that does not answer, a folder that
-            cannot be made, or one where another run is at work.
-        MusoError: workers that are killed again and again.
+        BadInputError: a backend that is unknown or not installed, a scheduler that does not answer, workers of it with
+            other code or versions, a folder that cannot be made, or one where another run is at work.
+        MusoError: workers that are killed again and again, or a cluster that is lost; what was finished is kept.
         KeyboardInterrupt: interrupted; what was finished is kept.
 
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     one = {"numerator": 3, "denominator": 4}
-        ...     measure_all("doctest", _ratio, [one], Path(folder), package_hash(), Workers(jobs=1))
+        ...     measure_all("doctest", _ratio, [one], Path(folder), package_hash, Workers(jobs=1))
         [{'ratio': 0.75}]
     """
-    kept = Checkpoints(folder, code)
+    kept = Checkpoints(folder, code())
     with kept.locked():
         found: dict[int, dict[str, Any]] = {}
         if not workers.fresh:
@@ -161,7 +126,7 @@ def measure_all(
             _screen() if progress is None else nullcontext(progress) as tell,
             workers.parallel_config(),
             _limited(threads),
-            closing(_survived(work, todo, workers, name)) as results,
+            closing(_results(work, todo, workers, name, code)) as results,
         ):
             for i, result in results:
                 # Kept here and not by the worker, which may run on another machine.
@@ -181,15 +146,25 @@ class _Work:
     threads: int | None
     where: Mapping[str, str] | None
 
-    def task(self, i: int) -> Any:
-        """One point, as joblib takes it."""
-        import joblib
-
-        return joblib.delayed(_measure_one)(self.measure, i, dict(self.points[i]), self.threads, self.where)
+    def task(self, i: int) -> Callable[[], tuple[int, dict[str, Any]]]:
+        """One point, for whoever measures it."""
+        return partial(_measure_one, self.measure, i, dict(self.points[i]), self.threads, self.where)
 
 
 _MOST_DEATHS = 3
 """Workers that may be killed in a row, by the system when memory runs out, before all is given up."""
+
+
+def _results(
+    work: _Work, todo: Sequence[int], workers: Workers, name: str, code: Callable[[], str]
+) -> Generator[tuple[int, dict[str, Any]], None, None]:
+    """Measure points in any order, on the cluster that was asked for, here or in joblib's own configuration."""
+    client = active_client()
+    if client is None:
+        yield from _survived(work, todo, workers, name)
+    elif todo:
+        require_same(client, code)
+        yield from measured(client, [work.task(i) for i in todo], code, name)
 
 
 def _survived(
@@ -202,11 +177,11 @@ def _survived(
 
     left, deaths = dict.fromkeys(todo), 0
     while left:
-        # The number of a cluster's workers is its own.
-        jobs = None if workers.on_cluster else workers.jobs
-        parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
-        results = parallel([work.task(i) for i in left])
+        parallel = joblib.Parallel(n_jobs=workers.jobs, return_as="generator_unordered", batch_size=1)
+        results: Any = None
         try:
+            with _deaf_children():
+                results = parallel([joblib.delayed(work.task(i))() for i in left])
             for i, result in results:
                 deaths = 0
                 del left[i]
@@ -218,10 +193,38 @@ def _survived(
                 raise MusoError(f"{words}; finished points are kept, try --jobs 1") from None
             print(f"{name}: a worker was killed; its points are measured again", file=sys.stderr)
         except BaseException:
-            results.close()
-            if not workers.on_cluster and workers.backend in (None, "loky"):
+            if results is not None:
+                results.close()
+            if workers.backend in (None, "loky"):
                 get_reusable_executor().shutdown(wait=True, kill_workers=True)
             raise
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach: it is this process that hears it, and ends them.
+
+    A terminal sends SIGINT to all processes of the command. Workers that are still importing would print a traceback
+    each, and loky's way to end them runs ``pgrep``, which would die of the same signal and leave an AttributeError.
+    What is blocked here stays blocked in processes and threads that are started meanwhile.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    from joblib.externals.loky.backend import resource_tracker as loky_tracker
+
+    for tracker in (
+        resource_tracker,
+        loky_tracker,
+    ):  # started with the workers, they lift the block when they start
+        tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _ratio(point: Point) -> dict[str, Any]:

@@ -22,10 +22,7 @@ def feature_precision(
 
     Args:
         transformer: the fitted map, or None for the identity.
-        X: inputs, shape (n, p).
-        problem: made of the float features.
         digits: at which the map is evaluated again.
-        tell: progress.
 
     Returns:
         Evidence ``feature-precision``: CERTIFIED where the map's own Φ has full rank too.

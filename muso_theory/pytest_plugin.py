@@ -18,11 +18,7 @@ __all__ = ["RuleItem"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options.
-
-    Args:
-        parser: pytest's.
-    """
+    """Add the options."""
     group = parser.getgroup("muso", "exact unlearning (muso-theory)")
     group.addoption(
         "--muso-rule",
@@ -49,13 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Add one test for each rule.
-
-    Args:
-        session: pytest's.
-        config: pytest's.
-        items: collected tests, extended in place.
-    """
+    """Add one test for each rule."""
     for spec in dict.fromkeys(config.getoption("--muso-rule")):
         items.append(RuleItem.from_parent(session, name=f"muso[{spec}]", spec=spec))
 
@@ -100,15 +90,7 @@ class RuleItem(pytest.Item):
         self.add_report_section("call", "muso", str(result))  # pytest -rP shows what was tried
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The counterexample instead of a traceback.
-
-        Args:
-            excinfo: the error.
-            style: pytest's.
-
-        Returns:
-            What pytest prints.
-        """
+        """The counterexample instead of a traceback."""
         from .errors import MusoError
 
         if isinstance(excinfo.value, _Refuted | MusoError):
@@ -116,9 +98,5 @@ class RuleItem(pytest.Item):
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Any, int | None, str]:
-        """Where pytest says the test is.
-
-        Returns:
-            The root directory, no line, and the test's name.
-        """
+        """Where pytest says the test is: the root directory, no line, and the test's name."""
         return self.config.rootpath, None, self.name

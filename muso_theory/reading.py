@@ -77,14 +77,6 @@ BROKEN = (
 def read_bytes(path: str | os.PathLike[str], name: str, most: int = MOST_BYTES) -> bytes:
     """All of a regular file.
 
-    Args:
-        path: of the file.
-        name: of the argument, for the error.
-        most: bytes it may have.
-
-    Returns:
-        Its content.
-
     Raises:
         BadInputError: no such file, a directory, device or pipe, unreadable, or too large.
 
@@ -116,13 +108,6 @@ def _without_waiting(path: str, flags: int) -> int:
 
 def read_stream(stream: IO[bytes], name: str) -> bytes:
     """All of a pipe, or of standard input.
-
-    Args:
-        stream: to read from.
-        name: of it, for the error.
-
-    Returns:
-        Its content.
 
     Raises:
         BadInputError: a device, a pipe to which nobody writes, or one of more than 2²⁸ bytes.
@@ -157,14 +142,6 @@ def read_stream(stream: IO[bytes], name: str) -> bytes:
 def read_text(path: str | os.PathLike[str], name: str, most: int = MOST_BYTES) -> str:
     """All of a text file in UTF-8.
 
-    Args:
-        path: of the file.
-        name: of the argument, for the error.
-        most: bytes it may have.
-
-    Returns:
-        Its text.
-
     Raises:
         BadInputError: as `read_bytes`, and bytes that are no UTF-8.
     """
@@ -177,16 +154,7 @@ def read_text(path: str | os.PathLike[str], name: str, most: int = MOST_BYTES) -
 def read_json(
     path: str | os.PathLike[str], name: str, most: int = MOST_BYTES, constants: bool = False
 ) -> Any:
-    """The content of a JSON file.
-
-    Args:
-        path: of the file.
-        name: of the argument, for the error.
-        most: bytes it may have.
-        constants: accept NaN and Infinity, which JSON has not.
-
-    Returns:
-        Plain data.
+    """The content of a JSON file; ``constants`` accepts NaN and Infinity, which JSON has not.
 
     Raises:
         BadInputError: as `read_text` and `parse_json`.
@@ -198,13 +166,7 @@ def parse_json(text: str, name: str, shown: str = "", constants: bool = False) -
     """JSON whose every object says a thing once, of bounded depth and numbers.
 
     Args:
-        text: the JSON.
-        name: of the argument, for the error.
-        shown: its value, for the error; a file, for example.
         constants: accept NaN and Infinity, which JSON has not.
-
-    Returns:
-        Plain data.
 
     Raises:
         BadInputError: no JSON, more than 40 levels, a number of more than 1,000 digits or beyond floats, or a key that
@@ -272,13 +234,6 @@ def _no_constant(name: str) -> NoReturn:
 def exact_number(text: object, name: str) -> Fraction:
     """An exact number, as results write them: an integer or ``p/q``, never an exponent.
 
-    Args:
-        text: the number.
-        name: what it is, for the error.
-
-    Returns:
-        The number.
-
     Raises:
         BadInputError: another form, a zero below the line, or more than 4,000 digits.
 
@@ -303,12 +258,6 @@ def exact_number(text: object, name: str) -> Fraction:
 def grown(size: int) -> int:
     """Bytes that a compressed file of a size may grow to: 2²⁶, or a hundred times its size.
 
-    Args:
-        size: of the file in bytes.
-
-    Returns:
-        The limit.
-
     Example:
         >>> grown(10), grown(10**9)
         (67108864, 100000000000)
@@ -318,14 +267,6 @@ def grown(size: int) -> int:
 
 def read_array(stream: IO[bytes], size: int, name: str) -> npt.NDArray[Any]:
     """One array in NumPy's format, whose header is believed only as far as there are bytes.
-
-    Args:
-        stream: at its first byte.
-        size: bytes that there are.
-        name: for the error.
-
-    Returns:
-        The array.
 
     Raises:
         ValueError: broken, or of another size than its header says.
@@ -365,12 +306,8 @@ def read_arrays(
 
     Args:
         source: path of a regular file, or binary stream.
-        name: for the error.
         check: refuses names.
         wanted: names of the arrays to read; empty reads all.
-
-    Returns:
-        Name to array.
 
     Raises:
         BadInputError: no complete archive, a name that ``check`` refuses, one that is there twice or is no array,

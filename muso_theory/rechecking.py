@@ -27,7 +27,7 @@ NOT_CHECKED = {
     "versions": "the versions and the machine at the time; only that each is named",
     "settings.source.data": "the folder in which the data lay; their name and content are checked",
 }
-"""What may differ between two honest runs, always; everything else is checked or told in ``Recheck.unchecked``."""
+"""What may always differ between two runs; everything else is checked or told in ``Recheck.unchecked``."""
 
 _FAILING = (Verdict.REFUTED.name, Verdict.VACUOUS.name)
 _ENDS = ("lower", "upper")
@@ -39,7 +39,7 @@ _ABSENT = object()
 
 @dataclass(frozen=True)
 class Recheck:
-    """What came of it.
+    """What checking a stored report again found.
 
     Args:
         mismatches: everything in the stored report that the data do not bear out, by leaf; empty if it stands.
@@ -49,6 +49,7 @@ class Recheck:
         unchecked: leaves that could not be checked here, beyond NOT_CHECKED: digits of measurements, and of floats
             that another BLAS kernel handed out.
         unsettled: rows with such leaves; they are neither identical nor implied.
+        interrupted: how far the check came that wrote the report; empty for a whole one.
     """
 
     mismatches: tuple[str, ...]
@@ -57,6 +58,7 @@ class Recheck:
     independent: int = 0
     unchecked: tuple[str, ...] = ()
     unsettled: int = 0
+    interrupted: str = ""
 
     @property
     def implied(self) -> int:
@@ -65,14 +67,7 @@ class Recheck:
 
 
 def parse_report(text: str, name: str) -> dict[str, Any]:
-    """Read a stored report.
-
-    Args:
-        text: its JSON.
-        name: what to call it in an error.
-
-    Returns:
-        The report as plain data.
+    """Read a stored report as plain data.
 
     Raises:
         BadInputError: not JSON, a key that occurs twice, not a report, or of another schema version.
@@ -104,14 +99,10 @@ def compare(
     """Hold a stored report against fresh ones, leaf by leaf: nothing may be missing, added or different.
 
     Args:
-        document: the stored report.
         fresh: the same check, run again on the data.
         second: the same claims in another arithmetic, or None.
         tighter: the same claims in arithmetics that prove tighter bounds; asked only where a bound of a report from
             another machine does not follow from ``fresh``.
-
-    Returns:
-        What does not agree, and how well the rest does.
     """
     mismatches: list[str] = []
     if document.get("digest") != digest(document):
@@ -137,7 +128,9 @@ def compare(
     implied = (
         () if mismatches else tuple(rows.found[int(index)]["row"] for index in sorted(digits - unsettled))
     )
-    return Recheck((*mismatches, *failed), identical, implied, independent, tuple(unchecked), len(unsettled))
+    cut = str(fresh.settings.get("interrupted", ""))
+    found_here = (*mismatches, *failed)
+    return Recheck(found_here, identical, implied, independent, tuple(unchecked), len(unsettled), cut)
 
 
 def _confirmed(stored: dict[str, Any], second: Report | None) -> tuple[list[str], int]:
@@ -225,15 +218,15 @@ class _Rows:
             place = inner[1]
             finding, told = fresh["findings"][place], stated["findings"][place]
             holder = finding[inner[2]] if len(inner) == 4 else finding
-            if holder["grade"] == "EXACT" or not still_supported(told, finding):
+            if holder["grade"] == "PROVED" or not still_supported(told, finding):
                 return None
             if place == 0 and stated["bound"] != end_of_first(stated):
                 return None
-            if holder["grade"] == "FLOAT" or (handed_out and len(inner) == 3):
+            if holder["grade"] == "MEASURED" or (handed_out and len(inner) == 3):
                 return False if possible(told, finding) else None
-            return (
-                True if any(contains(inner[-1], old, _at(row, inner)) for row in self._rows(fresh)) else None
-            )
+            # A tighter arithmetic may find another quantity at the same place, or hold it against another limit.
+            same = (row for row in self._rows(fresh) if _at(row, (*inner[:2], "what")) == finding["what"])
+            return True if any(contains(inner[-1], old, _at(row, inner)) for row in same) else None
         if inner[0] in _WORDS or inner[-1] == "what":
             if handed_out and not noise_fits(stated, fresh):
                 return None

@@ -11,15 +11,16 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from .checking import check, cut_short
+from .checking import check_with, cut_short
 from .errors import expected
 from .inputs import Source, prepare
 from .ladder import Ladder
-from .linear.training.plan import TrainingPlan
+from .linear.closed_forms import float_model
 from .machine import blas_environment
 from .reading import read_text
 from .rechecking import Recheck, compare, parse_report
 from .report import Report
+from .settings import Settings
 
 __all__ = ["recheck", "repeat"]
 
@@ -36,10 +37,6 @@ def recheck(
         path: a report written by ``muso check --json``.
         data: name, path or ``-`` of the data.
         independent: also decide every claim in rationals, or in balls where the matrix is regular.
-        tell: progress.
-
-    Returns:
-        What does not agree.
 
     Raises:
         BadInputError: an unreadable report, or data that cannot be loaded.
@@ -68,37 +65,36 @@ def repeat(
         document: the report, as parsed.
         data: name, path or ``-`` of the data.
         independent: also decide every claim in a second arithmetic.
-        tell: progress.
-
-    Returns:
-        What does not agree.
 
     Raises:
         BadInputError: settings that no check accepts, or data that cannot be loaded.
     """
     settings = document["settings"]
     prepared = prepare(_source(settings, data), tell)
-    problem, options = prepared.problem, _options(settings)
+    problem, asked = prepared.problem, Settings.from_words(settings)
 
     def again(arithmetic: str) -> Report:
-        return check(problem, **{**options, "arithmetic": arithmetic}, **prepared.audited, progress=tell)
+        return check_with(problem, replace(asked, arithmetic=arithmetic), **prepared.audited, progress=tell)
 
     def tighter() -> Iterator[Report]:
         """Arithmetics that the report's own budget allows."""
         for arithmetic in ("ball", "rational"):
-            rung = next(iter(Ladder(problem, arithmetic, options["budget"])))
-            if rung.cost.seconds <= options["budget"]:
+            rung = next(iter(Ladder(problem, arithmetic, asked.budget)))
+            if rung.cost.seconds <= asked.budget:
                 tell(f"proving bounds that other digits do not imply, in {arithmetic} arithmetic")
                 yield again(arithmetic)
 
-    fresh = again(options["arithmetic"])
+    fresh = again(asked.arithmetic)
     if "interrupted" in settings:
-        rows = [str(entry.get("row")) for entry in document["evidence"] if isinstance(entry, dict)]
-        fresh = cut_short(fresh, str(settings["interrupted"]), rows)
+        # Rows come in the order of the claims: what an interruption leaves are the first of them, and it says how many.
+        rows = list(fresh.evidence)[: len(document["evidence"])]
+        claims = dict.fromkeys(row.claim for row in fresh.rows)
+        done = sum(all(row.name in rows for row in fresh.rows if row.claim == claim) for claim in claims)
+        fresh = cut_short(fresh, f"{done} of {len(claims)} claims decided", rows)
     fresh = prepared.describe(fresh)
     second = None
     if independent:
-        second = again("rational" if problem.float_model.is_singular else "ball")
+        second = again("rational" if float_model(problem).is_singular else "ball")
     return compare(document, fresh, second, tighter)
 
 
@@ -131,11 +127,12 @@ def _in_another_process(
         words["independent"],
         tuple(words["unchecked"]),
         words["unsettled"],
+        words["interrupted"],
     )
 
 
 def _answer() -> None:
-    """The other process: a report and data on standard input, what came of it on standard output."""
+    """The other process: a report and data on standard input, the outcome on standard output."""
     text, data, independent = json.load(sys.stdin)
     result = repeat(parse_report(text, "report"), data, independent)
     json.dump(asdict(result), sys.stdout)
@@ -161,44 +158,3 @@ def _fits(value: Any, hint: Any) -> bool:
     if get_origin(hint) is tuple:
         return type(value) is tuple and all(type(word) is str for word in value)
     return type(value) in (get_args(hint) or (hint,))
-
-
-def _slugs(words: Any) -> list[str]:
-    """A list of words, and nothing else."""
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise TypeError(f"{words!r} is not a list of claims")
-    return words
-
-
-def _training(words: Any) -> dict[str, Any]:
-    """How the user trains, as arguments; nothing where the report does not say."""
-    if words is None:
-        return {}
-    if not isinstance(words, dict) or set(words) != {"optimizer", "lr", "epochs", "momentum"}:
-        raise TypeError("training is not an optimizer with lr, epochs and momentum")
-    if type(words["optimizer"]) is not str:
-        raise TypeError("the optimizer is no word")
-    plan = TrainingPlan.from_words(words["optimizer"], words["lr"], words["epochs"], float(words["momentum"]))
-    return {"optimizer": plan.optimizer, "lr": plan.lr, "epochs": plan.epochs, "momentum": plan.momentum}
-
-
-def _options(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings of the check as arguments."""
-    try:
-        numbers = {name: float(settings[name]) for name in ("ridge", "subset", "budget")}
-        tolerance = settings["tolerance"]
-        if type(settings["arithmetic"]) is not str or type(settings["seed"]) is not int:
-            raise TypeError("arithmetic is no word or seed no integer")
-        return {
-            **numbers,
-            **_training(settings.get("training")),
-            "tolerance": None if tolerance is None else float(tolerance),
-            "arithmetic": settings["arithmetic"],
-            "seed": settings["seed"],
-            "asserted": _slugs(settings["asserted"]),
-            "claims": None if settings["claims"] is None else _slugs(settings["claims"]),
-        }
-    except (KeyError, TypeError, ValueError) as error:
-        raise expected(
-            "complete settings", "settings", error, "incomplete", "writing the report anew"
-        ) from None

@@ -33,7 +33,7 @@ from .understood import told_in_line
 
 __all__ = ["SCHEMA", "Report", "digest"]
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of the JSON layout."""
 
 _LARGEST_EXACT = 4000
@@ -71,12 +71,6 @@ class Report(Mapping[str, Evidence]):
     def theorem(self, claim: str) -> Evidence:
         """The row about the exact data alone.
 
-        Args:
-            claim: slug.
-
-        Returns:
-            The evidence.
-
         Raises:
             BadInputError: no such claim in this report.
         """
@@ -86,11 +80,7 @@ class Report(Mapping[str, Evidence]):
         raise self._missing(claim)
 
     def groups(self) -> dict[str, tuple[Evidence, ...]]:
-        """The rows by what they are about, in the order of reading.
-
-        Returns:
-            Conditions and claims on the exact data, audits, and what is handed out; empty groups left out.
-        """
+        """The rows by what they are about, in the order of reading; empty groups are left out."""
         conditions = [e for e in self.rows if e.about is About.THEOREM and e.is_condition]
         claims = [e for e in self.rows if e.about is About.THEOREM and not e.is_condition]
         audits = [e for e in self.rows if e.about is About.AUDIT]
@@ -139,7 +129,7 @@ class Report(Mapping[str, Evidence]):
             return 2
         if self.verdict is Verdict.REFUTED:
             return 1
-        return 3 if self.verdict in (Verdict.UNDECIDED, Verdict.VACUOUS) else 0
+        return 0 if self.verdict.holds else 3
 
     def __repr__(self) -> str:
         shown = [e for e in self.rows if not e.is_condition or e.about is not About.THEOREM] or list(
@@ -154,7 +144,7 @@ class Report(Mapping[str, Evidence]):
         room -= len(rows) > room
         width = max(20, *(len(name) for _, name, _ in rows[:room]))
         lines += [f"  {verdict:<9}  {name:<{width}}  {line}" for verdict, name, line in rows[:room]]
-        lines = [line[:110].rstrip() for line in lines]
+        lines = [_cut(line) for line in lines]
         if len(rows) > room:
             rest = worst(e.verdict for e in shown[room:])
             lines.append(f"  … and {len(rows) - room} more, none worse than {rest.name}")
@@ -165,20 +155,13 @@ class Report(Mapping[str, Evidence]):
 
         ``input.sha256`` is the same everywhere. With other kernels of BLAS last digits differ, and ``versions`` says
         which kernels they were.
-
-        Returns:
-            Text with every number as an exact string (``p/q``, or a float's shortest exact form).
         """
         document = self.to_dict()
         document["digest"] = digest(document)
         return printable(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)) + "\n"
 
     def to_dict(self) -> dict[str, Any]:
-        """The content of the JSON.
-
-        Returns:
-            Plain dictionaries, lists and strings.
-        """
+        """The content of the JSON."""
         return {
             "schema": SCHEMA,
             "title": self.title,
@@ -190,11 +173,7 @@ class Report(Mapping[str, Evidence]):
         }
 
     def to_markdown(self) -> str:
-        """The report as Markdown: what was understood of the input, then one row a claim.
-
-        Returns:
-            Markdown text.
-        """
+        """The report as Markdown: what was understood of the input, then one row a claim."""
 
         def row(*cells: str) -> str:
             return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
@@ -217,15 +196,14 @@ class Report(Mapping[str, Evidence]):
         return Markup(printable(join(understood_table(self.inputs.get("understood", ())), table)))
 
 
+def _cut(line: str, width: int = 110) -> str:
+    """A line that fits, cut between words."""
+    line = line.rstrip()
+    return line if len(line) <= width else f"{line[: width - 1].rsplit(' ', 1)[0]} …"
+
+
 def evidence_dict(e: Evidence) -> dict[str, Any]:
-    """One piece of evidence as plain data.
-
-    Args:
-        e: the evidence.
-
-    Returns:
-        Numbers as exact strings, words as they are.
-    """
+    """One piece of evidence as plain data: numbers as exact strings, words as they are."""
     return {
         "row": e.name,
         "claim": e.claim,
@@ -248,14 +226,7 @@ def evidence_dict(e: Evidence) -> dict[str, Any]:
 
 
 def finding_dict(f: Finding) -> dict[str, Any]:
-    """One finding as plain data.
-
-    Args:
-        f: the finding.
-
-    Returns:
-        Numbers as exact strings, words as they are.
-    """
+    """One finding as plain data: numbers as exact strings, words as they are."""
     return {
         "what": f.what,
         "kind": type(f).__name__.lower(),
@@ -296,7 +267,7 @@ def _asked(f: Finding) -> dict[str, Any]:
 def _storable(q: Quantity, end: Fraction | float, rounded: float) -> Fraction | float:
     """An exact number as it is unless it would fill pages; the ends of an enclosure rounded outward to floats."""
     value = Fraction(end) if isinstance(end, int | Fraction) else None
-    if value is None or q.grade is not Grade.EXACT:
+    if value is None or q.grade is not Grade.PROVED:
         return _outside(end, rounded)
     large = value.numerator.bit_length() + value.denominator.bit_length() > _LARGEST_EXACT
     return _outside(end, rounded) if large else value
@@ -312,27 +283,14 @@ def _outside(end: Fraction | float, rounded: float) -> Fraction | float:
 
 
 def digest(document: dict[str, Any]) -> str:
-    """Content hash of a report, its own digest left out.
-
-    Args:
-        document: the report as plain data.
-
-    Returns:
-        A sha256 in hexadecimal.
-    """
+    """Content hash of a report, its own digest left out."""
     content = {key: value for key, value in document.items() if key != "digest"}
     text = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def exact_text(value: Fraction | float | int) -> str:
-    """A number as a string that gives exactly the same number back.
-
-    Args:
-        value: the number.
-
-    Returns:
-        ``p/q`` or an integer for rationals, the shortest exact decimal for floats.
+    """A string that gives exactly the same number back: ``p/q``, an integer, or the shortest exact decimal.
 
     Example:
         >>> exact_text(Fraction(1, 3)), exact_text(0.1), exact_text(0)

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from .arrays import Array
 from .errors import BadInputError
 from .evaluation import Attack, accuracy, attack
 from .evaluation.outputs import class_indices
-from .linear.problem import Array, UnlearningProblem
+from .linear.problem import UnlearningProblem
 from .numbers import FLOAT64
 
 __all__ = ["attacks", "parts", "scores"]
@@ -18,15 +19,7 @@ _NO_TEST = "no samples were held out: --test 0.2"
 
 
 def parts(problem: UnlearningProblem, held: tuple[Array, Array] | None) -> dict[str, tuple[Array, Array]]:
-    """Features and targets of the retain and forget set, and of the test samples where there are any.
-
-    Args:
-        problem: the problem.
-        held: features and targets of test samples.
-
-    Returns:
-        Features and targets by name.
-    """
+    """Features and targets of the retain and forget set, and of the test samples where there are any."""
     found = {
         name: (FLOAT64.matrix(problem.features[rows]), problem.targets[rows])
         for name, rows in (("retain", problem.retain), ("forget", problem.forget))
@@ -37,13 +30,7 @@ def parts(problem: UnlearningProblem, held: tuple[Array, Array] | None) -> dict[
 def scores(problem: UnlearningProblem, w: Array, held: tuple[Array, Array] | None = None) -> dict[str, float]:
     """Accuracies of classes, or root mean squared errors of a regression, on retain, forget and test samples.
 
-    Args:
-        problem: the problem.
-        w: parameters, shape (D,) or (D, C).
-        held: features and targets of test samples.
-
-    Returns:
-        Numbers such as ``retain accuracy`` or ``retain error``.
+    By name, such as ``retain accuracy`` or ``retain error``.
     """
     classes = not any(r.word == "task" and r.value.startswith("regression") for r in problem.understood)
     try:
@@ -64,11 +51,6 @@ def attacks(
     models: Mapping[str, Array], parts: Mapping[str, tuple[Array, Array]], seed: int
 ) -> tuple[dict[str, Attack], str]:
     """The same attack on every model, judged on the same samples, so that each has the retrained one as its null.
-
-    Args:
-        models: parameters by name.
-        parts: features and targets by name.
-        seed: of the attack.
 
     Returns:
         The attacks by name; none, and why, where they cannot be made.

@@ -44,10 +44,6 @@ def progress(first: float | None = None, every: float = 60.0) -> Iterator[Callab
 
     Args:
         first: seconds of silence before; None is 1 on a terminal and 10 elsewhere.
-        every: seconds between two lines where nobody watches.
-
-    Yields:
-        A function that takes a line of words, a `Step` where the end is known: then the time left is told.
     """
     console, watch, over = _Screen(stderr=True), _Watch(), threading.Event()
     silence = (1.0 if console.is_terminal else 10.0) if first is None else first

@@ -9,7 +9,7 @@ __all__ = ["Step"]
 
 @final
 class Step(str):
-    """A line of words about a run whose end is known; whoever only wants words has them.
+    """A line of words that also knows how much of a run is done.
 
     Example:
         >>> step = Step("checking label-free", 3, 4)
@@ -21,27 +21,11 @@ class Step(str):
     total: int
 
     def __new__(cls, words: str, done: int, total: int) -> Self:
-        """Keep the count beside the words.
-
-        Args:
-            words: what is being done.
-            done: parts that are finished.
-            total: parts in all.
-
-        Returns:
-            The words, which know the count.
-        """
+        """Keep the count beside the words."""
         step = super().__new__(cls, words)
         step.done, step.total = done, total
         return step
 
     def left(self, elapsed: float) -> float | None:
-        """How long the rest takes if it goes on as so far.
-
-        Args:
-            elapsed: seconds that the finished parts took.
-
-        Returns:
-            Seconds; None where nothing is finished yet.
-        """
+        """Seconds that the rest takes if it goes on as so far; None where nothing is finished yet."""
         return elapsed / self.done * (self.total - self.done) if self.done else None

@@ -1,4 +1,4 @@
-"""Ending by a signal as by Ctrl-C: in words, with what is finished kept and no process left behind."""
+"""Ending by a signal as by Ctrl-C: told in words, what is finished kept, no process left behind."""
 
 from __future__ import annotations
 

@@ -24,8 +24,9 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from .arguments import checked
+from .arrays import Array
 from .errors import expected
-from .linear.problem import Array, UnlearningProblem
+from .linear.problem import UnlearningProblem
 from .refutation.rulebook import RIGHT, WRONG, BookRule
 from .refutation.structures import STRUCTURES, draw_features, draw_problem, exact_array
 from .refutation.trials import conditions, holds
@@ -64,7 +65,6 @@ def feature_matrices(
     """Feature matrices Φ by structure.
 
     Args:
-        draw: given by Hypothesis.
         structure: "random", "binary", "duplicated", "low-rank", "graded", "orthogonal", "vandermonde" or "fourier";
             None is any of them.
         max_samples: largest n (n ≥ 2).
@@ -94,14 +94,10 @@ def conditioned_features(draw: st.DrawFn, n: int, d: int, rank: int, max_conditi
     """Float64 feature matrices of a given rank whose κ⁺(K) is known up to rounding: made from their SVD.
 
     Args:
-        draw: given by Hypothesis.
         n: rows.
         d: columns.
         rank: number of nonzero singular values, at most min(n, d).
         max_condition: largest κ⁺(K) = (σ_max/σ_min⁺)².
-
-    Returns:
-        A strategy of arrays of shape (n, d).
 
     Raises:
         BadInputError: a rank that does not fit.
@@ -123,19 +119,7 @@ def conditioned_features(draw: st.DrawFn, n: int, d: int, rank: int, max_conditi
 @st.composite
 @checked
 def fourier_features(draw: st.DrawFn, n: int, n_features: int) -> Array:
-    """Paired random Fourier features m^-½[cos Wx; sin Wx] of random data, in float64.
-
-    Args:
-        draw: given by Hypothesis.
-        n: samples.
-        n_features: D = 2m, even.
-
-    Returns:
-        A strategy of arrays of shape (n, n_features), every row of norm one.
-
-    Raises:
-        BadInputError: an odd number of features.
-    """
+    """Paired random Fourier features m^-½[cos Wx; sin Wx] of random data, float64, shape (n, 2m), rows of norm one."""
     if n_features < 2 or n_features % 2:
         raise expected("an even number of features", "n_features", n_features, "int", "2 or more")
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
@@ -158,16 +142,12 @@ def problems(
     """Unlearning problems, small and of every kind: any rank, w₀ zero or not, one or several outputs.
 
     Args:
-        draw: given by Hypothesis.
         structure: of the features, as in ``feature_matrices``.
         assuming: conditions of the catalogue that must hold, exactly, such as "full-rank".
         exact: Fractions instead of float64.
         max_samples: largest n.
         max_features: largest D.
         max_outputs: largest C.
-
-    Returns:
-        A strategy of problems.
 
     Raises:
         BadInputError: an unknown structure or condition.
@@ -195,13 +175,7 @@ def problems(
 
 @checked
 def forget_sets(n: int) -> st.SearchStrategy[list[int]]:
-    """Sorted forget sets of n samples, neither empty nor complete.
-
-    Args:
-        n: number of samples, at least 2.
-
-    Returns:
-        A strategy of lists of indices.
+    """Sorted forget sets of n ≥ 2 samples, neither empty nor complete.
 
     Example:
         >>> from hypothesis import find
@@ -214,15 +188,7 @@ def forget_sets(n: int) -> st.SearchStrategy[list[int]]:
 @st.composite
 @checked
 def labels_for(draw: st.DrawFn, problem: UnlearningProblem) -> Array:
-    """Small integer labels for the forget samples of a problem.
-
-    Args:
-        draw: given by Hypothesis.
-        problem: the problem.
-
-    Returns:
-        A strategy of arrays of shape (n_F,) or (n_F, C), Fractions.
-    """
+    """Small integer labels, Fractions of shape (n_F,) or (n_F, C), for the forget samples of a problem."""
     shape = (len(problem.forget), *problem.targets.shape[1:])
     size = int(np.prod(shape))
     values = draw(st.lists(st.integers(-4, 4), min_size=size, max_size=size))
@@ -232,9 +198,6 @@ def labels_for(draw: st.DrawFn, problem: UnlearningProblem) -> Array:
 @checked
 def label_rules(right: bool | None = None) -> st.SearchStrategy[BookRule]:
     """Rules and methods of the rulebook.
-
-    Args:
-        right: only right ones, only wrong ones, or None for both.
 
     Returns:
         A strategy of rules; a right one must be given problems that satisfy its ``assuming``.
@@ -251,15 +214,11 @@ def label_rules(right: bool | None = None) -> st.SearchStrategy[BookRule]:
 @st.composite
 @checked
 def step_size_schedules(draw: st.DrawFn, largest: Fraction | int, max_steps: int = 8) -> list[Fraction]:
-    """Stable step sizes for gradient descent on ½‖Φw − y‖²: constant, fading, or any, all in (0, 2/largest).
+    """Exact stable step sizes of gradient descent on ½‖Φw − y‖²: constant, fading, or any, all in (0, 2/largest).
 
     Args:
-        draw: given by Hypothesis.
         largest: an upper bound of λ_max(ΦᵀΦ), such as its trace; positive.
         max_steps: longest schedule.
-
-    Returns:
-        A strategy of lists of exact step sizes.
 
     Raises:
         BadInputError: a bound that is not positive.
@@ -284,14 +243,7 @@ def step_size_schedules(draw: st.DrawFn, largest: Fraction | int, max_steps: int
 @st.composite
 @checked
 def orthogonal_matrices(draw: st.DrawFn, size: int) -> Array:
-    """Exact orthogonal matrices: signs, permutations, and rotations by the triangle 3, 4, 5.
-
-    Args:
-        draw: given by Hypothesis.
-        size: D.
-
-    Returns:
-        A strategy of arrays of shape (size, size), Fractions, QᵀQ = I exactly.
+    """Exact orthogonal matrices of Fractions: signs, permutations, and rotations by the triangle 3, 4, 5.
 
     Example:
         >>> from hypothesis import find
@@ -318,16 +270,9 @@ def small_networks(
     activations: Iterable[str] = ("erf", "tanh", "relu"),
     max_samples: int = 4,
 ) -> tuple[Sequential, list[Array], Array]:
-    """Small fully connected networks with parameters and inputs, as ``UnlearningProblem.from_network`` takes them.
+    """Small fully connected networks with parameters and inputs, as ``networks.from_network`` takes them.
 
     They shrink towards one weight and one bias on one sample at zero.
-
-    Args:
-        draw: given by Hypothesis.
-        max_layers: most dense layers.
-        max_width: most units in a layer, inputs and outputs included.
-        activations: names of nonlinearities; the first is the simplest.
-        max_samples: most samples.
 
     Returns:
         A strategy of (network, params, X) with X of shape (n, inputs); params and X are random normal, or zero.

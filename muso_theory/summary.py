@@ -14,16 +14,7 @@ __all__ = ["evidence_table", "sentence"]
 def evidence_table(
     caption: Child, evidence: Iterable[Evidence], links: Mapping[str, str] | None = None
 ) -> Markup:
-    """Evidence as a table: verdict, claim, the number that decides, what it means, and all findings to unfold.
-
-    Args:
-        caption: what the table shows.
-        evidence: one row each.
-        links: addresses of general statements, by slug.
-
-    Returns:
-        The markup.
-    """
+    """Evidence as a table: verdict, claim, the number that decides, what it means, and all findings to unfold."""
     return verdict_table(caption, [(badge(e.verdict), _named(e, links or {}), e.told()) for e in evidence])
 
 
@@ -36,15 +27,7 @@ def _named(e: Evidence, links: Mapping[str, str]) -> Markup:
 
 
 def sentence(rows: Sequence[Evidence], verdict: Verdict) -> str:
-    """A report in one sentence: what was found, how sure it is, and what it costs not to unlearn.
-
-    Args:
-        rows: the evidence.
-        verdict: the worst of all.
-
-    Returns:
-        One sentence.
-    """
+    """A report in one sentence: what was found, how sure it is, and what it costs not to unlearn."""
     judged = [e for e in rows if not e.is_condition and e.about is About.THEOREM]
     kind = "claim" if judged else "row"
     judged = judged or list(rows)
@@ -74,7 +57,7 @@ def _counted(verdict: Verdict, slugs: list[str], total: int, kind: str) -> str:
     what = f"the {kind}" if total == 1 else f"{len(slugs)} of {total} {kind}s"
     if len(slugs) == total > 1:
         what = f"all {total} {kind}s"
-    if verdict in (Verdict.REFUTED, Verdict.UNDECIDED, Verdict.VACUOUS):
+    if not verdict.holds:
         what += f" ({', '.join(slugs[:3])}{', …' if len(slugs) > 3 else ''})"
     if verdict is Verdict.VACUOUS:
         return f"{what} {'says' if one else 'say'} nothing about this data"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import median
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -17,7 +15,7 @@ from .options import Force, Source, takes_source
 __all__ = ["sweep"]
 
 
-@takes_source("features_precision", "network")
+@takes_source("features_precision", "network", "audit")
 def sweep(
     source: Source,
     over: Annotated[
@@ -66,47 +64,38 @@ def sweep(
     outputs, folder = Outputs(*source.files, force=force), json.with_name(f".{json.stem}.points")
     outputs.file(json, "sweep")
     outputs.folder(folder, ".lock")
+    from . import terminal
     from .points import Workers
     from .results import encoded
     from .screen import progress
-    from .sweeping import sweep as run
+    from .sweeping import planned
 
     try:
         with progress() as tell:
-            found = run(
+            plan = planned(
                 source,
                 over,
-                values=None if values is None else [_number(word) for word in values.split(",")],
-                seeds=seeds,
-                methods=tuple(method or ()),
+                None if values is None else [_number(word) for word in values.split(",")],
+                seeds,
+                tuple(method or ()),
                 test=test,
                 delta=delta,
                 budget=budget,
-                workers=Workers(jobs=jobs, fresh=fresh, backend=backend, scheduler=scheduler),
-                folder=folder,
                 progress=tell,
             )
+        with answer():
+            terminal.show_understood(plan.head["title"], plan.head["input"])
+        with progress() as tell:
+            workers = Workers(jobs=jobs, fresh=fresh, backend=backend, scheduler=scheduler)
+            found = plan.measured(workers, folder, tell)
     except KeyboardInterrupt:
         kept = len(list(folder.glob("[!.]*.json")))
         say(f"muso: {kept} finished points are kept in {folder}; the same command goes on", err=True)
         raise
     outputs.write(json, encoded(found))
     with answer():
-        for value in dict.fromkeys(row["value"] for row in found["rows"]):
-            for name in dict.fromkeys(row["series"] for row in found["rows"]):
-                mine = [row for row in found["rows"] if (row["value"], row["series"]) == (value, name)]
-                say(f"{over} {value:g}, {name}: {_medians(mine)}")
-        say(
-            f"{len(found['rows'])} rows written to {json}, above their medians; muso figure {json} draws them"
-        )
-
-
-def _medians(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Medians over seeds, and what was refused."""
-    keys = dict.fromkeys(key for row in rows for key in row if isinstance(row[key], float) and key != "value")
-    told = [f"{key} {median(row[key] for row in rows if key in row):.3g}" for key in keys]
-    failed = [row["failed"] for row in rows if "failed" in row]
-    return ", ".join([*told, *([f"{len(failed)} refused: {failed[0]}"] if failed else [])])
+        terminal.show_sweep(found)
+        say(f"All {len(found['rows'])} rows are in {json}; muso figure {json} draws them.")
 
 
 def _number(word: str) -> float:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, final
@@ -12,15 +12,18 @@ from typing import Any, final
 from .arguments import checked
 from .errors import MusoError, expected, nearest
 from .evaluation import removal_certificate
+from .evidence import Verdict, short, worst
 from .inputs import Prepared, Source, prepare
-from .linear.baselines import METHODS
+from .linear.problem import UnlearningProblem
+from .methods import serving
 from .points import Point, Workers, measure_all, package_hash
 from .results import sealed
 from .scoring import scores
-from .unlearned import NOTHING, RETRAINED
+from .understood import Understood, listed
+from .unlearned import NOTHING, RETRAINED, Unlearned
 from .unlearning import made, started, unlearn_prepared
 
-__all__ = ["AXES", "Axis", "measure", "sweep"]
+__all__ = ["AXES", "Axis", "Planned", "measure", "planned", "sweep"]
 
 
 @final
@@ -102,7 +105,7 @@ def sweep(
             gap).
         values: of the axis; None takes a grid that suits it.
         seeds: how many; each draws features, w₀, forget set, test split and method anew.
-        methods: names of ``mt.linear.baselines.METHODS``; none takes those that suit the axis.
+        methods: names of ``mt.methods.serving("linear")``; none takes those that suit the axis.
         test: share of the samples not to be forgotten that is held out, for test accuracy and attack.
         delta: δ of axis epsilon.
         budget: seconds that a check may be estimated to take, see ``mt.check``.
@@ -113,8 +116,9 @@ def sweep(
         options: of the command line, such as ``features="laplacian"`` or ``forget="class:1"``.
 
     Returns:
-        A result of kind ``sweep``, as ``muso figure`` draws it: rows with ``value``, ``seed``, ``series`` (the method)
-        and numbers, or ``failed`` where a method refuses a value.
+        A result of kind ``sweep``, as ``muso figure`` draws it: rows with ``value``, ``seed``, ``series`` (the method,
+        ``retraining``, or ``none`` for doing nothing) and numbers, or ``failed`` where a method refuses a value. Of a
+        method that is exact by a claim, ``verdict`` is that claim's on this data, and ``why`` what fails.
 
     Raises:
         BadInputError: an axis that is unknown or does not apply to this data and these methods, values out of range,
@@ -129,12 +133,74 @@ def sweep(
         True
     """
     source = data if isinstance(data, Source) else Source(data, **options)
+    plan = planned(
+        source, over, values, seeds, methods, test=test, delta=delta, budget=budget, progress=progress
+    )
+    return plan.measured(workers or Workers(), folder, progress)
+
+
+@final
+@dataclass(frozen=True)
+class Planned:
+    """A sweep before it is measured: what was understood of its data is known, and can be told.
+
+    Args:
+        head: the result without its rows.
+        points: what is to be measured.
+    """
+
+    head: Mapping[str, Any]
+    points: Sequence[Point]
+
+    def measured(
+        self, workers: Workers, folder: Path | None, progress: Callable[[str], None] | None
+    ) -> dict[str, Any]:
+        """Measure all points."""
+        name = f"sweep over {self.head['axis']}"
+        with tempfile.TemporaryDirectory() as passing:
+            done = measure_all(
+                name,
+                measure,
+                self.points,
+                folder or Path(passing),
+                package_hash,
+                workers,
+                progress=progress,
+            )
+        rows = [row for point in done for row in point["rows"]]
+        failed = [row["failed"] for row in rows if "failed" in row]
+        if failed and all("failed" in row or row["series"] in (RETRAINED, NOTHING) for row in rows):
+            grid = self.head["settings"]["values"]
+            raise expected(
+                "a value that a method accepts", "values", grid, failed[0], "other values or methods"
+            )
+        return sealed({**self.head, "rows": rows})
+
+
+def planned(
+    source: Source,
+    over: str,
+    values: Sequence[float] | None,
+    seeds: int,
+    methods: Sequence[str],
+    *,
+    test: float | None,
+    delta: float,
+    budget: float,
+    progress: Callable[[str], None] | None,
+) -> Planned:
+    """Read the data of a sweep and say what will be measured; the arguments are those of `sweep`.
+
+    Raises:
+        BadInputError: as `sweep`, before anything is measured.
+    """
     if over not in AXES:
         raise expected("an axis", "over", over, "unknown", nearest(over, AXES))
     axis = AXES[over]
     names = tuple(dict.fromkeys(methods or axis.methods))
     _check_applies(over, axis, source, names, seeds)
-    base = prepare(source, progress or (lambda line: None), test=test)
+    tell = progress or (lambda line: None)
+    base = prepare(source, tell, test=test)
     if over == "n-features" and base.dataset.is_features:
         hint = "data with X in it, or --over subset"
         raise expected("inputs to make features of", "over", over, "the data bring their features", hint)
@@ -146,40 +212,58 @@ def sweep(
     common = {"axis": over, "methods": list(names), "test": test, "delta": delta, "budget": budget}
     # With the content of the data and of what maps are fitted on, so that a changed file is measured again.
     common_input = {**common, "input": [base.dataset.sha256, base.problem.sha256]}
+    drawn = range(source.seed, source.seed + seeds)
     points = [
         {**common_input, "value": value, "seed": seed, "source": asdict(replace(source, seed=seed))}
-        for seed in range(source.seed, source.seed + seeds)
+        for seed in drawn
         for value in grid
     ]
-    workers = workers or Workers()
-    with tempfile.TemporaryDirectory() as passing:
-        done = measure_all(
-            f"sweep over {over}",
-            measure,
-            points,
-            folder or Path(passing),
-            package_hash(),
-            workers,
-            progress=progress,
-        )
-    rows = [row for point in done for row in point["rows"]]
-    failed = [row["failed"] for row in rows if "failed" in row]
-    if failed and not any("gap" in row or "noise σ" in row for row in rows):
-        raise expected("a value that a method accepts", "values", grid, failed[0], "other values or methods")
-    return sealed(
-        {
-            "kind": "sweep",
-            "axis": over,
-            "title": f"{base.dataset.name}: n = {base.problem.n_samples}",
-            "input": {
-                "data_sha256": base.dataset.sha256,
-                "understood": [asdict(row) for row in base.problem.understood],
-                "notes": list(base.notes),
-            },
-            "settings": {**common, "values": grid, "seeds": seeds, "source": asdict(source)},
-            "rows": rows,
-        }
-    )
+    # What is told of map, forget set and samples is true of the first point: the source's own value may be none.
+    first = prepare(_at(source, over, grid[0]), tell, test=test) if over in _OF_PROBLEM else base
+    head = {
+        "kind": "sweep",
+        "axis": over,
+        "title": f"{base.dataset.name}: n = {base.problem.n_samples}",
+        "input": {
+            "data_sha256": base.dataset.sha256,
+            "understood": [asdict(row) for row in _understood(over, first.problem, grid, drawn, delta)],
+            # How well features approximate their kernel is a matter of their number.
+            "notes": [] if over == "n-features" else list(first.notes),
+        },
+        "settings": {**common, "values": grid, "seeds": seeds, "source": asdict(source)},
+    }
+    return Planned(head, points)
+
+
+_OF_PROBLEM = ("n-features", "forget-fraction")
+"""Axes along which the problem itself varies."""
+
+
+def _at(source: Source, over: str, value: float) -> Source:
+    """The source at a value of the axis."""
+    if over == "n-features":
+        return replace(source, n_features=int(value))
+    return replace(source, forget=f"random:{value}") if over == "forget-fraction" else source
+
+
+def _understood(
+    over: str, first: UnlearningProblem, grid: Sequence[float], seeds: Sequence[int], delta: float
+) -> list[Understood]:
+    """What was understood of the first point, with what varies named as varied."""
+    all_values = listed([f"{value:g}" for value in grid])
+    told = {row.word: row for row in first.understood}
+    if over == "n-features":
+        word, words = "map", told["map"].value.replace(f"D = {grid[0]}", f"D = {all_values}")
+    elif over == "forget-fraction":
+        word, words = "forget", f"random {all_values} of the samples"
+    else:
+        word, words = over, all_values + (f" at δ = {delta:g}" if over == "epsilon" else "")
+    told[word] = Understood(word, words, "varied", "--over")
+    if len(seeds) > 1:
+        first_point = f"seed {seeds[0]}" + (f" and {over} {grid[0]:g}" if over in _OF_PROBLEM else "")
+        words = f"{listed(seeds)}; what is drawn or fitted is told of {first_point}"
+        told["seeds"] = Understood("seeds", words, "varied", "--seeds")
+    return list(told.values())
 
 
 def _check_applies(over: str, axis: Axis, source: Source, names: Sequence[str], seeds: int) -> None:
@@ -193,9 +277,9 @@ def _check_applies(over: str, axis: Axis, source: Source, names: Sequence[str], 
             "a feature map", "network", source.network, "a sweep is of linear models", "--features"
         )
     for name in names:
-        kind = type(made(name, {}))
-        if axis.setting and axis.setting not in {f.name for f in fields(kind)}:  # type: ignore[arg-type]
-            able = [m for m, k in METHODS.items() if axis.setting in {f.name for f in fields(k)}]  # type: ignore[arg-type]
+        method = made(name, {})
+        if axis.setting and axis.setting not in method.settings("linear"):
+            able = [m for m, k in serving("linear").items() if axis.setting in k.settings("linear")]
             what = f"methods that have a {axis.setting}: {', '.join(able)}"
             raise expected(what, "method", name, f"axis {over} does not apply", able[0])
     if over == "n-features" and source.features == "identity":
@@ -221,46 +305,61 @@ def _prepared(source: Source, test: float | None) -> Prepared:
 
 
 def measure(point: Point) -> dict[str, Any]:
-    """Unlearn by each method at one value and seed.
-
-    Args:
-        point: as `sweep` makes it.
-
-    Returns:
-        ``rows``, one a method and one of retraining.
-    """
+    """Unlearn by each method at one value and seed."""
     over, value, seed = point["axis"], point["value"], point["seed"]
-    source = Source(**point["source"])
-    if over == "n-features":
-        source = replace(source, n_features=value)
-    if over == "forget-fraction":
-        source = replace(source, forget=f"random:{value}")
-    rows: dict[str, dict[str, Any]] = {}
+    source = _at(Source(**point["source"]), over, value)
+    beside: dict[str, dict[str, Any]] = {}
+    own: dict[str, dict[str, Any]] = {}
     for name in point["methods"]:
         try:
-            prepared = _prepared(source, point["test"])
-            rows |= _of_method(prepared, name, point)
+            found = _of_method(_prepared(source, point["test"]), name, point)
+            own[name] = found.pop(name)
+            beside = found
         except MusoError as error:
-            rows[name] = {"failed": str(error)}
+            own[name] = {"failed": str(error)}
+    rows = {name: row for name, row in beside.items() if name not in own} | own
     common = {"axis": over, "value": value, "seed": seed}
     return {"rows": [{**common, "series": name, **numbers} for name, numbers in rows.items()]}
 
 
 def _of_method(prepared: Prepared, name: str, point: Point) -> dict[str, dict[str, Any]]:
-    """Numbers of a method, and of retraining beside it."""
+    """Numbers of a method with what it promises, and of retraining and of doing nothing beside it."""
     setting = AXES[point["axis"]].setting
     settings = {setting: point["value"]} if setting else {}
     found = unlearn_prepared(prepared, made(name, settings, point["seed"]), budget=point["budget"])
-    left_out = ("method", "seed", "gap share")
-    taken = {row["method"]: {k: v for k, v in row.items() if k not in left_out} for row in found.rows}
-    rows = {name: taken[name], RETRAINED: taken[RETRAINED]}
+    rows = {
+        row["method"]: {k: v for k, v in row.items() if k not in ("method", "seed")} for row in found.rows
+    }
     if point["axis"] == "epsilon":
         certificate = removal_certificate(found.report, found.w_unlearned, point["value"], point["delta"])
         published = certificate.release(found.w_unlearned, point["seed"])
-        rows[RETRAINED] = scores(found.problem, found.w_retrained, prepared.held_out)
-        rows[name] = {
+        noisy = {
             "noise σ": certificate.sigma,
             "gap, bound": certificate.gap_bound,
+            "audit": found.gap.verdict.name,
             **scores(found.problem, published, prepared.held_out),
         }
+        rows = {RETRAINED: scores(found.problem, found.w_retrained, prepared.held_out), name: noisy}
+    rows[name] |= _promised(found)
     return rows
+
+
+def _promised(found: Unlearned) -> dict[str, str]:
+    """The claim by which a method is exact, its verdict on this data, and what fails."""
+    slug = found.method.exactness
+    if slug not in found.report:
+        return {} if found.method.claims_exactness else {"promise": "none", "why": slug}
+    row, problem = found.report.theorem(slug), found.problem
+    why = "" if row.verdict in (Verdict.PROVED, Verdict.CERTIFIED) else short(row)
+    if row.verdict is Verdict.VACUOUS and problem.n_features < problem.n_samples:
+        # rank(Φ) ≤ D < n, so that K = ΦΦᵀ is singular: there are labels that no parameters interpolate.
+        why += f"; full-rank fails, as D = {problem.n_features} < n = {problem.n_samples}"
+    verdict = row.verdict
+    if problem.map_may_tell:
+        # Exact parameters of such a map make no model that forgot, whatever the method promises.
+        free = found.report.theorem("map-free-of-forget")
+        verdict, why = (
+            worst((verdict, free.verdict)),
+            "; ".join(filter(None, (why, f"{free.claim}: {short(free)}"))),
+        )
+    return {"promise": slug, "verdict": verdict.name, **({"why": why} if why else {})}

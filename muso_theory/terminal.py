@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
+from . import stopping
 from .algebra.checker import CheckResult
 from .claims.theorems.library import Proof
 from .claims.theorems.registry import parts
@@ -16,8 +20,9 @@ from .evidence import Evidence, Verdict, short
 from .rechecking import NOT_CHECKED, Recheck
 from .report import Report
 from .screen import printed
+from .unlearned import NOTHING
 
-__all__ = ["show_proofs", "show_recheck", "show_report"]
+__all__ = ["show_proofs", "show_recheck", "show_report", "show_sweep", "show_understood"]
 
 _STYLES = {
     Verdict.PROVED: "bold green",
@@ -33,32 +38,34 @@ _WIDE = 100
 """Columns from which slugs get a column of their own."""
 
 
-def show_report(report: Report) -> None:
-    """Print a report: conditions, claims, notes, and the verdict in one sentence.
-
-    Args:
-        report: the report.
-    """
-    with printed() as console:
-        console.print(Text(report.title, style="bold"))
-        console.print(_understood(report))
-        for note in report.inputs.get("notes", []):
-            console.print(Text(f"  {note}"))
-        for name, rows in report.groups().items():
-            if rows:
-                console.print()
-                console.print(_table(name, rows, console.width))
-        console.print()
-        console.print(_conclusion(report))
-
-
-def _understood(report: Report) -> Table:
-    """What was understood of the input, and the option that says it outright."""
+def show_understood(title: str, inputs: Mapping[str, Any]) -> None:
+    """Print what was understood of the input, and the options that say it outright."""
     grid = Table.grid(padding=(0, 2))
-    for row in report.inputs.get("understood", ()):
+    for row in inputs.get("understood", ()):
         how = row["how"] if row["how"] == "given" else f"{row['how']}, {row['option']}"
         grid.add_row(Text(f"  {row['word']}"), Text(row["value"]), Text(how, style="dim"))
-    return grid
+    with printed() as console:
+        console.print(Text(title, style="bold"))
+        console.print(grid)
+        for note in inputs.get("notes", ()):
+            console.print(Text(f"  {note}"))
+
+
+def show_report(report: Report, understood: bool = True) -> None:
+    """Print a report: conditions, claims, notes, and the verdict in one sentence."""
+    if understood:
+        show_understood(report.title, report.inputs)
+    shared = _shared_needs(report)
+    with printed() as console:
+        for i, (name, rows) in enumerate((name, rows) for name, rows in report.groups().items() if rows):
+            if understood or i:
+                console.print()
+            console.print(_table(name, rows, console.width, shared))
+        console.print()
+        for needs, mark in shared.items():
+            count = sum(needs in e.needs for e in report.rows)
+            console.print(Text(f"{mark} {count} rows are not decided: {needs}"))
+        console.print(_conclusion(report))
 
 
 def _conclusion(report: Report) -> Text:
@@ -70,12 +77,26 @@ def _conclusion(report: Report) -> Text:
     line.append(report.verdict.name, style=_STYLES[report.verdict])
     names = [e.name for e in report.rows if e.verdict is report.verdict]
     others = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    line.append(f", the worst of {len(report.rows)}, by {names[0]}{others}: {report.verdict.value}.\n")
-    line.append(f"{tally}; arithmetic {kinds}; exit status {report.exit_status}")
+    cut = "interrupted" in report.settings
+    words = report.verdict.value
+    if report.verdict is Verdict.VACUOUS and all(
+        e.is_condition for e in report.rows if e.verdict is Verdict.VACUOUS
+    ):
+        words = "a condition does not hold on this data; no claim that was checked needs it"
+    far, status = (" so far", stopping.status()) if cut else ("", report.exit_status)
+    line.append(f"{far}, the worst of {len(report.rows)}, by {names[0]}{others}: {words}.\n")
+    line.append(f"{tally}; arithmetic {kinds}; {'interrupted, ' if cut else ''}exit status {status}")
     return line
 
 
-def _table(name: str, rows: Sequence[Evidence], width: int) -> Table:
+def _shared_needs(report: Report) -> dict[str, str]:
+    """What several rows need to be decided, said once below the tables, and how a row refers to it."""
+    counts = Counter(e.needs for e in report.rows if e.verdict is Verdict.UNDECIDED and e.needs)
+    several = (needs for needs, count in counts.items() if count > 1)
+    return {needs: f"[{number}]" for number, needs in enumerate(several, start=1)}
+
+
+def _table(name: str, rows: Sequence[Evidence], width: int, shared: Mapping[str, str]) -> Table:
     """One table of evidence: verdict, slug, the number, what it means."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="underline")
     table.add_column("Verdict", no_wrap=True, width=max(len(verdict.name) for verdict in Verdict))
@@ -87,22 +108,70 @@ def _table(name: str, rows: Sequence[Evidence], width: int) -> Table:
     for e in rows:
         verdict = Text(e.verdict.name, style=_STYLES[e.verdict])
         slug = Text(e.name, style="bold")
-        told = Text(short(e, limit=True))
+        found, meaning = short(e, limit=True), e.meaning
+        for needs, mark in shared.items():
+            found, meaning = (words.replace(needs, f"see {mark} below") for words in (found, meaning))
+        told = Text(found)
         if e.facts and not e.failed:
             told.append("; " + "; ".join(e.facts))
-        told.append(f"\n{e.meaning}", style="italic")
+        told.append(f"\n{meaning}", style="italic")
         cells = [slug, told] if width >= _WIDE else [Text.assemble(slug, "  ", told)]
         table.add_row(verdict, *cells)
     return table
 
 
-def show_proofs(proofs: list[Proof], checked: dict[str, CheckResult]) -> None:
-    """Print what is proved in general: claim, status, certificate, and what remains beyond algebra.
+def show_sweep(result: Mapping[str, Any]) -> None:
+    """Print a sweep: what each method came to at each value, and what it promises there."""
+    rows, seeds = result["rows"], len({row["seed"] for row in result["rows"]})
+    with printed() as console:
+        for value in dict.fromkeys(row["value"] for row in rows):
+            grid = Table.grid(padding=(0, 2))
+            for name in dict.fromkeys(row["series"] for row in rows):
+                mine = [row for row in rows if (row["value"], row["series"]) == (value, name)]
+                told = Text("; ".join(_numbers(mine)))
+                judged = "; ".join(_judgements(mine))
+                told.append("\n" * bool(told.plain and judged) + judged, style="italic")
+                named = f"{name} (doing nothing)" if name == NOTHING else name
+                grid.add_row(Text(f"  {named}"), told)
+            console.print(Text(f"\n{result['axis']} {value:g}", style="bold"))
+            console.print(grid)
+        of = f"the median of {seeds} seeds" if seeds > 1 else "of one seed"
+        console.print(Text(f"\nEach number is {of}."))
 
-    Args:
-        proofs: the proofs.
-        checked: results of the checker, by claim; empty when it was not asked.
-    """
+
+def _numbers(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Medians over the seeds, each with what belongs to it in brackets."""
+    keys = dict.fromkeys(key for row in rows for key in row if isinstance(row[key], float) and key != "value")
+    middle = {key: f"{median(row[key] for row in rows if key in row):.3g}" for key in keys}
+    for key, told in middle.items():
+        if key.endswith((", bound", ", closed form")) or key == "gap share":
+            continue
+        beside = ((f"{key}, bound", "proved ≤ {}"), (f"{key} share", "{} of doing nothing"))
+        more = [words.format(middle[other]) for other, words in beside if middle.get(other, "1") != "1"]
+        yield f"{key} {told}" + (f" ({', '.join(more)})" if more else "")
+
+
+def _judgements(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What a method promises at a value, what was audited and what was refused, with how many seeds say so."""
+
+    def counted(found: Sequence[tuple[str, str]]) -> str:
+        kinds = dict.fromkeys(kind for kind, _ in found)
+        parts = []
+        for kind in kinds:
+            whys = [why for other, why in found if other == kind]
+            share = "" if len(whys) == len(rows) else f" ({len(whys)} of {len(rows)} seeds)"
+            parts.append(f"{kind}{share}" + (f": {whys[0]}" if whys[0] else ""))
+        return "; ".join(parts)
+
+    promised = [(f"{r['promise']} {r['verdict']}", r.get("why", "")) for r in rows if "verdict" in r]
+    promised += [("promises nothing", "") for row in rows if row.get("promise") == "none"]
+    audited = [(f"audit of w_u {row['audit']}", "") for row in rows if "audit" in row]
+    refused = [("refused", row["failed"]) for row in rows if "failed" in row]
+    yield from (counted(found) for found in (promised, audited, refused) if found)
+
+
+def show_proofs(proofs: list[Proof], checked: dict[str, CheckResult]) -> None:
+    """Print what is proved in general: claim, status, certificate, and what remains beyond algebra."""
     with printed() as console:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="underline")
         for heading in ("Claim", "In general", "Theorems", "Certificate", *(("Checker",) if checked else ())):
@@ -120,12 +189,7 @@ def show_proofs(proofs: list[Proof], checked: dict[str, CheckResult]) -> None:
 
 
 def show_recheck(path: Path, result: Recheck) -> None:
-    """Print what came of checking a stored report again.
-
-    Args:
-        path: the report.
-        result: the comparison.
-    """
+    """Print what checking a stored report again found."""
     with printed() as console:
         for mismatch in result.mismatches:
             console.print(Text(f"  {mismatch}"))
@@ -143,9 +207,10 @@ def show_recheck(path: Path, result: Recheck) -> None:
             )
         else:
             far = "stands as far as it can be checked here" if result.unsettled else "stands"
-            console.print(
-                Text(f"{path} {far}: {count}", style="bold yellow" if result.unsettled else "bold green")
-            )
+            if result.interrupted:
+                far += f", as the part of a check that was interrupted ({result.interrupted})"
+            doubt = result.unsettled or result.interrupted
+            console.print(Text(f"{path} {far}: {count}", style="bold yellow" if doubt else "bold green"))
         for leaf, why in NOT_CHECKED.items():
             console.print(Text(f"not checked: {leaf}, {why}"))
         if result.unchecked:

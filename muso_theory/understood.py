@@ -8,8 +8,8 @@ from typing import Literal, TypeAlias
 
 __all__ = ["How", "Understood", "listed", "told_in_line"]
 
-How: TypeAlias = Literal["given", "inferred", "default"]
-"""``given`` by the user or by the data, ``inferred`` from the data's values or names, or by ``default``."""
+How: TypeAlias = Literal["given", "inferred", "default", "varied"]
+"""``given`` by the user or by the data, ``inferred`` from the data's values or names, by ``default``, or ``varied``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,7 @@ class Understood:
 
 
 def listed(names: Sequence[object], limit: int = 12) -> str:
-    """Names in one line, the first ones where there are many.
-
-    Args:
-        names: what to name.
-        limit: how many are named at most.
-
-    Returns:
-        The names, separated by commas.
+    """Names in one line, only the first ones where there are many.
 
     Example:
         >>> listed(["a", "b", "c"], limit=2), listed([])
@@ -53,12 +46,6 @@ def listed(names: Sequence[object], limit: int = 12) -> str:
 
 def told_in_line(rows: Iterable[Mapping[str, str]]) -> str:
     """What was understood in one line, where there is no room for a table: what nobody said outright comes first.
-
-    Args:
-        rows: with word, value, how and option, as a report stores them.
-
-    Returns:
-        The line; empty where nothing is known.
 
     Example:
         >>> forget = {"word": "forget", "value": "1 of 3 rows", "how": "given", "option": "--forget"}

@@ -17,7 +17,7 @@ from .options import Force, Source, takes_source
 __all__ = ["unlearn"]
 
 
-@takes_source("features_precision", "network")
+@takes_source("features_precision", "network", "audit")
 def unlearn(
     source: Source,
     method: Annotated[
@@ -83,6 +83,7 @@ def unlearn(
         elif prepared.dataset.X.ndim == 3:
             forget = prepared.by_sample(forget)[0]
         arrays |= {"forget": prepared.rows[forget], "trained_on": prepared.rows}
+        arrays |= {"w_init": found.problem.w_init, "made_with": prepared.made_with}
         outputs.write(output, npz_bytes(arrays))
     if html is not None:
         from .pages.unlearned_page import unlearned_page
@@ -95,13 +96,15 @@ def unlearn(
         if json == "-":
             typer.echo(written, nl=False)  # bytes: UTF-8 whatever the terminal speaks
         else:
+            terminal.show_understood(results[0].report.title, results[0].report.inputs)
             if len(results) > 1:
-                say("\n".join(_compared(told(models(results)))) + "\n")
+                say("\n" + "\n".join(_compared(told(models(results)))))
             for found in results:
+                say("")
                 for name, words in found.components:
                     say(f"{name:<22}  {words}")
                 say(f"\n{found!r}\n")
-                terminal.show_report(found.report)
+                terminal.show_report(found.report, understood=False)
     worst = {found.report.exit_status for found in results}
     raise typer.Exit(next(status for status in (2, 1, 3, 0) if status in worst))
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
+from .arrays import Array
 from .errors import printable
 from .evaluation import Attack, Difference, calibrated
 from .evidence import Evidence
-from .linear.baselines import UnlearningMethod
-from .linear.problem import Array, UnlearningProblem
+from .linear.problem import UnlearningProblem
 from .markup import Markup, join, table, understood_table
+from .methods import Method
 from .report import Report
 from .results import sealed
 from .summary import evidence_table
@@ -41,7 +42,7 @@ class Unlearned:
         missing: why there is no attack; empty where there is one.
     """
 
-    method: UnlearningMethod
+    method: Method
     problem: UnlearningProblem
     w_unlearned: Array
     w_retrained: Array
@@ -83,11 +84,7 @@ class Unlearned:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The result as ``muso figure`` reads it.
-
-        Returns:
-            Plain data of kind ``unlearn``, with its hash; the evidence is in ``report``.
-        """
+        """The result as ``muso figure`` reads it, of kind ``unlearn``; the evidence is in ``report``."""
         return content([self])
 
     def __repr__(self) -> str:
@@ -112,29 +109,14 @@ class Unlearned:
 
 
 def models(results: Sequence[Unlearned]) -> list[Mapping[str, Any]]:
-    """The numbers of all models, each once: those that stand on both sides, then every method's own.
-
-    Args:
-        results: of methods on one problem.
-
-    Returns:
-        Rows as a result file has them.
-    """
+    """The numbers of all models, each once: those that stand on both sides, then every method's own."""
     found = {row["method"]: row for result in results for row in result.rows}
     # A row that is a method's own has its bound, where the same model beside other methods has none.
     return list((found | {result.method.name: result.row for result in results}).values())
 
 
 def content(results: Sequence[Unlearned]) -> dict[str, Any]:
-    """What methods made of one problem, as ``muso figure`` reads it.
-
-    Args:
-        results: of methods on one problem.
-
-    Returns:
-        Plain data of kind ``unlearn``, with its hash; the evidence is in ``report``, of several methods in
-        ``reports``, by method.
-    """
+    """What methods made of one problem, as ``muso figure`` reads it."""
     first, one = results[0], len(results) == 1
     names = ", ".join(result.method.name for result in results)
     asked = [result.report.settings["unlearning"] for result in results]
@@ -166,19 +148,12 @@ def content(results: Sequence[Unlearned]) -> dict[str, Any]:
 
 
 def told(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
-    """The numbers of models as text: a heading, then one line a number.
-
-    Args:
-        rows: one a model.
-
-    Returns:
-        Names with one cell a model.
-    """
+    """The numbers of models as text: a heading, then one line a number."""
     last_first = reversed(rows)  # a method's own has most numbers, in the order of reading
     keys = dict.fromkeys(key for row in last_first for key in row if key not in ("method", "seed"))
     lines = [("", [str(row["method"]) for row in rows])]
     for key in keys:
-        if key.endswith((" interval", ", bound", ", predicted")):
+        if key == "audit" or key.endswith((" interval", ", bound", ", closed form")):
             continue
         cells = []
         for row in rows:
@@ -191,14 +166,7 @@ def told(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
 
 
 def score_table(rows: Sequence[Mapping[str, Any]]) -> Any:
-    """The same numbers as a table of a page.
-
-    Args:
-        rows: one a model.
-
-    Returns:
-        The markup.
-    """
+    """The same numbers as a table of a page."""
     (_, names), *lines = told(rows)
-    caption = "What each method made, beside retraining, the place to be, and doing nothing."
+    caption = "What each method made, beside retraining, which it aims at, and doing nothing."
     return table(caption, ("", *names), [(key, *cells) for key, cells in lines], head=0, name="numbers")

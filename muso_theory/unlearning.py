@@ -1,4 +1,4 @@
-"""Unlearn by a method and say what came of it: features, labels, parameters, membership, each with its evidence."""
+"""Unlearn by a method, and report labels, parameters and membership, each with its evidence."""
 
 from __future__ import annotations
 
@@ -10,34 +10,30 @@ from typing import Any
 import numpy as np
 
 from .arguments import checked
+from .arrays import Array
 from .checking import check
 from .claims import CATALOGUE
 from .errors import expected, nearest
 from .evidence import About
 from .inputs import Prepared, Source, prepare
-from .linear.baselines import METHODS, BadTeaching, Relabelling, UnlearningMethod
 from .linear.handed import Handed
-from .linear.problem import Array, UnlearningProblem, require_problem
+from .linear.problem import UnlearningProblem, require_problem
 from .linear.solution import solve
+from .methods import METHODS, BadTeaching, Method, Relabelling, serving
 from .numbers import Grade
 from .report import Report
 from .scoring import attacks, parts, scores
-from .understood import Understood
 from .unlearned import NOTHING, RETRAINED, Unlearned
 
 __all__ = ["made", "made_all", "started", "unlearn", "unlearn_prepared"]
 
 
-def made(method: object, settings: Mapping[str, Any], seed: int = 0) -> UnlearningMethod:
-    """A method of the linear registry.
+def made(method: object, settings: Mapping[str, Any], seed: int = 0) -> Method:
+    """A method for linear models.
 
     Args:
-        method: its name, or the method itself.
         settings: its fields, for a name.
         seed: of a method that draws and has none among its settings.
-
-    Returns:
-        The method.
 
     Raises:
         BadInputError: an unknown name (the nearest is told), a method for networks, or a setting that it has not.
@@ -49,20 +45,19 @@ def made(method: object, settings: Mapping[str, Any], seed: int = 0) -> Unlearni
         Traceback (most recent call last):
         muso_theory.errors.BadInputError: expected an unlearning method but got method=label-fre (unknown); try ...
     """
-    if isinstance(method, UnlearningMethod):
+    if isinstance(method, Method):
         if settings:
             name = next(iter(settings))
             raise expected("settings beside a name", name, settings[name], "beside a method", "replace(…)")
         return method
-    if method not in METHODS:
-        from .networks.unlearning import METHODS as OF_NETWORKS
-
-        if method in OF_NETWORKS:
-            hint = "muso_theory.networks.unlearning, or one of " + ", ".join(METHODS)
+    able = serving("linear")
+    if method not in able:
+        if method in METHODS:
+            hint = f"mt.methods.METHODS[{method!r}], or one of " + ", ".join(able)
             raise expected("a method for linear models", "method", method, "for networks only", hint)
-        raise expected("an unlearning method", "method", method, "unknown", nearest(str(method), METHODS))
-    kind = METHODS[str(method)]
-    known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
+        raise expected("an unlearning method", "method", method, "unknown", nearest(str(method), able))
+    kind = able[str(method)]
+    known = kind.settings("linear")
     for name, value in settings.items():
         if name not in known:
             what = f"a setting of {method}: {', '.join(known) or 'it has none'}"
@@ -70,16 +65,8 @@ def made(method: object, settings: Mapping[str, Any], seed: int = 0) -> Unlearni
     return kind(**{**({"seed": seed} if "seed" in known else {}), **settings})
 
 
-def made_all(names: Sequence[str], settings: Mapping[str, Any], seed: int = 0) -> list[UnlearningMethod]:
-    """Several methods of the linear registry, each with those of the settings that it has.
-
-    Args:
-        names: their names; one that is named twice counts once.
-        settings: by name; each must be a setting of some method.
-        seed: of methods that draw and have none among the settings.
-
-    Returns:
-        The methods.
+def made_all(names: Sequence[str], settings: Mapping[str, Any], seed: int = 0) -> list[Method]:
+    """Several methods for linear models, each once, and each with those of the settings that it has.
 
     Raises:
         BadInputError: as `made`; of a setting that no method has, by the first one.
@@ -89,7 +76,7 @@ def made_all(names: Sequence[str], settings: Mapping[str, Any], seed: int = 0) -
         ['label-free', 'ridge-labels']
     """
     names = list(dict.fromkeys(names))
-    kinds = {name: {f.name for f in fields(METHODS[name])} if name in METHODS else set() for name in names}  # type: ignore[arg-type]
+    kinds = {name: METHODS[name].settings("linear") if name in METHODS else () for name in names}
     unused = {
         key: value for key, value in settings.items() if not any(key in known for known in kinds.values())
     }
@@ -100,7 +87,7 @@ def made_all(names: Sequence[str], settings: Mapping[str, Any], seed: int = 0) -
 @checked
 def unlearn(
     data: UnlearningProblem | str | os.PathLike[str],
-    method: str | UnlearningMethod = "label-free",
+    method: str | Method = "label-free",
     *,
     test: float | tuple[Any, Any] | None = None,
     seed: int = 0,
@@ -113,19 +100,15 @@ def unlearn(
 
     Args:
         data: a problem, or the name or path of data as the command line takes it.
-        method: a name of ``mt.linear.baselines.METHODS``, or a method.
+        method: a name of ``mt.methods.serving("linear")``, or a method.
         test: samples that were never trained on, for test accuracy and attack: with data the share of the samples
             not to be forgotten that is held out before anything is fitted, with a problem their features (m, D) and
             targets (m,) or (m, C).
         seed: of features, w₀, forget set and test split of data, of the method if it draws, and of the attack.
         tolerance: see `check`.
         budget: see `check`.
-        progress: called with a line of words before each step.
         settings: fields of the method, such as ``ridge``; with data also the options of the command line, such as
             ``forget="class:1"`` or ``n_features=2000``.
-
-    Returns:
-        Parameters, labels, evidence about them, scores and attacks.
 
     Raises:
         BadInputError: an unknown method or setting, or whatever data, problem and check refuse.
@@ -157,23 +140,12 @@ def unlearn(
 
 def unlearn_prepared(
     prepared: Prepared,
-    method: UnlearningMethod,
+    method: Method,
     tolerance: float | None = None,
     budget: float = 30.0,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Unlearned:
-    """Unlearn on data that were read, and say in the report where they came from.
-
-    Args:
-        prepared: the problem, its origin and test samples.
-        method: the method.
-        tolerance: see `check`.
-        budget: see `check`.
-        progress: called with a line of words before each step.
-
-    Returns:
-        What `unlearn` returns.
-    """
+    """Unlearn on data that were read, and say in the report where they came from."""
     seed = prepared.origin.seed
     found = _unlearned(prepared.problem, method, prepared.held_out, seed, tolerance, budget, progress)
     report = prepared.describe(found.report)
@@ -193,7 +165,7 @@ def _held(problem: UnlearningProblem, features: Any, targets: Any) -> tuple[Arra
 
 def _unlearned(
     problem: UnlearningProblem,
-    method: UnlearningMethod,
+    method: Method,
     held: tuple[Array, Array] | None,
     seed: int,
     tolerance: float | None,
@@ -202,7 +174,7 @@ def _unlearned(
 ) -> Unlearned:
     """Labels, parameters, their audit, scores, attack."""
     if problem.tangent is not None:
-        hint = "muso_theory.networks.unlearning.METHODS"
+        hint = "a networks.NetworkProblem and mt.methods.METHODS"
         raise expected("a linear model", "problem", problem, "a network's tangent", hint)
     problem = started(problem)
     progress(f"unlearning by {method.name}")
@@ -210,6 +182,7 @@ def _unlearned(
     labels = method.labels(problem) if isinstance(method, Relabelling) else None
     w_unlearned = _parameters(problem, method)
     decided = labels if labels is not None and _by_labels_alone(method) else None
+    chosen = {name: getattr(method, name) for name in method.settings("linear")}
     named = [method.exactness, *method.assuming] if method.claims_exactness else []
     report = check(
         problem,
@@ -217,12 +190,11 @@ def _unlearned(
         labels=decided,
         w_unlearned=w_unlearned,
         tolerance=tolerance,
-        ridge=getattr(method, "ridge", 1e-3),
+        ridge=chosen.get("ridge", 1e-3),
         seed=seed,
         budget=budget,
         progress=progress,
     )
-    chosen = {f.name: getattr(method, f.name) for f in fields(method)}  # type: ignore[arg-type]
     asked = {"method": method.name, "set": [f"{name}={value!r}" for name, value in chosen.items()]}
     report = replace(report, settings={**report.settings, "unlearning": asked})
     models = {RETRAINED: solution.w_retrained, NOTHING: solution.w_pretrained, method.name: w_unlearned}
@@ -248,27 +220,20 @@ def _unlearned(
 
 
 def started(problem: UnlearningProblem) -> UnlearningProblem:
-    """The problem with the w₀ that training begins at: an audit must allow for any, but here it is known.
-
-    Args:
-        problem: any problem.
-
-    Returns:
-        It, or where w₀ was assumed zero one that says so.
-    """
+    """The problem with the w₀ that training begins at: an audit must allow for any, but here it is known."""
     if problem.w_init is not None:
         return problem
-    start = Understood("w₀", "zero, where training begins", "default", "--w-init")
+    # What was understood stays as it is: the words about w₀ are those of a check.
     zero = np.zeros((problem.n_features, *problem.targets.shape[1:]), dtype=np.int64)
-    return replace(problem.telling(start), w_init=zero)
+    return replace(problem, w_init=zero)
 
 
-def _by_labels_alone(method: UnlearningMethod) -> bool:
+def _by_labels_alone(method: Method) -> bool:
     """Whether w_u follows from the forget labels: fitted to the end, beside the targets of R."""
     return not isinstance(method, BadTeaching) and getattr(method, "oracle_stop", None) is None
 
 
-def _parameters(problem: UnlearningProblem, method: UnlearningMethod) -> Array:
+def _parameters(problem: UnlearningProblem, method: Method) -> Array:
     """w_u; of methods that fit labels to the end, by the arithmetic that keeps digits where float64 does not."""
     if method.name in (RETRAINED, NOTHING):
         solution = solve(problem)
@@ -284,15 +249,16 @@ def _parameters(problem: UnlearningProblem, method: UnlearningMethod) -> Array:
     return relabelled.shaped(Handed(relabelled).compute(lambda model: model.final(model.pretrained)))
 
 
-def _proved(report: Report) -> dict[str, float]:
-    """The proved bound of the gap, and what the labels alone predict of it, where the report decides them."""
-    found = {}
-    for name, key in (("w_unlearned", "gap, bound"), ("labels", "gap, predicted")):
+def _proved(report: Report) -> dict[str, Any]:
+    """The audit's verdict, the proved bound of the gap, and its closed form for the float labels handed out."""
+    # The closed form is about those very floats: where exact labels would leave no gap, it is that of their rounding.
+    found: dict[str, Any] = {"audit": report.evidence["exact-labels[w_unlearned]"].verdict.name}
+    for name, key in (("w_unlearned", "gap, bound"), ("labels", "gap, closed form")):
         row = report.evidence.get(f"exact-labels[{name}]")
         if row is not None and row.about is About.AUDIT and row.findings:
             quantity = row.findings[0].quantity
-            # A prediction is a number and not only a bound: its enclosure must have a lower end near the upper one.
+            # A value is more than a bound: its enclosure must have a lower end near the upper one.
             known = key == "gap, bound" or quantity.floor > 0.99 * quantity.bound
-            if quantity.grade is not Grade.FLOAT and np.isfinite(quantity.bound) and known:
+            if quantity.grade is not Grade.MEASURED and np.isfinite(quantity.bound) and known:
                 found[key] = quantity.bound
     return found

@@ -21,15 +21,14 @@ class Verdict(enum.Enum):
     def __repr__(self) -> str:
         return f"Verdict.{self.name}"
 
+    @property
+    def holds(self) -> bool:
+        """Whether what was asked was found: PROVED, CERTIFIED or MEASURED."""
+        return self in (Verdict.PROVED, Verdict.CERTIFIED, Verdict.MEASURED)
+
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """The worst of several verdicts, in the order REFUTED, UNDECIDED, VACUOUS, MEASURED, CERTIFIED, PROVED.
-
-    Args:
-        verdicts: at least one verdict.
-
-    Returns:
-        The worst.
 
     Example:
         >>> worst([Verdict.PROVED, Verdict.MEASURED])

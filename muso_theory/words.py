@@ -21,11 +21,7 @@ __all__ = ["explain", "show_claims"]
 
 
 def show_claims(slug: str | None) -> None:
-    """Print the catalogue, or one claim in full.
-
-    Args:
-        slug: a claim, or None for all.
-    """
+    """Print the catalogue, or one claim in full."""
     if slug is not None:
         if slug not in CATALOGUE and theorem_status(slug).hash:
             _show_rows(f"{slug} (theorem)", _general_rows(slug))
@@ -67,7 +63,7 @@ def _show_claim(claim: Claim) -> None:
 
 
 def _general_rows(slug: str) -> list[tuple[str, str]]:
-    """What is proved about a claim for all data, and how its hypotheses fared on trial."""
+    """What is proved about a claim for all data, and what dropping each hypothesis showed."""
     status = theorem_status(slug)
     if not status.hash:
         return []
@@ -90,21 +86,17 @@ def _show_rows(title: str, rows: list[tuple[str, str]]) -> None:
 
 
 def explain(word: str) -> None:
-    """Print what a word means.
-
-    Args:
-        word: a verdict, claim, condition, term or symbol; case does not matter.
-
-    Raises:
-        BadInputError: an unknown word; the nearest is suggested.
-    """
+    """Print what a word means: a verdict, claim, condition, term or symbol; case does not matter."""
     verdicts = {verdict.name.lower(): verdict for verdict in Verdict}
     terms = {entry.name.lower(): entry for entry in GLOSSARY.values()}
     for entry in GLOSSARY.values():  # a symbol belongs to the first entry that shows it: w_u to w_unlearned
         terms.setdefault(re.split(r" = | \(", entry.symbol)[0].lower(), entry)
     options = {f.name.replace("_", "-"): f for f in fields(Source) if "help" in f.metadata}
     plain = word.lower().lstrip("-")
-    spellings = (word.lower(), plain, plain.replace(" ", "-"), plain.replace("-", "_"))  # --w-init is w_init
+    spellings = [word.lower(), plain, plain.replace(" ", "-"), plain.replace("-", "_")]  # --w-init is w_init
+    # Φ_F are rows of Φ.
+    rows = re.fullmatch(r"(.+)_(r|f|rr|rf|fr|ff)", word.lower())
+    spellings += [rows[1]] if rows else []
     key = next((key for key in spellings if key in {*CATALOGUE, *verdicts, *terms}), plain)
     if key in CATALOGUE:
         _show_claim(CATALOGUE[key])
@@ -117,6 +109,8 @@ def explain(word: str) -> None:
             heading = entry.name + (f"   {entry.symbol}" if entry.symbol else "")
             console.print(Text(heading, style="bold"))
             console.print(Text(f"  {entry.meaning}"))
+            if rows and key == rows[1]:
+                console.print(Text("  Subscript F: of the samples to forget; R: of those that stay."))
             if entry.code:
                 console.print(Text(f"  In code: {entry.code}"))
     elif (option := key.replace("_", "-")) in options:

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, final
 
-from muso_theory.algebra.derivation import content_hash
-from muso_theory.algebra.expression import parse_equation, parse_expression, parse_word
-from muso_theory.algebra.induction import check_induction, parse_induction
-from muso_theory.algebra.instance import Instance
-from muso_theory.algebra.polynomial import AlgebraError, Polynomial
-from muso_theory.algebra.statement import Statement, parse_statement
-from muso_theory.algebra.trials import check_trials
-from muso_theory.errors import MusoError
+from ..errors import MusoError
+from .derivation import content_hash
+from .expression import parse_equation, parse_expression, parse_word
+from .induction import check_induction, parse_induction
+from .instance import Instance
+from .polynomial import AlgebraError, Polynomial
+from .statement import Statement, parse_statement
+from .trials import check_trials
 
 __all__ = ["FORMAT", "VERSION", "CheckResult", "check_bundle"]
 
@@ -73,11 +73,7 @@ def check_bundle(bundle: object, registered: Mapping[str, Sequence[str]]) -> Che
     """Check a certificate against the registered statements.
 
     Args:
-        bundle: the certificate as JSON gives it.
         registered: the lines of every registered theorem, by name.
-
-    Returns:
-        Accepted, or rejected with the first reason found. Malformed and oversized certificates are rejected too.
 
     Example:
         >>> check_bundle({"format": "something else"}, {})
@@ -108,14 +104,7 @@ def check_bundle(bundle: object, registered: Mapping[str, Sequence[str]]) -> Che
 
 
 def uses(node: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The theorems that a proof refers to, with the hashes it recorded.
-
-    Args:
-        node: a certificate of one theorem.
-
-    Returns:
-        Pairs of name and hash.
-    """
+    """The theorems that a proof refers to, each with the hash it recorded."""
     found = []
     for step in node["steps"]:
         if step.get("rule") == "lemma":
@@ -152,7 +141,7 @@ def _opened(bundle: object) -> tuple[str, dict[str, Any]]:
 
 
 def _measure(value: object) -> None:
-    """Refuse certificates too large or too deep to be honest, before looking at them."""
+    """Refuse certificates far larger or deeper than any proof here, before looking at them."""
     size, stack = 0, [(value, 0)]
     while stack:
         item, depth = stack.pop()
@@ -340,13 +329,7 @@ class _Replay:
 
 
 def rational(text: str) -> Fraction:
-    """Read a coefficient.
-
-    Args:
-        text: an integer or a reduced fraction such as ``-3/2``.
-
-    Returns:
-        The number.
+    """Read a coefficient, an integer or a reduced fraction such as ``-3/2``.
 
     Raises:
         AlgebraError: if it is anything else, or written otherwise than this package writes it.

@@ -7,14 +7,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from muso_theory.algebra.expression import parse_equation, parse_expression
-from muso_theory.algebra.induction import parse_induction
-from muso_theory.algebra.instance import Instance
-from muso_theory.algebra.polynomial import AlgebraError, Polynomial, Signature, Word
-from muso_theory.algebra.prover import Combination, NotFoundError, find_combination
-from muso_theory.algebra.shorten import fewer_facts, shortened
-from muso_theory.algebra.statement import Statement, parse_statement
-from muso_theory.algebra.theorem import Apply, Cancel, Have, Theorem, Witness, canonical
+from .expression import parse_equation, parse_expression
+from .induction import parse_induction
+from .instance import Instance
+from .polynomial import AlgebraError, Polynomial, Signature, Word
+from .prover import Combination, NotFoundError, find_combination
+from .shorten import fewer_facts, shortened
+from .statement import Statement, parse_statement
+from .theorem import Apply, Cancel, Have, Theorem, Witness, canonical
 
 __all__ = ["Node", "content_hash", "derive", "lemma_values"]
 
@@ -26,12 +26,7 @@ def derive(theorem: Theorem, known: Mapping[str, Node], *, seconds: float = 20.0
     """Prove a theorem from scratch.
 
     Args:
-        theorem: statement and plan.
         known: certificates of the theorems that the plan may use, by name.
-        seconds: time limit of each step.
-
-    Returns:
-        The certificate: ``name``, ``statement`` and ``steps``.
 
     Raises:
         AlgebraError: if a step of the plan cannot be proved within the limits (a ``NotFoundError``), or the
@@ -60,14 +55,7 @@ def derive(theorem: Theorem, known: Mapping[str, Node], *, seconds: float = 20.0
 
 
 def content_hash(node: Node) -> str:
-    """Hash of a theorem and its proof; since a use of a lemma records the lemma's hash, it covers all ancestors.
-
-    Args:
-        node: a certificate of one theorem; trials of hypotheses are not covered.
-
-    Returns:
-        64 hexadecimal digits (SHA-256).
-    """
+    """Hash of a theorem and its proof; since a use of a lemma records the lemma's hash, it covers all ancestors."""
     return hashlib.sha256(canonical({key: node[key] for key in ("name", "statement", "steps")})).hexdigest()
 
 
@@ -75,12 +63,7 @@ def lemma_values(lemma: Statement, host: Statement, given: Mapping[str, str]) ->
     """What every symbol of a lemma becomes in the host: given ones, namesakes, and what follows from them.
 
     Args:
-        lemma: the statement used.
-        host: the statement that uses it.
         given: expressions for some symbols.
-
-    Returns:
-        A polynomial of the host for each symbol of the lemma.
 
     Raises:
         AlgebraError: if a symbol is neither given nor has a counterpart in the host.

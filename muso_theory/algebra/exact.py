@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
-from muso_theory.algebra.polynomial import AlgebraError, Polynomial
+from .polynomial import AlgebraError, Polynomial
 
 __all__ = [
     "Matrix", "evaluate", "identity", "inverse", "multiply", "pseudo_inverse", "rank", "reduced", "solve", "transpose",
@@ -15,39 +15,17 @@ Matrix = list[list[Fraction]]
 
 
 def identity(size: int) -> Matrix:
-    """The identity matrix.
-
-    Args:
-        size: number of rows.
-
-    Returns:
-        The matrix.
-    """
+    """The identity matrix."""
     return [[Fraction(i == j) for j in range(size)] for i in range(size)]
 
 
 def transpose(a: Matrix) -> Matrix:
-    """Transpose a matrix with at least one row.
-
-    Args:
-        a: the matrix.
-
-    Returns:
-        Its transpose.
-    """
+    """Transpose a matrix with at least one row."""
     return [list(column) for column in zip(*a, strict=True)]
 
 
 def multiply(a: Matrix, b: Matrix) -> Matrix:
-    """Product of two matrices.
-
-    Args:
-        a: left factor.
-        b: right factor, with as many rows as ``a`` has columns.
-
-    Returns:
-        The product.
-    """
+    """Product of two matrices."""
     columns = transpose(b)
     return [
         [sum((x * y for x, y in zip(row, col, strict=True)), Fraction(0)) for col in columns] for row in a
@@ -55,14 +33,7 @@ def multiply(a: Matrix, b: Matrix) -> Matrix:
 
 
 def reduced(a: Matrix) -> tuple[Matrix, list[int]]:
-    """Reduced row echelon form.
-
-    Args:
-        a: the matrix.
-
-    Returns:
-        The nonzero rows of the form, and the pivot columns.
-    """
+    """Reduced row echelon form: its nonzero rows, and the pivot columns."""
     rows = [list(row) for row in a]
     pivots: list[int] = []
     for j in range(len(a[0])):
@@ -83,26 +54,12 @@ def reduced(a: Matrix) -> tuple[Matrix, list[int]]:
 
 
 def rank(a: Matrix) -> int:
-    """Rank, exactly.
-
-    Args:
-        a: the matrix.
-
-    Returns:
-        Its rank.
-    """
+    """Rank."""
     return len(reduced(a)[1])
 
 
 def inverse(a: Matrix) -> Matrix | None:
-    """Inverse of a square matrix.
-
-    Args:
-        a: the matrix.
-
-    Returns:
-        The inverse, or None if it is singular.
-    """
+    """Inverse of a square matrix, or None if it is singular."""
     size = len(a)
     rows, pivots = reduced([row + unit for row, unit in zip(a, identity(size), strict=True)])
     return [row[size:] for row in rows] if pivots == list(range(size)) else None
@@ -110,12 +67,6 @@ def inverse(a: Matrix) -> Matrix | None:
 
 def pseudo_inverse(a: Matrix) -> Matrix:
     """Moore-Penrose inverse by a rank factorisation a = b·c: it is cᵀ(ccᵀ)⁻¹(bᵀb)⁻¹bᵀ.
-
-    Args:
-        a: the matrix.
-
-    Returns:
-        The only matrix that satisfies the four Penrose equations.
 
     Example:
         >>> [[str(x) for x in row] for row in pseudo_inverse([[Fraction(1), Fraction(1)]])]
@@ -133,15 +84,10 @@ def pseudo_inverse(a: Matrix) -> Matrix:
 
 
 def solve(a: Matrix, b: list[Fraction], free: list[Fraction] | None = None) -> list[Fraction] | None:
-    """A solution of a·x = b.
+    """A solution of a·x = b, or None if there is none.
 
     Args:
-        a: the matrix.
-        b: the right side.
         free: values of the free variables, one per column of ``a`` (those at pivots are ignored); 0 by default.
-
-    Returns:
-        A solution, or None if there is none.
     """
     width = len(a[0])
     rows, pivots = reduced([[*row, value] for row, value in zip(a, b, strict=True)])
@@ -157,19 +103,7 @@ def solve(a: Matrix, b: list[Fraction], free: list[Fraction] | None = None) -> l
 
 
 def evaluate(polynomial: Polynomial, values: Mapping[str, Matrix], sizes: Mapping[str, int]) -> Matrix:
-    """Put matrices in for symbols.
-
-    Args:
-        polynomial: a typed polynomial.
-        values: symbol to matrix.
-        sizes: object to dimension.
-
-    Returns:
-        The matrix.
-
-    Raises:
-        AlgebraError: if the polynomial has no type, or a symbol has no value.
-    """
+    """Put matrices in for the symbols of a typed polynomial."""
     if polynomial.rows is None or polynomial.cols is None:
         raise AlgebraError(f"the number {polynomial} has no size")
     result = [[Fraction(0)] * sizes[polynomial.cols] for _ in range(sizes[polynomial.rows])]

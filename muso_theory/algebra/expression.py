@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from muso_theory.algebra.polynomial import MAX_WORD, AlgebraError, Polynomial, Signature, Word
+from .polynomial import MAX_WORD, AlgebraError, Polynomial, Signature, Word
 
 __all__ = ["NAME", "parse_equation", "parse_expression", "parse_word"]
 
@@ -17,13 +17,6 @@ _MAX_DEPTH = 20
 
 def parse_expression(text: str, signature: Signature) -> Polynomial:
     """Read an expression; juxtaposition is the product, ``'`` the transpose, ``I`` an identity of the size needed.
-
-    Args:
-        text: the expression.
-        signature: the declared symbols.
-
-    Returns:
-        The polynomial, expanded.
 
     Raises:
         AlgebraError: if the text is not an expression, is ill typed, or is too large.
@@ -38,14 +31,7 @@ def parse_expression(text: str, signature: Signature) -> Polynomial:
 
 
 def parse_equation(text: str, signature: Signature) -> Polynomial:
-    """Read ``left = right`` as the polynomial left - right.
-
-    Args:
-        text: the equation; exactly one equality sign.
-        signature: the declared symbols.
-
-    Returns:
-        The polynomial that the equation says is zero; it has a type.
+    """Read ``left = right`` as the polynomial left - right, which is zero and has a type.
 
     Raises:
         AlgebraError: if it is not one equation between expressions of one type.
@@ -64,14 +50,7 @@ def parse_equation(text: str, signature: Signature) -> Polynomial:
 
 
 def parse_word(text: str, signature: Signature) -> Word:
-    """Read a product of letters.
-
-    Args:
-        text: letters separated by single blanks; the empty text is the identity.
-        signature: the declared symbols.
-
-    Returns:
-        The word. Its typing is checked where it is multiplied.
+    """Read a product of letters with single blanks between; the empty text is the identity.
 
     Raises:
         AlgebraError: if a letter is unknown or the word is too long.

@@ -20,9 +20,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
-from muso_theory.algebra.expression import parse_expression
-from muso_theory.algebra.polynomial import AlgebraError, Polynomial
-from muso_theory.algebra.statement import Statement, parse_statement
+from .expression import parse_expression
+from .polynomial import AlgebraError, Polynomial
+from .statement import Statement, parse_statement
 
 __all__ = ["Induction", "check_induction", "parse_induction"]
 
@@ -58,13 +58,6 @@ class Induction:
 def parse_induction(name: str, lines: list[str] | tuple[str, ...]) -> Induction:
     """Read an induction.
 
-    Args:
-        name: the name of the theorem.
-        lines: its text.
-
-    Returns:
-        The parsed induction.
-
     Raises:
         AlgebraError: if it is not of the form described in this module.
     """
@@ -87,11 +80,6 @@ def parse_induction(name: str, lines: list[str] | tuple[str, ...]) -> Induction:
 
 def check_induction(induction: Induction, base: Statement, step: Statement) -> None:
     """Check that base and step theorem are what the induction needs.
-
-    Args:
-        induction: the induction.
-        base: the statement of the base theorem.
-        step: the statement of the step theorem.
 
     Raises:
         AlgebraError: if the base does not conclude the predicate, or the step does not conclude it from exactly

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from muso_theory.algebra.expression import parse_expression
-from muso_theory.algebra.polynomial import AlgebraError, Polynomial
-from muso_theory.algebra.statement import Statement
+from .expression import parse_expression
+from .polynomial import AlgebraError, Polynomial
+from .statement import Statement
 
 __all__ = ["Instance"]
 
@@ -49,14 +49,7 @@ class Instance:
                     )
 
     def replaced(self, polynomial: Polynomial) -> Polynomial:
-        """Replace the symbols of the lemma.
-
-        Args:
-            polynomial: one of its facts or conclusions.
-
-        Returns:
-            The polynomial of the host.
-        """
+        """A fact or conclusion of the lemma in the symbols of the host."""
         typed = self.objects[str(polynomial.rows)], self.objects[str(polynomial.cols)]
         return polynomial.substitute(self.values, {}).typed(*typed)
 
@@ -69,12 +62,6 @@ class Instance:
         """Assumptions of the lemma that are not among the facts of the host, up to sign and transposition.
 
         Definitions of the host are unfolded on both sides before they are compared.
-
-        Args:
-            proved: what the host has proved besides its own facts.
-
-        Returns:
-            Keys of the lemma's facts, with what they say in the host.
         """
         unfold = self.host.unfolded
         known = {unfold(p) for p in (*(fact.polynomial for fact in self.host.facts.values()), *proved)}

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
-from muso_theory.algebra.polynomial import AlgebraError, Polynomial
-from muso_theory.algebra.statement import Statement
+from .polynomial import AlgebraError, Polynomial
+from .statement import Statement
 
 __all__ = ["Opinion", "modular_opinion", "symbolic_opinion"]
 
@@ -40,11 +40,6 @@ class Opinion:
 
 def modular_opinion(statement: Statement, sizes: Mapping[str, int], *, seed: int) -> Opinion:
     """Evaluate a theorem at a random point modulo a random 61-bit prime.
-
-    Args:
-        statement: a theorem whose hypotheses are assignments (``symbol = expression``) or invertibility.
-        sizes: object to dimension.
-        seed: determines prime and point.
 
     Returns:
         The opinion. The bound counts an unlucky point (degree over the size of the field) and an unlucky prime (one
@@ -72,17 +67,9 @@ def modular_opinion(statement: Statement, sizes: Mapping[str, int], *, seed: int
 
 
 def symbolic_opinion(statement: Statement, sizes: Mapping[str, int]) -> Opinion:
-    """Evaluate a theorem with an indeterminate for every entry: for these sizes and generic rank, a decision.
+    """As :func:`modular_opinion`, with an indeterminate for every entry: for these sizes and generic rank, a decision.
 
-    Args:
-        statement: a theorem as for :func:`modular_opinion`.
-        sizes: object to dimension; keep them tiny.
-
-    Returns:
-        The opinion.
-
-    Raises:
-        AlgebraError: as for :func:`modular_opinion`.
+    Keep the sizes tiny.
 
     Example:
         >>> from muso_theory.algebra.statement import parse_statement

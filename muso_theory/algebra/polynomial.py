@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import final
 
-from muso_theory.errors import MusoError
+from ..errors import MusoError
 
 __all__ = [
     "MAX_TERMS",
@@ -42,12 +42,6 @@ class AlgebraError(MusoError, ValueError):
 def flip(letter: Letter) -> Letter:
     """Transpose one letter.
 
-    Args:
-        letter: a symbol, or a symbol followed by a prime.
-
-    Returns:
-        The letter of the transposed matrix.
-
     Example:
         >>> flip("Phi"), flip("Phi'")
         ("Phi'", 'Phi')
@@ -57,12 +51,6 @@ def flip(letter: Letter) -> Letter:
 
 def flip_word(word: Word) -> Word:
     """Transpose a word: reverse it and transpose each letter.
-
-    Args:
-        word: the word.
-
-    Returns:
-        The word of the transposed product.
 
     Example:
         >>> flip_word(("A", "B'"))
@@ -97,26 +85,12 @@ class Polynomial:
 
     @staticmethod
     def number(value: Fraction | int) -> Polynomial:
-        """A bare number.
-
-        Args:
-            value: the number.
-
-        Returns:
-            The polynomial, without a type yet.
-        """
+        """A bare number, without a type yet."""
         return Polynomial(None, None, {(): Fraction(value)} if value else {})
 
     @staticmethod
     def letter(letter: Letter, signature: Signature) -> Polynomial:
-        """A single letter.
-
-        Args:
-            letter: a declared symbol, or its transpose.
-            signature: the declared symbols.
-
-        Returns:
-            The polynomial of this one letter.
+        """A single letter, a declared symbol or its transpose.
 
         Raises:
             AlgebraError: if the symbol is not declared.
@@ -131,15 +105,7 @@ class Polynomial:
 
     @staticmethod
     def word(word: Iterable[Letter], signature: Signature) -> Polynomial:
-        """A product of letters; the empty product is the bare number 1.
-
-        Args:
-            word: the letters.
-            signature: the declared symbols.
-
-        Returns:
-            The monomial.
-        """
+        """A product of letters; the empty product is the bare number 1."""
         result = Polynomial.number(1)
         for letter in word:
             result = result * Polynomial.letter(letter, signature)
@@ -147,13 +113,6 @@ class Polynomial:
 
     def typed(self, rows: str, cols: str) -> Polynomial:
         """Give a bare number its type, or confirm the type of anything else.
-
-        Args:
-            rows: the row object wanted.
-            cols: the column object wanted.
-
-        Returns:
-            The polynomial between these objects.
 
         Raises:
             AlgebraError: if it has another type, or is a nonzero number between different objects.
@@ -194,14 +153,7 @@ class Polynomial:
         return self + (-other)
 
     def scaled(self, factor: Fraction) -> Polynomial:
-        """Multiply by a rational number.
-
-        Args:
-            factor: the number.
-
-        Returns:
-            The multiple; zero keeps its type.
-        """
+        """Multiply by a rational number; zero keeps its type."""
         terms = {word: factor * c for word, c in self.terms.items()} if factor else {}
         return Polynomial(self.rows, self.cols, terms)
 
@@ -223,23 +175,14 @@ class Polynomial:
         return Polynomial(self.rows, other.cols, _bounded({w: c for w, c in terms.items() if c}))
 
     def transpose(self) -> Polynomial:
-        """Transpose every word.
-
-        Returns:
-            The polynomial of the transposed matrix.
-        """
+        """Transpose every word."""
         return Polynomial(self.cols, self.rows, {flip_word(word): c for word, c in self.terms.items()})
 
     def substitute(self, values: Mapping[str, Polynomial], signature: Signature) -> Polynomial:
         """Replace symbols by polynomials; symbols not named stay.
 
-        Args:
-            values: symbol to the polynomial that replaces it.
-            signature: types of the symbols that stay.
-
-        Returns:
-            The polynomial after substitution. A nonzero constant keeps its type only if the row object is
-            not itself renamed by the substitution, so rename objects with :meth:`typed` afterwards.
+        A nonzero constant keeps its type only if the row object is not itself renamed by the substitution, so rename
+        objects with :meth:`typed` afterwards.
         """
         result = Polynomial.number(0)
         for word, coefficient in self.terms.items():
@@ -254,11 +197,7 @@ class Polynomial:
         return result
 
     def symbols(self) -> set[str]:
-        """The symbols that occur, without primes.
-
-        Returns:
-            Their names.
-        """
+        """The symbols that occur, without primes."""
         return {letter.rstrip("'") for word in self.terms for letter in word}
 
     def __hash__(self) -> int:
@@ -271,14 +210,7 @@ class Polynomial:
 
 
 def ordered(polynomial: Polynomial) -> list[tuple[Word, Fraction]]:
-    """Terms in reading order: positive before negative, short before long.
-
-    Args:
-        polynomial: the polynomial.
-
-    Returns:
-        Pairs of word and coefficient.
-    """
+    """Terms in reading order: positive before negative, short before long."""
     return sorted(polynomial.terms.items(), key=lambda item: (item[1] < 0, len(item[0]), item[0]))
 
 

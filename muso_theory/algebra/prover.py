@@ -1,7 +1,11 @@
 """Noncommutative Buchberger with cofactors: is a polynomial a combination of given ones, and of which?
 
+F. Mora, "An introduction to commutative and noncommutative Gröbner bases", TCS 1994; with cofactors, for identities of
+operators: C. Hofstadler, C. Raab, G. Regensburger, "Certifying operator identities via noncommutative Gröbner bases",
+ACM Communications in Computer Algebra 2019.
+
 The answer is a list of terms c·a·g·b with rational c, words a, b and a given g, whose sum is the target. Ideal
-membership in a free algebra is only semi-decidable, so the search has limits and says honestly when it meets them.
+membership in a free algebra is only semi-decidable, so the search has limits, and `NotFoundError` says which was met.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import final
 
-from muso_theory.algebra.polynomial import AlgebraError, Polynomial, Word
+from .polynomial import AlgebraError, Polynomial, Word
 
 __all__ = ["Combination", "NotFoundError", "Term", "find_combination"]
 
@@ -57,19 +61,14 @@ def find_combination(
     max_work: int = 5_000_000,
     seconds: float = 20.0,
 ) -> Combination:
-    """Write a polynomial as a combination of facts.
+    """Write a polynomial exactly as a combination of facts, polynomials that are zero.
 
     Args:
-        target: what is to be shown zero.
-        facts: polynomials that are zero, by key.
         weights: weight of symbols that count for more than one letter; a defined symbol that weighs more than its
             definition is eliminated first.
         max_degree: how much heavier than everything given an S-polynomial may be.
         max_work: number of terms touched at which the search stops, the same on every machine.
         seconds: time after which the search stops.
-
-    Returns:
-        The terms; their sum is exactly ``target``.
 
     Raises:
         NotFoundError: if the limits were met, or the completed basis does not reduce the target to zero.
@@ -109,6 +108,7 @@ class _Search:
         self.initial: list[tuple[_Terms, _Cofactors]] = []
         seen: set[frozenset[tuple[Word, Fraction]]] = set()
         for key, polynomial in facts.items():
+            # What is zero has a zero transpose: both are given, unless they are the same up to sign.
             for mark, version in (("", polynomial), ("'", polynomial.transpose())):
                 same = frozenset(version.terms.items())
                 if same in seen or frozenset((-version).terms.items()) in seen:
@@ -152,6 +152,8 @@ class _Search:
             {w: _ratio(c, top) for w, c in terms.items()},
             {k: _ratio(c, top) for k, c in cofactors.items() if c},
         )
+        # The new leading word contains no other one. Those that contain it are taken out and reduced again, so that
+        # no leading word ever lies within another, and proper overlaps are all the ambiguities that there are.
         old = [other for other in self.basis if _find(lead, other.lead) >= 0]
         self.basis = [other for other in self.basis if _find(lead, other.lead) < 0]
         self.basis.append(element)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from muso_theory.algebra.expression import NAME
+from .expression import NAME
 
 __all__ = ["latex", "mathml", "reason", "unicode_math"]
 
@@ -24,13 +24,7 @@ _SYMBOL = re.compile(rf"(?<![A-Za-z0-9_])({NAME})")
 
 
 def unicode_math(text: str) -> str:
-    """An expression or equation as it is printed in a page.
-
-    Args:
-        text: in the statement language.
-
-    Returns:
-        The text with Greek letters, superscripts and minus signs.
+    """An expression or equation with Greek letters, superscripts and minus signs, as a page prints it.
 
     Example:
         >>> unicode_math("w_u - w_r = Phi^+ S_F' (ytilde_F - Phi_F w_r)")
@@ -50,13 +44,7 @@ def unicode_math(text: str) -> str:
 
 
 def latex(text: str) -> str:
-    r"""An expression or equation in LaTeX.
-
-    Args:
-        text: in the statement language.
-
-    Returns:
-        LaTeX, for mathematics mode.
+    r"""An expression or equation in LaTeX, for mathematics mode.
 
     Example:
         >>> print(latex("Phi_R^+' w_0 = (A B)'"))
@@ -80,9 +68,6 @@ def latex(text: str) -> str:
 
 def mathml(text: str) -> str:
     """An expression or equation in presentation MathML, with its Unicode form for those who do not see it.
-
-    Args:
-        text: in the statement language; a list of equations has commas.
 
     Returns:
         One ``math`` element; a long equation is several, so that a line may break before ``=``, ``+`` and ``−``.
@@ -166,11 +151,7 @@ def reason(key: str, facts: Mapping[str, Any]) -> str:
     """What a fact of a statement is called in a proof.
 
     Args:
-        key: its key, without a prime.
         facts: the inverses of the statement: symbol to (kind, matrix inverted).
-
-    Returns:
-        A few words.
 
     Example:
         >>> reason("penrose1(Phi_R)", {}), reason("step(2).1", {}), reason("complete(S_R,S_F)", {})

@@ -38,11 +38,7 @@ class ScalarProof:
     numeric: Callable[[], list[tuple[Any, Any]]] | None = None
 
     def proved(self) -> bool:
-        """Let sympy decide.
-
-        Returns:
-            True if every residual is exactly zero, or exactly true; False if there is none.
-        """
+        """Whether sympy finds every residual exactly zero, or exactly true; False if there is none."""
         import sympy as sp
 
         # Python takes 1 for True; sympy's own true equals no number.
@@ -50,14 +46,7 @@ class ScalarProof:
         return bool(residuals) and all(residual in (sp.S.Zero, sp.true) for residual in residuals)
 
     def largest_error(self, digits: int) -> Any:
-        """Compare integral and closed form numerically.
-
-        Args:
-            digits: decimal digits of the result; ten more are used inside.
-
-        Returns:
-            The largest absolute difference, an mpmath number; 0 if there is no integral.
-        """
+        """Largest difference of integral and closed form, to so many digits; 0 if there is no integral."""
         import mpmath
 
         with mpmath.workdps(digits + 10):

@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
-from muso_theory.algebra.exact import Matrix, evaluate, pseudo_inverse, rank, solve
-from muso_theory.algebra.polynomial import Polynomial
-from muso_theory.algebra.statement import Statement
-from muso_theory.algebra.trials import Model, concludes, failing, violates, write_model
+from .exact import Matrix, evaluate, pseudo_inverse, rank, solve
+from .polynomial import Polynomial
+from .statement import Statement
+from .trials import Model, concludes, failing, violates, write_model
 
 __all__ = ["counterexample", "find_model", "find_trials", "models"]
 
@@ -30,10 +30,6 @@ _GENERIC = (1, 2, 3, -1, -2, 1, 1, 0)
 
 def find_trials(statement: Statement, *, tries: int = TRIES) -> dict[str, Any]:
     """Try every hypothesis of a theorem.
-
-    Args:
-        statement: the theorem.
-        tries: models looked at per choice of sizes.
 
     Returns:
         The ``trials`` entry of its certificate. A hypothesis for which no model is found is left out, and the
@@ -60,15 +56,7 @@ def find_trials(statement: Statement, *, tries: int = TRIES) -> dict[str, Any]:
 
 
 def find_model(statement: Statement, *, tries: int) -> Model | None:
-    """A model of all hypotheses, as generic as it can be had: sizes of about two, few zeros.
-
-    Args:
-        statement: the theorem.
-        tries: models looked at per choice of sizes.
-
-    Returns:
-        The model, or None if none was found.
-    """
+    """A model of all hypotheses with sizes of about two and few zeros, or None if none was found."""
     rng = random.Random(f"model of {statement.name}")
     for sizes in sorted(_sizes(statement), key=lambda s: sum((size - 2) ** 2 for size in s.values())):
         for _ in range(tries // 4):
@@ -79,15 +67,11 @@ def find_model(statement: Statement, *, tries: int) -> Model | None:
 
 
 def counterexample(statement: Statement, *, dropped: str | None = None, tries: int = TRIES) -> Model | None:
-    """An exact model of the hypotheses in which the conclusion fails.
+    """An exact model of the hypotheses in which the conclusion fails, or None (which proves nothing).
 
     Args:
-        statement: the theorem, or what claims to be one.
         dropped: a hypothesis that need not hold.
         tries: models looked at per choice of sizes.
-
-    Returns:
-        The model, or None if none was found (which proves nothing).
     """
     for model in models(statement, f"{statement.name} without {dropped}", dropped=dropped, tries=tries):
         if not concludes(statement, model):
@@ -101,13 +85,8 @@ def models(
     """Random exact models of the hypotheses, or of all but one, from small to large.
 
     Args:
-        statement: the theorem.
-        seed: seed of the search.
         dropped: a hypothesis that need not hold; it fails in some of the models and holds in others.
         tries: models looked at per choice of sizes.
-
-    Yields:
-        Models in which every fact but the dropped one holds.
 
     Example:
         >>> from muso_theory.algebra.statement import parse_statement

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
-from muso_theory.algebra.polynomial import Polynomial, Word
-from muso_theory.algebra.prover import Combination, NotFoundError, Term, find_combination
+from .polynomial import Polynomial, Word
+from .prover import Combination, NotFoundError, Term, find_combination
 
 __all__ = ["fewer_facts", "shortened"]
 
@@ -20,16 +20,7 @@ _MAX_COLUMNS = 4_000
 
 
 def shortened(target: Polynomial, combination: Combination, facts: Mapping[str, Polynomial]) -> Combination:
-    """Find a combination with the same sum and, as a rule, fewer terms.
-
-    Args:
-        target: the polynomial shown zero.
-        combination: a combination whose sum is ``target``.
-        facts: polynomials that are zero, by key, without transposes.
-
-    Returns:
-        A combination whose sum is exactly ``target``; the given one if nothing shorter was found.
-    """
+    """A combination of ``facts`` with exactly the same sum, and as a rule fewer terms; else the one given."""
     versions: dict[str, Mapping[Word, Fraction]] = {}
     for key, polynomial in facts.items():
         for mark, version in (("", polynomial), ("'", polynomial.transpose())):
@@ -54,17 +45,7 @@ def shortened(target: Polynomial, combination: Combination, facts: Mapping[str, 
 def fewer_facts(
     target: Polynomial, combination: Combination, facts: Mapping[str, Polynomial], weights: Mapping[str, int]
 ) -> Combination:
-    """Give up one fact after the other, as long as a certificate with fewer terms is found.
-
-    Args:
-        target: the polynomial shown zero.
-        combination: a combination whose sum is ``target``.
-        facts: polynomials that are zero, by key, without transposes.
-        weights: weights of symbols, as for the prover.
-
-    Returns:
-        A combination whose sum is exactly ``target``.
-    """
+    """Give up one fact after the other, as long as a certificate with fewer terms is found."""
     best = combination
     for key in reversed(list(facts)):
         used = {term.fact.removesuffix("'") for term in best}

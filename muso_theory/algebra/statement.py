@@ -22,10 +22,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import final
 
-from muso_theory.algebra.expression import parse_equation, parse_expression
-from muso_theory.algebra.polynomial import AlgebraError, Polynomial
+from .expression import parse_equation, parse_expression
+from .polynomial import AlgebraError, Polynomial
 
-__all__ = ["Fact", "Hypothesis", "Statement", "parse_statement"]
+__all__ = ["Fact", "Premise", "Statement", "parse_statement"]
 
 _MAX_LINES = 80
 _PLAIN = r"[A-Za-z][A-Za-z0-9_]*"
@@ -51,7 +51,7 @@ class Fact:
 
 @final
 @dataclass(frozen=True)
-class Hypothesis:
+class Premise:
     """A hypothesis by its label.
 
     Args:
@@ -98,7 +98,7 @@ class Statement:
     lines: tuple[str, ...]
     signature: Mapping[str, tuple[str, str]]
     facts: Mapping[str, Fact]
-    hypotheses: tuple[Hypothesis, ...]
+    hypotheses: tuple[Premise, ...]
     exists: tuple[str, ...]
     conclusions: tuple[Polynomial, ...]
     definitions: Mapping[str, Polynomial]
@@ -125,14 +125,7 @@ class Statement:
         return tuple(s for s in self.signature if s not in bound)
 
     def unfolded(self, polynomial: Polynomial) -> Polynomial:
-        """Replace every defined symbol by its definition, down to undefined ones.
-
-        Args:
-            polynomial: an expression in the symbols of this statement.
-
-        Returns:
-            The expression without defined symbols.
-        """
+        """Replace every defined symbol by its definition, down to undefined ones."""
         for symbol in reversed(list(self.definitions)):
             if symbol in polynomial.symbols():
                 rows, cols = polynomial.rows, polynomial.cols
@@ -144,13 +137,6 @@ class Statement:
 
 def parse_statement(name: str, lines: list[str] | tuple[str, ...]) -> Statement:
     """Read a theorem and regenerate every assumption from its schema.
-
-    Args:
-        name: the name of the theorem.
-        lines: the text; blank lines are not allowed.
-
-    Returns:
-        The statement.
 
     Raises:
         AlgebraError: if a line is not of a known schema, introduces a symbol twice, uses an unknown symbol or is
@@ -179,7 +165,7 @@ class _Builder:
     def __init__(self) -> None:
         self.signature: dict[str, tuple[str, str]] = {}
         self.facts: list[Fact] = []
-        self.hypotheses: list[Hypothesis] = []
+        self.hypotheses: list[Premise] = []
         self.exists: list[str] = []
         self.conclusions: list[Polynomial] = []
         self.definitions: dict[str, Polynomial] = {}
@@ -296,7 +282,7 @@ class _Builder:
         label, body = _fields(r"([a-z][a-z0-9-]*): (.+)", rest)
         if any(h.label == label for h in self.hypotheses):
             raise AlgebraError(f"two hypotheses are called {label!r}")
-        self.hypotheses.append(Hypothesis(label, body, assumed))
+        self.hypotheses.append(Premise(label, body, assumed))
         return label, body
 
     def meaning(self, label: str, body: str) -> list[tuple[str, str]]:

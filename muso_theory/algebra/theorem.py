@@ -94,13 +94,7 @@ class Theorem:
 
 
 def text_lines(*blocks: str) -> tuple[str, ...]:
-    """Join blocks of statement text into lines.
-
-    Args:
-        *blocks: texts of one or more lines; blank lines and surrounding blanks are dropped.
-
-    Returns:
-        The lines, each with single blanks between words.
+    """Join blocks of statement text into lines with single blanks between words and no blank ones.
 
     Example:
         >>> text_lines("a  b", " c ")
@@ -110,12 +104,5 @@ def text_lines(*blocks: str) -> tuple[str, ...]:
 
 
 def canonical(value: object) -> bytes:
-    """The bytes that are hashed: JSON with sorted keys and no blanks.
-
-    Args:
-        value: anything JSON can hold.
-
-    Returns:
-        UTF-8 bytes.
-    """
+    """The bytes that are hashed: JSON with sorted keys and no blanks."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

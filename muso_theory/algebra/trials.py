@@ -1,4 +1,4 @@
-"""Hypotheses on trial: what a model of a theorem must show, checked exactly.
+"""What the models that come with a theorem must show of its hypotheses, checked exactly.
 
 The trials of a theorem are a ``model`` of all its hypotheses, so that it is not vacuous, and for every hypothesis
 
@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from muso_theory.algebra.exact import Matrix, evaluate, rank
-from muso_theory.algebra.exact import solve as solve_linear
-from muso_theory.algebra.polynomial import AlgebraError, Polynomial
-from muso_theory.algebra.statement import Hypothesis, Statement
+from .exact import Matrix, evaluate, rank
+from .exact import solve as solve_linear
+from .polynomial import AlgebraError, Polynomial
+from .statement import Premise, Statement
 
 __all__ = ["Model", "check_trials", "concludes", "failing", "read_model", "violates", "write_model"]
 
@@ -30,10 +30,6 @@ _MAX_DIGITS = 60
 
 def check_trials(statement: Statement, trials: Mapping[str, Any]) -> None:
     """Check the models that come with a theorem.
-
-    Args:
-        statement: the theorem.
-        trials: the entry of the certificate.
 
     Raises:
         AlgebraError: if a model does not show what it is there to show, or a hypothesis has not been tried.
@@ -64,15 +60,10 @@ def check_trials(statement: Statement, trials: Mapping[str, Any]) -> None:
 
 
 def failing(statement: Statement, model: Model, dropped: str | None = None) -> list[str]:
-    """Facts that a model violates.
+    """Keys of the facts that a model violates.
 
     Args:
-        statement: the theorem.
-        model: sizes and matrices.
         dropped: a hypothesis that need not hold; inverses that it provides must then be Moore-Penrose inverses.
-
-    Returns:
-        Keys of the facts that fail.
     """
     sizes, values = model
     failed = []
@@ -93,13 +84,6 @@ def failing(statement: Statement, model: Model, dropped: str | None = None) -> l
 
 def concludes(statement: Statement, model: Model) -> bool:
     """Whether the conclusion holds in a model; for a claimed existence, whether a solution exists.
-
-    Args:
-        statement: the theorem.
-        model: sizes and matrices, without the matrices claimed to exist.
-
-    Returns:
-        True if it holds.
 
     Raises:
         AlgebraError: if the conclusions are not linear in what is claimed to exist.
@@ -132,17 +116,8 @@ def concludes(statement: Statement, model: Model) -> bool:
     return solve_linear(matrix, [-x for x in start]) is not None
 
 
-def violates(statement: Statement, hypothesis: Hypothesis, model: Model) -> bool:
-    """Whether a hypothesis that the theorem does without fails in a model.
-
-    Args:
-        statement: the theorem.
-        hypothesis: one of its ``without`` lines.
-        model: sizes and matrices.
-
-    Returns:
-        True if it fails.
-    """
+def violates(statement: Statement, hypothesis: Premise, model: Model) -> bool:
+    """Whether a hypothesis that the theorem does without, one of its ``without`` lines, fails in a model."""
     sizes, values = model
     symbol, _, kind = hypothesis.text.partition(" ")
     if kind in ("invertible", "left-invertible", "right-invertible"):
@@ -156,14 +131,10 @@ def violates(statement: Statement, hypothesis: Hypothesis, model: Model) -> bool
 
 
 def read_model(statement: Statement, data: Any) -> Model:
-    """Read a model from a certificate.
+    """Read a model, in which every symbol but those claimed to exist has a matrix of its size.
 
     Args:
-        statement: the theorem.
         data: ``{"sizes": {object: size}, "matrices": {symbol: rows of numbers as text}}``.
-
-    Returns:
-        The model; every symbol but those claimed to exist has a matrix of its size.
 
     Raises:
         AlgebraError: if anything is missing, too much, too large or of the wrong shape.
@@ -190,14 +161,7 @@ def read_model(statement: Statement, data: Any) -> Model:
 
 
 def write_model(model: Model) -> dict[str, Any]:
-    """The JSON form of a model.
-
-    Args:
-        model: sizes and matrices.
-
-    Returns:
-        What :func:`read_model` reads.
-    """
+    """The JSON form of a model, for :func:`read_model`."""
     sizes, values = model
     return {
         "sizes": dict(sizes),

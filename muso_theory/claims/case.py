@@ -8,29 +8,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from ..arrays import row_blocks
+from ..arrays import Array, row_blocks
 from ..errors import BadInputError
 from ..evaluation.release import parameters, parameters_sha256
 from ..evidence import NOTHING, Allowance, Audit, Finding, Hypothesis, Identity, Output, round_digits
+from ..linear.closed_forms import float_model
 from ..linear.handed import Handed
 from ..linear.model import Model, Rows
-from ..linear.problem import Array, UnlearningProblem
-from ..linear.training.plan import TrainingPlan
+from ..linear.problem import UnlearningProblem
 from ..numbers import Quantity
 from ..numbers.quantity import decimal_text, is_finite
 from ..numbers.rounding import UNIT, norm_bounds
+from ..settings import TOLERANCE, Settings
 
-__all__ = ["TOLERANCE", "Artefact", "Case", "Found", "Yardstick", "text", "ulps"]
-
-TOLERANCE = Fraction(1, 10**6)
-"""What is asked where nothing else was said: a gap of at most a millionth of doing nothing."""
+__all__ = ["Artefact", "Case", "Found", "Yardstick", "text", "ulps"]
 
 _NOTHING_THERE = "nothing to unlearn at this precision"
 _TOO_FINE = "finer than floats of this size"
@@ -70,13 +68,7 @@ class Artefact:
 
 
 def ulps(values: Array) -> Array:
-    """One unit in the last place of each entry.
-
-    Args:
-        values: any shape; floats have the spacing of their dtype, integers and Fractions none.
-
-    Returns:
-        Float64, the same shape.
+    """One unit in the last place of each float, of its own dtype; none of integers and Fractions.
 
     Example:
         >>> ulps(np.array([1.0, 0.0])).tolist() == [2.0**-52, 5e-324], ulps(np.array([3]))
@@ -101,26 +93,16 @@ class Case:
     Args:
         problem: the problem.
         model: closed forms in the arithmetic to be used.
-        tolerance: what audits, outputs and violated hypotheses are held to, relative to a scale; 0 asks equality.
-        ridge: λ for ridge-anchored and ε for ridge-inverse.
-        subset: fraction of R that down-sampling keeps.
-        seed: seed of every random choice in a check.
-        plan: how the user trains, or None.
-        equality_of_exact: ask equality of artefacts that are exact themselves: no tolerance was given.
-        asserted: the user insists on the statement, whatever its hypotheses; nothing is explained by them then.
+        settings: of the check.
+        insisted: the user insists on the statement, whatever its hypotheses; nothing is explained by them then.
         hypotheses_hold: every hypothesis of the claim holds exactly, so that nothing is explained by one.
         handed: the floats that this package hands out for the problem.
     """
 
     problem: UnlearningProblem
     model: Model
-    tolerance: Fraction = TOLERANCE
-    ridge: float = 1e-3
-    subset: float = 0.2
-    seed: int = 0
-    plan: TrainingPlan | None = None
-    equality_of_exact: bool = True
-    asserted: bool = False
+    settings: Settings = field(default_factory=Settings)
+    insisted: bool = False
     hypotheses_hold: bool = False
     handed: Handed | None = None
 
@@ -137,18 +119,13 @@ class Case:
         """A number that the theorem says is zero, in exact real arithmetic on the data as given.
 
         Args:
-            what: symbols and words.
-            quantity: the number.
             yardsticks: lengths that the tolerance may be relative to; the first that is not nothing
                 beside the last counts.
             explained: computes Cε, the part that a hypothesis violated within tolerance explains, if need be.
             squared: whether number and yardsticks are squares of lengths.
-
-        Returns:
-            The finding.
         """
         allowed = self._of_theorem(yardsticks, UNIT**2 if squared else UNIT)
-        if self.asserted:
+        if self.insisted:
             return Identity(what, quantity, allowed, None)
         if (
             explained is None
@@ -161,31 +138,14 @@ class Case:
     def statement(self, what: str, quantity: Quantity, scale: Quantity, of: str) -> Identity:
         """A number that is zero if the data are what they claim to be, such as a network's own derivative.
 
-        Args:
-            what: symbols and words.
-            quantity: the number.
-            scale: a length that is computed and then taken as it is.
-            of: the length in words.
-
-        Returns:
-            The finding, refuted beyond the tolerance: that refutes the data and not a theorem.
+        It is held to a length that is taken as computed; beyond tolerance the data are refuted, not a theorem.
         """
         taken = Quantity.exact(Fraction(scale.bound)) if scale.bound < np.inf else scale
-        return Identity(what, quantity, Allowance.of_scale(self.tolerance, taken, of), None)
+        return Identity(what, quantity, Allowance.of_scale(self.settings.limit, taken, of), None)
 
     def violation(self, what: str, quantity: Quantity, scale: Quantity, of: str) -> Hypothesis:
-        """How far a hypothesis is violated.
-
-        Args:
-            what: symbols and words.
-            quantity: the number.
-            scale: a norm of the data.
-            of: the norm in words.
-
-        Returns:
-            The finding.
-        """
-        return Hypothesis(what, quantity, Allowance.of_scale(self.tolerance, scale, of))
+        """How far a hypothesis is violated, relative to a norm of the data."""
+        return Hypothesis(what, quantity, Allowance.of_scale(self.settings.limit, scale, of))
 
     # -- what was handed in, and what is handed out ----------------------------------------------------
 
@@ -195,59 +155,39 @@ class Case:
         """The distance of an artefact from what it should be.
 
         Args:
-            artefact: what was handed in.
-            what: symbols and words.
-            quantity: the distance.
             rounding: one unit in the last place of every entry of the artefact, carried to that distance.
             labels: whether the distance is one of labels, not of parameters.
-
-        Returns:
-            The finding.
         """
-        if self.equality_of_exact and artefact.is_exact:
+        if self.settings.tolerance is None and artefact.is_exact:
             return Audit(what, quantity, NOTHING)
         yardsticks = self.label_yardsticks if labels else self.parameter_yardsticks
         are_labels = artefact.name == "labels"
-        allowed = self._of_floats(artefact.values, are_labels, yardsticks, rounding, self.tolerance)
+        allowed = self._of_floats(artefact.values, are_labels, yardsticks, rounding, self.settings.limit)
         return Audit(what, quantity, allowed)
 
     def least_squares_audit(self, artefact: Artefact, rows: Rows, name: str) -> Found:
         """The distance of parameters from all that training on some rows can end at, whatever it starts from.
 
-        Args:
-            artefact: parameters that were handed in.
-            rows: positions of the samples of that training.
-            name: subscript of Φ for the words.
-
-        Returns:
-            The finding. A right artefact has distance 0 from these least-squares minimisers for every w₀, so that a
-            distance refutes it for every w₀; no distance says nothing.
+        A right artefact has distance 0 from these least-squares minimisers for every w₀, so that a distance refutes it
+        for every w₀; no distance says nothing.
         """
         model, w = self.model, self.model.at(artefact.values)
         off = model.distance(w, model.fit(rows, model.targets(rows), w))
         allowed = NOTHING
-        if not (self.equality_of_exact and artefact.is_exact):
+        if not (self.settings.tolerance is None and artefact.is_exact):
             # Doing nothing is known for the assumed w₀ only, so that beside another one it may be too short a length.
             zero = model.at(np.zeros(artefact.values.shape))
-            scale = self.doing_nothing.plus(model.distance(w, zero))
-            allowed = Allowance.of_scale(self.tolerance, scale, f"doing nothing + ‖{artefact.name}‖")
+            # Only (P − P_R)w₀ = (P − P_R)w_r of w₀ matters to it: with d for what doing nothing leaves, d₀ for the
+            # assumed w₀, and w within τd of w_r, d ≤ d₀ + ‖w_r‖ ≤ d₀ + ‖w‖ + τd whatever w₀ is.
+            scale, limit = self.doing_nothing.plus(model.distance(w, zero)), self.settings.limit
+            allowed = Allowance.of_scale(limit / (1 - limit), scale, f"doing nothing + ‖{artefact.name}‖")
         what = f"‖Φ{name}⁺(y{name} − Φ{name} {artefact.name})‖"
-        return [Audit(what, off, allowed)], ["no w₀ whatever leads there"]
+        return [Audit(what, off, allowed)], ["no w₀ whatever leads there, within tolerance of doing nothing"]
 
     def output(self, what: str, quantity: Quantity, floats: Array, are_labels: bool) -> Output:
-        """The distance of floats that this package hands out from what they stand for.
-
-        Args:
-            what: symbols and words.
-            quantity: the distance.
-            floats: labels, shape (n_F, C), or parameters, shape (D, C).
-            are_labels: which of the two.
-
-        Returns:
-            The finding.
-        """
+        """The distance of floats that this package hands out, labels or parameters, from what they stand for."""
         # Equality is never asked of our floats: with tolerance=0 they are held to the default.
-        tolerance = self.tolerance or TOLERANCE
+        tolerance = self.settings.limit or TOLERANCE
         rounding = self.gap_of_ulps(floats) if are_labels else self.size_of_ulps(floats)
         allowed = self._of_floats(floats, are_labels, self.parameter_yardsticks, rounding, tolerance)
         return Output(what, quantity, replace(allowed, rounding=0))
@@ -258,39 +198,18 @@ class Case:
         return Handed(self.problem) if self.handed is None else self.handed
 
     def gap_of_ulps(self, labels: Array) -> Quantity:
-        """‖Φ⁺(0; ulp(ỹ_F))‖: one unit in the last place of every label, carried to the parameter gap.
-
-        Args:
-            labels: shape (n_F, C).
-
-        Returns:
-            The length; exactly zero for exact labels.
-        """
+        """‖Φ⁺(0; ulp(ỹ_F))‖: one unit in the last place of every label, carried to the gap; 0 for exact labels."""
         unit = ulps(labels)
         return self.model.square_gap(self.model.given(unit)).sqrt() if unit.any() else Quantity.exact(0)
 
     @staticmethod
     def size_of_ulps(w: Array) -> Quantity:
-        """‖ulp(w)‖: one unit in the last place of every parameter.
-
-        Args:
-            w: shape (D, C).
-
-        Returns:
-            The length; exactly zero for exact parameters.
-        """
+        """‖ulp(w)‖: one unit in the last place of every parameter; 0 for exact ones."""
         unit = ulps(w)
         return Quantity.enclosure(*norm_bounds(unit)) if unit.any() else Quantity.exact(0)
 
     def gap_of(self, labels: Array) -> Quantity:
-        """‖w_u − w_r‖ of given labels, taken exactly.
-
-        Args:
-            labels: shape (n_F, C).
-
-        Returns:
-            The gap.
-        """
+        """‖w_u − w_r‖ of given labels, shape (n_F, C), taken exactly."""
         return self.model.unlearned_gap(self.model.given(labels))
 
     # -- lengths that a tolerance is relative to -------------------------------------------------------
@@ -300,23 +219,16 @@ class Case:
 
         A theorem is about exact numbers, which some arithmetic tells apart however small they are. Only where such a
         length is nothing beside the last one, or zero, is there nothing that a tolerance could be relative to.
-
-        Args:
-            yardsticks: lengths in words, the preferred one first.
-            unit: the relative rounding of floats, or its square for squares.
-
-        Returns:
-            The allowance.
         """
         last, of_last = yardsticks[-1]
         for scale, of in yardsticks[:-1]:
             # 0 ≤ 0 as well: a start that fits every sample leaves nothing to do. A measured length may be infinite.
             known = is_finite(scale.upper) and is_finite(last.floor)
             if not (known and Fraction(scale.upper) <= unit * Fraction(last.floor)):
-                return Allowance.of_scale(self.tolerance, scale, of)
+                return Allowance.of_scale(self.settings.limit, scale, of)
         if len(yardsticks) == 1:
-            return Allowance.of_scale(self.tolerance, last, of_last)
-        return Allowance.of_scale(self.tolerance, last, f"{of_last}: {_NOTHING_THERE}", is_second=True)
+            return Allowance.of_scale(self.settings.limit, last, of_last)
+        return Allowance.of_scale(self.settings.limit, last, f"{of_last}: {_NOTHING_THERE}", is_second=True)
 
     def _of_floats(
         self,
@@ -328,16 +240,10 @@ class Case:
     ) -> Allowance:
         """Tolerance times doing nothing, unless doing nothing is itself within the rounding of every entry.
 
-        Args:
-            values: floats that are judged.
-            are_labels: labels rather than parameters.
-            yardsticks: doing nothing and what it is replaced by, each in words.
-            rounding: one unit in the last place of every entry, carried to the distance that is judged.
-            tolerance: what is asked.
+        A tolerance that is finer than the rounding says so. What rounding explains is neither refuted nor allowed.
 
-        Returns:
-            The allowance. A tolerance that is finer than the rounding says so, and what rounding explains is never
-            refuted; it is not allowed either.
+        Args:
+            rounding: one unit in the last place of every entry, carried to the distance that is judged.
         """
         (asked, of), (other, of_other) = yardsticks
         first = Allowance.of_scale(tolerance, asked, of)
@@ -376,7 +282,7 @@ class Case:
         What is measured with that model speaks of the same objects only up to this length: where float64 cuts off
         small eigenvalues, they may be many orders of magnitude apart.
         """
-        floats, model = self.problem.float_model, self.model
+        floats, model = float_model(self.problem), self.model
         w_p, w_r = (
             model.distance(model.at(floats.final(w)), exact)
             for w, exact in ((floats.pretrained, model.pretrained), (floats.retrained, model.retrained))

@@ -5,15 +5,16 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import final
 
 from ..errors import expected, nearest
 
-__all__ = ["CATALOGUE", "Claim", "find", "markdown_table"]
+__all__ = ["CATALOGUE", "Claim", "Condition", "find", "markdown_table"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Claim:
-    """A claim of the theory, or a condition that claims use, in words; ``families.CHECKS`` has how it is checked.
+    """A claim of the theory, in words, or a `Condition` of claims; ``families.CHECKS`` has how either is checked.
 
     Args:
         slug: its name everywhere.
@@ -22,7 +23,7 @@ class Claim:
         source: where it comes from.
         holds: what it means for the user when it holds.
         fails: what it means for the user when it does not.
-        number: its number in the list of claims; 0 for a condition.
+        number: its number in the list of claims; a condition has none.
         needs: the conditions that it needs, by slug, with what breaks when each alone is dropped.
         campaign: the campaign that measures what no single instance shows, if there is one.
     """
@@ -45,7 +46,7 @@ class Claim:
     @property
     def is_condition(self) -> bool:
         """Whether this is a hypothesis of claims rather than a claim."""
-        return self.number == 0
+        return isinstance(self, Condition)
 
     @property
     def kind(self) -> str:
@@ -57,21 +58,22 @@ class Claim:
         return f"<{self.kind} {self.slug}: {self.words}{needs}>"
 
 
+@final
+@dataclass(frozen=True, repr=False)
+class Condition(Claim):
+    """A hypothesis that claims use: it holds of some data and not of others."""
+
+
 _FILE = Path(__file__).with_name("catalogue.toml")
 
 CATALOGUE: dict[str, Claim] = {
-    slug: Claim(slug, **words) for slug, words in tomllib.loads(_FILE.read_text(encoding="utf-8")).items()
+    slug: (Claim if "number" in words else Condition)(slug, **words)
+    for slug, words in tomllib.loads(_FILE.read_text(encoding="utf-8")).items()
 }
 
 
 def find(slug: str) -> Claim:
     """Look a claim up by its slug.
-
-    Args:
-        slug: such as ``exact-labels``.
-
-    Returns:
-        The claim or condition.
 
     Raises:
         BadInputError: no such claim; the nearest is suggested.

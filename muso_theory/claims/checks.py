@@ -39,6 +39,7 @@ class Check:
         audits: which artefacts it can audit.
         audit: how it judges one of them.
         anywhere: what it asks of parameters whatever w₀ was; it refutes at most.
+        audited: what a row about an artefact means, where that is not whether the claim's statement holds of it.
         output: how it judges the floats that this package hands out for it, if any.
     """
 
@@ -50,4 +51,5 @@ class Check:
     audits: tuple[str, ...] = ()
     audit: Callable[[Case, Artefact], Found] | None = None
     anywhere: Callable[[Case, Artefact], Found] | None = None
+    audited: str = ""
     output: Callable[[Case], Found] | None = None

@@ -9,6 +9,7 @@ from sys import float_info
 import numpy as np
 
 from ..evidence import Inequality, round_digits, show
+from ..linear.fitting import holds_samples
 from ..linear.model import Parameters, Rows
 from ..linear.problem import UnlearningProblem
 from ..numbers import Quantity
@@ -42,8 +43,29 @@ def _three_samples(case: Case) -> Found:
 def _rank(case: Case, rows: Rows, name: str) -> Found:
     if case.problem.tangent is not None:
         return tangent_rank(case, rows, name)
+    missing, witness = _dependent(case, rows)
+    if missing:
+        found = Quantity.enclosure(missing, len(rows))
+        return [Inequality(f"n{name} − rank Φ{name}", found)], [witness]
     what, quantity, positive = case.model.full_row_rank(rows, name)
     return [Inequality(what, quantity, positive=positive)], []
+
+
+def _dependent(case: Case, rows: Rows) -> tuple[int, str]:
+    """By how much equal rows, or rows of zeros, lower the rank of these rows, and which they are, in words."""
+    problem, samples = case.problem, np.sort(case.model.order[list(rows)])
+    first: dict[int, int] = {}
+    copies = [(first.setdefault(int(problem.first_equal[i]), int(i)), int(i)) for i in samples]
+    copies = [pair for pair in copies if pair[0] < pair[1]]
+    zero = next((i for i in first.values() if not np.any(problem.features[i])), None)
+    words = []
+    if copies:
+        more = f", and so on: {len(copies)} are copies" if len(copies) > 1 else ""
+        words.append(f"rows {copies[0][0]} and {copies[0][1]} of Φ are equal{more}")
+    if zero is not None:
+        words.append(f"row {zero} of Φ is zero")
+    rank = min(len(first) - (zero is not None), problem.n_features)
+    return (len(samples) - rank, "; ".join(words)) if words else (0, "")
 
 
 def _full_rank(case: Case) -> Found:
@@ -124,7 +146,8 @@ def _start_audit(case: Case, artefact: Artefact) -> Found:
 
 _FITTED_ON = {
     "retain": "fitted on retained samples alone",
-    "public": "fitted on public samples, none of which is to be forgotten",
+    "public": "fitted on samples of another source, none equal to one to forget that is not retained, too; that it "
+    "knows none is your word",
     "nothing": "the map reads no samples",
     "copies": "fitted on public samples of which some are samples to forget",
     "all": "fitted on all samples",
@@ -133,23 +156,35 @@ _FITTED_ON = {
 
 def _knows_its_map(problem: UnlearningProblem) -> bool:
     """Whether what the map was fitted on is known; of features that were handed in nothing is said."""
-    return problem.map_fitted_on in _FITTED_ON
+    return problem.map_fitted_on in (*_FITTED_ON, "near")
 
 
 def _map_free_of_forget(case: Case) -> Found:
     problem = case.problem
+    if problem.map_fitted_on == "near":
+        raise NoArithmeticError(
+            "some public samples are next to samples to forget, which may be chance or a rounded copy",
+            "--fit-map retain, or a public file without them",
+        )
     if not _knows_its_map(problem):
         raise NoArithmeticError(
             "what the features were fitted on is unknown",
             "UnlearningProblem.from_data, from_frame or muso check with samples and a map that is not fitted yet",
         )
     forgotten, word = len(problem.forget), problem.map_fitted_on
+    told = [f"{_FITTED_ON[word]}; X as it was given"]
     read = Quantity.exact(forgotten if word == "all" else 0)
+    if holds_samples(problem.feature_map) and word not in ("all", "copies"):
+        # What functions and arrays inside a map hold is not seen from outside.
+        read = Quantity.measured(0)
+        told.append(
+            "the map holds functions, arrays or code of others: that these know no sample is your word"
+        )
+    elif not isinstance(getattr(problem.feature_map, "bandwidth", "median"), str):
+        told.append("that the bandwidth given knows no sample is your word")
     if word == "copies":
         read = Quantity.enclosure(1, forgotten)
-    return [Inequality("samples to forget that the map was fitted on", read)], [
-        f"{_FITTED_ON[word]}; X as it was given"
-    ]
+    return [Inequality("samples to forget that the map was fitted on", read)], told
 
 
 def _conditioning(case: Case) -> Found:

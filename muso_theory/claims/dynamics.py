@@ -13,15 +13,17 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import Array
 from ..errors import BadInputError
 from ..evidence import show
-from ..linear.closed_forms import ClosedForms, Point
+from ..linear.closed_forms import ClosedForms, Point, float_model
 from ..linear.model import Rows
-from ..linear.problem import Array, UnlearningProblem
+from ..linear.problem import UnlearningProblem
 from ..linear.training.convex import fine_tune_convex
-from ..linear.training.sweep import Sweep
+from ..linear.training.engines import Sweep
 from ..numbers import FLOAT64, Matrix, NoArithmeticError, Quantity, UndecidedError
-from .case import TOLERANCE, Case, Found, text
+from ..settings import TOLERANCE
+from .case import Case, Found, text
 from .checks import Check, by_name_only
 
 __all__ = ["DYNAMICS"]
@@ -53,7 +55,7 @@ class _Descent:
         self.eta = 1 / bound if bound > 0 else 1.0
 
     def offset(self, point: Point) -> Matrix:
-        """V of a point of the closed forms."""
+        """The coordinates v = w − w₀ of a point of the closed forms."""
         return self.model.offset(point)
 
     def slope(self, rows: Rows, targets: Matrix, v: Matrix) -> Matrix:
@@ -84,11 +86,11 @@ _SCALED = (
 def _measured(model: ClosedForms) -> ClosedForms:
     """The float64 model of the same problem, for sizes of steps."""
     try:
-        model.problem.float_model.gram  # noqa: B018 - overflow shows here
+        float_model(model.problem).gram  # noqa: B018 - overflow shows here
     except BadInputError:
         what = "steps are read off a float64 Gram matrix, which overflows here"
         raise NoArithmeticError(what, _SCALED) from None
-    return model.problem.float_model
+    return float_model(model.problem)
 
 
 def _largest_row(model: ClosedForms) -> float:
@@ -110,22 +112,15 @@ def _model(case: Case) -> ClosedForms:
         raise UndecidedError(
             "verified float64 does not follow iterates", "ball or rational arithmetic does", climbs=True
         )
-    return problem.float_model
+    return float_model(problem)
 
 
 def _following(case: Case) -> Case:
-    """The case in the model that follows iterates.
-
-    Returns:
-        The case.
-
-    Raises:
-        UndecidedError: none does, or the float64 model is not shown to be about the same w_p and w_r.
-    """
+    """The case in a model that follows iterates, or the float64 one if it is shown to be about the same w_p and w_r."""
     model = _model(case)
     if model is case.model:
         return case
-    least = (case.tolerance or TOLERANCE) * max(
+    least = (case.settings.limit or TOLERANCE) * max(
         Fraction(scale.floor) for scale, _ in case.parameter_yardsticks
     )
     if not case.float_error.bound <= least:
@@ -267,7 +262,7 @@ def _early_stopping(case: Case) -> Found:
 def _preimage(model: ClosedForms, v: Matrix) -> Matrix:
     """Some u with Φᵀu = v, for v in the row space."""
     factor = model.factor(model.everything)
-    if model.is_dual:
+    if model.is_dual_for(model.everything):
         return factor.solve(model.image(model.everything, v))
     return model.image(model.everything, factor.solve(v))
 
@@ -317,8 +312,8 @@ def _adaptive(case: Case) -> Found:
     each = travelled / math.sqrt(signs.size)
     unit = 2.0 ** math.floor(math.log2(each)) if 1e-300 < each < math.inf else 1.0
     adam = Point(None, arithmetic.matrix(unit * signs))
-    zero = Point() if case.problem.w_init is None else model.at(np.zeros_like(_start(case)))
-    decayed = model.fit(model.everything, model.targets(model.everything), zero, ridge=case.ridge)
+    zero = Point() if case.problem.w_init is None else model.at(_zeros(case))
+    decayed = model.fit(model.everything, model.targets(model.everything), zero, ridge=case.settings.ridge)
     findings, facts = [], []
     for name, end in (
         ("a sign step (the first of Adam, RMSProp, AdaGrad)", adam),
@@ -343,9 +338,8 @@ def _adaptive(case: Case) -> Found:
     return findings, facts
 
 
-def _start(case: Case) -> Array:
-    """The array w₀ as (D, C), for its shape."""
-    assert case.problem.w_init is not None
+def _zeros(case: Case) -> Array:
+    """Parameters 0, shape (D, C), in integers that every arithmetic takes exactly."""
     shape = (case.problem.n_features, case.problem.n_outputs)
     return np.zeros(shape, dtype=np.int64)
 

@@ -7,13 +7,13 @@ from fractions import Fraction
 
 import numpy as np
 
+from ..arrays import Array
 from ..errors import BadInputError
 from ..evaluation.certificate import release_sigma
 from ..evaluation.gaussian import delta_enclosure, gaussian_sigma
 from ..evaluation.release import grid_spacing, least_sigma, parameters
 from ..evidence import Allowance, Audit, Inequality, Output, at_most, round_digits, show
 from ..linear.model import Parameters, Rows
-from ..linear.problem import Array
 from ..numbers import Grade, Quantity, UndecidedError
 from .case import Artefact, Case, Found, ulps
 from .checks import Check
@@ -31,7 +31,9 @@ def _removal_certificate(case: Case) -> Found:
     """The theorem on the exact w_u: noise that hides a bound of its gap keeps δ."""
     model = case.model
     gap = model.distance(model.unlearned(model.optimal_labels), model.retrained)
-    if gap.grade is Grade.RIGOROUS and gap.bound > max(scale.bound for scale, _ in case.parameter_yardsticks):
+    if gap.grade is Grade.CERTIFIED and gap.bound > max(
+        scale.bound for scale, _ in case.parameter_yardsticks
+    ):
         # Some noise hides any bound: one that is larger than the problem itself says nothing of unlearning.
         raise UndecidedError(
             "the bound of ‖w_u − w_r‖ exceeds what doing nothing leaves", "another arithmetic", climbs=True
@@ -57,7 +59,7 @@ def _smallest(gap: Quantity) -> float:
 def _delta(gap: Quantity, sigma: float, fitted: bool = True) -> Quantity:
     """δ that noise leaves; of noise that is fitted to a bound of the gap no more is said than what is asked for."""
     found = delta_enclosure(gap, sigma, EPSILON)
-    if fitted and found.grade is Grade.RIGOROUS and found.upper <= DELTA:
+    if fitted and found.grade is Grade.CERTIFIED and found.upper <= DELTA:
         # Further digits of δ would be those of the bound's own rounding.
         return Quantity.enclosure(0, DELTA)
     return found
@@ -86,9 +88,10 @@ def _published(case: Case, w: Array, words: str) -> tuple[str, Quantity, list[st
 
 def _beside_nothing(case: Case, sigma: float) -> str:
     """A remark on noise that hides w_p as well, so that unlearning has gained nothing."""
-    if sigma > _smallest(case.doing_nothing):
+    idle = case.doing_nothing
+    if idle.grade is not Grade.MEASURED and sigma > _smallest(idle):
         return " (more noise than doing nothing needs)"
-    return " (perhaps more noise than doing nothing needs)" if sigma > _needed(case.doing_nothing) else ""
+    return " (perhaps more noise than doing nothing needs)" if sigma > _needed(idle) else ""
 
 
 def _needed(gap: Quantity) -> float:
@@ -99,7 +102,7 @@ def _needed(gap: Quantity) -> float:
 
 def _same_map(case: Case) -> list[str]:
     """Which retraining is meant, where it would not be that of the retained samples alone."""
-    if case.problem.map_fitted_on not in ("all", "copies"):
+    if not case.problem.map_may_tell:
         return []
     return [
         "w_r is retrained with the same map, which itself may tell what is forgotten (map-free-of-forget)"
@@ -107,8 +110,8 @@ def _same_map(case: Case) -> list[str]:
 
 
 def _doing_nothing(case: Case, gap: Quantity) -> list[str]:
-    facts = ["this gap is measured only: it certifies nothing"] if gap.grade is Grade.FLOAT else []
-    is_proved = case.doing_nothing.grade is not Grade.FLOAT
+    facts = ["this gap is measured only: it certifies nothing"] if gap.grade is Grade.MEASURED else []
+    is_proved = case.doing_nothing.grade is not Grade.MEASURED
     nothing = f"{'≥' if is_proved else '≈'} {round_digits(_needed(case.doing_nothing), up=False)}"
     facts += _same_map(case)
     return [*facts, f"doing nothing needs σ {nothing} for ε = {EPSILON:g}, δ = {float(DELTA):g}"]
@@ -186,7 +189,12 @@ def _score_facts(case: Case, w: Parameters) -> list[str]:
 
 GUARANTEES = {
     "removal-certificate": Check(
-        _removal_certificate, audits=("w_unlearned",), audit=_removal_audit, output=_removal_output
+        _removal_certificate,
+        audits=("w_unlearned",),
+        audit=_removal_audit,
+        output=_removal_output,
+        # Enough noise hides everything, so that this says nothing of how well they were unlearned.
+        audited="With so much noise they are not told from the retrained parameters; the less noise, the better.",
     ),
     "membership": Check(_membership, audits=("labels", "w_unlearned"), audit=_membership_audit),
 }

@@ -6,17 +6,15 @@ from fractions import Fraction
 
 import numpy as np
 
+from ..arrays import Array
 from ..evidence import Inequality, Output, show
 from ..linear.labels import subset_positions
 from ..linear.model import Parameters, Rows
-from ..linear.problem import Array
 from ..numbers import Grade
 from .case import Artefact, Case, Found
 from .checks import Check
 
 __all__ = ["LABELLING"]
-
-_PAPER = "arXiv 2410.08557"
 
 
 def _exact_labels(case: Case) -> Found:
@@ -68,12 +66,13 @@ def _solution_set(case: Case) -> Found:
     outside = model.square_distance(model.unlearned(off), model.unlearned(model.optimal_labels))
     # A float must be large against what the gap formula says; a proved number must only be positive.
     formula = model.square_gap(model.given(step))
-    floor = 1e-12 * formula.bound if formula.grade is Grade.FLOAT else 0
-    facts = [
+    floor = 1e-12 * formula.bound if formula.grade is Grade.MEASURED else 0
+    fact = (
         f"the solution set has dimension {dimension} per output"
         if dimension
         else "Φ_F has full row rank: the optimal label is unique"
-    ]
+    )
+    facts = [f"{fact}, as float64 sees its rows" if formula.grade is Grade.MEASURED else fact]
     what = "squared gap of a label outside the set"
     return [within, Inequality(what, outside, positive=True, bar=floor)], facts
 
@@ -82,9 +81,6 @@ def _outside(case: Case) -> Array | None:
     """A label step Φ_Fφ, φ the forget row of largest entry, as floats near size one; None if Φ_F = 0.
 
     Φ_Fφ is in the range of Φ_F and not zero; a power of two that is taken out of the features does not change that.
-
-    Returns:
-        Shape (n_F, C), or None.
     """
     features, forget = case.problem.features, case.problem.forget
     exact = features.dtype == object
@@ -156,17 +152,19 @@ def _leave_block_out_output(case: Case) -> Found:
 
 def _ridge_anchored(case: Case) -> Found:
     model = case.model
-    retrained = model.fit(model.retain, model.targets(model.retain), ridge=case.ridge)
+    retrained = model.fit(model.retain, model.targets(model.retain), ridge=case.settings.ridge)
     labels = model.relabelled(model.predict(model.forget, retrained))
-    unlearned = model.fit(model.everything, labels, ridge=case.ridge)
+    unlearned = model.fit(model.everything, labels, ridge=case.settings.ridge)
     gap = model.distance(unlearned, retrained)
-    wrong = model.distance(model.fit(model.everything, labels, model.pretrained, ridge=case.ridge), retrained)
-    facts = [f"λ = {case.ridge:g}", f"anchored at w_p instead of w₀: ‖w_u − w_r‖ {show(wrong)}"]
+    wrong = model.distance(
+        model.fit(model.everything, labels, model.pretrained, ridge=case.settings.ridge), retrained
+    )
+    facts = [f"λ = {case.settings.ridge:g}", f"anchored at w_p instead of w₀: ‖w_u − w_r‖ {show(wrong)}"]
     return [case.identity("‖w_u^λ − w_r^λ‖", gap, case.parameter_yardsticks)], facts
 
 
 def _ridge_inverse(case: Case) -> Found:
-    model, epsilon = case.model, case.ridge
+    model, epsilon = case.model, case.settings.ridge
     retain, forget = model.retain, model.forget
     shifted = model.predict(forget, model.fit(retain, model.targets(retain), ridge=epsilon))
     # K_FR(K_RR + εI)⁻¹ b is what a ridge fit to Φ_R w₀ + b adds to the prediction on F; here b = K_RR⁻¹(y_R − Φ_R w₀).
@@ -183,7 +181,9 @@ def _ridge_inverse(case: Case) -> Found:
 
 def _downsampling(case: Case) -> Found:
     model = case.model
-    subset = subset_positions(case.problem, max(case.subset, 1 / len(case.problem.retain)), case.seed)
+    subset = subset_positions(
+        case.problem, max(case.settings.subset, 1 / len(case.problem.retain)), case.settings.seed
+    )
     half = subset[: max(1, len(subset) // 2)]
     retrained = model.fit(subset, model.targets(subset))
     error = model.label_distance(model.label_free(subset), model.predict(model.forget, retrained))

@@ -70,7 +70,9 @@ def _ntk_limit(case: Case) -> Found:
     distances = {}
     for width in LIMIT_WIDTHS:
         net = _at_width(tangent.net, width)
-        distances[width] = [distance(net, net.init(case.seed + index)) for index in range(LIMIT_SEEDS)]
+        distances[width] = [
+            distance(net, net.init(case.settings.seed + index)) for index in range(LIMIT_SEEDS)
+        ]
     fit = fit_slope(distances)
     assert fit is not None
     off = max(abs(fit["low"] + 0.5), abs(fit["high"] + 0.5))

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
+from ..arrays import Array
 from ..evidence import show
 from ..linear.model import Model, Parameters
-from ..linear.problem import Array
 from ..numbers import NoArithmeticError
 from .case import Artefact, Case, Found
 from .checks import Check

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import Array
 from ..evidence import Allowance, Identity, Inequality, show
 from ..linear.certified import CertifiedForms
-from ..linear.closed_forms import ClosedForms
+from ..linear.closed_forms import ClosedForms, float_model
 from ..linear.model import Rows
-from ..linear.problem import Array, UnlearningProblem
+from ..linear.problem import UnlearningProblem
 from ..numbers import RATIONAL, Grade, NoArithmeticError, Quantity, UndecidedError
 from ..numbers.rounding import norm_bounds
 from .case import Case, Found
@@ -28,17 +29,11 @@ BALL_PRICE = 400_000
 def network_of(case: Case) -> Any:
     """The network behind the features, with its parameters and inputs.
 
-    Args:
-        case: any case.
-
-    Returns:
-        Its tangent.
-
     Raises:
         NoArithmeticError: no network; a claim that is asserted without one does not apply.
     """
     if case.problem.tangent is None:
-        raise NoArithmeticError("no network is given", "UnlearningProblem.from_network, or --network")
+        raise NoArithmeticError("no network is given", "networks.from_network, or --network")
     return case.problem.tangent
 
 
@@ -57,9 +52,10 @@ def tangent_rank(case: Case, rows: Rows, suffix: str) -> Found:
         UndecidedError: what the floats are wrong by leaves the rank of J open, and rationals decide it.
         NoArithmeticError: likewise, and J is not rational.
     """
+    from ..networks.distance import float_distance
     from ..networks.rational import rank_bound, rational_jacobian, why_not_rational
 
-    problem, tangent, distance = case.problem, network_of(case), case.problem.tangent_distance
+    problem, tangent, distance = case.problem, network_of(case), float_distance(case.problem)
     index = case.model.order[list(rows)]
     what = f"n{suffix} − rank J{suffix}"
     bound, why = rank_bound(tangent.net)
@@ -76,9 +72,9 @@ def tangent_rank(case: Case, rows: Rows, suffix: str) -> Found:
         else:
             exact = ClosedForms(UnlearningProblem(J, np.zeros(len(J), np.int64), problem.forget), RATIONAL)
             return [Inequality(what, exact.full_row_rank(rows)[1])], ["J in exact rationals"]
-    if isinstance(distance, UndecidedError) or problem.float_model is case.model:
+    if isinstance(distance, UndecidedError) or float_model(problem) is case.model:
         name, quantity, positive = case.model.full_row_rank(rows, suffix)
-        if quantity.grade is Grade.EXACT:
+        if quantity.grade is Grade.PROVED:
             quantity = Quantity.enclosure(quantity.lower, quantity.upper)
         facts = (
             [f"the network's own tangent is not enclosed: {distance}"]
@@ -88,8 +84,10 @@ def tangent_rank(case: Case, rows: Rows, suffix: str) -> Found:
         return [Inequality(f"{name} of the float tangent", quantity, positive=positive)], facts
     model = case.model if isinstance(case.model, CertifiedForms) else CertifiedForms(problem)
     try:
-        floats = model.full_row_rank(rows, suffix)[1]
+        _, floats, is_eigenvalue = model.full_row_rank(rows, suffix)
     except UndecidedError:
+        is_eigenvalue = False
+    if not is_eigenvalue:
         floats = Quantity.exact(0)
     smallest = distance.smallest(Fraction(floats.lower))
     if smallest:
@@ -119,10 +117,11 @@ def _told(distance: Any) -> str:
 
 def _differentiable(case: Case) -> Found:
     """Rectifiers at 0 that outputs depend on: proved where J is enclosed, counted in floats elsewhere."""
+    from ..networks.distance import float_distance
     from ..networks.kinks import KinkError
     from ..networks.rational import zeros_of_rectifiers
 
-    tangent, distance = network_of(case), case.problem.tangent_distance
+    tangent, distance = network_of(case), float_distance(case.problem)
     what = "rectifiers at 0 that an output depends on"
     if tangent.net.analytic:
         return [Inequality(what, Quantity.exact(0))], ["every activation is analytic"]
@@ -142,10 +141,12 @@ def _differentiable(case: Case) -> Found:
 
 def _linearised_network(case: Case) -> Found:
     """The float features against the network's own derivative, and two ways to that derivative against each other."""
-    distance = case.problem.tangent_distance
+    from ..networks.distance import float_distance
+
+    tangent, distance = network_of(case), float_distance(case.problem)
     if isinstance(distance, UndecidedError):
         return _measured_tangent(case, distance)
-    size, of = Quantity.enclosure(*norm_bounds(network_of(case).outputs)), "‖f‖"
+    size, of = Quantity.enclosure(*norm_bounds(tangent.outputs)), "‖f‖"
     if not size.upper:
         # Beside outputs of 0 everything is large; what is subtracted from the targets is small beside these.
         size, of = Quantity.enclosure(*norm_bounds(np.asarray(case.problem.targets, np.float64))), "‖y − f‖"
@@ -160,8 +161,7 @@ def _linearised_network(case: Case) -> Found:
 def _two_modes(case: Case) -> Found:
     """Forward mode, from the forward pass alone, against reverse mode, by the layers' rules, both enclosed.
 
-    Returns:
-        A finding that fails where the enclosures do not meet, so that a derivative rule of this package is wrong.
+    Where the enclosures do not meet, a derivative rule of this package is wrong.
     """
     from ..networks.distance import between_modes
     from ..networks.duals import multiplications
@@ -173,9 +173,9 @@ def _two_modes(case: Case) -> Found:
         return [], ["too large for forward mode in balls"]
     some = dict.fromkeys(int(rows[0]) // net.n_out for rows in (problem.forget, problem.retain))
     chosen = list(range(n)) if n <= affordable else list(some)[:affordable]
-    v = np.random.default_rng(case.seed).standard_normal(net.n_params)
+    v = np.random.default_rng(case.settings.seed).standard_normal(net.n_params)
     off, size = between_modes(tangent, chosen, v, BITS)
-    allowed = Allowance.of_scale(case.tolerance, size, "the largest |J(x)v|")
+    allowed = Allowance.of_scale(case.settings.limit, size, "the largest |J(x)v|")
     where = "all" if len(chosen) == n else ", ".join(map(str, chosen))
     return [Identity("max |∂f(x; θ₀)·v − J(x)v|, v random", off, allowed)], [
         f"forward mode by the forward pass alone, reverse mode by the layers' rules, at {where} of {n} samples"
@@ -196,15 +196,15 @@ def _measured_tangent(case: Case, obstacle: UndecidedError) -> Found:
 
 def _directions(case: Case) -> Iterator[tuple[str, Array]]:
     """Directions θ − θ₀ in the coordinates of the features: to the retrained model, and a random one."""
-    model = case.problem.float_model
+    model = float_model(case.problem)
     yield "w_r", model.explicit(model.retrained)[:, 0]
     n, d = case.problem.features.shape
-    rng = np.random.default_rng(case.seed)
+    rng = np.random.default_rng(case.settings.seed)
     # in row(Φ) alone an error of Φ that is orthogonal to it would show by its square only; K has no such errors
     by_gram = case.problem.tangent.by_gram
     yield (
         "a random direction",
-        case.problem.features.T @ rng.standard_normal(n) if by_gram else rng.standard_normal(d),
+        case.problem.features.T @ rng.standard_normal((n,)) if by_gram else rng.standard_normal((d,)),
     )
 
 

@@ -1,11 +1,12 @@
 """Loading data, choosing classes and saying what to forget; no input is repaired quietly."""
 
-from muso_theory.data.classes import select_classes
-from muso_theory.data.dataset import Dataset
-from muso_theory.data.forget import parse_forget
-from muso_theory.data.frames import Choices, frame_dataset, frame_samples
-from muso_theory.data.sources import BUILTIN, load, public_samples
-from muso_theory.data.tables import Table
+from .artefacts import read_artefacts, read_start
+from .classes import select_classes
+from .dataset import Dataset
+from .forget import parse_forget
+from .frames import Choices, frame_dataset, frame_samples
+from .sources import BUILTIN, load, public_samples
+from .tables import Table
 
 __all__ = [
     "BUILTIN",
@@ -17,5 +18,7 @@ __all__ = [
     "load",
     "parse_forget",
     "public_samples",
+    "read_artefacts",
+    "read_start",
     "select_classes",
 ]

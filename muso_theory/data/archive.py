@@ -11,15 +11,15 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from muso_theory.arrays import forget_indices
-from muso_theory.data.dataset import Dataset, FloatArray, check_numbers, integer_labels
-from muso_theory.data.frames import NO_CHOICES, Choices
-from muso_theory.data.targets import Targets, decide_targets
-from muso_theory.errors import BadInputError, expected, nearest
-from muso_theory.reading import BROKEN, grown, read_array, read_arrays
-from muso_theory.understood import Understood
+from ..arrays import forget_indices
+from ..errors import BadInputError, expected, nearest
+from ..reading import BROKEN, grown, read_array, read_arrays
+from ..targets import Targets, decide_targets, integer_labels
+from ..understood import Understood
+from .dataset import Dataset, FloatArray, check_numbers
+from .frames import NO_CHOICES, Choices
 
-__all__ = ["ARRAY_NAMES", "read_npy", "read_npz", "read_samples"]
+__all__ = ["ARRAY_NAMES", "read_npy", "read_npy_array", "read_npz", "read_samples"]
 
 ARRAY_NAMES = ("X", "features", "y", "forget", "groups", "w_init", "labels", "w_pretrained", "w_unlearned")
 """Names an archive may hold: X or features, and y, are required."""
@@ -40,8 +40,6 @@ def read_npz(source: Path | IO[bytes], name: str, sha256: str, choices: Choices 
 
     Args:
         source: path or binary stream.
-        name: of the source, for messages.
-        sha256: of its bytes.
         choices: ``task``; for a sparse matrix ``dense`` and ``target``.
 
     Returns:
@@ -151,16 +149,11 @@ def _targets(arrays: dict[str, npt.NDArray[Any]], task: str | None, one_hot: boo
 
 
 def read_npy(source: Path | IO[bytes], name: str, sha256: str, choices: Choices = NO_CHOICES) -> Dataset:
-    """Read a single matrix, one of whose columns is the target.
+    """Read a single matrix, one of whose columns is the target; the others are features.
 
     Args:
         source: path, which is memory-mapped, or binary stream.
-        name: of the source, for messages.
-        sha256: of its bytes.
         choices: ``target`` is the number of the target column, from 0.
-
-    Returns:
-        The data set; all other columns are features.
 
     Raises:
         BadInputError: no target or no such column, another number of dimensions, objects (pickles), broken files.
@@ -173,30 +166,26 @@ def read_npy(source: Path | IO[bytes], name: str, sha256: str, choices: Choices 
         Dataset toy.npy: X (3, 1), y (3,), sha256 000000000000
     """
     choices.refuse((*_TABLE_ONLY, "dense"), name)
-    return _of_matrix(_matrix(source, name), name, sha256, choices)
+    return _of_matrix(read_npy_array(source, name), name, sha256, choices)
 
 
 def read_samples(source: Path | IO[bytes], kind: str, name: str) -> FloatArray:
-    """Samples alone: a matrix in an .npy file, or the array X of an archive.
-
-    Args:
-        source: path or binary stream.
-        kind: "npy" or "npz".
-        name: of the source, for messages.
-
-    Returns:
-        (n, d) samples.
+    """Samples alone, shape (n, d): a matrix in an .npy file, or the array X of an archive.
 
     Raises:
         BadInputError: broken files, no X.
     """
     if kind == "npy":
-        return check_numbers(name, _matrix(source, name), (2,))
+        return check_numbers(name, read_npy_array(source, name), (2,))
     return check_numbers("X", _read(source, name, ("X",))["X"], (2,))
 
 
-def _matrix(source: Path | IO[bytes], name: str) -> npt.NDArray[Any]:
-    """A single array, from a path without reading all of it."""
+def read_npy_array(source: Path | IO[bytes], name: str) -> npt.NDArray[Any]:
+    """Read a single array of any shape, from a path without reading all of it.
+
+    Raises:
+        BadInputError: objects (pickles), broken files.
+    """
     try:
         if isinstance(source, Path):
             found: Any = np.load(source, mmap_mode="r", allow_pickle=False)
@@ -300,6 +289,9 @@ def _read(source: Path | IO[bytes], name: str, wanted: tuple[str, ...] = ()) -> 
 def _check_names(arrays: Collection[str], name: str) -> None:
     """Refuse missing, doubled and unknown names."""
     there = ", ".join(arrays) or "nothing"
+    if not {"X", "features"} & {*arrays} and {"labels", "w_unlearned", "w_pretrained"} & {*arrays}:
+        hint = f"muso check DATA --audit {name}"
+        raise expected("data, and what is to be audited beside them", "arrays", there, name, hint)
     for key in arrays:
         if key not in ARRAY_NAMES:
             same = [known for known in ARRAY_NAMES if known.lower() == key.lower()]

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from muso_theory.arrays import Array
-from muso_theory.data.dataset import FloatArray, check_numbers
-from muso_theory.data.tables import Table
-from muso_theory.errors import BadInputError, expected
+from ..arrays import Array
+from ..errors import BadInputError, expected
+from .dataset import FloatArray, check_numbers
+from .tables import Table
 
-__all__ = ["INTEGER", "bit", "is_number", "matrix", "target_cells"]
+__all__ = ["INTEGER", "bit", "is_number", "is_text", "matrix", "option", "spelled", "target_cells"]
 
 INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*")
 """Text that is a whole number."""
+
+_DRESSED = re.compile(r"\s*[-+]?[^\w\s]?\s*\d[\d.,' ]*\s*[^\w\s]?\s*")
+"""Text that is a number in the dress of a report: 1,200.5 or 7 % or $3."""
 
 _YES_NO = {"yes": True, "no": False, "true": True, "false": False}
 _BITS = {**_YES_NO, "1": True, "0": False, "1.0": True, "0.0": False}
@@ -28,12 +32,7 @@ def matrix(table: Table, names: Sequence[str], dense: bool) -> FloatArray:
     """Columns as one matrix; all columns of text are named together, so that one cure helps.
 
     Args:
-        table: with these columns.
-        names: of the columns.
         dense: fill in the zeros of sparse ones.
-
-    Returns:
-        (n, d) float64.
 
     Raises:
         BadInputError: cells that are missing, no numbers or not finite, integers above 2⁵³, sparse columns.
@@ -49,16 +48,26 @@ def matrix(table: Table, names: Sequence[str], dense: bool) -> FloatArray:
         plain = _plain_numbers(column.tolist()) if column.dtype == object else None
         if plain is not None:
             X[:, j] = plain
-        elif _is_text(column):
+        elif is_text(column):
             texts.append(name)
         else:
-            X[:, j] = _numbers(column, table, name)
+            X[:, j] = _numbers(column, table, name, option("drop", name))
     if texts:
         first = table.frame[texts[0]].iloc[0]
         got = f"{table.place(0)}: text"
-        hint = " ".join(f"--drop {name!r}" if " " in name else f"--drop {name}" for name in texts)
-        raise expected("a number", f"column {texts[0]!r}", first, got, f"numbers as categories, or {hint}")
+        hint = f"numbers in its place, or {option('drop', *texts)}"
+        raise expected("a number", f"column {texts[0]!r}", first, got, hint)
     return X
+
+
+def option(name: str, *columns: str) -> str:
+    """An option with the columns that it names, as a shell takes them.
+
+    Example:
+        >>> option("drop", "a", "b c")
+        "--drop a --drop 'b c'"
+    """
+    return " ".join(f"--{name} {shlex.quote(column)}" for column in columns)
 
 
 def _is_sparse(column: Any) -> bool:
@@ -66,7 +75,7 @@ def _is_sparse(column: Any) -> bool:
     return hasattr(column, "sparse") and "Sparse" in type(column.dtype).__name__
 
 
-def _is_text(column: Any) -> bool:
+def is_text(column: Any) -> bool:
     """Whether a column holds words only, and not yes and no."""
     if column.dtype.kind in "biufc" or not len(column):
         return False
@@ -77,7 +86,20 @@ def _is_text(column: Any) -> bool:
 
 def _is_missing(cell: Any) -> bool:
     """Whether a cell says that there is nothing."""
-    return cell is None or str(cell).strip().lower() in _MISSING
+    return cell is None or spelled(cell).strip().lower() in _MISSING
+
+
+def spelled(cell: Any) -> str:
+    """A cell as text, hexadecimal for integers of some thousand digits, which Python writes in no other way.
+
+    Example:
+        >>> spelled(1.5), len(spelled(10**5000))
+        ('1.5', 4155)
+    """
+    try:
+        return str(cell)
+    except ValueError:
+        return hex(cell)
 
 
 def _plain_numbers(cells: list[Any]) -> FloatArray | None:
@@ -91,114 +113,96 @@ def _plain_numbers(cells: list[Any]) -> FloatArray | None:
     return values if together.isascii() and "_" not in together else None
 
 
-def _numbers(column: Any, table: Table, name: str) -> FloatArray:
-    """A column as float64, exactly or not at all."""
+def _numbers(column: Any, table: Table, name: str, cure: str) -> FloatArray:
+    """A column as float64, exactly or not at all; the cure is what else helps than repairing a cell."""
     kind = column.dtype.kind
     if kind in "biuf" and isinstance(column.dtype, np.dtype):
         values = column.to_numpy()
         if kind == "f" and not np.isfinite(values).all():
             row = int(np.flatnonzero(~np.isfinite(values))[0])
-            raise _bad(values[row], table, row, name)
+            raise _bad(values[row], table, row, name, cure)
         return check_numbers(f"column {name!r}", values, (1,))
     cells = column.tolist()
     low = [cell.strip().lower() if isinstance(cell, str) else cell for cell in cells]
     if all(isinstance(cell, str) and cell in _YES_NO for cell in low):
         return np.array([_YES_NO[cell] for cell in low], dtype=np.float64)
-    return np.array([_number(cell, table, i, name) for i, cell in enumerate(cells)])
+    return np.array([_number(cell, table, i, name, cure) for i, cell in enumerate(cells)])
 
 
-def _number(cell: Any, table: Table, row: int, name: str) -> float:
+def _number(cell: Any, table: Table, row: int, name: str, cure: str) -> float:
     """One cell as a finite number."""
     if isinstance(cell, str):
         if not is_number(cell):
-            raise _bad(cell, table, row, name)
-        value = float(cell)
-        whole = int(cell) if abs(value) >= 2.0**53 and INTEGER.fullmatch(cell) else 0
+            raise _bad(cell, table, row, name, cure)
+        value, exact = float(cell), INTEGER.fullmatch(cell) is not None
     elif isinstance(cell, bool | np.bool_ | int | float | np.integer | np.floating):
-        value, whole = float(cell), int(cell) if isinstance(cell, int | np.integer) else 0
+        value, exact = _float(cell), isinstance(cell, int | np.integer)
     else:
-        raise _bad(cell, table, row, name)
+        raise _bad(cell, table, row, name, cure)
     if not math.isfinite(value):
-        raise _bad(cell, table, row, name)
-    if abs(whole) > 2**53:
+        raise _bad(cell, table, row, name, cure)
+    # Python reads no integer of some thousand digits; zeros in front count, and mean nothing.
+    digits = cell.strip().lstrip("+-0") if isinstance(cell, str) else cell
+    if exact and abs(value) >= 2.0**53 and abs(int(digits)) > 2**53:
         # Further integers are not all float64, so that two different ones could be read as the same number.
         got = f"{table.place(row)}: an integer above 2**53"
-        raise expected("numbers that float64 holds", f"column {name!r}", cell, got, f"--drop {name}")
+        raise expected("numbers that float64 holds", f"column {name!r}", cell, got, cure)
     return value
 
 
-def _bad(cell: Any, table: Table, row: int, name: str) -> BadInputError:
+def _float(number: Any) -> float:
+    """A number as a float, infinite where none is large enough."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+
+
+def _bad(cell: Any, table: Table, row: int, name: str, cure: str) -> BadInputError:
     """Word the refusal of a cell."""
     column, where = f"column {name!r}", table.place(row)
-    drop = f"--drop {name!r}" if " " in name else f"--drop {name}"
     if isinstance(cell, list | tuple | dict | set | np.ndarray):
-        return expected("a number", column, cell, f"{where}: {type(cell).__name__}, nested", drop)
+        return expected("a number", column, cell, f"{where}: {type(cell).__name__}, nested", cure)
     if _is_missing(cell) and not (isinstance(cell, str) and cell.strip().lower() == "nan"):
-        text = "''" if cell is None or not str(cell).strip() else cell
+        text = "''" if cell is None or not spelled(cell).strip() else cell
         return expected(
-            "a number", column, text, f"{where}: empty cell", f"filling it, removing the row, or {drop}"
+            "a number", column, text, f"{where}: empty cell", f"filling it, removing the row, or {cure}"
         )
-    if isinstance(cell, float | np.floating) or (isinstance(cell, str) and is_number(cell)):
-        return expected("a finite number", column, cell, where, f"removing the row, or {drop}")
+    if isinstance(cell, int | float | np.floating) or (isinstance(cell, str) and is_number(cell)):
+        return expected("a finite number", column, cell, where, f"removing the row, or {cure}")
     got = "text" if isinstance(cell, str) else type(cell).__name__
-    return expected("a number", column, cell, f"{where}: {got}", f"a numeric cell, or {drop}")
+    return expected("a number", column, cell, f"{where}: {got}", f"a plain number, or {cure}")
 
 
 def bit(cell: Any, table: Table, row: int, name: str) -> bool:
-    """One cell of a column of yes and no.
-
-    Args:
-        cell: yes, no, true, false, 1 or 0.
-        table: for the message.
-        row: counted from 0.
-        name: of the column.
-
-    Returns:
-        The truth value.
-
-    Raises:
-        BadInputError: any other cell.
-    """
-    value = _BITS.get(str(cell).strip().lower())
+    """One cell, yes, no, true, false, 1 or 0; any other is refused with its place."""
+    value = _BITS.get(spelled(cell).strip().lower())
     if value is None:
         raise expected("yes, no, true, false, 1 or 0", f"column {name!r}", cell, table.place(row), "0 or 1")
     return value
 
 
 def target_cells(column: Any, table: Table, name: str) -> Array:
-    """A target column as numbers, or as class names if no cell is a number.
-
-    Args:
-        column: of the table.
-        table: for messages.
-        name: of the column.
-
-    Returns:
-        (n,) float64 or text.
-
-    Raises:
-        BadInputError: numbers and text in one column, and bad cells.
-    """
+    """A target column, shape (n,), as numbers, or as class names if no cell is a number."""
     if _is_sparse(column):
         column = column.sparse.to_dense()
     cells = column.tolist()
     if cells and all(isinstance(cell, bool) for cell in cells):
-        return np.array([str(cell) for cell in cells], dtype=np.str_)
+        return np.array([spelled(cell) for cell in cells], dtype=np.str_)
     if cells and all(
         isinstance(cell, str) and not is_number(cell) and not _is_missing(cell) for cell in cells
     ):
+        if all(_DRESSED.fullmatch(cell) for cell in cells):
+            got = f"{table.place(0)}: numbers with signs or separators"
+            raise expected(
+                "plain numbers", f"column {name!r}", cells[0], got, "digits and a decimal point only"
+            )
         return np.array([cell.strip() for cell in cells], dtype=np.str_)
-    return _numbers(column, table, name)
+    return _numbers(column, table, name, "another --target")
 
 
 def is_number(cell: str) -> bool:
     """Whether text reads as a number, NaN and infinity included.
-
-    Args:
-        cell: any text.
-
-    Returns:
-        Whether it does.
 
     Example:
         >>> is_number(" 1e3 "), is_number("1_000"), is_number("nan")

@@ -7,70 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from muso_theory.arguments import checked
-from muso_theory.arrays import forget_indices
-from muso_theory.data.dataset import Dataset, FloatArray, TextArray, class_order
-from muso_theory.errors import expected, nearest
-from muso_theory.understood import Understood, listed
+from ..arguments import checked
+from ..arrays import forget_indices
+from ..errors import expected, nearest
+from ..targets import class_order, class_words, encode_classes
+from ..understood import Understood
+from .dataset import Dataset
 
-__all__ = ["class_words", "encode_classes", "select_classes"]
-
-
-def encode_classes(target_class: TextArray, classes: tuple[str, ...]) -> FloatArray:
-    """Turn class names into targets.
-
-    Two classes become one output, −1 for the first and +1 for the second. More classes become one output
-    each, 1 for the sample's class and 0 elsewhere (one-hot, not centred).
-
-    Args:
-        target_class: (n,) class of every sample.
-        classes: the classes in order; every sample's class is among them.
-
-    Returns:
-        (n,) for two classes, (n, C) for more.
-
-    Raises:
-        BadInputError: for fewer than two classes, or if all samples are of one class.
-
-    Example:
-        >>> encode_classes(np.array(["3", "7"]), ("3", "7"))
-        array([-1.,  1.])
-        >>> encode_classes(np.array(["b", "c"]), ("a", "b", "c"))
-        array([[0., 1., 0.],
-               [0., 0., 1.]])
-    """
-    if len(classes) < 2:
-        raise expected("at least two classes", "classes", ",".join(classes), "one class only", "two or more")
-    present = {str(name) for name in target_class}
-    if len(present) < 2:
-        raise expected(
-            "targets of at least two classes",
-            "targets",
-            ", ".join(sorted(present)),
-            "one class only",
-            "more data",
-        )
-    if len(classes) == 2:
-        return np.where(target_class == classes[0], -1.0, 1.0)
-    return np.stack([np.where(target_class == name, 1.0, 0.0) for name in classes], axis=1)
-
-
-def class_words(classes: tuple[str, ...]) -> str:
-    """A classification in words, with the encoding of its targets.
-
-    Args:
-        classes: in the order of their encoding.
-
-    Returns:
-        For instance "classification: no = −1, yes = +1".
-
-    Example:
-        >>> class_words(("no", "yes"))
-        'classification: no = −1, yes = +1'
-    """
-    if len(classes) == 2:
-        return f"classification: {classes[0]} = −1, {classes[1]} = +1"
-    return f"classification, one-hot: {listed(classes)}"
+__all__ = ["select_classes"]
 
 
 @checked

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from muso_theory.arguments import checked
-from muso_theory.arrays import float_values
-from muso_theory.errors import expected, printable
-from muso_theory.understood import Understood
+from ..arguments import checked
+from ..arrays import float_values
+from ..errors import expected, printable
+from ..targets import FloatArray, TextArray
+from ..understood import Understood
 
 __all__ = [
     "Dataset",
@@ -20,13 +20,9 @@ __all__ = [
     "IndexArray",
     "TextArray",
     "check_numbers",
-    "class_order",
-    "integer_labels",
 ]
 
-FloatArray: TypeAlias = npt.NDArray[np.float64]
 IndexArray: TypeAlias = npt.NDArray[np.int64]
-TextArray: TypeAlias = npt.NDArray[np.str_]
 
 
 @checked
@@ -116,14 +112,6 @@ class Dataset:
 def check_numbers(name: str, values: npt.NDArray[Any], ndims: tuple[int, ...]) -> FloatArray:
     """Return an array as float64 without changing any value, or refuse it and say why.
 
-    Args:
-        name: of the array, for the message.
-        values: any array.
-        ndims: numbers of dimensions that are allowed.
-
-    Returns:
-        The array as float64: the same object where possible.
-
     Raises:
         BadInputError: for objects, text, complex numbers, long doubles, integers above 2⁵³, a wrong number
             of dimensions, an empty array, NaN and infinity (named by row and column, counted from 0).
@@ -137,51 +125,3 @@ def check_numbers(name: str, values: npt.NDArray[Any], ndims: tuple[int, ...]) -
         what = "a non-empty array"
         raise expected(what, f"{name}.shape", array.shape, "empty", "at least one row and column")
     return np.ascontiguousarray(array)
-
-
-def integer_labels(y: FloatArray) -> TextArray | None:
-    """Read integer-valued targets as class names: 3.0 is class "3".
-
-    Args:
-        y: (n,) or (n, C) targets.
-
-    Returns:
-        (n,) names, or None for targets with several columns or fractions.
-
-    Example:
-        >>> integer_labels(np.array([3.0, -1.0])), integer_labels(np.array([0.5]))
-        (array(['3', '-1'], dtype='<U2'), None)
-    """
-    if y.ndim != 1 or bool((y != np.floor(y)).any()) or bool((np.abs(y) > 2.0**53).any()):
-        return None
-    return np.array([str(int(value)) for value in y], dtype=np.str_)
-
-
-def class_order(names: TextArray) -> tuple[str, ...]:
-    """Distinct class names: by value when all are numbers, else alphabetically.
-
-    Args:
-        names: (n,) class of every sample.
-
-    Returns:
-        The distinct names in order.
-
-    Example:
-        >>> class_order(np.array(["10", "9", "10"]))
-        ('9', '10')
-    """
-    distinct = sorted({str(name) for name in names})
-    try:
-        values = {name: float(name) for name in distinct}
-    except ValueError:
-        return tuple(distinct)
-    return (
-        tuple(sorted(distinct, key=lambda name: (values[name], name)))
-        if _ordered(values)
-        else tuple(distinct)
-    )
-
-
-def _ordered(values: dict[str, float]) -> bool:
-    """Whether names read as numbers have an order, which "nan" has not."""
-    return not any(math.isnan(value) for value in values.values())

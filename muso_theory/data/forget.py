@@ -6,10 +6,12 @@ import re
 
 import numpy as np
 
-from muso_theory.arguments import checked
-from muso_theory.arrays import forget_indices
-from muso_theory.data.dataset import Dataset, IndexArray, TextArray, class_order
-from muso_theory.errors import BadInputError, expected, nearest
+from ..arguments import checked
+from ..arrays import forget_indices
+from ..errors import BadInputError, check_integer, expected, nearest
+from ..streams import FORGET
+from ..targets import class_order
+from .dataset import Dataset, IndexArray, TextArray
 
 __all__ = ["FORGET_KINDS", "parse_forget"]
 
@@ -22,9 +24,6 @@ FORGET_KINDS = {
     "retain": "retain:300",
 }
 """The kinds of forget set, each with an example."""
-
-_FORGET_STREAM = 2
-"""Separates this draw from others made with the same seed."""
 
 
 @checked
@@ -97,9 +96,7 @@ def parse_forget(spec: str, dataset: Dataset, seed: int = 0) -> tuple[IndexArray
 
 def _generator(seed: int) -> np.random.Generator:
     """Generator of this draw; the same seed also draws features and initial parameters."""
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise expected("a non-negative integer seed", "seed", seed, type(seed).__name__, "0")
-    return np.random.default_rng((int(seed), _FORGET_STREAM))
+    return np.random.default_rng((check_integer("seed", seed), FORGET))
 
 
 def _of_class(spec: str, argument: str, dataset: Dataset, names: TextArray | None) -> IndexArray:
@@ -137,7 +134,7 @@ def _rows(spec: str, argument: str, n: int) -> IndexArray:
     rows: list[int] = []
     for part in argument.split(","):
         match = re.fullmatch(r"([0-9]+)(?:-([0-9]+))?", part.strip())
-        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, -1)
+        first, last = (_integer(match[1]), _integer(match[2] or match[1])) if match else (0, -1)
         if last < first:
             raise expected(
                 "row numbers and ranges", "forget", spec, f"{part.strip()!r}", FORGET_KINDS["rows"]
@@ -156,7 +153,7 @@ def _rows(spec: str, argument: str, n: int) -> IndexArray:
 def _count(spec: str, kind: str, argument: str, n: int) -> int:
     """Number of samples meant by a count or, for ``random``, by a fraction."""
     if re.fullmatch(r"[0-9]+", argument):
-        count = int(argument)
+        count = _integer(argument)
         if not 0 < count < n:
             raise _bad_count(spec, f"a number of samples from 1 to {n - 1}", kind)
         return count
@@ -168,7 +165,18 @@ def _count(spec: str, kind: str, argument: str, n: int) -> int:
         fraction = -1.0
     if not 0.0 < fraction < 1.0:
         raise _bad_count(spec, "a fraction strictly between 0 and 1, or a number of samples", kind)
-    return int(np.floor(fraction * n + 0.5))
+    count = int(np.floor(fraction * n + 0.5))
+    if not 0 < count < n:
+        got = "none" if not count else "all"
+        raise expected(f"a share of {n} samples that is some", "forget", spec, got, "rows:0, or random:1")
+    return count
+
+
+def _integer(digits: str) -> int:
+    """A count of samples, of any number of digits; what nothing can hold is the largest that is read."""
+    # Python reads no integer of some thousand digits, and 18 digits count more samples than there are.
+    digits = digits.lstrip("0")
+    return int(digits or 0) if len(digits) <= 18 else 10**18
 
 
 def _bad_count(spec: str, what: str, kind: str) -> BadInputError:

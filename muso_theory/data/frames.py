@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from muso_theory.arguments import checked
-from muso_theory.arrays import forget_indices
-from muso_theory.data.cells import INTEGER, bit, is_number, matrix, target_cells
-from muso_theory.data.dataset import Dataset, FloatArray
-from muso_theory.data.tables import Table
-from muso_theory.data.targets import decide_targets
-from muso_theory.errors import expected, nearest
-from muso_theory.understood import How, Understood, listed
+from ..arguments import checked
+from ..arrays import counts_rows, forget_indices
+from ..errors import expected, nearest
+from ..targets import MOST_CLASSES, decide_targets
+from ..understood import How, Understood, listed
+from .cells import INTEGER, bit, is_number, is_text, matrix, option, spelled, target_cells
+from .dataset import Dataset, FloatArray
+from .tables import Table
 
 __all__ = ["NO_CHOICES", "TARGET_NAMES", "Choices", "frame_dataset", "frame_samples"]
 
@@ -27,6 +27,9 @@ TARGET_NAMES = ("y", "target", "targets", "label", "labels", "class")
 _IDENTIFIERS = re.compile(r"(unnamed: ?\d+|.*[_ .-]id|id|index|idx)", re.IGNORECASE)
 _SHORTEST_RUN = 5
 """Integers that count from 0 or 1 look like an identifier from so many rows on; three of them may well be data."""
+
+_FEWEST_NUMBERS = 20
+"""Integers of which none repeats look like one from so many rows on; fewer may differ by chance."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +59,7 @@ class Choices:
     dense: bool = False
 
     def refuse(self, names: Iterable[str], source: str) -> None:
-        """Refuse choices that this kind of source has no use for.
-
-        Args:
-            names: of the choices.
-            source: name of the source.
-
-        Raises:
-            BadInputError: one of them was made.
-        """
+        """Refuse choices that this kind of source has no use for."""
         for name in names:
             value = getattr(self, name)
             if value not in (None, (), False):
@@ -82,16 +77,8 @@ def frame_dataset(table: Table, sha256: str, choices: Choices = NO_CHOICES) -> D
 
     The target is the column asked for, else the one named like a target, else the last one. A column named ``forget``
     holds yes and no, true and false or 1 and 0. Identifiers are no features: columns named like one whose values do
-    not repeat are left out and told; a column of another name that counts the rows is refused until the user says what
-    it is. All others are features and hold numbers, or yes and no.
-
-    Args:
-        table: cells as text or as numbers.
-        sha256: of its source.
-        choices: what the user says.
-
-    Returns:
-        The data set, with what was understood.
+    not repeat are left out and told; integers of another name that count the rows, or of which none repeats, are
+    refused until the user says what they are. All others are features and hold numbers, or yes and no.
 
     Raises:
         BadInputError: names that are absent, empty, repeated or ambiguous; no rows; cells that are missing, no numbers
@@ -117,7 +104,7 @@ def frame_dataset(table: Table, sha256: str, choices: Choices = NO_CHOICES) -> D
             )
     if choices.index is not None and choices.index != frame.index.name:
         dropped[find(choices.index, "index")] = "the index"
-    if frame.index.name is not None or not _counts_rows(frame.index):
+    if frame.index.name is not None or not counts_rows(frame.index):
         dropped[f"index {frame.index.name or 'of the rows'}"] = ""
     forget_at = _forget_column(header, dropped, choices, find)
     free = [name for name in header if name not in dropped and name != forget_at]
@@ -132,6 +119,8 @@ def frame_dataset(table: Table, sha256: str, choices: Choices = NO_CHOICES) -> D
         raise expected("at least one feature column", "header", ",".join(header), table.name, "a wider table")
     X = matrix(table, features, choices.dense)
     targets = decide_targets(target_cells(frame[target], table, target), choices.task, f"column {target!r}")
+    if not chosen:
+        _refuse_numbers_that_name(table, features)
     forget = None
     if forget_at is not None:
         mask = np.array(
@@ -168,15 +157,7 @@ def frame_dataset(table: Table, sha256: str, choices: Choices = NO_CHOICES) -> D
 
 @checked
 def frame_samples(table: Table, columns: Sequence[str], dense: bool = False) -> FloatArray:
-    """Samples of a second table, with the features of the first and nothing else.
-
-    Args:
-        table: the second table; it may have other columns too.
-        columns: names of the features.
-        dense: fill in the zeros of sparse data.
-
-    Returns:
-        (n, d) samples.
+    """Samples, shape (n, d), of a table that has the features of another and possibly more columns.
 
     Raises:
         BadInputError: absent columns and bad cells.
@@ -264,46 +245,76 @@ def _target_column(
     if claimed:
         return claimed[0], "inferred", ", by its name"
     left = [name for name in free if name not in choices.columns]
+    gone = [find(name, "drop") for name in choices.drop if name.strip().lower() in TARGET_NAMES]
+    if gone:
+        hint = f"--target with one of {listed(left)}, or leaving out {option('drop', *gone)}"
+        raise expected("a target column", "drop", gone[0], "the column that is named like the target", hint)
     if not left:
         raise expected(
             "a target column", "columns", ",".join(free), "all are features", "--target with one of them"
         )
     last = left[-1]
-    if _is_identifier(table.frame[last], table, last):
+    classes = [name for name in left if _holds_classes(table.frame[name])]
+    if classes and classes != [last]:
+        got = f"{table.name}: {classes[0]} holds classes, and {last} is the last column"
+        hint = f"{option('target', classes[0])}, or {option('target', last)} {option('drop', *classes)}"
+        raise expected("one target column", "columns", f"{classes[0]}, {last}", got, hint)
+    if _is_identifier(table.frame[last], table, last) or _names_rows(table.frame[last]):
         what, hint = "a target column", f"--target with one of {listed(left[:-1])}"
         raise expected(what, "column", last, f"{table.name}: the last column is an identifier", hint)
     return last, "inferred", ", the last one; none is named " + " or ".join(TARGET_NAMES)
 
 
-def _counts_rows(index: Any) -> bool:
-    """Whether an index is only the numbers of the rows."""
-    import pandas as pd
-
-    return isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
+def _holds_classes(column: Any) -> bool:
+    """Whether a column is text of few values, which nothing but a target can be."""
+    if not is_text(column) or not _is_hashable(column):
+        return False
+    distinct = column.nunique()
+    return bool(1 < distinct <= MOST_CLASSES and 2 * distinct <= len(column))
 
 
 def _is_identifier(column: Any, table: Table, name: str) -> bool:
-    """Whether a column names the samples; refused where it may as well be data."""
-    named = _IDENTIFIERS.fullmatch(name) is not None
-    if not named and INTEGER.fullmatch(str(column.iloc[0])) is None:
+    """Whether a column names the samples by its own name; refused where its values repeat."""
+    if _IDENTIFIERS.fullmatch(name) is None:
         return False
-    unique = column.is_unique if _is_hashable(column) else False
-    if named:
-        if not unique:
-            got, hint = f"{table.name}: its values repeat", f"--drop {name}, or --index {name}"
-            raise expected("an identifier that names every sample once", "column", name, got, hint)
-        return True
-    if not unique or len(column) < _SHORTEST_RUN:
+    if not (_is_hashable(column) and column.is_unique):
+        got, hint = f"{table.name}: its values repeat", f"{option('drop', name)}, or {option('index', name)}"
+        raise expected("an identifier that names every sample once", "column", name, got, hint)
+    return True
+
+
+def _refuse_numbers_that_name(table: Table, features: Sequence[str]) -> None:
+    """Refuse integers that may name the samples as well as measure them, all such columns at once."""
+    found = [name for name in features if _names_rows(table.frame[name])]
+    if found:
+        got = f"{table.name}: integers of which none repeats"
+        hint = f"{option('drop', *found)} if {'they are identifiers' if found[1:] else 'it is an identifier'}, or "
+        hint += (
+            f"{option('columns', *features)} if {'they are' if found[1:] else 'it is'} data"
+            if len(features) <= _FEW_NAMES
+            else "--columns with every feature if not"
+        )
+        raise expected("features or identifiers, clearly,", "column", ", ".join(found), got, hint)
+
+
+_FEW_NAMES = 12
+"""So many options fit into an error."""
+
+
+def _names_rows(column: Any) -> bool:
+    """Whether a column holds integers of which none repeats: a run from 0 or 1, or many."""
+    if len(column) < _SHORTEST_RUN or INTEGER.fullmatch(spelled(column.iloc[0])) is None:
+        return False
+    if not (_is_hashable(column) and column.is_unique):
         return False
     cells = column.tolist()
-    if not all(INTEGER.fullmatch(str(cell)) for cell in cells):
+    if not all(INTEGER.fullmatch(spelled(cell)) for cell in cells):
         return False
-    numbers = sorted(int(cell) for cell in cells)
-    if numbers[0] in (0, 1) and numbers[-1] - numbers[0] == len(numbers) - 1:
-        got = f"{table.name}: it counts the rows"
-        hint = f"--drop {name} if it is an identifier, or --columns with every feature if it is data"
-        raise expected("a feature or an identifier, clearly,", "column", name, got, hint)
-    return False
+    numbers = sorted(
+        float(cell) for cell in cells
+    )  # exact as far as any run of rows goes; never too long to read
+    counts = numbers[0] in (0, 1) and numbers[-1] - numbers[0] == len(numbers) - 1
+    return counts or len(numbers) >= _FEWEST_NUMBERS
 
 
 def _is_hashable(column: Any) -> bool:

@@ -16,16 +16,16 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from muso_theory.arguments import checked
-from muso_theory.data.archive import read_npy, read_npz, read_samples
-from muso_theory.data.classes import class_words, encode_classes, select_classes
-from muso_theory.data.dataset import Dataset, FloatArray
-from muso_theory.data.frames import NO_CHOICES, Choices, frame_dataset, frame_samples
-from muso_theory.data.tables import COMPRESSED, Table, decompressed, read_table
-from muso_theory.data.targets import decide_targets
-from muso_theory.errors import expected, nearest
-from muso_theory.reading import read_stream
-from muso_theory.understood import Understood
+from ..arguments import checked
+from ..errors import expected, nearest
+from ..reading import read_stream
+from ..targets import class_words, decide_targets, encode_classes
+from ..understood import Understood
+from .archive import read_npy, read_npz, read_samples
+from .classes import select_classes
+from .dataset import Dataset, FloatArray
+from .frames import NO_CHOICES, Choices, frame_dataset, frame_samples
+from .tables import COMPRESSED, Table, decompressed, read_table
 
 __all__ = ["BUILTIN", "load", "public_samples"]
 
@@ -70,9 +70,6 @@ def load(
         stdin: stream to read for ``"-"``; standard input when left out.
         choices: what is what, by the names of :class:`~muso_theory.data.frames.Choices`.
 
-    Returns:
-        The data set, with what was understood of it.
-
     Raises:
         MusoError: for everything that cannot be used as it is: unknown names (suggests the nearest), missing,
             unreadable, empty, truncated or pickled files, directories, bad arrays and cells, targets of one class,
@@ -101,14 +98,7 @@ def load(
 
 @checked
 def public_samples(source: str, dataset: Dataset) -> tuple[FloatArray, str]:
-    """Samples that a feature map may be fitted on, from a file of their own.
-
-    Args:
-        source: path of a table with the columns of the data, of an .npz with X, or of an .npy matrix.
-        dataset: whose feature columns they must have.
-
-    Returns:
-        (m, d) samples, and which they are in words with the file's hash.
+    """Samples that a feature map may be fitted on, from a file of their own, and which they are in words.
 
     Raises:
         BadInputError: unreadable files, absent or other columns.

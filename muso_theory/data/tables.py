@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from muso_theory.errors import BadInputError, expected, nearest
-from muso_theory.reading import grown
-from muso_theory.understood import Understood
+from ..errors import BadInputError, expected, nearest
+from ..reading import grown
+from ..understood import Understood
 
 __all__ = ["COMPRESSED", "Table", "decompressed", "read_table"]
 
@@ -56,12 +56,7 @@ def decompressed(data: bytes, kind: str, name: str) -> bytes:
     """The content of a compressed file.
 
     Args:
-        data: the file's bytes.
         kind: gz, bz2, xz, zst, or zip with one member.
-        name: of the file, for messages.
-
-    Returns:
-        What was compressed.
 
     Raises:
         BadInputError: broken files, and archives of several files.
@@ -107,12 +102,8 @@ def read_table(data: bytes, kind: str, name: str, *, sheet: str | None, encoding
     Args:
         data: the file's bytes, not compressed.
         kind: csv, xlsx, parquet or feather.
-        name: of the file, for messages.
         sheet: of an Excel file; None is the first.
         encoding: of text; None is UTF-8, with or without a byte-order mark.
-
-    Returns:
-        The table.
 
     Raises:
         BadInputError: other encodings, ragged rows, unterminated quotes, no rows, an absent sheet, broken files, an

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..arguments import checked
+from ..arrays import Array
 from ..errors import expected
-from .outputs import Array, class_indices, output_columns, predicted_classes
+from .outputs import class_indices, output_columns, predicted_classes
 
 __all__ = ["accuracy", "average_gap"]
 
@@ -22,9 +23,6 @@ def accuracy(outputs: object, targets: object) -> float:
     Args:
         outputs: f(x), shape (n,), (n, 1) or (n, C).
         targets: ±1 of shape (n,) or (n, 1) for one output; one-hot (n, C) or class indices (n,) for several.
-
-    Returns:
-        Between 0 and 1.
 
     Raises:
         BadInputError: no samples, entries that are not finite, targets that fit none of the three forms.
@@ -48,9 +46,6 @@ def average_gap(scores: Mapping[str, float], retrained: Mapping[str, float]) -> 
     Args:
         scores: by name, e.g. test accuracy, forget accuracy and membership score of an unlearned model.
         retrained: the same scores of the retrained model.
-
-    Returns:
-        The mean of |score − retrained score|, in the unit of the scores.
 
     Raises:
         BadInputError: no scores, other names on the two sides, or scores that are not finite.

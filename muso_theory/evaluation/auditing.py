@@ -25,14 +25,14 @@ from typing import final
 import numpy as np
 from scipy.special import betaincinv, ndtr, ndtri
 
-from ..arrays import float_values
-from ..errors import expected
+from ..arrays import Array, float_values
+from ..errors import check_integer, expected
 from ..evidence import round_digits
 from .events import Events
 from .gaussian import gaussian_epsilon
 from .guarantees import Guarantee
-from .intervals import check_count, check_level
-from .outputs import Array, output_columns
+from .intervals import check_level
+from .outputs import output_columns
 
 __all__ = ["GuaranteeAudit", "audit_guarantee"]
 
@@ -199,8 +199,8 @@ def audit_guarantee(
                 "lambda seed: promise.release(…, seed)",
             )
     check_level(level)
-    check_count("draws", draws, _FEWEST)
-    if draws % check_count("batch", batch, 1):
+    check_integer("draws", draws, _FEWEST)
+    if draws % check_integer("batch", batch, 1):
         raise expected("a batch that divides the draws", "batch", batch, f"of {draws} draws", "1")
     delta, tail = promise.delta, _tail(level)
     if _cannot_fail(draws, promise, tail):
@@ -209,7 +209,7 @@ def audit_guarantee(
         raise expected(what, "draws", draws, "too few", f"draws={need}")
     # Seeds that no two draws share, or equal noise would stand on both sides.
     calls = draws // batch
-    start = check_count("seed", seed, 0) << 40
+    start = check_integer("seed", seed) << 40
     first = _sample(publish, range(start, start + calls), batch, "publish")
     second = _sample(publish_neighbour, range(start + calls, start + 2 * calls), batch, "publish_neighbour")
     if first.shape != second.shape:
@@ -272,6 +272,8 @@ def _sample(publish: Callable[[int], object], seeds: range, batch: int, name: st
 
 def _bounds(a: Array, b: Array, n: int, tail: float) -> tuple[Array, Array]:
     """Clopper–Pearson: P is at least the first, Q at most the second, each but for a probability ``tail``."""
+    # P(Bin(n, p) ≥ a) = I_p(a, n − a + 1) grows with p: the first bound is the p at which it is ``tail``, the second
+    # that at which P(Bin(n, p) ≤ b) = 1 − I_p(b + 1, n − b) is (C. Clopper, E. Pearson, Biometrika 1934).
     low = np.where(a > 0, betaincinv(np.maximum(a, 1), n - a + 1.0, tail), 0.0)
     high = np.where(b < n, betaincinv(b + 1.0, np.maximum(n - b, 1), 1 - tail), 1.0)
     return low, high
@@ -332,7 +334,7 @@ def _factor(counted: int, promise: Guarantee, tail: float) -> float:
     starts = np.linspace(-5, 5, 201)
 
     def finds(factor: float) -> bool:
-        # The most powerful events between two normals are half-lines.
+        # The most powerful events between two normals of one variance are half-lines (Neyman and Pearson 1933).
         shift = factor * promise.ratio / 2
         a = np.asarray(binom.ppf(_MISSED / 2, counted, ndtr(shift - starts)))
         b = np.asarray(binom.ppf(1 - _MISSED / 2, counted, ndtr(-shift - starts)))

@@ -9,18 +9,19 @@ from functools import cached_property
 from typing import Any, final
 
 from ..arguments import checked
+from ..arrays import Array
 from ..errors import expected
 from ..evidence import round_digits
 from ..numbers import Grade, Quantity
 from ..numbers.ieee import ieee_proof
 from .gaussian import declared_sigma, gaussian_delta, gaussian_sigma, noise_suffices
 from .guarantees import DECLARED, Guarantee
-from .outputs import Array
 from .release import grid_spacing, least_sigma, parameters, parameters_sha256, rounded_normal
 
 __all__ = ["RemovalCertificate", "removal_certificate"]
 
 _ROW = "exact-labels[w_unlearned]"
+_GAP = "‖w_u − w_r‖ of the given w_unlearned"
 
 
 @final
@@ -59,7 +60,7 @@ class RemovalCertificate:
     remark: str = ""
 
     def __post_init__(self) -> None:
-        """No certificate exists whose noise does not do what it says, or cannot be published."""
+        """Refuse a σ that does not suffice, or for which there is no grid of floats."""
         if self.sigma:
             grid_spacing(self.sigma)
         if not noise_suffices(self.gap_bound, self.sigma, self.epsilon, self.delta):
@@ -150,9 +151,6 @@ def removal_certificate(
         sigma: σ that you declared in advance. None takes the smallest that suffices for the gap, raised to 2¹⁰ times
             the spacing of floats as large as w where it is smaller; ``remark`` tells so.
 
-    Returns:
-        The certificate.
-
     Raises:
         BadInputError: a gap that was only measured certifies nothing; an infinite bound neither; a report about other
             parameters; a declared σ that does not suffice or is no number; a gap, ε or δ out of range.
@@ -170,8 +168,8 @@ def removal_certificate(
     own = parameters_sha256(w)
     of, quantity = ("these parameters", gap) if isinstance(gap, Quantity) else _audited(gap, own)
     bound = quantity.bound
-    if quantity.grade is Grade.FLOAT or not math.isfinite(bound) or bound < 0:
-        got = "measured in floats" if quantity.grade is Grade.FLOAT else "no finite bound"
+    if quantity.grade is Grade.MEASURED or not math.isfinite(bound) or bound < 0:
+        got = "measured in floats" if quantity.grade is Grade.MEASURED else "no finite bound"
         hint = "mt.check(problem, 'exact-labels', arithmetic='auto', w_unlearned=…)"
         raise expected("a proved bound of ‖w − w_r‖", "gap", bound, got, hint)
     noise, remark = (
@@ -184,20 +182,7 @@ def removal_certificate(
 
 
 def release_sigma(gap_bound: float, w: Array, epsilon: float, delta: float) -> tuple[float, str]:
-    """The smallest σ that suffices for a gap and can be published.
-
-    Args:
-        gap_bound: a bound of ‖w − w_r‖.
-        w: float64, any shape.
-        epsilon: ε.
-        delta: δ.
-
-    Returns:
-        σ, and why it is larger than the gap asks for; empty if it is not.
-
-    Raises:
-        BadInputError: an argument out of range, or a gap or entries that no float noise hides.
-    """
+    """The smallest σ that suffices for a gap and can be published, and why it exceeds what the gap asks for."""
     sigma = gaussian_sigma(gap_bound, epsilon, delta)
     least = least_sigma(w)
     if not sigma or sigma >= least:
@@ -222,4 +207,11 @@ def _audited(report: object, w_sha256: str) -> tuple[str, Quantity]:
     if audited != w_sha256:
         got = f"sha256 {w_sha256[:12]}, audited was {str(audited)[:12]}"
         raise expected("the parameters that the report audited", "w_unlearned", "other ones", got, "those")
-    return str(row.findings[0].what), row.findings[0].quantity
+    finding = row.findings[0]
+    if not finding.what.startswith(_GAP):
+        # Parameters that no start explains are audited by a distance that is at most the gap, and bounds it from below.
+        hint = "mt.check(problem, 'exact-labels', w_unlearned=w) of a problem with its w_init"
+        raise expected("a bound of ‖w − w_r‖", "gap", finding.what, "the audit of another length", hint)
+    told = getattr(report, "inputs", {}).get("understood", ())
+    assumed = any(word["word"] == "w₀" and "assumed" in word["value"] for word in told)
+    return f"{finding.what}{' and w₀ = 0 (assumed)' if assumed else ''}", finding.quantity

@@ -12,14 +12,13 @@ import flint
 import numpy as np
 
 from ..arguments import checked
-from ..arrays import float_values, outline, plain_array
+from ..arrays import Array, float_values, outline, plain_array
+from ..descent.losses import check_logistic
 from ..errors import expected, nearest
-from ..linear.training.losses import check_logistic
 from ..numbers import BALL, Quantity
 from ..numbers.balls import working_precision
 from ..numbers.ieee import ieee_proof
 from .intervals import real_number
-from .outputs import Array
 
 __all__ = ["LOSSES", "Objective", "as_vector", "check_objective"]
 
@@ -88,9 +87,6 @@ class Objective:
             rows: indices of samples in any order, or a mask of them.
             targets: theirs; None keeps them.
 
-        Returns:
-            The objective, with the same λ and tilt.
-
         Raises:
             BadInputError: rows out of range, or targets of another shape or, for the logistic loss, outside [−1, 1].
         """
@@ -106,15 +102,7 @@ class Objective:
 
     @checked
     def labels(self, w: Array, features: Array | None = None) -> Array:
-        """The labels at which the loss has zero slope: what w predicts, soft for the logistic loss.
-
-        Args:
-            w: parameters, shape (D,).
-            features: other samples; None for these.
-
-        Returns:
-            Shape (n,).
-        """
+        """The labels, (n,), at which the loss has zero slope: what w, (D,), predicts; soft for the logistic loss."""
         width = self.features.shape[1]
         rows = self.features if features is None else float_values("features", features, (2,))
         if rows.shape[1] != width:
@@ -131,40 +119,19 @@ class Objective:
 
     @checked
     def sample_gradients(self, w: Array) -> Array:
-        """Gradient of each sample's loss, without the regulariser.
-
-        Args:
-            w: parameters, shape (D,).
-
-        Returns:
-            Shape (n, D).
-        """
+        """Gradient of each sample's loss, shape (n, D), without the regulariser."""
         slopes: Array = self._slope(w)[:, None] * self.features
         return slopes
 
     @checked
     def gradient(self, w: Array) -> Array:
-        """∇F(w).
-
-        Args:
-            w: parameters, shape (D,).
-
-        Returns:
-            Shape (D,).
-        """
+        """∇F(w), shape (D,)."""
         g: Array = self.features.T @ self._slope(w) + self.ridge * w
         return g if self.tilt is None else g + self.tilt
 
     @checked
     def hessian(self, w: Array) -> Array:
-        """∇²F(w).
-
-        Args:
-            w: parameters, shape (D,).
-
-        Returns:
-            Shape (D, D).
-        """
+        """∇²F(w), shape (D, D)."""
         d = self.features.shape[1]
         curvature = np.ones(len(self.features)) if self.loss == "squared" else (1 - self.labels(w) ** 2) / 4
         h: Array = self.features.T @ (curvature[:, None] * self.features) + self.ridge * np.eye(d)
@@ -177,13 +144,10 @@ class Objective:
         return (1.0 if self.loss == "squared" else 0.25) * largest * (1 + 1e-12) + self.ridge
 
     def minimiser(self, start: Array | None = None) -> Array:
-        """Newton's method, damped until it no longer reduces the gradient.
+        """The minimiser, shape (D,), by Newton's method, damped until it no longer reduces the gradient.
 
         Args:
             start: where to start; None is zero.
-
-        Returns:
-            The minimiser in float64, shape (D,).
 
         Raises:
             BadInputError: it does not come down to rounding.
@@ -226,9 +190,6 @@ class Objective:
         Args:
             w: parameters, shape (D,), taken exactly.
 
-        Returns:
-            The enclosure from 0 to the bound.
-
         Raises:
             BadInputError: w of another shape or not finite.
         """
@@ -254,14 +215,7 @@ class Objective:
 
 
 def check_objective(value: object) -> None:
-    """Refuse what is no objective: data alone do not say which loss and which λ.
-
-    Args:
-        value: what was handed in.
-
-    Raises:
-        BadInputError: anything but an :class:`Objective`.
-    """
+    """Refuse what is no objective: data alone do not say which loss and which λ."""
     if not isinstance(value, Objective):
         raise expected(
             "an objective", "objective", type(value).__name__, "type", "Objective(X, y, loss, ridge)"
@@ -282,15 +236,7 @@ def _rows(rows: object, n: int) -> Array:
 
 
 def as_vector(name: str, values: object, size: int) -> Array:
-    """Read one number each, given as a vector or as a column.
-
-    Args:
-        name: what to call them in a refusal.
-        values: shape (size,) or (size, 1).
-        size: how many are expected.
-
-    Returns:
-        Float64, shape (size,).
+    """Read one float64 number each, given as a vector of shape (size,) or as a column (size, 1).
 
     Raises:
         BadInputError: another shape, or entries that are not finite.

@@ -7,20 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..arguments import checked
-from ..arrays import float_values
+from ..arrays import Array, float_values
 from ..errors import expected
-from .outputs import Array, log_probabilities, output_columns, predicted_classes
+from .outputs import log_probabilities, output_columns, predicted_classes
 
 __all__ = ["agreement", "function_distance", "kl_divergence", "parameter_distance"]
 
 
 @checked
 def parameter_distance(w: Array | Sequence[Array], other: Array | Sequence[Array]) -> float:
-    """‖w − w'‖ over all parameters (Frobenius norm).
-
-    Args:
-        w: an array, or a network's list of arrays.
-        other: the same shapes.
+    """‖w − w'‖ over all parameters, of arrays or of a network's lists of arrays (Frobenius norm).
 
     Returns:
         The distance in float64; scaled inside, so that it neither overflows nor underflows early.
@@ -69,14 +65,7 @@ def _pair(outputs: object, other: object) -> tuple[Array, Array]:
 
 
 def function_distance(outputs: object, other: object) -> float:
-    """Root mean square over the samples of ‖f(x) − g(x)‖.
-
-    Args:
-        outputs: f(x), shape (n,) or (n, C).
-        other: g(x) on the same samples.
-
-    Returns:
-        The distance.
+    """Root mean square over the samples of ‖f(x) − g(x)‖, for outputs of shape (n,) or (n, C).
 
     Raises:
         BadInputError: other shapes, or entries that are not finite.
@@ -90,14 +79,7 @@ def function_distance(outputs: object, other: object) -> float:
 
 
 def agreement(outputs: object, other: object) -> float:
-    """Fraction of samples on which two models predict the same class.
-
-    Args:
-        outputs: f(x), shape (n,) or (n, C).
-        other: g(x) on the same samples.
-
-    Returns:
-        Between 0 and 1.
+    """Fraction of samples on which two models of outputs (n,) or (n, C) predict the same class.
 
     Raises:
         BadInputError: other shapes, or entries that are not finite.
@@ -115,10 +97,6 @@ def kl_divergence(outputs: object, other: object) -> float:
 
     Args:
         outputs: f(x), shape (n,) or (n, C); one output stands for classes −1 and +1 with p(+1) = 1/(1 + e^−f).
-        other: g(x) on the same samples.
-
-    Returns:
-        At least 0.
 
     Raises:
         BadInputError: other shapes, or entries that are not finite.

@@ -6,7 +6,7 @@ from typing import final
 
 import numpy as np
 
-from .outputs import Array
+from ..arrays import Array
 
 __all__ = ["Events"]
 
@@ -68,15 +68,7 @@ class Events:
         return found
 
     def __call__(self, sample: Array, column: int | None = None) -> Array:
-        """All numbers of some draws, or one of them.
-
-        Args:
-            sample: shape (n, D).
-            column: which; None for all.
-
-        Returns:
-            Shape (n, 8D + 2), or (n,).
-        """
+        """All 8D + 2 numbers of draws of shape (n, D), or those of one column."""
         width = sample.shape[1]
         if column is not None and column < 8 * width:
             # Only the published column that it is about.

@@ -88,12 +88,6 @@ def _ball(noise: Fraction, epsilon: Fraction, bits: int) -> Any:
 def declared_sigma(sigma: object) -> float:
     """A declared σ as a float.
 
-    Args:
-        sigma: a number, at least 0.
-
-    Returns:
-        σ.
-
     Raises:
         BadInputError: computed from data (a Quantity), no number, a bool, negative, infinite or NaN.
 
@@ -114,11 +108,6 @@ def declared_sigma(sigma: object) -> float:
 def delta_enclosure(sensitivity: Quantity, sigma: Number, epsilon: Number) -> Quantity:
     """The smallest δ for a distance that is known to lie in an interval.
 
-    Args:
-        sensitivity: Δ ≥ 0, exact, enclosed or measured.
-        sigma: σ ≥ 0.
-        epsilon: ε, from 0 to 1e6.
-
     Returns:
         δ at both ends of Δ, each to a relative 2⁻⁶⁰: measured if Δ is, exact where Δ = 0 or σ = 0, else enclosed.
 
@@ -131,15 +120,15 @@ def delta_enclosure(sensitivity: Quantity, sigma: Number, epsilon: Number) -> Qu
     """
     e, s = _epsilon(epsilon), _sigma(sigma)
     low, high = (_tight_delta(_sensitivity(end), s, e) for end in (sensitivity.lower, sensitivity.upper))
-    if sensitivity.grade is Grade.EXACT:
-        return low if low.grade is Grade.EXACT else Quantity.enclosure(low.lower, high.upper)
+    if sensitivity.grade is Grade.PROVED:
+        return low if low.grade is Grade.PROVED else Quantity.enclosure(low.lower, high.upper)
     return Quantity(low.lower, high.upper, sensitivity.grade)
 
 
 def _tight_delta(distance: Fraction, sigma: Fraction, epsilon: Fraction) -> Quantity:
     """Enclosure of relative width 2⁻⁶⁰."""
     if not distance or not sigma:
-        # No distance is hidden by anything, a distance without noise by nothing.
+        # At Δ = 0 any noise gives δ = 0; without noise any Δ > 0 is told with certainty, δ = 1.
         return Quantity.exact(1 if distance else 0)
     bits = 128
     while True:
@@ -165,9 +154,6 @@ def gaussian_delta(sensitivity: Number, sigma: Number, epsilon: Number) -> float
         sigma: σ ≥ 0.
         epsilon: ε, from 0 to 1e6.
 
-    Returns:
-        δ rounded up, right to the last digit but one.
-
     Raises:
         BadInputError: an argument outside its range.
 
@@ -190,9 +176,6 @@ def noise_suffices(sensitivity: Number, sigma: Number, epsilon: Number, delta: N
         sigma: σ ≥ 0.
         epsilon: ε, from 0 to 1e6.
         delta: δ in (0, 1).
-
-    Returns:
-        True where it is proved.
 
     Raises:
         BadInputError: an argument outside its range.
@@ -234,6 +217,7 @@ def _from_bits(position: int) -> float:
 
 def _smallest_float(suffices: Callable[[Fraction], bool], low: float, high: float) -> float:
     """Smallest float in (low, high] that suffices, given that high does and low does not."""
+    # δ falls as σ or ε grows. Positive floats are ordered as their bits are, so that bisection asks at most 63 times.
     a, b = _to_bits(low), _to_bits(high)
     while b - a > 1:
         middle = (a + b) // 2
@@ -252,9 +236,6 @@ def gaussian_epsilon(sensitivity: Number, sigma: Number, delta: Number) -> float
         sensitivity: Δ ≥ 0.
         sigma: σ ≥ 0.
         delta: δ in (0, 1).
-
-    Returns:
-        The smallest float ε that is proved to suffice.
 
     Raises:
         BadInputError: an argument outside its range, or noise so small that ε would exceed 1e6.
@@ -281,15 +262,12 @@ def gaussian_epsilon(sensitivity: Number, sigma: Number, delta: Number) -> float
 
 @ieee_proof()
 def gaussian_sigma(sensitivity: Number, epsilon: Number, delta: Number) -> float:
-    """The smallest σ for which N(0, σ²I) makes points at distance Δ (ε, δ)-indistinguishable.
+    """The smallest float σ that is proved to make N(0, σ²I) hide a distance Δ to (ε, δ): the exact σ rounded up.
 
     Args:
         sensitivity: Δ ≥ 0; zero needs no noise.
         epsilon: ε, from 0 to 1e6.
         delta: δ in (0, 1).
-
-    Returns:
-        The smallest float σ that is proved to suffice: the exact σ rounded up.
 
     Raises:
         BadInputError: an argument outside its range, or a σ beyond the largest float.
@@ -340,9 +318,6 @@ def classical_sigma(sensitivity: Number, epsilon: Number, delta: Number) -> floa
         sensitivity: Δ ≥ 0.
         epsilon: ε in (0, 1].
         delta: δ in (0, 1).
-
-    Returns:
-        σ rounded up.
 
     Raises:
         BadInputError: ε above 1, where the bound is no theorem and fails for large ε; or another bad argument.

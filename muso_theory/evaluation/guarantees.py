@@ -22,15 +22,13 @@ from typing import final
 import numpy as np
 
 from ..arguments import checked
-from ..arrays import forget_indices, plain_array
-from ..errors import expected, nearest
+from ..arrays import Array, forget_indices, plain_array
+from ..errors import check_integer, expected, nearest
 from ..evidence import round_digits
 from ..numbers import Grade, Quantity
 from .convex import Objective, check_objective
 from .gaussian import declared_sigma, gaussian_delta, gaussian_epsilon, gaussian_sigma, noise_suffices
-from .intervals import check_count
 from .mechanisms import MECHANISMS, PUBLISHED, REFUSALS, SAMPLER
-from .outputs import Array
 from .public import Public
 from .release import least_sigma, parameters, rounded_normal
 
@@ -74,9 +72,9 @@ class Guarantee:
     remark: str = ""
 
     def __post_init__(self) -> None:
-        """No guarantee exists whose noise does not do what it says, or whose Δ is made up."""
+        """Refuse a σ that does not suffice, and a Δ that is not that of the public constants."""
         for name in ("requests", "releases"):
-            object.__setattr__(self, name, check_count(name, getattr(self, name), 1))
+            object.__setattr__(self, name, check_integer(name, getattr(self, name), 1))
         least = 0.0
         if (self.public is None) != (self.mechanism == _PROVED_GAP):
             hint = "public=Public(…) for any data, none for 'proved-gap'"
@@ -151,25 +149,11 @@ class Guarantee:
         return f"{level}{times} {who}: {promise}, for any data within the public constants"
 
     def delta_at(self, epsilon: float) -> float:
-        """The smallest δ that this noise is known to give at another ε, for all m releases.
-
-        Args:
-            epsilon: ε from 0 to 1e6.
-
-        Returns:
-            δ, rounded up.
-        """
+        """The smallest δ, rounded up, that this noise gives at another ε from 0 to 1e6, for all m releases."""
         return gaussian_delta(self.distance, self.sigma, epsilon)
 
     def epsilon_at(self, delta: float) -> float:
-        """The smallest ε that this noise is known to give at another δ, for all m releases.
-
-        Args:
-            delta: δ in (0, 1).
-
-        Returns:
-            ε, rounded up.
-        """
+        """The smallest ε, rounded up, that this noise gives at another δ in (0, 1), for all m releases."""
         return gaussian_epsilon(self.distance, self.sigma, delta)
 
     def release(
@@ -218,7 +202,7 @@ class Guarantee:
                 f"a point proved within {reach:.3g} of the minimiser", "w", found, "proved bound", hint
             )
         if draws is not None:
-            point = np.tile(point.ravel(), (check_count("draws", draws, 1), 1))
+            point = np.tile(point.ravel(), (check_integer("draws", draws, 1), 1))
         return rounded_normal(point, self.sigma, seed) if self.sigma else point
 
     def __str__(self) -> str:
@@ -309,9 +293,9 @@ def guarantee(
         raise expected("a mechanism", "mechanism", mechanism, "unknown", nearest(str(mechanism), names))
     if public is not None and not isinstance(public, Public):
         raise expected("declared constants", "public", public, type(public).__name__, "Public(samples=…, …)")
-    requests = check_count("requests", requests, 1)
+    requests = check_integer("requests", requests, 1)
     after_each = requests if mechanism == "descent-to-delete" else 1
-    times = after_each if releases is None else check_count("releases", releases, 1)
+    times = after_each if releases is None else check_integer("releases", releases, 1)
     remark = "" if sigma is None else DECLARED
     if mechanism == _PROVED_GAP:
         _one_request(requests)
@@ -347,7 +331,7 @@ def _left(forget: object, n: int) -> Array:
 
 def _one_request(requests: object) -> None:
     """A gap is about one forget set."""
-    if check_count("requests", requests, 1) > 1:
+    if check_integer("requests", requests, 1) > 1:
         raise expected(
             "one request: a gap is about one forget set", "requests", requests, "int", "releases=…"
         )
@@ -359,7 +343,7 @@ def _public_distance(mechanism: str, public: Public, requests: int) -> tuple[flo
         hint = nearest(str(mechanism), MECHANISMS)
         raise expected("a mechanism", "mechanism", mechanism, "unknown", hint)
     spec = MECHANISMS[mechanism]
-    check_count("requests", requests, 1)
+    check_integer("requests", requests, 1)
     public.require(spec.needs, mechanism)
     # How large these parameters are must not be told, so that the largest public norm decides.
     found = [Quantity.exact(bound(public, requests)).bound for bound in (spec.distance, spec.norm)]
@@ -373,7 +357,7 @@ def _proved(gap: Quantity | None) -> float:
     if gap is None:
         hint = "gap=objective.gap_bound(w), or evaluation.removal_certificate for a report"
         raise expected("a proved bound of the gap", "gap", gap, "undeclared", hint)
-    if not isinstance(gap, Quantity) or gap.grade is Grade.FLOAT or not math.isfinite(gap.bound):
+    if not isinstance(gap, Quantity) or gap.grade is Grade.MEASURED or not math.isfinite(gap.bound):
         got = "measured or unbounded" if isinstance(gap, Quantity) else type(gap).__name__
         raise expected("a proved bound of the gap", "gap", gap, got, "objective.gap_bound(w)")
     if gap.upper < 0:

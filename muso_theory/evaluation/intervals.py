@@ -1,4 +1,4 @@
-"""Confidence intervals that stay honest at the ends: for a rate, and for a mean over pairs with no spread."""
+"""Confidence intervals that keep their coverage at the ends: for a rate, and for a mean over pairs with no spread."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import final
 
 import numpy as np
 
-from ..errors import expected
+from ..errors import check_integer, expected
 
 __all__ = [
     "Rate",
     "binomial_rate",
-    "check_count",
     "check_level",
     "pairs_interval",
     "quantile_ranks",
@@ -51,29 +50,13 @@ class Rate:
 
 
 def check_level(level: float) -> None:
-    """Refuse a confidence level outside (0, 1).
-
-    Args:
-        level: the level.
-
-    Raises:
-        BadInputError: outside (0, 1).
-    """
+    """Refuse a confidence level outside (0, 1)."""
     if not 0 < real_number("level", level, "a confidence level in (0, 1)", "0.95") < 1:
         raise expected("a confidence level in (0, 1)", "level", level, type(level).__name__, "0.95")
 
 
 def real_number(name: str, value: object, what: str, hint: str) -> float:
     """Read one number, of Python or NumPy; NaN is one.
-
-    Args:
-        name: what to call it in a refusal.
-        value: an integer, a float or a fraction.
-        what: what would have been accepted, in words.
-        hint: what helps.
-
-    Returns:
-        The number.
 
     Raises:
         BadInputError: text, a truth value, None, or a number beyond floats.
@@ -90,39 +73,11 @@ def real_number(name: str, value: object, what: str, hint: str) -> float:
         raise expected(what, name, value, "beyond floats", hint) from None
 
 
-def check_count(name: str, value: object, least: int) -> int:
-    """Refuse what is no count: fractions, text, too few.
-
-    Args:
-        name: what is counted.
-        value: how many.
-        least: the fewest that will do.
-
-    Returns:
-        The count.
-
-    Raises:
-        BadInputError: not an integer, or fewer.
-
-    Example:
-        >>> check_count("bins", 5, 2)
-        5
-    """
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-        raise expected(f"an integer of at least {least}", name, value, type(value).__name__, str(least))
-    return int(value)
-
-
 def binomial_rate(successes: int, trials: int, level: float = 0.95) -> Rate:
     """A fraction with its Clopper–Pearson interval, which covers at least as often as it says, at any sample size.
 
     Args:
-        successes: how many.
         trials: of how many, at least one.
-        level: confidence level.
-
-    Returns:
-        The rate.
 
     Raises:
         BadInputError: no trials, negative or fractional counts, more successes than trials, or a level outside (0, 1).
@@ -135,9 +90,11 @@ def binomial_rate(successes: int, trials: int, level: float = 0.95) -> Rate:
     from scipy.stats import beta
 
     check_level(level)
-    check_count("successes", successes, 0)
-    if successes > check_count("trials", trials, 1):
+    check_integer("successes", successes, 0)
+    if successes > check_integer("trials", trials, 1):
         raise expected("0 ≤ successes ≤ trials, trials ≥ 1", "successes", successes, f"of {trials}", "counts")
+    # Each end is the rate at which so many successes, or so few, have probability (1 − level)/2; binomial tails are
+    # incomplete beta functions, so that it is a quantile of a beta distribution (C. Clopper, E. Pearson 1934).
     tail = (1 - level) / 2
     low = float(beta.ppf(tail, successes, trials - successes + 1)) if successes else 0.0
     high = float(beta.ppf(1 - tail, successes + 1, trials - successes)) if successes < trials else 1.0
@@ -154,8 +111,6 @@ def quantile_ranks(share: float, trials: int, level: float) -> tuple[int, int]:
 
     Args:
         share: part of the population above t*, in (0, 1).
-        trials: size of the sample, at least one.
-        level: confidence level.
 
     Returns:
         a and b with X_a ≥ t* ≥ X_b; a = 0 is no bound above, b = trials + 1 none below.
@@ -170,7 +125,7 @@ def quantile_ranks(share: float, trials: int, level: float) -> tuple[int, int]:
     from scipy.stats import binom
 
     check_level(level)
-    tail, counts = (1 - level) / 2, np.arange(check_count("trials", trials, 1) + 2)
+    tail, counts = (1 - level) / 2, np.arange(check_integer("trials", trials, 1) + 2)
     few = np.sum(binom.cdf(counts, trials, share) <= tail)
     many = np.sum(binom.sf(counts - 1, trials, share) > tail)
     return int(few), int(many)
@@ -187,10 +142,6 @@ def pairs_interval(value: float, pairs: int, width: float, level: float) -> Inte
         value: what every pair gave.
         pairs: k, the number of independent pairs.
         width: the largest distance of the statistic from ``value``.
-        level: confidence level.
-
-    Returns:
-        Both ends.
 
     Raises:
         BadInputError: no pairs, or a level outside (0, 1).
@@ -201,22 +152,18 @@ def pairs_interval(value: float, pairs: int, width: float, level: float) -> Inte
         (0.8609, 1.1391)
     """
     check_level(level)
-    check_count("pairs", pairs, 1)
+    check_integer("pairs", pairs, 1)
     q = -math.expm1(math.log1p(-level) / pairs)
     return value - width * q, value + width * q
 
 
 def wald_interval(value: float, variance: float, level: float, freedom: float = math.inf) -> Interval:
-    """Value ± t times the standard error.
+    """Both ends of value ± t times the standard error.
 
     Args:
         value: an estimate, close to normal.
         variance: of the estimate.
-        level: confidence level.
         freedom: degrees of freedom of the variance, which is itself estimated; infinitely many give the normal's z.
-
-    Returns:
-        Both ends.
 
     Raises:
         BadInputError: a negative or undefined variance, no degrees of freedom, or a level outside (0, 1).

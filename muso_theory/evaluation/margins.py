@@ -7,11 +7,12 @@ from typing import final
 
 import numpy as np
 
-from ..arrays import plain_array
-from ..errors import expected
+from ..arrays import Array, plain_array
+from ..errors import check_integer, expected
 from ..numbers.constant import rounding
-from .intervals import check_count, real_number
-from .outputs import Array, output_columns
+from ..streams import RETRAINED_MODELS, UNLEARNED_MODELS
+from .intervals import real_number
+from .outputs import output_columns
 
 __all__ = ["Klom", "diverged_models", "klom", "without_outliers"]
 
@@ -62,13 +63,7 @@ class Klom:
         return float(self.null.mean())
 
     def quantile(self, q: float) -> tuple[float, float]:
-        """A quantile over the samples, and the same quantile of the null.
-
-        Args:
-            q: in [0, 1]; the literature reports 0.95.
-
-        Returns:
-            Both quantiles.
+        """A quantile over the samples, and the same quantile of the null; the literature reports q = 0.95.
 
         Raises:
             BadInputError: outside [0, 1].
@@ -112,9 +107,6 @@ def klom(
         splits: number of random splits.
         seed: of the splits.
 
-    Returns:
-        KL(unlearned ‖ retrained) for each sample and its null.
-
     Raises:
         BadInputError: shapes that do not fit, margins that are not finite, too few models, or fewer than two bins.
 
@@ -142,10 +134,12 @@ def klom(
     if size < FEWEST:
         what = f"at least {FEWEST} unlearned and {2 * FEWEST} retrained models"
         raise expected(what, "models", (len(u), len(r)), "too few", "more seeds")
-    bins = min(20, round(2 * size**0.5)) if bins is None else check_count("bins", bins, 2)
-    check_count("splits", splits, 1)
+    bins = min(20, round(2 * size**0.5)) if bins is None else check_integer("bins", bins, 2)
+    check_integer("splits", splits, 1)
     # A stream each, so that the splits of the retrained models, and with them the null, know nothing of the unlearned.
-    halves, drawn = (np.random.default_rng((check_count("seed", seed, 0), stream)) for stream in range(2))
+    seed = check_integer("seed", seed)
+    halves = np.random.default_rng((seed, RETRAINED_MODELS))
+    drawn = np.random.default_rng((seed, UNLEARNED_MODELS))
     unit = max(float(rounding(1.0, given)) for given in (unlearned, retrained))
     found = np.zeros((2, u.shape[1]))
     for _ in range(splits):
@@ -164,9 +158,6 @@ def _scale(margins: Array, unit: float) -> tuple[Array, Array, Array]:
 
     Saturated margins are tied for more than half of the models, and the median deviation is zero. A tenth of the models
     may then still be anything: the deviation is taken from the smallest one that nine tenths do not exceed.
-
-    Returns:
-        All three.
     """
     centre = np.nanmedian(margins, axis=0)
     # Log-odds are computed from logs of size about one even where they cancel, hence the 1.
@@ -179,18 +170,14 @@ def _scale(margins: Array, unit: float) -> tuple[Array, Array, Array]:
 
 
 def without_outliers(margins: Array, *, pooled: bool, unit: float = float(rounding(1.0))) -> Array:
-    """Margins of each sample, those that are far from the sample's others left out.
+    """Margins of each sample, shape (S, n), those that are far from the sample's others set to NaN.
 
     Far is more than ten median deviations from the median, 6.7 standard deviations of a normal distribution, of which
     one margin in 10¹⁰ is. So a model that diverged on some samples is lost there and counts on the others.
 
     Args:
-        margins: shape (S, n); NaN is left out already.
         pooled: the samples share a variance: what is close on the scale of all of them together is kept.
         unit: what rounding may make of a margin of one.
-
-    Returns:
-        The margins, NaN where left out. Of fewer than five that share no variance none is.
 
     Example:
         >>> margins = np.array([[1.0, 2, 3, 4, 5, 1e6], [0.1, 0.1, 0.1, 0.1, 0.1, 0.1]]).T
@@ -208,9 +195,6 @@ def _off(margins: Array, unit: float, pooled: bool = False) -> Array:
 
     Where nearly all of a sample's margins are tied, and wherever the samples are pooled, what is close on the scale of
     all samples together is not off: of ten margins the one that is not saturated would else be infinitely far.
-
-    Returns:
-        The mask; False for NaN.
     """
     centre, deviation, least = _scale(margins, unit)
     overall = _scale((margins - centre).reshape(-1, 1), unit)[1]
@@ -238,12 +222,8 @@ def diverged_models(
     tied, as margins that saturate are, a tenth may be off.
 
     Args:
-        margins: shape (S, n).
         chosen: which models count for which sample, bool (S, n); None is all.
         unit: what rounding may make of a margin of one.
-
-    Returns:
-        Their rows; none among fewer than five models.
 
     Example:
         >>> margins = np.random.default_rng(0).standard_normal((20, 50))

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from ..arguments import checked
-from ..errors import expected, nearest
+from ..arrays import Array
+from ..errors import check_integer, expected, nearest
 from ..numbers import is_constant
 from ..numbers.constant import rounding, tied
-from .intervals import check_count
-from .outputs import Array, output_columns
+from .outputs import output_columns
 from .roc import FEWEST, Attack, roc
 from .scores import entropy
 
@@ -49,9 +49,6 @@ def attack(
             cut and direction of best balanced accuracy).
         level: confidence level of the intervals.
 
-    Returns:
-        The attack on the held-out half, with ``auc``, ``interval``, ``tpr(fpr)`` and ``accuracy``.
-
     Raises:
         BadInputError: fewer than ten scores of a kind, other shapes, entries that are not finite, unknown method.
 
@@ -62,7 +59,7 @@ def attack(
     """
     if method not in METHODS:
         raise expected("an attack", "method", method, "unknown", nearest(method, METHODS))
-    check_count("seed", seed, 0)
+    check_integer("seed", seed)
     scores = [
         output_columns(member_scores, "member_scores"),
         output_columns(nonmember_scores, "nonmember_scores"),
@@ -156,9 +153,6 @@ def paper_membership_score(
         retain_probabilities: rows that sum to one, shape (n_R, C).
         test_probabilities: shape (n_T, C).
         forget_probabilities: shape (n_F, C).
-
-    Returns:
-        Between 0 and 1.
 
     Raises:
         BadInputError: rows that are no distributions, distributions over different numbers of classes, or fewer than

@@ -8,7 +8,6 @@ from ..arrays import Array, float_values, real_array
 from ..errors import expected
 
 __all__ = [
-    "Array",
     "class_indices",
     "log_probabilities",
     "output_columns",
@@ -19,14 +18,7 @@ __all__ = [
 
 
 def output_columns(outputs: object, name: str = "outputs") -> Array:
-    """Read a model's outputs as float64 columns.
-
-    Args:
-        outputs: shape (n,), (n, 1) or (n, C).
-        name: what to call them in an error.
-
-    Returns:
-        Shape (n, C), C = 1 for one output.
+    """Read outputs of shape (n,), (n, 1) or (n, C) as float64 columns (n, C).
 
     Raises:
         BadInputError: another shape, no samples, or entries that are not finite.
@@ -42,13 +34,11 @@ def output_columns(outputs: object, name: str = "outputs") -> Array:
 
 
 def class_indices(targets: object, n: int, n_outputs: int) -> Array:
-    """Read targets as class indices.
+    """Read targets as class indices from 0, shape (n,).
 
     Args:
         targets: ±1 of shape (n,) or (n, 1) for one output (−1 is class 0, +1 class 1); one-hot rows (n, C) or class
             indices (n,) for several.
-        n: number of samples.
-        n_outputs: C.
 
     Returns:
         Integers from 0, shape (n,).
@@ -86,13 +76,7 @@ def class_indices(targets: object, n: int, n_outputs: int) -> Array:
 
 
 def predicted_classes(columns: Array) -> Array:
-    """Class indices that outputs predict.
-
-    Args:
-        columns: shape (n, C); one column is read by its sign.
-
-    Returns:
-        Integers, shape (n,).
+    """Class indices, shape (n,), that outputs (n, C) predict; one column is read by its sign.
 
     Example:
         >>> predicted_classes(np.array([[-0.5], [0.5]])), predicted_classes(np.array([[0.2, 0.7]]))
@@ -115,9 +99,6 @@ def log_probabilities(outputs: object) -> Array:
     Args:
         outputs: shape (n,), (n, 1) or (n, C); one output z stands for classes −1 and +1 with p(+1) = 1/(1 + e^−z).
 
-    Returns:
-        Shape (n, C), two columns for one output.
-
     Raises:
         BadInputError: whatever :func:`output_columns` refuses.
 
@@ -132,13 +113,10 @@ def log_probabilities(outputs: object) -> Array:
 
 
 def probabilities(outputs: object) -> Array:
-    """Softmax of outputs.
+    """Softmax of outputs: rows that sum to one, two columns for one output.
 
     Args:
         outputs: shape (n,), (n, 1) or (n, C); one output z stands for classes −1 and +1 with p(+1) = 1/(1 + e^−z).
-
-    Returns:
-        Rows that sum to one, two columns for one output.
 
     Raises:
         BadInputError: whatever :func:`output_columns` refuses.
@@ -152,14 +130,7 @@ def probabilities(outputs: object) -> Array:
 
 
 def score_vector(values: object, name: str) -> Array:
-    """Read one number a sample.
-
-    Args:
-        values: shape (n,).
-        name: what to call them in an error.
-
-    Returns:
-        Float64, shape (n,).
+    """Read one number a sample as float64 of shape (n,).
 
     Raises:
         BadInputError: another shape, or entries that are not finite.

@@ -18,11 +18,11 @@ import flint
 import numpy as np
 
 from ..arguments import checked
+from ..arrays import Array
 from ..errors import expected, nearest
 from ..numbers import Quantity
 from ..numbers.balls import enclosure, working_precision
 from .convex import LOSSES, Objective, check_objective
-from .outputs import Array
 
 __all__ = ["Public", "descent_reach", "global_sensitivity", "newton_reach", "radius", "rate", "smoothness"]
 
@@ -133,11 +133,7 @@ class Public:
             raise expected("T ≤ 1 for the logistic loss", "target_bound", self.target_bound, "float", "1.0")
 
     def declared(self) -> dict[str, int | float | str]:
-        """The constants that were declared, by name.
-
-        Returns:
-            A dictionary.
-        """
+        """The constants that were declared, by name."""
         found = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in found.items() if value is not None}
 
@@ -146,10 +142,6 @@ class Public:
 
     def require(self, names: Iterable[str], purpose: str) -> None:
         """Refuse to go on without some constants.
-
-        Args:
-            names: of the constants that are needed.
-            purpose: what for, in words.
 
         Raises:
             BadInputError: some are undeclared; the message names and explains each.
@@ -173,12 +165,6 @@ class Public:
     def number(self, name: str) -> Fraction:
         """A declared number as the fraction it is.
 
-        Args:
-            name: of the constant.
-
-        Returns:
-            The fraction.
-
         Raises:
             BadInputError: it is undeclared.
         """
@@ -187,9 +173,6 @@ class Public:
 
     def holds_for(self, objective: Objective) -> None:
         """Check data against what was declared. A refusal tells about the data and is not for publication.
-
-        Args:
-            objective: of the data.
 
         Raises:
             BadInputError: another loss or λ, a tilt, more samples, a longer feature or a larger target than declared.
@@ -243,12 +226,6 @@ def _root(value: Fraction) -> Fraction:
 def smoothness(public: Public) -> Fraction:
     """M = cL²N + λ with c = 1 or ¼, at least the largest eigenvalue of any Hessian: ‖Φ‖₂² ≤ ‖Φ‖_F² ≤ L²N.
 
-    Args:
-        public: declares samples, loss, ridge and feature_norm.
-
-    Returns:
-        M.
-
     Raises:
         BadInputError: an undeclared constant.
 
@@ -263,12 +240,6 @@ def smoothness(public: Public) -> Fraction:
 
 def rate(public: Public) -> float:
     """2/(M + λ), the step whose contraction to the minimiser is the strongest that M and λ allow.
-
-    Args:
-        public: as for :func:`smoothness`.
-
-    Returns:
-        The step.
 
     Raises:
         BadInputError: an undeclared constant.
@@ -286,12 +257,6 @@ def radius(public: Public) -> Fraction:
     For the squared loss w = Φᵀ(K + λI)⁻¹t and s/(s² + λ) ≤ 1/(2√λ) for every singular value s, so
     ‖w‖ ≤ ‖t‖/(2√λ) ≤ T√(N/λ)/2. For the logistic one (λ/2)‖w‖² ≤ F(w) ≤ F(0) = N ln 2.
 
-    Args:
-        public: declares samples, loss, ridge and, for the squared loss, target_bound.
-
-    Returns:
-        The bound.
-
     Raises:
         BadInputError: an undeclared constant.
 
@@ -307,16 +272,10 @@ def radius(public: Public) -> Fraction:
 
 
 def global_sensitivity(public: Public) -> Fraction:
-    """How far the minimiser can move when k samples leave, for any data within the public constants.
+    """How far kL·max |ℓ'|/λ the minimiser can move when k samples leave, for any data within the public constants.
 
     F_R is λ-strongly convex, so λ‖w_p − w_r‖ ≤ ‖∇F_R(w_p)‖ = ‖Σ_F ℓ'φ‖ ≤ kL·max |ℓ'| at w_p, where |ℓ'| is at most
     (1 + T)/2 for the logistic loss and T + L‖w_p‖ for the squared one.
-
-    Args:
-        public: declares samples, forget, loss, ridge, feature_norm and target_bound.
-
-    Returns:
-        kL·max |ℓ'|/λ.
 
     Raises:
         BadInputError: an undeclared constant.
@@ -338,12 +297,6 @@ def newton_reach(public: Public) -> Fraction:
     The gradient that is left is at most ½γ‖Φ_R‖₂‖Φ_R s‖₄² for the step s, γ = max |ℓ'''|; with ‖Φ_R‖₂ ≤ √N L and
     ‖s‖ ≤ Δ, the global sensitivity, that is at most ½γNL³Δ². Strong convexity divides it by λ.
 
-    Args:
-        public: as for :func:`global_sensitivity`.
-
-    Returns:
-        ½γNL³Δ²/λ; zero for the squared loss, where the step is exact.
-
     Raises:
         BadInputError: an undeclared constant.
     """
@@ -357,13 +310,6 @@ def descent_reach(public: Public, requests: int = 1) -> Fraction:
 
     T steps contract the distance by γ^T, γ = (M − λ)/(M + λ). The first request starts within Δ of its goal; a later
     one starts e further away, e being what the one before it left, so that e ≤ γ^T(Δ + e) bounds them all.
-
-    Args:
-        public: as for :func:`global_sensitivity`, and steps.
-        requests: how many requests are served one after the other, each from where the last one ended.
-
-    Returns:
-        γ^TΔ for one request, γ^TΔ/(1 − γ^T) for several.
 
     Raises:
         BadInputError: an undeclared constant, or no steps for several requests.

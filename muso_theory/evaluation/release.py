@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from numbers import Integral
 from typing import Any
 
 import flint
@@ -19,11 +18,11 @@ import numpy as np
 from scipy.special import erfcinv
 
 from ..arrays import Array, float_values
-from ..errors import expected
+from ..errors import check_integer, expected
 from ..numbers.balls import working_precision
 from ..numbers.ieee import ieee_proof
 
-__all__ = ["grid_spacing", "least_sigma", "parameters", "parameters_sha256", "rounded_normal", "secret_seed"]
+__all__ = ["grid_spacing", "least_sigma", "parameters", "parameters_sha256", "rounded_normal"]
 
 _SIGMA_BITS = 10
 """σ ≥ 2¹⁰h, so that rounding to the grid adds less than a ten-millionth to the variance σ²."""
@@ -46,12 +45,6 @@ _WORD = 64
 def parameters(values: object) -> Array:
     """Read parameters as the float64 numbers that they are, without rounding any.
 
-    Args:
-        values: real numbers of any shape.
-
-    Returns:
-        Float64, the same shape.
-
     Raises:
         BadInputError: no real numbers, not finite, masked, or numbers that are not float64 numbers.
 
@@ -70,13 +63,7 @@ def parameters(values: object) -> Array:
 
 
 def parameters_sha256(w: Array) -> str:
-    """Hash of parameters, by which a certificate knows them again.
-
-    Args:
-        w: float64, any shape; read row by row, so that (D,) and (D, 1) are the same parameters.
-
-    Returns:
-        A sha256 in hexadecimal.
+    """The sha256 of parameters read row by row, so that (D,) and (D, 1) are the same.
 
     Example:
         >>> parameters_sha256(np.zeros(2)) == parameters_sha256(-np.zeros((2, 1)))
@@ -89,12 +76,6 @@ def grid_spacing(sigma: float) -> float:
     """The spacing h of the grid for noise σ: the largest power of two with 2¹⁰h ≤ σ.
 
     It depends on σ alone, so that publishing it says nothing about the parameters.
-
-    Args:
-        sigma: σ > 0.
-
-    Returns:
-        h.
 
     Raises:
         BadInputError: σ for which the grid is not a grid of floats.
@@ -113,9 +94,6 @@ def grid_spacing(sigma: float) -> float:
 @ieee_proof()
 def least_sigma(w: Array) -> float:
     """The smallest σ whose grid holds every entry of w with noise of 40σ: 2¹⁰ times the spacing of floats there.
-
-    Args:
-        w: float64, any shape.
 
     Returns:
         2¹⁰h for the smallest power of two h with max |w| + 40·2¹¹h ≤ (2⁵³ − 1)h, and so h ≥ ulp(max |w|).
@@ -151,8 +129,6 @@ def rounded_normal(w: Array, sigma: float, seed: int) -> Array:
     against an attacker it needs a secret seed that cannot be guessed, e.g. ``secrets.randbits(256)``.
 
     Args:
-        w: float64, any shape.
-        sigma: σ > 0.
         seed: seed of the bits, a non-negative integer of any size.
 
     Returns:
@@ -166,7 +142,7 @@ def rounded_normal(w: Array, sigma: float, seed: int) -> Array:
         >>> noisy - [1, 2], bool((noisy % grid_spacing(1e-12) == 0).all())
         (array([...e-1..., ...e-1...]), True)
     """
-    seed = secret_seed(seed)
+    seed = check_integer("seed", seed, hint="secrets.randbits(256)")
     h, least = grid_spacing(sigma), least_sigma(w)
     if sigma < least:
         what = f"noise of at least {least:.3g}, 2¹⁰ times the spacing of floats as large as these parameters"
@@ -176,27 +152,6 @@ def rounded_normal(w: Array, sigma: float, seed: int) -> Array:
     sample = [_index(value, exponent, scale, f"{seed}:{i}") for i, value in enumerate(w.ravel().tolist())]
     clamped = [max(-_LARGEST_INDEX, min(_LARGEST_INDEX, k)) for k in sample]
     return np.ldexp(np.array(clamped, dtype=np.float64), exponent).reshape(w.shape)
-
-
-def secret_seed(seed: object) -> int:
-    """Read a seed of the noise.
-
-    Args:
-        seed: a non-negative integer of any size, of Python or NumPy.
-
-    Returns:
-        The seed.
-
-    Raises:
-        BadInputError: a truth value, which is hardly meant as a seed, a negative number, or no integer.
-
-    Example:
-        >>> secret_seed(np.int64(3))
-        3
-    """
-    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
-        raise expected("a non-negative integer", "seed", seed, type(seed).__name__, "secrets.randbits(256)")
-    return int(seed)
 
 
 def _uniform(name: str, words: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""How models forget, and how they train so that forgetting is cheap: the algorithms behind the guarantees.
+"""Removal algorithms, and training after which nothing need be done at removal: what guarantees are about.
 
 * Newton-step removal: C. Guo, T. Goldstein, A. Hannun, L. van der Maaten, "Certified data removal from machine learning
   models" (2020).
@@ -15,16 +15,15 @@ import math
 
 import numpy as np
 
-from ..arrays import forget_indices
-from ..errors import expected
+from ..arrays import Array, forget_indices
+from ..errors import check_integer, expected
 from ..numbers import Quantity
 from .convex import Objective, as_vector, check_objective
 from .gaussian import gaussian_sigma
 from .guarantees import Guarantee
-from .intervals import check_count, real_number
-from .outputs import Array
+from .intervals import real_number
 from .public import rate
-from .release import rounded_normal, secret_seed
+from .release import rounded_normal
 
 __all__ = ["descent", "newton_noise", "newton_removal", "noisy_descent"]
 
@@ -36,7 +35,6 @@ def newton_removal(objective: Objective, w: object, forget: object) -> tuple[Arr
     """One Newton step of the retain objective from the minimiser on all samples, and what gradient it leaves.
 
     Args:
-        objective: on all samples, with its tilt.
         w: its minimiser, shape (D,).
         forget: F, mask or indices.
 
@@ -76,11 +74,6 @@ def newton_noise(residual: float, epsilon: float, delta: float) -> float:
 
     Args:
         residual: bound of ‖∇F_R(w⁻)‖, finite and at least 0.
-        epsilon: ε from 0 to 1e6.
-        delta: δ in (0, 1).
-
-    Returns:
-        The smallest σ of the analytic Gaussian mechanism, in the unit of gradients.
 
     Raises:
         BadInputError: a residual, ε or δ out of range.
@@ -96,14 +89,10 @@ def descent(objective: Objective, w: object, steps: int, step: float | None = No
     """Gradient steps, which contract distances to the minimiser by (M − λ)/(M + λ) each for a step 2/(M + λ).
 
     Args:
-        objective: to descend.
         w: where to start, shape (D,).
         steps: how many, at least 0.
         step: length of the step. A guarantee for any data needs the public one, :func:`public.rate`; None computes
             2/(M + λ) from these data, which only a statement about these data may use.
-
-    Returns:
-        The last point.
 
     Raises:
         BadInputError: no objective, w of another size, a negative number of steps, or a step that is not above 0.
@@ -114,7 +103,7 @@ def descent(objective: Objective, w: object, steps: int, step: float | None = No
         array([ 0.5, -0.5])
     """
     check_objective(objective)
-    check_count("steps", steps, 0)
+    check_integer("steps", steps, 0)
     point, what, hint = (
         as_vector("w", w, objective.features.shape[1]),
         "a step above 0",
@@ -142,11 +131,7 @@ def noisy_descent(promise: Guarantee, objective: Objective, seed: int) -> Array:
 
     Args:
         promise: of "noisy-descent".
-        objective: on the data, without a tilt.
         seed: secret seed of the noise, a non-negative integer, used once.
-
-    Returns:
-        The last point, shape (D,).
 
     Raises:
         BadInputError: a guarantee of another mechanism, data beyond its public constants, a tilt, or a bad seed.
@@ -178,7 +163,7 @@ def noisy_descent(promise: Guarantee, objective: Objective, seed: int) -> Array:
 
 def _step_seed(seed: int, step: int) -> int:
     """Seeds that differ for all pairs: both halves can be read from the number."""
-    return (secret_seed(seed) << 32) + step
+    return (check_integer("seed", seed, hint="secrets.randbits(256)") << 32) + step
 
 
 _UNIT = 2.0**-30

@@ -10,6 +10,7 @@ from typing import final
 import numpy as np
 
 from ..arguments import checked
+from ..arrays import Array
 from ..errors import expected
 from ..numbers import is_constant
 from ..numbers.constant import rounding, tied
@@ -23,7 +24,7 @@ from .intervals import (
     real_number,
     wald_interval,
 )
-from .outputs import Array, score_vector
+from .outputs import score_vector
 
 __all__ = ["Attack", "Difference", "calibrated", "placements", "roc"]
 
@@ -137,13 +138,7 @@ class Attack:
 
 
 def smallest_rate(k: int) -> str:
-    """1/k rounded up to four digits, as text.
-
-    Args:
-        k: number of non-members.
-
-    Returns:
-        A rate that k non-members can show.
+    """1/k rounded up to four digits, a rate that k non-members can show, as text.
 
     Example:
         >>> smallest_rate(30)
@@ -157,13 +152,6 @@ def placements(members: Array, nonmembers: Array) -> tuple[Array, Array]:
     """For each member the fraction of non-members below it, and for each non-member that of members above it.
 
     Their means are both the AUC; their variances are what DeLong's method needs. Ties count half.
-
-    Args:
-        members: shape (m,).
-        nonmembers: shape (k,).
-
-    Returns:
-        Shapes (m,) and (k,).
 
     Example:
         >>> placements(np.array([1.0, 3.0]), np.array([2.0]))
@@ -179,11 +167,10 @@ def placements(members: Array, nonmembers: Array) -> tuple[Array, Array]:
 
 
 def _variance(below: Array, above: Array) -> tuple[float, float]:
-    """DeLong's variance of an AUC, or of a difference of two when the placements are differences.
+    """DeLong's variance (Biometrics 1988) of an AUC, or of a difference of two when the placements are differences.
 
-    Returns:
-        The variance, and its degrees of freedom after Welch and Satterthwaite: with few members their variance, which
-        is then most of it, is known from as few.
+    With it come its degrees of freedom after Welch and Satterthwaite: with few members their variance, which is then
+    most of it, is known from as few.
     """
     # Placements are quotients of counts, of size one.
     if is_constant(below, scale=1.0) and is_constant(above, scale=1.0):
@@ -211,10 +198,6 @@ def roc(
         nonmember_scores: shape (k,), k ≥ 5.
         threshold: above it a sample is called a member; NaN is none.
         samples: which samples these are, for pairing two attacks; None means all, in order.
-        level: confidence level of the intervals.
-
-    Returns:
-        The attack, with ``auc``, ``interval`` and ``tpr(fpr)``.
 
     Raises:
         BadInputError: fewer than five scores of a kind, scores that are not finite, a threshold that is no number, or a
@@ -274,11 +257,7 @@ def calibrated(on_unlearned: Attack, on_retrained: Attack) -> Difference:
     aim, since forget and test samples may differ even for a model that saw neither.
 
     Args:
-        on_unlearned: the attack on the unlearned model.
         on_retrained: the same attack on the same samples, on the retrained model.
-
-    Returns:
-        The difference, with DeLong's interval for paired curves.
 
     Raises:
         BadInputError: no attacks, or two that were judged on other samples, at other levels or by other methods.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..arrays import Array
 from ..errors import expected
-from .outputs import Array, class_indices, output_columns
+from .outputs import class_indices, output_columns
 
 __all__ = ["confidence", "entropy", "logit_confidence", "loss", "modified_entropy"]
 
@@ -43,13 +44,7 @@ def _own(p: Array, classes: object) -> tuple[Array, Array]:
 
 
 def entropy(probabilities: object) -> Array:
-    """−Σ p log p, in nats: low where the model is sure.
-
-    Args:
-        probabilities: rows that sum to one, shape (n, C).
-
-    Returns:
-        Shape (n,).
+    """−Σ p log p of rows that sum to one, in nats, shape (n,): low where the model is sure.
 
     Raises:
         BadInputError: rows that are no distributions.
@@ -76,9 +71,6 @@ def modified_entropy(probabilities: object, classes: object) -> Array:
         probabilities: rows that sum to one, shape (n, C).
         classes: true classes, as indices (n,) or one-hot rows (n, C).
 
-    Returns:
-        Shape (n,); finite, since log 0 counts as log 2.2e-308.
-
     Raises:
         BadInputError: rows that are no distributions, or classes that do not fit.
 
@@ -101,9 +93,6 @@ def confidence(probabilities: object, classes: object) -> Array:
         probabilities: rows that sum to one, shape (n, C).
         classes: true classes, as indices (n,) or one-hot rows (n, C).
 
-    Returns:
-        Shape (n,).
-
     Raises:
         BadInputError: rows that are no distributions, or classes that do not fit.
 
@@ -120,9 +109,6 @@ def loss(probabilities: object, classes: object) -> Array:
     Args:
         probabilities: rows that sum to one, shape (n, C).
         classes: true classes, as indices (n,) or one-hot rows (n, C).
-
-    Returns:
-        Shape (n,); finite, since log 0 counts as log 2.2e-308.
 
     Raises:
         BadInputError: rows that are no distributions, or classes that do not fit.
@@ -142,9 +128,6 @@ def logit_confidence(outputs: object, targets: object) -> Array:
     Args:
         outputs: f(x), shape (n,) or (n, C), before any softmax.
         targets: ±1 for one output; class indices or one-hot rows for several.
-
-    Returns:
-        Shape (n,).
 
     Raises:
         BadInputError: outputs that are not finite, or targets that do not fit.

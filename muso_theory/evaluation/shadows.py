@@ -10,11 +10,11 @@ import warnings
 import numpy as np
 
 from ..arguments import checked
-from ..arrays import plain_array
+from ..arrays import Array, plain_array
 from ..errors import expected, nearest
 from ..numbers.constant import rounding
 from .margins import diverged_models, without_outliers
-from .outputs import Array, output_columns, score_vector
+from .outputs import output_columns, score_vector
 
 __all__ = ["likelihood_ratio"]
 

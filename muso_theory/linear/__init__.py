@@ -1,9 +1,11 @@
-"""The linear wing: features, problem, closed forms, label rules, training dynamics and unlearning baselines."""
+"""Linear models: features, problem, closed forms and training dynamics."""
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from ..errors import renamed
+from ..lazy import lazily
 
 _HOMES = {
     "training": (
@@ -27,21 +29,12 @@ _HOMES = {
         "train",
     ),
 }
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
-
-_ROOMS = ("baselines", "training")
-
-__all__ = sorted([*_HOME, *_ROOMS])
+__all__ = sorted([*(name for names in _HOMES.values() for name in names), "training"])
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
-        globals()[name] = value
-        return value
-    if name in _ROOMS:
-        return importlib.import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    renamed(__name__, name, {"baselines": "methods", "rules": "methods.rules"})
+    return lazily(__name__, name, _HOMES, ("training",))
 
 
 def __dir__() -> list[str]:

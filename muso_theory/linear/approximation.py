@@ -10,12 +10,12 @@ import numpy as np
 from scipy.linalg import eigvalsh
 from sklearn.base import clone
 
-from muso_theory.arguments import checked
-from muso_theory.arrays import Array, float_values, plain_array
-from muso_theory.errors import expected
-from muso_theory.linear.feature_map import check_integer, check_positive
-from muso_theory.linear.kernels import FloatArray
-from muso_theory.numbers import is_constant
+from ..arguments import checked
+from ..arrays import Array, float_values, plain_array
+from ..errors import check_integer, expected
+from ..numbers import is_constant
+from .feature_map import check_positive
+from .kernels import FloatArray
 
 __all__ = [
     "ApproximationRow",

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import Array
 from ..errors import SingularMatrixError
 from ..numbers import Quantity, UndecidedError
 from ..numbers.accurate import plain_product
@@ -19,7 +20,7 @@ from ..numbers.rounding import ETA, gamma, norm_bounds, root_down, root_up, scal
 from ..numbers.rowsystem import CertifiedParameters, ball_norm, pair_sum
 from .label_ball import LabelBall
 from .model import Model, Rows
-from .problem import Array, UnlearningProblem
+from .problem import UnlearningProblem
 from .row_systems import RowSystems, exact_floats
 
 __all__ = ["CertifiedForms", "LabelBall"]
@@ -29,9 +30,9 @@ class CertifiedForms(Model):
     """The closed forms of one problem in verified float64, sharing its Gram matrix and factorisation.
 
     Independent rows (n ≤ D, minimum norm) and independent columns (n > D, least squares) are proved, not assumed;
-    what is rank-deficient is left undecided. Features whose largest entry lies outside 2^±100 are scaled by a power of
-    two, exactly or not at all, and a point of parameter space is kept in the coordinates of the scaled features:
-    `explicit` gives its floats. Quantities are those of the problem as given.
+    what is rank-deficient for another reason than equal rows is left undecided. Features whose largest entry lies
+    outside 2^±100 are scaled by a power of two, exactly or not at all, and a point of parameter space is kept in the
+    coordinates of the scaled features: `explicit` gives its floats. Quantities are those of the problem as given.
 
     Args:
         problem: float64 or float32 arrays, or integers that float64 holds exactly.
@@ -272,13 +273,13 @@ class CertifiedForms(Model):
             The labels.
 
         Raises:
-            SingularMatrixError: n > D.
+            SingularMatrixError: n > D, or equal rows.
             UndecidedError: full rank is not proved.
         """
         system = self.systems.everything
-        if not system.is_dual:
+        if not system.is_invertible:
             raise SingularMatrixError(
-                "expected an invertible Gram matrix for the leave-block-out formula but n > D; "
+                "expected an invertible Gram matrix for the leave-block-out formula but it is singular; "
                 "try the closed-form labels, which need no invertibility"
             )
         residual = self.targets(self.everything).plus(self.predict(self.everything, self.start).times(-1))
@@ -296,12 +297,14 @@ class CertifiedForms(Model):
             The enclosure.
 
         Raises:
-            SingularMatrixError: n_R > D.
+            SingularMatrixError: n_R > D, or equal rows.
             UndecidedError: full rank of Φ_R is not proved.
         """
         system = self.systems.retained
-        if not system.is_dual:
-            raise SingularMatrixError("expected n_R ≤ D but K_RR is singular; try the closed-form labels")
+        if not system.is_invertible:
+            raise SingularMatrixError(
+                "expected independent rows of Φ_R but K_RR is singular; try the closed-form labels"
+            )
         residual = self.targets(self.retain).plus(self.predict(self.retain, self.start).times(-1))
         values, radius = system.coefficients(residual.values)
         radius = self.systems.scaled_back(radius + residual.miss / system.smallest, -2)
@@ -312,36 +315,36 @@ class CertifiedForms(Model):
         return LabelBall(values, radius)
 
     def rank(self, rows: Rows) -> int:
-        """Rank of Φ_rows where it is provably full, by rows or by columns.
+        """Rank of Φ_rows where its columns, or its distinct rows, are provably independent.
 
         Args:
             rows: positions.
 
         Returns:
-            The smaller of len(rows) and D.
+            The smaller of the number of distinct rows and D.
 
         Raises:
-            UndecidedError: full rank is not proved.
+            UndecidedError: that is not proved.
         """
         if not self.systems.of(rows).smallest > 0:
             raise UndecidedError(
                 "float64 cannot prove full rank", "ball or rational arithmetic may", climbs=True
             )
-        return min(len(rows), self.problem.n_features)
+        return self.repeats.rank_at_most(rows)
 
     # -- what is known about the data ------------------------------------------------------------------
 
     @property
-    def has_full_rank(self) -> bool:
-        """Whether Φ and Φ_R provably have full rank."""
+    def knows_ranks(self) -> bool:
+        """Whether the columns, or the distinct rows, of Φ and of Φ_R are provably independent."""
         try:
             return self.systems.everything.smallest > 0 and self.systems.retained.smallest > 0
         except UndecidedError:
             return False
 
     def full_row_rank(self, rows: Rows, suffix: str = "") -> tuple[str, Quantity, bool]:
-        """λ_min(K_rows) > 0, or the count n − rank > 0 where there are more rows than features."""
-        missing = len(rows) - self.problem.n_features
+        """λ_min(K_rows) > 0, or the count n − rank > 0 where there are more rows than features, or equal ones."""
+        missing = len(rows) - self.repeats.rank_at_most(rows)
         if missing > 0:
             return f"n{suffix} − rank Φ{suffix}", Quantity.enclosure(missing, len(rows)), False
         system = self.systems.of(rows)
@@ -353,12 +356,12 @@ class CertifiedForms(Model):
 
     @property
     def spectrum(self) -> tuple[Quantity, Quantity]:
-        """Enclosures of λ_min and λ_max of K (n ≤ D) or of ΦᵀΦ."""
+        """Enclosures of the smallest positive eigenvalue of K, and of its largest."""
         return self.systems.min_eigenvalue, self.systems.max_eigenvalue
 
     @property
     def condition_number(self) -> Quantity:
-        """Enclosure of λ_max/λ_min."""
+        """Enclosure of λ_max/λ_min⁺."""
         smallest, largest = self.spectrum
         return Quantity.enclosure(
             max(Fraction(1), Fraction(largest.lower) / Fraction(smallest.upper)),

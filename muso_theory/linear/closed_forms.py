@@ -1,10 +1,7 @@
 """Closed forms in ordinary floats, balls, multiprecision or exact rationals: one set of formulas for all.
 
-With K in position order, the Cholesky factor of K contains those of K_RR (leading block) and of the Schur
-complement S (trailing block), so one factorisation serves every claim.
-
-Point are kept relative to w₀. When n ≤ D they are coefficients a of w = w₀ + Φᵀa and only the Gram
-matrix is used (dual form); when n > D they are explicit and Φᵀ_rowsΦ_rows is factorised (primal form).
+Points are kept relative to w₀. When n ≤ D they are coefficients a of w = w₀ + Φᵀa, and only the Gram matrix is used;
+when n > D they are explicit.
 """
 
 from __future__ import annotations
@@ -15,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, row_blocks
+from ..arrays import Array
 from ..errors import BadInputError, SingularMatrixError
-from ..numbers import FLOAT64, Arithmetic, Factor, Grade, Matrix, NoArithmeticError, Quantity
-from .model import Model, Rows
-from .problem import UnlearningProblem
+from ..numbers import FLOAT64, Arithmetic, Factor, Matrix, NoArithmeticError, Quantity
+from .factored import Factored
+from .model import Rows
+from .problem import UnlearningProblem, kept
 
-__all__ = ["ClosedForms", "Point"]
+__all__ = ["ClosedForms", "Point", "float_model"]
 
 _DENSE_SPECTRUM = 2000
 
@@ -39,7 +37,7 @@ class Point:
     offset: Matrix | None = None
 
 
-class ClosedForms(Model):
+class ClosedForms(Factored):
     """The minimum-norm solutions of one problem in one arithmetic.
 
     Args:
@@ -56,204 +54,14 @@ class ClosedForms(Model):
         0.5...
     """
 
-    def __init__(self, problem: UnlearningProblem, arithmetic: Arithmetic) -> None:
-        super().__init__(problem)
-        self.arithmetic = arithmetic
-        self.name = arithmetic.name
-        self.is_exact = arithmetic.square_norm(arithmetic.zeros(1, 1)).grade is Grade.EXACT
-        self._factors: dict[tuple[object, ...], Factor] = {}
-        self._failed: dict[tuple[object, ...], str] = {}
-
-    # -- the data in this arithmetic -------------------------------------------------------------------
-
-    @cached_property
-    def _features(self) -> Matrix:
-        """Φ in this arithmetic, original row order; FLOAT64 uses the caller's float array as it is."""
-        return self.arithmetic.matrix(self.problem.features)
-
-    @property
-    def _is_float(self) -> bool:
-        return self.arithmetic is FLOAT64
-
-    def rows_of_features(self, rows: Rows) -> Matrix:
-        """Φ_rows, shape (len(rows), D)."""
-        indices = [int(i) for i in self.order[list(rows)]]
-        if self._is_float:
-            return np.asarray(self._features[indices], dtype=np.float64)
-        return self.arithmetic.take(self._features, indices)
-
-    @cached_property
-    def gram(self) -> Matrix:
-        """K = ΦΦᵀ in position order, shape (n, n)."""
-        gram = self.arithmetic.gram(self._features)
-        order = [int(i) for i in self.order]
-        return self.arithmetic.take(gram, order, order)
-
-    @property
-    def gram_in_order(self) -> Matrix:
-        """K in the order of the samples."""
-        back = [int(i) for i in np.argsort(self.order)]
-        return self.arithmetic.take(self.gram, back, back)
-
-    @cached_property
-    def _targets(self) -> Matrix:
-        return self.arithmetic.matrix(self.problem.targets.reshape(-1, self.problem.n_outputs)[self.order])
-
-    @cached_property
-    def initial_output(self) -> Matrix:
-        """Φw₀ in position order."""
-        if self.problem.w_init is None:
-            return self.arithmetic.zeros(self.problem.n_samples, self.problem.n_outputs)
-        w_init = self.arithmetic.matrix(self.problem.w_init.reshape(-1, self.problem.n_outputs))
-        return self.image(self.everything, w_init)
-
-    def image(self, rows: Rows, v: Matrix) -> Matrix:
-        """Φ_rows v for explicit v (D, C), streamed in row blocks when the features are floats."""
-        if not self._is_float:
-            return self.arithmetic.matmul(self.rows_of_features(rows), v)
-        features = self._features
-        out = np.empty((self.problem.n_samples, v.shape[1]))
-        for block in row_blocks(features):
-            out[block] = np.asarray(features[block], dtype=np.float64) @ v
-        return out[self.order[list(rows)]]
-
-    def transposed_image(self, rows: Rows, a: Matrix) -> Matrix:
-        """Φ_rowsᵀa, shape (D, C)."""
-        return self.combine(self._scatter(rows, a))
-
-    def offset(self, w: Point) -> Matrix:
-        """The step w − w₀ itself, shape (D, C)."""
-        if w.coefficients is None:
-            zeros = self.arithmetic.zeros(self.problem.n_features, self.problem.n_outputs)
-            return zeros if w.offset is None else w.offset
-        step = self.combine(w.coefficients)
-        return step if w.offset is None else self.arithmetic.add(step, w.offset)
-
-    def combine(self, coefficients: Matrix) -> Matrix:
-        """Φᵀa for coefficients in position order, shape (D, C)."""
-        if not self._is_float:
-            inverse = [int(i) for i in np.argsort(self.order)]
-            a = self.arithmetic.take(coefficients, inverse)
-            return self.arithmetic.matmul(self.arithmetic.transpose(self._features), a)
-        features = self._features
-        a = np.empty_like(coefficients)
-        a[self.order] = coefficients
-        out = np.zeros((self.problem.n_features, a.shape[1]))
-        for block in row_blocks(features):
-            out += np.asarray(features[block], dtype=np.float64).T @ a[block]
-        return out
-
-    # -- labels ----------------------------------------------------------------------------------------
-
-    def targets(self, rows: Rows) -> Matrix:
-        """The data's own labels y of the given positions."""
-        return self.arithmetic.take(self._targets, list(rows))
-
-    def given(self, labels: Array) -> Matrix:
-        """Labels handed in from outside, (m, C), taken exactly."""
-        return self.arithmetic.matrix(labels)
-
-    def stack(self, a: Matrix, b: Matrix) -> Matrix:
-        """Labels a above labels b."""
-        return self.arithmetic.vstack(a, b)
-
-    def mix(self, a: Any, x: Matrix, b: Any, y: Matrix) -> Matrix:
-        """a·x + b·y."""
-        return self.arithmetic.add(self.arithmetic.scale(a, x), self.arithmetic.scale(b, y))
-
-    def label_distance(self, a: Matrix, b: Matrix) -> Quantity:
-        """Frobenius distance of two label matrices."""
-        return self.arithmetic.square_norm(self.arithmetic.sub(a, b)).sqrt()
-
-    # -- factorisations --------------------------------------------------------------------------------
-
-    def _is_dual_for(self, rows: Rows) -> bool:
-        return self.is_dual or len(rows) <= self.problem.n_features
-
-    def _block(self, rows: Rows) -> Matrix:
-        """The matrix that has to be inverted for these rows: K_rows, or Φ_rowsᵀΦ_rows when that is smaller."""
-        return self.gram_block(rows) if self._is_dual_for(rows) else self.curvature(rows)
-
-    def curvature(self, rows: Rows) -> Matrix:
-        """Φ_rowsᵀΦ_rows, shape (D, D)."""
-        return self.arithmetic.gram(self.arithmetic.transpose(self.rows_of_features(rows)))
-
-    def factor(self, rows: Rows, ridge: Any = 0) -> Factor:
-        """Factorisation of the block of these rows plus ridge·I, computed at most once.
-
-        Args:
-            rows: positions.
-            ridge: λ, taken exactly.
-
-        Returns:
-            The factor.
-        """
-        key = (rows, ridge)
-        if key in self._failed:
-            raise SingularMatrixError(self._failed[key])
-        if key not in self._factors:
-            if self.is_dual and rows == self.retain and not ridge:
-                whole = self.factor(self.everything)
-                leading = getattr(whole, "leading", None)
-                if leading is not None:
-                    self._factors[key] = leading(len(rows))
-                    return self._factors[key]
-            block = self._block(rows)
-            if ridge:
-                size = self.arithmetic.shape(block)[0]
-                block = self.arithmetic.add(
-                    block, self.arithmetic.scale(ridge, self.arithmetic.identity(size))
-                )
-            try:
-                self._factors[key] = self.arithmetic.factor(block)
-            except SingularMatrixError as error:
-                self._failed[key] = str(error)
-                raise
-        return self._factors[key]
-
-    @property
-    def is_singular(self) -> bool:
-        """Whether K (n ≤ D) or ΦᵀΦ (n > D) is singular, numerically so in FLOAT64."""
-        factor = self.factor(self.everything)
-        return factor.rank < factor.size
-
-    def rank(self, rows: Rows) -> int:
-        """Rank of Φ_rows: exact in RATIONAL, numerical in FLOAT64."""
-        return self.factor(rows).rank
-
-    @property
-    def assumed_ranks(self) -> list[str]:
-        """Where FLOAT64 takes Φ or Φ_R for a matrix of less than full rank, in words: no rounding shows that."""
-        words = []
-        for name, rows in (("Φ", self.everything), ("Φ_R", self.retain)):
-            factor = self.factor(rows)
-            if factor.rank < factor.size:
-                told = f"rank {name} = {factor.rank} of {factor.size}"
-                words.append(f"float64 assumes {told}, by its rounding: another rank gives other numbers")
-        return words
-
-    # -- what is known about the data ------------------------------------------------------------------
-
-    def full_row_rank(self, rows: Rows, suffix: str = "") -> tuple[str, Quantity, bool]:
-        """What decides whether Φ_rows has independent rows.
-
-        Args:
-            rows: positions.
-            suffix: subscript for the words.
-
-        Returns:
-            The quantity in words, the quantity, and whether it must be positive (else it must be ≤ 0).
-        """
-        missing = len(rows) - self.rank(rows)
-        quantity = Quantity.measured(missing) if self._is_float else Quantity.exact(missing)
-        return f"n{suffix} − rank Φ{suffix}", quantity, False
+    # -- eigenvalues -----------------------------------------------------------------------------------
 
     @cached_property
     def spectrum(self) -> tuple[Quantity, Quantity]:
         """Smallest nonzero and largest eigenvalue of K, measured in float64 whatever the arithmetic."""
         if not self._is_float:
             try:
-                return self.problem.float_model.spectrum
+                return float_model(self.problem).spectrum
             except BadInputError:
                 what = "eigenvalues are read off a float64 Gram matrix, which overflows here"
                 raise NoArithmeticError(what, "features scaled by a power of two decide it") from None
@@ -277,7 +85,7 @@ class ClosedForms(Model):
     @property
     def sees_all_eigenvalues(self) -> bool:
         """Full numerical rank, or a rank that exact arithmetic confirms."""
-        measured = self.problem.float_model
+        measured = float_model(self.problem)
         if not measured.is_singular:
             return True
         return self.is_exact and self.rank(self.everything) == measured.rank(self.everything)
@@ -291,7 +99,6 @@ class ClosedForms(Model):
         return Quantity.measured(float(largest.upper) / float(smallest.lower))
 
     # -- the verbs -------------------------------------------------------------------------------------
-
     def fit(self, rows: Rows, targets: Matrix, start: Point | None = None, ridge: Any = 0) -> Point:
         """G_{Φ_rows, targets}(start): where gradient descent on least squares from ``start`` ends.
 
@@ -307,21 +114,19 @@ class ClosedForms(Model):
         here = start or Point()
         arithmetic = self.arithmetic
         residual = arithmetic.sub(targets, self.predict(rows, here))
-        if self._is_dual_for(rows):
-            step = self.factor(rows, ridge).solve(residual)
-            if self.is_dual:
-                a = self._scatter(rows, step)
-                if here.coefficients is not None:
-                    a = arithmetic.add(here.coefficients, a)
-                return Point(a, here.offset)
-            v = arithmetic.matmul(arithmetic.transpose(self.rows_of_features(rows)), step)
-        else:
-            v = self._primal_solve(rows, residual, ridge)
+        if self.is_dual:
+            a = self._scatter(rows, self.factor(rows, ridge).solve(residual))
+            if here.coefficients is not None:
+                a = arithmetic.add(here.coefficients, a)
+            return Point(a, here.offset)
+        v = self._step(rows, residual, ridge)
         return Point(None, v if here.offset is None else arithmetic.add(here.offset, v))
 
-    def _primal_solve(self, rows: Rows, residual: Matrix, ridge: Any = 0) -> Matrix:
-        """(Φ_rowsᵀΦ_rows + λI)⁺Φ_rowsᵀ residual: the minimum-norm step when there are more rows than features."""
+    def _step(self, rows: Rows, residual: Matrix, ridge: Any = 0) -> Matrix:
+        """(Φ_rowsᵀΦ_rows + λI)⁺Φ_rowsᵀ residual: the minimum-norm step, in explicit parameters."""
         transposed = self.arithmetic.transpose(self.rows_of_features(rows))
+        if self.is_dual_for(rows, ridge):
+            return self.arithmetic.matmul(transposed, self.factor(rows, ridge).solve(residual))
         right = self.arithmetic.matmul(transposed, residual)
         factor = self.factor(rows, ridge)
         if factor.rank == factor.size or self._is_float:
@@ -362,16 +167,16 @@ class ClosedForms(Model):
         transposed = self.arithmetic.transpose(self.rows_of_features(rows))
         return self.arithmetic.square_norm(self.arithmetic.matmul(transposed, residual)).sqrt()
 
-    def gram_block(self, rows: Rows) -> Matrix:
-        """K_rows,rows of some positions, without factorising it."""
-        if not self.is_dual:
-            return self.arithmetic.gram(self.rows_of_features(rows))
-        if rows == self.everything:
-            return self.gram
-        return self.arithmetic.take(self.gram, list(rows), list(rows))
+    def offset(self, w: Point) -> Matrix:
+        """The step w − w₀ itself, shape (D, C)."""
+        if w.coefficients is None:
+            zeros = self.arithmetic.zeros(self.problem.n_features, self.problem.n_outputs)
+            return zeros if w.offset is None else w.offset
+        step = self.combine(w.coefficients)
+        return step if w.offset is None else self.arithmetic.add(step, w.offset)
 
     def at(self, w: Array) -> Point:
-        """Point handed in from outside, (D, C), taken exactly."""
+        """Parameters handed in from outside, (D, C), taken exactly."""
         v = self.arithmetic.matrix(w)
         if self.problem.w_init is not None:
             start = self.arithmetic.matrix(self.problem.w_init.reshape(-1, self.problem.n_outputs))
@@ -399,6 +204,9 @@ class ClosedForms(Model):
 
     def square_gap(self, label_error: Matrix) -> Quantity:
         """‖Φ⁺(0; δ)‖² for δ of shape (n_F, C): claim gap-formula, valid for any Φ."""
+        # w_r lies in w₀ + row(Φ), so w_u − w_r = Φ⁺((y_R; ỹ_F) − Φw_r) = Φ⁺(ρ; δ) with ρ = y_R − Φ_R w_r, whatever the
+        # rank; and Φ⁺(ρ; 0) = (ΦᵀΦ)⁺Φ_Rᵀρ = 0 by the normal equations of w_r. With a = K⁺(0; δ) that is ‖Φᵀa‖² = aᵀKa,
+        # for invertible K δᵀS⁻¹δ. Floats form Φᵀa, off by u‖Φ‖‖a‖; an error u‖K‖‖a‖² of aᵀKa has a far larger root.
         rows = len(self.retain)
         padded = self.arithmetic.vstack(
             self.arithmetic.zeros(rows, self.arithmetic.shape(label_error)[1]), label_error
@@ -408,12 +216,14 @@ class ClosedForms(Model):
             if self._is_float:
                 return self.arithmetic.square_norm(self.combine(coefficients))
             return self.arithmetic.energy(coefficients, self.gram)
-        return self.arithmetic.square_norm(self._primal_solve(self.everything, padded))
+        return self.arithmetic.square_norm(self._step(self.everything, padded))
 
     def dual_coefficients(self) -> Matrix:
         """K_RR⁻¹(y_R − Φ_R w₀), shape (n_R, C)."""
-        if not self._is_dual_for(self.retain):
-            raise SingularMatrixError("expected n_R ≤ D but K_RR is singular; try the closed-form labels")
+        if not self.is_dual_for(self.retain) or self._solves_for_distinct(self.retain):
+            raise SingularMatrixError(
+                "expected independent rows of Φ_R but K_RR is singular; try the closed-form labels"
+            )
         residual = self.arithmetic.sub(self.targets(self.retain), self.predict(self.retain, self.start))
         return self.factor(self.retain).solve(residual)
 
@@ -432,6 +242,8 @@ class ClosedForms(Model):
                 "expected an invertible Gram matrix for the leave-block-out formula but got a singular one; "
                 "try the closed-form labels, which need no invertibility"
             )
+        # With r = y − Φw₀ block elimination gives [K⁻¹r]_F = S⁻¹(r_F − K_FR K_RR⁻¹r_R) and (K⁻¹)_FF = S⁻¹: what is left
+        # of y_F is Φ_F w₀ + K_FR K_RR⁻¹r_R = Φ_F w_r (D. Allen's PRESS, Technometrics 1974, for blocks).
         arithmetic = self.arithmetic
         unit = arithmetic.vstack(
             arithmetic.zeros(len(self.retain), len(self.forget)), arithmetic.identity(len(self.forget))
@@ -453,17 +265,18 @@ class ClosedForms(Model):
             return self.arithmetic.null_space(self.gram_block(self.forget))
         return self.arithmetic.null_space(self.arithmetic.transpose(self.rows_of_features(self.forget)))
 
-    def _scatter(self, rows: Rows, values: Matrix) -> Matrix:
-        """Values of some positions, zero elsewhere."""
-        if rows == self.everything:
-            return values
-        n_values, n_columns = self.arithmetic.shape(values)
-        where = [n_values] * len(self.everything)
-        for k, row in enumerate(rows):
-            where[row] = k
-        return self.arithmetic.take(
-            self.arithmetic.vstack(values, self.arithmetic.zeros(1, n_columns)), where
-        )
+
+@kept
+def float_model(problem: UnlearningProblem) -> ClosedForms:
+    """Closed forms of a problem in float64: the one Gram matrix and factorisation that everything shares.
+
+    Args:
+        problem: the problem.
+
+    Returns:
+        The model, the same one whenever it is asked for.
+    """
+    return ClosedForms(problem, FLOAT64)
 
 
 def _extreme_eigenvalues(block: Array, factor: Factor) -> Array:

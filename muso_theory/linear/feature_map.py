@@ -13,11 +13,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_array
 
-from muso_theory.arrays import first_nonfinite, is_float64, plain_array
-from muso_theory.errors import BadInputError, expected, nearest
-from muso_theory.linear.kernels import FloatArray
+from ..arrays import first_nonfinite, is_float64, plain_array
+from ..errors import BadInputError, expected, nearest
+from .kernels import FloatArray
 
-__all__ = ["FeatureMap", "UnfittedFeatureMapError", "check_choice", "check_integer", "check_positive"]
+__all__ = ["FeatureMap", "UnfittedFeatureMapError", "check_choice", "check_positive"]
 
 
 class UnfittedFeatureMapError(BadInputError, NotFittedError):  # type: ignore[misc]
@@ -192,31 +192,6 @@ def check_choice(name: str, value: object, options: tuple[str, ...]) -> None:
         raise expected(
             "one of " + ", ".join(options), name, value, type(value).__name__, nearest(str(value), options)
         )
-
-
-def check_integer(name: str, value: object, minimum: int) -> int:
-    """Refuse what is not an integer of at least the minimum; booleans are not integers here.
-
-    Args:
-        name: of the parameter.
-        value: what was given.
-        minimum: smallest integer accepted.
-
-    Returns:
-        The integer.
-
-    Raises:
-        BadInputError: if it is something else or smaller.
-
-    Example:
-        >>> check_integer("n_features", 8, 1)
-        8
-    """
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or int(value) < minimum:
-        raise expected(
-            f"an integer of at least {minimum}", name, value, type(value).__name__, str(max(minimum, 2))
-        )
-    return int(value)
 
 
 def check_positive(name: str, value: object, what: str) -> float:

@@ -21,10 +21,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin
 
-from muso_theory.errors import expected
-from muso_theory.linear import kernels
-from muso_theory.linear.feature_map import FeatureMap, check_choice, check_integer, check_positive
-from muso_theory.linear.kernels import FloatArray, Metric
+from ..errors import check_integer, expected
+from ..streams import FEATURES
+from . import kernels
+from .feature_map import FeatureMap, check_choice, check_positive
+from .kernels import FloatArray, Metric
 
 __all__ = [
     "ArcCosineFeatures",
@@ -34,9 +35,6 @@ __all__ = [
     "MaternFeatures",
     "OrthogonalFeatures",
 ]
-
-_FEATURE_STREAM = 1
-"""Separates the draw of W from others with the same seed: normal initial parameters must not repeat W."""
 
 _BLOCK_ENTRIES = 2**22
 """Entries of Wx held at a time: 32 MiB of float64, whatever the number of rows."""
@@ -81,7 +79,7 @@ class _RandomFeatures(ClassNamePrefixFeaturesOutMixin, FeatureMap):  # type: ign
         """Check the parameters that all random maps share."""
         n_features = check_integer("n_features", self.n_features, 1)
         check_choice("dtype", self.dtype, ("float64", "input"))
-        return n_features, np.random.default_rng((check_integer("seed", self.seed, 0), _FEATURE_STREAM))
+        return n_features, np.random.default_rng((check_integer("seed", self.seed), FEATURES))
 
     def _map(self, X: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Map in blocks of rows, computing in float64 and rounding once if float32 is asked for."""

@@ -9,7 +9,7 @@ import numpy as np
 from ..arrays import Array, forget_indices, plain_array, real_array
 from ..errors import expected
 
-__all__ = ["fitted", "map_words", "samples_to_fit"]
+__all__ = ["fitted", "holds_samples", "map_words", "samples_to_fit"]
 
 
 def fitted(feature_map: Any, X: Any, forget: object, fit_map: object) -> tuple[Any, str, str]:
@@ -77,7 +77,8 @@ def samples_to_fit(X: Any, forget: object, fit_map: object) -> tuple[Any, str, s
 
     Returns:
         The samples, which they are in one word, and in several; the word is "copies" for public samples of which
-        some are rows of X that are to be forgotten.
+        some are rows of X that are to be forgotten, "near" where some are so near to one that they may be copies of
+        it, rounded.
 
     Raises:
         BadInputError: another word.
@@ -89,12 +90,12 @@ def samples_to_fit(X: Any, forget: object, fit_map: object) -> tuple[Any, str, s
     if not isinstance(fit_map, str):
         public = real_array("fit_map", fit_map, (2,))
         word, words = "public", f"{len(public)} public samples"
-        copies = _copies(public, plain_array("X", X), forget)
-        return (
-            (public, "copies", f"{words}, {copies} of them to be forgotten")
-            if copies
-            else (public, word, words)
-        )
+        copies, near = _copies(public, plain_array("X", X), forget)
+        if copies:
+            word, words = "copies", f"{words}, {copies} of them to be forgotten"
+        elif near:
+            word, words = "near", f"{words}, {near} of them next to samples to be forgotten"
+        return public, word, words
     shape = plain_array("X", X).shape
     if not shape:
         raise expected("samples", "X", X, type(X).__name__, "an array with one row a sample")
@@ -110,12 +111,93 @@ def samples_to_fit(X: Any, forget: object, fit_map: object) -> tuple[Any, str, s
     return samples, "retain", f"the {len(samples)} retained samples"
 
 
-def _copies(public: Array, X: Array, forget: object) -> int:
-    """How many public samples are rows to be forgotten that no retained row equals."""
+_NEAR = 0.01
+"""Nearer to a sample to forget than so much of its distance to the nearest retained one is too near for chance."""
+
+
+def _copies(public: Array, X: Array, forget: object) -> tuple[int, int]:
+    """How many public samples are rows to be forgotten that no retained row equals, and how many are next to one."""
     gone = forget_indices(forget, len(X))
-    kept = {tuple(row) for row in np.delete(X, gone, axis=0).tolist()}
+    left = np.delete(X, gone, axis=0)
+    kept = {tuple(row) for row in left.tolist()}
     secret = {tuple(row) for row in X[gone].tolist()} - kept
-    return sum(tuple(row) in secret for row in public.tolist())
+    copies = sum(tuple(row) in secret for row in public.tolist())
+    if (
+        copies or public.shape[1:] != X.shape[1:] or public.shape[1] < 2
+    ):  # numbers on a line are near by chance
+        return copies, 0
+    scale = np.asarray(X, dtype=np.float64).std(axis=0)
+    scale[scale == 0] = 1.0
+    of_public, retained = (_distances(X[gone] / scale, other / scale) for other in (public, left))
+    return 0, int(np.count_nonzero(of_public < _NEAR * retained))
+
+
+def _distances(rows: Array, others: Array) -> Array:
+    """The distance of each row to the nearest of the others."""
+    from sklearn.metrics import pairwise_distances_argmin
+
+    # The search works with squares, in which near rows cancel; the distance of the pair is computed anew.
+    nearest = pairwise_distances_argmin(np.asarray(rows, np.float64), np.asarray(others, np.float64))
+    return np.asarray(np.linalg.norm(np.asarray(rows - others[nearest], np.float64), axis=1))
+
+
+def reads_the_batch(feature_map: Any, X: Any, features: Array, forget: object) -> bool:
+    """Whether the features of retained samples depend on the samples that are transformed beside them.
+
+    Args:
+        feature_map: the fitted map; those of this package treat each sample alone.
+        X: samples, shape (n, p).
+        features: what the map made of all of them.
+        forget: mask or indices.
+
+    Returns:
+        Whether transforming the retained samples alone gives other features by more than rounding.
+    """
+    from .feature_map import FeatureMap
+
+    if isinstance(feature_map, FeatureMap):
+        return False
+    samples, word, _ = samples_to_fit(X, forget, "retain")
+    assert word == "retain"
+    keep = np.setdiff1d(np.arange(len(features)), forget_indices(forget, len(features)))
+    together = np.asarray(features)[keep]
+    alone = np.asarray(feature_map.transform(samples))
+    if alone.shape != together.shape:
+        return True
+    own = np.abs(np.asarray(together, dtype=np.float64)).max(axis=0, initial=0.0)
+    off = np.abs(np.asarray(alone - together, dtype=np.float64)).max(axis=0, initial=0.0)
+    return bool((off > _SAME * own + _ROUNDED * own.max(initial=0.0)).any())
+
+
+_SAME, _ROUNDED = 1e-9, 1e-14
+"""Relative to the largest value of a feature, and of all: what products of other sizes may round apart."""
+
+
+def holds_samples(feature_map: Any) -> bool:
+    """Whether a map may hold samples that nobody sees: in arrays, functions or code that is not known.
+
+    Args:
+        feature_map: a fitted map, or None.
+
+    Returns:
+        False for maps of this package and of scikit-learn whose parameters are plain numbers and words, whatever they
+        were fitted on, and for None.
+    """
+    if feature_map is None:
+        return False
+    known = type(feature_map).__module__.partition(".")[0] in ("muso_theory", "sklearn")
+    if not known or type(feature_map).__name__ == "FunctionTransformer":
+        return True
+    return any(map(_is_opaque, feature_map.get_params(deep=False).values()))
+
+
+def _is_opaque(value: object) -> bool:
+    """Whether a parameter of a map is more than numbers, words and maps of the known kind."""
+    if isinstance(value, list | tuple):
+        return any(map(_is_opaque, value))
+    if hasattr(value, "get_params"):
+        return holds_samples(value)
+    return not isinstance(value, bool | int | float | str | np.generic | None)
 
 
 def _reads_samples(feature_map: Any) -> bool:
@@ -152,6 +234,6 @@ def _is_fitted(feature_map: Any) -> bool:
 
     try:
         check_is_fitted(feature_map)
-    except (NotFittedError, TypeError):
+    except (NotFittedError, TypeError, AttributeError):
         return False
     return True

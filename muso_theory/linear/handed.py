@@ -9,23 +9,24 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import Array
 from ..errors import BadInputError, SingularMatrixError, expected, nearest
 from ..numbers import BALL, FLOAT64, RATIONAL, Arithmetic, UndecidedError
 from ..numbers.ieee import ieee_proof
 from ..numbers.rounding import norm_bounds
 from ..numbers.spectrum import smallest_eigenvalue_estimate
 from .certified import CertifiedForms
-from .closed_forms import ClosedForms
+from .closed_forms import ClosedForms, float_model
 from .label_ball import LabelBall
 from .model import Model
-from .problem import Array, UnlearningProblem
+from .problem import UnlearningProblem
 
-__all__ = ["PRECISIONS", "Handed", "NothingHandedError"]
+__all__ = ["ARITHMETICS", "PRECISIONS", "Handed", "NothingHandedError"]
 
 PRECISIONS = (128, 256, 512, 1024, 2048)
 """Bits of balls, tried in turn until the answer is known to the last place of float64."""
 
-_ARITHMETICS = ("auto", "float64", "ball", "rational")
+ARITHMETICS = ("auto", "float64", "ball", "rational")
 
 _SIX_DIGITS = 2.0**-20
 _LARGEST = 2**24
@@ -42,8 +43,9 @@ class Handed:
     Args:
         problem: the problem.
         arithmetic: "float64" computes in float64; "ball" and "rational" compute in theirs and round once. "auto" is
-            float64 as long as that keeps six digits; where the condition number of a Gram matrix takes more, and Φ has
-            full rank and at most 2²⁴ entries, it rounds what preconditioned float64 encloses. No tolerance and no
+            float64 as long as that keeps six digits; where the condition number of a Gram matrix takes more, and Φ,
+            or what is distinct of its rows, has full rank and at most 2²⁴ entries, it rounds what preconditioned
+            float64 encloses. No tolerance and no
             budget plays a part, so that whoever asks is handed the same floats.
         shared: the model of an arithmetic by its name, if the caller has it already.
 
@@ -62,9 +64,9 @@ class Handed:
         arithmetic: str = "auto",
         shared: Callable[[str], Model | None] = lambda name: None,
     ) -> None:
-        if arithmetic not in _ARITHMETICS:
+        if arithmetic not in ARITHMETICS:
             raise expected(
-                "an arithmetic", "arithmetic", arithmetic, "unknown", nearest(str(arithmetic), _ARITHMETICS)
+                "an arithmetic", "arithmetic", arithmetic, "unknown", nearest(str(arithmetic), ARITHMETICS)
             )
         self.problem = problem
         self.arithmetic = arithmetic
@@ -125,7 +127,7 @@ class Handed:
         Raises:
             NothingHandedError: the caller cannot afford it.
         """
-        plain = self.problem.float_model
+        plain = float_model(self.problem)
         if self.arithmetic == "float64" or self.problem.features.size > _LARGEST or _keeps_digits(plain):
             return plain
         try:
@@ -133,7 +135,7 @@ class Handed:
                 self.problem, preconditioned=True
             )
             assert isinstance(better, CertifiedForms)
-            return better if better.has_full_rank else plain
+            return better if better.knows_ranks else plain
         except NothingHandedError:
             raise
         except UndecidedError:  # Fractions, or features beyond its range
@@ -165,7 +167,7 @@ class Handed:
             except UndecidedError:
                 pass  # some of the rows that this formula solves for are dependent
         self._settled.append(False)
-        found = np.array(formula(self.problem.float_model), dtype=np.float64)
+        found = np.array(formula(float_model(self.problem)), dtype=np.float64)
         if not np.isfinite(found).all():
             # Its way may overflow where its answer does not: another arithmetic is asked.
             raise NothingHandedError(f"{self.arithmetic} overflows here", "--arithmetic ball")
@@ -200,6 +202,8 @@ class Handed:
 
 def _keeps_digits(model: ClosedForms) -> bool:
     """Whether solves with the Gram matrices of Φ and of Φ_R keep six digits, by estimate."""
+    if any(model.repeats.lower_the_rank(rows) for rows in (model.everything, model.retain)):
+        return False
     # A solve is relatively wrong by about κu, u = 2^-53, and κ is at most trace/λ_min, with trace ≤ ‖Φ‖_F².
     with np.errstate(over="ignore"):
         trace = float(np.square(np.linalg.norm(FLOAT64.matrix(model.problem.features))))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import numbers
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,10 @@ import numpy as np
 from ..arrays import Array, row_blocks
 from ..numbers.quantity import decimal_text
 
-__all__ = ["given_sha256", "hash_array"]
+__all__ = ["given_sha256", "running_hashes"]
 
 
-def hash_array(digest: Any, name: str, array: Array) -> None:
+def _hash_array(digest: Any, name: str, array: Array) -> None:
     """Feed an array to a hash: its kind, its shape and its entries, whatever their order in memory.
 
     Args:
@@ -35,6 +36,22 @@ def hash_array(digest: Any, name: str, array: Array) -> None:
             digest.update(("," * (rows.start > 0) + ",".join(decimal_text(v) for v in part.ravel())).encode())
         else:
             digest.update(np.ascontiguousarray(part, dtype=part.dtype.newbyteorder("<")).tobytes())
+
+
+def running_hashes(arrays: Mapping[str, Array | None], forget: Array) -> tuple[str, ...]:
+    """One sha256 of everything up to and including each array, so that the last one is that of them all.
+
+    An array that is None is zero; the forget indices come last.
+    """
+    digest, found = hashlib.sha256(), []
+    for name, array in arrays.items():
+        if array is None:
+            digest.update(f"{name}:zero;".encode())
+        else:
+            _hash_array(digest, name, array)
+        found.append(digest.copy().hexdigest())
+    digest.update(b"forget:" + forget.astype("<i8").tobytes())
+    return (*found, digest.hexdigest())
 
 
 def given_sha256(**given: Any) -> str:
@@ -61,7 +78,7 @@ def given_sha256(**given: Any) -> str:
 def _feed(digest: Any, name: str, value: Any) -> bool:
     """Feed one thing to a hash, or say that it cannot be told apart from others of its kind."""
     if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind in "biufO":
-        hash_array(digest, name, value)
+        _hash_array(digest, name, value)
         return True
     if isinstance(value, str | numbers.Real | None):
         text = value if isinstance(value, str) else None if value is None else decimal_text(value)

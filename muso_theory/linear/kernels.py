@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.spatial.distance import cdist, pdist
 from scipy.special import gammaln, kve
 
-from muso_theory.errors import expected
+from ..errors import expected
 
 __all__ = [
     "MEDIAN_SAMPLES",
@@ -177,7 +177,11 @@ def median_distance(X: FloatArray, metric: Metric = "euclidean") -> float:
         X = X[np.sort(chosen)]
     median = float(np.median(pdist(X, metric)))
     if not (0.0 < median < math.inf):
-        why = "at least half of the pairs of rows are equal" if median == 0.0 else "distances overflow"
+        why = (
+            "half of the pairs of rows are equal, or their squares underflow"
+            if median == 0.0
+            else "distances overflow"
+        )
         raise expected(
             "data whose median pairwise distance is positive and finite for bandwidth='median'",
             "median distance",

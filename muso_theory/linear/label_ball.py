@@ -8,11 +8,11 @@ from typing import Any, final
 
 import numpy as np
 
+from ..arrays import Array
 from ..numbers import Quantity
 from ..numbers.ieee import ieee_proof
 from ..numbers.rounding import ETA, UNIT, norm_bounds
 from ..numbers.rowsystem import ball_norm, pair_sum
-from .problem import Array
 
 __all__ = ["LabelBall"]
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from ..arguments import checked
 from ..arrays import Array, forget_indices, outline, plain_array
-from ..errors import SingularMatrixError, expected, nearest
+from ..errors import SingularMatrixError, check_integer, expected, nearest, refuse_idle
 from ..numbers import FLOAT64
 from ..numbers.ieee import one_blas_thread
-from .closed_forms import ClosedForms, Point
+from .closed_forms import ClosedForms, Point, float_model
 from .handed import Handed
 from .model import Rows
 from .problem import UnlearningProblem, require_problem
@@ -82,10 +82,8 @@ def optimal_labels(
         raise expected(
             "a label method", "method", method, type(method).__name__, nearest(method, LABEL_METHODS)
         )
-    for name, given, usual, of in (("ridge", ridge, 1e-8, "ridge"), ("subset", subset, 0.2, "subsample")):
-        if method != of and not np.array_equal(given, usual):
-            hint = f"method={of!r}, or leaving {name} out"
-            raise expected(f"{name} with method {of!r} only", name, given, f"method {method}", hint)
+    refuse_idle("ridge", ridge, 1e-8, "method", method, ["ridge"])
+    refuse_idle("subset", np.asarray(subset).tolist(), 0.2, "method", method, ["subsample"])
     if method == "ridge" and not (_is_number(ridge) and 0 < ridge < np.inf):
         raise expected(
             "a positive number", "ridge", ridge, type(ridge).__name__, "1e-8, or method='closed-form'"
@@ -137,7 +135,7 @@ def subset_positions(problem: UnlearningProblem, subset: float | Array, seed: in
                 f"of {n_retain}",
                 f"{1 / n_retain:.2g} or more",
             )
-        chosen = np.sort(np.random.default_rng(seed).permutation(n_retain)[:size])
+        chosen = np.sort(np.random.default_rng(check_integer("seed", seed)).permutation(n_retain)[:size])
         return tuple(int(i) for i in chosen)
     indices = plain_array("subset", subset)
     inside = np.isin(indices, problem.retain)
@@ -192,7 +190,7 @@ def label_solution_set(problem: UnlearningProblem) -> LabelSolutionSet:
         (array([0.5, 0.5]), array([0.]), False)
     """
     require_problem(problem)
-    model = problem.float_model
+    model = float_model(problem)
     kernel = model.forget_kernel()
     if kernel is None:
         kernel = np.zeros((len(problem.forget), 0))
@@ -228,7 +226,7 @@ def leave_block_out_labels(problem: UnlearningProblem, forget_sets: Iterable[obj
     except TypeError:
         what, got = "several forget sets", type(forget_sets).__name__
         raise expected(what, "forget_sets", forget_sets, got, "[[0], [1, 2]]") from None
-    model = problem.float_model
+    model = float_model(problem)
     factor = model.factor(model.everything) if model.is_dual else None
     if factor is None or factor.rank < factor.size:
         raise SingularMatrixError(

@@ -13,13 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import Array
 from ..numbers import Quantity
-from .problem import Array, UnlearningProblem
+from .problem import UnlearningProblem
+from .repeats import Repeats, Rows
 
 __all__ = ["Labels", "Model", "Parameters", "Rows"]
-
-Rows = range | tuple[int, ...]
-"""Positions: a range, or an explicit tuple."""
 
 Labels = Any
 """Labels of some positions, (m, C), in the numbers of the model that made them."""
@@ -49,6 +48,7 @@ class Model(ABC):
         self.retain: Rows = range(n_retain)
         self.forget: Rows = range(n_retain, n)
         self.is_dual = n <= problem.n_features
+        self.repeats = Repeats(problem.first_equal[self.order], problem.n_features)
 
     # -- labels ----------------------------------------------------------------------------------------
 

@@ -39,12 +39,12 @@ from typing import Any, final
 import flint
 import numpy as np
 
-from ..arrays import float_values
+from ..arrays import Array, float_values
 from ..errors import expected
 from ..numbers import Quantity
 from ..numbers.balls import enclosure, working_precision
 from ..numbers.ieee import ieee_proof
-from ..numbers.rounding import root_down, root_up
+from ..numbers.rounding import UndecidedError, root_down, root_up
 from .certified import CertifiedForms
 from .feature_map import FeatureMap
 from .features import (
@@ -55,7 +55,7 @@ from .features import (
     MaternFeatures,
     OrthogonalFeatures,
 )
-from .problem import Array, UnlearningProblem
+from .problem import UnlearningProblem
 
 __all__ = [
     "FeatureError",
@@ -66,7 +66,16 @@ __all__ = [
     "perturbation",
 ]
 
-_FOURIER = (GaussianFeatures, OrthogonalFeatures, LaplacianFeatures, MaternFeatures)
+_KNOWN = (
+    IdentityFeatures,
+    ArcCosineFeatures,
+    GaussianFeatures,
+    OrthogonalFeatures,
+    LaplacianFeatures,
+    MaternFeatures,
+)
+"""Maps whose formula `_evaluated` has."""
+
 _LARGEST_DIGITS = 1000
 _BLOCK_ENTRIES = 2**17
 """Balls held at a time: some 50 MB."""
@@ -170,7 +179,8 @@ def feature_error(
     good the enclosure is, never whether it is right.
 
     Args:
-        feature_map: a fitted map of this package; a subclass or another transformer may compute something else.
+        feature_map: a fitted map whose formula is known here; a subclass or another transformer may compute something
+            else.
         X: samples, (n, d).
         features: Φ̂ to be judged, (n, D), float64, float32 or integers that float64 holds.
         digits: decimal digits N of the evaluation, 2 to 1000.
@@ -192,9 +202,10 @@ def feature_error(
         0.0
     """
     digits = check_digits(digits)
-    if type(feature_map) not in (IdentityFeatures, ArcCosineFeatures, *_FOURIER):
+    if type(feature_map) not in _KNOWN:
+        names = ", ".join(known.__name__ for known in _KNOWN)
         raise expected(
-            "a feature map of this package, whose formula is known,",
+            f"one of {names}, whose formulas are known,",
             "feature_map",
             feature_map,
             type(feature_map).__name__,
@@ -289,6 +300,9 @@ def perturbation(problem: UnlearningProblem, error: FeatureError) -> Perturbatio
         (True, True)
     """
     model = CertifiedForms(problem)
+    if any(model.repeats.lower_the_rank(rows) for rows in (model.everything, model.retain)):
+        # Rows that are equal as floats may be different ones of the map, however near.
+        raise UndecidedError("some rows of Φ are equal", "samples without repetitions")
     smallest, largest = model.spectrum
     low, high = error.frobenius.lower, error.frobenius.upper
     sigma_low, sigma_high = root_down(Fraction(smallest.lower)), root_up(Fraction(smallest.upper))

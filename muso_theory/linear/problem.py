@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import copy
-import hashlib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from ..arguments import checked
-from ..arrays import Array, forget_indices, plain_array, real_array
-from ..errors import BadInputError, expected
+from ..arrays import Array, first_equal_rows, forget_indices, plain_array, real_array
+from ..errors import BadInputError, Renamed, expected
 from ..markup import Markup, understood_table
 from ..understood import Understood
-from .fitting import fitted, map_words
-from .identity import given_sha256, hash_array
+from .given import by_rows, completed, features_and_words, start_and_words, targets_and_words
+from .identity import given_sha256, running_hashes
 
-if TYPE_CHECKING:
-    from .closed_forms import ClosedForms
+__all__ = ["UnlearningProblem", "kept", "require_problem"]
 
-__all__ = ["Array", "UnlearningProblem", "require_problem"]
-
+T = TypeVar("T")
 _NAMES = ("features", "targets", "w_init", "forget")
 
 
@@ -43,11 +41,11 @@ class UnlearningProblem:
         targets: y, shape (n,) or (n, C); several outputs are columns and never interact. (n, k) with Jacobians.
         forget: boolean mask of n entries or row indices (not negative, not repeated).
         w_init: w₀, shape (D,) or (D, C) like the targets; None means zero.
-        tangent: the linearised network that the features stand for, as ``from_network`` sets it.
+        tangent: the linearised network that the features stand for, as ``networks.from_network`` sets it.
         feature_map: the fitted map that made the features, as ``from_data`` sets it.
         map_fitted_on: the samples that it, and every scaler and bandwidth, was fitted on: "retain", "all", "public",
-            "copies" (public samples, some of which are to be forgotten), "nothing" for a map that needs no samples,
-            or "unknown" for features that were handed in and for maps that came fitted.
+            "copies" or "near" (public samples, some of which are to be forgotten, or next to one that is), "nothing"
+            for a map that needs no samples, or "unknown" for features that were handed in and maps that came fitted.
         understood: what is known of how the problem came about; outputs, w₀ and forget set are added where missing.
 
     Raises:
@@ -62,7 +60,7 @@ class UnlearningProblem:
 
     features: Array
     targets: Array
-    forget: Array
+    forget: Array | Any  # as it came, for `forget_indices` to read: labels of pandas are no positions
     w_init: Array | None = None
     tangent: Any = None
     feature_map: Any = None
@@ -70,6 +68,11 @@ class UnlearningProblem:
     understood: tuple[Understood, ...] = ()
     _hashes: tuple[str, ...] = field(init=False)
     _given: str = field(init=False, default="")
+    _kept: dict[str, Any] = field(init=False, default_factory=dict)
+
+    from_network = Renamed("networks.from_network")
+    tangent_distance = Renamed("networks.distance.float_distance")
+    float_model = Renamed("linear.closed_forms.float_model")
 
     if TYPE_CHECKING:  # whatever can be read as an array is taken; only the fields are arrays
 
@@ -91,11 +94,11 @@ class UnlearningProblem:
         targets = real_array("targets", self.targets, (1, 2))
         forget = self.forget
         if features.ndim == 3:
-            features, targets, forget = _by_rows(features, targets, forget)
-        for name, made in (("tangent", "distance"), ("feature_map", "transform")):
+            features, targets, forget = by_rows(features, targets, forget)
+        for name, made in (("tangent", "bare"), ("feature_map", "transform")):
             given = getattr(self, name)
             if given is not None and not hasattr(given, made):
-                hint = "UnlearningProblem.from_network, or from_data"
+                hint = "networks.from_network, or from_data"
                 raise expected(f"what has a {made}", name, given, type(given).__name__, hint)
         n, d = features.shape
         if n == 0 or d == 0:
@@ -121,7 +124,10 @@ class UnlearningProblem:
                     f"w_init of shape {w_init.shape}; try None for zero, or one parameter a feature and output"
                 )
             object.__setattr__(self, "w_init", w_init)
-        object.__setattr__(self, "understood", _completed(self))
+        understood = completed(
+            self.understood, targets, self.w_init, self.forget, self.first_equal, self.tangent is not None
+        )
+        object.__setattr__(self, "understood", understood)
         # The Gram matrix and all that rests on it are kept, so what they were computed from must be known for good.
         object.__setattr__(self, "_hashes", self._hashed())
 
@@ -140,6 +146,7 @@ class UnlearningProblem:
         y: Any,
         *,
         forget: object,
+        task: str | None = None,
         feature_map: Any = None,
         fit_map: str | Array = "retain",
         w_init: str | Array | None = None,
@@ -152,8 +159,11 @@ class UnlearningProblem:
 
         Args:
             X: samples, shape (n, p); without a feature map also Jacobians, shape (n, k, D).
-            y: targets, shape (n,) or (n, C).
+            y: targets, shape (n,) or (n, C): numbers, or text for classes.
             forget: mask or indices.
+            task: "regression" takes numbers as they are, "classification" encodes integers or text as −1 and +1, or
+                one-hot. None infers it as every reader of files does: integers of at most 20 values, each twice on
+                average, are classes, unless an array ``w_init`` belongs to them. ``understood`` tells.
             feature_map: any scikit-learn transformer; a fitted one is used as it is, an unfitted one is cloned and
                 fitted. None is the identity.
             fit_map: what to fit it on: "retain", "all", or public samples of shape (m, p).
@@ -164,7 +174,8 @@ class UnlearningProblem:
             The problem.
 
         Raises:
-            BadInputError: unknown words for ``w_init`` or ``fit_map``, or whatever the problem itself refuses.
+            BadInputError: unknown words for ``task``, ``w_init`` or ``fit_map``, targets that `decide_targets` refuses,
+                or whatever the problem itself refuses.
 
         Example:
             >>> import numpy as np
@@ -173,141 +184,38 @@ class UnlearningProblem:
             >>> p.w_init.shape
             (2,)
         """
-        if feature_map is None:
-            if not (isinstance(fit_map, str) and fit_map == "retain"):
-                got = "beside no feature map"
-                raise expected(
-                    "nothing to fit", "fit_map", type(fit_map).__name__, got, "feature_map=…, or no fit_map"
-                )
-            features = plain_array("X", X)
-            # Jacobians are features that were made elsewhere; of samples the identity makes them here.
-            fitted_on = "unknown" if features.ndim > 2 else "nothing"
-            told = [Understood("map", "none: the features are the input itself", "default", "--features")]
-        else:
-            asked = feature_map
-            feature_map, fitted_on, words = fitted(feature_map, X, forget, fit_map)
-            features = plain_array("feature_map.transform(X)", feature_map.transform(X))
-            told = [
-                Understood("map", map_words(feature_map), "given", "--features"),
-                Understood("map fitted on", words, "given", "--fit-map"),
-            ]
-        targets = plain_array("y", y)
-        start = w_init
-        if isinstance(w_init, str):
-            if w_init not in ("zero", "normal"):
-                raise expected(
-                    "'zero', 'normal' or an array", "w_init", w_init, "str", "'normal' with a seed"
-                )
-            shape = (features.shape[-1], *(targets.shape[1:] if features.ndim < 3 else ()))
-            draw = np.random.default_rng(seed).standard_normal if w_init == "normal" else np.zeros
-            words = f"standard normal, seed {seed}" if w_init == "normal" else "zero"
-            told.append(Understood("w₀", words, "given", "--w-init"))
-            w_init = draw(shape)
+        features, made, fitted_on, of_map = features_and_words(X, feature_map, fit_map, forget)
+        targets, of_targets = targets_and_words(y, task, features.ndim, w_init)
+        shape = (features.shape[-1], *(targets.shape[1:] if features.ndim < 3 else ()))
+        start, of_start = start_and_words(w_init, shape, seed)
         problem = cls(
             features,
             targets,
             forget,
-            w_init,
-            feature_map=feature_map,
+            start,
+            feature_map=made,
             map_fitted_on=fitted_on,
-            understood=tuple(told),
+            understood=(*of_targets, *of_map, *of_start),
         )
-        if feature_map is None or feature_map is asked:
+        if made is None or made is feature_map:
             return problem
-        return problem._made_of(
-            map=asked,
+        return problem.identified_by(
+            map=feature_map,
             fitted_on=fit_map if isinstance(fit_map, str) else plain_array("fit_map", fit_map),
             X=plain_array("X", X),
-            w_init=start if start is None or isinstance(start, str) else problem.w_init,
-            seed=seed if isinstance(start, str) and start == "normal" else None,
+            w_init=w_init if w_init is None or isinstance(w_init, str) else problem.w_init,
+            seed=seed if isinstance(w_init, str) and w_init == "normal" else None,
         )
 
-    @classmethod
-    @checked
-    def from_network(
-        cls,
-        net: Any,
-        params: Any,
-        X: Any,
-        y: Any,
-        *,
-        forget: object,
-        dual: bool | None = None,
-        max_bytes: int = 2**31,
-    ) -> UnlearningProblem:
-        """Build the problem of a network's tangent at θ₀ (claim linearised-network).
-
-        Φ is the Jacobian J, the targets are y − f(x; θ₀) and w₀ = 0, so w is θ − θ₀. With k outputs there are n·k rows,
-        row i·k + c for output c of sample i, and to forget a sample is to forget its k rows. With more parameters than
-        rows J is used through its Gram K = JJᵀ only: the features are then the rows of K's Cholesky factor, which have
-        the same inner products up to rounding, so that gaps keep their size but w lives in n·k coordinates of row(J).
-        Floats narrower than float64 are taken as the numbers they are, and the tangent is computed in float64: Φ is a
-        float tangent, and ``tangent_distance`` says how far it is from the network's own.
+    def identified_by(self, **given: Any) -> UnlearningProblem:
+        """This problem, known by what its features were made of instead of by them.
 
         Args:
-            net: a network of ``muso_theory.networks``.
-            params: θ₀.
-            X: inputs, shape (n, ...).
-            y: targets, shape (n,) for one output or (n, k).
-            forget: mask of n entries or indices of samples.
-            dual: True uses the Gram, False the Jacobian. None uses the Gram where D > n·k, and the Jacobian where that
-                Gram is not positive definite in float64; ``tangent`` says which.
-            max_bytes: the largest Jacobian to form.
+            **given: all of it; targets and forget set are added.
 
         Returns:
-            The problem; its targets have shape (n·k,).
-
-        Raises:
-            BadInputError: shapes that do not fit, a Gram matrix that is not positive definite in float64 with a
-                Jacobian larger than ``max_bytes`` or with ``dual=True``.
-
-        Example:
-            >>> import numpy as np
-            >>> from muso_theory.networks import mlp
-            >>> net = mlp([3, 20, 1], activation="erf")
-            >>> X = np.random.default_rng(0).standard_normal((5, 3))
-            >>> problem = UnlearningProblem.from_network(net, net.init(0), X, X[:, 0], forget=[1])
-            >>> problem.n_features, problem.n_parameters
-            (5, 101)
+            The problem itself.
         """
-        if not hasattr(net, "linearise"):
-            raise expected("a network", "net", net, type(net).__name__, "mt.networks.mlp([64, 100, 1])")
-        if not isinstance(params, list | tuple):
-            raise expected("a list of arrays", "params", params, type(params).__name__, "net.init(seed)")
-        inputs = _at_least_double("X", net.check_inputs(X))
-        params = [_at_least_double(f"params[{i}]", array) for i, array in enumerate(params)]
-        samples = forget_indices(forget, len(inputs))
-        size = 8 * len(inputs) * net.n_out * net.n_params
-        if dual is False and size > max_bytes:
-            hint = f"dual=True, or max_bytes={size}"
-            raise expected(f"a Jacobian of at most {max_bytes} bytes", "dual", dual, f"{size} bytes", hint)
-        everything, nothing = net.n_params, 0
-        limit = {True: nothing, False: everything, None: None}[dual]
-        linear = net.linearise(params, inputs, max_features=limit)
-        features = linear.features
-        if features is None:
-            try:
-                features = np.linalg.cholesky(linear.gram)
-            except np.linalg.LinAlgError:
-                if dual or size > max_bytes:
-                    what, shape = "a positive definite tangent kernel", linear.gram.shape
-                    hint = f"dual=False with max_bytes={size}"
-                    raise expected(what, "K", shape, "singular in float64", hint) from None
-                linear = net.linearise(params, inputs, max_features=everything)
-                features = linear.features
-        problem = cls(
-            features,
-            linear.targets(y),
-            linear.rows(samples),
-            tangent=linear.bare(plain_array("y", y)),
-            understood=(
-                Understood("map", "the tangent of the network at its parameters", "given", "--network"),
-            ),
-        )
-        return problem._made_of(net=net, params=params, X=inputs, y=plain_array("y", y), dual=dual)
-
-    def _made_of(self, **given: Any) -> UnlearningProblem:
-        """The same problem, known by what its features were made of."""
         given = {"y": self.targets, **given, "forget": self.forget}
         object.__setattr__(self, "_given", given_sha256(**given))
         return self
@@ -327,14 +235,6 @@ class UnlearningProblem:
         """D of the model itself, which for a network used through its Gram is more than the columns of Φ."""
         return self.n_features if self.tangent is None else int(self.tangent.n_params)
 
-    @cached_property
-    def tangent_distance(self) -> Any:
-        """How far Φ is from the tangent of the network that it stands for, or the ``UndecidedError`` that says why not.
-
-        None without a network.
-        """
-        return None if self.tangent is None else self.tangent.distance(self.features)
-
     @property
     def n_outputs(self) -> int:
         """C, the number of target columns."""
@@ -346,6 +246,16 @@ class UnlearningProblem:
         mask = np.ones(self.n_samples, dtype=bool)
         mask[self.forget] = False
         return _read_only(np.flatnonzero(mask))
+
+    @cached_property
+    def first_equal(self) -> Array:
+        """For each sample the first one whose row of Φ is equal to its own, shape (n,)."""
+        return _read_only(first_equal_rows(self.features))
+
+    @property
+    def map_may_tell(self) -> bool:
+        """Whether the map itself may tell what is to be forgotten, however exactly its parameters are unlearned."""
+        return self.map_fitted_on in ("all", "copies", "near")
 
     @property
     def is_exact(self) -> bool:
@@ -407,31 +317,14 @@ class UnlearningProblem:
         """
         name = self.changed
         if name is not None:
+            self._kept.clear()  # what was computed of other arrays must not outlive them
             what, shape = "the arrays that the problem was made of", np.shape(getattr(self, name))
             raise expected(
                 what, name, shape, "changed since", f"{name}.copy(), or a new problem after the change"
             )
 
     def _hashed(self) -> tuple[str, ...]:
-        """One hash of everything up to and including each array, so that the last one is that of them all."""
-        digest, found = hashlib.sha256(), []
-        for name in _NAMES[:-1]:
-            array = getattr(self, name)
-            if array is None:
-                digest.update(f"{name}:zero;".encode())
-            else:
-                hash_array(digest, name, array)
-            found.append(digest.copy().hexdigest())
-        digest.update(b"forget:" + self.forget.astype("<i8").tobytes())
-        return (*found, digest.hexdigest())
-
-    @cached_property
-    def float_model(self) -> ClosedForms:
-        """Closed forms in float64: the one Gram matrix and factorisation that everything shares."""
-        from ..numbers import FLOAT64
-        from .closed_forms import ClosedForms
-
-        return ClosedForms(self, FLOAT64)
+        return running_hashes({name: getattr(self, name) for name in _NAMES[:-1]}, self.forget)
 
     @checked
     def shaped(self, values: Array) -> Array:
@@ -500,45 +393,40 @@ class UnlearningProblem:
         return understood_table([asdict(row) for row in self.understood], repr(self))
 
 
-def _at_least_double(name: str, values: object) -> Array:
-    """The same numbers, narrow floats as float64."""
-    array = plain_array(name, values)
-    return array.astype(np.float64) if array.dtype.kind == "f" and array.dtype.itemsize < 8 else array
-
-
 def _read_only(array: Array) -> Array:
     """Freeze an array of our own."""
     array.flags.writeable = False
     return array
 
 
-def _by_rows(features: Array, targets: Array, forget: object) -> tuple[Array, Array, Array]:
-    """Jacobians of k outputs as n·k rows, with the rows of every sample to forget."""
-    n, k, d = features.shape
-    if targets.shape != (n, k) and not (k == 1 and targets.shape == (n,)):
-        raise expected(
-            f"a target for each sample and output of the Jacobians {features.shape}",
-            "targets.shape",
-            targets.shape,
-            f"{targets.ndim}-dimensional",
-            f"targets of shape {(n, k)}",
-        )
-    samples = forget_indices(forget, n)
-    rows = (samples[:, None] * k + np.arange(k)).ravel()
-    return features.reshape(n * k, d), targets.reshape(n * k), rows
+def kept(make: Callable[[UnlearningProblem], T]) -> Callable[[UnlearningProblem], T]:
+    """Have a function of a problem computed once and kept with the problem, for whoever asks next.
 
+    Args:
+        make: a function of a problem, which never changes.
 
-def _completed(problem: UnlearningProblem) -> tuple[Understood, ...]:
-    """What is understood, with what every problem can say of itself."""
-    n, size = problem.n_samples, len(problem.forget)
-    zero = problem.w_init is None
-    rows = (
-        Understood("outputs", str(problem.n_outputs), "given", "targets"),
-        Understood("w₀", "zero, assumed" if zero else "an array", "default" if zero else "given", "--w-init"),
-        Understood("forget", f"{size} of {n} rows", "given", "--forget"),
-    )
-    words = {row.word for row in problem.understood}
-    return (*problem.understood, *(row for row in rows if row.word not in words))
+    Returns:
+        The same function with a memory.
+
+    Example:
+        >>> @kept
+        ... def total(problem):
+        ...     print("computed")
+        ...     return float(problem.targets.sum())
+        >>> problem = UnlearningProblem(np.eye(2), [1.0, 2.0], [0])
+        >>> total(problem), total(problem)
+        computed
+        (3.0, 3.0)
+    """
+    key = f"{make.__module__}.{make.__qualname__}"
+
+    @wraps(make)
+    def once(problem: UnlearningProblem) -> T:
+        if key not in problem._kept:
+            problem._kept[key] = make(problem)
+        return problem._kept[key]  # type: ignore[no-any-return]
+
+    return once
 
 
 def require_problem(given: object) -> None:

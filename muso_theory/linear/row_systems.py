@@ -3,7 +3,8 @@
 Every set of rows gets its matrix (a block of the Gram matrix K, or Φ_AᵀΦ_A where there are more rows than
 features), a Cholesky factor and a proved lower bound of its smallest eigenvalue. What is known of K holds for
 its blocks: λ_min(K_AA) ≥ λ_min(K) by Cauchy interlacing, and λ_min(S) ≥ λ_min(K) for the Schur complement S. Where
-that matrix has lost its digits, a triangular preconditioner of Φ_A takes the place of its Cholesky factor.
+that matrix has lost its digits, a triangular preconditioner of Φ_A takes the place of its Cholesky factor. Where some
+rows are equal, their distinct ones are solved for.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import final
 
 import numpy as np
 
-from ..arrays import is_float64
+from ..arrays import Array, is_float64
 from ..numbers import CholeskyFactor, Quantity, UndecidedError
 from ..numbers.accurate import Accurate, accurate_product
 from ..numbers.gram import blocked_gram
@@ -22,6 +23,7 @@ from ..numbers.gramcheck import spot_check_gram
 from ..numbers.ieee import ieee_proof
 from ..numbers.leastsquares import DualSystem, PrimalSystem, RowSystem
 from ..numbers.preconditioned import PreconditionedSystem
+from ..numbers.repeated import RepeatedSystem
 from ..numbers.rounding import UNIT, exact, root_up, scaled_exactly, scaling_exponent
 from ..numbers.slices import sliced_product
 from ..numbers.spectrum import (
@@ -29,8 +31,10 @@ from ..numbers.spectrum import (
     smallest_eigenvalue_bound,
     smallest_eigenvalue_estimate,
 )
+from .closed_forms import float_model
 from .model import Rows
-from .problem import Array, UnlearningProblem
+from .problem import UnlearningProblem
+from .repeats import Repeats
 
 __all__ = ["RowSystems", "exact_floats"]
 
@@ -67,6 +71,8 @@ class RowSystems:
         self._order = order
         self._everything, self._retain = range(problem.n_samples), range(len(problem.retain))
         self._is_dual = problem.n_samples <= problem.n_features
+        self.repeats = Repeats(problem.first_equal[order], problem.n_features)
+        self._distinct = self.repeats.distinct(self._everything)
         self._systems: dict[Rows, RowSystem] = {}
         self._norms: dict[Rows, Fraction] = {}
 
@@ -92,7 +98,7 @@ class RowSystems:
 
     @cached_property
     def is_regular(self) -> bool:
-        """Whether Φ provably has full rank."""
+        """Whether Φ provably has full rank, or its distinct rows have."""
         try:
             return self.everything.smallest > 0
         except UndecidedError:
@@ -109,7 +115,7 @@ class RowSystems:
         if rows not in self._norms:
             whole = self.everything
             largest = whole.largest
-            if whole.is_dual and rows != self._everything:
+            if self._is_dual and rows != self._everything:
                 largest = min(largest, largest_eigenvalue_bound(self._block(rows), whole.error))
             self._norms[rows] = root_up(largest)
         return self._norms[rows]
@@ -121,7 +127,7 @@ class RowSystems:
         """K̂ of the scaled features in position order, formed by `blocked_gram`."""
         if self.exponent:
             return blocked_gram(self.features, self._order)
-        shared: Array = self._problem.float_model.gram
+        shared: Array = float_model(self._problem).gram
         spot_check_gram(self.features, self._order, shared)
         return shared
 
@@ -135,8 +141,10 @@ class RowSystems:
         """A Cholesky factor that has been computed already; no bound rests on it."""
         if rows not in (self._everything, self._retain):
             return None
+        if self.repeats.lower_the_rank(self._everything):
+            return None  # the float model has eigenvalues, which are dearer, and no factor
         if not self.exponent:
-            known = self._problem.float_model.factor(rows)
+            known = float_model(self._problem).factor(rows)
             return known if isinstance(known, CholeskyFactor) else None
         if rows == self._retain and self.is_regular and isinstance(self.everything, DualSystem):
             return self.everything.factor.leading(len(rows))
@@ -144,28 +152,34 @@ class RowSystems:
 
     def _made(self, rows: Rows) -> RowSystem:
         plain = self._plain(rows)
+        if self.repeats.lower_the_rank(rows):
+            return RepeatedSystem(plain, self.of(self.repeats.distinct(rows)), self.repeats.place(rows))
         if not self.is_preconditioned:
             return plain
-        # One X serves all: its leading block that of the retain set, its bound of λ_min every set of rows.
-        inherits = plain.is_dual and self._is_dual and rows != self._everything
-        parent = self.everything if inherits else None
+        # One X serves all: its leading block that of the retain set, its bound of λ_min every set of distinct rows.
+        inherits = plain.is_dual and self._is_dual and rows != self._distinct
+        parent = self.of(self._distinct) if inherits else None
         assert parent is None or isinstance(parent, PreconditionedSystem)
         return PreconditionedSystem(plain, parent)
 
     def _plain(self, rows: Rows) -> DualSystem | PrimalSystem:
-        index = self.index(rows)
-        names: dict[Rows, str] = {self._everything: "Φ", self._retain: "Φ_R"}
-        name = names.get(
-            rows, "Φ_F" if rows == range(len(self._retain), len(self._order)) else "a block of rows"
-        )
+        index, name = self.index(rows), self._name(rows)
         if len(rows) > self.features.shape[1]:
             return PrimalSystem(self.features, index, name)
         if not self._is_dual:
             return DualSystem(self.features, index, name)
-        if self.is_preconditioned:
+        if self.is_preconditioned or self.repeats.lower_the_rank(rows):
             return DualSystem(self.features, index, name, self._block(rows))
-        parent = self.everything if rows != self._everything and self.is_regular else None
+        parent = self.of(self._distinct) if rows != self._distinct and self.is_regular else None
         return DualSystem(self.features, index, name, self._block(rows), self._known_factor(rows), parent)
+
+    def _name(self, rows: Rows) -> str:
+        """What to call these rows of Φ in a refusal."""
+        forget = range(len(self._retain), len(self._order))
+        for known, name in ((self._everything, "Φ"), (self._retain, "Φ_R"), (forget, "Φ_F")):
+            if rows in (known, self.repeats.distinct(known)):
+                return name if rows == known else f"the matrix of the distinct rows of {name}"
+        return "a block of rows"
 
     # -- what is known about the spectrum --------------------------------------------------------------
 
@@ -176,9 +190,10 @@ class RowSystems:
     @cached_property
     @ieee_proof()
     def min_eigenvalue(self) -> Quantity:
-        """λ_min of K = ΦΦᵀ (n ≤ D) or of ΦᵀΦ (n > D), the square of Φ's smallest singular value.
+        """λ_min of K = ΦΦᵀ (n ≤ D) or of ΦᵀΦ (n > D), the square of Φ's smallest singular value that is not zero.
 
-        For n ≤ D its floor holds for K_RR and for the Schur complement S as well. A positive floor proves full rank.
+        For n ≤ D its floor holds for K_RR and for the Schur complement S as well. A positive floor proves full rank, of
+        the distinct rows where some are equal.
 
         Returns:
             The enclosure, with a positive floor.
@@ -228,7 +243,7 @@ class RowSystems:
         """
         system = self.everything
         if not isinstance(system, DualSystem):
-            raise UndecidedError("K is singular because n > D", "the gap of labels needs no Schur complement")
+            raise UndecidedError("K is singular", "the gap of labels needs no Schur complement")
         count = len(self._retain)
         shift = smallest_eigenvalue_estimate(system.factor.trailing(count))[0] / 2
         shifted = system.matrix.copy()

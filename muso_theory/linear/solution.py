@@ -9,9 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..arguments import checked
+from ..arrays import Array
 from ..markup import Markup, mathematics, table
+from ..numbers import UndecidedError
+from .closed_forms import float_model
 from .handed import Handed
-from .problem import Array, UnlearningProblem, require_problem
+from .model import Model
+from .problem import UnlearningProblem, kept, require_problem
 
 __all__ = ["Solution", "parameter_gap", "solve"]
 
@@ -25,7 +29,8 @@ class Solution:
         w_retrained: w_r.
         forget_labels: ỹ_F = Φ_F w_r, in the order of ``problem.forget``.
         w_unlearned: w_u, fine-tuned from w_p on all samples with ỹ_F.
-        parameter_gap: ‖w_u − w_r‖ as measured in float64, or as bounded by what ``auto`` computes with.
+        parameter_gap: ‖w_u − w_r‖ as measured in float64, or as bounded by what ``auto`` computes with; infinite where
+            no bound within float64 is known.
         pretrained_gap: ‖w_p − w_r‖, the gap of doing nothing.
     """
 
@@ -80,9 +85,9 @@ def solve(problem: UnlearningProblem, arithmetic: str = "auto") -> Solution:
         (array([0.5, 0. , 0.5]), array([0.5]), True)
     """
     require_problem(problem)
+    problem.require_unchanged()
     handed = Handed(problem, arithmetic)
-    model = problem.float_model if arithmetic in ("ball", "rational") else handed.floating
-    unlearned = model.unlearned(model.optimal_labels)
+    model = float_model(problem) if arithmetic in ("ball", "rational") else handed.floating
 
     def floats(formula: Callable[[Any], Any]) -> Array:
         return problem.shaped(handed.compute(formula))
@@ -92,9 +97,27 @@ def solve(problem: UnlearningProblem, arithmetic: str = "auto") -> Solution:
         w_retrained=floats(lambda m: m.final(m.retrained)),
         forget_labels=floats(lambda m: m.optimal_labels),
         w_unlearned=floats(lambda m: m.final(m.unlearned(m.optimal_labels))),
-        parameter_gap=float(model.distance(unlearned, model.retrained).upper),
-        pretrained_gap=float(model.distance(model.pretrained, model.retrained).upper),
+        **_gaps(problem, model),
     )
+
+
+def _gaps(problem: UnlearningProblem, model: Model) -> dict[str, float]:
+    """The two gaps, by proved floats or, where these overflow on the way, as measured."""
+    try:
+        return {
+            "parameter_gap": model.distance(model.unlearned(model.optimal_labels), model.retrained).bound,
+            "pretrained_gap": model.distance(model.pretrained, model.retrained).bound,
+        }
+    except UndecidedError:
+        if model is float_model(problem):
+            raise
+        return _gaps(problem, float_model(problem))
+
+
+@kept
+def _floating(problem: UnlearningProblem) -> Model:
+    """What ``auto`` computes with: many labels of one problem share its proof."""
+    return Handed(problem).floating
 
 
 def parameter_gap(problem: UnlearningProblem, labels: object) -> float:
@@ -105,7 +128,9 @@ def parameter_gap(problem: UnlearningProblem, labels: object) -> float:
         labels: ỹ_F, shape (n_F,) or (n_F, C), in the order of ``problem.forget``.
 
     Returns:
-        ‖Φ⁺(0; δ)‖ with δ = ỹ_F − Φ_F w_r, in float64 (Frobenius norm over the outputs).
+        ‖Φ⁺(0; δ)‖ with δ = ỹ_F − Φ_F w_r (Frobenius norm over the outputs), as ``solve`` gives its gaps: measured in
+        float64 as long as that keeps six digits, an upper bound by preconditioned float64 where it does not. Where
+        neither sees the rank of Φ it is measured all the same; ``check(problem, labels=labels)`` says what is known.
 
     Raises:
         BadInputError: no problem, or labels of the wrong shape or not finite.
@@ -117,6 +142,13 @@ def parameter_gap(problem: UnlearningProblem, labels: object) -> float:
         (1.224744871392, 1.224744871392)
     """
     require_problem(problem)
-    model = problem.float_model
-    error = model.given(problem.label_columns(labels)) - model.optimal_labels
+    problem.require_unchanged()
+    columns, model = problem.label_columns(labels), float_model(problem)
+    better = _floating(problem)
+    if better is not model:
+        try:
+            return better.distance(better.unlearned(better.given(columns)), better.retrained).bound
+        except UndecidedError:
+            pass  # it overflows on the way
+    error = model.given(columns) - model.optimal_labels
     return float(model.square_gap(error).sqrt().upper)

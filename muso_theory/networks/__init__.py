@@ -1,27 +1,33 @@
 """Numpy-only networks, their derivatives and their tangent kernels."""
 
-from . import unlearning
+from typing import TYPE_CHECKING, NoReturn
+
+from ..descent.losses import loss_and_cotangent
+from ..errors import renamed
 from .builders import cnn, mlp
 from .composition import Residual
 from .convolution import AvgPool, Conv2D, GlobalAvgPool
+from .cotangents import Cotangent
 from .files import architecture, from_architecture, load, save
 from .functions import ACTIVATIONS, Nonlinearity, nonlinearity
 from .gradcheck import GradientCheck, GradientError, check_gradients
 from .infinite_width import infinite_width
 from .layers import Activation, Dense, Flatten, Layer
-from .linearised import Linearisation, linearise
+from .linearised import Linearisation, from_network, linearise
 from .network import Sequential
 from .normalisation import LayerNorm
 from .operators import jacobian_operator
 from .oracles import FiniteDifferences, differentiate, finite_differences
+from .problem import NetworkProblem, Recipe, softmax
 from .tangent_kernel import empirical_ntk, ntk_operator, parametrised_layers
-from .training import Training, loss_and_cotangent, train
+from .training import TrainedNetwork, train
 
 __all__ = [
     "ACTIVATIONS",
     "Activation",
     "AvgPool",
     "Conv2D",
+    "Cotangent",
     "Dense",
     "FiniteDifferences",
     "Flatten",
@@ -31,10 +37,12 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "Linearisation",
+    "NetworkProblem",
     "Nonlinearity",
+    "Recipe",
     "Residual",
     "Sequential",
-    "Training",
+    "TrainedNetwork",
     "architecture",
     "check_gradients",
     "cnn",
@@ -42,6 +50,7 @@ __all__ = [
     "empirical_ntk",
     "finite_differences",
     "from_architecture",
+    "from_network",
     "infinite_width",
     "jacobian_operator",
     "linearise",
@@ -52,6 +61,12 @@ __all__ = [
     "ntk_operator",
     "parametrised_layers",
     "save",
+    "softmax",
     "train",
-    "unlearning",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> NoReturn:
+        renamed(__name__, name, {"Training": "networks.TrainedNetwork", "unlearning": "methods"})
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
-from muso_theory.arguments import checked
-from muso_theory.errors import expected
-
+from ..arguments import checked
+from ..errors import expected
 from .convolution import Conv2D, GlobalAvgPool
 from .functions import LEAKY_SLOPE
 from .layers import Activation, Dense, Flatten, Layer, Parameterization

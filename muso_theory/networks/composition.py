@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from types import MappingProxyType
+from typing import Any, ClassVar, final
 
 import numpy as np
 
-from muso_theory.arguments import checked
-from muso_theory.errors import expected
-
+from ..arguments import checked
+from ..arrays import Array
+from ..errors import expected
 from .cotangents import Cotangent
-from .functions import Array, nonlinearity
+from .functions import nonlinearity
 from .layers import Activation, Layer, Params, Visitor
 
 __all__ = ["Chain", "Residual", "is_analytic", "leaves", "with_inputs"]
@@ -142,6 +143,8 @@ class Residual(Layer):
 
     body: tuple[Layer, ...]
     shortcut: tuple[Layer, ...] = ()
+    kind: ClassVar[str] = "residual"
+    spelled: ClassVar[Mapping[str, str]] = MappingProxyType({"body": "layers"})
 
     def __str__(self) -> str:
         return f"residual of {len(self.body)} layers"

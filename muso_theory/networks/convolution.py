@@ -9,11 +9,10 @@ from typing import Any, ClassVar, Literal, final
 
 import numpy as np
 
-from muso_theory.arguments import checked
-from muso_theory.errors import expected
-
+from ..arguments import checked
+from ..arrays import Array
+from ..errors import expected
 from .cotangents import Cotangent
-from .functions import Array
 from .grams import GramTerm, PooledGram, RowsGram
 from .layers import Layer, Parameterization, Params, affine_scales, check_affine, init_affine
 
@@ -95,6 +94,8 @@ class Conv2D(Layer):
     w_std: float = 1.0
     b_std: float = 0.1
     fresh: ClassVar[bool] = True
+    kind: ClassVar[str] = "conv2d"
+    activates: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_affine("conv2d", {"c_in": self.c_in, "c_out": self.c_out}, self.param, self.w_std, self.b_std)
@@ -313,7 +314,7 @@ class Conv2D(Layer):
         size = self.fan_in * self.c_out
         return [rows[:, :, :size].reshape(*rows.shape[:2], *self.param_shapes[0]), rows[:, :, size:]]
 
-    def gram_term(self, p: Params, cache: Any, cotangent: Cotangent) -> GramTerm:
+    def gram_term(self, p: Params, cache: Any, cotangent: Cotangent, n: int) -> GramTerm:
         """Rows of J; under global average pooling the smaller pooled features.
 
         Rows followed by one symmetric product cost far less than Grams of all pairs of patches.
@@ -322,9 +323,8 @@ class Conv2D(Layer):
             The term.
         """
         if not cotangent.uniform:
-            return RowsGram(self._flat_rows(cache, cotangent.expand(len(cache))))
+            return RowsGram(self._flat_rows(cache, cotangent.expand(n)))
         s_w, s_b = self._scales(cache)
-        n = len(cache)
         oh, ow, _ = cotangent.shape
         slopes = cotangent.left
         if slopes is None:
@@ -357,6 +357,7 @@ class AvgPool(Layer):
 
     window: tuple[int, int]
     stride: tuple[int, int] | None = None
+    kind: ClassVar[str] = "avg_pool"
 
     def __post_init__(self) -> None:
         _check_pair("avg_pool", "window", self.window)
@@ -437,6 +438,8 @@ class GlobalAvgPool(Layer):
         >>> GlobalAvgPool().output_shape((4, 4, 32))
         (32,)
     """
+
+    kind: ClassVar[str] = "global_avg_pool"
 
     def __str__(self) -> str:
         return "global_avg_pool"

@@ -8,7 +8,7 @@ from typing import final
 
 import numpy as np
 
-from .functions import Array
+from ..arrays import Array
 
 __all__ = ["Cotangent"]
 
@@ -30,6 +30,12 @@ class Cotangent:
         left: (n, …) or None for ones.
         per_sample: whether ``right`` has a row a sample; a batch of one sample cannot tell by its shape.
         owned: whether nobody else holds ``right``, so that it may be overwritten.
+
+    Example:
+        >>> head = Cotangent.identity((2,), np.dtype(float))
+        >>> head.scale(np.array([[1.0, 3.0]])).expand(1)
+        array([[[1., 0.],
+                [0., 3.]]])
     """
 
     right: Array

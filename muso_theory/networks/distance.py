@@ -18,28 +18,27 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 
-from muso_theory.numbers import Quantity, UndecidedError
-from muso_theory.numbers.balls import enclosure, working_precision
-from muso_theory.numbers.gram import blocked_gram, gram_roundings
-from muso_theory.numbers.ieee import ieee_proof
-from muso_theory.numbers.rounding import UNIT, gamma, norm_bounds, root_down, root_up, sum_up
-from muso_theory.numbers.spectrum import gram_error
-
+from ..arrays import Array
+from ..errors import expected
+from ..linear.problem import UnlearningProblem, kept
+from ..numbers import Quantity, UndecidedError
+from ..numbers.balls import enclosure, working_precision
+from ..numbers.gram import blocked_gram, gram_roundings
+from ..numbers.ieee import ieee_proof
+from ..numbers.rounding import UNIT, gamma, norm_bounds, root_down, root_up, sum_up
+from ..numbers.spectrum import gram_error
 from .composition import leaves
 from .duals import enclosed_derivative
 from .enclosure import Share, enclosed_tangent, estimated_seconds, pieces, rows_of
-from .functions import Array
 from .layers import Dense, affine_scales
+from .linearised import Linearisation
 from .radii import BallArray, enlarged
 
-if TYPE_CHECKING:
-    from .linearised import Linearisation
-
-__all__ = ["TangentDistance", "between_modes", "tangent_distance"]
+__all__ = ["TangentDistance", "between_modes", "float_distance", "tangent_distance"]
 
 LARGEST_BYTES = 1 << 31
 """What may be held: a few n·k × n·k matrices, and the factors of J."""
@@ -104,6 +103,36 @@ class TangentDistance:
         return (root_up(eigenvalue + self.gram) + self.jacobian) ** 2
 
 
+@kept
+def float_distance(problem: UnlearningProblem) -> TangentDistance | UndecidedError:
+    """How far the features of a problem are from the tangent of the network that they stand for.
+
+    Args:
+        problem: a problem made by ``from_network``.
+
+    Returns:
+        The distance, or the error that `tangent_distance` ended in.
+
+    Raises:
+        BadInputError: a problem without a network.
+
+    Example:
+        >>> from muso_theory.networks import from_network, mlp
+        >>> net = mlp([2, 3, 1], activation="relu")
+        >>> params = [a * (a.shape == (3, 1)) for a in net.init(0)]  # the first layer is 0
+        >>> print(float_distance(from_network(net, params, np.eye(2), np.ones(2), forget=[0], dual=False)).what)
+        the input of unit 0 of layer 1 (relu) at sample 0 (and 5 more) is 0, and a rectifier has no derivative there
+    """
+    if problem.tangent is None:
+        raise expected(
+            "a problem of a network", "problem", problem, "features alone", "networks.from_network"
+        )
+    try:
+        return tangent_distance(problem.tangent, problem.features)
+    except UndecidedError as obstacle:
+        return obstacle
+
+
 @ieee_proof()
 def tangent_distance(tangent: Linearisation, features: Array) -> TangentDistance:
     """Enclose the distance of float features from the network's own tangent, in all directions at once.
@@ -120,10 +149,10 @@ def tangent_distance(tangent: Linearisation, features: Array) -> TangentDistance
             rectifier has no derivative.
 
     Example:
-        >>> from muso_theory.networks import mlp
+        >>> from muso_theory.networks import linearise, mlp
         >>> net = mlp([2, 3, 1], activation="erf")
         >>> params, X = net.init(0), np.array([[1.0, 2.0], [0.0, 1.0]])
-        >>> tangent = net.linearise(params, X, max_features=100)
+        >>> tangent = linearise(net, params, X, max_features=100)
         >>> found = tangent_distance(tangent, tangent.features)
         >>> found.what, 0 < found.distance.bound < 1e-13
         ('‖Φ − J‖_F', True)
@@ -163,9 +192,9 @@ def between_modes(
         UndecidedError: as :func:`tangent_distance` does.
 
     Example:
-        >>> from muso_theory.networks import mlp
+        >>> from muso_theory.networks import linearise, mlp
         >>> net = mlp([2, 3, 1], activation="erf")
-        >>> tangent = net.linearise(net.init(0), np.eye(2))
+        >>> tangent = linearise(net, net.init(0), np.eye(2))
         >>> off, size = between_modes(tangent, [0, 1], np.arange(13.0))
         >>> off.lower, off.bound < 1e-13 * size.floor
         (Fraction(0, 1), True)

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 
-from muso_theory.numbers import UndecidedError
-from muso_theory.numbers.balls import working_precision
-from muso_theory.numbers.ieee import ieee_proof
-
+from ..arrays import Array
+from ..numbers import UndecidedError
+from ..numbers.balls import working_precision
+from ..numbers.ieee import ieee_proof
 from .composition import with_inputs
-from .functions import Array
-
-if TYPE_CHECKING:
-    from .network import Sequential
+from .network import Sequential
 
 __all__ = ["enclosed_derivative", "enclosed_inputs", "multiplications"]
 

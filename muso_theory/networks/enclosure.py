@@ -14,26 +14,24 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 
-from muso_theory.numbers import UndecidedError
-from muso_theory.numbers.ieee import ieee_proof
-
+from ..arrays import Array
+from ..numbers import UndecidedError
+from ..numbers.ieee import ieee_proof
 from .composition import Chain, Residual
 from .convolution import AvgPool, Conv2D, GlobalAvgPool
 from .cotangents import Cotangent
 from .duals import enclosed_inputs, multiplications
-from .functions import LEAKY_SLOPE, Array
+from .functions import LEAKY_SLOPE
 from .kinks import KINK_BITS, Bend, Kinks, bends_at, refuse
 from .layers import Activation, Dense, Flatten, Layer, Params
+from .network import Sequential
 from .normalisation import LayerNorm
 from .radii import UNIT, BallArray, enlarged
 from .tables import CURVES, curve_table
-
-if TYPE_CHECKING:
-    from .network import Sequential
 
 __all__ = ["Share", "enclosed_tangent", "estimated_seconds", "pieces", "rows_of"]
 

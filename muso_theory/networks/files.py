@@ -10,81 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from muso_theory.arguments import checked
-from muso_theory.errors import BadInputError, expected, nearest, printable
-from muso_theory.files import npz_bytes, write_atomic
-from muso_theory.reading import parse_json, read_arrays
-
-from .composition import Residual
-from .convolution import AvgPool, Conv2D, GlobalAvgPool
-from .functions import Array
-from .layers import Activation, Dense, Flatten, Layer
-from .network import MOST_LAYERS, Sequential
-from .normalisation import LayerNorm
+from ..arguments import checked
+from ..arrays import Array
+from ..errors import BadInputError, expected, printable
+from ..files import npz_bytes, write_atomic
+from ..reading import parse_json, read_arrays
+from .descriptions import describe, layers_of
+from .network import Sequential
 
 __all__ = ["architecture", "from_architecture", "load", "save"]
-
-_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "dense": (("n_in", "n_out"), ("activation", "param", "w_std", "b_std")),
-    "conv2d": (("c_in", "c_out", "kernel"), ("stride", "padding", "activation", "param", "w_std", "b_std")),
-    "activation": (("activation",), ()),
-    "flatten": ((), ()),
-    "avg_pool": (("window",), ("stride",)),
-    "global_avg_pool": ((), ()),
-    "layer_norm": (("size",), ("eps",)),
-    "residual": (("layers",), ("shortcut",)),
-}
-"""Required and optional keys of every layer type."""
-
-
-def _write(layers: Sequence[Layer]) -> list[dict[str, Any]]:
-    """Layers as JSON objects; an activation joins the affine layer before it."""
-    found: list[dict[str, Any]] = []
-    for layer in layers:
-        affine = {}
-        if isinstance(layer, (Dense, Conv2D)):
-            affine = {
-                "activation": None,
-                "param": layer.param,
-                "w_std": float(layer.w_std),
-                "b_std": float(layer.b_std),
-            }
-        match layer:
-            case Dense():
-                found.append({"type": "dense", "n_in": int(layer.n_in), "n_out": int(layer.n_out), **affine})
-            case Conv2D():
-                found.append(
-                    {
-                        "type": "conv2d",
-                        "c_in": int(layer.c_in),
-                        "c_out": int(layer.c_out),
-                        "kernel": [int(v) for v in layer.kernel],
-                        "stride": [int(v) for v in layer.stride],
-                        "padding": layer.padding,
-                        **affine,
-                    }
-                )
-            case Activation() if found and "activation" in found[-1] and found[-1]["activation"] is None:
-                found[-1]["activation"] = layer.name
-            case Activation():
-                found.append({"type": "activation", "activation": layer.name})
-            case Flatten():
-                found.append({"type": "flatten"})
-            case AvgPool():
-                steps = [int(v) for v in layer.steps]
-                found.append({"type": "avg_pool", "window": [int(v) for v in layer.window], "stride": steps})
-            case GlobalAvgPool():
-                found.append({"type": "global_avg_pool"})
-            case LayerNorm():
-                found.append({"type": "layer_norm", "size": int(layer.size), "eps": float(layer.eps)})
-            case Residual():
-                found.append(
-                    {"type": "residual", "layers": _write(layer.body), "shortcut": _write(layer.shortcut)}
-                )
-            case _:
-                hint = "the layers of muso_theory.networks"
-                raise expected("a layer that network files know", "layer", layer, type(layer).__name__, hint)
-    return found
 
 
 @checked
@@ -98,94 +32,14 @@ def architecture(net: Sequential) -> dict[str, Any]:
         The object that a network file stores under ``arch``.
 
     Raises:
-        BadInputError: for a layer that network files do not know.
+        BadInputError: for a layer without a ``kind``.
 
     Example:
         >>> from muso_theory.networks import mlp
         >>> architecture(mlp([2, 1]))["layers"][0]["type"]
         'dense'
     """
-    return {"input_shape": list(net.input_shape), "layers": _write(net.layers)}
-
-
-def _pair(value: Any, where: str, key: str) -> tuple[int, int]:
-    """Two whole numbers."""
-    if not (isinstance(value, list) and len(value) == 2 and all(type(v) is int for v in value)):
-        raise expected(f"a list of two whole numbers in {where}", key, value, type(value).__name__, "[3, 3]")
-    return value[0], value[1]
-
-
-def _read_layer(item: Any, where: str) -> list[Layer]:
-    """One JSON object as a layer and its activation."""
-    if not isinstance(item, dict) or "type" not in item:
-        hint = "{'type': 'dense', 'n_in': 64, 'n_out': 1, …}"
-        raise expected(f"an object with a 'type' as {where}", "layer", item, type(item).__name__, hint)
-    kind = item["type"]
-    if kind not in _KEYS:
-        raise expected(
-            f"a layer type in {where}", "type", kind, type(kind).__name__, nearest(str(kind), _KEYS)
-        )
-    required, optional = _KEYS[kind]
-    for key in required:
-        if key not in item:
-            raise expected(f"the key '{key}' in {where}", "keys", sorted(item), kind, f"adding '{key}'")
-    for key in item:
-        if key not in ("type", *required, *optional):
-            hint = nearest(key, (*required, *optional)) if required else "leaving it out"
-            raise expected(
-                f"no other keys than those of {kind} in {where}", "key", key, type(key).__name__, hint
-            )
-    scales = {key: item[key] for key in ("param", "w_std", "b_std") if key in item}
-    for key in ("w_std", "b_std"):
-        if key in scales and type(scales[key]) not in (int, float):
-            raise expected(f"a number in {where}", key, scales[key], type(scales[key]).__name__, "1.0")
-    layer: Layer
-    match kind:
-        case "dense":
-            layer = Dense(item["n_in"], item["n_out"], **scales)
-        case "conv2d":
-            layer = Conv2D(
-                item["c_in"],
-                item["c_out"],
-                _pair(item["kernel"], where, "kernel"),
-                _pair(item.get("stride", [1, 1]), where, "stride"),
-                item.get("padding", "SAME"),
-                **scales,
-            )
-        case "activation":
-            return [Activation(item["activation"])]
-        case "flatten":
-            return [Flatten()]
-        case "avg_pool":
-            stride = item.get("stride")
-            steps = None if stride is None else _pair(stride, where, "stride")
-            return [AvgPool(_pair(item["window"], where, "window"), steps)]
-        case "global_avg_pool":
-            return [GlobalAvgPool()]
-        case "layer_norm":
-            return [LayerNorm(item["size"], item.get("eps", 1e-5))]
-        case _:
-            return [
-                Residual(
-                    _read(item["layers"], f"{where}.layers"),
-                    _read(item.get("shortcut", []), f"{where}.shortcut"),
-                )
-            ]
-    name = item.get("activation")
-    return [layer] if name is None else [layer, Activation(name)]
-
-
-def _read(items: Any, where: str) -> tuple[Layer, ...]:
-    """A list of JSON objects as layers."""
-    if not isinstance(items, list):
-        raise expected(f"a list as {where}", "layers", items, type(items).__name__, "[{'type': 'dense', …}]")
-    if len(items) > MOST_LAYERS:
-        raise expected(
-            f"at most {MOST_LAYERS:,} entries in {where}", "len(layers)", len(items), "list", "fewer"
-        )
-    return tuple(
-        layer for index, item in enumerate(items) for layer in _read_layer(item, f"{where}[{index}]")
-    )
+    return {"input_shape": list(net.input_shape), "layers": describe(net.layers)}
 
 
 def from_architecture(arch: Any) -> Sequential:
@@ -214,7 +68,7 @@ def from_architecture(arch: Any) -> Sequential:
         raise expected(
             "a list of whole numbers", "input_shape", shape, type(shape).__name__, "[64] or [8, 8, 1]"
         )
-    return Sequential(tuple(shape), _read(arch["layers"], "layers"))
+    return Sequential(tuple(shape), layers_of(arch["layers"], "layers"))
 
 
 @checked

@@ -8,14 +8,11 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
-import numpy.typing as npt
 
-from muso_theory.errors import expected, nearest
+from ..arrays import Array
+from ..errors import expected, nearest
 
-__all__ = ["ACTIVATIONS", "LEAKY_SLOPE", "Array", "Nonlinearity", "nonlinearity"]
-
-Array = npt.NDArray[Any]
-"""An array of float32, float64, complex128 or (dtype object) mpmath numbers."""
+__all__ = ["ACTIVATIONS", "LEAKY_SLOPE", "Nonlinearity", "nonlinearity"]
 
 LEAKY_SLOPE = 0.01
 """Slope of ``leaky_relu`` on the negative side."""

@@ -8,12 +8,11 @@ from typing import Any, final
 
 import numpy as np
 
-from muso_theory.arguments import checked
-from muso_theory.errors import MusoError, expected
-
+from ..arguments import checked
+from ..arrays import Array
+from ..errors import MusoError, check_integer, expected
 from .composition import is_analytic, with_inputs
 from .cotangents import Cotangent
-from .functions import Array
 from .layers import Activation, Layer, Params
 from .network import Sequential
 from .oracles import differentiate
@@ -111,7 +110,7 @@ def check_gradients(
     inputs = net.check_inputs(X, real=True)[:3].astype(np.float64)
     if not len(inputs):
         raise expected("at least one sample", "X", X, f"shape {np.shape(X)}", "X[:1] of your data")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(check_integer("seed", seed))
     errors: dict[tuple[str, str], float] = {}
     for path, layer, p, x in with_inputs(net.layers, arrays, inputs):
         name = f"{path} {layer}"
@@ -223,7 +222,7 @@ def _check_gram(layer: Layer, p: Params, cache: Any, cotangent: Cotangent, n: in
         [row.reshape(n, cotangent.n_out, -1) for row in layer.rows(p, cache, cotangent.expand(n))], axis=2
     )
     full = np.einsum("akp,blp->akbl", rows, rows)
-    term, twin = (layer.gram_term(p, cache, cotangent) for _ in range(2))
+    term, twin = (layer.gram_term(p, cache, cotangent, n) for _ in range(2))
     scale = float(np.abs(full).max())
     worst = 0.0
     for other in (term, twin):  # the same object takes the symmetric path, an equal one the general path

@@ -16,7 +16,7 @@ from typing import Any, Literal, final
 
 import numpy as np
 
-from .functions import Array
+from ..arrays import Array
 
 __all__ = [
     "Contraction",
@@ -32,7 +32,7 @@ Contraction = Literal["full", "trace", "diag"]
 
 
 def _pairwise(left: Array, right: Array) -> Array:
-    """Left @ rightᵀ; numpy hands it to syrk, at half the price, when both are the same array."""
+    """The product left @ rightᵀ; numpy hands it to syrk, at half the price, when both are the same array."""
     return np.asarray(left @ right.T)
 
 

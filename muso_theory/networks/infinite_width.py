@@ -18,10 +18,10 @@ from typing import Literal, final
 import numpy as np
 import numpy.typing as npt
 
-from muso_theory.arguments import checked
-from muso_theory.errors import expected, nearest
-
-from .functions import LEAKY_SLOPE, Array
+from ..arguments import checked
+from ..arrays import Array
+from ..errors import expected, nearest
+from .functions import LEAKY_SLOPE
 from .layers import Activation, Dense, Flatten, Layer
 from .network import Sequential
 

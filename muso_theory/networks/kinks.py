@@ -10,21 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import TYPE_CHECKING, final
+from typing import final
 
 import numpy as np
 
-from muso_theory.numbers import UndecidedError
-
+from ..arrays import Array
+from ..numbers import UndecidedError
 from .composition import leaves
 from .convolution import Conv2D
-from .functions import Array
 from .layers import Dense, Layer
+from .network import Sequential
 from .normalisation import LayerNorm
 from .radii import BallArray
-
-if TYPE_CHECKING:
-    from .network import Sequential
 
 __all__ = ["KINK_BITS", "Bend", "KinkError", "Kinks", "bends_at", "refuse"]
 

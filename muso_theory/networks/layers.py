@@ -14,20 +14,21 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, final
 
 import numpy as np
 
-from muso_theory.arguments import checked
-from muso_theory.errors import expected, nearest
-
+from ..arguments import checked
+from ..arrays import Array
+from ..errors import expected, nearest
 from .cotangents import Cotangent
-from .functions import Array, functions_for, nonlinearity
-from .grams import FactoredGram, GramTerm, HadamardGram, KroneckerGram
+from .functions import functions_for, nonlinearity
+from .grams import FactoredGram, GramTerm, HadamardGram, KroneckerGram, RowsGram
 
-__all__ = ["Activation", "Dense", "Flatten", "Layer", "Parameterization", "Visitor"]
+__all__ = ["KINDS", "Activation", "Dense", "Flatten", "Layer", "Parameterization", "Visitor"]
 
 Parameterization = Literal["standard", "ntk"]
 Params = Sequence[Array]
@@ -35,11 +36,87 @@ Visitor = Callable[[str, "Layer", Params, Any, Cotangent], None]
 """Called at every layer with parameters on the way back: path, layer, its parameters, its cache, its cotangent."""
 
 
+KINDS: dict[str, type[Layer]] = {}
+"""Layers by their name in network files; a subclass of `Layer` with a ``kind`` enters itself."""
+
+
 class Layer(ABC):
-    """One differentiable map with a fixed number of parameter arrays."""
+    """One differentiable map with a fixed number of parameter arrays.
+
+    A layer of your own is a frozen dataclass with these rules and a ``kind``. Its fields say all that it is made of, in
+    numbers, text, truth values, tuples of these, and tuples of layers: so it is saved, and loaded in Python wherever
+    its module was imported. With parameters it has ``init``, ``gradient`` and ``rows`` besides the abstract rules, and
+    its share of the tangent kernel follows from the rows.
+
+    Example:
+        >>> import tempfile
+        >>> from dataclasses import dataclass
+        >>> from pathlib import Path
+        >>> from typing import ClassVar
+        >>> import numpy as np
+        >>> from muso_theory.networks import Dense, Layer, Sequential, check_gradients, load, save
+        >>> @dataclass(frozen=True)
+        ... class Scale(Layer):  # y = s ∘ x of flat inputs, the scales s (size,) learned
+        ...     size: int
+        ...     kind: ClassVar[str] = "example-scale"
+        ...
+        ...     @property
+        ...     def param_shapes(self):
+        ...         return ((self.size,),)
+        ...
+        ...     def output_shape(self, shape):
+        ...         if shape != (self.size,):
+        ...             raise ValueError(f"expected inputs ({self.size},) but got {shape}")
+        ...         return shape
+        ...
+        ...     def init(self, rng):
+        ...         return [np.ones(self.size)]
+        ...
+        ...     def forward(self, p, x):
+        ...         return p[0] * x, x
+        ...
+        ...     def jvp(self, p, cache, dp, dx):
+        ...         return dp[0] * cache if dx is None else dp[0] * cache + p[0] * dx
+        ...
+        ...     def pull(self, p, cache, cotangent):
+        ...         return cotangent.linear(lambda dy: dy * p[0], (self.size,), len(cache))
+        ...
+        ...     def gradient(self, p, cache, dy):
+        ...         return [(dy * cache).sum(axis=0)]
+        ...
+        ...     def rows(self, p, cache, dy):
+        ...         return [dy * cache[:, None]]
+        >>> net = Sequential((2,), (Dense(2, 3), Scale(3), Dense(3, 1)))
+        >>> params, X = net.init(0), np.array([[1.0, -0.5], [0.25, 2.0]])
+        >>> check_gradients(net, params, X).wrong
+        []
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save(Path(folder) / "net.npz", net, params)
+        ...     load(Path(folder) / "net.npz")[0] == net
+        True
+    """
 
     fresh: ClassVar[bool] = False
     """Whether the output is a new array that no cache refers to, so that what follows may overwrite it."""
+
+    kind: ClassVar[str] = ""
+    """Its name in network files; a layer without one is not saved."""
+
+    activates: ClassVar[bool] = False
+    """Whether network files write the activation that follows into the entry of this layer."""
+
+    spelled: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Fields that network files call otherwise."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        kind = cls.__dict__.get("kind", "")
+        known = KINDS.get(kind)
+        if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+            hint = "another name, with your own prefix"
+            raise expected("a kind of its own", "kind", kind, f"that of {known.__qualname__}", hint)
+        if kind:
+            KINDS[kind] = cls
 
     @property
     def param_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -56,7 +133,7 @@ class Layer(ABC):
         Returns:
             One array a parameter shape.
         """
-        return []
+        return self._without_parameters("init")
 
     @abstractmethod
     def forward(self, p: Params, x: Array) -> tuple[Array, Any]:
@@ -68,7 +145,15 @@ class Layer(ABC):
 
     @abstractmethod
     def pull(self, p: Params, cache: Any, cotangent: Cotangent) -> Cotangent:
-        """Cotangent of the input."""
+        """Cotangent of the input.
+
+        An entrywise layer asks for ``cotangent.scale(slope)``, a linear map for ``cotangent.linear(…)``, and any other
+        makes ``Cotangent(values, input shape, per_sample=True)`` with values (n, k, *input shape) of
+        ``cotangent.expand(n)``.
+
+        Returns:
+            The cotangent for the same outputs.
+        """
 
     def gradient(self, p: Params, cache: Any, dy: Array) -> list[Array]:
         """Cotangent of the parameters for one cotangent (n, *output shape), summed over samples.
@@ -76,7 +161,7 @@ class Layer(ABC):
         Returns:
             One array a parameter.
         """
-        return []
+        return self._without_parameters("gradient")
 
     def rows(self, p: Params, cache: Any, dy: Array) -> list[Array]:
         """Derivatives by the parameters for every sample and output, from dy (n, k, *output shape).
@@ -84,15 +169,23 @@ class Layer(ABC):
         Returns:
             One array (n, k, *parameter shape) a parameter.
         """
+        return self._without_parameters("rows")
+
+    def _without_parameters(self, rule: str) -> list[Array]:
+        """No arrays, which is right for a layer without parameters; another one lacks the rule."""
+        if self.param_shapes:
+            hint = f"defining {rule} in {type(self).__name__}"
+            raise expected(f"the rule '{rule}' of a layer with parameters", "layer", self, "none", hint)
         return []
 
-    def gram_term(self, p: Params, cache: Any, cotangent: Cotangent) -> GramTerm:
-        """The layer's share of the tangent kernel in factors.
+    def gram_term(self, p: Params, cache: Any, cotangent: Cotangent, n: int) -> GramTerm:
+        """The share of n samples in the tangent kernel in factors: the layer's rows of J where it knows no better.
 
-        Raises:
-            NotImplementedError: for a layer without parameters.
+        Returns:
+            The term.
         """
-        raise NotImplementedError(f"{self} has no parameters")
+        rows = self.rows(p, cache, cotangent.expand(n))
+        return RowsGram(np.concatenate([row.reshape(n, cotangent.n_out, -1) for row in rows], axis=2))
 
     def backward(
         self, p: Params, cache: Any, cotangent: Cotangent, visit: Visitor, path: str, wanted: bool
@@ -198,6 +291,8 @@ class Dense(Layer):
     w_std: float = 1.0
     b_std: float = 0.1
     fresh: ClassVar[bool] = True
+    kind: ClassVar[str] = "dense"
+    activates: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_affine("dense", {"n_in": self.n_in, "n_out": self.n_out}, self.param, self.w_std, self.b_std)
@@ -302,7 +397,7 @@ class Dense(Layer):
         s_w, s_b = self._scales(cache)
         return [(s_w * cache)[:, None, :, None] * dy[:, :, None, :], s_b * dy]
 
-    def gram_term(self, p: Params, cache: Any, cotangent: Cotangent) -> GramTerm:
+    def gram_term(self, p: Params, cache: Any, cotangent: Cotangent, n: int) -> GramTerm:
         """(s_w² A Aᵀ + s_b²) ∘ (Δ Δᵀ), with Δ as factored as it comes.
 
         Returns:
@@ -315,7 +410,7 @@ class Dense(Layer):
             return KroneckerGram(*scales, head @ head.T)
         if cotangent.left is not None and not cotangent.per_sample:
             return FactoredGram(*scales, cotangent.left, cotangent.right[0])
-        return HadamardGram(*scales, cotangent.expand(len(cache)))
+        return HadamardGram(*scales, cotangent.expand(n))
 
 
 @final
@@ -336,6 +431,8 @@ class Activation(Layer):
     """
 
     name: str
+    kind: ClassVar[str] = "activation"
+    spelled: ClassVar[Mapping[str, str]] = MappingProxyType({"name": "activation"})
 
     def __post_init__(self) -> None:
         nonlinearity(self.name)
@@ -402,6 +499,8 @@ class Flatten(Layer):
         >>> Flatten().output_shape((8, 8, 3))
         (192,)
     """
+
+    kind: ClassVar[str] = "flatten"
 
     def __str__(self) -> str:
         return "flatten"

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, final
+from typing import Any, final
 
 import numpy as np
 
-from muso_theory.arguments import checked
-from muso_theory.arrays import float_values, plain_array
-from muso_theory.errors import expected
-from muso_theory.numbers import UndecidedError
-
-from .functions import Array
+from ..arguments import checked
+from ..arrays import Array, float_values, forget_indices, plain_array
+from ..errors import Renamed, expected
+from ..linear.problem import UnlearningProblem
+from ..understood import Understood
+from .network import Sequential
 from .tangent_kernel import empirical_ntk
 
-if TYPE_CHECKING:
-    from .distance import TangentDistance
-    from .network import Sequential
-
-__all__ = ["Linearisation", "linearise"]
+__all__ = ["Linearisation", "from_network", "linearise"]
 
 
 def _like(name: str, values: object, outputs: Array) -> Array:
@@ -59,6 +55,8 @@ class Linearisation:
     by_gram: bool = False
     wanted: Array | None = None
 
+    distance = Renamed("networks.distance.tangent_distance")
+
     def __repr__(self) -> str:
         held = "gram" if self.by_gram else "features"
         n, k = self.outputs.shape
@@ -81,32 +79,6 @@ class Linearisation:
         """
         wanted = None if y is None else _like("y", y, self.outputs)
         return replace(self, features=None, gram=None, wanted=wanted)
-
-    @checked
-    def distance(self, features: Array) -> TangentDistance | UndecidedError:
-        """How far float features are from this tangent, or why that is not known.
-
-        Args:
-            features: Φ̂, the Jacobian in floats or a factor of its Gram, as ``by_gram`` says.
-
-        Returns:
-            The distance, or the error that :func:`muso_theory.networks.distance.tangent_distance` ended in.
-
-        Example:
-            >>> import numpy as np
-            >>> from muso_theory.networks import mlp
-            >>> net = mlp([2, 3, 1], activation="relu")
-            >>> params = [a * (a.shape == (3, 1)) for a in net.init(0)]  # the first layer is 0
-            >>> linear = net.linearise(params, np.eye(2), max_features=100)
-            >>> print(linear.distance(linear.features).what)
-            the input of unit 0 of layer 1 (relu) at sample 0 (and 5 more) is 0, and a rectifier has no derivative there
-        """
-        from .distance import tangent_distance
-
-        try:
-            return tangent_distance(self, features)
-        except UndecidedError as obstacle:
-            return obstacle
 
     @checked
     def rows(self, samples: Array) -> Array:
@@ -211,3 +183,90 @@ def linearise(
     else:
         gram = empirical_ntk(net, arrays, inputs, max_bytes=max_bytes, threads=threads).reshape(rows, rows)
     return Linearisation(net, arrays, inputs, outputs.reshape(n, k), features, gram, gram is not None)
+
+
+@checked
+def from_network(
+    net: Sequential,
+    params: Sequence[Array],
+    X: Any,
+    y: Any,
+    *,
+    forget: object,
+    dual: bool | None = None,
+    max_bytes: int = 2**31,
+) -> UnlearningProblem:
+    """Build the problem of a network's tangent at θ₀ (claim linearised-network).
+
+    Φ is the Jacobian J, the targets are y − f(x; θ₀) and w₀ = 0, so w is θ − θ₀. With k outputs there are n·k rows,
+    row i·k + c for output c of sample i, and to forget a sample is to forget its k rows. With more parameters than
+    rows J is used through its Gram K = JJᵀ only: the features are then the rows of K's Cholesky factor, which have
+    the same inner products up to rounding, so that gaps keep their size but w lives in n·k coordinates of row(J).
+    Floats narrower than float64 are taken as the numbers they are, and the tangent is computed in float64: Φ is a
+    float tangent, and `networks.distance.float_distance` says how far it is from the network's own.
+
+    Args:
+        net: a network of ``muso_theory.networks``.
+        params: θ₀.
+        X: inputs, shape (n, ...).
+        y: targets, shape (n,) for one output or (n, k).
+        forget: mask of n entries or indices of samples.
+        dual: True uses the Gram, False the Jacobian. None uses the Gram where D > n·k, and the Jacobian where that
+            Gram is not positive definite in float64; ``tangent`` says which.
+        max_bytes: the largest Jacobian to form.
+
+    Returns:
+        The problem; its targets have shape (n·k,).
+
+    Raises:
+        BadInputError: shapes that do not fit, a Gram matrix that is not positive definite in float64 with a
+            Jacobian larger than ``max_bytes`` or with ``dual=True``.
+
+    Example:
+        >>> from muso_theory.networks import mlp
+        >>> net = mlp([3, 20, 1], activation="erf")
+        >>> X = np.random.default_rng(0).standard_normal((5, 3))
+        >>> problem = from_network(net, net.init(0), X, X[:, 0], forget=[1])
+        >>> problem.n_features, problem.n_parameters
+        (5, 101)
+    """
+    if not isinstance(net, Sequential):
+        raise expected("a network", "net", net, type(net).__name__, "mt.networks.mlp([64, 100, 1])")
+    if not isinstance(params, list | tuple):
+        raise expected("a list of arrays", "params", params, type(params).__name__, "net.init(seed)")
+    inputs = _at_least_double("X", net.check_inputs(X))
+    params = [_at_least_double(f"params[{i}]", array) for i, array in enumerate(params)]
+    samples = forget_indices(forget, len(inputs))
+    size = 8 * len(inputs) * net.n_out * net.n_params
+    if dual is False and size > max_bytes:
+        hint = f"dual=True, or max_bytes={size}"
+        raise expected(f"a Jacobian of at most {max_bytes} bytes", "dual", dual, f"{size} bytes", hint)
+    everything, nothing = net.n_params, 0
+    limit = {True: nothing, False: everything, None: None}[dual]
+    linear = linearise(net, params, inputs, max_features=limit)
+    features = linear.features
+    if features is None:
+        try:
+            assert linear.gram is not None
+            features = np.linalg.cholesky(linear.gram)
+        except np.linalg.LinAlgError:
+            if dual or size > max_bytes:
+                what, shape = "a positive definite tangent kernel", (len(inputs) * net.n_out,) * 2
+                hint = f"dual=False with max_bytes={size}"
+                raise expected(what, "K", shape, "singular in float64", hint) from None
+            linear = linearise(net, params, inputs, max_features=everything)
+            features = linear.features
+    problem = UnlearningProblem(
+        features,
+        linear.targets(y),
+        linear.rows(samples),
+        tangent=linear.bare(plain_array("y", y)),
+        understood=(Understood("map", "the tangent of the network at its parameters", "given", "--network"),),
+    )
+    return problem.identified_by(net=net, params=params, X=inputs, y=plain_array("y", y), dual=dual)
+
+
+def _at_least_double(name: str, values: object) -> Array:
+    """The same numbers, narrow floats as float64."""
+    array = plain_array(name, values)
+    return array.astype(np.float64) if array.dtype.kind == "f" and array.dtype.itemsize < 8 else array

@@ -9,21 +9,18 @@ from typing import Any, final
 
 import numpy as np
 
-from muso_theory.arguments import checked
-from muso_theory.arrays import is_float64, plain_array, real_array
-from muso_theory.errors import expected
-
+from ..arguments import checked
+from ..arrays import Array, is_float64, plain_array, real_array
+from ..errors import Renamed, check_integer, expected
 from .composition import Chain, is_analytic, leaves
 from .cotangents import Cotangent
-from .functions import Array
+from .descriptions import MOST_LAYERS
 from .layers import Layer, Params
-from .linearised import Linearisation, linearise
 
 __all__ = ["Sequential"]
 
-
-MOST_LAYERS, MOST_PARAMETERS = 1_000, 1 << 28
-"""Limits of a network: derivatives pass each layer in turn, and 2²⁸ parameters take 2 GB."""
+MOST_PARAMETERS = 1 << 28
+"""They take 2 GB."""
 
 
 @final
@@ -53,6 +50,8 @@ class Sequential:
 
     input_shape: tuple[int, ...]
     layers: tuple[Layer, ...]
+
+    linearise = Renamed("networks.linearise")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "input_shape", tuple(int(size) for size in self.input_shape))
@@ -121,6 +120,8 @@ class Sequential:
         Returns:
             Float64 arrays in forward order; cast them for float32.
         """
+        if not isinstance(seed, np.random.Generator):
+            seed = check_integer("seed", seed)
         return self.chain.init(np.random.default_rng(seed))
 
     @checked
@@ -295,22 +296,6 @@ class Sequential:
         start = Cotangent(u[:, None], self.output_shape, per_sample=True)
         self.chain.backward(list(params), cache, start, visit, "", False)
         return [array for path, _ in leaves(self.layers) for array in found.get(path, [])]
-
-    @checked
-    def linearise(
-        self, params: Sequence[Array], X: Array, *, max_features: int | None = None
-    ) -> Linearisation:
-        """The tangent of the network at its parameters, see :func:`muso_theory.networks.linearise`.
-
-        Args:
-            params: θ₀.
-            X: inputs (n, *input_shape).
-            max_features: form the Jacobian when D is at most this, else its Gram.
-
-        Returns:
-            Features or Gram, with the outputs at θ₀.
-        """
-        return linearise(self, params, X, max_features=max_features)
 
     @checked
     def jacobian(self, params: Sequence[Array], X: Array) -> Array:

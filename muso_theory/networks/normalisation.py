@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 
-from muso_theory.arguments import checked
-from muso_theory.errors import expected
-
+from ..arguments import checked
+from ..arrays import Array
+from ..errors import expected
 from .cotangents import Cotangent
-from .functions import Array, functions_for
-from .grams import GramTerm, RowsGram
+from .functions import functions_for
 from .layers import Layer, Params
 
 __all__ = ["LayerNorm"]
@@ -40,6 +39,7 @@ class LayerNorm(Layer):
 
     size: int
     eps: float = 1e-5
+    kind: ClassVar[str] = "layer_norm"
 
     def __post_init__(self) -> None:
         if not isinstance(self.size, (int, np.integer)) or self.size < 1:
@@ -138,11 +138,3 @@ class LayerNorm(Layer):
         """
         axes = tuple(range(2, dy.ndim - 1))
         return [(dy * cache[0][:, None]).sum(axis=axes), dy.sum(axis=axes)]
-
-    def gram_term(self, p: Params, cache: Any, cotangent: Cotangent) -> GramTerm:
-        """Rows of J.
-
-        Returns:
-            The term.
-        """
-        return RowsGram(np.concatenate(self.rows(p, cache, cotangent.expand(len(cache[0]))), axis=2))

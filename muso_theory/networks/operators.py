@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..arguments import checked
-from .functions import Array
-
-if TYPE_CHECKING:
-    from .network import Sequential
+from ..arrays import Array
+from .network import Sequential
 
 __all__ = ["jacobian_operator"]
 

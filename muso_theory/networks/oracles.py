@@ -8,10 +8,9 @@ from typing import Any, Literal, final
 
 import numpy as np
 
-from muso_theory.arguments import checked
-from muso_theory.errors import expected, nearest
-
-from .functions import Array
+from ..arguments import checked
+from ..arrays import Array
+from ..errors import expected, nearest
 from .network import Sequential
 
 __all__ = ["FiniteDifferences", "Method", "differentiate", "finite_differences"]

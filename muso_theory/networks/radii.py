@@ -15,7 +15,7 @@ from typing import final
 
 import numpy as np
 
-from .functions import Array
+from ..arrays import Array
 
 __all__ = ["TINY", "UNIT", "BallArray", "enlarged"]
 

@@ -5,22 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from muso_theory.numbers import UndecidedError
-from muso_theory.numbers.ieee import ieee_proof
-
+from ..arrays import Array
+from ..numbers import UndecidedError
+from ..numbers.ieee import ieee_proof
 from .composition import leaves, with_inputs
 from .convolution import AvgPool, Conv2D, GlobalAvgPool
 from .enclosure import enclosed_tangent
-from .functions import Array
 from .layers import Activation, Dense, Flatten, Layer
-
-if TYPE_CHECKING:
-    from .linearised import Linearisation
-    from .network import Sequential
+from .linearised import Linearisation
+from .network import Sequential
 
 __all__ = ["rank_bound", "rational_jacobian", "repeated_samples", "why_not_rational", "zeros_of_rectifiers"]
 
@@ -38,9 +35,9 @@ def why_not_rational(tangent: Linearisation) -> UndecidedError | None:
         The error that :func:`rational_jacobian` ends in, or None.
 
     Example:
-        >>> from muso_theory.networks import mlp
+        >>> from muso_theory.networks import linearise, mlp
         >>> net = mlp([1, 1, 1], activation="tanh")
-        >>> print(why_not_rational(net.linearise(net.init(0), np.eye(1))))
+        >>> print(why_not_rational(linearise(net, net.init(0), np.eye(1))))
         the tangent is not rational at layer 1 (tanh); relu or identity in standard parameterisation
     """
     for path, layer in leaves(tangent.net.layers):
@@ -69,10 +66,10 @@ def rational_jacobian(tangent: Linearisation) -> Array:
             derivative.
 
     Example:
-        >>> from muso_theory.networks import mlp
+        >>> from muso_theory.networks import linearise, mlp
         >>> net = mlp([1, 1, 1], activation="relu")
         >>> params = [np.array([[0.5]]), np.array([1.0]), np.array([[3.0]]), np.zeros(1)]
-        >>> rational_jacobian(net.linearise(params, np.array([[2.0]])))
+        >>> rational_jacobian(linearise(net, params, np.array([[2.0]])))
         array([[Fraction(6, 1), Fraction(3, 1), Fraction(2, 1), Fraction(1, 1)]],
               dtype=object)
     """

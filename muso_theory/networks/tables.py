@@ -20,11 +20,10 @@ from typing import Any, final
 
 import numpy as np
 
-from muso_theory.numbers import UndecidedError
-from muso_theory.numbers.balls import working_precision
-from muso_theory.numbers.ieee import ieee_proof
-
-from .functions import Array
+from ..arrays import Array
+from ..numbers import UndecidedError
+from ..numbers.balls import working_precision
+from ..numbers.ieee import ieee_proof
 
 __all__ = ["CURVES", "Curve", "CurveTable", "curve_table"]
 

@@ -1,4 +1,10 @@
-"""The empirical neural tangent kernel Θ = J₁J₂ᵀ, without J wherever a layer's structure allows."""
+"""The empirical neural tangent kernel Θ = J₁J₂ᵀ, without J wherever a layer's structure allows.
+
+A row of J is x ⊗ δ in a dense layer, whose share of Θ is (s_w² XXᵀ + s_b²) ∘ ΔΔᵀ: n(d_in + k·d_out) numbers are held
+for it, not nk·d_in·d_out (R. Novak, J. Sohl-Dickstein, S. Schoenholz, "Fast finite width neural tangent kernel", 2022).
+Θ is written in tiles. Factors of a block of samples are held while those of all others stream past it, each computed
+once a block, and of a symmetric kernel only the tiles on and above the diagonal are multiplied out.
+"""
 
 from __future__ import annotations
 
@@ -9,23 +15,20 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import pairwise
 from threading import local
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 
-from muso_theory.arguments import checked
-from muso_theory.errors import expected, nearest
-
+from ..arguments import checked
+from ..arrays import Array
+from ..errors import expected, nearest
 from .composition import leaves
 from .convolution import PATCH_BYTES, Conv2D
 from .cotangents import Cotangent
-from .functions import Array
 from .grams import Contraction, GramTerm
 from .layers import Layer, Params
+from .network import Sequential
 from .operators import jacobian_operator
-
-if TYPE_CHECKING:
-    from .network import Sequential
 
 __all__ = ["empirical_ntk", "ntk_operator", "parametrised_layers"]
 
@@ -75,7 +78,7 @@ def gram_terms(net: Sequential, params: Sequence[Array], X: Array) -> list[GramT
     found: dict[str, GramTerm] = {}
 
     def visit(path: str, layer: Layer, p: Params, local_cache: Any, cotangent: Cotangent) -> None:
-        found[path] = layer.gram_term(p, local_cache, cotangent)
+        found[path] = layer.gram_term(p, local_cache, cotangent, len(out))
 
     net.chain.backward(params, cache, Cotangent.identity(net.output_shape, out.dtype), visit, "", False)
     return [found[path] for path, layer in leaves(net.layers) if layer.param_shapes]

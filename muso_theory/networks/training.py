@@ -2,106 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, final
 
 import numpy as np
 
-from muso_theory.arguments import checked
-from muso_theory.arrays import float_values, real_array
-from muso_theory.errors import BadInputError, expected, nearest
-
-from .functions import Array
+from ..arguments import checked
+from ..arrays import Array, float_values, real_array
+from ..descent.loop import Loop, run
+from ..descent.losses import LOSSES, LossName, targets_for
+from ..descent.passes import Passes, Samples
+from ..descent.schedules import ResolvedSteps
+from ..descent.updates import METHODS, Hyper, State
+from ..errors import BadInputError, expected, nearest
 from .network import Sequential
-from .updates import OPTIMIZERS, Optimizer, Updates
 
-__all__ = ["DivergedError", "Loss", "Optimizer", "Training", "loss_and_cotangent", "train"]
+__all__ = ["OPTIMIZERS", "DivergedError", "NetworkLoop", "TrainedNetwork", "train"]
 
-Loss = Literal["squared", "cross-entropy"]
+OPTIMIZERS = ("gd", "momentum", "nesterov", "adam", "adamw")
+"""Rules for networks, where batches are an option beside the rule."""
 
 
 class DivergedError(BadInputError):
     """Training that left the finite numbers, or that is no better than a broken model; it says at which rate."""
 
 
-@checked
-def loss_and_cotangent(outputs: Array, targets: Array, loss: Loss) -> tuple[float, Array]:
-    """Loss summed over samples, and its derivative by the outputs.
-
-    ``"squared"`` is ½Σ(f − y)², the loss of claim ``implicit-bias``; ``"cross-entropy"`` is −Σ y·log softmax(f) with
-    rows of targets that sum to one (soft labels) or class indices.
-
-    Args:
-        outputs: f (n, k).
-        targets: (n, k), or class indices (n,) for cross-entropy.
-        loss: which.
-
-    Returns:
-        The loss, and an array shaped like the outputs.
-
-    Raises:
-        BadInputError: for an unknown loss, targets of another shape, or targets that are no distributions.
-
-    Example:
-        >>> import numpy as np
-        >>> loss_and_cotangent(np.array([[1.0], [3.0]]), np.array([[0.0], [3.0]]), "squared")
-        (0.5, array([[1.],
-               [0.]]))
-    """
-    if loss == "squared":
-        if targets.shape != outputs.shape:
-            hint = f"targets.reshape{outputs.shape}"
-            raise expected(
-                f"targets {outputs.shape}, like the outputs", "targets", targets.shape, "shape", hint
-            )
-        residual = outputs - targets
-        return float(np.sum(residual * residual)) / 2, residual
-    if str(loss) != "cross-entropy":
-        hint = nearest(str(loss), ["squared", "cross-entropy"])
-        raise expected("a loss", "loss", loss, type(loss).__name__, hint)
-    soft = _distributions(outputs, targets)
-    shifted = outputs - outputs.max(axis=1, keepdims=True)
-    log_sum = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return float(-np.sum(soft * (shifted - log_sum))), np.exp(shifted - log_sum) - soft
-
-
-def _distributions(outputs: Array, targets: Array) -> Array:
-    """Targets of the cross-entropy as rows that sum to one."""
-    if outputs.ndim != 2 or outputs.shape[1] < 2:
-        raise expected(
-            "at least two outputs for cross-entropy", "outputs", outputs.shape, "shape", "loss='squared'"
-        )
-    n, k = outputs.shape
-    if targets.shape == (n,) and targets.dtype.kind in "iu":
-        if targets.size and not 0 <= targets.min() <= targets.max() < k:
-            hint = f"classes 0 to {k - 1}"
-            raise expected(
-                f"class indices below {k}", "targets", int(targets.max()), "index out of range", hint
-            )
-        return np.eye(k, dtype=outputs.dtype)[targets]
-    if targets.shape != (n, k):
-        raise expected(
-            f"class indices ({n},) or distributions ({n}, {k})",
-            "targets",
-            targets.shape,
-            f"shape, dtype {targets.dtype}",
-            "targets.astype(int) for class indices",
-        )
-    if targets.min(initial=0.0) < -1e-6 or not np.allclose(targets.sum(axis=1), 1.0, atol=1e-5):
-        raise expected(
-            "rows that are distributions",
-            "targets",
-            targets.shape,
-            "rows that do not sum to one",
-            "softmax of the wanted outputs",
-        )
-    return targets
-
-
 @final
 @dataclass(frozen=True, repr=False)
-class Training:
+class TrainedNetwork:
     """The result of :func:`train`.
 
     Args:
@@ -117,17 +46,77 @@ class Training:
     converged: bool
 
     def __repr__(self) -> str:
-        return f"Training({self.steps} steps, loss {self.losses[0]:.3g} → {self.losses[-1]:.3g})"
+        return f"TrainedNetwork({self.steps} steps, loss {self.losses[0]:.3g} → {self.losses[-1]:.3g})"
 
 
-def _batches(n: int, size: int | None, rng: np.random.Generator) -> Iterator[slice | Array]:
-    """One epoch: everything at once, or a fresh random order in pieces."""
-    if size is None or size >= n:
-        yield slice(0, n)
-        return
-    order = rng.permutation(n)
-    for start in range(0, n, size):
-        yield order[start : start + size]
+@final
+class NetworkLoop(Loop):
+    """Descent of a network's loss, batch by batch.
+
+    Args:
+        net: the network.
+        params: where to start.
+        inputs: (n, *input_shape).
+        targets: says the targets (m, k) of some samples.
+        loss: the loss.
+        method: one of ``OPTIMIZERS``.
+        passes: orders of visits, and η.
+        momentum: μ.
+        mean: whether a batch's gradient is the mean over its samples rather than their sum.
+        weights: factor of every sample's loss (n, 1).
+        weight_decay: λ, added as λθ to the gradient; decoupled, as ηλθ, for ``"adamw"``.
+        mask: zeros and ones shaped like the parameters; where it is zero nothing moves.
+    """
+
+    def __init__(
+        self,
+        net: Sequential,
+        params: Sequence[Array],
+        inputs: Array,
+        targets: Callable[[Samples], Array],
+        loss: LossName,
+        method: str,
+        passes: Passes,
+        *,
+        momentum: float,
+        mean: bool,
+        weights: Array | None = None,
+        weight_decay: float = 0.0,
+        mask: Sequence[Array] | None = None,
+    ) -> None:
+        if not (np.isfinite(weight_decay) and weight_decay >= 0):
+            raise expected("a nonnegative number", "weight_decay", weight_decay, "out of range", "0")
+        if mask is not None and [m.shape for m in mask] != [p.shape for p in params]:
+            raise expected(
+                "a mask shaped like the parameters", "mask", [m.shape for m in mask], "shapes", "None"
+            )
+        super().__init__(METHODS[method], Hyper(momentum), list(params), passes)
+        self.net, self.inputs, self.targets, self.loss = net, inputs, targets, LOSSES[loss]
+        self.mean, self.weights, self.weight_decay, self.mask = mean, weights, weight_decay, mask
+
+    def gradient(self, place: State, rows: Samples, rates: Array) -> State:
+        """The batch's gradient with its decay, times η unless the rule is adaptive."""
+        out, cache = self.net.chain.forward(place, self.inputs[rows])
+        cotangent = self.loss.derivative(out, self.targets(rows))
+        if self.mean:
+            cotangent = cotangent / len(out)
+        if self.weights is not None:
+            cotangent = self.weights[rows] * cotangent
+        gradient = self.net.pull_back(place, cache, cotangent)
+        if self.weight_decay and not self.method.decoupled:
+            # Of θ itself, also where Nesterov's gradient is taken ahead of it.
+            gradient = [g + self.weight_decay * p for p, g in zip(self.state, gradient, strict=True)]
+        return gradient if self.update.adaptive else [float(rates[0]) * g for g in gradient]
+
+    def step(self, gradient: State, rates: Array) -> State:
+        """The next parameters."""
+        moved = super().step(gradient, rates)
+        if self.weight_decay and self.method.decoupled:
+            shrink = float(rates[0]) * self.weight_decay
+            moved = [m - shrink * p for m, p in zip(moved, self.state, strict=True)]
+        if self.mask is None:
+            return moved
+        return [np.where(keep, m, p) for keep, m, p in zip(self.mask, moved, self.state, strict=True)]
 
 
 @checked
@@ -139,8 +128,8 @@ def train(
     *,
     epochs: int,
     learning_rate: float,
-    loss: Loss = "squared",
-    optimizer: Optimizer = "gd",
+    loss: LossName = "squared",
+    optimizer: str = "gd",
     momentum: float = 0.9,
     batch_size: int | None = None,
     reduction: Literal["sum", "mean"] = "sum",
@@ -151,7 +140,7 @@ def train(
     tolerance: float = 0.0,
     record_every: int = 1,
     callback: Callable[[int, list[Array]], None] | None = None,
-) -> Training:
+) -> TrainedNetwork:
     """Train a network; the same arguments give the same bits.
 
     Args:
@@ -179,7 +168,7 @@ def train(
         Final parameters and the recorded losses.
 
     Raises:
-        BadInputError: for settings out of range or targets that do not fit.
+        BadInputError: for settings out of range, a momentum that the optimizer ignores, or targets that do not fit.
         DivergedError: for training that diverged to NaN or infinity.
 
     Example:
@@ -197,56 +186,51 @@ def train(
     ):
         if value not in known:
             raise expected(f"a known {name}", name, value, type(value).__name__, nearest(str(value), known))
+    METHODS[optimizer].refuse_idle("optimizer", momentum=momentum)
     inputs, wanted = net.check_inputs(X, real=True), real_array("targets", targets, None)
     if not len(inputs):
         raise expected("at least one sample", "X", inputs.shape, "shape", "a training set")
     if not wanted.ndim or len(wanted) != len(inputs):
         hint = "one target a sample"
         raise expected(f"{len(inputs)} targets", "targets", wanted.shape, "shape", hint)
-    current, rng = list(net.check_params(params, real=True)), np.random.default_rng(seed)
-    factor = None if weights is None else _column(weights, inputs)
-    updates = Updates(optimizer, learning_rate, current, momentum, weight_decay, mask)
+    n, start = len(inputs), list(net.check_params(params, real=True))
+    size = min(batch_size or n, n)
+    order = "shuffled" if size < n else "full"
+    loop = NetworkLoop(
+        net,
+        start,
+        inputs,
+        lambda rows: wanted[rows],
+        loss,
+        optimizer,
+        Passes(n, order, ResolvedSteps(learning_rate, size, restart=True), seed),
+        momentum=momentum,
+        mean=reduction == "mean",
+        weights=None if weights is None else _column(weights, inputs),
+        weight_decay=weight_decay,
+        mask=mask,
+    )
     losses: list[float] = []
 
-    def record(epoch: int) -> bool:
+    def watch() -> bool:
+        nonlocal wanted
         with np.errstate(all="ignore"):
-            value = loss_and_cotangent(net.chain.forward(current, inputs)[0], wanted, loss)[0]
+            outputs = net.chain.forward(loop.state, inputs)[0]
+            wanted = targets_for(outputs, wanted, loss)
+            value = loop.loss.value(outputs, wanted)
         if not np.isfinite(value):
-            raise diverged(learning_rate, f"loss {value} after epoch {epoch}")
+            raise diverged(learning_rate, f"loss {value} after epoch {loop.epochs}")
         losses.append(value)
         if callback is not None:
-            callback(epoch, current)
-        return value <= tolerance
+            callback(loop.epochs, loop.state)
+        return value <= tolerance and tolerance > 0
 
-    converged = record(0)
-    epoch = 0
-    while epoch < epochs and not (converged and tolerance > 0):
-        epoch += 1
-        with np.errstate(over="ignore", invalid="ignore"):  # divergence is reported by record
-            for part in _batches(len(inputs), batch_size, rng):
-                place = updates.lookahead(current)
-                out, cache = net.chain.forward(place, inputs[part])
-                _, cotangent = loss_and_cotangent(out, wanted[part], loss)
-                if reduction == "mean":
-                    cotangent = cotangent / len(out)
-                if factor is not None:
-                    cotangent = factor[part] * cotangent
-                current = updates.step(current, net.pull_back(place, cache, cotangent))
-        if epoch % record_every == 0 or epoch == epochs:
-            converged = record(epoch)
-    return Training(current, losses, updates.count, converged)
+    run(loop, sorted({0, *range(record_every, epochs, record_every), epochs}), watch)
+    return TrainedNetwork(loop.state, losses, loop.steps, losses[-1] <= tolerance)
 
 
 def diverged(rate: float, what: str) -> DivergedError:
-    """Word a divergence.
-
-    Args:
-        rate: the learning rate.
-        what: what was seen.
-
-    Returns:
-        The error, ready to be raised.
-    """
+    """A divergence in words: the learning rate, and what was seen. Ready to be raised."""
     what_for = "a learning rate at which training converges"
     return DivergedError(str(expected(what_for, "learning_rate", rate, what, f"{rate / 4:.3g}")))
 

@@ -59,7 +59,7 @@ class Accurate:
 def accurate_product(
     features: Array, rows: Rows, high: Array, low: Array | None = None, *, transposed: bool = False
 ) -> Accurate:
-    """Multiply Φ_rows, or its transpose, with x = high + low.
+    """Multiply Φ_rows, or its transpose, with x = high + low: shape (len(rows), C) or (D, C).
 
     Args:
         features: Φ, shape (n, D), float64 or float32, possibly memory-mapped.
@@ -67,9 +67,6 @@ def accurate_product(
         high: leading part of x, shape (D, C); (len(rows), C) if transposed.
         low: the rest of x, same shape; None for zero.
         transposed: multiply with Φ_rowsᵀ.
-
-    Returns:
-        The product, shape (len(rows), C) or (D, C).
 
     Example:
         >>> phi = np.array([[1e16, 1.0, -1e16]])
@@ -125,6 +122,7 @@ def _split_operand(high: Array, low: Array | None, step: int) -> list[_Operand]:
         length = whole.shape[0]
         exponent = np.frexp(np.abs(whole).max(axis=0))[1]
         sigma = np.ldexp(1.0, exponent + (53 - _HEAD_BITS))
+        # For |whole| ≤ 2^e the head is a multiple of 2^(e − 22), hence of 22 bits, and |rest| ≤ 2^(e − 22).
         head = (whole + sigma) - sigma
         rest = whole - head
         dropped = np.zeros(whole.shape[1])

@@ -38,7 +38,10 @@ class Factor(ABC):
 
     @abstractmethod
     def solve(self, b: Matrix) -> Matrix:
-        """Coefficients a with K a = b; for singular K the least-squares solution that Φᵀa = Φ⁺b asks for."""
+        """Coefficients a, shape (n, C), with K a = b; for singular K the least-squares ones that Φᵀa = Φ⁺b asks for.
+
+        Raises BadInputError where b has another number of rows than K.
+        """
 
 
 class Arithmetic(ABC):
@@ -51,7 +54,10 @@ class Arithmetic(ABC):
 
     @abstractmethod
     def matrix(self, values: np.ndarray[Any, Any] | Sequence[Sequence[object]]) -> Matrix:
-        """Convert without rounding where the arithmetic allows: floats are dyadic rationals, ints, Fractions."""
+        """Convert shape (n, D) without rounding where the arithmetic allows: floats are dyadic rationals.
+
+        Raises BadInputError for what is not two-dimensional, for entries that are no real numbers, NaN and infinities.
+        """
 
     @abstractmethod
     def to_numpy(self, a: Matrix) -> np.ndarray[Any, Any]:
@@ -83,7 +89,10 @@ class Arithmetic(ABC):
 
     @abstractmethod
     def take(self, a: Matrix, rows: Sequence[int] | None, columns: Sequence[int] | None = None) -> Matrix:
-        """Sub-matrix of the given rows and columns, in the given order; None means all."""
+        """Sub-matrix of the given rows and columns, in the given order; None means all.
+
+        Raises BadInputError for a position outside the matrix.
+        """
 
     @abstractmethod
     def vstack(self, a: Matrix, b: Matrix) -> Matrix:

@@ -27,13 +27,7 @@ _PRECISION_LOCK = threading.RLock()
 
 @contextmanager
 def working_precision(bits: int) -> Iterator[None]:
-    """Set FLINT's precision inside a block, alone, and restore it.
-
-    Args:
-        bits: working precision.
-
-    Yields:
-        Nothing; other threads wait until the block ends.
+    """Set FLINT's precision to so many bits inside a block, alone (other threads wait), and restore it.
 
     Example:
         >>> with working_precision(7):
@@ -73,21 +67,15 @@ class BallFactor(Factor):
         return int(self.k.nrows())
 
     def solve(self, b: Any) -> Any:
-        """Enclose K⁻¹ b for every member of K and b.
-
-        Args:
-            b: ``arb_mat`` of shape (n, C).
-
-        Returns:
-            ``arb_mat`` of shape (n, C).
-
-        Raises:
-            BadInputError: b has another number of rows than K.
-        """
+        """Enclose K⁻¹ b for every member of K and b."""
         if b.nrows() != self.size:
             raise expected(f"{self.size} rows", "b", (b.nrows(), b.ncols()), "shape", "one row per sample")
         with working_precision(self.bits):
-            return self.k.solve(b, algorithm="precond")
+            try:
+                return self.k.solve(b, algorithm="precond")
+            except ZeroDivisionError:
+                # K was proved regular by elimination, which a product with an approximate inverse is too coarse for.
+                return self.k.solve(b, algorithm="lu")
 
 
 @final
@@ -121,17 +109,7 @@ class BALL(Arithmetic):
             raise expected("at least 7 bits (two digits)", "bits", self.bits, type(self.bits).__name__, "128")
 
     def matrix(self, values: np.ndarray[Any, Any] | Sequence[Sequence[object]]) -> Any:
-        """Read a matrix; floats and ints become exact balls, other Fractions the smallest ball around them.
-
-        Args:
-            values: shape (n, D).
-
-        Returns:
-            ``arb_mat`` of shape (n, D).
-
-        Raises:
-            BadInputError: not two-dimensional, not real numbers, NaN or infinite entries.
-        """
+        """Read a matrix; floats and ints become exact balls, other Fractions the smallest ball around them."""
         rows, columns, entries = exact_rows(values)
         with working_precision(self.bits):
             flat = [_ball(value) for row in entries for value in row]
@@ -171,19 +149,7 @@ class BALL(Arithmetic):
         return a.transpose()
 
     def take(self, a: Any, rows: Sequence[int] | None, columns: Sequence[int] | None = None) -> Any:
-        """Sub-matrix of the given rows and columns, in the given order.
-
-        Args:
-            a: shape (n, D).
-            rows: row positions; None means all.
-            columns: column positions; None means all.
-
-        Returns:
-            The sub-matrix.
-
-        Raises:
-            BadInputError: a position outside the matrix.
-        """
+        """Sub-matrix of the given rows and columns, in the given order."""
         table = np.empty(self.shape(a), dtype=object)
         table.ravel()[:] = a.entries()
         cut = table[span(rows, table.shape[0])][:, span(columns, table.shape[1])]
@@ -208,12 +174,6 @@ class BALL(Arithmetic):
     def factor(self, k: Any) -> BallFactor:
         """Prove that K is regular and keep it for solving.
 
-        Args:
-            k: ``arb_mat`` of shape (n, n), symmetric.
-
-        Returns:
-            The factor, of proved full rank.
-
         Raises:
             BadInputError: not square.
             SingularMatrixError: a singular matrix is not excluded at this precision.
@@ -223,7 +183,8 @@ class BALL(Arithmetic):
             raise expected("a square matrix", "k", (n, columns), "shape", "a Gram matrix")
         if n:
             with working_precision(self.bits):
-                # Elimination is the cheaper proof; the preconditioned one reaches further.
+                # Elimination in balls is cheaper, but radii grow with every step. After a product with an approximate
+                # inverse they hardly do (E. Hansen, R. Smith, "Interval arithmetic in matrix computations II", 1967).
                 if not any(_regular(k, algorithm) for algorithm in ("lu", "precond")):
                     raise SingularMatrixError(
                         f"a {n}×{n} matrix is not proved regular at {self.bits} bits; "
@@ -232,31 +193,20 @@ class BALL(Arithmetic):
         return BallFactor(k, self.bits)
 
     def rank(self, a: Any) -> int:
-        """Rank where it is full; a ball never proves a deficiency.
-
-        Args:
-            a: shape (n, D).
-
-        Returns:
-            min(n, D).
+        """min(n, D) where the rank is full; a ball never proves a deficiency.
 
         Raises:
             SingularMatrixError: full rank is not proved at this precision.
         """
         rows, columns = self.shape(a)
         tall = a.transpose() if rows < columns else a
+        # One regular square minor proves full rank; floats only say which one to try.
         picked = independent_columns(self.to_numpy(tall).T, min(rows, columns))
         self.factor(self.take(tall, picked))
         return min(rows, columns)
 
     def null_space(self, a: Any) -> Any:
-        """Enclose a basis of {v : a v = 0} for a of full rank.
-
-        Args:
-            a: shape (n, D).
-
-        Returns:
-            ``arb_mat`` of shape (D, max(0, D − n)).
+        """Enclose a basis of {v : a v = 0}, shape (D, max(0, D − n)), for a of full rank.
 
         Raises:
             SingularMatrixError: full rank is not proved at this precision.
@@ -307,13 +257,7 @@ def _ball(value: int | Fraction | float) -> Any:
 
 
 def enclosure(total: Any) -> Quantity:
-    """Both ends of a ball that is known to hold a nonnegative number.
-
-    Args:
-        total: ``arb``.
-
-    Returns:
-        The enclosure; infinite above for a ball that is not finite.
+    """Both ends of an ``arb`` that is known to hold a nonnegative number; infinite above if it is not finite.
 
     Example:
         >>> enclosure(flint.arb(2)).upper

@@ -23,18 +23,13 @@ def is_constant(
     """Whether numbers that should be equal differ by rounding errors alone: max − min ≤ 64 u max(scale, max |x|).
 
     A value that a handful of operations computed is off by a few u of its size, and a mean over n values by about
-    u log₂ n (N. Higham, "Accuracy and Stability", §4.2), so 64 u covers both. ``== 0`` on a variance does not: the mean
-    of 41 times 36.7 is not 36.7.
+    u log₂ n (N. Higham, "Accuracy and Stability", §4.2), so 64 u covers both, with u of the values' own float type.
+    ``== 0`` on a variance does not: the mean of 41 times 36.7 is not 36.7.
 
     Args:
-        values: real numbers, of any shape but empty; u is that of their own float type, float64's for integers.
-        axis: along which to compare; None compares everything.
         scale: size of the terms that the values were computed from, where these are larger than the values, as after
             centring: the spread is then held against that size.
         like: what the values were computed from, where that is of a narrower float type: its u counts then.
-
-    Returns:
-        A bool, or with ``axis`` an array of them.
 
     Example:
         >>> x = 36.7 * (1 + np.array([0.0, 2e-16, 4e-16]))
@@ -59,14 +54,7 @@ def is_constant(
 
 
 def rounding(size: Any, like: object = 1.0) -> Any:
-    """What rounding may make of numbers of a size: 64 u times it.
-
-    Args:
-        size: of the numbers, one or an array.
-        like: numbers whose float type's u counts; float64's for integers.
-
-    Returns:
-        The largest difference that counts as none.
+    """64 u times a size: what rounding may make of numbers of that size, in the float type of ``like``.
 
     Example:
         >>> rounding(2.0) == 2**-45, rounding(2.0, np.float32(1)) == 2**-16
@@ -77,18 +65,14 @@ def rounding(size: Any, like: object = 1.0) -> Any:
 
 
 def tied(values: Any, unit: float = SLACK * float(np.finfo(np.float64).eps)) -> Any:
-    """Numbers with those that differ by rounding errors alone made equal, so that rounding decides no order.
+    """Numbers, shape (n,), with those made equal that differ by rounding errors alone: rounding decides no order.
 
     From the largest size down, what lies within 64 u of a number relative to it takes its value. Groups are held
     against their largest number and not against their neighbours, so that a dense sample never melts into one value;
     positive and negative numbers are grouped apart, so that −x is grouped as x is.
 
     Args:
-        values: finite float64, shape (n,).
         unit: what rounding may make of a number of size one (:func:`rounding`); float64's if left out.
-
-    Returns:
-        Float64, shape (n,), in the same order.
 
     Example:
         >>> tied(np.array([36.7 + 7e-15, 1.0, 36.7, 36.8])).tolist() == [36.7 + 7e-15, 1.0, 36.7 + 7e-15, 36.8]

@@ -1,4 +1,4 @@
-"""Ordinary float64 linear algebra: fast, and honest about being only measured."""
+"""Ordinary float64 linear algebra: fast, and every number that it returns is only measured."""
 
 from __future__ import annotations
 
@@ -55,45 +55,15 @@ class CholeskyFactor(Factor):
         return int(self.lower.shape[1])
 
     def solve(self, b: Array) -> Array:
-        """Solve K a = b for all columns at once.
-
-        Args:
-            b: shape (n, C).
-
-        Returns:
-            a, shape (n, C).
-
-        Raises:
-            BadInputError: b has another number of rows than K.
-        """
+        """Solve K a = b for all columns at once."""
         return self.backward(self.forward(b))
 
     def forward(self, b: Array) -> Array:
-        """Solve L x = b, so that ‖x‖² is the energy bᵀ K⁻¹ b.
-
-        Args:
-            b: shape (n, C).
-
-        Returns:
-            x, shape (n, C).
-
-        Raises:
-            BadInputError: b has another number of rows than K.
-        """
+        """Solve L x = b, shape (n, C), so that ‖x‖² is the energy bᵀ K⁻¹ b."""
         return self._triangular(b, transposed=0)
 
     def backward(self, b: Array) -> Array:
-        """Solve Lᵀ x = b.
-
-        Args:
-            b: shape (n, C).
-
-        Returns:
-            x, shape (n, C).
-
-        Raises:
-            BadInputError: b has another number of rows than K.
-        """
+        """Solve Lᵀ x = b, shape (n, C)."""
         return self._triangular(b, transposed=1)
 
     def _triangular(self, b: Array, transposed: int) -> Array:
@@ -108,25 +78,13 @@ class CholeskyFactor(Factor):
         return cast(Array, solution)
 
     def leading(self, k: int) -> CholeskyFactor:
-        """Factor of the leading k×k block of K; shares this factor's memory.
-
-        Args:
-            k: size of the block, 0 ≤ k ≤ n.
-
-        Returns:
-            The factor of K[:k, :k].
-        """
+        """Factor of the leading k×k block of K, 0 ≤ k ≤ n; shares this factor's memory."""
         return CholeskyFactor(self.lower[:, :k])
 
     def trailing(self, k: int) -> CholeskyFactor:
-        """Factor of the Schur complement of the leading k×k block of K, at no arithmetic cost.
+        """Factor of the Schur complement K[k:, k:] − K[k:, :k] K[:k, :k]⁻¹ K[:k, k:], at no arithmetic cost.
 
-        Args:
-            k: size of the block that is eliminated, 0 ≤ k ≤ n.
-
-        Returns:
-            The factor of K[k:, k:] − K[k:, :k] K[:k, :k]⁻¹ K[:k, k:]; copies its (n − k)² corner of L, which
-            LAPACK's interface cannot address inside the larger array.
+        It copies its (n − k)² corner of L, which LAPACK's interface cannot address inside the larger array.
         """
         return CholeskyFactor(np.asfortranarray(self.lower[k : self.size, k:]))
 
@@ -155,15 +113,8 @@ class SpectralFactor(Factor):
         return int(self.vectors.shape[0])
 
     def solve(self, b: Array) -> Array:
-        """Apply K⁺, the pseudo-inverse at numerical rank.
-
-        Args:
-            b: shape (n, C).
-
-        Returns:
-            K⁺ b, shape (n, C), so that Φᵀ K⁺ b = Φ⁺ b for K = ΦΦᵀ.
-        """
-        return cast(Array, self.vectors @ ((self.vectors.T @ b) / self.values[:, None]))
+        """Apply K⁺, the pseudo-inverse at numerical rank, so that Φᵀ K⁺ b = Φ⁺ b for K = ΦΦᵀ."""
+        return self.vectors @ ((self.vectors.T @ b) / self.values[:, None])
 
 
 @final
@@ -183,17 +134,7 @@ class Float64(Arithmetic):
     name: str = field(default="float64", init=False)
 
     def matrix(self, values: Array | Sequence[Sequence[object]]) -> Array:
-        """Read a matrix; Fractions and wide ints are rounded to the nearest float64.
-
-        Args:
-            values: shape (n, D).
-
-        Returns:
-            The array itself when it is float64 or float32 already.
-
-        Raises:
-            BadInputError: not two-dimensional, not real numbers, NaN or infinite entries.
-        """
+        """Read a matrix, without a copy if it is of floats; Fractions and wide ints become the nearest float64."""
         return float_array(values)
 
     def to_numpy(self, a: Array) -> Array:
@@ -207,7 +148,7 @@ class Float64(Arithmetic):
     def matmul(self, a: Array, b: Array) -> Array:
         """Product a b; a float32 factor is converted a block at a time."""
         if a.dtype == np.float64 and b.dtype == np.float64:
-            return cast(Array, a @ b)
+            return a @ b
         result = np.zeros((a.shape[0], b.shape[1]))
         step = 4 * COLUMN_BLOCK
         if b.shape[1] > a.shape[0]:
@@ -237,19 +178,7 @@ class Float64(Arithmetic):
         return a.T
 
     def take(self, a: Array, rows: Sequence[int] | None, columns: Sequence[int] | None = None) -> Array:
-        """Sub-matrix of the given rows and columns; a view when both are consecutive.
-
-        Args:
-            a: shape (n, D).
-            rows: row positions in the wanted order; None means all.
-            columns: column positions in the wanted order; None means all.
-
-        Returns:
-            The sub-matrix.
-
-        Raises:
-            BadInputError: a position outside the matrix.
-        """
+        """Sub-matrix of the given rows and columns; a view when both are consecutive."""
         return a[span(rows, a.shape[0])][:, span(columns, a.shape[1])]
 
     def vstack(self, a: Array, b: Array) -> Array:
@@ -294,12 +223,6 @@ class Float64(Arithmetic):
         Numerically positive definite means that LAPACK's Cholesky succeeds and its condition estimate stays
         below 1/(n·eps); otherwise eigenvalues up to 16·n·eps·λ_max count as zero: LAPACK returns zeros that large.
 
-        Args:
-            k: shape (n, n), symmetric positive semidefinite; only its lower triangle is read.
-
-        Returns:
-            A CholeskyFactor (full rank) or a SpectralFactor.
-
         Raises:
             BadInputError: not square, NaN or infinite entries.
         """
@@ -324,40 +247,30 @@ class Float64(Arithmetic):
         return 0 if a.size == 0 else int(np.linalg.matrix_rank(np.asarray(a, dtype=np.float64)))
 
     def null_space(self, a: Array) -> Array:
-        """Orthonormal basis of the numerical null space.
-
-        Args:
-            a: shape (n, D).
-
-        Returns:
-            Shape (D, D − rank), orthonormal columns.
-        """
+        """Orthonormal basis of the numerical null space, shape (D, D − rank)."""
         rows, columns = a.shape
         if a.size == 0:
             return np.eye(columns)
         _, values, right = np.linalg.svd(np.asarray(a, dtype=np.float64), full_matrices=True)
         rank = int(np.count_nonzero(values > max(rows, columns) * _EPS * values[0]))
-        return cast(Array, right[rank:].T)
+        return right[rank:].T
 
     def square_norm(self, a: Array) -> Quantity:
         """Squared Frobenius norm, measured."""
         flat = np.asarray(a, dtype=np.float64).ravel()
-        with np.errstate(over="ignore"):  # infinite: what cannot be measured is not small
+        with np.errstate(over="ignore"):  # an overflow is infinite, so that no limit holds
             return Quantity.measured(float(flat @ flat))
 
     def energy(self, a: Array, k: Array) -> Quantity:
         """tr(aᵀ K a), measured; rounding below zero is cut off at zero."""
         with np.errstate(over="ignore", invalid="ignore"):
             value = float(np.sum(a * (k @ a)))
-        # −∞ and ∞ − ∞ come of products that overflow: they are no rounding below zero, and nothing small.
+        # Where products overflow, −∞ and NaN are no rounding below zero: then no limit may hold.
         return Quantity.measured(max(0.0, value) if np.isfinite(value) else np.inf)
 
 
 def cholesky_factor(k: Array) -> CholeskyFactor | None:
     """Factorise K if it is numerically positive definite; never falls back to anything slower.
-
-    Args:
-        k: shape (n, n), symmetric, finite; only its lower triangle is read.
 
     Returns:
         The factor, or None when Cholesky fails or its condition estimate reaches 1/(n·eps).

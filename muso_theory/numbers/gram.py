@@ -17,13 +17,7 @@ _ROW_PANEL = 384
 
 
 def gram_roundings(width: int) -> int:
-    """Count the roundings that an entry of `blocked_gram` suffers.
-
-    Args:
-        width: D, the number of columns of Φ.
-
-    Returns:
-        k such that |K̂ − ΦΦᵀ| ≤ γ_k |Φ||Φ|ᵀ entry by entry, underflow apart.
+    """The k for which `blocked_gram` of D columns keeps |K̂ − ΦΦᵀ| ≤ γ_k |Φ||Φ|ᵀ entry by entry, underflow apart.
 
     Example:
         >>> gram_roundings(8000)

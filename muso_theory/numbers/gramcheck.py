@@ -1,4 +1,4 @@
-"""Is a matrix that somebody else formed the Gram matrix that it is said to be?"""
+"""Whether a matrix that was formed elsewhere is the Gram matrix of given features."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ def check_gram(features: Array, order: Array, gram: Array) -> None:
     A Gram matrix handed in is a statement to be checked; nothing is ever proved from it.
 
     Args:
-        features: Φ, shape (n, D), float64 or float32.
         order: positions of the rows, in the order of the matrix.
         gram: the matrix in question, shape (n, n), float64.
 
@@ -67,7 +66,6 @@ def spot_check_gram(features: Array, order: Array, gram: Array) -> None:
     digit of one entry: it is for a matrix that this package formed itself and that nobody should have touched.
 
     Args:
-        features: Φ, shape (n, D), float64 or float32.
         order: positions of the rows, in the order of the matrix.
         gram: K̂, formed by `blocked_gram`, shape (n, n).
 

@@ -101,8 +101,7 @@ _ONE_THREAD = _OneThread()
 def one_blas_thread() -> AbstractContextManager[None]:
     """Keep BLAS to one thread: blocks that fit a cache gain nothing from more, and lose much on a busy machine.
 
-    Returns:
-        A context manager; it may be entered again inside itself, and by several threads.
+    It may be entered again inside itself, and by several threads.
 
     Example:
         >>> with one_blas_thread(), one_blas_thread():
@@ -113,10 +112,7 @@ def one_blas_thread() -> AbstractContextManager[None]:
 
 
 def blas_threads() -> dict[str, int]:
-    """The threads that BLAS has in this process outside proofs, also when asked during one, which takes but one.
-
-    Returns:
-        Number of threads by path of the library.
+    """The threads of BLAS in this process outside proofs, by path of the library; a proof itself takes but one.
 
     Example:
         >>> outside = blas_threads()
@@ -192,9 +188,6 @@ def ieee_proof(*, threaded: bool = False) -> Iterator[None]:
     Args:
         threaded: leave BLAS its threads, and test them too (milliseconds; more on a busy machine). For work that
             takes much longer.
-
-    Yields:
-        Nothing.
 
     Raises:
         ArithmeticModeError: another mode, before or after.

@@ -141,14 +141,7 @@ def _nearest(value: int | Fraction | float) -> float:
 
 
 def span(indices: Sequence[int] | None, size: int) -> slice | list[int]:
-    """Turn indices into a slice when they are consecutive, so that taking them is a view.
-
-    Args:
-        indices: positions in the wanted order, or None for all.
-        size: the length of the axis.
-
-    Returns:
-        A slice, or the indices as a list.
+    """Turn indices into a slice when they are consecutive, so that taking them is a view; None means all.
 
     Raises:
         BadInputError: an index outside 0 … size − 1.

@@ -113,17 +113,6 @@ class DualSystem(RowSystem):
         """Enclose the minimum-norm update from ``start``, or with λ > 0 the ridge minimiser anchored there.
 
         Both are start + Φ_Aᵀa with (K + λI)a = t − Φ_A start, and ‖Φ_Aᵀ(K + λI)⁻¹‖ ≤ (λ_min + λ)^-½.
-
-        Args:
-            targets: t, float64, shape (|A|, C).
-            start: float64, shape (D, C), or None for zero.
-            ridge: λ ≥ 0, taken exactly.
-
-        Returns:
-            Parameters with a proved radius.
-
-        Raises:
-            UndecidedError: full row rank is not proved, or float64 overflows.
         """
         smallest_root = root_down(self.floor(ridge))
         factor = self._factor_with(ridge)
@@ -173,17 +162,7 @@ class DualSystem(RowSystem):
 
     @ieee_proof()
     def coefficients(self, g: Array) -> tuple[Array, Fraction]:
-        """Solve K_AA a = g.
-
-        Args:
-            g: float64, shape (|A|, C).
-
-        Returns:
-            Floats and a bound of ‖a − floats‖_F.
-
-        Raises:
-            UndecidedError: full row rank is not proved, or float64 overflows.
-        """
+        """Solve K_AA a = g."""
         smallest = self.smallest
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             a = self.factor.solve(g)
@@ -209,17 +188,6 @@ class DualSystem(RowSystem):
         """Enclose q = S[K⁻¹r]_F with S = [(K⁻¹)_FF]⁻¹, F the rows from ``count`` on.
 
         For any q̂ and ρ = r − (0; q̂): q − q̂ = S[K⁻¹ρ]_F, and ‖S‖ ≤ ‖K_FF‖ as the Schur complement S ⪯ K_FF.
-
-        Args:
-            residual: r, float64, shape (n, C).
-            count: how many rows are retained, 0 < count < n.
-            residual_low: more digits of r.
-
-        Returns:
-            High and low part of q, shape (n − count, C), and a bound of the distance.
-
-        Raises:
-            UndecidedError: full row rank is not proved, or float64 overflows.
         """
         size = len(self.matrix)
         block = self.factor.solve(np.eye(size, size - count, -count))[count:]
@@ -245,19 +213,8 @@ class DualSystem(RowSystem):
 
     @ieee_proof()
     def pseudo_norm(self, g: Array) -> tuple[Fraction, Fraction]:
-        """Bound ‖Φ_A⁺ g‖_F = (tr gᵀK⁻¹g)^½ from both sides.
-
-        With any b and ρ = g − Kb: gᵀK⁻¹g = gᵀb + bᵀρ + ρᵀK⁻¹ρ, so an error in b counts only quadratically.
-
-        Args:
-            g: float64, shape (|A|, C).
-
-        Returns:
-            Lower and upper bound.
-
-        Raises:
-            UndecidedError: full row rank is not proved, or float64 overflows.
-        """
+        """Bound ‖Φ_A⁺ g‖_F = (tr gᵀK⁻¹g)^½ from both sides."""
+        # With any b and ρ = g − Kb: gᵀK⁻¹g = gᵀb + bᵀρ + ρᵀK⁻¹ρ, so an error in b counts only quadratically.
         if not g.any():
             return Fraction(0), Fraction(0)
         # g is scaled to size 1; entries that become subnormal are wrong by η each.
@@ -309,19 +266,7 @@ class PrimalSystem(RowSystem):
         return len(np.arange(self.features.shape[0])[self.rows])
 
     def _fit(self, targets: Array, start: Array | None, ridge: float) -> CertifiedParameters:
-        """Enclose the least-squares solution, or with λ > 0 the ridge minimiser anchored at the start.
-
-        Args:
-            targets: t, float64, shape (|A|, C).
-            start: the anchor, float64, shape (D, C), or None for zero; without a ridge it does not matter.
-            ridge: λ ≥ 0, taken exactly.
-
-        Returns:
-            Parameters with a proved radius.
-
-        Raises:
-            UndecidedError: full column rank is not proved, or float64 overflows.
-        """
+        """Enclose the least-squares solution, or with λ > 0 the ridge minimiser anchored at the start."""
         smallest = self.floor(ridge)
         factor = self._factor_with(ridge)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
@@ -355,16 +300,6 @@ class PrimalSystem(RowSystem):
 
     @ieee_proof()
     def pseudo_norm(self, g: Array) -> tuple[Fraction, Fraction]:
-        """Bound ‖Φ_A⁺ g‖_F = ‖H⁻¹Φ_Aᵀg‖_F from both sides.
-
-        Args:
-            g: float64, shape (|A|, C).
-
-        Returns:
-            Lower and upper bound.
-
-        Raises:
-            UndecidedError: full column rank is not proved, or float64 overflows.
-        """
+        """Bound ‖Φ_A⁺ g‖_F = ‖H⁻¹Φ_Aᵀg‖_F from both sides."""
         fit = self.fit(g, None)
         return fit.distance(np.zeros_like(fit.high))

@@ -1,4 +1,4 @@
-"""mpmath at a chosen number of digits: the slow twin that agrees with everything else."""
+"""mpmath at a chosen number of digits: a slow reference for the other arithmetics."""
 
 from __future__ import annotations
 
@@ -53,17 +53,7 @@ class MPFactor(Factor):
         return int(self.lower.shape[0])
 
     def solve(self, b: Array) -> Array:
-        """Solve K a = b.
-
-        Args:
-            b: object array of shape (n, C).
-
-        Returns:
-            Object array of shape (n, C).
-
-        Raises:
-            BadInputError: b has another number of rows than K.
-        """
+        """Solve K a = b."""
         n = self.size
         if b.shape[0] != n:
             raise expected(f"{n} rows", "b", b.shape, "array", "one row per sample")
@@ -113,17 +103,7 @@ class MP(Arithmetic):
         return _context(self.digits)
 
     def matrix(self, values: Array | Sequence[Sequence[object]]) -> Array:
-        """Read a matrix; whatever needs more digits than this arithmetic has is rounded once.
-
-        Args:
-            values: shape (n, D).
-
-        Returns:
-            Object array of shape (n, D).
-
-        Raises:
-            BadInputError: not two-dimensional, not real numbers, NaN or infinite entries.
-        """
+        """Read a matrix; whatever needs more digits than this arithmetic has is rounded once."""
         rows, columns, entries = exact_rows(values)
         result = np.empty((rows, columns), dtype=object)
         for i, row in enumerate(entries):
@@ -156,11 +136,11 @@ class MP(Arithmetic):
 
     def add(self, a: Array, b: Array) -> Array:
         """Sum a + b."""
-        return cast(Array, a + b)
+        return a + b
 
     def sub(self, a: Array, b: Array) -> Array:
         """Difference a − b."""
-        return cast(Array, a - b)
+        return a - b
 
     def scale(self, factor: Fraction | int | float, a: Array) -> Array:
         """Scalar multiple; the factor is rounded to this precision."""
@@ -171,19 +151,7 @@ class MP(Arithmetic):
         return a.T
 
     def take(self, a: Array, rows: Sequence[int] | None, columns: Sequence[int] | None = None) -> Array:
-        """Sub-matrix of the given rows and columns, in the given order.
-
-        Args:
-            a: shape (n, D).
-            rows: row positions; None means all.
-            columns: column positions; None means all.
-
-        Returns:
-            The sub-matrix.
-
-        Raises:
-            BadInputError: a position outside the matrix.
-        """
+        """Sub-matrix of the given rows and columns, in the given order."""
         return a[span(rows, a.shape[0])][:, span(columns, a.shape[1])]
 
     def vstack(self, a: Array, b: Array) -> Array:
@@ -206,12 +174,6 @@ class MP(Arithmetic):
 
     def factor(self, k: Array) -> MPFactor:
         """Cholesky factorisation at this precision.
-
-        Args:
-            k: object array of shape (n, n), symmetric positive definite.
-
-        Returns:
-            The factor.
 
         Raises:
             BadInputError: not square.
@@ -240,13 +202,7 @@ class MP(Arithmetic):
         return MPFactor(lower, self.context)
 
     def rank(self, a: Array) -> int:
-        """Rank where it is full to this precision.
-
-        Args:
-            a: object array of shape (n, D).
-
-        Returns:
-            min(n, D).
+        """min(n, D) where the rank is full to this precision.
 
         Raises:
             SingularMatrixError: the Gram matrix of the shorter side is singular to this precision.
@@ -256,13 +212,7 @@ class MP(Arithmetic):
         return min(rows, columns)
 
     def null_space(self, a: Array) -> Array:
-        """Basis of {v : a v = 0} for a of full rank.
-
-        Args:
-            a: object array of shape (n, D).
-
-        Returns:
-            Object array of shape (D, max(0, D − n)).
+        """Basis of {v : a v = 0}, shape (D, max(0, D − n)), for a of full rank.
 
         Raises:
             SingularMatrixError: a is rank-deficient to this precision.

@@ -11,14 +11,9 @@ __all__ = ["independent_columns"]
 
 
 def independent_columns(a: np.ndarray[Any, Any], count: int) -> list[int]:
-    """Pick the columns that QR with column pivoting takes first.
+    """Sorted positions of the ``count`` columns that QR with pivoting takes first; nothing is claimed about them.
 
-    Args:
-        a: float64, shape (n, D); infinite entries (out of float64's range) are tolerated.
-        count: how many columns to pick.
-
-    Returns:
-        Sorted positions. Nothing is claimed about them.
+    Entries may be infinite, that is, out of float64's range.
 
     Example:
         >>> independent_columns(np.array([[0.0, 1.0, 1.0], [0.0, 0.0, 1.0]]), 2)

@@ -124,9 +124,6 @@ class PreconditionedSystem(RowSystem):
     def factor(self) -> Preconditioner:
         """X with its proof.
 
-        Returns:
-            The preconditioner.
-
         Raises:
             UndecidedError: float64 cannot prove full rank.
         """
@@ -175,33 +172,17 @@ class PreconditionedSystem(RowSystem):
         """Upper bound of ‖Φ_A‖₂²."""
         return min(self.trace, self._plain.largest)
 
-    @ieee_proof()
-    def fit(
+    def _enclosed(
         self,
         targets: Array,
         start: Array | None,
-        ridge: float = 0.0,
-        *,
-        targets_low: Array | None = None,
-        start_low: Array | None = None,
+        ridge: float,
+        targets_low: Array | None,
+        start_low: Array | None,
     ) -> CertifiedParameters:
-        """Enclose start + Φ_A⁺(targets − Φ_A start), or with λ > 0 the ridge minimiser.
-
-        Args:
-            targets: t, float64, shape (|A|, C).
-            start: float64, shape (D, C), or None for zero.
-            ridge: λ ≥ 0, taken exactly; with a ridge the plain system answers.
-            targets_low: more digits of t.
-            start_low: more digits of the start.
-
-        Returns:
-            Parameters with a proved radius.
-
-        Raises:
-            UndecidedError: full rank is not proved, or float64 overflows.
-        """
+        """Solve with all digits, or with a ridge by the plain system."""
         if ridge:
-            return super().fit(targets, start, ridge, targets_low=targets_low, start_low=start_low)
+            return super()._enclosed(targets, start, ridge, targets_low, start_low)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             right = _Pair.of(targets, targets_low)
             if not self.is_dual:
@@ -240,17 +221,7 @@ class PreconditionedSystem(RowSystem):
 
     @ieee_proof()
     def coefficients(self, g: Array) -> tuple[Array, Fraction]:
-        """Solve K_AA a = g (independent rows) or Φ_AᵀΦ_A a = g.
-
-        Args:
-            g: float64, shape (k, C).
-
-        Returns:
-            Floats and a bound of ‖a − floats‖_F.
-
-        Raises:
-            UndecidedError: full rank is not proved, or float64 overflows.
-        """
+        """Solve K_AA a = g (independent rows) or Φ_AᵀΦ_A a = g: floats, and a bound of ‖a − floats‖_F."""
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             solved = self._solve(_Pair.of(g), None)
         x, a = self.factor, solved.steps
@@ -259,17 +230,7 @@ class PreconditionedSystem(RowSystem):
 
     @ieee_proof()
     def pseudo_norm(self, g: Array) -> tuple[Fraction, Fraction]:
-        """Bound ‖Φ_A⁺ g‖_F from both sides.
-
-        Args:
-            g: float64, shape (|A|, C).
-
-        Returns:
-            Lower and upper bound.
-
-        Raises:
-            UndecidedError: full rank is not proved, or float64 overflows.
-        """
+        """Bound ‖Φ_A⁺ g‖_F from both sides."""
         if not g.any():
             return Fraction(0), Fraction(0)
         if not self.is_dual:
@@ -292,18 +253,6 @@ class PreconditionedSystem(RowSystem):
         For any a_R and q̂ let ρ = r − (0; q̂) − K(a_R; 0) and z = K⁻¹ρ. Multiplying out, q − q̂ = Sz_F with S =
         [(K⁻¹)_FF]⁻¹. By Cauchy and Schwarz z_FᵀSz_F ≤ zᵀKz = ‖Φ⁺ρ‖² and S ⪯ K_FF, so ‖q − q̂‖ ≤ ‖Φ_F‖‖Φ⁺ρ‖: a_R and q̂
         are proposals, and only ρ has to be small, as seen by Xᵀ.
-
-        Args:
-            residual: r = y − Φw₀, float64, shape (n, C).
-            count: how many rows are retained, 0 < count < n.
-            residual_low: more digits of r.
-
-        Returns:
-            High and low part of q, shape (n − count, C), and a bound of the distance.
-
-        Raises:
-            UndecidedError: full rank is not proved, or float64 overflows.
-            ValueError: not a system of independent rows.
         """
         if not self.is_dual:
             raise ValueError("K is singular: there are more rows than columns")
@@ -351,13 +300,7 @@ class PreconditionedSystem(RowSystem):
         smaller than the one before, so its products need fewer slices for the same error.
 
         Args:
-            right: g, shape (k, C).
-            start: where Aa is added to; None for zero.
-            count: how many entries of a may differ from zero; None for all.
             bits: of the largest term, how many the products should carry.
-
-        Returns:
-            What it ended with.
         """
         x, left = self.factor, right
         count = x.size if count is None else count

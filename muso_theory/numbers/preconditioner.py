@@ -78,14 +78,7 @@ class Preconditioner(Factor):
         return int(self.inverse.shape[0])
 
     def solve(self, b: Array) -> Array:
-        """Approximate M⁻¹b by XXᵀb.
-
-        Args:
-            b: shape (k, C).
-
-        Returns:
-            Floats; nothing is claimed about them.
-        """
+        """Approximate M⁻¹b by XXᵀb, for b of shape (k, C); nothing is claimed about the floats."""
         return np.asarray(self.inverse @ (self.inverse.T @ b))
 
     def leading(self, k: int) -> Preconditioner:
@@ -99,17 +92,7 @@ class Preconditioner(Factor):
 
     @ieee_proof()
     def weigh(self, error: Array) -> Fraction:
-        """Bound ‖XᵀE‖_F for all E with |E| ≤ error, by Σ_k ‖x_k‖‖error_k‖: the scale of A's columns does not matter.
-
-        Args:
-            error: shape (k, C), nonnegative.
-
-        Returns:
-            The bound.
-
-        Raises:
-            UndecidedError: overflow.
-        """
+        """Bound ‖XᵀE‖_F for all |E| ≤ error, by Σ_k ‖x_k‖‖error_k‖: the scale of A's columns does not matter."""
         return dot_up(self.row_norms, row_norms(error))
 
     @cached_property
@@ -131,14 +114,7 @@ class Preconditioner(Factor):
     @cached_property
     @ieee_proof()
     def norm(self) -> Fraction:
-        """Upper bound of ‖X‖₂.
-
-        Returns:
-            The bound, a few per cent above the truth where λ_max(XXᵀ) could be proved by a Cholesky factorisation.
-
-        Raises:
-            UndecidedError: overflow.
-        """
+        """Upper bound of ‖X‖₂, a few per cent above it where a Cholesky factorisation could prove λ_max(XXᵀ)."""
         x, k = self.scaled.inverse, self.size
         frobenius = norm_bounds(x)[1]
         # XXᵀ with γ_k|X||X|ᵀ, at most γ_k‖X‖_F² in norm, and η/2 for each of k products where it underflows.
@@ -157,16 +133,6 @@ class Preconditioner(Factor):
 
 def dot_up(x: Array, y: Array) -> Fraction:
     """Bound Σ x_i y_i from above for nonnegative floats.
-
-    Args:
-        x: shape (k,).
-        y: shape (k,).
-
-    Returns:
-        The bound.
-
-    Raises:
-        UndecidedError: overflow.
 
     Example:
         >>> dot_up(np.array([0.1]), np.array([0.1])) >= Fraction(0.1) ** 2
@@ -198,8 +164,6 @@ def precondition(features: Array, rows: Any, norms: Array, *, transposed: bool) 
     Costs a QR factorisation, a triangular inverse, AX and (AX)ᵀAX: about as much as six solves with Cholesky.
 
     Args:
-        features: Φ, shape (n, D), float64 or float32.
-        rows: a slice or an index array.
         norms: upper bounds of the norms of A's columns.
         transposed: whether A is the transpose of Φ_rows.
 
@@ -239,12 +203,6 @@ def _inverse_of_triangle(columns: Array) -> Array | None:
 
     AX − Q ≈ Q(RX − I) asks for a small right residual, which substitution has. LAPACK's inverse of a triangle has a
     small left one, and the right one may be κ(R) times larger (Higham, "Accuracy and Stability", sec. 14.2).
-
-    Args:
-        columns: Aᵀ, shape (k, m).
-
-    Returns:
-        An upper triangular X, shape (k, k), or None.
     """
     k, m = columns.shape
     work = np.array(columns.T, order="F")

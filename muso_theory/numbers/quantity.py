@@ -1,4 +1,4 @@
-"""A number together with what stands behind it: the currency between arithmetic and evidence."""
+"""A number with its bounds and its grade: what arithmetics return and evidence is made of."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ __all__ = ["Grade", "Quantity", "brief", "decimal_text", "is_finite"]
 class Grade(enum.Enum):
     """How far a number may be trusted; the value is the explanation."""
 
-    EXACT = "an exact rational number"
-    RIGOROUS = "a proved enclosure"
-    FLOAT = "ordinary floating point, no proof"
+    PROVED = "an exact rational number"
+    CERTIFIED = "a proved enclosure"
+    MEASURED = "ordinary floating point, no proof"
 
 
 _SMALLEST_NORMAL = Fraction(1, 2**1022)
@@ -37,16 +37,10 @@ def _number(value: Any, *, nan: bool = False) -> Any:
 
 
 def decimal_text(value: Any) -> str:
-    """An exact number as ``str`` writes it, of any length.
+    """An exact number as ``str`` writes it, ``p`` or ``p/q`` of any length.
 
     Python refuses to write, or read, integers of more than some thousand digits, because that took time with the
     square of their number; FLINT's conversion does not.
-
-    Args:
-        value: an int, or another rational number.
-
-    Returns:
-        ``p`` or ``p/q``.
 
     Example:
         >>> decimal_text(Fraction(3, 7)), len(decimal_text(10**5000))
@@ -66,12 +60,6 @@ _READABLE = 128
 def brief(value: Fraction | float) -> str:
     """A number as ``repr`` writes it, or where that would fill lines as a decimal near it.
 
-    Args:
-        value: the number.
-
-    Returns:
-        Its text; the exact number is still in the object that is shown.
-
     Example:
         >>> brief(Fraction(1, 3)), brief(Fraction(10**400, 3**50)), brief(0.1)
         ('Fraction(1, 3)', '≈1.393e+376', '0.1')
@@ -84,13 +72,7 @@ def brief(value: Fraction | float) -> str:
 
 
 def is_finite(value: Fraction | float) -> bool:
-    """Whether a number is neither infinite nor NaN; a fraction of any size is finite, also beyond the floats.
-
-    Args:
-        value: the number; ``math.isfinite`` raises an OverflowError for a large fraction.
-
-    Returns:
-        False for infinities and NaN.
+    """Whether a number is neither infinite nor NaN; ``math.isfinite`` raises an OverflowError for a large fraction.
 
     Example:
         >>> is_finite(Fraction(10) ** 400), is_finite(math.inf)
@@ -100,11 +82,7 @@ def is_finite(value: Fraction | float) -> bool:
 
 
 def _outward(value: Fraction | float, up: bool) -> float:
-    """Round to a float that is not below (up) or not above (down) the exact value.
-
-    Returns:
-        The nearest float on the safe side, infinite when the value is beyond the float range.
-    """
+    """Round to a float that is not below (up) or not above (down) the exact value."""
     if isinstance(value, float):
         return value
     if abs(value) < _SMALLEST_NORMAL:
@@ -140,7 +118,7 @@ class Quantity:
         >>> Quantity.exact(Fraction(1, 3)).bound >= 1 / 3
         True
         >>> Quantity.enclosure(1e-13, 2e-13)
-        Quantity(lower=1e-13, upper=2e-13, grade=<Grade.RIGOROUS: 'a proved enclosure'>)
+        Quantity(lower=1e-13, upper=2e-13, grade=<Grade.CERTIFIED: 'a proved enclosure'>)
     """
 
     lower: Fraction | float
@@ -149,35 +127,23 @@ class Quantity:
 
     @classmethod
     def exact(cls, value: Fraction | int) -> Quantity:
-        """Wrap an exact rational value.
-
-        Returns:
-            A quantity whose two ends are that value.
-        """
+        """An exact rational value."""
         exact = Fraction(_number(value))
-        return cls(exact, exact, Grade.EXACT)
+        return cls(exact, exact, Grade.PROVED)
 
     @classmethod
     def enclosure(cls, lower: Fraction | float, upper: Fraction | float) -> Quantity:
-        """Wrap proved bounds.
-
-        Returns:
-            A quantity that lies between them; NaN ends become the infinite interval.
-        """
+        """Proved bounds; NaN ends become the infinite interval."""
         low, high = _number(lower, nan=True), _number(upper, nan=True)
         low = -math.inf if low != low else low
         high = math.inf if high != high else high
-        return cls(low, high, Grade.RIGOROUS)
+        return cls(low, high, Grade.CERTIFIED)
 
     @classmethod
     def measured(cls, value: float) -> Quantity:
-        """Wrap an ordinary float.
-
-        Returns:
-            A quantity that claims nothing beyond having been computed.
-        """
+        """An ordinary float, of which nothing is claimed but that it was computed."""
         measured = float(_number(value, nan=True))
-        return cls(measured, measured, Grade.FLOAT)
+        return cls(measured, measured, Grade.MEASURED)
 
     def __repr__(self) -> str:
         return f"Quantity(lower={brief(self.lower)}, upper={brief(self.upper)}, grade={self.grade!r})"
@@ -193,91 +159,62 @@ class Quantity:
         return _outward(self.lower, up=False)
 
     def outward(self, bits: int = 30) -> Quantity:
-        """Round the ends of an enclosure away from each other, to a few leading bits.
+        """Round the ends of an enclosure away from each other, to a few leading bits; other numbers stay as they are.
 
         Digits that depend on the order in which a BLAS kernel sums say nothing; without them kernels agree.
 
-        Args:
-            bits: that are kept.
-
-        Returns:
-            The wider enclosure; an exact or measured number as it is.
-
         Example:
             >>> Quantity.enclosure(0.1, 0.3).outward(3)
-            Quantity(lower=Fraction(3, 32), upper=Fraction(5, 16), grade=<Grade.RIGOROUS: 'a proved enclosure'>)
+            Quantity(lower=Fraction(3, 32), upper=Fraction(5, 16), grade=<Grade.CERTIFIED: 'a proved enclosure'>)
         """
-        if self.grade is not Grade.RIGOROUS:
+        if self.grade is not Grade.CERTIFIED:
             return self
         return Quantity.enclosure(-_leading(-self.lower, bits), _leading(self.upper, bits))
 
     def sqrt(self) -> Quantity:
-        """Square root of a nonnegative quantity.
-
-        Returns:
-            The root, rounded outward; exact squares of rationals and exact zero stay exact.
-        """
-        if self.grade is Grade.EXACT:
+        """Square root of a nonnegative quantity, rounded outward; exact squares of rationals stay exact."""
+        if self.grade is Grade.PROVED:
             value = Fraction(self.upper)
             # FLINT rejects most non-squares by residues, where a root of 10⁶ bits takes a second in Python.
             if all(flint.fmpz(part).is_square() for part in (value.numerator, value.denominator)):
                 return Quantity.exact(Fraction(math.isqrt(value.numerator), math.isqrt(value.denominator)))
-        if self.grade is Grade.FLOAT:
+        if self.grade is Grade.MEASURED:
             return Quantity.measured(math.sqrt(max(float(self.upper), 0.0)))
         return Quantity.enclosure(_root(self.lower, up=False), _root(self.upper, up=True))
 
     def plus(self, other: Quantity) -> Quantity:
-        """Sum of two quantities.
-
-        Args:
-            other: the other quantity.
-
-        Returns:
-            Exact, enclosed or measured: the weaker of the two grades.
+        """Sum of two quantities, of the weaker of the two grades.
 
         Example:
             >>> Quantity.exact(3).plus(Quantity.exact(1)).upper
             Fraction(4, 1)
         """
         weakest = max((self.grade, other.grade), key=list(Grade).index)
-        if weakest is Grade.FLOAT:
+        if weakest is Grade.MEASURED:
             return Quantity.measured(float(self.upper) + float(other.upper))
         return Quantity(_exact_sum(self.lower, other.lower), _exact_sum(self.upper, other.upper), weakest)
 
     def minus(self, other: Quantity) -> Quantity:
-        """Difference of two quantities, of either sign.
-
-        Args:
-            other: what is taken away.
-
-        Returns:
-            Exact, enclosed or measured: the weaker of the two grades.
-        """
+        """Difference of two quantities, of either sign, and of the weaker of the two grades."""
         return self.plus(Quantity(-other.upper, -other.lower, other.grade))
 
     def positive_part(self) -> Quantity:
         """max(q, 0).
 
-        Returns:
-            The quantity with its ends raised to zero.
-
         Example:
             >>> Quantity.enclosure(-1.0, 0.5).positive_part()
-            Quantity(lower=0, upper=0.5, grade=<Grade.RIGOROUS: 'a proved enclosure'>)
+            Quantity(lower=0, upper=0.5, grade=<Grade.CERTIFIED: 'a proved enclosure'>)
         """
         return Quantity(max(self.lower, 0), max(self.upper, 0), self.grade)
 
     def squared(self) -> Quantity:
-        """Square of a nonnegative quantity.
-
-        Returns:
-            The square; exact and enclosed ones lose nothing.
+        """Square of a nonnegative quantity; exact and enclosed ones lose nothing.
 
         Example:
             >>> Quantity.enclosure(0.5, 2.0).squared().upper
             Fraction(4, 1)
         """
-        if self.grade is Grade.FLOAT:
+        if self.grade is Grade.MEASURED:
             return Quantity.measured(float(self.upper) ** 2)
         low, high = (
             end if isinstance(end, float) and math.isinf(end) else Fraction(end) ** 2
@@ -286,22 +223,16 @@ class Quantity:
         return Quantity(low, high, self.grade)
 
     def gap_to(self, other: Quantity) -> Quantity:
-        """Absolute difference of two quantities.
-
-        Args:
-            other: the other quantity.
-
-        Returns:
-            |self − other|, exact, enclosed or measured: the weaker of the two grades.
+        """Absolute difference of two quantities, of the weaker of the two grades.
 
         Example:
             >>> Quantity.exact(3).gap_to(Quantity.exact(1)).upper
             Fraction(2, 1)
         """
         weakest = max((self.grade, other.grade), key=list(Grade).index)
-        if weakest is Grade.FLOAT:
+        if weakest is Grade.MEASURED:
             return Quantity.measured(abs(float(self.upper) - float(other.upper)))
-        if weakest is Grade.EXACT and self.upper == other.upper:
+        if weakest is Grade.PROVED and self.upper == other.upper:
             return Quantity.exact(0)  # without the gcd of a difference, which is slow for long fractions
         ends = (self.lower, self.upper, other.lower, other.upper)
         if any(isinstance(end, float) and math.isinf(end) for end in ends):
@@ -330,11 +261,7 @@ def _exact_sum(a: Fraction | float, b: Fraction | float) -> Fraction | float:
 
 
 def _root(value: Fraction | float, up: bool) -> Fraction | float:
-    """Square root rounded outward, of a fraction without losing its range to float overflow.
-
-    Returns:
-        A bound of the root: float for float input, a 60-digit fraction for a fraction.
-    """
+    """Square root rounded outward, of a fraction as one of 60 digits, so that its range does not overflow."""
     if isinstance(value, float):
         if value <= 0.0:
             return 0.0

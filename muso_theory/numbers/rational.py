@@ -68,15 +68,6 @@ class RationalFactor(Factor):
 
         With Φ = CΦ_B, C = K_{:B} K_BB⁻¹ of full column rank, Φ⁺ = Φ_B⁺C⁺ gives a supported on B with
         K_{B:} K_{:B} a_B = K_{B:} b. For regular K this is K a = b, by Dixon lifting.
-
-        Args:
-            b: shape (n, C).
-
-        Returns:
-            Shape (n, C).
-
-        Raises:
-            BadInputError: b has another number of rows than K.
         """
         if b.nrows() != self.size:
             raise expected(f"{self.size} rows", "b", (b.nrows(), b.ncols()), "shape", "one row per sample")
@@ -102,17 +93,7 @@ class Rational(Arithmetic):
     name: str = field(default="rational", init=False)
 
     def matrix(self, values: np.ndarray[Any, Any] | Sequence[Sequence[object]]) -> RationalMatrix:
-        """Read a matrix without any rounding.
-
-        Args:
-            values: shape (n, D) of ints, Fractions and floats.
-
-        Returns:
-            Shape (n, D).
-
-        Raises:
-            BadInputError: not two-dimensional, not real numbers, NaN or infinite entries.
-        """
+        """Read a matrix without any rounding."""
         _, columns, entries = exact_rows(values)
         return RationalMatrix.of(entries, columns)
 
@@ -149,19 +130,7 @@ class Rational(Arithmetic):
     def take(
         self, a: RationalMatrix, rows: Sequence[int] | None, columns: Sequence[int] | None = None
     ) -> RationalMatrix:
-        """Sub-matrix of the given rows and columns, in the given order.
-
-        Args:
-            a: shape (n, D).
-            rows: row positions; None means all.
-            columns: column positions; None means all.
-
-        Returns:
-            The sub-matrix.
-
-        Raises:
-            BadInputError: a position outside the matrix.
-        """
+        """Sub-matrix of the given rows and columns, in the given order."""
         return a.take(span(rows, a.nrows()), span(columns, a.ncols()))
 
     def vstack(self, a: RationalMatrix, b: RationalMatrix) -> RationalMatrix:
@@ -188,12 +157,6 @@ class Rational(Arithmetic):
         Args:
             k: shape (n, n), symmetric and positive semidefinite (semidefiniteness is the caller's word; every
                 Gram matrix has it).
-
-        Returns:
-            The factor; for a singular K its principal block on the chosen rows is regular.
-
-        Raises:
-            BadInputError: not square, or not symmetric.
         """
         n, columns = self.shape(k)
         if n != columns or k.top != k.top.transpose():
@@ -206,14 +169,7 @@ class Rational(Arithmetic):
         return len(_echelon(a).columns)
 
     def null_space(self, a: RationalMatrix) -> RationalMatrix:
-        """Exact basis of {v : a v = 0} in echelon form.
-
-        Args:
-            a: shape (n, D).
-
-        Returns:
-            Shape (D, D − rank); the free variable of each column is −1.
-        """
+        """Exact basis of {v : a v = 0} in echelon form; the free variable of each column is −1."""
         echelon = _echelon(a)
         free = _others(echelon.columns, a.ncols())
         below = self.scale(-1, self.identity(len(free)))

@@ -41,14 +41,7 @@ class RationalMatrix:
 
     @classmethod
     def of(cls, numbers: list[list[Any]], columns: int) -> RationalMatrix:
-        """Read rows of ints, floats and Fractions, each exactly.
-
-        Args:
-            numbers: the rows, each of as many numbers as there are columns.
-            columns: how many, also where there is no row.
-
-        Returns:
-            The matrix over the least common denominator.
+        """Read rows of ints, floats and Fractions, each exactly, over their least common denominator.
 
         Example:
             >>> RationalMatrix.of([[0.5, Fraction(1, 3)]], 2).top
@@ -65,14 +58,7 @@ class RationalMatrix:
 
     @classmethod
     def from_flint(cls, a: Any) -> RationalMatrix:
-        """Convert an ``fmpq_mat``.
-
-        Args:
-            a: shape (m, n).
-
-        Returns:
-            The same matrix.
-        """
+        """Convert an ``fmpq_mat``."""
         return cls(*a.numer_denom())
 
     def __repr__(self) -> str:
@@ -199,14 +185,7 @@ class Primitive:
         return top, bottom
 
     def solve(self, b: RationalMatrix) -> RationalMatrix:
-        """Find x with A x = b, by Dixon lifting.
-
-        Args:
-            b: shape (n, C).
-
-        Returns:
-            Shape (n, C), in lowest terms.
-        """
+        """Find x with A x = b, in lowest terms, by Dixon lifting."""
         if self.size == 0 or b.ncols() == 0:
             return RationalMatrix(flint.fmpz_mat(self.size, b.ncols()))
         # x = q C⁻¹ M⁻¹ R⁻¹ b, where R⁻¹ and C⁻¹ are written over the least common multiples of their entries.
@@ -222,14 +201,7 @@ class Primitive:
 
 
 def reduced_fraction(top: Any, bottom: Any) -> Fraction:
-    """A Fraction from integers of FLINT, whose gcd is fast where Python's takes time with the square of the bits.
-
-    Args:
-        top: ``fmpz``.
-        bottom: ``fmpz``, positive.
-
-    Returns:
-        The quotient in lowest terms.
+    """top/bottom in lowest terms, by FLINT's gcd: Python's takes time with the square of the bits.
 
     Example:
         >>> reduced_fraction(flint.fmpz(6), flint.fmpz(4))

@@ -2,7 +2,8 @@
 
 Arrays are computed in ordinary float64, round to nearest. What is claimed about them is a handful of
 scalars per problem, and those are kept as exact fractions: no bound has a rounding error of its own, none
-overflows, and each reads like the inequality it implements. N. Higham, "Accuracy and Stability of
+overflows, and each reads like the inequality it implements. Where float64 itself overflowed on the way, an
+UndecidedError is raised. N. Higham, "Accuracy and Stability of
 Numerical Algorithms", ch. 2–3.
 """
 
@@ -65,12 +66,6 @@ class NoArithmeticError(UndecidedError):
 def gamma(k: int) -> Fraction:
     """γ_k = ku/(1 − ku), the relative error of k roundings in a row, in any order of summation, fused or not.
 
-    Args:
-        k: number of roundings.
-
-    Returns:
-        γ_k exactly.
-
     Example:
         >>> float(gamma(1)) > 2.0**-53
         True
@@ -79,17 +74,7 @@ def gamma(k: int) -> Fraction:
 
 
 def exact(value: float, what: str = "a float64 result") -> Fraction:
-    """Take a float as the fraction it is.
-
-    Args:
-        value: the float.
-        what: its name, for the error.
-
-    Returns:
-        The same number.
-
-    Raises:
-        UndecidedError: NaN or infinite, that is, float64 overflowed on the way.
+    """A float as the fraction it is; NaN and infinity, that is an overflow on the way, raise an UndecidedError.
 
     Example:
         >>> exact(0.75)
@@ -103,13 +88,7 @@ def exact(value: float, what: str = "a float64 result") -> Fraction:
 
 
 def root_up(value: Fraction) -> Fraction:
-    """Bound a square root from above.
-
-    Args:
-        value: nonnegative.
-
-    Returns:
-        A dyadic fraction r with √value ≤ r, to about 60 bits.
+    """A dyadic fraction r with √value ≤ r, to about 60 bits.
 
     Example:
         >>> root_up(Fraction(9, 4)) >= Fraction(3, 2)
@@ -120,13 +99,7 @@ def root_up(value: Fraction) -> Fraction:
 
 
 def root_down(value: Fraction) -> Fraction:
-    """Bound a square root from below.
-
-    Args:
-        value: negative values count as zero.
-
-    Returns:
-        A dyadic fraction r with 0 ≤ r ≤ √value, to about 60 bits.
+    """A dyadic fraction r with 0 ≤ r ≤ √value, to about 60 bits; negative values count as zero.
 
     Example:
         >>> 1.41 < root_down(Fraction(2)) < 2**0.5
@@ -148,16 +121,7 @@ def _scaled(value: Fraction) -> tuple[int, Fraction]:
 
 
 def sum_up(values: Array) -> Fraction:
-    """Bound the sum of nonnegative floats from above.
-
-    Args:
-        values: any shape, nonnegative.
-
-    Returns:
-        An upper bound, one rounding above the exact sum.
-
-    Raises:
-        UndecidedError: the sum overflows.
+    """Bound the sum of nonnegative floats from above, one rounding above the exact sum.
 
     Example:
         >>> sum_up(np.array([0.1, 0.2])) >= Fraction(0.1) + Fraction(0.2)
@@ -173,15 +137,6 @@ def sum_up(values: Array) -> Fraction:
 
 def norm_bounds(x: Array) -> tuple[Fraction, Fraction]:
     """Bound the Frobenius norm from both sides, whatever the exponents.
-
-    Args:
-        x: float64, any shape.
-
-    Returns:
-        Lower and upper bound of √Σx².
-
-    Raises:
-        UndecidedError: NaN or infinite entries.
 
     Example:
         >>> low, high = norm_bounds(np.array([3e300, 4e300]))
@@ -212,13 +167,7 @@ def norm_bounds(x: Array) -> tuple[Fraction, Fraction]:
 
 
 def row_norms(x: Array) -> Array:
-    """Bound the Euclidean norm of every row from above, whatever the exponents.
-
-    Args:
-        x: shape (k, m), float64 or float32.
-
-    Returns:
-        Floats, shape (k,), at most a few (m + 8)u above the norms; infinite or NaN where an entry is.
+    """Bound the Euclidean norm of every row from above by a few (m + 8)u more, whatever the exponents.
 
     Example:
         >>> bool(5e300 <= row_norms(np.array([[3e300, 4e300]]))[0] < 5.000001e300)
@@ -243,17 +192,7 @@ def row_norms(x: Array) -> Array:
 
 
 def inner_product(x: Array, y: Array) -> tuple[Fraction, Fraction]:
-    """Compute tr(xᵀy) with its rounding error.
-
-    Args:
-        x: float64, any shape.
-        y: the same shape.
-
-    Returns:
-        The computed value, and a bound of its error.
-
-    Raises:
-        UndecidedError: overflow.
+    """tr(xᵀy) as float64 computes it, and a bound of its error.
 
     Example:
         >>> inner_product(np.ones((2, 1)), np.ones((2, 1)))[0]
@@ -264,14 +203,7 @@ def inner_product(x: Array, y: Array) -> tuple[Fraction, Fraction]:
 
 
 def two_sum(a: Array | float, b: Array | float) -> tuple[Any, Any]:
-    """Split a + b into its rounded value and the exact rest (Knuth).
-
-    Args:
-        a: float64.
-        b: float64, broadcastable with a.
-
-    Returns:
-        s and e with s = fl(a + b) and s + e = a + b exactly, barring overflow.
+    """Split a sum into s = fl(a + b) and e with s + e = a + b exactly, barring overflow (Knuth's TwoSum).
 
     Example:
         >>> s, e = two_sum(np.array([1.0]), np.array([2.0**-60]))
@@ -284,13 +216,7 @@ def two_sum(a: Array | float, b: Array | float) -> tuple[Any, Any]:
 
 
 def largest_entry(array: Array) -> float:
-    """Find the largest absolute value, a few rows at a time.
-
-    Args:
-        array: shape (n, D), possibly memory-mapped.
-
-    Returns:
-        max |x|, 0 for an empty array; infinite or NaN when an entry is.
+    """Find max |x|, a few rows at a time; 0 for an empty array, infinite or NaN when an entry is.
 
     Example:
         >>> largest_entry(np.array([[1.0, -3.0]]))
@@ -305,13 +231,7 @@ def largest_entry(array: Array) -> float:
 
 
 def scaling_exponent(features: Array) -> int:
-    """Find the power of two that brings the largest entry near 1.
-
-    Args:
-        features: shape (n, D), finite.
-
-    Returns:
-        The exponent, 0 when the largest entry is within 2^±100 or all are zero.
+    """The power of two that brings the largest entry near 1; 0 when it is within 2^±100 or all are zero.
 
     Example:
         >>> scaling_exponent(np.array([[3.0]])), scaling_exponent(np.array([[2.0**200]]))
@@ -325,12 +245,7 @@ def scaled_exactly(name: str, array: Array, exponent: int) -> Array:
     """Multiply with a power of two, exactly or not at all.
 
     Args:
-        name: what to call the array in a refusal.
-        array: float64 or float32.
         exponent: of two; 0 gives the array itself.
-
-    Returns:
-        Float64 array, a copy unless the exponent is 0.
 
     Raises:
         UndecidedError: an entry leaves the range, or loses a digit as a subnormal.

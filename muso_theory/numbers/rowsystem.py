@@ -1,4 +1,7 @@
-"""What a set of rows is for certified solving: its matrix, its factor, and proved bounds of its spectrum."""
+"""What a set of rows is for certified solving: its matrix, its factor, and proved bounds of its spectrum.
+
+Where full rank is not proved, or float64 overflows, every bound raises an UndecidedError.
+"""
 
 from __future__ import annotations
 
@@ -55,17 +58,7 @@ class CertifiedParameters:
 
     @ieee_proof()
     def distance(self, w: Array) -> tuple[Fraction, Fraction]:
-        """Bound ‖w − w*‖_F for given floats w and the point w* that this encloses.
-
-        Args:
-            w: float64, shape (D, C).
-
-        Returns:
-            Lower and upper bound.
-
-        Raises:
-            UndecidedError: overflow.
-        """
+        """Bound ‖w − w*‖_F from both sides, for given floats w and the point w* that this encloses."""
         return ball_norm(*pair_sum(w, 0.0, -self.high, -self.low), self.radius)
 
 
@@ -80,9 +73,6 @@ def pair_sum(a: Array, a_low: Array | float, b: Array, b_low: Array | float) -> 
 
     Returns:
         The nearest float, its correction, and a bound of what both together miss (Frobenius norm).
-
-    Raises:
-        UndecidedError: overflow.
 
     Example:
         >>> high, low, error = pair_sum(np.array([1.0]), 2.0**-60, np.array([-1.0]), 2.0**-70)
@@ -103,19 +93,7 @@ def pair_sum(a: Array, a_low: Array | float, b: Array, b_low: Array | float) -> 
 def ball_norm(
     high: Array, low: Array, error: Fraction, radius: Fraction = Fraction(0)
 ) -> tuple[Fraction, Fraction]:
-    """Bound ‖x‖_F where ‖x − (high + low)‖_F ≤ error + radius.
-
-    Args:
-        high: float64.
-        low: its correction.
-        error: proved.
-        radius: proved.
-
-    Returns:
-        Lower and upper bound.
-
-    Raises:
-        UndecidedError: overflow.
+    """Bound ‖x‖_F from both sides where ‖x − (high + low)‖_F ≤ error + radius.
 
     Example:
         >>> ball_norm(np.array([3.0, 4.0]), np.zeros(2), Fraction(0), Fraction(6))[0]
@@ -137,6 +115,11 @@ class RowSystem(ABC):
 
     is_dual: bool
     """Whether A is few: independent rows, K_AA to invert. Otherwise independent columns, Φ_AᵀΦ_A."""
+
+    @property
+    def is_invertible(self) -> bool:
+        """Whether K_AA may have an inverse."""
+        return self.is_dual
 
     def __init__(self, features: Array, rows: Any, name: str) -> None:
         self.features = features
@@ -180,13 +163,18 @@ class RowSystem(ABC):
             ridge: λ ≥ 0, taken exactly.
             targets_low: more digits of t.
             start_low: more digits of the start.
-
-        Returns:
-            Parameters with a proved radius.
-
-        Raises:
-            UndecidedError: full rank is not proved (without a ridge), or float64 overflows.
         """
+        return self._enclosed(targets, start, ridge, targets_low, start_low)
+
+    def _enclosed(
+        self,
+        targets: Array,
+        start: Array | None,
+        ridge: float,
+        targets_low: Array | None,
+        start_low: Array | None,
+    ) -> CertifiedParameters:
+        """What `fit` returns; here for a system that does not use the low parts."""
         found, lost = self._fit(targets, start, ridge), Fraction(0)
         if targets_low is not None and targets_low.any():
             lost += norm_bounds(targets_low)[1] / root_down(self.floor(ridge))
@@ -210,7 +198,17 @@ class RowSystem(ABC):
 
     @abstractmethod
     def pseudo_norm(self, g: Array) -> tuple[Fraction, Fraction]:
-        """Bound ‖Φ_A⁺ g‖_F from both sides."""
+        """Bound ‖Φ_A⁺ g‖_F from both sides.
+
+        Args:
+            g: float64, shape (|A|, C).
+
+        Returns:
+            Lower and upper bound.
+
+        Raises:
+            UndecidedError: the rank that this needs is not proved, or float64 overflows.
+        """
 
     @cached_property
     def trace(self) -> Fraction:
@@ -240,10 +238,7 @@ class RowSystem(ABC):
 
     @property
     def smallest(self) -> Fraction:
-        """Proved lower bound of λ_min, the square of the smallest singular value of Φ_A.
-
-        Returns:
-            The bound, positive.
+        """Proved positive lower bound of λ_min, the square of the smallest singular value of Φ_A.
 
         Raises:
             UndecidedError: float64 cannot exclude that Φ_A is rank-deficient.
@@ -262,13 +257,7 @@ class RowSystem(ABC):
         return not_proved(self.name) if bound is None else bound
 
     def floor(self, ridge: float) -> Fraction:
-        """Proved lower bound of λ_min + ridge; with a ridge the rank does not matter.
-
-        Args:
-            ridge: λ ≥ 0.
-
-        Returns:
-            The bound, positive.
+        """Proved positive lower bound of λ_min + ridge; with a ridge the rank does not matter.
 
         Raises:
             UndecidedError: no ridge, and full rank is not proved.
@@ -306,13 +295,7 @@ class RowSystem(ABC):
 
 
 def not_proved(name: str) -> UndecidedError:
-    """Word the refusal that every missing eigenvalue bound ends in.
-
-    Args:
-        name: the matrix whose rank is open.
-
-    Returns:
-        The error, ready to be raised.
+    """The refusal, ready to be raised, that every missing eigenvalue bound ends in.
 
     Example:
         >>> not_proved("Φ").what
@@ -326,14 +309,7 @@ def not_proved(name: str) -> UndecidedError:
 
 
 def numerical_factor(matrix: Array, name: str) -> CholeskyFactor:
-    """Factorise a matrix that must be numerically positive definite.
-
-    Args:
-        matrix: symmetric, shape (n, n).
-        name: whose Gram matrix it is.
-
-    Returns:
-        Its Cholesky factor.
+    """Cholesky factor of a symmetric matrix that must be numerically positive definite.
 
     Raises:
         UndecidedError: it is numerically singular, or has overflowed.

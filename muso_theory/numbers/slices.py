@@ -114,14 +114,9 @@ class _Operand:
 
 
 def balancing_exponents(features: Array, rows: Rows) -> tuple[Array | None, Array | None]:
-    """Find the sizes of the rows of Φ_rows, and of its columns once the rows are of one size, as powers of two.
+    """Sizes of the rows of Φ_rows, and of its columns once the rows are of one size, as powers of two.
 
-    Args:
-        features: Φ, shape (n, D).
-        rows: a slice or an index array.
-
-    Returns:
-        Exponents of the rows and of the columns, for `sliced_product`; None where they hardly differ.
+    For `sliced_product`; None where they hardly differ.
 
     Example:
         >>> balancing_exponents(np.array([[1.0, 1.0], [2.0**40, 2.0**40]]), slice(None))

@@ -35,14 +35,7 @@ _SHIFTS = (0.8, 0.3, 0.05)
 
 @ieee_proof()
 def trace_bound(gram: Array, width: int) -> Fraction:
-    """Bound tr(ΦΦᵀ) = ‖Φ‖_F² from above.
-
-    Args:
-        gram: K̂, computed by `blocked_gram`, shape (n, n).
-        width: D.
-
-    Returns:
-        The bound.
+    """Bound tr(ΦΦᵀ) = ‖Φ‖_F² from above, by the K̂ that `blocked_gram` computed of Φ with D columns.
 
     Example:
         >>> 2 <= trace_bound(np.eye(2), 4) < 2.0000001
@@ -59,13 +52,6 @@ def gram_error(gram: Array, width: int) -> Fraction:
 
     Entry by entry the error is at most γ_k |Φ||Φ|ᵀ plus underflow, with k roundings that grow with the
     block length and the number of blocks instead of D; and ‖|Φ||Φ|ᵀ‖₂ ≤ ‖Φ‖_F².
-
-    Args:
-        gram: K̂, shape (n, n), exactly symmetric.
-        width: D.
-
-    Returns:
-        The bound.
 
     Example:
         >>> 0 < gram_error(np.eye(2), 4) < 1e-14
@@ -86,7 +72,7 @@ def smallest_eigenvalue_estimate(factor: Factor, steps: int = 8) -> tuple[float,
         The estimate (from above, but for rounding) and the vector, shape (n, 1), that gave it.
 
     Example:
-        >>> from .float64 import FLOAT64
+        >>> from muso_theory.numbers.float64 import FLOAT64
         >>> round(smallest_eigenvalue_estimate(FLOAT64.factor(np.diag([1.0, 4.0])))[0], 9)
         1.0
     """
@@ -172,14 +158,9 @@ def smallest_eigenvalue_bound(gram: Array, error: Fraction, estimate: float) -> 
 
 @ieee_proof()
 def largest_eigenvalue_bound(gram: Array, error: Fraction) -> Fraction:
-    """Prove λ_max(K) ≤ b: the smallest of three norms of K̂, plus the error.
+    """Prove λ_max(K) ≤ b by the smallest of three norms of K̂, plus the bound of ‖K̂ − K‖₂.
 
-    Args:
-        gram: K̂, shape (n, n), symmetric.
-        error: bound of ‖K̂ − K‖₂.
-
-    Returns:
-        b, at most the trace and at most √n times too large.
+    b is at most the trace, and at most √n times too large.
 
     Raises:
         UndecidedError: overflow.
@@ -197,18 +178,7 @@ def largest_eigenvalue_bound(gram: Array, error: Fraction) -> Fraction:
 
 @ieee_proof()
 def rayleigh_bound(gram: Array, vector: Array, error: Fraction) -> Fraction:
-    """Prove λ_min(K) ≤ b by the Rayleigh quotient of a vector.
-
-    Args:
-        gram: K̂, shape (n, n), symmetric.
-        vector: shape (n, 1), not zero.
-        error: bound of ‖K̂ − K‖₂.
-
-    Returns:
-        b.
-
-    Raises:
-        UndecidedError: overflow.
+    """Prove λ_min(K) ≤ b by the Rayleigh quotient of a vector of shape (n, 1), plus the bound of ‖K̂ − K‖₂.
 
     Example:
         >>> 1 <= rayleigh_bound(np.diag([1.0, 4.0]), np.array([[1.0], [0.0]]), Fraction(0)) < 1.0001

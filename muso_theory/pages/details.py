@@ -1,4 +1,4 @@
-"""What a report page shows beyond evidence: the spectrum, the ladder of gaps, the labels. Measured, and said so."""
+"""What a report page shows beyond evidence: the spectrum, the ladder of gaps, the labels."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from typing import final
 
 import numpy as np
 
-from muso_theory.errors import MusoError
-from muso_theory.evidence import Evidence
-from muso_theory.linear.problem import Array, UnlearningProblem
-from muso_theory.linear.rules import RULES
-from muso_theory.linear.solution import parameter_gap
-from muso_theory.numbers import Grade
-from muso_theory.report import Report
+from ..arrays import Array
+from ..errors import MusoError
+from ..evidence import Evidence
+from ..linear.closed_forms import float_model
+from ..linear.problem import UnlearningProblem
+from ..linear.solution import parameter_gap
+from ..methods.rules import RULES
+from ..numbers import Grade
+from ..report import Report
 
-__all__ = ["Details", "Rung", "details"]
+__all__ = ["Details", "Gap", "details"]
 
 _WORDS = {
     "original": "doing nothing",
@@ -32,7 +34,7 @@ _WORDS = {
 
 @final
 @dataclass(frozen=True)
-class Rung:
+class Gap:
     """One way to label and what it leaves.
 
     Args:
@@ -62,7 +64,7 @@ class Details:
 
     eigenvalues: tuple[float, ...]
     complete: bool
-    ladder: tuple[Rung, ...]
+    ladder: tuple[Gap, ...]
     kinds: tuple[str, ...]
     outputs: int
     labels: tuple[tuple[float, ...], ...]
@@ -88,12 +90,8 @@ def details(problem: UnlearningProblem, report: Report, labels: object = None) -
     """Measure what a page shows about a problem.
 
     Args:
-        problem: the problem.
         report: a report about it, whose proved bound takes the place of a measurement where there is one.
         labels: the labels that the user had audited, or None.
-
-    Returns:
-        The numbers; the same problem gives the same.
 
     Example:
         >>> problem = UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
@@ -101,7 +99,7 @@ def details(problem: UnlearningProblem, report: Report, labels: object = None) -
         >>> np.round(found.eigenvalues, 9), found.ladder[-1].words, found.columns
         (array([1., 3.]), 'exact labels, as floats', ('sample', 'target', 'optimal label'))
     """
-    model = problem.float_model
+    model = float_model(problem)
     eigenvalues = tuple(float(value) for value in model.eigenvalues)
     shown: dict[str, Array] = {
         "target": problem.targets[problem.forget],
@@ -121,7 +119,7 @@ def details(problem: UnlearningProblem, report: Report, labels: object = None) -
     )
 
 
-def _ladder(problem: UnlearningProblem, report: Report, labels: object) -> list[Rung]:
+def _ladder(problem: UnlearningProblem, report: Report, labels: object) -> list[Gap]:
     """Every rule that applies, from the largest gap to the smallest; exact labels last."""
     rungs = []
     for name, rule in RULES.items():
@@ -129,22 +127,22 @@ def _ladder(problem: UnlearningProblem, report: Report, labels: object) -> list[
             given = rule()(problem)
         except MusoError:
             continue  # hard labels need classes
-        rungs.append(Rung(_WORDS.get(name, name), parameter_gap(problem, given)))
+        rungs.append(Gap(_WORDS.get(name, name), parameter_gap(problem, given)))
     if labels is not None:
         proved = _bound(report.evidence.get("exact-labels[labels]"), "your labels")
-        rungs.append(proved or Rung("your labels", parameter_gap(problem, labels)))
+        rungs.append(proved or Gap("your labels", parameter_gap(problem, labels)))
     rungs.sort(key=lambda rung: -rung.gap)
     # Optimal labels held against themselves would always leave nothing: the two models are what may differ.
-    model = problem.float_model
+    model = float_model(problem)
     left = float(model.distance(model.unlearned(model.optimal_labels), model.retrained).upper)
     proved = _bound(report.evidence.get("exact-labels[output]"), "exact labels, as floats")
-    return [*rungs, proved or Rung("exact labels, as floats", left)]
+    return [*rungs, proved or Gap("exact labels, as floats", left)]
 
 
-def _bound(evidence: Evidence | None, words: str) -> Rung | None:
+def _bound(evidence: Evidence | None, words: str) -> Gap | None:
     """The bound that the report proved, if it did."""
     if evidence is not None and evidence.findings and not evidence.failed:
         quantity = evidence.findings[0].quantity
-        if quantity.grade is not Grade.FLOAT and np.isfinite(quantity.bound):
-            return Rung(words, quantity.bound, proved=True)
+        if quantity.grade is not Grade.MEASURED and np.isfinite(quantity.bound):
+            return Gap(words, quantity.bound, proved=True)
     return None

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from muso_theory.errors import expected
-from muso_theory.evidence import Verdict
-from muso_theory.reading import read_json
-from muso_theory.report import SCHEMA, digest
-from muso_theory.results import check_result
+from ..errors import expected
+from ..evidence import Verdict
+from ..reading import read_json
+from ..report import SCHEMA, digest
+from ..results import check_result, restored
 
-__all__ = ["Instance", "read_instances"]
+__all__ = ["Observation", "read_instances"]
 
 _ABOUT = {
     "precision": ("gap-formula",),
@@ -30,7 +30,7 @@ _ABOUT = {
 
 @final
 @dataclass(frozen=True)
-class Instance:
+class Observation:
     """What one file says about one claim.
 
     Args:
@@ -46,20 +46,17 @@ class Instance:
     verdict: Verdict | None = None
 
 
-def read_instances(paths: Iterable[str | Path]) -> list[Instance]:
+def read_instances(paths: Iterable[str | Path]) -> list[Observation]:
     """Read what stored reports and campaign results say about claims.
 
     Args:
         paths: files of ``muso check --json``, result files of campaigns, or folders of them.
 
-    Returns:
-        One entry a claim and file, in the order of the files.
-
     Raises:
         BadInputError: a path that does not exist, a file that is neither, one of another schema version, or one that
             was changed after it was written.
     """
-    found: list[Instance] = []
+    found: list[Observation] = []
     for path in map(Path, paths):
         if not path.exists():
             raise expected("a report or a result file", "evidence", path, "missing", "muso check DATA --json")
@@ -68,13 +65,13 @@ def read_instances(paths: Iterable[str | Path]) -> list[Instance]:
     return found
 
 
-def _read(file: Path) -> list[Instance]:
+def _read(file: Path) -> list[Observation]:
     """What one file says."""
     document: Any = read_json(file, "evidence", constants=True)
     if isinstance(document, dict) and isinstance(document.get("evidence"), list):
         try:
             found = [
-                Instance(e["claim"], document["title"], e["meaning"], Verdict[e["verdict"]])
+                Observation(e["claim"], document["title"], e["meaning"], Verdict[e["verdict"]])
                 for e in document["evidence"]
                 if e["kind"] == "theorem"
             ]
@@ -91,12 +88,13 @@ def _read(file: Path) -> list[Instance]:
                 raise expected("a report as it was written", "digest", document.get("digest"), changed, again)
             return found
     elif isinstance(document, dict) and isinstance(document.get("campaign"), str):
+        document = restored(document)
         check_result(document, file)
         return list(_of_campaign(document))
     raise expected("a report or a campaign's result", "evidence", file, "another JSON", "muso check --json")
 
 
-def _of_campaign(result: dict[str, Any]) -> Iterator[Instance]:
+def _of_campaign(result: dict[str, Any]) -> Iterator[Observation]:
     """What a campaign says of single claims, or else its verdict for the claims that it bears on."""
     name = result["campaign"]
     source = f"campaign {name}"
@@ -104,9 +102,11 @@ def _of_campaign(result: dict[str, Any]) -> Iterator[Instance]:
     source += ", failed its own judgement" if result.get("failed") else ""
     for about in result.get("claims") or _ABOUT.get(name, ()):
         if isinstance(about, str):
-            yield Instance(about, source, f"of all that it measured: {result.get('verdict', 'no verdict')}")
+            yield Observation(
+                about, source, f"of all that it measured: {result.get('verdict', 'no verdict')}"
+            )
         elif "hypothesis" in about:
             words = f"without {about['hypothesis']}: no counterexample among {about['tried']} problems"
             if about["search"] == "needed":
                 words = f"false without {about['hypothesis']}: a counterexample has {about['size']}"
-            yield Instance(about["claim"], source, words)
+            yield Observation(about["claim"], source, words)

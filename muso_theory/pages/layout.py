@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from muso_theory.algebra.render import unicode_math
-from muso_theory.errors import printable
-from muso_theory.markup import Child, Markup, join, mathematics, tag
+from ..algebra.render import unicode_math
+from ..errors import printable
+from ..markup import Child, Markup, join, mathematics, tag
 
 __all__ = ["page", "prose", "section"]
 
@@ -19,17 +19,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-
 def page(
     title: str, header: Sequence[Child], body: Sequence[Child], footer: Sequence[Child], style: str = ""
 ) -> str:
-    """A whole page.
-
-    Args:
-        title: of the window; one line.
-        header: what comes before the main part.
-        body: the main part.
-        footer: what comes after it.
-        style: further rules for this page.
-
-    Returns:
-        HTML that a browser shows without asking anyone for anything: its policy forbids it to.
+    """A whole page of HTML, which needs nothing from elsewhere and whose policy forbids to ask for it.
 
     Example:
         >>> page("t", [tag("h1", "t")], ["1 < 2"], []).count("1 &lt; 2")
@@ -56,28 +46,13 @@ def page(
 
 
 def section(name: str, title: str, *children: Child) -> Markup:
-    """A named part of a page, which can be linked to.
-
-    Args:
-        name: its anchor.
-        title: its heading.
-        children: what is in it.
-
-    Returns:
-        The markup.
-    """
+    """A named part of a page, which can be linked to."""
     heading = tag("h2", title, id=f"{name}-title")
     return tag("section", heading, join(*children), id=name, aria_labelledby=f"{name}-title")
 
 
 def prose(words: str) -> Markup:
     """Words of a theorem as they are read: its letters are spelt out in the statement language.
-
-    Args:
-        words: such as ``"0 < eta < 2/lambda_max"``.
-
-    Returns:
-        The markup.
 
     Example:
         >>> prose("||C Phi e|| >= c, eta < 2/lambda_max")

@@ -7,26 +7,17 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from muso_theory import plots
-from muso_theory.claims import CATALOGUE
-from muso_theory.claims.theorems.status import TheoremStatus, theorem_status
-from muso_theory.evidence import Evidence, Inequality, Verdict, round_digits
-from muso_theory.machine import versions
-from muso_theory.markup import (
-    Markup,
-    badge,
-    figure,
-    join,
-    mathematics,
-    table,
-    tag,
-    understood_table,
-)
-from muso_theory.numbers import Grade
-from muso_theory.pages.details import Details
-from muso_theory.pages.layout import page, prose, section
-from muso_theory.report import Report, digest
-from muso_theory.summary import evidence_table, sentence
+from .. import plots
+from ..claims import CATALOGUE
+from ..claims.theorems.status import TheoremStatus, theorem_status
+from ..evidence import Evidence, Inequality, Verdict, round_digits
+from ..machine import versions
+from ..markup import Markup, badge, figure, join, mathematics, table, tag, understood_table
+from ..numbers import Grade
+from ..report import Report, digest
+from ..summary import evidence_table, sentence
+from .details import Details
+from .layout import page, prose, section
 
 __all__ = ["GROUPS", "command", "draw_figures", "provenance", "report_page"]
 
@@ -49,12 +40,8 @@ def report_page(report: Report, found: Details | None = None, missing: str = "")
     """The report as one self-contained web page.
 
     Args:
-        report: the report.
         found: the numbers of pictures and labels, or None for a page without.
         missing: why they are not there.
-
-    Returns:
-        HTML without scripts or outside resources; the same report gives the same bytes.
 
     Example:
         >>> from muso_theory.evidence import NOTHING, Identity, Scope
@@ -105,15 +92,7 @@ def report_page(report: Report, found: Details | None = None, missing: str = "")
 
 
 def draw_figures(found: Details, evidence: Mapping[str, Evidence]) -> dict[str, tuple[Any, str]]:
-    """The pictures of a report, each with its caption.
-
-    Args:
-        found: the numbers.
-        evidence: of the report, for proved bounds.
-
-    Returns:
-        Figures by name, drawn in the style that is current.
-    """
+    """The pictures of a report, each with its caption."""
     smallest, largest = _bounds(evidence)
     spectrum, axes = plots.new_figure()
     plots.spectrum(axes, found.eigenvalues, smallest, largest, found.complete)
@@ -148,12 +127,12 @@ def _bounds(evidence: Mapping[str, Evidence]) -> tuple[float | None, float | Non
             isinstance(finding, Inequality)
             and finding.positive
             and finding.what.startswith("λ_min(K")
-            and finding.quantity.grade is Grade.RIGOROUS
+            and finding.quantity.grade is Grade.CERTIFIED
         ):
             smallest = finding.quantity.floor if finding.quantity.floor > 0 else None
     if "step-size" in evidence and evidence["step-size"].findings:
         quantity = evidence["step-size"].findings[0].quantity
-        if quantity.grade is Grade.RIGOROUS and quantity.floor > 0:
+        if quantity.grade is Grade.CERTIFIED and quantity.floor > 0:
             largest = math.nextafter(2 / quantity.floor, math.inf)
     return smallest, largest
 
@@ -235,11 +214,7 @@ def provenance(report: Report, again: str = "") -> Markup:
     """Hashes, versions, seeds, settings, and the command that repeats it all.
 
     Args:
-        report: the report.
         again: the command; empty is that of ``muso check``.
-
-    Returns:
-        The markup.
     """
     source = report.settings.get("source")
     hashes = [("what was given, sha256", report.inputs.get("sha256"))]
@@ -269,20 +244,13 @@ def _settings(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def command(settings: Mapping[str, Any], name: str = "check") -> str:
-    """The command that repeats a report, options at their defaults left out.
-
-    Args:
-        settings: of the report, with its source.
-        name: of the command.
-
-    Returns:
-        One line for a shell.
+    """The command that repeats a report, one line for a shell, options at their defaults left out.
 
     Example:
         >>> command({"seed": 0, "source": {"data": "digits", "classes": "3,7"}})
         'muso check digits --classes 3,7'
     """
-    from muso_theory.options import Source
+    from ..options import Source
 
     source = dict(settings["source"])
     plain = Source("")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from muso_theory.algebra.derivation import Node
-from muso_theory.algebra.render import mathml, unicode_math
-from muso_theory.claims import CATALOGUE
-from muso_theory.claims.theorems.content import (
+from ..algebra.derivation import Node
+from ..algebra.render import mathml, unicode_math
+from ..claims import CATALOGUE
+from ..claims.theorems.content import (
     Clause,
     Formula,
     Piece,
@@ -19,54 +19,38 @@ from muso_theory.claims.theorems.content import (
     shared_lines,
     trials,
 )
-from muso_theory.claims.theorems.graph import graph_svg
-from muso_theory.claims.theorems.library import Proof
-from muso_theory.claims.theorems.refuted import refuted
-from muso_theory.claims.theorems.registry import THEOREMS
-from muso_theory.claims.theorems.sources import SOURCES
-from muso_theory.claims.theorems.writing import certificate_text, theorem_graph
-from muso_theory.files import make_folder, write_atomic
-from muso_theory.markup import Markup, badge, join, mathematics, table, tag
-from muso_theory.pages.instances import Instance
-from muso_theory.pages.layout import page, prose, section
+from ..claims.theorems.graph import graph_svg
+from ..claims.theorems.library import Proof
+from ..claims.theorems.refuted import refuted
+from ..claims.theorems.registry import THEOREMS
+from ..claims.theorems.sources import references, source_of
+from ..claims.theorems.writing import certificate_text, theorem_graph
+from ..files import make_folder, write_all
+from ..markup import Markup, badge, join, mathematics, table, tag
+from .instances import Observation
+from .layout import page, prose, section
 
 __all__ = ["theorem_site", "write_site"]
 
 
 def write_site(
-    directory: str | Path, proofs: Sequence[Proof], instances: Iterable[Instance] = ()
+    directory: str | Path, proofs: Sequence[Proof], instances: Iterable[Observation] = ()
 ) -> list[Path]:
     """Write the site of some proofs.
 
     Args:
         directory: where; made if it does not exist. ``index.html`` is the entrance.
-        proofs: the proofs.
         instances: evidence on data, shown on the pages of their claims.
-
-    Returns:
-        The files written.
 
     Raises:
         BadInputError: the directory is a file or cannot be written.
     """
-    root = Path(directory)
-    make_folder(root / "certificates")
-    files = theorem_site(proofs, instances)
-    for name, text in files.items():
-        write_atomic(root / name, text.encode())
-    return sorted(root / name for name in files)
+    make_folder(directory)  # before the work
+    return write_all(directory, theorem_site(proofs, instances), "index.html")
 
 
-def theorem_site(proofs: Sequence[Proof], instances: Iterable[Instance] = ()) -> dict[str, str]:
-    """The files of the site.
-
-    Args:
-        proofs: the proofs.
-        instances: evidence on data.
-
-    Returns:
-        Names, relative to the site, and contents. Every link between them resolves.
-    """
+def theorem_site(proofs: Sequence[Proof], instances: Iterable[Observation] = ()) -> dict[str, str]:
+    """The contents of the site's files by their names; every link between them resolves."""
     known = {proof.slug: f"{proof.slug}.html" for proof in proofs}
     nodes = {node["name"]: node for proof in proofs for node in proof.certificate["theorems"]}
     lemmas = [nodes[name] for name in THEOREMS if name in nodes and name.partition("/")[0] not in known]
@@ -76,7 +60,7 @@ def theorem_site(proofs: Sequence[Proof], instances: Iterable[Instance] = ()) ->
         if name not in known:
             links[name] = f"{known.get(slug, 'lemmas.html')}#{_anchor(name)}"
         links.setdefault(slug, "lemmas.html")
-    by_claim: dict[str, list[Instance]] = {}
+    by_claim: dict[str, list[Observation]] = {}
     for instance in instances:
         by_claim.setdefault(instance.claim, []).append(instance)
     files = {"index.html": _index(proofs, links)}
@@ -148,7 +132,7 @@ def _index(proofs: Sequence[Proof], links: Mapping[str, str]) -> str:
     )
 
 
-def _claim(proof: Proof, links: Mapping[str, str], instances: Sequence[Instance]) -> str:
+def _claim(proof: Proof, links: Mapping[str, str], instances: Sequence[Observation]) -> str:
     """The page of one claim."""
     claim = CATALOGUE.get(proof.slug)
     words = claim.words if claim else says(proof.theorems[0])
@@ -163,10 +147,12 @@ def _claim(proof: Proof, links: Mapping[str, str], instances: Sequence[Instance]
     ]
     if instances:
         body.append(section("instances", "On data", _instances(instances, bool(proof.remains))))
-    source = SOURCES.get(proof.slug, "This toolkit.")
+    works = tag("ul", [tag("li", work) for work in references(proof.slug)])
     certificate = tag("a", f"certificates/{proof.slug}.json", href=f"certificates/{proof.slug}.json")
     hashed = tag("p", "Certificate ", certificate, ", sha256 ", tag("code", proof.hash))
-    body.append(section("certificate", "Source and certificate", tag("p", source), hashed))
+    body.append(
+        section("certificate", "Source and certificate", tag("p", source_of(proof.slug)), works, hashed)
+    )
     return _frame(proof.slug, [*lead, prose(words), "."], body)
 
 
@@ -199,7 +185,7 @@ def _written(pieces: Iterable[Piece]) -> Markup:
 
 
 def _trials(nodes: Sequence[Node]) -> Markup:
-    """How every hypothesis fared."""
+    """What dropping each hypothesis showed."""
     found = trials(nodes)
     if not found:
         return tag("p", "No hypotheses.")
@@ -232,7 +218,7 @@ def _proofs(nodes: Sequence[Node], links: Mapping[str, str]) -> Markup:
     return join(parts)
 
 
-def _instances(instances: Sequence[Instance], remains: bool) -> Markup:
+def _instances(instances: Sequence[Observation], remains: bool) -> Markup:
     """What reports and campaigns found on data; `remains` says whether the proof leaves something beyond algebra."""
     rows = [
         (i.source, "" if i.verdict is None else badge(i.verdict), mathematics(i.words)) for i in instances

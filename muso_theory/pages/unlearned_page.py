@@ -5,32 +5,20 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from muso_theory import plots
-from muso_theory.evidence import Verdict, worst
-from muso_theory.markup import (
-    Markup,
-    badge,
-    figure,
-    join,
-    mathematics,
-    table,
-    tag,
-    understood_table,
-)
-from muso_theory.pages.layout import page, section
-from muso_theory.pages.report_page import GROUPS, command, provenance
-from muso_theory.plots.figures import accuracies
-from muso_theory.summary import evidence_table, sentence
-from muso_theory.unlearned import Unlearned, content, models, score_table
+from .. import plots
+from ..evidence import Verdict, worst
+from ..markup import Markup, badge, figure, join, mathematics, table, tag, understood_table
+from ..plots.figures import accuracies
+from ..summary import evidence_table, sentence
+from ..unlearned import Unlearned, content, models, score_table
+from .layout import page, section
+from .report_page import GROUPS, command, provenance
 
 __all__ = ["unlearned_page"]
 
 
 def unlearned_page(*results: Unlearned) -> str:
     """What one method made of a problem, or several, as one self-contained web page.
-
-    Args:
-        results: of methods on one problem, one at least.
 
     Returns:
         HTML without scripts or outside resources; the same results give the same bytes.
@@ -54,7 +42,7 @@ def unlearned_page(*results: Unlearned) -> str:
     parts.append(section("parts", "How", table("The four parts.", ("Part", "What"), cells, name="numbers")))
     attacks = (_attack(result, several) for result in results)
     numbers = (score_table(models(results)), _picture(results), *dict.fromkeys(attacks))
-    parts.append(section("numbers", "What came of it", *numbers))
+    parts.append(section("numbers", "Scores and attacks", *numbers))
     for result in results:
         groups = result.report.groups()
         of = f"{result.method.name}: " if several else ""

@@ -19,13 +19,8 @@ def new_figure(rows: int = 1, columns: int = 1, height: float = 1.0, **options: 
     """An empty figure of the current style, without the machinery of windows.
 
     Args:
-        rows: rows of panels.
-        columns: columns of panels.
         height: times the usual height.
         options: for ``Figure.subplots``.
-
-    Returns:
-        The figure and its panels.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -41,14 +36,10 @@ def render(
     """The bytes of a figure; the same figure gives the same bytes, whatever the date.
 
     Args:
-        drawn: the figure.
         form: ``pdf``, ``png`` or ``svg``.
         salt: makes the ids of an SVG its own, where several share a page.
         text: leave text in an SVG as text, so that it can be read aloud and found.
         opaque: on white, whatever the page; a ``png`` always is.
-
-    Returns:
-        The file.
 
     Raises:
         BadInputError: another form.

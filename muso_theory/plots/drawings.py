@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..evidence import round_digits
+from .marks import FARTHEST
 from .style import COLOURS
 
 if TYPE_CHECKING:
@@ -84,7 +85,9 @@ def gap_ladder(axes: Axes, gaps: Sequence[tuple[str, float, bool]]) -> None:
         gaps: name, gap, and whether the gap is a proved bound; drawn from top to bottom.
     """
     drawn: Any = axes.get_figure()
-    values = [value for _, value, _ in gaps if value > 0 and np.isfinite(value)]
+    positive = [value for _, value, _ in gaps if value > 0 and np.isfinite(value)]
+    # What lies far below all else has its number beside it, on the edge as a zero.
+    values = [value for value in positive if value > FARTHEST * max(positive)]
     lowest = min(values, default=1e-16)
     left = min(1e-16, lowest) if len(values) < len(gaps) else lowest
     axes.set_xscale("log")

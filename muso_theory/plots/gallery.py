@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, final
 
 from ..errors import expected, nearest, printable
+from ..understood import told_in_line
 from .canvas import render
 from .captions import fill
-from .sources import KINDS, Source
+from .sources import KINDS, ResultFile
 from .style import check_style, styled
 
 __all__ = ["NAMES", "OWN", "Drawn", "draw_all", "draw_campaigns", "script"]
@@ -33,7 +35,7 @@ NAMES = (
 )
 """Figures of the campaigns, in the order of a paper."""
 
-OWN = ("margins", "sweep", "accuracies", "trade_off", "predicted_measured", "spectrum", "labels")
+OWN = ("margins", "sweep", "accuracies", "trade_off", "closed_form", "spectrum", "labels")
 """Figures of a user's own results."""
 
 
@@ -58,12 +60,6 @@ class Drawn:
 def script(name: str) -> Any:
     """The module that draws a figure.
 
-    Args:
-        name: of the figure.
-
-    Returns:
-        The module, with what it needs, its caption and how it is drawn.
-
     Raises:
         BadInputError: there is none of that name.
     """
@@ -74,7 +70,11 @@ def script(name: str) -> Any:
 
 
 def draw_campaigns(
-    name: str, sources: Mapping[str, Source], venue: str = "plain", width: str = "column", form: str = "pdf"
+    name: str,
+    sources: Mapping[str, ResultFile],
+    venue: str = "plain",
+    width: str = "column",
+    form: str = "pdf",
 ) -> Drawn:
     """A figure of the campaigns.
 
@@ -84,9 +84,6 @@ def draw_campaigns(
         venue: see `muso_theory.plots.style`.
         width: see `muso_theory.plots.style`.
         form: of the file.
-
-    Returns:
-        The figure with its caption.
 
     Raises:
         BadInputError: an unknown name, venue, width or format, or a result that the figure cannot read.
@@ -106,7 +103,11 @@ def draw_campaigns(
 
 
 def draw_all(
-    sources: Sequence[Source], venue: str = "plain", width: str = "column", form: str = "pdf"
+    sources: Sequence[ResultFile],
+    venue: str = "plain",
+    width: str = "column",
+    form: str = "pdf",
+    panels: Sequence[str] = (),
 ) -> Iterator[Drawn]:
     """Every figure that can be drawn from these results.
 
@@ -115,15 +116,23 @@ def draw_all(
         venue: see `muso_theory.plots.style`.
         width: see `muso_theory.plots.style`.
         form: of the files.
+        panels: the numbers that a sweep is drawn of; none takes the first six.
 
     Yields:
         The figures; one of a user's own result is named after its file.
 
     Raises:
         BadInputError: an unknown venue, width or format, a result from which no figure is drawn, or one that cannot
-            be read.
+            be read; panels that a sweep has not, or without a sweep.
     """
     check_style(venue, width, form)
+    if panels and all(source.kind != "sweep" for source in sources):
+        raise expected(
+            "a result of muso sweep", "panels", ", ".join(panels), "no sweep", "leaving --panels out"
+        )
+    for source in sources:
+        if source.kind == "sweep":
+            script("sweep").chosen(source.content, panels)
     campaigns = {source.name: source for source in sources if source.kind == "campaign"}
     fed = [name for name in NAMES if set(script(name).NEEDS) <= set(campaigns)]
     for name in campaigns:
@@ -146,29 +155,42 @@ def draw_all(
         yield draw_campaigns(name, campaigns, venue, width, form)
     for source in sources:
         if source.kind != "campaign":
-            yield from _draw_own(source, venue, width, form)
+            yield from _draw_own(source, venue, width, form, panels)
 
 
-def _draw_own(source: Source, venue: str, width: str, form: str) -> Iterator[Drawn]:
+def _draw_own(
+    source: ResultFile, venue: str, width: str, form: str, panels: Sequence[str] = ()
+) -> Iterator[Drawn]:
     """The figures of one user's result."""
     found = False
     for name in OWN:
         module = script(name)
         if source.kind not in module.OWN:
             continue
-        data = _file(name, lambda module=module: module.own(source.content), [source], venue, width, form)
+        given = (source.content, panels) if name == "sweep" else (source.content,)
+        data = _file(name, partial(module.own, *given), [source], venue, width, form)
         if data:
             found = True
             title = source.content.get("title")
             words = [f"{title}."] if title and source.kind != "report" else []
-            yield _captioned(
-                f"{source.path.stem}-{name}", data, [*words, module.told(source.content)], [source]
-            )
+            words += [module.told(*given), *_input(source.content)]
+            yield _captioned(f"{source.path.stem}-{name}", data, words, [source])
     if not found:
         raise expected("numbers to draw", "RESULT", source.path, KINDS[source.kind], "one with more numbers")
 
 
-def _file(name: str, draw: Any, used: Sequence[Source], venue: str, width: str, form: str) -> bytes:
+_CAPTIONED = ("target", "task", "forget", "map", "map fitted on", "w₀", "seeds")
+"""What a caption tells of the input, beside what was varied."""
+
+
+def _input(content: Mapping[str, Any]) -> list[str]:
+    """What was understood of the input, for a caption."""
+    rows = (content.get("input") or {}).get("understood", ())
+    told = told_in_line(row for row in rows if row["word"] in _CAPTIONED or row["how"] == "varied")
+    return [f"Understood: {told}."] if told else []
+
+
+def _file(name: str, draw: Any, used: Sequence[ResultFile], venue: str, width: str, form: str) -> bytes:
     """The bytes of a figure, or none where the result has not what it shows."""
     with styled(venue, width):
         try:
@@ -179,7 +201,7 @@ def _file(name: str, draw: Any, used: Sequence[Source], venue: str, width: str, 
         return b"" if figure is None else render(figure, form, opaque=form == "svg")
 
 
-def _captioned(name: str, data: bytes, words: Sequence[str], used: Sequence[Source]) -> Drawn:
+def _captioned(name: str, data: bytes, words: Sequence[str], used: Sequence[ResultFile]) -> Drawn:
     """A figure with its words, and from which files it is."""
     quick = [source.name for source in used if source.quick]
     parts = [

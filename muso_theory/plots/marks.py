@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BEHIND",
+    "FARTHEST",
     "distinct",
     "finite",
     "floor_of",
@@ -28,6 +29,8 @@ __all__ = [
     "only",
     "panels",
     "reference",
+    "shares",
+    "shifted",
     "slope",
     "style_of",
     "symbols",
@@ -36,22 +39,18 @@ __all__ = [
 BEHIND = 0.5
 """The ``zorder`` of what is there to compare with."""
 
+FARTHEST = 1e-24
+"""What lies farther below all else than this is not drawn to scale: an arrow on the edge points to it."""
+
 _SERIES = tuple(name for name in COLOURS if name != "grey")
 """Grey is for what is there to compare with."""
 
 _WIDE = 5.0
-"""Inches from which panels stand side by side."""
+"""Inches from which three panels stand side by side."""
 
 
 def style_of(position: int, **changes: Any) -> dict[str, Any]:
     """Colour, marker and filling of the series in that position; no two of the first 27 are the same.
-
-    Args:
-        position: of the series, from 0.
-        changes: properties of the line to set otherwise.
-
-    Returns:
-        Properties for ``Axes.plot``.
 
     Example:
         >>> len({tuple(style_of(i).values()) for i in range(27)})
@@ -67,10 +66,10 @@ def style_of(position: int, **changes: Any) -> dict[str, Any]:
 
 
 def panels(count: int, height: float = 1.0, **options: Any) -> tuple[Figure, list[Any]]:
-    """A figure with panels below one another, or beside one another where it is wide.
+    """A figure with panels below one another, or beside one another where it is wide or they are many.
 
     Args:
-        count: how many panels.
+        count: how many panels; three stand in one row where the figure is wide, and else two from three on.
         height: of one panel, times the usual height.
         options: for ``Figure.subplots``.
 
@@ -80,9 +79,11 @@ def panels(count: int, height: float = 1.0, **options: Any) -> tuple[Figure, lis
     import matplotlib as mpl
 
     wide = float(mpl.rcParams["figure.figsize"][0]) >= _WIDE
-    across = min(count, 3) if wide else 1
+    across = min(count, 3) if wide else 1 + (count > 2)
     down = -(-count // across)
-    figure, axes = new_figure(down, across, height * down, squeeze=False, **options)
+    # A panel of half the width is lower, too.
+    shrunk = height * (1.0 if wide or across == 1 else 0.75)
+    figure, axes = new_figure(down, across, shrunk * down, squeeze=False, **options)
     places = list(axes.flat)
     for unused in places[count:]:
         unused.remove()
@@ -98,46 +99,61 @@ def label_below(axes: Sequence[Any], words: str) -> None:
     """
     for i, one in enumerate(axes):
         place = one.get_subplotspec()
-        if place is None or place.is_last_row() or i == len(axes) - 1:
+        across = 1 if place is None else place.get_gridspec().ncols
+        if i + across >= len(axes):  # nothing stands below it
             one.set_xlabel(words)
+            one.tick_params(labelbottom=True)
 
 
 def reference(axes: Any, x: Sequence[float], y: Sequence[float], label: str | None = None) -> None:
-    """A line to compare with.
-
-    Args:
-        axes: where to draw.
-        x: its places across.
-        y: its heights.
-        label: its name in the legend, or None.
-    """
+    """A line to compare with."""
     axes.plot(x, y, color=COLOURS["grey"], linestyle="--", linewidth=0.9, zorder=BEHIND, label=label)
 
 
 def slope(axes: Any, x: Sequence[float], y: Sequence[float], power: float, label: str | None = None) -> None:
-    """A line of a given slope in a plot with two logarithmic axes, through the geometric middle of the data.
-
-    Args:
-        axes: where to draw.
-        x: places of the data, positive.
-        y: heights of the data, positive.
-        power: the slope.
-        label: its name in the legend, or None.
-    """
+    """A line of a given slope in a plot with two logarithmic axes, through the geometric middle of the data."""
     ends = np.array([min(x), max(x)], dtype=float)
     middle_x, middle_y = np.sqrt(ends[0] * ends[1]), np.exp(np.mean(np.log(y)))
     reference(axes, list(ends), list(middle_y * (ends / middle_x) ** power), label)
+
+
+def shifted(axes: Any, i: int, count: int, base: Any = None) -> Any:
+    """Moves a series a little sideways, on paper only, so that equal series do not hide one another."""
+    from matplotlib.transforms import ScaledTranslation
+
+    points = _ASIDE * (i - (count - 1) / 2)
+    move = ScaledTranslation(points / 72, 0, axes.get_figure().dpi_scale_trans)
+    return (axes.transData if base is None else base) + move
+
+
+_ASIDE = 2.6
+"""Points between two series with the same numbers."""
+
+
+def shares(axis: Any, values: Sequence[float]) -> None:
+    """Limits and ticks for numbers from 0 to 1: none that is impossible, and room for a mark at the end.
+
+    Args:
+        axis: ``Axes.xaxis`` or ``Axes.yaxis``, linear.
+        values: what is drawn, between 0 and 1.
+    """
+    from matplotlib.ticker import FixedLocator, MaxNLocator
+
+    low, high = max(min(values, default=0.0), 0.0), min(max(values, default=1.0), 1.0)
+    if high - low < 0.1:  # one value, or nearly: show that it is one
+        low, high = max(low - 0.05, 0.0), min(high + 0.05, 1.0)
+    room = 0.06 * (high - low)
+    low, high = max(low - room, -room), min(high + room, 1 + room)
+    getattr(axis.axes, f"set_{axis.axis_name}lim")(low, high)
+    ticks = MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]).tick_values(max(low, 0.0), min(high, 1.0))
+    axis.set_major_locator(FixedLocator([t for t in ticks if max(low, 0.0) <= t <= min(high, 1.0)]))
 
 
 def only(rows: Iterable[Mapping[str, Any]], **wanted: Any) -> list[Mapping[str, Any]]:
     """The rows with these values.
 
     Args:
-        rows: any rows.
         wanted: values by key; a blank in a key is written ``_``, but in ``n_features``.
-
-    Returns:
-        The rows that have all of them.
 
     Example:
         >>> only([{"rank lost": "by all", "D": 3}, {"D": 4}], rank_lost="by all")
@@ -148,39 +164,17 @@ def only(rows: Iterable[Mapping[str, Any]], **wanted: Any) -> list[Mapping[str, 
 
 
 def distinct(rows: Iterable[Mapping[str, Any]], key: str) -> list[Any]:
-    """The values of a key, in the order in which they first come.
-
-    Args:
-        rows: any rows; those without the key are passed over.
-        key: which.
-
-    Returns:
-        Each value once.
-    """
+    """The values of a key, each once, in the order in which they first come."""
     return list(dict.fromkeys(row[key] for row in rows if key in row))
 
 
 def finite(value: object) -> bool:
-    """Whether a value of a row is a number that has a place on paper.
-
-    Args:
-        value: any value of a row.
-
-    Returns:
-        False for words, truth values, nothing, infinities and NaN.
-    """
+    """Whether a value of a row is a number that has a place on paper."""
     return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
 
 
 def once(axes: Sequence[Any]) -> tuple[list[Any], list[str]]:
-    """Handles and names for one legend of several panels, each name once.
-
-    Args:
-        axes: the panels.
-
-    Returns:
-        Handles and names, for ``Figure.legend``.
-    """
+    """Handles and names of one ``Figure.legend`` for several panels, each name once."""
     found: dict[str, Any] = {}
     for one in axes:
         for handle, name in zip(*one.get_legend_handles_labels(), strict=True):
@@ -203,12 +197,6 @@ _SYMBOLS = {
 def symbols(words: str) -> str:
     r"""Words with the letters of the theory set as mathematics, for axes and legends.
 
-    Args:
-        words: plain text, without dollars.
-
-    Returns:
-        The text with mathtext in it.
-
     Example:
         >>> symbols("‖w_u − w_r‖, relative")
         '$\\|w_u - w_r\\|$, relative'
@@ -224,11 +212,7 @@ def symbols(words: str) -> str:
 def floor_of(axes: Any) -> Any:
     """Puts a zero onto the lower edge of a panel, as a logarithmic axis has no place for it.
 
-    Args:
-        axes: the panel.
-
-    Returns:
-        A transform for ``Axes.plot``: places across are the data's, heights go from 0 (the edge) to 1.
+    The transform for ``Axes.plot`` takes places across from the data, and heights from 0 (the edge) to 1.
     """
     from matplotlib.transforms import blended_transform_factory
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,9 @@ from typing import Any, final
 from ..errors import BadInputError, expected
 from ..reading import read_json
 from ..report import digest
-from ..results import ROW_KEYS, check_result
+from ..results import ROW_KEYS, check_result, restored
 
-__all__ = ["KINDS", "Source", "read"]
+__all__ = ["KINDS", "ResultFile", "read"]
 
 KINDS = {
     "report": "a report of muso check --json",
@@ -25,7 +26,7 @@ KINDS = {
 
 @final
 @dataclass(frozen=True)
-class Source:
+class ResultFile:
     """A result file that was read.
 
     Args:
@@ -62,7 +63,7 @@ class Source:
         return f"{self.path.name} (sha256 {self.sha256[:16]}{of})"
 
 
-def read(path: str | Path) -> Source:
+def read(path: str | Path) -> ResultFile:
     """A result file.
 
     Args:
@@ -81,20 +82,25 @@ def read(path: str | Path) -> Source:
     try:
         content = read_json(path, "RESULT", constants=True)
     except BadInputError as error:
-        raise BadInputError(f"{error}: {options}") from None
+        broken = error.__context__
+        if not isinstance(broken, json.JSONDecodeError):
+            raise BadInputError(f"{error}: {options}") from None
+        where = f"something else at line {broken.lineno}, column {broken.colno}"
+        raise expected("a result, which is JSON text,", "RESULT", path, where, options) from None
     if isinstance(content, dict) and "campaign" in content:
+        content = restored(content)
         check_result(content, path)
-        return Source("campaign", content, path)
+        return ResultFile("campaign", content, path)
     if isinstance(content, dict) and content.get("kind") in ROW_KEYS:
         check_result(content, path)
-        return Source(str(content["kind"]), content, path)
+        return ResultFile(str(content["kind"]), content, path)
     if isinstance(content, dict) and isinstance(content.get("evidence"), list) and "digest" in content:
         if content["digest"] != digest(content):
             found = f"{path}: changed after it was written"
             raise expected(
                 "a report as it was written", "digest", content["digest"], found, "muso check --json"
             )
-        return Source("report", content, path)
+        return ResultFile("report", content, path)
     if isinstance(content, dict):
         kind = f"kind {content['kind']!r}" if "kind" in content else "keys " + ", ".join(list(content)[:6])
     else:

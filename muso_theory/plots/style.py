@@ -40,16 +40,7 @@ _HEIGHTS = {"column": 0.68, "full": 0.42}
 
 
 def check_style(venue: str, width: str = "column", form: str = "pdf") -> None:
-    """Refuse a style, width or format that is unknown.
-
-    Args:
-        venue: one of `VENUES`.
-        width: one of `WIDTHS`.
-        form: one of `FORMATS`.
-
-    Raises:
-        BadInputError: names the nearest that is known.
-    """
+    """Refuse a style, width or format that is unknown, and name the nearest that is known."""
     if venue not in VENUES:
         raise expected("a venue", "style", venue, "unknown", nearest(venue, VENUES))
     if width not in WIDTHS:
@@ -129,15 +120,7 @@ def _measures(venue: str, width: str) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def styled(venue: str = "plain", width: str = "column") -> Iterator[dict[str, Any]]:
-    """Draw in the style of a venue; what was set before comes back afterwards.
-
-    Args:
-        venue: see `style`.
-        width: see `style`.
-
-    Yields:
-        The rcParams.
-    """
+    """Draw in the style of a venue; what was set before comes back afterwards."""
     params: Any = style(venue, width)  # matplotlib's own stubs name every key
     import matplotlib as mpl
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .counterexample import Counterexample, exact_square_gap
 from .isolation import Failure
-from .loading import NamedRule, load_rule, source_file
+from .loading import load_rule, source_file
+from .named import NamedRule
 from .rulebook import RIGHT, RULEBOOK, WRONG, BookRule
 from .search import Coverage, Refutation, refute, refute_report
 from .structures import STRUCTURES, draw_features, draw_problem

@@ -11,9 +11,10 @@ from typing import Any, final
 
 import numpy as np
 
+from ..arrays import Array
 from ..errors import BadInputError, expected, printable
 from ..linear.closed_forms import ClosedForms
-from ..linear.problem import Array, UnlearningProblem
+from ..linear.problem import UnlearningProblem
 from ..markup import Markup, join, mathematics, table, tag
 from ..numbers import RATIONAL
 from ..reading import exact_number, parse_json
@@ -30,12 +31,8 @@ def exact_square_gap(problem: UnlearningProblem, values: Array, kind: str = "lab
     """‖w_u − w_r‖² in exact arithmetic, by fine-tuning in closed form (not by claim gap-formula).
 
     Args:
-        problem: the problem; floats count as the dyadic rationals they are.
         values: labels (n_F,) or (n_F, C), or with ``kind="parameters"`` the unlearned w, (D,) or (D, C).
         kind: "labels" or "parameters".
-
-    Returns:
-        The exact squared gap.
 
     Raises:
         BadInputError: wrong shape, entries that are not finite real numbers.
@@ -219,11 +216,7 @@ class Counterexample:
     # -- for programs ----------------------------------------------------------------------------------
 
     def to_python(self) -> str:
-        """A script that shows the failure with nothing but this package.
-
-        Returns:
-            Python source; run, it prints the verdict.
-        """
+        """A script that shows the failure with nothing but this package."""
         p = self.problem
         # An audit of parameters needs a w₀ that is given, and not one that is assumed.
         zero = (
@@ -263,11 +256,7 @@ class Counterexample:
         return "\n".join(lines) + "\n"
 
     def to_latex(self) -> str:
-        """The counterexample as displayed mathematics.
-
-        Returns:
-            LaTeX for the amsmath package.
-        """
+        """The counterexample as displayed mathematics, for the amsmath package."""
         p = self.problem
         parts = [rf"\Phi = {_pmatrix(p.features)}", rf"y = {_pmatrix(p.targets)}"]
         parts.append(rf"F = \{{{', '.join(str(int(i) + 1) for i in p.forget)}\}}")
@@ -281,11 +270,7 @@ class Counterexample:
         return "\\[\n" + ",\\quad\n".join(parts) + ".\n\\]\n"
 
     def to_json(self) -> str:
-        """Everything, numbers as exact strings: what ``muso refute --replay`` reads.
-
-        Returns:
-            JSON text; the same counterexample gives the same text.
-        """
+        """Everything, numbers as exact strings, as JSON: what ``muso refute --replay`` reads."""
         p = self.problem
         content = {
             "schema": _SCHEMA,
@@ -309,9 +294,6 @@ class Counterexample:
     @classmethod
     def from_json(cls, text: str) -> Counterexample:
         """Read what ``to_json`` wrote.
-
-        Args:
-            text: JSON.
 
         Returns:
             The counterexample; ask ``stands()`` whether its gap is true.
@@ -350,8 +332,13 @@ class Counterexample:
         except BadInputError:
             raise
         except (KeyError, TypeError, ValueError, ZeroDivisionError, AttributeError) as error:
+            got = f"it has no {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
             raise expected(
-                "a counterexample written by muso refute", "file", error, type(error).__name__, "--json FILE"
+                "a counterexample written by muso refute",
+                "replay",
+                "this file",
+                got,
+                "muso refute --json FILE",
             ) from error
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..linear.problem import Array, UnlearningProblem
+from ..arrays import Array
+from ..linear.problem import UnlearningProblem
 from .structures import exact_array
 from .trials import Trial
 
@@ -36,13 +37,9 @@ def worst_problems(
     """Problems near maxima of the gap relative to doing nothing, found by Powell's method.
 
     Args:
-        trial: what to refute; its exact gap is the objective, on a grid of 1/1024.
         starts: number of starts, each of another size.
         seed: seed of the starts.
         most: problems that all starts together may ask.
-
-    Yields:
-        The name ``guided`` and a problem: of each maximum the plainest roundings first.
     """
     from scipy.optimize import minimize
 

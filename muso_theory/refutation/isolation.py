@@ -25,7 +25,7 @@ import numpy as np
 from ..arrays import Array, plain_array
 from ..errors import BadInputError, MusoError, expected, printable
 from ..linear.problem import UnlearningProblem
-from .loading import NamedRule
+from .named import NamedRule
 
 __all__ = ["IMPORT_SECONDS", "Answer", "Failure", "Runner"]
 
@@ -132,10 +132,10 @@ def _call(rule: Rule, problem: UnlearningProblem, twice: bool) -> Answer:
 
 
 def _serve(rule: Rule, connection: Any, parents: Any, talk: Any) -> None:
-    """The life of the other process: import the rule, say whether that went well, then answer."""
+    """What the other process does: import the rule, say whether that went well, then answer."""
     if parents is not None:
         parents.close()  # else this process would never notice that its parent is gone
-    # What the rule prints is talk, which the parent shows as far as it is of a decent length.
+    # What the rule prints goes to the parent, which shows it up to a length.
     for descriptor in (1, 2):
         os.dup2(talk.fileno(), descriptor)
     sys.stdout = sys.stderr = os.fdopen(1, "w", buffering=1, errors="backslashreplace", closefd=False)
@@ -210,15 +210,7 @@ class Runner:
         self.close()
 
     def __call__(self, problem: UnlearningProblem, twice: bool = False) -> Answer:
-        """Call the rule.
-
-        Args:
-            problem: handed over as a copy.
-            twice: call it again and compare.
-
-        Returns:
-            What it returned, or how it failed.
-        """
+        """Call the rule with a copy of a problem, perhaps twice to compare what it returns, or how it fails."""
         if not self._isolate:
             return _call(self._rule, problem, twice)
         self.start()
@@ -239,9 +231,6 @@ class Runner:
 
         Returns:
             Of a rule that was named and is imported now, its ``kind`` and ``assuming``; else nothing.
-
-        Raises:
-            BadInputError: the import fails, ends the process or takes longer than `IMPORT_SECONDS`.
         """
         if self._process is not None:
             return {}

@@ -1,6 +1,8 @@
 """Ways to unlearn that look right: most are wrong, some are right, and ``refute`` must tell which.
 
 Every rule is written as a textbook would, with pseudo-inverses, and works on float64 arrays and on arrays of Fractions.
+It shares no code with :mod:`muso_theory.methods`, some of which it writes a second time: so each can be held against
+the other, and a slip in one is not a slip in both.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from typing import Any, final
 
 import numpy as np
 
-from ..linear.problem import Array, UnlearningProblem
+from ..arrays import Array
+from ..linear.problem import UnlearningProblem
 from ..numbers import RATIONAL
 from .structures import exact_array
 
@@ -22,12 +25,6 @@ __all__ = ["RIGHT", "RULEBOOK", "WRONG", "BookRule", "Letters", "leave_block_out
 
 def pseudo_inverse(a: Array) -> Array:
     """A⁺, exactly for an object array of Fractions, else by ``numpy.linalg.pinv``.
-
-    Args:
-        a: shape (n, m).
-
-    Returns:
-        Shape (m, n).
 
     Example:
         >>> pseudo_inverse(exact_array([[1, 1], [1, 1]])).tolist()[0]
@@ -148,12 +145,6 @@ def _leave_block_out(m: Letters) -> Array:
 
 def leave_block_out(problem: UnlearningProblem) -> Array:
     """ỹ_F = y_F − [(K⁺)_FF]⁺[K⁺(y − Φw₀)]_F: right where K is invertible (claim leave-block-out).
-
-    Args:
-        problem: the problem.
-
-    Returns:
-        Labels, (n_F,) or (n_F, C).
 
     Example:
         >>> leave_block_out(UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])).round(12)

@@ -11,7 +11,8 @@ from typing import Any, final
 import numpy as np
 
 from ..arguments import checked
-from ..errors import MusoError, expected
+from ..claims import CATALOGUE
+from ..errors import MusoError, check_integer, expected
 from ..evidence import Verdict
 from ..linear.problem import UnlearningProblem
 from ..numbers.ieee import ieee_proof
@@ -50,13 +51,7 @@ class Coverage:
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
 
     def add(self, structure: str, problem: UnlearningProblem, attempt: Attempt) -> None:
-        """Count one attempt.
-
-        Args:
-            structure: how the problem was made.
-            problem: the problem.
-            attempt: its outcome.
-        """
+        """Count one attempt."""
         if attempt.skipped:
             self.skipped[attempt.skipped] += 1
             return
@@ -88,7 +83,7 @@ class Coverage:
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class Refutation:
-    """What came of a search.
+    """What a search found.
 
     Args:
         name: what was attacked.
@@ -200,7 +195,6 @@ def refute_report(
     are NaN, wrong shapes, writing into the problem and two answers to one question. Not returning in time is no answer.
 
     Args:
-        rule: the rule, the method, or the slug of a claim.
         kind: "labels" or "parameters": what the rule returns.
         exact: hand it object arrays of Fractions and hold it to equality.
         assuming: conditions under which the rule is meant to be right.
@@ -215,11 +209,7 @@ def refute_report(
         max_samples: largest n.
         max_features: largest D.
         isolate: False calls the rule in this process, without a time limit.
-        name: what to call the rule.
         progress: called with a line of words that counts before each problem.
-
-    Returns:
-        The refutation, with verdict, counterexample and coverage.
 
     Raises:
         BadInputError: options out of range, unknown claims or conditions, a rule that cannot be called.
@@ -236,10 +226,7 @@ def refute_report(
         ("max_samples", max_samples, 2),
         ("max_features", max_features, 1),
     ):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise expected(
-                f"an integer of at least {least}", word, value, type(value).__name__, "the default"
-            )
+        check_integer(word, value, least, hint="the default")
     for word, number in (("tolerance", tolerance), ("time_limit", time_limit)):
         if not 0 < number < float("inf"):
             raise expected("a positive number", word, number, type(number).__name__, "the default")
@@ -252,7 +239,9 @@ def refute_report(
         claim = ClaimTrial(rule, without)
         return Refutation(claim.name, search.run(claim, 0), search.coverage, settings)
     if without is not None:
-        raise expected("a claim", "rule", rule, "with without=", "the slug of a claim, or assuming=")
+        named = getattr(rule, "name", rule)
+        hint = f"refuting the claim {named} (--claim {named})" if str(named) in CATALOGUE else "--assuming"
+        raise expected("a claim, whose hypothesis is dropped,", "rule", named, "a rule has none", hint)
     if not callable(rule):
         raise expected("a rule(problem) or a claim", "rule", rule, type(rule).__name__, "a function")
     named = name or str(getattr(rule, "name", None) or getattr(rule, "__name__", type(rule).__name__))

@@ -8,20 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..linear.problem import Array, UnlearningProblem
+from ..arrays import Array
+from ..linear.problem import UnlearningProblem
 
 __all__ = ["shrink", "size"]
 
 
 def size(problem: UnlearningProblem) -> tuple[Any, ...]:
-    """What shrinking makes smaller, most important first: samples, features, outputs, w₀, zero rows, then the entries.
-
-    Args:
-        problem: an exact problem.
-
-    Returns:
-        A tuple to compare.
-    """
+    """What shrinking makes smaller, in this order: samples, features, outputs, w₀, zero rows, the entries."""
     arrays = [problem.features, problem.targets] + ([] if problem.w_init is None else [problem.w_init])
     entries = [Fraction(x) for a in arrays for x in a.ravel()]
     start = [] if problem.w_init is None else [x for x in problem.w_init.ravel() if x]
@@ -32,7 +26,7 @@ def size(problem: UnlearningProblem) -> tuple[Any, ...]:
         len(problem.forget),
         problem.w_init is not None,
         len(start),
-        sum(not row.any() for row in problem.features),  # a sample without features convinces nobody
+        sum(not row.any() for row in problem.features),  # a sample without features is a poor example
         sum(x.denominator - 1 for x in entries),
         sum(abs(x.numerator) for x in entries),
         sum(x < 0 for x in entries),
@@ -42,15 +36,7 @@ def size(problem: UnlearningProblem) -> tuple[Any, ...]:
 def shrink(
     problem: UnlearningProblem, fails: Callable[[UnlearningProblem], bool], budget: int = 1500
 ) -> UnlearningProblem:
-    """Simplify while the failure stays, until no single simplification keeps it.
-
-    Args:
-        problem: a failing exact problem.
-        fails: whether a problem still fails in the same way.
-        budget: largest number of calls of ``fails``.
-
-    Returns:
-        A failing problem that is locally smallest (or smallest within the budget).
+    """Simplify while the failure stays, until no single simplification keeps it or ``fails`` was called too often.
 
     Example:
         >>> from fractions import Fraction as Q
@@ -77,7 +63,7 @@ def shrink(
 
 
 def _simpler(p: UnlearningProblem) -> Iterator[UnlearningProblem]:
-    """Single simplifications, the boldest first."""
+    """Single simplifications, those first that take away most."""
     mask = np.zeros(p.n_samples, dtype=bool)
     mask[p.forget] = True
     for i in range(p.n_samples):

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import Array
 from ..errors import expected, nearest
-from ..linear.problem import Array, UnlearningProblem
+from ..linear.problem import UnlearningProblem
 
 __all__ = ["STRUCTURES", "Draw", "draw_features", "draw_problem", "exact_array"]
 
@@ -26,12 +27,6 @@ Rows = list[list[Fraction | int]]
 
 def exact_array(values: Any) -> Array:
     """Numbers as an object array of Fractions; floats are taken as the dyadic rationals they are.
-
-    Args:
-        values: an array, or nested sequences, of ints, Fractions and finite floats.
-
-    Returns:
-        The same shape, dtype object, every entry a ``Fraction``.
 
     Example:
         >>> exact_array([0.5, 2])
@@ -121,17 +116,7 @@ STRUCTURES: dict[str, Callable[[Draw, int, int, Sequence[int]], Rows]] = {
 
 
 def draw_features(draw: Draw, structure: str, n: int, d: int, forget: Sequence[int] = ()) -> Array:
-    """A feature matrix of a given structure.
-
-    Args:
-        draw: where integers come from.
-        structure: a key of ``STRUCTURES``.
-        n: rows.
-        d: columns.
-        forget: forget rows, which ``orthogonal`` needs.
-
-    Returns:
-        Φ, shape (n, d), object array of Fractions, all of them dyadic.
+    """A feature matrix, object array (n, d) of dyadic Fractions, of a given structure of ``STRUCTURES``.
 
     Raises:
         BadInputError: an unknown structure.
@@ -149,13 +134,6 @@ def draw_problem(
     draw: Draw, structure: str, max_samples: int = 6, max_features: int = 8, max_outputs: int = 2
 ) -> UnlearningProblem:
     """A small exact problem.
-
-    Args:
-        draw: where integers come from; smaller answers give smaller problems.
-        structure: a key of ``STRUCTURES``.
-        max_samples: largest n, at least 2.
-        max_features: largest D.
-        max_outputs: largest C.
 
     Returns:
         A problem whose arrays hold Fractions. About a third have targets ±1, half have w₀ = 0, a fifth several outputs.

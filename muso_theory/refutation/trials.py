@@ -11,13 +11,15 @@ from typing import Any, final
 
 import numpy as np
 
+from ..arrays import Array
 from ..claims import CATALOGUE, find
 from ..claims.case import Case
 from ..claims.families import CHECKS
 from ..errors import BadInputError, SingularMatrixError, expected, nearest
 from ..linear.closed_forms import ClosedForms, Point
-from ..linear.problem import Array, UnlearningProblem
+from ..linear.problem import UnlearningProblem
 from ..numbers import RATIONAL, UndecidedError
+from ..settings import Settings
 from .counterexample import exact_square_gap
 from .isolation import Failure, Runner
 from .structures import exact_array
@@ -67,31 +69,18 @@ class Trial(ABC):
 
 
 def holds(slug: str, problem: UnlearningProblem) -> bool:
-    """Whether a condition of the catalogue holds, exactly.
-
-    Args:
-        slug: the condition.
-        problem: the problem.
-
-    Returns:
-        True or False, never a guess; ``conditioning`` and ``step-size`` are measured.
+    """Whether a condition of the catalogue holds, exactly; only ``conditioning`` and ``step-size`` are measured.
 
     Example:
         >>> holds("full-rank", UnlearningProblem(np.array([[1], [2]]), np.array([1, 1]), [0]))
         False
     """
-    case = Case(problem, ClosedForms(problem, RATIONAL), tolerance=Fraction(0))
+    case = Case(problem, ClosedForms(problem, RATIONAL), Settings(tolerance=0))
     return not any(finding.fails for finding in CHECKS[slug].theorem(case)[0])
 
 
 def conditions(slugs: object) -> tuple[str, ...]:
-    """Validate names of conditions.
-
-    Args:
-        slugs: a slug or several.
-
-    Returns:
-        The slugs.
+    """Validate a slug or several of conditions.
 
     Raises:
         BadInputError: not a condition of the catalogue.
@@ -240,7 +229,7 @@ class ClaimTrial(Trial):
             return Attempt(Failure.CLAIM if gap else None, square_gap=gap, detail=words)
         try:
             # Asserted and without tolerance: the statement alone, to equality, whatever a dropped hypothesis explains.
-            case = Case(problem, model, Fraction(0), subset=0.5, asserted=True)
+            case = Case(problem, model, Settings(tolerance=0, subset=0.5), insisted=True)
             findings, _ = self._check.theorem(case)
         except SingularMatrixError as error:
             return Attempt(skipped="the formula has no meaning", detail=str(error))

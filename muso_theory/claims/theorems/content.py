@@ -10,17 +10,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from muso_theory.algebra.derivation import Node
-from muso_theory.algebra.expression import NAME
-from muso_theory.algebra.render import reason
-from muso_theory.algebra.statement import parse_statement
-from muso_theory.claims.theorems.registry import THEOREMS
+from ...algebra.derivation import Node
+from ...algebra.expression import NAME
+from ...algebra.render import reason
+from ...algebra.statement import parse_statement
+from .registry import THEOREMS
 
 __all__ = [
     "Clause",
     "Formula",
+    "HypothesisTrial",
     "Piece",
-    "Trial",
     "proof_steps",
     "result",
     "says",
@@ -66,8 +66,8 @@ class Clause:
 
 @final
 @dataclass(frozen=True)
-class Trial:
-    """How a hypothesis fared when it alone was dropped.
+class HypothesisTrial:
+    """What dropping one hypothesis alone showed.
 
     Args:
         theorem: the theorem, without the name of its claim.
@@ -85,26 +85,12 @@ class Trial:
 
 
 def says(node: Node) -> str:
-    """The statement in words, letters spelt out.
-
-    Args:
-        node: the certificate of a theorem.
-
-    Returns:
-        One line.
-    """
+    """The statement in words, letters spelt out."""
     return " ".join(line[5:] for line in node["statement"] if line.startswith("says "))
 
 
 def shared_lines(nodes: Sequence[Node]) -> list[str]:
-    """The lines that all statements begin with, if there are several statements.
-
-    Args:
-        nodes: the certificates of a claim's theorems.
-
-    Returns:
-        Lines of data and definitions.
-    """
+    """The lines that all statements begin with, if there are several statements."""
     first, *others = [list(node["statement"]) for node in nodes]
     if not others:
         return []
@@ -121,14 +107,7 @@ _SETTING = ("matrix", "partition", "let", "pinv")
 
 
 def setting(lines: Sequence[str]) -> list[Clause]:
-    """Data and definitions.
-
-    Args:
-        lines: of a statement.
-
-    Returns:
-        One clause a kind, in a fixed order.
-    """
+    """Data and definitions, one clause a kind, in a fixed order."""
     return _clauses(lines, _HEADS)
 
 
@@ -182,15 +161,7 @@ def _clauses(
 
 
 def result(node: Node, shared: Sequence[str]) -> list[Clause]:
-    """What one theorem says, beyond the setting that it shares.
-
-    Args:
-        node: its certificate.
-        shared: lines said before.
-
-    Returns:
-        Its clauses.
-    """
+    """What one theorem says, beyond the setting that it shares."""
     own = list(node["statement"][len(shared) :])
     rules = [line.partition(" ") for line in own if line.split(" ")[0] in _RULE]
     return [
@@ -200,15 +171,8 @@ def result(node: Node, shared: Sequence[str]) -> list[Clause]:
     ]
 
 
-def trials(nodes: Sequence[Node]) -> list[Trial]:
-    """What each trial of a hypothesis found, and the exact model that shows it.
-
-    Args:
-        nodes: the certificates of a claim's theorems.
-
-    Returns:
-        One trial a hypothesis.
-    """
+def trials(nodes: Sequence[Node]) -> list[HypothesisTrial]:
+    """What each trial of a hypothesis found, and the exact model that shows it."""
     found = []
     for node in nodes:
         if "trials" not in node:
@@ -219,19 +183,12 @@ def trials(nodes: Sequence[Node]) -> list[Trial]:
             shown = tuple((Formula(s), _values(model["matrices"][s])) for s in statement.free)
             theorem = node["name"].partition("/")[2] or node["name"]
             formula = _labelled(f"{hypothesis.label}: {hypothesis.text}")[1:]
-            found.append(Trial(theorem, hypothesis.label, formula, outcome, shown))
+            found.append(HypothesisTrial(theorem, hypothesis.label, formula, outcome, shown))
     return found
 
 
 def proof_steps(node: Node) -> list[Part]:
-    """The steps of a proof, with reasons.
-
-    Args:
-        node: the certificate of a theorem.
-
-    Returns:
-        One sentence a step, without its full stop.
-    """
+    """The steps of a proof with reasons, each a sentence without its full stop."""
     if node["steps"][0]["rule"] == "induction":
         return [("By induction: the base and the step named above",)]
     statement = parse_statement(node["name"], node["statement"])
@@ -270,15 +227,7 @@ def _applied(number: int, step: Mapping[str, Any], cited: set[str]) -> Part:
 
 
 def put_in(text: str, values: Mapping[str, str]) -> str:
-    """Put expressions in for the symbols of an equation, in brackets where they are not single letters.
-
-    Args:
-        text: the equation.
-        values: by symbol.
-
-    Returns:
-        The equation about those values.
-    """
+    """Put expressions in for the symbols of an equation, in brackets where they are not single letters."""
 
     def one(match: re.Match[str]) -> str:
         value = values.get(match.group(0), match.group(0))

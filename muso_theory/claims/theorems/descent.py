@@ -6,8 +6,8 @@ H = eta I, which satisfies E Phi' = Phi' H.
 
 from __future__ import annotations
 
-from muso_theory.algebra.theorem import Cancel, Have, Theorem, text_lines
-from muso_theory.claims.theorems.settings import DATA, TRAINED, use
+from ...algebra.theorem import Cancel, Have, Theorem, text_lines
+from .settings import DATA, TRAINED, use
 
 __all__ = ["THEOREMS"]
 

@@ -19,10 +19,6 @@ def graph_svg(
     Args:
         edges: node to the nodes it uses; acyclic.
         statuses: node to ``"proved"``, ``"core proved"`` or ``"not proved"``.
-        links: node to its page, where it has one.
-
-    Returns:
-        An SVG document; the same graph gives the same bytes.
 
     Example:
         >>> graph_svg({"a": {"b"}, "b": set()}, {"a": "proved", "b": "proved"}).count("<rect")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from muso_theory.algebra.theorem import Cancel, Have, Theorem, text_lines
-from muso_theory.claims.theorems.settings import DATA, use
+from ...algebra.theorem import Cancel, Have, Theorem, text_lines
+from .settings import DATA, use
 
 __all__ = ["THEOREMS"]
 

@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, final
 
-from muso_theory.algebra.checker import FORMAT, VERSION, CheckResult, check_bundle, uses
-from muso_theory.algebra.derivation import Node, derive
-from muso_theory.algebra.search import find_trials
-from muso_theory.algebra.statement import parse_statement
-from muso_theory.algebra.theorem import Apply, canonical
-from muso_theory.arguments import checked
-from muso_theory.claims.theorems.pages import latex_page, markdown_page
-from muso_theory.claims.theorems.registry import THEOREMS, parts, registered_statements
+from ...algebra.checker import FORMAT, VERSION, CheckResult, check_bundle, uses
+from ...algebra.derivation import Node, derive
+from ...algebra.search import find_trials
+from ...algebra.statement import parse_statement
+from ...algebra.theorem import Apply, canonical
+from ...arguments import checked
+from .pages import latex_page, markdown_page
+from .registry import THEOREMS, parts, registered_statements
 
 __all__ = ["Proof", "check_certificate", "prove"]
 
@@ -59,20 +59,12 @@ class Proof:
         return "core proved" if self.remains else "proved"
 
     def to_markdown(self) -> str:
-        """The proof page.
-
-        Returns:
-            Markdown: main results, hypotheses, proof, counterexamples, references.
-        """
+        """The proof page in Markdown: main results, hypotheses, proof, counterexamples, references."""
         words = self.status + (": there remains that " + "; that ".join(self.remains) if self.remains else "")
         return markdown_page(self.slug, self.theorems, f"{words}. Certificate {self.hash[:16]}.")
 
     def to_latex(self) -> str:
-        """Theorems and proofs in LaTeX.
-
-        Returns:
-            A fragment for a document with ``amsmath``, ``theorem`` and ``proof`` environments.
-        """
+        """Theorems and proofs, a fragment for a document with ``amsmath``, ``theorem`` and ``proof`` environments."""
         return latex_page(self.slug, self.theorems)
 
     def __repr__(self) -> str:
@@ -84,13 +76,7 @@ class Proof:
 
 @checked
 def prove(slug: str) -> Proof:
-    """Prove a claim from scratch.
-
-    Args:
-        slug: the claim, for example ``"exact-labels"``.
-
-    Returns:
-        The proof, with a certificate that anyone can check without trusting this function.
+    """Prove a claim from scratch; the certificate can be checked by whoever does not trust this function.
 
     Raises:
         BadInputError: if the claim has no general proof.
@@ -111,11 +97,7 @@ def prove(slug: str) -> Proof:
 def check_certificate(certificate: object) -> CheckResult:
     """Check a certificate: regenerate every assumption from its schema, expand, compare.
 
-    Args:
-        certificate: the certificate of one claim, as :func:`prove` makes it or JSON gives it.
-
-    Returns:
-        Accepted, or rejected with the reason. Nothing malformed or oversized raises.
+    Nothing malformed or oversized raises: it is rejected with the reason.
 
     Example:
         >>> certificate = prove("exact-labels").certificate

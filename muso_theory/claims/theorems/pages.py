@@ -4,36 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from muso_theory.algebra.derivation import Node
-from muso_theory.algebra.render import latex, unicode_math
-from muso_theory.claims.theorems.content import (
-    Clause,
-    Piece,
-    proof_steps,
-    put_in,
-    result,
-    says,
-    setting,
-    shared_lines,
-    trials,
-)
-from muso_theory.claims.theorems.registry import THEOREMS
-from muso_theory.claims.theorems.sources import SOURCES
+from ...algebra.derivation import Node
+from ...algebra.render import latex, unicode_math
+from .content import Clause, Piece, proof_steps, put_in, result, says, setting, shared_lines, trials
+from .registry import THEOREMS
+from .sources import references, source_of
 
 __all__ = ["latex_page", "markdown_page"]
 
 
 def markdown_page(slug: str, nodes: list[Node], status: str) -> str:
-    """The page of one claim.
-
-    Args:
-        slug: the claim, or ``"lemma"``.
-        nodes: the certificates of its theorems.
-        status: its derived status, in words.
-
-    Returns:
-        Markdown; formulas are Unicode in code blocks, so the page reads in a terminal too.
-    """
+    """The page of one claim, with formulas as Unicode in code blocks, so that it reads in a terminal too."""
     lines = [f"# {slug}", "", f"Status: {status}", "", "## Main results", ""]
     shared = shared_lines(nodes)
     if shared:
@@ -44,20 +25,14 @@ def markdown_page(slug: str, nodes: list[Node], status: str) -> str:
     lines += ["", "## Hypotheses and counterexamples", "", *_hypotheses(nodes), "", "## Proof"]
     for node in nodes:
         lines += ["", f"**{node['name']}**", "", *_proof(node)]
-    lines += ["", "## References", "", SOURCES.get(slug, "This toolkit."), ""]
+    source = source_of(slug)
+    lines += ["", "## References", "", f"Source: {source}."]
+    lines += ["", *(f"- {work}" for work in references(slug)), ""]
     return "\n".join(lines)
 
 
 def latex_page(slug: str, nodes: list[Node]) -> str:
-    """Theorems and proofs of one claim in LaTeX.
-
-    Args:
-        slug: the claim.
-        nodes: the certificates of its theorems.
-
-    Returns:
-        A fragment that needs ``amsmath`` and the environments ``theorem`` and ``proof``.
-    """
+    """Theorems and proofs of one claim, a fragment for ``amsmath`` and environments ``theorem`` and ``proof``."""
     lines = [f"% {slug}"]
     for node in nodes:
         lines += [r"\begin{theorem}[" + node["name"] + "]"]

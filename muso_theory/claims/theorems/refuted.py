@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
-from muso_theory.algebra.render import unicode_math
-from muso_theory.algebra.search import counterexample
-from muso_theory.algebra.statement import parse_statement
-from muso_theory.algebra.theorem import text_lines
-from muso_theory.claims.theorems.regularised import RIDGE
-from muso_theory.claims.theorems.settings import DATA, RELABELLED, TRAINED
+from ...algebra.render import unicode_math
+from ...algebra.search import counterexample
+from ...algebra.statement import parse_statement
+from ...algebra.theorem import text_lines
+from .regularised import RIDGE
+from .settings import DATA, RELABELLED, TRAINED
 
 __all__ = ["REFUTED", "FalseTheorem", "refuted", "refuted_page"]
 
@@ -77,10 +77,7 @@ class FalseTheorem:
 
 
 def refuted_page() -> str:
-    """The page of false theorems.
-
-    Returns:
-        Markdown with statement and counterexample of each.
+    """The page of false theorems: statement and counterexample of each.
 
     Example:
         >>> refuted_page().count("Counterexample:")
@@ -108,11 +105,7 @@ def refuted_page() -> str:
 
 
 def refuted() -> list[FalseTheorem]:
-    """Search the counterexample of every false theorem.
-
-    Returns:
-        The theorems, in the order of `REFUTED`.
-    """
+    """Search the counterexample of every false theorem, in the order of `REFUTED`."""
     found = []
     for words, statement in REFUTED.items():
         parsed = parse_statement(words, statement)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from muso_theory.algebra.theorem import Theorem
-from muso_theory.claims.theorems import descent, lemmas, linearised, regularised, relabelling, requests
-from muso_theory.errors import expected, nearest
+from ...algebra.theorem import Theorem
+from ...errors import expected, nearest
+from . import descent, lemmas, linearised, regularised, relabelling, requests
 
 __all__ = ["THEOREMS", "parts", "registered_statements", "slugs"]
 
@@ -15,31 +15,17 @@ THEOREMS: dict[str, Theorem] = {theorem.name: theorem for module in _MODULES for
 
 
 def registered_statements() -> dict[str, tuple[str, ...]]:
-    """The statement of every theorem: a certificate of anything else proves no claim.
-
-    Returns:
-        Lines by name.
-    """
+    """The lines of every theorem's statement, by name: a certificate of anything else proves no claim."""
     return {name: theorem.lines for name, theorem in THEOREMS.items()}
 
 
 def slugs() -> tuple[str, ...]:
-    """The claims that have theorems.
-
-    Returns:
-        Their slugs, sorted.
-    """
+    """The claims that have theorems."""
     return tuple(sorted({theorem.slug for theorem in THEOREMS.values()} - {"lemma"}))
 
 
 def parts(slug: str) -> tuple[Theorem, ...]:
     """The theorems that together are a claim.
-
-    Args:
-        slug: the claim.
-
-    Returns:
-        Its theorems.
 
     Raises:
         BadInputError: if no theorem belongs to the claim.

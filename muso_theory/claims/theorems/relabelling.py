@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from muso_theory.algebra.theorem import Apply, Have, Theorem, Witness, text_lines
-from muso_theory.claims.theorems.settings import DATA, RELABELLED, TRAINED, use
+from ...algebra.theorem import Apply, Have, Theorem, Witness, text_lines
+from .settings import DATA, RELABELLED, TRAINED, use
 
 __all__ = ["THEOREMS"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from muso_theory.algebra.theorem import Have, Theorem, text_lines
-from muso_theory.claims.theorems.settings import use
+from ...algebra.theorem import Have, Theorem, text_lines
+from .settings import use
 
 __all__ = ["THEOREMS"]
 

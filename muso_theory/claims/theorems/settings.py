@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from muso_theory.algebra.theorem import Apply
+from ...algebra.theorem import Apply
 
 __all__ = ["DATA", "RELABELLED", "TRAINED", "use"]
 
@@ -34,13 +34,5 @@ RELABELLED = """
 
 
 def use(lemma: str, **values: str) -> Apply:
-    """A step that applies a theorem.
-
-    Args:
-        lemma: its name.
-        **values: symbol of the lemma to an expression of the host.
-
-    Returns:
-        The step of the plan.
-    """
+    """A step that applies a lemma, its symbols replaced by expressions of the host."""
     return Apply(lemma, values)

@@ -1,32 +1,49 @@
-"""Where each claim comes from."""
+"""Where each theorem comes from: the source that its claim names, and the works behind it in full."""
 
 from __future__ import annotations
 
-__all__ = ["SOURCES"]
+from ..catalogue import CATALOGUE
 
-_MUSO = "Yang, He, He, Qiu, Huang: MUSO, arXiv:2410.08557"
-_LEMMAS = "Ben-Israel, Greville: Generalized Inverses, ch. 1 and 3"
+__all__ = ["WORKS", "references", "source_of"]
 
-SOURCES = {
-    "lemma": _LEMMAS + ".",
-    "implicit-bias": "Gunasekar et al.: Characterizing implicit bias, arXiv:1802.08246.",
-    "exact-labels": f"{_MUSO}; there for full-rank, overparameterised models.",
-    "label-solution-set": f"Extends {_MUSO}.",
-    "start-span": f"Extends {_MUSO}.",
-    "label-free": f"{_MUSO}.",
-    "gap-formula": f"Extends {_MUSO}.",
-    "leave-block-out": "Allen: Variable selection and data augmentation, 1974, for one sample.",
-    "forget-only": f"Extends {_MUSO}.",
-    "ridge-anchored": f"Extends {_MUSO}.",
-    "cyclic-sgd": "Ostrowski 1954, Reich 1949; see Hackbusch: Iterative Solution of Large Sparse Systems, ch. 3.",
-    "gd-finite-time": f"Extends {_MUSO}.",
-    "momentum": "Polyak 1964; Nesterov 1983.",
-    "ridge-inverse": f"The regularised inverse of {_MUSO}.",
-    "downsampling": f"The variable down-sampling of {_MUSO}.",
-    "sequential-requests": f"Extends {_MUSO}.",
-    "linearised-network": "Jacot, Gabriel, Hongler: Neural tangent kernel, arXiv:1806.07572.",
-    "ntk-scrubbing": "Golatkar, Achille, Soatto: Forgetting outside the box, arXiv:2003.02960.",
-    "orthogonal-gradient": "Block et al.: Machine unlearning under overparameterization, arXiv:2505.22601.",
-    "newton-removal": "Guo et al.: Certified data removal from machine learning models, arXiv:1911.03030.",
+WORKS = {
+    "arXiv 2410.08557": "Yang, He, He, Qiu, Huang: MUSO",
+    "arXiv 1802.08246": "Gunasekar et al.: Characterizing implicit bias",
+    "arXiv 1806.07572": "Jacot, Gabriel, Hongler: Neural tangent kernel",
+    "arXiv 2003.02960": "Golatkar, Achille, Soatto: Forgetting outside the box",
+    "arXiv 2505.22601": "Block et al.: Machine unlearning under overparameterization",
+    "arXiv 1911.03030": "Guo et al.: Certified data removal from machine learning models",
+    "Allen 1974": "Allen: Variable selection and data augmentation",
+    "Ostrowski 1954": "Ostrowski; see Hackbusch: Iterative Solution of Large Sparse Systems, ch. 3",
+    "Ben-Israel, Greville": "Generalized Inverses, ch. 1 and 3",
 }
-"""Slug to reference."""
+"""What a source names, to what it is in full."""
+
+_BESIDE = {
+    "lemma": "Ben-Israel, Greville",
+    "ntk-scrubbing": "arXiv 2003.02960",
+    "orthogonal-gradient": "arXiv 2505.22601",
+    "newton-removal": "arXiv 1911.03030",
+}
+"""Sources of theorems about methods and of lemmas, which are no claims."""
+
+
+def source_of(slug: str) -> str:
+    """Where the theorem of a claim, of a method, or a ``"lemma"`` comes from.
+
+    Example:
+        >>> source_of("momentum"), source_of("lemma")
+        ('Polyak 1964, Nesterov 1983; applied to arXiv 2410.08557', 'Ben-Israel, Greville')
+    """
+    return CATALOGUE[slug].source if slug in CATALOGUE else _BESIDE[slug]
+
+
+def references(slug: str) -> list[str]:
+    """The works that the source of `source_of` names, in full.
+
+    Example:
+        >>> references("momentum")
+        ['arXiv 2410.08557: Yang, He, He, Qiu, Huang: MUSO']
+    """
+    source = source_of(slug)
+    return [f"{name}: {work}" for name, work in WORKS.items() if name in source]

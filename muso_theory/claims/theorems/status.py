@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from muso_theory.algebra.theorem import canonical
-from muso_theory.claims.theorems.registry import THEOREMS
+from ...algebra.theorem import canonical
+from .registry import THEOREMS
 
 __all__ = ["INDEX", "TheoremStatus", "statements_hash", "theorem_status"]
 
@@ -49,13 +49,9 @@ class TheoremStatus:
 
 
 def theorem_status(slug: str) -> TheoremStatus:
-    """Look up what is proved in general about a claim; proves nothing and imports nothing heavy.
+    """What was proved in general about a claim when the certificates were last checked; ``"none"`` for other words.
 
-    Args:
-        slug: any word; claims without a general proof have status ``"none"``.
-
-    Returns:
-        The status, as derived when the certificates were last checked.
+    It proves nothing and imports nothing heavy.
     """
     index = _index()
     entry = index["claims"].get(slug)
@@ -73,11 +69,7 @@ def theorem_status(slug: str) -> TheoremStatus:
 
 
 def statements_hash() -> str:
-    """Hash of all registered statements, by which stale shipped data is recognised.
-
-    Returns:
-        64 hexadecimal digits.
-    """
+    """Hash of all registered statements, by which stale shipped data is recognised."""
     return hashlib.sha256(canonical({name: list(t.lines) for name, t in THEOREMS.items()})).hexdigest()
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from muso_theory.algebra.checker import uses
-from muso_theory.algebra.statement import parse_statement
-from muso_theory.claims.theorems.graph import graph_svg
-from muso_theory.claims.theorems.library import Proof, prove
-from muso_theory.claims.theorems.pages import markdown_page
-from muso_theory.claims.theorems.refuted import refuted_page
-from muso_theory.claims.theorems.registry import THEOREMS, slugs
-from muso_theory.claims.theorems.status import INDEX, statements_hash
-from muso_theory.files import make_folder, write_atomic
-from muso_theory.reading import read_json
+from ...algebra.checker import uses
+from ...algebra.statement import parse_statement
+from ...files import make_folder, write_all
+from ...reading import read_json
+from .graph import graph_svg
+from .library import Proof, prove
+from .pages import markdown_page
+from .refuted import refuted_page
+from .registry import THEOREMS, slugs
+from .status import INDEX, statements_hash
 
 __all__ = ["certificate_text", "load_certificate", "theorem_graph", "write_index", "write_proofs"]
 
@@ -28,37 +28,26 @@ def write_proofs(directory: str | Path) -> list[Path]:
         directory: the room; ``certificates`` and ``pages`` are made in it. Statements and checker are not written:
             they are kept by hand, so that certificates are held to words that no program has touched.
 
-    Returns:
-        The files written.
-
     Raises:
         BadInputError: if the directory is a file, or cannot be written.
     """
-    root = Path(directory)
-    for room in ("certificates", "pages"):
-        make_folder(root / room)
+    make_folder(directory)  # before the work
     proofs = [prove(slug) for slug in slugs()]
     lemmas = {node["name"]: node for proof in proofs for node in proof.certificate["theorems"]}
-    files = {root / "certificates" / f"{p.slug}.json": certificate_text(p.certificate) for p in proofs}
-    files |= {root / "pages" / f"{p.slug}.md": p.to_markdown() for p in proofs}
+    files = {f"certificates/{p.slug}.json": certificate_text(p.certificate) for p in proofs}
+    files |= {f"pages/{p.slug}.md": p.to_markdown() for p in proofs}
     shared = [lemmas[name] for name in THEOREMS if name.startswith("lemma/") and name in lemmas]
-    files[root / "pages" / "lemmas.md"] = markdown_page(
+    files["pages/lemmas.md"] = markdown_page(
         "lemma", shared, "proved, checked with every claim that uses them"
     )
-    files[root / "pages" / "refuted.md"] = refuted_page()
-    files[root / "theorems.svg"] = graph_svg(*theorem_graph(proofs))
-    files[root / "theorems.md"] = _table(proofs)
-    for path, text in files.items():
-        write_atomic(path, text.encode())
-    return sorted(files)
+    files["pages/refuted.md"] = refuted_page()
+    files["theorems.svg"] = graph_svg(*theorem_graph(proofs))
+    files["theorems.md"] = _table(proofs)
+    return write_all(directory, files, "theorems.md")
 
 
 def write_index(path: str | Path = INDEX) -> None:
-    """Refresh the data from which :func:`theorem_status` reads; run it after changing a theorem.
-
-    Args:
-        path: where to write.
-    """
+    """Refresh the data from which :func:`theorem_status` reads; run it after changing a theorem."""
     claims = {}
     for proof in (prove(slug) for slug in slugs()):
         theorems = [
@@ -76,13 +65,7 @@ def write_index(path: str | Path = INDEX) -> None:
 
 
 def load_certificate(path: str | Path) -> object:
-    """Read a certificate file, for :func:`check_certificate`.
-
-    Args:
-        path: a JSON file.
-
-    Returns:
-        What it holds; not checked yet.
+    """Read a certificate file, for :func:`check_certificate`; nothing is checked yet.
 
     Raises:
         BadInputError: if it cannot be read, is larger than two megabytes, is not JSON, or says a thing twice.
@@ -91,15 +74,7 @@ def load_certificate(path: str | Path) -> object:
 
 
 def certificate_text(value: object, indent: int = 0) -> str:
-    """JSON as a person reads it: one line per term, matrix or line of a statement.
-
-    Args:
-        value: what JSON can hold.
-        indent: depth of the surrounding structure.
-
-    Returns:
-        The text, with a final newline at depth 0.
-    """
+    """JSON as a person reads it: one line per term, matrix or line of a statement."""
     text = json.dumps(value, ensure_ascii=False)
     flat = isinstance(value, list) and all(not isinstance(x, (dict, list)) for x in value) and len(text) < 110
     matrix = isinstance(value, list) and all(isinstance(x, list) for x in value) and len(text) < 60
@@ -128,14 +103,7 @@ def _hypotheses(proof: Proof) -> list[list[str]]:
 
 
 def theorem_graph(proofs: list[Proof]) -> tuple[dict[str, set[str]], dict[str, str]]:
-    """Claims and lemmas, what they use, and their derived statuses.
-
-    Args:
-        proofs: the proofs.
-
-    Returns:
-        Node to the nodes it uses, and node to its status.
-    """
+    """Claims and lemmas, what they use, and their derived statuses."""
     edges: dict[str, set[str]] = {}
     statuses = {proof.slug: proof.status for proof in proofs}
     for proof in proofs:

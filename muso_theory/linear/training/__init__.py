@@ -1,7 +1,9 @@
 """Training dynamics of linear models: exact iterates, their closed forms, and what they predict."""
 
+from ...descent.losses import LOSSES
+from ...descent.schedules import PAPER_STEPS, PowerSteps
+from ...descent.updates import METHODS
 from .early_stopping import early_stopping_labels
-from .losses import LOSSES
 from .prediction import (
     Prediction,
     decay_gap,
@@ -11,11 +13,8 @@ from .prediction import (
     predict_gap,
     predict_training,
 )
-from .result import Snapshot, Training
-from .schedules import PAPER_STEPS, PowerSteps
 from .stability import Stability, stability, step_limit
-from .train import train
-from .updates import METHODS
+from .train import Snapshot, Training, train
 
 __all__ = [
     "LOSSES",

@@ -7,9 +7,11 @@ from typing import final
 
 import numpy as np
 
-from ..problem import Array, UnlearningProblem, require_problem
+from ...arrays import Array
+from ...descent.losses import LOSSES, Loss
+from ..closed_forms import float_model
+from ..problem import UnlearningProblem, require_problem
 from .coordinates import image, transposed_image
-from .losses import LOSSES, Loss
 
 __all__ = ["ConvexGaps", "fine_tune_convex"]
 
@@ -62,7 +64,7 @@ def fine_tune_convex(problem: UnlearningProblem, decay: float | None = None) -> 
         True
     """
     require_problem(problem)
-    model = problem.float_model
+    model = float_model(problem)
     loss = LOSSES["logistic" if problem.n_outputs == 1 else "cross-entropy"]
     features = np.asarray(problem.features)
     if features.dtype == object:
@@ -153,6 +155,7 @@ def _minimum(
     kept = np.zeros((len(targets), 1))
     kept[rows] = 1
     largest = loss.curvature * space.bound + decay
+    # Constant momentum suits a strongly convex function (Nesterov 2004, section 2.2).
     ratio = np.sqrt(decay / largest)
     mu = (1 - ratio) / (1 + ratio)
     x, before = start, start

@@ -8,12 +8,10 @@ from typing import final
 import numpy as np
 
 from ...arrays import Array, row_blocks
-from .updates import State
+from ...descent.passes import Samples
+from ...descent.updates import State
 
 __all__ = ["Coordinates", "Dual", "Primal", "image", "transposed_image"]
-
-Index = slice | Array
-"""Some rows."""
 
 
 def image(features: Array, w: Array) -> Array:
@@ -51,16 +49,19 @@ def transposed_image(features: Array, a: Array) -> Array:
 class Coordinates(ABC):
     """Where a method's iterates live."""
 
+    form: str
+    """Its name."""
+
     @abstractmethod
     def origin(self) -> State:
         """Coordinates of the start."""
 
     @abstractmethod
-    def outputs(self, state: State, rows: Index) -> Array:
+    def outputs(self, state: State, rows: Samples) -> Array:
         """Φ_rows w."""
 
     @abstractmethod
-    def gradient(self, state: State, rows: Index, derivative: Array, decay: float) -> State:
+    def gradient(self, state: State, rows: Samples, derivative: Array, decay: float) -> State:
         """Coordinates of Φ_rowsᵀ derivative + decay · (w − anchor)."""
 
     @abstractmethod
@@ -78,6 +79,8 @@ class Primal(Coordinates):
         anchor: where weight decay pulls to, shape (D, C).
     """
 
+    form = "primal"
+
     def __init__(self, features: Array, start: Array, anchor: Array) -> None:
         self.features, self.start, self.anchor = features, start, anchor
 
@@ -85,11 +88,11 @@ class Primal(Coordinates):
         """The start."""
         return [self.start.copy()]
 
-    def outputs(self, state: State, rows: Index) -> Array:
+    def outputs(self, state: State, rows: Samples) -> Array:
         """Φ_rows w."""
         return np.asarray(self.features[rows] @ state[0])
 
-    def gradient(self, state: State, rows: Index, derivative: Array, decay: float) -> State:
+    def gradient(self, state: State, rows: Samples, derivative: Array, decay: float) -> State:
         """Φ_rowsᵀ derivative + decay · (w − anchor)."""
         slope = self.features[rows].T @ derivative
         return [slope + decay * (state[0] - self.anchor) if decay else slope]
@@ -103,12 +106,17 @@ class Primal(Coordinates):
 class Dual(Coordinates):
     """[a, s] with w = anchor + s(start − anchor) + Φᵀa: every method whose steps are combinations of gradients.
 
+    A gradient is a combination of feature rows, and decay pulls straight to the anchor: so (n, C) coefficients and one
+    number follow all iterates, whatever D (as in the representer theorem, Kimeldorf, Wahba 1971).
+
     Args:
         features: Φ, shape (n, D).
         gram: K, shape (n, n).
         start: shape (D, C).
         anchor: shape (D, C).
     """
+
+    form = "dual"
 
     def __init__(self, features: Array, gram: Array, start: Array, anchor: Array) -> None:
         self.features, self.gram, self.anchor = features, gram, anchor
@@ -120,12 +128,12 @@ class Dual(Coordinates):
         """A = 0, s = 1."""
         return [np.zeros_like(self.at_anchor), np.ones(1)]
 
-    def outputs(self, state: State, rows: Index) -> Array:
+    def outputs(self, state: State, rows: Samples) -> Array:
         """Φ_rows w = Φ_rows anchor + s Φ_rows(start − anchor) + K_rows a."""
         a, s = state
         return np.asarray(self.at_anchor[rows] + s * self.at_away[rows] + self.gram[rows] @ a)
 
-    def gradient(self, state: State, rows: Index, derivative: Array, decay: float) -> State:
+    def gradient(self, state: State, rows: Samples, derivative: Array, decay: float) -> State:
         """Derivative + decay · a on the rows, and decay · s."""
         a, s = state
         slope = decay * a

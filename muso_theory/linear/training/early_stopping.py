@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ...arguments import checked
+from ...arrays import Array
 from ...errors import expected
-from ..problem import Array, UnlearningProblem
+from ..closed_forms import float_model
+from ..problem import UnlearningProblem
 from .coordinates import image
 from .rowspace import RowSpace
 from .train import train
@@ -71,10 +73,12 @@ def early_stopping_labels(
         step_sizes=step,
         epochs=int(retrain_steps),
     ).w
-    model = problem.float_model
+    model = float_model(problem)
     back = np.argsort(model.order)
     at_pretrained = model.predict(model.everything, model.pretrained)[back]
     at_retrained = image(problem.features, w_r.reshape(problem.n_features, -1))
+    # T' steps on labels ỹ move the outputs by Q(ỹ − Φw_p): Q is the filter of Landweber's iteration (Engl, Hanke,
+    # Neubauer 1996, section 6.1). They end at w_r(T) once its outputs are met, for w_r(T) − w_p lies in row(Φ).
     # With K = AAᵀ and AᵀA = WΛWᵀ, K's eigenvectors are AWΛ^-½.
     basis = (space.samples @ vectors) / np.sqrt(values)
     # Where 1 − ηλ is near 1, 1 − (1 − ηλ)^T' keeps its digits as −expm1(T' log1p(−ηλ)).

@@ -1,169 +1,202 @@
 """Three ways to the same iterates: step by step, pass by pass as an SOR sweep, and by the spectrum.
 
-Each engine is advanced by whole passes and knows the derivative of the loss where it stands.
+Each is advanced by whole passes and knows the derivative of the loss where it stands.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from typing import final
 
 import numpy as np
 import scipy.linalg
+from scipy.linalg.lapack import dtrtrs
 
-from ..problem import Array
+from ...arrays import Array
+from ...descent.loop import Engine, Guard, Loop
+from ...descent.losses import Loss
+from ...descent.passes import Passes, Samples
+from ...descent.updates import Hyper, State, TrainingMethod
 from .coordinates import Coordinates, Dual
-from .losses import Loss
-from .passes import Passes
-from .sweep import Sweep
-from .updates import Update
 
-__all__ = ["Diverged", "Engine", "Loop", "Spectral", "Sweeps", "length"]
+__all__ = ["Spectral", "Steps", "Sweep", "Sweeps"]
 
-_GROWTH = 1e12
-"""No stable run lets the residual grow so much; float64 still has 290 decades left."""
-
-
-class Diverged(Exception):
-    """The residual grew beyond every stable run's.
-
-    Args:
-        epochs: the pass in which it was noticed.
-    """
-
-    def __init__(self, epochs: int) -> None:
-        super().__init__(epochs)
-        self.epochs = epochs
-
-
-class Engine(ABC):
-    """A run that can be advanced."""
-
-    epochs = 0
-    """Passes done."""
-
-    steps = 0
-    """Updates done."""
-
-    @abstractmethod
-    def advance(self, passes: int) -> None:
-        """Do so many passes; raises Diverged when the residual explodes."""
-
-    @abstractmethod
-    def derivative(self) -> Array:
-        """∂ℓ/∂z at every sample, shape (n, C); for squared loss Φw − y."""
-
-    @abstractmethod
-    def explicit(self) -> Array:
-        """The parameters, shape (D, C)."""
-
-
-def length(values: Array) -> float:
-    """Frobenius norm, also where the squares are beyond float64.
-
-    Args:
-        values: any shape.
-
-    Returns:
-        The norm; infinite or NaN where the values or the norm itself are.
-
-    Example:
-        >>> length(np.array([3.0, 4.0])), length(2.0**600 * np.array([3.0, 4.0])) == 5 * 2.0**600
-        (5.0, True)
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        size = float(np.linalg.norm(values))
-        largest = float(np.abs(values).max(initial=0.0))
-        if size == np.inf and largest < np.inf:
-            return largest * float(np.linalg.norm(values / largest))
-    return size
-
-
-class _Guard:
-    """Notices an explosion long before overflow."""
-
-    def __init__(self, first: Array, targets: Array) -> None:
-        size = max(length(first), length(targets))
-        self.limit = _GROWTH * size if size > 1e-150 else 0.0
-
-    def check(self, derivative: Array, epoch: int) -> None:
-        size = float(np.abs(derivative).max(initial=0.0))
-        if not self.limit and np.isfinite(size):
-            # Nothing to grow from yet: zero targets at a zero start, which decay to an anchor elsewhere moves.
-            self.limit = _GROWTH * size
-        if not size <= self.limit:
-            raise Diverged(epoch)
+_CACHE = 1 << 20
+"""Bytes of a matrix that a present-day core keeps near."""
 
 
 @final
-class Loop(Engine):
+class Steps(Loop):
     """Step by step, any loss and method, in any coordinates.
 
     Args:
         coordinates: where the iterates live.
-        update: the method's rule.
+        method: any.
+        hyper: its constants.
         passes: orders and step sizes.
         loss: the loss.
         targets: shape (n, C).
-        decay: λ of ½λ‖w − anchor‖².
-        decoupled: whether decay acts beside the update rule.
+        decay: λ of ½λ‖w − anchor‖², of which a batch has its share |batch|/n.
     """
 
     def __init__(
         self,
         coordinates: Coordinates,
-        update: Update,
+        method: TrainingMethod,
+        hyper: Hyper,
         passes: Passes,
         loss: Loss,
         targets: Array,
         decay: float,
-        decoupled: bool,
     ) -> None:
-        self.coordinates, self.update, self.passes, self.loss = coordinates, update, passes, loss
-        self.targets, self.decay, self.decoupled = targets, decay, decoupled
-        self.state = coordinates.origin()
-        self._guard = _Guard(self.derivative(), targets)
+        super().__init__(method, hyper, coordinates.origin(), passes)
+        self.coordinates, self.form = coordinates, coordinates.form
+        self.loss, self.targets, self.decay = loss, targets, decay
+        self._guard = Guard(self.derivative(), targets)
 
-    def advance(self, passes: int) -> None:
-        """Do so many passes."""
-        n, size = self.passes.n, self.passes.batch
-        for _ in range(passes):
-            order, rates = self.passes.next()
-            with np.errstate(over="ignore", invalid="ignore"):
-                for first in range(0, n, size):
-                    self._step(order[first : first + size], rates[first : first + size])
-            self.epochs += 1
-
-    def _step(self, visited: Array, rates: Array) -> None:
-        """One update on a batch."""
-        # A slice of consecutive rows is a view of Φ, an index array a copy.
-        consecutive = len(visited) == 1 or self.passes.kind in ("full", "cyclic")
-        rows = slice(int(visited[0]), int(visited[-1]) + 1) if consecutive else visited
-        place = self.update.lookahead(self.state)
+    def gradient(self, place: State, rows: Samples, rates: Array) -> State:
+        """The batch's gradient; times the step sizes, of which every sample may have its own, unless adaptive."""
         derivative = self.loss.derivative(self.coordinates.outputs(place, rows), self.targets[rows])
         self._guard.check(derivative, self.epochs + 1)
-        if self.update.adaptive:
-            rate, share = float(rates[0]), len(visited) / self.passes.n * self.decay
-            gradient = self.coordinates.gradient(place, rows, derivative, 0 if self.decoupled else share)
-            if self.decoupled:
-                # In a gradient direction of zero only the decay is left of it.
-                shrink = self.coordinates.gradient(place, rows, np.zeros_like(derivative), share)
-                self.state = [x - rate * s for x, s in zip(self.state, shrink, strict=True)]
-            self.state = self.update.step(self.state, gradient, rate)
-        else:
+        if not self.update.adaptive:
             decay = float(rates.sum()) / self.passes.n * self.decay
-            gradient = self.coordinates.gradient(place, rows, rates[:, None] * derivative, decay)
-            self.state = self.update.step(self.state, gradient, 1.0)
-        self.steps += 1
+            return self.coordinates.gradient(place, rows, rates[:, None] * derivative, decay)
+        decay = 0 if self.method.decoupled else len(rates) / self.passes.n * self.decay
+        return self.coordinates.gradient(place, rows, derivative, decay)
+
+    def step(self, gradient: State, rates: Array) -> State:
+        """The next state."""
+        if self.method.decoupled and self.decay:
+            # Of a gradient over no samples only the decay is left.
+            nobody, nothing = slice(0, 0), np.zeros((0, self.targets.shape[1]))
+            share = len(rates) / self.passes.n * self.decay
+            pull = self.coordinates.gradient(self.state, nobody, nothing, share)
+            self.state = [x - float(rates[0]) * p for x, p in zip(self.state, pull, strict=True)]
+        return self.update.step(self.state, gradient, float(rates[0]))
 
     def derivative(self) -> Array:
         """∂ℓ/∂z at every sample."""
-        everything = slice(0, len(self.targets))
-        return self.loss.derivative(self.coordinates.outputs(self.state, everything), self.targets)
+        outputs = self.coordinates.outputs(self.state, slice(0, len(self.targets)))
+        return self.loss.derivative(outputs, self.targets)
 
     def explicit(self) -> Array:
         """The parameters."""
         return self.coordinates.explicit(self.state)
+
+
+@final
+class Sweep:
+    """A pass of SGD over samples in a given order, without visiting them: a sweep of SOR on the Gram matrix.
+
+    A visit of sample i adds c_i φ_i with c_i = γ_i(r_i − Σ_j K_ij c_j), the sum over earlier visits j: those are seen
+    through K alone. With L the strict lower triangle of K in that order, and Γ = diag(γ),
+
+        c = (I + ΓL)⁻¹Γ r,   w ← w + Φᵀc,   r ← r − Kc = (I − K(Γ⁻¹ + L)⁻¹) r.
+
+    With γ_i = 1/‖φ_i‖² it is Kaczmarz's method, which in the coefficients is Gauss–Seidel on K (Björck, Elfving, BIT
+    19, 1979). With batches L is strictly lower block-triangular. A sample may be visited twice, or not at all.
+
+    Args:
+        gram: K, shape (n, n).
+        order: the samples visited, shape (m,).
+        steps: γ of each visit, shape (m,).
+        batch: visits a step.
+
+    Example:
+        >>> sweep = Sweep(np.array([[1.0, 0.5], [0.5, 1.0]]), np.arange(2), np.ones(2), 1)
+        >>> sweep.coefficients(np.array([[1.0], [1.0]])).ravel()
+        array([1. , 0.5])
+    """
+
+    def __init__(self, gram: Array, order: Array, steps: Array, batch: int = 1) -> None:
+        self.gram, self.order, self.steps = gram, order, steps[:, None]
+        n = len(gram)
+        self._in_order = len(order) == n and bool((order == np.arange(n)).all())
+        seen = gram if self._in_order else gram[np.ix_(order, order)]
+        # ΓK in Fortran order is KΓ in C order, K being symmetric. LAPACK reads below the diagonal only, and takes the
+        # diagonal to be one.
+        self._lower = (seen * steps).T
+        if batch > 1:
+            for first in range(0, len(order), batch):
+                self._lower[first : first + batch, first : first + batch] = 0
+        self._powers: list[Array] = []
+
+    def coefficients(self, residual: Array) -> Array:
+        """What one pass adds to the coefficients of the feature rows.
+
+        Args:
+            residual: r = y − Φw before the pass, shape (n, C).
+
+        Returns:
+            c, shape (n, C).
+        """
+        solution, _ = dtrtrs(self._lower, self.steps * residual[self.order], lower=1, unitdiag=1)
+        if self._in_order:
+            return np.asarray(solution)
+        out = np.zeros_like(residual)
+        np.add.at(out, self.order, solution)
+        return out
+
+    def repeated(self, residual: Array, passes: int) -> Array:
+        """What many equal passes add to the coefficients.
+
+        The sum of the residuals before each pass is (I + M + … + M^(E−1)) r with M = I − K(Γ⁻¹ + L)⁻¹. Powers M², M⁴, …
+        are formed as long as the products they save cost more.
+
+        Args:
+            residual: r before the first pass, shape (n, C).
+            passes: E.
+
+        Returns:
+            Σ c over the passes, shape (n, C).
+        """
+        doublings = self._worthwhile(passes, residual.shape[1])
+        if doublings is None:
+            total, r = np.zeros_like(residual), residual
+            for _ in range(passes):
+                c = self.coefficients(r)
+                total += c
+                r = r - self.gram @ c
+            return total
+        powers = self._powers_up_to(doublings)
+        blocks, rest = divmod(passes, 1 << doublings)
+        total, r = np.zeros_like(residual), residual
+        for _ in range(blocks):
+            total += r
+            r = powers[doublings] @ r
+        for power in powers[:doublings]:
+            total += power @ total
+        # What is left is less than one block: the binary digits of the rest, the longest first.
+        for k in reversed(range(doublings)):
+            if rest >> k & 1:
+                part = r
+                for power in powers[:k]:
+                    part = part + power @ part
+                total += part
+                r = powers[k] @ r
+        return self.coefficients(total)
+
+    def _powers_up_to(self, doublings: int) -> list[Array]:
+        """M^(2^k) for k = 0 … doublings."""
+        if not self._powers:
+            n = len(self.gram)
+            self._powers.append(np.eye(n) - self.gram @ self.coefficients(np.eye(n)))
+        while len(self._powers) <= doublings:
+            self._powers.append(self._powers[-1] @ self._powers[-1])
+        return self._powers
+
+    def _worthwhile(self, passes: int, columns: int) -> int | None:
+        """Number of squarings that makes so many passes cheapest, or None for no power at all."""
+        n = len(self.gram)
+        # A flop of a product with few columns waits for memory: measured, 3 to 10 times longer than in a square one.
+        slower = (3 if self.gram.nbytes <= 2 * _CACHE else 10) / min(columns, 3)
+        product = 2 * n * n * columns * slower
+        best, cheapest = None, passes * 1.5 * product
+        for k in range(passes.bit_length()):
+            missing = max(0, k + 1 - max(1, len(self._powers))) + (0 if self._powers else 1.5)
+            cost = missing * 2 * n**3 + (passes / 2**k + 2 * k) * product
+            if cost < cheapest:
+                best, cheapest = k, cost
+        return best
 
 
 @final
@@ -176,15 +209,16 @@ class Sweeps(Engine):
         targets: shape (n, C).
     """
 
+    form = "sweeps"
+
     def __init__(self, dual: Dual, passes: Passes, targets: Array) -> None:
-        self.dual, self.passes = dual, passes
+        self.dual, self.passes, self._batch = dual, passes, passes.steps.batch
         self.at_start = targets - dual.outputs(dual.origin(), slice(0, len(targets)))
         self.a = np.zeros_like(self.at_start)
         self.residual = self.at_start
-        self._guard = _Guard(self.at_start, targets)
+        self._guard = Guard(self.at_start, targets)
         with np.errstate(over="ignore"):
-            self._sweep = Sweep(dual.gram, *passes.next(), passes.batch) if passes.is_fixed else None
-        self._steps = -(-passes.n // passes.batch)
+            self._sweep = Sweep(dual.gram, *passes.next(), self._batch) if passes.is_fixed else None
 
     def advance(self, passes: int) -> None:
         """Do so many passes: one triangular solve and one product each, or fewer by powers of the sweep."""
@@ -194,7 +228,7 @@ class Sweeps(Engine):
                 self._renew(passes)
                 return
             for _ in range(passes):
-                sweep = Sweep(self.dual.gram, *self.passes.next(), self.passes.batch)
+                sweep = Sweep(self.dual.gram, *self.passes.next(), self._batch)
                 self.a = self.a + sweep.coefficients(self.residual)
                 self._renew(1)
 
@@ -202,7 +236,7 @@ class Sweeps(Engine):
         """The residual anew from a, so that its rounding errors do not add up."""
         self.residual = self.at_start - self.dual.gram @ self.a
         self.epochs += passes
-        self.steps += passes * self._steps
+        self.steps += passes * -(-self.passes.n // self._batch)
         self._guard.check(self.residual, self.epochs)
 
     def derivative(self) -> Array:
@@ -229,6 +263,8 @@ class Spectral(Engine):
         nesterov: whether the gradient is taken ahead.
     """
 
+    form = "spectrum"
+
     def __init__(self, dual: Dual, targets: Array, step: float, momentum: float, nesterov: bool) -> None:
         self.dual = dual
         self.values, self.vectors = scipy.linalg.eigh(dual.gram, driver="evd", check_finite=False)
@@ -247,7 +283,7 @@ class Spectral(Engine):
         companion[:, 2, 2] = 1
         self._companion = companion
         self._power = np.broadcast_to(np.eye(3), companion.shape)
-        self._guard = _Guard(at_start, targets)
+        self._guard = Guard(at_start, targets)
 
     def advance(self, passes: int) -> None:
         """Do so many steps."""

@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 import scipy.linalg
 
-from ..problem import Array
+from ...arrays import Array
 from .rowspace import RowSpace
 
 __all__ = ["ErrorMap", "ScheduledDescent", "SpectralMap", "SweepMap", "spectral_radius", "sweep_matrix"]

@@ -10,11 +10,13 @@ from typing import Any, final
 import numpy as np
 
 from ...arguments import checked
+from ...arrays import Array
+from ...descent.schedules import StepSizes
 from ...errors import expected
-from ..problem import Array, UnlearningProblem, require_problem
+from ..closed_forms import float_model
+from ..problem import UnlearningProblem, require_problem
 from .errormaps import ErrorMap, ScheduledDescent, SpectralMap, SweepMap
 from .rowspace import RowSpace
-from .schedules import StepSizes
 from .stability import resolved
 
 __all__ = [
@@ -125,9 +127,10 @@ def predict_training(
             ``train`` refuses.
     """
     space = RowSpace.of(problem)
-    rule, size, steps = resolved(space, method, step_sizes, batch_size, restart)
+    rule, steps = resolved(space, method, step_sizes, batch_size, restart)
+    rule.refuse_idle(momentum=momentum)
     n = problem.n_samples
-    model = problem.float_model
+    model = float_model(problem)
     back = np.argsort(model.order)
     given = model.optimal_labels if labels is None else model.given(problem.label_columns(labels))
     residual = (model.relabelled(given) - model.predict(model.everything, model.retrained))[back]
@@ -158,37 +161,20 @@ def predict_training(
             raise expected(
                 "the same steps in every pass", "step_sizes", steps.given, "schedule", "restart=True"
             )
-        found = SweepMap(space, residual, constant, size)
+        found = SweepMap(space, residual, constant, steps.batch)
     else:
         raise expected("a method without randomness", "method", method, "random order", "'cyclic-sgd'")
     return Prediction(found, z - z_r, off_span, doing_nothing)
 
 
 @checked
-def predict_gap(
-    problem: UnlearningProblem,
-    *,
-    epochs: int | Iterable[int],
-    method: str = "cyclic-sgd",
-    step_sizes: StepSizes,
-    labels: Any = None,
-    start: Any = None,
-    momentum: float = 0.9,
-    batch_size: int | None = None,
-    restart: bool = True,
-) -> Any:
+def predict_gap(problem: UnlearningProblem, *, epochs: int | Iterable[int], **settings: Any) -> Any:
     """‖w_E − w_r‖ after E epochs of fine-tuning from w_p on relabelled data, without training (claims 11, 12, 14).
 
     Args:
         problem: the problem.
         epochs: E, or several.
-        method: "gd", "momentum", "nesterov" or "cyclic-sgd".
-        step_sizes: γ, as for ``train``.
-        labels: ỹ_F; None are the optimal ones.
-        start: where fine-tuning starts; None is w_pretrained.
-        momentum: μ.
-        batch_size: samples a step of cyclic SGD.
-        restart: whether a callable's t starts again in every pass.
+        settings: as for ``predict_training``.
 
     Returns:
         The gap, or an array of gaps for several epochs.
@@ -201,16 +187,7 @@ def predict_gap(
         >>> predict_gap(problem, method="gd", step_sizes=0.5, epochs=[0, 1, 10]).round(9)
         array([1.22474487e+00, 6.12372436e-01, 1.19604000e-03])
     """
-    prediction = predict_training(
-        problem,
-        method=method,
-        step_sizes=step_sizes,
-        labels=labels,
-        start=start,
-        momentum=momentum,
-        batch_size=batch_size,
-        restart=restart,
-    )
+    prediction = predict_training(problem, **settings)
     several = not isinstance(epochs, int | np.integer)
     wanted = list(epochs) if several else [epochs]  # type: ignore[arg-type]
     for e in wanted:
@@ -273,7 +250,7 @@ def gd_epochs(problem: UnlearningProblem, step: float, accuracy: float) -> float
         )
     if not 0 < accuracy < math.inf:
         raise expected("a positive accuracy", "accuracy", accuracy, type(accuracy).__name__, "1e-6")
-    model = problem.float_model
+    model = float_model(problem)
     nothing = float(model.distance(model.pretrained, model.retrained).upper)
     if nothing <= accuracy:
         return 0.0

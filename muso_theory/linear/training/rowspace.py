@@ -13,10 +13,11 @@ from typing import final
 import numpy as np
 import scipy.linalg
 
+from ...arrays import Array
 from ...numbers import FLOAT64, CholeskyFactor
 from ...numbers.float64 import SpectralFactor
-from ..closed_forms import Point
-from ..problem import Array, UnlearningProblem, require_problem
+from ..closed_forms import Point, float_model
+from ..problem import UnlearningProblem, require_problem
 from .coordinates import image, transposed_image
 
 __all__ = ["RowSpace"]
@@ -55,10 +56,10 @@ class RowSpace:
             BadInputError: features beyond the range of float64.
         """
         require_problem(problem)
-        model = problem.float_model
+        model = float_model(problem)
         features = FLOAT64.matrix(problem.features)
         if not model.is_dual:
-            return cls.tall(features)
+            return cls._tall(features)
         return cls._wide(features, model.order, model.factor(model.everything))
 
     @classmethod
@@ -76,7 +77,7 @@ class RowSpace:
         """
         phi = FLOAT64.matrix(features)
         if len(phi) > phi.shape[1]:
-            return cls.tall(phi)
+            return cls._tall(phi)
         return cls._wide(phi, np.arange(len(phi)), FLOAT64.factor(FLOAT64.gram(phi)))
 
     @classmethod
@@ -92,15 +93,8 @@ class RowSpace:
         return cls(features, samples, order, factor)
 
     @classmethod
-    def tall(cls, features: Array) -> RowSpace:
-        """More samples than features: from the singular value decomposition.
-
-        Args:
-            features: Φ, shape (n, D) with n > D.
-
-        Returns:
-            The coordinates.
-        """
+    def _tall(cls, features: Array) -> RowSpace:
+        """More samples than features: from the singular value decomposition."""
         u, s, _ = scipy.linalg.svd(
             np.asarray(features, dtype=np.float64), full_matrices=False, check_finite=False
         )

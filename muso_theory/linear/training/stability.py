@@ -9,13 +9,14 @@ import numpy as np
 import scipy.linalg
 
 from ...arguments import checked
+from ...arrays import Array
+from ...descent.passes import batch_of
+from ...descent.schedules import ResolvedSteps, StepSizes, step_sizes_of
+from ...descent.updates import TrainingMethod, method_named
 from ...errors import expected, nearest
-from ..problem import Array, UnlearningProblem
+from ..problem import UnlearningProblem
 from .errormaps import SpectralMap, spectral_radius, sweep_matrix
-from .passes import batch_of
 from .rowspace import RowSpace
-from .schedules import ResolvedSteps, StepSizes, step_sizes_of
-from .updates import Method, method_named
 
 __all__ = ["Stability", "resolved", "stability", "stability_hint", "step_limit"]
 
@@ -148,7 +149,8 @@ def stability(
     space = (
         RowSpace.of(problem) if isinstance(problem, UnlearningProblem) else RowSpace.from_features(problem)
     )
-    rule, size, steps = resolved(space, method, step_sizes, batch_size, restart)
+    rule, steps = resolved(space, method, step_sizes, batch_size, restart)
+    rule.refuse_idle(momentum=momentum)
     n = len(space.samples)
     if space.rank == 0:
         raise expected("features that are not all zero", "rank Φ", 0, "nothing to train", "other features")
@@ -174,6 +176,7 @@ def stability(
         raise expected("steps that are not all zero", "step_sizes", 0.0, "every step", "0.1")
     unit = constant / top
     _held(_block_sizes(space, unit, 1)[1])  # eigenvalues of a batch need numbers that are finite
+    size = steps.batch
     sizes = _block_sizes(space, unit, size) if rule.order == "cyclic" else _any_batch(space, unit, size)
     _held(sizes[1])
     if rule.order != "cyclic":
@@ -192,22 +195,8 @@ def stability(
 
 def resolved(
     space: RowSpace, method: str, step_sizes: Any, batch_size: int | None, restart: bool
-) -> tuple[Method, int, ResolvedSteps]:
-    """Settings of a non-adaptive method, as ``train`` understands them.
-
-    Args:
-        space: the row space.
-        method: its name.
-        step_sizes: γ.
-        batch_size: samples a step, or None.
-        restart: whether t starts again in every pass.
-
-    Returns:
-        The method, samples a step, and the steps.
-
-    Raises:
-        BadInputError: settings that ``train`` refuses, or an adaptive method.
-    """
+) -> tuple[TrainingMethod, ResolvedSteps]:
+    """Settings of a non-adaptive method, as ``train`` understands them; what it would refuse is refused."""
     rule = method_named(method)
     if rule.update.adaptive:
         raise expected("a method that stays in w₀ + row(Φ)", "method", method, "adaptive", "off_span_gap")
@@ -215,7 +204,7 @@ def resolved(
     size = batch_of(rule, batch_size, n)
     if rule.order == "full" and size < n:
         raise expected("a deterministic method", "batch_size", size, f"random batches of {method}", "None")
-    return rule, size, step_sizes_of(step_sizes, n, size, restart)
+    return rule, step_sizes_of(step_sizes, n, size, restart)
 
 
 def _held(square: float) -> float:
@@ -275,21 +264,9 @@ def _boundary(
 
 
 def stability_hint(
-    phi: Array, rule: Method, steps: ResolvedSteps, curvature: float, momentum: float, decay: float
+    phi: Array, rule: TrainingMethod, steps: ResolvedSteps, curvature: float, momentum: float, decay: float
 ) -> str:
-    """What to try after divergence: the largest stable step, in words.
-
-    Args:
-        phi: Φ.
-        rule: the method.
-        steps: the step sizes.
-        curvature: largest second derivative of the loss.
-        momentum: μ.
-        decay: λ of the weight decay.
-
-    Returns:
-        The words.
-    """
+    """What to try after divergence: the largest stable step, in words."""
     if rule.update.adaptive:
         return "a smaller step"
     space = RowSpace.from_features(phi)

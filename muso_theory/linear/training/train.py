@@ -3,29 +3,83 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal, final
 
 import numpy as np
 
 from ...arguments import checked
 from ...arrays import Array, float_values, real_array
-from ...errors import BadInputError, expected, nearest
+from ...descent.loop import Diverged, length, run
+from ...descent.losses import loss_named
+from ...descent.passes import Passes, batch_of
+from ...descent.schedules import ResolvedSteps, StepSizes, step_sizes_of
+from ...descent.updates import Hyper, method_named
+from ...errors import BadInputError, check_integer, expected
 from ...numbers.gram import blocked_gram
 from .coordinates import Dual, Primal
-from .engines import Diverged, Engine, Loop, Spectral, Sweeps, length
-from .losses import loss_named
-from .passes import Passes, batch_of
-from .result import Snapshot, Training
-from .schedules import ResolvedSteps, StepSizes, step_sizes_of
+from .engines import Spectral, Steps, Sweeps
 from .stability import stability_hint
-from .updates import Hyper, Method, method_named
 
-__all__ = ["train"]
-
-_FORMS = ("auto", "primal", "dual")
+__all__ = ["Snapshot", "Training", "train"]
 
 _LARGEST_GRAM = 4000
 """With more samples than features and than this, SGD runs on w rather than on K."""
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Snapshot:
+    """The parameters after some epochs.
+
+    Args:
+        epoch: passes done.
+        w: shape (D,) or (D, C).
+        residual_norm: ‖∂ℓ/∂z‖ over all samples and outputs; for squared loss ‖y − Φw‖.
+    """
+
+    epoch: int
+    w: Array
+    residual_norm: float
+
+    def __repr__(self) -> str:
+        return f"Snapshot(epoch={self.epoch}, residual_norm={self.residual_norm:.3g})"
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Training:
+    """The result of ``train``.
+
+    Args:
+        w: final parameters, shape (D,) or (D, C).
+        residual_norm: ‖∂ℓ/∂z‖ at the end; for squared loss ‖y − Φw‖.
+        initial_residual_norm: the same at the start.
+        epochs: passes done; fewer than asked for when stopped early.
+        steps: parameter updates done.
+        converged: whether residual_norm ≤ tolerance × initial_residual_norm.
+        stopped: whether the tolerance or the callback ended the run before its epochs did.
+        method: the training method.
+        form: "primal" (step by step on w), "dual" (step by step on K), "sweeps" (claim cyclic-sgd) or "spectrum".
+        trajectory: snapshots at the epochs asked for.
+    """
+
+    w: Array
+    residual_norm: float
+    initial_residual_norm: float
+    epochs: int
+    steps: int
+    converged: bool
+    stopped: bool
+    method: str
+    form: str
+    trajectory: tuple[Snapshot, ...] = ()
+
+    def __repr__(self) -> str:
+        return (
+            f"Training({self.method}, {self.epochs} epochs by {self.form}, residual "
+            f"{self.initial_residual_norm:.3g} → {self.residual_norm:.3g})"
+        )
 
 
 @checked
@@ -49,7 +103,7 @@ def train(
     tolerance: float = 0.0,
     record: Iterable[int] = (),
     callback: Callable[[int, Array], object] | None = None,
-    form: str = "auto",
+    form: Literal["auto", "primal", "dual"] = "auto",
     gram: Array | None = None,
 ) -> Training:
     """Train w on Σ ℓ(φ_iᵀw, y_i) + ½λ‖w − anchor‖², from a start.
@@ -91,7 +145,8 @@ def train(
 
     Raises:
         BadInputError: shapes or settings that do not fit, no data, a sample of zero norm, a batch larger than n, no
-            epochs, a schedule that returns NaN or a negative number, or a step so large that training diverges.
+            epochs, constants that the method has no use for, a schedule that returns NaN or a negative number, or a
+            step so large that training diverges.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -118,91 +173,71 @@ def train(
         )
     size = batch_of(rule, batch_size, n)
     _settings(epochs, momentum, betas, epsilon, weight_decay, tolerance, seed)
+    rule.refuse_idle(momentum=momentum, betas=betas, epsilon=epsilon)
     steps = step_sizes_of(step_sizes, n, size, restart)
     if rule.update.adaptive and isinstance(steps.given, np.ndarray):
         raise expected("a number or a callable", "step_sizes", steps.given.shape, f"array, {method}", "0.01")
-    if form not in _FORMS:
-        raise expected("a form", "form", form, type(form).__name__, nearest(str(form), _FORMS))
     if form == "dual" and rule.update.adaptive:
         raise expected("form 'primal'", "form", form, f"{method} leaves the span", "form='auto'")
     known = loss_named(loss, y)
     _nonzero_rows(phi)
     kept = _epochs_to_keep(record, epochs)
     if callback is not None and not kept:
-        raise expected("epochs at which to call back", "record", kept, "none", f"record=range({epochs + 1})")
+        raise expected("epochs at which to call back", "record", [], "none", f"record=range({epochs + 1})")
     order = "shuffled" if rule.order == "full" and size < n else rule.order
-    passes = Passes(n, size, order, steps, seed)
-    dual = form == "dual" or (form == "auto" and not rule.update.adaptive and n <= _most_rows(rule, width))
-    hyper = Hyper(momentum, betas, epsilon)
-    engine: Engine
-    if dual:
-        k = (
-            blocked_gram(phi if phi.dtype in (np.float64, np.float32) else phi.astype(np.float64))
-            if gram is None
-            else gram
-        )
-        where = Dual(phi, k, w, pull)
-        squared = loss == "squared" and weight_decay == 0
-        if squared and rule.order != "full":
-            engine = Sweeps(where, passes, y)
-        elif squared and size == n and _spectrum_pays(steps, n, epochs, y.shape[1], tolerance):
-            mu = momentum if rule.name != "gd" else 0.0
-            engine = Spectral(where, y, float(steps.of_pass(0, np.arange(n))[0]), mu, rule.name == "nesterov")
-        else:
-            engine = Loop(
-                where, rule.update(hyper, where.origin()), passes, known, y, weight_decay, rule.decoupled
-            )
+    passes = Passes(n, order, steps, seed)
+    # With few samples K is the cheaper place; passes of SGD over w are so slow in Python that more are few.
+    few = n <= (width if rule.order == "full" else max(width, _LARGEST_GRAM))
+    where: Dual | Primal
+    if form == "dual" or (form == "auto" and few and not rule.update.adaptive):
+        at_least_float = phi if phi.dtype in (np.float64, np.float32) else phi.astype(np.float64)
+        where = Dual(phi, blocked_gram(at_least_float) if gram is None else gram, w, pull)
     else:
-        at = Primal(phi.astype(np.float64, copy=False), w, pull)
-        engine = Loop(at, rule.update(hyper, at.origin()), passes, known, y, weight_decay, rule.decoupled)
-    words = {Sweeps: "sweeps", Spectral: "spectrum"}.get(type(engine), "dual" if dual else "primal")
+        where = Primal(phi.astype(np.float64, copy=False), w, pull)
+    engine: Steps | Sweeps | Spectral = Steps(
+        where, rule, Hyper(momentum, betas, epsilon), passes, known, y, weight_decay
+    )
+    if isinstance(where, Dual) and loss == "squared" and weight_decay == 0:
+        # An eigendecomposition costs less than so many passes; it knows them only where no step differs.
+        many = tolerance == 0 and epochs * y.shape[1] > 10 * n
+        if rule.order != "full":
+            engine = Sweeps(where, passes, y)
+        elif size == n and many and isinstance(steps.given, float):
+            mu = 0.0 if rule.name == "gd" else momentum
+            engine = Spectral(where, y, steps.given, mu, rule.name == "nesterov")
+    first = norm = length(engine.derivative())
+    trajectory: list[Snapshot] = []
+
+    def watch() -> bool:
+        nonlocal norm
+        norm, enough = length(engine.derivative()), False
+        if engine.epochs in kept:
+            at = engine.explicit().reshape(shape)
+            trajectory.append(Snapshot(engine.epochs, at, norm))
+            answer = None if callback is None else callback(engine.epochs, at)
+            enough = isinstance(answer, bool | np.bool_) and bool(answer)
+        return enough or (tolerance > 0 and engine.epochs > 0 and norm <= tolerance * first)
+
+    stops = range(epochs + 1) if tolerance > 0 else sorted({*kept, epochs})
     try:
-        return _run(engine, epochs, kept, tolerance, callback, method, words, shape)
+        stopped = run(engine, stops, watch)
     except Diverged as error:
         hint = stability_hint(phi, rule, steps, known.curvature, momentum, weight_decay)
         raise BadInputError(
             f"expected a step size at which {method} converges but the residual grew 1e12-fold by epoch "
             f"{error.epochs} with step_sizes={_shown(steps)}; try {hint}"
         ) from None
-
-
-def _run(
-    engine: Engine,
-    epochs: int,
-    kept: list[int],
-    tolerance: float,
-    callback: Callable[[int, Array], object] | None,
-    method: str,
-    form: str,
-    shape: tuple[int, ...],
-) -> Training:
-    """Advance from one recorded epoch to the next; with a tolerance, from pass to pass."""
-    trajectory: list[Snapshot] = []
-    first = norm = length(engine.derivative())
-    stopped = False
-
-    def keep() -> bool:
-        w = engine.explicit().reshape(shape)
-        trajectory.append(Snapshot(engine.epochs, w, norm))
-        answer = None if callback is None else callback(engine.epochs, w)
-        return isinstance(answer, bool | np.bool_) and bool(answer)
-
-    if 0 in kept:
-        stopped = keep()
-    stops = range(1, epochs + 1) if tolerance > 0 else sorted({*kept, epochs} - {0})
-    for stop in stops:
-        if stopped:
-            break
-        engine.advance(stop - engine.epochs)
-        norm = length(engine.derivative())
-        if stop in kept:
-            stopped = keep()
-        stopped = stopped or (tolerance > 0 and norm <= tolerance * first)
-    w = engine.explicit().reshape(shape)
-    converged = norm <= tolerance * first
-    early = stopped and engine.epochs < epochs
     return Training(
-        w, norm, first, engine.epochs, engine.steps, converged, early, method, form, tuple(trajectory)
+        engine.explicit().reshape(shape),
+        norm,
+        first,
+        engine.epochs,
+        engine.steps,
+        converged=norm <= tolerance * first,
+        stopped=stopped and engine.epochs < epochs,
+        method=method,
+        form=engine.form,
+        trajectory=tuple(trajectory),
     )
 
 
@@ -260,8 +295,7 @@ def _settings(
     """Refuse settings out of range."""
     if not isinstance(epochs, int | np.integer) or isinstance(epochs, bool) or epochs < 1:
         raise expected("at least one epoch", "epochs", epochs, type(epochs).__name__, "epochs=100")
-    if not isinstance(seed, int | np.integer) or seed < 0:
-        raise expected("a non-negative integer", "seed", seed, type(seed).__name__, "0")
+    check_integer("seed", seed)
     for name, value in (("momentum", momentum), ("betas[0]", betas[0]), ("betas[1]", betas[1])):
         if not 0 <= value < 1:
             raise expected("a number in [0, 1)", name, value, type(value).__name__, "0.9")
@@ -282,29 +316,15 @@ def _nonzero_rows(phi: Array) -> None:
         )
 
 
-def _epochs_to_keep(record: Iterable[int], epochs: int) -> list[int]:
-    """Recorded epochs, sorted, each once."""
-    wanted = list(record)
-    for e in wanted:
-        if not isinstance(e, int | np.integer) or isinstance(e, bool):
-            raise expected("whole numbers of epochs", "record", e, type(e).__name__, "range(0, epochs, 100)")
-    kept = sorted({int(e) for e in wanted})
-    if kept and not 0 <= kept[0] <= kept[-1] <= epochs:
-        bad = kept[0] if kept[0] < 0 else kept[-1]
+def _epochs_to_keep(record: Iterable[int], epochs: int) -> set[int]:
+    """Recorded epochs."""
+    kept = {int(e) for e in record}
+    if kept and not 0 <= min(kept) <= max(kept) <= epochs:
+        bad = min(kept) if min(kept) < 0 else max(kept)
         raise expected(
             f"epochs from 0 to {epochs}", "record", bad, "out of range", f"range(0, {epochs}, 100)"
         )
     return kept
-
-
-def _most_rows(rule: Method, width: int) -> int:
-    """Up to how many samples K is the cheaper place: passes of SGD are slow in Python, products with Φ are not."""
-    return width if rule.order == "full" else max(width, _LARGEST_GRAM)
-
-
-def _spectrum_pays(steps: ResolvedSteps, n: int, epochs: int, outputs: int, tolerance: float) -> bool:
-    """Whether one step serves all passes and an eigendecomposition costs less than they do."""
-    return isinstance(steps.given, float) and tolerance == 0 and epochs * outputs > 10 * n
 
 
 def _shown(steps: ResolvedSteps) -> str:

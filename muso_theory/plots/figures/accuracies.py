@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..canvas import new_figure
-from ..marks import BEHIND, distinct, finite, legend_outside, only
+from ..marks import BEHIND, distinct, finite, legend_outside, only, shares
 from ..style import COLOURS
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ SETTING = {"network": "digits-mlp", "loss": "cross-entropy", "forgetting": "clas
 
 CAPTION = """
 Left: accuracies after each method has unlearned a class ({alternating|rows/0/network}, {alternating|rows/0/loss};
-{alternating|points/0/words}); mean over {alternating|rows/0/retain accuracy/n} seeds with one standard deviation.
+{alternating|runs/0/words}); mean over {alternating|rows/0/retain accuracy/n} seeds with one standard deviation.
 Right: a membership attack on the forgotten class, one line a seed, with the attack's own interval; dashed is chance.
 All is measured. A method is to come near the row of retraining, not to make its bars small: what retraining scores, the
 data itself tells of samples that were never used. Runs that diverged are left out.
@@ -31,8 +31,7 @@ data itself tells of samples that were never used. Runs that diverged are left o
 
 def runs(result: Mapping[str, Any], method: str) -> list[Mapping[str, Any]]:
     """What each seed measured of a method, where the attack could be made."""
-    found = [point["methods"][method] for point in only(result["points"], **SETTING) if "methods" in point]
-    return [run for run in found if "AUC" in run]
+    return [run for run in only(result["runs"], **SETTING, method=method) if "AUC" in run]
 
 
 def draw(results: Mapping[str, Any]) -> Figure:
@@ -50,14 +49,7 @@ def own(result: Mapping[str, Any]) -> Figure | None:
 
 
 def told(result: Mapping[str, Any]) -> str:
-    """What the figure shows, in words.
-
-    Args:
-        result: of a user's run.
-
-    Returns:
-        A caption without the file that it is from.
-    """
+    """What the figure shows, in words."""
     seeds = ", ".join(map(str, sorted({row["seed"] for row in result["rows"]})))
     return (
         f"Left: accuracies of each method, mean with one standard deviation over seeds {seeds}. Right, where it was "
@@ -68,12 +60,6 @@ def told(result: Mapping[str, Any]) -> str:
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Mean and standard deviation over the seeds of each method, for every number that its rows have.
-
-    Args:
-        rows: one a run, with ``method``, ``seed`` and numbers.
-
-    Returns:
-        One row a method, each number as ``mean``, ``sd`` and ``n``.
 
     Example:
         >>> summary([{"method": "m", "seed": 0, "gap": 1.0}, {"method": "m", "seed": 1, "gap": 3.0}])
@@ -122,10 +108,15 @@ def plot(rows: Sequence[Mapping[str, Any]], tried: Mapping[str, Sequence[Mapping
                 right.plot(ends, [place] * 2, color=COLOURS["grey"], linewidth=0.7, label="_interval")
             look = {"marker": ".", "markersize": 2.5, "color": COLOURS["vermilion"], "label": "_AUC"}
             right.plot(run["AUC"], place, **look)
+    tried_runs = [run for found in attacked.values() for run in found]
+    shares(
+        right.xaxis, [0.5, *(v for run in tried_runs for v in (run["AUC"], *(run.get("AUC interval") or ())))]
+    )
     right.axvline(0.5, color=COLOURS["grey"], linewidth=0.9, linestyle="--", zorder=BEHIND)
     left.set_yticks(range(len(names)), names)
     left.set_ylim(len(names) - 0.5, -0.5)
-    left.set_xlim(0, 1.05)
+    shares(left.xaxis, [0.0, 1.0])
+    left.set_xlim(left=0)
     left.set_xlabel("accuracy")
     right.set_xlabel("attack AUC")
     for one in (left, right):

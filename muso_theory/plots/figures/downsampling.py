@@ -14,8 +14,8 @@ NEEDS = ("ablation",)
 
 CAPTION = """
 Labels computed from a share of the retain set, drawn uniformly or by ridge leverage scores, on
-{ablation|tables/downsampling/rows/0/data}. First panel: root-sum-square error of the labels, one mark for each of the
-{ablation|tables/downsampling/rows/0/measured/n} seeds. Second: wall time to compute them, the least over the seeds: one
+{ablation|downsampled/data}. First panel: root-sum-square error of the labels, one mark for each of the
+{ablation|downsampled/seeds} seeds. Second: wall time to compute them, the least over the seeds: one
 call takes less than a millisecond, and all else that the machine does can only add to that, so that a larger single
 time tells of the machine and only orders of magnitude count. The two ways are drawn side by side; all is measured in
 float64. Theory's predictions of the errors agree to within
@@ -26,7 +26,7 @@ samples. At the full share the error is rounding and lies far below what is show
 
 def series(result: Mapping[str, Any], sampling: str) -> list[Mapping[str, Any]]:
     """Rows of one way of sampling, on the first data set, below the full share."""
-    data = result["tables"]["downsampling"]["rows"][0]["data"]
+    data = result["downsampled"]["data"]
     rows = only(result["rows"], axis="downsampling", quantity="label error", data=data, sampling=sampling)
     return [row for row in rows if row["ratio"] < 1]
 

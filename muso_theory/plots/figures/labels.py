@@ -33,14 +33,7 @@ def own(result: Mapping[str, Any]) -> Figure | None:
 
 
 def told(result: Mapping[str, Any]) -> str:
-    """What the figure shows, in words.
-
-    Args:
-        result: of a user's run.
-
-    Returns:
-        A caption without the file that it is from.
-    """
+    """What the figure shows, in words."""
     return f"Labels of each forget sample by {', '.join(result['labels'])}; one column a sample."
 
 

@@ -14,7 +14,7 @@ NEEDS = ("ablation", "ntk-limit")
 
 CAPTION = """
 Upper: distance between the optimal labels computed from D random Fourier features and those of the kernel,
-mean over {ablation|tables/features/rows/0/measured/n} seeds. Fitted slopes and their intervals:
+mean over {ablation|features/0/measured/n} seeds. Fitted slopes and their intervals:
 {ablation|slopes/0/data} {ablation|slopes/0/slope|.3f} [{ablation|slopes/0/low|.3f}, {ablation|slopes/0/high|.3f}],
 {ablation|slopes/1/data} {ablation|slopes/1/slope|.3f} [{ablation|slopes/1/low|.3f}, {ablation|slopes/1/high|.3f}].
 Lower: distance between the tangent kernel of a random network and its limit over the width, geometric mean
@@ -28,7 +28,7 @@ def draw(results: Mapping[str, Any]) -> Figure:
     from matplotlib.ticker import NullFormatter
 
     figure, (upper, lower) = panels(2)
-    rows = results["ablation"]["tables"]["features"]["rows"]
+    rows = results["ablation"]["features"]
     for i, data in enumerate(distinct(rows, "data")):
         found = only(rows, data=data)
         x = [float(row["setting"]) for row in found]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...evidence import round_digits
 from ..canvas import new_figure
-from ..marks import legend_outside, reference, symbols
+from ..marks import FARTHEST, legend_outside, reference, symbols
 from ..style import COLOURS
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ LOOKS = {
 CAPTION = (
     "Upper end of each row's number relative to what is allowed (dashed), one mark a row, by verdict; a grey line "
     "leads to the lower end. What is proved is an enclosure, what is measured is not. An exact zero stands on the left "
-    "edge, with its number beside it as everywhere."
+    "edge, with its number beside it as everywhere; an arrow points to a number that lies beyond the edge."
 )
 
 
@@ -43,14 +43,7 @@ def number(text: str | None) -> float:
 
 
 def margins(evidence: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows that compare a number with a positive limit.
-
-    Args:
-        evidence: of a report, as its JSON has it.
-
-    Returns:
-        ``row``, ``what``, ``verdict``, and ``lower``, ``upper`` and ``limit`` as floats.
-    """
+    """Rows that compare a number with a positive limit."""
     found = []
     for e in evidence:
         for finding in e["findings"]:
@@ -71,31 +64,30 @@ def own(result: Mapping[str, Any]) -> Figure | None:
         return None
     figure, axes = new_figure(height=0.3 + 0.09 * len(rows))
     ratios = [row["upper"] / row["limit"] for row in rows]
-    left = min([ratio for ratio in ratios if ratio > 0], default=1e-3) / 10
+    # One δ of 5e-324 would press all others together.
+    left = min([ratio for ratio in ratios if ratio > FARTHEST], default=1e-3) / 10
+    right = 30 * max([1.0, *(ratio for ratio in ratios if ratio < 1 / FARTHEST)])
     axes.set_xscale("log")
     reference(axes, [1.0, 1.0], [-0.5, len(rows) - 0.5], "allowed")
     for i, (row, ratio) in enumerate(zip(rows, ratios, strict=True)):
         marker, filling, colour = LOOKS.get(row["verdict"], ("P", "none", "grey"))
-        ends = [max(row["lower"] / row["limit"], left), max(ratio, left)]
+        place = min(max(ratio, left), right)
+        ends = [min(max(row["lower"] / row["limit"], left), right), place]
         axes.plot(ends, [i, i], color=COLOURS["grey"], linewidth=0.8, label="_interval")
-        axes.plot(
-            max(ratio, left),
-            i,
-            linestyle="none",
-            marker=marker,
-            fillstyle=filling,
-            color=COLOURS[colour],
-            markersize=4.5,
-            label=row["verdict"],
-        )
+        look = {"linestyle": "none", "fillstyle": filling, "color": COLOURS[colour], "clip_on": False}
+        beyond = "<" if 0 < ratio < left else ">" if ratio > right else ""
+        if beyond:  # its tip, not its middle, is to touch the edge
+            place = left * (right / left) ** 0.02 if beyond == "<" else right / (right / left) ** 0.02
+        if beyond:
+            axes.plot(place, i, marker=beyond, markersize=6, label="_beyond", **look)
+        # The legend has the verdict's own mark, which an arrow covers.
+        axes.plot(place, i, marker=marker, markersize=0 if beyond else 4.5, label=row["verdict"], **look)
         bound = f"≤ {round_digits(row['upper'], up=True)}" if row["upper"] else "0"
         told = f"{row['upper']:.2g}" if row["verdict"] == "MEASURED" else bound
-        axes.annotate(
-            told, (max(ratio, left), i), (5, 0), textcoords="offset points", va="center", size="small"
-        )
+        axes.annotate(told, (place, i), (5, 0), textcoords="offset points", va="center", size="small")
     axes.set_yticks(range(len(rows)), [symbols(row["row"]) for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xlim(left, 30 * max([1.0, *ratios]))
+    axes.set_xlim(left, right)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("number / what is allowed")
@@ -104,14 +96,7 @@ def own(result: Mapping[str, Any]) -> Figure | None:
 
 
 def told(result: Mapping[str, Any]) -> str:
-    """What the figure shows, in words.
-
-    Args:
-        result: a report.
-
-    Returns:
-        A caption without the file that it is from.
-    """
+    """What the figure shows, in words."""
     rows = margins(result["evidence"])
     left = [e["row"] for e in result["evidence"] if e["row"] not in {row["row"] for row in rows}]
     words = [f"{result['title']}; verdict {result['verdict']}.", CAPTION]

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NEEDS = ("paper-linear", "ablation")
-OWN = ("sweep", "unlearn")
 
 CAPTION = """
 Gaps to retraining: predicted by theory from the data alone (horizontal) and measured after training in float64
@@ -42,39 +41,12 @@ def _positive(both: list[tuple[Any, Any]]) -> tuple[list[float], list[float]]:
 
 def draw(results: Mapping[str, Any]) -> Figure:
     """Predicted against measured."""
-    return plot(pairs(results), "gap")
+    return plot(pairs(results), "gap, predicted", "gap, measured")
 
 
-def own(result: Mapping[str, Any]) -> Figure | None:
-    """The same of every number of a user's run that has a prediction."""
-    found = [(key, x, y) for key, x, y in _predicted(result["rows"]) if x]
-    return plot(found, "number") if found else None
-
-
-def _predicted(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[float], list[float]]]:
-    ending = ", predicted"
-    keys = dict.fromkeys(key.removesuffix(ending) for row in rows for key in row if key.endswith(ending))
-    for key in keys:
-        yield key, *_positive([(row.get(f"{key}{ending}"), row.get(key)) for row in rows])
-
-
-def told(result: Mapping[str, Any]) -> str:
-    """What the figure shows, in words.
-
-    Args:
-        result: of a user's run.
-
-    Returns:
-        A caption without the file that it is from.
-    """
-    counts = [f"{key} ({len(x)} pairs)" for key, x, _ in _predicted(result["rows"])]
-    return (
-        f"Predicted by theory (horizontal) and measured (vertical): {', '.join(counts)}, where both are positive; "
-        "the line is identity, not a fit."
-    )
-
-
-def plot(series: Iterable[tuple[str, Sequence[float], Sequence[float]]], what: str) -> Figure:
+def plot(
+    series: Iterable[tuple[str, Sequence[float], Sequence[float]]], across: str, up: str, **options: Any
+) -> Figure:
     """Pairs around the identity."""
     figure, axes = new_figure(height=1.25)
     ends: list[float] = []
@@ -85,7 +57,7 @@ def plot(series: Iterable[tuple[str, Sequence[float], Sequence[float]]], what: s
     reference(axes, [min(ends), max(ends)], [min(ends), max(ends)], "identity")
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlabel(f"{what}, predicted")
-    axes.set_ylabel(f"{what}, measured")
-    axes.legend(loc="upper left")
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    axes.legend(loc="upper left", **options)
     return figure

@@ -35,14 +35,7 @@ def own(result: Mapping[str, Any]) -> Figure | None:
 
 
 def told(result: Mapping[str, Any]) -> str:
-    """What the figure shows, in words.
-
-    Args:
-        result: of a user's run.
-
-    Returns:
-        A caption without the file that it is from.
-    """
+    """What the figure shows, in words."""
     return (
         f"The {len(result['eigenvalues'])} eigenvalues of the Gram matrix K, measured in float64. Right scale: the "
         "step size from which gradient descent diverges along an eigenvector. Dashed: the limit for all of them."

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...errors import expected, nearest
 from ..marks import (
     BEHIND,
     distinct,
@@ -16,6 +17,8 @@ from ..marks import (
     legend_outside,
     once,
     panels,
+    shares,
+    shifted,
     style_of,
     symbols,
 )
@@ -43,35 +46,45 @@ _SHARES = ("accuracy", "AUC")
 """Numbers from 0 to 1, which are drawn as they are."""
 
 _PANELS = 6
-"""More numbers than this are left out, and the caption says which."""
+"""More numbers than this are left out where none are chosen, and the caption says which."""
 
-CAPTION = (
-    "Each mark is one seed, measured; lines join medians over seeds; dashed lines are what theory predicts, dotted "
-    "lines proved upper bounds. Zeros stand on the lower edge of a logarithmic panel."
-)
+_COMPANIONS = ("bound", "closed form")
+"""What stands after a comma in the name of a number that belongs to another."""
+
+_NAMES = {"none": "doing nothing"}
+"""What series are called on paper."""
+
+_CROSSED = "within tolerance"
+"""Gaps whose audit is CERTIFIED."""
 
 
 def numbers(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The names of the numbers that rows have, without predictions and bounds of others.
-
-    Args:
-        rows: of a sweep.
-
-    Returns:
-        The names, in the order in which they first come.
-    """
+    """The names of the numbers that rows have, without what belongs to others: the gap first."""
     found = dict.fromkeys(
         key
         for row in rows
         for key, value in row.items()
-        if key not in ("value", "seed") and isinstance(value, int | float) and not isinstance(value, bool)
+        if key not in ("value", "seed", "gap share")
+        and isinstance(value, int | float)
+        and not isinstance(value, bool)
     )
-    return [key for key in found if key.rpartition(", ")[2] not in ("predicted", "bound")]
+    own = [key for key in found if key.rpartition(", ")[2] not in _COMPANIONS]
+    return sorted(own, key=lambda key: key not in ("gap", "noise σ"))
 
 
-def own(result: Mapping[str, Any]) -> Figure | None:
+def chosen(result: Mapping[str, Any], names: Sequence[str] = ()) -> list[str]:
+    """The numbers that get a panel: those that are wanted, or else the first ones."""
+    known = numbers(result["rows"])
+    for name in names:
+        if name not in known:
+            what = f"a number of the sweep: {', '.join(known)}"
+            raise expected(what, "panels", name, "unknown", nearest(name, known))
+    return list(dict.fromkeys(names)) or known[:_PANELS]
+
+
+def own(result: Mapping[str, Any], names: Sequence[str] = ()) -> Figure | None:
     """A panel a number, a series a line."""
-    rows, shown = result["rows"], numbers(result["rows"])[:_PANELS]
+    rows, shown = result["rows"], chosen(result, names)
     if not shown:
         return None
     figure, places = panels(len(shown), 0.8, sharex=True)
@@ -79,62 +92,103 @@ def own(result: Mapping[str, Any]) -> Figure | None:
     values = list(dict.fromkeys(row["value"] for row in rows))
     measured = all(isinstance(value, int | float) for value in values)
     at = {value: value if measured else i for i, value in enumerate(sorted(values) if measured else values)}
+    if measured:
+        _across(places[0], sorted(values))
+    else:
+        places[0].set_xticks(list(at.values()), [str(value) for value in at])
     for axes, key in zip(places, shown, strict=True):
         known = [row[key] for row in rows if finite(row.get(key))]
-        if _wide(known) and not key.endswith(_SHARES):
+        if key.endswith(_SHARES):
+            shares(axes.yaxis, known)
+        elif _wide(known):
             axes.set_yscale("log")
         for i, name in enumerate(lines):
             mine = [row for row in rows if row.get("series") == name]
-            _line(axes, mine, key, at, symbols(str(name or "measured")), i)
+            label = symbols(_NAMES.get(str(name), str(name or "measured")))
+            _line(axes, mine, key, at, label, i, len(lines))
         axes.set_ylabel(symbols(key))
-    if measured and _wide(values):
-        places[0].set_xscale("log")
-    if not measured:
-        places[0].set_xticks(list(at.values()), [str(value) for value in at])
     label_below(places, AXES.get(result["axis"], symbols(str(result["axis"]))))
     if len(once(places)[1]) > 1:
         legend_outside(figure, places)
     return figure
 
 
-def told(result: Mapping[str, Any]) -> str:
-    """What the figure shows, in words.
-
-    Args:
-        result: of a sweep.
-
-    Returns:
-        A caption without the file that it is from.
-    """
-    rows, all_numbers = result["rows"], numbers(result["rows"])
+def told(result: Mapping[str, Any], names: Sequence[str] = ()) -> str:
+    """What the figure shows, in words."""
+    rows, shown = result["rows"], chosen(result, names)
     seeds = sorted({row["seed"] for row in rows})
     varied = AXES.get(result["axis"], result["axis"])
-    words = [f"{', '.join(all_numbers[:_PANELS])} over {varied}; seeds {', '.join(map(str, seeds))}."]
-    if len(all_numbers) > _PANELS:
-        words.append(f"Not drawn: {', '.join(all_numbers[_PANELS:])}.")
-    lost = sum(key in row and not finite(row[key]) for row in rows for key in all_numbers)
+    words = [f"{', '.join(shown)} over {varied}; seeds {', '.join(map(str, seeds))}."]
+    left = [key for key in numbers(rows) if key not in shown]
+    if left:
+        words.append(f"Not drawn: {', '.join(left)}.")
+    lost = sum(key in row and not finite(row[key]) for row in rows for key in shown)
     if lost:
         words.append(f"Left out, as they are no finite numbers: {lost} values.")
-    return " ".join([*words, CAPTION])
+    words.append("Each mark is one seed, measured; lines join medians over seeds.")
+    if any(f"{key}, closed form" in row for row in rows for key in shown):
+        words.append("Dashed: the closed form of the gap of the float labels that were handed out.")
+    if any(f"{key}, bound" in row for row in rows for key in shown):
+        words.append("Dotted: proved upper bounds.")
+    if "gap" in shown and any(map(within_tolerance, rows)):
+        words.append(
+            "Crossed: within the tolerance of no gap, as the audit judges it. Where the method is exact,"
+        )
+        words.append("theory says zero, and mark, closed form and bound show the rounding of floats.")
+    words.append(
+        "Series stand a little aside of one another, so that equal ones are seen. Zeros stand on the lower edge of a "
+        "logarithmic panel."
+    )
+    return " ".join([*words, *_verdicts(rows)])
+
+
+def within_tolerance(row: Mapping[str, Any]) -> bool:
+    """Whether an audit found the gap of a row to be no more than its tolerance allows."""
+    return row.get("audit") in ("PROVED", "CERTIFIED") and finite(row.get("gap"))
+
+
+def _verdicts(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Where what a method promises does not hold, or nothing says so."""
+    for name in distinct(rows, "series"):
+        mine = [row for row in rows if row["series"] == name and "verdict" in row]
+        for verdict in dict.fromkeys(row["verdict"] for row in mine):
+            found = [row for row in mine if row["verdict"] == verdict]
+            places = ", ".join(f"{value:g}" for value in sorted({row["value"] for row in found}))
+            why = f" ({found[0]['why']})" if found[0].get("why") else ""
+            yield f"{name}: claim {found[0]['promise']} is {verdict} at {places}{why}."
 
 
 def _line(
-    axes: Any, rows: Sequence[Mapping[str, Any]], key: str, at: Mapping[Any, float], label: str, i: int
+    axes: Any,
+    rows: Sequence[Mapping[str, Any]],
+    key: str,
+    at: Mapping[Any, float],
+    label: str,
+    i: int,
+    count: int,
 ) -> None:
-    """One series: a mark a run, the medians joined, and beside it theory's line and the proved bound."""
+    """One series: a mark a run, the medians joined, and beside it the closed form and the proved bound."""
     look = style_of(i, fillstyle="none", linestyle="none", markeredgewidth=0.7)
+    aside = shifted(axes, i, count)
+
+    def draw(points: Sequence[tuple[float, float]], **how: Any) -> None:
+        axes.plot([x for x, _ in points], [y for _, y in points], transform=aside, **how)
+        axes.update_datalim(points)  # matplotlib does not see through the shift where the axis is logarithmic
+        axes.autoscale_view(scalex=False)
+
     runs = [(at[row["value"]], row[key]) for row in rows if finite(row.get(key))]
     log = axes.get_yscale() == "log"
     above = [(x, y) for x, y in runs if y > 0 or not log]
-    axes.plot([x for x, _ in above], [y for _, y in above], alpha=0.8, label=label, **look)
+    if above:
+        draw(above, alpha=0.8, label=label, **look)
     on_edge = [x for x, y in runs if log and y <= 0]
     if on_edge:
-        edge = {"transform": floor_of(axes), "clip_on": False, "label": label}
+        edge = {"transform": shifted(axes, i, count, floor_of(axes)), "clip_on": False, "label": label}
         axes.plot(on_edge, [0.0] * len(on_edge), **edge, **look)
     colour = {"color": look["color"], "zorder": BEHIND, "linewidth": 0.9}
     for of, dashes, words in (
         (key, "-", "_median"),
-        (f"{key}, predicted", "--", "theory"),
+        (f"{key}, closed form", "--", "closed form"),
         (f"{key}, bound", ":", "proved bound"),
     ):
         middle = [
@@ -144,7 +198,35 @@ def _line(
         ]
         middle = [(x, y) for x, y in middle if y > 0 or not log]
         if middle:
-            axes.plot([x for x, _ in middle], [y for _, y in middle], linestyle=dashes, label=words, **colour)
+            draw(middle, linestyle=dashes, label=words, **colour)
+    exact = [(at[row["value"]], row[key]) for row in rows if key == "gap" and within_tolerance(row)]
+    exact = [(x, y) for x, y in exact if y > 0 or not log]
+    if exact:
+        cross: dict[str, Any] = {"marker": "x", "markersize": 3, "markeredgewidth": 0.7, "color": "black"}
+        draw(exact, linestyle="none", label=_CROSSED, **cross)
+
+
+def _across(axes: Any, values: Sequence[float]) -> None:
+    """The scale of what was varied, with its limits: logarithmic where the grid is even in its factors."""
+    low, high = min(values), max(values)
+    if _wide(values) or _is_geometric(values):
+        axes.set_xscale("log")
+        room = (high / low) ** 0.12 if high > low else 2.0
+        axes.set_xlim(low / room, high * room)
+        if not _wide(values):  # decades are too far apart to label them
+            axes.set_xticks(values, [f"{value:g}" for value in values])
+            axes.set_xticks([], minor=True)
+    else:
+        room = 0.12 * (high - low) or 0.5
+        axes.set_xlim(low - room, high + room)
+
+
+def _is_geometric(values: Sequence[float]) -> bool:
+    """Whether positive values in order lie more evenly by their factors than by their differences."""
+    if len(values) < 3 or values[0] <= 0:
+        return False
+    steps, factors = np.diff(values), np.diff(np.log(values))
+    return bool(max(factors) / min(factors) < max(steps) / min(steps))
 
 
 def _wide(values: Sequence[float]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..canvas import new_figure
-from ..marks import BEHIND, only
+from ..marks import BEHIND, only, shares
 from ..style import COLOURS
 from .accuracies import SETTING, summary
 
@@ -20,18 +20,18 @@ _AIMS = ("retrain", "retraining")
 """The names of retraining among the methods."""
 
 MEASURES = {
-    "retain accuracy": "retain\naccuracy",
-    "forget accuracy": "forget\naccuracy",
-    "forget output gap": "distance of\noutputs on F",
+    "retain accuracy": "accuracy on R",
+    "forget accuracy": "accuracy on F",
+    "forget output gap": "distance on F",
 }
 """What is shown of each method, a panel each."""
 
 CAPTION = """
-What each method keeps of the retain set (first panel), and what it leaves of the forget set: accuracy there (second)
+What each method keeps of the retain set R (first panel) and leaves of the forget set F: accuracy there (second)
 and the distance of its outputs there to the retrained model's, relative to doing nothing (third, logarithmic), after it
-has unlearned a class ({alternating|rows/0/network}, {alternating|rows/0/loss}; {alternating|points/0/words}). Methods
+has unlearned a class ({alternating|rows/0/network}, {alternating|rows/0/loss}; {alternating|runs/0/words}). Methods
 stand in the order of the distance; mean over {alternating|rows/0/retain accuracy/n} seeds with a bar of one standard
-deviation to either side, measured; runs that diverged are left out. Dashed: retraining, the place to be; its own
+deviation to either side, measured; runs that diverged are left out. Dashed: retraining, the aim of each; its own
 distance is zero and has no place in the third panel. Methods whose accuracies agree differ in what they leave of the
 outputs, which accuracies cannot see.
 """
@@ -50,21 +50,14 @@ def own(result: Mapping[str, Any]) -> Figure | None:
 
 
 def told(result: Mapping[str, Any]) -> str:
-    """What the figure shows, in words.
-
-    Args:
-        result: of a user's run.
-
-    Returns:
-        A caption without the file that it is from.
-    """
+    """What the figure shows, in words."""
     rows = summary(result["rows"])
     shown = [key for key in MEASURES if any(key in row for row in rows)]
     seeds = ", ".join(map(str, sorted({row["seed"] for row in result["rows"]})))
     return (
-        f"{', '.join(shown)} of each method: mean over seeds {seeds} with a bar of one standard deviation to either "
-        f"side, measured, in the order of {shown[-1]}."
-    ) + (" Dashed: retraining, the place to be." if any(row["method"] in _AIMS for row in rows) else "")
+        f"{', '.join(shown)} of each method (R is the retain set, F the forget set): mean over seeds {seeds} with a "
+        f"bar of one standard deviation to either side, measured, in the order of {shown[-1]}."
+    ) + (" Dashed: retraining, the aim of each." if any(row["method"] in _AIMS for row in rows) else "")
 
 
 def plot(rows: Sequence[Mapping[str, Any]]) -> Figure:
@@ -94,7 +87,9 @@ def plot(rows: Sequence[Mapping[str, Any]]) -> Figure:
         axes.margins(x=0.12)
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel(MEASURES[key])
+        if key != "forget output gap":
+            shares(axes.xaxis, [row[key]["mean"] for row in rows if key in row])
+        axes.set_xlabel(MEASURES[key], fontsize="small")
     places[0, 0].set_yticks(range(len(names)), names)
     places[0, 0].set_ylim(len(names) - 0.5, -0.5)
     return figure

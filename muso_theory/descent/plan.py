@@ -1,0 +1,129 @@
+"""How a user trains, in the few words of a command."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, final
+
+import numpy as np
+
+from ..errors import expected
+from .schedules import PAPER_STEPS, PowerSteps
+from .updates import method_named
+
+__all__ = ["TrainingPlan"]
+
+
+@final
+@dataclass(frozen=True)
+class TrainingPlan:
+    """A method, a step and a number of epochs: what conditions about training are checked for.
+
+    Args:
+        optimizer: a method of ``train``.
+        lr: the step γ, with gradients of ½(φᵀw − y)²; "paper" is the paper's schedule (t + 1)^−0.2 on gradients
+            twice as long, restarting each pass. None where only the method is asked about.
+        epochs: passes over the data, or None.
+        momentum: μ of momentum and nesterov.
+
+    Raises:
+        BadInputError: an unknown method, a step that is not positive, a schedule for a full-batch method, no epochs.
+
+    Example:
+        >>> TrainingPlan("cyclic-sgd", "paper", 1500).steps
+        PowerSteps(first=2.0, power=0.2)
+    """
+
+    optimizer: str
+    lr: float | str | None = None
+    epochs: int | None = None
+    momentum: float = 0.9
+
+    def __post_init__(self) -> None:
+        """Refuse what ``train`` would refuse."""
+        rule = method_named(self.optimizer)
+        lr, epochs = self.lr, self.epochs
+        if isinstance(lr, str):
+            if lr != "paper":
+                raise expected("a positive number or 'paper'", "lr", lr, "text", "0.5")
+            if rule.order == "full":
+                raise expected(
+                    "a constant step", "lr", lr, f"schedule within a pass, {self.optimizer}", "a number"
+                )
+        elif lr is not None and not 0 < _number(lr) < math.inf:
+            raise expected("a positive number or 'paper'", "lr", lr, type(lr).__name__, "0.5")
+        if epochs is not None and (
+            not isinstance(epochs, int | np.integer) or isinstance(epochs, bool) or epochs < 1
+        ):
+            raise expected("at least one epoch", "epochs", epochs, type(epochs).__name__, "1500")
+        if epochs is not None and lr is None and not rule.update.adaptive:
+            raise expected("a step size beside the epochs", "lr", lr, "missing", "lr=0.5")
+        if not 0 <= _number(self.momentum) < 1:
+            raise expected(
+                "a momentum in [0, 1)", "momentum", self.momentum, type(self.momentum).__name__, "0.9"
+            )
+        rule.refuse_idle("optimizer", momentum=self.momentum)
+        # Numbers of numpy become Python's, which is how a report stores them.
+        object.__setattr__(self, "momentum", float(self.momentum))
+        if epochs is not None:
+            object.__setattr__(self, "epochs", int(epochs))
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether the method leaves w₀ + row(Φ)."""
+        return method_named(self.optimizer).update.adaptive
+
+    @property
+    def order(self) -> str:
+        """How a pass visits the samples."""
+        return method_named(self.optimizer).order
+
+    @property
+    def steps(self) -> float | PowerSteps:
+        """The step sizes for ``train``."""
+        if isinstance(self.lr, str):
+            return PAPER_STEPS
+        assert self.lr is not None
+        return float(self.lr)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The words as they go into a report: numbers as exact strings."""
+        lr = self.lr if self.lr is None or isinstance(self.lr, str) else repr(float(self.lr))
+        return {"optimizer": self.optimizer, "lr": lr, "epochs": self.epochs, "momentum": repr(self.momentum)}
+
+    @classmethod
+    def from_words(cls, optimizer: str, lr: str | None, epochs: int | None, momentum: float) -> TrainingPlan:
+        """Read the words of a command or of a stored report.
+
+        Args:
+            optimizer: a method.
+            lr: a number as text, "paper", or None.
+            epochs: passes, or None.
+            momentum: μ.
+
+        Returns:
+            The plan.
+
+        Raises:
+            BadInputError: words that make no plan.
+        """
+        step: float | str | None = lr
+        if lr is not None and lr != "paper":
+            try:
+                step = float(lr)
+            except ValueError:
+                raise expected("a positive number or 'paper'", "lr", lr, "text", "0.5") from None
+        return cls(optimizer, step, epochs, momentum)
+
+
+def _number(value: object) -> float:
+    """A real number as a float, infinite beyond their range; NaN, which is in no range, for anything else."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf

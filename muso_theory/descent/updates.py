@@ -1,0 +1,222 @@
+"""Update rules: what a method does with a gradient. The state is a list of arrays, whatever the coordinates."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from ..arrays import Array
+from ..errors import expected, nearest, refuse_idle
+
+__all__ = ["METHODS", "Hyper", "State", "TrainingMethod", "Update", "method_named"]
+
+State = list[Array]
+"""What moves: the parameters of a network, [w] of a linear model, or coordinates of w."""
+
+
+@dataclass(frozen=True)
+class Hyper:
+    """Constants of the update rules.
+
+    Args:
+        momentum: μ of momentum and nesterov.
+        betas: β₁, β₂ of adam and adamw; β₂ also of rmsprop.
+        epsilon: what adaptive methods add to the root.
+    """
+
+    momentum: float = 0.9
+    betas: tuple[float, float] = (0.9, 0.999)
+    epsilon: float = 1e-8
+
+
+class Update(ABC):
+    """One method's state and step.
+
+    Args:
+        hyper: its constants.
+        start: the coordinates at the start.
+    """
+
+    adaptive = False
+    """Whether the step is not a multiple of gradients, and so leaves w₀ + row(Φ)."""
+
+    constants: tuple[str, ...] = ()
+    """Which of `Hyper` the step uses."""
+
+    def __init__(self, hyper: Hyper, start: State) -> None:
+        self.hyper = hyper
+        self.velocity = [np.zeros_like(x) for x in start]
+
+    def lookahead(self, state: State) -> State:
+        """Where the gradient is taken."""
+        return state
+
+    @abstractmethod
+    def step(self, state: State, gradient: State, rate: float) -> State:
+        """The next state.
+
+        Args:
+            state: the present one.
+            gradient: for adaptive methods the gradient, for the others the gradient times the step size.
+            rate: the step size, used by adaptive methods only.
+        """
+
+
+@final
+class PlainDescent(Update):
+    """w ← w − γ∇."""
+
+    def step(self, state: State, gradient: State, rate: float) -> State:
+        """One step down the gradient."""
+        return [x - g for x, g in zip(state, gradient, strict=True)]
+
+
+class _Momentum(Update):
+    """v ← μv − γ∇, w ← w + v; the rules differ in where the gradient is taken."""
+
+    constants = ("momentum",)
+
+    def step(self, state: State, gradient: State, rate: float) -> State:
+        """One step with momentum."""
+        mu = self.hyper.momentum
+        self.velocity = [mu * v - g for v, g in zip(self.velocity, gradient, strict=True)]
+        return [x + v for x, v in zip(state, self.velocity, strict=True)]
+
+
+@final
+class HeavyBall(_Momentum):
+    """v ← μv − γ∇(w), w ← w + v (Polyak 1964)."""
+
+
+@final
+class Nesterov(_Momentum):
+    """v ← μv − γ∇(w + μv), w ← w + v (Nesterov 1983)."""
+
+    def lookahead(self, state: State) -> State:
+        """The point w + μv."""
+        return [x + self.hyper.momentum * v for x, v in zip(state, self.velocity, strict=True)]
+
+
+class _Adaptive(Update):
+    """Steps divided, feature by feature, by a root of past squares of the gradient."""
+
+    adaptive = True
+    constants: tuple[str, ...] = ("epsilon",)
+
+    def __init__(self, hyper: Hyper, start: State) -> None:
+        super().__init__(hyper, start)
+        self.squares = [np.zeros_like(x) for x in start]
+        self.count = 0
+
+    def scaled(self, gradient: State, squares: State) -> State:
+        """Gradient / (√squares + ε)."""
+        return [g / (np.sqrt(s) + self.hyper.epsilon) for g, s in zip(gradient, squares, strict=True)]
+
+
+@final
+class AdaGrad(_Adaptive):
+    """s ← s + ∇², w ← w − γ∇/(√s + ε) (Duchi, Hazan, Singer 2011)."""
+
+    def step(self, state: State, gradient: State, rate: float) -> State:
+        """One step."""
+        self.squares = [s + g * g for s, g in zip(self.squares, gradient, strict=True)]
+        return [x - rate * u for x, u in zip(state, self.scaled(gradient, self.squares), strict=True)]
+
+
+@final
+class RMSProp(_Adaptive):
+    """s ← β₂s + (1 − β₂)∇², w ← w − γ∇/(√s + ε) (Tieleman, Hinton 2012)."""
+
+    constants = ("betas", "epsilon")
+
+    def step(self, state: State, gradient: State, rate: float) -> State:
+        """One step."""
+        beta = self.hyper.betas[1]
+        self.squares = [beta * s + (1 - beta) * g * g for s, g in zip(self.squares, gradient, strict=True)]
+        return [x - rate * u for x, u in zip(state, self.scaled(gradient, self.squares), strict=True)]
+
+
+@final
+class Adam(_Adaptive):
+    """Moments with bias correction (Kingma, Ba 2015)."""
+
+    constants = ("betas", "epsilon")
+
+    def step(self, state: State, gradient: State, rate: float) -> State:
+        """One step."""
+        self.count += 1
+        first, second = self.hyper.betas
+        self.velocity = [first * m + (1 - first) * g for m, g in zip(self.velocity, gradient, strict=True)]
+        self.squares = [
+            second * s + (1 - second) * g * g for s, g in zip(self.squares, gradient, strict=True)
+        ]
+        # Rate first: the order of these products is part of what "the same bits" means for a network.
+        means = [rate * (m / (1 - first**self.count)) for m in self.velocity]
+        squares = [s / (1 - second**self.count) for s in self.squares]
+        return [x - u for x, u in zip(state, self.scaled(means, squares), strict=True)]
+
+
+@final
+@dataclass(frozen=True)
+class TrainingMethod:
+    """A training method.
+
+    Args:
+        name: its name.
+        update: its update rule.
+        order: how a pass visits the samples: ``full`` at once, ``cyclic`` in fixed order, ``shuffled`` by a fresh
+            permutation, ``replacement`` independently.
+        decoupled: whether weight decay acts beside the update rule rather than in the gradient.
+    """
+
+    name: str
+    update: type[Update]
+    order: str
+    decoupled: bool = False
+
+    def refuse_idle(self, mode: str = "method", **given: Any) -> None:
+        """Refuse constants that this method does not use, unless they are the usual ones."""
+        for name, value in given.items():
+            users = [method.name for method in METHODS.values() if name in method.update.constants]
+            refuse_idle(name, value, getattr(Hyper, name), mode, self.name, users)
+
+
+METHODS = {
+    method.name: method
+    for method in (
+        TrainingMethod("gd", PlainDescent, "full"),
+        TrainingMethod("momentum", HeavyBall, "full"),
+        TrainingMethod("nesterov", Nesterov, "full"),
+        TrainingMethod("cyclic-sgd", PlainDescent, "cyclic"),
+        TrainingMethod("shuffled-sgd", PlainDescent, "shuffled"),
+        TrainingMethod("sgd", PlainDescent, "replacement"),
+        TrainingMethod("adam", Adam, "full"),
+        TrainingMethod("adamw", Adam, "full", decoupled=True),
+        TrainingMethod("adagrad", AdaGrad, "full"),
+        TrainingMethod("rmsprop", RMSProp, "full"),
+    )
+}
+
+
+def method_named(name: str) -> TrainingMethod:
+    """Find a method.
+
+    Args:
+        name: its name.
+
+    Returns:
+        The method.
+
+    Raises:
+        BadInputError: no such method; the nearest is suggested.
+
+    Example:
+        >>> method_named("cyclic-sgd").order
+        'cyclic'
+    """
+    if name not in METHODS:
+        raise expected("a method", "method", name, type(name).__name__, nearest(str(name), METHODS))
+    return METHODS[name]

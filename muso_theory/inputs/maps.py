@@ -1,0 +1,128 @@
+"""Feature maps and networks by the words that name them, and how well they do what they are for."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array
+from ..claims.theorems.status import theorem_status
+from ..errors import check_integer, expected, nearest
+from ..linear.problem import UnlearningProblem
+from ..options import FEATURE_MAPS, Source
+
+__all__ = [
+    "MAP_OPTIONS",
+    "approximation",
+    "built_network",
+    "map_options",
+    "named_map",
+    "network_notes",
+    "ruling",
+]
+
+
+MAP_OPTIONS = ("n_features", "bandwidth", "seed")
+"""Options that make a feature map, as far as its class has parameters of these names."""
+
+_POOR = 0.1
+
+
+_RULES = 100.0
+"""A column whose spread is so many times that of the middle one leaves a kernel little of the others."""
+
+
+def named_map(name: str, n_features: int, bandwidth: str, seed: int) -> Any:
+    """The unfitted feature map of a name, with those of the options that it has; None for the identity."""
+    made, known = _class(name), map_options(name)
+    if made is None:
+        return None
+    options: dict[str, Any] = {
+        "n_features": check_integer("n_features", n_features, 1),
+        "bandwidth": bandwidth,
+        "seed": seed,
+    }
+    if "bandwidth" in known and bandwidth != "median":
+        try:
+            options["bandwidth"] = float(bandwidth)
+        except ValueError:
+            got = (bandwidth, "text", "--bandwidth median")
+            raise expected("'median' or a number", "bandwidth", *got) from None
+    return made(**{option: options[option] for option in known})
+
+
+def map_options(name: str) -> tuple[str, ...]:
+    """Which of ``MAP_OPTIONS`` the feature map of a name has, by the signature of its class."""
+    made = _class(name)
+    known = {} if made is None else inspect.signature(made).parameters
+    return tuple(option for option in MAP_OPTIONS if option in known)
+
+
+def _class(name: str) -> Any:
+    """The class of a name; None for the identity."""
+    from ..linear import features
+
+    if name not in FEATURE_MAPS:
+        raise expected("a feature map", "features", name, "unknown", nearest(name, FEATURE_MAPS))
+    return getattr(features, FEATURE_MAPS[name]) if FEATURE_MAPS[name] else None
+
+
+def ruling(X: Array, names: Sequence[str]) -> str:
+    """The column that rules distances, where one does; empty where none does."""
+    spread = X.std(axis=0)
+    varied = spread[spread > 0]
+    if len(varied) < 2:
+        return ""
+    widest, ratio = int(spread.argmax()), float(varied.max() / np.median(varied))
+    if ratio < _RULES:
+        return ""
+    name = names[widest] if names else f"column {widest}, counted from 0,"
+    return f"{name} spreads {ratio:.2g} times as wide as the median column, and rules the distances"
+
+
+def approximation(transformer: Any, X: Any, tell: Callable[[str], None]) -> list[str]:
+    """How well the features approximate their kernel: a poor approximation is a failure signature."""
+    from ..linear.approximation import kernel_approximation
+
+    tell("comparing features with their kernel")
+    (row,) = kernel_approximation(
+        transformer, X, n_features=(transformer.n_features,), repeats=1, threshold=_POOR, max_samples=300
+    )
+    judgement = "poor: results speak of these features, not of the kernel" if row.poor else "good"
+    return [
+        f"kernel approximation {judgement} (relative spectral error {row.spectral_error:.2g}, "
+        f"alignment {row.alignment:.4f}, on {row.n_samples} samples)"
+    ]
+
+
+def built_network(words: str, seed: int) -> tuple[Any, Any]:
+    """A network and its parameters: from a file, or built and initialised from ``mlp:SIZES:ACTIVATION``."""
+    from .. import networks
+
+    if words.endswith(".npz"):
+        return networks.load(words)
+    kind, _, rest = words.partition(":")
+    sizes, _, activation = rest.partition(":")
+    try:
+        widths = [int(size) for size in sizes.split("-")]
+    except ValueError:
+        widths = []
+    if kind != "mlp" or len(widths) < 2:
+        what = "a network such as mlp:64-256-1:erf or an .npz file"
+        raise expected(what, "network", words, "text", "mlp:64-256-1:erf")
+    net = networks.mlp(widths, activation=activation or "relu", parameterization="ntk")
+    return net, net.init(seed)
+
+
+def network_notes(source: Source, net: Any, problem: UnlearningProblem) -> list[str]:
+    """What a linearised network is, in words."""
+    general = theorem_status("linearised-network")
+    held = "its Gram only, the empirical NTK" if problem.tangent.by_gram else "the Jacobian itself"
+    return [
+        f"network {source.network}: {net.n_params} parameters, linearised; seed {source.seed}",
+        f"claim linearised-network: {general.status} in general, certificate {general.hash[:16]}",
+        f"features: the tangent at these parameters in floats, used through {held}",
+    ]

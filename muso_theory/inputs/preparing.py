@@ -1,0 +1,245 @@
+"""From the words of a command to a problem: data, classes, feature map, forget set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array
+from ..data import Dataset, parse_forget, read_artefacts, read_start
+from ..data.artefacts import Artefacts
+from ..errors import check_integer, expected
+from ..evidence import Evidence
+from ..linear.problem import UnlearningProblem
+from ..machine import memory
+from ..options import USUAL_MAP, Source
+from ..precision import feature_precision
+from ..report import Report
+from ..understood import Understood
+from .audited import audited, making, require_fit, require_same_making
+from .maps import (
+    MAP_OPTIONS,
+    approximation,
+    built_network,
+    map_options,
+    named_map,
+    network_notes,
+    ruling,
+)
+from .said import decided, how_forget, require_usual
+from .samples import loaded, rows_held_out, rows_kept, samples_to_fit
+
+__all__ = ["Prepared", "prepare"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A problem and how it came about.
+
+    Args:
+        problem: the problem.
+        dataset: the data it was made from.
+        notes: facts in words for the reader.
+        origin: the words that made it, with the forget set spelt out.
+        precision: how far its float features are from their map, or None when nobody asked.
+        test: share of samples that was held out, or None when nobody asked.
+        held_out: features and targets of these test samples.
+        rows: the row of the source that each sample of the problem is.
+    """
+
+    problem: UnlearningProblem
+    dataset: Dataset
+    notes: tuple[str, ...]
+    origin: Source
+    precision: Evidence | None = None
+    test: float | None = None
+    held_out: tuple[Array, Array] | None = None
+    rows: Array | None = None
+
+    @property
+    def made_with(self) -> str:
+        """What parameters or labels of this problem are made with, as JSON: to be kept beside them."""
+        return json.dumps({"data": self.dataset.sha256, **making(self.origin)}, ensure_ascii=False)
+
+    @property
+    def audited(self) -> dict[str, Any]:
+        """What the source brings to be audited, as keywords of ``check``."""
+        names = ("labels", "w_unlearned", "w_pretrained")
+        found = {name: getattr(self.dataset, name) for name in names}
+        if (
+            found["labels"] is not None and self.dataset.X.ndim == 3
+        ):  # outputs of a sample are rows of the problem
+            found["labels"] = found["labels"].ravel()
+        return found
+
+    def by_sample(self, labels: Array) -> tuple[Array, Array]:
+        """Forget samples and their labels as the source has them: with Jacobians, one row of k labels a sample."""
+        if self.dataset.X.ndim == 2:
+            return self.problem.forget, labels
+        k = self.dataset.X.shape[1]
+        return self.problem.forget[::k] // k, labels.reshape(-1, k)
+
+    def describe(self, report: Report) -> Report:
+        """Add to a report where its problem came from: data, options, notes, and if asked the features' precision."""
+        extra = {} if self.precision is None else {self.precision.claim: self.precision}
+        return replace(
+            report,
+            evidence={**extra, **report.evidence},
+            title=f"{self.dataset.name}: {report.title}",
+            inputs={**report.inputs, "data_sha256": self.dataset.sha256, "notes": list(self.notes)},
+            settings={**report.settings, "source": asdict(self.origin)},
+        )
+
+
+def prepare(
+    source: Source, tell: Callable[[str], None] = lambda line: None, *, test: float | None = None
+) -> Prepared:
+    """Load data and build the problem that a command speaks about.
+
+    Args:
+        test: share of the samples not to be forgotten that is held out before anything is fitted; None holds out
+            nothing.
+
+    Raises:
+        BadInputError: whatever the data, the feature map or the problem refuse.
+    """
+    if source.features_precision is not None:
+        from ..linear.precise import check_digits
+
+        check_digits(source.features_precision)
+    seed = check_integer("seed", source.seed)
+    tell(f"loading {source.data}")
+    net, params = (None, []) if source.network is None else built_network(source.network, seed)
+    dataset, spec, usual = loaded(source, net)
+    handed = Artefacts()
+    if source.audit is not None:
+        handed = read_artefacts(Path(source.audit), dataset.n_samples)
+        require_same_making(source, handed, dataset)
+        dataset, spec, usual = audited(source, handed, dataset, spec, usual)
+    if net is not None:
+        why = "--network takes the place of a feature map, and begins at its own parameters"
+        require_usual(source, ("features", "n_features", "bandwidth", "w_init"), why)
+    name = source.features or USUAL_MAP
+    if dataset.is_features:
+        unused = ("features", "n_features", "bandwidth", "standardize")
+        require_usual(source, unused, "the data bring their features")
+    elif net is None:
+        # The seed is not of the map alone: without one there is still a forget set to draw.
+        lacking = {*MAP_OPTIONS} - {*map_options(name), "seed"}
+        require_usual(source, sorted(lacking), f"the feature map {name} has none")
+    indices, words = parse_forget(spec, dataset, seed)
+    if dataset.labels is not None and (dataset.forget is None or indices.tolist() != dataset.forget.tolist()):
+        raise expected(
+            "the source's own forget set with its labels", "forget", spec, "option", "--forget column"
+        )
+    from ..linear.fitting import fitted
+
+    origin = replace(source, forget=spec if source.forget is None else source.forget)
+    told = [
+        *dataset.understood,
+        Understood("forget", words, how_forget(spec, usual), "--forget"),
+    ]
+    if handed.forget is not None and spec == "column":
+        of_file = words.replace("given by the data", f"given by {Path(str(source.audit)).name}")
+        told[-1] = Understood("forget", of_file, "given", "--audit")
+    rows = np.arange(dataset.n_samples)
+    unseen: Any = None
+    if test is not None:
+        kept, out = rows_held_out(test, dataset.n_samples, indices, seed)
+        unseen, unseen_y = dataset.X[out], dataset.y[out]
+        words = f"{len(out)} of {len(rows)} samples, none to forget, held out before anything is fitted"
+        told.append(Understood("test", f"{words}; seed {seed}", "given", "--test"))
+        rows, (dataset, indices) = kept, rows_kept(dataset, indices, kept)
+    elif handed.trained_on is not None and len(handed.trained_on) < len(rows):
+        kept = handed.trained_on
+        words = f"{len(kept)} of {len(rows)} samples, as {Path(str(source.audit)).name} says"
+        told.append(Understood("trained on", words, "given", "--audit"))
+        rows, (dataset, indices) = kept, rows_kept(dataset, indices, kept)
+    samples, where = samples_to_fit(source.fit_map, dataset)
+    X: Any = dataset.X
+    scaled = source.standardize
+    # What the map was fitted on as far as the problem cannot know: its X may be features, or scaled already.
+    word = "unknown" if dataset.is_features else None
+    if scaled:
+        from sklearn.preprocessing import StandardScaler
+
+        scaler, word, on = fitted(StandardScaler(), X, indices, samples)
+        X, samples = scaler.transform(X), samples if isinstance(samples, str) else scaler.transform(samples)
+        unseen = None if unseen is None else scaler.transform(unseen)
+        told.append(Understood("scaling", f"standardised; fitted on {where or on}", "given", "--standardize"))
+    if net is not None:
+        from ..networks import from_network
+
+        tell("linearising the network")
+        problem = from_network(net, params, X, dataset.y, forget=indices)
+        if word is None and not str(source.network).endswith(".npz"):
+            word = "nothing"  # the parameters were drawn here
+        problem = problem.telling(*told, map_fitted_on=word)
+        return Prepared(problem, dataset, tuple(network_notes(source, net, problem)), origin)
+    transformer = None if dataset.is_features else named_map(name, source.n_features, source.bandwidth, seed)
+    # A map of a chosen size draws its features, whose kernel they approximate.
+    approximates = transformer is not None and "n_features" in map_options(name)
+    if transformer is not None and not scaled and (widest := ruling(X, dataset.columns)):
+        told.append(Understood("scale", widest, "inferred", "--standardize"))
+    if approximates and 8 * X.shape[0] * source.n_features > (most := memory()):
+        what = f"features of at most {most:,} bytes, the memory of this machine,"
+        got = f"for {X.shape[0]} samples"
+        raise expected(what, "n-features", source.n_features, got, "--n-features 5000")
+    if transformer is None and scaled:
+        from ..linear.features import IdentityFeatures
+
+        transformer = IdentityFeatures()
+    if source.audit is not None and (approximates or transformer is None):
+        require_fit(dataset, X.shape[-1] if transformer is None else source.n_features, str(source.audit))
+    tell("computing features")
+    problem = UnlearningProblem.from_data(
+        X,
+        dataset.y,
+        forget=indices,
+        task=None if dataset.y.ndim > 1 else "regression",  # the reader has decided and encoded them
+        feature_map=transformer,
+        fit_map=samples,
+        w_init=_start(source, dataset),
+        seed=seed,
+    )
+    notes = approximation(problem.feature_map, X, tell) if approximates else []
+    precision = None
+    if source.features_precision is not None:
+        if dataset.is_features:
+            raise expected(
+                "a feature map to evaluate again", "features", "data", dataset.name, "data with X in it"
+            )
+        precision = feature_precision(problem.feature_map, X, problem, source.features_precision, tell)
+    told += decided(source, problem, where)
+    if dataset.is_features:
+        words = "none: the features came as they are, fitted on what is unknown"
+        told.append(Understood("map", words, "given", "features"))
+    if source.w_init not in (None, "zero", "normal") and dataset.w_init is None:
+        told.append(Understood("w₀", f"the array of {Path(str(source.w_init)).name}", "given", "--w-init"))
+    elif handed.w_init is not None:
+        told.append(Understood("w₀", f"w_init of {Path(str(source.audit)).name}", "given", "--audit"))
+    problem = problem.telling(*told, map_fitted_on=word)
+    held_out = None
+    if unseen is not None:
+        made = problem.feature_map
+        unseen = unseen if made is None else np.asarray(made.transform(unseen))
+        if unseen.ndim == 3:  # outputs of a sample are rows
+            unseen, unseen_y = unseen.reshape(-1, unseen.shape[-1]), unseen_y.ravel()
+        held_out = (unseen, unseen_y)
+    return Prepared(problem, dataset, tuple(notes), origin, precision, test, held_out, rows)
+
+
+def _start(source: Source, dataset: Dataset) -> Any:
+    """w₀ as the data bring it, as a word, or from a file."""
+    word = source.w_init
+    if dataset.w_init is not None:
+        if word is not None and source.audit is not None:
+            got = f"beside w_init of {Path(source.audit).name}"
+            raise expected("one w₀", "w-init", word, got, "leaving out --w-init")
+        return dataset.w_init
+    return word if word in (None, "zero", "normal") else read_start(word)

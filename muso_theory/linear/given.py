@@ -1,0 +1,143 @@
+"""What a problem is made of, as numbers, and what is told of how it was read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array, first_equal_rows, forget_indices, plain_array, real_array
+from ..errors import expected
+from ..targets import MOST_CLASSES, decide_targets
+from ..understood import Understood
+from .fitting import fitted, map_words, reads_the_batch
+from .repeats import repeats_told
+
+__all__ = ["by_rows", "completed", "features_and_words", "start_and_words", "targets_and_words"]
+
+
+def features_and_words(
+    X: Any, feature_map: Any, fit_map: Any, forget: object
+) -> tuple[Array, Any, str, list[Understood]]:
+    """Features of samples, the fitted map that made them, what it was fitted on, and what is told of both."""
+    if feature_map is None:
+        if not (isinstance(fit_map, str) and fit_map == "retain"):
+            got = "beside no feature map"
+            raise expected(
+                "nothing to fit", "fit_map", type(fit_map).__name__, got, "feature_map=…, or no fit_map"
+            )
+        features = plain_array("X", X)
+        # Jacobians are features that were made elsewhere; of samples the identity makes them here.
+        fitted_on = "unknown" if features.ndim > 2 else "nothing"
+        told = [Understood("map", "none: the features are the input itself", "default", "--features")]
+        return features, None, fitted_on, told
+    made, fitted_on, words = fitted(feature_map, X, forget, fit_map)
+    features = plain_array("feature_map.transform(X)", made.transform(X))
+    if reads_the_batch(made, X, features, forget):
+        fitted_on = "all"
+        words = "what it is given: features of a sample depend on those beside it"
+    usual = isinstance(fit_map, str) and fit_map == "retain"
+    told = [
+        Understood("map", map_words(made), "given", "--features"),
+        Understood("map fitted on", words, "default" if usual else "given", "--fit-map"),
+    ]
+    return _alike(plain_array("X", X), features), made, fitted_on, told
+
+
+def start_and_words(w_init: Any, shape: tuple[int, ...], seed: int) -> tuple[Any, list[Understood]]:
+    """w₀ of a word, drawn where it says so, and what is told of it; anything but a word as it is."""
+    if not isinstance(w_init, str):
+        return w_init, []
+    if w_init not in ("zero", "normal"):
+        raise expected("'zero', 'normal' or an array", "w_init", w_init, "str", "'normal' with a seed")
+    draw = np.random.default_rng(seed).standard_normal if w_init == "normal" else np.zeros
+    words = f"standard normal, seed {seed}" if w_init == "normal" else "zero"
+    return draw(shape), [Understood("w₀", words, "given", "--w-init")]
+
+
+def targets_and_words(
+    y: Any, task: str | None, dimensions: int, w_init: Any
+) -> tuple[Array, list[Understood]]:
+    """Targets as numbers, classes encoded, and what they were taken for."""
+    values = plain_array("y", y)
+    if values.dtype == object and values.ndim == 1 and all(isinstance(word, str) for word in values):
+        values = values.astype(np.str_)  # as pandas keeps text
+    if values.ndim == 2 and values.shape[1] == 1 and dimensions == 2:
+        column, told = targets_and_words(
+            values[:, 0], task, dimensions, None if w_init is None else np.ravel(w_init)
+        )
+        return (column[:, None] if column.ndim == 1 else column), told
+    if values.dtype.kind != "U" or values.ndim != 1:
+        values = real_array("y", values, (1, 2))
+        if values.ndim > 1 and task == "classification":
+            hint = "one column of integers or text, or no task for columns that are encoded already"
+            raise expected("one class a sample", "y", values.shape, "several columns", hint)
+        if values.ndim > 1 or (task is None and len(np.unique(values)) < 2):
+            return values, []
+    # An array w₀ of one column belongs to targets of one column, so to the numbers as they are.
+    begins = not isinstance(w_init, str | None) and np.ndim(w_init) == 1 and dimensions == 2
+    why = "as given, since w_init belongs to them" if begins else ""
+    decided = decide_targets(values, task, "y", as_given=why)
+    if not decided.classes:
+        return values, [decided.understood]
+    # Whole numbers stay exact.
+    return (decided.y if values.dtype.kind == "f" else decided.y.astype(np.int64)), [decided.understood]
+
+
+def _alike(X: Array, features: Array) -> Array:
+    """The same features for equal samples, which products in floats may round apart, by where in X they are."""
+    if X.ndim != 2 or X.dtype.kind not in "iuf" or len(X) != len(features):
+        return features
+    first = first_equal_rows(X)
+    return features if (first == np.arange(len(first))).all() else features[first]
+
+
+def by_rows(features: Array, targets: Array, forget: object) -> tuple[Array, Array, Array]:
+    """Jacobians of k outputs as n·k rows, with the rows of every sample to forget."""
+    n, k, d = features.shape
+    if targets.shape != (n, k) and not (k == 1 and targets.shape == (n,)):
+        raise expected(
+            f"a target for each sample and output of the Jacobians {features.shape}",
+            "targets.shape",
+            targets.shape,
+            f"{targets.ndim}-dimensional",
+            f"targets of shape {(n, k)}",
+        )
+    samples = forget_indices(forget, n)
+    rows = (samples[:, None] * k + np.arange(k)).ravel()
+    return features.reshape(n * k, d), targets.reshape(n * k), rows
+
+
+def completed(
+    rows: tuple[Understood, ...],
+    targets: Array,
+    w_init: Array | None,
+    forget: Array,
+    first_equal: Array,
+    of_network: bool,
+) -> tuple[Understood, ...]:
+    """What is understood, with what every problem can say of itself."""
+    zero = w_init is None
+    own: tuple[Understood, ...] = (
+        Understood("outputs", str(1 if targets.ndim == 1 else targets.shape[1]), "given", "targets"),
+        Understood("w₀", "zero, assumed" if zero else "an array", "default" if zero else "given", "--w-init"),
+        Understood("forget", f"{len(forget)} of {len(targets)} rows", "given", "--forget"),
+        *repeats_told(first_equal, targets, forget),
+    )
+    words = {row.word for row in rows}
+    if "task" not in words and not of_network and (few := _few_integers(targets)):
+        # Encoded or not, two classes are two numbers; of more, a regression takes their codes for sizes.
+        hint = "classes need UnlearningProblem.from_data"
+        told = f"regression on the numbers as given, {few} distinct integers; {hint}"
+        own = (Understood("task", told, "default", "--task"), *own)
+    return (*rows, *(row for row in own if row.word not in words))
+
+
+def _few_integers(targets: Array) -> int:
+    """How many distinct integers one column of targets has, if it is more than two and few; else 0."""
+    if targets.ndim > 1:
+        return _few_integers(targets[:, 0]) if targets.shape[1] == 1 else 0
+    if not (targets == np.floor(targets)).all():
+        return 0
+    distinct = len(np.unique(targets))
+    return distinct if 2 < distinct <= MOST_CLASSES and 2 * distinct <= len(targets) else 0

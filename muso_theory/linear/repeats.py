@@ -1,0 +1,103 @@
+"""Samples whose rows of Φ are equal: where they are, and what is told of them before anything is checked."""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+
+from ..arrays import Array
+from ..understood import Understood
+
+__all__ = ["Repeats", "Rows", "repeats_told"]
+
+Rows = range | tuple[int, ...]
+"""Positions: a range, or an explicit tuple."""
+
+
+@final
+class Repeats:
+    """Which rows of Φ are equal, by position: the retain set first, then the forget set.
+
+    Args:
+        first: for each position the first sample whose row is equal to its own, shape (n,).
+        width: D, the number of columns.
+
+    Example:
+        >>> found = Repeats(np.array([1, 0, 0]), 3)  # the samples 1, 2 and 0, of which 0 and 2 are equal
+        >>> found.distinct(range(3)), found.distinct(range(2)), found.place(range(3)), found.rank_at_most(range(3))
+        ((0, 1), range(0, 2), array([0, 1, 1]), 2)
+    """
+
+    def __init__(self, first: Array, width: int) -> None:
+        _, start, kind = np.unique(first, return_index=True, return_inverse=True)
+        self._first: Array | None = start[kind] if len(start) < len(first) else None
+        self._width = width
+
+    def distinct(self, rows: Rows) -> Rows:
+        """The first position of each row of Φ that is among these, in order; the rows themselves if all differ."""
+        if self._first is None:
+            return rows
+        chosen = np.unique(self._first[list(rows)])
+        return rows if len(chosen) == len(rows) else tuple(chosen.tolist())
+
+    def place(self, rows: Rows) -> Array:
+        """Which of the distinct rows each of these is, shape (len(rows),)."""
+        if self._first is None:
+            return np.arange(len(rows))
+        return np.unique(self._first[list(rows)], return_inverse=True)[1]
+
+    def rank_at_most(self, rows: Rows) -> int:
+        """What the rank of these rows is, unless some are dependent without being equal."""
+        return min(len(self.distinct(rows)), self._width)
+
+    def lower_the_rank(self, rows: Rows) -> bool:
+        """Whether these rows have neither independent rows nor independent columns, because some are equal."""
+        return self.rank_at_most(rows) < min(len(rows), self._width)
+
+
+def repeats_told(first: Array, targets: Array, forget: Array) -> list[Understood]:
+    """What is to be known of samples whose rows of Φ are equal: their targets, and who is to be forgotten.
+
+    Args:
+        first: for each sample the first one whose row is equal to its own, shape (n,).
+        targets: y, shape (n,) or (n, C).
+        forget: indices of the forget set.
+
+    Returns:
+        One row, or none where all rows differ.
+
+    Example:
+        >>> repeats_told(np.array([0, 1, 0]), np.ones(3), np.array([0]))[0].value
+        '1 of 3 rows of Φ repeats another (rows 0 and 2); row 2 is retained and still teaches row 0, which is to ...'
+    """
+    again = np.flatnonzero(first != np.arange(len(first)))
+    if not len(again):
+        return []
+    targets = targets.reshape(len(first), -1)
+    retain = np.setdiff1d(np.arange(len(first)), forget)
+    differ = (targets[again] != targets[first[again]]).any(axis=1)
+    torn = forget[np.isin(first[forget], first[retain])]
+    words = [
+        f"{len(again)} of {len(first)} rows of Φ repeat{'s' * (len(again) == 1)} another ({_pairs(first, again)})"
+    ]
+    if len(torn):
+        copy = next(i for i in retain if first[i] == first[torn[0]])
+        others = f", and so for {len(torn)} of the rows to forget" if len(torn) > 1 else ""
+        words.append(
+            f"row {copy} is retained and still teaches row {torn[0]}, which is to be forgotten{others}: forget both"
+        )
+    if differ.any():
+        pair = _pairs(first, again[differ])
+        words.append(
+            f"{int(differ.sum())} with another target ({pair}): no model fits both, least squares their mean"
+        )
+    if not differ.all():
+        words.append("one of each would do")
+    return [Understood("equal rows", "; ".join(words), "inferred", "--forget")]
+
+
+def _pairs(first: Array, again: Array) -> str:
+    """The first pair of equal rows in words."""
+    more = ", …" if len(again) > 1 else ""
+    return f"rows {first[again[0]]} and {again[0]}{more}"

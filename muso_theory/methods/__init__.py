@@ -1,0 +1,145 @@
+"""Ways to unlearn a linear model or a network, one small frozen class each: ``method(problem)`` gives w_u or θ_u.
+
+Example:
+    >>> import numpy as np
+    >>> import muso_theory as mt
+    >>> problem = mt.UnlearningProblem(np.array([[1.0, 0, 1], [1, 1, 0]]), np.array([1.0, 2.0]), [1])
+    >>> scrubbing = mt.methods.METHODS["ntk-scrubbing"]
+    >>> scrubbing()(problem).round(12), scrubbing.exactness, scrubbing.serves("network")
+    (array([0.5, 0. , 0.5]), 'ntk-scrubbing', True)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+from ..arguments import checked
+from ..errors import renamed
+from .alternating import Alternating, AlternatingResult
+from .fitting import Descent
+from .gradient import FineTuning, GradientAscent, NegGradPlus
+from .linearised import LinearisedLabels, PredictedResidual, predict_residual, steps_to
+from .method import METHODS, Gaps, Kind, Method, NoUnlearning, Retraining
+from .monitors import Convergence, Epoch, Signature, kernel_alignment, signatures
+from .noise import FisherNoise, OutputNoise
+from .projections import (
+    AnchoredOrthogonalGradient,
+    NtkScrubbing,
+    OrthogonalGradient,
+    ProjectiveResidualUpdate,
+)
+from .relabelling import (
+    BadTeaching,
+    ClosedFormLabels,
+    LabelFreeLabels,
+    LeaveBlockOutLabels,
+    RandomRelabelling,
+    Relabelling,
+    RidgeLabels,
+    SubsampledLabels,
+)
+from .saliency import SaliencyRelabelling
+from .second_order import DescentToDelete, InfluenceStep, NewtonRemoval, RidgeAnchoredLabels
+from .tangent import (
+    HeadCondition,
+    ProjectorCheck,
+    check_projector,
+    fitted_logits,
+    head_features,
+    head_labels,
+    head_matrix,
+    row_projector,
+    tangent_labels,
+    tangent_step,
+)
+
+__all__ = [
+    "METHODS",
+    "Alternating",
+    "AlternatingResult",
+    "AnchoredOrthogonalGradient",
+    "BadTeaching",
+    "ClosedFormLabels",
+    "Convergence",
+    "Descent",
+    "DescentToDelete",
+    "Epoch",
+    "FineTuning",
+    "FisherNoise",
+    "Gaps",
+    "GradientAscent",
+    "HeadCondition",
+    "InfluenceStep",
+    "LabelFreeLabels",
+    "LeaveBlockOutLabels",
+    "LinearisedLabels",
+    "Method",
+    "NegGradPlus",
+    "NewtonRemoval",
+    "NoUnlearning",
+    "NtkScrubbing",
+    "OrthogonalGradient",
+    "OutputNoise",
+    "PredictedResidual",
+    "ProjectiveResidualUpdate",
+    "ProjectorCheck",
+    "RandomRelabelling",
+    "Relabelling",
+    "Retraining",
+    "RidgeAnchoredLabels",
+    "RidgeLabels",
+    "SaliencyRelabelling",
+    "Signature",
+    "SubsampledLabels",
+    "check_projector",
+    "fitted_logits",
+    "head_features",
+    "head_labels",
+    "head_matrix",
+    "kernel_alignment",
+    "predict_residual",
+    "row_projector",
+    "serving",
+    "signatures",
+    "steps_to",
+    "tangent_labels",
+    "tangent_step",
+]
+
+
+@checked
+def serving(kind: Kind) -> dict[str, type[Method]]:
+    """Methods that unlearn problems of a kind.
+
+    Args:
+        kind: "linear" or "network".
+
+    Returns:
+        By name, in the order of tables.
+
+    Example:
+        >>> [name for name in serving("network") if name not in serving("linear")]
+        ['alternating', 'linearised-labels']
+    """
+    return {name: method for name, method in METHODS.items() if method.serves(kind)}
+
+
+_RENAMED = {
+    "AnchoredMinimumNormGradient": "AnchoredOrthogonalGradient",
+    "BadTeacher": "BadTeaching",
+    "FineTune": "FineTuning",
+    "MinimumNormGradient": "OrthogonalGradient",
+    "NetworkMethod": "Method",
+    "Nothing": "NoUnlearning",
+    "OracleLabels": "ClosedFormLabels",
+    "RandomLabels": "RandomRelabelling",
+    "Retrain": "Retraining",
+    "SalUn": "SaliencyRelabelling",
+    "UnlearningMethod": "Method",
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> NoReturn:
+        renamed(__name__, name, {before: f"methods.{now}" for before, now in _RENAMED.items()})
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
