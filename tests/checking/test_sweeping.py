@@ -1,0 +1,224 @@
+"""Sweeps on one's own data: from a CSV to a figure in two commands, resumed after an interrupt, refused in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_wine
+from typer.testing import CliRunner
+
+import muso_theory as mt
+from muso_theory import sweeping
+from muso_theory.cli import app
+from muso_theory.errors import BadInputError
+from muso_theory.inputs import Source
+from muso_theory.points import Workers
+from muso_theory.results import check_result
+from tests.plots.test_plots import page_width, subtypes
+
+BASE = ["--n-features", "400", "--standardize", "--jobs", "1"]
+
+
+def invoke(*words: object) -> Any:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def wine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path: Path = tmp_path_factory.mktemp("data") / "wine.csv"
+    load_wine(as_frame=True).frame.to_csv(path, index=False)
+    return path
+
+
+def swept(wine: Path, over: str, **options: Any) -> list[dict[str, Any]]:
+    settings = {"n_features": 400, "standardize": True, "workers": Workers(jobs=1), "seeds": 1, **options}
+    result = mt.sweep(str(wine), over, **settings)
+    check_result(result, "sweep")
+    rows: list[dict[str, Any]] = result["rows"]
+    return rows
+
+
+@pytest.mark.numeric
+def test_from_a_csv_to_a_figure_in_two_commands(wine: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sweep.json"
+    words = ["sweep", wine, "--over", "n-features", "--standardize", "--test", "0.2", "--seeds", "2"]
+    done = invoke(*words, "--values", "60,200,400", "--jobs", "1", "--json", out)
+    assert done.exit_code == 0, done.output
+    drawn = invoke("figure", out, "--out", tmp_path / "figures", "--style", "neurips", "--width", "full")
+    assert drawn.exit_code == 0, drawn.output
+    pdf = (tmp_path / "figures" / "sweep-sweep.pdf").read_bytes()
+    assert page_width(pdf) == pytest.approx(5.5, abs=0.01)
+    assert not {b"Type3", b"Type1"} & subtypes(pdf)
+    rows = json.loads(out.read_text())["rows"]
+    gaps = {(row["value"], row["seed"]): row["gap"] for row in rows if row["series"] == "label-free"}
+    assert set(gaps) == {(value, seed) for value in (60, 200, 400) for seed in (0, 1)}
+    # Fewer features than samples leave no model that fits them: the condition of label-free fails.
+    assert all(gap > 1 if value == 60 else gap < 1e-6 for (value, _), gap in gaps.items())
+
+
+@pytest.mark.numeric
+def test_subset_and_ridge_are_exact_only_at_their_ends(wine: Path) -> None:
+    rows = [r for r in swept(wine, "subset", values=[0.3, 1.0]) if r["series"] == "subsampled-labels"]
+    assert [row["gap"] < 1e-6 for row in rows] == [False, True]
+    rows = [r for r in swept(wine, "ridge", values=[1e-12, 1e-2, 1.0]) if r["series"] == "ridge-labels"]
+    assert rows[0]["gap"] < 1e-4 < rows[1]["gap"] < rows[2]["gap"]
+    assert all(row["gap, closed form"] == pytest.approx(row["gap"], rel=1e-2) for row in rows[1:])
+
+
+@pytest.mark.numeric
+def test_noise_falls_with_epsilon_and_exact_labels_hardly_need_any(wine: Path) -> None:
+    rows = swept(wine, "epsilon", values=[0.5, 2.0], test=0.2)
+    sigma = {(row["series"], row["value"]): row["noise σ"] for row in rows if "noise σ" in row}
+    assert sigma["label-free", 2.0] <= sigma["label-free", 0.5] < 1e-6 * sigma["none", 2.0]
+    assert sigma["none", 2.0] < sigma["none", 0.5]
+    told = {row["series"]: row for row in rows if row["value"] == 2.0}
+    assert told["label-free"]["test accuracy"] == told["retraining"]["test accuracy"]
+    assert told["none"]["test accuracy"] < told["retraining"]["test accuracy"]
+
+
+@pytest.mark.numeric
+def test_the_share_to_forget_is_drawn_by_seed(wine: Path) -> None:
+    rows = swept(wine, "forget-fraction", values=[0.1, 0.5], seeds=2, methods=["none"])
+    gap = {(row["value"], row["seed"]): row["gap"] for row in rows if row["series"] == "none"}
+    assert len(set(gap.values())) == 4
+
+
+@pytest.mark.numeric
+def test_an_interrupted_sweep_goes_on_where_it_stopped(
+    wine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, measured = sweeping.measure, []
+
+    def counted(point: Mapping[str, Any]) -> dict[str, Any]:
+        if len(measured) == 2 and not (tmp_path / "go on").exists():
+            raise KeyboardInterrupt
+        measured.append(point["value"])
+        return real(point)
+
+    monkeypatch.setattr(sweeping, "measure", counted)
+    out = tmp_path / "s.json"
+    words = ["sweep", wine, "--over", "subset", "--values", "0.2,0.4,0.6,1", "--seeds", "1", *BASE, "--json"]
+    stopped = invoke(*words, out)
+    assert stopped.exit_code == 130
+    assert not out.exists()
+    assert "2 finished points are kept" in stopped.stderr
+    assert stopped.stdout.startswith("wine.csv: n = 178\n  data ")  # told before anything is measured
+    (tmp_path / "go on").touch()
+    again = invoke(*words, out)
+    assert again.exit_code == 0, again.output
+    assert "2 of 4 points were measured before" in again.stderr
+    assert measured == [0.2, 0.4, 0.6, 1.0]
+    whole = tmp_path / "whole.json"
+    assert invoke(*words, whole).exit_code == 0
+    assert measured == [0.2, 0.4, 0.6, 1.0] * 2
+    assert out.read_bytes() == whole.read_bytes()
+    # More values are added to those that are there; data that changed are measured anew.
+    longer = [word if word != "0.2,0.4,0.6,1" else "0.2,0.4,0.6,0.8,1" for word in words]
+    assert invoke(*longer, out).exit_code == 0
+    assert measured[8:] == [0.8]
+    changed = tmp_path / "wine.csv"
+    changed.write_text(wine.read_text().replace("14.23", "14.24", 1))
+    assert invoke("sweep", changed, *words[2:], out).exit_code == 0
+    assert measured[9:] == [0.2, 0.4, 0.6, 1.0]
+
+
+@pytest.mark.numeric
+def test_a_sweep_tells_what_it_understood_and_what_holds_where(wine: Path, tmp_path: Path) -> None:
+    out = tmp_path / "s.json"
+    words = ["--over", "n-features", "--values", "60,400", "--seeds", "2", "--standardize", "--jobs", "1"]
+    done = invoke("sweep", wine, *words, "--json", out)
+    assert done.exit_code == 0, done.output
+    head, _, rest = done.stdout.partition("\n\n")
+    stored = json.loads(out.read_text())
+    told = {row["word"]: row for row in stored["input"]["understood"]}
+    for word in ("target", "task", "forget", "map", "w₀", "seeds"):
+        assert any(line.split()[0] == word for line in head.splitlines()), word
+        assert told[word]["value"].split()[0] in head
+    assert "D = 60, 400," in told["map"]["value"]
+    assert (told["map"]["how"], told["map"]["option"]) == ("varied", "--over")
+    assert "varied, --over" in head
+    assert "D = 5000" not in done.stdout + json.dumps(stored["input"])
+    assert "kernel approximation" not in done.stdout  # that is of one number of features
+    rows = {(row["value"], row["series"]): row for row in stored["rows"] if row["seed"] == 0}
+    few, many = rows[60, "label-free"], rows[400, "label-free"]
+    assert (few["promise"], few["verdict"], few["audit"]) == ("label-free", "VACUOUS", "REFUTED")
+    assert few["why"].startswith("needs least-squares-on-retain: ")
+    assert few["why"].endswith("full-rank fails, as D = 60 < n = 178")
+    assert (many["verdict"], many["audit"], "why" in many) == ("CERTIFIED", "CERTIFIED", False)
+    assert rows[60, "random-labels"]["promise"] == "none"
+    nothing = rows[60, "none"]
+    assert few["gap share"] == pytest.approx(few["gap"] / nothing["gap"])
+    assert nothing["gap share"] == 1
+    text = " ".join(rest.split())
+    assert "none (doing nothing) gap " in text
+    assert "label-free VACUOUS: needs least-squares-on-retain" in text
+    assert "label-free CERTIFIED; audit of w_u CERTIFIED" in text
+    assert "Each number is the median of 2 seeds." in text
+    for word in ("predicted", "gap, bound", "medians"):
+        assert word not in text
+
+
+@pytest.mark.numeric
+def test_every_axis_is_named_as_what_varies(wine: Path) -> None:
+    expected = {
+        "forget-fraction": ("forget", "random 0.1, 0.3 of the samples"),
+        "subset": ("subset", "0.1, 0.3"),
+        "ridge": ("ridge", "0.1, 0.3"),
+        "epsilon": ("epsilon", "0.1, 0.3 at δ = 1e-05"),
+    }
+    assert {*expected, "n-features"} == {*sweeping.AXES}
+    source = Source(str(wine), n_features=400)
+    for over, (word, value) in expected.items():
+        plan = sweeping.planned(
+            source, over, [0.1, 0.3], 1, (), test=None, delta=1e-5, budget=30.0, progress=None
+        )
+        varied = [row for row in plan.head["input"]["understood"] if row["how"] == "varied"]
+        assert varied == [{"word": word, "value": value, "how": "varied", "option": "--over"}]
+
+
+def test_a_value_that_a_method_refuses_is_told_in_its_row(wine: Path) -> None:
+    rows = swept(wine, "n-features", values=[60, 400], methods=["leave-block-out"])
+    assert [(row["value"], "failed" in row) for row in rows if row["series"] == "leave-block-out"] == [
+        (60, True),
+        (400, False),
+    ]
+    with pytest.raises(BadInputError, match="a value that a method accepts"):
+        swept(wine, "n-features", values=[60], methods=["leave-block-out"])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--over", "n-feature"], "n-features"),
+        (["--over", "ridge", "--method", "label-free"], "axis ridge does not apply"),
+        (["--over", "n-features", "--features", "identity"], "axis n-features does not apply"),
+        (["--over", "forget-fraction", "--forget", "class:1"], "no --forget beside this axis"),
+        (["--over", "subset", "--values", "0,1"], "a fraction in (0, 1]"),
+        (["--over", "subset", "--values", "0.5;1"], "--values 0.1,0.2"),
+        (["--over", "subset", "--values", "1,1"], "different values"),
+        (["--over", "n-features", "--values", "101"], "an even number"),
+        (["--over", "subset", "--seeds", "0"], "a positive number of seeds"),
+        (["--over", "subset", "--method", "subsample"], "subsampled-labels"),
+        (["--over", "subset", "--backend", "dusk"], "dask"),
+    ],
+)
+def test_mistakes_end_in_words(words: list[str], told: str, wine: Path, tmp_path: Path) -> None:
+    done = invoke("sweep", wine, *BASE, "--json", tmp_path / "s.json", *words)
+    assert done.exit_code == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "s.json").exists()
+
+
+def test_features_that_the_data_bring_have_no_number_to_vary(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    path = tmp_path / "f.npz"
+    np.savez(path, features=rng.standard_normal((30, 60)), y=rng.standard_normal(30), forget=np.arange(4))
+    done = invoke("sweep", path, "--over", "n-features", "--json", tmp_path / "s.json", "--jobs", "1")
+    assert done.exit_code == 2
+    assert "the data bring their features" in done.stderr

@@ -1,0 +1,89 @@
+"""Pages, graph and table follow from the stored certificates alone: nothing is proved here, only read and written."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from muso_theory.algebra.search import find_trials
+from muso_theory.algebra.statement import parse_statement
+from muso_theory.claims.theorems.graph import graph_svg
+from muso_theory.claims.theorems.library import Proof
+from muso_theory.claims.theorems.pages import markdown_page
+from muso_theory.claims.theorems.registry import THEOREMS, slugs
+from muso_theory.claims.theorems.writing import _table, certificate_text, load_certificate, theorem_graph
+from tests import ROOT
+
+ROOM = ROOT / "proofs"
+PROOFS = {slug: Proof(slug, load_certificate(ROOM / "certificates" / f"{slug}.json")) for slug in slugs()}
+NODES = {node["name"]: node for proof in PROOFS.values() for node in proof.certificate["theorems"]}
+
+
+def kept(name: str) -> str:
+    return (ROOM / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("slug", PROOFS)
+def test_pages_are_those_of_the_certificates(slug: str) -> None:
+    assert PROOFS[slug].to_markdown() == kept(f"pages/{slug}.md")
+    latex = PROOFS[slug].to_latex()
+    assert latex.count(r"\begin{theorem}") == latex.count(r"\end{theorem}") == len(PROOFS[slug].theorems)
+    assert latex.count(r"\begin{proof}") == latex.count(r"\end{proof}") == len(PROOFS[slug].theorems)
+
+
+@pytest.mark.slow
+def test_lemmas_graph_and_table_are_those_of_the_certificates() -> None:
+    lemmas = [NODES[name] for name in THEOREMS if name.startswith("lemma/") and name in NODES]
+    assert markdown_page("lemma", lemmas, "proved, checked with every claim that uses them") == kept(
+        "pages/lemmas.md"
+    )
+    proofs = list(PROOFS.values())
+    assert graph_svg(*theorem_graph(proofs)) == kept("theorems.svg")
+    assert _table(proofs) == kept("theorems.md")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["exact-labels", "start-span/sufficient", "label-free/labels", "gap-formula/schur", "ridge-anchored/unique",
+     "forget-only/orthogonal", "cyclic-sgd/one-sample", "label-solution-set/not-unique", "momentum/limit"],
+)  # fmt: skip
+def test_models_are_found_again(name: str) -> None:
+    """The search is deterministic: the same statement gives the same models on every machine."""
+    assert find_trials(parse_statement(name, NODES[name]["statement"])) == NODES[name]["trials"]
+
+
+def test_certificates_are_written_one_term_a_line() -> None:
+    value = {
+        "name": "short",
+        "words": ["a", "b"],
+        "matrix": [["1", "0"], ["0", "1"]],
+        "terms": [{"c": 1}, {"c": -1}],
+        "long": ["x" * 40, "y" * 40, "z" * 40],
+        "none": [],
+    }
+    text = certificate_text(value)
+    assert json.loads(text) == value
+    assert text.splitlines() == [
+        "{",
+        ' "name": "short",',
+        ' "words": ["a", "b"],',
+        ' "matrix": [["1", "0"], ["0", "1"]],',
+        ' "terms": [',
+        "  {",
+        '   "c": 1',
+        "  },",
+        "  {",
+        '   "c": -1',
+        "  }",
+        " ],",
+        ' "long": [',
+        f'  "{"x" * 40}",',
+        f'  "{"y" * 40}",',
+        f'  "{"z" * 40}"',
+        " ],",
+        ' "none": []',
+        "}",
+    ]
+    for scalar in ("a word", 5, [], {}, None):
+        assert certificate_text(scalar) == json.dumps(scalar) + "\n"

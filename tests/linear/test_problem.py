@@ -1,0 +1,203 @@
+"""Validation, immutability and identity of the problem."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import muso_theory as mt
+from tests.zoo import ZOO
+
+PHI = np.arange(12.0).reshape(4, 3)
+Y = np.ones(4)
+
+
+@pytest.mark.parametrize(
+    ("features", "targets", "forget", "w_init", "words"),
+    [
+        (np.where(PHI == 4, np.nan, PHI), Y, [0], None, r"finite numbers.*features\[1, 1\]=nan"),
+        (np.where(PHI == 4, np.inf, PHI), Y, [0], None, r"features\[1, 1\]=inf"),
+        (PHI, np.array([1, 2, np.nan, 3]), [0], None, r"targets\[2\]=nan"),
+        (PHI, np.ones(5), [0], None, r"targets of shape \(5,\) and features of shape \(4, 3\)"),
+        (PHI, Y, [0], np.ones(2), r"w_init of shape \(3,\).*w_init of shape \(2,\)"),
+        (PHI, np.ones((4, 2)), [0], np.ones(3), r"w_init of shape \(3, 2\)"),
+        (PHI, Y, [], None, "at least one sample to forget"),
+        (PHI, Y, np.zeros(4, bool), None, "at least one sample to forget"),
+        (PHI, Y, [0, 1, 2, 3], None, "at least one sample to retain"),
+        (PHI, Y, [4], None, r"from 0 to 3.*forget\[0\]=4"),
+        (PHI, Y, [-1], None, r"from 0 to 3.*forget\[0\]=-1"),
+        (PHI, Y, [1, 1], None, "distinct row indices.*forget=1"),
+        (PHI, Y, np.ones(3, bool), None, "a mask of 4 samples"),
+        (PHI, Y, [0.5], None, "boolean mask or integer indices"),
+        (PHI, Y, [[0]], None, "a mask or a list"),
+        (PHI + 1j, Y, [0], None, "not complex"),
+        (PHI.astype(object), Y, [0], None, r"int and Fraction only.*features\[0, 0\]"),
+        (np.array([["a"] * 3] * 4), Y, [0], None, "numbers.*<U1"),
+        (PHI[0], Y, [0], None, "2-dimensional"),
+        (PHI, np.ones((4, 0)), [0], None, "at least one output"),
+        (np.zeros((0, 3)), np.zeros(0), [0], None, "at least one sample and one feature"),
+        (np.zeros((3, 0)), np.zeros(3), [0], None, "at least one sample and one feature"),
+        (PHI.astype(np.longdouble), Y, [0], None, "at most float64"),
+    ],
+)
+def test_bad_input(features, targets, forget, w_init, words) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(mt.BadInputError, match=words) as refusal:
+        mt.UnlearningProblem(features, targets, forget, w_init)
+    assert "try " in str(refusal.value)
+
+
+def test_non_finite_is_found_beyond_the_first_block() -> None:
+    features = np.zeros((3000, 2000))
+    features[2999, 5] = np.nan
+    with pytest.raises(mt.BadInputError, match=r"features\[2999, 5\]"):
+        mt.UnlearningProblem(features, np.zeros(3000), [0])
+
+
+def test_mask_and_indices_mean_the_same() -> None:
+    mask = np.array([False, True, False, True])
+    a, b = mt.UnlearningProblem(PHI, Y, mask), mt.UnlearningProblem(PHI, Y, [3, 1])
+    np.testing.assert_array_equal(a.forget, [1, 3])
+    np.testing.assert_array_equal(a.retain, [0, 2])
+    assert a.sha256 == b.sha256
+
+
+def test_nothing_can_be_changed() -> None:
+    problem = mt.UnlearningProblem(PHI, Y, [0])
+    with pytest.raises(AttributeError):
+        problem.features = PHI  # type: ignore[misc]
+    for array in (problem.features, problem.targets, problem.forget, problem.retain):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+    assert np.shares_memory(problem.features, PHI), "features are not copied"
+
+
+@pytest.mark.parametrize("change", ["features", "targets", "forget", "w_init", "dtype"])
+def test_hash_sees_every_input(change: str) -> None:
+    base = dict(features=PHI, targets=Y, forget=[0], w_init=np.ones(3))
+    other = dict(base)
+    other[change if change != "dtype" else "features"] = {
+        "features": PHI + np.eye(4, 3) * 1e-12,
+        "targets": np.array([1, 1, 1, 2.0]),
+        "forget": [1],
+        "w_init": np.zeros(3),
+        "dtype": PHI.astype(np.float32),
+    }[change]
+    assert mt.UnlearningProblem(**base).sha256 != mt.UnlearningProblem(**other).sha256  # type: ignore[arg-type]
+    assert mt.UnlearningProblem(**base).sha256 == mt.UnlearningProblem(**base).sha256  # type: ignore[arg-type]
+
+
+def test_hash_does_not_depend_on_memory_layout() -> None:
+    wide = np.zeros((4, 6))
+    wide[:, ::2] = PHI
+    for same in (np.asfortranarray(PHI), wide[:, ::2], PHI.astype(">f8")):
+        assert mt.UnlearningProblem(same, Y, [0]).sha256 == mt.UnlearningProblem(PHI, Y, [0]).sha256
+
+
+def test_exact_input() -> None:
+    exact = mt.UnlearningProblem(np.array([[1, 2], [3, 4]]), np.array([Fraction(1, 3), 2], dtype=object), [0])
+    assert exact.is_exact
+    assert not ZOO["over-parameterised"]().is_exact
+    assert mt.check(exact, ["exact-labels"]).theorem("exact-labels").verdict is mt.Verdict.PROVED
+
+
+def test_from_data_applies_and_fits_transformers() -> None:
+    from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+
+    X = np.random.default_rng(0).standard_normal((9, 2))
+    unfitted = PolynomialFeatures(3)
+    problem = mt.UnlearningProblem.from_data(X, X[:, 0], forget=[0], feature_map=unfitted)
+    np.testing.assert_allclose(problem.features, PolynomialFeatures(3).fit_transform(X))
+    assert not hasattr(unfitted, "powers_"), "the caller's transformer is left as it is"
+    fitted = StandardScaler().fit(X[:4])
+    problem = mt.UnlearningProblem.from_data(X, X[:, 0], forget=[0], feature_map=fitted)
+    np.testing.assert_allclose(problem.features, fitted.transform(X))
+    with pytest.raises(mt.BadInputError, match="scikit-learn transformer"):
+        mt.UnlearningProblem.from_data(X, X[:, 0], forget=[0], feature_map="gaussian")
+
+
+def test_from_data_start() -> None:
+    X = np.eye(4)
+    start = [
+        mt.UnlearningProblem.from_data(X, Y, forget=[0], w_init="normal", seed=s).w_init for s in (0, 0, 1)
+    ]
+    np.testing.assert_array_equal(start[0], start[1])
+    assert not np.array_equal(start[0], start[2])
+    assert mt.UnlearningProblem.from_data(X, Y, forget=[0]).w_init is None
+    assert not mt.UnlearningProblem.from_data(X, Y, forget=[0], w_init="zero").w_init.any()
+    assert mt.UnlearningProblem.from_data(X, np.ones((4, 2)), forget=[0], w_init="normal").w_init.shape == (
+        4,
+        2,
+    )  # type: ignore[union-attr]
+    with pytest.raises(mt.BadInputError, match="'zero', 'normal' or an array"):
+        mt.UnlearningProblem.from_data(X, Y, forget=[0], w_init="uniform")
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda p: mt.parameter_gap(p, [1.0]), r"labels of shape \(3,\)"),
+        (lambda p: mt.parameter_gap(p, [1, np.nan, 2]), r"labels\[1\]=nan"),
+        (lambda p: mt.optimal_labels(p, "label-fre"), "'label-free'"),
+        (lambda p: mt.optimal_labels(p, "ridge", ridge=0), "a positive number"),
+        (lambda p: mt.optimal_labels(p, "subsample", subset=0.0), r"\(0, 1\]"),
+        (lambda p: mt.optimal_labels(p, "subsample", subset=0.01), "at least one retained sample"),
+        (lambda p: mt.optimal_labels(p, "subsample", subset=p.forget), "outside R"),
+        (lambda p: mt.leave_block_out_labels(p, [[0, 0]]), "distinct"),
+        (lambda p: mt.check(p, w_unlearned=np.ones(3)), r"w_unlearned of shape \(40,\)"),
+        (lambda p: mt.check(p, ["exact-label"]), "'exact-labels'"),
+        (lambda p: mt.check(p, arithmetic="balls"), "'ball'"),
+        (lambda p: mt.check(p, tolerance=1), "tolerance=1"),
+        (lambda p: mt.check(p, asserted=["nonsense-claim"]), "claim=nonsense-claim"),
+    ],
+)
+def test_bad_arguments(call, words) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(mt.MusoError, match=words):
+        call(ZOO["over-parameterised"]())
+
+
+def test_classes_of_arrays_are_those_of_files() -> None:
+    rng = np.random.default_rng(0)
+    X, codes = rng.standard_normal((12, 3)), np.arange(12) % 3
+    made = mt.UnlearningProblem.from_data(X, codes, forget=[1])
+    assert made.targets.tolist() == np.eye(3)[codes].tolist()
+    assert made.is_exact is False
+    assert made.targets.dtype.kind == "i"  # whole numbers stay exact
+    task = {row.word: (row.value, row.how) for row in made.understood}["task"]
+    assert task == ("classification, one-hot: 0, 1, 2", "inferred")
+    numbers = mt.UnlearningProblem.from_data(X, codes, forget=[1], task="regression")
+    assert numbers.targets.tolist() == codes.tolist()
+    words = mt.UnlearningProblem.from_data(X, np.array(list("ab") * 6, dtype=object), forget=[1])
+    assert words.targets.tolist() == [-1, 1] * 6
+    begun = mt.UnlearningProblem.from_data(X, codes, forget=[1], w_init=np.ones(3))
+    assert begun.targets.tolist() == codes.tolist()
+    measured = mt.UnlearningProblem.from_data(X, X[:, 0], forget=[1])
+    assert measured.targets is not None
+    np.testing.assert_array_equal(measured.targets, X[:, 0])
+    with pytest.raises(mt.BadInputError, match="one class a sample"):
+        mt.UnlearningProblem.from_data(X, np.eye(3)[codes], forget=[1], task="classification")
+    with pytest.raises(mt.BadInputError, match="--task regression"):
+        mt.UnlearningProblem.from_data(X, X[:, 0], forget=[1], task="classification")
+    with pytest.raises(mt.BadInputError, match="a task"):
+        mt.UnlearningProblem.from_data(X, codes, forget=[1], task="classes")
+
+
+def test_class_codes_that_are_handed_in_as_numbers_are_told() -> None:
+    X, codes = np.random.default_rng(0).standard_normal((12, 3)), np.arange(12) % 3
+    told = {row.word: row.value for row in mt.UnlearningProblem(X, codes, [1]).understood}
+    assert told["task"].startswith("regression on the numbers as given, 3 distinct integers")
+    for targets in (codes % 2, X[:, 0], np.arange(12)):
+        assert "task" not in {row.word for row in mt.UnlearningProblem(X, targets, [1]).understood}
+
+
+def test_a_column_of_class_codes_is_no_regression() -> None:
+    X, codes = np.random.default_rng(0).standard_normal((12, 3)), np.arange(12) % 3
+    made = mt.UnlearningProblem.from_data(X, codes[:, None], forget=[1])
+    assert made.targets.tolist() == np.eye(3)[codes].tolist()
+    two = mt.UnlearningProblem.from_data(X, codes[:, None] % 2, forget=[1])
+    assert two.targets.tolist() == (2 * (codes[:, None] % 2) - 1).tolist()
+    measured = mt.UnlearningProblem.from_data(X, X[:, :1], forget=[1])
+    assert measured.targets.shape == (12, 1)
+    told = {row.word: row.value for row in mt.UnlearningProblem(X, codes[:, None], [1]).understood}
+    assert "3 distinct integers" in told["task"]

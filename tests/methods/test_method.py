@@ -1,0 +1,201 @@
+"""What every method has in common: a registry, kinds of problems that it serves, settings that count for one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, get_args, get_type_hints
+
+import numpy as np
+import pytest
+
+import muso_theory as mt
+from muso_theory.errors import BadInputError
+from muso_theory.methods import METHODS, Descent, Method, serving
+from muso_theory.networks import NetworkProblem, Recipe, mlp
+from tests.zoo import ZOO
+
+
+def network() -> NetworkProblem:
+    X = np.random.default_rng(0).standard_normal((9, 4))
+    net, recipe = mlp([4, 5, 3]), Recipe(epochs=2)
+    return NetworkProblem.pretrain(net, X, np.arange(9) % 3, forget=[1, 4, 5], recipe=recipe)
+
+
+def problem(kind: str) -> Any:
+    return network() if kind == "network" else ZOO["several-outputs"]()
+
+
+def test_every_method_serves_one_kind_of_problem_or_both() -> None:
+    linear, networks = serving("linear"), serving("network")
+    assert linear.keys() | networks.keys() == METHODS.keys()
+    assert linear.keys() & networks.keys()
+    assert linear.keys() - networks.keys()
+    assert networks.keys() - linear.keys()
+    assert list(METHODS)[:2] == ["retraining", "none"]
+    assert all(method.name == name for name, method in METHODS.items())
+
+
+@pytest.mark.parametrize("kind", ["linear", "network"])
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_refuses_the_kind_that_it_does_not_serve(name: str, kind: Any) -> None:
+    method, given = METHODS[name](), problem(kind)
+    if method.serves(kind):
+        assert len(method(given)) > 0
+        return
+    with pytest.raises(mt.BadInputError, match=f"method {name}"):
+        method(given)
+
+
+def another(name: str, setting: str) -> Any:
+    """A value of a setting that is not its usual one."""
+    usual = getattr(METHODS[name](), setting)
+    if isinstance(usual, Descent):
+        return replace(usual, epochs=usual.epochs + 1)
+    if isinstance(usual, str):  # of the words that its type allows
+        return next(word for word in get_args(get_type_hints(METHODS[name])[setting]) if word != usual)
+    return not usual if isinstance(usual, bool) else 1 if usual is None else usual + 1
+
+
+IDLE = [
+    (name, f.name, kind)
+    for name in serving("linear").keys() & serving("network").keys()
+    for kind in ("linear", "network")
+    for f in fields(METHODS[name])
+    if f.name not in METHODS[name].settings(kind)
+]
+
+
+@pytest.mark.parametrize(("name", "setting", "kind"), sorted(IDLE))
+def test_a_setting_that_would_be_ignored_is_refused(name: str, setting: str, kind: Any) -> None:
+    usual = METHODS[name]()
+    with pytest.raises(mt.BadInputError, match=f"expected {setting} for .* problems only .*; try leaving"):
+        replace(usual, **{setting: another(name, setting)})(problem(kind))
+
+
+@pytest.mark.parametrize("name", serving("network"))
+def test_a_method_of_networks_that_draws_repeats_by_its_seeds(name: str) -> None:
+    method, given = METHODS[name], network()
+    known = method.settings("network")
+
+    def made(seed: int) -> Method:
+        settings: dict[str, Any] = {"seed": seed} if "seed" in known else {}
+        if "descent" in known:
+            settings["descent"] = replace(method().descent, seed=seed, batch_size=1)
+        return method(**settings)
+
+    first, again, other = (made(seed)(given) for seed in (1, 1, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert (given.distance(first, other) > 0) == bool({"seed", "descent"} & {*known})
+
+
+@pytest.fixture
+def entered() -> Iterator[None]:
+    """What a test enters into the registry leaves it."""
+    before = dict(METHODS)
+    yield
+    METHODS.clear()
+    METHODS.update(before)
+
+
+WORDS = {"formula": "w_p", "source": "this test", "exactness": "not exact"}
+
+
+def named(name: str, qualname: str, **body: Any) -> Any:
+    """A new class of methods, as a class statement in some function makes it."""
+    return type(qualname, (Method,), {"name": name, "__module__": __name__, "__qualname__": qualname, **body})
+
+
+@pytest.mark.usefixtures("entered")
+def test_a_class_with_a_name_enters_the_registry() -> None:
+    @dataclass(frozen=True)
+    class Twice(Method):
+        name = "doing-nothing-twice"
+        formula, source, exactness = "w_p", "this test", "not exact"
+
+        def on_network(self, problem: NetworkProblem) -> list[Any]:
+            return list(problem.pretrained)
+
+    assert METHODS["doing-nothing-twice"] is Twice
+    assert "doing-nothing-twice" in serving("network")
+    assert "doing-nothing-twice" not in serving("linear")
+
+
+@pytest.mark.usefixtures("entered")
+@pytest.mark.parametrize("name", ["retraining", "mine"])
+def test_a_name_that_another_class_has_is_refused(name: str) -> None:
+    if name == "mine":
+        named(name, "Mine", **WORDS)
+    kept = METHODS[name]
+    message = (
+        f"expected a name of its own but got name={name} .that of {kept.__qualname__}.; try another name"
+    )
+    with pytest.raises(mt.BadInputError, match=message):
+        named(name, "Yours", **WORDS)
+    assert METHODS[name] is kept
+
+
+@pytest.mark.usefixtures("entered")
+def test_a_class_may_be_defined_again() -> None:
+    """As in a notebook whose cell is run twice, and by `dataclass` with slots, which makes the class anew."""
+    before = named("mine", "Mine", **WORDS)
+    again = named("mine", "Mine", **WORDS)
+    assert METHODS["mine"] is again is not before
+
+
+@pytest.mark.usefixtures("entered")
+@pytest.mark.parametrize("missing", WORDS)
+def test_a_named_class_says_what_it_is(missing: str) -> None:
+    given = {word: text for word, text in WORDS.items() if word != missing}
+    with pytest.raises(
+        mt.BadInputError,
+        match=f"expected a {missing} of method mine but got class=Mine .without.; try {missing} = ",
+    ):
+        named("mine", "Mine", **given)
+    assert "mine" not in METHODS
+    inherited = type("Inherited", (type("Family", (Method,), given),), {"name": "mine", missing: "w_p"})
+    assert METHODS["mine"] is inherited
+
+
+@pytest.mark.usefixtures("entered")
+def test_a_setting_whose_default_is_made_is_idle_at_that_value() -> None:
+    @dataclass(frozen=True)
+    class Chosen(Method):
+        name = "chosen"
+        formula, source, exactness = "w_p", "this test", "not exact"
+        layers: list[int] = field(default_factory=list, metadata={"only": "network"})
+
+        def on_linear(self, problem: mt.UnlearningProblem) -> Any:
+            return METHODS["none"]().on_linear(problem)
+
+    assert len(Chosen()(problem("linear"))) > 0
+    with pytest.raises(mt.BadInputError, match="expected layers for network problems only"):
+        Chosen([1])(problem("linear"))
+
+
+def test_label_rules_serve_networks_too() -> None:
+    given = network()
+    own, forget = given.targets, given.forget
+    np.testing.assert_array_equal(mt.OriginalLabels()(given), own[forget])
+    np.testing.assert_array_equal(mt.ZeroLabels()(given), 0 * own[forget])
+    np.testing.assert_allclose(mt.MeanLabel()(given), np.tile(own[given.retain].mean(axis=0), (3, 1)))
+    aim = given.outputs(given.retrain(), forget).argmax(axis=1)
+    np.testing.assert_array_equal(mt.HardLabels()(given), np.eye(3)[aim])
+    drawn = np.array([mt.RandomLabels(seed)(given) for seed in range(20)])
+    assert set(drawn.ravel()) == {0.0, 1.0}
+    assert (drawn.sum(axis=2) == 1).all()
+    assert not (drawn * own[forget]).any()  # never its own class
+    assert (drawn.mean(axis=0) > 0).sum() == 6  # every other one comes up
+    with pytest.raises(mt.BadInputError, match="UnlearningProblem"):
+        mt.RandomLabels().expected_square_gap(given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, method in METHODS.items() if "seed" in method.settings("linear")]
+)
+def test_seeds_that_are_none_are_refused(name: str) -> None:
+    problem = mt.UnlearningProblem(np.eye(5, 8), np.arange(5.0), [1])
+    if not METHODS[name].serves("linear"):
+        return
+    with pytest.raises(BadInputError, match="a non-negative integer"):
+        mt.unlearn(problem, name, seed=-1)

@@ -1,0 +1,240 @@
+"""The theorem site: every page says what the certificate says, and every link leads somewhere."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+import muso_theory as mt
+from muso_theory.algebra.render import _breakable, mathml
+from muso_theory.claims.theorems.library import Proof
+from muso_theory.claims.theorems.writing import load_certificate
+from muso_theory.pages import Observation, read_instances, theorem_site, write_site
+from muso_theory.pages.layout import prose
+from muso_theory.results import content_hash
+from tests import ROOT
+from tests.pages.browser import resolves
+from verification.commands import muso
+
+ROOM = ROOT / "proofs"
+SLUGS = ("exact-labels", "label-free", "cyclic-sgd")
+
+
+def sealed(result: dict[str, Any]) -> str:
+    """A result as a campaign would write it."""
+    return json.dumps(result | {"sha256": content_hash(result)})
+
+
+def stored(slug: str) -> Proof:
+    return Proof(slug, load_certificate(ROOM / "certificates" / f"{slug}.json"))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("site")
+    report = root / "report.json"
+    problem = mt.UnlearningProblem(np.array([[1, 0, 1], [1, 1, 0], [2, 1, 1]]), np.array([1, 2, 5]), [1])
+    report.write_text(mt.check(problem).to_json(), encoding="utf-8")
+    campaign = root / "baselines.json"
+    campaign.write_text(sealed({"campaign": "baselines", "claims": ["label-free"], "verdict": "fine"}))
+    write_site(root / "site", [stored(slug) for slug in SLUGS], read_instances([report, campaign]))
+    return root / "site"
+
+
+def links(page: Path) -> Iterator[str]:
+    yield from re.findall(r'href="([^"]+)"', page.read_text(encoding="utf-8"))
+
+
+def test_every_link_resolves(site: Path) -> None:
+    pages = sorted(site.glob("*.html"))
+    assert {p.stem for p in pages} == {*SLUGS, "index", "lemmas", "refuted"}
+    for page in pages:
+        found = list(links(page))
+        assert found
+        assert [link for link in found if not resolves(link, page)] == []
+
+
+def test_a_broken_link_is_seen(site: Path) -> None:
+    page = site / "label-free.html"
+    for link in ("#nowhere", "gone.html", "lemmas.html#gone", "https://example.org", "//example.org/x"):
+        assert not resolves(link, page)
+
+
+def test_the_graph_leads_to_every_claim(site: Path) -> None:
+    text = (site / "index.html").read_text(encoding="utf-8")
+    svg = re.search(r"<svg.*?</svg>", text, flags=re.S)
+    assert svg
+    inside = set(re.findall(r'<a href="([^"]+)"', svg[0]))
+    assert {f"{slug}.html" for slug in SLUGS} <= inside
+    assert len(inside) == svg[0].count("<rect")
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_a_page_says_what_the_certificate_says(site: Path, slug: str) -> None:
+    text = (site / f"{slug}.html").read_text(encoding="utf-8")
+    proof = stored(slug)
+    assert proof.hash in text
+    assert (
+        json.loads((site / "certificates" / f"{slug}.json").read_text(encoding="utf-8")) == proof.certificate
+    )
+    for node in proof.theorems:
+        assert f"<code>{node['name']}</code>" in text
+        for line in node["statement"]:
+            verb, _, rest = line.partition(" ")
+            if verb in ("let", "conclude", "predicate"):
+                assert mathml(rest) in text
+        for hypothesis in node.get("trials", {}).get("hypotheses", {}):
+            assert f"<strong>{hypothesis}</strong>" in text
+    assert all(str(prose(words)) in text for words in proof.remains)
+
+
+def test_evidence_on_data_is_shown_with_its_verdict(site: Path) -> None:
+    text = (site / "label-free.html").read_text(encoding="utf-8")
+    assert "n = 3, D = 3, 1 to forget" in text
+    assert ">VACUOUS</span>" in text
+    assert "campaign baselines" in text
+    assert "any number of them is no proof" in text
+    assert "On data" not in theorem_site([stored("cyclic-sgd")])["cyclic-sgd.html"]
+
+
+def test_mathml_is_well_formed_for_every_formula() -> None:
+    count = 0
+    for line in (ROOM / "statements.txt").read_text(encoding="utf-8").splitlines():
+        verb, _, rest = line.strip().partition(" ")
+        if verb not in ("let", "conclude", "predicate"):
+            continue
+        written = mathml(rest)
+        tree = ElementTree.fromstring(f"<x>{written.replace('<wbr>', '<wbr/>')}</x>")
+        names = "".join(tree.itertext())
+        assert names.count("=") == rest.count("=")
+        assert names.count("⊤") == rest.count("'")
+        assert names.count("(") == rest.count("(")
+        count += 1
+    assert count > 100
+
+
+def _may_break(text: str) -> list[int]:
+    """Where a line may break: before a relation or a sign and after a comma, in short equations outside brackets."""
+    return [
+        match.end() if match.group() == ", " else match.start() + 1
+        for match in re.finditer(r", | [=+-] ", text)
+        if len(text) >= 36 or text[: match.start()].count("(") == text[: match.start()].count(")")
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = (b + c) d + (e - f) g - h",
+        "(a + b) c = d, (e + f) g = h",
+        "((a + b) c + d) e = f - (g)",
+        "a (b) c (d) e (f) g (h) = i",
+        "a + b = ((c - d) (e + f) - g)",
+        "a = (b + c) d + (e - f) g - h (a + b) c (d - e)",
+        "w_p = w_0 + Phi^+ (y - Phi w_0)",
+    ],
+)
+def test_a_line_breaks_at_every_sign_outside_brackets_and_within_long_ones(text: str) -> None:
+    cuts = [0, *_may_break(text), len(text)]
+    assert _breakable(text) == [text[a:b].strip() for a, b in itertools.pairwise(cuts)]
+    assert mathml(text).count("<wbr>") == (len(cuts) - 2 if len(text) > 24 else 0)
+
+
+@pytest.mark.slow
+def test_the_same_proofs_give_the_same_site() -> None:
+    one, two = (theorem_site([stored("exact-labels")]) for _ in range(2))
+    assert one == two
+
+
+def test_by_command(tmp_path: Path) -> None:
+    answer = muso("prove", "exact-labels", "--html", tmp_path / "site")
+    assert answer.status == 0
+    assert "begin with" in answer.out
+    assert (tmp_path / "site" / "exact-labels.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [("{}", "another JSON"), ("nonsense", "JSON text"), ('{"evidence": [{}]}', "another JSON")],
+)
+def test_evidence_that_is_none_is_refused(tmp_path: Path, content: str, why: str) -> None:
+    (tmp_path / "x.json").write_text(content, encoding="utf-8")
+    answer = muso("prove", "exact-labels", "--html", tmp_path / "site", "--evidence", tmp_path / "x.json")
+    assert (answer.status, why in answer.err) == (2, True)
+    assert not (tmp_path / "site").exists()
+    answer = muso("prove", "exact-labels", "--evidence", tmp_path / "gone.json")
+    assert (answer.status, "missing" in answer.err) == (2, True)
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "site").write_text("here", encoding="utf-8")
+    answer = muso("prove", "exact-labels", "--html", tmp_path / "site")
+    assert (answer.status, "expected a folder" in answer.err) == (2, True)
+    with pytest.raises(mt.BadInputError, match="a folder that can be made"):
+        write_site(tmp_path / "site", [])
+
+
+def test_evidence_that_was_changed_or_is_of_another_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    result = {"campaign": "lazy", "verdict": "1 of 8", "schema": 1}
+    path.write_text(sealed(result).replace("1 of 8", "8 of 8"), encoding="utf-8")
+    with pytest.raises(mt.BadInputError, match="changed after it was written"):
+        read_instances([path])
+    path.write_text(sealed(result | {"schema": 3}), encoding="utf-8")
+    with pytest.raises(mt.BadInputError, match="schema version 1"):
+        read_instances([path])
+    problem = mt.UnlearningProblem(np.array([[1, 0, 1], [1, 1, 0], [2, 1, 1]]), np.array([1, 2, 5]), [1])
+    report = mt.check(problem, ["label-free"]).to_json()
+    path.write_text(report.replace('"VACUOUS"', '"PROVED"'), encoding="utf-8")
+    with pytest.raises(mt.BadInputError, match="changed after it was written"):
+        read_instances([path])
+    path.write_text(report.replace('"schema": ', '"schema": 9'), encoding="utf-8")
+    with pytest.raises(mt.BadInputError, match="schema version"):
+        read_instances([path])
+
+
+def test_a_campaign_shows_what_kind_of_evidence_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    result = {"campaign": "lazy", "verdict": "1 of 8", "quick": True, "failed": True}
+    path.write_text(sealed(result), encoding="utf-8")
+    (found,) = read_instances([path])
+    assert found.source == "campaign lazy, quick: no evidence, failed its own judgement"
+    assert found.words == "of all that it measured: 1 of 8"
+    judged = {
+        "hypothesis": "step-size",
+        "claim": "implicit-bias",
+        "search": "needed",
+        "size": "n = 2, D = 1",
+        "tried": 1,
+    }
+    other = {
+        "hypothesis": "full-rank-retain",
+        "claim": "ridge-inverse",
+        "search": "none found",
+        "tried": 4169,
+    }
+    plain = {"claim": "exact-labels", "status": "proved"}
+    path.write_text(sealed({"campaign": "hypotheses", "claims": [judged, other, plain]}), encoding="utf-8")
+    first, second = read_instances([path])
+    assert (first.claim, first.words) == (
+        "implicit-bias",
+        "false without step-size: a counterexample has n = 2, D = 1",
+    )
+    assert second.words == "without full-rank-retain: no counterexample among 4169 problems"
+
+
+@pytest.mark.slow
+def test_instances_are_needless_only_where_the_proof_is_whole() -> None:
+    for slug, needless in (("exact-labels", True), ("cyclic-sgd", False)):
+        found = [Observation(slug, "campaign x", "fine")]
+        page = theorem_site([stored(slug)], found)[f"{slug}.html"]
+        assert ("none is needed here" in page) is needless
+        assert "any number of them is no proof" in page

@@ -1,0 +1,222 @@
+"""Figures of a user's own results tell nothing that is not so: axes, marks, names and captions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import muso_theory as mt
+from muso_theory import plots
+from muso_theory.cli import app
+from muso_theory.plots.drawings import gap_ladder
+from muso_theory.plots.gallery import draw_all, script
+from muso_theory.plots.sources import read
+from muso_theory.results import sealed
+from tests.plots.test_plots import STYLES, outside, report, sweep, unlearn, written
+
+UNDERSTOOD = [
+    {"word": "target", "value": "column y, by its name", "how": "inferred", "option": "--target"},
+    {"word": "dropped", "value": "nothing", "how": "inferred", "option": "--drop"},
+    {"word": "w₀", "value": "zero, assumed", "how": "default", "option": "--w-init"},
+    {"word": "map", "value": "GaussianFeatures, D = 50, 100, 200", "how": "varied", "option": "--over"},
+]
+
+
+def swept(values: tuple[float, ...] = (50, 100, 200), **numbers: float) -> dict[str, Any]:
+    """A sweep of two series with the same numbers at every value, and what was understood of its data."""
+    rows = [
+        {"axis": "n-features", "value": value, "seed": 0, "series": series, **numbers}
+        for value in values
+        for series in ("retraining", "label-free")
+    ]
+    inputs = {"data_sha256": "ab" * 32, "understood": UNDERSTOOD, "notes": []}
+    return sealed(
+        {"kind": "sweep", "axis": "n-features", "title": "reg.csv: n = 120", "input": inputs, "rows": rows}
+    )
+
+
+def drawn(name: str, content: Any, *more: Any) -> Any:
+    """A figure, laid out."""
+    with plots.styled():
+        figure = script(name).own(content, *more)
+        assert not outside(figure)
+    return figure
+
+
+@pytest.mark.parametrize("value", [1.0, 0.97, 0.0])
+def test_no_axis_shows_an_accuracy_that_cannot_be(value: float) -> None:
+    names = ("retain accuracy", "forget accuracy")
+    rows = [
+        {"method": method, "seed": 0, **dict.fromkeys(names, value)}
+        for method in ("retraining", "label-free")
+    ]
+    tried = sealed({"kind": "unlearn", "rows": rows})
+    places = [axes.yaxis for axes in drawn("sweep", swept(**dict.fromkeys(names, value))).axes]
+    places += [axes.xaxis for axes in drawn("trade_off", tried).axes]
+    places += [drawn("accuracies", tried).axes[0].xaxis]
+    assert len(places) == 5
+    for axis in places:
+        low, high = axis.get_view_interval()
+        assert -0.07 < low <= value <= high < 1.07
+        ticks = [tick for tick in axis.get_majorticklocs() if low <= tick <= high]
+        assert len(ticks) > 1
+        assert all(0 <= tick <= 1 for tick in ticks)
+
+
+def test_equal_series_do_not_hide_one_another() -> None:
+    (axes,) = drawn("sweep", swept(gap=1.0)).axes
+    first, second = (
+        next(line for line in axes.lines if line.get_label() == name) for name in ("retraining", "label-free")
+    )
+    assert first.get_xydata().tolist() == second.get_xydata().tolist()
+    on_paper = [line.get_transform().transform(line.get_xydata()) for line in (first, second)]
+    aside = (on_paper[1] - on_paper[0]) * 72 / axes.get_figure().dpi
+    assert np.all(aside[:, 0] > 2)
+    assert np.all(abs(aside[:, 1]) < 1e-6)
+    # To both sides of where their numbers are.
+    data = axes.transData.transform(first.get_xydata())
+    assert np.allclose((on_paper[0] + on_paper[1]) / 2, data, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("values", "scale"),
+    [
+        ((50, 100, 200), "log"),
+        ((0.2, 0.4, 0.6, 0.8), "linear"),
+        ((50, 100), "linear"),
+        ((1, 3, 30), "log"),
+        ((0.0, 1.0, 2.0), "linear"),
+    ],
+)
+def test_a_geometric_grid_has_a_logarithmic_axis(values: tuple[float, ...], scale: str) -> None:
+    (axes,) = drawn("sweep", swept(values, gap=1.0)).axes
+    assert axes.get_xscale() == scale
+    low, high = axes.get_xlim()
+    assert low < min(values) < max(values) < high
+
+
+@pytest.mark.parametrize(("venue", "width"), STYLES)
+def test_six_panels_are_no_tower(venue: str, width: str) -> None:
+    content = swept(
+        gap=1.0, **{f"{name} accuracy": 0.5 for name in ("retain", "forget", "test")}, AUC=0.5, e=1.0
+    )
+    with plots.styled(venue, width):
+        figure = script("sweep").own(content)
+        assert len(figure.axes) == 6
+        assert not outside(figure)
+        across, up = figure.get_size_inches()
+    assert up < 2 * across
+
+
+def test_panels_are_chosen(tmp_path: Path) -> None:
+    content = swept(gap=1.0, **{"retain accuracy": 1.0, "forget accuracy": 0.5})
+    figure = drawn("sweep", content, ["forget accuracy", "gap"])
+    assert [axes.get_ylabel() for axes in figure.axes] == ["forget accuracy", "gap"]
+    paths = written(tmp_path, mine=content, tried=unlearn())
+
+    def command(path: Path, panels: str) -> Any:
+        words = ["figure", str(path), "--out", str(tmp_path / "out"), "--panels", panels]
+        return CliRunner().invoke(app, words)
+
+    done = command(paths["mine"], "gap, forget accuracy")
+    assert done.exit_code == 0, done.output
+    caption = (tmp_path / "out" / "mine-sweep.txt").read_text()
+    assert "gap, forget accuracy over random features D" in caption
+    assert "Not drawn: retain accuracy." in caption
+    for path, panels, said in (
+        (paths["mine"], "gapp", "got panels=gapp (unknown); try 'gap'"),
+        (paths["tried"], "gap", "expected a result of muso sweep but got panels=gap"),
+    ):
+        refused = command(path, panels)
+        assert refused.exit_code == 2
+        assert said in " ".join(refused.stderr.split())
+
+
+def test_a_closed_form_is_called_one_and_rounding_is_marked(tmp_path: Path) -> None:
+    content = swept(gap=1e-6)
+    for row in content["rows"]:
+        row |= {"gap, closed form": 1.3e-6, "gap, bound": 1.4e-6}
+        if row["series"] == "label-free":
+            row |= {"promise": "label-free", "verdict": "CERTIFIED", "audit": "CERTIFIED"}
+        else:
+            row |= {"gap": 10.0, "gap, closed form": 10.0, "audit": "REFUTED"}
+    content = sealed({key: value for key, value in content.items() if key != "sha256"})
+    (axes,) = drawn("sweep", content).axes
+    crossed = [line for line in axes.lines if line.get_label() == "within tolerance"]
+    assert [line.get_xydata().tolist() for line in crossed] == [[[50, 1e-6], [100, 1e-6], [200, 1e-6]]]
+    (pairs,) = drawn("closed_form", content).axes
+    points = {line.get_label(): line.get_xydata().tolist() for line in pairs.lines}
+    assert points["gap"] == [[10.0, 10.0]] * 3
+    assert points["within the tolerance of no gap"] == [[1.3e-6, 1e-6]] * 3
+    captions = {
+        one.name: one.caption for one in draw_all([read(written(tmp_path, mine=content)["mine"])], form="svg")
+    }
+    assert "3 pairs, and 3 more that an audit finds within its tolerance" in captions["mine-closed_form"]
+    assert "claim label-free is CERTIFIED at 50, 100, 200" in captions["mine-sweep"]
+    for caption in captions.values():
+        assert "closed form" in caption
+        assert "theory says zero" in caption
+        assert "predict" not in caption
+
+
+def test_captions_tell_what_was_understood(tmp_path: Path) -> None:
+    (one,) = draw_all([read(written(tmp_path, mine=swept(gap=1.0))["mine"])])
+    for words in ("target: column y", "w₀: zero, assumed", "D = 50, 100, 200 (varied, --over)"):
+        assert words in one.caption
+    assert "dropped" not in one.caption
+    rows = json.loads(report())["input"]["understood"]
+    (one,) = draw_all([read(written(tmp_path, checked=report())["checked"])])
+    assert next(row["value"] for row in rows if row["word"] == "forget") in one.caption
+
+
+def test_one_tiny_number_does_not_press_all_others_together() -> None:
+    content = json.loads(report())
+    tiny, *_ = (e for e in content["evidence"] if e["row"] == "exact-labels[output]")
+    finding = tiny["findings"][0]
+    finding["lower"], finding["upper"] = "0", "5e-324"
+    (axes,) = drawn("margins", content).axes
+    low, high = axes.get_xlim()
+    assert low > 1e-26
+    place = [label.get_text() for label in axes.get_yticklabels()].index("exact-labels[output]")
+    arrows = [line for line in axes.lines if line.get_marker() == "<"]
+    assert [line.get_ydata()[0] for line in arrows] == [place]
+    assert low <= arrows[0].get_xdata()[0] < low * (high / low) ** 0.05
+    assert "≤ 5.0e-324" in [text.get_text() for text in axes.texts]
+    (before,) = drawn("margins", json.loads(report())).axes  # the control: nothing lies beyond
+    assert not [line for line in before.lines if line.get_marker() == "<"]
+
+
+def test_a_ladder_of_gaps_is_cut_as_margins_are() -> None:
+    with plots.styled():
+        figure, axes = plots.new_figure()
+        gap_ladder(axes, [("nothing", 1.0, False), ("exact", 1e-9, True), ("tiny", 1e-300, True)])
+        assert plots.render(figure)
+    assert 1e-26 < axes.get_xlim()[0] < 1e-9
+    assert "≤ 1.1e-300" in [text.get_text() for text in axes.texts]
+
+
+def test_names_of_measures_are_one_line() -> None:
+    for axes in drawn("trade_off", unlearn()).axes:
+        assert axes.get_xlabel()
+        assert "\n" not in axes.get_xlabel()
+
+
+def test_data_instead_of_a_result_is_refused_in_our_own_words(tmp_path: Path) -> None:
+    path = tmp_path / "reg.csv"
+    path.write_text("a,b,y\n1,2,3\n")
+    with pytest.raises(mt.BadInputError) as refused:
+        read(path)
+    assert "something else at line 1, column 1" in str(refused.value)
+    assert "a result of muso sweep --json" in str(refused.value)
+    assert "Expecting" not in str(refused.value)
+
+
+def test_a_sweep_without_names_of_series_is_drawn() -> None:
+    rows = [{"axis": "ridge", "value": 10.0**i, "seed": 0, "gap": 1.0} for i in range(3)]
+    assert drawn("sweep", sealed({"kind": "sweep", "axis": "ridge", "rows": rows})).axes
+    assert drawn("sweep", sweep()).axes

@@ -1,0 +1,120 @@
+"""The source distribution lacks nothing that its tests read, and its description can be read anywhere."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests import ROOT
+
+ROOMS = ("docs", "figures", "muso_theory", "proofs", "tests", "verification")
+FILES = (
+    "CITATION.cff",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "MANIFEST.in",
+    "README.md",
+    "mkdocs.yml",
+    "pyproject.toml",
+    "setup.py",
+)
+NOT_SHIPPED = (".ci", ".gitignore")
+"""Files of the repository that nobody needs who has a source distribution."""
+LITTER = shutil.ignore_patterns("__pycache__", "*.pyc", ".*", "*.egg-info", "build", "dist")
+
+
+def missing(tree: Path, unpacked: Path) -> list[str]:
+    """Files of the repository that are not in the distribution."""
+    files = (path.relative_to(tree) for path in tree.rglob("*") if path.is_file())
+    return sorted(str(name) for name in files if not (unpacked / name).is_file())
+
+
+def relative_links(text: str) -> list[str]:
+    """Targets of Markdown links that lead nowhere once the text is read elsewhere."""
+    return re.findall(r"\]\((?!https://|#)([^)]*)\)", text)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A copy of the repository as it was before the build, and what its source distribution unpacks to."""
+    pytest.importorskip("setuptools", minversion="77", reason="builds need it, as pyproject.toml says")
+    work = tmp_path_factory.mktemp("packages")
+    for name in ("tree", "copy"):
+        for room in ROOMS:
+            shutil.copytree(ROOT / room, work / name / room, ignore=LITTER)
+        for file in FILES:
+            shutil.copy(ROOT / file, work / name)
+    build = f"from setuptools import build_meta; build_meta.build_sdist({str(work)!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", build], cwd=work / "copy", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    [archive] = work.glob("*.tar.gz")
+    with tarfile.open(archive) as opened:
+        opened.extraction_filter = staticmethod(
+            getattr(tarfile, "data_filter", None)
+        )  # of Python from 3.11.4 on
+        opened.extractall(work / "unpacked")
+    [unpacked] = (work / "unpacked").iterdir()
+    return work / "tree", unpacked
+
+
+@pytest.mark.slow
+def test_the_source_distribution_lacks_nothing(built: tuple[Path, Path]) -> None:
+    tree, unpacked = built
+    assert missing(tree, unpacked) == []
+    for name in NOT_SHIPPED:
+        assert not (unpacked / name).exists()
+
+
+def test_what_it_lacks_is_listed(built: tuple[Path, Path], tmp_path: Path) -> None:
+    tree, unpacked = built
+    shutil.copytree(unpacked, part := tmp_path / "part")
+    shutil.rmtree(part / "proofs" / "certificates")
+    (part / "CITATION.cff").unlink()
+    found = missing(tree, part)
+    assert "CITATION.cff" in found
+    assert {name.rpartition("/")[0] for name in found} == {"", "proofs/certificates"}
+
+
+def test_the_description_reads_on_a_package_index(built: tuple[Path, Path]) -> None:
+    _, unpacked = built
+    head, _, description = (unpacked / "PKG-INFO").read_text(encoding="utf-8").partition("\n\n")
+    assert "Description-Content-Type: text/markdown" in head
+    assert relative_links(description) == []
+    assert "muso check" in description
+
+
+def test_links_lead_into_the_repository_or_are_words() -> None:
+    pytest.importorskip("setuptools", minversion="77", reason="builds need it, as pyproject.toml says")
+    readable = runpy.run_path(str(ROOT / "setup.py"))["readable"]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    links = relative_links(readme)
+    assert links, "a README without links to its files would show nothing here"
+    known = readable(readme, "https://host.test/x")
+    for link in links:
+        assert f"](https://host.test/x/{'raw' if link.endswith('.svg') else 'blob'}/main/{link})" in known
+        assert (ROOT / link).exists(), link
+    text = "![a picture](a.svg) and [words](b.md), [there](https://host.test), [here](#here)"
+    assert readable(text, None) == "a picture and words, [there](https://host.test), [here](#here)"
+    assert relative_links(readable(readme, None)) == []
+
+
+def test_one_address_everywhere_and_none_that_is_made_up() -> None:
+    pyproject, citation = (
+        (ROOT / name).read_text(encoding="utf-8") for name in ("pyproject.toml", "CITATION.cff")
+    )
+    repository = tomllib.loads(pyproject)["project"]["urls"].get("Repository")
+    assert re.findall(r"^repository-code: (.*)$", citation, flags=re.M) == (
+        [repository] if repository else []
+    )
+    assert not re.search(r"example\.(org|com|net)", pyproject + citation)

@@ -1,0 +1,96 @@
+"""The README is run, not believed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import muso_theory as mt
+import verification.__main__ as verification
+from docs import executed
+from figures.__main__ import main as draw
+from muso_theory.claims import markdown_table
+from muso_theory.methods import METHODS
+from tests import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CI = ROOT / ".ci" / "run"
+
+
+def test_first_screen() -> None:
+    first, second = executed.blocks(README)[0].body.splitlines()
+    assert first == "pip install . && muso check digits"
+    assert second == "pip install '.[test]' && pytest"
+    assert README.split("## Claims")[0].count("\n") <= 40
+
+
+@pytest.mark.skipif(not CI.exists(), reason="a source distribution holds no .ci")
+def test_ci_runs_the_first_two_commands() -> None:
+    ci = CI.read_text(encoding="utf-8").splitlines()
+    first, second = executed.blocks(README)[0].body.splitlines()
+    assert ci.index(first) < ci.index(second)
+
+
+@pytest.mark.slow
+def test_it_prints_what_it_shows(tmp_path: Path) -> None:
+    installing = executed.blocks(README)[0]
+    found = list(executed.run(README[installing.span[1] + 3 :], tmp_path))
+    assert len(found) == 4
+    for block, printed in found:
+        assert executed.same(block.body, printed), printed
+    drawn = [line for line in found[2][1].splitlines() if (tmp_path / line).stat().st_size > 0]
+    assert len(drawn) == 3
+
+
+def test_claims_table_is_current() -> None:
+    table = README.split("<!-- claims -->\n")[1].split("<!-- /claims -->")[0]
+    assert table == markdown_table()
+
+
+def test_it_counts_the_methods() -> None:
+    assert re.findall(r"one of (\d+) methods", README) == [str(len(METHODS))]
+
+
+def test_every_link_leads_to_a_file() -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)", README) if not link.startswith("https://")]
+    assert len(links) > 20
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_every_campaign_has_a_committed_result() -> None:
+    results = ROOT / "verification" / "results"
+    every = [task for name in verification.names() for task in verification.tasks(name, None, False)]
+    missing = [
+        task.label for task in every if not any((results / task.file(quick)).exists() for quick in (0, 1))
+    ]
+    assert missing == []
+
+
+GALLERY = re.findall(r"figures/gallery/(\w+)\.svg", README)
+
+
+def test_the_gallery_is_what_its_command_draws(tmp_path: Path) -> None:
+    import matplotlib as mpl
+
+    if mpl.__version__ != (made := "3.11.2"):
+        pytest.skip(f"drawn with matplotlib {made}; another version draws other bytes")
+    [line] = re.findall(r"`python -m figures (.*? --out figures/gallery)`", README)
+    names = shlex.split(line)
+    assert names[:3] == GALLERY
+    assert draw([*names[:-1], str(tmp_path)]) == 0
+    kept = ROOT / "figures" / "gallery"
+    assert {path.name for path in kept.iterdir()} == {
+        f"{n}.{kind}" for n in GALLERY for kind in ("svg", "txt")
+    }
+    for path in kept.iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_everything_public_can_be_reached() -> None:
+    for name in mt.__all__:
+        assert getattr(mt, name) is not None
+    with pytest.raises(AttributeError, match="no attribute"):
+        mt.nothing  # noqa: B018

@@ -1,0 +1,82 @@
+"""Replays of counterexamples: what is confirmed was computed again, whatever the file says."""
+
+from __future__ import annotations
+
+import ast
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import muso_theory as mt
+from muso_theory.errors import MusoError
+from muso_theory.refutation import Counterexample, Failure, exact_square_gap, refute_report
+from muso_theory.refutation.replaying import replay
+
+PROBLEM = mt.UnlearningProblem(np.array([[1, 0, 1], [1, 1, 0]]), np.array([1, 2]), [1])
+OPTIMAL = Fraction(1, 2)
+
+
+def stored(tmp_path: Path, **changes: object) -> Path:
+    """An honest counterexample of a rule that cannot be found, changed."""
+    labels = np.array([Fraction(1)])
+    gap = exact_square_gap(PROBLEM, labels)
+    found = Counterexample(PROBLEM, "nobody:rule", "labels", Failure.GAP, labels, gap, True)
+    file = tmp_path / "counterexample.json"
+    file.write_text(json.dumps({**json.loads(found.to_json()), **changes}))
+    return file
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"failure": "RAISES", "square_gap": "999"},
+        {"failure": "CLAIM", "square_gap": "999"},
+        {"values": None, "square_gap": "999"},
+        {"failure": "NOT_FINITE", "values": ["1/2"], "square_gap": None},
+    ],
+    ids=["other-failure", "claim-of-a-rule", "no-values", "optimal-label"],
+)
+def test_a_replay_confirms_no_gap_that_it_did_not_compute(tmp_path: Path, changes: dict[str, object]) -> None:
+    try:
+        said, status = replay(stored(tmp_path, **changes))
+    except MusoError:
+        return
+    assert "the gap is confirmed" not in said
+    assert not said.startswith("REFUTED")
+    assert status != 1
+
+
+def test_a_replay_holds_a_float_rule_to_its_tolerance(tmp_path: Path) -> None:
+    label = OPTIMAL + Fraction(1, 10**30)
+    gap = exact_square_gap(PROBLEM, np.array([label], dtype=object))
+    file = stored(tmp_path, exact=False, values=[str(label)], square_gap=str(gap))
+    try:
+        said, _ = replay(file)
+    except MusoError:
+        return
+    assert not said.startswith("REFUTED")
+
+
+def test_a_replayed_claim_shows_its_own_numbers(tmp_path: Path) -> None:
+    found = refute_report("start-span", without="start-in-span").counterexample
+    assert found is not None
+    file = tmp_path / "claim.json"
+    file.write_text(json.dumps({**json.loads(found.to_json()), "square_gap": "999", "detail": "forged"}))
+    try:
+        said, _ = replay(file)
+    except MusoError:
+        return
+    assert "999" not in said
+    assert "forged" not in said
+
+
+def test_the_script_of_a_rule_that_raises_many_lines_is_python() -> None:
+    def rule(problem: mt.UnlearningProblem) -> object:
+        raise ValueError("first line\nraise SystemExit('second line is code')")
+
+    found = refute_report(rule, max_examples=3, guided=0).counterexample
+    assert found is not None
+    assert not any(isinstance(node, ast.Raise) for node in ast.walk(ast.parse(found.to_python())))
