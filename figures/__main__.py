@@ -23,16 +23,6 @@ def draw(
 ) -> tuple[bytes, str, bool]:
     """A figure and its caption.
 
-    Args:
-        name: of the figure.
-        directory: of the result files.
-        venue: see `muso_theory.plots.style`.
-        form: of the file.
-        width: see `muso_theory.plots.style`.
-
-    Returns:
-        The bytes of the figure, its caption, and whether a result behind it is of a quick run.
-
     Raises:
         BadInputError: an unknown name, venue or format, or a result that cannot be used.
         MissingResultError: a campaign is yet to be run.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from muso_theory.errors import MusoError, expected
-from muso_theory.plots.sources import Source, read
+from muso_theory.plots.sources import ResultFile, read
 
 __all__ = ["MissingResultError", "find", "load"]
 
@@ -26,7 +26,7 @@ def find(directory: Path, name: str) -> Path:
     raise MissingResultError(f"no result {name}.json in {directory}; try python -m verification {name}")
 
 
-def load(directory: Path, name: str) -> Source:
+def load(directory: Path, name: str) -> ResultFile:
     """A campaign's result.
 
     Raises:

@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -31,7 +32,7 @@ def names() -> list[str]:
 
 
 @dataclass(frozen=True)
-class _Task:
+class Task:
     """A campaign, or one part of it, and how long it is expected to take."""
 
     module: ModuleType
@@ -40,36 +41,27 @@ class _Task:
     seconds: float | None
 
     @property
-    def tabulate(self) -> Callable[[Mapping[str, Any]], dict[str, Any]] | None:
-        """Makes the tables from a result, where the campaign leaves that for afterwards."""
-        return getattr(self.module, "tabulate", None)
+    def tabulate(self) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+        """Makes the tables from a result."""
+        made: Callable[[Mapping[str, Any]], dict[str, Any]] = self.module.tabulate
+        return made
 
     def file(self, quick: bool) -> str:
         """Name of the result file."""
         return f"{self.label}{'-quick' if quick else ''}.json"
 
     def run(self, quick: bool, options: Options) -> int:
-        """Run it, write its result and say how it went.
-
-        Returns:
-            0, or 1 where what was measured contradicts what was predicted.
-        """
+        """Run it, write its result and say how it went; 1 where measurements contradict what was predicted."""
         started = time.monotonic()
         content: dict[str, Any] = self.module.run(quick, options, *([self.part] if self.part else []))
-        if self.tabulate is not None:
-            content = {**content, "tables": self.tabulate(content)}
         took = time.monotonic() - started
-        path = result_file(options.directory, self.label, quick, content, took)
+        path = result_file(options.directory, self.label, quick, content, took, self.tabulate)
         print(f"{self.label}: {content.get('verdict', 'done')} in {took:.0f} s, see {path}")
         return 1 if content.get("failed") else 0
 
 
-def tasks(name: str, part: str | None, quick: bool) -> list[_Task]:
-    """What one name stands for: a campaign, or each of its parts where none is named.
-
-    Returns:
-        The tasks; `SECONDS` of a module with parts is a dictionary by part.
-    """
+def tasks(name: str, part: str | None, quick: bool) -> list[Task]:
+    """What one name stands for: a campaign, or each of its parts where none is named."""
     module = importlib.import_module(f"verification.{name.replace('-', '_')}")
     parts: Sequence[str | None] = [part] if part else (getattr(module, "PARTS", ()) or [None])
     found = []
@@ -78,16 +70,28 @@ def tasks(name: str, part: str | None, quick: bool) -> list[_Task]:
         if isinstance(seconds, dict):
             seconds = seconds.get(each)
         label = name if each is None else f"{name}-{each}"
-        found.append(_Task(module, label, each, None if seconds is None else seconds[0 if quick else 1]))
+        found.append(Task(module, label, each, None if seconds is None else seconds[0 if quick else 1]))
     return found
 
 
-def run_all(quick: bool, options: Options) -> int:
-    """Run every campaign, the shortest first, and go on when one fails.
+def settled(label: str, work: Callable[[], int]) -> int:
+    """Do the work of a campaign; what the system or the user does to it is told in words."""
+    go_on = "finished points are kept, run it again to go on"
+    try:
+        return work()
+    except KeyboardInterrupt:
+        print(f"\n{label}: {stopping.word()}; {go_on}", file=sys.stderr)
+        return stopping.status()
+    except MusoError as error:
+        print(printable(f"{label}: {error}"), file=sys.stderr)
+    except (OSError, MemoryError) as error:
+        words = " ".join(str(error).split()) or "out of memory"
+        print(printable(f"{label}: {words}; {go_on}"), file=sys.stderr)
+    return 2
 
-    Returns:
-        0 if every campaign ended well, 1 if a verdict is bad, 2 if one could not run, 130 when interrupted.
-    """
+
+def run_all(quick: bool, options: Options) -> int:
+    """Run every campaign, the shortest first, and go on when one fails."""
     todo = [task for name in names() for task in tasks(name, None, quick)]
     todo.sort(key=lambda task: (task.seconds is None, task.seconds or 0.0, task.label))
     known = sum(task.seconds for task in todo if task.seconds is not None)
@@ -99,31 +103,20 @@ def run_all(quick: bool, options: Options) -> int:
     status: dict[str, int] = {}
     for task in todo:
         try:
-            status[task.label] = task.run(quick, options)
-        except KeyboardInterrupt:
-            print(
-                f"\n{task.label}: {stopping.word()}; finished points are kept, run it again to go on",
-                file=sys.stderr,
-            )
-            return stopping.status()
-        except MusoError as error:
-            print(printable(f"{task.label}: {error}"), file=sys.stderr)
-            status[task.label] = 2
+            status[task.label] = settled(task.label, partial(task.run, quick, options))
         except Exception:
             # One campaign's defect must not cost the hours of the others; it is shown and remembered.
             print(f"{task.label}: stopped by an error\n{traceback.format_exc()}", file=sys.stderr)
             status[task.label] = 2
+        if status[task.label] > 128:  # interrupted
+            return status[task.label]
     bad = [label for label, code in status.items() if code]
     print(f"{len(status) - len(bad)} of {len(status)} campaigns ended well" + _listed(bad))
     return max(status.values(), default=0)
 
 
 def markdown_table() -> str:
-    """The campaigns as a Markdown table: what the README shows.
-
-    Returns:
-        One row a campaign or part, with how long it is expected to take on two cores.
-    """
+    """The campaigns as a Markdown table, with how long they take on two cores: what the README shows."""
     rows = ["| campaign | what it asks | small | full |", "|---|---|---:|---:|"]
     for name in names():
         for quick, full in zip(tasks(name, None, True), tasks(name, None, False), strict=True):
@@ -136,11 +129,7 @@ def markdown_table() -> str:
 
 
 def _all_tables(quick: bool, directory: Path) -> int:
-    """Write the tables of every stored result anew.
-
-    Returns:
-        0.
-    """
+    """Write the tables of every stored result anew."""
     for task in (task for name in names() for task in tasks(name, None, quick)):
         if (directory / task.file(quick)).exists():
             write_tables(directory / task.file(quick), task.tabulate)
@@ -188,7 +177,7 @@ def _main(arguments: list[str] | None) -> int:
         action="append",
         default=[],
         metavar="NAME=PYTHON",
-        help="a peer's own Python (performance ntk)",
+        help="a peer's own Python (performance ntk), or one more that runs the tests (kernels)",
     )
     parser.add_argument(
         "--tables",
@@ -229,20 +218,10 @@ def _main(arguments: list[str] | None) -> int:
         print(f"expected {wanted} but got {given.part!r}; try python -m verification --help", file=sys.stderr)
         return 2
     (task,) = tasks(given.name, given.part, given.quick)
-    try:
-        if given.tables:
-            write_tables(given.results / task.file(given.quick), task.tabulate)
-            return 0
-        return task.run(given.quick, options)
-    except KeyboardInterrupt:
-        print(
-            f"\n{task.label}: {stopping.word()}; finished points are kept, run it again to go on",
-            file=sys.stderr,
-        )
-        return stopping.status()
-    except MusoError as error:
-        print(printable(str(error)), file=sys.stderr)
-        return 2
+    if not given.tables:
+        return settled(task.label, partial(task.run, given.quick, options))
+    path = given.results / task.file(given.quick)
+    return settled(task.label, lambda: write_tables(path, task.tabulate) or 0)
 
 
 if __name__ == "__main__":

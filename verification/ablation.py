@@ -7,7 +7,7 @@ the interpolation threshold, optimizer. All on the digits 3 and 7, those of scik
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from .campaign import Options, measure_points
 from .tables import Column, mean_sd, table
 from .theory import error_in_words, judge
 
-__all__ = ["measure", "points", "run", "slopes"]
+__all__ = ["measure", "points", "run", "slopes", "tabulate"]
 
 SECONDS = (15, 180)
 
@@ -36,14 +36,7 @@ _VARIED = {
 
 
 def points(quick: bool = False) -> list[dict[str, Any]]:
-    """All points of the campaign.
-
-    Args:
-        quick: digits only, one seed, fewer values.
-
-    Returns:
-        JSON-able settings, each with its ``axis``.
-    """
+    """All points of the campaign; a quick run has digits only, one seed, fewer values."""
     seeds = range(1 if quick else 3)
     found: list[dict[str, Any]] = []
     base = [
@@ -113,23 +106,12 @@ def _schedules() -> list[tuple[float, float]]:
 
 
 def measure(point: Mapping[str, Any]) -> dict[str, Any]:
-    """One setting of one axis.
-
-    Returns:
-        Its rows.
-    """
+    """One setting of one axis."""
     return {"rows": AXES[point["axis"]](point)}
 
 
 def slopes(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Claim kernel-limit: slope of log(distance) against log(D), one fit a seed, with Student's interval of their mean.
-
-    Args:
-        rows: of axis ``features``.
-
-    Returns:
-        One entry a data set, with ``agrees`` where −½ is inside the 99 % interval.
-    """
+    """Slope of log(distance) against log(D) (claim kernel-limit): one fit a seed, Student's interval of their mean."""
     from scipy.stats import t as student
 
     found = []
@@ -156,11 +138,7 @@ def slopes(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def run(quick: bool, options: Options) -> dict[str, Any]:
-    """Run the campaign.
-
-    Returns:
-        Rows of every axis, their judgement, slopes and tables.
-    """
+    """Run the campaign."""
     settings = points(quick)
     measured = measure_points("ablation", measure, settings, options)
     rows = [
@@ -179,32 +157,20 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         "judgement": verdict,
         "largest relative error by axis": by_axis,
         "slopes": fitted,
+        "features": _means(rows, "features"),
+        "downsampled": _first(rows, "downsampling"),
         "failed": failed,
-        "tables": _tables(rows, fitted),
         "verdict": f"{'FAILED' if failed else 'as predicted'}: {verdict['predictions']} predictions, "
         f"{error_in_words(verdict)}; slopes "
         + ", ".join(f"{fit['slope']:.3f} in [{fit['low']:.3f}, {fit['high']:.3f}]" for fit in fitted),
     }
 
 
-def _tables(rows: list[dict[str, Any]], fitted: list[dict[str, Any]]) -> dict[str, Any]:
+def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
     """One table an axis, mean ± sd over seeds, and one of slopes."""
     found = {}
     for axis in AXES:
-        own = [row for row in rows if row["axis"] == axis]
-        groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-        for row in own:
-            key = (row["data"], _setting(axis, row), row.get("epochs"), row["quantity"])
-            groups.setdefault(key, []).append(row)
-        body = []
-        for (data, setting, epochs, quantity), group in groups.items():
-            cells: dict[str, Any] = {"data": data, "setting": setting, "epochs": epochs, "quantity": quantity}
-            for key in ("predicted", "measured", "relative gap", "seconds"):
-                if key in group[0]:
-                    cells[key] = mean_sd(row[key] for row in group)
-            if "relative error" in group[0]:
-                cells["error"] = max(row["relative error"] for row in group)
-            body.append(cells)
+        body = _means(result["rows"], axis)
         columns = [
             Column("data"),
             Column("setting", axis),
@@ -225,10 +191,36 @@ def _tables(rows: list[dict[str, Any]], fitted: list[dict[str, Any]]) -> dict[st
     keys = ("data", "slope", "low", "high", "seeds", "agrees")
     found["slopes"] = table(
         "Slope of the relative distance to the kernel's labels, with 99 % intervals; −½ by theory.",
-        fitted,
+        result["slopes"],
         [[k] for k in keys],
     )
     return found
+
+
+def _means(rows: Sequence[Mapping[str, Any]], axis: str) -> list[dict[str, Any]]:
+    """Mean ± sd over the seeds of everything on one axis."""
+    groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if row["axis"] == axis:
+            key = (row["data"], _setting(axis, row), row.get("epochs"), row["quantity"])
+            groups.setdefault(key, []).append(row)
+    found = []
+    for (data, setting, epochs, quantity), group in groups.items():
+        cells: dict[str, Any] = {"data": data, "setting": setting, "epochs": epochs, "quantity": quantity}
+        for key in ("predicted", "measured", "relative gap", "seconds"):
+            if key in group[0]:
+                cells[key] = mean_sd(row[key] for row in group)
+        if "relative error" in group[0]:
+            cells["error"] = max(row["relative error"] for row in group)
+        found.append(cells)
+    return found
+
+
+def _first(rows: Sequence[Mapping[str, Any]], axis: str) -> dict[str, Any]:
+    """The first data set on an axis, and its seeds."""
+    data = next(row["data"] for row in rows if row["axis"] == axis)
+    seeds = {row["seed"] for row in rows if (row["axis"], row["data"]) == (axis, data)}
+    return {"data": data, "seeds": len(seeds)}
 
 
 def _setting(axis: str, row: Mapping[str, Any]) -> str:

@@ -16,12 +16,13 @@ import numpy as np
 import scipy.linalg
 
 from muso_theory.errors import BadInputError
+from muso_theory.linear.closed_forms import float_model
 from muso_theory.linear.features import GaussianFeatures
 from muso_theory.linear.labels import optimal_labels
 from muso_theory.linear.problem import UnlearningProblem
-from muso_theory.linear.rules import RandomLabels
 from muso_theory.linear.solution import parameter_gap
 from muso_theory.linear.training import PowerSteps, off_span_gap, predict_gap, stability, train
+from muso_theory.methods.rules import RandomLabels
 from muso_theory.numbers import BALL
 
 from .experiment import FLOOR, Experiment
@@ -75,7 +76,7 @@ def downsampling(point: Mapping[str, Any]) -> list[Row]:
     order = retain[np.argsort(-(rng.random(len(retain)) ** (1 / weight)), kind="stable")]
     full = optimal_labels(problem, "closed-form")
     nothing = parameter_gap(problem, y[forget])
-    model = problem.float_model
+    model = float_model(problem)
     w_pretrained = problem.shaped(model.explicit(model.pretrained))
     rows, distances = [], []
     for ratio in point["ratios"]:
@@ -329,7 +330,7 @@ def optimizer(point: Mapping[str, Any]) -> list[Row]:
     problem = _small(point)
     phi, y, start, forget = problem.features, problem.targets, problem.w_init, problem.forget
     assert start is not None
-    model = problem.float_model
+    model = float_model(problem)
     w_r = problem.shaped(model.explicit(model.retrained))
     method = point["optimizer"]
     largest = float(np.linalg.eigvalsh(phi @ phi.T)[-1])

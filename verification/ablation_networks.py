@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from muso_theory.methods import Alternating
 from muso_theory.networks.training import DivergedError
-from muso_theory.networks.unlearning import Alternating
 
 from .campaign import Options, measure_points
 from .network_scenarios import models_folder, trained
 from .network_scores import Scorer, unlearn
 from .tables import Column, mean_sd, table
 
-__all__ = ["AXES", "measure", "points", "run"]
+__all__ = ["AXES", "measure", "points", "run", "tabulate"]
 
 SECONDS = (60, 420)
 
@@ -69,11 +69,7 @@ _SCORES = (
 def points(quick: bool = False) -> list[dict[str, Any]]:
     """All points: one a variant, way of forgetting, network and seed, with all choices of methods in it.
 
-    Args:
-        quick: one seed, one way of forgetting, no other networks, the first and last value of every choice.
-
-    Returns:
-        JSON-able settings.
+    A quick run has one seed, one way of forgetting, no other networks, the first and last value of every choice.
     """
     sizes = [{}] if quick else [{}, *({key: v} for key in ("width", "depth") for v in _sizes(key))]
     return [
@@ -108,15 +104,7 @@ def _fits(variant: str, axis: str, settings: Mapping[str, Any]) -> bool:
 
 
 def measure(point: Mapping[str, Any], models: str) -> dict[str, Any]:
-    """One network, and every choice of methods on it; other networks with the variant itself alone.
-
-    Args:
-        point: its settings.
-        models: folder of kept models.
-
-    Returns:
-        The settings with what was measured, by axis and value.
-    """
+    """One network, and every choice of methods on it; other networks with the variant itself alone."""
     variant, seed, sizes = point["variant"], point["seed"], point["sizes"]
     try:
         found = trained(models, "digits-mlp", point["forgetting"], seed, **sizes)
@@ -137,14 +125,7 @@ def measure(point: Mapping[str, Any], models: str) -> dict[str, Any]:
 
 
 def summarise(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Mean and deviation over seeds for every variant, way of forgetting, axis and value.
-
-    Args:
-        results: the points.
-
-    Returns:
-        One row each.
-    """
+    """Mean and deviation over seeds for every variant, way of forgetting, axis and value."""
     groups: dict[tuple[str, str, str, str], list[dict[str, Any]]] = {}
     for item in results:
         for axis, values in item.get("axes", {}).items():
@@ -175,14 +156,19 @@ def _places(sizes: Mapping[str, int], axis: str, value: str) -> list[tuple[str, 
 
 
 def run(quick: bool, options: Options) -> dict[str, Any]:
-    """Run the campaign.
-
-    Returns:
-        Points, rows and tables.
-    """
+    """Run the campaign."""
     where = {"models": models_folder(options.directory)}
     results = measure_points("ablation-networks", measure, points(quick), options, where=where)
     rows = summarise(results)
+    lost = sum(row["diverged"] for row in rows)
+    return {
+        "rows": rows,
+        "verdict": f"{len(rows)} rows, {lost} runs diverged and left out",
+    }
+
+
+def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
+    """One table for each variant and way of forgetting."""
     columns = [
         Column("axis"),
         Column("value"),
@@ -199,16 +185,10 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         Column("diverged"),
     ]
     tables = {}
-    for variant, forgetting in dict.fromkeys((row["variant"], row["forgetting"]) for row in rows):
-        own = [row for row in rows if (row["variant"], row["forgetting"]) == (variant, forgetting)]
+    for variant, forgetting in dict.fromkeys((row["variant"], row["forgetting"]) for row in result["rows"]):
+        own = [row for row in result["rows"] if (row["variant"], row["forgetting"]) == (variant, forgetting)]
         title = (
             f"{variant} variant, forgetting {forgetting}: one choice changed at a time, mean ± sd over seeds"
         )
         tables[f"{variant}, {forgetting}"] = table(title, own, columns)
-    lost = sum(row["diverged"] for row in rows)
-    return {
-        "points": results,
-        "rows": rows,
-        "tables": tables,
-        "verdict": f"{len(rows)} rows, {lost} runs diverged and left out",
-    }
+    return tables

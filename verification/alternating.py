@@ -19,22 +19,15 @@ Four kinds of points:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from muso_theory.networks import empirical_ntk, mlp
+from muso_theory.methods import Alternating, Descent, LinearisedLabels, predict_residual, serving, steps_to
+from muso_theory.networks import NetworkProblem, Recipe, empirical_ntk, mlp
 from muso_theory.networks.training import DivergedError
-from muso_theory.networks.unlearning import (
-    METHODS,
-    Alternating,
-    LinearisedLabels,
-    NetworkProblem,
-    Recipe,
-    predict_residual,
-    steps_to,
-)
 
 from .campaign import Options, measure_points
 from .network_scenarios import FORGETTING, NETWORKS, models_folder, trained
@@ -42,7 +35,7 @@ from .network_scores import FPR, Scorer, memorising, unlearn
 from .network_shadows import measure_margins, summarise_margins
 from .tables import Column, mean_sd, table
 
-__all__ = ["measure", "methods", "points", "run"]
+__all__ = ["measure", "methods", "points", "run", "tabulate"]
 
 SECONDS = (60, 1310)
 JUDGED = {"activation": "erf", "width": 4096, "steps": "7 %"}
@@ -52,6 +45,15 @@ _FINE_TUNING = {"digits-mlp": 5, "digits-cnn": 5, "mnist-mlp": 3, "mnist-cnn": 3
 """Epochs of fine-tuning; a sixth to a quarter of training."""
 _ITERATIONS = {"digits-mlp": 100, "digits-cnn": 50, "mnist-mlp": 50, "mnist-cnn": 20}
 """LSMR iterations of the tangent kernel: as many as the time allows."""
+_ROW = {
+    "retraining": "retrain",
+    "fine-tuning": "fine-tune",
+    "saliency": "salun",
+    "orthogonal-gradient": "minimum-norm",
+    "orthogonal-gradient-anchored": "minimum-norm-anchored",
+    "exact-labels": "oracle-labels",
+}
+"""What rows of the results call a method, where it is not its name."""
 REORDERED = "retrain, other order"
 """Retraining from θ₀ with the batches in another order."""
 _SCORES = (
@@ -79,15 +81,12 @@ _SCORES = (
 )
 
 
+_SHOWN = (*_SCORES[:6], "average gap", "AUC", "AUC interval", "AUC null", "diverged")
+"""What is kept of a single run."""
+
+
 def points(quick: bool = False) -> list[dict[str, Any]]:
-    """All points of the campaign.
-
-    Args:
-        quick: the digits' MLP by cross-entropy, two ways of forgetting, two seeds; a narrower lazy network.
-
-    Returns:
-        JSON-able settings.
-    """
+    """All points; a quick run has the digits' MLP by cross-entropy, two ways of forgetting, two seeds."""
     seeds = range(2 if quick else 5)
     found: list[dict[str, Any]] = [
         {"kind": "scenario", "network": network, "forgetting": forgetting, "loss": loss, "seed": seed}
@@ -128,26 +127,21 @@ def _retrain_in_another_order(seed: int) -> Callable[[NetworkProblem], list[Any]
 
 
 def methods(network: str, loss: str, seed: int) -> dict[str, Callable[..., Any]]:
-    """Every method, with the epochs of this network.
-
-    Args:
-        network: its name.
-        loss: that it was trained by.
-        seed: of the methods' own draws.
-
-    Returns:
-        By name.
-    """
+    """Every method, with the epochs of this network."""
     epochs, iterations = _FINE_TUNING[network], _ITERATIONS[network]
     found: dict[str, Callable[..., Any]] = {}
-    for name, method in METHODS.items():
-        settings: dict[str, Any] = {"epochs": epochs, "iterations": iterations, "seed": seed}
-        if name in ("gradient-ascent", "minimum-norm", "minimum-norm-anchored"):
-            del settings["epochs"]  # their rounds are not passes over the data
-        known = {key: value for key, value in settings.items() if key in method.__dataclass_fields__}  # type: ignore[attr-defined]
-        if method is not Alternating:
-            found[name] = method(**known)
-        if name == "retrain":
+    for name, method in serving("network").items():
+        if method is Alternating:
+            continue
+        settings: dict[str, Any] = {"iterations": iterations, "seed": seed}
+        if "descent" in method.settings("network"):
+            descent: Descent = replace(method().descent, seed=seed)
+            # Rounds of these are not passes over the data.
+            rounds = name in ("gradient-ascent", "orthogonal-gradient", "orthogonal-gradient-anchored")
+            settings["descent"] = descent if rounds else replace(descent, epochs=epochs)
+        known = {key: value for key, value in settings.items() if key in method.settings("network")}
+        found[_ROW.get(name, name)] = method(**known)
+        if name == "retraining":
             found[REORDERED] = _retrain_in_another_order(seed)
     shared: dict[str, Any] = {"epochs": epochs, "seed": seed, "loss": loss}
     found["alternating, paper"] = Alternating.paper(**shared)
@@ -196,10 +190,8 @@ def _lazy(activation: str, width: int, seed: int, n: int = 20, n_forget: int = 3
         rows = []
         promised = steps_to(problem, PROMISE)
         for name, steps in {"7 %": promised, "30": 30, "100": 100, "300": 300}.items():
-            settings: dict[str, Any] = {
-                "epochs": steps, "learning_rate": rate, "optimizer": "gd", "batch_size": None, "seed": seed
-            }  # fmt: skip
-            measured, outputs = problem.relative_gaps(LinearisedLabels(**settings)(problem))
+            method = LinearisedLabels(descent=Descent(steps, rate, "gd", None, seed))
+            measured, outputs = problem.relative_gaps(method(problem))
             predicted = predict_residual(problem, steps).relative
             rows.append(
                 {
@@ -225,15 +217,7 @@ def _lazy(activation: str, width: int, seed: int, n: int = 20, n_forget: int = 3
 
 
 def measure(point: Mapping[str, Any], models: str) -> dict[str, Any]:
-    """One point.
-
-    Args:
-        point: its settings.
-        models: folder of kept models.
-
-    Returns:
-        The settings with what was measured.
-    """
+    """One point."""
     settings = {key: value for key, value in point.items() if key != "kind"}
     if point["kind"] == "memorising":
         try:
@@ -250,11 +234,7 @@ def measure(point: Mapping[str, Any], models: str) -> dict[str, Any]:
 def summarise(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Mean and deviation over seeds for every network, loss, way of forgetting and method.
 
-    Args:
-        results: the points.
-
-    Returns:
-        One row each; ``diverged`` counts the runs left out.
+    ``diverged`` counts the runs left out.
     """
     groups: dict[tuple[str, str, str, str], list[dict[str, Any]]] = {}
     for item in results:
@@ -284,6 +264,13 @@ def summarise(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
+def _runs(item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """What one seed measured of every method: what a figure shows of single runs."""
+    where = {key: item[key] for key in ("network", "loss", "forgetting", "words", "seed") if key in item}
+    for name, scores in item.get("methods", {}).items():
+        yield {**where, "method": name, **{key: scores[key] for key in _SHOWN if key in scores}}
+
+
 def _lazy_rows(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Mean and deviation of residuals, by activation, width and steps."""
     groups: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
@@ -310,10 +297,9 @@ def _lazy_rows(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def _tables(
-    rows: list[dict[str, Any]], lazy: list[dict[str, Any]], margins: list[dict[str, Any]]
-) -> dict[str, Any]:
-    """Tables: scores and attacks of each network and loss, models as a distribution, the lazy networks."""
+def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Scores and attacks of each network and loss, models as a distribution, the lazy networks."""
+    rows = result["rows"]
     columns = [
         Column("forgetting"),
         Column("method"),
@@ -358,7 +344,7 @@ def _tables(
     found["models"] = table(
         "Unlearned against retrained models that differ in their seed alone: likelihood-ratio attack on the forget "
         "samples (mean ± sd over seeds; a half is chance), and KL of margins beside that of as many retrained models",
-        margins,
+        result["models"],
         [
             Column("forgetting"),
             Column("method"),
@@ -374,7 +360,7 @@ def _tables(
     found["lazy"] = table(
         "Wide networks, exact labels of the linearisation: what remains of the gap in θ, and what was predicted; "
         "mean ± sd over seeds",
-        lazy,
+        result["lazy"],
         [
             Column("activation"),
             Column("width", spec="d"),
@@ -397,11 +383,7 @@ def _at_a_half(scores: list[dict[str, Any]]) -> int:
 
 
 def run(quick: bool, options: Options) -> dict[str, Any]:
-    """Run the campaign.
-
-    Returns:
-        Points, rows, tables and the judgement of the lazy networks.
-    """
+    """Run the campaign."""
     where = {"models": models_folder(options.directory)}
     results = measure_points("alternating", measure, points(quick), options, where=where)
     rows = summarise([item for item in results if item["kind"] == "scenario"])
@@ -426,12 +408,11 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         f"retrained networks hold a half in {unseen} of these and in {_at_a_half(nulls)} of {len(nulls)} scenarios"
     )
     return {
-        "points": [item for item in results if item["kind"] in ("scenario", "lazy")],
+        "runs": [run for item in results if item["kind"] == "scenario" for run in _runs(item)],
         "rows": rows,
         "lazy": lazy,
         "models": margins,
         "control": controls,
         "failed": not (holds and detected),
         "verdict": f"lazy residual {words}; {attacks}; {len(rows)} rows, {len(lost)} settings diverged in training",
-        "tables": _tables(rows, lazy, margins),
     }

@@ -13,14 +13,14 @@ import numpy as np
 
 from muso_theory import UnlearningProblem, Verdict, check, optimal_labels
 from muso_theory.linear.features import GaussianFeatures
-from muso_theory.linear.rules import BadTeacher, OriginalLabels, RandomLabels
+from muso_theory.methods.rules import BadTeacher, OriginalLabels, RandomLabels
 from muso_theory.networks import cnn, empirical_ntk, mlp, parametrised_layers
 
 from .campaign import Options, measure_points
 from .scenarios import scenario
 from .tables import Column, table
 
-__all__ = ["SECONDS", "run"]
+__all__ = ["SECONDS", "run", "tabulate"]
 
 SECONDS = (2, 6)
 DATA, SEED, BANDWIDTH = "digits:3,7", 0, 2.0
@@ -147,11 +147,7 @@ def measure(point: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run(quick: bool, options: Options) -> dict[str, Any]:
-    """Take one problem apart.
-
-    Returns:
-        The content of the result file.
-    """
+    """Take one problem apart."""
     parts = [{"part": part, "quick": quick} for part in ("linear", "networks", "phases")]
     linear, networks, phases = (part["found"] for part in measure_points("anatomy", measure, parts, options))
     off = linear["optimal labels off"]
@@ -161,6 +157,31 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         if row["rank of Φ"] != row["rank"]
         or any((row["relative gap"][claim] < SMALL) is not row["proved"][claim] for claim in row["proved"])
     ]
+    return {
+        "linear": linear,
+        "networks": networks,
+        "phases": phases,
+        "largest relative gap where proved": max(
+            row["relative gap"][claim] for row in phases for claim in row["proved"] if row["proved"][claim]
+        ),
+        "smallest relative gap where not": min(
+            row["relative gap"][claim]
+            for row in phases
+            for claim in row["proved"]
+            if not row["proved"][claim]
+        ),
+        "failed": not off < SMALL or bool(wrong),
+        "verdict": (
+            f"optimal labels are the retrained model's to {off:.0e}, relative to the largest; gaps are below "
+            f"{SMALL:g} of doing nothing exactly where claims are proved, but for {len(wrong)} of {len(phases)} "
+            "problems"
+        ),
+    }
+
+
+def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
+    """One table: where each claim is proved, and the gap in float64."""
+    phases = result["phases"]
     flat = [
         {
             **row,
@@ -175,31 +196,8 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     columns = [Column("rank lost"), Column("D"), Column("rank")]
     for claim in ("exact-labels", "label-free"):
         columns += [Column(f"{claim}, proved"), Column(f"{claim}, relative gap", spec=".1e")]
-    return {
-        "linear": linear,
-        "networks": networks,
-        "phases": phases,
-        "largest relative gap where proved": max(
-            row["relative gap"][claim] for row in phases for claim in row["proved"] if row["proved"][claim]
-        ),
-        "smallest relative gap where not": min(
-            row["relative gap"][claim]
-            for row in phases
-            for claim in row["proved"]
-            if not row["proved"][claim]
-        ),
-        "tables": {
-            "phases": table(
-                f"Where each claim is proved in exact arithmetic, and the gap in float64 relative to doing nothing; "
-                f"integer features of {DATA}, n = {phases[0]['n']}, {phases[0]['n_forget']} forgotten",
-                flat,
-                columns,
-            )
-        },
-        "failed": not off < SMALL or bool(wrong),
-        "verdict": (
-            f"optimal labels are the retrained model's to {off:.0e}, relative to the largest; gaps are below "
-            f"{SMALL:g} of doing nothing exactly where claims are proved, but for {len(wrong)} of {len(phases)} "
-            "problems"
-        ),
-    }
+    title = (
+        f"Where each claim is proved in exact arithmetic, and the gap in float64 relative to doing nothing; "
+        f"integer features of {DATA}, n = {phases[0]['n']}, {phases[0]['n_forget']} forgotten"
+    )
+    return {"phases": table(title, flat, columns)}

@@ -18,7 +18,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,16 +28,17 @@ from muso_theory.claims.families import CHECKS
 from muso_theory.errors import MusoError
 from muso_theory.evaluation import accuracy, probabilities
 from muso_theory.evidence import Verdict
-from muso_theory.linear.baselines import METHODS, BadTeaching, RandomRelabelling, UnlearningMethod
+from muso_theory.linear.closed_forms import float_model
 from muso_theory.linear.features import GaussianFeatures
 from muso_theory.linear.problem import UnlearningProblem
+from muso_theory.methods import BadTeaching, Method, RandomRelabelling, serving
 
 from .campaign import Options, measure_points
 from .membership import Scores, average_gap_of_what_tells, membership_score
 from .scenarios import scenario
 from .tables import Column, mean_sd, table
 
-__all__ = ["DATA", "measure", "methods", "points", "run", "stands_still"]
+__all__ = ["DATA", "measure", "methods", "points", "run", "stands_still", "tabulate"]
 
 SECONDS = (15, 240)
 Array = np.ndarray[Any, Any]
@@ -70,14 +71,7 @@ _FALSE_ALARM = 1e-3
 
 
 def points(quick: bool = False) -> list[dict[str, Any]]:
-    """All points of the campaign.
-
-    Args:
-        quick: small data, fewer features, two seeds.
-
-    Returns:
-        JSON-able settings.
-    """
+    """All points; a quick run has small data, fewer features, two seeds."""
     chosen = {
         name: settings | (_QUICK[name] if quick else {})
         for name, settings in DATA.items()
@@ -101,30 +95,19 @@ def points(quick: bool = False) -> list[dict[str, Any]]:
     ]
 
 
-def methods(seed: int) -> dict[str, UnlearningMethod]:
-    """Every method with its default settings, and those that arXiv 2410.08557 stops by an oracle so besides.
-
-    Args:
-        seed: of the random ones.
-
-    Returns:
-        By name, in the order of tables.
-    """
-    found: dict[str, UnlearningMethod] = {}
-    for name, method in METHODS.items():
-        seeded = any(field.name == "seed" for field in fields(method))  # type: ignore[arg-type]
-        found[name] = method(seed=seed) if seeded else method()  # type: ignore[call-arg]
+def methods(seed: int) -> dict[str, Method]:
+    """Every method with its default settings, and those that arXiv 2410.08557 stops by an oracle so besides."""
+    found: dict[str, Method] = {}
+    for name, method in serving("linear").items():
+        settings: dict[str, Any] = {"seed": seed} if "seed" in method.settings("linear") else {}
+        found[name] = method(**settings)
         if method in (RandomRelabelling, BadTeaching):
-            found[f"{name}, oracle stop"] = method(seed=seed, oracle_stop=_STOP)  # type: ignore[call-arg]
+            found[f"{name}, oracle stop"] = method(seed=seed, oracle_stop=_STOP)
     return found
 
 
 def measure(point: Mapping[str, Any]) -> dict[str, Any]:
-    """Run every method in one setting.
-
-    Returns:
-        Sizes, conditioning, and one row a method.
-    """
+    """Run every method in one setting."""
     seed = point["seed"]
     found = scenario(
         point["data"], point["what"], seed, n_retain=point["n_retain"], n_forget=point["n_forget"]
@@ -132,7 +115,7 @@ def measure(point: Mapping[str, Any]) -> dict[str, Any]:
     width = point["n_features"]
     feature_map = None if width is None else GaussianFeatures(n_features=width, bandwidth="median", seed=seed)
     problem, test = found.problem(feature_map)
-    model = problem.float_model
+    model = float_model(problem)
     nothing = float(model.distance(model.pretrained, model.retrained).upper)
     holding = {slug: _holds(slug, problem) for slug in ("full-rank", "least-squares-on-retain")}
     rows: list[dict[str, Any]] = []
@@ -151,7 +134,7 @@ def measure(point: Mapping[str, Any]) -> dict[str, Any]:
         rows.append(row)
         try:
             took = _seconds(method, problem)
-            w = method.point(problem)
+            w = method.on_linear(problem)
         except MusoError as refusal:
             row["refused"] = str(refusal)
             continue
@@ -185,17 +168,9 @@ def measure(point: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def stands_still(method: UnlearningMethod, problem: UnlearningProblem) -> bool:
-    """Whether a method equals doing nothing by construction: it follows labels that w_p fits already.
-
-    Args:
-        method: the method.
-        problem: the problem.
-
-    Returns:
-        The judgement; fitting is to a millionth of the largest target.
-    """
-    model = problem.float_model
+def stands_still(method: Method, problem: UnlearningProblem) -> bool:
+    """Whether a method equals doing nothing by construction: its labels are those that w_p fits already."""
+    model = float_model(problem)
     targets = model.targets(model.everything)
     off = np.abs(model.predict(model.everything, model.pretrained) - targets).max()
     return bool(method.follows_own_labels and off <= _TOLERANCE * np.abs(targets).max())
@@ -203,19 +178,19 @@ def stands_still(method: UnlearningMethod, problem: UnlearningProblem) -> bool:
 
 def _holds(slug: str, problem: UnlearningProblem) -> bool:
     """Whether a condition of the catalogue holds, as measured in float64."""
-    findings, _ = CHECKS[slug].theorem(Case(problem, problem.float_model))
+    findings, _ = CHECKS[slug].theorem(Case(problem, float_model(problem)))
     return all(finding.verdict is Verdict.MEASURED for finding in findings)
 
 
-def _seconds(method: UnlearningMethod, problem: UnlearningProblem) -> float:
+def _seconds(method: Method, problem: UnlearningProblem) -> float:
     """CPU time of one call with K and w_p at hand and nothing factorised; the best of five where a call is short.
 
     Measured points run on one BLAS thread each, so that this is the time that an idle machine would take.
     """
-    warm, found = problem.float_model, []
+    warm, found = float_model(problem), []
     shared = ("gram", "pretrained") if warm.is_dual else ("pretrained",)
     while not found or (len(found) < 5 and sum(found) < _SHORT):
-        cold = replace(problem).float_model
+        cold = float_model(replace(problem))
         for name in shared:
             cold.__dict__[name] = getattr(warm, name)
         began = time.thread_time()
@@ -242,15 +217,15 @@ def _three(scores: Scores) -> Scores:
 
 
 def _draws(
-    method: UnlearningMethod, problem: UnlearningProblem, first: int, count: int, expected: float
+    method: Method, problem: UnlearningProblem, first: int, count: int, expected: float
 ) -> dict[str, Any]:
     """Mean squared gap over many seeds beside its closed form, both relative to the expectation."""
-    model = problem.float_model
+    model = float_model(problem)
     squares = np.array(
         [
             float(
                 model.square_distance(
-                    replace(method, seed=seed).point(problem),  # type: ignore[type-var, call-arg]
+                    replace(method, seed=seed).on_linear(problem),  # type: ignore[type-var, call-arg]
                     model.retrained,
                 ).upper
             )
@@ -268,14 +243,7 @@ def _draws(
 
 
 def judge(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Hold what was measured against what is proved.
-
-    Args:
-        rows: one dictionary a method and point.
-
-    Returns:
-        What was compared, and every contradiction.
-    """
+    """Hold what was measured against what is proved."""
     from scipy.stats import t
 
     ran = [row for row in rows if "refused" not in row]
@@ -312,11 +280,7 @@ def judge(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def run(quick: bool, options: Options) -> dict[str, Any]:
-    """Run the campaign.
-
-    Returns:
-        Points with their rows, a table for each data set and way of forgetting, and the verdict.
-    """
+    """Run the campaign."""
     asked = points(quick)
     measured = measure_points("baselines", measure, asked, options)
     found = [{**point, **result} for point, result in zip(asked, measured, strict=True)]
@@ -327,13 +291,6 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     ]
     judged = judge(rows)
     bad = judged["contradictions"]
-    tables = {}
-    for name in dict.fromkeys(p["name"] for p in found):
-        for forgetting in ("class", "random"):
-            group = [p for p in found if p["name"] == name and p["forgetting"] == forgetting]
-            tables[f"{name}, {forgetting}".replace(", ", "-").replace(" ", "-").replace("_", "-")] = _table(
-                name, group
-            )
     verdict = (
         f"{judged['exact by theorem']} runs exact by theorem within "
         f"{judged['largest relative gap to reference of these']:.1e} of doing nothing, "
@@ -342,7 +299,19 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     )
     if bad:
         verdict = f"{len(bad)} contradictions: " + "; ".join(bad[:3])
-    return {"points": found, "judged": judged, "tables": tables, "verdict": verdict, "failed": bool(bad)}
+    return {"points": found, "judged": judged, "verdict": verdict, "failed": bool(bad)}
+
+
+def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
+    """One table for each data set and way of forgetting."""
+    tables = {}
+    for name in dict.fromkeys(p["name"] for p in result["points"]):
+        for forgetting in ("class", "random"):
+            group = [p for p in result["points"] if p["name"] == name and p["forgetting"] == forgetting]
+            tables[f"{name}, {forgetting}".replace(", ", "-").replace(" ", "-").replace("_", "-")] = _table(
+                name, group
+            )
+    return tables
 
 
 _COLUMNS = (
@@ -396,7 +365,7 @@ def _table(name: str, group: list[dict[str, Any]]) -> dict[str, Any]:
                 line[key] = mean_sd(row[key] for row in same)
         lines.append(line)
     p = group[0]
-    left_out = [method for method in METHODS if method not in {row["method"] for row in p["rows"]}]
+    left_out = [method for method in serving("linear") if method not in {row["method"] for row in p["rows"]}]
     forgotten = p["forgotten"].partition(" (seed")[0]
     title = (
         f"{name}: forgetting {forgotten}; n = {p['n']}, of these {p['n_forget']} to forget, D = {p['D']}, "

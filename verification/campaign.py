@@ -1,7 +1,8 @@
 """What every campaign needs: points measured in parallel, each finished point kept, one atomic result file.
 
-A campaign is a module with `run(quick, options) -> dict` and, to predict how long it takes on two cores,
-`SECONDS = (quick, full)`; `paper_linear.py` is the campaign `paper-linear`. It lists its points as plain JSON-able
+A campaign is a module with `run(quick, options) -> dict`, what it found, `tabulate(found) -> dict`, tables made of that
+alone, and, to predict how long it takes on two cores, `SECONDS = (quick, full)`; `paper_linear.py` is the campaign
+`paper-linear`. It lists its points as plain JSON-able
 dictionaries and hands them to `measure_points`; a point that was measured before, by the same code, is read from its
 checkpoint. Interrupting, or killing, loses only the points under way.
 
@@ -15,12 +16,13 @@ import ast
 import hashlib
 import inspect
 import json
+import math
 import os
 import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -29,13 +31,12 @@ from muso_theory.errors import expected
 from muso_theory.files import make_folder, write_atomic
 from muso_theory.points import BACKENDS, Point, Workers, measure_all, package_hash
 from muso_theory.reading import read_json
-from muso_theory.results import SCHEMA, check_result, content_hash, timeless
+from muso_theory.results import LAID_OUT, check_result, content_hash, laid_out, restored, timeless
 
 from . import tables
 
 __all__ = [
     "BACKENDS",
-    "SCHEMA",
     "Options",
     "Point",
     "environment",
@@ -44,7 +45,6 @@ __all__ = [
     "package_hash",
     "result_file",
     "timeless",
-    "write_atomically",
     "write_tables",
 ]
 
@@ -64,6 +64,10 @@ class Options(Workers):
     peers: Mapping[str, str] = field(default_factory=dict)
 
 
+Tabulate = Callable[[Mapping[str, Any]], dict[str, Any]]
+"""Makes the tables of a result from what the result holds."""
+
+
 def measure_points(
     name: str,
     measure: Callable[..., dict[str, Any]],
@@ -76,42 +80,35 @@ def measure_points(
     """Measure every point, in parallel, resuming from checkpoints.
 
     Args:
-        name: names the checkpoint folder and the progress line.
         measure: a module-level function of one point that returns JSON-able data.
-        points: JSON-able dictionaries, all different.
-        options: see `Options`.
         threads: BLAS threads of each process. More or fewer change the last digits of a result, so it is not an
             option; None takes what there is, for campaigns whose subject is time.
         where: further keyword arguments of ``measure`` that say where things are kept, and so change no result.
-
-    Returns:
-        One result a point, in the order of the points.
 
     Raises:
         KeyboardInterrupt: interrupted; what was finished is kept.
     """
     folder = options.directory / ".checkpoints" / name
-    return measure_all(name, measure, points, folder, _code(measure), options, threads=threads, where=where)
+    # The workers of a cluster import what measures from their own files, but have a script's own functions from here.
+    code = partial(_code, measure, _sources(measure) if measure.__module__ == "__main__" else None)
+    return measure_all(name, measure, points, folder, code, options, threads=threads, where=where)
 
 
-def _code(measure: Callable[..., Any]) -> str:
+def _code(measure: Callable[..., Any], sources: Sequence[str] | None = None) -> str:
     """Hash of a function, of the modules that it is in and uses, and of the package that is measured."""
-    module = sys.modules[measure.__module__]
-    sources = [Path(path).read_text(encoding="utf-8") for path in measuring(inspect.getfile(module))]
-    content = json.dumps([measure.__qualname__, *sources, package_hash()])
+    content = json.dumps([measure.__qualname__, *(sources or _sources(measure)), package_hash()])
     return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _sources(measure: Callable[..., Any]) -> list[str]:
+    """Of the modules that a function is in and uses."""
+    module = sys.modules[measure.__module__]
+    return [Path(path).read_text(encoding="utf-8") for path in measuring(inspect.getfile(module))]
 
 
 @lru_cache(maxsize=64)
 def measuring(path: str) -> tuple[str, ...]:
-    """The module that measures, and the modules of its folder that it imports by a relative import, at any depth.
-
-    Args:
-        path: of the module.
-
-    Returns:
-        Sorted paths; neither this module nor the tables, which measure nothing.
-    """
+    """The module that measures, and the modules of its folder that it imports by a relative import, at any depth."""
     found: dict[str, None] = {}
     todo = [Path(path)]
     while todo:
@@ -126,49 +123,45 @@ def measuring(path: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def write_atomically(path: Path, content: object, *, sort_keys: bool = True) -> None:
-    """Write JSON so that the file is either whole or absent.
-
-    Args:
-        path: target; its folder is made when missing.
-        content: JSON-able.
-        sort_keys: write dictionaries in the order of their keys, not in their own.
-    """
-    text = json.dumps(content, indent=1, sort_keys=sort_keys, ensure_ascii=False) + "\n"
-    make_folder(path.parent)
-    write_atomic(path, text.encode())
-
-
 def result_file(
-    directory: Path, label: str, quick: bool, content: Mapping[str, Any], wall_seconds: float
+    directory: Path,
+    label: str,
+    quick: bool,
+    content: Mapping[str, Any],
+    wall_seconds: float,
+    tabulate: Tabulate,
 ) -> Path:
-    """Write what a campaign found: the JSON, and its tables beside it.
+    """Write what a campaign found: numbers in JSON, and the tables that are made of them beside it.
 
     Args:
-        directory: of the result files.
-        label: the campaign's name, and its part.
-        quick: whether this was the small version.
-        content: what `run` returned.
         wall_seconds: how long it took; short where points had been measured before.
-
-    Returns:
-        The path of the JSON file.
     """
     path = directory / f"{label}{'-quick' if quick else ''}.json"
-    result = {"campaign": label, "quick": quick, "schema": SCHEMA, **content}
-    _write_result(path, result | {"environment": environment(), "wall seconds": wall_seconds})
+    result = {"campaign": label, "quick": quick, "schema": LAID_OUT, "conclusions": [], **content}
+    result = json.loads(
+        json.dumps(_rounded(result | {"environment": environment(), "wall seconds": wall_seconds}))
+    )
+    result["sha256"] = content_hash(result)
+    make_folder(path.parent)
+    write_atomic(path, laid_out(result).encode())
+    _write_tables(path, tabulate(result))
     return path
 
 
-def write_tables(path: Path, tabulate: Callable[[Mapping[str, Any]], dict[str, Any]] | None) -> None:
+def _rounded(content: Any) -> Any:
+    """Numbers to twelve digits: those after them belong to one machine and one run."""
+    if isinstance(content, float) and math.isfinite(content):
+        return float(f"{content:.12g}")
+    if isinstance(content, Mapping):
+        return {key: _rounded(value) for key, value in content.items()}
+    return [_rounded(value) for value in content] if isinstance(content, list | tuple) else content
+
+
+def write_tables(path: Path, tabulate: Tabulate) -> None:
     """Write the tables of a stored result anew, without measuring anything.
 
-    Args:
-        path: of the result.
-        tabulate: makes the tables from the result; None takes those that it holds.
-
     Raises:
-        BadInputError: no such result, one without tables, or one that was changed after it was written.
+        BadInputError: no such result, or one that was changed after it was written.
     """
     again = f"python -m verification {path.stem.removesuffix('-quick')}"
     if not path.is_file():
@@ -176,30 +169,19 @@ def write_tables(path: Path, tabulate: Callable[[Mapping[str, Any]], dict[str, A
     result = read_json(path, "result", constants=True)
     if not isinstance(result, dict):
         raise expected("a result file", "result", path, "other JSON", again)
+    result = restored(result)
     check_result(result, path)
-    if tabulate is not None:
-        result["tables"] = tabulate(result)
-    if "tables" not in result:
-        raise expected("a result with tables", "result", path, "none", again)
-    _write_result(path, result)
+    _write_tables(path, tabulate(result))
 
 
-def _write_result(path: Path, content: Mapping[str, Any]) -> None:
-    """A result with its hash, and its tables beside it."""
-    result = json.loads(json.dumps(content))
-    result["sha256"] = content_hash(result)
-    write_atomically(path, result)
-    if "tables" in result:
-        for suffix, text in zip((".md", ".tex"), tables.write(result["tables"]), strict=True):
-            write_atomic(path.with_suffix(suffix), text.encode())
+def _write_tables(path: Path, made: Mapping[str, Mapping[str, Any]]) -> None:
+    """Tables beside a result; one of Markdown is kept with it, one of LaTeX is for whoever asks."""
+    for suffix, text in zip((".md", ".tex"), tables.write(made), strict=True):
+        write_atomic(path.with_suffix(suffix), text.encode())
 
 
 def environment() -> dict[str, Any]:
-    """Describe the machine and the versions behind a result.
-
-    Returns:
-        Names and versions; no paths, no host name, no time.
-    """
+    """Names and versions of the machine and the software behind a result; no paths, no host name, no time."""
     from threadpoolctl import threadpool_info
 
     packages = {}

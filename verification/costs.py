@@ -47,11 +47,7 @@ KINDS = {
 
 
 def problem_of(point: Point) -> mt.UnlearningProblem:
-    """Build the problem of a point.
-
-    Returns:
-        A problem whose last tenth of the samples is to be forgotten.
-    """
+    """Build the problem of a point, whose last tenth of the samples is to be forgotten."""
     kind, n, d, bits = point["kind"], point["n"], point["D"], point["bits"]
     source, rng = random.Random(f"{kind} {n} {d} {bits}"), np.random.default_rng([n, d, bits])
 
@@ -89,11 +85,7 @@ def estimate(point: Point, problem: mt.UnlearningProblem) -> Cost:
 
 
 def measure(point: Point) -> dict[str, Any]:
-    """Check one problem in one arithmetic.
-
-    Returns:
-        Estimated and measured seconds and gigabytes, and estimated over measured.
-    """
+    """Check one problem in one arithmetic."""
     cost = estimate(point, problem_of(point))
     seconds, gigabytes, _ = _alone(point)
     return {
@@ -107,11 +99,7 @@ def measure(point: Point) -> dict[str, Any]:
 
 
 def measure_budget(point: Point) -> dict[str, Any]:
-    """Check one problem by ``auto`` within a budget.
-
-    Returns:
-        Seconds, their ratio to the budget, and what the rows say that were not decided.
-    """
+    """Check one problem by ``auto`` within a budget."""
     seconds, _, needs = _alone(point)
     return {
         "measured seconds": seconds,
@@ -136,7 +124,7 @@ def _alone(point: Point) -> tuple[float, float, list[str]]:
 
 
 def _check(point: Point, connection: Any) -> None:
-    """The life of that process."""
+    """What that process does: check, and send back time and memory."""
     problem = problem_of(point)
     arithmetic = point["arithmetic"]
     settings: dict[str, Any] = {"arithmetic": arithmetic}
@@ -172,11 +160,7 @@ _WARM: list[bool] = []
 
 
 def points(quick: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """List what is measured.
-
-    Returns:
-        Points of one arithmetic each, and points with a budget.
-    """
+    """Points of one arithmetic each, and points with a budget."""
     rational = [
         ("fraction", 4, 6, 200, 1), ("fraction", 8, 10, 1000, 1), ("fraction", 10, 12, 200, 1),
         ("fraction", 6, 8, 100, 4), ("fraction", 25, 4, 60, 1), ("fraction", 2, 3, 16000, 1),
@@ -216,11 +200,7 @@ def points(quick: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
 
 
 def run(quick: bool, options: Options) -> dict[str, Any]:
-    """Run the campaign; points are timed one at a time whatever the number of jobs.
-
-    Returns:
-        Points with estimates, measurements and their ratios, and what lies outside the factor.
-    """
+    """Run the campaign; points are timed one at a time whatever the number of jobs."""
     one, budgets = points(quick)
     alone = Options(directory=options.directory, jobs=1, fresh=options.fresh)
     rows = [
@@ -263,11 +243,7 @@ def within(row: Mapping[str, Any]) -> bool:
 
 
 def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Estimates beside measurements.
-
-    Returns:
-        Tables of a result.
-    """
+    """Estimates beside measurements."""
     sizes = [
         Column("kind"),
         Column("n", spec="d"),

@@ -46,12 +46,6 @@ def _exact(value: Any) -> fmpq:
 def read(values: Any) -> Matrix:
     """A matrix of exact rationals from numbers of any kind; a vector becomes a column.
 
-    Args:
-        values: array or nested lists of floats, integers or Fractions.
-
-    Returns:
-        The matrix.
-
     Example:
         >>> read([[0.5, 2], [Fraction(1, 3), 0]])
         [1/2, 2]
@@ -81,11 +75,7 @@ def identity(n: int) -> Matrix:
 
 
 def square_norm(matrix: Matrix) -> Fraction:
-    """‖A‖_F².
-
-    Returns:
-        A rational.
-    """
+    """‖A‖_F²."""
     total = sum((x * x for row in matrix.tolist() for x in row), fmpq(0))
     return Fraction(int(total.p), int(total.q))
 
@@ -103,12 +93,6 @@ def _pivots(echelon: Matrix, rank: int) -> list[int]:
 def pseudo_inverse(a: Matrix) -> Matrix:
     """A⁺ by a full-rank factorisation, for any matrix.
 
-    Args:
-        a: shape (m, n).
-
-    Returns:
-        The matrix of shape (n, m) that satisfies Penrose's four conditions.
-
     Example:
         >>> pseudo_inverse(read([[1, 1], [1, 1]]))
         [1/4, 1/4]
@@ -123,14 +107,7 @@ def pseudo_inverse(a: Matrix) -> Matrix:
 
 
 def null_space(a: Matrix) -> Matrix:
-    """A basis of {v: Av = 0}, one vector a column.
-
-    Args:
-        a: shape (m, n).
-
-    Returns:
-        Shape (n, n − rank).
-    """
+    """A basis of {v: Av = 0}, one vector a column."""
     echelon, rank = a.rref()
     pivots, n = _pivots(echelon, rank), a.ncols()
     rows = echelon.tolist()

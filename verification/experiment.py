@@ -57,9 +57,6 @@ class Experiment:
         Args:
             point: the setting: data, forgetting, scale, seed, n_features, bandwidth; where they matter n_retain, order,
                 epochs, the scale ``noise`` of w₀ and the share ``flipped`` of labels that are turned round.
-
-        Returns:
-            The experiment.
         """
         seed = point["seed"]
         found = scenario(
@@ -91,17 +88,7 @@ class Experiment:
         return cls(point, found, problem, test, gram, predict)
 
     def train(self, start: Array, targets: Array, rows: Array | None = None, **settings: Any) -> Training:
-        """Cyclic SGD with the paper's steps.
-
-        Args:
-            start: where from.
-            targets: of all rows trained on.
-            rows: of Φ; None is all.
-            **settings: of `train`.
-
-        Returns:
-            What `train` returns.
-        """
+        """Cyclic SGD with the paper's steps, on all rows of Φ unless some are chosen."""
         phi, gram = self.problem.features, self.gram
         if rows is not None:
             phi, gram = phi[rows], gram[np.ix_(rows, rows)]
@@ -109,42 +96,20 @@ class Experiment:
         return train(phi, targets, start, "cyclic-sgd", step_sizes=PAPER_STEPS, gram=gram, **settings)
 
     def relabelled(self, labels: Array) -> Array:
-        """Everyone's targets after the forget samples got new labels.
-
-        Args:
-            labels: ỹ_F.
-
-        Returns:
-            Targets of all samples.
-        """
+        """Everyone's targets after the forget samples got new labels."""
         targets = np.array(self.problem.targets)
         targets[self.problem.forget] = labels
         return targets
 
     def muso_labels(self, w: Array, ridge: float = RIDGE) -> Array:
-        """The paper's labels of a pretrained model, Φ_F(w₀ + Φ_Rᵀ(K_RR + εI)⁻¹Φ_R(w − w₀)), with explicit parameters.
-
-        Args:
-            w: the pretrained model.
-            ridge: ε.
-
-        Returns:
-            The labels.
-        """
+        """The paper's labels, Φ_F(w₀ + Φ_Rᵀ(K_RR + εI)⁻¹Φ_R(w − w₀)), of the parameters of a pretrained model."""
         retained = self.problem.features[self.problem.retain]
         block = retained @ retained.T + ridge * np.eye(len(retained))
         projected = retained.T @ np.linalg.solve(block, retained @ (w - self.problem.w_init))
         return np.asarray(self.problem.features[self.problem.forget] @ (self.problem.w_init + projected))
 
     def scores(self, w: Array) -> dict[str, float | None]:
-        """Accuracies and the membership score of the paper, None where it says nothing.
-
-        Args:
-            w: any parameters.
-
-        Returns:
-            By name.
-        """
+        """Accuracies and the membership score of the paper, None where it says nothing."""
         outputs, test = self.problem.features @ w, self.test @ w
         retain, forget = self.problem.retain, self.problem.forget
         belief = probabilities(outputs)
@@ -156,15 +121,7 @@ class Experiment:
 
 
 def loop_error(experiment: Experiment, epochs: int = 3) -> float:
-    """How far the dual is from the loop over samples after a few passes, relative to the distance travelled.
-
-    Args:
-        experiment: the setting.
-        epochs: passes.
-
-    Returns:
-        ‖w_dual − w_loop‖/‖w_loop − w₀‖.
-    """
+    """‖w_dual − w_loop‖/‖w_loop − w₀‖ after a few passes over the samples."""
     start, y = experiment.problem.w_init, experiment.problem.targets
     assert start is not None
     fast = experiment.train(start, y, epochs=epochs).w

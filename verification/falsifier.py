@@ -1,4 +1,4 @@
-"""How strong is the falsifier? Every wrong rule of the rulebook must fall, no right one may.
+"""How strong is the falsifier? Every wrong rule of the rulebook must be refuted, no right one may be.
 
 Wrong rules are attacked as anyone would, with the default settings of `refute`: once exactly, once as float rules.
 Right rules are attacked in exact arithmetic until 20,000 problems that satisfy their conditions have been judged.
@@ -7,6 +7,7 @@ Right rules are attacked in exact arithmetic until 20,000 problems that satisfy 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from muso_theory.evidence import Verdict
@@ -15,7 +16,7 @@ from muso_theory.refutation import RIGHT, RULEBOOK, WRONG, refute_report
 from .campaign import Options, Point, measure_points
 from .tables import Column, table
 
-__all__ = ["attack", "run"]
+__all__ = ["attack", "run", "tabulate"]
 
 SECONDS = (30, 600)
 _CHUNK = 10_000
@@ -23,11 +24,7 @@ _WANTED, _QUICK = 20_000, 500
 
 
 def attack(point: Point) -> dict[str, Any]:
-    """Search for a counterexample to one rule.
-
-    Returns:
-        The verdict, problems judged, processor time, and the counterexample's size and text.
-    """
+    """Search for a counterexample to one rule."""
     rule, began = RULEBOOK[point["rule"]], time.process_time()
     found = refute_report(
         rule,
@@ -77,11 +74,7 @@ def _right(wanted: int, options: Options) -> list[dict[str, Any]]:
 
 
 def run(quick: bool, options: Options) -> dict[str, Any]:
-    """Run the campaign.
-
-    Returns:
-        A row for each rule, with the smallest counterexample found, and the counts that are asked for.
-    """
+    """Run the campaign."""
     points = [
         {"rule": name, "right": False, "exact": exact, "seed": 0, "examples": 1000}
         for name in WRONG
@@ -107,22 +100,26 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         "all wrong rules, exactly, seconds": seconds,
         "right rules": len(RIGHT),
         "right rules refuted": broken,
-        "tables": {
-            "wrong-rules": table(
-                "Wrong rules and the smallest counterexample found",
-                wrong,
-                [Column(key) for key in ("rule", "arithmetic", "verdict", "tried", "n", "D", "seconds")],
-            ),
-            "right-rules": table(
-                "Right rules, attacked in exact arithmetic",
-                right,
-                [Column(key) for key in ("rule", "verdict", "tried", "seconds")],
-            ),
-        },
         "verdict": (
             f"{len(WRONG) - len(escaped)} of {len(WRONG)} wrong rules refuted, in {seconds:.1f} s of processor time, "
             f"{len(small)} with n ≤ 4 and D ≤ 5; {len(broken)} of {len(RIGHT)} right rules refuted "
             f"in {wanted:,} problems each"
         ),
         "failed": bool(escaped or broken or few or len(small) < 12 or seconds > 60),
+    }
+
+
+def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Two tables, of wrong rules and of right ones."""
+    wrong = ("rule", "arithmetic", "verdict", "tried", "n", "D", "seconds")
+    right = ("rule", "verdict", "tried", "seconds")
+    return {
+        "wrong-rules": table(
+            "Wrong rules and the smallest counterexample found",
+            result["wrong"],
+            [Column(key) for key in wrong],
+        ),
+        "right-rules": table(
+            "Right rules, attacked in exact arithmetic", result["right"], [Column(key) for key in right]
+        ),
     }

@@ -103,11 +103,7 @@ def declared(point: Mapping[str, Any], steps: int) -> Public:
 
 
 def measure(point: Mapping[str, Any]) -> dict[str, Any]:
-    """Every method on one data set, loss, λ and ε.
-
-    Returns:
-        One row a method, and the certified ratio of noise.
-    """
+    """Every method on one data set, loss, λ and ε."""
     chosen = scenario(point["data"], f"random:{point['share']}", point["seed"], scale="raw")
     phi, test = _features(chosen.X), _features(chosen.X_test)
     epsilon, forget = point["epsilon"], chosen.forget
@@ -198,11 +194,7 @@ def _timed(compute: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def measure_audit(point: Mapping[str, Any]) -> dict[str, Any]:
-    """One audit on small data, or of the noise of a row.
-
-    Returns:
-        What it found.
-    """
+    """One audit on small data, or of the noise of a row."""
     if "σ" in point:
         setting = noise(Guarantee("proved-gap", point["epsilon"], DELTA, point["Δ"], point["σ"]))
     else:
@@ -211,11 +203,7 @@ def measure_audit(point: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def measure_interpolating(point: Mapping[str, Any]) -> dict[str, Any]:
-    """Least squares without a ridge, as ``muso check`` sees it: random features, ten classes, the gap from the report.
-
-    Returns:
-        The certified gap, the noise for it, and the noise of doing nothing.
-    """
+    """Least squares without a ridge on random features of ten classes, with the gap that ``muso check`` reports."""
     chosen = scenario(point["data"], "random:0.1", point["seed"])
     problem, _ = chosen.problem(mt.GaussianFeatures(n_features=point["features"], seed=point["seed"]))
     started = time.perf_counter()
@@ -292,11 +280,7 @@ def _draws(name: str, epsilon: float, quick: bool) -> int:
 
 
 def _audited(ridge: list[dict[str, Any]], quick: bool, options: Options) -> list[dict[str, Any]]:
-    """Audit the noise of the rows, each ε and Δ/σ once, and put what was found into the rows.
-
-    Returns:
-        The audits.
-    """
+    """Audit the noise of the rows, each ε and Δ/σ once, and put what was found into the rows."""
     rows = [(point["epsilon"], row) for point in ridge for row in point["rows"] if "σ" in row]
 
     def setting(epsilon: float, row: Mapping[str, Any]) -> tuple[float, str]:
@@ -322,12 +306,7 @@ def _audited(ridge: list[dict[str, Any]], quick: bool, options: Options) -> list
 
 
 def run(quick: bool, options: Options) -> dict[str, Any]:
-    """Run the campaign.
-
-    Returns:
-        Points, audits, and whether the certified gap needs a million times less noise on the linear benchmarks, no
-        audit refutes a guarantee and every planted leak is caught.
-    """
+    """Run the campaign."""
     groups = _points(quick)
     points = [point for group in groups for point in group]
     measured = measure_points("guarantees", _measure, points, options)

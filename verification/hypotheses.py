@@ -18,6 +18,7 @@ a search finds nothing proves nothing; there the proof is the certificate's, and
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from muso_theory.algebra.search import models
@@ -34,7 +35,7 @@ from muso_theory.refutation import refute_report
 from .campaign import Options, Point, measure_points
 from .tables import Column, table
 
-__all__ = ["COUNTERPART", "run", "search_instances", "search_models"]
+__all__ = ["COUNTERPART", "run", "search_instances", "search_models", "tabulate"]
 
 SECONDS = (30, 240)
 SEED = 7
@@ -53,11 +54,7 @@ COUNTERPART = {
 
 
 def search_instances(point: Point) -> dict[str, Any]:
-    """Drop one hypothesis of a claim of the catalogue.
-
-    Returns:
-        "needed" with the smallest counterexample, "none found", or "undecided" where no problem could be tried.
-    """
+    """Drop one hypothesis of a claim of the catalogue."""
     found = refute_report(
         point["claim"], without=point["hypothesis"], max_examples=point["examples"], seed=point["seed"]
     )
@@ -71,11 +68,7 @@ def search_instances(point: Point) -> dict[str, Any]:
 
 
 def search_models(point: Point) -> dict[str, Any]:
-    """Drop one hypothesis of a theorem, by the prover's own search with another seed.
-
-    Returns:
-        "needed" with the sizes of the model, or "none found" with the number of models in which the hypothesis fails.
-    """
+    """Drop one hypothesis of a theorem, by the prover's own search with another seed."""
     statement = parse_statement(point["theorem"], THEOREMS[point["theorem"]].lines)
     [hypothesis] = [h for h in statement.hypotheses if h.label == point["hypothesis"]]
     seed = f"{point['seed']} {point['theorem']} {point['hypothesis']}"
@@ -102,11 +95,7 @@ def _row(point: Point, found: dict[str, Any], certificate: str | None) -> dict[s
 
 
 def run(quick: bool, options: Options) -> dict[str, Any]:
-    """Run the campaign.
-
-    Returns:
-        A row for each hypothesis of each claim, by both searches, and those rows that do not agree.
-    """
+    """Run the campaign."""
     known = {
         (theorem, label): kind
         for slug in slugs()
@@ -142,7 +131,6 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     wrong = [row for row in (*rows, *general_rows) if row["agrees"] is False]
     needed = sum(row["search"] == "needed" for row in general_rows)
     alone = sum(row["agrees"] is None for row in rows)
-    columns = [Column(key) for key in ("hypothesis", "search", "tried", "size", "certificate")]
     return {
         "seed": SEED,
         "claims": rows,
@@ -151,18 +139,25 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         "out of reach": [
             f"{claim.slug}: {h}" for (claim, h), reached in zip(pairs, reachable, strict=True) if not reached
         ],
-        "tables": {
-            "claims": table("Hypotheses of claims, dropped on instances", rows, [Column("claim"), *columns]),
-            "theorems": table(
-                "Hypotheses of theorems, dropped in models that the prover's own search draws by another seed",
-                general_rows,
-                [Column("theorem"), *columns],
-            ),
-        },
         "verdict": (
             f"{len(general_rows)} hypotheses of theorems, by the prover's own search repeated with another seed: "
             f"{needed} needed, {len(general_rows) - needed} not; {len(rows)} of claims, by instances, {alone} without "
             f"a counterpart; {len(wrong)} contradict a certificate"
         ),
         "failed": bool(wrong),
+    }
+
+
+def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Two tables: hypotheses of claims, and of theorems."""
+    columns = [Column(key) for key in ("hypothesis", "search", "tried", "size", "certificate")]
+    return {
+        "claims": table(
+            "Hypotheses of claims, dropped on instances", result["claims"], [Column("claim"), *columns]
+        ),
+        "theorems": table(
+            "Hypotheses of theorems, dropped in models that the prover's own search draws by another seed",
+            result["theorems"],
+            [Column("theorem"), *columns],
+        ),
     }

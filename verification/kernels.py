@@ -1,27 +1,32 @@
-"""Campaign ``kernels``: do the tests hold on other processors? All that pass through BLAS, under each kernel.
+"""Campaign ``kernels``: do the tests hold elsewhere? All that pass through BLAS, under each kernel and each Python.
 
 OpenBLAS picks its kernels by the processor, unless ``OPENBLAS_CORETYPE`` names some. Another kernel adds in another
 order, and with or without fused operations, so that a test that hangs on rounding noise fails under one of them. NumPy
-and SciPy each bring an OpenBLAS of their own: both must have taken the kernel that was asked for.
+and SciPy each bring an OpenBLAS of their own: both must have taken the kernel that was asked for. Pythons with other
+versions are named with ``--peer NAME=PYTHON``, as often as there are.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from muso_theory.errors import expected
+
 from .campaign import Options, measure_points
 from .tables import Column, table
 
-__all__ = ["KERNELS", "measure", "not_taken", "run", "tabulate"]
+__all__ = ["KERNELS", "measure", "not_taken", "run", "tabulate", "versions"]
 
 SECONDS = (90, 3000)
 
@@ -40,17 +45,17 @@ KERNELS = {
 _THREADS = (1, 2)
 _ROOT = Path(__file__).resolve().parent.parent
 _USAGE_ERROR = 4  # pytest's exit status where the kernel was not taken
+_HERE = "this"
+_VERSIONS = """
+import json, platform
+from importlib.metadata import distributions
+packages = {one.name.lower(): one.version for one in distributions()}
+print(json.dumps({"Python": platform.python_version(), **packages}))
+"""
 
 
 def not_taken(environment: Mapping[str, str]) -> str:
-    """What of the kernel and the threads that the environment asks for was not taken by NumPy's or SciPy's BLAS.
-
-    Args:
-        environment: of this process.
-
-    Returns:
-        A sentence; empty where nothing is asked for, or all was taken.
-    """
+    """What of the kernel and the threads that the environment asks for was not taken by NumPy's or SciPy's BLAS."""
     kernel = environment.get("OPENBLAS_CORETYPE", "")
     threads = environment.get("OPENBLAS_NUM_THREADS", "")
     if not kernel:
@@ -75,14 +80,27 @@ def not_taken(environment: Mapping[str, str]) -> str:
     return ""
 
 
-def measure(point: Mapping[str, Any]) -> dict[str, Any]:
+def versions(python: str) -> dict[str, str]:
+    """Versions of an interpreter and of its packages, without this project's own."""
+    try:
+        done = subprocess.run([python, "-c", _VERSIONS], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        hint = "--peer lowest=path/to/python"
+        raise expected("a Python that starts", "peer", python, str(error), hint) from None
+    found: dict[str, str] = json.loads(done.stdout)
+    if "pytest" not in found:
+        raise expected(
+            "a Python with the extra [test]", "peer", python, "no pytest", "its environment's python"
+        )
+    return {name: found[name] for name in sorted(found) if name != "muso-theory"}
+
+
+def measure(point: Mapping[str, Any], **pythons: str) -> dict[str, Any]:
     """Run the tests in a process of its own.
 
     Args:
-        point: kernel, threads, and the tests with their hash.
-
-    Returns:
-        How many ran, which failed, and how long it took.
+        point: Python by name, kernel, threads, and the tests with their hash.
+        **pythons: the command of each name but that of this interpreter.
     """
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": str(point["threads"])}
     environment.pop("OPENBLAS_CORETYPE", None)
@@ -91,7 +109,8 @@ def measure(point: Mapping[str, Any]) -> dict[str, Any]:
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-n", "0", "-m", "numeric", "-p", "no:cacheprovider"]
+        python = pythons.get(point["python"], sys.executable)
+        command = [python, "-m", "pytest", "-n", "0", "-m", "numeric", "-p", "no:cacheprovider"]
         done = subprocess.run(
             [*command, f"--junitxml={report}", *point["tests"]],
             cwd=_ROOT,
@@ -121,23 +140,31 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
 
     Args:
         quick: only whole checks against the truth, under the two kernels that are farthest apart.
-        options: where to, and with how many processes.
-
-    Returns:
-        Tests that passed and failed, by kernel and number of threads.
     """
-    pairs = [(kernel, threads) for kernel in KERNELS for threads in _THREADS]
-    tests = ["tests/test_soundness.py"] if quick else []
+    pairs = [("Haswell", 1), ("Prescott", 2)] if quick else list(product(KERNELS, _THREADS))
+    tests = ["tests/verification/test_soundness.py"] if quick else []
+    found = {name: versions(python) for name, python in {_HERE: sys.executable, **options.peers}.items()}
     points = [
-        {"kernel": kernel, "threads": threads, "tests": tests, "sources": _sources()}
-        for kernel, threads in ([("Haswell", 1), ("Prescott", 2)] if quick else pairs)
+        {
+            "python": name,
+            "versions": has,
+            "kernel": kernel,
+            "threads": threads,
+            "tests": tests,
+            "sources": _sources(),
+        }
+        for (name, has), (kernel, threads) in product(found.items(), pairs)
     ]
-    found = measure_points("kernels", measure, points, options)
-    rows = [{"kernel": p["kernel"], "threads": p["threads"], **r} for p, r in zip(points, found, strict=True)]
+    measured = measure_points("kernels", measure, points, options, where=options.peers)
+    rows = [
+        {key: p[key] for key in ("python", "kernel", "threads")} | r
+        for p, r in zip(points, measured, strict=True)
+    ]
     bad = sum(bool(row["failed"]) for row in rows)
     idle = sum(not row["passed"] and not row["failed"] for row in rows)
-    verdict = f"{len(rows) - bad - idle} of {len(rows)} kernels and threads pass all tests"
+    verdict = f"{len(rows) - bad - idle} of {len(rows)} environments pass all tests"
     return {
+        "versions": found,
         "rows": rows,
         "conclusions": [f"{verdict}; {bad} fail some, {idle} cannot be had on this machine."],
         "verdict": verdict,
@@ -155,15 +182,17 @@ def _sources() -> str:
 
 
 def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
-    """The table of a result.
-
-    Args:
-        result: what `run` returned.
-
-    Returns:
-        One row a kernel and number of threads.
-    """
-    rows = [{**row, "failed": len(row["failed"])} for row in result["rows"]]
-    columns = [Column("kernel"), Column("threads", spec="d"), Column("passed", spec="d")]
+    """One row a Python, kernel and number of threads."""
+    told = {
+        name: "{Python}, NumPy {numpy}, SciPy {scipy}".format_map(has)
+        for name, has in result["versions"].items()
+    }
+    rows = [{**row, "python": told[row["python"]], "failed": len(row["failed"])} for row in result["rows"]]
+    columns = [
+        Column("python", "Python"),
+        Column("kernel"),
+        Column("threads", spec="d"),
+        Column("passed", spec="d"),
+    ]
     columns += [Column("skipped", spec="d"), Column("failed", spec="d"), Column("seconds", spec=".0f")]
     return {"kernels": table(result["verdict"], rows, columns)}

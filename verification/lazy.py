@@ -27,7 +27,7 @@ from muso_theory.networks.rates import fit_slope
 from .campaign import Options, measure_points
 from .tables import Column, table
 
-__all__ = ["WIDTHS", "digits", "measure", "points", "run", "summarise", "unlearn"]
+__all__ = ["WIDTHS", "digits", "measure", "points", "run", "summarise", "tabulate", "unlearn"]
 
 SECONDS = (20, 700)
 """Expected time of the quick and of the full campaign on two cores."""
@@ -58,14 +58,7 @@ QUANTITIES = (
 
 
 def points(quick: bool = False) -> list[dict[str, Any]]:
-    """All points of the campaign, the expensive ones first.
-
-    Args:
-        quick: few widths, seeds and settings, for a look in under a minute.
-
-    Returns:
-        JSON-able arguments of :func:`unlearn`.
-    """
+    """All points of the campaign, the expensive ones first; a quick run has few widths, seeds and settings."""
     found = [
         {**setting, "width": width, "seed": seed, "epochs": 40_000}
         for setting in (SETTINGS[:2] if quick else SETTINGS)
@@ -108,19 +101,11 @@ def unlearn(
     """Gap of unlearning the true network with the labels of its linearisation.
 
     Args:
-        activation: nonlinearity.
-        depth: hidden layers.
-        width: of each.
         seed: of data order and initial parameters.
         rate: learning rate times λ_max(Θ₀); gradient descent on the linearisation converges below 2.
         epochs: largest number of steps of each training.
-        n: samples.
         n_forget: how many of them are forgotten.
         tolerance: training stops at this loss.
-
-    Returns:
-        Gaps relative to those of not unlearning, kernel drifts, and the losses reached; ``diverged`` where training
-        did not converge to a finite loss.
     """
     net = _net(activation, depth, width)
     X, y = digits(n + 200, seed)
@@ -199,12 +184,6 @@ def summarise(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Slopes of log(gap) against log(width), for every setting and quantity.
 
     Fitted over the widths at which training converged for every seed; for how many it did is part of the answer.
-
-    Args:
-        results: what :func:`unlearn` returned, beside its settings.
-
-    Returns:
-        One entry a setting and quantity.
     """
     groups: dict[tuple[str, int, float], dict[int, list[dict[str, Any]]]] = {}
     for item in results:
@@ -261,21 +240,13 @@ def _table(quantity: str, slopes: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def measure(point: Mapping[str, Any]) -> dict[str, Any]:
-    """One point of the campaign.
-
-    Returns:
-        The result beside its settings, and seconds.
-    """
+    """One point of the campaign: its settings, what came out, and seconds."""
     start = time.perf_counter()
     return {**point, **unlearn(**point), "seconds": time.perf_counter() - start}
 
 
 def run(quick: bool, options: Options) -> dict[str, Any]:
-    """Run the campaign.
-
-    Returns:
-        Points, fitted slopes, and a verdict in one line.
-    """
+    """Run the campaign."""
     results = measure_points("lazy", measure, points(quick), options)
     slopes = summarise(results)
     gaps = [item for item in slopes if item["quantity"] == "parameter_gap_linearised"]
@@ -283,6 +254,10 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     return {
         "points": results,
         "slopes": slopes,
-        "tables": {quantity: _table(quantity, slopes) for quantity in QUANTITIES},
         "verdict": f"the parameter gap falls with width, beyond its interval, in {falling} of {len(gaps)} settings",
     }
+
+
+def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
+    """One table a quantity."""
+    return {quantity: _table(quantity, result["slopes"]) for quantity in QUANTITIES}

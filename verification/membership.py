@@ -17,15 +17,9 @@ Scores = Mapping[str, "float | None"]
 
 
 def membership_score(retain: Array, test: Array, forget: Array) -> float | None:
-    """:func:`muso_theory.evaluation.paper_membership_score` as the literature prints it, or nothing where it warns.
+    """:func:`muso_theory.evaluation.paper_membership_score`, or None, in tables a dash, where it warns.
 
-    Args:
-        retain: probabilities on R.
-        test: on test samples.
-        forget: on F.
-
-    Returns:
-        The score; None, in tables a dash, where its solver's tolerance decides and not the samples.
+    There its solver's tolerance decides and not the samples.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="the membership score says nothing", category=RuntimeWarning)
@@ -36,18 +30,7 @@ def membership_score(retain: Array, test: Array, forget: Array) -> float | None:
 
 
 def average_gap_of_what_tells(scores: Scores, retrained: Scores) -> float:
-    """The average gap of the literature over the scores that say something of both models.
-
-    Args:
-        scores: of the unlearned model; None says nothing.
-        retrained: the same of the retrained one.
-
-    Returns:
-        The mean absolute difference.
-
-    Raises:
-        BadInputError: other names on the two sides, or no score that says something of both.
-    """
+    """The average gap of the literature over the scores that say something (are not None) of both models."""
     silent = {name for side in (scores, retrained) for name, value in side.items() if value is None}
     mine, theirs = (
         {name: value for name, value in side.items() if value is not None and name not in silent}

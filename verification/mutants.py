@@ -1,290 +1,126 @@
-"""Mutants: small wrong versions of a source file, drawn by seed.
+"""Mutants: small wrong versions of a file, made by the operators of cosmic-ray and drawn by seed.
 
-They come from the mutation operators of cosmic-ray, used as a library: its own runner rewrites the checkout in
-place and starts the test suite anew for each mutant, mutmut's wants to import everything once and cannot mutate what
-runs at import, and both are much slower than `mutation_server`.
-
-Of cosmic-ray's operators those are left out that tests kill without effort or that change nothing: an arithmetic or
-order operator is replaced by the likely slip (+ by −, < by ≤), not by each of the eleven others; `is` is not
-exchanged with `==`, which is the same for enums and None; `@final` and `@abstractmethod`, which speak to readers and
-type checkers, are not removed. Nothing is mutated in annotations,
-which never run, in messages (f-strings), nor in docstrings.
+Which operators count is configured in pyproject.toml. Nothing is mutated in annotations, which never run, and what
+Python cannot read, or reads as the same program, is no mutant.
 """
 
 from __future__ import annotations
 
 import ast
-import collections
-import difflib
 import hashlib
-import keyword
 import re
+import tomllib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, cached_property
-from itertools import pairwise
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ROOMS", "Mutant", "draw", "mutants_of"]
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.ast.ast_query import ASTQuery
+from cosmic_ray.config import ConfigDict
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.plugins import get_operator, operator_names
 
-ROOMS = ("linear", "numbers", "algebra", "claims")
+__all__ = ["ROOT", "Mutant", "config", "draw", "mutants_of"]
 
-_SLIPS = {
-    "ReplaceBinaryOperator": (
-        "Add_Sub Sub_Add Mul_Div Mul_Add Div_Mul FloorDiv_Div FloorDiv_Mul Mod_FloorDiv Pow_Mul RShift_LShift "
-        "LShift_RShift BitOr_BitAnd BitAnd_BitOr BitXor_BitAnd"
-    ),
-    "ReplaceComparisonOperator": (
-        "Eq_NotEq Eq_LtE Eq_GtE NotEq_Eq NotEq_Lt NotEq_Gt Lt_LtE Lt_GtE LtE_Lt LtE_Gt Gt_GtE Gt_LtE GtE_Gt GtE_Lt "
-        "Is_IsNot IsNot_Is"
-    ),
-    "ReplaceUnaryOperator": "Delete_USub Delete_Not Delete_Invert",
-}
-_OPERATORS = (
-    *(f"core/{kind}_{change}" for kind, changes in _SLIPS.items() for change in changes.split()),
-    "core/AddNot",
-    "core/ReplaceTrueWithFalse",
-    "core/ReplaceFalseWithTrue",
-    "core/ReplaceAndWithOr",
-    "core/ReplaceOrWithAnd",
-    "core/ReplaceBreakWithContinue",
-    "core/ReplaceContinueWithBreak",
-    "core/ExceptionReplacer",
-    "core/NumberReplacer",
-    "core/RemoveDecorator",
-    "core/ZeroIterationForLoop",
-)
-_NEVER_MUTATED = ("name", "string", "newline", "endmarker", "import_name", "import_from", "fstring_string")
-_DECLARATIONS = ("final", "abstractmethod")
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One wrong version of a file.
-
-    Args:
-        file: path from the root, such as "muso_theory/linear/rules.py".
-        operator: cosmic-ray's name of the change.
-        occurrence: which of the places where that operator applies.
-        line: line of the change, from 1.
-        column: from 0.
-        source: the whole mutated file.
-        original: the whole file as it is.
-    """
+    """One change of a file: `occurrence` is its number among the places where the operator applies."""
 
     file: str
+    function: str
     operator: str
-    occurrence: int
     line: int
     column: int
-    source: str
-    original: str
+    was: str
+    occurrence: int
 
     @property
     def room(self) -> str:
-        """The room of the package that it is in."""
-        return self.file.split("/")[1]
-
-    @cached_property
-    def key(self) -> str:
-        """Content hash of the change and of the definition around it: another one as soon as that code changes."""
-        first, last = _outline(self.original).definition(self.line)
-        around = "\n".join(self.original.splitlines()[first - 1 : last])
-        content = [self.file, around, str(self.line - first), str(self.column), self.operator, self.diff]
-        return hashlib.sha256("\0".join(content).encode()).hexdigest()[:16]
-
-    @cached_property
-    def diff(self) -> str:
-        """Lines removed and lines added, without their numbers."""
-        lines = difflib.unified_diff(self.original.splitlines(), self.source.splitlines(), lineterm="", n=0)
-        return "\n".join(line for line in lines if not line.startswith(("---", "+++", "@@")))
+        """The room of the package that it is in; the package itself for a file that is in none."""
+        return self.file.split("/")[-2 if self.file.count("/") == 1 else 1]
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The words of the changed line that may be names."""
-        line = self.original.splitlines()[self.line - 1].partition("  # ")[0]
-        return tuple(w for w in re.findall(r"[^\W\d]\w*", line) if not keyword.iskeyword(w))
+    def becomes(self) -> str | None:
+        """The changed line; None where the program is no other, or no program."""
+        source = (ROOT / self.file).read_text(encoding="utf-8")
+        mutated = mutate_code(source, get_operator(self.operator)(), self.occurrence)
+        if _program(mutated) in (None, _program(source)):
+            return None
+        lines = zip(source.splitlines(), mutated.splitlines(), strict=False)
+        return next(after.strip() for before, after in lines if after != before)
 
-    @property
-    def lines(self) -> tuple[int, int]:
-        """First and last line of the statement changed (of a compound one: its header)."""
-        return _outline(self.original).statement(self.line)
-
-    @property
-    def runs_at_import(self) -> bool:
-        """Whether the change is executed when the module is imported, not when a function is called."""
-        return _outline(self.original).at_import(self.line, self.column)
-
-
-class _Outline:
-    """Where the statements and functions of a file are."""
-
-    def __init__(self, source: str) -> None:
-        tree = ast.parse(source)
-        self._functions: list[tuple[int, int, int]] = []
-        self._definitions: list[tuple[int, int]] = []
-        self._statements: list[tuple[int, int]] = []
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.stmt):
-                continue
-            first, last = node.lineno, node.end_lineno or node.lineno
-            body = getattr(node, "body", None) or getattr(node, "cases", None)
-            header = max(first, body[0].lineno - 1) if body and hasattr(body[0], "lineno") else last
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                first = min([first, *(d.lineno for d in node.decorator_list)])
-                self._definitions.append((first, last))
-            if isinstance(node, ast.FunctionDef):
-                self._functions.append((node.body[0].lineno, node.body[0].col_offset, last))
-            self._statements.append((first, header if body else last))
-
-    def definition(self, line: int) -> tuple[int, int]:
-        """The innermost function or class around a line, or that line alone."""
-        around = [(a, b) for a, b in self._definitions if a <= line <= b]
-        return min(around, key=lambda d: d[1] - d[0], default=(line, line))
-
-    def statement(self, line: int) -> tuple[int, int]:
-        around = [(a, b) for a, b in self._statements if a <= line <= b]
-        return min(around, key=lambda s: s[1] - s[0], default=(line, line))
-
-    def at_import(self, line: int, column: int) -> bool:
-        return not any((a, c) <= (line, column) and line <= b for a, c, b in self._functions)
+    def rank(self, seed: int) -> str:
+        """Its place in a draw, by a hash of what an edit elsewhere leaves as it is."""
+        content = (seed, self.file, self.function, self.operator, self.was, self.column)
+        return hashlib.sha256(repr(content).encode()).hexdigest()
 
 
 @cache
-def _outline(source: str) -> _Outline:
-    return _Outline(source)
-
-
-class _Behaviour(ast.NodeTransformer):
-    """What is left of a program without annotations, messages and declarations."""
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        self.generic_visit(node)
-        node.annotation = ast.Constant(None)
-        return node
-
-    def visit_arg(self, node: ast.arg) -> ast.AST:
-        node.annotation = None
-        return node
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        self.generic_visit(node)
-        node.returns = None
-        node.decorator_list = [d for d in node.decorator_list if ast.unparse(d) not in _DECLARATIONS]
-        return node
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        self.generic_visit(node)
-        node.decorator_list = [d for d in node.decorator_list if ast.unparse(d) not in _DECLARATIONS]
-        return node
-
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
-        return ast.Constant("")
-
-    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        # The part of a message that is shown is worded as the message is.
-        return self.generic_visit(node) if not isinstance(node.value, ast.JoinedStr) else ast.Constant("")
-
-
-def _behaviour(source: str) -> str | None:
-    """The program without what does not matter, or None if it is none."""
+def _program(source: str) -> str | None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            tree = ast.parse(source)
             compile(source, "mutant", "exec")
         except (SyntaxError, SyntaxWarning):
             return None
-    return ast.dump(_Behaviour().visit(tree))
+    return ast.dump(ast.parse(source))
+
+
+@cache
+def config() -> ConfigDict:
+    """The configuration of cosmic-ray, from pyproject.toml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return ConfigDict(project["tool"]["cosmic-ray"])
 
 
 @cache
 def _operators() -> dict[str, Any]:
-    from cosmic_ray.plugins import get_operator
+    excluded = re.compile("|".join(config().sub("filters", "operators-filter")["exclude-operators"]))
+    return {name: get_operator(name)() for name in operator_names() if not excluded.match(name)}
 
-    return {name: get_operator(name)() for name in _OPERATORS}
+
+def _annotates(node: Any) -> bool:
+    """Whether a node is in the annotation of a parameter, a variable or what a function returns."""
+    while (above := node.parent) is not None:
+        if (
+            above.type in ("tfpdef", "annassign")
+            and above.children[-1 if above.type == "tfpdef" else 1] is node
+        ):
+            return True
+        if above.type == "funcdef" and above.annotation is node:
+            return True
+        node = above
+    return False
+
+
+def mutants_of(file: str) -> list[Mutant]:
+    """All changes of one file, in the order of the operators; of some the program is no other."""
+    return _mutants(file, (ROOT / file).read_text(encoding="utf-8"))
 
 
 @cache
-def _places(source: str) -> tuple[tuple[str, int, int, int], ...]:
-    """Operator, occurrence, line and column of everything that cosmic-ray would change."""
-    from cosmic_ray.ast import ast_nodes, get_ast
-
-    nodes = [node for node in ast_nodes(get_ast(source)) if node.type not in _NEVER_MUTATED]
-    found = []
+def _mutants(file: str, source: str) -> list[Mutant]:
+    found, lines, nodes = [], source.splitlines(), list(ast_nodes(get_ast(source)))
     for name, operator in _operators().items():
-        positions = (start for node in nodes for start, _ in operator.mutation_positions(node))
-        found.extend((name, count, line, column) for count, (line, column) in enumerate(positions))
-    return tuple(found)
+        places = ((node, start) for node in nodes for start, _ in operator.mutation_positions(node))
+        for occurrence, (node, (line, column)) in enumerate(places):
+            if not _annotates(node):
+                function, was = ASTQuery(node).get_definition_name() or "", lines[line - 1].strip()
+                found.append(Mutant(file, function, name, line, column, was, occurrence))
+    return found
 
 
-def mutants_of(root: Path, file: str, only: set[tuple[int, int]] | None = None) -> Iterator[Mutant]:
-    """All mutants of one file, in the order of its operators.
-
-    Args:
-        root: the repository.
-        file: path from the root.
-        only: lines and columns to mutate, or None for all.
-
-    Yields:
-        Mutants whose program differs.
-    """
-    from cosmic_ray.mutating import mutate_code
-
-    original = (root / file).read_text(encoding="utf-8")
-    usual = _behaviour(original)
-    for name, occurrence, line, column in _places(original):
-        if only is not None and (line, column) not in only:
-            continue
-        source = mutate_code(original, _operators()[name], occurrence)
-        changed = None if source is None else _behaviour(source)
-        if source is not None and changed is not None and changed != usual:
-            yield Mutant(file, name.removeprefix("core/"), occurrence, line, column, source, original)
-
-
-def _number(*parts: object) -> int:
-    return int.from_bytes(hashlib.sha256("\0".join(map(str, parts)).encode()).digest()[:8], "big")
-
-
-def draw(root: Path, size: int, seed: int, rooms: tuple[str, ...] = ROOMS) -> list[Mutant]:
-    """Draw mutants, as many from each room as its share of places, at most one at a place.
-
-    The order of places is by a hash of the seed, the file and the line's text, so that an edit elsewhere leaves most
-    of a sample as it was.
-
-    Args:
-        root: the repository.
-        size: how many; all places, once each, when there are fewer.
-        seed: of the draw.
-        rooms: rooms of the package.
-
-    Returns:
-        Mutants, by file and line.
-    """
-    places: dict[str, list[tuple[int, str, int, int]]] = {room: [] for room in rooms}
-    for room in rooms:
-        for path in sorted((root / "muso_theory" / room).rglob("*.py")):
-            file, text = path.relative_to(root).as_posix(), path.read_text(encoding="utf-8")
-            lines, seen = text.splitlines(), collections.Counter[tuple[str, int]]()
-            for line, column in sorted({(place[2], place[3]) for place in _places(text)}):
-                here = (lines[line - 1], column)
-                seen[here] += 1
-                places[room].append((_number(seed, file, *here, seen[here]), file, line, column))
-    total = sum(map(len, places.values()))
-    ends = [0]
-    for room in rooms:
-        ends.append(ends[-1] + len(places[room]))
-    shares = [round(b * size / max(total, 1)) - round(a * size / max(total, 1)) for a, b in pairwise(ends)]
-    drawn: list[Mutant] = []
-    for room, share in zip(rooms, shares, strict=True):
-        taken = 0
-        for number, file, line, column in sorted(places[room]):
-            if taken == share:
-                break
-            found = sorted(mutants_of(root, file, {(line, column)}), key=lambda m: m.key)
-            if found:  # none where only an annotation or a message would change
-                drawn.append(found[number % len(found)])
-                taken += 1
-    return sorted(drawn, key=lambda m: (m.file, m.line, m.column))
+def draw(files: Iterable[str], size: int, seed: int) -> list[Mutant]:
+    """Draw mutants by seed, at most one at a place, so that each room has its share."""
+    drawn: dict[tuple[str, int, int], Mutant] = {}
+    for mutant in sorted((m for file in files for m in mutants_of(file)), key=lambda m: m.rank(seed)):
+        place = (mutant.file, mutant.line, mutant.column)
+        if len(drawn) < size and place not in drawn and mutant.becomes is not None:
+            drawn[place] = mutant
+    return list(drawn.values())

@@ -1,365 +1,267 @@
 """Are the tests strong? Small slips are planted in the code, one at a time; each must make some test fail.
 
-A seeded sample of mutants (`mutants`) of the rooms linear, numbers, algebra and claims is tried. Which tests execute
-which line is recorded once, test file by test file. A mutant is then tried on the tests that execute its statement, the
-quickest files first, until one fails, in a copy of the repository (`mutation_server`). What runs at import is tried on
-the tests that execute any line of its file, then on all others of the test files that import it. Two economies can
-only lower the score: tests whose text mentions a clock are left out, because a busy machine fails them too, and a
-mutant is given at most `_BUDGET` seconds of tests, beside the test that killed it in an earlier run, which is tried
-first.
+cosmic-ray plants them and runs the tests, in copies of the repository, as configured in pyproject.toml. The campaign
+keeps a sample of mutants, drawn by seed over all rooms of the package (`mutants`), which tests each is given, and the
+score. Which tests execute which line is recorded once, by coverage, test file by test file. A mutant is given the tests
+that execute its statement (of its class or file, where it runs at import), those of the quickest files first, as far as
+`_BUDGET` seconds go, until one fails. This choice can only lower the score.
 
     score = killed / (killed + survived + unclear − equivalent)
 
-A mutant is killed only by what it must have done itself: a failing test, a failing import, or processor time without
-end. What a busy machine may do as well is unclear and counts as not killed (`mutation_server`). The control is the code
-as it is: with `_CONTROLS` of the mutants' tests, in the same order and batches, it must survive, or the campaign fails.
+A mutant is killed where pytest names the test that fails, or the file that cannot be imported. What a busy machine does
+as well, such as reaching the time limit, is unclear and counts as not killed; tests marked slow and tests that look at
+a clock are left out. Controls guard the score: the code as it is must survive the tests of some mutants, and the mutant
+that `mutants.toml` plants in plain sight must be killed.
 
-A surviving mutant is equivalent only if `equivalent_mutants.json` argues why no test could tell it from the original,
-under the content hash of the change and of the definition around it: when that code changes, the argument lapses. An
-argument whose mutant is killed after all is reported as false and fails the campaign.
+A survivor is equivalent only if `mutants.toml` argues why no test can tell it from the original. Whatever is argued
+there is tried beside the sample, and an argument whose mutant is killed fails the campaign.
 """
 
 from __future__ import annotations
 
-import atexit
-import contextlib
+import ast
+import collections
+import compileall
 import hashlib
-import itertools
-import json
-import os
-import random
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+import threading
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cosmic_ray.mutating import mutate_and_test
+from cosmic_ray.work_item import MutationSpec
+
 from .campaign import Options, Point, measure_points
-from .mutants import ROOMS, Mutant, draw, mutants_of
-from .mutation_score import summary
+from .mutants import ROOT, Mutant, config, draw, mutants_of
+from .tables import Column, table
 
-__all__ = ["EQUIVALENT", "run", "try_mutants"]
+__all__ = ["ROOM", "answered", "files_of", "listed", "run", "summary", "tabulate", "try_mutants"]
 
-SECONDS = (80, 2700)
+SECONDS = (120, 5400)
 SEED = 5
-EQUIVALENT = Path(__file__).with_name("equivalent_mutants.json")
-_SIZE, _QUICK = 520, 24
-_CONTROLS, _QUICK_CONTROLS = 20, 3
+_SIZE, _QUICK, _CONTROLS = 400, 10, 20
 _BUDGET = 40.0
+ROOM = "/numbers/"  # of a first look
 _CLOCK = re.compile(r"perf_counter|monotonic|process_time|timeout=|time_limit|psutil|getrusage|tracemalloc")
-_KEPT = (
-    "muso_theory",
-    "tests",
-    "proofs",
-    "verification",
-    "figures",
-    "docs",
-    "README.md",
-    "CONTRIBUTING.md",
-    "CITATION.cff",
-    "LICENSE",
-    "MANIFEST.in",
-    "mkdocs.yml",
-    "pyproject.toml",
-    "setup.py",
-    ".ci",
+_BUSY = re.compile(
+    r"\b(MemoryError|\w*Timeout\w*|DeadlineExceeded|FailedHealthCheck|BrokenProcessPool|OSError)\b"
 )
-
-
-_ROOT = Path(__file__).resolve().parents[1]
-
-
-class _Server:
-    """One `mutation_server` in a copy of the repository of its own."""
-
-    def __init__(self, root: Path, trees: Path) -> None:
-        tree = Path(tempfile.mkdtemp(dir=trees))
-        for name in _KEPT:
-            source = root / name
-            if source.is_dir():
-                shutil.copytree(
-                    source, tree / name, ignore=shutil.ignore_patterns(".checkpoints", ".hypothesis")
-                )
-            elif source.exists():
-                shutil.copy2(source, tree / name)
-        single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("mutation_server.py")), str(tree)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **single, "PYTHONHASHSEED": "0"},
-        )
-
-    def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return answer
-
-    def close(self) -> None:
-        self._process.communicate()
+_FAILURE = re.compile(r"^(?:FAILED|ERROR|ImportError while loading conftest) (.+?)(?: - (.*))?$", flags=re.M)
+_TIME = re.compile(r"^([\d.]+)s (?:call|setup|teardown) +(.+?) *$", flags=re.M)
+_LEFT_OUT = (".git", ".venv", ".*_cache", ".hypothesis", ".checkpoints", "build", "dist")
 
 
 @cache
-def _server(root: Path, trees: Path) -> _Server:
-    """The server of this process; it ends with it."""
-    server = _Server(root, trees)
-    atexit.register(server.close)
-    return server
+def _tree(trees: str, thread: int) -> Path:
+    """A copy of the repository for this thread of this process."""
+    tree = Path(tempfile.mkdtemp(dir=trees))
+    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*_LEFT_OUT), dirs_exist_ok=True)
+    compileall.compile_dir(tree / config()["module-path"], quiet=1)
+    return tree
 
 
-@contextlib.contextmanager
-def _trees() -> Iterator[Path]:
-    """A folder for the copies of the repository and for what the workers must know."""
-    with tempfile.TemporaryDirectory(prefix="muso-mutation-", ignore_cleanup_errors=True) as folder:
-        try:
-            yield Path(folder)
-        finally:
-            _plan.cache_clear()
-
-
-@cache
-def _plan(trees: str, name: str) -> Any:
-    return json.loads(Path(trees, f"{name}.json").read_text(encoding="utf-8"))
+def _command(tree: Path, arguments: Sequence[str]) -> str:
+    """The command of pyproject.toml, in a copy of the repository."""
+    return f"{config().test_command} {shlex.join([str(tree), sys.executable, *arguments])}"
 
 
 def record(point: Point, trees: str) -> dict[str, Any]:
-    """Record which lines each test of one file executes, and for how long.
+    """Record, for each test of a file that passes and looks at no clock, how long it takes and which lines it runs."""
+    from coverage import CoverageData
 
-    Returns:
-        By test: seconds, whether it passed, and lines by file; and the files imported.
-
-    Raises:
-        RuntimeError: the tests of that file do not run to their end.
-    """
-    rooms = [f"muso_theory/{room}" for room in ROOMS]
-    found = _server(Path(_plan(trees, "root")), Path(trees)).ask({"record": point["file"], "rooms": rooms})
-    if "crash" in found:
-        raise RuntimeError(f"{point['file']}: {found['crash']}")
-    return found
-
-
-def fate(point: Point, trees: str) -> dict[str, Any]:
-    """Try one mutant on its tests; or, as a control, the code as it is on the same tests.
-
-    Returns:
-        Its fate and the kind of it, the test that killed it, and the first words of that failure.
-    """
-    batches, root = _plan(trees, "plan")[point["key"]], Path(_plan(trees, "root"))
-    if not batches:
-        return {"fate": "survived", "kind": "", "by": "", "why": "no test executes it"}
-    only = {(point["line"], point["column"])}
-    [mutant] = [m for m in mutants_of(root, point["file"], only) if m.key == point["key"]]
-    source = mutant.original if point["control"] else mutant.source
-    return _server(root, Path(trees)).ask({"file": mutant.file, "source": source, "batches": batches})
-
-
-def _test_files(root: Path) -> list[str]:
-    """Test files and modules with doctests."""
-    tests = (p for p in (root / "tests").glob("test_*.py") if not p.name.startswith("test_mutation"))
-    doctests = (p for p in (root / "muso_theory").rglob("*.py") if ">>> " in p.read_text(encoding="utf-8"))
-    return sorted(p.relative_to(root).as_posix() for p in (*tests, *doctests))
-
-
-def _hash(root: Path, files: list[str]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.encode() + (root / file).read_bytes())
-    return digest.hexdigest()[:16]
+    tree, file = _tree(trees, threading.get_ident()), point["file"]
+    options = "--cov=muso_theory --cov-context=test --cov-report= --durations=0 --durations-min=0 --maxfail=0"
+    command = shlex.split(_command(tree, [*options.split(), file]))
+    printed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    text = (ROOT / file).read_text(encoding="utf-8")
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+    clocks = {f.name for f in functions if _CLOCK.search(ast.get_source_segment(text, f) or "")}
+    failed = {name for name, _ in _FAILURE.findall(printed)}
+    tests: dict[str, dict[str, Any]] = {}
+    for seconds, name in _TIME.findall(printed):
+        if name not in failed and name.partition("[")[0].split("::")[-1] not in clocks:
+            test = tests.setdefault(name, {"seconds": 0.0, "lines": {}})
+            test["seconds"] = round(test["seconds"] + float(seconds), 3)
+    data = CoverageData(str(tree / ".coverage"))
+    data.read()
+    for path in data.measured_files():
+        for line, contexts in data.contexts_by_lineno(path).items():
+            for name in {context.rpartition("|")[0] for context in contexts} & tests.keys():
+                tests[name]["lines"].setdefault(Path(path).relative_to(tree).as_posix(), []).append(line)
+    data.erase()
+    return {"tests": tests}
 
 
 @cache
-def _text(root: Path, nodeid: str) -> str:
-    """The text of the test's function, with the strings it is made of; "" for a doctest."""
-    file, _, name = nodeid.partition("::")
-    text = (root / file).read_text(encoding="utf-8")
-    start = re.search(rf"^( *)def {re.escape(name.split('::')[-1].split('[')[0])}\(", text, flags=re.M)
-    if start is None:
-        return ""
-    end = re.compile(rf"^ {{0,{len(start[1])}}}\S", flags=re.M).search(text, text.find("\n", start.end()))
-    # The signature's own closing line is not the end of the function.
-    while end is not None and text[end.start() :].lstrip().startswith(")"):
-        end = re.compile(rf"^ {{0,{len(start[1])}}}\S", flags=re.M).search(text, text.find("\n", end.start()))
-    return text[start.start() : end.start() if end else len(text)]
+def _statements(file: str) -> list[ast.stmt]:
+    nodes = ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8")))
+    return sorted((n for n in nodes if isinstance(n, ast.stmt)), key=lambda n: (n.end_lineno or 0) - n.lineno)
 
 
-def usable(records: list[dict[str, Any]], root: Path) -> list[dict[str, Any]]:
-    """Keep the tests that pass and mention no clock.
-
-    Args:
-        records: as `record` returns.
-        root: the repository.
-
-    Returns:
-        The records with fewer tests.
-    """
-    return [
-        {
-            **found,
-            "tests": {
-                nodeid: test
-                for nodeid, test in found["tests"].items()
-                if test["passed"] and not _CLOCK.search(_text(root, nodeid))
-            },
-        }
-        for found in records
-    ]
+def _executing(mutant: Mutant, tests: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The tests that execute its statement; where that runs at import, what is around it, or the file."""
+    executed = {name: test["lines"].get(mutant.file, ()) for name, test in tests.items()}
+    for around in _statements(mutant.file):
+        lines = range(around.lineno, (around.end_lineno or 0) + 1)
+        if mutant.line in lines:
+            names = [name for name, run in executed.items() if not set(run).isdisjoint(lines)]
+            if names or (isinstance(around, ast.FunctionDef) and around.body[0].lineno <= mutant.line):
+                return names
+    return [name for name, run in executed.items() if run]
 
 
-def _batches(
-    mutant: Mutant, records: list[dict[str, Any]], killer: str, root: Path
-) -> list[list[tuple[str, float]]]:
-    """The tests for one mutant, in batches of 1, 2, 4, … test files, so that most mutants cost one file's import.
+def chosen(mutant: Mutant, tests: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The tests for a mutant, those of the quickest files first, as far as the budget goes."""
+    files, spent = collections.defaultdict[str, list[str]](list), collections.Counter[str]()
+    for name in sorted(_executing(mutant, tests), key=lambda name: (tests[name]["seconds"], name)):
+        if sum(spent.values()) <= _BUDGET:
+            file = name.partition("::")[0]
+            files[file].append(name)
+            spent[file] += tests[name]["seconds"]
+    return [name for file in sorted(files, key=lambda file: (spent[file], file)) for name in files[file]]
 
-    First the test that killed it before, then what executes its statement. What runs at import is executed by every
-    test: there come first the tests whose text mentions a name of the changed line, then those that execute any line
-    of its file, last all others of the test files that import it. The quickest tests are chosen as far as the budget
-    goes, and the quickest files come first.
-    """
-    statement = set(range(mutant.lines[0], mutant.lines[1] + 1))
-    names = re.compile("|".join(rf"\b{name}\b" for name in mutant.names) or "(?!)")
-    everything, wanted = {}, []
-    for found in records:
-        for nodeid, test in found["tests"].items():
-            everything[nodeid] = test["seconds"]
-            lines = test["lines"].get(mutant.file, [])
-            if not mutant.runs_at_import:
-                tier = None if statement.isdisjoint(lines) else 0
-            elif mutant.file not in found["imported"]:
-                tier = None
-            else:
-                tier = 0 if names.search(_text(root, nodeid)) else 1 if lines else 2
-            if tier is not None and nodeid != killer:
-                wanted.append((tier, test["seconds"], nodeid))
-    files: dict[tuple[int, str], list[tuple[str, float]]] = {}
-    spent = 0.0
-    for tier, seconds, nodeid in sorted(wanted):
-        spent += seconds
-        if spent > _BUDGET and files:
-            break
-        files.setdefault((tier, nodeid.partition("::")[0]), []).append((nodeid, seconds))
-    order = sorted(files, key=lambda f: (f[0], sum(seconds for _, seconds in files[f]), f[1]))
-    batches, size = [[(killer, everything[killer])]] if killer in everything else [], 1
-    while order:
-        batches.append(sorted(itertools.chain(*(files[f] for f in order[:size])), key=lambda t: (t[1], t[0])))
-        order, size = order[size:], 2 * size
-    return batches
+
+def fate(point: Point, trees: str) -> dict[str, Any]:
+    """Try one mutant on its tests, or, as a control, the code as it is: what came of it, by which test, and why."""
+    if not point["tests"]:
+        return {"fate": "survived", "kind": "", "by": "", "why": "no test executes it"}
+    tree = _tree(trees, threading.get_ident())
+    change = MutationSpec(tree / point["file"], point["operator"], point["occurrence"], (0, 0), (0, 1))
+    command = _command(tree, point["tests"])
+    changes = [] if point["control"] == "unchanged" else [change]
+    result = mutate_and_test(changes, command, config().timeout)
+    if result.test_outcome == "survived":
+        return {"fate": "survived", "kind": "", "by": "", "why": ""}
+    output = (result.output or "").replace(f"{tree}/", "")
+    failure = _FAILURE.search(output)
+    if failure is None:
+        return {"fate": "unclear", "kind": "", "by": "", "why": output[-200:]}
+    by, why = failure[1], (failure[2] or "")[:200]
+    kind = "test" if "::" in by else "import"
+    return {"fate": "unclear" if _BUSY.search(why) else "killed", "kind": kind, "by": by, "why": why}
+
+
+def files_of(word: str) -> tuple[list[str], list[str]]:
+    """Files of the package, and files of tests and with doctests, whose path has a word."""
+    package = sorted((ROOT / config()["module-path"]).rglob("*.py"))
+    tests = [p for p in sorted((ROOT / "tests").rglob("test_*.py")) if not p.name.startswith("test_mutation")]
+    tests += [path for path in package if ">>> " in path.read_text(encoding="utf-8")]
+    mutated, tried = ([p.relative_to(ROOT).as_posix() for p in paths] for paths in (package, tests))
+    return [file for file in mutated if word in file], [file for file in tried if word in file]
+
+
+@cache
+def listed() -> tuple[Mutant, dict[Mutant, str]]:
+    """The planted mutant, and those argued to be equivalent with their arguments; LookupError if one is no more."""
+    content = tomllib.loads(Path(__file__).with_name("mutants.toml").read_text(encoding="utf-8"))
+    found = {}
+    for entry in (content["planted"], *content["equivalent"]):
+        where = {key: entry[key] for key in ("file", "function", "operator", "was")}
+        same = [m for m in mutants_of(entry["file"]) if where.items() <= asdict(m).items()]
+        mutant = next((m for m in same if m.becomes == entry["becomes"]), None)
+        if mutant is None:
+            raise LookupError(f"no such mutant any more: {entry}")
+        found[mutant] = entry.get("why", "")
+    return next(iter(found)), {mutant: why for mutant, why in found.items() if why}
+
+
+def _content(files: Sequence[str]) -> str:
+    return hashlib.sha256(b"\0".join((ROOT / file).read_bytes() for file in files)).hexdigest()[:16]
 
 
 def try_mutants(
-    mutants: list[Mutant],
-    options: Options,
-    files: list[str] | None = None,
-    killers: Mapping[str, str] | None = None,
-    root: Path = _ROOT,
-    controls: int = 0,
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Try mutants on the tests.
-
-    Args:
-        mutants: of the package as it is.
-        options: of the campaign.
-        files: test files to use; None for all.
-        killers: by key, a test to begin with.
-        root: the repository.
-        controls: of how many mutants the tests are given to the code as it is.
-
-    Returns:
-        One row a mutant: where and what it is, its fate, and how many tests it was tried on; and one row a control.
-    """
-    files = _test_files(root) if files is None else files
-    helpers = [p.relative_to(root).as_posix() for p in sorted((root / "tests").glob("*.py"))]
-    shared = _hash(root, [f for f in helpers if not f.startswith("tests/test_")])
-    # In no order of files: what is finished of an interrupted run is a sample too.
-    mutants = sorted(mutants, key=lambda m: m.key)
-    with _trees() as trees:
-        where = {"trees": str(trees)}
-        (trees / "root.json").write_text(json.dumps(str(root)), encoding="utf-8")
-        points = [{"file": file, "content": _hash(root, [file]), "shared": shared} for file in files]
-        records = usable(measure_points("mutation-tests", record, points, options, where=where), root)
-        plan = {m.key: _batches(m, records, (killers or {}).get(m.key, ""), root) for m in mutants}
-        (trees / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
-        suite = _hash(root, sorted({*files, *(h for h in helpers if not h.startswith("tests/test_"))}))
-        chosen = random.Random(SEED).sample(mutants, min(controls, len(mutants)))
-        both = [*((m, False) for m in mutants), *((m, True) for m in chosen)]
+    mutants: Sequence[Mutant], files: Sequence[str], options: Options, controls: int
+) -> dict[str, Any]:
+    """Try mutants on the tests of some files, with controls; what came of it, and one line each."""
+    planted, argued = listed()
+    helpers = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py"))
+    shared = _content([file for file in helpers if not Path(file).name.startswith("test_")])
+    tried = [
+        *((m, "") for m in mutants),
+        *((m, "unchanged") for m in mutants[:controls]),
+        (planted, "planted"),
+    ]
+    with tempfile.TemporaryDirectory(prefix="muso-mutation-", ignore_cleanup_errors=True) as trees:
+        points = [{"file": file, "content": _content([file]), "shared": shared} for file in files]
+        records = measure_points("mutation-tests", record, points, options, where={"trees": trees})
+        tests = {name: test for found in records for name, test in found["tests"].items()}
+        suite = _content(sorted({*files, *helpers}))
         points = [
-            {
-                "file": m.file,
-                "line": m.line,
-                "column": m.column,
-                "key": m.key,
-                "suite": suite,
-                "control": control,
-            }
-            for m, control in both
+            {**asdict(m), "control": control, "tests": chosen(m, tests), "suite": suite}
+            for m, control in tried
         ]
-        fates = measure_points("mutation-fates", fate, points, options, where=where)
-        _server.cache_clear()
+        fates = measure_points("mutation-fates", fate, points, options, where={"trees": trees})
     rows = [
-        {
-            "key": m.key,
-            "room": m.room,
-            "file": m.file,
-            "line": m.line,
-            "change": m.operator,
-            "diff": m.diff,
-            "tests": sum(map(len, plan[m.key])),
-            **found,
-        }
-        for m, found in zip(mutants, fates[: len(mutants)], strict=True)
+        {"fate": found["fate"], "room": mutant.room, **asdict(mutant), "becomes": mutant.becomes}
+        | {**found, "tests": len(point["tests"]), "equivalent": argued.get(mutant)}
+        for (mutant, _), point, found in zip(tried, points, fates, strict=True)
     ]
-    control_rows = [
-        {"tests of": m.key, "file": m.file, "tests": sum(map(len, plan[m.key])), **found}
-        for m, found in zip(chosen, fates[len(mutants) :], strict=True)
-    ]
-    return sorted(rows, key=lambda row: (row["file"], row["line"], row["key"])), control_rows
+    return summary(rows[: len(mutants)], rows[len(mutants) : -1], rows[-1])
 
 
-def _killers(directory: Path) -> dict[str, str]:
-    """By key, the test that killed a mutant in an earlier run, finished or not: where to begin, and no verdict."""
-    found = {}
-    for path in (directory / ".checkpoints" / "mutation-fates").glob("*.json"):
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            if kept["result"]["fate"] == "killed":
-                found[kept["point"]["key"]] = kept["result"]["by"]
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        before = json.loads((directory / "mutation.json").read_text(encoding="utf-8"))
-        found |= {row["key"]: row["by"] for row in before["killed"]}
-    return found
+def _score(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    fates = collections.Counter(row["fate"] for row in rows)
+    argued = sum(row["fate"] == "survived" and row["equivalent"] is not None for row in rows)
+    counted = len(rows) - argued
+    return {
+        **{"mutants": len(rows), **{fate: fates[fate] for fate in ("killed", "survived", "unclear")}},
+        **{"equivalent": argued, "score": round(fates["killed"] / counted, 4) if counted else None},
+        "killed by": dict(collections.Counter(row["kind"] for row in rows if row["fate"] == "killed")),
+    }
 
 
-def tests_of_numbers() -> list[str]:
-    """The tests of the room of numbers, which a first look runs on mutants of that room.
+def summary(
+    rows: Sequence[Mapping[str, Any]], controls: Sequence[Mapping[str, Any]], planted: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Scores by room, and the rows; failed when a control is lost or an argument is false."""
+    total, rooms = _score(rows), sorted({row["room"] for row in rows})
+    lost = sum(row["fate"] != "survived" for row in controls) + (planted["fate"] != "killed")
+    refuted = sum(row["fate"] == "killed" and row["equivalent"] is not None for row in rows)
+    return {
+        "verdict": (
+            f"{total['killed']} of {total['mutants']} mutants killed, {total['equivalent']} equivalent, score "
+            f"{100 * (total['score'] or 0):.1f} %; {lost} of {len(controls) + 1} controls lost, "
+            f"{refuted} arguments false"
+        ),
+        "failed": bool(lost or refuted or not controls),
+        **{
+            "total": total,
+            "rooms": {room: _score([row for row in rows if row["room"] == room]) for room in rooms},
+        },
+        **{"mutants": rows, "controls": controls, "planted": planted},
+    }
 
-    Returns:
-        Test files and modules with doctests.
-    """
-    return [f for f in _test_files(_ROOT) if "test_numbers" in f or f.startswith("muso_theory/numbers/")]
+
+def answered(quick: bool) -> list[Mutant]:
+    """The sample whose survivors are answered: drawn by seed, and those argued to be equivalent."""
+    drawn = draw(files_of(ROOM if quick else "")[0], _QUICK if quick else _SIZE, SEED)
+    return [*drawn, *(mutant for mutant in ([] if quick else listed()[1]) if mutant not in drawn)]
 
 
 def run(quick: bool, options: Options) -> dict[str, Any]:
-    """Run the campaign: 520 mutants and 20 controls; or 24 and 3 of the room of numbers, on its own tests.
+    """Run the campaign: 400 mutants and those argued to be equivalent; or 10 of numbers, on their own tests."""
+    controls = 2 if quick else _CONTROLS
+    return {
+        "seed": SEED,
+        **try_mutants(answered(quick), files_of(ROOM if quick else "")[1], options, controls),
+    }
 
-    Returns:
-        As `mutation_score.summary`, and the seed.
-    """
-    equivalent: dict[str, str] = json.loads(EQUIVALENT.read_text(encoding="utf-8"))
-    killers = _killers(options.directory)
-    print("mutation: drawing", file=sys.stderr)
-    if quick:
-        files = tests_of_numbers()
-        mutants, controls = draw(_ROOT, _QUICK, SEED, ("numbers",)), _QUICK_CONTROLS
-    else:
-        files, mutants, controls = None, draw(_ROOT, _SIZE, SEED), _CONTROLS
-    found = summary(*try_mutants(mutants, options, files, killers, controls=controls), equivalent)
-    if quick:  # so few mutants do not settle a score
-        found["failed"] = bool(found["arguments refuted"] or found["controls lost"])
-    return {"seed": SEED, "budget, seconds of tests a mutant": _BUDGET, **found}
+
+def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Make the table of scores by room."""
+    scores = {**result["rooms"], "all": result["total"]}
+    kinds = sorted(result["total"]["killed by"])
+    zeros = dict.fromkeys(kinds, 0)
+    rows = [{"room": room, **found, **zeros, **found["killed by"]} for room, found in scores.items()]
+    counts = ["mutants", "killed", *kinds, "survived", "unclear", "equivalent"]
+    columns = [Column(key, f"by {key}" if key in kinds else key, "d") for key in counts]
+    return {"rooms": table("Mutants by room", rows, [Column("room"), *columns, Column("score", spec=".1%")])}

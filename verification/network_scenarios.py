@@ -18,8 +18,16 @@ from typing import Any
 import numpy as np
 
 from muso_theory.errors import BadInputError, expected, nearest
-from muso_theory.networks import Sequential, architecture, cnn, load, mlp, save
-from muso_theory.networks.unlearning import NetworkProblem, Recipe
+from muso_theory.networks import (
+    NetworkProblem,
+    Recipe,
+    Sequential,
+    architecture,
+    cnn,
+    load,
+    mlp,
+    save,
+)
 
 from .campaign import package_hash
 from .scenarios import groups_of_test, scenario
@@ -93,14 +101,7 @@ class Trained:
 
 
 def models_folder(results: Path) -> str:
-    """Where models are kept, beside the checkpoints of the campaigns.
-
-    Args:
-        results: folder of the result files.
-
-    Returns:
-        The folder, made when missing.
-    """
+    """Where models are kept, beside the checkpoints of the campaigns; made when missing."""
     folder = results / ".models"
     folder.mkdir(parents=True, exist_ok=True)
     return str(folder)
@@ -120,20 +121,11 @@ def build(
     """The problem before any training: its pretrained parameters are the initial ones.
 
     Args:
-        network: a key of `NETWORKS`.
-        forgetting: a key of `FORGETTING`.
         seed: of split and draws, and of initial parameters and batches.
-        loss: of training.
         epochs: of training; the network's own when left out.
         n_retain: keep so many of the remaining samples.
         model_seed: of initial parameters and batches, where it is another; the data stay the same.
         **sizes: width and depth, where the network has them.
-
-    Returns:
-        The problem, test inputs, test classes, indices of the kin of the forget samples, and words.
-
-    Raises:
-        BadInputError: unknown names.
     """
     if network not in NETWORKS:
         raise expected("a network", "network", network, "unknown", nearest(network, NETWORKS))
@@ -163,19 +155,7 @@ def build(
 
 
 def trained(models: str, *arguments: Any, **settings: Any) -> Trained:
-    """The problem with its pretrained and retrained models, trained now or read from where they are kept.
-
-    Args:
-        models: folder of kept models.
-        *arguments: of `build`.
-        **settings: of `build`.
-
-    Returns:
-        The problem and its test data.
-
-    Raises:
-        DivergedError: when training diverged.
-    """
+    """The problem with its pretrained and retrained models, trained now or read from where they are kept."""
     problem, X_test, y_test, kin, words = build(*arguments, **settings)
     everything = np.arange(len(problem.X))
     pretrained = _kept(models, problem, everything)

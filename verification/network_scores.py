@@ -20,8 +20,9 @@ from muso_theory.evaluation import (
     modified_entropy,
     roc,
 )
+from muso_theory.methods import Alternating
+from muso_theory.methods.monitors import Convergence
 from muso_theory.networks.training import DivergedError
-from muso_theory.networks.unlearning import Alternating, Convergence
 
 from .membership import average_gap_of_what_tells, membership_score
 from .network_scenarios import Trained, build
@@ -103,14 +104,7 @@ class Scorer:
         }
 
     def __call__(self, params: Sequence[Array]) -> dict[str, Any]:
-        """All scores.
-
-        Args:
-            params: θ_u.
-
-        Returns:
-            JSON-able numbers.
-        """
+        """All scores."""
         problem = self.found.problem
         own, paper = self._test_outputs(params), self._paper(params)
         gap, output_gap = problem.relative_gaps(list(params))
@@ -156,12 +150,7 @@ def _tidy(rows: Array) -> Array:
 def unlearn(scorer: Scorer, method: Callable[..., list[Array]]) -> dict[str, Any]:
     """Run one method and score it; divergence is a result, not a failure.
 
-    Args:
-        scorer: of the problem.
-        method: a method, or an alternation, whose monitors are then kept.
-
-    Returns:
-        Scores, or ``diverged`` with the reason; ``seconds`` of processor time.
+    The monitors of an alternation are kept, with ``seconds`` of processor time.
     """
     started = time.process_time()
     watched: dict[str, Any] = {}
@@ -210,15 +199,7 @@ def _watched(result: Any) -> dict[str, Any]:
 def memorising(seed: int, epochs: int = 100) -> dict[str, Any]:
     """The control of the attacks: a network that learns random classes by heart, so that only memory tells them.
 
-    Args:
-        seed: of data, classes and network.
-        epochs: of training.
-
-    Returns:
-        Scores of doing nothing: the AUC is that of a model which memorised, its null that of one which did not.
-
-    Raises:
-        DivergedError: when training diverged.
+    The AUC is that of a model which memorised, its null that of one which did not.
     """
     problem, X_test, y_test, kin, words = build("digits-mlp", "random 10 %", seed, epochs=epochs, width=512)
     k, rng = problem.net.n_out, np.random.default_rng((seed, 5))

@@ -43,14 +43,7 @@ def measure_margins(
     """One seed of the models.
 
     Args:
-        network: its name.
-        forgetting: what is forgotten.
         seed: of initial parameters and batches.
-        models: folder of kept models.
-        methods: by name.
-
-    Returns:
-        ``methods``, margins by method (None where it diverged), and ``retrained``, those of two independent ones.
     """
     try:
         found = trained(models, network, forgetting, SPLIT, model_seed=seed)
@@ -76,13 +69,6 @@ def summarise_margins(results: Sequence[Mapping[str, Any]]) -> list[dict[str, An
     The likelihood-ratio attack asks of each forget sample whether the model at hand was unlearned or retrained. It is
     told everything: the shadow models are all unlearned and retrained ones of the other seeds. Its AUC is taken for one
     seed at a time, samples of the unlearned model against the same samples of a retrained one.
-
-    Args:
-        results: points.
-
-    Returns:
-        One row a network, way of forgetting and method: mean ± sd over seeds of the AUC; KLoM, its null and their 95 %
-        quantiles over the forget samples.
     """
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for item in results:

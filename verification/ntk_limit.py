@@ -21,7 +21,7 @@ from .campaign import Options, measure_points
 from .lazy import WIDTHS, digits
 from .tables import Column, table
 
-__all__ = ["measure", "points", "run", "summarise"]
+__all__ = ["measure", "points", "run", "summarise", "tabulate"]
 
 
 SECONDS = (4, 100)
@@ -29,14 +29,7 @@ SECONDS = (4, 100)
 
 
 def points(quick: bool = False) -> list[dict[str, Any]]:
-    """All points of the campaign, the expensive ones first.
-
-    Args:
-        quick: few widths and seeds, for a look in seconds.
-
-    Returns:
-        JSON-able arguments of :func:`measure`.
-    """
+    """All points of the campaign, the expensive ones first."""
     return [
         {"activation": activation, "depth": depth, "width": width, "seeds": 6 if quick else 40, "n": 20}
         for width in reversed(WIDTHS[:6] if quick else WIDTHS)
@@ -50,9 +43,6 @@ def measure(point: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         point: activation, depth, width, seeds and n.
-
-    Returns:
-        The point, its distances, and the systematic part.
     """
     net = mlp([64, *[point["width"]] * point["depth"], 1], point["activation"], "ntk")
     X, _ = digits(point["n"], 0)
@@ -73,14 +63,7 @@ def measure(point: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def summarise(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One slope an activation and depth.
-
-    Args:
-        results: what :func:`measure` returned.
-
-    Returns:
-        Slopes with intervals, in the order of depth.
-    """
+    """One slope an activation and depth."""
     found = []
     for depth in sorted({item["depth"] for item in results}):
         for activation in sorted({item["activation"] for item in results}):
@@ -109,18 +92,18 @@ def _table(slopes: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def run(quick: bool, options: Options) -> dict[str, Any]:
-    """Run the campaign.
-
-    Returns:
-        Points and fitted slopes, and a verdict: how many intervals lie inside [−0.6, −0.4].
-    """
+    """Run the campaign."""
     results = measure_points("ntk-limit", measure, points(quick), options)
     slopes = summarise(results)
     inside = sum(item["low"] >= -0.6 and item["high"] <= -0.4 for item in slopes)
     return {
         "points": results,
         "slopes": slopes,
-        "tables": {"slopes": _table(slopes)},
         "verdict": f"{inside} of {len(slopes)} intervals of the slope inside [-0.6, -0.4]",
         "failed": 0 if quick else len(slopes) - inside,
     }
+
+
+def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The table of slopes."""
+    return {"slopes": _table(result["slopes"])}

@@ -27,7 +27,6 @@ THREADS = {
     "JAX_PLATFORMS": "cpu",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
 }
-CONTENDERS = ("muso", "naive", "nt-structured", "nt-jacobian", "nt-ntvp", "torch")
 
 
 def memory(field):

@@ -16,12 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from muso_theory.linear.closed_forms import float_model
+
 from .campaign import Options, measure_points
 from .experiment import FLOOR, RIDGE, Experiment, loop_error
 from .tables import Column, mean_sd, table
 from .theory import error_in_words, first_epoch, judge, relative_error
 
-__all__ = ["measure", "points", "run"]
+__all__ = ["measure", "points", "run", "tabulate"]
 
 SECONDS = (20, 200)
 Array = np.ndarray[Any, Any]
@@ -32,14 +34,7 @@ _FARTHEST = 2**40
 
 
 def points(quick: bool = False) -> list[dict[str, Any]]:
-    """All points of the campaign.
-
-    Args:
-        quick: digits only, one seed, fewer features and epochs.
-
-    Returns:
-        JSON-able settings.
-    """
+    """All points; a quick run has digits only, one seed, fewer features and epochs."""
     data = [("digits:3,7", 60)] if quick else [("mnist:3,7", 300), ("digits:3,7", 100)]
     return [
         {
@@ -64,11 +59,7 @@ def points(quick: bool = False) -> list[dict[str, Any]]:
 
 
 def measure(point: Mapping[str, Any]) -> dict[str, Any]:
-    """Follow one setting over the epochs.
-
-    Returns:
-        Conditioning, the gap at every epoch by every label, and the epochs needed.
-    """
+    """Follow one setting over the epochs."""
     experiment = Experiment.of(point)
     predict = experiment.predict
     epochs = sorted({*point["trained"], point["epochs"]})
@@ -146,7 +137,7 @@ def _predicted(experiment: Experiment, epochs: int, wanted: tuple[str, ...] = _L
 def _limit(experiment: Experiment, ridge: float) -> tuple[float, float]:
     """Gap of doing nothing and of label-free labels when every run goes to its limit (claim gap-formula)."""
     problem = experiment.problem
-    model = problem.float_model
+    model = float_model(problem)
     nothing = float(model.distance(model.pretrained, model.retrained).upper)
     fitted = model.fit(model.retain, model.predict(model.retain, model.pretrained), ridge=ridge)
     return nothing, float(model.gap(model.predict(model.forget, fitted)).upper)
@@ -194,11 +185,7 @@ def _early_stopping(experiment: Experiment, epochs: int) -> dict[str, float]:
 
 
 def run(quick: bool, options: Options) -> dict[str, Any]:
-    """Run the campaign.
-
-    Returns:
-        Curves, conditioning, epochs needed, and the table of where the paper's epochs stand.
-    """
+    """Run the campaign."""
     settings = points(quick)
     measured = measure_points("paper-convergence", measure, settings, options)
     found = [{**point, **result} for point, result in zip(settings, measured, strict=True)]
@@ -218,7 +205,6 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         "judgement": verdict,
         "largest loop error": loop,
         "failed": failed,
-        "tables": {"paper-convergence": _table(found)},
         "verdict": f"{'FAILED' if failed else 'as predicted'}: {verdict['predictions']} gaps predicted, "
         f"{error_in_words(verdict)}",
     }
@@ -270,3 +256,8 @@ def _at(point: Mapping[str, Any], label: str) -> float:
         if row["epochs"] == point["epochs"] and row["labels"] == label:
             return float(row["measured"])
     raise AssertionError(label)
+
+
+def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The table of where the paper's epochs stand."""
+    return {"paper-convergence": _table(result["points"])}

@@ -6,7 +6,7 @@ N(0, I); cyclic SGD for 1,500 epochs with gradient 2(φᵀw − y)φ and step (t
 ridge 1e-8 in the label; 300 samples retained of MNIST, and 100 of the digits, of which there are fewer.
 
 A gap is measured to two references: `w_r` after the same 1,500 epochs on R from w₀, as the paper has it, and the limit
-G(w₀) of that training. Methods of the paper train for 1,500 epochs; the baselines of `muso_theory.linear.baselines` are
+G(w₀) of that training. Methods of the paper train for 1,500 epochs; the baselines of `muso_theory.methods` are
 closed forms of their limit, start from the limit of pretraining and are held against the limit of retraining, which is
 common to all, and against their own reference, w_r^λ, where they have a ridge. Fine-tuning, gradient ascent and
 NegGrad+ are not among them: w_p interpolates here, so that they equal doing nothing by construction (see campaign
@@ -17,15 +17,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from muso_theory.evaluation import accuracy
-from muso_theory.linear.rules import BadTeacher, RandomLabels
+from muso_theory.linear.closed_forms import float_model
 from muso_theory.linear.solution import parameter_gap
 from muso_theory.linear.training import PAPER_STEPS, predict_gap
+from muso_theory.methods.rules import BadTeacher, RandomLabels
 
 from .baselines import stands_still
 from .campaign import Options, measure_points
@@ -33,7 +33,7 @@ from .experiment import FLOOR, RIDGE, Experiment, loop_error
 from .tables import Column, mean_sd, table
 from .theory import error_in_words, judge, relative_error
 
-__all__ = ["measure", "points", "run"]
+__all__ = ["measure", "points", "run", "tabulate"]
 
 SECONDS = (20, 150)
 Array = np.ndarray[Any, Any]
@@ -45,14 +45,7 @@ _PIXELS = {"unit": "[0, 1]", "byte": "[0, 255]"}
 
 
 def points(quick: bool = False) -> list[dict[str, Any]]:
-    """All points of the campaign.
-
-    Args:
-        quick: digits only, two seeds, fewer features and epochs.
-
-    Returns:
-        JSON-able settings.
-    """
+    """All points; a quick run has digits only, two seeds, fewer features and epochs."""
     return [
         {
             "data": data,
@@ -72,11 +65,7 @@ def points(quick: bool = False) -> list[dict[str, Any]]:
 
 
 def measure(point: Mapping[str, Any]) -> dict[str, Any]:
-    """Run every method in one setting.
-
-    Returns:
-        One row a method, the conditioning, and how far dual training is from the loop over samples.
-    """
+    """Run every method in one setting."""
     experiment = Experiment.of(point)
     values = np.linalg.eigvalsh(experiment.gram)
     rows = _trained(experiment) + _in_the_limit(experiment, float(values[-1] / values[0]))
@@ -97,7 +86,7 @@ def _trained(experiment: Experiment) -> list[dict[str, Any]]:
     """The methods of the paper, each trained for so many epochs, with the predicted gaps."""
     problem, predict, epochs = experiment.problem, experiment.predict, experiment.point["epochs"]
     y, forget, retain, start = problem.targets, problem.forget, problem.retain, problem.w_init
-    model = problem.float_model
+    model = float_model(problem)
     assert start is not None
     limit = problem.shaped(model.explicit(model.retrained))
     found: list[dict[str, Any]] = []
@@ -179,15 +168,15 @@ def _limit_coefficients(experiment: Experiment) -> Array:
 
 def _in_the_limit(experiment: Experiment, condition: float) -> list[dict[str, Any]]:
     """Every baseline in closed form, beside claim gap-formula for those that relabel, and its expected squared gap."""
-    from muso_theory.linear.baselines import METHODS, Relabelling
+    from muso_theory.methods import Relabelling, serving
 
     problem = experiment.problem
-    model = problem.float_model
+    model = float_model(problem)
     limit = problem.shaped(model.explicit(model.retrained))
     nothing = float(np.linalg.norm(problem.shaped(model.explicit(model.pretrained)) - limit))
     found = []
-    for name, method in METHODS.items():
-        seeded = any(field.name == "seed" for field in fields(method))
+    for name, method in serving("linear").items():
+        seeded = "seed" in method.settings("linear")
         rule = method(seed=experiment.point["seed"]) if seeded else method()
         if stands_still(rule, problem):
             continue
@@ -214,11 +203,7 @@ def _in_the_limit(experiment: Experiment, condition: float) -> list[dict[str, An
 
 
 def run(quick: bool, options: Options) -> dict[str, Any]:
-    """Run the campaign.
-
-    Returns:
-        Every row, and tables of means over the seeds.
-    """
+    """Run the campaign."""
     settings = points(quick)
     measured = measure_points("paper-linear", measure, settings, options)
     rows = [
@@ -246,7 +231,6 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         "judgement": verdict,
         "largest loop error": loop,
         "failed": failed,
-        "tables": _tables(rows, settings[0]["epochs"]),
         "verdict": f"{'FAILED' if failed else 'as predicted'}: {verdict['predictions']} gaps predicted, "
         f"{error_in_words(verdict)}",
     }
@@ -326,3 +310,8 @@ def _means(rows: list[dict[str, Any]], columns: list[Column]) -> list[dict[str, 
             cells[column.key] = mean_sd(values)
         found.append(cells)
     return found
+
+
+def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The tables: means over the seeds."""
+    return _tables(result["rows"], result["points"][0]["epochs"])

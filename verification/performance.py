@@ -37,11 +37,7 @@ Array = np.ndarray[Any, Any]
 
 
 def problem_data(n: int, width: int, seed: int = 0) -> dict[str, Any]:
-    """Random Fourier features of clustered points: a kernel problem of moderate condition.
-
-    Returns:
-        Keyword arguments of `UnlearningProblem`.
-    """
+    """Random Fourier features of clustered points: a kernel problem of moderate condition."""
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((n, 20)) + 2 * rng.standard_normal((10, 20))[rng.integers(0, 10, n)]
     angle = x @ (rng.standard_normal((20, width // 2)) / 4)
@@ -59,11 +55,7 @@ def problem_data(n: int, width: int, seed: int = 0) -> dict[str, Any]:
 
 
 def ordinary_answer(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything a float64 user wants to know, without a proof.
-
-    Returns:
-        The problem with its Gram matrix and factor, its solution and the gaps.
-    """
+    """Everything a float64 user wants to know, without a proof."""
     problem = UnlearningProblem(**data)
     solution = solve(problem)
     return {
@@ -75,11 +67,7 @@ def ordinary_answer(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def certified_answer(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Compute the ordinary answer, then prove it.
-
-    Returns:
-        The ordinary answer's gaps and the proved enclosures.
-    """
+    """Compute the ordinary answer, then prove it."""
     ordinary = ordinary_answer(data)
     model, solution = CertifiedForms(ordinary["problem"]), ordinary["solution"]
     labels = model.given(solution.forget_labels)
@@ -117,11 +105,7 @@ def _peak(n: int, width: int, answer: Callable[[Mapping[str, Any]], object]) -> 
 
 
 def measure_certified(point: Mapping[str, Any]) -> dict[str, Any]:
-    """Time one size.
-
-    Returns:
-        Medians, ratios, memory and the proved bounds.
-    """
+    """Time one size."""
     n, width, runs = point["n"], point["D"], point["runs"]
     data = problem_data(n, width)
     found = certified_answer(data)  # also warms up
@@ -144,11 +128,7 @@ def measure_certified(point: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def measure_slow_twins(point: Mapping[str, Any]) -> dict[str, Any]:
-    """Time one solve in mpmath, in MP, in balls, and as a certified float64 fit.
-
-    Returns:
-        Seconds by arithmetic, and how many times faster balls are than mpmath.
-    """
+    """Time one solve in mpmath, in MP, in balls, and as a certified float64 fit."""
     import mpmath
 
     n, bits = point["n"], point["bits"]
@@ -185,11 +165,7 @@ def measure_slow_twins(point: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run(quick: bool, options: Options, part: str = "certified") -> dict[str, Any]:
-    """Run the campaign; points are timed one at a time whatever the number of jobs.
-
-    Returns:
-        Points with times, ratios and memory.
-    """
+    """Run the campaign; points are timed one at a time whatever the number of jobs."""
     assert part in PARTS
     if part == "ntk":
         return _tangent_kernels(quick, options)
@@ -214,11 +190,7 @@ def run(quick: bool, options: Options, part: str = "certified") -> dict[str, Any
 
 
 def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
-    """The times of any part.
-
-    Returns:
-        Tables of a result.
-    """
+    """The times of any part."""
     if "certified" in result:
         slow = [
             {**row["seconds"], **{key: value for key, value in row.items() if key != "seconds"}}

@@ -28,14 +28,7 @@ _EPOCHS = 1500
 
 
 def points(quick: bool) -> list[dict[str, Any]]:
-    """What is timed.
-
-    Args:
-        quick: run the loop for fewer epochs only, and say so in the result.
-
-    Returns:
-        One point a method and number of outputs.
-    """
+    """One point a method and number of outputs; a quick run loops for fewer epochs, and says so in the result."""
     loop = 30 if quick else _EPOCHS
     return [
         {"method": "cyclic-sgd", "outputs": 1, "epochs": _EPOCHS, "loop epochs": loop},
@@ -60,18 +53,7 @@ def _data(outputs: int) -> tuple[Array, Array, Array]:
 
 
 def sample_loop(features: Array, targets: Array, w: Array, steps: Array, epochs: int) -> Array:
-    """Cyclic SGD sample by sample, as it is usually written.
-
-    Args:
-        features: Φ, shape (n, D).
-        targets: shape (n,) or (n, C).
-        w: the start.
-        steps: γ of every sample.
-        epochs: passes.
-
-    Returns:
-        The parameters.
-    """
+    """Cyclic SGD sample by sample, as it is usually written."""
     w = w.copy()
     for _ in range(epochs):
         for i in range(len(features)):
@@ -84,32 +66,14 @@ def sample_loop(features: Array, targets: Array, w: Array, steps: Array, epochs:
 
 
 def descent_loop(features: Array, targets: Array, w: Array, step: float, epochs: int) -> Array:
-    """Gradient descent step by step.
-
-    Args:
-        features: Φ, shape (n, D).
-        targets: shape (n,) or (n, C).
-        w: the start.
-        step: η.
-        epochs: steps.
-
-    Returns:
-        The parameters.
-    """
+    """Gradient descent step by step."""
     for _ in range(epochs):
         w = w - step * (features.T @ (features @ w - targets))
     return w
 
 
 def run_point(point: Mapping[str, Any]) -> dict[str, Any]:
-    """Time one method both ways and compare the parameters.
-
-    Args:
-        point: method, outputs, epochs, and the epochs that the loop runs.
-
-    Returns:
-        Times, their ratio and the relative differences.
-    """
+    """Time one method both ways and compare the parameters."""
     method, epochs, looped = point["method"], point["epochs"], point["loop epochs"]
     features, targets, start = _data(point["outputs"])
     if point["outputs"] == 1:
@@ -165,14 +129,7 @@ def _difference(a: Array, b: Array) -> float:
 
 
 def verdict(rows: list[dict[str, Any]]) -> str:
-    """One sentence.
-
-    Args:
-        rows: what was measured.
-
-    Returns:
-        Ratios and differences.
-    """
+    """What was measured in one sentence."""
     parts = [
         f"{row['method']}, {row['outputs']} outputs: {row['ratio given K']:.0f} times faster than the loop "
         f"({row['ratio with K']:.0f} with forming K), "
@@ -183,14 +140,7 @@ def verdict(rows: list[dict[str, Any]]) -> str:
 
 
 def tabulate(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The times.
-
-    Args:
-        rows: what was measured.
-
-    Returns:
-        One table.
-    """
+    """The times."""
     columns = [
         Column("method"),
         Column("outputs", spec="d"),

@@ -42,14 +42,7 @@ _CONDITIONS = (1e2, 1e4, 1e7, 1e10, 1e13, 1e16, 1e18, 1e20)
 
 
 def points(quick: bool) -> list[dict[str, Any]]:
-    """What is checked.
-
-    Args:
-        quick: the smallest size and four condition numbers.
-
-    Returns:
-        One point a size, condition number and kind of targets.
-    """
+    """One point a size, condition number and kind of targets; a quick run has one size and four condition numbers."""
     conditions = (1e4, 1e10, 1e16, 1e20) if quick else _CONDITIONS
     return [
         {"n": n, "D": 3 * n // 2, "condition": condition, "targets": targets, "runs": 3 if n < 1000 else 1}
@@ -68,14 +61,7 @@ def _vectors(n: int, width: int) -> tuple[Array, Array]:
 
 
 def problem_of(point: Mapping[str, Any]) -> mt.UnlearningProblem:
-    """The problem of one point; a tenth of the samples is to be forgotten.
-
-    Args:
-        point: n, D, condition and targets.
-
-    Returns:
-        The problem.
-    """
+    """The problem of one point; a tenth of the samples is to be forgotten."""
     n, width = point["n"], point["D"]
     left, right = _vectors(n, width)
     features = (left * np.geomspace(1, point["condition"] ** -0.5, n)) @ right.T
@@ -96,14 +82,7 @@ def _plain_solve(features: Array, targets: Array) -> Array:
 
 
 def run_point(point: Mapping[str, Any]) -> dict[str, Any]:
-    """Check the claims of one problem, all together, and time that beside ordinary solves.
-
-    Args:
-        point: n, D, condition, targets and runs.
-
-    Returns:
-        Verdicts, arithmetics, bounds, seconds and their ratio.
-    """
+    """Check the claims of one problem, all together, and time that beside ordinary solves."""
     problem = problem_of(point)
     easy = problem_of({**point, "condition": 1e4})
     features, targets = np.asarray(easy.features), np.asarray(easy.targets)[:, None]
@@ -157,14 +136,7 @@ def _bound(row: Any) -> float | None:
 
 
 def conclusions(rows: list[dict[str, Any]]) -> list[str]:
-    """What the rows say, in sentences.
-
-    Args:
-        rows: points with what was measured.
-
-    Returns:
-        Up to which condition number all is decided, at what cost; what is not decided.
-    """
+    """What the rows say, in sentences."""
     missed = [row for row in rows if row["undecided"]]
     inside = [row for row in rows if row["condition"] <= 1e20]
     said = [
@@ -187,14 +159,7 @@ def conclusions(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def tabulate(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The condition numbers.
-
-    Args:
-        rows: points with what was measured.
-
-    Returns:
-        One table.
-    """
+    """The condition numbers."""
     shown = [
         {
             **row,

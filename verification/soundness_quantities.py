@@ -37,7 +37,8 @@ _DELTA = Fraction(1, 10**5)
 """What is asked of published noise, at ε = 1."""
 
 OPEN = re.compile(
-    r"‖\(I − P\)\(w_t − w₀\)‖ at t = \d+|1 − ρ\(a pass on row\(Φ\)\)|‖w_E − w_r‖ predicted for E = \d+"
+    r"‖\(I − P\)\(w_t − w₀\)‖ of the float iterate at t = \d+|"
+    r"1 − ρ\(a pass on row\(Φ\)\)|‖w_E − w_r‖ predicted for E = \d+"
 )
 """Numbers about iterates and radii in floats, which are measured and have no exact value here."""
 
@@ -57,17 +58,7 @@ class Quantities:
     handed_out: Callable[[str], Any] = field(repr=False)
 
     def number(self, what: str) -> Number | None:
-        """The number that some words name.
-
-        Args:
-            what: the words of a finding.
-
-        Returns:
-            The number; None for numbers that have no exact value.
-
-        Raises:
-            KeyError: unknown words.
-        """
+        """The number that some words of a finding name; None for numbers that have no exact value."""
         if OPEN.fullmatch(what):
             return None
         if what in self._fixed:
@@ -419,14 +410,9 @@ class Quantities:
     # -- what tolerances are relative to
 
     def scale(self, words: str, what: str) -> Number | None:
-        """The length, or its square, that a tolerance is relative to.
+        """The length, or its square, that a tolerance is relative to, by the words of report and finding.
 
-        Args:
-            words: as the report tells them.
-            what: the finding's own words.
-
-        Returns:
-            The number; None where it depends on a step or a start that the report does not tell.
+        None where it depends on a step or a start that the report does not tell.
         """
         for remark in (": nothing to unlearn at this precision", ": finer than floats of this size"):
             words = words.removesuffix(remark)

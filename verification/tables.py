@@ -1,7 +1,7 @@
 """Tables of results, in Markdown and in LaTeX, from the same rows.
 
-A campaign puts `tables` in its result, a name to a `Table.content()` each; the runner writes them beside the JSON as
-NAME.md and NAME.tex. Numbers stay numbers in the JSON; only here are they rounded.
+A campaign's `tabulate` makes them of what its result holds; the runner writes them beside the JSON as NAME.md and
+NAME.tex. Numbers stay numbers in the JSON; only here are they rounded.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ class Column(NamedTuple):
     title: str = ""
     spec: str = ".3g"
 
+
+_LONG, _FIRST = 60, 18
+"""Markdown has at most so many rows of a table; of a longer one it has the first."""
 
 Row = Mapping[str, Any]
 Columns = Sequence[Column | Sequence[str]]
@@ -85,17 +88,11 @@ _SYMBOLS = {
 
 
 def mean_sd(values: Iterable[float]) -> dict[str, Any]:
-    """Mean and sample standard deviation (n − 1), ready for a cell.
-
-    Args:
-        values: at least one number.
+    """``mean`` and sample ``sd`` (n − 1; None for one value) of at least one number, ready for a cell.
 
     Returns:
         ``mean``, ``sd`` (None for one value) and ``n``; where a value is not finite both are None and
         ``not finite`` counts how many.
-
-    Raises:
-        BadInputError: no value at all.
 
     Example:
         >>> mean_sd([1.0, 3.0])
@@ -112,16 +109,7 @@ def mean_sd(values: Iterable[float]) -> dict[str, Any]:
 
 
 def table(title: str, rows: Sequence[Row], columns: Columns) -> dict[str, Any]:
-    """One entry of a result's `tables`, JSON-able.
-
-    Args:
-        title: what the table shows, one sentence.
-        rows: one dictionary a row; a key that a row lacks, or None, is printed as a dash.
-        columns: which keys, in which order.
-
-    Returns:
-        The table as data.
-    """
+    """One table of a result; a key that a row lacks, or None, is printed as a dash."""
     keys = [Column(*column).key for column in columns]
     return {
         "title": title,
@@ -132,13 +120,6 @@ def table(title: str, rows: Sequence[Row], columns: Columns) -> dict[str, Any]:
 
 def markdown(rows: Sequence[Row], columns: Columns) -> str:
     r"""A GitHub-flavoured Markdown table.
-
-    Args:
-        rows: one dictionary a row.
-        columns: which keys, in which order.
-
-    Returns:
-        The lines, ending in a newline.
 
     Example:
         >>> print(markdown([{"x": "a|b", "gap": mean_sd([1e-3, 3e-3])}], [("x",), ("gap", "‖w‖", ".1e")]), end="")
@@ -157,17 +138,7 @@ def markdown(rows: Sequence[Row], columns: Columns) -> str:
 
 
 def latex(rows: Sequence[Row], columns: Columns) -> str:
-    r"""A LaTeX tabular that needs no package.
-
-    Args:
-        rows: one dictionary a row.
-        columns: which keys, in which order.
-
-    Returns:
-        A ``tabular`` environment in plain ASCII, ending in a newline.
-
-    Raises:
-        BadInputError: text with a character that has no LaTeX form here.
+    r"""A LaTeX ``tabular`` in plain ASCII that needs no package; text with no LaTeX form here is refused.
 
     Example:
         >>> print(latex([{"x": "a_b", "gap": mean_sd([1e-3, 3e-3])}], [("x",), ("gap", "‖w‖", ".1e")]), end="")
@@ -192,19 +163,16 @@ def latex(rows: Sequence[Row], columns: Columns) -> str:
 
 
 def write(tables: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
-    r"""All tables of one result.
-
-    Args:
-        tables: name to what `table` made.
-
-    Returns:
-        A Markdown document and a LaTeX file to be read by ``\input``.
-    """
+    """All tables of one result: for Markdown, where a long one is told by its first rows, and for LaTeX."""
     pages, floats = [], []
     # The order in which a stored result has them, so that they can be written again from it.
     for name, content in sorted(tables.items()):
         rows, columns = content["rows"], content["columns"]
-        pages.append(f"## {name}\n\n{content['title']}\n\n{markdown(rows, columns)}")
+        shown = rows if len(rows) <= _LONG else rows[:_FIRST]
+        pages.append(f"## {name}\n\n{content['title']}\n\n{markdown(shown, columns)}")
+        if len(shown) < len(rows):
+            left = len(rows) - len(shown)
+            pages.append(f"{left} more rows are in the result; `--tables` writes the whole table in LaTeX.\n")
         floats.append(
             "\\begin{table}\n\\centering\n"
             f"\\caption{{{_escape(content['title'])}}}\n\\label{{tab:{name}}}\n"

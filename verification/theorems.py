@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from muso_theory.claims.theorems.writing import load_certificate, theorem_graph
 from .campaign import Options
 from .tables import Column, table
 
-__all__ = ["SECONDS", "run"]
+__all__ = ["SECONDS", "run", "tabulate"]
 
 SECONDS = (5, 5)
 ROOM = Path(__file__).resolve().parents[1] / "proofs"
@@ -41,11 +42,7 @@ def _trials(proof: Proof) -> dict[str, int]:
 
 
 def run(quick: bool, options: Options) -> dict[str, Any]:
-    """Check every certificate and derive the graph; the quick version is the whole.
-
-    Returns:
-        Nodes of the graph, and claims without a general proof.
-    """
+    """Check every certificate and derive the graph; the quick version is the whole."""
     proofs = [_proof(slug) for slug in slugs()]
     edges, statuses = theorem_graph(proofs)
     nodes = [{"name": name, "status": statuses[name], "uses": sorted(edges[name])} for name in sorted(edges)]
@@ -80,16 +77,6 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         "claims": rows,
         "counts": counts | {"theorems": sum(row["theorems"] for row in rows)},
         "stand-alone checker": alone.stdout.splitlines()[-1] if alone.stdout else alone.stderr[-200:],
-        "tables": {
-            "theorems": table(
-                "General proofs, their certificates checked by two checkers; hypotheses of their theorems on trial",
-                rows,
-                [
-                    Column(key)
-                    for key in ("claim", "status", "theorems", "needed", "redundant", "certificate")
-                ],
-            )
-        },
         "verdict": (
             f"{counts['proved']} claims proved and {counts['core proved']} in their algebraic core, "
             f"{len(unproved)} without a general proof; {len(rejected)} certificates rejected, "
@@ -97,3 +84,12 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         ),
         "failed": bool(rejected) or not accepted,
     }
+
+
+def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The table of claims."""
+    keys = ("claim", "status", "theorems", "needed", "redundant", "certificate")
+    title = (
+        "General proofs, their certificates checked by two checkers; hypotheses of their theorems on trial"
+    )
+    return {"theorems": table(title, result["claims"], [Column(key) for key in keys])}

@@ -49,15 +49,7 @@ class Dynamics:
         self._powers = [] if iteration is None else [iteration]
 
     def residual(self, first: Array, epochs: int) -> Array:
-        """M^E r.
-
-        Args:
-            first: r = y − Φw at the start, shape (n,) or (n, C).
-            epochs: E.
-
-        Returns:
-            The residual after E epochs.
-        """
+        """M^E r, r = y − Φw at the start: the residual after E epochs."""
         if self.iteration is None:
             return np.zeros_like(first)
         r, k = first, 0
@@ -72,15 +64,7 @@ class Dynamics:
         return r
 
     def coefficients(self, first: Array, epochs: int) -> Array:
-        """K⁻¹(r − M^E r): what E epochs add to the coefficients of the feature rows.
-
-        Args:
-            first: r at the start.
-            epochs: E.
-
-        Returns:
-            The coefficients, shaped like r.
-        """
+        """K⁻¹(r − M^E r): what E epochs add to the coefficients of the feature rows."""
         return np.asarray(scipy.linalg.cho_solve(self._factor, first - self.residual(first, epochs)))
 
     @cached_property
@@ -93,11 +77,7 @@ def sweep(gram: Array, steps: Array | Callable[[int], float] | float) -> Dynamic
     """Cyclic SGD in the order of the rows.
 
     Args:
-        gram: K, shape (n, n).
         steps: γ, of every sample, of all, or as a function of the place in the pass.
-
-    Returns:
-        Its dynamics.
     """
     n = len(gram)
     gamma = np.array([steps(t) for t in range(n)]) if callable(steps) else np.broadcast_to(steps, (n,))
@@ -107,15 +87,7 @@ def sweep(gram: Array, steps: Array | Callable[[int], float] | float) -> Dynamic
 
 
 def descent(gram: Array, step: float) -> Dynamics:
-    """Gradient descent on ½‖Φw − y‖².
-
-    Args:
-        gram: K, shape (n, n).
-        step: η.
-
-    Returns:
-        Its dynamics.
-    """
+    """Gradient descent on ½‖Φw − y‖² with step η."""
     return Dynamics(gram, np.eye(len(gram)) - step * gram)
 
 
@@ -146,97 +118,47 @@ class PredictedRuns:
         self.gram = everyone.gram
 
     def pretrained(self, epochs: int) -> Array:
-        """w_p after so many epochs.
-
-        Args:
-            epochs: E.
-
-        Returns:
-            Coefficients, shaped like y.
-        """
+        """Coefficients of w_p after E epochs."""
         return self.everyone.coefficients(self.targets - self.initial, epochs)
 
     def retrained(self, epochs: int) -> Array:
-        """w_r after so many epochs on R alone; zero on F.
-
-        Args:
-            epochs: E.
-
-        Returns:
-            Coefficients, shaped like y.
-        """
+        """Coefficients of w_r after E epochs on R alone; zero on F."""
         a = np.zeros_like(self.targets, dtype=np.float64)
         a[self.retain] = self.retained.coefficients((self.targets - self.initial)[self.retain], epochs)
         return a
 
     def finetuned(self, a: Array, labels: Array, epochs: int) -> Array:
-        """Parameters after fine-tuning on all samples, the forget samples relabelled.
-
-        Args:
-            a: coefficients at the start.
-            labels: ỹ_F.
-            epochs: E.
-
-        Returns:
-            Coefficients, shaped like y.
-        """
+        """Coefficients after fine-tuning from ``a`` on all samples, the forget samples relabelled."""
         relabelled = np.array(self.targets, dtype=np.float64)
         relabelled[self.forget] = labels
         return a + self.everyone.coefficients(relabelled - self.initial - self.gram @ a, epochs)
 
     def label_free(self, a: Array, ridge: float = 0.0) -> Array:
-        """ỹ_F = Φ_F(w₀ + Φ_Rᵀ(K_RR + εI)⁻¹Φ_R(w − w₀)).
-
-        Args:
-            a: coefficients of w, the pretrained model.
-            ridge: ε.
-
-        Returns:
-            The labels, in the order of F.
-        """
+        """ỹ_F = Φ_F(w₀ + Φ_Rᵀ(K_RR + εI)⁻¹Φ_R(w − w₀)), for w of coefficients ``a``."""
         block = self.gram[np.ix_(self.retain, self.retain)] + ridge * np.eye(len(self.retain))
         fitted = scipy.linalg.solve(block, (self.gram @ a)[self.retain], assume_a="pos")
         return np.asarray(self.initial[self.forget] + self.gram[np.ix_(self.forget, self.retain)] @ fitted)
 
     def outputs(self, a: Array) -> Array:
-        """Φw.
-
-        Args:
-            a: coefficients of w.
-
-        Returns:
-            Outputs, shaped like y.
-        """
+        """Φw, for w of coefficients ``a``."""
         return np.asarray(self.initial + self.gram @ a)
 
     def gap(self, a: Array, b: Array) -> float:
-        """‖w − w'‖ = (cᵀKc)^½ with c = a − b.
-
-        Args:
-            a: coefficients of w.
-            b: coefficients of w'.
-
-        Returns:
-            The distance in parameter space.
-        """
+        """‖w − w'‖ = (cᵀKc)^½ with c = a − b, their coefficients."""
         c = a - b
         return float(np.sqrt(max(0.0, float(np.sum(c * (self.gram @ c))))))
 
 
 def first_epoch(small: Callable[[int], bool], largest: int, guess: int = 1, digits: int = 15) -> int | None:
-    """The first epoch from which on a gap is small, if the gap falls from there.
+    """The first epoch from which on a gap is small, if the gap falls from there; None beyond ``largest``.
 
     Doubles or halves the guess until it is on the other side, then halves the interval; a gap that rises again in
     between is not seen.
 
     Args:
         small: whether the gap after so many epochs is.
-        largest: give up beyond.
         guess: where to look first.
         digits: how many of the answer are wanted.
-
-    Returns:
-        The epoch, or None.
 
     Example:
         >>> [first_epoch(lambda epochs: 0.5**epochs < 1e-6, 100, guess) for guess in (1, 20, 90)]
@@ -261,15 +183,9 @@ def first_epoch(small: Callable[[int], bool], largest: int, guess: int = 1, digi
 
 
 def relative_error(predicted: float, measured: float, scale: float = 0.0) -> float:
-    """|predicted − measured| / max(|measured|, scale).
+    """|predicted − measured| / max(|measured|, scale); infinite where a number is not finite.
 
-    Args:
-        predicted: by theory.
-        measured: on what was trained.
-        scale: below which a difference means nothing, e.g. what rounding leaves of a gap that is zero.
-
-    Returns:
-        The error; infinite where a number is not finite.
+    Below ``scale`` a difference means nothing: it is what rounding leaves of a gap that is zero, for example.
     """
     if not (math.isfinite(predicted) and math.isfinite(measured)):
         return math.inf
@@ -283,9 +199,6 @@ def judge(rows: Iterable[Mapping[str, Any]], tolerance: float = 1e-6) -> dict[st
     Args:
         rows: with ``relative error`` each; a row without one was not predicted and is counted as such.
         tolerance: the largest relative error allowed.
-
-    Returns:
-        The largest error, where it is, how many rows exceed the tolerance, and ``failed``.
     """
     found = list(rows)
     predicted = [row for row in found if row.get("relative error") is not None]
@@ -303,14 +216,7 @@ def judge(rows: Iterable[Mapping[str, Any]], tolerance: float = 1e-6) -> dict[st
 
 
 def error_in_words(verdict: Mapping[str, Any]) -> str:
-    """The largest error of a judgement, and what it is relative to.
-
-    Args:
-        verdict: of ``judge``.
-
-    Returns:
-        The words.
-    """
+    """The largest error of a judgement, and what it is relative to."""
     return (
         f"largest error {verdict['largest relative error']:.1e} of the gap, or of the scale below which float64 and "
         "the tolerance of an audit tell no gaps apart"
