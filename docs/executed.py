@@ -81,9 +81,6 @@ def same(shown: str, printed: str) -> bool:
     """Whether two texts agree in all words, in numbers to a unit of the last digit shown, and in which are noise.
 
     Lines do not count: where one is broken depends on how long a number before it is.
-
-    Returns:
-        True if they do.
     """
     parts = [part.split() for part in re.split(rf"^{re.escape(_DOTS)}$", shown, flags=re.M)]
     return _agree(parts, printed.split())
