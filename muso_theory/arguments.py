@@ -38,8 +38,9 @@ _MANY = (collections.abc.Iterable, collections.abc.Sequence, list, tuple)
 def checked(function: Function) -> Function:
     """Refuse arguments that are not what the annotations say.
 
-    Integers of NumPy are integers, and every real number is a float, but NaN and truth values are neither. A sequence
-    may be any iterable but text, and one that can be counted is looked through.
+    Every real number is a float, but NaN, truth values and long doubles between two floats are not. A number of NumPy
+    reaches the function as the same number of Python. A sequence may be any iterable but text, and one that can be
+    counted is looked through.
 
     Example:
         >>> @checked
@@ -69,8 +70,7 @@ def checked(function: Function) -> Function:
             )
         placed = [readers[name].take(value) for name, value in zip(places, given, strict=False)]
         for name, value in named.items():
-            if name in readers:
-                named[name] = readers[name].take(value)
+            named[name] = readers[name].take(value) if name in readers else _own(value)
         return function(*placed, *given[len(places) :], **named)
 
     return typing.cast(Function, call)
@@ -98,6 +98,8 @@ class _Reader:
             return value
         if type(value) in self.quick and (type(value) is not np.ndarray or value.dtype.kind in NUMERIC):
             return value
+        if not self.arrays:
+            value = _own(value)
         if self.several and type(value) in (list, tuple):
             return [plain_array(f"{self.name}[{i}]", one, text=False) for i, one in enumerate(value)]
         if (self.arrays or self.several) and disguise(value):
@@ -108,6 +110,19 @@ class _Reader:
         if self.arrays and not any(_admits(one, value) for one in self.others):
             return plain_array(self.name, value, text="str_" in str(self.arrays))
         return value
+
+
+def _own(value: Any) -> Any:
+    """Numbers of NumPy as Python's: theirs wrap around, or round to their own few bits whatever they meet.
+
+    One that no float holds stays what it is, and is refused.
+    """
+    if type(value) in (list, tuple) and any(isinstance(one, np.generic) for one in value):
+        return type(value)(map(_own, value))
+    if not isinstance(value, np.generic):
+        return value
+    plain = value.item()
+    return float(plain) if isinstance(plain, np.longdouble) and plain == float(plain) else plain
 
 
 def _is_array(kind: Any) -> bool:
@@ -134,7 +149,9 @@ def _admits(kind: Any, value: Any) -> bool:
         return isinstance(value, bool) or type(value).__name__ == "bool"
     if kind in _PLAIN:
         plain: type = _PLAIN[kind][0]
-        return isinstance(value, plain) and not isinstance(value, bool) and value == value  # NaN is not
+        return (
+            isinstance(value, plain) and not isinstance(value, bool | np.longdouble) and value == value
+        )  # no NaN
     if kind is collections.abc.Callable or origin is collections.abc.Callable:
         return callable(value)
     if origin in _MANY:

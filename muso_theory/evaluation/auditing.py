@@ -199,8 +199,9 @@ def audit_guarantee(
                 "lambda seed: promise.release(…, seed)",
             )
     check_level(level)
-    check_integer("draws", draws, _FEWEST)
-    if draws % check_integer("batch", batch, 1):
+    draws = check_integer("draws", draws, _FEWEST)
+    batch = check_integer("batch", batch, 1)
+    if draws % batch:
         raise expected("a batch that divides the draws", "batch", batch, f"of {draws} draws", "1")
     delta, tail = promise.delta, _tail(level)
     if _cannot_fail(draws, promise, tail):

@@ -343,7 +343,7 @@ def _public_distance(mechanism: str, public: Public, requests: int) -> tuple[flo
         hint = nearest(str(mechanism), MECHANISMS)
         raise expected("a mechanism", "mechanism", mechanism, "unknown", hint)
     spec = MECHANISMS[mechanism]
-    check_integer("requests", requests, 1)
+    requests = check_integer("requests", requests, 1)
     public.require(spec.needs, mechanism)
     # How large these parameters are must not be told, so that the largest public norm decides.
     found = [Quantity.exact(bound(public, requests)).bound for bound in (spec.distance, spec.norm)]

@@ -90,7 +90,7 @@ def binomial_rate(successes: int, trials: int, level: float = 0.95) -> Rate:
     from scipy.stats import beta
 
     check_level(level)
-    check_integer("successes", successes, 0)
+    successes = check_integer("successes", successes, 0)
     if successes > check_integer("trials", trials, 1):
         raise expected("0 ≤ successes ≤ trials, trials ≥ 1", "successes", successes, f"of {trials}", "counts")
     # Each end is the rate at which so many successes, or so few, have probability (1 − level)/2; binomial tails are
@@ -152,7 +152,7 @@ def pairs_interval(value: float, pairs: int, width: float, level: float) -> Inte
         (0.8609, 1.1391)
     """
     check_level(level)
-    check_integer("pairs", pairs, 1)
+    pairs = check_integer("pairs", pairs, 1)
     q = -math.expm1(math.log1p(-level) / pairs)
     return value - width * q, value + width * q
 

@@ -135,7 +135,7 @@ def klom(
         what = f"at least {FEWEST} unlearned and {2 * FEWEST} retrained models"
         raise expected(what, "models", (len(u), len(r)), "too few", "more seeds")
     bins = min(20, round(2 * size**0.5)) if bins is None else check_integer("bins", bins, 2)
-    check_integer("splits", splits, 1)
+    splits = check_integer("splits", splits, 1)
     # A stream each, so that the splits of the retrained models, and with them the null, know nothing of the unlearned.
     seed = check_integer("seed", seed)
     halves = np.random.default_rng((seed, RETRAINED_MODELS))

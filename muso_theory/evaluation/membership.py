@@ -59,7 +59,7 @@ def attack(
     """
     if method not in METHODS:
         raise expected("an attack", "method", method, "unknown", nearest(method, METHODS))
-    check_integer("seed", seed)
+    seed = check_integer("seed", seed)
     scores = [
         output_columns(member_scores, "member_scores"),
         output_columns(nonmember_scores, "nonmember_scores"),

@@ -103,7 +103,7 @@ def descent(objective: Objective, w: object, steps: int, step: float | None = No
         array([ 0.5, -0.5])
     """
     check_objective(objective)
-    check_integer("steps", steps, 0)
+    steps = check_integer("steps", steps, 0)
     point, what, hint = (
         as_vector("w", w, objective.features.shape[1]),
         "a step above 0",

@@ -180,8 +180,8 @@ def kernel_approximation(
         >>> rows[1].alignment > 0.99
         True
     """
-    check_integer("repeats", repeats, 1)
-    check_integer("max_samples", max_samples, 2)
+    repeats = check_integer("repeats", repeats, 1)
+    max_samples = check_integer("max_samples", max_samples, 2)
     check_positive("threshold", threshold, "a positive relative error")
     sizes = tuple(n_features)
     if not sizes:

@@ -12,7 +12,7 @@ from typing import Any, final
 import flint
 import numpy as np
 
-from ..errors import SingularMatrixError, expected
+from ..errors import SingularMatrixError, check_integer, expected
 from .arithmetic import Arithmetic, Factor
 from .inputs import exact_rows, span
 from .pivoting import independent_columns
@@ -105,8 +105,9 @@ class BALL(Arithmetic):
 
     def __post_init__(self) -> None:
         """Refuse a precision that means nothing."""
-        if not isinstance(self.bits, int) or self.bits < 7:
-            raise expected("at least 7 bits (two digits)", "bits", self.bits, type(self.bits).__name__, "128")
+        object.__setattr__(
+            self, "bits", check_integer("bits", self.bits, 7, hint="128")
+        )  # 7 bits are two digits
 
     def matrix(self, values: np.ndarray[Any, Any] | Sequence[Sequence[object]]) -> Any:
         """Read a matrix; floats and ints become exact balls, other Fractions the smallest ball around them."""

@@ -12,7 +12,7 @@ import mpmath
 import numpy as np
 
 from ..arrays import Array
-from ..errors import SingularMatrixError, expected
+from ..errors import SingularMatrixError, check_integer, expected
 from .arithmetic import Arithmetic, Factor
 from .inputs import exact_rows, span
 from .pivoting import independent_columns
@@ -94,8 +94,7 @@ class MP(Arithmetic):
 
     def __post_init__(self) -> None:
         """Refuse a precision that means nothing."""
-        if not isinstance(self.digits, int) or self.digits < 2:
-            raise expected("at least 2 digits", "digits", self.digits, type(self.digits).__name__, "30")
+        object.__setattr__(self, "digits", check_integer("digits", self.digits, 2, hint="30"))
 
     @property
     def context(self) -> Any:

@@ -7,15 +7,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..errors import expected
 from ..numbers.ieee import ieee_proof
 from ..reading import read_text
 from .counterexample import Counterexample, exact_square_gap
 from .isolation import Failure, Runner
 from .rulebook import RULEBOOK
-from .trials import ClaimTrial, RuleTrial
+from .trials import ClaimTrial, RuleTrial, square_scale
 
 __all__ = ["replay"]
 
@@ -81,9 +79,7 @@ def _leaves_a_gap(stored: Counterexample) -> bool:
     gap = exact_square_gap(stored.problem, stored.values, stored.kind)
     if stored.exact:
         return gap != 0
-    original = np.asarray(stored.problem.targets[stored.problem.forget])
-    scale = max(Fraction(1), exact_square_gap(stored.problem, original))
-    return gap > Fraction(stored.tolerance) ** 2 * scale
+    return gap > Fraction(stored.tolerance) ** 2 * square_scale(stored.problem)
 
 
 def _told(stored: Counterexample, fails: bool, who: str) -> str:

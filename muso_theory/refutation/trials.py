@@ -24,7 +24,17 @@ from .counterexample import exact_square_gap
 from .isolation import Failure, Runner
 from .structures import exact_array
 
-__all__ = ["CONDITION_LIMIT", "REFUSED", "TIMED_OUT", "Attempt", "ClaimTrial", "RuleTrial", "Trial", "holds"]
+__all__ = [
+    "CONDITION_LIMIT",
+    "REFUSED",
+    "TIMED_OUT",
+    "Attempt",
+    "ClaimTrial",
+    "RuleTrial",
+    "Trial",
+    "holds",
+    "square_scale",
+]
 
 CONDITION_LIMIT = 1e6
 """κ⁺(K) and κ⁺(K_RR) up to which a float rule is audited."""
@@ -150,7 +160,7 @@ class RuleTrial(Trial):
             return Attempt(Failure.NOT_FINITE, detail=f"returned {values.tolist()}")
         exact = exact_array(values)
         gap = exact_square_gap(problem, exact, self.kind)
-        scale = Fraction(1) if self._exact else _square_scale(problem)
+        scale = Fraction(1) if self._exact else square_scale(problem)
         wrong = gap > (0 if self._exact else self._tolerance**2 * scale)
         return Attempt(Failure.GAP if wrong else None, "", exact, gap, _to_float(gap / scale))
 
@@ -179,8 +189,11 @@ def _well_conditioned(problem: UnlearningProblem) -> bool:
     return True
 
 
-def _square_scale(problem: UnlearningProblem) -> Fraction:
-    """The squared length that a float rule's gap is compared with."""
+def square_scale(problem: UnlearningProblem) -> Fraction:
+    """The squared length that a float rule's gap is compared with, in a search and in a replay alike.
+
+    At least as long as each length that ``mt.check`` compares a gap with, which therefore refutes what is refuted here.
+    """
     model = ClosedForms(problem, RATIONAL)
     candidates = [
         Fraction(model.square_distance(model.pretrained, model.retrained).upper),

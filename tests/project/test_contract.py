@@ -192,6 +192,44 @@ def test_good_calls_do_not_depend_on_how_arrays_are_kept(name: str) -> None:
                 assert alike(usual, call(**kept)), word
 
 
+def _of_numpy(value: Any) -> Any:
+    """A number as NumPy would hand it over, in few bits where these hold it."""
+    if type(value) in (list, tuple):
+        return type(value)(map(_of_numpy, value))
+    if type(value) is int and abs(value) < 2**63:
+        return np.int8(value) if abs(value) < 100 else np.int64(value)
+    if type(value) is float:
+        short = np.float16(value) if abs(value) < 6e4 else np.float64(value)
+        return short if float(short) == value else np.float64(value)
+    return value
+
+
+@pytest.mark.parametrize("name", sorted(CALLED))
+def test_numbers_of_numpy_are_numbers(name: str) -> None:
+    call = good_call(name, CALLED[name])
+    assert call is not None
+    theirs = {key: _of_numpy(value) for key, value in call.arguments.items()}
+    changed = {key: value for key, value in theirs.items() if type(value) is not type(call.arguments[key])}
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        usual = call()
+        for key, value in changed.items():
+            assert alike(usual, call(**{key: value})), key
+
+
+def test_a_number_of_few_bits_is_no_trap() -> None:
+    """Unread, an int8 wraps around and a float16 rounds every number that it meets."""
+
+    @checked
+    def shifted(by: float, times: tuple[int, ...] = (1,)) -> float:
+        return by * 10 + 100 * times[0] + 2.0**-20
+
+    assert shifted(np.int8(100), (np.int8(100),)) == shifted(100, (100,)) == shifted(np.float16(100), (100,))
+    assert float(shifted.__wrapped__(np.float16(100), (100,))) != shifted(100, (100,))
+    with pytest.raises(MusoError, match="a number but got by="):
+        shifted(1 + np.longdouble(2) ** -60)
+
+
 def test_answers_that_differ_are_told_apart() -> None:
     assert not alike(np.ones(2), np.ones(2) + 1e-3)
     assert not alike([1.0, "a"], [1.0, "b"])

@@ -14,6 +14,7 @@ import muso_theory as mt
 from muso_theory.errors import MusoError
 from muso_theory.refutation import Counterexample, Failure, exact_square_gap, refute_report
 from muso_theory.refutation.replaying import replay
+from muso_theory.refutation.trials import square_scale
 
 PROBLEM = mt.UnlearningProblem(np.array([[1, 0, 1], [1, 1, 0]]), np.array([1, 2]), [1])
 OPTIMAL = Fraction(1, 2)
@@ -58,6 +59,31 @@ def test_a_replay_holds_a_float_rule_to_its_tolerance(tmp_path: Path) -> None:
     except MusoError:
         return
     assert not said.startswith("REFUTED")
+
+
+@pytest.mark.parametrize("start", [None, 10**9])
+@pytest.mark.parametrize(("off", "stands"), [(Fraction(1, 10**4), True), (Fraction(1, 10**8), False)])
+def test_search_replay_and_check_agree_where_doing_nothing_is_exact(
+    tmp_path: Path, start: int | None, off: Fraction, stands: bool
+) -> None:
+    # y = Φw for some w: retraining changes nothing, and a gap is compared with another length.
+    w_init = None if start is None else np.array([start, 0, 0])
+    features = np.array([[1, 0, 1], [2, 0, 2]])
+    targets = np.array([10**5, 2 * 10**5]) if start is None else features @ w_init
+    problem = mt.UnlearningProblem(features, targets, [1], w_init)
+    labels = np.array([int(targets[1]) + off * int(targets[0])])
+    gap = exact_square_gap(problem, labels)
+    found = Counterexample(problem, "nobody:rule", "labels", Failure.GAP, labels, gap, exact=False)
+    file = tmp_path / "counterexample.json"
+    file.write_text(found.to_json())
+    assert (gap > Fraction(1, 10**12) * square_scale(problem)) is stands
+    if not stands:
+        with pytest.raises(MusoError, match="stored values that leave a gap"):
+            replay(file)
+        return
+    assert replay(file)[1] == 1
+    report = mt.check(problem, ["exact-labels"], "rational", labels=labels)
+    assert report.verdict is mt.Verdict.REFUTED
 
 
 def test_a_replayed_claim_shows_its_own_numbers(tmp_path: Path) -> None:
