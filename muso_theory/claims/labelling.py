@@ -10,7 +10,7 @@ from ..arrays import Array
 from ..evidence import Inequality, Output, show
 from ..linear.labels import subset_positions
 from ..linear.model import Parameters, Rows
-from ..numbers import Grade
+from ..numbers import Grade, Quantity
 from .case import Artefact, Case, Found
 from .checks import Check
 
@@ -36,7 +36,13 @@ def _audited_gap(case: Case, artefact: Artefact) -> Found:
         gap = model.distance(model.at(artefact.values), model.retrained)
         rounding, facts = case.size_of_ulps(artefact.values), []
     what = f"‖w_u − w_r‖ of the given {artefact.name}"
-    return [case.audit(artefact, what, gap, rounding)], [f"doing nothing {show(case.doing_nothing)}", *facts]
+    return [case.audit(artefact, what, gap, rounding)], [_beside_nothing(case, gap), *facts]
+
+
+def _beside_nothing(case: Case, gap: Quantity) -> str:
+    """What doing nothing leaves, and whether that is less: so of data that retraining changes by rounding alone."""
+    closer = case.doing_nothing.upper < gap.lower
+    return f"doing nothing {show(case.doing_nothing)}{', which is closer' if closer else ''}"
 
 
 def _labels_handed_out(case: Case, method: str) -> Output:
@@ -48,10 +54,10 @@ def _labels_handed_out(case: Case, method: str) -> Output:
 def _exact_labels_output(case: Case) -> Found:
     model, w = case.model, case.floats.w_unlearned
     gap = model.distance(model.at(w), model.retrained)
-    return [
-        _labels_handed_out(case, "closed-form"),
-        case.output("‖w_u − w_r‖ of the float w_unlearned", gap, w, False),
-    ], [f"doing nothing {show(case.doing_nothing)}"]
+    labels = _labels_handed_out(case, "closed-form")
+    return [labels, case.output("‖w_u − w_r‖ of the float w_unlearned", gap, w, False)], [
+        _beside_nothing(case, labels.quantity)
+    ]
 
 
 def _solution_set(case: Case) -> Found:

@@ -201,7 +201,7 @@ def square_scale(problem: UnlearningProblem) -> Fraction:
         Fraction(1),
     ]
     if problem.w_init is not None:
-        candidates.append(sum((Fraction(x) ** 2 for x in problem.w_init.ravel()), Fraction(0)))
+        candidates.append(sum((x**2 for x in exact_array(problem.w_init).ravel()), Fraction(0)))
     return max(candidates)
 
 

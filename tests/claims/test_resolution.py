@@ -252,3 +252,13 @@ def test_symbols_and_relations_are_written_once() -> None:
     assert not any("‖_F‖" in limit for limit in limits)
     found = mt.refute(lambda problem: np.zeros(len(problem.forget)), max_examples=50, seed=0)
     assert "= ≈" not in str(found) + repr(found)
+
+
+@pytest.mark.parametrize(("worse", "told"), [(3, True), (Fraction(1, 3), False)])
+def test_labels_that_are_farther_than_the_original_ones_are_told(worse: Fraction, told: bool) -> None:
+    problem = mt.UnlearningProblem(np.array([[1, 0], [1, 1]]), np.array([1, 2]), [1])
+    optimal = Fraction(1)
+    labels = np.array([optimal + worse * (2 - optimal)])
+    row = mt.check(problem, ["exact-labels"], "rational", labels=labels)["exact-labels[labels]"]
+    assert row.verdict is mt.Verdict.REFUTED
+    assert ("closer" in row.facts[0]) is told
