@@ -17,8 +17,10 @@ from .machine import installed
 
 __all__ = ["active_client", "connected", "measured", "require_same"]
 
-_PATIENCE = 20.0
-"""Seconds to wait for a scheduler, and for a worker where there is none."""
+_FOR_SCHEDULER = 20.0
+"""Seconds to wait for a scheduler."""
+_FOR_WORKER = 20.0
+"""Seconds to wait for a worker where there is none."""
 
 
 @contextmanager
@@ -42,7 +44,7 @@ def connected(scheduler: str | None, jobs: int) -> Iterator[None]:
     if scheduler is None:
         client = Client(n_workers=jobs, threads_per_worker=1, dashboard_address=":0")
     else:
-        client = _answering(lambda: Client(scheduler, timeout=_PATIENCE), scheduler)
+        client = _answering(lambda: Client(scheduler, timeout=_FOR_SCHEDULER), scheduler)
     with client, joblib.parallel_config(backend="dask", client=client):
         yield
 
@@ -60,7 +62,7 @@ def _answering(connect: Callable[[], Any], scheduler: str) -> Any:
     # A daemon, which ends with this process.
     thread = threading.Thread(target=attempt, daemon=True)
     thread.start()
-    thread.join(1.5 * _PATIENCE)
+    thread.join(1.5 * _FOR_SCHEDULER)
     client = found[0] if found else TimeoutError("what is there does not answer as a scheduler does")
     if isinstance(client, Exception):
         words = "a Dask scheduler that answers"
@@ -88,7 +90,7 @@ def require_same(client: Any, code: Callable[[], str]) -> None:
         BadInputError: a worker that differs, named with what differs, or that cannot even answer.
         MusoError: no worker.
     """
-    mine, deadline = _identity(code), time.monotonic() + _PATIENCE
+    mine, deadline = _identity(code), time.monotonic() + _FOR_WORKER
     address = client.scheduler.address
     while not (answers := client.run(_identity, code, on_error="return")):
         if time.monotonic() > deadline:
@@ -141,7 +143,7 @@ def measured(
                 time.sleep(0.02)
                 if time.monotonic() - seen > 1 and _has_workers(client):
                     seen = time.monotonic()
-                if time.monotonic() - seen > _PATIENCE:
+                if time.monotonic() - seen > _FOR_WORKER:
                     raise _lost(name, f"the scheduler {address} has no workers left")
                 continue
             future, seen = next(done), time.monotonic()

@@ -99,7 +99,8 @@ def dask(tmp_path: Path) -> Iterator[Cluster]:
 
 @pytest.fixture
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "_PATIENCE", 10.0)  # a busy machine connects within that
+    monkeypatch.setattr(cluster, "_FOR_WORKER", 3.0)
+    monkeypatch.setattr(cluster, "_FOR_SCHEDULER", 300.0)  # it is there, and a busy machine connects late
 
 
 def run(scheduler: str, folder: Path, gate: str = "") -> list[dict[str, Any]]:
@@ -273,7 +274,7 @@ def test_a_scheduler_without_workers_is_refused(dask: Cluster, tmp_path: Path, p
     "address", ["nowhere", "", "tcp://", "tcp://127.0.0.1:1", "foo://x:1", "tls://127.0.0.1:1", "inproc://x"]
 )
 def test_a_bad_address_is_refused(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "_PATIENCE", 1.0)
+    monkeypatch.setattr(cluster, "_FOR_SCHEDULER", 1.0)
     with pytest.raises(BadInputError, match="a Dask scheduler that answers"):
         run(address, tmp_path / "points")
 
@@ -284,7 +285,7 @@ def test_another_server_is_no_scheduler(tmp_path: Path) -> None:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         code = (
-            "import sys; from muso_theory import cluster; cluster._PATIENCE = 2.0;"
+            "import sys; from muso_theory import cluster; cluster._FOR_SCHEDULER = 2.0;"
             "from verification.__main__ import main; sys.exit(main(sys.argv[1:]))"
         )
         words = ["paper-linear", "--quick", "--results", str(tmp_path)]
