@@ -223,8 +223,9 @@ def _finite(found: Array) -> Array:
 
 
 def _settled(arithmetic: Arithmetic, found: Any, rounded: Array) -> bool:
-    """Whether enclosed numbers are known to the last place of float64, in norm, or to be nothing."""
+    """Whether enclosed numbers are known to the last place of float64, in norm, or to its smallest number each."""
     off = arithmetic.square_norm(arithmetic.sub(found, arithmetic.matrix(rounded)))
     size = arithmetic.square_norm(found)
-    # An answer that is zero has no leading digits to be relative to; its ball must be below the smallest float.
-    return bool(off.upper <= max(Fraction(1, 4**52) * Fraction(size.lower), Fraction(1, 4**1074)))
+    # Below the normal numbers rounding is no smaller part of the answer, and of zero it is none: there every entry may
+    # be off by the smallest float.
+    return bool(off.upper <= max(Fraction(1, 4**52) * Fraction(size.lower), Fraction(rounded.size, 4**1074)))

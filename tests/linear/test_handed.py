@@ -209,3 +209,16 @@ def test_a_gap_whose_bound_overflows_on_the_way_is_measured() -> None:
     found = mt.solve(mt.UnlearningProblem(np.array([[1, 0], [1, 2.0**-40]]), targets, [0]))
     assert np.isfinite(found.w_pretrained).all()
     assert found.pretrained_gap == np.inf  # √8 · 7.7e307
+
+
+@pytest.mark.parametrize("count", [1, 6, 40])
+def test_balls_hand_out_answers_below_the_normal_numbers(count: int) -> None:
+    # Half of the smallest float in every entry is what rounding leaves, however many bits the balls have.
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((2, 5))
+    targets = rng.integers(1, 100, (2, count)) * 2.0**-1074
+    problem = mt.UnlearningProblem(features, targets, [0])
+    exact, balls = (mt.solve(problem, arithmetic=name) for name in ("rational", "ball"))
+    for name in ("w_pretrained", "w_retrained", "forget_labels", "w_unlearned"):
+        assert np.abs(getattr(exact, name) - getattr(balls, name)).max() <= 2.0**-1074
+    assert np.any(balls.w_unlearned)
