@@ -17,7 +17,7 @@ from ..arrays import Array, float_values
 from ..descent.losses import LossName, loss_and_cotangent
 from ..errors import expected, nearest
 from ..networks.composition import Chain
-from ..networks.layers import Dense
+from ..networks.dense import Dense
 from ..networks.network import Sequential
 from ..networks.operators import jacobian_operator
 

@@ -32,9 +32,9 @@ from ..numbers.ieee import ieee_proof
 from ..numbers.rounding import UNIT, gamma, norm_bounds, root_down, root_up, sum_up
 from ..numbers.spectrum import gram_error
 from .composition import leaves
+from .dense import Dense, affine_scales
 from .duals import enclosed_derivative
 from .enclosure import Share, enclosed_tangent, estimated_seconds, pieces, rows_of
-from .layers import Dense, affine_scales
 from .linearised import Linearisation
 from .radii import BallArray, enlarged
 

@@ -21,15 +21,19 @@ import numpy as np
 from ..arrays import Array
 from ..numbers import UndecidedError
 from ..numbers.ieee import ieee_proof
+from .activation import Activation
 from .composition import Chain, Residual
-from .convolution import AvgPool, Conv2D, GlobalAvgPool
+from .convolution import Conv2D
 from .cotangents import Cotangent
+from .dense import Dense
 from .duals import enclosed_inputs, multiplications
+from .flatten import Flatten
 from .functions import LEAKY_SLOPE
 from .kinks import KINK_BITS, Bend, Kinks, bends_at, refuse
-from .layers import Activation, Dense, Flatten, Layer, Params
+from .layer import Layer, Params
 from .network import Sequential
 from .normalisation import LayerNorm
+from .pooling import AvgPool, GlobalAvgPool
 from .radii import UNIT, BallArray, enlarged
 from .tables import CURVES, curve_table
 
