@@ -374,19 +374,19 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "descent.losses.loss_and_cotangent": lambda: {"targets": _logits(), "loss": "squared"},
     "networks.training.train": lambda: {"targets": _inputs()[:, :2], "learning_rate": 0.01},
     "methods.serving": lambda: {"kind": "linear"},
-    "methods.tangent.check_projector": lambda: {"projector": np.eye(8), "Z": _x().copy()},
+    "methods.projector.check_projector": lambda: {"projector": np.eye(8), "Z": _x().copy()},
     "methods.tangent.fitted_logits": lambda: {
         "J": np.eye(6),
         "base": np.zeros((3, 2)),
         "targets": np.array([[1.0, 0], [0, 1], [1, 0]]),
     },
-    "methods.tangent.head_labels": lambda: {
+    "methods.head.head_labels": lambda: {
         "Z_retain": _x()[:4].copy(),
         "Z_forget": _x()[4:].copy(),
         "w_init": np.zeros((8, 2)),
         "w": np.ones((8, 2)),
     },
-    "methods.tangent.row_projector": lambda: {"Z": _x().copy()},
+    "methods.projector.row_projector": lambda: {"Z": _x().copy()},
     "methods.tangent.tangent_labels": lambda: {
         "X_retain": _inputs()[:3],
         "X_forget": _inputs()[3:],
@@ -497,7 +497,7 @@ METHODS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
     "methods.alternating.Alternating.paper": lambda: (None, {"epochs": 1}),
     "methods.alternating.Alternating.ridge_at": lambda: (_alternating(), {"epoch": 1}),
     "methods.alternating.Alternating.run": lambda: (_alternating(), {"problem": _tiny()}),
-    "methods.alternating.AlternatingResult.signatures": lambda: (
+    "methods.monitors.AlternatingResult.signatures": lambda: (
         _alternated(),
         {"tolerance": 0.1},
     ),
@@ -558,9 +558,9 @@ RECORDS = frozenset(
         "networks.linearised.Linearisation",
         "networks.oracles.FiniteDifferences",
         "networks.training.TrainedNetwork",
-        "methods.alternating.AlternatingResult",
-        "methods.tangent.HeadCondition",
-        "methods.tangent.ProjectorCheck",
+        "methods.monitors.AlternatingResult",
+        "methods.head.HeadCondition",
+        "methods.projector.ProjectorCheck",
         "methods.monitors.Epoch",
         "methods.linearised.PredictedResidual",
         "numbers.float64.CholeskyFactor",
@@ -678,7 +678,7 @@ def is_declared(call: Call, argument: str, word: str) -> bool:
         return True
     if (
         word in COMPLEX
-        and call.name.startswith(("networks.", "methods.tangent."))
+        and call.name.startswith(("networks.", "methods.head.", "methods.tangent."))
         and argument in DIFFERENTIATED
     ):
         return True
@@ -713,7 +713,7 @@ LEGAL: dict[str, set[str]] = {
     "linear.training.prediction.predict_gap(step_sizes)": {"5"},
     "methods.alternating.Alternating.paper(epochs)": {"5"},
     "methods.alternating.Alternating.corrected(epochs)": {"5"},
-    "methods.alternating.AlternatingResult.signatures(tolerance)": {"5"},
+    "methods.monitors.AlternatingResult.signatures(tolerance)": {"5"},
     "evaluation.roc.roc(samples)": {"ragged"},  # members and nonmembers need not be equally many
     "numbers.constant.is_constant(values)": {"5", "0-d", "array with nan"},  # NaN differs from everything
     "numbers.constant.is_constant(like)": {
