@@ -22,7 +22,8 @@ from .normalisation import LayerNorm
 from .operators import jacobian_operator
 from .oracles import FiniteDifferences, differentiate, finite_differences
 from .pooling import AvgPool, GlobalAvgPool
-from .problem import NetworkProblem, Recipe, softmax
+from .problem import NetworkProblem, softmax
+from .recipe import Recipe
 from .tangent_kernel import empirical_ntk, ntk_operator, parametrised_layers
 from .training import TrainedNetwork, train
 

@@ -24,7 +24,8 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import expected
-from ..linear.problem import UnlearningProblem, kept
+from ..linear.kept import kept
+from ..linear.problem import UnlearningProblem
 from ..numbers import Quantity, UndecidedError
 from ..numbers.balls import enclosure, working_precision
 from ..numbers.gram import blocked_gram, gram_roundings

@@ -37,7 +37,8 @@ from muso_theory.methods.noise import fisher_diagonal
 from muso_theory.methods.projector import check_projector, row_projector
 from muso_theory.methods.tangent import fitted_logits, tangent_labels, tangent_step
 from muso_theory.networks import Activation, Dense, Sequential, cnn, empirical_ntk, mlp
-from muso_theory.networks.problem import NetworkProblem, Recipe, softmax
+from muso_theory.networks.problem import NetworkProblem, softmax
+from muso_theory.networks.recipe import Recipe
 from muso_theory.networks.training import DivergedError
 
 METHODS = serving("network")

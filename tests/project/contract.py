@@ -516,7 +516,7 @@ METHODS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
     ),
     "networks.problem.NetworkProblem.relative_gaps": lambda: (_tiny(), {}),
     "networks.problem.NetworkProblem.with_retrained": lambda: (_tiny(), {"retrained": _params(2)}),
-    "networks.problem.Recipe.fit": lambda: (
+    "networks.recipe.Recipe.fit": lambda: (
         _recipe(),
         {"targets": _inputs()[:, :2], "net": _net()},
     ),
