@@ -24,6 +24,7 @@ from ..arrays import Array
 from ..numbers import UndecidedError
 from ..numbers.balls import working_precision
 from ..numbers.ieee import ieee_proof
+from ..numbers.rounding import U
 
 __all__ = ["CURVES", "Curve", "CurveTable", "curve_table"]
 
@@ -254,10 +255,9 @@ def _horner_error(coefficients: Array, lost: Array) -> Array:
     Returns:
         e_0 (cells,).
     """
-    u = 2.0**-53
     size, error = np.abs(coefficients[-1]) + lost[-1], lost[-1] + TINY
     for c, d in zip(np.abs(coefficients[-2::-1]), lost[-2::-1], strict=True):
         product = HALF * (size + error)
-        error = (d + HALF * error + u * product + u * (c + 1.0001 * product) + TINY) * (1 + 2.0**-40)
+        error = (d + HALF * error + U * product + U * (c + 1.0001 * product) + TINY) * (1 + 2.0**-40)
         size = (c + d + HALF * size) * (1 + 2.0**-40)
     return np.asarray(error)
