@@ -219,7 +219,7 @@ BENT = {  # no curve, whose own errors would cover for the others
 @pytest.mark.parametrize("net", BENT.values(), ids=BENT)
 def test_without_roundings_the_truth_is_lost(net: Sequential, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(radii, "U", 0.0)
-    monkeypatch.setattr(enclosure, "UNIT", 0.0)
+    monkeypatch.setattr(enclosure, "U", 0.0)
     params, X = net.init(1), inputs_of(net)
     outputs, jacobian = assembled(net, params, X)
     columns = np.random.default_rng(2).choice(net.n_params, 8, replace=False)

@@ -90,6 +90,6 @@ def plot(rows: Sequence[Mapping[str, Any]]) -> Figure:
         if key != "forget output gap":
             shares(axes.xaxis, [row[key]["mean"] for row in rows if key in row])
         axes.set_xlabel(MEASURES[key], fontsize="small")
-    places[0, 0].set_yticks(range(len(names)), names)
+    places[0, 0].set_yticks(range(len(names)), names, fontsize="x-small")  # long names leave narrow panels
     places[0, 0].set_ylim(len(names) - 0.5, -0.5)
     return figure
