@@ -74,7 +74,8 @@ def public_methods(callables: dict[str, Any]) -> dict[str, Any]:
 
 
 PROTOCOL = {
-    r"networks\.(composition|convolution|cotangents|layers|normalisation|functions)\.\w+\.\w+": "within layers",
+    r"networks\.(activation|convolution|dense|flatten|layer|normalisation|pooling)\.\w+\.\w+": "within layers",
+    r"networks\.(composition|cotangents|functions)\.\w+\.\w+": "within layers",
     r"networks\.network\.Sequential\.(forward|pull_back)": "the network hands itself the cache of its layers",
     r"numbers\.\w+\.(Arithmetic|Factor|BALL|MP|CholeskyFactor)\.\w+": "takes the matrices of its own arithmetic",
     r"numbers\.quantity\.Quantity\.(plus|minus|gap_to|outward)": "between quantities",
