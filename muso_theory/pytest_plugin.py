@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-__all__ = ["RuleItem"]
+__all__ = ["pytest_addoption", "pytest_collection_modifyitems"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,14 +47,14 @@ def pytest_collection_modifyitems(
 ) -> None:
     """Add one test for each rule."""
     for spec in dict.fromkeys(config.getoption("--muso-rule")):
-        items.append(RuleItem.from_parent(session, name=f"muso[{spec}]", spec=spec))
+        items.append(_RuleItem.from_parent(session, name=f"muso[{spec}]", spec=spec))
 
 
 class _Refuted(Exception):
     """A rule that failed its test."""
 
 
-class RuleItem(pytest.Item):
+class _RuleItem(pytest.Item):
     """The test of one rule: it fails with the counterexample.
 
     Args:

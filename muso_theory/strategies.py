@@ -284,7 +284,7 @@ def small_networks(
         (Sequential((1,): dense 1→1; 2 parameters), [[0.0]])
     """
     from .networks import mlp
-    from .networks.layers import Parameterization
+    from .networks.dense import Parameterization
 
     names = tuple(activations)
     for name, most in (("max_layers", max_layers), ("max_width", max_width), ("max_samples", max_samples)):

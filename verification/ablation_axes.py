@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
+from muso_theory.arrays import Array
 from muso_theory.errors import BadInputError
 from muso_theory.linear.closed_forms import float_model
 from muso_theory.linear.features import GaussianFeatures
@@ -31,7 +32,6 @@ from .theory import PredictedRuns, descent, relative_error, sweep
 
 __all__ = ["AXES"]
 
-Array = np.ndarray[Any, Any]
 Row = dict[str, Any]
 
 

@@ -45,16 +45,7 @@ _FINE_TUNING = {"digits-mlp": 5, "digits-cnn": 5, "mnist-mlp": 3, "mnist-cnn": 3
 """Epochs of fine-tuning; a sixth to a quarter of training."""
 _ITERATIONS = {"digits-mlp": 100, "digits-cnn": 50, "mnist-mlp": 50, "mnist-cnn": 20}
 """LSMR iterations of the tangent kernel: as many as the time allows."""
-_ROW = {
-    "retraining": "retrain",
-    "fine-tuning": "fine-tune",
-    "saliency": "salun",
-    "orthogonal-gradient": "minimum-norm",
-    "orthogonal-gradient-anchored": "minimum-norm-anchored",
-    "exact-labels": "oracle-labels",
-}
-"""What rows of the results call a method, where it is not its name."""
-REORDERED = "retrain, other order"
+REORDERED = "retraining, other order"
 """Retraining from θ₀ with the batches in another order."""
 _SCORES = (
     "retain accuracy",
@@ -140,7 +131,7 @@ def methods(network: str, loss: str, seed: int) -> dict[str, Callable[..., Any]]
             rounds = name in ("gradient-ascent", "orthogonal-gradient", "orthogonal-gradient-anchored")
             settings["descent"] = descent if rounds else replace(descent, epochs=epochs)
         known = {key: value for key, value in settings.items() if key in method.settings("network")}
-        found[_ROW.get(name, name)] = method(**known)
+        found[name] = method(**known)
         if name == "retraining":
             found[REORDERED] = _retrain_in_another_order(seed)
     shared: dict[str, Any] = {"epochs": epochs, "seed": seed, "loss": loss}
@@ -165,7 +156,7 @@ def _scenario(network: str, forgetting: str, loss: str, seed: int, models: str) 
     }
     done = {name: unlearn(scorer, method) for name, method in methods(network, loss, seed).items()}
     # θ_r itself is known; the same training in another order took this long.
-    done["retrain"]["seconds"] = done[REORDERED]["seconds"]
+    done["retraining"]["seconds"] = done[REORDERED]["seconds"]
     return {"diverged": False, **sizes, "methods": done}
 
 
@@ -401,7 +392,9 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     unseen = _at_a_half(controls)
     detected = bool(controls) and seen == len(controls) and unseen >= len(controls) - 1
     nulls = [
-        item["methods"]["retrain"] for item in results if "AUC" in item.get("methods", {}).get("retrain", {})
+        item["methods"]["retraining"]
+        for item in results
+        if "AUC" in item.get("methods", {}).get("retraining", {})
     ]
     attacks = (
         f"a network that memorises is detected (AUC above 0.8) for {seen} of {len(controls)} seeds; 95 % intervals on "

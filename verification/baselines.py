@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from muso_theory.arrays import Array
 from muso_theory.claims.case import Case
 from muso_theory.claims.families import CHECKS
 from muso_theory.errors import MusoError
@@ -41,7 +42,6 @@ from .tables import Column, mean_sd, table
 __all__ = ["DATA", "measure", "methods", "points", "run", "stands_still", "tabulate"]
 
 SECONDS = (15, 240)
-Array = np.ndarray[Any, Any]
 
 DATA: dict[str, dict[str, Any]] = {
     "digits": {"data": "digits", "n_features": 3000, "class": "class:9", "draws": 40},

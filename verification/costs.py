@@ -21,6 +21,7 @@ import numpy as np
 
 import muso_theory as mt
 from muso_theory import ladder
+from muso_theory.arrays import Array
 from muso_theory.costs import Cost, ball_cost, certified_cost, rational_cost
 
 from .campaign import Options, Point, measure_points
@@ -58,7 +59,7 @@ def problem_of(point: Point) -> mt.UnlearningProblem:
             return Fraction(source.randrange(-(10**6), 10**6), 10**bits)
         return Fraction(source.getrandbits(bits) + 1, source.getrandbits(bits) | 1)
 
-    def array(rows: int, columns: int) -> np.ndarray[Any, Any]:
+    def array(rows: int, columns: int) -> Array:
         if kind in ("int", "decimal", "fraction"):
             return np.array([[entry() for _ in range(columns)] for _ in range(rows)], dtype=object)
         values = rng.standard_normal((rows, columns))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from muso_theory.arrays import Array
 from muso_theory.evaluation import accuracy, probabilities
 from muso_theory.linear.features import GaussianFeatures
 from muso_theory.linear.problem import UnlearningProblem
@@ -19,7 +20,6 @@ from .theory import PredictedRuns, sweep
 
 __all__ = ["FLOOR", "RIDGE", "Experiment", "loop_error"]
 
-Array = np.ndarray[Any, Any]
 RIDGE = 1e-8
 """The paper's ridge in the label."""
 

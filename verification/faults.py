@@ -35,6 +35,7 @@ from muso_theory.errors import printable
 from muso_theory.files import npz_bytes
 from muso_theory.results import timeless
 
+from . import ROOT
 from .__main__ import Task, settled
 from .campaign import Options, measure_points
 from .commands import Answer, muso
@@ -45,7 +46,6 @@ __all__ = ["PLANTED", "SCENARIOS", "campaign", "measure", "run", "tabulate"]
 
 SECONDS = (12, 160)
 
-_ROOT = Path(__file__).resolve().parent.parent
 _TEMPORARY = re.compile(r"\.[^/]*\.[a-z0-9_]{8}\.tmp$")
 
 
@@ -327,7 +327,7 @@ def _worker_trials(_: str, __: str, error: str, here: Path) -> Iterator[tuple[st
         script = "import sys; from pathlib import Path; from verification.faults import campaign; "
         script += f"a = campaign(Path({str(here)!r}), 2, **{where!r}); "
         line = [sys.executable, "-c", f"{script}print(a.err, file=sys.stderr); sys.exit(a.status)"]
-        done = subprocess.run(line, cwd=_ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
         if n == 0:
             whole = _Whole(before, _files(here), done.returncode)
             continue

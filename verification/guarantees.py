@@ -33,6 +33,7 @@ import numpy as np
 
 import muso_theory as mt
 from muso_theory import evaluation
+from muso_theory.arrays import Array
 from muso_theory.evaluation import Guarantee, Objective, Public, guarantee
 from muso_theory.evaluation.public import rate
 from muso_theory.evaluation.release import rounded_normal
@@ -58,7 +59,6 @@ from .tables import mean_sd
 
 __all__ = ["SECONDS", "run", "tabulate"]
 
-Array = np.ndarray[Any, Any]
 Publish = Callable[[int], Array]
 SECONDS = (60, 240)
 RELEASES = 5

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from muso_theory import evaluation
+from muso_theory.arrays import Array
 from muso_theory.evaluation import Guarantee, GuaranteeAudit, Objective, Public, audit_guarantee, guarantee
 from muso_theory.evaluation.public import rate
 from muso_theory.evaluation.release import rounded_normal
@@ -26,7 +27,6 @@ from muso_theory.numbers import Quantity
 
 __all__ = ["DELTA", "DRAWS", "LEAKS", "SLOW", "VALID", "Setting", "audited", "noise", "shown"]
 
-Array = np.ndarray[Any, Any]
 Publish = Callable[[int, int], Array]
 """A seed and a number of draws → so many draws, one a row."""
 

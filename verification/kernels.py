@@ -23,6 +23,7 @@ from xml.etree import ElementTree
 
 from muso_theory.errors import expected
 
+from . import ROOT
 from .campaign import Options, measure_points
 from .tables import Column, table
 
@@ -43,7 +44,6 @@ KERNELS = {
 """Values of ``OPENBLAS_CORETYPE``, each with the names by which OpenBLAS then calls what it took."""
 
 _THREADS = (1, 2)
-_ROOT = Path(__file__).resolve().parent.parent
 _USAGE_ERROR = 4  # pytest's exit status where the kernel was not taken
 _HERE = "this"
 _VERSIONS = """
@@ -113,7 +113,7 @@ def measure(point: Mapping[str, Any], **pythons: str) -> dict[str, Any]:
         command = [python, "-m", "pytest", "-n", "0", "-m", "numeric", "-p", "no:cacheprovider"]
         done = subprocess.run(
             [*command, f"--junitxml={report}", *point["tests"]],
-            cwd=_ROOT,
+            cwd=ROOT,
             env=environment,
             capture_output=True,
             text=True,
@@ -176,7 +176,7 @@ def _sources() -> str:
     """Hash of the tests: what other tests found is no checkpoint."""
     digest = hashlib.sha256()
     for folder in ("tests", "verification"):
-        for path in sorted((_ROOT / folder).glob("*.py")):
+        for path in sorted((ROOT / folder).glob("*.py")):
             digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any
 
-import numpy as np
-
+from muso_theory.arrays import Array
 from muso_theory.evaluation import average_gap, paper_membership_score
 
 __all__ = ["Scores", "average_gap_of_what_tells", "membership_score"]
 
-Array = np.ndarray[Any, Any]
 Scores = Mapping[str, "float | None"]
 
 

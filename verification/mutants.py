@@ -14,7 +14,6 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from cosmic_ray.ast import ast_nodes, get_ast
@@ -23,9 +22,9 @@ from cosmic_ray.config import ConfigDict
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
-__all__ = ["ROOT", "Mutant", "config", "draw", "mutants_of"]
+from . import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
+__all__ = ["Mutant", "config", "draw", "mutants_of"]
 
 
 @dataclass(frozen=True)

@@ -40,8 +40,9 @@ from typing import Any
 from cosmic_ray.mutating import mutate_and_test
 from cosmic_ray.work_item import MutationSpec
 
+from . import ROOT
 from .campaign import Options, Point, measure_points
-from .mutants import ROOT, Mutant, config, draw, mutants_of
+from .mutants import Mutant, config, draw, mutants_of
 from .tables import Column, table
 
 __all__ = ["ROOM", "answered", "files_of", "listed", "run", "summary", "tabulate", "try_mutants"]

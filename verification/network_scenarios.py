@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from muso_theory.arrays import Array
 from muso_theory.errors import BadInputError, expected, nearest
 from muso_theory.networks import (
     NetworkProblem,
@@ -34,7 +35,6 @@ from .scenarios import groups_of_test, scenario
 
 __all__ = ["FORGETTING", "NETWORKS", "Trained", "build", "models_folder", "trained"]
 
-Array = np.ndarray[Any, Any]
 
 FORGETTING = {
     "class": "class:7",

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from muso_theory.arrays import Array
 from muso_theory.evaluation import (
     Attack,
     accuracy,
@@ -29,7 +30,6 @@ from .network_scenarios import Trained, build
 
 __all__ = ["FEWEST", "FPR", "Scorer", "memorising", "unlearn"]
 
-Array = np.ndarray[Any, Any]
 FEWEST = 10
 """An attack needs so many samples of a kind; with fewer it is left out."""
 FPR = 0.05

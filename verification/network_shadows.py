@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from muso_theory.arrays import Array
 from muso_theory.evaluation import klom, likelihood_ratio, logit_confidence, roc
 from muso_theory.networks.training import DivergedError
 
@@ -21,7 +22,6 @@ from .tables import mean_sd
 
 __all__ = ["measure_margins", "summarise_margins"]
 
-Array = np.ndarray[Any, Any]
 SPLIT = 0
 """Seed of the data, the same for all models."""
 _FEWEST = 3

@@ -26,7 +26,6 @@ from .theory import error_in_words, first_epoch, judge, relative_error
 __all__ = ["measure", "points", "run", "tabulate"]
 
 SECONDS = (20, 200)
-Array = np.ndarray[Any, Any]
 _LABELS = ("nothing", "label-free", "label-free, no ridge", "outputs of w_r")
 _KERNELS = (("unit", 2.0), ("unit", 5.0), ("unit", 20.0), ("byte", 20.0))
 _GOAL = 1e-6

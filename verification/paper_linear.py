@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from muso_theory.arrays import Array
 from muso_theory.evaluation import accuracy
 from muso_theory.linear.closed_forms import float_model
 from muso_theory.linear.solution import parameter_gap
@@ -36,7 +37,6 @@ from .theory import error_in_words, judge, relative_error
 __all__ = ["measure", "points", "run", "tabulate"]
 
 SECONDS = (20, 150)
-Array = np.ndarray[Any, Any]
 _STOP = 0.03
 """Random labels and the bad teacher stop where their forget accuracy is so near to the retrained model's."""
 _STOPPED = ("random labels", "bad teacher")

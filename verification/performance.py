@@ -33,7 +33,6 @@ PARTS = {
     "ntk": "How fast the empirical tangent kernel is, beside those of other libraries where they are installed.",
 }
 SECONDS = {"certified": (20, 600), "dynamics": (25, 150), "kappa": (20, 600), "ntk": (20, 2200)}
-Array = np.ndarray[Any, Any]
 
 
 def problem_data(n: int, width: int, seed: int = 0) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 import muso_theory as mt
+from muso_theory.arrays import Array
 from muso_theory.data import load
 from muso_theory.linear.training import PAPER_STEPS
 from muso_theory.numbers.gram import blocked_gram
@@ -23,7 +24,6 @@ from .tables import Column, table
 
 __all__ = ["points", "run_point", "verdict"]
 
-Array = np.ndarray[Any, Any]
 _EPOCHS = 1500
 
 

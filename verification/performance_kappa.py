@@ -19,13 +19,13 @@ import numpy as np
 import scipy.linalg
 
 import muso_theory as mt
+from muso_theory.arrays import Array
 from muso_theory.linear.certified import CertifiedForms
 
 from .tables import Column, table
 
 __all__ = ["CLAIMS", "conclusions", "points", "problem_of", "run_point", "tabulate"]
 
-Array = np.ndarray[Any, Any]
 
 CLAIMS = (
     "full-rank",

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from muso_theory import UnlearningProblem
+from muso_theory.arrays import Array
 from muso_theory.errors import BadInputError, SingularMatrixError
 from muso_theory.linear.certified import CertifiedForms
 from muso_theory.numbers import BALL, FLOAT64, MP, RATIONAL, Arithmetic, Grade, Quantity, UndecidedError
@@ -28,7 +29,6 @@ from .tables import Column, table
 __all__ = ["FAMILIES", "features_of", "gap_of", "run"]
 
 SECONDS = (10, 180)
-Array = np.ndarray[Any, Any]
 FAMILIES = ("hilbert", "vandermonde", "near duplicate", "fourier")
 _RUNGS: dict[str, Arithmetic] = {
     "float64": FLOAT64,

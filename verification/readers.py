@@ -23,6 +23,7 @@ from muso_theory.pages.instances import read_instances
 from muso_theory.refutation.replaying import replay
 from muso_theory.repeat import recheck
 
+from . import ROOT
 from .commands import muso
 
 __all__ = ["JSON_READERS", "READERS", "bad_bytes", "damaged", "read", "reshaped", "valid_files"]
@@ -81,7 +82,7 @@ def valid_files(folder: Path) -> dict[str, bytes]:
     found = mt.refute(lambda p: mt.optimal_labels(p) + 1, max_examples=20, name="zero-labels")
     assert found is not None
     Checkpoints(folder / "kept", "code").write(_POINT, {"x": 1.5})
-    certificates = Path(__file__).resolve().parents[1] / "proofs" / "certificates"
+    certificates = ROOT / "proofs" / "certificates"
     return {
         "npz": data,
         "npy": matrix.getvalue(),

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from muso_theory.arrays import Array
 from muso_theory.data import Dataset, load, parse_forget
 from muso_theory.errors import expected
 from muso_theory.linear.closed_forms import float_model
@@ -20,7 +21,6 @@ from muso_theory.numbers import is_constant
 
 __all__ = ["FORGETTING", "SCALES", "Scenario", "groups_of_test", "noisy_start", "scenario"]
 
-Array = np.ndarray[Any, Any]
 FORGETTING = ("class", "subclass", "random")
 SCALES = ("unit", "byte", "raw")
 _FULL = {"digits": 16.0, "mnist": 255.0}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from muso_theory.claims import CATALOGUE
@@ -17,13 +16,14 @@ from muso_theory.claims.theorems.library import Proof
 from muso_theory.claims.theorems.registry import slugs
 from muso_theory.claims.theorems.writing import load_certificate, theorem_graph
 
+from . import ROOT
 from .campaign import Options
 from .tables import Column, table
 
 __all__ = ["SECONDS", "run", "tabulate"]
 
 SECONDS = (5, 5)
-ROOM = Path(__file__).resolve().parents[1] / "proofs"
+ROOM = ROOT / "proofs"
 
 
 def _proof(slug: str) -> Proof:

@@ -30,7 +30,7 @@ def _linear_head(case: Case) -> Found:
 def _alternating(case: Case) -> Found:
     """Its first label on this network, features frozen and the head trained to its limit, against label-free."""
     from ..methods import Alternating
-    from ..methods.tangent import head_features, head_matrix
+    from ..methods.head import head_features, head_matrix
     from ..networks import NetworkProblem, Recipe
 
     tangent = network_of(case)

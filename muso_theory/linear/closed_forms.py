@@ -16,8 +16,9 @@ from ..arrays import Array
 from ..errors import BadInputError, SingularMatrixError
 from ..numbers import FLOAT64, Arithmetic, Factor, Matrix, NoArithmeticError, Quantity
 from .factored import Factored
+from .kept import kept
 from .model import Rows
-from .problem import UnlearningProblem, kept
+from .problem import UnlearningProblem
 
 __all__ = ["ClosedForms", "Point", "float_model"]
 

@@ -7,13 +7,20 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, first_equal_rows, forget_indices, plain_array, real_array
-from ..errors import expected
+from ..errors import BadInputError, expected
 from ..targets import MOST_CLASSES, decide_targets
 from ..understood import Understood
 from .fitting import fitted, map_words, reads_the_batch
 from .repeats import repeats_told
 
-__all__ = ["by_rows", "completed", "features_and_words", "start_and_words", "targets_and_words"]
+__all__ = [
+    "by_rows",
+    "completed",
+    "features_and_words",
+    "start_and_words",
+    "taken_arrays",
+    "targets_and_words",
+]
 
 
 def features_and_words(
@@ -106,6 +113,36 @@ def by_rows(features: Array, targets: Array, forget: object) -> tuple[Array, Arr
     samples = forget_indices(forget, n)
     rows = (samples[:, None] * k + np.arange(k)).ravel()
     return features.reshape(n * k, d), targets.reshape(n * k), rows
+
+
+def taken_arrays(features: Any, targets: Any, forget: object, w_init: Any) -> dict[str, Array | None]:
+    """The arrays of a problem as it keeps them: not copied, not cast, of shapes that fit."""
+    features = real_array("features", features, (2, 3))
+    targets = real_array("targets", targets, (1, 2))
+    if features.ndim == 3:
+        features, targets, forget = by_rows(features, targets, forget)
+    if not features.size:
+        raise expected(
+            "at least one sample and one feature", "features", features.shape, "shape", "more data"
+        )
+    if len(targets) != len(features):
+        raise BadInputError(
+            f"expected as many targets as feature rows but got targets of shape {targets.shape} and features of "
+            f"shape {features.shape}; try one target row for each sample"
+        )
+    if targets.ndim == 2 and targets.shape[1] == 0:
+        raise expected("at least one output", "targets", targets.shape, "shape", "a column a output")
+    rows = forget_indices(forget, len(features))
+    rows.flags.writeable = False
+    if w_init is not None:
+        w_init = real_array("w_init", w_init, (1, 2))
+        wanted = (features.shape[1], *targets.shape[1:])
+        if w_init.shape != wanted:
+            raise BadInputError(
+                f"expected w_init of shape {wanted} (features {features.shape}, targets {targets.shape}) but got "
+                f"w_init of shape {w_init.shape}; try None for zero, or one parameter a feature and output"
+            )
+    return {"features": features, "targets": targets, "forget": rows, "w_init": w_init}
 
 
 def completed(

@@ -13,7 +13,7 @@ from ..arrays import Array
 from ..errors import BadInputError, SingularMatrixError, expected, nearest
 from ..numbers import BALL, FLOAT64, RATIONAL, Arithmetic, UndecidedError
 from ..numbers.ieee import ieee_proof
-from ..numbers.rounding import norm_bounds
+from ..numbers.rounding import U, norm_bounds
 from ..numbers.spectrum import smallest_eigenvalue_estimate
 from .certified import CertifiedForms
 from .closed_forms import ClosedForms, float_model
@@ -204,13 +204,12 @@ def _keeps_digits(model: ClosedForms) -> bool:
     """Whether solves with the Gram matrices of Φ and of Φ_R keep six digits, by estimate."""
     if any(model.repeats.lower_the_rank(rows) for rows in (model.everything, model.retain)):
         return False
-    # A solve is relatively wrong by about κu, u = 2^-53, and κ is at most trace/λ_min, with trace ≤ ‖Φ‖_F².
+    # A solve is relatively wrong by about κu, and κ is at most trace/λ_min, with trace ≤ ‖Φ‖_F².
     with np.errstate(over="ignore"):
         trace = float(np.square(np.linalg.norm(FLOAT64.matrix(model.problem.features))))
     factors = (model.factor(rows) for rows in (model.everything, model.retain))
     return all(
-        factor.rank == factor.size
-        and trace * 2.0**-53 <= _SIX_DIGITS * smallest_eigenvalue_estimate(factor)[0]
+        factor.rank == factor.size and trace * U <= _SIX_DIGITS * smallest_eigenvalue_estimate(factor)[0]
         for factor in factors
     )
 

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from functools import cached_property, wraps
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..arguments import checked
-from ..arrays import Array, first_equal_rows, forget_indices, plain_array, real_array
+from ..arrays import Array, first_equal_rows, plain_array, real_array
 from ..errors import BadInputError, Renamed, expected
 from ..markup import Markup, understood_table
 from ..understood import Understood
-from .given import by_rows, completed, features_and_words, start_and_words, targets_and_words
+from .given import completed, features_and_words, start_and_words, taken_arrays, targets_and_words
 from .identity import given_sha256, running_hashes
 
-__all__ = ["UnlearningProblem", "kept", "require_problem"]
+__all__ = ["UnlearningProblem", "require_problem"]
 
-T = TypeVar("T")
 _NAMES = ("features", "targets", "w_init", "forget")
 
 
@@ -90,42 +88,21 @@ class UnlearningProblem:
 
     def __post_init__(self) -> None:
         """Validate once; afterwards nothing changes."""
-        features = real_array("features", self.features, (2, 3))
-        targets = real_array("targets", self.targets, (1, 2))
-        forget = self.forget
-        if features.ndim == 3:
-            features, targets, forget = by_rows(features, targets, forget)
         for name, made in (("tangent", "bare"), ("feature_map", "transform")):
             given = getattr(self, name)
             if given is not None and not hasattr(given, made):
                 hint = "networks.from_network, or from_data"
                 raise expected(f"what has a {made}", name, given, type(given).__name__, hint)
-        n, d = features.shape
-        if n == 0 or d == 0:
-            raise expected(
-                "at least one sample and one feature", "features", features.shape, "shape", "more data"
-            )
-        if targets.shape[0] != n:
-            raise BadInputError(
-                f"expected as many targets as feature rows but got targets of shape {targets.shape} and features of "
-                f"shape {features.shape}; try one target row for each sample"
-            )
-        if targets.ndim == 2 and targets.shape[1] == 0:
-            raise expected("at least one output", "targets", targets.shape, "shape", "a column a output")
-        object.__setattr__(self, "features", features)
-        object.__setattr__(self, "targets", targets)
-        object.__setattr__(self, "forget", _read_only(forget_indices(forget, n)))
-        if self.w_init is not None:
-            w_init = real_array("w_init", self.w_init, (1, 2))
-            wanted = (d, *targets.shape[1:])
-            if w_init.shape != wanted:
-                raise BadInputError(
-                    f"expected w_init of shape {wanted} (features {features.shape}, targets {targets.shape}) but got "
-                    f"w_init of shape {w_init.shape}; try None for zero, or one parameter a feature and output"
-                )
-            object.__setattr__(self, "w_init", w_init)
+        arrays = taken_arrays(self.features, self.targets, self.forget, self.w_init)
+        for name, array in arrays.items():
+            object.__setattr__(self, name, array)
         understood = completed(
-            self.understood, targets, self.w_init, self.forget, self.first_equal, self.tangent is not None
+            self.understood,
+            self.targets,
+            self.w_init,
+            self.forget,
+            self.first_equal,
+            self.tangent is not None,
         )
         object.__setattr__(self, "understood", understood)
         # The Gram matrix and all that rests on it are kept, so what they were computed from must be known for good.
@@ -351,14 +328,9 @@ class UnlearningProblem:
         Raises:
             BadInputError: wrong shape or entries.
         """
-        array = real_array(name, labels, (1, 2), boolean=False)
-        wanted = (len(self.forget), *self.targets.shape[1:])
-        if array.shape != wanted:
-            raise BadInputError(
-                f"expected {name} of shape {wanted}, one a forget sample in the order of problem.forget, but got "
-                f"{name} of shape {array.shape}; try problem.targets[problem.forget] as a template"
-            )
-        return array.reshape(len(self.forget), self.n_outputs)
+        order = ", one a forget sample in the order of problem.forget,"
+        hint = "problem.targets[problem.forget] as a template"
+        return self._columns(name, labels, len(self.forget), order, hint)
 
     @checked
     def parameter_columns(self, parameters: object, name: str) -> Array:
@@ -374,13 +346,17 @@ class UnlearningProblem:
         Raises:
             BadInputError: wrong shape or entries.
         """
-        array = real_array(name, parameters, (1, 2), boolean=False)
-        wanted = (self.n_features, *self.targets.shape[1:])
+        return self._columns(name, parameters, self.n_features, "", "w_init's shape")
+
+    def _columns(self, name: str, given: object, rows: int, order: str, hint: str) -> Array:
+        """What was given as columns, one an output."""
+        array = real_array(name, given, (1, 2), boolean=False)
+        wanted = (rows, *self.targets.shape[1:])
         if array.shape != wanted:
             raise BadInputError(
-                f"expected {name} of shape {wanted} but got {name} of shape {array.shape}; try w_init's shape"
+                f"expected {name} of shape {wanted}{order} but got {name} of shape {array.shape}; try {hint}"
             )
-        return array.reshape(self.n_features, self.n_outputs)
+        return array.reshape(rows, self.n_outputs)
 
     def __repr__(self) -> str:
         start = "zero" if self.w_init is None else "given"
@@ -397,36 +373,6 @@ def _read_only(array: Array) -> Array:
     """Freeze an array of our own."""
     array.flags.writeable = False
     return array
-
-
-def kept(make: Callable[[UnlearningProblem], T]) -> Callable[[UnlearningProblem], T]:
-    """Have a function of a problem computed once and kept with the problem, for whoever asks next.
-
-    Args:
-        make: a function of a problem, which never changes.
-
-    Returns:
-        The same function with a memory.
-
-    Example:
-        >>> @kept
-        ... def total(problem):
-        ...     print("computed")
-        ...     return float(problem.targets.sum())
-        >>> problem = UnlearningProblem(np.eye(2), [1.0, 2.0], [0])
-        >>> total(problem), total(problem)
-        computed
-        (3.0, 3.0)
-    """
-    key = f"{make.__module__}.{make.__qualname__}"
-
-    @wraps(make)
-    def once(problem: UnlearningProblem) -> T:
-        if key not in problem._kept:
-            problem._kept[key] = make(problem)
-        return problem._kept[key]  # type: ignore[no-any-return]
-
-    return once
 
 
 def require_problem(given: object) -> None:

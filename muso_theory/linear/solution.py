@@ -14,8 +14,9 @@ from ..markup import Markup, mathematics, table
 from ..numbers import UndecidedError
 from .closed_forms import float_model
 from .handed import Handed
+from .kept import kept
 from .model import Model
-from .problem import UnlearningProblem, kept, require_problem
+from .problem import UnlearningProblem, require_problem
 
 __all__ = ["Solution", "parameter_gap", "solve"]
 

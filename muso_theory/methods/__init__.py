@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 from ..arguments import checked
 from ..errors import renamed
-from .alternating import Alternating, AlternatingResult
+from .alternating import Alternating
 from .fitting import Descent
 from .gradient import FineTuning, GradientAscent, NegGradPlus
+from .head import HeadCondition, head_features, head_labels, head_matrix
 from .linearised import LinearisedLabels, PredictedResidual, predict_residual, steps_to
 from .method import METHODS, Gaps, Kind, Method, NoUnlearning, Retraining
-from .monitors import Convergence, Epoch, Signature, kernel_alignment, signatures
+from .monitors import AlternatingResult, Convergence, Epoch, Signature, kernel_alignment, signatures
 from .noise import FisherNoise, OutputNoise
 from .projections import (
     AnchoredOrthogonalGradient,
@@ -28,6 +29,7 @@ from .projections import (
     OrthogonalGradient,
     ProjectiveResidualUpdate,
 )
+from .projector import ProjectorCheck, check_projector, row_projector
 from .relabelling import (
     BadTeaching,
     ClosedFormLabels,
@@ -40,18 +42,7 @@ from .relabelling import (
 )
 from .saliency import SaliencyRelabelling
 from .second_order import DescentToDelete, InfluenceStep, NewtonRemoval, RidgeAnchoredLabels
-from .tangent import (
-    HeadCondition,
-    ProjectorCheck,
-    check_projector,
-    fitted_logits,
-    head_features,
-    head_labels,
-    head_matrix,
-    row_projector,
-    tangent_labels,
-    tangent_step,
-)
+from .tangent import fitted_logits, tangent_labels, tangent_step
 
 __all__ = [
     "METHODS",

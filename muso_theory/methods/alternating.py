@@ -18,71 +18,13 @@ from ..networks.problem import NetworkProblem, softmax
 from ..networks.tangent_kernel import empirical_ntk
 from ..networks.training import DivergedError, NetworkLoop, diverged
 from ..streams import ALTERNATING, WATCHED
+from .head import HeadCondition, fitted_head, head_features, head_labels, head_matrix
 from .method import Method
-from .monitors import Convergence, Epoch, Signature, kernel_alignment, signatures
-from .tangent import (
-    HeadCondition,
-    Projector,
-    fitted_logits,
-    head_features,
-    head_labels,
-    head_matrix,
-    tangent_labels,
-)
+from .monitors import AlternatingResult, Convergence, Epoch, kernel_alignment
+from .projector import Projector
+from .tangent import tangent_labels
 
-__all__ = ["Alternating", "AlternatingResult"]
-
-
-@final
-@dataclass(frozen=True, eq=False, repr=False)
-class AlternatingResult:
-    """What an alternation did.
-
-    Args:
-        params: θ_u; after divergence the last finite parameters.
-        labels: ŷ_F of the last round, as they were fitted, (n_F, k).
-        first_outputs: ŷ_F of the first round before any softmax or rounding to a class, (n_F, k).
-        history: one entry a round.
-        convergence: how it ended.
-        head: whether label-free labels of the last layer could say anything in the first round; None when the labels
-            come from the whole tangent.
-    """
-
-    params: list[Array]
-    labels: Array
-    first_outputs: Array
-    history: tuple[Epoch, ...]
-    convergence: Convergence
-    head: HeadCondition | None = None
-
-    @checked
-    def signatures(self, **settings: Any) -> tuple[Signature, ...]:
-        """Signs of failure; see :func:`muso_theory.methods.monitors.signatures` for the settings.
-
-        Args:
-            **settings: thresholds, and the attack's intervals for leakage.
-
-        Returns:
-            Those seen.
-        """
-        return signatures(self.history, self.convergence, **settings)
-
-    def __repr__(self) -> str:
-        lines = [f"{self.convergence.name} after {len(self.history)} epochs: {self.convergence.value}"]
-        if self.history:
-            last = self.history[-1]
-            lines.append(
-                f"last change: labels {last.label_change:.2g}, parameters {last.parameter_change:.2g}"
-            )
-            if last.alignment is not None:
-                lines.append(f"alignment of the tangent kernel with its start: {last.alignment:.3f}")
-            if last.parameter_gap is not None and last.output_gap is not None:
-                gaps = f"parameters {last.parameter_gap:.3g}, outputs on F {last.output_gap:.3g}"
-                lines.append(f"gap to retraining, doing nothing is 1: {gaps}")
-        if self.head is not None:
-            lines.append(repr(self.head))
-        lines += [f"{sign.name}: {sign.value}" for sign in self.signatures()]
-        return "\n".join(lines)
+__all__ = ["Alternating"]
 
 
 @final
@@ -331,26 +273,11 @@ class _Run:
         if not (np.isfinite(Z_retain).all() and np.isfinite(Z_forget).all()):
             raise diverged(method.learning_rate, "features are not finite")
         if method.rule == "optimal":
-            w = w_init + self._fitted_head(Z_retain, Z_retain @ w_init, problem.targets[chosen], ridge)
+            base, wanted = Z_retain @ w_init, problem.targets[chosen]
+            w = w_init + fitted_head(Z_retain, base, wanted, self.loss, ridge, method.iterations)
         labels, condition = head_labels(Z_retain, Z_forget, w_init, w, ridge=ridge, form=method.projector)
         self.condition = self.condition or condition
         return labels
-
-    def _fitted_head(self, Z: Array, base: Array, targets: Array, ridge: float) -> Array:
-        """The head's displacement that fits the retained targets."""
-        if self.loss == "squared":
-            return np.asarray(np.linalg.lstsq(Z, targets - base, rcond=None)[0])
-        from scipy.sparse.linalg import LinearOperator
-
-        wide, (n, k) = Z.astype(np.float64), targets.shape
-        J = LinearOperator(
-            (n * k, wide.shape[1] * k),
-            matvec=lambda w: (wide @ w.reshape(-1, k)).ravel(),
-            rmatvec=lambda u: (wide.T @ u.reshape(-1, k)).ravel(),
-            dtype=np.float64,
-        )
-        step = fitted_logits(J, base, targets, ridge=ridge, iterations=self.method.iterations)
-        return step.reshape(-1, k)
 
     def fitted(self, outputs: Array) -> Array:
         """Targets of fine-tuning on F."""

@@ -1,4 +1,4 @@
-"""What is watched while a network unlearns, and the signs that it goes wrong."""
+"""What an alternation leaves behind: parameters, what was watched on the way, and the signs that it went wrong."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Protocol, final
+from typing import Any, Protocol, final
 
 import numpy as np
 
+from ..arguments import checked
 from ..arrays import Array, float_values, plain_array
 from ..errors import BadInputError, expected
 from ..linear.approximation import centred_alignment
+from .head import HeadCondition
 
-__all__ = ["Convergence", "Epoch", "Signature", "kernel_alignment", "signatures"]
+__all__ = ["AlternatingResult", "Convergence", "Epoch", "Signature", "kernel_alignment", "signatures"]
 
 
 class Convergence(enum.Enum):
@@ -195,3 +197,55 @@ def _ends(name: str, given: object) -> tuple[float, float] | None:
             "an attack, or an interval of AUCs within [0, 1]", name, given, "interval", "(0.45, 0.55)"
         )
     return float(ends[0]), float(ends[1])
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class AlternatingResult:
+    """What an alternation did.
+
+    Args:
+        params: θ_u; after divergence the last finite parameters.
+        labels: ŷ_F of the last round, as they were fitted, (n_F, k).
+        first_outputs: ŷ_F of the first round before any softmax or rounding to a class, (n_F, k).
+        history: one entry a round.
+        convergence: how it ended.
+        head: whether label-free labels of the last layer could say anything in the first round; None when the labels
+            come from the whole tangent.
+    """
+
+    params: list[Array]
+    labels: Array
+    first_outputs: Array
+    history: tuple[Epoch, ...]
+    convergence: Convergence
+    head: HeadCondition | None = None
+
+    @checked
+    def signatures(self, **settings: Any) -> tuple[Signature, ...]:
+        """Signs of failure; see :func:`muso_theory.methods.monitors.signatures` for the settings.
+
+        Args:
+            **settings: thresholds, and the attack's intervals for leakage.
+
+        Returns:
+            Those seen.
+        """
+        return signatures(self.history, self.convergence, **settings)
+
+    def __repr__(self) -> str:
+        lines = [f"{self.convergence.name} after {len(self.history)} epochs: {self.convergence.value}"]
+        if self.history:
+            last = self.history[-1]
+            lines.append(
+                f"last change: labels {last.label_change:.2g}, parameters {last.parameter_change:.2g}"
+            )
+            if last.alignment is not None:
+                lines.append(f"alignment of the tangent kernel with its start: {last.alignment:.3f}")
+            if last.parameter_gap is not None and last.output_gap is not None:
+                gaps = f"parameters {last.parameter_gap:.3g}, outputs on F {last.output_gap:.3g}"
+                lines.append(f"gap to retraining, doing nothing is 1: {gaps}")
+        if self.head is not None:
+            lines.append(repr(self.head))
+        lines += [f"{sign.name}: {sign.value}" for sign in self.signatures()]
+        return "\n".join(lines)

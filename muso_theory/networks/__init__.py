@@ -4,21 +4,26 @@ from typing import TYPE_CHECKING, NoReturn
 
 from ..descent.losses import loss_and_cotangent
 from ..errors import renamed
+from .activation import Activation
 from .builders import cnn, mlp
 from .composition import Residual
-from .convolution import AvgPool, Conv2D, GlobalAvgPool
+from .convolution import Conv2D
 from .cotangents import Cotangent
+from .dense import Dense
 from .files import architecture, from_architecture, load, save
+from .flatten import Flatten
 from .functions import ACTIVATIONS, Nonlinearity, nonlinearity
 from .gradcheck import GradientCheck, GradientError, check_gradients
 from .infinite_width import infinite_width
-from .layers import Activation, Dense, Flatten, Layer
+from .layer import Layer
 from .linearised import Linearisation, from_network, linearise
 from .network import Sequential
 from .normalisation import LayerNorm
 from .operators import jacobian_operator
 from .oracles import FiniteDifferences, differentiate, finite_differences
-from .problem import NetworkProblem, Recipe, softmax
+from .pooling import AvgPool, GlobalAvgPool
+from .problem import NetworkProblem, softmax
+from .recipe import Recipe
 from .tangent_kernel import empirical_ntk, ntk_operator, parametrised_layers
 from .training import TrainedNetwork, train
 

@@ -9,10 +9,14 @@ from typing import Literal
 
 from ..arguments import checked
 from ..errors import expected
-from .convolution import Conv2D, GlobalAvgPool
+from .activation import Activation
+from .convolution import Conv2D
+from .dense import Dense, Parameterization
+from .flatten import Flatten
 from .functions import LEAKY_SLOPE
-from .layers import Activation, Dense, Flatten, Layer, Parameterization
+from .layer import Layer
 from .network import Sequential
+from .pooling import GlobalAvgPool
 
 __all__ = ["cnn", "mlp"]
 

@@ -12,9 +12,10 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array
 from ..errors import expected
+from .activation import Activation
 from .cotangents import Cotangent
 from .functions import nonlinearity
-from .layers import Activation, Layer, Params, Visitor
+from .layer import Layer, Params, Visitor
 
 __all__ = ["Chain", "Residual", "is_analytic", "leaves", "with_inputs"]
 

@@ -1,8 +1,7 @@
-"""Convolution and pooling of images in NHWC layout, by patches (im2col) in chunks that stay in cache."""
+"""Convolution of images in NHWC layout, by patches (im2col) in chunks that stay in cache."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
@@ -13,51 +12,15 @@ from ..arguments import checked
 from ..arrays import Array
 from ..errors import expected
 from .cotangents import Cotangent
+from .dense import Parameterization, affine_scales, check_affine, init_affine
 from .grams import GramTerm, PooledGram, RowsGram
-from .layers import Layer, Parameterization, Params, affine_scales, check_affine, init_affine
+from .layer import Layer, Params
+from .patches import check_pair, image_shape, scatter, windows_of
 
-__all__ = ["AvgPool", "Conv2D", "GlobalAvgPool"]
+__all__ = ["PATCH_BYTES", "Conv2D"]
 
 PATCH_BYTES = 1 << 20
 """Size of a chunk of patches: about a core's second-level cache."""
-
-
-def _windows(x: Array, kernel: tuple[int, int], stride: tuple[int, int]) -> Array:
-    """View (n, H, W, c) as windows (n, oh, ow, kh, kw, c) without copying."""
-    view = np.lib.stride_tricks.sliding_window_view(x, kernel, axis=(1, 2))
-    return view[:, :: stride[0], :: stride[1]].transpose(0, 1, 2, 4, 5, 3)
-
-
-def _scatter(windows: Array, shape: tuple[int, int], stride: tuple[int, int]) -> Array:
-    """Adjoint of ``_windows``: sum windows (n, oh, ow, kh, kw, c) into images (n, *shape, c)."""
-    n, oh, ow, kh, kw, c = windows.shape
-    images = np.zeros((n, *shape, c), dtype=windows.dtype)
-    for i in range(kh):
-        for j in range(kw):
-            images[:, i : i + stride[0] * oh : stride[0], j : j + stride[1] * ow : stride[1]] += windows[
-                :, :, :, i, j
-            ]
-    return images
-
-
-def _image_shape(shape: tuple[int, ...], kernel: tuple[int, int], what: str) -> tuple[int, int, int]:
-    """Unpack (H, W, c); refuse anything else."""
-    if len(shape) != 3:
-        raise expected(
-            f"an image of shape (height, width, channels) {what}",
-            "shape",
-            shape,
-            "shape before it",
-            "data in NHWC layout, and flatten only after it",
-        )
-    return shape[0], shape[1], shape[2]
-
-
-def _check_pair(kind: str, name: str, pair: tuple[int, int]) -> None:
-    """Refuse a window or a stride that is not two positive whole numbers."""
-    good = len(pair) == 2 and all(isinstance(v, (int, np.integer)) and v >= 1 for v in pair)
-    if not good:
-        raise expected(f"two positive whole numbers in {kind}", name, pair, type(pair).__name__, "(2, 2)")
 
 
 @final
@@ -99,8 +62,8 @@ class Conv2D(Layer):
 
     def __post_init__(self) -> None:
         check_affine("conv2d", {"c_in": self.c_in, "c_out": self.c_out}, self.param, self.w_std, self.b_std)
-        _check_pair("conv2d", "kernel", self.kernel)
-        _check_pair("conv2d", "stride", self.stride)
+        check_pair("conv2d", "kernel", self.kernel)
+        check_pair("conv2d", "stride", self.stride)
         if self.padding not in ("SAME", "VALID"):
             raise expected(
                 "a padding", "padding", self.padding, type(self.padding).__name__, "'SAME' or 'VALID'"
@@ -128,7 +91,7 @@ class Conv2D(Layer):
         Raises:
             BadInputError: for other inputs.
         """
-        height, width, channels = _image_shape(shape, self.kernel, "for conv2d")
+        height, width, channels = image_shape(shape, "for conv2d")
         if channels != self.c_in:
             raise expected(
                 f"{self.c_in} input channels", "shape", shape, "NHWC shape before it", f"c_in={channels}"
@@ -179,7 +142,7 @@ class Conv2D(Layer):
         for start in range(0, len(x), step):
             part = slice(start, min(start + step, len(x)))
             padded = np.pad(x[part], ((0, 0), down, right, (0, 0))) if self.padding == "SAME" else x[part]
-            windows = _windows(padded, self.kernel, self.stride)[:, :oh, :ow]
+            windows = windows_of(padded, self.kernel, self.stride)[:, :oh, :ow]
             yield part, windows.reshape(len(padded), oh * ow, self.fan_in)
 
     def _apply(self, weight: Array, x: Array) -> Array:
@@ -250,7 +213,7 @@ class Conv2D(Layer):
         back = np.empty((len(values), *shape), dtype=np.result_type(values, weight))
         step = max(1, PATCH_BYTES // max(1, shape[0] * shape[1] * len(flipped) * back.itemsize))
         padded = np.zeros((min(step, len(values)), *room, self.c_out), dtype=values.dtype)
-        windows = _windows(padded, self.kernel, (1, 1))
+        windows = windows_of(padded, self.kernel, (1, 1))
         for start in range(0, len(values), step):
             part = values[start : start + step]
             padded[: len(part), top : top + oh, left : left + ow] = part
@@ -270,7 +233,7 @@ class Conv2D(Layer):
         for start in range(0, len(values), step):
             part = flat[start : start + step]
             windows = (part.reshape(-1, self.c_out) @ matrix.T).reshape(-1, oh, ow, *self.kernel, self.c_in)
-            images = _scatter(windows, padded, self.stride)
+            images = scatter(windows, padded, self.stride)
             back[start : start + step] = images[
                 :, down[0] : down[0] + shape[0], right[0] : right[0] + shape[1]
             ]
@@ -335,151 +298,3 @@ class Conv2D(Layer):
             features[:, part, :-1] = (s_w * (slopes[part].swapaxes(1, 2) @ patches)).swapaxes(0, 1)
         features[:, :, -1] = s_b * slopes.sum(axis=1).T
         return PooledGram(features, cotangent.right[0].reshape(-1, self.c_out))
-
-
-@final
-@checked
-@dataclass(frozen=True)
-class AvgPool(Layer):
-    """Average over windows, without padding.
-
-    Refuses (BadInputError) an image that the windows do not tile exactly: dropping the remainder would
-    quietly ignore pixels.
-
-    Args:
-        window: height and width.
-        stride: steps down and right; None means the window (no overlap).
-
-    Example:
-        >>> AvgPool((2, 2)).output_shape((8, 8, 3))
-        (4, 4, 3)
-    """
-
-    window: tuple[int, int]
-    stride: tuple[int, int] | None = None
-    kind: ClassVar[str] = "avg_pool"
-
-    def __post_init__(self) -> None:
-        _check_pair("avg_pool", "window", self.window)
-        if self.stride is None:
-            object.__setattr__(self, "stride", self.window)
-        _check_pair("avg_pool", "stride", self.steps)
-
-    def __str__(self) -> str:
-        return f"avg_pool {self.window[0]}×{self.window[1]}"
-
-    @property
-    def steps(self) -> tuple[int, int]:
-        """Steps down and right."""
-        return self.window if self.stride is None else self.stride
-
-    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """(oh, ow, c) for (H, W, c).
-
-        Returns:
-            The output shape.
-
-        Raises:
-            BadInputError: if the windows leave a remainder.
-        """
-        height, width, channels = _image_shape(shape, self.window, "for avg_pool")
-        sizes = []
-        for size, window, step in zip((height, width), self.window, self.steps, strict=True):
-            if size < window or (size - window) % step:
-                raise expected(
-                    f"an image that windows {self.window} with steps {self.steps} tile exactly",
-                    "shape",
-                    shape,
-                    "shape before it",
-                    f"a window that divides {height}×{width}, or crop the images",
-                )
-            sizes.append((size - window) // step + 1)
-        return (sizes[0], sizes[1], channels)
-
-    def forward(self, p: Params, x: Array) -> tuple[Array, Any]:
-        """Means of windows; the cache is the input's shape.
-
-        Returns:
-            Output and cache.
-        """
-        return _windows(x, self.window, self.steps).sum(axis=(3, 4)) / math.prod(self.window), x.shape
-
-    def jvp(self, p: Params, cache: Any, dp: Params, dx: Array | None) -> Array | None:
-        """Pool the tangent.
-
-        Returns:
-            The tangent of the output.
-        """
-        return None if dx is None else self.forward(p, dx)[0]
-
-    def pull(self, p: Params, cache: Any, cotangent: Cotangent) -> Cotangent:
-        """Spread the cotangent evenly over each window.
-
-        Returns:
-            The cotangent of the input.
-        """
-        shape = tuple(cache[1:])
-
-        def transpose(values: Array) -> Array:
-            m, k, oh, ow, c = values.shape
-            spread = (values / math.prod(self.window)).reshape(m * k, oh, ow, 1, 1, c)
-            windows = np.broadcast_to(spread, (m * k, oh, ow, *self.window, c))
-            return _scatter(windows, (shape[0], shape[1]), self.steps).reshape(m, k, *shape)
-
-        return cotangent.linear(transpose, shape, cache[0])
-
-
-@final
-@dataclass(frozen=True)
-class GlobalAvgPool(Layer):
-    """Average over all positions: (H, W, c) to (c,).
-
-    Example:
-        >>> GlobalAvgPool().output_shape((4, 4, 32))
-        (32,)
-    """
-
-    kind: ClassVar[str] = "global_avg_pool"
-
-    def __str__(self) -> str:
-        return "global_avg_pool"
-
-    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """(c,) for (H, W, c).
-
-        Returns:
-            The output shape.
-        """
-        return (_image_shape(shape, (1, 1), "for global_avg_pool")[2],)
-
-    def forward(self, p: Params, x: Array) -> tuple[Array, Any]:
-        """Means over positions; the cache is the input's shape.
-
-        Returns:
-            Output and cache.
-        """
-        return x.sum(axis=(1, 2)) / (x.shape[1] * x.shape[2]), x.shape
-
-    def jvp(self, p: Params, cache: Any, dp: Params, dx: Array | None) -> Array | None:
-        """Pool the tangent.
-
-        Returns:
-            The tangent of the output.
-        """
-        return None if dx is None else self.forward(p, dx)[0]
-
-    def pull(self, p: Params, cache: Any, cotangent: Cotangent) -> Cotangent:
-        """The same cotangent at every position, kept as one.
-
-        Returns:
-            The cotangent of the input, with spatial axes of length 1 in its factor ``right``.
-        """
-        n, height, width, channels = cache
-        right = cotangent.right / (height * width)
-        left = cotangent.left
-        return Cotangent(
-            right.reshape(*right.shape[:2], 1, 1, channels),
-            (height, width, channels),
-            None if left is None else np.broadcast_to(left[:, None, None, :], (n, height, width, channels)),
-            cotangent.per_sample,
-        )

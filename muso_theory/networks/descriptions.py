@@ -11,7 +11,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import numpy as np
 
 from ..errors import expected, nearest
-from .layers import KINDS, Activation, Layer
+from .activation import Activation
+from .layer import KINDS, Layer
 
 __all__ = ["MOST_LAYERS", "describe", "layers_of"]
 

@@ -24,7 +24,8 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import expected
-from ..linear.problem import UnlearningProblem, kept
+from ..linear.kept import kept
+from ..linear.problem import UnlearningProblem
 from ..numbers import Quantity, UndecidedError
 from ..numbers.balls import enclosure, working_precision
 from ..numbers.gram import blocked_gram, gram_roundings
@@ -32,9 +33,9 @@ from ..numbers.ieee import ieee_proof
 from ..numbers.rounding import UNIT, gamma, norm_bounds, root_down, root_up, sum_up
 from ..numbers.spectrum import gram_error
 from .composition import leaves
+from .dense import Dense, affine_scales
 from .duals import enclosed_derivative
 from .enclosure import Share, enclosed_tangent, estimated_seconds, pieces, rows_of
-from .layers import Dense, affine_scales
 from .linearised import Linearisation
 from .radii import BallArray, enlarged
 

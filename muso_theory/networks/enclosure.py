@@ -21,16 +21,21 @@ import numpy as np
 from ..arrays import Array
 from ..numbers import UndecidedError
 from ..numbers.ieee import ieee_proof
+from ..numbers.rounding import U
+from .activation import Activation
 from .composition import Chain, Residual
-from .convolution import AvgPool, Conv2D, GlobalAvgPool
+from .convolution import Conv2D
 from .cotangents import Cotangent
+from .dense import Dense
 from .duals import enclosed_inputs, multiplications
+from .flatten import Flatten
 from .functions import LEAKY_SLOPE
 from .kinks import KINK_BITS, Bend, Kinks, bends_at, refuse
-from .layers import Activation, Dense, Flatten, Layer, Params
+from .layer import Layer, Params
 from .network import Sequential
 from .normalisation import LayerNorm
-from .radii import UNIT, BallArray, enlarged
+from .pooling import AvgPool, GlobalAvgPool
+from .radii import BallArray, enlarged
 from .tables import CURVES, curve_table
 
 __all__ = ["Share", "enclosed_tangent", "estimated_seconds", "pieces", "rows_of"]
@@ -297,14 +302,14 @@ class _Walk:
                 BallArray(slope, slope_radius),
             )
         sides = np.sign(x.mid)
-        for index in np.argwhere(np.abs(x.mid) <= x.rad * (1 + 4 * UNIT)):
+        for index in np.argwhere(np.abs(x.mid) <= x.rad * (1 + 4 * U)):
             sides[tuple(index)] = 0
         if not sides.all():
             self._settle(sides, name, path)
         slope = np.where(sides > 0, 1.0, {"relu": 0.0, "leaky_relu": LEAKY_SLOPE}[name])
         value = x.mid * slope
         radius = np.where(
-            slope == 0, 0.0, np.where(slope == 1, x.rad, enlarged(x.rad + UNIT * np.abs(value), 2))
+            slope == 0, 0.0, np.where(slope == 1, x.rad, enlarged(x.rad + U * np.abs(value), 2))
         )
         found = BallArray(value, radius)
         if path in self.kinks:
@@ -380,7 +385,7 @@ def _affine_rows(layer: Layer, p: Params, x: BallArray, delta: BallArray) -> lis
     count = _roundings(layer, x.mid.shape[1:])
     mid = layer.rows(p, x.mid, delta.mid)
     # |x̂δ̂ − xδ| ≤ γ|x̂||δ̂| + |x̂|ρ + r(|δ̂| + ρ), with radii r of x and ρ of δ; the bias has no input
-    gamma = count * UNIT * (1 + 2.0**-20)
+    gamma = count * U * (1 + 2.0**-20)
     spread = enlarged(gamma * np.abs(delta.mid) + delta.rad, 2)
     rad = layer.rows(p, np.abs(x.mid), spread)
     rad[0] = rad[0] + layer.rows(p, x.rad, delta.size)[0]

@@ -11,9 +11,10 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array
 from ..errors import MusoError, check_integer, expected
+from .activation import Activation
 from .composition import is_analytic, with_inputs
 from .cotangents import Cotangent
-from .layers import Activation, Layer, Params
+from .layer import Layer, Params
 from .network import Sequential
 from .oracles import differentiate
 from .tangent_kernel import empirical_ntk

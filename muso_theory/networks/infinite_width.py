@@ -21,8 +21,11 @@ import numpy.typing as npt
 from ..arguments import checked
 from ..arrays import Array
 from ..errors import expected, nearest
+from .activation import Activation
+from .dense import Dense
+from .flatten import Flatten
 from .functions import LEAKY_SLOPE
-from .layers import Activation, Dense, Flatten, Layer
+from .layer import Layer
 from .network import Sequential
 
 __all__ = ["infinite_width"]

@@ -18,7 +18,8 @@ from ..arrays import Array
 from ..numbers import UndecidedError
 from .composition import leaves
 from .convolution import Conv2D
-from .layers import Dense, Layer
+from .dense import Dense
+from .layer import Layer
 from .network import Sequential
 from .normalisation import LayerNorm
 from .radii import BallArray

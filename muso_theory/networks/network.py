@@ -15,7 +15,7 @@ from ..errors import Renamed, check_integer, expected
 from .composition import Chain, is_analytic, leaves
 from .cotangents import Cotangent
 from .descriptions import MOST_LAYERS
-from .layers import Layer, Params
+from .layer import Layer, Params
 
 __all__ = ["Sequential"]
 

@@ -12,7 +12,7 @@ from ..arrays import Array
 from ..errors import expected
 from .cotangents import Cotangent
 from .functions import functions_for
-from .layers import Layer, Params
+from .layer import Layer, Params
 
 __all__ = ["LayerNorm"]
 

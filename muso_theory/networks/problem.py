@@ -1,4 +1,4 @@
-"""Unlearning a network: the data, what to forget, how it was trained, and the two models to compare."""
+"""Unlearning a network: the data, what to forget, and the two models to compare."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array, forget_indices, plain_array, real_array
 from ..descent.losses import LossName, loss_and_cotangent
-from ..descent.updates import METHODS
-from ..errors import expected, nearest
+from ..errors import expected
 from ..linear.task import Task
 from ..numbers.constant import rounding
 from .network import Sequential
-from .training import OPTIMIZERS, diverged, train
+from .recipe import Recipe
+from .training import diverged
 
-__all__ = ["NetworkProblem", "Recipe", "softmax"]
+__all__ = ["NetworkProblem", "onto_simplex", "softmax"]
 
 
 @checked
@@ -41,86 +41,6 @@ def softmax(outputs: Array) -> Array:
         raise expected("rows of logits", "outputs", outputs.shape, "empty", "the outputs of a network")
     shifted = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
-
-
-@final
-@checked
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is trained: pretraining and retraining share it.
-
-    Args:
-        loss: ``"cross-entropy"`` or ``"squared"`` (on one-hot targets), averaged over a batch.
-        optimizer: one of gd (SGD when there are batches), momentum, nesterov, adam, adamw.
-        learning_rate: η.
-        epochs: passes over the data.
-        batch_size: samples a step; None takes all.
-        momentum: of the momentum methods.
-        weight_decay: λ.
-        seed: of the order of the batches.
-
-    Example:
-        >>> Recipe(epochs=3).optimizer
-        'adam'
-    """
-
-    loss: LossName = "cross-entropy"
-    optimizer: str = "adam"
-    learning_rate: float = 1e-3
-    epochs: int = 30
-    batch_size: int | None = 64
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.loss not in ("cross-entropy", "squared"):
-            raise expected(
-                "a loss", "loss", self.loss, "unknown", nearest(str(self.loss), ["cross-entropy", "squared"])
-            )
-        if self.optimizer not in OPTIMIZERS:
-            hint = nearest(str(self.optimizer), OPTIMIZERS)
-            raise expected(f"one of {', '.join(OPTIMIZERS)}", "optimizer", self.optimizer, "unknown", hint)
-        METHODS[self.optimizer].refuse_idle("optimizer", momentum=self.momentum)
-
-    @checked
-    def fit(
-        self, net: Sequential, params: Sequence[Array], X: Array, targets: Array, **changes: Any
-    ) -> list[Array]:
-        """Train from given parameters.
-
-        Args:
-            net: the network.
-            params: where to start; not modified.
-            X: inputs (n, *input_shape).
-            targets: (n, k), distributions for cross-entropy.
-            **changes: ``weights`` and ``mask`` of :func:`muso_theory.networks.train`, and fields of this recipe.
-
-        Returns:
-            The trained parameters.
-
-        Raises:
-            DivergedError: when the loss leaves the finite numbers.
-        """
-        extra = {name: changes.pop(name) for name in ("weights", "mask") if name in changes}
-        recipe = replace(self, **changes)
-        return train(
-            net,
-            params,
-            X,
-            targets,
-            epochs=recipe.epochs,
-            learning_rate=recipe.learning_rate,
-            loss=recipe.loss,
-            optimizer=recipe.optimizer,
-            momentum=recipe.momentum,
-            batch_size=recipe.batch_size,
-            reduction="mean",
-            weight_decay=recipe.weight_decay,
-            seed=recipe.seed,
-            record_every=max(1, recipe.epochs),
-            **extra,
-        ).params
 
 
 @final

@@ -16,11 +16,9 @@ from typing import final
 import numpy as np
 
 from ..arrays import Array
+from ..numbers.rounding import U
 
-__all__ = ["TINY", "UNIT", "BallArray", "enlarged"]
-
-UNIT = 2.0**-53
-"""u, the relative error of one rounding."""
+__all__ = ["TINY", "BallArray", "enlarged"]
 
 TINY = 2.0**-900
 """More than underflow can lose in one operation of a layer whose scales are at most 2^64."""
@@ -42,7 +40,7 @@ def enlarged(bound: Array, roundings: int) -> Array:
         >>> bool(enlarged(np.array(0.1) + 0.2, 1) > 0.3)
         True
     """
-    return np.asarray(bound * (1 + 4 * (roundings + 2) * UNIT) + TINY)
+    return np.asarray(bound * (1 + 4 * (roundings + 2) * U) + TINY)
 
 
 @final
@@ -111,7 +109,7 @@ class BallArray:
 
     def __add__(self, other: BallArray) -> BallArray:
         mid = self.mid + other.mid
-        return BallArray(mid, enlarged(self.rad + other.rad + UNIT * np.abs(mid), 3))
+        return BallArray(mid, enlarged(self.rad + other.rad + U * np.abs(mid), 3))
 
     def __sub__(self, other: BallArray) -> BallArray:
         return self + BallArray(-other.mid, other.rad)
@@ -119,7 +117,7 @@ class BallArray:
     def __mul__(self, other: BallArray) -> BallArray:
         mid = self.mid * other.mid
         spread = np.abs(self.mid) * other.rad + self.rad * (np.abs(other.mid) + other.rad)
-        return BallArray(mid, enlarged(spread + UNIT * np.abs(mid), 5))
+        return BallArray(mid, enlarged(spread + U * np.abs(mid), 5))
 
     def mean(self) -> BallArray:
         """Mean over the last axis, which is kept with length 1.
@@ -129,7 +127,7 @@ class BallArray:
         """
         n = self.mid.shape[-1]
         mid = self.mid.sum(axis=-1, keepdims=True) / n
-        rounding = (n + 2) * UNIT * np.abs(self.mid).sum(axis=-1, keepdims=True)
+        rounding = (n + 2) * U * np.abs(self.mid).sum(axis=-1, keepdims=True)
         return BallArray(mid, enlarged((self.rad.sum(axis=-1, keepdims=True) + rounding) / n, n + 5))
 
     def summed(self, axes: tuple[int, ...]) -> BallArray:
@@ -142,7 +140,7 @@ class BallArray:
             Balls.
         """
         n = int(np.prod([self.mid.shape[axis] for axis in axes]))
-        rounding = (n + 2) * UNIT * np.abs(self.mid).sum(axis=axes)
+        rounding = (n + 2) * U * np.abs(self.mid).sum(axis=axes)
         return BallArray(self.mid.sum(axis=axes), enlarged(self.rad.sum(axis=axes) + rounding, n + 5))
 
     def inverse_root(self) -> BallArray:
@@ -154,11 +152,11 @@ class BallArray:
             Balls.
         """
         low = self.mid - self.rad
-        low = low - 2 * UNIT * np.abs(low)
+        low = low - 2 * U * np.abs(low)
         with np.errstate(all="ignore"):
             mid = 1 / np.sqrt(self.mid)
             spread = np.where(low > 0, self.rad / (2 * low * np.sqrt(low)), np.inf)
-        return BallArray(mid, enlarged(spread + 4 * UNIT * np.abs(mid), 8))
+        return BallArray(mid, enlarged(spread + 4 * U * np.abs(mid), 8))
 
     def through(
         self, rule: Callable[[Sequence[Array], Array], Array], weights: Sequence[Array], roundings: int
@@ -175,7 +173,7 @@ class BallArray:
         Returns:
             Balls of the output.
         """
-        gamma = roundings * UNIT * (1 + 2.0**-20)  # ≥ γ_N = Nu/(1 − Nu) for N ≤ 2^30
+        gamma = roundings * U * (1 + 2.0**-20)  # ≥ γ_N = Nu/(1 − Nu) for N ≤ 2^30
         sizes = [
             np.abs(array) if index == 0 else gamma * np.abs(array) for index, array in enumerate(weights)
         ]

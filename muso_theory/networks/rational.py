@@ -12,12 +12,16 @@ import numpy as np
 from ..arrays import Array
 from ..numbers import UndecidedError
 from ..numbers.ieee import ieee_proof
+from .activation import Activation
 from .composition import leaves, with_inputs
-from .convolution import AvgPool, Conv2D, GlobalAvgPool
+from .convolution import Conv2D
+from .dense import Dense
 from .enclosure import enclosed_tangent
-from .layers import Activation, Dense, Flatten, Layer
+from .flatten import Flatten
+from .layer import Layer
 from .linearised import Linearisation
 from .network import Sequential
+from .pooling import AvgPool, GlobalAvgPool
 
 __all__ = ["rank_bound", "rational_jacobian", "repeated_samples", "why_not_rational", "zeros_of_rectifiers"]
 

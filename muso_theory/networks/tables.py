@@ -24,8 +24,9 @@ from ..arrays import Array
 from ..numbers import UndecidedError
 from ..numbers.balls import working_precision
 from ..numbers.ieee import ieee_proof
+from ..numbers.rounding import U
 
-__all__ = ["CURVES", "Curve", "CurveTable", "curve_table"]
+__all__ = ["CURVES", "CurveTable", "curve_table"]
 
 ORDER = 12
 """Terms of each polynomial: (1/32)¹² is 9e-19."""
@@ -42,7 +43,7 @@ TINY = 2.0**-1000
 
 @final
 @dataclass(frozen=True)
-class Curve:
+class _Curve:
     """An analytic activation.
 
     Args:
@@ -75,13 +76,13 @@ def _gelu(x: Any) -> Any:
 
 # Each tail's errors: 1 − erf and its slope e^{−x²}, 1 − tanh and sigmoid's 1/(1 + eˣ), log(1 + e^{−x}), and for gelu
 # xΦ(−x) with slope error |Φ(−x) − xφ(x)|, falling for x ≥ 2. All second derivatives fall there too.
-CURVES: dict[str, Curve] = {
-    "erf": Curve(lambda x: x.erf(), 8, _steps(-1.0)),
-    "tanh": Curve(lambda x: 1 - 2 / (1 + (2 * x).exp()), 32, _steps(-1.0)),
-    "sigmoid": Curve(lambda x: 1 / (1 + (-x).exp()), 64, _steps(0.0)),
-    "softplus": Curve(lambda x: (1 + x.exp()).log(), 64, _ramp),
-    "gelu": Curve(_gelu, 16, _ramp),
-    "sin": Curve(lambda x: x.sin(), 64, None),
+CURVES: dict[str, _Curve] = {
+    "erf": _Curve(lambda x: x.erf(), 8, _steps(-1.0)),
+    "tanh": _Curve(lambda x: 1 - 2 / (1 + (2 * x).exp()), 32, _steps(-1.0)),
+    "sigmoid": _Curve(lambda x: 1 / (1 + (-x).exp()), 64, _steps(0.0)),
+    "softplus": _Curve(lambda x: (1 + x.exp()).log(), 64, _ramp),
+    "gelu": _Curve(_gelu, 16, _ramp),
+    "sin": _Curve(lambda x: x.sin(), 64, None),
 }
 """The analytic activations of ``ACTIVATIONS``, but for the identity."""
 
@@ -201,7 +202,7 @@ def _table(name: str, reach: int) -> CurveTable:
     )
 
 
-def _cell(curve: Curve, centre: float) -> tuple[Any, Any, Any, float]:
+def _cell(curve: _Curve, centre: float) -> tuple[Any, Any, Any, float]:
     """Coefficients of value and slope at a centre, their errors, the two remainders, and a bound of |f″|."""
     import flint
 
@@ -229,7 +230,7 @@ def _cell(curve: Curve, centre: float) -> tuple[Any, Any, Any, float]:
     return floats, lost, [bound * HALF**ORDER for bound in remainders], bend
 
 
-def _tail_error(curve: Curve, x: float) -> tuple[float, float]:
+def _tail_error(curve: _Curve, x: float) -> tuple[float, float]:
     """How far the tail and its slope are from the truth at one end of the table."""
     import flint
 
@@ -254,10 +255,9 @@ def _horner_error(coefficients: Array, lost: Array) -> Array:
     Returns:
         e_0 (cells,).
     """
-    u = 2.0**-53
     size, error = np.abs(coefficients[-1]) + lost[-1], lost[-1] + TINY
     for c, d in zip(np.abs(coefficients[-2::-1]), lost[-2::-1], strict=True):
         product = HALF * (size + error)
-        error = (d + HALF * error + u * product + u * (c + 1.0001 * product) + TINY) * (1 + 2.0**-40)
+        error = (d + HALF * error + U * product + U * (c + 1.0001 * product) + TINY) * (1 + 2.0**-40)
         size = (c + d + HALF * size) * (1 + 2.0**-40)
     return np.asarray(error)

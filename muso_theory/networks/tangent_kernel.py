@@ -26,7 +26,7 @@ from .composition import leaves
 from .convolution import PATCH_BYTES, Conv2D
 from .cotangents import Cotangent
 from .grams import Contraction, GramTerm
-from .layers import Layer, Params
+from .layer import Layer, Params
 from .network import Sequential
 from .operators import jacobian_operator
 

@@ -18,7 +18,7 @@ import numpy as np
 from ..arrays import Array
 from .gram import COLUMN_BLOCK
 from .ieee import ieee_proof
-from .rounding import two_sum
+from .rounding import U, two_sum
 
 __all__ = [
     "COLUMNS",
@@ -36,7 +36,6 @@ Rows = Any
 
 ROWS, COLUMNS = 128, 512  # a block stays in cache; neither side may exceed 512, see _HEAD_BITS
 _HEAD_BITS = 22  # 2·22 bits and a sum of at most 2^9 products make 53
-_U = 2.0**-53
 _ETA = 5e-324
 _NOTHING = -9999  # the exponent of a row of zeros, whose product is exact
 
@@ -93,7 +92,7 @@ def accurate_product(
             small_part += lost
             rest[out] += small_part
             # One rounding in each of the last two sums.
-            error[out] += bound + _U * (np.abs(small_part) + np.abs(rest[out]))
+            error[out] += bound + U * (np.abs(small_part) + np.abs(rest[out]))
         # The bound took a few hundred roundings itself, and its terms and the products may have underflowed.
         error *= 1 + 2.0**-30
         error += (16 * length + 64) * _ETA
@@ -135,7 +134,7 @@ def _split_operand(high: Array, low: Array | None, step: int) -> list[_Operand]:
         # 2^-1050 it would underflow, and a row of 2^98 could not bring it back.
         scale = np.frexp(np.maximum(np.abs(whole).max(axis=0), dropped))[1]
         small = _scaled_sum(rest, scale) + 2.0**-_HEAD_BITS * _scaled_sum(whole, scale)
-        weight = (length + 4) * 1.01 * _U * small + 2.0**-_HEAD_BITS * np.ldexp(dropped, -scale)
+        weight = (length + 4) * 1.01 * U * small + 2.0**-_HEAD_BITS * np.ldexp(dropped, -scale)
         pieces.append(_Operand(whole, head, rest, weight, scale))
     return pieces
 

@@ -18,7 +18,7 @@ from .inputs import exact_rows, span
 from .pivoting import independent_columns
 from .quantity import Quantity
 
-__all__ = ["BALL", "BallFactor", "enclosure", "working_precision"]
+__all__ = ["BALL", "enclosure", "working_precision"]
 
 # FLINT keeps one working precision for the whole process. Holding this lock while it is changed, and putting
 # it back, makes balls safe between threads (they take turns) and invisible to later uses of FLINT here.
@@ -45,7 +45,7 @@ def working_precision(bits: int) -> Iterator[None]:
 
 @final
 @dataclass(frozen=True, eq=False, slots=True)
-class BallFactor(Factor):
+class _BallFactor(Factor):
     """A symmetric matrix of balls, every member of which is proved regular.
 
     Args:
@@ -172,7 +172,7 @@ class BALL(Arithmetic):
         """Gram matrix ΦΦᵀ."""
         return self.matmul(features, features.transpose())
 
-    def factor(self, k: Any) -> BallFactor:
+    def factor(self, k: Any) -> _BallFactor:
         """Prove that K is regular and keep it for solving.
 
         Raises:
@@ -191,7 +191,7 @@ class BALL(Arithmetic):
                         f"a {n}×{n} matrix is not proved regular at {self.bits} bits; "
                         f"more bits decide it if it is regular, rationals if it is not"
                     )
-        return BallFactor(k, self.bits)
+        return _BallFactor(k, self.bits)
 
     def rank(self, a: Any) -> int:
         """min(n, D) where the rank is full; a ball never proves a deficiency.

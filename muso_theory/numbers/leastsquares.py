@@ -22,6 +22,7 @@ from .ieee import ieee_proof
 from .rounding import (
     ETA,
     UNIT,
+    U,
     UndecidedError,
     gamma,
     inner_product,
@@ -35,7 +36,6 @@ from .spectrum import largest_eigenvalue_bound
 
 __all__ = ["CertifiedParameters", "DualSystem", "PrimalSystem", "RowSystem"]
 
-_U = 2.0**-53
 _SAFE = 1 + 2.0**-50  # covers the few roundings of an error bound itself
 
 
@@ -43,7 +43,7 @@ def _residual_pair(targets: Array, product: Accurate) -> tuple[Array, Array, Arr
     """Form targets − product as high + low with an entrywise bound of the error."""
     high, low = two_sum(targets, -product.high)
     rest = low - product.low
-    return high, rest, (product.error + _U * np.abs(rest)) * _SAFE
+    return high, rest, (product.error + U * np.abs(rest)) * _SAFE
 
 
 @final
@@ -125,7 +125,7 @@ class DualSystem(RowSystem):
             else:
                 high, lost = two_sum(start, z.high)
                 low = lost + z.low
-                error = (z.error + _U * np.abs(low)) * _SAFE
+                error = (z.error + U * np.abs(low)) * _SAFE
             # v = high + low is a point at most ‖error‖ away from start + row space.
             first, rest, slack = _residual_pair(
                 targets, accurate_product(self.features, self.rows, high, low)

@@ -18,7 +18,7 @@ from .inputs import exact_rows, span
 from .pivoting import independent_columns
 from .quantity import Quantity
 
-__all__ = ["MP", "MPFactor"]
+__all__ = ["MP"]
 
 
 @lru_cache(maxsize=64)
@@ -31,7 +31,7 @@ def _context(digits: int) -> Any:
 
 @final
 @dataclass(frozen=True, eq=False, slots=True)
-class MPFactor(Factor):
+class _MPFactor(Factor):
     """K = LLᵀ at some number of digits.
 
     Args:
@@ -171,7 +171,7 @@ class MP(Arithmetic):
         """Gram matrix ΦΦᵀ."""
         return self.matmul(features, features.T)
 
-    def factor(self, k: Array) -> MPFactor:
+    def factor(self, k: Array) -> _MPFactor:
         """Cholesky factorisation at this precision.
 
         Raises:
@@ -198,7 +198,7 @@ class MP(Arithmetic):
             row.append(root(pivot))
             rows.append(row)
             lower[i, : i + 1] = row
-        return MPFactor(lower, self.context)
+        return _MPFactor(lower, self.context)
 
     def rank(self, a: Array) -> int:
         """min(n, D) where the rank is full to this precision.

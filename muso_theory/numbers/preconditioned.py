@@ -21,13 +21,12 @@ from ..arrays import Array
 from .accurate import Accurate
 from .ieee import ieee_proof
 from .preconditioner import Preconditioner, dot_up, precondition
-from .rounding import ETA, UNIT, gamma, norm_bounds, root_up, row_norms, two_sum
+from .rounding import ETA, UNIT, U, gamma, norm_bounds, root_up, row_norms, two_sum
 from .rowsystem import CertifiedParameters, RowSystem, not_proved
 from .slices import balancing_exponents, sliced_product
 
 __all__ = ["PreconditionedSystem"]
 
-_U = 2.0**-53
 _SAFE = 1 + 2.0**-40  # covers the few roundings of an error bound itself
 _SLICES = 3
 _STEPS = 12
@@ -54,7 +53,7 @@ class _Pair:
         first = lost + self.low
         second = first + low
         # Two roundings; the other two sums are exact.
-        gone = (self.error + error + _U * (np.abs(first) + np.abs(second))) * _SAFE
+        gone = (self.error + error + U * (np.abs(first) + np.abs(second))) * _SAFE
         return _Pair(*two_sum(total, second), gone)
 
     def minus(self, product: Accurate) -> _Pair:

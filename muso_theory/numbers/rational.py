@@ -17,7 +17,7 @@ from .inputs import exact_rows, span
 from .quantity import Quantity
 from .rational_matrix import Primitive, RationalMatrix
 
-__all__ = ["RATIONAL", "Rational", "RationalFactor"]
+__all__ = ["RATIONAL", "Rational"]
 
 # A minor that is nonzero modulo a prime is nonzero. Three primes, because one may divide an unlucky minor.
 _PRIMES = (2**61 - 1, 2**63 - 25, 2**64 - 59)
@@ -25,7 +25,7 @@ _PRIMES = (2**61 - 1, 2**63 - 25, 2**64 - 59)
 
 @final
 @dataclass(frozen=True, eq=False)
-class RationalFactor(Factor):
+class _RationalFactor(Factor):
     """An exact positive semidefinite K with a proved rank.
 
     Args:
@@ -151,7 +151,7 @@ class Rational(Arithmetic):
         """Gram matrix ΦΦᵀ."""
         return features * features.transpose()
 
-    def factor(self, k: RationalMatrix) -> RationalFactor:
+    def factor(self, k: RationalMatrix) -> _RationalFactor:
         """Prove the rank of a symmetric positive semidefinite K and pick rows that carry it.
 
         Args:
@@ -162,7 +162,7 @@ class Rational(Arithmetic):
         if n != columns or k.top != k.top.transpose():
             raise expected("a symmetric matrix", "k", (n, columns), "shape", "a Gram matrix")
         # Independent columns of a semidefinite matrix carry a regular principal block.
-        return RationalFactor(k, _echelon(k).columns)
+        return _RationalFactor(k, _echelon(k).columns)
 
     def rank(self, a: RationalMatrix) -> int:
         """Rank, proved: at least by a minor nonzero modulo a large prime, at most by exact null vectors."""

@@ -21,6 +21,7 @@ from ..errors import MusoError
 __all__ = [
     "ETA",
     "UNIT",
+    "U",
     "UndecidedError",
     "exact",
     "gamma",
@@ -36,8 +37,11 @@ __all__ = [
     "two_sum",
 ]
 
-UNIT = Fraction(1, 2**53)
+U = 2.0**-53
 """u: relative error of one operation, round to nearest."""
+
+UNIT = Fraction(U)
+"""u among exact fractions."""
 
 ETA = Fraction(1, 2**1074)
 """η: the smallest positive float64; a product that underflows is wrong by at most η/2, a sum never."""
@@ -186,7 +190,7 @@ def row_norms(x: Array) -> Array:
             square = np.einsum("ij,ij->i", scaled, scaled)
             norms[start : start + step] = np.ldexp(np.sqrt(square), exponent)
         # γ_m for the sum of squares, a root, and this product; η for a norm that is subnormal.
-        norms *= 1 + (m + 8) * 2.0**-53
+        norms *= 1 + (m + 8) * U
         norms += 5e-324
     return norms
 

@@ -16,7 +16,7 @@ import numpy as np
 from ..arrays import Array
 from .accurate import COLUMNS, ROWS, Accurate, Rows, blocks
 from .ieee import ieee_proof
-from .rounding import two_sum
+from .rounding import U, two_sum
 
 __all__ = ["balancing_exponents", "sliced_product"]
 
@@ -27,7 +27,6 @@ _BITS = 21
 _UNEVEN = 6
 """Sizes that differ by fewer bits than this are not worth another pass over Φ."""
 
-_U = 2.0**-53
 _ETA = 5e-324
 
 
@@ -88,14 +87,14 @@ def sliced_product(
             for level, part in zip(levels, parts, strict=True):
                 level[out], lost = two_sum(level[out], part)
                 small += lost
-                bound += _U * np.abs(small)
+                bound += U * np.abs(small)
             rest[out] += small
-            error[out] += bound + _U * np.abs(rest[out])
+            error[out] += bound + U * np.abs(rest[out])
         total = np.zeros(shape)
         for level in levels:
             total, lost = two_sum(total, level)
             rest += lost
-            error += _U * np.abs(rest)
+            error += U * np.abs(rest)
         # The bound itself took a few roundings for each block; its terms, and the products, may have underflowed: each
         # of at most 15 products of slices a term by η/2.
         error *= 1 + 2.0**-30

@@ -18,8 +18,18 @@ from ..linear.problem import UnlearningProblem
 from ..markup import Markup, join, mathematics, table, tag
 from ..numbers import RATIONAL
 from ..reading import exact_number, parse_json
+from .exact_text import (
+    as_latex,
+    as_number,
+    as_pmatrix,
+    as_python,
+    as_relation,
+    as_strings,
+    as_vectors,
+    fractions_of,
+    from_strings,
+)
 from .isolation import Failure
-from .structures import exact_array
 
 __all__ = ["KINDS", "Counterexample", "exact_square_gap"]
 
@@ -103,7 +113,7 @@ class Counterexample:
     @property
     def optimal_labels(self) -> Array:
         """Φ_F w_r, (n_F, C), Fractions."""
-        return _fractions(self._model.optimal_labels)
+        return fractions_of(self._model.optimal_labels)
 
     def stands(self) -> bool:
         """Whether the stored gap is what exact arithmetic gives again; True if there is none and none is needed.
@@ -121,7 +131,7 @@ class Counterexample:
 
     def __repr__(self) -> str:
         p = self.problem
-        gap = "" if self.square_gap is None else f", gap² {_equals(self.square_gap)}"
+        gap = "" if self.square_gap is None else f", gap² {as_relation(self.square_gap)}"
         told = f"{self.rule}: {self.failure.value}; n={p.n_samples}, D={p.n_features}{gap}"
         return f"Counterexample({printable(told)})"
 
@@ -153,11 +163,11 @@ class Counterexample:
         where = {int(row): k for k, row in enumerate(problem.forget)}
         for i in range(problem.n_samples):
             line = [str(i), "forget" if i in where else "retain"]
-            line += [_short(x) for x in problem.features[i]]
-            line += [_short(x) for x in np.atleast_1d(problem.targets[i])]
+            line += [as_number(x) for x in problem.features[i]]
+            line += [as_number(x) for x in np.atleast_1d(problem.targets[i])]
             if i in where:
-                line += [] if given is None else [_short(x) for x in given[where[i]]]
-                line += [_short(x) for x in optimal[where[i]]]
+                line += [] if given is None else [as_number(x) for x in given[where[i]]]
+                line += [as_number(x) for x in optimal[where[i]]]
             cells.append(line + [""] * (len(cells[0]) - len(line)))
         return cells
 
@@ -180,16 +190,16 @@ class Counterexample:
     def _conclusion(self) -> Iterator[str]:
         """Parameters, and the gap."""
         model, problem = self._model, self.problem
-        start = "0" if problem.w_init is None else _vector(problem.w_init)
-        w_p, w_r = (_vector(self._explicit(point)) for point in (model.pretrained, model.retrained))
+        start = "0" if problem.w_init is None else as_vectors(problem.w_init)
+        w_p, w_r = (as_vectors(self._explicit(point)) for point in (model.pretrained, model.retrained))
         yield f"w₀ = {start}, w_p = {w_p}, w_r = {w_r}"
         if self.kind == "parameters" and self._has_values and self.values is not None:
-            yield f"w given = {_vector(self.values)}"
+            yield f"w given = {as_vectors(self.values)}"
         if self.detail:
             yield self.detail
         if self.square_gap is not None:
             what = "gap²" if self.kind == "claim" else "‖w_u − w_r‖²"
-            line = f"{what} {_equals(self.square_gap)}, of doing nothing {_short(self.square_nothing)}"
+            line = f"{what} {as_relation(self.square_gap)}, of doing nothing {as_number(self.square_nothing)}"
             if self.kind != "claim" and not self.exact:
                 line += f"; tolerance {self.tolerance:g} on the root"
             yield line
@@ -211,7 +221,7 @@ class Counterexample:
             out = arithmetic.add(out, arithmetic.matmul(arithmetic.transpose(features), point.coefficients))
         if point.offset is not None:
             out = arithmetic.add(out, point.offset)
-        return _fractions(out)
+        return fractions_of(out)
 
     # -- for programs ----------------------------------------------------------------------------------
 
@@ -224,15 +234,15 @@ class Counterexample:
             if self.kind == "parameters"
             else "None"
         )
-        w_init = zero if p.w_init is None else _source(p.w_init)
+        w_init = zero if p.w_init is None else as_python(p.w_init)
         lines = [
             f"# {self.rule} {self.failure.value}",
             "import numpy as np",
             "",
             "import muso_theory as mt",
             "",
-            f"features = {_source(p.features)}",
-            f"targets = {_source(p.targets)}",
+            f"features = {as_python(p.features)}",
+            f"targets = {as_python(p.targets)}",
             f"w_init = {w_init}",
             f"problem = mt.UnlearningProblem(features, targets, {p.forget.tolist()}, w_init)",
         ]
@@ -242,7 +252,9 @@ class Counterexample:
             lines.append(f'print(mt.check(problem, ["{slug}"], "rational", asserted=["{slug}"]))')
         elif self._has_values and self.values is not None:
             name = "labels" if self.kind == "labels" else "w_unlearned"
-            values = _source(self.values) if self.exact else f"np.array({self.values.astype(float).tolist()})"
+            values = (
+                as_python(self.values) if self.exact else f"np.array({self.values.astype(float).tolist()})"
+            )
             tolerance = 0 if self.exact else self.tolerance
             lines += [
                 f"{name} = {values}",
@@ -258,15 +270,15 @@ class Counterexample:
     def to_latex(self) -> str:
         """The counterexample as displayed mathematics, for the amsmath package."""
         p = self.problem
-        parts = [rf"\Phi = {_pmatrix(p.features)}", rf"y = {_pmatrix(p.targets)}"]
+        parts = [rf"\Phi = {as_pmatrix(p.features)}", rf"y = {as_pmatrix(p.targets)}"]
         parts.append(rf"F = \{{{', '.join(str(int(i) + 1) for i in p.forget)}\}}")
-        parts.append("w_0 = 0" if p.w_init is None else rf"w_0 = {_pmatrix(p.w_init)}")
+        parts.append("w_0 = 0" if p.w_init is None else rf"w_0 = {as_pmatrix(p.w_init)}")
         if self._has_values and self.values is not None:
             symbol = r"\tilde y_F" if self.kind == "labels" else "w_u"
-            parts.append(rf"{symbol} = {_pmatrix(self.values)}")
-        parts.append(rf"\Phi_F w_r = {_pmatrix(self.optimal_labels)}")
+            parts.append(rf"{symbol} = {as_pmatrix(self.values)}")
+        parts.append(rf"\Phi_F w_r = {as_pmatrix(self.optimal_labels)}")
         if self.square_gap is not None and self.kind != "claim":
-            parts.append(rf"\lVert w_u - w_r \rVert^2 = {_tex(self.square_gap)}")
+            parts.append(rf"\lVert w_u - w_r \rVert^2 = {as_latex(self.square_gap)}")
         return "\\[\n" + ",\\quad\n".join(parts) + ".\n\\]\n"
 
     def to_json(self) -> str:
@@ -282,12 +294,12 @@ class Counterexample:
             "detail": self.detail,
             "square_gap": None if self.square_gap is None else str(self.square_gap),
             "problem": {
-                "features": _strings(p.features),
-                "targets": _strings(p.targets),
+                "features": as_strings(p.features),
+                "targets": as_strings(p.targets),
                 "forget": p.forget.tolist(),
-                "w_init": None if p.w_init is None else _strings(p.w_init),
+                "w_init": None if p.w_init is None else as_strings(p.w_init),
             },
-            "values": _strings(self.values) if self._has_values and self.values is not None else None,
+            "values": as_strings(self.values) if self._has_values and self.values is not None else None,
         }
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
@@ -315,15 +327,15 @@ class Counterexample:
                 raise ValueError(f"tolerance {content['tolerance']!r}")
             return cls(
                 UnlearningProblem(
-                    _parsed(p["features"]),
-                    _parsed(p["targets"]),
+                    from_strings(p["features"]),
+                    from_strings(p["targets"]),
                     np.array(p["forget"]),
-                    None if start is None else _parsed(start),
+                    None if start is None else from_strings(start),
                 ),
                 str(content["rule"]),
                 content["kind"],
                 Failure[content["failure"]],
-                None if values is None else _parsed(values),
+                None if values is None else from_strings(values),
                 None if gap is None else exact_number(gap, "square_gap"),
                 bool(content["exact"]),
                 float(content["tolerance"]),
@@ -342,72 +354,5 @@ class Counterexample:
             ) from error
 
 
-def _fractions(matrix: Any) -> Array:
-    """An exact matrix as an object array of Fractions."""
-    rows, columns = RATIONAL.shape(matrix)
-    out = np.empty(rows * columns, dtype=object)
-    out[:] = [Fraction(int(x.p), int(x.q)) for x in matrix.entries()]
-    return out.reshape(rows, columns)
-
-
-def _equals(value: Any) -> str:
-    """A number as a relation: ``= 1/2``, or ``≈ 0.333333333`` where it is rounded."""
-    text = _short(value)
-    return f"≈ {text[1:]}" if text.startswith("≈") else f"= {text}"
-
-
-def _short(value: Any) -> str:
-    """A fraction if it can be read, else a float."""
-    text = str(value)
-    return text if len(text) <= 12 else f"≈{float(value):.9g}"
-
-
 def _heading(name: str, width: int) -> list[str]:
     return [name] + [""] * (width - 1)
-
-
-def _vector(values: Array) -> str:
-    """One parameter vector in brackets, several as rows."""
-    columns = values.reshape(values.shape[0], -1).T
-    return "; ".join("(" + ", ".join(_short(x) for x in column) + ")" for column in columns)
-
-
-def _source(values: Array) -> str:
-    """An exact array as Python."""
-
-    def text(x: Any) -> str:
-        if isinstance(x, list):
-            return "[" + ", ".join(map(text, x)) + "]"
-        value = Fraction(x)
-        return str(value.numerator) if value.denominator == 1 else repr(value)
-
-    return f"np.array({text(values.tolist())}, dtype=object)"
-
-
-def _strings(values: Array) -> Any:
-    return (
-        np.array([str(x) for x in exact_array(values).ravel()], dtype=object).reshape(values.shape).tolist()
-    )
-
-
-def _parsed(values: Any) -> Array:
-    """Exact strings back as Fractions."""
-    array = np.array(values, dtype=object)
-    out = np.empty(array.size, dtype=object)
-    out[:] = [exact_number(x, "entry") for x in array.ravel()]
-    return out.reshape(array.shape)
-
-
-def _tex(value: Any) -> str:
-    """One exact number."""
-    x = Fraction(value)
-    if x.denominator == 1:
-        return str(x.numerator)
-    sign = "-" if x < 0 else ""
-    return rf"{sign}\tfrac{{{abs(x.numerator)}}}{{{x.denominator}}}"
-
-
-def _pmatrix(values: Array) -> str:
-    rows = values.reshape(values.shape[0], -1)
-    body = r" \\ ".join(" & ".join(_tex(x) for x in row) for row in rows)
-    return rf"\begin{{pmatrix}} {body} \end{{pmatrix}}"

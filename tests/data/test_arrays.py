@@ -20,7 +20,7 @@ from muso_theory.errors import BadInputError, MusoError
 from muso_theory.linear.approximation import kernel_approximation
 from muso_theory.linear.precise import feature_error
 from muso_theory.linear.training.train import train
-from muso_theory.methods.tangent import row_projector
+from muso_theory.methods.projector import row_projector
 from muso_theory.networks.problem import NetworkProblem
 from muso_theory.numbers import BALL, FLOAT64, MP, RATIONAL
 

@@ -24,9 +24,10 @@ from muso_theory.methods.monitors import Convergence, Signature, signatures
 from muso_theory.methods.rules import RandomLabels
 from muso_theory.methods.saliency import largest
 from muso_theory.networks import mlp
-from muso_theory.networks.layers import Dense
+from muso_theory.networks.dense import Dense
 from muso_theory.networks.network import Sequential
-from muso_theory.networks.problem import NetworkProblem, Recipe
+from muso_theory.networks.problem import NetworkProblem
+from muso_theory.networks.recipe import Recipe
 from tests.evaluation.test_outliers import shadows_of, standardised_direction, tiny_beliefs
 from tests.evaluation.test_robust import equal_width_klom
 from tests.oracles import Naive

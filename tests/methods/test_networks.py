@@ -25,6 +25,7 @@ from muso_theory.methods import (
     serving,
     steps_to,
 )
+from muso_theory.methods.head import head_features, head_labels, head_matrix
 from muso_theory.methods.monitors import (
     Convergence,
     Epoch,
@@ -33,18 +34,11 @@ from muso_theory.methods.monitors import (
     signatures,
 )
 from muso_theory.methods.noise import fisher_diagonal
-from muso_theory.methods.tangent import (
-    check_projector,
-    fitted_logits,
-    head_features,
-    head_labels,
-    head_matrix,
-    row_projector,
-    tangent_labels,
-    tangent_step,
-)
+from muso_theory.methods.projector import check_projector, row_projector
+from muso_theory.methods.tangent import fitted_logits, tangent_labels, tangent_step
 from muso_theory.networks import Activation, Dense, Sequential, cnn, empirical_ntk, mlp
-from muso_theory.networks.problem import NetworkProblem, Recipe, softmax
+from muso_theory.networks.problem import NetworkProblem, softmax
+from muso_theory.networks.recipe import Recipe
 from muso_theory.networks.training import DivergedError
 
 METHODS = serving("network")

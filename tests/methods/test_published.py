@@ -19,9 +19,10 @@ from muso_theory.methods import (
 )
 from muso_theory.methods.saliency import largest, mean_gradient
 from muso_theory.networks import mlp
-from muso_theory.networks.layers import Dense
+from muso_theory.networks.dense import Dense
 from muso_theory.networks.network import Sequential
-from muso_theory.networks.problem import NetworkProblem, Recipe
+from muso_theory.networks.problem import NetworkProblem
+from muso_theory.networks.recipe import Recipe
 from tests.oracles import Naive
 from tests.zoo import ZOO
 

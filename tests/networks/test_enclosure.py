@@ -150,7 +150,7 @@ def corners(ball: BallArray, index: int) -> list[Fraction]:
 @pytest.mark.parametrize("idle", [False, True], ids=["as it is", "control: no roundings"])
 def test_operations_hold_every_corner(idle: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if idle:
-        monkeypatch.setattr(radii, "UNIT", 0.0)
+        monkeypatch.setattr(radii, "U", 0.0)
     rng = np.random.default_rng(3)
     a, b = (
         BallArray(rng.standard_normal(60), np.abs(rng.standard_normal(60)) * 10.0 ** rng.integers(-20, 0, 60))
@@ -218,8 +218,8 @@ BENT = {  # no curve, whose own errors would cover for the others
 
 @pytest.mark.parametrize("net", BENT.values(), ids=BENT)
 def test_without_roundings_the_truth_is_lost(net: Sequential, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(radii, "UNIT", 0.0)
-    monkeypatch.setattr(enclosure, "UNIT", 0.0)
+    monkeypatch.setattr(radii, "U", 0.0)
+    monkeypatch.setattr(enclosure, "U", 0.0)
     params, X = net.init(1), inputs_of(net)
     outputs, jacobian = assembled(net, params, X)
     columns = np.random.default_rng(2).choice(net.n_params, 8, replace=False)

@@ -181,7 +181,7 @@ def unlearn(**changes: Any) -> dict[str, Any]:
     rng = random.Random(0)
     rows = []
     for method, forgotten, gap in (
-        ("retraining", 0.7, 0.0), ("nothing", 0.95, 1.0), ("label-free", 0.71, 1e-9), ("fine-tune", 0.9, 0.8)
+        ("retraining", 0.7, 0.0), ("nothing", 0.95, 1.0), ("label-free", 0.71, 1e-9), ("fine-tuning", 0.9, 0.8)
     ):  # fmt: skip
         for seed in range(3):
             row = {"method": method, "seed": seed, "forget accuracy": forgotten + 0.02 * rng.random()}

@@ -74,7 +74,8 @@ def public_methods(callables: dict[str, Any]) -> dict[str, Any]:
 
 
 PROTOCOL = {
-    r"networks\.(composition|convolution|cotangents|layers|normalisation|functions)\.\w+\.\w+": "within layers",
+    r"networks\.(activation|convolution|dense|flatten|layer|normalisation|pooling)\.\w+\.\w+": "within layers",
+    r"networks\.(composition|cotangents|functions)\.\w+\.\w+": "within layers",
     r"networks\.network\.Sequential\.(forward|pull_back)": "the network hands itself the cache of its layers",
     r"numbers\.\w+\.(Arithmetic|Factor|BALL|MP|CholeskyFactor)\.\w+": "takes the matrices of its own arithmetic",
     r"numbers\.quantity\.Quantity\.(plus|minus|gap_to|outward)": "between quantities",
@@ -358,15 +359,15 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "networks.builders.cnn": lambda: {"input_shape": (4, 4, 1), "channels": [2], "n_out": 2},
     "networks.builders.mlp": lambda: {"sizes": [3, 4, 2]},
     "networks.composition.Residual": lambda: {"body": (mt.networks.Dense(3, 3),)},
-    "networks.convolution.AvgPool": lambda: {"window": (2, 2)},
+    "networks.pooling.AvgPool": lambda: {"window": (2, 2)},
     "networks.convolution.Conv2D": lambda: {"c_in": 1, "c_out": 2, "kernel": (2, 2)},
     "networks.files.from_architecture": lambda: {"arch": mt.networks.architecture(_net())},
     "networks.files.load": lambda: {"path": _saved()},
     "networks.files.save": lambda: {"path": _saved()},
     "networks.gradcheck.check_gradients": dict,
     "networks.infinite_width.infinite_width": lambda: {"net": mt.networks.mlp([3, 4, 2], "erf", "ntk")},
-    "networks.layers.Activation": dict,
-    "networks.layers.Dense": lambda: {"n_in": 3, "n_out": 2},
+    "networks.activation.Activation": dict,
+    "networks.dense.Dense": lambda: {"n_in": 3, "n_out": 2},
     "networks.network.Sequential": lambda: {"input_shape": (3,), "layers": (mt.networks.Dense(3, 2),)},
     "networks.normalisation.LayerNorm": lambda: {"size": 3},
     "networks.oracles.differentiate": lambda: {"f": square, "method": "central"},
@@ -374,19 +375,19 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "descent.losses.loss_and_cotangent": lambda: {"targets": _logits(), "loss": "squared"},
     "networks.training.train": lambda: {"targets": _inputs()[:, :2], "learning_rate": 0.01},
     "methods.serving": lambda: {"kind": "linear"},
-    "methods.tangent.check_projector": lambda: {"projector": np.eye(8), "Z": _x().copy()},
+    "methods.projector.check_projector": lambda: {"projector": np.eye(8), "Z": _x().copy()},
     "methods.tangent.fitted_logits": lambda: {
         "J": np.eye(6),
         "base": np.zeros((3, 2)),
         "targets": np.array([[1.0, 0], [0, 1], [1, 0]]),
     },
-    "methods.tangent.head_labels": lambda: {
+    "methods.head.head_labels": lambda: {
         "Z_retain": _x()[:4].copy(),
         "Z_forget": _x()[4:].copy(),
         "w_init": np.zeros((8, 2)),
         "w": np.ones((8, 2)),
     },
-    "methods.tangent.row_projector": lambda: {"Z": _x().copy()},
+    "methods.projector.row_projector": lambda: {"Z": _x().copy()},
     "methods.tangent.tangent_labels": lambda: {
         "X_retain": _inputs()[:3],
         "X_forget": _inputs()[3:],
@@ -497,7 +498,7 @@ METHODS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
     "methods.alternating.Alternating.paper": lambda: (None, {"epochs": 1}),
     "methods.alternating.Alternating.ridge_at": lambda: (_alternating(), {"epoch": 1}),
     "methods.alternating.Alternating.run": lambda: (_alternating(), {"problem": _tiny()}),
-    "methods.alternating.AlternatingResult.signatures": lambda: (
+    "methods.monitors.AlternatingResult.signatures": lambda: (
         _alternated(),
         {"tolerance": 0.1},
     ),
@@ -516,7 +517,7 @@ METHODS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
     ),
     "networks.problem.NetworkProblem.relative_gaps": lambda: (_tiny(), {}),
     "networks.problem.NetworkProblem.with_retrained": lambda: (_tiny(), {"retrained": _params(2)}),
-    "networks.problem.Recipe.fit": lambda: (
+    "networks.recipe.Recipe.fit": lambda: (
         _recipe(),
         {"targets": _inputs()[:, :2], "net": _net()},
     ),
@@ -558,9 +559,9 @@ RECORDS = frozenset(
         "networks.linearised.Linearisation",
         "networks.oracles.FiniteDifferences",
         "networks.training.TrainedNetwork",
-        "methods.alternating.AlternatingResult",
-        "methods.tangent.HeadCondition",
-        "methods.tangent.ProjectorCheck",
+        "methods.monitors.AlternatingResult",
+        "methods.head.HeadCondition",
+        "methods.projector.ProjectorCheck",
         "methods.monitors.Epoch",
         "methods.linearised.PredictedResidual",
         "numbers.float64.CholeskyFactor",
@@ -678,7 +679,7 @@ def is_declared(call: Call, argument: str, word: str) -> bool:
         return True
     if (
         word in COMPLEX
-        and call.name.startswith(("networks.", "methods.tangent."))
+        and call.name.startswith(("networks.", "methods.head.", "methods.tangent."))
         and argument in DIFFERENTIATED
     ):
         return True
@@ -713,7 +714,7 @@ LEGAL: dict[str, set[str]] = {
     "linear.training.prediction.predict_gap(step_sizes)": {"5"},
     "methods.alternating.Alternating.paper(epochs)": {"5"},
     "methods.alternating.Alternating.corrected(epochs)": {"5"},
-    "methods.alternating.AlternatingResult.signatures(tolerance)": {"5"},
+    "methods.monitors.AlternatingResult.signatures(tolerance)": {"5"},
     "evaluation.roc.roc(samples)": {"ragged"},  # members and nonmembers need not be equally many
     "numbers.constant.is_constant(values)": {"5", "0-d", "array with nan"},  # NaN differs from everything
     "numbers.constant.is_constant(like)": {

@@ -159,6 +159,17 @@ def test_imports_of_lower_rooms_are_allowed() -> None:
     )
 
 
+def untested(tests: set[str]) -> set[str]:
+    """Rooms that have no folder of tests."""
+    return {path.parent.name for path in PACKAGE.glob("*/__init__.py")} - tests
+
+
+def test_every_room_has_its_folder_of_tests() -> None:
+    folders = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
+    assert not untested(folders)
+    assert untested(folders - {"evidence"}) == {"evidence"}
+
+
 def test_figures_import_only_style_and_plots() -> None:
     for path in (ROOT / "figures").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -151,7 +151,7 @@ def test_slow_twins_are_slower() -> None:
 
 def named(point: Mapping[str, Any]) -> dict[str, Any]:
     """Names in an order that is not theirs by the alphabet."""
-    return {"methods": {"retrain": point["x"], "none": 0, "alternating": {"b": 1, "a": 2}}}
+    return {"methods": {"retraining": point["x"], "none": 0, "alternating": {"b": 1, "a": 2}}}
 
 
 def test_a_point_read_again_has_its_keys_in_the_order_they_were_measured_in(tmp_path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ import numpy as np
 import pytest
 
 from muso_theory.errors import BadInputError
-from muso_theory.methods import Alternating, Descent, NoUnlearning, RandomRelabelling, Retraining
+from muso_theory.methods import Alternating, Descent, NoUnlearning, RandomRelabelling, Retraining, serving
 from muso_theory.networks import Recipe
 from muso_theory.networks.training import DivergedError
+from muso_theory.results import restored
+from tests import ROOT
 from verification import ablation_networks, alternating
 from verification.campaign import Options, measure_points, measuring
 from verification.network_scenarios import FORGETTING, NETWORKS, build, trained
@@ -166,7 +169,7 @@ def test_models_as_a_distribution() -> None:
 def test_margins_of_models_that_differ_in_their_seed_alone(models) -> None:
     first, second = (
         measure_margins(
-            "digits-mlp", "class", seed, models, {"none": NoUnlearning(), "retrain": Retraining()}
+            "digits-mlp", "class", seed, models, {"none": NoUnlearning(), "retraining": Retraining()}
         )
         for seed in (0, 1)
     )
@@ -180,7 +183,7 @@ def test_margins_of_models_that_differ_in_their_seed_alone(models) -> None:
         *second["retrained"],
     ]
     assert len({tuple(margins) for margins in everything}) == 8
-    assert min(first["methods"]["none"]) > max(first["methods"]["retrain"])
+    assert min(first["methods"]["none"]) > max(first["methods"]["retraining"])
 
 
 def test_a_diverged_run_is_told_and_not_averaged(models) -> None:
@@ -205,6 +208,16 @@ def test_training_that_diverged_is_a_result_of_its_own(monkeypatch, models) -> N
     assert alternating.measure(point, models) == {**point, "diverged": True, "reason": "on purpose"}
 
 
+def test_methods_are_called_what_the_registry_calls_them() -> None:
+    own = {"alternating, paper", "alternating, paper, soft", "alternating, corrected", alternating.REORDERED}
+    names = set(serving("network")) - {"alternating"} | own
+    assert set(alternating.methods("digits-mlp", "squared", 0)) == names
+    kept = ROOT / "verification" / "results" / "alternating.json"
+    result = restored(json.loads(kept.read_text(encoding="utf-8")))
+    for part in ("rows", "runs", "models"):
+        assert {row["method"] for row in result[part]} <= names
+
+
 def test_every_method_is_scored_in_a_scenario(monkeypatch, models) -> None:
     monkeypatch.setitem(alternating._FINE_TUNING, "digits-mlp", 1)
     monkeypatch.setitem(alternating._ITERATIONS, "digits-mlp", 3)
@@ -217,13 +230,13 @@ def test_every_method_is_scored_in_a_scenario(monkeypatch, models) -> None:
         "seed": 0,
     }
     found = alternating.measure(point, models)
-    assert {"alternating, paper", "alternating, corrected", "salun"} <= set(found["methods"])
+    assert {"alternating, paper", "alternating, corrected", "saliency"} <= set(found["methods"])
     paper = found["methods"]["alternating, paper"]
     assert paper["head"]["features"] == 129
     assert isinstance(paper["signatures"], list)
     again = found["methods"][alternating.REORDERED]
     assert again["parameter gap"] > 0  # what the order of the batches is worth
-    assert found["methods"]["retrain"]["seconds"] == again["seconds"] > 0
+    assert found["methods"]["retraining"]["seconds"] == again["seconds"] > 0
     rows = alternating.summarise([found])
     assert len(rows) == len(found["methods"])
     tables = alternating.tabulate({"rows": rows, "lazy": [], "models": []})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ...numbers.rounding import U
 from ..canvas import new_figure
 from ..marks import floor_of, legend_outside, reference, style_of
 
@@ -73,8 +74,7 @@ def draw(results: Mapping[str, Any]) -> Figure:
                 clip_on=False,
                 **style,
             )
-    unit = 2.0**-53
-    reference(axes, [min(ends), 1 / unit], [unit * min(ends), 1.0], "κ · unit roundoff")
+    reference(axes, [min(ends), 1 / U], [U * min(ends), 1.0], "κ · unit roundoff")
     axes.set_ylim(1e-18, 1e3)
     axes.set_xlabel("condition number κ")
     axes.set_ylabel("relative error")

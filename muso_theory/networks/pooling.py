@@ -1,0 +1,166 @@
+"""Averages over windows and over whole images in NHWC layout."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+import numpy as np
+
+from ..arguments import checked
+from ..arrays import Array
+from ..errors import expected
+from .cotangents import Cotangent
+from .layer import Layer, Params
+from .patches import check_pair, image_shape, scatter, windows_of
+
+__all__ = ["AvgPool", "GlobalAvgPool"]
+
+
+@final
+@checked
+@dataclass(frozen=True)
+class AvgPool(Layer):
+    """Average over windows, without padding.
+
+    Refuses (BadInputError) an image that the windows do not tile exactly: dropping the remainder would
+    quietly ignore pixels.
+
+    Args:
+        window: height and width.
+        stride: steps down and right; None means the window (no overlap).
+
+    Example:
+        >>> AvgPool((2, 2)).output_shape((8, 8, 3))
+        (4, 4, 3)
+    """
+
+    window: tuple[int, int]
+    stride: tuple[int, int] | None = None
+    kind: ClassVar[str] = "avg_pool"
+
+    def __post_init__(self) -> None:
+        check_pair("avg_pool", "window", self.window)
+        if self.stride is None:
+            object.__setattr__(self, "stride", self.window)
+        check_pair("avg_pool", "stride", self.steps)
+
+    def __str__(self) -> str:
+        return f"avg_pool {self.window[0]}×{self.window[1]}"
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """Steps down and right."""
+        return self.window if self.stride is None else self.stride
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """(oh, ow, c) for (H, W, c).
+
+        Returns:
+            The output shape.
+
+        Raises:
+            BadInputError: if the windows leave a remainder.
+        """
+        height, width, channels = image_shape(shape, "for avg_pool")
+        sizes = []
+        for size, window, step in zip((height, width), self.window, self.steps, strict=True):
+            if size < window or (size - window) % step:
+                raise expected(
+                    f"an image that windows {self.window} with steps {self.steps} tile exactly",
+                    "shape",
+                    shape,
+                    "shape before it",
+                    f"a window that divides {height}×{width}, or crop the images",
+                )
+            sizes.append((size - window) // step + 1)
+        return (sizes[0], sizes[1], channels)
+
+    def forward(self, p: Params, x: Array) -> tuple[Array, Any]:
+        """Means of windows; the cache is the input's shape.
+
+        Returns:
+            Output and cache.
+        """
+        return windows_of(x, self.window, self.steps).sum(axis=(3, 4)) / math.prod(self.window), x.shape
+
+    def jvp(self, p: Params, cache: Any, dp: Params, dx: Array | None) -> Array | None:
+        """Pool the tangent.
+
+        Returns:
+            The tangent of the output.
+        """
+        return None if dx is None else self.forward(p, dx)[0]
+
+    def pull(self, p: Params, cache: Any, cotangent: Cotangent) -> Cotangent:
+        """Spread the cotangent evenly over each window.
+
+        Returns:
+            The cotangent of the input.
+        """
+        shape = tuple(cache[1:])
+
+        def transpose(values: Array) -> Array:
+            m, k, oh, ow, c = values.shape
+            spread = (values / math.prod(self.window)).reshape(m * k, oh, ow, 1, 1, c)
+            windows = np.broadcast_to(spread, (m * k, oh, ow, *self.window, c))
+            return scatter(windows, (shape[0], shape[1]), self.steps).reshape(m, k, *shape)
+
+        return cotangent.linear(transpose, shape, cache[0])
+
+
+@final
+@dataclass(frozen=True)
+class GlobalAvgPool(Layer):
+    """Average over all positions: (H, W, c) to (c,).
+
+    Example:
+        >>> GlobalAvgPool().output_shape((4, 4, 32))
+        (32,)
+    """
+
+    kind: ClassVar[str] = "global_avg_pool"
+
+    def __str__(self) -> str:
+        return "global_avg_pool"
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """(c,) for (H, W, c).
+
+        Returns:
+            The output shape.
+        """
+        return (image_shape(shape, "for global_avg_pool")[2],)
+
+    def forward(self, p: Params, x: Array) -> tuple[Array, Any]:
+        """Means over positions; the cache is the input's shape.
+
+        Returns:
+            Output and cache.
+        """
+        return x.sum(axis=(1, 2)) / (x.shape[1] * x.shape[2]), x.shape
+
+    def jvp(self, p: Params, cache: Any, dp: Params, dx: Array | None) -> Array | None:
+        """Pool the tangent.
+
+        Returns:
+            The tangent of the output.
+        """
+        return None if dx is None else self.forward(p, dx)[0]
+
+    def pull(self, p: Params, cache: Any, cotangent: Cotangent) -> Cotangent:
+        """The same cotangent at every position, kept as one.
+
+        Returns:
+            The cotangent of the input, with spatial axes of length 1 in its factor ``right``.
+        """
+        n, height, width, channels = cache
+        right = cotangent.right / (height * width)
+        left = cotangent.left
+        return Cotangent(
+            right.reshape(*right.shape[:2], 1, 1, channels),
+            (height, width, channels),
+            None if left is None else np.broadcast_to(left[:, None, None, :], (n, height, width, channels)),
+            cotangent.per_sample,
+        )
