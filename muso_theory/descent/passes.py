@@ -11,7 +11,7 @@ import numpy as np
 from ..arrays import Array
 from ..errors import check_integer, expected
 from .schedules import ResolvedSteps
-from .updates import TrainingMethod
+from .updates import Optimizer
 
 __all__ = ["Passes", "Samples", "batch_of"]
 
@@ -79,11 +79,11 @@ class Passes:
             yield rows, steps[first : first + size]
 
 
-def batch_of(rule: TrainingMethod, size: int | None, n: int) -> int:
+def batch_of(rule: Optimizer, size: int | None, n: int) -> int:
     """Validate the number of samples a step.
 
     Args:
-        rule: the method.
+        rule: the optimizer.
         size: what was asked for; None is one for SGD and all for the others.
         n: number of samples.
 

@@ -11,10 +11,11 @@ Example:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from ..arguments import checked
 from ..errors import renamed
+from ..lazy import lazily
 from .alternating import Alternating, AlternatingResult
 from .fitting import Descent
 from .gradient import FineTuning, GradientAscent, NegGradPlus
@@ -140,6 +141,6 @@ _RENAMED = {
 
 if not TYPE_CHECKING:
 
-    def __getattr__(name: str) -> NoReturn:
+    def __getattr__(name: str) -> Any:
         renamed(__name__, name, {before: f"methods.{now}" for before, now in _RENAMED.items()})
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return lazily(__name__, name)

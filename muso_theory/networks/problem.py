@@ -12,12 +12,12 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array, forget_indices, plain_array, real_array
 from ..descent.losses import LossName, loss_and_cotangent
-from ..descent.updates import METHODS
+from ..descent.updates import optimizer_named
 from ..errors import expected, nearest
 from ..linear.task import Task
 from ..numbers.constant import rounding
 from .network import Sequential
-from .training import OPTIMIZERS, diverged, train
+from .training import NETWORK_OPTIMIZERS, diverged, train
 
 __all__ = ["NetworkProblem", "Recipe", "softmax"]
 
@@ -78,10 +78,8 @@ class Recipe:
             raise expected(
                 "a loss", "loss", self.loss, "unknown", nearest(str(self.loss), ["cross-entropy", "squared"])
             )
-        if self.optimizer not in OPTIMIZERS:
-            hint = nearest(str(self.optimizer), OPTIMIZERS)
-            raise expected(f"one of {', '.join(OPTIMIZERS)}", "optimizer", self.optimizer, "unknown", hint)
-        METHODS[self.optimizer].refuse_idle("optimizer", momentum=self.momentum)
+        rule = optimizer_named(self.optimizer, "optimizer", NETWORK_OPTIMIZERS)
+        rule.refuse_idle("optimizer", momentum=self.momentum)
 
     @checked
     def fit(

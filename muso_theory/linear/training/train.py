@@ -14,7 +14,7 @@ from ...descent.loop import Diverged, length, run
 from ...descent.losses import loss_named
 from ...descent.passes import Passes, batch_of
 from ...descent.schedules import ResolvedSteps, StepSizes, step_sizes_of
-from ...descent.updates import Hyper, method_named
+from ...descent.updates import Hyper, optimizer_named
 from ...errors import BadInputError, check_integer, expected
 from ...numbers.gram import blocked_gram
 from .coordinates import Dual, Primal
@@ -158,7 +158,7 @@ def train(
         >>> bool(np.abs(loop.w - result.w).max() < 1e-12)
         True
     """
-    rule = method_named(method)
+    rule = optimizer_named(method)
     phi = real_array("features", features, (2,))
     if phi.size == 0:
         raise expected("at least one sample and one feature", "features", phi.shape, "shape", "more data")
