@@ -21,7 +21,7 @@ from .fitting import Descent
 from .gradient import FineTuning, GradientAscent, NegGradPlus
 from .linearised import LinearisedLabels, PredictedResidual, predict_residual, steps_to
 from .method import METHODS, Gaps, Kind, Method, NoUnlearning, Retraining
-from .monitors import Convergence, Epoch, Signature, kernel_alignment, signatures
+from .monitors import Convergence, Epoch, Signature, signatures
 from .noise import FisherNoise, OutputNoise
 from .projections import (
     AnchoredOrthogonalGradient,
@@ -97,7 +97,6 @@ __all__ = [
     "head_features",
     "head_labels",
     "head_matrix",
-    "kernel_alignment",
     "predict_residual",
     "row_projector",
     "serving",
@@ -142,5 +141,6 @@ _RENAMED = {
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        renamed(__name__, name, {before: f"methods.{now}" for before, now in _RENAMED.items()})
+        moved = {"kernel_alignment": "linear.approximation.centred_alignment"}
+        renamed(__name__, name, moved | {before: f"methods.{now}" for before, now in _RENAMED.items()})
         return lazily(__name__, name)

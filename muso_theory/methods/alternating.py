@@ -14,12 +14,13 @@ from ..descent.losses import LossName, targets_for
 from ..descent.passes import Passes, Samples
 from ..descent.schedules import ResolvedSteps
 from ..errors import expected
+from ..linear.approximation import centred_alignment
 from ..networks.problem import NetworkProblem, softmax
 from ..networks.tangent_kernel import empirical_ntk
 from ..networks.training import DivergedError, NetworkLoop, diverged
 from ..streams import ALTERNATING, WATCHED
 from .method import Method
-from .monitors import Convergence, Epoch, Signature, kernel_alignment, signatures
+from .monitors import Convergence, Epoch, Signature, signatures
 from .tangent import (
     HeadCondition,
     Projector,
@@ -458,5 +459,5 @@ class _Run:
 
 
 def _alignment(kernel: Array, start: Array) -> float:
-    """How far the kernel turned; NaN, which signatures count as a sign, when it left the finite numbers."""
-    return kernel_alignment(kernel, start) if np.isfinite(kernel).all() else math.nan
+    """How far the kernel turned, 0 for a constant one; NaN, a sign as well, when it left the finite numbers."""
+    return centred_alignment(kernel, start, constant=0.0) if np.isfinite(kernel).all() else math.nan

@@ -76,7 +76,7 @@ class LabelRule(ABC):
 class OriginalLabels(LabelRule):
     """The data's own labels: no unlearning; its gap is ‖w_p − w_r‖."""
 
-    name = "original"
+    name = "original-labels"
 
     def choose(self, problem: UnlearningProblem | NetworkProblem, task: Task) -> Array:
         """The targets of the forget samples."""
@@ -97,7 +97,7 @@ class RandomLabels(LabelRule):
     """
 
     seed: int = 0
-    name = "random"
+    name = "random-labels"
 
     def choose(self, problem: UnlearningProblem | NetworkProblem, task: Task) -> Array:
         """Other targets, drawn."""
@@ -188,7 +188,7 @@ class BadTeacher(LabelRule):
 class ZeroLabels(LabelRule):
     """All labels zero."""
 
-    name = "zero"
+    name = "zero-labels"
 
     def choose(self, problem: UnlearningProblem | NetworkProblem, task: Task) -> Array:
         """Zeros."""
@@ -214,7 +214,7 @@ class HardLabels(LabelRule):
     with one largest entry a row, whose high and low values are reused.
     """
 
-    name = "hard"
+    name = "hard-labels"
 
     def choose(self, problem: UnlearningProblem | NetworkProblem, task: Task) -> Array:
         """The classes that the optimal labels are nearest to."""

@@ -18,14 +18,12 @@ from ..linear.problem import UnlearningProblem
 from ..numbers.ieee import ieee_proof
 from ..steps import Step
 from .counterexample import Counterexample
-from .isolation import Runner
+from .isolation import Rule, Runner
 from .shrinking import shrink
 from .structures import STRUCTURES, draw_problem
 from .trials import REFUSED, TIMED_OUT, Attempt, ClaimTrial, RuleTrial, Trial, conditions
 
 __all__ = ["Coverage", "Refutation", "refute", "refute_report"]
-
-Rule = Callable[[UnlearningProblem], Any]
 
 _PATIENCE = 3
 """Calls that may exceed the time limit before the search ends: a thousand of them would take hours."""

@@ -65,6 +65,7 @@ def test_an_old_name_tells_the_new_one(owner: type, name: str, now: str) -> None
         ("networks.unlearning", "methods"),
         ("networks.Training", "networks.TrainedNetwork"),
         ("linear.METHODS", "linear.OPTIMIZERS"),
+        ("methods.kernel_alignment", "linear.approximation.centred_alignment"),
         *((f"methods.{before}", f"methods.{now}") for before, now in _RENAMED.items()),
         *((f"descent.updates.{before}", f"descent.updates.{now}") for before, now in OPTIMIZERS.items()),
     ],
