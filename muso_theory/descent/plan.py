@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, final
 
-import numpy as np
-
-from ..errors import expected
+from ..errors import check_integer, expected
 from .schedules import PAPER_STEPS, PowerSteps
 from .updates import optimizer_named
 
@@ -54,10 +52,9 @@ class TrainingPlan:
                 )
         elif lr is not None and not 0 < _number(lr) < math.inf:
             raise expected("a positive number or 'paper'", "lr", lr, type(lr).__name__, "0.5")
-        if epochs is not None and (
-            not isinstance(epochs, int | np.integer) or isinstance(epochs, bool) or epochs < 1
-        ):
-            raise expected("at least one epoch", "epochs", epochs, type(epochs).__name__, "1500")
+        if epochs is not None:
+            # Numbers of numpy become Python's, which is how a report stores them.
+            object.__setattr__(self, "epochs", check_integer("epochs", epochs, 1, hint="1500"))
         if epochs is not None and lr is None and not rule.update.adaptive:
             raise expected("a step size beside the epochs", "lr", lr, "missing", "lr=0.5")
         if not 0 <= _number(self.momentum) < 1:
@@ -65,10 +62,7 @@ class TrainingPlan:
                 "a momentum in [0, 1)", "momentum", self.momentum, type(self.momentum).__name__, "0.9"
             )
         rule.refuse_idle("optimizer", momentum=self.momentum)
-        # Numbers of numpy become Python's, which is how a report stores them.
         object.__setattr__(self, "momentum", float(self.momentum))
-        if epochs is not None:
-            object.__setattr__(self, "epochs", int(epochs))
 
     @property
     def is_adaptive(self) -> bool:

@@ -162,6 +162,7 @@ class Alternating(Method):
     exactness = "alternating"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for field, known in (
             ("view", ("head", "tangent")),
             ("labels", ("hard", "soft")),
@@ -177,9 +178,6 @@ class Alternating(Method):
             raise expected(
                 "relabelling every epoch", "relabel", "batch", "with view='tangent'", "relabel='epoch'"
             )
-        for field in ("epochs", "relabel_every"):
-            if getattr(self, field) < 1:
-                raise expected("at least 1", field, getattr(self, field), "int", "1")
         if self.ridge_lag < 0 or min(self.ridge) < 0 or len(self.ridge) != 2:
             raise expected(
                 "two nonnegative ridges and a lag", "ridge", self.ridge, "out of range", "(1e-6, 1e-2)"

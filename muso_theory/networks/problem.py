@@ -12,12 +12,11 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array, forget_indices, plain_array, real_array
 from ..descent.losses import LossName, loss_and_cotangent
-from ..descent.updates import optimizer_named
 from ..errors import expected, nearest
 from ..linear.task import Task
 from ..numbers.constant import rounding
 from .network import Sequential
-from .training import NETWORK_OPTIMIZERS, diverged, train
+from .training import check_descent, diverged, train
 
 __all__ = ["NetworkProblem", "Recipe", "softmax"]
 
@@ -78,8 +77,9 @@ class Recipe:
             raise expected(
                 "a loss", "loss", self.loss, "unknown", nearest(str(self.loss), ["cross-entropy", "squared"])
             )
-        rule = optimizer_named(self.optimizer, "optimizer", NETWORK_OPTIMIZERS)
-        rule.refuse_idle("optimizer", momentum=self.momentum)
+        check_descent(
+            self.optimizer, self.epochs, self.learning_rate, self.batch_size, self.seed, self.momentum
+        )
 
     @checked
     def fit(

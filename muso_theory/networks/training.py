@@ -15,10 +15,10 @@ from ..descent.losses import LOSSES, LossName, targets_for
 from ..descent.passes import Passes, Samples
 from ..descent.schedules import ResolvedSteps
 from ..descent.updates import OPTIMIZERS, Hyper, State, optimizer_named
-from ..errors import BadInputError, expected
+from ..errors import BadInputError, check_integer, expected
 from .network import Sequential
 
-__all__ = ["NETWORK_OPTIMIZERS", "DivergedError", "NetworkLoop", "TrainedNetwork", "train"]
+__all__ = ["NETWORK_OPTIMIZERS", "DivergedError", "NetworkLoop", "TrainedNetwork", "check_descent", "train"]
 
 NETWORK_OPTIMIZERS = ("gd", "momentum", "nesterov", "adam", "adamw")
 """Rules for networks, where batches are an option beside the rule."""
@@ -179,8 +179,10 @@ def train(
         >>> train(net, net.init(0), X, y, epochs=200, learning_rate=0.1).losses[-1] < 1e-8
         True
     """
-    _check_settings(epochs, learning_rate, momentum, batch_size, tolerance, record_every)
-    optimizer_named(optimizer, "optimizer", NETWORK_OPTIMIZERS).refuse_idle("optimizer", momentum=momentum)
+    check_descent(optimizer, epochs, learning_rate, batch_size, seed, momentum)
+    check_integer("record_every", record_every, 1)
+    if not tolerance >= 0:
+        raise expected("a nonnegative tolerance", "tolerance", tolerance, type(tolerance).__name__, "1e-12")
     inputs, wanted = net.check_inputs(X, real=True), real_array("targets", targets, None)
     if not len(inputs):
         raise expected("at least one sample", "X", inputs.shape, "shape", "a training set")
@@ -237,22 +239,21 @@ def _column(weights: Array, inputs: Array) -> Array:
     return column.astype(inputs.dtype)[:, None]
 
 
-def _check_settings(
-    epochs: int, rate: float, momentum: float, batch_size: int | None, tolerance: float, record_every: int
+def check_descent(
+    optimizer: str,
+    epochs: int,
+    rate: float,
+    batch_size: int | None,
+    seed: int,
+    momentum: float = Hyper.momentum,
 ) -> None:
-    """Refuse settings out of range."""
-    for name, count, least in (
-        ("epochs", epochs, 0),
-        ("batch_size", batch_size, 1),
-        ("record_every", record_every, 1),
-    ):
-        if count is not None and (not isinstance(count, (int, np.integer)) or count < least):
-            raise expected(
-                f"a whole number of at least {least}", name, count, type(count).__name__, str(max(least, 1))
-            )
+    """Refuse settings of a descent that are out of range, wherever they are held until it runs."""
+    optimizer_named(optimizer, "optimizer", NETWORK_OPTIMIZERS).refuse_idle("optimizer", momentum=momentum)
+    check_integer("epochs", epochs)
+    if batch_size is not None:
+        check_integer("batch_size", batch_size, 1, hint="64 or None")
+    check_integer("seed", seed)
     if not (np.isfinite(rate) and rate > 0):
         raise expected("a positive learning rate", "learning_rate", rate, type(rate).__name__, "0.1")
     if not 0 <= momentum < 1:
         raise expected("a momentum in [0, 1)", "momentum", momentum, type(momentum).__name__, "0.9")
-    if not tolerance >= 0:
-        raise expected("a nonnegative tolerance", "tolerance", tolerance, type(tolerance).__name__, "1e-12")

@@ -293,8 +293,7 @@ def _settings(
     seed: int,
 ) -> None:
     """Refuse settings out of range."""
-    if not isinstance(epochs, int | np.integer) or isinstance(epochs, bool) or epochs < 1:
-        raise expected("at least one epoch", "epochs", epochs, type(epochs).__name__, "epochs=100")
+    check_integer("epochs", epochs, 1, hint="epochs=100")
     check_integer("seed", seed)
     for name, value in (("momentum", momentum), ("betas[0]", betas[0]), ("betas[1]", betas[1])):
         if not 0 <= value < 1:
