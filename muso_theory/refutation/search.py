@@ -207,6 +207,7 @@ def refute_report(
         max_samples: largest n.
         max_features: largest D.
         isolate: False calls the rule in this process, without a time limit.
+        name: what the result calls the rule; its own name where left out.
         progress: called with a line of words that counts before each problem.
 
     Raises:
