@@ -17,6 +17,7 @@ import muso_theory
 from muso_theory.descent.updates import _RENAMED as OPTIMIZERS
 from muso_theory.errors import Renamed, RenamedError
 from muso_theory.methods import _RENAMED, METHODS
+from muso_theory.methods.rules import RULES
 from tests import ROOT
 
 CHANGES = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
@@ -91,7 +92,7 @@ def _advised() -> list[str]:
     rows = re.findall(r"^\|.*\| (.+) \|$", CHANGES, re.MULTILINE)
     names = {re.sub(r"\(.*", "", word) for row in rows for word in re.findall(r"`([^`]+)`", row)}
     told = {now for _, _, now in FOUND} | {f"methods.{now}" for now in _RENAMED.values()}
-    return sorted((names | told) - METHODS.keys())
+    return sorted((names | told) - METHODS.keys() - RULES.keys())
 
 
 _TYPED = """
