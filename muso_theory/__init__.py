@@ -112,7 +112,7 @@ if TYPE_CHECKING:  # the same names for type checkers, to which a misspelt one i
 else:
 
     def __getattr__(name: str) -> Any:
-        return lazily(__name__, name, _HOMES, _ROOMS)
+        return lazily(__name__, name, _HOMES)
 
 
 def __dir__() -> list[str]:

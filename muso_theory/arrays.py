@@ -19,6 +19,7 @@ from .errors import expected
 __all__ = [
     "NUMERIC",
     "Array",
+    "FloatArray",
     "counts_rows",
     "disguise",
     "first_equal_rows",
@@ -34,6 +35,9 @@ __all__ = [
 
 Array = npt.NDArray[Any]
 """Numbers of any kind: floats, integers, exact ones in objects; in networks also complex and mpmath numbers."""
+
+FloatArray = npt.NDArray[np.float64]
+"""Float64 numbers."""
 
 NUMERIC = frozenset("biufcO")
 """Kinds of dtypes that hold numbers, exact ones in objects among them."""

@@ -11,11 +11,9 @@ from . import completing
 from .command_line import Debug, answer
 from .errors import MusoError, expected
 from .options import Arithmetics, Force, Source, takes_source
+from .settings import Settings
 
 __all__ = ["check"]
-
-_RIDGE, _SUBSET = 1e-3, 0.2
-"""Defaults of options that only some claims use."""
 
 
 @takes_source()
@@ -24,7 +22,7 @@ def check(
     arithmetic: Annotated[Arithmetics, typer.Option(help="How numbers are computed.")] = Arithmetics.auto,
     budget: Annotated[
         float, typer.Option(help="Seconds that auto lets its arithmetics be estimated to take.")
-    ] = 30.0,
+    ] = Settings.budget,
     claim: Annotated[
         list[str] | None,
         typer.Option(help="Check only this claim; repeatable.", autocompletion=completing.claims),
@@ -44,8 +42,10 @@ def check(
             "itself within the rounding of floats. [default: 1e-6; equality of exact artefacts]"
         ),
     ] = None,
-    ridge: Annotated[float, typer.Option(help="λ of ridge-anchored and ε of ridge-inverse.")] = _RIDGE,
-    subset: Annotated[float, typer.Option(help="Fraction of R kept by downsampling.")] = _SUBSET,
+    ridge: Annotated[
+        float, typer.Option(help="λ of ridge-anchored and ε of ridge-inverse.")
+    ] = Settings.ridge,
+    subset: Annotated[float, typer.Option(help="Fraction of R kept by downsampling.")] = Settings.subset,
     optimizer: Annotated[
         str | None,
         typer.Option(
@@ -73,24 +73,17 @@ def check(
     """Check which conditions of exact unlearning hold on DATA, and which claims follow."""
     from .files import Outputs
 
-    asked = {*(claim or ()), *(assert_ or ())}
-    for name, value, usual, users in (
-        ("ridge", ridge, _RIDGE, ("ridge-anchored", "ridge-inverse")),
-        ("subset", subset, _SUBSET, ("downsampling",)),
-    ):
-        if claim and value != usual and not asked & {*users}:
-            hint = f"--claim {users[0]}, or leaving --{name} out"
-            raise expected(f"a claim that uses {name}", name, value, "no claim that was asked for", hint)
     outputs = Outputs(*source.files, force=force)
     outputs.file(json, "report")
     outputs.file(html, "page")
     outputs.folder(figures, "captions.txt")
     from . import terminal
-    from .checking import InterruptedCheck
+    from .checking import InterruptedCheck, refuse_unused
     from .checking import check as run
     from .inputs import prepare
     from .screen import progress
 
+    refuse_unused(claim or None, assert_ or (), ridge=ridge, subset=subset)
     plan = None
     if optimizer is not None:
         from .descent.plan import TrainingPlan

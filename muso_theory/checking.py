@@ -23,7 +23,7 @@ from .report import Report
 from .settings import Settings
 from .steps import Step
 
-__all__ = ["InterruptedCheck", "check", "check_with", "cut_short"]
+__all__ = ["InterruptedCheck", "check", "check_with", "cut_short", "refuse_unused"]
 
 
 class InterruptedCheck(KeyboardInterrupt):
@@ -42,21 +42,21 @@ class InterruptedCheck(KeyboardInterrupt):
 def check(
     problem: UnlearningProblem,
     claims: Iterable[str] | str | None = None,
-    arithmetic: str = "auto",
+    arithmetic: str = Settings.arithmetic,
     *,
     labels: object = None,
     w_unlearned: object = None,
     w_pretrained: object = None,
     asserted: Sequence[str] = (),
     tolerance: float | None = None,
-    ridge: float = 1e-3,
-    subset: float = 0.2,
-    seed: int = 0,
-    budget: float = 30.0,
+    ridge: float = Settings.ridge,
+    subset: float = Settings.subset,
+    seed: int = Settings.seed,
+    budget: float = Settings.budget,
     optimizer: str | None = None,
     lr: float | str | None = None,
     epochs: int | None = None,
-    momentum: float = 0.9,
+    momentum: float = TrainingPlan.momentum,
     progress: Callable[[str], None] | None = None,
 ) -> Report:
     """Check conditions and claims of exact unlearning on one problem.
@@ -85,9 +85,11 @@ def check(
         lr: its step γ, with gradients of ½(φᵀw − y)², or "paper" for the paper's schedule.
         epochs: passes over the data.
         momentum: μ of momentum and nesterov.
+        progress: called with a line about every step; what it is given also knows how many steps are done of how many.
 
     Raises:
-        BadInputError: unknown claim or arithmetic, labels or parameters of the wrong shape, settings out of range.
+        BadInputError: unknown claim or arithmetic, labels or parameters of the wrong shape, settings out of range, a
+            ridge or subset that no claim asked for uses.
         InterruptedCheck: on Ctrl-C, carrying the evidence that is finished.
 
     Example:
@@ -101,6 +103,8 @@ def check(
           PROVED     exact-labels          ‖w_u − w_r‖ = 0
     """
     require_problem(problem)
+    slugs = None if claims is None else (claims,) if isinstance(claims, str) else tuple(claims)
+    refuse_unused(slugs, asserted, ridge=ridge, subset=subset)
     if optimizer is None and (lr is not None or epochs is not None):
         raise expected("an optimizer beside lr and epochs", "optimizer", None, "missing", "optimizer='gd'")
     if optimizer is None and momentum != TrainingPlan.momentum:
@@ -113,7 +117,7 @@ def check(
         seed=seed,
         budget=budget,
         asserted=tuple(asserted),
-        claims=None if claims is None else (claims,) if isinstance(claims, str) else tuple(claims),
+        claims=slugs,
         training=None if optimizer is None else TrainingPlan(optimizer, lr, epochs, momentum),
     )
     return check_with(
@@ -124,6 +128,34 @@ def check(
         w_pretrained=w_pretrained,
         progress=progress,
     )
+
+
+def refuse_unused(claims: Iterable[str] | None, asserted: Iterable[str], **given: float) -> None:
+    """Refuse a setting that no claim asked for uses, unless it is the usual one.
+
+    Args:
+        claims: as `check` takes them; of all claims, some use every setting.
+        asserted: these are checked as well.
+        given: settings by name, such as ``ridge``.
+
+    Raises:
+        BadInputError: such a setting, or an unknown claim.
+
+    Example:
+        >>> refuse_unused(["ridge-anchored"], [], ridge=0.5)
+        >>> refuse_unused(["exact-labels"], [], ridge=0.5)
+        Traceback (most recent call last):
+        muso_theory.errors.BadInputError: expected a claim that uses ridge but got ridge=0.5 (no claim that was asked \
+for); try asking for ridge-anchored, or leaving ridge out
+    """
+    if claims is None:
+        return
+    asked = {find(slug).slug for slug in (*claims, *asserted)}
+    for name, value in given.items():
+        users = [slug for slug, check in CHECKS.items() if name in check.uses]
+        if value != getattr(Settings, name) and not asked & {*users}:
+            hint = f"asking for {users[0]}, or leaving {name} out"
+            raise expected(f"a claim that uses {name}", name, value, "no claim that was asked for", hint)
 
 
 @checked

@@ -22,6 +22,7 @@ from .errors import MusoError, expected
 from .figure_command import figure
 from .options import Arithmetics, Data, Force, Source, takes_source
 from .refute_command import refute
+from .settings import Settings
 from .sweep_command import sweep
 from .unlearn_command import unlearn
 
@@ -125,7 +126,7 @@ def labels(
         ),
     ] = ("closed-form"),
     ridge: Annotated[float, typer.Option(help="λ of method ridge.")] = 1e-8,
-    subset: Annotated[float, typer.Option(help="Fraction of R for method subsample.")] = 0.2,
+    subset: Annotated[float, typer.Option(help="Fraction of R for method subsample.")] = Settings.subset,
     arithmetic: Annotated[
         Arithmetics, typer.Option(help="How labels are computed; ball and rational round once.")
     ] = Arithmetics.auto,

@@ -315,6 +315,20 @@ _WORDS = (
         "The question whether something that was handed in is what it should be. Its answer never touches a theorem.",
     ),
     Word(
+        "output",
+        "",
+        "rows such as exact-labels[output]; Evidence.about is About.OUTPUT",
+        "The very floats that this package hands out: a labels file, w_unlearned. Their row bounds how far they are "
+        "from the exact numbers that they stand for; CERTIFIED within tolerance, else UNDECIDED, never refuted.",
+    ),
+    Word(
+        "limit",
+        "",
+        "finding.limit",
+        "What a number of a row is held against: a tolerance times a length, or a bar such as a rank. A bound is "
+        "rounded up and the limit down (up, where it must be exceeded), to digits that compare as the verdict says.",
+    ),
+    Word(
         "doing-nothing",
         "‖w_p − w_r‖",
         "muso unlearn --method none",

@@ -14,15 +14,13 @@ from .errors import BadInputError
 from .evidence import round_digits
 from .linear.certified import CertifiedForms
 from .linear.closed_forms import ClosedForms, float_model
-from .linear.handed import NothingHandedError
+from .linear.handed import PRECISIONS, NothingHandedError
 from .linear.model import Model
 from .linear.problem import UnlearningProblem
 from .numbers import BALL, RATIONAL
 from .numbers.modular import has_full_rank, seconds_of_rank
 
 __all__ = ["Ladder", "Rung"]
-
-_PRECISIONS = (128, 256, 512, 1024, 2048)
 
 _ALWAYS = 1.0
 """Seconds of proved float64 bounds that are spent whatever the budget: without this step nothing is known."""
@@ -89,7 +87,7 @@ class Ladder:
             lambda: CertifiedForms(problem, preconditioned=True),
             preconditioned_cost(problem),
         )
-        self._balls = [self._ball(bits) for bits in _PRECISIONS]
+        self._balls = [self._ball(bits) for bits in PRECISIONS]
         self._exact = Rung("rational", lambda: ClosedForms(problem, RATIONAL), rational_cost(problem))
         self._seconds_of_rank = seconds_of_rank(problem.n_samples, problem.n_features)
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Integral, Rational, Real
 from sys import float_info
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
-import numpy as np
-
-from .descent.plan import TrainingPlan
 from .errors import BadInputError, check_integer, expected, nearest
-from .linear.handed import ARITHMETICS
+
+# Commands read their defaults here before they know whether they will compute: what computes is imported when needed.
+if TYPE_CHECKING:
+    from .descent.plan import TrainingPlan
 
 __all__ = ["TOLERANCE", "Settings"]
 
@@ -26,7 +27,7 @@ _SEED_BITS = 128
 @final
 @dataclass(frozen=True)
 class Settings:
-    """How claims are checked.
+    """How claims are checked. Its defaults are those of every function and command that checks.
 
     Args:
         arithmetic: "auto" (proved float64 bounds, then balls, then rationals), "float64" (ordinary floats, measured),
@@ -60,23 +61,31 @@ class Settings:
     training: TrainingPlan | None = None
 
     def __post_init__(self) -> None:
+        from .linear.handed import ARITHMETICS
+
         if not isinstance(self.arithmetic, str) or self.arithmetic not in ARITHMETICS:
             hint = nearest(self.arithmetic, ARITHMETICS)
             raise expected("an arithmetic", "arithmetic", self.arithmetic, "unknown", hint)
         if self.tolerance is not None and not (
-            _is_number(self.tolerance, Fraction) and 0 <= self.tolerance < 1
+            _is_number(self.tolerance, exact=True) and 0 <= self.tolerance < 1
         ):
             kind, hint = type(self.tolerance).__name__, "1e-6, or 0 for equality"
             raise expected("a number in [0, 1)", "tolerance", self.tolerance, kind, hint)
         for name in ("ridge", "budget"):
             value = getattr(self, name)
             if not (_is_number(value) and 0 < value <= float_info.max):
-                hint = "30" if name == "budget" else "1e-3"
+                hint = repr(getattr(Settings, name))
                 raise expected("a positive number", name, value, type(value).__name__, hint)
             object.__setattr__(self, name, float(value))
         object.__setattr__(self, "seed", check_integer("seed", self.seed, bits=_SEED_BITS))
         if not (_is_number(self.subset) and 0 < self.subset <= 1):
-            raise expected("a fraction in (0, 1]", "subset", self.subset, type(self.subset).__name__, "0.2")
+            raise expected(
+                "a fraction in (0, 1]",
+                "subset",
+                self.subset,
+                type(self.subset).__name__,
+                repr(Settings.subset),
+            )
         object.__setattr__(self, "subset", float(self.subset))
         if self.claims is not None and not self.claims:
             raise expected("at least one claim", "claims", self.claims, "empty", "None for all claims")
@@ -135,9 +144,13 @@ class Settings:
             raise expected("complete settings", "settings", error, "incomplete", hint) from None
 
 
-def _is_number(value: object, *more: type) -> bool:
-    """Whether a value is a real number; a truth value is none."""
-    return isinstance(value, (int, float, np.integer, np.floating, *more)) and not isinstance(value, bool)
+def _is_number(value: object, exact: bool = False) -> bool:
+    """Whether a value is a real number, a fraction only where it is used exactly; a truth value is none."""
+    if isinstance(value, bool) or (
+        isinstance(value, Rational) and not (exact or isinstance(value, Integral))
+    ):
+        return False
+    return isinstance(value, Real)
 
 
 def _slugs(words: Any) -> tuple[str, ...]:
@@ -155,4 +168,6 @@ def _training(words: Any) -> TrainingPlan | None:
         raise TypeError("training is not an optimizer with lr, epochs and momentum")
     if type(words["optimizer"]) is not str:
         raise TypeError("the optimizer is no word")
+    from .descent.plan import TrainingPlan
+
     return TrainingPlan.from_words(words["optimizer"], words["lr"], words["epochs"], float(words["momentum"]))

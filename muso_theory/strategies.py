@@ -274,6 +274,12 @@ def small_networks(
 
     They shrink towards one weight and one bias on one sample at zero.
 
+    Args:
+        max_layers: most layers with weights.
+        max_width: most inputs, and most units of a layer.
+        activations: names to choose one from, the simplest first.
+        max_samples: most samples in X.
+
     Returns:
         A strategy of (network, params, X) with X of shape (n, inputs); params and X are random normal, or zero.
 

@@ -11,6 +11,7 @@ from . import completing
 from .command_line import Debug, answer, say
 from .errors import expected
 from .options import Force, Source, takes_source
+from .settings import Settings
 
 __all__ = ["sweep"]
 
@@ -42,7 +43,9 @@ def sweep(
         typer.Option(help="Share of the samples not to forget to hold out, for test accuracy and attack."),
     ] = None,
     delta: Annotated[float, typer.Option(help="δ of axis epsilon.")] = 1e-5,
-    budget: Annotated[float, typer.Option(help="Seconds that a check may be estimated to take.")] = 30.0,
+    budget: Annotated[
+        float, typer.Option(help="Seconds that a check may be estimated to take.")
+    ] = Settings.budget,
     jobs: Annotated[int, typer.Option(help="Processes.")] = 2,
     backend: Annotated[
         str | None, typer.Option(help="loky, threading or dask. [default: joblib's own]")

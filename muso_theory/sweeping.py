@@ -19,6 +19,7 @@ from .methods import serving
 from .points import Point, Workers, measure_all, package_hash
 from .results import sealed
 from .scoring import scores
+from .settings import Settings
 from .understood import Understood, listed
 from .unlearned import NOTHING, RETRAINED, Unlearned
 from .unlearning import made, started, unlearn_prepared
@@ -90,7 +91,7 @@ def sweep(
     methods: Sequence[str] = (),
     test: float | None = None,
     delta: float = 1e-5,
-    budget: float = 30.0,
+    budget: float = Settings.budget,
     workers: Workers | None = None,
     folder: Path | None = None,
     progress: Callable[[str], None] | None = None,

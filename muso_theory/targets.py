@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from .arrays import FloatArray
 from .errors import expected
 from .understood import How, Understood, listed
 
@@ -25,7 +26,6 @@ __all__ = [
     "integer_labels",
 ]
 
-FloatArray: TypeAlias = npt.NDArray[np.float64]
 TextArray: TypeAlias = npt.NDArray[np.str_]
 
 TASKS = ("regression", "classification")

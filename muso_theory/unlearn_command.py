@@ -13,6 +13,7 @@ from . import completing
 from .command_line import Debug, answer, say
 from .errors import expected
 from .options import Force, Source, takes_source
+from .settings import Settings
 
 __all__ = ["unlearn"]
 
@@ -39,7 +40,9 @@ def unlearn(
     tolerance: Annotated[
         float | None, typer.Option(help="The audit asks for gap ≤ tolerance × doing nothing. [default: 1e-6]")
     ] = None,
-    budget: Annotated[float, typer.Option(help="Seconds that the audit may be estimated to take.")] = 30.0,
+    budget: Annotated[
+        float, typer.Option(help="Seconds that the audit may be estimated to take.")
+    ] = Settings.budget,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Write w_unlearned, labels and rows of one method to .npz."),

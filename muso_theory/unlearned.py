@@ -9,7 +9,7 @@ from typing import Any, final
 from .arrays import Array
 from .errors import printable
 from .evaluation import Attack, Difference, calibrated
-from .evidence import Evidence
+from .evidence import Evidence, round_digits
 from .linear.problem import UnlearningProblem
 from .markup import Markup, join, table, understood_table
 from .methods import Method
@@ -160,7 +160,9 @@ def told(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
             value, interval, bound = (row.get(name) for name in (key, f"{key} interval", f"{key}, bound"))
             cell = "" if value is None else f"{value:.3g}" if "gap" in key else f"{value:.4f}"
             cell += f" in [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
-            cells.append(cell + (f", proved ≤ {float(bound):.3g}" if bound is not None else ""))
+            cells.append(
+                cell + (f", proved ≤ {round_digits(bound, up=True, digits=3)}" if bound is not None else "")
+            )
         lines.append((key, cells))
     return lines
 

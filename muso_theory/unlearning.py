@@ -11,7 +11,7 @@ import numpy as np
 
 from .arguments import checked
 from .arrays import Array
-from .checking import check
+from .checking import check_with
 from .claims import CATALOGUE
 from .errors import expected, nearest
 from .evidence import About
@@ -23,6 +23,7 @@ from .methods import METHODS, BadTeaching, Method, Relabelling, serving
 from .numbers import Grade
 from .report import Report
 from .scoring import attacks, parts, scores
+from .settings import Settings
 from .unlearned import NOTHING, RETRAINED, Unlearned
 
 __all__ = ["made", "made_all", "started", "unlearn", "unlearn_prepared"]
@@ -92,7 +93,7 @@ def unlearn(
     test: float | tuple[Any, Any] | None = None,
     seed: int = 0,
     tolerance: float | None = None,
-    budget: float = 30.0,
+    budget: float = Settings.budget,
     progress: Callable[[str], None] = lambda line: None,
     **settings: Any,
 ) -> Unlearned:
@@ -107,6 +108,7 @@ def unlearn(
         seed: of features, w₀, forget set and test split of data, of the method if it draws, and of the attack.
         tolerance: see `check`.
         budget: see `check`.
+        progress: see `check`.
         settings: fields of the method, such as ``ridge``; with data also the options of the command line, such as
             ``forget="class:1"`` or ``n_features=2000``.
 
@@ -142,7 +144,7 @@ def unlearn_prepared(
     prepared: Prepared,
     method: Method,
     tolerance: float | None = None,
-    budget: float = 30.0,
+    budget: float = Settings.budget,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Unlearned:
     """Unlearn on data that were read, and say in the report where they came from."""
@@ -184,17 +186,14 @@ def _unlearned(
     decided = labels if labels is not None and _by_labels_alone(method) else None
     chosen = {name: getattr(method, name) for name in method.settings("linear")}
     named = [method.exactness, *method.assuming] if method.claims_exactness else []
-    report = check(
-        problem,
-        ["exact-labels", *(slug for slug in named if slug in CATALOGUE)],
-        labels=decided,
-        w_unlearned=w_unlearned,
+    settings = Settings(
         tolerance=tolerance,
-        ridge=chosen.get("ridge", 1e-3),
+        ridge=chosen.get("ridge", Settings.ridge),
         seed=seed,
         budget=budget,
-        progress=progress,
+        claims=("exact-labels", *(slug for slug in named if slug in CATALOGUE)),
     )
+    report = check_with(problem, settings, labels=decided, w_unlearned=w_unlearned, progress=progress)
     asked = {"method": method.name, "set": [f"{name}={value!r}" for name, value in chosen.items()]}
     report = replace(report, settings={**report.settings, "unlearning": asked})
     models = {RETRAINED: solution.w_retrained, NOTHING: solution.w_pretrained, method.name: w_unlearned}

@@ -11,3 +11,11 @@
 
 The theorems themselves, and `prove`, are in `muso_theory.claims.theorems`.
 """
+
+from typing import Any
+
+from ..lazy import lazily
+
+
+def __getattr__(name: str) -> Any:
+    return lazily(__name__, name)

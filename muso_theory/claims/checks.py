@@ -41,6 +41,7 @@ class Check:
         anywhere: what it asks of parameters whatever w₀ was; it refutes at most.
         audited: what a row about an artefact means, where that is not whether the claim's statement holds of it.
         output: how it judges the floats that this package hands out for it, if any.
+        uses: which of the settings that only some claims use, ``ridge`` and ``subset``, its theorem does.
     """
 
     theorem: Callable[[Case], Found]
@@ -53,3 +54,4 @@ class Check:
     anywhere: Callable[[Case, Artefact], Found] | None = None
     audited: str = ""
     output: Callable[[Case], Found] | None = None
+    uses: tuple[str, ...] = ()

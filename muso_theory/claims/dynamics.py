@@ -367,5 +367,5 @@ DYNAMICS = {
     "gd-finite-time": Check(_gd_finite_time, listed=_small, of_training=True),
     "early-stopping": Check(_early_stopping, listed=_small, of_training=True),
     "momentum": Check(_momentum, listed=_small, of_training=True),
-    "adaptive-optimizer": Check(_adaptive, listed=_small, of_training=True),
+    "adaptive-optimizer": Check(_adaptive, listed=_small, of_training=True, uses=("ridge",)),
 }

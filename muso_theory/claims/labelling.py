@@ -235,7 +235,7 @@ LABELLING = {
     "label-solution-set": Check(_solution_set),
     "label-free": Check(_label_free, output=_label_free_output),
     "leave-block-out": Check(_leave_block_out, output=_leave_block_out_output),
-    "ridge-anchored": Check(_ridge_anchored),
-    "ridge-inverse": Check(_ridge_inverse),
-    "downsampling": Check(_downsampling),
+    "ridge-anchored": Check(_ridge_anchored, uses=("ridge",)),
+    "ridge-inverse": Check(_ridge_inverse, uses=("ridge",)),
+    "downsampling": Check(_downsampling, uses=("subset",)),
 }

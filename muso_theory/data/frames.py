@@ -80,6 +80,11 @@ def frame_dataset(table: Table, sha256: str, choices: Choices = NO_CHOICES) -> D
     not repeat are left out and told; integers of another name that count the rows, or of which none repeats, are
     refused until the user says what they are. All others are features and hold numbers, or yes and no.
 
+    Args:
+        table: the table, as `read_table` or a data frame gives it.
+        sha256: of what it was read from; reports carry it.
+        choices: what the user says about columns and targets; by default nothing.
+
     Raises:
         BadInputError: names that are absent, empty, repeated or ambiguous; no rows; cells that are missing, no numbers
             or not finite, integers above 2⁵³, named by their place; columns of text, dates, lists or complex numbers;

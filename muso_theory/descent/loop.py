@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arrays import Array
 from .passes import Passes, Samples
-from .updates import Hyper, State, TrainingMethod
+from .updates import Hyper, Optimizer, State
 
 __all__ = ["Diverged", "Engine", "Guard", "Loop", "length", "run"]
 
@@ -32,29 +32,29 @@ class Engine(ABC):
 
 
 class Loop(Engine):
-    """Step by step: any method on any list of arrays, of which a model says the gradient.
+    """Step by step: any optimizer on any list of arrays, of which a model says the gradient.
 
     Args:
-        method: whose update rule is taken; when samples are visited, ``passes`` says.
+        optimizer: whose update rule is taken; when samples are visited, ``passes`` says.
         hyper: its constants.
         start: the arrays at the start; never written to.
         passes: orders of visits and step sizes.
 
     Example:
         >>> from .schedules import step_sizes_of
-        >>> from .updates import METHODS
+        >>> from .updates import OPTIMIZERS
         >>> class Parabola(Loop):
         ...     def gradient(self, place, rows, rates):
         ...         return [rates[0] * x for x in place]
         >>> passes = Passes(1, "full", step_sizes_of(0.5, n=1, batch=1, restart=True))
-        >>> loop = Parabola(METHODS["gd"], Hyper(), [np.ones(1)], passes)
+        >>> loop = Parabola(OPTIMIZERS["gd"], Hyper(), [np.ones(1)], passes)
         >>> loop.advance(3)
         >>> loop.state, loop.steps
         ([array([0.125])], 3)
     """
 
-    def __init__(self, method: TrainingMethod, hyper: Hyper, start: State, passes: Passes) -> None:
-        self.method, self.update = method, method.update(hyper, start)
+    def __init__(self, optimizer: Optimizer, hyper: Hyper, start: State, passes: Passes) -> None:
+        self.optimizer, self.update = optimizer, optimizer.update(hyper, start)
         self.state, self.passes = start, passes
 
     @abstractmethod

@@ -11,7 +11,7 @@ import numpy as np
 from ..arrays import Array
 from ..errors import check_integer, expected
 from .schedules import ResolvedSteps
-from .updates import TrainingMethod
+from .updates import Optimizer
 
 __all__ = ["Passes", "Samples", "batch_of"]
 
@@ -79,11 +79,11 @@ class Passes:
             yield rows, steps[first : first + size]
 
 
-def batch_of(rule: TrainingMethod, size: int | None, n: int) -> int:
+def batch_of(rule: Optimizer, size: int | None, n: int) -> int:
     """Validate the number of samples a step.
 
     Args:
-        rule: the method.
+        rule: the optimizer.
         size: what was asked for; None is one for SGD and all for the others.
         n: number of samples.
 
@@ -97,8 +97,7 @@ def batch_of(rule: TrainingMethod, size: int | None, n: int) -> int:
         return n if rule.order == "full" else 1
     if rule.name == "gd":
         raise expected("no batch size for gd", "batch_size", size, type(size).__name__, "'shuffled-sgd'")
-    if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
-        raise expected("a whole number of at least 1", "batch_size", size, type(size).__name__, "32")
+    size = check_integer("batch_size", size, 1, hint="32")
     if size > n:
         raise expected(f"at most {n} samples a batch", "batch_size", size, "larger than n", f"batch_size={n}")
-    return int(size)
+    return size

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, final
 
-import numpy as np
-
-from ..errors import expected
+from ..errors import check_integer, expected
 from .schedules import PAPER_STEPS, PowerSteps
-from .updates import method_named
+from .updates import optimizer_named
 
 __all__ = ["TrainingPlan"]
 
@@ -19,17 +17,17 @@ __all__ = ["TrainingPlan"]
 @final
 @dataclass(frozen=True)
 class TrainingPlan:
-    """A method, a step and a number of epochs: what conditions about training are checked for.
+    """An optimizer, a step and a number of epochs: what conditions about training are checked for.
 
     Args:
-        optimizer: a method of ``train``.
+        optimizer: one of ``linear.OPTIMIZERS``.
         lr: the step γ, with gradients of ½(φᵀw − y)²; "paper" is the paper's schedule (t + 1)^−0.2 on gradients
-            twice as long, restarting each pass. None where only the method is asked about.
+            twice as long, restarting each pass. None where only the optimizer is asked about.
         epochs: passes over the data, or None.
         momentum: μ of momentum and nesterov.
 
     Raises:
-        BadInputError: an unknown method, a step that is not positive, a schedule for a full-batch method, no epochs.
+        BadInputError: an unknown optimizer, a step that is not positive, a schedule for a full batch, no epochs.
 
     Example:
         >>> TrainingPlan("cyclic-sgd", "paper", 1500).steps
@@ -43,7 +41,7 @@ class TrainingPlan:
 
     def __post_init__(self) -> None:
         """Refuse what ``train`` would refuse."""
-        rule = method_named(self.optimizer)
+        rule = optimizer_named(self.optimizer, "optimizer")
         lr, epochs = self.lr, self.epochs
         if isinstance(lr, str):
             if lr != "paper":
@@ -54,10 +52,9 @@ class TrainingPlan:
                 )
         elif lr is not None and not 0 < _number(lr) < math.inf:
             raise expected("a positive number or 'paper'", "lr", lr, type(lr).__name__, "0.5")
-        if epochs is not None and (
-            not isinstance(epochs, int | np.integer) or isinstance(epochs, bool) or epochs < 1
-        ):
-            raise expected("at least one epoch", "epochs", epochs, type(epochs).__name__, "1500")
+        if epochs is not None:
+            # Numbers of numpy become Python's, which is how a report stores them.
+            object.__setattr__(self, "epochs", check_integer("epochs", epochs, 1, hint="1500"))
         if epochs is not None and lr is None and not rule.update.adaptive:
             raise expected("a step size beside the epochs", "lr", lr, "missing", "lr=0.5")
         if not 0 <= _number(self.momentum) < 1:
@@ -65,20 +62,17 @@ class TrainingPlan:
                 "a momentum in [0, 1)", "momentum", self.momentum, type(self.momentum).__name__, "0.9"
             )
         rule.refuse_idle("optimizer", momentum=self.momentum)
-        # Numbers of numpy become Python's, which is how a report stores them.
         object.__setattr__(self, "momentum", float(self.momentum))
-        if epochs is not None:
-            object.__setattr__(self, "epochs", int(epochs))
 
     @property
     def is_adaptive(self) -> bool:
-        """Whether the method leaves w₀ + row(Φ)."""
-        return method_named(self.optimizer).update.adaptive
+        """Whether the optimizer leaves w₀ + row(Φ)."""
+        return optimizer_named(self.optimizer).update.adaptive
 
     @property
     def order(self) -> str:
         """How a pass visits the samples."""
-        return method_named(self.optimizer).order
+        return optimizer_named(self.optimizer).order
 
     @property
     def steps(self) -> float | PowerSteps:
@@ -99,7 +93,7 @@ class TrainingPlan:
         """Read the words of a command or of a stored report.
 
         Args:
-            optimizer: a method.
+            optimizer: its name.
             lr: a number as text, "paper", or None.
             epochs: passes, or None.
             momentum: μ.

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, NoReturn, final
 
 import numpy as np
 
 from ..arrays import Array
-from ..errors import expected, nearest, refuse_idle
+from ..errors import expected, nearest, refuse_idle, renamed
 
-__all__ = ["METHODS", "Hyper", "State", "TrainingMethod", "Update", "method_named"]
+__all__ = ["OPTIMIZERS", "Hyper", "Optimizer", "State", "Update", "optimizer_named"]
 
 State = list[Array]
 """What moves: the parameters of a network, [w] of a linear model, or coordinates of w."""
@@ -161,8 +162,8 @@ class Adam(_Adaptive):
 
 @final
 @dataclass(frozen=True)
-class TrainingMethod:
-    """A training method.
+class Optimizer:
+    """An optimizer: an update rule and an order of visits.
 
     Args:
         name: its name.
@@ -178,45 +179,61 @@ class TrainingMethod:
     decoupled: bool = False
 
     def refuse_idle(self, mode: str = "method", **given: Any) -> None:
-        """Refuse constants that this method does not use, unless they are the usual ones."""
+        """Refuse constants that this optimizer does not use, unless they are the usual ones."""
         for name, value in given.items():
-            users = [method.name for method in METHODS.values() if name in method.update.constants]
+            users = [rule.name for rule in OPTIMIZERS.values() if name in rule.update.constants]
             refuse_idle(name, value, getattr(Hyper, name), mode, self.name, users)
 
 
-METHODS = {
-    method.name: method
-    for method in (
-        TrainingMethod("gd", PlainDescent, "full"),
-        TrainingMethod("momentum", HeavyBall, "full"),
-        TrainingMethod("nesterov", Nesterov, "full"),
-        TrainingMethod("cyclic-sgd", PlainDescent, "cyclic"),
-        TrainingMethod("shuffled-sgd", PlainDescent, "shuffled"),
-        TrainingMethod("sgd", PlainDescent, "replacement"),
-        TrainingMethod("adam", Adam, "full"),
-        TrainingMethod("adamw", Adam, "full", decoupled=True),
-        TrainingMethod("adagrad", AdaGrad, "full"),
-        TrainingMethod("rmsprop", RMSProp, "full"),
+OPTIMIZERS = {
+    rule.name: rule
+    for rule in (
+        Optimizer("gd", PlainDescent, "full"),
+        Optimizer("momentum", HeavyBall, "full"),
+        Optimizer("nesterov", Nesterov, "full"),
+        Optimizer("cyclic-sgd", PlainDescent, "cyclic"),
+        Optimizer("shuffled-sgd", PlainDescent, "shuffled"),
+        Optimizer("sgd", PlainDescent, "replacement"),
+        Optimizer("adam", Adam, "full"),
+        Optimizer("adamw", Adam, "full", decoupled=True),
+        Optimizer("adagrad", AdaGrad, "full"),
+        Optimizer("rmsprop", RMSProp, "full"),
     )
 }
 
 
-def method_named(name: str) -> TrainingMethod:
-    """Find a method.
+def optimizer_named(name: str, setting: str = "method", known: Iterable[str] = OPTIMIZERS) -> Optimizer:
+    """Find an optimizer.
 
     Args:
         name: its name.
+        setting: what the setting with this name is called.
+        known: names that will do.
 
     Returns:
-        The method.
+        The optimizer.
 
     Raises:
-        BadInputError: no such method; the nearest is suggested.
+        BadInputError: no such optimizer; the nearest is suggested.
 
     Example:
-        >>> method_named("cyclic-sgd").order
+        >>> optimizer_named("cyclic-sgd").order
         'cyclic'
     """
-    if name not in METHODS:
-        raise expected("a method", "method", name, type(name).__name__, nearest(str(name), METHODS))
-    return METHODS[name]
+    if name not in known:
+        what = f"an optimizer, one of {', '.join(known)},"
+        raise expected(what, setting, name, type(name).__name__, nearest(str(name), known))
+    return OPTIMIZERS[name]
+
+
+_RENAMED = {
+    "METHODS": "OPTIMIZERS",
+    "Method": "Optimizer",
+    "TrainingMethod": "Optimizer",
+    "method_named": "optimizer_named",
+}
+
+
+def __getattr__(name: str) -> NoReturn:
+    renamed(__name__, name, {before: f"descent.updates.{now}" for before, now in _RENAMED.items()})
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

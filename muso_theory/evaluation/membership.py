@@ -18,7 +18,7 @@ from .scores import entropy
 
 __all__ = ["attack", "paper_membership_score"]
 
-METHODS = ("logistic", "threshold")
+ATTACKS = ("logistic", "threshold")
 _TOLERANCE = 1e-4
 """Gradient at which the regression of the literature's score stops: scikit-learn's default."""
 
@@ -57,8 +57,8 @@ def attack(
         >>> attack(rng.normal(1.5, 1, 200), rng.normal(0, 1, 200))
         Attack(AUC 0.8636 in [0.805, 0.907], 100 members, 100 non-members)
     """
-    if method not in METHODS:
-        raise expected("an attack", "method", method, "unknown", nearest(method, METHODS))
+    if method not in ATTACKS:
+        raise expected("an attack", "method", method, "unknown", nearest(method, ATTACKS))
     seed = check_integer("seed", seed)
     scores = [
         output_columns(member_scores, "member_scores"),

@@ -8,11 +8,20 @@ from fractions import Fraction
 
 from ..numbers.quantity import Grade, Quantity, is_finite
 
-__all__ = ["at_most", "bounded_above", "round_digits", "show"]
+__all__ = ["at_most", "bounded_above", "extra_digits", "round_digits", "show"]
+
+_MOST = 15
+"""Digits that a float keeps on its way to text and back."""
+
+_DIGITS_OF_EXACT = 6
+"""Of an exact number that is too long to be written out."""
 
 
-def show(q: Quantity) -> str:
+def show(q: Quantity, extra: int = 0) -> str:
     """A quantity as a short relation, rounded outward, such as ``= 0``, ``≤ 3.2e-12`` or ``≈ 2.8e-13``.
+
+    Args:
+        extra: digits beyond the usual few.
 
     Example:
         >>> show(Quantity.enclosure(0.0, 3.11e-12)), show(Quantity.exact(Fraction(3, 2))), show(Quantity.measured(0.1))
@@ -21,9 +30,14 @@ def show(q: Quantity) -> str:
     if q.grade is Grade.PROVED:
         if _bits(q.upper) <= 40:
             return f"= {q.upper}"
-        return f"≈ {round_digits(q.upper, up=None, digits=6)} (exact value kept)"
+        digits = min(_DIGITS_OF_EXACT + extra, _MOST)
+        return f"≈ {round_digits(q.upper, up=None, digits=digits)} (exact value kept)"
     if q.grade is Grade.MEASURED:
-        return f"≈ {q.bound:.3g}" if is_finite(q.bound) else "is beyond the range of float64"
+        return (
+            f"≈ {q.bound:.{min(3 + extra, _MOST)}g}"
+            if is_finite(q.bound)
+            else "is beyond the range of float64"
+        )
     if q.floor > 0 and q.bound < 1.05 * q.floor:
         return f"≥ {round_digits(q.lower, up=False)}"
     if q.floor > 0 and q.floor > 1e-3 * q.bound:
@@ -41,9 +55,42 @@ def at_most(q: Quantity) -> str:
     return bounded_above(q) if q.grade is Grade.CERTIFIED else show(q)
 
 
-def bounded_above(q: Quantity) -> str:
+def bounded_above(q: Quantity, extra: int = 0) -> str:
     """The upper end of an enclosure as a relation, which says nothing where it is infinite."""
-    return f"≤ {round_digits(q.upper, up=True)}" if is_finite(q.upper) else "has no finite bound"
+    if not is_finite(q.upper):
+        return "has no finite bound"
+    return f"≤ {round_digits(q.upper, up=True, digits=2 + extra)}"
+
+
+def extra_digits(
+    told: str, end: Fraction | float, limit: Fraction | float, *, above: bool = False, is_exact: bool = False
+) -> int:
+    """How many digits more than usual a number and its limit need, so that the texts compare as the numbers do.
+
+    Rounded apart, each to its own safe side, a bound within its limit could be printed as larger than that. Numbers
+    that agree to fifteen digits are told by fifteen.
+
+    Args:
+        told: the relation by which the number is told: ≤ and ≥ round it up and down, ≈ to the nearest, = not at all.
+        end: the number.
+        limit: what it is held against, which is rounded to the strict side.
+        above: whether the number must be above the limit; else at most as large.
+        is_exact: whether ≈ abbreviates an exact number, which is told by more digits than a measured one.
+
+    Example:
+        >>> extra_digits("≤", 9.61e-7, 9.65e-7), extra_digits("≤", 9.1e-7, 9.7e-7), extra_digits("≥", 2.02, 2.01)
+        (1, 0, 1)
+    """
+    if not (is_finite(end) and is_finite(limit)):
+        return 0
+    end, limit = Fraction(end), Fraction(limit)
+    usual, up = {"≤": (2, True), "≥": (2, False), "≈": (3, None), "=": (0, None)}[told]
+    usual = _DIGITS_OF_EXACT if told == "≈" and is_exact else usual
+    for extra in range(_MOST - 1):
+        shown = Fraction(round_digits(end, up, min(usual + extra, _MOST))) if usual else end
+        if (shown <= Fraction(round_digits(limit, above, 2 + extra))) == (end <= limit):
+            return extra
+    return _MOST - 2
 
 
 def round_digits(value: Fraction | float, up: bool | None, digits: int = 2) -> str:

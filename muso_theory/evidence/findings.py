@@ -16,7 +16,7 @@ from typing import ClassVar, final
 from ..numbers.quantity import Grade, Quantity, is_finite
 from ..verdict import Verdict
 from .allowance import Allowance
-from .digits import bounded_above, round_digits, show
+from .digits import bounded_above, extra_digits, round_digits, show
 
 __all__ = ["About", "Audit", "Finding", "Hypothesis", "Identity", "Inequality", "Output"]
 
@@ -69,21 +69,52 @@ class Finding(ABC):
         return f"<{type(self).__name__} {self.in_full}>"
 
     def __str__(self) -> str:
-        return self._told(low=self.fails)
+        q, extra = self.quantity, self._extra
+        if q.grade is not Grade.CERTIFIED:
+            return f"{self.what} {show(q, extra)}"
+        if self._is_low:
+            return f"{self.what} ≥ {round_digits(q.lower, up=False, digits=2 + extra)}"
+        return f"{self.what} {bounded_above(q, extra)}"
 
     @property
     def in_full(self) -> str:
         """The number, what it was held against, and its verdict."""
         return f"{self}{f' ({self.limit})' if self.limit else ''}: {self.verdict.name}"
 
-    def _told(self, low: bool) -> str:
-        """The number by the end that matters: the lower one where it must be, or provably is, large."""
-        q = self.quantity
+    @property
+    def _held_against(self) -> Fraction | float | None:
+        """The limit that is told, if one is."""
+        return None
+
+    @property
+    def _is_low(self) -> bool:
+        """Whether the number is told by its lower end: where it must be, or provably is, large."""
+        return self.fails
+
+    @property
+    def _must_exceed(self) -> bool:
+        """Whether the number must be above its limit, not below."""
+        return False
+
+    @property
+    def _extra(self) -> int:
+        """Digits beyond the usual few, without which the number and its limit would not compare as they do."""
+        limit, q = self._held_against, self.quantity
+        if limit is None:
+            return 0
+        told = "≥" if self._is_low else "≤"
         if q.grade is not Grade.CERTIFIED:
-            return f"{self.what} {show(q)}"
-        return (
-            f"{self.what} ≥ {round_digits(q.lower, up=False)}" if low else f"{self.what} {bounded_above(q)}"
-        )
+            told = show(q)[0]  # of an exact number or a measured one both ends are the number
+        if told not in "≤≥≈=":
+            return 0
+        end = q.lower if told == "≥" else q.upper
+        return extra_digits(told, end, limit, above=self._must_exceed, is_exact=q.grade is Grade.PROVED)
+
+    def _limit(self, of: str) -> str:
+        """The limit in words, rounded to the side on which what holds within it holds."""
+        assert self._held_against is not None
+        shown = round_digits(self._held_against, up=self._must_exceed, digits=2 + self._extra)
+        return f"limit {shown}" + (f" = {of}" if of else "")
 
 
 @dataclass(frozen=True, repr=False)
@@ -122,9 +153,12 @@ class _Small(Finding):
     @property
     def limit(self) -> str:
         """The largest number that is surely allowed, and what it is relative to."""
-        if not self.allowed.of:
-            return ""
-        return f"limit {round_digits(self.allowed.lower, up=False)} = {self.allowed.of}"
+        return self._limit(self.allowed.of) if self.allowed.of else ""
+
+    @property
+    def _held_against(self) -> Fraction | float | None:
+        """The largest number that is surely allowed; where equality is asked none is told."""
+        return self.allowed.lower if self.allowed.of else None
 
     @property
     def must_tell_limit(self) -> bool:
@@ -195,12 +229,21 @@ class Identity(_Small):
         """Also how much a hypothesis leaves that is violated within its own tolerance, where that is too much."""
         if self.verdict is not Verdict.VACUOUS or self.explained is None:
             return super().limit
-        low = round_digits(self.explained.lower, up=False)
+        low = round_digits(self.explained.lower, up=False, digits=2 + self._extra)
         return f"of which a violated hypothesis explains ≥ {low}; {super().limit}"
 
-    def __str__(self) -> str:
+    @property
+    def _extra(self) -> int:
+        """Also for what a violated hypothesis explains."""
+        if self.verdict is not Verdict.VACUOUS or self.explained is None:
+            return super()._extra
+        return max(super()._extra, extra_digits("≥", self.explained.lower, self.allowed.lower))
+
+    @property
+    def _is_low(self) -> bool:
+        """Also where a violated hypothesis leaves more than is allowed."""
         spoilt = self.verdict is Verdict.VACUOUS and self.quantity.lower > self.allowed.upper
-        return self._told(low=self.fails or spoilt)
+        return self.fails or spoilt
 
 
 @final
@@ -246,14 +289,22 @@ class Inequality(Finding):
     @property
     def limit(self) -> str:
         """The bar, where it is not zero."""
-        if not self.bar:
-            return ""
-        return f"limit {round_digits(self.bar, up=False)}" + (f" = {self.unit_of}" if self.unit_of else "")
+        return self._limit(self.unit_of) if self.bar else ""
 
-    def __str__(self) -> str:
-        q = self.quantity
-        # A number that must be large is told from above where it is too small.
-        return self._told(low=not self.fails if self.positive else self.fails and q.lower > self.bar)
+    @property
+    def _held_against(self) -> Fraction | float | None:
+        """The bar, where it is not zero."""
+        return self.bar or None
+
+    @property
+    def _must_exceed(self) -> bool:
+        """Where a number above the bar is asked."""
+        return self.positive
+
+    @property
+    def _is_low(self) -> bool:
+        """A number that must be large is told from above where it is too small."""
+        return not self.fails if self.positive else self.fails
 
 
 @final

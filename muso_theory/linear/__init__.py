@@ -10,7 +10,7 @@ from ..lazy import lazily
 _HOMES = {
     "training": (
         "LOSSES",
-        "METHODS",
+        "OPTIMIZERS",
         "PAPER_STEPS",
         "PowerSteps",
         "Prediction",
@@ -33,8 +33,9 @@ __all__ = sorted([*(name for names in _HOMES.values() for name in names), "train
 
 
 def __getattr__(name: str) -> Any:
-    renamed(__name__, name, {"baselines": "methods", "rules": "methods.rules"})
-    return lazily(__name__, name, _HOMES, ("training",))
+    before = {"METHODS": "linear.OPTIMIZERS", "baselines": "methods", "rules": "methods.rules"}
+    renamed(__name__, name, before)
+    return lazily(__name__, name, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -11,11 +11,10 @@ from scipy.linalg import eigvalsh
 from sklearn.base import clone
 
 from ..arguments import checked
-from ..arrays import Array, float_values, plain_array
+from ..arrays import Array, FloatArray, float_values, plain_array
 from ..errors import check_integer, expected
 from ..numbers import is_constant
 from .feature_map import check_positive
-from .kernels import FloatArray
 
 __all__ = [
     "ApproximationRow",
@@ -84,7 +83,7 @@ def kernel_alignment(A: FloatArray, B: FloatArray) -> float:
     return float(np.vdot(scaled_a, scaled_b))
 
 
-def centred_alignment(A: FloatArray, B: FloatArray) -> float:
+def centred_alignment(A: FloatArray, B: FloatArray, constant: float | None = None) -> float:
     """Alignment of HAH and HBH with the centring matrix H = I − 11ᵀ/n.
 
     Source: Cortes, Mohri & Rostamizadeh, "Algorithms for learning kernels based on centered alignment",
@@ -93,6 +92,7 @@ def centred_alignment(A: FloatArray, B: FloatArray) -> float:
     Args:
         A: (n, n), not constant.
         B: (n, n), not constant.
+        constant: what to return where one of them is constant up to rounding, such as 0; None refuses it.
 
     Returns:
         The centred alignment.
@@ -107,6 +107,8 @@ def centred_alignment(A: FloatArray, B: FloatArray) -> float:
     centred = _centred("A", A), _centred("B", B)
     for name, K, rest in zip("AB", (A, B), centred, strict=True):
         if is_constant(rest, scale=float(np.abs(K).max()), like=K):
+            if constant is not None:
+                return constant
             what, hint = "a kernel matrix that is not constant", "a smaller bandwidth or other samples"
             raise expected(what, name, np.shape(K), "constant up to rounding after centring", hint)
     return kernel_alignment(*centred)

@@ -13,9 +13,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_array
 
-from ..arrays import first_nonfinite, is_float64, plain_array
+from ..arrays import FloatArray, first_nonfinite, is_float64, plain_array
 from ..errors import BadInputError, expected, nearest
-from .kernels import FloatArray
 
 __all__ = ["FeatureMap", "UnfittedFeatureMapError", "check_choice", "check_positive"]
 

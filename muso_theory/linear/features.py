@@ -21,11 +21,12 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin
 
+from ..arrays import FloatArray
 from ..errors import check_integer, expected
 from ..streams import FEATURES
 from . import kernels
 from .feature_map import FeatureMap, check_choice, check_positive
-from .kernels import FloatArray, Metric
+from .kernels import Metric
 
 __all__ = [
     "ArcCosineFeatures",

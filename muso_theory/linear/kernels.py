@@ -6,10 +6,10 @@ import math
 from typing import Literal, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from scipy.spatial.distance import cdist, pdist
 from scipy.special import gammaln, kve
 
+from ..arrays import FloatArray
 from ..errors import expected
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "median_distance",
 ]
 
-FloatArray: TypeAlias = npt.NDArray[np.float64]
 Metric: TypeAlias = Literal["euclidean", "cityblock"]
 
 MEDIAN_SAMPLES = 1000

@@ -24,12 +24,11 @@ from ..numbers.ieee import ieee_proof
 from ..numbers.leastsquares import DualSystem, PrimalSystem, RowSystem
 from ..numbers.preconditioned import PreconditionedSystem
 from ..numbers.repeated import RepeatedSystem
-from ..numbers.rounding import UNIT, exact, root_up, scaled_exactly, scaling_exponent
+from ..numbers.rounding import exact, root_up, scaled_exactly, scaling_exponent
 from ..numbers.slices import sliced_product
 from ..numbers.spectrum import (
     largest_eigenvalue_bound,
     smallest_eigenvalue_bound,
-    smallest_eigenvalue_estimate,
 )
 from .closed_forms import float_model
 from .model import Rows
@@ -227,32 +226,6 @@ class RowSystems:
         system = self.retained
         own = smallest_eigenvalue_bound(system.matrix, system.error, system.estimate[0])
         return self.scaled_back(system.smallest if own is None else max(own, system.smallest), 2)
-
-    @cached_property
-    @ieee_proof()
-    def schur_min_eigenvalue(self) -> Fraction:
-        """A lower bound of λ_min(S), S = K_FF − K_FR K_RR⁻¹ K_RF, sharper than λ_min(K) where S allows it.
-
-        S ⪰ sI follows from K − diag(0, sI_F) ≻ 0, which another shifted Cholesky proves.
-
-        Returns:
-            The bound, at least that of λ_min(K).
-
-        Raises:
-            UndecidedError: full row rank is not proved, or n > D.
-        """
-        system = self.everything
-        if not isinstance(system, DualSystem):
-            raise UndecidedError("K is singular", "the gap of labels needs no Schur complement")
-        count = len(self._retain)
-        shift = smallest_eigenvalue_estimate(system.factor.trailing(count))[0] / 2
-        shifted = system.matrix.copy()
-        index = np.arange(count, len(shifted))
-        shifted[index, index] -= shift
-        error = system.error + UNIT * (exact(float(np.diagonal(system.matrix).max())) + exact(shift))
-        # With s at most half of λ_min(S), K − diag(0, sI) ⪰ K/2: that is the estimate, not a claim.
-        proved = smallest_eigenvalue_bound(shifted, error, system.estimate[0] / 2) is not None
-        return self.scaled_back(max(exact(shift), system.smallest) if proved else system.smallest, 2)
 
 
 def exact_floats(name: str, values: Array) -> Array:

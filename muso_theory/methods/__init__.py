@@ -11,17 +11,18 @@ Example:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from ..arguments import checked
 from ..errors import renamed
+from ..lazy import lazily
 from .alternating import Alternating
 from .fitting import Descent
 from .gradient import FineTuning, GradientAscent, NegGradPlus
 from .head import HeadCondition, head_features, head_labels, head_matrix
 from .linearised import LinearisedLabels, PredictedResidual, predict_residual, steps_to
 from .method import METHODS, Gaps, Kind, Method, NoUnlearning, Retraining
-from .monitors import AlternatingResult, Convergence, Epoch, Signature, kernel_alignment, signatures
+from .monitors import AlternatingResult, Convergence, Epoch, Signature, signatures
 from .noise import FisherNoise, OutputNoise
 from .projections import (
     AnchoredOrthogonalGradient,
@@ -87,7 +88,6 @@ __all__ = [
     "head_features",
     "head_labels",
     "head_matrix",
-    "kernel_alignment",
     "predict_residual",
     "row_projector",
     "serving",
@@ -131,6 +131,7 @@ _RENAMED = {
 
 if not TYPE_CHECKING:
 
-    def __getattr__(name: str) -> NoReturn:
-        renamed(__name__, name, {before: f"methods.{now}" for before, now in _RENAMED.items()})
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        moved = {"kernel_alignment": "linear.approximation.centred_alignment"}
+        renamed(__name__, name, moved | {before: f"methods.{now}" for before, now in _RENAMED.items()})
+        return lazily(__name__, name)

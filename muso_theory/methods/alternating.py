@@ -14,13 +14,14 @@ from ..descent.losses import LossName, targets_for
 from ..descent.passes import Passes, Samples
 from ..descent.schedules import ResolvedSteps
 from ..errors import expected
+from ..linear.approximation import centred_alignment
 from ..networks.problem import NetworkProblem, softmax
 from ..networks.tangent_kernel import empirical_ntk
 from ..networks.training import DivergedError, NetworkLoop, diverged
 from ..streams import ALTERNATING, WATCHED
 from .head import HeadCondition, fitted_head, head_features, head_labels, head_matrix
 from .method import Method
-from .monitors import AlternatingResult, Convergence, Epoch, kernel_alignment
+from .monitors import AlternatingResult, Convergence, Epoch
 from .projector import Projector
 from .tangent import tangent_labels
 
@@ -103,6 +104,7 @@ class Alternating(Method):
     exactness = "alternating"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for field, known in (
             ("view", ("head", "tangent")),
             ("labels", ("hard", "soft")),
@@ -118,9 +120,6 @@ class Alternating(Method):
             raise expected(
                 "relabelling every epoch", "relabel", "batch", "with view='tangent'", "relabel='epoch'"
             )
-        for field in ("epochs", "relabel_every"):
-            if getattr(self, field) < 1:
-                raise expected("at least 1", field, getattr(self, field), "int", "1")
         if self.ridge_lag < 0 or min(self.ridge) < 0 or len(self.ridge) != 2:
             raise expected(
                 "two nonnegative ridges and a lag", "ridge", self.ridge, "out of range", "(1e-6, 1e-2)"
@@ -385,5 +384,5 @@ class _Run:
 
 
 def _alignment(kernel: Array, start: Array) -> float:
-    """How far the kernel turned; NaN, which signatures count as a sign, when it left the finite numbers."""
-    return kernel_alignment(kernel, start) if np.isfinite(kernel).all() else math.nan
+    """How far the kernel turned, 0 for a constant one; NaN, a sign as well, when it left the finite numbers."""
+    return centred_alignment(kernel, start, constant=0.0) if np.isfinite(kernel).all() else math.nan

@@ -15,6 +15,7 @@ from ..linear.model import Rows
 from ..linear.problem import UnlearningProblem
 from ..linear.training import Training, train
 from ..networks.problem import NetworkProblem
+from ..networks.training import check_descent
 from ..numbers import FLOAT64
 
 __all__ = ["Descent", "row_steps", "trained"]
@@ -94,6 +95,10 @@ class Descent:
     optimizer: str = "adam"
     batch_size: int | None = 64
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse settings out of range."""
+        check_descent(self.optimizer, self.epochs, self.learning_rate, self.batch_size, self.seed)
 
     def fit(
         self,

@@ -14,7 +14,7 @@ from ..linear.closed_forms import Point, float_model
 from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem
 from .fitting import Descent, row_steps, trained
-from .method import LINEAR, NETWORK, Method, count, moved, positive
+from .method import LINEAR, NETWORK, Method, moved, positive
 
 __all__ = ["FineTuning", "GradientAscent", "NegGradPlus"]
 
@@ -45,11 +45,6 @@ class FineTuning(Method):
     formula = "w_p + Φ_R⁺(y_R − Φ_R w_p)"
     source = "folklore; the limit of gradient descent on R by claim implicit-bias"
     exactness = "not exact, unless w_p − w₀ lies in row(Φ_R) (start-span)"
-
-    def __post_init__(self) -> None:
-        """Refuse epochs that are none."""
-        if self.epochs is not None:
-            count("epochs", self.epochs)
 
     def on_linear(self, problem: UnlearningProblem) -> Point:
         """The fine-tuned point in model coordinates."""
@@ -115,8 +110,9 @@ class GradientAscent(Method):
     exactness = "not exact: it moves in row(Φ_F) only (forget-only), and not at all where w_p interpolates"
 
     def __post_init__(self) -> None:
-        """Refuse steps that are none."""
-        _check_steps(self.steps, self.step_size)
+        """Refuse what is no step size."""
+        super().__post_init__()
+        _check_step_size(self.step_size)
 
     def on_linear(self, problem: UnlearningProblem) -> Point:
         """The last iterate in model coordinates."""
@@ -161,8 +157,9 @@ class NegGradPlus(Method):
     exactness = "not exact: a finite number of steps, none of them where w_p interpolates"
 
     def __post_init__(self) -> None:
-        """Refuse steps that are none."""
-        _check_steps(self.steps, self.step_size)
+        """Refuse what is no step size and no weight."""
+        super().__post_init__()
+        _check_step_size(self.step_size)
         if not 0 < self.beta <= 1:
             raise expected("a weight in (0, 1]", "beta", self.beta, type(self.beta).__name__, "0.95")
 
@@ -181,8 +178,7 @@ class NegGradPlus(Method):
         return self.descent.fit(problem, np.arange(n), weights=weights)
 
 
-def _check_steps(steps: int, step_size: float | None) -> None:
-    """Refuse steps that are none, and a step size that is not positive; None is the method's own."""
-    count("steps", steps)
+def _check_step_size(step_size: float | None) -> None:
+    """Refuse a step size that is not positive; None is the method's own."""
     if step_size is not None:
         positive("step_size", step_size)

@@ -13,7 +13,7 @@ from ..errors import expected
 from ..networks.problem import NetworkProblem
 from ..networks.tangent_kernel import empirical_ntk
 from .fitting import Descent
-from .method import Method
+from .method import Method, nonnegative
 from .tangent import tangent_labels
 
 __all__ = ["LinearisedLabels", "PredictedResidual", "predict_residual", "steps_to"]
@@ -40,6 +40,11 @@ class LinearisedLabels(Method):
     formula = "ỹ_F = f_F(θ₀) + Θ_FR Θ_RR⁺(y_R − f_R(θ₀)); fine-tune on R and (X_F, ỹ_F)"
     source = "claims linearised-network and exact-labels"
     exactness = "exact for the linearisation; lazy-training"
+
+    def __post_init__(self) -> None:
+        """Refuse what is no ridge."""
+        super().__post_init__()
+        nonnegative("ridge", self.ridge)
 
     def labels(self, problem: NetworkProblem) -> Array:
         """The labels.

@@ -20,6 +20,9 @@ __all__ = ["LINEAR", "METHODS", "NETWORK", "Gaps", "Kind", "Method", "NoUnlearni
 Kind = Literal["linear", "network"]
 """Kinds of problems: an `UnlearningProblem`, or a `NetworkProblem`."""
 
+_LEAST = {"seed": 0, "epochs": 1, "iterations": 1, "relabel_every": 1, "samples": 1, "steps": 1}
+"""Settings that are whole numbers, whatever method has them, and the least that will do."""
+
 LINEAR, NETWORK = {"only": "linear"}, {"only": "network"}
 """Marks of settings that count for one kind of problem."""
 
@@ -110,6 +113,13 @@ class Method(ABC):
 
     point = Renamed("methods.Method.on_linear")
 
+    def __post_init__(self) -> None:
+        """Refuse settings out of range; a subclass with ranges of its own calls this as well."""
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if f.name in _LEAST and not (value is None and f.default is None):
+                check_integer(f.name, value, _LEAST[f.name])
+
     @classmethod
     @checked
     def serves(cls, kind: Kind) -> bool:
@@ -175,10 +185,9 @@ class Method(ABC):
         return problem.shaped(float_model(problem).explicit(self.on_linear(problem)))
 
     def _refuse_idle(self, kind: Kind) -> None:
-        """Refuse a setting that would be ignored, and a seed that is none."""
+        """Refuse a setting that would be ignored."""
+        Method.__post_init__(self)  # a class of a user's own may have overridden it
         used = self.settings(kind)
-        if hasattr(self, "seed"):
-            check_integer("seed", self.seed)
         for f in fields(self):
             usual = f.default if f.default_factory is MISSING else f.default_factory()
             if f.name not in used and getattr(self, f.name) != usual:
@@ -334,10 +343,10 @@ def positive(name: str, value: float) -> float:
     return value
 
 
-def count(name: str, value: int) -> int:
-    """Refuse what is no number of steps: an integer of at least one."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise expected("an integer of at least 1", name, value, type(value).__name__, "the default")
+def nonnegative(name: str, value: float) -> float:
+    """Refuse what is no finite number of at least zero."""
+    if not 0 <= value < np.inf:
+        raise expected("a number ≥ 0", name, value, type(value).__name__, "the default")
     return value
 
 

@@ -12,12 +12,11 @@ from typing import Any, Protocol, final
 import numpy as np
 
 from ..arguments import checked
-from ..arrays import Array, float_values, plain_array
-from ..errors import BadInputError, expected
-from ..linear.approximation import centred_alignment
+from ..arrays import Array, plain_array
+from ..errors import expected
 from .head import HeadCondition
 
-__all__ = ["AlternatingResult", "Convergence", "Epoch", "Signature", "kernel_alignment", "signatures"]
+__all__ = ["AlternatingResult", "Convergence", "Epoch", "Signature", "signatures"]
 
 
 class Convergence(enum.Enum):
@@ -80,32 +79,6 @@ class Epoch:
     alignment: float | None = None
     parameter_gap: float | None = None
     output_gap: float | None = None
-
-
-def kernel_alignment(K: Array, L: Array) -> float:
-    """Centred kernel alignment ⟨HKH, HLH⟩/(‖HKH‖‖HLH‖), H = I − 11ᵀ/n: one when the kernels agree up to scale.
-
-    Args:
-        K: (n, n).
-        L: (n, n).
-
-    Returns:
-        A number in [0, 1] for positive semidefinite kernels; zero when one is constant up to rounding.
-
-    Raises:
-        BadInputError: kernels that are not finite.
-
-    Example:
-        >>> round(kernel_alignment(np.diag([1.0, 2.0, 3.0]), 5 * np.diag([1.0, 2.0, 3.0])), 12)
-        1.0
-    """
-    # Before the attempt, so that what is not finite is not taken for constant.
-    for name, kernel in (("K", K), ("L", L)):
-        float_values(name, kernel, (2,))
-    try:
-        return centred_alignment(K, L)
-    except BadInputError:  # constant: it has turned away from anything that was not
-        return 0.0
 
 
 def signatures(

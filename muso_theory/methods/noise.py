@@ -9,12 +9,11 @@ import numpy as np
 
 from ..arguments import checked
 from ..arrays import Array, row_blocks
-from ..errors import expected
 from ..linear.closed_forms import Point, float_model
 from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem, softmax
 from ..streams import FISHER_NOISE
-from .method import LINEAR, NETWORK, Method, noisy, positive
+from .method import LINEAR, NETWORK, Method, noisy, nonnegative, positive
 
 __all__ = ["FisherNoise", "OutputNoise"]
 
@@ -49,8 +48,8 @@ class OutputNoise(Method):
 
     def __post_init__(self) -> None:
         """Refuse a negative spread."""
-        if not 0 <= self.sigma < np.inf:
-            raise expected("a number ≥ 0", "sigma", self.sigma, type(self.sigma).__name__, "1e-2")
+        super().__post_init__()
+        nonnegative("sigma", self.sigma)
 
     def on_linear(self, problem: UnlearningProblem) -> Point:
         """The published point in model coordinates."""
@@ -103,6 +102,7 @@ class FisherNoise(Method):
 
     def __post_init__(self) -> None:
         """Refuse what is no noise."""
+        super().__post_init__()
         positive("alpha", self.alpha)
         positive("damping", self.damping)
 

@@ -9,13 +9,13 @@ import numpy as np
 
 from ..arguments import checked
 from ..arrays import Array
-from ..errors import SingularMatrixError
+from ..errors import SingularMatrixError, check_integer
 from ..linear.closed_forms import Point, float_model
 from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem
 from ..streams import ORTHOGONAL_GRADIENT
 from .fitting import Descent
-from .method import NETWORK, Method, forget_rows, moved
+from .method import NETWORK, Method, forget_rows, moved, nonnegative
 from .tangent import fitted_logits, tangent_operator, tangent_step
 
 __all__ = ["AnchoredOrthogonalGradient", "NtkScrubbing", "OrthogonalGradient", "ProjectiveResidualUpdate"]
@@ -49,6 +49,11 @@ class NtkScrubbing(Method):
     source = "Golatkar, Achille, Soatto 2020 (Forgetting outside the box), arXiv 2003.02960"
     exactness = "ntk-scrubbing"
     assuming = ("full-rank",)
+
+    def __post_init__(self) -> None:
+        """Refuse what is no ridge."""
+        super().__post_init__()
+        nonnegative("ridge", self.ridge)
 
     def on_linear(self, problem: UnlearningProblem) -> Point:
         """The moved point in model coordinates."""
@@ -118,6 +123,12 @@ class _OrthogonalGradient(Method):
     strength: float = field(default=1.0, kw_only=True, metadata=NETWORK)
     subset: int = field(default=64, kw_only=True, metadata=NETWORK)
     descent: Descent = field(default=Descent(epochs=3), kw_only=True, metadata=NETWORK)
+
+    def __post_init__(self) -> None:
+        """Refuse what is no strength and no number of samples."""
+        super().__post_init__()
+        nonnegative("strength", self.strength)
+        check_integer("subset", self.subset, 1)
 
     anchored: ClassVar[bool]
     """Whether displacements are measured from θ₀; else from zero."""

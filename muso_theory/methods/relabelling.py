@@ -23,7 +23,7 @@ from ..linear.training import Training
 from ..networks.problem import NetworkProblem
 from ..numbers import FLOAT64
 from .fitting import Descent, row_steps, trained
-from .method import LINEAR, NETWORK, Method, count
+from .method import LINEAR, NETWORK, Method, positive
 from .rules import BadTeacher, LabelRule, RandomLabels
 
 __all__ = [
@@ -82,8 +82,9 @@ class _RuleRelabelling(Relabelling):
     descent: Descent = field(default=Descent(), kw_only=True, metadata=NETWORK)
 
     def __post_init__(self) -> None:
-        """Refuse what is no stop."""
-        count("epochs", self.epochs)
+        """Refuse what is no stop, and what is no setting of the rule."""
+        super().__post_init__()
+        self.rule()
         if self.oracle_stop is not None and not 0 <= self.oracle_stop <= 1:
             kind = type(self.oracle_stop).__name__
             raise expected("a difference of accuracies", "oracle_stop", self.oracle_stop, kind, "0.03")
@@ -343,6 +344,11 @@ class RidgeLabels(Relabelling):
     source = "Yang et al. 2024 (MUSO), arXiv 2410.08557"
     exactness = "not exact: the label is off by λ K_FR(K_RR + λI)⁻¹K_RR⁻¹(y_R − Φ_R w₀) (ridge-inverse)"
 
+    def __post_init__(self) -> None:
+        """Refuse what is no ridge."""
+        super().__post_init__()
+        positive("ridge", self.ridge)
+
 
 @final
 @checked
@@ -368,6 +374,12 @@ class SubsampledLabels(Relabelling):
     formula = "w_p + Φ⁺((y_R, Φ_F(w₀ + P_S(w_p − w₀))) − Φw_p), S ⊂ R"
     source = "Yang et al. 2024 (MUSO, variable down-sampling), arXiv 2410.08557"
     exactness = "not exact: these are the labels for unlearning R∖S as well (downsampling)"
+
+    def __post_init__(self) -> None:
+        """Refuse what is no fraction."""
+        super().__post_init__()
+        if not 0 < self.subset <= 1:
+            raise expected("a fraction in (0, 1]", "subset", self.subset, type(self.subset).__name__, "0.2")
 
     def _expected(self, problem: UnlearningProblem) -> float | None:
         """None: the mean over subsets has no closed form."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..arguments import checked
 from ..arrays import Array
-from ..errors import check_integer
+from ..errors import check_integer, expected
 from ..linear.closed_forms import float_model
 from ..linear.problem import UnlearningProblem
 from ..linear.task import Task
@@ -39,12 +39,16 @@ class LabelRule(ABC):
 
     name: str
 
+    def __post_init__(self) -> None:
+        """Refuse a seed that is none; a subclass with settings of its own calls this as well."""
+        if hasattr(self, "seed"):
+            check_integer("seed", self.seed)
+
     @checked
     def __call__(self, problem: UnlearningProblem | NetworkProblem) -> Array:
         """Labels in the order of ``problem.forget``, shape (n_F,) or (n_F, C); of a network (n_F, k)."""
         task = problem.task if isinstance(problem, NetworkProblem) else Task.of(problem)
-        if hasattr(self, "seed"):
-            check_integer("seed", self.seed)
+        LabelRule.__post_init__(self)  # a class of a user's own may have overridden it
         labels = self.choose(problem, task) - task.offset
         return labels.reshape(len(problem.forget), *problem.targets.shape[1:])
 
@@ -76,7 +80,7 @@ class LabelRule(ABC):
 class OriginalLabels(LabelRule):
     """The data's own labels: no unlearning; its gap is ‖w_p − w_r‖."""
 
-    name = "original"
+    name = "original-labels"
 
     def choose(self, problem: UnlearningProblem | NetworkProblem, task: Task) -> Array:
         """The targets of the forget samples."""
@@ -97,7 +101,7 @@ class RandomLabels(LabelRule):
     """
 
     seed: int = 0
-    name = "random"
+    name = "random-labels"
 
     def choose(self, problem: UnlearningProblem | NetworkProblem, task: Task) -> Array:
         """Other targets, drawn."""
@@ -157,6 +161,12 @@ class BadTeacher(LabelRule):
     scale: float = 1.0
     name = "bad-teacher"
 
+    def __post_init__(self) -> None:
+        """Refuse what is no deviation."""
+        super().__post_init__()
+        if not 0 <= self.scale < np.inf:
+            raise expected("a number ≥ 0", "scale", self.scale, type(self.scale).__name__, "1.0")
+
     def choose(self, problem: UnlearningProblem | NetworkProblem, task: Task) -> Array:
         """The teacher's outputs."""
         if isinstance(problem, NetworkProblem):
@@ -188,7 +198,7 @@ class BadTeacher(LabelRule):
 class ZeroLabels(LabelRule):
     """All labels zero."""
 
-    name = "zero"
+    name = "zero-labels"
 
     def choose(self, problem: UnlearningProblem | NetworkProblem, task: Task) -> Array:
         """Zeros."""
@@ -214,7 +224,7 @@ class HardLabels(LabelRule):
     with one largest entry a row, whose high and low values are reused.
     """
 
-    name = "hard"
+    name = "hard-labels"
 
     def choose(self, problem: UnlearningProblem | NetworkProblem, task: Task) -> Array:
         """The classes that the optimal labels are nearest to."""

@@ -100,6 +100,7 @@ class SaliencyRelabelling(Method):
 
     def __post_init__(self) -> None:
         """Refuse what is no mask."""
+        super().__post_init__()
         if not 0 < self.fraction <= 1:
             kind = type(self.fraction).__name__
             raise expected("a fraction in (0, 1]", "fraction", self.fraction, kind, "0.5")

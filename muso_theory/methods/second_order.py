@@ -12,12 +12,11 @@ from typing import final
 import numpy as np
 
 from ..arguments import checked
-from ..errors import expected
 from ..linear.closed_forms import Point, float_model
 from ..linear.model import Rows
 from ..linear.problem import UnlearningProblem
 from .fitting import trained
-from .method import Method, count, forget_rows, moved, noisy, positive
+from .method import Method, forget_rows, moved, noisy, nonnegative, positive
 
 __all__ = ["DescentToDelete", "InfluenceStep", "NewtonRemoval", "RidgeAnchoredLabels"]
 
@@ -57,6 +56,7 @@ class _RidgeMethod(Method):
 
     def __post_init__(self) -> None:
         """Refuse what is no ridge."""
+        super().__post_init__()
         positive("ridge", self.ridge)
 
     def start(self, problem: UnlearningProblem) -> Point:
@@ -197,11 +197,9 @@ class DescentToDelete(_RidgeMethod):
     exactness = "not exact: a finite number of steps towards w_r^λ (gd-finite-time), and noise"
 
     def __post_init__(self) -> None:
-        """Refuse steps that are none and a negative spread."""
+        """Refuse a negative spread."""
         super().__post_init__()
-        count("steps", self.steps)
-        if not 0 <= self.sigma < np.inf:
-            raise expected("a number ≥ 0", "sigma", self.sigma, type(self.sigma).__name__, "1e-2")
+        nonnegative("sigma", self.sigma)
 
     def on_linear(self, problem: UnlearningProblem) -> Point:
         """The published point in model coordinates."""

@@ -1,9 +1,10 @@
 """Numpy-only networks, their derivatives and their tangent kernels."""
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from ..descent.losses import loss_and_cotangent
 from ..errors import renamed
+from ..lazy import lazily
 from .activation import Activation
 from .builders import cnn, mlp
 from .composition import Residual
@@ -72,6 +73,6 @@ __all__ = [
 
 if not TYPE_CHECKING:
 
-    def __getattr__(name: str) -> NoReturn:
+    def __getattr__(name: str) -> Any:
         renamed(__name__, name, {"Training": "networks.TrainedNetwork", "unlearning": "methods"})
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return lazily(__name__, name)

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 import numpy as np
-import numpy.typing as npt
 
 from ..arguments import checked
-from ..arrays import Array
+from ..arrays import Array, FloatArray
 from ..errors import expected, nearest
 from .activation import Activation
 from .dense import Dense
@@ -30,7 +29,6 @@ from .network import Sequential
 
 __all__ = ["infinite_width"]
 
-Floats = npt.NDArray[np.float64]
 _TINY = np.finfo(np.float64).tiny
 
 
@@ -46,18 +44,18 @@ class _Moments:
         above: √(q₁q₂) + s, zero for opposite inputs.
     """
 
-    q1: Floats
-    q2: Floats
-    below: Floats
-    above: Floats
+    q1: FloatArray
+    q2: FloatArray
+    below: FloatArray
+    above: FloatArray
 
     @property
-    def covariance(self) -> Floats:
+    def covariance(self) -> FloatArray:
         """s, from the two gaps: exact at both ends."""
         return (self.above - self.below) / 2
 
     @property
-    def spread(self) -> Floats:
+    def spread(self) -> FloatArray:
         """(√q₁ − √q₂)², small where the variances are close."""
         return _root_difference(self.q1 - self.q2, self.q1, self.q2)
 
@@ -73,12 +71,12 @@ class _Moments:
         return _Moments(q1 + shift, q2 + shift, below, above)
 
 
-def _root_difference(difference: Floats, q1: Floats, q2: Floats) -> Floats:
+def _root_difference(difference: FloatArray, q1: FloatArray, q2: FloatArray) -> FloatArray:
     """(√q₁ − √q₂)² from an accurate q₁ − q₂."""
     return np.asarray((difference / np.maximum(np.sqrt(q1) + np.sqrt(q2), _TINY)) ** 2)
 
 
-def _rectifier(m: _Moments, slope: float) -> tuple[_Moments, Floats]:
+def _rectifier(m: _Moments, slope: float) -> tuple[_Moments, FloatArray]:
     """φ(u) = max(u, slope·u): arc-cosine kernels of degree 1 and 0."""
     theta = 2 * np.arctan2(np.sqrt(m.below), np.sqrt(m.above))
     root = np.sqrt(m.q1 * m.q2)
@@ -101,14 +99,16 @@ def _rectifier(m: _Moments, slope: float) -> tuple[_Moments, Floats]:
     )
 
 
-def _erf(m: _Moments) -> tuple[_Moments, Floats]:
+def _erf(m: _Moments) -> tuple[_Moments, FloatArray]:
     """φ = erf: the arcsine kernel."""
     c1, c2 = 1 + 2 * m.q1, 1 + 2 * m.q2
     difference = m.q1 - m.q2
     spread = np.sqrt(m.q1 * c2) + np.sqrt(m.q2 * c1)
     linear = difference / np.maximum(spread, _TINY)
 
-    def angle(q: Floats, c: Floats, other: Floats, covariance: Floats, gap: Floats, sign: float) -> Floats:
+    def angle(
+        q: FloatArray, c: FloatArray, other: FloatArray, covariance: FloatArray, gap: FloatArray, sign: float
+    ) -> FloatArray:
         """arcsin(2q/c) − arcsin(2s/√(c₁c₂)), with a small relative error where it is small."""
         sine, cosine = 2 * q / c, np.sqrt(1 + 4 * q) / c
         cross = 2 * covariance / np.sqrt(c1 * c2)
@@ -125,7 +125,7 @@ def _erf(m: _Moments) -> tuple[_Moments, Floats]:
     apart = np.arctan2(tilt / (c1 * c2), (root1 * root2 + 4 * m.q1 * m.q2) / (c1 * c2))
     uneven = _root_difference(apart, own1, own2) / 2
 
-    def gap_after(covariance: Floats, gap: Floats) -> Floats:
+    def gap_after(covariance: FloatArray, gap: FloatArray) -> FloatArray:
         mean = (angle(m.q1, c1, c2, covariance, gap, 1.0) + angle(m.q2, c2, c1, covariance, gap, -1.0)) / 2
         return np.maximum(2 / math.pi * (mean - uneven), 0)
 
@@ -140,7 +140,7 @@ def _erf(m: _Moments) -> tuple[_Moments, Floats]:
     return moments, derivative
 
 
-def _sin(m: _Moments) -> tuple[_Moments, Floats]:
+def _sin(m: _Moments) -> tuple[_Moments, FloatArray]:
     """φ = sin: E[sin u sin v] = ½(e^−g − e^−h) with g = (q₁+q₂)/2 − s and h = (q₁+q₂)/2 + s."""
     half = m.spread / 2
     g, h = m.below + half, m.above + half
@@ -149,7 +149,7 @@ def _sin(m: _Moments) -> tuple[_Moments, Floats]:
     change = np.exp(-2 * np.minimum(m.q1, m.q2)) * -np.expm1(-2 * np.abs(difference)) / 2
     uneven = _root_difference(change, after1, after2) / 2
 
-    def gap_after(near: Floats, far: Floats) -> Floats:
+    def gap_after(near: FloatArray, far: FloatArray) -> FloatArray:
         small = np.minimum(near, 1.0)
         bounded = np.clip(difference, -2.0, 2.0)
         close = (-np.expm1(-small) + np.exp(-total) * (np.expm1(small) - 2 * np.sinh(bounded / 2) ** 2)) / 2
@@ -160,7 +160,7 @@ def _sin(m: _Moments) -> tuple[_Moments, Floats]:
     return _Moments(after1, after2, gap_after(g, h), gap_after(h, g)), derivative
 
 
-def _activate(name: str, m: _Moments) -> tuple[_Moments, Floats]:
+def _activate(name: str, m: _Moments) -> tuple[_Moments, FloatArray]:
     """Moments after an activation, and its derivative kernel."""
     if name == "identity":
         return m, np.ones_like(m.below)
@@ -174,7 +174,7 @@ def _activate(name: str, m: _Moments) -> tuple[_Moments, Floats]:
     raise expected("an activation with a closed-form kernel", "activation", name, "no closed form here", hint)
 
 
-def _input_moments(x1: Floats, x2: Floats) -> _Moments:
+def _input_moments(x1: FloatArray, x2: FloatArray) -> _Moments:
     """Moments of the inputs, divided by their number; the gaps from differences of unit vectors."""
     from scipy.spatial.distance import cdist
 
@@ -192,7 +192,7 @@ def _input_moments(x1: Floats, x2: Floats) -> _Moments:
 @checked
 def infinite_width(
     net: Sequential, X1: Array, X2: Array | None = None, kernel: Literal["ntk", "nngp"] = "ntk"
-) -> Floats:
+) -> FloatArray:
     """Kernel of a dense network whose hidden layers are infinitely wide (claim ``ntk-limit``).
 
     With several outputs the tangent kernel is this one times the identity over outputs. Hidden widths in

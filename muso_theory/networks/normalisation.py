@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arguments import checked
 from ..arrays import Array
-from ..errors import expected
+from ..errors import check_integer, expected
 from .cotangents import Cotangent
 from .functions import functions_for
 from .layer import Layer, Params
@@ -42,10 +42,7 @@ class LayerNorm(Layer):
     kind: ClassVar[str] = "layer_norm"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.size, (int, np.integer)) or self.size < 1:
-            raise expected(
-                "a positive whole number in layer_norm", "size", self.size, type(self.size).__name__, "64"
-            )
+        check_integer("size", self.size, 1, hint="64")
         if not self.eps > 0:
             raise expected(
                 "a positive number in layer_norm", "eps", self.eps, type(self.eps).__name__, "1e-5"

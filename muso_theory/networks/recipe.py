@@ -9,10 +9,9 @@ from typing import Any, final
 from ..arguments import checked
 from ..arrays import Array
 from ..descent.losses import LossName
-from ..descent.updates import METHODS
 from ..errors import expected, nearest
 from .network import Sequential
-from .training import OPTIMIZERS, train
+from .training import check_descent, train
 
 __all__ = ["Recipe"]
 
@@ -52,10 +51,9 @@ class Recipe:
             raise expected(
                 "a loss", "loss", self.loss, "unknown", nearest(str(self.loss), ["cross-entropy", "squared"])
             )
-        if self.optimizer not in OPTIMIZERS:
-            hint = nearest(str(self.optimizer), OPTIMIZERS)
-            raise expected(f"one of {', '.join(OPTIMIZERS)}", "optimizer", self.optimizer, "unknown", hint)
-        METHODS[self.optimizer].refuse_idle("optimizer", momentum=self.momentum)
+        check_descent(
+            self.optimizer, self.epochs, self.learning_rate, self.batch_size, self.seed, self.momentum
+        )
 
     @checked
     def fit(

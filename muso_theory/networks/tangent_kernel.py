@@ -21,7 +21,7 @@ import numpy as np
 
 from ..arguments import checked
 from ..arrays import Array
-from ..errors import expected, nearest
+from ..errors import check_integer, expected, nearest
 from .composition import leaves
 from .convolution import PATCH_BYTES, Conv2D
 from .cotangents import Cotangent
@@ -258,11 +258,9 @@ def empirical_ntk(
     if contract not in ("full", "trace", "diag"):
         hint = nearest(str(contract), ["full", "trace", "diag"])
         raise expected("a contraction", "contract", contract, type(contract).__name__, hint)
-    for name, number in (("threads", threads), ("max_bytes", max_bytes)):
-        if number is not None and (isinstance(number, bool) or not isinstance(number, (int, np.integer))):
-            raise expected("a whole number or None", name, number, type(number).__name__, "None")
-    if threads is not None and threads < 1:
-        raise expected("at least one thread", "threads", threads, type(threads).__name__, "1 or None")
+    for name, number, least in (("threads", threads, 1), ("max_bytes", max_bytes, 0)):
+        if number is not None:
+            check_integer(name, number, least, hint="None")
     if out is not None and not (isinstance(out, np.ndarray) and out.flags.writeable):
         got = type(out).__name__
         raise expected("an array that may be written to", "out", got, "not writeable", "np.empty or None")

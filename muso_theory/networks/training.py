@@ -14,13 +14,13 @@ from ..descent.loop import Loop, run
 from ..descent.losses import LOSSES, LossName, targets_for
 from ..descent.passes import Passes, Samples
 from ..descent.schedules import ResolvedSteps
-from ..descent.updates import METHODS, Hyper, State
-from ..errors import BadInputError, expected, nearest
+from ..descent.updates import OPTIMIZERS, Hyper, State, optimizer_named
+from ..errors import BadInputError, check_integer, expected
 from .network import Sequential
 
-__all__ = ["OPTIMIZERS", "DivergedError", "NetworkLoop", "TrainedNetwork", "train"]
+__all__ = ["NETWORK_OPTIMIZERS", "DivergedError", "NetworkLoop", "TrainedNetwork", "check_descent", "train"]
 
-OPTIMIZERS = ("gd", "momentum", "nesterov", "adam", "adamw")
+NETWORK_OPTIMIZERS = ("gd", "momentum", "nesterov", "adam", "adamw")
 """Rules for networks, where batches are an option beside the rule."""
 
 
@@ -59,7 +59,7 @@ class NetworkLoop(Loop):
         inputs: (n, *input_shape).
         targets: says the targets (m, k) of some samples.
         loss: the loss.
-        method: one of ``OPTIMIZERS``.
+        optimizer: one of ``NETWORK_OPTIMIZERS``.
         passes: orders of visits, and η.
         momentum: μ.
         mean: whether a batch's gradient is the mean over its samples rather than their sum.
@@ -75,7 +75,7 @@ class NetworkLoop(Loop):
         inputs: Array,
         targets: Callable[[Samples], Array],
         loss: LossName,
-        method: str,
+        optimizer: str,
         passes: Passes,
         *,
         momentum: float,
@@ -90,7 +90,7 @@ class NetworkLoop(Loop):
             raise expected(
                 "a mask shaped like the parameters", "mask", [m.shape for m in mask], "shapes", "None"
             )
-        super().__init__(METHODS[method], Hyper(momentum), list(params), passes)
+        super().__init__(OPTIMIZERS[optimizer], Hyper(momentum), list(params), passes)
         self.net, self.inputs, self.targets, self.loss = net, inputs, targets, LOSSES[loss]
         self.mean, self.weights, self.weight_decay, self.mask = mean, weights, weight_decay, mask
 
@@ -103,7 +103,7 @@ class NetworkLoop(Loop):
         if self.weights is not None:
             cotangent = self.weights[rows] * cotangent
         gradient = self.net.pull_back(place, cache, cotangent)
-        if self.weight_decay and not self.method.decoupled:
+        if self.weight_decay and not self.optimizer.decoupled:
             # Of θ itself, also where Nesterov's gradient is taken ahead of it.
             gradient = [g + self.weight_decay * p for p, g in zip(self.state, gradient, strict=True)]
         return gradient if self.update.adaptive else [float(rates[0]) * g for g in gradient]
@@ -111,7 +111,7 @@ class NetworkLoop(Loop):
     def step(self, gradient: State, rates: Array) -> State:
         """The next parameters."""
         moved = super().step(gradient, rates)
-        if self.weight_decay and self.method.decoupled:
+        if self.weight_decay and self.optimizer.decoupled:
             shrink = float(rates[0]) * self.weight_decay
             moved = [m - shrink * p for m, p in zip(moved, self.state, strict=True)]
         if self.mask is None:
@@ -179,14 +179,10 @@ def train(
         >>> train(net, net.init(0), X, y, epochs=200, learning_rate=0.1).losses[-1] < 1e-8
         True
     """
-    _check_settings(epochs, learning_rate, momentum, batch_size, tolerance, record_every)
-    for name, value, known in (
-        ("optimizer", optimizer, list(OPTIMIZERS)),
-        ("reduction", reduction, ["sum", "mean"]),
-    ):
-        if value not in known:
-            raise expected(f"a known {name}", name, value, type(value).__name__, nearest(str(value), known))
-    METHODS[optimizer].refuse_idle("optimizer", momentum=momentum)
+    check_descent(optimizer, epochs, learning_rate, batch_size, seed, momentum)
+    check_integer("record_every", record_every, 1)
+    if not tolerance >= 0:
+        raise expected("a nonnegative tolerance", "tolerance", tolerance, type(tolerance).__name__, "1e-12")
     inputs, wanted = net.check_inputs(X, real=True), real_array("targets", targets, None)
     if not len(inputs):
         raise expected("at least one sample", "X", inputs.shape, "shape", "a training set")
@@ -243,22 +239,21 @@ def _column(weights: Array, inputs: Array) -> Array:
     return column.astype(inputs.dtype)[:, None]
 
 
-def _check_settings(
-    epochs: int, rate: float, momentum: float, batch_size: int | None, tolerance: float, record_every: int
+def check_descent(
+    optimizer: str,
+    epochs: int,
+    rate: float,
+    batch_size: int | None,
+    seed: int,
+    momentum: float = Hyper.momentum,
 ) -> None:
-    """Refuse settings out of range."""
-    for name, count, least in (
-        ("epochs", epochs, 0),
-        ("batch_size", batch_size, 1),
-        ("record_every", record_every, 1),
-    ):
-        if count is not None and (not isinstance(count, (int, np.integer)) or count < least):
-            raise expected(
-                f"a whole number of at least {least}", name, count, type(count).__name__, str(max(least, 1))
-            )
+    """Refuse settings of a descent that are out of range, wherever they are held until it runs."""
+    optimizer_named(optimizer, "optimizer", NETWORK_OPTIMIZERS).refuse_idle("optimizer", momentum=momentum)
+    check_integer("epochs", epochs)
+    if batch_size is not None:
+        check_integer("batch_size", batch_size, 1, hint="64 or None")
+    check_integer("seed", seed)
     if not (np.isfinite(rate) and rate > 0):
         raise expected("a positive learning rate", "learning_rate", rate, type(rate).__name__, "0.1")
     if not 0 <= momentum < 1:
         raise expected("a momentum in [0, 1)", "momentum", momentum, type(momentum).__name__, "0.9")
-    if not tolerance >= 0:
-        raise expected("a nonnegative tolerance", "tolerance", tolerance, type(tolerance).__name__, "1e-12")

@@ -56,11 +56,6 @@ class RationalMatrix:
         flat = [above * (bottom // below) for above, below in ratios]
         return cls(flint.fmpz_mat(len(numbers), columns, flat), bottom)
 
-    @classmethod
-    def from_flint(cls, a: Any) -> RationalMatrix:
-        """Convert an ``fmpq_mat``."""
-        return cls(*a.numer_denom())
-
     def __repr__(self) -> str:
         return repr(flint.fmpq_mat(self.top) / self.bottom)
 

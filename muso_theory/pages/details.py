@@ -23,11 +23,11 @@ from ..report import Report
 __all__ = ["Details", "Gap", "details"]
 
 _WORDS = {
-    "original": "doing nothing",
-    "random": "random labels",
+    "original-labels": "doing nothing",
+    "random-labels": "random labels",
     "bad-teacher": "bad teacher (random model)",
-    "zero": "all labels zero",
-    "hard": "exact labels, rounded to classes",
+    "zero-labels": "all labels zero",
+    "hard-labels": "exact labels, rounded to classes",
     "retain-mean": "mean retained label",
 }
 

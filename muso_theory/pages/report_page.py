@@ -15,6 +15,7 @@ from ..machine import versions
 from ..markup import Markup, badge, figure, join, mathematics, table, tag, understood_table
 from ..numbers import Grade
 from ..report import Report, digest
+from ..settings import TOLERANCE, Settings
 from ..summary import evidence_table, sentence
 from .details import Details
 from .layout import page, prose, section
@@ -266,16 +267,10 @@ def command(settings: Mapping[str, Any], name: str = "check") -> str:
         else:
             for word in value if isinstance(value, list | tuple) else (value,):
                 words += [option, str(word)]
-    defaults = {
-        "arithmetic": "auto",
-        "tolerance": "1e-06",
-        "ridge": "0.001",
-        "subset": "0.2",
-        "budget": "30.0",
-    }
-    for key, default in defaults.items():
+    usual = Settings(tolerance=TOLERANCE).to_words()
+    for key in ("arithmetic", "tolerance", "ridge", "subset", "budget"):
         value = settings.get(key)
-        if value is not None and value != default:
+        if value is not None and value != usual[key]:
             words += [f"--{key}", str(value)]
     # Of how the user trains, everything is said: no default is worth knowing there.
     for key, value in (settings.get("training") or {}).items():

@@ -27,7 +27,7 @@ from ..errors import BadInputError, MusoError, expected, printable
 from ..linear.problem import UnlearningProblem
 from .named import NamedRule
 
-__all__ = ["IMPORT_SECONDS", "Answer", "Failure", "Runner"]
+__all__ = ["IMPORT_SECONDS", "Answer", "Failure", "Rule", "Runner"]
 
 IMPORT_SECONDS = 20.0
 """How long the import of a rule may take."""
@@ -36,6 +36,7 @@ _SHOWN = 20_000
 """Bytes of what a rule prints that are passed on."""
 
 Rule = Callable[[UnlearningProblem], Any]
+"""What gives labels, or parameters."""
 
 
 class Failure(enum.Enum):

@@ -18,14 +18,12 @@ from ..linear.problem import UnlearningProblem
 from ..numbers.ieee import ieee_proof
 from ..steps import Step
 from .counterexample import Counterexample
-from .isolation import Runner
+from .isolation import Rule, Runner
 from .shrinking import shrink
 from .structures import STRUCTURES, draw_problem
 from .trials import REFUSED, TIMED_OUT, Attempt, ClaimTrial, RuleTrial, Trial, conditions
 
 __all__ = ["Coverage", "Refutation", "refute", "refute_report"]
-
-Rule = Callable[[UnlearningProblem], Any]
 
 _PATIENCE = 3
 """Calls that may exceed the time limit before the search ends: a thousand of them would take hours."""
@@ -209,6 +207,7 @@ def refute_report(
         max_samples: largest n.
         max_features: largest D.
         isolate: False calls the rule in this process, without a time limit.
+        name: what the result calls the rule; its own name where left out.
         progress: called with a line of words that counts before each problem.
 
     Raises:

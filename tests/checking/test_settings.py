@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields
 from fractions import Fraction
 from typing import Any
@@ -14,9 +16,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import muso_theory as mt
+import muso_theory.check_command
+import muso_theory.cli
+import muso_theory.sweep_command
+import muso_theory.unlearn_command
+import muso_theory.unlearning
 from muso_theory.claims import CATALOGUE
+from muso_theory.claims.case import Case
+from muso_theory.claims.families import CHECKS
 from muso_theory.descent.plan import TrainingPlan
-from muso_theory.errors import BadInputError
+from muso_theory.errors import BadInputError, MusoError
+from muso_theory.linear.closed_forms import ClosedForms
+from muso_theory.numbers import RATIONAL
+from muso_theory.pages.report_page import command
 from muso_theory.settings import TOLERANCE, Settings
 
 PROBLEM = mt.UnlearningProblem(np.eye(2), np.ones(2), [1])
@@ -50,6 +62,95 @@ def test_every_setting_is_drawn_stored_and_an_argument_of_check() -> None:
     arguments = set(inspect.signature(mt.check).parameters)
     assert names - {"training"} <= arguments
     assert {field.name for field in fields(TrainingPlan)} <= arguments
+
+
+CHECKING = {
+    "check": mt.check,
+    "unlearn": mt.unlearn,
+    "sweep": mt.sweep,
+    "optimal_labels": mt.optimal_labels,
+    "unlearn_prepared": muso_theory.unlearning.unlearn_prepared,
+    "muso check": muso_theory.check_command.check,
+    "muso unlearn": muso_theory.unlearn_command.unlearn,
+    "muso sweep": muso_theory.sweep_command.sweep,
+    "muso labels": muso_theory.cli.labels,
+}
+"""Whatever checks, and is told how."""
+
+ELSEWHERE = {("optimal_labels", "ridge"), ("muso labels", "ridge")}
+"""λ of the labels of a method, which no check takes."""
+
+
+def other_defaults(functions: dict[str, Callable[..., Any]]) -> list[tuple[str, str]]:
+    """Arguments named like a setting of a check, or of how one trains, whose default is another."""
+    usual = {field.name: field.default for kind in (TrainingPlan, Settings) for field in fields(kind)}
+    usual["claims"] = None
+    return [
+        (name, argument.name)
+        for name, function in functions.items()
+        for argument in inspect.signature(function).parameters.values()
+        if argument.name in usual
+        and argument.default not in (inspect.Parameter.empty, None)
+        and argument.default != usual[argument.name]
+    ]
+
+
+def test_every_default_of_a_setting_is_that_of_settings() -> None:
+    assert set(other_defaults(CHECKING)) == ELSEWHERE
+    taken = {p for function in CHECKING.values() for p in inspect.signature(function).parameters}
+    assert {"arithmetic", "tolerance", "ridge", "subset", "seed", "budget", "momentum"} <= taken
+
+
+def test_another_default_is_found() -> None:
+    def slow(budget: float = 31.0, tolerance: float | None = None, momentum: float = 0.9) -> None: ...
+
+    assert other_defaults({"slow": slow}) == [("slow", "budget")]
+
+
+def test_a_page_leaves_out_what_is_usual() -> None:
+    usual = {"source": {"data": "digits"}, **Settings().to_words()}
+    assert command(usual) == command(usual | {"tolerance": "1e-06"}) == "muso check digits"
+    other = Settings("ball", 0.5, 0.25, 0.125, budget=3.0).to_words()
+    wanted = "muso check digits --arithmetic ball --tolerance 0.5 --ridge 0.25 --subset 0.125 --budget 3.0"
+    assert command(usual | other) == wanted
+
+
+@pytest.mark.parametrize("setting", ["ridge", "subset"])
+def test_a_setting_that_no_claim_uses_is_refused(setting: str) -> None:
+    idle = rf"a claim that uses {setting} but got {setting}=0.5 .*asking for \S+, or leaving {setting} out"
+    for claims in ("exact-labels", ["exact-labels", "label-free"]):
+        with pytest.raises(BadInputError, match=idle):
+            mt.check(PROBLEM, claims, **{setting: 0.5})
+    with pytest.raises(BadInputError, match=idle):
+        mt.check(PROBLEM, "exact-labels", asserted=["label-free"], **{setting: 0.5})
+
+
+def test_a_setting_that_a_claim_uses_is_not_refused() -> None:
+    users = {(setting, slug) for slug, check in CHECKS.items() for setting in check.uses}
+    assert len(users) == 4
+    for setting, slug in users:
+        given: dict[str, Any] = {setting: 0.5}
+        mt.check(PROBLEM, slug, **given)
+        mt.check(PROBLEM, "exact-labels", asserted=[slug], **given)
+    mt.check(PROBLEM, ridge=0.5, subset=0.5)  # of all claims, some use them
+    usual: dict[str, Any] = {"ridge": Settings.ridge, "subset": Settings.subset}
+    mt.check(PROBLEM, "exact-labels", **usual)
+
+
+@pytest.mark.parametrize("slug", CHECKS)
+def test_what_a_claim_uses_is_what_it_reads(slug: str) -> None:
+    check, read = CHECKS[slug], set()
+
+    class Watched:
+        def __getattr__(self, name: str) -> Any:
+            read.add(name)
+            return getattr(Settings(tolerance=0, training=TrainingPlan("gd", 0.1, 3)), name)
+
+    rows = np.array([[1, 0, 1, 2], [1, 1, 0, 1], [2, 1, 1, 0]])
+    problem = mt.UnlearningProblem(rows, np.array([1, 2, 5]), [1], w_init=np.zeros(4, dtype=np.int64))
+    with suppress(MusoError):  # it is about networks, or decided in another arithmetic
+        check.theorem(Case(problem, ClosedForms(problem, RATIONAL), Watched()))  # type: ignore[arg-type]
+    assert read & {"ridge", "subset"} == {*check.uses}
 
 
 def test_a_tolerance_is_exact() -> None:

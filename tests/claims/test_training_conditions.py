@@ -127,7 +127,7 @@ BAD = [
     ({"optimizer": "momentum", "lr": 0.1, "momentum": [0.5]}, "momentum"),
     ({"optimizer": "gd", "lr": "paper"}, "constant step"),
     ({"optimizer": "gd", "lr": "fast"}, "positive number"),
-    ({"optimizer": "gd", "lr": 0.1, "epochs": 0}, "at least one epoch"),
+    ({"optimizer": "gd", "lr": 0.1, "epochs": 0}, "an integer of at least 1"),
     ({"optimizer": "gd", "epochs": 5}, "step size beside"),
     ({"optimizer": "momentum", "lr": 0.1, "momentum": 1.0}, "momentum"),
     ({"claims": ["stable-step"]}, "optimizer, step and epochs"),

@@ -15,7 +15,7 @@ from muso_theory.descent.schedules import step_sizes_of
 from muso_theory.errors import BadInputError
 from muso_theory.linear.training import train as train_linear
 from muso_theory.networks import mlp, train
-from muso_theory.networks.training import OPTIMIZERS
+from muso_theory.networks.training import NETWORK_OPTIMIZERS
 
 RNG = np.random.default_rng(3)
 X = RNG.standard_normal((11, 4))
@@ -24,8 +24,8 @@ Y = RNG.standard_normal((11, 2))
 
 
 # A batch has its share of a linear model's decay and all of a network's; Nesterov's is taken ahead or where it stands.
-CASES = [(name, batch, 0.0) for name in OPTIMIZERS for batch in (None, 4)]
-CASES += [(name, None, 0.3) for name in OPTIMIZERS if name != "nesterov"]
+CASES = [(name, batch, 0.0) for name in NETWORK_OPTIMIZERS for batch in (None, 4)]
+CASES += [(name, None, 0.3) for name in NETWORK_OPTIMIZERS if name != "nesterov"]
 
 
 @pytest.mark.numeric
@@ -77,7 +77,7 @@ def test_a_loss_is_computed_where_it_is_recorded_and_nowhere_else(monkeypatch: p
     assert asked == [11] * 4
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", NETWORK_OPTIMIZERS)
 def test_a_learning_rate_of_numpy_leaves_parameters_their_precision(optimizer: str) -> None:
     net = mlp([4, 2])
     start = [a.astype(np.float32) for a in net.init(0)]

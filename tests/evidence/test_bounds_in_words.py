@@ -9,11 +9,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import muso_theory as mt
 from muso_theory.evaluation.certificate import removal_certificate
 from muso_theory.evidence import (
     Allowance,
+    Audit,
     Evidence,
     Finding,
     Hypothesis,
@@ -21,6 +24,7 @@ from muso_theory.evidence import (
     Inequality,
     Output,
     Verdict,
+    round_digits,
     short,
     show,
 )
@@ -81,8 +85,11 @@ def _wrong_words(finding: Finding) -> Iterator[str]:
     limit = re.search(r"limit (\d[\d.]*(?:e[+-]?\d+)?) =", finding.limit)
     if limit is not None:
         allowed = finding.bar if isinstance(finding, Inequality) else finding.allowed.lower  # type: ignore[attr-defined]
-        if Fraction(limit[1]) > Fraction(allowed):
+        shown, positive = Fraction(limit[1]), isinstance(finding, Inequality) and finding.positive
+        if shown < Fraction(allowed) if positive else shown > Fraction(allowed):
             yield finding.limit
+        if told is not None and not _agree(finding, Fraction(told[2]), shown):
+            yield f"{finding} beside {finding.limit}"
     explains = re.search(r"explains ≥ (\S+);", finding.limit)
     if explains is not None and not (
         isinstance(finding, Identity)
@@ -90,6 +97,62 @@ def _wrong_words(finding: Finding) -> Iterator[str]:
         and Fraction(explains[1]) <= finding.explained.lower
     ):
         yield finding.limit
+
+
+def _agree(finding: Finding, number: Fraction, limit: Fraction) -> bool:
+    """Whether the texts of a number and its limit compare as the two do."""
+    q = finding.quantity
+    allowed = finding.bar if isinstance(finding, Inequality) else finding.allowed.lower  # type: ignore[attr-defined]
+    end = Fraction(q.lower if "≥" in str(finding) else q.upper)
+    return (number <= limit) == (end <= Fraction(allowed))
+
+
+NEAR = st.floats(1 - 1e-3, 1 + 1e-3) | st.floats(0.5, 2) | st.sampled_from([1.0, 1 - 1e-12, 1 + 1e-12])
+
+
+@given(
+    number=st.floats(1e-200, 1e200),
+    near=NEAR,
+    wide=st.sampled_from([1.0, 1 + 1e-9, 1.2, 50.0]),
+    grade=st.sampled_from(list(Grade)),
+    positive=st.booleans(),
+)
+def test_a_number_and_its_limit_compare_as_their_verdict_says(
+    number: float, near: float, wide: float, grade: Grade, positive: bool
+) -> None:
+    limit = number * near
+    if grade is Grade.CERTIFIED:
+        q = Quantity.enclosure(number, number * wide)
+    else:
+        q = Quantity.exact(Fraction(number)) if grade is Grade.PROVED else Quantity.measured(number)
+    allowed = Allowance(limit, limit, "the limit")
+    for finding in (
+        *(kind("x", q, allowed) for kind in (Identity, Hypothesis, Output, Audit)),
+        Identity("x", q, allowed, explained=Quantity.exact(Fraction(number) / 2)),
+        Inequality("x", q, positive, limit, "the limit"),
+    ):
+        told = re.search(r"[≤≥=≈] (\d[\d./]*(?:e[+-]?\d+)?)", str(finding))
+        shown = re.search(r"limit (\d[\d.]*(?:e[+-]?\d+)?) =", finding.limit)
+        assert told is not None
+        assert shown is not None
+        end = Fraction(q.lower if "≥" in str(finding) else q.upper)
+        if 0 < abs(end - Fraction(limit)) <= 1e-13 * end or (end == limit and len(told[1]) > 14):
+            continue  # told by fifteen digits, which may not tell them apart
+        assert _agree(finding, Fraction(told[1]), Fraction(shown[1])), finding.in_full
+
+
+def test_numbers_rounded_apart_would_contradict_their_verdict() -> None:
+    """The control: two digits each, to their own safe sides, as before more were shown."""
+    finding = Output("x", Quantity.enclosure(0, 9.611e-7), Allowance(9.649e-7, 9.649e-7, "the limit"))
+    assert finding.in_full == "x ≤ 9.62e-07 (limit 9.64e-07 = the limit): CERTIFIED"
+    number, limit = (round_digits(value, up) for value, up in ((9.611e-7, True), (9.649e-7, False)))
+    assert (number, limit) == ("9.7e-07", "9.6e-07")
+    assert not _agree(finding, Fraction(number), Fraction(limit))
+    floor = Inequality("x", Quantity.enclosure(0.04652, 0.05), positive=True, bar=0.04621)
+    assert (str(floor), floor.limit) == ("x ≥ 0.0465", "limit 0.0463")
+    assert not _agree(floor, Fraction("0.046"), Fraction("0.047"))
+    usual = Output("x", Quantity.enclosure(0, 3.11e-12), Allowance(1e-6, 1e-6, "the limit"))
+    assert usual.in_full == "x ≤ 3.2e-12 (limit 9.9e-07 = the limit): CERTIFIED"
 
 
 @pytest.mark.slow

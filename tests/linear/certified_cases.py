@@ -192,7 +192,7 @@ class _Truth:
         padded = [[flint.fmpq(0)] * outputs for _ in range(n)]
         for i, row in zip(self.case.forget.tolist(), delta, strict=True):
             padded[i] = row
-        g = RationalMatrix.from_flint(flint.fmpq_mat(n, outputs, [x for row in padded for x in row]))
+        g = RationalMatrix(*flint.fmpq_mat(n, outputs, [x for row in padded for x in row]).numer_denom())
         a = self.whole.solve(g)
         return Fraction(RATIONAL.energy(a, self.gram).upper)
 

@@ -13,13 +13,12 @@ import numpy as np
 
 from muso_theory.arrays import first_nonfinite, float_values
 from muso_theory.errors import expected
-from muso_theory.numbers import CholeskyFactor, Quantity, UndecidedError
+from muso_theory.numbers import CholeskyFactor, Quantity
 from muso_theory.numbers.accurate import accurate_product
 from muso_theory.numbers.leastsquares import CertifiedParameters, DualSystem, PrimalSystem, RowSystem
 from muso_theory.numbers.rounding import (
     ETA,
     UNIT,
-    exact,
     norm_bounds,
     root_down,
     root_up,
@@ -31,7 +30,6 @@ from muso_theory.numbers.spectrum import (
     largest_eigenvalue_bound,
     rayleigh_bound,
     smallest_eigenvalue_bound,
-    smallest_eigenvalue_estimate,
 )
 
 __all__ = ["CertifiedProblem"]
@@ -184,34 +182,6 @@ class CertifiedProblem:
         system = self._retained
         own = smallest_eigenvalue_bound(system.matrix, system.error, system.estimate[0])
         return self._eigenvalue(system.smallest if own is None else max(own, system.smallest))
-
-    @cached_property
-    def schur_min_eigenvalue(self) -> Fraction:
-        """A lower bound of λ_min(S), S = K_FF − K_FR K_RR⁻¹ K_RF, sharper than λ_min(K) where S allows it.
-
-        S ⪰ sI follows from K − diag(0, sI_F) ≻ 0, which another shifted Cholesky proves.
-
-        Returns:
-            The bound, at least that of `min_eigenvalue`.
-
-        Raises:
-            UndecidedError: full row rank is not proved, or n > D.
-        """
-        system = self._all
-        if not isinstance(system, DualSystem):
-            raise UndecidedError("K is singular because n > D", "parameter_gap needs no Schur complement")
-        count = len(self.retain)
-        estimate = smallest_eigenvalue_estimate(system.factor.trailing(count))[0]
-        shift = estimate / 2
-        shifted = system.matrix.copy()
-        index = np.arange(count, len(shifted))
-        shifted[index, index] -= shift
-        error = system.error + UNIT * (exact(float(np.diagonal(system.matrix).max())) + exact(shift))
-        # With s at most half of λ_min(S), K − diag(0, sI) ⪰ K/2: that is the estimate, not a claim.
-        proved = smallest_eigenvalue_bound(shifted, error, system.estimate[0] / 2) is not None
-        return self._eigenvalue(max(exact(shift), system.smallest) if proved else system.smallest)
-
-    # -- quantities --------------------------------------------------------------------------------------
 
     def fit(
         self, rows: Literal["all", "retain"], targets: Array | None = None, start: Array | None = None

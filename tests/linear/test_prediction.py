@@ -294,7 +294,10 @@ def test_what_adaptive_methods_leave_is_the_gap_after_exact_relabelling(method):
 BAD = {
     "random order": (lambda p: linear.predict_gap(p, epochs=3, method="sgd", step_sizes=0.1), "random order"),
     "adaptive": (lambda p: linear.predict_gap(p, epochs=3, method="adam", step_sizes=0.1), "off_span_gap"),
-    "negative epochs": (lambda p: linear.predict_gap(p, epochs=-1, step_sizes=0.1), "whole numbers"),
+    "negative epochs": (
+        lambda p: linear.predict_gap(p, epochs=-1, step_sizes=0.1),
+        "a non-negative integer but got epochs",
+    ),
     "moving schedule": (
         lambda p: linear.predict_gap(p, epochs=3, step_sizes=PAPER_STEPS, restart=False),
         "every pass",

@@ -257,7 +257,7 @@ def test_a_callback_stops_with_the_truth_of_numpy():
 
 
 REFUSED = {
-    "zero epochs": ({"epochs": 0}, "at least one epoch"),
+    "zero epochs": ({"epochs": 0}, "an integer of at least 1 but got epochs=0"),
     "NaN schedule": ({"step_sizes": lambda t: float("nan")}, r"step_sizes\(0\)=nan"),
     "negative schedule": ({"step_sizes": lambda t: 1.0 - t}, r"step_sizes\(2\)=-1"),
     "text schedule": ({"step_sizes": lambda t: "1"}, "str"),

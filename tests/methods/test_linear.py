@@ -455,8 +455,8 @@ def test_saliency_of_an_interpolated_loss_is_refused() -> None:
         lambda: NegGradPlus(beta=0.0),
         lambda: SaliencyRelabelling(fraction=0.0),
         lambda: SaliencyRelabelling(saliency="none"),
-        lambda: RidgeLabels(0.0)(ZOO["integer"]()),
-        lambda: SubsampledLabels(2.0)(ZOO["integer"]()),
+        lambda: RidgeLabels(0.0),
+        lambda: SubsampledLabels(2.0),
     ],
 )
 def test_nonsense_is_refused(make: Callable[[], object]) -> None:

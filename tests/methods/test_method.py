@@ -12,6 +12,7 @@ import pytest
 import muso_theory as mt
 from muso_theory.errors import BadInputError
 from muso_theory.methods import METHODS, Descent, Method, serving
+from muso_theory.methods.rules import RULES
 from muso_theory.networks import NetworkProblem, Recipe, mlp
 from tests.zoo import ZOO
 
@@ -195,7 +196,87 @@ def test_label_rules_serve_networks_too() -> None:
 )
 def test_seeds_that_are_none_are_refused(name: str) -> None:
     problem = mt.UnlearningProblem(np.eye(5, 8), np.arange(5.0), [1])
+    with pytest.raises(BadInputError, match="a non-negative integer"):
+        METHODS[name](seed=-1)  # type: ignore[call-arg]
     if not METHODS[name].serves("linear"):
         return
     with pytest.raises(BadInputError, match="a non-negative integer"):
         mt.unlearn(problem, name, seed=-1)
+
+
+NONSENSE = {
+    "alpha": [0.0],
+    "batch_size": [0, 1.5],
+    "beta": [0.0, 1.5],
+    "damping": [-1.0],
+    "epochs": [-1, 1.5],
+    "fraction": [0.0],
+    "iterations": [0, True],
+    "learning_rate": [0.0, np.inf],
+    "momentum": [1.0],
+    "optimizer": ["rmsprop"],
+    "oracle_stop": [-0.1],
+    "relabel_every": [0],
+    "ridge": [-1.0],
+    "samples": [0, 2.5],
+    "scale": [-1.0, np.inf],
+    "seed": [-1, 0.5, True],
+    "sigma": [-1.0],
+    "step_size": [0.0],
+    "steps": [0, 1.5],
+    "strength": [-1.0],
+    "subset": [0],
+}
+"""Settings by name, whatever has them, and what none of them can be."""
+
+MADE: list[Any] = [*METHODS.values(), *RULES.values(), Descent, Recipe]
+LATER = {("Alternating", name) for name in ("batch_size", "learning_rate", "momentum", "optimizer")}
+"""Alternating makes a recipe of these when it runs."""
+
+SET = [(kind, f.name) for kind in MADE for f in fields(kind) if f.name in NONSENSE]
+
+
+def test_every_setting_with_a_range_is_tried() -> None:
+    words = {
+        "descent",
+        "diagonal",
+        "frozen",
+        "labels",
+        "linearised_at",
+        "projector",
+        "loss",
+        "rule",
+        "saliency",
+        "view",
+        "relabel",
+    }
+    free = {"ridge_lag", "tolerance", "watch", "weight_decay"}  # alternating and recipes: when they run
+    have = {f.name for kind in MADE for f in fields(kind)}
+    assert have - words - free == NONSENSE.keys()
+
+
+@pytest.mark.parametrize(("kind", "setting"), [one for one in SET if (one[0].__name__, one[1]) not in LATER])
+def test_a_setting_out_of_range_is_refused_where_it_is_made(kind: Any, setting: str) -> None:
+    kind(**{setting: getattr(kind(), setting)})
+    for value in NONSENSE[setting]:
+        with pytest.raises(BadInputError, match=f"{setting}.*; try"):
+            kind(**{setting: value})
+
+
+@pytest.mark.usefixtures("entered")
+def test_a_class_of_a_user_with_checks_of_its_own_has_its_seed_checked_when_called() -> None:
+    @dataclass(frozen=True)
+    class Mine(Method):
+        seed: int = 0
+        name, formula, source, exactness = "mine", "w_p", "a test", "not exact"
+
+        def __post_init__(self) -> None:
+            """Nothing of its base."""
+
+        def on_linear(self, problem: mt.UnlearningProblem) -> Any:
+            return METHODS["none"]().on_linear(problem)
+
+    problem = mt.UnlearningProblem(np.eye(5, 8), np.arange(5.0), [1])
+    Mine(seed=3)(problem)
+    with pytest.raises(BadInputError, match="a non-negative integer but got seed=-1"):
+        Mine(seed=-1)(problem)

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory.methods.rules import block_trace, forget_inverse
+from muso_theory.linear.labels import LABEL_METHODS
+from muso_theory.methods import METHODS, BadTeaching, RandomRelabelling
+from muso_theory.methods.rules import RULES, block_trace, forget_inverse
 from muso_theory.networks import mlp
+from muso_theory.refutation import WRONG
 from tests.oracles import Naive
 from tests.zoo import ZOO, with_condition
 
@@ -216,3 +219,13 @@ def test_hard_labels_leave_the_gap_that_training_measures(outputs: int) -> None:
     y[naive.f] = labels
     trained = naive.gradient_descent(np.arange(len(y)), y, naive.w_p, steps=3000)
     assert np.linalg.norm(trained - naive.w_r) == pytest.approx(naive.gap(labels), rel=1e-6)
+
+
+def test_one_way_to_label_has_one_name() -> None:
+    """In the rules, the methods that train on their labels, and the falsifier's book of wrong rules."""
+    assert RULES.keys() <= WRONG.keys()
+    assert [name for name, rule in RULES.items() if rule.name != name] == []
+    methods = [RandomRelabelling(), BadTeaching()]
+    assert [method.rule().name for method in methods] == [method.name for method in methods]
+    formulas = [method.by for method in METHODS.values() if hasattr(method, "by")]
+    assert sorted(formulas) == sorted(LABEL_METHODS)

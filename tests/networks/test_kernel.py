@@ -193,7 +193,7 @@ def test_the_trace_is_the_sum_over_outputs():
     ("options", "words"),
     [
         ({"contract": "trance"}, "try 'trace'"),
-        ({"threads": 0}, "at least one thread"),
+        ({"threads": 0}, "at least 1 but got threads=0"),
         ({"out": np.empty((2, 2))}, "expected an array .* out"),
         ({"out": np.empty((7, 3, 7, 3), np.float32)}, "float32"),
         ({"X2": np.ones((2, 4))}, "X2=\\(2, 4\\)"),

@@ -214,7 +214,6 @@ PROOFS: dict[str, Callable[[], object]] = {
     "smallest eigenvalue": lambda: fresh().systems.min_eigenvalue,
     "largest eigenvalue": lambda: fresh().systems.max_eigenvalue,
     "λ_min(K_RR)": lambda: fresh().systems.retain_min_eigenvalue,
-    "λ_min(S)": lambda: fresh().systems.schur_min_eigenvalue,
     "norm of rows": lambda: SYSTEMS.norm(FORMS.forget),
     "leave-block-out": lambda: FORMS.leave_block_out(),
     "gap of labels": lambda: fresh().unlearned_gap(LABELS),

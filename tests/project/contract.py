@@ -394,7 +394,6 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
         "y_retain": _inputs()[:3, :2],
     },
     "methods.tangent.tangent_step": lambda: {"residual": _inputs()[:, :2]},
-    "methods.monitors.kernel_alignment": lambda: {"K": np.eye(3), "L": np.eye(3) + 1},
     "methods.monitors.signatures": lambda: {
         "history": [Epoch(0.1, 0.5, 0.2, 1.0)],
         "convergence": Convergence.SETTLED,

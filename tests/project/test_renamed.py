@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
+import re
+import subprocess
+import sys
 from functools import reduce
 from typing import Any
 
 import pytest
 
 import muso_theory
+from muso_theory.descent.updates import _RENAMED as OPTIMIZERS
 from muso_theory.errors import Renamed, RenamedError
-from muso_theory.methods import _RENAMED
+from muso_theory.methods import _RENAMED, METHODS
+from muso_theory.methods.rules import RULES
 from tests import ROOT
 
 CHANGES = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
@@ -59,7 +65,10 @@ def test_an_old_name_tells_the_new_one(owner: type, name: str, now: str) -> None
         ("linear.rules", "methods.rules"),
         ("networks.unlearning", "methods"),
         ("networks.Training", "networks.TrainedNetwork"),
+        ("linear.METHODS", "linear.OPTIMIZERS"),
+        ("methods.kernel_alignment", "linear.approximation.centred_alignment"),
         *((f"methods.{before}", f"methods.{now}") for before, now in _RENAMED.items()),
+        *((f"descent.updates.{before}", f"descent.updates.{now}") for before, now in OPTIMIZERS.items()),
     ],
 )
 def test_an_old_name_of_a_room_tells_the_new_one(name: str, now: str) -> None:
@@ -70,7 +79,72 @@ def test_an_old_name_of_a_room_tells_the_new_one(name: str, now: str) -> None:
         assert f"`{word}" in CHANGES or f"`{word.removeprefix('methods.')}" in CHANGES
 
 
+@pytest.mark.parametrize(
+    "name", ["METHODS", "losses", "passes", "plan", "result", "schedules", "sweep", "updates"]
+)
+def test_an_old_name_of_linear_training_tells_the_new_one(name: str) -> None:
+    with pytest.raises(RenamedError, match=rf"linear.training.{name} is called [\w.]+ now"):
+        getattr(muso_theory.linear.training, name)
+
+
+def _advised() -> list[str]:
+    """Every name of today that the table of changes or an error tells."""
+    rows = re.findall(r"^\|.*\| (.+) \|$", CHANGES, re.MULTILINE)
+    names = {re.sub(r"\(.*", "", word) for row in rows for word in re.findall(r"`([^`]+)`", row)}
+    told = {now for _, _, now in FOUND} | {f"methods.{now}" for now in _RENAMED.values()}
+    return sorted((names | told) - METHODS.keys() - RULES.keys())
+
+
+_TYPED = """
+import sys
+missing = []
+for name in {names!r}:
+    for module in [module for module in sys.modules if module.partition(".")[0] == "muso_theory"]:
+        del sys.modules[module]
+    import muso_theory as mt
+    try:
+        eval("mt." + name)
+    except AttributeError as error:
+        missing.append(name)
+print(missing)
+"""
+
+
+def _not_found(names: list[str]) -> list[str]:
+    """Which names do not follow from a fresh import of the package alone."""
+    script = _TYPED.format(names=names)
+    found = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return list(ast.literal_eval(found.stdout))
+
+
+def test_a_new_name_works_as_it_is_told() -> None:
+    names = _advised()
+    assert len(names) > 40
+    assert "networks.distance.tangent_distance" in names
+    assert _not_found(names) == []
+
+
+def test_a_name_that_is_not_there_is_found_out() -> None:
+    wrong = ["networks.distance.tangent_distances", "descent.update.OPTIMIZERS", "nothing"]
+    assert _not_found(["networks.softmax", *wrong]) == wrong
+
+
+def test_a_setting_that_is_told_is_one() -> None:
+    settings = re.findall(r"`(methods\.\w+)\((\w+)=", CHANGES)
+    assert len(settings) >= 3
+    for method, setting in settings:
+        assert setting in reduce(getattr, method.split("."), muso_theory).__dataclass_fields__
+
+
 def test_a_name_that_never_was_is_told_as_such() -> None:
-    for room in (muso_theory.linear, muso_theory.methods, muso_theory.networks):
+    for room in (
+        muso_theory,
+        muso_theory.descent,
+        muso_theory.linear,
+        muso_theory.methods,
+        muso_theory.networks,
+    ):
         with pytest.raises(AttributeError, match="no attribute 'nothing'"):
             room.nothing  # noqa: B018

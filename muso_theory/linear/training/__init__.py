@@ -1,8 +1,12 @@
 """Training dynamics of linear models: exact iterates, their closed forms, and what they predict."""
 
+from typing import TYPE_CHECKING, Any
+
 from ...descent.losses import LOSSES
 from ...descent.schedules import PAPER_STEPS, PowerSteps
-from ...descent.updates import METHODS
+from ...descent.updates import OPTIMIZERS
+from ...errors import renamed
+from ...lazy import lazily
 from .early_stopping import early_stopping_labels
 from .prediction import (
     Prediction,
@@ -18,7 +22,7 @@ from .train import Snapshot, Training, train
 
 __all__ = [
     "LOSSES",
-    "METHODS",
+    "OPTIMIZERS",
     "PAPER_STEPS",
     "PowerSteps",
     "Prediction",
@@ -36,3 +40,16 @@ __all__ = [
     "step_limit",
     "train",
 ]
+
+_MOVED = ("losses", "passes", "plan", "schedules", "updates")
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        before = {
+            "METHODS": "linear.OPTIMIZERS",
+            "result": "linear.Training",
+            "sweep": "linear.training.engines",
+        }
+        renamed(__name__, name, before | {module: f"descent.{module}" for module in _MOVED})
+        return lazily(__name__, name)

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...arguments import checked
 from ...arrays import Array
-from ...errors import expected
+from ...errors import check_integer, expected
 from ..closed_forms import float_model
 from ..problem import UnlearningProblem
 from .coordinates import image
@@ -52,8 +52,7 @@ def early_stopping_labels(
         True
     """
     for name, steps in (("retrain_steps", retrain_steps), ("finetune_steps", finetune_steps)):
-        if not isinstance(steps, int | np.integer) or isinstance(steps, bool) or steps < 1:
-            raise expected("at least one step", name, steps, type(steps).__name__, f"{name}=100")
+        check_integer(name, steps, 1, hint=f"{name}=100")
     space = RowSpace.of(problem)
     if space.rank < problem.n_samples:
         raise expected(

@@ -15,7 +15,7 @@ from ...arrays import Array
 from ...descent.loop import Engine, Guard, Loop
 from ...descent.losses import Loss
 from ...descent.passes import Passes, Samples
-from ...descent.updates import Hyper, State, TrainingMethod
+from ...descent.updates import Hyper, Optimizer, State
 from .coordinates import Coordinates, Dual
 
 __all__ = ["Spectral", "Steps", "Sweep", "Sweeps"]
@@ -26,11 +26,11 @@ _CACHE = 1 << 20
 
 @final
 class Steps(Loop):
-    """Step by step, any loss and method, in any coordinates.
+    """Step by step, any loss and optimizer, in any coordinates.
 
     Args:
         coordinates: where the iterates live.
-        method: any.
+        optimizer: any.
         hyper: its constants.
         passes: orders and step sizes.
         loss: the loss.
@@ -41,14 +41,14 @@ class Steps(Loop):
     def __init__(
         self,
         coordinates: Coordinates,
-        method: TrainingMethod,
+        optimizer: Optimizer,
         hyper: Hyper,
         passes: Passes,
         loss: Loss,
         targets: Array,
         decay: float,
     ) -> None:
-        super().__init__(method, hyper, coordinates.origin(), passes)
+        super().__init__(optimizer, hyper, coordinates.origin(), passes)
         self.coordinates, self.form = coordinates, coordinates.form
         self.loss, self.targets, self.decay = loss, targets, decay
         self._guard = Guard(self.derivative(), targets)
@@ -60,12 +60,12 @@ class Steps(Loop):
         if not self.update.adaptive:
             decay = float(rates.sum()) / self.passes.n * self.decay
             return self.coordinates.gradient(place, rows, rates[:, None] * derivative, decay)
-        decay = 0 if self.method.decoupled else len(rates) / self.passes.n * self.decay
+        decay = 0 if self.optimizer.decoupled else len(rates) / self.passes.n * self.decay
         return self.coordinates.gradient(place, rows, derivative, decay)
 
     def step(self, gradient: State, rates: Array) -> State:
         """The next state."""
-        if self.method.decoupled and self.decay:
+        if self.optimizer.decoupled and self.decay:
             # Of a gradient over no samples only the decay is left.
             nobody, nothing = slice(0, 0), np.zeros((0, self.targets.shape[1]))
             share = len(rates) / self.passes.n * self.decay

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Required, TypedDict, Unpack, final
 
 import numpy as np
 
 from ...arguments import checked
 from ...arrays import Array
 from ...descent.schedules import StepSizes
-from ...errors import expected
+from ...errors import check_integer, expected
 from ..closed_forms import float_model
 from ..problem import UnlearningProblem, require_problem
 from .errormaps import ErrorMap, ScheduledDescent, SpectralMap, SweepMap
@@ -92,6 +92,18 @@ class Prediction:
         return high
 
 
+class PredictionSettings(TypedDict, total=False):
+    """Settings of `predict_training`, for what calls it with them."""
+
+    method: str
+    step_sizes: Required[StepSizes]
+    labels: Any
+    start: Any
+    momentum: float
+    batch_size: int | None
+    restart: bool
+
+
 @checked
 def predict_training(
     problem: UnlearningProblem,
@@ -168,13 +180,15 @@ def predict_training(
 
 
 @checked
-def predict_gap(problem: UnlearningProblem, *, epochs: int | Iterable[int], **settings: Any) -> Any:
+def predict_gap(
+    problem: UnlearningProblem, *, epochs: int | Iterable[int], **settings: Unpack[PredictionSettings]
+) -> Any:
     """‖w_E − w_r‖ after E epochs of fine-tuning from w_p on relabelled data, without training (claims 11, 12, 14).
 
     Args:
         problem: the problem.
         epochs: E, or several.
-        settings: as for ``predict_training``.
+        settings: as for ``predict_training``: step_sizes, and method, labels, start, momentum, batch_size, restart.
 
     Returns:
         The gap, or an array of gaps for several epochs.
@@ -188,23 +202,20 @@ def predict_gap(problem: UnlearningProblem, *, epochs: int | Iterable[int], **se
         array([1.22474487e+00, 6.12372436e-01, 1.19604000e-03])
     """
     prediction = predict_training(problem, **settings)
-    several = not isinstance(epochs, int | np.integer)
-    wanted = list(epochs) if several else [epochs]  # type: ignore[arg-type]
-    for e in wanted:
-        if not isinstance(e, int | np.integer) or isinstance(e, bool) or e < 0:
-            raise expected("whole numbers of epochs", "epochs", e, type(e).__name__, "epochs=100")
-    gaps = [prediction.gap(int(e)) for e in wanted]  # type: ignore[arg-type]
+    several = isinstance(epochs, Iterable)
+    wanted: Iterable[Any] = epochs if isinstance(epochs, Iterable) else [epochs]
+    gaps = [prediction.gap(check_integer("epochs", e, hint="epochs=100")) for e in wanted]
     return np.array(gaps) if several else gaps[0]
 
 
 @checked
-def epochs_needed(problem: UnlearningProblem, gap: float, **settings: Any) -> float:
+def epochs_needed(problem: UnlearningProblem, gap: float, **settings: Unpack[PredictionSettings]) -> float:
     """Epochs of fine-tuning until ‖w_E − w_r‖ ≤ gap, from the data alone.
 
     Args:
         problem: the problem.
         gap: the requested gap, absolute.
-        settings: as for ``predict_training``.
+        settings: as for ``predict_training``: step_sizes, and method, labels, start, momentum, batch_size, restart.
 
     Returns:
         The number of epochs; infinity when the limit stays above.

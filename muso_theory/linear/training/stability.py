@@ -12,7 +12,7 @@ from ...arguments import checked
 from ...arrays import Array
 from ...descent.passes import batch_of
 from ...descent.schedules import ResolvedSteps, StepSizes, step_sizes_of
-from ...descent.updates import TrainingMethod, method_named
+from ...descent.updates import Optimizer, optimizer_named
 from ...errors import expected, nearest
 from ..problem import UnlearningProblem
 from .errormaps import SpectralMap, spectral_radius, sweep_matrix
@@ -195,9 +195,9 @@ def stability(
 
 def resolved(
     space: RowSpace, method: str, step_sizes: Any, batch_size: int | None, restart: bool
-) -> tuple[TrainingMethod, ResolvedSteps]:
+) -> tuple[Optimizer, ResolvedSteps]:
     """Settings of a non-adaptive method, as ``train`` understands them; what it would refuse is refused."""
-    rule = method_named(method)
+    rule = optimizer_named(method)
     if rule.update.adaptive:
         raise expected("a method that stays in w₀ + row(Φ)", "method", method, "adaptive", "off_span_gap")
     n = len(space.samples)
@@ -264,7 +264,7 @@ def _boundary(
 
 
 def stability_hint(
-    phi: Array, rule: TrainingMethod, steps: ResolvedSteps, curvature: float, momentum: float, decay: float
+    phi: Array, rule: Optimizer, steps: ResolvedSteps, curvature: float, momentum: float, decay: float
 ) -> str:
     """What to try after divergence: the largest stable step, in words."""
     if rule.update.adaptive:

@@ -14,7 +14,7 @@ from ...descent.loop import Diverged, length, run
 from ...descent.losses import loss_named
 from ...descent.passes import Passes, batch_of
 from ...descent.schedules import ResolvedSteps, StepSizes, step_sizes_of
-from ...descent.updates import Hyper, method_named
+from ...descent.updates import Hyper, optimizer_named
 from ...errors import BadInputError, check_integer, expected
 from ...numbers.gram import blocked_gram
 from .coordinates import Dual, Primal
@@ -158,7 +158,7 @@ def train(
         >>> bool(np.abs(loop.w - result.w).max() < 1e-12)
         True
     """
-    rule = method_named(method)
+    rule = optimizer_named(method)
     phi = real_array("features", features, (2,))
     if phi.size == 0:
         raise expected("at least one sample and one feature", "features", phi.shape, "shape", "more data")
@@ -293,9 +293,8 @@ def _settings(
     seed: int,
 ) -> None:
     """Refuse settings out of range."""
-    if not isinstance(epochs, int | np.integer) or isinstance(epochs, bool) or epochs < 1:
-        raise expected("at least one epoch", "epochs", epochs, type(epochs).__name__, "epochs=100")
-    seed = check_integer("seed", seed)
+    check_integer("epochs", epochs, 1, hint="epochs=100")
+    check_integer("seed", seed)
     for name, value in (("momentum", momentum), ("betas[0]", betas[0]), ("betas[1]", betas[1])):
         if not 0 <= value < 1:
             raise expected("a number in [0, 1)", name, value, type(value).__name__, "0.9")
