@@ -239,6 +239,9 @@ def told(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
     keys = dict.fromkeys(key for row in last_first for key in row if key not in ("method", "seed"))
     lines = [("", [str(row["method"]) for row in rows])]
     for key in keys:
+        if key == "failed":
+            lines.append((key, ["diverged" if key in row else "" for row in rows]))
+            continue
         if key == "audit" or key.endswith((" interval", ", bound", ", closed form")):
             continue
         cells = []
