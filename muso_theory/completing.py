@@ -44,10 +44,13 @@ def words() -> list[tuple[str, str]]:
 
 
 def methods() -> list[tuple[str, str]]:
-    """Names of methods of ``muso unlearn``, and their sources."""
-    from .methods import serving
+    """Names of methods of ``muso unlearn``, and their sources; of networks alone where they are."""
+    from .methods import METHODS
 
-    return [(name, method.source) for name, method in serving("linear").items()]
+    return [
+        (name, method.source + ("" if method.serves("linear") else ", with --network"))
+        for name, method in METHODS.items()
+    ]
 
 
 def label_methods() -> tuple[str, ...]:

@@ -13,9 +13,10 @@ from .evaluation.outputs import class_indices
 from .linear.problem import UnlearningProblem
 from .numbers import FLOAT64
 
-__all__ = ["attacks", "parts", "scores"]
+__all__ = ["NO_TEST", "attacks", "parts", "scored", "scores", "square_errors"]
 
-_NO_TEST = "no samples were held out: --test 0.2"
+NO_TEST = "no samples were held out: --test 0.2"
+"""Why there is no attack."""
 
 
 def parts(problem: UnlearningProblem, held: tuple[Array, Array] | None) -> dict[str, tuple[Array, Array]]:
@@ -37,14 +38,14 @@ def scores(problem: UnlearningProblem, w: Array, held: tuple[Array, Array] | Non
         class_indices(problem.targets, problem.n_samples, problem.n_outputs)
     except BadInputError:
         classes = False
-    found = {}
-    for name, (features, targets) in parts(problem, held).items():
-        outputs = _outputs(w, features)
-        if classes:
-            found[f"{name} accuracy"] = accuracy(outputs, targets)
-        else:
-            found[f"{name} error"] = float(np.sqrt(np.mean(_losses(outputs, targets))))
-    return found
+    return scored({n: (_outputs(w, x), y) for n, (x, y) in parts(problem, held).items()}, classes)
+
+
+def scored(outputs: Mapping[str, tuple[Array, Array]], classes: bool) -> dict[str, float]:
+    """The same of outputs and targets by name: accuracies of classes, errors of a regression."""
+    if classes:
+        return {f"{name} accuracy": accuracy(z, y) for name, (z, y) in outputs.items()}
+    return {f"{n} error": float(np.sqrt(np.mean(square_errors(z, y)))) for n, (z, y) in outputs.items()}
 
 
 def attacks(
@@ -56,11 +57,11 @@ def attacks(
         The attacks by name; none, and why, where they cannot be made.
     """
     if "test" not in parts:
-        return {}, _NO_TEST
+        return {}, NO_TEST
     found = {}
     try:
         for name, w in models.items():
-            mine, others = (_losses(_outputs(w, parts[p][0]), parts[p][1]) for p in ("forget", "test"))
+            mine, others = (square_errors(_outputs(w, parts[p][0]), parts[p][1]) for p in ("forget", "test"))
             found[name] = attack(mine, others, seed)
     except BadInputError as error:
         return {}, str(error)
@@ -72,7 +73,7 @@ def _outputs(w: Array, features: Array) -> Array:
     return np.asarray(FLOAT64.matmul(FLOAT64.matrix(features), w.reshape(len(w), -1)))
 
 
-def _losses(outputs: Array, targets: Array) -> Array:
-    """The squared error of each sample, the loss that all these models are trained by."""
+def square_errors(outputs: Array, targets: Array) -> Array:
+    """The squared error of each sample, the loss that linear models are trained by."""
     off: Array = outputs - np.asarray(targets, dtype=np.float64).reshape(outputs.shape)
     return np.asarray(np.square(off).sum(axis=1))

@@ -20,9 +20,9 @@ from .evidence import Evidence, Verdict, short
 from .rechecking import NOT_CHECKED, Recheck
 from .report import Report
 from .screen import printed
-from .unlearned import NOTHING
+from .unlearned import NOTHING, Outcome, Unlearned
 
-__all__ = ["show_proofs", "show_recheck", "show_report", "show_sweep", "show_understood"]
+__all__ = ["show_outcome", "show_proofs", "show_recheck", "show_report", "show_sweep", "show_understood"]
 
 _STYLES = {
     Verdict.PROVED: "bold green",
@@ -66,6 +66,18 @@ def show_report(report: Report, understood: bool = True) -> None:
             count = sum(needs in e.needs for e in report.rows)
             console.print(Text(f"{mark} {count} rows are not decided: {needs}"))
         console.print(_conclusion(report))
+
+
+def show_outcome(found: Outcome) -> None:
+    """Print what stands behind an unlearning: the report of a linear model, or what was only measured."""
+    if isinstance(found, Unlearned):
+        show_report(found.report, understood=False)
+        return
+    with printed() as console:
+        line = Text("Verdict ")
+        line.append(found.verdict.name, style=_STYLES[found.verdict])
+        line.append(f": {found.row.get('failed', found.verdict.value)}; exit status {found.exit_status}")
+        console.print(line)
 
 
 def _conclusion(report: Report) -> Text:

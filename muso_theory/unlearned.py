@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
@@ -9,7 +10,7 @@ from typing import Any, final
 from .arrays import Array
 from .errors import printable
 from .evaluation import Attack, Difference, calibrated
-from .evidence import Evidence, round_digits
+from .evidence import Evidence, Verdict, round_digits
 from .linear.problem import UnlearningProblem
 from .markup import Markup, join, table, understood_table
 from .methods import Method
@@ -17,15 +18,96 @@ from .report import Report
 from .results import sealed
 from .summary import evidence_table
 
-__all__ = ["NOTHING", "RETRAINED", "Unlearned", "content", "models", "score_table", "told"]
+__all__ = ["NOTHING", "RETRAINED", "Outcome", "Unlearned", "content", "models", "score_table", "told"]
 
 RETRAINED, NOTHING = "retraining", "none"
 """Names in the registry of the two models that every method stands between."""
 
 
+class Outcome(ABC):
+    """What a method made of a linear model or of a network, beside retraining and doing nothing."""
+
+    method: Method
+    rows: tuple[Mapping[str, Any], ...]
+    attacks: Mapping[str, Attack]
+    missing: str
+
+    @property
+    @abstractmethod
+    def verdict(self) -> Verdict:
+        """What stands behind the gap."""
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What was unlearned, in one line."""
+
+    @property
+    @abstractmethod
+    def inputs(self) -> Mapping[str, Any]:
+        """What was understood, with hashes and notes, as result files have it."""
+
+    @property
+    @abstractmethod
+    def settings(self) -> Mapping[str, Any]:
+        """What a repetition needs; ``unlearning`` says the method and its settings."""
+
+    @property
+    @abstractmethod
+    def components(self) -> tuple[tuple[str, str], ...]:
+        """The four parts that the result is made of, each in words."""
+
+    @property
+    @abstractmethod
+    def exit_status(self) -> int:
+        """Of a command that shows this."""
+
+    @property
+    def drawn_labels(self) -> dict[str, Array]:
+        """The targets of the forget samples and their labels, by name, where a figure can show them."""
+        return {}
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """The report, where there is one, as plain data."""
+        return {}
+
+    @property
+    def row(self) -> Mapping[str, Any]:
+        """The numbers of the method itself."""
+        return next(row for row in self.rows if row["method"] == self.method.name)
+
+    @property
+    def difference(self) -> Difference | None:
+        """The attack's AUC on what was unlearned minus the same attack's on the retrained model, with its interval."""
+        if self.method.name not in self.attacks:
+            return None
+        return calibrated(self.attacks[self.method.name], self.attacks[RETRAINED])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as ``muso figure`` reads it, of kind ``unlearn``; the evidence is in ``report``."""
+        return content([self])
+
+    def __repr__(self) -> str:
+        lines = [f"{self.method.name}: {self.verdict.name}, {self.title}"]
+        lines += [
+            f"  {name:<10}" + "".join(f"  {cell:>24}" for cell in cells) for name, cells in told(self.rows)
+        ]
+        if self.difference is not None:
+            low, high = self.difference.interval
+            lines.append(
+                f"  attack AUC above retraining {self.difference.value:+.3f} in [{low:.3f}, {high:.3f}]"
+            )
+        return printable("\n".join(lines))
+
+    def _repr_html_(self) -> str:
+        whole = join(understood_table(self.inputs.get("understood", ())), score_table(self.rows))
+        return Markup(printable(whole))
+
+
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class Unlearned:
+class Unlearned(Outcome):
     """What a method made of a problem.
 
     Args:
@@ -53,21 +135,34 @@ class Unlearned:
     missing: str = ""
 
     @property
-    def row(self) -> Mapping[str, Any]:
-        """The numbers of the method itself."""
-        return next(row for row in self.rows if row["method"] == self.method.name)
-
-    @property
     def gap(self) -> Evidence:
         """The audit of w_u: ‖w_u − w_r‖ with its proved bounds."""
         return self.report.evidence["exact-labels[w_unlearned]"]
 
     @property
-    def difference(self) -> Difference | None:
-        """The attack's AUC on w_u minus the same attack's on the retrained model, with its interval."""
-        if not self.attacks:
-            return None
-        return calibrated(self.attacks[self.method.name], self.attacks[RETRAINED])
+    def verdict(self) -> Verdict:
+        """That of the audit of w_u."""
+        return self.gap.verdict
+
+    @property
+    def title(self) -> str:
+        """That of the report."""
+        return self.report.title
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        """Those of the report."""
+        return self.report.inputs
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Those of the report."""
+        return self.report.settings
+
+    @property
+    def exit_status(self) -> int:
+        """That of the report."""
+        return self.report.exit_status
 
     @property
     def components(self) -> tuple[tuple[str, str], ...]:
@@ -83,21 +178,17 @@ class Unlearned:
             ("membership evaluation", self.missing or "squared error, forget against test samples"),
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """The result as ``muso figure`` reads it, of kind ``unlearn``; the evidence is in ``report``."""
-        return content([self])
+    @property
+    def drawn_labels(self) -> dict[str, Array]:
+        """The targets and the labels of one output."""
+        if self.labels is None or self.problem.n_outputs > 1:
+            return {}
+        return {"targets": self.problem.targets[self.problem.forget], self.method.name: self.labels}
 
-    def __repr__(self) -> str:
-        lines = [f"{self.method.name}: {self.gap.verdict.name}, {self.report.title}"]
-        lines += [
-            f"  {name:<10}" + "".join(f"  {cell:>24}" for cell in cells) for name, cells in told(self.rows)
-        ]
-        if self.difference is not None:
-            low, high = self.difference.interval
-            lines.append(
-                f"  attack AUC above retraining {self.difference.value:+.3f} in [{low:.3f}, {high:.3f}]"
-            )
-        return printable("\n".join(lines))
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """The report as plain data."""
+        return self.report.to_dict()
 
     def _repr_html_(self) -> str:
         whole = join(
@@ -108,42 +199,37 @@ class Unlearned:
         return Markup(printable(whole))
 
 
-def models(results: Sequence[Unlearned]) -> list[Mapping[str, Any]]:
+def models(results: Sequence[Outcome]) -> list[Mapping[str, Any]]:
     """The numbers of all models, each once: those that stand on both sides, then every method's own."""
     found = {row["method"]: row for result in results for row in result.rows}
     # A row that is a method's own has its bound, where the same model beside other methods has none.
     return list((found | {result.method.name: result.row for result in results}).values())
 
 
-def content(results: Sequence[Unlearned]) -> dict[str, Any]:
+def content(results: Sequence[Outcome]) -> dict[str, Any]:
     """What methods made of one problem, as ``muso figure`` reads it."""
     first, one = results[0], len(results) == 1
     names = ", ".join(result.method.name for result in results)
-    asked = [result.report.settings["unlearning"] for result in results]
+    asked = [result.settings["unlearning"] for result in results]
     found: dict[str, Any] = {
         "kind": "unlearn",
-        "title": f"{first.report.title}; method{'' if one else 's'} {names}",
-        "input": first.report.inputs,
-        "settings": {**first.report.settings, "unlearning": asked[0] if one else asked},
+        "title": f"{first.title}; method{'' if one else 's'} {names}",
+        "input": first.inputs,
+        "settings": {**first.settings, "unlearning": asked[0] if one else asked},
         "rows": models(results),
     }
-    if one:
-        found["report"] = first.report.to_dict()
-    else:
-        found["reports"] = {result.method.name: result.report.to_dict() for result in results}
+    reports = {result.method.name: result.evidence for result in results if result.evidence}
+    if reports:
+        found |= {"report": reports[first.method.name]} if one else {"reports": reports}
     apart = {result.method.name: result.difference for result in results}
     above = {n: {"value": d.value, "interval": list(d.interval)} for n, d in apart.items() if d is not None}
     if above:
         found["AUC above retraining"] = above[first.method.name] if one else above
     else:
         found["no attack"] = first.missing
-    relabelled = {result.method.name: result.labels for result in results if result.labels is not None}
-    if relabelled and first.problem.n_outputs == 1:
-        own = first.problem.targets[first.problem.forget]
-        found["labels"] = {
-            name: [float(v) for v in values.reshape(-1)]
-            for name, values in ({"targets": own} | relabelled).items()
-        }
+    drawn = {name: values for result in results for name, values in result.drawn_labels.items()}
+    if drawn:
+        found["labels"] = {name: [float(v) for v in values.reshape(-1)] for name, values in drawn.items()}
     return sealed(found)
 
 
@@ -153,6 +239,9 @@ def told(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
     keys = dict.fromkeys(key for row in last_first for key in row if key not in ("method", "seed"))
     lines = [("", [str(row["method"]) for row in rows])]
     for key in keys:
+        if key == "failed":
+            lines.append((key, ["diverged" if key in row else "" for row in rows]))
+            continue
         if key == "audit" or key.endswith((" interval", ", bound", ", closed form")):
             continue
         cells = []

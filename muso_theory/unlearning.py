@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -16,32 +16,40 @@ from .claims import CATALOGUE
 from .errors import expected, nearest
 from .evidence import About
 from .inputs import Prepared, Source, prepare
+from .inputs.networks import of_problem, prepare_network
 from .linear.handed import Handed
 from .linear.problem import UnlearningProblem, require_problem
 from .linear.solution import solve
-from .methods import METHODS, BadTeaching, Method, Relabelling, serving
+from .methods import METHODS, BadTeaching, Descent, Method, Relabelling, serving
+from .methods.method import Kind
+from .networks.problem import NetworkProblem
+from .networks.recipe import Recipe
 from .numbers import Grade
 from .report import Report
 from .scoring import attacks, parts, scores
 from .settings import Settings
 from .unlearned import NOTHING, RETRAINED, Unlearned
+from .unlearned_network import UnlearnedNetwork, unlearn_networks
 
 __all__ = ["made", "made_all", "started", "unlearn", "unlearn_prepared"]
 
 
-def made(method: object, settings: Mapping[str, Any], seed: int = 0) -> Method:
-    """A method for linear models.
+def made(method: object, settings: Mapping[str, Any], seed: int = 0, kind: Kind = "linear") -> Method:
+    """A method for linear models or for networks.
 
     Args:
-        settings: its fields, for a name.
+        settings: its fields, for a name; of a method for networks that fine-tunes, those of its `Descent`, too.
         seed: of a method that draws and has none among its settings.
+        kind: "linear" or "network".
 
     Raises:
-        BadInputError: an unknown name (the nearest is told), a method for networks, or a setting that it has not.
+        BadInputError: an unknown name (the nearest is told), a method of the other kind, or a setting that it has not.
 
     Example:
         >>> made("ridge-labels", {"ridge": 0.5}).ridge
         0.5
+        >>> made("fine-tuning", {"epochs": 3}, kind="network").descent.epochs
+        3
         >>> made("label-fre", {})
         Traceback (most recent call last):
         muso_theory.errors.BadInputError: expected an unlearning method but got method=label-fre (unknown); try ...
@@ -51,23 +59,44 @@ def made(method: object, settings: Mapping[str, Any], seed: int = 0) -> Method:
             name = next(iter(settings))
             raise expected("settings beside a name", name, settings[name], "beside a method", "replace(…)")
         return method
-    able = serving("linear")
+    able = serving(kind)
     if method not in able:
         if method in METHODS:
-            hint = f"mt.methods.METHODS[{method!r}], or one of " + ", ".join(able)
-            raise expected("a method for linear models", "method", method, "for networks only", hint)
+            what, other = ("linear models", "networks") if kind == "linear" else ("networks", "linear models")
+            hint = (
+                ("--network SPEC" if kind == "linear" else "leaving out --network")
+                + ", or "
+                + ", ".join(able)
+            )
+            raise expected(f"a method for {what}", "method", method, f"for {other} only", hint)
         raise expected("an unlearning method", "method", method, "unknown", nearest(str(method), able))
-    kind = able[str(method)]
-    known = kind.settings("linear")
+    made_of = able[str(method)]
+    known = _settings(made_of, kind)
     for name, value in settings.items():
         if name not in known:
             what = f"a setting of {method}: {', '.join(known) or 'it has none'}"
             raise expected(what, name, value, "unknown", nearest(name, known, "leaving it out"))
-    return kind(**{**({"seed": seed} if "seed" in known else {}), **settings})
+    own = made_of.settings(kind)
+    chosen = {**({"seed": seed} if "seed" in own else {}), **{k: v for k, v in settings.items() if k in own}}
+    if kind == "network" and "descent" in own and "descent" not in settings:
+        inner = {name: value for name, value in settings.items() if name not in own}
+        usual = made_of().descent  # type: ignore[attr-defined]
+        chosen["descent"] = replace(usual, **{"seed": seed, **inner})
+    return made_of(**chosen)
 
 
-def made_all(names: Sequence[str], settings: Mapping[str, Any], seed: int = 0) -> list[Method]:
-    """Several methods for linear models, each once, and each with those of the settings that it has.
+def _settings(method: type[Method], kind: Kind) -> tuple[str, ...]:
+    """What can be set of a method: its own settings, and those of the fine-tuning that it does."""
+    own = method.settings(kind)
+    if kind == "linear" or "descent" not in own:
+        return own
+    return tuple(dict.fromkeys([*(n for n in own if n != "descent"), *(f.name for f in fields(Descent))]))
+
+
+def made_all(
+    names: Sequence[str], settings: Mapping[str, Any], seed: int = 0, kind: Kind = "linear"
+) -> list[Method]:
+    """Several methods of one kind, each once, and each with those of the settings that it has.
 
     Raises:
         BadInputError: as `made`; of a setting that no method has, by the first one.
@@ -77,40 +106,62 @@ def made_all(names: Sequence[str], settings: Mapping[str, Any], seed: int = 0) -
         ['label-free', 'ridge-labels']
     """
     names = list(dict.fromkeys(names))
-    kinds = {name: METHODS[name].settings("linear") if name in METHODS else () for name in names}
+    kinds = {name: _settings(METHODS[name], kind) if name in METHODS else () for name in names}
     unused = {
         key: value for key, value in settings.items() if not any(key in known for known in kinds.values())
     }
     shares = [{k: v for k, v in settings.items() if k in kinds[name]} for name in names]
-    return [made(name, share | unused, seed) for name, share in zip(names, shares, strict=True)]
+    return [made(name, share | unused, seed, kind) for name, share in zip(names, shares, strict=True)]
+
+
+@overload
+def unlearn(
+    data: str | os.PathLike[str], method: str | Method | None = ..., *, network: str, **settings: Any
+) -> UnlearnedNetwork: ...
+
+
+@overload
+def unlearn(data: NetworkProblem, method: str | Method | None = ..., **settings: Any) -> UnlearnedNetwork: ...
+
+
+@overload
+def unlearn(
+    data: UnlearningProblem | str | os.PathLike[str], method: str | Method | None = ..., **settings: Any
+) -> Unlearned: ...
 
 
 @checked
 def unlearn(
-    data: UnlearningProblem | str | os.PathLike[str],
-    method: str | Method = "label-free",
+    data: UnlearningProblem | NetworkProblem | str | os.PathLike[str],
+    method: str | Method | None = None,
     *,
     test: float | tuple[Any, Any] | None = None,
     seed: int = 0,
     tolerance: float | None = None,
     budget: float = Settings.budget,
+    recipe: Recipe | None = None,
     progress: Callable[[str], None] = lambda line: None,
     **settings: Any,
-) -> Unlearned:
+) -> Unlearned | UnlearnedNetwork:
     """Unlearn by a method: features, then labels, then parameters, then what a membership attack sees.
+
+    Data with ``network="mlp:64-128-10:relu"``, or a `NetworkProblem`, train that network, unlearn it and hold it
+    against the retrained one: all is measured then.
 
     Args:
         data: a problem, or the name or path of data as the command line takes it.
-        method: a name of ``mt.methods.serving("linear")``, or a method.
+        method: a name of ``mt.methods.serving("linear")``, or of a network ``serving("network")``, or a method; None
+            is "label-free", of a network "alternating".
         test: samples that were never trained on, for test accuracy and attack: with data the share of the samples
-            not to be forgotten that is held out before anything is fitted, with a problem their features (m, D) and
-            targets (m,) or (m, C).
-        seed: of features, w₀, forget set and test split of data, of the method if it draws, and of the attack.
-        tolerance: see `check`.
-        budget: see `check`.
-        progress: see `check`.
-        settings: fields of the method, such as ``ridge``; with data also the options of the command line, such as
-            ``forget="class:1"`` or ``n_features=2000``.
+            not to be forgotten that is held out before anything is fitted, with a problem their features (m, D), or
+            inputs of a network, and targets (m,) or (m, C).
+        seed: of features, w₀ or θ₀, forget set and test split of data, of the method if it draws, and of the attack.
+        tolerance: see `check`; of linear models only.
+        budget: see `check`; of linear models only.
+        recipe: how the network of data is trained, with its own seed; None is ``Recipe()`` with the loss that fits
+            and ``seed``.
+        settings: fields of the method, such as ``ridge``, for networks also of its fine-tuning, such as ``epochs``;
+            with data also the options of the command line, such as ``forget="class:1"`` or ``n_features=2000``.
 
     Raises:
         BadInputError: an unknown method or setting, or whatever data, problem and check refuse.
@@ -121,22 +172,43 @@ def unlearn(
         >>> found = unlearn(problem, "label-free")
         >>> found.w_unlearned.round(12) + 0.0, found.gap.verdict.name, found.row["gap, bound"] < 1e-12
         (array([ 1., -1.,  0.]), 'CERTIFIED', True)
+        >>> found = unlearn("breast_cancer", "fine-tuning", network="mlp:30-8-2:erf", standardize=True, test=0.2)
+        >>> found.verdict.name, found.row["gap"] > 0, len(found.attacks)
+        ('MEASURED', True, 4)
     """
+    words: dict[str, Any] = {}
     if isinstance(data, str | os.PathLike):
         of_source = {f.name for f in fields(Source)} - {"data", "seed"}
         words = {name: settings.pop(name) for name in list(settings) if name in of_source}
-        unlearning = made(method, settings, seed)
-        source = Source(os.fspath(data), seed=seed, **words)
         if isinstance(test, tuple):
             raise expected("a share of the samples", "test", "arrays", "beside data", "test=0.2")
-        prepared = prepare(source, progress, test=test)
-        return unlearn_prepared(prepared, unlearning, tolerance, budget, progress)
-    require_problem(data)
-    if test is not None and not isinstance(test, tuple):
+    elif test is not None and not isinstance(test, tuple):
         hint = "(features, targets) of samples that were never used"
         raise expected("two arrays beside a problem", "test", test, type(test).__name__, hint)
-    held = None if test is None else _held(data, *test)
-    unlearning = made(method, settings, seed)
+    of_network = isinstance(data, NetworkProblem) or words.get("network") is not None
+    for name, value, idle in (
+        ("recipe", recipe, not words.get("network")),
+        ("tolerance", tolerance, of_network),
+        ("budget", budget if budget != 30.0 else None, of_network),
+    ):
+        if value is not None and idle:
+            got = "a network: nothing is proved" if of_network else "no network of data"
+            raise expected(f"no {name} here", name, value, got, f"leaving {name} out")
+    usual, kind = ("alternating", "network") if of_network else ("label-free", "linear")
+    unlearning = made(method or usual, settings, seed, kind)  # type: ignore[arg-type]
+    if isinstance(data, NetworkProblem):
+        (found,) = unlearn_networks(of_problem(data, test, seed), [unlearning], progress)  # type: ignore[arg-type]
+        return found
+    if isinstance(data, str | os.PathLike):
+        source = Source(os.fspath(data), seed=seed, **words)
+        if of_network:
+            trained = prepare_network(source, recipe or {}, progress, test=test)  # type: ignore[arg-type]
+            (found,) = unlearn_networks(trained, [unlearning], progress)
+            return found
+        prepared = prepare(source, progress, test=test)  # type: ignore[arg-type]
+        return unlearn_prepared(prepared, unlearning, tolerance, budget, progress)
+    require_problem(data)
+    held = None if test is None else _held(data, *test)  # type: ignore[misc]
     return _unlearned(data, unlearning, held, seed, tolerance, budget, progress)
 
 

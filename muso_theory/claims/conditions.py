@@ -146,8 +146,8 @@ def _start_audit(case: Case, artefact: Artefact) -> Found:
 
 _FITTED_ON = {
     "retain": "fitted on retained samples alone",
-    "public": "fitted on samples of another source, none equal to one to forget that is not retained, too; that it "
-    "knows none is your word",
+    "public": "fitted on samples of another source, none of which is a sample to forget as it stands, next to one, or "
+    "one with fewer decimals; that it knows none in another form is your word",
     "nothing": "the map reads no samples",
     "copies": "fitted on public samples of which some are samples to forget",
     "all": "fitted on all samples",
@@ -184,7 +184,10 @@ def _map_free_of_forget(case: Case) -> Found:
         told.append("that the bandwidth given knows no sample is your word")
     if word == "copies":
         read = Quantity.enclosure(1, forgotten)
-    return [Inequality("samples to forget that the map was fitted on", read)], told
+    what = "samples to forget that the map was fitted on"
+    if word == "public":
+        what = "samples to forget, not retained too, that equal a public one"
+    return [Inequality(what, read)], told
 
 
 def _conditioning(case: Case) -> Found:

@@ -267,7 +267,21 @@ def _target_column(
     if _is_identifier(table.frame[last], table, last) or _names_rows(table.frame[last]):
         what, hint = "a target column", f"--target with one of {listed(left[:-1])}"
         raise expected(what, "column", last, f"{table.name}: the last column is an identifier", hint)
-    return last, "inferred", ", the last one; none is named " + " or ".join(TARGET_NAMES)
+    why = ", the last one; none is named " + " or ".join(TARGET_NAMES)
+    few = [name for name in left[:-1] if _holds_few_integers(table.frame[name])]
+    if few and not (classes or _holds_few_integers(table.frame[last])):
+        # Whole numbers of few values may as well be a feature, such as a number of rooms: told, not refused.
+        why += f"; {listed(few, 3)}: whole numbers of few values, which may be classes"
+    return last, "inferred", why
+
+
+def _holds_few_integers(column: Any) -> bool:
+    """Whether a column holds whole numbers that would be taken for classes if it were the target."""
+    if not _is_hashable(column):
+        return False
+    distinct = column.unique()
+    few = 1 < len(distinct) <= MOST_CLASSES and 2 * len(distinct) <= len(column)
+    return bool(few and all(INTEGER.fullmatch(spelled(cell)) for cell in distinct))
 
 
 def _holds_classes(column: Any) -> bool:

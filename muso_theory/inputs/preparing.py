@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
-from ..data import Dataset, parse_forget, read_artefacts, read_start
-from ..data.artefacts import Artefacts
+from ..data import Dataset, read_start
 from ..errors import check_integer, expected
 from ..evidence import Evidence
 from ..linear.problem import UnlearningProblem
@@ -21,9 +20,8 @@ from ..options import USUAL_MAP, Source
 from ..precision import feature_precision
 from ..report import Report
 from ..understood import Understood
-from .audited import audited, making, require_fit, require_same_making
+from .audited import making, require_fit
 from .maps import (
-    MAP_OPTIONS,
     approximation,
     built_network,
     map_options,
@@ -31,8 +29,8 @@ from .maps import (
     network_notes,
     ruling,
 )
-from .said import decided, how_forget, require_usual
-from .samples import loaded, rows_held_out, rows_kept, samples_to_fit
+from .said import decided
+from .samples import Samples, chosen
 
 __all__ = ["Prepared", "prepare"]
 
@@ -113,74 +111,25 @@ def prepare(
 
         check_digits(source.features_precision)
     seed = check_integer("seed", source.seed)
-    tell(f"loading {source.data}")
     net, params = (None, []) if source.network is None else built_network(source.network, seed)
-    dataset, spec, usual = loaded(source, net)
-    handed = Artefacts()
-    if source.audit is not None:
-        handed = read_artefacts(Path(source.audit), dataset.n_samples)
-        require_same_making(source, handed, dataset)
-        dataset, spec, usual = audited(source, handed, dataset, spec, usual)
-    if net is not None:
-        why = "--network takes the place of a feature map, and begins at its own parameters"
-        require_usual(source, ("features", "n_features", "bandwidth", "w_init"), why)
-    name = source.features or USUAL_MAP
-    if dataset.is_features:
-        unused = ("features", "n_features", "bandwidth", "standardize")
-        require_usual(source, unused, "the data bring their features")
-    elif net is None:
-        # The seed is not of the map alone: without one there is still a forget set to draw.
-        lacking = {*MAP_OPTIONS} - {*map_options(name), "seed"}
-        require_usual(source, sorted(lacking), f"the feature map {name} has none")
-    indices, words = parse_forget(spec, dataset, seed)
-    if dataset.labels is not None and (dataset.forget is None or indices.tolist() != dataset.forget.tolist()):
-        raise expected(
-            "the source's own forget set with its labels", "forget", spec, "option", "--forget column"
-        )
-    from ..linear.fitting import fitted
-
-    origin = replace(source, forget=spec if source.forget is None else source.forget)
-    told = [
-        *dataset.understood,
-        Understood("forget", words, how_forget(spec, usual), "--forget"),
-    ]
-    if handed.forget is not None and spec == "column":
-        of_file = words.replace("given by the data", f"given by {Path(str(source.audit)).name}")
-        told[-1] = Understood("forget", of_file, "given", "--audit")
-    rows = np.arange(dataset.n_samples)
-    unseen: Any = None
-    if test is not None:
-        kept, out = rows_held_out(test, dataset.n_samples, indices, seed)
-        unseen, unseen_y = dataset.X[out], dataset.y[out]
-        words = f"{len(out)} of {len(rows)} samples, none to forget, held out before anything is fitted"
-        told.append(Understood("test", f"{words}; seed {seed}", "given", "--test"))
-        rows, (dataset, indices) = kept, rows_kept(dataset, indices, kept)
-    elif handed.trained_on is not None and len(handed.trained_on) < len(rows):
-        kept = handed.trained_on
-        words = f"{len(kept)} of {len(rows)} samples, as {Path(str(source.audit)).name} says"
-        told.append(Understood("trained on", words, "given", "--audit"))
-        rows, (dataset, indices) = kept, rows_kept(dataset, indices, kept)
-    samples, where = samples_to_fit(source.fit_map, dataset)
-    X: Any = dataset.X
-    scaled = source.standardize
-    # What the map was fitted on as far as the problem cannot know: its X may be features, or scaled already.
-    word = "unknown" if dataset.is_features else None
-    if scaled:
-        from sklearn.preprocessing import StandardScaler
-
-        scaler, word, on = fitted(StandardScaler(), X, indices, samples)
-        X, samples = scaler.transform(X), samples if isinstance(samples, str) else scaler.transform(samples)
-        unseen = None if unseen is None else scaler.transform(unseen)
-        told.append(Understood("scaling", f"standardised; fitted on {where or on}", "given", "--standardize"))
+    samples = chosen(source, net, tell, test)
+    dataset, X, handed, where, told = (
+        samples.dataset,
+        samples.X,
+        samples.handed,
+        samples.where,
+        list(samples.told),
+    )
+    word, name, scaled = samples.fitted_on, source.features or USUAL_MAP, source.standardize
     if net is not None:
         from ..networks import from_network
 
         tell("linearising the network")
-        problem = from_network(net, params, X, dataset.y, forget=indices)
+        problem = from_network(net, params, X, dataset.y, forget=samples.forget)
         if word is None and not str(source.network).endswith(".npz"):
             word = "nothing"  # the parameters were drawn here
         problem = problem.telling(*told, map_fitted_on=word)
-        return Prepared(problem, dataset, tuple(network_notes(source, net, problem)), origin)
+        return Prepared(problem, dataset, tuple(network_notes(source, net, problem)), samples.origin)
     transformer = None if dataset.is_features else named_map(name, source.n_features, source.bandwidth, seed)
     # A map of a chosen size draws its features, whose kernel they approximate.
     approximates = transformer is not None and "n_features" in map_options(name)
@@ -200,10 +149,10 @@ def prepare(
     problem = UnlearningProblem.from_data(
         X,
         dataset.y,
-        forget=indices,
+        forget=samples.forget,
         task=None if dataset.y.ndim > 1 else "regression",  # the reader has decided and encoded them
         feature_map=transformer,
-        fit_map=samples,
+        fit_map=samples.fit_on,
         w_init=_start(source, dataset),
         seed=seed,
     )
@@ -224,14 +173,27 @@ def prepare(
     elif handed.w_init is not None:
         told.append(Understood("w₀", f"w_init of {Path(str(source.audit)).name}", "given", "--audit"))
     problem = problem.telling(*told, map_fitted_on=word)
-    held_out = None
-    if unseen is not None:
-        made = problem.feature_map
-        unseen = unseen if made is None else np.asarray(made.transform(unseen))
-        if unseen.ndim == 3:  # outputs of a sample are rows
-            unseen, unseen_y = unseen.reshape(-1, unseen.shape[-1]), unseen_y.ravel()
-        held_out = (unseen, unseen_y)
-    return Prepared(problem, dataset, tuple(notes), origin, precision, test, held_out, rows)
+    return Prepared(
+        problem,
+        dataset,
+        tuple(notes),
+        samples.origin,
+        precision,
+        test,
+        _held_out(samples, problem.feature_map),
+        samples.rows,
+    )
+
+
+def _held_out(samples: Samples, made: Any) -> tuple[Array, Array] | None:
+    """Features and targets of the test samples."""
+    if samples.held_out is None:
+        return None
+    unseen, targets = samples.held_out
+    unseen = unseen if made is None else np.asarray(made.transform(unseen))
+    if unseen.ndim == 3:  # outputs of a sample are rows
+        return unseen.reshape(-1, unseen.shape[-1]), targets.ravel()
+    return unseen, targets
 
 
 def _start(source: Source, dataset: Dataset) -> Any:

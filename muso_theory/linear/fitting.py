@@ -116,7 +116,10 @@ _NEAR = 0.01
 
 
 def _copies(public: Array, X: Array, forget: object) -> tuple[int, int]:
-    """How many public samples are rows to be forgotten that no retained row equals, and how many are next to one."""
+    """How many public samples are rows to be forgotten that no retained row equals, and how many are next to one.
+
+    Next to one is what may be a copy of it: written with fewer decimals, or moved by very little.
+    """
     gone = forget_indices(forget, len(X))
     left = np.delete(X, gone, axis=0)
     kept = {tuple(row) for row in left.tolist()}
@@ -129,7 +132,34 @@ def _copies(public: Array, X: Array, forget: object) -> tuple[int, int]:
     scale = np.asarray(X, dtype=np.float64).std(axis=0)
     scale[scale == 0] = 1.0
     of_public, retained = (_distances(X[gone] / scale, other / scale) for other in (public, left))
-    return 0, int(np.count_nonzero(of_public < _NEAR * retained))
+    return 0, max(int(np.count_nonzero(of_public < _NEAR * retained)), _rounded_copies(public, X[gone], left))
+
+
+_MOST_DECIMALS = 12
+"""A column with more decimals was not rounded by hand."""
+
+
+def _rounded_copies(public: Array, gone: Array, left: Array) -> int:
+    """How many public samples are rows to be forgotten, and no retained row, rounded to the decimals that they have."""
+    public = np.asarray(public, dtype=np.float64)
+    half = np.array([_unit(column) for column in public.T]) / 2 + 1e-15 * np.abs(public).max(axis=0)
+
+    def rounds(row: Array) -> Array:
+        return np.asarray((np.abs(public - row) <= half).all(axis=1))
+
+    copies = np.any([rounds(row) for row in np.asarray(gone, dtype=np.float64)], axis=0)
+    # Where decimals are so few that retained rows round to the same numbers, these tell nobody apart.
+    for i in np.flatnonzero(copies):
+        copies[i] = not (np.abs(left - public[i]) <= half).all(axis=1).any()
+    return int(np.count_nonzero(copies))
+
+
+def _unit(column: Array) -> float:
+    """The last decimal place that a column of numbers uses, 10 to a power of at most 3; 0 where it uses all."""
+    for decimals in range(-3, _MOST_DECIMALS + 1):
+        if (np.round(column, decimals) == column).all():
+            return float(10.0**-decimals)
+    return 0.0
 
 
 def _distances(rows: Array, others: Array) -> Array:

@@ -18,7 +18,7 @@ from ..reading import parse_json, read_arrays
 from .descriptions import describe, layers_of
 from .network import Sequential
 
-__all__ = ["architecture", "from_architecture", "load", "save"]
+__all__ = ["architecture", "from_architecture", "load", "network_arrays", "save"]
 
 
 @checked
@@ -92,6 +92,11 @@ def save(path: str | os.PathLike[str], net: Sequential, params: Sequence[Array])
         ...     load(pathlib.Path(folder) / "net.npz")[0] == net
         True
     """
+    write_atomic(path, npz_bytes(network_arrays(net, params)))
+
+
+def network_arrays(net: Sequential, params: Sequence[Array]) -> dict[str, Any]:
+    """The arrays of a network file by name; refusals are those of `save`."""
     arrays = net.check_params(params)
     for index, array in enumerate(arrays):
         if array.dtype == object:
@@ -99,7 +104,7 @@ def save(path: str | os.PathLike[str], net: Sequential, params: Sequence[Array])
                 "float32, float64 or complex128", f"params[{index}]", array.dtype, "dtype", "astype(float)"
             )
     content: dict[str, Any] = {f"p{index:03d}": array for index, array in enumerate(arrays)}
-    write_atomic(path, npz_bytes({"arch": np.array(json.dumps(architecture(net))), **content}))
+    return {"arch": np.array(json.dumps(architecture(net))), **content}
 
 
 @checked

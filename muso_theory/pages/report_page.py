@@ -70,7 +70,7 @@ def report_page(report: Report, found: Details | None = None, missing: str = "")
         parts["gaps"] = ("Gaps, spectrum and labels", tag("p", f"Not shown: {missing}."))
     if general:
         parts["general"] = ("What is known for all data", join(*map(_general, general.values())))
-    parts["provenance"] = ("Provenance", provenance(report))
+    parts["provenance"] = ("Provenance", provenance(report.inputs, report.settings, digest(report.to_dict())))
     contents = [tag("li", tag("a", title, href=f"#{name}")) for name, (title, _) in parts.items()]
     header = [
         tag("h1", f"Exact unlearning, {report.title}"),
@@ -211,26 +211,29 @@ def _general(status: TheoremStatus) -> Markup:
     )
 
 
-def provenance(report: Report, again: str = "") -> Markup:
+def provenance(
+    inputs: Mapping[str, Any], settings: Mapping[str, Any], stored: str | None, again: str = ""
+) -> Markup:
     """Hashes, versions, seeds, settings, and the command that repeats it all.
 
     Args:
+        inputs: facts about the input.
+        settings: what a repetition needs.
+        stored: the hash of the report's JSON, where there is a report.
         again: the command; empty is that of ``muso check``.
     """
-    source = report.settings.get("source")
-    hashes = [("what was given, sha256", report.inputs.get("sha256"))]
-    hashes.append(("data as read, sha256", report.inputs.get("data_sha256")))
-    hashes.append(("this report's JSON, sha256", digest(report.to_dict())))
+    source = settings.get("source")
+    hashes = [("what was given, sha256", inputs.get("sha256"))]
+    hashes.append(("data as read, sha256", inputs.get("data_sha256")))
+    hashes.append(("this report's JSON, sha256", stored))
     facts = [(name, str(value)) for name, value in hashes if value]
-    facts += [(name, str(value)) for name, value in _settings(report.settings)]
+    facts += [(name, str(value)) for name, value in _settings(settings)]
     facts += [(f"version of {name}", value) for name, value in versions().items()]
-    notes = tag("ul", [tag("li", note) for note in report.inputs.get("notes", [])])
+    notes = tag("ul", [tag("li", note) for note in inputs.get("notes", [])])
     repeat = join()
     if isinstance(source, dict):
         piped = ", with the same data on standard input" if source.get("data") == "-" else ""
-        repeat = join(
-            tag("h3", "To repeat", piped), tag("pre", again or command(report.settings), tabindex=0)
-        )
+        repeat = join(tag("h3", "To repeat", piped), tag("pre", again or command(settings), tabindex=0))
     return join(notes, repeat, table("What the numbers depend on.", ("What", "Value"), facts, name="numbers"))
 
 

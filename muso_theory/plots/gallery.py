@@ -179,7 +179,7 @@ def _draw_own(
         raise expected("numbers to draw", "RESULT", source.path, KINDS[source.kind], "one with more numbers")
 
 
-_CAPTIONED = ("target", "task", "forget", "map", "map fitted on", "w₀", "seeds")
+_CAPTIONED = ("target", "task", "forget", "map", "map fitted on", "w₀", "network", "training", "seeds")
 """What a caption tells of the input, beside what was varied."""
 
 

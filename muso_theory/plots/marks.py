@@ -130,12 +130,13 @@ _ASIDE = 2.6
 """Points between two series with the same numbers."""
 
 
-def shares(axis: Any, values: Sequence[float]) -> None:
+def shares(axis: Any, values: Sequence[float], ticks: int = 4) -> None:
     """Limits and ticks for numbers from 0 to 1: none that is impossible, and room for a mark at the end.
 
     Args:
         axis: ``Axes.xaxis`` or ``Axes.yaxis``, linear.
         values: what is drawn, between 0 and 1.
+        ticks: into how many parts they divide the axis at most.
     """
     from matplotlib.ticker import FixedLocator, MaxNLocator
 
@@ -145,8 +146,8 @@ def shares(axis: Any, values: Sequence[float]) -> None:
     room = 0.06 * (high - low)
     low, high = max(low - room, -room), min(high + room, 1 + room)
     getattr(axis.axes, f"set_{axis.axis_name}lim")(low, high)
-    ticks = MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]).tick_values(max(low, 0.0), min(high, 1.0))
-    axis.set_major_locator(FixedLocator([t for t in ticks if max(low, 0.0) <= t <= min(high, 1.0)]))
+    places = MaxNLocator(nbins=ticks, steps=[1, 2, 2.5, 5, 10]).tick_values(max(low, 0.0), min(high, 1.0))
+    axis.set_major_locator(FixedLocator([t for t in places if max(low, 0.0) <= t <= min(high, 1.0)]))
 
 
 def only(rows: Iterable[Mapping[str, Any]], **wanted: Any) -> list[Mapping[str, Any]]:

@@ -74,6 +74,32 @@ def test_public_samples_are_no_copies_of_what_is_forgotten() -> None:
     assert told == "8 public samples, 1 of them to be forgotten"
 
 
+def test_copies_with_fewer_decimals_are_told_and_others_are_not() -> None:
+    rng = np.random.default_rng(1)
+    data, forget = rng.standard_normal((40, 4)), [3, 17]
+    others = rng.standard_normal((30, 4))
+
+    def fitted_on(public: Any) -> mt.Evidence:
+        fm = mt.GaussianFeatures(n_features=50)
+        y = rng.standard_normal(40)
+        problem = mt.UnlearningProblem.from_data(data, y, forget=forget, feature_map=fm, fit_map=public)
+        return mt.check(problem, SLUG)[SLUG]
+
+    for decimals in (1, 2, 5):
+        hidden = np.vstack([others.round(decimals), data[forget].round(decimals)])
+        assert "rounded copy" in fitted_on(hidden).needs
+        assert fitted_on(hidden).verdict is Verdict.UNDECIDED
+        # The controls: other samples of as few decimals, and retained ones.
+        for public in (others.round(decimals), np.vstack([others, data[:3]]).round(decimals)):
+            assert fitted_on(public).verdict is Verdict.PROVED
+    # Numbers so coarse that retained rows round to the same tell nobody apart: what is known is said, and no more.
+    data /= 10
+    row = fitted_on(np.vstack([(3 * others).round(), data[forget].round()]))
+    assert row.verdict is Verdict.PROVED
+    assert row.findings[0].what == "samples to forget, not retained too, that equal a public one"
+    assert "that it knows none in another form is your word" in row.facts[0]
+
+
 @pytest.mark.parametrize(
     "problem",
     [

@@ -214,11 +214,11 @@ def test_a_shell_completes_names() -> None:
 
 
 def test_completions_are_those_that_the_commands_take() -> None:
-    from muso_theory.methods import serving
+    from muso_theory.methods import METHODS
     from muso_theory.sweeping import AXES
 
     assert [slug for slug, _ in completing.claims()] == list(CATALOGUE)
-    assert [name for name, _ in completing.methods()] == list(serving("linear"))
+    assert [name for name, _ in completing.methods()] == list(METHODS)
     assert [name for name, _ in completing.axes()] == list(AXES)
     assert all(CATALOGUE[slug].is_condition for slug, _ in completing.conditions())
     for word, _ in completing.words()[::5]:

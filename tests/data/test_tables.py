@@ -429,3 +429,19 @@ def test_a_cure_is_one_that_answers_the_question_asked(
 def test_a_constant_number_is_no_class() -> None:
     with pytest.raises(BadInputError, match=r"targets that differ.*one value only"):
         _cells("a,y", ["1.5,2.5", "3.5,2.5"])
+
+
+def test_another_column_that_may_be_the_classes_is_told_beside_the_last_one() -> None:
+    rng = np.random.default_rng(0)
+    columns = {"kind": rng.integers(1, 4, 30), "size": rng.normal(size=30), "weight": rng.normal(size=30)}
+    words = "kind: whole numbers of few values, which may be classes"
+
+    def target(**changed: Any) -> str:
+        text = pd.DataFrame(columns | changed).to_csv(index=False).encode()
+        return told(load("-", stdin=io.BytesIO(text)))["target"]
+
+    assert target().startswith("column weight, the last one")
+    assert target().endswith(words)
+    # The controls: other numbers, and a last column that is of classes itself.
+    assert words not in target(kind=rng.normal(size=30))
+    assert words not in target(weight=rng.integers(0, 3, 30))

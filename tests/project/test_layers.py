@@ -38,6 +38,7 @@ ORDER = (
     ("inputs",),
     ("scoring",),
     ("unlearned",),
+    ("unlearned_network",),
     ("unlearning",),
     ("sweeping",),
     ("pages",),

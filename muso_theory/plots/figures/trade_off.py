@@ -70,7 +70,13 @@ def plot(rows: Sequence[Mapping[str, Any]]) -> Figure:
     figure, places = new_figure(1, len(shown), height=0.3 + 0.075 * len(names), sharey=True, squeeze=False)
     for axes, key in zip(places[0], shown, strict=True):
         if key == "forget output gap":
-            axes.set_xscale("log")
+            means = [row[key]["mean"] for row in rows if key in row and row[key]["mean"] > 0]
+            if means and max(means) > 10 * min(
+                means
+            ):  # within a decade such an axis has no place for its numbers
+                axes.set_xscale("log")
+            else:
+                axes.locator_params(axis="x", nbins=2)
         for i, row in enumerate(rows):
             mean = row[key]["mean"] if key in row else 0.0
             if key not in row or (mean <= 0 and axes.get_xscale() == "log"):
@@ -88,7 +94,8 @@ def plot(rows: Sequence[Mapping[str, Any]]) -> Figure:
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
         if key != "forget output gap":
-            shares(axes.xaxis, [row[key]["mean"] for row in rows if key in row])
+            parts = 4 if len(shown) < 3 else 2
+            shares(axes.xaxis, [row[key]["mean"] for row in rows if key in row], parts)
         axes.set_xlabel(MEASURES[key], fontsize="small")
     places[0, 0].set_yticks(range(len(names)), names, fontsize="x-small")  # long names leave narrow panels
     places[0, 0].set_ylim(len(names) - 0.5, -0.5)
