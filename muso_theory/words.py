@@ -52,7 +52,10 @@ def _show_claim(claim: Claim) -> None:
         rows.append(("Needs", f"{hypothesis}: {CATALOGUE[hypothesis].statement}"))
         rows.append(("", f"without it {claim.needs[hypothesis]}"))
     if not claim.hypotheses and not claim.is_condition:
-        rows.append(("Needs", "nothing"))
+        rows.append(("Needs", "nothing of the data"))
+    rows += [
+        ("Given" if i == 0 else "", f"{label}: {how}") for i, (label, how) in enumerate(claim.given.items())
+    ]
     used = [other.slug for other in CATALOGUE.values() if claim.slug in other.hypotheses]
     if used:
         rows.append(("Used by", ", ".join(used)))
@@ -66,7 +69,8 @@ def _general_rows(slug: str) -> list[tuple[str, str]]:
     """What is proved about a claim for all data, and what dropping each hypothesis showed."""
     status = theorem_status(slug)
     if not status.hash:
-        return []
+        unproved = CATALOGUE[slug].unproved
+        return [("In general", f"no proof: {unproved}")] if unproved else []
     rows = [("In general", f"{status.status}, certificate {status.hash[:16]}, page proofs/pages/{slug}.md")]
     rows += [("", f"beyond algebra: {words}") for words in status.remains]
     rows += [("Theorem", f"{name}: {says}") for name, says in status.theorems]

@@ -47,7 +47,8 @@ COUNTERPART = {
     ("leave-block-out", "full-rank"): ("leave-block-out", "gram-invertible"),
     # The claim is checked with K_RR⁺, as the theorem for any rank has it.
     ("ridge-inverse", "full-rank-retain"): ("ridge-inverse/any-rank", "retain-gram-invertible"),
-    ("downsampling", "interpolates-retain"): ("downsampling/label-error", "least-squares-on-retain"),
+    ("downsampling", "least-squares-on-subset"): ("downsampling/labels", "least-squares-on-subset"),
+    ("early-stopping", "start-in-span"): ("early-stopping/exact", "start-in-span"),
     ("momentum", "start-in-span"): ("momentum/limit", "in-span"),
 }
 """Hypothesis of a claim of the catalogue, to the hypothesis of a theorem that says the same."""

@@ -316,6 +316,7 @@ class _Judge:
             ("full-rank", "over-parameterised"),
             ("full-rank", "interpolates-retain"),
             ("interpolates-retain", "interpolable-retain"),
+            ("interpolates-retain", "least-squares-on-subset"),
         ):
             if strong in told and told[strong].holds and told.get(weak) is Verdict.VACUOUS:
                 yield strong, f"{told[strong].name}, and {weak} fails"

@@ -372,6 +372,7 @@ class Quantities:
             "‖y_R − Φ_R w_r‖": lambda: norm(t.residual(retain, w_r)),
             "‖y_R − Φ_R w_p‖": lambda: norm(t.residual(retain, w_p)),
             "‖Φ_Rᵀ(Φ_R w_p − y_R)‖": lambda: norm(t.gradient(retain, t.y(retain), w_p)),
+            "‖Φ_Sᵀ(Φ_S w_p − y_S)‖": lambda: norm(t.gradient(self.subset, t.y(self.subset), w_p)),
             "‖(I − P)(w_p − w₀)‖": lambda: norm(t.off_span(w_p)),
             "‖(I − P)(w₁ − w₀)‖": lambda: Root(Fraction(0)),
             "2 − max γ_i‖φ_i‖²": lambda: Exactly(2 - max(self._steps())),
@@ -419,7 +420,8 @@ class Quantities:
         if what.startswith("|‖w_u − w_r‖² − ‖(I − P)(w_p − w₀)‖²|"):
             return None  # w_p is where another optimizer ends
         if words == "its value at w₀" or words == "its value at w₀ and at 0":
-            rows = self.truth.retain if "Φ_R" in what else self.truth.everything
+            named = {"Φ_R": self.truth.retain, "Φ_S": self.subset}
+            rows = next((found for name, found in named.items() if name in what), self.truth.everything)
             points = [self.truth.start, 0 * self.truth.start][: 2 if "at 0" in words else 1]
             return Sum(tuple(norm(self.truth.gradient(rows, self.truth.y(rows), w)) for w in points))
         if words == "the latter":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from ..errors import nearest
 from .polynomial import MAX_WORD, AlgebraError, Polynomial, Signature, Word
 
 __all__ = ["NAME", "parse_equation", "parse_expression", "parse_word"]
@@ -27,7 +28,7 @@ def parse_expression(text: str, signature: Signature) -> Polynomial:
     """
     if len(text) > _MAX_TEXT:
         raise AlgebraError(f"expected an expression of at most {_MAX_TEXT} characters but got {len(text)}")
-    return _Reader(_tokens(text), signature).read()
+    return _Reader(text, signature).read()
 
 
 def parse_equation(text: str, signature: Signature) -> Polynomial:
@@ -42,10 +43,18 @@ def parse_equation(text: str, signature: Signature) -> Polynomial:
     """
     sides = text.split("=")
     if len(sides) != 2:
-        raise AlgebraError(f"expected one equality sign in {text[:60]!r}")
-    polynomial = parse_expression(sides[0], signature) - parse_expression(sides[1], signature)
+        raise AlgebraError(f"expected one equality sign in {text[:60]!r}", len("=".join(sides[:2])))
+    left = parse_expression(sides[0], signature)
+    try:
+        right = parse_expression(sides[1], signature)
+    except AlgebraError as error:
+        raise AlgebraError(str(error), None if error.at is None else error.at + len(sides[0]) + 1) from None
+    try:
+        polynomial = left - right
+    except AlgebraError as error:
+        raise AlgebraError(f"the sides of an equation differ in size: {error}", len(sides[0])) from None
     if polynomial.rows is None:
-        raise AlgebraError(f"an equation between bare numbers has no type: {text[:60]!r}")
+        raise AlgebraError(f"an equation between bare numbers has no type: {text[:60]!r}", 0)
     return polynomial
 
 
@@ -62,30 +71,59 @@ def parse_word(text: str, signature: Signature) -> Word:
     return word
 
 
-def _tokens(text: str) -> list[str]:
-    """Split into names, numbers and signs."""
-    tokens, position = [], 0
-    text = text.strip(" ")
-    while position < len(text):
+def _tokens(text: str) -> list[tuple[str, int]]:
+    """Split into names, numbers and signs, each with its place."""
+    tokens, position, end = [], 0, len(text.rstrip(" "))
+    while position < end:
         match = _TOKEN.match(text, position)
         if match is None:
-            raise AlgebraError(f"cannot read {text[position : position + 20]!r} in an expression")
-        tokens.append(match.group(match.lastindex or 0))
+            position += len(text[position:]) - len(text[position:].lstrip(" "))
+            raise AlgebraError(f"cannot read {text[position : position + 20]!r} in an expression", position)
+        group = match.lastindex or 0
+        tokens.append((match.group(group), match.start(group)))
         position = match.end()
     return tokens
+
+
+_INVERSES = {
+    "+": "pinv {}",
+    "-1": "assume some-label: {} invertible",
+    "L": "assume some-label: {} left-invertible",
+    "R": "assume some-label: {} right-invertible",
+}
+
+
+def _meant(name: str, signature: Signature) -> str:
+    """What to do about an unknown symbol: declare its inverse, or write the one that is nearest."""
+    base, _, mark = name.partition("^")
+    if mark and base in signature:
+        return f"its inverse is declared by the line {_INVERSES[mark].format(base)!r}"
+    return f"try {nearest(name, signature, 'a line that declares it: matrix A : n x D')}"
 
 
 class _Reader:
     """Recursive descent over the tokens of one expression."""
 
-    def __init__(self, tokens: list[str], signature: Signature) -> None:
-        self.tokens, self.signature, self.at, self.depth = tokens, signature, 0, 0
+    def __init__(self, text: str, signature: Signature) -> None:
+        read = _tokens(text)
+        self.text, self.signature, self.at, self.depth = text, signature, 0, 0
+        self.tokens = [token for token, _ in read]
+        self.places = [*(place for _, place in read), len(text.rstrip(" "))]
+
+    def refuse(self, words: str, token: int | None = None) -> AlgebraError:
+        """An error at a token, by default the one just read."""
+        last = self.at - 1 if token is None else token
+        return AlgebraError(words, self.places[max(0, min(last, len(self.places) - 1))])
+
+    def shown(self, first: int, last: int) -> str:
+        """The text of some tokens."""
+        return " ".join(self.text[self.places[first] : self.places[last]].split())[:40]
 
     def read(self) -> Polynomial:
         """Read all tokens."""
         result = self.sum()
         if self.at < len(self.tokens):
-            raise AlgebraError(f"unexpected {self.tokens[self.at]!r} in an expression")
+            raise self.refuse(f"unexpected {self.tokens[self.at]!r} in an expression", self.at)
         return result
 
     def peek(self) -> str:
@@ -101,14 +139,31 @@ class _Reader:
         while self.peek() in ("+", "-") and self.peek():
             sign = Fraction(1) if self.peek() == "+" else Fraction(-1)
             self.at += 1
-            result = result + self.product().scaled(sign)
+            start = self.at
+            term = self.product().scaled(sign)
+            try:
+                result = result + term
+            except AlgebraError as error:
+                raise self.refuse(
+                    f"{error}; the term {self.shown(start, self.at)} does not fit", start
+                ) from None
         return result
 
     def product(self) -> Polynomial:
         """Factors side by side."""
+        begin = self.at
         result = self.factor()
         while self.peek() and self.peek() not in ("+", "-", ")", "'"):
-            result = result * self.factor()
+            start = self.at
+            factor = self.factor()
+            if None not in (result.rows, factor.rows) and result.cols != factor.rows:
+                left, right = self.shown(begin, start), self.shown(start, self.at)
+                raise self.refuse(
+                    f"expected equal inner dimensions but got {left}, which is {result.rows} x {result.cols}, "
+                    f"times {right}, which is {factor.rows} x {factor.cols}",
+                    start,
+                )
+            result = result * factor
         return result
 
     def factor(self) -> Polynomial:
@@ -118,22 +173,25 @@ class _Reader:
         if token == "(":
             self.depth += 1
             if self.depth > _MAX_DEPTH:
-                raise AlgebraError(f"brackets are nested more than {_MAX_DEPTH} deep")
+                raise self.refuse(f"brackets are nested more than {_MAX_DEPTH} deep")
+            opened = self.at - 1
             result = self.sum()
             if self.peek() != ")":
-                raise AlgebraError("a bracket is not closed")
+                raise self.refuse("a bracket is not closed", opened)
             self.at, self.depth = self.at + 1, self.depth - 1
         elif token and token[0].isdigit():
             numerator, _, denominator = token.partition("/")
             if denominator and not int(denominator):
-                raise AlgebraError("a number has denominator 0")
+                raise self.refuse("a number has denominator 0")
             result = Polynomial.number(Fraction(int(numerator), int(denominator or "1")))
         elif token == "I":
             result = Polynomial.number(1)
         elif token and token[0].isalpha():
+            if token not in self.signature:
+                raise self.refuse(f"unknown symbol {token[:40]!r}; {_meant(token, self.signature)}")
             result = Polynomial.letter(token, self.signature)
         else:
-            raise AlgebraError(f"expected a symbol, number or bracket but got {token or 'the end'!r}")
+            raise self.refuse(f"expected a symbol, number or bracket but got {token or 'the end'!r}")
         while self.peek() == "'":
             self.at += 1
             result = result.transpose()

@@ -36,7 +36,16 @@ MAX_WORD = 64
 
 
 class AlgebraError(MusoError, ValueError):
-    """An expression that is ill typed, unknown, too large, or not an expression at all."""
+    """An expression that is ill typed, unknown, too large, or not an expression at all.
+
+    Args:
+        words: what is wrong.
+        at: where in the text that was read, counted from 0; None where no place is known.
+    """
+
+    def __init__(self, words: str, at: int | None = None) -> None:
+        super().__init__(words)
+        self.at = at
 
 
 def flip(letter: Letter) -> Letter:

@@ -22,10 +22,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import final
 
+from ..errors import nearest
 from .expression import parse_equation, parse_expression
 from .polynomial import AlgebraError, Polynomial
 
-__all__ = ["Fact", "Premise", "Statement", "parse_statement"]
+__all__ = ["Fact", "Premise", "Statement", "StatementBuilder", "parse_statement"]
 
 _MAX_LINES = 80
 _PLAIN = r"[A-Za-z][A-Za-z0-9_]*"
@@ -144,7 +145,7 @@ def parse_statement(name: str, lines: list[str] | tuple[str, ...]) -> Statement:
     """
     if len(lines) > _MAX_LINES:
         raise AlgebraError(f"expected at most {_MAX_LINES} lines in a statement but got {len(lines)}")
-    builder = _Builder()
+    builder = StatementBuilder()
     for line in lines:
         builder.add(line)
     if not builder.conclusions:
@@ -159,7 +160,7 @@ def parse_statement(name: str, lines: list[str] | tuple[str, ...]) -> Statement:
     )  # fmt: skip
 
 
-class _Builder:
+class StatementBuilder:
     """Collects a statement line by line; the order of the lines is the order of quantification."""
 
     def __init__(self) -> None:
@@ -179,7 +180,7 @@ class _Builder:
     def add(self, line: str) -> None:
         """Read one line."""
         verb, _, rest = line.partition(" ")
-        reader: Callable[[_Builder, str], None] | None = _READERS.get(verb)
+        reader: Callable[[StatementBuilder, str], None] | None = _READERS.get(verb)
         if reader is None or not rest or line != " ".join(line.split()):
             raise AlgebraError(
                 f"expected a line that starts with one of {', '.join(_READERS)} but got {line[:60]!r}"
@@ -189,7 +190,15 @@ class _Builder:
             raise AlgebraError(f"a conclusion is followed by {line[:60]!r}")
         if stage < 1 and self.exists:
             raise AlgebraError(f"a claimed existence is followed by {line[:60]!r}: data come first")
-        reader(self, rest)
+        try:
+            reader(self, rest)
+        except AlgebraError as error:
+            # The expression is the end of the line, so its place in the line follows from its length.
+            begin = _BODIES.get(verb, "")
+            body = rest[rest.index(begin) + len(begin) :] if begin in rest else rest
+            raise AlgebraError(
+                str(error), None if error.at is None else len(line) - len(body) + error.at
+            ) from None
 
     def introduce(self, symbol: str, rows: str, cols: str) -> None:
         """Declare a new symbol; no symbol has two origins."""
@@ -251,7 +260,9 @@ class _Builder:
     def inverse(self, a: str, mark: str, kind: str) -> str:
         """Introduce a generalised inverse of a known symbol."""
         if a not in self.signature:
-            raise AlgebraError(f"unknown symbol {a!r}")
+            raise AlgebraError(
+                f"unknown symbol {a!r}; try {nearest(a, self.signature, 'a line that declares it')}"
+            )
         rows, cols = self.signature[a]
         if kind == "invertible" and rows != cols:
             raise AlgebraError(f"{a} is {rows} x {cols}: only a square matrix can be invertible")
@@ -322,15 +333,17 @@ def _fields(pattern: str, text: str) -> tuple[str, ...]:
 
 
 _READERS = {
-    "matrix": _Builder.matrix,
-    "partition": _Builder.partition,
-    "let": _Builder.let,
-    "pinv": _Builder.pinv,
-    "assume": _Builder.assume,
-    "without": _Builder.without,
-    "exists": _Builder.exist,
-    "conclude": _Builder.conclude,
-    "says": _Builder.say,
-    "remains": _Builder.remain,
+    "matrix": StatementBuilder.matrix,
+    "partition": StatementBuilder.partition,
+    "let": StatementBuilder.let,
+    "pinv": StatementBuilder.pinv,
+    "assume": StatementBuilder.assume,
+    "without": StatementBuilder.without,
+    "exists": StatementBuilder.exist,
+    "conclude": StatementBuilder.conclude,
+    "says": StatementBuilder.say,
+    "remains": StatementBuilder.remain,
 }
+_BODIES = {"let": " = ", "assume": ": ", "without": ": "}
+"""After what, in a line of a kind, its expression begins."""
 _STAGES = {"exists": 1, "conclude": 2, "says": 2, "remains": 2}

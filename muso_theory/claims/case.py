@@ -21,6 +21,7 @@ from ..evaluation.release import parameters, parameters_sha256
 from ..evidence import NOTHING, Allowance, Audit, Finding, Hypothesis, Identity, Output, round_digits
 from ..linear.closed_forms import float_model
 from ..linear.handed import Handed
+from ..linear.labels import subset_positions
 from ..linear.model import Model, Rows
 from ..linear.problem import UnlearningProblem
 from ..numbers import Quantity
@@ -263,6 +264,12 @@ class Case:
         if first.upper < rounding.lower:
             first = replace(first, of=f"{first.of}: {_TOO_FINE}")
         return replace(first, rounding=rounding.upper)
+
+    @cached_property
+    def subset(self) -> Rows:
+        """S, the part of the retain set that down-sampling keeps: drawn by the seed, at least one sample."""
+        share = max(self.settings.subset, 1 / len(self.problem.retain))
+        return subset_positions(self.problem, share, self.settings.seed)
 
     @cached_property
     def doing_nothing(self) -> Quantity:

@@ -26,6 +26,10 @@ class Claim:
         number: its number in the list of claims; a condition has none.
         needs: the conditions that it needs, by slug, with what breaks when each alone is dropped.
         campaign: the campaign that measures what no single instance shows, if there is one.
+        given: hypotheses of its theorems that are no conditions on data: its check fulfils them by itself, or they are
+            one side of an equivalence; by label, with how.
+        unproved: of a claim without a general proof, why, and what is known.
+        formal: of a condition, the hypotheses of theorems that say the same, as they are written there.
     """
 
     slug: str
@@ -37,6 +41,9 @@ class Claim:
     number: int = 0
     needs: dict[str, str] = field(default_factory=dict)
     campaign: str = ""
+    given: dict[str, str] = field(default_factory=dict)
+    unproved: str = ""
+    formal: list[str] = field(default_factory=list)
 
     @property
     def hypotheses(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from sys import float_info
 
 import numpy as np
 
-from ..evidence import Inequality, round_digits, show
+from ..evidence import Hypothesis, Inequality, round_digits, show
 from ..linear.fitting import holds_samples
 from ..linear.model import Parameters, Rows
 from ..linear.problem import UnlearningProblem
@@ -109,17 +109,23 @@ def _interpolates(case: Case) -> Found:
 
 
 def _least_squares(case: Case) -> Found:
-    model = case.model
-    targets = model.targets(model.retain)
-    gradient = model.gradient_norm(model.retain, targets, model.pretrained)
+    return [_stationary(case, case.model.retain, "R")], []
+
+
+def _least_squares_on_subset(case: Case) -> Found:
+    subset = case.subset
+    return [_stationary(case, subset, "S")], [f"|S| = {len(subset)} of {len(case.model.retain)}"]
+
+
+def _stationary(case: Case, rows: Rows, name: str) -> Hypothesis:
+    """How far w_p is from a least-squares solution on some rows."""
+    model, targets = case.model, case.model.targets(rows)
+    gradient = model.gradient_norm(rows, targets, model.pretrained)
     zero = model.at(np.zeros((case.problem.n_features, case.problem.n_outputs)))
-    scale = model.gradient_norm(model.retain, targets, model.start)
+    scale, of = model.gradient_norm(rows, targets, model.start), "its value at w₀"
     if case.problem.w_init is not None:
-        scale = scale.plus(model.gradient_norm(model.retain, targets, zero))
-    what, of = "‖Φ_Rᵀ(Φ_R w_p − y_R)‖", "its value at w₀ and at 0"
-    return [
-        case.violation(what, gradient, scale, of if case.problem.w_init is not None else "its value at w₀")
-    ], []
+        scale, of = scale.plus(model.gradient_norm(rows, targets, zero)), "its value at w₀ and at 0"
+    return case.violation(f"‖Φ_{name}ᵀ(Φ_{name} w_p − y_{name})‖", gradient, scale, of)
 
 
 def _start_in_span(case: Case) -> Found:
@@ -239,6 +245,7 @@ CONDITIONS = {
     "interpolable-retain": Check(_interpolable),
     "interpolates-retain": Check(_interpolates),
     "least-squares-on-retain": Check(_least_squares),
+    "least-squares-on-subset": Check(_least_squares_on_subset),
     "start-in-span": Check(_start_in_span, audits=("w_pretrained", "w_unlearned"), audit=_start_audit),
     "map-free-of-forget": Check(_map_free_of_forget, listed=_knows_its_map, climbs=False),
     "conditioning": Check(_conditioning, by_floats=True),

@@ -8,7 +8,6 @@ import numpy as np
 
 from ..arrays import Array
 from ..evidence import Inequality, Output, show
-from ..linear.labels import subset_positions
 from ..linear.model import Parameters, Rows
 from ..numbers import Grade, Quantity
 from .case import Artefact, Case, Found
@@ -187,9 +186,7 @@ def _ridge_inverse(case: Case) -> Found:
 
 def _downsampling(case: Case) -> Found:
     model = case.model
-    subset = subset_positions(
-        case.problem, max(case.settings.subset, 1 / len(case.problem.retain)), case.settings.seed
-    )
+    subset = case.subset
     half = subset[: max(1, len(subset) // 2)]
     retrained = model.fit(subset, model.targets(subset))
     error = model.label_distance(model.label_free(subset), model.predict(model.forget, retrained))

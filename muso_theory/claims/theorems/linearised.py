@@ -77,6 +77,23 @@ THEOREMS = (
         ),
     ),
     Theorem(
+        "linearised-network/kernel",
+        text_lines(
+            _NETWORK,
+            """
+            let Theta = J J'
+            let Theta_R = J_R J_R'
+            pinv Theta
+            pinv Theta_R
+            conclude theta_p - theta_0 = J' Theta^+ (y - f_0)
+            conclude J_F (theta_r - theta_0) = J_F J_R' Theta_R^+ (S_R y - S_R f_0)
+            says both models, and so the labels, follow from the empirical tangent kernel J J'; with several outputs a \
+                row of J belongs to a sample and an output, n counts both and c = 1
+            """,
+        ),
+        (use("lemma/gram", A="J", K="Theta"), use("lemma/gram", A="J_R", K="Theta_R")),
+    ),
+    Theorem(
         "ntk-scrubbing",
         text_lines(
             DATA,

@@ -12,6 +12,9 @@ from .sources import references, source_of
 
 __all__ = ["latex_page", "markdown_page"]
 
+_LONG = 120
+"""Lines that fit two screens; on a longer page the steps of proofs are folded."""
+
 
 def markdown_page(slug: str, nodes: list[Node], status: str) -> str:
     """The page of one claim, with formulas as Unicode in code blocks, so that it reads in a terminal too."""
@@ -23,8 +26,14 @@ def markdown_page(slug: str, nodes: list[Node], status: str) -> str:
         words = unicode_math(says(node))
         lines += [f"**{node['name']}**: {words}.", "```", *_packed(result(node, shared)), "```"]
     lines += ["", "## Hypotheses and counterexamples", "", *_hypotheses(nodes), "", "## Proof"]
-    for node in nodes:
-        lines += ["", f"**{node['name']}**", "", *_proof(node)]
+    proofs = [(node["name"], _proof(node)) for node in nodes]
+    long = len(lines) + sum(len(steps) + 3 for _, steps in proofs) > _LONG
+    for name, steps in proofs:
+        if long and len(steps) > 1:
+            head = f"<details><summary><b>{name}</b>, {len(steps)} steps</summary>"
+            lines += ["", head, "", *steps, "", "</details>"]
+        else:
+            lines += ["", f"**{name}**", "", *steps]
     source = source_of(slug)
     lines += ["", "## References", "", f"Source: {source}."]
     lines += ["", *(f"- {work}" for work in references(slug)), ""]

@@ -9,6 +9,7 @@ from ...algebra.render import unicode_math
 from ...algebra.search import counterexample
 from ...algebra.statement import parse_statement
 from ...algebra.theorem import text_lines
+from .consequences import SUBSET
 from .regularised import RIDGE
 from .settings import DATA, RELABELLED, TRAINED
 
@@ -48,6 +49,35 @@ REFUTED = {
         conclude w_u = w_r
         """,
     ),
+    "labels from a subset S of the retain set unlearn the rest of it too": text_lines(
+        SUBSET, "assume least-squares-on-subset: Phi_S' (Phi_S w_p - y_S) = 0", "conclude w_u = w_S"
+    ),
+    "an affine constraint may be dropped in fine-tuning": text_lines(
+        """
+        matrix Phi : n x D
+        matrix y : n x c
+        matrix C : k x D
+        partition n = r + f by S_R, S_F
+        pinv C
+        let Z = Phi (I - C^+ C)
+        let Z_R = S_R Z
+        pinv Phi
+        pinv Z
+        pinv Z_R
+        let w_p = Z^+ y
+        let w_r = Z_R^+ S_R y
+        let w_u = w_p + Phi^+ (S_R' S_R y + S_F' S_F Phi w_r - Phi w_p)
+        conclude w_u = w_r
+        """
+    ),
+    "wherever pretraining ended, exact relabelling leaves no gap": text_lines(
+        DATA,
+        """
+        let w_r = w_0 + Phi_R^+ (y_R - Phi_R w_0)
+        matrix w_p : D x c
+        conclude w_p + Phi^+ (S_R' y_R + S_F' Phi_F w_r - Phi w_p) = w_r
+        """,
+    ),
     "fine-tuning on the retain set alone is exact": text_lines(
         DATA, TRAINED, "conclude w_p + Phi_R^+ (y_R - Phi_R w_p) = w_r"
     ),
@@ -81,7 +111,7 @@ def refuted_page() -> str:
 
     Example:
         >>> refuted_page().count("Counterexample:")
-        6
+        9
     """
     lines = [
         "# False theorems",

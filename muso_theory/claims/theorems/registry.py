@@ -4,11 +4,36 @@ from __future__ import annotations
 
 from ...algebra.theorem import Theorem
 from ...errors import expected, nearest
-from . import descent, lemmas, linearised, regularised, relabelling, requests
+from ..catalogue import CATALOGUE
+from . import (
+    consequences,
+    convex,
+    descent,
+    lemmas,
+    linearised,
+    momentum,
+    regularised,
+    relabelling,
+    requests,
+    sgd,
+    stopping,
+)
 
 __all__ = ["THEOREMS", "parts", "registered_statements", "slugs"]
 
-_MODULES = (lemmas, relabelling, regularised, descent, requests, linearised)
+_MODULES = (
+    lemmas,
+    relabelling,
+    regularised,
+    descent,
+    sgd,
+    momentum,
+    requests,
+    linearised,
+    consequences,
+    convex,
+    stopping,
+)
 
 THEOREMS: dict[str, Theorem] = {theorem.name: theorem for module in _MODULES for theorem in module.THEOREMS}
 """All theorems by name."""
@@ -36,7 +61,14 @@ def parts(slug: str) -> tuple[Theorem, ...]:
     """
     found = tuple(theorem for theorem in THEOREMS.values() if theorem.slug == slug and slug != "lemma")
     if not found:
-        raise expected(
-            "a claim with a general proof", "slug", slug, type(slug).__name__, nearest(str(slug), slugs())
-        )
+        got, hint = type(slug).__name__, nearest(str(slug), slugs())
+        if slug in CATALOGUE:
+            claim = CATALOGUE[slug]
+            got = claim.unproved or f"a condition on data, which holds or does not: {claim.statement}"
+            hint = (
+                f"python -m verification {claim.campaign}"
+                if claim.campaign
+                else f"muso check DATA --claim {slug}"
+            )
+        raise expected("a claim with a general proof", "slug", slug, got, hint)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...algebra.theorem import Apply, Have, Theorem, Witness, text_lines
+from ...algebra.theorem import Apply, Cancel, Have, Theorem, Witness, text_lines
 from .settings import DATA, RELABELLED, TRAINED, use
 
 __all__ = ["THEOREMS"]
@@ -288,6 +288,36 @@ THEOREMS = (
             """,
         ),
         (use("label-free/sufficient"), Have("ytilde_F = Phi_F w_r"), use("exact-labels")),
+    ),
+    Theorem(
+        "label-free/only-if",
+        text_lines(
+            _ALL,
+            """
+            assume label-free-label: ytilde_F = Phi_F (w_0 + Phi_R^+ Phi_R (w_p - w_0))
+            assume exact: w_u = w_r
+            conclude Phi_R' (Phi_R w_p - y_R) = 0
+            says these labels unlearn exactly only if w_p is a least-squares solution on the retain set
+            """,
+        ),
+        (
+            use("label-solution-set/necessary"),
+            use("lemma/pseudo-inverse", A="Phi_R"),
+            use("lemma/update", A="Phi", v="w_0", t="y", w="w_p"),
+            Have(
+                "ytilde_F - Phi_F w_r = Phi_F Phi_R^+ (Phi_R w_p - y_R)",
+                ("assume(label-free-label)", "def(w_r)"),
+            ),
+            Have("(Phi_F Phi_R^+ (Phi_R w_p - y_R))' (Phi_F Phi_R^+ (Phi_R w_p - y_R)) = 0", ("steps",)),
+            Cancel(("Phi_F Phi_R^+ (Phi_R w_p - y_R)",)),
+            Have(
+                "Phi_R' (Phi_R w_p - y_R) = Phi_F' (S_F y - Phi_F w_p)",
+                ("def(Phi_R)", "def(Phi_F)", "def(y_R)", "complete(S_R,S_F)", "step(3).1"),
+            ),
+            Have("Phi_R' (Phi_R w_p - y_R) = Phi_R' Phi_R Phi_R^+ (Phi_R w_p - y_R)", ("step(2).1",)),
+            Have("(Phi_R Phi_R^+ (Phi_R w_p - y_R))' (Phi_R Phi_R^+ (Phi_R w_p - y_R)) = 0", ("last 3",)),
+            Cancel(("Phi_R Phi_R^+ (Phi_R w_p - y_R)",)),
+        ),
     ),
     Theorem(
         "leave-block-out",

@@ -38,6 +38,23 @@ _SEQUENCE = """
     let w_1 = w_p + Phi^+ (S_K' y_K + S_F' Phi_F w_K - Phi w_p)
 """
 
+_REQUEST = """
+    matrix w_0 : D x c
+    matrix X : k x D
+    matrix t : k x c
+    matrix w : D x c
+    matrix a : k x c
+    partition k = r + g by S_R, S_G
+    let X_R = S_R X
+    let X_G = S_G X
+    let t_R = S_R t
+    pinv X
+    pinv X_R
+    let w_r = w_0 + X_R^+ (t_R - X_R w_0)
+    let w_next = w + X^+ (S_R' t_R + S_G' X_G w_r - X w)
+"""
+"""A request to a model w of samples X with targets t: G is forgotten, R is kept."""
+
 THEOREMS = (
     Theorem(
         "downsampling/labels",
@@ -160,7 +177,7 @@ THEOREMS = (
             let w_2 = w_1 + Phi_K^+ (S_R' y_R + S_G' Phi_G w_r - Phi_K w_1)
             let w_b = w_p + Phi^+ (S_K' (S_R' y_R + S_G' Phi_G w_r) + S_F' Phi_F w_r - Phi w_p)
             conclude w_b = w_2
-            says and the same as forgetting F and G at once; F and G may be exchanged, so in any order
+            says and the same as forgetting F and G at once
             """,
         ),
         (
@@ -185,5 +202,79 @@ THEOREMS = (
             Have("w_b - w_r = (I - Phi^+ Phi) (w_p - w_r)", ("def(w_b)", "steps")),
             Have("w_b = w_r", ("steps",)),
         ),
+    ),
+    Theorem(
+        "sequential-requests/none-yet",
+        text_lines("""
+            matrix w_0 : D x c
+            matrix Phi : n x D
+            matrix y : n x c
+            pinv Phi
+            let w_p = w_0 + Phi^+ (y - Phi w_0)
+            let a_p = Phi^+' (w_p - w_0)
+            conclude w_p - w_0 = Phi' a_p
+            says before the first request the model is w_0 plus a combination of the rows
+        """),
+        (use("lemma/pseudo-inverse", A="Phi"),),
+    ),
+    Theorem(
+        "sequential-requests/retrained",
+        text_lines(
+            _REQUEST,
+            """
+            assume in-rows: w - w_0 = X' a
+            conclude w_next = w_r
+            says whatever is to be forgotten next, relabelling it and fine-tuning ends at the \
+                model retrained on the rest
+            """,
+        ),
+        (
+            use("lemma/update", A="X_R", t="t_R", v="w_0", w="w_r"),
+            use("lemma/pseudo-inverse", A="X"),
+            use("lemma/nested-rows", A="X", E="S_R"),
+            Have("X^+ X (w - w_0) = w - w_0", ("assume(in-rows)", "steps")),
+            Have("X^+ X (w_r - w_0) = w_r - w_0", ("def(w_r)", "steps")),
+            Have(
+                "S_R' t_R + S_G' X_G w_r - X w_r = S_R' (t_R - X_R w_r)",
+                ("complete(S_R,S_G)", "def(X_R)", "def(X_G)"),
+            ),
+            Have("X^+ S_R' (t_R - X_R w_r) = 0", ("def(X_R)", "steps")),
+            Have("w_next = w_r", ("def(w_next)", "steps")),
+        ),
+    ),
+    Theorem(
+        "sequential-requests/one-more",
+        text_lines(
+            _REQUEST,
+            """
+            assume in-rows: w - w_0 = X' a
+            let a_next = X_R^+' (w_next - w_0)
+            conclude w_next - w_0 = X_R' a_next
+            says and that is again w_0 plus a combination of the rows that are kept
+            """,
+        ),
+        (
+            use("sequential-requests/retrained"),
+            use("lemma/pseudo-inverse", A="X_R"),
+            Have("w_r - w_0 = X_R' X_R^+' (w_r - w_0)", ("def(w_r)", "steps")),
+            Have("w_next - w_0 = X_R' a_next", ("def(a_next)", "steps")),
+        ),
+    ),
+    Theorem(
+        "sequential-requests/all",
+        text_lines("""
+            induction over the requests, each chosen after those before it
+            matrix w_0 : D x c
+            state X : k x D
+            state t : k x c
+            state w : D x c
+            state a : k x c
+            predicate w - w_0 = X' a
+            base sequential-requests/none-yet with X = Phi, t = y, w = w_p, a = a_p
+            step sequential-requests/one-more from X = X, t = t, w = w, a = a to X = X_R, t = t_R, w = w_next, \
+                a = a_next
+            says so after any number of requests, in any order and each chosen after the last, the next one ends at \
+                the model retrained on what it keeps
+        """),
     ),
 )

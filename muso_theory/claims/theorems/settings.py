@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...algebra.theorem import Apply
 
-__all__ = ["DATA", "RELABELLED", "TRAINED", "use"]
+__all__ = ["DATA", "LEAST_SQUARES", "RELABELLED", "STEPS", "TRAINED", "use"]
 
 DATA = """
     matrix Phi : n x D
@@ -31,6 +31,23 @@ RELABELLED = """
     let w_u = w_p + Phi^+ (ytilde - Phi w_p)
 """
 """Fine-tuning from the pretrained model on all samples, the forgotten ones with labels ytilde_F."""
+
+
+LEAST_SQUARES = """
+    matrix Phi : n x D
+    matrix t : n x c
+    matrix v : D x c
+    pinv Phi
+    let g = v + Phi^+ (t - Phi v)
+"""
+"""Least squares from a start v, and where gradient descent ends."""
+
+STEPS = """
+    matrix E : D x D
+    matrix H : n x n
+    assume scalar-step: E Phi' = Phi' H
+"""
+"""A step size on parameters and the same on samples."""
 
 
 def use(lemma: str, **values: str) -> Apply:

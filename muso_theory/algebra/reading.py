@@ -1,0 +1,225 @@
+"""Reading a theorem that somebody wrote: every mistake is told by line and column, with the nearest legal form."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from ..errors import BadInputError, nearest
+from .expression import NAME, parse_equation, parse_expression
+from .polynomial import AlgebraError
+from .statement import StatementBuilder, parse_statement
+from .theorem import Apply, Cancel, Have, PlanStep, Theorem, Witness
+
+__all__ = ["read_theorem"]
+
+_MAX_BYTES = 100_000
+_FORMS = {
+    "matrix": "matrix A : n x D",
+    "partition": "partition n = r + f by S, T",
+    "let": "let w = v + A' t",
+    "pinv": "pinv A",
+    "assume": "assume label: A B = C, or assume label: A invertible",
+    "without": "without label: A B = C, or without label: A invertible",
+    "exists": "exists a : f x c",
+    "conclude": "conclude A B = C",
+    "says": "says what it says in words",
+    "remains": "remains what remains to be said",
+    "theorem": "theorem name, on the first line",
+    "lemma": "lemma lemma/pseudo-inverse with A = Phi",
+    "have": "have A B = C",
+    "cancel": "cancel A B, or several roots with commas between",
+    "choose": "choose a = A B",
+}
+"""The lines of a theorem, and those of a plan, each by an example."""
+_PLAN = ("lemma", "have", "cancel", "choose")
+_LOOKALIKES = {
+    "−": "-", "–": "-", "—": "-", "×": "x", "′": "'", "’": "'", "ᵀ": "'", "⁺": "^+", "⁻": "^-", "¹": "1", "·": " ",
+    "＝": "=", "：": ":", "₀": "_0", "ₚ": "_p", "ᵣ": "_r", "ᵤ": "_u", "λ": "lambda", "η": "eta", "δ": "delta",
+    "Φ": "Phi", "φ": "phi", "Θ": "Theta", "θ": "theta", "Σ": "Sigma", "\u00a0": " ",
+}  # fmt: skip
+_LATIN = re.compile(
+    r"(?:CYRILLIC|GREEK|FULLWIDTH LATIN|MATHEMATICAL \w+(?: \w+)*) (CAPITAL|SMALL) (?:LETTER )?(\w+)$"
+)
+
+
+def read_theorem(text: str, name: str = "mine") -> Theorem:
+    r"""Read a theorem in the language of ``proofs/statements.txt``, and a plan of its proof where one is written.
+
+    Lines may be indented; blank ones and those that begin with ``#`` are skipped. Beside the lines of a statement
+    there may be ``theorem NAME`` on top and, after the conclusions, steps for the prover: ``lemma NAME with A = B``
+    (a theorem of the collection), ``have`` (an equation on the way), ``cancel`` (over the reals X'X = 0 makes X = 0)
+    and ``choose`` (a matrix that ``exists`` claims).
+
+    Args:
+        text: the theorem.
+        name: what it is called where the text does not say.
+
+    Raises:
+        BadInputError: a line that cannot be read, with its number, its column and the nearest legal form; or a text of
+            more than 100,000 characters.
+
+    Example:
+        >>> theorem = read_theorem("matrix A : n x D\npinv A\nconclude A A^+ A = A", "penrose")
+        >>> theorem.name, len(theorem.lines), theorem.plan
+        ('penrose', 3, ())
+        >>> read_theorem("matrix A : n x D\nconclude A + Ab = A")
+        Traceback (most recent call last):
+        muso_theory.errors.BadInputError: line 2, column 14: unknown symbol 'Ab'; try 'A'; the form is 'conclude A B = C'
+    """
+    if len(text) > _MAX_BYTES:
+        raise BadInputError(f"expected a theorem of at most {_MAX_BYTES:,} characters but got {len(text):,}")
+    return _Reader(text, name).read()
+
+
+class _Reader:
+    """One theorem while it is read."""
+
+    def __init__(self, text: str, name: str) -> None:
+        self.raw = text.splitlines()
+        self.name = name
+        self.builder = StatementBuilder()
+        self.lines: list[str] = []
+        self.plan: list[PlanStep] = []
+        self.number, self.line = 0, ""
+
+    def read(self) -> Theorem:
+        """Read all lines."""
+        for number, raw in enumerate(self.raw, start=1):
+            self.number, self.line = number, " ".join(raw.split())
+            if not self.line or self.line.startswith("#"):
+                continue
+            self.look_alikes(raw)
+            verb = self.line.partition(" ")[0]
+            try:
+                if verb == "theorem":
+                    self.title()
+                elif verb in _PLAN:
+                    self.plan.append(self.step(verb))
+                elif self.plan:
+                    raise AlgebraError("a step of the plan is followed by a line of the statement", 0)
+                else:
+                    self.builder.add(self.line)
+                    self.lines.append(self.line)
+            except AlgebraError as error:
+                raise self.refusal(error, verb) from None
+        if not self.lines:
+            raise BadInputError(
+                f"expected a theorem but got no line; the form is {_FORMS['matrix']!r}, and so on"
+            )
+        try:
+            parse_statement(self.name, self.lines)
+        except AlgebraError as error:
+            raise BadInputError(
+                f"line {len(self.raw)}: {error}; the form is {_FORMS['conclude']!r}"
+            ) from None
+        return Theorem(self.name, tuple(self.lines), tuple(self.plan))
+
+    def title(self) -> None:
+        """The name of the theorem."""
+        name = self.line.partition(" ")[2]
+        if self.lines or not re.fullmatch(r"[a-z][a-z0-9-]{0,40}(/[a-z][a-z0-9-]{0,40})?", name):
+            raise AlgebraError(
+                "expected the name first, in small letters, digits and hyphens", len("theorem ")
+            )
+        self.name = name
+
+    def step(self, verb: str) -> PlanStep:
+        """One step of the plan."""
+        rest, at = self.line.partition(" ")[2], len(verb) + 1
+        if not self.builder.conclusions:
+            raise AlgebraError("expected the conclusions before the plan", 0)
+        if verb == "lemma":
+            lemma, _, values = rest.partition(" with ")
+            pairs = [pair.partition(" = ") for pair in values.split(", ") if values]
+            if not all(symbol and value for symbol, _, value in pairs):
+                raise AlgebraError("expected a value for every symbol that is named", at)
+            for _, _, value in pairs:
+                self.placed(parse_expression, value, self.line.index(value, at))
+            return Apply(lemma, {symbol: value for symbol, _, value in pairs})
+        if verb == "have":
+            self.placed(parse_equation, rest, at)
+            return Have(rest)
+        if verb == "choose":
+            symbol, _, value = rest.partition(" = ")
+            if symbol not in self.builder.exists:
+                raise AlgebraError(f"{symbol!r} is not claimed to exist", at)
+            self.placed(parse_expression, value, self.line.index(" = ") + 3)
+            return Witness(symbol, value)
+        roots = rest.split(", ")
+        for root in roots:
+            self.placed(parse_expression, root, self.line.index(root, at))
+        return Cancel(tuple(roots))
+
+    def placed(self, parse: object, text: str, at: int) -> None:
+        """Read an expression that begins somewhere in the line."""
+        assert callable(parse)
+        try:
+            parse(text, self.builder.signature)
+        except AlgebraError as error:
+            raise AlgebraError(str(error), at + (error.at or 0)) from None
+
+    def look_alikes(self, raw: str) -> None:
+        """Refuse letters that look like those of the language; words may hold any."""
+        if self.line.partition(" ")[0] in ("says", "remains"):
+            return
+        for column, letter in enumerate(raw, start=1):
+            if ord(letter) > 126 or (ord(letter) < 32 and letter != "\t"):
+                name = unicodedata.name(letter, f"U+{ord(letter):04X}")
+                meant = _LOOKALIKES.get(letter) or _latin(letter, name)
+                hint = f"write {meant!r}" if meant else "letters, digits and signs of ASCII only"
+                raise BadInputError(
+                    f"line {self.number}, column {column}: {name} is not in the language; {hint}"
+                )
+
+    def refusal(self, error: AlgebraError, verb: str) -> BadInputError:
+        """An error with its place and the form that was expected."""
+        words, at = str(error), error.at
+        if at is None:
+            at = 0 if verb not in _FORMS else min(len(verb) + 1, len(self.line) - 1)
+        if verb in _FORMS:
+            hint = f"the form is {_FORMS[verb]!r}"
+        else:
+            words = f"no line begins with {verb[:40]!r}"
+            close = nearest(verb, _FORMS, "'matrix'").strip("'")
+            hint = f"try {_FORMS[close]!r}, or {', '.join(form for form in _FORMS if form != close)}"
+        if later := self.later(words):
+            words = later
+        return BadInputError(f"line {self.number}, column {self.column(at)}: {words}; {hint}")
+
+    def later(self, words: str) -> str:
+        """What an unknown symbol is, if a later line defines it."""
+        found = re.match(rf"unknown symbol '({NAME})'", words)
+        if found is None:
+            return ""
+        mine = re.match(rf"let ({NAME})\b", self.line)
+        if mine and mine[1] == found[1]:
+            return f"{found[1]} is defined by itself: a definition may use earlier symbols only"
+        for number, raw in enumerate(self.raw[self.number :], start=self.number + 1):
+            if re.match(rf"\s*(?:let|matrix|exists)\s+{re.escape(found[1])}\s*[:=]", raw):
+                circle = mine and re.search(rf"(?<![\w]){re.escape(mine[1])}(?![\w^])", raw.partition("=")[2])
+                kind = "by way of this line, a circle" if circle else "which is too late"
+                return f"{found[1]} is defined in line {number} only, {kind}: put what is used first"
+        return ""
+
+    def column(self, at: int) -> int:
+        """Where a place of the line, single blanks between its words, is in what was written."""
+        raw = self.raw[self.number - 1]
+        places = [
+            i for i, letter in enumerate(raw) if not letter.isspace() or (i and not raw[i - 1].isspace())
+        ]
+        places = [i for i in places if i >= len(raw) - len(raw.lstrip())]
+        return (places[at] if at < len(places) else len(raw.rstrip())) + 1
+
+
+def _latin(letter: str, name: str) -> str:
+    """The letter of ASCII that another alphabet's looks like."""
+    plain = unicodedata.normalize("NFKC", letter)
+    if plain.isascii() and plain.strip():
+        return plain
+    found = _LATIN.match(name)
+    looks = {"A": "A", "VE": "B", "ES": "C", "IE": "E", "EN": "H", "KA": "K", "EM": "M", "O": "O", "ER": "P", "TE": "T",
+             "HA": "X", "U": "y", "ALPHA": "A", "BETA": "B", "EPSILON": "E", "ETA": "H", "IOTA": "I", "KAPPA": "K",
+             "MU": "M", "NU": "N", "OMICRON": "O", "RHO": "P", "TAU": "T", "CHI": "X", "ZETA": "Z"}  # fmt: skip
+    same = looks.get(found[2], "") if found else ""
+    return same if found and found[1] == "CAPITAL" else same.lower()
