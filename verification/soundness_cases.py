@@ -415,6 +415,12 @@ def _training(rng: Rng, truth: Truth) -> dict[str, Any]:
     return {"optimizer": optimizer, "lr": lr, "epochs": int(rng.choice([1, 20]))}
 
 
+_USED_BY = {
+    "ridge": {"ridge-anchored", "ridge-inverse", "adaptive-optimizer"},
+    "subset": {"downsampling", "least-squares-on-subset"},
+}
+"""Claims that use a setting, which is refused where none of them is asked for."""
+
 _JUDGES = {"labels": "exact-labels", "w_unlearned": "exact-labels", "w_pretrained": "start-in-span"}
 """A claim that judges what is handed in, without which it would be refused."""
 
@@ -452,6 +458,9 @@ def generate(
         settings |= _training(rng, truth)
         if settings["claims"] is not None:
             settings["claims"] = [*settings["claims"], *TRAINING[settings["optimizer"]]]
+    for name, users in _USED_BY.items():
+        if settings["claims"] is not None and not users & {*settings["claims"]}:
+            del settings[name]  # it would be refused; drawn all the same, so that the case stays what it was
     flat = truth.outputs == 1 and rng.random() < 0.5
     factors = {}
     for name in ("labels", "w_unlearned", "w_pretrained"):

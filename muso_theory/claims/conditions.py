@@ -245,7 +245,7 @@ CONDITIONS = {
     "interpolable-retain": Check(_interpolable),
     "interpolates-retain": Check(_interpolates),
     "least-squares-on-retain": Check(_least_squares),
-    "least-squares-on-subset": Check(_least_squares_on_subset),
+    "least-squares-on-subset": Check(_least_squares_on_subset, uses=("subset",)),
     "start-in-span": Check(_start_in_span, audits=("w_pretrained", "w_unlearned"), audit=_start_audit),
     "map-free-of-forget": Check(_map_free_of_forget, listed=_knows_its_map, climbs=False),
     "conditioning": Check(_conditioning, by_floats=True),
