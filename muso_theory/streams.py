@@ -41,3 +41,6 @@ ALTERNATING: Final = 25
 
 WATCHED: Final = 26
 """Samples on which alternating unlearning watches the tangent kernel."""
+
+PUBLISHED: Final = 27
+"""Streams and cuts of the published network algorithm."""

@@ -1,6 +1,6 @@
 """Campaign ``ablation-networks``: what each choice of the alternating algorithm does to gap and time.
 
-One choice at a time is changed, for the paper's variant and for the corrected one, on the digits' MLP trained by
+One choice at a time is changed, for labels of the last layer and for corrected ones, on the digits' MLP trained by
 cross-entropy, with a class and with a tenth of the samples forgotten: share of the retained samples from which labels
 are computed, unlearning rate, ε, hard or soft labels, epochs, relabelling, and width and depth of the network. These
 are the points that the paper leaves open.
@@ -51,7 +51,7 @@ AXES: dict[str, dict[str, dict[str, Any]]] = {
 }
 """Every choice, and its values: fields of the method, or sizes of the network."""
 
-_ONLY = {"lag": "paper", "linearised at": "corrected"}
+_ONLY = {"lag": "last layer", "linearised at": "corrected"}
 """Choices that say something of one variant alone."""
 _SCORES = (
     "retain accuracy",
@@ -76,7 +76,7 @@ def points(quick: bool = False) -> list[dict[str, Any]]:
         {"variant": variant, "forgetting": forgetting, "seed": seed, "sizes": size, "ends": quick}
         for size in sizes
         for forgetting in (("class",) if quick else ("class", "random 10 %"))
-        for variant in ("paper", "corrected")
+        for variant in ("last layer", "corrected")
         for seed in range(1 if quick else 5)
     ]
 
@@ -89,7 +89,7 @@ def _sizes(axis: str) -> list[int]:
 
 def _method(variant: str, seed: int, settings: Mapping[str, Any]) -> Alternating:
     """A variant with some choices changed."""
-    make = Alternating.paper if variant == "paper" else Alternating.corrected
+    make = Alternating.last_layer if variant == "last layer" else Alternating.corrected
     changes = {key: value for key, value in settings.items() if key != "rate factor"}
     plain = make(seed=seed, watch=24, **changes)
     factor = settings.get("rate factor", 1.0)

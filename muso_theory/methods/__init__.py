@@ -31,6 +31,7 @@ from .projections import (
     ProjectiveResidualUpdate,
 )
 from .projector import ProjectorCheck, check_projector, row_projector
+from .published import Published, PublishedResult, PublishedRound, published_head
 from .relabelling import (
     BadTeaching,
     ClosedFormLabels,
@@ -75,6 +76,9 @@ __all__ = [
     "PredictedResidual",
     "ProjectiveResidualUpdate",
     "ProjectorCheck",
+    "Published",
+    "PublishedResult",
+    "PublishedRound",
     "RandomRelabelling",
     "Relabelling",
     "Retraining",
@@ -89,6 +93,7 @@ __all__ = [
     "head_labels",
     "head_matrix",
     "predict_residual",
+    "published_head",
     "row_projector",
     "serving",
     "signatures",
@@ -110,7 +115,7 @@ def serving(kind: Kind) -> dict[str, type[Method]]:
 
     Example:
         >>> [name for name in serving("network") if name not in serving("linear")]
-        ['alternating', 'linearised-labels']
+        ['alternating', 'linearised-labels', 'published']
     """
     return {name: method for name, method in METHODS.items() if method.serves(kind)}
 

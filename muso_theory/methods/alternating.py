@@ -32,9 +32,12 @@ __all__ = ["Alternating"]
 @checked
 @dataclass(frozen=True)
 class Alternating(Method):
-    """The alternating algorithm, with the paper's choices and those that theory suggests.
+    """Relabel by a linear view of the network as it is now, fine-tune, and again.
 
-    :meth:`paper` and :meth:`corrected` are the two sets of options; every field may be changed on top.
+    This is the idea of arXiv 2410.08557; the algorithm that was published there, with heads that stay fixed, is
+    :class:`Published`.
+
+    :meth:`last_layer` and :meth:`corrected` are the two sets of options; every field may be changed on top.
 
     Args:
         view: labels from the last layer (``"head"``) or from the whole tangent kernel (``"tangent"``).
@@ -70,7 +73,7 @@ class Alternating(Method):
         >>> from muso_theory.networks import NetworkProblem
         >>> X, y = np.eye(6), np.array([0, 0, 1, 1, 2, 2])
         >>> problem = NetworkProblem.pretrain(mlp([6, 3, 3], "tanh"), X, y, forget=[5])
-        >>> result = Alternating.paper(epochs=2, subset=1.0, watch=0).run(problem)
+        >>> result = Alternating.last_layer(epochs=2, subset=1.0, watch=0).run(problem)
         >>> result.head.degenerate, result.labels.sum(axis=1)
         (True, array([1.]))
     """
@@ -129,8 +132,8 @@ class Alternating(Method):
 
     @classmethod
     @checked
-    def paper(cls, **changes: Any) -> Alternating:
-        """The paper's choices: hard labels of the last layer, cross-entropy, Adam, ε from 1e-6 to 1e-2, a fifth of R.
+    def last_layer(cls, **changes: Any) -> Alternating:
+        """Hard labels of the current last layer, cross-entropy, Adam, ε from 1e-6 to 1e-2, a fifth of R.
 
         Args:
             **changes: fields to set otherwise.

@@ -254,7 +254,7 @@ def test_methods_work_on_a_convolutional_network_in_single_precision():
     problem = NetworkProblem.pretrain(net, X, y, forget=[0, 1], recipe=Recipe(epochs=3)).with_retrained()
     for name, method in METHODS.items():
         assert all(a.dtype == np.float32 for a in method()(problem)), name
-    assert Alternating.paper().run(problem).history[-1].parameter_gap is not None
+    assert Alternating.last_layer().run(problem).history[-1].parameter_gap is not None
 
 
 def test_a_mask_moves_only_the_share_it_says():
@@ -275,8 +275,8 @@ def test_ascent_raises_the_forget_loss():
 def test_relabelling_every_batch_uses_the_current_features():
     problem = lazy_problem()
     options = {"labels": "soft", "subset": 1.0, "watch": 0, "learning_rate": 1e-2, "batch_size": 4}
-    epoch = Alternating.paper(**options).run(problem)
-    batch = Alternating.paper(**options, relabel="batch").run(problem)
+    epoch = Alternating.last_layer(**options).run(problem)
+    batch = Alternating.last_layer(**options, relabel="batch").run(problem)
     assert problem.distance(epoch.params, batch.params) > 0
     with pytest.raises(BadInputError, match="relabelling every epoch"):
         Alternating.corrected(relabel="batch")
@@ -298,7 +298,8 @@ def test_alignment_is_one_for_the_same_kernel_and_falls_with_training():
 def test_convergence_is_measured():
     problem = lazy_problem(epochs=100)
     assert (
-        Alternating.paper(epochs=1, learning_rate=1e-9).run(problem).convergence is not Convergence.DIVERGED
+        Alternating.last_layer(epochs=1, learning_rate=1e-9).run(problem).convergence
+        is not Convergence.DIVERGED
     )
     still = Alternating.corrected(linearised_at="start", epochs=3, learning_rate=1e-9, watch=0).run(problem)
     assert still.convergence is Convergence.SETTLED
@@ -333,7 +334,7 @@ def test_divergence_between_two_relabellings_is_told(rule, rate):
         mlp([5, 8, 8, 3]), X, rng.integers(0, 3, 12), forget=[2, 7], recipe=Recipe(epochs=3)
     )
     options = {"labels": "soft", "optimizer": "gd", "subset": 1.0, "batch_size": 2, "watch": 0}
-    result = Alternating.paper(**options, relabel="batch", rule=rule, learning_rate=rate).run(problem)
+    result = Alternating.last_layer(**options, relabel="batch", rule=rule, learning_rate=rate).run(problem)
     assert result.convergence is Convergence.DIVERGED
     assert all(np.isfinite(a).all() for a in result.params)
 
@@ -397,7 +398,7 @@ def test_cross_entropy_of_one_output_is_refused():
     start = single.init(0)
     problem = NetworkProblem(single, problem.X, problem.targets[:, :1], [0], start, start)
     with pytest.raises(BadInputError, match="at least two outputs"):
-        Alternating.paper().run(problem)
+        Alternating.last_layer().run(problem)
 
 
 def test_fitted_logits_are_those_of_logistic_regression():
@@ -421,7 +422,7 @@ def test_a_last_layer_that_is_not_linear_is_refused():
         net, rng.standard_normal((8, 5)), rng.integers(0, 3, 8), forget=[0], recipe=Recipe(epochs=1)
     )
     with pytest.raises(BadInputError, match="last layer is dense"):
-        Alternating.paper().run(problem)
+        Alternating.last_layer().run(problem)
     with pytest.raises(BadInputError, match="last layer is dense"):
         Alternating.corrected(frozen=True).run(problem)
     assert len(Alternating.corrected(epochs=1, watch=0).run(problem).history) == 1

@@ -388,6 +388,12 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
         "w": np.ones((8, 2)),
     },
     "methods.projector.row_projector": lambda: {"Z": _x().copy()},
+    "methods.published.published_head": lambda: {
+        "Z": _x().copy(),
+        "w_init": np.zeros((_x().shape[1], 2)),
+        "w_pretrained": np.ones((_x().shape[1], 2)),
+        "ridge": 0.5,
+    },
     "methods.tangent.tangent_labels": lambda: {
         "X_retain": _inputs()[:3],
         "X_forget": _inputs()[3:],
@@ -494,8 +500,14 @@ METHODS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
     "networks.network.Sequential.unflatten": lambda: (_net(), {"vector": _net().flatten(_params())}),
     "networks.network.Sequential.vjp": lambda: (_net(), {"cotangent": np.ones((5, 2))}),
     "methods.alternating.Alternating.corrected": lambda: (None, {"epochs": 1}),
-    "methods.alternating.Alternating.paper": lambda: (None, {"epochs": 1}),
+    "methods.alternating.Alternating.last_layer": lambda: (None, {"epochs": 1}),
     "methods.alternating.Alternating.ridge_at": lambda: (_alternating(), {"epoch": 1}),
+    "methods.published.Published.of": lambda: (None, {"forgetting": "random"}),
+    "methods.published.Published.ridge_at": lambda: (mt.methods.Published(), {"epoch": 1}),
+    "methods.published.Published.run": lambda: (
+        mt.methods.Published("projector", "float64", labels="soft", subset=1.0, loss="squared"),
+        {"problem": _tiny()},
+    ),
     "methods.alternating.Alternating.run": lambda: (_alternating(), {"problem": _tiny()}),
     "methods.monitors.AlternatingResult.signatures": lambda: (
         _alternated(),
@@ -544,6 +556,8 @@ RECORDS = frozenset(
         "evaluation.intervals.Rate",
         "evaluation.margins.Klom",
         "evaluation.roc.Attack",
+        "methods.published.PublishedResult",
+        "methods.published.PublishedRound",
         "evaluation.roc.Difference",
         "evidence.row.Evidence",
         "methods.method.Gaps",
@@ -711,7 +725,7 @@ LEGAL: dict[str, set[str]] = {
     "refutation.search.refute(max_examples)": {"5"},
     "linear.training.prediction.epochs_needed(step_sizes)": {"5"},
     "linear.training.prediction.predict_gap(step_sizes)": {"5"},
-    "methods.alternating.Alternating.paper(epochs)": {"5"},
+    "methods.alternating.Alternating.last_layer(epochs)": {"5"},
     "methods.alternating.Alternating.corrected(epochs)": {"5"},
     "methods.monitors.AlternatingResult.signatures(tolerance)": {"5"},
     "evaluation.roc.roc(samples)": {"ragged"},  # members and nonmembers need not be equally many

@@ -209,8 +209,13 @@ def test_training_that_diverged_is_a_result_of_its_own(monkeypatch, models) -> N
 
 
 def test_methods_are_called_what_the_registry_calls_them() -> None:
-    own = {"alternating, paper", "alternating, paper, soft", "alternating, corrected", alternating.REORDERED}
-    names = set(serving("network")) - {"alternating"} | own
+    own = {
+        "alternating, last layer",
+        "alternating, last layer, soft",
+        "alternating, corrected",
+        alternating.REORDERED,
+    }
+    names = set(serving("network")) - {"alternating", "published"} | own
     assert set(alternating.methods("digits-mlp", "squared", 0)) == names
     kept = ROOT / "verification" / "results" / "alternating.json"
     result = restored(json.loads(kept.read_text(encoding="utf-8")))
@@ -230,8 +235,8 @@ def test_every_method_is_scored_in_a_scenario(monkeypatch, models) -> None:
         "seed": 0,
     }
     found = alternating.measure(point, models)
-    assert {"alternating, paper", "alternating, corrected", "saliency"} <= set(found["methods"])
-    paper = found["methods"]["alternating, paper"]
+    assert {"alternating, last layer", "alternating, corrected", "saliency"} <= set(found["methods"])
+    paper = found["methods"]["alternating, last layer"]
     assert paper["head"]["features"] == 129
     assert isinstance(paper["signatures"], list)
     again = found["methods"][alternating.REORDERED]
@@ -270,14 +275,14 @@ def test_all_points_have_five_seeds_and_known_names() -> None:
             own = [p for p in points if (p.get("network"), p.get("forgetting")) == (network, forgetting)]
             assert {p["seed"] for p in own if p.get("loss") == "cross-entropy"} == set(range(5))
     assert len(alternating.points(quick=True)) < len(points) / 10
-    assert {p["variant"] for p in ablation_networks.points()} == {"paper", "corrected"}
+    assert {p["variant"] for p in ablation_networks.points()} == {"last layer", "corrected"}
 
 
 def test_an_ablation_changes_one_choice(models, monkeypatch) -> None:
     monkeypatch.setattr(ablation_networks, "trained", lambda *_, **__: quick(models, n_retain=150))
     for axis in set(ablation_networks.AXES) - {"subset", "rate", "width", "depth"}:
         monkeypatch.delitem(ablation_networks.AXES, axis)
-    point = {"variant": "paper", "forgetting": "class", "seed": 0, "sizes": {}, "ends": False}
+    point = {"variant": "last layer", "forgetting": "class", "seed": 0, "sizes": {}, "ends": False}
     found = ablation_networks.measure(point, models)
     assert set(found["axes"]) == {"default", "subset", "rate"}
     assert found["axes"]["rate"]["3 ×"]["parameter gap"] > found["axes"]["default"][""]["parameter gap"]
@@ -290,7 +295,7 @@ def test_an_ablation_changes_one_choice(models, monkeypatch) -> None:
 
 
 def test_ablated_settings_are_options_of_the_method() -> None:
-    for variant in ("paper", "corrected"):
+    for variant in ("last layer", "corrected"):
         for axis, values in ablation_networks.AXES.items():
             for settings in values.values():
                 if ablation_networks._fits(variant, axis, settings):

@@ -1,0 +1,441 @@
+"""The network algorithm of arXiv 2410.08557 as its code was published, with every deviation as a switch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, final
+
+import numpy as np
+
+from ..arguments import checked
+from ..arrays import Array, float_values
+from ..descent.losses import LossName, targets_for
+from ..descent.passes import Passes, Samples
+from ..descent.schedules import ResolvedSteps
+from ..errors import check_integer, expected
+from ..networks.problem import NetworkProblem, softmax
+from ..networks.training import DivergedError, NetworkLoop, check_descent, diverged
+from ..streams import PUBLISHED
+from .head import head_features, head_matrix
+from .method import Method
+from .projector import row_projector
+
+__all__ = ["Published", "PublishedResult", "PublishedRound", "Revision", "published_head"]
+
+Revision = Literal["2024-10", "2025-02", "intended", "projector"]
+"""The two published revisions of the projector, the evident intention of the first, and the projector itself."""
+
+_REVISIONS = ("2024-10", "2025-02", "intended", "projector")
+
+
+@checked
+def published_head(
+    Z: Array,
+    w_init: Array,
+    w_pretrained: Array,
+    *,
+    ridge: float,
+    revision: Revision = "2025-02",
+    precision: Literal["float32", "float64"] = "float32",
+    Z_pretrained: Array | None = None,
+) -> Array:
+    """The head that the labels are taken from, by the inverses of a published revision.
+
+    ``"2024-10"`` forms Π = Zᵀ(ZZᵀ + εI)⁻¹Z, ``"2025-02"`` Π = ZᵀMZ with M = A − AZ(B + ZᵀAZ)⁻¹ZᵀA, A = (εI)⁻¹ and
+    B = (εI)⁻¹, where the identity of Woodbury has I in place of B: exactly it is Zᵀ(εI + εZZᵀ)⁻¹Z, about 1/ε times a
+    projector. Both give w₀ + Π(w_p − w₀). ``"intended"`` is w₀ + Zᵀ(ZZᵀ + εI)⁻¹(Z_p w_p − Z w₀), the regularised
+    minimum-norm update towards the pretrained outputs. ``"projector"`` is Π = I − ε(ZᵀZ + εI)⁻¹ by Cholesky.
+
+    Explicit inverses in float32 lose all digits at small ε. What they give hangs on the kernel of BLAS, and no verdict
+    may rest on it: compare ``precision="float64"``.
+
+    Args:
+        Z: current features of the subset (s, m), ones included.
+        w_init: w₀ (m, k).
+        w_pretrained: w_p (m, k).
+        ridge: ε > 0.
+        revision: which.
+        precision: of the inverses and of Π; ``"projector"`` is formed in float64 alone.
+        Z_pretrained: features of the subset by the pretrained network, for ``"intended"`` alone.
+
+    Returns:
+        The head (m, k), in the precision asked for.
+
+    Raises:
+        BadInputError: ε ≤ 0, a precision or features that the revision does not use, shapes that do not fit.
+        DivergedError: an inverse that does not exist in that precision.
+
+    Example:
+        >>> Z, zero, w = np.eye(2, 3), np.zeros((3, 1)), np.ones((3, 1))
+        >>> published_head(Z, zero, w, ridge=1e-6, revision="2024-10").round(4).T
+        array([[1., 1., 0.]], dtype=float32)
+        >>> published_head(Z, zero, w, ridge=0.01, revision="2025-02", precision="float64").round(9).T
+        array([[50., 50.,  0.]])
+    """
+    rows, start, trained = (
+        float_values(name, values, (2,))
+        for name, values in (("Z", Z), ("w_init", w_init), ("w_pretrained", w_pretrained))
+    )
+    if not (math.isfinite(ridge) and ridge > 0):
+        raise expected("a positive ridge", "ridge", ridge, "an inverse that may not exist", "1e-6")
+    if not len(rows) or start.shape != trained.shape or rows.shape[1] != len(start):
+        shapes = (rows.shape, start.shape, trained.shape)
+        raise expected("(s, m), (m, k) and (m, k)", "Z, w_init, w_pretrained", shapes, "shapes", "one m")
+    if (revision == "intended") is (Z_pretrained is None):
+        needs = "features by the pretrained network" if Z_pretrained is None else "None"
+        raise expected(needs, "Z_pretrained", Z_pretrained is not None, f"given for {revision}", "'intended'")
+    if revision == "projector":
+        if precision != "float64":
+            raise expected("'float64'", "precision", precision, "a Cholesky factor in float64", "'float64'")
+        return np.asarray(start + row_projector(rows, ridge=ridge, form="ridge") @ (trained - start))
+    rows, start, trained = (np.asarray(a, dtype=precision) for a in (rows, start, trained))
+    n, m = rows.shape
+    with np.errstate(all="ignore"):  # what overflows is told below
+        try:
+            if revision == "2025-02":
+                a, b = (np.linalg.inv(rows.dtype.type(ridge) * np.eye(s, dtype=precision)) for s in (n, m))
+                inner = np.linalg.inv(b + rows.T @ a @ rows)
+                projector = rows.T @ (a - a @ rows @ inner @ rows.T @ a) @ rows
+                head = start + projector @ (trained - start)
+            else:
+                inverse = np.linalg.inv(rows @ rows.T + rows.dtype.type(ridge) * np.eye(n, dtype=precision))
+                if Z_pretrained is None:
+                    head = start + (rows.T @ inverse @ rows) @ (trained - start)
+                else:
+                    outputs = float_values("Z_pretrained", Z_pretrained, (2,)).astype(precision) @ trained
+                    head = start + rows.T @ inverse @ (outputs - rows @ start)
+        except np.linalg.LinAlgError as singular:
+            raise DivergedError(f"ε = {ridge:g}: no inverse in {precision} ({singular})") from singular
+    if not np.isfinite(head).all():
+        raise DivergedError(f"ε = {ridge:g}: the inverse in {precision} is not finite")
+    return np.asarray(head)
+
+
+def streamed_subset(n: int, size: int, batch: int, rng: np.random.Generator) -> Array:
+    """Which of n samples are kept while they stream by in random batches, in the order in which they came.
+
+    Whenever more than twice the size are kept, so many random ones are: late samples stay more often than early ones,
+    and between ``size`` and twice as many are left at the end.
+
+    Args:
+        n: samples.
+        size: how many are kept at a cut.
+        batch: samples that arrive together.
+        rng: of the order and the cuts.
+
+    Returns:
+        Indices below n.
+
+    Raises:
+        BadInputError: a size below one, or a batch below one.
+
+    Example:
+        >>> kept = streamed_subset(1000, 200, 64, np.random.default_rng(0))
+        >>> 200 <= len(kept) <= 400, len(set(kept.tolist())) == len(kept)
+        (True, True)
+    """
+    size, batch = check_integer("size", size, 1), check_integer("batch", batch, 1)
+    order, kept = rng.permutation(n), np.arange(0)
+    for first in range(0, n, batch):
+        kept = np.concatenate([kept, order[first : first + batch]])
+        if len(kept) > 2 * size:
+            kept = kept[rng.permutation(len(kept))[:size]]
+    return kept
+
+
+class PublishedRound(NamedTuple):
+    """What was done in one epoch.
+
+    Args:
+        ridge: ε.
+        rows: samples of the subset.
+        head_change: ‖head − w_p‖/‖w_p − w₀‖ (Frobenius); with the projector on a space that holds all, about 0.
+        relabelled: share of the forget samples whose last label is not the class of their target.
+    """
+
+    ridge: float
+    rows: int
+    head_change: float
+    relabelled: float
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class PublishedResult:
+    """What a run did.
+
+    Args:
+        params: θ_u.
+        labels: the last label of every forget sample, (n_F, k).
+        rounds: one entry an epoch.
+    """
+
+    params: list[Array]
+    labels: Array
+    rounds: tuple[PublishedRound, ...]
+
+
+@final
+@checked
+@dataclass(frozen=True)
+class Published(Method):
+    """The network algorithm line by line as published; each field is one choice of it, changed one at a time.
+
+    In every epoch Π is formed from a subset of the retained samples by the current network. Before every batch its
+    forget samples get the labels arg max of Z_t[w₀ + Π(w_p − w₀)] + (Z_t − Z_p)w_p: w₀ and w_p are the initial and the
+    pretrained head, Z_t and Z_p features by the current and the pretrained network. Then the network takes a step on
+    the batch.
+
+    What it unlearns hangs on the rounding of its float32 inverses, and so on the kernel of BLAS: where the retained
+    features span those of the forget samples, the exact projector leaves the labels that the network gives already
+    (`HeadCondition`).
+
+    Args:
+        revision: which inverses, see :func:`published_head`.
+        precision: of the inverses.
+        head: w_p of the pretrained network, or in its place the head of the ``"current"`` one.
+        feature_shift: whether (Z_t − Z_p)w_p is added.
+        labels: ``"hard"`` (arg max) or ``"soft"`` (outputs; their softmax under cross-entropy).
+        relabel: before every ``"batch"``, or before every ``"epoch"``.
+        sampling: of the subset, see :func:`streamed_subset`; ``"uniform"`` draws ⌊subset · n_R⌋ at once.
+        subset: share of the retained samples.
+        ridge: ε in the first and the last epoch, between them along a cosine.
+        ridge_lag: epochs by which ε is late.
+        loss: of fine-tuning.
+        epochs: rounds.
+        optimizer: gd (SGD), momentum, nesterov, adam or adamw.
+        learning_rate: η at the first step.
+        schedule: of η over the steps of all epochs: ``"cosine"``, to zero, or ``"constant"``.
+        batch_size: samples a step, and of the stream.
+        weight_decay: λ.
+        seed: of batches, streams and cuts.
+
+    Raises:
+        BadInputError: options that are unknown or do not go together.
+
+    Example:
+        >>> from muso_theory.networks import NetworkProblem, mlp
+        >>> X, y = np.eye(6, dtype=np.float32), np.array([0, 0, 1, 1, 2, 2])
+        >>> problem = NetworkProblem.pretrain(mlp([6, 3, 3], "tanh"), X, y, forget=[5])
+        >>> result = Published.of("class", epochs=2, subset=1.0).run(problem)
+        >>> len(result.rounds), result.labels.shape
+        (2, (1, 3))
+    """
+
+    revision: Revision = "2025-02"
+    precision: Literal["float32", "float64"] = "float32"
+    head: Literal["pretrained", "current"] = "pretrained"
+    feature_shift: bool = True
+    labels: Literal["hard", "soft"] = "hard"
+    relabel: Literal["batch", "epoch"] = "batch"
+    sampling: Literal["streaming", "uniform"] = "streaming"
+    subset: float = 0.2
+    ridge: tuple[float, float] = (1e-6, 1e-2)
+    ridge_lag: int = 1
+    loss: LossName = "cross-entropy"
+    epochs: int = 5
+    optimizer: str = "adamw"
+    learning_rate: float = 2.8e-4
+    schedule: Literal["cosine", "constant"] = "cosine"
+    batch_size: int = 128
+    weight_decay: float = 0.0
+    seed: int = 0
+
+    name = "published"
+    formula = "ŷ_F = Z_t(w₀ + Π_t(w_p − w₀)) + (Z_t − Z_p)w_p; fine-tune on R and (X_F, arg max ŷ_F)"
+    source = "Yang et al., arXiv 2410.08557, published network code"
+    exactness = "not exact: float32 inverses, hard labels, a head that the retained samples fix"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.head == "current" and self.revision == "intended":
+            hint = "head='pretrained'"
+            raise expected("the pretrained head", "head", self.head, "for revision 'intended'", hint)
+        if self.revision == "projector" and self.precision != "float64":
+            raise expected("'float64'", "precision", self.precision, "with revision 'projector'", "'float64'")
+        check_descent(self.optimizer, self.epochs, self.learning_rate, self.batch_size, self.seed)
+        check_integer("ridge_lag", self.ridge_lag)
+        if len(self.ridge) != 2 or not min(self.ridge) > 0:
+            raise expected("two positive ridges", "ridge", self.ridge, "out of range", "(1e-6, 1e-2)")
+        if not 0 < self.subset <= 1:
+            raise expected("a fraction in (0, 1]", "subset", self.subset, "float", "0.2")
+
+    @classmethod
+    @checked
+    def of(cls, forgetting: Literal["class", "random"], **changes: Any) -> Published:
+        """The published settings of a scenario: whole classes, or random samples.
+
+        Args:
+            forgetting: "class" (AdamW, 2.8e-4 along a cosine, 5 epochs) or "random" (Adam, 3e-5, 2 epochs).
+            **changes: fields to set otherwise.
+
+        Returns:
+            The method.
+
+        Example:
+            >>> Published.of("random").optimizer, Published.of("class", precision="float64").precision
+            ('adam', 'float64')
+        """
+        settings: dict[str, Any] = {}
+        if forgetting == "random":
+            settings = {"optimizer": "adam", "learning_rate": 3e-5, "schedule": "constant", "epochs": 2}
+        return cls(**(settings | changes))
+
+    @checked
+    def ridge_at(self, epoch: int) -> float:
+        """ε of an epoch, counted from 0: first + (last − first)(1 − cos πt/(T − 1))/2 at t = epoch − lag ≥ 0."""
+        t = max(0, epoch - self.ridge_lag)
+        first, last = self.ridge
+        return first + (last - first) * (1 - math.cos(math.pi * t / max(1, self.epochs - 1))) / 2
+
+    def on_network(self, problem: NetworkProblem) -> list[Array]:
+        """θ_u."""
+        return self.run(problem).params
+
+    @checked
+    def run(self, problem: NetworkProblem) -> PublishedResult:
+        """Unlearn, and tell what was done in every epoch.
+
+        Args:
+            problem: what to forget.
+
+        Returns:
+            Parameters, labels, and one entry an epoch.
+
+        Raises:
+            BadInputError: a subset smaller than one sample, a last layer that is not linear, cross-entropy of one
+                output.
+            DivergedError: training or an inverse left the finite numbers.
+        """
+        return _Run(self, problem).go()
+
+
+class _Run:
+    """One run under way."""
+
+    def __init__(self, method: Published, problem: NetworkProblem) -> None:
+        self.method, self.problem = method, problem
+        if method.loss == "cross-entropy" and problem.net.n_out < 2:
+            hint = "loss='squared'"
+            raise expected("at least two outputs for cross-entropy", "n_out", problem.net.n_out, "int", hint)
+        self.size = int(method.subset * len(problem.retain))
+        if self.size < 1:
+            least = f"subset={1 / len(problem.retain):.2g} or more"
+            retained = f"of {len(problem.retain)} retained"
+            raise expected("a subset of at least one sample", "subset", method.subset, retained, least)
+        net = problem.net
+        self.w_init, self.w_pretrained = (head_matrix(net, w) for w in (problem.start, problem.pretrained))
+        self.Z_pretrained = head_features(net, problem.pretrained, problem.X[problem.forget])
+        self.rng = np.random.default_rng((method.seed, PUBLISHED))
+        self.targets = problem.targets.copy()
+        # The place of every sample in F, or −1.
+        self.place = np.full(len(problem.X), -1)
+        self.place[problem.forget] = np.arange(len(problem.forget))
+        self.head: Callable[[Array], Array] = lambda w: w
+        self.loop = self._loop()
+
+    def _loop(self) -> NetworkLoop:
+        method, problem = self.method, self.problem
+        n, rate = len(problem.X), method.learning_rate
+        batch = min(method.batch_size, n)
+        total = method.epochs * -(-n // batch)
+
+        def cosine(t: int) -> float:
+            return rate * (1 + math.cos(math.pi * t / total)) / 2
+
+        steps = ResolvedSteps(cosine if method.schedule == "cosine" else rate, batch, restart=False)
+        targets_for(self.targets, self.targets, method.loss)  # refuses what is no target of this loss
+        return NetworkLoop(
+            problem.net,
+            list(problem.pretrained),
+            problem.X,
+            self._wanted,
+            method.loss,
+            method.optimizer,
+            Passes(n, "shuffled", steps, method.seed),
+            momentum=0.9,
+            mean=True,
+            weight_decay=method.weight_decay,
+        )
+
+    def _wanted(self, rows: Samples) -> Array:
+        """Targets of a batch, its forget samples relabelled by the network as it is now."""
+        index = np.arange(len(self.problem.X))[rows]
+        places = self.place[index]
+        if self.method.relabel == "batch":
+            self._relabel(places[places >= 0])
+        return self.targets[index]
+
+    def _relabel(self, places: Array) -> None:
+        """Labels of the forget samples at these places in F."""
+        if not len(places):
+            return
+        method, problem, params = self.method, self.problem, self.loop.state
+        if not all(np.isfinite(array).all() for array in params):
+            raise diverged(method.learning_rate, "parameters are not finite")
+        chosen = problem.forget[places]
+        Z = head_features(problem.net, params, problem.X[chosen])
+        w = self.w_pretrained if method.head == "pretrained" else head_matrix(problem.net, params)
+        outputs = Z @ self.head(w)
+        if method.feature_shift:
+            outputs = outputs + (Z - self.Z_pretrained[places]) @ self.w_pretrained
+        if method.labels == "hard":
+            outputs = problem.task.hardened(outputs)
+        elif method.loss == "cross-entropy":
+            outputs = softmax(outputs)
+        self.targets[chosen] = outputs
+
+    def _prepare(self, ridge: float) -> int:
+        """Form the head of an epoch from a subset of the retained samples; how many these are."""
+        method, problem = self.method, self.problem
+        n = len(problem.retain)
+        if method.sampling == "streaming":
+            kept = streamed_subset(n, self.size, method.batch_size, self.rng)
+        else:
+            kept = self.rng.permutation(n)[: self.size]
+        X = problem.X[problem.retain[kept]]
+        Z = head_features(problem.net, self.loop.state, X)
+        if not np.isfinite(Z).all():
+            raise diverged(method.learning_rate, "features are not finite")
+        old = head_features(problem.net, problem.pretrained, X) if method.revision == "intended" else None
+        dtype = problem.X.dtype
+
+        def head(w: Array) -> Array:
+            return published_head(
+                Z,
+                self.w_init,
+                w,
+                ridge=ridge,
+                revision=method.revision,
+                precision=method.precision,
+                Z_pretrained=old,
+            ).astype(dtype)
+
+        if method.head == "current":
+            self.head = head
+        else:
+            fixed = head(self.w_pretrained)
+            self.head = lambda w: fixed
+        return len(kept)
+
+    def go(self) -> PublishedResult:
+        """All epochs."""
+        method, problem = self.method, self.problem
+        original, rounds = problem.targets[problem.forget].argmax(axis=1), []
+        travelled = float(np.linalg.norm(self.w_pretrained - self.w_init)) or 1.0
+        for epoch in range(method.epochs):
+            ridge = method.ridge_at(epoch)
+            rows = self._prepare(ridge)
+            if method.relabel == "epoch":
+                self._relabel(np.arange(len(problem.forget)))
+            with np.errstate(all="ignore"):  # divergence is reported below
+                self.loop.advance(1)
+            if problem.is_broken(self.loop.state, method.loss):
+                raise diverged(method.learning_rate, f"the loss left the finite numbers in epoch {epoch + 1}")
+            labels = self.targets[problem.forget]
+            moved = float(np.linalg.norm(self.head(self.w_pretrained) - self.w_pretrained)) / travelled
+            differ = float(np.mean(labels.argmax(axis=1) != original))
+            rounds.append(PublishedRound(ridge, rows, moved, differ))
+        return PublishedResult(self.loop.state, self.targets[problem.forget], tuple(rounds))
