@@ -69,11 +69,14 @@ class CheckResult:
         return self.accepted
 
 
-def check_bundle(bundle: object, registered: Mapping[str, Sequence[str]]) -> CheckResult:
+def check_bundle(
+    bundle: object, registered: Mapping[str, Sequence[str]], own: Mapping[str, Sequence[str]] | None = None
+) -> CheckResult:
     """Check a certificate against the registered statements.
 
     Args:
         registered: the lines of every registered theorem, by name.
+        own: a user's own, under other names; their hypotheses need not all have been tried.
 
     Example:
         >>> check_bundle({"format": "something else"}, {})
@@ -81,6 +84,10 @@ def check_bundle(bundle: object, registered: Mapping[str, Sequence[str]]) -> Che
     """
     try:
         claim, nodes = _opened(bundle)
+        own = own or {}
+        if taken := sorted(set(own) & set(registered)):
+            raise AlgebraError(f"{taken[0]} is the name of another theorem")
+        registered = {**registered, **own}
         wanted = {name for name in registered if name.partition("/")[0] == claim}
         if not wanted:
             raise AlgebraError(f"no theorem is registered for the claim {claim[:60]!r}")
@@ -91,7 +98,7 @@ def check_bundle(bundle: object, registered: Mapping[str, Sequence[str]]) -> Che
         for name in order:
             if list(registered.get(name, ())) != nodes[name]["statement"]:
                 raise AlgebraError(f"the statement of {name[:60]!r} is not the registered one")
-            _check_node(name, nodes, checked)
+            _check_node(name, nodes, checked, open_=name in own)
         if unused := set(nodes) - wanted - _ancestors(wanted, nodes):
             raise AlgebraError(f"{min(unused)} is not used by the claim")
     except MusoError as error:
@@ -205,8 +212,10 @@ def _ancestors(names: set[str], nodes: Mapping[str, Any]) -> set[str]:
     return found
 
 
-def _check_node(name: str, nodes: Mapping[str, Any], checked: dict[str, Statement]) -> None:
-    """Check one theorem whose lemmas are checked already."""
+def _check_node(
+    name: str, nodes: Mapping[str, Any], checked: dict[str, Statement], *, open_: bool = False
+) -> None:
+    """Check one theorem whose lemmas are checked already; ``open_`` lets hypotheses be untried."""
     node = nodes[name]
     if node["statement"][0].startswith("induction"):
         steps = node["steps"]
@@ -230,7 +239,7 @@ def _check_node(name: str, nodes: Mapping[str, Any], checked: dict[str, Statemen
             raise AlgebraError(f"{name} does not reach its conclusion {conclusion} = 0")
     if set(run.witnessed) != set(statement.exists):
         raise AlgebraError(f"{name} does not name every matrix it claims to exist")
-    check_trials(statement, node["trials"])
+    check_trials(statement, node["trials"], open_=open_)
     checked[name] = statement
 
 

@@ -33,7 +33,7 @@ def shortened(target: Polynomial, combination: Combination, facts: Mapping[str, 
     for term in combination:
         words |= {term.left + w + term.right for w in versions.get(term.fact, facts_terms(facts, term.fact))}
     columns = _columns(words, versions)
-    if len(columns) > _MAX_COLUMNS:
+    if not combination or len(columns) > _MAX_COLUMNS:
         return combination
     columns.sort(key=lambda column: (len(column[0]) + len(column[2]), column))
     solution = _solve(dict(target.terms), columns, versions)
