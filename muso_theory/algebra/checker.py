@@ -22,7 +22,7 @@ from .derivation import content_hash
 from .expression import parse_equation, parse_expression, parse_word
 from .induction import check_induction, parse_induction
 from .instance import Instance
-from .polynomial import AlgebraError, Polynomial
+from .polynomial import AlgebraError, Polynomial, Word
 from .statement import Statement, parse_statement
 from .trials import check_trials
 
@@ -34,6 +34,9 @@ _MAX_NODES = 100
 _MAX_STEPS = 60
 _MAX_TERMS = 2_000
 _MAX_DIGITS = 40
+_MAX_WORDS = 100_000
+_MAX_WORK = 20_000_000
+"""Words that the sums of one theorem may touch."""
 _MAX_CHARACTERS = 2_000_000
 
 
@@ -250,6 +253,13 @@ class _Replay:
         self.statement, self.checked = statement, checked
         self.proved: dict[str, Polynomial] = {}
         self.witnessed: dict[str, Polynomial] = {}
+        self.spent = 0
+
+    def spend(self, amount: int) -> None:
+        """Refuse a proof that takes too much work, however small it is."""
+        self.spent += amount
+        if self.spent > _MAX_WORK:
+            raise AlgebraError(f"checking takes more than {_MAX_WORK:,} steps")
 
     def fact(self, key: str) -> Polynomial:
         """A known fact by key; a final prime transposes it."""
@@ -282,7 +292,8 @@ class _Replay:
     def combination(self, step: Mapping[str, Any]) -> list[Polynomial]:
         """Expand Σ c·a·g·b and compare."""
         conclusion = parse_equation(step["conclusion"], self.statement.signature)
-        total = Polynomial(conclusion.rows, conclusion.cols, {})
+        # One running total that is added to in place: copying it for every term would take the square of the time.
+        total: dict[Word, Fraction] = {}
         for term in _list(step["terms"], _MAX_TERMS, "terms"):
             if not isinstance(term, list) or len(term) != 4:
                 raise AlgebraError("expected terms of four entries: coefficient, left word, fact, right word")
@@ -290,10 +301,16 @@ class _Replay:
             _strings(coefficient, left, key, right)
             a = Polynomial.word(parse_word(left, self.statement.signature), self.statement.signature)
             b = Polynomial.word(parse_word(right, self.statement.signature), self.statement.signature)
-            total = total + (a * self.fact(key) * b).scaled(rational(coefficient))
-        if total != conclusion:
+            factor, product = rational(coefficient), a * self.fact(key) * b
+            for word, c in product.typed(str(conclusion.rows), str(conclusion.cols)).terms.items():
+                total[word] = total.get(word, Fraction(0)) + factor * c
+            self.spend(len(product.terms))
+            if len(total) > _MAX_WORDS:
+                raise AlgebraError("a sum is too large")
+        found = Polynomial(conclusion.rows, conclusion.cols, {w: c for w, c in total.items() if c})
+        if found != conclusion:
             raise AlgebraError(
-                f"the terms do not add up to the conclusion: {total - conclusion} is left over"[:300]
+                f"the terms do not add up to the conclusion: {found - conclusion} is left over"[:300]
             )
         return [conclusion]
 
@@ -310,6 +327,8 @@ class _Replay:
         conclusion = parse_equation(step["conclusion"], signature)
         total, roots = Polynomial.number(0), []
         for square in _list(step["squares"], 20, "squares"):
+            if not isinstance(square, list) or len(square) != 2:
+                raise AlgebraError("expected squares of two entries: weight and root")
             weight, text = square
             _strings(weight, text)
             root = parse_expression(text, signature)

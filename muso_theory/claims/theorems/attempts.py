@@ -32,7 +32,11 @@ __all__ = ["Attempt", "Weakened", "attempt", "search_model", "statement", "weake
 _FIRST = 0.1
 """Share of the budget that a first search for a counterexample has: false theorems as a rule show it at once."""
 _MAX_BYTES = 100_000
-_TRYING = 5.0
+_GLANCE = 3.0
+"""Seconds at most for it."""
+_POLISH = 1.0
+"""Seconds at most to make a step of a proof shorter."""
+_TRYING = 3.0
 """Seconds at most for the trials of all hypotheses; `weaken` goes on."""
 _TRIALS = 20
 """Models of a size that are looked at to show that a hypothesis is needed."""
@@ -186,7 +190,7 @@ def attempt(
     begun = time.monotonic()
     parsed = parse_statement(theorem.name, theorem.lines)
     tell(f"{theorem.name}: looking for a counterexample")
-    first = hunt(parsed, begun + _FIRST * seconds, rounds=2)
+    first = hunt(parsed, begun + min(_GLANCE, _FIRST * seconds), rounds=2)
     if first.model is not None:
         return Attempt(theorem, Verdict.REFUTED, None, write_model(first.model), (str(first),))
     tried = [f"a first search: {first}"]
@@ -197,7 +201,7 @@ def attempt(
             continue
         tell(f"{theorem.name}: proving {words}")
         try:
-            node = derive(replace(theorem, plan=plan), known or _lemmas(plan), seconds=left)
+            node = derive(replace(theorem, plan=plan), known or _lemmas(plan), seconds=left, polish=_POLISH)
         except NotFoundError as error:
             tried.append(f"proving {words}: {error}"[:300])
         except AlgebraError as error:
