@@ -20,7 +20,7 @@ _HOMES = {
     "unlearned": ("Unlearned",),
     "unlearning": ("unlearn",),
     "sweeping": ("sweep",),
-    "claims.theorems.library": ("Attempt", "Proof", "check_certificate", "prove", "statement"),
+    "claims.theorems.library": ("TheoremAnswer", "Proof", "check_certificate", "prove", "statement"),
     "refutation": ("RULEBOOK", "Counterexample", "Refutation", "refute", "refute_report"),
     "linear.problem": ("UnlearningProblem",),
     "linear.solution": ("Solution", "parameter_gap", "solve"),
@@ -61,8 +61,8 @@ if TYPE_CHECKING:  # the same names for type checkers, to which a misspelt one i
     from . import strategies as strategies
     from .checking import check as check
     from .claims import _Catalogue
-    from .claims.theorems.library import Attempt as Attempt
     from .claims.theorems.library import Proof as Proof
+    from .claims.theorems.library import TheoremAnswer as TheoremAnswer
     from .claims.theorems.library import check_certificate as check_certificate
     from .claims.theorems.library import prove as prove
     from .claims.theorems.library import statement as statement

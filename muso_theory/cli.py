@@ -291,9 +291,9 @@ def prove(
     outputs.folder(write, "theorems.md")
     outputs.folder(html, "index.html")
     from . import terminal
-    from .claims.theorems.library import check_certificate
+    from .claims.theorems.library import check_certificate, parts
     from .claims.theorems.library import prove as search
-    from .claims.theorems.registry import parts, slugs
+    from .claims.theorems.registry import slugs
     from .claims.theorems.writing import write_proofs
     from .pages.instances import read_instances
     from .screen import progress

@@ -144,7 +144,7 @@ class Hunt:
         return f"{self.tried} exact models of the hypotheses, dimensions up to {self.largest}: {found} counterexample"
 
 
-def hunt(statement: Statement, deadline: float, *, dropped: str | None = None, rounds: int = 6) -> Hunt:
+def hunt(statement: Statement, deadline: float, *, dropped: str | None = None, rounds: int = 5) -> Hunt:
     """Search a counterexample, in rounds of ever more models of every size, until some time.
 
     Args:
@@ -165,7 +165,7 @@ def hunt(statement: Statement, deadline: float, *, dropped: str | None = None, r
             statement,
             f"hunt {number}",
             dropped=dropped,
-            tries=5 * 4**number,
+            tries=20 * 4**number,
             entries=entries,
             deadline=deadline,
         )

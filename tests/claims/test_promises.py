@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
-from muso_theory.claims import CATALOGUE
+from muso_theory.claims import CATALOGUE, Claim
 from muso_theory.claims.theorems.promises import overpromises
 from muso_theory.claims.theorems.registry import THEOREMS, slugs
 from muso_theory.claims.theorems.status import theorem_status
@@ -16,7 +17,7 @@ CLAIMS = [claim for claim in CATALOGUE.values() if not claim.is_condition]
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.slug)
-def test_no_claim_promises_more_than_its_theorems(claim: object) -> None:
+def test_no_claim_promises_more_than_its_theorems(claim: Claim) -> None:
     assert overpromises(claim) == []
 
 
@@ -28,7 +29,7 @@ def test_there_are_at_least_32_certified_claims() -> None:
 @pytest.mark.parametrize(
     ("slug", "planted", "words"),
     [
-        ("ridge-anchored", {"words": "with any ridge relabelling is exact"}, "says any"),
+        ("ridge-inverse", {"words": "any inverse may be used"}, "says any"),
         ("downsampling", {"holds": "Fine-tuning on these labels forgets all of R∖S as well."}, "says all"),
         ("early-stopping", {"words": "training always reaches the retrained model"}, "says always"),
         ("gap-formula", {"holds": "The original labels are the unique ones."}, "says unique"),
@@ -49,8 +50,6 @@ def test_there_are_at_least_32_certified_claims() -> None:
     ],
 )
 def test_a_planted_overpromise_is_caught(slug: str, planted: dict[str, object], words: str) -> None:
-    import re
-
     found = overpromises(replace(CATALOGUE[slug], **planted))
     assert any(re.search(words, line) for line in found), found
 

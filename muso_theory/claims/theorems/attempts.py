@@ -27,7 +27,7 @@ from .certificates import bundle, certificate_of
 from .proof import Proof
 from .registry import THEOREMS, registered_statements
 
-__all__ = ["Attempt", "Weakened", "attempt", "search_model", "statement", "weaken"]
+__all__ = ["TheoremAnswer", "Weakened", "attempt", "search_model", "statement", "weaken"]
 
 _FIRST = 0.1
 """Share of the budget that a first search for a counterexample has: false theorems as a rule show it at once."""
@@ -46,7 +46,7 @@ Tell = Callable[[str], None]
 
 @final
 @dataclass(frozen=True)
-class Attempt:
+class TheoremAnswer:
     """What became of a theorem of your own.
 
     Args:
@@ -109,7 +109,7 @@ class Attempt:
 
     def __repr__(self) -> str:
         told = repr(self.proof) if self.proof else self.tried[-1] if self.tried else ""
-        return f"Attempt({self.verdict.name}: {self.theorem.name}, {told})"
+        return f"TheoremAnswer({self.verdict.name}: {self.theorem.name}, {told})"
 
 
 @final
@@ -172,7 +172,7 @@ def attempt(
     seconds: float = 60.0,
     progress: Tell | None = None,
     known: Mapping[str, Node] | None = None,
-) -> Attempt:
+) -> TheoremAnswer:
     """Prove a theorem, or refute it, within a budget of time.
 
     Args:
@@ -192,7 +192,7 @@ def attempt(
     tell(f"{theorem.name}: looking for a counterexample")
     first = hunt(parsed, begun + min(_GLANCE, _FIRST * seconds), rounds=2)
     if first.model is not None:
-        return Attempt(theorem, Verdict.REFUTED, None, write_model(first.model), (str(first),))
+        return TheoremAnswer(theorem, Verdict.REFUTED, None, write_model(first.model), (str(first),))
     tried = [f"a first search: {first}"]
     for words, plan in _plans(theorem, parsed):
         left = begun + 0.7 * seconds - time.monotonic()
@@ -212,22 +212,22 @@ def attempt(
     last = hunt(parsed, begun + seconds)
     tried.append(f"a second search: {last}")
     if last.model is not None:
-        return Attempt(theorem, Verdict.REFUTED, None, write_model(last.model), tuple(tried))
+        return TheoremAnswer(theorem, Verdict.REFUTED, None, write_model(last.model), tuple(tried))
     if not first.tried and not last.tried and (contradiction := _contradiction(parsed)):
-        return Attempt(theorem, Verdict.VACUOUS, None, None, (*tried, contradiction))
+        return TheoremAnswer(theorem, Verdict.VACUOUS, None, None, (*tried, contradiction))
     tried.append(
         f"{time.monotonic() - begun:.0f} s in all; a longer budget, or lines 'have', 'lemma' and 'cancel', help"
     )
-    return Attempt(theorem, Verdict.UNDECIDED, None, None, tuple(tried))
+    return TheoremAnswer(theorem, Verdict.UNDECIDED, None, None, tuple(tried))
 
 
-def search_model(theorem: Theorem, seconds: float = 60.0) -> Attempt:
+def search_model(theorem: Theorem, seconds: float = 60.0) -> TheoremAnswer:
     """Search a counterexample only: REFUTED if one is found, else UNDECIDED, or VACUOUS without any model at all."""
     found = hunt(parse_statement(theorem.name, theorem.lines), time.monotonic() + seconds)
     if found.model is not None:
-        return Attempt(theorem, Verdict.REFUTED, None, write_model(found.model), (str(found),))
+        return TheoremAnswer(theorem, Verdict.REFUTED, None, write_model(found.model), (str(found),))
     verdict = Verdict.UNDECIDED if found.tried else Verdict.VACUOUS
-    return Attempt(theorem, verdict, None, None, (str(found),))
+    return TheoremAnswer(theorem, verdict, None, None, (str(found),))
 
 
 def weaken(theorem: Theorem, seconds: float = 60.0, progress: Tell | None = None) -> Weakened:
@@ -290,7 +290,7 @@ def _proved(
     first: Hunt,
     deadline: float,
     tell: Tell,
-) -> Attempt:
+) -> TheoremAnswer:
     """Try the hypotheses, put the certificate together and check it."""
     tell(f"{theorem.name}: trying its hypotheses")
     held = first.held or hunt(parsed, deadline, rounds=3).held
@@ -298,7 +298,7 @@ def _proved(
         contradiction = (
             _contradiction(parsed) or "proved, but no model of the hypotheses was found: it may say nothing"
         )
-        return Attempt(theorem, Verdict.VACUOUS, None, None, (*tried, contradiction))
+        return TheoremAnswer(theorem, Verdict.VACUOUS, None, None, (*tried, contradiction))
     trials = find_trials(parsed, tries=_TRIALS, deadline=min(deadline, time.monotonic() + _TRYING))
     trials.setdefault("model", write_model(held))
     untried = tuple(h.label for h in parsed.hypotheses if h.label not in trials["hypotheses"])
@@ -307,7 +307,7 @@ def _proved(
     certificate = bundle(theorem.slug, [{**node, "trials": trials}])
     result = check_bundle(certificate, registered_statements(), {theorem.name: theorem.lines})
     if not result:
-        return Attempt(
+        return TheoremAnswer(
             theorem,
             Verdict.UNDECIDED,
             None,
@@ -315,7 +315,7 @@ def _proved(
             (*tried, f"the checker refuses the proof: {result.reason}"),
         )
     proof = Proof(theorem.slug, certificate, {theorem.name: theorem.lines})
-    return Attempt(theorem, Verdict.PROVED, proof, None, (*tried, "proved"), untried)
+    return TheoremAnswer(theorem, Verdict.PROVED, proof, None, (*tried, "proved"), untried)
 
 
 def _contradiction(parsed: Statement) -> str:

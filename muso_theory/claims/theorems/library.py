@@ -8,12 +8,14 @@ from typing import overload
 from ...algebra.checker import CheckResult, check_bundle
 from ...algebra.theorem import Theorem
 from ...arguments import checked
-from .attempts import Attempt, attempt, statement
+from ...errors import expected, nearest
+from ..catalogue import CATALOGUE
+from .attempts import TheoremAnswer, attempt, statement
 from .certificates import bundle, certificate_of
 from .proof import Proof
-from .registry import parts, registered_statements
+from .registry import THEOREMS, registered_statements, slugs
 
-__all__ = ["Attempt", "Proof", "check_certificate", "prove", "statement"]
+__all__ = ["Proof", "TheoremAnswer", "check_certificate", "parts", "prove", "statement"]
 
 
 @overload
@@ -21,13 +23,15 @@ def prove(claim: str) -> Proof: ...
 
 
 @overload
-def prove(claim: Theorem, seconds: float = ..., progress: Callable[[str], None] | None = ...) -> Attempt: ...
+def prove(
+    claim: Theorem, seconds: float = ..., progress: Callable[[str], None] | None = ...
+) -> TheoremAnswer: ...
 
 
 @checked
 def prove(
     claim: str | Theorem, seconds: float = 60.0, progress: Callable[[str], None] | None = None
-) -> Proof | Attempt:
+) -> Proof | TheoremAnswer:
     r"""Prove a claim from scratch; the certificate can be checked by whoever does not trust this function.
 
     Args:
@@ -70,3 +74,28 @@ def check_certificate(certificate: object, theorem: Theorem | None = None) -> Ch
     """
     own = {} if theorem is None else {theorem.name: theorem.lines}
     return check_bundle(certificate, registered_statements(), own)
+
+
+def parts(slug: str) -> tuple[Theorem, ...]:
+    """The theorems that together are a claim.
+
+    Raises:
+        BadInputError: if no theorem belongs to the claim.
+
+    Example:
+        >>> [theorem.name for theorem in parts("exact-labels")]
+        ['exact-labels']
+    """
+    found = tuple(theorem for theorem in THEOREMS.values() if theorem.slug == slug and slug != "lemma")
+    if not found:
+        got, hint = type(slug).__name__, nearest(str(slug), slugs())
+        if slug in CATALOGUE:
+            claim = CATALOGUE[slug]
+            got = claim.unproved or f"a condition on data, which holds or does not: {claim.statement}"
+            hint = (
+                f"python -m verification {claim.campaign}"
+                if claim.campaign
+                else f"muso check DATA --claim {slug}"
+            )
+        raise expected("a claim with a general proof", "slug", slug, got, hint)
+    return found

@@ -2,9 +2,10 @@
 
 Words are not proved by a machine, but what makes them strong is a short list: quantifiers, uniqueness, extremes,
 equivalence. Such a word stands in a claim only if the same is said by a theorem of the claim, in what it says or what
-it leaves to be said (``remains``), or if the catalogue names what else stands for it (``beyond``). An equivalence needs two
-theorems, each of which concludes what the other assumes. And hypotheses are those of the theorems: every one is a
-condition of the claim, or the catalogue says how it is met (``given``).
+it leaves to be said (``remains``), or if the catalogue names what else stands for it (``beyond``). That a theorem says
+the word of the same thing is for a reader to see. An equivalence needs two theorems, each of which concludes what the
+other assumes. And hypotheses are those of the theorems: every one is a condition of the claim, or the catalogue says
+how it is met (``given``).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _STRONG = {
     "nothing": "no|none|nothing|vanishes|zero",
     "no": "no|none|nothing|never|nowhere|unless|without",
     "never": "never|no|not",
-    "always": "always|every|all|any",
+    "always": "always|every|whatever",
     "unique": "unique|no other|only",
     "order": "order",
     "several": "several|number|every|any|all",

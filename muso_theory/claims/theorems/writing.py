@@ -9,7 +9,7 @@ from ...algebra.checker import uses
 from ...algebra.statement import parse_statement
 from ...files import make_folder, write_all
 from ...reading import read_json
-from .attempts import Attempt
+from .attempts import TheoremAnswer
 from .graph import graph_svg
 from .library import Proof, prove
 from .pages import markdown_page
@@ -54,7 +54,7 @@ def write_proofs(directory: str | Path) -> list[Path]:
     return write_all(directory, files, "theorems.md")
 
 
-def write_attempt(directory: str | Path, attempt: Attempt) -> list[Path]:
+def write_attempt(directory: str | Path, attempt: TheoremAnswer) -> list[Path]:
     """Write down what became of a theorem of your own: its page, and of a proof certificate, LaTeX and statement.
 
     Raises:
