@@ -20,7 +20,7 @@ _HOMES = {
     "unlearned": ("Unlearned",),
     "unlearning": ("unlearn",),
     "sweeping": ("sweep",),
-    "claims.theorems.library": ("Proof", "check_certificate", "prove"),
+    "claims.theorems.library": ("TheoremAnswer", "Proof", "check_certificate", "prove", "statement"),
     "refutation": ("RULEBOOK", "Counterexample", "Refutation", "refute", "refute_report"),
     "linear.problem": ("UnlearningProblem",),
     "linear.solution": ("Solution", "parameter_gap", "solve"),
@@ -62,8 +62,10 @@ if TYPE_CHECKING:  # the same names for type checkers, to which a misspelt one i
     from .checking import check as check
     from .claims import _Catalogue
     from .claims.theorems.library import Proof as Proof
+    from .claims.theorems.library import TheoremAnswer as TheoremAnswer
     from .claims.theorems.library import check_certificate as check_certificate
     from .claims.theorems.library import prove as prove
+    from .claims.theorems.library import statement as statement
     from .errors import BadInputError as BadInputError
     from .errors import MusoError as MusoError
     from .errors import SingularMatrixError as SingularMatrixError

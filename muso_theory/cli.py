@@ -24,6 +24,7 @@ from .options import Arithmetics, Data, Force, Source, takes_source
 from .refute_command import refute
 from .settings import Settings
 from .sweep_command import sweep
+from .theorem_command import is_theorem_file, prove_file
 from .unlearn_command import unlearn
 
 __all__ = ["app", "main"]
@@ -244,7 +245,10 @@ def claims(
 def prove(
     claim: Annotated[
         list[str] | None,
-        typer.Argument(help="Claims to prove; all that have a proof.", autocompletion=completing.proofs),
+        typer.Argument(
+            help="Claims to prove, all that have a proof; or FILE.txt, a theorem of your own.",
+            autocompletion=completing.proofs,
+        ),
     ] = None,
     check_: Annotated[
         bool, typer.Option("--check", help="Check every certificate after finding it.")
@@ -262,19 +266,35 @@ def prove(
             help="Show what this report (muso check --json) or result of a campaign found; repeatable."
         ),
     ] = None,
+    seconds: Annotated[float, typer.Option(help="Of FILE: about how long to try.")] = 60.0,
+    weaken: Annotated[
+        bool, typer.Option("--weaken", help="Of FILE: say which hypotheses are needed, and which are not.")
+    ] = False,
     force: Force = False,
     debug: Debug = False,
 ) -> None:
-    """Prove claims for all data and dimensions, from scratch; one claim prints its page."""
+    """Prove claims for all data and dimensions, from scratch; one claim prints its page.
+
+    A theorem of your own, in FILE.txt, is PROVED (exit status 0), REFUTED (1) or neither (3); 2 if it cannot be read.
+    """
     from .files import Outputs
 
+    own = [word for word in claim or () if is_theorem_file(word)]
+    if own:
+        if len(claim or ()) > 1 or html or evidence or check_:
+            raise expected("one FILE", "claim", own[0], "with others", f"muso prove {own[0]}")
+        outputs = Outputs(own[0], force=force)
+        outputs.folder(write, f"{Path(own[0]).stem}.md")
+        prove_file(own[0], seconds, weaken, write)
+    if weaken:
+        raise expected("FILE.txt with --weaken", "claim", claim, "no file", "muso prove mine.txt --weaken")
     outputs = Outputs(*(evidence or ()), force=force)
     outputs.folder(write, "theorems.md")
     outputs.folder(html, "index.html")
     from . import terminal
-    from .claims.theorems.library import check_certificate
+    from .claims.theorems.library import check_certificate, parts
     from .claims.theorems.library import prove as search
-    from .claims.theorems.registry import parts, slugs
+    from .claims.theorems.registry import slugs
     from .claims.theorems.writing import write_proofs
     from .pages.instances import read_instances
     from .screen import progress

@@ -12,6 +12,7 @@ from . import completing
 from .command_line import Debug, answer, say
 from .errors import expected
 from .options import Force
+from .theorem_command import is_theorem_file, refute_file
 
 __all__ = ["refute"]
 
@@ -35,7 +36,10 @@ class Form(enum.StrEnum):
 def refute(
     rule: Annotated[
         str | None,
-        typer.Argument(metavar="RULE", help="MODULE:FUNCTION, FILE.py:FUNCTION or a rulebook name."),
+        typer.Argument(
+            metavar="RULE",
+            help="MODULE:FUNCTION, FILE.py:FUNCTION or a rulebook name; or FILE.txt, a theorem of your own.",
+        ),
     ] = None,
     kind: Annotated[Kind | None, typer.Option(help="What the rule returns. [default: labels]")] = None,
     exact: Annotated[
@@ -67,6 +71,7 @@ def refute(
     replay: Annotated[
         Path | None, typer.Option(help="Check a stored counterexample again: of RULE, or of a claim.")
     ] = None,
+    seconds: Annotated[float, typer.Option(help="Of FILE.txt: how long to search.")] = 60.0,
     force: Force = False,
     debug: Debug = False,
 ) -> None:
@@ -79,6 +84,8 @@ def refute(
         given = [w for w, v in (("RULE", rule), ("--claim", claim), ("--replay", replay)) if v is not None]
         what, hint = "RULE, --claim, --replay FILE, or RULE with --replay FILE", "muso refute --help"
         raise expected(what, "given", " and ".join(given) or "none", "usage", hint)
+    if rule is not None and is_theorem_file(rule):
+        refute_file(rule, seconds)
     from .files import Outputs
     from .refutation import load_rule, refute_report, source_file
     from .screen import progress

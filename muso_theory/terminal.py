@@ -13,8 +13,7 @@ from rich.text import Text
 
 from . import stopping
 from .algebra.checker import CheckResult
-from .claims.theorems.library import Proof
-from .claims.theorems.registry import parts
+from .claims.theorems.library import Proof, parts
 from .claims.theorems.status import theorem_status
 from .evidence import Evidence, Verdict, short
 from .rechecking import NOT_CHECKED, Recheck

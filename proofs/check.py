@@ -1,6 +1,6 @@
 """Re-check every proof in this directory with nothing but Python: no package, no import of this project.
 
-    python proofs/check.py [FILE or DIRECTORY ...]
+    python proofs/check.py [--statements FILE] [FILE or DIRECTORY ...]
 
 What is proved is written in statements.txt, one schema per line; read it, it is short. A certificate is accepted
 only if its theorems are word for word those of statements.txt and every step follows by one of five rules:
@@ -11,6 +11,9 @@ only if its theorems are word for word those of statements.txt and every step fo
     cancellation   from c1 q1'q1 + c2 q2'q2 + ... = 0 with positive c conclude q1 = 0 (the matrices are real)
     witness        a matrix claimed to exist is written down
     induction      a base theorem and a step theorem prove the predicate of everything built from base objects
+
+With --statements, theorems of your own may be proved too, under names of their own; of these a hypothesis may be
+untried, which is printed. The hashes of all statements are printed with what they are: compare them.
 
 Exit status: 0 all accepted, 1 something rejected or missing, 2 nothing could be read.
 """
@@ -24,6 +27,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 TERMS, LETTERS, TEXT, DEPTH, SIZE = 5_000, 64, 2_000, 20, 2_000_000
+WORK = 20_000_000
+"""Words that the check of one certificate may touch, some four hundred times what the longest proof here takes."""
 
 
 class Rejected(Exception):
@@ -40,11 +45,24 @@ def need(condition, reason, status=1):
         raise Rejected(reason[:300], status)
 
 
+class Meter:
+    """How much work the certificate under way has taken."""
+
+    spent = 0
+
+
+def spend(amount):
+    """Refuse a certificate that takes too much work, however small it is."""
+    Meter.spent += amount
+    need(Meter.spent <= WORK, f"checking takes more than {WORK:,} steps")
+
+
 # ---- polynomials: (type, {word: coefficient}); a type is (rows, columns), or None for a bare number ---------------
 
 
 def clean(kind, terms):
     """Drop zero terms; refuse what is too large."""
+    spend(1 + len(terms))
     terms = {word: c for word, c in terms.items() if c}
     need(len(terms) <= TERMS and all(len(w) <= LETTERS for w in terms), "a polynomial is too large")
     return kind, terms
@@ -89,6 +107,11 @@ def symbol(name, types):
     """The polynomial of one symbol."""
     need(name in types, f"unknown symbol {name!r}")
     return types[name], {((name, False),): Fraction(1)}
+
+
+def key_of(poly):
+    """What a polynomial is known by in a set."""
+    return poly[0], frozenset(poly[1].items())
 
 
 def number(value):
@@ -396,6 +419,7 @@ class Proof:
 
     def __init__(self, statement, node, accepted):
         self.s, self.accepted, self.done, self.named = statement, accepted, {}, set()
+        self.known_unfolded = {}
         for i, step in enumerate(items(node["steps"], 60), 1):
             need(isinstance(step, dict) and isinstance(step.get("rule"), str), "expected a step with a rule")
             rule = {"combination": self.combination, "lemma": self.lemma, "cancellation": self.cancellation,
@@ -431,13 +455,17 @@ class Proof:
         """Expand the sum and compare."""
         keys(step, "rule", "conclusion", "terms")
         goal = equation(step["conclusion"], self.s.types)
-        total = goal[0], {}
+        # One running total that is added to in place: copying it for every term would take the square of the time.
+        total = {}
         for term in items(step["terms"], 2_000):
             need(len(items(term, 4)) == 4, "expected coefficient, word, fact, word")
             c, left, key, right = term
-            part = times(times(self.word(left), self.known(key)), self.word(right))
-            total = plus(total, times(number(rational(c)), part))
-        need(total == goal, "the terms do not add up to the conclusion")
+            factor = rational(c)
+            part = cast(times(times(self.word(left), self.known(key)), self.word(right)), goal[0])
+            for word, x in part[1].items():
+                total[word] = total.get(word, 0) + factor * x
+            need(len(total) <= 20 * TERMS, "a sum is too large")
+        need(clean(goal[0], total) == goal, "the terms do not add up to the conclusion")
         self.done[name] = goal
 
     def lemma(self, name, step):
@@ -456,14 +484,26 @@ class Proof:
         def moved(poly):
             return cast(replace(poly, values), (sizes[poly[0][0]], sizes[poly[0][1]]))
 
-        have = [s.unfold(poly) for poly in [fact for _, fact in s.facts.values()] + list(self.done.values())]
+        have = [
+            self.unfolded(poly) for poly in [fact for _, fact in s.facts.values()] + list(self.done.values())
+        ]
         have += [turned(poly) for poly in have]
         have += [times(number(-1), poly) for poly in have]
+        have = {key_of(poly) for poly in have}
         for key, (_, fact) in lemma.facts.items():
             wanted = s.unfold(moved(fact))
-            need(not wanted[1] or wanted in have, f"the assumption {key} of {lemma.name} is not known")
+            need(
+                not wanted[1] or key_of(wanted) in have, f"the assumption {key} of {lemma.name} is not known"
+            )
         for i, conclusion in enumerate(lemma.conclusions, 1):
             self.done[f"{name}.{i}"] = moved(conclusion)
+
+    def unfolded(self, poly):
+        """Unfold definitions, of the same polynomial once only."""
+        key = key_of(poly)
+        if key not in self.known_unfolded:
+            self.known_unfolded[key] = self.s.unfold(poly)
+        return self.known_unfolded[key]
 
     def cancellation(self, name, step):
         """Recognise a positive sum of squares that vanishes."""
@@ -562,6 +602,7 @@ class Model:
         height, width = (self.sizes[size] for size in poly[0])
         total = [[Fraction(0)] * width for _ in range(height)]
         for word, c in poly[1].items():
+            spend(height * width * (1 + len(word)))
             product = [[c * (i == j) for j in range(height)] for i in range(height)]
             for name, prime in word:
                 m = list(zip(*values[name], strict=True)) if prime else values[name]
@@ -623,14 +664,16 @@ def rank(rows):
     return found
 
 
-def trials(s, data):
-    """The model, and one trial for every hypothesis."""
+def trials(s, data, own):
+    """The model, and one trial for every hypothesis; of a theorem that is not of the collection it may be missing."""
     keys(data, "model", "hypotheses")
     model = Model(s, data["model"])
     need(model.holds() and model.concludes(), f"{s.name}: the model is none")
     keys(data["hypotheses"], *s.hypotheses)
     for label, trial in data["hypotheses"].items():
         assumed = s.hypotheses[label][1]
+        if own and trial == {}:
+            continue
         keys(trial, "needed" if assumed else "redundant")
         model = Model(s, *trial.values())
         need(
@@ -672,15 +715,19 @@ def uses(node):
     return found
 
 
-def check(certificate, registered):
-    """Return the theorems of an accepted certificate, in the order of proof; raise Rejected otherwise."""
+def check(certificate, registered, own=()):
+    """Return the theorems of an accepted certificate, in the order of proof; raise Rejected otherwise.
+
+    The names in ``own`` are of theorems of a user's own, registered like all others.
+    """
+    Meter.spent = 0
     try:
-        return _check(certificate, registered)
+        return _check(certificate, registered, own)
     except (TypeError, ValueError, KeyError, AttributeError, IndexError, RecursionError) as error:
         raise Rejected(f"malformed ({type(error).__name__})") from None
 
 
-def _check(certificate, registered):
+def _check(certificate, registered, own):
     """Check the outer shape, then every theorem after those it uses."""
     keys(certificate, "format", "version", "claim", "theorems")
     need(certificate["format"] == "muso-theory certificate", "unknown format", 2)
@@ -717,7 +764,7 @@ def _check(certificate, registered):
             induct(statement, node, accepted)
         else:
             Proof(statement, node, accepted)
-            trials(statement, node["trials"])
+            trials(statement, node["trials"], name in own)
         state[name], accepted[name] = "done", statement
 
     for name in wanted:
@@ -765,15 +812,42 @@ def unique(pairs):
     return dict(pairs)
 
 
+def plain(text):
+    """Words of a file that is not trusted, without anything that writes lines of its own."""
+    return ascii(str(text))[1:-1][:300]
+
+
+def statements(arguments):
+    """The registered theorems, those of the user's own, and the arguments that are left."""
+    files, own, rest = [HERE / "statements.txt"], set(), list(arguments)
+    while "--statements" in rest:
+        at = rest.index("--statements")
+        need(at + 1 < len(rest), "expected a file after --statements", 2)
+        files.append(Path(rest[at + 1]))
+        del rest[at : at + 2]
+    registered = {}
+    for number, file in enumerate(files):
+        text = file.read_bytes()
+        need(len(text) <= SIZE, "the file of statements is too large", 2)
+        found = read_statements(text.decode("utf-8"))
+        known = {name.split("/")[0] for name in registered}
+        twice = [name for name in found if name.split("/")[0] in known]
+        need(not twice, f"{twice[:1]} is the name of a theorem of the collection", 2)
+        registered |= found
+        own |= set(found) if number else set()
+        print(f"statements {plain(file.name)}: sha256 {hashlib.sha256(text).hexdigest()}")
+    return registered, own, rest
+
+
 def main(arguments):
     """Check files and print what they prove."""
+    try:
+        registered, own, arguments = statements(arguments)
+    except (OSError, UnicodeDecodeError, Rejected) as error:
+        print(f"cannot read the statements: {plain(error)}", file=sys.stderr)
+        return 2
     paths = [Path(a) for a in arguments] or [HERE / "certificates"]
     files = [f for p in paths for f in (sorted(p.glob("*.json")) if p.is_dir() else [p])]
-    try:
-        registered = read_statements((HERE / "statements.txt").read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, Rejected) as error:
-        print(f"cannot read the statements: {error}", file=sys.stderr)
-        return 2
     if not files:
         print("expected certificates (*.json) but found none", file=sys.stderr)
         return 2
@@ -783,14 +857,13 @@ def main(arguments):
             need(file.stat().st_size <= SIZE, "the file is too large")
             certificate = json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=unique)
         except (OSError, ValueError, RecursionError, Rejected) as error:
-            print(f"{file}: cannot be read as a certificate ({error})"[:300], file=sys.stderr)
+            print(f"{plain(file)}: cannot be read as a certificate ({plain(error)})", file=sys.stderr)
             status = 2
             continue
         try:
-            names = check(certificate, registered)
+            names = check(certificate, registered, own)
         except Rejected as error:
-            # A name in the file must not write lines of its own, or letters that cannot be printed.
-            print(f"REJECTED {file.name}: {ascii(str(error))[1:-1][:300]}")
+            print(f"REJECTED {plain(file.name)}: {plain(error)}")
             status = max(status, error.status)
             continue
         nodes = {node["name"]: node for node in certificate["theorems"]}
@@ -809,8 +882,13 @@ def main(arguments):
                 print("    trusts: " + "; ".join(trusted(name, nodes, registered) or ["expanding products"]))
                 for words in s.remains:
                     print(f"    beyond algebra: {words}")
+                tried = nodes[name].get("trials", {}).get("hypotheses", {})
+                if untried := [label for label, trial in tried.items() if not trial]:
+                    print(f"    not shown to be needed: {', '.join(untried)}")
     if not arguments:
-        for claim in sorted({name.split("/")[0] for name in registered} - proved - {"lemma"}):
+        for claim in sorted(
+            {name.split("/")[0] for name in registered if name not in own} - proved - {"lemma"}
+        ):
             print(f"MISSING  {claim}: no accepted certificate")
             status = max(status, 1)
     print(f"{len(proved)} of {len(files)} certificates accepted")

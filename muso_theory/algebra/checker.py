@@ -22,7 +22,7 @@ from .derivation import content_hash
 from .expression import parse_equation, parse_expression, parse_word
 from .induction import check_induction, parse_induction
 from .instance import Instance
-from .polynomial import AlgebraError, Polynomial
+from .polynomial import AlgebraError, Polynomial, Word
 from .statement import Statement, parse_statement
 from .trials import check_trials
 
@@ -34,6 +34,9 @@ _MAX_NODES = 100
 _MAX_STEPS = 60
 _MAX_TERMS = 2_000
 _MAX_DIGITS = 40
+_MAX_WORDS = 100_000
+_MAX_WORK = 20_000_000
+"""Words that the sums of one theorem may touch."""
 _MAX_CHARACTERS = 2_000_000
 
 
@@ -69,11 +72,14 @@ class CheckResult:
         return self.accepted
 
 
-def check_bundle(bundle: object, registered: Mapping[str, Sequence[str]]) -> CheckResult:
+def check_bundle(
+    bundle: object, registered: Mapping[str, Sequence[str]], own: Mapping[str, Sequence[str]] | None = None
+) -> CheckResult:
     """Check a certificate against the registered statements.
 
     Args:
         registered: the lines of every registered theorem, by name.
+        own: a user's own, under other names; their hypotheses need not all have been tried.
 
     Example:
         >>> check_bundle({"format": "something else"}, {})
@@ -81,6 +87,10 @@ def check_bundle(bundle: object, registered: Mapping[str, Sequence[str]]) -> Che
     """
     try:
         claim, nodes = _opened(bundle)
+        own = own or {}
+        if taken := sorted(set(own) & set(registered)):
+            raise AlgebraError(f"{taken[0]} is the name of another theorem")
+        registered = {**registered, **own}
         wanted = {name for name in registered if name.partition("/")[0] == claim}
         if not wanted:
             raise AlgebraError(f"no theorem is registered for the claim {claim[:60]!r}")
@@ -91,7 +101,7 @@ def check_bundle(bundle: object, registered: Mapping[str, Sequence[str]]) -> Che
         for name in order:
             if list(registered.get(name, ())) != nodes[name]["statement"]:
                 raise AlgebraError(f"the statement of {name[:60]!r} is not the registered one")
-            _check_node(name, nodes, checked)
+            _check_node(name, nodes, checked, open_=name in own)
         if unused := set(nodes) - wanted - _ancestors(wanted, nodes):
             raise AlgebraError(f"{min(unused)} is not used by the claim")
     except MusoError as error:
@@ -205,8 +215,10 @@ def _ancestors(names: set[str], nodes: Mapping[str, Any]) -> set[str]:
     return found
 
 
-def _check_node(name: str, nodes: Mapping[str, Any], checked: dict[str, Statement]) -> None:
-    """Check one theorem whose lemmas are checked already."""
+def _check_node(
+    name: str, nodes: Mapping[str, Any], checked: dict[str, Statement], *, open_: bool = False
+) -> None:
+    """Check one theorem whose lemmas are checked already; ``open_`` lets hypotheses be untried."""
     node = nodes[name]
     if node["statement"][0].startswith("induction"):
         steps = node["steps"]
@@ -230,7 +242,7 @@ def _check_node(name: str, nodes: Mapping[str, Any], checked: dict[str, Statemen
             raise AlgebraError(f"{name} does not reach its conclusion {conclusion} = 0")
     if set(run.witnessed) != set(statement.exists):
         raise AlgebraError(f"{name} does not name every matrix it claims to exist")
-    check_trials(statement, node["trials"])
+    check_trials(statement, node["trials"], open_=open_)
     checked[name] = statement
 
 
@@ -241,6 +253,13 @@ class _Replay:
         self.statement, self.checked = statement, checked
         self.proved: dict[str, Polynomial] = {}
         self.witnessed: dict[str, Polynomial] = {}
+        self.spent = 0
+
+    def spend(self, amount: int) -> None:
+        """Refuse a proof that takes too much work, however small it is."""
+        self.spent += amount
+        if self.spent > _MAX_WORK:
+            raise AlgebraError(f"checking takes more than {_MAX_WORK:,} steps")
 
     def fact(self, key: str) -> Polynomial:
         """A known fact by key; a final prime transposes it."""
@@ -273,7 +292,8 @@ class _Replay:
     def combination(self, step: Mapping[str, Any]) -> list[Polynomial]:
         """Expand Σ c·a·g·b and compare."""
         conclusion = parse_equation(step["conclusion"], self.statement.signature)
-        total = Polynomial(conclusion.rows, conclusion.cols, {})
+        # One running total that is added to in place: copying it for every term would take the square of the time.
+        total: dict[Word, Fraction] = {}
         for term in _list(step["terms"], _MAX_TERMS, "terms"):
             if not isinstance(term, list) or len(term) != 4:
                 raise AlgebraError("expected terms of four entries: coefficient, left word, fact, right word")
@@ -281,10 +301,16 @@ class _Replay:
             _strings(coefficient, left, key, right)
             a = Polynomial.word(parse_word(left, self.statement.signature), self.statement.signature)
             b = Polynomial.word(parse_word(right, self.statement.signature), self.statement.signature)
-            total = total + (a * self.fact(key) * b).scaled(rational(coefficient))
-        if total != conclusion:
+            factor, product = rational(coefficient), a * self.fact(key) * b
+            for word, c in product.typed(str(conclusion.rows), str(conclusion.cols)).terms.items():
+                total[word] = total.get(word, Fraction(0)) + factor * c
+            self.spend(len(product.terms))
+            if len(total) > _MAX_WORDS:
+                raise AlgebraError("a sum is too large")
+        found = Polynomial(conclusion.rows, conclusion.cols, {w: c for w, c in total.items() if c})
+        if found != conclusion:
             raise AlgebraError(
-                f"the terms do not add up to the conclusion: {total - conclusion} is left over"[:300]
+                f"the terms do not add up to the conclusion: {found - conclusion} is left over"[:300]
             )
         return [conclusion]
 
@@ -301,6 +327,8 @@ class _Replay:
         conclusion = parse_equation(step["conclusion"], signature)
         total, roots = Polynomial.number(0), []
         for square in _list(step["squares"], 20, "squares"):
+            if not isinstance(square, list) or len(square) != 2:
+                raise AlgebraError("expected squares of two entries: weight and root")
             weight, text = square
             _strings(weight, text)
             root = parse_expression(text, signature)

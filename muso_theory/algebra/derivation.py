@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,11 +24,15 @@ Node = dict[str, Any]
 """A certificate of one theorem: name, statement, steps; JSON-able."""
 
 
-def derive(theorem: Theorem, known: Mapping[str, Node], *, seconds: float = 20.0) -> Node:
+def derive(
+    theorem: Theorem, known: Mapping[str, Node], *, seconds: float = 20.0, polish: float = math.inf
+) -> Node:
     """Prove a theorem from scratch.
 
     Args:
         known: certificates of the theorems that the plan may use, by name.
+        seconds: how long to look for one step.
+        polish: how long to make one step shorter; no limit for what must be the same on every machine.
 
     Raises:
         AlgebraError: if a step of the plan cannot be proved within the limits (a ``NotFoundError``), or the
@@ -51,7 +57,7 @@ def derive(theorem: Theorem, known: Mapping[str, Node], *, seconds: float = 20.0
             "statement": list(theorem.lines),
             "steps": [{"rule": "induction", **hashes}],
         }
-    return _Derivation(theorem, known, seconds).run()
+    return _Derivation(theorem, known, seconds, polish).run()
 
 
 def content_hash(node: Node) -> str:
@@ -91,8 +97,8 @@ def lemma_values(lemma: Statement, host: Statement, given: Mapping[str, str]) ->
 class _Derivation:
     """The certificate of one theorem while it is built."""
 
-    def __init__(self, theorem: Theorem, known: Mapping[str, Node], seconds: float) -> None:
-        self.theorem, self.known, self.seconds = theorem, known, seconds
+    def __init__(self, theorem: Theorem, known: Mapping[str, Node], seconds: float, polish: float) -> None:
+        self.theorem, self.known, self.seconds, self.polish = theorem, known, seconds, polish
         self.statement = parse_statement(theorem.name, theorem.lines)
         self.signature: Signature = self.statement.signature
         self.facts = {key: fact.polynomial for key, fact in self.statement.facts.items()}
@@ -163,7 +169,7 @@ class _Derivation:
     def shortest(self, target: Polynomial, chosen: Mapping[str, Polynomial], **limits: Any) -> Combination:
         """Find a combination, then make it use fewer facts and fewer terms."""
         found = find_combination(target, chosen, self.weights, **limits)
-        found = fewer_facts(target, found, chosen, self.weights)
+        found = fewer_facts(target, found, chosen, self.weights, time.monotonic() + self.polish)
         return shortened(target, found, chosen)
 
     def apply(self, step: Apply) -> None:

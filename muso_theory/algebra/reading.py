@@ -63,9 +63,9 @@ def read_theorem(text: str, name: str = "mine") -> Theorem:
         >>> theorem = read_theorem("matrix A : n x D\npinv A\nconclude A A^+ A = A", "penrose")
         >>> theorem.name, len(theorem.lines), theorem.plan
         ('penrose', 3, ())
-        >>> read_theorem("matrix A : n x D\nconclude A + Ab = A")
+        >>> read_theorem("matrix A : n x D\npinv B")
         Traceback (most recent call last):
-        muso_theory.errors.BadInputError: line 2, column 14: unknown symbol 'Ab'; try 'A'; the form is ...
+        muso_theory.errors.BadInputError: line 2, column 6: unknown symbol 'B'; try 'A'; the form is 'pinv A'
     """
     if len(text) > _MAX_BYTES:
         raise BadInputError(f"expected a theorem of at most {_MAX_BYTES:,} characters but got {len(text):,}")

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 import random
+import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, final
 
 from .exact import Matrix, evaluate, pseudo_inverse, rank, solve
 from .polynomial import Polynomial
 from .statement import Statement
 from .trials import Model, concludes, failing, violates, write_model
 
-__all__ = ["counterexample", "find_model", "find_trials", "models"]
+__all__ = ["Hunt", "counterexample", "find_model", "find_trials", "hunt", "models", "shrunk"]
 
 TRIES = 80
 """Models looked at per choice of sizes; the models in stored certificates hang on it."""
@@ -28,8 +31,8 @@ _ENTRIES = (0, 0, 0, 1, 1, -1, 2)
 _GENERIC = (1, 2, 3, -1, -2, 1, 1, 0)
 
 
-def find_trials(statement: Statement, *, tries: int = TRIES) -> dict[str, Any]:
-    """Try every hypothesis of a theorem.
+def find_trials(statement: Statement, *, tries: int = TRIES, deadline: float = math.inf) -> dict[str, Any]:
+    """Try every hypothesis of a theorem, by `time.monotonic` until some time.
 
     Returns:
         The ``trials`` entry of its certificate. A hypothesis for which no model is found is left out, and the
@@ -47,9 +50,10 @@ def find_trials(statement: Statement, *, tries: int = TRIES) -> dict[str, Any]:
         trials["model"] = write_model(model)
     for hypothesis in statement.hypotheses:
         if hypothesis.assumed:
-            found, kind = counterexample(statement, dropped=hypothesis.label, tries=tries), "needed"
+            found = counterexample(statement, dropped=hypothesis.label, tries=tries, deadline=deadline)
+            kind = "needed"
         else:
-            found, kind = _violating(statement, hypothesis.label, tries), "redundant"
+            found, kind = _violating(statement, hypothesis.label, tries, deadline), "redundant"
         if found is not None:
             trials["hypotheses"][hypothesis.label] = {kind: write_model(found)}
     return trials
@@ -66,27 +70,39 @@ def find_model(statement: Statement, *, tries: int) -> Model | None:
     return None
 
 
-def counterexample(statement: Statement, *, dropped: str | None = None, tries: int = TRIES) -> Model | None:
+def counterexample(
+    statement: Statement, *, dropped: str | None = None, tries: int = TRIES, deadline: float = math.inf
+) -> Model | None:
     """An exact model of the hypotheses in which the conclusion fails, or None (which proves nothing).
 
     Args:
         dropped: a hypothesis that need not hold.
         tries: models looked at per choice of sizes.
+        deadline: when to stop, by `time.monotonic`.
     """
-    for model in models(statement, f"{statement.name} without {dropped}", dropped=dropped, tries=tries):
+    name = f"{statement.name} without {dropped}"
+    for model in models(statement, name, dropped=dropped, tries=tries, deadline=deadline):
         if not concludes(statement, model):
             return model
     return None
 
 
 def models(
-    statement: Statement, seed: str | int, *, dropped: str | None = None, tries: int = TRIES
+    statement: Statement,
+    seed: str | int,
+    *,
+    dropped: str | None = None,
+    tries: int = TRIES,
+    entries: tuple[int, ...] = _ENTRIES,
+    deadline: float = math.inf,
 ) -> Iterator[Model]:
     """Random exact models of the hypotheses, or of all but one, from small to large.
 
     Args:
         dropped: a hypothesis that need not hold; it fails in some of the models and holds in others.
         tries: models looked at per choice of sizes.
+        entries: what free matrices are filled with.
+        deadline: when to stop, by `time.monotonic`; no limit for what must be the same on every machine.
 
     Example:
         >>> from muso_theory.algebra.statement import parse_statement
@@ -99,17 +115,111 @@ def models(
     rng = random.Random(seed)
     for sizes in _sizes(statement):
         for _ in range(tries):
-            model = _attempt(statement, sizes, rng, dropped, _ENTRIES)
+            if time.monotonic() > deadline:
+                return
+            model = _attempt(statement, sizes, rng, dropped, entries)
             if model and not failing(statement, model, dropped):
                 yield model
 
 
-def _violating(statement: Statement, label: str, tries: int) -> Model | None:
+@final
+@dataclass(frozen=True)
+class Hunt:
+    """What a search for a counterexample came to.
+
+    Args:
+        model: the first that was found, which is of the smallest sizes, with its entries made smaller; or None.
+        tried: exact models of the hypotheses that were looked at.
+        largest: the largest of their dimensions.
+        held: one of those in which the conclusion holds, if there is one: the hypotheses do not contradict.
+    """
+
+    model: Model | None
+    tried: int
+    largest: int
+    held: Model | None
+
+    def __str__(self) -> str:
+        found = "no" if self.model is None else "one"
+        return f"{self.tried} exact models of the hypotheses, dimensions up to {self.largest}: {found} counterexample"
+
+
+def hunt(statement: Statement, deadline: float, *, dropped: str | None = None, rounds: int = 5) -> Hunt:
+    """Search a counterexample, in rounds of ever more models of every size, until some time.
+
+    Args:
+        deadline: when to stop, by `time.monotonic`.
+        dropped: a hypothesis that need not hold.
+        rounds: each looks at four times as many models of a size as the one before.
+
+    Example:
+        >>> from muso_theory.algebra.statement import parse_statement
+        >>> lines = ["matrix A : n x n", "conclude A A = A"]
+        >>> hunt(parse_statement("demo", lines), math.inf).model
+        ({'n': 1}, {'A': [[Fraction(-1, 1)]]})
+    """
+    tried, largest, held = 0, 0, None
+    for number in range(rounds):
+        entries = (_ENTRIES, _GENERIC)[number % 2]
+        found = models(
+            statement,
+            f"hunt {number}",
+            dropped=dropped,
+            tries=20 * 4**number,
+            entries=entries,
+            deadline=deadline,
+        )
+        for model in found:
+            tried, largest = tried + 1, max(largest, *model[0].values())
+            if not concludes(statement, model):
+                return Hunt(shrunk(statement, model, dropped=dropped), tried, largest, held)
+            held = held or model
+    return Hunt(None, tried, largest, held)
+
+
+def shrunk(statement: Statement, model: Model, *, dropped: str | None = None) -> Model:
+    """A counterexample with as many zeros, and then numbers as small, as changes of single entries lead to."""
+    sizes, values = model
+    free = {symbol: [list(row) for row in values[symbol]] for symbol in statement.free}
+
+    def still() -> Model | None:
+        """The changed model, if it is a counterexample still."""
+        completed = _complete(statement, sizes, free, dropped)
+        if completed is None:
+            return None
+        changed = (dict(sizes), {symbol: [list(row) for row in rows] for symbol, rows in completed.items()})
+        return None if failing(statement, changed, dropped) or concludes(statement, changed) else changed
+
+    places = [(row, j) for matrix in free.values() for row in matrix for j in range(len(row))]
+    improved = True
+    while improved:
+        improved = False
+        for row, j in places:
+            entry = row[j]
+            for smaller in (Fraction(0), Fraction(1), Fraction(-1)):
+                if _weight(smaller) >= _weight(entry):
+                    break
+                row[j] = smaller
+                if (found := still()) is not None:
+                    model, improved = found, True
+                    break
+                row[j] = entry
+    return model
+
+
+def _weight(entry: Fraction) -> tuple[int, int, bool]:
+    """How complicated a number is to read."""
+    return entry.denominator, abs(entry.numerator), entry < 0
+
+
+def _violating(statement: Statement, label: str, tries: int, deadline: float) -> Model | None:
     """A model of the theorem in which a hypothesis that it does without fails."""
     rng = random.Random(f"{statement.name} beyond {label}")
     hypothesis = next(h for h in statement.hypotheses if h.label == label)
     for sizes in _sizes(statement):
         for _ in range(tries):
+            if time.monotonic() > deadline:
+                return None
             model = _attempt(statement, sizes, rng, None, _ENTRIES)
             if model and violates(statement, hypothesis, model) and not failing(statement, model):
                 return model

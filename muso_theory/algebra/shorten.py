@@ -8,6 +8,8 @@ if it is exact.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
 from fractions import Fraction
 
@@ -33,7 +35,7 @@ def shortened(target: Polynomial, combination: Combination, facts: Mapping[str, 
     for term in combination:
         words |= {term.left + w + term.right for w in versions.get(term.fact, facts_terms(facts, term.fact))}
     columns = _columns(words, versions)
-    if len(columns) > _MAX_COLUMNS:
+    if not combination or len(columns) > _MAX_COLUMNS:
         return combination
     columns.sort(key=lambda column: (len(column[0]) + len(column[2]), column))
     solution = _solve(dict(target.terms), columns, versions)
@@ -43,13 +45,21 @@ def shortened(target: Polynomial, combination: Combination, facts: Mapping[str, 
 
 
 def fewer_facts(
-    target: Polynomial, combination: Combination, facts: Mapping[str, Polynomial], weights: Mapping[str, int]
+    target: Polynomial,
+    combination: Combination,
+    facts: Mapping[str, Polynomial],
+    weights: Mapping[str, int],
+    deadline: float = math.inf,
 ) -> Combination:
-    """Give up one fact after the other, as long as a certificate with fewer terms is found."""
+    """Give up one fact after the other, as long as a certificate with fewer terms is found.
+
+    Args:
+        deadline: when to stop, by `time.monotonic`.
+    """
     best = combination
     for key in reversed(list(facts)):
         used = {term.fact.removesuffix("'") for term in best}
-        if key in used:
+        if key in used and time.monotonic() < deadline:
             smaller = {k: p for k, p in facts.items() if k in used and k != key}
             try:
                 found = find_combination(target, smaller, weights, max_degree=8, max_work=20_000)

@@ -44,6 +44,7 @@ ORDER = (
     ("pages",),
     ("terminal", "words", "repeat"),
     ("completing",),
+    ("theorem_command",),
     ("check_command", "figure_command", "refute_command", "unlearn_command", "sweep_command"),
     ("cli", "pytest_plugin"),
     ("__main__",),

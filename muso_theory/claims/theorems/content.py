@@ -73,8 +73,8 @@ class HypothesisTrial:
         theorem: the theorem, without the name of its claim.
         label: the hypothesis.
         formula: what it says.
-        outcome: ``needed`` or ``redundant``.
-        model: the exact matrices that show it.
+        outcome: ``needed``, ``redundant``, or of a user's own theorem ``untried``.
+        model: the exact matrices that show it; none if it is untried.
     """
 
     theorem: str
@@ -179,8 +179,10 @@ def trials(nodes: Sequence[Node]) -> list[HypothesisTrial]:
             continue
         statement = parse_statement(node["name"], node["statement"])
         for hypothesis in statement.hypotheses:
-            ((outcome, model),) = node["trials"]["hypotheses"][hypothesis.label].items()
-            shown = tuple((Formula(s), _values(model["matrices"][s])) for s in statement.free)
+            trial = node["trials"]["hypotheses"][hypothesis.label] or {"untried": {"matrices": {}}}
+            ((outcome, model),) = trial.items()
+            known = [s for s in statement.free if s in model["matrices"]]
+            shown = tuple((Formula(s), _values(model["matrices"][s])) for s in known)
             theorem = node["name"].partition("/")[2] or node["name"]
             formula = _labelled(f"{hypothesis.label}: {hypothesis.text}")[1:]
             found.append(HypothesisTrial(theorem, hypothesis.label, formula, outcome, shown))

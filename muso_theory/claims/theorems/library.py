@@ -2,100 +2,68 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, final
+from collections.abc import Callable
+from typing import overload
 
-from ...algebra.checker import FORMAT, VERSION, CheckResult, check_bundle, uses
-from ...algebra.derivation import Node, derive
-from ...algebra.search import find_trials
-from ...algebra.statement import parse_statement
-from ...algebra.theorem import Apply, canonical
+from ...algebra.checker import CheckResult, check_bundle
+from ...algebra.theorem import Theorem
 from ...arguments import checked
-from .pages import latex_page, markdown_page
-from .registry import THEOREMS, parts, registered_statements
+from ...errors import expected, nearest
+from ..catalogue import CATALOGUE
+from .attempts import TheoremAnswer, attempt, statement
+from .certificates import bundle, certificate_of
+from .proof import Proof
+from .registry import THEOREMS, registered_statements, slugs
 
-__all__ = ["Proof", "check_certificate", "prove"]
+__all__ = ["Proof", "TheoremAnswer", "check_certificate", "parts", "prove", "statement"]
 
 
-@final
-@dataclass(frozen=True)
-class Proof:
-    """A claim proved in general, for all dimensions.
+@overload
+def prove(claim: str) -> Proof: ...
 
-    Args:
-        slug: the claim.
-        certificate: what a checker needs, JSON-able: statements, steps, models.
-    """
 
-    slug: str
-    certificate: dict[str, Any]
-
-    @property
-    def hash(self) -> str:
-        """SHA-256 of the certificate, cited wherever the proof is used as evidence."""
-        return hashlib.sha256(canonical(self.certificate)).hexdigest()
-
-    @property
-    def theorems(self) -> list[Node]:
-        """The certificates of the claim's own theorems, without those of lemmas."""
-        return [node for node in self.certificate["theorems"] if node["name"].partition("/")[0] == self.slug]
-
-    @property
-    def remains(self) -> tuple[str, ...]:
-        """What remains to be said beyond algebra, in words; of all theorems used as well."""
-        lines = [line for node in self.certificate["theorems"] for line in node["statement"]]
-        return tuple(
-            dict.fromkeys(line.removeprefix("remains ") for line in lines if line.startswith("remains "))
-        )
-
-    @property
-    def status(self) -> str:
-        """Derived by checking: ``"proved"``, ``"core proved"`` (see :attr:`remains`) or ``"not proved"``."""
-        if not check_certificate(self.certificate):
-            return "not proved"
-        return "core proved" if self.remains else "proved"
-
-    def to_markdown(self) -> str:
-        """The proof page in Markdown: main results, hypotheses, proof, counterexamples, references."""
-        words = self.status + (": there remains that " + "; that ".join(self.remains) if self.remains else "")
-        return markdown_page(self.slug, self.theorems, f"{words}. Certificate {self.hash[:16]}.")
-
-    def to_latex(self) -> str:
-        """Theorems and proofs, a fragment for a document with ``amsmath``, ``theorem`` and ``proof`` environments."""
-        return latex_page(self.slug, self.theorems)
-
-    def __repr__(self) -> str:
-        """Status first, no formulas."""
-        return (
-            f"Proof({self.status}: {self.slug}, {len(self.theorems)} theorems, certificate {self.hash[:16]})"
-        )
+@overload
+def prove(
+    claim: Theorem, seconds: float = ..., progress: Callable[[str], None] | None = ...
+) -> TheoremAnswer: ...
 
 
 @checked
-def prove(slug: str) -> Proof:
-    """Prove a claim from scratch; the certificate can be checked by whoever does not trust this function.
+def prove(
+    claim: str | Theorem, seconds: float = 60.0, progress: Callable[[str], None] | None = None
+) -> Proof | TheoremAnswer:
+    r"""Prove a claim from scratch; the certificate can be checked by whoever does not trust this function.
+
+    Args:
+        claim: a claim of the collection by its slug, or a theorem of your own from :func:`statement`.
+        seconds: of your own theorem, about how long to try.
+        progress: of your own theorem, told what is going on.
+
+    Returns:
+        A proof of the claim; of your own theorem an attempt: a proof, a counterexample, or what was tried.
 
     Raises:
-        BadInputError: if the claim has no general proof.
+        BadInputError: if the claim has no general proof, or it is neither a slug nor a theorem.
 
     Example:
         >>> proof = prove("exact-labels")
         >>> check_certificate(proof.certificate)
         CheckResult(accepted: exact-labels, 6 theorems)
+        >>> prove(statement("matrix A : n x n\nconclude A A = A")).fails
+        ('A A = A',)
     """
-    nodes: dict[str, Node] = {}
-    for theorem in parts(slug):
-        _collect(theorem.name, nodes)
-    ordered = [nodes[name] for name in THEOREMS if name in nodes]
-    return Proof(slug, {"format": FORMAT, "version": VERSION, "claim": slug, "theorems": ordered})
+    if isinstance(claim, Theorem):
+        return attempt(claim, seconds, progress)
+    return Proof(claim, bundle(claim, [certificate_of(theorem.name) for theorem in parts(claim)]))
 
 
 @checked
-def check_certificate(certificate: object) -> CheckResult:
+def check_certificate(certificate: object, theorem: Theorem | None = None) -> CheckResult:
     """Check a certificate: regenerate every assumption from its schema, expand, compare.
+
+    Args:
+        certificate: what :attr:`Proof.certificate` is, or a file of it holds.
+        theorem: your own theorem, if the certificate proves that one.
 
     Nothing malformed or oversized raises: it is rejected with the reason.
 
@@ -104,30 +72,30 @@ def check_certificate(certificate: object) -> CheckResult:
         >>> check_certificate({**certificate, "claim": "label-free"})
         CheckResult(rejected: the certificate lacks label-free/interpolation)
     """
-    return check_bundle(certificate, registered_statements())
+    own = {} if theorem is None else {theorem.name: theorem.lines}
+    return check_bundle(certificate, registered_statements(), own)
 
 
-def _collect(name: str, nodes: dict[str, Node]) -> None:
-    """Gather a theorem and all it uses."""
-    if name not in nodes:
-        nodes[name] = _node(name)
-        for lemma, _ in uses(nodes[name]):
-            _collect(lemma, nodes)
+def parts(slug: str) -> tuple[Theorem, ...]:
+    """The theorems that together are a claim.
 
+    Raises:
+        BadInputError: if no theorem belongs to the claim.
 
-@functools.cache
-def _node(name: str) -> Node:
-    """Prove one theorem and try its hypotheses; each is done once in a process."""
-    theorem = THEOREMS[name]
-    node = derive(theorem, {lemma: _node(lemma) for lemma in _needed(theorem.plan, theorem.lines)})
-    if not theorem.lines[0].startswith("induction "):
-        node["trials"] = find_trials(parse_statement(name, theorem.lines))
-    return node
-
-
-def _needed(plan: Iterable[object], lines: tuple[str, ...]) -> list[str]:
-    """Names of the theorems that a plan applies, or an induction rests on."""
-    names = [step.lemma for step in plan if isinstance(step, Apply)]
-    if lines[0].startswith("induction "):
-        names += [line.split(" ")[1] for line in lines if line.startswith(("base ", "step "))]
-    return names
+    Example:
+        >>> [theorem.name for theorem in parts("exact-labels")]
+        ['exact-labels']
+    """
+    found = tuple(theorem for theorem in THEOREMS.values() if theorem.slug == slug and slug != "lemma")
+    if not found:
+        got, hint = type(slug).__name__, nearest(str(slug), slugs())
+        if slug in CATALOGUE:
+            claim = CATALOGUE[slug]
+            got = claim.unproved or f"a condition on data, which holds or does not: {claim.statement}"
+            hint = (
+                f"python -m verification {claim.campaign}"
+                if claim.campaign
+                else f"muso check DATA --claim {slug}"
+            )
+        raise expected("a claim with a general proof", "slug", slug, got, hint)
+    return found

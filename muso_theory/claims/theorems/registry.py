@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from ...algebra.theorem import Theorem
-from ...errors import expected, nearest
-from ..catalogue import CATALOGUE
 from . import (
     consequences,
     convex,
@@ -19,7 +17,7 @@ from . import (
     stopping,
 )
 
-__all__ = ["THEOREMS", "parts", "registered_statements", "slugs"]
+__all__ = ["THEOREMS", "registered_statements", "slugs"]
 
 _MODULES = (
     lemmas,
@@ -47,28 +45,3 @@ def registered_statements() -> dict[str, tuple[str, ...]]:
 def slugs() -> tuple[str, ...]:
     """The claims that have theorems."""
     return tuple(sorted({theorem.slug for theorem in THEOREMS.values()} - {"lemma"}))
-
-
-def parts(slug: str) -> tuple[Theorem, ...]:
-    """The theorems that together are a claim.
-
-    Raises:
-        BadInputError: if no theorem belongs to the claim.
-
-    Example:
-        >>> [theorem.name for theorem in parts("exact-labels")]
-        ['exact-labels']
-    """
-    found = tuple(theorem for theorem in THEOREMS.values() if theorem.slug == slug and slug != "lemma")
-    if not found:
-        got, hint = type(slug).__name__, nearest(str(slug), slugs())
-        if slug in CATALOGUE:
-            claim = CATALOGUE[slug]
-            got = claim.unproved or f"a condition on data, which holds or does not: {claim.statement}"
-            hint = (
-                f"python -m verification {claim.campaign}"
-                if claim.campaign
-                else f"muso check DATA --claim {slug}"
-            )
-        raise expected("a claim with a general proof", "slug", slug, got, hint)
-    return found

@@ -51,7 +51,7 @@ def source_of(slug: str) -> str:
         >>> source_of("momentum"), source_of("lemma")
         ('Polyak 1964, Nesterov 1983; applied to arXiv 2410.08557', 'Ben-Israel, Greville')
     """
-    return CATALOGUE[slug].source if slug in CATALOGUE else _BESIDE[slug]
+    return CATALOGUE[slug].source if slug in CATALOGUE else _BESIDE.get(slug, "a theorem of your own")
 
 
 def references(slug: str) -> list[str]:

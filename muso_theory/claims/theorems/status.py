@@ -36,7 +36,7 @@ class TheoremStatus:
         >>> status = theorem_status("exact-labels")
         >>> status.status, [h[3] for h in status.hypotheses]
         ('proved', ['needed', 'redundant', 'redundant', 'redundant', 'redundant'])
-        >>> theorem_status("convex-loss").status
+        >>> theorem_status("lazy-training").status
         'none'
     """
 

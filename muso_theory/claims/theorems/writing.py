@@ -9,6 +9,7 @@ from ...algebra.checker import uses
 from ...algebra.statement import parse_statement
 from ...files import make_folder, write_all
 from ...reading import read_json
+from .attempts import TheoremAnswer
 from .graph import graph_svg
 from .library import Proof, prove
 from .pages import markdown_page
@@ -16,7 +17,14 @@ from .refuted import refuted_page
 from .registry import THEOREMS, slugs
 from .status import INDEX, statements_hash
 
-__all__ = ["certificate_text", "load_certificate", "theorem_graph", "write_index", "write_proofs"]
+__all__ = [
+    "certificate_text",
+    "load_certificate",
+    "theorem_graph",
+    "write_attempt",
+    "write_index",
+    "write_proofs",
+]
 
 _MAX_BYTES = 2_000_000
 
@@ -44,6 +52,23 @@ def write_proofs(directory: str | Path) -> list[Path]:
     files["theorems.svg"] = graph_svg(*theorem_graph(proofs))
     files["theorems.md"] = _table(proofs)
     return write_all(directory, files, "theorems.md")
+
+
+def write_attempt(directory: str | Path, attempt: TheoremAnswer) -> list[Path]:
+    """Write down what became of a theorem of your own: its page, and of a proof certificate, LaTeX and statement.
+
+    Raises:
+        BadInputError: if the directory is a file, or cannot be written.
+    """
+    make_folder(directory)
+    name = attempt.theorem.name.replace("/", "-")
+    files = {f"{name}.md": attempt.to_markdown()}
+    if attempt.proof is not None:
+        files[f"{name}.json"] = certificate_text(attempt.proof.certificate)
+        files[f"{name}.tex"] = attempt.proof.to_latex()
+        lines = [f"theorem {attempt.theorem.name}", *(f"  {line}" for line in attempt.theorem.lines)]
+        files["statements.txt"] = "\n".join(lines) + "\n"
+    return write_all(directory, files, f"{name}.md")
 
 
 def write_index(path: str | Path = INDEX) -> None:

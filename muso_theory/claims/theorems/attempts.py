@@ -1,0 +1,362 @@
+"""A theorem of your own: proved, refuted by an exact counterexample, or left open with what was tried."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, final
+
+from ...algebra.checker import check_bundle
+from ...algebra.derivation import Node, derive
+from ...algebra.polynomial import AlgebraError, Polynomial
+from ...algebra.prover import NotFoundError, find_combination
+from ...algebra.reading import read_theorem
+from ...algebra.search import Hunt, find_trials, hunt
+from ...algebra.statement import Statement, parse_statement
+from ...algebra.theorem import Apply, Cancel, PlanStep, Theorem
+from ...algebra.trials import Model, concludes, write_model
+from ...arguments import checked
+from ...errors import expected, nearest
+from ...evidence import Verdict
+from ...reading import read_text
+from .certificates import bundle, certificate_of
+from .proof import Proof
+from .registry import THEOREMS, registered_statements
+
+__all__ = ["TheoremAnswer", "Weakened", "attempt", "search_model", "statement", "weaken"]
+
+_FIRST = 0.1
+"""Share of the budget that a first search for a counterexample has: false theorems as a rule show it at once."""
+_MAX_BYTES = 100_000
+_GLANCE = 3.0
+"""Seconds at most for it."""
+_POLISH = 1.0
+"""Seconds at most to make a step of a proof shorter."""
+_TRYING = 3.0
+"""Seconds at most for the trials of all hypotheses; `weaken` goes on."""
+_TRIALS = 20
+"""Models of a size that are looked at to show that a hypothesis is needed."""
+
+Tell = Callable[[str], None]
+
+
+@final
+@dataclass(frozen=True)
+class TheoremAnswer:
+    """What became of a theorem of your own.
+
+    Args:
+        theorem: as it was read.
+        verdict: PROVED, REFUTED, UNDECIDED, or VACUOUS where no data satisfy the hypotheses.
+        proof: with a certificate, if it is proved.
+        model: the counterexample if it is refuted: dimensions, and matrices as exact numbers in text.
+        tried: what was tried, and how far, in words.
+        untried: hypotheses of a proved theorem that no model showed to be needed.
+    """
+
+    theorem: Theorem
+    verdict: Verdict
+    proof: Proof | None
+    model: Mapping[str, Any] | None
+    tried: tuple[str, ...]
+    untried: tuple[str, ...] = ()
+
+    @property
+    def fails(self) -> tuple[str, ...]:
+        """The conclusions that the counterexample violates."""
+        if self.model is None:
+            return ()
+        parsed = parse_statement(self.theorem.name, self.theorem.lines)
+        model = _values(self.model)
+        texts = [line.partition(" ")[2] for line in self.theorem.lines if line.startswith("conclude ")]
+        if parsed.exists:
+            return tuple(texts)
+        single = (replace(parsed, conclusions=(c,)) for c in parsed.conclusions)
+        return tuple(text for text, one in zip(texts, single, strict=True) if not concludes(one, model))
+
+    def to_markdown(self) -> str:
+        """A page: the statement, and its proof, its counterexample, or what was tried."""
+        if self.proof is not None:
+            extra = (
+                [f"Not shown to be needed: {', '.join(self.untried)}; try --weaken.", ""]
+                if self.untried
+                else []
+            )
+            return self.proof.to_markdown() + "\n".join(extra)
+        lines = [f"# {self.theorem.name}", "", f"Status: {self.verdict.name}, {self.verdict.value}.", ""]
+        lines += ["```", *self.theorem.lines, "```", ""]
+        if self.model is not None:
+            sizes = ", ".join(f"{name} = {size}" for name, size in sorted(self.model["sizes"].items()))
+            lines += [f"Counterexample, exact, with {sizes}:", ""]
+            parsed = parse_statement(self.theorem.name, self.theorem.lines)
+            lines += [f"- {s} = {_shown(self.model['matrices'][s])}" for s in parsed.free]
+            others = [s for s in self.model["matrices"] if s not in parsed.free]
+            if others:
+                lines += [
+                    "",
+                    "so that",
+                    "",
+                    *(f"- {s} = {_shown(self.model['matrices'][s])}" for s in others),
+                ]
+            lines.append("")
+            lines += [f"Fails: {text}" for text in self.fails]
+        lines += ["", "Tried:", "", *(f"- {words}" for words in self.tried), ""]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        told = repr(self.proof) if self.proof else self.tried[-1] if self.tried else ""
+        return f"TheoremAnswer({self.verdict.name}: {self.theorem.name}, {told})"
+
+
+@final
+@dataclass(frozen=True)
+class Weakened:
+    """What became of each hypothesis when it alone was dropped.
+
+    Args:
+        hypotheses: label to ``"needed"`` (a counterexample without it), ``"redundant"`` (proved without it) or
+            ``"open"``, with words.
+        lines: the statement without the hypotheses that were given up one after the other, still proved.
+    """
+
+    hypotheses: Mapping[str, tuple[str, str]]
+    lines: tuple[str, ...]
+
+
+def statement(source: str | Path) -> Theorem:
+    r"""Read a theorem of your own, in the language of ``proofs/statements.txt``.
+
+    Args:
+        source: its text, or a file: a path, or text of one line that ends in ``.txt``.
+
+    Returns:
+        The theorem with the plan of its proof, if one is written below the conclusions; for :func:`prove`.
+
+    Raises:
+        BadInputError: a file that cannot be read, or a line that cannot, with its number, column and the legal form.
+
+    Example:
+        >>> statement("matrix A : n x D\npinv A\nconclude A' A A^+ = A'").lines
+        ('matrix A : n x D', 'pinv A', "conclude A' A A^+ = A'")
+    """
+    if not isinstance(source, str | Path):
+        raise expected(
+            "a theorem", "source", source, type(source).__name__, "its text, or the path of a file"
+        )
+    name = "mine"
+    if isinstance(source, Path) or ("\n" not in source and source.strip().endswith(".txt")):
+        path = Path(source)
+        plain = re.sub(r"[^a-z0-9-]+", "-", path.stem.lower()).strip("-")
+        name = plain if re.match(r"[a-z]", plain) else name
+        source = read_text(path, "FILE", _MAX_BYTES)
+    theorem = read_theorem(source, name)
+    if theorem.name in THEOREMS or theorem.slug in {other.slug for other in THEOREMS.values()}:
+        raise expected(
+            "a name of its own", "theorem", theorem.name, "one of the collection", f"my-{theorem.slug}"
+        )
+    for step in theorem.plan:
+        if isinstance(step, Apply) and step.lemma not in THEOREMS:
+            raise expected(
+                "a theorem of the collection", "lemma", step.lemma, "unknown", nearest(step.lemma, THEOREMS)
+            )
+    return theorem
+
+
+@checked
+def attempt(
+    theorem: Theorem,
+    seconds: float = 60.0,
+    progress: Tell | None = None,
+    known: Mapping[str, Node] | None = None,
+) -> TheoremAnswer:
+    """Prove a theorem, or refute it, within a budget of time.
+
+    Args:
+        theorem: from :func:`statement`.
+        seconds: about how long to go on; the answer to an easy theorem comes at once.
+        progress: told what is going on.
+        known: certificates of theorems that the plan uses; None proves them.
+
+    Raises:
+        BadInputError: no positive budget, or a plan that says what cannot be read.
+    """
+    if not seconds > 0:
+        raise expected("a positive time", "seconds", seconds, "float", "60")
+    tell = progress or (lambda _: None)
+    begun = time.monotonic()
+    parsed = parse_statement(theorem.name, theorem.lines)
+    tell(f"{theorem.name}: looking for a counterexample")
+    first = hunt(parsed, begun + min(_GLANCE, _FIRST * seconds), rounds=2)
+    if first.model is not None:
+        return TheoremAnswer(theorem, Verdict.REFUTED, None, write_model(first.model), (str(first),))
+    tried = [f"a first search: {first}"]
+    for words, plan in _plans(theorem, parsed):
+        left = begun + 0.7 * seconds - time.monotonic()
+        if left <= 0:
+            tried.append(f"{words}: no time was left")
+            continue
+        tell(f"{theorem.name}: proving {words}")
+        try:
+            node = derive(replace(theorem, plan=plan), known or _lemmas(plan), seconds=left, polish=_POLISH)
+        except NotFoundError as error:
+            tried.append(f"proving {words}: {error}"[:300])
+        except AlgebraError as error:
+            tried.append(f"proving {words}: {error}"[:300])
+        else:
+            return _proved(theorem, parsed, node, tried, first, begun + seconds, tell)
+    tell(f"{theorem.name}: looking for a larger counterexample")
+    last = hunt(parsed, begun + seconds)
+    tried.append(f"a second search: {last}")
+    if last.model is not None:
+        return TheoremAnswer(theorem, Verdict.REFUTED, None, write_model(last.model), tuple(tried))
+    if not first.tried and not last.tried and (contradiction := _contradiction(parsed)):
+        return TheoremAnswer(theorem, Verdict.VACUOUS, None, None, (*tried, contradiction))
+    tried.append(
+        f"{time.monotonic() - begun:.0f} s in all; a longer budget, or lines 'have', 'lemma' and 'cancel', help"
+    )
+    return TheoremAnswer(theorem, Verdict.UNDECIDED, None, None, tuple(tried))
+
+
+def search_model(theorem: Theorem, seconds: float = 60.0) -> TheoremAnswer:
+    """Search a counterexample only: REFUTED if one is found, else UNDECIDED, or VACUOUS without any model at all."""
+    found = hunt(parse_statement(theorem.name, theorem.lines), time.monotonic() + seconds)
+    if found.model is not None:
+        return TheoremAnswer(theorem, Verdict.REFUTED, None, write_model(found.model), (str(found),))
+    verdict = Verdict.UNDECIDED if found.tried else Verdict.VACUOUS
+    return TheoremAnswer(theorem, verdict, None, None, (str(found),))
+
+
+def weaken(theorem: Theorem, seconds: float = 60.0, progress: Tell | None = None) -> Weakened:
+    """Drop each hypothesis alone: which are needed, and which are redundant; then all of these that can go together.
+
+    An inverse that a hypothesis provides is replaced by the Moore-Penrose inverse, as everywhere in the collection.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    parsed = parse_statement(theorem.name, theorem.lines)
+    labels = [h.label for h in parsed.hypotheses if h.assumed]
+    lines = theorem.lines
+    for label in labels:
+        less = replace(theorem, lines=_without(theorem.lines, label))
+        answer = attempt(less, seconds / max(1, len(labels)), progress)
+        if answer.verdict is Verdict.REFUTED and answer.model is not None:
+            free = parse_statement(less.name, less.lines).free
+            data = ", ".join(f"{s} = {_shown(answer.model['matrices'][s])}" for s in free)
+            found[label] = ("needed", f"without it {'; '.join(answer.fails)} fails for {data}")
+        elif answer.proof is not None:
+            found[label] = ("redundant", "proved without it")
+            if (
+                lines == theorem.lines
+                or attempt(
+                    replace(theorem, lines=_without(lines, label)), seconds / len(labels), progress
+                ).proof
+            ):
+                lines = _without(lines, label)
+        else:
+            found[label] = ("open", answer.tried[-1])
+    return Weakened(found, lines)
+
+
+def _plans(theorem: Theorem, parsed: Statement) -> Iterator[tuple[str, tuple[PlanStep, ...]]]:
+    """Ways to go about it, in words and as plans; the user's own first."""
+    if theorem.plan:
+        yield "by the plan that is written", theorem.plan
+    yield "from the assumptions", ()
+    inverted = [a for kind, a in parsed.inverses.values() if kind == "pinv"]
+    lemmas = tuple(Apply("lemma/pseudo-inverse", {"A": a}) for a in inverted)
+    if lemmas:
+        yield "with lemma/pseudo-inverse", lemmas
+    if not parsed.exists:
+        # A square is often a consequence where its root is none: over the reals X'X = 0 makes X = 0.
+        roots = [str(c) for c in parsed.conclusions]
+        yield "by cancellation of squares", (*lemmas, *(Cancel((root,)) for root in roots))
+        turned = [str(c.transpose()) for c in parsed.conclusions]
+        yield "by cancellation of transposed squares", (*lemmas, *(Cancel((root,)) for root in turned))
+
+
+def _lemmas(plan: tuple[PlanStep, ...]) -> dict[str, Node]:
+    """Certificates of the theorems that a plan applies."""
+    return {step.lemma: certificate_of(step.lemma) for step in plan if isinstance(step, Apply)}
+
+
+def _proved(
+    theorem: Theorem,
+    parsed: Statement,
+    node: Node,
+    tried: list[str],
+    first: Hunt,
+    deadline: float,
+    tell: Tell,
+) -> TheoremAnswer:
+    """Try the hypotheses, put the certificate together and check it."""
+    tell(f"{theorem.name}: trying its hypotheses")
+    held = first.held or hunt(parsed, deadline, rounds=3).held
+    if held is None:
+        contradiction = (
+            _contradiction(parsed) or "proved, but no model of the hypotheses was found: it may say nothing"
+        )
+        return TheoremAnswer(theorem, Verdict.VACUOUS, None, None, (*tried, contradiction))
+    trials = find_trials(parsed, tries=_TRIALS, deadline=min(deadline, time.monotonic() + _TRYING))
+    trials.setdefault("model", write_model(held))
+    untried = tuple(h.label for h in parsed.hypotheses if h.label not in trials["hypotheses"])
+    for label in untried:
+        trials["hypotheses"][label] = {}
+    certificate = bundle(theorem.slug, [{**node, "trials": trials}])
+    result = check_bundle(certificate, registered_statements(), {theorem.name: theorem.lines})
+    if not result:
+        return TheoremAnswer(
+            theorem,
+            Verdict.UNDECIDED,
+            None,
+            None,
+            (*tried, f"the checker refuses the proof: {result.reason}"),
+        )
+    proof = Proof(theorem.slug, certificate, {theorem.name: theorem.lines})
+    return TheoremAnswer(theorem, Verdict.PROVED, proof, None, (*tried, "proved"), untried)
+
+
+def _contradiction(parsed: Statement) -> str:
+    """Words if the hypotheses make an identity matrix zero, so that no data satisfy them."""
+    facts = {key: fact.polynomial for key, fact in parsed.facts.items()}
+    for size in sorted({size for kind in parsed.signature.values() for size in kind}):
+        one = Polynomial.number(1).typed(size, size)
+        try:
+            found = find_combination(one, facts, seconds=2.0)
+        except NotFoundError:
+            continue
+        used = sorted({parsed.facts[term.fact.removesuffix("'")].label or "" for term in found} - {""})
+        return f"no model was found, and none exists: {', '.join(used)} together make I of size {size} zero"
+    return ""
+
+
+def _without(lines: tuple[str, ...], label: str) -> tuple[str, ...]:
+    """A statement without a hypothesis; an inverse that it provides becomes the Moore-Penrose inverse."""
+    result: list[str] = []
+    swap: tuple[str, str] | None = None
+    for line in lines:
+        if line.startswith(f"assume {label}: "):
+            found = re.fullmatch(
+                r"(\w+) (invertible|left-invertible|right-invertible)", line.partition(": ")[2]
+            )
+            if found:
+                mark = {"invertible": "-1", "left-invertible": "L", "right-invertible": "R"}[found[2]]
+                swap = f"{found[1]}^{mark}", f"{found[1]}^+"
+                if f"pinv {found[1]}" not in lines:
+                    result.append(f"pinv {found[1]}")
+            continue
+        result.append(re.sub(rf"(?<!\w){re.escape(swap[0])}", swap[1], line) if swap else line)
+    return tuple(result)
+
+
+def _values(model: Mapping[str, Any]) -> Model:
+    """A written model as matrices."""
+    matrices = {s: [[Fraction(x) for x in row] for row in rows] for s, rows in model["matrices"].items()}
+    return dict(model["sizes"]), matrices
+
+
+def _shown(rows: list[list[str]]) -> str:
+    """A matrix in one line."""
+    return "[" + "; ".join(" ".join(row) for row in rows) + "]"

@@ -1,0 +1,70 @@
+"""``muso prove FILE`` and ``muso refute FILE``: a theorem of your own, from a text file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from .command_line import answer, say
+from .errors import expected
+
+__all__ = ["is_theorem_file", "prove_file", "refute_file"]
+
+_STATUS = {"PROVED": 0, "REFUTED": 1}
+
+
+def is_theorem_file(word: str) -> bool:
+    """Whether an argument names a file of a theorem, not a claim or a rule.
+
+    Example:
+        >>> is_theorem_file("mine.txt"), is_theorem_file("exact-labels"), is_theorem_file("rules.py:mine")
+        (True, False, False)
+    """
+    return word.endswith(".txt")
+
+
+def prove_file(file: str, seconds: float, weaken: bool, write: Path | None) -> None:
+    """Answer a theorem from a file, and exit: 0 proved, 1 refuted, 3 undecided or vacuous."""
+    from .claims.theorems.attempts import attempt, statement
+    from .claims.theorems.attempts import weaken as weakened
+    from .claims.theorems.writing import write_attempt
+    from .screen import progress
+
+    _within(seconds)
+    theorem = statement(file)
+    with progress() as tell:
+        found = attempt(theorem, seconds, tell)
+        less = weakened(theorem, seconds, tell) if weaken and found.proof is not None else None
+    written = [] if write is None else write_attempt(write, found)
+    with answer():
+        say(f"{found.verdict.name}: {theorem.name}, {found.tried[-1]}\n")
+        say(found.to_markdown(), end="")
+        if less is not None:
+            say("\n## Each hypothesis dropped alone\n")
+            for label, (kind, words) in less.hypotheses.items():
+                say(f"- {label}: {kind}, {words}")
+            if less.lines != theorem.lines:
+                say("\nProved with fewer:\n")
+                say("\n".join(f"    {line}" for line in less.lines))
+        if write is not None:
+            say(f"{len(written)} files written to {write}; check them by themselves:")
+            say(f"python proofs/check.py --statements {write / 'statements.txt'} {write / theorem.name}.json")
+    raise typer.Exit(_STATUS.get(found.verdict.name, 3))
+
+
+def refute_file(file: str, seconds: float) -> None:
+    """Search a counterexample to a theorem from a file, and exit: 1 found, 0 none, 3 no data to try it on."""
+    from .claims.theorems.attempts import search_model, statement
+
+    _within(seconds)
+    found = search_model(statement(file), seconds)
+    with answer():
+        say(found.to_markdown(), end="")
+    raise typer.Exit({"REFUTED": 1, "UNDECIDED": 0}.get(found.verdict.name, 3))
+
+
+def _within(seconds: float) -> None:
+    """Refuse a budget that is none."""
+    if not 0 < seconds < float("inf"):
+        raise expected("a positive number of seconds", "--seconds", seconds, "float", "60")

@@ -1,0 +1,198 @@
+"""A theorem of one's own, from a text file to an answer: proved, refuted, undecided, vacuous, or not readable."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import muso_theory as mt
+from muso_theory.algebra.statement import parse_statement
+from muso_theory.algebra.trials import concludes, failing, read_model
+from muso_theory.claims.theorems.attempts import search_model, weaken
+from muso_theory.cli import app
+from muso_theory.evidence import Verdict
+from tests.proofs.test_forged_certificates import run_checker
+
+PENROSE = "matrix A : n x D\npinv A\nconclude A' A A^+ = A'"
+COMMUTE = "matrix A : n x n\nmatrix B : n x n\nconclude A B = B A"
+ANCHORED = """
+theorem anchored
+matrix Phi : n x D
+matrix y : n x c
+matrix M : k x D
+partition n = r + f by S_R, S_F
+let Phi_R = S_R Phi
+let A = Phi' Phi + M' M
+let A_R = Phi_R' Phi_R + M' M
+pinv A
+pinv A_R
+assume positive: M left-invertible
+let w_p = A^+ Phi' y
+let w_r = A_R^+ Phi_R' S_R y
+conclude w_p + A^+ Phi' (S_R' S_R y + S_F' S_F Phi w_r - Phi w_p) = w_r
+"""
+REVERSE = """
+matrix A : m x n
+matrix B : n x p
+let M = A B
+pinv A
+pinv B
+pinv M
+assume rows: A^+ A B = B
+assume columns: A B B^+ = A
+conclude M^+ = B^+ A^+
+"""
+
+
+def test_a_true_theorem_has_a_certificate_that_both_checkers_accept(tmp_path: Path) -> None:
+    theorem = mt.statement("theorem my-penrose\n" + PENROSE)
+    answer = mt.prove(theorem, seconds=120)
+    assert answer.verdict is Verdict.PROVED
+    assert answer.proof is not None
+    assert answer.proof.status == "proved"
+    assert mt.check_certificate(answer.proof.certificate, theorem).accepted
+    # Without the user's statement it is nothing, and a changed statement is another theorem.
+    assert not mt.check_certificate(answer.proof.certificate)
+    other = mt.statement("theorem my-penrose\n" + PENROSE.replace("A' A A^+ = A'", "A A^+ A = A"))
+    assert not mt.check_certificate(answer.proof.certificate, other)
+    certificate, statements = tmp_path / "c.json", tmp_path / "statements.txt"
+    certificate.write_text(json.dumps(answer.proof.certificate))
+    statements.write_text("theorem my-penrose\n" + "".join(f"  {line}\n" for line in theorem.lines))
+    assert run_checker(Path("--statements"), statements, certificate).returncode == 0
+    assert run_checker(certificate).returncode == 1
+    statements.write_text(statements.read_text().replace("my-penrose", "exact-labels/mine"))
+    assert run_checker(Path("--statements"), statements, certificate).returncode == 2
+
+
+@pytest.mark.parametrize("text", [COMMUTE, ANCHORED, "matrix A : n x D\npinv A\nconclude A A^+ = I"])
+def test_a_false_theorem_has_an_exact_counterexample(text: str) -> None:
+    answer = mt.prove(mt.statement(text), seconds=60)
+    assert answer.verdict is Verdict.REFUTED
+    parsed = parse_statement(answer.theorem.name, answer.theorem.lines)
+    model = read_model(parsed, answer.model)
+    assert not failing(parsed, model)
+    assert not concludes(parsed, model)
+    assert answer.fails
+    assert answer.fails[0] in answer.to_markdown()
+
+
+def test_counterexamples_are_small() -> None:
+    model = mt.prove(mt.statement(COMMUTE)).model
+    assert model is not None
+    assert model["sizes"] == {"n": 2}
+    entries = [x for rows in model["matrices"].values() for row in rows for x in row]
+    assert sorted(entries) == ["0"] * 6 + ["1"] * 2
+
+
+def test_hypotheses_that_contradict_are_vacuous_and_said_so() -> None:
+    lines = ["matrix A : m x n", "matrix B : n x n", "assume one: A A' = I", "assume two: A A' = 2 I"]
+    answer = mt.prove(mt.statement("\n".join([*lines, "conclude B B = B"])), seconds=20)
+    assert answer.verdict is Verdict.VACUOUS
+    assert "one, two together make I of size m zero" in answer.tried[-1]
+
+
+def test_what_is_not_decided_says_what_was_tried() -> None:
+    # True, and no consequence by algebra alone: A has an even size if A A = -I.
+    text = "matrix A : n x n\nmatrix b : n x n\nassume turn: A A = - I\nconclude b b' b = b b' b + A b - A b"
+    assert mt.prove(mt.statement(text), seconds=30).verdict is Verdict.PROVED
+    cubic = "matrix A : n x n\nassume cube: A A A = 2 I\nconclude A = A'"
+    answer = mt.prove(mt.statement(cubic), seconds=3)
+    assert answer.verdict in (Verdict.UNDECIDED, Verdict.VACUOUS, Verdict.REFUTED)
+    assert answer.tried
+    assert all(answer.tried)
+
+
+def test_weakening_tells_needed_from_redundant() -> None:
+    text = "matrix A : n x n\nassume symmetric: A = A'\nassume idle: A A = A\nconclude A A' = A' A"
+    found = weaken(mt.statement(text), seconds=60)
+    assert found.hypotheses["symmetric"][0] == "needed"
+    assert found.hypotheses["idle"] == ("redundant", "proved without it")
+    assert "assume idle: A A = A" not in found.lines
+    assert "assume symmetric: A = A'" in found.lines
+
+
+def test_a_plan_and_lemmas_of_the_collection() -> None:
+    text = "matrix A : n x D\nmatrix X : D x D\nassume zero: A' A X = 0\nconclude A X = 0\ncancel A X"
+    assert mt.prove(mt.statement(text), seconds=60).verdict is Verdict.PROVED
+    text = PENROSE + "\nlemma lemma/pseudo-inverse with A = A\nhave A^+ A A' = A'"
+    answer = mt.prove(mt.statement(text), seconds=60)
+    assert answer.proof is not None
+    assert [node["name"] for node in answer.proof.certificate["theorems"]] == ["lemma/pseudo-inverse", "mine"]
+
+
+def test_a_model_is_searched_alone() -> None:
+    assert search_model(mt.statement(COMMUTE), 20).verdict is Verdict.REFUTED
+    assert search_model(mt.statement(PENROSE), 1).verdict is Verdict.UNDECIDED
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "matrix A : n x D\nconclude A A = A",
+            "line 2, column 12: .*A, which is n x D, times A, which is n x D",
+        ),
+        (
+            "matrix A : n x n\n  let   w = A  Aa\nconclude A = A",
+            "line 2, column 16: unknown symbol 'Aa'; try 'A'",
+        ),
+        ("let a = b\nlet b = a\nconclude a = b", "line 1, column 9: b is defined in line 2 only, .*circle"),
+        ("let a = a\nconclude a = a", "line 1, column 9: a is defined by itself"),
+        ("matrix A : n x n\nconclude A^+ A = A", "column 10: unknown symbol 'A\\^\\+'; .*'pinv A'"),
+        ("matrix A : n x n\nconclude A^-1 A = A", "'assume some-label: A invertible'"),
+        ("matrx A : n x n", "line 1, column 1: no line begins with 'matrx'; try 'matrix A : n x D'"),
+        ("matrix Φ : n x D\nconclude Φ = Φ", "line 1, column 8: GREEK CAPITAL LETTER PHI .*write 'Phi'"),
+        ("matrix А : n x n\nconclude A = A", "line 1, column 8: CYRILLIC CAPITAL LETTER A .*write 'A'"),
+        ("matrix A : n x n\nconclude A = A − A", "line 2, column 16: MINUS SIGN .*write '-'"),
+        (
+            "matrix A : n x D\nassume sym: A = A'\nconclude A = A",
+            "line 2, column 15: the sides .* differ in size",
+        ),
+        ("matrix A : n x n\nconclude (A A = A", "line 2, column 10: a bracket is not closed"),
+        ("matrix A : n x n", "concludes nothing; the form is 'conclude A B = C'"),
+        ("\n# nothing\n", "expected a theorem but got no line"),
+        ("theorem exact-labels\nmatrix A : n x n\nconclude A = A", "a name of its own.*my-exact-labels"),
+        (
+            "matrix A : n x n\nconclude A = A\nlemma lemma/pseudo",
+            "theorem of the collection.*lemma/pseudo-inverse",
+        ),
+        ("matrix A : n x n\n" * 60_000, "at most 100,000 characters"),
+        ("matrix A : n x n\nconclude A = " + "A " * 1_500 + "\n", "line 2, column .*at most 2000 characters"),
+    ],
+)
+def test_what_cannot_be_read_is_told_by_line_and_column(text: str, words: str) -> None:
+    with pytest.raises(mt.MusoError, match=words):
+        mt.statement(text if "\n" in text else text + "\n")
+
+
+def test_the_command_answers_by_its_exit_status(tmp_path: Path) -> None:
+    runner = CliRunner()
+
+    def run(text: str, *options: str) -> tuple[int, str]:
+        file = tmp_path / "mine.txt"
+        file.write_text(text)
+        result = runner.invoke(app, ["prove", str(file), *options])
+        return result.exit_code, result.output
+
+    status, shown = run(REVERSE, "--write", str(tmp_path / "out"), "--seconds", "120")
+    assert status == 0
+    assert shown.startswith("PROVED: mine")
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "mine.json",
+        "mine.md",
+        "mine.tex",
+        "statements.txt",
+    }
+    files = (tmp_path / "out" / "statements.txt", tmp_path / "out" / "mine.json")
+    assert run_checker(Path("--statements"), *files).returncode == 0
+    assert run(COMMUTE)[0] == 1
+    lines = "matrix A : m x n\nassume one: A A' = I\nassume two: A A' = 2 I\nconclude A = A + A - A"
+    assert run(lines, "--seconds", "20")[0] == 3
+    assert run("matrix A : n x n\nconclude A = B")[0] == 2
+    assert run(PENROSE, "--seconds", "0")[0] == 2
+    file = tmp_path / "mine.txt"
+    file.write_text(COMMUTE)
+    assert runner.invoke(app, ["refute", str(file)]).exit_code == 1
