@@ -127,6 +127,7 @@ class Weakened:
     lines: tuple[str, ...]
 
 
+@checked
 def statement(source: str | Path) -> Theorem:
     r"""Read a theorem of your own, in the language of ``proofs/statements.txt``.
 
