@@ -281,7 +281,8 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "networks.linearised.from_network": lambda: {"y": _inputs()[:, :2]},
     "checking.check": lambda: {"claims": ["exact-labels"], "labels": np.array([0.5, -1.0])},
     "claims.theorems.library.check_certificate": lambda: {"certificate": prove("exact-labels").certificate},
-    "claims.theorems.library.prove": dict,
+    "claims.theorems.library.prove": lambda: {"claim": "exact-labels"},
+    "claims.theorems.attempts.statement": lambda: {"source": "matrix A : n x n\nconclude A = A"},
     "data.artefacts.read_artefacts": lambda: {"path": _handed("g.npz"), "n_samples": 6},
     "data.artefacts.read_start": lambda: {"path": str(_handed("w0.npy"))},
     "data.classes.select_classes": lambda: {"dataset": _dataset(), "spec": "malignant,benign"},
@@ -534,7 +535,8 @@ METHODS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
 RECORDS = frozenset(
     [
         "claims.catalogue.Claim",
-        "claims.theorems.library.Proof",
+        "claims.theorems.attempts.TheoremAnswer",
+        "claims.theorems.proof.Proof",
         "data.dataset.Dataset",
         "data.frames.Choices",
         "data.tables.Table",
