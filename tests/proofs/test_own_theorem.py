@@ -50,6 +50,7 @@ conclude M^+ = B^+ A^+
 def test_a_true_theorem_has_a_certificate_that_both_checkers_accept(tmp_path: Path) -> None:
     theorem = mt.statement("theorem my-penrose\n" + PENROSE)
     answer = mt.prove(theorem, seconds=120)
+    assert isinstance(answer, mt.TheoremAnswer)
     assert answer.verdict is Verdict.PROVED
     assert answer.proof is not None
     assert answer.proof.status == "proved"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import overload
 
@@ -52,6 +53,8 @@ def prove(
         >>> prove(statement("matrix A : n x n\nconclude A A = A")).fails
         ('A A = A',)
     """
+    if not 0 < seconds < math.inf:
+        raise expected("a positive number of seconds", "seconds", seconds, type(seconds).__name__, "60")
     if isinstance(claim, Theorem):
         return attempt(claim, seconds, progress)
     return Proof(claim, bundle(claim, [certificate_of(theorem.name) for theorem in parts(claim)]))
