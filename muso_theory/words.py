@@ -67,7 +67,7 @@ def _general_rows(slug: str) -> list[tuple[str, str]]:
     status = theorem_status(slug)
     if not status.hash:
         return []
-    rows = [("In general", f"{status.status}, certificate {status.hash[:16]}, page proofs/pages/{slug}.md")]
+    rows = [("In general", f"{status.words}, certificate {status.hash[:16]}, page proofs/pages/{slug}.md")]
     rows += [("", f"beyond algebra: {words}") for words in status.remains]
     rows += [("Theorem", f"{name}: {says}") for name, says in status.theorems]
     for name, label, formula, trial, model in status.hypotheses:
