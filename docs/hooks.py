@@ -59,7 +59,7 @@ def _claim(claim: Claim) -> str:
         lines.append("- Used by " + ", ".join(f"[`{slug}`](#{slug})" for slug in used))
     lines += [f"- If it holds: {_text(claim.holds)}", f"- If not: {_text(claim.fails)}"]
     if status.hash:
-        lines.append(f"- In general: [{status.status}](../proofs/{claim.slug}.md)")
+        lines.append(f"- In general: [{status.words}](../proofs/{claim.slug}.md)")
     if claim.campaign:
         lines.append(f"- Measured by `python -m verification {claim.campaign}`")
     return "\n".join(lines) + "\n"

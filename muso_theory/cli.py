@@ -260,6 +260,9 @@ def prove(
         Path | None,
         typer.Option(help="Write a site to a folder: the theorem graph, and a page for every claim."),
     ] = None,
+    coq: Annotated[
+        Path | None, typer.Option(help="Write the theorems to a folder as files for Coq, one a claim.")
+    ] = None,
     evidence: Annotated[
         list[Path] | None,
         typer.Option(
@@ -291,10 +294,12 @@ def prove(
     outputs = Outputs(*(evidence or ()), force=force)
     outputs.folder(write, "theorems.md")
     outputs.folder(html, "index.html")
+    outputs.folder(coq, "_CoqProject")
     from . import terminal
     from .claims.theorems.library import check_certificate, parts
     from .claims.theorems.library import prove as search
     from .claims.theorems.registry import slugs
+    from .claims.theorems.sealing import write_coq
     from .claims.theorems.writing import write_proofs
     from .pages.instances import read_instances
     from .screen import progress
@@ -312,6 +317,7 @@ def prove(
             if check_:
                 checked[name] = check_certificate(proofs[-1].certificate)
         written = [] if write is None else write_proofs(write)
+        exported = None if coq is None else write_coq(coq, [proof.certificate for proof in proofs])
         if html is not None:
             from .pages.site import write_site
 
@@ -324,6 +330,12 @@ def prove(
             terminal.show_proofs(proofs, checked)
         if write is not None:
             say(f"{len(written)} files written to {write}")
+        if exported is not None:
+            say(
+                f"{len(exported.files)} files written to {coq}, to be checked by: bash proofs/coq/check.sh {coq}"
+            )
+            for name, reason in exported.missing.items():
+                say(f"not among them: {name}, {reason}")
         if html is not None:
             say(f"{len(pages)} files written to {html}, begin with {html / 'index.html'}")
     raise typer.Exit(0 if all(result.accepted for result in checked.values()) else 1)

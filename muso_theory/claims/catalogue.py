@@ -108,7 +108,7 @@ def markdown_table() -> str:
     for claim in CATALOGUE.values():
         if not claim.is_condition:
             status = theorem_status(claim.slug)
-            proof = f"[{status.status}](proofs/pages/{claim.slug}.md)" if status.hash else "no general proof"
+            proof = f"[{status.words}](proofs/pages/{claim.slug}.md)" if status.hash else "no general proof"
             if claim.campaign and not status.hash:
                 proof = f"measured: campaign `{claim.campaign}`"
             rows.append(f"| `{claim.slug}` | {claim.words} | {claim.source} | {proof} |")

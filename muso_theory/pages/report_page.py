@@ -200,7 +200,7 @@ def _general(status: TheoremStatus) -> Markup:
     trials = f"{tried}: {needed} needed (an exact counterexample without each)"
     return tag(
         "div",
-        tag("h3", tag("code", status.slug), f", {status.status} for all data and dimensions"),
+        tag("h3", tag("code", status.slug), f", {status.words} for all data and dimensions"),
         tag("p", mathematics(claim.statement), class_="math") if claim else "",
         tag("ul", says),
         rest,

@@ -136,7 +136,7 @@ def _claim(proof: Proof, links: Mapping[str, str], instances: Sequence[Observati
     """The page of one claim."""
     claim = CATALOGUE.get(proof.slug)
     words = claim.words if claim else says(proof.theorems[0])
-    lead = [tag("strong", f"{proof.status[0].upper()}{proof.status[1:]}"), " for all data and dimensions: "]
+    lead = [tag("strong", f"{proof.words[0].upper()}{proof.words[1:]}"), " for all data and dimensions: "]
     body = [section("results", "Main results", _statements(proof.theorems))]
     if proof.remains:
         rest = [tag("li", prose(remains)) for remains in proof.remains]

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, final
 
 from ...algebra.checker import check_bundle
+from ...algebra.coq.export import claim_file
 from ...algebra.derivation import Node
 from ...algebra.theorem import canonical
+from .kernels import in_words
 from .pages import latex_page, markdown_page
 from .registry import registered_statements
 
@@ -56,9 +58,24 @@ class Proof:
             return "not proved"
         return "core proved" if self.remains else "proved"
 
+    @property
+    def words(self) -> str:
+        """The status, and whether a second kernel has checked the same certificate: ``"proved (two kernels)"``."""
+        return in_words(self.status, self.slug, self.hash)
+
+    def to_coq(self) -> str:
+        """The claim as a file for Coq: statements, proofs and models; what it uses of other claims is required there.
+
+        ``muso prove --coq`` writes all files that are needed, and ``proofs/coq/check.sh`` has them checked.
+
+        Raises:
+            AlgebraError: if a theorem is of a kind that has no counterpart in Coq yet.
+        """
+        return claim_file(self.certificate)
+
     def to_markdown(self) -> str:
         """The proof page in Markdown: main results, hypotheses, proof, counterexamples, references."""
-        words = self.status + (": there remains that " + "; that ".join(self.remains) if self.remains else "")
+        words = self.words + (": there remains that " + "; that ".join(self.remains) if self.remains else "")
         return markdown_page(self.slug, self.theorems, f"{words}. Certificate {self.hash[:16]}.")
 
     def to_latex(self) -> str:

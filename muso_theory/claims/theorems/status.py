@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, final
 
 from ...algebra.theorem import canonical
+from .kernels import in_words
 from .registry import THEOREMS
 
 __all__ = ["INDEX", "TheoremStatus", "statements_hash", "theorem_status"]
@@ -46,6 +47,11 @@ class TheoremStatus:
     theorems: tuple[tuple[str, str], ...] = ()
     hypotheses: tuple[tuple[str, str, str, str, str], ...] = ()
     hash: str = ""
+
+    @property
+    def words(self) -> str:
+        """The status, and whether a second kernel has checked the same certificate: ``"proved (two kernels)"``."""
+        return in_words(self.status, self.slug, self.hash)
 
 
 def theorem_status(slug: str) -> TheoremStatus:

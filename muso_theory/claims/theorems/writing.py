@@ -160,5 +160,5 @@ def _table(proofs: list[Proof]) -> str:
     ]
     for p in proofs:
         link, remains = f"[{p.slug}](pages/{p.slug}.md)", "; ".join(p.remains) or "nothing"
-        lines.append(f"| {link} | {p.status} | {len(p.theorems)} | {p.hash[:16]} | {remains} |")
+        lines.append(f"| {link} | {p.words} | {len(p.theorems)} | {p.hash[:16]} | {remains} |")
     return "\n".join(lines) + "\n"

@@ -1,0 +1,179 @@
+"""Certificates as files for Coq, one a claim."""
+
+from __future__ import annotations
+
+import graphlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+from ..checker import uses
+from ..derivation import content_hash
+from ..induction import parse_induction
+from ..polynomial import AlgebraError
+from ..statement import Statement, parse_statement
+from .inductions import induction_text
+from .lines import identifier
+from .models import model_theorems
+from .script import Script
+
+__all__ = ["PROJECT", "Export", "claim_file", "coq_files"]
+
+PROJECT = "_CoqProject"
+"""The file that names all others, in an order in which each comes after those that it needs."""
+
+Nodes = Mapping[str, Mapping[str, Any]]
+"""Theorems with their certificates, by name."""
+
+_HEADER = """From Muso Require Import {needs}.
+Import GRing.Theory.
+Local Open Scope ring_scope.
+"""
+_LISTING = """From Muso Require Import {needs}.
+Local Open Scope ring_scope.
+Set Printing Width 1000000.
+"""
+
+
+@final
+@dataclass(frozen=True)
+class Export:
+    """Files for Coq.
+
+    Args:
+        files: their texts by name. Beside one file a claim there is ``Listing.v``, which prints every statement and
+            what it assumes, and ``_CoqProject``, which names all files in order.
+        missing: theorems that were left out, and why.
+    """
+
+    files: Mapping[str, str]
+    missing: Mapping[str, str]
+
+
+def coq_files(certificates: Iterable[Mapping[str, Any]]) -> Export:
+    """Files for Coq with the theorems of some certificates.
+
+    A theorem that has no counterpart in Coq yet is left out, and so is what uses it.
+
+    Args:
+        certificates: certificates as :func:`muso_theory.check_certificate` takes them; they are not checked here.
+
+    Raises:
+        AlgebraError: if two certificates prove one theorem in two ways.
+    """
+    nodes: dict[str, Mapping[str, Any]] = {}
+    for certificate in certificates:
+        for node in certificate["theorems"]:
+            if nodes.setdefault(node["name"], node) != node:
+                raise AlgebraError(f"two certificates prove {node['name']} in two ways")
+    texts: dict[str, list[tuple[str, str]]] = {}
+    missing: dict[str, str] = {}
+    for name in _ordered(nodes):
+        lacking = [lemma for lemma, _ in uses(nodes[name]) if lemma in missing]
+        try:
+            if lacking:
+                raise AlgebraError(f"it uses {lacking[0]}")
+            texts[name] = _exported(name, nodes)
+        except AlgebraError as error:
+            missing[name] = str(error)
+    kept = {name: nodes[name] for name in texts}
+    needs = {slug: _needs(slug, kept) for slug in dict.fromkeys(_slug(name) for name in kept)}
+    found = {
+        slug: [theorem for name in texts if _slug(name) == slug for theorem in texts[name]]
+        for slug in graphlib.TopologicalSorter(needs).static_order()
+    }
+    files = {f"{identifier(slug)}.v": _file(slug, kept, theorems) for slug, theorems in found.items()}
+    files["Listing.v"] = _listing(found)
+    files[PROJECT] = "\n".join(["-Q . Muso", *files]) + "\n"
+    return Export(files, missing)
+
+
+def claim_file(certificate: Mapping[str, Any]) -> str:
+    """The file of one claim: its theorems, and what their models show; theorems of other claims are required.
+
+    Raises:
+        AlgebraError: if a theorem is of a kind that has no counterpart in Coq yet.
+    """
+    nodes = {node["name"]: node for node in certificate["theorems"]}
+    slug = certificate["claim"]
+    own = [name for name in _ordered(nodes) if _slug(name) == slug]
+    return _file(slug, nodes, [theorem for name in own for theorem in _exported(name, nodes)])
+
+
+def _file(slug: str, nodes: Nodes, theorems: Iterable[tuple[str, str]]) -> str:
+    """The text of a file."""
+    needs = " ".join(["Algebra", "Models", *map(identifier, sorted(_needs(slug, nodes)))])
+    return "\n".join([_HEADER.format(needs=needs), *(f"{text}\n" for _, text in theorems)])
+
+
+def _listing(found: Mapping[str, Iterable[tuple[str, str]]]) -> str:
+    """Every statement as Coq prints it, and what it assumes; the many models of a claim are asked at once."""
+    lines = [_LISTING.format(needs=" ".join(["Algebra", "Trust", *map(identifier, found)]))]
+    for name in ("pinv_exists", "rows_can_be_split", "parts_add_up"):
+        lines.append(f"Check @{name}.\nPrint Assumptions {name}.")
+    for slug, theorems in found.items():
+        models = []
+        for name, text in theorems:
+            lines.append(f"Check @{name}.")
+            if text.startswith("(*"):
+                lines.append(f"Print Assumptions {name}.")
+            else:
+                models.append(name)
+        if models:
+            whole = f"models_of_{identifier(slug)}"
+            lines.append(f"Definition {whole} := {_conjunction(models)}.\nPrint Assumptions {whole}.")
+    return "\n".join(lines) + "\n"
+
+
+def _conjunction(names: list[str]) -> str:
+    """All of these theorems as one."""
+    *first, text = names
+    for name in reversed(first):
+        text = f"conj {name} ({text})"
+    return text
+
+
+def _ordered(nodes: Nodes) -> list[str]:
+    """Theorems after those that they use."""
+    used = {name: [lemma for lemma, _ in uses(node)] for name, node in nodes.items()}
+    return list(graphlib.TopologicalSorter(used).static_order())
+
+
+def _exported(name: str, nodes: Nodes) -> list[tuple[str, str]]:
+    """A theorem, and what its models show."""
+    node = nodes[name]
+    if node["statement"][0].startswith("induction"):
+        induction = parse_induction(name, node["statement"])
+        hosts = (_statement(host, nodes) for host in (induction.base, induction.step))
+        return [(identifier(name), _remark(node) + induction_text(induction, *hosts))]
+    statement = _statement(name, nodes)
+    used = {lemma: _statement(lemma, nodes) for lemma, _ in uses(node)}
+    text = Script(statement, used).written(node["steps"])
+    return [(identifier(name), _remark(node) + text), *model_theorems(statement, node["trials"])]
+
+
+def _remark(node: Mapping[str, Any]) -> str:
+    """What is only said of a theorem, and the certificate that it comes from."""
+    said = [
+        line for line in node["statement"] if line.startswith(("induction ", "without ", "says ", "remains "))
+    ]
+    lines = [f"theorem {node['name']}", *said, f"certificate {content_hash(dict(node))}"]
+    # Quotes open strings in the comments of Coq.
+    text = "\n   ".join(lines).replace('"', "'").replace("(*", "( *").replace("*)", "* )")
+    return f"(* {text} *)\n"
+
+
+def _statement(name: str, nodes: Nodes) -> Statement:
+    """The statement of a theorem."""
+    return parse_statement(name, nodes[name]["statement"])
+
+
+def _slug(name: str) -> str:
+    """The claim of a theorem."""
+    return name.partition("/")[0]
+
+
+def _needs(slug: str, nodes: Nodes) -> set[str]:
+    """The claims whose theorems a claim uses."""
+    used = {_slug(lemma) for name, node in nodes.items() if _slug(name) == slug for lemma, _ in uses(node)}
+    return used - {slug}

@@ -1,0 +1,87 @@
+"""Writing theorems for Coq, and sealing what it said of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ...algebra.coq.export import PROJECT, Export, coq_files
+from ...algebra.coq.lines import identifier
+from ...algebra.theorem import canonical
+from ...errors import expected
+from ...files import make_folder, write_all
+from .kernels import SEAL
+
+__all__ = ["KERNEL", "seal", "sealed_result", "write_coq"]
+
+KERNEL = ("Algebra.v", "Models.v", "Trust.v")
+"""The files of `proofs/coq` that are written by hand."""
+
+
+def write_coq(directory: str | Path, certificates: Iterable[Mapping[str, Any]]) -> Export:
+    """Write theorems as files for Coq, which ``proofs/coq/check.sh`` compiles.
+
+    Args:
+        directory: where to; a folder that need not exist.
+
+    Raises:
+        BadInputError: if the directory is a file, or cannot be written.
+    """
+    make_folder(directory)
+    export = coq_files(certificates)
+    write_all(directory, export.files, PROJECT)
+    return export
+
+
+def sealed_result(directory: str | Path, certificates: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """What Coq has shown of certificates.
+
+    Args:
+        directory: the files that were compiled, with what Coq printed for ``Listing.v`` in ``listing.txt``.
+
+    Returns:
+        Under ``export`` the hash of these files, under ``closed`` the theorems that rest on no axiom, under
+        ``certificates`` the hashes of those certificates all of whose theorems do.
+
+    Raises:
+        BadInputError: if the files are of other certificates.
+    """
+    folder, certificates = Path(directory), list(certificates)
+    for name, text in coq_files(certificates).files.items():
+        if (folder / name).read_text(encoding="utf-8") != text:
+            raise expected(
+                "files of these certificates", "directory", directory, f"another {name}", "a new export"
+            )
+    names = [line for line in (folder / PROJECT).read_text(encoding="utf-8").split() if line.endswith(".v")]
+    data = b"".join((folder / name).read_bytes() for name in (*KERNEL, *names))
+    listing = (folder / "listing.txt").read_text(encoding="utf-8")
+    closed = set(re.findall(r"^(\w+)\n +: .*\nClosed under the global context$", listing, re.MULTILINE))
+    theorems = {
+        certificate["claim"]: [n["name"] for n in certificate["theorems"]] for certificate in certificates
+    }
+    proved = {name for found in theorems.values() for name in found if identifier(name) in closed}
+    return {
+        "export": hashlib.sha256(data).hexdigest(),
+        "certificates": {
+            certificate["claim"]: hashlib.sha256(canonical(certificate)).hexdigest()
+            for certificate in certificates
+            if proved.issuperset(theorems[certificate["claim"]])
+        },
+        "closed": sorted(proved),
+    }
+
+
+def seal(result: Mapping[str, Any], *, write: bool) -> bool:
+    """Hold a result against the one that is sealed, or seal it.
+
+    Returns:
+        Whether the sealed result is this one.
+    """
+    text = json.dumps(result, indent=1) + "\n"
+    if write:
+        SEAL.write_text(text, encoding="utf-8", newline="\n")
+    return SEAL.is_file() and SEAL.read_text(encoding="utf-8") == text
