@@ -44,6 +44,9 @@ REFUSED, TIMED_OUT = "refused by the rule", "no answer within the time limit"
 
 _CHECKED_TWICE = 50
 
+_EXACTLY = Settings(tolerance=0, subset=0.5)
+"""A claim and its hypotheses are held to equality, and speak of the same subset."""
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -85,7 +88,7 @@ def holds(slug: str, problem: UnlearningProblem) -> bool:
         >>> holds("full-rank", UnlearningProblem(np.array([[1], [2]]), np.array([1, 1]), [0]))
         False
     """
-    case = Case(problem, ClosedForms(problem, RATIONAL), Settings(tolerance=0))
+    case = Case(problem, ClosedForms(problem, RATIONAL), _EXACTLY)
     return not any(finding.fails for finding in CHECKS[slug].theorem(case)[0])
 
 
@@ -242,7 +245,7 @@ class ClaimTrial(Trial):
             return Attempt(Failure.CLAIM if gap else None, square_gap=gap, detail=words)
         try:
             # Asserted and without tolerance: the statement alone, to equality, whatever a dropped hypothesis explains.
-            case = Case(problem, model, Settings(tolerance=0, subset=0.5), insisted=True)
+            case = Case(problem, model, _EXACTLY, insisted=True)
             findings, _ = self._check.theorem(case)
         except SingularMatrixError as error:
             return Attempt(skipped="the formula has no meaning", detail=str(error))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory.methods import tangent as labels
+from muso_theory.methods import head as labels
 from muso_theory.networks import Activation, Dense, Sequential, mlp
 from tests.zoo import ZOO
 

@@ -179,10 +179,10 @@ def test_indices_and_shapes_are_checked(arithmetic: Arithmetic) -> None:
 
 def test_precision_below_two_digits_is_refused() -> None:
     for digits in (1, 0, -3, 1.5):
-        with pytest.raises(BadInputError, match="at least 2 digits"):
+        with pytest.raises(BadInputError, match="at least 2 but got digits"):
             MP(digits)
     for bits in (6, 0, -1, 64.0):
-        with pytest.raises(BadInputError, match="at least 7 bits"):
+        with pytest.raises(BadInputError, match="at least 7 but got bits"):
             BALL(bits)
     assert MP(2).digits == 2
     assert BALL(7).bits == 7

@@ -193,6 +193,8 @@ def short(index: int) -> Case:
     if case.settings["claims"]:
         judges = ["start-in-span"] if "w_pretrained" in case.settings else []
         case.settings["claims"] = ["exact-labels", *judges]
+        for idle in ("ridge", "subset"):
+            case.settings.pop(idle, None)
     return case
 
 
