@@ -59,7 +59,7 @@ def theorem_site(proofs: Sequence[Proof], instances: Iterable[Observation] = ())
         slug = name.partition("/")[0]
         if name not in known:
             links[name] = f"{known.get(slug, 'lemmas.html')}#{_anchor(name)}"
-        links.setdefault(slug, "lemmas.html")
+        links.setdefault(slug, links[name])
     by_claim: dict[str, list[Observation]] = {}
     for instance in instances:
         by_claim.setdefault(instance.claim, []).append(instance)
