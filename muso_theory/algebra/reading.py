@@ -65,7 +65,7 @@ def read_theorem(text: str, name: str = "mine") -> Theorem:
         ('penrose', 3, ())
         >>> read_theorem("matrix A : n x D\npinv B")
         Traceback (most recent call last):
-        muso_theory.errors.BadInputError: line 2, column 6: unknown symbol 'B'; try a line that declares it; the form is ...
+        muso_theory.errors.BadInputError: line 2, column 6: unknown symbol 'B'; try a line that declares it; the ...
     """
     if len(text) > _MAX_BYTES:
         raise BadInputError(f"expected a theorem of at most {_MAX_BYTES:,} characters but got {len(text):,}")
