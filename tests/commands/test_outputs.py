@@ -125,8 +125,9 @@ DOORS: dict[tuple[str, str], tuple[str, ...]] = {
     ("sweep", "json"): SWEEP,
     ("prove", "write"): ("prove", "exact-labels"),
     ("prove", "html"): ("prove", "exact-labels"),
+    ("prove", "coq"): ("prove", "exact-labels"),
 }
-FOLDERS = {("check", "figures"), ("prove", "write"), ("prove", "html")}
+FOLDERS = {("check", "figures"), ("prove", "write"), ("prove", "html"), ("prove", "coq")}
 
 
 def _options(test: Callable[[Any], bool]) -> set[tuple[str, str]]:

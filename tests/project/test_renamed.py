@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import muso_theory
+from muso_theory.claims.catalogue import CATALOGUE
 from muso_theory.descent.updates import _RENAMED as OPTIMIZERS
 from muso_theory.errors import Renamed, RenamedError
 from muso_theory.methods import _RENAMED, METHODS
@@ -92,7 +93,7 @@ def _advised() -> list[str]:
     rows = re.findall(r"^\|.*\| (.+) \|$", CHANGES, re.MULTILINE)
     names = {re.sub(r"\(.*", "", word) for row in rows for word in re.findall(r"`([^`]+)`", row)}
     told = {now for _, _, now in FOUND} | {f"methods.{now}" for now in _RENAMED.values()}
-    return sorted((names | told) - METHODS.keys() - RULES.keys())
+    return sorted((names | told) - METHODS.keys() - RULES.keys() - CATALOGUE.keys())
 
 
 _TYPED = """
