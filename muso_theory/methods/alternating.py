@@ -23,6 +23,7 @@ from .head import HeadCondition, fitted_head, head_features, head_labels, head_m
 from .method import Method
 from .monitors import AlternatingResult, Convergence, Epoch
 from .projector import Projector
+from .subsets import annealed, require_sample
 from .tangent import tangent_labels
 
 __all__ = ["Alternating"]
@@ -182,9 +183,7 @@ class Alternating(Method):
         Returns:
             first + (last − first)(1 − cos πt/(T − 1))/2 at t = epoch − lag, not below 0.
         """
-        t = max(0, epoch - self.ridge_lag)
-        first, last = self.ridge
-        return first + (last - first) * (1 - math.cos(math.pi * t / max(1, self.epochs - 1))) / 2
+        return annealed(self.ridge, epoch - self.ridge_lag, self.epochs)
 
     def on_network(self, problem: NetworkProblem) -> list[Array]:
         """θ_u; an alternation that diverged is refused."""
@@ -220,11 +219,8 @@ class _Run:
             raise expected(
                 "at least two outputs for cross-entropy", "n_out", problem.net.n_out, "int", "squared"
             )
-        self.size = round(method.subset * len(problem.retain))
-        if self.size < 1:
-            least = f"subset={1 / len(problem.retain):.2g} or more"
-            retained = f"of {len(problem.retain)} retained"
-            raise expected("a subset of at least one sample", "subset", method.subset, retained, least)
+        retained = len(problem.retain)
+        self.size = require_sample(round(method.subset * retained), method.subset, retained)
         self.rng = np.random.default_rng((method.seed, ALTERNATING))
         self.start = problem.start
         self.targets = problem.targets.copy()

@@ -21,6 +21,7 @@ from ..streams import PUBLISHED
 from .head import head_features, head_matrix
 from .method import Method
 from .projector import row_projector
+from .subsets import annealed, require_sample
 
 __all__ = ["Published", "PublishedResult", "PublishedRound", "Revision", "published_head"]
 
@@ -188,7 +189,7 @@ class Published(Method):
     pretrained head, Z_t and Z_p features by the current and the pretrained network. Then the network takes a step on
     the batch.
 
-    What it unlearns hangs on the rounding of its float32 inverses, and so on the kernel of BLAS: where the retained
+    What it unlearns can hang on the rounding of its float32 inverses, and so on the kernel of BLAS: where the retained
     features span those of the forget samples, the exact projector leaves the labels that the network gives already
     (`HeadCondition`).
 
@@ -286,9 +287,7 @@ class Published(Method):
     @checked
     def ridge_at(self, epoch: int) -> float:
         """ε of an epoch, counted from 0: first + (last − first)(1 − cos πt/(T − 1))/2 at t = epoch − lag ≥ 0."""
-        t = max(0, epoch - self.ridge_lag)
-        first, last = self.ridge
-        return first + (last - first) * (1 - math.cos(math.pi * t / max(1, self.epochs - 1))) / 2
+        return annealed(self.ridge, epoch - self.ridge_lag, self.epochs)
 
     def on_network(self, problem: NetworkProblem) -> list[Array]:
         """θ_u."""
@@ -320,11 +319,8 @@ class _Run:
         if method.loss == "cross-entropy" and problem.net.n_out < 2:
             hint = "loss='squared'"
             raise expected("at least two outputs for cross-entropy", "n_out", problem.net.n_out, "int", hint)
-        self.size = int(method.subset * len(problem.retain))
-        if self.size < 1:
-            least = f"subset={1 / len(problem.retain):.2g} or more"
-            retained = f"of {len(problem.retain)} retained"
-            raise expected("a subset of at least one sample", "subset", method.subset, retained, least)
+        retained = len(problem.retain)
+        self.size = require_sample(int(method.subset * retained), method.subset, retained)
         net = problem.net
         self.w_init, self.w_pretrained = (head_matrix(net, w) for w in (problem.start, problem.pretrained))
         self.Z_pretrained = head_features(net, problem.pretrained, problem.X[problem.forget])
