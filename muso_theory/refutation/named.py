@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, final
 from ..errors import MusoError, expected, nearest
 from ..understood import listed
 
-__all__ = ["NamedRule"]
+__all__ = ["NamedRule", "check_takes_problem"]
 
 
 @final
@@ -39,7 +40,7 @@ class NamedRule:
         """Import it here.
 
         Raises:
-            BadInputError: no such module or name, not callable, or an import that fails or ends the process.
+            BadInputError: no such module or name, not callable with one problem, or an import that fails or ends it.
         """
         module_name, _, path = self.spec.rpartition(":")
         try:
@@ -67,11 +68,30 @@ class NamedRule:
         if not callable(found):
             got = type(found).__name__
             raise expected("a callable", "rule", self.spec, got, "a function rule(problem)")
+        check_takes_problem(found, self.spec)
         return found
 
     def __call__(self, problem: Any) -> Any:
         """Import the rule here and call it."""
         return self.load()(problem)
+
+
+def check_takes_problem(rule: Any, name: str) -> None:
+    """Refuse a rule of other arguments, whose every call would fail and look like a counterexample.
+
+    Raises:
+        BadInputError: it cannot be called with a problem alone.
+    """
+    try:
+        signature = inspect.signature(rule)
+    except (TypeError, ValueError):  # written in C, or strange in another way: its calls will tell
+        return
+    try:
+        signature.bind(None)
+    except TypeError as error:
+        raise expected(
+            "a rule of one argument", "rule", f"{name}{signature}", str(error), "rule(problem)"
+        ) from None
 
 
 def _module(name: str) -> Any:

@@ -19,6 +19,7 @@ from ..numbers.ieee import ieee_proof
 from ..steps import Step
 from .counterexample import Counterexample
 from .isolation import Rule, Runner
+from .named import check_takes_problem
 from .shrinking import shrink
 from .structures import STRUCTURES, draw_problem
 from .trials import REFUSED, TIMED_OUT, Attempt, ClaimTrial, RuleTrial, Trial, conditions
@@ -243,6 +244,7 @@ def refute_report(
         raise expected("a claim, whose hypothesis is dropped,", "rule", named, "a rule has none", hint)
     if not callable(rule):
         raise expected("a rule(problem) or a claim", "rule", rule, type(rule).__name__, "a function")
+    check_takes_problem(rule, name or getattr(rule, "__name__", type(rule).__name__))
     named = name or str(getattr(rule, "name", None) or getattr(rule, "__name__", type(rule).__name__))
     with Runner(rule, time_limit, isolate) as runner:
         trial = RuleTrial(runner, named, kind, exact, conditions(assuming), tolerance)

@@ -42,6 +42,7 @@ STATUS = [
     ("raise RuntimeError('no')\n", "RuntimeError: no"),
     ("import nowhere.at_all\n", "ModuleNotFoundError"),
     ("rule = 5\n", "expected a callable"),
+    ("def rule(features, targets):\n    return targets\n", "expected a rule of one argument"),
     ("rul = 5\n", "no rule"),
     ("def rule(:\n", "SyntaxError"),
 ]

@@ -522,6 +522,8 @@ def test_other_files_are_refused(text: str) -> None:
         (lambda: refute(good, max_samples=1), "an integer of at least 2"),
         (lambda: refute(good, tolerance=0), "a positive number"),
         (lambda: refute(3), "a callable or text but got rule=3"),  # type: ignore[arg-type]
+        (lambda: refute(lambda: 0), "expected a rule of one argument"),
+        (lambda: refute(lambda features, targets: targets), "missing a required argument: 'targets'"),
         (lambda: load_rule("zero-label"), "try 'zero-labels'"),
         (lambda: load_rule("muso_theory:optimal_label"), "no optimal_label"),
         (lambda: load_rule("nowhere.at_all:f"), "can be imported"),
