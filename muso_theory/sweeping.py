@@ -53,8 +53,9 @@ AXES = {
     "n-features": Axis(
         "an even number of features",
         lambda v: v >= 2 and v % 2 == 0,
-        # From half as many features as samples, across the interpolation threshold, to sixteen times as many.
-        lambda n: [2 * max(1, round(n * share / 2)) for share in (0.5, 0.9, 1.1, 2, 4, 8, 16)],
+        # From half as many features as samples, across the interpolation threshold, to sixteen times as many; of few
+        # samples several shares are the same even number.
+        lambda n: sorted({2 * max(1, round(n * share / 2)) for share in (0.5, 0.9, 1.1, 2, 4, 8, 16)}),
         _RELABELLED,
     ),
     "ridge": Axis(
@@ -72,7 +73,10 @@ AXES = {
         "subset",
     ),
     "forget-fraction": Axis(
-        "a fraction in (0, 1)", lambda v: 0 < v < 1, lambda n: [0.02, 0.05, 0.1, 0.2, 0.4, 0.6], _RELABELLED
+        "a fraction in (0, 1)",
+        lambda v: 0 < v < 1,
+        lambda n: [share for share in (0.02, 0.05, 0.1, 0.2, 0.4, 0.6) if round(share * n) >= 1],
+        _RELABELLED,
     ),
     "epsilon": Axis(
         "a positive number", lambda v: v > 0, lambda n: [0.1, 0.3, 1.0, 3.0, 10.0], ("label-free", NOTHING)

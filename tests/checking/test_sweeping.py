@@ -61,6 +61,15 @@ def test_from_a_csv_to_a_figure_in_two_commands(wine: Path, tmp_path: Path) -> N
     assert all(gap > 1 if value == 60 else gap < 1e-6 for (value, _), gap in gaps.items())
 
 
+def test_default_grids_suit_few_samples() -> None:
+    for n in range(2, 40):
+        for over, axis in sweeping.AXES.items():
+            grid = list(axis.values(n))
+            assert grid == sorted(set(grid)), (over, n)
+            assert all(axis.allows(value) for value in grid)
+        assert all(1 <= round(share * n) < n for share in sweeping.AXES["forget-fraction"].values(n))
+
+
 @pytest.mark.numeric
 def test_subset_and_ridge_are_exact_only_at_their_ends(wine: Path) -> None:
     rows = [r for r in swept(wine, "subset", values=[0.3, 1.0]) if r["series"] == "subsampled-labels"]
