@@ -19,7 +19,6 @@ from .linear.problem import UnlearningProblem
 
 __all__ = [
     "Cost",
-    "Length",
     "ball_cost",
     "certified_cost",
     "entry_length",
@@ -49,7 +48,7 @@ class Cost:
 
 @final
 @dataclass(frozen=True)
-class Length:
+class _Length:
     """How many bits the entries of a matrix of rational numbers have.
 
     Args:
@@ -61,15 +60,16 @@ class Length:
     row: float
 
 
-def entry_length(array: Array) -> Length:
+def entry_length(array: Array) -> _Length:
     """Bits of the entries of an array as exact numbers; of a sample of rows where there are more than 10⁶ entries.
 
     Example:
         >>> from fractions import Fraction
-        >>> entry_length(np.array([[1.0, 0.5], [8.0, 8.0]]))
-        Length(common=5.0, row=1.5)
-        >>> entry_length(np.array([[Fraction(1, 3), Fraction(2, 5)]], dtype=object))
-        Length(common=3.0, row=3.0)
+        >>> found = entry_length(np.array([[1.0, 0.5], [8.0, 8.0]]))
+        >>> found.common, found.row
+        (5.0, 1.5)
+        >>> entry_length(np.array([[Fraction(1, 3), Fraction(2, 5)]], dtype=object)).common
+        3.0
     """
     table = array.reshape(len(array), -1)
     table = table[:: max(1, table.size // _SAMPLE)]
@@ -77,7 +77,7 @@ def entry_length(array: Array) -> Length:
         return _of_fractions(table.tolist())
     if table.dtype.kind != "f":
         bits = float(max(abs(int(table.max())), abs(int(table.min()))).bit_length())
-        return Length(bits, bits)
+        return _Length(bits, bits)
     # x = k·2^(e − 53) with an integer k, whose lowest set bit is k & −k.
     mantissa, exponent = np.frexp(table.astype(np.float64))
     whole = np.ldexp(mantissa, 53).astype(np.int64)
@@ -85,10 +85,10 @@ def entry_length(array: Array) -> Length:
     top = np.where(whole != 0, exponent, -(1 << 20))
     bottom = np.where(whole != 0, exponent - 53 + lowest, 1 << 20)
     rows = np.maximum(top.max(axis=1) - bottom.min(axis=1), 0)
-    return Length(float(max(top.max() - bottom.min(), 0)), float(rows.mean()))
+    return _Length(float(max(top.max() - bottom.min(), 0)), float(rows.mean()))
 
 
-def _of_fractions(table: list[list[Any]]) -> Length:
+def _of_fractions(table: list[list[Any]]) -> _Length:
     """Lengths over common denominators, whose growth over the rows is extended once they are a million bits."""
     common, largest, rows = flint.fmpz(1), 0, 0.0
     for seen, row in enumerate(table, start=1):
@@ -99,8 +99,8 @@ def _of_fractions(table: list[list[Any]]) -> Length:
         common, largest = common.lcm(own), max(largest, size)
         rows += own.bit_length() - 1 + size
         if common.bit_length() > _LONG:
-            return Length(common.bit_length() * len(table) / seen, rows / seen)
-    return Length(float(common.bit_length() - 1 + largest), rows / len(table))
+            return _Length(common.bit_length() * len(table) / seen, rows / seen)
+    return _Length(float(common.bit_length() - 1 + largest), rows / len(table))
 
 
 def certified_cost(problem: UnlearningProblem) -> Cost:

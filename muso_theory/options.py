@@ -39,7 +39,7 @@ USUAL_MAP = "gaussian"
 Features = enum.StrEnum("Features", [(word, word) for word in FEATURE_MAPS])  # type: ignore[misc]
 
 
-class Tasks(enum.StrEnum):
+class _Tasks(enum.StrEnum):
     """What targets are."""
 
     regression = "regression"
@@ -108,7 +108,7 @@ class Source:
         None,
         "Target column; its number, from 0, for a .npy matrix. [default: y, target, label, class or the last]",
     )
-    task: str | None = _option(None, "What the targets are. [default: inferred, and told]", Tasks)
+    task: str | None = _option(None, "What the targets are. [default: inferred, and told]", _Tasks)
     drop: tuple[str, ...] = _option((), "A column that is no feature; repeatable.")
     columns: tuple[str, ...] = _option((), "A feature column, when not all are; repeatable.")
     index: str | None = _option(None, "The column that names the samples, which is no feature.")

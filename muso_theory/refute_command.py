@@ -17,14 +17,14 @@ from .theorem_command import is_theorem_file, refute_file
 __all__ = ["refute"]
 
 
-class Kind(enum.StrEnum):
+class _Kind(enum.StrEnum):
     """What a rule returns."""
 
     labels = "labels"
     parameters = "parameters"
 
 
-class Form(enum.StrEnum):
+class _Form(enum.StrEnum):
     """How a counterexample is printed."""
 
     table = "table"
@@ -41,7 +41,7 @@ def refute(
             help="MODULE:FUNCTION, FILE.py:FUNCTION or a rulebook name; or FILE.txt, a theorem of your own.",
         ),
     ] = None,
-    kind: Annotated[Kind | None, typer.Option(help="What the rule returns. [default: labels]")] = None,
+    kind: Annotated[_Kind | None, typer.Option(help="What the rule returns. [default: labels]")] = None,
     exact: Annotated[
         bool, typer.Option("--exact", help="Hand the rule Fractions and hold it to equality.")
     ] = False,
@@ -64,7 +64,7 @@ def refute(
     tolerance: Annotated[float, typer.Option(help="Audit of a float rule: gap ≤ tolerance × scale.")] = 1e-6,
     time_limit: Annotated[float, typer.Option(help="Seconds a call of the rule may take.")] = 5.0,
     seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
-    form: Annotated[Form, typer.Option("--format", help="How to print a counterexample.")] = Form.table,
+    form: Annotated[_Form, typer.Option("--format", help="How to print a counterexample.")] = _Form.table,
     json: Annotated[
         Path | None, typer.Option(help="Write the counterexample to a replay file, or - for stdout.")
     ] = None,
@@ -101,7 +101,7 @@ def refute(
             say(text)
         raise typer.Exit(status)
     if str(json) == "-":
-        json, form = None, Form.json
+        json, form = None, _Form.json
     with progress() as tell:
         result = refute_report(
             loaded,
@@ -120,10 +120,10 @@ def refute(
     if found is not None and json is not None:
         outputs.write(json, found.to_json().encode())
     with answer():
-        if found is None or form is Form.table:
+        if found is None or form is _Form.table:
             say(str(result))
         else:
-            shown = {Form.python: found.to_python, Form.latex: found.to_latex, Form.json: found.to_json}[
+            shown = {_Form.python: found.to_python, _Form.latex: found.to_latex, _Form.json: found.to_json}[
                 form
             ]()
             say(shown, end="")

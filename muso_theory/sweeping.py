@@ -24,12 +24,12 @@ from .understood import Understood, listed
 from .unlearned import NOTHING, RETRAINED, Unlearned
 from .unlearning import made, started, unlearn_prepared
 
-__all__ = ["AXES", "Axis", "Planned", "measure", "planned", "sweep"]
+__all__ = ["AXES", "measure", "planned", "sweep"]
 
 
 @final
 @dataclass(frozen=True)
-class Axis:
+class _Axis:
     """What is varied.
 
     Args:
@@ -50,7 +50,7 @@ class Axis:
 _RELABELLED = ("label-free", "random-labels")
 
 AXES = {
-    "n-features": Axis(
+    "n-features": _Axis(
         "an even number of features",
         lambda v: v >= 2 and v % 2 == 0,
         # From half as many features as samples, across the interpolation threshold, to sixteen times as many; of few
@@ -58,27 +58,27 @@ AXES = {
         lambda n: sorted({2 * max(1, round(n * share / 2)) for share in (0.5, 0.9, 1.1, 2, 4, 8, 16)}),
         _RELABELLED,
     ),
-    "ridge": Axis(
+    "ridge": _Axis(
         "a positive number",
         lambda v: v > 0,
         lambda n: [1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 1.0],
         ("ridge-labels",),
         "ridge",
     ),
-    "subset": Axis(
+    "subset": _Axis(
         "a fraction in (0, 1]",
         lambda v: 0 < v <= 1,
         lambda n: [0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0],
         ("subsampled-labels",),
         "subset",
     ),
-    "forget-fraction": Axis(
+    "forget-fraction": _Axis(
         "a fraction in (0, 1)",
         lambda v: 0 < v < 1,
         lambda n: [share for share in (0.02, 0.05, 0.1, 0.2, 0.4, 0.6) if round(share * n) >= 1],
         _RELABELLED,
     ),
-    "epsilon": Axis(
+    "epsilon": _Axis(
         "a positive number", lambda v: v > 0, lambda n: [0.1, 0.3, 1.0, 3.0, 10.0], ("label-free", NOTHING)
     ),
 }
@@ -146,7 +146,7 @@ def sweep(
 
 @final
 @dataclass(frozen=True)
-class Planned:
+class _Planned:
     """A sweep before it is measured: what was understood of its data is known, and can be told.
 
     Args:
@@ -193,7 +193,7 @@ def planned(
     delta: float,
     budget: float,
     progress: Callable[[str], None] | None,
-) -> Planned:
+) -> _Planned:
     """Read the data of a sweep and say what will be measured; the arguments are those of `sweep`.
 
     Raises:
@@ -237,7 +237,7 @@ def planned(
         },
         "settings": {**common, "values": grid, "seeds": seeds, "source": asdict(source)},
     }
-    return Planned(head, points)
+    return _Planned(head, points)
 
 
 _OF_PROBLEM = ("n-features", "forget-fraction")
@@ -271,7 +271,7 @@ def _understood(
     return list(told.values())
 
 
-def _check_applies(over: str, axis: Axis, source: Source, names: Sequence[str], seeds: int) -> None:
+def _check_applies(over: str, axis: _Axis, source: Source, names: Sequence[str], seeds: int) -> None:
     """Refuse an axis that varies nothing here, before anything is measured."""
     if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
         raise expected("a positive number of seeds", "seeds", seeds, type(seeds).__name__, "3")
@@ -295,7 +295,7 @@ def _check_applies(over: str, axis: Axis, source: Source, names: Sequence[str], 
         raise expected("no --forget beside this axis", "forget", source.forget, f"axis {over} sets it", hint)
 
 
-def _value(over: str, axis: Axis, value: float) -> float:
+def _value(over: str, axis: _Axis, value: float) -> float:
     """One value of an axis, a whole number for numbers of features."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not axis.allows(value):
         raise expected(axis.what, "values", value, f"axis {over}", "leaving --values out")

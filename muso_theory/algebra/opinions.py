@@ -17,12 +17,12 @@ from typing import Any, final
 from .polynomial import AlgebraError, Polynomial
 from .statement import Statement
 
-__all__ = ["Opinion", "modular_opinion", "symbolic_opinion"]
+__all__ = ["modular_opinion", "symbolic_opinion"]
 
 
 @final
 @dataclass(frozen=True)
-class Opinion:
+class _Opinion:
     """What a test with generic matrices says.
 
     Args:
@@ -38,7 +38,7 @@ class Opinion:
     prime: int | None
 
 
-def modular_opinion(statement: Statement, sizes: Mapping[str, int], *, seed: int) -> Opinion:
+def modular_opinion(statement: Statement, sizes: Mapping[str, int], *, seed: int) -> _Opinion:
     """Evaluate a theorem at a random point modulo a random 61-bit prime.
 
     Returns:
@@ -63,10 +63,10 @@ def modular_opinion(statement: Statement, sizes: Mapping[str, int], *, seed: int
     generic = _Generic(statement, sizes, field, lambda symbol, i, j: field(rng.randrange(prime)))
     agrees = generic.agrees()
     degree, bits = generic.size_of_numerators()
-    return Opinion(agrees, dict(sizes), degree / (2**60 - degree) + bits / 60 / 2**54, prime)
+    return _Opinion(agrees, dict(sizes), degree / (2**60 - degree) + bits / 60 / 2**54, prime)
 
 
-def symbolic_opinion(statement: Statement, sizes: Mapping[str, int]) -> Opinion:
+def symbolic_opinion(statement: Statement, sizes: Mapping[str, int]) -> _Opinion:
     """As :func:`modular_opinion`, with an indeterminate for every entry: for these sizes and generic rank, a decision.
 
     Keep the sizes tiny.
@@ -88,7 +88,7 @@ def symbolic_opinion(statement: Statement, sizes: Mapping[str, int]) -> Opinion:
     field = QQ.frac_field(*symbols(names))
     entries = dict(zip(names, field.gens, strict=True))
     generic = _Generic(statement, sizes, field, lambda symbol, i, j: entries[f"{symbol}_{i}_{j}"])
-    return Opinion(generic.agrees(), dict(sizes), 0.0, None)
+    return _Opinion(generic.agrees(), dict(sizes), 0.0, None)
 
 
 @dataclass

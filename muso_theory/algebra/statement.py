@@ -26,7 +26,7 @@ from ..errors import nearest
 from .expression import parse_equation, parse_expression
 from .polynomial import AlgebraError, Polynomial
 
-__all__ = ["Fact", "Premise", "Statement", "StatementBuilder", "parse_statement"]
+__all__ = ["Premise", "Statement", "StatementBuilder", "parse_statement"]
 
 _MAX_LINES = 80
 _PLAIN = r"[A-Za-z][A-Za-z0-9_]*"
@@ -36,7 +36,7 @@ _RESERVED = {"I"}
 
 @final
 @dataclass(frozen=True)
-class Fact:
+class _Fact:
     """A polynomial that a line of the statement makes zero.
 
     Args:
@@ -98,7 +98,7 @@ class Statement:
     name: str
     lines: tuple[str, ...]
     signature: Mapping[str, tuple[str, str]]
-    facts: Mapping[str, Fact]
+    facts: Mapping[str, _Fact]
     hypotheses: tuple[Premise, ...]
     exists: tuple[str, ...]
     conclusions: tuple[Polynomial, ...]
@@ -107,7 +107,7 @@ class Statement:
     selections: tuple[tuple[str, str], ...]
     says: tuple[str, ...]
     remains: tuple[str, ...]
-    spare: tuple[Fact, ...]
+    spare: tuple[_Fact, ...]
     spare_signature: Mapping[str, tuple[str, str]]
 
     def __hash__(self) -> int:
@@ -165,7 +165,7 @@ class StatementBuilder:
 
     def __init__(self) -> None:
         self.signature: dict[str, tuple[str, str]] = {}
-        self.facts: list[Fact] = []
+        self.facts: list[_Fact] = []
         self.hypotheses: list[Premise] = []
         self.exists: list[str] = []
         self.conclusions: list[Polynomial] = []
@@ -174,7 +174,7 @@ class StatementBuilder:
         self.selections: list[tuple[str, str]] = []
         self.says: list[str] = []
         self.remains: list[str] = []
-        self.spare: list[Fact] = []
+        self.spare: list[_Fact] = []
         self.spare_signature: dict[str, tuple[str, str]] = {}
 
     def add(self, line: str) -> None:
@@ -208,7 +208,7 @@ class StatementBuilder:
 
     def fact(self, key: str, text: str, label: str | None) -> None:
         """Record an assumption written as an equation."""
-        self.facts.append(Fact(key, parse_equation(text, self.signature), label))
+        self.facts.append(_Fact(key, parse_equation(text, self.signature), label))
 
     def matrix(self, rest: str) -> None:
         """Read ``A : n x D``."""
@@ -283,7 +283,7 @@ class StatementBuilder:
         outer, inverses = dict(self.signature), dict(self.inverses)
         try:
             for key, equation in self.meaning(label, body):
-                self.spare.append(Fact(key, parse_equation(equation, self.signature), label))
+                self.spare.append(_Fact(key, parse_equation(equation, self.signature), label))
             self.spare_signature |= {s: t for s, t in self.signature.items() if s not in outer}
         finally:
             self.signature, self.inverses = outer, inverses

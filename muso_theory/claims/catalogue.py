@@ -9,12 +9,12 @@ from typing import final
 
 from ..errors import expected, nearest
 
-__all__ = ["CATALOGUE", "Claim", "Condition", "find", "markdown_table"]
+__all__ = ["CATALOGUE", "Claim", "find", "markdown_table"]
 
 
 @dataclass(frozen=True, repr=False)
 class Claim:
-    """A claim of the theory, in words, or a `Condition` of claims; ``families.CHECKS`` has how either is checked.
+    """A claim of the theory, in words, or a condition of claims; ``families.CHECKS`` has how either is checked.
 
     Args:
         slug: its name everywhere.
@@ -55,7 +55,7 @@ class Claim:
     @property
     def is_condition(self) -> bool:
         """Whether this is a hypothesis of claims rather than a claim."""
-        return isinstance(self, Condition)
+        return isinstance(self, _Condition)
 
     @property
     def kind(self) -> str:
@@ -69,14 +69,14 @@ class Claim:
 
 @final
 @dataclass(frozen=True, repr=False)
-class Condition(Claim):
+class _Condition(Claim):
     """A hypothesis that claims use: it holds of some data and not of others."""
 
 
 _FILE = Path(__file__).with_name("catalogue.toml")
 
 CATALOGUE: dict[str, Claim] = {
-    slug: (Claim if "number" in words else Condition)(slug, **words)
+    slug: (Claim if "number" in words else _Condition)(slug, **words)
     for slug, words in tomllib.loads(_FILE.read_text(encoding="utf-8")).items()
 }
 

@@ -12,7 +12,7 @@ import numpy as np
 from ..arrays import Array
 from ..errors import expected, nearest, refuse_idle, renamed
 
-__all__ = ["OPTIMIZERS", "Hyper", "Optimizer", "State", "Update", "optimizer_named"]
+__all__ = ["OPTIMIZERS", "Hyper", "Optimizer", "State", "optimizer_named"]
 
 State = list[Array]
 """What moves: the parameters of a network, [w] of a linear model, or coordinates of w."""
@@ -33,7 +33,7 @@ class Hyper:
     epsilon: float = 1e-8
 
 
-class Update(ABC):
+class _Update(ABC):
     """One method's state and step.
 
     Args:
@@ -67,7 +67,7 @@ class Update(ABC):
 
 
 @final
-class PlainDescent(Update):
+class _PlainDescent(_Update):
     """w ← w − γ∇."""
 
     def step(self, state: State, gradient: State, rate: float) -> State:
@@ -75,7 +75,7 @@ class PlainDescent(Update):
         return [x - g for x, g in zip(state, gradient, strict=True)]
 
 
-class _Momentum(Update):
+class _Momentum(_Update):
     """v ← μv − γ∇, w ← w + v; the rules differ in where the gradient is taken."""
 
     constants = ("momentum",)
@@ -88,12 +88,12 @@ class _Momentum(Update):
 
 
 @final
-class HeavyBall(_Momentum):
+class _HeavyBall(_Momentum):
     """v ← μv − γ∇(w), w ← w + v (Polyak 1964)."""
 
 
 @final
-class Nesterov(_Momentum):
+class _Nesterov(_Momentum):
     """v ← μv − γ∇(w + μv), w ← w + v (Nesterov 1983)."""
 
     def lookahead(self, state: State) -> State:
@@ -101,7 +101,7 @@ class Nesterov(_Momentum):
         return [x + self.hyper.momentum * v for x, v in zip(state, self.velocity, strict=True)]
 
 
-class _Adaptive(Update):
+class _Adaptive(_Update):
     """Steps divided, feature by feature, by a root of past squares of the gradient."""
 
     adaptive = True
@@ -118,7 +118,7 @@ class _Adaptive(Update):
 
 
 @final
-class AdaGrad(_Adaptive):
+class _AdaGrad(_Adaptive):
     """s ← s + ∇², w ← w − γ∇/(√s + ε) (Duchi, Hazan, Singer 2011)."""
 
     def step(self, state: State, gradient: State, rate: float) -> State:
@@ -128,7 +128,7 @@ class AdaGrad(_Adaptive):
 
 
 @final
-class RMSProp(_Adaptive):
+class _RMSProp(_Adaptive):
     """s ← β₂s + (1 − β₂)∇², w ← w − γ∇/(√s + ε) (Tieleman, Hinton 2012)."""
 
     constants = ("betas", "epsilon")
@@ -141,7 +141,7 @@ class RMSProp(_Adaptive):
 
 
 @final
-class Adam(_Adaptive):
+class _Adam(_Adaptive):
     """Moments with bias correction (Kingma, Ba 2015)."""
 
     constants = ("betas", "epsilon")
@@ -174,7 +174,7 @@ class Optimizer:
     """
 
     name: str
-    update: type[Update]
+    update: type[_Update]
     order: str
     decoupled: bool = False
 
@@ -188,16 +188,16 @@ class Optimizer:
 OPTIMIZERS = {
     rule.name: rule
     for rule in (
-        Optimizer("gd", PlainDescent, "full"),
-        Optimizer("momentum", HeavyBall, "full"),
-        Optimizer("nesterov", Nesterov, "full"),
-        Optimizer("cyclic-sgd", PlainDescent, "cyclic"),
-        Optimizer("shuffled-sgd", PlainDescent, "shuffled"),
-        Optimizer("sgd", PlainDescent, "replacement"),
-        Optimizer("adam", Adam, "full"),
-        Optimizer("adamw", Adam, "full", decoupled=True),
-        Optimizer("adagrad", AdaGrad, "full"),
-        Optimizer("rmsprop", RMSProp, "full"),
+        Optimizer("gd", _PlainDescent, "full"),
+        Optimizer("momentum", _HeavyBall, "full"),
+        Optimizer("nesterov", _Nesterov, "full"),
+        Optimizer("cyclic-sgd", _PlainDescent, "cyclic"),
+        Optimizer("shuffled-sgd", _PlainDescent, "shuffled"),
+        Optimizer("sgd", _PlainDescent, "replacement"),
+        Optimizer("adam", _Adam, "full"),
+        Optimizer("adamw", _Adam, "full", decoupled=True),
+        Optimizer("adagrad", _AdaGrad, "full"),
+        Optimizer("rmsprop", _RMSProp, "full"),
     )
 }
 

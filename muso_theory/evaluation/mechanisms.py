@@ -11,7 +11,7 @@ from ..errors import expected
 from ..numbers import Quantity
 from .public import Public, descent_reach, global_sensitivity, newton_reach, radius
 
-__all__ = ["MECHANISMS", "PUBLISHED", "REFUSALS", "SAMPLER", "Mechanism"]
+__all__ = ["MECHANISMS", "PUBLISHED", "REFUSALS", "SAMPLER"]
 
 _DATA = ("samples", "forget", "loss", "ridge", "feature_norm", "target_bound", "rounding")
 SAMPLER = "the bits of the sampler are independent fair coins"
@@ -21,7 +21,7 @@ PUBLISHED = "no more than m points are published, each with its own secret seed"
 
 @final
 @dataclass(frozen=True)
-class Mechanism:
+class _Mechanism:
     """How one kind of guarantee gets its distance.
 
     Args:
@@ -80,7 +80,7 @@ _LEFT = "no more than rk samples are handed in as left"
 _ASSUMED = (_BOUNDED, SAMPLER, REFUSALS, PUBLISHED)
 
 MECHANISMS = {
-    "output-noise": Mechanism(
+    "output-noise": _Mechanism(
         "the model with the samples of all requests from the model without them, nothing being done at removal",
         "the sensitivity of Chaudhuri, Monteleoni, Sarwate 2011, arXiv 0912.0071, whose noise is not normal; normal "
         "noise as in Balle, Wang 2018, arXiv 1805.06530",
@@ -97,7 +97,7 @@ MECHANISMS = {
             "the computed point is proved within the public rounding of the minimiser",
         ),
     ),
-    "newton-step": Mechanism(
+    "newton-step": _Mechanism(
         "the Newton step from the retrained model published likewise",
         "the residual of Guo, Goldstein, Hannun, van der Maaten 2020, arXiv 1911.03030, and noise on the parameters",
         _DATA,
@@ -113,7 +113,7 @@ MECHANISMS = {
             "the computed point is proved within Δ of the exact retrained one",
         ),
     ),
-    "descent-to-delete": Mechanism(
+    "descent-to-delete": _Mechanism(
         "the descended model from the retrained model published likewise",
         "Neel, Roth, Sharifi-Malvajerdi 2021, arXiv 2007.02923",
         (*_DATA, "steps"),
@@ -129,7 +129,7 @@ MECHANISMS = {
             "the computed point is proved within Δ of the exact retrained one",
         ),
     ),
-    "noisy-descent": Mechanism(
+    "noisy-descent": _Mechanism(
         "training with the samples of all requests from training without them, nothing being done at removal",
         "gradient descent with clipped gradients and normal noise, Abadi et al. 2016, arXiv 1607.00133",
         ("samples", "forget", "loss", "ridge", "feature_norm", "steps", "clip"),

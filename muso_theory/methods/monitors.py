@@ -48,7 +48,7 @@ class Signature(enum.Enum):
         return f"Signature.{self.name}"
 
 
-class Judged(Protocol):
+class _Judged(Protocol):
     """An attack that was judged, as :func:`muso_theory.evaluation.attack` gives it."""
 
     @property
@@ -87,8 +87,8 @@ def signatures(
     *,
     alignment: float = 0.9,
     tolerance: float = 1e-2,
-    attack: Judged | tuple[float, float] | None = None,
-    null: Judged | tuple[float, float] | None = None,
+    attack: _Judged | tuple[float, float] | None = None,
+    null: _Judged | tuple[float, float] | None = None,
 ) -> tuple[Signature, ...]:
     """Signs of failure in a history.
 

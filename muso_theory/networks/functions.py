@@ -18,7 +18,7 @@ LEAKY_SLOPE = 0.01
 """Slope of ``leaky_relu`` on the negative side."""
 
 
-class Functions(ABC):
+class _Functions(ABC):
     """The elementary functions that the nonlinearities are written in, for one kind of number."""
 
     @abstractmethod
@@ -36,7 +36,7 @@ class Functions(ABC):
 
 
 @final
-class _Float(Functions):
+class _Float(_Functions):
     """Functions of numpy and scipy."""
 
     pi = math.pi
@@ -53,7 +53,7 @@ class _Float(Functions):
 
 
 @final
-class _Multiprecision(Functions):
+class _Multiprecision(_Functions):
     """Functions of the mpmath context that the numbers carry with them."""
 
     def __init__(self, context: Any) -> None:
@@ -73,7 +73,7 @@ class _Multiprecision(Functions):
 _FLOAT = _Float()
 
 
-def functions_for(x: Array) -> Functions:
+def functions_for(x: Array) -> _Functions:
     """Choose the elementary functions that fit the numbers in an array.
 
     Returns:

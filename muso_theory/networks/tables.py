@@ -26,7 +26,7 @@ from ..numbers.balls import working_precision
 from ..numbers.ieee import ieee_proof
 from ..numbers.rounding import U
 
-__all__ = ["CURVES", "CurveTable", "curve_table"]
+__all__ = ["CURVES", "curve_table"]
 
 ORDER = 12
 """Terms of each polynomial: (1/32)¹² is 9e-19."""
@@ -89,7 +89,7 @@ CURVES: dict[str, _Curve] = {
 
 @final
 @dataclass(frozen=True, eq=False)
-class CurveTable:
+class _CurveTable:
     """Taylor polynomials of one activation and its slope on the cells of [−reach, reach].
 
     Args:
@@ -151,7 +151,7 @@ def _horner(coefficients: Array, index: Array, t: Array) -> Array:
     return total
 
 
-def curve_table(name: str, size: float) -> CurveTable:
+def curve_table(name: str, size: float) -> _CurveTable:
     """The table of an activation that covers |x| ≤ size, or as much of that as any does.
 
     Args:
@@ -172,7 +172,7 @@ def curve_table(name: str, size: float) -> CurveTable:
 
 @cache
 @ieee_proof()
-def _table(name: str, reach: int) -> CurveTable:
+def _table(name: str, reach: int) -> _CurveTable:
     """Enclose the coefficients of every cell, and round them to floats with their errors."""
     import flint
 
@@ -191,7 +191,7 @@ def _table(name: str, reach: int) -> CurveTable:
         _horner_error(coefficients, lost[:, which].T) + rest[:, which] * 1.0001
         for which, coefficients in enumerate(polynomials)
     ]
-    return CurveTable(
+    return _CurveTable(
         name,
         reach,
         polynomials[0],

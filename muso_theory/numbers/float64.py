@@ -18,7 +18,7 @@ from .gram import COLUMN_BLOCK, blocked_gram
 from .inputs import float_array, span
 from .quantity import Quantity
 
-__all__ = ["FLOAT64", "CholeskyFactor", "Float64", "SpectralFactor", "cholesky_factor"]
+__all__ = ["FLOAT64", "CholeskyFactor", "SpectralFactor", "cholesky_factor"]
 
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -119,7 +119,7 @@ class SpectralFactor(Factor):
 
 @final
 @dataclass(frozen=True)
-class Float64(Arithmetic):
+class _Float64(Arithmetic):
     """Numpy and LAPACK at double precision; every Quantity it returns is only measured.
 
     Matrices are float64 arrays of shape (n, D). A float32 array (or a memory map) is accepted too, never
@@ -298,5 +298,5 @@ def _square(k: Array) -> int:
     return int(k.shape[0])
 
 
-FLOAT64 = Float64()
+FLOAT64 = _Float64()
 """The float64 arithmetic; it has no parameters."""

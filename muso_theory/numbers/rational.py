@@ -17,7 +17,7 @@ from .inputs import exact_rows, span
 from .quantity import Quantity
 from .rational_matrix import Primitive, RationalMatrix
 
-__all__ = ["RATIONAL", "Rational"]
+__all__ = ["RATIONAL"]
 
 # A minor that is nonzero modulo a prime is nonzero. Three primes, because one may divide an unlucky minor.
 _PRIMES = (2**61 - 1, 2**63 - 25, 2**64 - 59)
@@ -79,7 +79,7 @@ class _RationalFactor(Factor):
 
 @final
 @dataclass(frozen=True)
-class Rational(Arithmetic):
+class _Rational(Arithmetic):
     """Exact linear algebra over ℚ, on FLINT's integer matrices with denominators cleared.
 
     Matrices are ``RationalMatrix``. Every Quantity is exact.
@@ -253,5 +253,5 @@ def _nearest_float(top: int, bottom: int) -> float:
         return float("inf") if top > 0 else float("-inf")
 
 
-RATIONAL = Rational()
+RATIONAL = _Rational()
 """The exact arithmetic; it has no parameters."""

@@ -15,7 +15,7 @@ from .captions import fill
 from .sources import KINDS, ResultFile
 from .style import check_style, styled
 
-__all__ = ["NAMES", "OWN", "Drawn", "draw_all", "draw_campaigns", "script"]
+__all__ = ["NAMES", "OWN", "draw_all", "draw_campaigns", "script"]
 
 NAMES = (
     "gap_by_epoch",
@@ -41,7 +41,7 @@ OWN = ("margins", "sweep", "accuracies", "trade_off", "closed_form", "spectrum",
 
 @final
 @dataclass(frozen=True)
-class Drawn:
+class _Drawn:
     """A figure that was drawn.
 
     Args:
@@ -75,7 +75,7 @@ def draw_campaigns(
     venue: str = "plain",
     width: str = "column",
     form: str = "pdf",
-) -> Drawn:
+) -> _Drawn:
     """A figure of the campaigns.
 
     Args:
@@ -108,7 +108,7 @@ def draw_all(
     width: str = "column",
     form: str = "pdf",
     panels: Sequence[str] = (),
-) -> Iterator[Drawn]:
+) -> Iterator[_Drawn]:
     """Every figure that can be drawn from these results.
 
     Args:
@@ -160,7 +160,7 @@ def draw_all(
 
 def _draw_own(
     source: ResultFile, venue: str, width: str, form: str, panels: Sequence[str] = ()
-) -> Iterator[Drawn]:
+) -> Iterator[_Drawn]:
     """The figures of one user's result."""
     found = False
     for name in OWN:
@@ -201,7 +201,7 @@ def _file(name: str, draw: Any, used: Sequence[ResultFile], venue: str, width: s
         return b"" if figure is None else render(figure, form, opaque=form == "svg")
 
 
-def _captioned(name: str, data: bytes, words: Sequence[str], used: Sequence[ResultFile]) -> Drawn:
+def _captioned(name: str, data: bytes, words: Sequence[str], used: Sequence[ResultFile]) -> _Drawn:
     """A figure with its words, and from which files it is."""
     quick = [source.name for source in used if source.quick]
     parts = [
@@ -210,4 +210,4 @@ def _captioned(name: str, data: bytes, words: Sequence[str], used: Sequence[Resu
         f"Drawn from: {'; '.join(source.told for source in used)}.",
     ]
     caption = printable("\n".join(parts) + "\n")
-    return Drawn(f"{name}-quick" if quick else name, data, caption, bool(quick))
+    return _Drawn(f"{name}-quick" if quick else name, data, caption, bool(quick))

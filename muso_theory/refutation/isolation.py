@@ -27,7 +27,7 @@ from ..errors import BadInputError, MusoError, expected, printable
 from ..linear.problem import UnlearningProblem
 from .named import NamedRule
 
-__all__ = ["IMPORT_SECONDS", "Answer", "Failure", "Rule", "Runner"]
+__all__ = ["IMPORT_SECONDS", "Failure", "Rule", "Runner"]
 
 IMPORT_SECONDS = 20.0
 """How long the import of a rule may take."""
@@ -59,7 +59,7 @@ class Failure(enum.Enum):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Answer:
+class _Answer:
     """What a rule did with one problem.
 
     Args:
@@ -86,23 +86,25 @@ def _fresh(problem: UnlearningProblem) -> UnlearningProblem:
     return UnlearningProblem(problem.features.copy(), problem.targets.copy(), np.array(problem.forget), start)
 
 
-def _once(rule: Rule, problem: UnlearningProblem) -> Answer:
+def _once(rule: Rule, problem: UnlearningProblem) -> _Answer:
     """Call a rule, and notice what it does to its input."""
     mine = _fresh(problem)
     try:
         given = rule(mine)
     except MusoError as error:
-        return Answer(detail=str(error), refused=True)
+        return _Answer(detail=str(error), refused=True)
     except Exception as error:
         text = f"{type(error).__name__}: {error}{_where(error)}"
         wrote = isinstance(error, ValueError) and "read-only" in str(error)
-        return Answer(failure=Failure.MUTATES if wrote else Failure.RAISES, detail=text)
+        return _Answer(failure=Failure.MUTATES if wrote else Failure.RAISES, detail=text)
     if mine.changed is not None:
-        return Answer(failure=Failure.MUTATES, detail=f"the problem's {mine.changed} changed during the call")
+        return _Answer(
+            failure=Failure.MUTATES, detail=f"the problem's {mine.changed} changed during the call"
+        )
     try:
-        return Answer(np.array(plain_array("labels", given)))
+        return _Answer(np.array(plain_array("labels", given)))
     except MusoError as error:
-        return Answer(failure=Failure.NOT_NUMBERS, detail=str(error))
+        return _Answer(failure=Failure.NOT_NUMBERS, detail=str(error))
 
 
 def _where(error: Exception) -> str:
@@ -114,7 +116,7 @@ def _where(error: Exception) -> str:
     return f", line {own[-1].lineno} of {os.path.basename(own[-1].filename)}: {own[-1].line}"
 
 
-def _same(a: Answer, b: Answer) -> bool:
+def _same(a: _Answer, b: _Answer) -> bool:
     """Whether two calls went the same way; NaN equals NaN here."""
     if a.values is None or b.values is None:
         return a.values is b.values and a.failure is b.failure
@@ -124,11 +126,11 @@ def _same(a: Answer, b: Answer) -> bool:
     return bool(np.all(equal))
 
 
-def _call(rule: Rule, problem: UnlearningProblem, twice: bool) -> Answer:
+def _call(rule: Rule, problem: UnlearningProblem, twice: bool) -> _Answer:
     """Call a rule, once more if asked to see whether it repeats itself."""
     answer = _once(rule, problem)
     if twice and not _same(answer, _once(rule, problem)):
-        return Answer(failure=Failure.RANDOM, detail="two calls with the same problem differ; fix a seed")
+        return _Answer(failure=Failure.RANDOM, detail="two calls with the same problem differ; fix a seed")
     return answer
 
 
@@ -162,7 +164,7 @@ def _serve(rule: Rule, connection: Any, parents: Any, talk: Any) -> None:
             try:
                 connection.send(answer)
             except Exception as error:
-                connection.send(Answer(failure=Failure.NOT_NUMBERS, detail=f"cannot be sent: {error}"))
+                connection.send(_Answer(failure=Failure.NOT_NUMBERS, detail=f"cannot be sent: {error}"))
 
 
 def _show(heard: Any) -> None:
@@ -210,7 +212,7 @@ class Runner:
     ) -> None:
         self.close()
 
-    def __call__(self, problem: UnlearningProblem, twice: bool = False) -> Answer:
+    def __call__(self, problem: UnlearningProblem, twice: bool = False) -> _Answer:
         """Call the rule with a copy of a problem, perhaps twice to compare what it returns, or how it fails."""
         if not self._isolate:
             return _call(self._rule, problem, twice)
@@ -221,10 +223,10 @@ class Runner:
             )
             if not self._connection.poll(self._seconds * (2 if twice else 1)):
                 self.close()
-                return Answer(failure=Failure.NEVER_RETURNS, detail=f"did not answer in {self._seconds:g} s")
-            answer: Answer = self._connection.recv()
+                return _Answer(failure=Failure.NEVER_RETURNS, detail=f"did not answer in {self._seconds:g} s")
+            answer: _Answer = self._connection.recv()
         except (EOFError, OSError):
-            return Answer(failure=Failure.DIES, detail=f"exit code {self._exit_code()}")
+            return _Answer(failure=Failure.DIES, detail=f"exit code {self._exit_code()}")
         return answer
 
     def start(self) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def test_lengths_of_floats_are_those_over_a_common_power_of_two() -> None:
         whole, rows = length_by_definition(table)
         assert found.common == pytest.approx(whole, abs=2)
         assert found.row == pytest.approx(rows, abs=2)
-    assert costs.entry_length(np.zeros((3, 2))) == costs.Length(0.0, 0.0)
+    assert costs.entry_length(np.zeros((3, 2))) == costs._Length(0.0, 0.0)
     assert costs.entry_length(np.array([1e-320, 1e300])).common > 2000  # a subnormal number
 
 
@@ -116,7 +116,7 @@ def test_what_exceeds_the_budget_is_not_started(monkeypatch: pytest.MonkeyPatch)
     assert "rational" not in {row.arithmetic for row in report.rows}
     assert Ladder(problem, "auto", 2.0).named("rational") is None
     assert Ladder(problem, "auto", 200.0).named("rational") is not None
-    monkeypatch.setattr(costs, "entry_length", lambda array: costs.Length(53.0, 53.0))
+    monkeypatch.setattr(costs, "entry_length", lambda array: costs._Length(53.0, 53.0))
     assert (
         Ladder(problem, "auto", 2.0).named("rational") is not None
     )  # the control: by the sizes alone it was

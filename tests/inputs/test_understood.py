@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 import muso_theory as mt
 from muso_theory.inputs import Source, prepare
-from muso_theory.options import Features, Tasks
+from muso_theory.options import Features, _Tasks
 from muso_theory.pages import report_page
 from verification.commands import muso
 
@@ -94,7 +94,7 @@ def test_every_option_that_is_named_exists_and_changes_how_it_was_decided(table:
 
 
 def test_words_of_options_are_those_of_the_code() -> None:
-    assert set(Tasks) == {"regression", "classification"}
+    assert set(_Tasks) == {"regression", "classification"}
     for name in Features:
         size = {} if name == "identity" else {"n_features": 2}
         assert prepare(Source("digits", classes="3,7", features=name, **size)).problem.n_samples == 362

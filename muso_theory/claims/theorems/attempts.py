@@ -27,7 +27,7 @@ from .certificates import bundle, certificate_of
 from .proof import Proof
 from .registry import THEOREMS, registered_statements
 
-__all__ = ["TheoremAnswer", "Weakened", "attempt", "search_model", "statement", "weaken"]
+__all__ = ["TheoremAnswer", "attempt", "search_model", "statement", "weaken"]
 
 _FIRST = 0.1
 """Share of the budget that a first search for a counterexample has: false theorems as a rule show it at once."""
@@ -114,7 +114,7 @@ class TheoremAnswer:
 
 @final
 @dataclass(frozen=True)
-class Weakened:
+class _Weakened:
     """What became of each hypothesis when it alone was dropped.
 
     Args:
@@ -231,7 +231,7 @@ def search_model(theorem: Theorem, seconds: float = 60.0) -> TheoremAnswer:
     return TheoremAnswer(theorem, verdict, None, None, (str(found),))
 
 
-def weaken(theorem: Theorem, seconds: float = 60.0, progress: Tell | None = None) -> Weakened:
+def weaken(theorem: Theorem, seconds: float = 60.0, progress: Tell | None = None) -> _Weakened:
     """Drop each hypothesis alone: which are needed, and which are redundant; then all of these that can go together.
 
     An inverse that a hypothesis provides is replaced by the Moore-Penrose inverse, as everywhere in the collection.
@@ -258,7 +258,7 @@ def weaken(theorem: Theorem, seconds: float = 60.0, progress: Tell | None = None
                 lines = _without(lines, label)
         else:
             found[label] = ("open", answer.tried[-1])
-    return Weakened(found, lines)
+    return _Weakened(found, lines)
 
 
 def _plans(theorem: Theorem, parsed: Statement) -> Iterator[tuple[str, tuple[PlanStep, ...]]]:

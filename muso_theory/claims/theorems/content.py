@@ -19,7 +19,6 @@ from .registry import THEOREMS
 __all__ = [
     "Clause",
     "Formula",
-    "HypothesisTrial",
     "Piece",
     "proof_steps",
     "result",
@@ -66,7 +65,7 @@ class Clause:
 
 @final
 @dataclass(frozen=True)
-class HypothesisTrial:
+class _HypothesisTrial:
     """What dropping one hypothesis alone showed.
 
     Args:
@@ -171,7 +170,7 @@ def result(node: Node, shared: Sequence[str]) -> list[Clause]:
     ]
 
 
-def trials(nodes: Sequence[Node]) -> list[HypothesisTrial]:
+def trials(nodes: Sequence[Node]) -> list[_HypothesisTrial]:
     """What each trial of a hypothesis found, and the exact model that shows it."""
     found = []
     for node in nodes:
@@ -185,7 +184,7 @@ def trials(nodes: Sequence[Node]) -> list[HypothesisTrial]:
             shown = tuple((Formula(s), _values(model["matrices"][s])) for s in known)
             theorem = node["name"].partition("/")[2] or node["name"]
             formula = _labelled(f"{hypothesis.label}: {hypothesis.text}")[1:]
-            found.append(HypothesisTrial(theorem, hypothesis.label, formula, outcome, shown))
+            found.append(_HypothesisTrial(theorem, hypothesis.label, formula, outcome, shown))
     return found
 
 

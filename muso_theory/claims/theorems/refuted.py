@@ -13,7 +13,7 @@ from .consequences import SUBSET
 from .regularised import RIDGE
 from .settings import DATA, RELABELLED, TRAINED
 
-__all__ = ["REFUTED", "FalseTheorem", "refuted", "refuted_page"]
+__all__ = ["REFUTED", "refuted", "refuted_page"]
 
 REFUTED = {
     "forget-only fine-tuning is exact for some labels": text_lines(
@@ -90,7 +90,7 @@ REFUTED = {
 
 @final
 @dataclass(frozen=True)
-class FalseTheorem:
+class _FalseTheorem:
     """A plausible statement and the data on which it fails.
 
     Args:
@@ -134,7 +134,7 @@ def refuted_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def refuted() -> list[FalseTheorem]:
+def refuted() -> list[_FalseTheorem]:
     """Search the counterexample of every false theorem, in the order of `REFUTED`."""
     found = []
     for words, statement in REFUTED.items():
@@ -148,5 +148,5 @@ def refuted() -> list[FalseTheorem]:
         }
         data = tuple((s, shown[s]) for s in parsed.free if s in shown)
         results = tuple((s, shown[s]) for s in ("w_p", "w_r", "w_u") if s in shown)
-        found.append(FalseTheorem(words, tuple(statement), data, results))
+        found.append(_FalseTheorem(words, tuple(statement), data, results))
     return found

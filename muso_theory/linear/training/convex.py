@@ -13,14 +13,14 @@ from ..closed_forms import float_model
 from ..problem import UnlearningProblem, require_problem
 from .coordinates import image, transposed_image
 
-__all__ = ["ConvexGaps", "fine_tune_convex"]
+__all__ = ["fine_tune_convex"]
 
 _MOST_STEPS = 2000
 
 
 @final
 @dataclass(frozen=True)
-class ConvexGaps:
+class _ConvexGaps:
     """Distances to the retrained model, measured.
 
     Args:
@@ -40,7 +40,7 @@ class ConvexGaps:
     hard_gap: float
 
 
-def fine_tune_convex(problem: UnlearningProblem, decay: float | None = None) -> ConvexGaps:
+def fine_tune_convex(problem: UnlearningProblem, decay: float | None = None) -> _ConvexGaps:
     """Pretrain, retrain, relabel and fine-tune by a convex loss with ½λ‖w − w₀‖², each to its minimum.
 
     Targets of one output become soft labels tanh(y/2), those of several softmax(y): the claim holds for any. Each
@@ -91,7 +91,7 @@ def fine_tune_convex(problem: UnlearningProblem, decay: float | None = None) -> 
         relabelled[problem.forget] = labels
         tuned = _minimum(space, loss, relabelled, at_start, everything, strength, pretrained)
         gaps.append(space.norm(tuned - retrained))
-    return ConvexGaps(
+    return _ConvexGaps(
         loss.name,
         float(strength),
         space.norm(pretrained),

@@ -92,7 +92,7 @@ class Prediction:
         return high
 
 
-class PredictionSettings(TypedDict, total=False):
+class _Settings(TypedDict, total=False):
     """Settings of `predict_training`, for what calls it with them."""
 
     method: str
@@ -181,7 +181,7 @@ def predict_training(
 
 @checked
 def predict_gap(
-    problem: UnlearningProblem, *, epochs: int | Iterable[int], **settings: Unpack[PredictionSettings]
+    problem: UnlearningProblem, *, epochs: int | Iterable[int], **settings: Unpack[_Settings]
 ) -> Any:
     """‖w_E − w_r‖ after E epochs of fine-tuning from w_p on relabelled data, without training (claims 11, 12, 14).
 
@@ -209,7 +209,7 @@ def predict_gap(
 
 
 @checked
-def epochs_needed(problem: UnlearningProblem, gap: float, **settings: Unpack[PredictionSettings]) -> float:
+def epochs_needed(problem: UnlearningProblem, gap: float, **settings: Unpack[_Settings]) -> float:
     """Epochs of fine-tuning until ‖w_E − w_r‖ ≤ gap, from the data alone.
 
     Args:
