@@ -39,7 +39,7 @@ from .membership import Scores, average_gap_of_what_tells, membership_score
 from .scenarios import scenario
 from .tables import Column, mean_sd, table
 
-__all__ = ["DATA", "measure", "methods", "points", "run", "stands_still", "tabulate"]
+__all__ = ["DATA", "ORACLE_STOP", "measure", "methods", "points", "run", "stands_still", "tabulate"]
 
 SECONDS = (15, 240)
 
@@ -60,8 +60,8 @@ _QUICK = {
 }
 _DRAWN = ("random-labels", "bad-teacher", "fisher-noise", "descent-to-delete", "output-noise")
 """Random methods with a closed form that are cheap to draw again; the saliency mask is not."""
-_STOP = 0.03
-"""Difference of forget accuracies at which the oracle of arXiv 2410.08557 stops."""
+ORACLE_STOP = 0.03
+"""Difference of forget accuracies to the retrained model at which random methods of arXiv 2410.08557 stop."""
 _TOLERANCE = 1e-6
 """Largest gap of a method that is exact, relative to the gap of doing nothing: that of an audit."""
 _SHORT = 0.05
@@ -102,7 +102,7 @@ def methods(seed: int) -> dict[str, Method]:
         settings: dict[str, Any] = {"seed": seed} if "seed" in method.settings("linear") else {}
         found[name] = method(**settings)
         if method in (RandomRelabelling, BadTeaching):
-            found[f"{name}, oracle stop"] = method(seed=seed, oracle_stop=_STOP)
+            found[f"{name}, oracle stop"] = method(seed=seed, oracle_stop=ORACLE_STOP)
     return found
 
 

@@ -28,7 +28,7 @@ from muso_theory.linear.solution import parameter_gap
 from muso_theory.linear.training import PAPER_STEPS, predict_gap
 from muso_theory.methods.rules import BadTeacher, RandomLabels
 
-from .baselines import stands_still
+from .baselines import ORACLE_STOP, stands_still
 from .campaign import Options, measure_points
 from .experiment import FLOOR, RIDGE, Experiment, loop_error
 from .tables import Column, mean_sd, table
@@ -37,9 +37,8 @@ from .theory import error_in_words, judge, relative_error
 __all__ = ["measure", "points", "run", "tabulate"]
 
 SECONDS = (20, 150)
-_STOP = 0.03
-"""Random labels and the bad teacher stop where their forget accuracy is so near to the retrained model's."""
 _STOPPED = ("random labels", "bad teacher")
+"""Methods that stop where their forget accuracy is near to the retrained model's."""
 _RETAIN = {"mnist:3,7": 300, "digits:3,7": 100}
 _PIXELS = {"unit": "[0, 1]", "byte": "[0, 255]"}
 
@@ -119,7 +118,7 @@ def _trained(experiment: Experiment) -> list[dict[str, Any]]:
     stops = sorted({*range(1, min(50, epochs) + 1), *range(50, epochs + 1, 50)})
 
     def near(epoch: int, w: Array) -> bool:
-        return abs(accuracy(problem.features[forget] @ w, y[forget]) - goal) <= _STOP
+        return abs(accuracy(problem.features[forget] @ w, y[forget]) - goal) <= ORACLE_STOP
 
     for method, (labels, predicted_labels) in rules.items():
         for oracle in (False, True) if method in _STOPPED else (False,):
