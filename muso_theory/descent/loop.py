@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from ..arrays import Array
+from ..errors import BadInputError
 from .passes import Passes, Samples
 from .updates import Hyper, Optimizer, State
 
-__all__ = ["Diverged", "Engine", "Guard", "Loop", "length", "run"]
+__all__ = ["DivergedError", "Engine", "Loop", "growth_guard", "length", "run"]
 
 _GROWTH = 1e12
 """No stable run lets the residual grow so much; float64 still has 290 decades left."""
@@ -102,38 +103,41 @@ def run(engine: Engine, epochs: Iterable[int], watch: Callable[[], bool]) -> boo
     return False
 
 
-class Diverged(Exception):
-    """The residual grew beyond every stable run's.
-
-    Args:
-        epochs: the pass in which it was noticed.
-    """
-
-    def __init__(self, epochs: int) -> None:
-        super().__init__(epochs)
-        self.epochs = epochs
+class DivergedError(BadInputError):
+    """Training that left the finite numbers or every stable run's, or that is no better than a broken model."""
 
 
-class Guard:
-    """Notices an explosion long before overflow.
+def growth_guard(first: Array, targets: Array) -> Callable[[Array, int], None]:
+    """A check that notices an explosion long before overflow.
 
     Args:
         first: ∂ℓ/∂z at the start.
         targets: which set the scale where that is small.
+
+    Returns:
+        Called with ∂ℓ/∂z and the number of the pass, it raises DivergedError where an entry is beyond every stable
+        run's, or not a number.
+
+    Example:
+        >>> check = growth_guard(np.ones(1), np.ones(1))
+        >>> check(np.array([1e11]), 3)
+        >>> check(np.array([1e13]), 4)
+        Traceback (most recent call last):
+        muso_theory.descent.loop.DivergedError: the residual grew 1e12-fold by epoch 4
     """
+    size = max(length(first), length(targets))
+    limit = _GROWTH * size if size > 1e-150 else 0.0
 
-    def __init__(self, first: Array, targets: Array) -> None:
-        size = max(length(first), length(targets))
-        self.limit = _GROWTH * size if size > 1e-150 else 0.0
-
-    def check(self, derivative: Array, epoch: int) -> None:
-        """Raise Diverged where an entry of ∂ℓ/∂z is beyond every stable run's, or not a number."""
+    def check(derivative: Array, epoch: int) -> None:
+        nonlocal limit
         size = float(np.abs(derivative).max(initial=0.0))
-        if not self.limit and np.isfinite(size):
+        if not limit and np.isfinite(size):
             # Nothing to grow from yet: zero targets at a zero start, which decay to an anchor elsewhere moves.
-            self.limit = _GROWTH * size
-        if not size <= self.limit:
-            raise Diverged(epoch)
+            limit = _GROWTH * size
+        if not size <= limit:
+            raise DivergedError(f"the residual grew 1e12-fold by epoch {epoch}")
+
+    return check
 
 
 def length(values: Array) -> float:

@@ -10,22 +10,18 @@ import numpy as np
 
 from ..arguments import checked
 from ..arrays import Array, float_values, real_array
-from ..descent.loop import Loop, run
+from ..descent.loop import DivergedError, Loop, run
 from ..descent.losses import LOSSES, LossName, targets_for
 from ..descent.passes import Passes, Samples
 from ..descent.schedules import ResolvedSteps
 from ..descent.updates import OPTIMIZERS, Hyper, State, optimizer_named
-from ..errors import BadInputError, check_integer, expected
+from ..errors import check_integer, expected
 from .network import Sequential
 
 __all__ = ["NETWORK_OPTIMIZERS", "DivergedError", "NetworkLoop", "TrainedNetwork", "check_descent", "train"]
 
 NETWORK_OPTIMIZERS = ("gd", "momentum", "nesterov", "adam", "adamw")
 """Rules for networks, where batches are an option beside the rule."""
-
-
-class DivergedError(BadInputError):
-    """Training that left the finite numbers, or that is no better than a broken model; it says at which rate."""
 
 
 @final

@@ -12,20 +12,20 @@ import scipy.linalg
 from scipy.linalg.lapack import dtrtrs
 
 from ...arrays import Array
-from ...descent.loop import Engine, Guard, Loop
+from ...descent.loop import Engine, Loop, growth_guard
 from ...descent.losses import Loss
 from ...descent.passes import Passes, Samples
 from ...descent.updates import Hyper, Optimizer, State
-from .coordinates import Coordinates, Dual
+from .coordinates import Coordinates, Dual, Primal
 
-__all__ = ["Spectral", "Steps", "Sweep", "Sweeps"]
+__all__ = ["LinearEngine", "Sweep", "engine_for"]
 
 _CACHE = 1 << 20
 """Bytes of a matrix that a present-day core keeps near."""
 
 
 @final
-class Steps(Loop):
+class _Steps(Loop):
     """Step by step, any loss and optimizer, in any coordinates.
 
     Args:
@@ -51,12 +51,12 @@ class Steps(Loop):
         super().__init__(optimizer, hyper, coordinates.origin(), passes)
         self.coordinates, self.form = coordinates, coordinates.form
         self.loss, self.targets, self.decay = loss, targets, decay
-        self._guard = Guard(self.derivative(), targets)
+        self._guard = growth_guard(self.derivative(), targets)
 
     def gradient(self, place: State, rows: Samples, rates: Array) -> State:
         """The batch's gradient; times the step sizes, of which every sample may have its own, unless adaptive."""
         derivative = self.loss.derivative(self.coordinates.outputs(place, rows), self.targets[rows])
-        self._guard.check(derivative, self.epochs + 1)
+        self._guard(derivative, self.epochs + 1)
         if not self.update.adaptive:
             decay = float(rates.sum()) / self.passes.n * self.decay
             return self.coordinates.gradient(place, rows, rates[:, None] * derivative, decay)
@@ -200,7 +200,7 @@ class Sweep:
 
 
 @final
-class Sweeps(Engine):
+class _Sweeps(Engine):
     """SGD on squared loss pass by pass: claim cyclic-sgd, for any order of visits.
 
     Args:
@@ -216,7 +216,7 @@ class Sweeps(Engine):
         self.at_start = targets - dual.outputs(dual.origin(), slice(0, len(targets)))
         self.a = np.zeros_like(self.at_start)
         self.residual = self.at_start
-        self._guard = Guard(self.at_start, targets)
+        self._guard = growth_guard(self.at_start, targets)
         with np.errstate(over="ignore"):
             self._sweep = Sweep(dual.gram, *passes.next(), self._batch) if passes.is_fixed else None
 
@@ -237,7 +237,7 @@ class Sweeps(Engine):
         self.residual = self.at_start - self.dual.gram @ self.a
         self.epochs += passes
         self.steps += passes * -(-self.passes.n // self._batch)
-        self._guard.check(self.residual, self.epochs)
+        self._guard(self.residual, self.epochs)
 
     def derivative(self) -> Array:
         """Φw − y."""
@@ -249,7 +249,7 @@ class Sweeps(Engine):
 
 
 @final
-class Spectral(Engine):
+class _Spectral(Engine):
     """Full-batch gradient descent, heavy ball or Nesterov on squared loss, T steps at once by the spectrum of K.
 
     In an eigenvector of K with eigenvalue λ and residual r the coefficients obey, with u = μv for Nesterov and 0 else,
@@ -283,7 +283,7 @@ class Spectral(Engine):
         companion[:, 2, 2] = 1
         self._companion = companion
         self._power = np.broadcast_to(np.eye(3), companion.shape)
-        self._guard = Guard(at_start, targets)
+        self._guard = growth_guard(at_start, targets)
 
     def advance(self, passes: int) -> None:
         """Do so many steps."""
@@ -291,7 +291,7 @@ class Spectral(Engine):
             self._power = np.linalg.matrix_power(self._companion, passes) @ self._power
             self.epochs += passes
             self.steps += passes
-            self._guard.check(self._residual(), self.epochs)
+            self._guard(self._residual(), self.epochs)
 
     def _coefficients(self) -> Array:
         """A in the eigenbasis."""
@@ -308,3 +308,43 @@ class Spectral(Engine):
     def explicit(self) -> Array:
         """The parameters."""
         return self.dual.explicit([self.vectors @ self._coefficients(), np.ones(1)])
+
+
+LinearEngine = _Steps | _Sweeps | _Spectral
+"""Any of the three, beside passes with the derivative of the loss and the parameters where it stands."""
+
+
+def engine_for(
+    where: Dual | Primal,
+    rule: Optimizer,
+    hyper: Hyper,
+    passes: Passes,
+    loss: Loss,
+    targets: Array,
+    decay: float,
+    unwatched: int,
+) -> LinearEngine:
+    """The fastest way to the iterates of a method.
+
+    Args:
+        where: the coordinates.
+        rule: the method.
+        hyper: its constants.
+        passes: orders and step sizes.
+        loss: the loss.
+        targets: shape (n, C).
+        decay: λ of ½λ‖w − anchor‖².
+        unwatched: passes that will be done whatever the residual is; 0 where it may end the run.
+
+    Returns:
+        The engine, at the start.
+    """
+    if isinstance(where, Dual) and loss.name == "squared" and decay == 0:
+        if rule.order != "full":
+            return _Sweeps(where, passes, targets)
+        # An eigendecomposition costs less than so many passes; it knows them only where no step differs.
+        many = unwatched * targets.shape[1] > 10 * passes.n
+        if passes.steps.batch == passes.n and many and isinstance(passes.steps.given, float):
+            mu = 0.0 if rule.name == "gd" else hyper.momentum
+            return _Spectral(where, targets, passes.steps.given, mu, rule.name == "nesterov")
+    return _Steps(where, rule, hyper, passes, loss, targets, decay)

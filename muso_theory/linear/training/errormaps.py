@@ -10,9 +10,12 @@ import numpy as np
 import scipy.linalg
 
 from ...arrays import Array
+from ...descent.schedules import ResolvedSteps
+from ...descent.updates import Optimizer
+from ...errors import expected
 from .rowspace import RowSpace
 
-__all__ = ["ErrorMap", "ScheduledDescent", "SpectralMap", "SweepMap", "spectral_radius", "sweep_matrix"]
+__all__ = ["ErrorMap", "error_map", "spectral_radius", "sweep_matrix"]
 
 
 def spectral_radius(matrices: Array) -> float:
@@ -50,8 +53,44 @@ class ErrorMap(ABC):
         """Spectral radius of a pass on the row space."""
 
 
+def error_map(
+    space: RowSpace, rule: Optimizer, steps: ResolvedSteps, residual: Array, momentum: float
+) -> ErrorMap:
+    """The map of a method with its steps.
+
+    Args:
+        space: the row space.
+        rule: the method.
+        steps: its steps.
+        residual: d, shape (n, C).
+        momentum: μ, for the methods that have one.
+
+    Returns:
+        The map.
+
+    Raises:
+        BadInputError: a random method, or steps that differ from pass to pass (of gd they may).
+    """
+    n = len(residual)
+    if rule.order == "full":
+        if callable(steps.given) and rule.name == "gd":
+            return _ScheduledDescent(space, residual, lambda t: float(steps.of_pass(t, np.arange(n))[0]))
+        if isinstance(steps.given, float):
+            mu = 0.0 if rule.name == "gd" else momentum
+            return _SpectralMap(space, residual, steps.given, mu, rule.name == "nesterov")
+        raise expected("a constant step", "step_sizes", steps.given, type(steps.given).__name__, "a number")
+    if rule.order == "cyclic":
+        constant = steps.constant(n)
+        if constant is None:
+            raise expected(
+                "the same steps in every pass", "step_sizes", steps.given, "schedule", "restart=True"
+            )
+        return _SweepMap(space, residual, constant, steps.batch)
+    raise expected("a method without randomness", "method", rule.name, "random order", "'cyclic-sgd'")
+
+
 @final
-class SpectralMap(ErrorMap):
+class _SpectralMap(ErrorMap):
     """Full-batch methods with a constant step: a polynomial p_T(λ) of every eigenvalue λ of AᵀA.
 
     Args:
@@ -94,7 +133,7 @@ class SpectralMap(ErrorMap):
 
 
 @final
-class ScheduledDescent(ErrorMap):
+class _ScheduledDescent(ErrorMap):
     """Gradient descent with a step of its own in every pass.
 
     Args:
@@ -146,7 +185,7 @@ def sweep_matrix(space: RowSpace, steps: Array, batch: int = 1) -> tuple[Array, 
 
 
 @final
-class SweepMap(ErrorMap):
+class _SweepMap(ErrorMap):
     """Cyclic SGD with steps that are the same in every pass, by repeated squaring of the affine map.
 
     Args:

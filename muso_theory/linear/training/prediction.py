@@ -15,7 +15,7 @@ from ...descent.schedules import StepSizes
 from ...errors import check_integer, expected
 from ..closed_forms import float_model
 from ..problem import UnlearningProblem, require_problem
-from .errormaps import ErrorMap, ScheduledDescent, SpectralMap, SweepMap
+from .errormaps import ErrorMap, error_map
 from .rowspace import RowSpace
 from .stability import resolved
 
@@ -141,7 +141,6 @@ def predict_training(
     space = RowSpace.of(problem)
     rule, steps = resolved(space, method, step_sizes, batch_size, restart)
     rule.refuse_idle(momentum=momentum)
-    n = problem.n_samples
     model = float_model(problem)
     back = np.argsort(model.order)
     given = model.optimal_labels if labels is None else model.given(problem.label_columns(labels))
@@ -156,26 +155,7 @@ def predict_training(
             0.0 if problem.w_init is None else np.asarray(problem.w_init, dtype=np.float64).reshape(w.shape)
         )
         z, off_span = space.split(w - initial)
-    found: ErrorMap
-    if rule.order == "full":
-        if callable(steps.given) and method == "gd":
-            found = ScheduledDescent(space, residual, lambda t: float(steps.of_pass(t, np.arange(n))[0]))
-        elif isinstance(steps.given, float):
-            mu = 0.0 if method == "gd" else momentum
-            found = SpectralMap(space, residual, steps.given, mu, method == "nesterov")
-        else:
-            raise expected(
-                "a constant step", "step_sizes", steps.given, type(steps.given).__name__, "a number"
-            )
-    elif rule.order == "cyclic":
-        constant = steps.constant(n)
-        if constant is None:
-            raise expected(
-                "the same steps in every pass", "step_sizes", steps.given, "schedule", "restart=True"
-            )
-        found = SweepMap(space, residual, constant, steps.batch)
-    else:
-        raise expected("a method without randomness", "method", method, "random order", "'cyclic-sgd'")
+    found = error_map(space, rule, steps, residual, momentum)
     return Prediction(found, z - z_r, off_span, doing_nothing)
 
 

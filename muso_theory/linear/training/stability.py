@@ -15,7 +15,7 @@ from ...descent.schedules import ResolvedSteps, StepSizes, step_sizes_of
 from ...descent.updates import Optimizer, optimizer_named
 from ...errors import expected, nearest
 from ..problem import UnlearningProblem
-from .errormaps import SpectralMap, spectral_radius, sweep_matrix
+from .errormaps import error_map, spectral_radius, sweep_matrix
 from .rowspace import RowSpace
 
 __all__ = ["Stability", "resolved", "stability", "stability_hint", "step_limit"]
@@ -161,7 +161,7 @@ def stability(
         with np.errstate(over="ignore"):
             largest = _held(float(space.spectrum[0][-1]))
         limit = step_limit(method, mu) / largest
-        radius = SpectralMap(space, np.zeros((n, 1)), steps.given, mu, method == "nesterov").radius
+        radius = error_map(space, rule, steps, np.zeros((n, 1)), momentum).radius
         with np.errstate(over="ignore"):
             scale = float(np.divide(limit, steps.given))
         return Stability(method, radius, None, (scale, scale), (limit, limit))

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...arguments import checked
 from ...arrays import Array, float_values, real_array
-from ...descent.loop import Diverged, length, run
+from ...descent.loop import DivergedError, length, run
 from ...descent.losses import loss_named
 from ...descent.passes import Passes, batch_of
 from ...descent.schedules import ResolvedSteps, StepSizes, step_sizes_of
@@ -18,7 +18,7 @@ from ...descent.updates import Hyper, optimizer_named
 from ...errors import BadInputError, check_integer, expected
 from ...numbers.gram import blocked_gram
 from .coordinates import Dual, Primal
-from .engines import Spectral, Steps, Sweeps
+from .engines import engine_for
 from .stability import stability_hint
 
 __all__ = ["Snapshot", "Training", "train"]
@@ -145,8 +145,8 @@ def train(
 
     Raises:
         BadInputError: shapes or settings that do not fit, no data, a sample of zero norm, a batch larger than n, no
-            epochs, constants that the method has no use for, a schedule that returns NaN or a negative number, or a
-            step so large that training diverges.
+            epochs, constants that the method has no use for, or a schedule that returns NaN or a negative number.
+        DivergedError: a step so large that training diverges.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -194,17 +194,10 @@ def train(
         where = Dual(phi, blocked_gram(at_least_float) if gram is None else gram, w, pull)
     else:
         where = Primal(phi.astype(np.float64, copy=False), w, pull)
-    engine: Steps | Sweeps | Spectral = Steps(
-        where, rule, Hyper(momentum, betas, epsilon), passes, known, y, weight_decay
+    unwatched = epochs if tolerance == 0 else 0
+    engine = engine_for(
+        where, rule, Hyper(momentum, betas, epsilon), passes, known, y, weight_decay, unwatched
     )
-    if isinstance(where, Dual) and loss == "squared" and weight_decay == 0:
-        # An eigendecomposition costs less than so many passes; it knows them only where no step differs.
-        many = tolerance == 0 and epochs * y.shape[1] > 10 * n
-        if rule.order != "full":
-            engine = Sweeps(where, passes, y)
-        elif size == n and many and isinstance(steps.given, float):
-            mu = 0.0 if rule.name == "gd" else momentum
-            engine = Spectral(where, y, steps.given, mu, rule.name == "nesterov")
     first = norm = length(engine.derivative())
     trajectory: list[Snapshot] = []
 
@@ -221,11 +214,10 @@ def train(
     stops = range(epochs + 1) if tolerance > 0 else sorted({*kept, epochs})
     try:
         stopped = run(engine, stops, watch)
-    except Diverged as error:
+    except DivergedError as error:
         hint = stability_hint(phi, rule, steps, known.curvature, momentum, weight_decay)
-        raise BadInputError(
-            f"expected a step size at which {method} converges but the residual grew 1e12-fold by epoch "
-            f"{error.epochs} with step_sizes={_shown(steps)}; try {hint}"
+        raise DivergedError(
+            f"expected a step size at which {method} converges but {error} with step_sizes={_shown(steps)}; try {hint}"
         ) from None
     return Training(
         engine.explicit().reshape(shape),
