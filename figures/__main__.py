@@ -24,9 +24,9 @@ def draw(
     """A figure and its caption.
 
     Raises:
-        BadInputError: an unknown name, venue or format, or a result that cannot be used.
+        BadInputError: an unknown name, venue or format, a result that cannot be used, or a caption that names a number
+            that the results do not hold.
         MissingResultError: a campaign is yet to be run.
-        CaptionError: the caption names a number that the results do not hold.
     """
     sources = {need: load(directory, need) for need in script(name).NEEDS}
     drawn = draw_campaigns(name, sources, venue, width, form)

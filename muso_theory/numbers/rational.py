@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -15,7 +15,7 @@ from ..errors import expected
 from .arithmetic import Arithmetic, Factor
 from .inputs import exact_rows, span
 from .quantity import Quantity
-from .rational_matrix import Primitive, RationalMatrix
+from .rational_matrix import RationalMatrix, regular_solver
 
 __all__ = ["RATIONAL"]
 
@@ -49,9 +49,9 @@ class _RationalFactor(Factor):
         return RATIONAL.take(self.k, self.basis)
 
     @cached_property
-    def _primitive(self) -> Primitive:
-        """What is solved with: K, or K_{B:}K_{:B} where K is singular."""
-        return Primitive(self.k if self.rank == self.size else self._rows * self._rows.transpose())
+    def _solved(self) -> Callable[[RationalMatrix], RationalMatrix]:
+        """Solves with K, or with K_{B:}K_{:B} where K is singular."""
+        return regular_solver(self.k if self.rank == self.size else self._rows * self._rows.transpose())
 
     @property
     def rank(self) -> int:
@@ -72,8 +72,8 @@ class _RationalFactor(Factor):
         if b.nrows() != self.size:
             raise expected(f"{self.size} rows", "b", (b.nrows(), b.ncols()), "shape", "one row per sample")
         if self.rank == self.size:
-            return self._primitive.solve(b)
-        part = self._primitive.solve(self._rows * b)
+            return self._solved(b)
+        part = self._solved(self._rows * b)
         return RATIONAL.take(part.above(RATIONAL.zeros(1, b.ncols())), _places(self.basis, self.size))
 
 
@@ -207,7 +207,7 @@ def _echelon(a: RationalMatrix) -> _Echelon:
         # The square minor on (chosen, columns) is regular modulo p, hence regular: rank ≥ len(columns).
         rest = _others(columns, width)
         minor, other = RATIONAL.take(a, chosen, columns), RATIONAL.take(a, chosen, rest)
-        relations = Primitive(minor).solve(other) if rest else RATIONAL.zeros(len(columns), 0)
+        relations = regular_solver(minor)(other) if rest else RATIONAL.zeros(len(columns), 0)
         if not rest or len(columns) == rows or independent * relations == RATIONAL.take(a, None, rest):
             return _Echelon(columns, relations)
     # All primes unlucky: eliminate over the integers.

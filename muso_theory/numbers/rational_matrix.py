@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from functools import cached_property
 from numbers import Rational
@@ -9,7 +10,7 @@ from typing import Any, final
 
 import flint
 
-__all__ = ["Primitive", "RationalMatrix", "reduced_fraction"]
+__all__ = ["RationalMatrix", "reduced_fraction", "regular_solver"]
 
 _SMALL, _FEW = 24, 3
 """Rows up to which an inverse takes as long as at most eight solves, and solves after which more are expected."""
@@ -149,21 +150,32 @@ class RationalMatrix:
         return reduced_fraction(sum((x * y for x, y in pairs), flint.fmpz(0)), self.bottom * other.bottom)
 
 
-class Primitive:
-    """A regular matrix A with the contents of its rows and columns divided out, kept for many solves.
+def regular_solver(a: RationalMatrix) -> Callable[[RationalMatrix], RationalMatrix]:
+    """A function that solves with a regular matrix A, made for many right-hand sides.
 
-    A_ij = r_i M_ij c_j / q with integers r, c and M. Rows of the features may have denominators, or powers of two, of
-    their own: over one common denominator they would all be as long as the longest product. Dixon lifting takes time
-    with the square of the bits of M; a small M that is solved with often is inverted, and a solve is then a product.
+    Dixon lifting takes time with the square of the bits of A without the contents of its rows and columns; a small A
+    that is solved with often is inverted, and a solve is then a product.
 
     Args:
         a: regular and square.
 
+    Returns:
+        Called with b, it finds x with A x = b, in lowest terms.
+
     Example:
         >>> a = RationalMatrix(flint.fmpz_mat([[10, 0], [0, 3]]), 7)
-        >>> Primitive(a).solve(RationalMatrix(flint.fmpz_mat([[1], [1]])))
+        >>> regular_solver(a)(RationalMatrix(flint.fmpz_mat([[1], [1]])))
         [7/10]
         [ 7/3]
+    """
+    return _Primitive(a).solve
+
+
+class _Primitive:
+    """A regular matrix A with the contents of its rows and columns divided out.
+
+    A_ij = r_i M_ij c_j / q with integers r, c and M. Rows of the features may have denominators, or powers of two, of
+    their own: over one common denominator they would all be as long as the longest product.
     """
 
     def __init__(self, a: RationalMatrix) -> None:

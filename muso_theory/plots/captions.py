@@ -11,17 +11,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import MusoError, expected
+from ..errors import expected
 
-__all__ = ["CaptionError", "fill"]
+__all__ = ["fill"]
 
 _PLACE = re.compile(r"\{([^{}|]+)\|([^{}|]+)(?:\|([^{}|]+))?\}")
 # A digit that belongs to a word is part of a name: float64, L2.
 _TYPED = re.compile(r"(?<!\w)\d[\d.,]*")
-
-
-class CaptionError(MusoError):
-    """A caption that types a number, or cites one that no result holds."""
 
 
 def fill(caption: str, results: Mapping[str, Any]) -> str:
@@ -35,7 +31,7 @@ def fill(caption: str, results: Mapping[str, Any]) -> str:
         The text.
 
     Raises:
-        CaptionError: a number typed, or a place whose path no result has.
+        BadInputError: a number typed, or a place whose path no result has.
 
     Example:
         >>> fill("{a|rows/#} seeds: {a|rows/*/seed}", {"a": {"rows": [{"seed": 0}, {"seed": 1}]}})
@@ -43,9 +39,7 @@ def fill(caption: str, results: Mapping[str, Any]) -> str:
     """
     typed = _TYPED.findall(_PLACE.sub("", caption))
     if typed:
-        raise CaptionError(
-            str(expected("numbers looked up, not typed", "caption", typed[0], "str", "{result|path}"))
-        )
+        raise expected("numbers looked up, not typed", "caption", typed[0], "str", "{result|path}")
 
     def looked_up(place: re.Match[str]) -> str:
         name, path, form = place.group(1), place.group(2), place.group(3) or ""
@@ -53,12 +47,8 @@ def fill(caption: str, results: Mapping[str, Any]) -> str:
             values = _walk(results[name], path.split("/"))
             return ", ".join(format(value, form) for value in values)
         except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise CaptionError(
-                str(
-                    expected(
-                        "a number that the result holds", "path", path, repr(error), f"a path of {name}.json"
-                    )
-                )
+            raise expected(
+                "a number that the result holds", "path", path, repr(error), f"a path of {name}.json"
             ) from None
 
     return _PLACE.sub(looked_up, caption)

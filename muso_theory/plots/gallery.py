@@ -86,8 +86,8 @@ def draw_campaigns(
         form: of the file.
 
     Raises:
-        BadInputError: an unknown name, venue, width or format, or a result that the figure cannot read.
-        CaptionError: the caption names a number that the results do not hold.
+        BadInputError: an unknown name, venue, width or format, a result that the figure cannot read, or a caption that
+            names a number that the results do not hold.
     """
     module = script(name)
     used = [sources[need] for need in module.NEEDS]

@@ -53,7 +53,7 @@ def worst_problems(
         size = n * d + n + (d if with_start else 0)
 
         def objective(x: Array, shape: tuple[int, int, int, bool] = shape) -> float:
-            attempt = trial(_problem(np.clip(x, -_BOUND, _BOUND), shape, _GRID))
+            attempt = trial.attempt(_problem(np.clip(x, -_BOUND, _BOUND), shape, _GRID))
             if attempt.failure is not None and attempt.square_gap is None:
                 return -1e300  # misbehaviour: worse than any gap
             return -attempt.relative

@@ -13,7 +13,7 @@ from ..reading import read_text
 from .counterexample import Counterexample, exact_square_gap
 from .isolation import Failure, Runner
 from .rulebook import RULEBOOK
-from .trials import ClaimTrial, RuleTrial, square_scale
+from .trials import claim_trial, rule_trial, square_scale
 
 __all__ = ["replay"]
 
@@ -48,7 +48,7 @@ def replay(path: Path, rule: Any = None, time_limit: float = 5.0) -> tuple[str, 
         )
     if stored.kind == "claim":
         slug, _, without = stored.rule.partition(" without ")
-        again = ClaimTrial(slug, without or None)(stored.problem)
+        again = claim_trial(slug, without or None).attempt(stored.problem)
         fails = again.failure is not None and again.failure is stored.failure
         # What the file says in numbers and words is replaced by what was found now.
         found = replace(stored, square_gap=again.square_gap, detail=again.detail)
@@ -62,8 +62,8 @@ def replay(path: Path, rule: Any = None, time_limit: float = 5.0) -> tuple[str, 
         return f"REFUTED  the gap is confirmed; the rule was not asked again; to ask it, {hint}\n{stored}", 1
     stored = replace(stored, rule=str(getattr(rule, "name", stored.rule)))
     with Runner(rule, time_limit) as runner:
-        trial = RuleTrial(runner, stored.rule, stored.kind, stored.exact, (), stored.tolerance)
-        answer = trial(stored.problem)
+        trial = rule_trial(runner, stored.rule, stored.kind, stored.exact, (), stored.tolerance)
+        answer = trial.attempt(stored.problem)
     if answer.skipped:
         return f"UNDECIDED  the rule, asked again: {answer.skipped}; {answer.detail}", 3
     fails = answer.failure is stored.failure

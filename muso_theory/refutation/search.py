@@ -22,7 +22,7 @@ from .isolation import Rule, Runner
 from .named import check_takes_problem
 from .shrinking import shrink
 from .structures import STRUCTURES, draw_problem
-from .trials import REFUSED, TIMED_OUT, Attempt, ClaimTrial, RuleTrial, Trial, conditions
+from .trials import REFUSED, TIMED_OUT, Attempt, Trial, claim_trial, conditions, rule_trial
 
 __all__ = ["Coverage", "Refutation", "refute", "refute_report"]
 
@@ -236,7 +236,7 @@ def refute_report(
     settings = {"seed": seed, "max_examples": max_examples, "exact": exact, "tolerance": repr(tolerance)}
     settings["time_limit"] = time_limit
     if isinstance(rule, str):
-        claim = ClaimTrial(rule, without)
+        claim = claim_trial(rule, without)
         return Refutation(claim.name, search.run(claim, 0), search.coverage, settings)
     if without is not None:
         named = getattr(rule, "name", rule)
@@ -244,10 +244,10 @@ def refute_report(
         raise expected("a claim, whose hypothesis is dropped,", "rule", named, "a rule has none", hint)
     if not callable(rule):
         raise expected("a rule(problem) or a claim", "rule", rule, type(rule).__name__, "a function")
-    check_takes_problem(rule, name or getattr(rule, "__name__", type(rule).__name__))
+    check_takes_problem(rule, str(name or getattr(rule, "__name__", type(rule).__name__)))
     named = name or str(getattr(rule, "name", None) or getattr(rule, "__name__", type(rule).__name__))
     with Runner(rule, time_limit, isolate) as runner:
-        trial = RuleTrial(runner, named, kind, exact, conditions(assuming), tolerance)
+        trial = rule_trial(runner, named, kind, exact, conditions(assuming), tolerance)
         return Refutation(named, search.run(trial, guided), search.coverage, settings)
 
 
@@ -285,7 +285,7 @@ class _Search:
         self._tell("making the counterexample smaller")
         failure = found[1].failure
         problem = shrink(found[0], lambda p: self._patient(trial, p).failure is failure)
-        attempt = trial(problem)
+        attempt = trial.attempt(problem)
         if attempt.failure is not failure:  # not repeatable: report the first sight of it
             problem, attempt = found
         assert attempt.failure is not None
@@ -316,7 +316,7 @@ class _Search:
         """One attempt, unless too many have run out of time."""
         if self._late >= _PATIENCE:
             return Attempt(skipped=TIMED_OUT)
-        attempt = trial(problem)
+        attempt = trial.attempt(problem)
         self._late += attempt.skipped == TIMED_OUT
         return attempt
 

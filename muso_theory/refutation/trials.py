@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -29,10 +29,10 @@ __all__ = [
     "REFUSED",
     "TIMED_OUT",
     "Attempt",
-    "ClaimTrial",
-    "RuleTrial",
     "Trial",
+    "claim_trial",
     "holds",
+    "rule_trial",
     "square_scale",
 ]
 
@@ -70,15 +70,20 @@ class Attempt:
     detail: str = ""
 
 
-class Trial(ABC):
-    """What is to be refuted."""
+@final
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What is to be refuted.
+
+    Args:
+        name: its name.
+        kind: "labels" or "parameters" of a rule, or "claim".
+        attempt: tries one exact problem.
+    """
 
     name: str
     kind: str
-
-    @abstractmethod
-    def __call__(self, problem: UnlearningProblem) -> Attempt:
-        """Try one exact problem."""
+    attempt: Callable[[UnlearningProblem], Attempt]
 
 
 def holds(slug: str, problem: UnlearningProblem) -> bool:
@@ -106,8 +111,9 @@ def conditions(slugs: object) -> tuple[str, ...]:
     return names
 
 
-@final
-class RuleTrial(Trial):
+def rule_trial(
+    runner: Runner, name: str, kind: str, exact: bool, assuming: tuple[str, ...], tolerance: float
+) -> Trial:
     """A labelling rule or a whole method, run in isolation.
 
     Args:
@@ -118,54 +124,51 @@ class RuleTrial(Trial):
         assuming: conditions under which it is claimed to be right.
         tolerance: ‖w_u − w_r‖ ≤ tolerance · scale, where the scale is ‖w_p − w_r‖, or what else is largest of
             ‖w_r − w₀‖, ‖w₀‖ and 1 (so a refutation here is one at the scale ‖w_p − w_r‖ too).
+
+    Returns:
+        The trial, which calls the rule and judges its answer exactly.
     """
+    allowed = None if exact else Fraction(tolerance)
+    calls = itertools.count(1)
 
-    def __init__(
-        self, runner: Runner, name: str, kind: str, exact: bool, assuming: tuple[str, ...], tolerance: float
-    ) -> None:
-        self.name, self.kind = name, kind
-        self._runner, self._exact, self._assuming = runner, exact, assuming
-        self._tolerance = Fraction(tolerance)
-        self._calls = 0
-
-    def __call__(self, problem: UnlearningProblem) -> Attempt:
-        """Call the rule and judge its answer exactly."""
-        for slug in self._assuming:
+    def attempt(problem: UnlearningProblem) -> Attempt:
+        for slug in assuming:
             if not holds(slug, problem):
                 return Attempt(skipped=f"{slug} fails")
-        if not self._exact and not _well_conditioned(problem):
+        if not exact and not _well_conditioned(problem):
             return Attempt(skipped="ill-conditioned")
-        self._calls += 1
-        shown = problem if self._exact else _floats(problem)
-        answer = self._runner(shown, twice=self._calls <= _CHECKED_TWICE)
+        answer = runner(problem if exact else _floats(problem), twice=next(calls) <= _CHECKED_TWICE)
         if answer.refused:
             return Attempt(skipped=REFUSED, detail=answer.detail)
         if answer.failure is Failure.NEVER_RETURNS:
             return Attempt(skipped=TIMED_OUT, detail=answer.detail)
         if answer.failure is not None or answer.values is None:
             return Attempt(answer.failure or Failure.NOT_NUMBERS, detail=answer.detail)
-        return self._judge(problem, answer.values)
+        return _judged(problem, answer.values, kind, allowed)
 
-    def _judge(self, problem: UnlearningProblem, values: Array) -> Attempt:
-        """Shape, numbers, then the gap."""
-        first = len(problem.forget) if self.kind == "labels" else problem.n_features
-        wanted = (first, *problem.targets.shape[1:])
-        if values.shape != wanted:
-            return Attempt(Failure.WRONG_SHAPE, detail=f"shape {values.shape} instead of {wanted}")
-        if values.dtype.kind not in "fiubO":
-            return Attempt(Failure.NOT_NUMBERS, detail=f"dtype {values.dtype}")
-        if values.dtype == object:
-            entries = list(values.ravel())
-            if not all(isinstance(x, (int, float, Fraction, np.integer, np.floating)) for x in entries):
-                kinds = sorted({type(x).__name__ for x in entries})
-                return Attempt(Failure.NOT_NUMBERS, detail=f"entries of type {', '.join(kinds)}")
-        if any(isinstance(x, (float, np.floating)) and not np.isfinite(x) for x in values.ravel()):
-            return Attempt(Failure.NOT_FINITE, detail=f"returned {values.tolist()}")
-        exact = exact_array(values)
-        gap = exact_square_gap(problem, exact, self.kind)
-        scale = Fraction(1) if self._exact else square_scale(problem)
-        wrong = gap > (0 if self._exact else self._tolerance**2 * scale)
-        return Attempt(Failure.GAP if wrong else None, "", exact, gap, _to_float(gap / scale))
+    return Trial(name, kind, attempt)
+
+
+def _judged(problem: UnlearningProblem, values: Array, kind: str, tolerance: Fraction | None) -> Attempt:
+    """Shape, numbers, then the gap, which must be zero where there is no tolerance."""
+    first = len(problem.forget) if kind == "labels" else problem.n_features
+    wanted = (first, *problem.targets.shape[1:])
+    if values.shape != wanted:
+        return Attempt(Failure.WRONG_SHAPE, detail=f"shape {values.shape} instead of {wanted}")
+    if values.dtype.kind not in "fiubO":
+        return Attempt(Failure.NOT_NUMBERS, detail=f"dtype {values.dtype}")
+    if values.dtype == object:
+        entries = list(values.ravel())
+        if not all(isinstance(x, (int, float, Fraction, np.integer, np.floating)) for x in entries):
+            kinds = sorted({type(x).__name__ for x in entries})
+            return Attempt(Failure.NOT_NUMBERS, detail=f"entries of type {', '.join(kinds)}")
+    if any(isinstance(x, (float, np.floating)) and not np.isfinite(x) for x in values.ravel()):
+        return Attempt(Failure.NOT_FINITE, detail=f"returned {values.tolist()}")
+    returned = exact_array(values)
+    gap = exact_square_gap(problem, returned, kind)
+    scale = Fraction(1) if tolerance is None else square_scale(problem)
+    wrong = gap > (0 if tolerance is None else tolerance**2 * scale)
+    return Attempt(Failure.GAP if wrong else None, "", returned, gap, _to_float(gap / scale))
 
 
 def _to_float(value: Fraction) -> float:
@@ -208,45 +211,39 @@ def square_scale(problem: UnlearningProblem) -> Fraction:
     return max(candidates)
 
 
-@final
-class ClaimTrial(Trial):
+def claim_trial(slug: str, without: str | None = None) -> Trial:
     """A claim of the catalogue, with or without one of its hypotheses.
 
     Args:
         slug: the claim.
         without: the hypothesis to drop, or None to attack the claim as it is stated.
 
+    Returns:
+        The trial, which checks the hypotheses that are left, then the claim, in exact arithmetic.
+
     Raises:
         BadInputError: unknown claim, or a hypothesis that it does not have.
     """
+    claim = find(slug)
+    if claim.is_condition:
+        raise expected("a theorem", "claim", slug, "a condition", "one of its users: muso claims")
+    if without is not None and without not in claim.hypotheses:
+        named = ", ".join(claim.hypotheses) or "nothing to drop"
+        raise expected(f"a hypothesis of {slug}", "without", without, "not one of them", named)
+    needs = tuple(hypothesis for hypothesis in claim.hypotheses if hypothesis != without)
+    reading = _READINGS.get((slug, without or ""))
 
-    kind = "claim"
-
-    def __init__(self, slug: str, without: str | None = None) -> None:
-        claim = find(slug)
-        if claim.is_condition:
-            raise expected("a theorem", "claim", slug, "a condition", "one of its users: muso claims")
-        if without is not None and without not in claim.hypotheses:
-            named = ", ".join(claim.hypotheses) or "nothing to drop"
-            raise expected(f"a hypothesis of {slug}", "without", without, "not one of them", named)
-        self.name = slug if without is None else f"{slug} without {without}"
-        self._check = CHECKS[slug]
-        self._needs = tuple(h for h in claim.hypotheses if h != without)
-        self._reading = _READINGS.get((slug, without or ""))
-
-    def __call__(self, problem: UnlearningProblem) -> Attempt:
-        """Check the hypotheses that are left, then the claim, in exact arithmetic."""
-        for slug in self._needs:
-            if not holds(slug, problem):
-                return Attempt(skipped=f"{slug} fails")
+    def attempt(problem: UnlearningProblem) -> Attempt:
+        for needed in needs:
+            if not holds(needed, problem):
+                return Attempt(skipped=f"{needed} fails")
         model = ClosedForms(problem, RATIONAL)
-        if self._reading is not None:
-            gap, words = self._reading(model)
+        if reading is not None:
+            gap, words = reading(model)
             return Attempt(Failure.CLAIM if gap else None, square_gap=gap, detail=words)
         try:
             # Asserted and without tolerance: the statement alone, to equality, whatever a dropped hypothesis explains.
-            case = Case(problem, model, _EXACTLY, insisted=True)
-            findings, _ = self._check.theorem(case)
+            findings, _ = CHECKS[slug].theorem(Case(problem, model, _EXACTLY, insisted=True))
         except SingularMatrixError as error:
             return Attempt(skipped="the formula has no meaning", detail=str(error))
         except (BadInputError, UndecidedError) as error:
@@ -255,6 +252,8 @@ class ClaimTrial(Trial):
             if finding.fails:
                 return Attempt(Failure.CLAIM, detail=str(finding))
         return Attempt()
+
+    return Trial(slug if without is None else f"{slug} without {without}", "claim", attempt)
 
 
 # A hypothesis that is part of the statement needs a reading of what is claimed when it is dropped.

@@ -15,7 +15,8 @@ import pytest
 import muso_theory.plots as plots
 from figures.__main__ import draw, main
 from figures.results import MissingResultError, load
-from muso_theory.plots.captions import CaptionError, fill
+from muso_theory.errors import BadInputError
+from muso_theory.plots.captions import fill
 from muso_theory.plots.gallery import NAMES, script
 from muso_theory.results import content_hash
 from tests import ROOT
@@ -138,7 +139,7 @@ def test_same_bytes_twice(name: str, venue: str) -> None:
     ],
 )
 def test_a_number_that_no_result_holds_is_refused(caption: str) -> None:
-    with pytest.raises(CaptionError):
+    with pytest.raises(BadInputError, match=r"not typed|that the result holds"):
         fill(caption, {"a": {"rows": [{"seed": 0}]}})
 
 

@@ -15,7 +15,7 @@ from ..statement import Statement, parse_statement
 from .inductions import induction_text
 from .lines import identifier
 from .models import model_theorems
-from .script import Script
+from .script import theorem_text
 
 __all__ = ["PROJECT", "Export", "claim_file", "coq_files"]
 
@@ -148,7 +148,7 @@ def _exported(name: str, nodes: Nodes) -> list[tuple[str, str]]:
         return [(identifier(name), _remark(node) + induction_text(induction, *hosts))]
     statement = _statement(name, nodes)
     used = {lemma: _statement(lemma, nodes) for lemma, _ in uses(node)}
-    text = Script(statement, used).written(node["steps"])
+    text = theorem_text(statement, used, node["steps"])
     return [(identifier(name), _remark(node) + text), *model_theorems(statement, node["trials"])]
 
 

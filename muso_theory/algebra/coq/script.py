@@ -11,7 +11,7 @@ from ..statement import Statement
 from .lines import Entry, conclusion_text, conclusions, entries, given_text, identifier, pattern
 from .syntax import Equation, Names, Tree, fraction, read_equation, read_expression, symbol_tree
 
-__all__ = ["Script", "combination_text", "conjunction"]
+__all__ = ["combination_text", "conjunction", "theorem_text"]
 
 _INDENT = ";\n        "
 
@@ -19,13 +19,24 @@ Term = tuple[Fraction, str, str, str]
 """Coefficient, left word, key of a fact (a final ' transposes it), right word."""
 
 
-class Script:
-    """Follows a certificate and writes down what Coq has to do.
+def theorem_text(
+    statement: Statement, checked: Mapping[str, Statement], steps: Sequence[Mapping[str, Any]]
+) -> str:
+    """Statement and proof of a theorem for Coq.
 
     Args:
         statement: the theorem.
         checked: statements of the theorems that it may use.
+        steps: those of its certificate.
+
+    Raises:
+        AlgebraError: if a step is of a kind that has no counterpart in Coq yet.
     """
+    return _Script(statement, checked).written(steps)
+
+
+class _Script:
+    """Follows a certificate and writes down what Coq has to do."""
 
     def __init__(self, statement: Statement, checked: Mapping[str, Statement]) -> None:
         self.statement, self.checked = statement, checked
