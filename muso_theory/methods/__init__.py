@@ -20,6 +20,7 @@ from .alternating import Alternating
 from .fitting import Descent
 from .gradient import FineTuning, GradientAscent, NegGradPlus
 from .head import HeadCondition, head_features, head_labels, head_matrix
+from .inverses import published_head
 from .linearised import LinearisedLabels, PredictedResidual, predict_residual, steps_to
 from .method import METHODS, Gaps, Kind, Method, NoUnlearning, Retraining
 from .monitors import AlternatingResult, Convergence, Epoch, Signature, signatures
@@ -31,7 +32,7 @@ from .projections import (
     ProjectiveResidualUpdate,
 )
 from .projector import ProjectorCheck, check_projector, row_projector
-from .published import Published, PublishedResult, PublishedRound, published_head
+from .published import Published, PublishedResult, PublishedRound
 from .relabelling import (
     BadTeaching,
     ClosedFormLabels,

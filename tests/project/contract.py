@@ -389,7 +389,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
         "w": np.ones((8, 2)),
     },
     "methods.projector.row_projector": lambda: {"Z": _x().copy()},
-    "methods.published.published_head": lambda: {
+    "methods.inverses.published_head": lambda: {
         "Z": _x().copy(),
         "w_init": np.zeros((_x().shape[1], 2)),
         "w_pretrained": np.ones((_x().shape[1], 2)),
