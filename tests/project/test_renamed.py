@@ -80,6 +80,16 @@ def test_an_old_name_of_a_room_tells_the_new_one(name: str, now: str) -> None:
         assert f"`{word}" in CHANGES or f"`{word.removeprefix('methods.')}" in CHANGES
 
 
+def test_an_import_of_an_old_name_is_refused_by_python_alone() -> None:
+    """As CHANGELOG says: an import drops what a room answers, which must be an AttributeError for ``hasattr``."""
+    with pytest.raises(ImportError, match="cannot import name 'Training'"):
+        from muso_theory.networks import Training  # noqa: F401
+    with pytest.raises(ImportError, match="No module named"):
+        importlib.import_module("muso_theory.networks.layers")
+    assert not hasattr(muso_theory.networks, "Training")
+    assert "`from muso_theory.networks import Training`" in CHANGES
+
+
 @pytest.mark.parametrize(
     "name", ["METHODS", "losses", "passes", "plan", "result", "schedules", "sweep", "updates"]
 )
