@@ -12,7 +12,7 @@ from .claims import CATALOGUE, Claim, find
 from .claims.case import Artefact, Case
 from .claims.families import CHECKS
 from .claims.training import TRAINING, applies
-from .climbing import Checker
+from .climbing import climber
 from .descent.plan import TrainingPlan
 from .errors import expected
 from .evidence import Evidence
@@ -182,7 +182,7 @@ def check_with(
     )
     for artefact in artefacts:
         _require_audited(artefact.name, wanted)
-    checker = Checker(Case(problem, float_model(problem), settings), artefacts)
+    rows_of = climber(Case(problem, float_model(problem), settings), artefacts)
     evidence: dict[str, Evidence] = {}
     report = Report(
         title=_title(problem, audits=bool(artefacts)),
@@ -205,7 +205,7 @@ def check_with(
             for number, claim in enumerate(wanted):
                 if progress is not None:
                     progress(Step(f"checking {claim.slug}", number, len(wanted)))
-                for row in checker.rows(claim):
+                for row in rows_of(claim):
                     evidence[row.name] = row
             _require_unchanged(problem, artefacts, report)
     except KeyboardInterrupt:

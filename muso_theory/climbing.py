@@ -22,20 +22,29 @@ from .numbers import NoArithmeticError, UndecidedError
 from .numbers.quantity import is_finite
 from .settings import TOLERANCE
 
-__all__ = ["Checker"]
+__all__ = ["climber"]
 
 _START = "start-in-span"
 _NEXT_TO_NOTHING = 0.5
 """Estimated seconds that an arithmetic may take to be tried before it is advised."""
 
 
-class Checker:
-    """Runs each row of a report up a ladder of arithmetics until one decides it.
+def climber(case: Case, artefacts: tuple[Artefact, ...]) -> Callable[[Claim], Iterator[Evidence]]:
+    """A function that runs each row of a report up a ladder of arithmetics until one decides it.
 
     Args:
         case: the problem and the settings; its arithmetic is changed from rung to rung.
         artefacts: what was handed in, to be audited.
+
+    Returns:
+        Called with a claim, it gives its rows: the theorem, audits of what was handed in, and what is handed out. What
+        one claim has decided is not asked again for another.
     """
+    return _Checker(case, artefacts).rows
+
+
+class _Checker:
+    """The rows of one report under way."""
 
     def __init__(self, case: Case, artefacts: tuple[Artefact, ...]) -> None:
         self.case = case

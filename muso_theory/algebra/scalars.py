@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
-__all__ = ["SCALARS", "ScalarProof"]
+__all__ = ["SCALARS"]
 
 
 @final
 @dataclass(frozen=True)
-class ScalarProof:
+class _ScalarProof:
     """A scalar identity or inequality.
 
     Args:
@@ -247,56 +247,56 @@ def _time() -> list[Any]:
 
 
 SCALARS = (
-    ScalarProof(
+    _ScalarProof(
         "gaussian-features", "kernel-limit",
         "E cos(w·d) = exp(-|d|²/2σ²) for w ~ N(0, I/σ²), since w·d is normal with variance |d|²/σ²",
         _gaussian, _gaussian_numeric,
     ),
-    ScalarProof(
+    _ScalarProof(
         "random-phase", "kernel-limit",
         "averaged over the phase b, 2cos(u+b)cos(v+b) is cos(u-v), and its square is cos²(u-v) + 1/2",
         _phase, _phase_numeric,
     ),
-    ScalarProof(
+    _ScalarProof(
         "variance", "kernel-limit",
         "one paired frequency has variance (1 + k(2d))/2 - k(d)², from cos² x = (1 + cos 2x)/2",
         _variance, _variance_numeric,
     ),
-    ScalarProof(
+    _ScalarProof(
         "laplacian-features", "kernel-limit",
         "E cos(w t) = exp(-a t) for w Cauchy with scale a; sympy shows the inverse, Fourier inversion the rest",
         _laplacian, _laplacian_numeric,
     ),
-    ScalarProof(
+    _ScalarProof(
         "matern-features", "kernel-limit",
         "Student frequencies give Matérn kernels of order 3/2 and 5/2; differentiation under the integral",
         _matern, _matern_numeric,
     ),
-    ScalarProof(
+    _ScalarProof(
         "arc-cosine-0", "kernel-limit",
         "2 E[step(u) step(v)] = 1 - θ/π; two unit inputs at angle θ span a plane, where u, v are rotation invariant",
         lambda: _arc_cosine(0), lambda: _arc_cosine_numeric(0),
     ),
-    ScalarProof(
+    _ScalarProof(
         "arc-cosine-1", "kernel-limit",
         "2 E[relu(u) relu(v)] = (sin θ + (π - θ) cos θ)/π, in the same plane",
         lambda: _arc_cosine(1), lambda: _arc_cosine_numeric(1),
     ),
-    ScalarProof(
+    _ScalarProof(
         "erf", "ntk-limit",
         "E[erf(u) erf(v)] = (2/π) arcsin(2c/√((1+2a)(1+2b))); Price's theorem gives the derivative in the covariance c",
         _erf, _erf_numeric,
     ),
-    ScalarProof(
+    _ScalarProof(
         "step-size", "implicit-bias", "|1 - ηλ| < 1 exactly if 0 < ηλ < 2", _step_size,
     ),
-    ScalarProof(
+    _ScalarProof(
         "ostrowski-reich", "cyclic-sgd", "2/γ - |φ|² > 0 exactly if γ|φ|² < 2", _ostrowski,
     ),
-    ScalarProof(
+    _ScalarProof(
         "ridge-factor", "ridge-inverse", "ε/(λ + ε) decreases in λ, so the smallest eigenvalue decides", _ridge_factor,
     ),
-    ScalarProof(
+    _ScalarProof(
         "time", "gd-finite-time", "q^T g = ε at T = log(ε/g)/log q", _time,
     ),
 )  # fmt: skip

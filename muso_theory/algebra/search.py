@@ -22,7 +22,7 @@ from .polynomial import Polynomial
 from .statement import Statement
 from .trials import Model, concludes, failing, violates, write_model
 
-__all__ = ["Hunt", "counterexample", "find_model", "find_trials", "hunt", "models", "shrunk"]
+__all__ = ["counterexample", "find_model", "find_trials", "hunt", "models", "shrunk"]
 
 TRIES = 80
 """Models looked at per choice of sizes; the models in stored certificates hang on it."""
@@ -124,7 +124,7 @@ def models(
 
 @final
 @dataclass(frozen=True)
-class Hunt:
+class _Hunt:
     """What a search for a counterexample came to.
 
     Args:
@@ -144,7 +144,7 @@ class Hunt:
         return f"{self.tried} exact models of the hypotheses, dimensions up to {self.largest}: {found} counterexample"
 
 
-def hunt(statement: Statement, deadline: float, *, dropped: str | None = None, rounds: int = 5) -> Hunt:
+def hunt(statement: Statement, deadline: float, *, dropped: str | None = None, rounds: int = 5) -> _Hunt:
     """Search a counterexample, in rounds of ever more models of every size, until some time.
 
     Args:
@@ -172,9 +172,9 @@ def hunt(statement: Statement, deadline: float, *, dropped: str | None = None, r
         for model in found:
             tried, largest = tried + 1, max(largest, *model[0].values())
             if not concludes(statement, model):
-                return Hunt(shrunk(statement, model, dropped=dropped), tried, largest, held)
+                return _Hunt(shrunk(statement, model, dropped=dropped), tried, largest, held)
             held = held or model
-    return Hunt(None, tried, largest, held)
+    return _Hunt(None, tried, largest, held)
 
 
 def shrunk(statement: Statement, model: Model, *, dropped: str | None = None) -> Model:

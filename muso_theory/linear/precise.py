@@ -59,7 +59,6 @@ from .problem import UnlearningProblem
 
 __all__ = [
     "FeatureError",
-    "Perturbation",
     "check_digits",
     "estimated_seconds",
     "feature_error",
@@ -101,7 +100,7 @@ class FeatureError:
 
 @final
 @dataclass(frozen=True)
-class Perturbation:
+class _Perturbation:
     """What the error of the features does to rank, parameters and labels.
 
     Args:
@@ -276,7 +275,7 @@ def _evaluated(feature_map: Any, projections: Any) -> Iterator[tuple[slice, Iter
 
 
 @ieee_proof()
-def perturbation(problem: UnlearningProblem, error: FeatureError) -> Perturbation:
+def perturbation(problem: UnlearningProblem, error: FeatureError) -> _Perturbation:
     """What is known about the problem of the feature map itself, from the one of its float features.
 
     The bounds are derived at the top of this module. σ_min and the norms come with proof from verified float64.
@@ -308,7 +307,7 @@ def perturbation(problem: UnlearningProblem, error: FeatureError) -> Perturbatio
     sigma_low, sigma_high = root_down(Fraction(smallest.lower)), root_up(Fraction(smallest.upper))
     if high == math.inf:
         unknown = Quantity.enclosure(0.0, math.inf)
-        return Perturbation(Quantity.enclosure(-math.inf, sigma_high - Fraction(low)), unknown, unknown)
+        return _Perturbation(Quantity.enclosure(-math.inf, sigma_high - Fraction(low)), unknown, unknown)
     e = Fraction(high)
     margin = Quantity.enclosure(sigma_low - e, sigma_high - Fraction(low))
     sigma = root_down(model.systems.retain_min_eigenvalue)
@@ -316,10 +315,10 @@ def perturbation(problem: UnlearningProblem, error: FeatureError) -> Perturbatio
     size = Fraction(model.distance(model.retrained, origin).upper)
     if e == 0:
         zero = Quantity.enclosure(Fraction(0), Fraction(0))
-        return Perturbation(margin, zero, zero)
+        return _Perturbation(margin, zero, zero)
     if sigma <= e:
         unknown = Quantity.enclosure(Fraction(0), math.inf)
-        return Perturbation(margin, unknown, unknown)
+        return _Perturbation(margin, unknown, unknown)
     if len(problem.retain) <= problem.n_features:
         travelled = Fraction(model.distance(model.retrained, model.start).upper)
         moved = e * root_up((size / (sigma - e)) ** 2 + (travelled / sigma) ** 2)
@@ -329,6 +328,6 @@ def perturbation(problem: UnlearningProblem, error: FeatureError) -> Perturbatio
         moved = e * size / (sigma - e) + e * residual / (sigma - e) ** 2
     norm = root_up(Fraction(largest.upper))
     labels = (norm + e) * moved + e * size
-    return Perturbation(
+    return _Perturbation(
         margin, Quantity.enclosure(Fraction(0), moved), Quantity.enclosure(Fraction(0), labels)
     )

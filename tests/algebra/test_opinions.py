@@ -7,7 +7,7 @@ import pytest
 
 from muso_theory.algebra.opinions import modular_opinion, symbolic_opinion
 from muso_theory.algebra.polynomial import AlgebraError
-from muso_theory.algebra.scalars import SCALARS, ScalarProof
+from muso_theory.algebra.scalars import SCALARS, _ScalarProof
 from muso_theory.algebra.statement import Statement, parse_statement
 from muso_theory.claims.theorems.registry import THEOREMS
 
@@ -84,7 +84,7 @@ def test_opinions_refuse_what_they_cannot_test() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("proof", SCALARS, ids=lambda proof: proof.name)
-def test_scalar_proofs(proof: ScalarProof) -> None:
+def test_scalar_proofs(proof: _ScalarProof) -> None:
     assert proof.proved()
     assert proof.largest_error(50) < mpmath.mpf(10) ** -50
 
@@ -93,20 +93,22 @@ def test_scalar_proofs_can_fail() -> None:
     import sympy as sp
 
     x = sp.symbols("x")
-    wrong = ScalarProof(
+    wrong = _ScalarProof(
         "wrong", "none", "x = 2x", lambda: [x - 2 * x], lambda: [(mpmath.mpf(1), mpmath.mpf(2))]
     )
     assert not wrong.proved()
     assert wrong.largest_error(20) == 1
     zero = sp.Integer(0)
     for residuals in ([], [sp.Integer(1)], [1], [zero, sp.Integer(1)], [zero, False], [sp.false], [x]):
-        assert not ScalarProof("wrong", "none", "", lambda residuals=residuals: residuals).proved(), residuals
+        assert not _ScalarProof("wrong", "none", "", lambda residuals=residuals: residuals).proved(), (
+            residuals
+        )
     for residuals in ([zero], [0, zero], [sp.true], [True, zero], [x - x]):
-        assert ScalarProof("right", "none", "", lambda residuals=residuals: residuals).proved(), residuals
+        assert _ScalarProof("right", "none", "", lambda residuals=residuals: residuals).proved(), residuals
 
 
 @pytest.mark.parametrize("proof", SCALARS, ids=lambda proof: proof.name)
-def test_a_scalar_proof_that_has_an_integral_evaluates_some(proof: ScalarProof) -> None:
+def test_a_scalar_proof_that_has_an_integral_evaluates_some(proof: _ScalarProof) -> None:
     with mpmath.workdps(20):
         assert proof.numeric is None or proof.numeric()
 

@@ -15,7 +15,7 @@ from ...algebra.derivation import Node, derive
 from ...algebra.polynomial import AlgebraError, Polynomial
 from ...algebra.prover import NotFoundError, find_combination
 from ...algebra.reading import read_theorem
-from ...algebra.search import Hunt, find_trials, hunt
+from ...algebra.search import find_trials, hunt
 from ...algebra.statement import Statement, parse_statement
 from ...algebra.theorem import Apply, Cancel, PlanStep, Theorem
 from ...algebra.trials import Model, concludes, write_model
@@ -208,7 +208,7 @@ def attempt(
         except AlgebraError as error:
             tried.append(f"proving {words}: {error}"[:300])
         else:
-            return _proved(theorem, parsed, node, tried, first, begun + seconds, tell)
+            return _proved(theorem, parsed, node, tried, first.held, begun + seconds, tell)
     tell(f"{theorem.name}: looking for a larger counterexample")
     last = hunt(parsed, begun + seconds)
     tried.append(f"a second search: {last}")
@@ -288,13 +288,13 @@ def _proved(
     parsed: Statement,
     node: Node,
     tried: list[str],
-    first: Hunt,
+    known: Model | None,
     deadline: float,
     tell: Tell,
 ) -> TheoremAnswer:
     """Try the hypotheses, put the certificate together and check it."""
     tell(f"{theorem.name}: trying its hypotheses")
-    held = first.held or hunt(parsed, deadline, rounds=3).held
+    held = known or hunt(parsed, deadline, rounds=3).held
     if held is None:
         contradiction = (
             _contradiction(parsed) or "proved, but no model of the hypotheses was found: it may say nothing"
