@@ -19,11 +19,12 @@ import pytest
 import muso_theory as mt
 from muso_theory.arguments import checked
 from muso_theory.errors import MusoError
-from tests.project import contract
-from tests.project.contract import Call, good_call, instead_of, is_declared
+from tests.project import calls, contract
+from tests.project.calls import Call, good_call
+from tests.project.mistakes import instead_of, is_declared
 
-CALLABLES = contract.public_callables()
-METHODS = contract.public_methods(CALLABLES)
+CALLABLES = calls.public_callables()
+METHODS = calls.public_methods(CALLABLES)
 CALLED = {
     name: value
     for name, value in {**CALLABLES, **METHODS}.items()
@@ -71,7 +72,7 @@ def test_a_callable_that_nobody_covered_is_found(monkeypatch: pytest.MonkeyPatch
     uncovered.__module__ = "muso_theory.numbers.strange"
     monkeypatch.setattr(mt.numbers, "uncovered", uncovered, raising=False)
     monkeypatch.setattr(mt.numbers, "__all__", [*mt.numbers.__all__, "uncovered"])
-    found = contract.public_callables()
+    found = calls.public_callables()
     assert good_call("numbers.strange.uncovered", found["numbers.strange.uncovered"]) is None
 
 
