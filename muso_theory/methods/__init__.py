@@ -17,13 +17,17 @@ from ..arguments import checked
 from ..errors import renamed
 from ..lazy import lazily
 from .alternating import Alternating
+from .dampening import SynapticDampening
+from .divergence import NegativePreference, Scrub
 from .fitting import Descent
 from .gradient import FineTuning, GradientAscent, NegGradPlus
 from .head import HeadCondition, head_features, head_labels, head_matrix
+from .langevin import LangevinDescent, amplified
 from .linearised import LinearisedLabels, PredictedResidual, predict_residual, steps_to
 from .method import METHODS, Gaps, Kind, Method, NoUnlearning, Retraining
 from .monitors import AlternatingResult, Convergence, Epoch, Signature, signatures
 from .noise import FisherNoise, OutputNoise
+from .penalised import NoisyFineTuning, RidgeFineTuning, SparseFineTuning
 from .projections import (
     AnchoredOrthogonalGradient,
     NtkScrubbing,
@@ -64,12 +68,15 @@ __all__ = [
     "HeadCondition",
     "InfluenceStep",
     "LabelFreeLabels",
+    "LangevinDescent",
     "LeaveBlockOutLabels",
     "LinearisedLabels",
     "Method",
     "NegGradPlus",
+    "NegativePreference",
     "NewtonRemoval",
     "NoUnlearning",
+    "NoisyFineTuning",
     "NtkScrubbing",
     "OrthogonalGradient",
     "OutputNoise",
@@ -83,10 +90,15 @@ __all__ = [
     "Relabelling",
     "Retraining",
     "RidgeAnchoredLabels",
+    "RidgeFineTuning",
     "RidgeLabels",
     "SaliencyRelabelling",
+    "Scrub",
     "Signature",
+    "SparseFineTuning",
     "SubsampledLabels",
+    "SynapticDampening",
+    "amplified",
     "check_projector",
     "fitted_logits",
     "head_features",
