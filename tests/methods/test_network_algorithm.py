@@ -166,9 +166,7 @@ def test_the_revisions_in_exact_terms(n: int) -> None:
 def test_at_fifty_digits_a_head_is_what_its_formula_is_in_rationals(n: int, revision: Any) -> None:
     Z, start, w = heads(n)
     old = Z + 0.5 if revision == "intended" else None
-    made = published_head(
-        Z, start, w, ridge=1e-9, revision=revision, precision="50 digits", Z_pretrained=old
-    )
+    made = published_head(Z, start, w, ridge=1e-9, revision=revision, precision="50 digits", Z_pretrained=old)
     # In other terms than the code: the published inverses of n × n, over the rationals.
     eps = sympy.Rational(1e-9)
     exact, zero, trained = (sympy.Matrix(a.tolist()).applyfunc(sympy.Rational) for a in (Z, start, w))
