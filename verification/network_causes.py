@@ -108,10 +108,11 @@ def causes(problem: NetworkProblem, seed: int) -> dict[str, Any]:
     change = problem.as_targets(differences["θ_p"])
     for epochs in (5, 30):
         after(f"oracle on F, data on R, {epochs} epochs", fitted(oracle, data, epochs))
-    after("oracle on F, data on R, momentum", fitted(oracle, data, 5, "momentum"))
+    after("oracle on F, data on R, 5 epochs, momentum", fitted(oracle, data, 5, "momentum"))
     after("oracle on F, θ_p on R, 5 epochs", fitted(oracle, kept, 5))
     for epochs in (5, 30):
         after(f"oracle on all, {epochs} epochs", fitted(oracle, oracle, epochs))
+    after("oracle on all, 30 epochs, momentum", fitted(oracle, oracle, 30, "momentum"))
     after("absolute on F, data on R, 5 epochs", fitted(problem.as_targets(absolute), data, 5))
     after("difference on F, data on R, 5 epochs", fitted(change, data, 5))
     after("difference on F, θ_p on R, 5 epochs", fitted(change, kept, 5))
@@ -130,7 +131,7 @@ def summarise_causes(items: Sequence[Mapping[str, Any]], part: str = "runs") -> 
     for (network, loss, forgetting, name), values in groups.items():
         known = [value for value in values if value is not None]
         row: dict[str, Any] = {"network": network, "loss": loss, "forgetting": forgetting, "what": name}
-        row |= {"runs": len(values), "diverged": len(values) - len(known)}
+        row |= {"runs": len(values), "diverged": len(values) - len(known), "each": values}
         if known:
             row |= {
                 "left": mean_sd(known),

@@ -245,8 +245,11 @@ def summarise(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             values = [run[key] for run in good if key in run]
             if values:
                 row[key] = mean_sd(values)
+        # Of every seed, in the order of the seeds, None where it diverged: what paired comparisons need.
+        row |= {
+            f"each {key}": [run.get(key) for run in runs] for key in ("forget accuracy", "forget output gap")
+        }
         if good:
-            row["each forget accuracy"] = [round(run["forget accuracy"], 4) for run in good]
             row["nearer"] = f"{sum(run['forget output gap'] < 1 - CLEAR for run in good)} of {len(good)}"
         expected = [max(run["expected"]) for run in runs if "expected" in run]
         if expected:

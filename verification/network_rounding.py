@@ -162,7 +162,8 @@ def summarise_rounding(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
     for key, entries in groups.items():
         row: dict[str, Any] = dict(zip(keys, key, strict=True))
         row |= {"runs": len(entries), "no inverse": sum(entry["distance"] is None for entry in entries)}
-        row["diverged"] = sum(entry["forget accuracy"] is None for entry in entries)
+        row["each forget accuracy"] = [entry["forget accuracy"] for entry in entries]
+        row["diverged"] = row["each forget accuracy"].count(None)
         for name in ("distance", "flipped", "forget accuracy"):
             known = [entry[name] for entry in entries if entry[name] is not None]
             if known:
