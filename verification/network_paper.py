@@ -52,7 +52,7 @@ from .tables import mean_sd
 
 __all__ = ["PRINTED", "STEPS", "measure", "points", "run", "scored", "signs_of", "tabulate"]
 
-SECONDS = (80, 1800)
+SECONDS = (60, 2400)
 
 STEPS: dict[str, tuple[tuple[float, int], ...]] = {
     "class": ((2.8e-4, 128), (2.8e-4, 64), (1e-3, 128), (1e-3, 64)),
