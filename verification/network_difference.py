@@ -178,4 +178,8 @@ def unlearn_stably(
     change = labels - problem.outputs(problem.pretrained)
     left = labels - problem.outputs(params)
     sizes = [float(np.linalg.norm(array[problem.forget])) for array in (left, change)]
-    return params, {"epochs": epochs, "left, predicted": predicted, "left, measured": sizes[0] / sizes[1]}
+    return params, {
+        "epochs": epochs,
+        "left, predicted": predicted,
+        "left, measured": sizes[0] / (sizes[1] or 1.0),
+    }

@@ -265,6 +265,15 @@ def test_the_number_of_epochs_is_predicted_exactly_for_a_linear_network(left: fl
     assert told["left, predicted"] < 1
 
 
+def test_labels_that_ask_for_nothing_change_nothing() -> None:
+    problem = linear_problem()
+    params, told = unlearn_stably(
+        problem, kernel_at(problem, problem.pretrained), problem.outputs(problem.pretrained), 0, batch=24
+    )
+    assert told == pytest.approx({"epochs": 1, "left, predicted": 0.0, "left, measured": 0.0}, abs=1e-10)
+    assert problem.distance(params, problem.pretrained) < 1e-10
+
+
 def test_a_metric_weighs_the_features() -> None:
     problem = linear_problem()
     plain = kernel_at(problem, problem.pretrained)
