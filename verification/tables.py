@@ -80,6 +80,7 @@ _SYMBOLS = {
     "ρ": r"$\rho$",
     "σ": r"$\sigma$",
     "θ": r"$\theta$",
+    "Π": r"$\Pi$",
     "Φ": r"$\Phi$",
     "Δ": r"$\Delta$",
     "ŷ": r"$\hat y$",

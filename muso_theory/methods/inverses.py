@@ -11,12 +11,16 @@ from ..arguments import checked
 from ..arrays import Array, float_values
 from ..errors import expected
 from ..networks.training import DivergedError
+from .exact_head import head_in_digits
 from .projector import row_projector
 
-__all__ = ["Revision", "published_head"]
+__all__ = ["Precision", "Revision", "published_head"]
 
 Revision = Literal["2024-10", "2025-02", "intended", "projector"]
 """The two published revisions of the projector, the evident intention of the first, and the projector itself."""
+
+Precision = Literal["float32", "float64", "50 digits"]
+"""Of the inverses; at 50 digits the formula itself, rounded once."""
 
 
 @checked
@@ -27,7 +31,7 @@ def published_head(
     *,
     ridge: float,
     revision: Revision = "2025-02",
-    precision: Literal["float32", "float64"] = "float32",
+    precision: Precision = "float32",
     Z_pretrained: Array | None = None,
 ) -> Array:
     """The head that the labels are taken from, by the inverses of a published revision.
@@ -46,7 +50,8 @@ def published_head(
         w_pretrained: w_p (m, k).
         ridge: ε > 0.
         revision: which.
-        precision: of the inverses and of Π; ``"projector"`` is formed in float64 alone.
+        precision: of the inverses and of Π; ``"projector"`` is formed in float64 or at 50 digits. At ``"50 digits"``
+            the formula is evaluated in balls, and the head is float64.
         Z_pretrained: features of the subset by the pretrained network, for ``"intended"`` alone.
 
     Returns:
@@ -75,9 +80,12 @@ def published_head(
     if (revision == "intended") is (Z_pretrained is None):
         needs = "features by the pretrained network" if Z_pretrained is None else "None"
         raise expected(needs, "Z_pretrained", Z_pretrained is not None, f"given for {revision}", "'intended'")
+    if revision == "projector" and precision == "float32":
+        raise expected("'float64'", "precision", precision, "a Cholesky factor in float64", "'float64'")
+    if precision == "50 digits":
+        outputs = None if Z_pretrained is None else float_values("Z_pretrained", Z_pretrained, (2,)) @ trained
+        return head_in_digits(rows, start, trained, ridge, revision, outputs)
     if revision == "projector":
-        if precision != "float64":
-            raise expected("'float64'", "precision", precision, "a Cholesky factor in float64", "'float64'")
         return np.asarray(start + row_projector(rows, ridge=ridge, form="ridge") @ (trained - start))
     rows, start, trained = (np.asarray(a, dtype=precision) for a in (rows, start, trained))
     n, m = rows.shape

@@ -19,7 +19,7 @@ from ..networks.problem import NetworkProblem, softmax
 from ..networks.training import NetworkLoop, check_descent, diverged
 from ..streams import PUBLISHED
 from .head import head_features, head_matrix
-from .inverses import Revision, published_head
+from .inverses import Precision, Revision, published_head
 from .method import Method
 from .subsets import annealed, require_sample
 
@@ -66,12 +66,16 @@ class PublishedRound(NamedTuple):
         rows: samples of the subset.
         head_change: ‖head − w_p‖/‖w_p − w₀‖ (Frobenius); with the projector on a space that holds all, about 0.
         relabelled: share of the forget samples whose last label is not the class of their target.
+        label_change: ‖ŷ_t − ŷ_{t−1}‖/‖ŷ_{t−1}‖ of the last labels; in the first epoch ŷ_{t−1} are the targets.
+        parameter_change: ‖θ_t − θ_{t−1}‖/‖θ_p − θ₀‖.
     """
 
     ridge: float
     rows: int
     head_change: float
     relabelled: float
+    label_change: float
+    parameter_change: float
 
 
 @final
@@ -138,7 +142,7 @@ class Published(Method):
     """
 
     revision: Revision = "2025-02"
-    precision: Literal["float32", "float64"] = "float32"
+    precision: Precision = "float32"
     head: Literal["pretrained", "current"] = "pretrained"
     feature_shift: bool = True
     labels: Literal["hard", "soft"] = "hard"
@@ -166,7 +170,7 @@ class Published(Method):
         if self.head == "current" and self.revision == "intended":
             hint = "head='pretrained'"
             raise expected("the pretrained head", "head", self.head, "for revision 'intended'", hint)
-        if self.revision == "projector" and self.precision != "float64":
+        if self.revision == "projector" and self.precision == "float32":
             raise expected("'float64'", "precision", self.precision, "with revision 'projector'", "'float64'")
         check_descent(self.optimizer, self.epochs, self.learning_rate, self.batch_size, self.seed)
         check_integer("ridge_lag", self.ridge_lag)
@@ -333,8 +337,10 @@ class _Run:
         method, problem = self.method, self.problem
         original, rounds = problem.targets[problem.forget].argmax(axis=1), []
         travelled = float(np.linalg.norm(self.w_pretrained - self.w_init)) or 1.0
+        trained = problem.distance(problem.pretrained, problem.start) or 1.0
         for epoch in range(method.epochs):
             ridge = method.ridge_at(epoch)
+            before, params = self.targets[problem.forget], self.loop.state
             rows = self._prepare(ridge)
             if method.relabel == "epoch":
                 self._relabel(np.arange(len(problem.forget)))
@@ -345,5 +351,7 @@ class _Run:
             labels = self.targets[problem.forget]
             moved = float(np.linalg.norm(self.head(self.w_pretrained) - self.w_pretrained)) / travelled
             differ = float(np.mean(labels.argmax(axis=1) != original))
-            rounds.append(PublishedRound(ridge, rows, moved, differ))
+            turned = float(np.linalg.norm(labels - before) / (np.linalg.norm(before) or 1.0))
+            went = problem.distance(self.loop.state, params) / trained
+            rounds.append(PublishedRound(ridge, rows, moved, differ, turned, went))
         return PublishedResult(self.loop.state, self.targets[problem.forget], tuple(rounds))

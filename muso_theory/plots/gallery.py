@@ -31,6 +31,7 @@ NAMES = (
     "spectrum",
     "labels",
     "layers",
+    "rounding",
     "theorem_graph",
 )
 """Figures of the campaigns, in the order of a paper."""

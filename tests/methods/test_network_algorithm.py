@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sympy
 
 from muso_theory.errors import BadInputError
 from muso_theory.methods import Published, PublishedResult, PublishedRound, published_head
@@ -94,6 +95,8 @@ def test_it_agrees_with_a_naive_twin(precision: Any) -> None:
     assert all(isinstance(entry, PublishedRound) for entry in found.rounds)
     assert [entry.ridge for entry in found.rounds] == [method.ridge_at(epoch) for epoch in range(5)]
     assert found.rounds[-1].relabelled == np.mean(labels.argmax(axis=1) != 2)
+    assert all(0 <= entry.label_change <= math.sqrt(2) + 1e-9 for entry in found.rounds)
+    assert all(0 < entry.parameter_change < 1 for entry in found.rounds)
     np.testing.assert_array_equal(found.labels, labels)
     for a, b in zip(found.params, params, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-9)
@@ -156,6 +159,27 @@ def test_the_revisions_in_exact_terms(n: int) -> None:
     # With frozen features the intention of the first revision is the first revision.
     np.testing.assert_allclose(head("intended", Z_pretrained=Z), first, atol=1e-9)
     assert np.linalg.norm(head("intended", Z_pretrained=2 * Z) - first) > 0.1
+
+
+@pytest.mark.parametrize("n", [3, 12])
+@pytest.mark.parametrize("revision", ["2024-10", "2025-02", "intended", "projector"])
+def test_at_fifty_digits_a_head_is_what_its_formula_is_in_rationals(n: int, revision: Any) -> None:
+    Z, start, w = heads(n)
+    old = Z + 0.5 if revision == "intended" else None
+    made = published_head(Z, start, w, ridge=1e-9, revision=revision, precision="50 digits", Z_pretrained=old)
+    # In other terms than the code: the published inverses of n × n, over the rationals.
+    eps = sympy.Rational(1e-9)
+    exact, zero, trained = (sympy.Matrix(a.tolist()).applyfunc(sympy.Rational) for a in (Z, start, w))
+    scale = eps if revision == "2025-02" else sympy.Integer(1)
+    inner = (eps * sympy.eye(n) + scale * exact * exact.T).inv()
+    wanted = exact * (trained - zero)
+    if old is not None:
+        wanted = sympy.Matrix((old @ w).tolist()).applyfunc(sympy.Rational) - exact * zero
+    slow = np.array((zero + exact.T * inner * wanted).evalf(30), dtype=float)
+    np.testing.assert_allclose(made, slow, rtol=1e-14)
+    if (revision, n) == ("2024-10", 12):  # the control: ZZᵀ is singular, and float32 loses all digits
+        floats = published_head(Z, start, w, ridge=1e-9, revision="2024-10", precision="float32")
+        assert np.abs(floats - slow).max() > 1e-3 * np.abs(slow).max()
 
 
 def test_with_frozen_features_its_labels_tend_to_the_label_free_ones() -> None:

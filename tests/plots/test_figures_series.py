@@ -226,6 +226,24 @@ def layers(results: Results) -> Shown:
     return found
 
 
+def rounding(results: Results) -> Shown:
+    places = {
+        "distance": "distance of Π / ",
+        "flipped": "labels flipped / ridge ε",
+        "forget accuracy": "forget accuracy / ridge ε",
+    }
+    found: Shown = {}
+    for row in results["network-paper"]["rounding"]:
+        if row["network"] != "digits-mlp" or row["forgetting"] != "class":
+            continue
+        for key, where in places.items():
+            if (key != "forget accuracy" and row["precision"] == "50 digits") or key not in row:
+                continue
+            name = f"{row['revision']}, {row['precision']}"
+            found.setdefault((where, name), []).append((row["ridge"], row[key]["mean"]))
+    return found
+
+
 def theorem_graph(results: Results) -> Shown:
     """Statuses by row; lines are compared by their ends, as pairs of names, in `test_lines_of_the_graph`."""
     found: Shown = {}
@@ -245,7 +263,7 @@ EXPECTED: dict[str, Callable[[Results], Shown]] = {
     function.__name__: function
     for function in (
         gap_by_epoch, predicted_measured, exactness, precision_ladder, downsampling, limits, lazy_width, accuracies,
-        trade_off, guarantees, spectrum, labels, layers, theorem_graph,
+        trade_off, guarantees, spectrum, labels, layers, rounding, theorem_graph,
     )
 }  # fmt: skip
 
