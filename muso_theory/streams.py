@@ -36,6 +36,9 @@ FISHER_NOISE: Final = 3
 ORTHOGONAL_GRADIENT: Final = 4
 """Retained samples whose gradients a network keeps its outputs along."""
 
+GRADIENT_NOISE: Final = 5
+"""Noise on the gradients of a network, independent of the order of its batches."""
+
 ALTERNATING: Final = 25
 """Subsets of alternating unlearning."""
 

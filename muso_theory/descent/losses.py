@@ -12,7 +12,16 @@ from ..arguments import checked
 from ..arrays import Array
 from ..errors import expected, nearest
 
-__all__ = ["LOSSES", "Loss", "LossName", "check_logistic", "loss_and_cotangent", "loss_named", "targets_for"]
+__all__ = [
+    "LOSSES",
+    "Loss",
+    "LossName",
+    "check_logistic",
+    "loss_and_cotangent",
+    "loss_named",
+    "sample_losses",
+    "targets_for",
+]
 
 LossName = Literal["squared", "cross-entropy"]
 """Losses of networks."""
@@ -200,6 +209,31 @@ def loss_and_cotangent(outputs: Array, targets: Array, loss: LossName) -> tuple[
         logs = _log_softmax(outputs)  # once for both
         return _likelihood(logs, targets), np.asarray(np.exp(logs) - targets)
     return _squared(outputs, targets), _squared_derivative(outputs, targets)
+
+
+@checked
+def sample_losses(outputs: Array, targets: Array, loss: LossName) -> Array:
+    """Loss of every sample, of which ``loss_and_cotangent`` tells the sum.
+
+    Args:
+        outputs: f (n, k).
+        targets: as for ``loss_and_cotangent``.
+        loss: which.
+
+    Returns:
+        (n,).
+
+    Raises:
+        BadInputError: what ``loss_and_cotangent`` refuses.
+
+    Example:
+        >>> sample_losses(np.array([[1.0], [3.0]]), np.array([[0.0], [3.0]]), "squared")
+        array([0.5, 0. ])
+    """
+    targets = targets_for(outputs, targets, loss)
+    if loss == "cross-entropy":
+        return np.asarray(-np.sum(targets * _log_softmax(outputs), axis=1))
+    return np.asarray(np.sum((outputs - targets) ** 2, axis=1) / 2)
 
 
 def targets_for(outputs: Array, targets: Array, loss: LossName) -> Array:

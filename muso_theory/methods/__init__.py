@@ -17,14 +17,18 @@ from ..arguments import checked
 from ..errors import renamed
 from ..lazy import lazily
 from .alternating import Alternating
+from .dampening import SynapticDampening
+from .divergence import NegativePreference, Scrub
 from .fitting import Descent
 from .gradient import FineTuning, GradientAscent, NegGradPlus
 from .head import HeadCondition, head_features, head_labels, head_matrix
 from .inverses import published_head
+from .langevin import LangevinDescent, amplified
 from .linearised import LinearisedLabels, PredictedResidual, predict_residual, steps_to
 from .method import METHODS, Gaps, Kind, Method, NoUnlearning, Retraining
 from .monitors import AlternatingResult, Convergence, Epoch, Signature, signatures
 from .noise import FisherNoise, OutputNoise
+from .penalised import NoisyFineTuning, RidgeFineTuning, SparseFineTuning
 from .projections import (
     AnchoredOrthogonalGradient,
     NtkScrubbing,
@@ -65,12 +69,15 @@ __all__ = [
     "HeadCondition",
     "InfluenceStep",
     "LabelFreeLabels",
+    "LangevinDescent",
     "LeaveBlockOutLabels",
     "LinearisedLabels",
     "Method",
     "NegGradPlus",
+    "NegativePreference",
     "NewtonRemoval",
     "NoUnlearning",
+    "NoisyFineTuning",
     "NtkScrubbing",
     "OrthogonalGradient",
     "OutputNoise",
@@ -84,10 +91,15 @@ __all__ = [
     "Relabelling",
     "Retraining",
     "RidgeAnchoredLabels",
+    "RidgeFineTuning",
     "RidgeLabels",
     "SaliencyRelabelling",
+    "Scrub",
     "Signature",
+    "SparseFineTuning",
     "SubsampledLabels",
+    "SynapticDampening",
+    "amplified",
     "check_projector",
     "fitted_logits",
     "head_features",

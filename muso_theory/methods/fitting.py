@@ -10,12 +10,15 @@ import numpy as np
 
 from ..arguments import checked
 from ..arrays import Array
+from ..descent.losses import targets_for
+from ..descent.passes import Passes
+from ..descent.schedules import ResolvedSteps
 from ..linear.closed_forms import Point, float_model
 from ..linear.model import Rows
 from ..linear.problem import UnlearningProblem
 from ..linear.training import Training, train
 from ..networks.problem import NetworkProblem
-from ..networks.training import check_descent
+from ..networks.training import NetworkLoop, check_descent
 from ..numbers import FLOAT64
 
 __all__ = ["Descent", "row_steps", "trained"]
@@ -143,3 +146,51 @@ class Descent:
         targets = problem.targets.copy()
         targets[problem.forget] = labels
         return self.fit(problem, np.arange(len(problem.X)), targets, **extra)
+
+    def loop(
+        self, problem: NetworkProblem, samples: Array, targets: Array | None = None, **extra: Any
+    ) -> NetworkLoop:
+        """The descent from θ_p that ``fit`` runs to its end, for methods that follow more than labels.
+
+        Args:
+            problem: the problem.
+            samples: indices, m of them.
+            targets: theirs, shape (m, k), when they are not the data's own.
+            **extra: ``weights`` and ``beside`` of :class:`muso_theory.networks.training.NetworkLoop`.
+
+        Returns:
+            What is advanced by passes; its ``state`` is θ, which ``check_trained`` has to look at in the end.
+        """
+        wanted = problem.targets[samples] if targets is None else targets.astype(problem.X.dtype)
+        wanted, n = targets_for(wanted, wanted, problem.recipe.loss), len(samples)
+        size = min(self.batch_size or n, n)
+        steps = ResolvedSteps(self.learning_rate, size, restart=True)
+        return NetworkLoop(
+            problem.net,
+            list(problem.pretrained),
+            problem.X[samples],
+            lambda rows: wanted[rows],
+            problem.recipe.loss,
+            self.optimizer,
+            Passes(n, "shuffled" if size < n else "full", steps, self.seed),
+            momentum=problem.recipe.momentum,
+            mean=True,
+            **extra,
+        )
+
+    def finish(self, problem: NetworkProblem, loop: NetworkLoop) -> list[Array]:
+        """Advance through all epochs.
+
+        Args:
+            problem: the problem.
+            loop: of ``loop``.
+
+        Returns:
+            θ.
+
+        Raises:
+            DivergedError: parameters that are not finite or broken.
+        """
+        with np.errstate(all="ignore"):  # divergence is told below
+            loop.advance(self.epochs)
+        return problem.check_trained(loop.state, self.learning_rate)

@@ -20,7 +20,16 @@ __all__ = ["LINEAR", "METHODS", "NETWORK", "Gaps", "Kind", "Method", "NoUnlearni
 Kind = Literal["linear", "network"]
 """Kinds of problems: an `UnlearningProblem`, or a `NetworkProblem`."""
 
-_LEAST = {"seed": 0, "epochs": 1, "iterations": 1, "relabel_every": 1, "samples": 1, "steps": 1}
+_LEAST = {
+    "ascents": 0,
+    "seed": 0,
+    "epochs": 1,
+    "iterations": 1,
+    "relabel_every": 1,
+    "samples": 1,
+    "steps": 1,
+    "training": 1,
+}
 """Settings that are whole numbers, whatever method has them, and the least that will do."""
 
 LINEAR, NETWORK = {"only": "linear"}, {"only": "network"}
@@ -94,7 +103,8 @@ class Method(ABC):
     """Conditions of the catalogue under which the theorem of ``exactness`` holds."""
 
     follows_own_labels: ClassVar[bool] = False
-    """Whether it follows gradients of the data's own labels alone, and so equals doing nothing where w_p fits them."""
+    """Whether it follows gradients of the data's own labels alone (or of w_p's own outputs), which all vanish where w_p
+    fits the labels: there it equals doing nothing."""
 
     def __init_subclass__(cls) -> None:
         """Enter the registry, under a name that no other class has."""
@@ -260,8 +270,9 @@ class Method(ABC):
         Returns:
             The expectation, for a deterministic method its own squared gap; None where there is no closed form.
         """
-        if not (own and self.has_own_reference):
-            return self._expected(problem)
+        found = self._expected(problem)
+        if found is None or not (own and self.has_own_reference):
+            return found
         mean, spread = self._moments(problem)
         return float(float_model(problem).square_distance(mean, self.reference(problem)).upper) + spread
 
@@ -350,6 +361,19 @@ def nonnegative(name: str, value: float) -> float:
     return value
 
 
+def largest_eigenvalue(problem: UnlearningProblem) -> float:
+    """λ_max(K), or 1 where all features are zero, so that a step can be made from it."""
+    return float(float_model(problem).spectrum[1].upper) or 1.0
+
+
+def finite(w: Array, step_size: float) -> Array:
+    """Refuse parameters that left the finite numbers."""
+    if not np.isfinite(w).all():
+        got = "parameters that are not finite"
+        raise expected("steps that stay finite", "step_size", step_size, got, f"{step_size / 4:.3g}")
+    return w
+
+
 def moved(problem: UnlearningProblem, w: Point, coefficients: Array) -> Point:
     """Move by Φᵀa, a of shape (n, C) in position order: in coefficients where n ≤ D, explicitly where n > D."""
     model = float_model(problem)
@@ -364,6 +388,13 @@ def forget_rows(problem: UnlearningProblem, values: Array) -> Array:
     """Coefficients that are zero on R and ``values`` on F, shape (n, C) in position order."""
     out = np.zeros((problem.n_samples, values.shape[1]))
     out[len(problem.retain) :] = values
+    return out
+
+
+def retain_rows(problem: UnlearningProblem, values: Array) -> Array:
+    """Coefficients that are ``values`` on R and zero on F, shape (n, C) in position order."""
+    out = np.zeros((problem.n_samples, values.shape[1]))
+    out[: len(problem.retain)] = values
     return out
 
 

@@ -110,7 +110,7 @@ class FisherNoise(Method):
         """The published point in model coordinates."""
         model = float_model(problem)
         if self.diagonal:
-            spread = self.alpha * (self._diagonal(problem) + self.damping) ** -0.25
+            spread = self.alpha * (feature_squares(problem, problem.retain) + self.damping) ** -0.25
             return noisy(problem, model.pretrained, spread[:, None], self.seed)
         plain = noisy(problem, Point(), 1.0, self.seed).offset
         values, vectors = self._spectrum(problem)
@@ -145,23 +145,12 @@ class FisherNoise(Method):
     def _moments(self, problem: UnlearningProblem) -> tuple[Point, float]:
         """w_p, and α² tr(F_R + εI)^-½ for every output."""
         if self.diagonal:
-            trace = float(np.sum((self._diagonal(problem) + self.damping) ** -0.5))
+            trace = float(np.sum((feature_squares(problem, problem.retain) + self.damping) ** -0.5))
         else:
             values, _ = self._spectrum(problem)
             missing = problem.n_features - len(values)
             trace = float(np.sum((values + self.damping) ** -0.5)) + missing * self.damping**-0.5
         return float_model(problem).pretrained, self.alpha**2 * problem.n_outputs * trace
-
-    @staticmethod
-    def _diagonal(problem: UnlearningProblem) -> Array:
-        """The diagonal of Φ_RᵀΦ_R/n_R, shape (D,), streamed."""
-        out = np.zeros(problem.n_features)
-        kept = np.ones(problem.n_samples, dtype=bool)
-        kept[problem.forget] = False
-        for block in row_blocks(problem.features):
-            rows = np.asarray(problem.features[block], dtype=np.float64)[kept[block]]
-            out += np.einsum("ij,ij->j", rows, rows)
-        return out / len(problem.retain)
 
     @staticmethod
     def _spectrum(problem: UnlearningProblem) -> tuple[Array, Array]:
@@ -175,6 +164,23 @@ class FisherNoise(Method):
         values, vectors = np.linalg.eigh(matrix / len(problem.retain))
         kept = values > 16 * len(values) * np.finfo(float).eps * max(values[-1], 0.0)
         return values[kept], vectors[:, kept]
+
+
+def feature_squares(problem: UnlearningProblem, samples: Array) -> Array:
+    """The diagonal of Φ_SᵀΦ_S/|S| of samples S, shape (D,), streamed.
+
+    It is that of the mean Fisher information of a linear model under a normal likelihood of unit variance.
+
+    Example:
+        >>> feature_squares(UnlearningProblem(np.array([[2.0, 0.0], [0.0, 2.0]]), np.ones(2), [1]), np.array([0, 1]))
+        array([2., 2.])
+    """
+    out, chosen = np.zeros(problem.n_features), np.zeros(problem.n_samples, dtype=bool)
+    chosen[samples] = True
+    for block in row_blocks(problem.features):
+        rows = np.asarray(problem.features[block], dtype=np.float64)[chosen[block]]
+        out += np.einsum("ij,ij->j", rows, rows)
+    return out / len(samples)
 
 
 def fisher_diagonal(problem: NetworkProblem, samples: Array) -> Array:

@@ -45,7 +45,7 @@ def _hessian_step(problem: UnlearningProblem, w: Point, rows: Rows, ridge: float
 
 
 @dataclass(frozen=True)
-class _RidgeMethod(Method):
+class RidgeMethod(Method):
     """A method whose objective has a ridge.
 
     Args:
@@ -75,7 +75,7 @@ class _RidgeMethod(Method):
 @final
 @checked
 @dataclass(frozen=True)
-class InfluenceStep(_RidgeMethod):
+class InfluenceStep(RidgeMethod):
     """One step by the influence function: the Hessian is that of all samples, shape (D,) or (D, C).
 
     Args:
@@ -101,7 +101,7 @@ class InfluenceStep(_RidgeMethod):
 @final
 @checked
 @dataclass(frozen=True)
-class NewtonRemoval(_RidgeMethod):
+class NewtonRemoval(RidgeMethod):
     """One Newton step on the retain objective, exact for ridge regression, shape (D,) or (D, C).
 
     Exact for w_r^λ, not for the w_r without ridge. For squared loss the residual gradient is zero, so that the noise
@@ -135,7 +135,7 @@ class NewtonRemoval(_RidgeMethod):
 @final
 @checked
 @dataclass(frozen=True)
-class RidgeAnchoredLabels(_RidgeMethod):
+class RidgeAnchoredLabels(RidgeMethod):
     """Relabelling for ridge models: ỹ_F = Φ_F w_r^λ, then the ridge minimiser anchored at w₀, shape (D,) or (D, C).
 
     Its reference is w_r^λ, the minimiser of ‖Φ_R w − y_R‖² + λ‖w − w₀‖².
@@ -173,7 +173,7 @@ class RidgeAnchoredLabels(_RidgeMethod):
 @final
 @checked
 @dataclass(frozen=True)
-class DescentToDelete(_RidgeMethod):
+class DescentToDelete(RidgeMethod):
     """A few steps of gradient descent on the retain objective from w_p^λ, then noise, shape (D,) or (D, C).
 
     Args:

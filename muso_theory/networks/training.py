@@ -59,8 +59,9 @@ class NetworkLoop(Loop):
         passes: orders of visits, and η.
         momentum: μ.
         mean: whether a batch's gradient is the mean over its samples rather than their sum.
-        weights: factor of every sample's loss (n, 1).
+        weights: factor of every sample's loss (n, 1), or what says it (m, 1) from a batch's samples and outputs.
         weight_decay: λ, added as λθ to the gradient; decoupled, as ηλθ, for ``"adamw"``.
+        beside: what is added to every batch's gradient at θ, such as that of a penalty, or noise.
         mask: zeros and ones shaped like the parameters; where it is zero nothing moves.
     """
 
@@ -76,9 +77,10 @@ class NetworkLoop(Loop):
         *,
         momentum: float,
         mean: bool,
-        weights: Array | None = None,
+        weights: Array | Callable[[Samples, Array], Array] | None = None,
         weight_decay: float = 0.0,
         mask: Sequence[Array] | None = None,
+        beside: Callable[[State], State] | None = None,
     ) -> None:
         if not (np.isfinite(weight_decay) and weight_decay >= 0):
             raise expected("a nonnegative number", "weight_decay", weight_decay, "out of range", "0")
@@ -89,6 +91,7 @@ class NetworkLoop(Loop):
         super().__init__(OPTIMIZERS[optimizer], Hyper(momentum), list(params), passes)
         self.net, self.inputs, self.targets, self.loss = net, inputs, targets, LOSSES[loss]
         self.mean, self.weights, self.weight_decay, self.mask = mean, weights, weight_decay, mask
+        self.beside = beside
 
     def gradient(self, place: State, rows: Samples, rates: Array) -> State:
         """The batch's gradient with its decay, times η unless the rule is adaptive."""
@@ -97,8 +100,11 @@ class NetworkLoop(Loop):
         if self.mean:
             cotangent = cotangent / len(out)
         if self.weights is not None:
-            cotangent = self.weights[rows] * cotangent
+            factor = self.weights(rows, out) if callable(self.weights) else self.weights[rows]
+            cotangent = factor * cotangent
         gradient = self.net.pull_back(place, cache, cotangent)
+        if self.beside is not None:
+            gradient = [g + more for g, more in zip(gradient, self.beside(place), strict=True)]
         if self.weight_decay and not self.optimizer.decoupled:
             # Of θ itself, also where Nesterov's gradient is taken ahead of it.
             gradient = [g + self.weight_decay * p for p, g in zip(self.state, gradient, strict=True)]

@@ -21,10 +21,13 @@ from muso_theory.methods import (
     GradientAscent,
     InfluenceStep,
     LabelFreeLabels,
+    LangevinDescent,
     LeaveBlockOutLabels,
     Method,
+    NegativePreference,
     NegGradPlus,
     NewtonRemoval,
+    NoisyFineTuning,
     NoUnlearning,
     NtkScrubbing,
     OrthogonalGradient,
@@ -33,9 +36,13 @@ from muso_theory.methods import (
     RandomRelabelling,
     Retraining,
     RidgeAnchoredLabels,
+    RidgeFineTuning,
     RidgeLabels,
     SaliencyRelabelling,
+    Scrub,
+    SparseFineTuning,
     SubsampledLabels,
+    SynapticDampening,
     serving,
 )
 from muso_theory.refutation.trials import holds
@@ -104,6 +111,75 @@ def neggrad(p: Problem, m: Naive) -> np.ndarray:
     return w
 
 
+def scrub(p: Problem, m: Naive) -> np.ndarray:
+    w, R, F = m.w_p, m.phi[m.r], m.phi[m.f]
+    for t in range(4):
+        if t < 3:
+            w = w + 0.05 / len(F) * F.T @ (F @ w - F @ m.w_p)
+        w = w - 0.05 / len(R) * R.T @ (0.2 * (R @ w - R @ m.w_p) + 0.9 * (R @ w - m.y[m.r]))
+    return w
+
+
+def preferred(p: Problem, m: Naive) -> np.ndarray:
+    """The objective 2/β mean log(1 + (p/p_p)^β), differentiated sample by sample."""
+    w, beta = m.w_p, 0.7
+    for _ in range(4):
+        gradient = np.zeros_like(w)
+        for i in m.f:
+            off, before = m.phi[i] @ w - m.y[i], m.phi[i] @ m.w_p - m.y[i]
+            ratio = np.exp(-0.5 * np.sum(off**2) + 0.5 * np.sum(before**2))
+            dlog = -np.multiply.outer(m.phi[i], off)  # of log p
+            gradient = gradient + 2 * ratio**beta / (1 + ratio**beta) * dlog / len(m.f)
+        w = w - 0.02 * gradient
+    return w
+
+
+def sparse(p: Problem, m: Naive) -> np.ndarray:
+    w = m.w_p
+    for strength in (0.3, 0.2, 0.1):
+        descent = m.phi[m.r].T @ (m.phi[m.r] @ w - m.y[m.r]) / len(m.r)
+        w = w - 0.05 * (descent + strength * np.where(w > 0, 1.0, np.where(w < 0, -1.0, 0.0)))
+    return w
+
+
+def ridged(p: Problem, m: Naive) -> np.ndarray:
+    w = m.w_p
+    for ridge in (0.3, 0.15, 0.075):
+        w = w - 0.05 * (m.phi[m.r].T @ (m.phi[m.r] @ w - m.y[m.r]) / len(m.r) + 2 * ridge * w)
+    return w
+
+
+def shaken_descent(p: Problem, m: Naive) -> np.ndarray:
+    w, rng = m.w_p, np.random.default_rng(3)
+    for _ in range(3):
+        noise = rng.standard_normal((p.n_features, p.n_outputs)).reshape(w.shape)
+        w = w - 0.05 * (m.phi[m.r].T @ (m.phi[m.r] @ w - m.y[m.r]) / len(m.r) + 0.4 * noise)
+    return w
+
+
+def dampened(p: Problem, m: Naive) -> np.ndarray:
+    w = m.w_p.astype(float).copy()
+    for j in range(p.n_features):
+        on_forget = sum(m.phi[i, j] ** 2 for i in m.f) / len(m.f)
+        everywhere = sum(m.phi[i, j] ** 2 for i in everyone(m)) / len(m.phi)
+        if on_forget > 1.1 * everywhere:
+            w[j] = w[j] * min(1.0, 0.9 * everywhere / on_forget)
+    return w
+
+
+def langevin(p: Problem, m: Naive) -> np.ndarray:
+    """The step is a little below 2/(λ_max + 2λ), so that rounding of λ_max leaves it stable."""
+    eta = 2 / (top_eigenvalue(m) * (1 + 1e-6) + 2 * RIDGE)
+    w, rng = m.w0.astype(float), np.random.default_rng(3)
+    for rows in [everyone(m)] * 6 + [m.r] * 3:
+        noise = rng.standard_normal((p.n_features, p.n_outputs)).reshape(w.shape)
+        gradient = m.phi[rows].T @ (m.phi[rows] @ w - m.y[rows]) + RIDGE * (w - m.w0)
+        w = w - eta * gradient + np.sqrt(2 * eta) * 0.2 * noise
+        if np.linalg.norm(w - m.w0) > 0.7:
+            w = m.w0 + 0.7 * (w - m.w0) / np.linalg.norm(w - m.w0)
+    return w
+
+
 def masked(p: Problem, m: Naive) -> np.ndarray:
     """Output by output, with an explicit diagonal matrix of the mask."""
     y = m.y.copy()
@@ -164,6 +240,13 @@ TWINS: dict[str, tuple[Method, Twin]] = {
     "fine-tuning": (FineTuning(), lambda p, m: m.update(m.phi[m.r], m.y[m.r], m.w_p)),
     "gradient-ascent": (GradientAscent(4, 0.01), ascended),
     "neggrad+": (NegGradPlus(0.7, 4, 0.05), neggrad),
+    "scrub": (Scrub(0.2, 0.9, 3, 4, 0.05), scrub),
+    "npo": (NegativePreference(0.7, 4, 0.02), preferred),
+    "l1-sparse": (SparseFineTuning(0.3, 3, 0.05), sparse),
+    "ridge-fine-tuning": (RidgeFineTuning(0.3, 0.5, 3, 0.05), ridged),
+    "noisy-gradient-descent": (NoisyFineTuning(0.4, 3, 0.05, 3), shaken_descent),
+    "ssd": (SynapticDampening(1.1, 0.9), dampened),
+    "langevin": (LangevinDescent(RIDGE, 6, 3, 0.2, 0.7, 3), langevin),
     "random-labels": (RandomRelabelling(6), lambda p, m: m.unlearned(mt.RandomLabels(6)(p))),
     "bad-teacher": (BadTeaching(5, 2.0), teacher),
     "saliency": (SaliencyRelabelling(2), masked),
@@ -304,10 +387,12 @@ def test_methods_without_a_theorem_are_not_exact(name: str) -> None:
 
 def test_descent_methods_do_not_move_an_interpolating_model() -> None:
     problem = ZOO["over-parameterised"]()
-    for method in (FineTuning(), GradientAscent(), NegGradPlus()):
+    still = [method() for method in METHODS.values() if method.follows_own_labels]
+    assert {method.name for method in still} == {"fine-tuning", "gradient-ascent", "neggrad+", "scrub", "npo"}
+    for method in still:
         assert distance(method(problem), NoUnlearning()(problem)) < 1e-11, method
     tall = ZOO["under-parameterised"]()
-    for moving in (FineTuning(), GradientAscent(), NegGradPlus()):
+    for moving in still:
         assert distance(moving(tall), NoUnlearning()(tall)) > 1e-3, moving
 
 
@@ -434,6 +519,75 @@ def test_saliency_of_an_interpolated_loss_is_refused() -> None:
     assert published(tall).shape == tall.w_init.shape
 
 
+# -- steps beside the data's labels ---------------------------------------------------------------------------
+
+
+def test_without_their_penalty_or_noise_they_are_plain_descent_on_the_retain_set() -> None:
+    problem = ZOO["under-parameterised"]()
+    naive = Naive(problem)
+    w = naive.w_p
+    for _ in range(3):
+        w = w - 0.05 * naive.phi[naive.r].T @ (naive.phi[naive.r] @ w - naive.y[naive.r]) / len(naive.r)
+    plain = (
+        SparseFineTuning(0.0, 3, 0.05),
+        RidgeFineTuning(0.0, 0.9, 3, 0.05),
+        NoisyFineTuning(0.0, 3, 0.05),
+    )
+    loud = (SparseFineTuning(0.1, 3, 0.05), RidgeFineTuning(0.1, 0.9, 3, 0.05), NoisyFineTuning(0.1, 3, 0.05))
+    for quiet, other in zip(plain, loud, strict=True):
+        np.testing.assert_allclose(quiet(problem), w, atol=1e-12 * scale(naive))
+        assert distance(other(problem), w) > 1e-3
+
+
+def test_negative_preference_tends_to_gradient_ascent_and_falls_behind_it() -> None:
+    problem = ZOO["under-parameterised"]()
+    ascent = GradientAscent(4, 0.01)(problem)
+    size = len(problem.forget)  # ascent takes the sum of the losses, preference their mean
+    np.testing.assert_allclose(NegativePreference(1e-9, 4, 0.01 * size)(problem), ascent, atol=1e-7)
+    start = NoUnlearning()(problem)
+    assert distance(NegativePreference(5.0, 4, 0.01 * size)(problem), start) < 0.9 * distance(ascent, start)
+    # Where ascent grows without bound, the weights stop preference.
+    far = [distance(kind(problem), start) for kind in (GradientAscent(60), NegativePreference(0.5, 60))]
+    assert far[0] > 1e3 * far[1] > 0
+
+
+def test_a_ridge_that_stays_leads_to_the_ridge_minimiser_about_zero() -> None:
+    problem = ZOO["over-parameterised"]()
+    naive = Naive(problem)
+    R, size = naive.phi[naive.r], len(naive.r)
+    wanted = np.linalg.solve(R.T @ R / size + 2 * 0.1 * np.eye(R.shape[1]), R.T @ naive.y[naive.r] / size)
+    found = RidgeFineTuning(0.1, 1.0, 2000)(problem)
+    np.testing.assert_allclose(found, wanted, atol=1e-10)
+    assert distance(RidgeFineTuning(0.1, 0.5, 2000)(problem), wanted) > 1e-2
+
+
+def test_dampening_refuses_a_threshold_that_selects_nothing() -> None:
+    problem = ZOO["over-parameterised"]()  # 3 of 10 to forget
+    assert distance(SynapticDampening(1.5)(problem), NoUnlearning()(problem)) > 1e-3
+    with pytest.raises(mt.BadInputError, match=r"below n/n_F = 3.33.*try 1.0"):
+        SynapticDampening(10.0)(problem)
+    # Of a feature that the forget samples alone have, the information is largest: n/n_F times that of all.
+    alone = Problem(np.diag([1.0, 1, 1, 1]), np.arange(1.0, 5.0), [3])
+    np.testing.assert_allclose(SynapticDampening(3.99)(alone), [1, 2, 3, 1], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        Scrub(ascents=9000, steps=9000, step_size=9.0),
+        NegativePreference(1e-9, 9, 1e308),
+        SparseFineTuning(0.1, 9000, 99.0),
+        RidgeFineTuning(0.1, 0.9, 9000, 99.0),
+        NoisyFineTuning(0.1, 9000, 99.0),
+    ],
+)
+def test_steps_that_diverge_are_refused_in_words(method: Method) -> None:
+    tall = ZOO["under-parameterised"]()
+    loud = Problem(tall.features, 100 * tall.targets, tall.forget, tall.w_init)
+    with pytest.raises(mt.BadInputError, match=r"steps that stay finite but got step_size=.*; try"):
+        method(loud)
+
+
 # -- refused input, determinism ----------------------------------------------------------------------------
 
 
@@ -453,6 +607,22 @@ def test_saliency_of_an_interpolated_loss_is_refused() -> None:
         lambda: FineTuning(epochs=0),
         lambda: BadTeaching(oracle_stop=-0.1),
         lambda: NegGradPlus(beta=0.0),
+        lambda: Scrub(alpha=0.0),
+        lambda: Scrub(gamma=-1.0),
+        lambda: Scrub(ascents=-1),
+        lambda: NegativePreference(0.0),
+        lambda: SparseFineTuning(strength=-1.0),
+        lambda: RidgeFineTuning(ridge=-1.0),
+        lambda: RidgeFineTuning(decay=0.0),
+        lambda: RidgeFineTuning(decay=1.5),
+        lambda: NoisyFineTuning(sigma=-1.0),
+        lambda: NoisyFineTuning(steps=0),
+        lambda: SynapticDampening(alpha=0.0),
+        lambda: SynapticDampening(dampening=np.nan),
+        lambda: LangevinDescent(ridge=0.0),
+        lambda: LangevinDescent(radius=0.0),
+        lambda: LangevinDescent(training=0),
+        lambda: LangevinDescent(sigma=np.inf),
         lambda: SaliencyRelabelling(fraction=0.0),
         lambda: SaliencyRelabelling(saliency="none"),
         lambda: RidgeLabels(0.0),

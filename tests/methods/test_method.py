@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, get_args, get_type_hints
@@ -14,6 +15,7 @@ from muso_theory.errors import BadInputError
 from muso_theory.methods import METHODS, Descent, Method, serving
 from muso_theory.methods.rules import RULES
 from muso_theory.networks import NetworkProblem, Recipe, mlp
+from tests import ROOT
 from tests.zoo import ZOO
 
 
@@ -35,6 +37,16 @@ def test_every_method_serves_one_kind_of_problem_or_both() -> None:
     assert networks.keys() - linear.keys()
     assert list(METHODS)[:2] == ["retraining", "none"]
     assert all(method.name == name for name, method in METHODS.items())
+
+
+def test_the_documentation_names_eleven_methods_of_one_paper_that_serve_both() -> None:
+    page = (ROOT / "docs" / "how-to" / "network.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| [^|]+ \| `([^`]+)` \| `([^`]+)` \|$", page, re.MULTILINE)
+    assert len(rows) == 11
+    both = serving("linear").keys() & serving("network").keys()
+    for name, kind in rows:
+        assert name in both
+        assert METHODS[name].__name__ == kind
 
 
 @pytest.mark.parametrize("kind", ["linear", "network"])
@@ -206,16 +218,22 @@ def test_seeds_that_are_none_are_refused(name: str) -> None:
 
 NONSENSE = {
     "alpha": [0.0],
+    "ascents": [-1, 0.5],
     "batch_size": [0, 1.5],
     "beta": [0.0, 1.5],
+    "dampening": [0.0, np.inf],
     "damping": [-1.0],
+    "decay": [0.0, 1.5],
     "epochs": [-1, 1.5],
     "fraction": [0.0],
+    "gamma": [0.0],
+    "inverse_temperature": [0.0, np.nan],
     "iterations": [0, True],
     "learning_rate": [0.0, np.inf],
     "momentum": [1.0],
     "optimizer": ["rmsprop"],
     "oracle_stop": [-0.1],
+    "radius": [0.0, np.inf],
     "relabel_every": [0],
     "ridge": [-1.0],
     "samples": [0, 2.5],
@@ -226,6 +244,7 @@ NONSENSE = {
     "steps": [0, 1.5],
     "strength": [-1.0],
     "subset": [0],
+    "training": [0, 1.5],
 }
 """Settings by name, whatever has them, and what none of them can be."""
 

@@ -12,8 +12,10 @@ from muso_theory.linear.closed_forms import ClosedForms, float_model
 from muso_theory.methods import (
     DescentToDelete,
     FisherNoise,
+    LangevinDescent,
     Method,
     NewtonRemoval,
+    NoisyFineTuning,
     OutputNoise,
     RidgeAnchoredLabels,
     RidgeLabels,
@@ -97,6 +99,7 @@ NOISY: dict[str, dict[str, object]] = {
     "fisher-noise": {"alpha": 0.1},
     "output-noise": {"sigma": 0.3},
     "descent-to-delete": {"sigma": 0.3, "ridge": 0.5},
+    "noisy-gradient-descent": {"sigma": 0.03, "steps": 4},
 }
 
 
@@ -145,17 +148,25 @@ def test_expected_gap_of_a_deterministic_method_is_its_own(name: str, member: st
         return
     own = float(np.sum((method(problem) - mt.solve(problem).w_retrained) ** 2))
     expected = method.expected_square_gap(problem)
-    if name == "subsampled-labels":
+    if name in ("subsampled-labels", "langevin"):
         assert expected is None
     else:
         assert expected == pytest.approx(own, rel=1e-6, abs=1e-18)
 
 
 @pytest.mark.parametrize("member", ["under-parameterised", "several-outputs-tall", "rank-deficient"])
-@pytest.mark.parametrize("method", [FisherNoise, OutputNoise, DescentToDelete, SaliencyRelabelling])
+@pytest.mark.parametrize(
+    "method", [FisherNoise, OutputNoise, DescentToDelete, SaliencyRelabelling, NoisyFineTuning]
+)
 def test_expected_gaps_hold_at_any_rank(method: type, member: str) -> None:
     problem = ZOO[member]()
     retrained = mt.solve(problem).w_retrained
     samples = np.array([np.sum((method(seed=seed)(problem) - retrained) ** 2) for seed in range(60)])
     error = samples.std(ddof=1) / np.sqrt(len(samples))
     assert abs(samples.mean() - method().expected_square_gap(problem)) < 3 * error
+
+
+def test_what_has_no_closed_form_has_none_for_its_own_reference_either() -> None:
+    problem = ZOO["over-parameterised"]()
+    assert LangevinDescent().expected_square_gap(problem, own=True) is None
+    assert DescentToDelete().expected_square_gap(problem, own=True) is not None

@@ -131,6 +131,12 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "networks.oracles.finite_differences": lambda: {"method": "richardson"},
     "descent.losses.loss_and_cotangent": lambda: {"targets": good.logits(), "loss": "squared"},
     "networks.training.train": lambda: {"targets": good.inputs()[:, :2], "learning_rate": 0.01},
+    "methods.langevin.amplified": lambda: {
+        "distance": 1.0,
+        "contraction": 0.5,
+        "noise": 1.0,
+        "steps": 2,
+    },
     "methods.serving": lambda: {"kind": "linear"},
     "methods.projector.check_projector": lambda: {"projector": np.eye(8), "Z": good.x().copy()},
     "methods.tangent.fitted_logits": lambda: {
@@ -214,6 +220,14 @@ METHODS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
     "evaluation.margins.Klom.quantile": lambda: (mt.evaluation.klom(good.x() + 1, good.x()), {"q": 0.5}),
     "evaluation.public.Public.holds_for": lambda: (declare(), {"objective": make("logistic")}),
     "evaluation.roc.Attack.tpr": lambda: (good.attack(), {"fpr": 0.1}),
+    "methods.langevin.LangevinDescent.divergence": lambda: (
+        mt.methods.LangevinDescent(radius=1.0),
+        {"order": 2.0},
+    ),
+    "methods.langevin.LangevinDescent.epsilon": lambda: (
+        mt.methods.LangevinDescent(radius=1.0),
+        {"delta": 0.5},
+    ),
     "methods.method.Method.__call__": lambda: (mt.methods.Retraining(), {}),
     "methods.method.Method.serves": lambda: (mt.methods.Retraining, {"kind": "linear"}),
     "methods.method.Method.settings": lambda: (mt.methods.Retraining, {"kind": "network"}),

@@ -10,7 +10,14 @@ from tests import ROOT
 NUMBERS = {
     **{"RETRAINED_MODELS": 0, "UNLEARNED_MODELS": 1},
     **{"FEATURES": 1, "FORGET": 2, "TEST": 11, "NETWORK_LABELS": 1, "TEACHER": 2},
-    **{"FISHER_NOISE": 3, "ORTHOGONAL_GRADIENT": 4, "ALTERNATING": 25, "WATCHED": 26, "PUBLISHED": 27},
+    **{
+        "FISHER_NOISE": 3,
+        "ORTHOGONAL_GRADIENT": 4,
+        "GRADIENT_NOISE": 5,
+        "ALTERNATING": 25,
+        "WATCHED": 26,
+        "PUBLISHED": 27,
+    },
 }
 
 

@@ -124,7 +124,7 @@ def test_paper_linear_is_as_predicted_and_ends_in_two_tables(tmp_path: Path) -> 
     assert found["largest loop error"] < 1e-12
     methods = {row["method"] for row in found["rows"]}
     still = {name for name, method in METHODS.items() if method.follows_own_labels}
-    assert set(METHODS) - methods == still == {"fine-tuning", "gradient-ascent", "neggrad+"}
+    assert set(METHODS) - methods == still == {"fine-tuning", "gradient-ascent", "neggrad+", "scrub", "npo"}
     assert {"retrained", "pretrained", "random labels", "bad teacher, oracle stop"} <= methods
     assert "random labels, oracle stop" in methods
     for row in found["rows"]:
