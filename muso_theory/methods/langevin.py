@@ -23,6 +23,9 @@ __all__ = ["LangevinDescent", "amplified"]
 _ABOVE = 1 + 1e-6
 """Far above the relative rounding of an eigenvalue, so that a bound made from one stays a bound."""
 
+_SMALLEST = 2.0**-1022
+"""A power of c may underflow; no bound of a distance that is none is zero."""
+
 
 @checked
 def amplified(distance: float, contraction: float, noise: float, steps: int) -> float:
@@ -59,7 +62,8 @@ def amplified(distance: float, contraction: float, noise: float, steps: int) -> 
     if steps < 1:
         raise expected("at least one step", "steps", steps, "too few", "1")
     geometric = _geometric(contraction**2, steps)
-    return contraction**steps * distance / (noise * math.sqrt(geometric))
+    found = contraction**steps * distance / (noise * math.sqrt(geometric))
+    return max(found, _SMALLEST) if distance else 0.0
 
 
 def _geometric(ratio: float, terms: int) -> float:
@@ -193,7 +197,8 @@ class LangevinDescent(RidgeMethod):
             raise expected("noise, without which nothing is hidden,", "sigma", 0.0, "none", "sigma=0.01")
         model, rows = float_model(problem), FLOAT64.matrix(problem.features[problem.forget])
         eta, contraction = self._constants(problem)
-        size = math.sqrt(max(0.0, float(np.linalg.eigvalsh(rows @ rows.T)[-1]))) * _ABOVE
+        square = rows @ rows.T if len(rows) <= problem.n_features else rows.T @ rows
+        size = math.sqrt(max(0.0, float(np.linalg.eigvalsh(square)[-1]))) * _ABOVE
         error = model.targets(model.forget) - model.predict(model.forget, model.start)
         slope = size * (size * self.radius + float(np.linalg.norm(error)) * _ABOVE)
         distance = min(2 * self.radius, eta * slope * _geometric(contraction, self.training))

@@ -92,6 +92,11 @@ def test_the_bound_is_attained_and_half_of_the_noise_breaks_it(contraction: floa
     assert told(0.7, steps=5) > 1.05 * bound
 
 
+def test_a_bound_never_underflows_to_a_promise_of_nothing_to_tell() -> None:
+    assert amplified(1.0, 1e-3, 1.0, 500) > 0
+    assert amplified(0.0, 1e-3, 1.0, 500) == 0
+
+
 # -- the whole process: training, then unlearning ---------------------------------------------------------------
 
 
