@@ -293,11 +293,23 @@ def test_orders_and_deltas_that_are_none_are_refused() -> None:
             amplified(**({"distance": 1.0, "contraction": 0.5, "noise": 1.0, "steps": 1} | words))  # type: ignore[arg-type]
 
 
-def test_the_bound_knows_how_far_training_can_part() -> None:
-    """By hand, of one forgotten sample of length 2 on a line, residual bound 2ρ + 3 at w₀ = 0."""
-    method = LangevinDescent(ridge=0.5, training=6, steps=4, sigma=0.2, radius=1.0)
+@pytest.mark.parametrize(("radius", "training"), [(1.0, 6), (10.0, 1), (20.0, 2)])
+def test_the_bound_knows_how_far_training_can_part(radius: float, training: int) -> None:
+    """By hand, of one forgotten sample of length 2 on a line, with a residual of at most 2ρ + 3 from w₀ = 0."""
+    method = LangevinDescent(ridge=0.5, training=training, steps=4, sigma=0.2, radius=radius)
     top = float(float_model(LINE).spectrum[1].upper) + 0.5
     eta, c = 2 / (top + 0.5), (top - 0.5) / (top + 0.5)
-    distance = min(2.0, eta * 2 * (2 + 3) * sum(c**t for t in range(6)))
-    shift = c**4 * distance / math.sqrt(2 * eta * 0.2**2 * sum(c ** (2 * j) for j in range(4)))
+    apart = eta * 2 * (2 * radius + 3) * sum(c**t for t in range(training))
+    assert (apart > 2 * radius) == (radius != 10.0)  # the ball bounds it too
+    shift = c**4 * min(2 * radius, apart) / math.sqrt(2 * eta * 0.2**2 * sum(c ** (2 * j) for j in range(4)))
     assert method.divergence(LINE, 3.0) == pytest.approx(3 * shift**2 / 2, rel=1e-4)
+
+
+@pytest.mark.parametrize("delta", [0.3, 1e-3, 1e-9])
+def test_epsilon_is_the_least_that_all_orders_give(delta: float) -> None:
+    for sigma in (0.02, 0.2, 2.0):
+        method = LangevinDescent(ridge=0.5, training=6, steps=4, sigma=sigma, radius=1.0)
+        orders = 1 + np.logspace(-3, 4, 4001)
+        least = min(method.divergence(LINE, float(a)) + math.log(1 / delta) / (a - 1) for a in orders)
+        assert method.epsilon(LINE, delta) == pytest.approx(least, rel=1e-4)
+        assert method.epsilon(LINE, delta) <= least * (1 + 1e-12)
