@@ -6,8 +6,8 @@ from ..descent.losses import loss_and_cotangent
 from ..errors import renamed
 from ..lazy import lazily
 from .activation import Activation
+from .branches import Concatenate, Gate, Residual
 from .builders import cnn, mlp
-from .composition import Residual
 from .convolution import Conv2D
 from .cotangents import Cotangent
 from .dense import Dense
@@ -32,11 +32,13 @@ __all__ = [
     "ACTIVATIONS",
     "Activation",
     "AvgPool",
+    "Concatenate",
     "Conv2D",
     "Cotangent",
     "Dense",
     "FiniteDifferences",
     "Flatten",
+    "Gate",
     "GlobalAvgPool",
     "GradientCheck",
     "GradientError",

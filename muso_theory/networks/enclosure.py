@@ -23,7 +23,8 @@ from ..numbers import UndecidedError
 from ..numbers.ieee import ieee_proof
 from ..numbers.rounding import U
 from .activation import Activation
-from .composition import Chain, Residual
+from .branches import Residual
+from .composition import Chain
 from .convolution import Conv2D
 from .cotangents import Cotangent
 from .dense import Dense
@@ -301,6 +302,8 @@ class _Walk:
                 BallArray(value, enlarged(value_error + steepest * x.rad, 2)),
                 BallArray(slope, slope_radius),
             )
+        if name not in ("relu", "leaky_relu"):
+            raise UndecidedError(f"{name} is not enclosed", "an activation that is analytic, or relu")
         sides = np.sign(x.mid)
         for index in np.argwhere(np.abs(x.mid) <= x.rad * (1 + 4 * U)):
             sides[tuple(index)] = 0
@@ -349,9 +352,7 @@ def _parts(chain: Chain, p: Params, path: str) -> Iterator[tuple[str, Layer, Par
 
 def _branches(layer: Residual, p: Params, path: str) -> list[tuple[str, Layer, Params]]:
     """Body and shortcut with their paths and parameters."""
-    body, shortcut = layer.branches
-    cut = len(body.param_shapes)
-    return [(f"{path}.body", body, p[:cut]), (f"{path}.shortcut", shortcut, p[cut:])]
+    return [(f"{path}.{name}", branch, part) for name, branch, part in layer.parts(p)]
 
 
 def _roundings(layer: Layer, shape: tuple[int, ...]) -> int:

@@ -149,6 +149,8 @@ def refuse(bends: Sequence[Bend]) -> None:
 
 def _has_bias(layer: Layer | None) -> bool:
     """Whether a layer adds a bias that moves, one for each entry of the last axis."""
+    if isinstance(layer, Conv2D) and not layer.bias:
+        return False
     if isinstance(layer, (Dense, Conv2D)):
         return layer.param == "standard" or layer.b_std > 0
     return isinstance(layer, LayerNorm)
