@@ -42,5 +42,8 @@ ALTERNATING: Final = 25
 WATCHED: Final = 26
 """Samples on which alternating unlearning watches the tangent kernel."""
 
+DROPPED: Final = 28
+"""Entries that dropout leaves out of a network in training, independent of the order of its batches."""
+
 PUBLISHED: Final = 27
 """Streams and cuts of the published network algorithm."""

@@ -6,11 +6,13 @@ from ..descent.losses import loss_and_cotangent
 from ..errors import renamed
 from ..lazy import lazily
 from .activation import Activation
+from .batch_norm import BatchNorm
 from .branches import Concatenate, Gate, Residual
 from .builders import cnn, mlp
 from .convolution import Conv2D
 from .cotangents import Cotangent
 from .dense import Dense
+from .dropout import Dropout
 from .files import architecture, from_architecture, load, save
 from .flatten import Flatten
 from .functions import ACTIVATIONS, Nonlinearity, nonlinearity
@@ -18,12 +20,15 @@ from .gradcheck import GradientCheck, GradientError, check_gradients
 from .infinite_width import infinite_width
 from .layer import Layer
 from .linearised import Linearisation, from_network, linearise
+from .max_pool import MaxPool
+from .models import efficientnet_b0, resnet8, resnet18, vgg11
 from .network import Sequential
-from .normalisation import LayerNorm
+from .normalisation import GroupNorm, LayerNorm
 from .operators import jacobian_operator
 from .oracles import FiniteDifferences, differentiate, finite_differences
-from .pooling import AvgPool, GlobalAvgPool
+from .pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool
 from .problem import NetworkProblem, softmax
+from .published import from_state_dict, state_dict_shapes
 from .recipe import Recipe
 from .tangent_kernel import empirical_ntk, ntk_operator, parametrised_layers
 from .training import TrainedNetwork, train
@@ -31,20 +36,25 @@ from .training import TrainedNetwork, train
 __all__ = [
     "ACTIVATIONS",
     "Activation",
+    "AdaptiveAvgPool",
     "AvgPool",
+    "BatchNorm",
     "Concatenate",
     "Conv2D",
     "Cotangent",
     "Dense",
+    "Dropout",
     "FiniteDifferences",
     "Flatten",
     "Gate",
     "GlobalAvgPool",
     "GradientCheck",
     "GradientError",
+    "GroupNorm",
     "Layer",
     "LayerNorm",
     "Linearisation",
+    "MaxPool",
     "NetworkProblem",
     "Nonlinearity",
     "Recipe",
@@ -55,10 +65,12 @@ __all__ = [
     "check_gradients",
     "cnn",
     "differentiate",
+    "efficientnet_b0",
     "empirical_ntk",
     "finite_differences",
     "from_architecture",
     "from_network",
+    "from_state_dict",
     "infinite_width",
     "jacobian_operator",
     "linearise",
@@ -68,9 +80,13 @@ __all__ = [
     "nonlinearity",
     "ntk_operator",
     "parametrised_layers",
+    "resnet8",
+    "resnet18",
     "save",
     "softmax",
+    "state_dict_shapes",
     "train",
+    "vgg11",
 ]
 
 if not TYPE_CHECKING:

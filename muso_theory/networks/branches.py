@@ -165,7 +165,7 @@ class Gate(Branched):
         total = np.zeros_like(wide * x)
         if of_gate is not None:
             total = total + of_gate.reshape(wide.shape) * x
-        return total if of_x is None else total + wide * of_x
+        return np.asarray(total if of_x is None else total + wide * of_x)
 
     def part(self, held: Any, cotangent: Cotangent, n: int) -> Sequence[Cotangent]:
         """Times the input for the gate, summed where it is one a channel; times the gate for the input.

@@ -23,6 +23,7 @@ from ..numbers import UndecidedError
 from ..numbers.ieee import ieee_proof
 from ..numbers.rounding import U
 from .activation import Activation
+from .batch_norm import BatchNorm
 from .branches import Residual
 from .composition import Chain
 from .convolution import Conv2D
@@ -57,7 +58,7 @@ class Share:
         path: the layer's place in the network.
         layer: the layer.
         params: its parameters.
-        inputs: what it receives, or for layer normalisation the normalised input, (n, …).
+        inputs: what it receives, or for layer and batch normalisation the normalised input, (n, …).
         cotangent: derivative of every output by its output, (n, k, …).
     """
 
@@ -119,9 +120,11 @@ def rows_of(share: Share) -> list[BallArray]:
     """
     n, k = share.cotangent.mid.shape[:2]
     x, delta = share.inputs, share.cotangent
-    if isinstance(share.layer, LayerNorm):
+    if isinstance(share.layer, (BatchNorm, LayerNorm)):
         axes = tuple(range(2, delta.mid.ndim - 1))
         found = [(delta * x.rearranged(lambda a: a[:, None])).summed(axes), delta.summed(axes)]
+        held = BallArray.exact(np.zeros(found[1].mid.shape))
+        found += [held] * (len(share.params) - len(found))  # running statistics
     else:
         found = _affine_rows(share.layer, share.params, x, delta)
     return [part.rearranged(lambda a: a.reshape(n, k, -1)) for part in found]
@@ -237,6 +240,11 @@ class _Walk:
             normal = centred * inverse
             gain, bias = map(BallArray.exact, p)
             return gain * normal + bias, (normal, inverse)
+        if isinstance(layer, BatchNorm):  # with its running statistics, as everywhere but in training
+            gain, bias, mean, variance = map(BallArray.exact, p)
+            inverse = (variance + BallArray.exact(np.array(layer.eps))).inverse_root()
+            normal = (x - mean) * inverse
+            return gain * normal + bias, (normal, inverse)
         count = _roundings(layer, x.mid.shape[1:])
         return x.through(lambda weights, values: layer.forward(weights, values)[0], p, count), x
 
@@ -266,6 +274,11 @@ class _Walk:
             shares.append(Share(path, layer, p, cache[0], delta))
             pulled = delta * BallArray.exact(p[0])
             return (pulled - pulled.mean() - normal * (pulled * normal).mean()) * inverse
+        if isinstance(layer, BatchNorm):
+            shares.append(Share(path, layer, p, cache[0], delta))
+            # Where the cotangent is 0 so is what is pulled back: channels do not mix.
+            factor: BallArray = BallArray.exact(p[0]) * cache[1]
+            return (delta * factor).only(delta.differs)
         if p:
             shares.append(Share(path, layer, p, cache, delta))
         shape = cache.mid.shape[1:]

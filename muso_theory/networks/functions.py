@@ -198,9 +198,9 @@ class _Elu(Nonlinearity):
 @final
 class _HardSwish(Nonlinearity):
     def value_and_slope(self, x: Array, out: Array | None = None) -> tuple[Array, Array]:
-        gate = np.clip(x + 3, 0, 6) / 6
-        inside = np.asarray(np.abs(x) < 3)
-        return x * gate, np.where(inside, (2 * x + 3) / 6, np.where(x > 0, 1 + 0 * x, 0 * x))
+        above, inside = np.asarray(x > 3), np.asarray(x > -3)
+        value = np.where(above, x, np.where(inside, x * (x + 3) / 6, 0 * x))
+        return value, np.where(above, 1 + 0 * x, np.where(inside, (2 * x + 3) / 6, 0 * x))
 
 
 ACTIVATIONS: dict[str, Nonlinearity] = {

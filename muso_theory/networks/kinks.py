@@ -16,6 +16,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..numbers import UndecidedError
+from .batch_norm import BatchNorm
 from .composition import leaves
 from .convolution import Conv2D
 from .dense import Dense
@@ -153,4 +154,4 @@ def _has_bias(layer: Layer | None) -> bool:
         return False
     if isinstance(layer, (Dense, Conv2D)):
         return layer.param == "standard" or layer.b_std > 0
-    return isinstance(layer, LayerNorm)
+    return isinstance(layer, (BatchNorm, LayerNorm))

@@ -145,7 +145,7 @@ def finite_differences(
     jacobian, error = np.zeros(shape), np.zeros(shape)
     moves = np.repeat(net.trainable, [math.prod(shape) for shape in net.param_shapes])
 
-    for index in np.flatnonzero(moves):  # running statistics are held
+    for index in np.flatnonzero(moves).tolist():  # running statistics are held
 
         def along(t: Any, index: int = index) -> Array:
             moved = vector.astype(complex) if method == "complex-step" else vector.copy()

@@ -79,11 +79,17 @@ def check_pair(kind: str, name: str, pair: tuple[int, int]) -> None:
         raise expected(f"two positive whole numbers in {kind}", name, pair, type(pair).__name__, "(2, 2)")
 
 
+def _is_pair(pair: object) -> bool:
+    """Whether these are two whole numbers that are not negative."""
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        return False
+    return all(isinstance(v, int | np.integer) and v >= 0 for v in pair)
+
+
 def check_pads(kind: str, pads: object) -> None:
     """Refuse explicit padding that is not two pairs of whole numbers that are not negative."""
-    good = isinstance(pads, tuple | list) and len(pads) == 2
-    good = good and all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pads)  # type: ignore[union-attr]
-    if not good or not all(isinstance(v, int | np.integer) and v >= 0 for pair in pads for v in pair):  # type: ignore[attr-defined]
+    pairs = list(pads) if isinstance(pads, tuple | list) else []
+    if len(pairs) != 2 or not all(_is_pair(pair) for pair in pairs):
         what = f"((top, bottom), (left, right)) in {kind}"
         raise expected(what, "padding", pads, type(pads).__name__, "((1, 1), (1, 1))")
 
