@@ -6,6 +6,7 @@ from ..descent.losses import loss_and_cotangent
 from ..errors import renamed
 from ..lazy import lazily
 from .activation import Activation
+from .attention import SelfAttention, attention, tiny_transformer, transformer_block
 from .batch_norm import BatchNorm
 from .branches import Concatenate, Gate, Residual
 from .builders import cnn, mlp
@@ -31,6 +32,7 @@ from .problem import NetworkProblem, softmax
 from .published import from_state_dict, state_dict_shapes
 from .recipe import Recipe
 from .tangent_kernel import empirical_ntk, ntk_operator, parametrised_layers
+from .tokens import Embedding, Pointwise, Position
 from .training import TrainedNetwork, train
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "Cotangent",
     "Dense",
     "Dropout",
+    "Embedding",
     "FiniteDifferences",
     "Flatten",
     "Gate",
@@ -57,11 +60,15 @@ __all__ = [
     "MaxPool",
     "NetworkProblem",
     "Nonlinearity",
+    "Pointwise",
+    "Position",
     "Recipe",
     "Residual",
+    "SelfAttention",
     "Sequential",
     "TrainedNetwork",
     "architecture",
+    "attention",
     "check_gradients",
     "cnn",
     "differentiate",
@@ -85,7 +92,9 @@ __all__ = [
     "save",
     "softmax",
     "state_dict_shapes",
+    "tiny_transformer",
     "train",
+    "transformer_block",
     "vgg11",
 ]
 
