@@ -14,7 +14,7 @@ from ..arrays import Array
 from ..errors import check_integer, expected
 from .cotangents import Cotangent
 from .dense import Parameterization, affine_scales, check_affine, init_affine
-from .grams import GramTerm, PooledGram, RowsGram
+from .grams import GramTerm, PatchGram, PooledGram, RowsGram
 from .layer import Layer, Params
 from .patches import (
     Pads,
@@ -337,13 +337,19 @@ class Conv2D(Layer):
         return [weight, rows[:, :, size:]] if self.bias else [weight]
 
     def gram_term(self, p: Params, cache: Any, cotangent: Cotangent, n: int) -> GramTerm:
-        """Rows of J; under global average pooling the smaller pooled features.
+        """Rows of J; under global average pooling the smaller pooled features; patches where those are cheaper.
 
-        Rows followed by one symmetric product cost far less than Grams of all pairs of patches.
+        With P positions rows followed by one symmetric product cost k²·fan_in·c_out multiplications a pair of samples,
+        Grams of all pairs of patches P²(fan_in + k²·c_out): less only for many channels at few positions.
 
         Returns:
             The term.
         """
+        positions, k = math.prod(cotangent.shape[:2]), cotangent.n_out
+        dear = k**2 * self.fan_in * self.c_out
+        few = self.groups == 1 and positions**2 * (self.fan_in + k**2 * self.c_out) < dear
+        if not cotangent.uniform and few:
+            return self._patch_gram(cache, cotangent.expand(n).reshape(n, k, positions, self.c_out))
         if not cotangent.uniform:
             return RowsGram(self._flat_rows(cache, cotangent.expand(n)))
         s_w, s_b = self._scales(cache)
@@ -362,3 +368,14 @@ class Conv2D(Layer):
         if self.bias:
             features[:, :, -1] = s_b * slopes.sum(axis=1).T
         return PooledGram(features, cotangent.right[0].reshape(-1, self.c_out))
+
+    def _patch_gram(self, cache: Any, deltas: Array) -> PatchGram:
+        """Patches with their scale and the bias's column, and the cotangents."""
+        s_w, s_b = self._scales(cache)
+        shape = (len(cache), deltas.shape[2], self.fan_in + self.bias)
+        held = np.empty(shape, dtype=cache.dtype)
+        for part, patches in self._chunks(cache):
+            held[part, :, : self.fan_in] = s_w * patches.reshape(-1, *shape[1:2], self.fan_in)
+        if self.bias:
+            held[:, :, -1] = s_b
+        return PatchGram(held, np.ascontiguousarray(deltas))
