@@ -14,6 +14,7 @@ from .convolution import Conv2D
 from .cotangents import Cotangent
 from .dense import Dense
 from .dropout import Dropout
+from .estimates import KernelEstimate, estimate_ntk
 from .files import architecture, from_architecture, load, save
 from .flatten import Flatten
 from .functions import ACTIVATIONS, Nonlinearity, nonlinearity
@@ -54,6 +55,7 @@ __all__ = [
     "GradientCheck",
     "GradientError",
     "GroupNorm",
+    "KernelEstimate",
     "Layer",
     "LayerNorm",
     "Linearisation",
@@ -74,6 +76,7 @@ __all__ = [
     "differentiate",
     "efficientnet_b0",
     "empirical_ntk",
+    "estimate_ntk",
     "finite_differences",
     "from_architecture",
     "from_network",

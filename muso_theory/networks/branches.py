@@ -188,7 +188,7 @@ class Concatenate(Branched):
     Refuses (BadInputError) fewer than one branch, and branches that end in images of different sizes.
 
     Args:
-        parts_of: the branches' layers; a branch of none is the identity.
+        chains: the branches' layers; a branch of none is the identity.
 
     Example:
         >>> from muso_theory.networks import Dense
@@ -196,21 +196,21 @@ class Concatenate(Branched):
         (7,)
     """
 
-    parts_of: tuple[tuple[Layer, ...], ...]
+    chains: tuple[tuple[Layer, ...], ...]
     kind: ClassVar[str] = "concatenate"
-    spelled: ClassVar[Mapping[str, str]] = MappingProxyType({"parts_of": "branches"})
+    spelled: ClassVar[Mapping[str, str]] = MappingProxyType({"chains": "branches"})
 
     def __post_init__(self) -> None:
-        if not self.parts_of:
-            raise expected("at least one branch", "parts_of", self.parts_of, "empty", "((), (Dense(4, 3),))")
+        if not self.chains:
+            raise expected("at least one branch", "chains", self.chains, "empty", "((), (Dense(4, 3),))")
 
     def __str__(self) -> str:
-        return f"concatenation of {len(self.parts_of)} branches"
+        return f"concatenation of {len(self.chains)} branches"
 
     @property
     def branches(self) -> Mapping[str, Chain]:
         """The branches by number."""
-        return {f"branch{index}": Chain(tuple(layers)) for index, layers in enumerate(self.parts_of)}
+        return {f"branch{index}": Chain(tuple(layers)) for index, layers in enumerate(self.chains)}
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The sum of the last axes.
