@@ -32,6 +32,7 @@ from .pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool
 from .problem import NetworkProblem, softmax
 from .published import from_state_dict, state_dict_shapes
 from .recipe import Recipe
+from .statistics import fit_statistics
 from .tangent_kernel import empirical_ntk, ntk_operator, parametrised_layers
 from .tokens import Embedding, Pointwise, Position
 from .training import TrainedNetwork, train
@@ -78,6 +79,7 @@ __all__ = [
     "empirical_ntk",
     "estimate_ntk",
     "finite_differences",
+    "fit_statistics",
     "from_architecture",
     "from_network",
     "from_state_dict",

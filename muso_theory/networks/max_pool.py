@@ -121,11 +121,13 @@ class MaxPool(Layer):
             Of x's shape; 1 where only one entry or none can be the largest.
         """
         values = np.sort(np.stack(self._entries(x, -np.inf)), axis=0)
-        gap = np.full(values.shape[1:], np.inf) if len(values) == 1 else (values[-1] - values[-2]) / 2
+        gap = np.full_like(values[0], np.inf) if len(values) == 1 else (values[-1] - values[-2]) / 2
+        down, right = self.output_shape(x.shape[1:])[:2]
+        positions = (down, right)
         found = np.full(x.shape, 1.0)
         padded = np.pad(found, ((0, 0), *self.padding, (0, 0)))
         for place in np.ndindex(*self.window):
-            view = entry_of(padded, (place[0], place[1]), (gap.shape[1], gap.shape[2]), self.steps)
+            view = entry_of(padded, (place[0], place[1]), positions, self.steps)
             np.minimum(view, gap, out=view)
         return self._inner(padded, x.shape)
 

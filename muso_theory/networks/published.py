@@ -17,6 +17,7 @@ from .batch_norm import BatchNorm
 from .branches import Gate
 from .composition import Branched, Chain, leaves
 from .convolution import Conv2D
+from .dense import Dense
 from .flatten import Flatten
 from .layer import Layer
 from .models import MODELS
@@ -58,7 +59,7 @@ def _places(chain: Chain, shape: tuple[int, ...], gated: bool = False) -> Iterat
 def _names(net: Sequential) -> tuple[str, ...]:
     """Published names of a network's layers with parameters; refuses a network that none of the builders makes."""
     channels = net.input_shape[-1]
-    params = {getattr(layer, "param", "standard") for _, layer in leaves(net.layers)}
+    params = {layer.param for _, layer in leaves(net.layers) if isinstance(layer, (Conv2D, Dense))}
     for variants in MODELS.values():
         for param in params:
             for parts in variants(channels, net.n_out, param):
@@ -76,9 +77,9 @@ def _published(name: str, place: _Place) -> list[tuple[str, tuple[int, ...], int
         return [(f"{name}.{word}", (layer.size,), index) for index, word in enumerate(words)]
     weight, *bias = layer.param_shapes
     if isinstance(layer, Conv2D):
-        weight = (weight[3], weight[2], weight[0], weight[1])
+        weight = (weight[3], weight[2], *weight[:2])
     else:
-        weight = (weight[1], weight[0], 1, 1) if place.gated else (weight[1], weight[0])
+        weight = (*weight[::-1], 1, 1) if place.gated else weight[::-1]
     found = [(f"{name}.weight", weight, 0)]
     return [*found, (f"{name}.bias", bias[0], 1)] if bias else found
 

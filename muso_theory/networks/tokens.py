@@ -105,7 +105,7 @@ class Embedding(Layer):
         Returns:
             The tangent of the output.
         """
-        return dp[0][cache]
+        return np.asarray(dp[0][cache])
 
     def pull(self, p: Params, cache: Any, cotangent: Cotangent) -> Cotangent:
         """Zero.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import muso_theory as mt
 from muso_theory.errors import BadInputError
 from muso_theory.networks import (
     Activation,
@@ -15,7 +16,12 @@ from muso_theory.networks import (
     GlobalAvgPool,
     Residual,
     Sequential,
+    empirical_ntk,
     finite_differences,
+    fit_statistics,
+    from_network,
+    mlp,
+    resnet8,
     train,
 )
 
@@ -159,3 +165,57 @@ def test_a_negative_running_variance_is_refused():
     params[4] = -params[4]
     with pytest.raises(BadInputError, match="running variances of at least 0"):
         NET(params, X)
+
+
+# --- statistics as part of the map of a linearised network ----------------------------------------------------------
+
+IMAGES = np.random.default_rng(5).standard_normal((12, 8, 8, 1))
+IMAGES[:3] += 2.0  # what is forgotten is unlike the rest
+Y = np.random.default_rng(6).standard_normal(12)
+
+
+def linearised(statistics):
+    net = resnet8(1, (8, 8, 1))
+    return from_network(net, net.init(0), IMAGES, Y, forget=[0, 1, 2], statistics=statistics)
+
+
+def test_statistics_of_samples_are_those_of_one_batch():
+    params = NET.init(1)
+    fitted = fit_statistics(NET, params, X)
+    hidden = NET.layers[0].forward(params[:1], X)[0]
+    assert np.allclose(fitted[3], hidden.mean(axis=(0, 1, 2)), rtol=1e-12)
+    assert np.allclose(fitted[4], hidden.reshape(-1, 4).var(axis=0, ddof=1), rtol=1e-12)
+    same = [np.array_equal(a, b) for a, b in zip(params, fitted, strict=True)]
+    assert same == list(NET.trainable)
+    with pytest.raises(BadInputError, match="a network with batch norm"):
+        fit_statistics(mlp([3, 1]), mlp([3, 1]).init(0), np.ones((2, 3)))
+    with pytest.raises(BadInputError, match="at least two samples"):
+        fit_statistics(NET, params, X[:1])
+
+
+def test_a_map_whose_statistics_know_the_forget_set_is_told_so():
+    free, knows = (mt.check(linearised(one), claims=["map-free-of-forget"]) for one in ("retain", "all"))
+    assert free["map-free-of-forget"].verdict is mt.Verdict.MEASURED
+    assert knows["map-free-of-forget"].verdict is mt.Verdict.VACUOUS
+    assert linearised(None).map_fitted_on == "unknown"
+    assert any("statistics" in str(row) for row in linearised(None).understood)
+
+
+def test_theorems_hold_of_either_map_and_only_one_is_that_of_retraining():
+    """Labels are exact with frozen statistics, whoever they are of; a model whose statistics know F is another one."""
+    free, knows = linearised("retain"), linearised("all")
+    for problem in (free, knows):
+        assert mt.check(problem, claims=["exact-labels"])["exact-labels"].verdict is mt.Verdict.CERTIFIED
+    retain = np.arange(3, 12)
+    net = resnet8(1, (8, 8, 1))
+    start = net.init(0)
+    outputs = {}
+    for name, samples in (("retain", retain), ("all", np.arange(12)), ("again", retain[::-1])):
+        params = fit_statistics(net, start, IMAGES[samples])
+        kernel = empirical_ntk(net, params, IMAGES).reshape(12, 12)
+        out = net(params, IMAGES).ravel()
+        weights = np.linalg.solve(kernel[np.ix_(retain, retain)], (Y - out)[retain])
+        outputs[name] = out + kernel[:, retain] @ weights  # retrained on R, at the samples to forget
+    gap = abs(outputs["all"] - outputs["retain"])[:3].max()
+    assert gap > 0.05 * abs(outputs["retain"][:3]).max()
+    assert abs(outputs["again"] - outputs["retain"]).max() < 1e-6  # the order of R leaves it as it is

@@ -17,8 +17,8 @@ from tests.convex_data import declare, make
 from tests.project import good
 
 PROTOCOL = {
-    r"networks\.(activation|attention|batch_norm|branches|convolution|dense|dropout|flatten|layer)\.\w+\.\w+": "within layers",
-    r"networks\.(max_pool|normalisation|pooling|tokens)\.\w+\.\w+": "within layers",
+    r"networks\.(activation|attention|batch_norm|branches|convolution|dense)\.\w+\.\w+": "within layers",
+    r"networks\.(dropout|flatten|layer|max_pool|normalisation|pooling|tokens)\.\w+\.\w+": "within layers",
     r"networks\.(composition|cotangents|functions)\.\w+\.\w+": "within layers",
     r"networks\.network\.Sequential\.(forward|pull_back)": "the network hands itself the cache of its layers",
     r"numbers\.\w+\.(Arithmetic|Factor|BALL|MP|CholeskyFactor)\.\w+": "takes the matrices of its own arithmetic",
@@ -143,6 +143,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "networks.pooling.AdaptiveAvgPool": lambda: {"size": (2, 2)},
     "networks.published.from_state_dict": lambda: {"net": good.small_resnet(), "arrays": good.state_dict()},
     "networks.published.state_dict_shapes": lambda: {"net": good.small_resnet()},
+    "networks.statistics.fit_statistics": lambda: {"net": good.normed(), "params": good.normed().init(0)},
     "networks.tokens.Embedding": lambda: {"tokens": 3, "size": 2},
     "networks.tokens.Pointwise": lambda: {"n_in": 3, "n_out": 2},
     "networks.tokens.Position": lambda: {"length": 2, "size": 3},
