@@ -18,6 +18,12 @@ from .normalisation import check_last, check_norm, differential, normalised, sum
 __all__ = ["BatchNorm"]
 
 
+def _into(operation: np.ufunc, room: Array, other: Array) -> Array:
+    """A sum or product, written over its first factor where that has the type for it: images are bound by memory."""
+    fits = room.dtype == np.result_type(room, other)
+    return np.asarray(operation(room, other, out=room if fits else None))
+
+
 @final
 @checked
 @dataclass(frozen=True)
@@ -102,8 +108,8 @@ class BatchNorm(Layer):
             least = float(variance.min())
             raise expected("running variances of at least 0", "variance", least, str(self), "net.init(seed)")
         inverse = 1 / functions_for(variance).apply("sqrt", variance + self.eps)
-        normal = (x - mean) * inverse
-        return gain * normal + bias, (normal, inverse, False)
+        normal = _into(np.multiply, x - mean, inverse)
+        return _into(np.add, gain * normal, bias), (normal, inverse, False)
 
     def forward_training(
         self, p: Params, x: Array, rng: np.random.Generator

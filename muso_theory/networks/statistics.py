@@ -81,4 +81,4 @@ def _measuring(value: Any) -> Any:
         return replace(value, momentum=1.0)
     if isinstance(value, Dropout):
         return replace(value, rate=0.0)
-    return replace(value, **{f.name: _measuring(getattr(value, f.name)) for f in fields(value) if f.init})  # type: ignore[arg-type]
+    return replace(value, **{f.name: _measuring(getattr(value, f.name)) for f in fields(value) if f.init})  # type: ignore[arg-type, type-var]
