@@ -38,6 +38,7 @@ from muso_theory.networks import (
     tiny_transformer,
     transformer_block,
 )
+from muso_theory.networks.composition import leaves
 from muso_theory.networks.enclosure import enclosed_tangent, rows_of
 from muso_theory.networks.grams import PatchGram
 from muso_theory.networks.tangent_kernel import gram_terms
@@ -434,3 +435,63 @@ def test_a_small_error_in_the_patches_is_seen(contract, monkeypatch):
 def test_bad_input_is_refused_with_a_hint(action, words):
     with pytest.raises(BadInputError, match=words):
         action()
+
+
+# --- planted errors ------------------------------------------------------------------------------------------------
+
+RULES = ("jvp", "pull", "gradient", "rows")
+PLANTED = [
+    (kind, rule, name)
+    for kind, name, rules in (
+        (BatchNorm, "batch-norm", RULES),
+        (GroupNorm, "group-norm", RULES),
+        (AdaptiveAvgPool, "adaptive-pool", RULES[:2]),
+        (MaxPool, "max-pool-padded", RULES[:2]),
+        (Dropout, "dropout", RULES[:2]),
+        (Pointwise, "attention", RULES),
+        (SelfAttention, "attention", RULES[:2]),
+        (Position, "embedding", RULES),
+        (Embedding, "embedding", (RULES[0], *RULES[2:])),
+    )
+    for rule in rules
+]
+
+
+@pytest.mark.parametrize(("kind", "rule", "name"), PLANTED)
+def test_a_small_error_in_one_rule_is_named(kind, rule, name, monkeypatch):
+    right, factor = getattr(kind, rule), 1.0005
+
+    def wrong(self, *given):
+        value = right(self, *given)
+        if isinstance(value, list):
+            return [factor * array for array in value]
+        if isinstance(value, np.ndarray):
+            return factor * value
+        return value if value is None else dataclasses.replace(value, right=factor * value.right)
+
+    monkeypatch.setattr(kind, rule, wrong)
+    net = ALL[f"{name}/standard"]
+    named = check_gradients(net, moved(net), inputs(net), throw=False).wrong
+    assert rule in {found for _, found in named}
+    assert {type(dict(leaves(net.layers))[where.split()[0]]) for where, _ in named} == {kind}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(Gate, "squeeze-and-excite"), (Concatenate, "concatenate"), (Residual, "transformer-block")],
+)
+@pytest.mark.parametrize("rule", ["join_tangents", "part"])
+def test_a_small_error_in_a_join_is_seen(kind, name, rule, monkeypatch):
+    right, factor = getattr(kind, rule), 1.0005
+
+    def wrong(self, *given):
+        value = right(self, *given)
+        if isinstance(value, np.ndarray):
+            return factor * value
+        return [dataclasses.replace(one, right=factor * one.right) for one in value]
+
+    monkeypatch.setattr(kind, rule, wrong)
+    net = SMOOTH[f"{name}/standard"]
+    assert {where for where, _ in check_gradients(net, moved(net), inputs(net), throw=False).wrong} == {
+        "network"
+    }
