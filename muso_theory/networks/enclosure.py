@@ -49,6 +49,10 @@ LARGEST_SCALE = 2.0**64
 """Beyond it underflow is not covered by what is added to every radius."""
 
 
+ENCLOSED = "dense layers, convolutions, average pools, residual sums, and layer and batch normalisation"
+"""Layers whose rounding errors are known here, in words."""
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Share:
@@ -391,7 +395,7 @@ def _roundings(layer: Layer, shape: tuple[int, ...]) -> int:
         return 10 + max(math.prod(layer.kernel) * max(layer.c_in, layer.c_out), positions)
     if isinstance(layer, (AvgPool, GlobalAvgPool)):
         return 10 + math.prod(shape[:2])
-    raise UndecidedError(f"the rounding errors of layer {layer} are not known", "the layers of this package")
+    raise UndecidedError(f"the rounding errors of layer {layer} are not known", ENCLOSED)
 
 
 def _affine_rows(layer: Layer, p: Params, x: BallArray, delta: BallArray) -> list[BallArray]:

@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 
+import muso_theory as mt
 from muso_theory.errors import BadInputError
 from muso_theory.networks import (
     Activation,
@@ -33,6 +34,7 @@ from muso_theory.networks import (
     check_gradients,
     empirical_ntk,
     finite_differences,
+    from_network,
     load,
     save,
     tiny_transformer,
@@ -382,6 +384,28 @@ def test_a_small_error_in_the_patches_is_seen(contract, monkeypatch):
     net = Sequential((2, 2, 8), (Conv2D(8, 16, (3, 3)), Activation("tanh"), Flatten(), Dense(64, 2)))
     named = check_gradients(net, net.init(0), np.ones((2, 2, 2, 8)), throw=False).wrong
     assert {rule for _, rule in named} == {"gram_term"}
+
+
+@pytest.mark.parametrize(
+    ("name", "derivative", "differentiable"),
+    [
+        ("max-pool-padded", "MEASURED", "UNDECIDED"),
+        ("elu", "MEASURED", "UNDECIDED"),
+        ("hard-swish", "MEASURED", "UNDECIDED"),
+        ("squeeze-and-excite", "MEASURED", "PROVED"),
+        ("attention", "MEASURED", "PROVED"),
+        ("batch-norm", "CERTIFIED", "PROVED"),
+    ],
+)
+def test_what_is_not_enclosed_is_told(name, derivative, differentiable):
+    """A layer without proved rounding errors makes its row no more than MEASURED, and uncounted kinks UNDECIDED."""
+    net, rng = ALL[f"{name}/standard"], np.random.default_rng(0)
+    net = Sequential(net.input_shape, (*net.layers[:-1], Dense(net.layers[-1].n_in, 1)))
+    X, y = rng.standard_normal((6, *net.input_shape)), rng.standard_normal(6)
+    problem = from_network(net, net.init(0), X, y, forget=[1])
+    report = mt.check(problem, ["linearised-network", "differentiable"])
+    assert report["linearised-network"].verdict.name == derivative
+    assert report["differentiable"].verdict.name == differentiable
 
 
 # --- refusals ------------------------------------------------------------------------------------------------------
