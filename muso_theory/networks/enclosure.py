@@ -30,27 +30,19 @@ from .convolution import Conv2D
 from .cotangents import Cotangent
 from .dense import Dense
 from .duals import enclosed_inputs, multiplications
-from .flatten import Flatten
 from .functions import LEAKY_SLOPE
 from .kinks import KINK_BITS, Bend, Kinks, bends_at, refuse
 from .layer import Layer, Params
 from .network import Sequential
 from .normalisation import LayerNorm
-from .pooling import AvgPool, GlobalAvgPool
 from .radii import BallArray, enlarged
+from .roundings import roundings_of
 from .tables import CURVES, curve_table
 
 __all__ = ["Share", "enclosed_tangent", "estimated_seconds", "pieces", "rows_of"]
 
 CHUNK_BYTES = 1 << 24
 """Bytes of one layer's cotangents, or of its rows of J, that are in work at a time."""
-
-LARGEST_SCALE = 2.0**64
-"""Beyond it underflow is not covered by what is added to every radius."""
-
-
-ENCLOSED = "dense layers, convolutions, average pools, residual sums, and layer and batch normalisation"
-"""Layers whose rounding errors are known here, in words."""
 
 
 @final
@@ -249,7 +241,7 @@ class _Walk:
             inverse = (variance + BallArray.exact(np.array(layer.eps))).inverse_root()
             normal = (x - mean) * inverse
             return gain * normal + bias, (normal, inverse)
-        count = _roundings(layer, x.mid.shape[1:])
+        count = roundings_of(layer, x.mid.shape[1:])
         return x.through(lambda weights, values: layer.forward(weights, values)[0], p, count), x
 
     def backward(
@@ -292,7 +284,7 @@ class _Walk:
             cotangent = Cotangent(values, layer.output_shape(shape), per_sample=True)
             return layer.pull(weights, like, cotangent).expand(len(values))
 
-        pulled = delta.through(pull, p, _roundings(layer, shape))
+        pulled = delta.through(pull, p, roundings_of(layer, shape))
         if not self.kinks:
             return pulled
         # Where no product has two factors that may differ from 0 the sum is 0; sums of ones do not underflow.
@@ -372,35 +364,9 @@ def _branches(layer: Residual, p: Params, path: str) -> list[tuple[str, Layer, P
     return [(f"{path}.{name}", branch, part) for name, branch, part in layer.parts(p)]
 
 
-def _roundings(layer: Layer, shape: tuple[int, ...]) -> int:
-    """Roundings in a row, at most, in one entry of a layer's output, of its pull-back and of its rows of J.
-
-    Every rule of these layers is a sum of products in some order, times a scale: as many roundings as terms, and ten
-    for the scale w_std/√fan_in (a root and a quotient), its product, the bias and its product, and a mean's quotient.
-
-    Returns:
-        Their number.
-
-    Raises:
-        UndecidedError: another layer, or a scale of which underflow is not covered.
-    """
-    if isinstance(layer, Flatten):
-        return 0
-    if isinstance(layer, (Dense, Conv2D)) and not max(layer.w_std, layer.b_std) <= LARGEST_SCALE:
-        raise UndecidedError(f"the scales of {layer} are beyond 2^64", "an ordinary scale")
-    if isinstance(layer, Dense):
-        return 10 + max(layer.n_in, layer.n_out)
-    if isinstance(layer, Conv2D):
-        positions = math.prod(layer.output_shape(shape)[:2])
-        return 10 + max(math.prod(layer.kernel) * max(layer.c_in, layer.c_out), positions)
-    if isinstance(layer, (AvgPool, GlobalAvgPool)):
-        return 10 + math.prod(shape[:2])
-    raise UndecidedError(f"the rounding errors of layer {layer} are not known", ENCLOSED)
-
-
 def _affine_rows(layer: Layer, p: Params, x: BallArray, delta: BallArray) -> list[BallArray]:
     """Rows of J of a dense layer or a convolution: sums of products of inputs and cotangents."""
-    count = _roundings(layer, x.mid.shape[1:])
+    count = roundings_of(layer, x.mid.shape[1:])
     mid = layer.rows(p, x.mid, delta.mid)
     # |x̂δ̂ − xδ| ≤ γ|x̂||δ̂| + |x̂|ρ + r(|δ̂| + ρ), with radii r of x and ρ of δ; the bias has no input
     gamma = count * U * (1 + 2.0**-20)

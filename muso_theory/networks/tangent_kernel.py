@@ -8,8 +8,7 @@ once a block, and of a symmetric kernel only the tiles on and above the diagonal
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -23,10 +22,8 @@ from ..arguments import checked
 from ..arrays import Array
 from ..errors import check_integer, expected, nearest
 from .composition import leaves
-from .convolution import PATCH_BYTES, Conv2D
-from .cotangents import Cotangent
+from .factors import budgeted, gram_terms, nbytes, parametrised_paths
 from .grams import Contraction, GramTerm
-from .layer import Layer, Params
 from .network import Sequential
 from .operators import jacobian_operator
 
@@ -64,45 +61,6 @@ def parametrised_layers(net: Sequential) -> list[str]:
         ['0 dense 4→8', '2 dense 8→1']
     """
     return [f"{path} {layer}" for path, layer in leaves(net.layers) if layer.param_shapes]
-
-
-def gram_terms(
-    net: Sequential, params: Sequence[Array], X: Array, only: Sequence[str] | None = None
-) -> list[GramTerm]:
-    """Every parametrised layer's share of the kernel, in factors, in forward order.
-
-    Args:
-        net: the network.
-        params: checked parameters.
-        X: checked inputs.
-        only: the paths of some of the layers; None is all.
-
-    Returns:
-        One term a layer.
-    """
-    out, cache = net.chain.forward(params, X)
-    found: dict[str, GramTerm] = {}
-
-    def visit(path: str, layer: Layer, p: Params, local_cache: Any, cotangent: Cotangent) -> None:
-        if only is None or path in only:
-            found[path] = layer.gram_term(p, local_cache, cotangent, len(out))
-
-    net.chain.backward(params, cache, Cotangent.identity(net.output_shape, out.dtype), visit, "", False)
-    return [found[path] for path in _paths(net) if path in found]
-
-
-def _paths(net: Sequential) -> list[str]:
-    """Places of the layers with parameters."""
-    return [path for path, layer in leaves(net.layers) if layer.param_shapes]
-
-
-def _nbytes(terms: Iterable[GramTerm]) -> int:
-    """Bytes that terms hold, counting shared memory once."""
-    places: dict[int, int] = {}
-    for term in terms:
-        for array in term.arrays:
-            places[array.__array_interface__["data"][0]] = array.nbytes
-    return sum(places.values())
 
 
 @final
@@ -163,78 +121,6 @@ class _Plan:
                 a.add_to(b, self.contract, total, buffer)
         if not self.per_layer:
             self._place(total, (), rows, columns, mirror)
-
-
-def _tile_bytes(contract: Contraction, step: int, k: int, itemsize: int) -> int:
-    """Bytes one thread needs for tiles: two of the result and one Gram of inputs with its repetition."""
-    entries = {"full": (step * k) ** 2, "trace": step * step, "diag": step * step * k}[contract]
-    return (2 * entries + step * step * (1 + k)) * itemsize
-
-
-def _budget(
-    net: Sequential,
-    params: Sequence[Array],
-    X: Array,
-    contract: Contraction,
-    step: int,
-    threads: int,
-    limit: int,
-) -> tuple[list[list[str]], int, int]:
-    """Choose which layers are taken at a time, the chunk length and how many chunks of factors to hold.
-
-    The price of one sample is measured on one sample: the factors it leaves behind, and the widest cotangent on
-    the way, of which a few copies are in work at a time besides the buffers of patches. Layers are taken together as
-    long as one sample's factors of them fit; each block of layers costs another pass through the network.
-
-    Returns:
-        Paths of each block of layers, samples a chunk, and chunks.
-    """
-    paths = _paths(net)
-    terms = dict(zip(paths, gram_terms(net, params, X[:1]), strict=True))
-    widest, patches = 0, 0
-
-    def visit(path: str, layer: Layer, p: Params, local_cache: Any, cotangent: Cotangent) -> None:
-        nonlocal widest, patches
-        widest = max(widest, net.n_out * math.prod(cotangent.shape) * X.itemsize)
-        if isinstance(layer, Conv2D):
-            patches = max(patches, math.prod(cotangent.shape[:2]) * layer.fan_in * layer.groups * X.itemsize)
-
-    out, cache = net.chain.forward(params, X[:1])
-    net.chain.backward(params, cache, Cotangent.identity(net.output_shape, out.dtype), visit, "", False)
-
-    def price(block: Sequence[str]) -> tuple[int, int]:
-        """Bytes of one sample's factors, and of what all samples have in common."""
-        held = [terms[path] for path in block]
-        arrays = (array for term in held for array in term.arrays)
-        fixed = sum(array.nbytes for array in arrays if len(array) == net.n_out and len(array) > 1)
-        return max(_nbytes(held) - fixed, 1), fixed
-
-    def need(length: int, one: int, fixed: int) -> int:
-        buffers = 4 * min(max(PATCH_BYTES, patches), patches * net.n_out * length)
-        tiles = _tile_bytes(contract, length, net.n_out, X.itemsize)
-        work = (3 * one + 4 * widest) * length + buffers + tiles
-        return (2 * one * length + threads * work + fixed) * 5 // 4  # small arrays and fragmentation
-
-    smallest = max(need(1, *price([path])) for path in paths)
-    if limit < smallest:
-        raise expected(
-            "a memory budget that holds one sample's factors of one layer twice and their tile",
-            "max_bytes",
-            limit,
-            "bytes above the result",
-            f"max_bytes={smallest}, the smallest that works with threads={threads}",
-        )
-    blocks: list[list[str]] = []
-    for path in paths:
-        if blocks and need(1, *price([*blocks[-1], path])) <= limit:
-            blocks[-1].append(path)
-        else:
-            blocks.append([path])
-    one, fixed = (max(part) for part in zip(*map(price, blocks), strict=True))
-    while step > 1 and need(step, one, fixed) > limit:
-        step = max(1, step // 2)
-    spare = max(0, limit - need(step, one, fixed))
-    return blocks, step, 1 + spare * 4 // 5 // (one * step + fixed)
 
 
 @checked
@@ -327,11 +213,11 @@ def empirical_ntk(
     step = max(1, min(TILE_SAMPLES, PASS_ROWS // k, TILE_ROWS // k if contract == "full" else TILE_SAMPLES))
     if workers > 1:  # enough tiles for every thread
         step = max(1, min(step, -(-max(n1, n2) // (2 * workers))))
-    blocks, held = [_paths(net)], 0
+    blocks, held = [parametrised_paths(net)], 0
     if max_bytes is not None:
-        blocks, step, held = _budget(net, arrays, first, contract, step, workers, max_bytes)
+        blocks, step, held = budgeted(net, arrays, first, contract, step, workers, max_bytes)
     elif net.n_params * k * step * first.itemsize > HELD_BYTES:  # rows of J, if it came to them
-        blocks, step, held = _budget(net, arrays, first, contract, step, workers, LARGE_BYTES)
+        blocks, step, held = budgeted(net, arrays, first, contract, step, workers, LARGE_BYTES)
 
     def compute(pool: ThreadPoolExecutor | None) -> None:
         start = 0
@@ -394,7 +280,7 @@ def _compute(
     start = 0
     while start < len(rows):
         probe = factors(rows[start], first)
-        count = held or max(1, HELD_BYTES // max(1, _nbytes(probe)))
+        count = held or max(1, HELD_BYTES // max(1, nbytes(probe)))
         block = rows[start : start + count]
         terms = [probe, *every(lambda part: factors(part, first), block[1:])]
         if symmetric:

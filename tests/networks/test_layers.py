@@ -42,8 +42,8 @@ from muso_theory.networks import (
 )
 from muso_theory.networks.composition import leaves
 from muso_theory.networks.enclosure import enclosed_tangent, rows_of
+from muso_theory.networks.factors import gram_terms
 from muso_theory.networks.grams import PatchGram
-from muso_theory.networks.tangent_kernel import gram_terms
 
 IMAGE, SEQUENCE = (6, 7, 4), (5, 6)
 
