@@ -45,5 +45,11 @@ ALTERNATING: Final = 25
 WATCHED: Final = 26
 """Samples on which alternating unlearning watches the tangent kernel."""
 
+DROPPED: Final = 28
+"""Entries that dropout leaves out of a network in training, independent of the order of its batches."""
+
+PROBES: Final = 29
+"""Random directions along which a tangent kernel is estimated."""
+
 PUBLISHED: Final = 27
 """Streams and cuts of the published network algorithm."""

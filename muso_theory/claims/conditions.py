@@ -155,6 +155,8 @@ _FITTED_ON = {
     "public": "fitted on samples of another source, none of which is a sample to forget as it stands, next to one, or "
     "one with fewer decimals; that it knows none in another form is your word",
     "nothing": "the map reads no samples",
+    "retained statistics": "the running statistics of its batch norms, which are held, were fitted on retained samples "
+    "alone",
     "copies": "fitted on public samples of which some are samples to forget",
     "all": "fitted on all samples",
 }
@@ -186,6 +188,9 @@ def _map_free_of_forget(case: Case) -> Found:
         told.append(
             "the map holds functions, arrays or code of others: that these know no sample is your word"
         )
+    elif word == "retained statistics":
+        read = Quantity.measured(0)
+        told.append("that the network's other parameters know no sample to forget is your word")
     elif not isinstance(getattr(problem.feature_map, "bandwidth", "median"), str):
         told.append("that the bandwidth given knows no sample is your word")
     if word == "copies":

@@ -119,7 +119,7 @@ def _differentiable(case: Case) -> Found:
     """Rectifiers at 0 that outputs depend on: proved where J is enclosed, counted in floats elsewhere."""
     from ..networks.distance import float_distance
     from ..networks.kinks import KinkError
-    from ..networks.rational import zeros_of_rectifiers
+    from ..networks.rational import only_rectifiers, zeros_of_rectifiers
 
     tangent, distance = network_of(case), float_distance(case.problem)
     what = "rectifiers at 0 that an output depends on"
@@ -130,6 +130,8 @@ def _differentiable(case: Case) -> Found:
             raise distance
         return [Inequality(what, Quantity.enclosure(1, distance.count))], [distance.what]
     if isinstance(distance, UndecidedError):
+        if not only_rectifiers(tangent.net):
+            raise distance  # kinks of other layers are not counted
         count = zeros_of_rectifiers(tangent.net, tangent.params, tangent.inputs)
         return [Inequality("inputs of rectifiers that are 0 in floats", Quantity.measured(count))], [
             f"J is not enclosed: {distance}"
@@ -226,7 +228,8 @@ def _slopes(tangent: Any, direction: list[Array], about: Array) -> tuple[Array, 
     net, params, X = tangent.net, tangent.params, tangent.inputs
 
     def outputs(t: complex | float) -> Array:
-        return np.asarray(net([p + t * d for p, d in zip(params, direction, strict=True)], X)).ravel()
+        steps = zip(params, direction, net.trainable, strict=True)  # running statistics are held, as in J
+        return np.asarray(net([p + t * d if moves else p for p, d, moves in steps], X)).ravel()
 
     if net.analytic:
         h = 1e-100

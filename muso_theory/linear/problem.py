@@ -43,7 +43,8 @@ class UnlearningProblem:
         feature_map: the fitted map that made the features, as ``from_data`` sets it.
         map_fitted_on: the samples that it, and every scaler and bandwidth, was fitted on: "retain", "all", "public",
             "copies" or "near" (public samples, some of which are to be forgotten, or next to one that is), "nothing"
-            for a map that needs no samples, or "unknown" for features that were handed in and maps that came fitted.
+            for a map that needs no samples, "retained statistics" (of a network's batch norms), or "unknown" for
+            features that were handed in and maps that came fitted.
         understood: what is known of how the problem came about; outputs, w₀ and forget set are added where missing.
 
     Raises:

@@ -6,11 +6,15 @@ from ..descent.losses import loss_and_cotangent
 from ..errors import renamed
 from ..lazy import lazily
 from .activation import Activation
+from .attention import SelfAttention, attention, tiny_transformer, transformer_block
+from .batch_norm import BatchNorm
+from .branches import Concatenate, Gate, Residual
 from .builders import cnn, mlp
-from .composition import Residual
 from .convolution import Conv2D
 from .cotangents import Cotangent
 from .dense import Dense
+from .dropout import Dropout
+from .estimates import KernelEstimate, estimate_ntk
 from .files import architecture, from_architecture, load, save
 from .flatten import Flatten
 from .functions import ACTIVATIONS, Nonlinearity, nonlinearity
@@ -18,45 +22,67 @@ from .gradcheck import GradientCheck, GradientError, check_gradients
 from .infinite_width import infinite_width
 from .layer import Layer
 from .linearised import Linearisation, from_network, linearise
+from .max_pool import MaxPool
+from .models import efficientnet_b0, resnet8, resnet18, vgg11
 from .network import Sequential
-from .normalisation import LayerNorm
+from .normalisation import GroupNorm, LayerNorm
 from .operators import jacobian_operator
 from .oracles import FiniteDifferences, differentiate, finite_differences
-from .pooling import AvgPool, GlobalAvgPool
+from .pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool
 from .problem import NetworkProblem, softmax
+from .published import from_state_dict, state_dict_shapes
 from .recipe import Recipe
+from .statistics import fit_statistics
 from .tangent_kernel import empirical_ntk, ntk_operator, parametrised_layers
+from .tokens import Embedding, Pointwise, Position
 from .training import TrainedNetwork, train
 
 __all__ = [
     "ACTIVATIONS",
     "Activation",
+    "AdaptiveAvgPool",
     "AvgPool",
+    "BatchNorm",
+    "Concatenate",
     "Conv2D",
     "Cotangent",
     "Dense",
+    "Dropout",
+    "Embedding",
     "FiniteDifferences",
     "Flatten",
+    "Gate",
     "GlobalAvgPool",
     "GradientCheck",
     "GradientError",
+    "GroupNorm",
+    "KernelEstimate",
     "Layer",
     "LayerNorm",
     "Linearisation",
+    "MaxPool",
     "NetworkProblem",
     "Nonlinearity",
+    "Pointwise",
+    "Position",
     "Recipe",
     "Residual",
+    "SelfAttention",
     "Sequential",
     "TrainedNetwork",
     "architecture",
+    "attention",
     "check_gradients",
     "cnn",
     "differentiate",
+    "efficientnet_b0",
     "empirical_ntk",
+    "estimate_ntk",
     "finite_differences",
+    "fit_statistics",
     "from_architecture",
     "from_network",
+    "from_state_dict",
     "infinite_width",
     "jacobian_operator",
     "linearise",
@@ -66,9 +92,15 @@ __all__ = [
     "nonlinearity",
     "ntk_operator",
     "parametrised_layers",
+    "resnet8",
+    "resnet18",
     "save",
     "softmax",
+    "state_dict_shapes",
+    "tiny_transformer",
     "train",
+    "transformer_block",
+    "vgg11",
 ]
 
 if not TYPE_CHECKING:

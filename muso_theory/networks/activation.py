@@ -45,6 +45,20 @@ class Activation(Layer):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def analytic(self) -> bool:
+        """Whether the function is."""
+        return nonlinearity(self.name).analytic
+
+    def reach(self, x: Array) -> Array | None:
+        """The distance to the nearest kink of the function.
+
+        Returns:
+            Of x's shape, or None for a function without kinks.
+        """
+        kinks = nonlinearity(self.name).kinks
+        return np.min([np.abs(x - kink) for kink in kinks], axis=0) if kinks else None
+
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The input shape.
 

@@ -1,23 +1,20 @@
-"""Composition of layers: one after the other, and residual sums."""
+"""Composition of layers: one after the other, and branches of one input."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, ClassVar, final
 
 import numpy as np
 
-from ..arguments import checked
 from ..arrays import Array
-from ..errors import expected
 from .activation import Activation
 from .cotangents import Cotangent
-from .functions import nonlinearity
 from .layer import Layer, Params, Visitor
 
-__all__ = ["Chain", "Residual", "is_analytic", "leaves", "with_inputs"]
+__all__ = ["Branched", "Chain", "leaves", "with_inputs"]
 
 
 @final
@@ -34,6 +31,16 @@ class Chain(Layer):
     def param_shapes(self) -> tuple[tuple[int, ...], ...]:
         """Those of the layers, in forward order."""
         return tuple(shape for layer in self.layers for shape in layer.param_shapes)
+
+    @property
+    def trainable(self) -> tuple[bool, ...]:
+        """Those of the layers."""
+        return tuple(moves for layer in self.layers for moves in layer.trainable)
+
+    @property
+    def analytic(self) -> bool:
+        """Whether every layer is."""
+        return all(layer.analytic for layer in self.layers)
 
     def _split(self, arrays: Params) -> Iterator[tuple[Layer, Params]]:
         """Each layer with its own part of a flat list."""
@@ -73,15 +80,32 @@ class Chain(Layer):
         Returns:
             Output and cache.
         """
-        caches, fresh = [], False
+        return self._through(p, x, lambda layer, part, x: (*layer.forward(part, x), []))[:2]
+
+    def forward_training(
+        self, p: Params, x: Array, rng: np.random.Generator
+    ) -> tuple[Array, Any, list[Array]]:
+        """Compose what the layers compute in training.
+
+        Returns:
+            Output, caches and parameters.
+        """
+        return self._through(p, x, lambda layer, part, x: layer.forward_training(part, x, rng))
+
+    def _through(
+        self, p: Params, x: Array, step: Callable[[Layer, Params, Array], tuple[Array, Any, list[Array]]]
+    ) -> tuple[Array, Any, list[Array]]:
+        """One layer after the other; an activation may write into what nobody else holds."""
+        caches, after, fresh = [], [], False
         for layer, part in self._split(p):
             if fresh and isinstance(layer, Activation):
                 x, cache = layer.forward(part, x, out=x)
             else:
-                x, cache = layer.forward(part, x)
+                x, cache, arrays = step(layer, part, x)
+                after += arrays
             fresh = layer.fresh
             caches.append(cache)
-        return x, caches
+        return x, caches, after
 
     def jvp(self, p: Params, cache: Any, dp: Params, dx: Array | None) -> Array | None:
         """Chain rule, forward.
@@ -123,135 +147,137 @@ class Chain(Layer):
         return current if wanted else None
 
 
-@final
-@checked
-@dataclass(frozen=True)
-class Residual(Layer):
-    """Residual sum y = body(x) + shortcut(x); an empty shortcut is the identity.
+class Branched(Layer):
+    """Chains of layers on the same input, whose outputs are joined.
 
-    Parameters are those of the body, then those of the shortcut. Refuses (BadInputError) inputs for which the
-    two shapes differ.
-
-    Args:
-        body: layers of the body.
-        shortcut: layers of the shortcut.
-
-    Example:
-        >>> from muso_theory.networks import Activation, Dense
-        >>> Residual((Dense(4, 4), Activation("relu"))).output_shape((4,))
-        (4,)
+    Parameters are those of the branches, one branch after the other.
     """
 
-    body: tuple[Layer, ...]
-    shortcut: tuple[Layer, ...] = ()
-    kind: ClassVar[str] = "residual"
-    spelled: ClassVar[Mapping[str, str]] = MappingProxyType({"body": "layers"})
-
-    def __str__(self) -> str:
-        return f"residual of {len(self.body)} layers"
+    fresh: ClassVar[bool] = True
 
     @property
-    def branches(self) -> tuple[Chain, Chain]:
-        """Body and shortcut as chains."""
-        return Chain(tuple(self.body)), Chain(tuple(self.shortcut))
+    @abstractmethod
+    def branches(self) -> Mapping[str, Chain]:
+        """The chains by name; a chain of no layers is the identity."""
+
+    @abstractmethod
+    def join(self, outputs: Sequence[Array]) -> tuple[Array, Any]:
+        """The branches' outputs as one, and what the derivatives need of them."""
+
+    @abstractmethod
+    def join_tangents(self, held: Any, tangents: Sequence[Array | None]) -> Array:
+        """The tangent of the joined output; None means zero, and not all are None."""
+
+    @abstractmethod
+    def part(self, held: Any, cotangent: Cotangent, n: int) -> Sequence[Cotangent]:
+        """A cotangent of the joined output for every branch's output."""
 
     @property
     def param_shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Body's, then shortcut's."""
-        body, shortcut = self.branches
-        return body.param_shapes + shortcut.param_shapes
+        """Those of the branches, in order."""
+        return tuple(shape for branch in self.branches.values() for shape in branch.param_shapes)
 
-    def _parts(self, arrays: Params) -> tuple[Params, Params]:
-        """Body's and shortcut's parts of a flat list."""
-        count = len(self.branches[0].param_shapes)
-        return arrays[:count], arrays[count:]
+    @property
+    def trainable(self) -> tuple[bool, ...]:
+        """Those of the branches."""
+        return tuple(moves for branch in self.branches.values() for moves in branch.trainable)
 
-    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The common output shape of the two branches.
+    @property
+    def analytic(self) -> bool:
+        """Whether every branch is."""
+        return all(branch.analytic for branch in self.branches.values())
 
-        Returns:
-            The output shape.
+    def parts(self, arrays: Params) -> Iterator[tuple[str, Chain, Params]]:
+        """Each branch with its own part of a flat list.
 
-        Raises:
-            BadInputError: if they differ.
+        Args:
+            arrays: one a parameter.
+
+        Yields:
+            Name, branch, its arrays.
         """
-        body, shortcut = (branch.output_shape(shape) for branch in self.branches)
-        if body != shortcut:
-            raise expected(
-                f"a body that ends in the shortcut's shape {shortcut}",
-                "shape",
-                body,
-                "shape of the body",
-                "a shortcut of one dense or 1×1 convolution layer",
-            )
-        return body
+        start = 0
+        for name, branch in self.branches.items():
+            stop = start + len(branch.param_shapes)
+            yield name, branch, arrays[start:stop]
+            start = stop
 
     def init(self, rng: np.random.Generator) -> list[Array]:
-        """Draw both branches.
+        """Draw every branch.
 
         Returns:
             The flat list.
         """
-        return [array for branch in self.branches for array in branch.init(rng)]
+        return [array for branch in self.branches.values() for array in branch.init(rng)]
 
     def forward(self, p: Params, x: Array) -> tuple[Array, Any]:
-        """Sum of branches; the cache is both caches and the number of samples.
+        """Join the branches' outputs; the cache is theirs, what the join holds, and the number of samples.
 
         Returns:
             Output and cache.
         """
-        results = [
-            branch.forward(part, x) for branch, part in zip(self.branches, self._parts(p), strict=True)
-        ]
-        return results[0][0] + results[1][0], (results[0][1], results[1][1], len(x))
+        results = [branch.forward(part, x) for _, branch, part in self.parts(p)]
+        y, held = self.join([out for out, _ in results])
+        return y, ([cache for _, cache in results], held, len(x))
+
+    def forward_training(
+        self, p: Params, x: Array, rng: np.random.Generator
+    ) -> tuple[Array, Any, list[Array]]:
+        """The same of what the branches compute in training.
+
+        Returns:
+            Output, cache and parameters.
+        """
+        results = [branch.forward_training(part, x, rng) for _, branch, part in self.parts(p)]
+        y, held = self.join([out for out, _, _ in results])
+        after = [array for _, _, arrays in results for array in arrays]
+        return y, ([cache for _, cache, _ in results], held, len(x)), after
 
     def jvp(self, p: Params, cache: Any, dp: Params, dx: Array | None) -> Array | None:
-        """Sum of tangents.
+        """Join the branches' tangents.
 
         Returns:
             The tangent of the output.
         """
-        parts = zip(self.branches, self._parts(p), cache[:2], self._parts(dp), strict=True)
-        body, shortcut = (branch.jvp(part, local, tangent, dx) for branch, part, local, tangent in parts)
-        if body is None or shortcut is None:
-            return shortcut if body is None else body
-        return body + shortcut
+        local, held, _ = cache
+        steps = zip(self.parts(p), self.parts(dp), local, strict=True)
+        tangents = [branch.jvp(part, own, dpart, dx) for (_, branch, part), (_, _, dpart), own in steps]
+        return None if all(tangent is None for tangent in tangents) else self.join_tangents(held, tangents)
 
     def pull(self, p: Params, cache: Any, cotangent: Cotangent) -> Cotangent:
-        """Sum of cotangents.
+        """Sum of the branches' cotangents.
 
         Returns:
             The cotangent of the input.
         """
-        parts = zip(self.branches, self._parts(p), cache[:2], strict=True)
-        cotangent = cotangent.lent()
-        body, shortcut = (branch.pull(part, local, cotangent) for branch, part, local in parts)
-        return body.add(shortcut, cache[2])
+        local, held, n = cache
+        steps = zip(self.parts(p), local, self.part(held, cotangent.lent(), n), strict=True)
+        return _sum([branch.pull(part, own, of) for (_, branch, part), own, of in steps], n)
 
     def backward(
         self, p: Params, cache: Any, cotangent: Cotangent, visit: Visitor, path: str, wanted: bool
     ) -> Cotangent | None:
-        """Visit the body, then the shortcut.
+        """Visit one branch after the other.
 
         Returns:
             The cotangent of the input, or None when it is not wanted.
         """
-        parts = zip(("body", "shortcut"), self.branches, self._parts(p), cache[:2], strict=True)
-        cotangent = cotangent.lent()
+        local, held, n = cache
+        steps = zip(self.parts(p), local, self.part(held, cotangent.lent(), n), strict=True)
         results = [
-            branch.backward(part, local, cotangent, visit, f"{path}.{name}", wanted)
-            for name, branch, part, local in parts
+            branch.backward(part, own, of, visit, f"{path}.{name}", wanted)
+            for (name, branch, part), own, of in steps
         ]
-        if results[0] is None or results[1] is None:
-            return None
-        return results[0].add(results[1], cache[2])
+        found = [result for result in results if result is not None]
+        return _sum(found, n) if wanted else None
 
 
-def is_analytic(layer: Layer) -> bool:
-    """Whether a layer (and every layer inside it) is an analytic function."""
-    if isinstance(layer, Residual):
-        return all(is_analytic(inner) for inner in (*layer.body, *layer.shortcut))
-    return not isinstance(layer, Activation) or nonlinearity(layer.name).analytic
+def _sum(cotangents: Sequence[Cotangent], n: int) -> Cotangent:
+    """What several readers of one value pull back."""
+    total = cotangents[0]
+    for other in cotangents[1:]:
+        total = total.add(other, n)
+    return total
 
 
 def leaves(layers: Sequence[Layer], path: str = "") -> Iterator[tuple[str, Layer]]:
@@ -262,9 +288,9 @@ def leaves(layers: Sequence[Layer], path: str = "") -> Iterator[tuple[str, Layer
     """
     prefix = f"{path}." if path else ""
     for index, layer in enumerate(layers):
-        if isinstance(layer, Residual):
-            yield from leaves(layer.body, f"{prefix}{index}.body")
-            yield from leaves(layer.shortcut, f"{prefix}{index}.shortcut")
+        if isinstance(layer, Branched):
+            for name, branch in layer.branches.items():
+                yield from leaves(branch.layers, f"{prefix}{index}.{name}")
         else:
             yield f"{prefix}{index}", layer
 
@@ -287,10 +313,9 @@ def with_inputs(
     for index, layer in enumerate(layers):
         stop = start + len(layer.param_shapes)
         p, name = params[start:stop], f"{prefix}{index}"
-        if isinstance(layer, Residual):
-            cut = len(layer.branches[0].param_shapes)
-            yield from with_inputs(layer.body, p[:cut], x, f"{name}.body")
-            yield from with_inputs(layer.shortcut, p[cut:], x, f"{name}.shortcut")
+        if isinstance(layer, Branched):
+            for key, branch, part in layer.parts(p):
+                yield from with_inputs(branch.layers, part, x, f"{name}.{key}")
         else:
             yield name, layer, p, x
         x = layer.forward(p, x)[0]

@@ -28,6 +28,10 @@ _PLAIN: dict[Any, tuple[tuple[type, ...], str, str]] = {
 """Types of fields that JSON holds as they are: what is read as such, in words, and an example."""
 
 
+_WORD_OR_LIST = sorted(map(str, (Literal, tuple)))
+"""Origins of the two types of a field that holds a word or a tuple."""
+
+
 def describe(layers: Sequence[Layer]) -> list[dict[str, Any]]:
     """Layers as JSON objects; an activation joins the affine layer before it.
 
@@ -54,7 +58,11 @@ def describe(layers: Sequence[Layer]) -> list[dict[str, Any]]:
         if KINDS.get(layer.kind) is not type(layer):
             hint = "a class attribute kind, such as kind: ClassVar[str] = 'my-layer'"
             raise expected("a layer that network files know", "layer", layer, type(layer).__name__, hint)
-        entry = {key: _plain(getattr(layer, f.name), layer) for key, f in _keys(type(layer)).items()}
+        entry = {
+            key: _plain(getattr(layer, f.name), layer)
+            for key, f in _keys(type(layer)).items()
+            if f.name not in layer.later or getattr(layer, f.name) != f.default
+        }
         _read(type(layer), entry, layer.kind)
         found.append({"type": layer.kind, **entry, **({"activation": None} if layer.activates else {})})
     return found
@@ -161,6 +169,9 @@ def _typed(of: Any, value: Any, where: str) -> Any:
     if origin in (Union, UnionType) and len(parts) == 2 and NoneType in parts:
         (other,) = set(parts) - {NoneType}
         return None if value is None else _typed(other, value, where)
+    if origin in (Union, UnionType) and sorted(str(get_origin(part)) for part in parts) == _WORD_OR_LIST:
+        wanted = Literal if isinstance(value, str) else tuple
+        return _typed(next(part for part in parts if get_origin(part) is wanted), value, where)
     if origin is tuple:
         many = parts[-1:] == (...,)
         if many and isinstance(parts[0], type) and issubclass(parts[0], Layer):
@@ -174,5 +185,5 @@ def _typed(of: Any, value: Any, where: str) -> Any:
             _typed(part, entry, f"{where}[{i}]")
             for i, (part, entry) in enumerate(zip(each, value, strict=True))
         )
-    hint = "bool, int, float, str, Literal, tuple[…] of these, tuple[Layer, …], or one of them | None"
+    hint = "bool, int, float, str, Literal, tuple[…] of these, tuple[Layer, …], one of them | None, or Literal | tuple"
     raise expected("one of the types that network files hold", where, of, "annotation", hint)

@@ -114,6 +114,9 @@ class _Context:
     def exp(self, x: _Dual) -> _Dual:
         return self._lift(x, lambda a: a.exp(), lambda _, y: y)
 
+    def expm1(self, x: _Dual) -> _Dual:
+        return self._lift(x, lambda a: a.expm1(), lambda _, y: 1 + y)
+
     def log1p(self, x: _Dual) -> _Dual:
         return self._lift(x, lambda a: a.log1p(), lambda a, _: 1 / (1 + a))
 
@@ -175,7 +178,8 @@ def enclosed_derivative(
     with working_precision(bits):
         exact = np.frompyfunc(lambda a: _Dual(flint.arb(float(a))), 1, 1)
         moving = np.frompyfunc(lambda a, b: _Dual(flint.arb(float(a)), flint.arb(float(b))), 2, 1)
-        moved = [np.asarray(moving(a, b), dtype=object) for a, b in zip(arrays, direction, strict=True)]
+        pairs = zip(arrays, direction, net.trainable, strict=True)  # running statistics are held, as in J
+        moved = [np.asarray(moving(a, b) if moves else exact(a), dtype=object) for a, b, moves in pairs]
         out = net(moved, np.asarray(exact(inputs), dtype=object)).reshape(len(inputs), net.n_out)
         zero = flint.arb(0)
         slopes = np.frompyfunc(lambda d: zero if d.slope is None else d.slope, 1, 1)

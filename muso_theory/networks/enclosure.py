@@ -23,28 +23,26 @@ from ..numbers import UndecidedError
 from ..numbers.ieee import ieee_proof
 from ..numbers.rounding import U
 from .activation import Activation
-from .composition import Chain, Residual
+from .batch_norm import BatchNorm
+from .branches import Residual
+from .composition import Chain
 from .convolution import Conv2D
 from .cotangents import Cotangent
 from .dense import Dense
 from .duals import enclosed_inputs, multiplications
-from .flatten import Flatten
 from .functions import LEAKY_SLOPE
 from .kinks import KINK_BITS, Bend, Kinks, bends_at, refuse
 from .layer import Layer, Params
 from .network import Sequential
 from .normalisation import LayerNorm
-from .pooling import AvgPool, GlobalAvgPool
 from .radii import BallArray, enlarged
+from .roundings import roundings_of
 from .tables import CURVES, curve_table
 
 __all__ = ["Share", "enclosed_tangent", "estimated_seconds", "pieces", "rows_of"]
 
 CHUNK_BYTES = 1 << 24
 """Bytes of one layer's cotangents, or of its rows of J, that are in work at a time."""
-
-LARGEST_SCALE = 2.0**64
-"""Beyond it underflow is not covered by what is added to every radius."""
 
 
 @final
@@ -56,7 +54,7 @@ class Share:
         path: the layer's place in the network.
         layer: the layer.
         params: its parameters.
-        inputs: what it receives, or for layer normalisation the normalised input, (n, …).
+        inputs: what it receives, or for layer and batch normalisation the normalised input, (n, …).
         cotangent: derivative of every output by its output, (n, k, …).
     """
 
@@ -118,9 +116,11 @@ def rows_of(share: Share) -> list[BallArray]:
     """
     n, k = share.cotangent.mid.shape[:2]
     x, delta = share.inputs, share.cotangent
-    if isinstance(share.layer, LayerNorm):
+    if isinstance(share.layer, (BatchNorm, LayerNorm)):
         axes = tuple(range(2, delta.mid.ndim - 1))
         found = [(delta * x.rearranged(lambda a: a[:, None])).summed(axes), delta.summed(axes)]
+        held = BallArray.exact(np.zeros(found[1].mid.shape))
+        found += [held] * (len(share.params) - len(found))  # running statistics
     else:
         found = _affine_rows(share.layer, share.params, x, delta)
     return [part.rearranged(lambda a: a.reshape(n, k, -1)) for part in found]
@@ -236,7 +236,12 @@ class _Walk:
             normal = centred * inverse
             gain, bias = map(BallArray.exact, p)
             return gain * normal + bias, (normal, inverse)
-        count = _roundings(layer, x.mid.shape[1:])
+        if isinstance(layer, BatchNorm):  # with its running statistics, as everywhere but in training
+            gain, bias, mean, variance = map(BallArray.exact, p)
+            inverse = (variance + BallArray.exact(np.array(layer.eps))).inverse_root()
+            normal = (x - mean) * inverse
+            return gain * normal + bias, (normal, inverse)
+        count = roundings_of(layer, x.mid.shape[1:])
         return x.through(lambda weights, values: layer.forward(weights, values)[0], p, count), x
 
     def backward(
@@ -265,6 +270,11 @@ class _Walk:
             shares.append(Share(path, layer, p, cache[0], delta))
             pulled = delta * BallArray.exact(p[0])
             return (pulled - pulled.mean() - normal * (pulled * normal).mean()) * inverse
+        if isinstance(layer, BatchNorm):
+            shares.append(Share(path, layer, p, cache[0], delta))
+            # Where the cotangent is 0 so is what is pulled back: channels do not mix.
+            factor: BallArray = BallArray.exact(p[0]) * cache[1]
+            return (delta * factor).only(delta.differs)
         if p:
             shares.append(Share(path, layer, p, cache, delta))
         shape = cache.mid.shape[1:]
@@ -274,7 +284,7 @@ class _Walk:
             cotangent = Cotangent(values, layer.output_shape(shape), per_sample=True)
             return layer.pull(weights, like, cotangent).expand(len(values))
 
-        pulled = delta.through(pull, p, _roundings(layer, shape))
+        pulled = delta.through(pull, p, roundings_of(layer, shape))
         if not self.kinks:
             return pulled
         # Where no product has two factors that may differ from 0 the sum is 0; sums of ones do not underflow.
@@ -301,6 +311,8 @@ class _Walk:
                 BallArray(value, enlarged(value_error + steepest * x.rad, 2)),
                 BallArray(slope, slope_radius),
             )
+        if name not in ("relu", "leaky_relu"):
+            raise UndecidedError(f"{name} is not enclosed", "an activation that is analytic, or relu")
         sides = np.sign(x.mid)
         for index in np.argwhere(np.abs(x.mid) <= x.rad * (1 + 4 * U)):
             sides[tuple(index)] = 0
@@ -349,40 +361,12 @@ def _parts(chain: Chain, p: Params, path: str) -> Iterator[tuple[str, Layer, Par
 
 def _branches(layer: Residual, p: Params, path: str) -> list[tuple[str, Layer, Params]]:
     """Body and shortcut with their paths and parameters."""
-    body, shortcut = layer.branches
-    cut = len(body.param_shapes)
-    return [(f"{path}.body", body, p[:cut]), (f"{path}.shortcut", shortcut, p[cut:])]
-
-
-def _roundings(layer: Layer, shape: tuple[int, ...]) -> int:
-    """Roundings in a row, at most, in one entry of a layer's output, of its pull-back and of its rows of J.
-
-    Every rule of these layers is a sum of products in some order, times a scale: as many roundings as terms, and ten
-    for the scale w_std/√fan_in (a root and a quotient), its product, the bias and its product, and a mean's quotient.
-
-    Returns:
-        Their number.
-
-    Raises:
-        UndecidedError: another layer, or a scale of which underflow is not covered.
-    """
-    if isinstance(layer, Flatten):
-        return 0
-    if isinstance(layer, (Dense, Conv2D)) and not max(layer.w_std, layer.b_std) <= LARGEST_SCALE:
-        raise UndecidedError(f"the scales of {layer} are beyond 2^64", "an ordinary scale")
-    if isinstance(layer, Dense):
-        return 10 + max(layer.n_in, layer.n_out)
-    if isinstance(layer, Conv2D):
-        positions = math.prod(layer.output_shape(shape)[:2])
-        return 10 + max(math.prod(layer.kernel) * max(layer.c_in, layer.c_out), positions)
-    if isinstance(layer, (AvgPool, GlobalAvgPool)):
-        return 10 + math.prod(shape[:2])
-    raise UndecidedError(f"the rounding errors of layer {layer} are not known", "the layers of this package")
+    return [(f"{path}.{name}", branch, part) for name, branch, part in layer.parts(p)]
 
 
 def _affine_rows(layer: Layer, p: Params, x: BallArray, delta: BallArray) -> list[BallArray]:
     """Rows of J of a dense layer or a convolution: sums of products of inputs and cotangents."""
-    count = _roundings(layer, x.mid.shape[1:])
+    count = roundings_of(layer, x.mid.shape[1:])
     mid = layer.rows(p, x.mid, delta.mid)
     # |x̂δ̂ − xδ| ≤ γ|x̂||δ̂| + |x̂|ρ + r(|δ̂| + ρ), with radii r of x and ρ of δ; the bias has no input
     gamma = count * U * (1 + 2.0**-20)

@@ -93,10 +93,12 @@ class Nonlinearity(ABC):
     Args:
         name: its name in network files.
         analytic: whether the complex step differentiates it; the rectifiers are not analytic.
+        kinks: where one of its first two derivatives jumps.
     """
 
     name: str
     analytic: bool
+    kinks: tuple[float, ...] = ()
 
     @abstractmethod
     def value_and_slope(self, x: Array, out: Array | None = None) -> tuple[Array, Array]:
@@ -177,18 +179,45 @@ class _Sin(Nonlinearity):
         return f.apply("sin", x), f.apply("cos", x)
 
 
+@final
+class _Silu(Nonlinearity):
+    def value_and_slope(self, x: Array, out: Array | None = None) -> tuple[Array, Array]:
+        half = functions_for(x).apply("tanh", x / 2)
+        gate = (1 + half) / 2
+        return x * gate, gate + x * (1 - half) * (1 + half) / 4
+
+
+@final
+class _Elu(Nonlinearity):
+    def value_and_slope(self, x: Array, out: Array | None = None) -> tuple[Array, Array]:
+        positive = np.asarray(x > 0)
+        below = functions_for(x).apply("expm1", np.where(positive, 0 * x, x))  # never of large numbers
+        return np.where(positive, x, below), 1 + below
+
+
+@final
+class _HardSwish(Nonlinearity):
+    def value_and_slope(self, x: Array, out: Array | None = None) -> tuple[Array, Array]:
+        above, inside = np.asarray(x > 3), np.asarray(x > -3)
+        value = np.where(above, x, np.where(inside, x * (x + 3) / 6, 0 * x))
+        return value, np.where(above, 1 + 0 * x, np.where(inside, (2 * x + 3) / 6, 0 * x))
+
+
 ACTIVATIONS: dict[str, Nonlinearity] = {
     item.name: item
     for item in (
         _Identity("identity", True),
-        _Relu("relu", False),
-        _LeakyRelu("leaky_relu", False),
+        _Relu("relu", False, (0.0,)),
+        _LeakyRelu("leaky_relu", False, (0.0,)),
         _Gelu("gelu", True),
         _Tanh("tanh", True),
         _Erf("erf", True),
         _Sigmoid("sigmoid", True),
         _Softplus("softplus", True),
         _Sin("sin", True),
+        _Silu("silu", True),
+        _Elu("elu", False, (0.0,)),
+        _HardSwish("hard_swish", False, (-3.0, 3.0)),
     )
 }
 """Every known nonlinearity by name."""

@@ -11,8 +11,7 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array
 from ..errors import MusoError, check_integer, expected
-from .activation import Activation
-from .composition import is_analytic, with_inputs
+from .composition import with_inputs
 from .cotangents import Cotangent
 from .layer import Layer, Params
 from .network import Sequential
@@ -157,12 +156,13 @@ def _directions(
     """Random directions in the input and in each parameter array, one at a time."""
     nothing = [np.zeros_like(a) for a in p]
     dx = rng.standard_normal(x.shape)
-    if isinstance(layer, Activation) and not is_analytic(layer):
-        dx = dx * np.minimum(
-            1.0, 5.0 * np.abs(x) / np.abs(dx)
-        )  # |step| ≤ 0.04·5|x|: never across the kink at 0
+    reach = layer.reach(x)
+    if reach is not None:  # |step| ≤ 0.04·5·reach: never across a kink
+        dx = dx * np.minimum(1.0, 5.0 * reach / np.abs(dx))
     yield nothing, dx
     for index, array in enumerate(p):
+        if not layer.trainable[index]:
+            continue
         dp = list(nothing)
         dp[index] = rng.standard_normal(array.shape)
         yield dp, np.zeros_like(x)
@@ -185,7 +185,7 @@ def _cotangents(shape: tuple[int, ...], n: int, rng: np.random.Generator) -> Ite
 def _check_layer(layer: Layer, p: Params, x: Array, rng: np.random.Generator) -> Iterator[tuple[str, float]]:
     """Every rule of one layer."""
     y, cache = layer.forward(p, x)
-    n, shape, analytic = len(x), y.shape[1:], is_analytic(layer)
+    n, shape, analytic = len(x), y.shape[1:], layer.analytic
     cotangents = list(_cotangents(shape, n, rng))
     for dp, dx in _directions(layer, p, x, rng):
         wanted = _directional(lambda q, z: layer.forward(q, z)[0], p, x, dp, dx, analytic)
@@ -240,7 +240,10 @@ def _check_whole(
     net: Sequential, params: list[Array], x: Array, rng: np.random.Generator
 ) -> Iterator[tuple[str, float]]:
     """The composition: whole-network derivatives along a random direction, and the kernels."""
-    tangent = [rng.standard_normal(a.shape) for a in params]
+    tangent = [
+        rng.standard_normal(a.shape) if moves else np.zeros(a.shape)
+        for a, moves in zip(params, net.trainable, strict=True)
+    ]
     pushed = net.jvp(params, x, tangent)
     if net.analytic:
         wanted = _directional(lambda q, z: net(q, z), params, x, tangent, np.zeros_like(x), True)

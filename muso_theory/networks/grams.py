@@ -24,6 +24,7 @@ __all__ = [
     "GramTerm",
     "HadamardGram",
     "KroneckerGram",
+    "PatchGram",
     "PooledGram",
     "RowsGram",
 ]
@@ -293,3 +294,50 @@ class PooledGram(GramTerm):
         else:
             block = (flat @ (self.head * self.head).T).reshape(n1, n2, k)
         return _written(block, out)
+
+
+@final
+@dataclass(frozen=True)
+class PatchGram(GramTerm):
+    """A convolution with few positions and many channels: Σ over positions p, q of (patch_p · patch_q)(Δ_p · Δ_q).
+
+    A row of J is Σ_p patch_p ⊗ Δ_p, so the inner product of two rows is that sum. Of P positions P(fan_in + k·c_out)
+    numbers are held for a sample, not k·fan_in·c_out (R. Novak, J. Sohl-Dickstein, S. Schoenholz 2022).
+
+    Args:
+        patches: scaled, with a column for the bias where there is one, (n, P, p).
+        deltas: derivatives of the outputs by the layer's output (n, k, P, c_out).
+    """
+
+    patches: Array
+    deltas: Array
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """Patches and deltas."""
+        return (self.patches, self.deltas)
+
+    def take(self, rows: slice) -> PatchGram:
+        """Restrict to some samples."""
+        return PatchGram(self.patches[rows], self.deltas[rows])
+
+    def tile(self, other: PatchGram, contract: Contraction, out: Array | None = None) -> Array:
+        """Multiply out, one sample of the left batch after the other."""
+        (n1, k, P, c), n2 = self.deltas.shape, len(other.deltas)
+        shape = {"full": (n1, k, n2, k), "trace": (n1, n2), "diag": (n1, n2, k)}[contract]
+        block = np.empty(shape, np.result_type(self.patches, self.deltas)) if out is None else out
+        patches, deltas = other.patches.reshape(n2 * P, -1).T, other.deltas.reshape(-1, c).T
+        for i in range(n1):
+            near = (self.patches[i] @ patches).reshape(P, n2, 1, P)
+            if contract == "full":
+                pairs = (self.deltas[i].reshape(k * P, c) @ deltas).reshape(k, P, n2, k, P)
+                block[i] = (pairs * near).sum(axis=(1, 4))
+                continue
+            for a in range(k):
+                pairs = (self.deltas[i, a] @ other.deltas[:, a].reshape(n2 * P, c).T).reshape(P, n2, P)
+                found = (pairs * near[:, :, 0]).sum(axis=(0, 2))
+                if contract == "diag":
+                    block[i, :, a] = found
+                else:
+                    block[i] = found if not a else block[i] + found
+        return block

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..numbers import UndecidedError
+from .batch_norm import BatchNorm
 from .composition import leaves
 from .convolution import Conv2D
 from .dense import Dense
@@ -149,6 +150,8 @@ def refuse(bends: Sequence[Bend]) -> None:
 
 def _has_bias(layer: Layer | None) -> bool:
     """Whether a layer adds a bias that moves, one for each entry of the last axis."""
+    if isinstance(layer, Conv2D) and not layer.bias:
+        return False
     if isinstance(layer, (Dense, Conv2D)):
         return layer.param == "standard" or layer.b_std > 0
-    return isinstance(layer, LayerNorm)
+    return isinstance(layer, (BatchNorm, LayerNorm))

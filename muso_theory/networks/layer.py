@@ -103,6 +103,9 @@ class Layer(ABC):
     spelled: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Fields that network files call otherwise."""
 
+    later: ClassVar[tuple[str, ...]] = ()
+    """Fields that network files name only where they differ from their default: older files lack them."""
+
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         kind = cls.__dict__.get("kind", "")
@@ -117,6 +120,19 @@ class Layer(ABC):
     def param_shapes(self) -> tuple[tuple[int, ...], ...]:
         """Shapes of the parameter arrays, in order."""
         return ()
+
+    @property
+    def trainable(self) -> tuple[bool, ...]:
+        """Which parameter arrays derivatives are taken by; the others, running statistics, are held as they are.
+
+        Their gradients and columns of J are zero, whatever the output depends on.
+        """
+        return (True,) * len(self.param_shapes)
+
+    @property
+    def analytic(self) -> bool:
+        """Whether the layer is an analytic function of parameters and input, as the complex step needs."""
+        return True
 
     @abstractmethod
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -133,6 +149,25 @@ class Layer(ABC):
     @abstractmethod
     def forward(self, p: Params, x: Array) -> tuple[Array, Any]:
         """Output (n, *output shape) and the cache."""
+
+    def forward_training(
+        self, p: Params, x: Array, rng: np.random.Generator
+    ) -> tuple[Array, Any, list[Array]]:
+        """What training computes in the place of ``forward``, where that differs: batch statistics, dropped entries.
+
+        Args:
+            p: the layer's parameters.
+            x: inputs of one batch.
+            rng: what chance there is.
+
+        Returns:
+            Output, cache, and the parameters with the batch's share in the running statistics.
+        """
+        return (*self.forward(p, x), list(p))
+
+    def reach(self, x: Array) -> Array | None:
+        """How far each entry of x may move before the layer's derivative jumps; None where it never does."""
+        return None
 
     @abstractmethod
     def jvp(self, p: Params, cache: Any, dp: Params, dx: Array | None) -> Array | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, final
+from typing import Any, Literal, final
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from ..errors import Renamed, expected
 from ..linear.problem import UnlearningProblem
 from ..understood import Understood
 from .network import Sequential
+from .statistics import fit_statistics, has_statistics
 from .tangent_kernel import empirical_ntk
 
 __all__ = ["Linearisation", "from_network", "linearise"]
@@ -195,6 +196,7 @@ def from_network(
     forget: object,
     dual: bool | None = None,
     max_bytes: int = 2**31,
+    statistics: Literal["retain", "all"] | None = None,
 ) -> UnlearningProblem:
     """Build the problem of a network's tangent at θ₀ (claim linearised-network).
 
@@ -214,6 +216,9 @@ def from_network(
         dual: True uses the Gram, False the Jacobian. None uses the Gram where D > n·k, and the Jacobian where that
             Gram is not positive definite in float64; ``tangent`` says which.
         max_bytes: the largest Jacobian to form.
+        statistics: of a network with batch norm, which is linearised with its running statistics held: fit them to
+            the retained or to all samples first (:func:`fit_statistics`). They are part of the map, of which condition
+            ``map-free-of-forget`` then speaks; None takes those among the parameters, and says nothing of them.
 
     Returns:
         The problem; its targets have shape (n·k,).
@@ -237,6 +242,30 @@ def from_network(
     inputs = _at_least_double("X", net.check_inputs(X))
     params = [_at_least_double(f"params[{i}]", array) for i, array in enumerate(params)]
     samples = forget_indices(forget, len(inputs))
+    # What a problem is known by is what was given: fitted statistics differ in their last digits between machines.
+    given: dict[str, Any] = {
+        "net": net,
+        "params": params,
+        "X": inputs,
+        "y": plain_array("y", y),
+        "dual": dual,
+    }
+    given |= {} if statistics is None else {"statistics": statistics}
+    told, word = (
+        [Understood("map", "the tangent of the network at its parameters", "given", "--network")],
+        "unknown",
+    )
+    if statistics is not None:
+        kept = (
+            np.setdiff1d(np.arange(len(inputs)), samples)
+            if statistics == "retain"
+            else np.arange(len(inputs))
+        )
+        params = fit_statistics(net, params, inputs[kept])
+        word = "retained statistics" if statistics == "retain" else "all"
+    if has_statistics(net):
+        whose = {"retain": "fitted on retained samples", "all": "fitted on all samples", None: "as they came"}
+        told.append(Understood("statistics", f"held, {whose[statistics]}", "given", "statistics="))
     size = 8 * len(inputs) * net.n_out * net.n_params
     if dual is False and size > max_bytes:
         hint = f"dual=True, or max_bytes={size}"
@@ -261,9 +290,10 @@ def from_network(
         linear.targets(y),
         linear.rows(samples),
         tangent=linear.bare(plain_array("y", y)),
-        understood=(Understood("map", "the tangent of the network at its parameters", "given", "--network"),),
+        map_fitted_on=word,
+        understood=tuple(told),
     )
-    return problem.identified_by(net=net, params=params, X=inputs, y=plain_array("y", y), dual=dual)
+    return problem.identified_by(**given)
 
 
 def _at_least_double(name: str, values: object) -> Array:

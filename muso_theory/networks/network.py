@@ -12,7 +12,7 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array, is_float64, plain_array, real_array
 from ..errors import Renamed, check_integer, expected
-from .composition import Chain, is_analytic, leaves
+from .composition import Chain, leaves
 from .cotangents import Cotangent
 from .descriptions import MOST_LAYERS
 from .layer import Layer, Params
@@ -100,13 +100,25 @@ class Sequential:
 
     @property
     def n_params(self) -> int:
-        """Number of parameters D."""
+        """Number of parameters D, running statistics included: the columns of J, where theirs are zero."""
         return sum(math.prod(shape) for shape in self.param_shapes)
 
     @property
     def analytic(self) -> bool:
-        """Whether every activation is analytic, so that the complex step differentiates the network."""
-        return all(is_analytic(layer) for layer in self.layers)
+        """Whether every layer is analytic, so that the complex step differentiates the network."""
+        return self.chain.analytic
+
+    @property
+    def trainable(self) -> tuple[bool, ...]:
+        """Which parameter arrays derivatives are taken by; the others are running statistics."""
+        return self.chain.trainable
+
+    @property
+    def n_trainable(self) -> int:
+        """Number of parameters that training moves by their gradient: all but running statistics."""
+        return sum(
+            math.prod(shape) for shape, moves in zip(self.param_shapes, self.trainable, strict=True) if moves
+        )
 
     @checked
     def init(self, seed: int | np.random.Generator) -> list[Array]:

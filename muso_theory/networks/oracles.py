@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, final
@@ -141,9 +142,10 @@ def finite_differences(
         vector, inputs = _multiprecision(vector, digits), _multiprecision(inputs, digits)
     n = len(inputs)
     shape = (n, net.n_out, net.n_params)
-    jacobian, error = np.empty(shape), np.empty(shape)
+    jacobian, error = np.zeros(shape), np.zeros(shape)
+    moves = np.repeat(net.trainable, [math.prod(shape) for shape in net.param_shapes])
 
-    for index in range(net.n_params):
+    for index in np.flatnonzero(moves).tolist():  # running statistics are held
 
         def along(t: Any, index: int = index) -> Array:
             moved = vector.astype(complex) if method == "complex-step" else vector.copy()

@@ -1,4 +1,4 @@
-"""Averages over windows and over whole images in NHWC layout."""
+"""Averages over windows, bins and whole images in NHWC layout."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ from ..arrays import Array
 from ..errors import expected
 from .cotangents import Cotangent
 from .layer import Layer, Params
-from .patches import check_pair, image_shape, scatter, windows_of
+from .patches import (
+    check_pair,
+    image_shape,
+    scatter,
+    windows_of,
+)
 
-__all__ = ["AvgPool", "GlobalAvgPool"]
+__all__ = ["AdaptiveAvgPool", "AvgPool", "GlobalAvgPool"]
 
 
 @final
@@ -164,3 +169,81 @@ class GlobalAvgPool(Layer):
             None if left is None else np.broadcast_to(left[:, None, None, :], (n, height, width, channels)),
             cotangent.per_sample,
         )
+
+
+@final
+@checked
+@dataclass(frozen=True)
+class AdaptiveAvgPool(Layer):
+    """Averages over so many bins as are asked for: bin i of ``size`` over L entries is ⌊iL/size⌋ … ⌈(i + 1)L/size⌉ − 1.
+
+    Bins overlap where ``size`` does not divide L, and repeat entries where it is larger.
+
+    Args:
+        size: bins down and right.
+
+    Example:
+        >>> import numpy as np
+        >>> AdaptiveAvgPool((1, 2)).forward([], np.array([[[[1.0], [2.0], [6.0]]]]))[0].ravel()
+        array([1.5, 4. ])
+    """
+
+    size: tuple[int, int]
+    kind: ClassVar[str] = "adaptive_avg_pool"
+
+    def __post_init__(self) -> None:
+        check_pair("adaptive_avg_pool", "size", self.size)
+
+    def __str__(self) -> str:
+        return f"adaptive_avg_pool {self.size[0]}×{self.size[1]}"
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """(*size, c) for (H, W, c).
+
+        Returns:
+            The output shape.
+        """
+        return (*self.size, image_shape(shape, "for adaptive_avg_pool")[2])
+
+    def _means(self, shape: tuple[int, ...], dtype: Any) -> tuple[Array, Array]:
+        """The averages down (oh, H) and right (ow, W) as matrices."""
+        found = []
+        for size, length in zip(self.size, shape, strict=True):
+            matrix = np.zeros((size, length), dtype=dtype)
+            for i in range(size):
+                bin = slice(i * length // size, -(-(i + 1) * length // size))
+                matrix[i, bin] = 1
+                matrix[i] = matrix[i] / (bin.stop - bin.start)
+            found.append(matrix)
+        return found[0], found[1]
+
+    def forward(self, p: Params, x: Array) -> tuple[Array, Any]:
+        """Means of bins; the cache is the input's shape.
+
+        Returns:
+            Output and cache.
+        """
+        down, right = self._means(x.shape[1:3], x.dtype)
+        return np.einsum("ih,jw,nhwc->nijc", down, right, x, optimize=x.dtype != object), x.shape
+
+    def jvp(self, p: Params, cache: Any, dp: Params, dx: Array | None) -> Array | None:
+        """Pool the tangent.
+
+        Returns:
+            The tangent of the output.
+        """
+        return None if dx is None else self.forward(p, dx)[0]
+
+    def pull(self, p: Params, cache: Any, cotangent: Cotangent) -> Cotangent:
+        """Spread the cotangent over the bins.
+
+        Returns:
+            The cotangent of the input.
+        """
+        down, right = self._means(cache[1:3], cotangent.right.dtype)
+
+        def transpose(values: Array) -> Array:
+            plain = values.dtype != object
+            return np.asarray(np.einsum("ih,jw,nkijc->nkhwc", down, right, values, optimize=plain))
+
+        return cotangent.linear(transpose, tuple(cache[1:]), cache[0])

@@ -23,7 +23,14 @@ from .linearised import Linearisation
 from .network import Sequential
 from .pooling import AvgPool, GlobalAvgPool
 
-__all__ = ["rank_bound", "rational_jacobian", "repeated_samples", "why_not_rational", "zeros_of_rectifiers"]
+__all__ = [
+    "only_rectifiers",
+    "rank_bound",
+    "rational_jacobian",
+    "repeated_samples",
+    "why_not_rational",
+    "zeros_of_rectifiers",
+]
 
 LARGEST_ENTRIES = 50_000
 """Rational entries of J that are formed: their rank takes a few seconds more."""
@@ -112,6 +119,24 @@ def zeros_of_rectifiers(net: Sequential, params: Sequence[Array], X: Array) -> i
         for _, layer, _, x in with_inputs(net.layers, list(params), X)
         if isinstance(layer, Activation) and layer.name in ("relu", "leaky_relu")
     )
+
+
+def only_rectifiers(net: Sequential) -> bool:
+    """Whether rectifiers are all that keeps a network from being analytic.
+
+    Args:
+        net: the network.
+
+    Returns:
+        False where there is a max pool, say.
+
+    Example:
+        >>> from muso_theory.networks import mlp
+        >>> only_rectifiers(mlp([2, 3, 1], activation="relu")), only_rectifiers(mlp([2, 3, 1], activation="elu"))
+        (True, False)
+    """
+    others = (layer for _, layer in leaves(net.layers) if not layer.analytic)
+    return all(isinstance(layer, Activation) and layer.name in ("relu", "leaky_relu") for layer in others)
 
 
 def _is_rational(layer: Layer) -> bool:

@@ -64,7 +64,7 @@ def _steps(low: float) -> Callable[[Array], tuple[Array, Array]]:
 
 
 def _ramp(x: Array) -> tuple[Array, Array]:
-    """The asymptotes of softplus and gelu: relu."""
+    """The asymptotes of softplus, gelu and silu: relu."""
     return np.where(x > 0, x, 0.0), np.where(x > 0, 1.0, 0.0)
 
 
@@ -75,13 +75,15 @@ def _gelu(x: Any) -> Any:
 
 
 # Each tail's errors: 1 − erf and its slope e^{−x²}, 1 − tanh and sigmoid's 1/(1 + eˣ), log(1 + e^{−x}), and for gelu
-# xΦ(−x) with slope error |Φ(−x) − xφ(x)|, falling for x ≥ 2. All second derivatives fall there too.
+# xΦ(−x) with slope error |Φ(−x) − xφ(x)|, falling for x ≥ 2; for silu x/(1 + eˣ) with slope error
+# |1 − σ − xσ(1 − σ)| ≤ (1 + x)e⁻ˣ, both falling there. All second derivatives fall there too.
 CURVES: dict[str, _Curve] = {
     "erf": _Curve(lambda x: x.erf(), 8, _steps(-1.0)),
     "tanh": _Curve(lambda x: 1 - 2 / (1 + (2 * x).exp()), 32, _steps(-1.0)),
     "sigmoid": _Curve(lambda x: 1 / (1 + (-x).exp()), 64, _steps(0.0)),
     "softplus": _Curve(lambda x: (1 + x.exp()).log(), 64, _ramp),
     "gelu": _Curve(_gelu, 16, _ramp),
+    "silu": _Curve(lambda x: x / (1 + (-x).exp()), 64, _ramp),
     "sin": _Curve(lambda x: x.sin(), 64, None),
 }
 """The analytic activations of ``ACTIVATIONS``, but for the identity."""

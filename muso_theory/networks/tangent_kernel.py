@@ -8,8 +8,7 @@ once a block, and of a symmetric kernel only the tiles on and above the diagonal
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -23,10 +22,8 @@ from ..arguments import checked
 from ..arrays import Array
 from ..errors import check_integer, expected, nearest
 from .composition import leaves
-from .convolution import PATCH_BYTES, Conv2D
-from .cotangents import Cotangent
+from .factors import budgeted, gram_terms, nbytes, parametrised_paths
 from .grams import Contraction, GramTerm
-from .layer import Layer, Params
 from .network import Sequential
 from .operators import jacobian_operator
 
@@ -43,6 +40,9 @@ PASS_ROWS = 3072
 
 HELD_BYTES = 1 << 30
 """Bytes of layer factors kept at once when no budget is given."""
+
+LARGE_BYTES = 4 << 30
+"""The budget of a network so large that the factors of a chunk may be more than that."""
 
 
 @checked
@@ -63,45 +63,27 @@ def parametrised_layers(net: Sequential) -> list[str]:
     return [f"{path} {layer}" for path, layer in leaves(net.layers) if layer.param_shapes]
 
 
-def gram_terms(net: Sequential, params: Sequence[Array], X: Array) -> list[GramTerm]:
-    """Every parametrised layer's share of the kernel, in factors, in forward order.
-
-    Args:
-        net: the network.
-        params: checked parameters.
-        X: checked inputs.
-
-    Returns:
-        One term a layer.
-    """
-    out, cache = net.chain.forward(params, X)
-    found: dict[str, GramTerm] = {}
-
-    def visit(path: str, layer: Layer, p: Params, local_cache: Any, cotangent: Cotangent) -> None:
-        found[path] = layer.gram_term(p, local_cache, cotangent, len(out))
-
-    net.chain.backward(params, cache, Cotangent.identity(net.output_shape, out.dtype), visit, "", False)
-    return [found[path] for path, layer in leaves(net.layers) if layer.param_shapes]
-
-
-def _nbytes(terms: Iterable[GramTerm]) -> int:
-    """Bytes that terms hold, counting shared memory once."""
-    places: dict[int, int] = {}
-    for term in terms:
-        for array in term.arrays:
-            places[array.__array_interface__["data"][0]] = array.nbytes
-    return sum(places.values())
-
-
 @final
 @dataclass(frozen=True)
 class _Plan:
-    """Where the tiles of one kernel go, and how they are multiplied out."""
+    """Where the tiles of one kernel go, and how they are multiplied out.
+
+    Args:
+        contract: of the outputs.
+        out: the kernel.
+        n_out: number of outputs.
+        per_layer: whether every layer has a kernel of its own.
+        first: number of the first of the layers at hand.
+        adds: whether the shares of other layers are there already.
+        scratch: of each thread.
+    """
 
     contract: Contraction
     out: Array
     n_out: int
     per_layer: bool
+    first: int = 0
+    adds: bool = False
     scratch: local = field(default_factory=local)
 
     def _buffers(self, n1: int, n2: int) -> tuple[Array, Array]:
@@ -116,14 +98,14 @@ class _Plan:
 
     def _place(self, tile: Array, index: tuple[Any, ...], rows: slice, columns: slice, mirror: bool) -> None:
         """Write a tile, and its mirror image below the diagonal."""
-        if self.contract == "full":
-            self.out[(*index, rows, slice(None), columns)] = tile
-            if mirror:
-                self.out[(*index, columns, slice(None), rows)] = tile.transpose(2, 3, 0, 1)
-        else:
-            self.out[(*index, rows, columns)] = tile
-            if mirror:
-                self.out[(*index, columns, rows)] = tile.swapaxes(0, 1)
+        full = self.contract == "full"
+        between = (slice(None),) if full else ()
+        places = [((*index, rows, *between, columns), tile)]
+        if mirror:
+            across = tile.transpose(2, 3, 0, 1) if full else tile.swapaxes(0, 1)
+            places.append(((*index, columns, *between, rows), across))
+        for place, block in places:
+            self.out[place] = self.out[place] + block if self.adds else block
 
     def run(
         self, left: list[GramTerm], right: list[GramTerm], rows: slice, columns: slice, mirror: bool
@@ -132,73 +114,13 @@ class _Plan:
         total, buffer = self._buffers(rows.stop - rows.start, columns.stop - columns.start)
         for index, (a, b) in enumerate(zip(left, right, strict=True)):
             if self.per_layer:
-                self._place(a.tile(b, self.contract, total), (index,), rows, columns, mirror)
+                self._place(a.tile(b, self.contract, total), (self.first + index,), rows, columns, mirror)
             elif index == 0:
                 a.tile(b, self.contract, total)
             else:
                 a.add_to(b, self.contract, total, buffer)
         if not self.per_layer:
             self._place(total, (), rows, columns, mirror)
-
-
-def _tile_bytes(contract: Contraction, step: int, k: int, itemsize: int) -> int:
-    """Bytes one thread needs for tiles: two of the result and one Gram of inputs with its repetition."""
-    entries = {"full": (step * k) ** 2, "trace": step * step, "diag": step * step * k}[contract]
-    return (2 * entries + step * step * (1 + k)) * itemsize
-
-
-def _budget(
-    net: Sequential,
-    params: Sequence[Array],
-    X: Array,
-    contract: Contraction,
-    step: int,
-    threads: int,
-    limit: int,
-) -> tuple[int, int]:
-    """Choose the chunk length and how many chunks of factors to hold, within ``limit`` bytes.
-
-    The price of one sample is measured on one sample: the factors it leaves behind, and the widest cotangent on
-    the way, of which a few copies are in work at a time besides the buffers of patches.
-
-    Returns:
-        Samples a chunk, and chunks.
-    """
-    terms = gram_terms(net, params, X[:1])
-    fixed = sum(
-        array.nbytes for term in terms for array in term.arrays if len(array) == net.n_out and len(array) > 1
-    )
-    one = max(_nbytes(terms) - fixed, 1)
-    widest, patches = 0, 0
-
-    def visit(path: str, layer: Layer, p: Params, local_cache: Any, cotangent: Cotangent) -> None:
-        nonlocal widest, patches
-        widest = max(widest, net.n_out * math.prod(cotangent.shape) * X.itemsize)
-        if isinstance(layer, Conv2D):
-            patches = max(patches, math.prod(cotangent.shape[:2]) * layer.fan_in * X.itemsize)
-
-    out, cache = net.chain.forward(params, X[:1])
-    net.chain.backward(params, cache, Cotangent.identity(net.output_shape, out.dtype), visit, "", False)
-
-    def need(length: int) -> int:
-        buffers = 4 * min(max(PATCH_BYTES, patches), patches * net.n_out * length)
-        tiles = _tile_bytes(contract, length, net.n_out, X.itemsize)
-        work = (3 * one + 4 * widest) * length + buffers + tiles
-        return (2 * one * length + threads * work + fixed) * 5 // 4  # small arrays and fragmentation
-
-    smallest = need(1)
-    if limit < smallest:
-        raise expected(
-            "a memory budget that holds one sample's factors twice and their tile",
-            "max_bytes",
-            limit,
-            "bytes above the result",
-            f"max_bytes={smallest}, the smallest that works with threads={threads}",
-        )
-    while need(step) > limit:
-        step = max(1, step // 2)
-    spare = limit - need(step)
-    return step, 1 + spare * 4 // 5 // (one * step + fixed)
 
 
 @checked
@@ -230,7 +152,9 @@ def empirical_ntk(
             ``"diag"`` (n1, n2, k), one kernel an output, as ``np.diagonal(full, axis1=1, axis2=3)``.
         out: where to write, of the result's shape and dtype; a memory-mapped array streams tiles to disk.
         max_bytes: memory for factors and tiles, above the result; factors that do not fit are computed again
-            for every block of rows. None holds up to 1 GiB of factors.
+            for every block of rows, and where not even those of one sample fit, for a block of layers at a time: no
+            Jacobian ever stands. None holds up to 1 GiB of factors, and takes 4 GiB as the budget of networks of
+            millions of parameters.
         threads: Python threads over tiles, each with single-threaded BLAS; None leaves threads to BLAS.
         per_layer: give each layer's contribution, a leading axis in the order of
             :func:`parametrised_layers`, instead of their sum.
@@ -289,18 +213,33 @@ def empirical_ntk(
     step = max(1, min(TILE_SAMPLES, PASS_ROWS // k, TILE_ROWS // k if contract == "full" else TILE_SAMPLES))
     if workers > 1:  # enough tiles for every thread
         step = max(1, min(step, -(-max(n1, n2) // (2 * workers))))
-    held = 0
+    blocks, held = [parametrised_paths(net)], 0
     if max_bytes is not None:
-        step, held = _budget(net, arrays, first, contract, step, workers, max_bytes)
-    plan = _Plan(contract, out, k, per_layer)
+        blocks, step, held = budgeted(net, arrays, first, contract, step, workers, max_bytes)
+    elif net.n_params * k * step * first.itemsize > HELD_BYTES:  # rows of J, if it came to them
+        blocks, step, held = budgeted(net, arrays, first, contract, step, workers, LARGE_BYTES)
+
+    def compute(pool: ThreadPoolExecutor | None) -> None:
+        start = 0
+        for number, paths in enumerate(blocks):
+            plan = _Plan(contract, out, k, per_layer, start, adds=number > 0 and not per_layer)
+            tell = None if progress is None else _shared(progress, number, len(blocks))
+            _compute(net, arrays, first, second, symmetric, plan, paths, step, held, pool, tell)
+            start += len(paths)
+
     if threads is None:
-        _compute(net, arrays, first, second, symmetric, plan, step, held, None, progress)
+        compute(None)
         return out
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1), ThreadPoolExecutor(workers) if workers > 1 else nullcontext() as pool:
-        _compute(net, arrays, first, second, symmetric, plan, step, held, pool, progress)
+        compute(pool)
     return out
+
+
+def _shared(progress: Callable[[int, int], None], number: int, count: int) -> Callable[[int, int], None]:
+    """Progress of one of so many equal parts."""
+    return lambda done, total: progress(number * total + done, count * total)
 
 
 def _slices(n: int, step: int) -> list[slice]:
@@ -317,6 +256,7 @@ def _compute(
     second: Array,
     symmetric: bool,
     plan: _Plan,
+    paths: Sequence[str],
     step: int,
     held: int,
     pool: ThreadPoolExecutor | None,
@@ -328,7 +268,7 @@ def _compute(
     done, total = 0, len(rows) * (len(rows) + 1) // 2 if symmetric else len(rows) * len(columns)
 
     def factors(part: slice, X: Array) -> list[GramTerm]:
-        return gram_terms(net, params, X[part])
+        return gram_terms(net, params, X[part], paths)
 
     def finish(jobs: list[tuple[list[GramTerm], list[GramTerm], slice, slice, bool]]) -> None:
         nonlocal done
@@ -340,7 +280,7 @@ def _compute(
     start = 0
     while start < len(rows):
         probe = factors(rows[start], first)
-        count = held or max(1, HELD_BYTES // max(1, _nbytes(probe)))
+        count = held or max(1, HELD_BYTES // max(1, nbytes(probe)))
         block = rows[start : start + count]
         terms = [probe, *every(lambda part: factors(part, first), block[1:])]
         if symmetric:

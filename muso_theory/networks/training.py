@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, final
@@ -16,9 +17,13 @@ from ..descent.passes import Passes, Samples
 from ..descent.schedules import ResolvedSteps
 from ..descent.updates import OPTIMIZERS, Hyper, State, optimizer_named
 from ..errors import check_integer, expected
+from ..streams import DROPPED
 from .network import Sequential
 
 __all__ = ["NETWORK_OPTIMIZERS", "DivergedError", "NetworkLoop", "TrainedNetwork", "check_descent", "train"]
+
+HELD_BYTES = 1 << 28
+"""What layers keep of the samples whose loss is recorded, about."""
 
 NETWORK_OPTIMIZERS = ("gd", "momentum", "nesterov", "adam", "adamw")
 """Rules for networks, where batches are an option beside the rule."""
@@ -89,13 +94,15 @@ class NetworkLoop(Loop):
                 "a mask shaped like the parameters", "mask", [m.shape for m in mask], "shapes", "None"
             )
         super().__init__(OPTIMIZERS[optimizer], Hyper(momentum), list(params), passes)
+        self.rng = np.random.default_rng((passes.seed, DROPPED))
+        self.after = list(params)
         self.net, self.inputs, self.targets, self.loss = net, inputs, targets, LOSSES[loss]
         self.mean, self.weights, self.weight_decay, self.mask = mean, weights, weight_decay, mask
         self.beside = beside
 
     def gradient(self, place: State, rows: Samples, rates: Array) -> State:
         """The batch's gradient with its decay, times η unless the rule is adaptive."""
-        out, cache = self.net.chain.forward(place, self.inputs[rows])
+        out, cache, self.after = self.net.chain.forward_training(place, self.inputs[rows], self.rng)
         cotangent = self.loss.derivative(out, self.targets(rows))
         if self.mean:
             cotangent = cotangent / len(out)
@@ -107,7 +114,10 @@ class NetworkLoop(Loop):
             gradient = [g + more for g, more in zip(gradient, self.beside(place), strict=True)]
         if self.weight_decay and not self.optimizer.decoupled:
             # Of θ itself, also where Nesterov's gradient is taken ahead of it.
-            gradient = [g + self.weight_decay * p for p, g in zip(self.state, gradient, strict=True)]
+            gradient = [
+                g + self.weight_decay * p if moves else g
+                for p, g, moves in zip(self.state, gradient, self.net.trainable, strict=True)
+            ]
         return gradient if self.update.adaptive else [float(rates[0]) * g for g in gradient]
 
     def step(self, gradient: State, rates: Array) -> State:
@@ -116,6 +126,10 @@ class NetworkLoop(Loop):
         if self.weight_decay and self.optimizer.decoupled:
             shrink = float(rates[0]) * self.weight_decay
             moved = [m - shrink * p for m, p in zip(moved, self.state, strict=True)]
+        if not all(self.net.trainable):
+            # Running statistics have no gradient; the batch just seen moves them.
+            steps = zip(moved, self.after, self.net.trainable, strict=True)
+            moved = [m if moves else after for m, after, moves in steps]
         if self.mask is None:
             return moved
         return [np.where(keep, m, p) for keep, m, p in zip(self.mask, moved, self.state, strict=True)]
@@ -144,6 +158,9 @@ def train(
     callback: Callable[[int, list[Array]], None] | None = None,
 ) -> TrainedNetwork:
     """Train a network; the same arguments give the same bits.
+
+    Batch normalisation takes the statistics of each batch and moves its running ones, which are among the parameters;
+    dropout leaves entries out by ``seed``. Recorded losses are those of the network as it evaluates.
 
     Args:
         net: the network.
@@ -213,7 +230,7 @@ def train(
     def watch() -> bool:
         nonlocal wanted
         with np.errstate(all="ignore"):
-            outputs = net.chain.forward(loop.state, inputs)[0]
+            outputs = _outputs(net, loop.state, inputs)
             wanted = targets_for(outputs, wanted, loss)
             value = loop.loss.value(outputs, wanted)
         if not np.isfinite(value):
@@ -225,6 +242,17 @@ def train(
 
     run(loop, sorted({0, *range(record_every, epochs, record_every), epochs}), watch)
     return TrainedNetwork(loop.state, losses, loop.steps, losses[-1] <= tolerance)
+
+
+def _outputs(net: Sequential, params: State, inputs: Array) -> Array:
+    """Outputs, of as many samples at a time as their values inside the network take HELD_BYTES."""
+    shape, entries = net.input_shape, 0
+    for layer in net.layers:
+        shape = layer.output_shape(shape)
+        entries += math.prod(shape)
+    step = max(1, HELD_BYTES // (entries * inputs.itemsize))
+    parts = [net.chain.forward(params, inputs[i : i + step])[0] for i in range(0, len(inputs), step)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def diverged(rate: float, what: str) -> DivergedError:

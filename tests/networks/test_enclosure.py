@@ -93,6 +93,10 @@ TRUE = {
         lambda x: x * mpmath.erfc(-x / mpmath.sqrt(2)) / 2,
         lambda x: mpmath.erfc(-x / mpmath.sqrt(2)) / 2 + x * mpmath.npdf(x),
     ),
+    "silu": (
+        lambda x: x / (1 + mpmath.exp(-x)),
+        lambda x: (1 + x / (1 + mpmath.exp(x))) / (1 + mpmath.exp(-x)),
+    ),
     "sin": (mpmath.sin, mpmath.cos),
 }
 TRUE["sigmoid"] = (TRUE["sigmoid"][0], lambda x: 1 / (1 + mpmath.exp(-x)) / (1 + mpmath.exp(x)))

@@ -28,6 +28,20 @@ def net() -> Any:
     return mt.networks.mlp([3, 4, 2], "tanh")
 
 
+@cache
+def small_resnet() -> Any:
+    return mt.networks.resnet8(2)
+
+
+def state_dict() -> Any:
+    return {name: np.ones(shape) for name, shape in mt.networks.state_dict_shapes(small_resnet()).items()}
+
+
+@cache
+def normed() -> Any:
+    return mt.networks.Sequential((3,), (mt.networks.BatchNorm(3),))
+
+
 def inputs() -> Any:
     return x()[:5, :3].copy()
 

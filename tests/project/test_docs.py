@@ -39,9 +39,9 @@ def test_all_code_is_run_but_that_of_torch() -> None:
         for block in executed.blocks(page.read_text())
         if not block.runs
     ]
-    [(page, body)] = left
-    assert page == "how-to/torch.md"
-    assert "torch." in body
+    assert {page for page, _ in left} == {"how-to/torch.md"}
+    assert len(left) == 2
+    assert all("torch" in body for _, body in left)
     known = {
         (block.language, bool(block.title)) for page in RUN for block in executed.blocks(page.read_text())
     }

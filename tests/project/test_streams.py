@@ -18,6 +18,7 @@ NUMBERS = {
         "WATCHED": 26,
         "PUBLISHED": 27,
     },
+    **{"DROPPED": 28, "PROBES": 29},
 }
 
 

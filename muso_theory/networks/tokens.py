@@ -1,0 +1,350 @@
+"""Sequences (length, features): embeddings of tokens, places, and the same affine map at every place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+import numpy as np
+
+from ..arguments import checked
+from ..arrays import Array
+from ..errors import check_integer, expected
+from .cotangents import Cotangent
+from .dense import Parameterization, affine_scales, check_affine, init_affine
+from .layer import Layer, Params
+
+__all__ = ["Embedding", "Pointwise", "Position"]
+
+
+@final
+@checked
+@dataclass(frozen=True)
+class Embedding(Layer):
+    """Rows of a table: token t of a sequence (length,) becomes the features E[t], E (tokens, size).
+
+    Tokens are whole numbers from 0, which may come as floats; derivatives are by the table alone, as a token does not
+    move. Entries are N(0, 1) at initialisation. Refuses (BadInputError) other inputs.
+
+    Args:
+        tokens: how many there are.
+        size: features of each.
+
+    Example:
+        >>> import numpy as np
+        >>> Embedding(3, 1).forward([np.array([[5.0], [6.0], [7.0]])], np.array([[2, 0]]))[0].ravel()
+        array([7., 5.])
+    """
+
+    tokens: int
+    size: int
+    kind: ClassVar[str] = "embedding"
+
+    def __post_init__(self) -> None:
+        check_integer("tokens", self.tokens, 1, hint="100")
+        check_integer("size", self.size, 1, hint="32")
+
+    def __str__(self) -> str:
+        return f"embedding {self.tokens}→{self.size}"
+
+    @property
+    def param_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The table."""
+        return ((self.tokens, self.size),)
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """(length, size) for (length,).
+
+        Returns:
+            The output shape.
+
+        Raises:
+            BadInputError: for other inputs.
+        """
+        if len(shape) != 1:
+            hint = "an embedding as the first layer"
+            raise expected("sequences of tokens (length,)", "shape", shape, "shape before it", hint)
+        return (shape[0], self.size)
+
+    def init(self, rng: np.random.Generator) -> list[Array]:
+        """Draw the table.
+
+        Returns:
+            [E].
+        """
+        return [rng.standard_normal((self.tokens, self.size))]
+
+    def reach(self, x: Array) -> Array:
+        """Tokens do not move.
+
+        Returns:
+            Zeros.
+        """
+        return np.zeros(x.shape)
+
+    def forward(self, p: Params, x: Array) -> tuple[Array, Any]:
+        """Look the tokens up; the cache is the tokens as indices.
+
+        Returns:
+            Output and cache.
+
+        Raises:
+            BadInputError: for what is no token.
+        """
+        found = np.asarray(x.real if x.dtype.kind == "c" else x, dtype=np.float64)
+        index = found.astype(np.intp)
+        wrong = (index != found) | (index < 0) | (index >= self.tokens)
+        if wrong.any():
+            hint = "integers as tokens, or an embedding of more"
+            raise expected(f"tokens from 0 to {self.tokens - 1}", "X", found[wrong][0], "token", hint)
+        return p[0][index], index
+
+    def jvp(self, p: Params, cache: Any, dp: Params, dx: Array | None) -> Array | None:
+        """Rows of the table's tangent.
+
+        Returns:
+            The tangent of the output.
+        """
+        return np.asarray(dp[0][cache])
+
+    def pull(self, p: Params, cache: Any, cotangent: Cotangent) -> Cotangent:
+        """Zero.
+
+        Returns:
+            The cotangent of the tokens.
+        """
+        shape = cache.shape[1:]
+        return Cotangent(np.zeros((1, cotangent.n_out, *shape), cotangent.right.dtype), shape)
+
+    def gradient(self, p: Params, cache: Any, dy: Array) -> list[Array]:
+        """Cotangents summed by token.
+
+        Returns:
+            [dE].
+        """
+        table = np.zeros((self.tokens, self.size), dtype=dy.dtype)
+        np.add.at(table, cache, dy)
+        return [table]
+
+    def rows(self, p: Params, cache: Any, dy: Array) -> list[Array]:
+        """The same for every sample and output.
+
+        Returns:
+            An array (n, k, tokens, size).
+        """
+        n, k = dy.shape[:2]
+        table = np.zeros((n, self.tokens, k, self.size), dtype=dy.dtype)
+        np.add.at(table, (np.arange(n)[:, None], cache), dy.swapaxes(1, 2))
+        return [table.swapaxes(1, 2)]
+
+
+@final
+@checked
+@dataclass(frozen=True)
+class Position(Layer):
+    """y = x + P, learned features of the places of a sequence, P (length, size), N(0, 1)/√size at initialisation.
+
+    Args:
+        length: of the sequences.
+        size: features.
+
+    Example:
+        >>> import numpy as np
+        >>> Position(2, 1).forward([np.array([[1.0], [2.0]])], np.zeros((1, 2, 1)))[0].ravel()
+        array([1., 2.])
+    """
+
+    length: int
+    size: int
+    fresh: ClassVar[bool] = True
+    kind: ClassVar[str] = "position"
+
+    def __post_init__(self) -> None:
+        check_integer("length", self.length, 1, hint="16")
+        check_integer("size", self.size, 1, hint="32")
+
+    def __str__(self) -> str:
+        return f"position {self.length}×{self.size}"
+
+    @property
+    def param_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """One array."""
+        return ((self.length, self.size),)
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The input shape.
+
+        Returns:
+            The same shape.
+
+        Raises:
+            BadInputError: for sequences of another shape.
+        """
+        if shape != (self.length, self.size):
+            hint = f"Position{shape}" if len(shape) == 2 else "an embedding before it"
+            raise expected(f"sequences ({self.length}, {self.size})", "shape", shape, "shape before it", hint)
+        return shape
+
+    def init(self, rng: np.random.Generator) -> list[Array]:
+        """Draw the features.
+
+        Returns:
+            [P].
+        """
+        return [rng.standard_normal((self.length, self.size)) / np.sqrt(self.size)]
+
+    def forward(self, p: Params, x: Array) -> tuple[Array, Any]:
+        """The sum; nothing is cached.
+
+        Returns:
+            Output and nothing.
+        """
+        return x + p[0], len(x)
+
+    def jvp(self, p: Params, cache: Any, dp: Params, dx: Array | None) -> Array | None:
+        """Sum of tangents.
+
+        Returns:
+            The tangent of the output.
+        """
+        return np.broadcast_to(dp[0], (cache, *dp[0].shape)) if dx is None else dx + dp[0]
+
+    def pull(self, p: Params, cache: Any, cotangent: Cotangent) -> Cotangent:
+        """The same.
+
+        Returns:
+            The cotangent of the input.
+        """
+        return cotangent.lent()
+
+    def gradient(self, p: Params, cache: Any, dy: Array) -> list[Array]:
+        """Σ Δ over samples.
+
+        Returns:
+            [dP].
+        """
+        return [dy.sum(axis=0)]
+
+    def rows(self, p: Params, cache: Any, dy: Array) -> list[Array]:
+        """Δ.
+
+        Returns:
+            An array (n, k, length, size).
+        """
+        return [dy]
+
+
+@final
+@checked
+@dataclass(frozen=True)
+class Pointwise(Layer):
+    """The same affine map at every place of a sequence: z = s_w·x W + s_b·b on the last axis, W (in, out).
+
+    Scales, parameterisation and refusals are those of :class:`Dense`.
+
+    Args:
+        n_in: features.
+        n_out: features of the output.
+        param: ``"standard"`` or ``"ntk"``.
+        w_std: standard deviation of the weights times √n_in at initialisation.
+        b_std: standard deviation of the biases at initialisation.
+
+    Example:
+        >>> import numpy as np
+        >>> Pointwise(1, 2).forward([np.array([[2.0, 3.0]]), np.zeros(2)], np.ones((1, 2, 1)))[0]
+        array([[[2., 3.],
+                [2., 3.]]])
+    """
+
+    n_in: int
+    n_out: int
+    param: Parameterization = "standard"
+    w_std: float = 1.0
+    b_std: float = 0.1
+    fresh: ClassVar[bool] = True
+    kind: ClassVar[str] = "pointwise"
+
+    def __post_init__(self) -> None:
+        sizes = {"n_in": self.n_in, "n_out": self.n_out}
+        check_affine("pointwise", sizes, self.param, self.w_std, self.b_std)
+
+    def __str__(self) -> str:
+        return f"pointwise {self.n_in}→{self.n_out}"
+
+    @property
+    def param_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """W (in, out) and b (out,)."""
+        return ((self.n_in, self.n_out), (self.n_out,))
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """(length, n_out) for (length, n_in).
+
+        Returns:
+            The output shape.
+
+        Raises:
+            BadInputError: for other inputs.
+        """
+        if len(shape) != 2 or shape[1] != self.n_in:
+            hint = f"n_in={shape[-1]}" if len(shape) == 2 else "an embedding before it"
+            raise expected(f"sequences (length, {self.n_in})", "shape", shape, "shape before it", hint)
+        return (shape[0], self.n_out)
+
+    def init(self, rng: np.random.Generator) -> list[Array]:
+        """Draw W and b.
+
+        Returns:
+            [W, b].
+        """
+        return init_affine(rng, (self.n_in, self.n_out), self.param, self.w_std, self.b_std)
+
+    def _scales(self, like: Array) -> tuple[Any, Any]:
+        """Factors of the stored W and b."""
+        return affine_scales(self.param, self.n_in, self.w_std, self.b_std, like)
+
+    def forward(self, p: Params, x: Array) -> tuple[Array, Any]:
+        """The affine map; the cache is the input.
+
+        Returns:
+            Output and cache.
+        """
+        s_w, s_b = self._scales(x)
+        return s_w * (x @ p[0]) + s_b * p[1], x
+
+    def jvp(self, p: Params, cache: Any, dp: Params, dx: Array | None) -> Array | None:
+        """s_w (x dW + dx W) + s_b db.
+
+        Returns:
+            The tangent of the output.
+        """
+        s_w, s_b = self._scales(cache)
+        z = cache @ dp[0]
+        return np.asarray(s_w * (z if dx is None else z + dx @ p[0]) + s_b * dp[1])
+
+    def pull(self, p: Params, cache: Any, cotangent: Cotangent) -> Cotangent:
+        """s_w Δ Wᵀ.
+
+        Returns:
+            The cotangent of the input.
+        """
+        s_w, _ = self._scales(cache)
+        return cotangent.linear(lambda values: s_w * (values @ p[0].T), cache.shape[1:], len(cache))
+
+    def gradient(self, p: Params, cache: Any, dy: Array) -> list[Array]:
+        """s_w Σ xᵀ Δ and s_b Σ Δ over samples and places.
+
+        Returns:
+            [dW, db].
+        """
+        s_w, s_b = self._scales(cache)
+        x, flat = cache.reshape(-1, self.n_in), dy.reshape(-1, self.n_out)
+        return [s_w * (x.T @ flat), s_b * flat.sum(axis=0)]
+
+    def rows(self, p: Params, cache: Any, dy: Array) -> list[Array]:
+        """The same sums over places for every sample and output.
+
+        Returns:
+            Arrays (n, k, in, out) and (n, k, out).
+        """
+        s_w, s_b = self._scales(cache)
+        return [s_w * (cache.swapaxes(1, 2)[:, None] @ dy), s_b * dy.sum(axis=2)]
