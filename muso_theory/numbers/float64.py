@@ -286,7 +286,7 @@ def cholesky_factor(k: Array) -> CholeskyFactor | None:
     lower, info = scipy.linalg.lapack.dpotrf(k.T if k.flags.c_contiguous else k, lower=1, clean=1)
     if info != 0:
         return None
-    norm = float(np.abs(k).sum(axis=0).max())
+    norm = scipy.linalg.lapack.dlange("1", k.T if k.flags.c_contiguous else k)  # type: ignore[call-arg]
     reciprocal, _ = scipy.linalg.lapack.dpocon(lower, norm, uplo="L")
     return CholeskyFactor(lower) if reciprocal > n * _EPS else None
 
