@@ -138,14 +138,15 @@ class RowSystems:
 
     def _known_factor(self, rows: Rows) -> CholeskyFactor | None:
         """A Cholesky factor that has been computed already; no bound rests on it."""
-        if rows not in (self._everything, self._retain):
+        if not (isinstance(rows, range) and rows.start == 0):
             return None
         if self.repeats.lower_the_rank(self._everything):
             return None  # the float model has eigenvalues, which are dearer, and no factor
-        if not self.exponent:
+        if not self.exponent and rows in (self._everything, self._retain):
             known = float_model(self._problem).factor(rows)
             return known if isinstance(known, CholeskyFactor) else None
-        if rows == self._retain and self.is_regular and isinstance(self.everything, DualSystem):
+        # The factor of a leading block is one of the whole matrix.
+        if rows != self._everything and self.is_regular and isinstance(self.everything, DualSystem):
             return self.everything.factor.leading(len(rows))
         return None
 

@@ -192,7 +192,9 @@ class DualSystem(RowSystem):
         size = len(self.matrix)
         block = self.factor.solve(np.eye(size, size - count, -count))[count:]
         rest = residual.copy()
-        rest[count:] = 0.0
+        # Any ρ_F will do; that of floats saves a round of nearly exact products.
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            rest[count:] -= np.linalg.solve(block, self.factor.solve(residual)[count:])
         for _ in range(4):
             # The floats ρ equal r on R; the q̂ that they stand for is r_F − ρ_F, exactly.
             a, off = self.coefficients(rest)
