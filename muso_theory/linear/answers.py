@@ -16,34 +16,14 @@ import numpy as np
 
 from ..arrays import Array
 from ..numbers.accurate import Accurate
-from .repeats import Rows
+from .repeats import Rows, in_order
 
-__all__ = ["Answers", "Images", "content", "in_order"]
+__all__ = ["Answers", "Images", "content"]
 
 T = TypeVar("T")
 
 _LIMIT = 1 << 28
 """Bytes of answers that are kept; the one that was asked for longest ago makes room."""
-
-
-def in_order(rows: Rows) -> tuple[Rows, Array | None]:
-    """The same set of rows in ascending order, a range where it is one, and the way there; None for none.
-
-    Example:
-        >>> in_order((2, 0, 1))
-        (range(0, 3), array([1, 2, 0]))
-        >>> in_order((0, 2)), in_order(range(2))
-        (((0, 2), None), (range(0, 2), None))
-    """
-    if isinstance(rows, range) and rows.step == 1:
-        return rows, None
-    index = np.asarray(rows)
-    order = np.argsort(index, kind="stable")
-    index = index[order]
-    way = None if (order == np.arange(len(order))).all() else order
-    if len(index) and index[-1] - index[0] == len(index) - 1:
-        return range(int(index[0]), int(index[-1]) + 1), way
-    return tuple(index.tolist()), way
 
 
 def content(*parts: Array | Fraction | float | None) -> bytes:

@@ -18,10 +18,11 @@ from ..numbers.accurate import Accurate, plain_product
 from ..numbers.ieee import ieee_proof
 from ..numbers.rounding import ETA, gamma, norm_bounds, root_down, root_up, scaled_exactly, two_sum
 from ..numbers.rowsystem import CertifiedParameters, ball_norm, pair_sum
-from .answers import Answers, Images, content, in_order
+from .answers import Answers, Images, content
 from .label_ball import LabelBall
 from .model import Model, Rows
 from .problem import UnlearningProblem
+from .repeats import in_order
 from .row_systems import RowSystems, exact_floats
 
 __all__ = ["CertifiedForms", "LabelBall"]

@@ -11,9 +11,10 @@ import pytest
 
 import muso_theory as mt
 from muso_theory.linear import labels as labels_module
-from muso_theory.linear.answers import Answers, content, in_order
+from muso_theory.linear.answers import Answers, content
 from muso_theory.linear.certified import CertifiedForms
 from muso_theory.linear.label_ball import LabelBall
+from muso_theory.linear.repeats import in_order
 from muso_theory.linear.row_systems import RowSystems
 from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
 
