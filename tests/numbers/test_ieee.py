@@ -37,7 +37,7 @@ from muso_theory.networks.duals import enclosed_derivative, enclosed_inputs
 from muso_theory.networks.enclosure import enclosed_tangent, rows_of
 from muso_theory.networks.rational import rational_jacobian
 from muso_theory.networks.tables import _table
-from muso_theory.numbers import Quantity, UndecidedError, ieee, parallel
+from muso_theory.numbers import Quantity, UndecidedError, accurate, ieee, parallel
 from muso_theory.numbers.accurate import accurate_product
 from muso_theory.numbers.gram import blocked_gram
 from muso_theory.numbers.gramcheck import check_gram, spot_check_gram
@@ -438,3 +438,26 @@ def test_threads_change_no_digit_of_a_gram_matrix(monkeypatch: pytest.MonkeyPatc
         assert (grams[0] == grams[1]).all()
         assert (grams[0] == grams[2]).all()
         assert (grams[0] == grams[0].T).all()
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("rows", [slice(None), np.arange(699, 0, -1)])
+def test_threads_change_no_digit_of_a_product(
+    rows: Any, transposed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(6)
+    phi = rng.standard_normal((700, 3001))
+    x = rng.standard_normal((len(phi[rows]) if transposed else 3001, 2))
+    products, started = [], []
+    plain = parallel.ThreadPoolExecutor
+    monkeypatch.setattr(parallel, "ThreadPoolExecutor", lambda count: started.append(count) or plain(count))
+    for count in (1, 2, 3, 9):
+        for module in (parallel, accurate):
+            monkeypatch.setattr(module, "thread_count", lambda count=count: count)
+        products.append(accurate_product(phi, rows, x, 1e-20 * x, transposed=transposed))
+    assert started == [2, 3, 6]  # there are six blocks
+    for other in products[1:]:
+        for name in ("high", "low", "error"):
+            assert (getattr(other, name) == getattr(products[0], name)).all()
+    product = phi[rows].T @ x if transposed else phi[rows] @ x
+    assert np.abs(products[-1].high - product).max() < 1e-10
