@@ -22,7 +22,7 @@ __all__ = ["Answers", "Images", "content"]
 
 T = TypeVar("T")
 
-_LIMIT = 1 << 28
+_LIMIT = 1 << 26
 """Bytes of answers that are kept; the one that was asked for longest ago makes room."""
 
 

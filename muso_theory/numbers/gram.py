@@ -18,7 +18,7 @@ COLUMN_BLOCK = 256
 _TILE = 256
 """Rows of Φ, and columns of Φᵀ, a tile: with one product it stays in a core's cache while Φ streams by."""
 
-_STRIP_BYTES = 1 << 26
+_STRIP_BYTES = 1 << 24
 
 
 def gram_roundings(width: int) -> int:
