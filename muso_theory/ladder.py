@@ -33,13 +33,18 @@ class Rung:
     Args:
         name: of the arithmetic.
         make: builds the model.
-        cost: what it is expected to take for all claims together.
+        price: estimates what it is expected to take for all claims together, where that is asked.
     """
 
     name: str
     make: Callable[[], Model]
-    cost: Cost
+    price: Callable[[], Cost]
     _built: list[Model] = field(default_factory=list)
+
+    @cached_property
+    def cost(self) -> Cost:
+        """The estimate."""
+        return self.price()
 
     @property
     def model(self) -> Model:
@@ -81,20 +86,24 @@ class Ladder:
         self.problem = problem
         self.arithmetic = arithmetic
         self.budget = budget
-        self._certified = Rung("verified float64", lambda: CertifiedForms(problem), certified_cost(problem))
+        self._certified = Rung(
+            "verified float64", lambda: CertifiedForms(problem), lambda: certified_cost(problem)
+        )
         self._preconditioned = Rung(
             CertifiedForms.preconditioned_name,
             lambda: CertifiedForms(problem, preconditioned=True),
-            preconditioned_cost(problem),
+            lambda: preconditioned_cost(problem),
         )
         self._balls = [self._ball(bits) for bits in PRECISIONS]
-        self._exact = Rung("rational", lambda: ClosedForms(problem, RATIONAL), rational_cost(problem))
+        self._exact = Rung("rational", lambda: ClosedForms(problem, RATIONAL), lambda: rational_cost(problem))
         self._seconds_of_rank = seconds_of_rank(problem.n_samples, problem.n_features)
 
     def _ball(self, bits: int) -> Rung:
         """Balls of one precision."""
-        cost = ball_cost(self.problem, bits)
-        return Rung(f"ball({bits})", lambda: ClosedForms(self.problem, BALL(bits)), cost)
+        problem = self.problem
+        return Rung(
+            f"ball({bits})", lambda: ClosedForms(problem, BALL(bits)), lambda: ball_cost(problem, bits)
+        )
 
     def __iter__(self) -> Iterator[Rung]:
         """The arithmetics to try; the rank is looked for only when float64 has not decided."""
@@ -119,7 +128,10 @@ class Ladder:
     def _order(self) -> list[Rung]:
         """All arithmetics that may decide, in the order to try them."""
         if self.arithmetic == "float64":
-            return [Rung("float64", lambda: float_model(self.problem), self._certified.cost), self._certified]
+            return [
+                Rung("float64", lambda: float_model(self.problem), self._certified.price),
+                self._certified,
+            ]
         if self.arithmetic == "ball":
             return self._balls
         if self.arithmetic == "rational":

@@ -28,11 +28,18 @@ __all__ = ["PARTS", "certified_answer", "ordinary_answer", "run", "tabulate"]
 
 PARTS = {
     "certified": "What certainty costs: certified answers beside ordinary ones.",
+    "engine": "What whole checks cost in plain solves of the same numbers, in processor time.",
     "dynamics": "What training in closed form saves: seconds beside those of its loops.",
     "kappa": "Up to which condition number claims are decided, and what that costs in ordinary solves.",
     "ntk": "How fast the empirical tangent kernel is, beside those of other libraries where they are installed.",
 }
-SECONDS = {"certified": (20, 600), "dynamics": (25, 150), "kappa": (20, 600), "ntk": (20, 2200)}
+SECONDS = {
+    "certified": (20, 600),
+    "engine": (10, 240),
+    "dynamics": (25, 150),
+    "kappa": (20, 600),
+    "ntk": (20, 2200),
+}
 
 
 def problem_data(n: int, width: int, seed: int = 0) -> dict[str, Any]:
@@ -172,6 +179,8 @@ def run(quick: bool, options: Options, part: str = "certified") -> dict[str, Any
         return _dynamics(quick, options)
     if part == "kappa":
         return _conditions(quick, options)
+    if part == "engine":
+        return _engine(quick, options)
     grid = ((500, 1000), (1000, 2000), (1000, 8000), (2000, 4000), (2000, 8000), (3000, 8000), (4000, 8000))
     sizes = grid[:3] if quick else grid
     points = [{"n": n, "D": d, "runs": 3 if quick else 7} for n, d in sizes]
@@ -219,12 +228,14 @@ def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
                 ],
             ),
         }
-    from . import performance_dynamics, performance_kappa, performance_ntk
+    from . import performance_dynamics, performance_engine, performance_kappa, performance_ntk
 
     first = result["cases"][0]
     part = (
         performance_kappa
         if "condition" in first
+        else performance_engine
+        if "work" in first
         else performance_dynamics
         if "method" in first
         else performance_ntk
@@ -263,6 +274,25 @@ def _conditions(quick: bool, options: Options) -> dict[str, Any]:
 def _time_check(point: Mapping[str, Any]) -> dict[str, Any]:
     """One size and condition number."""
     from .performance_kappa import run_point
+
+    return run_point(point)
+
+
+def _engine(quick: bool, options: Options) -> dict[str, Any]:
+    """Whole checks beside plain solves."""
+    from .performance_engine import conclusions, points
+
+    alone = Options(directory=options.directory, jobs=1, fresh=options.fresh)
+    timed = points(quick)
+    measured = measure_points("performance-engine", _time_engine, timed, alone)
+    rows = [{**point, **result} for point, result in zip(timed, measured, strict=True)]
+    said = conclusions(rows)
+    return {"cases": rows, "conclusions": said, "verdict": said[0]}
+
+
+def _time_engine(point: Mapping[str, Any]) -> dict[str, Any]:
+    """One problem and what is done with it."""
+    from .performance_engine import run_point
 
     return run_point(point)
 

@@ -8,8 +8,10 @@ from sys import float_info
 
 import numpy as np
 
+from ..arrays import row_blocks
 from ..evidence import Hypothesis, Inequality, round_digits, show
 from ..linear.fitting import holds_samples
+from ..linear.kept import kept
 from ..linear.model import Parameters, Rows
 from ..linear.problem import UnlearningProblem
 from ..numbers import Quantity
@@ -55,9 +57,10 @@ def _dependent(case: Case, rows: Rows) -> tuple[int, str]:
     """By how much equal rows, or rows of zeros, lower the rank of these rows, and which they are, in words."""
     problem, samples = case.problem, np.sort(case.model.order[list(rows)])
     first: dict[int, int] = {}
-    copies = [(first.setdefault(int(problem.first_equal[i]), int(i)), int(i)) for i in samples]
+    kinds = problem.first_equal[samples].tolist()
+    copies = [(first.setdefault(kind, i), i) for kind, i in zip(kinds, samples.tolist(), strict=True)]
     copies = [pair for pair in copies if pair[0] < pair[1]]
-    zero = next((i for i in first.values() if not np.any(problem.features[i])), None)
+    zero = first.get(_first_zero(problem))
     words = []
     if copies:
         more = f", and so on: {len(copies)} are copies" if len(copies) > 1 else ""
@@ -66,6 +69,16 @@ def _dependent(case: Case, rows: Rows) -> tuple[int, str]:
         words.append(f"row {zero} of Φ is zero")
     rank = min(len(first) - (zero is not None), problem.n_features)
     return (len(samples) - rank, "; ".join(words)) if words else (0, "")
+
+
+@kept
+def _first_zero(problem: UnlearningProblem) -> int:
+    """The first sample whose row of Φ is zero, or −1."""
+    for rows in row_blocks(problem.features):
+        zero = np.flatnonzero(~(problem.features[rows] != 0).any(axis=1))
+        if len(zero):
+            return int(rows.start + zero[0])
+    return -1
 
 
 def _full_rank(case: Case) -> Found:

@@ -14,13 +14,15 @@ import numpy as np
 from ..arrays import Array
 from ..errors import SingularMatrixError
 from ..numbers import Quantity, UndecidedError
-from ..numbers.accurate import plain_product
+from ..numbers.accurate import Accurate, plain_product
 from ..numbers.ieee import ieee_proof
 from ..numbers.rounding import ETA, gamma, norm_bounds, root_down, root_up, scaled_exactly, two_sum
 from ..numbers.rowsystem import CertifiedParameters, ball_norm, pair_sum
+from .answers import Answers, Images, content
 from .label_ball import LabelBall
 from .model import Model, Rows
 from .problem import UnlearningProblem
+from .repeats import in_order
 from .row_systems import RowSystems, exact_floats
 
 __all__ = ["CertifiedForms", "LabelBall"]
@@ -63,6 +65,7 @@ class CertifiedForms(Model):
         labels = exact_floats("targets", problem.targets).reshape(problem.n_samples, -1)[self.order]
         self._labels = np.asarray(labels, dtype=np.float64)
         self._start = None if problem.w_init is None else self._columns("w_init", problem.w_init)
+        self._answers = Answers()
 
     def _columns(self, name: str, w: Array) -> Array:
         """Parameters in the coordinates of the scaled features, (D, C), exactly or not at all."""
@@ -150,6 +153,17 @@ class CertifiedForms(Model):
         Raises:
             UndecidedError: full rank of these rows is not proved (without a ridge), or float64 overflows.
         """
+        rows, way = in_order(rows)
+        targets = targets if way is None else targets.taken(way)
+        begin = None if start is None else content(start.high, start.low, start.radius)
+        return self._answers.of(
+            ("fit", rows, targets.content, begin, ridge), lambda: self._fit(rows, targets, start, ridge)
+        )
+
+    def _fit(
+        self, rows: Rows, targets: LabelBall, start: CertifiedParameters | None, ridge: float
+    ) -> CertifiedParameters:
+        """The same, where nobody has asked for it yet."""
         system = self.systems.of(rows)
         ridge = self._scaled_ridge(ridge)
         begin, more = (self._start, None) if start is None else (start.high, start.low)
@@ -194,8 +208,17 @@ class CertifiedForms(Model):
 
     def _image(self, rows: Rows, w: CertifiedParameters) -> LabelBall:
         """Φ_rows times the middle of the ball w."""
-        product = self.systems.image(rows, w.high, w.low)
+        product = self._product(rows, w)
         return LabelBall(product.high, norm_bounds(product.error)[1], product.low)
+
+    def _product(self, rows: Rows, w: CertifiedParameters) -> Accurate:
+        """Φ_rows(high + low), of whose rows none is computed twice; for w = 0 it is zero without an error."""
+        if not (w.high.any() or w.low.any()):
+            return Accurate(*np.zeros((3, len(rows), w.high.shape[1])))
+        images = self._answers.of(
+            ("image", content(w.high, w.low)), lambda: Images(self.problem.n_samples, w.high.shape[1])
+        )
+        return images.of(rows, lambda missing: self.systems.image(missing, w.high, w.low))
 
     def square_distance(self, w: CertifiedParameters, other: CertifiedParameters) -> Quantity:
         """‖w − w'‖²."""
@@ -214,6 +237,11 @@ class CertifiedForms(Model):
     @ieee_proof()
     def gradient_norm(self, rows: Rows, targets: LabelBall, w: CertifiedParameters) -> Quantity:
         """‖Φ_rowsᵀ(targets − Φ_rows w)‖."""
+        question = ("gradient", rows, targets.content, content(w.high, w.low, w.radius))
+        return self._answers.of(question, lambda: self._gradient_norm(rows, targets, w))
+
+    def _gradient_norm(self, rows: Rows, targets: LabelBall, w: CertifiedParameters) -> Quantity:
+        """The same, where nobody has asked for it yet."""
         residual = targets.plus(self.predict(rows, w).times(-1))
         index = self.systems.index(rows)
         gradient, roundings = plain_product(self.systems.features, index, residual.values, transposed=True)

@@ -125,10 +125,9 @@ class ClosedForms(Factored):
 
     def _step(self, rows: Rows, residual: Matrix, ridge: Any = 0) -> Matrix:
         """(Φ_rowsᵀΦ_rows + λI)⁺Φ_rowsᵀ residual: the minimum-norm step, in explicit parameters."""
-        transposed = self.arithmetic.transpose(self.rows_of_features(rows))
         if self.is_dual_for(rows, ridge):
-            return self.arithmetic.matmul(transposed, self.factor(rows, ridge).solve(residual))
-        right = self.arithmetic.matmul(transposed, residual)
+            return self.transposed_image(rows, self.factor(rows, ridge).solve(residual))
+        right = self.transposed_image(rows, residual)
         factor = self.factor(rows, ridge)
         if factor.rank == factor.size or self._is_float:
             return factor.solve(right)
@@ -165,8 +164,7 @@ class ClosedForms(Factored):
         residual = self.arithmetic.sub(targets, self.predict(rows, w))
         if self.is_dual:
             return self.arithmetic.energy(residual, self.gram_block(rows)).sqrt()
-        transposed = self.arithmetic.transpose(self.rows_of_features(rows))
-        return self.arithmetic.square_norm(self.arithmetic.matmul(transposed, residual)).sqrt()
+        return self.arithmetic.square_norm(self.transposed_image(rows, residual)).sqrt()
 
     def offset(self, w: Point) -> Matrix:
         """The step w − w₀ itself, shape (D, C)."""

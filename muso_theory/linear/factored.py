@@ -15,9 +15,11 @@ import numpy as np
 from ..arrays import Array, row_blocks
 from ..errors import SingularMatrixError
 from ..numbers import FLOAT64, Arithmetic, Factor, Grade, Matrix, Quantity
+from ..numbers.leastsquares import is_small_part
 from ..numbers.repeated import RepeatedFactor
 from .model import Model, Rows
 from .problem import UnlearningProblem
+from .repeats import others
 
 __all__ = ["Factored"]
 
@@ -37,6 +39,7 @@ class Factored(Model):
         self.is_exact = arithmetic.square_norm(arithmetic.zeros(1, 1)).grade is Grade.PROVED
         self._factors: dict[tuple[object, ...], Factor] = {}
         self._failed: dict[tuple[object, ...], str] = {}
+        self._curvatures: dict[Rows, Array] = {}
 
     # -- the data in this arithmetic -------------------------------------------------------------------
 
@@ -92,7 +95,9 @@ class Factored(Model):
         return out[self.order[list(rows)]]
 
     def transposed_image(self, rows: Rows, a: Matrix) -> Matrix:
-        """Φ_rowsᵀa, shape (D, C)."""
+        """Φ_rowsᵀa, shape (D, C); floats meet all rows where they lie, the others with zeros, and none is copied."""
+        if not self._is_float and rows != self.everything:
+            return self.arithmetic.matmul(self.arithmetic.transpose(self.rows_of_features(rows)), a)
         return self.combine(self._scatter(rows, a))
 
     def combine(self, coefficients: Matrix) -> Matrix:
@@ -147,8 +152,23 @@ class Factored(Model):
         return self.gram_block(rows) if self.is_dual_for(rows, ridge) else self.curvature(rows)
 
     def curvature(self, rows: Rows) -> Matrix:
-        """Φ_rowsᵀΦ_rows, shape (D, D)."""
-        return self.arithmetic.gram(self.arithmetic.transpose(self.rows_of_features(rows)))
+        """Φ_rowsᵀΦ_rows, shape (D, D); of most rows in floats that of all less that of the others."""
+        rest = others(rows, self.problem.n_samples)
+        if self._is_float and 0 < len(rest) < len(rows):
+            whole, part = self.formed_curvature(self.everything), self.formed_curvature(rest)
+            if is_small_part(whole, part):
+                return whole - part
+        return self.formed_curvature(rows)
+
+    def formed_curvature(self, rows: Rows) -> Matrix:
+        """The same, always formed from these rows themselves; in floats at most once."""
+        if not self._is_float:
+            return self.arithmetic.gram(self.arithmetic.transpose(self.rows_of_features(rows)))
+        if rows not in self._curvatures:
+            # All rows are a view, in whatever order; others are gathered some at a time.
+            chosen = None if rows == self.everything else self.order[list(rows)]
+            self._curvatures[rows] = FLOAT64.gram(self._features.T, chosen)
+        return self._curvatures[rows]
 
     def gram_block(self, rows: Rows) -> Matrix:
         """K_rows,rows of some positions, without factorising it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -115,10 +116,25 @@ def by_rows(features: Array, targets: Array, forget: object) -> tuple[Array, Arr
     return features.reshape(n * k, d), targets.reshape(n * k), rows
 
 
+def _opened(name: str, values: Any) -> Any:
+    """What a path of a ``.npy`` file holds, as a memory map that is read where it is needed; else what was given."""
+    if not isinstance(values, str | os.PathLike):
+        return values
+    what, hint = "an array, or the path of one in a .npy file", "numpy.save(path, array)"
+    try:
+        found: Any = np.load(values, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise expected(what, name, str(values), str(error), hint) from None
+    if not isinstance(found, np.ndarray):
+        found.close()
+        raise expected(what, name, str(values), type(found).__name__, hint)
+    return found
+
+
 def taken_arrays(features: Any, targets: Any, forget: object, w_init: Any) -> dict[str, Array | None]:
     """The arrays of a problem as it keeps them: not copied, not cast, of shapes that fit."""
-    features = real_array("features", features, (2, 3))
-    targets = real_array("targets", targets, (1, 2))
+    features = real_array("features", _opened("features", features), (2, 3))
+    targets = real_array("targets", _opened("targets", targets), (1, 2))
     if features.ndim == 3:
         features, targets, forget = by_rows(features, targets, forget)
     if not features.size:

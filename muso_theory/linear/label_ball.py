@@ -13,6 +13,7 @@ from ..numbers import Quantity
 from ..numbers.ieee import ieee_proof
 from ..numbers.rounding import ETA, UNIT, norm_bounds
 from ..numbers.rowsystem import ball_norm, pair_sum
+from .answers import content
 
 __all__ = ["LabelBall"]
 
@@ -80,6 +81,16 @@ class LabelBall:
         """These labels above others."""
         lows = [np.broadcast_to(ball.low, ball.values.shape) for ball in (self, other)]
         return LabelBall(np.vstack([self.values, other.values]), self.radius + other.radius, np.vstack(lows))
+
+    def taken(self, order: Array) -> LabelBall:
+        """These labels in another order."""
+        low = self.low[order] if isinstance(self.low, np.ndarray) else self.low
+        return LabelBall(self.values[order], self.radius, low)
+
+    @property
+    def content(self) -> bytes:
+        """What the labels are known by, see `answers`."""
+        return content(self.values, self.radius, self.low)
 
     @property
     def correction(self) -> Array | None:

@@ -16,6 +16,7 @@ from ..numbers import FLOAT64
 from ..numbers.ieee import one_blas_thread
 from .closed_forms import ClosedForms, Point, float_model
 from .handed import Handed
+from .kept import kept
 from .model import Rows
 from .problem import UnlearningProblem, require_problem
 
@@ -226,6 +227,19 @@ def leave_block_out_labels(problem: UnlearningProblem, forget_sets: Iterable[obj
     except TypeError:
         what, got = "several forget sets", type(forget_sets).__name__
         raise expected(what, "forget_sets", forget_sets, got, "[[0], [1, 2]]") from None
+    n, (inverse, weighted) = problem.n_samples, _inverse(problem)
+    targets = FLOAT64.matrix(problem.targets.reshape(n, problem.n_outputs))
+    labels = []
+    for forget in listed:
+        rows = forget_indices(forget, n)
+        correction = np.linalg.solve(inverse[np.ix_(rows, rows)], weighted[rows])
+        labels.append(problem.shaped(targets[rows] - correction))
+    return labels
+
+
+@kept
+def _inverse(problem: UnlearningProblem) -> tuple[Array, Array]:
+    """K⁻¹ and K⁻¹(y − Φw₀) in the order of the samples: of n requests each is then a solve of its own size."""
     model = float_model(problem)
     factor = model.factor(model.everything) if model.is_dual else None
     if factor is None or factor.rank < factor.size:
@@ -237,11 +251,4 @@ def leave_block_out_labels(problem: UnlearningProblem, forget_sets: Iterable[obj
     back = np.argsort(model.order)
     inverse = factor.solve(np.eye(n))[np.ix_(back, back)]
     targets = FLOAT64.matrix(problem.targets.reshape(n, problem.n_outputs))
-    initial = model.predict(model.everything, Point())[back]
-    weighted = inverse @ (targets - initial)
-    labels = []
-    for forget in listed:
-        rows = forget_indices(forget, n)
-        correction = np.linalg.solve(inverse[np.ix_(rows, rows)], weighted[rows])
-        labels.append(problem.shaped(targets[rows] - correction))
-    return labels
+    return inverse, inverse @ (targets - model.predict(model.everything, Point())[back])

@@ -33,10 +33,12 @@ class UnlearningProblem:
     a problem whose arrays are no longer those that it was made of.
 
     Args:
-        features: Φ, shape (n, D), row i the feature vector of sample i. May be memory-mapped or float32. Also the
-            Jacobians of k outputs, shape (n, k, D): then there are n·k rows, row i·k + c for output c of sample i, and
-            to forget a sample is to forget its k rows.
-        targets: y, shape (n,) or (n, C); several outputs are columns and never interact. (n, k) with Jacobians.
+        features: Φ, shape (n, D), row i the feature vector of sample i. May be memory-mapped or float32, or the path of
+            a ``.npy`` file, which is then mapped and read a few rows at a time. Also the Jacobians of k outputs, shape
+            (n, k, D): then there are n·k rows, row i·k + c for output c of sample i, and to forget a sample is to
+            forget its k rows.
+        targets: y, shape (n,) or (n, C); several outputs are columns and never interact. (n, k) with Jacobians. May be
+            a path, too.
         forget: boolean mask of n entries or row indices (not negative, not repeated).
         w_init: w₀, shape (D,) or (D, C) like the targets; None means zero.
         tangent: the linearised network that the features stand for, as ``networks.from_network`` sets it.
@@ -57,8 +59,8 @@ class UnlearningProblem:
         UnlearningProblem(n=3, D=5, outputs=1, forget=1, retain=2, w_init=zero, sha256=0f9dc370b9c9)
     """
 
-    features: Array
-    targets: Array
+    features: Array | Any  # an array, whatever came: a path has been opened
+    targets: Array | Any
     forget: Array | Any  # as it came, for `forget_indices` to read: labels of pandas are no positions
     w_init: Array | None = None
     tangent: Any = None

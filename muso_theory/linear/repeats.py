@@ -1,4 +1,4 @@
-"""Samples whose rows of Φ are equal: where they are, and what is told of them before anything is checked."""
+"""Sets of rows by position, and which rows of Φ are equal: where, and what is told of them before a check."""
 
 from __future__ import annotations
 
@@ -9,10 +9,42 @@ import numpy as np
 from ..arrays import Array
 from ..understood import Understood
 
-__all__ = ["Repeats", "Rows", "repeats_told"]
+__all__ = ["Repeats", "Rows", "in_order", "others", "repeats_told"]
 
 Rows = range | tuple[int, ...]
 """Positions: a range, or an explicit tuple."""
+
+
+def in_order(rows: Rows) -> tuple[Rows, Array | None]:
+    """The same set of rows in ascending order, a range where it is one, and the way there; None for none.
+
+    Example:
+        >>> in_order((2, 0, 1))
+        (range(0, 3), array([1, 2, 0]))
+        >>> in_order((0, 2)), in_order(range(2))
+        (((0, 2), None), (range(0, 2), None))
+    """
+    if isinstance(rows, range) and rows.step == 1:
+        return rows, None
+    index = np.asarray(rows)
+    order = np.argsort(index, kind="stable")
+    index = index[order]
+    way = None if (order == np.arange(len(order))).all() else order
+    if len(index) and index[-1] - index[0] == len(index) - 1:
+        return range(int(index[0]), int(index[-1]) + 1), way
+    return tuple(index.tolist()), way
+
+
+def others(rows: Rows, n: int) -> Rows:
+    """All other positions of n, in ascending order.
+
+    Example:
+        >>> others((0, 2), 4), others(range(2), 4)
+        ((1, 3), range(2, 4))
+    """
+    rest = np.ones(n, dtype=bool)
+    rest[list(rows)] = False
+    return in_order(tuple(np.flatnonzero(rest).tolist()))[0]
 
 
 @final

@@ -33,7 +33,7 @@ from ..numbers.spectrum import (
 from .closed_forms import float_model
 from .model import Rows
 from .problem import UnlearningProblem
-from .repeats import Repeats
+from .repeats import Repeats, others
 
 __all__ = ["RowSystems", "exact_floats"]
 
@@ -74,6 +74,7 @@ class RowSystems:
         self._distinct = self.repeats.distinct(self._everything)
         self._systems: dict[Rows, RowSystem] = {}
         self._norms: dict[Rows, Fraction] = {}
+        self._primals: dict[Rows, PrimalSystem] = {}
 
     def index(self, rows: Rows) -> Array:
         """The rows of Φ at these positions."""
@@ -138,14 +139,15 @@ class RowSystems:
 
     def _known_factor(self, rows: Rows) -> CholeskyFactor | None:
         """A Cholesky factor that has been computed already; no bound rests on it."""
-        if rows not in (self._everything, self._retain):
+        if not (isinstance(rows, range) and rows.start == 0):
             return None
         if self.repeats.lower_the_rank(self._everything):
             return None  # the float model has eigenvalues, which are dearer, and no factor
-        if not self.exponent:
+        if not self.exponent and rows in (self._everything, self._retain):
             known = float_model(self._problem).factor(rows)
             return known if isinstance(known, CholeskyFactor) else None
-        if rows == self._retain and self.is_regular and isinstance(self.everything, DualSystem):
+        # The factor of a leading block is one of the whole matrix.
+        if rows != self._everything and self.is_regular and isinstance(self.everything, DualSystem):
             return self.everything.factor.leading(len(rows))
         return None
 
@@ -164,13 +166,33 @@ class RowSystems:
     def _plain(self, rows: Rows) -> DualSystem | PrimalSystem:
         index, name = self.index(rows), self._name(rows)
         if len(rows) > self.features.shape[1]:
-            return PrimalSystem(self.features, index, name)
+            return self._primal(rows)
         if not self._is_dual:
             return DualSystem(self.features, index, name)
         if self.is_preconditioned or self.repeats.lower_the_rank(rows):
             return DualSystem(self.features, index, name, self._block(rows))
         parent = self.of(self._distinct) if rows != self._distinct and self.is_regular else None
         return DualSystem(self.features, index, name, self._block(rows), self._known_factor(rows), parent)
+
+    def _primal(self, rows: Rows) -> PrimalSystem:
+        """The system of more rows than columns; of most rows its matrix is that of all less that of the others."""
+        rest = others(rows, len(self._order))
+        less = None
+        if 0 < len(rest) < len(rows) and not self.is_preconditioned:
+            less = self._primal(self._everything), self._primal(rest)
+        if rows not in self._primals:
+            matrix = None if self.exponent or less else self._formed(rows)
+            self._primals[rows] = PrimalSystem(
+                self.features, self.index(rows), self._name(rows), matrix, less
+            )
+        return self._primals[rows]
+
+    def _formed(self, rows: Rows) -> Array:
+        """Φ_AᵀΦ_A as `blocked_gram` formed it for the float model, or forms it now."""
+        shared: Array = float_model(self._problem).formed_curvature(rows)
+        if rows == self._everything:
+            spot_check_gram(self.features.T, np.arange(self.features.shape[1]), shared)
+        return shared
 
     def _name(self, rows: Rows) -> str:
         """What to call these rows of Φ in a refusal."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy as np
 from ..arrays import Array
 from .gram import COLUMN_BLOCK
 from .ieee import ieee_proof
+from .parallel import over_blocks, thread_count
 from .rounding import U, two_sum
 
 __all__ = [
@@ -37,6 +39,7 @@ Rows = Any
 ROWS, COLUMNS = 128, 512  # a block stays in cache; neither side may exceed 512, see _HEAD_BITS
 _HEAD_BITS = 22  # 2·22 bits and a sum of at most 2^9 products make 53
 _ETA = 5e-324
+_WORTH_THREADS = 1_000_000  # entries of Φ from which on a thread saves more than its start takes
 _NOTHING = -9999  # the exponent of a row of zeros, whose product is exact
 
 
@@ -77,22 +80,32 @@ def accurate_product(
     size = features.shape[1] if transposed else len(index)
     length = len(index) if transposed else features.shape[1]
     shape = (size, high.shape[1])
-    total, rest, error = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    # Fresh arrays for every block would cost more than the arithmetic.
-    buffers = np.empty((2, ROWS * COLUMNS))
-    with ieee_proof(), np.errstate(over="ignore", invalid="ignore", under="ignore"):
+    total, rest, error = np.zeros((3, *shape))
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         pieces = _split_operand(high, low, ROWS if transposed else COLUMNS)
-        for sample, column, block in blocks(features, rows, index):
-            if transposed:
-                out, piece, block = column, pieces[sample.start // ROWS], block.T
-            else:
-                out, piece = sample, pieces[column.start // COLUMNS]
-            exact_part, small_part, bound = _block_product(block, piece, buffers)
-            total[out], lost = two_sum(total[out], exact_part)
-            small_part += lost
-            rest[out] += small_part
-            # One rounding in each of the last two sums.
-            error[out] += bound + U * (np.abs(small_part) + np.abs(rest[out]))
+
+    def add(share: slice) -> None:
+        """The product's rows of one share: blocks of Φ that no other thread sees, samples outermost as ever."""
+        # Fresh arrays for every block would cost more than the arithmetic.
+        buffers = np.empty((2, ROWS * COLUMNS))
+        where = (slice(None), share) if transposed else (share, slice(None))
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            for sample, column, block in blocks(features, rows, index, *where):
+                if transposed:
+                    out, piece, block = column, pieces[sample.start // ROWS], block.T
+                else:
+                    out, piece = sample, pieces[column.start // COLUMNS]
+                exact_part, small_part, bound = _block_product(block, piece, buffers)
+                total[out], lost = two_sum(total[out], exact_part)
+                small_part += lost
+                rest[out] += small_part
+                # One rounding in each of the last two sums.
+                error[out] += bound + U * (np.abs(small_part) + np.abs(rest[out]))
+
+    alone = len(index) * features.shape[1] < _WORTH_THREADS
+    with ieee_proof(), np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        shares = [slice(None)] if alone else _shares(size, COLUMNS if transposed else ROWS)
+        over_blocks(add, shares, alone=alone)
         # The bound took a few hundred roundings itself, and its terms and the products may have underflowed.
         error *= 1 + 2.0**-30
         error += (16 * length + 64) * _ETA
@@ -100,6 +113,13 @@ def accurate_product(
         # correction.
         total, rest = two_sum(total, rest)
     return Accurate(total, rest, error)
+
+
+def _shares(size: int, step: int) -> list[slice]:
+    """What each thread computes of a product of that many rows: whole blocks, so that no sum changes its order."""
+    count = -(-size // step)
+    cuts = [step * (count * i // thread_count()) for i in range(thread_count() + 1)]
+    return [slice(start, min(stop, size)) for start, stop in pairwise(cuts) if start < stop]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -164,17 +184,23 @@ def _block_product(block: Array, x: _Operand, buffers: Array) -> tuple[Array, Ar
     return head @ x.head, small, np.ldexp(x.weight, exponent[:, None] + x.exponent)
 
 
-def blocks(features: Array, rows: Rows, index: Array) -> Iterator[tuple[slice, slice, Array]]:
-    """Cut Φ_rows into blocks, samples outermost so that a memory map is read once from front to back."""
-    width = features.shape[1]
+def blocks(
+    features: Array, rows: Rows, index: Array, samples: slice = slice(None), columns: slice = slice(None)
+) -> Iterator[tuple[slice, slice, Array]]:
+    """Cut Φ_rows into blocks, samples outermost so that a memory map is read once from front to back.
+
+    Of some of the rows, or of some columns, if they begin where a block does.
+    """
     first = rows.indices(features.shape[0])[0] if isinstance(rows, slice) else 0
-    for start in range(0, len(index), ROWS):
-        sample = slice(start, min(start + ROWS, len(index)))
+    top, bottom, _ = samples.indices(len(index))
+    begin, end, _ = columns.indices(features.shape[1])
+    for start in range(top, bottom, ROWS):
+        sample = slice(start, min(start + ROWS, bottom))
         chosen: Rows = index[sample]
         if isinstance(rows, slice) and rows.step in (None, 1):
             chosen = slice(first + sample.start, first + sample.stop)
-        for left in range(0, width, COLUMNS):
-            column = slice(left, min(left + COLUMNS, width))
+        for left in range(begin, end, COLUMNS):
+            column = slice(left, min(left + COLUMNS, end))
             yield sample, column, np.asarray(features[chosen, column], dtype=np.float64)
 
 

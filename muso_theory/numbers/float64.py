@@ -193,11 +193,12 @@ class _Float64(Arithmetic):
         """Identity matrix."""
         return np.eye(size)
 
-    def gram(self, features: Array) -> Array:
+    def gram(self, features: Array, columns: Array | None = None) -> Array:
         """Gram matrix ΦΦᵀ, see `blocked_gram`.
 
         Args:
             features: shape (n, D), float64 or float32, possibly memory-mapped.
+            columns: positions of the columns to sum over; None for all.
 
         Returns:
             Float64 array of shape (n, n), exactly symmetric.
@@ -205,7 +206,7 @@ class _Float64(Arithmetic):
         Raises:
             BadInputError: the squares overflow float64.
         """
-        gram = blocked_gram(features)
+        gram = blocked_gram(features, columns=columns)
         bad = first_nonfinite(gram)
         if bad is not None:
             raise expected(
@@ -286,7 +287,7 @@ def cholesky_factor(k: Array) -> CholeskyFactor | None:
     lower, info = scipy.linalg.lapack.dpotrf(k.T if k.flags.c_contiguous else k, lower=1, clean=1)
     if info != 0:
         return None
-    norm = float(np.abs(k).sum(axis=0).max())
+    norm = scipy.linalg.lapack.dlange("1", k.T if k.flags.c_contiguous else k)  # type: ignore[call-arg]
     reciprocal, _ = scipy.linalg.lapack.dpocon(lower, norm, uplo="L")
     return CholeskyFactor(lower) if reciprocal > n * _EPS else None
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
-from .ieee import ieee_proof
+from ..arrays import Array
+from .parallel import over_blocks
 
 __all__ = ["COLUMN_BLOCK", "blocked_gram", "gram_roundings"]
 
 COLUMN_BLOCK = 256
 """Columns per partial product. The rounding bound grows with COLUMN_BLOCK + D / COLUMN_BLOCK instead of D."""
 
-_ROW_PANEL = 384
+_TILE = 256
+"""Rows of Φ, and columns of Φᵀ, a tile: with one product it stays in a core's cache while Φ streams by."""
+
+_STRIP_BYTES = 1 << 24
 
 
 def gram_roundings(width: int) -> int:
@@ -27,15 +32,16 @@ def gram_roundings(width: int) -> int:
 
 
 def blocked_gram(
-    features: np.ndarray[Any, Any],
-    rows: np.ndarray[Any, Any] | None = None,
-    columns: np.ndarray[Any, Any] | slice | None = None,
-) -> np.ndarray[Any, Any]:
+    features: Array,
+    rows: Array | None = None,
+    columns: Array | slice | None = None,
+) -> Array:
     """Form ΦΦᵀ from column blocks, without ever copying the whole feature matrix.
 
     Each entry is a sum over column blocks of inner products of length at most ``COLUMN_BLOCK``, one float64
     addition per block; float32 features are converted (exactly) a block at a time. Only the lower triangle is
-    computed, and mirrored, so the result is exactly symmetric.
+    computed, and mirrored, so the result is exactly symmetric. Tiles of it are shared out among all threads, and no
+    digit depends on their number.
 
     Args:
         features: shape (n, D), float64 or float32, C- or F-ordered, possibly memory-mapped.
@@ -52,28 +58,43 @@ def blocked_gram(
     """
     n = features.shape[0] if rows is None else len(rows)
     index = np.arange(features.shape[1])[slice(None) if columns is None else columns]
-    width = len(index)
     gram = np.zeros((n, n))
-    # Bounds are proved from this matrix, now or later: see `ieee`. From about .1 s on, threads are worth their test.
-    guard = ieee_proof(threaded=n * n * width > 10**9)
-    with guard, np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        for start in range(0, width, COLUMN_BLOCK):
-            stop = min(start + COLUMN_BLOCK, width)
-            # Consecutive columns are a view; everything else is gathered a block at a time.
-            first = int(index[start])
-            consecutive = np.array_equal(index[start:stop], np.arange(first, first + stop - start))
-            piece = features[
-                :, slice(int(index[start]), int(index[stop - 1]) + 1) if consecutive else index[start:stop]
-            ]
-            piece = piece if rows is None else piece[rows]
-            block = np.ascontiguousarray(piece, dtype=np.float64)
-            for top in range(0, n, _ROW_PANEL):
-                bottom = min(n, top + _ROW_PANEL)
-                gram[top:bottom, :bottom] += block[top:bottom] @ block[:bottom].T
-        # Mirror by panels: a whole-matrix np.tril would need another n².
-        for top in range(0, n, _ROW_PANEL):
-            bottom = min(n, top + _ROW_PANEL)
-            corner = np.tril(gram[top:bottom, top:bottom])
-            gram[top:bottom, top:bottom] = corner + np.tril(corner, -1).T
-            gram[:top, top:bottom] = gram[top:bottom, :top].T
+    tiles = [(top, left) for top in range(0, n, _TILE) for left in range(0, top + 1, _TILE)]
+    for strip in _strips(features, rows, index):
+        # From about .1 s on, threads are worth their start.
+        over_blocks(partial(_add_tile, gram, strip), tiles, alone=n * n * strip.shape[1] < 10**9)
+    for top in range(0, n, _TILE):
+        bottom = min(n, top + _TILE)
+        corner = np.tril(gram[top:bottom, top:bottom])
+        gram[top:bottom, top:bottom] = corner + np.tril(corner, -1).T
+        gram[:top, top:bottom] = gram[top:bottom, :top].T
     return gram
+
+
+def _strips(features: Array, rows: Array | None, index: Array) -> Iterator[Array]:
+    """Columns of Φ as float64, some at a time; all of them, where they lie, if nothing is to be gathered or cast."""
+    n = features.shape[0] if rows is None else len(rows)
+    consecutive = len(index) and np.array_equal(index, np.arange(index[0], index[0] + len(index)))
+    in_memory = type(features) is np.ndarray and type(features.base) is not np.memmap
+    if rows is None and consecutive and in_memory and features.dtype == np.float64:
+        yield features[:, index[0] : index[-1] + 1]
+        return
+    step = COLUMN_BLOCK * max(1, _STRIP_BYTES // (8 * max(1, n) * COLUMN_BLOCK))
+    for start in range(0, len(index), step):
+        chosen = index[start : start + step]
+        piece = features[:, int(chosen[0]) : int(chosen[-1]) + 1] if consecutive else features[:, chosen]
+        yield np.asarray(piece if rows is None else piece[rows], dtype=np.float64)
+
+
+def _add_tile(gram: Array, strip: Array, corner: tuple[int, int]) -> None:
+    """Add a strip's part of one tile, in blocks of columns from left to right, whoever else works on other tiles."""
+    (top, left), width = corner, strip.shape[1]
+    tile = gram[top : top + _TILE, left : min(left + _TILE, len(gram))]
+    product = np.empty(tile.shape)
+    for start in range(0, width, COLUMN_BLOCK):
+        block = strip[:, start : start + COLUMN_BLOCK]
+        # A product of its own, then one addition: a BLAS that is handed the sum so far may add to it term by term, and
+        # round it as often as there are columns. A block times its own transpose is dsyrk.
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            np.matmul(block[top : top + _TILE], block[left : left + _TILE].T, out=product)
+            tile += product

@@ -4,7 +4,8 @@ The mode belongs to a thread (MXCSR on x86, FPCR on ARM), can be changed at any 
 thread inherits the mode of the one that made it. So it is tested in the thread that computes, before a proof and
 again after it. Results are compared as bit patterns: a comparison of floats is made in the arithmetic that it should
 judge, and under denormals-are-zero it finds 5e-324 equal to 0. BLAS gets one thread during a proof, which is then the
-tested one; where it may keep its workers, they are tested by a product that takes all of them.
+tested one (`parallel` has several such threads); where it may keep its workers, they are tested by a product that takes
+all of them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from typing import Any, final
 
@@ -179,15 +180,11 @@ def _refusal(bits: Array, where: str) -> ArithmeticModeError:
 
 
 @contextmanager
-def ieee_proof(*, threaded: bool = False) -> Iterator[None]:
+def ieee_proof() -> Iterator[None]:
     """Test the floating-point mode before and after a proof, in the thread that computes; also a decorator.
 
     Whatever is proved in between holds if the mode was right all the time, and it was if nothing changed it and changed
     it back. BLAS is kept to this one, tested thread. An exception passes untested: it proves nothing.
-
-    Args:
-        threaded: leave BLAS its threads, and test them too (milliseconds; more on a busy machine). For work that
-            takes much longer.
 
     Raises:
         ArithmeticModeError: another mode, before or after.
@@ -202,7 +199,7 @@ def ieee_proof(*, threaded: bool = False) -> Iterator[None]:
         >>> double(2)
         4
     """
-    with nullcontext() if threaded else one_blas_thread():
+    with one_blas_thread():
         require_ieee()
         yield
         require_ieee()

@@ -34,7 +34,18 @@ from .rounding import (
 from .rowsystem import CertifiedParameters, RowSystem, numerical_factor
 from .spectrum import largest_eigenvalue_bound
 
-__all__ = ["CertifiedParameters", "DualSystem", "PrimalSystem", "RowSystem"]
+__all__ = ["CertifiedParameters", "DualSystem", "PrimalSystem", "RowSystem", "is_small_part"]
+
+
+def is_small_part(whole: Array, part: Array) -> bool:
+    """Whether of a sum of Gram matrices ``part`` has at most half of the trace, so that the rest is their difference.
+
+    Example:
+        >>> is_small_part(3 * np.eye(2), np.eye(2)), is_small_part(3 * np.eye(2), 2 * np.eye(2))
+        (True, False)
+    """
+    return bool(2 * np.trace(part) <= np.trace(whole) < np.inf)
+
 
 _SAFE = 1 + 2.0**-50  # covers the few roundings of an error bound itself
 
@@ -192,7 +203,9 @@ class DualSystem(RowSystem):
         size = len(self.matrix)
         block = self.factor.solve(np.eye(size, size - count, -count))[count:]
         rest = residual.copy()
-        rest[count:] = 0.0
+        # Any ρ_F will do; that of floats saves a round of nearly exact products.
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            rest[count:] -= np.linalg.solve(block, self.factor.solve(residual)[count:])
         for _ in range(4):
             # The floats ρ equal r on R; the q̂ that they stand for is r_F − ρ_F, exactly.
             a, off = self.coefficients(rest)
@@ -241,6 +254,9 @@ class PrimalSystem(RowSystem):
         features: Φ, shape (n, D).
         rows: A, at least D of them.
         name: what to call Φ_A.
+        matrix: the computed Φ_AᵀΦ_A, if `blocked_gram` has made it already.
+        less: systems of rows A ∪ B and of B, disjoint: then Φ_AᵀΦ_A is the difference of their matrices, as long as B
+            has no more than half of the trace, so that at most a bit or two of the digits cancel.
 
     Example:
         >>> fit = PrimalSystem(np.array([[1.0], [1.0]]), slice(None), "Φ").fit(np.array([[1.0], [2.0]]), None)
@@ -250,10 +266,48 @@ class PrimalSystem(RowSystem):
 
     is_dual = False
 
+    def __init__(
+        self,
+        features: Array,
+        rows: Any,
+        name: str,
+        matrix: Array | None = None,
+        less: tuple[PrimalSystem, PrimalSystem] | None = None,
+    ) -> None:
+        super().__init__(features, rows, name)
+        self._matrix = matrix
+        self._parts = less
+
+    @cached_property
+    def _less(self) -> tuple[PrimalSystem, PrimalSystem] | None:
+        """The systems whose difference this is, if few digits cancel."""
+        if self._parts is None or not is_small_part(*(part.matrix for part in self._parts)):
+            return None
+        return self._parts
+
     @cached_property
     def matrix(self) -> Array:
         """The computed Φ_AᵀΦ_A, shape (D, D)."""
+        if self._matrix is not None:
+            return self._matrix
+        if self._less is not None:
+            whole, part = self._less
+            return whole.matrix - part.matrix
         return blocked_gram(self.features.T, columns=self.rows)
+
+    @cached_property
+    def trace(self) -> Fraction:
+        """Upper bound of ‖Φ_A‖_F², which is part of that of all rows where this is a difference."""
+        return super().trace if self._less is None else self._less[0].trace
+
+    @cached_property
+    def error(self) -> Fraction:
+        """Upper bound of the error of the matrix in the spectral norm, also of its entrywise absolute value."""
+        if self._less is None:
+            return super().error
+        # The two are off by their own errors, and a difference of floats by u of itself; it does not underflow.
+        whole, part = self._less
+        return whole.error + part.error + UNIT * norm_bounds(self.matrix)[1]
 
     @cached_property
     def factor(self) -> CholeskyFactor:

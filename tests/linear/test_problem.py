@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -201,3 +202,42 @@ def test_a_column_of_class_codes_is_no_regression() -> None:
     assert measured.targets.shape == (12, 1)
     told = {row.word: row.value for row in mt.UnlearningProblem(X, codes[:, None], [1]).understood}
     assert "3 distinct integers" in told["task"]
+
+
+@pytest.mark.parametrize(("n", "width"), [(9, 20), (40, 6)])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_features_in_a_file_are_those_of_the_array(n: int, width: int, dtype: type, tmp_path: Path) -> None:
+    rng = np.random.default_rng(n)
+    phi, y = rng.standard_normal((n, width)).astype(dtype), rng.standard_normal((n, 2))
+    np.save(tmp_path / "phi.npy", phi)
+    np.save(tmp_path / "y.npy", y)
+    problem = mt.UnlearningProblem(phi, y, [1, 4])
+    mapped = mt.UnlearningProblem(tmp_path / "phi.npy", str(tmp_path / "y.npy"), [1, 4])
+    assert isinstance(mapped.features, np.memmap)
+    assert mapped.sha256 == problem.sha256
+    assert (mt.optimal_labels(mapped) == mt.optimal_labels(problem)).all()
+    one, other = (mt.check(p, ["exact-labels"])["exact-labels"] for p in (mapped, problem))
+    assert one.verdict is other.verdict is mt.Verdict.CERTIFIED
+    assert one.summary == other.summary
+    # What is in the file belongs to the problem's identity.
+    phi[0, 0] += 1
+    np.save(tmp_path / "phi.npy", phi)
+    assert mt.UnlearningProblem(tmp_path / "phi.npy", y, [1, 4]).sha256 != problem.sha256
+
+
+def test_files_that_hold_no_array_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "words.npy").write_text("no array")
+    (tmp_path / "empty.npy").write_text("")
+    np.savez(tmp_path / "several.npz", X=PHI)
+    np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
+    np.save(tmp_path / "text.npy", np.array([["a"]]))
+    for name, words in (
+        ("missing.npy", "No such file"),
+        ("words.npy", "pickled"),
+        ("empty.npy", "No data left"),
+        ("several.npz", "NpzFile"),
+        ("objects.npy", "Python objects|[Oo]bject arrays"),
+        ("text.npy", "dtype <U1|numbers"),
+    ):
+        with pytest.raises(mt.MusoError, match=words):
+            mt.UnlearningProblem(tmp_path / name, Y, [0])

@@ -29,7 +29,7 @@ needs_mxcsr = pytest.mark.skipif(
 )
 
 
-class _Register:
+class Register:
     """MXCSR of the calling thread."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class _Register:
 @contextmanager
 def floating_mode(bits: int) -> Iterator[None]:
     """Set these bits in this thread, see that it took, and put back what was there."""
-    register = _Register()
+    register = Register()
     before = register.read()
     try:
         register.write(before & ~_ALL | bits)

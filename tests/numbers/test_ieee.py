@@ -37,13 +37,14 @@ from muso_theory.networks.duals import enclosed_derivative, enclosed_inputs
 from muso_theory.networks.enclosure import enclosed_tangent, rows_of
 from muso_theory.networks.rational import rational_jacobian
 from muso_theory.networks.tables import _table
-from muso_theory.numbers import Quantity, UndecidedError, ieee
+from muso_theory.numbers import Quantity, UndecidedError, accurate, ieee, parallel
 from muso_theory.numbers.accurate import accurate_product
 from muso_theory.numbers.gram import blocked_gram
 from muso_theory.numbers.gramcheck import check_gram, spot_check_gram
 from muso_theory.numbers.ieee import ieee_proof, one_blas_thread, require_ieee
 from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
 from muso_theory.numbers.modular import has_full_rank
+from muso_theory.numbers.parallel import over_blocks
 from muso_theory.numbers.spectrum import (
     largest_eigenvalue_bound,
     rayleigh_bound,
@@ -52,7 +53,7 @@ from muso_theory.numbers.spectrum import (
 )
 from muso_theory.rechecking import compare
 from tests import ROOT
-from tests.numbers.floating_mode import DAZ, FLUSH, MODES, floating_mode, needs_mxcsr
+from tests.numbers.floating_mode import DAZ, FLUSH, MODES, Register, floating_mode, needs_mxcsr
 
 pytestmark = needs_mxcsr
 
@@ -341,16 +342,15 @@ def test_workers_are_asked_exactly_where_there_may_be_some(monkeypatch: pytest.M
         with ieee_proof():
             pass
         assert not asked
-        with ieee_proof(threaded=True):
-            assert asked == [2]
-        assert asked == [2, 2]
+        require_ieee()
+        assert asked == [2]
         with ieee_proof():
             libraries = threadpool_limits(2, user_api="blas")  # somebody gives BLAS its workers back
-        assert asked == [2, 2, 2]
+        assert asked == [2, 2]
         libraries.restore_original_limits()
     monkeypatch.setattr(ieee, "_blas", lambda: type("None", (), {"lib_controllers": []}))
     require_ieee()
-    assert asked == [2, 2, 2, 2]
+    assert asked == [2, 2, 2]
 
 
 # OpenBLAS makes its workers when it is loaded, and they inherit the mode of the thread that loads it.
@@ -375,12 +375,12 @@ from muso_theory.numbers.ieee import ieee_proof, require_ieee
 
 with ieee_proof():
     pass
-blocked_gram(numpy.ones((4, 4)))
-for ask in (require_ieee, lambda: blocked_gram(numpy.ones((2000, 256)))):
-    try:
-        ask()
-    except ArithmeticModeError as error:
-        print(error)
+# Its threads are Python's, which inherit the mode of this one.
+assert (blocked_gram(numpy.ones((2000, 256))) == 256).all()
+try:
+    require_ieee()
+except ArithmeticModeError as error:
+    print(error)
 """
 
 
@@ -402,4 +402,62 @@ def test_workers_of_blas_that_have_another_mode_are_found(library: str, mode: st
         check=True,
     )
     told = [f"a thread of {library}'s BLAS {words};" in line for line in run.stdout.splitlines()]
-    assert told == ([True, True] if words else [])
+    assert told == ([True] if words else [])
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_thread_that_changes_its_mode_while_it_works_on_blocks_is_found(
+    alone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallel, "thread_count", lambda: 3)
+    done: list[int] = []
+    over_blocks(done.append, range(7), alone=alone)
+    assert sorted(done) == list(range(7))
+
+    register = Register()
+
+    def work(block: int) -> None:
+        if block == 4:
+            register.write(register.read() | FLUSH)
+
+    try:
+        with pytest.raises(ArithmeticModeError, match=r"this thread flushes"):
+            over_blocks(work, range(7), alone=alone)
+    finally:
+        register.write(register.read() & ~FLUSH)
+    require_ieee()
+
+
+def test_threads_change_no_digit_of_a_gram_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    phi = np.random.default_rng(5).standard_normal((700, 3000))
+    for given in (phi, phi.astype(np.float32)):
+        grams = []
+        for count in (1, 2, 5):
+            monkeypatch.setattr(parallel, "thread_count", lambda count=count: count)
+            grams.append(blocked_gram(given))
+        assert (grams[0] == grams[1]).all()
+        assert (grams[0] == grams[2]).all()
+        assert (grams[0] == grams[0].T).all()
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("rows", [slice(None), np.arange(699, 0, -1)])
+def test_threads_change_no_digit_of_a_product(
+    rows: Any, transposed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(6)
+    phi = rng.standard_normal((700, 3001))
+    x = rng.standard_normal((len(phi[rows]) if transposed else 3001, 2))
+    products, started = [], []
+    plain = parallel.ThreadPoolExecutor
+    monkeypatch.setattr(parallel, "ThreadPoolExecutor", lambda count: started.append(count) or plain(count))
+    for count in (1, 2, 3, 9):
+        for module in (parallel, accurate):
+            monkeypatch.setattr(module, "thread_count", lambda count=count: count)
+        products.append(accurate_product(phi, rows, x, 1e-20 * x, transposed=transposed))
+    assert started == [2, 3, 6]  # there are six blocks
+    for other in products[1:]:
+        for name in ("high", "low", "error"):
+            assert (getattr(other, name) == getattr(products[0], name)).all()
+    product = phi[rows].T @ x if transposed else phi[rows] @ x
+    assert np.abs(products[-1].high - product).max() < 1e-10

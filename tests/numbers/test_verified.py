@@ -236,6 +236,53 @@ def test_gram_error_bounds_the_true_error(exponent: int, dtype: Any) -> None:
     assert gram_roundings(900) == 256 + 4
 
 
+def _difference(features: Any, rows: Any, rest: Any) -> PrimalSystem:
+    whole, part = (PrimalSystem(features, chosen, "Φ") for chosen in (slice(None), rest))
+    return PrimalSystem(features, rows, "Φ_R", less=(whole, part))
+
+
+@pytest.mark.parametrize("exponent", [-530, -500, 0, 400])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("share", [3, 40, 290])
+def test_a_curvature_by_difference_is_off_by_no_more_than_its_bound(
+    exponent: int, dtype: Any, share: int
+) -> None:
+    if dtype is np.float32 and exponent:
+        exponent //= 8
+    rng = np.random.default_rng(share)
+    phi = np.ldexp(rng.standard_normal((600, 5)) + np.array([0, 0, 0, 9, 9]), exponent).astype(dtype)
+    order = rng.permutation(600)
+    rows, rest = np.sort(order[share:]), np.sort(order[:share])
+    system = _difference(phi, rows, rest)
+    assert system._less is not None
+    exact_matrix = RATIONAL.gram(RATIONAL.matrix(phi[rows].astype(np.float64).T))
+
+    def off(matrix: Any) -> Fraction:
+        difference = RATIONAL.sub(RATIONAL.matrix(matrix), exact_matrix)
+        return Fraction(RATIONAL.square_norm(difference).upper)
+
+    assert off(system.matrix) <= system.error**2
+    assert Fraction(RATIONAL.square_norm(RATIONAL.matrix(phi[rows].astype(np.float64))).upper) <= system.trace
+    if dtype is np.float64 and exponent == 0:
+        # Without what the two matrices are off themselves, the bound would be none.
+        lost = norm_bounds(system.matrix)[1] / 2**53
+        assert lost**2 < off(system.matrix) < system.error**2 < off(system.matrix) * 10**8
+        assert positive_definite(exact_matrix, system.smallest) is True
+        assert positive_definite(exact_matrix, 10 * system.smallest) is False
+        wrong = _difference(phi, rows, rest[1:])
+        assert off(wrong.matrix) > wrong.error**2
+
+
+def test_a_curvature_is_no_difference_where_most_of_it_would_cancel() -> None:
+    phi = np.random.default_rng(3).standard_normal((40, 4))
+    phi[:5] *= 1e6
+    rows, rest = np.arange(5, 40), np.arange(5)
+    system = _difference(phi, rows, rest)
+    assert system._less is None
+    assert (system.matrix == blocked_gram(phi.T, columns=rows)).all()
+    assert system.error == PrimalSystem(phi, rows, "Φ_R").error
+
+
 @pytest.mark.parametrize("condition", [1.0, 1e3, 1e6, 1e9, 1e11])
 @pytest.mark.parametrize("exponent", [-400, 0, 400])
 def test_smallest_eigenvalue_bound_is_right_and_close(condition: float, exponent: int) -> None:

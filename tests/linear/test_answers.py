@@ -1,0 +1,132 @@
+"""Fits and predictions are shared by what was asked, and by nothing less."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+import muso_theory as mt
+from muso_theory.linear import labels as labels_module
+from muso_theory.linear.answers import Answers, content
+from muso_theory.linear.certified import CertifiedForms
+from muso_theory.linear.label_ball import LabelBall
+from muso_theory.linear.repeats import in_order
+from muso_theory.linear.row_systems import RowSystems
+from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
+
+
+def random_problem(n: int, width: int, seed: int) -> mt.UnlearningProblem:
+    rng = np.random.default_rng(seed)
+    return mt.UnlearningProblem(rng.standard_normal((n, width)), rng.standard_normal((n, 2)), [1, 4, 6])
+
+
+@pytest.fixture
+def fits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Rows of every fit that is computed."""
+    done: list[int] = []
+    for system in (DualSystem, PrimalSystem):
+        plain = system._fit
+
+        def counted(self: Any, *given: Any, plain: Any = plain) -> Any:
+            done.append(len(self.rows))
+            return plain(self, *given)
+
+        monkeypatch.setattr(system, "_fit", counted)
+    return done
+
+
+@pytest.mark.parametrize("shape", [(9, 20), (30, 5)])
+def test_a_fit_is_known_by_its_numbers_and_by_its_set_of_rows(
+    shape: tuple[int, int], fits: list[int]
+) -> None:
+    model = CertifiedForms(random_problem(*shape, seed=3))
+    assert model.systems.everything.smallest > 0
+    y = model.targets(model.everything)
+    first = model.fit(model.everything, y)
+    assert model.fit(tuple(model.everything), LabelBall(y.values.copy())) is first
+    backwards = tuple(reversed(model.everything))
+    assert model.fit(backwards, model.targets(backwards)) is first
+    assert len(fits) == 1
+    # Other labels of the same rows, the same labels in another order, a last bit, a radius, a start, a ridge: all new.
+    nudged = y.values.copy()
+    nudged[0] = np.nextafter(nudged[0], np.inf)
+    for others, start, ridge in (
+        (LabelBall(y.values[::-1].copy()), None, 0.0),
+        (LabelBall(nudged), None, 0.0),
+        (LabelBall(y.values, Fraction(1, 2**40)), None, 0.0),
+        (y, first, 0.0),
+        (y, None, 0.5),
+    ):
+        assert model.fit(model.everything, others, start, ridge) is not first
+    assert len(fits) == 6
+
+
+def test_fits_of_permuted_rows_are_those_of_the_rows_in_order() -> None:
+    model = CertifiedForms(random_problem(9, 20, seed=4))
+    rows = (7, 2, 5, 0)
+    found = model.fit(rows, model.targets(rows))
+    with_others = model.fit(rows, model.targets(tuple(sorted(rows))))
+    seen = model.predict(rows, found)
+    assert model.label_distance(seen, model.targets(rows)).bound < 1e-12
+    assert model.label_distance(model.predict(rows, with_others), model.targets(rows)).floor > 0.1
+
+
+def test_no_row_of_an_image_is_computed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    plain = RowSystems.image
+
+    def counted(self: RowSystems, rows: Any, high: Any, low: Any) -> Any:
+        asked.append(len(rows))
+        return plain(self, rows, high, low)
+
+    monkeypatch.setattr(RowSystems, "image", counted)
+    problem = random_problem(9, 20, seed=5)
+    model, fresh = CertifiedForms(problem), CertifiedForms(problem)
+    w = model.pretrained
+    for rows in (model.retain, (3, 1), model.everything, model.forget, (8, 0)):
+        known, alone = model.predict(rows, w), fresh.systems.image(rows, w.high, w.low)
+        assert np.abs(known.values - alone.high).max() < 1e-14
+    computed = [count for count in asked if count]
+    assert computed[:1] == [len(model.retain)]
+    assert len(model.forget) in computed
+    assert (
+        model.predict(model.everything, model.start).norm().bound == 0
+    )  # of w = 0 there is nothing to compute
+
+
+def test_what_was_asked_longest_ago_makes_room() -> None:
+    answers = Answers(limit=20 * 8)
+    made: list[str] = []
+
+    def ask(name: str) -> None:
+        def answer() -> np.ndarray[Any, Any]:
+            made.append(name)
+            return np.zeros(8)
+
+        answers.of(name, answer)
+
+    for name in ("a", "b", "a", "c", "a", "b"):
+        ask(name)
+    assert made == ["a", "b", "c", "b"]
+
+
+def test_arrays_of_another_shape_or_type_are_other_questions() -> None:
+    x = np.zeros((2, 3))
+    same = content(x.copy(), Fraction(1, 3), None)
+    assert content(x, Fraction(1, 3), None) == same
+    for others in (x.T, x.astype(np.float32), np.full((2, 3), -0.0), np.zeros(6)):
+        assert content(others, Fraction(1, 3), None) != same
+    assert content(x, Fraction(1, 3), 0.0) != same
+    assert in_order(range(3)) == (range(3), None)
+
+
+def test_the_inverse_is_kept_between_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = random_problem(12, 30, seed=6)
+    first = mt.leave_block_out_labels(problem, [[0, 3], [1]])
+    monkeypatch.setattr(labels_module, "float_model", lambda problem: pytest.fail("factorised again"))
+    again = mt.leave_block_out_labels(problem, [[0, 3]])
+    assert (again[0] == first[0]).all()
