@@ -195,7 +195,7 @@ def show_proofs(proofs: list[Proof], checked: dict[str, CheckResult]) -> None:
             table.add_row(*row)
         console.print(table)
         for proof in proofs:
-            for remains in theorem_status(proof.slug).remains:
+            for remains in theorem_status(proof.slug).beyond:
                 console.print(Text(f"{proof.slug}, beyond algebra: {remains}"))
 
 

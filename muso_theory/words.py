@@ -72,7 +72,7 @@ def _general_rows(slug: str) -> list[tuple[str, str]]:
         unproved = CATALOGUE[slug].unproved
         return [("In general", f"no proof: {unproved}")] if unproved else []
     rows = [("In general", f"{status.words}, certificate {status.hash[:16]}, page proofs/pages/{slug}.md")]
-    rows += [("", f"beyond algebra: {words}") for words in status.remains]
+    rows += [("", f"beyond algebra: {words}") for words in status.beyond]
     rows += [("Theorem", f"{name}: {says}") for name, says in status.theorems]
     for name, label, formula, trial, model in status.hypotheses:
         rows.append(("Trial", f"{name}: {label} ({formula}) {trial}; model {model}"))

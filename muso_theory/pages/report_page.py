@@ -191,7 +191,7 @@ def _labels(found: Details) -> Markup:
 def _general(status: TheoremStatus) -> Markup:
     """What is proved about a claim for all data: statement, theorems, trials, certificate."""
     claim = CATALOGUE.get(status.slug)
-    rest = [tag("p", "Beyond algebra there remains: ", prose(words), ".") for words in status.remains]
+    rest = [tag("p", "Beyond algebra there remains: ", prose(words), ".") for words in status.beyond]
     says = [tag("li", tag("code", name), ": ", prose(words)) for name, words in status.theorems]
     needed = sum(h[3] == "needed" for h in status.hypotheses)
     tried = f"{len(status.hypotheses)} hypotheses tried one by one"

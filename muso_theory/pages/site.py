@@ -139,7 +139,7 @@ def _claim(proof: Proof, links: Mapping[str, str], instances: Sequence[Observati
     lead = [tag("strong", f"{proof.words[0].upper()}{proof.words[1:]}"), " for all data and dimensions: "]
     body = [section("results", "Main results", _statements(proof.theorems))]
     if proof.remains:
-        rest = [tag("li", prose(remains)) for remains in proof.remains]
+        rest = [tag("li", prose(remains)) for remains in proof.beyond]
         body.append(section("remains", "What remains beyond algebra", tag("ul", rest)))
     body += [
         section("hypotheses", "Hypotheses and counterexamples", _trials(proof.theorems)),

@@ -1,4 +1,7 @@
-"""Hold the statements that Coq printed against statements.txt: the same symbols, sizes, hypotheses and conclusions.
+"""Hold the statements that Coq printed against statements.txt.
+
+The same symbols, sizes, hypotheses and conclusions, the same base and step of every induction; and the words that
+they are made of against the definitions below.
 
     python proofs/coq/compare.py LISTING
 
@@ -16,6 +19,15 @@ PROPERTIES = {
     "invertible": ("is_inverse", "^-1"), "left-invertible": ("is_left_inverse", "^L"),
     "right-invertible": ("is_right_inverse", "^R"),
 }  # fmt: skip
+DEFINITIONS = {
+    "Algebra.is_pinv": "(m n : nat) (A : 'M_(m, n)) (X : 'M_(n, m)) => "
+    "[/\\ A *m X *m A = A, X *m A *m X = X, (A *m X)^T = A *m X & (X *m A)^T = X *m A]",
+    "Algebra.row_partition": "(n r f : nat) (S : 'M_(r, n)) (T : 'M_(f, n)) => "
+    "[/\\ S *m S^T = 1%:M, T *m T^T = 1%:M, S *m T^T = 0 & S^T *m S + T^T *m T = 1%:M]",
+    "Algebra.is_left_inverse": "(m n : nat) (A : 'M_(m, n)) (X : 'M_(n, m)) => X *m A = 1%:M",
+    "Algebra.is_right_inverse": "(m n : nat) (A : 'M_(m, n)) (X : 'M_(n, m)) => A *m X = 1%:M",
+    "Algebra.is_inverse": "(n : nat) (A X : 'M_n) => Algebra.is_left_inverse A X /\\ Algebra.is_right_inverse A X",
+}
 NAME = r"[A-Za-z][A-Za-z0-9_]*(?:\^(?:\+|-1|L|R))?"
 
 
@@ -64,7 +76,7 @@ def equation(text):
     return "=", tree(left), tree(right)
 
 
-def stated(lines):
+def stated(theorem, lines):
     """What a theorem of statements.txt introduces and says, in order."""
     items, ends, exists = [], [], []
     for line in lines:
@@ -90,11 +102,59 @@ def stated(lines):
                 items += [("matrix", a + mark, "", ""), (head, a, a + mark)]
         elif verb in ("conclude", "predicate"):
             ends.append(equation(rest))
+        elif not line:
+            continue
         elif verb not in ("without", "says", "remains", "induction", "base", "step"):
             raise ValueError(f"cannot read {line!r}")
     if lines[0].startswith("induction "):
-        items.append(("built", *(line.split(" ")[1] for line in lines if line.startswith("state "))))
+        items.append(built(theorem, lines, states(lines)))
     return items, exists, ends
+
+
+def states(lines):
+    """The states of an induction."""
+    return [line.split(" ")[1] for line in lines if line.startswith("state ")]
+
+
+def fixed(lines):
+    """The lines of an induction that say what stays the same."""
+    return [line for line in lines if line.split(" ")[0] in ("matrix", "partition", "let", "pinv", "assume")]
+
+
+def built(name, lines, values):
+    """That an object is built: the predicate, the matrices that stay the same, and what the states are."""
+    same = [item[1] for item in stated(name, ["", *fixed(lines)])[0] if item[0] == "matrix"]
+    return "built", family(name), same, values
+
+
+def family(name):
+    """The predicate of an induction in Coq, with its file."""
+    return f"{identifier(name.partition('/')[0])}.{identifier(name)}_built"
+
+
+def constructors(name, lines, blocks):
+    """The base and the step of an induction: what each introduces and says, and what is built then."""
+    found = {}
+    for kind, cut in (("base", r"with (.*)"), ("step", r"from (.*) to (.*)")):
+        (line,) = (line for line in lines if line.startswith(f"{kind} "))
+        host, told = re.fullmatch(rf"{kind} (\S+) ({cut})", line).groups()[:2]
+        objects = re.split(r" and | to ", told.partition(" ")[2])
+        loose = ("conclude", "says", "remains", "without") + (("assume",) if kind == "step" else ())
+        own = [x for x in blocks[host] if x not in fixed(lines) and x.split(" ")[0] not in loose]
+        *parts, last = (built(name, lines, values(text, lines)) for text in objects)
+        found[f"{identifier(name)}_{kind}"] = [*stated(host, ["", *own])[0], *parts], [], [last]
+    return found
+
+
+def values(text, lines):
+    """What the states are in a base or step theorem, in their order."""
+    pairs = dict(pair.split(" = ") for pair in text.split(", "))
+    return [pairs[state] for state in states(lines)]
+
+
+def identifier(name):
+    """The name of a theorem in Coq."""
+    return re.sub(r"\W", "_", name)
 
 
 def plain(name):
@@ -141,9 +201,9 @@ def said(text):
         sizes = re.findall(r"\w+", text[3:])
         return "matrix", "", plain(sizes[0]), plain(sizes[-1])
     if head.endswith("_built"):
-        return "built", [plain(word) for word in rest]
-    if head in ("row_partition", "is_pinv", "is_inverse", "is_left_inverse", "is_right_inverse"):
-        return (head, *(plain(word) for word in rest))
+        return "built", head, [plain(word) for word in rest]
+    if head in DEFINITIONS:
+        return (head.removeprefix("Algebra."), *(plain(word) for word in rest))
     return equation(translated(text))
 
 
@@ -169,29 +229,73 @@ def printed(text):
 def agree(mine, theirs):
     """Whether both say the same; a defined matrix has the size of its definition, and states come last in a family."""
     if mine[0] == "built" == theirs[0]:
-        return theirs[1][-len(mine) + 1 :] == list(mine[1:])
+        (_, head, same, last), (_, printed_head, words) = mine, theirs
+        rest, ends = words[: -len(last)], words[-len(last) :]
+        return head == printed_head and ends == last and [word for word in rest if word in same] == same
     if mine[0] == "matrix" == theirs[0]:
         return theirs[1] in ("", mine[1]) and (not mine[2] or mine[2:] == theirs[2:])
     return mine == theirs
 
 
+def difference(mine, theirs):
+    """What is wrong with what Coq states, or None; both as symbols and hypotheses, claimed matrices, conclusions."""
+    for ours, others in zip(mine, theirs, strict=True):
+        if len(ours) != len(others):
+            return f"expected {len(ours)} parts but got {len(others)}"
+        for one, other in zip(ours, others, strict=True):
+            if not agree(one, other):
+                return f"expected {one} but got {other}"
+    return None
+
+
+def different_family(name, lines, blocks, listing):
+    """What is wrong with the inductive predicate of an induction, or None."""
+    own = f"{identifier(name)}_built"
+    binder = r"\((?:[^()]|\([^()]*\))*\)"
+    shown = re.search(rf"^Inductive {own} ((?:{binder} )+): .*? := +(.*)\.$", listing, re.MULTILINE)
+    if shown is None:
+        return "its inductive predicate is not printed"
+    parameters, body = shown.groups()
+    same = [item for item in stated(name, ["", *fixed(lines)])[0] if item[0] == "matrix"]
+    wrong = difference([same], [list(bound(parameters))])
+    if wrong:
+        return f"{own}: {wrong}"
+    printed_ones = dict(part.split(" : ", 1) for part in body.split(" | "))
+    wanted = constructors(name, lines, blocks)
+    if list(printed_ones) != list(wanted):
+        return f"expected the constructors {', '.join(wanted)} but got {', '.join(printed_ones)}"
+    for constructor, said_there in wanted.items():
+        wrong = difference(said_there, printed(printed_ones[constructor]))
+        if wrong:
+            return f"{constructor}: {wrong}"
+    return None
+
+
+def different_words(listing):
+    """Definitions that Coq does not have as they are written above, each with what it has."""
+    shown = dict(re.findall(r"^(Algebra\.\w+) = fun \(R : realFieldType\) (.*)$", listing, re.MULTILINE))
+    return {
+        name: f"expected {text} but got {shown.get(name, 'nothing')}"
+        for name, text in DEFINITIONS.items()
+        if shown.get(name, "").replace(" (R:=R)", "") != text
+    }
+
+
 def differences(statements, listing):
     """Theorems that Coq does not state as statements.txt does, each with what is wrong."""
-    shown = dict(re.findall(r"^(\w+)\n +: (.*)$", listing, re.MULTILINE))
-    found = {}
+    shown = dict(re.findall(r"^(\w+\.\w+)\n +: (.*)$", listing, re.MULTILINE))
+    blocks = {}
     for block in re.split(r"^theorem ", statements, flags=re.MULTILINE)[1:]:
         name, *lines = (line.strip() for line in block.splitlines() if line.strip() and line[0] != "#")
-        text = shown.get(re.sub(r"\W", "_", name))
-        if text is None:
-            found[name] = "it is not printed"
-            continue
-        for mine, theirs in zip(stated(lines), printed(text), strict=True):
-            if len(mine) != len(theirs):
-                found[name] = f"expected {len(mine)} parts but got {len(theirs)}"
-            else:
-                for one, other in zip(mine, theirs, strict=True):
-                    if not agree(one, other):
-                        found.setdefault(name, f"expected {one} but got {other}")
+        blocks[name] = lines
+    found = {}
+    for name, lines in blocks.items():
+        text = shown.get(f"{identifier(name.partition('/')[0])}.{identifier(name)}")
+        wrong = "it is not printed" if text is None else difference(stated(name, lines), printed(text))
+        if wrong is None and lines[0].startswith("induction "):
+            wrong = different_family(name, lines, blocks, listing)
+        if wrong:
+            found[name] = wrong
     return found
 
 
@@ -200,14 +304,15 @@ def main(arguments):
     try:
         listing = Path(arguments[0]).read_text(encoding="utf-8")
         statements = STATEMENTS.read_text(encoding="utf-8")
-        found = differences(statements, listing)
+        found = {**different_words(listing), **differences(statements, listing)}
     except (OSError, ValueError, IndexError) as error:
         print(f"cannot compare: {error}", file=sys.stderr)
         return 2
     for name, words in found.items():
         print(f"DIFFERENT {name}: {words}")
     total = len(re.findall(r"^theorem ", statements, re.MULTILINE))
-    print(f"{total - len(found)} of {total} statements are those of statements.txt")
+    same = total - sum(name not in DEFINITIONS for name in found)
+    print(f"{same} of {total} statements are those of statements.txt, with the constructors of inductions")
     return 1 if found else 0
 
 

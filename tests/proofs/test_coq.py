@@ -6,16 +6,18 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from muso_theory.algebra.coq.export import PROJECT, Export, claim_file, coq_files
-from muso_theory.claims.theorems.kernels import SEAL, in_words, kernels
+from muso_theory.claims.theorems.kernels import SEAL, beyond, in_words, kernels
 from muso_theory.claims.theorems.registry import THEOREMS, slugs
-from muso_theory.claims.theorems.sealing import KERNEL
+from muso_theory.claims.theorems.sealing import KERNEL, _beyond
 from muso_theory.claims.theorems.status import theorem_status
+from muso_theory.errors import BadInputError
 from tests import ROOT
 
 ROOM = ROOT / "proofs"
@@ -46,8 +48,25 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("coq")
     for name in KERNEL:
         shutil.copy(ROOM / "coq" / name, folder)
-        assert compiled(folder, name).returncode == 0
+        # Limits.v needs theorems of claims, which are compiled by the test that is about it.
+        assert name == "Limits.v" or compiled(folder, name).returncode == 0
     return folder
+
+
+@pytest.fixture(scope="module")
+def limits(kernel: Path, export: Export) -> Path:
+    """The same folder with what Limits.v needs."""
+    needs = re.findall(
+        r"^From Muso Require Import Algebra Convergence (.*)\.$", source("Limits.v"), re.MULTILINE
+    )
+    for name in needs[0].split():
+        (kernel / f"{name}.v").write_text(export.files[f"{name}.v"], encoding="utf-8")
+        assert compiled(kernel, f"{name}.v").returncode == 0
+    return kernel
+
+
+def source(name: str) -> str:
+    return (ROOM / "coq" / name).read_text(encoding="utf-8")
 
 
 def compiled(folder: Path, name: str) -> subprocess.CompletedProcess[str]:
@@ -90,20 +109,34 @@ def test_a_status_names_two_kernels_only_where_the_certificate_is_sealed() -> No
         assert in_words("stale", slug, status.hash) == "stale"
 
 
-def listing(text: str) -> str:
-    """Theorems of a file as Coq would print them, all on one line."""
-    text = re.sub(r"\(\*.*?\*\)", "", text, flags=re.DOTALL).replace("'M[R]_", "'M_")
-    found = re.findall(r"^Theorem (\w+) : (.*?)\.\nProof", text, re.MULTILINE | re.DOTALL)
-    joined = ((name, re.sub(r" *, forall ", ", forall ", " ".join(body.split()))) for name, body in found)
-    return "".join(
-        f"{name}\n     : {re.sub(r'@([a-z_]+_built) R ', chr(92) + '1 ', body)}\n" for name, body in joined
-    )
+def listing(files: Mapping[str, str]) -> str:
+    """Theorems and inductive predicates of files as Coq would print them, each on one line."""
+    lines = []
+    for file, text in files.items():
+        module = file.removesuffix(".v")
+        text = re.sub(r"\(\*.*?\*\)", "", text, flags=re.DOTALL).replace("'M[R]_", "'M_")
+        text = re.sub(r"\b(row_partition|is_pinv|is_\w*inverse)\b", r"Algebra.\1", text)
+        text = re.sub(r"@(\w+_built) R\b", rf"{module}.\1 R", text)
+        for name, body in re.findall(r"^Theorem (\w+) : (.*?)\.\nProof", text, re.MULTILINE | re.DOTALL):
+            lines.append(f"{module}.{name}\n     : {joined(body)}\n")
+        for head, body in re.findall(
+            r"^Inductive (\w+ .*?) :=\n  \| (.*?)\n\.$", text, re.MULTILINE | re.DOTALL
+        ):
+            parts = " | ".join(re.sub(r"\((\w+)\)", r"\1", joined(part)) for part in body.split("\n  | "))
+            lines.append(f"Inductive {joined(head)} :=  {parts}.\n")
+    return "".join(lines)
+
+
+def joined(text: str) -> str:
+    return re.sub(r" *, forall ", ", forall ", " ".join(text.split()))
+
+
+def statements() -> str:
+    return (ROOM / "statements.txt").read_text(encoding="utf-8")
 
 
 def test_statements_say_what_is_stated_by_hand(export: Export, compare: ModuleType) -> None:
-    text = "\n".join(export.files.values())
-    statements = (ROOM / "statements.txt").read_text(encoding="utf-8")
-    assert compare.differences(statements, listing(text)) == {}
+    assert compare.differences(statements(), listing(export.files)) == {}
 
 
 @pytest.mark.parametrize(
@@ -117,31 +150,63 @@ def test_statements_say_what_is_stated_by_hand(export: Export, compare: ModuleTy
     ],
 )
 def test_the_reader_sees_a_changed_statement(export: Export, compare: ModuleType, old: str, new: str) -> None:
-    statements = (ROOM / "statements.txt").read_text(encoding="utf-8")
-    text = "\n".join(export.files.values())
+    text = export.files["exact_labels.v"]
     at = text.index("Theorem exact_labels :")
     assert old in text[at:]
-    changed = text[:at] + text[at:].replace(old, new, 1)
-    assert set(compare.differences(statements, listing(changed))) == {"exact-labels"}
+    changed = export.files | {"exact_labels.v": text[:at] + text[at:].replace(old, new, 1)}
+    assert set(compare.differences(statements(), listing(changed))) == {"exact-labels"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("w_s = v ->", "w_s = g ->"),  # another base
+        ("w_next = w + E *m", "w_next = w - E *m"),  # another step
+        ("E w M ->\n", "E w_next M ->\n"),  # another part
+        (
+            "  | implicit_bias_all_steps_step",
+            "  | implicit_bias_all_steps_any : forall (w : 'M[R]_(D, c)) (M : 'M[R]_(D, D)), "
+            "@implicit_bias_all_steps_built R n D c Phi t v Phi_pinv g E w M\n  | implicit_bias_all_steps_step",
+        ),
+        ("(E : 'M[R]_(D, D)) :\n", "(E : 'M[R]_(D, c)) :\n"),
+    ],
+)
+def test_the_reader_sees_a_changed_constructor(
+    export: Export, compare: ModuleType, old: str, new: str
+) -> None:
+    text = export.files["implicit_bias.v"].replace("(w) (M) ->", "w M ->")
+    at = text.index("Inductive ")
+    assert old in text[at:]
+    changed = {**export.files, "implicit_bias.v": text[:at] + text[at:].replace(old, new, 1)}
+    assert set(compare.differences(statements(), listing(changed))) == {"implicit-bias/all-steps"}
+
+
+def test_the_reader_sees_another_definition(compare: ModuleType) -> None:
+    shown = "".join(f"{name} = fun (R : realFieldType) {x}\n" for name, x in compare.DEFINITIONS.items())
+    assert compare.different_words(shown) == {}
+    weaker = shown.replace("X *m A *m X = X, ", "")
+    assert set(compare.different_words(weaker)) == {"Algebra.is_pinv"}
+    assert set(compare.different_words(shown.replace("Algebra.is_pinv", "lemma.is_pinv"))) == {
+        "Algebra.is_pinv"
+    }
 
 
 @COQ
 def test_coq_accepts_a_claim_and_prints_what_is_stated(kernel: Path, compare: ModuleType) -> None:
     (certificate,) = (c for c in CERTIFICATES if c["claim"] == "cyclic-sgd")
-    text = claim_file(certificate) + "Set Printing Width 1000000.\n"
-    names = [n["name"] for n in certificate["theorems"] if n["name"].startswith("cyclic-sgd/")]
-    for name in names:
-        ours = re.sub(r"\W", "_", name)
-        text += f"Check @{ours}.\nPrint Assumptions {ours}.\n"
-    (kernel / "cyclic_sgd.v").write_text(text, encoding="utf-8")
-    done = compiled(kernel, "cyclic_sgd.v")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("Closed under the global context") == len(names)
-    blocks = re.findall(
-        r"^theorem (\S+)\n((?:  .*\n)+)", (ROOM / "statements.txt").read_text("utf-8"), re.MULTILINE
-    )
-    own = "".join(f"theorem {name}\n{body}\n" for name, body in blocks if name in names)
-    assert compare.differences(own, done.stdout) == {}
+    own = coq_files([certificate]).files
+    (kernel / "cyclic_sgd.v").write_text(claim_file(certificate), encoding="utf-8")
+    (kernel / "Printed.v").write_text(own["Listing.v"], encoding="utf-8")
+    for name in ("cyclic_sgd.v", "Printed.v"):
+        done = compiled(kernel, name)
+        assert done.returncode == 0, done.stdout + done.stderr
+    names = [n["name"] for n in certificate["theorems"]]
+    of_trust, models = 3, 1
+    assert done.stdout.count("Closed under the global context") == len(names) + of_trust + models
+    blocks = re.findall(r"^theorem (\S+)\n((?:  .*\n)+)", statements(), re.MULTILINE)
+    stated = "".join(f"theorem {name}\n{body}\n" for name, body in blocks if name in names)
+    assert compare.differences(stated, done.stdout) == {}
+    assert compare.different_words(done.stdout) == {}
 
 
 SMALL = {
@@ -177,3 +242,64 @@ def test_coq_rejects_a_model_that_violates_a_hypothesis(export: Export, kernel: 
     for name, content in (("good.v", text), ("bad.v", text.replace("[:: 2 # 5]", "[:: 3 # 5]", 1))):
         (kernel / name).write_text(content, encoding="utf-8")
         assert (compiled(kernel, name).returncode == 0) == (name == "good.v")
+
+
+WEAKER = {
+    "a step that is too long": (
+        "forall (eta : R), 0 < eta -> eta * L < 2%:R ->",
+        "forall (eta : R), 0 < eta ->",
+    ),
+    "a step at the edge": ("0 < eta -> eta * L < 2%:R ->", "0 < eta -> eta * L <= 2%:R ->"),
+    "any number for the largest eigenvalue": (
+        "forall (L : R), 0 <= L -> at_most Phi L ->",
+        "forall (L : R), 0 <= L ->",
+    ),
+    "a long step at the rate of a short one": ("0 < eta -> eta * L <= 1 ->", "0 < eta -> eta * L <= 2%:R ->"),
+    "targets that do not fit": ("forall (z : 'M[R]_(D, c)), t = Phi *m z ->", "forall (z : 'M[R]_(D, c)),"),
+    "a sample that is never visited": (
+        "forall (order : seq 'I_n), (forall i, i \\in order) ->",
+        "forall (order : seq 'I_n),",
+    ),
+    "momentum of one": ("0 < eta -> 0 <= b < 1 ->", "0 < eta -> 0 <= b <= 1 ->"),
+}
+
+
+@COQ
+@pytest.mark.slow
+@pytest.mark.parametrize("what", [None, *WEAKER])
+def test_coq_rejects_a_limit_without_its_hypothesis(limits: Path, what: str | None) -> None:
+    text = source("Limits.v")
+    if what is not None:
+        old, new = WEAKER[what]
+        assert old in text
+        text = text.replace(old, new)
+    name = f"Limits_{str(what).replace(' ', '_')}.v"
+    (limits / name).write_text(text, encoding="utf-8")
+    assert (compiled(limits, name).returncode == 0) == (what is None)
+
+
+@COQ
+@pytest.mark.slow
+def test_coq_rejects_a_rate_of_one(kernel: Path) -> None:
+    text = source("Convergence.v")
+    at = text.index("Lemma geometric ")
+    changed = text[:at] + text[at:].replace("0 <= q < 1 ->", "0 <= q <= 1 ->", 1)
+    (kernel / "Rate_one.v").write_text(changed, encoding="utf-8")
+    assert compiled(kernel, "Rate_one.v").returncode != 0
+
+
+def test_what_remains_is_proved_only_where_the_seal_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    status = theorem_status("implicit-bias")
+    assert [line.endswith("(proved in Coq: gradient_descent_converges)") for line in status.beyond] == [True]
+    assert theorem_status("convex-loss").beyond == theorem_status("convex-loss").remains
+    assert beyond(status.remains, "implicit-bias", status.hash[::-1]) == status.remains
+    assert beyond(["another line"], "implicit-bias", status.hash) == ("another line",)
+
+
+def test_a_limit_is_sealed_under_the_present_words_and_only_if_closed() -> None:
+    text, closed = source("Limits.v"), {"Limits.gradient_descent_converges", "Limits.momentum_comes_to_rest"}
+    found = _beyond(text, closed, CERTIFICATES)
+    assert set(found.values()) == {"gradient_descent_converges", "momentum_comes_to_rest"}
+    assert _beyond(text, set(), CERTIFICATES) == {}
+    with pytest.raises(BadInputError, match="remains"):
+        _beyond(text.replace("0 < eta < 2/lambda_max", "0 < eta < 3/lambda_max"), closed, CERTIFICATES)

@@ -29,10 +29,14 @@ _HEADER = """From Muso Require Import {needs}.
 Import GRing.Theory.
 Local Open Scope ring_scope.
 """
-_LISTING = """From Muso Require Import {needs}.
+# Nothing of this project is imported here: no notation of its files can change how a statement is printed, and every
+# name is printed with the file that it comes from.
+_LISTING = """From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq fintype ssralg ssrnum matrix.
+From Muso Require {needs}.
 Local Open Scope ring_scope.
 Set Printing Width 1000000.
 """
+_DEFINITIONS = ("is_pinv", "row_partition", "is_left_inverse", "is_right_inverse", "is_inverse")
 
 
 @final
@@ -59,13 +63,16 @@ def coq_files(certificates: Iterable[Mapping[str, Any]]) -> Export:
         certificates: certificates as :func:`muso_theory.check_certificate` takes them; they are not checked here.
 
     Raises:
-        AlgebraError: if two certificates prove one theorem in two ways.
+        AlgebraError: if two certificates prove one theorem in two ways, or two theorems would have one name in Coq.
     """
     nodes: dict[str, Mapping[str, Any]] = {}
     for certificate in certificates:
         for node in certificate["theorems"]:
             if nodes.setdefault(node["name"], node) != node:
                 raise AlgebraError(f"two certificates prove {node['name']} in two ways")
+    for names in (nodes, {_slug(name) for name in nodes}):
+        if len({identifier(name) for name in names}) < len(names):
+            raise AlgebraError("two theorems or claims would have the same name in Coq")
     texts: dict[str, list[tuple[str, str]]] = {}
     missing: dict[str, str] = {}
     for name in _ordered(nodes):
@@ -109,16 +116,20 @@ def _file(slug: str, nodes: Nodes, theorems: Iterable[tuple[str, str]]) -> str:
 def _listing(found: Mapping[str, Iterable[tuple[str, str]]]) -> str:
     """Every statement as Coq prints it, and what it assumes; the many models of a claim are asked at once."""
     lines = [_LISTING.format(needs=" ".join(["Algebra", "Trust", *map(identifier, found)]))]
+    lines += [f"Print Algebra.{name}." for name in _DEFINITIONS]
     for name in ("pinv_exists", "rows_can_be_split", "parts_add_up"):
-        lines.append(f"Check @{name}.\nPrint Assumptions {name}.")
+        lines.append(f"Check @Trust.{name}.\nPrint Assumptions Trust.{name}.")
     for slug, theorems in found.items():
         models = []
-        for name, text in theorems:
+        for theorem, text in theorems:
+            name = f"{identifier(slug)}.{theorem}"
             lines.append(f"Check @{name}.")
-            if text.startswith("(*"):
-                lines.append(f"Print Assumptions {name}.")
-            else:
+            if not text.startswith("(*"):
                 models.append(name)
+                continue
+            lines.append(f"Print Assumptions {name}.")
+            if f"\nInductive {theorem}_built " in text:
+                lines.append(f"Print {name}_built.")
         if models:
             whole = f"models_of_{identifier(slug)}"
             lines.append(f"Definition {whole} := {_conjunction(models)}.\nPrint Assumptions {whole}.")

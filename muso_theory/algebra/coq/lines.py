@@ -139,9 +139,13 @@ def _assumption(rest: str, line: str, statement: Statement, known: Mapping[str, 
     """A hypothesis: an equation, or that a matrix has an inverse."""
     label, _, body = rest.partition(": ")
     proof = f"hyp_{identifier(label)}"
+    if relation := re.search(r"[<>≤≥]", body):
+        raise AlgebraError(
+            f"{statement.name} assumes {label} with {relation.group()!r}, which is not exported to Coq"
+        )
     if "=" in body:
         return Entry(line, (), "=", (), {f"assume({label})": read_equation(body, known)}, proof)
-    a, kind = body.split(" ")
+    a, _, kind = body.partition(" ")
     if kind not in _PROPERTIES:
         raise AlgebraError(f"{statement.name} assumes {kind!r}, which is not exported to Coq")
     (x,) = (x for x, (own, b) in statement.inverses.items() if (own, b) == (kind, a))
@@ -172,7 +176,11 @@ def _predicate(
 
 def conclusions(statement: Statement) -> list[Equation]:
     """The equations that a theorem concludes."""
-    texts = (line.removeprefix("conclude ") for line in statement.lines if line.startswith("conclude "))
+    texts = [line.removeprefix("conclude ") for line in statement.lines if line.startswith("conclude ")]
+    for text in texts:
+        if relation := re.search(r"[<>≤≥]|^[^=]*$", text):
+            what = relation.group() if len(relation.group()) == 1 else text
+            raise AlgebraError(f"{statement.name} concludes {what!r}, which is not exported to Coq")
     return [read_equation(text, statement.signature) for text in texts]
 
 

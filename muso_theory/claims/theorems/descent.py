@@ -98,9 +98,8 @@ THEOREMS = (
             let w_next = w + E Phi' (t - Phi w)
             conclude (w_next - g)' (w_next - g) = (w - g)' (w - g) - (C Phi (w - g))' (C Phi (w - g))
             says with a step that is small enough the distance to the limit never grows
-            remains for H = eta I, eta (2 I - eta Phi Phi') = C'C with C regular on the range exactly if 0 < \
-                eta < 2/lambda_max
-            remains then ||C Phi e|| >= c ||e|| with c > 0 on the row space, and the distance tends to 0 geometrically
+            remains for H = eta I and 0 < eta < 2/lambda_max, where ||Phi u||^2 <= lambda_max ||u||^2 for \
+                every u, the distance tends to 0 geometrically
             """,
         ),
         (
@@ -167,8 +166,8 @@ THEOREMS = (
             base gd-finite-time/first with w = w_s, M = M_s
             step gd-finite-time/step from w = w, M = M to w = w_next, M = M_next
             says after T steps with the optimal labels the error is (I - E Phi' Phi)^T (w_p - w_r)
-            remains the time to accuracy: 0 <= 1 - eta lambda <= 1 - eta lambda_min for all nonzero \
-                eigenvalues if eta <= 1/lambda_max
+            remains the time to accuracy: if 0 < eta <= 1/lambda_max, ||w_T - w_r||^2 <= \
+                (1 - eta lambda_min)^(2T) ||w_p - w_r||^2, lambda_min the least nonzero eigenvalue
             """,
         ),
     ),

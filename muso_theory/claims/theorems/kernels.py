@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-__all__ = ["SEAL", "in_words", "kernels"]
+__all__ = ["SEAL", "beyond", "in_words", "kernels"]
 
 SEAL = Path(__file__).with_name("coq.json")
 """Written by ``proofs/coq/check.sh --seal`` after Coq has accepted every theorem; see ``sealing.py``."""
@@ -24,7 +24,18 @@ def kernels(slug: str, certificate: str) -> int:
         >>> kernels("exact-labels", "the hash of another certificate")
         1
     """
-    return 2 if certificate and _sealed().get(slug) == certificate else 1
+    return 2 if certificate and _sealed()["certificates"].get(slug) == certificate else 1
+
+
+def beyond(remains: Iterable[str], slug: str, certificate: str) -> tuple[str, ...]:
+    """What remains beyond algebra, each line with the theorem by which Coq has proved it, if there is one.
+
+    Example:
+        >>> beyond(["the limit"], "implicit-bias", "the hash of another certificate")
+        ('the limit',)
+    """
+    theorems = _sealed().get("beyond", {}) if kernels(slug, certificate) == 2 else {}
+    return tuple(f"{x} (proved in Coq: {theorems[x]})" if x in theorems else x for x in remains)
 
 
 def in_words(status: str, slug: str, certificate: str) -> str:
@@ -39,9 +50,9 @@ def in_words(status: str, slug: str, certificate: str) -> str:
 
 
 @functools.cache
-def _sealed() -> Mapping[str, str]:
-    """Claims with the hashes of the certificates that Coq has checked; none without a sealed result."""
+def _sealed() -> Mapping[str, Mapping[str, str]]:
+    """Claims with the hashes of the certificates that Coq has checked, and what it proved beyond them."""
     if not SEAL.is_file():
-        return {}
-    certificates: dict[str, str] = json.loads(SEAL.read_text(encoding="utf-8"))["certificates"]
-    return certificates
+        return {"certificates": {}}
+    sealed: dict[str, dict[str, str]] = json.loads(SEAL.read_text(encoding="utf-8"))
+    return sealed

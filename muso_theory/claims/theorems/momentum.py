@@ -187,7 +187,8 @@ THEOREMS = (
             assume in-span: (I - Phi^+ Phi) (w - v) = 0
             conclude w = g
             says where either comes to rest is where gradient descent ends, so claims about the end hold for it
-            remains that they come to rest: for the usual ranges of step size and momentum, see Polyak and Nesterov
+            remains that they come to rest: for momentum 0 <= b < 1 and a step 0 < eta < 2 (1 + b)/lambda_max, \
+                Nesterov's method for 0 < eta < 2 (1 + b)/((1 + 2 b) lambda_max)
             """,
         ),
         (Have("Phi' (t - Phi w) = 0"), use("implicit-bias/limit")),

@@ -11,7 +11,7 @@ from ...algebra.checker import check_bundle
 from ...algebra.coq.export import claim_file
 from ...algebra.derivation import Node
 from ...algebra.theorem import canonical
-from .kernels import in_words
+from .kernels import beyond, in_words
 from .pages import latex_page, markdown_page
 from .registry import registered_statements
 
@@ -63,6 +63,11 @@ class Proof:
         """The status, and whether a second kernel has checked the same certificate: ``"proved (two kernels)"``."""
         return in_words(self.status, self.slug, self.hash)
 
+    @property
+    def beyond(self) -> tuple[str, ...]:
+        """What remains beyond algebra, with the theorems by which Coq has proved some of it."""
+        return beyond(self.remains, self.slug, self.hash)
+
     def to_coq(self) -> str:
         """The claim as a file for Coq: statements, proofs and models; what it uses of other claims is required there.
 
@@ -75,7 +80,7 @@ class Proof:
 
     def to_markdown(self) -> str:
         """The proof page in Markdown: main results, hypotheses, proof, counterexamples, references."""
-        words = self.words + (": there remains that " + "; that ".join(self.remains) if self.remains else "")
+        words = self.words + (": there remains that " + "; that ".join(self.beyond) if self.remains else "")
         return markdown_page(self.slug, self.theorems, f"{words}. Certificate {self.hash[:16]}.")
 
     def to_latex(self) -> str:

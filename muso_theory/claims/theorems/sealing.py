@@ -18,7 +18,7 @@ from .kernels import SEAL
 
 __all__ = ["KERNEL", "seal", "sealed_result", "write_coq"]
 
-KERNEL = ("Algebra.v", "Models.v", "Trust.v")
+KERNEL = ("Algebra.v", "Models.v", "Trust.v", "Convergence.v", "Limits.v")
 """The files of `proofs/coq` that are written by hand."""
 
 
@@ -45,7 +45,8 @@ def sealed_result(directory: str | Path, certificates: Iterable[Mapping[str, Any
 
     Returns:
         Under ``export`` the hash of these files, under ``closed`` the theorems that rest on no axiom, under
-        ``certificates`` the hashes of those certificates all of whose theorems do.
+        ``certificates`` the hashes of those certificates all of whose theorems do, under ``beyond`` the lines
+        ``remains`` that a theorem of ``Limits.v`` takes over, with its name.
 
     Raises:
         BadInputError: if the files are of other certificates.
@@ -59,20 +60,47 @@ def sealed_result(directory: str | Path, certificates: Iterable[Mapping[str, Any
     names = [line for line in (folder / PROJECT).read_text(encoding="utf-8").split() if line.endswith(".v")]
     data = b"".join((folder / name).read_bytes() for name in (*KERNEL, *names))
     listing = (folder / "listing.txt").read_text(encoding="utf-8")
-    closed = set(re.findall(r"^(\w+)\n +: .*\nClosed under the global context$", listing, re.MULTILINE))
+    closed = set(re.findall(r"^(\w+\.\w+)\n +: .*\nClosed under the global context$", listing, re.MULTILINE))
     theorems = {
         certificate["claim"]: [n["name"] for n in certificate["theorems"]] for certificate in certificates
     }
-    proved = {name for found in theorems.values() for name in found if identifier(name) in closed}
+    proved = {name for found in theorems.values() for name in found if _printed(name) in closed}
     return {
         "export": hashlib.sha256(data).hexdigest(),
         "certificates": {
             certificate["claim"]: hashlib.sha256(canonical(certificate)).hexdigest()
             for certificate in certificates
-            if proved.issuperset(theorems[certificate["claim"]])
+            if theorems[certificate["claim"]] and proved.issuperset(theorems[certificate["claim"]])
         },
         "closed": sorted(proved),
+        "beyond": _beyond((folder / "Limits.v").read_text(encoding="utf-8"), closed, certificates),
     }
+
+
+def _printed(name: str) -> str:
+    """The name of a theorem as ``Listing.v`` prints it."""
+    return f"{identifier(name.partition('/')[0])}.{identifier(name)}"
+
+
+def _beyond(text: str, closed: set[str], certificates: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The lines that stand above the theorems of ``Limits.v``, with the names of those theorems.
+
+    Raises:
+        BadInputError: if such a line is none of the certified theorem that it names.
+    """
+    nodes = {node["name"]: node["statement"] for c in certificates for node in c["theorems"]}
+    found = {}
+    for owner, words, name in re.findall(
+        r"\(\* remains of (\S+): (.*?) \*\)\nTheorem (\w+)", text, re.DOTALL
+    ):
+        line = " ".join(words.split())
+        if owner in nodes and f"remains {line}" not in nodes[owner]:
+            raise expected(
+                f"a line `remains` of {owner}", "Limits.v", line, f"above {name}", "its present words"
+            )
+        if owner in nodes and f"Limits.{name}" in closed:
+            found[line] = name
+    return found
 
 
 def seal(result: Mapping[str, Any], *, write: bool) -> bool:

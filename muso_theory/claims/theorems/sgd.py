@@ -137,9 +137,8 @@ THEOREMS = (
             assume ostrowski-reich: M + M' = A A' + C' C
             conclude (w - z)' (w - z) = (v - z)' (v - z) - (C G A (v - z))' (C G A (v - z))
             says if every step satisfies 0 < gamma ||phi||^2 < 2, a pass never moves away from a solution
-            remains Q of cyclic-sgd/one-sample is 2 / gamma - ||phi||^2 > 0 exactly then, so Q = C'C with C invertible
-            remains a linear map that shortens every nonzero vector of a finite-dimensional space shrinks \
-                geometrically
+            remains if 0 < gamma ||phi||^2 < 2 for every sample, passes in any fixed order that visits all tend \
+                geometrically to v + A^+ (t - A v)
             """,
         ),
         (

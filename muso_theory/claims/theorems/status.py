@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, final
 
 from ...algebra.theorem import canonical
-from .kernels import in_words
+from .kernels import beyond, in_words
 from .registry import THEOREMS
 
 __all__ = ["INDEX", "TheoremStatus", "statements_hash", "theorem_status"]
@@ -52,6 +52,11 @@ class TheoremStatus:
     def words(self) -> str:
         """The status, and whether a second kernel has checked the same certificate: ``"proved (two kernels)"``."""
         return in_words(self.status, self.slug, self.hash)
+
+    @property
+    def beyond(self) -> tuple[str, ...]:
+        """What remains beyond algebra, with the theorems by which Coq has proved some of it."""
+        return beyond(self.remains, self.slug, self.hash)
 
 
 def theorem_status(slug: str) -> TheoremStatus:

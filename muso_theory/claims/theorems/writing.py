@@ -159,6 +159,6 @@ def _table(proofs: list[Proof]) -> str:
         "|---|---|---|---|---|",
     ]
     for p in proofs:
-        link, remains = f"[{p.slug}](pages/{p.slug}.md)", "; ".join(p.remains) or "nothing"
+        link, remains = f"[{p.slug}](pages/{p.slug}.md)", "; ".join(p.beyond) or "nothing"
         lines.append(f"| {link} | {p.words} | {len(p.theorems)} | {p.hash[:16]} | {remains} |")
     return "\n".join(lines) + "\n"
