@@ -163,3 +163,55 @@ def ntk_limit(result: Result) -> list[Draft]:
             (-0.6, -0.4),
         )
     ]
+
+
+@concludes("network-paper")
+def network_paper(result: Result) -> list[Draft]:
+    """What the published network algorithm does, and by which of its choices."""
+    rows = select(result, "rows", {"diverged": 0})
+    # A row holds what its seeds measured in their order, which is whole where none diverged.
+    seeds = rows._replace(
+        found=[
+            {**row, "seed": seed, "forget": 100 * forget, "outputs": outputs}
+            for row in rows.found
+            for seed, (forget, outputs) in enumerate(
+                zip(row["each forget accuracy"], row["each forget output gap"], strict=True)
+            )
+        ]
+    )
+    own = ("network", "forgetting", "rate", "batch")
+    published = "published (revision 2025-02)"
+
+    def forgets(switch: str) -> Draft:
+        return compare(
+            "alternating",
+            f"Asked to forget a class, the published algorithm with {switch} keeps {{one}} percent of forget "
+            f"accuracy, as it is {{other}}, over {{settings}} settings",
+            seeds.but(forgetting="class"),
+            "forget",
+            (switch, published),
+            by="switch",
+            setting=own,
+        )
+
+    return [
+        forgets("float64 inverses"),
+        forgets("correct projector"),
+        compare(
+            "alternating",
+            "Asked to forget random samples, the corrected alternating algorithm leaves {one} of the gap of doing "
+            "nothing in the outputs on them, over {settings} settings, doing nothing {other}",
+            seeds.but(forgetting=["random 1 %", "random 10 %"]),
+            "outputs",
+            ("alternating, corrected", "doing nothing"),
+            by="switch",
+            setting=("network", "forgetting"),
+        ),
+        largest(
+            "alternating",
+            "at a ridge of 1e-6 the projector with float32 inverses is {least} to {largest} of its size off that of "
+            "50 digits ({n} settings, seeds on average)",
+            select(result, "rounding", {"precision": "float32", "ridge": 1e-6}),
+            lambda row: row["distance"]["mean"],
+        ),
+    ]
