@@ -23,7 +23,9 @@ from muso_theory.claims import CATALOGUE, Claim, markdown_table  # noqa: E402
 from muso_theory.claims.theorems.status import theorem_status  # noqa: E402
 from muso_theory.cli import app  # noqa: E402
 from muso_theory.glossary import GLOSSARY  # noqa: E402
+from verification import folding  # noqa: E402
 from verification.__main__ import markdown_table as campaigns_table  # noqa: E402
+from verification.__main__ import stored  # noqa: E402
 
 LOG = logging.getLogger("mkdocs.hooks.muso")
 
@@ -142,6 +144,20 @@ def proof_pages() -> Iterator[tuple[str, str]]:
         yield f"proofs/{path.name}", path.read_text(encoding="utf-8")
 
 
+def result_pages() -> Iterator[tuple[str, str]]:
+    """What every campaign concludes, and a page of each with its tables, whole behind what they are folded to."""
+    index = [
+        "# Results\n",
+        "What each campaign concludes from its rows; `python -m verification conclude` says it again.\n",
+    ]
+    for label, result, made in stored():
+        small = " (small version)" if result["quick"] else ""
+        index.append(f"## [{label}]({label}.md){small}\n\n{folding.told(result['conclusions'])}")
+        page, _ = folding.write(made, result["conclusions"], whole=True)
+        yield f"results/{label}.md", f"# {label}{small}\n\n{result['verdict']}\n\n{page}"
+    yield "results/index.md", "\n".join(index)
+
+
 def pictures(page: str, folder: str) -> Iterator[tuple[str, bytes]]:
     """Run a page and take the pictures that it draws and shows."""
     with tempfile.TemporaryDirectory() as work:
@@ -173,12 +189,14 @@ def on_files(files: Any, config: Any) -> Any:
         ("reference/commands.md", commands_page()),
         *python_pages(),
         *proof_pages(),
+        *result_pages(),
     ]
     for file in files.documentation_pages():
         if file.src_uri.startswith("tutorials/"):
             made += pictures(file.content_string, "tutorials")
     below: list[Any] = config.nav[-1]["Reference"]
     below += [{"Rooms": [uri for uri, _ in made if uri.startswith("reference/python-")]}]
+    below += [{"Results": sorted(uri for uri, _ in made if uri.startswith("results/"))}]
     below += [{"Proofs": [uri for uri, _ in made if uri.startswith("proofs/")]}]
     for uri, content in made:
         old = files.get_file_from_path(uri)

@@ -2,7 +2,9 @@
 
 Three kinds share this layout; the fourth, the report of ``muso check``, has its own (`muso_theory.report`).
 
-- A *campaign* of ``python -m verification`` has ``campaign``, its name, and what its figures and tables read.
+- A *campaign* of ``python -m verification`` has ``campaign``, its name, what its figures and tables read, and
+  ``conclusions``, each with ``claim``, ``sentence``, ``number`` (with ``low`` and ``high`` where it has an interval),
+  what it is held ``against``, ``verdict`` and the ``rows`` that it rests on; they are made of the rows alone.
 - A *sweep* has ``kind`` ``sweep``, ``axis`` (what is varied) and ``rows``; a row has ``axis``, ``value``, ``seed`` and
   named numbers, and may have ``series``, the line that it belongs to. A number ``X, bound`` is a proved upper bound of
   the number ``X``, and ``X, closed form`` its proved value, in closed form, for the float labels that were handed out.

@@ -1,14 +1,19 @@
-"""Run one campaign, or all: python -m verification NAME [PART] [--quick] [--jobs N] [--results DIR] [--fresh]."""
+"""Run one campaign, or all: python -m verification NAME [PART] [--quick] [--jobs N] [--results DIR] [--fresh].
+
+`python -m verification conclude [NAME ...]` says again what stored results let conclude, and measures nothing.
+"""
 
 from __future__ import annotations
 
 import argparse
 import ast
+import difflib
 import importlib
+import re
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,8 +22,9 @@ from typing import Any
 
 from muso_theory import stopping
 from muso_theory.errors import MusoError, nearest, printable
+from muso_theory.files import write_atomic
 
-from .campaign import BACKENDS, Options, result_file, write_tables
+from .campaign import BACKENDS, Options, read_result, result_file, write_conclusions, write_tables
 
 
 def names() -> list[str]:
@@ -41,6 +47,11 @@ class Task:
     seconds: float | None
 
     @property
+    def name(self) -> str:
+        """The campaign's, without the part."""
+        return self.label.removesuffix(f"-{self.part}") if self.part else self.label
+
+    @property
     def tabulate(self) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
         """Makes the tables from a result."""
         made: Callable[[Mapping[str, Any]], dict[str, Any]] = self.module.tabulate
@@ -57,6 +68,7 @@ class Task:
         took = time.monotonic() - started
         path = result_file(options.directory, self.label, quick, content, took, self.tabulate)
         print(f"{self.label}: {content.get('verdict', 'done')} in {took:.0f} s, see {path}")
+        _say(read_result(path)["conclusions"])
         return 1 if content.get("failed") else 0
 
 
@@ -136,6 +148,87 @@ def _all_tables(quick: bool, directory: Path) -> int:
     return 0
 
 
+def stored(directory: Path | None = None) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Every stored result by its label, with its tables; a small version only where there is no full one."""
+    folder = directory or Path(__file__).with_name("results")
+    for task in (task for name in names() for task in tasks(name, None, False)):
+        for path in (folder / task.file(quick) for quick in (False, True)):
+            if path.is_file():
+                result = read_result(path)
+                yield task.label, result, task.tabulate(result)
+                break
+
+
+def _say(conclusions: Sequence[Mapping[str, Any]]) -> None:
+    """Every conclusion, its verdict first."""
+    for each in conclusions:
+        print(printable(f"  {each['verdict']:12}  {each['sentence']}"))
+
+
+def _conclude(arguments: list[str]) -> int:
+    """Conclude stored results anew: those of the campaigns named, or all there are, small versions included."""
+    parser = argparse.ArgumentParser(
+        prog="python -m verification conclude",
+        description="Say again what stored results let conclude, from their rows; write it into them and their tables.",
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="campaigns, or parts as in performance-ntk; default all"
+    )
+    parser.add_argument(
+        "--results", type=Path, default=Path(__file__).with_name("results"), help="folder of the result files"
+    )
+    parser.add_argument(
+        "--readme", type=Path, metavar="FILE", help="a page whose sentences on results to renew"
+    )
+    given = parser.parse_args(arguments)
+    every = [task for name in names() for task in tasks(name, None, False)]
+    known = sorted({*names(), *(task.label for task in every)})
+    for name in given.names:
+        if name not in known:
+            print(f"expected a campaign but got {name!r}; try {nearest(name, known)}", file=sys.stderr)
+            return 2
+    chosen = [
+        (task, given.results / task.file(quick))
+        for task in every
+        if not given.names or task.label in given.names or task.name in given.names
+        for quick in (False, True)
+    ]
+    there = [(task, path) for task, path in chosen if path.is_file()]
+    if not there:
+        files = ", ".join(path.name for _, path in chosen[:2])
+        print(f"expected a stored result such as {files} in {given.results}; try running it", file=sys.stderr)
+        return 2
+    status = max(settled(path.stem, partial(_conclude_one, task, path)) for task, path in there)
+    if given.readme and not status:
+        return settled(str(given.readme), partial(_renew, given.readme, given.results))
+    return status
+
+
+def _renew(page: Path, directory: Path) -> int:
+    write_atomic(page, renewed(page.read_text(encoding="utf-8"), directory).encode())
+    return 0
+
+
+def renewed(readme: str, directory: Path) -> str:
+    """A page whose sentences on results, ``- SENTENCE ([NAME](…/NAME.md))``, are those that the results have now.
+
+    The sentence that is most like the old one takes its place; it may say something else, so it is read again.
+    """
+
+    def now(line: re.Match[str]) -> str:
+        sentences = [each["sentence"] for each in read_result(directory / f"{line[2]}.json")["conclusions"]]
+        return f"- {difflib.get_close_matches(line[1], sentences, 1, 0.0)[0]} ([{line[2]}]("
+
+    return re.sub(r"^- (.+) \(\[([\w-]+)\]\((?=verification/results/)", now, readme, flags=re.MULTILINE)
+
+
+def _conclude_one(task: Task, path: Path) -> int:
+    conclusions = write_conclusions(path, task.tabulate)
+    print(f"{path.stem}: {len(conclusions)} conclusions, see {path}")
+    _say(conclusions)
+    return 0
+
+
 def _listed(bad: list[str]) -> str:
     """Names after a colon, or nothing."""
     return f"; not {', '.join(bad)}" if bad else ""
@@ -162,6 +255,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _main(arguments: list[str] | None) -> int:
     """The same, while signals are handled."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["conclude"]:
+        return _conclude(arguments[1:])
     parser = argparse.ArgumentParser(prog="python -m verification", description=__doc__)
     parser.add_argument("name", help="all, or one of: " + ", ".join(names()))
     parser.add_argument(

@@ -187,7 +187,7 @@ def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
             f"Ablation of {axis}: predicted and measured, mean ± sd over seeds; an error is relative to what was "
             "measured, or to 1e-6 of doing nothing where that is more."
         )
-        found[axis.replace(" ", "-").replace("₀", "0")] = table(title, body, columns)
+        found[axis.replace(" ", "-").replace("₀", "0")] = table(title, body, columns, ("data", "quantity"))
     keys = ("data", "slope", "low", "high", "seeds", "agrees")
     found["slopes"] = table(
         "Slope of the relative distance to the kernel's labels, with 99 % intervals; −½ by theory.",

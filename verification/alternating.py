@@ -41,7 +41,7 @@ from .campaign import Options, measure_points
 from .network_scenarios import FORGETTING, NETWORKS, models_folder, trained
 from .network_scores import FPR, Scorer, memorising, unlearn
 from .network_shadows import measure_margins, summarise_margins
-from .tables import Column, mean_sd, table
+from .tables import Column, Ranking, mean_sd, table
 
 __all__ = ["measure", "methods", "points", "run", "tabulate"]
 
@@ -333,13 +333,18 @@ def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
     for network, loss in dict.fromkeys((row["network"], row["loss"]) for row in rows):
         own = [row for row in rows if (row["network"], row["loss"]) == (network, loss)]
         title = f"{network}, {loss}: mean ± sd over seeds; gaps are shares of those of doing nothing"
-        found[f"{network}, {loss}"] = table(title, own, columns)
+        runs = [run for run in result["runs"] if (run["network"], run["loss"]) == (network, loss)]
+        ranked = Ranking("method", "average gap", ["forgetting"], runs, without=["retraining"])
+        found[f"{network}, {loss}"] = table(title, own, columns, ranked)
+        off = [{**run, "AUC difference": run["AUC"] - run["AUC null"]} for run in runs if "AUC" in run]
         title = (
             f"{network}, {loss}: membership of forget against test samples of their kind, by modified entropy "
             "where nothing else is said; null: the same attack on the retrained model; differs: runs whose paired "
             "95 % interval of the difference excludes zero"
         )
-        found[f"{network}, {loss}, membership"] = table(title, own, attacks)
+        found[f"{network}, {loss}, membership"] = table(
+            title, own, attacks, ranked._replace(value="AUC difference", rows=off)
+        )
     found["models"] = table(
         "Unlearned against retrained models that differ in their seed alone: likelihood-ratio attack on the forget "
         "samples (mean ± sd over seeds; a half is chance), and KL of margins beside that of as many retrained models",

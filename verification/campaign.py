@@ -2,7 +2,7 @@
 
 A campaign is a module with `run(quick, options) -> dict`, what it found, `tabulate(found) -> dict`, tables made of that
 alone, and, to predict how long it takes on two cores, `SECONDS = (quick, full)`; `paper_linear.py` is the campaign
-`paper-linear`. It lists its points as plain JSON-able
+`paper-linear`. What it concludes is in `concluding`, made of its rows alone. It lists its points as plain JSON-able
 dictionaries and hands them to `measure_points`; a point that was measured before, by the same code, is read from its
 checkpoint. Interrupting, or killing, loses only the points under way.
 
@@ -33,18 +33,22 @@ from muso_theory.points import BACKENDS, Point, Workers, measure_all, package_ha
 from muso_theory.reading import read_json
 from muso_theory.results import LAID_OUT, check_result, content_hash, laid_out, restored, timeless
 
-from . import tables
+from . import folding
+from .concluding import conclude
 
 __all__ = [
     "BACKENDS",
     "Options",
     "Point",
+    "concluded",
     "environment",
     "measure_points",
     "measuring",
     "package_hash",
+    "read_result",
     "result_file",
     "timeless",
+    "write_conclusions",
     "write_tables",
 ]
 
@@ -113,7 +117,7 @@ def measuring(path: str) -> tuple[str, ...]:
     todo = [Path(path)]
     while todo:
         here = todo.pop()
-        if str(here) in found or here.stem in ("campaign", "tables") or not here.exists():
+        if str(here) in found or here.stem in ("campaign", "tables", "folding") or not here.exists():
             continue
         found[str(here)] = None
         for node in ast.walk(ast.parse(here.read_text(encoding="utf-8"))):
@@ -131,7 +135,7 @@ def result_file(
     wall_seconds: float,
     tabulate: Tabulate,
 ) -> Path:
-    """Write what a campaign found: numbers in JSON, and the tables that are made of them beside it.
+    """Write what a campaign found: numbers in JSON, what is concluded from them, and the tables made of them beside it.
 
     Args:
         wall_seconds: how long it took; short where points had been measured before.
@@ -141,11 +145,26 @@ def result_file(
     result = json.loads(
         json.dumps(_rounded(result | {"environment": environment(), "wall seconds": wall_seconds}))
     )
-    result["sha256"] = content_hash(result)
     make_folder(path.parent)
-    write_atomic(path, laid_out(result).encode())
-    _write_tables(path, tabulate(result))
+    _write(path, result, tabulate)
     return path
+
+
+def concluded(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A result with what its rows let conclude, and the hash of the whole.
+
+    Raises:
+        BadInputError: rows lack what is concluded.
+    """
+    # Rounded as its rows are: what is computed again from the file must be the same.
+    whole = {**result, "conclusions": _rounded(conclude(result))}
+    return whole | {"sha256": content_hash(whole)}
+
+
+def _write(path: Path, result: Mapping[str, Any], tabulate: Tabulate) -> None:
+    whole = concluded(result)
+    write_atomic(path, laid_out(whole).encode())
+    _write_tables(path, tabulate(whole), whole["conclusions"])
 
 
 def _rounded(content: Any) -> Any:
@@ -163,6 +182,31 @@ def write_tables(path: Path, tabulate: Tabulate) -> None:
     Raises:
         BadInputError: no such result, or one that was changed after it was written.
     """
+    result = read_result(path)
+    _write_tables(path, tabulate(result), result["conclusions"])
+
+
+def write_conclusions(path: Path, tabulate: Tabulate) -> list[dict[str, Any]]:
+    """Conclude a stored result anew from its rows, without measuring anything, and write its tables too.
+
+    Raises:
+        BadInputError: no such result, one that was changed after it was written, one of an older version, or rows that
+            lack what is concluded.
+    """
+    result = read_result(path)
+    if result.get("schema") != LAID_OUT:
+        again = f"python -m verification {result.get('campaign', 'NAME')}, which writes one"
+        raise expected(f"a result of version {LAID_OUT}", "schema", result.get("schema"), str(path), again)
+    _write(path, result, tabulate)
+    return concluded(result)["conclusions"]
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """A stored result, with its rows.
+
+    Raises:
+        BadInputError: no such result, or one that was changed after it was written.
+    """
     again = f"python -m verification {path.stem.removesuffix('-quick')}"
     if not path.is_file():
         raise expected("a result file", "result", path, "no such file", again)
@@ -171,12 +215,14 @@ def write_tables(path: Path, tabulate: Tabulate) -> None:
         raise expected("a result file", "result", path, "other JSON", again)
     result = restored(result)
     check_result(result, path)
-    _write_tables(path, tabulate(result))
+    return dict(result)
 
 
-def _write_tables(path: Path, made: Mapping[str, Mapping[str, Any]]) -> None:
+def _write_tables(
+    path: Path, made: Mapping[str, Mapping[str, Any]], conclusions: Sequence[Mapping[str, Any]]
+) -> None:
     """Tables beside a result; one of Markdown is kept with it, one of LaTeX is for whoever asks."""
-    for suffix, text in zip((".md", ".tex"), tables.write(made), strict=True):
+    for suffix, text in zip((".md", ".tex"), folding.write(made, conclusions), strict=True):
         write_atomic(path.with_suffix(suffix), text.encode())
 
 

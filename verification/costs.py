@@ -216,21 +216,12 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     ]
     off = [row for row in rows if not within(row)]
     over = [row for row in kept if row["over budget"] > FACTOR]
-    judged = [row for row in rows if row["measured seconds"] >= _SHORT]
-    low, high = (f(row["time ratio"] for row in judged) for f in (min, max))
-    ratio = max(row["over budget"] for row in kept)
     return {
         "kinds": KINDS,
         "points": rows,
         "budgets": kept,
         "outside the factor": off,
         "beyond the budget": over,
-        "conclusions": [
-            f"estimated over measured time is {low:.2f} to {high:.2f} on {len(judged)} of {len(rows)} checks, those of "
-            f"{_SHORT:g} s and more; {len(off)} of all lie outside a factor of {FACTOR:g}, in time or memory",
-            f"within a budget, checks took at most {ratio:.2f} times it (or 1 s); {len(over)} of {len(kept)} took more "
-            f"than {FACTOR:g} times",
-        ],
         "verdict": f"{len(off)} of {len(rows)} estimates outside a factor of {FACTOR:g}, {len(over)} budgets exceeded",
         "failed": bool(off or over),
     }

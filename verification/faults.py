@@ -367,9 +367,6 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     return {
         "rows": rows,
         "controls": caught,
-        "conclusions": [
-            f"{verdict}; {len(caught) - len(missed)} of {len(caught)} planted writers are caught."
-        ],
         "verdict": verdict,
         "failed": bool(wrong or missed),
     }

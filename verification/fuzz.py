@@ -312,10 +312,6 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         "rows": rows,
         "violations": violations,
         "control": caught,
-        "conclusions": [
-            f"{verdict} of words, files, {LIMITS['seconds']:g} s and {LIMITS['MB']:g} MB each.",
-            f"The planted defect is {'found, in its shortest form' if found else 'not found'}.",
-        ],
         "verdict": verdict,
         "failed": bool(violations or not found),
     }

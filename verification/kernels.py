@@ -166,7 +166,6 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     return {
         "versions": found,
         "rows": rows,
-        "conclusions": [f"{verdict}; {bad} fail some, {idle} cannot be had on this machine."],
         "verdict": verdict,
         "failed": bool(bad),
     }

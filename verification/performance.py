@@ -261,14 +261,13 @@ def _time_training(point: Mapping[str, Any]) -> dict[str, Any]:
 
 def _conditions(quick: bool, options: Options) -> dict[str, Any]:
     """Condition numbers beyond float64's own."""
-    from .performance_kappa import conclusions, points
+    from .performance_kappa import points, verdict
 
     alone = Options(directory=options.directory, jobs=1, fresh=options.fresh)
     timed = points(quick)
     measured = measure_points("performance-kappa", _time_check, timed, alone)
     rows = [{**point, **result} for point, result in zip(timed, measured, strict=True)]
-    said = conclusions(rows)
-    return {"cases": rows, "conclusions": said, "verdict": said[0]}
+    return {"cases": rows, "verdict": verdict(rows)}
 
 
 def _time_check(point: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from muso_theory.linear.certified import CertifiedForms
 
 from .tables import Column, table
 
-__all__ = ["CLAIMS", "conclusions", "points", "problem_of", "run_point", "tabulate"]
+__all__ = ["CLAIMS", "points", "problem_of", "run_point", "tabulate", "verdict"]
 
 
 CLAIMS = (
@@ -135,27 +135,13 @@ def _bound(row: Any) -> float | None:
     return float(finding.quantity.upper) / allowed * 1e-6 if allowed else None
 
 
-def conclusions(rows: list[dict[str, Any]]) -> list[str]:
-    """What the rows say, in sentences."""
-    missed = [row for row in rows if row["undecided"]]
+def verdict(rows: list[dict[str, Any]]) -> str:
+    """How many problems are decided."""
     inside = [row for row in rows if row["condition"] <= 1e20]
-    said = [
-        f"{len(rows) - len(missed)} of {len(rows)} problems have all of {', '.join(CLAIMS)} decided; "
+    return (
+        f"{sum(not row['undecided'] for row in rows)} of {len(rows)} problems have all of {', '.join(CLAIMS)} decided; "
         f"up to condition number 1e20 {sum(not row['undecided'] for row in inside)} of {len(inside)}"
-    ]
-    said += [
-        f"undecided at n = {row['n']}, κ = {row['condition']:.0e}, targets {row['targets']}: "
-        f"{', '.join(row['undecided'])}"
-        for row in missed[:4]
-    ]
-    for n in sorted({row["n"] for row in inside}):
-        here = [row for row in inside if row["n"] == n]
-        worst = max(here, key=lambda row: row["cost in plain solves"])
-        said.append(
-            f"n = {n}: at most {worst['cost in plain solves']:.0f} plain solves (κ = {worst['condition']:.0e}), "
-            f"{max(row['check seconds'] for row in here):.2g} s of processor time"
-        )
-    return said
+    )
 
 
 def tabulate(rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -100,7 +100,6 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         "seed": SEED,
         "total": total,
         "undecided": _undecided(merged["rows"]),
-        "conclusions": _conclusions(total, violations, merged["judged"]),
         "violations": violations,
         "violations by kind": dict(collections.Counter(violation[3] for violation in violations)),
         **{name: dict(sorted(counts.items())) for name, counts in merged.items()},
@@ -129,13 +128,6 @@ def _undecided(rows: Mapping[str, int]) -> dict[str, float]:
         arithmetic, _, verdict = key.split("|")
         counts[arithmetic][verdict] += count
     return {name: 100 * found["UNDECIDED"] / found.total() for name, found in counts.items()}
-
-
-def _conclusions(total: int, violations: list[Any], judged: Mapping[str, int]) -> list[str]:
-    return [
-        f"{total:,} whole checks, {judged['exact']:,} proved numbers compared with exact rationals: "
-        f"{len(violations)} violations."
-    ]
 
 
 def _distribution(counts: Mapping[str, int]) -> dict[str, float | int]:

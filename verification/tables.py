@@ -1,7 +1,7 @@
 """Tables of results, in Markdown and in LaTeX, from the same rows.
 
-A campaign's `tabulate` makes them of what its result holds; the runner writes them beside the JSON as NAME.md and
-NAME.tex. Numbers stay numbers in the JSON; only here are they rounded.
+A campaign's `tabulate` makes them of what its result holds; the runner writes them (`folding`) beside the JSON as
+NAME.md and NAME.tex. Numbers stay numbers in the JSON; only here are they rounded.
 """
 
 from __future__ import annotations
@@ -14,7 +14,19 @@ import numpy as np
 
 from muso_theory.errors import expected
 
-__all__ = ["Column", "latex", "markdown", "mean_sd", "table", "write"]
+__all__ = [
+    "Column",
+    "Ranking",
+    "Row",
+    "cell_text",
+    "escaped",
+    "latex",
+    "markdown",
+    "mean_sd",
+    "number_of",
+    "number_text",
+    "table",
+]
 
 
 class Column(NamedTuple):
@@ -31,8 +43,23 @@ class Column(NamedTuple):
     spec: str = ".3g"
 
 
-_LONG, _FIRST = 60, 18
-"""Markdown has at most so many rows of a table; of a longer one it has the first."""
+class Ranking(NamedTuple):
+    """Who is ranked by what: mean rank, 1 is best.
+
+    Args:
+        by: the column of those who compete.
+        value: the number that they are ranked by; the smallest size is best.
+        within: the columns that make a setting.
+        rows: what every seed measured, one row a setting, competitor and ``seed``.
+        without: who does not compete, such as the reference itself.
+    """
+
+    by: str
+    value: str
+    within: Sequence[str]
+    rows: Sequence[Mapping[str, Any]]
+    without: Sequence[str] = ()
+
 
 Row = Mapping[str, Any]
 Columns = Sequence[Column | Sequence[str]]
@@ -109,13 +136,20 @@ def mean_sd(values: Iterable[float]) -> dict[str, Any]:
     return {"mean": float(numbers.mean()), "sd": sd, "n": int(numbers.size)}
 
 
-def table(title: str, rows: Sequence[Row], columns: Columns) -> dict[str, Any]:
-    """One table of a result; a key that a row lacks, or None, is printed as a dash."""
+def table(
+    title: str, rows: Sequence[Row], columns: Columns, fold: Ranking | Sequence[str] = ()
+) -> dict[str, Any]:
+    """One table of a result; a key that a row lacks, or None, is printed as a dash.
+
+    Args:
+        fold: to what it is folded where it is long: a ranking, or a digest by these columns.
+    """
     keys = [Column(*column).key for column in columns]
     return {
         "title": title,
         "columns": [list(Column(*column)) for column in columns],
         "rows": [{key: row[key] for key in keys if key in row} for row in rows],
+        "fold": fold,
     }
 
 
@@ -132,7 +166,7 @@ def markdown(rows: Sequence[Row], columns: Columns) -> str:
     head = "| " + " | ".join(_pipe(c.title or c.key) for c in chosen) + " |"
     rule = "|" + "|".join("---:" if _is_numeric(rows, c) else "---" for c in chosen) + "|"
     body = [
-        "| " + " | ".join(_pipe(_cell(row.get(c.key), c.spec, _plain, " ± ")) for c in chosen) + " |"
+        "| " + " | ".join(_pipe(cell_text(row.get(c.key), c.spec, number_text, " ± ")) for c in chosen) + " |"
         for row in rows
     ]
     return "\n".join([head, rule, *body]) + "\n"
@@ -154,7 +188,7 @@ def latex(rows: Sequence[Row], columns: Columns) -> str:
     chosen = [Column(*column) for column in columns]
     alignment = "".join("r" if _is_numeric(rows, c) else "l" for c in chosen)
     lines = [rf"\begin{{tabular}}{{{alignment}}}", r"\hline"]
-    lines.append(" & ".join(_escape(c.title or c.key) for c in chosen) + r" \\")
+    lines.append(" & ".join(escaped(c.title or c.key) for c in chosen) + r" \\")
     lines.append(r"\hline")
     for row in rows:
         lines.append(
@@ -163,23 +197,11 @@ def latex(rows: Sequence[Row], columns: Columns) -> str:
     return "\n".join([*lines, r"\hline", r"\end{tabular}"]) + "\n"
 
 
-def write(tables: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
-    """All tables of one result: for Markdown, where a long one is told by its first rows, and for LaTeX."""
-    pages, floats = [], []
-    # The order in which a stored result has them, so that they can be written again from it.
-    for name, content in sorted(tables.items()):
-        rows, columns = content["rows"], content["columns"]
-        shown = rows if len(rows) <= _LONG else rows[:_FIRST]
-        pages.append(f"## {name}\n\n{content['title']}\n\n{markdown(shown, columns)}")
-        if len(shown) < len(rows):
-            left = len(rows) - len(shown)
-            pages.append(f"{left} more rows are in the result; `--tables` writes the whole table in LaTeX.\n")
-        floats.append(
-            "\\begin{table}\n\\centering\n"
-            f"\\caption{{{_escape(content['title'])}}}\n\\label{{tab:{name}}}\n"
-            f"{latex(rows, columns)}\\end{{table}}\n"
-        )
-    return "\n".join(pages), "\n".join(floats)
+def number_of(cell: Any) -> int | float | None:
+    """The number of a cell, or its mean; none where there is no finite one."""
+    value = cell.get("mean") if isinstance(cell, Mapping) else cell
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return value if fits else None
 
 
 def _is_numeric(rows: Sequence[Row], column: Column) -> bool:
@@ -191,7 +213,7 @@ def _is_numeric(rows: Sequence[Row], column: Column) -> bool:
     )
 
 
-def _cell(value: Any, spec: str, number: Any, between: str) -> str:
+def cell_text(value: Any, spec: str, number: Any, between: str) -> str:
     """A value in words: numbers by their format, mean ± sd for what `mean_sd` made."""
     if value is None:
         return "–"
@@ -208,22 +230,22 @@ def _cell(value: Any, spec: str, number: Any, between: str) -> str:
     return str(value)
 
 
-def _plain(value: float, spec: str) -> str:
+def number_text(value: float, spec: str) -> str:
     """A number as Python formats it; integers as they are unless a format asks for more."""
     return str(value) if isinstance(value, int) and spec.endswith("g") else format(value, spec)
 
 
 def _latex_number(value: float, spec: str) -> str:
     """A number for math mode, with powers of ten written out."""
-    mantissa, e, exponent = _plain(value, spec).partition("e")
+    mantissa, e, exponent = number_text(value, spec).partition("e")
     return rf"{mantissa} \times 10^{{{int(exponent)}}}" if e else mantissa
 
 
 def _latex_cell(value: Any, spec: str) -> str:
     """A cell: numbers in math mode, text escaped."""
-    text = _cell(value, spec, _latex_number, r" \pm ")
+    text = cell_text(value, spec, _latex_number, r" \pm ")
     is_number = isinstance(value, int | float | Mapping) and not isinstance(value, bool)
-    return f"${text}$" if is_number and text != "not finite" else _escape(text)
+    return f"${text}$" if is_number and text != "not finite" else escaped(text)
 
 
 def _pipe(text: str) -> str:
@@ -231,7 +253,7 @@ def _pipe(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def _escape(text: str) -> str:
+def escaped(text: str) -> str:
     """Text as LaTeX in plain ASCII, so that it compiles with every engine."""
     out = []
     for character in text:

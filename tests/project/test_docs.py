@@ -13,6 +13,7 @@ from docs import executed, hooks
 from muso_theory.claims import CATALOGUE
 from muso_theory.glossary import GLOSSARY
 from tests import ROOT
+from verification.campaign import read_result
 
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 RUN = [page for page in PAGES if executed.blocks(page.read_text(encoding="utf-8"))]
@@ -145,6 +146,19 @@ def test_the_campaigns_stand_where_they_are_asked_for() -> None:
     assert page.count("<!-- campaigns -->") == 1
     assert "| `soundness` |" in hooks.on_page_markdown(page, page=None)
     assert hooks.on_page_markdown("nothing", page=None) == "nothing"
+
+
+def test_every_result_has_a_page_with_what_it_concludes_and_whole_tables() -> None:
+    pages = dict(hooks.result_pages())
+    results = ROOT / "verification" / "results"
+    assert len(pages) == len(list(results.glob("*.json"))) + 1
+    for result in map(read_result, results.glob("*.json")):
+        page = pages[f"results/{result['campaign']}.md"]
+        for conclusion in result["conclusions"]:
+            assert conclusion["sentence"] in page
+            assert conclusion["sentence"] in pages["results/index.md"]
+        assert "rows are on the site" not in page
+    assert "<details" in pages["results/alternating.md"]
 
 
 def test_docstrings_are_read_as_they_are_meant() -> None:

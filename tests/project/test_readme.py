@@ -15,6 +15,7 @@ from figures.__main__ import main as draw
 from muso_theory.claims import markdown_table
 from muso_theory.methods import METHODS
 from tests import ROOT
+from verification.campaign import read_result
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CI = ROOT / ".ci" / "run"
@@ -67,6 +68,35 @@ def test_every_campaign_has_a_committed_result() -> None:
         task.label for task in every if not any((results / task.file(quick)).exists() for quick in (0, 1))
     ]
     assert missing == []
+
+
+def unfounded(readme: str) -> list[str]:
+    """Lines of "What we found" that are no sentence of the result that they link to."""
+    found = readme.split("## What we found\n\n")[1].split("\n## ")[0]
+    _, _, listed = found.partition("\n\n")
+    bad = []
+    for line in listed.strip().splitlines():
+        shape = re.fullmatch(r"- (.+) \(\[([\w-]+)\]\(verification/results/\2\.md\)\)", line)
+        path = ROOT / "verification" / "results" / f"{shape[2] if shape else 'no'}.json"
+        known = path.is_file() and [each["sentence"] for each in read_result(path)["conclusions"]]
+        if not shape or not known or shape[1] not in known:
+            bad.append(line)
+    return bad
+
+
+def test_every_sentence_on_what_we_found_is_concluded_from_rows() -> None:
+    assert README.count("](verification/results/") == README.count(
+        "\n- ", README.index("## What we found"), README.index("## Three figures")
+    )
+    assert unfounded(README) == []
+    [first, *_] = re.findall(r"\n(- .+\(\[[\w-]+\]\(verification/results/.+)\n", README)
+    for slip in (
+        re.sub(r"\d", "7", first),
+        "- It is better.",
+        first.replace("](verification", "](elsewhere"),
+        "Plain words.",
+    ):
+        assert unfounded(README.replace(first, slip)) == [slip]
 
 
 GALLERY = re.findall(r"figures/gallery/(\w+)\.svg", README)

@@ -11,7 +11,7 @@ import pytest
 
 from muso_theory.results import check_result, restored
 from tests import ROOT
-from verification import anatomy, tables, theorems
+from verification import anatomy, folding, theorems
 from verification.__main__ import main, names, tasks
 from verification.campaign import Options
 
@@ -105,7 +105,7 @@ def _task(path: Path) -> Any:
 def test_every_result_has_the_tables_that_are_made_of_it(path: Path) -> None:
     result = restored(json.loads(path.read_text(encoding="utf-8")))
     check_result(result, path)
-    markdown, _ = tables.write(_task(path).tabulate(result))
+    markdown, _ = folding.write(_task(path).tabulate(result), result["conclusions"])
     kept = path.with_suffix(".md").read_text(encoding="utf-8")
     assert kept == markdown, f"python -m verification {path.stem} --tables"
 

@@ -1,0 +1,235 @@
+"""Conclusions on what is promised to people, and what it costs: guarantees, budgets, times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .judges import Draft, largest, none, ratio, share
+from .registry import concludes
+from .rows import Rows, Tally, count, select
+
+Result = Mapping[str, Any]
+
+
+@concludes("guarantees")
+def guarantees(result: Result) -> list[Draft]:
+    """Removal guarantees, audited."""
+    audits, noise = select(result, "audits"), select(result, "audits of noise")
+    honest = audits.but(planted=False)
+    every = Rows("audits, audits of noise", {"planted": False}, [*honest.found, *noise.found])
+    points = select(result, "points")
+    audited = points._replace(found=[point for point in points.found if "rows" in point])
+    plain = points._replace(found=[point for point in points.found if "rows" not in point])
+
+    def loss(method: str) -> Callable[[Mapping[str, Any]], float | None]:
+        """Test accuracy that a method's noise costs on a point."""
+
+        def lost(point: Mapping[str, Any]) -> float | None:
+            accuracy = {row["method"]: row["test accuracy"]["mean"] for row in point["rows"]}
+            if method not in accuracy:
+                return None
+            return 100 * float(accuracy["retrained, without noise"] - accuracy[method])
+
+        return lost
+
+    return [
+        none(
+            "removal-certificate",
+            "{k} of {n} statistical audits refute the (ε, δ) that a release promises, each at level 0.9999",
+            count(every, lambda row: row["violated"]),
+        ),
+        share(
+            "removal-certificate",
+            "{k} of {n} releases that leak on purpose are caught by the same audits",
+            count(audits.but(planted=True), lambda row: row["violated"]),
+            at_least=1.0,
+        ),
+        share(
+            "removal-certificate",
+            "{k} of {n} audits would mostly have found it if half the noise were missing; the others are weaker than "
+            "that",
+            count(
+                every,
+                lambda row: row["detects"] is not None and row["detects"] <= 2.0 and row["numbers"] == 1,
+            ),
+        ),
+        largest(
+            "removal-certificate",
+            "exact labels with a proved gap need {least} times less noise than the same release of the model that "
+            "forgot nothing, at least, in {n} settings",
+            points,
+            "ratio",
+        ),
+        none(
+            "removal-certificate",
+            "relabelling by the retrained model, released with the noise of its proved gap, has another test "
+            "accuracy than retraining without noise in {k} of {n} settings, at ε from 0.1 to 10",
+            count(
+                audited,
+                lambda point: abs(loss("relabelling from retrained, proved gap")(point) or 0.0) > 1e-9,
+            ),
+        ),
+        largest(
+            "removal-certificate",
+            "descent-to-delete with 1,000 steps, whose guarantee is for any data, costs {least} to {largest} percent "
+            "points of test accuracy at ε from 0.1 to 10, median {median} ({n} settings)",
+            audited,
+            loss("descent-to-delete, 1000 steps, any data"),
+        ),
+        share(
+            "removal-certificate",
+            "without a ridge, the released noisy model of random features is CERTIFIED in {k} of {n} settings of "
+            "2,000 and 5,000 features",
+            count(plain, lambda row: row["verdict"] == "CERTIFIED"),
+            at_least=1.0,
+        ),
+    ]
+
+
+@concludes("costs")
+def costs(result: Result) -> list[Draft]:
+    """Estimates and budgets."""
+    points, budgets = select(result, "points"), select(result, "budgets")
+    return [
+        none(
+            "costs",
+            "{k} of {n} estimates of time and memory, told before a check begins, are off by more than a factor of "
+            "three",
+            Tally(len(result["outside the factor"]), len(points.found), points.told()),
+        ),
+        ratio(
+            "costs",
+            "estimated over measured time is {ratio}, in geometric mean over {n} checks",
+            points,
+            "time ratio",
+        ),
+        largest(
+            "costs",
+            "checks within a budget took at most {largest} times it (or a second), in {n} cases; three is promised",
+            budgets,
+            "over budget",
+            at_most=3.0,
+        ),
+    ]
+
+
+@concludes("performance-certified")
+def certified(result: Result) -> list[Draft]:
+    """The price of a proof."""
+    rows = select(result, "certified")
+    large = rows._replace(found=[row for row in rows.found if row["n"] >= 1000])
+    return [
+        ratio(
+            "performance",
+            "a certified answer takes {ratio} times an ordinary one from 1,000 samples on, in geometric mean over "
+            "{n} problems, {largest} at most",
+            large,
+            "time ratio",
+            of="problems",
+        ),
+        largest(
+            "performance",
+            "a certified answer takes at most {largest} times the memory of an ordinary one ({n} problems)",
+            rows,
+            "memory ratio",
+        ),
+        ratio(
+            "performance",
+            "balls solve {ratio} times faster than mpmath's lu_solve at 100 and 128 bits, in geometric mean over {n} "
+            "systems",
+            select(result, "multiprecision"),
+            "BALL solve faster than mpmath lu_solve by",
+            of="systems",
+        ),
+    ]
+
+
+@concludes("performance-dynamics")
+def dynamics(result: Result) -> list[Draft]:
+    """Predicting instead of training."""
+    rows = select(result, "cases")
+    return [
+        largest(
+            "gd-finite-time",
+            "the closed form of 1,500 epochs is {least} to {largest} times faster than the loop, with the Gram "
+            "matrix formed anew ({n} cases)",
+            rows,
+            "ratio with K",
+        ),
+        largest(
+            "gd-finite-time",
+            "the closed form differs from the loop by at most {largest}, relative to the parameters ({n} cases)",
+            rows,
+            "relative difference after the loop",
+            at_most=1e-10,
+        ),
+    ]
+
+
+@concludes("performance-kappa")
+def kappa(result: Result) -> list[Draft]:
+    """What is decided on ill-conditioned data, and at what price."""
+    rows = select(result, "cases")
+    return [
+        share(
+            "leave-block-out",
+            "{k} of {n} problems up to condition number 1e20 have every rank and every gap of the paper's claims "
+            "decided in float64",
+            count(rows, lambda row: not row["undecided"]),
+            at_least=1.0,
+        ),
+        share(
+            "performance",
+            "of {n} problems from condition number 1e16 on, the float labels that are handed out are CERTIFIED in {k}",
+            count(
+                rows._replace(found=[row for row in rows.found if row["condition"] >= 1e16]),
+                lambda row: set(row["handed out"].values()) == {"CERTIFIED"},
+            ),
+        ),
+        largest(
+            "leave-block-out",
+            "a check costs {least} to {largest} plain solves ({n} problems)",
+            rows,
+            "cost in plain solves",
+        ),
+    ]
+
+
+@concludes("performance-ntk")
+def ntk(result: Result) -> list[Draft]:
+    """Tangent kernels beside other libraries."""
+    cases = select(result, "cases")
+
+    def against(peer: str) -> Callable[[Mapping[str, Any]], float | None]:
+        return lambda row: row[peer]["ratio_to_ours"] if peer in row else None
+
+    return [
+        ratio(
+            "performance",
+            "on this processor neural-tangents takes {ratio} times our time for a tangent kernel, in geometric mean "
+            "over {n} cases, {least} to {largest}",
+            cases,
+            against("nt-structured"),
+        ),
+        ratio(
+            "performance",
+            "on this processor torch takes {ratio} times our time for a tangent kernel, in geometric mean over {n} "
+            "cases, {least} to {largest}",
+            cases,
+            against("torch"),
+        ),
+        largest(
+            "performance",
+            "our kernels are off by at most {largest}, relative to a naive evaluation ({n} cases)",
+            cases,
+            lambda row: row.get("relative_error", row.get("muso", {}).get("relative_error")),
+            at_most=1e-10,
+        ),
+        largest(
+            "performance",
+            "of the time of our tangent kernels {least} to {largest} is spent in BLAS ({n} cases)",
+            cases,
+            "fraction_of_blas",
+        ),
+    ]

@@ -1,0 +1,217 @@
+"""Conclusions on networks: the paper's algorithm, wide networks, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scipy import stats
+
+from .judges import NOISE, Draft, compare, holm, intervals, largest, none, share
+from .registry import concludes
+from .rows import Rows, Tally, count, select
+from .words import rounded_up
+
+Result = Mapping[str, Any]
+
+
+@concludes("alternating")
+def alternating(result: Result) -> list[Draft]:
+    """Methods on trained networks, against doing nothing and against each other."""
+    runs = select(result, "runs", {"diverged": False})
+    random = ["random 1 %", "random 10 %"]
+    lazy = select(result, "lazy")
+    ceiling = rounded_up(max((row["predicted"]["mean"] for row in lazy.but(steps="300").found), default=0.0))
+
+    def mean_gap(who: str, forgetting: list[str], one: str) -> Draft:
+        other, asked = "none", "random samples" if len(forgetting) > 1 else "a class"
+        return compare(
+            "alternating",
+            f"asked to forget {asked}, {who} leaves an average gap to the retrained networks (test accuracy, forget "
+            f"accuracy, membership score) of {{one}} percent points, doing nothing of {{other}}, over {{settings}} "
+            "settings of MLPs and CNNs",
+            runs.but(forgetting=forgetting),
+            "average gap",
+            (one, other),
+            setting=("network", "loss", "forgetting"),
+        )
+
+    return [
+        mean_gap("the corrected alternating algorithm", random, "alternating, corrected"),
+        mean_gap("fine-tuning on the labels of the retrained network itself", random, "exact-labels"),
+        mean_gap("relabelling at random", random, "random-labels"),
+        mean_gap("the corrected alternating algorithm", ["class"], "alternating, corrected"),
+        mean_gap("relabelling from the last layer alone", ["class"], "alternating, last layer"),
+        mean_gap("fine-tuning on what is kept", ["class"], "fine-tuning"),
+        compare(
+            "exact-labels",
+            "The same retraining in another order of samples ends {ratio} times as far from the retrained network's "
+            "parameters as doing nothing, in geometric mean over {settings} settings of MLPs and CNNs",
+            runs,
+            "parameter gap",
+            ("retraining, other order", "none"),
+            setting=("network", "loss", "forgetting"),
+            logs=True,
+        ),
+        largest(
+            "lazy-training",
+            "wide networks, fine-tuned on the exact labels of their linearisation until it predicts 7 percent of the "
+            "gap of doing nothing, end within a factor {largest} of what it predicts (worst seed of {n} networks)",
+            lazy.but(steps="7 %"),
+            "worst ratio",
+            at_most=2.0,
+        ),
+        largest(
+            "lazy-training",
+            f"wide networks fine-tuned on the exact labels of their linearisation keep {{least}} to {{largest}} of "
+            f"the gap of doing nothing after 300 epochs, where the linearisation predicts less than {ceiling} (mean "
+            f"over seeds, {{n}} networks)",
+            lazy.but(steps="300"),
+            lambda row: row["measured"]["mean"],
+        ),
+        share(
+            "membership",
+            "a membership attack detects a network that memorises (AUC above 0.8) for {k} of {n} seeds",
+            count(select(result, "control"), lambda row: row["AUC"] > 0.8),
+            drawn=True,
+        ),
+    ]
+
+
+@concludes("ablation-networks")
+def ablation_networks(result: Result) -> list[Draft]:
+    """Which switch of the corrected algorithm matters."""
+    rows = select(result, "rows", {"variant": "corrected"})
+    drafts = []
+    for forgetting in ("class", "random 10 %"):
+        own = rows.but(forgetting=forgetting)
+        [default] = own.but(axis="default").found
+        others = own._replace(found=[row for row in own.found if row["axis"] != "default"])
+        better, worse = _beyond_noise(others, default, "average gap")
+        draft = share(
+            "alternating",
+            f"forgetting {'a class' if forgetting == 'class' else forgetting} of digits, {{k}} of {{n}} single "
+            f"switches of the corrected algorithm move its average accuracy gap beyond noise, {better} down and "
+            f"{worse} up (Welch's t test over {default['average gap']['n']} seeds, Holm)",
+            Tally(better + worse, len(others.found), others.told()),
+        )
+        drafts.append(draft if better + worse else {**draft, "verdict": NOISE})
+    lost = count(select(result, "rows"), lambda row: row["diverged"])
+    return [
+        *drafts,
+        none("alternating", "{k} of {n} settings had a run that diverged and was left out", lost),
+    ]
+
+
+def _beyond_noise(rows: Rows, default: Mapping[str, Any], key: str) -> tuple[int, int]:
+    """How many rows of means lie below and above another beyond noise; seeds are the same, and not paired here."""
+    base, tests = default[key], []
+    for row in rows.found:
+        cell = row[key]
+        found = stats.ttest_ind_from_stats(
+            cell["mean"], cell["sd"], cell["n"], base["mean"], base["sd"], base["n"], equal_var=False
+        )
+        tests.append((float(found.pvalue), cell["mean"] < base["mean"]))
+    adjusted = holm([p for p, _ in tests])
+    told = [below for p, (_, below) in zip(adjusted, tests, strict=True) if p < 0.05]
+    return sum(told), len(told) - sum(told)
+
+
+@concludes("lazy")
+def lazy(result: Result) -> list[Draft]:
+    """Gaps of wide networks."""
+    gaps = select(result, "slopes", {"quantity": "parameter_gap_linearised"})
+    small, stable = gaps.but(rate=1.0), 2.0
+    large = gaps._replace(found=[row for row in gaps.found if row["rate"] > stable])
+    return [
+        share(
+            "lazy-training",
+            "with steps of 1/λ_max the gap that the labels of the linearisation leave falls with width, beyond its "
+            "95 % interval, in {k} of {n} networks (one to three hidden layers, erf and ReLU)",
+            count(small, lambda row: row["high"] is not None and row["high"] < 0),
+        ),
+        intervals(
+            "lazy-training",
+            "with steps of 1/λ_max the exponent in the width of the gap that the labels of the linearisation leave "
+            "has its 95 % interval within [−1, 0] in {k} of {n} networks, and is {least} to {largest}",
+            small,
+            (-1.0, 0.0),
+        ),
+        share(
+            "lazy-training",
+            "with steps beyond 2/λ_max, where a linear model diverges, the gap rises with width, beyond its 95 % "
+            "interval, in {k} of {n} networks",
+            count(large, lambda row: row["low"] is not None and row["low"] > 0),
+        ),
+        share(
+            "lazy-training",
+            "{k} of {n} networks trained until their loss stood still",
+            count(select(result, "points"), lambda row: row["converged"]),
+        ),
+    ]
+
+
+@concludes("ntk-limit")
+def ntk_limit(result: Result) -> list[Draft]:
+    """How fast the tangent kernel tends to its limit."""
+    return [
+        intervals(
+            "ntk-limit",
+            "the distance of the empirical tangent kernel from its limit falls like width^s with −0.6 ≤ s ≤ −0.4 (95 "
+            "% intervals over seeds) in {k} of {n} networks; s is {least} to {largest}",
+            select(result, "slopes"),
+            (-0.6, -0.4),
+        )
+    ]
+
+
+@concludes("network-paper")
+def network_paper(result: Result) -> list[Draft]:
+    """What the published network algorithm does, and by which of its choices."""
+    rows = select(result, "rows", {"diverged": 0})
+    # A row holds what its seeds measured in their order, which is whole where none diverged.
+    seeds = rows._replace(
+        found=[
+            {**row, "seed": seed, "forget": 100 * forget, "outputs": outputs}
+            for row in rows.found
+            for seed, (forget, outputs) in enumerate(
+                zip(row["each forget accuracy"], row["each forget output gap"], strict=True)
+            )
+        ]
+    )
+    own = ("network", "forgetting", "rate", "batch")
+    published = "published (revision 2025-02)"
+
+    def forgets(switch: str) -> Draft:
+        return compare(
+            "alternating",
+            f"Asked to forget a class, the published algorithm with {switch} keeps {{one}} percent of forget "
+            f"accuracy, as it is {{other}}, over {{settings}} settings",
+            seeds.but(forgetting="class"),
+            "forget",
+            (switch, published),
+            by="switch",
+            setting=own,
+        )
+
+    return [
+        forgets("float64 inverses"),
+        forgets("correct projector"),
+        compare(
+            "alternating",
+            "Asked to forget random samples, the corrected alternating algorithm leaves {one} of the gap of doing "
+            "nothing in the outputs on them, over {settings} settings, doing nothing {other}",
+            seeds.but(forgetting=["random 1 %", "random 10 %"]),
+            "outputs",
+            ("alternating, corrected", "doing nothing"),
+            by="switch",
+            setting=("network", "forgetting"),
+        ),
+        largest(
+            "alternating",
+            "at a ridge of 1e-6 the projector with float32 inverses is {least} to {largest} of its size off that of "
+            "50 digits ({n} settings, seeds on average)",
+            select(result, "rounding", {"precision": "float32", "ridge": 1e-6}),
+            lambda row: row["distance"]["mean"],
+        ),
+    ]
