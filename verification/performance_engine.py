@@ -27,7 +27,7 @@ from muso_theory.arrays import Array
 
 from .tables import Column, table
 
-__all__ = ["conclusions", "plain_gap", "points", "problem_of", "run_point", "tabulate"]
+__all__ = ["plain_gap", "points", "problem_of", "run_point", "tabulate"]
 
 _SIZES = ((1000, 4000, 1), (3000, 8000, 1), (20_000, 512, 10))
 _TRIES = 3
@@ -131,19 +131,6 @@ def _seconds(work: Callable[[], Any]) -> tuple[float, Any]:
     started = time.process_time()
     found = work()
     return time.process_time() - started, found
-
-
-def conclusions(rows: list[dict[str, Any]]) -> list[str]:
-    """What the rows say, in sentences."""
-    busy = [row for row in rows if max(row["load"]) > row["processors"]]
-    said = [
-        f"{row['data']}, n = {row['n']}, D = {row['D']}, {row['C']} outputs: "
-        f"{row['work']} costs {row['ratio']:.1f} times the plain solves"
-        for row in rows[:8]
-    ]
-    if busy:
-        said.append(f"{len(busy)} of {len(rows)} points were measured on a busy machine")
-    return said
 
 
 def tabulate(rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -36,7 +36,18 @@ from verification.concluding.judges import (
 from verification.concluding.rows import Rows, Tally, count, select
 
 RESULTS = sorted((ROOT / "verification" / "results").glob("*.json"))
-SUBJECTS = {"check", "costs", "files", "performance", "precision", "prove", "reading", "refute", "tests"}
+SUBJECTS = {
+    "check",
+    "costs",
+    "files",
+    "layers",
+    "performance",
+    "precision",
+    "prove",
+    "reading",
+    "refute",
+    "tests",
+}
 
 each_result = pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
 

@@ -167,6 +167,33 @@ def dynamics(result: Result) -> list[Draft]:
     ]
 
 
+@concludes("performance-engine")
+def engine(result: Result) -> list[Draft]:
+    """Whole checks beside plain solves of the same numbers."""
+    cases = select(result, "cases")
+
+    def work(name: str, words: str) -> Draft:
+        return largest("performance", words, cases.but(work=name), "ratio")
+
+    return [
+        work(
+            "all claims",
+            "all claims together cost {least} to {largest} times the plain solves of the same numbers, in processor "
+            "time of one thread ({n} problems)",
+        ),
+        work(
+            "exact-labels",
+            "exact-labels alone costs {least} to {largest} times the plain solves, with its proof ({n} problems)",
+        ),
+        work("solve", "a solution costs {least} to {largest} times the plain solves ({n} problems)"),
+        share(
+            "performance",
+            "{k} of {n} points were measured on a machine with no more to do than it has processors",
+            count(cases, lambda row: max(row["load"]) <= row["processors"]),
+        ),
+    ]
+
+
 @concludes("performance-kappa")
 def kappa(result: Result) -> list[Draft]:
     """What is decided on ill-conditioned data, and at what price."""
@@ -192,6 +219,43 @@ def kappa(result: Result) -> list[Draft]:
             "a check costs {least} to {largest} plain solves ({n} problems)",
             rows,
             "cost in plain solves",
+        ),
+    ]
+
+
+@concludes("torch-compare")
+def torch_compare(result: Result) -> list[Draft]:
+    """The models by name beside torchvision's, with the same random parameters."""
+    points = select(result, "points")
+    return [
+        largest(
+            "layers",
+            "with the same parameters, our models and torchvision's differ by at most {largest} in float64, relative "
+            "to the largest output ({n} models)",
+            points,
+            "float64",
+            at_most=1e-12,
+        ),
+        largest(
+            "layers",
+            "in float32 they differ by at most {largest} ({n} models)",
+            points,
+            "float32",
+            at_most=1e-5,
+        ),
+        largest(
+            "layers",
+            "their tangent kernels differ by at most {largest} ({n} models)",
+            points,
+            "kernel",
+            at_most=1e-10,
+        ),
+        ratio(
+            "performance",
+            "on this processor a forward pass takes {ratio} times torch's time, in geometric mean over {n} models, "
+            "{least} to {largest}",
+            points,
+            lambda row: row["forward seconds"] / row["torch forward seconds"],
         ),
     ]
 
