@@ -76,6 +76,11 @@ def stated(lines):
         elif verb == "partition":
             n, r, f, s, t = re.fullmatch(r"(\S+) = (\S+) \+ (\S+) by (\S+), (\S+)", rest).groups()
             items += [("matrix", s, r, n), ("matrix", t, f, n), ("row_partition", s, t)]
+        elif verb == "scalar":
+            number, sizes = rest.split(" on ")
+            names = [f"{number}_{size}" for size in sizes.split(", ")]
+            items += [("matrix", f"{number}_{size}", size, size) for size in sizes.split(", ")]
+            items.append(("same_scalar", names[0], names[-1]))
         elif verb == "let":
             items += [("matrix", name, "", ""), equation(f"{name} = {rest.partition(' = ')[2]}")]
         elif verb == "pinv":
@@ -142,7 +147,14 @@ def said(text):
         return "matrix", "", plain(sizes[0]), plain(sizes[-1])
     if head.endswith("_built"):
         return "built", [plain(word) for word in rest]
-    if head in ("row_partition", "is_pinv", "is_inverse", "is_left_inverse", "is_right_inverse"):
+    if head in (
+        "row_partition",
+        "same_scalar",
+        "is_pinv",
+        "is_inverse",
+        "is_left_inverse",
+        "is_right_inverse",
+    ):
         return (head, *(plain(word) for word in rest))
     return equation(translated(text))
 

@@ -103,7 +103,7 @@ def shared_lines(nodes: Sequence[Node]) -> list[str]:
     return first[:count]
 
 
-_SETTING = ("matrix", "partition", "let", "pinv")
+_SETTING = ("matrix", "partition", "scalar", "let", "pinv")
 
 
 def setting(lines: Sequence[str]) -> list[Clause]:
@@ -121,6 +121,11 @@ def _partition(rest: str) -> Part:
     return (Formula(sizes), ", selected by ", Formula(selections))
 
 
+def _scalar(rest: str) -> Part:
+    name, _, sizes = rest.partition(" on ")
+    return (Formula(name), " as ", Formula(", ".join(f"{name}_{size}" for size in sizes.split(", "))))
+
+
 def _labelled(rest: str) -> Part:
     label, colon, body = rest.partition(": ")
     if not colon:
@@ -135,6 +140,7 @@ _HEADS: tuple[tuple[str, str, str, Callable[[str], Part]], ...] = (
     ("matrix", "for all", ",", _matrix),
     ("state", "built", ",", _matrix),
     ("partition", "rows", ";", _partition),
+    ("scalar", "numbers", ";", _scalar),
     ("let", "where", ";", lambda rest: (Formula(rest),)),
     ("pinv", "inverses", ",", lambda rest: (Formula(f"{rest}^+"),)),
 )
