@@ -187,7 +187,8 @@ def trials(nodes: Sequence[Node]) -> list[HypothesisTrial]:
         for hypothesis in statement.hypotheses:
             trial = node["trials"]["hypotheses"][hypothesis.label] or {"untried": {"matrices": {}}}
             ((outcome, model),) = trial.items()
-            known = [s for s in statement.free if s in model["matrices"]]
+            data = (*statement.free, *(group[0] for group in statement.scalars))
+            known = [s for s in data if s in model["matrices"]]
             shown = tuple((Formula(s), _values(model["matrices"][s])) for s in known)
             theorem = node["name"].partition("/")[2] or node["name"]
             formula = _labelled(f"{hypothesis.label}: {hypothesis.text}")[1:]
