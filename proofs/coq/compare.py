@@ -113,6 +113,7 @@ def plain(name):
 def translated(text):
     """An expression of Coq in the language of statements.txt."""
     text = text.replace(" *m ", " ").replace(" *: ", " ").replace("^T", "'").replace("1%:M", "I")
+    text = re.sub(r"\b(\d+)%:M", r"\1 I", text)  # a number that stands for itself times the identity
     text = re.sub(r"%:[RM]", "", text)
     return re.sub(r"[A-Za-z_]\w*", lambda found: plain(found.group()), text)
 
