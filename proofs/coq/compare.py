@@ -113,7 +113,8 @@ def plain(name):
 def translated(text):
     """An expression of Coq in the language of statements.txt."""
     text = text.replace(" *m ", " ").replace(" *: ", " ").replace("^T", "'").replace("1%:M", "I")
-    text = re.sub(r"\b(\d+)%:M", r"\1 I", text)  # a number that stands for itself times the identity
+    # A number that stands alone is that multiple of the identity, as printed by Coq and as exported.
+    text = re.sub(r"\((\d+)%:R\)%:M|\b(\d+)%:M", r"\1\2 I", text)
     text = re.sub(r"%:[RM]", "", text)
     return re.sub(r"[A-Za-z_]\w*", lambda found: plain(found.group()), text)
 
