@@ -204,6 +204,7 @@ def equation(text, types):
 WORDS = {
     "pinv": "Moore-Penrose inverses exist",
     "partition": "rows can be split and selected",
+    "scalar": "a real number is a multiple of every identity, and commutes with every matrix",
     "invertible": "invertible means that an inverse exists",
     "left-invertible": "full column rank means that a left inverse exists",
     "right-invertible": "full row rank means that a right inverse exists",
@@ -221,7 +222,7 @@ class Statement:
         self.name, self.lines = name, lines
         self.types, self.facts, self.definitions, self.inverses, self.defaults = {}, {}, {}, {}, {}
         self.hypotheses, self.exists, self.conclusions, self.states = {}, [], [], []
-        self.spare, self.trust, self.remains, self.free = {}, set(), [], []
+        self.spare, self.trust, self.remains, self.free, self.scalars = {}, set(), [], [], {}
         self.base = self.step = None
         for line in lines:
             verb, _, rest = line.partition(" ")
@@ -283,6 +284,20 @@ class Statement:
         self.fact(f"disjoint({s},{t})", f"{s} {t}' = 0")
         self.fact(f"complete({s},{t})", f"{s}' {s} + {t}' {t} = I")
         self.trust.add("partition")
+
+    def read_scalar(self, rest):
+        """Read ``eta on n, D``: one real number, as a multiple of the identity of each size."""
+        name, listed = self.fields(rf"({PLAIN}) on ({PLAIN}(?:, {PLAIN})?)", rest)
+        sizes, known = listed.split(", "), dict(self.types)
+        need(len(set(sizes)) == len(sizes) and name not in self.scalars, f"the scalar {name} has two values")
+        self.scalars[name] = [f"{name}_{size}" for size in sizes]
+        for size in sizes:
+            self.new(f"{name}_{size}", (size, size))
+            self.fact(f"symmetric({name}_{size})", f"{name}_{size}' = {name}_{size}")
+        for x, (rows, columns) in known.items():
+            if rows in sizes and columns in sizes:
+                self.fact(f"commutes({name},{x})", f"{name}_{rows} {x} = {x} {name}_{columns}")
+        self.trust.add("scalar")
 
     def read_let(self, rest):
         """Read ``w = expression``."""
@@ -535,7 +550,8 @@ class Proof:
 
 def induct(s, node, accepted):
     """The base proves the predicate; the step proves it from the predicate of the parts and nothing else."""
-    need(s.base and s.step and s.states and not s.hypotheses and not s.exists, "not a proper induction")
+    need(s.base and s.step and s.states and not s.exists, "not a proper induction")
+    need(all(used for _, used in s.hypotheses.values()), "an induction has hypotheses, or it has none")
     need(
         len(items(node["steps"], 1)) == 1 and node["steps"][0].get("rule") == "induction",
         "expected one induction",
@@ -565,12 +581,25 @@ def induct(s, node, accepted):
 
     for host in (base, step):
         need(not host.exists and host.base is None, "an induction rests on plain theorems")
-        need(all(line in host.lines for line in fixed), f"{host.name} does not keep fixed what is fixed")
+        lacking = [line for line in fixed if line not in host.lines]
+        # A host that proves its part without one of the hypotheses proves more; data and names it must share.
+        need(
+            all(line.startswith("assume ") for line in lacking),
+            f"{host.name} does not keep fixed what is fixed",
+        )
     need(base.conclusions == at(base, s.base[1]), "the base does not conclude the predicate")
     need(step.conclusions == at(step, s.step[2]), "the step does not conclude the predicate")
+    assumed = [line for line in fixed if line.startswith("assume ")]
+    need(
+        all(line in base.lines or line in step.lines for line in assumed),
+        "neither base nor step tries a hypothesis",
+    )
+    # By line, not by label alone: under the same label the step might assume something else.
+    given = {line.split()[1][:-1] for line in assumed if line in step.lines}
     parts = s.step[1].split(" and ")
     premises = [p for text in parts for p in at(step, text)]
-    need([p for label, p in step.facts.values() if label] == premises, "the step assumes something else")
+    own = [p for label, p in step.facts.values() if label and label not in given]
+    need(own == premises, "the step assumes something else")
     used = {word for text in parts for part in text.split(", ") for word in part.split(" = ", 1)[1].split()}
     need(used <= set(step.free), "the parts of the step are not arbitrary")
 
@@ -619,7 +648,18 @@ class Model:
         for x, (a, kind) in self.s.inverses.items():
             if dropped is not None and self.s.hypotheses[dropped][0] == f"{a} {kind}":
                 facts += [equation(text, self.s.types) for _, text in self.s.penrose(a, x)]
-        return not any(any(self.value(p)) for p in facts)
+        return all(self.same_number(names) for names in self.s.scalars.values()) and not any(
+            any(self.value(p)) for p in facts
+        )
+
+    def same_number(self, names):
+        """Whether these matrices are one number times identities; to commute with what is there is not enough."""
+        number = self.values[names[0]][0][0]
+        return all(
+            self.values[x]
+            == [[number * (i == j) for j in range(len(self.values[x]))] for i in range(len(self.values[x]))]
+            for x in names
+        )
 
     def concludes(self):
         """The conclusions, or that the matrices claimed to exist do."""
@@ -878,7 +918,7 @@ def main(arguments):
                 assumed = [
                     f"{label} ({body})" for h in hosts for label, (body, used) in h.hypotheses.items() if used
                 ]
-                print("    assumes: " + ("; ".join(assumed) or "nothing"))
+                print("    assumes: " + ("; ".join(dict.fromkeys(assumed)) or "nothing"))
                 print("    trusts: " + "; ".join(trusted(name, nodes, registered) or ["expanding products"]))
                 for words in s.remains:
                     print(f"    beyond algebra: {words}")

@@ -1,7 +1,7 @@
 """Induction over the way an object is built: from base objects, by a step.
 
     induction in words         what the induction runs over
-    matrix / let / pinv / ...  what stays fixed, as in a theorem
+    matrix / let / pinv / ...  what stays fixed, as in a theorem, hypotheses (assume) included
     state M : D x D            a part of the object that is built
     predicate left = right     what is claimed of every object
     base NAME with M = M_0     the theorem that proves it for base objects, and what they are called there
@@ -10,7 +10,8 @@
     says, remains              as in a theorem
 
 The base theorem must conclude the predicate; the step theorem must conclude it from the predicate of each part and
-from nothing else that is not fixed.
+from nothing else that is not fixed. A hypothesis that is fixed stands in base or step, word for word, and is tried
+there; whichever of them does without it proves more.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def parse_induction(name: str, lines: list[str] | tuple[str, ...]) -> Induction:
     verbs = [line.partition(" ")[0] for line in lines]
     if verbs[:1] != ["induction"] or any(verbs.count(verb) != 1 for verb in ("induction", "base", "step")):
         raise AlgebraError(f"{name} is not an induction with one base and one step")
-    if "conclude" in verbs or "exists" in verbs or "assume" in verbs or "without" in verbs:
+    if {"conclude", "exists", "without"} & set(verbs):
         raise AlgebraError(f"the induction {name} may only fix, state and predicate")
     body = [line for line in lines if line.partition(" ")[0] not in ("induction", "base", "step")]
     rewritten = [re.sub(r"^state ", "matrix ", re.sub(r"^predicate ", "conclude ", line)) for line in body]
@@ -85,6 +86,9 @@ def check_induction(induction: Induction, base: Statement, step: Statement) -> N
         AlgebraError: if the base does not conclude the predicate, or the step does not conclude it from exactly
             the predicate of its parts.
     """
+    assumed = [line for line in induction.ambient.lines if line.startswith("assume ")]
+    if lost := [line for line in assumed if line not in base.lines and line not in step.lines]:
+        raise AlgebraError(f"neither base nor step of {induction.name} tries {lost[0]!r}")
     for theorem in (base, step):
         if theorem.exists:
             raise AlgebraError(f"{theorem.name} claims existence and cannot carry an induction")
@@ -93,15 +97,16 @@ def check_induction(induction: Induction, base: Statement, step: Statement) -> N
         # A definition that names a state would speak of the host's own matrix of that name.
         if any(set(re.findall(r"[A-Za-z]\w*", line)) & set(induction.states) for line in setting):
             raise AlgebraError(f"what {induction.name} keeps fixed depends on a state")
-        if any(line not in theorem.lines for line in setting):
+        if any(line not in theorem.lines for line in setting if line not in assumed):
             raise AlgebraError(f"{theorem.name} lacks a line of what {induction.name} keeps fixed")
     if list(base.conclusions) != _instance(induction, induction.base_values, base):
         raise AlgebraError(f"{base.name} does not conclude the predicate of {induction.name}")
     if list(step.conclusions) != _instance(induction, induction.built, step):
         raise AlgebraError(f"{step.name} does not conclude the predicate of {induction.name}")
     premises = [p for part in induction.parts for p in _instance(induction, part, step)]
-    assumed = [fact.polynomial for fact in step.facts.values() if fact.label is not None]
-    if assumed != premises:
+    # By line, not by label alone: under the same label the step might assume something else.
+    given = {None, *(line.split(" ")[1][:-1] for line in assumed if line in step.lines)}
+    if [fact.polynomial for fact in step.facts.values() if fact.label not in given] != premises:
         raise AlgebraError(f"{step.name} assumes something other than the predicate of its parts")
     free = {s for part in induction.parts for text in part.values() for s in text.split()}
     if not free <= set(step.free):

@@ -184,6 +184,8 @@ class _Generic:
 
 def _assignments(statement: Statement) -> dict[str, Polynomial]:
     """Free symbols that a hypothesis says are equal to something else."""
+    if statement.scalars:
+        raise AlgebraError(f"{statement.name} has scalars, which generic matrices are not")
     found: dict[str, Polynomial] = {}
     for fact in statement.facts.values():
         if fact.label is None or fact.key.startswith(("left_inverse", "right_inverse")):

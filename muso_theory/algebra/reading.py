@@ -17,6 +17,7 @@ _MAX_BYTES = 100_000
 _FORMS = {
     "matrix": "matrix A : n x D",
     "partition": "partition n = r + f by S, T",
+    "scalar": "scalar eta on n, D",
     "let": "let w = v + A' t",
     "pinv": "pinv A",
     "assume": "assume label: A B = C, or assume label: A invertible",

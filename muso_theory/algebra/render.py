@@ -170,6 +170,8 @@ def reason(key: str, facts: Mapping[str, Any]) -> str:
         "def": f"def. {x}",
         "assume": f"hypothesis {inside}",
         "orthonormal": f"{x}{x}ᵀ = I",
+        "symmetric": f"{x} is a number",
+        "commutes": f"{parts[0]} commutes with {parts[-1]}",
         "disjoint": f"{parts[0]}{parts[-1]}ᵀ = 0",
         "complete": f"{parts[0]}ᵀ{parts[0]} + {parts[-1]}ᵀ{parts[-1]} = I",
         "left_inverse": f"{_inverse(inside, facts) or inverse} {x} = I",

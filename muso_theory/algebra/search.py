@@ -67,7 +67,8 @@ def find_model(statement: Statement, *, tries: int) -> Model | None:
             model = _attempt(statement, sizes, rng, None, _GENERIC)
             if model and not failing(statement, model):
                 return model
-    return None
+    # Equations such as X'X + Z'Z = I are met by matrices with many zeros, if by any that are drawn.
+    return next(models(statement, f"sparse model of {statement.name}", tries=tries), None)
 
 
 def counterexample(
@@ -181,10 +182,11 @@ def shrunk(statement: Statement, model: Model, *, dropped: str | None = None) ->
     """A counterexample with as many zeros, and then numbers as small, as changes of single entries lead to."""
     sizes, values = model
     free = {symbol: [list(row) for row in values[symbol]] for symbol in statement.free}
+    numbers = {symbol: values[symbol] for group in statement.scalars for symbol in group}
 
     def still() -> Model | None:
         """The changed model, if it is a counterexample still."""
-        completed = _complete(statement, sizes, free, dropped)
+        completed = _complete(statement, sizes, {**free, **numbers}, dropped)
         if completed is None:
             return None
         changed = (dict(sizes), {symbol: [list(row) for row in rows] for symbol, rows in completed.items()})
@@ -262,6 +264,10 @@ def _attempt(
         )
         for symbol in statement.free
     }
+    for names in statement.scalars:
+        # One number for all sizes of a scalar; it is drawn with the free matrices, and never solved for.
+        number = Fraction(rng.choice(entries))
+        free |= {s: _multiple(number, sizes[statement.signature[s][0]]) for s in names}
     values = _complete(statement, sizes, free, dropped)
     satisfied: list[Polynomial] = []
     # In random order: what can be solved for depends on what has been fixed before.
@@ -369,6 +375,11 @@ def _complete(
                 return None
             values[symbol] = pseudo_inverse(matrix)
     return values
+
+
+def _multiple(number: Fraction, size: int) -> Matrix:
+    """A number times an identity."""
+    return [[number * (i == j) for j in range(size)] for i in range(size)]
 
 
 def _random(rows: int, cols: int, rng: random.Random, entries: tuple[int, ...]) -> Matrix:

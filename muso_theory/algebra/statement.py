@@ -2,6 +2,7 @@
 
     matrix A : n x D            any real matrix
     partition n = r + f by S, T the rows of an n-dimensional space, split in two: S and T select them
+    scalar eta on n, D          one real number: eta_n and eta_D are that multiple of the identities of these sizes
     let w = expression          a definition: a new symbol, in terms of earlier ones
     pinv A                      A^+, the Moore-Penrose inverse: it exists for every matrix
     assume label: left = right  a hypothesis
@@ -82,6 +83,7 @@ class Statement:
         definitions: right sides of ``let`` lines, in order.
         inverses: generalised-inverse symbol to (property, symbol inverted); property "pinv" for ``pinv`` lines.
         selections: pairs of row selections of ``partition`` lines.
+        scalars: for every ``scalar`` line its number as matrices, one a size.
         says: the statement in words.
         remains: what remains beyond algebra, in words.
         spare: facts of the ``without`` lines, for trials only; never available to a proof.
@@ -105,6 +107,7 @@ class Statement:
     definitions: Mapping[str, Polynomial]
     inverses: Mapping[str, tuple[str, str]]
     selections: tuple[tuple[str, str], ...]
+    scalars: tuple[tuple[str, ...], ...]
     says: tuple[str, ...]
     remains: tuple[str, ...]
     spare: tuple[_Fact, ...]
@@ -121,7 +124,7 @@ class Statement:
             *self.definitions,
             *self.inverses,
             *self.exists,
-            *(s for pair in self.selections for s in pair),
+            *(s for group in (*self.selections, *self.scalars) for s in group),
         }
         return tuple(s for s in self.signature if s not in bound)
 
@@ -156,6 +159,7 @@ def parse_statement(name: str, lines: list[str] | tuple[str, ...]) -> Statement:
     return Statement(
         name, tuple(lines), builder.signature, facts, tuple(builder.hypotheses), tuple(builder.exists),
         tuple(builder.conclusions), builder.definitions, builder.inverses, tuple(builder.selections),
+        tuple(builder.scalars.values()),
         tuple(builder.says), tuple(builder.remains), tuple(builder.spare), builder.spare_signature,
     )  # fmt: skip
 
@@ -172,6 +176,7 @@ class StatementBuilder:
         self.definitions: dict[str, Polynomial] = {}
         self.inverses: dict[str, tuple[str, str]] = {}
         self.selections: list[tuple[str, str]] = []
+        self.scalars: dict[str, tuple[str, ...]] = {}
         self.says: list[str] = []
         self.remains: list[str] = []
         self.spare: list[_Fact] = []
@@ -237,6 +242,22 @@ class StatementBuilder:
         self.fact(f"orthonormal({t})", f"{t} {t}' = I", None)
         self.fact(f"disjoint({s},{t})", f"{s} {t}' = 0", None)
         self.fact(f"complete({s},{t})", f"{s}' {s} + {t}' {t} = I", None)
+
+    def scalar(self, rest: str) -> None:
+        """Read ``eta on n, D``: what is known by then and lies between these sizes commutes with the number."""
+        name, listed = _fields(rf"({_PLAIN}) on ({_PLAIN}(?:, {_PLAIN})?)", rest)
+        sizes, known = listed.split(", "), dict(self.signature)
+        if len(set(sizes)) < len(sizes) or name in self.scalars:
+            raise AlgebraError(f"the scalar {name!r} has two values of one size, or two origins")
+        self.scalars[name] = tuple(f"{name}_{size}" for size in sizes)
+        for symbol, size in zip(self.scalars[name], sizes, strict=True):
+            self.introduce(symbol, size, size)
+            self.fact(f"symmetric({symbol})", f"{symbol}' = {symbol}", None)
+        for symbol, (rows, cols) in known.items():
+            if rows in sizes and cols in sizes:
+                self.fact(
+                    f"commutes({name},{symbol})", f"{name}_{rows} {symbol} = {symbol} {name}_{cols}", None
+                )
 
     def let(self, rest: str) -> None:
         """Read ``w = expression`` or ``w : n x c = expression``."""
@@ -335,6 +356,7 @@ def _fields(pattern: str, text: str) -> tuple[str, ...]:
 _READERS = {
     "matrix": StatementBuilder.matrix,
     "partition": StatementBuilder.partition,
+    "scalar": StatementBuilder.scalar,
     "let": StatementBuilder.let,
     "pinv": StatementBuilder.pinv,
     "assume": StatementBuilder.assume,

@@ -77,6 +77,9 @@ def failing(statement: Statement, model: Model, dropped: str | None = None) -> l
             evaluate(fact.polynomial, values, sizes)
         ):
             failed.append(fact.key)
+    failed += [
+        f"scalar({group[0]})" for group in statement.scalars if not _one_number([values[s] for s in group])
+    ]
     for symbol, (kind, inverted) in statement.inverses.items():
         if kind != "pinv" and dropped is not None and _provides(statement, dropped, inverted, kind):
             failed += [
@@ -185,6 +188,14 @@ def _number(text: object) -> Fraction:
     if value is None or str(value) != text:
         raise AlgebraError(f"expected a reduced fraction as text in a model but got {str(text)[:40]!r}")
     return value
+
+
+def _one_number(matrices: list[Matrix]) -> bool:
+    """Whether matrices are the same multiple of identities; that they commute with what is there is not enough."""
+    number = matrices[0][0][0]
+    return all(
+        x == (number if i == j else 0) for m in matrices for i, row in enumerate(m) for j, x in enumerate(row)
+    )
 
 
 def _nonzero(matrix: Matrix) -> bool:

@@ -37,6 +37,8 @@ Definition is_right_inverse m n (A : 'M[R]_(m, n)) (X : 'M[R]_(n, m)) := A *m X 
 
 Definition is_inverse n (A X : 'M[R]_n) := is_left_inverse A X /\ is_right_inverse A X.
 
+Definition same_scalar n D (A : 'M[R]_n) (B : 'M[R]_D) := exists c : R, A = c%:M /\ B = c%:M.
+
 Section Parts.
 
 Variables (m n r f : nat) (A : 'M[R]_(m, n)) (X : 'M[R]_(n, m)) (S : 'M[R]_(r, n)) (T : 'M[R]_(f, n)).
@@ -51,6 +53,22 @@ Lemma disjoint : row_partition S T -> S *m T^T = 0. Proof. by case. Qed.
 Lemma complete : row_partition S T -> S^T *m S + T^T *m T = 1%:M. Proof. by case. Qed.
 
 End Parts.
+
+Section Scalars.
+
+Variables (n D : nat) (A : 'M[R]_n) (B : 'M[R]_D).
+Hypothesis same : same_scalar A B.
+
+Lemma scalar_symmetric1 : A^T = A. Proof. by case: same => c [-> _]; rewrite tr_scalar_mx. Qed.
+Lemma scalar_symmetric2 : B^T = B. Proof. by case: same => c [_ ->]; rewrite tr_scalar_mx. Qed.
+Lemma scalar_commutes11 (X : 'M_n) : A *m X = X *m A. Proof. by case: same => c [-> _]; rewrite scalar_mxC. Qed.
+Lemma scalar_commutes22 (X : 'M_D) : B *m X = X *m B. Proof. by case: same => c [_ ->]; rewrite scalar_mxC. Qed.
+Lemma scalar_commutes12 (X : 'M_(n, D)) : A *m X = X *m B.
+Proof. by case: same => c [-> ->]; rewrite scalar_mxC. Qed.
+Lemma scalar_commutes21 (X : 'M_(D, n)) : B *m X = X *m A.
+Proof. by case: same => c [-> ->]; rewrite scalar_mxC. Qed.
+
+End Scalars.
 
 End Vocabulary.
 

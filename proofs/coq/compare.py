@@ -24,10 +24,12 @@ DEFINITIONS = {
     "[/\\ A *m X *m A = A, X *m A *m X = X, (A *m X)^T = A *m X & (X *m A)^T = X *m A]",
     "Algebra.row_partition": "(n r f : nat) (S : 'M_(r, n)) (T : 'M_(f, n)) => "
     "[/\\ S *m S^T = 1%:M, T *m T^T = 1%:M, S *m T^T = 0 & S^T *m S + T^T *m T = 1%:M]",
+    "Algebra.same_scalar": "(n D : nat) (A : 'M_n) (B : 'M_D) => exists c : R, A = c%:M /\\ B = c%:M",
     "Algebra.is_left_inverse": "(m n : nat) (A : 'M_(m, n)) (X : 'M_(n, m)) => X *m A = 1%:M",
     "Algebra.is_right_inverse": "(m n : nat) (A : 'M_(m, n)) (X : 'M_(n, m)) => A *m X = 1%:M",
     "Algebra.is_inverse": "(n : nat) (A X : 'M_n) => Algebra.is_left_inverse A X /\\ Algebra.is_right_inverse A X",
 }
+_GIVEN = ("matrix", "partition", "scalar", "let", "pinv", "assume")
 NAME = r"[A-Za-z][A-Za-z0-9_]*(?:\^(?:\+|-1|L|R))?"
 
 
@@ -88,6 +90,11 @@ def stated(theorem, lines):
         elif verb == "partition":
             n, r, f, s, t = re.fullmatch(r"(\S+) = (\S+) \+ (\S+) by (\S+), (\S+)", rest).groups()
             items += [("matrix", s, r, n), ("matrix", t, f, n), ("row_partition", s, t)]
+        elif verb == "scalar":
+            number, sizes = rest.split(" on ")
+            names = [f"{number}_{size}" for size in sizes.split(", ")]
+            items += [("matrix", f"{number}_{size}", size, size) for size in sizes.split(", ")]
+            items.append(("same_scalar", names[0], names[-1]))
         elif verb == "let":
             items += [("matrix", name, "", ""), equation(f"{name} = {rest.partition(' = ')[2]}")]
         elif verb == "pinv":
@@ -118,7 +125,7 @@ def states(lines):
 
 def fixed(lines):
     """The lines of an induction that say what stays the same."""
-    return [line for line in lines if line.split(" ")[0] in ("matrix", "partition", "let", "pinv", "assume")]
+    return [line for line in lines if line.split(" ")[0] in _GIVEN]
 
 
 def built(name, lines, values):
@@ -168,6 +175,8 @@ def plain(name):
 def translated(text):
     """An expression of Coq in the language of statements.txt."""
     text = text.replace(" *m ", " ").replace(" *: ", " ").replace("^T", "'").replace("1%:M", "I")
+    # A number that stands alone is that multiple of the identity, as printed by Coq and as exported.
+    text = re.sub(r"\((\d+)%:R\)%:M|\b(\d+)%:M", r"\1\2 I", text)
     text = re.sub(r"%:[RM]", "", text)
     return re.sub(r"[A-Za-z_]\w*", lambda found: plain(found.group()), text)
 

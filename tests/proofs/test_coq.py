@@ -115,7 +115,7 @@ def listing(files: Mapping[str, str]) -> str:
     for file, text in files.items():
         module = file.removesuffix(".v")
         text = re.sub(r"\(\*.*?\*\)", "", text, flags=re.DOTALL).replace("'M[R]_", "'M_")
-        text = re.sub(r"\b(row_partition|is_pinv|is_\w*inverse)\b", r"Algebra.\1", text)
+        text = re.sub(r"\b(row_partition|same_scalar|is_pinv|is_\w*inverse)\b", r"Algebra.\1", text)
         text = re.sub(r"@(\w+_built) R\b", rf"{module}.\1 R", text)
         for name, body in re.findall(r"^Theorem (\w+) : (.*?)\.\nProof", text, re.MULTILINE | re.DOTALL):
             lines.append(f"{module}.{name}\n     : {joined(body)}\n")

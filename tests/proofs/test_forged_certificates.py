@@ -60,8 +60,9 @@ def test_an_unknown_version_is_bad_input(tmp_path: Path) -> None:
 def test_an_induction_lists_the_hypotheses_of_its_base() -> None:
     lines = run_checker(ROOM / "certificates" / "cyclic-sgd.json").stdout.splitlines()
     start = next(i for i, line in enumerate(lines) if "cyclic-sgd/one-pass:" in line)
-    # one-sample, the base, assumes that every gamma is invertible; with gamma = 0 there is no M with M G = I.
-    assert "nonzero-step" in lines[start + 1]
+    # one-sample, the base, assumes of every gamma that 2 / gamma - ||phi||^2 is a square, and not that of 0.
+    assert "small-step" in lines[start + 1]
+    assert "positive" in lines[start + 1]
 
 
 def test_a_partition_of_known_sizes_is_no_free_choice() -> None:

@@ -197,3 +197,31 @@ def test_the_command_answers_by_its_exit_status(tmp_path: Path) -> None:
     file = tmp_path / "mine.txt"
     file.write_text(COMMUTE)
     assert runner.invoke(app, ["refute", str(file)]).exit_code == 1
+
+
+PUSH = """
+theorem push-through
+matrix A : n x D
+scalar lam on n, D
+let M = A A' + lam_n
+let N = A' A + lam_D
+assume samples: M invertible
+assume parameters: N invertible
+conclude A' M^-1 = N^-1 A'
+"""
+
+
+def test_a_theorem_may_speak_of_numbers() -> None:
+    proved = mt.prove(mt.statement(PUSH), seconds=120)
+    assert isinstance(proved, mt.TheoremAnswer)
+    assert proved.verdict is Verdict.PROVED
+    theorem = mt.statement("matrix A : n x D\nscalar lam on n, D\nconclude lam_n A = A")
+    false = mt.prove(theorem, seconds=20)
+    assert isinstance(false, mt.TheoremAnswer)
+    assert false.verdict is Verdict.REFUTED
+    assert false.model is not None
+    matrices = false.model["matrices"]
+    # The counterexample has one number for both sizes.
+    assert {matrices["lam_n"][0][0]} == {row[i] for i, row in enumerate(matrices["lam_D"])}
+    with pytest.raises(mt.MusoError, match=r"line 2, column 8.*two values of one size.*scalar eta on n, D"):
+        mt.statement("matrix A : n x n\nscalar lam on n, n\nconclude lam_n A = A")

@@ -121,6 +121,36 @@ def test_graph_is_a_drawing_with_statuses_in_words() -> None:
     assert words.count("core proved") == sum(theorem_status(slug).status == "core proved" for slug in slugs())
 
 
+def crossing(path: str, boxes: list[tuple[float, float, float, float]]) -> list[tuple[float, float]]:
+    """Points of a path of curves and lines that lie inside a box."""
+    numbers = [float(x) for x in re.findall(r"-?[0-9.]+", path)]
+    at, rest, points = (numbers[0], numbers[1]), numbers[2:], []
+    for kind in re.findall("[CL]", path):
+        pairs = list(zip(rest[::2], rest[1::2], strict=False))[: 3 if kind == "C" else 1]
+        rest = rest[2 * len(pairs) :]
+        a, b, c, d = (at, *pairs) if kind == "C" else (at, at, pairs[0], pairs[0])
+        for s in (k / 60 for k in range(1, 60)):
+            weights = ((1 - s) ** 3, 3 * s * (1 - s) ** 2, 3 * s * s * (1 - s), s**3)
+            x, y = (sum(w * p[i] for w, p in zip(weights, (a, b, c, d), strict=True)) for i in (0, 1))
+            points.append((x, y))
+        at = pairs[-1]
+    return [(x, y) for x, y in points if any(u < x < u + w and v < y < v + h for u, v, w, h in boxes)]
+
+
+def test_arrows_of_the_graph_run_behind_no_box() -> None:
+    root = ElementTree.parse(ROOM / "theorems.svg").getroot()
+    boxes = [
+        tuple(float(e.attrib[k]) for k in ("x", "y", "width", "height"))
+        for e in root.iter()
+        if e.tag.endswith("rect")
+    ]
+    paths = [e.attrib for e in root.iter() if e.tag.endswith("path") and "marker-end" in e.attrib]
+    assert len(paths) > 50
+    assert [p["d"] for p in paths if crossing(p["d"], boxes)] == []
+    # The straight way from the first column to the last does meet a box.
+    assert crossing(f"M{boxes[0][0]},{boxes[0][1] + 5} L{boxes[-1][0] + 900},{boxes[0][1] + 5}", boxes)
+
+
 def test_claim_two_needs_no_rank_size_or_consistency() -> None:
     hypotheses = {h[1]: h[3] for h in theorem_status("exact-labels").hypotheses}
     assert hypotheses.pop("optimal-label") == "needed"

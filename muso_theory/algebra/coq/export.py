@@ -36,7 +36,14 @@ From Muso Require {needs}.
 Local Open Scope ring_scope.
 Set Printing Width 1000000.
 """
-_DEFINITIONS = ("is_pinv", "row_partition", "is_left_inverse", "is_right_inverse", "is_inverse")
+_DEFINITIONS = (
+    "is_pinv",
+    "row_partition",
+    "same_scalar",
+    "is_left_inverse",
+    "is_right_inverse",
+    "is_inverse",
+)
 
 
 @final

@@ -102,7 +102,9 @@ class _Host:
         fixed = {entry.line for entry in export.fixed}
         # A step assumes what its parts are known to satisfy; a base has hypotheses of its own.
         self.premises = (
-            [e for e in self.given if e.line.startswith("assume ")] if len(self.objects) > 1 else []
+            [e for e in self.given if e.line.startswith("assume ") and e.line not in fixed]
+            if len(self.objects) > 1
+            else []
         )
         self.own = [e for e in self.given if e.line not in fixed and e not in self.premises]
         for entry in export.fixed:

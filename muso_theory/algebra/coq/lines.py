@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 _VERBS = {
-    "matrix", "state", "partition", "let", "pinv", "assume", "without", "exists", "conclude", "predicate",
+    "matrix", "state", "partition", "scalar", "let", "pinv", "assume", "without", "exists", "conclude", "predicate",
     "says", "remains", "induction", "base", "step",
 }  # fmt: skip
 _PROPERTIES = {
@@ -50,6 +50,7 @@ class Entry:
         of: the matrices of which a predicate holds.
         facts: the equations that the line gives, by the keys of certificates.
         proof: the name of the hypothesis in a script; empty if there is none.
+        kinds: the sizes of the matrices of a scalar.
     """
 
     line: str
@@ -58,6 +59,7 @@ class Entry:
     of: tuple[str, ...] = ()
     facts: Mapping[str, Equation] | None = None
     proof: str = ""
+    kinds: tuple[tuple[str, str], ...] = ()
 
     def says(self, names: Names) -> str:
         """What is said, in Coq."""
@@ -66,10 +68,23 @@ class Entry:
             return names.equation(equation)
         return " ".join([self.head, *(names.symbols[s] for s in self.of)])
 
-    def proofs(self) -> dict[str, str]:
+    def proofs(self, names: Names) -> dict[str, str]:
         """The proof of each of its equations from the hypothesis."""
+        if self.head == "same_scalar":
+            return {
+                key: self.scalar_proof(key, equation, names) for key, equation in (self.facts or {}).items()
+            }
         parts = _PARTS.get(self.head, ["{}"])
         return {key: part.format(self.proof) for key, part in zip(self.facts or {}, parts, strict=False)}
+
+    def scalar_proof(self, key: str, equation: Equation, names: Names) -> str:
+        """That one of the two matrices of a scalar is symmetric, or commutes: named by their places."""
+        sides = {size: i for i, size in enumerate(dict.fromkeys(size for size, _ in self.kinds), start=1)}
+        left, right = sides[equation.left.rows], sides[equation.left.cols]
+        if key.startswith("symmetric("):
+            return f"(scalar_symmetric{left} {self.proof})"
+        commuting = names.text(equation.left.parts[1])
+        return f"(scalar_commutes{left}{right} {self.proof} {commuting})"
 
     def assembled(self, proofs: list[str]) -> str:
         """The proof of what is said from those of its equations."""
@@ -123,6 +138,8 @@ def _entry(
             f"disjoint({s},{t})": f"{s} {t}' = 0", f"complete({s},{t})": f"{s}' {s} + {t}' {t} = I",
         }  # fmt: skip
         return _predicate(line, (s, t), "row_partition", (s, t), texts, statement.signature, f"rows_{s}")
+    if verb == "scalar":
+        return _scalar(line, name, statement, known)
     if verb == "let":
         kind = statement.signature[name]
         body = read_expression(rest.partition(" = ")[2], known, kind)
@@ -133,6 +150,26 @@ def _entry(
     if verb == "assume":
         return _assumption(rest, line, statement, known)
     return None
+
+
+def _scalar(line: str, name: str, statement: Statement, known: Mapping[str, tuple[str, str]]) -> Entry:
+    """One number as two matrices; of one size it is said twice of the same matrix."""
+    symbols = next(
+        group for group in statement.scalars if f" {name} on " in line and group[0].startswith(f"{name}_")
+    )
+    keys = {f"symmetric({s})" for s in symbols} | {f"commutes({name},{x})" for x in known}
+    signature = {**known, **{s: statement.signature[s] for s in symbols}}
+    sizes = {statement.signature[s][0]: s for s in symbols}
+    texts = {}
+    for key in (key for key in statement.facts if key in keys):
+        x = key[key.rindex("(") + 1 : -1].rpartition(",")[2]
+        rows, cols = signature[x]
+        texts[key] = (
+            f"{x}' = {x}" if key.startswith("symmetric") else f"{sizes[rows]} {x} = {x} {sizes[cols]}"
+        )
+    facts = {key: read_equation(text, signature) for key, text in texts.items()}
+    kinds = tuple(statement.signature[s] for s in symbols)
+    return Entry(line, symbols, "same_scalar", (symbols[0], symbols[-1]), facts, f"scalar_{name}", kinds)
 
 
 def _assumption(rest: str, line: str, statement: Statement, known: Mapping[str, tuple[str, str]]) -> Entry:

@@ -104,7 +104,7 @@ class _Model:
             lines.append("  " + " ".join(word for word in words if word))
             script += [f"exists (value R ds ts {self.names.number[s]})." for s in entry.symbols]
             if entry.head:
-                whole = f"exact {entry.assembled([self.equal(e) for e in (entry.facts or {}).values()])}."
+                whole = f"exact {self.shown(entry)}."
                 script.append(whole if not link else f"split; first {whole}")
         if self.dropped is None:
             lines[-1] += "."
@@ -112,6 +112,19 @@ class _Model:
             lines.append(f"  ~ ({conclusion_text(self.statement, self.names)}).")
             script.append(self.refusal())
         return name, "\n".join([*lines, *script, "Qed."])
+
+    def shown(self, entry: Entry) -> str:
+        """The proof of what a line says, by computation."""
+        if entry.head != "same_scalar":
+            return entry.assembled([self.equal(e) for e in (entry.facts or {}).values()])
+        number, names = fraction(self.values[entry.of[0]][0][0]), self.names
+        halves = []
+        for symbol in entry.of:
+            # Written as a code and not as an equation to be read: there 0 I would be the zero matrix.
+            place = names.place[self.signature[symbol][0]]
+            code = f"(Eqn {place} {place} (Var {names.number[symbol]}) (Num {number}))"
+            halves.append(f"(@equal R ds ts {code} ltac:(by_computation))")
+        return f"(ex_intro _ (rat_val R {number}) (conj {halves[0]} {halves[1]}))"
 
     def setting(self) -> str:
         """Sizes and entries."""

@@ -46,7 +46,7 @@ class _Script:
         self.proofs: dict[str, str] = {}
         for entry in self.given:
             self.facts |= entry.facts or {}
-            self.proofs |= entry.proofs()
+            self.proofs |= entry.proofs(self.names)
         self.witnesses: dict[str, Tree] = {}
         self.lines: list[str] = []
         self.extra = 0

@@ -25,7 +25,7 @@ _KEYWORDS = set(
         """
         forall exists exists2 fun let in if then else match with end as return at by of is on under over using where
         for fix cofix Set Prop Type SProp IF True False conj And4 ex_intro erefl R I Q S0 env ds ts
-        holds combination cancellation equal different value model Filled proj1 proj2 row_partition is_pinv
+        same_scalar holds combination cancellation equal different value model Filled proj1 proj2 row_partition is_pinv
         is_inverse is_left_inverse is_right_inverse penrose1 penrose2 penrose3 penrose4 orthonormal1 orthonormal2
         disjoint complete Var Num Zero Add Opp Mul Tr Scale Sub Eqn Term Sized Plain Turned Square
         """,

@@ -102,7 +102,7 @@ def shared_lines(nodes: Sequence[Node]) -> list[str]:
     return first[:count]
 
 
-_SETTING = ("matrix", "partition", "let", "pinv")
+_SETTING = ("matrix", "partition", "scalar", "let", "pinv")
 
 
 def setting(lines: Sequence[str]) -> list[Clause]:
@@ -120,6 +120,11 @@ def _partition(rest: str) -> Part:
     return (Formula(sizes), ", selected by ", Formula(selections))
 
 
+def _scalar(rest: str) -> Part:
+    name, _, sizes = rest.partition(" on ")
+    return (Formula(name), " as ", Formula(", ".join(f"{name}_{size}" for size in sizes.split(", "))))
+
+
 def _labelled(rest: str) -> Part:
     label, colon, body = rest.partition(": ")
     if not colon:
@@ -134,6 +139,7 @@ _HEADS: tuple[tuple[str, str, str, Callable[[str], Part]], ...] = (
     ("matrix", "for all", ",", _matrix),
     ("state", "built", ",", _matrix),
     ("partition", "rows", ";", _partition),
+    ("scalar", "numbers", ";", _scalar),
     ("let", "where", ";", lambda rest: (Formula(rest),)),
     ("pinv", "inverses", ",", lambda rest: (Formula(f"{rest}^+"),)),
 )
@@ -180,7 +186,8 @@ def trials(nodes: Sequence[Node]) -> list[_HypothesisTrial]:
         for hypothesis in statement.hypotheses:
             trial = node["trials"]["hypotheses"][hypothesis.label] or {"untried": {"matrices": {}}}
             ((outcome, model),) = trial.items()
-            known = [s for s in statement.free if s in model["matrices"]]
+            data = (*statement.free, *(group[0] for group in statement.scalars))
+            known = [s for s in data if s in model["matrices"]]
             shown = tuple((Formula(s), _values(model["matrices"][s])) for s in known)
             theorem = node["name"].partition("/")[2] or node["name"]
             formula = _labelled(f"{hypothesis.label}: {hypothesis.text}")[1:]

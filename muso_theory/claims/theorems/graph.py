@@ -41,16 +41,15 @@ def graph_svg(
     height = 20 + max(rows.values()) * _ROW
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif">',
-        "<title>Theorems and what they use</title>",
+        "<title>Theorems and what they use: an arrow leads from what is used to what uses it</title>",
+        '<defs><marker id="uses" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        '<path d="M0,0 L8,4 L0,8 z" fill="#999999"/></marker></defs>',
     ]
     for node in sorted(edges):
-        x, y = place[node]
         for other in sorted(edges[node]):
-            u, v = place[other][0] + _WIDTH, place[other][1] + _HEIGHT // 2
-            bend = (x - u) // 2
             lines.append(
-                f'<path d="M{u},{v} C{u + bend},{v} {x - bend},{y + _HEIGHT // 2} {x},{y + _HEIGHT // 2}" '
-                'fill="none" stroke="#999999" stroke-width="1"/>'
+                f'<path d="{_route(place[other], place[node])}" fill="none" stroke="#999999" stroke-width="1" '
+                'marker-end="url(#uses)"/>'
             )
     for node in sorted(edges):
         x, y = place[node]
@@ -67,3 +66,23 @@ def graph_svg(
         if address:
             lines.append("</a>")
     return "\n".join([*lines, "</svg>"]) + "\n"
+
+
+def _route(source: tuple[int, int], target: tuple[int, int]) -> str:
+    """A path from the right side of one box to the left side of another that runs behind no box.
+
+    Curves stay in the gaps between columns; what crosses columns goes straight along a gap between two rows.
+    """
+    x, v, u, w = source[0] + _WIDTH, source[1] + _HEIGHT // 2, target[0], target[1] + _HEIGHT // 2
+    gap = _COLUMN - _WIDTH
+    if u - x == gap:
+        return f"M{x},{v} {_curve(x, v, u, w)}"
+    row = round(((v + w) / 2 - 20) / _ROW)
+    between = 20 + row * _ROW - (_ROW - _HEIGHT) // 2
+    return f"M{x},{v} {_curve(x, v, x + gap, between)} L{u - gap},{between} {_curve(u - gap, between, u, w)}"
+
+
+def _curve(x: int, y: int, u: int, v: int) -> str:
+    """A curve that leaves and arrives level."""
+    middle = (x + u) // 2
+    return f"C{middle},{y} {middle},{v} {u},{v}"

@@ -51,6 +51,10 @@ def latex_page(slug: str, nodes: list[Node]) -> str:
             if verb == "partition":
                 sizes, _, selections = rest.partition(" by ")
                 lines.append(rf"Let ${sizes}$ rows be selected by ${latex(selections)}$.")
+            elif verb == "scalar":
+                name, _, sizes = rest.partition(" on ")
+                copies = ", ".join(f"{name}_{size}" for size in sizes.split(", "))
+                lines.append(rf"Let ${latex(copies)}$ be one real number times identities.")
             elif verb in _LATEX and "=" in body:
                 lines.append(f"{_LATEX[verb]} ${latex(body)}$.")
             elif verb in ("matrix", "state", "exists"):

@@ -40,20 +40,26 @@ _SEQUENCE = """
 
 _REQUEST = """
     matrix w_0 : D x c
-    matrix X : k x D
-    matrix t : k x c
+    matrix Phi : n x D
+    matrix y : n x c
+    matrix S : k x n
+    matrix Z : D x k
     matrix w : D x c
-    matrix a : k x c
+    let X = S Phi
+    assume first-penrose: S Phi Z S Phi = S Phi
+    assume second-penrose: Z S Phi Z = Z
+    assume third-penrose: (S Phi Z)' = S Phi Z
+    assume fourth-penrose: (Z S Phi)' = Z S Phi
+    assume retrained: w = w_0 + Z (S y - S Phi w_0)
     partition k = r + g by S_R, S_G
     let X_R = S_R X
     let X_G = S_G X
-    let t_R = S_R t
-    pinv X
+    let t_R = S_R S y
     pinv X_R
     let w_r = w_0 + X_R^+ (t_R - X_R w_0)
-    let w_next = w + X^+ (S_R' t_R + S_G' X_G w_r - X w)
+    let w_next = w + Z (S_R' t_R + S_G' X_G w_r - X w)
 """
-"""A request to a model w of samples X with targets t: G is forgotten, R is kept."""
+"""A request to the model w retrained on the rows S of all data, Z their pseudo-inverse: G is forgotten, R is kept."""
 
 THEOREMS = (
     Theorem(
@@ -211,53 +217,45 @@ THEOREMS = (
             matrix y : n x c
             pinv Phi
             let w_p = w_0 + Phi^+ (y - Phi w_0)
-            let a_p = Phi^+' (w_p - w_0)
-            conclude w_p - w_0 = Phi' a_p
-            says before the first request the model is w_0 plus a combination of the rows
+            let S_p : n x n = I
+            conclude S_p Phi Phi^+ S_p Phi = S_p Phi
+            conclude Phi^+ S_p Phi Phi^+ = Phi^+
+            conclude (S_p Phi Phi^+)' = S_p Phi Phi^+
+            conclude (Phi^+ S_p Phi)' = Phi^+ S_p Phi
+            conclude w_p = w_0 + Phi^+ (S_p y - S_p Phi w_0)
+            says before the first request all rows are kept, and the model is trained on them
         """),
-        (use("lemma/pseudo-inverse", A="Phi"),),
-    ),
-    Theorem(
-        "sequential-requests/retrained",
-        text_lines(
-            _REQUEST,
-            """
-            assume in-rows: w - w_0 = X' a
-            conclude w_next = w_r
-            says whatever is to be forgotten next, relabelling it and fine-tuning ends at the \
-                model retrained on the rest
-            """,
-        ),
-        (
-            use("lemma/update", A="X_R", t="t_R", v="w_0", w="w_r"),
-            use("lemma/pseudo-inverse", A="X"),
-            use("lemma/nested-rows", A="X", E="S_R"),
-            Have("X^+ X (w - w_0) = w - w_0", ("assume(in-rows)", "steps")),
-            Have("X^+ X (w_r - w_0) = w_r - w_0", ("def(w_r)", "steps")),
-            Have(
-                "S_R' t_R + S_G' X_G w_r - X w_r = S_R' (t_R - X_R w_r)",
-                ("complete(S_R,S_G)", "def(X_R)", "def(X_G)"),
-            ),
-            Have("X^+ S_R' (t_R - X_R w_r) = 0", ("def(X_R)", "steps")),
-            Have("w_next = w_r", ("def(w_next)", "steps")),
-        ),
     ),
     Theorem(
         "sequential-requests/one-more",
         text_lines(
             _REQUEST,
             """
-            assume in-rows: w - w_0 = X' a
-            let a_next = X_R^+' (w_next - w_0)
-            conclude w_next - w_0 = X_R' a_next
-            says and that is again w_0 plus a combination of the rows that are kept
+            let S_next = S_R S
+            conclude S_next Phi X_R^+ S_next Phi = S_next Phi
+            conclude X_R^+ S_next Phi X_R^+ = X_R^+
+            conclude (S_next Phi X_R^+)' = S_next Phi X_R^+
+            conclude (X_R^+ S_next Phi)' = X_R^+ S_next Phi
+            conclude w_next = w_0 + X_R^+ (S_next y - S_next Phi w_0)
+            says whatever is to be forgotten next, relabelling it by the model retrained on the rest and fine-tuning \
+                on all that was kept so far ends at the model retrained on the rest
             """,
         ),
         (
-            use("sequential-requests/retrained"),
+            use("lemma/update", A="X_R", t="t_R", v="w_0", w="w_r"),
             use("lemma/pseudo-inverse", A="X_R"),
-            Have("w_r - w_0 = X_R' X_R^+' (w_r - w_0)", ("def(w_r)", "steps")),
-            Have("w_next - w_0 = X_R' a_next", ("def(a_next)", "steps")),
+            Have("S_next Phi = X_R", ("def(S_next)", "def(X_R)", "def(X)")),
+            Have("Z = Z Z' X'", ("def(X)", "assume(second-penrose)", "assume(third-penrose)")),
+            Have("Z X X' = X'", ("def(X)", "assume(first-penrose)", "assume(fourth-penrose)")),
+            Have("Z X (w - w_0) = w - w_0", ("def(X)", "assume(retrained)", "assume(second-penrose)")),
+            Have("Z X X_R' = X_R'", ("def(X_R)", "step(5)")),
+            Have("Z X (w_r - w_0) = w_r - w_0", ("def(w_r)", "steps")),
+            Have(
+                "S_R' t_R + S_G' X_G w_r - X w_r = S_R' (t_R - X_R w_r)",
+                ("complete(S_R,S_G)", "def(X_R)", "def(X_G)"),
+            ),
+            Have("Z S_R' (t_R - X_R w_r) = 0", ("def(X_R)", "steps")),
+            Have("w_next = w_r", ("def(w_next)", "steps")),
         ),
     ),
     Theorem(
@@ -265,16 +263,44 @@ THEOREMS = (
         text_lines("""
             induction over the requests, each chosen after those before it
             matrix w_0 : D x c
-            state X : k x D
-            state t : k x c
+            matrix Phi : n x D
+            matrix y : n x c
+            state S : k x n
+            state Z : D x k
             state w : D x c
-            state a : k x c
-            predicate w - w_0 = X' a
-            base sequential-requests/none-yet with X = Phi, t = y, w = w_p, a = a_p
-            step sequential-requests/one-more from X = X, t = t, w = w, a = a to X = X_R, t = t_R, w = w_next, \
-                a = a_next
-            says so after any number of requests, in any order and each chosen after the last, the next one ends at \
-                the model retrained on what it keeps
+            predicate S Phi Z S Phi = S Phi
+            predicate Z S Phi Z = Z
+            predicate (S Phi Z)' = S Phi Z
+            predicate (Z S Phi)' = Z S Phi
+            predicate w = w_0 + Z (S y - S Phi w_0)
+            base sequential-requests/none-yet with S = S_p, Z = Phi^+, w = w_p
+            step sequential-requests/one-more from S = S, Z = Z, w = w to S = S_next, Z = X_R^+, w = w_next
+            says after any number of requests, each chosen after the last, the model is the one retrained on the \
+                rows S of all data that are kept, Z the pseudo-inverse of S Phi
         """),
+    ),
+    Theorem(
+        "sequential-requests/any-order",
+        text_lines("""
+            matrix w_0 : D x c
+            matrix Phi : n x D
+            matrix y : n x c
+            matrix S : k x n
+            matrix O : k x k
+            let X = S Phi
+            pinv X
+            let w_1 = w_0 + X^+ (S y - X w_0)
+            assume same-rows: O' O = I
+            let Y = O X
+            pinv Y
+            let w_2 = w_0 + Y^+ (O S y - Y w_0)
+            conclude w_2 = w_1
+            says the model depends on which rows are kept, not on the order in which requests have left them: \
+                another order permutes S by an orthogonal O
+        """),
+        (
+            use("lemma/unique-pseudo-inverse", A="Y", X="X^+ O'"),
+            Have("w_2 = w_1", ("def(w_1)", "def(w_2)", "def(Y)", "assume(same-rows)", "steps")),
+        ),
     ),
 )

@@ -23,48 +23,80 @@ THEOREMS = (
             matrix gamma : m x m
             matrix t : m x c
             matrix v : D x c
-            assume nonzero-step: gamma invertible
-            let M = gamma^-1
-            let Q = gamma^-1 + gamma^-1' - phi phi'
+            pinv gamma
+            let V = gamma^+
+            let L : m x m = 0
+            matrix q : k x m
+            assume small-step: V + V' - phi phi' = q' q
+            assume positive: q left-invertible
             let w = v + phi' gamma (t - phi v)
             conclude w = v + phi' gamma (t - phi v)
-            conclude M gamma = I
-            conclude M + M' = phi phi' + Q
-            says one step of SGD on one sample, m = 1, or on one block; there Q = 2 / gamma - ||phi||^2
+            conclude (V + L) gamma = I
+            conclude V + L + V' + L' = phi phi' + q' q
+            conclude q^L q = I
+            says one step of SGD on one sample, m = 1, or on one block; for one sample small-step and positive say \
+                that 2 / gamma - ||phi||^2 is a square of a number that is not 0: 0 < gamma ||phi||^2 < 2
         """),
+        (
+            Have("V (I - gamma V) = 0", ("def(V)", "penrose2(gamma)")),
+            Have(
+                "(phi' (I - gamma V))' (phi' (I - gamma V)) + (q (I - gamma V))' (q (I - gamma V)) = 0",
+                ("assume(small-step)", "last"),
+            ),
+            Cancel(("phi' (I - gamma V)", "q (I - gamma V)")),
+            Have("I - gamma V = 0", ("left_inverse(q)", "last")),
+            Have("V' (I - V gamma) = 0", ("def(V)", "penrose2(gamma)", "penrose4(gamma)")),
+            Have(
+                "(phi' (I - V gamma))' (phi' (I - V gamma)) + (q (I - V gamma))' (q (I - V gamma)) = 0",
+                ("assume(small-step)", "last"),
+            ),
+            Cancel(("phi' (I - V gamma)", "q (I - V gamma)")),
+            Have("I - V gamma = 0", ("left_inverse(q)", "last")),
+        ),
     ),
     Theorem(
         "cyclic-sgd/two-blocks",
         text_lines("""
             matrix A_1 : p x D
             matrix G_1 : p x p
-            matrix M_1 : p x p
-            matrix Q_1 : p x p
+            matrix V_1 : p x p
+            matrix L_1 : p x p
+            matrix C_1 : k x p
+            matrix P_1 : p x k
             matrix t_1 : p x c
             matrix v : D x c
             matrix w_1 : D x c
             matrix A_2 : q x D
             matrix G_2 : q x q
-            matrix M_2 : q x q
-            matrix Q_2 : q x q
+            matrix V_2 : q x q
+            matrix L_2 : q x q
+            matrix C_2 : h x q
+            matrix P_2 : q x h
             matrix t_2 : q x c
             matrix w_2 : D x c
             assume first-moves: w_1 = v + A_1' G_1 (t_1 - A_1 v)
-            assume first-inverse: M_1 G_1 = I
-            assume first-sum: M_1 + M_1' = A_1 A_1' + Q_1
+            assume first-inverse: (V_1 + L_1) G_1 = I
+            assume first-sum: V_1 + L_1 + V_1' + L_1' = A_1 A_1' + C_1' C_1
+            assume first-positive: P_1 C_1 = I
             assume second-moves: w_2 = w_1 + A_2' G_2 (t_2 - A_2 w_1)
-            assume second-inverse: M_2 G_2 = I
-            assume second-sum: M_2 + M_2' = A_2 A_2' + Q_2
+            assume second-inverse: (V_2 + L_2) G_2 = I
+            assume second-sum: V_2 + L_2 + V_2' + L_2' = A_2 A_2' + C_2' C_2
+            assume second-positive: P_2 C_2 = I
             partition m = p + q by S_1, S_2
+            partition j = k + h by T_1, T_2
             let A = S_1' A_1 + S_2' A_2
             let t = S_1' t_1 + S_2' t_2
-            let M = S_1' M_1 S_1 + S_2' A_2 A_1' S_1 + S_2' M_2 S_2
+            let V = S_1' V_1 S_1 + S_2' V_2 S_2
+            let L = S_1' L_1 S_1 + S_2' A_2 A_1' S_1 + S_2' L_2 S_2
             let G = S_1' G_1 S_1 - S_2' G_2 A_2 A_1' G_1 S_1 + S_2' G_2 S_2
-            let Q = S_1' Q_1 S_1 + S_2' Q_2 S_2
+            let C = T_1' C_1 S_1 + T_2' C_2 S_2
+            let P = S_1' P_1 T_1 + S_2' P_2 T_2
             conclude w_2 = v + A' G (t - A v)
-            conclude M G = I
-            conclude M + M' = A A' + Q
-            says two blocks one after the other are one block
+            conclude (V + L) G = I
+            conclude V + L + V' + L' = A A' + C' C
+            conclude P C = I
+            says two blocks one after the other are one block; its L has theirs on the diagonal, the kernel of the \
+                later with the earlier below, and nothing above
         """),
         (
             Have("S_1 t = t_1"),
@@ -82,37 +114,44 @@ THEOREMS = (
             induction over the samples in their fixed order
             state A : m x D
             state G : m x m
-            state M : m x m
-            state Q : m x m
+            state V : m x m
+            state L : m x m
+            state C : k x m
+            state P : m x k
             state t : m x c
             state v : D x c
             state w : D x c
             predicate w = v + A' G (t - A v)
-            predicate M G = I
-            predicate M + M' = A A' + Q
-            base cyclic-sgd/one-sample with A = phi, G = gamma, M = M, Q = Q, t = t, v = v, w = w
-            step cyclic-sgd/two-blocks from A = A_1, G = G_1, M = M_1, Q = Q_1, t = t_1, v = v, w = w_1 and \
-                A = A_2, G = G_2, M = M_2, Q = Q_2, t = t_2, v = w_1, w = w_2 to A = A, G = G, M = M, Q = Q, \
-                t = t, v = v, w = w_2
-            says one pass adds A' G (t - A v), where M G = I and M + M' = A A' + Q
+            predicate (V + L) G = I
+            predicate V + L + V' + L' = A A' + C' C
+            predicate P C = I
+            base cyclic-sgd/one-sample with A = phi, G = gamma, V = V, L = L, C = q, P = q^L, t = t, v = v, w = w
+            step cyclic-sgd/two-blocks from A = A_1, G = G_1, V = V_1, L = L_1, C = C_1, P = P_1, t = t_1, v = v, \
+                w = w_1 and A = A_2, G = G_2, V = V_2, L = L_2, C = C_2, P = P_2, t = t_2, v = w_1, w = w_2 to \
+                A = A, G = G, V = V, L = L, C = C, P = P, t = t, v = v, w = w_2
+            says one pass adds A' (Gamma^-1 + L)^-1 (t - A v), with Gamma the step sizes and L the strict lower \
+                triangle of A A', built sample by sample; and Gamma^-1 + L plus its transpose exceeds A A' by a \
+                positive definite C' C if 0 < gamma ||phi||^2 < 2 for every sample
         """),
     ),
     Theorem(
         "cyclic-sgd/triangle",
         text_lines("""
             matrix A_1 : p x D
-            matrix M_1 : p x p
+            matrix L_1 : p x p
             matrix A_2 : q x D
-            matrix M_2 : q x q
+            matrix L_2 : q x q
             partition m = p + q by S_1, S_2
-            let M = S_1' M_1 S_1 + S_2' A_2 A_1' S_1 + S_2' M_2 S_2
-            conclude S_1 M S_1' = M_1
-            conclude S_1 M S_2' = 0
-            conclude S_2 M S_1' = A_2 A_1'
-            conclude S_2 M S_2' = M_2
-            says two blocks put their M on the diagonal, the kernel of the later with the earlier below, nothing above
-            remains sample by sample that makes M = Gamma^-1 + L, with L the strict lower triangle of A A'
+            let A = S_1' A_1 + S_2' A_2
+            let L = S_1' L_1 S_1 + S_2' A_2 A_1' S_1 + S_2' L_2 S_2
+            conclude S_1 L S_1' = L_1
+            conclude S_1 L S_2' = 0
+            conclude S_2 L S_1' = S_2 A A' S_1'
+            conclude S_2 L S_2' = L_2
+            says so L agrees with A A' where a later sample meets an earlier one, and is 0 where an earlier meets a \
+                later; of a sample with itself it is the L of cyclic-sgd/one-sample, which is 0
         """),
+        (Have("S_1 A = A_1"), Have("S_2 A = A_2"), Have("A' S_1' = A_1'")),
     ),
     Theorem(
         "cyclic-sgd/residual",
