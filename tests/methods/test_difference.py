@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
-from sympy import Matrix, zeros
+from sympy import Matrix, ones, zeros
 
 import muso_theory as mt
 from muso_theory.errors import BadInputError
@@ -112,32 +113,65 @@ def test_of_a_linear_model_trained_to_the_end_it_equals_exact_labels() -> None:
         assert np.linalg.norm(np.vstack([off[0], off[1]]) - wanted) > 1e-3 * nothing
 
 
-def rational(moved: Matrix) -> tuple[Matrix, Matrix]:
-    """w_u − w_r in fractions, and P·moved, where w_p is moved; Φ has rank 3, and its targets contradict each other."""
-    Phi = Matrix([[1, 0, 2, 1, 0], [0, 1, 1, 0, 0], [1, 1, 3, 1, 0], [2, 0, 1, 1, 0], [1, 0, 2, 1, 0]])
-    y, start, forget, retain = Matrix([1, 2, -1, 3, 5]), Matrix([1, -2, 3, 1, 4]), [0, 3], [1, 2, 4]
-    assert Phi.rank() == 3
+PHI, Y, START = (
+    [[1, 0, 2, 1, 0], [0, 1, 1, 0, 0], [1, 1, 3, 1, 0], [2, 0, 1, 1, 0], [1, 0, 2, 1, 0]],
+    [1, 2, -1, 3, 5],
+    2,
+)
+FORGET, RETAIN = [0, 3], [1, 2, 4]
+"""Of rank 3, with targets that contradict each other; w₀ is twos."""
 
-    def end(A: Matrix, b: Matrix, w: Matrix) -> Matrix:
-        return w + A.pinv() * (b - A * w)
 
-    w_r = end(Phi[retain, :], y[retain, :], start)
-    trained = end(Phi, y, start)
-    labels = Phi * (trained + moved) + Phi * w_r - Phi * trained
-    assert labels[forget, :] != y[forget, :]
-    w_u = end(Phi, labels, trained + moved)
+def end(rows: list[int], y: Matrix, w: Matrix) -> Matrix:
+    """Where training on some rows ends, in fractions."""
+    A = Matrix(PHI)[rows, :]
+    return w + A.pinv() * (y[rows, :] - A * w)
+
+
+def rational(moved: Matrix) -> Matrix:
+    """w_u − w_r in fractions, where w_p is moved from where training ends."""
+    Phi, start, everyone = Matrix(PHI), START * ones(5, 1), list(range(5))
+    w_r, trained = end(RETAIN, Matrix(Y), start), end(everyone, Matrix(Y), start)
     assert trained != w_r
-    return w_u - w_r, Phi.pinv() * Phi * moved
+    labels = Phi * (trained + moved) + Phi * w_r - Phi * trained
+    assert labels[FORGET, :] != Matrix(Y)[FORGET, :]
+    return end(everyone, labels, trained + moved) - w_r
 
 
 def test_in_fractions_it_is_exact_for_any_rank_and_any_targets() -> None:
-    gap, _ = rational(zeros(5, 1))
-    assert gap == zeros(5, 1)
+    assert (Matrix(PHI).rank(), Matrix(PHI).row_join(Matrix(Y)).rank()) == (3, 4)
+    assert rational(zeros(5, 1)) == zeros(5, 1)
 
 
 def test_in_fractions_a_model_that_is_not_trained_to_the_end_keeps_what_it_is_off() -> None:
-    moved = Matrix([1, 0, 2, 1, 0])  # a row of Φ
-    assert rational(moved) == (moved, moved)
+    moved = Matrix(PHI)[0, :].T  # in row(Φ), as descent moves
+    assert rational(moved) == moved
+
+
+@pytest.mark.parametrize(
+    ("off", "verdict"), [(0, mt.Verdict.PROVED), (Fraction(1, 10**9), mt.Verdict.REFUTED)]
+)
+def test_claim_exact_labels_holds_when_the_outputs_of_w_r_stand_for_the_targets(
+    off: Any, verdict: Any
+) -> None:
+    """The step of the proof: the problem whose targets on R are Φ_R w_r has this same w_r, and labels Φ_F w_r."""
+    w_r = end(RETAIN, Matrix(Y), START * ones(5, 1))
+
+    def fractions(values: Matrix) -> np.ndarray:
+        return np.array([Fraction(int(v.p), int(v.q)) for v in values], dtype=object)
+
+    outputs = fractions(Matrix(PHI) * w_r)
+    assert (outputs[RETAIN] != np.array(Y)[RETAIN]).any()
+    targets = np.where(np.isin(np.arange(5), FORGET), np.array(Y), outputs)
+    problem = mt.UnlearningProblem(np.array(PHI), targets, FORGET, w_init=np.full(5, START))
+    given = {"labels": outputs[FORGET], "w_unlearned": fractions(w_r) + off}
+    report = mt.check(problem, ["exact-labels"], arithmetic="rational", tolerance=0, **given)
+    found = {row.name: row.verdict for row in report.rows if "output" not in row.name}
+    assert found == {
+        "exact-labels": mt.Verdict.PROVED,
+        "exact-labels[labels]": mt.Verdict.PROVED,
+        "exact-labels[w_unlearned]": verdict,
+    }
 
 
 # -- the linear view, and numbers of epochs --------------------
@@ -193,11 +227,15 @@ def test_a_kernel_of_nothing_is_refused() -> None:
         MeanKernel(np.zeros((3, 3)))
 
 
-def test_targets_that_are_no_distributions_are_refused_under_cross_entropy() -> None:
+def test_targets_that_are_no_distributions_are_refused_before_any_kernel(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     problem = problem_of("squared")
-    given = replace(problem, targets=-problem.targets, recipe=Recipe())
+    monkeypatch.setattr("muso_theory.methods.difference.empirical_ntk", None)
     with pytest.raises(BadInputError, match="targets"):
-        DifferenceLabels()(given)
+        DifferenceLabels()(replace(problem, targets=-problem.targets, recipe=Recipe()))
+    with pytest.raises(TypeError):  # the control: these targets go on to the kernel
+        DifferenceLabels()(replace(problem, recipe=Recipe()))
 
 
 def test_divergence_is_refused() -> None:
