@@ -14,16 +14,16 @@ import numpy as np
 
 from muso_theory.arrays import Array
 from muso_theory.methods import Alternating, Descent
+from muso_theory.methods.difference import linear_outputs
 from muso_theory.networks import NetworkProblem
 from muso_theory.networks.training import DivergedError
 
-from .network_difference import adam_metric, kernel_at, linear_outputs, unlearn_stably
+from .network_difference import adam_metric, difference, kernel_at
 from .tables import mean_sd
 
 __all__ = [
     "REORDERED",
     "causes",
-    "difference",
     "reordered",
     "summarise_causes",
     "summarise_labels",
@@ -46,20 +46,12 @@ def reordered(problem: NetworkProblem, seed: int) -> list[Array]:
     return problem.check_trained(params, recipe.learning_rate)
 
 
-def difference(problem: NetworkProblem, seed: int) -> tuple[list[Array], dict[str, Any]]:
-    """What theory supports: differences of the linear view at θ_p as labels of all samples, plain stable descent."""
-    kernel = kernel_at(problem, problem.pretrained)
-    linear = linear_outputs(problem, kernel)
-    params, told = unlearn_stably(problem, kernel, linear.labels(problem), seed)
-    return params, told | {"steps of the linear view": linear.steps, "fits": linear.fits}
-
-
 def causes(problem: NetworkProblem, seed: int) -> dict[str, Any]:
     """Errors of labels before any training, and what is left of the gap of outputs on F after it.
 
     Returns:
         ``labels``: ‖ỹ_F − f_F(θ_r)‖/‖f_F(θ_p) − f_F(θ_r)‖ by name; ``runs``: the gaps after fine-tuning, None where it
-        diverged; ``theory``: what `unlearn_stably` predicted and measured.
+        diverged; ``theory``: what `difference` predicted and measured.
     """
     assert problem.retrained is not None
     forget = problem.forget
@@ -78,7 +70,7 @@ def causes(problem: NetworkProblem, seed: int) -> dict[str, Any]:
                 labels[name] = float(np.linalg.norm(outputs[forget] - wanted[forget])) / nothing
             differences[where + metric] = found["difference"]
             if not metric and where == "θ_p":
-                stable, absolute = kernel, found["absolute"]
+                absolute = found["absolute"]
     runs: dict[str, float | None] = {}
     told: dict[str, Any] = {}
 
@@ -97,8 +89,8 @@ def causes(problem: NetworkProblem, seed: int) -> dict[str, Any]:
         descent = Descent(epochs, rate, optimizer, 64, seed)
         return lambda: descent.fit(problem, np.arange(len(targets)), targets)
 
-    def by_theory(outputs: Array) -> list[Array]:
-        params, found = unlearn_stably(problem, stable, outputs, seed)
+    def by_theory() -> list[Array]:
+        params, found = difference(problem, seed)
         told.update(found)
         return params
 
@@ -117,7 +109,7 @@ def causes(problem: NetworkProblem, seed: int) -> dict[str, Any]:
     after("difference on F, data on R, 5 epochs", fitted(change, data, 5))
     after("difference on F, θ_p on R, 5 epochs", fitted(change, kept, 5))
     after("difference on all, 5 epochs", fitted(change, change, 5))
-    after("difference on all, by theory", lambda: by_theory(differences["θ_p"]))
+    after("difference on all, by theory", by_theory)
     return {"labels": labels, "runs": runs, "theory": told}
 
 

@@ -37,12 +37,12 @@ from .network_causes import (
     CLEAR,
     REORDERED,
     causes,
-    difference,
     reordered,
     summarise_causes,
     summarise_labels,
     summarise_theory,
 )
+from .network_difference import difference
 from .network_rounding import EPSILONS, kernel_runs, rounding, summarise_kernels, summarise_rounding
 from .network_scenarios import NETWORKS, models_folder, trained
 from .network_scores import Scorer

@@ -18,6 +18,7 @@ from ..errors import renamed
 from ..lazy import lazily
 from .alternating import Alternating
 from .dampening import SynapticDampening
+from .difference import DifferenceLabels, DifferenceResult
 from .divergence import NegativePreference, Scrub
 from .fitting import Descent
 from .gradient import FineTuning, GradientAscent, NegGradPlus
@@ -61,6 +62,8 @@ __all__ = [
     "Convergence",
     "Descent",
     "DescentToDelete",
+    "DifferenceLabels",
+    "DifferenceResult",
     "Epoch",
     "FineTuning",
     "FisherNoise",
@@ -128,7 +131,7 @@ def serving(kind: Kind) -> dict[str, type[Method]]:
 
     Example:
         >>> [name for name in serving("network") if name not in serving("linear")]
-        ['alternating', 'linearised-labels', 'published']
+        ['alternating', 'difference-labels', 'linearised-labels', 'published']
     """
     return {name: method for name, method in METHODS.items() if method.serves(kind)}
 

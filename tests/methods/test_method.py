@@ -95,6 +95,8 @@ def test_a_method_of_networks_that_draws_repeats_by_its_seeds(name: str) -> None
         settings: dict[str, Any] = {"seed": seed} if "seed" in known else {}
         if "descent" in known:
             settings["descent"] = replace(method().descent, seed=seed, batch_size=1)
+        elif "batch_size" in known:
+            settings["batch_size"] = 3
         return method(**settings)
 
     first, again, other = (made(seed)(given) for seed in (1, 1, 2))
@@ -230,6 +232,8 @@ NONSENSE = {
     "inverse_temperature": [0.0, np.nan],
     "iterations": [0, True],
     "learning_rate": [0.0, np.inf],
+    "left": [0.0, 1.0, np.nan],
+    "max_bytes": [0, 1.5],
     "momentum": [1.0],
     "optimizer": ["rmsprop"],
     "oracle_stop": [-0.1],

@@ -316,6 +316,10 @@ METHODS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
         mt.methods.Published("projector", "float64", labels="soft", subset=1.0, loss="squared"),
         {"problem": good.tiny()},
     ),
+    "methods.difference.DifferenceLabels.run": lambda: (
+        mt.methods.DifferenceLabels(),
+        {"problem": good.tiny()},
+    ),
     "methods.alternating.Alternating.run": lambda: (good.alternating(), {"problem": good.tiny()}),
     "methods.monitors.AlternatingResult.signatures": lambda: (
         good.alternated(),
@@ -386,6 +390,7 @@ RECORDS = frozenset(
         "methods.head.HeadCondition",
         "methods.projector.ProjectorCheck",
         "methods.monitors.Epoch",
+        "methods.difference.DifferenceResult",
         "methods.linearised.PredictedResidual",
         "numbers.float64.CholeskyFactor",
         "numbers.quantity.Quantity",

@@ -9,22 +9,15 @@ import numpy as np
 import pytest
 
 from muso_theory.errors import BadInputError
-from muso_theory.methods import Published
+from muso_theory.methods import DifferenceLabels, Published
 from muso_theory.networks import NetworkProblem, Recipe, mlp
 from muso_theory.networks.training import DivergedError
 from verification import network_paper
 from verification.campaign import measuring
+from verification.folding import write
 from verification.kernels import KERNELS
 from verification.network_causes import CLEAR, REORDERED, causes, summarise_causes, summarise_theory
-from verification.network_difference import (
-    MOST_EPOCHS,
-    Kernel,
-    adam_metric,
-    epochs_to,
-    kernel_at,
-    linear_outputs,
-    unlearn_stably,
-)
+from verification.network_difference import adam_metric, difference, kernel_at
 from verification.network_rounding import (
     kernel_runs,
     rounding,
@@ -33,7 +26,6 @@ from verification.network_rounding import (
 )
 from verification.network_scenarios import trained
 from verification.network_switches import FEW, SWITCHES, Frozen, head_theory, published, relabelled
-from verification.tables import write
 
 
 @pytest.fixture(scope="module")
@@ -221,59 +213,6 @@ def linear_problem(seed: int = 0, **settings: Any) -> NetworkProblem:
     return NetworkProblem.pretrain(mlp([6, 2]), X, y, **(usual | settings)).with_retrained()
 
 
-def explicit(problem: NetworkProblem, rows: np.ndarray, steps: int, rate: float) -> np.ndarray:
-    """Outputs of a linear model after so many of Nesterov's steps on its weights."""
-    Z = np.hstack([problem.X, np.ones((len(problem.X), 1))])
-    w = ahead = np.vstack([problem.start[0], problem.start[1][None]])
-    for t in range(1, steps + 1):
-        moved = ahead + rate * Z[rows].T @ (problem.targets[rows] - Z[rows] @ ahead)
-        ahead, w = moved + (t - 1) / (t + 2) * (moved - w), moved
-    return np.asarray(Z @ w)
-
-
-def test_the_linear_view_of_a_linear_network_is_that_network() -> None:
-    problem = linear_problem()
-    kernel = kernel_at(problem, problem.pretrained)
-    found = linear_outputs(problem, kernel)
-    assert found.fits
-    assert found.steps > 3
-    for outputs, rows in ((found.everyone, np.arange(24)), (found.retained, problem.retain)):
-        wanted = explicit(problem, rows, found.steps, 1 / kernel.largest)
-        np.testing.assert_allclose(outputs, wanted, atol=1e-9)
-    # It stops where it fits as well as the network does.
-    own, seen = (
-        np.linalg.norm(problem.targets - f) for f in (problem.outputs(problem.pretrained), found.everyone)
-    )
-    assert seen <= own
-    labels = found.labels(problem) - problem.outputs(problem.pretrained)
-    np.testing.assert_allclose(labels, found.retained - found.everyone, atol=1e-12)
-    stuck = linear_outputs(problem, kernel, iterations=1)
-    assert (stuck.steps, stuck.fits) == (1, False)
-
-
-@pytest.mark.parametrize("left", [0.3, 0.03])
-def test_the_number_of_epochs_is_predicted_exactly_for_a_linear_network(left: float) -> None:
-    problem = linear_problem()
-    kernel = kernel_at(problem, problem.pretrained)
-    labels = linear_outputs(problem, kernel).labels(problem)
-    rate = 0.5 * 24 / kernel.largest
-    epochs, share = epochs_to(problem, kernel, labels, rate, 24, left)
-    assert share <= left or epochs == MOST_EPOCHS
-    assert epochs_to(problem, kernel, labels, rate, 24, share * 1.0001)[0] == epochs
-    _, told = unlearn_stably(problem, kernel, labels, 0, batch=24)
-    assert told["left, measured"] == pytest.approx(told["left, predicted"], rel=1e-8)
-    assert told["left, predicted"] < 1
-
-
-def test_labels_that_ask_for_nothing_change_nothing() -> None:
-    problem = linear_problem()
-    params, told = unlearn_stably(
-        problem, kernel_at(problem, problem.pretrained), problem.outputs(problem.pretrained), 0, batch=24
-    )
-    assert told == pytest.approx({"epochs": 1, "left, predicted": 0.0, "left, measured": 0.0}, abs=1e-10)
-    assert problem.distance(params, problem.pretrained) < 1e-10
-
-
 def test_a_metric_weighs_the_features() -> None:
     problem = linear_problem()
     plain = kernel_at(problem, problem.pretrained)
@@ -286,7 +225,17 @@ def test_a_metric_weighs_the_features() -> None:
     assert metric.shape == ones.shape
     assert metric.min() > 0
     assert np.ptp(metric) > 0
-    assert isinstance(plain, Kernel)
+
+
+def test_the_study_runs_the_method(models: str) -> None:
+    problem = small(models, "random 10 %").problem
+    params, told = difference(problem, 3)
+    found = DifferenceLabels(seed=3)(problem)
+    assert all(np.array_equal(a, b) for a, b in zip(params, found, strict=True))
+    assert told["fits"]
+    assert told["left, predicted"] <= 0.03 < told["left, measured"] < 1
+    # The control: another seed, other batches.
+    assert problem.distance(params, DifferenceLabels(seed=4)(problem)) > 0
 
 
 def test_absolute_labels_inherit_the_error_of_the_view_and_differences_do_not(models: str) -> None:
