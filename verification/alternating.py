@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ from muso_theory.networks import NetworkProblem, Recipe, empirical_ntk, mlp
 from muso_theory.networks.training import DivergedError
 
 from .campaign import Options, measure_points
+from .network_causes import REORDERED, reordered
 from .network_scenarios import FORGETTING, NETWORKS, models_folder, trained
 from .network_scores import FPR, Scorer, memorising, unlearn
 from .network_shadows import measure_margins, summarise_margins
@@ -53,8 +55,6 @@ _FINE_TUNING = {"digits-mlp": 5, "digits-cnn": 5, "mnist-mlp": 3, "mnist-cnn": 3
 """Epochs of fine-tuning; a sixth to a quarter of training."""
 _ITERATIONS = {"digits-mlp": 100, "digits-cnn": 50, "mnist-mlp": 50, "mnist-cnn": 20}
 """LSMR iterations of the tangent kernel: as many as the time allows."""
-REORDERED = "retraining, other order"
-"""Retraining from θ₀ with the batches in another order."""
 _SCORES = (
     "retain accuracy",
     "forget accuracy",
@@ -112,19 +112,6 @@ def points(quick: bool = False) -> list[dict[str, Any]]:
     return found
 
 
-def _retrain_in_another_order(seed: int) -> Callable[[NetworkProblem], list[Any]]:
-    """Train from θ₀ on R, batches drawn by another seed."""
-
-    def run(problem: NetworkProblem) -> list[Any]:
-        recipe, rows = problem.recipe, problem.retain
-        params = recipe.fit(
-            problem.net, problem.start, problem.X[rows], problem.targets[rows], seed=10_000 + seed
-        )
-        return problem.check_trained(params, recipe.learning_rate)
-
-    return run
-
-
 def methods(network: str, loss: str, seed: int) -> dict[str, Callable[..., Any]]:
     """Every method, with the epochs of this network."""
     epochs, iterations = _FINE_TUNING[network], _ITERATIONS[network]
@@ -141,7 +128,7 @@ def methods(network: str, loss: str, seed: int) -> dict[str, Callable[..., Any]]
         known = {key: value for key, value in settings.items() if key in method.settings("network")}
         found[name] = method(**known)
         if name == "retraining":
-            found[REORDERED] = _retrain_in_another_order(seed)
+            found[REORDERED] = partial(reordered, seed=seed)
     shared: dict[str, Any] = {"epochs": epochs, "seed": seed, "loss": loss}
     found["alternating, last layer"] = Alternating.last_layer(**shared)
     found["alternating, last layer, soft"] = Alternating.last_layer(**shared, labels="soft")

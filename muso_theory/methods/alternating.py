@@ -50,7 +50,8 @@ class Alternating(Method):
         projector: form of Π for the head, see :func:`row_projector`.
         ridge: ε in the first and the last epoch, between them along a cosine.
         ridge_lag: epochs by which ε is late, one in the published code.
-        subset: share of the retained samples from which Π is computed, drawn afresh for every relabelling.
+        subset: share of the retained samples, rounded to a whole number of them, from which Π is computed, drawn afresh
+            for every relabelling.
         linearised_at: for the tangent, θ₀ (``"start"``) or θ_t (``"current"``).
         iterations: of LSMR or L-BFGS.
         epochs: rounds.
@@ -124,7 +125,7 @@ class Alternating(Method):
             raise expected(
                 "relabelling every epoch", "relabel", "batch", "with view='tangent'", "relabel='epoch'"
             )
-        if self.ridge_lag < 0 or min(self.ridge) < 0 or len(self.ridge) != 2:
+        if self.ridge_lag < 0 or len(self.ridge) != 2 or not all(0 <= ridge < np.inf for ridge in self.ridge):
             raise expected(
                 "two nonnegative ridges and a lag", "ridge", self.ridge, "out of range", "(1e-6, 1e-2)"
             )

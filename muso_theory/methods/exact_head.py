@@ -15,7 +15,7 @@ DIGITS = 50
 
 
 def head_in_digits(
-    rows: Array, start: Array, trained: Array, ridge: float, revision: str, outputs: Array | None = None
+    rows: Array, start: Array, trained: Array, ridge: float, revision: str, theirs: Array | None = None
 ) -> Array:
     """What a revision's formula is in exact arithmetic, rounded once, to float64.
 
@@ -28,7 +28,7 @@ def head_in_digits(
         trained: w_p (m, k).
         ridge: ε > 0.
         revision: which.
-        outputs: Z_p w_p (s, k), for the intention of the first revision.
+        theirs: Z_p (s, m), features by the pretrained network, for the intention of the first revision.
 
     Returns:
         The head (m, k) in float64.
@@ -46,8 +46,9 @@ def head_in_digits(
     Z, w0, w = (ball.matrix(np.asarray(a, dtype=np.float64)) for a in (rows, start, trained))
     shift: Any = Fraction(1) if revision == "2025-02" else Fraction(ridge)
     wanted = ball.matmul(Z, ball.sub(w, w0))
-    if outputs is not None:
-        wanted = ball.sub(ball.matrix(np.asarray(outputs, dtype=np.float64)), ball.matmul(Z, w0))
+    if theirs is not None:
+        outputs = ball.matmul(ball.matrix(np.asarray(theirs, dtype=np.float64)), w)
+        wanted = ball.sub(outputs, ball.matmul(Z, w0))
     turned = ball.transpose(Z)
     gram = ball.add(ball.gram(turned), ball.scale(shift, ball.identity(rows.shape[1])))
     step = ball.factor(gram).solve(ball.matmul(turned, wanted))

@@ -83,8 +83,8 @@ def published_head(
     if revision == "projector" and precision == "float32":
         raise expected("'float64'", "precision", precision, "a Cholesky factor in float64", "'float64'")
     if precision == "50 digits":
-        outputs = None if Z_pretrained is None else float_values("Z_pretrained", Z_pretrained, (2,)) @ trained
-        return head_in_digits(rows, start, trained, ridge, revision, outputs)
+        theirs = None if Z_pretrained is None else float_values("Z_pretrained", Z_pretrained, (2,))
+        return head_in_digits(rows, start, trained, ridge, revision, theirs)
     if revision == "projector":
         return np.asarray(start + row_projector(rows, ridge=ridge, form="ridge") @ (trained - start))
     rows, start, trained = (np.asarray(a, dtype=precision) for a in (rows, start, trained))

@@ -174,7 +174,7 @@ class Published(Method):
             raise expected("'float64'", "precision", self.precision, "with revision 'projector'", "'float64'")
         check_descent(self.optimizer, self.epochs, self.learning_rate, self.batch_size, self.seed)
         check_integer("ridge_lag", self.ridge_lag)
-        if len(self.ridge) != 2 or not min(self.ridge) > 0:
+        if len(self.ridge) != 2 or not all(0 < ridge < np.inf for ridge in self.ridge):
             raise expected("two positive ridges", "ridge", self.ridge, "out of range", "(1e-6, 1e-2)")
         if not 0 < self.subset <= 1:
             raise expected("a fraction in (0, 1]", "subset", self.subset, "float", "0.2")

@@ -13,7 +13,6 @@ import verification.__main__ as verification
 from docs import executed
 from figures.__main__ import main as draw
 from muso_theory.claims import markdown_table
-from muso_theory.methods import METHODS
 from tests import ROOT
 from verification.campaign import read_result
 
@@ -49,10 +48,6 @@ def test_it_prints_what_it_shows(tmp_path: Path) -> None:
 def test_claims_table_is_current() -> None:
     table = README.split("<!-- claims -->\n")[1].split("<!-- /claims -->")[0]
     assert table == markdown_table()
-
-
-def test_it_counts_the_methods() -> None:
-    assert re.findall(r"one of (\d+) methods", README) == [str(len(METHODS))]
 
 
 def test_every_link_leads_to_a_file() -> None:

@@ -12,6 +12,7 @@ from types import ModuleType
 
 import pytest
 
+import muso_theory as mt
 from muso_theory.algebra.coq.export import PROJECT, Export, claim_file, coq_files
 from muso_theory.claims.theorems.kernels import SEAL, beyond, in_words, kernels
 from muso_theory.claims.theorems.registry import THEOREMS, slugs
@@ -78,6 +79,10 @@ def test_every_theorem_is_exported(export: Export) -> None:
     assert not export.missing
     text = "\n".join(export.files.values())
     assert set(re.findall(r"^\(\* theorem (\S+)", text, re.MULTILINE)) == set(THEOREMS)
+
+
+def test_a_proof_hands_out_its_file(export: Export) -> None:
+    assert mt.prove("exact-labels").to_coq() == export.files["exact_labels.v"]
 
 
 def test_a_theorem_without_counterpart_is_left_out_with_what_uses_it() -> None:

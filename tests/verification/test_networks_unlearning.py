@@ -244,7 +244,7 @@ def test_every_method_is_scored_in_a_scenario(monkeypatch, models) -> None:
     assert found["methods"]["retraining"]["seconds"] == again["seconds"] > 0
     rows = alternating.summarise([found])
     assert len(rows) == len(found["methods"])
-    tables = alternating.tabulate({"rows": rows, "lazy": [], "models": []})
+    tables = alternating.tabulate({"rows": rows, "runs": [], "lazy": [], "models": []})
     assert set(tables) == {
         "digits-mlp, cross-entropy",
         "digits-mlp, cross-entropy, membership",
