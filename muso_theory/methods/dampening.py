@@ -13,8 +13,9 @@ from ..errors import expected
 from ..linear.closed_forms import Point, float_model
 from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem
-from .method import NETWORK, Method, positive
+from .method import NETWORK, Method
 from .noise import feature_squares, fisher_diagonal
+from .ranges import positive
 
 __all__ = ["SynapticDampening"]
 

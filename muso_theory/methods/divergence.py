@@ -15,17 +15,8 @@ from ..linear.closed_forms import Point, float_model
 from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem
 from .fitting import Descent
-from .method import (
-    LINEAR,
-    NETWORK,
-    Method,
-    finite,
-    forget_rows,
-    largest_eigenvalue,
-    moved,
-    positive,
-    retain_rows,
-)
+from .method import LINEAR, NETWORK, Method, finite, forget_rows, largest_eigenvalue, moved, retain_rows
+from .ranges import check_step_size, positive
 
 __all__ = ["NegativePreference", "Scrub"]
 
@@ -87,8 +78,7 @@ class Scrub(Method):
         super().__post_init__()
         positive("alpha", self.alpha)
         positive("gamma", self.gamma)
-        if self.step_size is not None:
-            positive("step_size", self.step_size)
+        check_step_size(self.step_size)
 
     @np.errstate(over="ignore", invalid="ignore")  # divergence is told in the end
     def on_linear(self, problem: UnlearningProblem) -> Point:
@@ -166,8 +156,7 @@ class NegativePreference(Method):
         """Refuse what is no temperature and no step size."""
         super().__post_init__()
         positive("inverse_temperature", self.inverse_temperature)
-        if self.step_size is not None:
-            positive("step_size", self.step_size)
+        check_step_size(self.step_size)
 
     @np.errstate(over="ignore", invalid="ignore")  # divergence is told in the end
     def on_linear(self, problem: UnlearningProblem) -> Point:

@@ -14,7 +14,8 @@ from ..linear.closed_forms import Point, float_model
 from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem
 from .fitting import Descent, row_steps, trained
-from .method import LINEAR, NETWORK, Method, moved, positive
+from .method import LINEAR, NETWORK, Method, moved
+from .ranges import check_step_size
 
 __all__ = ["FineTuning", "GradientAscent", "NegGradPlus"]
 
@@ -112,7 +113,7 @@ class GradientAscent(Method):
     def __post_init__(self) -> None:
         """Refuse what is no step size."""
         super().__post_init__()
-        _check_step_size(self.step_size)
+        check_step_size(self.step_size)
 
     def on_linear(self, problem: UnlearningProblem) -> Point:
         """The last iterate in model coordinates."""
@@ -159,7 +160,7 @@ class NegGradPlus(Method):
     def __post_init__(self) -> None:
         """Refuse what is no step size and no weight."""
         super().__post_init__()
-        _check_step_size(self.step_size)
+        check_step_size(self.step_size)
         if not 0 < self.beta <= 1:
             raise expected("a weight in (0, 1]", "beta", self.beta, type(self.beta).__name__, "0.95")
 
@@ -176,9 +177,3 @@ class NegGradPlus(Method):
         weights = np.full(n, self.beta * n / (n - n_forget))
         weights[problem.forget] = -(1 - self.beta) * n / n_forget
         return self.descent.fit(problem, np.arange(n), weights=weights)
-
-
-def _check_step_size(step_size: float | None) -> None:
-    """Refuse a step size that is not positive; None is the method's own."""
-    if step_size is not None:
-        positive("step_size", step_size)

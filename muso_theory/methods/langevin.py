@@ -15,7 +15,8 @@ from ..linear.closed_forms import Point, float_model
 from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem
 from ..numbers import FLOAT64
-from .method import largest_eigenvalue, nonnegative, positive
+from .method import largest_eigenvalue
+from .ranges import nonnegative, positive
 from .second_order import RidgeMethod
 
 __all__ = ["LangevinDescent", "amplified"]

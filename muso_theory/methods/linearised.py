@@ -13,7 +13,8 @@ from ..errors import expected
 from ..networks.problem import NetworkProblem
 from ..networks.tangent_kernel import empirical_ntk
 from .fitting import Descent
-from .method import Method, nonnegative
+from .method import Method
+from .ranges import nonnegative
 from .tangent import tangent_labels
 
 __all__ = ["LinearisedLabels", "PredictedResidual", "predict_residual", "steps_to"]

@@ -347,20 +347,6 @@ class NoUnlearning(Method):
         return float(model.square_gap(model.targets(model.forget) - model.optimal_labels).upper)
 
 
-def positive(name: str, value: float) -> float:
-    """Refuse what is no positive finite number."""
-    if not 0 < value < np.inf:
-        raise expected("a positive number", name, value, type(value).__name__, "the default")
-    return value
-
-
-def nonnegative(name: str, value: float) -> float:
-    """Refuse what is no finite number of at least zero."""
-    if not 0 <= value < np.inf:
-        raise expected("a number ≥ 0", name, value, type(value).__name__, "the default")
-    return value
-
-
 def largest_eigenvalue(problem: UnlearningProblem) -> float:
     """λ_max(K), or 1 where all features are zero, so that a step can be made from it."""
     return float(float_model(problem).spectrum[1].upper) or 1.0

@@ -18,7 +18,8 @@ from ..networks.problem import NetworkProblem
 from ..numbers import FLOAT64
 from ..streams import GRADIENT_NOISE
 from .fitting import Descent
-from .method import LINEAR, NETWORK, Method, finite, largest_eigenvalue, nonnegative, positive
+from .method import LINEAR, NETWORK, Method, finite, largest_eigenvalue
+from .ranges import check_step_size, nonnegative
 
 __all__ = ["NoisyFineTuning", "RidgeFineTuning", "SparseFineTuning"]
 
@@ -78,8 +79,7 @@ class SparseFineTuning(_RetainDescent):
         """Refuse what is no penalty and no step size."""
         super().__post_init__()
         nonnegative("strength", self.strength)
-        if self.step_size is not None:
-            positive("step_size", self.step_size)
+        check_step_size(self.step_size)
 
     def on_linear(self, problem: UnlearningProblem) -> Point:
         """The last iterate in model coordinates."""
@@ -139,8 +139,7 @@ class RidgeFineTuning(_RetainDescent):
         nonnegative("ridge", self.ridge)
         if not 0 < self.decay <= 1:
             raise expected("a factor in (0, 1]", "decay", self.decay, type(self.decay).__name__, "0.9")
-        if self.step_size is not None:
-            positive("step_size", self.step_size)
+        check_step_size(self.step_size)
 
     def on_linear(self, problem: UnlearningProblem) -> Point:
         """The last iterate in model coordinates."""
@@ -210,8 +209,7 @@ class NoisyFineTuning(_RetainDescent):
         """Refuse a negative spread, and what is no step size."""
         super().__post_init__()
         nonnegative("sigma", self.sigma)
-        if self.step_size is not None:
-            positive("step_size", self.step_size)
+        check_step_size(self.step_size)
 
     def on_linear(self, problem: UnlearningProblem) -> Point:
         """The last iterate in model coordinates."""

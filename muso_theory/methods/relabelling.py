@@ -23,7 +23,8 @@ from ..linear.training import Training
 from ..networks.problem import NetworkProblem
 from ..numbers import FLOAT64
 from .fitting import Descent, row_steps, trained
-from .method import LINEAR, NETWORK, Method, positive
+from .method import LINEAR, NETWORK, Method
+from .ranges import positive
 from .rules import BadTeacher, LabelRule, RandomLabels
 
 __all__ = [

@@ -1,0 +1,29 @@
+"""Ranges of the settings of methods, refused in the same words."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import expected
+
+__all__ = ["check_step_size", "nonnegative", "positive"]
+
+
+def positive(name: str, value: float) -> float:
+    """Refuse what is no positive finite number."""
+    if not 0 < value < np.inf:
+        raise expected("a positive number", name, value, type(value).__name__, "the default")
+    return value
+
+
+def nonnegative(name: str, value: float) -> float:
+    """Refuse what is no finite number of at least zero."""
+    if not 0 <= value < np.inf:
+        raise expected("a number ≥ 0", name, value, type(value).__name__, "the default")
+    return value
+
+
+def check_step_size(step_size: float | None) -> None:
+    """Refuse a step size that is not positive; None is the method's own."""
+    if step_size is not None:
+        positive("step_size", step_size)
