@@ -134,7 +134,7 @@ def _opened(name: str, values: Any) -> Any:
     return found
 
 
-def _stacked(blocks: Callable[[], Iterable[Any]], rows: int) -> Array:
+def _stacked(blocks: Callable[[], Any], rows: int) -> Array:
     """Blocks of rows under each other, copied one at a time into an array of a row for each target."""
     filled, found, given = 0, np.empty((0, 0)), blocks()
     if not isinstance(given, Iterable):

@@ -71,4 +71,4 @@ def test_a_contradiction_of_theory_fails(
     assert result["failed"] is fails
     sentences = [drawn["sentence"] for drawn in conclude({"campaign": "deep-features", **result})]
     assert sentences[0].endswith("label-free is VACUOUS for 1 of 1.")
-    assert len(sentences) == 4
+    assert len(sentences) == 5

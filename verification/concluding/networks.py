@@ -187,6 +187,12 @@ def deep_features(result: Result) -> list[Draft]:
             "nothing for {k} of these {n} heads",
             of("exact-labels[output]", "CERTIFIED"),
         ),
+        share(
+            "exact-labels",
+            "the theorem's own row, which bounds the exact objects by the Gram matrix of the features, is UNDECIDED "
+            "for {k} of these {n} heads",
+            of("exact-labels", "UNDECIDED"),
+        ),
         largest(
             "label-free",
             "label-free labels leave {least} to {largest} of the gap of doing nothing for {n} such heads",
