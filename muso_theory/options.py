@@ -75,7 +75,8 @@ class Source:
     Args:
         data: name, path or ``-``.
         classes: class selection or None.
-        target: name of the target column; its number, from 0, for a single matrix.
+        target: name of the target column; its number, from 0, for a single matrix; for features in an .npy file the
+            .npy file of their targets.
         task: "regression", "classification" or None, which infers it from the targets.
         drop: columns that are no features.
         columns: the feature columns, when not all of them.
@@ -106,7 +107,8 @@ class Source:
     classes: str | None = _option(None, "Classes to keep, e.g. 3,7; merged tasks as 1,3,5|0,2,4 or odd-even.")
     target: str | None = _option(
         None,
-        "Target column; its number, from 0, for a .npy matrix. [default: y, target, label, class or the last]",
+        "Target column; its number, from 0, for a .npy matrix, or a .npy file of the targets of features in DATA. "
+        "[default: y, target, label, class or the last]",
     )
     task: str | None = _option(None, "What the targets are. [default: inferred, and told]", _Tasks)
     drop: tuple[str, ...] = _option((), "A column that is no feature; repeatable.")
@@ -149,9 +151,16 @@ class Source:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """What is read, if there are files of these names: data, network, public samples, w₀ and what is audited."""
+        """What is read, where these are files: data, targets, network, public samples, w₀ and what is audited."""
         kind, _, public = self.fit_map.partition(":")
-        found = (self.data, self.network, public if kind == "public" else None, self.w_init, self.audit)
+        found = (
+            self.data,
+            self.target,
+            self.network,
+            public if kind == "public" else None,
+            self.w_init,
+            self.audit,
+        )
         return tuple(name for name in found if name)
 
     def __post_init__(self) -> None:

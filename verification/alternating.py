@@ -40,7 +40,7 @@ from muso_theory.networks.training import DivergedError
 
 from .campaign import Options, measure_points
 from .network_causes import REORDERED, reordered
-from .network_scenarios import FORGETTING, NETWORKS, models_folder, trained
+from .network_scenarios import FORGETTING, models_folder, trained
 from .network_scores import FPR, Scorer, memorising, unlearn
 from .network_shadows import measure_margins, summarise_margins
 from .tables import Column, Ranking, mean_sd, table
@@ -90,7 +90,7 @@ def points(quick: bool = False) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [
         {"kind": "scenario", "network": network, "forgetting": forgetting, "loss": loss, "seed": seed}
         for loss in ("cross-entropy", "squared")
-        for network in NETWORKS
+        for network in _FINE_TUNING
         for forgetting in FORGETTING
         for seed in seeds
         if not quick

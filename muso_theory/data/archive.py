@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import math
 import os
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,7 +16,7 @@ import numpy.typing as npt
 
 from ..arrays import forget_indices
 from ..errors import BadInputError, expected, nearest
-from ..reading import BROKEN, grown, read_array, read_arrays
+from ..reading import BROKEN, grown, read_array, read_arrays, read_bytes
 from ..targets import Targets, decide_targets, integer_labels
 from ..understood import Understood
 from .dataset import Dataset, FloatArray, check_numbers
@@ -62,6 +65,11 @@ def read_npz(source: Path | IO[bytes], name: str, sha256: str, choices: Choices 
     if arrays.keys() >= _SPARSE:
         return _of_matrix(_densified(source, name, choices), name, sha256, choices)
     choices.refuse(("target", "dense"), name)
+    return _of_arrays(arrays, name, sha256, choices)
+
+
+def _of_arrays(arrays: dict[str, npt.NDArray[Any]], name: str, sha256: str, choices: Choices) -> Dataset:
+    """A data set of arrays with names that are known to be right."""
     key = "features" if "features" in arrays else "X"
     X = check_numbers(key, arrays[key], (2, 3) if key == "features" else (2,))
     for other in ("y", "groups"):
@@ -149,14 +157,17 @@ def _targets(arrays: dict[str, npt.NDArray[Any]], task: str | None, one_hot: boo
 
 
 def read_npy(source: Path | IO[bytes], name: str, sha256: str, choices: Choices = NO_CHOICES) -> Dataset:
-    """Read a single matrix, one of whose columns is the target; the others are features.
+    """Read a single array: a matrix one of whose columns is the target, or features whose targets are in another file.
 
     Args:
         source: path, which is memory-mapped, or binary stream.
-        choices: ``target`` is the number of the target column, from 0.
+        choices: ``target`` is the number of the target column, from 0, and the other columns are samples; or the path
+            of a second ``.npy`` file with the targets, as ``y`` in an archive, and the array is ``features`` as in one:
+            (n, D), or (n, k, P), the Jacobian of k outputs of every sample.
 
     Raises:
-        BadInputError: no target or no such column, another number of dimensions, objects (pickles), broken files.
+        BadInputError: no target or no such column, another number of dimensions, objects (pickles), broken files, and
+            whatever `read_npz` refuses of the two arrays.
 
     Example:
         >>> import io
@@ -166,7 +177,17 @@ def read_npy(source: Path | IO[bytes], name: str, sha256: str, choices: Choices 
         Dataset toy.npy: X (3, 1), y (3,), sha256 000000000000
     """
     choices.refuse((*_TABLE_ONLY, "dense"), name)
-    return _of_matrix(read_npy_array(source, name), name, sha256, choices)
+    array = read_npy_array(source, name)
+    if choices.target is None or not choices.target.endswith(".npy"):
+        return _of_matrix(array, name, sha256, choices)
+    path = Path(choices.target)
+    data = read_bytes(path, "target")
+    y = read_npy_array(io.BytesIO(data), path.name)
+    both = hashlib.sha256(f"{sha256} {hashlib.sha256(data).hexdigest()}".encode()).hexdigest()
+    # The second file is spoken of by its own name; the rest is what an archive of the two arrays says.
+    found = _of_arrays({"features": array, "y": y}, name, both, replace(choices, target=None))
+    target = Understood("target", f"array {path.name} {y.shape}", "given", "--target")
+    return replace(found, understood=(target, *found.understood[1:]))
 
 
 def read_samples(source: Path | IO[bytes], kind: str, name: str) -> FloatArray:
@@ -205,17 +226,23 @@ def read_npy_array(source: Path | IO[bytes], name: str) -> npt.NDArray[Any]:
 
 def _of_matrix(matrix: npt.NDArray[Any], name: str, sha256: str, choices: Choices) -> Dataset:
     """A data set from one matrix and the number of its target column."""
+    if matrix.ndim == 3:
+        what, hint = (
+            "targets of features in a file of their own",
+            f"--target y.npy, of shape {matrix.shape[:2]}",
+        )
+        raise expected(what, "target", choices.target, f"{name} {matrix.shape}", hint)
     values = check_numbers("array", matrix, (2,))
     width = values.shape[1]
     if choices.target is None:
         got = "no column is named as the target"
-        raise expected(
-            "a target", "DATA", f"{name} {values.shape}", got, f"--target {width - 1}, the last column"
-        )
+        hint = f"--target {width - 1}, the last column, or --target y.npy, where all of {name} is features"
+        raise expected("a target", "DATA", f"{name} {values.shape}", got, hint)
     column = int(choices.target) if choices.target.isascii() and choices.target.isdigit() else width
     if column >= width or width < 2:
         what = f"a column from 0 to {width - 1}, beside at least one feature,"
-        raise expected(what, "target", choices.target, f"{name} {values.shape}", f"--target {width - 1}")
+        hint = f"--target {width - 1}, or --target y.npy, where all of {name} is features"
+        raise expected(what, "target", choices.target, f"{name} {values.shape}", hint)
     targets = decide_targets(np.ascontiguousarray(values[:, column]), choices.task, f"column {column}")
     return Dataset(
         name=name,

@@ -37,7 +37,7 @@ class Choices:
     """What the user says about the columns of a table or the members of a file.
 
     Args:
-        target: name of the target column; of a single matrix its number, from 0.
+        target: name of the target column; of a single matrix its number, from 0, or the .npy file of its targets.
         task: "regression" or "classification".
         drop: columns that are no features.
         columns: the feature columns, when not all of them.

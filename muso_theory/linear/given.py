@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from ..arrays import Array, first_equal_rows, forget_indices, plain_array, real_array
 from ..errors import BadInputError, expected
+from ..machine import memory
 from ..targets import MOST_CLASSES, decide_targets
 from ..understood import Understood
 from .fitting import fitted, map_words, reads_the_batch
@@ -131,10 +134,48 @@ def _opened(name: str, values: Any) -> Any:
     return found
 
 
+def _stacked(blocks: Callable[[], Any], rows: int) -> Array:
+    """Blocks of rows under each other, copied one at a time into an array of a row for each target."""
+    filled, found, given = 0, np.empty((0, 0)), blocks()
+    if not isinstance(given, Iterable):
+        what, hint = "a function that yields blocks of rows", "yield block, for each"
+        raise expected(what, "features()", given, type(given).__name__, hint)
+    for number, values in enumerate(given):
+        name = f"features()[{number}]"
+        block = real_array(name, values, (2, 3))
+        if number == 0:
+            found = _room(rows, block)
+        if block.shape[1:] != found.shape[1:] or block.dtype != found.dtype:
+            what = f"blocks of one kind, (m, {', '.join(map(str, found.shape[1:]))}) of {found.dtype},"
+            raise expected(what, name, block.shape, f"dtype {block.dtype}", "the same of every block")
+        if filled + len(block) > rows:
+            what, got = f"{rows} rows in all, one a target,", f"{filled} rows before it"
+            raise expected(what, name, block.shape, got, "as many targets as rows, in their order")
+        found[filled : filled + len(block)] = block
+        filled += len(block)
+    if filled < rows:
+        what, hint = f"{rows} rows in all, one a target,", "a function whose every call begins anew"
+        raise expected(what, "features()", filled, "rows", hint)
+    return found
+
+
+def _room(rows: int, block: Array) -> Array:
+    """An array for rows like those of a block, if this machine has the memory."""
+    shape = (rows, *block.shape[1:])
+    size, most = math.prod(shape) * block.dtype.itemsize, memory()
+    if size > most:
+        what = f"features of at most {most:,} bytes, the memory of this machine,"
+        hint = "blocks written into numpy.lib.format.open_memmap('features.npy', 'w+', shape=…), and its path"
+        raise expected(what, "features()", shape, f"{size:,} bytes", hint)
+    return np.empty(shape, block.dtype)
+
+
 def taken_arrays(features: Any, targets: Any, forget: object, w_init: Any) -> dict[str, Array | None]:
     """The arrays of a problem as it keeps them: not copied, not cast, of shapes that fit."""
-    features = real_array("features", _opened("features", features), (2, 3))
     targets = real_array("targets", _opened("targets", targets), (1, 2))
+    if callable(features) and not hasattr(features, "__array__"):
+        features = _stacked(features, len(targets))
+    features = real_array("features", _opened("features", features), (2, 3))
     if features.ndim == 3:
         features, targets, forget = by_rows(features, targets, forget)
     if not features.size:

@@ -241,3 +241,38 @@ def test_files_that_hold_no_array_are_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(mt.MusoError, match=words):
             mt.UnlearningProblem(tmp_path / name, Y, [0])
+
+
+@pytest.mark.parametrize("shape", [(9, 4), (9, 2, 5)])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64])
+def test_blocks_of_rows_are_those_of_the_array(shape: tuple[int, ...], dtype: type) -> None:
+    rng = np.random.default_rng(len(shape))
+    phi, y = (10 * rng.standard_normal(shape)).astype(dtype), rng.standard_normal((9, 2))
+    problem = mt.UnlearningProblem(phi, y, [1, 4])
+    stacked = mt.UnlearningProblem(lambda: (phi[i : i + 4] for i in range(0, 9, 4)), y, [1, 4])
+    assert stacked.features.dtype == phi.dtype
+    assert stacked.sha256 == problem.sha256
+    assert (mt.optimal_labels(stacked) == mt.optimal_labels(problem)).all()
+    # Another order of blocks is another problem, and is not taken for the same.
+    turned = mt.UnlearningProblem(lambda: (phi[i : i + 4] for i in (4, 8, 0) if i < 9), y, [1, 4])
+    assert turned.sha256 != problem.sha256
+
+
+def test_blocks_that_do_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    spent = iter([PHI])
+    mt.UnlearningProblem(lambda: spent, Y, [0])
+    for blocks, words in (
+        (lambda: spent, "begins anew"),
+        (lambda: [PHI, PHI[:1]], rf"features\(\)\[1\]=\(1, {PHI.shape[1]}\).*as many targets"),
+        (lambda: [PHI[:-1]], f"{len(PHI)} rows in all"),
+        (lambda: [PHI[:1], PHI[1:, :-1]], "the same of every block"),
+        (lambda: [PHI[:1], PHI[1:].astype(np.float32)], "the same of every block"),
+        (lambda: [PHI[:1], PHI[1:] * np.nan], r"features\(\)\[1\]\[0, 0\]=nan"),
+        (lambda: PHI, "2-dimensional or 3-dimensional"),
+        (lambda: None, "yields blocks"),
+    ):
+        with pytest.raises(mt.MusoError, match=words):
+            mt.UnlearningProblem(blocks, Y, [0])
+    monkeypatch.setattr("muso_theory.linear.given.memory", lambda: 8 * PHI.size - 1)
+    with pytest.raises(mt.MusoError, match=f"{8 * PHI.size:,} bytes.*open_memmap"):
+        mt.UnlearningProblem(lambda: [PHI], Y, [0])

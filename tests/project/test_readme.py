@@ -38,10 +38,10 @@ def test_ci_runs_the_first_two_commands() -> None:
 def test_it_prints_what_it_shows(tmp_path: Path) -> None:
     installing = executed.blocks(README)[0]
     found = list(executed.run(README[installing.span[1] + 3 :], tmp_path))
-    assert len(found) == 4
+    assert len(found) == 5
     for block, printed in found:
         assert executed.same(block.body, printed), printed
-    drawn = [line for line in found[2][1].splitlines() if (tmp_path / line).stat().st_size > 0]
+    drawn = [line for line in found[3][1].splitlines() if (tmp_path / line).stat().st_size > 0]
     assert len(drawn) == 3
 
 

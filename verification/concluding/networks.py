@@ -165,6 +165,50 @@ def ntk_limit(result: Result) -> list[Draft]:
     ]
 
 
+@concludes("deep-features")
+def deep_features(result: Result) -> list[Draft]:
+    """Heads of deep models, and what the statistics of batch norm know."""
+    heads, tangents = select(result, "heads"), select(result, "tangents")
+    wide = heads._replace(found=[row for row in heads.found if row["n_retain"] > row["n_features"]])
+
+    def of(name: str, verdict: str) -> Tally:
+        return count(wide, lambda row: row[name] == verdict)
+
+    return [
+        share(
+            "label-free",
+            "of heads with more retained samples than features (resnet8 and random convolutions on MNIST), label-free "
+            "is VACUOUS for {k} of {n}",
+            of("label-free", "VACUOUS"),
+        ),
+        share(
+            "exact-labels",
+            "the exact labels that are handed out are CERTIFIED to leave at most a millionth of the gap of doing "
+            "nothing for {k} of these {n} heads",
+            of("exact-labels[output]", "CERTIFIED"),
+        ),
+        share(
+            "exact-labels",
+            "the theorem's own row, which bounds the exact objects by the Gram matrix of the features, is UNDECIDED "
+            "for {k} of these {n} heads",
+            of("exact-labels", "UNDECIDED"),
+        ),
+        largest(
+            "label-free",
+            "label-free labels leave {least} to {largest} of the gap of doing nothing for {n} such heads",
+            wide,
+            "label-free share",
+        ),
+        largest(
+            "map-free-of-forget",
+            "batch norm statistics fitted on all samples instead of the retained ones move the retrained tangent of "
+            "resnet8 on the forget samples by {least} to {largest} of what retraining moves it there ({n} problems)",
+            tangents,
+            "shift",
+        ),
+    ]
+
+
 @concludes("network-paper")
 def network_paper(result: Result) -> list[Draft]:
     """What the published network algorithm does, and by which of its choices."""
