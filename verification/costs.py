@@ -133,7 +133,7 @@ def _check(point: Point, connection: Any) -> None:
         settings = {"arithmetic": "auto", "budget": 1e6}
         ladder.Ladder._affordable = property(lambda self: [self._certified])  # type: ignore[assignment]
     if arithmetic == "ball":
-        ladder._PRECISIONS = (point["precision"],)
+        ladder.PRECISIONS = (point["precision"],)
     if arithmetic == "auto":
         settings["budget"] = point["budget"]
     before, started = _peak(), time.process_time()
