@@ -1,8 +1,8 @@
 """What each arithmetic is expected to cost on one problem: seconds and memory from sizes and lengths of numbers.
 
 The constants are fitted to measurements (python -m verification costs) on one core, all claims together. They are the
-same on every machine, so that what is tried does not depend on where, and lie somewhat above those measurements, so that
-they stay within a factor of three on a core of half the speed. One claim alone takes less.
+same on every machine, so that what is tried does not depend on where, and within a factor of three on those they were
+fitted on, mostly above them, which leaves room for slower cores. One claim alone takes less.
 """
 
 from __future__ import annotations
