@@ -133,7 +133,7 @@ def _check(point: Point, connection: Any) -> None:
         settings = {"arithmetic": "auto", "budget": 1e6}
         ladder.Ladder._affordable = property(lambda self: [self._certified])  # type: ignore[assignment]
     if arithmetic == "ball":
-        ladder._PRECISIONS = (point["precision"],)
+        ladder.PRECISIONS = (point["precision"],)
     if arithmetic == "auto":
         settings["budget"] = point["budget"]
     before, started = _peak(), time.process_time()
@@ -178,7 +178,7 @@ def points(quick: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     ]  # fmt: skip
     budgets = [
         ("fraction", 8, 10, 1000, 2.0), ("fraction", 10, 12, 200, 5.0), ("int", 3, 4, 16000, 2.0),
-        ("dup", 60, 90, 0, 1.0), ("dup", 60, 90, 0, 10.0), ("near", 60, 90, 0, 3.0), ("float", 1000, 1500, 0, 0.5),
+        ("dup", 60, 90, 0, 1.0), ("dup", 60, 90, 0, 10.0), ("near", 60, 90, 0, 3.0), ("float", 2000, 3000, 0, 2.0),
         ("float", 1000, 1500, 0, 5.0), ("graded", 40, 60, 300, 4.0),
     ]  # fmt: skip
     one = [

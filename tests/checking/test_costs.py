@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from fractions import Fraction
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from muso_theory.implication import number
 from muso_theory.ladder import Ladder
 from muso_theory.numbers import Quantity
 from muso_theory.results import restored
+from muso_theory.settings import Settings
 from tests import ROOT
 from verification import costs as campaign
 
@@ -87,6 +89,29 @@ def test_an_estimate_knows_the_lengths_of_numbers_and_not_the_sizes_alone() -> N
     thin, wide = (costs.ball_cost(fractions(8, 10, 20), bits) for bits in (128, 2048))
     assert wide.seconds > thin.seconds
     assert costs.certified_cost(fractions(8, 10, 20)).seconds < 1
+
+
+def test_float_bounds_of_a_large_problem_fit_the_default_budget() -> None:
+    size: Any = SimpleNamespace(n_samples=3000, n_features=8000, n_outputs=1)
+    assert costs.certified_cost(size).seconds < Settings().budget
+    wider: Any = SimpleNamespace(n_samples=20_000, n_features=40_000, n_outputs=1)
+    assert costs.certified_cost(wider).seconds > Settings().budget  # the control
+
+
+def test_a_point_of_balls_is_measured_at_its_own_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ladder, "PRECISIONS", ladder.PRECISIONS)  # set back afterwards
+    check, seen = mt.check, []
+
+    def spy(*args: Any, **settings: Any) -> mt.Report:
+        seen.append(check(*args, **settings))
+        return seen[-1]
+
+    monkeypatch.setattr(mt, "check", spy)
+    point = {"arithmetic": "ball", "precision": 512, "kind": "float", "n": 3, "D": 4, "bits": 0, "outputs": 1}
+    campaign._check(point, SimpleNamespace(send=lambda found: None))
+    used = {row.arithmetic for row in seen[0].rows}
+    assert "ball(512)" in used
+    assert "ball(128)" not in used
 
 
 def test_estimates_agree_with_the_committed_measurements() -> None:
