@@ -2,8 +2,8 @@
 
 Each point is a whole check, all claims, by one arithmetic, in a process of its own: processor time, and how far the
 peak of its memory rises. Constants of the rational and ball estimates were set on these very points, and most sizes of
-verified float64 were among those fitted to: for them the result is no test on unseen sizes. Estimates are made for all claims together and are the same on every machine, so a machine of another speed shows here
-in all ratios alike.
+verified float64 were among those fitted to: for them the result is no test on unseen sizes. Estimates are made for all
+claims together and are the same on every machine, so a machine of another speed shows here in all ratios alike.
 """
 
 from __future__ import annotations
