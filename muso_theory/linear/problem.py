@@ -14,7 +14,14 @@ from ..arrays import Array, first_equal_rows, plain_array, real_array
 from ..errors import BadInputError, Renamed, expected
 from ..markup import Markup, understood_table
 from ..understood import Understood
-from .given import completed, features_and_words, start_and_words, taken_arrays, targets_and_words
+from .given import (
+    completed,
+    features_and_words,
+    rows_a_sample,
+    start_and_words,
+    taken_arrays,
+    targets_and_words,
+)
 from .identity import given_sha256, running_hashes
 
 __all__ = ["UnlearningProblem", "require_problem"]
@@ -96,6 +103,7 @@ class UnlearningProblem:
             if given is not None and not hasattr(given, made):
                 hint = "networks.from_network, or from_data"
                 raise expected(f"what has a {made}", name, given, type(given).__name__, hint)
+        outputs = rows_a_sample(self.features, self.tangent)
         arrays = taken_arrays(self.features, self.targets, self.forget, self.w_init)
         for name, array in arrays.items():
             object.__setattr__(self, name, array)
@@ -106,6 +114,7 @@ class UnlearningProblem:
             self.forget,
             self.first_equal,
             self.tangent is not None,
+            outputs,
         )
         object.__setattr__(self, "understood", understood)
         # The Gram matrix and all that rests on it are kept, so what they were computed from must be known for good.
