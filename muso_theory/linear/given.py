@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, first_equal_rows, forget_indices, plain_array, real_array
+from ..arrays import Array, first_equal_rows, forget_indices, plain_array, real_array, refuse_another_order
 from ..errors import BadInputError, expected
 from ..targets import MOST_CLASSES, decide_targets
 from ..understood import Understood
@@ -142,6 +142,7 @@ def rows_a_sample(features: Any, tangent: Any) -> int:
 
 def taken_arrays(features: Any, targets: Any, forget: object, w_init: Any) -> dict[str, Array | None]:
     """The arrays of a problem as it keeps them: not copied, not cast, of shapes that fit."""
+    refuse_another_order("targets", targets, getattr(features, "index", None), "features.index")
     features = real_array("features", _opened("features", features), (2, 3))
     targets = real_array("targets", _opened("targets", targets), (1, 2))
     if features.ndim == 3:

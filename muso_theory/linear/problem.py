@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arguments import checked
-from ..arrays import Array, first_equal_rows, plain_array, real_array
+from ..arrays import Array, first_equal_rows, plain_array, real_array, refuse_another_order
 from ..errors import BadInputError, Renamed, expected
 from ..markup import Markup, understood_table
 from ..understood import Understood
@@ -173,6 +173,7 @@ class UnlearningProblem:
             >>> p.w_init.shape
             (2,)
         """
+        refuse_another_order("y", y, getattr(X, "index", None), "X.index")
         features, made, fitted_on, of_map = features_and_words(X, feature_map, fit_map, forget)
         targets, of_targets = targets_and_words(y, task, features.ndim, w_init)
         shape = (features.shape[-1], *(targets.shape[1:] if features.ndim < 3 else ()))
@@ -340,6 +341,7 @@ class UnlearningProblem:
         Raises:
             BadInputError: wrong shape or entries.
         """
+        refuse_another_order(name, labels, self.forget, "problem.forget")
         order = ", one a forget sample in the order of problem.forget,"
         hint = "problem.targets[problem.forget] as a template"
         return self._columns(name, labels, len(self.forget), order, hint)
