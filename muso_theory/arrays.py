@@ -30,6 +30,7 @@ __all__ = [
     "outline",
     "plain_array",
     "real_array",
+    "refuse_another_order",
     "row_blocks",
 ]
 
@@ -294,6 +295,31 @@ def counts_rows(index: Any) -> bool:
         (True, False, False)
     """
     return getattr(index, "start", None) == 0 and getattr(index, "step", None) == 1
+
+
+def refuse_another_order(name: str, given: object, index: Any, other: str) -> None:
+    """Refuse a pandas object whose labels are those of another in another order: positions would pair them wrongly.
+
+    Args:
+        name: what to call it in an error.
+        given: whatever came; only what has an index of pandas is looked at.
+        index: the labels that it is read beside, as an index of pandas or an array; None if there are none.
+        other: what has these labels, in words.
+
+    Raises:
+        BadInputError: the same labels in another order.
+
+    Example:
+        >>> import pandas as pd
+        >>> refuse_another_order("y", pd.Series([1.0, 2.0]), pd.RangeIndex(2), "X.index")
+    """
+    own = getattr(given, "index", None) if hasattr(given, "iloc") else None
+    if own is None or index is None or callable(index) or own is index:
+        return
+    labels, wanted = list(own), list(index)
+    if labels != wanted and len(labels) == len(wanted) and set(labels) == set(wanted):
+        hint = f"{name}.loc[{other}], or {name}.to_numpy() for positions"
+        raise expected(f"labels in the order of {other}", f"{name}.index", labels[:5], "another order", hint)
 
 
 def forget_indices(forget: object, n: int, name: str = "forget") -> Array:

@@ -184,7 +184,20 @@ def labels(
             f"{prepared.dataset.name}: {size}", {"understood": rows, "notes": prepared.notes}
         )
         say(f"\n{len(found)} labels by {method}, shape {found.shape}, written to {output}")
-        say("; ".join(finding.in_full for finding in audit.findings) or f"not decided: {audit.needs}")
+        told, status = _handed_out(audit, method)
+        say(told)
+    raise typer.Exit(status)
+
+
+def _handed_out(audit: Any, method: str) -> tuple[str, int]:
+    """What is said of labels that are handed out, and the status: nobody claimed them, so nothing is refuted."""
+    from .evidence import Verdict
+
+    told = "; ".join(finding.in_full for finding in audit.findings) or f"not decided: {audit.needs}"
+    refuted = f": {Verdict.REFUTED.name}"
+    cure = "" if method == "closed-form" else "; try --method closed-form"
+    told = told.replace(refuted, f", which is not within the tolerance: UNDECIDED{cure}")
+    return told.replace("of the given labels", "of these labels"), 0 if audit.verdict.holds else 3
 
 
 def _doubt(problem: Any) -> str:

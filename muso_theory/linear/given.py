@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, first_equal_rows, forget_indices, plain_array, real_array
+from ..arrays import Array, first_equal_rows, forget_indices, plain_array, real_array, refuse_another_order
 from ..errors import BadInputError, expected
 from ..machine import memory
 from ..targets import MOST_CLASSES, decide_targets
@@ -21,6 +21,7 @@ __all__ = [
     "by_rows",
     "completed",
     "features_and_words",
+    "rows_a_sample",
     "start_and_words",
     "taken_arrays",
     "targets_and_words",
@@ -170,8 +171,17 @@ def _room(rows: int, block: Array) -> Array:
     return np.empty(shape, block.dtype)
 
 
+def rows_a_sample(features: Any, tangent: Any) -> int:
+    """How many rows of Φ a sample has: k where it stands for a network, or came as Jacobians, of k outputs."""
+    if tangent is not None:
+        return int(tangent.outputs.shape[1])
+    shape = np.shape(_opened("features", features))
+    return int(shape[1]) if len(shape) == 3 else 1
+
+
 def taken_arrays(features: Any, targets: Any, forget: object, w_init: Any) -> dict[str, Array | None]:
     """The arrays of a problem as it keeps them: not copied, not cast, of shapes that fit."""
+    refuse_another_order("targets", targets, getattr(features, "index", None), "features.index")
     targets = real_array("targets", _opened("targets", targets), (1, 2))
     if callable(features) and not hasattr(features, "__array__"):
         features = _stacked(features, len(targets))
@@ -209,6 +219,7 @@ def completed(
     forget: Array,
     first_equal: Array,
     of_network: bool,
+    outputs: int,
 ) -> tuple[Understood, ...]:
     """What is understood, with what every problem can say of itself."""
     zero = w_init is None
@@ -216,7 +227,7 @@ def completed(
         Understood("outputs", str(1 if targets.ndim == 1 else targets.shape[1]), "given", "targets"),
         Understood("w₀", "zero, assumed" if zero else "an array", "default" if zero else "given", "--w-init"),
         Understood("forget", f"{len(forget)} of {len(targets)} rows", "given", "--forget"),
-        *repeats_told(first_equal, targets, forget),
+        *repeats_told(first_equal, targets, forget, outputs),
     )
     words = {row.word for row in rows}
     if "task" not in words and not of_network and (few := _few_integers(targets)):

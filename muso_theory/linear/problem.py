@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arguments import checked
-from ..arrays import Array, first_equal_rows, plain_array, real_array
+from ..arrays import Array, first_equal_rows, plain_array, real_array, refuse_another_order
 from ..errors import BadInputError, Renamed, expected
 from ..markup import Markup, understood_table
 from ..understood import Understood
-from .given import completed, features_and_words, start_and_words, taken_arrays, targets_and_words
+from .given import (
+    completed,
+    features_and_words,
+    rows_a_sample,
+    start_and_words,
+    taken_arrays,
+    targets_and_words,
+)
 from .identity import given_sha256, running_hashes
 
 __all__ = ["UnlearningProblem", "require_problem"]
@@ -97,6 +104,7 @@ class UnlearningProblem:
             if given is not None and not hasattr(given, made):
                 hint = "networks.from_network, or from_data"
                 raise expected(f"what has a {made}", name, given, type(given).__name__, hint)
+        outputs = rows_a_sample(self.features, self.tangent)
         arrays = taken_arrays(self.features, self.targets, self.forget, self.w_init)
         for name, array in arrays.items():
             object.__setattr__(self, name, array)
@@ -107,6 +115,7 @@ class UnlearningProblem:
             self.forget,
             self.first_equal,
             self.tangent is not None,
+            outputs,
         )
         object.__setattr__(self, "understood", understood)
         # The Gram matrix and all that rests on it are kept, so what they were computed from must be known for good.
@@ -165,6 +174,7 @@ class UnlearningProblem:
             >>> p.w_init.shape
             (2,)
         """
+        refuse_another_order("y", y, getattr(X, "index", None), "X.index")
         features, made, fitted_on, of_map = features_and_words(X, feature_map, fit_map, forget)
         targets, of_targets = targets_and_words(y, task, features.ndim, w_init)
         shape = (features.shape[-1], *(targets.shape[1:] if features.ndim < 3 else ()))
@@ -332,6 +342,7 @@ class UnlearningProblem:
         Raises:
             BadInputError: wrong shape or entries.
         """
+        refuse_another_order(name, labels, self.forget, "problem.forget")
         order = ", one a forget sample in the order of problem.forget,"
         hint = "problem.targets[problem.forget] as a template"
         return self._columns(name, labels, len(self.forget), order, hint)

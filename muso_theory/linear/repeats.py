@@ -88,13 +88,14 @@ class Repeats:
         return self.rank_at_most(rows) < min(len(rows), self._width)
 
 
-def repeats_told(first: Array, targets: Array, forget: Array) -> list[Understood]:
+def repeats_told(first: Array, targets: Array, forget: Array, outputs: int = 1) -> list[Understood]:
     """What is to be known of samples whose rows of Φ are equal: their targets, and who is to be forgotten.
 
     Args:
         first: for each sample the first one whose row is equal to its own, shape (n,).
         targets: y, shape (n,) or (n, C).
         forget: indices of the forget set.
+        outputs: k, where Φ has k rows a sample: samples are what is forgotten, so they are what is named.
 
     Returns:
         One row, or none where all rows differ.
@@ -110,17 +111,18 @@ def repeats_told(first: Array, targets: Array, forget: Array) -> list[Understood
     retain = np.setdiff1d(np.arange(len(first)), forget)
     differ = (targets[again] != targets[first[again]]).any(axis=1)
     torn = forget[np.isin(first[forget], first[retain])]
-    words = [
-        f"{len(again)} of {len(first)} rows of Φ repeat{'s' * (len(again) == 1)} another ({_pairs(first, again)})"
-    ]
+    repeats = "repeats" if len(again) == 1 else "repeat"
+    words = [f"{len(again)} of {len(first)} rows of Φ {repeats} another ({_pairs(first, again, outputs)})"]
     if len(torn):
         copy = next(i for i in retain if first[i] == first[torn[0]])
+        what = "row" if outputs == 1 else "sample"
         others = f", and so for {len(torn)} of the rows to forget" if len(torn) > 1 else ""
         words.append(
-            f"row {copy} is retained and still teaches row {torn[0]}, which is to be forgotten{others}: forget both"
+            f"{what} {copy // outputs} is retained and still teaches {what} {torn[0] // outputs}, which is to be "
+            f"forgotten{others}: forget both"
         )
     if differ.any():
-        pair = _pairs(first, again[differ])
+        pair = _pairs(first, again[differ], outputs)
         words.append(
             f"{int(differ.sum())} with another target ({pair}): no model fits both, least squares their mean"
         )
@@ -129,7 +131,10 @@ def repeats_told(first: Array, targets: Array, forget: Array) -> list[Understood
     return [Understood("equal rows", "; ".join(words), "inferred", "--forget")]
 
 
-def _pairs(first: Array, again: Array) -> str:
+def _pairs(first: Array, again: Array, outputs: int) -> str:
     """The first pair of equal rows in words."""
     more = ", …" if len(again) > 1 else ""
-    return f"rows {first[again[0]]} and {again[0]}{more}"
+    if outputs == 1:
+        return f"rows {first[again[0]]} and {again[0]}{more}"
+    pair = (f"output {row % outputs} of sample {row // outputs}" for row in (first[again[0]], again[0]))
+    return f"{' and '.join(pair)}{more}"

@@ -9,7 +9,7 @@ from typing import Any, Literal, final
 import numpy as np
 
 from ..arguments import checked
-from ..arrays import Array, float_values, forget_indices, plain_array
+from ..arrays import Array, float_values, forget_indices, plain_array, refuse_another_order
 from ..errors import Renamed, expected
 from ..linear.problem import UnlearningProblem
 from ..understood import Understood
@@ -241,6 +241,7 @@ def from_network(
         raise expected("a list of arrays", "params", params, type(params).__name__, "net.init(seed)")
     inputs = _at_least_double("X", net.check_inputs(X))
     params = [_at_least_double(f"params[{i}]", array) for i, array in enumerate(params)]
+    refuse_another_order("y", y, getattr(X, "index", None), "X.index")
     samples = forget_indices(forget, len(inputs))
     # What a problem is known by is what was given: fitted statistics differ in their last digits between machines.
     given: dict[str, Any] = {

@@ -211,7 +211,7 @@ def test_labels_no_better_than_doing_nothing_are_told(tmp_path: Path) -> None:
         done = muso(
             "labels", data, "-o", tmp_path / "l.npz", "--method", "subsample", "--subset", retained / 29
         )
-        assert done.status == 0
+        assert done.status == (3 if worse else 0)  # handed out, so never a refutation
         assert ("no smaller gap than doing nothing" in done.err) is worse, done.err
 
 

@@ -276,3 +276,26 @@ def test_blocks_that_do_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("muso_theory.linear.given.memory", lambda: 8 * PHI.size - 1)
     with pytest.raises(mt.MusoError, match=f"{8 * PHI.size:,} bytes.*open_memmap"):
         mt.UnlearningProblem(lambda: [PHI], Y, [0])
+
+
+def test_pandas_labels_in_another_order_are_refused_with_a_cure_that_works() -> None:
+    pd = pytest.importorskip("pandas")
+    X = pd.DataFrame(np.random.default_rng(0).standard_normal((6, 9)), index=list("abcdef"))
+    y = pd.Series(np.arange(6.0) / 7, index=X.index)
+    other = y.iloc[::-1]
+    right = mt.UnlearningProblem.from_data(X, y, forget=[0, 2])
+    made = (mt.UnlearningProblem.from_data, mt.UnlearningProblem)
+    for make in made:
+        with pytest.raises(mt.BadInputError, match=r"labels in the order of .*index.*another order.*\.loc\["):
+            make(X, other, forget=[0, 2])
+        assert (make(X, other.loc[X.index], forget=[0, 2]).targets == right.targets).all()
+        assert (make(X, other.to_numpy(), forget=[0, 2]).targets == y.to_numpy()[::-1]).all()
+        make(X, y.reset_index(drop=True), forget=[0, 2])  # labels that are not those of X: nothing to pair by
+    net = mt.networks.mlp([9, 8, 1], activation="erf")
+    with pytest.raises(mt.BadInputError, match=r"y\.loc\[X\.index\]"):
+        mt.networks.from_network(net, net.init(0), X, other, forget=[0, 2])
+    labels = pd.Series(mt.solve(right).forget_labels, index=right.forget)
+    with pytest.raises(mt.BadInputError, match=r"labels\.loc\[problem\.forget\]"):
+        mt.check(right, "exact-labels", labels=labels[::-1])
+    again = labels[::-1].loc[right.forget]
+    assert mt.check(right, "exact-labels", labels=again)["exact-labels[labels]"].verdict.holds

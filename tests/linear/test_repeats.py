@@ -361,3 +361,16 @@ def test_what_one_row_needs_is_said_in_it(capsys: pytest.CaptureFixture[str]) ->
     shown = capsys.readouterr().out
     assert "--arithmetic rational tries it" in shown
     assert "[1]" not in shown
+
+
+def test_rows_of_several_outputs_are_told_by_the_samples_that_can_be_forgotten() -> None:
+    jacobians = np.random.default_rng(0).standard_normal((4, 3, 20))
+    jacobians[3, 1] = jacobians[1, 1]
+    problem = mt.UnlearningProblem(jacobians, np.zeros((4, 3)), forget=[3])
+    (told,) = (row.value for row in problem.understood if row.word == "equal rows")
+    assert told.startswith(
+        "1 of 12 rows of Φ repeats another (output 1 of sample 1 and output 1 of sample 3); "
+    )
+    assert "; sample 1 is retained and still teaches sample 3, which is to be forgotten: forget both" in told
+    both = mt.UnlearningProblem(jacobians, np.zeros((4, 3)), forget=[1, 3])  # the cure, obeyed
+    assert not any("still teaches" in row.value for row in both.understood)
