@@ -191,6 +191,24 @@ def test_one_tiny_number_does_not_press_all_others_together() -> None:
     assert not [line for line in before.lines if line.get_marker() == "<"]
 
 
+@pytest.mark.parametrize(
+    ("upper", "limit", "told"),
+    [
+        ("1e-05", "1/100000", "≤ 1e-05"),
+        ("9.61e-07", "9.65e-07", "≤ 9.61e-07"),
+        ("2e-05", "1/100000", "≤ 2.1e-05"),
+    ],
+)
+def test_a_number_that_is_allowed_is_not_told_to_be_more(upper: str, limit: str, told: str) -> None:
+    content = json.loads(report())
+    row, *_ = (e for e in content["evidence"] if e["row"] == "exact-labels[output]")
+    row["findings"][0] |= {"lower": "0.0", "upper": upper, "limit": limit}
+    row["findings"][0]["verdict"] = "CERTIFIED" if float(upper) <= 1e-5 else "UNDECIDED"
+    (axes,) = drawn("margins", content).axes
+    place = [label.get_text() for label in axes.get_yticklabels()].index("exact-labels[output]")
+    assert axes.texts[place].get_text() == told
+
+
 def test_a_ladder_of_gaps_is_cut_as_margins_are() -> None:
     with plots.styled():
         figure, axes = plots.new_figure()
