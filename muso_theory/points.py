@@ -43,12 +43,22 @@ class Workers:
     Example:
         >>> Workers(scheduler="tcp://localhost:8786").jobs
         2
+
+    Raises:
+        BadInputError: no number of processes.
     """
 
     jobs: int = 2
     fresh: bool = False
     backend: str | None = None
     scheduler: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no number of processes, before anything is measured; joblib counts negative ones from all."""
+        if isinstance(self.jobs, bool) or not isinstance(self.jobs, int) or not self.jobs:
+            raise expected(
+                "a number of processes", "jobs", self.jobs, "no processes", "2, or -1 for one a core"
+            )
 
     def parallel_config(self) -> AbstractContextManager[Any]:
         """The joblib configuration that these options ask for.

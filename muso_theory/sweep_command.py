@@ -60,7 +60,7 @@ def sweep(
     """Vary one thing on DATA over seeds, and hold methods against retraining at every value.
 
     Finished points are kept beside the file, in the folder .NAME.points: the same command goes on after Ctrl-C, and
-    more values or seeds are added to those that are there.
+    points that were measured before are not measured again. The file holds the values and seeds of the last command.
     """
     from .files import Outputs
 
@@ -73,6 +73,7 @@ def sweep(
     from .screen import progress
     from .sweeping import planned
 
+    workers = Workers(jobs=jobs, fresh=fresh, backend=backend, scheduler=scheduler)
     try:
         with progress() as tell:
             plan = planned(
@@ -89,7 +90,6 @@ def sweep(
         with answer():
             terminal.show_understood(plan.head["title"], plan.head["input"])
         with progress() as tell:
-            workers = Workers(jobs=jobs, fresh=fresh, backend=backend, scheduler=scheduler)
             found = plan.measured(workers, folder, tell)
     except KeyboardInterrupt:
         kept = len(list(folder.glob("[!.]*.json")))

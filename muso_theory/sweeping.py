@@ -12,6 +12,7 @@ from typing import Any, final
 from .arguments import checked
 from .errors import MusoError, expected, nearest
 from .evaluation import removal_certificate
+from .evaluation.gaussian import check_delta
 from .evidence import Verdict, short, worst
 from .inputs import Prepared, Source, prepare
 from .linear.problem import UnlearningProblem
@@ -202,6 +203,8 @@ def planned(
     if over not in AXES:
         raise expected("an axis", "over", over, "unknown", nearest(over, AXES))
     axis = AXES[over]
+    if over == "epsilon":
+        check_delta(delta)
     names = tuple(dict.fromkeys(methods or axis.methods))
     _check_applies(over, axis, source, names, seeds)
     tell = progress or (lambda line: None)
@@ -264,10 +267,11 @@ def _understood(
     else:
         word, words = over, all_values + (f" at δ = {delta:g}" if over == "epsilon" else "")
     told[word] = Understood(word, words, "varied", "--over")
-    if len(seeds) > 1:
-        first_point = f"seed {seeds[0]}" + (f" and {over} {grid[0]:g}" if over in _OF_PROBLEM else "")
+    of_value = [f"{over} {grid[0]:g}"] if over in _OF_PROBLEM and len(grid) > 1 else []
+    if len(seeds) > 1 or of_value:
+        first_point = " and ".join([f"seed {seeds[0]}", *of_value])
         words = f"{listed(seeds)}; what is drawn or fitted is told of {first_point}"
-        told["seeds"] = Understood("seeds", words, "varied", "--seeds")
+        told["seeds"] = Understood("seeds", words, "varied" if len(seeds) > 1 else "given", "--seeds")
     return list(told.values())
 
 

@@ -111,9 +111,11 @@ def _same_map(case: Case) -> list[str]:
 
 def _doing_nothing(case: Case, gap: Quantity) -> list[str]:
     facts = ["this gap is measured only: it certifies nothing"] if gap.grade is Grade.MEASURED else []
-    is_proved = case.doing_nothing.grade is not Grade.MEASURED
-    nothing = f"{'≥' if is_proved else '≈'} {round_digits(_needed(case.doing_nothing), up=False)}"
+    idle, needed = case.doing_nothing, _needed(case.doing_nothing)
     facts += _same_map(case)
+    if idle.upper > 0 and not needed:
+        return facts  # this arithmetic does not tell doing nothing from zero: σ ≥ 0 would say nothing
+    nothing = f"{'≈' if idle.grade is Grade.MEASURED else '≥'} {round_digits(needed, up=False)}"
     return [*facts, f"doing nothing needs σ {nothing} for ε = {EPSILON:g}, δ = {float(DELTA):g}"]
 
 

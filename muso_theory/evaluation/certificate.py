@@ -88,10 +88,9 @@ class RemovalCertificate:
 
     def __str__(self) -> str:
         # What is printed must itself be true: a smaller gap, noise or δ would not be.
-        sigma, delta = (
-            round_digits(self.sigma, up=True, digits=3),
-            round_digits(self.delta_at_sigma, up=True),
-        )
+        sigma, least = round_digits(self.sigma, up=True, digits=3), self.delta_at_sigma
+        # The δ that was asked for is told as it was, and not rounded up beyond itself.
+        delta = repr(self.delta) if least == self.delta else round_digits(least, up=True)
         noise = f"σ = {sigma} on multiples of {self.spacing:.3g}" if self.sigma else "no noise"
         remark = f" ({self.remark})" if self.remark else ""
         gap = round_digits(self.gap_bound, up=True, digits=3)

@@ -26,6 +26,7 @@ from ..numbers.ieee import ieee_proof
 from .intervals import real_number
 
 __all__ = [
+    "check_delta",
     "classical_sigma",
     "declared_sigma",
     "delta_enclosure",
@@ -67,7 +68,8 @@ def _epsilon(value: Number) -> Fraction:
     return _check("epsilon", value, 0, _LARGEST_EPSILON, True, "0 ≤ ε ≤ 1e6", "1.0")
 
 
-def _delta(value: Number) -> Fraction:
+def check_delta(value: Number) -> Fraction:
+    """δ as a fraction; refused where it is no probability between 0 and 1."""
     what = "a probability 0 < δ < 1"
     return _check(
         "delta", value, 0, math.nextafter(1, 0), False, what, "1e-5, below one over the number of samples"
@@ -185,7 +187,7 @@ def noise_suffices(sensitivity: Number, sigma: Number, epsilon: Number, delta: N
         >>> noise_suffices(1.0, sigma, 1.0, 1e-5), noise_suffices(1.0, math.nextafter(sigma, 0), 1.0, 1e-5)
         (True, False)
     """
-    return _suffices(_sensitivity(sensitivity), _sigma(sigma), _epsilon(epsilon), _delta(delta))
+    return _suffices(_sensitivity(sensitivity), _sigma(sigma), _epsilon(epsilon), check_delta(delta))
 
 
 def _suffices(distance: Fraction, sigma: Fraction, epsilon: Fraction, delta: Fraction) -> bool:
@@ -244,7 +246,7 @@ def gaussian_epsilon(sensitivity: Number, sigma: Number, delta: Number) -> float
         >>> gaussian_epsilon(1.0, 4.0, 1e-5)
         0.92634...
     """
-    distance, s, d = _sensitivity(sensitivity), _sigma(sigma), _delta(delta)
+    distance, s, d = _sensitivity(sensitivity), _sigma(sigma), check_delta(delta)
     if _suffices(distance, s, Fraction(0), d):
         return 0.0
     largest = Fraction(_LARGEST_EPSILON)
@@ -276,7 +278,7 @@ def gaussian_sigma(sensitivity: Number, epsilon: Number, delta: Number) -> float
         >>> gaussian_sigma(1.0, 1.0, 1e-5), gaussian_sigma(0.0, 1.0, 1e-5)
         (3.730631634815942, 0.0)
     """
-    distance, e, d = _sensitivity(sensitivity), _epsilon(epsilon), _delta(delta)
+    distance, e, d = _sensitivity(sensitivity), _epsilon(epsilon), check_delta(delta)
     if not distance:
         return 0.0
 
@@ -326,7 +328,7 @@ def classical_sigma(sensitivity: Number, epsilon: Number, delta: Number) -> floa
         >>> classical_sigma(1.0, 1.0, 1e-5)  # a third more than gaussian_sigma
         4.84480...
     """
-    distance, d = _sensitivity(sensitivity), _delta(delta)
+    distance, d = _sensitivity(sensitivity), check_delta(delta)
     what = "0 < ε ≤ 1, where the classical bound holds"
     e = _check("epsilon", epsilon, 0, 1, False, what, "gaussian_sigma, which is tight for every ε")
     if not distance:

@@ -6,6 +6,7 @@ before it shows numbers of a result as they are.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -91,18 +92,37 @@ def panels(count: int, height: float = 1.0, **options: Any) -> tuple[Figure, lis
 
 
 def label_below(axes: Sequence[Any], words: str) -> None:
-    """Say what the horizontal axis is, below the lowest panels.
+    """Say what the horizontal axis is, below the lowest panels; the figure grows where that takes several lines.
 
     Args:
         axes: panels that share their horizontal axis.
         words: what it is.
     """
+    from matplotlib import rcParams
+    from matplotlib.font_manager import FontProperties
+
+    size = FontProperties(size=rcParams["axes.labelsize"]).get_size_in_points()
+    taller: dict[int, int] = {}
     for i, one in enumerate(axes):
         place = one.get_subplotspec()
         across = 1 if place is None else place.get_gridspec().ncols
         if i + across >= len(axes):  # nothing stands below it
-            one.set_xlabel(words)
+            told = _broken(words, one.get_figure().get_size_inches()[0] / across, size)
+            taller[i // across] = told.count("\n")
+            one.set_xlabel(told)
             one.tick_params(labelbottom=True)
+    figure = axes[0].get_figure()
+    width, height = figure.get_size_inches()
+    # Panels are of one height, so that what one row needs all must have.
+    rows = -(-len(axes) // across)
+    figure.set_size_inches(width, height + 1.6 * size / 72 * rows * max(taller.values()))
+
+
+def _broken(words: str, inches: float, size: float) -> str:
+    """Words in lines no wider than a panel in a column of so many inches: layouts leave no room for wider ones."""
+    # A panel has three quarters of its column, and a letter is at most 0.6 as wide as it is high on average.
+    letters = max(1, int(0.75 * inches * 72 / (0.6 * size)))
+    return words if "$" in words else textwrap.fill(words, letters, break_long_words=False)
 
 
 def reference(axes: Any, x: Sequence[float], y: Sequence[float], label: str | None = None) -> None:

@@ -126,7 +126,7 @@ def test_an_interrupted_sweep_goes_on_where_it_stopped(
     assert invoke(*words, whole).exit_code == 0
     assert measured == [0.2, 0.4, 0.6, 1.0] * 2
     assert out.read_bytes() == whole.read_bytes()
-    # More values are added to those that are there; data that changed are measured anew.
+    # Points that are there are not measured again; data that changed are measured anew.
     longer = [word if word != "0.2,0.4,0.6,1" else "0.2,0.4,0.6,0.8,1" for word in words]
     assert invoke(*longer, out).exit_code == 0
     assert measured[8:] == [0.8]
@@ -134,6 +134,25 @@ def test_an_interrupted_sweep_goes_on_where_it_stopped(
     changed.write_text(wine.read_text().replace("14.23", "14.24", 1))
     assert invoke("sweep", changed, *words[2:], out).exit_code == 0
     assert measured[9:] == [0.2, 0.4, 0.6, 1.0]
+
+
+def test_what_no_point_can_have_is_refused_before_the_data_are_read(tmp_path: Path) -> None:
+    words = ["sweep", tmp_path / "none.csv", "--json", tmp_path / "s.json", "--over"]
+    refused = invoke(*words, "epsilon", "--delta", "2")
+    assert (refused.exit_code, "delta=2" in refused.stderr) == (2, True)
+    refused = invoke(*words, "ridge", "--jobs", "0")
+    assert (refused.exit_code, "jobs=0" in refused.stderr) == (2, True)
+    assert "DATA=" in invoke(*words, "epsilon", "--delta", "0.5").stderr
+
+
+def test_a_fit_that_varies_is_told_of_its_point_with_one_seed_too(wine: Path) -> None:
+    source = Source(str(wine), n_features=20, standardize=True)
+    common = {"test": None, "delta": 1e-5, "budget": 30.0, "progress": None}
+    for values, varied in (([0.1, 0.2], True), ([0.1], False)):
+        plan = sweeping.planned(source, "forget-fraction", values, 1, (), **common)
+        told = {row["word"]: row["value"] for row in plan.head["input"]["understood"]}
+        assert "fitted on the 160 retained samples" in told["scaling"]
+        assert ("told of seed 0 and forget-fraction 0.1" in told.get("seeds", "")) is varied
 
 
 @pytest.mark.numeric

@@ -278,6 +278,11 @@ def test_the_fields_reproduce_each_other(gap: float) -> None:
     assert "not differential privacy" in str(certificate)
 
 
+@pytest.mark.parametrize("gap", [1e-12, 2.0])
+def test_the_delta_that_was_asked_for_is_told_as_it_was(gap: float) -> None:
+    assert "(1, 1e-05)-indistinguishable" in str(certificate_for(gap))
+
+
 def test_only_the_parameters_of_the_bound_are_released() -> None:
     w = np.array([1.0, -2.0])
     certificate = certificate_for(1e-12, w)

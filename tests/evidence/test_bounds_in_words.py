@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Iterator
 from fractions import Fraction
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import muso_theory as mt
+from muso_theory.claims.guarantees import _doing_nothing
 from muso_theory.evaluation.certificate import removal_certificate
 from muso_theory.evidence import (
     Allowance,
@@ -293,6 +296,14 @@ def test_what_doing_nothing_needs_is_a_lower_bound() -> None:
     assert told is not None
     smallest = mt.evaluation.gaussian_sigma(1.0, 1.0, 1e-5)
     assert 0.9 * smallest < float(told[1]) <= smallest
+
+
+def test_a_lower_bound_of_zero_is_not_told() -> None:
+    """Where an arithmetic does not tell w_p from w_r, it says nothing of the noise that doing nothing needs."""
+    for doing_nothing, tells in ((Quantity.enclosure(0, 2.0), False), (Quantity.enclosure(1.0, 2.0), True)):
+        case: Any = SimpleNamespace(doing_nothing=doing_nothing, problem=SimpleNamespace(map_may_tell=False))
+        facts = _doing_nothing(case, Quantity.enclosure(0, 1.0))
+        assert any("doing nothing needs" in fact for fact in facts) is tells
 
 
 @pytest.mark.parametrize("gap", [0.0123549, 0.25, 1.0049, 3e-7])

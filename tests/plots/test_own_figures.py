@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,44 @@ def test_six_panels_are_no_tower(venue: str, width: str) -> None:
     assert up < 2 * across
 
 
+@pytest.mark.parametrize(("venue", "width"), STYLES)
+@pytest.mark.parametrize("axis", ["forget-fraction", "subset"])
+def test_labels_of_less_than_two_decades_do_not_meet(venue: str, width: str, axis: str) -> None:
+    content = swept(
+        (0.02, 0.05, 0.1, 0.2, 0.4, 0.6), gap=1.0, **{"retain accuracy": 1.0, "forget accuracy": 0.5}
+    )
+    with plots.styled(venue, width):
+        figure = script("sweep").own(content | {"axis": axis})
+        assert not outside(figure)
+        for axes in figure.axes:
+            low, high = axes.get_xlim()
+            drawn = [*axes.xaxis.get_major_ticks(), *axes.xaxis.get_minor_ticks()]
+            labels = [t.label1 for t in drawn if t.label1.get_visible() and low <= t.get_loc() <= high]
+            boxes = sorted((t.get_window_extent() for t in labels if t.get_text()), key=lambda box: box.x0)
+            assert len(boxes) != 1
+            assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
+
+
+@pytest.mark.parametrize(("venue", "width"), STYLES)
+def test_errors_of_a_regression_are_drawn(tmp_path: Path, venue: str, width: str) -> None:
+    errors = {"retraining": 170.54265, "none": 170.54266, "fine-tuning": 170.5412}
+    rows = [
+        {"method": method, "seed": 0, "retain error": error, "forget error": 150.0, "forget output gap": 1.0}
+        for method, error in errors.items()
+    ]
+    content = sealed({"kind": "unlearn", "title": "a table", "rows": rows})
+    (one,) = draw_all([read(written(tmp_path, tried=content)["tried"])])
+    assert "retain error, forget error, forget output gap of each method" in one.caption
+    with plots.styled(venue, width):
+        figure = script("trade_off").own(content)
+        assert not outside(figure)
+        first = figure.axes[0]
+        assert sorted(
+            x for line in first.lines if line.get_label() == "_mean" for x in line.get_xdata()
+        ) == sorted(errors.values())
+        assert not first.xaxis.get_offset_text().get_text()
+
+
 def test_panels_are_chosen(tmp_path: Path) -> None:
     content = swept(gap=1.0, **{"retain accuracy": 1.0, "forget accuracy": 0.5})
     figure = drawn("sweep", content, ["forget accuracy", "gap"])
@@ -164,6 +203,13 @@ def test_a_closed_form_is_called_one_and_rounding_is_marked(tmp_path: Path) -> N
         assert "predict" not in caption
 
 
+def test_one_pair_is_told_as_one() -> None:
+    told = script("closed_form").told
+    rows = [{"gap": 1.0, "gap, closed form": 1.0}] * 2
+    assert ": 1 pair, and 0 more" in told({"rows": rows[:1]})
+    assert ": 2 pairs, and 0 more" in told({"rows": rows})
+
+
 def test_captions_tell_what_was_understood(tmp_path: Path) -> None:
     (one,) = draw_all([read(written(tmp_path, mine=swept(gap=1.0))["mine"])])
     for words in ("target: column y", "w₀: zero, assumed", "D = 50, 100, 200 (varied, --over)"):
@@ -189,6 +235,24 @@ def test_one_tiny_number_does_not_press_all_others_together() -> None:
     assert "≤ 5.0e-324" in [text.get_text() for text in axes.texts]
     (before,) = drawn("margins", json.loads(report())).axes  # the control: nothing lies beyond
     assert not [line for line in before.lines if line.get_marker() == "<"]
+
+
+@pytest.mark.parametrize(
+    ("upper", "limit", "told"),
+    [
+        ("1e-05", "1/100000", "≤ 1e-05"),
+        ("9.61e-07", "9.65e-07", "≤ 9.61e-07"),
+        ("2e-05", "1/100000", "≤ 2.1e-05"),
+    ],
+)
+def test_a_number_that_is_allowed_is_not_told_to_be_more(upper: str, limit: str, told: str) -> None:
+    content = json.loads(report())
+    row, *_ = (e for e in content["evidence"] if e["row"] == "exact-labels[output]")
+    row["findings"][0] |= {"lower": "0.0", "upper": upper, "limit": limit}
+    row["findings"][0]["verdict"] = "CERTIFIED" if float(upper) <= 1e-5 else "UNDECIDED"
+    (axes,) = drawn("margins", content).axes
+    place = [label.get_text() for label in axes.get_yticklabels()].index("exact-labels[output]")
+    assert axes.texts[place].get_text() == told
 
 
 def test_a_ladder_of_gaps_is_cut_as_margins_are() -> None:

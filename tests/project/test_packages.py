@@ -23,6 +23,7 @@ FILES = (
     "LICENSE",
     "MANIFEST.in",
     "README.md",
+    "SECURITY.md",
     "mkdocs.yml",
     "pyproject.toml",
     "setup.py",

@@ -37,9 +37,10 @@ def pairs(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[float, floa
 def told(result: Mapping[str, Any]) -> str:
     """What the figure shows, in words."""
     meant, rounding = map(len, pairs(result["rows"]).values())
+    counted = "1 pair" if meant == 1 else f"{meant} pairs"
     return (
         "Gap that the float labels leave which were handed out, in closed form (horizontal, the upper end of its "
-        f"proved enclosure), and measured after fine-tuning on them (vertical): {meant} pairs, and {rounding} more "
+        f"proved enclosure), and measured after fine-tuning on them (vertical): {counted}, and {rounding} more "
         "that an audit finds within its tolerance of no gap. Where a method is exact, theory says zero, and the "
         "latter show the rounding of floats on both axes. The line is identity, not a fit."
     )

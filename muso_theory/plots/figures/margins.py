@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from ...evidence import round_digits
+from ...evidence.digits import extra_digits
 from ..canvas import new_figure
 from ..marks import FARTHEST, legend_outside, reference, symbols
 from ..style import COLOURS
@@ -31,15 +33,12 @@ CAPTION = (
 )
 
 
-def number(text: str | None) -> float:
-    """A number of a report, which writes them exactly; what no float can hold is infinite."""
+def number(text: str | None) -> Fraction | float:
+    """A number of a report, which writes fractions exactly and floats by their shortest decimal."""
     if text is None:
         return float("nan")
     top, _, bottom = text.partition("/")
-    try:
-        return int(top) / int(bottom) if bottom else float(top)
-    except OverflowError:
-        return float("inf")
+    return Fraction(int(top), int(bottom)) if bottom else float(top)
 
 
 def margins(evidence: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -51,10 +50,21 @@ def margins(evidence: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             allowed = number(limit["lower"] if isinstance(limit, Mapping) else limit)
             upper = number(finding["upper"])
             if finding["asks"] == "<= limit" and 0 < allowed < float("inf") and 0 <= upper < float("inf"):
-                ends = {"lower": max(number(finding["lower"]), 0.0), "upper": upper, "limit": allowed}
+                if finding["verdict"] in ("PROVED", "CERTIFIED"):
+                    # What is proved to be allowed was rounded outward, to a float that may lie above its own limit.
+                    upper = min(upper, allowed)
+                ends = {"lower": max(number(finding["lower"]), 0), "upper": upper, "limit": allowed}
                 found.append({"row": e["row"], "what": finding["what"], "verdict": e["verdict"], **ends})
                 break
     return found
+
+
+def _over(number: Fraction | float, limit: Fraction | float) -> float:
+    """A finite number over a finite limit above zero; what no float can hold is infinite."""
+    try:
+        return float(Fraction(number) / Fraction(limit))
+    except OverflowError:
+        return float("inf")
 
 
 def own(result: Mapping[str, Any]) -> Figure | None:
@@ -63,7 +73,7 @@ def own(result: Mapping[str, Any]) -> Figure | None:
     if not rows:
         return None
     figure, axes = new_figure(height=0.3 + 0.09 * len(rows))
-    ratios = [row["upper"] / row["limit"] for row in rows]
+    ratios = [_over(row["upper"], row["limit"]) for row in rows]
     # One δ of 5e-324 would press all others together.
     left = min([ratio for ratio in ratios if ratio > FARTHEST], default=1e-3) / 10
     right = 30 * max([1.0, *(ratio for ratio in ratios if ratio < 1 / FARTHEST)])
@@ -72,7 +82,7 @@ def own(result: Mapping[str, Any]) -> Figure | None:
     for i, (row, ratio) in enumerate(zip(rows, ratios, strict=True)):
         marker, filling, colour = LOOKS.get(row["verdict"], ("P", "none", "grey"))
         place = min(max(ratio, left), right)
-        ends = [min(max(row["lower"] / row["limit"], left), right), place]
+        ends = [min(max(_over(row["lower"], row["limit"]), left), right), place]
         axes.plot(ends, [i, i], color=COLOURS["grey"], linewidth=0.8, label="_interval")
         look = {"linestyle": "none", "fillstyle": filling, "color": COLOURS[colour], "clip_on": False}
         beyond = "<" if 0 < ratio < left else ">" if ratio > right else ""
@@ -82,7 +92,8 @@ def own(result: Mapping[str, Any]) -> Figure | None:
             axes.plot(place, i, marker=beyond, markersize=6, label="_beyond", **look)
         # The legend has the verdict's own mark, which an arrow covers.
         axes.plot(place, i, marker=marker, markersize=0 if beyond else 4.5, label=row["verdict"], **look)
-        bound = f"≤ {round_digits(row['upper'], up=True)}" if row["upper"] else "0"
+        digits = 2 + extra_digits("≤", row["upper"], row["limit"])
+        bound = f"≤ {round_digits(row['upper'], True, digits)}" if row["upper"] else "0"
         told = f"{row['upper']:.2g}" if row["verdict"] == "MEASURED" else bound
         axes.annotate(told, (place, i), (5, 0), textcoords="offset points", va="center", size="small")
     axes.set_yticks(range(len(rows)), [symbols(row["row"]) for row in rows])

@@ -42,6 +42,9 @@ AXES = {
 _LOGARITHMIC = 8.0
 """An axis whose values span more than this factor is logarithmic."""
 
+_FEW_DECADES = 100.0
+"""A logarithmic axis over less than this factor has labels between its decades."""
+
 _SHARES = ("accuracy", "AUC")
 """Numbers from 0 to 1, which are drawn as they are."""
 
@@ -216,9 +219,20 @@ def _across(axes: Any, values: Sequence[float]) -> None:
         if not _wide(values):  # decades are too far apart to label them
             axes.set_xticks(values, [f"{value:g}" for value in values])
             axes.set_xticks([], minor=True)
+        elif high < _FEW_DECADES * low:
+            _label_between_decades(axes.xaxis)
     else:
         room = 0.12 * (high - low) or 0.5
         axes.set_xlim(low - room, high + room)
+
+
+def _label_between_decades(axis: Any) -> None:
+    """Labels 1 and 3 of each decade: of fewer than two decades one alone may be seen, and all labels overprint."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _is_geometric(values: Sequence[float]) -> bool:

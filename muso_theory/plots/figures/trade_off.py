@@ -22,9 +22,11 @@ _AIM = "retraining"
 MEASURES = {
     "retain accuracy": "accuracy on R",
     "forget accuracy": "accuracy on F",
+    "retain error": "error on R",
+    "forget error": "error on F",
     "forget output gap": "distance on F",
 }
-"""What is shown of each method, a panel each."""
+"""What is shown of each method, a panel each: accuracies of classes, errors of numbers."""
 
 CAPTION = """
 What each method keeps of the retain set R (first panel) and leaves of the forget set F: accuracy there (second)
@@ -93,10 +95,21 @@ def plot(rows: Sequence[Mapping[str, Any]]) -> Figure:
         axes.margins(x=0.12)
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
-        if key != "forget output gap":
+        if key.endswith("accuracy"):
             parts = 4 if len(shown) < 3 else 2
             shares(axes.xaxis, [row[key]["mean"] for row in rows if key in row], parts)
+        elif key.endswith("error"):
+            _errors(axes, [row[key]["mean"] for row in rows if key in row])
         axes.set_xlabel(MEASURES[key], fontsize="small")
     places[0, 0].set_yticks(range(len(names)), names, fontsize="x-small")  # long names leave narrow panels
     places[0, 0].set_ylim(len(names) - 0.5, -0.5)
     return figure
+
+
+def _errors(axes: Any, means: Sequence[float]) -> None:
+    """The axis of errors; those of nearly one value are shown as one, and not by their last digits."""
+    low, high = min(means), max(means)
+    if high - low < 0.05 * high:
+        axes.set_xlim(0.9 * low, 1.1 * high)
+    axes.locator_params(axis="x", nbins=2)
+    axes.ticklabel_format(axis="x", useOffset=False)
