@@ -171,12 +171,11 @@ def _room(rows: int, block: Array) -> Array:
     return np.empty(shape, block.dtype)
 
 
-def rows_a_sample(features: Any, tangent: Any) -> int:
+def rows_a_sample(n_rows: int, targets: Any, tangent: Any) -> int:
     """How many rows of Φ a sample has: k where it stands for a network, or came as Jacobians, of k outputs."""
     if tangent is not None:
         return int(tangent.outputs.shape[1])
-    shape = np.shape(_opened("features", features))
-    return int(shape[1]) if len(shape) == 3 else 1
+    return n_rows // len(_opened("targets", targets))  # of Jacobians every sample has one row of targets
 
 
 def taken_arrays(features: Any, targets: Any, forget: object, w_init: Any) -> dict[str, Array | None]:

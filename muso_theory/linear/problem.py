@@ -104,10 +104,10 @@ class UnlearningProblem:
             if given is not None and not hasattr(given, made):
                 hint = "networks.from_network, or from_data"
                 raise expected(f"what has a {made}", name, given, type(given).__name__, hint)
-        outputs = rows_a_sample(self.features, self.tangent)
-        arrays = taken_arrays(self.features, self.targets, self.forget, self.w_init)
-        for name, array in arrays.items():
+        targets = self.targets
+        for name, array in taken_arrays(self.features, targets, self.forget, self.w_init).items():
             object.__setattr__(self, name, array)
+        outputs = rows_a_sample(len(self.features), targets, self.tangent)
         understood = completed(
             self.understood,
             self.targets,

@@ -372,5 +372,7 @@ def test_rows_of_several_outputs_are_told_by_the_samples_that_can_be_forgotten()
         "1 of 12 rows of Φ repeats another (output 1 of sample 1 and output 1 of sample 3); "
     )
     assert "; sample 1 is retained and still teaches sample 3, which is to be forgotten: forget both" in told
+    blocks = mt.UnlearningProblem(lambda: [jacobians[:1], jacobians[1:]], np.zeros((4, 3)), forget=[3])
+    assert [row.value for row in blocks.understood if row.word == "equal rows"] == [told]
     both = mt.UnlearningProblem(jacobians, np.zeros((4, 3)), forget=[1, 3])  # the cure, obeyed
     assert not any("still teaches" in row.value for row in both.understood)
