@@ -313,6 +313,14 @@ def test_a_switch_set_to_its_default_is_no_switch() -> None:
     assert conclude(result)[0]["number"]["n"] == 28
 
 
+def test_hypotheses_are_counted_by_theorem() -> None:
+    result = read_result(ROOT / "verification" / "results" / "theorems.json")
+    for row in result["claims"]:
+        assert row["most in one"] <= row["needed"] <= row["theorems"] * row["most in one"]
+    most = max(row["most in one"] for row in result["claims"])
+    assert conclude(result)[-1]["number"]["value"] == most < max(row["needed"] for row in result["claims"])
+
+
 def test_an_exponent_is_found_and_held_against_its_range() -> None:
     rng = np.random.default_rng(0)
     points = rows_of(
