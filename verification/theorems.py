@@ -31,14 +31,14 @@ def _proof(slug: str) -> Proof:
 
 
 def _trials(proof: Proof) -> dict[str, int]:
-    """How many hypotheses of its theorems are needed, and how many redundant."""
+    """How many hypotheses of its theorems are needed, how many by one of them, and how many redundant."""
     outcomes = [
-        next(iter(trial))
+        [next(iter(trial)) for trial in node["trials"]["hypotheses"].values()]
         for node in proof.theorems
         if "trials" in node
-        for trial in node["trials"]["hypotheses"].values()
     ]
-    return {kind: outcomes.count(kind) for kind in ("needed", "redundant")}
+    needed, redundant = ([found.count(kind) for found in outcomes] for kind in ("needed", "redundant"))
+    return {"needed": sum(needed), "most in one": max(needed, default=0), "redundant": sum(redundant)}
 
 
 def run(quick: bool, options: Options) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
 
 def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
     """The table of claims."""
-    keys = ("claim", "status", "theorems", "needed", "redundant", "certificate")
+    keys = ("claim", "status", "theorems", "needed", "most in one", "redundant", "certificate")
     title = (
         "General proofs, their certificates checked by two checkers; hypotheses of their theorems on trial"
     )

@@ -20,11 +20,13 @@ from verification import __main__ as runner
 from verification import folding, tables
 from verification.campaign import Options, concluded, read_result, result_file
 from verification.concluding import MOST, conclude, concluding
+from verification.concluding.families import ranked
 from verification.concluding.judges import (
     VERDICTS,
     compare,
     finished,
     fit,
+    fit_by_seed,
     holm,
     intervals,
     largest,
@@ -228,6 +230,95 @@ def test_a_difference_alone_can_be_noise_among_many() -> None:
     several = finished([compared(alone), *(compared(weak) for _ in range(5))])
     assert several[0]["verdict"] == "within noise"
     assert "Holm over 6" in several[0]["sentence"]
+
+
+def many(methods: Mapping[str, list[float]]) -> Rows:
+    """Methods by what they leave beyond doing nothing, in two settings; ``half`` in the first alone."""
+    return rows_of(
+        [
+            {"method": name, "seed": seed, "at": at, "gap": 1.0 + at + difference}
+            for name, differences in {"none": [0.0] * 4, **methods}.items()
+            for seed, difference in enumerate(differences)
+            for at in (range(1) if name == "half" else range(2))
+        ]
+    )
+
+
+def best_of(rows: Rows, tell: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    names = {row["method"] for row in rows.found} - {"none"}
+    return finished(
+        ranked("check", "{who} leaves {one}", rows, "gap", names, "none", tell=tell, setting=("at",))
+    )
+
+
+def test_the_best_of_many_is_named_and_corrected_for_all_that_were_tried() -> None:
+    rng = np.random.default_rng(4)
+    methods = {f"m{i}": list(0.1 * rng.standard_normal(4)) for i in range(14)}
+    rows = many({**methods, "good": [-0.4, -0.5, -0.45, -0.42], "worse": [0.4, 0.5, 0.45, 0.42]})
+    first, bad = best_of(rows, tell=("worse",))
+    alone = only(compare("check", "", rows, "gap", ("good", "none"), setting=("at",)))
+    assert first["sentence"].startswith("The best of 16 methods, good, leaves")
+    assert first["sentence"].endswith("Holm over 16); of all 16, 1 lower and 1 higher beyond noise.")
+    assert first["p"] == pytest.approx(15 * alone["p"], rel=0.2)
+    assert (first["verdict"], bad["verdict"]) == ("lower", "higher")
+    assert "family" not in first
+
+
+def test_the_luckiest_of_many_is_noise() -> None:
+    rng = np.random.default_rng(5)
+    others = {f"m{i}": list(0.01 * rng.standard_normal(4)) for i in range(20)}
+    rows = many({**others, "lucky": [-0.3, -0.1, -0.25, -0.1]})
+    assert only(compare("check", "", rows, "gap", ("lucky", "none"), setting=("at",)))["verdict"] == "lower"
+    [found] = best_of(rows)
+    assert "methods, lucky, leaves" in found["sentence"]
+    assert found["verdict"] == "within noise"
+
+
+def test_a_method_that_had_easy_settings_alone_is_not_the_best() -> None:
+    [found] = best_of(many({"half": [-0.9] * 4, "whole": [-0.1] * 4}))
+    assert "The best of 1 methods that were run everywhere, whole, leaves" in found["sentence"]
+    assert "Holm over 2)" in found["sentence"]
+
+
+def test_problems_of_one_seed_are_no_more_samples_of_an_exponent() -> None:
+    def problems(copies: int) -> Rows:
+        slopes = enumerate((0.9, 1.0, 1.2))
+        return rows_of(
+            [
+                {"seed": s, "x": x, "y": x**slope}
+                for s, slope in slopes
+                for x in (1.0, 10.0, 100.0)
+                for _ in range(copies)
+            ]
+        )
+
+    one, more = (fit_by_seed("check", "{slope} {n} {seeds}", problems(n), "x", "y") for n in (1, 50))
+    interval = stats.ttest_1samp([0.9, 1.0, 1.2], 0.0).confidence_interval(0.95)
+    for found in (one, more):
+        assert (found["number"]["low"], found["number"]["high"]) == pytest.approx(
+            (interval.low, interval.high)
+        )
+    rows = fit("check", "{slope}", problems(50), "x", "y")["number"]
+    assert rows["high"] - rows["low"] < 0.1 * (interval.high - interval.low)
+    assert only(fit_by_seed("check", "{slope}", problems(1).but(seed=0), "x", "y"))["verdict"] == "too few"
+
+
+def test_a_switch_set_to_its_default_is_no_switch() -> None:
+    result = read_result(ROOT / "verification" / "results" / "ablation-networks.json")
+    found = conclude(result)[0]
+    assert found["number"]["n"] == 27
+    for row in result["rows"]:
+        if (row["axis"], row["value"]) == ("depth", "1"):
+            row["test accuracy"] = {**row["test accuracy"], "mean": 0.5}
+    assert conclude(result)[0]["number"]["n"] == 28
+
+
+def test_hypotheses_are_counted_by_theorem() -> None:
+    result = read_result(ROOT / "verification" / "results" / "theorems.json")
+    for row in result["claims"]:
+        assert row["most in one"] <= row["needed"] <= row["theorems"] * row["most in one"]
+    most = max(row["most in one"] for row in result["claims"])
+    assert conclude(result)[-1]["number"]["value"] == most < max(row["needed"] for row in result["claims"])
 
 
 def test_an_exponent_is_found_and_held_against_its_range() -> None:

@@ -182,9 +182,10 @@ def theorems(result: Result) -> list[Draft]:
         ),
         largest(
             "prove",
-            "a claim rests on at most {largest} hypotheses that exact counterexamples show to be needed ({n} claims)",
+            "a theorem needs at most {largest} hypotheses, as exact counterexamples show, of "
+            f"the {result['counts']['theorems']} theorems of {{n}} claims",
             claims,
-            "needed",
+            "most in one",
         ),
     ]
 

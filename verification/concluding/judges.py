@@ -27,6 +27,7 @@ __all__ = [
     "compare",
     "finished",
     "fit",
+    "fit_by_seed",
     "holm",
     "intervals",
     "largest",
@@ -299,12 +300,50 @@ def fit(
     )
 
 
+def fit_by_seed(claim: str, words: str, rows: Rows, x: str, y: Value, *, seed: str = "seed") -> Draft:
+    """The mean over seeds of every seed's exponent of y over x: words with ``{slope}``, ``{n}`` and ``{seeds}``.
+
+    Problems of one seed share their data, so the interval is over seeds, not over problems.
+    """
+    slopes, n = [], 0
+    for one in sorted({row[seed] for row in rows.found}):
+        found = fit(claim, "", rows.but(**{seed: one}), x, y)["number"]
+        if found["value"] is not None:
+            slopes.append(found["value"])
+            n += found["n"]
+    if len(slopes) < FEWEST:
+        few = words.format(slope="–", n=counted(n), seeds=len(slopes))
+        return _draft(claim, few, {"value": None, "n": len(slopes), "of": "seeds"}, None, FEW, rows)
+    slope, (low, high) = float(np.mean(slopes)), _interval(slopes)
+    sentence = words.format(slope=f"{slope:.2f}", n=counted(n), seeds=len(slopes))
+    number = {"value": slope, "low": low, "high": high, "n": len(slopes), "of": "seeds"}
+    sentence += f" (95 % interval over seeds {low:.2f} to {high:.2f})"
+    return _draft(claim, sentence, number, None, MEASURED, rows)
+
+
 # -- one campaign's --------------------------------------------------------------------------------------------
 
 
 def finished(drafts: Sequence[Draft]) -> list[dict[str, Any]]:
-    """The conclusions of one campaign: tests corrected for their number, by Holm, and every verdict in words."""
-    tested = [draft for draft in drafts if "p" in draft]
+    """The conclusions of one campaign: tests corrected for their number, by Holm, and every verdict in words.
+
+    A family that answers one question is corrected on its own, with its members that no sentence tells.
+    """
+    families = [draft["family"] for draft in drafts if "family" in draft]
+    inside = {id(member) for family in families for member in family}
+    for group in (*families, [draft for draft in drafts if id(draft) not in inside]):
+        _tell_tests([draft for draft in group if "p" in draft])
+    for draft in drafts:
+        few = "; too few to judge" if draft["verdict"] == FEW else ""
+        if family := [member["verdict"] for member in draft.get("family", ()) if "p" in member]:
+            lower, higher = family.count(LOWER), family.count(HIGHER)
+            few += f"; of all {len(family)}, {lower} lower and {higher} higher beyond noise"
+        draft["sentence"] = draft["sentence"][:1].upper() + draft["sentence"][1:] + few + "."
+    return [{key: value for key, value in draft.items() if key != "family"} for draft in drafts]
+
+
+def _tell_tests(tested: Sequence[Draft]) -> None:
+    """Correct tests for their number, and say what they say."""
     for draft, p in zip(tested, holm([draft["p"] for draft in tested]), strict=True):
         draft["p"] = p
         number = draft["number"]
@@ -316,10 +355,6 @@ def finished(drafts: Sequence[Draft]) -> list[dict[str, Any]]:
             f", Holm over {len(tested)}" if len(tested) > 1 else ""
         )
         draft["sentence"] += f": {word} (95 % interval of the {number['scale']} {ends}; {p_value(p)}, {how})"
-    for draft in drafts:
-        few = "; too few to judge" if draft["verdict"] == FEW else ""
-        draft["sentence"] = draft["sentence"][:1].upper() + draft["sentence"][1:] + few + "."
-    return [dict(draft) for draft in drafts]
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from scipy import stats
 
-from .judges import NOISE, Draft, compare, holm, intervals, largest, none, share
+from .families import ranked
+from .judges import FEW, FEWEST, NOISE, Draft, compare, holm, intervals, largest, none, share
 from .registry import concludes
 from .rows import Rows, Tally, count, select
 from .words import rounded_up
@@ -23,26 +24,35 @@ def alternating(result: Result) -> list[Draft]:
     lazy = select(result, "lazy")
     ceiling = rounded_up(max((row["predicted"]["mean"] for row in lazy.but(steps="300").found), default=0.0))
 
-    def mean_gap(who: str, forgetting: list[str], one: str) -> Draft:
-        other, asked = "none", "random samples" if len(forgetting) > 1 else "a class"
-        return compare(
+    family = {row["method"] for row in runs.found} - {"none", "retraining", "retraining, other order"}
+    corrected, last_layer = "alternating, corrected", "alternating, last layer"
+    called = {
+        corrected: "the corrected alternating algorithm",
+        last_layer: "relabelling from the last layer alone",
+        "exact-labels": "fine-tuning on the labels of the retrained network itself",
+    }
+    scores = "(mean of test accuracy, forget accuracy, membership score)"
+
+    def mean_gaps(asked: str, forgetting: list[str], other: str, *tell: str) -> list[Draft]:
+        return ranked(
             "alternating",
-            f"asked to forget {asked}, {who} leaves an average gap to the retrained networks (test accuracy, forget "
-            f"accuracy, membership score) of {{one}} percent points, doing nothing of {{other}}, over {{settings}} "
-            "settings of MLPs and CNNs",
+            f"asked to forget {asked}, {{who}} leaves a gap to the retrained networks {scores} of {{one}} percent "
+            f"points, {called.get(other, 'doing nothing')} of {{other}}, over {{settings}} settings of MLPs and CNNs",
             runs.but(forgetting=forgetting),
             "average gap",
-            (one, other),
+            family - {other},
+            other,
             setting=("network", "loss", "forgetting"),
+            called=called,
+            tell=tell,
         )
 
     return [
-        mean_gap("the corrected alternating algorithm", random, "alternating, corrected"),
-        mean_gap("fine-tuning on the labels of the retrained network itself", random, "exact-labels"),
-        mean_gap("relabelling at random", random, "random-labels"),
-        mean_gap("the corrected alternating algorithm", ["class"], "alternating, corrected"),
-        mean_gap("relabelling from the last layer alone", ["class"], "alternating, last layer"),
-        mean_gap("fine-tuning on what is kept", ["class"], "fine-tuning"),
+        *mean_gaps("random samples", random, "none", corrected),
+        *mean_gaps("random samples", random, corrected),
+        *mean_gaps("a class", ["class"], "none", last_layer),
+        *mean_gaps("a sub-class", ["subclass"], "none"),
+        *mean_gaps("a class or a sub-class", ["class", "subclass"], corrected),
         compare(
             "exact-labels",
             "The same retraining in another order of samples ends {ratio} times as far from the retrained network's "
@@ -69,12 +79,6 @@ def alternating(result: Result) -> list[Draft]:
             lazy.but(steps="300"),
             lambda row: row["measured"]["mean"],
         ),
-        share(
-            "membership",
-            "a membership attack detects a network that memorises (AUC above 0.8) for {k} of {n} seeds",
-            count(select(result, "control"), lambda row: row["AUC"] > 0.8),
-            drawn=True,
-        ),
     ]
 
 
@@ -86,13 +90,15 @@ def ablation_networks(result: Result) -> list[Draft]:
     for forgetting in ("class", "random 10 %"):
         own = rows.but(forgetting=forgetting)
         [default] = own.but(axis="default").found
-        others = own._replace(found=[row for row in own.found if row["axis"] != "default"])
+        switched = [row for row in own.found if row["axis"] != "default"]
+        others = own._replace(found=[row for row in switched if not _same_numbers(row, default)])
         better, worse = _beyond_noise(others, default, "average gap")
         draft = share(
             "alternating",
             f"forgetting {'a class' if forgetting == 'class' else forgetting} of digits, {{k}} of {{n}} single "
-            f"switches of the corrected algorithm move its average accuracy gap beyond noise, {better} down and "
-            f"{worse} up (Welch's t test over {default['average gap']['n']} seeds, Holm)",
+            f"switches of the corrected algorithm, or of its network's width and depth, move its average accuracy gap "
+            f"beyond noise, {better} down and {worse} up (Welch's t test over {default['average gap']['n']} seeds, "
+            f"Holm; {len(switched) - len(others.found)} more values are the default's and left out)",
             Tally(better + worse, len(others.found), others.told()),
         )
         drafts.append(draft if better + worse else {**draft, "verdict": NOISE})
@@ -101,6 +107,13 @@ def ablation_networks(result: Result) -> list[Draft]:
         *drafts,
         none("alternating", "{k} of {n} settings had a run that diverged and was left out", lost),
     ]
+
+
+def _same_numbers(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two rows are one run under two names: they agree in every mean and deviation but the time."""
+    return all(
+        one[key] == number for key, number in other.items() if isinstance(number, dict) and key != "seconds"
+    )
 
 
 def _beyond_noise(rows: Rows, default: Mapping[str, Any], key: str) -> tuple[int, int]:
@@ -230,7 +243,7 @@ def network_paper(result: Result) -> list[Draft]:
         return compare(
             "alternating",
             f"Asked to forget a class, the published algorithm with {switch} keeps {{one}} percent of forget "
-            f"accuracy, as it is {{other}}, over {{settings}} settings",
+            f"accuracy, with its own {{other}} (settings: {{settings}}, seeds: {{n}})",
             seeds.but(forgetting="class"),
             "forget",
             (switch, published),
@@ -238,24 +251,27 @@ def network_paper(result: Result) -> list[Draft]:
             setting=own,
         )
 
+    off = select(result, "rounding", {"precision": "float32", "ridge": 1e-6})
+    rounded = min((row["distance"]["n"] for row in off.found), default=0)
+    rounding = largest(
+        "alternating",
+        "at a ridge of 1e-6 the projector with float32 inverses is {least} to {largest} of its size off that of 50 "
+        f"digits (settings: {{n}}, seeds: {rounded})",
+        off,
+        lambda row: row["distance"]["mean"],
+    )
     return [
         forgets("float64 inverses"),
         forgets("correct projector"),
         compare(
             "alternating",
             "Asked to forget random samples, the corrected alternating algorithm leaves {one} of the gap of doing "
-            "nothing in the outputs on them, over {settings} settings, doing nothing {other}",
+            "nothing in the outputs on them, doing nothing {other} (settings: {settings}, seeds: {n})",
             seeds.but(forgetting=["random 1 %", "random 10 %"]),
             "outputs",
             ("alternating, corrected", "doing nothing"),
             by="switch",
             setting=("network", "forgetting"),
         ),
-        largest(
-            "alternating",
-            "at a ridge of 1e-6 the projector with float32 inverses is {least} to {largest} of its size off that of "
-            "50 digits ({n} settings, seeds on average)",
-            select(result, "rounding", {"precision": "float32", "ridge": 1e-6}),
-            lambda row: row["distance"]["mean"],
-        ),
+        rounding if rounded >= FEWEST else {**rounding, "verdict": FEW},
     ]
