@@ -519,3 +519,11 @@ def test_a_small_error_in_a_join_is_seen(kind, name, rule, monkeypatch):
     assert {where for where, _ in check_gradients(net, moved(net), inputs(net), throw=False).wrong} == {
         "network"
     }
+
+
+def test_windows_of_more_entries_than_a_short_integer_counts():
+    net = Sequential((182, 182, 1), (MaxPool((182, 182)),))
+    x = np.arange(182.0**2).reshape(1, 182, 182, 1)  # the last of 33124 entries is the largest
+    y = net([], x)
+    assert y.item() == 33123
+    assert net.chain.layers[0].forward([], x)[1][0].item() == 33123
