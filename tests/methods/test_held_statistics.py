@@ -1,0 +1,57 @@
+"""Methods on networks with running statistics, which no gradient sees."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from muso_theory.methods import SaliencyRelabelling, serving
+from muso_theory.networks import Activation, BatchNorm, Dense, Sequential
+from muso_theory.networks.problem import NetworkProblem
+from muso_theory.networks.recipe import Recipe
+
+METHODS = serving("network")
+
+
+def normed_problem(momentum: float = 0.1) -> NetworkProblem:
+    """A small classifier with batch norm, θ_r known."""
+    rng = np.random.default_rng(0)
+    net = Sequential((3,), (Dense(3, 6), BatchNorm(6, momentum=momentum), Activation("tanh"), Dense(6, 3)))
+    X, y = rng.standard_normal((24, 3)), rng.integers(0, 3, 24)
+    recipe = Recipe(epochs=3, batch_size=12)
+    return NetworkProblem.pretrain(net, X, y, forget=range(4), recipe=recipe).with_retrained()
+
+
+@pytest.mark.parametrize("name", sorted(set(METHODS) - {"retraining"}))
+def test_nothing_but_batches_moves_running_statistics(name):
+    problem = normed_problem(momentum=1e-12)  # what batches do is not to be seen
+    at = [array.copy() for array in problem.pretrained]
+    at[4], at[5] = np.full(6, 0.5), np.full(6, 2.0)
+    found = METHODS[name]()(replace(problem, pretrained=at))
+    for index in (4, 5):
+        assert np.allclose(found[index], at[index], rtol=1e-8), name
+
+
+def test_a_share_of_salient_parameters_is_one_of_those_that_gradients_move():
+    problem = normed_problem()
+    found = SaliencyRelabelling(fraction=0.25)(problem)
+    assert all((found[i] != problem.pretrained[i]).all() for i in (4, 5))  # by the batches, as in training
+    moved = sum(
+        int((a != b).sum())
+        for a, b, moves in zip(found, problem.pretrained, problem.net.trainable, strict=True)
+        if moves
+    )
+    assert problem.net.n_trainable == 57
+    assert moved == 15  # ⌈57/4⌉
+
+
+def test_distances_are_over_what_gradients_move():
+    problem = normed_problem()
+    other = [array.copy() for array in problem.retrained]
+    other[5] += 100.0
+    assert problem.distance(other, problem.retrained) == 0
+    assert problem.relative_gaps(other)[0] == 0
+    other[0][0, 0] += 3.0
+    assert problem.distance(other, problem.retrained) == pytest.approx(3.0)
