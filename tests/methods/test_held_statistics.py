@@ -7,7 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from muso_theory.methods import SaliencyRelabelling, serving
+from muso_theory.methods import (
+    Descent,
+    GradientAscent,
+    NegativePreference,
+    SaliencyRelabelling,
+    Scrub,
+    serving,
+)
 from muso_theory.networks import Activation, BatchNorm, Dense, Sequential
 from muso_theory.networks.problem import NetworkProblem
 from muso_theory.networks.recipe import Recipe
@@ -15,10 +22,11 @@ from muso_theory.networks.recipe import Recipe
 METHODS = serving("network")
 
 
-def normed_problem(momentum: float = 0.1) -> NetworkProblem:
-    """A small classifier with batch norm, θ_r known."""
+def normed_problem(momentum: float = 0.1, normed: bool = True) -> NetworkProblem:
+    """A small classifier with batch norm or without, θ_r known."""
     rng = np.random.default_rng(0)
-    net = Sequential((3,), (Dense(3, 6), BatchNorm(6, momentum=momentum), Activation("tanh"), Dense(6, 3)))
+    norm = (BatchNorm(6, momentum=momentum),) if normed else ()
+    net = Sequential((3,), (Dense(3, 6), *norm, Activation("tanh"), Dense(6, 3)))
     X, y = rng.standard_normal((24, 3)), rng.integers(0, 3, 24)
     recipe = Recipe(epochs=3, batch_size=12)
     return NetworkProblem.pretrain(net, X, y, forget=range(4), recipe=recipe).with_retrained()
@@ -55,3 +63,16 @@ def test_distances_are_over_what_gradients_move():
     assert problem.relative_gaps(other)[0] == 0
     other[0][0, 0] += 3.0
     assert problem.distance(other, problem.retrained) == pytest.approx(3.0)
+
+
+def test_with_batch_norm_the_first_ascent_has_a_gradient_and_the_first_weight_is_not_one():
+    """What is said of w_p holds where training is evaluation, and not where batches have their own statistics."""
+    descent = Descent(epochs=1, optimizer="gd", learning_rate=1e-2)
+    for normed in (False, True):
+        problem = normed_problem(normed=normed)
+        ascended, rested = (Scrub(ascents=n, descent=descent)(problem) for n in (1, 0))
+        assert (problem.distance(ascended, rested) > 1e-5) is normed
+        one = replace(descent, batch_size=None)  # one step: with W = 1 it is that of gradient ascent
+        climbs = (kind(descent=one)(problem) for kind in (NegativePreference, GradientAscent))
+        assert (problem.distance(*climbs) > 1e-6) is normed
+    assert all("batch" in str(kind.__doc__) for kind in (Scrub, NegativePreference))
