@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from muso_theory.errors import BadInputError
 from muso_theory.methods import (
     Descent,
     GradientAscent,
@@ -63,6 +64,14 @@ def test_distances_are_over_what_gradients_move():
     assert problem.relative_gaps(other)[0] == 0
     other[0][0, 0] += 3.0
     assert problem.distance(other, problem.retrained) == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("name", ["scrub", "gradient-ascent", "npo"])
+def test_one_sample_to_forget_is_refused_with_a_cure_that_works(name):
+    problem = normed_problem()
+    with pytest.raises(BadInputError, match="two to forget, where a method ascends on these alone"):
+        METHODS[name]()(replace(problem, forget=np.array([3])))
+    METHODS[name]()(replace(problem, forget=np.array([3, 5])))
 
 
 def test_with_batch_norm_the_first_ascent_has_a_gradient_and_the_first_weight_is_not_one():
