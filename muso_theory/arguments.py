@@ -186,7 +186,10 @@ def _is(value: Any, kind: type) -> bool:
 
 def _refusal(name: str, value: Any, kind: Any, default: Any) -> Exception:
     for one in _parts(kind):
-        inner = typing.get_args(one)
+        inner, spread = typing.get_args(one), _spread(one, value)
+        if spread is not value and _admits(one, spread):
+            said = " or ".join(map(_said, _parts(kind)))
+            return expected(said, name, value, type(value).__name__, f"{name}={spread!r}")
         if (
             typing.get_origin(one) in _MANY
             and isinstance(value, list | tuple)
@@ -209,6 +212,15 @@ def _refusal(name: str, value: Any, kind: Any, default: Any) -> Exception:
     else:
         hint = f"{name}={default!r}"
     return expected(" or ".join(map(_said, _parts(kind))), name, shown, type(value).__name__, hint)
+
+
+def _spread(kind: Any, value: Any) -> Any:
+    """A value over all places of a tuple of so many: 3 as (3, 3), or (1, 2), of pairs, as ((1, 1), (2, 2))."""
+    inner = typing.get_args(kind)
+    if typing.get_origin(kind) is not tuple or ... in inner:
+        return value
+    same = isinstance(value, list | tuple) and len(value) == len(inner)
+    return tuple(map(_spread, inner, value if same else [value] * len(inner)))
 
 
 def _example(kind: Any) -> str:

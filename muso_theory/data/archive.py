@@ -35,11 +35,12 @@ _SPARSE = {"format", "shape", "data"}
 def read_npz(source: Path | IO[bytes], name: str, sha256: str, choices: Choices = NO_CHOICES) -> Dataset:
     """Read and check an archive.
 
-    ``X`` (n, d), or ``features`` (n, D) or (n, k, P), the Jacobian of k outputs of every sample; ``y`` (n,) or (n, C)
-    numbers, or (n,) text for classes; optionally ``forget`` (boolean mask or indices), ``groups`` (n,) original classes
-    as integers or text, ``w_init``, ``w_pretrained``, ``w_unlearned`` (D,) or (D, C), and ``labels`` (n_F,) or (n_F, C)
-    in increasing order of the forgotten rows. Any other name is refused, since a misspelt ``w_unlearned`` would go
-    unaudited. A matrix of scipy.sparse is read with ``dense`` and the number of its target column.
+    ``X`` (n, d), or images (n, height, width, channels) whose pixels are its columns, or ``features`` (n, D) or (n, k,
+    P), the Jacobian of k outputs of every sample; ``y`` (n,) or (n, C) numbers, or (n,) text for classes; optionally
+    ``forget`` (boolean mask or indices), ``groups`` (n,) original classes as integers or text, ``w_init``,
+    ``w_pretrained``, ``w_unlearned`` (D,) or (D, C), and ``labels`` (n_F,) or (n_F, C) in increasing order of the
+    forgotten rows. Any other name is refused, since a misspelt ``w_unlearned`` would go unaudited. A matrix of
+    scipy.sparse is read with ``dense`` and the number of its target column.
 
     Args:
         source: path or binary stream.
@@ -71,7 +72,11 @@ def read_npz(source: Path | IO[bytes], name: str, sha256: str, choices: Choices 
 def _of_arrays(arrays: dict[str, npt.NDArray[Any]], name: str, sha256: str, choices: Choices) -> Dataset:
     """A data set of arrays with names that are known to be right."""
     key = "features" if "features" in arrays else "X"
-    X = check_numbers(key, arrays[key], (2, 3) if key == "features" else (2,))
+    X = check_numbers(key, arrays[key], (2, 3) if key == "features" else (2, 4))
+    told = ""
+    if X.ndim == 4:  # images, which a network takes in its own shape again
+        told = f"images {'×'.join(map(str, X.shape[1:]))}, "
+        X = X.reshape(len(X), -1)
     for other in ("y", "groups"):
         if other in arrays and arrays[other].shape[:1] != X.shape[:1]:
             raise expected(
@@ -136,7 +141,7 @@ def _of_arrays(arrays: dict[str, npt.NDArray[Any]], name: str, sha256: str, choi
         understood=(
             Understood("target", f"array y {arrays['y'].shape}", "given", "y"),
             targets.understood,
-            Understood("features", f"array {key}, {columns}", "given", key),
+            Understood("features", f"array {key}, {told}{columns}", "given", key),
         ),
     )
 

@@ -20,7 +20,9 @@ __all__ = [
     "built_network",
     "map_options",
     "named_map",
+    "network_inputs",
     "network_notes",
+    "resized",
     "ruling",
 ]
 
@@ -115,6 +117,27 @@ def built_network(words: str, seed: int) -> tuple[Any, Any]:
         raise expected(what, "network", words, "text", "mlp:64-256-1:erf")
     net = networks.mlp(widths, activation=activation or "relu", parameterization="ntk")
     return net, net.init(seed)
+
+
+def network_inputs(X: Any, net: Any, words: str) -> Array:
+    """Rows of a table in the shape that the network takes."""
+    X = np.asarray(X)
+    size = int(np.prod(net.input_shape))
+    if X.ndim != 2 or X.shape[1] != size:
+        hint = resized(words, 0, X.shape[-1], "inputs")
+        raise expected(f"a network of {X.shape[-1]} inputs", "network", words, f"{size} inputs", hint)
+    shaped: Array = X.reshape(len(X), *net.input_shape)
+    return shaped
+
+
+def resized(words: str, place: int, size: int, what: str) -> str:
+    """The words of a network with another number of inputs or outputs."""
+    kind, *rest = words.split(":")
+    if kind != "mlp":
+        return f"a network made for these {what}"
+    sizes = rest[0].split("-")
+    sizes[place] = str(size)
+    return ":".join([kind, "-".join(sizes), *rest[1:]])
 
 
 def network_notes(source: Source, net: Any, problem: UnlearningProblem) -> list[str]:

@@ -13,7 +13,7 @@ from ..data import Dataset
 from ..errors import check_integer, expected
 from ..options import Source
 from ..understood import Understood
-from .maps import built_network
+from .maps import built_network, network_inputs, resized
 from .samples import chosen
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def prepare_network(
     else:
         usual = {"loss": "cross-entropy" if dataset.classes and net.n_out > 1 else "squared"}
         plan, said = Recipe(**{**usual, **recipe, "seed": seed}), tuple(recipe)
-    X = _inputs(samples.X, net, words)
+    X = network_inputs(samples.X, net, words)
     drawn = f"drawn by seed {seed}"
     if words.endswith(".npz"):
         drawn = "as in this file, which may know what is to be forgotten"
@@ -135,7 +135,7 @@ def prepare_network(
     forgets = samples.fitted_on not in ("all", "copies", "near")
     held_out = None
     if samples.held_out is not None:
-        held_out = _inputs(samples.held_out[0], net, words), unseen
+        held_out = network_inputs(samples.held_out[0], net, words), unseen
     return PreparedNetwork(
         problem,
         f"{dataset.name}: {_sizes(problem)}",
@@ -179,17 +179,6 @@ def _sizes(problem: NetworkProblem) -> str:
     return f"n = {n}, {problem.net.n_params} parameters{outputs}, {len(problem.forget)} to forget"
 
 
-def _inputs(X: Any, net: Any, words: str) -> Array:
-    """Rows of a table in the shape that the network takes."""
-    X = np.asarray(X)
-    size = int(np.prod(net.input_shape))
-    if X.ndim != 2 or X.shape[1] != size:
-        hint = _resized(words, 0, X.shape[-1], "inputs")
-        raise expected(f"a network of {X.shape[-1]} inputs", "network", words, f"{size} inputs", hint)
-    shaped: Array = X.reshape(len(X), *net.input_shape)
-    return shaped
-
-
 def _targets(dataset: Dataset, held_out: Any, net: Any, words: str) -> tuple[Array, Array]:
     """Targets in the shape of the network's outputs, of the samples and of those held out."""
     both = [dataset.y, dataset.y[:0] if held_out is None else held_out[1]]
@@ -199,18 +188,8 @@ def _targets(dataset: Dataset, held_out: Any, net: Any, words: str) -> tuple[Arr
     if net.n_out != k:
         what = "1 output, or 2 for two classes" if k == 1 else f"{k} outputs, one a class or column"
         got = f"{net.n_out} output{'s' * (net.n_out > 1)}"
-        raise expected(f"a network of {what},", "network", words, got, _resized(words, -1, k, "targets"))
+        raise expected(f"a network of {what},", "network", words, got, resized(words, -1, k, "targets"))
     return both[0].reshape(-1, k), both[1].reshape(-1, k)
-
-
-def _resized(words: str, place: int, size: int, what: str) -> str:
-    """The words of a network with another number of inputs or outputs."""
-    kind, *rest = words.split(":")
-    if kind != "mlp":
-        return f"a network made for these {what}"
-    sizes = rest[0].split("-")
-    sizes[place] = str(size)
-    return ":".join([kind, "-".join(sizes), *rest[1:]])
 
 
 def recipe_words(recipe: Recipe) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from .maps import (
     built_network,
     map_options,
     named_map,
+    network_inputs,
     network_notes,
     ruling,
 )
@@ -125,7 +126,9 @@ def prepare(
         from ..networks import from_network
 
         tell("linearising the network")
-        problem = from_network(net, params, X, dataset.y, forget=samples.forget)
+        problem = from_network(
+            net, params, network_inputs(X, net, str(source.network)), dataset.y, forget=samples.forget
+        )
         if word is None and not str(source.network).endswith(".npz"):
             word = "nothing"  # the parameters were drawn here
         problem = problem.telling(*told, map_fitted_on=word)

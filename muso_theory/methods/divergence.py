@@ -38,6 +38,9 @@ class Scrub(Method):
     The divergence is KL of the predicted classes, without temperature; for squared loss, KL of normal laws of unit
     variance, ½‖Φw − Φw_p‖². Both are losses whose labels are w_p's own outputs. The first ascent has no gradient, since
     it starts at w_p, so that the first descent moves alone; where w_p fits R it does not either, and nothing happens.
+    Not so on a network whose training differs from its evaluation: w_p's outputs are those of evaluation, by running
+    statistics and with nothing dropped, steps are taken in training mode, by the statistics of each batch, as the
+    published code does. There the first ascent has a gradient.
 
     Args:
         alpha: α > 0, weight of the divergence on R.
@@ -128,6 +131,8 @@ class NegativePreference(Method):
     With the likelihood e^−ℓ of a sample the objective is 2/β times the mean over F of log(1 + (p/p_pretrained)^β). Its
     gradient is that of ascent, every sample's part times W = 2/(1 + e^(β(ℓ − ℓ_p))), ℓ_p the loss at w_p: 1 at w_p, and
     falling as ℓ grows. As β → 0 it is gradient ascent. Where w_p interpolates F the gradient is zero: it never starts.
+    On a network with batch norm or dropout ℓ_p is that of evaluation and ℓ that of training, by the statistics of each
+    batch, so that W is not 1 at w_p.
 
     Args:
         inverse_temperature: β > 0.

@@ -89,7 +89,9 @@ class LangevinDescent(RidgeMethod):
 
     What they state is about this data and forget set, for settings chosen without looking at it; it is no differential
     privacy. It is about the exact process, measured in float64: the rounding of the steps and of the sampler is not in
-    it. `evaluation.guarantee` covers these.
+    it. `evaluation.guarantee` covers these. And it is about noise that nobody can draw again: the seed must be secret,
+    such as ``secrets.randbits(256)``, used once, and published nowhere. Whoever has it, as the usual 0, or results
+    that name it, runs the steps without and with each sample, and sees which of them was published.
 
     Args:
         ridge: λ > 0.
@@ -97,7 +99,7 @@ class LangevinDescent(RidgeMethod):
         steps: K, noisy steps on R.
         sigma: σ ≥ 0.
         radius: ρ > 0, or None for no projection and no guarantee.
-        seed: seed of the noise.
+        seed: seed of the noise; the usual 0 makes runs repeat and hides nothing.
 
     Example:
         >>> problem = UnlearningProblem(np.array([[1.0, 0], [0, 1]]), np.array([1.0, 2.0]), [1])
@@ -119,7 +121,7 @@ class LangevinDescent(RidgeMethod):
     source = "Chien, Wang, Chen, Li 2024 (Certified machine unlearning via noisy SGD), arXiv 2403.17105, full batches"
     exactness = (
         "not exact: noise and a finite number of steps; with a radius (ε, δ)-indistinguishable from T + K such steps "
-        "on R alone, by privacy amplification by iteration"
+        "on R alone for whoever does not know the seed, by privacy amplification by iteration"
     )
 
     def __post_init__(self) -> None:
@@ -147,6 +149,8 @@ class LangevinDescent(RidgeMethod):
     def divergence(self, problem: UnlearningProblem | NetworkProblem, order: float) -> float:
         """Bound of the Rényi divergence between the unlearned and the retrained law, in either direction.
 
+        The laws are those of noise whose seed is secret and used once, a hypothesis that is not checked.
+
         Args:
             problem: the problem.
             order: α > 1.
@@ -163,7 +167,7 @@ class LangevinDescent(RidgeMethod):
 
     @checked
     def epsilon(self, problem: UnlearningProblem | NetworkProblem, delta: float) -> float:
-        """ε for which the unlearned and the retrained law are (ε, δ)-indistinguishable.
+        """ε for which the unlearned and the retrained law are (ε, δ)-indistinguishable, the seed secret and used once.
 
         D_α ≤ αμ²/2 for every α > 1 gives ε = αμ²/2 + ln(1/δ)/(α − 1) for every α (Mironov 2017, arXiv 1702.07476,
         proposition 3), the least of which is μ²/2 + μ√(2 ln 1/δ).

@@ -76,6 +76,7 @@ class FisherNoise(Method):
 
     On a network F_R is the diagonal for the model's own predictive distribution, as in the paper; gradients at the true
     labels vanish once the data are fitted, and with them the difference between parameters that matter and others.
+    Running statistics, which no gradient sees, get no noise.
 
     Args:
         alpha: α = (λσ_h²)^¼ of the paper, > 0.
@@ -138,7 +139,10 @@ class FisherNoise(Method):
         chosen = rng.permutation(problem.retain)[: self.samples]
         fishers = problem.net.unflatten(fisher_diagonal(problem, chosen))
         noisy = []
-        for array, fisher in zip(problem.pretrained, fishers, strict=True):
+        for array, fisher, moves in zip(problem.pretrained, fishers, problem.net.trainable, strict=True):
+            if not moves:
+                noisy.append(array)
+                continue
             spread = self.alpha * (fisher + self.damping) ** -0.25
             noisy.append((array + spread * rng.standard_normal(array.shape)).astype(array.dtype))
         return problem.check_trained(noisy, self.alpha)

@@ -145,7 +145,9 @@ class _OrthogonalGradient(Method):
             J = tangent_operator(net, params, problem.X[chosen])
             seen = tangent_step(net, params, problem.X[chosen], J @ (theta - origin))
             theta = theta - self.strength * (theta - origin - seen)
-            params = [a.astype(problem.X.dtype) for a in net.unflatten(theta)]
+            # No gradient sees running statistics; that is no reason to shrink them.
+            shrunk = zip(params, net.unflatten(theta), net.trainable, strict=True)
+            params = [a.astype(problem.X.dtype) if moves else old for old, a, moves in shrunk]
             repair = replace(descent, epochs=1, seed=descent.seed + round_)
             params = repair.fit(problem, problem.retain, params=params)
         return params

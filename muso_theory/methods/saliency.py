@@ -140,9 +140,12 @@ class SaliencyRelabelling(Method):
 
     def on_network(self, problem: NetworkProblem) -> list[Array]:
         """θ_p relabelled at random, where |∇L_F(θ_p)| is largest."""
-        gradient = problem.net.flatten(mean_gradient(problem, problem.pretrained, problem.forget))
-        mask = problem.net.unflatten(largest(np.abs(gradient), self.fraction))
-        return self.descent.relabel(problem, RandomLabels(self.seed)(problem), mask=mask)
+        net = problem.net
+        gradient = net.flatten(mean_gradient(problem, problem.pretrained, problem.forget))
+        moves = np.repeat(net.trainable, [array.size for array in problem.pretrained])
+        mask = np.ones(len(gradient), dtype=bool)  # running statistics follow the batches, as in training
+        mask[moves] = largest(np.abs(gradient[moves]), self.fraction)
+        return self.descent.relabel(problem, RandomLabels(self.seed)(problem), mask=net.unflatten(mask))
 
     def _mean_labels(self, problem: UnlearningProblem) -> Array:
         """μ, shape (n_F, C)."""

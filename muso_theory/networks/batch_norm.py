@@ -124,7 +124,10 @@ class BatchNorm(Layer):
         """
         if len(x) < 2:
             what = f"batches of at least two samples in training, for the statistics of {self}"
-            hint = "a batch_size that leaves no remainder of one, or net(params, X), which takes the running ones"
+            hint = (
+                "at least two samples to train on (two to forget, where a method ascends on these alone), and a "
+                "batch_size that leaves no remainder of one"
+            )
             raise expected(what, "batch", x.shape, "shape before it", hint)
         axes = tuple(range(x.ndim - 1))
         normal, inverse, mean, variance = normalised(x, axes, self.eps)

@@ -106,7 +106,7 @@ class MaxPool(Layer):
         best: Array | None = None
         for number, entry in enumerate(self._entries(x, least)):
             if best is None:
-                best, which = entry.copy(), np.zeros(entry.shape, dtype=np.int16)
+                best, which = entry.copy(), np.zeros(entry.shape, dtype=np.intp)
                 continue
             better = np.asarray(entry > best, dtype=bool)
             np.copyto(best, entry, where=better)

@@ -98,12 +98,13 @@ def padded_sizes(kind: str, shape: tuple[int, ...], pads: Pads, window: Pair, st
     """Positions down and right of windows over a padded image; refuse an image smaller than the window."""
     sizes = [size + sum(pad) for size, pad in zip(shape[:2], pads, strict=True)]
     if any(size < reach for size, reach in zip(sizes, window, strict=True)):
+        smaller = "padding='SAME', or a smaller kernel or dilation"  # a pool knows neither
         raise expected(
             f"an image at least as large as the kernel {window} of {kind}",
             "shape",
             shape,
             "shape before it",
-            "padding='SAME', or a smaller kernel or dilation",
+            smaller if kind == "conv2d" else "a larger image, or a smaller window",
         )
     down, right = (
         (size - reach) // step + 1 for size, reach, step in zip(sizes, window, stride, strict=True)

@@ -216,7 +216,7 @@ class NetworkProblem:
 
     @checked
     def distance(self, params: Sequence[Array], others: Sequence[Array]) -> float:
-        """‖θ − θ'‖ in double precision.
+        """‖θ − θ'‖ in double precision, over what gradients move: running statistics are left out.
 
         Args:
             params: θ.
@@ -227,9 +227,14 @@ class NetworkProblem:
         """
         squares = (
             np.sum(np.square(np.subtract(a, b, dtype=np.float64)))
-            for a, b in zip(*(self.net.check_params(w, real=True) for w in (params, others)), strict=True)
+            for a, b in zip(*map(self._moved, (params, others)), strict=True)
         )
         return float(np.sqrt(sum(squares)))
+
+    def _moved(self, params: Sequence[Array]) -> list[Array]:
+        """The arrays that gradients move; running statistics have units of their own: a variance would drown all."""
+        arrays = self.net.check_params(params, real=True)
+        return [array for array, moves in zip(arrays, self.net.trainable, strict=True) if moves]
 
     @checked
     def relative_gaps(self, params: Sequence[Array]) -> tuple[float, float]:
@@ -239,7 +244,7 @@ class NetworkProblem:
             params: θ.
 
         Returns:
-            ‖θ − θ_r‖/‖θ_p − θ_r‖ and ‖f_F(θ) − f_F(θ_r)‖/‖f_F(θ_p) − f_F(θ_r)‖.
+            ‖θ − θ_r‖/‖θ_p − θ_r‖ by :meth:`distance`, and ‖f_F(θ) − f_F(θ_r)‖/‖f_F(θ_p) − f_F(θ_r)‖.
 
         Raises:
             BadInputError: when θ_r is not known, or doing nothing leaves no gap.
@@ -251,7 +256,7 @@ class NetworkProblem:
         found = float(np.linalg.norm(self.outputs(params, self.forget) - wanted))
         size = self.distance(self.pretrained, self.retrained)
         unit = float(rounding(1.0, self.X))
-        known = np.linalg.norm([np.linalg.norm(array) for array in self.retrained])
+        known = np.linalg.norm([np.linalg.norm(array) for array in self._moved(self.retrained)])
         # A gap of rounding errors is none, and shares of it would be numbers without a meaning.
         if not (size > unit * known and nothing > unit * np.linalg.norm(wanted)):
             hint = "forget samples that matter, or a problem.distance"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from .convolution import Conv2D
 from .dense import Dense
 from .flatten import Flatten
 from .layer import Layer
-from .models import MODELS
+from .models import MODELS, resnet18, vgg11
 from .network import Sequential
 
 __all__ = ["from_state_dict", "state_dict_shapes"]
@@ -165,12 +165,15 @@ missing, 1 unknown); try 'conv2.weight' under that name
     given: dict[str, Any] = dict(arrays) if isinstance(arrays, Mapping) else _from_file(arrays)
     wanted = state_dict_shapes(net)
     given = {name: array for name, array in given.items() if name.rpartition(".")[2] != COUNTER}
+    if given.keys() != wanted.keys():
+        _refuse_relatives(net, given)
     _check_names(given, wanted)
     params: list[Array] = []
     for name, place in zip(_names(net), _places(net.chain, net.input_shape), strict=True):
         for key, shape, index in _published(name, place):
             array = plain_array(key, given[key])
             if array.shape != shape:
+                _refuse_relatives(net, given)
                 raise expected(
                     f"shape {shape} of {place.layer}", key, array.shape, "shape", "this network's own"
                 )
@@ -186,6 +189,33 @@ def _from_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The arrays of an npz."""
     name = Path(path)
     return dict(read_arrays(name, str(name), lambda members: None))
+
+
+def _refuse_relatives(net: Sequential, given: dict[str, Any]) -> None:
+    """Refuse arrays that fit as a whole but for a prefix of every name, or for a setting of the builder."""
+    shapes = {name: np.shape(array) for name, array in given.items()}
+    first, last = next(iter(shapes), ""), next(reversed(shapes.values()), ())
+    prefix = first[: first.find(".") + 1]
+    if prefix and all(name.startswith(prefix) for name in shapes):
+        rest = {name.removeprefix(prefix): shape for name, shape in shapes.items()}
+        if rest == state_dict_shapes(net):
+            hint = f"{{name.removeprefix({prefix!r}): array for name, array in arrays.items()}}"
+            raise expected(f"names without {prefix!r}", "names", first, "a prefix of them all", hint)
+    classes = int(last[0]) if last else net.n_out
+    for build, setting in _SETTINGS:
+        for value in (False, True):
+            if shapes == state_dict_shapes(build(classes, value, net.input_shape)):
+                made = f"{build.__name__}({classes}, {setting}={value})"
+                raise expected(
+                    "arrays of this network", "arrays", f"those of {made}", "another network", made
+                )
+
+
+_SETTINGS: tuple[tuple[Callable[..., Sequential], str], ...] = (
+    (resnet18, "small_images"),
+    (vgg11, "batch_norm"),
+)
+"""Builders with a setting that names and shapes of parameters depend on."""
 
 
 def _check_names(given: dict[str, Any], wanted: dict[str, tuple[int, ...]]) -> None:

@@ -67,6 +67,10 @@ def fit_statistics(net: Sequential, params: Sequence[Array], X: Array) -> list[A
         raise expected(
             "a network with batch norm", "net", net.input_shape, "no statistics", "params as they are"
         )
+    if len(inputs) < 2:
+        raise expected(
+            "at least two samples, for their variance", "X", inputs.shape, "shape", "all retained ones"
+        )
     chain = Chain(tuple(_measuring(layer) for layer in net.layers))
     return chain.forward_training(arrays, inputs, np.random.default_rng(0))[2]  # nothing is left to chance
 

@@ -313,3 +313,17 @@ def test_epsilon_is_the_least_that_all_orders_give(delta: float) -> None:
         least = min(method.divergence(LINE, float(a)) + math.log(1 / delta) / (a - 1) for a in orders)
         assert method.epsilon(LINE, delta) == pytest.approx(least, rel=1e-4)
         assert method.epsilon(LINE, delta) <= least * (1 + 1e-12)
+
+
+def test_what_is_claimed_names_the_secret_seed_and_who_has_the_seed_has_the_model():
+    for words in (
+        LangevinDescent.exactness,
+        LangevinDescent.__doc__,
+        LangevinDescent.epsilon.__doc__,
+        LangevinDescent.divergence.__doc__,
+    ):
+        assert words is not None
+        assert "seed" in words
+    problem = ZOO["several-outputs"]()
+    method = LangevinDescent(ridge=1.0, radius=1.0, sigma=10.0)
+    assert np.array_equal(method(problem), method(problem))  # no noise hides what can be drawn again

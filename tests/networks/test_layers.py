@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 
 import numpy as np
 import pytest
@@ -39,6 +40,7 @@ from muso_theory.networks import (
     save,
     tiny_transformer,
     transformer_block,
+    vgg11,
 )
 from muso_theory.networks.composition import leaves
 from muso_theory.networks.enclosure import enclosed_tangent, rows_of
@@ -519,3 +521,28 @@ def test_a_small_error_in_a_join_is_seen(kind, name, rule, monkeypatch):
     assert {where for where, _ in check_gradients(net, moved(net), inputs(net), throw=False).wrong} == {
         "network"
     }
+
+
+def test_windows_of_more_entries_than_a_short_integer_counts():
+    net = Sequential((182, 182, 1), (MaxPool((182, 182)),))
+    x = np.arange(182.0**2).reshape(1, 182, 182, 1)  # the last of 33124 entries is the largest
+    y = net([], x)
+    assert y.item() == 33123
+    assert net.chain.layers[0].forward([], x)[1][0].item() == 33123
+
+
+@pytest.mark.parametrize(
+    ("make", "hint"),
+    [
+        (lambda: Conv2D(1, 1, (3, 3), (1, 1), (1, 1)), "padding=((1, 1), (1, 1))"),
+        (lambda: Conv2D(1, 1, (3, 3), padding=1), "padding=((1, 1), (1, 1))"),
+        (lambda: Conv2D(1, 1, (3, 3), padding=(1, 2)), "padding=((1, 1), (2, 2))"),
+        (lambda: Conv2D(1, 1, 3), "kernel=(3, 3)"),
+        (lambda: MaxPool(2), "window=(2, 2)"),
+        (lambda: MaxPool((3, 3), padding=1), "padding=((1, 1), (1, 1))"),
+        (lambda: vgg11(10, input_shape=(16, 16, 3)), "a larger image, or a smaller window"),
+    ],
+)
+def test_habits_of_other_packages_are_told_what_to_write(make, hint):
+    with pytest.raises(BadInputError, match=re.escape(f"; try {hint}")):
+        make()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -259,3 +260,26 @@ def test_estimates_cover_the_kernel_as_often_as_they_say():
         estimate_ntk(net, params, X, confidence=95.0)
     with pytest.raises(BadInputError, match="probes"):
         estimate_ntk(net, params, X, probes=1)
+
+
+def shaped(net):
+    """Arrays of the right shapes that hold one number."""
+    return {name: np.broadcast_to(np.float32(1), shape) for name, shape in state_dict_shapes(net).items()}
+
+
+@pytest.mark.parametrize(
+    ("net", "arrays", "hint"),
+    [
+        (vgg11(10, batch_norm=False), shaped(vgg11(10)), "vgg11(10, batch_norm=True)"),
+        (vgg11(10), shaped(vgg11(1000, batch_norm=False)), "vgg11(1000, batch_norm=False)"),
+        (resnet18(10), shaped(resnet18(1000, small_images=False)), "resnet18(1000, small_images=False)"),
+        (
+            resnet8(10),
+            {f"module.{name}": array for name, array in shaped(resnet8(10)).items()},
+            "{name.removeprefix('module.'): array for name, array in arrays.items()}",
+        ),
+    ],
+)
+def test_arrays_of_a_relative_are_told_by_what_would_fit(net, arrays, hint):
+    with pytest.raises(BadInputError, match=re.escape(f"; try {hint}")):
+        from_state_dict(net, arrays)

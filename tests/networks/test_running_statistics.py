@@ -189,7 +189,7 @@ def test_statistics_of_samples_are_those_of_one_batch():
     assert same == list(NET.trainable)
     with pytest.raises(BadInputError, match="a network with batch norm"):
         fit_statistics(mlp([3, 1]), mlp([3, 1]).init(0), np.ones((2, 3)))
-    with pytest.raises(BadInputError, match="at least two samples"):
+    with pytest.raises(BadInputError, match="at least two samples, for their variance"):
         fit_statistics(NET, params, X[:1])
 
 

@@ -1,0 +1,33 @@
+"""Samples of a file in the shape that a network takes: as rows and as images, the same for each command."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from muso_theory.errors import BadInputError
+from muso_theory.inputs import prepare
+from muso_theory.inputs.networks import prepare_network
+from muso_theory.networks import cnn, save
+from muso_theory.options import Source
+
+
+@pytest.mark.parametrize("shape", [(12, 16), (12, 4, 4, 1)])
+def test_rows_and_images_fit_a_network_in_each_command(tmp_path, shape):
+    net, rng = cnn((4, 4, 1), [2], 1), np.random.default_rng(0)
+    save(tmp_path / "net.npz", net, net.init(0))
+    X = rng.standard_normal((12, 16))
+    np.savez(tmp_path / "data.npz", X=X.reshape(shape), y=X[:, 0], forget=[3])
+    source = Source(str(tmp_path / "data.npz"), network=str(tmp_path / "net.npz"))
+    assert np.array_equal(prepare(source).problem.tangent.inputs, X.reshape(12, 4, 4, 1))
+    assert np.array_equal(prepare_network(source, {"epochs": 1}).problem.X, X.reshape(12, 4, 4, 1))
+
+
+def test_rows_that_do_not_fit_are_refused_alike(tmp_path):
+    net = cnn((4, 4, 1), [2], 1)
+    save(tmp_path / "net.npz", net, net.init(0))
+    np.savez(tmp_path / "data.npz", X=np.eye(15), y=np.arange(15) / 2, forget=[3])
+    source = Source(str(tmp_path / "data.npz"), network=str(tmp_path / "net.npz"))
+    for door in (prepare, lambda source: prepare_network(source, {"epochs": 1})):
+        with pytest.raises(BadInputError, match=r"a network of 15 inputs .* a network made for these inputs"):
+            door(source)
