@@ -19,7 +19,7 @@ from ..numbers.leastsquares import is_small_part
 from ..numbers.repeated import RepeatedFactor
 from .model import Model, Rows
 from .problem import UnlearningProblem
-from .repeats import others
+from .repeats import few_others
 
 __all__ = ["Factored"]
 
@@ -153,8 +153,8 @@ class Factored(Model):
 
     def curvature(self, rows: Rows) -> Matrix:
         """Φ_rowsᵀΦ_rows, shape (D, D); of most rows in floats that of all less that of the others."""
-        rest = others(rows, self.problem.n_samples)
-        if self._is_float and 0 < len(rest) < len(rows):
+        rest = few_others(rows, *self._features.shape) if self._is_float else ()
+        if rest:
             whole, part = self.formed_curvature(self.everything), self.formed_curvature(rest)
             if is_small_part(whole, part):
                 return whole - part

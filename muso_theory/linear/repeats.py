@@ -9,10 +9,13 @@ import numpy as np
 from ..arrays import Array
 from ..understood import Understood
 
-__all__ = ["Repeats", "Rows", "in_order", "others", "repeats_told"]
+__all__ = ["Repeats", "Rows", "few_others", "in_order", "repeats_told"]
 
 Rows = range | tuple[int, ...]
 """Positions: a range, or an explicit tuple."""
+
+_DEAR = 10**8
+"""Products, about a hundredth of a second's work."""
 
 
 def in_order(rows: Rows) -> tuple[Rows, Array | None]:
@@ -35,13 +38,18 @@ def in_order(rows: Rows) -> tuple[Rows, Array | None]:
     return tuple(index.tolist()), way
 
 
-def others(rows: Rows, n: int) -> Rows:
-    """All other positions of n, in ascending order.
+def few_others(rows: Rows, n: int, width: int) -> Rows:
+    """All other positions of n, if they are fewer and D × D sums over these rows are dear; else none.
+
+    Then Φ_RᵀΦ_R is had from that of all rows and of the others. The bound of a difference is a little weaker than that
+    of a sum, so what is cheap is summed.
 
     Example:
-        >>> others((0, 2), 4), others(range(2), 4)
-        ((1, 3), range(2, 4))
+        >>> few_others(range(3), 5, 20_000), few_others((0, 1, 3, 4), 5, 20_000), few_others(range(3), 5, 20)
+        (range(3, 5), range(2, 3), range(0, 0))
     """
+    if not n < 2 * len(rows) < 2 * n or len(rows) * width**2 < _DEAR:
+        return range(0)
     rest = np.ones(n, dtype=bool)
     rest[list(rows)] = False
     return in_order(tuple(np.flatnonzero(rest).tolist()))[0]

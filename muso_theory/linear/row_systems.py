@@ -33,7 +33,7 @@ from ..numbers.spectrum import (
 from .closed_forms import float_model
 from .model import Rows
 from .problem import UnlearningProblem
-from .repeats import Repeats, others
+from .repeats import Repeats, few_others
 
 __all__ = ["RowSystems", "exact_floats"]
 
@@ -176,9 +176,9 @@ class RowSystems:
 
     def _primal(self, rows: Rows) -> PrimalSystem:
         """The system of more rows than columns; of most rows its matrix is that of all less that of the others."""
-        rest = others(rows, len(self._order))
+        rest = range(0) if self.is_preconditioned else few_others(rows, *self.features.shape)
         less = None
-        if 0 < len(rest) < len(rows) and not self.is_preconditioned:
+        if rest:
             less = self._primal(self._everything), self._primal(rest)
         if rows not in self._primals:
             matrix = None if self.exponent or less else self._formed(rows)

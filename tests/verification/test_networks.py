@@ -10,7 +10,8 @@ import numpy as np
 
 from muso_theory.networks.rates import fit_slope
 from tests import ROOT
-from verification import lazy, ntk_limit, performance_ntk, tables
+from verification import lazy, ntk_limit, performance_ntk
+from verification.folding import write
 
 
 def test_points_are_json_able_and_carry_their_arguments():
@@ -81,7 +82,7 @@ def test_too_large_a_learning_rate_is_reported_not_hidden():
     for item in lazy.summarise(results):
         assert item["slope"] is None
         assert item["converged"] == {"16": "0/1"}
-    found = tables.write({"gaps": lazy._table("label_error", lazy.summarise(results))})[0]
+    found = write({"gaps": lazy._table("label_error", lazy.summarise(results))})[0]
     assert "| relu | 1 | 50.0 | – | – | – | – | – | – |" in found.replace("—", "–")
 
 
