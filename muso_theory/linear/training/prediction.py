@@ -215,7 +215,7 @@ def epochs_needed(problem: UnlearningProblem, gap: float, **settings: Unpack[_Se
 
 @checked
 def gd_epochs(problem: UnlearningProblem, step: float, accuracy: float) -> float:
-    """Claim gd-finite-time: T ≥ log(ε/gap₀)/log(1 − ηλ_min⁺) steps suffice for a gap of ε.
+    """Claim gd-finite-time: T ≥ log(ε/gap₀)/log(1 − ηλ_min⁺) steps suffice for a gap of ε, if 0 < η ≤ 1/λ_max.
 
     Args:
         problem: the problem.
