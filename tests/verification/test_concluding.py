@@ -57,10 +57,26 @@ each_result = pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.ste
 # -- committed results ---------------------------------------------------------------------------------------
 
 
+def alike(one: Any, other: Any) -> bool:
+    """Equal but for last digits, which move with the versions of NumPy and SciPy."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(alike, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return one == other or math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-12)
+    return bool(one == other)
+
+
 @each_result
 def test_a_committed_result_concludes_what_its_rows_say(path: Path) -> None:
     result = read_result(path)
-    assert concluded(result) == result
+    again = concluded(result)
+    assert alike(again.pop("conclusions"), result["conclusions"])
+    own = ("conclusions", "sha256")
+    assert {key: again[key] for key in again if key not in own} == {
+        key: result[key] for key in result if key not in own
+    }
 
 
 @each_result
