@@ -75,10 +75,49 @@ def check_affine(kind: str, sizes: dict[str, int], param: str, w_std: float, b_s
             raise expected(f"a finite nonnegative scale in {kind}", name, scale, type(scale).__name__, "1.0")
 
 
+class Affine(Layer):
+    """What W (in, out) and b of an affine map of the last axis are, flat input or not."""
+
+    n_in: int
+    n_out: int
+    param: Parameterization
+    w_std: float
+    b_std: float
+
+    @property
+    def param_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """W (in, out) and b (out,)."""
+        return ((self.n_in, self.n_out), (self.n_out,))
+
+    def init(self, rng: np.random.Generator) -> list[Array]:
+        """Draw W and b.
+
+        Returns:
+            [W, b].
+        """
+        return init_affine(rng, (self.n_in, self.n_out), self.param, self.w_std, self.b_std)
+
+    def _scales(self, like: Array) -> tuple[Any, Any]:
+        """Factors of the stored W and b."""
+        return affine_scales(self.param, self.n_in, self.w_std, self.b_std, like)
+
+    def jvp(self, p: Params, cache: Any, dp: Params, dx: Array | None) -> Array | None:
+        """s_w (x dW + dx W) + s_b db.
+
+        Returns:
+            The tangent of the output.
+        """
+        s_w, s_b = self._scales(cache)
+        z = cache @ dp[0]
+        if dx is not None:
+            z = z + dx @ p[0]
+        return np.asarray(s_w * z + s_b * dp[1])
+
+
 @final
 @checked
 @dataclass(frozen=True)
-class Dense(Layer):
+class Dense(Affine):
     """Affine map z = x W + b of flat inputs, W (in, out).
 
     With ``param="ntk"`` it is z = (w_std/√n_in)·x W + b_std·b and derivatives are in the stored W and b.
@@ -113,11 +152,6 @@ class Dense(Layer):
     def __str__(self) -> str:
         return f"dense {self.n_in}→{self.n_out}"
 
-    @property
-    def param_shapes(self) -> tuple[tuple[int, ...], ...]:
-        """W (in, out) and b (out,)."""
-        return ((self.n_in, self.n_out), (self.n_out,))
-
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """(n_out,) for (n_in,).
 
@@ -133,18 +167,6 @@ class Dense(Layer):
                 f"an input of shape ({self.n_in},)", "shape", shape, "shape before the layer", hint
             )
         return (self.n_out,)
-
-    def init(self, rng: np.random.Generator) -> list[Array]:
-        """Draw W and b.
-
-        Returns:
-            [W, b].
-        """
-        return init_affine(rng, (self.n_in, self.n_out), self.param, self.w_std, self.b_std)
-
-    def _scales(self, like: Array) -> tuple[Any, Any]:
-        """Factors of the stored W and b."""
-        return affine_scales(self.param, self.n_in, self.w_std, self.b_std, like)
 
     def forward(self, p: Params, x: Array) -> tuple[Array, Any]:
         """The affine map; the cache is the input.
@@ -162,18 +184,6 @@ class Dense(Layer):
             return z + bias, x
         z += bias
         return z, x
-
-    def jvp(self, p: Params, cache: Any, dp: Params, dx: Array | None) -> Array | None:
-        """s_w (x dW + dx W) + s_b db.
-
-        Returns:
-            The tangent of the output.
-        """
-        s_w, s_b = self._scales(cache)
-        z = cache @ dp[0]
-        if dx is not None:
-            z = z + dx @ p[0]
-        return np.asarray(s_w * z + s_b * dp[1])
 
     def pull(self, p: Params, cache: Any, cotangent: Cotangent) -> Cotangent:
         """s_w Δ Wᵀ.

@@ -59,10 +59,56 @@ def check_last(size: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape
 
 
+class _Norm(Layer):
+    """What gain and bias of ``size`` features are, however the input of a sample is normalised."""
+
+    size: int
+
+    @property
+    def param_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Gain and bias."""
+        return ((self.size,), (self.size,))
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The input shape.
+
+        Returns:
+            The same shape.
+
+        Raises:
+            BadInputError: if the last axis has another length.
+        """
+        return check_last(self.size, shape)
+
+    def init(self, rng: np.random.Generator) -> list[Array]:
+        """Ones and zeros.
+
+        Returns:
+            [gain, bias].
+        """
+        return [np.ones(self.size), np.zeros(self.size)]
+
+    def gradient(self, p: Params, cache: Any, dy: Array) -> list[Array]:
+        """Σ Δ ∘ normalised input and Σ Δ.
+
+        Returns:
+            [d gain, d bias].
+        """
+        return sums_by(dy, cache[0], 0)
+
+    def rows(self, p: Params, cache: Any, dy: Array) -> list[Array]:
+        """The same for every sample and output.
+
+        Returns:
+            Two arrays (n, k, size).
+        """
+        return sums_by(dy, cache[0][:, None], 2)
+
+
 @final
 @checked
 @dataclass(frozen=True)
-class LayerNorm(Layer):
+class LayerNorm(_Norm):
     """y = gain ∘ (x − mean)/√(variance + eps) + bias, over the last axis (features or channels).
 
     Parameters are the gain (ones at initialisation) and the bias (zeros), each (size,). Refuses
@@ -88,30 +134,6 @@ class LayerNorm(Layer):
 
     def __str__(self) -> str:
         return f"layer_norm {self.size}"
-
-    @property
-    def param_shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Gain and bias."""
-        return ((self.size,), (self.size,))
-
-    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The input shape.
-
-        Returns:
-            The same shape.
-
-        Raises:
-            BadInputError: if the last axis has another length.
-        """
-        return check_last(self.size, shape)
-
-    def init(self, rng: np.random.Generator) -> list[Array]:
-        """Ones and zeros.
-
-        Returns:
-            [gain, bias].
-        """
-        return [np.ones(self.size), np.zeros(self.size)]
 
     def forward(self, p: Params, x: Array) -> tuple[Array, Any]:
         """Normalise; the cache is the normalised input and the inverse standard deviation.
@@ -148,27 +170,11 @@ class LayerNorm(Layer):
         values = cotangent.expand(len(cache[0])) * p[0]
         return Cotangent(self._differential(cache, values), cotangent.shape, per_sample=True)
 
-    def gradient(self, p: Params, cache: Any, dy: Array) -> list[Array]:
-        """Σ Δ ∘ normalised input and Σ Δ.
-
-        Returns:
-            [d gain, d bias].
-        """
-        return sums_by(dy, cache[0], 0)
-
-    def rows(self, p: Params, cache: Any, dy: Array) -> list[Array]:
-        """The same for every sample and output.
-
-        Returns:
-            Two arrays (n, k, size).
-        """
-        return sums_by(dy, cache[0][:, None], 2)
-
 
 @final
 @checked
 @dataclass(frozen=True)
-class GroupNorm(Layer):
+class GroupNorm(_Norm):
     """y = gain ∘ (x − mean)/√(variance + eps) + bias, over all positions and a group of channels of one sample.
 
     With one group a sample is normalised as a whole, with as many groups as channels each channel by itself.
@@ -200,30 +206,6 @@ class GroupNorm(Layer):
 
     def __str__(self) -> str:
         return f"group_norm {self.size} in {self.groups} groups"
-
-    @property
-    def param_shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Gain and bias."""
-        return ((self.size,), (self.size,))
-
-    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The input shape.
-
-        Returns:
-            The same shape.
-
-        Raises:
-            BadInputError: if the last axis has another length.
-        """
-        return check_last(self.size, shape)
-
-    def init(self, rng: np.random.Generator) -> list[Array]:
-        """Ones and zeros.
-
-        Returns:
-            [gain, bias].
-        """
-        return [np.ones(self.size), np.zeros(self.size)]
 
     def _cut(self, values: Array, lead: int) -> Array:
         """Positions, groups and channels of a group as the last three axes, after ``lead`` others."""
@@ -262,19 +244,3 @@ class GroupNorm(Layer):
         values = cotangent.expand(len(normal)) * p[0]
         back = differential(self._cut(values, 2), self._cut(normal, 1)[:, None], inverse[:, None], (2, 4))
         return Cotangent(back.reshape(values.shape), cotangent.shape, per_sample=True, owned=True)
-
-    def gradient(self, p: Params, cache: Any, dy: Array) -> list[Array]:
-        """Σ Δ ∘ normalised input and Σ Δ.
-
-        Returns:
-            [d gain, d bias].
-        """
-        return sums_by(dy, cache[0], 0)
-
-    def rows(self, p: Params, cache: Any, dy: Array) -> list[Array]:
-        """The same for every sample and output.
-
-        Returns:
-            Two arrays (n, k, size).
-        """
-        return sums_by(dy, cache[0][:, None], 2)

@@ -23,10 +23,22 @@ from .patches import (
 __all__ = ["AdaptiveAvgPool", "AvgPool", "GlobalAvgPool"]
 
 
+class _LinearPool(Layer):
+    """A pool without parameters that is linear, and so its own derivative."""
+
+    def jvp(self, p: Params, cache: Any, dp: Params, dx: Array | None) -> Array | None:
+        """Pool the tangent.
+
+        Returns:
+            The tangent of the output.
+        """
+        return None if dx is None else self.forward(p, dx)[0]
+
+
 @final
 @checked
 @dataclass(frozen=True)
-class AvgPool(Layer):
+class AvgPool(_LinearPool):
     """Average over windows, without padding.
 
     Refuses (BadInputError) an image that the windows do not tile exactly: dropping the remainder would
@@ -90,14 +102,6 @@ class AvgPool(Layer):
         """
         return windows_of(x, self.window, self.steps).sum(axis=(3, 4)) / math.prod(self.window), x.shape
 
-    def jvp(self, p: Params, cache: Any, dp: Params, dx: Array | None) -> Array | None:
-        """Pool the tangent.
-
-        Returns:
-            The tangent of the output.
-        """
-        return None if dx is None else self.forward(p, dx)[0]
-
     def pull(self, p: Params, cache: Any, cotangent: Cotangent) -> Cotangent:
         """Spread the cotangent evenly over each window.
 
@@ -117,7 +121,7 @@ class AvgPool(Layer):
 
 @final
 @dataclass(frozen=True)
-class GlobalAvgPool(Layer):
+class GlobalAvgPool(_LinearPool):
     """Average over all positions: (H, W, c) to (c,).
 
     Example:
@@ -146,14 +150,6 @@ class GlobalAvgPool(Layer):
         """
         return x.sum(axis=(1, 2)) / (x.shape[1] * x.shape[2]), x.shape
 
-    def jvp(self, p: Params, cache: Any, dp: Params, dx: Array | None) -> Array | None:
-        """Pool the tangent.
-
-        Returns:
-            The tangent of the output.
-        """
-        return None if dx is None else self.forward(p, dx)[0]
-
     def pull(self, p: Params, cache: Any, cotangent: Cotangent) -> Cotangent:
         """The same cotangent at every position, kept as one.
 
@@ -174,7 +170,7 @@ class GlobalAvgPool(Layer):
 @final
 @checked
 @dataclass(frozen=True)
-class AdaptiveAvgPool(Layer):
+class AdaptiveAvgPool(_LinearPool):
     """Averages over so many bins as are asked for: bin i of ``size`` over L entries is ⌊iL/size⌋ … ⌈(i + 1)L/size⌉ − 1.
 
     Bins overlap where ``size`` does not divide L, and repeat entries where it is larger.
@@ -225,14 +221,6 @@ class AdaptiveAvgPool(Layer):
         """
         down, right = self._means(x.shape[1:3], x.dtype)
         return np.einsum("ih,jw,nhwc->nijc", down, right, x, optimize=x.dtype != object), x.shape
-
-    def jvp(self, p: Params, cache: Any, dp: Params, dx: Array | None) -> Array | None:
-        """Pool the tangent.
-
-        Returns:
-            The tangent of the output.
-        """
-        return None if dx is None else self.forward(p, dx)[0]
 
     def pull(self, p: Params, cache: Any, cotangent: Cotangent) -> Cotangent:
         """Spread the cotangent over the bins.

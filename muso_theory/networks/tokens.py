@@ -11,7 +11,7 @@ from ..arguments import checked
 from ..arrays import Array
 from ..errors import check_integer, expected
 from .cotangents import Cotangent
-from .dense import Parameterization, affine_scales, check_affine, init_affine
+from .dense import Affine, Parameterization, check_affine
 from .layer import Layer, Params
 
 __all__ = ["Embedding", "Pointwise", "Position"]
@@ -237,7 +237,7 @@ class Position(Layer):
 @final
 @checked
 @dataclass(frozen=True)
-class Pointwise(Layer):
+class Pointwise(Affine):
     """The same affine map at every place of a sequence: z = s_w·x W + s_b·b on the last axis, W (in, out).
 
     Scales, parameterisation and refusals are those of :class:`Dense`.
@@ -271,11 +271,6 @@ class Pointwise(Layer):
     def __str__(self) -> str:
         return f"pointwise {self.n_in}→{self.n_out}"
 
-    @property
-    def param_shapes(self) -> tuple[tuple[int, ...], ...]:
-        """W (in, out) and b (out,)."""
-        return ((self.n_in, self.n_out), (self.n_out,))
-
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """(length, n_out) for (length, n_in).
 
@@ -290,18 +285,6 @@ class Pointwise(Layer):
             raise expected(f"sequences (length, {self.n_in})", "shape", shape, "shape before it", hint)
         return (shape[0], self.n_out)
 
-    def init(self, rng: np.random.Generator) -> list[Array]:
-        """Draw W and b.
-
-        Returns:
-            [W, b].
-        """
-        return init_affine(rng, (self.n_in, self.n_out), self.param, self.w_std, self.b_std)
-
-    def _scales(self, like: Array) -> tuple[Any, Any]:
-        """Factors of the stored W and b."""
-        return affine_scales(self.param, self.n_in, self.w_std, self.b_std, like)
-
     def forward(self, p: Params, x: Array) -> tuple[Array, Any]:
         """The affine map; the cache is the input.
 
@@ -310,16 +293,6 @@ class Pointwise(Layer):
         """
         s_w, s_b = self._scales(x)
         return s_w * (x @ p[0]) + s_b * p[1], x
-
-    def jvp(self, p: Params, cache: Any, dp: Params, dx: Array | None) -> Array | None:
-        """s_w (x dW + dx W) + s_b db.
-
-        Returns:
-            The tangent of the output.
-        """
-        s_w, s_b = self._scales(cache)
-        z = cache @ dp[0]
-        return np.asarray(s_w * (z if dx is None else z + dx @ p[0]) + s_b * dp[1])
 
     def pull(self, p: Params, cache: Any, cotangent: Cotangent) -> Cotangent:
         """s_w Δ Wᵀ.
