@@ -71,7 +71,7 @@ have rate T : sqnorm (iter T (gd_step Phi t eta) v - g) <= Num.max 0 (1 - d) ^+ 
 by split; [exists (Num.max 0 (1 - d)) | exact: geometric rate].
 Qed.
 
-(* Beyond 2 / L nothing converges: L is an eigenvalue, and the start has a part along its eigenvector. *)
+(* From 2 / L on, with L an eigenvalue, a run whose error begins as an eigenvector of L does not converge. *)
 Theorem gradient_descent_stays_away : forall (R : archiFieldType) (n D c : nat),
   forall (Phi : 'M[R]_(n, D)) (t : 'M[R]_(n, c)) (g : 'M[R]_(D, c)), Phi^T *m (t - Phi *m g) = 0 ->
   forall (L : R) (u : 'M[R]_(D, c)), Phi^T *m (Phi *m u) = L *: u -> u <> 0 ->
@@ -134,8 +134,8 @@ apply: (@geometric _ _ _ _ _ ((1 - eta * l) ^+ 2) (sqnorm (w_p - w_r))) => [|T];
 by rewrite exprn_ge0 //= exprn_ilt1.
 Qed.
 
-(* remains of cyclic-sgd/contraction: if 0 < gamma ||phi||^2 < 2 for every sample, passes in any fixed order
-   that visits all tend geometrically to v + A^+ (t - A v) *)
+(* remains of cyclic-sgd/contraction: on consistent targets, if 0 < gamma ||phi||^2 < 2 for every sample, passes in
+   any fixed order that visits all tend geometrically to v + A^+ (t - A v) *)
 Theorem cyclic_sgd_converges : forall (R : archiFieldType) (n D c : nat),
   forall (Phi : 'M[R]_(n, D)) (t : 'M[R]_(n, c)) (v : 'M[R]_(D, c)),
   forall (z : 'M[R]_(D, c)), t = Phi *m z ->

@@ -80,7 +80,7 @@ class Proof:
 
     def to_markdown(self) -> str:
         """The proof page in Markdown: main results, hypotheses, proof, counterexamples, references."""
-        words = self.words + (": there remains that " + "; that ".join(self.beyond) if self.remains else "")
+        words = self.words + (". Beyond algebra there remains: " + "; ".join(self.beyond) if self.remains else "")
         return markdown_page(self.slug, self.theorems, f"{words}. Certificate {self.hash[:16]}.")
 
     def to_latex(self) -> str:

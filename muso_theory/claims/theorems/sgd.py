@@ -176,8 +176,8 @@ THEOREMS = (
             assume ostrowski-reich: M + M' = A A' + C' C
             conclude (w - z)' (w - z) = (v - z)' (v - z) - (C G A (v - z))' (C G A (v - z))
             says if every step satisfies 0 < gamma ||phi||^2 < 2, a pass never moves away from a solution
-            remains if 0 < gamma ||phi||^2 < 2 for every sample, passes in any fixed order that visits all tend \
-                geometrically to v + A^+ (t - A v)
+            remains on consistent targets, if 0 < gamma ||phi||^2 < 2 for every sample, passes in any fixed order that \
+                visits all tend geometrically to v + A^+ (t - A v)
             """,
         ),
         (
