@@ -345,7 +345,7 @@ def prove(
             say(f"{len(written)} files written to {write}")
         if exported is not None:
             say(
-                f"{len(exported.files)} files written to {coq}, to be checked by: bash proofs/coq/check.sh {coq} (minutes)"
+                f"{len(exported.files)} files written to {coq}, to be checked by: bash proofs/coq/check.sh {coq}"
             )
             for name, reason in exported.missing.items():
                 say(f"not among them: {name}, {reason}")
