@@ -162,6 +162,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     rows = summarise(results)
     lost = sum(row["diverged"] for row in rows)
     return {
+        "digits": 6,
         "rows": rows,
         "verdict": f"{len(rows)} rows, {lost} runs diverged and left out",
     }

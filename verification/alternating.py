@@ -401,6 +401,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         f"retrained networks hold a half in {unseen} of these and in {_at_a_half(nulls)} of {len(nulls)} scenarios"
     )
     return {
+        "digits": 6,
         "runs": [run for item in results if item["kind"] == "scenario" for run in _runs(item)],
         "rows": rows,
         "lazy": lazy,

@@ -68,6 +68,9 @@ class Options(Workers):
     peers: Mapping[str, str] = field(default_factory=dict)
 
 
+DIGITS = 12
+"""Kept of every number of a result, unless it says ``digits``."""
+
 Tabulate = Callable[[Mapping[str, Any]], dict[str, Any]]
 """Makes the tables of a result from what the result holds."""
 
@@ -138,13 +141,13 @@ def result_file(
     """Write what a campaign found: numbers in JSON, what is concluded from them, and the tables made of them beside it.
 
     Args:
+        content: rows by name; ``digits`` of them are kept, where the campaign says so.
         wall_seconds: how long it took; short where points had been measured before.
     """
     path = directory / f"{label}{'-quick' if quick else ''}.json"
     result = {"campaign": label, "quick": quick, "schema": LAID_OUT, "conclusions": [], **content}
-    result = json.loads(
-        json.dumps(_rounded(result | {"environment": environment(), "wall seconds": wall_seconds}))
-    )
+    told = {"environment": environment(), "wall seconds": wall_seconds}
+    result = json.loads(json.dumps(_rounded(result | told, result.get("digits", DIGITS))))
     make_folder(path.parent)
     _write(path, result, tabulate)
     return path
@@ -157,7 +160,7 @@ def concluded(result: Mapping[str, Any]) -> dict[str, Any]:
         BadInputError: rows lack what is concluded.
     """
     # Rounded as its rows are: what is computed again from the file must be the same.
-    whole = {**result, "conclusions": _rounded(conclude(result))}
+    whole = {**result, "conclusions": _rounded(conclude(result), result.get("digits", DIGITS))}
     return whole | {"sha256": content_hash(whole)}
 
 
@@ -167,13 +170,13 @@ def _write(path: Path, result: Mapping[str, Any], tabulate: Tabulate) -> None:
     _write_tables(path, tabulate(whole), whole["conclusions"])
 
 
-def _rounded(content: Any) -> Any:
-    """Numbers to twelve digits: those after them belong to one machine and one run."""
+def _rounded(content: Any, digits: int) -> Any:
+    """Numbers to so many digits: those after them belong to one machine and one run."""
     if isinstance(content, float) and math.isfinite(content):
-        return float(f"{content:.12g}")
+        return float(f"{content:.{digits}g}")
     if isinstance(content, Mapping):
-        return {key: _rounded(value) for key, value in content.items()}
-    return [_rounded(value) for value in content] if isinstance(content, list | tuple) else content
+        return {key: _rounded(value, digits) for key, value in content.items()}
+    return [_rounded(value, digits) for value in content] if isinstance(content, list | tuple) else content
 
 
 def write_tables(path: Path, tabulate: Tabulate) -> None:

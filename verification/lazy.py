@@ -252,6 +252,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     gaps = [item for item in slopes if item["quantity"] == "parameter_gap_linearised"]
     falling = sum(item["high"] is not None and item["high"] < 0 for item in gaps)
     return {
+        "digits": 6,
         "points": results,
         "slopes": slopes,
         "verdict": f"the parameter gap falls with width, beyond its interval, in {falling} of {len(gaps)} settings",

@@ -320,6 +320,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     rows = summarise(switches)
     lost = sum(row["diverged"] for row in rows)
     return {
+        "digits": 6,
         "rows": rows,
         "theory": _scenes(switches),
         "printed": _printed(switches),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .network_causes import CLEAR
@@ -75,22 +75,22 @@ _STEPS = [
 
 def paper_tables(result: Mapping[str, Any]) -> dict[str, Any]:
     """Every switch at every step, what theory says, and the rest, each with what it means in its title."""
-    rows = result["rows"]
     found = {}
-    for network, forgetting in dict.fromkeys((row["network"], row["forgetting"]) for row in rows):
-        own = [row for row in rows if (row["network"], row["forgetting"]) == (network, forgetting)]
-        others = [row for row in own if row["rate"] is None]
-        for rate, batch in dict.fromkeys(
-            (row["rate"], row["batch"]) for row in own if row["rate"] is not None
-        ):
-            title = (
-                f"{network}, forgetting {forgetting}, steps {rate:g}, batches of {batch}: the published algorithm, "
-                "one choice changed at a time, mean ± sd over seeds; gaps are shares of those of doing nothing; "
-                "relabelled: share of F with another class than its own, by exact arithmetic with frozen features (the "
-                "larger of the first and the last ε), and as it was at the end"
-            )
-            chosen = [row for row in own if (row["rate"], row["batch"]) == (rate, batch)]
-            found[f"{network}, {forgetting}, {rate:g}, {batch}"] = table(title, chosen + others, _SWITCHES)
+    for network, forgetting in _pairs(result["rows"]):
+        rows = [row for row in result["rows"] if (row["network"], row["forgetting"]) == (network, forgetting)]
+        steps = list(dict.fromkeys((row["rate"], row["batch"]) for row in rows if row["rate"] is not None))
+        others = [row for row in rows if row["rate"] is None]
+        rate, batch = steps[0]
+        found[f"{network}, {forgetting}"] = table(
+            f"{network}, forgetting {forgetting}, steps {rate:g}, batches of {batch}: the published algorithm, one "
+            "choice changed at a time, mean ± sd over seeds; gaps are shares of those of doing nothing; relabelled: "
+            "share of F with another class than its own, by exact arithmetic with frozen features (the larger of the "
+            "first and the last ε), and as it was at the end",
+            [row for row in rows if (row["rate"], row["batch"]) == (rate, batch)] + others,
+            _SWITCHES,
+        )
+        if steps[1:]:
+            found[f"{network}, {forgetting}, all steps"] = _all_steps(network, forgetting, rows, steps)
     found["theory"] = table(
         "What theory says before anything is trained, of the head on frozen features and all of R: whether the labels "
         "of claim label-free are the network's own outputs, how far they move, and certified verdicts on the head with "
@@ -104,9 +104,7 @@ def paper_tables(result: Mapping[str, Any]) -> dict[str, Any]:
         result["printed"],
         _PRINTED,
     )
-    for network, forgetting in dict.fromkeys(
-        (row["network"], row["forgetting"]) for row in result["rounding"]
-    ):
+    for network, forgetting in _pairs(result["rounding"]):
         own = [
             row for row in result["rounding"] if (row["network"], row["forgetting"]) == (network, forgetting)
         ]
@@ -144,6 +142,31 @@ def paper_tables(result: Mapping[str, Any]) -> dict[str, Any]:
         _STEPS,
     )
     return found
+
+
+def _pairs(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Networks and ways of forgetting, each once."""
+    return list(dict.fromkeys((row["network"], row["forgetting"]) for row in rows))
+
+
+def _all_steps(
+    network: str, forgetting: str, rows: Sequence[Mapping[str, Any]], steps: Sequence[tuple[float, int]]
+) -> Any:
+    """Forget accuracy and gap of outputs of every switch, a pair of columns for each step and batch size."""
+    switches: dict[str, dict[str, Any]] = {}
+    columns = [Column("switch")]
+    for rate, batch in steps:
+        for key, title in (("forget accuracy", "forget"), ("forget output gap", "gap in f_F")):
+            name = f"{title}, {rate:g}, {batch}"
+            columns.append(Column(name, spec=".3f"))
+            for row in rows:
+                if (row["rate"], row["batch"]) == (rate, batch):
+                    switches.setdefault(row["switch"], {"switch": row["switch"]})[name] = row[key]
+    title = (
+        f"{network}, forgetting {forgetting}: forget accuracy, and what is left of the gap of outputs on F, by steps "
+        "and size of batches"
+    )
+    return table(title, list(switches.values()), columns)
 
 
 _KERNEL_ROWS = ("network", "algorithm", "runs", "largest spread")
