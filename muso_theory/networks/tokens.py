@@ -91,9 +91,11 @@ class Embedding(Layer):
         Raises:
             BadInputError: for what is no token.
         """
-        found = np.asarray(x.real if x.dtype.kind == "c" else x, dtype=np.float64)
-        index = found.astype(np.intp)
-        wrong = (index != found) | (index < 0) | (index >= self.tokens)
+        found = np.asarray(x, dtype=np.complex128 if x.dtype.kind == "c" else np.float64)
+        index = found.real.astype(np.intp)
+        wrong = (
+            (index != found) | (index < 0) | (index >= self.tokens)
+        )  # the complex step moves parameters, not tokens
         if wrong.any():
             hint = "integers as tokens, or an embedding of more"
             raise expected(f"tokens from 0 to {self.tokens - 1}", "X", found[wrong][0], "token", hint)

@@ -38,101 +38,19 @@ from muso_theory.networks import (
     from_network,
     load,
     save,
-    tiny_transformer,
-    transformer_block,
     vgg11,
 )
 from muso_theory.networks.composition import leaves
 from muso_theory.networks.enclosure import enclosed_tangent, rows_of
 from muso_theory.networks.factors import gram_terms
 from muso_theory.networks.grams import PatchGram
+from verification.layer_nets import PARAMETERIZATIONS, inputs, kinked, moved, smooth
 
-IMAGE, SEQUENCE = (6, 7, 4), (5, 6)
-
-
-def image(*layers, shape=IMAGE, param="standard"):
-    """A network with these layers between convolutions and a head."""
-    inner = (Conv2D(shape[2], 4, (3, 3), param=param), Activation("tanh"), *layers)
-    width = math.prod(Sequential(shape, inner).output_shape)
-    return Sequential(shape, (*inner, Flatten(), Dense(width, 2, param)))
-
-
-def sequence(*layers, param="standard"):
-    inner = (Pointwise(6, 6, param), *layers)
-    width = math.prod(Sequential(SEQUENCE, inner).output_shape)
-    return Sequential(SEQUENCE, (*inner, Flatten(), Dense(width, 2, param)))
-
-
-def nets(param):
-    """A network for each layer."""
-    squeeze = (
-        GlobalAvgPool(),
-        Dense(4, 2, param),
-        Activation("silu"),
-        Dense(2, 4, param),
-        Activation("sigmoid"),
-    )
-    conv = {"param": param}
-    return {
-        "padding": image(Conv2D(4, 3, (3, 2), padding=((2, 0), (1, 3)), **conv), param=param),
-        "wide-padding": image(Conv2D(4, 3, (2, 2), padding=((3, 3), (0, 4)), **conv), param=param),
-        "dilation": image(Conv2D(4, 3, (3, 2), (2, 1), "VALID", dilation=(2, 3), **conv), param=param),
-        "groups": image(Conv2D(4, 6, (3, 3), (1, 2), groups=2, **conv), param=param),
-        "depthwise": image(
-            Conv2D(4, 8, (3, 3), groups=4, **conv), Activation("tanh"), GlobalAvgPool(), param=param
-        ),
-        "no-bias": image(
-            Conv2D(4, 3, (3, 3), bias=False, **conv), Activation("erf"), GlobalAvgPool(), param=param
-        ),
-        "batch-norm": image(BatchNorm(4), Activation("gelu"), param=param),
-        "batch-norm-flat": Sequential(
-            (5,), (Dense(5, 4, param), BatchNorm(4), Activation("erf"), Dense(4, 2, param))
-        ),
-        "group-norm": image(GroupNorm(2, 4), param=param),
-        "silu": image(Activation("silu"), param=param),
-        "adaptive-pool": image(AdaptiveAvgPool((4, 3)), param=param),
-        "adaptive-pool-larger": image(AdaptiveAvgPool((7, 9)), param=param),
-        "dropout": image(Dropout(0.5), param=param),
-        "squeeze-and-excite": image(Gate(squeeze), param=param),
-        "gate-of-entries": image(Gate((Conv2D(4, 4, (1, 1), **conv), Activation("sigmoid"))), param=param),
-        "concatenate": image(
-            Concatenate(((), (Conv2D(4, 2, (1, 1), **conv), Activation("erf")), (GroupNorm(1, 4),))),
-            param=param,
-        ),
-        "attention": sequence(*attention(6, 1, param), param=param),
-        "attention-of-heads": sequence(*attention(6, 3, param), param=param),
-        "transformer-block": sequence(*transformer_block(6, 2, 4, parameterization=param), param=param),
-    }
-
-
-def kinked(param):
-    return {
-        "max-pool": image(MaxPool((2, 3)), param=param),
-        "max-pool-padded": image(MaxPool((3, 3), (2, 2), ((1, 1), (0, 1))), param=param),
-        "elu": image(Activation("elu"), param=param),
-        "hard-swish": image(Activation("hard_swish"), param=param),
-        "embedding": tiny_transformer(5, 4, 3, size=4, heads=2, blocks=1, parameterization=param),
-    }
-
-
-SMOOTH = {f"{name}/{param}": net for param in ("standard", "ntk") for name, net in nets(param).items()}
+SMOOTH = {f"{name}/{param}": net for param in PARAMETERIZATIONS for name, net in smooth(param).items()}
 ALL = {
     **SMOOTH,
-    **{f"{name}/{param}": net for param in ("standard", "ntk") for name, net in kinked(param).items()},
+    **{f"{name}/{param}": net for param in PARAMETERIZATIONS for name, net in kinked(param).items()},
 }
-
-
-def inputs(net, n=3, seed=0):
-    rng = np.random.default_rng(seed)
-    if isinstance(net.layers[0], Embedding):
-        return rng.integers(net.layers[0].tokens, size=(n, *net.input_shape))
-    return rng.standard_normal((n, *net.input_shape))
-
-
-def moved(net, seed=1):
-    """Parameters with running statistics and gains of no special value."""
-    rng = np.random.default_rng(seed)
-    return [array + 0.2 * np.abs(rng.standard_normal(array.shape)) for array in net.init(seed)]
 
 
 @pytest.mark.parametrize("net", ALL.values(), ids=ALL)
@@ -450,6 +368,7 @@ def test_what_is_not_enclosed_is_told(name, derivative, differentiable):
         (lambda: Sequential((4, 8), (Embedding(3, 8),)), r"sequences of tokens"),
         (lambda: Embedding(3, 2).forward([np.ones((3, 2))], np.array([[3.0]])), "tokens from 0 to 2"),
         (lambda: Embedding(3, 2).forward([np.ones((3, 2))], np.array([[0.5]])), "tokens from 0 to 2"),
+        (lambda: Embedding(3, 2).forward([np.ones((3, 2))], np.array([[1 + 1j]])), "tokens from 0 to 2"),
         (lambda: Activation("silo"), "try 'silu'"),
         (lambda: MaxPool((2, 2)).forward([], np.ones((1, 2, 2, 1)) + 0j), "real numbers"),
         (

@@ -260,6 +260,77 @@ def torch_compare(result: Result) -> list[Draft]:
     ]
 
 
+@concludes("layers")
+def layers(result: Result) -> list[Draft]:
+    """Layers and published models against their oracles, and what they take."""
+    points = select(result, "points")
+    rows = points.but(kind="layer")
+    models = points.but(kind="model")
+    refusals = sum(row["bad inputs"] for row in rows.found)
+    accepted = sum(len(row["not refused"]) for row in rows.found)
+    return [
+        largest(
+            "layers",
+            "derivative rules of layers differ by at most {largest} from finite differences, relative to the largest "
+            "entry ({n} networks, standard and NTK parameterisation)",
+            rows,
+            "gradient",
+            at_most=1e-10,
+        ),
+        largest(
+            "layers",
+            "their tangent kernels differ by at most {largest} from the product of Jacobian rows ({n} networks)",
+            rows,
+            "kernel",
+            at_most=1e-12,
+        ),
+        share(
+            "layers",
+            "{k} of {n} come back from a file with the same bits",
+            count(rows, lambda row: row["same file"]),
+            at_least=1.0,
+        ),
+        none(
+            "layers",
+            "{k} of {n} bad inputs were not refused in words",
+            Tally(accepted, refusals, rows.told()),
+        ),
+        largest(
+            "layers",
+            "of ResNet-18 and EfficientNet-B0, with random arrays of the published names and shapes, sampled "
+            "coordinates of the gradient differ by at most {largest} from central differences ({n} models)",
+            models,
+            "gradient",
+            at_most=1e-5,
+        ),
+        largest(
+            "layers",
+            "their kernels of one output, summed by blocks of parameters, differ by at most {largest} from products "
+            "of gradients ({n} models)",
+            models,
+            "kernel",
+            at_most=1e-12,
+        ),
+        largest(
+            "performance",
+            "the kernel of one output of a published model takes {largest} MB at most",
+            models,
+            "megabytes",
+            at_most=1024.0,
+        ),
+        *(
+            largest(
+                "performance",
+                f"on this machine an epoch of resnet8 on {row['images']:,} MNIST images takes {{largest}} seconds",
+                points.but(kind="epoch", images=row["images"]),
+                "seconds",
+                at_most=120.0 * row["images"] / 5000,
+            )
+            for row in points.but(kind="epoch").found
+        ),
+    ]
+
+
 @concludes("performance-ntk")
 def ntk(result: Result) -> list[Draft]:
     """Tangent kernels beside other libraries."""
