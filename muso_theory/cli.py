@@ -24,7 +24,7 @@ from .options import Arithmetics, Data, Force, Source, takes_source
 from .refute_command import refute
 from .settings import Settings
 from .sweep_command import sweep
-from .theorem_command import is_theorem_file, prove_file
+from .theorem_command import is_theorem_file, prove_file, say_exported
 from .unlearn_command import unlearn
 
 __all__ = ["app", "main"]
@@ -301,7 +301,8 @@ def prove(
             raise expected("one FILE", "claim", own[0], "with others", f"muso prove {own[0]}")
         outputs = Outputs(own[0], force=force)
         outputs.folder(write, f"{Path(own[0]).stem}.md")
-        prove_file(own[0], seconds, weaken, write)
+        outputs.folder(coq, "_CoqProject")
+        prove_file(own[0], seconds, weaken, write, coq)
     if weaken:
         raise expected("FILE.txt with --weaken", "claim", claim, "no file", "muso prove mine.txt --weaken")
     outputs = Outputs(*(evidence or ()), force=force)
@@ -344,11 +345,7 @@ def prove(
         if write is not None:
             say(f"{len(written)} files written to {write}")
         if exported is not None:
-            say(
-                f"{len(exported.files)} files written to {coq}, to be checked by: bash proofs/coq/check.sh {coq}"
-            )
-            for name, reason in exported.missing.items():
-                say(f"not among them: {name}, {reason}")
+            say_exported(coq, exported)
         if html is not None:
             say(f"{len(pages)} files written to {html}, begin with {html / 'index.html'}")
     raise typer.Exit(0 if all(result.accepted for result in checked.values()) else 1)

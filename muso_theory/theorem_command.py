@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from .command_line import answer, say
 from .errors import expected
 
-__all__ = ["is_theorem_file", "prove_file", "refute_file"]
+if TYPE_CHECKING:
+    from .algebra.coq.export import Export
+
+__all__ = ["is_theorem_file", "prove_file", "refute_file", "say_exported"]
 
 _STATUS = {"PROVED": 0, "REFUTED": 1}
 
@@ -24,10 +28,11 @@ def is_theorem_file(word: str) -> bool:
     return word.endswith(".txt")
 
 
-def prove_file(file: str, seconds: float, weaken: bool, write: Path | None) -> None:
+def prove_file(file: str, seconds: float, weaken: bool, write: Path | None, coq: Path | None) -> None:
     """Answer a theorem from a file, and exit: 0 proved, 1 refuted, 3 undecided or vacuous."""
     from .claims.theorems.attempts import attempt, statement
     from .claims.theorems.attempts import weaken as weakened
+    from .claims.theorems.sealing import write_coq
     from .claims.theorems.writing import write_attempt
     from .screen import progress
 
@@ -37,6 +42,7 @@ def prove_file(file: str, seconds: float, weaken: bool, write: Path | None) -> N
         found = attempt(theorem, seconds, tell)
         less = weakened(theorem, seconds, tell) if weaken and found.proof is not None else None
     written = [] if write is None else write_attempt(write, found)
+    exported = None if coq is None or found.proof is None else write_coq(coq, [found.proof.certificate])
     with answer():
         say(f"{found.verdict.name}: {theorem.name}, {found.tried[-1]}\n")
         say(found.to_markdown(), end="")
@@ -50,7 +56,20 @@ def prove_file(file: str, seconds: float, weaken: bool, write: Path | None) -> N
         if write is not None:
             say(f"{len(written)} files written to {write}; check them by themselves:")
             say(f"python proofs/check.py --statements {write / 'statements.txt'} {write / theorem.name}.json")
+        if exported is not None:
+            say_exported(coq, exported)
+        elif coq is not None:
+            say(f"nothing written to {coq}: there is no proof to export")
     raise typer.Exit(_STATUS.get(found.verdict.name, 3))
+
+
+def say_exported(folder: Path | None, exported: Export) -> None:
+    """Where files for Coq are, how they are checked, and what is not among them."""
+    say(
+        f"{len(exported.files)} files written to {folder}, to be checked by: bash proofs/coq/check.sh {folder}"
+    )
+    for name, reason in exported.missing.items():
+        say(f"not among them: {name}, {reason}")
 
 
 def refute_file(file: str, seconds: float) -> None:

@@ -1,5 +1,7 @@
 (* Where the iterations of four claims end, over any archimedean field, the real numbers among them. A theorem under a
-   comment [remains of] proves that line of the certified theorem that it names, in the setting of that theorem.
+   comment [remains of] proves that line of the certified theorem that it names, of [gd_step], [sgd_pass] and the
+   like in Convergence.v: for gradient descent these iterates are shown to be those of the certified induction; that a
+   pass and a step with momentum are those of the certified theorems is for a reader to see.
    [iter T f x] is f applied T times to x. *)
 
 From Muso Require Import Algebra Convergence lemma implicit_bias gd_finite_time.
@@ -71,28 +73,36 @@ have rate T : sqnorm (iter T (gd_step Phi t eta) v - g) <= Num.max 0 (1 - d) ^+ 
 by split; [exists (Num.max 0 (1 - d)) | exact: geometric rate].
 Qed.
 
-(* From 2 / L on, with L an eigenvalue, a run whose error begins as an eigenvector of L does not converge. *)
+(* From 2 / L on, with L an eigenvalue, a run whose error begins as an eigenvector of L tends to nothing. *)
 Theorem gradient_descent_stays_away : forall (R : archiFieldType) (n D c : nat),
   forall (Phi : 'M[R]_(n, D)) (t : 'M[R]_(n, c)) (g : 'M[R]_(D, c)), Phi^T *m (t - Phi *m g) = 0 ->
   forall (L : R) (u : 'M[R]_(D, c)), Phi^T *m (Phi *m u) = L *: u -> u <> 0 ->
   forall (eta : R), 2%:R <= eta * L ->
-  ~ tends_to (fun T => iter T (gd_step Phi t eta) (g + u)) g.
+  forall h : 'M[R]_(D, c), ~ tends_to (fun T => iter T (gd_step Phi t eta) (g + u)) h.
 Proof.
-move=> R n D c Phi t g rest L u eigen u_neq0 eta large limit.
+move=> R n D c Phi t g rest L u eigen u_neq0 eta large h limit.
 have away T : iter T (gd_step Phi t eta) (g + u) = g + (1 - eta * L) ^+ T *: u.
   elim: T => [|T IH]; first by rewrite expr0 scale1r.
   rewrite iterS IH /gd_step -scalemxAl (mulmxDr Phi g) opprD addrA mulmxDr rest add0r mulmxN -scalemxAr -scalemxAr eigen.
   by rewrite -addrA scalerN !scalerA -scalerBl exprSr mulrBr mulr1 [eta * (_ ^+ _)]mulrC -mulrA.
 case: u_neq0; apply/matrixP=> i j; rewrite mxE; apply/eqP/negPn/negP=> u_ij.
 have u_gt0 : 0 < `|u i j| by rewrite normr_gt0.
-have [N /(_ N (leqnn N) i j)] := limit _ u_gt0.
-rewrite away !mxE addrC addKr normrM ltNge; case/negP; rewrite ler_pemull ?normr_ge0 // normrX exprn_ege1 //.
-by rewrite ler_normr opprB (_ : 1 <= eta * L - 1) ?orbT // ler_subr_addr.
+have [N near] := limit _ u_gt0.
+(* Two iterates in a row are 2 |u| apart, so not both within |u| of one matrix. *)
+have := ltr_add (near N (leqnn N) i j) (near N.+1 (leqnSn N) i j).
+rewrite ltNge; case/negP; rewrite [X in _ <= X + _]distrC; apply: le_trans (ler_norm_add _ _).
+rewrite addrC addrA subrK !away !mxE opprD addrACA subrr add0r -mulrBl exprS -{2}[_ ^+ N]mul1r -mulrBl.
+rewrite addrAC subrr add0r !normrM normrN -mulr2n -mulr_natl; apply: ler_wpmul2r; first exact: normr_ge0.
+rewrite -[X in X <= _]mulr1 normrX; apply: ler_pmul; rewrite ?ler0n ?ler01 //.
+  exact: le_trans large (ler_norm _).
+rewrite exprn_ege1 // ler_normr opprB (_ : 1 <= eta * L - 1) ?orbT // ler_subr_addr.
+exact: large.
 Qed.
 
 
 (* remains of gd-finite-time/all-steps: the time to accuracy: if 0 < eta <= 1/lambda_max, ||w_T - w_r||^2 <=
-   (1 - eta lambda_min)^(2T) ||w_p - w_r||^2, lambda_min the least nonzero eigenvalue *)
+   (1 - eta lambda_min)^(2T) ||w_p - w_r||^2, where ||Phi u||^2 <= lambda_max ||u||^2 for every u, and
+   ||Phi u||^2 >= lambda_min ||u||^2 with 0 < lambda_min <= lambda_max for every u in the row space *)
 Theorem gradient_descent_rate : forall (R : archiFieldType) (n D c r f : nat),
   forall (Phi : 'M[R]_(n, D)) (y : 'M[R]_(n, c)) (w_0 : 'M[R]_(D, c)),
   forall (S_R : 'M[R]_(r, n)) (S_F : 'M[R]_(f, n)), row_partition S_R S_F ->
@@ -282,7 +292,8 @@ Qed.
 End Momentum.
 
 (* remains of momentum/limit: that they come to rest: for momentum 0 <= b < 1 and a step 0 < eta < 2 (1 +
-   b)/lambda_max, Nesterov's method for 0 < eta < 2 (1 + b)/((1 + 2 b) lambda_max) *)
+   b)/lambda_max, Nesterov's method for 0 < eta < 2 (1 + b)/((1 + 2 b) lambda_max), where ||Phi u||^2 <=
+   lambda_max ||u||^2 for every u *)
 Theorem momentum_comes_to_rest : forall (R : archiFieldType) (n D c : nat),
   forall (Phi : 'M[R]_(n, D)) (t : 'M[R]_(n, c)) (v : 'M[R]_(D, c)),
   forall (Phi_pinv : 'M[R]_(D, n)), is_pinv Phi Phi_pinv ->

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # Every theorem of this room checked again by Coq, from definitions up, with no axioms.
 #
-#     bash proofs/coq/check.sh            export the certificates, have them checked, hold the result against the seal
-#     bash proofs/coq/check.sh --seal     the same, and seal the result: statuses say "two kernels" where it fits
-#     bash proofs/coq/check.sh DIRECTORY  check what `muso prove --coq DIRECTORY` wrote, and seal nothing
+#     bash proofs/coq/check.sh                         export the certificates, have them checked, hold the result
+#                                                      against the seal
+#     bash proofs/coq/check.sh --seal                  the same, and seal the result: statuses say "two kernels" where it fits
+#     bash proofs/coq/check.sh DIRECTORY [STATEMENTS]  check what `muso prove --coq DIRECTORY` wrote against STATEMENTS
+#                                                      (DIRECTORY/statements.txt), and seal nothing
 #
 # Nothing is kept from run to run: a cache of compiled files, or of their hash, would have to be believed.
-# It needs Coq 8.16 and MathComp 1.15 (Debian: coq, libcoq-mathcomp-algebra) and, but for DIRECTORY, the package itself.
+# It needs Coq 8.16 and MathComp 1.15 (Debian: coq, libcoq-mathcomp-algebra) and python3 or what PYTHON names; without
+# DIRECTORY one that has this package.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 python=${PYTHON:-python3}
@@ -18,6 +21,10 @@ case ${1:-} in
     "") ;;
     *) directory=$(cd "$1" && pwd) ;;
 esac
+[ -n "$directory" ] || "$python" -c "import muso_theory.algebra" 2> /dev/null || {
+    echo "$python has not this package: PYTHON=/path/to/python bash proofs/coq/check.sh"
+    exit 2
+}
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
 read_certificates="import json, pathlib, sys
@@ -26,16 +33,20 @@ files = sorted(pathlib.Path(sys.argv[1]).glob('*.json'))
 certificates = [json.loads(file.read_text(encoding='utf-8')) for file in files]"
 if [ -n "$directory" ]; then
     cp "$directory"/*.v "$directory/_CoqProject" "$build"
+    statements=${2:-$directory/statements.txt}
 else
     "$python" -c "$read_certificates
 export = write_coq(sys.argv[2], certificates)
 for name, reason in export.missing.items():
     print(f'not exported: {name}, {reason}')" "$here/../certificates" "$build"
+    statements=$here/../statements.txt
 fi
+# What is to be proved is said by files that know nothing of the exported ones, and take the place of any such.
 cp "$here"/*.v "$build"
+"$python" "$here/judge.py" "$build" "$statements" || [ "$?" = 1 -a -z "$directory" ]
 cd "$build"
 modules=()
-files="Algebra.v Models.v Trust.v $(grep '\.v$' _CoqProject)"
+files="Algebra.v Models.v Trust.v Statements.v $(grep '\.v$' _CoqProject | grep -Evx '(Algebra|Models|Trust|Statements|Listing|Ends|Convergence|Limits)\.v') Listing.v"
 # What stands in Limits.v needs the certified theorems that it names; a user's own may be exported without them.
 lacking=$(for name in $(sed -n 's/^From Muso Require Import \(.*\)\.$/\1/p' Limits.v); do
     case " Convergence.v $files " in *[[:space:]]"$name.v"[[:space:]]*) ;; *) echo "$name" ;; esac
@@ -54,14 +65,15 @@ fi
 : > listing.txt
 for file in $files; do
     echo "compiling $file" >&2
-    # Listing.v and Ends.v print every statement, and what it assumes; what another file prints is no evidence.
+    # Listing.v and Ends.v ask what was proved, and what it assumes; what another file prints is no evidence.
     coqc -w none -Q . Muso "$file" > printed.txt || { tail -n 30 printed.txt; echo "REJECTED $file"; exit 1; }
     case $file in Listing.v | Ends.v) cat printed.txt >> listing.txt ;; esac
     modules+=("Muso.${file%.v}")
 done
 asked=$(cat Listing.v Ends.v 2> /dev/null | grep -c '^Print Assumptions' || true)
 closed=$(grep -c '^Closed under the global context$' listing.txt || true)
-grep -v '^Arguments \|^$' listing.txt | grep -v '^models_of'
+cat Statements.v
+grep -v '^Arguments \|^$\|^judged_\|^ *: Statements\.' listing.txt
 if [ "$asked" != "$closed" ] || grep -q '^Axioms:' listing.txt; then
     echo "REJECTED: $((asked - closed)) of $asked rest on axioms"
     exit 1
@@ -72,12 +84,10 @@ if [ "$(grep -c '<none>' checked.txt)" != 4 ]; then  # axioms, type-in-type, uns
     cat checked.txt
     exit 1
 fi
-theorems=$(grep -c '^(\* theorem ' $(grep '\.v$' _CoqProject) | awk -F: '{ n += $2 } END { print n }')
 limits=$(cat Ends.v 2> /dev/null | grep -c '^Check' || true)
-models=$(($(grep -c '^Check' Listing.v) - theorems - 3))
-echo "$theorems theorems, $models statements on models, $limits on limits: all closed under the global context"
+echo "$asked claims and limits asked ($limits limits): all closed under the global context"
+"$python" "$here/judge.py" --judged "$statements" listing.txt
 if [ -z "$directory" ]; then
-    "$python" "$here/compare.py" "$PWD/listing.txt"
     "$python" -c "$read_certificates
 result = sealed_result(sys.argv[2], certificates)
 total = {node['name'] for certificate in certificates for node in certificate['theorems']}

@@ -17,10 +17,13 @@ from .lines import identifier
 from .models import model_theorems
 from .script import theorem_text
 
-__all__ = ["PROJECT", "Export", "claim_file", "coq_files"]
+__all__ = ["PROJECT", "STATEMENTS", "Export", "claim_file", "coq_files"]
 
 PROJECT = "_CoqProject"
 """The file that names all others, in an order in which each comes after those that it needs."""
+
+STATEMENTS = "statements.txt"
+"""The file that says what the others prove; ``proofs/coq/check.sh`` holds them to it."""
 
 Nodes = Mapping[str, Mapping[str, Any]]
 """Theorems with their certificates, by name."""
@@ -29,21 +32,6 @@ _HEADER = """From Muso Require Import {needs}.
 Import GRing.Theory.
 Local Open Scope ring_scope.
 """
-# Nothing of this project is imported here: no notation of its files can change how a statement is printed, and every
-# name is printed with the file that it comes from.
-_LISTING = """From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq fintype ssralg ssrnum matrix.
-From Muso Require {needs}.
-Local Open Scope ring_scope.
-Set Printing Width 1000000.
-"""
-_DEFINITIONS = (
-    "is_pinv",
-    "row_partition",
-    "same_scalar",
-    "is_left_inverse",
-    "is_right_inverse",
-    "is_inverse",
-)
 
 
 @final
@@ -52,8 +40,8 @@ class Export:
     """Files for Coq.
 
     Args:
-        files: their texts by name. Beside one file a claim there is ``Listing.v``, which prints every statement and
-            what it assumes, and ``_CoqProject``, which names all files in order.
+        files: their texts by name. Beside one file a claim there is ``_CoqProject``, which names all files in order,
+            and ``statements.txt``, the theorems in the words in which they are to be read.
         missing: theorems that were left out, and why.
     """
 
@@ -97,8 +85,8 @@ def coq_files(certificates: Iterable[Mapping[str, Any]]) -> Export:
         for slug in graphlib.TopologicalSorter(needs).static_order()
     }
     files = {f"{identifier(slug)}.v": _file(slug, kept, theorems) for slug, theorems in found.items()}
-    files["Listing.v"] = _listing(found)
     files[PROJECT] = "\n".join(["-Q . Muso", *files]) + "\n"
+    files[STATEMENTS] = "\n".join(_stated(name, kept[name]["statement"]) for name in kept)
     return Export(files, missing)
 
 
@@ -120,35 +108,9 @@ def _file(slug: str, nodes: Nodes, theorems: Iterable[tuple[str, str]]) -> str:
     return "\n".join([_HEADER.format(needs=needs), *(f"{text}\n" for _, text in theorems)])
 
 
-def _listing(found: Mapping[str, Iterable[tuple[str, str]]]) -> str:
-    """Every statement as Coq prints it, and what it assumes; the many models of a claim are asked at once."""
-    lines = [_LISTING.format(needs=" ".join(["Algebra", "Trust", *map(identifier, found)]))]
-    lines += [f"Print Algebra.{name}." for name in _DEFINITIONS]
-    for name in ("pinv_exists", "rows_can_be_split", "parts_add_up"):
-        lines.append(f"Check @Trust.{name}.\nPrint Assumptions Trust.{name}.")
-    for slug, theorems in found.items():
-        models = []
-        for theorem, text in theorems:
-            name = f"{identifier(slug)}.{theorem}"
-            lines.append(f"Check @{name}.")
-            if not text.startswith("(*"):
-                models.append(name)
-                continue
-            lines.append(f"Print Assumptions {name}.")
-            if f"\nInductive {theorem}_built " in text:
-                lines.append(f"Print {name}_built.")
-        if models:
-            whole = f"models_of_{identifier(slug)}"
-            lines.append(f"Definition {whole} := {_conjunction(models)}.\nPrint Assumptions {whole}.")
-    return "\n".join(lines) + "\n"
-
-
-def _conjunction(names: list[str]) -> str:
-    """All of these theorems as one."""
-    *first, text = names
-    for name in reversed(first):
-        text = f"conj {name} ({text})"
-    return text
+def _stated(name: str, lines: Iterable[str]) -> str:
+    """A theorem as a file of statements has it."""
+    return "".join([f"theorem {name}\n", *(f"  {line}\n" for line in lines)])
 
 
 def _ordered(nodes: Nodes) -> list[str]:

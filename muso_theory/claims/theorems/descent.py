@@ -167,7 +167,8 @@ THEOREMS = (
             step gd-finite-time/step from w = w, M = M to w = w_next, M = M_next
             says after T steps with the optimal labels the error is (I - E Phi' Phi)^T (w_p - w_r)
             remains the time to accuracy: if 0 < eta <= 1/lambda_max, ||w_T - w_r||^2 <= \
-                (1 - eta lambda_min)^(2T) ||w_p - w_r||^2, lambda_min the least nonzero eigenvalue
+                (1 - eta lambda_min)^(2T) ||w_p - w_r||^2, where ||Phi u||^2 <= lambda_max ||u||^2 for every u, and \
+                ||Phi u||^2 >= lambda_min ||u||^2 with 0 < lambda_min <= lambda_max for every u in the row space
             """,
         ),
     ),

@@ -35,7 +35,8 @@ def beyond(remains: Iterable[str], slug: str, certificate: str) -> tuple[str, ..
         ('the limit',)
     """
     theorems = _sealed().get("beyond", {}) if kernels(slug, certificate) == 2 else {}
-    return tuple(f"{x} (proved in Coq: {theorems[x]})" if x in theorems else x for x in remains)
+    found = {line: theorems.get(f"{slug}: {line}") for line in remains}
+    return tuple(f"{line} (proved in Coq: {name})" if name else line for line, name in found.items())
 
 
 def in_words(status: str, slug: str, certificate: str) -> str:

@@ -244,7 +244,8 @@ THEOREMS = (
             conclude w = g
             says where either comes to rest is where gradient descent ends, so claims about the end hold for it
             remains that they come to rest: for momentum 0 <= b < 1 and a step 0 < eta < 2 (1 + b)/lambda_max, \
-                Nesterov's method for 0 < eta < 2 (1 + b)/((1 + 2 b) lambda_max)
+                Nesterov's method for 0 < eta < 2 (1 + b)/((1 + 2 b) lambda_max), where ||Phi u||^2 <= \
+                lambda_max ||u||^2 for every u
             """,
         ),
         (Have("Phi' (t - Phi w) = 0"), use("implicit-bias/limit")),

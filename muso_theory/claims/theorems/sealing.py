@@ -21,6 +21,9 @@ __all__ = ["KERNEL", "seal", "sealed_result", "write_coq"]
 KERNEL = ("Algebra.v", "Models.v", "Trust.v", "Convergence.v", "Limits.v")
 """The files of `proofs/coq` that are written by hand."""
 
+ASKED = "Statements.v"
+"""What is to be proved, as `proofs/coq/judge.py` writes it."""
+
 
 def write_coq(directory: str | Path, certificates: Iterable[Mapping[str, Any]]) -> Export:
     """Write theorems as files for Coq, which ``proofs/coq/check.sh`` compiles.
@@ -41,12 +44,12 @@ def sealed_result(directory: str | Path, certificates: Iterable[Mapping[str, Any
     """What Coq has shown of certificates.
 
     Args:
-        directory: the files that were compiled, with what Coq printed for ``Listing.v`` in ``listing.txt``.
+        directory: the files that were compiled, with what Coq printed of them in ``listing.txt``.
 
     Returns:
         Under ``export`` the hash of these files, under ``closed`` the theorems that rest on no axiom, under
         ``certificates`` the hashes of those certificates all of whose theorems do, under ``beyond`` the lines
-        ``remains`` that a theorem of ``Limits.v`` takes over, with its name.
+        ``remains`` that a theorem of ``Limits.v`` takes over, each with its claim, and the theorem's name.
 
     Raises:
         BadInputError: if the files are of other certificates.
@@ -58,13 +61,17 @@ def sealed_result(directory: str | Path, certificates: Iterable[Mapping[str, Any
                 "files of these certificates", "directory", directory, f"another {name}", "a new export"
             )
     names = [line for line in (folder / PROJECT).read_text(encoding="utf-8").split() if line.endswith(".v")]
-    data = b"".join((folder / name).read_bytes() for name in (*KERNEL, *names))
+    data = b"".join((folder / name).read_bytes() for name in (*KERNEL, ASKED, *names))
     listing = (folder / "listing.txt").read_text(encoding="utf-8")
-    closed = set(re.findall(r"^(\w+\.\w+)\n +: .*\nClosed under the global context$", listing, re.MULTILINE))
+    shown = re.findall(r"^(\S+)\n +: (.*)\nClosed under the global context$", listing, re.MULTILINE)
+    # What is judged is said by Statements.v, so its names count, not those of what was exported.
+    said = " ".join(text for name, text in shown if name.startswith("judged_"))
+    judged = set(re.findall(r"(?<![\w.])Statements\.(\w+)", said))
     theorems = {
         certificate["claim"]: [n["name"] for n in certificate["theorems"]] for certificate in certificates
     }
-    proved = {name for found in theorems.values() for name in found if _printed(name) in closed}
+    proved = {name for found in theorems.values() for name in found if identifier(name) in judged}
+    closed = {name for name, _ in shown}
     return {
         "export": hashlib.sha256(data).hexdigest(),
         "certificates": {
@@ -75,11 +82,6 @@ def sealed_result(directory: str | Path, certificates: Iterable[Mapping[str, Any
         "closed": sorted(proved),
         "beyond": _beyond((folder / "Limits.v").read_text(encoding="utf-8"), closed, certificates),
     }
-
-
-def _printed(name: str) -> str:
-    """The name of a theorem as ``Listing.v`` prints it."""
-    return f"{identifier(name.partition('/')[0])}.{identifier(name)}"
 
 
 def _beyond(text: str, closed: set[str], certificates: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -99,7 +101,7 @@ def _beyond(text: str, closed: set[str], certificates: Iterable[Mapping[str, Any
                 f"a line `remains` of {owner}", "Limits.v", line, f"above {name}", "its present words"
             )
         if owner in nodes and f"Limits.{name}" in closed:
-            found[line] = name
+            found[f"{owner.partition('/')[0]}: {line}"] = name
     return found
 
 
