@@ -164,37 +164,6 @@ def suspicious(text: str) -> list[str]:
     )
 
 
-@COQ
-def test_coq_tells_what_rests_on_a_trick_and_prints_no_notation_of_ours(tmp_path: Path) -> None:
-    tricks = """From mathcomp Require Import all_ssreflect ssralg ssrnum matrix.
-Import GRing.Theory.
-Local Open Scope ring_scope.
-Axiom bad : False.
-Theorem axiom : False. Proof. exact: bad. Qed.
-Theorem admitted : False. Admitted.
-Unset Guard Checking.
-Fixpoint loop (n : nat) : False := loop n.
-Set Guard Checking.
-Theorem unguarded : False. Proof. exact (loop 0). Qed.
-Notation "x + y" := (x - y) : ring_scope.
-Theorem shadowed : forall (R : realFieldType) (x : R), x + x = 0. Proof. by move=> R x; rewrite subrr. Qed.
-"""
-    (tmp_path / "tricks.v").write_text(tricks, encoding="utf-8")
-    header = coq_files([CERTIFICATE]).files["Listing.v"].partition("\n\n")[0]
-    names = ("axiom", "admitted", "unguarded")
-    printing = "".join(f"Print Assumptions tricks.{name}.\n" for name in names) + "Check @tricks.shadowed.\n"
-    text = re.sub(r"Require Algebra.*\.", "Require tricks.", header) + "\n" + printing
-    (tmp_path / "Printed.v").write_text(text, encoding="utf-8")
-    for name in ("tricks.v", "Printed.v"):
-        command = ["coqc", "-w", "none", "-Q", ".", "Muso", name]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
-        assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("Axioms:") == len(names)
-    assert "Closed" not in done.stdout
-    assert "x - x = 0" in done.stdout
-    assert "x + x" not in done.stdout
-
-
 EQUAL = """theorem forge/equal
   matrix A : m x c
   matrix B : m x c
@@ -225,7 +194,7 @@ Proof. by move=> R m A B; apply/matrixP=> i []. Qed.
   forall (R : realFieldType) (m : nat), exists c : nat, forall A B : 'M[R]_(m, c), A = B.
 Proof. by move=> R m; exists 0%N => A B; apply/matrixP=> i []. Qed.
 """),
-    "a notation": (EQUAL, """Notation "x = y" := True.
+    "a notation": (EQUAL, """Notation "x = y" := True : type_scope.
 Theorem forge_equal : forall (R : realFieldType) (m c : nat) (A B : 'M[R]_(m, c)), A = B.
 Proof. by move=> *. Qed.
 """),
@@ -234,6 +203,15 @@ Module Muso. Module Statements. Definition forge_equal := True. End Statements. 
 Theorem forge_equal : True. Proof. by []. Qed.
 """),
     "something else": (EQUAL, "Theorem forge_equal : True. Proof. by []. Qed.\n"),
+    "an admission": (EQUAL, """Theorem forge_equal : forall (R : realFieldType) (m c : nat) (A B : 'M[R]_(m, c)), A = B.
+Admitted.
+"""),
+    "a loop": (EQUAL, """Unset Guard Checking.
+Fixpoint loop (n : nat) : False := loop n.
+Set Guard Checking.
+Theorem forge_equal : forall (R : realFieldType) (m c : nat) (A B : 'M[R]_(m, c)), A = B.
+Proof. case: (loop 0). Qed.
+"""),
     "an axiom": (EQUAL, """Axiom any : forall (R : realFieldType) (m c : nat) (A B : 'M[R]_(m, c)), A = B.
 Theorem forge_equal : forall (R : realFieldType) (m c : nat) (A B : 'M[R]_(m, c)), A = B.
 Proof. exact: any. Qed.
