@@ -20,9 +20,9 @@ from ..reading import BROKEN, grown, read_array, read_arrays, read_bytes
 from ..targets import Targets, decide_targets, integer_labels
 from ..understood import Understood
 from .dataset import Dataset, FloatArray, check_numbers
-from .frames import NO_CHOICES, Choices
+from .frames import NO_CHOICES, TARGET_NAMES, Choices
 
-__all__ = ["ARRAY_NAMES", "read_npy", "read_npy_array", "read_npz", "read_samples"]
+__all__ = ["ARRAY_NAMES", "meant", "read_npy", "read_npy_array", "read_npz", "read_samples"]
 
 ARRAY_NAMES = ("X", "features", "y", "forget", "groups", "w_init", "labels", "w_pretrained", "w_unlearned")
 """Names an archive may hold: X or features, and y, are required."""
@@ -326,14 +326,8 @@ def _check_names(arrays: Collection[str], name: str) -> None:
         raise expected("data, and what is to be audited beside them", "arrays", there, name, hint)
     for key in arrays:
         if key not in ARRAY_NAMES:
-            same = [known for known in ARRAY_NAMES if known.lower() == key.lower()]
-            raise expected(
-                f"only arrays named {', '.join(ARRAY_NAMES)}",
-                "array",
-                key,
-                f"{name} holds {there}",
-                repr(same[0]) if same else nearest(key, ARRAY_NAMES),
-            )
+            what, hint = f"only arrays named {', '.join(ARRAY_NAMES)}", meant(key, ARRAY_NAMES, arrays)
+            raise expected(what, "array", key, f"{name} holds {there}", hint)
     if "X" in arrays and "features" in arrays:
         raise expected("X or features, not both", "arrays", there, name, "removing one")
     for needed in ("X or features", "y"):
@@ -341,6 +335,31 @@ def _check_names(arrays: Collection[str], name: str) -> None:
             raise expected(
                 f"an array named {needed}", "arrays", there, f"{name} holds {there}", f"adding {needed}"
             )
+
+
+_ALSO_CALLED = {
+    "X": ("x", "data", "inputs", "samples"),
+    "features": ("phi", "jacobian", "jacobians"),
+    "y": TARGET_NAMES,
+    "forget": ("mask", "forget_mask", "forget_set", "forget_indices", "to_forget"),
+    "w_init": ("w0", "w_0", "init"),
+    "labels": ("forget_labels",),
+}
+"""What others call these arrays."""
+
+
+def meant(key: str, names: Collection[str], there: Collection[str]) -> str:
+    """Say after "try" which of some names an unknown one stands for: one that is not there already.
+
+    Example:
+        >>> meant("target", ARRAY_NAMES, ["X", "target"]), meant("x_train", ARRAY_NAMES, ["x_train", "y_train"])
+        ("'y'", "'X'")
+    """
+    plain, free = key.lower().removesuffix("_train"), [name for name in names if name not in there]
+    for name in free:
+        if plain in (name.lower(), *_ALSO_CALLED.get(name, ())):
+            return repr(name)
+    return nearest(key, free, f"removing it, or one of {', '.join(free)}")
 
 
 def _text(values: npt.NDArray[Any], name: str) -> npt.NDArray[np.str_] | None:

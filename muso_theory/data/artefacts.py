@@ -13,7 +13,7 @@ from ..arguments import checked
 from ..arrays import forget_indices
 from ..errors import expected, nearest
 from ..reading import read_arrays
-from .archive import read_npy_array
+from .archive import meant, read_npy_array
 from .dataset import FloatArray, IndexArray, check_numbers
 
 __all__ = ["read_artefacts", "read_start"]
@@ -76,7 +76,7 @@ def read_artefacts(path: Path, n_samples: int) -> Artefacts:
         for key in members:
             if key not in _NAMES:
                 what = f"only arrays named {', '.join(_NAMES)}"
-                raise expected(what, "array", key, name, nearest(key, _NAMES))
+                raise expected(what, "array", key, name, meant(key, _NAMES, members))
         if not set(members) & set(_AUDITED):
             there = ", ".join(members) or "nothing"
             raise expected(f"an array named {' or '.join(_AUDITED)}", "--audit", there, name, "adding one")
