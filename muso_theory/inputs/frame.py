@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..arguments import checked
 from ..arrays import counts_rows, forget_indices
 from ..data import Choices, Table, frame_dataset, frame_samples, parse_forget
 from ..errors import expected
+from ..linear.fitting import ruling
 from ..linear.problem import UnlearningProblem
 from ..options import Source
 from ..understood import How, Understood, listed
-from .maps import named_map, ruling
+from .maps import named_map
 from .said import decided
 from .samples import samples_to_fit
 
@@ -114,8 +116,9 @@ def from_frame(
     if isinstance(feature_map, str):
         as_said = Source("", features=None if feature_map == "gaussian" else feature_map, seed=seed)
         told += [row for row in decided(as_said, problem, "") if row.word == "map"]
-        if transformer is not None and (widest := ruling(dataset.X, dataset.columns)):
-            told.append(Understood("scale", widest, "inferred", "sklearn's StandardScaler"))
+    # The problem has the numbers of the columns, not their names.
+    widest = ruling(dataset.X, dataset.columns)
+    told += [replace(row, value=widest) for row in problem.understood if row.word == "scale"]
     if where:
         told.append(Understood("map fitted on", where, "given", "--fit-map"))
     return problem.telling(*told)

@@ -14,7 +14,8 @@ from ..errors import BadInputError, expected
 from ..machine import memory
 from ..targets import MOST_CLASSES, decide_targets
 from ..understood import Understood
-from .fitting import fitted, map_words, reads_the_batch
+from .feature_map import FeatureMap
+from .fitting import fitted, map_words, reads_the_batch, ruling
 from .repeats import repeats_told
 
 __all__ = [
@@ -53,7 +54,11 @@ def features_and_words(
         Understood("map", map_words(made), "given", "--features"),
         Understood("map fitted on", words, "default" if usual else "given", "--fit-map"),
     ]
-    return _alike(plain_array("X", X), features), made, fitted_on, told
+    samples = plain_array("X", X)
+    if isinstance(made, FeatureMap) and hasattr(made, "n_features"):  # of a kernel, which sees distances
+        widest = ruling(samples, list(map(str, getattr(X, "columns", ()))))
+        told += [Understood("scale", widest, "inferred", "sklearn's StandardScaler")] if widest else []
+    return _alike(samples, features), made, fitted_on, told
 
 
 def start_and_words(w_init: Any, shape: tuple[int, ...], seed: int) -> tuple[Any, list[Understood]]:
