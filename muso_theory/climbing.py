@@ -215,7 +215,12 @@ class _Checker:
             return evidence(self.done[failed[0][0]].arithmetic if failed[0][0] in self.done else "")
         best: Evidence | None = None
         needs, obstacle, name, climbs = "", "", "none", CHECKS[claim.slug].climbs
-        for rung in self.ladder if rungs is None else rungs:
+        if rungs is None:
+            rungs = self.ladder
+            if CHECKS[claim.slug].by_floats and self.case.problem.is_exact:
+                # Exact arithmetic reads this number off floats, of which only proved ones know how far they are.
+                rungs = sorted(rungs, key=lambda rung: rung.name == "rational")
+        for rung in rungs:
             name = rung.name
             try:
                 findings, facts = check(self._case(rung, insisted, hold))

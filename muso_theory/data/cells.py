@@ -107,6 +107,24 @@ def _plainer(cell: str) -> str:
     return known or ("digits and a decimal point only" if _DRESSED.fullmatch(written) else "")
 
 
+def holds_integers(column: Any) -> bool:
+    """Whether a column that was read holds whole numbers only, as they are written, or words that become such.
+
+    Example:
+        >>> import pandas as pd
+        >>> [holds_integers(pd.Series(cells)) for cells in (["1", " -2"], ["yes", "no"], ["1", "2.0"], [1.0, 2.0])]
+        [True, True, False, False]
+    """
+    if column.dtype.kind != "O":
+        return column.dtype.kind in "biu" and not _is_sparse(column)
+    return all(
+        INTEGER.fullmatch(cell) is not None or not is_number(cell)
+        if isinstance(cell, str)
+        else isinstance(cell, int | np.integer | np.bool_)
+        for cell in column.tolist()
+    )
+
+
 def option(name: str, *columns: str) -> str:
     """An option with the columns that it names, as a shell takes them.
 

@@ -15,7 +15,18 @@ from ..arrays import counts_rows, forget_indices
 from ..errors import expected, nearest
 from ..targets import MOST_CLASSES, decide_targets
 from ..understood import How, Understood, listed
-from .cells import INTEGER, bit, is_missing, is_number, is_text, matrix, option, spelled, target_cells
+from .cells import (
+    INTEGER,
+    bit,
+    holds_integers,
+    is_missing,
+    is_number,
+    is_text,
+    matrix,
+    option,
+    spelled,
+    target_cells,
+)
 from .dataset import Dataset, FloatArray
 from .tables import Table
 
@@ -95,7 +106,7 @@ def frame_dataset(table: Table, sha256: str, choices: Choices = NO_CHOICES) -> D
         >>> text = b"id,a,b,label\n7,1,2,cat\n8,3,4,dog\n"
         >>> pets = frame_dataset(read_table(text, "csv", "pets.csv", sheet=None, encoding=None), "0" * 64)
         >>> pets.X.tolist(), pets.y.tolist(), pets.classes, pets.columns
-        ([[1.0, 2.0], [3.0, 4.0]], [-1.0, 1.0], ('cat', 'dog'), ('a', 'b'))
+        ([[1, 2], [3, 4]], [-1, 1], ('cat', 'dog'), ('a', 'b'))
     """
     table = _checked(table)
     frame, header = table.frame, list(table.frame.columns)
@@ -126,6 +137,11 @@ def frame_dataset(table: Table, sha256: str, choices: Choices = NO_CHOICES) -> D
     targets = decide_targets(target_cells(frame[target], table, target), choices.task, f"column {target!r}")
     if not chosen:
         _refuse_numbers_that_name(table, features)
+    y = targets.y
+    if all(
+        holds_integers(frame[name]) for name in (*features, target)
+    ):  # else the problem is of floats anyway
+        X, y = X.astype(np.int64), y.astype(np.int64)
     forget = None
     if forget_at is not None:
         mask = np.array(
@@ -149,7 +165,7 @@ def frame_dataset(table: Table, sha256: str, choices: Choices = NO_CHOICES) -> D
     return Dataset(
         name=table.name,
         X=X,
-        y=targets.y,
+        y=y,
         sha256=sha256,
         classes=targets.classes,
         target_class=targets.names,
