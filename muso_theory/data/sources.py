@@ -266,18 +266,18 @@ def _kind(content: Path | bytes, name: str, shown: str) -> str:
 
 def _zipped(content: Path | bytes, shown: str) -> str:
     """Which kind of zip archive this is: of arrays, an Excel workbook, or one table."""
+    suffix = Path(shown).suffix.lower()
     try:
         with zipfile.ZipFile(content if isinstance(content, Path) else io.BytesIO(content)) as archive:
             members = packed(archive.namelist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        suffix = Path(shown).suffix.lower()
         known = suffix if suffix in (".zip", *_SUFFIXES["xlsx"]) else ".npz"
         raise expected(
             f"a complete {known} archive", "archive", shown, str(error), "saving it again"
         ) from error
-    if "xl/workbook.xml" in members:
+    if "xl/workbook.xml" in members or ("[Content_Types].xml" in members and suffix in _SUFFIXES["xlsx"]):
         return "xlsx"
-    is_npz = Path(shown).suffix.lower() == ".npz"
+    is_npz = suffix == ".npz"
     if any(member.endswith(".npy") for member in members) or (is_npz and not members):
         return "npz"
     if len(members) != 1:

@@ -253,6 +253,8 @@ def _read_csv(data: bytes, name: str, encoding: str | None) -> Table:
         words.append("row names in a first column that the header does not name")
     if cells.isna().to_numpy().any():
         _refuse_ragged(text, separator, name)
+        got = "a row that ends before the header does"  # as pandas reads quotes, and Python's own reader does not
+        raise expected("as many cells in every row", "file", name, got, "one cell per column")
     if _has_decimal_commas(cells, name, separator):
         words.append("decimal commas")
         comma = cells.map(lambda cell: _DECIMAL_COMMA.fullmatch(cell) is not None)
@@ -369,6 +371,10 @@ def _refuse_ragged(text: str, separator: str, name: str) -> None:
     """Refuse the first row that has not as many cells as the header, or the quote that is never closed."""
     width = 0
     for line, record in _records(text, separator, name):
+        if not (width or record):
+            raise expected(
+                "a header", "line", line, f"{name}: empty", "removing the empty lines above the header"
+            )
         width = width or len(record)
         if len(record) != width:
             what = f"{width} cell{'s' if width > 1 else ''}, as in the header,"

@@ -77,8 +77,15 @@ def targets_and_words(
 ) -> tuple[Array, list[Understood]]:
     """Targets as numbers, classes encoded, and what they were taken for."""
     values = plain_array("y", y)
-    if values.dtype == object and values.ndim == 1 and all(isinstance(word, str) for word in values):
-        values = values.astype(np.str_)  # as pandas keeps text
+    if values.dtype == object and values.ndim == 1:  # as pandas keeps text
+        odd = [i for i, word in enumerate(values) if not isinstance(word, str)]
+        if not odd:
+            values = values.astype(np.str_)
+        elif 2 * len(odd) < len(values):
+            row, hint = odd[0], "a word there, too, or leaving out that sample"
+            raise expected(
+                "a word, as in most rows,", f"y[{row}]", values[row], f"row {row}, counted from 0", hint
+            )
     if values.ndim == 2 and values.shape[1] == 1 and dimensions == 2:
         column, told = targets_and_words(
             values[:, 0], task, dimensions, None if w_init is None else np.ravel(w_init)

@@ -166,6 +166,9 @@ def test_empty_lines_and_columns_are_to_be_removed() -> None:
     assert "line 3); try removing the empty line" in refusal(
         lambda: read("\n".join([*lines[:2], "", *lines[2:]]))
     )
+    for above in ("\n", "\r\n\r\n"):
+        assert "removing the empty lines above the header" in refusal(lambda above=above: read(above + CSV))
+    assert read(CSV + "\n\n").n_samples == 12  # at the end they are no rows
     trailing = "\n".join(line + "," for line in lines)
     assert "removing this column, in which nothing stands" in refusal(lambda: read(trailing))
     named = "\n".join([lines[0] + ",", *(line + ",1" for line in lines[1:])])
@@ -251,6 +254,27 @@ def test_the_row_without_yes_or_no_is_named(cell: str, words: str) -> None:
     assert read(FRAME.assign(b=cells).to_csv(index=False)).X[:2, 1].tolist() == [1, 0]
     cells[7] = cell
     assert re.search(words, refusal(lambda: read(FRAME.assign(b=cells).to_csv(index=False))))
+
+
+@pytest.mark.parametrize("cell", [None, float("nan"), 7, "", "nan", "None"])
+def test_the_sample_without_a_class_is_named_in_arrays(cell: Any, tmp_path: Path) -> None:
+    cells = [*WORDS[:7], cell, *WORDS[8:]]
+    samples = FRAME[["a", "b"]]
+
+    def problem(y: Any) -> mt.UnlearningProblem:
+        return mt.UnlearningProblem.from_data(samples, y, forget=[0], feature_map=None)
+
+    assert problem(np.array(WORDS, dtype=object)).targets.shape == (12, 3)
+    for y in (np.array(cells, dtype=object), pd.Series(cells), pd.Series(cells, dtype="category")):
+        words = refusal(lambda y=y: problem(y))
+        assert re.search(r"y\[7\]=.*row 7, counted from 0", words)
+    if isinstance(cell, str):
+        for y, right in ((cells, False), ([*WORDS[:7], "none", *WORDS[8:]], True)):
+            np.savez(tmp_path / "a.npz", X=samples, y=np.array(y))
+            if right:  # an ordinary word, as Python and pandas do not write it
+                assert "none" in load(tmp_path / "a.npz").classes
+            else:
+                assert "y[7]=" in refusal(lambda: load(tmp_path / "a.npz"))
 
 
 def test_a_column_of_text_is_told_by_a_cell_with_text() -> None:
