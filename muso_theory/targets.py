@@ -83,7 +83,8 @@ def decide_targets(
     if task is not None and task not in TASKS:
         raise expected("a task", "task", task, "unknown", " or ".join(TASKS))
     is_text = values.dtype.kind == "U"
-    row = next((i for i, word in enumerate(values) if is_text and str(word).strip() in _EMPTY), None)
+    texts = values if is_text else ()
+    row = next((i for i, word in enumerate(texts) if str(word).strip() in _EMPTY), None)
     if row is not None:
         hint = "leaving out that sample, or another word if it is a class"
         got = f"empty, row {row}, counted from 0"
