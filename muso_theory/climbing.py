@@ -142,6 +142,9 @@ class _Checker:
                 # Labels do not show where training began, and parameters not where row(Φ) is everything.
                 which = "these labels" if artefact.name == "labels" else "these parameters"
                 elsewhere = f"If training began elsewhere {which} may be right: pass --w-init."
+                judged = claim if CHECKS[claim.slug].anywhere is not None else CATALOGUE["exact-labels"]
+                if self._from_anywhere(judged, artefact) is not None:
+                    elsewhere = f"No other start makes {which} right, either."
                 row = replace(row, meaning=f"For w₀ = 0, which was assumed: {row.meaning} {elsewhere}")
             if assumed and claim.slug == _START and row.verdict is Verdict.REFUTED:
                 why = f"{row.summary}, so it does not lie in w₀ + row(Φ) for w₀ = 0 (assumed); pass --w-init"
@@ -151,9 +154,9 @@ class _Checker:
         return self.done[name]
 
     def _from_anywhere(self, claim: Claim, artefact: Artefact) -> Evidence | None:
-        """The audit of parameters that no start explains, where w₀ was assumed and is not the one they came from."""
+        """The audit of what no start explains, where w₀ was assumed and may not be the one that it came from."""
         judge = CHECKS[claim.slug].anywhere
-        if judge is None or artefact.name not in CHECKS[_START].audits:
+        if judge is None:
             return None
         row = self.climb(claim, About.AUDIT, lambda case: judge(case, artefact), artefact.name)
         return row if row.verdict is Verdict.REFUTED else None
@@ -212,7 +215,12 @@ class _Checker:
             return evidence(self.done[failed[0][0]].arithmetic if failed[0][0] in self.done else "")
         best: Evidence | None = None
         needs, obstacle, name, climbs = "", "", "none", CHECKS[claim.slug].climbs
-        for rung in self.ladder if rungs is None else rungs:
+        if rungs is None:
+            rungs = self.ladder
+            if CHECKS[claim.slug].by_floats and self.case.problem.is_exact:
+                # Exact arithmetic reads this number off floats, of which only proved ones know how far they are.
+                rungs = sorted(rungs, key=lambda rung: rung.name == "rational")
+        for rung in rungs:
             name = rung.name
             try:
                 findings, facts = check(self._case(rung, insisted, hold))

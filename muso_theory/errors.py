@@ -191,6 +191,10 @@ def printable(text: str) -> str:
     return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+_ALIKE = 0.65
+"""Two of three letters in the same order: further words are others, and not the same one misspelt."""
+
+
 def nearest(word: object, options: Iterable[str], otherwise: str = "") -> str:
     """Say after "try" which known word a misspelt one is closest to.
 
@@ -200,7 +204,9 @@ def nearest(word: object, options: Iterable[str], otherwise: str = "") -> str:
     Example:
         >>> nearest("exact-label", ["exact-labels", "label-free"])
         "'exact-labels'"
+        >>> nearest("classification", ["condition", "target"])
+        'one of condition, target'
     """
     known = {option.lower(): option for option in sorted(options)}
-    close = difflib.get_close_matches(str(word).lower(), known, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(str(word).lower(), known, n=1, cutoff=_ALIKE)
     return repr(known[close[0]]) if close else otherwise or "one of " + ", ".join(known.values())

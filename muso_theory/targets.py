@@ -33,6 +33,9 @@ TASKS = ("regression", "classification")
 MOST_CLASSES = 20
 """Integers are taken for classes up to so many distinct values, if each occurs twice on average."""
 
+_EMPTY = ("", "nan", "NaN", "NaT", "None", "<NA>")
+"""What NumPy and pandas write where there is nothing and text is asked for."""
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -68,8 +71,8 @@ def decide_targets(
             numbers as they are.
 
     Raises:
-        BadInputError: targets that are all the same, a regression on text, classes that are fractions, text with almost
-            as many values as samples, an unknown task.
+        BadInputError: targets that are all the same, a regression on text, text that is empty, classes that are
+            fractions, text with almost as many values as samples, an unknown task.
 
     Example:
         >>> decide_targets(np.array([0.0, 1.0, 2.0] * 4), None, "y").y.shape
@@ -80,6 +83,12 @@ def decide_targets(
     if task is not None and task not in TASKS:
         raise expected("a task", "task", task, "unknown", " or ".join(TASKS))
     is_text = values.dtype.kind == "U"
+    texts = values if is_text else ()
+    row = next((i for i, word in enumerate(texts) if str(word).strip() in _EMPTY), None)
+    if row is not None:
+        hint = "leaving out that sample, or another word if it is a class"
+        got = f"empty, row {row}, counted from 0"
+        raise expected("a class for every sample", f"{name}[{row}]", repr(str(values[row])), got, hint)
     names = (
         np.asarray(values, dtype=np.str_) if is_text else integer_labels(np.asarray(values, dtype=np.float64))
     )

@@ -167,22 +167,28 @@ class Case:
         return Audit(what, quantity, allowed)
 
     def least_squares_audit(self, artefact: Artefact, rows: Rows, name: str) -> Found:
-        """The distance of parameters from all that training on some rows can end at, whatever it starts from.
+        """The distance of an artefact from all that training on some rows can end at, whatever it starts from.
 
-        A right artefact has distance 0 from these least-squares minimisers for every w₀, so that a distance refutes it
-        for every w₀; no distance says nothing.
+        Right parameters have distance 0 from these least-squares minimisers for every w₀, so that a distance refutes
+        them for every w₀; no distance says nothing. Of labels the same is asked of what fine-tuning on them from the
+        assumed w₀ ends at: v = Φ⁺(y_R; ỹ_F) there and v + (I − P)w₀ elsewhere, while w_r is Φ_R⁺y_R + (I − P_R)w₀, so
+        that min ‖w_u − w_r‖ over w₀ is ‖P_R(v − Φ_R⁺y_R)‖, this very distance.
         """
-        model, w = self.model, self.model.at(artefact.values)
+        model, of_labels = self.model, artefact.name == "labels"
+        w = model.unlearned(model.given(artefact.values)) if of_labels else model.at(artefact.values)
         off = model.distance(w, model.fit(rows, model.targets(rows), w))
         allowed = NOTHING
         if not (self.settings.tolerance is None and artefact.is_exact):
             # Doing nothing is known for the assumed w₀ only, so that beside another one it may be too short a length.
-            zero = model.at(np.zeros(artefact.values.shape))
-            # Only (P − P_R)w₀ = (P − P_R)w_r of w₀ matters to it: with d for what doing nothing leaves, d₀ for the
-            # assumed w₀, and w within τd of w_r, d ≤ d₀ + ‖w_r‖ ≤ d₀ + ‖w‖ + τd whatever w₀ is.
-            scale, limit = self.doing_nothing.plus(model.distance(w, zero)), self.settings.limit
-            allowed = Allowance.of_scale(limit / (1 - limit), scale, f"doing nothing + ‖{artefact.name}‖")
-        what = f"‖Φ{name}⁺(y{name} − Φ{name} {artefact.name})‖"
+            # Only (P − P_R)w₀ of w₀ matters to it. Parameters have (P − P_R)w₀ = (P − P_R)w_r: with d for what doing
+            # nothing leaves, d₀ for the assumed w₀, and w within τd of w_r, d ≤ d₀ + ‖w_r‖ ≤ d₀ + ‖w‖ + τd whatever
+            # w₀ is. Of labels the gap is that for the assumed w₀ less (P − P_R)w₀: within τd, it is d ≤ d₀ + gap₀ + τd.
+            other = model.retrained if of_labels else model.at(np.zeros(artefact.values.shape))
+            scale, limit = self.doing_nothing.plus(model.distance(w, other)), self.settings.limit
+            words = "their gap for the assumed w₀" if of_labels else f"‖{artefact.name}‖"
+            allowed = Allowance.of_scale(limit / (1 - limit), scale, f"doing nothing + {words}")
+        judged = "w_u" if of_labels else artefact.name
+        what = f"‖Φ{name}⁺(y{name} − Φ{name} {judged})‖" + (" of the given labels" if of_labels else "")
         return [Audit(what, off, allowed)], ["no w₀ whatever leads there, within tolerance of doing nothing"]
 
     def output(self, what: str, quantity: Quantity, floats: Array, are_labels: bool) -> Output:

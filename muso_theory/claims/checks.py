@@ -38,7 +38,7 @@ class Check:
         by_floats: whether that is float64 where Φ has full rank: the others read this number off a float64 model.
         audits: which artefacts it can audit.
         audit: how it judges one of them.
-        anywhere: what it asks of parameters whatever w₀ was; it refutes at most.
+        anywhere: what it asks of labels and parameters whatever w₀ was; it refutes at most.
         audited: what a row about an artefact means, where that is not whether the claim's statement holds of it.
         output: how it judges the floats that this package hands out for it, if any.
         uses: which of the settings that only some claims use, ``ridge`` and ``subset``, its theorem does.

@@ -267,6 +267,6 @@ CONDITIONS = {
     "start-in-span": Check(_start_in_span, audits=("w_pretrained", "w_unlearned"), audit=_start_audit),
     "map-free-of-forget": Check(_map_free_of_forget, listed=_knows_its_map, climbs=False),
     "conditioning": Check(_conditioning, by_floats=True),
-    "step-size": Check(_step_size),
+    "step-size": Check(_step_size, by_floats=True),
     "three-samples": Check(_three_samples),
 }

@@ -19,10 +19,10 @@ from ..errors import BadInputError, expected, nearest
 from ..reading import BROKEN, grown, read_array, read_arrays, read_bytes
 from ..targets import Targets, decide_targets, integer_labels
 from ..understood import Understood
-from .dataset import Dataset, FloatArray, check_numbers
-from .frames import NO_CHOICES, Choices
+from .dataset import Dataset, FloatArray, check_numbers, taken_exactly
+from .frames import NO_CHOICES, TARGET_NAMES, Choices
 
-__all__ = ["ARRAY_NAMES", "read_npy", "read_npy_array", "read_npz", "read_samples"]
+__all__ = ["ARRAY_NAMES", "meant", "read_npy", "read_npy_array", "read_npz", "read_samples"]
 
 ARRAY_NAMES = ("X", "features", "y", "forget", "groups", "w_init", "labels", "w_pretrained", "w_unlearned")
 """Names an archive may hold: X or features, and y, are required."""
@@ -94,6 +94,8 @@ def _of_arrays(arrays: dict[str, npt.NDArray[Any]], name: str, sha256: str, choi
             what = f"one target per sample and output, shape {X.shape[:2]},"
             hint = "y of that shape; text or integers as classes where there are as many as outputs"
             raise expected(what, "y.shape", y.shape, f"{name}, features {X.shape}", hint)
+    if all(arrays[name].dtype.kind in "iubU" for name in (key, "y")):  # else the problem is of floats anyway
+        X, y = X.astype(np.int64), y.astype(np.int64)
     groups = targets.names
     if "groups" in arrays:
         groups = _text(arrays["groups"], "groups")
@@ -117,7 +119,7 @@ def _of_arrays(arrays: dict[str, npt.NDArray[Any]], name: str, sha256: str, choi
     given: dict[str, Any] = {}
     for other in first:
         if other in arrays:
-            given[other] = check_numbers(other, arrays[other], (1, 2))
+            given[other] = taken_exactly(other, arrays[other], (1, 2))
             # Outputs of a Jacobian are rows of one model, so that its parameters have one column.
             rest = y.shape[1:] if X.ndim == 2 or other == "labels" else ()
             context = f"{name}, {key} {X.shape}, y {y.shape}"
@@ -249,10 +251,11 @@ def _of_matrix(matrix: npt.NDArray[Any], name: str, sha256: str, choices: Choice
         hint = f"--target {width - 1}, or --target y.npy, where all of {name} is features"
         raise expected(what, "target", choices.target, f"{name} {values.shape}", hint)
     targets = decide_targets(np.ascontiguousarray(values[:, column]), choices.task, f"column {column}")
+    kind: Any = np.int64 if matrix.dtype.kind in "iub" else np.float64
     return Dataset(
         name=name,
-        X=np.ascontiguousarray(np.delete(values, column, axis=1)),
-        y=targets.y,
+        X=np.ascontiguousarray(np.delete(values, column, axis=1)).astype(kind, copy=False),
+        y=targets.y.astype(kind, copy=False),
         sha256=sha256,
         classes=targets.classes,
         target_class=targets.names,
@@ -292,7 +295,9 @@ def _densified(source: Path | IO[bytes], name: str, choices: Choices) -> npt.NDA
         raise expected("a complete sparse matrix", "DATA", name, str(error), "saving it again") from error
 
 
-def _check_companion(name: str, array: FloatArray, wanted: tuple[int | None, ...], context: str) -> None:
+def _check_companion(
+    name: str, array: npt.NDArray[Any], wanted: tuple[int | None, ...], context: str
+) -> None:
     """Refuse parameters or labels whose shape does not go with features and targets."""
     letter = "n_F" if name == "labels" else "D"
     fits = len(wanted) == array.ndim and all(
@@ -326,14 +331,8 @@ def _check_names(arrays: Collection[str], name: str) -> None:
         raise expected("data, and what is to be audited beside them", "arrays", there, name, hint)
     for key in arrays:
         if key not in ARRAY_NAMES:
-            same = [known for known in ARRAY_NAMES if known.lower() == key.lower()]
-            raise expected(
-                f"only arrays named {', '.join(ARRAY_NAMES)}",
-                "array",
-                key,
-                f"{name} holds {there}",
-                repr(same[0]) if same else nearest(key, ARRAY_NAMES),
-            )
+            what, hint = f"only arrays named {', '.join(ARRAY_NAMES)}", meant(key, ARRAY_NAMES, arrays)
+            raise expected(what, "array", key, f"{name} holds {there}", hint)
     if "X" in arrays and "features" in arrays:
         raise expected("X or features, not both", "arrays", there, name, "removing one")
     for needed in ("X or features", "y"):
@@ -341,6 +340,31 @@ def _check_names(arrays: Collection[str], name: str) -> None:
             raise expected(
                 f"an array named {needed}", "arrays", there, f"{name} holds {there}", f"adding {needed}"
             )
+
+
+_ALSO_CALLED = {
+    "X": ("x", "data", "inputs", "samples"),
+    "features": ("phi", "jacobian", "jacobians"),
+    "y": TARGET_NAMES,
+    "forget": ("mask", "forget_mask", "forget_set", "forget_indices", "to_forget"),
+    "w_init": ("w0", "w_0", "init"),
+    "labels": ("forget_labels",),
+}
+"""What others call these arrays."""
+
+
+def meant(key: str, names: Collection[str], there: Collection[str]) -> str:
+    """Say after "try" which of some names an unknown one stands for: one that is not there already.
+
+    Example:
+        >>> meant("target", ARRAY_NAMES, ["X", "target"]), meant("x_train", ARRAY_NAMES, ["x_train", "y_train"])
+        ("'y'", "'X'")
+    """
+    plain, free = key.lower().removesuffix("_train"), [name for name in names if name not in there]
+    for name in free:
+        if plain in (name.lower(), *_ALSO_CALLED.get(name, ())):
+            return repr(name)
+    return nearest(key, free, f"removing it, or one of {', '.join(free)}")
 
 
 def _text(values: npt.NDArray[Any], name: str) -> npt.NDArray[np.str_] | None:

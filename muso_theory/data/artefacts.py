@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..arguments import checked
-from ..arrays import forget_indices
+from ..arrays import Array, forget_indices
 from ..errors import expected, nearest
 from ..reading import read_arrays
-from .archive import read_npy_array
-from .dataset import FloatArray, IndexArray, check_numbers
+from .archive import meant, read_npy_array
+from .dataset import FloatArray, IndexArray, taken_exactly
 
 __all__ = ["read_artefacts", "read_start"]
 
@@ -36,10 +36,10 @@ class Artefacts:
         made_with: what it was made with as JSON, where a command wrote it: data and options.
     """
 
-    labels: FloatArray | None = None
-    w_unlearned: FloatArray | None = None
-    w_pretrained: FloatArray | None = None
-    w_init: FloatArray | None = None
+    labels: Array | None = None
+    w_unlearned: Array | None = None
+    w_pretrained: Array | None = None
+    w_init: Array | None = None
     forget: IndexArray | None = None
     trained_on: IndexArray | None = None
     made_with: str | None = None
@@ -76,7 +76,7 @@ def read_artefacts(path: Path, n_samples: int) -> Artefacts:
         for key in members:
             if key not in _NAMES:
                 what = f"only arrays named {', '.join(_NAMES)}"
-                raise expected(what, "array", key, name, nearest(key, _NAMES))
+                raise expected(what, "array", key, name, meant(key, _NAMES, members))
         if not set(members) & set(_AUDITED):
             there = ", ".join(members) or "nothing"
             raise expected(f"an array named {' or '.join(_AUDITED)}", "--audit", there, name, "adding one")
@@ -96,18 +96,18 @@ def read_artefacts(path: Path, n_samples: int) -> Artefacts:
         raise expected("forget rows in increasing order", "forget", listed[:5], name, hint)
     for key in (*_AUDITED, "w_init"):
         if key in arrays:
-            found[key] = check_numbers(f"{name}: {key}", arrays[key], (1, 2))
+            found[key] = taken_exactly(f"{name}: {key}", arrays[key], (1, 2))
     return Artefacts(**found)
 
 
 @checked
-def read_start(path: str) -> FloatArray:
+def read_start(path: str) -> Array:
     """Read w₀, shape (D,) or (D, C), from an .npy file; BadInputError where that holds no array of numbers."""
     if not path.endswith(".npy") or not Path(path).is_file():
         got = "no such file" if path.endswith(".npy") else "another word"
         hint = nearest(path.strip().lower(), ("zero", "normal"), "a path that exists, written by numpy.save")
         raise expected("zero, normal or an .npy file", "w-init", path, got, hint)
-    return check_numbers(path, read_npy_array(Path(path), Path(path).name), (1, 2))
+    return taken_exactly(path, read_npy_array(Path(path), Path(path).name), (1, 2))
 
 
 def _rows(given: FloatArray, n_samples: int, name: str) -> IndexArray:

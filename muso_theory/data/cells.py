@@ -15,7 +15,17 @@ from ..errors import BadInputError, expected
 from .dataset import FloatArray, check_numbers
 from .tables import Table
 
-__all__ = ["INTEGER", "bit", "is_number", "is_text", "matrix", "option", "spelled", "target_cells"]
+__all__ = [
+    "INTEGER",
+    "bit",
+    "is_missing",
+    "is_number",
+    "is_text",
+    "matrix",
+    "option",
+    "spelled",
+    "target_cells",
+]
 
 INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*")
 """Text that is a whole number."""
@@ -28,11 +38,12 @@ _BITS = {**_YES_NO, "1": True, "0": False, "1.0": True, "0.0": False}
 _MISSING = ("", "na", "n/a", "nan", "nat", "null", "none", "?", "<na>")
 
 
-def matrix(table: Table, names: Sequence[str], dense: bool) -> FloatArray:
+def matrix(table: Table, names: Sequence[str], dense: bool, chosen: bool = False) -> FloatArray:
     """Columns as one matrix; all columns of text are named together, so that one cure helps.
 
     Args:
         dense: fill in the zeros of sparse ones.
+        chosen: whether the user named them, who then has to leave out what they name.
 
     Raises:
         BadInputError: cells that are missing, no numbers or not finite, integers above 2⁵³, sparse columns.
@@ -51,13 +62,67 @@ def matrix(table: Table, names: Sequence[str], dense: bool) -> FloatArray:
         elif is_text(column):
             texts.append(name)
         else:
-            X[:, j] = _numbers(column, table, name, option("drop", name))
+            X[:, j] = _numbers(column, table, name, _without([name], names, chosen))
     if texts:
-        first = table.frame[texts[0]].iloc[0]
-        got = f"{table.place(0)}: text"
-        hint = f"numbers in its place, or {option('drop', *texts)}"
-        raise expected("a number", f"column {texts[0]!r}", first, got, hint)
+        cells = table.frame[texts[0]].tolist()
+        row = next(i for i, cell in enumerate(cells) if _is_word(cell))
+        hint = _either(_plainer(cells[row]) or "numbers in its place", _without(texts, names, chosen))
+        raise expected("a number", f"column {texts[0]!r}", cells[row], f"{table.place(row)}: text", hint)
     return X
+
+
+def _without(columns: Sequence[str], names: Sequence[str], chosen: bool) -> str:
+    """How to leave out feature columns; empty where none would be left."""
+    if len(columns) == len(names):
+        return ""
+    return f"leaving out {option('columns', *columns)}" if chosen else option("drop", *columns)
+
+
+def _either(*cures: str) -> str:
+    """Cures in words, those that are empty left out."""
+    *first, last = filter(None, cures)
+    return ", ".join(first) + (", or " if first else "") + last
+
+
+def _is_word(cell: Any) -> bool:
+    """Whether a cell says something that neither a number does nor yes or no."""
+    return isinstance(cell, str) and not (
+        is_missing(cell) or is_number(cell) or cell.strip().lower() in _YES_NO
+    )
+
+
+_SPELLINGS = (
+    (re.compile(r"[+-]?[0-9]*\.?[0-9]+[dD][+-]?[0-9]+"), "an E in place of the D"),
+    (re.compile(r"\u2212[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?"), "a hyphen in place of the minus sign"),
+    (re.compile(r"0[xX][0-9a-fA-F]+"), "decimal digits"),
+    (re.compile(r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?"), "a decimal point in place of the comma"),
+)
+"""How others write numbers, and what makes plain ones of them."""
+
+
+def _plainer(cell: str) -> str:
+    """What makes a plain number of text that is one in another spelling; empty where it is none."""
+    written = cell.strip()
+    known = next((cure for spelling, cure in _SPELLINGS if spelling.fullmatch(written)), "")
+    return known or ("digits and a decimal point only" if _DRESSED.fullmatch(written) else "")
+
+
+def holds_integers(column: Any) -> bool:
+    """Whether a column that was read holds whole numbers only, as they are written, or words that become such.
+
+    Example:
+        >>> import pandas as pd
+        >>> [holds_integers(pd.Series(cells)) for cells in (["1", " -2"], ["yes", "no"], ["1", "2.0"], [1.0, 2.0])]
+        [True, True, False, False]
+    """
+    if column.dtype.kind != "O":
+        return column.dtype.kind in "biu" and not _is_sparse(column)
+    return all(
+        INTEGER.fullmatch(cell) is not None or not is_number(cell)
+        if isinstance(cell, str)
+        else isinstance(cell, int | np.integer | np.bool_)
+        for cell in column.tolist()
+    )
 
 
 def option(name: str, *columns: str) -> str:
@@ -79,12 +144,12 @@ def is_text(column: Any) -> bool:
     """Whether a column holds words only, and not yes and no."""
     if column.dtype.kind in "biufc" or not len(column):
         return False
-    cells = [cell for cell in column.tolist() if not _is_missing(cell)]
+    cells = [cell for cell in column.tolist() if not is_missing(cell)]
     words = all(isinstance(cell, str) and not is_number(cell) for cell in cells)
     return bool(cells) and words and not all(cell.strip().lower() in _YES_NO for cell in cells)
 
 
-def _is_missing(cell: Any) -> bool:
+def is_missing(cell: Any) -> bool:
     """Whether a cell says that there is nothing."""
     return cell is None or spelled(cell).strip().lower() in _MISSING
 
@@ -124,8 +189,11 @@ def _numbers(column: Any, table: Table, name: str, cure: str) -> FloatArray:
         return check_numbers(f"column {name!r}", values, (1,))
     cells = column.tolist()
     low = [cell.strip().lower() if isinstance(cell, str) else cell for cell in cells]
-    if all(isinstance(cell, str) and cell in _YES_NO for cell in low):
+    odd = [i for i, cell in enumerate(low) if not (isinstance(cell, str) and cell in _YES_NO)]
+    if not odd:
         return np.array([_YES_NO[cell] for cell in low], dtype=np.float64)
+    if 2 * len(odd) < len(cells):  # what is rare is what is wrong
+        raise _odd("yes or no", cells[odd[0]], table, odd[0], name, cure)
     return np.array([_number(cell, table, i, name, cure) for i, cell in enumerate(cells)])
 
 
@@ -146,7 +214,8 @@ def _number(cell: Any, table: Table, row: int, name: str, cure: str) -> float:
     if exact and abs(value) >= 2.0**53 and abs(int(digits)) > 2**53:
         # Further integers are not all float64, so that two different ones could be read as the same number.
         got = f"{table.place(row)}: an integer above 2**53"
-        raise expected("numbers that float64 holds", f"column {name!r}", cell, got, cure)
+        hint = cure or "smaller ones"
+        raise expected("numbers that float64 holds", f"column {name!r}", cell, got, hint)
     return value
 
 
@@ -162,16 +231,26 @@ def _bad(cell: Any, table: Table, row: int, name: str, cure: str) -> BadInputErr
     """Word the refusal of a cell."""
     column, where = f"column {name!r}", table.place(row)
     if isinstance(cell, list | tuple | dict | set | np.ndarray):
-        return expected("a number", column, cell, f"{where}: {type(cell).__name__}, nested", cure)
-    if _is_missing(cell) and not (isinstance(cell, str) and cell.strip().lower() == "nan"):
-        text = "''" if cell is None or not spelled(cell).strip() else cell
-        return expected(
-            "a number", column, text, f"{where}: empty cell", f"filling it, removing the row, or {cure}"
-        )
+        got = f"{where}: {type(cell).__name__}, nested"
+        return expected("a number", column, cell, got, cure or "a column for each of its numbers")
+    if is_missing(cell) and not (isinstance(cell, str) and cell.strip().lower() == "nan"):
+        return _odd("a number", cell, table, row, name, cure)
     if isinstance(cell, int | float | np.floating) or (isinstance(cell, str) and is_number(cell)):
-        return expected("a finite number", column, cell, where, f"removing the row, or {cure}")
+        return expected("a finite number", column, cell, where, _either("removing the row", cure))
     got = "text" if isinstance(cell, str) else type(cell).__name__
-    return expected("a number", column, cell, f"{where}: {got}", f"a plain number, or {cure}")
+    plain = (_plainer(cell) if isinstance(cell, str) else "") or "a plain number"
+    return expected("a number", column, cell, f"{where}: {got}", _either(plain, cure))
+
+
+def _odd(what: str, cell: Any, table: Table, row: int, name: str, cure: str) -> BadInputError:
+    """Word the refusal of a cell that is empty, or another thing than what the column holds."""
+    column, where = f"column {name!r}", table.place(row)
+    if is_missing(cell):
+        text = "''" if cell is None or not spelled(cell).strip() else cell
+        hint = _either("filling it", "removing the row", cure)
+        return expected(what, column, text, f"{where}: empty cell", hint)
+    got = "a word" if isinstance(cell, str) and not is_number(cell) else "a number"
+    return expected(f"{what}, as in most rows,", column, cell, f"{where}: {got}", _either(what, cure))
 
 
 def bit(cell: Any, table: Table, row: int, name: str) -> bool:
@@ -189,15 +268,18 @@ def target_cells(column: Any, table: Table, name: str) -> Array:
     cells = column.tolist()
     if cells and all(isinstance(cell, bool) for cell in cells):
         return np.array([spelled(cell) for cell in cells], dtype=np.str_)
-    if cells and all(
-        isinstance(cell, str) and not is_number(cell) and not _is_missing(cell) for cell in cells
-    ):
+    odd = [
+        i for i, cell in enumerate(cells) if not isinstance(cell, str) or is_number(cell) or is_missing(cell)
+    ]
+    if cells and not odd:
         if all(_DRESSED.fullmatch(cell) for cell in cells):
             got = f"{table.place(0)}: numbers with signs or separators"
             raise expected(
                 "plain numbers", f"column {name!r}", cells[0], got, "digits and a decimal point only"
             )
         return np.array([cell.strip() for cell in cells], dtype=np.str_)
+    if 2 * len(odd) < len(cells):  # classes as words, of which some rows have none
+        raise _odd("a word", cells[odd[0]], table, odd[0], name, "another --target")
     return _numbers(column, table, name, "another --target")
 
 

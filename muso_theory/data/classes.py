@@ -74,7 +74,7 @@ def select_classes(dataset: Dataset, spec: str) -> Dataset:
     return replace(
         dataset,
         X=dataset.X if keep.size == dataset.n_samples else dataset.X[keep],
-        y=encode_classes(target_class, classes),
+        y=encode_classes(target_class, classes).astype(dataset.y.dtype),
         classes=classes,
         target_class=target_class,
         groups=dataset.groups[keep],

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arguments import checked
-from ..arrays import float_values
+from ..arrays import Array, float_values
 from ..errors import expected, printable
 from ..targets import FloatArray, TextArray
 from ..understood import Understood
@@ -20,6 +20,7 @@ __all__ = [
     "IndexArray",
     "TextArray",
     "check_numbers",
+    "taken_exactly",
 ]
 
 IndexArray: TypeAlias = npt.NDArray[np.int64]
@@ -30,7 +31,8 @@ IndexArray: TypeAlias = npt.NDArray[np.int64]
 class Dataset:
     """Samples, targets and, where the source has them, a forget set and parameters to audit.
 
-    Arrays are float64 and read-only; rows of ``X``, ``y``, ``target_class`` and ``groups`` belong together.
+    Arrays are read-only, and float64 but for whole numbers: ``X`` and ``y`` are int64 where both were given as such,
+    so that equality is decided about them. Rows of ``X``, ``y``, ``target_class`` and ``groups`` belong together.
 
     Args:
         name: of the data set or file, for people.
@@ -57,18 +59,18 @@ class Dataset:
     """
 
     name: str
-    X: FloatArray
-    y: FloatArray
+    X: Array
+    y: Array
     sha256: str
     is_features: bool = False
     classes: tuple[str, ...] = ()
     target_class: TextArray | None = None
     groups: TextArray | None = None
     forget: IndexArray | None = None
-    w_init: FloatArray | None = None
-    labels: FloatArray | None = None
-    w_pretrained: FloatArray | None = None
-    w_unlearned: FloatArray | None = None
+    w_init: Array | None = None
+    labels: Array | None = None
+    w_pretrained: Array | None = None
+    w_unlearned: Array | None = None
     columns: tuple[str, ...] = ()
     understood: tuple[Understood, ...] = ()
 
@@ -125,3 +127,14 @@ def check_numbers(name: str, values: npt.NDArray[Any], ndims: tuple[int, ...]) -
         what = "a non-empty array"
         raise expected(what, f"{name}.shape", array.shape, "empty", "at least one row and column")
     return np.ascontiguousarray(array)
+
+
+def taken_exactly(name: str, values: npt.NDArray[Any], ndims: tuple[int, ...]) -> Array:
+    """An array as `check_numbers` gives it, but integers as int64, of which equality is asked.
+
+    Example:
+        >>> taken_exactly("labels", np.array([1, 2]), (1,)), taken_exactly("labels", np.array([1.0, 2.0]), (1,))
+        (array([1, 2]), array([1., 2.]))
+    """
+    array = check_numbers(name, values, ndims)
+    return array.astype(np.int64) if values.dtype.kind in "iub" else array

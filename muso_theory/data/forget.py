@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import numpy as np
 
 from ..arguments import checked
 from ..arrays import forget_indices
-from ..errors import BadInputError, check_integer, expected, nearest
+from ..errors import check_integer, expected, nearest
 from ..streams import FORGET
 from ..targets import class_order
 from .dataset import Dataset, IndexArray, TextArray
@@ -24,6 +25,24 @@ FORGET_KINDS = {
     "retain": "retain:300",
 }
 """The kinds of forget set, each with an example."""
+
+_FEW = 12
+"""So many rows fit into an error."""
+
+_COUNTED = FORGET_KINDS.keys() - {"column"}
+"""The kinds with more words behind a colon."""
+
+
+def _example(kind: str, dataset: Dataset) -> str:
+    """A forget set of a kind that these data have; a random one where they have none of that kind."""
+    n = dataset.n_samples
+    names = {"class": dataset.target_class, "subclass": dataset.groups}.get(kind)
+    if names is not None:
+        return f"{kind}:{class_order(names)[0]}"
+    if kind == "column" and dataset.forget is not None:
+        return kind
+    usual = {"rows": "rows:0", "retain": f"retain:{n // 2}"}
+    return usual.get(kind, f"random:{0.1 if n > 5 else 1}")
 
 
 @checked
@@ -57,35 +76,30 @@ def parse_forget(spec: str, dataset: Dataset, seed: int = 0) -> tuple[IndexArray
     kind, colon, argument = (part.strip() for part in spec.partition(":"))
     n = dataset.n_samples
     if kind not in FORGET_KINDS:
-        raise expected(
-            "a forget set such as " + ", ".join(FORGET_KINDS.values()),
-            "forget",
-            spec,
-            "unknown kind",
-            nearest(kind, FORGET_KINDS),
-        )
+        close = nearest(kind, FORGET_KINDS, "one of").strip("'")
+        hint = f"{close}:{argument}" if argument and close in _COUNTED else _example(close, dataset)
+        if close not in FORGET_KINDS:
+            hint = "one of " + ", ".join(dict.fromkeys(_example(kind, dataset) for kind in FORGET_KINDS))
+        what = "a forget set such as " + ", ".join(FORGET_KINDS.values())
+        raise expected(what, "forget", spec, "unknown kind", hint)
     if bool(argument) == (kind == "column") or (colon and not argument):
-        raise expected(
-            f"a forget set such as {FORGET_KINDS[kind]}", "forget", spec, "str", FORGET_KINDS[kind]
-        )
+        what, hint = f"a forget set such as {FORGET_KINDS[kind]}", _example(kind, dataset)
+        if argument:
+            hint = f"column, of data that were read with forget={argument!r}"
+        raise expected(what, "forget", spec, "str", hint)
     if kind == "column":
         if dataset.forget is None:
-            raise expected(
-                "a source with a forget column or array",
-                "forget",
-                spec,
-                f"{dataset.name} has none",
-                "class:…, random:… or rows:…",
-            )
+            what, got = "a source with a forget column or array", f"{dataset.name} has none"
+            raise expected(what, "forget", spec, got, _example(kind, dataset))
         chosen, words = np.asarray(dataset.forget), "given by the data"
     elif kind == "class":
         chosen, words = _of_class(spec, argument, dataset, dataset.target_class), f"class {argument}"
     elif kind == "subclass":
         chosen, words = _of_class(spec, argument, dataset, dataset.groups), f"subclass {argument}"
     elif kind == "rows":
-        chosen, words = _rows(spec, argument, n), f"rows {argument}"
+        chosen, words = _rows(spec, argument, dataset), f"rows {argument}"
     else:
-        count = _count(spec, kind, argument, n)
+        count = _count(spec, kind, argument, dataset)
         size = n - count if kind == "retain" else count
         chosen = _generator(seed).choice(n, size, replace=False)
         words = f"all but {count} random samples" if kind == "retain" else f"random {argument}"
@@ -107,64 +121,67 @@ def _of_class(spec: str, argument: str, dataset: Dataset, names: TextArray | Non
             "forget",
             spec,
             f"{dataset.name} has numeric targets",
-            "random:0.1 or rows:…",
+            _example("random", dataset),
         )
     wanted = [name.strip() for name in argument.split(",")]
-    present = class_order(names)
+    present, kind = class_order(names), spec.partition(":")[0].strip()
     for name in wanted:
         if name in present:
             continue
-        hint = nearest(name, present[:20])
+        close = nearest(name, present, "none of them").strip("'")
+        hint = f"{kind}:{close}" if close in present else _example(kind, dataset)
         if dataset.groups is not None and name in class_order(dataset.groups):
             hint = f"subclass:{name}"
-        raise expected(
-            f"classes among {', '.join(present[:20])}{', …' if len(present) > 20 else ''}",
-            "forget",
-            spec,
-            f"class {name!r} is absent",
-            hint,
-        )
+        what = f"classes among {', '.join(present[:20])}{', …' if len(present) > 20 else ''}"
+        raise expected(what, "forget", spec, f"class {name!r} is absent", hint)
     if len(set(wanted)) < len(wanted):
-        raise expected("every class once", "forget", spec, "a class is repeated", FORGET_KINDS["class"])
+        hint = f"{kind}:{','.join(dict.fromkeys(wanted))}"
+        raise expected("every class once", "forget", spec, "a class is repeated", hint)
     return np.flatnonzero(np.isin(names, wanted)).astype(np.int64)
 
 
-def _rows(spec: str, argument: str, n: int) -> IndexArray:
+def _rows(spec: str, argument: str, dataset: Dataset) -> IndexArray:
     """Row numbers of a list of numbers and inclusive ranges."""
     rows: list[int] = []
+    n, hint = dataset.n_samples, _example("rows", dataset)
     for part in argument.split(","):
         match = re.fullmatch(r"([0-9]+)(?:-([0-9]+))?", part.strip())
         first, last = (_integer(match[1]), _integer(match[2] or match[1])) if match else (0, -1)
         if last < first:
-            raise expected(
-                "row numbers and ranges", "forget", spec, f"{part.strip()!r}", FORGET_KINDS["rows"]
-            )
+            raise expected("row numbers and ranges", "forget", spec, f"{part.strip()!r}", hint)
         if last >= n:
             # Before the range is written out: 0-999999999999 must not fill the memory.
-            raise expected(
-                f"rows from 0 to {n - 1}", "forget", spec, f"{part.strip()!r} is out of range", f"0-{n - 1}"
-            )
+            got = f"{part.strip()!r} is out of range"
+            raise expected(f"rows from 0 to {n - 1}", "forget", spec, got, hint)
         rows += range(first, last + 1)
         if len(rows) > n:
             break
+    once = dict.fromkeys(rows)
+    if len(once) < len(rows):
+        again = next(row for row, times in Counter(rows).items() if times > 1)
+        hint = f"rows:{','.join(map(str, once))}" if len(once) < min(n, _FEW) else "every row once"
+        raise expected("distinct row indices", "forget", spec, f"repeated index {again}", hint)
     return np.array(rows, dtype=np.int64)
 
 
-def _count(spec: str, kind: str, argument: str, n: int) -> int:
+def _count(spec: str, kind: str, argument: str, dataset: Dataset) -> int:
     """Number of samples meant by a count or, for ``random``, by a fraction."""
+    n, hint = dataset.n_samples, _example(kind, dataset)
+    counts = f"a number of samples from 1 to {n - 1}"
     if re.fullmatch(r"[0-9]+", argument):
         count = _integer(argument)
         if not 0 < count < n:
-            raise _bad_count(spec, f"a number of samples from 1 to {n - 1}", kind)
+            raise expected(counts, "forget", spec, "out of range", hint)
         return count
     if kind == "retain":
-        raise _bad_count(spec, f"a number of samples from 1 to {n - 1}", kind)
+        raise expected(counts, "forget", spec, "out of range", hint)
     try:
         fraction = float(argument)
     except ValueError:
         fraction = -1.0
     if not 0.0 < fraction < 1.0:
-        raise _bad_count(spec, "a fraction strictly between 0 and 1, or a number of samples", kind)
+        what = "a fraction strictly between 0 and 1, or a number of samples"
+        raise expected(what, "forget", spec, "out of range", hint)
     count = int(np.floor(fraction * n + 0.5))
     if not 0 < count < n:
         got = "none" if not count else "all"
@@ -177,8 +194,3 @@ def _integer(digits: str) -> int:
     # Python reads no integer of some thousand digits, and 18 digits count more samples than there are.
     digits = digits.lstrip("0")
     return int(digits or 0) if len(digits) <= 18 else 10**18
-
-
-def _bad_count(spec: str, what: str, kind: str) -> BadInputError:
-    """Word the refusal of a number."""
-    return expected(what, "forget", spec, "out of range", FORGET_KINDS[kind])

@@ -15,7 +15,18 @@ from ..arrays import counts_rows, forget_indices
 from ..errors import expected, nearest
 from ..targets import MOST_CLASSES, decide_targets
 from ..understood import How, Understood, listed
-from .cells import INTEGER, bit, is_number, is_text, matrix, option, spelled, target_cells
+from .cells import (
+    INTEGER,
+    bit,
+    holds_integers,
+    is_missing,
+    is_number,
+    is_text,
+    matrix,
+    option,
+    spelled,
+    target_cells,
+)
 from .dataset import Dataset, FloatArray
 from .tables import Table
 
@@ -95,7 +106,7 @@ def frame_dataset(table: Table, sha256: str, choices: Choices = NO_CHOICES) -> D
         >>> text = b"id,a,b,label\n7,1,2,cat\n8,3,4,dog\n"
         >>> pets = frame_dataset(read_table(text, "csv", "pets.csv", sheet=None, encoding=None), "0" * 64)
         >>> pets.X.tolist(), pets.y.tolist(), pets.classes, pets.columns
-        ([[1.0, 2.0], [3.0, 4.0]], [-1.0, 1.0], ('cat', 'dog'), ('a', 'b'))
+        ([[1, 2], [3, 4]], [-1, 1], ('cat', 'dog'), ('a', 'b'))
     """
     table = _checked(table)
     frame, header = table.frame, list(table.frame.columns)
@@ -122,10 +133,15 @@ def frame_dataset(table: Table, sha256: str, choices: Choices = NO_CHOICES) -> D
         features = [name for name in features if name not in dropped]
     if not features:
         raise expected("at least one feature column", "header", ",".join(header), table.name, "a wider table")
-    X = matrix(table, features, choices.dense)
+    X = matrix(table, features, choices.dense, bool(chosen))
     targets = decide_targets(target_cells(frame[target], table, target), choices.task, f"column {target!r}")
     if not chosen:
         _refuse_numbers_that_name(table, features)
+    y = targets.y
+    if all(
+        holds_integers(frame[name]) for name in (*features, target)
+    ):  # else the problem is of floats anyway
+        X, y = X.astype(np.int64), y.astype(np.int64)
     forget = None
     if forget_at is not None:
         mask = np.array(
@@ -149,7 +165,7 @@ def frame_dataset(table: Table, sha256: str, choices: Choices = NO_CHOICES) -> D
     return Dataset(
         name=table.name,
         X=X,
-        y=targets.y,
+        y=y,
         sha256=sha256,
         classes=targets.classes,
         target_class=targets.names,
@@ -191,8 +207,12 @@ def _checked(table: Table) -> Table:
     # An empty name is how pandas writes its own index.
     header = [cell or (f"Unnamed: {i}" if i == 0 else "") for i, cell in enumerate(header)]
     if "" in header:
-        at = header.index("") + 1
-        raise expected("a name for every column", "column", at, f"{name}: empty", "a name in the header")
+        at, hint = header.index(""), "a name in the header"
+        if not any(header[1:]):
+            hint = "removing what stands above the header"
+        elif all(is_missing(cell) for cell in frame.iloc[:, at]):
+            hint = "removing this column, in which nothing stands"
+        raise expected("a name for every column", "column", at + 1, f"{name}: empty", hint)
     repeated = [column for column, count in Counter(header).items() if count > 1]
     if repeated:
         hint = "renaming one of them in the header"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import os
 import sys
 import zipfile
@@ -20,12 +21,12 @@ from ..arguments import checked
 from ..errors import expected, nearest
 from ..reading import read_stream
 from ..targets import class_words, decide_targets, encode_classes
-from ..understood import Understood
+from ..understood import Understood, listed
 from .archive import read_npy, read_npz, read_samples
 from .classes import select_classes
 from .dataset import Dataset, FloatArray
 from .frames import NO_CHOICES, Choices, frame_dataset, frame_samples
-from .tables import COMPRESSED, Table, decompressed, read_table
+from .tables import COMPRESSED, Table, decompressed, packed, read_table
 
 __all__ = ["BUILTIN", "load", "public_samples"]
 
@@ -43,6 +44,8 @@ _SUFFIXES = {
     **{kind: (f".{kind}",) for kind in COMPRESSED.values()},
 }
 """Kinds of files with the suffixes that they may have; the content decides."""
+
+_PACKED = ("zip", *COMPRESSED.values())
 
 
 @checked
@@ -263,22 +266,40 @@ def _kind(content: Path | bytes, name: str, shown: str) -> str:
 
 def _zipped(content: Path | bytes, shown: str) -> str:
     """Which kind of zip archive this is: of arrays, an Excel workbook, or one table."""
+    suffix = Path(shown).suffix.lower()
     try:
         with zipfile.ZipFile(content if isinstance(content, Path) else io.BytesIO(content)) as archive:
-            members = archive.namelist()
+            members = packed(archive.namelist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise expected("a complete .npz archive", "archive", shown, str(error), "saving it again") from error
-    if "[Content_Types].xml" in members:
+        known = suffix if suffix in (".zip", *_SUFFIXES["xlsx"]) else ".npz"
+        raise expected(
+            f"a complete {known} archive", "archive", shown, str(error), "saving it again"
+        ) from error
+    if "xl/workbook.xml" in members or ("[Content_Types].xml" in members and suffix in _SUFFIXES["xlsx"]):
         return "xlsx"
-    text = any(Path(member).suffix.lower() in _SUFFIXES["csv"] for member in members)
-    return "zip" if text and len(members) == 1 else "npz"
+    is_npz = suffix == ".npz"
+    if any(member.endswith(".npy") for member in members) or (is_npz and not members):
+        return "npz"
+    if len(members) != 1:
+        what, got = "an archive of arrays or of one table", f"{len(members)} files: {listed(members, 4)}"
+        hint = "taking out the one that is meant" if members else "an archive with a file in it"
+        if {"[Content_Types].xml", "mimetype"} & {*members}:  # of another office program
+            hint = "saving the table as .xlsx or .csv"
+        raise expected(what, "DATA", shown, got, hint)
+    no_table = Path(members[0]).suffix.lower() not in ("", *itertools.chain(*_SUFFIXES.values()))
+    return "npz" if no_table and is_npz else "zip"
 
 
 def _table(content: Path | bytes, kind: str, name: str, choices: Choices) -> Table:
     """Any table, compressed or not."""
     data = _bytes(content)
-    if kind in (*COMPRESSED.values(), "zip"):
-        data, kind = decompressed(data, kind, name), "csv"
+    if kind in _PACKED:
+        data = decompressed(data, kind, name)
+        kind = _kind(data, name, name)
+        if kind in (*_PACKED, "npz", "npy"):
+            raise expected(
+                "one table, packed once", "DATA", name, f"a .{kind} file in it", "taking out that file"
+            )
     return read_table(data, kind, name, sheet=choices.sheet, encoding=choices.encoding)
 
 

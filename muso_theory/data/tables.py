@@ -9,17 +9,20 @@ import io
 import itertools
 import lzma
 import re
+import shlex
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import BadInputError, expected, nearest
 from ..reading import grown
 from ..understood import Understood
+from .foreign import refuse_foreign
 
-__all__ = ["COMPRESSED", "Table", "decompressed", "read_table"]
+__all__ = ["COMPRESSED", "Table", "decompressed", "packed", "read_table"]
 
 COMPRESSED = {
     b"\x1f\x8b": "gz",
@@ -30,8 +33,11 @@ COMPRESSED = {
 """The first bytes of compressed files."""
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_SEPARATED = {**_SEPARATORS, " ": "blanks"}
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?\s*")
 _DECIMAL_POINT = re.compile(r"\s*[+-]?[0-9]*\.[0-9]+([eE][+-]?[0-9]+)?\s*")
+_THOUSANDS = re.compile(r"\s*[+-]?[1-9][0-9]{0,2},[0-9]{3}\s*")
+_ROW_NAME = re.compile(r"\s*([0-9]+|.*[^0-9.,eE+-].*)\s*", re.DOTALL)
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
@@ -52,14 +58,25 @@ class Table:
     understood: tuple[Understood, ...] = ()
 
 
+def packed(members: Iterable[str]) -> list[str]:
+    """The files of a zip archive, without folders and what macOS puts beside each file.
+
+    Example:
+        >>> packed(["data/", "data/a.csv", "__MACOSX/data/._a.csv"])
+        ['data/a.csv']
+    """
+    beside = re.compile(r"(.*/)?(\.DS_Store|\._[^/]*)|__MACOSX/.*|.*/")
+    return [member for member in members if not beside.fullmatch(member)]
+
+
 def decompressed(data: bytes, kind: str, name: str) -> bytes:
     """The content of a compressed file.
 
     Args:
-        kind: gz, bz2, xz, zst, or zip with one member.
+        kind: gz, bz2, xz, zst, or zip with one file in it.
 
     Raises:
-        BadInputError: broken files, and archives of several files.
+        BadInputError: broken files, and those that grow to too much.
 
     Example:
         >>> decompressed(gzip.compress(b"a,y"), "gz", "data.csv.gz")
@@ -73,13 +90,10 @@ def decompressed(data: bytes, kind: str, name: str) -> bytes:
     try:
         if kind == "zip":
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                members = archive.namelist()
-                if len(members) != 1:
-                    got = f"{len(members)} files"
-                    raise expected("an archive of one table", "DATA", name, got, "taking out the table")
-                if archive.getinfo(members[0]).file_size > most:
+                (member,) = packed(archive.namelist())
+                if archive.getinfo(member).file_size > most:
                     raise grows
-                return archive.read(members[0])
+                return archive.read(member)
         if kind == "zst":
             with _extra("pyarrow", name).input_stream(io.BytesIO(data), compression="zstd") as stream:
                 text = bytes(stream.read(most + 1))
@@ -171,6 +185,16 @@ def _read_excel(data: bytes, name: str, sheet: str | None) -> Table:
             chosen = sheets[0] if sheet is None else sheet
             as_written = {"header": None, "dtype": object, "na_filter": False, "keep_default_na": False}
             cells = pd.read_excel(book, sheet_name=chosen, **as_written)
+            if len(cells) < 2:
+                others = (known for known in sheets if known != chosen)
+                full = [
+                    s for s in others if len(pd.read_excel(book, sheet_name=s, nrows=2, **as_written)) > 1
+                ]
+                if full:
+                    got = f"{name}, sheet {chosen!r}: {'a header only' if len(cells) else 'empty'}"
+                    raise expected(
+                        "a header and rows", "sheet", chosen, got, f"--sheet {shlex.quote(full[0])}"
+                    )
     except BadInputError:
         raise
     except Exception as error:
@@ -196,7 +220,9 @@ def _read_csv(data: bytes, name: str, encoding: str | None) -> Table:
     import pandas as pd
 
     text = _decode(data, name, encoding)
+    refuse_foreign(text, name)
     separator = _separator(text, name)
+    header, row = _widths(text, separator, name)
     try:
         # The parser in Python is the one that is strict about quotes: '"2"3' is an error and not the number 23.
         with warnings.catch_warnings():
@@ -206,6 +232,7 @@ def _read_csv(data: bytes, name: str, encoding: str | None) -> Table:
                 io.StringIO(text, newline=""),
                 sep=separator,
                 header=None,
+                names=range(row) if row == header + 1 else None,
                 index_col=False,
                 dtype=object,
                 na_filter=False,
@@ -217,13 +244,18 @@ def _read_csv(data: bytes, name: str, encoding: str | None) -> Table:
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         _refuse_ragged(text, separator, name)
         raise expected("well-formed CSV", "file", name, str(error), "closing every quote") from error
-    short = cells.isna().any(axis=1)
     while len(cells) and cells.iloc[-1].isna().all():  # empty lines at the end are no rows
         cells = cells.iloc[:-1]
-    if short[: len(cells)].any():
+    words = [f"text, separated by {_SEPARATED[separator]}"]
+    if row == header + 1 and _names_rows_first(cells):
+        cells = cells.copy()
+        cells.iloc[0] = ["", *cells.iloc[0, :-1]]
+        words.append("row names in a first column that the header does not name")
+    if cells.isna().to_numpy().any():
         _refuse_ragged(text, separator, name)
-    words = [f"text, separated by {_SEPARATORS[separator]}"]
-    if separator != "," and _has_decimal_commas(cells, name):
+        got = "a row that ends before the header does"  # as pandas reads quotes, and Python's own reader does not
+        raise expected("as many cells in every row", "file", name, got, "one cell per column")
+    if _has_decimal_commas(cells, name, separator):
         words.append("decimal commas")
         comma = cells.map(lambda cell: _DECIMAL_COMMA.fullmatch(cell) is not None)
         cells = cells.where(~comma, cells.map(lambda cell: cell.replace(",", ".")))
@@ -263,7 +295,7 @@ def _decode(data: bytes, name: str, encoding: str | None) -> str:
 
 
 def _separator(text: str, name: str) -> str:
-    """The separator that splits the header into most names."""
+    """The separator that splits the header into most names; blanks, where no other does and they split rows alike."""
     counts = {}
     for mark in _SEPARATORS:
         try:
@@ -278,14 +310,43 @@ def _separator(text: str, name: str) -> str:
         raise expected(
             "one separator", "header", header, f"{name}: {marks}", "quoting the names in the header"
         )
+    if best == 1:
+        first, second = _widths(text, " ", name)
+        if first > 1 and second - first in (0, 1):
+            return " "
+        # Below a line that is no header, such as a comment, the rows tell what separates them.
+        found = [mark for mark in _SEPARATORS if _widths(text, mark, name)[1] > 1] or found
     return found[0]
 
 
-def _has_decimal_commas(cells: Any, name: str) -> bool:
-    """Whether numbers are written with decimal commas; some with commas and some with points are refused."""
+def _widths(text: str, separator: str, name: str) -> tuple[int, int]:
+    """Cells of the header and of the first row, 0 where there is none."""
+    widths = []
+    with suppress(BadInputError):
+        widths = [len(record) for _, record in itertools.islice(_records(text, separator, name), 2)]
+    first, second, *_ = *widths, 0, 0
+    return first, second
+
+
+def _names_rows_first(cells: Any) -> bool:
+    """Whether rows, a cell longer than the header, all begin with a name of their own, as R writes them."""
+    if len(cells) < 3 or cells.iloc[1:].isna().to_numpy().any():
+        return False
+    names = cells.iloc[1:, 0]
+    return bool(names.is_unique and names.map(lambda cell: _ROW_NAME.fullmatch(cell) is not None).all())
+
+
+def _has_decimal_commas(cells: Any, name: str, separator: str) -> bool:
+    """Whether numbers are written with decimal commas; some with commas and some with points are refused.
+
+    Beside commas that separate, 1,234 is a number of thousands as likely, so that another number has to tell.
+    """
     flat = cells.to_numpy().ravel().tolist()
     comma = next(filter(_DECIMAL_COMMA.fullmatch, flat), None)
     point = next(filter(_DECIMAL_POINT.fullmatch, flat), None)
+    if separator == ",":
+        tells = any(_DECIMAL_COMMA.fullmatch(cell) and not _THOUSANDS.fullmatch(cell) for cell in flat)
+        return tells and point is None
     if comma is not None and point is not None:
         got = f"{name}: beside {point!r}"
         raise expected("one decimal mark", "cell", comma, got, "writing all numbers with decimal points")
@@ -310,7 +371,16 @@ def _refuse_ragged(text: str, separator: str, name: str) -> None:
     """Refuse the first row that has not as many cells as the header, or the quote that is never closed."""
     width = 0
     for line, record in _records(text, separator, name):
+        if not (width or record):
+            raise expected(
+                "a header", "line", line, f"{name}: empty", "removing the empty lines above the header"
+            )
         width = width or len(record)
         if len(record) != width:
-            what = f"{width} cells, as in the header,"
-            raise expected(what, "cells", len(record), f"{name}, line {line}", "one cell per column")
+            what = f"{width} cell{'s' if width > 1 else ''}, as in the header,"
+            hint = "one cell per column"
+            if not record:
+                hint = "removing the empty line"
+            elif width < len(record) and width < 3:
+                hint = "removing what stands above the header, or a name for every column"
+            raise expected(what, "cells", len(record), f"{name}, line {line}", hint)

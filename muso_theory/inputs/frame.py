@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..arguments import checked
 from ..arrays import counts_rows, forget_indices
 from ..data import Choices, Table, frame_dataset, frame_samples, parse_forget
 from ..errors import expected
+from ..linear.fitting import ruling
 from ..linear.problem import UnlearningProblem
 from ..options import Source
 from ..understood import How, Understood, listed
-from .maps import named_map, ruling
+from .maps import named_map
 from .said import decided
 from .samples import samples_to_fit
 
@@ -44,8 +46,8 @@ def from_frame(
         drop: columns that are no features.
         columns: the feature columns, when not all of them.
         index: the column that names the samples.
-        forget: a column of yes and no, a specification such as "class:7" or "random:0.1", a mask or row numbers from 0;
-            None is the column ``forget``, else "random:0.1".
+        forget: a column of yes and no, a specification such as "class:7", "random:0.1" or "column:out", a mask or row
+            numbers from 0; None is the column ``forget``, else "random:0.1".
         feature_map: a name as in ``--features``, a scikit-learn transformer, or None for the columns themselves.
         fit_map: what to fit it on: "retain", "all", "public:FILE", or public samples as a frame or an array.
         w_init: None assumes zero; "zero", "normal" or an array.
@@ -69,18 +71,20 @@ def from_frame(
             "frame.to_pandas()" if hasattr(frame, "to_pandas") else "UnlearningProblem.from_data for arrays"
         )
         raise expected("a pandas data frame", "frame", type(frame).__name__, "another type", hint)
-    named = isinstance(forget, str) and forget in frame.columns
+    name = forget if isinstance(forget, str) and forget in frame.columns else None
+    if name is None and isinstance(forget, str) and forget.partition(":")[0].strip() == "column":
+        name = forget.partition(":")[2].strip() or None  # as commands say it
     choices = Choices(
         None if target is None else str(target),
         task,
         tuple(map(str, drop)),
         tuple(map(str, columns)),
         None if index is None else str(index),
-        forget if named else None,
+        name,
         dense=dense,
     )
     dataset = frame_dataset(Table("the frame", frame, lambda row: f"row {row}, counted from 0"), "", choices)
-    spec: Any = "column" if named else forget
+    spec: Any = "column" if name is not None else forget
     if spec is None:
         spec = "random:0.1" if dataset.forget is None else "column"
     if isinstance(spec, str):
@@ -112,8 +116,9 @@ def from_frame(
     if isinstance(feature_map, str):
         as_said = Source("", features=None if feature_map == "gaussian" else feature_map, seed=seed)
         told += [row for row in decided(as_said, problem, "") if row.word == "map"]
-        if transformer is not None and (widest := ruling(dataset.X, dataset.columns)):
-            told.append(Understood("scale", widest, "inferred", "sklearn's StandardScaler"))
+    # The problem has the numbers of the columns, not their names.
+    widest = ruling(dataset.X, dataset.columns)
+    told += [replace(row, value=widest) for row in problem.understood if row.word == "scale"]
     if where:
         told.append(Understood("map fitted on", where, "given", "--fit-map"))
     return problem.telling(*told)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,6 @@ __all__ = [
     "network_inputs",
     "network_notes",
     "resized",
-    "ruling",
 ]
 
 
@@ -31,10 +30,6 @@ MAP_OPTIONS = ("n_features", "bandwidth", "seed")
 """Options that make a feature map, as far as its class has parameters of these names."""
 
 _POOR = 0.1
-
-
-_RULES = 100.0
-"""A column whose spread is so many times that of the middle one leaves a kernel little of the others."""
 
 
 def named_map(name: str, n_features: int, bandwidth: str, seed: int) -> Any:
@@ -70,19 +65,6 @@ def _class(name: str) -> Any:
     if name not in FEATURE_MAPS:
         raise expected("a feature map", "features", name, "unknown", nearest(name, FEATURE_MAPS))
     return getattr(features, FEATURE_MAPS[name]) if FEATURE_MAPS[name] else None
-
-
-def ruling(X: Array, names: Sequence[str]) -> str:
-    """The column that rules distances, where one does; empty where none does."""
-    spread = X.std(axis=0)
-    varied = spread[spread > 0]
-    if len(varied) < 2:
-        return ""
-    widest, ratio = int(spread.argmax()), float(varied.max() / np.median(varied))
-    if ratio < _RULES:
-        return ""
-    name = names[widest] if names else f"column {widest}, counted from 0,"
-    return f"{name} spreads {ratio:.2g} times as wide as the median column, and rules the distances"
 
 
 def approximation(transformer: Any, X: Any, tell: Callable[[str], None]) -> list[str]:

@@ -14,6 +14,7 @@ from ..arrays import Array
 from ..data import Dataset, read_start
 from ..errors import check_integer, expected
 from ..evidence import Evidence
+from ..linear.fitting import ruling
 from ..linear.problem import UnlearningProblem
 from ..machine import memory
 from ..options import USUAL_MAP, Source
@@ -28,7 +29,6 @@ from .maps import (
     named_map,
     network_inputs,
     network_notes,
-    ruling,
 )
 from .said import decided
 from .samples import Samples, chosen

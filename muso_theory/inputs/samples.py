@@ -66,6 +66,8 @@ def chosen(source: Source, net: Any, tell: Callable[[str], None], test: float | 
     """
     tell(f"loading {source.data}")
     dataset, spec, usual = loaded(source, net)
+    if net is not None:  # to which integers are other things: tokens, and numbers of classes
+        dataset = replace(dataset, X=dataset.X.astype(np.float64), y=dataset.y.astype(np.float64))
     handed = Artefacts()
     if source.audit is not None:
         handed = read_artefacts(Path(source.audit), dataset.n_samples)

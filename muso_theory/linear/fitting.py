@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ import numpy as np
 from ..arrays import Array, forget_indices, plain_array, real_array
 from ..errors import expected
 
-__all__ = ["fitted", "holds_samples", "map_words", "samples_to_fit"]
+__all__ = ["fitted", "holds_samples", "map_words", "ruling", "samples_to_fit"]
 
 
 def fitted(feature_map: Any, X: Any, forget: object, fit_map: object) -> tuple[Any, str, str]:
@@ -65,6 +67,33 @@ def map_words(feature_map: Any) -> str:
     if hasattr(feature_map, "seed"):
         words.append(f"seed {feature_map.seed}")
     return ", ".join(words)
+
+
+_RULES = 100.0
+"""A column whose spread is so many times that of the middle one leaves a kernel little of the others."""
+
+
+def ruling(X: Array, names: Sequence[str] = ()) -> str:
+    """The column that rules distances, where one does, in words; empty where none does.
+
+    Args:
+        X: samples, shape (n, p).
+        names: of the columns; they are counted where there are none.
+
+    Example:
+        >>> ruling(np.array([[0.0, 0.0, 0.0], [1.0, 1.0, 400.0]]), ["a", "b", "c"])
+        'c spreads 4e+02 times as wide as the median column, and rules the distances'
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = np.asarray(X, dtype=np.float64).std(axis=0)
+        varied = spread[spread > 0]
+        if len(varied) < 2:
+            return ""
+        widest, ratio = int(spread.argmax()), float(varied.max() / np.median(varied))
+    if not _RULES <= ratio < math.inf:
+        return ""
+    name = names[widest] if names else f"column {widest}, counted from 0,"
+    return f"{name} spreads {ratio:.2g} times as wide as the median column, and rules the distances"
 
 
 def samples_to_fit(X: Any, forget: object, fit_map: object) -> tuple[Any, str, str]:

@@ -14,7 +14,8 @@ from ..errors import BadInputError, expected
 from ..machine import memory
 from ..targets import MOST_CLASSES, decide_targets
 from ..understood import Understood
-from .fitting import fitted, map_words, reads_the_batch
+from .feature_map import FeatureMap
+from .fitting import fitted, map_words, reads_the_batch, ruling
 from .repeats import repeats_told
 
 __all__ = [
@@ -53,7 +54,11 @@ def features_and_words(
         Understood("map", map_words(made), "given", "--features"),
         Understood("map fitted on", words, "default" if usual else "given", "--fit-map"),
     ]
-    return _alike(plain_array("X", X), features), made, fitted_on, told
+    samples = plain_array("X", X)
+    if isinstance(made, FeatureMap) and hasattr(made, "n_features"):  # of a kernel, which sees distances
+        widest = ruling(samples, list(map(str, getattr(X, "columns", ()))))
+        told += [Understood("scale", widest, "inferred", "sklearn's StandardScaler")] if widest else []
+    return _alike(samples, features), made, fitted_on, told
 
 
 def start_and_words(w_init: Any, shape: tuple[int, ...], seed: int) -> tuple[Any, list[Understood]]:
@@ -72,8 +77,15 @@ def targets_and_words(
 ) -> tuple[Array, list[Understood]]:
     """Targets as numbers, classes encoded, and what they were taken for."""
     values = plain_array("y", y)
-    if values.dtype == object and values.ndim == 1 and all(isinstance(word, str) for word in values):
-        values = values.astype(np.str_)  # as pandas keeps text
+    if values.dtype == object and values.ndim == 1:  # as pandas keeps text
+        odd = [i for i, word in enumerate(values) if not isinstance(word, str)]
+        if not odd:
+            values = values.astype(np.str_)
+        elif 2 * len(odd) < len(values):
+            row, hint = odd[0], "a word there, too, or leaving out that sample"
+            raise expected(
+                "a word, as in most rows,", f"y[{row}]", values[row], f"row {row}, counted from 0", hint
+            )
     if values.ndim == 2 and values.shape[1] == 1 and dimensions == 2:
         column, told = targets_and_words(
             values[:, 0], task, dimensions, None if w_init is None else np.ravel(w_init)

@@ -161,6 +161,106 @@ def test_labels_cannot_reveal_the_start_and_say_so() -> None:
     assert both["exact-labels[labels]"].verdict is Verdict.REFUTED
 
 
+def _low_rank(n: int, rank: int, size: int, seed: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Features of a rank below their number, targets that they do not fit, and a start that is not in their span."""
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(-4, 5, (n, rank)) @ rng.integers(
+        -4, 5, (rank, size)
+    )  # products of floats are of full rank
+    return rows.astype(float), rng.standard_normal(n), rng.standard_normal(size)
+
+
+def _retrained(rows: np.ndarray, y: np.ndarray, start: np.ndarray, keep: Any) -> np.ndarray:
+    return start + np.linalg.pinv(rows[keep]) @ (y[keep] - rows[keep] @ start)  # type: ignore[no-any-return]
+
+
+def _least_gap(rows: np.ndarray, y: np.ndarray, labels: np.ndarray, gone: list[int]) -> float:
+    """The gap of labels for the best of all starts, by singular vectors."""
+    keep = np.setdiff1d(np.arange(len(rows)), gone)
+    relabelled = y.copy()
+    relabelled[gone] = labels
+    onto, onto_kept = (np.linalg.pinv(part) @ part for part in (rows, rows[keep]))
+    apart = np.linalg.pinv(rows) @ relabelled - np.linalg.pinv(rows[keep]) @ y[keep]
+    directions, sizes, _ = np.linalg.svd(onto - onto_kept)
+    movable = directions[:, sizes > 0.5]  # of a difference of projectors these are 0 or 1
+    return float(np.linalg.norm(apart - movable @ (movable.T @ apart)))
+
+
+def test_labels_that_no_start_makes_right_are_said_to_be_wrong_for_every_one() -> None:
+    rows, y, start = _low_rank(9, 3, 5)
+    gone, keep = [0, 4], np.setdiff1d(np.arange(9), [0, 4])
+    assumed = mt.UnlearningProblem(rows, y, gone)
+    fine = rows[gone] @ _retrained(rows, y, start, keep)
+    bad = fine + 1e-2
+    report = mt.check(assumed, "exact-labels", "rational", labels=bad)
+    row = report["exact-labels[labels]"]
+    assert row.verdict is Verdict.REFUTED
+    assert "No other start makes these labels right, either." in row.meaning
+    assert "pass --w-init" not in row.meaning
+    # The retained rows span the others, so that right labels are so for every start.
+    right_ones = mt.check(assumed, "exact-labels", "rational", labels=fine)["exact-labels[labels]"]
+    assert right_ones.verdict in (Verdict.CERTIFIED, Verdict.PROVED)
+    # Where they do not, other labels are right for other starts, and only the start decides.
+    row = by_python(None, labels=wrong("labels", "zero"))["exact-labels[labels]"]
+    assert row.verdict is Verdict.REFUTED
+    assert "these labels may be right: pass --w-init" in row.meaning
+    assert _least_gap(FEATURES, TARGETS, wrong("labels", "zero"), FORGET.tolist()) < 1e-12
+    # Beside a pretrained model from elsewhere: wrong for every start, or nothing to say of it.
+    w_p = _retrained(rows, y, start, np.arange(9))
+    for labels, verdict in ((bad, Verdict.REFUTED), (fine, Verdict.VACUOUS)):
+        both = mt.check(
+            assumed, ["exact-labels", "implicit-bias"], "rational", labels=labels, w_pretrained=w_p
+        )
+        row = both["exact-labels[labels]"]
+        assert row.verdict is verdict
+        if verdict is Verdict.REFUTED:
+            least = _least_gap(rows, y, labels, gone)
+            quantity = row.findings[0].quantity
+            assert quantity.floor <= least * (1 + 1e-9)
+            assert quantity.bound >= least * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("tolerance", [0.3, 0.9])
+def test_labels_within_tolerance_for_some_start_are_not_refuted_for_all(tolerance: float) -> None:
+    """Targets that nothing fits, and retained rows that span less than all: the least gap is neither 0 nor the gap."""
+    rng = np.random.default_rng(1)
+    for seed in range(12):
+        rows, y, start = _low_rank(7, 3, 5, seed)
+        rows[0] = rng.integers(-4, 5, 5)  # alone in its direction
+        gone, keep = [0, 4], np.setdiff1d(np.arange(7), [0, 4])
+        start = 10.0 ** rng.uniform(-1, 2) * start
+        w_p, w_r = (_retrained(rows, y, start, part) for part in (np.arange(7), keep))
+        error = rng.standard_normal(2)
+        relabelled = np.zeros(7)
+        relabelled[gone] = error
+        allowed = tolerance * np.linalg.norm(w_p - w_r) * (1 - 1e-9)
+        labels = rows[gone] @ w_r + error * allowed / np.linalg.norm(np.linalg.pinv(rows) @ relabelled)
+        told = mt.check(
+            mt.UnlearningProblem(rows, y, gone, start),
+            "exact-labels",
+            "rational",
+            labels=labels,
+            tolerance=tolerance,
+        )
+        assert told["exact-labels[labels]"].verdict is Verdict.CERTIFIED
+        report = mt.check(
+            mt.UnlearningProblem(rows, y, gone),
+            "exact-labels",
+            "rational",
+            labels=labels,
+            tolerance=tolerance,
+        )
+        assert "No other start" not in report["exact-labels[labels]"].meaning
+        far = mt.check(
+            mt.UnlearningProblem(rows, y, gone),
+            "exact-labels",
+            "rational",
+            labels=labels + 1e3,
+            tolerance=1e-3,
+        )
+        assert "No other start" in far["exact-labels[labels]"].meaning
+
+
 def test_an_assumed_start_is_said_in_the_first_line_of_audits(tmp_path: Path) -> None:
     labels = right("labels", "zero")
     for report, said in (

@@ -184,7 +184,7 @@ def test_tables(tmp_path: Path, text: str, parts: tuple[str, ...]) -> None:
         ((*IDENTITY, "--claim", "exact-label"), ("claim=exact-label", "try 'exact-labels'")),
         ((*IDENTITY, "--assert", "label-fre"), ("claim=label-fre", "try 'label-free'")),
         ((*IDENTITY, "--forget", ""), ("class:7",)),
-        ((*IDENTITY, "--forget", "clas:1"), ("forget=clas:1", "try 'class'")),
+        ((*IDENTITY, "--forget", "clas:1"), ("forget=clas:1", "try class:1")),
         ((*IDENTITY, "--forget", "class:9"), ("class '9' is absent",)),
         ((*IDENTITY, "--forget", "random:0"), ("from 1 to 7",)),
         ((*IDENTITY, "--forget", "random:1.5"), ("between 0 and 1",)),

@@ -160,7 +160,8 @@ def test_npz_text_targets_are_classes(write):
 def test_npz_real_types_convert_exactly(write, dtype):
     values = np.array([[0, 1], [1, 1], [1, 0]]).astype(dtype)
     data = load(write({"X": values, "y": np.array([1, 0, 1])}))
-    assert data.X.dtype == np.float64
+    assert data.X.dtype == (np.float64 if np.dtype(dtype).kind == "f" else np.int64)
+    assert data.y.dtype == data.X.dtype
     assert data.X.tolist() == [[0, 1], [1, 1], [1, 0]]
 
 

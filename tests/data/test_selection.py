@@ -177,9 +177,9 @@ def test_column(toy):
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ("clas:7", "unknown kind.*try 'class'"),
-        ("randm:0.1", "try 'random'"),
-        ("xyz", "try one of class, column"),
+        ("clas:7", "unknown kind.*try class:7"),
+        ("randm:0.1", "try random:0.1"),
+        ("xyz", "try one of class:3, subclass:3, random:0.1"),
         ("", "unknown kind"),
         ("7", "unknown kind"),
         ("class", "such as class:7"),

@@ -324,6 +324,32 @@ def test_a_column_that_rules_the_kernel_is_told(tmp_path: Path) -> None:
     assert "scale" not in rows(prepare(Source(str(tmp_path / "even.csv"), n_features=40)).problem)
     cured = Source(str(tmp_path / "wide.csv"), n_features=40, standardize=True)
     assert "scale" not in rows(prepare(cured).problem)
+    # The same in Python, whatever brings the samples, and in what is written of them.
+    kernel = mt.GaussianFeatures(n_features=40)
+    for made, even in (
+        (mt.from_frame(frame.assign(b=1e4 * frame["b"])), mt.from_frame(frame)),
+        (
+            mt.from_frame(frame.assign(b=1e4 * frame["b"]), feature_map=kernel),
+            mt.from_frame(frame, feature_map=kernel),
+        ),
+        tuple(
+            mt.UnlearningProblem.from_data(
+                frame[["a", "b", "c"]] * [1, factor, 1], frame["y"], forget=[0], feature_map=kernel
+            )
+            for factor in (1e4, 1)
+        ),
+    ):
+        assert rows(made)["scale"].value == wide.value
+        assert "StandardScaler" in rows(made)["scale"].option
+        assert "scale" not in rows(even)
+    written = mt.check(made, "exact-labels").to_json()
+    assert wide.value in written
+    by_number = mt.UnlearningProblem.from_data(
+        frame[["a", "b", "c"]].to_numpy() * [1, 1e4, 1], frame["y"], forget=[0], feature_map=kernel
+    )
+    assert rows(by_number)["scale"].value.startswith("column 1, counted from 0, spreads ")
+    # No kernel, no distances to rule.
+    assert "scale" not in rows(mt.from_frame(frame.assign(b=1e4 * frame["b"]), feature_map=None))
 
 
 def test_features_that_were_handed_in_say_that_their_map_is_unknown(tmp_path: Path) -> None:
