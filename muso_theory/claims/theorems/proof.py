@@ -80,8 +80,8 @@ class Proof:
 
     def to_markdown(self) -> str:
         """The proof page in Markdown: main results, hypotheses, proof, counterexamples, references."""
-        words = self.words + (": there remains that " + "; that ".join(self.beyond) if self.remains else "")
-        return markdown_page(self.slug, self.theorems, f"{words}. Certificate {self.hash[:16]}.")
+        beyond = f" Beyond algebra: {'; '.join(self.beyond)}." if self.remains else ""
+        return markdown_page(self.slug, self.theorems, f"{self.words}.{beyond} Certificate {self.hash[:16]}.")
 
     def to_latex(self) -> str:
         """Theorems and proofs, a fragment for a document with ``amsmath``, ``theorem`` and ``proof`` environments."""
