@@ -39,16 +39,52 @@ THEOREMS = (
             DATA,
             TRAINED,
             """
-            assume interpolates-retain: Phi_R w_p = y_R
+            assume least-squares-on-retain: Phi_R' (Phi_R w_p - y_R) = 0
+            without full-row-rank: Phi right-invertible
+            without interpolation: Phi_R w_p = y_R
             conclude (w_p - w_0)' (w_p - w_0) = (w_r - w_0)' (w_r - w_0) + (w_p - w_r)' (w_p - w_r)
-            says if the pretrained model fits the retain set, squared lengths add: what is forgotten is what \
-                remembering cost
+            says if the pretrained model is a least-squares solution on the retain set, squared lengths add: what is \
+                forgotten is what remembering cost
             """,
         ),
         (
+            use("label-free/sufficient"),
             use("lemma/pseudo-inverse", A="Phi_R"),
             Have("w_r - w_0 = Phi_R^+ Phi_R (w_p - w_0)"),
             Have("(w_r - w_0)' (w_p - w_r) = 0"),
+        ),
+    ),
+    Theorem(
+        "capacity",
+        text_lines(
+            DATA,
+            TRAINED,
+            """
+            matrix E : s x r
+            let Phi_S = E Phi_R
+            let y_S = E y_R
+            pinv Phi_S
+            let w_S = w_0 + Phi_S^+ (y_S - Phi_S w_0)
+            assume least-squares-on-retain: Phi_R' (Phi_R w_p - y_R) = 0
+            without interpolation: Phi_R w_p = y_R
+            without least-squares-on-subset: Phi_S' (Phi_S w_p - y_S) = 0
+            conclude (w_p - w_S)' (w_p - w_S) = (w_p - w_r)' (w_p - w_r) + (w_r - w_S)' (w_r - w_S)
+            says if the pretrained model is a least-squares solution on the retain set, the squared gaps of nested \
+                requests add up: of forgetting F, and of forgetting more of the retain set, so that only S is left
+            """,
+        ),
+        (
+            use("label-free/sufficient"),
+            use("lemma/pseudo-inverse", A="Phi_R"),
+            use("lemma/nested-rows", A="Phi_R", E="E", B="Phi_S"),
+            Have("w_r - w_0 = Phi_R^+ Phi_R (w_p - w_0)"),
+            Have("Phi_R^+ Phi_R (w_S - w_0) = w_S - w_0", ("def(w_S)", "steps")),
+            Have("Phi_R (w_p - w_r) = Phi_R (I - Phi_R^+ Phi_R) (w_p - w_0)", ("steps",)),
+            Have("Phi_R (w_p - w_r) = 0", ("penrose1(Phi_R)", "last")),
+            Have(
+                "(w_r - w_S)' Phi_R^+ Phi_R = (w_r - w_S)'", ("penrose2(Phi_R)", "penrose4(Phi_R)", "steps")
+            ),
+            Have("(w_r - w_S)' (w_p - w_r) = 0", ("last 2",)),
         ),
     ),
     Theorem(
