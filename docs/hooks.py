@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import pkgutil
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -62,6 +63,8 @@ def _claim(claim: Claim) -> str:
     lines += [f"- If it holds: {_text(claim.holds)}", f"- If not: {_text(claim.fails)}"]
     if status.hash:
         lines.append(f"- In general: [{status.words}](../proofs/{claim.slug}.md)")
+    elif claim.unproved:
+        lines.append(f"- In general: no proof: {_text(claim.unproved)}")
     if claim.campaign:
         lines.append(f"- Measured by `python -m verification {claim.campaign}`")
     return "\n".join(lines) + "\n"
@@ -138,10 +141,14 @@ def python_pages() -> Iterator[tuple[str, str]]:
     yield "reference/python.md", "\n".join(index) + "\n"
 
 
-def proof_pages() -> Iterator[tuple[str, str]]:
-    """The pages of the proofs, as they are stored."""
+def proof_pages() -> Iterator[tuple[str, str | bytes]]:
+    """The pages of the proofs as they are stored, and the figures that they lead to; certificates stay behind."""
     for path in sorted((ROOT / "proofs" / "pages").glob("*.md")):
-        yield f"proofs/{path.name}", path.read_text(encoding="utf-8")
+        page = path.read_text(encoding="utf-8").replace("](../../verification/results/", "](../results/")
+        page = page.replace("](../../figures/gallery/", "](../figures/")
+        yield f"proofs/{path.name}", re.sub(r"\[([^\]]+)\]\(\.\./certificates/[^)]+\)", r"`\1`", page)
+    for path in sorted((ROOT / "figures" / "gallery").glob("*.svg")):
+        yield f"figures/{path.name}", path.read_bytes()
 
 
 def result_pages() -> Iterator[tuple[str, str]]:

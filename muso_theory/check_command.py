@@ -43,7 +43,7 @@ def check(
         ),
     ] = None,
     ridge: Annotated[
-        float, typer.Option(help="λ of ridge-anchored and ε of ridge-inverse.")
+        float, typer.Option(help="λ of ridge claims (ridge-anchored, influence, …) and ε of ridge-inverse.")
     ] = Settings.ridge,
     subset: Annotated[float, typer.Option(help="Fraction of R kept by downsampling.")] = Settings.subset,
     optimizer: Annotated[

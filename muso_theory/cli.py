@@ -333,10 +333,11 @@ def prove(
         written = [] if write is None else write_proofs(write)
         exported = None if coq is None else write_coq(coq, [proof.certificate for proof in proofs])
         if html is not None:
+            from .pages.onward import draw_shown
             from .pages.site import write_site
 
             tell("writing the site")
-            pages = write_site(html, proofs, instances)
+            pages = write_site(html, proofs, instances, draw_shown(evidence or ()))
     with answer():
         if claim and len(names) == 1 and not check_:
             say(proofs[0].to_markdown(), end="")

@@ -34,8 +34,8 @@ class Settings:
             "ball" (enclosures, precision doubled until decided) or "rational" (exact).
         tolerance: what audits, outputs and violated hypotheses are held to, relative to a scale, in [0, 1). None is
             `TOLERANCE` for floats and equality for artefacts that are exact themselves; 0 asks equality.
-        ridge: λ of ``ridge-anchored`` and ε of ``ridge-inverse``.
-        subset: fraction of R that ``downsampling`` keeps, in (0, 1].
+        ridge: λ of ridge claims (``ridge-anchored``, ``influence``, …) and ε of ``ridge-inverse``.
+        subset: fraction of R that ``downsampling`` and ``capacity`` keep, in (0, 1].
         seed: seed of every random choice in a check, below 2¹²⁸.
         budget: seconds that "auto" lets its arithmetics be estimated to take together.
         asserted: claims that are said to hold here: a failed hypothesis does not excuse them.

@@ -53,3 +53,6 @@ PROBES: Final = 29
 
 PUBLISHED: Final = 27
 """Streams and cuts of the published network algorithm."""
+
+KERNEL_DRAWS: Final = 30
+"""Columns of a feature matrix that stand for random features."""

@@ -25,7 +25,6 @@ from muso_theory.algebra.search import models
 from muso_theory.algebra.statement import parse_statement
 from muso_theory.algebra.trials import concludes, violates
 from muso_theory.claims import CATALOGUE
-from muso_theory.claims.checks import everywhere
 from muso_theory.claims.families import CHECKS
 from muso_theory.claims.theorems.registry import THEOREMS, slugs
 from muso_theory.claims.theorems.status import theorem_status
@@ -45,6 +44,9 @@ COUNTERPART = {
     ("start-span", "start-in-span"): ("start-span/sufficient", "start-in-span"),
     ("label-free", "least-squares-on-retain"): ("label-free/sufficient", "least-squares-on-retain"),
     ("leave-block-out", "full-rank"): ("leave-block-out", "gram-invertible"),
+    ("downdate", "full-rank"): ("downdate", "gram-invertible"),
+    ("energy", "least-squares-on-retain"): ("energy", "least-squares-on-retain"),
+    ("capacity", "least-squares-on-retain"): ("capacity", "least-squares-on-retain"),
     # The claim is checked with K_RR⁺, as the theorem for any rank has it.
     ("ridge-inverse", "full-rank-retain"): ("ridge-inverse/any-rank", "retain-gram-invertible"),
     ("downsampling", "least-squares-on-subset"): ("downsampling/labels", "least-squares-on-subset"),
@@ -103,9 +105,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         for theorem, label, _, kind, _ in theorem_status(slug).hypotheses
     }
     pairs = [(claim, h) for claim in CATALOGUE.values() if not claim.is_condition for h in claim.hypotheses]
-    reachable = [
-        CHECKS[claim.slug].listed is everywhere or CHECKS[claim.slug].of_training for claim, _ in pairs
-    ]
+    reachable = [CHECKS[claim.slug].speaks_of_any_problem for claim, _ in pairs]
     instances = [
         {"claim": claim.slug, "hypothesis": h, "examples": 200 if quick else 5000, "seed": SEED}
         for (claim, h), reached in zip(pairs, reachable, strict=True)

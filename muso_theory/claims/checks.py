@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..linear.problem import UnlearningProblem
 from .case import Artefact, Case, Found
 
-__all__ = ["Check", "by_name_only", "everywhere", "on_a_tangent"]
+__all__ = ["Check", "by_name_only", "everywhere", "on_a_tangent", "on_request"]
 
 
 def everywhere(problem: UnlearningProblem) -> bool:
@@ -18,6 +18,11 @@ def everywhere(problem: UnlearningProblem) -> bool:
 
 def by_name_only(problem: UnlearningProblem) -> bool:
     """A claim that a check of all claims leaves out: about other losses, families of networks, or measured at best."""
+    return False
+
+
+def on_request(problem: UnlearningProblem) -> bool:
+    """A claim about any problem that a check of all claims leaves out, so that its report stays short: it is named."""
     return False
 
 
@@ -55,3 +60,8 @@ class Check:
     audited: str = ""
     output: Callable[[Case], Found] | None = None
     uses: tuple[str, ...] = ()
+
+    @property
+    def speaks_of_any_problem(self) -> bool:
+        """Whether it can be tried on any problem, not only on one of a network, or with an optimizer."""
+        return self.listed in (everywhere, on_request) or self.of_training

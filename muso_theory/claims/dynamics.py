@@ -7,7 +7,6 @@ for exact input, enclosed or exact for small float input, and measured in float6
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -18,25 +17,16 @@ from ..errors import BadInputError
 from ..evidence import show
 from ..linear.closed_forms import ClosedForms, Point, float_model
 from ..linear.model import Rows
-from ..linear.problem import UnlearningProblem
 from ..linear.training.convex import fine_tune_convex
 from ..linear.training.engines import Sweep
 from ..numbers import FLOAT64, Matrix, NoArithmeticError, Quantity, UndecidedError
-from ..settings import TOLERANCE
 from .case import Case, Found, text
 from .checks import Check, by_name_only
+from .following import explicit_model, following, is_small
 
 __all__ = ["DYNAMICS"]
 
-_SMALL = (60, 50_000)
-"""Samples, and entries of Φ times outputs, up to which balls and rationals follow iterates in a moment."""
-
 _STEPS = 2
-
-
-def _small(problem: UnlearningProblem) -> bool:
-    """Whether iterates can be followed with proof; on larger data they are measured, where training is asked about."""
-    return problem.n_samples <= _SMALL[0] and problem.features.size * problem.n_outputs <= _SMALL[1]
 
 
 class _Descent:
@@ -103,43 +93,13 @@ def _largest_row(model: ClosedForms) -> float:
     return bound
 
 
-def _model(case: Case) -> ClosedForms:
-    """A model that can follow iterates; proved float64 bounds cannot, so small data climb and large are measured."""
-    if isinstance(case.model, ClosedForms):
-        return case.model
-    problem = case.problem
-    if _small(problem):
-        raise UndecidedError(
-            "verified float64 does not follow iterates", "ball or rational arithmetic does", climbs=True
-        )
-    return float_model(problem)
-
-
-def _following(case: Case) -> Case:
-    """The case in a model that follows iterates, or the float64 one if it is shown to be about the same w_p and w_r."""
-    model = _model(case)
-    if model is case.model:
-        return case
-    least = (case.settings.limit or TOLERANCE) * max(
-        Fraction(scale.floor) for scale, _ in case.parameter_yardsticks
-    )
-    if not case.float_error.bound <= least:
-        raise UndecidedError(
-            f"iterates are measured in float64, whose w_p and w_r are off by {show(case.float_error)}, "
-            f"doing nothing is {show(case.doing_nothing)}",
-            "ball or rational arithmetic follows them",
-            climbs=True,
-        )
-    return replace(case, model=model)
-
-
 def _relabelled(model: ClosedForms) -> Matrix:
     return model.relabelled(model.optimal_labels)
 
 
 def _cyclic_sgd(case: Case) -> Found:
-    case = _following(case)
-    model = _model(case)
+    case = following(case)
+    model = explicit_model(case)
     arithmetic = model.arithmetic
     descent = _Descent(model)
     targets, start = _relabelled(model), descent.offset(model.pretrained)
@@ -207,8 +167,8 @@ def _sweep(model: ClosedForms, gammas: list[Any], residual: Matrix) -> Matrix:
 
 
 def _gd_finite_time(case: Case) -> Found:
-    case = _following(case)
-    model = _model(case)
+    case = following(case)
+    model = explicit_model(case)
     descent = _Descent(model)
     targets = _relabelled(model)
     retrained = descent.offset(model.retrained)
@@ -229,8 +189,8 @@ def _gd_finite_time(case: Case) -> Found:
 
 
 def _early_stopping(case: Case) -> Found:
-    case = _following(case)
-    model = _model(case)
+    case = following(case)
+    model = explicit_model(case)
     arithmetic = model.arithmetic
     descent = _Descent(model)
     target = arithmetic.zeros(case.problem.n_features, case.problem.n_outputs)
@@ -268,8 +228,8 @@ def _preimage(model: ClosedForms, v: Matrix) -> Matrix:
 
 
 def _momentum(case: Case) -> Found:
-    case = _following(case)
-    model = _model(case)
+    case = following(case)
+    model = explicit_model(case)
     arithmetic = model.arithmetic
     descent = _Descent(model)
     targets = _relabelled(model)
@@ -301,8 +261,8 @@ def _momentum(case: Case) -> Found:
 
 
 def _adaptive(case: Case) -> Found:
-    case = _following(case)
-    model = _model(case)
+    case = following(case)
+    model = explicit_model(case)
     arithmetic = model.arithmetic
     descent = _Descent(model)
     slope = descent.slope(model.everything, model.targets(model.everything), descent.offset(model.start))
@@ -363,9 +323,9 @@ def _convex_loss(case: Case) -> Found:
 
 DYNAMICS = {
     "convex-loss": Check(_convex_loss, listed=by_name_only, of_training=True),
-    "cyclic-sgd": Check(_cyclic_sgd, listed=_small, of_training=True),
-    "gd-finite-time": Check(_gd_finite_time, listed=_small, of_training=True),
-    "early-stopping": Check(_early_stopping, listed=_small, of_training=True),
-    "momentum": Check(_momentum, listed=_small, of_training=True),
-    "adaptive-optimizer": Check(_adaptive, listed=_small, of_training=True, uses=("ridge",)),
+    "cyclic-sgd": Check(_cyclic_sgd, listed=is_small, of_training=True),
+    "gd-finite-time": Check(_gd_finite_time, listed=is_small, of_training=True),
+    "early-stopping": Check(_early_stopping, listed=is_small, of_training=True),
+    "momentum": Check(_momentum, listed=is_small, of_training=True),
+    "adaptive-optimizer": Check(_adaptive, listed=is_small, of_training=True, uses=("ridge",)),
 }

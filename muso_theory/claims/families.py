@@ -10,8 +10,10 @@ from .guarantees import GUARANTEES
 from .labelling import LABELLING
 from .networks import NETWORKS
 from .parameters import PARAMETERS
+from .random_features import RANDOM_FEATURES
 from .tangents import TANGENTS
 from .training import TRAINING
+from .updates import UPDATES
 
 __all__ = ["CHECKS"]
 
@@ -22,6 +24,8 @@ CHECKS: dict[str, Check] = {
     **PARAMETERS,
     **DYNAMICS,
     **GUARANTEES,
+    **UPDATES,
+    **RANDOM_FEATURES,
     **TANGENTS,
     **NETWORKS,
     **ALTERNATING,

@@ -2,6 +2,7 @@
 
 from .details import Details, details
 from .instances import Observation, read_instances
+from .onward import draw_shown
 from .report_page import draw_figures, report_page
 from .site import theorem_site, write_site
 
@@ -10,6 +11,7 @@ __all__ = [
     "Observation",
     "details",
     "draw_figures",
+    "draw_shown",
     "read_instances",
     "report_page",
     "theorem_site",

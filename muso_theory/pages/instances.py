@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from ..claims.theorems.showing import BEARS_ON
 from ..errors import expected
 from ..evidence import Verdict
 from ..reading import read_json
@@ -14,18 +15,6 @@ from ..report import SCHEMA, digest
 from ..results import check_result, restored
 
 __all__ = ["Observation", "read_instances"]
-
-_ABOUT = {
-    "precision": ("gap-formula",),
-    "paper-linear": ("exact-labels", "label-free", "gap-formula"),
-    "paper-convergence": ("cyclic-sgd", "implicit-bias"),
-    "ablation": ("ridge-inverse", "downsampling"),
-    "baselines": ("gap-formula", "ntk-scrubbing", "newton-removal", "orthogonal-gradient"),
-    "performance-dynamics": ("cyclic-sgd", "gd-finite-time"),
-    "lazy": ("linearised-network",),
-    "alternating": ("linearised-network",),
-}
-"""Claims that a campaign bears on, where its result does not say so itself under "claims"."""
 
 
 @final
@@ -100,7 +89,7 @@ def _of_campaign(result: dict[str, Any]) -> Iterator[Observation]:
     source = f"campaign {name}"
     source += ", quick: no evidence" if result.get("quick") else ""
     source += ", failed its own judgement" if result.get("failed") else ""
-    for about in result.get("claims") or _ABOUT.get(name, ()):
+    for about in result.get("claims") or BEARS_ON.get(name, ()):
         if isinstance(about, str):
             yield Observation(
                 about, source, f"of all that it measured: {result.get('verdict', 'no verdict')}"

@@ -23,35 +23,45 @@ from ..claims.theorems.graph import graph_svg
 from ..claims.theorems.library import Proof
 from ..claims.theorems.refuted import refuted
 from ..claims.theorems.registry import THEOREMS
+from ..claims.theorems.showing import status_without_proof, unproved
 from ..claims.theorems.sources import references, source_of
-from ..claims.theorems.writing import certificate_text, theorem_graph
+from ..claims.theorems.writing import certificate_text, claims_graph
 from ..files import make_folder, write_all
-from ..markup import Markup, badge, join, mathematics, table, tag
+from ..markup import Markup, join, mathematics, table, tag
 from .instances import Observation
 from .layout import page, prose, section
+from .onward import Drawn, check_section, figure_section, way
 
 __all__ = ["theorem_site", "write_site"]
 
 
 def write_site(
-    directory: str | Path, proofs: Sequence[Proof], instances: Iterable[Observation] = ()
+    directory: str | Path,
+    proofs: Sequence[Proof],
+    instances: Iterable[Observation] = (),
+    drawn: Drawn | None = None,
 ) -> list[Path]:
     """Write the site of some proofs.
 
     Args:
         directory: where; made if it does not exist. ``index.html`` is the entrance.
         instances: evidence on data, shown on the pages of their claims.
+        drawn: figures, shown likewise; see :func:`draw_shown`.
 
     Raises:
         BadInputError: the directory is a file or cannot be written.
     """
     make_folder(directory)  # before the work
-    return write_all(directory, theorem_site(proofs, instances), "index.html")
+    return write_all(directory, theorem_site(proofs, instances, drawn), "index.html")
 
 
-def theorem_site(proofs: Sequence[Proof], instances: Iterable[Observation] = ()) -> dict[str, str]:
+def theorem_site(
+    proofs: Sequence[Proof], instances: Iterable[Observation] = (), drawn: Drawn | None = None
+) -> dict[str, str]:
     """The contents of the site's files by their names; every link between them resolves."""
     known = {proof.slug: f"{proof.slug}.html" for proof in proofs}
+    others = [slug for slug in claims_graph(list(proofs))[1] if slug in unproved()]
+    known |= {slug: f"{slug}.html" for slug in others}
     nodes = {node["name"]: node for proof in proofs for node in proof.certificate["theorems"]}
     lemmas = [nodes[name] for name in THEOREMS if name in nodes and name.partition("/")[0] not in known]
     links = dict(known)
@@ -65,8 +75,9 @@ def theorem_site(proofs: Sequence[Proof], instances: Iterable[Observation] = ())
         by_claim.setdefault(instance.claim, []).append(instance)
     files = {"index.html": _index(proofs, links)}
     for proof in proofs:
-        files[known[proof.slug]] = _claim(proof, links, by_claim.get(proof.slug, []))
+        files[known[proof.slug]] = _claim(proof, links, by_claim.get(proof.slug, []), drawn or {})
         files[f"certificates/{proof.slug}.json"] = certificate_text(proof.certificate)
+    files |= {known[slug]: _unproved(slug, by_claim.get(slug, []), drawn or {}) for slug in others}
     files["lemmas.html"] = _lemmas(lemmas, links)
     files["refuted.html"] = _refuted()
     return files
@@ -94,10 +105,10 @@ def _frame(title: str, lead: Sequence[Markup | str], body: Sequence[Markup]) -> 
 
 def _index(proofs: Sequence[Proof], links: Mapping[str, str]) -> str:
     """The entrance: the graph and the list of claims."""
-    edges, statuses = theorem_graph(list(proofs))
-    svg = graph_svg(edges, statuses, links)
+    edges, statuses, remains = claims_graph(list(proofs))
+    svg = graph_svg(edges, statuses, links, remains)
     svg = svg.replace(' xmlns="http://www.w3.org/2000/svg"', ' role="group" aria-labelledby="graph-name"')
-    svg = svg.replace("<title>", '<title id="graph-name">').replace('fill="white"', 'fill="var(--ground)"')
+    svg = svg.replace("<title>", '<title id="graph-name">', 1).replace('fill="white"', 'fill="var(--ground)"')
     svg = svg.replace('fill="#555555"', 'class="status"')
     rows = []
     for proof in proofs:
@@ -109,8 +120,13 @@ def _index(proofs: Sequence[Proof], links: Mapping[str, str]) -> str:
                 prose(words),
                 proof.status,
                 str(len(proof.theorems)),
+                prose("; ".join(proof.beyond)),
             )
         )
+    for slug in (slug for slug in statuses if slug in unproved()):
+        claim = CATALOGUE[slug]
+        name = tag("a", tag("code", slug), href=links[slug])
+        rows.append((name, prose(claim.words), statuses[slug], "0", mathematics(claim.unproved)))
     outcomes = [trial.outcome for proof in proofs for trial in trials(proof.theorems)]
     theorems = sum(len(proof.theorems) for proof in proofs)
     lead = (
@@ -120,8 +136,12 @@ def _index(proofs: Sequence[Proof], links: Mapping[str, str]) -> str:
     graph = tag(
         "div", Markup(svg), class_="graph", tabindex=0, role="region", aria_label="Graph of theorems, scrolls"
     )
-    how = tag("p", "An edge leads from a theorem to one that uses it; every box is a link.", class_="quiet")
-    headings = ("Claim", "In words", "In general", "Theorems")
+    how = tag(
+        "p",
+        "An edge leads from a theorem to one that uses it; every box is a link, and dashed where there is no proof.",
+        class_="quiet",
+    )
+    headings = ("Claim", "In words", "In general", "Theorems", "What remains")
     return _frame(
         "Theorems of exact unlearning",
         [lead],
@@ -132,12 +152,12 @@ def _index(proofs: Sequence[Proof], links: Mapping[str, str]) -> str:
     )
 
 
-def _claim(proof: Proof, links: Mapping[str, str], instances: Sequence[Observation]) -> str:
+def _claim(proof: Proof, links: Mapping[str, str], instances: Sequence[Observation], drawn: Drawn) -> str:
     """The page of one claim."""
     claim = CATALOGUE.get(proof.slug)
     words = claim.words if claim else says(proof.theorems[0])
     lead = [tag("strong", f"{proof.words[0].upper()}{proof.words[1:]}"), " for all data and dimensions: "]
-    body = [section("results", "Main results", _statements(proof.theorems))]
+    body = [way(proof.slug, proved=True), section("results", "Main results", _statements(proof.theorems))]
     if proof.remains:
         rest = [tag("li", prose(remains)) for remains in proof.beyond]
         body.append(section("remains", "What remains beyond algebra", tag("ul", rest)))
@@ -145,8 +165,8 @@ def _claim(proof: Proof, links: Mapping[str, str], instances: Sequence[Observati
         section("hypotheses", "Hypotheses and counterexamples", _trials(proof.theorems)),
         section("proof", "Proof", _proofs(proof.theorems, links)),
     ]
-    if instances:
-        body.append(section("instances", "On data", _instances(instances, bool(proof.remains))))
+    beyond = " of what remains beyond algebra." if proof.remains else ", and none is needed here."
+    body += [check_section(proof.slug, instances, beyond), *figure_section(proof.slug, drawn)]
     works = tag("ul", [tag("li", work) for work in references(proof.slug)])
     certificate = tag("a", f"certificates/{proof.slug}.json", href=f"certificates/{proof.slug}.json")
     hashed = tag("p", "Certificate ", certificate, ", sha256 ", tag("code", proof.hash))
@@ -154,6 +174,23 @@ def _claim(proof: Proof, links: Mapping[str, str], instances: Sequence[Observati
         section("certificate", "Source and certificate", tag("p", source_of(proof.slug)), works, hashed)
     )
     return _frame(proof.slug, [*lead, prose(words), "."], body)
+
+
+def _unproved(slug: str, instances: Sequence[Observation], drawn: Drawn) -> str:
+    """The page of a claim that has no general proof: what it says, and why."""
+    claim = CATALOGUE[slug]
+    status = status_without_proof(slug)
+    lead = [tag("strong", f"{status[0].upper()}{status[1:]}"), ": ", prose(claim.words), "."]
+    body = [
+        way(slug, proved=False),
+        section(
+            "results", "Claim", tag("p", mathematics(claim.statement)), tag("p", f"Source: {claim.source}.")
+        ),
+        section("remains", "What remains", tag("p", mathematics(claim.unproved), ".")),
+        check_section(slug, instances, "."),
+        *figure_section(slug, drawn),
+    ]
+    return _frame(slug, lead, body)
 
 
 def _statements(nodes: Sequence[Node]) -> Markup:
@@ -216,16 +253,6 @@ def _proofs(nodes: Sequence[Node], links: Mapping[str, str]) -> Markup:
                 steps.append(tag("li", _written(pieces), "."))
         parts.append(join(tag("h3", tag("code", node["name"])), tag("ol", steps, class_="steps")))
     return join(parts)
-
-
-def _instances(instances: Sequence[Observation], remains: bool) -> Markup:
-    """What reports and campaigns found on data; `remains` says whether the proof leaves something beyond algebra."""
-    rows = [
-        (i.source, "" if i.verdict is None else badge(i.verdict), mathematics(i.words)) for i in instances
-    ]
-    rest = " of what remains beyond algebra." if remains else ", and none is needed here."
-    caption = f"What is found on instances holds for their data; any number of them is no proof{rest}"
-    return table(caption, ("Data", "Verdict", "Found"), rows, name="numbers")
 
 
 def _lemmas(nodes: Sequence[Node], links: Mapping[str, str]) -> str:

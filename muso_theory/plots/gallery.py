@@ -10,12 +10,12 @@ from typing import Any, final
 
 from ..errors import expected, nearest, printable
 from ..understood import told_in_line
-from .canvas import render
+from .canvas import inline_svg, render
 from .captions import fill
 from .sources import KINDS, ResultFile
 from .style import check_style, styled
 
-__all__ = ["NAMES", "OWN", "draw_all", "draw_campaigns", "script"]
+__all__ = ["NAMES", "OWN", "draw_all", "draw_campaigns", "draw_inline", "script"]
 
 NAMES = (
     "gap_by_epoch",
@@ -101,6 +101,28 @@ def draw_campaigns(
         f"Made by: {'; '.join(f'python -m verification {need}' for need in module.NEEDS)}; python -m figures {name}.",
     ]
     return _captioned(name, data, words, used)
+
+
+def draw_inline(name: str, sources: Mapping[str, ResultFile]) -> tuple[str, str]:
+    """A figure of the campaigns as part of a page.
+
+    Args:
+        name: of the figure.
+        sources: the results that it needs, by campaign.
+
+    Returns:
+        An ``svg`` element, empty where the results have not what it shows, and its caption.
+
+    Raises:
+        BadInputError: as `draw_campaigns`.
+    """
+    module = script(name)
+    contents = {need: sources[need].content for need in module.NEEDS}
+    caption = fill(module.CAPTION, contents).strip()
+    with styled():
+        picture = _picture(lambda: module.draw(contents), [sources[need] for need in module.NEEDS])
+        title = name.replace("_", " ").capitalize()
+        return "" if picture is None else inline_svg(picture, f"figure-{name}", title, caption), caption
 
 
 def draw_all(
@@ -194,12 +216,19 @@ def _input(content: Mapping[str, Any]) -> list[str]:
 def _file(name: str, draw: Any, used: Sequence[ResultFile], venue: str, width: str, form: str) -> bytes:
     """The bytes of a figure, or none where the result has not what it shows."""
     with styled(venue, width):
-        try:
-            figure = draw()
-        except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
-            hint = "; ".join(f"{source.path.name} as this version writes it" for source in used)
-            raise expected("a result that the figure can read", "NAME", name, repr(error), hint) from error
+        figure = _picture(draw, used)
         return b"" if figure is None else render(figure, form, opaque=form == "svg")
+
+
+def _picture(draw: Any, used: Sequence[ResultFile]) -> Any:
+    """What a script draws of results, or None where they have not what it shows."""
+    try:
+        return draw()
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
+        hint = "; ".join(f"{source.path.name} as this version writes it" for source in used)
+        raise expected(
+            "a result that the figure can read", "RESULT", used[0].path, repr(error), hint
+        ) from error
 
 
 def _captioned(name: str, data: bytes, words: Sequence[str], used: Sequence[ResultFile]) -> _Drawn:

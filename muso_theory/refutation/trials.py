@@ -316,6 +316,8 @@ _READINGS: dict[tuple[str, str], Callable[[ClosedForms], tuple[Fraction, str]]] 
     ("implicit-bias", "step-size"): _any_step_size,
     ("start-span", "start-in-span"): _any_start,
     ("leave-block-out", "full-rank"): _pseudo_inverse_formula,
+    # Exact labels in the formula of one are w_r in that of the other: w_p − Φ⁺S_Fᵀ(y_F − ỹ_F).
+    ("downdate", "full-rank"): _pseudo_inverse_formula,
     ("momentum", "start-in-span"): _off_span_stays,
     ("early-stopping", "start-in-span"): _off_span_stays,
 }

@@ -8,11 +8,15 @@ import pytest
 
 from muso_theory.algebra.search import find_trials
 from muso_theory.algebra.statement import parse_statement
+from muso_theory.claims import CATALOGUE
 from muso_theory.claims.theorems.graph import graph_svg
 from muso_theory.claims.theorems.library import Proof
 from muso_theory.claims.theorems.pages import markdown_page
 from muso_theory.claims.theorems.registry import THEOREMS, slugs
-from muso_theory.claims.theorems.writing import _table, certificate_text, load_certificate, theorem_graph
+from muso_theory.claims.theorems.showing import BEARS_ON, FIGURES, GALLERY, unproved
+from muso_theory.claims.theorems.writing import _table, certificate_text, claims_graph, load_certificate
+from muso_theory.plots.gallery import script
+from muso_theory.results import restored
 from tests import ROOT
 
 ROOM = ROOT / "proofs"
@@ -39,8 +43,26 @@ def test_lemmas_graph_and_table_are_those_of_the_certificates() -> None:
         "pages/lemmas.md"
     )
     proofs = list(PROOFS.values())
-    assert graph_svg(*theorem_graph(proofs)) == kept("theorems.svg")
+    edges, statuses, remains = claims_graph(proofs)
+    assert graph_svg(edges, statuses, remains=remains) == kept("theorems.svg")
     assert _table(proofs) == kept("theorems.md")
+
+
+def test_what_shows_a_claim_is_there_and_says_so() -> None:
+    """Campaigns by their own conclusions, figures by the results that they need; and every name is one."""
+    known = {*slugs(), *CATALOGUE}
+    assert {claim for claims in (*BEARS_ON.values(), *FIGURES.values()) for claim in claims} <= known
+    for path in sorted((ROOT / "verification" / "results").glob("*.json")):
+        result = restored(json.loads(path.read_text(encoding="utf-8")))
+        said = {c["claim"] for c in result["conclusions"]} & {
+            c for c in CATALOGUE if not CATALOGUE[c].is_condition
+        }
+        assert said <= set(BEARS_ON.get(result["campaign"], ())), path.name
+    for name, claims in FIGURES.items():
+        for claim in claims:
+            assert any(claim in BEARS_ON[need] for need in script(name).NEEDS), (name, claim)
+    assert sorted(GALLERY) == sorted(path.stem for path in (ROOT / "figures" / "gallery").glob("*.svg"))
+    assert set(unproved()) == {c.slug for c in CATALOGUE.values() if not c.is_condition} - set(slugs())
 
 
 @pytest.mark.parametrize(

@@ -392,7 +392,7 @@ def test_a_direction_that_float64_cuts_off_keeps_its_gap(optimizer: str) -> None
 
 
 def test_iterates_of_larger_data_are_measured_only_beside_the_same_start() -> None:
-    from muso_theory.claims.dynamics import _SMALL
+    from muso_theory.claims.following import _SMALL
 
     problem = near_duplicates(_SMALL[0] + 4, 90)
     row = mt.check(problem, ["gd-finite-time"])["gd-finite-time"]

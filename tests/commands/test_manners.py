@@ -200,7 +200,7 @@ def completed(*words: str) -> list[str]:
 
 
 def test_a_shell_completes_names() -> None:
-    assert completed("claims", "label") == ["label-solution-set", "label-free"]
+    assert completed("claims", "label") == ["label-solution-set", "label-free", "label-correction"]
     assert completed("check", "digits", "--claim", "no-such") == []
     assert completed("sweep", "digits", "--over", "") == [
         "n-features",

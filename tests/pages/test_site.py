@@ -16,8 +16,10 @@ import pytest
 import muso_theory as mt
 from muso_theory.algebra.render import _breakable, mathml
 from muso_theory.claims.theorems.library import Proof
+from muso_theory.claims.theorems.registry import slugs
+from muso_theory.claims.theorems.showing import unproved
 from muso_theory.claims.theorems.writing import load_certificate
-from muso_theory.pages import Observation, read_instances, theorem_site, write_site
+from muso_theory.pages import Observation, draw_shown, read_instances, theorem_site, write_site
 from muso_theory.pages.layout import prose
 from muso_theory.results import content_hash
 from tests import ROOT
@@ -102,7 +104,47 @@ def test_evidence_on_data_is_shown_with_its_verdict(site: Path) -> None:
     assert ">VACUOUS</span>" in text
     assert "campaign baselines" in text
     assert "any number of them is no proof" in text
-    assert "On data" not in theorem_site([stored("cyclic-sgd")])["cyclic-sgd.html"]
+    bare = theorem_site([stored("cyclic-sgd")])["cyclic-sgd.html"]
+    assert "any number of them is no proof" not in bare
+
+
+def test_three_clicks_lead_from_a_theorem_to_a_figure(site: Path) -> None:
+    """Theorem, proof, check and figure: each is linked from the top of the page, in this order."""
+    text = (site / "label-free.html").read_text(encoding="utf-8")
+    (page,) = re.findall(r'<nav aria-label="Page">.*?</nav>', text, flags=re.S)
+    assert re.findall(r'href="#([^"]+)"', page) == ["results", "proof", "instances", "figure"]
+    assert "muso check DATA --claim label-free" in text
+    assert "least-squares-on-retain: Φ" in re.sub(r"<[^>]+>", "", text)
+    assert "python -m figures exactness" in text  # no results were given that it could be drawn from
+    assert "Figure" not in theorem_site([stored("forget-only")])["forget-only.html"]
+
+
+@pytest.mark.slow
+def test_the_whole_collection_shows_claims_without_a_proof_and_draws_figures(tmp_path: Path) -> None:
+    results = [
+        ROOT / "verification" / "results" / f"{name}.json" for name in ("anatomy", "ablation", "ntk-limit")
+    ]
+    report = tmp_path / "report.json"
+    problem = mt.UnlearningProblem(np.array([[1, 0, 1], [1, 1, 0], [2, 1, 1]]), np.array([1, 2, 5]), [1])
+    report.write_text(mt.check(problem).to_json(), encoding="utf-8")
+    drawn = draw_shown([*results, report])
+    assert {"exactness", "limits", "downsampling"} <= drawn.keys()
+    assert "precision_ladder" not in drawn
+    write_site(tmp_path / "site", [stored(slug) for slug in slugs()], read_instances(results), drawn)
+    pages = sorted((tmp_path / "site").glob("*.html"))
+    assert {page.stem for page in pages} == {*slugs(), *unproved(), "index", "lemmas", "refuted"}
+    for page in pages:
+        assert [link for link in links(page) if not resolves(link, page)] == []
+    index = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    text = (tmp_path / "site" / "kernel-limit.html").read_text(encoding="utf-8")
+    assert text.count("<svg") == 1
+    for slug in unproved():
+        assert f'<a href="{slug}.html"><g><title>{slug}: ' in index
+        plain = " ".join(
+            re.sub(r"<[^>]+>", "", (tmp_path / "site" / f"{slug}.html").read_text("utf-8")).split()
+        )
+        assert "What remains" in plain
+    assert index.count('stroke-dasharray="4 3"') == len(unproved())
 
 
 def test_mathml_is_well_formed_for_every_formula() -> None:
@@ -205,7 +247,8 @@ def test_a_campaign_shows_what_kind_of_evidence_it_is(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     result = {"campaign": "lazy", "verdict": "1 of 8", "quick": True, "failed": True}
     path.write_text(sealed(result), encoding="utf-8")
-    (found,) = read_instances([path])
+    found, other = read_instances([path])
+    assert (found.claim, other.claim) == ("lazy-training", "linearised-network")
     assert found.source == "campaign lazy, quick: no evidence, failed its own judgement"
     assert found.words == "of all that it measured: 1 of 8"
     judged = {

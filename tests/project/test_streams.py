@@ -18,7 +18,7 @@ NUMBERS = {
         "WATCHED": 26,
         "PUBLISHED": 27,
     },
-    **{"DROPPED": 28, "PROBES": 29},
+    **{"DROPPED": 28, "PROBES": 29, "KERNEL_DRAWS": 30},
 }
 
 

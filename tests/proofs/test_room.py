@@ -11,6 +11,7 @@ import pytest
 
 from muso_theory.claims.theorems.library import check_certificate, prove
 from muso_theory.claims.theorems.registry import THEOREMS, slugs
+from muso_theory.claims.theorems.showing import unproved
 from muso_theory.claims.theorems.status import INDEX, theorem_status
 from muso_theory.claims.theorems.writing import load_certificate, write_index, write_proofs
 from muso_theory.errors import MusoError
@@ -113,11 +114,30 @@ def test_pages_fit_two_screens() -> None:
             assert len(unfolded.splitlines()) <= 2 * SCREEN, page.name
 
 
+def test_a_readers_way_leads_somewhere() -> None:
+    """Theorem, proof, check and figure of every page, and whatever else a page links to."""
+    for page in (ROOM / "pages").glob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        headings = {
+            line[3:].lower().replace(" ", "-") for line in text.splitlines() if line.startswith("## ")
+        }
+        for target in re.findall(r"\]\(([^)]+)\)", text):
+            file, _, anchor = target.partition("#")
+            assert (page.parent / file).exists(), (page.name, target)
+            assert not anchor or anchor in headings, (page.name, target)
+        if page.stem in slugs():
+            assert {"main-results", "proof", "check"} <= headings, page.name
+
+
 def test_graph_is_a_drawing_with_statuses_in_words() -> None:
     root = ElementTree.parse(ROOM / "theorems.svg").getroot()
     words = [element.text for element in root.iter() if element.tag.endswith("text")]
-    assert set(slugs()) < set(words)
-    assert words.count("proved") + words.count("core proved") == len(words) / 2
+    assert {*slugs(), *unproved()} < set(words)
+    assert words.count("proved") + words.count("core proved") == len(words) / 2 - len(unproved())
+    told = {
+        title.text.partition(": ")[0] for title in root.iter() if title.tag.endswith("title") and title.text
+    }
+    assert set(unproved()) < told  # whoever points at one reads what remains of it
     assert words.count("core proved") == sum(theorem_status(slug).status == "core proved" for slug in slugs())
 
 

@@ -8,17 +8,23 @@ from collections.abc import Mapping
 __all__ = ["graph_svg"]
 
 _COLOURS = {"proved": "#009E73", "core proved": "#56B4E9", "not proved": "#D55E00"}
+_NO_PROOF = "#767676"
 _WIDTH, _HEIGHT, _COLUMN, _ROW = 205, 34, 255, 48
 
 
 def graph_svg(
-    edges: Mapping[str, set[str]], statuses: Mapping[str, str], links: Mapping[str, str] | None = None
+    edges: Mapping[str, set[str]],
+    statuses: Mapping[str, str],
+    links: Mapping[str, str] | None = None,
+    remains: Mapping[str, str] | None = None,
 ) -> str:
     """Draw the graph; every node says its status in words as well as in colour.
 
     Args:
         edges: node to the nodes it uses; acyclic.
-        statuses: node to ``"proved"``, ``"core proved"`` or ``"not proved"``.
+        statuses: node to ``"proved"``, ``"core proved"`` or ``"not proved"``, or what it has instead of a proof.
+        links: node to its page.
+        remains: node to what remains to be shown of it, which its box tells whoever points at it.
 
     Example:
         >>> graph_svg({"a": {"b"}, "b": set()}, {"a": "proved", "b": "proved"}).count("<rect")
@@ -53,16 +59,21 @@ def graph_svg(
             )
     for node in sorted(edges):
         x, y = place[node]
-        colour = _COLOURS[statuses[node]]
+        colour = _COLOURS.get(statuses[node], _NO_PROOF)
+        dashes = "" if statuses[node] in _COLOURS else ' stroke-dasharray="4 3"'
         address = html.escape((links or {}).get(node, ""))
         if address:
             lines.append(f'<a href="{address}">')
+        told = html.escape((remains or {}).get(node, ""))
+        lines.append(f"<g><title>{node}: beyond the proof: {told}</title>" if told else "<g>")
         lines.append(
             f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="5" fill="white" stroke="{colour}" '
-            'stroke-width="2"/>'
+            f'stroke-width="2"{dashes}/>'
         )
         lines.append(f'<text x="{x + 8}" y="{y + 15}" font-size="12">{node}</text>')
-        lines.append(f'<text x="{x + 8}" y="{y + 28}" font-size="10" fill="#555555">{statuses[node]}</text>')
+        lines.append(
+            f'<text x="{x + 8}" y="{y + 28}" font-size="10" fill="#555555">{statuses[node]}</text></g>'
+        )
         if address:
             lines.append("</a>")
     return "\n".join([*lines, "</svg>"]) + "\n"

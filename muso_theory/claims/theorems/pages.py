@@ -7,10 +7,14 @@ from collections.abc import Iterable, Sequence
 from ...algebra.derivation import Node
 from ...algebra.render import latex, unicode_math
 from .content import Clause, Piece, proof_steps, put_in, result, says, setting, shared_lines, trials
-from .registry import THEOREMS
+from .registry import THEOREMS, slugs
+from .showing import GALLERY, campaigns, check_command, figures
 from .sources import references, source_of
 
 __all__ = ["latex_page", "markdown_page"]
+
+_RESULTS, _GALLERY = "../../verification/results", "../../figures/gallery"
+"""Where results and figures are, from the folder of pages."""
 
 _LONG = 120
 """Lines that fit two screens; on a longer page the steps of proofs are folded."""
@@ -18,7 +22,7 @@ _LONG = 120
 
 def markdown_page(slug: str, nodes: list[Node], status: str) -> str:
     """The page of one claim, with formulas as Unicode in code blocks, so that it reads in a terminal too."""
-    lines = [f"# {slug}", "", f"Status: {status}", "", "## Main results", ""]
+    lines = [f"# {slug}", "", f"Status: {status}", "", *_way(slug), "## Main results", ""]
     shared = shared_lines(nodes)
     if shared:
         lines += ["Throughout:", "", "```", *_packed(setting(shared)), "```", ""]
@@ -28,12 +32,15 @@ def markdown_page(slug: str, nodes: list[Node], status: str) -> str:
     lines += ["", "## Hypotheses and counterexamples", "", *_hypotheses(nodes), "", "## Proof"]
     proofs = [(node["name"], _proof(node)) for node in nodes]
     long = len(lines) + sum(len(steps) + 3 for _, steps in proofs) > _LONG
+    lines += [""] if long else []
     for name, steps in proofs:
-        if long and len(steps) > 1:
-            head = f"<details><summary><b>{name}</b>, {len(steps)} steps</summary>"
-            lines += ["", head, "", *steps, "", "</details>"]
+        if long:
+            count = "one step" if len(steps) == 1 else f"{len(steps)} steps"
+            head = f"<details><summary><b>{name}</b>, {count}</summary>"
+            lines += [head, "", *steps, "", "</details>"]
         else:
             lines += ["", f"**{name}**", "", *steps]
+    lines += _onward(slug)
     source = source_of(slug)
     lines += ["", "## References", "", f"Source: {source}."]
     lines += ["", *(f"- {work}" for work in references(slug)), ""]
@@ -137,4 +144,44 @@ def _hypotheses(nodes: list[Node]) -> list[str]:
 
 def _proof(node: Node) -> list[str]:
     """The steps, one line each, with reasons."""
-    return [f"{number}. {_plain(step, '`')}." for number, step in enumerate(proof_steps(node), 1)]
+    lines = []
+    for number, (first, *rest) in enumerate(proof_steps(node), 1):
+        used = isinstance(first, str) and first in THEOREMS
+        said = f"[{first}]({_page(str(first))})" if used else _plain((first,), "`")
+        lines.append(f"{number}. {said}{_plain(rest, '`')}.")
+    return lines
+
+
+def _page(name: str) -> str:
+    """The page on which a theorem is stated."""
+    slug = THEOREMS[name].slug
+    return "lemmas.md" if slug == "lemma" else f"{slug}.md"
+
+
+def _way(slug: str) -> list[str]:
+    """Links to the parts of a page, in the order of reading."""
+    parts = ["[Theorem](#main-results)", "[Proof](#proof)"]
+    parts += ["[Check](#check)"] if slug in slugs() else []
+    parts += ["[Figure](#figure)"] if figures(slug) else []
+    return [" · ".join(parts), ""]
+
+
+def _onward(slug: str) -> list[str]:
+    """How the proof is checked, what asks for the claim on data, what measured it, and which figures show it."""
+    if slug not in slugs():
+        return []
+    lines = [
+        "",
+        "## Check",
+        "",
+        f"- The proof: `python proofs/check.py`, of [{slug}.json](../certificates/{slug}.json).",
+    ]
+    if command := check_command(slug):
+        lines.append(f"- On your data: `{command}`.")
+    if measured := ", ".join(f"[{name}]({_RESULTS}/{name}.md)" for name in campaigns(slug)):
+        lines.append(f"- Measured, by campaigns: {measured}.")
+    shown = [
+        f"- [{name}]({_GALLERY}/{name}.svg)" if name in GALLERY else f"- `python -m figures {name}`"
+        for name in figures(slug)
+    ]
+    return [*lines, *(["", "## Figure", "", *shown] if shown else [])]

@@ -80,8 +80,8 @@ class Proof:
 
     def to_markdown(self) -> str:
         """The proof page in Markdown: main results, hypotheses, proof, counterexamples, references."""
-        rest = f" Beyond algebra there remains: {'; '.join(self.beyond)}." if self.remains else ""
-        return markdown_page(self.slug, self.theorems, f"{self.words}.{rest} Certificate {self.hash[:16]}.")
+        beyond = f" Beyond algebra: {'; '.join(self.beyond)}." if self.remains else ""
+        return markdown_page(self.slug, self.theorems, f"{self.words}.{beyond} Certificate {self.hash[:16]}.")
 
     def to_latex(self) -> str:
         """Theorems and proofs, a fragment for a document with ``amsmath``, ``theorem`` and ``proof`` environments."""

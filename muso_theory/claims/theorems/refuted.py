@@ -9,9 +9,9 @@ from ...algebra.render import unicode_math
 from ...algebra.search import counterexample
 from ...algebra.statement import parse_statement
 from ...algebra.theorem import text_lines
-from .consequences import SUBSET
 from .regularised import RIDGE
 from .settings import DATA, RELABELLED, TRAINED
+from .subsets import SUBSET
 
 __all__ = ["REFUTED", "refuted", "refuted_page"]
 

@@ -4,31 +4,43 @@ from __future__ import annotations
 
 from ...algebra.theorem import Theorem
 from . import (
-    consequences,
     convex,
     descent,
+    distances,
+    gaps,
+    geometries,
+    label_free,
     lemmas,
     linearised,
+    minimisers,
     momentum,
     regularised,
     relabelling,
     requests,
     sgd,
     stopping,
+    subsets,
+    updates,
 )
 
 __all__ = ["THEOREMS", "registered_statements", "slugs"]
 
 _MODULES = (
     lemmas,
+    gaps,
     relabelling,
+    label_free,
     regularised,
     descent,
     sgd,
     momentum,
+    subsets,
     requests,
     linearised,
-    consequences,
+    minimisers,
+    distances,
+    updates,
+    geometries,
     convex,
     stopping,
 )

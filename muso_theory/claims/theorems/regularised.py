@@ -177,8 +177,6 @@ THEOREMS = (
             conclude label = Phi_F w_r
             conclude label_eps - label = -Phi_F Phi_R' K_eps^-1 E K_RR^-1 (y_R - Phi_R w_0)
             says using (K_RR + E)^-1 for K_RR^-1 changes the label by exactly this; E = eps I in the claim
-            remains the bound: the eigenvalues of E K_eps^-1 with E = eps I are eps / (lambda + eps), \
-                decreasing in lambda
         """),
         (use("lemma/gram-inverse", A="Phi_R", K="K_RR"),),
     ),
@@ -217,6 +215,77 @@ THEOREMS = (
             Have(
                 "label_eps - Phi_F w_r = -Phi_F Phi_R' K_eps^-1 E K_RR^+ (y_R - Phi_R w_0)",
                 ("def(label_eps)", "def(w_r)", "steps"),
+            ),
+        ),
+    ),
+    Theorem(
+        "ridge-inverse/bound",
+        text_lines("""
+            matrix Phi_R : r x D
+            matrix Phi_F : f x D
+            matrix y_R : r x c
+            matrix w_0 : D x c
+            matrix C : r x r
+            scalar h on r
+            scalar g on r
+            let eps : r x r = h_r h_r
+            let low : r x r = g_r g_r
+            let K_RR = Phi_R Phi_R'
+            let K_eps = K_RR + eps
+            pinv Phi_R
+            pinv K_eps
+            let rest = y_R - Phi_R w_0
+            let w_r = w_0 + Phi_R^+ rest
+            assume lowest: K_RR = low + C' C
+            without retain-gram-invertible: K_RR invertible
+            let label_eps = Phi_F w_0 + Phi_F Phi_R' K_eps^+ rest
+            let shift = eps K_eps^+ rest
+            let a = C g_r shift
+            let b = C h_r shift
+            let d = C' C shift
+            conclude label_eps - Phi_F w_r = -Phi_F Phi_R^+ shift
+            conclude ((low + eps) shift)' (low + eps) shift + a' a + a' a + b' b + b' b + d' d = (eps rest)' eps rest
+            says the label shifts by K_FR K_RR^+ times a vector that is at most eps/(low + eps) times as long as y_R - \
+                Phi_R w_0, for every number low >= 0 with K_RR - low I positive semidefinite
+            remains the largest such low is lambda_min(K_RR), and a matrix of norm N makes no vector more than N times \
+                as long
+        """),
+        (
+            use("lemma/regularised-range", B="Phi_R'", M="h_r", A="K_eps"),
+            # The lemma is the second step: that K_eps is what it asks for is the first.
+            use("lemma/pseudo-inverse", A="Phi_R"),
+            Have("K_eps' = K_eps", ("def(K_eps)", "def(K_RR)", "def(eps)", "symmetric(h_r)")),
+            Have("K_eps K_eps^+ = K_eps^+ K_eps", ("penrose3(K_eps)", "step(2).3", "last")),
+            Have("Phi_R' K_eps K_eps^+ = Phi_R'", ("step(2).1", "last")),
+            Have("h_r K_eps K_eps^+ = h_r", ("step(2).2", "step(5)")),
+            Have("Phi_R^+ K_eps K_eps^+ = Phi_R^+", ("step(3).3", "step(6)")),
+            Have(
+                "Phi_R^+ eps K_eps^+ = Phi_R^+ - Phi_R' K_eps^+",
+                ("def(K_eps)", "def(K_RR)", "step(3).2", "last"),
+            ),
+            Have(
+                "label_eps - Phi_F w_r = -Phi_F Phi_R^+ shift",
+                ("def(label_eps)", "def(w_r)", "def(shift)", "last"),
+            ),
+            Have(
+                "h_r K_eps = K_eps h_r",
+                (
+                    "def(K_eps)",
+                    "def(eps)",
+                    "assume(lowest)",
+                    "def(low)",
+                    "commutes(h,C)",
+                    "commutes(g,h_r)",
+                    "symmetric(h_r)",
+                ),
+            ),
+            Have("K_eps shift = eps rest", ("def(shift)", "def(eps)", "step(7)", "last")),
+            Have("(low + eps) shift + C' C shift = eps rest", ("def(K_eps)", "assume(lowest)", "last")),
+            Have("a' a = (low shift)' C' C shift", ("def(a)", "def(low)", "commutes(g,C)", "symmetric(g_r)")),
+            Have("b' b = (eps shift)' C' C shift", ("def(b)", "def(eps)", "commutes(h,C)", "symmetric(h_r)")),
+            Have(
+                "((low + eps) shift)' (low + eps) shift + a' a + a' a + b' b + b' b + d' d = (eps rest)' eps rest",
+                ("def(d)", "last 3", "def(low)", "def(eps)", "symmetric(g_r)", "symmetric(h_r)"),
             ),
         ),
     ),

@@ -1,105 +1,20 @@
-"""Relabelling and fine-tuning: which labels unlearn, how large the gap is otherwise, and why forget-only fails."""
+"""Which labels unlearn exactly, from which starts, and why the forget samples alone do not suffice."""
 
 from __future__ import annotations
 
-from ...algebra.theorem import Apply, Cancel, Have, Theorem, Witness, text_lines
-from .settings import DATA, RELABELLED, TRAINED, use
+from ...algebra.theorem import Have, Theorem, Witness, text_lines
+from .settings import DATA, FINE_TUNED, GRAM, TRAINED, use
 
 __all__ = ["THEOREMS"]
 
-_ALL = DATA + TRAINED + RELABELLED
 _GAP = use("gap-formula/parameters")
 _ROWS = ("def(Phi_R)", "def(Phi_F)")
-_GRAM = """
-    let K = Phi Phi'
-    assume gram-invertible: K invertible
-"""
 
 THEOREMS = (
     Theorem(
-        "gap-formula/parameters",
-        text_lines(
-            _ALL,
-            """
-            let delta = ytilde_F - Phi_F w_r
-            conclude w_u - w_r = Phi^+ S_F' delta
-            says the gap to the retrained model is the label error on the forget samples, mapped back; for \
-                any features
-            """,
-        ),
-        (
-            use("lemma/update", A="Phi", v="w_0", t="y", w="w_p"),
-            Have("S_R ytilde = y_R"),
-            use("lemma/gap", s="w_p", t="ytilde", w="w_u"),
-        ),
-    ),
-    Theorem(
-        "gap-formula/pretrained",
-        text_lines(
-            DATA,
-            TRAINED,
-            """
-            conclude w_p - w_r = Phi^+ S_F' (S_F y - Phi_F w_r)
-            says doing nothing has the same gap formula, with the true labels of the forget samples
-            """,
-        ),
-        (use("lemma/gap", s="w_0", t="y", w="w_p"),),
-    ),
-    Theorem(
-        "gap-formula/norm",
-        text_lines(
-            _ALL,
-            """
-            let delta = ytilde_F - Phi_F w_r
-            let K = Phi Phi'
-            pinv K
-            conclude (w_u - w_r)' (w_u - w_r) = delta' S_F K^+ S_F' delta
-            says the squared gap is a quadratic form in the label error, with the forget block of the pseudo-inverse
-            """,
-        ),
-        (_GAP, use("lemma/gram", A="Phi")),
-    ),
-    Theorem(
-        "gap-formula/schur",
-        text_lines(
-            _ALL,
-            _GRAM,
-            """
-            let delta = ytilde_F - Phi_F w_r
-            let K_RR = Phi_R Phi_R'
-            pinv K_RR
-            let S = Phi_F Phi_F' - Phi_F Phi_R' K_RR^+ Phi_R Phi_F'
-            pinv S
-            conclude K_RR K_RR^+ = I
-            conclude S S^+ = I
-            conclude (w_u - w_r)' (w_u - w_r) = delta' S^+ delta
-            says with an invertible Gram matrix the squared gap is the label error in the inverse Schur complement
-            """,
-        ),
-        (
-            use("lemma/principal-block", A="Phi", S="S_R", T="S_F", B="Phi_R", M="K_RR"),
-            _GAP,
-            use("lemma/gram-inverse", A="Phi"),
-            Have("Phi_R (Phi_F' - Phi_R' K_RR^+ Phi_R Phi_F') = 0", ("def(K_RR)", "steps")),
-            Have(
-                "Phi (Phi_F' - Phi_R' K_RR^+ Phi_R Phi_F') = S_F' S",
-                (*_ROWS, "complete(S_R,S_F)", "def(S)", "last"),
-            ),
-            Have("S_F' = K^-1 Phi Phi_F'", (*_ROWS, "def(K)", "left_inverse(K)")),
-            Have("S_R' = K^-1 Phi Phi_R'", (*_ROWS, "def(K)", "left_inverse(K)")),
-            Have("S_F K^-1 S_F' S = I", ("orthonormal(S_F)", "disjoint(S_R,S_F)", "steps")),
-            Have("S = S'", ("def(S)", "steps")),
-            Have("S S_F K^-1 S_F' = I", ("steps",)),
-            Have("S^+ = S_F K^-1 S_F'", ("penrose1(S)", "last", "steps")),
-            Have("Phi^+' Phi^+ = K^-1", ("def(K)", "right_inverse(K)", "steps")),
-            Have("(w_u - w_r)' (w_u - w_r) = delta' S_F Phi^+' Phi^+ S_F' delta", ("steps",)),
-            Have("(w_u - w_r)' (w_u - w_r) = delta' S^+ delta", ("steps",)),
-        ),
-    ),
-    Theorem(
         "exact-labels",
         text_lines(
-            _ALL,
+            FINE_TUNED,
             """
             assume optimal-label: ytilde_F = Phi_F w_r
             without full-row-rank: Phi right-invertible
@@ -115,7 +30,7 @@ THEOREMS = (
     Theorem(
         "label-solution-set/sufficient",
         text_lines(
-            _ALL,
+            FINE_TUNED,
             """
             assume label-equation: Phi_F' (ytilde_F - Phi_F w_r) = 0
             conclude w_u = w_r
@@ -127,7 +42,7 @@ THEOREMS = (
     Theorem(
         "label-solution-set/necessary",
         text_lines(
-            _ALL,
+            FINE_TUNED,
             """
             assume exact: w_u = w_r
             conclude Phi_F' (ytilde_F - Phi_F w_r) = 0
@@ -162,7 +77,7 @@ THEOREMS = (
     Theorem(
         "label-solution-set/not-unique",
         text_lines(
-            _ALL,
+            FINE_TUNED,
             """
             pinv Phi_F
             matrix z : f x c
@@ -235,119 +150,6 @@ THEOREMS = (
         (use("start-span/decomposition"), use("lemma/pseudo-inverse", A="Phi")),
     ),
     Theorem(
-        "label-free/sufficient",
-        text_lines(
-            DATA,
-            TRAINED,
-            """
-            assume least-squares-on-retain: Phi_R' (Phi_R w_p - y_R) = 0
-            conclude w_0 + Phi_R^+ Phi_R (w_p - w_0) = w_r
-            says the retrained model is a projection of the pretrained one: no retraining, no labels
-            """,
-        ),
-        (use("lemma/pseudo-inverse", A="Phi_R"), Have("Phi_R^+ (Phi_R w_p - y_R) = 0")),
-    ),
-    Theorem(
-        "label-free/necessary",
-        text_lines(
-            DATA,
-            TRAINED,
-            """
-            assume projection: w_0 + Phi_R^+ Phi_R (w_p - w_0) = w_r
-            conclude Phi_R' (Phi_R w_p - y_R) = 0
-            says the projection is the retrained model only if w_p is a least-squares solution on the retain set
-            """,
-        ),
-        (use("lemma/pseudo-inverse", A="Phi_R"), Have("Phi_R^+ (Phi_R w_p - y_R) = 0")),
-    ),
-    Theorem(
-        "label-free/interpolation",
-        text_lines(
-            DATA,
-            TRAINED,
-            """
-            assume full-row-rank: Phi right-invertible
-            conclude Phi w_p = y
-            conclude Phi_R' (Phi_R w_p - y_R) = 0
-            says over-parameterised with full row rank, the pretrained model interpolates, and that suffices
-            """,
-        ),
-        (Have("Phi Phi^+ = I"), Have("Phi w_p = y")),
-    ),
-    Theorem(
-        "label-free/labels",
-        text_lines(
-            _ALL,
-            """
-            assume least-squares-on-retain: Phi_R' (Phi_R w_p - y_R) = 0
-            assume label-free-label: ytilde_F = Phi_F (w_0 + Phi_R^+ Phi_R (w_p - w_0))
-            without full-row-rank: Phi right-invertible
-            without interpolation: Phi w_p = y
-            conclude w_u = w_r
-            says the labels computed from the pretrained model alone unlearn exactly
-            """,
-        ),
-        (use("label-free/sufficient"), Have("ytilde_F = Phi_F w_r"), use("exact-labels")),
-    ),
-    Theorem(
-        "label-free/only-if",
-        text_lines(
-            _ALL,
-            """
-            assume label-free-label: ytilde_F = Phi_F (w_0 + Phi_R^+ Phi_R (w_p - w_0))
-            assume exact: w_u = w_r
-            conclude Phi_R' (Phi_R w_p - y_R) = 0
-            says these labels unlearn exactly only if w_p is a least-squares solution on the retain set
-            """,
-        ),
-        (
-            use("label-solution-set/necessary"),
-            use("lemma/pseudo-inverse", A="Phi_R"),
-            use("lemma/update", A="Phi", v="w_0", t="y", w="w_p"),
-            Have(
-                "ytilde_F - Phi_F w_r = Phi_F Phi_R^+ (Phi_R w_p - y_R)",
-                ("assume(label-free-label)", "def(w_r)"),
-            ),
-            Have("(Phi_F Phi_R^+ (Phi_R w_p - y_R))' (Phi_F Phi_R^+ (Phi_R w_p - y_R)) = 0", ("steps",)),
-            Cancel(("Phi_F Phi_R^+ (Phi_R w_p - y_R)",)),
-            Have(
-                "Phi_R' (Phi_R w_p - y_R) = Phi_F' (S_F y - Phi_F w_p)",
-                ("def(Phi_R)", "def(Phi_F)", "def(y_R)", "complete(S_R,S_F)", "step(3).1"),
-            ),
-            Have("Phi_R' (Phi_R w_p - y_R) = Phi_R' Phi_R Phi_R^+ (Phi_R w_p - y_R)", ("step(2).1",)),
-            Have("(Phi_R Phi_R^+ (Phi_R w_p - y_R))' (Phi_R Phi_R^+ (Phi_R w_p - y_R)) = 0", ("last 3",)),
-            Cancel(("Phi_R Phi_R^+ (Phi_R w_p - y_R)",)),
-        ),
-    ),
-    Theorem(
-        "leave-block-out",
-        text_lines(
-            DATA,
-            TRAINED,
-            _GRAM,
-            """
-            let B = S_F K^-1 S_F'
-            pinv B
-            conclude B B^+ = I
-            conclude Phi_F w_r = S_F y - B^+ S_F K^-1 (y - Phi w_0)
-            says one inverse of the Gram matrix gives the optimal labels of every forget set
-            """,
-        ),
-        (
-            use("gap-formula/pretrained"),
-            use("lemma/gram-inverse", A="Phi"),
-            Apply(
-                "lemma/principal-block",
-                {"A": "K^-1 Phi", "S": "S_F", "T": "S_R", "K": "K^-1", "K^-1": "K", "M": "B", "M^+": "B^+"},
-            ),
-            use("lemma/pseudo-inverse", A="Phi_R"),
-            Have("K^-1 Phi (w_p - w_0) = K^-1 (y - Phi w_0)"),
-            Have("S_F K^-1 Phi (w_r - w_0) = 0"),
-            Have("S_F K^-1 (y - Phi w_0) = B (S_F y - Phi_F w_r)"),
-            Have("Phi_F w_r = S_F y - B^+ S_F K^-1 (y - Phi w_0)", ("steps",)),
-        ),
-    ),
-    Theorem(
         "forget-only/necessary",
         text_lines(
             DATA,
@@ -382,7 +184,7 @@ THEOREMS = (
         text_lines(
             DATA,
             TRAINED,
-            _GRAM,
+            GRAM,
             """
             pinv Phi_F
             assume in-forget-rows: (I - Phi_F^+ Phi_F) (w_r - w_p) = 0

@@ -1,4 +1,4 @@
-"""Requests: down-sampled retain sets, and one forgetting after the other."""
+"""Requests: one forgetting after the other, in any order and at once."""
 
 from __future__ import annotations
 
@@ -7,16 +7,6 @@ from .settings import use
 
 __all__ = ["THEOREMS"]
 
-_NESTED = """
-    matrix Phi_R : r x D
-    matrix U : m x r
-    matrix T : k x m
-    let Phi_U = U Phi_R
-    let Phi_S = T Phi_U
-    pinv Phi_R
-    pinv Phi_U
-    pinv Phi_S
-"""
 _SEQUENCE = """
     matrix Phi : n x D
     matrix y : n x c
@@ -62,67 +52,6 @@ _REQUEST = """
 """A request to the model w retrained on the rows S of all data, Z their pseudo-inverse: G is forgotten, R is kept."""
 
 THEOREMS = (
-    Theorem(
-        "downsampling/labels",
-        text_lines("""
-            matrix Phi : n x D
-            matrix y : n x c
-            matrix w_0 : D x c
-            matrix S : s x n
-            matrix Phi_F : f x D
-            let Phi_S = S Phi
-            let y_S = S y
-            pinv Phi
-            pinv Phi_S
-            let w_p = w_0 + Phi^+ (y - Phi w_0)
-            let w_r = w_0 + Phi_S^+ (y_S - Phi_S w_0)
-            assume least-squares-on-subset: Phi_S' (Phi_S w_p - y_S) = 0
-            conclude Phi_F (w_0 + Phi_S^+ Phi_S (w_p - w_0)) = Phi_F w_r
-            says labels computed from a subset S are the optimal labels for the model retrained on S alone
-        """),
-        (use("lemma/pseudo-inverse", A="Phi_S"), Have("Phi_S^+ (Phi_S w_p - y_S) = 0")),
-    ),
-    Theorem(
-        "downsampling/label-error",
-        text_lines("""
-            matrix Phi_R : r x D
-            matrix Phi_F : f x D
-            matrix T : s x r
-            matrix y_R : r x c
-            matrix w_0 : D x c
-            matrix w_p : D x c
-            let Phi_S = T Phi_R
-            pinv Phi_R
-            pinv Phi_S
-            let w_r = w_0 + Phi_R^+ (y_R - Phi_R w_0)
-            assume least-squares-on-retain: Phi_R' (Phi_R w_p - y_R) = 0
-            let label = Phi_F (w_0 + Phi_S^+ Phi_S (w_p - w_0))
-            conclude label - Phi_F w_r = Phi_F (Phi_S^+ Phi_S - Phi_R^+ Phi_R) (w_p - w_0)
-            says for forgetting F alone, the label error of a subset is a difference of projections
-        """),
-        (use("lemma/pseudo-inverse", A="Phi_R"), Have("Phi_R^+ (Phi_R w_p - y_R) = 0")),
-    ),
-    Theorem(
-        "downsampling/monotone",
-        text_lines(
-            _NESTED,
-            """
-            matrix x : D x c
-            let small = (Phi_R^+ Phi_R - Phi_S^+ Phi_S) x
-            let large = (Phi_R^+ Phi_R - Phi_U^+ Phi_U) x
-            let step = (Phi_U^+ Phi_U - Phi_S^+ Phi_S) x
-            conclude small' small = large' large + step' step
-            says along nested subsets S in U in R the error of S exceeds that of U by a square
-            """,
-        ),
-        (
-            use("lemma/nested-rows", A="Phi_R", E="U"),
-            use("lemma/nested-rows", A="Phi_U", E="T"),
-            use("lemma/nested-rows", A="Phi_R", E="T U", B="Phi_S"),
-            Have("small = large + step"),
-            Have("large' step = 0"),
-        ),
-    ),
     Theorem(
         "sequential-requests/first",
         text_lines(

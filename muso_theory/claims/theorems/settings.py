@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...algebra.theorem import Apply
 
-__all__ = ["DATA", "LEAST_SQUARES", "RELABELLED", "STEPS", "TRAINED", "use"]
+__all__ = ["DATA", "FINE_TUNED", "GRAM", "LEAST_SQUARES", "RELABELLED", "STEPS", "TRAINED", "use"]
 
 DATA = """
     matrix Phi : n x D
@@ -32,6 +32,14 @@ RELABELLED = """
 """
 """Fine-tuning from the pretrained model on all samples, the forgotten ones with labels ytilde_F."""
 
+FINE_TUNED = DATA + TRAINED + RELABELLED
+"""Trained, retrained and fine-tuned."""
+
+GRAM = """
+    let K = Phi Phi'
+    assume gram-invertible: K invertible
+"""
+"""An invertible Gram matrix."""
 
 LEAST_SQUARES = """
     matrix Phi : n x D

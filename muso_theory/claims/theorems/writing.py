@@ -9,16 +9,19 @@ from ...algebra.checker import uses
 from ...algebra.statement import parse_statement
 from ...files import make_folder, write_all
 from ...reading import read_json
+from ..catalogue import CATALOGUE
 from .attempts import TheoremAnswer
 from .graph import graph_svg
 from .library import Proof, prove
 from .pages import markdown_page
 from .refuted import refuted_page
 from .registry import THEOREMS, slugs
+from .showing import status_without_proof, unproved
 from .status import INDEX, statements_hash
 
 __all__ = [
     "certificate_text",
+    "claims_graph",
     "load_certificate",
     "theorem_graph",
     "write_attempt",
@@ -49,7 +52,8 @@ def write_proofs(directory: str | Path) -> list[Path]:
         "lemma", shared, "proved, checked with every claim that uses them"
     )
     files["pages/refuted.md"] = refuted_page()
-    files["theorems.svg"] = graph_svg(*theorem_graph(proofs))
+    edges, statuses, remains = claims_graph(proofs)
+    files["theorems.svg"] = graph_svg(edges, statuses, remains=remains)
     files["theorems.md"] = _table(proofs)
     return write_all(directory, files, "theorems.md")
 
@@ -140,6 +144,20 @@ def theorem_graph(proofs: list[Proof]) -> tuple[dict[str, set[str]], dict[str, s
     return edges, statuses
 
 
+def claims_graph(proofs: list[Proof]) -> tuple[dict[str, set[str]], dict[str, str], dict[str, str]]:
+    """The same with the claims that have no general proof, and what remains to be shown of each.
+
+    Those without a proof join where the whole collection is drawn.
+    """
+    edges, statuses = theorem_graph(proofs)
+    remains = {proof.slug: "; ".join(proof.beyond) for proof in proofs if proof.remains}
+    if set(slugs()) <= statuses.keys():
+        for slug in unproved():
+            edges[slug], statuses[slug] = set(), status_without_proof(slug)
+            remains[slug] = CATALOGUE[slug].unproved
+    return edges, statuses, remains
+
+
 def _place(name: str) -> str:
     """The node of the graph for a theorem: its claim, or the lemma itself."""
     return name if name.startswith("lemma/") else name.partition("/")[0]
@@ -161,4 +179,8 @@ def _table(proofs: list[Proof]) -> str:
     for p in proofs:
         link, remains = f"[{p.slug}](pages/{p.slug}.md)", "; ".join(p.beyond) or "nothing"
         lines.append(f"| {link} | {p.words} | {len(p.theorems)} | {p.hash[:16]} | {remains} |")
+    lines += [
+        f"| {slug} | {status_without_proof(slug)} | 0 | none | {CATALOGUE[slug].unproved} |"
+        for slug in unproved()
+    ]
     return "\n".join(lines) + "\n"
