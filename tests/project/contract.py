@@ -369,8 +369,6 @@ RECORDS = frozenset(
         "evaluation.intervals.Rate",
         "evaluation.margins.Klom",
         "evaluation.roc.Attack",
-        "methods.published.PublishedResult",
-        "methods.published.PublishedRound",
         "evaluation.roc.Difference",
         "evidence.row.Evidence",
         "methods.method.Gaps",
