@@ -255,10 +255,13 @@ def _outputs(net: Sequential, params: State, inputs: Array) -> Array:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def diverged(rate: float, what: str) -> DivergedError:
-    """A divergence in words: the learning rate, and what was seen. Ready to be raised."""
-    what_for = "a learning rate at which training converges"
-    return DivergedError(str(expected(what_for, "learning_rate", rate, what, f"{rate / 4:.3g}")))
+def diverged(value: float, what: str, setting: str = "learning_rate") -> DivergedError:
+    """A divergence in words: the setting that led there, and what was seen. Ready to be raised."""
+    if setting == "learning_rate":
+        what_for, hint = "a learning rate at which training converges", f"{value / 4:.3g}"
+    else:
+        what_for, hint = "a value that leaves a network at work", "another one"
+    return DivergedError(str(expected(what_for, setting, value, what, hint)))
 
 
 def _column(weights: Array, inputs: Array) -> Array:

@@ -237,6 +237,7 @@ NONSENSE = {
     "momentum": [1.0],
     "optimizer": ["rmsprop"],
     "oracle_stop": [-0.1],
+    "penalty": [-1.0],
     "radius": [0.0, np.inf],
     "relabel_every": [0],
     "ridge": [-1.0],

@@ -325,7 +325,7 @@ METHODS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
         good.alternated(),
         {"tolerance": 0.1},
     ),
-    "networks.problem.NetworkProblem.check_trained": lambda: (good.tiny(), {"rate": 0.1}),
+    "networks.problem.NetworkProblem.check_trained": lambda: (good.tiny(), {"value": 0.1}),
     "networks.problem.NetworkProblem.distance": lambda: (good.tiny(), {"others": good.params(1)}),
     "networks.problem.NetworkProblem.is_broken": lambda: (good.tiny(), {}),
     "networks.problem.NetworkProblem.mean_loss": lambda: (good.tiny(), {"samples": np.array([1, 2])}),
