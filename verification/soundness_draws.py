@@ -20,7 +20,7 @@ from flint import fmpq
 from .exact_numbers import Root
 from .exact_truth import Matrix, Truth, norm, read
 
-__all__ = ["ARITHMETICS", "FACTORS", "KINDS", "LAYOUTS", "TRAINING", "Case", "generate"]
+__all__ = ["ARITHMETICS", "FACTORS", "KINDS", "LAYOUTS", "TRAINING", "Draw", "generate"]
 
 Array = np.ndarray[Any, Any]
 Data = tuple[Array, Array, Array | None]
@@ -41,13 +41,13 @@ TRAINING = {
     "cyclic-sgd": (*_STEPS, "ostrowski-reich"),
     "adam": ("optimizer-in-span",),
 }
-"""Conditions on training, which join where a case names an optimizer."""
+"""Conditions on training, which join where a draw names an optimizer."""
 
 _TOLERANCES = (None, None, None, 0.1, 1e-3, 1e-9, 1e-12, 0)
 
 
 @dataclass(frozen=True)
-class Case:
+class Draw:
     """One call of ``mt.check``.
 
     Args:
@@ -434,8 +434,8 @@ def _claims(rng: Rng, names: tuple[str, ...]) -> list[str] | None:
 
 def generate(
     seed: int, index: int, names: tuple[str, ...], arithmetics: tuple[str, ...] = ARITHMETICS
-) -> Case:
-    """Make one case of a seed, kinds taking turns; the same arguments give the same case on every machine."""
+) -> Draw:
+    """Make one draw of a seed, kinds taking turns; the same arguments give the same one on every machine."""
     rng = np.random.default_rng([seed, index])
     kind = list(KINDS)[index % len(KINDS)]
     phi, y, start = KINDS[kind](rng, *_sizes(rng))
@@ -460,7 +460,7 @@ def generate(
             settings["claims"] = [*settings["claims"], *TRAINING[settings["optimizer"]]]
     for name, users in _USED_BY.items():
         if settings["claims"] is not None and not users & {*settings["claims"]}:
-            del settings[name]  # it would be refused; drawn all the same, so that the case stays what it was
+            del settings[name]  # it would be refused; drawn all the same, so that the draw stays what it was
     flat = truth.outputs == 1 and rng.random() < 0.5
     factors = {}
     for name in ("labels", "w_unlearned", "w_pretrained"):
@@ -479,7 +479,7 @@ def generate(
         "forget": _forget_as_given(rng, forget, n),
         "w_init": None if start is None else _laid_out(start[:, 0] if flat else start, layout),
     }
-    return Case(kind, layout, arrays, settings, truth, factors)
+    return Draw(kind, layout, arrays, settings, truth, factors)
 
 
 def _forget_as_given(rng: Rng, forget: Array, n: int) -> Any:
