@@ -12,6 +12,7 @@ from ..arrays import Array
 from ..descent.losses import LossName
 from ..descent.passes import Passes, Samples
 from ..descent.schedules import ResolvedSteps
+from ..descent.updates import Hyper
 from ..errors import expected
 from ..linear.labels import subset_size
 from ..networks.problem import NetworkProblem
@@ -95,7 +96,7 @@ class Alternating(Method):
     optimizer: str = "adam"
     learning_rate: float = 1e-3
     batch_size: int | None = 64
-    momentum: float = 0.9
+    momentum: float = Hyper.momentum
     weight_decay: float = 0.0
     frozen: bool = False
     tolerance: float = 1e-2

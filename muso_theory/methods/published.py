@@ -226,7 +226,6 @@ class _Rounds(Rounds):
             method.loss,
             method.optimizer,
             Passes(n, "shuffled", steps, method.seed),
-            momentum=0.9,
             mean=True,
             weight_decay=method.weight_decay,
         )
