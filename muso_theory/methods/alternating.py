@@ -10,7 +10,7 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array
 from ..descent.losses import LossName
-from ..descent.passes import Passes, Samples
+from ..descent.passes import Batch, Passes
 from ..descent.schedules import ResolvedSteps
 from ..descent.updates import Hyper
 from ..errors import expected
@@ -289,7 +289,7 @@ class _Rounds(Rounds):
             mask=mask,
         )
 
-    def _wanted(self, rows: Samples) -> Array:
+    def _wanted(self, rows: Batch) -> Array:
         """Targets of a batch, relabelled where every batch is."""
         if self.method.relabel == "batch":
             if not all(np.isfinite(array).all() for array in self.params):

@@ -12,7 +12,7 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array
 from ..descent.losses import LossName
-from ..descent.passes import Passes, Samples
+from ..descent.passes import Batch, Passes
 from ..descent.schedules import ResolvedSteps
 from ..errors import check_integer, expected
 from ..linear.labels import subset_size
@@ -230,7 +230,7 @@ class _Rounds(Rounds):
             weight_decay=method.weight_decay,
         )
 
-    def _wanted(self, rows: Samples) -> Array:
+    def _wanted(self, rows: Batch) -> Array:
         """Targets of a batch, its forget samples relabelled by the network as it is now."""
         index = np.arange(len(self.problem.X))[rows]
         places = self.place[index]

@@ -27,7 +27,7 @@ from .models import efficientnet_b0, resnet8, resnet18, vgg11
 from .network import Sequential
 from .normalisation import GroupNorm, LayerNorm
 from .operators import jacobian_operator
-from .oracles import FiniteDifferences, differentiate, finite_differences
+from .oracles import differentiate, finite_differences
 from .pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool
 from .problem import NetworkProblem, softmax
 from .published import from_state_dict, state_dict_shapes
@@ -49,7 +49,6 @@ __all__ = [
     "Dense",
     "Dropout",
     "Embedding",
-    "FiniteDifferences",
     "Flatten",
     "Gate",
     "GlobalAvgPool",
@@ -106,5 +105,10 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        renamed(__name__, name, {"Training": "networks.TrainedNetwork", "unlearning": "methods"})
+        before = {
+            "FiniteDifferences": "networks.finite_differences",
+            "Training": "networks.TrainedNetwork",
+            "unlearning": "methods",
+        }
+        renamed(__name__, name, before)
         return lazily(__name__, name)

@@ -13,7 +13,7 @@ from ..arguments import checked
 from ..arrays import Array, float_values, real_array
 from ..descent.loop import DivergedError, Loop, run
 from ..descent.losses import LOSSES, LossName, targets_for
-from ..descent.passes import Passes, Samples
+from ..descent.passes import Batch, Passes
 from ..descent.schedules import ResolvedSteps
 from ..descent.updates import OPTIMIZERS, Hyper, State, optimizer_named
 from ..errors import check_integer, expected
@@ -75,14 +75,14 @@ class NetworkLoop(Loop):
         net: Sequential,
         params: Sequence[Array],
         inputs: Array,
-        targets: Callable[[Samples], Array],
+        targets: Callable[[Batch], Array],
         loss: LossName,
         optimizer: str,
         passes: Passes,
         *,
         momentum: float = Hyper.momentum,
         mean: bool,
-        weights: Array | Callable[[Samples, Array], Array] | None = None,
+        weights: Array | Callable[[Batch, Array], Array] | None = None,
         weight_decay: float = 0.0,
         mask: Sequence[Array] | None = None,
         beside: Callable[[State], State] | None = None,
@@ -100,7 +100,7 @@ class NetworkLoop(Loop):
         self.mean, self.weights, self.weight_decay, self.mask = mean, weights, weight_decay, mask
         self.beside = beside
 
-    def gradient(self, place: State, rows: Samples, rates: Array) -> State:
+    def gradient(self, place: State, rows: Batch, rates: Array) -> State:
         """The batch's gradient with its decay, times η unless the rule is adaptive."""
         out, cache, self.after = self.net.chain.forward_training(place, self.inputs[rows], self.rng)
         cotangent = self.loss.derivative(out, self.targets(rows))

@@ -382,7 +382,6 @@ RECORDS = frozenset(
         "networks.estimates.KernelEstimate",
         "networks.gradcheck.GradientCheck",
         "networks.linearised.Linearisation",
-        "networks.oracles.FiniteDifferences",
         "networks.training.TrainedNetwork",
         "methods.monitors.AlternatingResult",
         "methods.head.HeadCondition",
