@@ -66,6 +66,7 @@ def test_an_old_name_tells_the_new_one(owner: type, name: str, now: str) -> None
         ("linear.rules", "methods.rules"),
         ("networks.unlearning", "methods"),
         ("networks.FiniteDifferences", "networks.finite_differences"),
+        *((f"evaluation.{before}", "evaluation.Estimate") for before in ("Rate", "Difference")),
         ("networks.Training", "networks.TrainedNetwork"),
         ("linear.METHODS", "linear.OPTIMIZERS"),
         ("methods.kernel_alignment", "linear.approximation.centred_alignment"),
