@@ -21,8 +21,9 @@ from muso_theory.claims.families import CHECKS
 from muso_theory.errors import MusoError
 
 from .campaign import Options, measure_points
-from .soundness_draws import ARITHMETICS, KINDS, Draw, generate
+from .soundness_draws import ARITHMETICS, Draw, generate
 from .soundness_judge import Judgement, judge
+from .soundness_problems import KINDS
 from .tables import Column, table
 
 __all__ = ["CLAIMS", "check_drawn", "measure", "run", "tabulate"]

@@ -23,13 +23,12 @@ from verification.soundness import CLAIMS, SEED, check_drawn, measure
 from verification.soundness_draws import (
     ARITHMETICS,
     FACTORS,
-    KINDS,
     LAYOUTS,
     TRAINING,
     Draw,
-    _nearest,
     generate,
 )
+from verification.soundness_problems import KINDS, nearest_float
 
 Patch = pytest.MonkeyPatch
 
@@ -200,7 +199,7 @@ def short(index: int) -> Draw:
 
 def test_what_is_handed_in_is_the_nearest_float_that_there_is() -> None:
     huge = flint.fmpq(10**400, 3)
-    assert [_nearest(value) for value in (flint.fmpq(1, 3), huge, -huge)] == [1 / 3, 1e308, -1e308]
+    assert [nearest_float(value) for value in (flint.fmpq(1, 3), huge, -huge)] == [1 / 3, 1e308, -1e308]
 
 
 def test_what_is_refused_or_fails_is_a_violation(monkeypatch: Patch) -> None:
