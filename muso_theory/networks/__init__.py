@@ -18,7 +18,7 @@ from .estimates import KernelEstimate, estimate_ntk
 from .files import architecture, from_architecture, load, save
 from .flatten import Flatten
 from .functions import ACTIVATIONS, Nonlinearity, nonlinearity
-from .gradcheck import GradientCheck, GradientError, check_gradients
+from .gradcheck import GradientCheck, check_gradients
 from .infinite_width import infinite_width
 from .layer import Layer
 from .linearised import Linearisation, from_network, linearise
@@ -53,7 +53,6 @@ __all__ = [
     "Gate",
     "GlobalAvgPool",
     "GradientCheck",
-    "GradientError",
     "GroupNorm",
     "KernelEstimate",
     "Layer",
@@ -106,6 +105,7 @@ if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
         before = {
+            "GradientError": "BadInputError",
             "FiniteDifferences": "networks.finite_differences",
             "Training": "networks.TrainedNetwork",
             "unlearning": "methods",

@@ -15,7 +15,6 @@ from muso_theory.networks import (
     Conv2D,
     Dense,
     GlobalAvgPool,
-    GradientError,
     LayerNorm,
     Residual,
     Sequential,
@@ -175,7 +174,7 @@ def test_a_small_error_in_one_rule_of_one_layer_is_named(path, matches, rule, mo
         assert named <= {(path, "rows"), (path, "gram_term")}
     assert (path, rule) in named
     assert {name for name, _ in named} == {path}
-    with pytest.raises(GradientError, match=rf"layer {path} .*rule {rule}, off by"):
+    with pytest.raises(BadInputError, match=rf"layer {path} .*rule {rule}, off by"):
         check_gradients(PLANTED, params, X)
 
 

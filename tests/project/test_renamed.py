@@ -65,6 +65,7 @@ def test_an_old_name_tells_the_new_one(owner: type, name: str, now: str) -> None
         ("linear.baselines", "methods"),
         ("linear.rules", "methods.rules"),
         ("networks.unlearning", "methods"),
+        ("networks.GradientError", "BadInputError"),
         ("networks.FiniteDifferences", "networks.finite_differences"),
         *((f"evaluation.{before}", "evaluation.Estimate") for before in ("Rate", "Difference")),
         ("networks.Training", "networks.TrainedNetwork"),
