@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .lazy import lazily
+from .map_names import FEATURE_MAPS
 
 __version__ = "0.1.0"
 
@@ -25,14 +26,7 @@ _HOMES = {
     "linear.problem": ("UnlearningProblem",),
     "linear.solution": ("Solution", "parameter_gap", "solve"),
     "linear.labels": ("LabelSolutionSet", "label_solution_set", "leave_block_out_labels", "optimal_labels"),
-    "linear.features": (
-        "ArcCosineFeatures",
-        "GaussianFeatures",
-        "IdentityFeatures",
-        "LaplacianFeatures",
-        "MaternFeatures",
-        "OrthogonalFeatures",
-    ),
+    "linear.features": tuple(FEATURE_MAPS.values()),
     "linear.approximation": ("kernel_approximation",),
     "methods.rules": (
         "BadTeacher",
@@ -75,12 +69,7 @@ if TYPE_CHECKING:  # the same names for type checkers, to which a misspelt one i
     from .evidence import Verdict as Verdict
     from .inputs import from_frame as from_frame
     from .linear.approximation import kernel_approximation as kernel_approximation
-    from .linear.features import ArcCosineFeatures as ArcCosineFeatures
-    from .linear.features import GaussianFeatures as GaussianFeatures
-    from .linear.features import IdentityFeatures as IdentityFeatures
-    from .linear.features import LaplacianFeatures as LaplacianFeatures
-    from .linear.features import MaternFeatures as MaternFeatures
-    from .linear.features import OrthogonalFeatures as OrthogonalFeatures
+    from .linear.features import *  # noqa: F403  (the maps are listed there, and in FEATURE_MAPS)
     from .linear.labels import LabelSolutionSet as LabelSolutionSet
     from .linear.labels import label_solution_set as label_solution_set
     from .linear.labels import leave_block_out_labels as leave_block_out_labels

@@ -16,9 +16,10 @@ from .files import make_folder, write_atomic
 from .machine import installed
 from .reading import read_json
 
-__all__ = ["Checkpoints", "Point"]
+__all__ = ["Checkpoints", "GridPoint"]
 
-Point = Mapping[str, Any]
+GridPoint = Mapping[str, Any]
+"""What is measured at once: settings by name."""
 
 _FINISHED = re.compile(r"[0-9a-f]{24}\.json")
 _UNFINISHED = re.compile(r"\.[0-9a-f]{24}\.json\..*\.tmp")
@@ -42,7 +43,7 @@ class Checkpoints:
         # Kernels and threads of BLAS are left out: which libraries are loaded by now would be part of the key.
         self._versions = installed()
 
-    def key(self, point: Point) -> str:
+    def key(self, point: GridPoint) -> str:
         """Name of a point: a hash of code, versions and point."""
         return _hash([self._code, self._versions, _plain(point)])[:24]
 
@@ -74,7 +75,7 @@ class Checkpoints:
                 raise expected("a folder of its own", "folder", self._folder, got, "waiting for it") from None
             yield
 
-    def read(self, point: Point) -> dict[str, Any] | None:
+    def read(self, point: GridPoint) -> dict[str, Any] | None:
         """What was measured before, or None where there is nothing, or nothing that fits, which is told."""
         path = self._path(point)
         if not path.exists():
@@ -90,7 +91,7 @@ class Checkpoints:
         print(printable(words), file=sys.stderr)
         return None
 
-    def write(self, point: Point, result: Mapping[str, Any]) -> None:
+    def write(self, point: GridPoint, result: Mapping[str, Any]) -> None:
         """Keep what was measured. The order of its keys is kept, since rows are made in it.
 
         Raises:
@@ -117,10 +118,10 @@ class Checkpoints:
             if not mine or stored.get("versions") != self._versions:
                 path.unlink(missing_ok=True)
 
-    def _path(self, point: Point) -> Path:
+    def _path(self, point: GridPoint) -> Path:
         return self._folder / f"{self.key(point)}.json"
 
-    def _content(self, point: Point, result: Mapping[str, Any] | None) -> dict[str, Any]:
+    def _content(self, point: GridPoint, result: Mapping[str, Any] | None) -> dict[str, Any]:
         """All that the hash is of."""
         plain = {"code": self._code, "versions": self._versions, "point": _plain(point)}
         return {**plain, "result": _plain(result)}

@@ -11,7 +11,9 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-__all__ = ["FEATURE_MAPS", "USUAL_MAP", "Arithmetics", "Data", "Force", "Source", "takes_source"]
+from .map_names import FEATURE_MAPS
+
+__all__ = ["USUAL_MAP", "Arithmetics", "Data", "Force", "Source", "takes_source"]
 
 
 class Arithmetics(enum.StrEnum):
@@ -22,16 +24,6 @@ class Arithmetics(enum.StrEnum):
     ball = "ball"
     rational = "rational"
 
-
-FEATURE_MAPS = {
-    "identity": "",
-    "gaussian": "GaussianFeatures",
-    "laplacian": "LaplacianFeatures",
-    "matern": "MaternFeatures",
-    "orthogonal": "OrthogonalFeatures",
-    "arccos": "ArcCosineFeatures",
-}
-"""Words for feature maps, and their classes in ``linear.features``, which no command that prints text imports."""
 
 USUAL_MAP = "gaussian"
 """The map where nothing was said and the source brings no features."""

@@ -17,13 +17,13 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from .checkpoints import Checkpoints, Point
+from .checkpoints import Checkpoints, GridPoint
 from .cluster import active_client, connected, measured, require_same
 from .errors import MusoError, expected, nearest
 from .screen import progress as _screen
 from .steps import Step
 
-__all__ = ["BACKENDS", "Point", "Workers", "measure_all", "package_hash"]
+__all__ = ["BACKENDS", "GridPoint", "Workers", "measure_all", "package_hash"]
 
 BACKENDS = ("loky", "threading", "dask")
 """Where points are measured."""
@@ -88,7 +88,7 @@ class Workers:
 def measure_all(
     name: str,
     measure: Callable[..., dict[str, Any]],
-    points: Sequence[Point],
+    points: Sequence[GridPoint],
     folder: Path,
     code: Callable[[], str],
     workers: Workers,
@@ -152,7 +152,7 @@ class _Work:
     """How points are measured, wherever that is."""
 
     measure: Callable[..., dict[str, Any]]
-    points: Sequence[Point]
+    points: Sequence[GridPoint]
     threads: int | None
     where: Mapping[str, str] | None
 
@@ -237,7 +237,7 @@ def _deaf_children() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _ratio(point: Point) -> dict[str, Any]:
+def _ratio(point: GridPoint) -> dict[str, Any]:
     """A function to measure in the example."""
     return {"ratio": point["numerator"] / point["denominator"]}
 

@@ -17,7 +17,7 @@ from .evidence import Verdict, short, worst
 from .inputs import Prepared, Source, prepare
 from .linear.problem import UnlearningProblem
 from .methods import serving
-from .points import Point, Workers, measure_all, package_hash
+from .points import GridPoint, Workers, measure_all, package_hash
 from .results import sealed
 from .scoring import scores
 from .settings import Settings
@@ -156,7 +156,7 @@ class _Planned:
     """
 
     head: Mapping[str, Any]
-    points: Sequence[Point]
+    points: Sequence[GridPoint]
 
     def measured(
         self, workers: Workers, folder: Path | None, progress: Callable[[str], None] | None
@@ -313,7 +313,7 @@ def _prepared(source: Source, test: float | None) -> Prepared:
     return replace(prepared, problem=started(prepared.problem))
 
 
-def measure(point: Point) -> dict[str, Any]:
+def measure(point: GridPoint) -> dict[str, Any]:
     """Unlearn by each method at one value and seed."""
     over, value, seed = point["axis"], point["value"], point["seed"]
     source = _at(Source(**point["source"]), over, value)
@@ -331,7 +331,7 @@ def measure(point: Point) -> dict[str, Any]:
     return {"rows": [{**common, "series": name, **numbers} for name, numbers in rows.items()]}
 
 
-def _of_method(prepared: Prepared, name: str, point: Point) -> dict[str, dict[str, Any]]:
+def _of_method(prepared: Prepared, name: str, point: GridPoint) -> dict[str, dict[str, Any]]:
     """Numbers of a method with what it promises, and of retraining and of doing nothing beside it."""
     setting = AXES[point["axis"]].setting
     settings = {setting: point["value"]} if setting else {}

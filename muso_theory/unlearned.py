@@ -9,7 +9,7 @@ from typing import Any, final
 
 from .arrays import Array
 from .errors import printable
-from .evaluation import Attack, Difference, calibrated
+from .evaluation import Attack, Estimate, calibrated
 from .evidence import Evidence, Verdict, round_digits
 from .linear.problem import UnlearningProblem
 from .markup import Markup, join, table, understood_table
@@ -78,7 +78,7 @@ class Outcome(ABC):
         return next(row for row in self.rows if row["method"] == self.method.name)
 
     @property
-    def difference(self) -> Difference | None:
+    def difference(self) -> Estimate | None:
         """The attack's AUC on what was unlearned minus the same attack's on the retrained model, with its interval."""
         if self.method.name not in self.attacks:
             return None

@@ -189,7 +189,7 @@ def unlearn(
     for name, value, idle in (
         ("recipe", recipe, not words.get("network")),
         ("tolerance", tolerance, of_network),
-        ("budget", budget if budget != 30.0 else None, of_network),
+        ("budget", budget if budget != Settings.budget else None, of_network),
     ):
         if value is not None and idle:
             got = "a network: nothing is proved" if of_network else "no network of data"

@@ -38,7 +38,7 @@ def names() -> list[str]:
 
 
 @dataclass(frozen=True)
-class Task:
+class Campaign:
     """A campaign, or one part of it, and how long it is expected to take."""
 
     module: ModuleType
@@ -72,7 +72,7 @@ class Task:
         return 1 if content.get("failed") else 0
 
 
-def tasks(name: str, part: str | None, quick: bool) -> list[Task]:
+def campaigns(name: str, part: str | None, quick: bool) -> list[Campaign]:
     """What one name stands for: a campaign, or each of its parts where none is named."""
     module = importlib.import_module(f"verification.{name.replace('-', '_')}")
     parts: Sequence[str | None] = [part] if part else (getattr(module, "PARTS", ()) or [None])
@@ -82,7 +82,7 @@ def tasks(name: str, part: str | None, quick: bool) -> list[Task]:
         if isinstance(seconds, dict):
             seconds = seconds.get(each)
         label = name if each is None else f"{name}-{each}"
-        found.append(Task(module, label, each, None if seconds is None else seconds[0 if quick else 1]))
+        found.append(Campaign(module, label, each, None if seconds is None else seconds[0 if quick else 1]))
     return found
 
 
@@ -104,24 +104,26 @@ def settled(label: str, work: Callable[[], int]) -> int:
 
 def run_all(quick: bool, options: Options) -> int:
     """Run every campaign, the shortest first, and go on when one fails."""
-    todo = [task for name in names() for task in tasks(name, None, quick)]
-    todo.sort(key=lambda task: (task.seconds is None, task.seconds or 0.0, task.label))
-    known = sum(task.seconds for task in todo if task.seconds is not None)
-    unknown = sum(task.seconds is None for task in todo)
+    todo = [campaign for name in names() for campaign in campaigns(name, None, quick)]
+    todo.sort(key=lambda campaign: (campaign.seconds is None, campaign.seconds or 0.0, campaign.label))
+    known = sum(campaign.seconds for campaign in todo if campaign.seconds is not None)
+    unknown = sum(campaign.seconds is None for campaign in todo)
     more = f", and {unknown} of unknown length" if unknown else ""
     print(f"{len(todo)} campaigns, about {_duration(known)} on two cores{more}:")
-    for task in todo:
-        print(f"  {task.label:24} {'unknown' if task.seconds is None else _duration(task.seconds)}")
+    for campaign in todo:
+        print(
+            f"  {campaign.label:24} {'unknown' if campaign.seconds is None else _duration(campaign.seconds)}"
+        )
     status: dict[str, int] = {}
-    for task in todo:
+    for campaign in todo:
         try:
-            status[task.label] = settled(task.label, partial(task.run, quick, options))
+            status[campaign.label] = settled(campaign.label, partial(campaign.run, quick, options))
         except Exception:
             # One campaign's defect must not cost the hours of the others; it is shown and remembered.
-            print(f"{task.label}: stopped by an error\n{traceback.format_exc()}", file=sys.stderr)
-            status[task.label] = 2
-        if status[task.label] > 128:  # interrupted
-            return status[task.label]
+            print(f"{campaign.label}: stopped by an error\n{traceback.format_exc()}", file=sys.stderr)
+            status[campaign.label] = 2
+        if status[campaign.label] > 128:  # interrupted
+            return status[campaign.label]
     bad = [label for label, code in status.items() if code]
     print(f"{len(status) - len(bad)} of {len(status)} campaigns ended well" + _listed(bad))
     return max(status.values(), default=0)
@@ -131,31 +133,33 @@ def markdown_table() -> str:
     """The campaigns as a Markdown table, with how long they take on two cores: what the README shows."""
     rows = ["| campaign | what it asks | small | full |", "|---|---|---:|---:|"]
     for name in names():
-        for quick, full in zip(tasks(name, None, True), tasks(name, None, False), strict=True):
+        for quick, full in zip(campaigns(name, None, True), campaigns(name, None, False), strict=True):
             about = (quick.module.__doc__ or "").partition("\n")[0].removeprefix(f"Campaign ``{name}``: ")
             words = quick.module.PARTS[quick.part] if quick.part else f"{about[0].upper()}{about[1:]}"
             part = f" {quick.part}" if quick.part else ""
-            times = [_duration(task.seconds) if task.seconds else "unknown" for task in (quick, full)]
+            times = [
+                _duration(campaign.seconds) if campaign.seconds else "unknown" for campaign in (quick, full)
+            ]
             rows.append(f"| `{name}{part}` | {words} | {times[0]} | {times[1]} |")
     return "\n".join(rows) + "\n"
 
 
 def _all_tables(quick: bool, directory: Path) -> int:
     """Write the tables of every stored result anew."""
-    for task in (task for name in names() for task in tasks(name, None, quick)):
-        if (directory / task.file(quick)).exists():
-            write_tables(directory / task.file(quick), task.tabulate)
+    for campaign in (campaign for name in names() for campaign in campaigns(name, None, quick)):
+        if (directory / campaign.file(quick)).exists():
+            write_tables(directory / campaign.file(quick), campaign.tabulate)
     return 0
 
 
 def stored(directory: Path | None = None) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     """Every stored result by its label, with its tables; a small version only where there is no full one."""
     folder = directory or Path(__file__).with_name("results")
-    for task in (task for name in names() for task in tasks(name, None, False)):
-        for path in (folder / task.file(quick) for quick in (False, True)):
+    for campaign in (campaign for name in names() for campaign in campaigns(name, None, False)):
+        for path in (folder / campaign.file(quick) for quick in (False, True)):
             if path.is_file():
                 result = read_result(path)
-                yield task.label, result, task.tabulate(result)
+                yield campaign.label, result, campaign.tabulate(result)
                 break
 
 
@@ -181,24 +185,24 @@ def _conclude(arguments: list[str]) -> int:
         "--readme", type=Path, metavar="FILE", help="a page whose sentences on results to renew"
     )
     given = parser.parse_args(arguments)
-    every = [task for name in names() for task in tasks(name, None, False)]
-    known = sorted({*names(), *(task.label for task in every)})
+    every = [campaign for name in names() for campaign in campaigns(name, None, False)]
+    known = sorted({*names(), *(campaign.label for campaign in every)})
     for name in given.names:
         if name not in known:
             print(f"expected a campaign but got {name!r}; try {nearest(name, known)}", file=sys.stderr)
             return 2
     chosen = [
-        (task, given.results / task.file(quick))
-        for task in every
-        if not given.names or task.label in given.names or task.name in given.names
+        (campaign, given.results / campaign.file(quick))
+        for campaign in every
+        if not given.names or campaign.label in given.names or campaign.name in given.names
         for quick in (False, True)
     ]
-    there = [(task, path) for task, path in chosen if path.is_file()]
+    there = [(campaign, path) for campaign, path in chosen if path.is_file()]
     if not there:
         files = ", ".join(path.name for _, path in chosen[:2])
         print(f"expected a stored result such as {files} in {given.results}; try running it", file=sys.stderr)
         return 2
-    status = max(settled(path.stem, partial(_conclude_one, task, path)) for task, path in there)
+    status = max(settled(path.stem, partial(_conclude_one, campaign, path)) for campaign, path in there)
     if given.readme and not status:
         return settled(str(given.readme), partial(_renew, given.readme, given.results))
     return status
@@ -222,8 +226,8 @@ def renewed(readme: str, directory: Path) -> str:
     return re.sub(r"^- (.+) \(\[([\w-]+)\]\((?=verification/results/)", now, readme, flags=re.MULTILINE)
 
 
-def _conclude_one(task: Task, path: Path) -> int:
-    conclusions = write_conclusions(path, task.tabulate)
+def _conclude_one(campaign: Campaign, path: Path) -> int:
+    conclusions = write_conclusions(path, campaign.tabulate)
     print(f"{path.stem}: {len(conclusions)} conclusions, see {path}")
     _say(conclusions)
     return 0
@@ -313,11 +317,11 @@ def _main(arguments: list[str] | None) -> int:
         wanted = f"one of {', '.join(parts)}" if parts else "no part"
         print(f"expected {wanted} but got {given.part!r}; try python -m verification --help", file=sys.stderr)
         return 2
-    (task,) = tasks(given.name, given.part, given.quick)
+    (campaign,) = campaigns(given.name, given.part, given.quick)
     if not given.tables:
-        return settled(task.label, partial(task.run, given.quick, options))
-    path = given.results / task.file(given.quick)
-    return settled(task.label, lambda: write_tables(path, task.tabulate) or 0)
+        return settled(campaign.label, partial(campaign.run, given.quick, options))
+    path = given.results / campaign.file(given.quick)
+    return settled(campaign.label, lambda: write_tables(path, campaign.tabulate) or 0)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,9 @@ Four kinds of points:
   but the strictest definition, so that what it scores is what chance explains. Settings of the methods are their
   defaults and tuned to no score.
 - ``margins``: many models that differ in their seed alone, for the attacks and distances of `network_shadows`.
-- ``memorising``: the control of the attacks, a network that learnt random classes by heart. `JUDGED`: its AUC is above
+- ``memorising``: the control of the attacks, a network that learnt random classes by heart. Judged: its AUC is above
   0.8 for every seed, and on the retrained model the interval holds a half for all seeds but one at most.
-- ``lazy``: a wide MLP in NTK parameterisation, trained by gradient descent on the squared loss of 20 digits and
-  fine-tuned with the exact labels of its linearisation. `JUDGED`: after as many steps as the linearisation asks for to
-  leave 7 % of the parameter gap, at most a tenth remains, and at least half of what was predicted. Further steps,
-  a narrower network and another activation are measured beside it, and are not judged: there the linearisation's
-  residual falls below the nonlinear rest, of which it says nothing.
+- ``lazy``: a wide MLP under the exact labels of its linearisation, of `network_lazy`, where it says what is judged.
 """
 
 from __future__ import annotations
@@ -24,22 +20,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
-
-from muso_theory.methods import (
-    Alternating,
-    Descent,
-    LinearisedLabels,
-    Published,
-    predict_residual,
-    serving,
-    steps_to,
-)
-from muso_theory.networks import NetworkProblem, Recipe, empirical_ntk, mlp
+from muso_theory.methods import Alternating, Descent, Published, serving
 from muso_theory.networks.training import DivergedError
 
 from .campaign import Options, measure_points
 from .network_causes import REORDERED, reordered
+from .network_lazy import lazy, lazy_holds, lazy_rows, lazy_table
 from .network_scenarios import FORGETTING, models_folder, trained
 from .network_scores import FPR, Scorer, memorising, unlearn
 from .network_shadows import measure_margins, summarise_margins
@@ -48,9 +34,6 @@ from .tables import Column, Ranking, mean_sd, table
 __all__ = ["measure", "methods", "points", "run", "tabulate"]
 
 SECONDS = (60, 1310)
-JUDGED = {"activation": "erf", "width": 4096, "steps": "7 %"}
-PROMISE = 0.07
-"""Residual that the linearisation promises after the judged number of steps."""
 _FINE_TUNING = {"digits-mlp": 5, "digits-cnn": 5, "mnist-mlp": 3, "mnist-cnn": 3}
 """Epochs of fine-tuning; a sixth to a quarter of training."""
 _ITERATIONS = {"digits-mlp": 100, "digits-cnn": 50, "mnist-mlp": 50, "mnist-cnn": 20}
@@ -97,10 +80,10 @@ def points(quick: bool = False) -> list[dict[str, Any]]:
         or (network == "digits-mlp" and forgetting in ("class", "random 10 %") and loss != "squared")
         if loss != "squared" or network != "mnist-cnn"
     ]
-    lazy = [("erf", 1024), ("erf", 4096), ("relu", 4096)]
+    wide = [("erf", 1024), ("erf", 4096), ("relu", 4096)]
     found += [
         {"kind": "lazy", "activation": activation, "width": width, "seed": seed}
-        for activation, width in (lazy[:1] if quick else lazy)
+        for activation, width in (wide[:1] if quick else wide)
         for seed in seeds
     ]
     found += [{"kind": "memorising", "seed": seed} for seed in seeds]
@@ -155,53 +138,6 @@ def _scenario(network: str, forgetting: str, loss: str, seed: int, models: str) 
     return {"diverged": False, **sizes, "methods": done}
 
 
-def _lazy(activation: str, width: int, seed: int, n: int = 20, n_forget: int = 3) -> dict[str, Any]:
-    """Predicted and measured residuals of a wide network, and what random labels leave (the control)."""
-    from sklearn.datasets import load_digits
-
-    data = load_digits()
-    keep = np.flatnonzero(np.isin(data.target, (3, 7)))
-    chosen = np.random.default_rng(seed).permutation(keep)[:n]
-    X = (data.data[chosen] - data.data[keep].mean(axis=0)) / 16
-    X *= 8.0 / np.linalg.norm(X, axis=1, keepdims=True)
-    y = np.where(data.target[chosen] == 3, 1.0, -1.0)[:, None]
-    net = mlp([64, width, 1], activation, "ntk")
-    eigenvalues = np.linalg.eigvalsh(empirical_ntk(net, net.init(seed), X, contract="trace"))
-    rate = n / float(eigenvalues[-1])
-    recipe = Recipe("squared", "gd", rate, 1000, None, seed=seed)
-    try:
-        problem = NetworkProblem.pretrain(
-            net, X, y, forget=np.arange(n - n_forget, n), recipe=recipe, seed=seed
-        ).with_retrained()
-        rows = []
-        promised = steps_to(problem, PROMISE)
-        for name, steps in {"7 %": promised, "30": 30, "100": 100, "300": 300}.items():
-            method = LinearisedLabels(descent=Descent(steps, rate, "gd", None, seed))
-            measured, outputs = problem.relative_gaps(method(problem))
-            predicted = predict_residual(problem, steps).relative
-            rows.append(
-                {
-                    "steps": name,
-                    "number": steps,
-                    "measured": measured,
-                    "predicted": predicted,
-                    "ratio": measured / predicted,
-                    "forget output gap": outputs,
-                }
-            )
-        opposite = problem.targets.copy()
-        opposite[problem.forget] *= -1
-        wrong = recipe.fit(net, problem.pretrained, problem.X, opposite, epochs=promised)
-        return {
-            "diverged": False,
-            "condition number": float(eigenvalues[-1] / eigenvalues[0]),
-            "rows": rows,
-            "control": problem.relative_gaps(wrong)[0],
-        }
-    except DivergedError as diverged:
-        return {"diverged": True, "reason": str(diverged)}
-
-
 def measure(point: Mapping[str, Any], models: str) -> dict[str, Any]:
     """One point."""
     settings = {key: value for key, value in point.items() if key != "kind"}
@@ -213,7 +149,7 @@ def measure(point: Mapping[str, Any], models: str) -> dict[str, Any]:
     if point["kind"] == "margins":
         own = methods(point["network"], "cross-entropy", point["seed"])
         return {**point, **measure_margins(**settings, models=models, methods=own)}
-    found = _lazy(**settings) if point["kind"] == "lazy" else _scenario(**settings, models=models)
+    found = lazy(**settings) if point["kind"] == "lazy" else _scenario(**settings, models=models)
     return {**point, **found}
 
 
@@ -255,32 +191,6 @@ def _runs(item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     where = {key: item[key] for key in ("network", "loss", "forgetting", "words", "seed") if key in item}
     for name, scores in item.get("methods", {}).items():
         yield {**where, "method": name, **{key: scores[key] for key in _SHOWN if key in scores}}
-
-
-def _lazy_rows(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Mean and deviation of residuals, by activation, width and steps."""
-    groups: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
-    for item in results:
-        for row in item.get("rows", []):
-            groups.setdefault((item["activation"], item["width"], row["steps"]), []).append(
-                {**row, "control": item["control"]}
-            )
-    found = []
-    for (activation, width, steps), rows in groups.items():
-        keys = ("number", "measured", "predicted", "ratio", "forget output gap", "control")
-        means = {key: mean_sd([row[key] for row in rows]) for key in keys}
-        found.append(
-            {
-                "activation": activation,
-                "width": width,
-                "steps": steps,
-                "runs": len(rows),
-                **means,
-                "largest": max(row["measured"] for row in rows),
-                "worst ratio": max(max(row["ratio"], 1 / row["ratio"]) for row in rows),
-            }
-        )
-    return found
 
 
 def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -348,23 +258,7 @@ def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
             Column("diverged"),
         ],
     )
-    found["lazy"] = table(
-        "Wide networks, exact labels of the linearisation: what remains of the gap in θ, and what was predicted; "
-        "mean ± sd over seeds",
-        result["lazy"],
-        [
-            Column("activation"),
-            Column("width", spec="d"),
-            Column("steps"),
-            Column("runs", "seeds", "d"),
-            Column("number", "number", ".0f"),
-            Column("measured", spec=".4f"),
-            Column("predicted", spec=".4f"),
-            Column("worst ratio", spec=".2f"),
-            Column("forget output gap", "gap in f_F", ".4f"),
-            Column("control", "wrong labels", ".2f"),
-        ],
-    )
+    found["lazy"] = lazy_table(result["lazy"])
     return found
 
 
@@ -378,11 +272,9 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     where = {"models": models_folder(options.directory)}
     results = measure_points("alternating", measure, points(quick), options, where=where)
     rows = summarise([item for item in results if item["kind"] == "scenario"])
-    lazy = _lazy_rows([item for item in results if item["kind"] == "lazy"])
+    residuals = lazy_rows([item for item in results if item["kind"] == "lazy"])
     margins = summarise_margins([item for item in results if item["kind"] == "margins"])
-    widest = JUDGED | ({"width": 1024} if quick else {})
-    judged = [row for row in lazy if all(row[key] == value for key, value in widest.items())]
-    holds = bool(judged) and all(row["largest"] < 0.1 and row["worst ratio"] < 2 for row in judged)
+    holds = lazy_holds(residuals, quick)
     lost = [item for item in results if item["diverged"]]
     words = (
         "below 10 % of doing nothing and within a factor 2 of the prediction" if holds else "NOT as required"
@@ -404,7 +296,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         "digits": 6,
         "runs": [run for item in results if item["kind"] == "scenario" for run in _runs(item)],
         "rows": rows,
-        "lazy": lazy,
+        "lazy": residuals,
         "models": margins,
         "control": controls,
         "failed": not (holds and detected),

@@ -29,7 +29,7 @@ from typing import Any
 
 from muso_theory.errors import expected
 from muso_theory.files import make_folder, write_atomic
-from muso_theory.points import BACKENDS, Point, Workers, measure_all, package_hash
+from muso_theory.points import BACKENDS, GridPoint, Workers, measure_all, package_hash
 from muso_theory.reading import read_json
 from muso_theory.results import LAID_OUT, check_result, content_hash, laid_out, restored, timeless
 
@@ -38,8 +38,8 @@ from .concluding import conclude
 
 __all__ = [
     "BACKENDS",
+    "GridPoint",
     "Options",
-    "Point",
     "concluded",
     "environment",
     "measure_points",
@@ -78,7 +78,7 @@ Tabulate = Callable[[Mapping[str, Any]], dict[str, Any]]
 def measure_points(
     name: str,
     measure: Callable[..., dict[str, Any]],
-    points: Sequence[Point],
+    points: Sequence[GridPoint],
     options: Options,
     *,
     threads: int | None = 1,

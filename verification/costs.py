@@ -24,7 +24,7 @@ from muso_theory import ladder
 from muso_theory.arrays import Array
 from muso_theory.costs import Cost, ball_cost, certified_cost, rational_cost
 
-from .campaign import Options, Point, measure_points
+from .campaign import GridPoint, Options, measure_points
 from .tables import Column, table
 
 __all__ = ["FACTOR", "KINDS", "measure", "measure_budget", "points", "problem_of", "run", "within"]
@@ -47,7 +47,7 @@ KINDS = {
 }
 
 
-def problem_of(point: Point) -> mt.UnlearningProblem:
+def problem_of(point: GridPoint) -> mt.UnlearningProblem:
     """Build the problem of a point, whose last tenth of the samples is to be forgotten."""
     kind, n, d, bits = point["kind"], point["n"], point["D"], point["bits"]
     source, rng = random.Random(f"{kind} {n} {d} {bits}"), np.random.default_rng([n, d, bits])
@@ -76,7 +76,7 @@ def problem_of(point: Point) -> mt.UnlearningProblem:
     return mt.UnlearningProblem(features, array(n, point["outputs"]), range(n - max(1, n // 10), n))
 
 
-def estimate(point: Point, problem: mt.UnlearningProblem) -> Cost:
+def estimate(point: GridPoint, problem: mt.UnlearningProblem) -> Cost:
     """What the point is expected to cost."""
     if point["arithmetic"] == "rational":
         return rational_cost(problem)
@@ -85,7 +85,7 @@ def estimate(point: Point, problem: mt.UnlearningProblem) -> Cost:
     return ball_cost(problem, point["precision"])
 
 
-def measure(point: Point) -> dict[str, Any]:
+def measure(point: GridPoint) -> dict[str, Any]:
     """Check one problem in one arithmetic."""
     cost = estimate(point, problem_of(point))
     seconds, gigabytes, _ = _alone(point)
@@ -99,7 +99,7 @@ def measure(point: Point) -> dict[str, Any]:
     }
 
 
-def measure_budget(point: Point) -> dict[str, Any]:
+def measure_budget(point: GridPoint) -> dict[str, Any]:
     """Check one problem by ``auto`` within a budget."""
     seconds, _, needs = _alone(point)
     return {
@@ -110,7 +110,7 @@ def measure_budget(point: Point) -> dict[str, Any]:
     }
 
 
-def _alone(point: Point) -> tuple[float, float, list[str]]:
+def _alone(point: GridPoint) -> tuple[float, float, list[str]]:
     """Check in a process of its own, so that no point finds the memory of another."""
     _warm_up()
     fork = "fork" in multiprocessing.get_all_start_methods()
@@ -124,7 +124,7 @@ def _alone(point: Point) -> tuple[float, float, list[str]]:
     return found
 
 
-def _check(point: Point, connection: Any) -> None:
+def _check(point: GridPoint, connection: Any) -> None:
     """What that process does: check, and send back time and memory."""
     problem = problem_of(point)
     arithmetic = point["arithmetic"]

@@ -13,7 +13,7 @@ from typing import Any
 from muso_theory.evidence import Verdict
 from muso_theory.refutation import RIGHT, RULEBOOK, WRONG, refute_report
 
-from .campaign import Options, Point, measure_points
+from .campaign import GridPoint, Options, measure_points
 from .tables import Column, table
 
 __all__ = ["attack", "run", "tabulate"]
@@ -23,7 +23,7 @@ _CHUNK = 10_000
 _WANTED, _QUICK = 20_000, 500
 
 
-def attack(point: Point) -> dict[str, Any]:
+def attack(point: GridPoint) -> dict[str, Any]:
     """Search for a counterexample to one rule."""
     rule, began = RULEBOOK[point["rule"]], time.process_time()
     found = refute_report(

@@ -36,7 +36,7 @@ from muso_theory.files import npz_bytes
 from muso_theory.results import timeless
 
 from . import ROOT
-from .__main__ import Task, settled
+from .__main__ import Campaign, settled
 from .campaign import Options, measure_points
 from .commands import Answer, muso
 from .failing import ERRORS, Fault, called, failing, general
@@ -80,8 +80,8 @@ def campaign(folder: Path, jobs: int = 1, **where: Any) -> Answer:
     )
     err = io.StringIO()
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(err):
-        task = Task(module, "small", None, None)
-        status = settled(task.label, partial(task.run, False, Options(directory=folder, jobs=jobs)))
+        campaign = Campaign(module, "small", None, None)
+        status = settled(campaign.label, partial(campaign.run, False, Options(directory=folder, jobs=jobs)))
     return Answer(status, out.getvalue(), err.getvalue())
 
 

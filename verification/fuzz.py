@@ -29,7 +29,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from muso_theory.errors import MusoError
 
-from .campaign import Options, Point, measure_points
+from .campaign import GridPoint, Options, measure_points
 from .commands import muso
 from .readers import READERS, bad_bytes, read, valid_files
 from .tables import Column, table
@@ -196,7 +196,7 @@ def minimal(name: str, data: bytes, folder: Path, wrong: str, tries: int = 400) 
     return data
 
 
-def measure(point: Point) -> dict[str, Any]:
+def measure(point: GridPoint) -> dict[str, Any]:
     """Give a batch of inputs to a reader or a command.
 
     Args:
@@ -254,7 +254,7 @@ def _kept(name: str, row: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {**row, "base64": base64.b64encode(short).decode() if len(short) <= _STORED else ""}
 
 
-def _batches(budget: float, inputs: int, options: Options) -> Iterator[tuple[Point, dict[str, Any]]]:
+def _batches(budget: float, inputs: int, options: Options) -> Iterator[tuple[GridPoint, dict[str, Any]]]:
     """Batches for each reader until its budget is spent; what was measured before is spent, too."""
     points = {name: [{"reader": name, "batch": 0, "inputs": inputs}] for name in READERS}
     while True:
@@ -287,7 +287,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         for name in COMMANDS
         for batch in range(1 if quick else 3)
     ]
-    control: Point = {"reader": "planted", "batch": 0, "inputs": 200}
+    control: GridPoint = {"reader": "planted", "batch": 0, "inputs": 200}
     *told, caught = measure_points("fuzz", measure, [*others, control], options)
     pairs += zip(others, told, strict=True)
     rows = []

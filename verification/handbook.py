@@ -15,7 +15,7 @@ from muso_theory.algebra.statement import parse_statement
 from muso_theory.algebra.trials import concludes, failing, read_model
 from muso_theory.evidence import Verdict
 
-from .campaign import Options, Point, measure_points
+from .campaign import GridPoint, Options, measure_points
 from .handbook_facts import FALSE, TRUE
 from .tables import Column, table
 
@@ -26,7 +26,7 @@ BUDGET = 60.0
 """Seconds a theorem, far more than each takes."""
 
 
-def answer(point: Point) -> dict[str, Any]:
+def answer(point: GridPoint) -> dict[str, Any]:
     """Read one text and answer it."""
     began = time.process_time()
     theorem = mt.statement(point["text"] + "\n")

@@ -31,7 +31,7 @@ from muso_theory.claims.theorems.status import theorem_status
 from muso_theory.evidence import Verdict
 from muso_theory.refutation import refute_report
 
-from .campaign import Options, Point, measure_points
+from .campaign import GridPoint, Options, measure_points
 from .tables import Column, table
 
 __all__ = ["COUNTERPART", "run", "search_instances", "search_models", "tabulate"]
@@ -56,7 +56,7 @@ COUNTERPART = {
 """Hypothesis of a claim of the catalogue, to the hypothesis of a theorem that says the same."""
 
 
-def search_instances(point: Point) -> dict[str, Any]:
+def search_instances(point: GridPoint) -> dict[str, Any]:
     """Drop one hypothesis of a claim of the catalogue."""
     found = refute_report(
         point["claim"], without=point["hypothesis"], max_examples=point["examples"], seed=point["seed"]
@@ -70,7 +70,7 @@ def search_instances(point: Point) -> dict[str, Any]:
     return result
 
 
-def search_models(point: Point) -> dict[str, Any]:
+def search_models(point: GridPoint) -> dict[str, Any]:
     """Drop one hypothesis of a theorem, by the prover's own search with another seed."""
     statement = parse_statement(point["theorem"], THEOREMS[point["theorem"]].lines)
     [hypothesis] = [h for h in statement.hypotheses if h.label == point["hypothesis"]]
@@ -88,7 +88,7 @@ def search_models(point: Point) -> dict[str, Any]:
     return {"search": "none found" if tried else "undecided", "tried": tried}
 
 
-def _row(point: Point, found: dict[str, Any], certificate: str | None) -> dict[str, Any]:
+def _row(point: GridPoint, found: dict[str, Any], certificate: str | None) -> dict[str, Any]:
     """One line of the table: what was found, what the certificate says, and whether these say the same."""
     agrees = None
     if certificate is not None:

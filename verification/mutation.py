@@ -41,7 +41,7 @@ from cosmic_ray.mutating import mutate_and_test
 from cosmic_ray.work_item import MutationSpec
 
 from . import ROOT
-from .campaign import Options, Point, measure_points
+from .campaign import GridPoint, Options, measure_points
 from .mutants import Mutant, config, draw, mutants_of
 from .tables import Column, table
 
@@ -75,7 +75,7 @@ def _command(tree: Path, arguments: Sequence[str]) -> str:
     return f"{config().test_command} {shlex.join([str(tree), sys.executable, *arguments])}"
 
 
-def record(point: Point, trees: str) -> dict[str, Any]:
+def record(point: GridPoint, trees: str) -> dict[str, Any]:
     """Record, for each test of a file that passes and looks at no clock, how long it takes and which lines it runs."""
     from coverage import CoverageData
 
@@ -131,7 +131,7 @@ def chosen(mutant: Mutant, tests: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return [name for file in sorted(files, key=lambda file: (spent[file], file)) for name in files[file]]
 
 
-def fate(point: Point, trees: str) -> dict[str, Any]:
+def fate(point: GridPoint, trees: str) -> dict[str, Any]:
     """Try one mutant on its tests, or, as a control, the code as it is: what came of it, by which test, and why."""
     if not point["tests"]:
         return {"fate": "survived", "kind": "", "by": "", "why": "no test executes it"}

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -28,6 +29,7 @@ import numpy as np
 from muso_theory.arrays import Array
 from muso_theory.linear.approximation import centred_alignment
 from muso_theory.methods import Alternating, NoUnlearning, Published
+from muso_theory.methods.alternation import reached
 from muso_theory.methods.monitors import Convergence, Epoch, signatures
 from muso_theory.networks import NetworkProblem, empirical_ntk
 from muso_theory.networks.training import DivergedError
@@ -124,7 +126,11 @@ def points(quick: bool = False) -> list[dict[str, Any]]:
 
 
 def signs_of(
-    method: Published, problem: NetworkProblem, params: list[Array], rounds: Any, scores: Any
+    problem: NetworkProblem,
+    params: list[Array],
+    history: Sequence[Epoch],
+    convergence: Convergence,
+    scores: Any,
 ) -> list[str]:
     """Signs of failure in a run of the published algorithm, by name."""
     everyone = np.random.default_rng(0).permutation(len(problem.X))[:_WATCHED]
@@ -132,16 +138,11 @@ def signs_of(
         empirical_ntk(problem.net, place, problem.X[everyone], contract="trace")
         for place in (problem.start, params)
     )
-    turned, last = float(centred_alignment(before, after)), rounds[-1]
-    loss = problem.mean_loss(params, problem.retain, method.loss)
-    history = [Epoch(one.ridge, one.label_change, one.parameter_change, loss) for one in rounds[:-1]]
-    history.append(Epoch(last.ridge, last.label_change, last.parameter_change, loss, alignment=turned))
-    calm = max(last.label_change, last.parameter_change) < 1e-2
-    convergence = Convergence.SETTLED if calm else Convergence.UNSETTLED
+    last = replace(history[-1], alignment=float(centred_alignment(before, after)))
     ends: dict[str, Any] = {}
     if "AUC interval" in scores:
         ends = {"attack": tuple(scores["AUC interval"]), "null": tuple(scores["AUC null interval"])}
-    return [sign.name for sign in signatures(history, convergence, **ends)]
+    return [sign.name for sign in signatures([*history[:-1], last], convergence, **ends)]
 
 
 def scored(scorer: Scorer, work: Callable[[NetworkProblem], Any]) -> dict[str, Any]:
@@ -152,15 +153,15 @@ def scored(scorer: Scorer, work: Callable[[NetworkProblem], Any]) -> dict[str, A
             result = work.run(problem) if isinstance(work, Published) else work(problem)
             told = {}
             if isinstance(work, Published):
-                params = problem.check_trained(result.params, work.learning_rate)
+                params = problem.check_trained(reached(result, work.learning_rate), work.learning_rate)
             else:
                 params, told = result if isinstance(result, tuple) else (result, {})
     except DivergedError as diverged:
         return {"diverged": True, "reason": str(diverged), "seconds": time.process_time() - started}
     seconds, scores = time.process_time() - started, scorer(params)
     if isinstance(work, Published):
-        told["signs"] = signs_of(work, problem, params, result.rounds, scores)
-        told["relabelled"] = result.rounds[-1].relabelled
+        told["signs"] = signs_of(problem, params, result.history, result.convergence, scores)
+        told["relabelled"] = result.history[-1].relabelled
     kept = {key: scores[key] for key in _SCORES if scores.get(key) is not None}
     return {"diverged": False, **kept, **told, "seconds": seconds}
 

@@ -14,6 +14,7 @@ import numpy as np
 import muso_theory as mt
 from muso_theory.arrays import Array
 from muso_theory.errors import expected
+from muso_theory.linear.labels import subset_size
 from muso_theory.methods import HeadCondition, Published, published_head
 from muso_theory.methods.head import head_features, head_labels, head_matrix
 from muso_theory.methods.published import streamed_subset
@@ -88,7 +89,7 @@ class Frozen:
     def subset(self, method: Published) -> Array:
         """Indices of the samples that a method forms its first projector from."""
         retain, rng = self.problem.retain, np.random.default_rng((method.seed, PUBLISHED))
-        size = int(method.subset * len(retain))
+        size = subset_size(method.subset, len(retain), int)
         if method.sampling == "streaming":
             return np.asarray(retain[streamed_subset(len(retain), size, method.batch_size, rng)])
         return np.asarray(retain[rng.permutation(len(retain))[:size]])

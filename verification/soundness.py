@@ -1,6 +1,6 @@
 """Campaign ``soundness``: is any verdict, bound or row of a report ever false? Whole checks against exact rationals.
 
-Each case is one ``mt.check``: a problem of one of 27 kinds, an arithmetic, a layout in memory, claims, settings, and
+Each draw is one ``mt.check``: a problem of one of 27 kinds, an arithmetic, a layout in memory, claims, settings, and
 labels or parameters handed in at chosen distances. Every enclosure, allowance, verdict, row and exit status is judged
 by values that are computed without the toolkit (`exact_truth`).
 """
@@ -21,11 +21,12 @@ from muso_theory.claims.families import CHECKS
 from muso_theory.errors import MusoError
 
 from .campaign import Options, measure_points
-from .soundness_cases import ARITHMETICS, KINDS, Case, generate
+from .soundness_draws import ARITHMETICS, Draw, generate
 from .soundness_judge import Judgement, judge
+from .soundness_problems import KINDS
 from .tables import Column, table
 
-__all__ = ["CLAIMS", "check_case", "measure", "run", "tabulate"]
+__all__ = ["CLAIMS", "check_drawn", "measure", "run", "tabulate"]
 
 SECONDS = (80, 5400)
 SEED = 20
@@ -34,17 +35,17 @@ _QUICK, _FULL = 1_500, 100_000
 
 _SMALL = mt.UnlearningProblem(np.eye(3), np.ones(3), [0])
 CLAIMS = (*(slug for slug in mt.claims if CHECKS[slug].listed(_SMALL)), "convex-loss")
-"""Claims to draw from: about linear models; conditions on training join where a case names an optimizer."""
+"""Claims to draw from: about linear models; conditions on training join where a draw names an optimizer."""
 
 
-def check_case(case: Case) -> Judgement:
+def check_drawn(draw: Draw) -> Judgement:
     """Make one check and judge it; its input is good, so that a refusal is a violation like any other."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            problem = mt.UnlearningProblem(**case.arrays)
+            problem = mt.UnlearningProblem(**draw.arrays)
             # The judge asks for what the toolkit hands out, so that it may be refused there too.
-            return judge(case, mt.check(problem, **case.settings), problem)
+            return judge(draw, mt.check(problem, **draw.settings), problem)
         except Exception as error:
             kind = "refusal" if isinstance(error, MusoError) else "exception"
             return Judgement([(kind, type(error).__name__, str(error)[:200])])
@@ -58,14 +59,14 @@ def measure(point: Mapping[str, Any]) -> dict[str, Any]:
     ratios: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     slowest = 0.0
     for index in range(point["first"], point["first"] + point["count"]):
-        case = generate(point["seed"], index, CLAIMS)
-        arithmetic = case.settings["arithmetic"]
+        draw = generate(point["seed"], index, CLAIMS)
+        arithmetic = draw.settings["arithmetic"]
         started = time.process_time()
-        found = check_case(case)
+        found = check_drawn(draw)
         slowest = max(slowest, time.process_time() - started)
-        violations += [[index, case.kind, arithmetic, *words] for words in found.violations]
+        violations += [[index, draw.kind, arithmetic, *words] for words in found.violations]
         judged.update(found.judged)
-        rows.update(f"{arithmetic}|{case.kind}|{verdict}" for verdict in found.rows.values())
+        rows.update(f"{arithmetic}|{draw.kind}|{verdict}" for verdict in found.rows.values())
         ratios[arithmetic].update(f"{min(ratio, 1000.0):.3f}" for ratio in found.ratios)
     return {
         "violations": violations,

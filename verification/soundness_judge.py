@@ -33,7 +33,7 @@ from muso_theory.report import Report
 
 from .exact_numbers import Exactly, Number, Root, compare
 from .exact_truth import norm
-from .soundness_cases import Case
+from .soundness_draws import Draw
 from .soundness_quantities import Quantities
 
 __all__ = ["Judgement", "judge"]
@@ -66,9 +66,9 @@ class Judgement:
         self.judged[how] += 1
 
 
-def judge(case: Case, report: Report, problem: mt.UnlearningProblem) -> Judgement:
+def judge(draw: Draw, report: Report, problem: mt.UnlearningProblem) -> Judgement:
     """Compare a report with the truth: what is false in it, and what is worth counting."""
-    return _Judge(case, report, problem).result
+    return _Judge(draw, report, problem).result
 
 
 def handed_out(problem: mt.UnlearningProblem, name: str, arithmetic: str) -> Any:
@@ -79,13 +79,13 @@ def handed_out(problem: mt.UnlearningProblem, name: str, arithmetic: str) -> Any
 
 
 class _Judge:
-    def __init__(self, case: Case, report: Report, problem: mt.UnlearningProblem) -> None:
-        self.case, self.report, self.truth = case, report, case.truth
-        arithmetic = case.settings["arithmetic"]
+    def __init__(self, draw: Draw, report: Report, problem: mt.UnlearningProblem) -> None:
+        self.draw, self.report, self.truth = draw, report, draw.truth
+        arithmetic = draw.settings["arithmetic"]
         self.quantities = Quantities(
-            case.truth, case.settings, lambda name: handed_out(problem, name, arithmetic)
+            draw.truth, draw.settings, lambda name: handed_out(problem, name, arithmetic)
         )
-        self.asserted = set(case.settings.get("asserted", ()))
+        self.asserted = set(draw.settings.get("asserted", ()))
         self.result = Judgement()
         for row in report.rows:
             self.result.rows[row.name] = row.verdict.name
@@ -166,7 +166,7 @@ class _Judge:
             if isinstance(finding, Audit) and finding.what.startswith(("‖Φ⁺", "‖Φ_R⁺")):
                 tolerance /= (
                     1 - tolerance
-                )  # what doing nothing leaves is not known: see Case.least_squares_audit
+                )  # what doing nothing leaves is not known: see Draw.least_squares_audit
             known = None if scale is None else _times(scale, tolerance)
             if isinstance(finding, Audit):
                 self._documented_scale(row, finding)
@@ -177,10 +177,10 @@ class _Judge:
 
     def _tolerance(self, row: Evidence, finding: Finding | None = None) -> Fraction:
         """What was asked for: without a tolerance equality of exact artefacts; of handed-out floats never."""
-        given = self.case.settings.get("tolerance")
+        given = self.draw.settings.get("tolerance")
         if given is None:
             audited = row.about is About.AUDIT
-            exact = audited and np.asarray(self.case.settings[row.artefact]).dtype.kind != "f"
+            exact = audited and np.asarray(self.draw.settings[row.artefact]).dtype.kind != "f"
             return Fraction(0) if exact else _DEFAULT
         return Fraction(given) or (_DEFAULT if isinstance(finding, Output) else Fraction(0))
 
@@ -204,7 +204,7 @@ class _Judge:
 
     def _half_ulp(self, name: str) -> Fraction:
         """Half the smallest unit in the last place of an artefact's entries; 0 for exact ones."""
-        values = np.asarray(self.case.settings[name])
+        values = np.asarray(self.draw.settings[name])
         if values.dtype.kind != "f":
             return Fraction(0)
         # The largest float has no next one; the spacing below it is the same.
@@ -275,7 +275,7 @@ class _Judge:
                 shows = replace(row, artefact="w_pretrained") if row.artefact == "labels" else row
                 allowed = self.truth.doing_nothing.times(self._tolerance(shows))
                 off = norm(self.truth.off_span(self.quantities.artefact(shows.artefact)))
-                if self.case.arrays["w_init"] is not None or compare(off, allowed) <= 0:
+                if self.draw.arrays["w_init"] is not None or compare(off, allowed) <= 0:
                     self._wrong("row", row.name, "VACUOUS for a start that fits")
             elif self._theorem(slug).verdict not in (Verdict.VACUOUS, Verdict.REFUTED):
                 self._wrong("row", row.name, f"VACUOUS for {slug}, which does not fail")

@@ -20,7 +20,7 @@ from typing import Any, final
 from .exact import Matrix, evaluate, pseudo_inverse, rank, solve
 from .polynomial import Polynomial
 from .statement import Statement
-from .trials import Model, concludes, failing, violates, write_model
+from .trials import ExactModel, concludes, failing, violates, write_model
 
 __all__ = ["counterexample", "find_model", "find_trials", "hunt", "models", "shrunk"]
 
@@ -59,7 +59,7 @@ def find_trials(statement: Statement, *, tries: int = TRIES, deadline: float = m
     return trials
 
 
-def find_model(statement: Statement, *, tries: int) -> Model | None:
+def find_model(statement: Statement, *, tries: int) -> ExactModel | None:
     """A model of all hypotheses with sizes of about two and few zeros, or None if none was found."""
     rng = random.Random(f"model of {statement.name}")
     for sizes in sorted(_sizes(statement), key=lambda s: sum((size - 2) ** 2 for size in s.values())):
@@ -73,7 +73,7 @@ def find_model(statement: Statement, *, tries: int) -> Model | None:
 
 def counterexample(
     statement: Statement, *, dropped: str | None = None, tries: int = TRIES, deadline: float = math.inf
-) -> Model | None:
+) -> ExactModel | None:
     """An exact model of the hypotheses in which the conclusion fails, or None (which proves nothing).
 
     Args:
@@ -96,7 +96,7 @@ def models(
     tries: int = TRIES,
     entries: tuple[int, ...] = _ENTRIES,
     deadline: float = math.inf,
-) -> Iterator[Model]:
+) -> Iterator[ExactModel]:
     """Random exact models of the hypotheses, or of all but one, from small to large.
 
     Args:
@@ -135,10 +135,10 @@ class _Hunt:
         held: one of those in which the conclusion holds, if there is one: the hypotheses do not contradict.
     """
 
-    model: Model | None
+    model: ExactModel | None
     tried: int
     largest: int
-    held: Model | None
+    held: ExactModel | None
 
     def __str__(self) -> str:
         found = "no" if self.model is None else "one"
@@ -178,13 +178,13 @@ def hunt(statement: Statement, deadline: float, *, dropped: str | None = None, r
     return _Hunt(None, tried, largest, held)
 
 
-def shrunk(statement: Statement, model: Model, *, dropped: str | None = None) -> Model:
+def shrunk(statement: Statement, model: ExactModel, *, dropped: str | None = None) -> ExactModel:
     """A counterexample with as many zeros, and then numbers as small, as changes of single entries lead to."""
     sizes, values = model
     free = {symbol: [list(row) for row in values[symbol]] for symbol in statement.free}
     numbers = {symbol: values[symbol] for group in statement.scalars for symbol in group}
 
-    def still() -> Model | None:
+    def still() -> ExactModel | None:
         """The changed model, if it is a counterexample still."""
         completed = _complete(statement, sizes, {**free, **numbers}, dropped)
         if completed is None:
@@ -214,7 +214,7 @@ def _weight(entry: Fraction) -> tuple[int, int, bool]:
     return entry.denominator, abs(entry.numerator), entry < 0
 
 
-def _violating(statement: Statement, label: str, tries: int, deadline: float) -> Model | None:
+def _violating(statement: Statement, label: str, tries: int, deadline: float) -> ExactModel | None:
     """A model of the theorem in which a hypothesis that it does without fails."""
     rng = random.Random(f"{statement.name} beyond {label}")
     hypothesis = next(h for h in statement.hypotheses if h.label == label)
@@ -256,7 +256,7 @@ def _attempt(
     rng: random.Random,
     dropped: str | None,
     entries: tuple[int, ...],
-) -> Model | None:
+) -> ExactModel | None:
     """One random model; hypotheses that fail are satisfied one after the other by solving for a free matrix."""
     free = {
         symbol: _random(

@@ -19,9 +19,9 @@ from .exact import solve as solve_linear
 from .polynomial import AlgebraError, Polynomial
 from .statement import Premise, Statement
 
-__all__ = ["Model", "check_trials", "concludes", "failing", "read_model", "violates", "write_model"]
+__all__ = ["ExactModel", "check_trials", "concludes", "failing", "read_model", "violates", "write_model"]
 
-Model = tuple[dict[str, int], dict[str, Matrix]]
+ExactModel = tuple[dict[str, int], dict[str, Matrix]]
 """Object to size, and symbol to matrix."""
 
 _MAX_SIZE = 8
@@ -64,7 +64,7 @@ def check_trials(statement: Statement, trials: Mapping[str, Any], *, open_: bool
             raise AlgebraError(f"the model does not violate {hypothesis.label}")
 
 
-def failing(statement: Statement, model: Model, dropped: str | None = None) -> list[str]:
+def failing(statement: Statement, model: ExactModel, dropped: str | None = None) -> list[str]:
     """Keys of the facts that a model violates.
 
     Args:
@@ -90,7 +90,7 @@ def failing(statement: Statement, model: Model, dropped: str | None = None) -> l
     return failed
 
 
-def concludes(statement: Statement, model: Model) -> bool:
+def concludes(statement: Statement, model: ExactModel) -> bool:
     """Whether the conclusion holds in a model; for a claimed existence, whether a solution exists.
 
     Raises:
@@ -124,7 +124,7 @@ def concludes(statement: Statement, model: Model) -> bool:
     return solve_linear(matrix, [-x for x in start]) is not None
 
 
-def violates(statement: Statement, hypothesis: Premise, model: Model) -> bool:
+def violates(statement: Statement, hypothesis: Premise, model: ExactModel) -> bool:
     """Whether a hypothesis that the theorem does without, one of its ``without`` lines, fails in a model."""
     sizes, values = model
     symbol, _, kind = hypothesis.text.partition(" ")
@@ -138,7 +138,7 @@ def violates(statement: Statement, hypothesis: Premise, model: Model) -> bool:
     )
 
 
-def read_model(statement: Statement, data: Any) -> Model:
+def read_model(statement: Statement, data: Any) -> ExactModel:
     """Read a model, in which every symbol but those claimed to exist has a matrix of its size.
 
     Args:
@@ -168,7 +168,7 @@ def read_model(statement: Statement, data: Any) -> Model:
     return dict(sizes), values
 
 
-def write_model(model: Model) -> dict[str, Any]:
+def write_model(model: ExactModel) -> dict[str, Any]:
     """The JSON form of a model, for :func:`read_model`."""
     sizes, values = model
     return {

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import BadInputError
-from .passes import Passes, Samples
+from .passes import Batch, Passes
 from .updates import Hyper, Optimizer, State
 
 __all__ = ["DivergedError", "Engine", "Loop", "growth_guard", "length", "run"]
@@ -59,7 +59,7 @@ class Loop(Engine):
         self.state, self.passes = start, passes
 
     @abstractmethod
-    def gradient(self, place: State, rows: Samples, rates: Array) -> State:
+    def gradient(self, place: State, rows: Batch, rates: Array) -> State:
         """What the rule's step takes.
 
         Args:

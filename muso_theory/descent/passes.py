@@ -13,9 +13,9 @@ from ..errors import check_integer, expected
 from .schedules import ResolvedSteps
 from .updates import Optimizer
 
-__all__ = ["Passes", "Samples", "batch_of"]
+__all__ = ["Batch", "Passes", "batch_of"]
 
-Samples = slice | Array
+Batch = slice | Array
 """Some samples: a slice, which is a view of consecutive ones, or their indices."""
 
 
@@ -62,7 +62,7 @@ class Passes:
         self._count += 1
         return order, steps
 
-    def visits(self) -> Iterator[tuple[Samples, Array]]:
+    def visits(self) -> Iterator[tuple[Batch, Array]]:
         """One pass, batch by batch.
 
         Returns:
@@ -70,7 +70,7 @@ class Passes:
         """
         return self._batches(*self.next())
 
-    def _batches(self, order: Array, steps: Array) -> Iterator[tuple[Samples, Array]]:
+    def _batches(self, order: Array, steps: Array) -> Iterator[tuple[Batch, Array]]:
         size = self.steps.batch
         consecutive = size == 1 or self.kind in ("full", "cyclic")
         for first in range(0, self.n, size):

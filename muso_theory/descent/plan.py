@@ -9,7 +9,7 @@ from typing import Any, final
 
 from ..errors import check_integer, expected
 from .schedules import PAPER_STEPS, PowerSteps
-from .updates import optimizer_named
+from .updates import Hyper, optimizer_named
 
 __all__ = ["TrainingPlan"]
 
@@ -37,7 +37,7 @@ class TrainingPlan:
     optimizer: str
     lr: float | str | None = None
     epochs: int | None = None
-    momentum: float = 0.9
+    momentum: float = Hyper.momentum
 
     def __post_init__(self) -> None:
         """Refuse what ``train`` would refuse."""

@@ -1,5 +1,11 @@
 """Accuracies, distances, membership inference and removal guarantees."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import renamed
+from ..lazy import lazily
 from .accuracies import accuracy, average_gap
 from .auditing import GuaranteeAudit, audit_guarantee
 from .certificate import RemovalCertificate, removal_certificate
@@ -7,25 +13,24 @@ from .convex import Objective
 from .distances import agreement, function_distance, kl_divergence, parameter_distance
 from .gaussian import classical_sigma, gaussian_delta, gaussian_epsilon, gaussian_sigma
 from .guarantees import Guarantee, guarantee
-from .intervals import Rate, binomial_rate
+from .intervals import Estimate, binomial_rate
 from .margins import Klom, klom
 from .membership import attack, paper_membership_score
 from .outputs import log_probabilities, probabilities
 from .public import Public
 from .removal import descent, newton_removal, noisy_descent
-from .roc import Attack, Difference, calibrated, roc
+from .roc import Attack, calibrated, roc
 from .scores import confidence, entropy, logit_confidence, loss, modified_entropy
 from .shadows import likelihood_ratio
 
 __all__ = [
     "Attack",
-    "Difference",
+    "Estimate",
     "Guarantee",
     "GuaranteeAudit",
     "Klom",
     "Objective",
     "Public",
-    "Rate",
     "RemovalCertificate",
     "accuracy",
     "agreement",
@@ -58,3 +63,9 @@ __all__ = [
     "removal_certificate",
     "roc",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        renamed(__name__, name, {"Difference": "evaluation.Estimate", "Rate": "evaluation.Estimate"})
+        return lazily(__name__, name)

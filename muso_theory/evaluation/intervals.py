@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import check_integer, expected
 
 __all__ = [
-    "Rate",
+    "Estimate",
     "binomial_rate",
     "check_level",
     "pairs_interval",
@@ -26,16 +26,16 @@ Interval = tuple[float, float]
 
 @final
 @dataclass(frozen=True, repr=False)
-class Rate:
-    """A fraction that was counted, with a Clopper–Pearson interval.
+class Estimate:
+    """A measured number with its interval: a fraction that was counted, or a difference of two AUCs.
 
     Args:
-        value: the fraction.
+        value: the number.
         interval: both ends.
 
     Example:
-        >>> Rate(0.5, (0.1, 0.9)), float(Rate(0.5, (0.1, 0.9)))
-        (Rate(0.5 in [0.100, 0.900]), 0.5)
+        >>> Estimate(0.5, (0.1, 0.9)), float(Estimate(0.5, (0.1, 0.9)))
+        (Estimate(0.5 in [0.100, 0.900]), 0.5)
     """
 
     value: float
@@ -44,9 +44,14 @@ class Rate:
     def __float__(self) -> float:
         return self.value
 
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether a difference is more than chance explains."""
+        return not self.interval[0] <= 0 <= self.interval[1]
+
     def __repr__(self) -> str:
         low, high = self.interval
-        return f"Rate({self.value:.5g} in [{low:.3f}, {high:.3f}])"
+        return f"Estimate({self.value:.5g} in [{low:.3f}, {high:.3f}])"
 
 
 def check_level(level: float) -> None:
@@ -73,7 +78,7 @@ def real_number(name: str, value: object, what: str, hint: str) -> float:
         raise expected(what, name, value, "beyond floats", hint) from None
 
 
-def binomial_rate(successes: int, trials: int, level: float = 0.95) -> Rate:
+def binomial_rate(successes: int, trials: int, level: float = 0.95) -> Estimate:
     """A fraction with its Clopper–Pearson interval, which covers at least as often as it says, at any sample size.
 
     Args:
@@ -98,7 +103,7 @@ def binomial_rate(successes: int, trials: int, level: float = 0.95) -> Rate:
     tail = (1 - level) / 2
     low = float(beta.ppf(tail, successes, trials - successes + 1)) if successes else 0.0
     high = float(beta.ppf(1 - tail, successes + 1, trials - successes)) if successes < trials else 1.0
-    return Rate(successes / trials, (low, high))
+    return Estimate(successes / trials, (low, high))
 
 
 def quantile_ranks(share: float, trials: int, level: float) -> tuple[int, int]:

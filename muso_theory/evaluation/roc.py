@@ -15,8 +15,8 @@ from ..errors import expected
 from ..numbers import is_constant
 from ..numbers.constant import rounding, tied
 from .intervals import (
+    Estimate,
     Interval,
-    Rate,
     binomial_rate,
     check_level,
     pairs_interval,
@@ -26,7 +26,7 @@ from .intervals import (
 )
 from .outputs import score_vector
 
-__all__ = ["Attack", "Difference", "calibrated", "placements", "roc"]
+__all__ = ["Attack", "calibrated", "placements", "roc"]
 
 FEWEST = 5
 """Fewest samples of a kind that an interval is given for."""
@@ -82,7 +82,7 @@ class Attack:
         low, high = (1 / (1 + math.exp(-end)) for end in ends)
         return low, high
 
-    def tpr(self, fpr: float) -> Rate:
+    def tpr(self, fpr: float) -> Estimate:
         """True positive rate at the loosest threshold that lets at most a fraction ``fpr`` of non-members through.
 
         The interval is for the population: the true positive rate at the loosest threshold t* whose own false positive
@@ -117,10 +117,10 @@ class Attack:
         few, many = quantile_ranks(fpr, k, (1 + self.level) / 2)
         above = [int(np.sum(self.members > falling[rank])) for rank in (few, allowed + 1, many)]
         low, middle, high = (binomial_rate(count, len(self.members), (1 + self.level) / 2) for count in above)
-        return Rate(middle.value, (low.interval[0], high.interval[1]))
+        return Estimate(middle.value, (low.interval[0], high.interval[1]))
 
     @property
-    def accuracy(self) -> Rate:
+    def accuracy(self) -> Estimate:
         """Fraction that the attack's own threshold decides rightly, over members and non-members together.
 
         Raises:
@@ -227,30 +227,7 @@ def roc(
     return Attack(scores[0], scores[1], threshold, where, level)
 
 
-@final
-@dataclass(frozen=True, repr=False)
-class Difference:
-    """A difference of two AUCs on the same samples, with its interval.
-
-    Args:
-        value: AUC on the unlearned model − AUC on the retrained one.
-        interval: both ends.
-    """
-
-    value: float
-    interval: Interval
-
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether the attack does better or worse on the unlearned model than chance explains."""
-        return not self.interval[0] <= 0 <= self.interval[1]
-
-    def __repr__(self) -> str:
-        low, high = self.interval
-        return f"Difference({self.value:+.5g} in [{low:.3f}, {high:.3f}])"
-
-
-def calibrated(on_unlearned: Attack, on_retrained: Attack) -> Difference:
+def calibrated(on_unlearned: Attack, on_retrained: Attack) -> Estimate:
     """The attack's AUC on the unlearned model against the same attack's on the retrained one, as its null.
 
     An exact method must match the retrained model, whatever the AUC there (claim membership): an AUC of 0.5 is not the
@@ -259,13 +236,16 @@ def calibrated(on_unlearned: Attack, on_retrained: Attack) -> Difference:
     Args:
         on_retrained: the same attack on the same samples, on the retrained model.
 
+    Returns:
+        AUC on the unlearned model − AUC on the retrained one.
+
     Raises:
         BadInputError: no attacks, or two that were judged on other samples, at other levels or by other methods.
 
     Example:
         >>> scores = np.arange(20.0)
         >>> calibrated(roc(scores + 5, scores), roc(scores, scores))
-        Difference(+0.21875 in [0.176, 0.261])
+        Estimate(0.21875 in [0.176, 0.261])
     """
     for name, each in (("on_unlearned", on_unlearned), ("on_retrained", on_retrained)):
         if not isinstance(each, Attack):
@@ -288,5 +268,5 @@ def calibrated(on_unlearned: Attack, on_retrained: Attack) -> Difference:
     if variance == 0:
         fewer = min(len(below), len(above))
         # A pair's difference lies between −1 and 1, so another one is at most 1 + |value| away.
-        return Difference(value, pairs_interval(value, fewer, 1 + abs(value), on_unlearned.level))
-    return Difference(value, wald_interval(value, variance, on_unlearned.level, freedom))
+        return Estimate(value, pairs_interval(value, fewer, 1 + abs(value), on_unlearned.level))
+    return Estimate(value, wald_interval(value, variance, on_unlearned.level, freedom))

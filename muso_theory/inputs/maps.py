@@ -12,7 +12,8 @@ from ..arrays import Array
 from ..claims.theorems.status import theorem_status
 from ..errors import check_integer, expected, nearest
 from ..linear.problem import UnlearningProblem
-from ..options import FEATURE_MAPS, Source
+from ..map_names import FEATURE_MAPS
+from ..options import Source
 
 __all__ = [
     "MAP_OPTIONS",
@@ -64,7 +65,7 @@ def _class(name: str) -> Any:
 
     if name not in FEATURE_MAPS:
         raise expected("a feature map", "features", name, "unknown", nearest(name, FEATURE_MAPS))
-    return getattr(features, FEATURE_MAPS[name]) if FEATURE_MAPS[name] else None
+    return None if name == "identity" else getattr(features, FEATURE_MAPS[name])
 
 
 def approximation(transformer: Any, X: Any, tell: Callable[[str], None]) -> list[str]:

@@ -13,6 +13,7 @@ from sklearn.base import clone
 from ..arguments import checked
 from ..arrays import Array, FloatArray, float_values, plain_array
 from ..errors import check_integer, expected
+from ..map_names import FEATURE_MAPS
 from ..numbers import is_constant
 from .feature_map import check_positive
 
@@ -196,7 +197,7 @@ def kernel_approximation(
             "feature_map",
             name,
             "no exact kernel to compare with",
-            "GaussianFeatures, LaplacianFeatures, MaternFeatures, OrthogonalFeatures or ArcCosineFeatures",
+            ", ".join(made for word, made in FEATURE_MAPS.items() if word != "identity"),
         )
     reference = clone(feature_map).set_params(n_features=sizes[0]).fit(X)
     if "bandwidth" in parameters:

@@ -16,10 +16,10 @@ from sklearn.utils.validation import check_array
 from ..arrays import FloatArray, first_nonfinite, is_float64, plain_array
 from ..errors import BadInputError, expected, nearest
 
-__all__ = ["FeatureMap", "UnfittedFeatureMapError", "check_choice", "check_positive"]
+__all__ = ["FeatureMap", "check_choice", "check_positive"]
 
 
-class UnfittedFeatureMapError(BadInputError, NotFittedError):  # type: ignore[misc]
+class _NotFittedError(BadInputError, NotFittedError):  # type: ignore[misc]
     """A feature map was used before ``fit``; also scikit-learn's ``NotFittedError``."""
 
 
@@ -96,7 +96,7 @@ class FeatureMap(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
 
         Raises:
             BadInputError: for data that is not a finite numeric matrix with d columns.
-            UnfittedFeatureMapError: before ``fit``.
+            BadInputError: before ``fit``; it is a NotFittedError of scikit-learn, too.
 
         Example:
             >>> from muso_theory.linear.features import GaussianFeatures
@@ -117,7 +117,7 @@ class FeatureMap(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
 
         Raises:
             BadInputError: for data that is not a finite numeric matrix with d columns.
-            UnfittedFeatureMapError: before ``fit``.
+            BadInputError: before ``fit``; it is a NotFittedError of scikit-learn, too.
 
         Example:
             >>> from muso_theory.linear.features import IdentityFeatures
@@ -132,9 +132,7 @@ class FeatureMap(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
         """Check data given after ``fit``."""
         name = type(self).__name__
         if not hasattr(self, "n_features_in_"):
-            raise UnfittedFeatureMapError(
-                f"expected a fitted {name} but got one before fit; try fit(X) first"
-            )
+            raise _NotFittedError(f"expected a fitted {name} but got one before fit; try fit(X) first")
         array = self._check(X)
         if array.shape[1] != self.n_features_in_:
             raise expected(

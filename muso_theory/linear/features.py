@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -36,6 +37,9 @@ __all__ = [
     "MaternFeatures",
     "OrthogonalFeatures",
 ]
+
+Balls = Iterator[tuple[slice, Iterator[Any]]]
+"""What ``_in_balls`` makes of the balls of Wx, for `linear.precise`: blocks of columns, and the features in them."""
 
 _BLOCK_ENTRIES = 2**22
 """Entries of Wx held at a time: 32 MiB of float64, whatever the number of rows."""
@@ -59,6 +63,10 @@ class IdentityFeatures(OneToOneFeatureMixin, FeatureMap):  # type: ignore[misc]
     def _map(self, X: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return the data as float64."""
         return np.asarray(X, dtype=np.float64)
+
+    def _in_balls(self, projections: Any) -> Balls:
+        """The input itself."""
+        yield slice(None), iter(projections.entries())
 
     def _exact_kernel(self, X: FloatArray, Y: FloatArray) -> FloatArray:
         """Return inner products."""
@@ -169,6 +177,21 @@ class _FourierFeatures(_RandomFeatures):
             np.cos(projection, out=projection)
         projection *= scale
         out[:, :m] = projection
+
+    def _in_balls(self, projections: Any) -> Balls:
+        """Cosines and sines, or cosines with phases."""
+        import flint
+
+        entries, m = projections.entries(), int(projections.ncols())
+        if self.variant == "paired":
+            scale = 1 / flint.arb(m).sqrt()
+            pairs = [x.sin_cos() for x in entries]
+            yield slice(0, m), (scale * cosine for _, cosine in pairs)
+            yield slice(m, None), (scale * sine for sine, _ in pairs)
+        else:
+            scale = (flint.arb(2) / m).sqrt()
+            phases = [flint.arb(b) for b in self.phases_.tolist()] * int(projections.nrows())
+            yield slice(None), (scale * (x + b).cos() for x, b in zip(entries, phases, strict=True))
 
 
 class GaussianFeatures(_FourierFeatures):
@@ -358,6 +381,17 @@ class ArcCosineFeatures(_RandomFeatures):
             np.heaviside(projection, 0.5, out=projection)
         projection *= math.sqrt(2.0 / projection.shape[1])
         out[...] = projection
+
+    def _in_balls(self, projections: Any) -> Balls:
+        """The scaled ReLU, or the scaled step."""
+        import flint
+
+        entries, scale = projections.entries(), (flint.arb(2) / int(projections.ncols())).sqrt()
+        if self.degree == 1:
+            yield slice(None), (scale * x.nonnegative_part() for x in entries)
+        else:
+            # The sign of a ball that straddles zero is the ball [−1, 1], that of an exact zero is zero.
+            yield slice(None), (scale * (1 + x.sgn()) / 2 for x in entries)
 
     def _exact_kernel(self, X: FloatArray, Y: FloatArray) -> FloatArray:
         """Return the arc-cosine kernel."""

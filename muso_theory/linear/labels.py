@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -126,16 +126,7 @@ def subset_positions(problem: UnlearningProblem, subset: float | Array, seed: in
             raise expected(
                 "a fraction in (0, 1]", "subset", subset, type(subset).__name__, "0.2, or row indices of R"
             )
-        ratio = float(subset)
-        size = round(ratio * n_retain)
-        if size < 1:
-            raise expected(
-                "at least one retained sample",
-                "subset",
-                ratio,
-                f"of {n_retain}",
-                f"{1 / n_retain:.2g} or more",
-            )
+        size = subset_size(float(subset), n_retain)
         chosen = np.sort(np.random.default_rng(check_integer("seed", seed)).permutation(n_retain)[:size])
         return tuple(int(i) for i in chosen)
     indices = plain_array("subset", subset)
@@ -145,6 +136,28 @@ def subset_positions(problem: UnlearningProblem, subset: float | Array, seed: in
             "row indices of retained samples", "subset", subset, "outside R", "a part of problem.retain"
         )
     return tuple(int(i) for i in np.unique(np.searchsorted(problem.retain, indices)))
+
+
+def subset_size(subset: float, n_retain: int, whole: Callable[[float], int] = round) -> int:
+    """How many samples a fraction of R is.
+
+    Args:
+        subset: the fraction.
+        n_retain: samples in R.
+        whole: how it is made a whole number.
+
+    Raises:
+        BadInputError: it is none.
+
+    Example:
+        >>> subset_size(0.2, 13), subset_size(0.2, 13, whole=int)
+        (3, 2)
+    """
+    size = whole(subset * n_retain)
+    if size < 1:
+        least, of = f"{1 / n_retain:.2g} or more", f"of {n_retain} retained"
+        raise expected("a subset of at least one sample", "subset", subset, of, least)
+    return size
 
 
 def _is_number(value: object) -> bool:

@@ -31,7 +31,7 @@ All norms of vectors and label matrices are Frobenius norms; several outputs cha
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, final
@@ -41,20 +41,14 @@ import numpy as np
 
 from ..arrays import Array, float_values
 from ..errors import expected
+from ..map_names import FEATURE_MAPS
 from ..numbers import Quantity
 from ..numbers.balls import enclosure, working_precision
 from ..numbers.ieee import ieee_proof
 from ..numbers.rounding import UndecidedError, root_down, root_up
+from . import features as maps
 from .certified import CertifiedForms
 from .feature_map import FeatureMap
-from .features import (
-    ArcCosineFeatures,
-    GaussianFeatures,
-    IdentityFeatures,
-    LaplacianFeatures,
-    MaternFeatures,
-    OrthogonalFeatures,
-)
 from .problem import UnlearningProblem
 
 __all__ = [
@@ -64,16 +58,6 @@ __all__ = [
     "feature_error",
     "perturbation",
 ]
-
-_KNOWN = (
-    IdentityFeatures,
-    ArcCosineFeatures,
-    GaussianFeatures,
-    OrthogonalFeatures,
-    LaplacianFeatures,
-    MaternFeatures,
-)
-"""Maps whose formula `_evaluated` has."""
 
 _LARGEST_DIGITS = 1000
 _BLOCK_ENTRIES = 2**17
@@ -155,6 +139,7 @@ def estimated_seconds(feature_map: FeatureMap, rows: int, digits: int) -> float:
 
     Example:
         >>> import numpy as np
+        >>> from muso_theory.linear.features import GaussianFeatures
         >>> estimated_seconds(GaussianFeatures(n_features=5000, bandwidth=1.0).fit(np.eye(64)), 1797, 30) < 60
         True
     """
@@ -192,6 +177,7 @@ def feature_error(
         BadInputError: another transformer, an unfitted one, digits out of range, features of another shape or type.
 
     Example:
+        >>> from muso_theory.linear.features import GaussianFeatures, IdentityFeatures
         >>> X = np.array([[0.0, 1.0], [2.0, 3.0]])
         >>> fm = GaussianFeatures(n_features=8, bandwidth=1.0, seed=0).fit(X)
         >>> found = feature_error(fm, X, fm.transform(X), digits=30)
@@ -201,8 +187,10 @@ def feature_error(
         0.0
     """
     digits = check_digits(digits)
-    if type(feature_map) not in _KNOWN:
-        names = ", ".join(known.__name__ for known in _KNOWN)
+    made = [getattr(maps, name) for name in FEATURE_MAPS.values()]
+    known = [each for each in made if hasattr(each, "_in_balls")]
+    if type(feature_map) not in known:
+        names = ", ".join(each.__name__ for each in known)
         raise expected(
             f"one of {names}, whose formulas are known,",
             "feature_map",
@@ -225,7 +213,7 @@ def feature_error(
         block = _matrix(samples[start:stop])
         with working_precision(bits):
             balls = block if transposed is None else block * transposed
-            for columns, values in _evaluated(feature_map, balls):
+            for columns, values in feature_map._in_balls(balls):
                 given = floats[start:stop, columns].ravel().tolist()
                 for value, number in zip(values, given, strict=True):
                     difference = value - number
@@ -249,31 +237,6 @@ def _matrix(array: Array) -> Any:
     return flint.arb_mat(array.shape[0], array.shape[1], array.ravel().tolist())
 
 
-def _evaluated(feature_map: Any, projections: Any) -> Iterator[tuple[slice, Iterator[Any]]]:
-    """Blocks of columns and the true features there, row by row, from the balls of Wx."""
-    entries = projections.entries()
-    if isinstance(feature_map, IdentityFeatures):
-        yield slice(None), iter(entries)
-        return
-    count = int(projections.ncols())
-    if isinstance(feature_map, ArcCosineFeatures):
-        scale = (flint.arb(2) / count).sqrt()
-        if feature_map.degree == 1:
-            yield slice(None), (scale * x.nonnegative_part() for x in entries)
-        else:
-            # The sign of a ball that straddles zero is the ball [−1, 1], that of an exact zero is zero.
-            yield slice(None), (scale * (1 + x.sgn()) / 2 for x in entries)
-    elif feature_map.variant == "paired":
-        scale = 1 / flint.arb(count).sqrt()
-        pairs = [x.sin_cos() for x in entries]
-        yield slice(0, count), (scale * cosine for _, cosine in pairs)
-        yield slice(count, None), (scale * sine for sine, _ in pairs)
-    else:
-        scale = (flint.arb(2) / count).sqrt()
-        phases = [flint.arb(b) for b in feature_map.phases_.tolist()] * int(projections.nrows())
-        yield slice(None), (scale * (x + b).cos() for x, b in zip(entries, phases, strict=True))
-
-
 @ieee_proof()
 def perturbation(problem: UnlearningProblem, error: FeatureError) -> _Perturbation:
     """What is known about the problem of the feature map itself, from the one of its float features.
@@ -291,6 +254,7 @@ def perturbation(problem: UnlearningProblem, error: FeatureError) -> _Perturbati
         UndecidedError: full rank of Φ̂ or Φ̂_R is not proved by float64, or the numbers are not floats.
 
     Example:
+        >>> from muso_theory.linear.features import GaussianFeatures
         >>> X = np.array([[0.0, 1.0], [2.0, 3.0], [1.0, 5.0]])
         >>> fm = GaussianFeatures(n_features=8, bandwidth=1.0, seed=0).fit(X)
         >>> problem = UnlearningProblem(fm.transform(X), np.array([1.0, -1.0, 1.0]), [2])

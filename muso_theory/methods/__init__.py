@@ -37,7 +37,7 @@ from .projections import (
     ProjectiveResidualUpdate,
 )
 from .projector import ProjectorCheck, check_projector, row_projector
-from .published import Published, PublishedResult, PublishedRound
+from .published import Published
 from .relabelling import (
     BadTeaching,
     ClosedFormLabels,
@@ -88,8 +88,6 @@ __all__ = [
     "ProjectiveResidualUpdate",
     "ProjectorCheck",
     "Published",
-    "PublishedResult",
-    "PublishedRound",
     "RandomRelabelling",
     "Relabelling",
     "Retraining",
@@ -144,6 +142,8 @@ _RENAMED = {
     "NetworkMethod": "Method",
     "Nothing": "NoUnlearning",
     "OracleLabels": "ClosedFormLabels",
+    "PublishedResult": "AlternatingResult",
+    "PublishedRound": "Epoch",
     "RandomLabels": "RandomRelabelling",
     "Retrain": "Retraining",
     "SalUn": "SaliencyRelabelling",

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, final
 
 import numpy as np
 
 from ..arguments import checked
 from ..arrays import Array
-from ..descent.losses import LossName, targets_for
-from ..descent.passes import Passes, Samples
+from ..descent.losses import LossName
+from ..descent.passes import Batch, Passes
 from ..descent.schedules import ResolvedSteps
+from ..descent.updates import Hyper
 from ..errors import expected
-from ..linear.approximation import centred_alignment
-from ..networks.problem import NetworkProblem, softmax
-from ..networks.tangent_kernel import empirical_ntk
-from ..networks.training import DivergedError, NetworkLoop, diverged
+from ..linear.labels import subset_size
+from ..networks.problem import NetworkProblem
+from ..networks.training import NetworkLoop, check_descent, diverged
 from ..streams import ALTERNATING, WATCHED
-from .head import HeadCondition, fitted_head, head_features, head_labels, head_matrix
+from .alternation import Rounds, annealed, check_annealing, reached
+from .head import fitted_head, head_features, head_labels, head_matrix
 from .method import Method
-from .monitors import AlternatingResult, Convergence, Epoch
+from .monitors import AlternatingResult
 from .projector import Projector
-from .subsets import annealed, require_sample
+from .ranges import fraction
 from .tangent import tangent_labels
 
 __all__ = ["Alternating"]
@@ -96,7 +96,7 @@ class Alternating(Method):
     optimizer: str = "adam"
     learning_rate: float = 1e-3
     batch_size: int | None = 64
-    momentum: float = 0.9
+    momentum: float = Hyper.momentum
     weight_decay: float = 0.0
     frozen: bool = False
     tolerance: float = 1e-2
@@ -125,12 +125,13 @@ class Alternating(Method):
             raise expected(
                 "relabelling every epoch", "relabel", "batch", "with view='tangent'", "relabel='epoch'"
             )
-        if self.ridge_lag < 0 or len(self.ridge) != 2 or not all(0 <= ridge < np.inf for ridge in self.ridge):
-            raise expected(
-                "two nonnegative ridges and a lag", "ridge", self.ridge, "out of range", "(1e-6, 1e-2)"
-            )
-        if not 0 < self.subset <= 1:
-            raise expected("a fraction in (0, 1]", "subset", self.subset, "float", "0.2")
+        check_descent(
+            self.optimizer, self.epochs, self.learning_rate, self.batch_size, self.seed, self.momentum
+        )
+        check_annealing(
+            self.ridge, self.ridge_lag, inverted=self.view == "head" and self.projector != "exact"
+        )
+        fraction("subset", self.subset, "0.2")
 
     @classmethod
     @checked
@@ -188,10 +189,7 @@ class Alternating(Method):
 
     def on_network(self, problem: NetworkProblem) -> list[Array]:
         """θ_u; an alternation that diverged is refused."""
-        result = self.run(problem)
-        if result.convergence is Convergence.DIVERGED:
-            raise diverged(self.learning_rate, f"alternation diverged in epoch {len(result.history)}")
-        return result.params
+        return reached(self.run(problem), self.learning_rate)
 
     @checked
     def run(self, problem: NetworkProblem) -> AlternatingResult:
@@ -207,48 +205,29 @@ class Alternating(Method):
             BadInputError: a subset smaller than one sample, a last layer that is not linear, cross-entropy of one
                 output.
         """
-        return _Run(self, problem).go()
+        return _Rounds(self, problem).go(self.epochs, self.ridge_at, self.tolerance)
 
 
-class _Run:
+class _Rounds(Rounds):
     """One alternation under way."""
 
     def __init__(self, method: Alternating, problem: NetworkProblem) -> None:
-        self.method, self.problem = method, problem
-        self.loss: LossName = method.loss or problem.recipe.loss
-        if self.loss == "cross-entropy" and problem.net.n_out < 2:
-            raise expected(
-                "at least two outputs for cross-entropy", "n_out", problem.net.n_out, "int", "squared"
-            )
-        retained = len(problem.retain)
-        self.size = require_sample(round(method.subset * retained), method.subset, retained)
+        watched = np.random.default_rng((method.seed, WATCHED)).permutation(len(problem.X))[: method.watch]
+        super().__init__(
+            problem, method.loss or problem.recipe.loss, method.labels == "hard", np.sort(watched)
+        )
+        self.method = method
+        self.rows = subset_size(method.subset, len(problem.retain))
         self.rng = np.random.default_rng((method.seed, ALTERNATING))
         self.start = problem.start
-        self.targets = problem.targets.copy()
         self.loop = self._loop()
-        self.condition: HeadCondition | None = None
-        self.watched = self._watched()
-
-    @property
-    def params(self) -> list[Array]:
-        """θ_t."""
-        return self.loop.state
-
-    def _watched(self) -> Array:
-        """Samples on which the tangent kernel is compared with its start."""
-        n = min(self.method.watch, len(self.problem.X))
-        rng = np.random.default_rng((self.method.seed, WATCHED))
-        return np.sort(rng.permutation(len(self.problem.X))[:n])
-
-    def _kernel(self, params: list[Array]) -> Array | None:
-        if not len(self.watched):
-            return None
-        return empirical_ntk(self.problem.net, params, self.problem.X[self.watched], contract="trace")
+        outputs = problem.outputs(self.params, problem.forget)
+        self.labels = np.asarray(self.fitted(outputs), dtype=problem.X.dtype)
 
     def outputs(self, ridge: float) -> Array:
         """ŷ_F before softmax and rounding, from the current parameters."""
         method, problem = self.method, self.problem
-        chosen = problem.retain[np.sort(self.rng.permutation(len(problem.retain))[: self.size])]
+        chosen = problem.retain[np.sort(self.rng.permutation(len(problem.retain))[: self.rows])]
         X_retain, X_forget = problem.X[chosen], problem.X[problem.forget]
         if method.view == "tangent":
             at = self.start if method.linearised_at == "start" else self.params
@@ -278,51 +257,14 @@ class _Run:
         self.condition = self.condition or condition
         return labels
 
-    def fitted(self, outputs: Array) -> Array:
-        """Targets of fine-tuning on F."""
-        if self.method.labels == "hard":
-            return self.problem.task.hardened(outputs)
-        return softmax(outputs) if self.loss == "cross-entropy" else outputs
-
-    def go(self) -> AlternatingResult:
-        """All rounds."""
-        method, problem = self.method, self.problem
-        travelled = problem.distance(problem.pretrained, self.start)
-        before = np.asarray(self.fitted(problem.outputs(self.params, problem.forget)), dtype=problem.X.dtype)
-        kernel0 = self._kernel(list(self.start))
-        history: list[Epoch] = []
-        outputs = first = np.zeros((len(problem.forget), problem.net.n_out))
-        labels, convergence = before, Convergence.UNSETTLED
-        targets_for(self.targets, self.targets, self.loss)  # refuses what is no target of this loss
-        for epoch in range(method.epochs):
-            ridge = method.ridge_at(epoch)
-            if epoch % method.relabel_every == 0:
-                outputs = self.outputs(ridge)
-                labels = self.fitted(outputs)
-                if epoch == 0:
-                    first = outputs
-            previous = self.params
-            self.labels = labels
-            self.targets[problem.forget] = labels
-            with np.errstate(all="ignore"):  # divergence is reported below
-                try:
-                    self.loop.advance(1)
-                    labels = self.labels
-                    finite = all(np.isfinite(array).all() for array in self.params)
-                except DivergedError:  # seen between two batches
-                    finite = False
-            if not finite or problem.is_broken(self.params, self.loss):
-                self.loop.state = previous if not finite else self.params
-                convergence = Convergence.DIVERGED
-                break
-            history.append(self._watch(ridge, labels, before, previous, travelled, kernel0))
-            before = labels
-        if history and convergence is not Convergence.DIVERGED:
-            last = history[-1]
-            # Not their maximum, which of a number and NaN may be the number.
-            settled = last.label_change < method.tolerance and last.parameter_change < method.tolerance
-            convergence = Convergence.SETTLED if settled else Convergence.UNSETTLED
-        return AlternatingResult(self.params, labels, first, tuple(history), convergence, self.condition)
+    def relabel(self, epoch: int, ridge: float) -> None:
+        """Labels of the whole epoch."""
+        if epoch % self.method.relabel_every == 0:
+            outputs = self.outputs(ridge)
+            self.labels = self.fitted(outputs)
+            if epoch == 0:
+                self.first = outputs
+        self.targets[self.problem.forget] = self.labels
 
     def _loop(self) -> NetworkLoop:
         """Fine-tuning on all samples, of which ``_wanted`` says the targets."""
@@ -347,7 +289,7 @@ class _Run:
             mask=mask,
         )
 
-    def _wanted(self, rows: Samples) -> Array:
+    def _wanted(self, rows: Batch) -> Array:
         """Targets of a batch, relabelled where every batch is."""
         if self.method.relabel == "batch":
             if not all(np.isfinite(array).all() for array in self.params):
@@ -355,34 +297,3 @@ class _Run:
             self.labels = self.fitted(self.outputs(self.method.ridge_at(self.loop.epochs)))
             self.targets[self.problem.forget] = self.labels
         return self.targets[rows]
-
-    def _watch(
-        self,
-        ridge: float,
-        labels: Array,
-        before: Array,
-        previous: list[Array],
-        travelled: float,
-        kernel0: Array | None,
-    ) -> Epoch:
-        problem = self.problem
-        targets = problem.targets.copy()
-        targets[problem.forget] = labels
-        relabelled = replace(problem, targets=targets, recipe=replace(problem.recipe, loss=self.loss))
-        kernel = self._kernel(self.params)
-        gaps: tuple[float | None, float | None] = (None, None)
-        if problem.retrained is not None:
-            gaps = problem.relative_gaps(self.params)
-        return Epoch(
-            ridge,
-            float(np.linalg.norm(labels - before) / max(float(np.linalg.norm(before)), 1e-300)),
-            problem.distance(self.params, previous) / max(travelled, 1e-300),
-            relabelled.mean_loss(self.params, np.arange(len(problem.X))),
-            None if kernel is None or kernel0 is None else _alignment(kernel, kernel0),
-            *gaps,
-        )
-
-
-def _alignment(kernel: Array, start: Array) -> float:
-    """How far the kernel turned, 0 for a constant one; NaN, a sign as well, when it left the finite numbers."""
-    return centred_alignment(kernel, start, constant=0.0) if np.isfinite(kernel).all() else math.nan

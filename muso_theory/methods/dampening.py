@@ -75,7 +75,7 @@ class SynapticDampening(Method):
             (factor * array).astype(array.dtype)
             for factor, array in zip(problem.net.unflatten(factors), problem.pretrained, strict=True)
         ]
-        return problem.check_trained(scaled, self.dampening)
+        return problem.check_trained(scaled, self.dampening, "dampening")
 
     def _factors(self, on_forget: Array, on_retain: Array, n_forget: int, n_retain: int) -> Array:
         """What every parameter is multiplied by, (P,)."""

@@ -33,7 +33,7 @@ from ..networks.tangent_kernel import empirical_ntk
 from .fitting import Descent
 from .method import Method
 
-__all__ = ["DifferenceLabels", "DifferenceResult", "LinearOutputs", "MeanKernel", "linear_outputs"]
+__all__ = ["DifferenceLabels", "DifferenceResult", "MeanKernel", "linear_outputs"]
 
 _ROOM = 48
 """Bytes a pair of samples: six arrays (n, n) in double precision, the kernel, its eigenvectors (found in no more), and
@@ -88,7 +88,7 @@ class _LinearView:
 
 @final
 @dataclass(frozen=True, eq=False)
-class LinearOutputs:
+class _LinearOutputs:
     """Outputs of the linear view after the same number of steps on either set, (n, k).
 
     Args:
@@ -108,7 +108,7 @@ class LinearOutputs:
         return np.asarray(problem.outputs(problem.pretrained) + self.retained - self.everyone)
 
 
-def linear_outputs(problem: NetworkProblem, kernel: MeanKernel, steps: int = 300) -> LinearOutputs:
+def linear_outputs(problem: NetworkProblem, kernel: MeanKernel, steps: int = 300) -> _LinearOutputs:
     """Train the linear view on all samples and on R, until it fits all of them as well as θ_p does.
 
     Args:
@@ -127,7 +127,7 @@ def linear_outputs(problem: NetworkProblem, kernel: MeanKernel, steps: int = 300
         everyone.step()
         retained.step()
         fits = everyone.misfit(everyone.outputs()) <= enough
-    return LinearOutputs(everyone.outputs(), retained.outputs(), everyone.steps, fits)
+    return _LinearOutputs(everyone.outputs(), retained.outputs(), everyone.steps, fits)
 
 
 @final

@@ -10,7 +10,7 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array
 from ..descent.losses import sample_losses
-from ..descent.passes import Samples
+from ..descent.passes import Batch
 from ..linear.closed_forms import Point, float_model
 from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem
@@ -181,7 +181,7 @@ class NegativePreference(Method):
         targets, loss = problem.targets[problem.forget], problem.recipe.loss
         before = sample_losses(problem.outputs(problem.pretrained, problem.forget), targets, loss)
 
-        def weights(rows: Samples, outputs: Array) -> Array:
+        def weights(rows: Batch, outputs: Array) -> Array:
             return -self._weights(sample_losses(outputs, targets[rows], loss), before[rows])
 
         return self.descent.finish(problem, self.descent.loop(problem, problem.forget, weights=weights))

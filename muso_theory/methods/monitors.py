@@ -64,12 +64,17 @@ class Epoch:
 
     Args:
         ridge: ε used for this round's labels.
-        label_change: ‖ŷ_t − ŷ_{t−1}‖/‖ŷ_{t−1}‖; in the first round ŷ_{t−1} are the pretrained outputs.
+        label_change: ‖ŷ_t − ŷ_{t−1}‖/‖ŷ_{t−1}‖; in the first round ŷ_{t−1} are the pretrained outputs, or where batches
+            are relabelled one after the other (`Published`) the targets.
         parameter_change: ‖θ_t − θ_{t−1}‖/‖θ_p − θ₀‖.
         loss: mean loss on retained and relabelled samples after the round.
         alignment: centred alignment of Θ_t with Θ₀ on a subsample; None when it is not watched.
         parameter_gap: ‖θ_t − θ_r‖/‖θ_p − θ_r‖; None when θ_r is not known.
         output_gap: the same for the outputs on the forget samples.
+        rows: retained samples from which the labels were formed.
+        relabelled: share of the forget samples whose last label is not the class of their target; None of one output.
+        head_change: ‖head − w_p‖/‖w_p − w₀‖ (Frobenius) of the head that gives the labels of `Published`; with the
+            projector on a space that holds all, about 0.
     """
 
     ridge: float
@@ -79,6 +84,9 @@ class Epoch:
     alignment: float | None = None
     parameter_gap: float | None = None
     output_gap: float | None = None
+    rows: int | None = None
+    relabelled: float | None = None
+    head_change: float | None = None
 
 
 def signatures(
@@ -184,7 +192,7 @@ class AlternatingResult:
         history: one entry a round.
         convergence: how it ended.
         head: whether label-free labels of the last layer could say anything in the first round; None when the labels
-            come from the whole tangent.
+            come from the whole tangent, or from the published inverses.
     """
 
     params: list[Array]

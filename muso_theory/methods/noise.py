@@ -145,7 +145,7 @@ class FisherNoise(Method):
                 continue
             spread = self.alpha * (fisher + self.damping) ** -0.25
             noisy.append((array + spread * rng.standard_normal(array.shape)).astype(array.dtype))
-        return problem.check_trained(noisy, self.alpha)
+        return problem.check_trained(noisy, self.alpha, "alpha")
 
     def _moments(self, problem: UnlearningProblem) -> tuple[Point, float]:
         """w_p, and α² tr(F_R + εI)^-½ for every output."""

@@ -111,7 +111,7 @@ class RidgeFineTuning(_RetainDescent):
     It is anchored at zero and not at w₀, and so pulls towards the minimum-norm interpolator of R.
 
     Args:
-        ridge: λ ≥ 0 at the first step, of the mean loss.
+        penalty: λ ≥ 0 at the first step, beside the mean loss; unlike every ``ridge`` it does not hold to w₀.
         decay: ρ in (0, 1], factor of λ after every step.
         steps: number of steps of a linear model.
         step_size: η > 0 of a linear model; None is 1/(λ_max(K)/n_R + 2λ).
@@ -119,11 +119,11 @@ class RidgeFineTuning(_RetainDescent):
 
     Example:
         >>> problem = UnlearningProblem(np.array([[1.0, 0], [0, 1]]), np.array([1.0, 2.0]), [1])
-        >>> RidgeFineTuning(ridge=0.25, decay=0.5, steps=2, step_size=1.0)(problem)  # w_p = (1, 2)
+        >>> RidgeFineTuning(penalty=0.25, decay=0.5, steps=2, step_size=1.0)(problem)  # w_p = (1, 2)
         array([0.875, 0.75 ])
     """
 
-    ridge: float = 1e-2
+    penalty: float = 1e-2
     decay: float = 0.9
     steps: int = field(default=10, metadata=LINEAR)
     step_size: float | None = field(default=None, metadata=LINEAR)
@@ -134,35 +134,35 @@ class RidgeFineTuning(_RetainDescent):
     exactness = "not exact: a finite number of steps, and a pull to zero in place of w₀ (ridge-anchored)"
 
     def __post_init__(self) -> None:
-        """Refuse what is no ridge, no factor and no step size."""
+        """Refuse what is no penalty, no factor and no step size."""
         super().__post_init__()
-        nonnegative("ridge", self.ridge)
+        nonnegative("penalty", self.penalty)
         if not 0 < self.decay <= 1:
             raise expected("a factor in (0, 1]", "decay", self.decay, type(self.decay).__name__, "0.9")
         check_step_size(self.step_size)
 
     def on_linear(self, problem: UnlearningProblem) -> Point:
         """The last iterate in model coordinates."""
-        curvature = largest_eigenvalue(problem) / len(problem.retain) + 2 * self.ridge
+        curvature = largest_eigenvalue(problem) / len(problem.retain) + 2 * self.penalty
         eta = self.step_size or 1 / curvature
-        return self._trained(problem, self.steps, eta, lambda t, w: 2 * self.ridge * self.decay**t * w)
+        return self._trained(problem, self.steps, eta, lambda t, w: 2 * self.penalty * self.decay**t * w)
 
     def on_network(self, problem: NetworkProblem) -> list[Array]:
         """θ_p after descent on L_R + λ‖θ‖²."""
-        ridges = self._ridges()
+        penalties = self._penalties()
 
         def pull(params: State) -> State:
-            factor = 2 * next(ridges)
+            factor = 2 * next(penalties)
             return [(factor * array).astype(array.dtype) for array in params]
 
         return self.descent.finish(problem, self.descent.loop(problem, problem.retain, beside=pull))
 
-    def _ridges(self) -> Iterator[float]:
+    def _penalties(self) -> Iterator[float]:
         """λ of one step after the other."""
-        ridge = self.ridge
+        penalty = self.penalty
         while True:
-            yield ridge
-            ridge *= self.decay
+            yield penalty
+            penalty *= self.decay
 
 
 @final

@@ -95,7 +95,8 @@ class NtkScrubbing(Method):
             else:
                 steps.append(tangent_step(net, params, X, targets - base, **settings))
         shifted = net.flatten(params) + (steps[0] - steps[1])
-        return problem.check_trained([a.astype(problem.X.dtype) for a in net.unflatten(shifted)], 1.0)
+        arrays = [a.astype(problem.X.dtype) for a in net.unflatten(shifted)]
+        return problem.check_trained(arrays, self.ridge, "ridge")
 
     @staticmethod
     def _off_retain(problem: UnlearningProblem, columns: Array) -> Array:

@@ -5,25 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, final
+from typing import Any, Literal, final
 
 import numpy as np
 
 from ..arguments import checked
 from ..arrays import Array
-from ..descent.losses import LossName, targets_for
-from ..descent.passes import Passes, Samples
+from ..descent.losses import LossName
+from ..descent.passes import Batch, Passes
 from ..descent.schedules import ResolvedSteps
 from ..errors import check_integer, expected
-from ..networks.problem import NetworkProblem, softmax
+from ..linear.labels import subset_size
+from ..networks.problem import NetworkProblem
 from ..networks.training import NetworkLoop, check_descent, diverged
 from ..streams import PUBLISHED
+from .alternation import Rounds, annealed, check_annealing, reached
 from .head import head_features, head_matrix
 from .inverses import Precision, Revision, published_head
 from .method import Method
-from .subsets import annealed, require_sample
+from .monitors import AlternatingResult
+from .ranges import fraction
 
-__all__ = ["Published", "PublishedResult", "PublishedRound", "streamed_subset"]
+__all__ = ["Published", "streamed_subset"]
 
 
 def streamed_subset(n: int, size: int, batch: int, rng: np.random.Generator) -> Array:
@@ -58,42 +61,6 @@ def streamed_subset(n: int, size: int, batch: int, rng: np.random.Generator) -> 
     return kept
 
 
-class PublishedRound(NamedTuple):
-    """What was done in one epoch.
-
-    Args:
-        ridge: ε.
-        rows: samples of the subset.
-        head_change: ‖head − w_p‖/‖w_p − w₀‖ (Frobenius); with the projector on a space that holds all, about 0.
-        relabelled: share of the forget samples whose last label is not the class of their target.
-        label_change: ‖ŷ_t − ŷ_{t−1}‖/‖ŷ_{t−1}‖ of the last labels; in the first epoch ŷ_{t−1} are the targets.
-        parameter_change: ‖θ_t − θ_{t−1}‖/‖θ_p − θ₀‖.
-    """
-
-    ridge: float
-    rows: int
-    head_change: float
-    relabelled: float
-    label_change: float
-    parameter_change: float
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class PublishedResult:
-    """What a run did.
-
-    Args:
-        params: θ_u.
-        labels: the last label of every forget sample, (n_F, k).
-        rounds: one entry an epoch.
-    """
-
-    params: list[Array]
-    labels: Array
-    rounds: tuple[PublishedRound, ...]
-
-
 @final
 @checked
 @dataclass(frozen=True)
@@ -116,8 +83,8 @@ class Published(Method):
         feature_shift: whether (Z_t − Z_p)w_p is added.
         labels: ``"hard"`` (arg max) or ``"soft"`` (outputs; their softmax under cross-entropy).
         relabel: before every ``"batch"``, or before every ``"epoch"``.
-        sampling: of the subset, see :func:`streamed_subset`; ``"uniform"`` draws ⌊subset · n_R⌋ at once.
-        subset: share of the retained samples.
+        sampling: of the subset, see :func:`streamed_subset`; ``"uniform"`` draws as many at once.
+        subset: share of the retained samples, cut to a whole number of them, ⌊subset · n_R⌋.
         ridge: ε in the first and the last epoch, between them along a cosine.
         ridge_lag: epochs by which ε is late.
         loss: of fine-tuning.
@@ -137,7 +104,7 @@ class Published(Method):
         >>> X, y = np.eye(6, dtype=np.float32), np.array([0, 0, 1, 1, 2, 2])
         >>> problem = NetworkProblem.pretrain(mlp([6, 3, 3], "tanh"), X, y, forget=[5])
         >>> result = Published.of("class", epochs=2, subset=1.0).run(problem)
-        >>> len(result.rounds), result.labels.shape
+        >>> len(result.history), result.labels.shape
         (2, (1, 3))
     """
 
@@ -173,11 +140,8 @@ class Published(Method):
         if self.revision == "projector" and self.precision == "float32":
             raise expected("'float64'", "precision", self.precision, "with revision 'projector'", "'float64'")
         check_descent(self.optimizer, self.epochs, self.learning_rate, self.batch_size, self.seed)
-        check_integer("ridge_lag", self.ridge_lag)
-        if len(self.ridge) != 2 or not all(0 < ridge < np.inf for ridge in self.ridge):
-            raise expected("two positive ridges", "ridge", self.ridge, "out of range", "(1e-6, 1e-2)")
-        if not 0 < self.subset <= 1:
-            raise expected("a fraction in (0, 1]", "subset", self.subset, "float", "0.2")
+        check_annealing(self.ridge, self.ridge_lag, inverted=True)
+        fraction("subset", self.subset, "0.2")
 
     @classmethod
     @checked
@@ -206,42 +170,38 @@ class Published(Method):
         return annealed(self.ridge, epoch - self.ridge_lag, self.epochs)
 
     def on_network(self, problem: NetworkProblem) -> list[Array]:
-        """θ_u."""
-        return self.run(problem).params
+        """θ_u; a run that diverged is refused."""
+        return reached(self.run(problem), self.learning_rate)
 
     @checked
-    def run(self, problem: NetworkProblem) -> PublishedResult:
+    def run(self, problem: NetworkProblem) -> AlternatingResult:
         """Unlearn, and tell what was done in every epoch.
 
         Args:
             problem: what to forget.
 
         Returns:
-            Parameters, labels, and one entry an epoch.
+            Parameters, labels, history; divergence, of training or of an inverse, is told by ``convergence``.
 
         Raises:
             BadInputError: a subset smaller than one sample, a last layer that is not linear, cross-entropy of one
                 output.
-            DivergedError: training or an inverse left the finite numbers.
         """
-        return _Run(self, problem).go()
+        return _Rounds(self, problem).go(self.epochs, self.ridge_at)
 
 
-class _Run:
+class _Rounds(Rounds):
     """One run under way."""
 
     def __init__(self, method: Published, problem: NetworkProblem) -> None:
-        self.method, self.problem = method, problem
-        if method.loss == "cross-entropy" and problem.net.n_out < 2:
-            hint = "loss='squared'"
-            raise expected("at least two outputs for cross-entropy", "n_out", problem.net.n_out, "int", hint)
-        retained = len(problem.retain)
-        self.size = require_sample(int(method.subset * retained), method.subset, retained)
+        super().__init__(problem, method.loss, method.labels == "hard", np.arange(0))
+        self.method = method
+        self.size = subset_size(method.subset, len(problem.retain), int)
         net = problem.net
         self.w_init, self.w_pretrained = (head_matrix(net, w) for w in (problem.start, problem.pretrained))
         self.Z_pretrained = head_features(net, problem.pretrained, problem.X[problem.forget])
         self.rng = np.random.default_rng((method.seed, PUBLISHED))
-        self.targets = problem.targets.copy()
+        self.labels = self.targets[problem.forget]
         # The place of every sample in F, or −1.
         self.place = np.full(len(problem.X), -1)
         self.place[problem.forget] = np.arange(len(problem.forget))
@@ -258,7 +218,6 @@ class _Run:
             return rate * (1 + math.cos(math.pi * t / total)) / 2
 
         steps = ResolvedSteps(cosine if method.schedule == "cosine" else rate, batch, restart=False)
-        targets_for(self.targets, self.targets, method.loss)  # refuses what is no target of this loss
         return NetworkLoop(
             problem.net,
             list(problem.pretrained),
@@ -267,47 +226,61 @@ class _Run:
             method.loss,
             method.optimizer,
             Passes(n, "shuffled", steps, method.seed),
-            momentum=0.9,
             mean=True,
             weight_decay=method.weight_decay,
         )
 
-    def _wanted(self, rows: Samples) -> Array:
+    def _wanted(self, rows: Batch) -> Array:
         """Targets of a batch, its forget samples relabelled by the network as it is now."""
         index = np.arange(len(self.problem.X))[rows]
         places = self.place[index]
         if self.method.relabel == "batch":
-            self._relabel(places[places >= 0])
+            self._label(places[places >= 0])
         return self.targets[index]
 
-    def _relabel(self, places: Array) -> None:
+    def _label(self, places: Array) -> None:
         """Labels of the forget samples at these places in F."""
-        if not len(places):
-            return
+        if len(places):
+            self.targets[self.problem.forget[places]] = self.fitted(self._outputs(places))
+            self.labels = self.targets[self.problem.forget]
+
+    def _outputs(self, places: Array) -> Array:
+        """ŷ of these forget samples before softmax and rounding, from the current parameters."""
         method, problem, params = self.method, self.problem, self.loop.state
         if not all(np.isfinite(array).all() for array in params):
             raise diverged(method.learning_rate, "parameters are not finite")
-        chosen = problem.forget[places]
-        Z = head_features(problem.net, params, problem.X[chosen])
+        Z = head_features(problem.net, params, problem.X[problem.forget[places]])
         w = self.w_pretrained if method.head == "pretrained" else head_matrix(problem.net, params)
         outputs = Z @ self.head(w)
         if method.feature_shift:
             outputs = outputs + (Z - self.Z_pretrained[places]) @ self.w_pretrained
-        if method.labels == "hard":
-            outputs = problem.task.hardened(outputs)
-        elif method.loss == "cross-entropy":
-            outputs = softmax(outputs)
-        self.targets[chosen] = outputs
+        return np.asarray(outputs)
 
-    def _prepare(self, ridge: float) -> int:
-        """Form the head of an epoch from a subset of the retained samples; how many these are."""
-        method, problem = self.method, self.problem
-        n = len(problem.retain)
+    def relabel(self, epoch: int, ridge: float) -> None:
+        """Form the head of an epoch from a subset of the retained samples."""
+        self.head = self._head(self._subset(), ridge)
+        moved, travelled = (w - self.w_pretrained for w in (self.head(self.w_pretrained), self.w_init))
+        self.head_change = float(np.linalg.norm(moved)) / max(float(np.linalg.norm(travelled)), 1e-300)
+        everyone = np.arange(len(self.problem.forget))
+        if epoch == 0:
+            self.first = self._outputs(everyone)
+        if self.method.relabel == "epoch":
+            self._label(everyone)
+
+    def _subset(self) -> Array:
+        """The retained samples that an epoch's head is formed from."""
+        method, retain = self.method, self.problem.retain
         if method.sampling == "streaming":
-            kept = streamed_subset(n, self.size, method.batch_size, self.rng)
+            kept = streamed_subset(len(retain), self.size, method.batch_size, self.rng)
         else:
-            kept = self.rng.permutation(n)[: self.size]
-        X = problem.X[problem.retain[kept]]
+            kept = self.rng.permutation(len(retain))[: self.size]
+        self.rows = len(kept)
+        return np.asarray(retain[kept])
+
+    def _head(self, rows: Array, ridge: float) -> Callable[[Array], Array]:
+        """What an epoch makes of a head: that of the inverses, once where the head is fixed."""
+        method, problem = self.method, self.problem
+        X = problem.X[rows]
         Z = head_features(problem.net, self.loop.state, X)
         if not np.isfinite(Z).all():
             raise diverged(method.learning_rate, "features are not finite")
@@ -326,32 +299,6 @@ class _Run:
             ).astype(dtype)
 
         if method.head == "current":
-            self.head = head
-        else:
-            fixed = head(self.w_pretrained)
-            self.head = lambda w: fixed
-        return len(kept)
-
-    def go(self) -> PublishedResult:
-        """All epochs."""
-        method, problem = self.method, self.problem
-        original, rounds = problem.targets[problem.forget].argmax(axis=1), []
-        travelled = float(np.linalg.norm(self.w_pretrained - self.w_init)) or 1.0
-        trained = problem.distance(problem.pretrained, problem.start) or 1.0
-        for epoch in range(method.epochs):
-            ridge = method.ridge_at(epoch)
-            before, params = self.targets[problem.forget], self.loop.state
-            rows = self._prepare(ridge)
-            if method.relabel == "epoch":
-                self._relabel(np.arange(len(problem.forget)))
-            with np.errstate(all="ignore"):  # divergence is reported below
-                self.loop.advance(1)
-            if problem.is_broken(self.loop.state, method.loss):
-                raise diverged(method.learning_rate, f"the loss left the finite numbers in epoch {epoch + 1}")
-            labels = self.targets[problem.forget]
-            moved = float(np.linalg.norm(self.head(self.w_pretrained) - self.w_pretrained)) / travelled
-            differ = float(np.mean(labels.argmax(axis=1) != original))
-            turned = float(np.linalg.norm(labels - before) / (np.linalg.norm(before) or 1.0))
-            went = problem.distance(self.loop.state, params) / trained
-            rounds.append(PublishedRound(ridge, rows, moved, differ, turned, went))
-        return PublishedResult(self.loop.state, self.targets[problem.forget], tuple(rounds))
+            return head
+        fixed = head(self.w_pretrained)
+        return lambda w: fixed

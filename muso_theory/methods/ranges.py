@@ -6,7 +6,7 @@ import numpy as np
 
 from ..errors import expected
 
-__all__ = ["check_step_size", "nonnegative", "positive"]
+__all__ = ["check_step_size", "fraction", "nonnegative", "positive"]
 
 
 def positive(name: str, value: float) -> float:
@@ -20,6 +20,13 @@ def nonnegative(name: str, value: float) -> float:
     """Refuse what is no finite number of at least zero."""
     if not 0 <= value < np.inf:
         raise expected("a number ≥ 0", name, value, type(value).__name__, "the default")
+    return value
+
+
+def fraction(name: str, value: float, hint: str) -> float:
+    """Refuse what is no fraction in (0, 1]."""
+    if not 0 < value <= 1:
+        raise expected("a fraction in (0, 1]", name, value, type(value).__name__, hint)
     return value
 
 

@@ -24,7 +24,7 @@ from ..networks.problem import NetworkProblem
 from ..numbers import FLOAT64
 from .fitting import Descent, row_steps, trained
 from .method import LINEAR, NETWORK, Method
-from .ranges import positive
+from .ranges import fraction, positive
 from .rules import BadTeacher, LabelRule, RandomLabels
 
 __all__ = [
@@ -379,8 +379,7 @@ class SubsampledLabels(Relabelling):
     def __post_init__(self) -> None:
         """Refuse what is no fraction."""
         super().__post_init__()
-        if not 0 < self.subset <= 1:
-            raise expected("a fraction in (0, 1]", "subset", self.subset, type(self.subset).__name__, "0.2")
+        fraction("subset", self.subset, "0.2")
 
     def _expected(self, problem: UnlearningProblem) -> float | None:
         """None: the mean over subsets has no closed form."""

@@ -20,6 +20,7 @@ from ..networks.problem import NetworkProblem
 from ..numbers import FLOAT64
 from .fitting import Descent
 from .method import LINEAR, NETWORK, Method
+from .ranges import fraction
 from .rules import RandomLabels, block_trace, forget_inverse
 
 __all__ = ["SaliencyRelabelling", "largest"]
@@ -101,9 +102,7 @@ class SaliencyRelabelling(Method):
     def __post_init__(self) -> None:
         """Refuse what is no mask."""
         super().__post_init__()
-        if not 0 < self.fraction <= 1:
-            kind = type(self.fraction).__name__
-            raise expected("a fraction in (0, 1]", "fraction", self.fraction, kind, "0.5")
+        fraction("fraction", self.fraction, "0.5")
         if self.saliency not in ("relabelled", "forget"):
             what = "'relabelled' or 'forget'"
             raise expected(what, "saliency", self.saliency, type(self.saliency).__name__, "'relabelled'")

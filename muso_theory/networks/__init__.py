@@ -18,7 +18,7 @@ from .estimates import KernelEstimate, estimate_ntk
 from .files import architecture, from_architecture, load, save
 from .flatten import Flatten
 from .functions import ACTIVATIONS, Nonlinearity, nonlinearity
-from .gradcheck import GradientCheck, GradientError, check_gradients
+from .gradcheck import GradientCheck, check_gradients
 from .infinite_width import infinite_width
 from .layer import Layer
 from .linearised import Linearisation, from_network, linearise
@@ -27,7 +27,7 @@ from .models import efficientnet_b0, resnet8, resnet18, vgg11
 from .network import Sequential
 from .normalisation import GroupNorm, LayerNorm
 from .operators import jacobian_operator
-from .oracles import FiniteDifferences, differentiate, finite_differences
+from .oracles import differentiate, finite_differences
 from .pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool
 from .problem import NetworkProblem, softmax
 from .published import from_state_dict, state_dict_shapes
@@ -49,12 +49,10 @@ __all__ = [
     "Dense",
     "Dropout",
     "Embedding",
-    "FiniteDifferences",
     "Flatten",
     "Gate",
     "GlobalAvgPool",
     "GradientCheck",
-    "GradientError",
     "GroupNorm",
     "KernelEstimate",
     "Layer",
@@ -106,5 +104,11 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        renamed(__name__, name, {"Training": "networks.TrainedNetwork", "unlearning": "methods"})
+        before = {
+            "GradientError": "BadInputError",
+            "FiniteDifferences": "networks.finite_differences",
+            "Training": "networks.TrainedNetwork",
+            "unlearning": "methods",
+        }
+        renamed(__name__, name, before)
         return lazily(__name__, name)

@@ -39,7 +39,7 @@ from .enclosure import Share, enclosed_tangent, estimated_seconds, pieces, rows_
 from .linearised import Linearisation
 from .radii import BallArray, enlarged
 
-__all__ = ["TangentDistance", "between_modes", "float_distance", "tangent_distance"]
+__all__ = ["between_modes", "float_distance", "tangent_distance"]
 
 LARGEST_BYTES = 1 << 31
 """What may be held: a few n·k × n·k matrices, and the factors of J."""
@@ -52,7 +52,7 @@ SMALLEST_NORM = 2.0**-480
 
 @final
 @dataclass(frozen=True)
-class TangentDistance:
+class _TangentDistance:
     """What is proved about the floats that stand for a network's tangent.
 
     Args:
@@ -87,7 +87,7 @@ class TangentDistance:
 
         Example:
             >>> zero = Quantity.exact(0)
-            >>> TangentDistance("", zero, zero, zero, Fraction(1), Fraction(7)).smallest(Fraction(16))
+            >>> _TangentDistance("", zero, zero, zero, Fraction(1), Fraction(7)).smallest(Fraction(16))
             Fraction(4, 1)
         """
         return max(root_down(eigenvalue - self.gram) - self.jacobian, Fraction(0)) ** 2
@@ -105,7 +105,7 @@ class TangentDistance:
 
 
 @kept
-def float_distance(problem: UnlearningProblem) -> TangentDistance | UndecidedError:
+def float_distance(problem: UnlearningProblem) -> _TangentDistance | UndecidedError:
     """How far the features of a problem are from the tangent of the network that they stand for.
 
     Args:
@@ -135,7 +135,7 @@ def float_distance(problem: UnlearningProblem) -> TangentDistance | UndecidedErr
 
 
 @ieee_proof()
-def tangent_distance(tangent: Linearisation, features: Array) -> TangentDistance:
+def tangent_distance(tangent: Linearisation, features: Array) -> _TangentDistance:
     """Enclose the distance of float features from the network's own tangent, in all directions at once.
 
     Args:
@@ -277,13 +277,13 @@ class _Rows:
                     start = stop
             first = start
 
-    def finish(self, outputs: Quantity) -> TangentDistance:
+    def finish(self, outputs: Quantity) -> _TangentDistance:
         low, high = (
             _root_sum(ends, up)
             for ends, up in zip(zip(*self.bounds, strict=True), (False, True), strict=True)
         )
         size = norm_bounds(np.asarray(self.features, dtype=np.float64))
-        return TangentDistance(
+        return _TangentDistance(
             "‖Φ − J‖_F",
             Quantity.enclosure(low, high),
             Quantity.enclosure(max(size[0] - high, Fraction(0)), size[1] + high),
@@ -337,7 +337,7 @@ class _Gram:
         whole = enlarged(np.sqrt((s_w * size) ** 2 + s_b * s_b) * length, 10)
         return off, whole, x.mid, delta.mid
 
-    def finish(self, outputs: Quantity) -> TangentDistance:
+    def finish(self, outputs: Quantity) -> _TangentDistance:
         n, k = self.shape
         own = np.zeros((n * k, n * k))
         lost = Fraction(0)
@@ -366,7 +366,7 @@ class _Gram:
         lost += gram_error(theirs, floats.shape[1]) + UNIT * high
         rho, trace = root_up(sum(self.squares, Fraction(0))), sum(self.traces.values(), Fraction(0))
         spread = (2 * root_up(trace) + rho) * rho  # ‖MMᵀ − JJᵀ‖_F ≤ (‖M‖ + ‖J‖)ρ
-        return TangentDistance(
+        return _TangentDistance(
             "‖ΦΦᵀ − JJᵀ‖_F",
             Quantity.enclosure(max(low - lost - spread, Fraction(0)), high + lost + spread),
             Quantity.enclosure(max(size_low - lost - spread, Fraction(0)), size_high + lost + spread),

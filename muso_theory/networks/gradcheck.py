@@ -10,7 +10,7 @@ import numpy as np
 
 from ..arguments import checked
 from ..arrays import Array
-from ..errors import MusoError, check_integer, expected
+from ..errors import BadInputError, check_integer, expected
 from .composition import with_inputs
 from .cotangents import Cotangent
 from .layer import Layer, Params
@@ -18,14 +18,10 @@ from .network import Sequential
 from .oracles import differentiate
 from .tangent_kernel import empirical_ntk
 
-__all__ = ["GradientCheck", "GradientError", "check_gradients"]
+__all__ = ["GradientCheck", "check_gradients"]
 
 WHOLE = "network"
 """The name under which the composition of the layers is reported."""
-
-
-class GradientError(MusoError):
-    """A derivative rule disagrees with finite differences; the text names the layer and the rule."""
 
 
 @final
@@ -96,8 +92,8 @@ def check_gradients(
         The differences found.
 
     Raises:
-        GradientError: naming the layer and rule, if one is beyond the tolerance and ``throw`` is set.
-        BadInputError: for parameters or inputs that do not fit, or no sample.
+        BadInputError: naming the layer and rule, if one is beyond the tolerance and ``throw`` is set; for parameters or
+            inputs that do not fit, or no sample.
 
     Example:
         >>> import numpy as np
@@ -120,7 +116,7 @@ def check_gradients(
         errors[WHOLE, rule] = error
     result = GradientCheck(errors, tolerance)
     if throw and result.wrong:
-        raise GradientError(
+        raise BadInputError(
             "expected derivative rules that agree with finite differences but got "
             + "; ".join(
                 f"layer {layer}, rule {rule}, off by {errors[layer, rule]:.1e}"

@@ -19,13 +19,13 @@ from .max_pool import MaxPool
 from .network import Sequential
 from .pooling import AdaptiveAvgPool, GlobalAvgPool
 
-__all__ = ["MODELS", "Parts", "efficientnet_b0", "resnet8", "resnet18", "vgg11"]
+__all__ = ["MODELS", "efficientnet_b0", "resnet8", "resnet18", "vgg11"]
 
 HE = math.sqrt(2.0)
 """The weight scale that keeps the size of a signal through relu."""
 
 
-class Parts(NamedTuple):
+class _Parts(NamedTuple):
     """Layers, and what their parameters are called elsewhere.
 
     Args:
@@ -36,18 +36,15 @@ class Parts(NamedTuple):
     layers: tuple[Layer, ...]
     names: tuple[str, ...]
 
-    def __add__(self, other: Parts) -> Parts:  # type: ignore[override]
-        return Parts(self.layers + other.layers, self.names + other.names)
-
-    def under(self, prefix: str) -> Parts:
+    def under(self, prefix: str) -> _Parts:
         """The same with longer names."""
-        return Parts(self.layers, tuple(f"{prefix}.{name}" for name in self.names))
+        return _Parts(self.layers, tuple(f"{prefix}.{name}" for name in self.names))
 
 
-def _together(parts: Sequence[Parts]) -> Parts:
+def _together(parts: Sequence[_Parts]) -> _Parts:
     """One after the other."""
     layers = tuple(layer for part in parts for layer in part.layers)
-    return Parts(layers, tuple(name for part in parts for name in part.names))
+    return _Parts(layers, tuple(name for part in parts for name in part.names))
 
 
 def _conv(
@@ -68,7 +65,7 @@ def _conv(
 
 def _resnet(
     widths: Sequence[int], blocks: int, channels: int, classes: int, small: bool, param: Parameterization
-) -> Parts:
+) -> _Parts:
     """A residual network of basic blocks (K. He, X. Zhang, S. Ren, J. Sun 2016)."""
     size, stride = (3, 1) if small else (7, 2)
     stem: tuple[Layer, ...] = (
@@ -78,17 +75,17 @@ def _resnet(
     )
     if not small:
         stem += (MaxPool((3, 3), (2, 2), ((1, 1), (1, 1))),)
-    parts, c_in = [Parts(stem, ("conv1", "bn1"))], widths[0]
+    parts, c_in = [_Parts(stem, ("conv1", "bn1"))], widths[0]
     for stage, c_out in enumerate(widths):
         for block in range(blocks):
             step = 2 if stage and not block else 1
             parts.append(_basic_block(c_in, c_out, step, param).under(f"layer{stage + 1}.{block}"))
             c_in = c_out
     head = (GlobalAvgPool(), Dense(c_in, classes, param, 1.0, 0.0))
-    return _together([*parts, Parts(head, ("fc",))])
+    return _together([*parts, _Parts(head, ("fc",))])
 
 
-def _basic_block(c_in: int, c_out: int, stride: int, param: Parameterization) -> Parts:
+def _basic_block(c_in: int, c_out: int, stride: int, param: Parameterization) -> _Parts:
     """Two 3×3 convolutions beside the input, or a 1×1 convolution of it where the shape changes."""
     body = (
         _conv(c_in, c_out, 3, stride, param=param),
@@ -102,7 +99,7 @@ def _basic_block(c_in: int, c_out: int, stride: int, param: Parameterization) ->
     if stride > 1 or c_in != c_out:
         shortcut = (_conv(c_in, c_out, 1, stride, param=param), BatchNorm(c_out))
         names += ("downsample.0", "downsample.1")
-    return Parts((Residual(body, shortcut), Activation("relu")), names)
+    return _Parts((Residual(body, shortcut), Activation("relu")), names)
 
 
 @checked
@@ -160,7 +157,7 @@ def resnet8(
 _VGG11 = (64, "pool", 128, "pool", 256, 256, "pool", 512, 512, "pool", 512, 512, "pool")
 
 
-def _vgg11(channels: int, classes: int, batch_norm: bool, param: Parameterization) -> Parts:
+def _vgg11(channels: int, classes: int, batch_norm: bool, param: Parameterization) -> _Parts:
     """Configuration A of K. Simonyan, A. Zisserman 2015; features are numbered as in a list of all layers."""
     layers: list[Layer] = []
     names: list[str] = []
@@ -185,7 +182,7 @@ def _vgg11(channels: int, classes: int, batch_norm: bool, param: Parameterizatio
         Dropout(0.5),
         Dense(4096, classes, param, 1.0, 0.0),
     )
-    return Parts((*layers, *head), (*names, "classifier.0", "classifier.3", "classifier.6"))
+    return _Parts((*layers, *head), (*names, "classifier.0", "classifier.3", "classifier.6"))
 
 
 @checked
@@ -225,7 +222,7 @@ _MBCONV = (
 """Stages: expansion, size of the kernel, stride, input and output channels, blocks."""
 
 
-def _efficientnet_b0(channels: int, classes: int, param: Parameterization) -> Parts:
+def _efficientnet_b0(channels: int, classes: int, param: Parameterization) -> _Parts:
     """EfficientNet-B0 with the names of torchvision, where each convolution with its norm is a block of its own."""
     parts = [_normed(channels, 32, 3, 2, param).under("features.0")]
     total, count = sum(stage[-1] for stage in _MBCONV), 0
@@ -237,18 +234,20 @@ def _efficientnet_b0(channels: int, classes: int, param: Parameterization) -> Pa
             count += 1
     parts.append(_normed(320, 1280, 1, 1, param).under("features.8"))
     head = (GlobalAvgPool(), Dropout(0.2), Dense(1280, classes, param, 1.0, 0.0))
-    return _together([*parts, Parts(head, ("classifier.1",))])
+    return _together([*parts, _Parts(head, ("classifier.1",))])
 
 
-def _normed(c_in: int, c_out: int, size: int, stride: int, param: Parameterization, groups: int = 1) -> Parts:
+def _normed(
+    c_in: int, c_out: int, size: int, stride: int, param: Parameterization, groups: int = 1
+) -> _Parts:
     """A convolution, its batch norm and silu."""
     conv = _conv(c_in, c_out, size, stride, param=param, groups=groups)
-    return Parts((conv, BatchNorm(c_out), Activation("silu")), ("0", "1"))
+    return _Parts((conv, BatchNorm(c_out), Activation("silu")), ("0", "1"))
 
 
 def _mbconv(
     expansion: int, c_in: int, c_out: int, size: int, stride: int, drop: float, param: Parameterization
-) -> Parts:
+) -> _Parts:
     """Expansion, depthwise convolution, squeeze-and-excite and projection, beside the input where shapes agree."""
     width = expansion * c_in
     steps = [] if expansion == 1 else [_normed(c_in, width, 1, 1, param)]
@@ -264,13 +263,13 @@ def _mbconv(
             Activation("sigmoid"),
         )
     )
-    steps.append(Parts((gate,), ("fc1", "fc2")))
+    steps.append(_Parts((gate,), ("fc1", "fc2")))
     projection = _normed(width, c_out, 1, 1, param)
-    steps.append(Parts(projection.layers[:2], projection.names))
+    steps.append(_Parts(projection.layers[:2], projection.names))
     body = _together([step.under(str(number)) for number, step in enumerate(steps)])
     if stride > 1 or c_in != c_out:
         return body
-    return Parts((Residual((*body.layers, Dropout(drop, whole=True))),), body.names)
+    return _Parts((Residual((*body.layers, Dropout(drop, whole=True))),), body.names)
 
 
 @checked
@@ -296,7 +295,7 @@ def efficientnet_b0(
     return Sequential(input_shape, _efficientnet_b0(input_shape[2], classes, parameterization).layers)
 
 
-MODELS: dict[str, Callable[[int, int, Parameterization], Iterator[Parts]]] = {
+MODELS: dict[str, Callable[[int, int, Parameterization], Iterator[_Parts]]] = {
     "resnet18": lambda c, k, param: (
         _resnet((64, 128, 256, 512), 2, c, k, small, param) for small in (True, False)
     ),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, final
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,29 +12,10 @@ from ..arguments import checked
 from ..arrays import Array
 from .network import Sequential
 
-__all__ = ["Difference", "FiniteDifferences", "differentiate", "finite_differences"]
+__all__ = ["DifferenceFormula", "differentiate", "finite_differences"]
 
-Difference = Literal["central", "richardson", "complex-step", "mpmath"]
+DifferenceFormula = Literal["central", "richardson", "complex-step", "mpmath"]
 """A difference formula."""
-
-
-@final
-@dataclass(frozen=True, repr=False)
-class FiniteDifferences:
-    """A Jacobian by finite differences, with an estimate of its own error.
-
-    Args:
-        jacobian: (n, n_out, n_params), float64.
-        error: estimated absolute error of every entry, of the same shape; an estimate, not a bound.
-        method: how it was obtained.
-    """
-
-    jacobian: Array
-    error: Array
-    method: Difference
-
-    def __repr__(self) -> str:
-        return f"FiniteDifferences({self.method}, {self.jacobian.shape}, error about {self.error.max():.1e})"
 
 
 def _central(f: Callable[[Any], Array], h: Any) -> Array:
@@ -44,7 +24,9 @@ def _central(f: Callable[[Any], Array], h: Any) -> Array:
 
 
 @checked
-def differentiate(f: Callable[[Any], Array], method: Difference, digits: int = 50) -> tuple[Array, Array]:
+def differentiate(
+    f: Callable[[Any], Array], method: DifferenceFormula, digits: int = 50
+) -> tuple[Array, Array]:
     """Derivative at 0 of a function of one real number.
 
     Args:
@@ -105,8 +87,12 @@ def _multiprecision(array: Array, digits: int) -> Array:
 
 @checked
 def finite_differences(
-    net: Sequential, params: Sequence[Array], X: Array, method: Difference = "richardson", digits: int = 50
-) -> FiniteDifferences:
+    net: Sequential,
+    params: Sequence[Array],
+    X: Array,
+    method: DifferenceFormula = "richardson",
+    digits: int = 50,
+) -> tuple[Array, Array]:
     """Per-example Jacobian of a small network, one parameter at a time, from forward passes alone.
 
     On a small smooth network the errors are near 1e-15 (complex step), 1e-12 (Richardson), 1e-10 (central),
@@ -121,7 +107,7 @@ def finite_differences(
         digits: decimal digits of ``"mpmath"``, which takes the floats as exact.
 
     Returns:
-        The Jacobian (n, n_out, n_params) with its error estimate.
+        The Jacobian and an estimate of the error of every entry, no bound, both (n, n_out, n_params) in float64.
 
     Raises:
         BadInputError: for an unknown method, parameters or inputs that do not fit, and the complex step through
@@ -132,8 +118,8 @@ def finite_differences(
         >>> from muso_theory.networks import mlp
         >>> net = mlp([2, 3, 1], activation="tanh")
         >>> params, X = net.init(0), np.ones((2, 2))
-        >>> found = finite_differences(net, params, X, "complex-step")
-        >>> bool(np.allclose(found.jacobian, net.jacobian(params, X), rtol=0, atol=1e-15))
+        >>> jacobian, error = finite_differences(net, params, X, "complex-step")
+        >>> bool(np.allclose(jacobian, net.jacobian(params, X), rtol=0, atol=1e-15))
         True
     """
     vector = net.flatten(params).astype(np.float64)
@@ -153,4 +139,4 @@ def finite_differences(
             return net(net.unflatten(moved), inputs).reshape(n, net.n_out)
 
         jacobian[:, :, index], error[:, :, index] = differentiate(along, method, digits)
-    return FiniteDifferences(jacobian, error, method)
+    return jacobian, error

@@ -277,12 +277,13 @@ class NetworkProblem:
         return self.mean_loss(params, self.retain, loss) > 10 * self.mean_loss(self.start, self.retain, loss)
 
     @checked
-    def check_trained(self, params: list[Array], rate: float) -> list[Array]:
+    def check_trained(self, params: list[Array], value: float, setting: str = "learning_rate") -> list[Array]:
         """Refuse parameters that diverged.
 
         Args:
             params: θ.
-            rate: the learning rate that led there, for the words.
+            value: of the setting that led there, for the words.
+            setting: what it is called.
 
         Returns:
             The same parameters.
@@ -293,9 +294,9 @@ class NetworkProblem:
         if not all(
             np.isfinite(plain_array("params", array, text=False).astype(float)).all() for array in params
         ):
-            raise diverged(rate, "parameters are not finite")
+            raise diverged(value, "parameters are not finite", setting)
         if self.is_broken(params):
-            raise diverged(rate, "the retained loss is ten times that of an untrained network")
+            raise diverged(value, "the retained loss is ten times that of an untrained network", setting)
         return params
 
     def as_targets(self, outputs: Array) -> Array:

@@ -9,6 +9,7 @@ from typing import Any, final
 from ..arguments import checked
 from ..arrays import Array
 from ..descent.losses import LossName
+from ..descent.updates import Hyper
 from ..errors import expected, nearest
 from .network import Sequential
 from .training import check_descent, train
@@ -42,7 +43,7 @@ class Recipe:
     learning_rate: float = 1e-3
     epochs: int = 30
     batch_size: int | None = 64
-    momentum: float = 0.9
+    momentum: float = Hyper.momentum
     weight_decay: float = 0.0
     seed: int = 0
 

@@ -13,7 +13,7 @@ from ..arguments import checked
 from ..arrays import Array, float_values, real_array
 from ..descent.loop import DivergedError, Loop, run
 from ..descent.losses import LOSSES, LossName, targets_for
-from ..descent.passes import Passes, Samples
+from ..descent.passes import Batch, Passes
 from ..descent.schedules import ResolvedSteps
 from ..descent.updates import OPTIMIZERS, Hyper, State, optimizer_named
 from ..errors import check_integer, expected
@@ -75,14 +75,14 @@ class NetworkLoop(Loop):
         net: Sequential,
         params: Sequence[Array],
         inputs: Array,
-        targets: Callable[[Samples], Array],
+        targets: Callable[[Batch], Array],
         loss: LossName,
         optimizer: str,
         passes: Passes,
         *,
-        momentum: float,
+        momentum: float = Hyper.momentum,
         mean: bool,
-        weights: Array | Callable[[Samples, Array], Array] | None = None,
+        weights: Array | Callable[[Batch, Array], Array] | None = None,
         weight_decay: float = 0.0,
         mask: Sequence[Array] | None = None,
         beside: Callable[[State], State] | None = None,
@@ -100,7 +100,7 @@ class NetworkLoop(Loop):
         self.mean, self.weights, self.weight_decay, self.mask = mean, weights, weight_decay, mask
         self.beside = beside
 
-    def gradient(self, place: State, rows: Samples, rates: Array) -> State:
+    def gradient(self, place: State, rows: Batch, rates: Array) -> State:
         """The batch's gradient with its decay, times η unless the rule is adaptive."""
         out, cache, self.after = self.net.chain.forward_training(place, self.inputs[rows], self.rng)
         cotangent = self.loss.derivative(out, self.targets(rows))
@@ -146,7 +146,7 @@ def train(
     learning_rate: float,
     loss: LossName = "squared",
     optimizer: str = "gd",
-    momentum: float = 0.9,
+    momentum: float = Hyper.momentum,
     batch_size: int | None = None,
     reduction: Literal["sum", "mean"] = "sum",
     weight_decay: float = 0.0,
@@ -255,10 +255,13 @@ def _outputs(net: Sequential, params: State, inputs: Array) -> Array:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def diverged(rate: float, what: str) -> DivergedError:
-    """A divergence in words: the learning rate, and what was seen. Ready to be raised."""
-    what_for = "a learning rate at which training converges"
-    return DivergedError(str(expected(what_for, "learning_rate", rate, what, f"{rate / 4:.3g}")))
+def diverged(value: float, what: str, setting: str = "learning_rate") -> DivergedError:
+    """A divergence in words: the setting that led there, and what was seen. Ready to be raised."""
+    if setting == "learning_rate":
+        what_for, hint = "a learning rate at which training converges", f"{value / 4:.3g}"
+    else:
+        what_for, hint = "a value that leaves a network at work", "another one"
+    return DivergedError(str(expected(what_for, setting, value, what, hint)))
 
 
 def _column(weights: Array, inputs: Array) -> Array:

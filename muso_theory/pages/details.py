@@ -20,7 +20,7 @@ from ..methods.rules import RULES
 from ..numbers import Grade
 from ..report import Report
 
-__all__ = ["Details", "Gap", "details"]
+__all__ = ["Details", "details"]
 
 _WORDS = {
     "original-labels": "doing nothing",
@@ -34,7 +34,7 @@ _WORDS = {
 
 @final
 @dataclass(frozen=True)
-class Gap:
+class _Gap:
     """One way to label and what it leaves.
 
     Args:
@@ -64,7 +64,7 @@ class Details:
 
     eigenvalues: tuple[float, ...]
     complete: bool
-    ladder: tuple[Gap, ...]
+    ladder: tuple[_Gap, ...]
     kinds: tuple[str, ...]
     outputs: int
     labels: tuple[tuple[float, ...], ...]
@@ -119,7 +119,7 @@ def details(problem: UnlearningProblem, report: Report, labels: object = None) -
     )
 
 
-def _ladder(problem: UnlearningProblem, report: Report, labels: object) -> list[Gap]:
+def _ladder(problem: UnlearningProblem, report: Report, labels: object) -> list[_Gap]:
     """Every rule that applies, from the largest gap to the smallest; exact labels last."""
     rungs = []
     for name, rule in RULES.items():
@@ -127,22 +127,22 @@ def _ladder(problem: UnlearningProblem, report: Report, labels: object) -> list[
             given = rule()(problem)
         except MusoError:
             continue  # hard labels need classes
-        rungs.append(Gap(_WORDS.get(name, name), parameter_gap(problem, given)))
+        rungs.append(_Gap(_WORDS.get(name, name), parameter_gap(problem, given)))
     if labels is not None:
         proved = _bound(report.evidence.get("exact-labels[labels]"), "your labels")
-        rungs.append(proved or Gap("your labels", parameter_gap(problem, labels)))
+        rungs.append(proved or _Gap("your labels", parameter_gap(problem, labels)))
     rungs.sort(key=lambda rung: -rung.gap)
     # Optimal labels held against themselves would always leave nothing: the two models are what may differ.
     model = float_model(problem)
     left = float(model.distance(model.unlearned(model.optimal_labels), model.retrained).upper)
     proved = _bound(report.evidence.get("exact-labels[output]"), "exact labels, as floats")
-    return [*rungs, proved or Gap("exact labels, as floats", left)]
+    return [*rungs, proved or _Gap("exact labels, as floats", left)]
 
 
-def _bound(evidence: Evidence | None, words: str) -> Gap | None:
+def _bound(evidence: Evidence | None, words: str) -> _Gap | None:
     """The bound that the report proved, if it did."""
     if evidence is not None and evidence.findings and not evidence.failed:
         quantity = evidence.findings[0].quantity
         if quantity.grade is not Grade.MEASURED and np.isfinite(quantity.bound):
-            return Gap(words, quantity.bound, proved=True)
+            return _Gap(words, quantity.bound, proved=True)
     return None

@@ -14,7 +14,7 @@ import pytest
 from muso_theory.cli import main
 from muso_theory.inputs import Source, prepare
 from muso_theory.inputs.maps import map_options
-from muso_theory.options import FEATURE_MAPS
+from muso_theory.map_names import FEATURE_MAPS
 from muso_theory.repeat import recheck
 from muso_theory.report import digest
 

@@ -22,7 +22,7 @@ from muso_theory.files import npz_bytes
 from muso_theory.glossary import GLOSSARY
 from muso_theory.inputs.maps import map_options
 from muso_theory.machine import versions
-from muso_theory.options import FEATURE_MAPS
+from muso_theory.map_names import FEATURE_MAPS
 from tests import ROOT
 from tests.running import (
     IDENTITY,

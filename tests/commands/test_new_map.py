@@ -16,7 +16,7 @@ from muso_theory.inputs.frame import from_frame
 from muso_theory.linear import features
 from muso_theory.linear.feature_map import FeatureMap
 from muso_theory.linear.precise import feature_error
-from muso_theory.options import FEATURE_MAPS
+from muso_theory.map_names import FEATURE_MAPS
 from tests.running import small, write
 
 
@@ -122,6 +122,6 @@ def test_parameters_to_be_audited_have_the_length_of_its_features(source: Source
 def test_a_formula_that_is_not_known_is_not_evaluated_again(source: Source) -> None:
     X = small()["X"]
     made = Squares().fit(X)
-    known = "one of IdentityFeatures, ArcCosineFeatures, GaussianFeatures, .*, whose formulas are known,"
+    known = "one of IdentityFeatures, GaussianFeatures, LaplacianFeatures, .*, whose formulas are known,"
     with pytest.raises(mt.BadInputError, match=f"expected {known} but got feature_map="):
         feature_error(made, X, made.transform(X))

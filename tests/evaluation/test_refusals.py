@@ -147,7 +147,7 @@ def test_one_forget_set_in_every_spelling(forget: Any) -> None:
 def test_bounds_are_short_in_print() -> None:
     objective = make("logistic")
     assert len(repr(objective.gap_bound(objective.minimiser()))) < 100
-    assert repr(E.binomial_rate(1, 3)) == "Rate(0.33333 in [0.008, 0.906])"
+    assert repr(E.binomial_rate(1, 3)) == "Estimate(0.33333 in [0.008, 0.906])"
 
 
 def test_a_distance_of_zero_needs_no_noise() -> None:

@@ -46,7 +46,7 @@ _WILD = ("exponent", "subnormal", "cancellation", "large start", "wild targets")
 
 
 @dataclass(frozen=True)
-class Case:
+class Generated:
     """One generated problem with the floats to be judged."""
 
     kind: str
@@ -59,7 +59,7 @@ class Case:
     parameters: dict[str, Array]
 
 
-def generate(seed: int, index: int) -> Case:
+def generate(seed: int, index: int) -> Generated:
     """Make one case; the same seed and index give the same case.
 
     Returns:
@@ -132,7 +132,7 @@ def generate(seed: int, index: int) -> Case:
     slip = optimal.copy()
     slip.flat[int(rng.integers(slip.size))] *= 1 + 1e-7
     off_row = w_r + 1e-9 * np.abs(w_r).max(initial=0.0) * rng.standard_normal(w_r.shape)
-    return Case(
+    return Generated(
         kind,
         phi,
         y,
@@ -147,7 +147,7 @@ def generate(seed: int, index: int) -> Case:
 class _Truth:
     """The exact values, over ℚ."""
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Generated) -> None:
         ring = RATIONAL
         self.case = case
         self.phi = ring.matrix(case.features.astype(np.float64))
@@ -251,7 +251,7 @@ def _pivots_positive(a: list[list[Any]]) -> bool | None:
 
 
 def check_case(
-    case: Case, model: Callable[[UnlearningProblem], CertifiedForms] = CertifiedForms
+    case: Generated, model: Callable[[UnlearningProblem], CertifiedForms] = CertifiedForms
 ) -> dict[str, Any]:
     """Compare every enclosure of one case with the exact value.
 
@@ -343,7 +343,7 @@ def _independent(matrix: Any) -> list[int]:
     return [next(j for j in range(matrix.ncols()) if reduced[i, j] != 0) for i in range(rank)]
 
 
-def _check_systems(case: Case, truth: _Truth, outcome: dict[str, str]) -> None:
+def _check_systems(case: Generated, truth: _Truth, outcome: dict[str, str]) -> None:
     """Compare what one system of rows proves with the exact solution: ridge minimisers and coefficients."""
     dual = len(case.retain) <= case.features.shape[1]
     system = (DualSystem if dual else PrimalSystem)(case.features, case.retain, "Φ_R")

@@ -21,7 +21,7 @@ from muso_theory.linear.certified import CertifiedForms
 from muso_theory.linear.closed_forms import float_model
 from muso_theory.numbers import FLOAT64, RATIONAL, Quantity, UndecidedError
 from muso_theory.numbers.gramcheck import check_gram
-from tests.linear.certified_cases import Case, generate, positive_definite
+from tests.linear.certified_cases import Generated, generate, positive_definite
 from tests.linear.oracles_certified import CertifiedProblem
 
 Array = np.ndarray[Any, Any]
@@ -95,7 +95,7 @@ SEED = 7  # the problems of test_numbers_soundness, which holds the model agains
 Answers = Iterator[tuple[str, Callable[[], Quantity], Callable[[], Quantity]]]
 
 
-def answers(case: Case) -> Answers:
+def answers(case: Generated) -> Answers:
     """Name, the oracle's answer and the model's, from one Gram matrix and factor, rows in the order retain, forget."""
     order, count = np.concatenate([case.retain, case.forget]), len(case.retain)
     data = (case.features[order], case.targets[order])

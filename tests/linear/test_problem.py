@@ -143,7 +143,7 @@ def test_from_data_start() -> None:
         (lambda p: mt.optimal_labels(p, "label-fre"), "'label-free'"),
         (lambda p: mt.optimal_labels(p, "ridge", ridge=0), "a positive number"),
         (lambda p: mt.optimal_labels(p, "subsample", subset=0.0), r"\(0, 1\]"),
-        (lambda p: mt.optimal_labels(p, "subsample", subset=0.01), "at least one retained sample"),
+        (lambda p: mt.optimal_labels(p, "subsample", subset=0.01), "subset of at least one sample"),
         (lambda p: mt.optimal_labels(p, "subsample", subset=p.forget), "outside R"),
         (lambda p: mt.leave_block_out_labels(p, [[0, 0]]), "distinct"),
         (lambda p: mt.check(p, w_unlearned=np.ones(3)), r"w_unlearned of shape \(40,\)"),

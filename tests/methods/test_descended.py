@@ -13,6 +13,7 @@ from muso_theory.errors import BadInputError
 from muso_theory.methods import (
     Descent,
     FineTuning,
+    FisherNoise,
     GradientAscent,
     Method,
     NegativePreference,
@@ -208,6 +209,16 @@ def test_training_that_diverges_is_refused() -> None:
 def test_a_threshold_of_dampening_that_selects_nothing_is_refused() -> None:
     with pytest.raises(BadInputError, match=r"below n/n_F = 4, .*3 of 12 samples to forget.*try 1.0"):
         SynapticDampening(alpha=4.0)(problem())
+
+
+def test_the_setting_that_ruined_a_network_is_told_by_its_own_name() -> None:
+    with pytest.raises(DivergedError, match=r"a value that leaves a network at work but got alpha=1e\+30"):
+        FisherNoise(alpha=1e30)(problem())
+    given = problem()
+    ruined = [array * np.nan for array in given.pretrained]
+    with pytest.raises(DivergedError, match=r"got dampening=0\.5") as told:
+        given.check_trained(ruined, 0.5, "dampening")
+    assert "learning" not in str(told.value)
 
 
 def test_dampening_by_some_samples_is_an_estimate() -> None:

@@ -612,7 +612,7 @@ def test_steps_that_diverge_are_refused_in_words(method: Method) -> None:
         lambda: Scrub(ascents=-1),
         lambda: NegativePreference(0.0),
         lambda: SparseFineTuning(strength=-1.0),
-        lambda: RidgeFineTuning(ridge=-1.0),
+        lambda: RidgeFineTuning(penalty=-1.0),
         lambda: RidgeFineTuning(decay=0.0),
         lambda: RidgeFineTuning(decay=1.5),
         lambda: NoisyFineTuning(sigma=-1.0),

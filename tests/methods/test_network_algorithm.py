@@ -11,7 +11,7 @@ import pytest
 import sympy
 
 from muso_theory.errors import BadInputError
-from muso_theory.methods import Published, PublishedResult, PublishedRound, published_head
+from muso_theory.methods import AlternatingResult, Convergence, Epoch, Published, published_head
 from muso_theory.methods.projector import row_projector
 from muso_theory.methods.published import streamed_subset
 from muso_theory.networks import NetworkProblem, Recipe, mlp
@@ -91,12 +91,12 @@ def test_it_agrees_with_a_naive_twin(precision: Any) -> None:
     method = Published.of("class", precision=precision, **SETTINGS)
     params, labels = twin(problem, method)
     found = method.run(problem)
-    assert isinstance(found, PublishedResult)
-    assert all(isinstance(entry, PublishedRound) for entry in found.rounds)
-    assert [entry.ridge for entry in found.rounds] == [method.ridge_at(epoch) for epoch in range(5)]
-    assert found.rounds[-1].relabelled == np.mean(labels.argmax(axis=1) != 2)
-    assert all(0 <= entry.label_change <= math.sqrt(2) + 1e-9 for entry in found.rounds)
-    assert all(0 < entry.parameter_change < 1 for entry in found.rounds)
+    assert isinstance(found, AlternatingResult)
+    assert all(isinstance(entry, Epoch) for entry in found.history)
+    assert [entry.ridge for entry in found.history] == [method.ridge_at(epoch) for epoch in range(5)]
+    assert found.history[-1].relabelled == np.mean(labels.argmax(axis=1) != 2)
+    assert all(0 <= entry.label_change <= math.sqrt(2) + 1e-9 for entry in found.history)
+    assert all(0 < entry.parameter_change < 1 for entry in found.history)
     np.testing.assert_array_equal(found.labels, labels)
     for a, b in zip(found.params, params, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-9)
@@ -248,8 +248,10 @@ def test_problems_that_it_cannot_unlearn_are_refused() -> None:
     )
     with pytest.raises(BadInputError, match="at least two outputs"):
         Published().run(one)
-    with pytest.raises(DivergedError):
-        Published.of("class", optimizer="gd", learning_rate=1e30, schedule="constant").run(problem)
+    wild = Published.of("class", optimizer="gd", learning_rate=1e30, schedule="constant")
+    assert wild.run(problem).convergence is Convergence.DIVERGED
+    with pytest.raises(DivergedError, match="diverged in epoch 1"):
+        wild(problem)
     with pytest.raises(BadInputError, match="NetworkProblem"):
         Published()(problem_linear())
 

@@ -20,6 +20,7 @@ from muso_theory.methods import (
     LinearisedLabels,
     NtkScrubbing,
     OrthogonalGradient,
+    Published,
     Retraining,
     SaliencyRelabelling,
     predict_residual,
@@ -147,6 +148,33 @@ def test_the_slip_shows_in_the_labels():
         slip = Alternating(**(EXACT | small | {"projector": "published"})).run(problem).first_outputs
     assert np.abs(right - wanted).max() < 1e-3
     assert np.abs(slip - wanted).max() > 1e4
+
+
+def test_an_epoch_tells_of_how_many_samples_its_labels_are_and_which_share_moved():
+    problem = lazy_problem(epochs=100)
+    F = problem.forget
+    learned = problem.outputs(problem.pretrained, F).argmax(axis=1)
+    for share, shift in ((0.0, 0), (1.0, 1), (0.5, np.array([0, 1]))):
+        targets = problem.targets.copy()
+        targets[F] = np.eye(3)[(learned + shift) % 3]
+        method = Alternating.last_layer(epochs=1, subset=0.7, watch=0, projector="exact")
+        (epoch,) = method.run(replace(problem, targets=targets)).history
+        assert (epoch.rows, epoch.relabelled) == (7, share)
+
+
+@pytest.mark.parametrize("kind", [Alternating, Published])
+def test_both_algorithms_refuse_the_same_settings(kind):
+    for settings in ({"subset": 0.0}, {"ridge": (-1.0, 0.0)}, {"ridge": (0.0, 1e-2)}, {"ridge_lag": -1}):
+        with pytest.raises(BadInputError, match=next(iter(settings))):
+            kind(**settings)
+    for settings in ({"learning_rate": 0.0}, {"optimizer": "rmsprop"}, {"batch_size": 0}, {"seed": -1}):
+        with pytest.raises(BadInputError, match=next(iter(settings))):
+            kind(**settings)
+
+
+def test_no_ridge_is_needed_where_nothing_is_inverted():
+    assert Alternating(ridge=(0.0, 0.0), projector="exact").ridge_at(0) == 0
+    assert Alternating(ridge=(0.0, 0.0), view="tangent").ridge_at(0) == 0
 
 
 def test_the_ridge_follows_a_cosine_and_may_lag():

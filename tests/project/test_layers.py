@@ -14,7 +14,7 @@ from tests import ROOT
 PACKAGE = ROOT / "muso_theory"
 
 ORDER = (
-    ("errors", "verdict", "steps", "lazy", "streams"),
+    ("errors", "verdict", "steps", "lazy", "streams", "map_names"),
     ("understood", "options", "screen", "markup"),
     ("arrays", "glossary", "files", "reading", "stopping", "results", "command_line"),
     ("arguments",),

@@ -58,9 +58,13 @@ def test_every_link_leads_to_a_file() -> None:
 
 def test_every_campaign_has_a_committed_result() -> None:
     results = ROOT / "verification" / "results"
-    every = [task for name in verification.names() for task in verification.tasks(name, None, False)]
+    every = [
+        campaign for name in verification.names() for campaign in verification.campaigns(name, None, False)
+    ]
     missing = [
-        task.label for task in every if not any((results / task.file(quick)).exists() for quick in (0, 1))
+        campaign.label
+        for campaign in every
+        if not any((results / campaign.file(quick)).exists() for quick in (0, 1))
     ]
     assert missing == []
 

@@ -98,7 +98,7 @@ def test_a_result_has_at_most_ten_sentences_each_with_its_evidence(path: Path) -
 
 
 def test_every_campaign_concludes() -> None:
-    labels = {task.label for name in runner.names() for task in runner.tasks(name, None, False)}
+    labels = {campaign.label for name in runner.names() for campaign in runner.campaigns(name, None, False)}
     assert set(concluding()) == labels
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -89,17 +90,20 @@ def test_the_campaign_reads_the_same_signs_from_the_published_rounds(scorer: Sco
     problem = scorer.found.problem
     method = Published.of("random", precision="float64", revision="projector")
     result = method.run(problem)
-    early, late = result.rounds
-    calm = (early._replace(label_change=0.4), late._replace(label_change=0.0, parameter_change=0.0))
-    assert signs_of(method, problem, result.params, calm, {}) == []
-    turned = (early._replace(label_change=0.1), late._replace(label_change=0.4))
-    assert signs_of(method, problem, result.params, turned, {}) == ["UNSTABLE_LABELS", "NOT_CONVERGED"]
+    early, late = result.history
+    calm = (
+        (replace(early, label_change=0.4), replace(late, label_change=0.0, parameter_change=0.0)),
+        Convergence.SETTLED,
+    )
+    assert signs_of(problem, result.params, *calm, {}) == []
+    turned = ((replace(early, label_change=0.1), replace(late, label_change=0.4)), Convergence.UNSETTLED)
+    assert signs_of(problem, result.params, *turned, {}) == ["UNSTABLE_LABELS", "NOT_CONVERGED"]
     apart = {"AUC interval": [0.7, 0.8], "AUC null interval": [0.4, 0.6]}
-    assert "LEAKAGE" in signs_of(method, problem, result.params, calm, apart)
+    assert "LEAKAGE" in signs_of(problem, result.params, *calm, apart)
     # Parameters that see one pixel alone have another tangent kernel.
     far = [a.copy() for a in problem.start]
     far[0][np.arange(64) != 20] = 0
-    assert "POOR_KERNEL" in signs_of(method, problem, far, calm, {})
+    assert "POOR_KERNEL" in signs_of(problem, far, *calm, {})
 
 
 # -- bad input -------------------------------------------------------------------------------------------------

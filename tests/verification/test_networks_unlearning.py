@@ -16,7 +16,7 @@ from muso_theory.networks import Recipe
 from muso_theory.networks.training import DivergedError
 from muso_theory.results import restored
 from tests import ROOT
-from verification import ablation_networks, alternating
+from verification import ablation_networks, alternating, network_lazy
 from verification.campaign import Options, measure_points, measuring
 from verification.network_scenarios import FORGETTING, NETWORKS, build, trained
 from verification.network_scores import Scorer, memorising, unlearn
@@ -254,15 +254,15 @@ def test_every_method_is_scored_in_a_scenario(monkeypatch, models) -> None:
 
 
 def test_the_linearisation_predicts_what_remains_and_wrong_labels_leave_more() -> None:
-    found = alternating._lazy("erf", 512, 0, n=12, n_forget=2)
+    found = network_lazy.lazy("erf", 512, 0, n=12, n_forget=2)
     judged = next(row for row in found["rows"] if row["steps"] == "7 %")
-    assert judged["predicted"] <= alternating.PROMISE
+    assert judged["predicted"] <= network_lazy.PROMISE
     assert judged["measured"] < 0.1
     assert 0.5 < judged["ratio"] < 2
     assert found["control"] > 0.5
     (row,) = [
         row
-        for row in alternating._lazy_rows([{"activation": "erf", "width": 512, "seed": 0, **found}])
+        for row in network_lazy.lazy_rows([{"activation": "erf", "width": 512, "seed": 0, **found}])
         if row["steps"] == "7 %"
     ]
     assert row["largest"] == judged["measured"]

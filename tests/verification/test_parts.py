@@ -12,7 +12,7 @@ import pytest
 from muso_theory.results import check_result, restored
 from tests import ROOT
 from verification import anatomy, folding, theorems
-from verification.__main__ import main, names, tasks
+from verification.__main__ import campaigns, main, names
 from verification.campaign import Options
 
 PROVED = ("exact-labels", "label-free", "gap-formula")
@@ -98,7 +98,9 @@ RESULTS = ROOT / "verification" / "results"
 def _task(path: Path) -> Any:
     """The campaign of a result file."""
     label = path.stem.removesuffix("-quick")
-    return next(task for name in names() for task in tasks(name, None, False) if task.label == label)
+    return next(
+        campaign for name in names() for campaign in campaigns(name, None, False) if campaign.label == label
+    )
 
 
 @pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)

@@ -19,17 +19,16 @@ from muso_theory.evidence import Audit, Hypothesis, Verdict, digits, findings
 from muso_theory.linear.certified import CertifiedForms
 from muso_theory.numbers import Grade, Quantity
 from muso_theory.report import Report
-from verification.soundness import CLAIMS, SEED, check_case, measure
-from verification.soundness_cases import (
+from verification.soundness import CLAIMS, SEED, check_drawn, measure
+from verification.soundness_draws import (
     ARITHMETICS,
     FACTORS,
-    KINDS,
     LAYOUTS,
     TRAINING,
-    Case,
-    _nearest,
+    Draw,
     generate,
 )
+from verification.soundness_problems import KINDS, nearest_float
 
 Patch = pytest.MonkeyPatch
 
@@ -136,17 +135,17 @@ def test_the_slice_asks_everything() -> None:
     asked = {name: set[Any]() for name in ("claims", "layouts", "dtypes", "handed in", "factors", "training")}
     starts = widths = 0.0
     for index in range(1000):
-        case = generate(SEED, index, CLAIMS)
-        asked["claims"].update(case.settings["claims"] or ())
-        asked["layouts"].add(case.layout)
-        asked["dtypes"].add(str(np.asarray(case.arrays["features"]).dtype.newbyteorder("=")))
-        asked["handed in"].update(case.factors)
-        asked["factors"].update(case.factors.values())
-        asked["training"].add(case.settings.get("optimizer"))
-        start = case.arrays["w_init"]
+        draw = generate(SEED, index, CLAIMS)
+        asked["claims"].update(draw.settings["claims"] or ())
+        asked["layouts"].add(draw.layout)
+        asked["dtypes"].add(str(np.asarray(draw.arrays["features"]).dtype.newbyteorder("=")))
+        asked["handed in"].update(draw.factors)
+        asked["factors"].update(draw.factors.values())
+        asked["training"].add(draw.settings.get("optimizer"))
+        start = draw.arrays["w_init"]
         if start is not None:
             starts = max(starts, float(np.abs(np.asarray(start, dtype=float)).max()))
-        widths += case.truth.n > case.truth.width
+        widths += draw.truth.n > draw.truth.width
     assert set(CLAIMS) <= asked["claims"]
     assert asked["training"] == {None, *TRAINING}
     assert {slug for found in TRAINING.values() for slug in found} <= asked["claims"]
@@ -180,27 +179,27 @@ def test_a_planted_slip_is_seen(
     slip: Callable[[Patch], None], kind: str, indices: tuple[int, ...], monkeypatch: Patch
 ) -> None:
     def kinds() -> set[str]:
-        return {violation[0] for case in map(short, indices) for violation in check_case(case).violations}
+        return {violation[0] for draw in map(short, indices) for violation in check_drawn(draw).violations}
 
     assert kinds() == set()
     slip(monkeypatch)
     assert kind in kinds()
 
 
-def short(index: int) -> Case:
-    """A case that asks for one claim where it names any."""
-    case = generate(SEED, index, CLAIMS)
-    if case.settings["claims"]:
-        judges = ["start-in-span"] if "w_pretrained" in case.settings else []
-        case.settings["claims"] = ["exact-labels", *judges]
+def short(index: int) -> Draw:
+    """A draw that asks for one claim where it names any."""
+    draw = generate(SEED, index, CLAIMS)
+    if draw.settings["claims"]:
+        judges = ["start-in-span"] if "w_pretrained" in draw.settings else []
+        draw.settings["claims"] = ["exact-labels", *judges]
         for idle in ("ridge", "subset"):
-            case.settings.pop(idle, None)
-    return case
+            draw.settings.pop(idle, None)
+    return draw
 
 
 def test_what_is_handed_in_is_the_nearest_float_that_there_is() -> None:
     huge = flint.fmpq(10**400, 3)
-    assert [_nearest(value) for value in (flint.fmpq(1, 3), huge, -huge)] == [1 / 3, 1e308, -1e308]
+    assert [nearest_float(value) for value in (flint.fmpq(1, 3), huge, -huge)] == [1 / 3, 1e308, -1e308]
 
 
 def test_what_is_refused_or_fails_is_a_violation(monkeypatch: Patch) -> None:
@@ -208,14 +207,14 @@ def test_what_is_refused_or_fails_is_a_violation(monkeypatch: Patch) -> None:
         raise MusoError("no")
 
     monkeypatch.setattr(mt, "check", refuse)
-    assert check_case(short(0)).violations == [("refusal", "MusoError", "no")]
+    assert check_drawn(short(0)).violations == [("refusal", "MusoError", "no")]
     monkeypatch.setattr(mt, "check", lambda *_, **__: 1 // 0)
-    assert check_case(short(0)).violations[0][:2] == ("exception", "ZeroDivisionError")
+    assert check_drawn(short(0)).violations[0][:2] == ("exception", "ZeroDivisionError")
     monkeypatch.undo()
     monkeypatch.setattr(mt, "solve", lambda *_, **__: 1 // 0)  # what is handed out is asked for by the judge
     monkeypatch.setattr(mt, "optimal_labels", lambda *_, **__: 1 // 0)
     assert ("exception", "ZeroDivisionError") in {
-        v[:2] for i in range(9) for v in check_case(short(i)).violations
+        v[:2] for i in range(9) for v in check_drawn(short(i)).violations
     }
 
 

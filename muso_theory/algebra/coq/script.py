@@ -15,7 +15,7 @@ __all__ = ["combination_text", "conjunction", "theorem_text"]
 
 _INDENT = ";\n        "
 
-Term = tuple[Fraction, str, str, str]
+Summand = tuple[Fraction, str, str, str]
 """Coefficient, left word, key of a fact (a final ' transposes it), right word."""
 
 
@@ -109,7 +109,7 @@ class _Script:
         terms = [(Fraction(c), left, fact, right) for c, left, fact, right in step["terms"]]
         self.add_up(key, _step_name(key), equation, terms)
 
-    def add_up(self, key: str, name: str, equation: Equation, terms: Sequence[Term]) -> None:
+    def add_up(self, key: str, name: str, equation: Equation, terms: Sequence[Summand]) -> None:
         """Write a combination down and record what it proves."""
         used = list(dict.fromkeys(fact.removesuffix("'") for _, _, fact, _ in terms))
         words = [
@@ -194,7 +194,7 @@ class _Script:
         self.add_up(f"fact({self.extra})", f"fact_{self.extra}", wanted, terms)
         return f"fact_{self.extra}"
 
-    def match(self, target: Polynomial) -> list[Term]:
+    def match(self, target: Polynomial) -> list[Summand]:
         """An unfolded polynomial as a known fact and the definitions by which that is unfolded."""
         for key, equation in self.facts.items():
             for mark, p in (("", equation.polynomial()), ("'", equation.polynomial().transpose())):
@@ -208,10 +208,10 @@ class _Script:
                         ]
         raise AlgebraError(f"{self.statement.name} lacks an assumption of a lemma: {target} = 0")
 
-    def unfolded(self, polynomial: Polynomial) -> tuple[Polynomial, list[Term]]:
+    def unfolded(self, polynomial: Polynomial) -> tuple[Polynomial, list[Summand]]:
         """A polynomial without defined symbols, and the terms by which it differs from the one given."""
         signature, definitions = self.statement.signature, self.statement.definitions
-        terms: list[Term] = []
+        terms: list[Summand] = []
         for symbol in reversed(list(definitions)):
             while found := next(
                 ((w, c) for w, c in polynomial.terms.items() if symbol in w or f"{symbol}'" in w), None

@@ -18,7 +18,7 @@ from ...algebra.reading import read_theorem
 from ...algebra.search import find_trials, hunt
 from ...algebra.statement import Statement, parse_statement
 from ...algebra.theorem import Apply, Cancel, PlanStep, Theorem
-from ...algebra.trials import Model, concludes, write_model
+from ...algebra.trials import ExactModel, concludes, write_model
 from ...arguments import checked
 from ...errors import expected, nearest
 from ...evidence import Verdict
@@ -288,7 +288,7 @@ def _proved(
     parsed: Statement,
     node: Node,
     tried: list[str],
-    known: Model | None,
+    known: ExactModel | None,
     deadline: float,
     tell: Tell,
 ) -> TheoremAnswer:
@@ -352,7 +352,7 @@ def _without(lines: tuple[str, ...], label: str) -> tuple[str, ...]:
     return tuple(result)
 
 
-def _values(model: Mapping[str, Any]) -> Model:
+def _values(model: Mapping[str, Any]) -> ExactModel:
     """A written model as matrices."""
     matrices = {s: [[Fraction(x) for x in row] for row in rows] for s, rows in model["matrices"].items()}
     return dict(model["sizes"]), matrices

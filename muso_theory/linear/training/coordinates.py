@@ -8,7 +8,7 @@ from typing import final
 import numpy as np
 
 from ...arrays import Array, row_blocks
-from ...descent.passes import Samples
+from ...descent.passes import Batch
 from ...descent.updates import State
 
 __all__ = ["Coordinates", "Dual", "Primal", "image", "transposed_image"]
@@ -57,11 +57,11 @@ class Coordinates(ABC):
         """Coordinates of the start."""
 
     @abstractmethod
-    def outputs(self, state: State, rows: Samples) -> Array:
+    def outputs(self, state: State, rows: Batch) -> Array:
         """Φ_rows w."""
 
     @abstractmethod
-    def gradient(self, state: State, rows: Samples, derivative: Array, decay: float) -> State:
+    def gradient(self, state: State, rows: Batch, derivative: Array, decay: float) -> State:
         """Coordinates of Φ_rowsᵀ derivative + decay · (w − anchor)."""
 
     @abstractmethod
@@ -88,11 +88,11 @@ class Primal(Coordinates):
         """The start."""
         return [self.start.copy()]
 
-    def outputs(self, state: State, rows: Samples) -> Array:
+    def outputs(self, state: State, rows: Batch) -> Array:
         """Φ_rows w."""
         return np.asarray(self.features[rows] @ state[0])
 
-    def gradient(self, state: State, rows: Samples, derivative: Array, decay: float) -> State:
+    def gradient(self, state: State, rows: Batch, derivative: Array, decay: float) -> State:
         """Φ_rowsᵀ derivative + decay · (w − anchor)."""
         slope = self.features[rows].T @ derivative
         return [slope + decay * (state[0] - self.anchor) if decay else slope]
@@ -128,12 +128,12 @@ class Dual(Coordinates):
         """A = 0, s = 1."""
         return [np.zeros_like(self.at_anchor), np.ones(1)]
 
-    def outputs(self, state: State, rows: Samples) -> Array:
+    def outputs(self, state: State, rows: Batch) -> Array:
         """Φ_rows w = Φ_rows anchor + s Φ_rows(start − anchor) + K_rows a."""
         a, s = state
         return np.asarray(self.at_anchor[rows] + s * self.at_away[rows] + self.gram[rows] @ a)
 
-    def gradient(self, state: State, rows: Samples, derivative: Array, decay: float) -> State:
+    def gradient(self, state: State, rows: Batch, derivative: Array, decay: float) -> State:
         """Derivative + decay · a on the rows, and decay · s."""
         a, s = state
         slope = decay * a

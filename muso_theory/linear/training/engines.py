@@ -14,7 +14,7 @@ from scipy.linalg.lapack import dtrtrs
 from ...arrays import Array
 from ...descent.loop import Engine, Loop, growth_guard
 from ...descent.losses import Loss
-from ...descent.passes import Passes, Samples
+from ...descent.passes import Batch, Passes
 from ...descent.updates import Hyper, Optimizer, State
 from .coordinates import Coordinates, Dual, Primal
 
@@ -53,7 +53,7 @@ class _Steps(Loop):
         self.loss, self.targets, self.decay = loss, targets, decay
         self._guard = growth_guard(self.derivative(), targets)
 
-    def gradient(self, place: State, rows: Samples, rates: Array) -> State:
+    def gradient(self, place: State, rows: Batch, rates: Array) -> State:
         """The batch's gradient; times the step sizes, of which every sample may have its own, unless adaptive."""
         derivative = self.loss.derivative(self.coordinates.outputs(place, rows), self.targets[rows])
         self._guard(derivative, self.epochs + 1)

@@ -12,6 +12,7 @@ import numpy as np
 from ...arguments import checked
 from ...arrays import Array
 from ...descent.schedules import StepSizes
+from ...descent.updates import Hyper
 from ...errors import check_integer, expected
 from ..closed_forms import float_model
 from ..problem import UnlearningProblem, require_problem
@@ -112,7 +113,7 @@ def predict_training(
     step_sizes: StepSizes,
     labels: Any = None,
     start: Any = None,
-    momentum: float = 0.9,
+    momentum: float = Hyper.momentum,
     batch_size: int | None = None,
     restart: bool = True,
 ) -> Prediction:

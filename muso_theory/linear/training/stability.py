@@ -12,7 +12,7 @@ from ...arguments import checked
 from ...arrays import Array
 from ...descent.passes import batch_of
 from ...descent.schedules import ResolvedSteps, StepSizes, step_sizes_of
-from ...descent.updates import Optimizer, optimizer_named
+from ...descent.updates import Hyper, Optimizer, optimizer_named
 from ...errors import expected, nearest
 from ..problem import UnlearningProblem
 from .errormaps import error_map, spectral_radius, sweep_matrix
@@ -112,7 +112,7 @@ def stability(
     *,
     method: str = "cyclic-sgd",
     step_sizes: StepSizes,
-    momentum: float = 0.9,
+    momentum: float = Hyper.momentum,
     batch_size: int | None = None,
     restart: bool = True,
 ) -> Stability:
