@@ -29,13 +29,13 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Rows of every fit that is computed."""
     done: list[int] = []
     for system in (DualSystem, PrimalSystem):
-        plain = system._fit
+        plain = system._fitting
 
         def counted(self: Any, *given: Any, plain: Any = plain) -> Any:
             done.append(len(self.rows))
             return plain(self, *given)
 
-        monkeypatch.setattr(system, "_fit", counted)
+        monkeypatch.setattr(system, "_fitting", counted)
     return done
 
 
@@ -58,11 +58,13 @@ def test_a_fit_is_known_by_its_numbers_and_by_its_set_of_rows(
         (LabelBall(y.values[::-1].copy()), None, 0.0),
         (LabelBall(nudged), None, 0.0),
         (LabelBall(y.values, Fraction(1, 2**40)), None, 0.0),
-        (y, first, 0.0),
+        (y, first, 0.5),
         (y, None, 0.5),
     ):
         assert model.fit(model.everything, others, start, ridge) is not first
     assert len(fits) == 6
+    # With more rows than columns least squares end at one point, wherever they start.
+    assert (model.fit(model.everything, y, first) is first) == (shape[0] > shape[1])
 
 
 def test_fits_of_permuted_rows_are_those_of_the_rows_in_order() -> None:
