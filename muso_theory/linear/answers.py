@@ -20,11 +20,11 @@ from ..numbers.accurate import Accurate
 from ..numbers.lockstep import Work, alone, together
 from .repeats import Rows, in_order
 
-__all__ = ["Answers", "Images", "Question", "content"]
+__all__ = ["LIMIT", "Answers", "Images", "Question", "content"]
 
 T = TypeVar("T")
 
-_LIMIT = 1 << 26
+LIMIT = 1 << 27
 """Bytes of answers that are kept; the one that was asked for longest ago makes room."""
 
 
@@ -68,7 +68,7 @@ class Answers:
         (array([4]), array([4]))
     """
 
-    def __init__(self, limit: int = _LIMIT) -> None:
+    def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit
         self._known: OrderedDict[Any, tuple[Any, int]] = OrderedDict()
         self._bytes = 0
@@ -93,6 +93,13 @@ class Answers:
             # One may have asked for another; the answer that was given stays.
             if found is not None and known_by not in self._known:
                 self._keep(known_by, found)
+
+    def grown(self, question: Any) -> None:
+        """Count the bytes of a kept answer again, to which something was added."""
+        if question in self._known:
+            answer, size = self._known.pop(question)
+            self._bytes -= size
+            self._keep(question, answer)
 
     def _keep(self, question: Any, answer: Any) -> None:
         """Remember an answer, and forget old ones."""
@@ -128,26 +135,28 @@ class Images:
         ((2, 1), (2, 1), [range(0, 2), range(2, 3)])
     """
 
-    __slots__ = ("error", "high", "known", "low")
+    __slots__ = ("_place", "error", "high", "low")
 
     def __init__(self, n: int, columns: int) -> None:
-        self.known = np.zeros(n, dtype=bool)
-        self.high, self.low, self.error = np.zeros((3, n, columns))
+        self._place = np.full(n, -1)  # of each row among those that are known
+        self.high, self.low, self.error = np.zeros((3, 0, columns))
 
     def of(self, rows: Rows, product: Callable[[Rows], Accurate]) -> Accurate:
         """The image for these rows, of which only those that nobody asked for before are computed."""
-        missing, index = self.missing(rows), np.asarray(rows)
+        missing = self.missing(rows)
         if len(missing):
             self.put(missing, product(missing))
-        return Accurate(self.high[index], self.low[index], self.error[index])
+        place = self._place[np.asarray(rows)]
+        return Accurate(self.high[place], self.low[place], self.error[place])
 
     def missing(self, rows: Rows) -> Rows:
         """Which of these rows are not known, in order."""
         index = np.asarray(rows)
-        return in_order(tuple(index[~self.known[index]].tolist()))[0]
+        return in_order(tuple(index[self._place[index] < 0].tolist()))[0]
 
     def put(self, rows: Rows, found: Accurate) -> None:
         """Remember the image for these rows."""
-        index = np.asarray(rows)
-        self.high[index], self.low[index], self.error[index] = found.high, found.low, found.error
-        self.known[index] = True
+        self._place[np.asarray(rows)] = len(self.high) + np.arange(len(rows))
+        self.high = np.concatenate([self.high, found.high])
+        self.low = np.concatenate([self.low, found.low])
+        self.error = np.concatenate([self.error, found.error])

@@ -230,24 +230,29 @@ class CertifiedForms(Model):
         """Φ_rows(high + low), of whose rows none is computed twice; for w = 0 it is zero without an error."""
         if not (w.high.any() or w.low.any()):
             return Accurate(*np.zeros((3, len(rows), w.high.shape[1])))
-        return self._images(w).of(rows, lambda missing: self.systems.image(missing, w.high, w.low))
-
-    def _images(self, w: CertifiedParameters) -> Images:
-        """What is known of the image of the middle of the ball w."""
         known_by = ("image", content(w.high, w.low))
-        return self._answers.of(known_by, lambda: Images(self.problem.n_samples, w.high.shape[1]))
+        images = self._images(known_by, w.high.shape[1])
+        found = images.of(rows, lambda missing: self.systems.image(missing, w.high, w.low))
+        self._answers.grown(known_by)
+        return found
+
+    def _images(self, known_by: tuple[str, bytes], columns: int) -> Images:
+        """What is known of the image of the middle of a ball."""
+        return self._answers.of(known_by, lambda: Images(self.problem.n_samples, columns))
 
     def image_question(self, rows: Rows, w: CertifiedParameters) -> Question:
         """The image that `predict` takes of these rows, to be answered together with others."""
-        return Question(("image of", rows, content(w.high, w.low)), lambda: self._imaging(rows, w))
+        known_by = ("image", content(w.high, w.low))
+        return Question(("image of", rows, *known_by), lambda: self._imaging(rows, w, known_by))
 
-    def _imaging(self, rows: Rows, w: CertifiedParameters) -> Work[None]:
+    def _imaging(self, rows: Rows, w: CertifiedParameters, known_by: tuple[str, bytes]) -> Work[None]:
         """The work of an image; it is kept with those of other rows."""
-        images = self._images(w)
+        images = self._images(known_by, w.high.shape[1])
         missing = images.missing(rows)
         if len(missing) and (w.high.any() or w.low.any()):
             index = self.systems.index(missing)
             images.put(missing, (yield Product(self.systems.features, index, w.high, w.low)))
+            self._answers.grown(known_by)
 
     def prepare(self, questions: Iterable[Question]) -> None:
         """Answer questions together, so that they share products with Φ, ahead of whoever asks them."""

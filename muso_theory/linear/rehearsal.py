@@ -18,7 +18,7 @@ import numpy as np
 from ..arrays import Array
 from ..errors import BadInputError, SingularMatrixError
 from ..numbers import Quantity, UndecidedError
-from .answers import Question, content
+from .answers import LIMIT, Question, content
 from .certified import CertifiedForms
 from .model import Model, Rows
 
@@ -26,9 +26,6 @@ __all__ = ["UNDECIDED", "Rehearsal"]
 
 UNDECIDED = (SingularMatrixError, UndecidedError, BadInputError, OverflowError)
 """What a check may end in that one arithmetic does not decide."""
-
-_LIMIT = 1 << 26
-"""Bytes of answers that are prepared: what is kept no longer than until it is asked for would be computed twice."""
 
 _UNKNOWN = Quantity.exact(0)
 
@@ -52,7 +49,7 @@ class _Note:
 
 _QUESTIONS: dict[str, Callable[..., Question]] = {
     "fit": CertifiedForms.fit_question,
-    "predict": CertifiedForms.image_question,
+    "predict": CertifiedForms.image_question,  # of all rows that are asked for together
     "square_gap": CertifiedForms.gap_question,
     "leave_block_out": CertifiedForms.block_question,
     "dual_coefficients": CertifiedForms.dual_question,
@@ -217,8 +214,8 @@ class Rehearsal(Model):
         """
         left = [note for note in self._notes.values() if note.verb in _QUESTIONS]
         rounds: list[int] = []
-        if self._bytes(left) > _LIMIT:
-            return rounds
+        if self._bytes(left) > LIMIT:
+            return rounds  # what is forgotten before it is asked for would be computed twice
         done: set[int] = set()
         while left:
             ready = [note for note in left if note.after <= done]
@@ -234,22 +231,18 @@ class Rehearsal(Model):
     def _bytes(self, notes: Iterable[_Note]) -> int:
         """What the answers take: two floats for each parameter of a fit, three for each row of the image of a point."""
         notes = [*notes]
-        points = {note.given[1] for note in notes if note.verb == "predict"}
         fits = sum(note.verb != "predict" for note in notes)
-        rows = 16 * self.problem.n_features * fits + 24 * self.problem.n_samples * len(points)
-        return rows * self.problem.n_outputs
+        rows = sum(map(len, _rows_of(notes).values()))
+        return (16 * self.problem.n_features * fits + 24 * rows) * self.problem.n_outputs
 
     def _questions(self, notes: Iterable[_Note]) -> Iterable[Question]:
         """What to ask the model, images of one point at once."""
-        rows_of: dict[Any, set[int]] = {}
+        notes = [*notes]
         for note in notes:
-            with suppress(*UNDECIDED):
-                if note.verb != "predict":
+            if note.verb != "predict":
+                with suppress(*UNDECIDED):
                     yield _QUESTIONS[note.verb](self._model, *map(self._answer, note.given))
-                    continue
-                rows, w = note.given
-                rows_of.setdefault(w, set()).update(rows)
-        for w, rows in rows_of.items():
+        for w, rows in _rows_of(notes).items():
             with suppress(*UNDECIDED):
                 yield self._model.image_question(tuple(sorted(rows)), self._answer(w))
 
@@ -261,6 +254,16 @@ class Rehearsal(Model):
             verb: Any = getattr(self._model, it.verb)
             self._answers[it.number] = verb if it.verb == "start" else verb(*map(self._answer, it.given))
         return self._answers[it.number]
+
+
+def _rows_of(notes: Iterable[_Note]) -> dict[Any, set[int]]:
+    """Which rows of the image of each point are asked for."""
+    found: dict[Any, set[int]] = {}
+    for note in notes:
+        if note.verb == "predict":
+            rows, w = note.given
+            found.setdefault(w, set()).update(rows)
+    return found
 
 
 def _token(it: Any) -> Any:

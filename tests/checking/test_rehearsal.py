@@ -139,7 +139,7 @@ def test_what_does_not_apply_is_not_rehearsed(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_no_more_is_prepared_than_is_kept(monkeypatch: pytest.MonkeyPatch, alone: list[str]) -> None:
-    monkeypatch.setattr(rehearsal_module, "_LIMIT", 1000)
+    monkeypatch.setattr(rehearsal_module, "LIMIT", 1000)
     assert mt.check(random_problem(20, 50))["exact-labels"].verdict is Verdict.CERTIFIED
     assert alone
 

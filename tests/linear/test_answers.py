@@ -11,11 +11,12 @@ import pytest
 
 import muso_theory as mt
 from muso_theory.linear import labels as labels_module
-from muso_theory.linear.answers import Answers, content
+from muso_theory.linear.answers import Answers, Images, content
 from muso_theory.linear.certified import CertifiedForms
 from muso_theory.linear.label_ball import LabelBall
 from muso_theory.linear.repeats import in_order
 from muso_theory.linear.row_systems import RowSystems
+from muso_theory.numbers.accurate import Accurate
 from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
 
 
@@ -114,6 +115,16 @@ def test_what_was_asked_longest_ago_makes_room() -> None:
     for name in ("a", "b", "a", "c", "a", "b"):
         ask(name)
     assert made == ["a", "b", "c", "b"]
+
+
+def test_an_answer_that_grows_makes_room() -> None:
+    answers = Answers(limit=120)
+    images = answers.of("w", lambda: Images(2, 1))
+    first = answers.of("x", lambda: np.zeros(8))
+    assert answers.of("x", lambda: pytest.fail("forgotten")) is first
+    images.put(range(2), Accurate(*np.ones((3, 2, 1))))
+    answers.grown("w")
+    assert answers.of("x", lambda: np.zeros(8)) is not first
 
 
 def test_arrays_of_another_shape_or_type_are_other_questions() -> None:
