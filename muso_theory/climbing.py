@@ -32,8 +32,14 @@ from .settings import TOLERANCE
 __all__ = ["climber"]
 
 _START = "start-in-span"
+_OF_FITS = (
+    "interpolable-retain",
+    "interpolates-retain",
+    "least-squares-on-retain",
+    "least-squares-on-subset",
+)
 _REHEARSED: tuple[dict[str, Check], ...] = (
-    CONDITIONS,
+    {slug: CONDITIONS[slug] for slug in (*_OF_FITS, _START)},
     {**LABELLING, **PARAMETERS, "membership": GUARANTEES["membership"]},
 )
 """Claims that are written in fits and predictions alone, after the conditions that say which of them apply."""
