@@ -27,6 +27,9 @@ __all__ = ["UNDECIDED", "Rehearsal"]
 UNDECIDED = (SingularMatrixError, UndecidedError, BadInputError, OverflowError)
 """What a check may end in that one arithmetic does not decide."""
 
+_UNDER_WAY = 1 << 28
+"""Bytes that fits under way may take; a few dozen columns at a time are nearly as cheap as all."""
+
 _UNKNOWN = Quantity.exact(0)
 
 
@@ -216,13 +219,17 @@ class Rehearsal(Model):
         rounds: list[int] = []
         if self._bytes(left) > LIMIT:
             return rounds  # what is forgotten before it is asked for would be computed twice
+        # A fit under way holds some ten arrays of its labels and parameters.
+        size = 80 * (self.problem.n_samples + self.problem.n_features) * self.problem.n_outputs
+        at_once = max(1, _UNDER_WAY // size)
         done: set[int] = set()
         while left:
             ready = [note for note in left if note.after <= done]
             # An image is one product, and most fits wait for some.
             ready = [note for note in ready if note.verb == "predict"] or ready
             asked = [*self._questions(ready)]
-            self._model.prepare(asked)
+            for first in range(0, len(asked), at_once):
+                self._model.prepare(asked[first : first + at_once])
             rounds.append(len(asked))
             done |= {note.number for note in ready}
             left = [note for note in left if note.number not in done]

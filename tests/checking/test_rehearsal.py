@@ -144,6 +144,26 @@ def test_no_more_is_prepared_than_is_kept(monkeypatch: pytest.MonkeyPatch, alone
     assert alone
 
 
+def test_fits_under_way_are_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch, alone: list[str]) -> None:
+    counts: list[int] = []
+    plain = CertifiedForms.prepare
+
+    def counted(self: CertifiedForms, questions: Any) -> None:
+        counts.append(len(questions))
+        plain(self, questions)
+
+    monkeypatch.setattr(CertifiedForms, "prepare", counted)
+    problem = random_problem(20, 50)
+    mt.check(problem)
+    most, rounds = max(counts), len(counts)
+    counts.clear()
+    monkeypatch.setattr(rehearsal_module, "_UNDER_WAY", 3 * 80 * 70 * 2)
+    mt.check(problem)
+    assert most > 3 == max(counts)
+    assert len(counts) > rounds
+    assert alone == []
+
+
 def test_a_note_is_of_no_other_question() -> None:
     rehearsal = Rehearsal(CertifiedForms(random_problem(20, 50)))
     zero = rehearsal.at(np.zeros((50, 2)))
