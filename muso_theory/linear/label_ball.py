@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, final
 
 import numpy as np
@@ -87,10 +88,10 @@ class LabelBall:
         low = self.low[order] if isinstance(self.low, np.ndarray) else self.low
         return LabelBall(self.values[order], self.radius, low)
 
-    @property
+    @cached_property
     def content(self) -> bytes:
         """What the labels are known by, see `answers`."""
-        return content(self.values, self.radius, self.low)
+        return content(self.values, self.radius, self.low if np.any(self.low) else 0.0)
 
     @property
     def correction(self) -> Array | None:
