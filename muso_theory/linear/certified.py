@@ -18,6 +18,7 @@ from ..numbers.accurate import Accurate, plain_product
 from ..numbers.ieee import ieee_proof
 from ..numbers.rounding import ETA, gamma, norm_bounds, root_down, root_up, scaled_exactly, two_sum
 from ..numbers.rowsystem import CertifiedParameters, ball_norm, pair_sum
+from ..rows import Above, OneHot, taken
 from .answers import Answers, Images, content
 from .label_ball import LabelBall
 from .model import Model, Rows
@@ -26,6 +27,10 @@ from .repeats import in_order
 from .row_systems import RowSystems, exact_floats
 
 __all__ = ["CertifiedForms", "LabelBall"]
+
+
+_MOST_KEPT = 1 << 23
+"""Numbers of one image of all rows that is kept for those who ask for other rows of it, 64 MB."""
 
 
 class CertifiedForms(Model):
@@ -62,8 +67,8 @@ class CertifiedForms(Model):
         if preconditioned:
             self.name = self.preconditioned_name
         self.systems = RowSystems(problem, self.order, preconditioned=preconditioned)
-        labels = exact_floats("targets", problem.targets).reshape(problem.n_samples, -1)[self.order]
-        self._labels = np.asarray(labels, dtype=np.float64)
+        labels = exact_floats("targets", problem.targets).reshape(problem.n_samples, problem.n_outputs)
+        self._labels = taken(labels, self.order).astype(np.float64, copy=False)
         self._start = None if problem.w_init is None else self._columns("w_init", problem.w_init)
         self._answers = Answers()
 
@@ -80,7 +85,7 @@ class CertifiedForms(Model):
 
     def targets(self, rows: Rows) -> LabelBall:
         """The data's own labels y of the given positions, exactly."""
-        return LabelBall(self._labels[list(rows)])
+        return LabelBall(taken(self._labels, rows))
 
     def given(self, labels: Array) -> LabelBall:
         """Labels handed in from outside, (m, C), taken exactly."""
@@ -215,6 +220,8 @@ class CertifiedForms(Model):
         """Φ_rows(high + low), of whose rows none is computed twice; for w = 0 it is zero without an error."""
         if not (w.high.any() or w.low.any()):
             return Accurate(*np.zeros((3, len(rows), w.high.shape[1])))
+        if 3 * self.problem.n_samples * w.high.shape[1] > _MOST_KEPT:
+            return self.systems.image(rows, w.high, w.low)
         images = self._answers.of(
             ("image", content(w.high, w.low)), lambda: Images(self.problem.n_samples, w.high.shape[1])
         )
@@ -258,11 +265,9 @@ class CertifiedForms(Model):
     def square_gap(self, label_error: LabelBall) -> Quantity:
         """‖Φ⁺(0; δ)‖²."""
         # A fit is refined, where the quadratic form of `gap` is not: squares are compared with squares to their digits.
-        padded = np.zeros((self.problem.n_samples, self.problem.n_outputs))
-        padded[len(self.retain) :] = label_error.values
-        more = label_error.correction
+        padded, more = self._padded(label_error.values), label_error.correction
         if more is not None:
-            more = np.vstack([np.zeros((len(self.retain), self.problem.n_outputs)), more])
+            more = self._padded(more)
         system = self.systems.everything
         found = system.fit(padded, None, targets_low=more)
         lost = label_error.radius / root_down(system.smallest) if label_error.radius else Fraction(0)
@@ -283,11 +288,16 @@ class CertifiedForms(Model):
     def _carried(self, delta: LabelBall, moved: Fraction = Fraction(0)) -> tuple[Fraction, Fraction]:
         """Bounds of ‖Φ⁺(0; δ)‖ in the coordinates of the scaled features, when δ's image is known up to ``moved``."""
         system = self.systems.everything
-        padded = np.zeros((self.problem.n_samples, self.problem.n_outputs))
-        padded[len(self.retain) :] = delta.values
-        low, high = system.pseudo_norm(padded)
+        low, high = system.pseudo_norm(self._padded(delta.values))
         lost = delta.miss / root_down(system.smallest) + moved
         return max(Fraction(0), low - lost), high + lost
+
+    def _padded(self, values: Array) -> Any:
+        """(0; δ): zeros for the retain set above; for spans of rows as rows of no class, which take no room."""
+        rows = len(self.retain), values.shape[1]
+        if not self.systems.everything.reads_spans:
+            return np.vstack([np.zeros(rows), values])
+        return Above([OneHot(np.full(rows[0], -1), rows[1]), values])
 
     def unlearned_gap(self, forget_labels: LabelBall) -> Quantity:
         """The gap of the float labels themselves, by the gap formula: sharper than fine-tuning with balls."""

@@ -12,6 +12,7 @@ import numpy as np
 from ..arrays import Array, first_equal_rows, forget_indices, plain_array, real_array, refuse_another_order
 from ..errors import BadInputError, expected
 from ..machine import memory
+from ..rows import ByRows
 from ..targets import MOST_CLASSES, decide_targets
 from ..understood import Understood
 from .fitting import fitted, map_words, reads_the_batch
@@ -181,7 +182,8 @@ def rows_a_sample(n_rows: int, targets: Any, tangent: Any) -> int:
 def taken_arrays(features: Any, targets: Any, forget: object, w_init: Any) -> dict[str, Array | None]:
     """The arrays of a problem as it keeps them: not copied, not cast, of shapes that fit."""
     refuse_another_order("targets", targets, getattr(features, "index", None), "features.index")
-    targets = real_array("targets", _opened("targets", targets), (1, 2))
+    if not isinstance(targets, ByRows):
+        targets = real_array("targets", _opened("targets", targets), (1, 2))
     if callable(features) and not hasattr(features, "__array__"):
         features = _stacked(features, len(targets))
     features = real_array("features", _opened("features", features), (2, 3))

@@ -30,6 +30,7 @@ __all__ = [
     "accurate_product",
     "blocks",
     "plain_product",
+    "residual_pair",
 ]
 
 
@@ -113,6 +114,19 @@ def accurate_product(
         # correction.
         total, rest = two_sum(total, rest)
     return Accurate(total, rest, error)
+
+
+def residual_pair(targets: Array, product: Accurate) -> tuple[Array, Array, Array]:
+    """Form targets − product as high + low with an entrywise bound of the error.
+
+    Example:
+        >>> [float(part[0]) for part in residual_pair(np.ones(1), Accurate(np.ones(1), np.ones(1), np.zeros(1)))[:2]]
+        [0.0, -1.0]
+    """
+    high, low = two_sum(targets, -product.high)
+    rest = low - product.low
+    # The factor covers the few roundings of the bound itself.
+    return high, rest, (product.error + U * np.abs(rest)) * (1 + 2.0**-50)
 
 
 def _shares(size: int, step: int) -> list[slice]:

@@ -15,7 +15,8 @@ from typing import Any, final
 import numpy as np
 
 from ..arrays import Array
-from .accurate import Accurate, accurate_product, plain_product
+from . import passes
+from .accurate import accurate_product, plain_product, residual_pair
 from .float64 import CholeskyFactor
 from .gram import blocked_gram
 from .ieee import ieee_proof
@@ -48,13 +49,6 @@ def is_small_part(whole: Array, part: Array) -> bool:
 
 
 _SAFE = 1 + 2.0**-50  # covers the few roundings of an error bound itself
-
-
-def _residual_pair(targets: Array, product: Accurate) -> tuple[Array, Array, Array]:
-    """Form targets − product as high + low with an entrywise bound of the error."""
-    high, low = two_sum(targets, -product.high)
-    rest = low - product.low
-    return high, rest, (product.error + U * np.abs(rest)) * _SAFE
 
 
 @final
@@ -138,9 +132,7 @@ class DualSystem(RowSystem):
                 low = lost + z.low
                 error = (z.error + U * np.abs(low)) * _SAFE
             # v = high + low is a point at most ‖error‖ away from start + row space.
-            first, rest, slack = _residual_pair(
-                targets, accurate_product(self.features, self.rows, high, low)
-            )
+            first, rest, slack = residual_pair(targets, accurate_product(self.features, self.rows, high, low))
             residual = first + rest
             pull = ridge * coefficients
             lost_pull = UNIT * (norm_bounds(residual)[1] + norm_bounds(pull)[1])
@@ -178,7 +170,7 @@ class DualSystem(RowSystem):
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             a = self.factor.solve(g)
             z = accurate_product(self.features, self.rows, a, transposed=True)
-            high, low, slack = _residual_pair(g, accurate_product(self.features, self.rows, z.high, z.low))
+            high, low, slack = residual_pair(g, accurate_product(self.features, self.rows, z.high, z.low))
             residual = high + low
             step = self.factor.solve(residual)
             remainder, remainder_error = self._residual(residual, step)
@@ -257,6 +249,7 @@ class PrimalSystem(RowSystem):
         matrix: the computed Φ_AᵀΦ_A, if `blocked_gram` has made it already.
         less: systems of rows A ∪ B and of B, disjoint: then Φ_AᵀΦ_A is the difference of their matrices, as long as B
             has no more than half of the trace, so that at most a bit or two of the digits cancel.
+        sweep: who does what is done on spans of rows.
 
     Example:
         >>> fit = PrimalSystem(np.array([[1.0], [1.0]]), slice(None), "Φ").fit(np.array([[1.0], [2.0]]), None)
@@ -265,6 +258,7 @@ class PrimalSystem(RowSystem):
     """
 
     is_dual = False
+    reads_spans = True
 
     def __init__(
         self,
@@ -273,10 +267,13 @@ class PrimalSystem(RowSystem):
         name: str,
         matrix: Array | None = None,
         less: tuple[PrimalSystem, PrimalSystem] | None = None,
+        sweep: passes.Sweep[Any] = passes.here,
     ) -> None:
         super().__init__(features, rows, name)
         self._matrix = matrix
         self._parts = less
+        self._sweep = sweep
+        self._index = np.arange(features.shape[0])[rows]
 
     @cached_property
     def _less(self) -> tuple[PrimalSystem, PrimalSystem] | None:
@@ -293,7 +290,7 @@ class PrimalSystem(RowSystem):
         if self._less is not None:
             whole, part = self._less
             return whole.matrix - part.matrix
-        return blocked_gram(self.features.T, columns=self.rows)
+        return passes.curvature(self.features, self._index, self._sweep)
 
     @cached_property
     def trace(self) -> Fraction:
@@ -317,19 +314,18 @@ class PrimalSystem(RowSystem):
     @property
     def roundings_width(self) -> int:
         """The number of rows."""
-        return len(np.arange(self.features.shape[0])[self.rows])
+        return len(self._index)
 
     def _fit(self, targets: Array, start: Array | None, ridge: float) -> CertifiedParameters:
         """Enclose the least-squares solution, or with λ > 0 the ridge minimiser anchored at the start."""
         smallest = self.floor(ridge)
         factor = self._factor_with(ridge)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            right = plain_product(self.features, self.rows, targets, transposed=True)[0]
+            right = passes.right_side(self.features, self._index, targets, None, self._sweep)
             if ridge and start is not None:
                 right = right + ridge * start
             solution = factor.solve(right)
-            high, low, slack = _residual_pair(targets, accurate_product(self.features, self.rows, solution))
-            gradient = accurate_product(self.features, self.rows, high, low, transposed=True)
+            gradient, slack = passes.gradient(self.features, self._index, targets, solution, self._sweep)
             g = gradient.high + gradient.low
             lost_pull = Fraction(0)
             if ridge:
@@ -347,7 +343,7 @@ class PrimalSystem(RowSystem):
             + norm_bounds(gradient.error)[1]
             + UNIT * norm_bounds(g)[1]
             + lost_pull
-            + root_up(self.largest) * norm_bounds(slack)[1]
+            + root_up(self.largest) * slack
         )
         # ‖Φ(H + λI)⁻¹‖ ≤ (λ_min + λ)^-½.
         return CertifiedParameters(solution, step, unexplained / smallest, unexplained / root_down(smallest))

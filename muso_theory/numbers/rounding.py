@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array
+from ..arrays import Array, row_blocks
 from ..errors import MusoError
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "inner_product",
     "largest_entry",
     "norm_bounds",
+    "norm_by_rows",
     "root_down",
     "root_up",
     "row_norms",
@@ -168,6 +169,16 @@ def norm_bounds(x: Array) -> tuple[Fraction, Fraction]:
     error, tiny = gamma(flat.size), 4 * flat.size * ETA
     scale = Fraction(2) ** shift
     return root_down(square / (1 + error) - tiny) * scale, root_up(square / (1 - error) + tiny) * scale
+
+
+def norm_by_rows(x: Any) -> Fraction:
+    """Bound the Frobenius norm from above, a few rows at a time, of an array or of what gives rows.
+
+    Example:
+        >>> 5 <= norm_by_rows(np.array([[3.0], [4.0]])) < 5.000001
+        True
+    """
+    return root_up(sum((norm_bounds(x[rows])[1] ** 2 for rows in row_blocks(x)), Fraction(0)))
 
 
 def row_norms(x: Array) -> Array:
