@@ -17,15 +17,15 @@ from typing import Any, final
 import numpy as np
 
 from .arrays import Array, first_nonfinite
-from .errors import check_integer, expected
+from .errors import MusoError, check_integer, expected
 
 __all__ = ["Above", "ByRows", "OneHot", "Stored", "is_stored", "taken", "times_labels"]
 
 _BLOCK_BYTES = 1 << 24
 
 
-class ByRows(ABC):
-    """A matrix that is known row by row."""
+class ByRows(np.lib.mixins.NDArrayOperatorsMixin, ABC):
+    """A matrix that is known row by row; what else is asked of it, the array of all its rows answers."""
 
     shape: tuple[int, int]
     dtype: np.dtype[Any]
@@ -56,7 +56,17 @@ class ByRows(ABC):
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, key: Any) -> Array:
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **words: Any) -> Any:
+        """Entry by entry, as of arrays."""
+        arrays = (np.asarray(one) if isinstance(one, ByRows) else one for one in inputs)
+        return getattr(ufunc, method)(*arrays, **words)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or not hasattr(np.ndarray, name):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name}")
+        return getattr(np.asarray(self), name)
+
+    def __getitem__(self, key: Any) -> Any:
         rows, *rest = key if isinstance(key, tuple) else (key,)
         if isinstance(rows, slice) and rows.step in (None, 1):
             found = self._made_between(*rows.indices(len(self))[:2])
@@ -80,7 +90,7 @@ class ByRows(ABC):
         """Itself where that is its shape, else an array."""
         wanted = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
         same = len(wanted) == 2 and all(a in (-1, b) for a, b in zip(wanted, self.shape, strict=True))
-        return self if same else np.asarray(self).reshape(wanted)
+        return self if same else np.reshape(self[:], wanted)
 
 
 @final
@@ -244,8 +254,8 @@ class Stored(ByRows):
         source: has ``shape``, ``dtype`` and ``chunks``, and gives rows by slices: of zarr, dask or h5py.
 
     Raises:
-        BadInputError: no floats, and, when a block is read, one of another width, with NaN or infinity, or another one
-            than before.
+        BadInputError: no floats, and, when a block is read, one of another width, or with NaN or infinity.
+        MusoError: a block that is another one than before.
 
     Example:
         >>> import copy
@@ -261,7 +271,7 @@ class Stored(ByRows):
         >>> Source.rows = -Source.rows
         >>> copy.copy(stored)[:1]  # without the block that is in memory
         Traceback (most recent call last):
-        muso_theory.errors.BadInputError: expected the rows that were read before but got features[0:3]=(3, 2) ...
+        muso_theory.errors.MusoError: expected the rows that were read before but got features[0:3]=(3, 2) ...
     """
 
     def __init__(self, name: str, source: Any) -> None:
@@ -282,12 +292,21 @@ class Stored(ByRows):
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update({**state, "_lock": threading.Lock()})
 
+    def let_go(self) -> None:
+        """Have the next reader read the store itself."""
+        with self._lock:
+            self._last = None
+
+    def read_all(self) -> None:
+        """Read every block that has not been read yet, and keep its hash."""
+        for i, known in enumerate(self._hashes):
+            if known is None:
+                self._block(i)
+
     @property
     def key(self) -> bytes:
         """What it is known by."""
-        for i in range(len(self._hashes)):
-            if self._hashes[i] is None:
-                self._block(i)
+        self.read_all()
         return blake2b(b"".join(h or b"" for h in self._hashes), digest_size=32).digest()
 
     def portable(self, index: Array) -> Stored:
@@ -354,7 +373,10 @@ class Stored(ByRows):
             self._hashes[i] = found
         elif self._hashes[i] != found:
             hint = "a source that gives the same rows whenever it is read, such as a copy in a .npy file"
-            raise expected("the rows that were read before", name, block.shape, "changed since", hint)
+            words = expected("the rows that were read before", name, block.shape, "changed since", hint)
+            raise MusoError(
+                str(words)
+            )  # another arithmetic, to which a BadInputError leads, would read no better
         block.flags.writeable = False
         return block
 

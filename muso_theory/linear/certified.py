@@ -136,7 +136,7 @@ class CertifiedForms(Model):
 
     def explicit(self, w: CertifiedParameters) -> Array:
         """The parameters as floats, (D, C)."""
-        return self.final(w).values
+        return np.asarray(self.final(w).values)
 
     @ieee_proof()
     def fit(

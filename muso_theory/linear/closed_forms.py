@@ -151,7 +151,7 @@ class ClosedForms(Factored):
 
     def predict(self, rows: Rows, w: Point) -> Matrix:
         """Φ_rows w, shape (len(rows), C)."""
-        out = self.arithmetic.take(self.initial_output, list(rows))
+        out = self.initial_rows(rows)
         if w.coefficients is not None:
             k = self.gram if rows == self.everything else self.arithmetic.take(self.gram, list(rows))
             out = self.arithmetic.add(out, self.arithmetic.matmul(k, w.coefficients))

@@ -50,7 +50,10 @@ class Factored(Model):
     @cached_property
     def _features(self) -> Matrix:
         """Φ in this arithmetic, original row order; FLOAT64 uses the caller's float array as it is."""
-        return self.arithmetic.matrix(self.problem.features)
+        features = self.problem.features
+        return (
+            features if self._is_float and isinstance(features, ByRows) else self.arithmetic.matrix(features)
+        )
 
     @property
     def _is_float(self) -> bool:
@@ -88,6 +91,12 @@ class Factored(Model):
             return self.arithmetic.zeros(self.problem.n_samples, self.problem.n_outputs)
         w_init = self.arithmetic.matrix(self.problem.w_init.reshape(-1, self.problem.n_outputs))
         return self.image(self.everything, w_init)
+
+    def initial_rows(self, rows: Rows) -> Matrix:
+        """Φ_rows w₀, without all others where there is nothing to remember."""
+        if self.problem.w_init is None:
+            return self.arithmetic.zeros(len(rows), self.problem.n_outputs)
+        return self.arithmetic.take(self.initial_output, list(rows))
 
     def _index(self, rows: Rows) -> Array:
         """The rows of Φ at these positions."""

@@ -90,7 +90,7 @@ class LabelBall:
 
     def taken(self, order: Array) -> LabelBall:
         """These labels in another order."""
-        low = self.low if self.correction is None else self.low[order]  # type: ignore[index]
+        low = self.low if self.correction is None else self.low[order]
         return LabelBall(self.values[order], self.radius, low)
 
     @property
@@ -99,7 +99,7 @@ class LabelBall:
         return content(self.values, self.radius, self.low)
 
     @property
-    def correction(self) -> Array | None:
+    def correction(self) -> Any:
         """What the floats miss, as an array; None for nothing."""
         return self.low if isinstance(self.low, np.ndarray | ByRows) else None
 
@@ -124,7 +124,8 @@ class LabelBall:
         Raises:
             UndecidedError: overflow.
         """
-        return Quantity.enclosure(*ball_norm(*map(np.asarray, self._arrays), self.radius))
+        values, low = self._arrays
+        return Quantity.enclosure(*ball_norm(values, np.asarray(low), self.radius))
 
 
 def _zeros(shape: tuple[int, int]) -> OneHot:

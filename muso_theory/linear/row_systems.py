@@ -66,6 +66,8 @@ class RowSystems:
     def __init__(self, problem: UnlearningProblem, order: Array, *, preconditioned: bool = False) -> None:
         self.is_preconditioned = preconditioned
         features = exact_floats("features", problem.features)
+        if preconditioned:
+            features = np.asarray(features)
         self.exponent = scaling_exponent(features)
         self.features = scaled_exactly("features", features, -self.exponent)
         self._problem = problem

@@ -107,7 +107,7 @@ def spot_check_curvature(features: Any, gram: Array, sweep: Sweep[Array] = here)
     v = _signs(width)
     # Φᵀ(0 − Φ(−v)): inner products of length D, then of a span, then a sum over spans.
     direct = right_side(features, np.arange(n), OneHot(np.full(n, -1), 1), -v, sweep)
-    cut = spans(n, width)
+    cut = spans(n, width + 1)
     _compare(gram, v, direct, width + 1 + cut[0].stop + len(cut), n)
 
 

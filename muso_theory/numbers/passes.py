@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..arrays import Array
+from ..arrays import Array, let_go
 from ..rows import taken, times_labels
 from .accurate import Accurate, accurate_product, residual_pair
 from .gram import COLUMN_BLOCK, blocked_gram
@@ -75,6 +75,11 @@ def spans(n: int, width: int) -> list[slice]:
     return [slice(start, min(start + step, n)) for start in range(0, n, step)]
 
 
+def _width(features: Any, labels: Any) -> int:
+    """Numbers a row has in memory."""
+    return int(features.shape[1] + (0 if labels is None else labels.shape[1]))
+
+
 def parts(features: Any, index: Array, labels: Any = None) -> Iterator[tuple[Array, Part]]:
     """The rows in ascending order, whatever order they came in, span by span: their places in the index, and they.
 
@@ -83,16 +88,18 @@ def parts(features: Any, index: Array, labels: Any = None) -> Iterator[tuple[Arr
         [([1, 0], [[1.0, 0.0], [0.0, 1.0]])]
     """
     way = np.argsort(index, kind="stable")
-    for span in spans(len(index), features.shape[1]):
+    for span in spans(len(index), _width(features, labels)):
         where = way[span]
         yield where, Part(features, index[where], None if labels is None else taken(labels, where))
+        let_go(features)
+    let_go(features, done=True)
 
 
 def _swept(
     sweep: Sweep[T], work: Callable[[Part], T], features: Any, index: Array, labels: Any = None
 ) -> Iterable[T]:
     """What comes of all spans, in their order."""
-    count = len(spans(len(index), features.shape[1]))
+    count = len(spans(len(index), _width(features, labels)))
     return sweep(work, (part for _, part in parts(features, index, labels)), count)
 
 
