@@ -79,7 +79,7 @@ class ByRows(np.lib.mixins.NDArrayOperatorsMixin, ABC):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         """All of it at once."""
-        found = self[:]
+        found: Array = self[:]
         return found if dtype is None else found.astype(dtype, copy=False)
 
     def astype(self, dtype: Any, copy: bool = True) -> Any:

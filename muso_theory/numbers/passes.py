@@ -47,12 +47,15 @@ class Part:
     labels: Any = None
 
     @property
+    def chosen(self) -> Any:
+        """Which rows, as a slice where they are consecutive."""
+        first, last = int(self.index[0]), int(self.index[-1])
+        return slice(first, last + 1) if last - first == len(self.index) - 1 else self.index
+
+    @property
     def matrix(self) -> Array:
         """These rows as float64; a view where they lie so in memory."""
-        first, last = int(self.index[0]), int(self.index[-1])
-        consecutive = last - first == len(self.index) - 1
-        chosen: Any = slice(first, last + 1) if consecutive else self.index
-        return np.asarray(self.features[chosen], dtype=np.float64)
+        return np.asarray(self.features[self.chosen], dtype=np.float64)
 
 
 Sweep = Callable[[Callable[[Part], T], Iterator[Part], int], Iterable[T]]

@@ -238,9 +238,8 @@ def largest_entry(array: Array) -> float:
         3.0
     """
     found = [0.0]
-    step = max(1, 1_000_000 // max(1, array.shape[1]))
-    for start in range(0, array.shape[0], step):
-        block = array[start : start + step]
+    for rows in row_blocks(array):
+        block = array[rows]
         found += [float(block.max(initial=0.0)), -float(block.min(initial=0.0))]
     return float(np.max(found))
 
