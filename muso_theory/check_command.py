@@ -68,6 +68,12 @@ def check(
     figures: Annotated[
         Path | None, typer.Option(help="Write the page's figures to a folder, as PDF and SVG.")
     ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write sums over rows, of more samples than features, to a folder: the same command goes on there."
+        ),
+    ] = None,
     scheduler: Annotated[
         str | None,
         typer.Option(
@@ -85,6 +91,7 @@ def check(
     outputs.file(json, "report")
     outputs.file(html, "page")
     outputs.folder(figures, "captions.txt")
+    outputs.folder(checkpoint, ".lock")
     from . import terminal
     from .checking import InterruptedCheck, refuse_unused
     from .checking import check as run
@@ -118,6 +125,7 @@ def check(
                     epochs=epochs,
                     momentum=momentum,
                     progress=tell,
+                    checkpoint=checkpoint,
                 )
         except InterruptedCheck as stopped:
             report, interrupted = stopped.report, True

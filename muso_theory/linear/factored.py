@@ -24,6 +24,7 @@ from .model import Model, Rows
 from .problem import UnlearningProblem
 from .repeats import few_others
 from .sweeps import sweep
+from .unfinished import growing
 
 __all__ = ["Factored"]
 
@@ -187,7 +188,12 @@ class Factored(Model):
         if not self._is_float:
             return self.arithmetic.gram(self.arithmetic.transpose(self.rows_of_features(rows)))
         if rows not in self._curvatures:
-            self._curvatures[rows] = in_range(curvature(self._features, self._index(rows), sweep()))
+            index = self._index(rows)
+            kept = growing(self.problem, index)
+            formed = in_range(curvature(self._features, index, sweep(), kept))
+            if kept is not None:
+                kept.confirm(self._features, index, formed)
+            self._curvatures[rows] = formed
         return self._curvatures[rows]
 
     def gram_block(self, rows: Rows) -> Matrix:

@@ -195,7 +195,7 @@ class RowSystems:
         """Φ_AᵀΦ_A as `blocked_gram` formed it for the float model, or forms it now."""
         shared: Array = float_model(self._problem).formed_curvature(rows)
         if rows == self._everything:
-            spot_check_curvature(self.features, shared, sweep())
+            spot_check_curvature(self.features, shared, sweep=sweep())
         return shared
 
     def _name(self, rows: Rows) -> str:

@@ -88,12 +88,15 @@ def spot_check_gram(features: Array, order: Array, gram: Array) -> None:
 
 
 @ieee_proof()
-def spot_check_curvature(features: Any, gram: Array, sweep: Sweep[Array] = here) -> None:
-    """The same for ΦᵀΦ of all rows, in one pass over them.
+def spot_check_curvature(
+    features: Any, gram: Array, index: Array | None = None, sweep: Sweep[Array] = here
+) -> None:
+    """The same for Φ_AᵀΦ_A, in one pass over the rows A.
 
     Args:
         features: Φ, shape (n, D), an array or what gives rows.
         gram: formed by `curvature`, shape (D, D).
+        index: A; None for all rows.
         sweep: who does the pass.
 
     Raises:
@@ -103,10 +106,11 @@ def spot_check_curvature(features: Any, gram: Array, sweep: Sweep[Array] = here)
         >>> phi = np.array([[1.0, 2.0], [0.0, 3.0]])
         >>> spot_check_curvature(phi, phi.T @ phi)
     """
-    n, width = features.shape
+    index = np.arange(len(features)) if index is None else index
+    n, width = len(index), features.shape[1]
     v = _signs(width)
     # Φᵀ(0 − Φ(−v)): inner products of length D, then of a span, then a sum over spans.
-    direct = right_side(features, np.arange(n), OneHot(np.full(n, -1), 1), -v, sweep)
+    direct = right_side(features, index, OneHot(np.full(n, -1), 1), -v, sweep)
     cut = spans(n, width + 1)
     _compare(gram, v, direct, width + 1 + cut[0].stop + len(cut), n)
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from typing import Any, TypeVar
+from itertools import islice
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -98,12 +99,27 @@ def parts(features: Any, index: Array, labels: Any = None) -> Iterator[tuple[Arr
     let_go(features, done=True)
 
 
+class Growing(Protocol):
+    """Where a sum is kept while it grows."""
+
+    def read(self) -> tuple[Array | None, int]:
+        """The sum as far as it was kept, and of how many spans it is."""
+
+    def keep(self, total: Array, count: int, *, done: bool) -> None:
+        """Keep it."""
+
+
 def _swept(
-    sweep: Sweep[T], work: Callable[[Part], T], features: Any, index: Array, labels: Any = None
+    sweep: Sweep[T],
+    work: Callable[[Part], T],
+    features: Any,
+    index: Array,
+    labels: Any = None,
+    first: int = 0,
 ) -> Iterable[T]:
-    """What comes of all spans, in their order."""
-    count = len(spans(len(index), _width(features, labels)))
-    return sweep(work, (part for _, part in parts(features, index, labels)), count)
+    """What comes of all spans from some one on, in their order."""
+    count = len(spans(len(index), _width(features, labels))) - first
+    return sweep(work, (part for _, part in islice(parts(features, index, labels), first, None)), count)
 
 
 def image(
@@ -132,7 +148,9 @@ def image(
     return Accurate(*found)
 
 
-def curvature(features: Any, index: Array, sweep: Sweep[Array] = here) -> Array:
+def curvature(
+    features: Any, index: Array, sweep: Sweep[Array] = here, growing: Growing | None = None
+) -> Array:
     """Φ_AᵀΦ_A for the rows A, shape (D, D).
 
     Each entry is a sum of products of length at most 256, those of a span added first. With q blocks in each of S spans
@@ -143,6 +161,7 @@ def curvature(features: Any, index: Array, sweep: Sweep[Array] = here) -> Array:
         features: Φ, shape (n, D), an array or what gives rows.
         index: A, in any order.
         sweep: who does it.
+        growing: where the sum is kept while it grows, and what was kept before is taken from; None keeps nothing.
 
     Returns:
         Float64, exactly symmetric. Overflow shows as an infinite or NaN entry.
@@ -152,13 +171,17 @@ def curvature(features: Any, index: Array, sweep: Sweep[Array] = here) -> Array:
         array([[ 1.,  2.],
                [ 2., 13.]])
     """
-    total: Array | None = None
-    for gram in _swept(sweep, _gram, features, index):
+    total, count = (None, 0) if growing is None else growing.read()
+    last = len(spans(len(index), features.shape[1]))
+    for gram in _swept(sweep, _gram, features, index, first=count):
+        count += 1
         if total is None:
             total = gram
-            continue
-        with np.errstate(over="ignore", invalid="ignore"):
-            total += gram
+        else:
+            with np.errstate(over="ignore", invalid="ignore"):
+                total += gram
+        if growing is not None:
+            growing.keep(total, count, done=count == last)
     return np.zeros((features.shape[1],) * 2) if total is None else total
 
 
