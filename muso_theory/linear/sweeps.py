@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..cluster import active_client, measured, require_same
+from ..errors import BadInputError, MusoError
 from ..numbers.passes import Part, Sweep, here
 from ..points import package_hash
 from ..rows import Stored
@@ -43,7 +44,12 @@ def _on_cluster(client: Any, work: Callable[[Part], T], parts: Iterator[Part], c
     if count < 2:
         yield from here(work, parts, count)
         return
-    require_same(client, package_hash)
+    try:
+        require_same(client, package_hash)
+    except BadInputError as error:
+        raise MusoError(
+            str(error)
+        ) from None  # another arithmetic, to which a BadInputError leads, is no way out
     while wave := list(islice(parts, _AHEAD * max(1, len(client.nthreads())))):
         tasks = [partial(_numbered, i, work, _portable(part)) for i, part in enumerate(wave)]
         found = dict(measured(client, tasks, package_hash, "this check", "start it again"))
