@@ -209,14 +209,19 @@ def times_labels(block: Array, labels: Any) -> Array:
     """
     if isinstance(labels, Above):
         split = labels.split(np.arange(len(labels)))
-        return np.asarray(sum(times_labels(block[where], taken(part, i)) for part, where, i in split))
+        return np.asarray(sum(_times_part(block, where, taken(part, i)) for part, where, i in split))
+    return _times_part(block, np.arange(len(block)), labels)
+
+
+def _times_part(block: Array, where: Array, labels: Any) -> Array:
+    """The same for the rows of X at some places; sums of classes read them where they are."""
     if not isinstance(labels, OneHot):
-        return np.asarray(block.T @ labels)
+        return np.asarray((block[where] if len(where) < len(block) else block).T @ labels)
     from scipy.sparse import csr_array
 
     known = np.flatnonzero(labels.codes >= 0)
-    places = (labels.codes[known], known)
-    members = csr_array((np.ones(len(known)), places), shape=(labels.shape[1], len(labels)))
+    places = (labels.codes[known], where[known])
+    members = csr_array((np.ones(len(known)), places), shape=(labels.shape[1], len(block)))
     return np.asarray((members @ block).T)
 
 

@@ -153,9 +153,10 @@ def curvature(
 ) -> Array:
     """Φ_AᵀΦ_A for the rows A, shape (D, D).
 
-    Each entry is a sum of products of length at most 256, those of a span added first. With q blocks in each of S spans
-    but the last that are q − 1 + S − 1 additions that round, never more than the (S − 1)q of all blocks in a row: the
-    count of `gram_roundings` holds.
+    Each entry is a sum of inner products of at most 256 rows, those of a span added first. With q of them in each of S
+    spans but the last, a term takes part in at most q − 1 + S − 1 additions that round, as the first of each sum does
+    not. From two spans on (S − 2)(q − 1) ≥ 0 makes these at most (S − 1)q + 1, and in one they are q − 1: never more
+    than there are such products, which is what `gram_roundings` counts.
 
     Args:
         features: Φ, shape (n, D), an array or what gives rows.
