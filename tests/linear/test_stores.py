@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory import rows
+from muso_theory import machine, rows
 from muso_theory.numbers import passes
 from muso_theory.rows import Stored, is_stored
 
@@ -187,3 +187,18 @@ def test_less_memory_than_is_needed_is_told_before_the_work(monkeypatch: pytest.
     assert row.verdict is mt.Verdict.UNDECIDED
     assert "GB, more than the memory" in row.needs
     assert "not started" in row.needs
+
+
+def test_a_limit_of_the_process_or_its_container_counts_as_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resource = pytest.importorskip("resource", reason="no such limits on this system")
+    monkeypatch.setattr(machine, "_CONTAINER", tmp_path / "memory.max")
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (resource.RLIM_INFINITY,) * 2)
+    whole = machine.memory()
+    (tmp_path / "memory.max").write_text("max\n")
+    assert machine.memory() == whole
+    (tmp_path / "memory.max").write_text("5000\n")
+    assert machine.memory() == 5000
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (4000 + kind, resource.RLIM_INFINITY))
+    assert machine.memory() == 4000 + min(resource.RLIMIT_AS, resource.RLIMIT_DATA)
