@@ -188,7 +188,7 @@ def check_with(
     )
     for artefact in artefacts:
         _require_audited(artefact.name, wanted)
-    rows_of = climber(Case(problem, float_model(problem), settings), artefacts)
+    rows_of = climber(Case(problem, float_model(problem), settings), artefacts, wanted)
     evidence: dict[str, Evidence] = {}
     report = Report(
         title=_title(problem, audits=bool(artefacts)),

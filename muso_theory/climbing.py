@@ -9,45 +9,68 @@ from fractions import Fraction
 
 from .claims import CATALOGUE, Claim
 from .claims.case import Artefact, Case, Found
+from .claims.checks import Check
+from .claims.conditions import CONDITIONS
 from .claims.families import CHECKS
+from .claims.guarantees import GUARANTEES
+from .claims.labelling import LABELLING
+from .claims.parameters import PARAMETERS
 from .claims.theorems.status import theorem_status
 from .errors import BadInputError, SingularMatrixError
 from .evidence import About, Audit, Evidence, Finding, Output, Scope, Verdict, round_digits
 from .ladder import Ladder, Rung
+from .linear.certified import CertifiedForms
 from .linear.closed_forms import float_model
 from .linear.handed import Handed, NothingHandedError
 from .linear.labels import LABEL_METHODS
+from .linear.rehearsal import UNDECIDED, Rehearsal
 from .meaning import meaning, reason
-from .numbers import NoArithmeticError, UndecidedError
+from .numbers import NoArithmeticError
 from .numbers.quantity import is_finite
 from .settings import TOLERANCE
 
 __all__ = ["climber"]
 
 _START = "start-in-span"
+_OF_FITS = (
+    "interpolable-retain",
+    "interpolates-retain",
+    "least-squares-on-retain",
+    "least-squares-on-subset",
+)
+_REHEARSED: tuple[dict[str, Check], ...] = (
+    {slug: CONDITIONS[slug] for slug in (*_OF_FITS, _START)},
+    {**LABELLING, **PARAMETERS, "membership": GUARANTEES["membership"]},
+)
+"""Claims that are written in fits and predictions alone, after the conditions that say which of them apply."""
 _NEXT_TO_NOTHING = 0.5
 """Estimated seconds that an arithmetic may take to be tried before it is advised."""
 
 
-def climber(case: Case, artefacts: tuple[Artefact, ...]) -> Callable[[Claim], Iterator[Evidence]]:
+def climber(
+    case: Case, artefacts: tuple[Artefact, ...], wanted: Sequence[Claim]
+) -> Callable[[Claim], Iterator[Evidence]]:
     """A function that runs each row of a report up a ladder of arithmetics until one decides it.
 
     Args:
         case: the problem and the settings; its arithmetic is changed from rung to rung.
         artefacts: what was handed in, to be audited.
+        wanted: the claims that it will be called with; what they need of the same factors is computed together.
 
     Returns:
         Called with a claim, it gives its rows: the theorem, audits of what was handed in, and what is handed out. What
         one claim has decided is not asked again for another.
     """
-    return _Checker(case, artefacts).rows
+    return _Checker(case, artefacts, wanted).rows
 
 
 class _Checker:
     """The rows of one report under way."""
 
-    def __init__(self, case: Case, artefacts: tuple[Artefact, ...]) -> None:
+    def __init__(self, case: Case, artefacts: tuple[Artefact, ...], wanted: Sequence[Claim]) -> None:
         self.case = case
+        self.wanted = wanted
+        self._to_rehearse = list(_REHEARSED)
         self.artefacts = artefacts
         settings = case.settings
         self.ladder = Ladder(case.problem, settings.arithmetic, settings.budget)
@@ -57,6 +80,8 @@ class _Checker:
 
     def rows(self, claim: Claim) -> Iterator[Evidence]:
         """The theorem on this data, then audits of what was handed in, then what is handed out."""
+        while any(claim.slug in family for family in self._to_rehearse):
+            self._rehearse()
         theorem = self.theorem(claim)
         yield theorem
         for artefact in self.artefacts:
@@ -64,6 +89,36 @@ class _Checker:
                 yield self.audit(claim, artefact)
         if CHECKS[claim.slug].output is not None and theorem.verdict is not Verdict.VACUOUS:
             yield self.output(claim)
+
+    def _rehearse(self) -> None:
+        """Have what the next claims will ask for computed together, if by proved floats."""
+        family, first = self._to_rehearse.pop(0), next(iter(self.ladder), None)
+        if first is None or not first.is_verified:
+            return
+        with suppress(*UNDECIDED):
+            model = first.model
+            assert isinstance(model, CertifiedForms)
+            rehearsal = Rehearsal(model)
+            self._run(
+                [claim for claim in self.wanted if claim.slug in family and self._may_apply(claim)], rehearsal
+            )
+            # No condition about fits fails with independent rows. Elsewhere it is seen first which claims they leave.
+            if self._to_rehearse and not rehearsal.is_empty and model.is_dual and model.knows_ranks:
+                family = self._to_rehearse.pop(0)
+                self._run([claim for claim in self.wanted if claim.slug in family], rehearsal)
+            rehearsal.perform()
+
+    def _run(self, claims: Sequence[Claim], rehearsal: Rehearsal) -> None:
+        """Let claims ask a model of notes."""
+        case = replace(self.case, model=rehearsal)
+        for claim in claims:
+            with suppress(*UNDECIDED):
+                CHECKS[claim.slug].theorem(case)
+
+    def _may_apply(self, claim: Claim) -> bool:
+        """Whether no hypothesis of a claim fails."""
+        needed = {self.theorem(CATALOGUE[slug]).verdict for slug in claim.hypotheses}
+        return not needed & {Verdict.VACUOUS, Verdict.REFUTED}
 
     def theorem(self, claim: Claim) -> Evidence:
         """The claim or condition on the exact data, and the conditions that it needs."""
@@ -218,7 +273,7 @@ class _Checker:
                 findings, facts = check(self._case(rung, insisted, hold))
                 if name == "float64":
                     facts = [*facts, *float_model(self.case.problem).assumed_ranks]
-            except (SingularMatrixError, UndecidedError, BadInputError, OverflowError) as error:
+            except UNDECIDED as error:
                 # Input was validated before: what is refused here is beyond this arithmetic, not beyond the next.
                 if failed and isinstance(error, SingularMatrixError | NoArithmeticError):
                     # Where a failed hypothesis leaves the formula without a value, asserting the claim does not help.
@@ -256,7 +311,7 @@ class _Checker:
                 return None  # what decides an open hypothesis decides this row, too
             try:
                 findings, _ = check(self._case(rung, insisted, hold))
-            except (SingularMatrixError, UndecidedError, BadInputError, OverflowError):
+            except UNDECIDED:
                 return False
             return evidence(rung.name, findings).verdict is not Verdict.UNDECIDED
 
@@ -302,7 +357,7 @@ class _Checker:
             )
             try:
                 others, _ = check(case)
-            except (SingularMatrixError, UndecidedError, BadInputError, OverflowError):
+            except UNDECIDED:
                 continue
             if all(finding.verdict is not Verdict.UNDECIDED for finding in others):
                 return f"--arithmetic {name} hands out floats that are within tolerance, in {rung.cost}"

@@ -54,6 +54,11 @@ class Rung:
         return self._built[0]
 
     @property
+    def is_verified(self) -> bool:
+        """Whether it is that of proved float64 bounds, without a preconditioner."""
+        return self.name == CertifiedForms.name
+
+    @property
     def is_built(self) -> bool:
         """Whether it was started."""
         return bool(self._built)

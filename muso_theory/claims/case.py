@@ -201,7 +201,7 @@ class Case:
     def gap_of_ulps(self, labels: Array) -> Quantity:
         """‖Φ⁺(0; ulp(ỹ_F))‖: one unit in the last place of every label, carried to the gap; 0 for exact labels."""
         unit = ulps(labels)
-        return self.model.square_gap(self.model.given(unit)).sqrt() if unit.any() else Quantity.exact(0)
+        return self.model.reach(self.model.given(unit)) if unit.any() else Quantity.exact(0)
 
     @staticmethod
     def size_of_ulps(w: Array) -> Quantity:

@@ -7,7 +7,8 @@ in another order. The arrays of a problem do not change, and neither do answers.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import blake2b
 from typing import Any, TypeVar, final
@@ -16,14 +17,15 @@ import numpy as np
 
 from ..arrays import Array
 from ..numbers.accurate import Accurate
+from ..numbers.lockstep import Work, alone, together
 from ..rows import ByRows
 from .repeats import Rows, in_order
 
-__all__ = ["Answers", "Images", "content"]
+__all__ = ["LIMIT", "Answers", "Images", "Question", "content"]
 
 T = TypeVar("T")
 
-_LIMIT = 1 << 26
+LIMIT = 1 << 27
 """Bytes of answers that are kept; the one that was asked for longest ago makes room."""
 
 
@@ -46,6 +48,19 @@ def content(*parts: Array | ByRows | Fraction | float | None) -> bytes:
     return found.digest()
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Question:
+    """Something that takes products with Φ to answer.
+
+    Args:
+        known_by: what tells it from other questions.
+        work: what answers it.
+    """
+
+    known_by: Hashable
+    work: Callable[[], Work[Any]]
+
+
 @final
 class Answers:
     """The answers to the questions asked last.
@@ -56,7 +71,7 @@ class Answers:
         (array([4]), array([4]))
     """
 
-    def __init__(self, limit: int = _LIMIT) -> None:
+    def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit
         self._known: OrderedDict[Any, tuple[Any, int]] = OrderedDict()
         self._bytes = 0
@@ -67,12 +82,35 @@ class Answers:
             self._known.move_to_end(question)
             return self._known[question][0]  # type: ignore[no-any-return]
         found = answer()
-        size = _bytes_of(found)
-        self._known[question] = found, size
+        self._keep(question, found)
+        return found
+
+    def to(self, question: Question) -> Any:
+        """The answer to a question, worked out alone if it is not known."""
+        return self.of(question.known_by, lambda: alone(question.work()))
+
+    def prepare(self, questions: Iterable[Question]) -> None:
+        """Answer questions together, ahead of whoever asks them; what float64 cannot decide is left to be asked."""
+        new = {q.known_by: q for q in questions if q.known_by not in self._known}
+        for known_by, found in zip(new, together([q.work() for q in new.values()]), strict=True):
+            # One may have asked for another; the answer that was given stays.
+            if found is not None and known_by not in self._known:
+                self._keep(known_by, found)
+
+    def grown(self, question: Any) -> None:
+        """Count the bytes of a kept answer again, to which something was added."""
+        if question in self._known:
+            answer, size = self._known.pop(question)
+            self._bytes -= size
+            self._keep(question, answer)
+
+    def _keep(self, question: Any, answer: Any) -> None:
+        """Remember an answer, and forget old ones."""
+        size = _bytes_of(answer)
+        self._known[question] = answer, size
         self._bytes += size
         while self._bytes > self._limit:
             self._bytes -= self._known.popitem(last=False)[1][1]
-        return found
 
 
 def _bytes_of(answer: Any) -> int:
@@ -100,19 +138,28 @@ class Images:
         ((2, 1), (2, 1), [range(0, 2), range(2, 3)])
     """
 
-    __slots__ = ("error", "high", "known", "low")
+    __slots__ = ("_place", "error", "high", "low")
 
     def __init__(self, n: int, columns: int) -> None:
-        self.known = np.zeros(n, dtype=bool)
-        self.high, self.low, self.error = np.zeros((3, n, columns))
+        self._place = np.full(n, -1)  # of each row among those that are known
+        self.high, self.low, self.error = np.zeros((3, 0, columns))
 
     def of(self, rows: Rows, product: Callable[[Rows], Accurate]) -> Accurate:
         """The image for these rows, of which only those that nobody asked for before are computed."""
-        index = np.asarray(rows)
-        missing = index[~self.known[index]]
+        missing = self.missing(rows)
         if len(missing):
-            found = product(in_order(tuple(missing.tolist()))[0])
-            missing.sort()
-            self.high[missing], self.low[missing], self.error[missing] = found.high, found.low, found.error
-            self.known[missing] = True
-        return Accurate(self.high[index], self.low[index], self.error[index])
+            self.put(missing, product(missing))
+        place = self._place[np.asarray(rows)]
+        return Accurate(self.high[place], self.low[place], self.error[place])
+
+    def missing(self, rows: Rows) -> Rows:
+        """Which of these rows are not known, in order."""
+        index = np.asarray(rows)
+        return in_order(tuple(index[self._place[index] < 0].tolist()))[0]
+
+    def put(self, rows: Rows, found: Accurate) -> None:
+        """Remember the image for these rows."""
+        self._place[np.asarray(rows)] = len(self.high) + np.arange(len(rows))
+        self.high = np.concatenate([self.high, found.high])
+        self.low = np.concatenate([self.low, found.low])
+        self.error = np.concatenate([self.error, found.error])

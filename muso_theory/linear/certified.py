@@ -6,6 +6,7 @@ bounds of their spectra; this module carries the radii through fit, predict and 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
 
@@ -16,10 +17,11 @@ from ..errors import SingularMatrixError
 from ..numbers import Quantity, UndecidedError
 from ..numbers.accurate import Accurate, plain_product
 from ..numbers.ieee import ieee_proof
+from ..numbers.lockstep import Product, Work
 from ..numbers.rounding import ETA, gamma, norm_bounds, root_down, root_up, scaled_exactly, two_sum
 from ..numbers.rowsystem import CertifiedParameters, ball_norm, pair_sum
 from ..rows import Above, OneHot, taken
-from .answers import Answers, Images, content
+from .answers import Answers, Images, Question, content
 from .label_ball import LabelBall
 from .model import Model, Rows
 from .problem import UnlearningProblem
@@ -158,21 +160,30 @@ class CertifiedForms(Model):
         Raises:
             UndecidedError: full rank of these rows is not proved (without a ridge), or float64 overflows.
         """
+        return self._answers.to(self.fit_question(rows, targets, start, ridge))  # type: ignore[no-any-return]
+
+    def fit_question(
+        self, rows: Rows, targets: LabelBall, start: CertifiedParameters | None = None, ridge: float = 0
+    ) -> Question:
+        """What `fit` answers, to be answered together with others."""
         rows, way = in_order(rows)
         targets = targets if way is None else targets.taken(way)
+        if start is not None and not ridge and not self.systems.of(rows).is_dual:
+            start = None  # least squares end at one point
         begin = None if start is None else content(start.high, start.low, start.radius)
-        return self._answers.of(
-            ("fit", rows, targets.content, begin, ridge), lambda: self._fit(rows, targets, start, ridge)
-        )
+        known_by = ("fit", rows, targets.content, begin, ridge)
+        return Question(known_by, lambda: self._fitting(rows, targets, start, ridge))
 
-    def _fit(
+    def _fitting(
         self, rows: Rows, targets: LabelBall, start: CertifiedParameters | None, ridge: float
-    ) -> CertifiedParameters:
-        """The same, where nobody has asked for it yet."""
+    ) -> Work[CertifiedParameters]:
+        """The work of a fit."""
         system = self.systems.of(rows)
         ridge = self._scaled_ridge(ridge)
         begin, more = (self._start, None) if start is None else (start.high, start.low)
-        found = system.fit(targets.values, begin, ridge, targets_low=targets.correction, start_low=more)
+        found = yield from system.fitting(
+            targets.values, begin, ridge, targets_low=targets.correction, start_low=more
+        )
         lost = Fraction(0)
         if targets.radius:
             lost += targets.radius / root_down(system.floor(ridge))
@@ -199,9 +210,13 @@ class CertifiedForms(Model):
         Raises:
             UndecidedError: full rank of these rows is not proved, or float64 overflows.
         """
-        known = CertifiedParameters(w.high, np.zeros_like(w.low), Fraction(0))
-        found = self.fit(rows, self.predict(rows, known))
+        found = self.fit(rows, self.predict(rows, self.leading(w)))
         return CertifiedParameters(found.high, found.low, found.radius + w.radius + norm_bounds(w.low)[1])
+
+    @staticmethod
+    def leading(w: CertifiedParameters) -> CertifiedParameters:
+        """The floats of w alone, exactly."""
+        return CertifiedParameters(w.high, np.zeros_like(w.low), Fraction(0))
 
     @ieee_proof()
     def predict(self, rows: Rows, w: CertifiedParameters) -> LabelBall:
@@ -220,12 +235,39 @@ class CertifiedForms(Model):
         """Φ_rows(high + low), of whose rows none is computed twice; for w = 0 it is zero without an error."""
         if not (w.high.any() or w.low.any()):
             return Accurate(*np.zeros((3, len(rows), w.high.shape[1])))
-        if 3 * self.problem.n_samples * w.high.shape[1] > _MOST_KEPT:
+        if self._is_large(w):
             return self.systems.image(rows, w.high, w.low)
-        images = self._answers.of(
-            ("image", content(w.high, w.low)), lambda: Images(self.problem.n_samples, w.high.shape[1])
-        )
-        return images.of(rows, lambda missing: self.systems.image(missing, w.high, w.low))
+        known_by = ("image", content(w.high, w.low))
+        images = self._images(known_by, w.high.shape[1])
+        found = images.of(rows, lambda missing: self.systems.image(missing, w.high, w.low))
+        self._answers.grown(known_by)
+        return found
+
+    def _is_large(self, w: CertifiedParameters) -> bool:
+        """Whether an image of all rows is too large to be kept."""
+        return bool(3 * self.problem.n_samples * w.high.shape[1] > _MOST_KEPT)
+
+    def _images(self, known_by: tuple[str, bytes], columns: int) -> Images:
+        """What is known of the image of the middle of a ball."""
+        return self._answers.of(known_by, lambda: Images(self.problem.n_samples, columns))
+
+    def image_question(self, rows: Rows, w: CertifiedParameters) -> Question:
+        """The image that `predict` takes of these rows, to be answered together with others."""
+        known_by = ("image", content(w.high, w.low))
+        return Question(("image of", rows, *known_by), lambda: self._imaging(rows, w, known_by))
+
+    def _imaging(self, rows: Rows, w: CertifiedParameters, known_by: tuple[str, bytes]) -> Work[None]:
+        """The work of an image; it is kept with those of other rows."""
+        images = self._images(known_by, w.high.shape[1])
+        missing = images.missing(rows)
+        if len(missing) and not self._is_large(w) and (w.high.any() or w.low.any()):
+            index = self.systems.index(missing)
+            images.put(missing, (yield Product(self.systems.features, index, w.high, w.low)))
+            self._answers.grown(known_by)
+
+    def prepare(self, questions: Iterable[Question]) -> None:
+        """Answer questions together, so that they share products with Φ, ahead of whoever asks them."""
+        self._answers.prepare(questions)
 
     def square_distance(self, w: CertifiedParameters, other: CertifiedParameters) -> Quantity:
         """‖w − w'‖²."""
@@ -265,14 +307,32 @@ class CertifiedForms(Model):
     def square_gap(self, label_error: LabelBall) -> Quantity:
         """‖Φ⁺(0; δ)‖²."""
         # A fit is refined, where the quadratic form of `gap` is not: squares are compared with squares to their digits.
-        padded, more = self._padded(label_error.values), label_error.correction
-        if more is not None:
-            more = self._padded(more)
-        system = self.systems.everything
-        found = system.fit(padded, None, targets_low=more)
-        lost = label_error.radius / root_down(system.smallest) if label_error.radius else Fraction(0)
-        low, high = ball_norm(found.high, found.low, found.radius + lost)
+        found = self._answers.to(self.gap_question(label_error))
+        low, high = ball_norm(found.high, found.low, found.radius)
         return self._true(-2, (low**2, high**2))
+
+    def gap_question(self, label_error: LabelBall) -> Question:
+        """The Φ⁺(0; δ) of `square_gap`, to be answered together with others."""
+        return Question(("gap", label_error.content), lambda: self._lifting(label_error))
+
+    def _lifting(self, label_error: LabelBall) -> Work[CertifiedParameters]:
+        """The work of Φ⁺(0; δ)."""
+        more = label_error.correction
+        system = self.systems.everything
+        found = yield from system.fitting(
+            self._padded(label_error.values), None, targets_low=None if more is None else self._padded(more)
+        )
+        return found.widened(
+            label_error.radius / root_down(system.smallest) if label_error.radius else Fraction(0)
+        )
+
+    @ieee_proof()
+    def reach(self, label_error: LabelBall) -> Quantity:
+        """‖Φ⁺(0; δ)‖ to three digits: of the quadratic form, if it has them."""
+        low, high = self._carried(label_error)
+        if high - low > high / 1024:
+            return super().reach(label_error)
+        return self._true(-1, (low, high))
 
     @ieee_proof()
     def gap(self, forget_labels: LabelBall) -> Quantity:
@@ -314,14 +374,26 @@ class CertifiedForms(Model):
             SingularMatrixError: n > D, or equal rows.
             UndecidedError: full rank is not proved.
         """
-        system = self.systems.everything
-        if not system.is_invertible:
+        if not self.systems.everything.is_invertible:
             raise SingularMatrixError(
                 "expected an invertible Gram matrix for the leave-block-out formula but it is singular; "
                 "try the closed-form labels, which need no invertibility"
             )
+        return self._answers.to(self.block_question())  # type: ignore[no-any-return]
+
+    def block_question(self) -> Question:
+        """What `leave_block_out` answers, to be answered together with others."""
+        return Question("leave-block-out", self._leaving_block_out)
+
+    def _leaving_block_out(self) -> Work[LabelBall]:
+        """The work of leave-block-out."""
+        system = self.systems.everything
         residual = self.targets(self.everything).plus(self.predict(self.everything, self.start).times(-1))
-        q, low, radius = system.leave_block_out(residual.values, len(self.retain), residual.correction)
+        left = residual.values[len(self.retain) :]
+        if not self.systems.is_preconditioned:
+            # What retraining predicts beyond w₀ is what the formula leaves of r_F, if the claim is true.
+            left = self.optimal_labels.plus(self.predict(self.forget, self.start).times(-1)).values
+        q, low, radius = yield from system.leaving_block_out(residual.values, left, residual.correction)
         if residual.radius:
             # q = S[K⁻¹r]_F is at most ‖Φ_F‖‖Φ⁺r‖, see `leave_block_out`.
             radius += self.systems.norm(self.forget) * residual.radius / root_down(system.smallest)
@@ -338,17 +410,24 @@ class CertifiedForms(Model):
             SingularMatrixError: n_R > D, or equal rows.
             UndecidedError: full rank of Φ_R is not proved.
         """
-        system = self.systems.retained
-        if not system.is_invertible:
+        if not self.systems.retained.is_invertible:
             raise SingularMatrixError(
                 "expected independent rows of Φ_R but K_RR is singular; try the closed-form labels"
             )
+        return self._answers.to(self.dual_question())  # type: ignore[no-any-return]
+
+    def dual_question(self) -> Question:
+        """What `dual_coefficients` answers, to be answered together with others."""
+        return Question("dual-coefficients", self._solving)
+
+    def _solving(self) -> Work[LabelBall]:
+        """The work of the dual coefficients."""
+        system = self.systems.retained
         residual = self.targets(self.retain).plus(self.predict(self.retain, self.start).times(-1))
-        values, radius = system.coefficients(residual.values)
+        values, radius = yield from system.solving(residual.values)
         radius = self.systems.scaled_back(radius + residual.miss / system.smallest, -2)
         if self.systems.exponent:
-            with np.errstate(all="ignore"):
-                values = np.ldexp(values, -2 * self.systems.exponent)
+            values = np.ldexp(values, -2 * self.systems.exponent)
             radius += values.size * ETA  # entries that become subnormal
         return LabelBall(values, radius)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, final
 
 import numpy as np
@@ -93,10 +94,14 @@ class LabelBall:
         low = self.low if self.correction is None else self.low[order]
         return LabelBall(self.values[order], self.radius, low)
 
-    @property
+    @cached_property
     def content(self) -> bytes:
         """What the labels are known by, see `answers`."""
-        return content(self.values, self.radius, self.low)
+        return content(
+            self.values,
+            self.radius,
+            0.0 if isinstance(self.low, np.ndarray) and not self.low.any() else self.low,
+        )
 
     @property
     def correction(self) -> Any:

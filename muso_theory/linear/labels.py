@@ -12,7 +12,7 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array, forget_indices, outline, plain_array
 from ..errors import SingularMatrixError, check_integer, expected, nearest, refuse_idle
-from ..numbers import FLOAT64
+from ..numbers import FLOAT64, CholeskyFactor
 from ..numbers.ieee import one_blas_thread
 from .closed_forms import ClosedForms, Point, float_model
 from .handed import Handed
@@ -227,19 +227,20 @@ def leave_block_out_labels(problem: UnlearningProblem, forget_sets: Iterable[obj
     except TypeError:
         what, got = "several forget sets", type(forget_sets).__name__
         raise expected(what, "forget_sets", forget_sets, got, "[[0], [1, 2]]") from None
-    n, (inverse, weighted) = problem.n_samples, _inverse(problem)
+    n, (place, inverse, weighted) = problem.n_samples, _inverse(problem)
     targets = FLOAT64.matrix(problem.targets.reshape(n, problem.n_outputs))
     labels = []
     for forget in listed:
         rows = forget_indices(forget, n)
-        correction = np.linalg.solve(inverse[np.ix_(rows, rows)], weighted[rows])
+        at = place[rows]
+        correction = np.linalg.solve(inverse[np.ix_(at, at)], weighted[at])
         labels.append(problem.shaped(targets[rows] - correction))
     return labels
 
 
 @kept
-def _inverse(problem: UnlearningProblem) -> tuple[Array, Array]:
-    """K⁻¹ and K⁻¹(y − Φw₀) in the order of the samples: of n requests each is then a solve of its own size."""
+def _inverse(problem: UnlearningProblem) -> tuple[Array, Array, Array]:
+    """The position of each sample, K⁻¹ and K⁻¹(y − Φw₀) by position: n requests are then solves of their own size."""
     model = float_model(problem)
     factor = model.factor(model.everything) if model.is_dual else None
     if factor is None or factor.rank < factor.size:
@@ -247,8 +248,6 @@ def _inverse(problem: UnlearningProblem) -> tuple[Array, Array]:
             f"expected an invertible Gram matrix but got numerical rank {model.rank(model.everything)} for "
             f"{problem.n_samples} samples; try optimal_labels(method='closed-form') for each forget set"
         )
-    n = problem.n_samples
-    back = np.argsort(model.order)
-    inverse = factor.solve(np.eye(n))[np.ix_(back, back)]
-    targets = FLOAT64.matrix(problem.targets.reshape(n, problem.n_outputs))
-    return inverse, inverse @ (targets - model.predict(model.everything, Point())[back])
+    inverse = factor.inverse() if isinstance(factor, CholeskyFactor) else factor.solve(np.eye(factor.size))
+    residual = model.targets(model.everything) - model.predict(model.everything, Point())
+    return np.argsort(model.order), inverse, factor.solve(residual)

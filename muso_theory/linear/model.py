@@ -158,6 +158,10 @@ class Model(ABC):
     def square_gap(self, label_error: Labels) -> Quantity:
         """‖Φ⁺(0; δ)‖² for δ of shape (n_F, C): claim gap-formula, valid for any Φ."""
 
+    def reach(self, label_error: Labels) -> Quantity:
+        """‖Φ⁺(0; δ)‖ where it is a yardstick, which needs no more than three digits."""
+        return self.square_gap(label_error).sqrt()
+
     def gap(self, forget_labels: Labels) -> Quantity:
         """‖w_u − w_r‖ of any labels, by claim gap-formula."""
         return self.square_gap(self.mix(1, forget_labels, -1, self.optimal_labels)).sqrt()

@@ -9,12 +9,12 @@ from typing import cast, final
 
 import numpy as np
 import scipy.linalg
-from scipy.linalg.lapack import dtrtrs
+from scipy.linalg.lapack import dpotri, dtrtrs
 
 from ..arrays import Array, first_nonfinite
 from ..errors import expected
 from .arithmetic import Arithmetic, Factor
-from .gram import COLUMN_BLOCK, blocked_gram
+from .gram import COLUMN_BLOCK, blocked_gram, mirror_lower
 from .inputs import float_array, span
 from .quantity import Quantity
 
@@ -76,6 +76,19 @@ class CholeskyFactor(Factor):
             return np.zeros(b.shape)
         solution, _ = dtrtrs(self.lower, b, lower=1, trans=transposed)
         return cast(Array, solution)
+
+    def inverse(self) -> Array:
+        """K⁻¹, exactly symmetric: dpotri, at a third of the arithmetic of solving for the columns of I.
+
+        Example:
+            >>> CholeskyFactor(np.array([[2.0], [9.0]], order="F")).inverse()
+            array([[0.25]])
+        """
+        if not self.size:
+            return np.zeros((0, 0))
+        inverse, _ = dpotri(self.lower[: self.size], lower=1)
+        mirror_lower(inverse)
+        return cast(Array, inverse)
 
     def leading(self, k: int) -> CholeskyFactor:
         """Factor of the leading k×k block of K, 0 ≤ k ≤ n; shares this factor's memory."""

@@ -10,7 +10,7 @@ import numpy as np
 from ..arrays import Array
 from .parallel import over_blocks
 
-__all__ = ["COLUMN_BLOCK", "blocked_gram", "gram_roundings"]
+__all__ = ["COLUMN_BLOCK", "blocked_gram", "gram_roundings", "mirror_lower"]
 
 COLUMN_BLOCK = 256
 """Columns per partial product. The rounding bound grows with COLUMN_BLOCK + D / COLUMN_BLOCK instead of D."""
@@ -63,12 +63,26 @@ def blocked_gram(
     for strip in _strips(features, rows, index):
         # From about .1 s on, threads are worth their start.
         over_blocks(partial(_add_tile, gram, strip), tiles, alone=n * n * strip.shape[1] < 10**9)
+    mirror_lower(gram)
+    return gram
+
+
+def mirror_lower(matrix: Array) -> None:
+    """Copy the lower triangle of a square matrix to its upper one, in place.
+
+    Example:
+        >>> half = np.array([[1.0, 9.0], [2.0, 3.0]])
+        >>> mirror_lower(half)
+        >>> half
+        array([[1., 2.],
+               [2., 3.]])
+    """
+    n = len(matrix)
     for top in range(0, n, _TILE):
         bottom = min(n, top + _TILE)
-        corner = np.tril(gram[top:bottom, top:bottom])
-        gram[top:bottom, top:bottom] = corner + np.tril(corner, -1).T
-        gram[:top, top:bottom] = gram[top:bottom, :top].T
-    return gram
+        corner = np.tril(matrix[top:bottom, top:bottom])
+        matrix[top:bottom, top:bottom] = corner + np.tril(corner, -1).T
+        matrix[:top, top:bottom] = matrix[top:bottom, :top].T
 
 
 def _strips(features: Array, rows: Array | None, index: Array) -> Iterator[Array]:

@@ -16,10 +16,11 @@ import numpy as np
 
 from ..arrays import Array
 from . import passes
-from .accurate import accurate_product, plain_product, residual_pair
+from .accurate import plain_product, residual_pair
 from .float64 import CholeskyFactor
 from .gram import blocked_gram
 from .ieee import ieee_proof
+from .lockstep import Columns, Work, alone
 from .rounding import (
     ETA,
     UNIT,
@@ -47,6 +48,9 @@ def is_small_part(whole: Array, part: Array) -> bool:
     """
     return bool(2 * np.trace(part) <= np.trace(whole) < np.inf)
 
+
+_MOST_AT_ONCE = 1 << 21
+"""Labels of a fit, up to which it may share products with others; more are gone over a span of rows at a time."""
 
 _SAFE = 1 + 2.0**-50  # covers the few roundings of an error bound itself
 
@@ -114,34 +118,35 @@ class DualSystem(RowSystem):
         """Upper bound of ‖Φ_A‖₂²; the parent's, when there is one."""
         return self._parent.largest if self._parent is not None else super().largest
 
-    def _fit(self, targets: Array, start: Array | None, ridge: float) -> CertifiedParameters:
+    def _fitting(self, targets: Array, start: Array | None, ridge: float) -> Work[CertifiedParameters]:
         """Enclose the minimum-norm update from ``start``, or with λ > 0 the ridge minimiser anchored there.
 
         Both are start + Φ_Aᵀa with (K + λI)a = t − Φ_A start, and ‖Φ_Aᵀ(K + λI)⁻¹‖ ≤ (λ_min + λ)^-½.
         """
         smallest_root = root_down(self.floor(ridge))
-        factor = self._factor_with(ridge)
-        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            base = plain_product(self.features, self.rows, start)[0] if start is not None else 0.0
-            coefficients = factor.solve(targets - base)
-            z = accurate_product(self.features, self.rows, coefficients, transposed=True)
-            if start is None:
-                high, low, error = z.high, z.low, z.error
-            else:
-                high, lost = two_sum(start, z.high)
-                low = lost + z.low
-                error = (z.error + U * np.abs(low)) * _SAFE
-            # v = high + low is a point at most ‖error‖ away from start + row space.
-            first, rest, slack = residual_pair(targets, accurate_product(self.features, self.rows, high, low))
-            residual = first + rest
-            pull = ridge * coefficients
-            lost_pull = UNIT * (norm_bounds(residual)[1] + norm_bounds(pull)[1])
-            if ridge:
-                residual = residual - pull
-            step = factor.solve(residual)
-            update, roundings = plain_product(self.features, self.rows, step, transposed=True)
-            corrected = low + update
-            remainder, remainder_error = self._residual(residual, step, ridge)
+        solve = self._factor_with(ridge).solve
+        base: Array | float = 0.0
+        if start is not None:
+            base, _ = yield self._product(start, plain=True)
+        coefficients = yield Columns(solve, targets - base)
+        z = yield self._product(coefficients, transposed=True)
+        if start is None:
+            high, low, error = z.high, z.low, z.error
+        else:
+            high, lost = two_sum(start, z.high)
+            low = lost + z.low
+            error = (z.error + U * np.abs(low)) * _SAFE
+        # v = high + low is a point at most ‖error‖ away from start + row space.
+        first, rest, slack = residual_pair(targets, (yield self._product(high, low)))
+        residual = first + rest
+        pull = ridge * coefficients
+        lost_pull = UNIT * (norm_bounds(residual)[1] + norm_bounds(pull)[1])
+        if ridge:
+            residual = residual - pull
+        step = yield Columns(solve, residual)
+        update, roundings = yield self._product(step, transposed=True, plain=True)
+        corrected = low + update
+        remainder, remainder_error = yield from self._residual(residual, step, ridge)
         off = norm_bounds(error)[1]
         # w* − (v + Φᵀs) is, in the row space, Φᵀ(K + λI)⁻¹ of t − Φv − λa − (K + λI)s, and at most off across it. The
         # computed t − Φv − λa is off by slack and one rounding each of t − Φv, λa and their difference; with a
@@ -163,18 +168,16 @@ class DualSystem(RowSystem):
         image = None if ridge else unexplained + root_up(self.largest) * (rounding + tiny)
         return CertifiedParameters(high, corrected, radius, image)
 
-    @ieee_proof()
-    def coefficients(self, g: Array) -> tuple[Array, Fraction]:
+    def solving(self, g: Array) -> Work[tuple[Array, Fraction]]:
         """Solve K_AA a = g."""
         smallest = self.smallest
-        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            a = self.factor.solve(g)
-            z = accurate_product(self.features, self.rows, a, transposed=True)
-            high, low, slack = residual_pair(g, accurate_product(self.features, self.rows, z.high, z.low))
-            residual = high + low
-            step = self.factor.solve(residual)
-            remainder, remainder_error = self._residual(residual, step)
-            result = a + step
+        a = yield Columns(self.factor.solve, g)
+        z = yield self._product(a, transposed=True)
+        high, low, slack = residual_pair(g, (yield self._product(z.high, z.low)))
+        residual = high + low
+        step = yield Columns(self.factor.solve, residual)
+        remainder, remainder_error = yield from self._residual(residual, step)
+        result = a + step
         unexplained = (
             norm_bounds(remainder)[1]
             + remainder_error
@@ -184,33 +187,34 @@ class DualSystem(RowSystem):
         )
         return result, unexplained / smallest + UNIT * norm_bounds(result)[1]
 
-    @ieee_proof()
-    def leave_block_out(
-        self, residual: Array, count: int, residual_low: Array | None = None
-    ) -> tuple[Array, Array, Fraction]:
-        """Enclose q = S[K⁻¹r]_F with S = [(K⁻¹)_FF]⁻¹, F the rows from ``count`` on.
+    def leaving_block_out(
+        self, residual: Array, left: Array, residual_low: Array | None = None
+    ) -> Work[tuple[Array, Array, Fraction]]:
+        """Enclose q = S[K⁻¹r]_F with S = [(K⁻¹)_FF]⁻¹, F the last rows.
 
         For any q̂ and ρ = r − (0; q̂): q − q̂ = S[K⁻¹ρ]_F, and ‖S‖ ≤ ‖K_FF‖ as the Schur complement S ⪯ K_FF.
         """
-        size = len(self.matrix)
+        size, count = len(self.matrix), len(self.matrix) - len(left)
         block = self.factor.solve(np.eye(size, size - count, -count))[count:]
-        rest = residual.copy()
-        # Any ρ_F will do; that of floats saves a round of nearly exact products.
-        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            rest[count:] -= np.linalg.solve(block, self.factor.solve(residual)[count:])
+        # Any ρ_F will do, and a good one saves rounds of nearly exact products.
+        rest = np.vstack([residual[:count], left])
         for _ in range(4):
             # The floats ρ equal r on R; the q̂ that they stand for is r_F − ρ_F, exactly.
-            a, off = self.coefficients(rest)
-            left = a[count:]
-            step = np.linalg.solve(block, left)
-            if not float(np.abs(step).max()) > 2.0**-60 * float(np.abs(residual).max()):
+            a, off = yield from self.solving(rest)
+            seen = a[count:]
+            step = np.linalg.solve(block, seen)
+            # ρ_F is as near as floats are once a step is no more than their rounding.
+            enough = max(
+                2.0**-60 * float(np.abs(residual).max()), 2.0**-53 * float(np.abs(rest[count:]).max())
+            )
+            if not float(np.abs(step).max()) > enough:
                 break
             previous, rest = rest, rest.copy()
             rest[count:] -= step
         else:
             rest = previous
         largest = min(self.largest, largest_eigenvalue_bound(self.matrix[count:, count:], self.error))
-        radius = largest * (norm_bounds(left)[1] + off)
+        radius = largest * (norm_bounds(seen)[1] + off)
         if residual_low is not None:
             # With z = K⁻¹ρ, z_FᵀSz_F ≤ zᵀKz = ‖Φ⁺ρ‖² by Cauchy and Schwarz, so that ‖Sz_F‖ ≤ ‖Φ_F‖‖Φ⁺ρ‖.
             radius += root_up(largest / self.smallest) * norm_bounds(residual_low)[1]
@@ -228,7 +232,7 @@ class DualSystem(RowSystem):
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             g = np.ldexp(g, -exponent)
             b = self.factor.solve(g)
-            rho, lost = self._residual(g, b)
+        rho, lost = alone(self._residual(g, b))
         (first, first_error), (second, second_error) = inner_product(g, b), inner_product(b, rho)
         value = first + second
         slack = first_error + second_error + norm_bounds(b)[1] * lost
@@ -273,7 +277,6 @@ class PrimalSystem(RowSystem):
         self._matrix = matrix
         self._parts = less
         self._sweep = sweep
-        self._index = np.arange(features.shape[0])[rows]
 
     @cached_property
     def _less(self) -> tuple[PrimalSystem, PrimalSystem] | None:
@@ -316,27 +319,39 @@ class PrimalSystem(RowSystem):
         """The number of rows."""
         return len(self._index)
 
-    def _fit(self, targets: Array, start: Array | None, ridge: float) -> CertifiedParameters:
+    def _shares(self, targets: Any) -> bool:
+        """Whether labels and their residuals are small arrays in memory, of which several may be there at a time."""
+        in_memory = type(targets) is np.ndarray and type(self.features) is np.ndarray
+        return in_memory and self._sweep is passes.here and targets.size <= _MOST_AT_ONCE
+
+    def _fitting(self, targets: Array, start: Array | None, ridge: float) -> Work[CertifiedParameters]:
         """Enclose the least-squares solution, or with λ > 0 the ridge minimiser anchored at the start."""
         smallest = self.floor(ridge)
-        factor = self._factor_with(ridge)
-        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        solve = self._factor_with(ridge).solve
+        shares = self._shares(targets)
+        if shares:
+            right, _ = yield self._product(targets, transposed=True, plain=True)
+        else:
             right = passes.right_side(self.features, self._index, targets, None, self._sweep)
-            if ridge and start is not None:
-                right = right + ridge * start
-            solution = factor.solve(right)
+        if ridge and start is not None:
+            right = right + ridge * start
+        solution = yield Columns(solve, right)
+        if shares:
+            high, low, missed = residual_pair(targets, (yield self._product(solution)))
+            gradient, slack = (yield self._product(high, low, transposed=True)), norm_bounds(missed)[1]
+        else:
             gradient, slack = passes.gradient(self.features, self._index, targets, solution, self._sweep)
-            g = gradient.high + gradient.low
-            lost_pull = Fraction(0)
-            if ridge:
-                moved = solution if start is None else solution - start
-                pull = ridge * moved
-                # One rounding each of the difference, the product and the sum g, which the line below counts once more.
-                lost_pull = UNIT * (Fraction(ridge) * norm_bounds(moved)[1] + norm_bounds(pull)[1])
-                lost_pull += UNIT * norm_bounds(g)[1] + pull.size * ETA
-                g = g - pull
-            step = factor.solve(g)
-            remainder, remainder_error = self._residual(g, step, ridge)
+        g = gradient.high + gradient.low
+        lost_pull = Fraction(0)
+        if ridge:
+            moved = solution if start is None else solution - start
+            pull = ridge * moved
+            # One rounding each of the difference, the product and the sum g, which the line below counts once more.
+            lost_pull = UNIT * (Fraction(ridge) * norm_bounds(moved)[1] + norm_bounds(pull)[1])
+            lost_pull += UNIT * norm_bounds(g)[1] + pull.size * ETA
+            g = g - pull
+        step = yield Columns(solve, g)
+        remainder, remainder_error = yield from self._residual(g, step, ridge)
         unexplained = (
             norm_bounds(remainder)[1]
             + remainder_error
@@ -350,6 +365,25 @@ class PrimalSystem(RowSystem):
 
     @ieee_proof()
     def pseudo_norm(self, g: Array) -> tuple[Fraction, Fraction]:
-        """Bound ‖Φ_A⁺ g‖_F = ‖H⁻¹Φ_Aᵀg‖_F from both sides."""
+        """Bound ‖Φ_A⁺ g‖_F = ‖H⁻¹Φ_Aᵀg‖_F from both sides, to three digits at least if float64 can."""
+        short = self._short_norm(g) if self._shares(g) else None
+        if short is not None:
+            return short
         fit = self.fit(g, None)
         return fit.distance(np.zeros_like(fit.high))
+
+    def _short_norm(self, g: Array) -> tuple[Fraction, Fraction] | None:
+        """The same from ordinary products, if they have three digits of it."""
+        if not g.any():
+            return Fraction(0), Fraction(0)
+        smallest = self.smallest
+        right, roundings = plain_product(self.features, self._index, g, transposed=True)
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            x = self.factor.solve(right)
+        remainder, lost = alone(self._residual(right, x))
+        # For any x and c = Φᵀg: ‖H⁻¹c − x‖ ≤ ‖c − Hx‖/λ_min. The computed c is off by γ_k |Φ|ᵀ|g|, at most γ_k ‖Φ‖_F‖g‖
+        # in norm, and η for each of its terms.
+        lost += gamma(roundings) * root_up(self.trace) * norm_bounds(g)[1] + right.size * len(g) * ETA
+        off = (norm_bounds(remainder)[1] + lost) / smallest
+        low, high = norm_bounds(x)
+        return (low - off, high + off) if 1024 * off < low else None

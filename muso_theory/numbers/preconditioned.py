@@ -20,6 +20,7 @@ from scipy.linalg.lapack import dtrtrs
 from ..arrays import Array
 from .accurate import Accurate
 from .ieee import ieee_proof
+from .lockstep import Work
 from .preconditioner import Preconditioner, dot_up, precondition
 from .rounding import ETA, UNIT, U, gamma, norm_bounds, root_up, row_norms, two_sum
 from .rowsystem import CertifiedParameters, RowSystem, not_proved
@@ -104,7 +105,6 @@ class PreconditionedSystem(RowSystem):
         self._plain = plain
         self._parent = parent
         self.is_dual = plain.is_dual
-        self._index = np.arange(self.features.shape[0])[self.rows]
         size = len(self._index)
         self._leads = parent is not None and np.array_equal(parent._index[:size], self._index)
         self._height = self.features.shape[1] if self.is_dual else len(self._index)
@@ -171,17 +171,24 @@ class PreconditionedSystem(RowSystem):
         """Upper bound of ‖Φ_A‖₂²."""
         return min(self.trace, self._plain.largest)
 
-    def _enclosed(
+    def fitting(
         self,
         targets: Array,
         start: Array | None,
-        ridge: float,
-        targets_low: Array | None,
-        start_low: Array | None,
-    ) -> CertifiedParameters:
-        """Solve with all digits, or with a ridge by the plain system."""
+        ridge: float = 0.0,
+        *,
+        targets_low: Array | None = None,
+        start_low: Array | None = None,
+    ) -> Work[CertifiedParameters]:
+        """Solve with all digits, sharing no product, or with a ridge by the plain system."""
+        targets = np.asarray(targets)
+        targets_low = None if targets_low is None else np.asarray(targets_low)
         if ridge:
-            return super()._enclosed(targets, start, ridge, targets_low, start_low)
+            return (
+                yield from super().fitting(
+                    targets, start, ridge, targets_low=targets_low, start_low=start_low
+                )
+            )
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             right = _Pair.of(targets, targets_low)
             if not self.is_dual:
@@ -197,9 +204,9 @@ class PreconditionedSystem(RowSystem):
         left = sum(norm_bounds(part)[1] for part in (solved.left.high, solved.left.low, solved.left.error))
         return CertifiedParameters(image.high, image.low, radius, left + root_up(self.trace) * lost)
 
-    def _fit(self, targets: Array, start: Array | None, ridge: float) -> CertifiedParameters:
+    def _fitting(self, targets: Array, start: Array | None, ridge: float) -> Work[CertifiedParameters]:
         """A ridge fit, which the plain system answers."""
-        return self._plain.fit(targets, start, ridge)
+        return (yield from self._plain.fitting(targets, start, ridge))
 
     def _least_squares(self, targets: _Pair) -> CertifiedParameters:
         """Minimise ‖Φ_A w − t‖: one step finds about where it is, so that the residual alone is multiplied with κ²."""
@@ -218,11 +225,11 @@ class PreconditionedSystem(RowSystem):
             w.high, w.low, x.norm / x.low * off + lost, off + root_up(self.trace) * lost
         )
 
-    @ieee_proof()
-    def coefficients(self, g: Array) -> tuple[Array, Fraction]:
+    def solving(self, g: Array) -> Work[tuple[Array, Fraction]]:
         """Solve K_AA a = g (independent rows) or Φ_AᵀΦ_A a = g: floats, and a bound of ‖a − floats‖_F."""
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             solved = self._solve(_Pair.of(g), None)
+        yield from ()  # it shares no product
         x, a = self.factor, solved.steps
         lost = norm_bounds(a.error)[1] + norm_bounds(a.low)[1]
         return a.high, x.norm / x.low * (solved.residual / x.low + norm_bounds(solved.image.error)[1]) + lost
@@ -243,11 +250,10 @@ class PreconditionedSystem(RowSystem):
         low, high = norm_bounds(image.high)
         return max(Fraction(0), low - lost), high + lost
 
-    @ieee_proof()
-    def leave_block_out(
-        self, residual: Array, count: int, residual_low: Array | None = None
-    ) -> tuple[Array, Array, Fraction]:
-        """Enclose q = [(K⁻¹)_FF]⁻¹[K⁻¹r]_F, F the rows from ``count`` on: the labels of leave-block-out are y_F − q.
+    def leaving_block_out(
+        self, residual: Array, left: Array, residual_low: Array | None = None
+    ) -> Work[tuple[Array, Array, Fraction]]:
+        """Enclose q = [(K⁻¹)_FF]⁻¹[K⁻¹r]_F, F the last rows: the labels of leave-block-out are y_F − q.
 
         For any a_R and q̂ let ρ = r − (0; q̂) − K(a_R; 0) and z = K⁻¹ρ. Multiplying out, q − q̂ = Sz_F with S =
         [(K⁻¹)_FF]⁻¹. By Cauchy and Schwarz z_FᵀSz_F ≤ zᵀKz = ‖Φ⁺ρ‖² and S ⪯ K_FF, so ‖q − q̂‖ ≤ ‖Φ_F‖‖Φ⁺ρ‖: a_R and q̂
@@ -255,8 +261,10 @@ class PreconditionedSystem(RowSystem):
         """
         if not self.is_dual:
             raise ValueError("K is singular: there are more rows than columns")
+        count = len(residual) - len(left)  # it refines from zero, and needs no proposal
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             solved = self._solve(_Pair.of(residual, residual_low), None, count)
+        yield from ()  # it shares no product
         q, norms = solved.shift, self._norms[count:]
         moved = solved.residual / self.factor.low + norm_bounds(solved.image.error)[1]
         return q.high, q.low, root_up(dot_up(norms, norms)) * moved + norm_bounds(q.error)[1]
@@ -265,13 +273,13 @@ class PreconditionedSystem(RowSystem):
 
     def _multiply(self, a: Array, low: Array | None, slices: int) -> Accurate:
         """Multiply A with a."""
-        return self._product(a, low, self.is_dual, slices)
+        return self._sliced(a, low, self.is_dual, slices)
 
     def _transposed_multiply(self, v: Array, low: Array | None, slices: int = _SLICES) -> Accurate:
         """Multiply Aᵀ with v."""
-        return self._product(v, low, not self.is_dual, slices)
+        return self._sliced(v, low, not self.is_dual, slices)
 
-    def _product(self, high: Array, low: Array | None, transposed: bool, slices: int) -> Accurate:
+    def _sliced(self, high: Array, low: Array | None, transposed: bool, slices: int) -> Accurate:
         exponents = self._exponents[0 if transposed else 1]
         return sliced_product(
             self.features, self.rows, high, low, transposed=transposed, slices=slices, exponents=exponents

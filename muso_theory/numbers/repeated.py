@@ -16,6 +16,7 @@ import numpy as np
 from ..arrays import Array
 from .arithmetic import Arithmetic, Factor, Matrix
 from .ieee import ieee_proof
+from .lockstep import Work
 from .rounding import ETA, UNIT, UndecidedError, norm_bounds, root_down, root_up
 from .rowsystem import CertifiedParameters, RowSystem, pair_sum
 
@@ -159,19 +160,26 @@ class RepeatedSystem(RowSystem):
         """Copies of the row that is there most often, ‖E‖²."""
         return int(np.bincount(self._place).max())
 
-    def _enclosed(
+    def fitting(
         self,
         targets: Array,
         start: Array | None,
-        ridge: float,
-        targets_low: Array | None,
-        start_low: Array | None,
-    ) -> CertifiedParameters:
+        ridge: float = 0.0,
+        *,
+        targets_low: Array | None = None,
+        start_low: Array | None = None,
+    ) -> Work[CertifiedParameters]:
         """Solve for the distinct rows and averages; with λ > 0 for all rows as they are."""
+        targets = np.asarray(targets)
+        targets_low = None if targets_low is None else np.asarray(targets_low)
         if ridge:
-            return self._plain.fit(targets, start, ridge, targets_low=targets_low, start_low=start_low)
+            return (
+                yield from self._plain.fitting(
+                    targets, start, ridge, targets_low=targets_low, start_low=start_low
+                )
+            )
         mean, low, lost = averages(self._place, targets, targets_low)
-        found = self._distinct.fit(mean, start, targets_low=low, start_low=start_low)
+        found = yield from self._distinct.fitting(mean, start, targets_low=low, start_low=start_low)
         image = found.image
         if image is not None:
             # Φ̃ sees an error of the averages as it is, and Φ_A = EΦ̃.
@@ -179,9 +187,9 @@ class RepeatedSystem(RowSystem):
         radius = found.radius + (lost / root_down(self.smallest) if lost else 0)
         return CertifiedParameters(found.high, found.low, radius, image)
 
-    def _fit(self, targets: Array, start: Array | None, ridge: float) -> CertifiedParameters:
+    def _fitting(self, targets: Array, start: Array | None, ridge: float) -> Work[CertifiedParameters]:
         """The same for plain floats."""
-        return self.fit(targets, start, ridge)
+        return self.fitting(targets, start, ridge)
 
     @ieee_proof()
     def pseudo_norm(self, g: Array) -> tuple[Fraction, Fraction]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,7 @@ class NoArithmeticError(UndecidedError):
     """Undecided, and another arithmetic for the same data would not help."""
 
 
+@lru_cache(maxsize=512)
 def gamma(k: int) -> Fraction:
     """γ_k = ku/(1 − ku), the relative error of k roundings in a row, in any order of summation, fused or not.
 
@@ -163,7 +165,7 @@ def norm_bounds(x: Array) -> tuple[Fraction, Fraction]:
         # most η.
         shift = math.frexp(largest)[1]
         x = np.ldexp(x, -shift)
-    flat = x.ravel()
+    flat = x.ravel(order="K")
     square = exact(float(flat @ flat))
     # Dot product: γ_N relative, η/2 for every square that underflows; 4Nη covers the scaling as well.
     error, tiny = gamma(flat.size), 4 * flat.size * ETA

@@ -17,6 +17,7 @@ from ..arrays import Array, first_nonfinite
 from .arithmetic import Factor
 from .float64 import CholeskyFactor, cholesky_factor
 from .ieee import ieee_proof
+from .lockstep import Columns, Product, Work, alone
 from .rounding import ETA, UNIT, UndecidedError, gamma, norm_bounds, norm_by_rows, root_down, two_sum
 from .spectrum import (
     gram_error,
@@ -128,6 +129,7 @@ class RowSystem(ABC):
         self.features = features
         self.rows = rows
         self.name = name
+        self._index = np.arange(features.shape[0])[rows]
         self._ridged: tuple[float, CholeskyFactor] | None = None
 
     @property
@@ -145,7 +147,6 @@ class RowSystem(ABC):
     def roundings_width(self) -> int:
         """Length of the inner products that formed the matrix."""
 
-    @ieee_proof()
     def fit(
         self,
         targets: Array,
@@ -167,21 +168,21 @@ class RowSystem(ABC):
             targets_low: more digits of t.
             start_low: more digits of the start.
         """
-        if not self.reads_spans:
-            targets = np.asarray(targets)
-            targets_low = None if targets_low is None else np.asarray(targets_low)
-        return self._enclosed(targets, start, ridge, targets_low, start_low)
+        return alone(self.fitting(targets, start, ridge, targets_low=targets_low, start_low=start_low))
 
-    def _enclosed(
+    def fitting(
         self,
         targets: Array,
         start: Array | None,
-        ridge: float,
-        targets_low: Array | None,
-        start_low: Array | None,
-    ) -> CertifiedParameters:
-        """What `fit` returns; here for a system that does not use the low parts."""
-        found, lost = self._fit(targets, start, ridge), Fraction(0)
+        ridge: float = 0.0,
+        *,
+        targets_low: Array | None = None,
+        start_low: Array | None = None,
+    ) -> Work[CertifiedParameters]:
+        """The work of `fit`, which may be done together with others; here for systems that do not use low parts."""
+        if not self.reads_spans:
+            targets = np.asarray(targets)
+        found, lost = (yield from self._fitting(targets, start, ridge)), Fraction(0)
         low = Fraction(0) if targets_low is None else norm_by_rows(targets_low)
         if low:
             lost += low / root_down(self.floor(ridge))
@@ -190,17 +191,33 @@ class RowSystem(ABC):
         return found.widened(lost)
 
     @abstractmethod
-    def _fit(self, targets: Array, start: Array | None, ridge: float) -> CertifiedParameters:
+    def _fitting(self, targets: Array, start: Array | None, ridge: float) -> Work[CertifiedParameters]:
         """The same for plain floats."""
 
     def coefficients(self, g: Array) -> tuple[Array, Fraction]:
         """Solve K_AA a = g: floats, and a bound of ‖a − floats‖_F."""
+        return alone(self.solving(g))
+
+    def solving(self, g: Array) -> Work[tuple[Array, Fraction]]:
+        """The work of `coefficients`."""
         raise ValueError("K is singular: there are more rows than columns")
 
     def leave_block_out(
-        self, residual: Array, count: int, residual_low: Array | None = None
+        self, residual: Array, left: Array, residual_low: Array | None = None
     ) -> tuple[Array, Array, Fraction]:
-        """Enclose [(K⁻¹)_FF]⁻¹[K⁻¹r]_F, F the rows from ``count`` on: floats, a correction and a radius."""
+        """Enclose q = [(K⁻¹)_FF]⁻¹[K⁻¹r]_F, F the last rows: floats, a correction and a radius.
+
+        Args:
+            residual: r, shape (|A|, C).
+            left: a proposal of r_F − q, shape (n_F, C), which nothing is taken from but how near it proves to be.
+            residual_low: more digits of r.
+        """
+        return alone(self.leaving_block_out(residual, left, residual_low))
+
+    def leaving_block_out(
+        self, residual: Array, left: Array, residual_low: Array | None = None
+    ) -> Work[tuple[Array, Array, Fraction]]:
+        """The work of `leave_block_out`."""
         raise ValueError("K is singular: there are more rows than columns")
 
     @abstractmethod
@@ -286,9 +303,19 @@ class RowSystem(ABC):
             self._ridged = ridge, numerical_factor(shifted, f"{self.name} with a ridge")
         return self._ridged[1]
 
-    def _residual(self, g: Array, a: Array, ridge: float = 0.0) -> tuple[Array, Fraction]:
+    def _product(
+        self, high: Array, low: Array | None = None, *, transposed: bool = False, plain: bool = False
+    ) -> Product:
+        """Φ_A(high + low), or Φ_Aᵀ times it, to be waited for."""
+        return Product(self.features, self._index, high, low, transposed, plain)
+
+    def _times(self, a: Array) -> Array:
+        """The computed matrix times a."""
+        return self.matrix @ a
+
+    def _residual(self, g: Array, a: Array, ridge: float = 0.0) -> Work[tuple[Array, Fraction]]:
         """Compute g − (matrix + ridge·I)a in float64, with a bound of its error against the true matrix."""
-        image = self.matrix @ a
+        image = yield Columns(self._times, a)
         extra = Fraction(0)
         if ridge:
             pull = ridge * a

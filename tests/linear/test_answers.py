@@ -11,11 +11,12 @@ import pytest
 
 import muso_theory as mt
 from muso_theory.linear import labels as labels_module
-from muso_theory.linear.answers import Answers, content
+from muso_theory.linear.answers import Answers, Images, content
 from muso_theory.linear.certified import CertifiedForms
 from muso_theory.linear.label_ball import LabelBall
 from muso_theory.linear.repeats import in_order
 from muso_theory.linear.row_systems import RowSystems
+from muso_theory.numbers.accurate import Accurate
 from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
 
 
@@ -29,13 +30,13 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Rows of every fit that is computed."""
     done: list[int] = []
     for system in (DualSystem, PrimalSystem):
-        plain = system._fit
+        plain = system._fitting
 
         def counted(self: Any, *given: Any, plain: Any = plain) -> Any:
             done.append(len(self.rows))
             return plain(self, *given)
 
-        monkeypatch.setattr(system, "_fit", counted)
+        monkeypatch.setattr(system, "_fitting", counted)
     return done
 
 
@@ -58,11 +59,13 @@ def test_a_fit_is_known_by_its_numbers_and_by_its_set_of_rows(
         (LabelBall(y.values[::-1].copy()), None, 0.0),
         (LabelBall(nudged), None, 0.0),
         (LabelBall(y.values, Fraction(1, 2**40)), None, 0.0),
-        (y, first, 0.0),
+        (y, first, 0.5),
         (y, None, 0.5),
     ):
         assert model.fit(model.everything, others, start, ridge) is not first
     assert len(fits) == 6
+    # With more rows than columns least squares end at one point, wherever they start.
+    assert (model.fit(model.everything, y, first) is first) == (shape[0] > shape[1])
 
 
 def test_fits_of_permuted_rows_are_those_of_the_rows_in_order() -> None:
@@ -112,6 +115,16 @@ def test_what_was_asked_longest_ago_makes_room() -> None:
     for name in ("a", "b", "a", "c", "a", "b"):
         ask(name)
     assert made == ["a", "b", "c", "b"]
+
+
+def test_an_answer_that_grows_makes_room() -> None:
+    answers = Answers(limit=120)
+    images = answers.of("w", lambda: Images(2, 1))
+    first = answers.of("x", lambda: np.zeros(8))
+    assert answers.of("x", lambda: pytest.fail("forgotten")) is first
+    images.put(range(2), Accurate(*np.ones((3, 2, 1))))
+    answers.grown("w")
+    assert answers.of("x", lambda: np.zeros(8)) is not first
 
 
 def test_arrays_of_another_shape_or_type_are_other_questions() -> None:

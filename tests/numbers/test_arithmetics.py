@@ -262,6 +262,11 @@ def test_float64_cholesky_blocks_are_factors_of_the_blocks() -> None:
     assert np.allclose(factor.leading(6).trailing(2).solve(b[:4]), np.linalg.solve(inner, b[:4]))
     assert factor.leading(0).solve(b[:0]).shape == (0, 2)
     assert factor.trailing(7).size == 0
+    # A leading block keeps the rows below it in memory, which are no part of it.
+    for size in (7, 4, 0):
+        inverse = factor.leading(size).inverse()
+        assert np.allclose(inverse @ k[:size, :size], np.eye(size))
+        assert (inverse == inverse.T).all()
 
 
 @pytest.mark.parametrize("features", [np.zeros((4, 3)), np.ones((4, 3)), np.eye(3)[[0, 1, 1, 2]]])
