@@ -6,6 +6,7 @@ sparse formats, text and complex numbers would be taken for something else furth
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from dataclasses import fields
 from numbers import Rational
@@ -27,6 +28,7 @@ __all__ = [
     "float_values",
     "forget_indices",
     "is_float64",
+    "let_go",
     "outline",
     "plain_array",
     "real_array",
@@ -70,6 +72,29 @@ def row_blocks(array: Array) -> Iterator[slice]:
     step = max(1, _BLOCK_BYTES // width)
     for start in range(0, array.shape[0], step):
         yield slice(start, min(start + step, array.shape[0]))
+        let_go(array)
+    let_go(array, done=True)
+
+
+def let_go(array: Any, *, done: bool = False) -> None:
+    """Give back the memory of what has been read of a file that is mapped for reading; it is read again where needed.
+
+    Pages that were read count as memory of the process until the system wants them back, so that a pass over a file
+    larger than a limit would seem to exceed it.
+
+    Args:
+        array: an array, or what gives rows.
+        done: whether a pass has ended, after which what gives rows reads all of them anew.
+
+    Example:
+        >>> let_go(np.eye(2))
+    """
+    if done and hasattr(array, "let_go"):
+        array.let_go()
+    mapped, advice = getattr(array, "_mmap", None), getattr(mmap, "MADV_DONTNEED", None)
+    # Of a private copy (mode "c") this would take back what was written.
+    if mapped is not None and advice is not None and getattr(array, "mode", "") == "r":
+        mapped.madvise(advice)
 
 
 def first_nonfinite(array: Array) -> tuple[int, ...] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -67,6 +68,19 @@ def check(
     figures: Annotated[
         Path | None, typer.Option(help="Write the page's figures to a folder, as PDF and SVG.")
     ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write sums over rows, of more samples than features, to a folder: the same command goes on there."
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a Dask scheduler whose workers have this package: they go over the rows of DATA with more "
+            "samples than features."
+        ),
+    ] = None,
     force: Force = False,
     debug: Debug = False,
 ) -> None:
@@ -77,6 +91,7 @@ def check(
     outputs.file(json, "report")
     outputs.file(html, "page")
     outputs.folder(figures, "captions.txt")
+    outputs.folder(checkpoint, ".lock")
     from . import terminal
     from .checking import InterruptedCheck, refuse_unused
     from .checking import check as run
@@ -93,23 +108,25 @@ def check(
     with progress() as tell:
         prepared = prepare(source, tell)
         try:
-            report = run(
-                prepared.problem,
-                claim or None,
-                arithmetic.value,
-                **prepared.audited,
-                asserted=assert_ or (),
-                tolerance=tolerance,
-                ridge=ridge,
-                subset=subset,
-                seed=source.seed,
-                budget=budget,
-                optimizer=optimizer,
-                lr=lr if plan is None else plan.lr,
-                epochs=epochs,
-                momentum=momentum,
-                progress=tell,
-            )
+            with _cluster(scheduler, prepared.problem):
+                report = run(
+                    prepared.problem,
+                    claim or None,
+                    arithmetic.value,
+                    **prepared.audited,
+                    asserted=assert_ or (),
+                    tolerance=tolerance,
+                    ridge=ridge,
+                    subset=subset,
+                    seed=source.seed,
+                    budget=budget,
+                    optimizer=optimizer,
+                    lr=lr if plan is None else plan.lr,
+                    epochs=epochs,
+                    momentum=momentum,
+                    progress=tell,
+                    checkpoint=checkpoint,
+                )
         except InterruptedCheck as stopped:
             report, interrupted = stopped.report, True
     if interrupted and not report.evidence:
@@ -129,6 +146,19 @@ def check(
     if interrupted:
         raise KeyboardInterrupt
     raise typer.Exit(report.exit_status)
+
+
+def _cluster(scheduler: str | None, problem: Any) -> AbstractContextManager[None]:
+    """Have spans of rows done by a cluster, if one was named and there are rows to go over."""
+    if scheduler is None:
+        return nullcontext()
+    if problem.n_samples <= problem.n_features:
+        size = f"{problem.n_samples} samples, {problem.n_features} features"
+        hint = "leaving it out: with fewer samples everything is computed here"
+        raise expected("more samples than features", "scheduler", scheduler, size, hint)
+    from .cluster import connected
+
+    return connected(scheduler, 1)
 
 
 def _write_pages(prepared: Any, report: Any, outputs: Any, html: Path | None, figures: Path | None) -> None:

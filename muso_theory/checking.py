@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 
@@ -18,6 +19,7 @@ from .errors import expected
 from .evidence import Evidence
 from .linear.closed_forms import float_model
 from .linear.problem import UnlearningProblem, require_problem
+from .linear.unfinished import kept_in
 from .numbers.ieee import ieee_proof
 from .report import Report
 from .settings import Settings
@@ -58,6 +60,7 @@ def check(
     epochs: int | None = None,
     momentum: float = TrainingPlan.momentum,
     progress: Callable[[str], None] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Report:
     """Check conditions and claims of exact unlearning on one problem.
 
@@ -86,10 +89,12 @@ def check(
         epochs: passes over the data.
         momentum: μ of momentum and nesterov.
         progress: called with a line about every step; what it is given also knows how many steps are done of how many.
+        checkpoint: a folder where, with more rows than columns, ΦᵀΦ is kept while it is summed: the same check goes on
+            there after an interruption.
 
     Raises:
         BadInputError: unknown claim or arithmetic, labels or parameters of the wrong shape, settings out of range, a
-            ridge or subset that no claim asked for uses.
+            ridge or subset that no claim asked for uses, a checkpoint with nothing to keep or too little room.
         InterruptedCheck: on Ctrl-C, carrying the evidence that is finished.
 
     Example:
@@ -120,14 +125,15 @@ def check(
         claims=slugs,
         training=None if optimizer is None else TrainingPlan(optimizer, lr, epochs, momentum),
     )
-    return check_with(
-        problem,
-        settings,
-        labels=labels,
-        w_unlearned=w_unlearned,
-        w_pretrained=w_pretrained,
-        progress=progress,
-    )
+    with kept_in(checkpoint, problem):
+        return check_with(
+            problem,
+            settings,
+            labels=labels,
+            w_unlearned=w_unlearned,
+            w_pretrained=w_pretrained,
+            progress=progress,
+        )
 
 
 def refuse_unused(claims: Iterable[str] | None, asserted: Iterable[str], **given: float) -> None:

@@ -118,48 +118,56 @@ def _differences(here: Mapping[str, str], there: Any) -> str:
 
 
 def measured(
-    client: Any, tasks: Sequence[Callable[[], Any]], code: Callable[[], str], name: str
+    client: Any,
+    tasks: Sequence[Callable[[], Any]],
+    code: Callable[[], str],
+    name: str,
+    next_step: str = "finished points are kept, run it again to go on",
 ) -> Iterator[Any]:
     """What the workers return, in any order.
 
     Args:
         tasks: functions that workers can import, with their arguments.
         code: see `require_same`.
+        name: what is measured, for a refusal.
+        next_step: what to do when the cluster was lost.
 
     Raises:
         MusoError: the scheduler or the workers were lost, a worker that came later differs, or one point ended several
             workers.
     """
+    import dask
     from distributed import KilledWorker, as_completed
 
+    def lost(words: str) -> MusoError:
+        return MusoError(f"{name}: {words}; {next_step}")
+
     here, address = _identity(code), client.scheduler.address
-    futures = [client.submit(_measured_there, here, code, task, pure=False) for task in tasks]
+    # Rows go with their task, and not ahead of it: with a worker that dies it would take them along.
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 GB"}):
+        futures = [client.submit(_measured_there, here, code, task, pure=False) for task in tasks]
     done, seen = as_completed(futures), time.monotonic()
     try:
         while not done.is_empty():
             if client.status != "running":
-                raise _lost(name, f"the scheduler {address} was lost")
+                raise lost(f"the scheduler {address} was lost")
             if not done.has_ready():
                 time.sleep(0.02)
                 if time.monotonic() - seen > 1 and _has_workers(client):
                     seen = time.monotonic()
                 if time.monotonic() - seen > _FOR_WORKER:
-                    raise _lost(name, f"the scheduler {address} has no workers left")
+                    raise lost(f"the scheduler {address} has no workers left")
                 continue
             future, seen = next(done), time.monotonic()
             if future.cancelled():
-                raise _lost(name, f"the scheduler {address} was lost")
+                raise lost(f"the scheduler {address} was lost")
             try:
                 yield future.result()
             except KilledWorker as error:
-                raise _lost(name, f"workers were killed, perhaps for want of memory: {error}") from None
+                raise lost(f"workers were killed, perhaps for want of memory: {error}") from None
     finally:
         if client.status == "running":
             client.cancel(futures)
-
-
-def _lost(name: str, words: str) -> MusoError:
-    return MusoError(f"{name}: {words}; finished points are kept, run it again to go on")
 
 
 def _has_workers(client: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +16,7 @@ from .linear.closed_forms import ClosedForms, float_model
 from .linear.handed import PRECISIONS, NothingHandedError
 from .linear.model import Model
 from .linear.problem import UnlearningProblem
+from .machine import memory
 from .numbers import BALL, RATIONAL
 from .numbers.modular import has_full_rank, seconds_of_rank
 
@@ -293,8 +293,5 @@ def _float_cannot_factorise(problem: UnlearningProblem) -> bool:
 
 
 def _memory() -> float:
-    """Gigabytes of this machine, infinite where it does not say."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
-    except (AttributeError, ValueError, OSError):
-        return float("inf")
+    """Gigabytes that this process may have."""
+    return memory() / 1e9

@@ -6,8 +6,10 @@ import os
 import platform
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ __all__ = ["blas_environment", "installed", "memory", "versions"]
 _DISTRIBUTIONS = ("muso-theory", "numpy", "scipy", "python-flint", "mpmath", "scikit-learn")
 _KERNEL = re.compile(r"openblas \S+ ([A-Za-z0-9_]{1,30})")
 _MOST_THREADS = 1024
+_CONTAINER = Path("/sys/fs/cgroup/memory.max")
 
 
 def versions() -> dict[str, str]:
@@ -62,11 +65,21 @@ def installed() -> dict[str, str]:
 
 
 def memory() -> int:
-    """Bytes of memory that this machine has; a large number where it does not say."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 1 << 40
+    """Bytes of memory that this process may have: of the machine, its container or a limit (``ulimit -v``).
+
+    A large number where nothing says.
+    """
+    found = [1 << 40]
+    with suppress(AttributeError, ValueError, OSError):
+        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    with suppress(OSError, ValueError):  # "max" is no number
+        found.append(int(_CONTAINER.read_text()))
+    with suppress(ImportError):
+        import resource
+
+        soft = (resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA))
+        found += [limit for limit in soft if limit != resource.RLIM_INFINITY]
+    return min(found)
 
 
 def blas_environment(stated: Mapping[str, Any]) -> dict[str, str] | None:

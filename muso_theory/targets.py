@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from .arrays import FloatArray
 from .errors import expected
+from .rows import OneHot
 from .understood import How, Understood, listed
 
 __all__ = [
@@ -30,6 +31,9 @@ TextArray: TypeAlias = npt.NDArray[np.str_]
 
 TASKS = ("regression", "classification")
 
+MANY_ENTRIES = 1 << 20
+"""One-hot targets of so many entries are kept as codes."""
+
 MOST_CLASSES = 20
 """Integers are taken for classes up to so many distinct values, if each occurs twice on average."""
 
@@ -42,14 +46,14 @@ class Targets:
     """Targets as numbers, and what they are.
 
     Args:
-        y: (n,) or (n, C).
+        y: (n,) or (n, C), of many classes as codes that give their rows.
         classes: their names in order; empty for a regression.
         names: (n,) the class of every sample; of a regression on integers these as text, so that one value can be
             chosen or forgotten.
         understood: the task in words.
     """
 
-    y: FloatArray
+    y: Any
     classes: tuple[str, ...]
     names: TextArray | None
     understood: Understood
@@ -126,14 +130,14 @@ def decide_targets(
     return Targets(y, (), names, Understood("task", words, how, "--task"))
 
 
-def encode_classes(target_class: TextArray, classes: tuple[str, ...]) -> FloatArray:
+def encode_classes(target_class: TextArray, classes: tuple[str, ...]) -> Any:
     """Turn class names into targets.
 
     Two classes become one output, −1 for the first and +1 for the second. More classes become one output
     each, 1 for the sample's class and 0 elsewhere (one-hot, not centred).
 
     Returns:
-        (n,) for two classes, (n, C) for more.
+        (n,) for two classes, (n, C) for more: an array, or from a million entries on the codes that give its rows.
 
     Raises:
         BadInputError: for fewer than two classes, or if all samples are of one class.
@@ -158,7 +162,11 @@ def encode_classes(target_class: TextArray, classes: tuple[str, ...]) -> FloatAr
         )
     if len(classes) == 2:
         return np.where(target_class == classes[0], -1.0, 1.0)
-    return np.stack([np.where(target_class == name, 1.0, 0.0) for name in classes], axis=1)
+    if len(target_class) * len(classes) < MANY_ENTRIES:
+        return np.stack([np.where(target_class == name, 1.0, 0.0) for name in classes], axis=1)
+    distinct, which = np.unique(target_class, return_inverse=True)
+    number = {name: i for i, name in enumerate(classes)}
+    return OneHot(np.array([number.get(str(name), -1) for name in distinct])[which], len(classes))
 
 
 def class_words(classes: tuple[str, ...]) -> str:

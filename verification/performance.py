@@ -29,6 +29,7 @@ __all__ = ["PARTS", "certified_answer", "ordinary_answer", "run", "tabulate"]
 PARTS = {
     "certified": "What certainty costs: certified answers beside ordinary ones.",
     "engine": "What whole checks cost in plain solves of the same numbers, in processor time.",
+    "memory": "What problems larger than memory cost: peaks, and time beside the normal equations; on a cluster, too.",
     "dynamics": "What training in closed form saves: seconds beside those of its loops.",
     "kappa": "Up to which condition number claims are decided, and what that costs in ordinary solves.",
     "ntk": "How fast the empirical tangent kernel is, beside those of other libraries where they are installed.",
@@ -36,6 +37,7 @@ PARTS = {
 SECONDS = {
     "certified": (20, 600),
     "engine": (10, 240),
+    "memory": (40, 900),
     "dynamics": (25, 150),
     "kappa": (20, 600),
     "ntk": (20, 2200),
@@ -181,6 +183,8 @@ def run(quick: bool, options: Options, part: str = "certified") -> dict[str, Any
         return _conditions(quick, options)
     if part == "engine":
         return _engine(quick, options)
+    if part == "memory":
+        return _memory(quick, options)
     grid = ((500, 1000), (1000, 2000), (1000, 8000), (2000, 4000), (2000, 8000), (3000, 8000), (4000, 8000))
     sizes = grid[:3] if quick else grid
     points = [{"n": n, "D": d, "runs": 3 if quick else 7} for n, d in sizes]
@@ -228,7 +232,13 @@ def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
                 ],
             ),
         }
-    from . import performance_dynamics, performance_engine, performance_kappa, performance_ntk
+    from . import (
+        performance_dynamics,
+        performance_engine,
+        performance_kappa,
+        performance_memory,
+        performance_ntk,
+    )
 
     first = result["cases"][0]
     part = (
@@ -236,6 +246,8 @@ def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
         if "condition" in first
         else performance_engine
         if "work" in first
+        else performance_memory
+        if "where" in first
         else performance_dynamics
         if "method" in first
         else performance_ntk
@@ -294,6 +306,26 @@ def _engine(quick: bool, options: Options) -> dict[str, Any]:
 def _time_engine(point: Mapping[str, Any]) -> dict[str, Any]:
     """One problem and what is done with it."""
     from .performance_engine import run_point
+
+    return run_point(point)
+
+
+def _memory(quick: bool, options: Options) -> dict[str, Any]:
+    """Problems in a file."""
+    from .performance_memory import points
+
+    alone = Options(directory=options.directory, jobs=1, fresh=options.fresh)
+    timed = points(quick)
+    measured = measure_points("performance-memory", _measure_memory, timed, alone)
+    rows = [{**point, **result} for point, result in zip(timed, measured, strict=True)]
+    largest = max(rows, key=lambda row: row["bytes of features"])
+    sizes = f"{largest['bytes of features'] / 1e6:.0f} MB of features"
+    return {"cases": rows, "verdict": f"{sizes} checked within {largest['peak bytes'] / 1e6:.0f} MB"}
+
+
+def _measure_memory(point: Mapping[str, Any]) -> dict[str, Any]:
+    """One size."""
+    from .performance_memory import run_point
 
     return run_point(point)
 

@@ -18,6 +18,7 @@ import numpy as np
 from ..arrays import Array
 from ..numbers.accurate import Accurate
 from ..numbers.lockstep import Work, alone, together
+from ..rows import ByRows
 from .repeats import Rows, in_order
 
 __all__ = ["LIMIT", "Answers", "Images", "Question", "content"]
@@ -28,7 +29,7 @@ LIMIT = 1 << 27
 """Bytes of answers that are kept; the one that was asked for longest ago makes room."""
 
 
-def content(*parts: Array | Fraction | float | None) -> bytes:
+def content(*parts: Array | ByRows | Fraction | float | None) -> bytes:
     """What arrays and numbers are known by: equal for equal bytes.
 
     Example:
@@ -37,7 +38,9 @@ def content(*parts: Array | Fraction | float | None) -> bytes:
     """
     found = blake2b(digest_size=32)
     for part in parts:
-        if isinstance(part, np.ndarray):
+        if isinstance(part, ByRows):
+            found.update(part.key)
+        elif isinstance(part, np.ndarray):
             found.update(f"{part.dtype.str}{part.shape}".encode())
             found.update(np.ascontiguousarray(part).data)
         else:

@@ -20,6 +20,7 @@ from ..numbers.ieee import ieee_proof
 from ..numbers.lockstep import Product, Work
 from ..numbers.rounding import ETA, gamma, norm_bounds, root_down, root_up, scaled_exactly, two_sum
 from ..numbers.rowsystem import CertifiedParameters, ball_norm, pair_sum
+from ..rows import Above, OneHot, taken
 from .answers import Answers, Images, Question, content
 from .label_ball import LabelBall
 from .model import Model, Rows
@@ -28,6 +29,10 @@ from .repeats import in_order
 from .row_systems import RowSystems, exact_floats
 
 __all__ = ["CertifiedForms", "LabelBall"]
+
+
+_MOST_KEPT = 1 << 23
+"""Numbers of one image of all rows that is kept for those who ask for other rows of it, 64 MB."""
 
 
 class CertifiedForms(Model):
@@ -64,8 +69,8 @@ class CertifiedForms(Model):
         if preconditioned:
             self.name = self.preconditioned_name
         self.systems = RowSystems(problem, self.order, preconditioned=preconditioned)
-        labels = exact_floats("targets", problem.targets).reshape(problem.n_samples, -1)[self.order]
-        self._labels = np.asarray(labels, dtype=np.float64)
+        labels = exact_floats("targets", problem.targets).reshape(problem.n_samples, problem.n_outputs)
+        self._labels = taken(labels, self.order).astype(np.float64, copy=False)
         self._start = None if problem.w_init is None else self._columns("w_init", problem.w_init)
         self._answers = Answers()
 
@@ -82,7 +87,7 @@ class CertifiedForms(Model):
 
     def targets(self, rows: Rows) -> LabelBall:
         """The data's own labels y of the given positions, exactly."""
-        return LabelBall(self._labels[list(rows)])
+        return LabelBall(taken(self._labels, rows))
 
     def given(self, labels: Array) -> LabelBall:
         """Labels handed in from outside, (m, C), taken exactly."""
@@ -133,7 +138,7 @@ class CertifiedForms(Model):
 
     def explicit(self, w: CertifiedParameters) -> Array:
         """The parameters as floats, (D, C)."""
-        return self.final(w).values
+        return np.asarray(self.final(w).values)
 
     @ieee_proof()
     def fit(
@@ -230,11 +235,17 @@ class CertifiedForms(Model):
         """Φ_rows(high + low), of whose rows none is computed twice; for w = 0 it is zero without an error."""
         if not (w.high.any() or w.low.any()):
             return Accurate(*np.zeros((3, len(rows), w.high.shape[1])))
+        if self._is_large(w):
+            return self.systems.image(rows, w.high, w.low)
         known_by = ("image", content(w.high, w.low))
         images = self._images(known_by, w.high.shape[1])
         found = images.of(rows, lambda missing: self.systems.image(missing, w.high, w.low))
         self._answers.grown(known_by)
         return found
+
+    def _is_large(self, w: CertifiedParameters) -> bool:
+        """Whether an image of all rows is too large to be kept."""
+        return bool(3 * self.problem.n_samples * w.high.shape[1] > _MOST_KEPT)
 
     def _images(self, known_by: tuple[str, bytes], columns: int) -> Images:
         """What is known of the image of the middle of a ball."""
@@ -249,7 +260,7 @@ class CertifiedForms(Model):
         """The work of an image; it is kept with those of other rows."""
         images = self._images(known_by, w.high.shape[1])
         missing = images.missing(rows)
-        if len(missing) and (w.high.any() or w.low.any()):
+        if len(missing) and not self._is_large(w) and (w.high.any() or w.low.any()):
             index = self.systems.index(missing)
             images.put(missing, (yield Product(self.systems.features, index, w.high, w.low)))
             self._answers.grown(known_by)
@@ -315,12 +326,6 @@ class CertifiedForms(Model):
             label_error.radius / root_down(system.smallest) if label_error.radius else Fraction(0)
         )
 
-    def _padded(self, forget_labels: Array) -> Array:
-        """(0; δ)."""
-        padded = np.zeros((self.problem.n_samples, self.problem.n_outputs))
-        padded[len(self.retain) :] = forget_labels
-        return padded
-
     @ieee_proof()
     def reach(self, label_error: LabelBall) -> Quantity:
         """‖Φ⁺(0; δ)‖ to three digits: of the quadratic form, if it has them."""
@@ -346,6 +351,13 @@ class CertifiedForms(Model):
         low, high = system.pseudo_norm(self._padded(delta.values))
         lost = delta.miss / root_down(system.smallest) + moved
         return max(Fraction(0), low - lost), high + lost
+
+    def _padded(self, values: Array) -> Any:
+        """(0; δ): zeros for the retain set above; for spans of rows as rows of no class, which take no room."""
+        rows = len(self.retain), values.shape[1]
+        if not self.systems.everything.reads_spans:
+            return np.vstack([np.zeros(rows), values])
+        return Above([OneHot(np.full(rows[0], -1), rows[1]), values])
 
     def unlearned_gap(self, forget_labels: LabelBall) -> Quantity:
         """The gap of the float labels themselves, by the gap formula: sharper than fine-tuning with balls."""

@@ -15,10 +15,12 @@ import numpy as np
 from ..arrays import Array
 from ..errors import BadInputError, SingularMatrixError
 from ..numbers import FLOAT64, Arithmetic, Factor, Matrix, NoArithmeticError, Quantity
+from ..numbers.passes import right_side
 from .factored import Factored
 from .kept import kept
 from .model import Rows
 from .problem import UnlearningProblem
+from .sweeps import sweep
 
 __all__ = ["ClosedForms", "Point", "float_model"]
 
@@ -114,6 +116,9 @@ class ClosedForms(Factored):
         """
         here = start or Point()
         arithmetic = self.arithmetic
+        if self._is_float and not self.is_dual_for(rows, ridge):
+            v = self._descended(rows, targets, here, ridge)
+            return Point(None, v if here.offset is None else arithmetic.add(here.offset, v))
         residual = arithmetic.sub(targets, self.predict(rows, here))
         if self.is_dual:
             a = self._scatter(rows, self.factor(rows, ridge).solve(residual))
@@ -122,6 +127,15 @@ class ClosedForms(Factored):
             return Point(a, here.offset)
         v = self._step(rows, residual, ridge)
         return Point(None, v if here.offset is None else arithmetic.add(here.offset, v))
+
+    def _descended(self, rows: Rows, targets: Any, here: Point, ridge: Any) -> Matrix:
+        """The step of `_step` for the residual of a point, which is never formed for all rows at once."""
+        w = here.offset
+        if self.problem.w_init is not None:
+            start = self.arithmetic.matrix(self.problem.w_init.reshape(-1, self.problem.n_outputs))
+            w = start if w is None else self.arithmetic.add(start, w)
+        right = right_side(self._features, self._index(rows), targets, w, sweep())
+        return self.factor(rows, ridge).solve(right)
 
     def _step(self, rows: Rows, residual: Matrix, ridge: Any = 0) -> Matrix:
         """(Φ_rowsᵀΦ_rows + λI)⁺Φ_rowsᵀ residual: the minimum-norm step, in explicit parameters."""
@@ -137,7 +151,7 @@ class ClosedForms(Factored):
 
     def predict(self, rows: Rows, w: Point) -> Matrix:
         """Φ_rows w, shape (len(rows), C)."""
-        out = self.arithmetic.take(self.initial_output, list(rows))
+        out = self.initial_rows(rows)
         if w.coefficients is not None:
             k = self.gram if rows == self.everything else self.arithmetic.take(self.gram, list(rows))
             out = self.arithmetic.add(out, self.arithmetic.matmul(k, w.coefficients))

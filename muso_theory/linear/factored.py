@@ -15,11 +15,16 @@ import numpy as np
 from ..arrays import Array, row_blocks
 from ..errors import SingularMatrixError
 from ..numbers import FLOAT64, Arithmetic, Factor, Grade, Matrix, Quantity
+from ..numbers.float64 import in_range
 from ..numbers.leastsquares import is_small_part
+from ..numbers.passes import curvature, parts
 from ..numbers.repeated import RepeatedFactor
+from ..rows import Above, ByRows, taken
 from .model import Model, Rows
 from .problem import UnlearningProblem
 from .repeats import few_others
+from .sweeps import sweep
+from .unfinished import growing
 
 __all__ = ["Factored"]
 
@@ -46,7 +51,10 @@ class Factored(Model):
     @cached_property
     def _features(self) -> Matrix:
         """Φ in this arithmetic, original row order; FLOAT64 uses the caller's float array as it is."""
-        return self.arithmetic.matrix(self.problem.features)
+        features = self.problem.features
+        return (
+            features if self._is_float and isinstance(features, ByRows) else self.arithmetic.matrix(features)
+        )
 
     @property
     def _is_float(self) -> bool:
@@ -74,7 +82,8 @@ class Factored(Model):
 
     @cached_property
     def _targets(self) -> Matrix:
-        return self.arithmetic.matrix(self.problem.targets.reshape(-1, self.problem.n_outputs)[self.order])
+        ordered = taken(self.problem.targets.reshape(-1, self.problem.n_outputs), self.order)
+        return ordered if self._is_float and isinstance(ordered, ByRows) else self.arithmetic.matrix(ordered)
 
     @cached_property
     def initial_output(self) -> Matrix:
@@ -84,15 +93,25 @@ class Factored(Model):
         w_init = self.arithmetic.matrix(self.problem.w_init.reshape(-1, self.problem.n_outputs))
         return self.image(self.everything, w_init)
 
+    def initial_rows(self, rows: Rows) -> Matrix:
+        """Φ_rows w₀, without all others where there is nothing to remember."""
+        if self.problem.w_init is None:
+            return self.arithmetic.zeros(len(rows), self.problem.n_outputs)
+        return self.arithmetic.take(self.initial_output, list(rows))
+
+    def _index(self, rows: Rows) -> Array:
+        """The rows of Φ at these positions."""
+        return self.order[np.asarray(rows, dtype=np.intp)]
+
     def image(self, rows: Rows, v: Matrix) -> Matrix:
-        """Φ_rows v for explicit v (D, C), streamed in row blocks when the features are floats."""
+        """Φ_rows v for explicit v (D, C), a span of rows after the other when the features are floats."""
         if not self._is_float:
             return self.arithmetic.matmul(self.rows_of_features(rows), v)
-        features = self._features
-        out = np.empty((self.problem.n_samples, v.shape[1]))
-        for block in row_blocks(features):
-            out[block] = np.asarray(features[block], dtype=np.float64) @ v
-        return out[self.order[list(rows)]]
+        index = self._index(rows)
+        out = np.empty((len(index), v.shape[1]))
+        for where, part in parts(self._features, index):
+            out[where] = part.matrix @ v
+        return out
 
     def transposed_image(self, rows: Rows, a: Matrix) -> Matrix:
         """Φ_rowsᵀa, shape (D, C); floats meet all rows where they lie, the others with zeros, and none is copied."""
@@ -118,6 +137,8 @@ class Factored(Model):
 
     def targets(self, rows: Rows) -> Matrix:
         """The data's own labels y of the given positions."""
+        if isinstance(self._targets, ByRows):
+            return taken(self._targets, rows)
         return self.arithmetic.take(self._targets, list(rows))
 
     def given(self, labels: Array) -> Matrix:
@@ -126,6 +147,8 @@ class Factored(Model):
 
     def stack(self, a: Matrix, b: Matrix) -> Matrix:
         """Labels a above labels b."""
+        if isinstance(a, ByRows) or isinstance(b, ByRows):
+            return Above([a, b])
         return self.arithmetic.vstack(a, b)
 
     def mix(self, a: Any, x: Matrix, b: Any, y: Matrix) -> Matrix:
@@ -165,9 +188,12 @@ class Factored(Model):
         if not self._is_float:
             return self.arithmetic.gram(self.arithmetic.transpose(self.rows_of_features(rows)))
         if rows not in self._curvatures:
-            # All rows are a view, in whatever order; others are gathered some at a time.
-            chosen = None if rows == self.everything else self.order[list(rows)]
-            self._curvatures[rows] = FLOAT64.gram(self._features.T, chosen)
+            index = self._index(rows)
+            kept = growing(self.problem, index)
+            formed = in_range(curvature(self._features, index, sweep(), kept))
+            if kept is not None:
+                kept.confirm(self._features, index, formed)
+            self._curvatures[rows] = formed
         return self._curvatures[rows]
 
     def gram_block(self, rows: Rows) -> Matrix:

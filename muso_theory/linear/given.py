@@ -12,6 +12,7 @@ import numpy as np
 from ..arrays import Array, first_equal_rows, forget_indices, plain_array, real_array, refuse_another_order
 from ..errors import BadInputError, expected
 from ..machine import memory
+from ..rows import ByRows, Stored, is_stored
 from ..targets import MOST_CLASSES, decide_targets
 from ..understood import Understood
 from .feature_map import FeatureMap
@@ -39,9 +40,9 @@ def features_and_words(
             raise expected(
                 "nothing to fit", "fit_map", type(fit_map).__name__, got, "feature_map=…, or no fit_map"
             )
-        features = plain_array("X", X)
+        features = X if is_stored(X) else plain_array("X", X)
         # Jacobians are features that were made elsewhere; of samples the identity makes them here.
-        fitted_on = "unknown" if features.ndim > 2 else "nothing"
+        fitted_on = "unknown" if len(features.shape) > 2 else "nothing"
         told = [Understood("map", "none: the features are the input itself", "default", "--features")]
         return features, None, fitted_on, told
     made, fitted_on, words = fitted(feature_map, X, forget, fit_map)
@@ -175,12 +176,31 @@ def _stacked(blocks: Callable[[], Any], rows: int) -> Array:
 def _room(rows: int, block: Array) -> Array:
     """An array for rows like those of a block, if this machine has the memory."""
     shape = (rows, *block.shape[1:])
-    size, most = math.prod(shape) * block.dtype.itemsize, memory()
+    hint = "blocks written into numpy.lib.format.open_memmap('features.npy', 'w+', shape=…), and its path"
+    _require_room("features()", shape, block.dtype, hint)
+    return np.empty(shape, block.dtype)
+
+
+def _require_room(name: str, shape: tuple[int, ...], dtype: Any, hint: str) -> None:
+    """Refuse an array that this machine has no memory for, before it is made."""
+    size, most = math.prod(shape) * np.dtype(dtype).itemsize, memory()
     if size > most:
         what = f"features of at most {most:,} bytes, the memory of this machine,"
-        hint = "blocks written into numpy.lib.format.open_memmap('features.npy', 'w+', shape=…), and its path"
-        raise expected(what, "features()", shape, f"{size:,} bytes", hint)
-    return np.empty(shape, block.dtype)
+        raise expected(what, name, shape, f"{size:,} bytes", hint)
+
+
+def _of_store(source: Any) -> Any:
+    """Features in a store: all rows are read once, so that what is wrong with one is told before any work.
+
+    With no more rows than columns it is the rows that products pair, and these are read into memory.
+    """
+    n, width = map(int, source.shape)
+    if n > width and np.dtype(source.dtype) in (np.float32, np.float64):
+        stored = Stored("features", source)
+        stored.read_all()
+        return stored
+    _require_room("features", (n, width), source.dtype, "more rows than columns, which are read by blocks")
+    return np.asarray(source[:])
 
 
 def rows_a_sample(n_rows: int, targets: Any, tangent: Any) -> int:
@@ -193,10 +213,13 @@ def rows_a_sample(n_rows: int, targets: Any, tangent: Any) -> int:
 def taken_arrays(features: Any, targets: Any, forget: object, w_init: Any) -> dict[str, Array | None]:
     """The arrays of a problem as it keeps them: not copied, not cast, of shapes that fit."""
     refuse_another_order("targets", targets, getattr(features, "index", None), "features.index")
-    targets = real_array("targets", _opened("targets", targets), (1, 2))
+    if not isinstance(targets, ByRows):
+        targets = real_array("targets", _opened("targets", targets), (1, 2))
     if callable(features) and not hasattr(features, "__array__"):
         features = _stacked(features, len(targets))
-    features = real_array("features", _opened("features", features), (2, 3))
+    features = _of_store(features) if is_stored(features) else _opened("features", features)
+    if not isinstance(features, ByRows):
+        features = real_array("features", features, (2, 3))
     if features.ndim == 3:
         features, targets, forget = by_rows(features, targets, forget)
     if not features.size:

@@ -163,7 +163,7 @@ class Handed:
             try:
                 known: LabelBall = formula(self.floating)
                 self._settled.append(known.miss <= norm_bounds(known.values)[0] / 2**52)
-                return known.values
+                return np.asarray(known.values)
             except UndecidedError:
                 pass  # some of the rows that this formula solves for are dependent
         self._settled.append(False)

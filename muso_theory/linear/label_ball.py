@@ -14,6 +14,7 @@ from ..numbers import Quantity
 from ..numbers.ieee import ieee_proof
 from ..numbers.rounding import ETA, UNIT, norm_bounds
 from ..numbers.rowsystem import ball_norm, pair_sum
+from ..rows import Above, ByRows, OneHot
 from .answers import content
 
 __all__ = ["LabelBall"]
@@ -25,7 +26,7 @@ class LabelBall:
     """Labels known up to a radius: ‖labels − (values + low)‖_F ≤ radius.
 
     Args:
-        values: the nearest floats, float64, shape (m, C).
+        values: the nearest floats, float64, shape (m, C); of classes what gives their rows.
         radius: proved.
         low: what the floats miss of the middle of the ball, float64, shape (m, C), or zero.
 
@@ -35,9 +36,9 @@ class LabelBall:
         True
     """
 
-    values: Array
+    values: Any
     radius: Fraction = Fraction(0)
-    low: Array | float = 0.0
+    low: Any = 0.0
 
     @ieee_proof()
     def times(self, factor: Any) -> LabelBall:
@@ -53,12 +54,13 @@ class LabelBall:
             UndecidedError: overflow.
         """
         a, exact = float(factor), Fraction(factor)
+        values, low = self._arrays
         with np.errstate(all="ignore"):
-            values, low = a * self.values, a * self.low
+            values, low = a * values, a * low
         radius = abs(exact) * self.radius
         if abs(a) != 1.0 or a != exact:
             sizes = norm_bounds(values)[1] + norm_bounds(np.asarray(low))[1]
-            inputs = norm_bounds(self.values)[1] + norm_bounds(np.asarray(self.low))[1]
+            inputs = sum(norm_bounds(np.asarray(part))[1] for part in self._arrays)
             radius += UNIT * sizes + abs(exact - Fraction(a)) * inputs + 2 * values.size * ETA
         return LabelBall(values, radius, low)
 
@@ -75,34 +77,47 @@ class LabelBall:
         Raises:
             UndecidedError: overflow.
         """
-        high, low, error = pair_sum(self.values, self.low, other.values, other.low)
+        high, low, error = pair_sum(*self._arrays, *other._arrays)
         return LabelBall(high, self.radius + other.radius + error, low)
 
     def above(self, other: LabelBall) -> LabelBall:
         """These labels above others."""
-        lows = [np.broadcast_to(ball.low, ball.values.shape) for ball in (self, other)]
-        return LabelBall(np.vstack([self.values, other.values]), self.radius + other.radius, np.vstack(lows))
+        radius, both = self.radius + other.radius, (self, other)
+        if any(isinstance(ball.values, ByRows) for ball in both):
+            lows = [ball.low if ball.correction is not None else _zeros(ball.values.shape) for ball in both]
+            return LabelBall(Above([ball.values for ball in both]), radius, Above(lows))
+        lows = [np.broadcast_to(ball.low, ball.values.shape) for ball in both]
+        return LabelBall(np.vstack([self.values, other.values]), radius, np.vstack(lows))
 
     def taken(self, order: Array) -> LabelBall:
         """These labels in another order."""
-        low = self.low[order] if isinstance(self.low, np.ndarray) else self.low
+        low = self.low if self.correction is None else self.low[order]
         return LabelBall(self.values[order], self.radius, low)
 
     @cached_property
     def content(self) -> bytes:
         """What the labels are known by, see `answers`."""
-        return content(self.values, self.radius, self.low if np.any(self.low) else 0.0)
+        return content(
+            self.values,
+            self.radius,
+            0.0 if isinstance(self.low, np.ndarray) and not self.low.any() else self.low,
+        )
 
     @property
-    def correction(self) -> Array | None:
+    def correction(self) -> Any:
         """What the floats miss, as an array; None for nothing."""
-        return self.low if isinstance(self.low, np.ndarray) else None
+        return self.low if isinstance(self.low, np.ndarray | ByRows) else None
 
     @property
     @ieee_proof()
     def miss(self) -> Fraction:
         """Bound of ‖labels − values‖_F, the distance of the nearest floats."""
         return self.radius + norm_bounds(np.asarray(self.low))[1]
+
+    @property
+    def _arrays(self) -> tuple[Array, Any]:
+        """Values and correction of all rows at once."""
+        return np.asarray(self.values), np.asarray(self.low) if isinstance(self.low, ByRows) else self.low
 
     @ieee_proof()
     def norm(self) -> Quantity:
@@ -114,4 +129,10 @@ class LabelBall:
         Raises:
             UndecidedError: overflow.
         """
-        return Quantity.enclosure(*ball_norm(self.values, np.asarray(self.low), self.radius))
+        values, low = self._arrays
+        return Quantity.enclosure(*ball_norm(values, np.asarray(low), self.radius))
+
+
+def _zeros(shape: tuple[int, int]) -> OneHot:
+    """Rows of zeros that take no room: of no class."""
+    return OneHot(np.full(shape[0], -1), shape[1])

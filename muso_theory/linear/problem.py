@@ -42,11 +42,12 @@ class UnlearningProblem:
     Args:
         features: Φ, shape (n, D), row i the feature vector of sample i. May be memory-mapped or float32, or the path of
             a ``.npy`` file, which is then mapped and read a few rows at a time, or a function without arguments that
-            yields blocks of rows, which are stacked. Also the Jacobians of k outputs, shape
-            (n, k, D): then there are n·k rows, row i·k + c for output c of sample i, and to forget a sample is to
-            forget its k rows.
+            yields blocks of rows, which are stacked. Also a matrix of floats in a store (zarr, dask.array, h5py): with
+            more rows than columns it is read a block at a time, and must be the same whenever it is read. Also the
+            Jacobians of k outputs, shape (n, k, D): then there are n·k rows, row i·k + c for output c of sample i, and
+            to forget a sample is to forget its k rows.
         targets: y, shape (n,) or (n, C); several outputs are columns and never interact. (n, k) with Jacobians. May be
-            a path, too.
+            a path, too, or `rows.OneHot` codes of classes.
         forget: boolean mask of n entries or row indices (not negative, not repeated).
         w_init: w₀, shape (D,) or (D, C) like the targets; None means zero.
         tangent: the linearised network that the features stand for, as ``networks.from_network`` sets it.
@@ -176,8 +177,8 @@ class UnlearningProblem:
         """
         refuse_another_order("y", y, getattr(X, "index", None), "X.index")
         features, made, fitted_on, of_map = features_and_words(X, feature_map, fit_map, forget)
-        targets, of_targets = targets_and_words(y, task, features.ndim, w_init)
-        shape = (features.shape[-1], *(targets.shape[1:] if features.ndim < 3 else ()))
+        targets, of_targets = targets_and_words(y, task, len(features.shape), w_init)
+        shape = (features.shape[-1], *(targets.shape[1:] if len(features.shape) < 3 else ()))
         start, of_start = start_and_words(w_init, shape, seed)
         problem = cls(
             features,

@@ -19,9 +19,10 @@ from ..arrays import Array, is_float64
 from ..numbers import CholeskyFactor, Quantity, UndecidedError
 from ..numbers.accurate import Accurate, accurate_product
 from ..numbers.gram import blocked_gram
-from ..numbers.gramcheck import spot_check_gram
+from ..numbers.gramcheck import spot_check_curvature, spot_check_gram
 from ..numbers.ieee import ieee_proof
 from ..numbers.leastsquares import DualSystem, PrimalSystem, RowSystem
+from ..numbers.passes import image
 from ..numbers.preconditioned import PreconditionedSystem
 from ..numbers.repeated import RepeatedSystem
 from ..numbers.rounding import exact, root_up, scaled_exactly, scaling_exponent
@@ -34,6 +35,7 @@ from .closed_forms import float_model
 from .model import Rows
 from .problem import UnlearningProblem
 from .repeats import Repeats, few_others
+from .sweeps import sweep
 
 __all__ = ["RowSystems", "exact_floats"]
 
@@ -64,6 +66,8 @@ class RowSystems:
     def __init__(self, problem: UnlearningProblem, order: Array, *, preconditioned: bool = False) -> None:
         self.is_preconditioned = preconditioned
         features = exact_floats("features", problem.features)
+        if preconditioned:
+            features = np.asarray(features)
         self.exponent = scaling_exponent(features)
         self.features = scaled_exactly("features", features, -self.exponent)
         self._problem = problem
@@ -78,7 +82,7 @@ class RowSystems:
 
     def index(self, rows: Rows) -> Array:
         """The rows of Φ at these positions."""
-        return self._order[list(rows)]
+        return self._order[np.asarray(rows, dtype=np.intp)]
 
     def of(self, rows: Rows) -> RowSystem:
         """The system of some positions, made at most once; proofs are made when they are asked for."""
@@ -107,7 +111,7 @@ class RowSystems:
     def image(self, rows: Rows, high: Array, low: Array) -> Accurate:
         """Φ_rows(high + low): to some 75 bits of |Φ||w|, or with a preconditioner 116, as its fits divide by √λ_min."""
         product = sliced_product if self.is_preconditioned else accurate_product
-        return product(self.features, self.index(rows), high, low)
+        return image(self.features, self.index(rows), high, low, product)
 
     @ieee_proof()
     def norm(self, rows: Rows) -> Fraction:
@@ -168,7 +172,7 @@ class RowSystems:
         if len(rows) > self.features.shape[1]:
             return self._primal(rows)
         if not self._is_dual:
-            return DualSystem(self.features, index, name)
+            return DualSystem(self.features[index], slice(None), name)
         if self.is_preconditioned or self.repeats.lower_the_rank(rows):
             return DualSystem(self.features, index, name, self._block(rows))
         parent = self.of(self._distinct) if rows != self._distinct and self.is_regular else None
@@ -183,7 +187,7 @@ class RowSystems:
         if rows not in self._primals:
             matrix = None if self.exponent or less else self._formed(rows)
             self._primals[rows] = PrimalSystem(
-                self.features, self.index(rows), self._name(rows), matrix, less
+                self.features, self.index(rows), self._name(rows), matrix, less, sweep()
             )
         return self._primals[rows]
 
@@ -191,7 +195,7 @@ class RowSystems:
         """Φ_AᵀΦ_A as `blocked_gram` formed it for the float model, or forms it now."""
         shared: Array = float_model(self._problem).formed_curvature(rows)
         if rows == self._everything:
-            spot_check_gram(self.features.T, np.arange(self.features.shape[1]), shared)
+            spot_check_curvature(self.features, shared, sweep=sweep())
         return shared
 
     def _name(self, rows: Rows) -> str:

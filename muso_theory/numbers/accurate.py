@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array
+from ..arrays import Array, let_go
 from .gram import COLUMN_BLOCK
 from .ieee import ieee_proof
 from .parallel import over_blocks, thread_count
@@ -30,6 +30,7 @@ __all__ = [
     "accurate_product",
     "blocks",
     "plain_product",
+    "residual_pair",
 ]
 
 
@@ -113,6 +114,19 @@ def accurate_product(
         # correction.
         total, rest = two_sum(total, rest)
     return Accurate(total, rest, error)
+
+
+def residual_pair(targets: Array, product: Accurate) -> tuple[Array, Array, Array]:
+    """Form targets − product as high + low with an entrywise bound of the error.
+
+    Example:
+        >>> [float(part[0]) for part in residual_pair(np.ones(1), Accurate(np.ones(1), np.ones(1), np.zeros(1)))[:2]]
+        [0.0, -1.0]
+    """
+    high, low = two_sum(targets, -product.high)
+    rest = low - product.low
+    # The factor covers the few roundings of the bound itself.
+    return high, rest, (product.error + U * np.abs(rest)) * (1 + 2.0**-50)
 
 
 def _shares(size: int, step: int) -> list[slice]:
@@ -232,6 +246,7 @@ def plain_product(matrix: Array, rows: Rows, x: Array, *, transposed: bool = Fal
             for start in range(first, last, step):
                 stop = min(start + step, last)
                 result += np.asarray(matrix[start:stop], dtype=np.float64).T @ full[start:stop]
+                let_go(matrix)
             return result, _roundings(max(last - first, 0))
         result = np.zeros((n, x.shape[1]))
         gathered = np.zeros((len(index), x.shape[1])) if len(index) < n / 2 else None
@@ -242,6 +257,7 @@ def plain_product(matrix: Array, rows: Rows, x: Array, *, transposed: bool = Fal
             for start in range(0, matrix.shape[1], step):
                 block = np.asarray(matrix[chosen, start : start + step], dtype=np.float64)
                 target[top:bottom] += block @ x[start : start + step]
+            let_go(matrix)
     return (result[index] if gathered is None else gathered), _roundings(matrix.shape[1])
 
 

@@ -18,7 +18,7 @@ from .gram import COLUMN_BLOCK, blocked_gram, mirror_lower
 from .inputs import float_array, span
 from .quantity import Quantity
 
-__all__ = ["FLOAT64", "CholeskyFactor", "SpectralFactor", "cholesky_factor"]
+__all__ = ["FLOAT64", "CholeskyFactor", "SpectralFactor", "cholesky_factor", "in_range"]
 
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -219,17 +219,7 @@ class _Float64(Arithmetic):
         Raises:
             BadInputError: the squares overflow float64.
         """
-        gram = blocked_gram(features, columns=columns)
-        bad = first_nonfinite(gram)
-        if bad is not None:
-            raise expected(
-                "a Gram matrix within the float64 range",
-                f"gram[{bad[0]}, {bad[1]}]",
-                gram[bad],
-                "overflow",
-                "rescaling the features by a power of two, or arithmetic='rational'",
-            )
-        return gram
+        return in_range(blocked_gram(features, columns=columns))
 
     def factor(self, k: Array) -> Factor:
         """Factorise K: Cholesky when it is numerically positive definite, else by eigenvalues.
@@ -281,6 +271,28 @@ class _Float64(Arithmetic):
             value = float(np.sum(a * (k @ a)))
         # Where products overflow, −∞ and NaN are no rounding below zero: then no limit may hold.
         return Quantity.measured(max(0.0, value) if np.isfinite(value) else np.inf)
+
+
+def in_range(gram: Array) -> Array:
+    """The Gram matrix itself, unless it overflows.
+
+    Raises:
+        BadInputError: it does.
+
+    Example:
+        >>> in_range(np.eye(1))
+        array([[1.]])
+    """
+    bad = first_nonfinite(gram)
+    if bad is not None:
+        raise expected(
+            "a Gram matrix within the float64 range",
+            f"gram[{bad[0]}, {bad[1]}]",
+            gram[bad],
+            "overflow",
+            "rescaling the features by a power of two, or arithmetic='rational'",
+        )
+    return gram
 
 
 def cholesky_factor(k: Array) -> CholeskyFactor | None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..arrays import Array, first_nonfinite
 from ..errors import BadInputError, expected
+from ..rows import OneHot
 from .accurate import plain_product
 from .gram import blocked_gram, gram_roundings
 from .ieee import ieee_proof
+from .passes import Sweep, here, right_side, spans
 from .rounding import ETA, UNIT, UndecidedError, gamma
 
-__all__ = ["check_gram", "spot_check_gram"]
+__all__ = ["check_gram", "spot_check_curvature", "spot_check_gram"]
 
 
 @ieee_proof()
@@ -76,15 +80,52 @@ def spot_check_gram(features: Array, order: Array, gram: Array) -> None:
         >>> phi = np.array([[1.0, 2.0], [0.0, 3.0]])
         >>> spot_check_gram(phi, np.arange(2), phi @ phi.T)
     """
-    n = len(order)
-    v = np.random.default_rng(0).choice([-1.0, 1.0], size=(n, 1))
+    v = _signs(len(order))
     with np.errstate(all="ignore"):
         z, first = plain_product(features, order, v, transposed=True)
         direct, second = plain_product(features, order, z)
+    _compare(gram, v, direct, first + second, features.shape[1])
+
+
+@ieee_proof()
+def spot_check_curvature(
+    features: Any, gram: Array, index: Array | None = None, sweep: Sweep[Array] = here
+) -> None:
+    """The same for Φ_AᵀΦ_A, in one pass over the rows A.
+
+    Args:
+        features: Φ, shape (n, D), an array or what gives rows.
+        gram: formed by `curvature`, shape (D, D).
+        index: A; None for all rows.
+        sweep: who does the pass.
+
+    Raises:
+        BadInputError: a row of the matrix times a vector of signs is not that of ΦᵀΦ.
+
+    Example:
+        >>> phi = np.array([[1.0, 2.0], [0.0, 3.0]])
+        >>> spot_check_curvature(phi, phi.T @ phi)
+    """
+    index = np.arange(len(features)) if index is None else index
+    n, width = len(index), features.shape[1]
+    v = _signs(width)
+    # Φᵀ(0 − Φ(−v)): inner products of length D, then of a span, then a sum over spans.
+    direct = right_side(features, index, OneHot(np.full(n, -1), 1), -v, sweep)
+    cut = spans(n, width + 1)
+    _compare(gram, v, direct, width + 1 + cut[0].stop + len(cut), n)
+
+
+def _signs(n: int) -> Array:
+    return np.random.default_rng(0).choice([-1.0, 1.0], size=(n, 1))
+
+
+def _compare(gram: Array, v: Array, direct: Array, roundings: int, width: int) -> None:
+    """Refuse K̂ if K̂v is not ΦΦᵀv, which was computed with so many roundings, for a Φ of so many columns."""
+    with np.errstate(all="ignore"):
         image, third = plain_product(gram, slice(None), v)
-        roots = _row_norms(gram, features.shape[1])
+        roots = _row_norms(gram, width)
         # Each of the three products, and K̂ itself, is wrong by at most γ_k‖φ_i‖Σ_j‖φ_j‖.
-        count = first + second + third + gram_roundings(features.shape[1]) + n
+        count = roundings + third + gram_roundings(width) + len(gram)
         allowed = 1.01 * count * float(UNIT) * roots * roots.sum() + 1e-300
         deviation = np.abs(image - direct)[:, 0]
         wrong = ~(deviation <= allowed)

@@ -15,7 +15,8 @@ from typing import Any, final
 import numpy as np
 
 from ..arrays import Array
-from .accurate import Accurate, plain_product
+from . import passes
+from .accurate import plain_product, residual_pair
 from .float64 import CholeskyFactor
 from .gram import blocked_gram
 from .ieee import ieee_proof
@@ -48,14 +49,10 @@ def is_small_part(whole: Array, part: Array) -> bool:
     return bool(2 * np.trace(part) <= np.trace(whole) < np.inf)
 
 
+_MOST_AT_ONCE = 1 << 21
+"""Labels of a fit, up to which it may share products with others; more are gone over a span of rows at a time."""
+
 _SAFE = 1 + 2.0**-50  # covers the few roundings of an error bound itself
-
-
-def _residual_pair(targets: Array, product: Accurate) -> tuple[Array, Array, Array]:
-    """Form targets − product as high + low with an entrywise bound of the error."""
-    high, low = two_sum(targets, -product.high)
-    rest = low - product.low
-    return high, rest, (product.error + U * np.abs(rest)) * _SAFE
 
 
 @final
@@ -140,7 +137,7 @@ class DualSystem(RowSystem):
             low = lost + z.low
             error = (z.error + U * np.abs(low)) * _SAFE
         # v = high + low is a point at most ‖error‖ away from start + row space.
-        first, rest, slack = _residual_pair(targets, (yield self._product(high, low)))
+        first, rest, slack = residual_pair(targets, (yield self._product(high, low)))
         residual = first + rest
         pull = ridge * coefficients
         lost_pull = UNIT * (norm_bounds(residual)[1] + norm_bounds(pull)[1])
@@ -176,7 +173,7 @@ class DualSystem(RowSystem):
         smallest = self.smallest
         a = yield Columns(self.factor.solve, g)
         z = yield self._product(a, transposed=True)
-        high, low, slack = _residual_pair(g, (yield self._product(z.high, z.low)))
+        high, low, slack = residual_pair(g, (yield self._product(z.high, z.low)))
         residual = high + low
         step = yield Columns(self.factor.solve, residual)
         remainder, remainder_error = yield from self._residual(residual, step)
@@ -256,6 +253,7 @@ class PrimalSystem(RowSystem):
         matrix: the computed Φ_AᵀΦ_A, if `blocked_gram` has made it already.
         less: systems of rows A ∪ B and of B, disjoint: then Φ_AᵀΦ_A is the difference of their matrices, as long as B
             has no more than half of the trace, so that at most a bit or two of the digits cancel.
+        sweep: who does what is done on spans of rows.
 
     Example:
         >>> fit = PrimalSystem(np.array([[1.0], [1.0]]), slice(None), "Φ").fit(np.array([[1.0], [2.0]]), None)
@@ -264,6 +262,7 @@ class PrimalSystem(RowSystem):
     """
 
     is_dual = False
+    reads_spans = True
 
     def __init__(
         self,
@@ -272,10 +271,12 @@ class PrimalSystem(RowSystem):
         name: str,
         matrix: Array | None = None,
         less: tuple[PrimalSystem, PrimalSystem] | None = None,
+        sweep: passes.Sweep[Any] = passes.here,
     ) -> None:
         super().__init__(features, rows, name)
         self._matrix = matrix
         self._parts = less
+        self._sweep = sweep
 
     @cached_property
     def _less(self) -> tuple[PrimalSystem, PrimalSystem] | None:
@@ -292,7 +293,7 @@ class PrimalSystem(RowSystem):
         if self._less is not None:
             whole, part = self._less
             return whole.matrix - part.matrix
-        return blocked_gram(self.features.T, columns=self.rows)
+        return passes.curvature(self.features, self._index, self._sweep)
 
     @cached_property
     def trace(self) -> Fraction:
@@ -316,18 +317,30 @@ class PrimalSystem(RowSystem):
     @property
     def roundings_width(self) -> int:
         """The number of rows."""
-        return len(np.arange(self.features.shape[0])[self.rows])
+        return len(self._index)
+
+    def _shares(self, targets: Any) -> bool:
+        """Whether labels and their residuals are small arrays in memory, of which several may be there at a time."""
+        in_memory = type(targets) is np.ndarray and type(self.features) is np.ndarray
+        return in_memory and self._sweep is passes.here and targets.size <= _MOST_AT_ONCE
 
     def _fitting(self, targets: Array, start: Array | None, ridge: float) -> Work[CertifiedParameters]:
         """Enclose the least-squares solution, or with λ > 0 the ridge minimiser anchored at the start."""
         smallest = self.floor(ridge)
         solve = self._factor_with(ridge).solve
-        right, _ = yield self._product(targets, transposed=True, plain=True)
+        shares = self._shares(targets)
+        if shares:
+            right, _ = yield self._product(targets, transposed=True, plain=True)
+        else:
+            right = passes.right_side(self.features, self._index, targets, None, self._sweep)
         if ridge and start is not None:
             right = right + ridge * start
         solution = yield Columns(solve, right)
-        high, low, slack = _residual_pair(targets, (yield self._product(solution)))
-        gradient = yield self._product(high, low, transposed=True)
+        if shares:
+            high, low, missed = residual_pair(targets, (yield self._product(solution)))
+            gradient, slack = (yield self._product(high, low, transposed=True)), norm_bounds(missed)[1]
+        else:
+            gradient, slack = passes.gradient(self.features, self._index, targets, solution, self._sweep)
         g = gradient.high + gradient.low
         lost_pull = Fraction(0)
         if ridge:
@@ -345,7 +358,7 @@ class PrimalSystem(RowSystem):
             + norm_bounds(gradient.error)[1]
             + UNIT * norm_bounds(g)[1]
             + lost_pull
-            + root_up(self.largest) * norm_bounds(slack)[1]
+            + root_up(self.largest) * slack
         )
         # ‖Φ(H + λI)⁻¹‖ ≤ (λ_min + λ)^-½.
         return CertifiedParameters(solution, step, unexplained / smallest, unexplained / root_down(smallest))
@@ -353,6 +366,14 @@ class PrimalSystem(RowSystem):
     @ieee_proof()
     def pseudo_norm(self, g: Array) -> tuple[Fraction, Fraction]:
         """Bound ‖Φ_A⁺ g‖_F = ‖H⁻¹Φ_Aᵀg‖_F from both sides, to three digits at least if float64 can."""
+        short = self._short_norm(g) if self._shares(g) else None
+        if short is not None:
+            return short
+        fit = self.fit(g, None)
+        return fit.distance(np.zeros_like(fit.high))
+
+    def _short_norm(self, g: Array) -> tuple[Fraction, Fraction] | None:
+        """The same from ordinary products, if they have three digits of it."""
         if not g.any():
             return Fraction(0), Fraction(0)
         smallest = self.smallest
@@ -365,7 +386,4 @@ class PrimalSystem(RowSystem):
         lost += gamma(roundings) * root_up(self.trace) * norm_bounds(g)[1] + right.size * len(g) * ETA
         off = (norm_bounds(remainder)[1] + lost) / smallest
         low, high = norm_bounds(x)
-        if 1024 * off < low:
-            return low - off, high + off
-        fit = self.fit(g, None)
-        return fit.distance(np.zeros_like(fit.high))
+        return (low - off, high + off) if 1024 * off < low else None

@@ -181,6 +181,8 @@ class PreconditionedSystem(RowSystem):
         start_low: Array | None = None,
     ) -> Work[CertifiedParameters]:
         """Solve with all digits, sharing no product, or with a ridge by the plain system."""
+        targets = np.asarray(targets)
+        targets_low = None if targets_low is None else np.asarray(targets_low)
         if ridge:
             return (
                 yield from super().fitting(

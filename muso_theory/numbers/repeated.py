@@ -170,6 +170,8 @@ class RepeatedSystem(RowSystem):
         start_low: Array | None = None,
     ) -> Work[CertifiedParameters]:
         """Solve for the distinct rows and averages; with λ > 0 for all rows as they are."""
+        targets = np.asarray(targets)
+        targets_low = None if targets_low is None else np.asarray(targets_low)
         if ridge:
             return (
                 yield from self._plain.fitting(

@@ -18,7 +18,7 @@ from .arithmetic import Factor
 from .float64 import CholeskyFactor, cholesky_factor
 from .ieee import ieee_proof
 from .lockstep import Columns, Product, Work, alone
-from .rounding import ETA, UNIT, UndecidedError, gamma, norm_bounds, root_down, two_sum
+from .rounding import ETA, UNIT, UndecidedError, gamma, norm_bounds, norm_by_rows, root_down, two_sum
 from .spectrum import (
     gram_error,
     largest_eigenvalue_bound,
@@ -117,6 +117,9 @@ class RowSystem(ABC):
     is_dual: bool
     """Whether A is few: independent rows, K_AA to invert. Otherwise independent columns, Φ_AᵀΦ_A."""
 
+    reads_spans = False
+    """Whether `fit` takes what gives rows in place of an array of targets, and reads it a span of rows at a time."""
+
     @property
     def is_invertible(self) -> bool:
         """Whether K_AA may have an inverse."""
@@ -177,9 +180,12 @@ class RowSystem(ABC):
         start_low: Array | None = None,
     ) -> Work[CertifiedParameters]:
         """The work of `fit`, which may be done together with others; here for systems that do not use low parts."""
+        if not self.reads_spans:
+            targets = np.asarray(targets)
         found, lost = (yield from self._fitting(targets, start, ridge)), Fraction(0)
-        if targets_low is not None and targets_low.any():
-            lost += norm_bounds(targets_low)[1] / root_down(self.floor(ridge))
+        low = Fraction(0) if targets_low is None else norm_by_rows(targets_low)
+        if low:
+            lost += low / root_down(self.floor(ridge))
         if start_low is not None and (ridge or self.is_dual):
             lost += norm_bounds(start_low)[1]
         return found.widened(lost)

@@ -117,6 +117,7 @@ DOORS: dict[tuple[str, str], tuple[str, ...]] = {
     ("check", "json"): CHECK,
     ("check", "html"): CHECK,
     ("check", "figures"): ("check", "d.npz", "--features", "identity", "--forget", "rows:0"),
+    ("check", "checkpoint"): CHECK,
     ("labels", "output"): LABELS,
     ("refute", "json"): REFUTE,
     ("unlearn", "output"): UNLEARN,
@@ -127,7 +128,13 @@ DOORS: dict[tuple[str, str], tuple[str, ...]] = {
     ("prove", "html"): ("prove", "exact-labels"),
     ("prove", "coq"): ("prove", "exact-labels"),
 }
-FOLDERS = {("check", "figures"), ("prove", "write"), ("prove", "html"), ("prove", "coq")}
+FOLDERS = {
+    ("check", "figures"),
+    ("check", "checkpoint"),
+    ("prove", "write"),
+    ("prove", "html"),
+    ("prove", "coq"),
+}
 
 
 def _options(test: Callable[[Any], bool]) -> set[tuple[str, str]]:

@@ -17,7 +17,7 @@ ORDER = (
     ("errors", "verdict", "steps", "lazy", "streams", "map_names"),
     ("understood", "options", "screen", "markup"),
     ("arrays", "glossary", "files", "reading", "stopping", "results", "command_line"),
-    ("arguments",),
+    ("arguments", "rows"),
     ("numbers", "algebra", "targets"),
     ("evidence", "machine"),
     ("checkpoints", "cluster"),

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 import muso_theory
+import muso_theory as mt
 from muso_theory import cluster
 from muso_theory.errors import BadInputError, MusoError
 from muso_theory.points import Workers, measure_all, package_hash
@@ -171,6 +172,24 @@ def test_joblibs_own_configuration_is_held_to_the_same(mixed: Cluster, tmp_path:
     ):
         measure_all("t", waited, POINTS, tmp_path / "points", package_hash, Workers())
     assert kept(tmp_path / "points") == 0
+
+
+def test_one_problem_is_held_to_the_same(mixed: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    import joblib
+    from distributed import Client
+
+    from muso_theory.numbers import passes
+
+    monkeypatch.setattr(passes, "SPAN_BYTES", 1)
+    rng = np.random.default_rng(0)
+    problem = mt.UnlearningProblem(rng.standard_normal((600, 4)), rng.standard_normal(600), [1])
+    with (
+        Client(mixed.address),
+        joblib.parallel_config(backend="dask"),
+        pytest.raises(MusoError, match="workers with the code") as told,
+    ):
+        mt.check(problem, ["exact-labels"])
+    assert told_of_each(str(told.value)), told.value
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .judges import Draft, largest, none, ratio, share
+from .judges import Draft, fit, largest, none, ratio, share
 from .registry import concludes
 from .rows import Rows, Tally, count, select
 
@@ -189,6 +189,53 @@ def engine(result: Result) -> list[Draft]:
         share(
             "performance",
             "{k} of {n} points were measured on a machine with no more to do than it has processors",
+            count(cases, lambda row: max(row["load"]) <= row["processors"]),
+        ),
+    ]
+
+
+@concludes("performance-memory")
+def memory(result: Result) -> list[Draft]:
+    """Problems in a file, whatever the memory."""
+    cases = select(result, "cases")
+    here = cases.but(where="threads")
+    width = min(row["D"] for row in here.found)
+    return [
+        share(
+            "exact-labels",
+            "{k} of {n} problems in a file are certified",
+            count(cases, lambda row: row["verdict"] == "CERTIFIED"),
+            at_least=1.0,
+        ),
+        largest(
+            "performance",
+            "a check of features in a file takes {least} to {largest} bytes at its peak ({n} problems)",
+            here,
+            "peak bytes",
+        ),
+        fit(
+            "performance",
+            "the peak grows as the power {slope} of the number of samples, at one number of features ({n} problems)",
+            here.but(D=width),
+            "n",
+            "peak bytes",
+        ),
+        largest(
+            "performance",
+            "exact-labels costs {least} to {largest} times the normal equations in processor time ({n} problems)",
+            here,
+            "ratio",
+        ),
+        share(
+            "exact-labels",
+            "on a cluster of two workers, one of which was killed, {k} of {n} problems have the bounds of threads to "
+            "the last digit",
+            count(cases.but(where="cluster"), lambda row: row["bounds as by threads"] and row["killed"] == 1),
+            at_least=1.0,
+        ),
+        share(
+            "performance",
+            "{k} of {n} problems were measured on a machine with no more to do than it has processors",
             count(cases, lambda row: max(row["load"]) <= row["processors"]),
         ),
     ]

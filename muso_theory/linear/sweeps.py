@@ -1,0 +1,69 @@
+"""Who does what is done on spans of rows: this process, or workers of the Dask cluster that joblib would use."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ..cluster import active_client, measured, require_same
+from ..errors import BadInputError, MusoError
+from ..numbers.passes import Part, Sweep, here
+from ..points import package_hash
+from ..rows import Stored
+
+__all__ = ["sweep"]
+
+T = TypeVar("T")
+
+_AHEAD = 2
+"""Spans a worker that are under way: what waits for its turn in the sum takes memory here."""
+
+
+def sweep() -> Sweep[Any]:
+    """Who is to do it now.
+
+    Example:
+        >>> sweep() is here
+        True
+    """
+    client = active_client() if "distributed" in sys.modules else None
+    return here if client is None else partial(_on_cluster, client)
+
+
+def _on_cluster(client: Any, work: Callable[[Part], T], parts: Iterator[Part], count: int) -> Iterator[T]:
+    """Every part is a task; what comes of them is given in their order, whoever was first.
+
+    The work tests the arithmetic of the thread that does it, so each task tests that of its worker. A task whose worker
+    dies is done by another one, which reads the same rows: what is shared by reference has the hashes of its blocks.
+    """
+    if count < 2:
+        yield from here(work, parts, count)
+        return
+    try:
+        require_same(client, package_hash)
+    except BadInputError as error:
+        raise MusoError(
+            str(error)
+        ) from None  # another arithmetic, to which a BadInputError leads, is no way out
+    while wave := list(islice(parts, _AHEAD * max(1, len(client.nthreads())))):
+        tasks = [partial(_numbered, i, work, _portable(part)) for i, part in enumerate(wave)]
+        found = dict(measured(client, tasks, package_hash, "this check", "start it again"))
+        for i in range(len(wave)):
+            yield found.pop(i)
+
+
+def _numbered(i: int, work: Callable[[Part], T], part: Part) -> tuple[int, T]:
+    return i, work(part)
+
+
+def _portable(part: Part) -> Part:
+    """The same rows for another process: what is in a store as its name, else the rows themselves."""
+    if isinstance(part.features, Stored):
+        return Part(part.features.portable(part.index), part.index, part.labels)
+    rows = np.array(part.features[part.chosen], subok=False)
+    return Part(rows, np.arange(len(rows)), part.labels)

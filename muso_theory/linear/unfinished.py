@@ -1,0 +1,153 @@
+"""Sums over rows that are kept on disk while they grow, so that a long check goes on where it was stopped.
+
+What is kept is ΦᵀΦ of a set of rows, as far as it was summed: by far the dearest part of a check of many rows. A file
+counts only under the code, the versions and the kernels of BLAS that made it, for these very features, and if it fits
+its hash; and what it says is compared with Φ on a vector of signs before anything is proved from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array
+from ..checkpoints import Checkpoints
+from ..errors import BadInputError, MusoError, expected, printable
+from ..files import npz_bytes, write_atomic
+from ..machine import versions
+from ..numbers import passes
+from ..numbers.gramcheck import spot_check_curvature
+from ..points import package_hash
+from .problem import UnlearningProblem
+from .sweeps import sweep
+
+__all__ = ["GrowingSum", "growing", "kept_in"]
+
+_FOLDER: ContextVar[Path | None] = ContextVar("folder of unfinished sums", default=None)
+
+_EVERY = 30.0
+"""Seconds after which a sum that still grows is written again."""
+
+_MATRICES = 3
+"""At most: of all rows, of those to forget and of those retained."""
+
+
+@contextmanager
+def kept_in(folder: str | os.PathLike[str] | None, problem: UnlearningProblem) -> Iterator[None]:
+    """Have the sums of a problem kept in a folder, which no other check uses meanwhile.
+
+    Args:
+        folder: made if it does not exist; None keeps nothing.
+        problem: with more rows than columns, others have no such sums.
+
+    Raises:
+        BadInputError: another problem, a folder that cannot be made, that another check uses, or with too little room.
+    """
+    if folder is None:
+        yield
+        return
+    size = f"{problem.n_samples} samples, {problem.n_features} features"
+    if problem.n_samples <= problem.n_features:
+        hint = "leaving it out: with fewer samples there are no sums over rows to keep"
+        raise expected("more samples than features", "checkpoint", str(folder), size, hint)
+    store = Checkpoints(Path(folder), package_hash())
+    with store.locked():
+        need, free = _MATRICES * 8 * problem.n_features**2, shutil.disk_usage(folder).free
+        if free < need:
+            what = f"a folder with room for {need:,} bytes"
+            raise expected(what, "checkpoint", str(folder), f"{free:,} bytes free", "another disk")
+        token = _FOLDER.set(Path(folder))
+        try:
+            yield
+        finally:
+            _FOLDER.reset(token)
+
+
+def growing(problem: UnlearningProblem, index: Array) -> GrowingSum | None:
+    """Where ΦᵀΦ of these rows is kept, or None where nothing is."""
+    folder = _FOLDER.get()
+    if folder is None:
+        return None
+    known = [package_hash(), versions(), problem.sha256, str(problem.features.dtype), passes.SPAN_BYTES]
+    digest = hashlib.sha256(json.dumps(known).encode() + np.sort(index).astype("<i8").tobytes())
+    return GrowingSum(folder / f"{digest.hexdigest()[:24]}.npz")
+
+
+class GrowingSum:
+    """One sum in a file of its own, with how many spans are in it.
+
+    Args:
+        path: the file.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     GrowingSum(Path(folder, "sum.npz")).keep(np.eye(1), 3, done=True)
+        ...     GrowingSum(Path(folder, "sum.npz")).read()
+        (array([[1.]]), 3)
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._written = time.monotonic()
+        self._was_read = False
+
+    def read(self) -> tuple[Array | None, int]:
+        """The sum as far as it was kept, and the number of its spans; nothing where no file fits its hash."""
+        if not self._path.exists():
+            return None, 0
+        try:
+            with np.load(self._path, allow_pickle=False) as stored:
+                total, count, seal = stored["total"], int(stored["count"]), str(stored["seal"])
+            if total.dtype == np.float64 and seal == self._seal(total, count):
+                self._was_read = True
+                return total, count
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            pass
+        words = f"the checkpoint {self._path} does not fit its hash; its sum is formed again"
+        print(printable(words), file=sys.stderr)
+        return None, 0
+
+    def keep(self, total: Array, count: int, *, done: bool) -> None:
+        """Write the sum, when it is done or has grown for a while.
+
+        Raises:
+            BadInputError: it cannot be written.
+        """
+        if not done and time.monotonic() - self._written < _EVERY:
+            return
+        content = {"total": total, "count": np.array(count), "seal": np.array(self._seal(total, count))}
+        write_atomic(self._path, npz_bytes(content))
+        self._written = time.monotonic()
+
+    def confirm(self, features: Any, index: Array, total: Array) -> None:
+        """Compare a sum of which some part was read with Φ on a vector of signs.
+
+        Raises:
+            MusoError: it is no sum of these rows.
+        """
+        if not self._was_read:
+            return
+        try:
+            spot_check_curvature(features, total, index, sweep())
+        except BadInputError as error:
+            raise MusoError(
+                f"the checkpoint {self._path} holds another sum: {error}; try another folder"
+            ) from None
+
+    def _seal(self, total: Array, count: int) -> str:
+        digest = hashlib.sha256(f"{self._path.name}:{count}:{total.shape}".encode())
+        digest.update(np.ascontiguousarray(total).data)
+        return digest.hexdigest()

@@ -1,0 +1,283 @@
+"""One pass over the rows of Φ, a span at a time: ΦᵀΦ, Φᵀt and Φᵀ(t − Φw), so that none of it grows with the rows.
+
+A span is what is computed in one piece, here or on another machine. Which rows it has follows from their number alone,
+and what comes of spans is added in their order: no digit, and so no bound, depends on who computed them, or when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from itertools import islice
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from ..arrays import Array, let_go
+from ..rows import taken, times_labels
+from .accurate import Accurate, accurate_product, residual_pair
+from .gram import COLUMN_BLOCK, blocked_gram
+from .ieee import ieee_proof
+from .rounding import ETA, U, norm_bounds, root_up, two_sum
+
+__all__ = ["Part", "Sweep", "curvature", "gradient", "here", "image", "parts", "right_side", "spans"]
+
+T = TypeVar("T")
+
+SPAN_BYTES = 1 << 26
+"""Of the rows of a span as float64."""
+
+COLUMNS_AT_ONCE = 256
+"""Outputs that one product takes: labels and residuals of a span have so many columns in memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some rows of Φ with their labels.
+
+    Args:
+        features: Φ, an array or what gives rows.
+        index: which rows, ascending.
+        labels: of these rows, shape (len(index), C), or None.
+    """
+
+    features: Any
+    index: Array
+    labels: Any = None
+
+    @property
+    def chosen(self) -> Any:
+        """Which rows, as a slice where they are consecutive."""
+        first, last = int(self.index[0]), int(self.index[-1])
+        return slice(first, last + 1) if last - first == len(self.index) - 1 else self.index
+
+    @property
+    def matrix(self) -> Array:
+        """These rows as float64; a view where they lie so in memory."""
+        return np.asarray(self.features[self.chosen], dtype=np.float64)
+
+
+Sweep = Callable[[Callable[[Part], T], Iterator[Part], int], Iterable[T]]
+"""Does some work on every part, of which it is told the number, and gives what comes of it in their order."""
+
+
+def here(work: Callable[[Part], T], parts: Iterator[Part], count: int) -> Iterable[T]:
+    """Do it in this thread, part after part; the work itself shares its blocks out among all threads."""
+    return map(work, parts)
+
+
+def spans(n: int, width: int) -> list[slice]:
+    """Consecutive slices of n rows: whole blocks of a Gram matrix each, as many as SPAN_BYTES hold.
+
+    Example:
+        >>> spans(10**5, 2**15)[:2], len(spans(10**5, 2**15))
+        ([slice(0, 256, None), slice(256, 512, None)], 391)
+    """
+    step = COLUMN_BLOCK * max(1, SPAN_BYTES // (8 * max(1, width) * COLUMN_BLOCK))
+    return [slice(start, min(start + step, n)) for start in range(0, n, step)]
+
+
+def _width(features: Any, labels: Any) -> int:
+    """Numbers a row has in memory."""
+    return int(features.shape[1] + (0 if labels is None else labels.shape[1]))
+
+
+def parts(features: Any, index: Array, labels: Any = None) -> Iterator[tuple[Array, Part]]:
+    """The rows in ascending order, whatever order they came in, span by span: their places in the index, and they.
+
+    Example:
+        >>> [(where.tolist(), part.matrix.tolist()) for where, part in parts(np.eye(2), np.array([1, 0]))]
+        [([1, 0], [[1.0, 0.0], [0.0, 1.0]])]
+    """
+    way = np.argsort(index, kind="stable")
+    for span in spans(len(index), _width(features, labels)):
+        where = way[span]
+        yield where, Part(features, index[where], None if labels is None else taken(labels, where))
+        let_go(features)
+    let_go(features, done=True)
+
+
+class Growing(Protocol):
+    """Where a sum is kept while it grows."""
+
+    def read(self) -> tuple[Array | None, int]:
+        """The sum as far as it was kept, and of how many spans it is."""
+
+    def keep(self, total: Array, count: int, *, done: bool) -> None:
+        """Keep it."""
+
+
+def _swept(
+    sweep: Sweep[T],
+    work: Callable[[Part], T],
+    features: Any,
+    index: Array,
+    labels: Any = None,
+    first: int = 0,
+) -> Iterable[T]:
+    """What comes of all spans from some one on, in their order."""
+    count = len(spans(len(index), _width(features, labels))) - first
+    return sweep(work, (part for _, part in islice(parts(features, index, labels), first, None)), count)
+
+
+def image(
+    features: Any, index: Array, high: Array, low: Array | None, product: Callable[..., Accurate]
+) -> Accurate:
+    """Φ_A(high + low), nearly exact.
+
+    Args:
+        features: Φ, shape (n, D).
+        index: A, in any order, in which the rows of the image are.
+        high: float64, shape (D, C).
+        low: more digits.
+        product: `accurate_product` or `sliced_product`.
+
+    Returns:
+        The image, shape (|A|, C).
+
+    Example:
+        >>> image(np.eye(2), np.array([1, 0]), np.array([[3.0], [4.0]]), None, accurate_product).high.ravel()
+        array([4., 3.])
+    """
+    found = np.empty((3, len(index), high.shape[1]))
+    for where, part in parts(features, index):
+        piece = product(part.matrix, slice(None), high, low)
+        found[:, where] = piece.high, piece.low, piece.error
+    return Accurate(*found)
+
+
+def curvature(
+    features: Any, index: Array, sweep: Sweep[Array] = here, growing: Growing | None = None
+) -> Array:
+    """Φ_AᵀΦ_A for the rows A, shape (D, D).
+
+    Each entry is a sum of inner products of at most 256 rows, those of a span added first. With q of them in each of S
+    spans but the last, a term takes part in at most q − 1 + S − 1 additions that round, as the first of each sum does
+    not. From two spans on (S − 2)(q − 1) ≥ 0 makes these at most (S − 1)q + 1, and in one they are q − 1: never more
+    than there are such products, which is what `gram_roundings` counts.
+
+    Args:
+        features: Φ, shape (n, D), an array or what gives rows.
+        index: A, in any order.
+        sweep: who does it.
+        growing: where the sum is kept while it grows, and what was kept before is taken from; None keeps nothing.
+
+    Returns:
+        Float64, exactly symmetric. Overflow shows as an infinite or NaN entry.
+
+    Example:
+        >>> curvature(np.array([[1.0, 2.0], [0.0, 3.0]]), np.array([1, 0]))
+        array([[ 1.,  2.],
+               [ 2., 13.]])
+    """
+    total, count = (None, 0) if growing is None else growing.read()
+    last = len(spans(len(index), features.shape[1]))
+    for gram in _swept(sweep, _gram, features, index, first=count):
+        count += 1
+        if total is None:
+            total = gram
+        else:
+            with np.errstate(over="ignore", invalid="ignore"):
+                total += gram
+        if growing is not None:
+            growing.keep(total, count, done=count == last)
+    return np.zeros((features.shape[1],) * 2) if total is None else total
+
+
+@ieee_proof()
+def _gram(part: Part) -> Array:
+    return blocked_gram(part.matrix.T)
+
+
+def right_side(
+    features: Any, index: Array, labels: Any, w: Array | None = None, sweep: Sweep[Array] = here
+) -> Array:
+    """Φ_Aᵀ(t − Φ_A w) in ordinary float64, of which nothing is claimed; without w by sums of rows where t are classes.
+
+    Args:
+        features: Φ, shape (n, D).
+        index: A, in any order.
+        labels: t in that order, shape (|A|, C).
+        w: shape (D, C), or None for zero.
+        sweep: who does it.
+
+    Returns:
+        Float64, shape (D, C).
+
+    Example:
+        >>> right_side(np.eye(2), np.array([1, 0]), np.array([[3.0], [4.0]]), np.array([[1.0], [1.0]]))
+        array([[3.],
+               [2.]])
+    """
+    total = np.zeros((features.shape[1], labels.shape[1]))
+    for found in _swept(sweep, partial(_right, w=w), features, index, labels):
+        with np.errstate(over="ignore", invalid="ignore"):
+            total += found
+    return total
+
+
+@ieee_proof()
+def _right(part: Part, w: Array | None) -> Array:
+    block = part.matrix
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        if w is None:
+            return times_labels(block, part.labels)
+        return np.asarray(block.T @ (np.asarray(part.labels) - block @ w))
+
+
+def gradient(
+    features: Any, index: Array, labels: Any, w: Array, sweep: Sweep[tuple[Accurate, Fraction]] = here
+) -> tuple[Accurate, Fraction]:
+    """Φ_Aᵀ(t − Φ_A w), nearly exact.
+
+    Args:
+        features: Φ, shape (n, D).
+        index: A, in any order.
+        labels: t in that order, float64, shape (|A|, C).
+        w: float64, shape (D, C).
+        sweep: who does it.
+
+    Returns:
+        The gradient of a residual that is off by at most the second number (Frobenius norm), shape (D, C).
+
+    Example:
+        >>> found, off = gradient(np.eye(2), np.array([1, 0]), np.array([[3.0], [4.0]]), np.ones((2, 1)))
+        >>> found.high.ravel(), float(found.error.max()) < 1e-15, off < 1e-15
+        (array([3., 2.]), True, True)
+    """
+    total, rest, error = np.zeros((3, features.shape[1], labels.shape[1]))
+    square, count = Fraction(0), 0
+    for found, off in _swept(sweep, partial(_gradient, w=w), features, index, labels):
+        square += off**2
+        count += 1
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            total, lost = two_sum(total, found.high)
+            small = lost + found.low
+            rest += small
+            # One rounding in each of the last two sums; U times a subnormal number is off by η.
+            error += found.error + U * (np.abs(small) + np.abs(rest))
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        # The bound took a few roundings for every span itself.
+        error = error * (1 + 2.0**-30) + 2 * count * float(ETA)
+        total, rest = two_sum(total, rest)
+    return Accurate(total, rest, error), root_up(square)
+
+
+@ieee_proof()
+def _gradient(part: Part, w: Array) -> tuple[Accurate, Fraction]:
+    """Of one span, some outputs after the other."""
+    block, columns = part.matrix, w.shape[1]
+    found = np.empty((3, block.shape[1], columns))
+    square = Fraction(0)
+    labels = part.labels[:]
+    for start in range(0, columns, COLUMNS_AT_ONCE):
+        some = slice(start, start + COLUMNS_AT_ONCE)
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            product = accurate_product(block, slice(None), w[:, some])
+            high, low, slack = residual_pair(labels[:, some], product)
+            piece = accurate_product(block, slice(None), high, low, transposed=True)
+        found[:, :, some] = piece.high, piece.low, piece.error
+        square += norm_bounds(slack)[1] ** 2
+    return Accurate(*found), root_up(square)

@@ -1,0 +1,218 @@
+"""One problem on a Dask cluster: the bounds of threads, whoever computed them and whoever died meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import muso_theory as mt
+from muso_theory import cluster
+from muso_theory.linear import sweeps
+from muso_theory.numbers import passes
+from muso_theory.rows import OneHot
+from tests import ROOT
+from tests.numbers.floating_mode import FLUSH, floating_mode, needs_mxcsr
+
+distributed = pytest.importorskip("distributed", reason="needs the extra [cluster]")
+
+N, WIDTH, CLASSES = 3000, 20, 6
+CLAIMS = ["exact-labels", "full-rank-retain"]
+
+
+def data() -> tuple[Any, Any, Any]:
+    rng = np.random.default_rng(5)
+    return (
+        rng.standard_normal((N, WIDTH)),
+        rng.integers(0, CLASSES, N),
+        np.sort(rng.choice(N, 40, replace=False)),
+    )
+
+
+def problem(features: Any = None) -> mt.UnlearningProblem:
+    X, codes, forget = data()
+    return mt.UnlearningProblem(X if features is None else features, OneHot(codes, CLASSES), forget)
+
+
+@pytest.fixture(autouse=True)
+def small_spans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spans of 256 rows: twelve of them."""
+    monkeypatch.setattr(passes, "SPAN_BYTES", 1)
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    """Two worker processes, which a nanny starts again when they die."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        distributed.LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            env={"PYTHONPATH": ":".join(sys.path)},
+        ) as made,
+        distributed.Client(made) as connected,
+    ):
+        patch.setenv("PYTHONPATH", ":".join(sys.path))
+        yield connected
+
+
+@contextmanager
+def used(client: Any) -> Iterator[None]:
+    import joblib
+
+    with joblib.parallel_config(backend="dask", client=client):
+        yield
+
+
+def told(report: Any) -> list[tuple[Any, ...]]:
+    """All that a report claims, to the last digit of every bound."""
+    return [
+        (row.name, row.verdict, [(f.quantity.lower, f.quantity.upper) for f in row.findings])
+        for row in report.evidence.values()
+    ]
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many tasks each pass sent to the cluster."""
+    sent: list[int] = []
+
+    def count(client: Any, tasks: Any, *rest: Any) -> Any:
+        sent.append(len(tasks))
+        return cluster.measured(client, tasks, *rest)
+
+    monkeypatch.setattr(sweeps, "measured", count)
+    return sent
+
+
+@pytest.mark.slow
+def test_bounds_are_those_of_threads(client: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    expected = told(mt.check(problem(), CLAIMS))
+    sent = counted(monkeypatch)
+    with used(client):
+        assert told(mt.check(problem(), CLAIMS)) == expected
+        assert sum(sent) > 12
+        da = pytest.importorskip("dask.array", reason="needs the extra [dask]")
+        assert told(mt.check(problem(da.from_array(data()[0], chunks=(450, 9))), CLAIMS)) == expected
+        zarr = pytest.importorskip("zarr", reason="needs the extra [zarr]")
+        stored = zarr.create_array(
+            store=str(tmp_path / "x"), shape=(N, WIDTH), chunks=(333, WIDTH), dtype="f8"
+        )
+        stored[:] = data()[0]
+        assert told(mt.check(problem(stored), CLAIMS)) == expected
+    # What is compared has digits to differ in.
+    other = data()[0]
+    other[7, 3] = np.nextafter(other[7, 3], 9)
+    assert told(mt.check(problem(other), CLAIMS)) != expected
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_costs_time_alone(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = told(mt.check(problem(), CLAIMS))
+    killed: list[int] = []
+    waves, real = iter(range(1000)), cluster.measured
+
+    def killing(client: Any, tasks: Any, *rest: Any) -> Any:
+        """In a wave of a later pass one of the two workers dies with its tasks."""
+        if next(waves) == 7:
+            killed.extend(client.run(os.getpid).values())
+            threading.Timer(0.05, os.kill, (killed[0], signal.SIGKILL)).start()
+            tasks = [_Late(task) for task in tasks]
+        return real(client, tasks, *rest)
+
+    monkeypatch.setattr(sweeps, "measured", killing)
+    with used(client):
+        assert told(mt.check(problem(), CLAIMS)) == expected
+    assert len(killed) == 2
+    client.wait_for_workers(2, timeout=60)
+    assert killed[0] not in client.run(os.getpid).values()
+
+
+class _Late:
+    """A task that takes long enough to be killed."""
+
+    def __init__(self, task: Any) -> None:
+        self.task = task
+
+    def __call__(self) -> Any:
+        time.sleep(0.5)
+        return self.task()
+
+
+@needs_mxcsr
+@pytest.mark.slow
+def test_a_worker_that_flushes_to_zero_is_told(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = cluster.measured
+
+    def flushing(client: Any, tasks: Any, *rest: Any) -> Any:
+        return real(client, [_Flushed(task) for task in tasks], *rest)
+
+    monkeypatch.setattr(sweeps, "measured", flushing)
+    with used(client), pytest.raises(mt.MusoError, match="flushes subnormal"):
+        mt.check(problem(), CLAIMS)
+
+
+class _Flushed:
+    """A task in a thread whose arithmetic has no subnormal numbers, as code compiled with -ffast-math leaves it."""
+
+    def __init__(self, task: Any) -> None:
+        self.task = task
+
+    def __call__(self) -> Any:
+        with floating_mode(FLUSH):
+            return self.task()
+
+
+def test_what_has_one_span_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = iter([passes.Part(np.eye(3), np.arange(3))])
+    monkeypatch.setattr(sweeps, "require_same", None)
+    assert [g.shape for g in sweeps._on_cluster(None, passes._gram, parts, 1)] == [(3, 3)]
+
+
+def test_a_task_takes_its_own_rows_along() -> None:
+    X = np.arange(40.0).reshape(10, 4)
+    moved = sweeps._portable(passes.Part(X, np.array([2, 3, 7]), np.ones((3, 1))))
+    assert np.array_equal(moved.features, X[[2, 3, 7]])
+    assert moved.features.base is None
+    assert np.array_equal(moved.matrix, X[[2, 3, 7]])
+
+
+@pytest.mark.slow
+def test_the_option_of_the_command_is_the_door_of_campaigns(client: Any, tmp_path: Path) -> None:
+    from muso_theory.check_command import _cluster
+
+    assert cluster.active_client() is None
+    with _cluster(client.scheduler.address, problem()):
+        assert cluster.active_client().scheduler.address == client.scheduler.address
+        assert sweeps.sweep() is not passes.here
+    assert sweeps.sweep() is passes.here
+    with _cluster(None, problem()):
+        assert cluster.active_client() is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("width", "address", "words"),
+    [(30, "tcp://x:1", "9 samples, 30 features"), (3, "nowhere", "scheduler that answers")],
+)
+def test_the_command_refuses_in_words(width: int, address: str, words: str, tmp_path: Path) -> None:
+    path, rng = tmp_path / "d.npz", np.random.default_rng(0)
+    np.savez(path, X=rng.standard_normal((9, width)), y=rng.standard_normal(9), forget=[1, 2])
+    command = ["muso_theory", "check", str(path), "--features", "identity", "--scheduler", address]
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert words in " ".join(done.stderr.split()), done.stderr
+    assert "Traceback" not in done.stderr

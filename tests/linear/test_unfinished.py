@@ -1,0 +1,140 @@
+"""A check that was stopped goes on: with the same bounds, and with nothing that is not the matrix of its rows."""
+
+from __future__ import annotations
+
+import shutil
+from collections import namedtuple
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import muso_theory as mt
+from muso_theory.files import npz_bytes, write_atomic
+from muso_theory.linear import unfinished
+from muso_theory.linear.unfinished import GrowingSum, growing, kept_in
+from muso_theory.numbers import passes
+
+N, WIDTH = 2000, 5
+SPANS = 8
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spans of 256 rows, and a sum that is written after each."""
+    monkeypatch.setattr(passes, "SPAN_BYTES", 1)
+    monkeypatch.setattr(unfinished, "_EVERY", 0.0)
+
+
+def problem(seed: int = 0) -> mt.UnlearningProblem:
+    rng = np.random.default_rng(seed)
+    return mt.UnlearningProblem(rng.standard_normal((N, WIDTH)), rng.standard_normal((N, 2)), [4, 9])
+
+
+def told(report: Any) -> list[Any]:
+    return [
+        (row.name, row.verdict, [(f.quantity.lower, f.quantity.upper) for f in row.findings])
+        for row in report.evidence.values()
+    ]
+
+
+@pytest.fixture
+def summed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows the spans had whose Gram matrix was formed; with a negative entry in front, stops after so many."""
+    found: list[int] = []
+    real = passes._gram
+
+    def counting(part: Any) -> Any:
+        if found and found[0] < 0:
+            found[0] += 1
+            if not found[0]:
+                del found[0]
+                raise KeyboardInterrupt
+        found.append(len(part.index))
+        return real(part)
+
+    monkeypatch.setattr(passes, "_gram", counting)
+    return found
+
+
+def test_a_check_that_was_stopped_goes_on(summed: list[int], tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    expected = told(mt.check(problem(), ["exact-labels"]))
+    whole = len(summed)
+    summed[:] = [-5]
+    with pytest.raises(KeyboardInterrupt):
+        mt.check(problem(), ["exact-labels"], checkpoint=folder)
+    before = len(summed)
+    assert before == 4
+    assert told(mt.check(problem(), ["exact-labels"], checkpoint=folder)) == expected
+    assert len(summed) == whole  # none of them twice
+    assert told(mt.check(problem(), ["exact-labels"], checkpoint=str(folder))) == expected
+    assert len(summed) == whole
+    # Another problem has sums of its own.
+    assert told(mt.check(problem(1), ["exact-labels"], checkpoint=folder)) != expected
+    assert len(summed) == 2 * whole
+
+
+def test_a_damaged_sum_is_formed_again(
+    summed: list[int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = told(mt.check(problem(), ["exact-labels"], checkpoint=tmp_path))
+    whole = len(summed)
+    for path in tmp_path.glob("*.npz"):
+        damaged = bytearray(path.read_bytes())
+        damaged[len(damaged) // 2] ^= 1
+        path.write_bytes(bytes(damaged))
+    assert told(mt.check(problem(), ["exact-labels"], checkpoint=tmp_path)) == expected
+    assert len(summed) == 2 * whole
+    assert "does not fit its hash" in capsys.readouterr().err
+
+
+def test_a_sum_of_other_rows_is_refused(tmp_path: Path) -> None:
+    mt.check(problem(), ["exact-labels"], checkpoint=tmp_path)
+    for path in tmp_path.glob("*.npz"):
+        sum_ = GrowingSum(path)
+        total, count = sum_.read()
+        assert total is not None
+        sum_.keep(total + 1e-6 * np.eye(WIDTH), count, done=True)  # its seal fits
+    with pytest.raises(mt.MusoError, match=r"npz holds another sum.*its row \d is off"):
+        mt.check(problem(), ["exact-labels"], checkpoint=tmp_path)
+
+
+def test_what_is_no_sum_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.npz"
+    assert GrowingSum(path).read() == (None, 0)
+    for content in (b"", b"words", npz_bytes({"total": np.eye(2)}), npz_bytes({"a": np.array(["x"])})):
+        write_atomic(path, content)
+        assert GrowingSum(path).read() == (None, 0)
+    GrowingSum(path).keep(np.eye(2), 1, done=True)
+    shutil.copy(path, tmp_path / "b.npz")
+    assert GrowingSum(tmp_path / "b.npz").read() == (None, 0)  # of another name
+    assert capsys.readouterr().err.count("does not fit") == 5
+
+
+def test_nothing_is_kept_unless_asked(tmp_path: Path) -> None:
+    assert growing(problem(), np.arange(3)) is None
+    with kept_in(None, problem()):
+        assert growing(problem(), np.arange(3)) is None
+    with kept_in(tmp_path, problem()):
+        assert growing(problem(), np.arange(3)) is not None
+    assert growing(problem(), np.arange(3)) is None
+
+
+def test_folders_that_do_not_serve_are_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, summed: list[int]
+) -> None:
+    wide = mt.UnlearningProblem(np.eye(3, 5), [1.0, 2.0, 3.0], [1])
+    with pytest.raises(mt.BadInputError, match="3 samples, 5 features"):
+        mt.check(wide, ["exact-labels"], checkpoint=tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(mt.BadInputError, match="folder"):
+        mt.check(problem(), ["exact-labels"], checkpoint=tmp_path / "file")
+    with kept_in(tmp_path, problem()), pytest.raises(mt.BadInputError, match="another run is at work"):
+        mt.check(problem(), ["exact-labels"], checkpoint=tmp_path)
+    usage, need = namedtuple("usage", "free"), 3 * 8 * WIDTH**2
+    monkeypatch.setattr(unfinished.shutil, "disk_usage", lambda folder: usage(need - 1))
+    with pytest.raises(mt.BadInputError, match=f"room for {need} bytes.*{need - 1} bytes free"):
+        mt.check(problem(), ["exact-labels"], checkpoint=tmp_path)
+    assert summed == []

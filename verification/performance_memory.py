@@ -1,0 +1,236 @@
+"""Part `memory` of the campaign performance: one problem that need not fit into memory, by threads and by a cluster.
+
+Features are a float32 file, targets the codes of classes, a hundredth of the samples is to be forgotten. Each check has
+a process of its own, whose peak is what the system counted, and beside it one that does the same by the normal
+equations: dsyrk of blocks of rows, class sums by products with one-hot blocks, dpotrf and dpotrs. Both have BLAS of one
+thread and are compared in processor time, which a busy machine disturbs less than the clock. On a cluster of two worker
+processes one is killed midway, and the bounds are held against those of the same problem by threads.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import muso_theory as mt
+from muso_theory.arrays import Array, let_go
+from muso_theory.numbers import passes
+from muso_theory.numbers.passes import SPAN_BYTES
+from muso_theory.rows import OneHot
+
+from .tables import Column, table
+
+__all__ = ["points", "run_point", "tabulate"]
+
+_ROOT = Path(__file__).resolve().parent.parent
+_BLOCK = 4096
+_BUDGET = 1e5  # seconds: what is to be measured is started, whatever it was estimated to take
+
+
+def points(quick: bool) -> list[dict[str, Any]]:
+    """Four sizes that double, and one on a cluster; any other size can be asked of `run_point`."""
+    if quick:
+        sizes, width, classes, spread = (3000, 6000), 64, 10, (6000,)
+    else:
+        sizes, width, classes, spread = (6250, 12_500, 25_000, 50_000), 1024, 100, (25_000,)
+    one = {
+        "D": width,
+        "C": classes,
+        "span bytes": 1 << 18 if quick else SPAN_BYTES,
+        "kill after": 0.5 if quick else 3,
+    }
+    found = [{"n": n, "where": "threads", **one} for n in sizes]
+    found += [{"n": n, "where": "cluster", **one} for n in spread]
+    return found
+
+
+def run_point(point: Mapping[str, Any]) -> dict[str, Any]:
+    """The file, the normal equations and the check, each by a process of its own."""
+    before = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        roles = ("write", "plain", "check", *(["cluster"] if point["where"] == "cluster" else []))
+        found = {role: _child(role, {**point, "folder": folder}) for role in roles}
+    checked, plain = found[roles[-1]], found["plain"]
+    return {
+        "verdict": checked["verdict"],
+        "gap": checked["gap"],
+        "bounds as by threads": checked["bounds"] == found["check"]["bounds"],
+        "bytes of features": 4 * point["n"] * point["D"],
+        "peak bytes": checked["peak"],
+        "plain peak bytes": plain["peak"],
+        "gap of plain solves": plain["gap"],
+        "CPU seconds": found["check"]["cpu"],
+        "plain CPU seconds": plain["cpu"],
+        "ratio": found["check"]["cpu"] / plain["cpu"],
+        "seconds": checked["seconds"],
+        "seconds of threads": found["check"]["seconds"],
+        "killed": checked.get("killed", 0),
+        "load": [before, os.getloadavg()[0]],
+        "processors": os.cpu_count(),
+    }
+
+
+def _child(role: str, words: Mapping[str, Any]) -> dict[str, Any]:
+    """What a process of its own tells."""
+    variables = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "verification.performance_memory", role, json.dumps(words)]
+    done = subprocess.run(
+        command, cwd=_ROOT, env=variables, stdout=subprocess.PIPE, encoding="utf-8", check=True
+    )
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def _codes(n: int, classes: int) -> Array:
+    return np.random.default_rng(1).integers(0, classes, n)
+
+
+def _forget(n: int) -> Array:
+    return np.sort(np.random.default_rng(2).choice(n, max(2, n // 100), replace=False))
+
+
+def _write(words: Mapping[str, Any]) -> dict[str, Any]:
+    """Features from a seed, written block by block."""
+    n, width, rng = words["n"], words["D"], np.random.default_rng(0)
+    path = Path(words["folder"]) / "features.npy"
+    file = np.lib.format.open_memmap(path, "w+", np.float32, (n, width))
+    for start in range(0, n, _BLOCK):
+        rows = min(_BLOCK, n - start)
+        file[start : start + rows] = rng.standard_normal((rows, width), dtype=np.float32)
+    file.flush()
+    return {}
+
+
+def _problem(words: Mapping[str, Any]) -> mt.UnlearningProblem:
+    n, classes = words["n"], words["C"]
+    path = Path(words["folder"]) / "features.npy"
+    return mt.UnlearningProblem(path, OneHot(_codes(n, classes), classes), _forget(n))
+
+
+def _check(words: Mapping[str, Any]) -> dict[str, Any]:
+    """exact-labels of the theorem and of the floats that are handed out."""
+    problem = _problem(words)
+    passes.SPAN_BYTES = words["span bytes"]
+    started, clock = time.process_time(), time.perf_counter()
+    report = mt.check(problem, ["exact-labels"], budget=_BUDGET)
+    seconds = {"cpu": time.process_time() - started, "seconds": time.perf_counter() - clock}
+    rows = list(report.evidence.values())
+    ends = [[str(q) for f in row.findings for q in (f.quantity.lower, f.quantity.upper)] for row in rows]
+    gap = float(report["exact-labels"].findings[0].quantity.upper)
+    verdict = report["exact-labels"].verdict.name
+    return {"verdict": verdict, "gap": gap, "bounds": ends, **seconds, "peak": _peak()}
+
+
+def _cluster(words: Mapping[str, Any]) -> dict[str, Any]:
+    """The same on two worker processes, of which one is killed after a few seconds of work."""
+    import joblib
+    from distributed import Client, LocalCluster
+
+    with ExitStack() as stack:
+        made = stack.enter_context(
+            LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
+        )
+        client = stack.enter_context(Client(made))
+        stack.enter_context(joblib.parallel_config(backend="dask", client=client))
+        workers = client.run(os.getpid)
+        killer = threading.Timer(words["kill after"], os.kill, (next(iter(workers.values())), 9))
+        killer.start()
+        found = _check(words)
+        killer.join()
+        client.wait_for_workers(2, timeout=120)
+        lost = set(workers.values()) - set(client.run(os.getpid).values())
+    return {**found, "killed": len(lost)}
+
+
+def _plain(words: Mapping[str, Any]) -> dict[str, Any]:
+    """‖w_u − w_r‖ for w₀ = 0 by the normal equations, over blocks of rows."""
+    from scipy.linalg.blas import dsyrk
+    from scipy.linalg.lapack import dpotrf, dpotrs
+
+    n, width, classes = words["n"], words["D"], words["C"]
+    features = np.load(Path(words["folder"]) / "features.npy", mmap_mode="r")
+    codes, forget = _codes(n, classes), _forget(n)
+    started = time.process_time()
+    whole, theirs = (np.zeros((width, width), order="F") for _ in range(2))
+    right, right_forget = np.zeros((2, width, classes))
+
+    def blocks(index: Array) -> Iterator[tuple[Array, Array]]:
+        for start in range(0, len(index), _BLOCK):
+            chosen = index[start : start + _BLOCK]
+            yield np.asarray(features[chosen], dtype=np.float64), np.eye(classes)[codes[chosen]]
+            let_go(features)
+
+    for rows, labels in blocks(np.arange(n)):
+        whole = dsyrk(1.0, rows.T, beta=1.0, c=whole, lower=1, overwrite_c=1)
+        right += rows.T @ labels
+    for rows, labels in blocks(forget):
+        theirs = dsyrk(1.0, rows.T, beta=1.0, c=theirs, lower=1, overwrite_c=1)
+        right_forget += rows.T @ labels
+    rest = dpotrf(whole - theirs, lower=1)[0]
+    w_r = dpotrs(rest, right - right_forget, lower=1)[0]
+    relabelled = right - right_forget
+    for rows, _ in blocks(forget):
+        relabelled += rows.T @ (rows @ w_r)
+    w_u = dpotrs(dpotrf(whole, lower=1)[0], relabelled, lower=1)[0]
+    gap = float(np.linalg.norm(w_u - w_r))
+    return {"gap": gap, "cpu": time.process_time() - started, "peak": _peak()}
+
+
+def _peak() -> int:
+    """Bytes that this process has had in memory at most, what it mapped of files included."""
+    status = Path("/proc/self/status")
+    if status.exists():  # what rusage says begins with the process that started this one
+        [line] = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+        return 1024 * int(line.split()[1])
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else 1024 * most
+
+
+def tabulate(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Peaks beside the size of the features, ratios, and accuracy beside them."""
+    shown = [
+        {
+            **row,
+            "busiest": max(row["load"]),
+            "features MB": row["bytes of features"] / 1e6,
+            "peak MB": row["peak bytes"] / 1e6,
+            "plain MB": row["plain peak bytes"] / 1e6,
+        }
+        for row in rows
+    ]
+    columns = [
+        Column("n", spec="d"),
+        Column("D", spec="d"),
+        Column("C", spec="d"),
+        Column("where"),
+        Column("features MB", "features, MB", ".0f"),
+        Column("peak MB", "peak, MB", ".0f"),
+        Column("plain MB", "of normal equations", ".0f"),
+        Column("CPU seconds", "CPU s by threads", ".3g"),
+        Column("plain CPU seconds", "normal equations, CPU s", ".3g"),
+        Column("ratio", spec=".2f"),
+        Column("seconds", spec=".3g"),
+        Column("seconds of threads", "by threads", ".3g"),
+        Column("killed", "workers killed", "d"),
+        Column("verdict"),
+        Column("gap", "‖w_u − w_r‖ ≤", ".1e"),
+        Column("busiest", "load", ".1f"),
+    ]
+    return {"memory": table("One problem in a file: peak memory and processor time", shown, columns)}
+
+
+if __name__ == "__main__":
+    role, told = sys.argv[1:]
+    work = {"write": _write, "plain": _plain, "check": _check, "cluster": _cluster}[role]
+    print(json.dumps(work(json.loads(told))))
