@@ -38,7 +38,6 @@ EPOCH = {
     "model": "resnet8",
     "images": 500,
     "seconds": 3.0,
-    "processor seconds": 5.0,
     "accuracy": 0.5,
 }
 

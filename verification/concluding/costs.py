@@ -368,7 +368,8 @@ def layers(result: Result) -> list[Draft]:
         *(
             largest(
                 "performance",
-                f"on this machine an epoch of resnet8 on {row['images']:,} MNIST images takes {{largest}} seconds",
+                f"on this machine an epoch of resnet8 on {row['images']:,} MNIST images takes {{largest}} processor "
+                "seconds with one thread of BLAS",
                 points.but(kind="epoch", images=row["images"]),
                 "seconds",
                 at_most=120.0 * row["images"] / 5000,
