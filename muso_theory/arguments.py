@@ -205,7 +205,17 @@ def _refusal(name: str, value: Any, kind: Any, default: Any) -> Exception:
         if isinstance(value, str | numbers.Number | list | tuple | None)
         else getattr(value, "shape", "…")
     )
-    if isinstance(value, str) and words:
+    made = [
+        one
+        for one in _parts(kind)
+        if isinstance(one, type) and isinstance(value, type) and issubclass(value, one)
+    ]
+    if made:  # a class where one of its objects is wanted
+        shown, hint = (
+            value.__name__,
+            _example(value) if dataclasses.is_dataclass(value) else f"{value.__name__}(…)",
+        )
+    elif isinstance(value, str) and words:
         hint = nearest(value, words)
     elif default is inspect.Parameter.empty:
         hint = _example(_parts(kind)[0])

@@ -72,6 +72,7 @@ class Outputs:
         for key in keys:
             if key in self._taken:
                 raise expected("a file of its own", "path", path, self._taken[key], "another name")
+        _check_ending(Path(path), kind)
         self._check_kind(Path(target), kind)
         self._taken.update(dict.fromkeys(keys, "written twice"))
         self._kinds[target] = kind
@@ -143,6 +144,32 @@ def _identity(path: str | os.PathLike[str]) -> list[object]:
     if found is not None and stat.S_ISREG(found.st_mode):
         keys.append((found.st_dev, found.st_ino))
     return keys
+
+
+_ENDINGS = (
+    ".npz",
+    ".npy",
+    ".json",
+    ".html",
+    ".pdf",
+    ".svg",
+    ".png",
+    ".csv",
+    ".tsv",
+    ".xlsx",
+    ".parquet",
+    ".feather",
+)
+"""Names that say what is in a file, so that none of them is given to something else."""
+
+
+def _check_ending(path: Path, kind: str) -> None:
+    """Refuse a name that says that something else is in the file."""
+    own, said = KINDS[kind].ending, path.suffix.lower()
+    # numpy.load and others go by the name of an archive; JSON and pages may be called anything that says nothing else.
+    if own and said not in ("", own) and (own == ".npz" or said in _ENDINGS):
+        words = KINDS[kind].words
+        raise expected(f"a {own} file", "path", path, f"for {words}", path.with_suffix(own).name)
 
 
 def _check_parent(target: str, path: object) -> None:

@@ -72,11 +72,15 @@ def is_changed(path: Path) -> bool:
 
 
 class _Kind(NamedTuple):
-    """A kind of files that muso writes: what it is, what reads it, with {} for its name, and what tells it."""
+    """A kind of files that muso writes: what it is, what reads it (with {} for its name), and what tells it.
+
+    Its names end as ``ending`` says, where it is written alone.
+    """
 
     words: str
     use: str
     is_own: Callable[[Path], bool]
+    ending: str = ""
 
 
 def _begins(pattern: bytes, sealed: bool = False) -> Callable[[Path], bool]:
@@ -114,15 +118,20 @@ def _holds(*arrays: str, perhaps: str = r"(?!)") -> Callable[[Path], bool]:
 _REPORT, _AUDIT = "muso recheck {} DATA, or muso figure {}", "muso check DATA --audit {}"
 
 KINDS: Mapping[str, _Kind] = {
-    "report": _Kind("a report of muso check --json", _REPORT, _begins(rb'\{\s*"schema": \d+,\s*"title": ')),
-    "sweep": _Kind("a result of muso sweep --json", "muso figure {}", _begins(rb'\{\s*"kind": "sweep",')),
+    "report": _Kind(
+        "a report of muso check --json", _REPORT, _begins(rb'\{\s*"schema": \d+,\s*"title": '), ".json"
+    ),
+    "sweep": _Kind(
+        "a result of muso sweep --json", "muso figure {}", _begins(rb'\{\s*"kind": "sweep",'), ".json"
+    ),
     "unlearning": _Kind(
-        "a result of muso unlearn --json", "muso figure {}", _begins(rb'\{\s*"kind": "unlearn",')
+        "a result of muso unlearn --json", "muso figure {}", _begins(rb'\{\s*"kind": "unlearn",'), ".json"
     ),
     "counterexample": _Kind(
         "a counterexample of muso refute --json",
         "muso refute RULE --replay {}",
         _begins(rb'\{\s*"schema": \d+,\s*"rule": '),
+        ".json",
     ),
     "campaign": _Kind(
         "a result of python -m verification",
@@ -134,15 +143,18 @@ KINDS: Mapping[str, _Kind] = {
         "muso prove --check, or python proofs/check.py {}",
         _begins(rb'\{\s*"format": "muso-theory certificate"'),
     ),
-    "report page": _Kind("a page of muso check --html", "a browser", _page("check")),
-    "unlearning page": _Kind("a page of muso unlearn --html", "a browser", _page("unlearn")),
-    "labels": _Kind("labels of muso labels -o", _AUDIT, _holds("forget", "labels", "made_with")),
+    "report page": _Kind("a page of muso check --html", "a browser", _page("check"), ".html"),
+    "unlearning page": _Kind("a page of muso unlearn --html", "a browser", _page("unlearn"), ".html"),
+    "labels": _Kind("labels of muso labels -o", _AUDIT, _holds("forget", "labels", "made_with"), ".npz"),
     "parameters": _Kind(
         "parameters of muso unlearn -o",
         _AUDIT,
         _holds("w_unlearned", "forget", "trained_on", "w_init", "made_with", perhaps="labels"),
+        ".npz",
     ),
-    "network": _Kind("a network", "muso check DATA --network {}", _holds("arch", "p000", perhaps=r"p\d{3,}")),
+    "network": _Kind(
+        "a network", "muso check DATA --network {}", _holds("arch", "p000", perhaps=r"p\d{3,}"), ".npz"
+    ),
     "caption": _Kind(
         "a caption of muso figure", "a reader of text", lambda path: path.suffix == ".txt" and is_sealed(path)
     ),

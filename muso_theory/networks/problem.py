@@ -259,7 +259,8 @@ class NetworkProblem:
         known = np.linalg.norm([np.linalg.norm(array) for array in self._moved(self.retrained)])
         # A gap of rounding errors is none, and shares of it would be numbers without a meaning.
         if not (size > unit * known and nothing > unit * np.linalg.norm(wanted)):
-            hint = "forget samples that matter, or a problem.distance"
+            hint = "more training" if self.recipe.epochs else "a recipe of at least one epoch"
+            hint += ", or other samples to forget"
             raise expected("a pretrained model apart from θ_r", "retrained", (size, nothing), "gaps", hint)
         return self.distance(params, self.retrained) / size, found / nothing
 
