@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeVar, Union
 
 import numpy as np
 
-from .arrays import NUMERIC, disguise, plain_array
+from .arrays import NUMERIC, disguise, plain_array, refuse_another_order
 from .errors import expected, nearest
 
 __all__ = ["checked"]
@@ -68,12 +68,24 @@ def checked(function: Function) -> Function:
             readers.update(
                 (p.name, _Reader(p.name, _read(p.annotation, names), p.default)) for p in parameters
             )
+        _refuse_mispaired({**dict(zip(places, given, strict=False)), **named})
         placed = [readers[name].take(value) for name, value in zip(places, given, strict=False)]
         for name, value in named.items():
             named[name] = readers[name].take(value) if name in readers else _own(value)
         return function(*placed, *given[len(places) :], **named)
 
     return typing.cast(Function, call)
+
+
+_SAMPLES, _TARGETS = ("X", "features", "outputs", "probabilities"), ("y", "targets", "classes")
+
+
+def _refuse_mispaired(arguments: dict[str, Any]) -> None:
+    """Refuse samples and targets of pandas that name the same rows in another order, before either is an array."""
+    samples = next((name for name in _SAMPLES if hasattr(arguments.get(name), "iloc")), None)
+    if samples is not None:
+        for name in _TARGETS:
+            refuse_another_order(name, arguments.get(name), arguments[samples].index, f"{samples}.index")
 
 
 class _Reader:

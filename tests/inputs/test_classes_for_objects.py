@@ -1,4 +1,4 @@
-"""A class handed in where one of its objects is wanted."""
+"""A class handed in where one of its objects is wanted, and targets in another order than their samples."""
 
 from __future__ import annotations
 
@@ -37,3 +37,25 @@ def test_a_class_where_an_object_is_wanted_is_told_how_to_make_one() -> None:
     with pytest.raises(mt.BadInputError, match=r"rule=ZeroLabels .*try ZeroLabels\(\)"):
         mt.refute(mt.ZeroLabels)  # type: ignore[arg-type]
     assert mt.refute(mt.ZeroLabels(), max_examples=20) is not None
+
+
+def test_targets_in_another_order_are_refused_wherever_samples_and_targets_meet() -> None:
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(6, 3)))
+    y = pd.Series(np.arange(6.0))
+    net = mt.networks.mlp([3, 2, 1])
+    start, signs = net.init(0), np.sign(y - 2.5)
+    once = mt.networks.Recipe(epochs=1, loss="squared")
+    sure = pd.DataFrame({"a": [0.9, 0.2, 0.6, 0.5, 0.1, 0.3]}).assign(b=lambda frame: 1 - frame["a"])
+    classes = (y > 2).astype(int)
+    doors = (
+        lambda order: mt.networks.NetworkProblem(net, X, order(y), [0], start, start),
+        lambda order: mt.networks.NetworkProblem.pretrain(net, X, order(y), forget=[0], recipe=once),
+        lambda order: mt.networks.train(net, start, X, order(y.to_frame()), epochs=1, learning_rate=0.1),
+        lambda order: mt.evaluation.accuracy(signs, order(signs)),
+        lambda order: mt.evaluation.loss(sure, order(classes)),
+        lambda order: mt.evaluation.logit_confidence(sure, order(classes)),
+    )
+    for door in doors:
+        with pytest.raises(mt.BadInputError, match=r"(y|targets|classes).index=.* \(another order\); try"):
+            door(lambda given: given[::-1])
+        door(lambda given: given)
