@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeVar, Union
 
 import numpy as np
 
-from .arrays import NUMERIC, disguise, plain_array
+from .arrays import NUMERIC, disguise, plain_array, refuse_another_order
 from .errors import expected, nearest
 
 __all__ = ["checked"]
@@ -68,12 +68,24 @@ def checked(function: Function) -> Function:
             readers.update(
                 (p.name, _Reader(p.name, _read(p.annotation, names), p.default)) for p in parameters
             )
+        _refuse_mispaired({**dict(zip(places, given, strict=False)), **named})
         placed = [readers[name].take(value) for name, value in zip(places, given, strict=False)]
         for name, value in named.items():
             named[name] = readers[name].take(value) if name in readers else _own(value)
         return function(*placed, *given[len(places) :], **named)
 
     return typing.cast(Function, call)
+
+
+_SAMPLES, _TARGETS = ("X", "features", "outputs", "probabilities"), ("y", "targets", "classes")
+
+
+def _refuse_mispaired(arguments: dict[str, Any]) -> None:
+    """Refuse samples and targets of pandas that name the same rows in another order, before either is an array."""
+    samples = next((name for name in _SAMPLES if hasattr(arguments.get(name), "iloc")), None)
+    if samples is not None:
+        for name in _TARGETS:
+            refuse_another_order(name, arguments.get(name), arguments[samples].index, f"{samples}.index")
 
 
 class _Reader:
@@ -205,7 +217,17 @@ def _refusal(name: str, value: Any, kind: Any, default: Any) -> Exception:
         if isinstance(value, str | numbers.Number | list | tuple | None)
         else getattr(value, "shape", "…")
     )
-    if isinstance(value, str) and words:
+    made = [
+        one
+        for one in _parts(kind)
+        if isinstance(one, type) and isinstance(value, type) and issubclass(value, one)
+    ]
+    if made:  # a class where one of its objects is wanted
+        shown, hint = (
+            value.__name__,
+            _example(value) if dataclasses.is_dataclass(value) else f"{value.__name__}(…)",
+        )
+    elif isinstance(value, str) and words:
         hint = nearest(value, words)
     elif default is inspect.Parameter.empty:
         hint = _example(_parts(kind)[0])

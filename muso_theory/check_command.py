@@ -89,7 +89,7 @@ def check(
 
     outputs = Outputs(*source.files, force=force)
     outputs.file(json, "report")
-    outputs.file(html, "page")
+    outputs.file(html, "report page")
     outputs.folder(figures, "captions.txt")
     outputs.folder(checkpoint, ".lock")
     from . import terminal
@@ -165,6 +165,7 @@ def _write_pages(prepared: Any, report: Any, outputs: Any, html: Path | None, fi
     """Write the web page and the figures of a report."""
     from . import pages, plots
     from .files import write_all
+    from .kinds import seal
 
     found, missing = None, ""
     try:
@@ -172,7 +173,7 @@ def _write_pages(prepared: Any, report: Any, outputs: Any, html: Path | None, fi
     except MusoError as error:
         missing = str(error)
     if html is not None:
-        outputs.write(html, pages.report_page(report, found, missing).encode())
+        outputs.write(html, seal(pages.report_page(report, found, missing).encode(), "html"))
     if figures is None:
         return
     if found is None:

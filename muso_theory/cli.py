@@ -142,8 +142,6 @@ def labels(
 
     outputs = Outputs(*source.files, force=force)
     outputs.file(output, "labels")
-    if output.suffix not in ("", ".npz"):
-        raise expected("a .npz file", "output", output, output.suffix, output.with_suffix(".npz").name)
     from .checking import check as check_claims
     from .inputs import prepare
     from .linear.labels import optimal_labels

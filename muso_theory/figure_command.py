@@ -35,6 +35,7 @@ def figure(
     """Draw every figure that the given RESULTs hold, each with its caption in a text file beside it."""
     from . import plots
     from .files import Outputs, make_folder
+    from .kinds import seal
     from .plots.gallery import draw_all
     from .plots.sources import read
     from .screen import progress
@@ -58,7 +59,6 @@ def figure(
         outputs.file(out / f"{one.name}.{form}", "drawing")
         outputs.file(out / f"{one.name}.txt", "caption")
     for one in drawn:
-        # The caption first: by it a drawing is known, so that what was cut short here can be drawn again.
-        outputs.write(out / f"{one.name}.txt", one.caption.encode())
-        outputs.write(out / f"{one.name}.{form}", one.data)
+        outputs.write(out / f"{one.name}.txt", seal(one.caption.encode(), "txt"))
+        outputs.write(out / f"{one.name}.{form}", seal(one.data, form))
         say(str(out / f"{one.name}.{form}"))

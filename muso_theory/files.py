@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import re
 import stat
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, final
 
@@ -17,48 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import BadInputError, expected
+from .kinds import KINDS, SEALED, is_changed, seal
 
-__all__ = ["KINDS", "Outputs", "make_folder", "npz_bytes", "write_all", "write_atomic"]
+__all__ = ["Outputs", "make_folder", "npz_bytes", "write_all", "write_atomic"]
 
-
-def _begins(pattern: bytes) -> Callable[[Path], bool]:
-    """Whether the first bytes of a file are those of a kind."""
-
-    def is_own(path: Path) -> bool:
-        with path.open("rb") as stream:
-            return re.match(pattern, stream.read(400), re.DOTALL) is not None
-
-    return is_own
-
-
-def _holds(*arrays: str, perhaps: str = "") -> Callable[[Path], bool]:
-    """Whether a file is an archive of these arrays, perhaps of one more, and of nothing else, as data are not."""
-
-    def is_own(path: Path) -> bool:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                return {*archive.namelist()} - {f"{perhaps}.npy"} == {f"{name}.npy" for name in arrays}
-        except (zipfile.BadZipFile, NotImplementedError):
-            return False
-
-    return is_own
-
-
-KINDS: Mapping[str, Callable[[Path], bool]] = {
-    "report": _begins(rb'\{\s*"schema": \d+,\s*"title": '),
-    "counterexample": _begins(rb'\{\s*"schema": \d+,\s*"rule": '),
-    "page": _begins(
-        rb'<!doctype html>\n.{0,60}<meta charset="utf-8"><meta name="generator" content="muso-theory">'
-    ),
-    "sweep": _begins(rb'\{\s*"kind": "sweep",'),
-    "unlearning": _begins(rb'\{\s*"kind": "unlearn",'),
-    "labels": _holds("forget", "labels", "made_with"),
-    "parameters": _holds("w_unlearned", "forget", "trained_on", "w_init", "made_with", perhaps="labels"),
-    "caption": lambda path: b"sha256 " in path.read_bytes()[:100_000],
-    # A drawing is known by its caption, which is written before it.
-    "drawing": lambda path: path.with_suffix(".txt").is_file(),
-}
-"""Kinds of results, each with what tells a file of this kind from somebody else's."""
 
 _PRINTED = ("report", "counterexample", "unlearning")
 """Kinds that ``-`` sends to standard output."""
@@ -93,7 +54,7 @@ class Outputs:
         """Announce a file, before the work.
 
         Args:
-            kind: one of `KINDS`.
+            kind: one of `kinds.KINDS`.
 
         Raises:
             BadInputError: ``-`` of another kind, a directory, a path in none, a file that is read or announced
@@ -111,6 +72,7 @@ class Outputs:
         for key in keys:
             if key in self._taken:
                 raise expected("a file of its own", "path", path, self._taken[key], "another name")
+        _check_ending(Path(path), kind)
         self._check_kind(Path(target), kind)
         self._taken.update(dict.fromkeys(keys, "written twice"))
         self._kinds[target] = kind
@@ -122,8 +84,8 @@ class Outputs:
             index: the file by which a folder is known to be of this kind.
 
         Raises:
-            BadInputError: a file, a folder in none, one with something that is read, or one with other things in it
-                without force.
+            BadInputError: a file, a folder in none, one with something that is read, or, without force, one with other
+                things in it, or with a file that was changed after it was written.
         """
         if path is None:
             return
@@ -142,6 +104,10 @@ class Outputs:
             raise expected(
                 "a new folder, or one written before,", "path", path, got, "another name, or --force"
             )
+        changed = next((file for file in sorted(Path(target).rglob("*.*")) if is_changed(file)), None)
+        if changed is not None:
+            got = "changed after it was written"
+            raise expected("files as they were written", "path", changed, got, "another name, or --force")
 
     def write(self, path: str | os.PathLike[str], data: bytes) -> None:
         """Write a file that was announced.
@@ -158,14 +124,13 @@ class Outputs:
         if self._force or not target.is_file() or not target.stat().st_size:
             return
         try:
-            own = KINDS[kind](target)
+            own, changed = KINDS[kind].is_own(target), is_changed(target)
         except OSError as error:
             raise expected("a file that can be read", "path", target, str(error), "another name") from error
         if not own:
-            got = f"an existing file that is no {kind} of muso"
-            raise expected(
-                "a new file, or one written before,", "path", target, got, "another name, or --force"
-            )
+            got = "changed after it was written" if changed else f"an existing file that is no {kind} of muso"
+            what = "a new file, or one written before,"
+            raise expected(what, "path", target, got, "another name, or --force")
 
 
 def _identity(path: str | os.PathLike[str]) -> list[object]:
@@ -179,6 +144,32 @@ def _identity(path: str | os.PathLike[str]) -> list[object]:
     if found is not None and stat.S_ISREG(found.st_mode):
         keys.append((found.st_dev, found.st_ino))
     return keys
+
+
+_ENDINGS = (
+    ".npz",
+    ".npy",
+    ".json",
+    ".html",
+    ".pdf",
+    ".svg",
+    ".png",
+    ".csv",
+    ".tsv",
+    ".xlsx",
+    ".parquet",
+    ".feather",
+)
+"""Names that say what is in a file, so that none of them is given to something else."""
+
+
+def _check_ending(path: Path, kind: str) -> None:
+    """Refuse a name that says that something else is in the file."""
+    own, said = KINDS[kind].ending, path.suffix.lower()
+    # numpy.load and others go by the name of an archive; JSON and pages may be called anything that says nothing else.
+    if own and said not in ("", own) and (own == ".npz" or said in _ENDINGS):
+        words = KINDS[kind].words
+        raise expected(f"a {own} file", "path", path, f"for {words}", path.with_suffix(own).name)
 
 
 def _check_parent(target: str, path: object) -> None:
@@ -251,6 +242,8 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
 def write_all(folder: str | os.PathLike[str], files: Mapping[str, str | bytes], index: str) -> list[Path]:
     """Write the files of a folder, first the one by which the folder is known: what is cut short can be run again.
 
+    Pages and drawings are sealed (`kinds.seal`).
+
     Args:
         folder: made when missing, and the folders in it.
         index: one of the names, as in `Outputs.folder`.
@@ -267,7 +260,8 @@ def write_all(folder: str | os.PathLike[str], files: Mapping[str, str | bytes], 
     for name in sorted(files, key=lambda name: name != index):
         data = files[name]
         make_folder((root / name).parent)  # and none before the index: an empty folder may be written to
-        write_atomic(root / name, data.encode() if isinstance(data, str) else data)
+        whole, form = data.encode() if isinstance(data, str) else data, Path(name).suffix[1:]
+        write_atomic(root / name, seal(whole, form) if form in SEALED and whole else whole)
     return sorted(root / name for name in files)
 
 

@@ -73,15 +73,20 @@ def parse_report(text: str, name: str) -> dict[str, Any]:
         BadInputError: not JSON, a key that occurs twice, not a report, or of another schema version.
     """
     document = parse_json(text, "report", name)
+    again = "a file written by muso check --json"
+    if not isinstance(document, dict):
+        raise expected("a report", "report", name, "other JSON", again)
     layout = {"schema": int, "versions": dict, "settings": dict, "input": dict, "evidence": list}
-    if not isinstance(document, dict) or "schema" not in document:
-        raise expected("a report", "report", name, "other JSON", "a file written by muso check --json")
+    # What a file is comes before its version: each kind of file counts its own.
+    absent = [key for key in layout if key not in document]
+    if "schema" in absent or "evidence" in absent:
+        raise expected("a report", "report", name, f"{absent[-1]} is missing", again)
     if type(document["schema"]) is not int or document["schema"] != SCHEMA:
         raise expected(f"schema version {SCHEMA}", "schema", document["schema"], name, "writing it anew")
     for key, kind in layout.items():
         if not isinstance(document.get(key), kind):
-            got = f"{key} is missing" if key not in document else f"{key} is another type"
-            raise expected("a report", "report", name, got, "a file written by muso check --json")
+            got = f"{key} is missing" if key in absent else f"{key} is another type"
+            raise expected("a report", "report", name, got, again)
     if not document["evidence"]:
         raise expected(
             "at least one piece of evidence", "evidence", document["evidence"], name, "writing it anew"

@@ -14,6 +14,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from .checking import check_with, cut_short
 from .errors import expected
 from .inputs import Source, prepare
+from .kinds import refuse_other_kinds
 from .ladder import Ladder
 from .linear.closed_forms import float_model
 from .machine import blas_environment
@@ -41,6 +42,7 @@ def recheck(
     Raises:
         BadInputError: an unreadable report, or data that cannot be loaded.
     """
+    refuse_other_kinds(path, "report", "report")
     text = read_text(path, "report")
     document = parse_report(text, str(path))
     other = blas_environment(document["versions"])

@@ -9,7 +9,8 @@ Three kinds share this layout; the fourth, the report of ``muso check``, has its
   named numbers, and may have ``series``, the line that it belongs to. A number ``X, bound`` is a proved upper bound of
   the number ``X``, and ``X, closed form`` its proved value, in closed form, for the float labels that were handed out.
   ``promise`` is the claim by which the method is exact (none where it promises nothing), ``verdict`` that claim's on
-  this data, ``why`` what fails, ``audit`` the verdict of the gap: CERTIFIED where it is within the tolerance of none.
+  this data, ``why`` what fails, ``audit`` the verdict of the gap: CERTIFIED where it is within the tolerance of none;
+  ``no attack`` says why a membership attack that was asked for could not be made.
 - An *unlearn* has ``kind`` ``unlearn`` and ``rows``; a row has ``method``, ``seed`` and named numbers, such as ``retain
   accuracy``, ``forget accuracy``, ``test accuracy``, ``gap``, ``AUC``, and may have ``AUC interval``, two numbers, and
   ``audit``.

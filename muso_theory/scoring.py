@@ -10,13 +10,30 @@ from .arrays import Array
 from .errors import BadInputError
 from .evaluation import Attack, accuracy, attack
 from .evaluation.outputs import class_indices
+from .evaluation.roc import FEWEST
 from .linear.problem import UnlearningProblem
 from .numbers import FLOAT64
 
-__all__ = ["NO_TEST", "attacks", "parts", "scored", "scores", "square_errors"]
+__all__ = ["NO_TEST", "attacks", "parts", "scored", "scores", "square_errors", "too_few"]
 
 NO_TEST = "no samples were held out: --test 0.2"
 """Why there is no attack."""
+
+
+def too_few(forget: int, test: int | None, fewest: int) -> str:
+    """Why there can be no attack, and the option that helps; empty where there can.
+
+    Example:
+        >>> too_few(6, 40, 10)
+        '6 samples are to be forgotten, and an attack needs 10: more of them by --forget'
+    """
+    if test is None:
+        return NO_TEST
+    if forget < fewest:
+        return f"{forget} samples are to be forgotten, and an attack needs {fewest}: more of them by --forget"
+    if test < fewest:
+        return f"{test} samples were held out, and an attack needs {fewest}: more of them by --test"
+    return ""
 
 
 def parts(problem: UnlearningProblem, held: tuple[Array, Array] | None) -> dict[str, tuple[Array, Array]]:
@@ -56,8 +73,10 @@ def attacks(
     Returns:
         The attacks by name; none, and why, where they cannot be made.
     """
-    if "test" not in parts:
-        return {}, NO_TEST
+    counts = {name: len(targets) for name, (_, targets) in parts.items()}
+    missing = too_few(counts["forget"], counts.get("test"), 2 * FEWEST)
+    if missing:
+        return {}, missing
     found = {}
     try:
         for name, w in models.items():

@@ -350,6 +350,8 @@ def _of_method(prepared: Prepared, name: str, point: GridPoint) -> dict[str, dic
         }
         rows = {RETRAINED: scores(found.problem, found.w_retrained, prepared.held_out), name: noisy}
     rows[name] |= _promised(found)
+    if point["test"] is not None and found.missing:
+        rows[name]["no attack"] = found.missing
     return rows
 
 

@@ -97,9 +97,12 @@ def decide_targets(
         np.asarray(values, dtype=np.str_) if is_text else integer_labels(np.asarray(values, dtype=np.float64))
     )
     distinct = np.unique(values, axis=0)
+    if len(values) == 1:
+        what, hint = "at least two samples, one to forget and one to retain,", "more data"
+        raise expected(what, name, distinct.ravel()[0], "the target of the only sample", hint)
     if len(distinct) < 2:
         what, got = "targets of at least two classes", "one class only"
-        if names is None:
+        if names is None or task == "regression":
             what, got = "targets that differ", "one value only"
         raise expected(what, name, distinct.ravel()[0], got, "another --target, or more data")
     few = len(distinct) <= MOST_CLASSES and 2 * len(distinct) <= len(values)

@@ -112,7 +112,7 @@ def _table(name: str, rows: Sequence[Evidence], width: int, shared: Mapping[str,
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="underline")
     table.add_column("Verdict", no_wrap=True, width=max(len(verdict.name) for verdict in Verdict))
     if width >= _WIDE:
-        table.add_column(name, no_wrap=True, width=max(len(e.name) for e in rows))
+        table.add_column(name, no_wrap=True, width=max(len(name), *(len(e.name) for e in rows)))
         table.add_column("Evidence, and what it means")
     else:
         table.add_column(f"{name}, evidence, and what it means")
@@ -148,6 +148,9 @@ def show_sweep(result: Mapping[str, Any]) -> None:
             console.print(grid)
         of = f"the median of {seeds} seeds" if seeds > 1 else "of one seed"
         console.print(Text(f"\nEach number is {of}."))
+        for why in dict.fromkeys(row["no attack"] for row in rows if "no attack" in row):
+            places = dict.fromkeys(f"{row['value']:g}" for row in rows if row.get("no attack") == why)
+            console.print(Text(f"No attack at {', '.join(places)}: {why}."))
 
 
 def _numbers(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

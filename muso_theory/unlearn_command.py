@@ -91,9 +91,9 @@ def unlearn(
     from .files import Outputs, npz_bytes
 
     outputs = Outputs(*source.files, force=force)
-    outputs.file(output, "parameters")
+    outputs.file(output, "parameters" if source.network is None else "network")
     outputs.file(json, "unlearning")
-    outputs.file(html, "page")
+    outputs.file(html, "unlearning page")
     from . import terminal
     from .results import encoded
     from .unlearned import content, models, told
@@ -121,9 +121,10 @@ def unlearn(
     if output is not None:
         outputs.write(output, npz_bytes(written))
     if html is not None:
+        from .kinds import seal
         from .pages.unlearned_page import unlearned_page
 
-        outputs.write(html, unlearned_page(*results).encode())
+        outputs.write(html, seal(unlearned_page(*results).encode(), "html"))
     data = encoded(content(results))
     if json is not None and json != "-":
         outputs.write(json, data)

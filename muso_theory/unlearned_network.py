@@ -14,12 +14,13 @@ from .arrays import Array
 from .errors import BadInputError
 from .evaluation import Attack, roc
 from .evaluation.outputs import log_probabilities
+from .evaluation.roc import FEWEST
 from .evidence import Verdict
 from .inputs.networks import PreparedNetwork
 from .methods import Descent, Method
 from .networks.problem import NetworkProblem
 from .networks.training import DivergedError
-from .scoring import NO_TEST, scored, square_errors
+from .scoring import scored, square_errors, too_few
 from .unlearned import NOTHING, RETRAINED, Outcome
 
 __all__ = ["REORDERED", "UnlearnedNetwork", "unlearn_networks"]
@@ -201,8 +202,10 @@ def _attacks(prepared: PreparedNetwork, models: Mapping[str, Parameters]) -> tup
 
     A low loss says "member", which is known beforehand: nothing is fitted, and every sample is held out.
     """
-    if prepared.held_out is None:
-        return {}, NO_TEST
+    held = None if prepared.held_out is None else len(prepared.held_out[1])
+    missing = too_few(len(prepared.problem.forget), held, FEWEST)
+    if missing:
+        return {}, missing
     found = {}
     try:
         for name, params in models.items():

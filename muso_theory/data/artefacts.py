@@ -12,6 +12,7 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array, forget_indices
 from ..errors import expected, nearest
+from ..kinds import refuse_other_kinds
 from ..reading import read_arrays
 from .archive import meant, read_npy_array
 from .dataset import FloatArray, IndexArray, taken_exactly
@@ -81,6 +82,7 @@ def read_artefacts(path: Path, n_samples: int) -> Artefacts:
             there = ", ".join(members) or "nothing"
             raise expected(f"an array named {' or '.join(_AUDITED)}", "--audit", there, name, "adding one")
 
+    refuse_other_kinds(path, "--audit", "parameters", "labels")
     arrays = read_arrays(path, name, check)
     found: dict[str, Any] = {}
     for key in ("forget", "trained_on"):

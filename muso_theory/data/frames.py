@@ -113,11 +113,17 @@ def frame_dataset(table: Table, sha256: str, choices: Choices = NO_CHOICES) -> D
     find = _finder(header, table.name)
     dropped = {find(name, "drop"): "" for name in choices.drop}
     chosen = [find(name, "columns") for name in choices.columns]
-    for name in chosen:
-        if name in dropped:
-            raise expected(
-                "a column to keep or to drop", "columns", name, "both", f"leaving out --drop {name}"
-            )
+    others = {"drop": [*dropped], "index": [], "forget": [], "target": []}
+    for role in ("index", "forget", "target"):
+        said = getattr(choices, role)
+        others[role] = [] if said is None or said == frame.index.name else [find(said, role)]
+    for role, named in others.items():
+        for name in chosen:
+            if name in named:
+                hint = (
+                    f"leaving out --{role} {'column:' if role == 'forget' else ''}{name}, or --columns {name}"
+                )
+                raise expected("columns that are features alone", "columns", name, f"also --{role}", hint)
     if choices.index is not None and choices.index != frame.index.name:
         dropped[find(choices.index, "index")] = "the index"
     if frame.index.name is not None or not counts_rows(frame.index):
@@ -260,7 +266,7 @@ def _target_column(
         target = find(choices.target, "target")
         if target not in free:
             others = [name for name in free if name not in choices.columns]
-            got = "the forget set, or dropped"
+            got = "dropped, or the index" if target != choices.forget else "the column of the forget set"
             raise expected("a column that is a target", "target", target, got, nearest(target, others))
         return target, "given", ""
     claimed = [name for name in free if name.lower() in TARGET_NAMES and name not in choices.columns]

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from ..arguments import checked
 from ..errors import expected, nearest
+from ..kinds import refuse_other_kinds
 from ..reading import read_stream
 from ..targets import class_words, decide_targets, encode_classes
 from ..understood import Understood, listed
@@ -209,6 +210,7 @@ def _open(path: Path) -> Path | bytes:
         if not path.is_file():  # a named pipe or a process substitution can be read only once
             with open(path, "rb", buffering=0, opener=_without_waiting) as stream:
                 return read_stream(stream, name)
+        refuse_other_kinds(path, "DATA")
         with path.open("rb"):
             return path
     except OSError as error:

@@ -40,6 +40,21 @@ _THOUSANDS = re.compile(r"\s*[+-]?[1-9][0-9]{0,2},[0-9]{3}\s*")
 _ROW_NAME = re.compile(r"\s*([0-9]+|.*[^0-9.,eE+-].*)\s*", re.DOTALL)
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
+_BINARY_IN = 1 << 16
+"""Text has no zero byte, and binary data have one among so many."""
+
+_PANDAS = {
+    ".dta": "read_stata",
+    ".sav": "read_spss",
+    ".sas7bdat": "read_sas",
+    ".xpt": "read_sas",
+    ".xls": "read_excel",
+    ".h5": "read_hdf",
+    ".hdf5": "read_hdf",
+    ".orc": "read_orc",
+}
+"""What reads files of other programs."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -271,6 +286,10 @@ def _read_csv(data: bytes, name: str, encoding: str | None) -> Table:
 
 def _decode(data: bytes, name: str, encoding: str | None) -> str:
     """Decode text; what is not UTF-8 needs its encoding said."""
+    if b"\0" in data[:_BINARY_IN] and encoding is None and data[:2] not in _MARKS:
+        read = next((call for ending, call in _PANDAS.items() if name.lower().endswith(ending)), None)
+        hint = f"pandas.{read}({name!r}).to_csv('data.csv', index=False)" if read else "numpy.savez(X=…, y=…)"
+        raise expected("a table or an archive", "DATA", name, "binary data of another kind", hint)
     codec = encoding or "utf-8-sig"
     try:
         text = data.decode(codec)

@@ -14,6 +14,7 @@ from .outputs import class_indices, output_columns, predicted_classes
 __all__ = ["accuracy", "average_gap"]
 
 
+@checked
 def accuracy(outputs: object, targets: object) -> float:
     """Fraction of samples whose predicted class is the target's.
 

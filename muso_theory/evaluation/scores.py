@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..arguments import checked
 from ..arrays import Array
 from ..errors import expected
 from .outputs import class_indices, output_columns
@@ -59,6 +60,7 @@ def entropy(probabilities: object) -> Array:
     return result
 
 
+@checked
 def modified_entropy(probabilities: object, classes: object) -> Array:
     """−(1 − p_y) log p_y − Σ_{c≠y} p_c log(1 − p_c): low where the model is sure *and* right.
 
@@ -86,6 +88,7 @@ def modified_entropy(probabilities: object, classes: object) -> Array:
     return result
 
 
+@checked
 def confidence(probabilities: object, classes: object) -> Array:
     """p_y, the probability of the true class.
 
@@ -103,6 +106,7 @@ def confidence(probabilities: object, classes: object) -> Array:
     return _own(_distributions(probabilities), classes)[0]
 
 
+@checked
 def loss(probabilities: object, classes: object) -> Array:
     """−log p_y, the cross-entropy of each sample.
 
@@ -120,6 +124,7 @@ def loss(probabilities: object, classes: object) -> Array:
     return 0.0 - _log(confidence(probabilities, classes))
 
 
+@checked
 def logit_confidence(outputs: object, targets: object) -> Array:
     """log(p_y/(1 − p_y)) = f_y − log Σ_{c≠y} exp f_c, from outputs, so that it is exact where p_y rounds to one.
 

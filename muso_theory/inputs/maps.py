@@ -11,6 +11,7 @@ import numpy as np
 from ..arrays import Array
 from ..claims.theorems.status import theorem_status
 from ..errors import check_integer, expected, nearest
+from ..kinds import refuse_other_kinds
 from ..linear.problem import UnlearningProblem
 from ..map_names import FEATURE_MAPS
 from ..options import Source
@@ -89,6 +90,7 @@ def built_network(words: str, seed: int) -> tuple[Any, Any]:
 
     if words.endswith(".npz"):
         return networks.load(words)
+    refuse_other_kinds(words, "network", "network")
     kind, _, rest = words.partition(":")
     sizes, _, activation = rest.partition(":")
     try:

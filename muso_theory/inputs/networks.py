@@ -122,6 +122,9 @@ def prepare_network(
         usual = {"loss": "cross-entropy" if dataset.classes and net.n_out > 1 else "squared"}
         plan, said = Recipe(**{**usual, **recipe, "seed": seed}), tuple(recipe)
     X = network_inputs(samples.X, net, words)
+    if not plan.epochs:
+        got = "nothing is trained, and so nothing unlearned"
+        raise expected("at least one epoch", "epochs", plan.epochs, got, "--epochs 1, or leaving it out")
     drawn = f"drawn by seed {seed}"
     if words.endswith(".npz"):
         drawn = "as in this file, which may know what is to be forgotten"

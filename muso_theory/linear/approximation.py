@@ -189,8 +189,9 @@ def kernel_approximation(
     sizes = tuple(n_features)
     if not sizes:
         raise expected("at least one number of features", "n_features", sizes, "empty", "(100, 1000, 10000)")
-    parameters = feature_map.get_params() if hasattr(feature_map, "get_params") else {}
-    name = type(feature_map).__name__
+    made = not isinstance(feature_map, type)  # a class has the methods, and no parameters
+    parameters = feature_map.get_params() if made and hasattr(feature_map, "get_params") else {}
+    name = type(feature_map).__name__ if made else f"the class {feature_map.__name__}"
     if not callable(getattr(feature_map, "kernel", None)) or not {"n_features", "seed"} <= parameters.keys():
         raise expected(
             "a random feature map that knows its kernel (method kernel, parameters n_features and seed)",

@@ -275,6 +275,9 @@ def _reads_samples(feature_map: Any) -> bool:
 
 def _check_transformer(feature_map: Any) -> None:
     """Refuse what is no transformer."""
+    if isinstance(feature_map, type):
+        what, hint = "a scikit-learn transformer", f"{feature_map.__name__}(), with its settings"
+        raise expected(what, "feature_map", feature_map.__name__, "a class, of which none was made", hint)
     for verb in ("fit", "transform"):
         if not hasattr(feature_map, verb):
             raise expected(

@@ -14,6 +14,7 @@ from ..arguments import checked
 from ..arrays import Array
 from ..errors import BadInputError, expected, printable
 from ..files import npz_bytes, write_atomic
+from ..kinds import refuse_other_kinds
 from ..reading import parse_json, read_arrays
 from .descriptions import describe, layers_of
 from .network import Sequential
@@ -135,6 +136,7 @@ def load(path: str | os.PathLike[str]) -> tuple[Sequential, list[Array]]:
                 "the key 'arch'", "keys", sorted(members), "npz", "networks.save(path, net, params)"
             )
 
+    refuse_other_kinds(name, "path", "network")
     try:
         content = read_arrays(name, str(name), check)
     except BadInputError as error:

@@ -10,7 +10,7 @@ from typing import Any, final
 import numpy as np
 
 from ..arguments import checked
-from ..arrays import Array, forget_indices, plain_array, real_array
+from ..arrays import Array, forget_indices, plain_array, real_array, refuse_another_order
 from ..descent.losses import LossName, loss_and_cotangent
 from ..errors import expected
 from ..linear.task import Task
@@ -81,6 +81,7 @@ class NetworkProblem:
     retrained: Sequence[Array] | None = None
 
     def __post_init__(self) -> None:
+        refuse_another_order("targets", self.targets, getattr(self.X, "index", None), "X.index")
         X = self.net.check_inputs(self.X, real=True)
         set_field = object.__setattr__
         set_field(self, "X", X)
@@ -259,7 +260,8 @@ class NetworkProblem:
         known = np.linalg.norm([np.linalg.norm(array) for array in self._moved(self.retrained)])
         # A gap of rounding errors is none, and shares of it would be numbers without a meaning.
         if not (size > unit * known and nothing > unit * np.linalg.norm(wanted)):
-            hint = "forget samples that matter, or a problem.distance"
+            hint = "more training" if self.recipe.epochs else "a recipe of at least one epoch"
+            hint += ", or other samples to forget"
             raise expected("a pretrained model apart from θ_r", "retrained", (size, nothing), "gaps", hint)
         return self.distance(params, self.retrained) / size, found / nothing
 

@@ -10,6 +10,7 @@ from typing import Any, final
 from ..claims.theorems.showing import BEARS_ON
 from ..errors import expected
 from ..evidence import Verdict
+from ..kinds import refuse_other_kinds
 from ..reading import read_json
 from ..report import SCHEMA, digest
 from ..results import check_result, restored
@@ -56,6 +57,7 @@ def read_instances(paths: Iterable[str | Path]) -> list[Observation]:
 
 def _read(file: Path) -> list[Observation]:
     """What one file says."""
+    refuse_other_kinds(file, "evidence", "report", "campaign")
     document: Any = read_json(file, "evidence", constants=True)
     if isinstance(document, dict) and isinstance(document.get("evidence"), list):
         try:

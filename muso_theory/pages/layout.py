@@ -16,20 +16,21 @@ _STYLE = Path(__file__).with_name("style.css")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def page(
-    title: str, header: Sequence[Child], body: Sequence[Child], footer: Sequence[Child], style: str = ""
-) -> str:
+def page(title: str, header: Sequence[Child], body: Sequence[Child], footer: Sequence[Child], by: str) -> str:
     """A whole page of HTML, which needs nothing from elsewhere and whose policy forbids to ask for it.
 
+    Args:
+        by: the command that makes it, by which files of one command are told from those of another.
+
     Example:
-        >>> page("t", [tag("h1", "t")], ["1 < 2"], []).count("1 &lt; 2")
+        >>> page("t", [tag("h1", "t")], ["1 < 2"], [], "check").count("1 &lt; 2")
         1
     """
-    rules = _STYLE.read_text(encoding="utf-8") + style
+    rules = _STYLE.read_text(encoding="utf-8")
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
-        tag("meta", name="generator", content="muso-theory"),
+        tag("meta", name="generator", content=f"muso-theory {by}"),
         tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("title", title),

@@ -89,7 +89,7 @@ def report_page(report: Report, found: Details | None = None, missing: str = "")
         tag("dl", [join(tag("dt", badge(v)), tag("dd", f"{v.value}.")) for v in reversed(Verdict)]),
     ]  # fmt: skip
     body = [section(name, title, content) for name, (title, content) in parts.items()]
-    return page(f"{report.verdict.name}: {report.title}", header, body, footer)
+    return page(f"{report.verdict.name}: {report.title}", header, body, footer, "check")
 
 
 def draw_figures(found: Details, evidence: Mapping[str, Evidence]) -> dict[str, tuple[Any, str]]:

@@ -100,7 +100,7 @@ def _frame(title: str, lead: Sequence[Markup | str], body: Sequence[Markup]) -> 
         tag("code", "python proofs/check.py"),
         ".",
     )
-    return page(title, [nav, tag("h1", title), tag("p", *lead, class_="lead")], body, [footer])
+    return page(title, [nav, tag("h1", title), tag("p", *lead, class_="lead")], body, [footer], "prove")
 
 
 def _index(proofs: Sequence[Proof], links: Mapping[str, str]) -> str:

@@ -63,7 +63,7 @@ def unlearned_page(*results: Outcome) -> str:
         tag("dl", [join(tag("dt", badge(v)), tag("dd", f"{v.value}.")) for v in reversed(Verdict)]),
     ]
     verdict = worst(result.verdict for result in results)
-    return page(f"{verdict.name}: {title}", header, parts, footer)
+    return page(f"{verdict.name}: {title}", header, parts, footer, "unlearn")
 
 
 def _lead(result: Outcome) -> Markup:

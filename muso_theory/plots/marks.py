@@ -66,6 +66,23 @@ def style_of(position: int, **changes: Any) -> dict[str, Any]:
     return look | changes
 
 
+_ALWAYS = ("retraining", "none", "label-free")
+"""Series that look alike in every figure of one's own: what methods aim at, doing nothing, the method of the paper."""
+
+
+def positions(names: Sequence[Any]) -> list[int]:
+    """The place of each series among all looks: that of some is fixed, and nobody else's.
+
+    Example:
+        >>> positions(["random-labels", "none", "newton"]), positions([None])
+        ([3, 1, 4], [0])
+    """
+    others = iter(range(len(_ALWAYS), len(_ALWAYS) + len(names)))
+    if len(names) < 2:
+        return [0] * len(names)
+    return [_ALWAYS.index(name) if name in _ALWAYS else next(others) for name in names]
+
+
 def panels(count: int, height: float = 1.0, **options: Any) -> tuple[Figure, list[Any]]:
     """A figure with panels below one another, or beside one another where it is wide or they are many.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, final
 
 from ..errors import BadInputError, expected
+from ..kinds import refuse_other_kinds
 from ..reading import read_json
 from ..report import digest
 from ..results import ROW_KEYS, check_result, restored
@@ -79,6 +80,7 @@ def read(path: str | Path) -> ResultFile:
     options = "; or ".join(KINDS.values())
     if not path.exists():
         raise expected("a result file", "RESULT", path, "no such file", options)
+    refuse_other_kinds(path, "RESULT", "report", "sweep", "unlearning", "campaign")
     try:
         content = read_json(path, "RESULT", constants=True)
     except BadInputError as error:

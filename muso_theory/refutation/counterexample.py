@@ -315,11 +315,13 @@ class Counterexample:
         """
         try:
             content = parse_json(text, "replay")
+            p = content[
+                "problem"
+            ]  # what a file is comes before its version: each kind of file counts its own
             if content["schema"] != _SCHEMA:
                 raise expected(
                     f"schema {_SCHEMA}", "schema", content["schema"], "another", "this version's muso refute"
                 )
-            p = content["problem"]
             start, values, gap = p["w_init"], content["values"], content["square_gap"]
             if content["kind"] not in KINDS:
                 raise ValueError(f"kind {content['kind']!r}")

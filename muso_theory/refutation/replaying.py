@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import expected
+from ..kinds import refuse_other_kinds
 from ..numbers.ieee import ieee_proof
 from ..reading import read_text
 from .counterexample import Counterexample, exact_square_gap
@@ -37,6 +38,7 @@ def replay(path: Path, rule: Any = None, time_limit: float = 5.0) -> tuple[str, 
         BadInputError: an unreadable file, a stored gap that exact arithmetic does not confirm, or a rule that would
             have to be asked and is not given.
     """
+    refuse_other_kinds(path, "replay", "counterexample")
     stored = Counterexample.from_json(read_text(path, "replay"))
     if not stored.stands():
         raise expected(

@@ -242,6 +242,11 @@ def refute_report(
         named = getattr(rule, "name", rule)
         hint = f"refuting the claim {named} (--claim {named})" if str(named) in CATALOGUE else "--assuming"
         raise expected("a claim, whose hypothesis is dropped,", "rule", named, "a rule has none", hint)
+    if isinstance(rule, type):
+        hint = f"{rule.__name__}(), with its settings"
+        raise expected(
+            "a rule(problem) or a claim", "rule", rule.__name__, "a class, of which none was made", hint
+        )
     if not callable(rule):
         raise expected("a rule(problem) or a claim", "rule", rule, type(rule).__name__, "a function")
     check_takes_problem(rule, str(name or getattr(rule, "__name__", type(rule).__name__)))

@@ -270,7 +270,7 @@ def test_a_wrong_label_stays_refuted(tmp_path: Path) -> None:
         ('{"schema": NaN}', "NaN is not JSON"),
         ('{"schema": ' + "9" * 5000 + "}", "JSON text"),
         ("[" * 100_000, "JSON text"),
-        ('{"schema": true}', "schema version 4"),
+        ('{"schema": true, "evidence": []}', "schema version 4"),
         ('{"schema": 99, "evidence": [{}]}', "schema version 4"),
         ('{"schema": 4, "settings": {}, "input": {}, "evidence": []}', "versions is missing"),
         (

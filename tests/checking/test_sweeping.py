@@ -209,6 +209,15 @@ def test_every_axis_is_named_as_what_varies(wine: Path) -> None:
         assert varied == [{"word": word, "value": value, "how": "varied", "option": "--over"}]
 
 
+def test_a_sweep_says_why_there_is_no_attack(wine: Path, tmp_path: Path) -> None:
+    words = ("sweep", wine, "--n-features", 60, "--over", "forget-fraction", "--values", "0.05,0.1")
+    words += ("--seeds", 1, "--jobs", 1, "--method", "none", "--test", 0.2, "--json", tmp_path / "s.json")
+    told = invoke(*words).stdout
+    assert "No attack at 0.05: 9 samples are to be forgotten, and an attack needs 10" in told
+    assert "AUC" in told.partition("forget-fraction 0.1")[2].partition("No attack")[0]
+    assert "No attack at 0.1" not in told
+
+
 def test_a_value_that_a_method_refuses_is_told_in_its_row(wine: Path) -> None:
     rows = swept(wine, "n-features", values=[60, 400], methods=["leave-block-out"])
     assert [(row["value"], "failed" in row) for row in rows if row["series"] == "leave-block-out"] == [

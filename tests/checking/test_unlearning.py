@@ -170,8 +170,12 @@ def test_a_regression_has_errors_in_place_of_accuracies(tmp_path: Path) -> None:
 def test_too_few_samples_to_attack_are_told(wine: Path) -> None:
     found = mt.unlearn(wine, "label-free", test=0.2, forget="rows:0-4", **SMALL)
     assert not found.attacks
-    assert "at least 10 scores of each kind" in found.missing
+    assert found.missing == "5 samples are to be forgotten, and an attack needs 10: more of them by --forget"
     assert found.to_dict()["no attack"] == found.missing
+    small = mt.unlearn(wine, "label-free", test=0.05, forget="rows:0-11", **SMALL)
+    assert small.missing == "8 samples were held out, and an attack needs 10: more of them by --test"
+    # What it says is true: so many of both, and the attack is made.
+    assert mt.unlearn(wine, "label-free", test=0.07, forget="rows:0-9", **SMALL).attacks
 
 
 def test_arrays_of_test_samples_do_the_same_as_a_fraction(wine: Path) -> None:

@@ -179,6 +179,17 @@ def test_a_scaler_that_knows_the_forgotten_is_no_forgetting() -> None:
     assert "fitted on samples to forget" in " ".join(told.output.split())
 
 
+def test_what_an_attack_misses_and_what_trains_nothing_end_in_words_of_the_command() -> None:
+    """They spoke of scores and of functions and attributes of Python, which no option has."""
+    once = (*CANCER, "--epochs", 1, "--method", "none", "--forget")
+    few = invoke(*once, "rows:0-3").stdout
+    assert "4 samples are to be forgotten, and an attack needs 5: more of them by --forget" in few
+    assert "and an attack needs" not in invoke(*once, "rows:0-4").stdout
+    none = invoke(*CANCER, "--epochs", 0)
+    assert (none.exit_code, "problem.distance" in none.stderr) == (2, False)
+    assert "--epochs 1" in none.stderr
+
+
 def test_a_method_that_diverges_is_told_beside_others_and_refused_alone(monkeypatch: Any) -> None:
     def diverge(self: GradientAscent, problem: NetworkProblem) -> list[Any]:
         raise DivergedError("expected a learning rate at which training converges but got η")

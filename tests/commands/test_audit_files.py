@@ -14,7 +14,7 @@ from muso_theory.data import read_artefacts, read_start
 from muso_theory.errors import BadInputError
 from muso_theory.evidence import Verdict
 from muso_theory.inputs import Source, prepare
-from tests.running import write
+from tests.running import IDENTITY, small, write
 from verification.commands import muso
 
 MAP = ("--n-features", 40)
@@ -202,3 +202,13 @@ def test_labels_tell_the_contract(table: Path, tmp_path: Path) -> None:
     answer = muso("labels", table, *MAP, "-o", tmp_path / "l.npz")
     assert "column y, by its name" in answer.out
     assert "zero, assumed" in answer.out
+
+
+def test_headings_are_whole_however_short_the_names_below(tmp_path: Path) -> None:
+    data = write(tmp_path / "data.npz", small())
+    labels = tmp_path / "labels.npz"
+    assert muso("labels", data, *IDENTITY, "-o", labels).status == 0
+    told = muso("check", data, *IDENTITY, "--audit", labels, "--claim", "exact-labels").out
+    for heading in ("Audit of what was given  ", "Floats handed out  "):
+        assert heading in told
+    assert "…" not in "".join(line for line in told.splitlines() if line.startswith("Verdict "))

@@ -225,6 +225,29 @@ def test_options_of_labels(tmp_path: Path, options: tuple[str, ...], part: str) 
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize(
+    ("command", "wrong", "right"),
+    [
+        ("unlearn -o", "w.npy", "w.npz"),
+        ("unlearn -o", "w.txt", "w.npz"),
+        ("labels -o", "l.csv", "l.npz"),
+        ("check --json", "r.html", "r.json"),
+        ("unlearn --json", "u.csv", "u.json"),
+        ("check --html", "r.json", "r.html"),
+        ("unlearn --html", "u.pdf", "u.html"),
+    ],
+)
+def test_a_name_that_says_that_something_else_is_in_the_file(
+    tmp_path: Path, command: str, wrong: str, right: str
+) -> None:
+    verb, option = command.split()
+    words = (verb, write(tmp_path / "data.npz", small()), *IDENTITY, option)
+    assert f"try {right}" in refused(*words, tmp_path / wrong)
+    assert not (tmp_path / wrong).exists()
+    assert muso(*words, tmp_path / right).status in (0, 1, 3)
+    assert (tmp_path / right).exists()
+
+
 def test_labels_that_need_an_inverse_that_is_not_there(tmp_path: Path) -> None:
     X = small()["X"]
     X[7] = X[0]

@@ -16,7 +16,8 @@ import typer.main
 
 import muso_theory as mt
 from muso_theory.cli import app
-from muso_theory.files import KINDS, Outputs, npz_bytes, write_all, write_atomic
+from muso_theory.files import Outputs, npz_bytes, write_all, write_atomic
+from muso_theory.kinds import KINDS
 from verification.commands import muso
 from verification.failing import Fault, failing
 
@@ -54,6 +55,10 @@ CHECK, LABELS = (
 )
 REFUTE = ("refute", "rule_of_mine.py:wrong", "--max-examples", "5")
 UNLEARN = ("unlearn", "d.npz", "--features", "identity", "--forget", "rows:0", "--method", "none")
+NETWORK = (
+    *("unlearn", "d.npz", "--forget", "rows:0", "--network", "net.npz", "--loss", "squared"),
+    *("--method", "fine-tuning", "--epochs", "1"),
+)
 SWEEP = (
     *("sweep", "d.npz", "--features", "identity", "--forget", "rows:0"),
     *("--over", "subset", "--values", "1", "--seeds", "1", "--jobs", "1"),
@@ -111,7 +116,7 @@ def test_standard_input_is_read_too(here: Path) -> None:
 
 # -- another's file ------------------------------------------------------------------------------------------------
 
-FILES = tuple(kind for kind in KINDS if kind not in ("caption", "drawing"))
+FILES = tuple(kind for kind in KINDS if kind not in ("caption", "drawing", "campaign", "certificate"))
 
 DOORS: dict[tuple[str, str], tuple[str, ...]] = {
     ("check", "json"): CHECK,
@@ -230,19 +235,97 @@ def test_figures_are_written_over_figures_only(here: Path) -> None:
         assert muso("figure", "r.json", "--out", "drawn", "--force").status == 0
 
 
+@pytest.mark.parametrize("form", ["pdf", "png", "svg", "txt"])
+def test_what_was_changed_by_hand_needs_force(form: str, here: Path) -> None:
+    assert muso("check", "d.npz", "--features", "identity", "--json", "r.json").status in (0, 1, 3)
+    words = ("figure", "r.json", "--out", "drawn", "--format", "pdf" if form == "txt" else form)
+    path = Path(muso(*words).out.splitlines()[0]).with_suffix(f".{form}")
+    written = path.read_bytes()
+    assert muso(*words).status == 0  # what nobody changed is drawn anew without a word
+    assert path.read_bytes() == written
+    path.write_bytes(written[:200] + b"mine" + written[200:])
+    changed = path.read_bytes()
+    refused = muso(*words)
+    assert (refused.status, path.read_bytes()) == (2, changed)
+    assert "changed after it was written" in refused.err
+    assert muso(*words, "--force").status == 0
+    assert path.read_bytes() == written
+
+
+@pytest.mark.parametrize("command", [CHECK, UNLEARN], ids=["check", "unlearn"])
+def test_a_page_with_notes_of_its_reader_needs_force(command: tuple[str, ...], here: Path) -> None:
+    words, page = (*command, "--html", "page.html"), Path("page.html")
+    assert [muso(*words).status, muso(*words).status] == [muso(*command).status] * 2
+    page.write_text(page.read_text().replace("</main>", "<p>mine</p></main>"))
+    refused = muso(*words)
+    assert (refused.status, "<p>mine</p>" in page.read_text()) == (2, True)
+    assert "changed after it was written" in refused.err
+
+
+@pytest.mark.parametrize("name", ["gaps.svg", "spectrum.pdf", "captions.txt"])
+def test_a_folder_with_a_changed_drawing_needs_force(name: str, here: Path) -> None:
+    words = (*DOORS["check", "figures"], "--figures", "drawn")
+    assert [muso(*words).status, muso(*words).status] == [muso(*words[:-2]).status] * 2
+    path = Path("drawn", name)
+    path.write_bytes(path.read_bytes() + b"mine")
+    refused = muso(*words)
+    assert (refused.status, path.read_bytes()[-4:]) == (2, b"mine")
+    assert "changed after it was written" in refused.err
+    assert muso(*words, "--force").status in (0, 1, 3)
+
+
+MADE = {
+    "report": (*CHECK, "--json", "report"),
+    "report page": (*CHECK, "--html", "report page"),
+    "unlearning page": (*UNLEARN, "--html", "unlearning page"),
+    "labels": (*LABELS, "-o", "labels"),
+    "counterexample": (*REFUTE, "--json", "counterexample"),
+    "parameters": (*UNLEARN, "-o", "parameters"),
+    "unlearning": (*UNLEARN, "--json", "unlearning"),
+    "sweep": (*SWEEP, "--json", "sweep"),
+    "network": (*NETWORK, "-o", "network"),
+}
+READERS = {
+    "report": ("recheck", "FILE", "d.npz"),
+    "counterexample": ("refute", "rule_of_mine.py:wrong", "--replay", "FILE"),
+    "figure": ("figure", "FILE"),
+    "evidence": ("prove", "exact-labels", "--html", "site of proofs", "--evidence", "FILE"),
+    "audit": (*CHECK, "--audit", "FILE"),
+    "network": (*CHECK[:2], "--network", "FILE"),
+    "data": ("check", "FILE"),
+    "public": (*CHECK, "--fit-map", "public:FILE"),
+}
+READ = {
+    "report": {"report", "figure", "evidence"},
+    "counterexample": {"counterexample"},
+    "sweep": {"figure"},
+    "unlearning": {"figure"},
+    "labels": {"audit"},
+    "parameters": {"audit"},
+    "network": {"network"},
+    "report page": set(),
+    "unlearning page": set(),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_a_file_of_another_kind_is_called_what_it_is(kind: str, here: Path) -> None:
+    """Every door that reads a file of muso's own names a file of another kind, and what reads that."""
+    muso(*MADE[kind])
+    for door, words in READERS.items():
+        answer = muso(*(word.replace("FILE", kind) for word in words))
+        told = f"({KINDS[kind].words}); try {KINDS[kind].use.replace('{}', kind)}"
+        if door in READ[kind]:
+            assert told not in answer.err
+        else:
+            assert answer.status == 2
+            assert told in answer.err, door
+
+
 @pytest.mark.parametrize("kind", FILES)
 @pytest.mark.parametrize("other", FILES)
 def test_kinds_are_told_apart(kind: str, other: str, here: Path) -> None:
-    made = {
-        "report": (*CHECK, "--json", "report"),
-        "page": (*CHECK, "--html", "page"),
-        "labels": (*LABELS, "-o", "labels"),
-        "counterexample": (*REFUTE, "--json", "counterexample"),
-        "parameters": (*UNLEARN, "-o", "parameters"),
-        "unlearning": (*UNLEARN, "--json", "unlearning"),
-        "sweep": (*SWEEP, "--json", "sweep"),
-    }
-    assert muso(*made[other]).status in (0, 1, 3)
+    assert muso(*MADE[other]).status in (0, 1, 3)
     with contextlib.nullcontext() if kind == other else pytest.raises(mt.MusoError, match="--force"):
         Outputs().file(other, kind)
 

@@ -484,4 +484,4 @@ def test_bad_csv(text, words):
 
 def test_csv_target_that_is_not_there():
     refused_csv("target=lable .no such column.*'label'", "a,label\n1,2\n", target="lable")
-    refused_csv("the forget set", "a,y,forget\n1,2,0\n", target="forget")
+    refused_csv("the column of the forget set", "a,y,f\n1,2,0\n2,3,1\n", target="f", forget="f")

@@ -137,11 +137,14 @@ def test_errors_of_a_regression_are_drawn(tmp_path: Path, venue: str, width: str
     errors = {"retraining": 170.54265, "none": 170.54266, "fine-tuning": 170.5412}
     rows = [
         {"method": method, "seed": 0, "retain error": error, "forget error": 150.0, "forget output gap": 1.0}
+        | {"test error": 140.0, "AUC": 0.75, "AUC interval": [0.5, 1.0]}
         for method, error in errors.items()
     ]
     content = sealed({"kind": "unlearn", "title": "a table", "rows": rows})
-    (one,) = draw_all([read(written(tmp_path, tried=content)["tried"])])
-    assert "retain error, forget error, forget output gap of each method" in one.caption
+    bars, marks = draw_all([read(written(tmp_path, tried=content)["tried"])])
+    assert "Left: root mean squared errors of each method" in bars.caption
+    assert "accurac" not in bars.caption
+    assert "retain error, forget error, forget output gap of each method" in marks.caption
     with plots.styled(venue, width):
         figure = script("trade_off").own(content)
         assert not outside(figure)
@@ -150,6 +153,36 @@ def test_errors_of_a_regression_are_drawn(tmp_path: Path, venue: str, width: str
             x for line in first.lines if line.get_label() == "_mean" for x in line.get_xdata()
         ) == sorted(errors.values())
         assert not first.xaxis.get_offset_text().get_text()
+        figure = script("accuracies").own(content)
+        assert not outside(figure)
+        left, right = figure.axes
+        assert left.get_xlabel() == "error"
+        lengths = [bar.get_width() for group in left.containers for bar in getattr(group, "patches", ())]
+        assert sorted(lengths) == sorted([*errors.values(), *[150.0] * 3, *[140.0] * 3])
+        assert [line.get_xdata()[0] for line in right.lines if line.get_label() == "_AUC"] == [0.75] * 3
+
+
+def looks(names: list[str]) -> dict[str, tuple[Any, ...]]:
+    """Colour and mark of each series of a sweep of these methods."""
+    rows = [
+        {"axis": "epsilon", "value": value, "seed": 0, "series": name, "gap": value + place}
+        for place, name in enumerate(names)
+        for value in (1.0, 2.0, 4.0)
+    ]
+    (axes,) = drawn("sweep", sealed({"kind": "sweep", "axis": "epsilon", "title": "t", "rows": rows})).axes
+    named = [line for line in axes.lines if not line.get_label().startswith("_")]
+    return {line.get_label(): (line.get_color(), line.get_marker()) for line in named}
+
+
+def test_what_figures_share_looks_alike_in_all_of_them() -> None:
+    """In sweeps over epsilon the colours of doing nothing and of label-free were exchanged."""
+    share = looks(["retraining", "none", "label-free", "random-labels"])
+    noise = looks(["retraining", "label-free", "none"])
+    ridge = looks(["none", "ridge-labels", "retraining", "random-labels"])
+    for found in (noise, ridge):
+        assert all(share[name] == found[name] for name in share.keys() & found.keys() - {"random-labels"})
+        assert len(set(found.values())) == len(found)
+    assert ridge["ridge-labels"] not in (share["label-free"], share["retraining"], share["doing nothing"])
 
 
 def test_panels_are_chosen(tmp_path: Path) -> None:

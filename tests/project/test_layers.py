@@ -15,7 +15,7 @@ PACKAGE = ROOT / "muso_theory"
 
 ORDER = (
     ("errors", "verdict", "steps", "lazy", "streams", "map_names"),
-    ("understood", "options", "screen", "markup"),
+    ("understood", "options", "screen", "markup", "kinds"),
     ("arrays", "glossary", "files", "reading", "stopping", "results", "command_line"),
     ("arguments", "rows"),
     ("numbers", "algebra", "targets"),

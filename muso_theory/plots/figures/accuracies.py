@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 NEEDS = ("alternating",)
 OWN = ("unlearn",)
 
-MEASURES = {"retain accuracy": "", "forget accuracy": "////", "test accuracy": "...."}
+PARTS = {"retain": "", "forget": "////", "test": "...."}
+"""What samples a bar is of, with its hatching."""
+
 SETTING = {"network": "digits-mlp", "loss": "cross-entropy", "forgetting": "class"}
 
 CAPTION = """
@@ -42,17 +44,27 @@ def draw(results: Mapping[str, Any]) -> Figure:
 
 def own(result: Mapping[str, Any]) -> Figure | None:
     """The same of methods that a user ran."""
-    if not any(measure in row for row in result["rows"] for measure in MEASURES):
+    if measured(result["rows"]) is None:
         return None
     rows = summary(result["rows"])
     return plot(rows, {row["method"]: only(result["rows"], method=row["method"]) for row in rows})
 
 
+def measured(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """What rows have of their samples: accuracies of classes, or errors of a regression."""
+    kinds = ("accuracy", "error")
+    return next(
+        (kind for kind in kinds if any(f"{part} {kind}" in row for row in rows for part in PARTS)), None
+    )
+
+
 def told(result: Mapping[str, Any]) -> str:
     """What the figure shows, in words."""
     seeds = ", ".join(map(str, sorted({row["seed"] for row in result["rows"]})))
+    accuracy = measured(result["rows"]) == "accuracy"
+    left = "accuracies" if accuracy else "root mean squared errors"
     return (
-        f"Left: accuracies of each method, mean with one standard deviation over seeds {seeds}. Right, where it was "
+        f"Left: {left} of each method, mean with one standard deviation over seeds {seeds}. Right, where it was "
         "made: a membership attack on the forget set, one line a run, with its interval; dashed is chance. All is "
         "measured. A method is to come near the row of retraining, not to make its bars small."
     )
@@ -80,12 +92,13 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def plot(rows: Sequence[Mapping[str, Any]], tried: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     """Accuracies of `rows`, means with standard deviations, and the attacks on the runs of each method."""
-    names = distinct(rows, "method")
+    names, kind = distinct(rows, "method"), measured(rows)
     attacked = {name: [run for run in found if "AUC" in run] for name, found in tried.items()}
     height = 0.25 + 0.095 * len(names)
     figure, axes = new_figure(1, 2, height=height, sharey=True, width_ratios=(3, 2))
     left, right = axes
-    for i, (measure, hatch) in enumerate(MEASURES.items()):
+    for i, (part, hatch) in enumerate(PARTS.items()):
+        measure = f"{part} {kind}"
         known = [row for row in rows if measure in row]
         left.barh(
             [names.index(row["method"]) + 0.28 * (i - 1) for row in known],
@@ -97,7 +110,7 @@ def plot(rows: Sequence[Mapping[str, Any]], tried: Mapping[str, Sequence[Mapping
             edgecolor="white",
             linewidth=0.3,
             error_kw={"elinewidth": 0.7},
-            label=measure.removesuffix(" accuracy"),
+            label=part,
         )
     for i, name in enumerate(names):
         found = attacked.get(name, [])
@@ -115,9 +128,12 @@ def plot(rows: Sequence[Mapping[str, Any]], tried: Mapping[str, Sequence[Mapping
     right.axvline(0.5, color=COLOURS["grey"], linewidth=0.9, linestyle="--", zorder=BEHIND)
     left.set_yticks(range(len(names)), names)
     left.set_ylim(len(names) - 0.5, -0.5)
-    shares(left.xaxis, [0.0, 1.0])
+    if kind == "accuracy":
+        shares(left.xaxis, [0.0, 1.0])
+    else:
+        left.locator_params(axis="x", nbins=3)
     left.set_xlim(left=0)
-    left.set_xlabel("accuracy")
+    left.set_xlabel(kind)
     right.set_xlabel("attack AUC")
     for one in (left, right):
         one.grid(visible=False, axis="y")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..canvas import new_figure
-from ..marks import legend_outside, style_of
+from ..marks import legend_outside, positions, style_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +29,8 @@ def draw(results: Mapping[str, Any]) -> Figure:
 
 def own(result: Mapping[str, Any]) -> Figure | None:
     """The same of a user's run, where it holds labels."""
-    return plot(result["labels"]) if result.get("labels") else None
+    rules = result.get("labels") or {}
+    return plot(rules, positions([*rules])) if rules else None
 
 
 def told(result: Mapping[str, Any]) -> str:
@@ -37,12 +38,12 @@ def told(result: Mapping[str, Any]) -> str:
     return f"Labels of each forget sample by {', '.join(result['labels'])}; one column a sample."
 
 
-def plot(rules: Mapping[str, Sequence[float]]) -> Figure:
-    """One mark a sample and rule."""
+def plot(rules: Mapping[str, Sequence[float]], looks: Sequence[int] = (0, 1, 2, 3)) -> Figure:
+    """One mark a sample and rule, in the looks of these positions."""
     figure, axes = new_figure(height=1.1)
     for i, (name, values) in enumerate(rules.items()):
         look = style_of(
-            i, fillstyle=("none", "full", "none", "none")[i % 4], linestyle="none", markeredgewidth=0.7
+            looks[i], fillstyle=("none", "full", "none", "none")[i % 4], linestyle="none", markeredgewidth=0.7
         )
         axes.plot(range(len(values)), values, label=name, **look)
     axes.set_xlabel("forget sample")

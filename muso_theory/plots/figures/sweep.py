@@ -17,6 +17,7 @@ from ..marks import (
     legend_outside,
     once,
     panels,
+    positions,
     shares,
     shifted,
     style_of,
@@ -92,6 +93,9 @@ def own(result: Mapping[str, Any], names: Sequence[str] = ()) -> Figure | None:
         return None
     figure, places = panels(len(shown), 0.8, sharex=True)
     lines = distinct(rows, "series") or [None]
+    looks = positions(lines)
+    lines = [name for _, name in sorted(zip(looks, lines, strict=True))]
+    looks.sort()
     values = list(dict.fromkeys(row["value"] for row in rows))
     measured = all(isinstance(value, int | float) for value in values)
     at = {value: value if measured else i for i, value in enumerate(sorted(values) if measured else values)}
@@ -108,7 +112,7 @@ def own(result: Mapping[str, Any], names: Sequence[str] = ()) -> Figure | None:
         for i, name in enumerate(lines):
             mine = [row for row in rows if row.get("series") == name]
             label = symbols(_NAMES.get(str(name), str(name or "measured")))
-            _line(axes, mine, key, at, label, i, len(lines))
+            _line(axes, mine, key, at, label, i, looks)
         axes.set_ylabel(symbols(key))
     label_below(places, AXES.get(result["axis"], symbols(str(result["axis"]))))
     if len(once(places)[1]) > 1:
@@ -168,11 +172,11 @@ def _line(
     at: Mapping[Any, float],
     label: str,
     i: int,
-    count: int,
+    looks: Sequence[int],
 ) -> None:
     """One series: a mark a run, the medians joined, and beside it the closed form and the proved bound."""
-    look = style_of(i, fillstyle="none", linestyle="none", markeredgewidth=0.7)
-    aside = shifted(axes, i, count)
+    look = style_of(looks[i], fillstyle="none", linestyle="none", markeredgewidth=0.7)
+    aside = shifted(axes, i, len(looks))
 
     def draw(points: Sequence[tuple[float, float]], **how: Any) -> None:
         axes.plot([x for x, _ in points], [y for _, y in points], transform=aside, **how)
@@ -186,7 +190,7 @@ def _line(
         draw(above, alpha=0.8, label=label, **look)
     on_edge = [x for x, y in runs if log and y <= 0]
     if on_edge:
-        edge = {"transform": shifted(axes, i, count, floor_of(axes)), "clip_on": False, "label": label}
+        edge = {"transform": shifted(axes, i, len(looks), floor_of(axes)), "clip_on": False, "label": label}
         axes.plot(on_edge, [0.0] * len(on_edge), **edge, **look)
     colour = {"color": look["color"], "zorder": BEHIND, "linewidth": 0.9}
     for of, dashes, words in (
