@@ -310,6 +310,8 @@ def _decode(data: bytes, name: str, encoding: str | None) -> str:
         raise expected("text", "file", name, "binary data", "a .npz file, or a text file")
     if not text.strip():
         raise expected("a header and rows", "file", name, "empty", "a file with content")
+    if text[0] in "\r\n":  # releases of pandas differ in what they make of it
+        raise expected("a header", "line", 1, f"{name}: empty", "removing the empty lines above the header")
     return text
 
 
@@ -390,10 +392,6 @@ def _refuse_ragged(text: str, separator: str, name: str) -> None:
     """Refuse the first row that has not as many cells as the header, or the quote that is never closed."""
     width = 0
     for line, record in _records(text, separator, name):
-        if not (width or record):
-            raise expected(
-                "a header", "line", line, f"{name}: empty", "removing the empty lines above the header"
-            )
         width = width or len(record)
         if len(record) != width:
             what = f"{width} cell{'s' if width > 1 else ''}, as in the header,"

@@ -128,7 +128,7 @@ ARFF = "% about\n@RELATION x\n@attribute a numeric\n@data\n1\n"
         (FRAME.to_json(), "JSON", "pandas.read_json(FILE)"),
         (FRAME.to_json(orient="records"), "JSON", "pandas.read_json(FILE)"),
         (FRAME.to_json(orient="records", lines=True), "JSON, one", "pandas.read_json(FILE, lines=True)"),
-        (json.dumps({"schema": 4, "title": "x"}), "a result", "the data that it was made of"),
+        (json.dumps({"schema": 4, "title": "x"}), "a report of muso check --json", "muso recheck"),
         (FRAME.to_html(), "HTML", "pandas.read_html(FILE)[0]"),
         (ARFF, "ARFF", "scipy.io.arff.loadarff(FILE)"),
         (LIBSVM, "rows of libsvm", "sklearn.datasets.load_svmlight_file(FILE)"),
