@@ -202,7 +202,7 @@ def memory(result: Result) -> list[Draft]:
     width = min(row["D"] for row in here.found)
     return [
         share(
-            "exact-labels",
+            "performance",
             "{k} of {n} problems in a file are certified",
             count(cases, lambda row: row["verdict"] == "CERTIFIED"),
             at_least=1.0,
@@ -227,7 +227,7 @@ def memory(result: Result) -> list[Draft]:
             "ratio",
         ),
         share(
-            "exact-labels",
+            "performance",
             "on a cluster of two workers, one of which was killed, {k} of {n} problems have the bounds of threads to "
             "the last digit",
             count(cases.but(where="cluster"), lambda row: row["bounds as by threads"] and row["killed"] == 1),
