@@ -46,7 +46,9 @@ def check(
     ridge: Annotated[
         float, typer.Option(help="λ of ridge claims (ridge-anchored, influence, …) and ε of ridge-inverse.")
     ] = Settings.ridge,
-    subset: Annotated[float, typer.Option(help="Fraction of R kept by downsampling.")] = Settings.subset,
+    subset: Annotated[
+        float, typer.Option(help="Fraction of R kept by downsampling and capacity.")
+    ] = Settings.subset,
     optimizer: Annotated[
         str | None,
         typer.Option(

@@ -79,7 +79,7 @@ def check(
             norm of the data; in [0, 1). None is 1e-6 for floats and equality for artefacts that are exact themselves
             (integers, Fractions); 0 asks equality of everything but our own floats, which are held to 1e-6.
         ridge: λ of ridge claims (``ridge-anchored``, ``influence``, …) and ε of ``ridge-inverse``.
-        subset: fraction of R that ``downsampling`` keeps.
+        subset: fraction of R that ``downsampling`` and ``capacity`` keep.
         seed: seed of every random choice that a check makes.
         budget: seconds that "auto" lets its arithmetics be estimated to take together, for all claims, by a formula of
             sizes and lengths of numbers. What is estimated to take longer is not started, and the rows say so.

@@ -1,7 +1,7 @@
-"""Points measured on a Dask cluster, by workers that have this very code and these versions, and by no others.
+"""Points of campaigns and spans of rows on a Dask cluster, by workers with this very code and these versions only.
 
-What workers return is kept under the hash of the code here. So every worker is asked before a point runs, and each
-point asks again where it runs, since workers come and go.
+What workers return counts as made by the code here. So every worker is asked before a point runs, and each point asks
+again where it runs, since workers come and go.
 """
 
 from __future__ import annotations

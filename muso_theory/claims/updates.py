@@ -1,7 +1,8 @@
 """Claims about updates that stand for retraining, and about what forgetting costs: 26 to 32.
 
 A step w + A⁻¹Φ_Fᵀd, A = ΦᵀΦ + λI, is a fit that is anchored at w, of the targets Φw + (0; d); without a ridge it is
-w + Φ⁺(0; d). So all of these claims but the last are written in the verbs of a model.
+w + Φ⁺(0; d). So all of these claims but forget-features are written in the verbs of a
+model.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def _two_features(case: Case) -> Found:
 
 
 def _pushed(case: Case, w: Parameters, d: Labels, ridge: float = 0) -> Parameters:
-    """W + (ΦᵀΦ + λI)⁻¹Φ_Fᵀd; without a ridge w + Φ⁺(0; d)."""
+    """The step w + (ΦᵀΦ + λI)⁻¹Φ_Fᵀd; without a ridge w + Φ⁺(0; d)."""
     model = case.model
     zeros = model.given(np.zeros((len(model.retain), case.problem.n_outputs)))
     seen = model.predict(model.everything, w)

@@ -1,5 +1,9 @@
 """Pages that people open in a browser: the report, and the theorems."""
 
+from typing import TYPE_CHECKING, Any
+
+from ..errors import renamed
+from ..lazy import lazily
 from .details import Details, details
 from .instances import Observation, read_instances
 from .onward import draw_shown
@@ -17,3 +21,9 @@ __all__ = [
     "theorem_site",
     "write_site",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        renamed(__name__, name, {"Instance": "pages.Observation"})
+        return lazily(__name__, name)

@@ -70,6 +70,7 @@ def test_an_old_name_tells_the_new_one(owner: type, name: str, now: str) -> None
         *((f"evaluation.{before}", "evaluation.Estimate") for before in ("Rate", "Difference")),
         ("networks.Training", "networks.TrainedNetwork"),
         ("linear.METHODS", "linear.OPTIMIZERS"),
+        ("pages.Instance", "pages.Observation"),
         ("methods.kernel_alignment", "linear.approximation.centred_alignment"),
         *((f"methods.{before}", f"methods.{now}") for before, now in _RENAMED.items()),
         *((f"descent.updates.{before}", f"descent.updates.{now}") for before, now in OPTIMIZERS.items()),
