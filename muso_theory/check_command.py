@@ -188,4 +188,4 @@ def _write_pages(prepared: Any, report: Any, outputs: Any, html: Path | None, fi
         for name, (figure, caption) in pages.draw_figures(found, report).items():
             drawn |= {f"{name}.{form}": plots.render(figure, form) for form in ("pdf", "svg")}
             captions.append(f"{name}: {caption}\n")
-    write_all(figures, {**drawn, "captions.txt": "\n".join(captions)}, "captions.txt")
+    write_all(figures, {**drawn, "captions.txt": "\n".join(captions)}, "captions.txt", sealed=True)

@@ -239,14 +239,15 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
         ) from error
 
 
-def write_all(folder: str | os.PathLike[str], files: Mapping[str, str | bytes], index: str) -> list[Path]:
+def write_all(
+    folder: str | os.PathLike[str], files: Mapping[str, str | bytes], index: str, *, sealed: bool = False
+) -> list[Path]:
     """Write the files of a folder, first the one by which the folder is known: what is cut short can be run again.
-
-    Pages and drawings are sealed (`kinds.seal`).
 
     Args:
         folder: made when missing, and the folders in it.
         index: one of the names, as in `Outputs.folder`.
+        sealed: seal pages, drawings and captions (`kinds.seal`); not files that others check letter by letter.
 
     Raises:
         BadInputError: a folder or a file that cannot be written.
@@ -261,7 +262,7 @@ def write_all(folder: str | os.PathLike[str], files: Mapping[str, str | bytes], 
         data = files[name]
         make_folder((root / name).parent)  # and none before the index: an empty folder may be written to
         whole, form = data.encode() if isinstance(data, str) else data, Path(name).suffix[1:]
-        write_atomic(root / name, seal(whole, form) if form in SEALED and whole else whole)
+        write_atomic(root / name, seal(whole, form) if sealed and form in SEALED and whole else whole)
     return sorted(root / name for name in files)
 
 

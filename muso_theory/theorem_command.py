@@ -80,7 +80,10 @@ def refute_file(file: str, seconds: float) -> None:
     found = search_model(statement(file), seconds)
     with answer():
         say(found.to_markdown(), end="")
-    raise typer.Exit({"REFUTED": 1, "UNDECIDED": 0}.get(found.verdict.name, 3))
+    none_found = (
+        found.verdict.name == "UNDECIDED" and len(found.tried) == 1
+    )  # more is said where there were no data
+    raise typer.Exit(1 if found.verdict.name == "REFUTED" else 0 if none_found else 3)
 
 
 def _within(seconds: float) -> None:

@@ -52,7 +52,7 @@ def write_site(
         BadInputError: the directory is a file or cannot be written.
     """
     make_folder(directory)  # before the work
-    return write_all(directory, theorem_site(proofs, instances, drawn), "index.html")
+    return write_all(directory, theorem_site(proofs, instances, drawn), "index.html", sealed=True)
 
 
 def theorem_site(

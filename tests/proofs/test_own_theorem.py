@@ -225,3 +225,23 @@ def test_a_theorem_may_speak_of_numbers() -> None:
     assert {matrices["lam_n"][0][0]} == {row[i] for i, row in enumerate(matrices["lam_D"])}
     with pytest.raises(mt.MusoError, match=r"line 2, column 8.*two values of one size.*scalar eta on n, D"):
         mt.statement("matrix A : n x n\nscalar lam on n, n\nconclude lam_n A = A")
+
+
+def test_no_rational_model_is_no_contradiction() -> None:
+    """A A A = 2 I has the real model 2^(1/3) I and no rational one, so that nothing is said to be vacuous."""
+    text = "matrix A : n x n\nassume symmetric: A' = A\nassume cube: A A A = 2 I\nconclude A A A A = 2 A\n"
+    found = mt.prove(mt.statement(text), seconds=5)
+    assert (found.verdict.name, found.proof) == ("UNDECIDED", None)
+    assert "no rational data" in found.tried[-1]
+    contradicting = mt.statement(
+        "matrix A : n x n\nassume zero: A = 0\nassume inverse: A invertible\nconclude A = A A\n"
+    )
+    assert mt.prove(contradicting, seconds=5).verdict.name == "VACUOUS"
+
+
+def test_what_is_true_by_expansion_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "expanded.txt"
+    file.write_text("matrix A : n x n\nconclude A A - A A = 0\n")
+    answer = CliRunner().invoke(app, ["prove", str(file), "--write", str(tmp_path / "out")])
+    assert answer.exit_code == 0, answer.output
+    assert "by expansion" in (tmp_path / "out" / "expanded.tex").read_text()

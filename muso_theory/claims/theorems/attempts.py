@@ -112,6 +112,9 @@ class TheoremAnswer:
         return f"TheoremAnswer({self.verdict.name}: {self.theorem.name}, {told})"
 
 
+_NO_MODEL = "no rational data that satisfy the hypotheses were found: they may contradict one another"
+
+
 @final
 @dataclass(frozen=True)
 class _Weakened:
@@ -216,6 +219,8 @@ def attempt(
         return TheoremAnswer(theorem, Verdict.REFUTED, None, write_model(last.model), tuple(tried))
     if not first.tried and not last.tried and (contradiction := _contradiction(parsed)):
         return TheoremAnswer(theorem, Verdict.VACUOUS, None, None, (*tried, contradiction))
+    if not first.tried and not last.tried:
+        tried.append(_NO_MODEL)
     tried.append(
         f"{time.monotonic() - begun:.0f} s in all; a longer budget, or lines 'have', 'lemma' and 'cancel', help"
     )
@@ -227,8 +232,11 @@ def search_model(theorem: Theorem, seconds: float = 60.0) -> TheoremAnswer:
     found = hunt(parse_statement(theorem.name, theorem.lines), time.monotonic() + seconds)
     if found.model is not None:
         return TheoremAnswer(theorem, Verdict.REFUTED, None, write_model(found.model), (str(found),))
-    verdict = Verdict.UNDECIDED if found.tried else Verdict.VACUOUS
-    return TheoremAnswer(theorem, verdict, None, None, (str(found),))
+    parsed = parse_statement(theorem.name, theorem.lines)
+    if not found.tried and (contradiction := _contradiction(parsed)):
+        return TheoremAnswer(theorem, Verdict.VACUOUS, None, None, (str(found), contradiction))
+    words = (str(found),) if found.tried else (str(found), _NO_MODEL)
+    return TheoremAnswer(theorem, Verdict.UNDECIDED, None, None, words)
 
 
 def weaken(theorem: Theorem, seconds: float = 60.0, progress: Tell | None = None) -> _Weakened:
@@ -296,10 +304,10 @@ def _proved(
     tell(f"{theorem.name}: trying its hypotheses")
     held = known or hunt(parsed, deadline, rounds=3).held
     if held is None:
-        contradiction = (
-            _contradiction(parsed) or "proved, but no model of the hypotheses was found: it may say nothing"
-        )
-        return TheoremAnswer(theorem, Verdict.VACUOUS, None, None, (*tried, contradiction))
+        if contradiction := _contradiction(parsed):
+            return TheoremAnswer(theorem, Verdict.VACUOUS, None, None, (*tried, contradiction))
+        # Real data may satisfy them where no rational ones do: A A A = 2 I with A' = A.
+        return TheoremAnswer(theorem, Verdict.UNDECIDED, None, None, (*tried, f"proved, but {_NO_MODEL}"))
     trials = find_trials(parsed, tries=_TRIALS, deadline=min(deadline, time.monotonic() + _TRYING))
     trials.setdefault("model", write_model(held))
     untried = tuple(h.label for h in parsed.hypotheses if h.label not in trials["hypotheses"])

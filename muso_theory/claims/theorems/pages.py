@@ -95,11 +95,11 @@ def _latex_proof(node: Node) -> list[str]:
         elif step["rule"] == "witness":
             lines.append(f"Choose ${latex(step['symbol'])} = {latex(step['value'])}$. \\hfill({i})")
         else:
-            keys = [t[2].removesuffix("'") for t in step.get("terms", [])] or [step["from"]]
+            keys = [step["from"]] if "from" in step else [t[2].removesuffix("'") for t in step["terms"]]
             reasons = dict.fromkeys(
                 k.removeprefix("step") if k.startswith("step") else rf"\texttt{{{k}}}" for k in keys
             )
-            why = ", ".join(reasons).replace("_", r"\_")
+            why = ", ".join(reasons).replace("_", r"\_") or "expansion"
             lines.append(f"${latex(step['conclusion'])}$, by {why}. \\hfill({i})")
     return [line + r" \\" for line in lines]
 
