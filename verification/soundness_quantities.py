@@ -81,7 +81,10 @@ class Quantities:
             (r"‖w_u − w_r‖ of the float (w_unlearned)", self._output_gap),
             (r"‖Φ_([FR])\(w_u − w_r\)‖ of the given (\w+)", self._audited_outputs),
             (r"‖\(I − P\)\((w_pretrained|w_unlearned) − w₀\)‖", self._audited_start),
-            (r"‖Φ(_R)?⁺\(y(?:_R)? − Φ(?:_R)? (w_pretrained|w_unlearned)\)‖", self._from_anywhere),
+            (
+                r"‖Φ(_R)?⁺\(y(?:_R)? − Φ(?:_R)? (w_pretrained|w_unlearned|w_u)\)‖(?: of the given labels)?",
+                self._from_anywhere,
+            ),
             (r"‖(w_pretrained) − G\(w₀\)‖", lambda name: norm(self.artefact(name) - self.truth.pretrained)),
             (
                 r"δ at ε = 1, σ = (\S+?)(?: of the (given|float) (\w+))?"
@@ -150,7 +153,8 @@ class Quantities:
         return norm(self.truth.predict(self._rows(rows), w - self.truth.retrained))
 
     def _from_anywhere(self, suffix: str | None, name: str) -> Root:
-        t, w = self.truth, self.artefact(name)
+        t = self.truth
+        w = t.unlearned(self.artefact("labels")) if name == "w_u" else self.artefact(name)
         rows = t.retain if suffix else t.everything
         return norm(t.fit(rows, t.y(rows), w) - w)
 

@@ -27,6 +27,9 @@ _DRAWS = tuple(2**k for k in range(5, 12))
 _SEEDS = 256
 """Where F is one sample, the logarithm of its error scatters by more than one."""
 
+_SAME = 1e-12
+"""A relative error of labels up to this is rounding: where Φ_F lies in the rows of Φ_R there is no other."""
+
 _STANDARD_ERRORS = 5
 """A mean is this many of its standard errors off once in a million times."""
 
@@ -56,6 +59,9 @@ def _kernel_limit(case: Case) -> Found:
             drawn = _drawn(rng, phi, d)
             squares.append(d * float(np.square(drawn - kernel).sum()) / spread)
             errors[d].append(float(np.linalg.norm(_label(drawn, targets) - limit)) / size)
+    found = [error for of_draws in errors.values() for error in of_draws]
+    if min(found) == 0 or max(found) <= _SAME:
+        raise NoArithmeticError("draws give the same label", "forget samples that R does not span")
     fit = fit_slope(errors)
     assert fit is not None
     off = max(abs(fit["low"] + 0.5), abs(fit["high"] + 0.5))

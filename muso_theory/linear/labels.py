@@ -69,8 +69,8 @@ def optimal_labels(
         Labels in the order of ``problem.forget``, shape (n_F,) or (n_F, C), float64.
 
     Raises:
-        BadInputError: no problem, unknown method, λ not positive, a subset that is empty or outside R, λ or a subset
-            with a method that has none.
+        BadInputError: no problem or a changed one, unknown method, λ not positive, a subset that is empty or outside R,
+            λ or a subset with a method that has none.
 
     Example:
         >>> import numpy as np
@@ -79,6 +79,7 @@ def optimal_labels(
         (array([0.5]), array([0.5]))
     """
     require_problem(problem)
+    problem.require_unchanged()
     if method not in LABEL_METHODS:
         raise expected(
             "a label method", "method", method, type(method).__name__, nearest(method, LABEL_METHODS)
@@ -204,6 +205,7 @@ def label_solution_set(problem: UnlearningProblem) -> LabelSolutionSet:
         (array([0.5, 0.5]), array([0.]), False)
     """
     require_problem(problem)
+    problem.require_unchanged()
     model = float_model(problem)
     kernel = model.forget_kernel()
     if kernel is None:
@@ -240,8 +242,7 @@ def leave_block_out_labels(problem: UnlearningProblem, forget_sets: Iterable[obj
     except TypeError:
         what, got = "several forget sets", type(forget_sets).__name__
         raise expected(what, "forget_sets", forget_sets, got, "[[0], [1, 2]]") from None
-    n, (place, inverse, weighted) = problem.n_samples, _inverse(problem)
-    targets = FLOAT64.matrix(problem.targets.reshape(n, problem.n_outputs))
+    n, (place, inverse, weighted, targets) = problem.n_samples, _inverse(problem)
     labels = []
     for forget in listed:
         rows = forget_indices(forget, n)
@@ -252,8 +253,12 @@ def leave_block_out_labels(problem: UnlearningProblem, forget_sets: Iterable[obj
 
 
 @kept
-def _inverse(problem: UnlearningProblem) -> tuple[Array, Array, Array]:
-    """The position of each sample, K⁻¹ and K⁻¹(y − Φw₀) by position: n requests are then solves of their own size."""
+def _inverse(problem: UnlearningProblem) -> tuple[Array, Array, Array, Array]:
+    """The position of each sample, K⁻¹ and K⁻¹(y − Φw₀) by position, and y: n requests are solves of their own size.
+
+    All are of the arrays as they were when the problem was made, whatever is written into these later.
+    """
+    problem.require_unchanged()
     model = float_model(problem)
     factor = model.factor(model.everything) if model.is_dual else None
     if factor is None or factor.rank < factor.size:
@@ -263,4 +268,5 @@ def _inverse(problem: UnlearningProblem) -> tuple[Array, Array, Array]:
         )
     inverse = factor.inverse() if isinstance(factor, CholeskyFactor) else factor.solve(np.eye(factor.size))
     residual = model.targets(model.everything) - model.predict(model.everything, Point())
-    return np.argsort(model.order), inverse, factor.solve(residual)
+    targets = np.array(FLOAT64.matrix(problem.targets.reshape(problem.n_samples, problem.n_outputs)))
+    return np.argsort(model.order), inverse, factor.solve(residual), targets

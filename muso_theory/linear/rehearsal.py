@@ -281,4 +281,4 @@ def _token(it: Any) -> Any:
 
 
 def _unknown() -> UndecidedError:
-    return UndecidedError("a rehearsal does not know it", "the performance does", climbs=False)
+    return UndecidedError("a rehearsal does not know it", "the performance does")

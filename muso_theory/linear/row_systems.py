@@ -194,8 +194,9 @@ class RowSystems:
     def _formed(self, rows: Rows) -> Array:
         """Φ_AᵀΦ_A as `blocked_gram` formed it for the float model, or forms it now."""
         shared: Array = float_model(self._problem).formed_curvature(rows)
-        if rows == self._everything:
-            spot_check_curvature(self.features, shared, sweep=sweep())
+        # Kept since before the user wrote into the features and took it back, it would be of other rows.
+        index = None if rows == self._everything else self.index(rows)
+        spot_check_curvature(self.features, shared, index, sweep())
         return shared
 
     def _name(self, rows: Rows) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from muso_theory.linear import row_systems
 from muso_theory.linear.certified import CertifiedForms, LabelBall
-from muso_theory.numbers import Quantity, leastsquares, rowsystem
+from muso_theory.numbers import Quantity, lockstep, rowsystem
 from muso_theory.numbers.accurate import Accurate, accurate_product
 from tests.linear.certified_cases import KINDS, check_case, generate, measure, positive_definite
 
@@ -87,7 +87,7 @@ def test_residuals_without_their_rounding_error_are_seen(monkeypatch: pytest.Mon
         zero = np.zeros_like(product.high)
         return Accurate(product.high, zero, zero)
 
-    monkeypatch.setattr(leastsquares, "accurate_product", careless)
+    monkeypatch.setattr(lockstep, "accurate_product", careless)
     monkeypatch.setattr(row_systems, "accurate_product", careless)
     assert outcomes(range(26))["VIOLATED"] > 20
 

@@ -120,8 +120,18 @@ def _worse(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     elif ingredient == "long products":
         everywhere("gamma", lambda old: lambda n: old(n) * 2**20)
     else:
-        old = RowSystem._residual
-        monkeypatch.setattr(RowSystem, "_residual", lambda *a: (old(*a)[0], old(*a)[1] + Fraction(1, 1000)))
+        _shift_residuals(Fraction(1, 1000), monkeypatch)
+
+
+def _shift_residuals(by: Fraction, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tell another error of every residual."""
+    old = RowSystem._residual
+
+    def shifted(*given: Any) -> Any:
+        residual, error = yield from old(*given)
+        return residual, error + by
+
+    monkeypatch.setattr(RowSystem, "_residual", shifted)
 
 
 # In one module at a time too, so that a large term elsewhere cannot hide a small one of the wrong sign.
@@ -155,10 +165,7 @@ def test_a_term_with_the_wrong_sign_would_show(sign: int, monkeypatch: pytest.Mo
     """Control: the law fails for a residual error that is subtracted."""
     scene = Scene()
     before = scene.bounds()
-    old = RowSystem._residual
-    monkeypatch.setattr(
-        RowSystem, "_residual", lambda *a: (old(*a)[0], old(*a)[1] + sign * Fraction(1, 1000))
-    )
+    _shift_residuals(sign * Fraction(1, 1000), monkeypatch)
     after = scene.bounds()
     assert any(after[key] < before[key] for key in before) == (sign < 0)
 
