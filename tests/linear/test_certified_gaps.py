@@ -131,6 +131,10 @@ def _floor(owner: Any, name: str) -> Quantity:
     return Quantity.enclosure(getattr(owner, name), np.inf)
 
 
+_MORE = 1 + Fraction(1, 10**6)
+"""What rounding alone may cost: the approximations that are enclosed differ in their last digits."""
+
+
 def compared(indices: range) -> collections.Counter[str]:
     """How the model's enclosures compare with the oracle's: equal, sharper, weaker, or decided by one alone."""
 
@@ -151,7 +155,7 @@ def compared(indices: range) -> collections.Counter[str]:
                 was, now = decided(old), decided(new)
                 if was is None:
                     counts["both undecided" if now is None else "decided now"] += 1
-                elif now is None or not (was.lower <= now.lower and now.upper <= was.upper):
+                elif now is None or not (was.lower <= _MORE * now.lower and now.upper <= _MORE * was.upper):
                     counts[f"weaker: {name}, case {index}"] += 1
                 else:
                     counts["equal" if now == was else "sharper"] += 1
