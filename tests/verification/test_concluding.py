@@ -110,8 +110,9 @@ def test_one_seed_never_fails(path: Path) -> None:
         for name, rows in result.items()
         if isinstance(rows, list) and name != "conclusions" and all(isinstance(row, dict) for row in rows)
     }
+    fails = {conclusion["claim"] for conclusion in result["conclusions"] if conclusion["verdict"] == "fails"}
     for conclusion in conclude({**result, **first, "quick": True}):
-        assert conclusion["verdict"] != "fails"
+        assert conclusion["verdict"] != "fails" or conclusion["claim"] in fails  # with all seeds, too
         if "p" in conclusion:
             assert conclusion["number"]["n"] >= 3
 
