@@ -459,6 +459,9 @@ class Quantities:
                 f"doing nothing + ‖{name}‖": lambda name=name: Sum((nothing, norm(self.artefact(name))))
                 for name in ("w_pretrained", "w_unlearned")
             },
+            "doing nothing + their gap for the assumed w₀": lambda: Sum(
+                (nothing, t.label_gap(self.artefact("labels")))
+            ),
             "the label change": lambda: Sum((change,)),
             "‖Φ_F(w_r − w₀)‖": lambda: Sum((labels_moved(),)),
             "‖y_R − Φ_R w₀‖ + ‖y_R‖": lambda: Sum((residual(t.start), residual(0 * t.start))),
