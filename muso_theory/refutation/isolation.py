@@ -92,7 +92,8 @@ def _once(rule: Rule, problem: UnlearningProblem) -> _Answer:
     try:
         given = rule(mine)
     except MusoError as error:
-        return _Answer(detail=str(error), refused=True)
+        if mine.changed is None:  # else it is what the rule wrote that this package refused
+            return _Answer(detail=str(error), refused=True)
     except Exception as error:
         text = f"{type(error).__name__}: {error}{_where(error)}"
         wrote = isinstance(error, ValueError) and "read-only" in str(error)
