@@ -355,7 +355,7 @@ class CertifiedForms(Model):
     def _padded(self, values: Array) -> Any:
         """(0; δ): zeros for the retain set above; for spans of rows as rows of no class, which take no room."""
         rows = len(self.retain), values.shape[1]
-        if not self.systems.everything.reads_spans:
+        if not self.systems.everything.goes_by_spans(self.problem.n_samples * rows[1]):
             return np.vstack([np.zeros(rows), values])
         return Above([OneHot(np.full(rows[0], -1), rows[1]), values])
 

@@ -319,10 +319,14 @@ class PrimalSystem(RowSystem):
         """The number of rows."""
         return len(self._index)
 
+    def goes_by_spans(self, size: int) -> bool:
+        """Unless features and labels are arrays in memory, of which several may be there at a time."""
+        here = type(self.features) is np.ndarray and self._sweep is passes.here
+        return not here or size > _MOST_AT_ONCE
+
     def _shares(self, targets: Any) -> bool:
-        """Whether labels and their residuals are small arrays in memory, of which several may be there at a time."""
-        in_memory = type(targets) is np.ndarray and type(self.features) is np.ndarray
-        return in_memory and self._sweep is passes.here and targets.size <= _MOST_AT_ONCE
+        """Whether a fit of these labels shares its products with others."""
+        return type(targets) is np.ndarray and not self.goes_by_spans(targets.size)
 
     def _fitting(self, targets: Array, start: Array | None, ridge: float) -> Work[CertifiedParameters]:
         """Enclose the least-squares solution, or with λ > 0 the ridge minimiser anchored at the start."""

@@ -120,6 +120,10 @@ class RowSystem(ABC):
     reads_spans = False
     """Whether `fit` takes what gives rows in place of an array of targets, and reads it a span of rows at a time."""
 
+    def goes_by_spans(self, size: int) -> bool:
+        """Whether so many labels are gone over a span of rows at a time, and need not be an array."""
+        return False
+
     @property
     def is_invertible(self) -> bool:
         """Whether K_AA may have an inverse."""
