@@ -28,12 +28,13 @@ from muso_theory.networks import (
     Residual,
     Sequential,
     attention,
+    state_dict_shapes,
     tiny_transformer,
     transformer_block,
 )
 from muso_theory.networks.layer import Layer
 
-__all__ = ["PARAMETERIZATIONS", "inputs", "kinked", "moved", "smooth"]
+__all__ = ["PARAMETERIZATIONS", "arrays_of", "inputs", "kinked", "moved", "off", "smooth"]
 
 PARAMETERIZATIONS = ("standard", "ntk")
 
@@ -125,3 +126,19 @@ def moved(net: Sequential, seed: int = 1) -> list[Array]:
     """Parameters with running statistics and gains of no special value."""
     rng = np.random.default_rng(seed)
     return [array + 0.2 * np.abs(rng.standard_normal(array.shape)) for array in net.init(seed)]
+
+
+def arrays_of(net: Sequential, seed: int = 0) -> dict[str, Array]:
+    """Random arrays of a model's published names and shapes, of a size that keeps signals alive."""
+    rng, found = np.random.default_rng(seed), {}
+    for name, shape in state_dict_shapes(net).items():
+        scale = 1 / math.sqrt(math.prod(shape[1:]))
+        found[name] = scale * rng.standard_normal(shape)
+        if name.endswith("running_var"):
+            found[name] = 0.5 + rng.random(shape)
+    return found
+
+
+def off(found: Array, wanted: Array) -> float:
+    """The largest difference, relative to the largest entry."""
+    return float(abs(found - wanted).max() / abs(wanted).max())

@@ -33,11 +33,10 @@ from muso_theory.networks import (
     resnet8,
     resnet18,
     save,
-    state_dict_shapes,
 )
 
 from .campaign import Options, measure_points
-from .layer_nets import PARAMETERIZATIONS, inputs, kinked, moved, smooth
+from .layer_nets import PARAMETERIZATIONS, arrays_of, inputs, kinked, moved, off, smooth
 from .scenarios import scenario
 from .tables import Column, table
 
@@ -77,11 +76,6 @@ def points(quick: bool = False) -> list[dict[str, Any]]:
         + resnet
         + [{"kind": "layer", "layer": name, "param": param} for param in PARAMETERIZATIONS for name in names]
     )
-
-
-def _off(found: Array, wanted: Array) -> float:
-    """The largest difference, relative to the largest entry."""
-    return float(abs(found - wanted).max() / abs(wanted).max())
 
 
 def _bad(net: Sequential, params: list[Array], X: Array) -> dict[str, Callable[[], Any]]:
@@ -137,21 +131,11 @@ def _layer(layer: str, param: str) -> dict[str, Any]:
     return {
         "rules": len(errors),
         "gradient": max(errors.values()),
-        "kernel": max(_off(empirical_ntk(net, params, X, contract=c), K) for c, K in kernels.items()),
+        "kernel": max(off(empirical_ntk(net, params, X, contract=c), K) for c, K in kernels.items()),
         "same file": bool(again == net and all(map(np.array_equal, params, loaded))),
         "bad inputs": len(calls),
         "not refused": refused(calls),
     }
-
-
-def _arrays(net: Sequential, seed: int = 0) -> dict[str, Array]:
-    """Random arrays of the published names and shapes, of a size that keeps signals alive."""
-    rng, found = np.random.default_rng(seed), {}
-    for name, shape in state_dict_shapes(net).items():
-        found[name] = rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))
-        if name.endswith("running_var"):
-            found[name] = 0.5 + rng.random(shape)
-    return found
 
 
 def _coordinates(net: Sequential, params: list[Array], X: Array, gradient: list[Array], n: int = 12) -> float:
@@ -182,7 +166,7 @@ def _timed(work: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
 def _model(model: str, images: int) -> dict[str, Any]:
     """A published model from arrays of its published names: gradient and kernel of one output."""
     net = MODELS[model]()
-    arrays = _arrays(net)
+    arrays = arrays_of(net)
     params = from_state_dict(net, arrays)
     X = np.random.default_rng(0).standard_normal((images, *net.input_shape))
     rows = [net.vjp(params, X[i : i + 1], np.ones((1, 1))) for i in (0, 1)]
@@ -192,7 +176,7 @@ def _model(model: str, images: int) -> dict[str, Any]:
         "arrays": len(arrays),
         "parameters": net.n_trainable,
         "gradient": _coordinates(net, params, X[:1], rows[0]),
-        "kernel": _off(kernel[:2, :2], flat @ flat.T),
+        "kernel": off(kernel[:2, :2], flat @ flat.T),
         "least eigenvalue": float(np.linalg.eigvalsh(kernel)[0] / np.trace(kernel)),
         **took,
     }
@@ -233,7 +217,7 @@ def _trace(images: int) -> dict[str, Any]:
     J = net.jacobian(params, X[:2].astype(float))
     return {
         "parameters": net.n_trainable,
-        "kernel": _off(kernel[:2, :2], np.einsum("akp,bkp->ab", J, J)),
+        "kernel": off(kernel[:2, :2], np.einsum("akp,bkp->ab", J, J)),
         **took,
     }
 

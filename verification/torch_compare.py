@@ -21,6 +21,7 @@ import numpy as np
 from muso_theory.networks import Sequential, efficientnet_b0, empirical_ntk, from_state_dict, resnet18, vgg11
 
 from .campaign import Options, measure_points
+from .layer_nets import off
 from .tables import Column, table
 
 __all__ = ["measure", "points", "run", "tabulate"]
@@ -49,11 +50,6 @@ def points(quick: bool = False) -> list[dict[str, Any]]:
         for name, size in sizes.items()
         if not quick or name == "efficientnet_b0"
     ]
-
-
-def _off(found: np.ndarray[Any, Any], wanted: np.ndarray[Any, Any]) -> float:
-    """The largest difference, relative to the largest entry."""
-    return float(abs(found - wanted).max() / abs(wanted).max())
 
 
 def measure(point: Mapping[str, Any], torch: str) -> dict[str, Any]:
@@ -86,9 +82,9 @@ def measure(point: Mapping[str, Any], torch: str) -> dict[str, Any]:
     return {
         **point,
         "parameters": net.n_trainable,
-        "float64": _off(net(params, X), content["outputs"]),
-        "float32": _off(net(single, X.astype(np.float32)), content["single"]),
-        "kernel": _off(theta, content["kernel"]),
+        "float64": off(net(params, X), content["outputs"]),
+        "float32": off(net(single, X.astype(np.float32)), content["single"]),
+        "kernel": off(theta, content["kernel"]),
         "versions": told["versions"],
         "forward seconds": min(seconds),
         "torch forward seconds": told["forward seconds"],

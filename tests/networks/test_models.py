@@ -21,6 +21,7 @@ from muso_theory.networks import (
     tiny_transformer,
     vgg11,
 )
+from verification.layer_nets import arrays_of
 
 RESNET18, VGG11, EFFICIENTNET = 11_689_512, 132_868_840, 5_288_548
 """Published numbers of trainable parameters, for 1,000 classes."""
@@ -107,17 +108,6 @@ def test_names_shapes_and_numbers_are_those_published(net, shapes, count):
     assert net.n_trainable == count
     assert sum(map(math.prod, shapes.values())) == count + running == net.n_params
     assert vgg11(10, batch_norm=False).n_trainable < vgg11(10).n_trainable
-
-
-def arrays_of(net, seed=0):
-    rng = np.random.default_rng(seed)
-    found = {}
-    for name, shape in state_dict_shapes(net).items():
-        scale = 1 / math.sqrt(math.prod(shape[1:]))
-        found[name] = scale * rng.standard_normal(shape)
-        if name.endswith("running_var"):
-            found[name] = 0.5 + rng.random(shape)
-    return found
 
 
 def by_torch_layout(net, arrays, x):
