@@ -19,7 +19,7 @@ import re
 import sys
 from pathlib import Path
 
-from statements import HEADER, Statement, identifier
+from statements import HEADER, Statement
 
 STATEMENTS = Path(__file__).resolve().parents[1] / "statements.txt"
 WORDS = """Section Words.
@@ -74,21 +74,19 @@ def written(blocks, folder):
     texts, judged, missing = [HEADER, WORDS], {}, []
     texts += [f"Definition {name} : Prop :=\n  {said}.\n" for name, said in TRUST.items()]
     judged["Trust"] = [f"(@Muso.Trust.{name} : Muso.Statements.{name})" for name in TRUST]
+    proved = {file.stem: file.read_text(encoding="utf-8") for file in folder.glob("*.v")}
     for name, lines in blocks.items():
-        module = identifier(name.partition("/")[0])
-        file = folder / f"{module}.v"
-        proved = file.read_text(encoding="utf-8") if file.is_file() else ""
+        statement = Statement(name, lines)
+        module = statement.module
         texts.append(f"(* theorem {name} *)")
-        for own, (head, said, *more) in Statement(name, lines).definitions(blocks).items():
+        for own, (head, said, arguments) in statement.definitions(blocks).items():
             texts.append("\n".join([head, *said]) + "\n")
-            if not re.search(rf"^(Theorem|  \|) {own}\b", proved, re.MULTILINE):
-                missing.append(own)
-                continue
-            if more == [-1]:
-                arguments = f" (@Muso.{module}.{identifier(name)}_built)"
+            if re.search(rf"^(Theorem|  \|) {own}\b", proved.get(module, ""), re.MULTILINE):
+                judged.setdefault(module, []).append(
+                    f"(@Muso.{module}.{own} : Muso.Statements.{own}{arguments})"
+                )
             else:
-                arguments = " _" * (more[0] if more else 0)
-            judged.setdefault(module, []).append(f"(@Muso.{module}.{own} : Muso.Statements.{own}{arguments})")
+                missing.append(own)
     listing = [HEADER + f"From Muso Require Statements {' '.join(judged)}.\nSet Printing Width 1000000.\n"]
     for module, parts in judged.items():
         whole = f"judged_{module}"

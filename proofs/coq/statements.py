@@ -93,6 +93,7 @@ class Statement:
 
     def __init__(self, name, lines):
         self.name, self.lines, self.types = name, lines, {}
+        self.module = identifier(name.partition("/")[0])
         for line in lines:
             self.read(line)
         self.sizes = list(dict.fromkeys(size for pair in self.types.values() for size in pair))
@@ -246,12 +247,12 @@ class Statement:
         return f" ({' '.join(self.size[size] for size in sizes)} : nat)" if sizes else ""
 
     def definitions(self, blocks):
-        """What Coq is to be asked, by name."""
+        """What Coq is to be asked, by name: head and lines of a definition, and what it is given, as in ``F _ _``."""
         name = identifier(self.name)
         if self.lines[0].startswith("induction "):
             return self.induction(name, blocks)
         whole = [f"  forall (R : realFieldType){self.sized(self.sizes)},", *self.forall(self.lines)]
-        found = {name: (f"Definition {name} : Prop :=", [*whole, f"  {self.conclusion()}."])}
+        found = {name: (f"Definition {name} : Prop :=", [*whole, f"  {self.conclusion()}."], "")}
         if any(said for _, _, said in self.given(self.lines)):
             found[f"{name}_not_vacuous"] = self.model(f"{name}_not_vacuous", None)
         for label, _, _ in self.given(self.lines):
@@ -269,28 +270,27 @@ class Statement:
         for label, symbols, said in self.given(self.lines):
             if dropped and label == dropped:
                 said = f"is_pinv {' '.join(said.split(' ')[1:])}" if symbols else ""
-            bound = " ".join(self.matrix(symbol, ".+1") for symbol in symbols)
-            parts.append((f"exists {bound}," if bound else "", said))
+            parts.append((symbols, said))
         while not dropped and not parts[-1][1]:
             parts.pop()
-        lines = [
-            " ".join(["  ", *([bound] if bound else []), *([f"{said} /\\"] if said else [])])[1:]
-            for bound, said in parts
-            if bound or said
-        ]
+        lines = []
+        for symbols, said in parts:
+            bound = " ".join(self.matrix(symbol, ".+1") for symbol in symbols)
+            words = [*([f"exists {bound},"] if bound else []), *([f"{said} /\\"] if said else [])]
+            if words:
+                lines.append(" ".join([" ", *words]))
         if dropped:
             end = re.sub(r"'M\[R\]_\((\w+), (\w+)\)", r"'M[R]_(\1.+1, \2.+1)", self.conclusion())
             lines.append(f"  ~ ({end}).")
         else:
             lines[-1] = lines[-1].removesuffix(" /\\") + "."
-        kept = {
-            s for symbol in self.types for s in self.types[symbol] if f"{self.size[s]}.+1" in "\n".join(lines)
-        }
-        sizes = self.sized([size for size in self.sizes if size in kept])
+        claimed = [line.split(" ")[1] for line in self.lines if dropped and line.startswith("exists ")]
+        there = {size for symbols, _ in [*parts, (claimed, "")] for s in symbols for size in self.types[s]}
+        sizes = [size for size in self.sizes if size in there]
         return (
-            f"Definition {name}{sizes} : Prop :=",
+            f"Definition {name}{self.sized(sizes)} : Prop :=",
             ["  forall R : realFieldType,", *lines],
-            sizes.count(" ") - 2,
+            " _" * len(sizes),
         )
 
     def induction(self, name, blocks):
@@ -306,6 +306,7 @@ class Statement:
         same = f"(R : realFieldType){self.sized(kept)}{''.join(f' {self.matrix(symbol)}' for symbol in data)}"
         ends = f"{self.sized(moving)}{''.join(f' {self.matrix(state)}' for state in states)}"
         built = f"(built : forall {same}{ends}, Prop)"
+        exported = f" (@Muso.{self.module}.{name}_built)"
 
         def of(values, where):
             words = [self.size[size] for size in kept] + [self.called(symbol) for symbol in data]
@@ -318,7 +319,9 @@ class Statement:
             *self.forall(fixed),
             f"  forall{ends}, {itself} ->",
         ]
-        found = {name: (f"Definition {name} {built} : Prop :=", [*whole, f"  {self.conclusion()}."], -1)}
+        found = {
+            name: (f"Definition {name} {built} : Prop :=", [*whole, f"  {self.conclusion()}."], exported)
+        }
         for kind, cut in (("base", r"with (.*)"), ("step", r"from (.*) to (.*)")):
             (line,) = (line for line in self.lines if line.startswith(f"{kind} "))
             host, told = re.fullmatch(rf"{kind} (\S+) ({cut})", line).groups()[:2]
@@ -338,7 +341,7 @@ class Statement:
             *parts, last = (of(values, host) for values in objects)
             lines = [f"  forall {same},", *([f"  forall{sizes},"] if sizes else []), *host.forall(own)]
             lines += [*(f"  {part} ->" for part in parts), f"  {last}."]
-            found[f"{name}_{kind}"] = (f"Definition {name}_{kind} {built} : Prop :=", lines, -1)
+            found[f"{name}_{kind}"] = (f"Definition {name}_{kind} {built} : Prop :=", lines, exported)
         return found
 
 
