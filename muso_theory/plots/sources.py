@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, final
 
 from ..errors import BadInputError, expected
+from ..kinds import KINDS as FILES
 from ..kinds import refuse_other_kinds
 from ..reading import read_json
 from ..report import digest
@@ -17,10 +18,10 @@ from ..results import ROW_KEYS, check_result, restored
 __all__ = ["KINDS", "ResultFile", "read"]
 
 KINDS = {
-    "report": "a report of muso check --json",
-    "campaign": "a result of python -m verification",
-    "sweep": "a result of muso sweep --json",
-    "unlearn": "a result of muso unlearn --json",
+    "report": FILES["report"].words,
+    "campaign": FILES["campaign"].words,
+    "sweep": FILES["sweep"].words,
+    "unlearn": FILES["unlearning"].words,
 }
 """What figures can be drawn from."""
 
