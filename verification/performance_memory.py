@@ -139,7 +139,7 @@ def _cluster(words: Mapping[str, Any]) -> dict[str, Any]:
 
     with ExitStack() as stack:
         made = stack.enter_context(
-            LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
+            LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0")
         )
         client = stack.enter_context(Client(made))
         stack.enter_context(joblib.parallel_config(backend="dask", client=client))

@@ -320,9 +320,11 @@ class PrimalSystem(RowSystem):
         return len(self._index)
 
     def goes_by_spans(self, size: int) -> bool:
-        """Unless features and labels are arrays in memory, of which several may be there at a time."""
-        here = type(self.features) is np.ndarray and self._sweep is passes.here
-        return not here or size > _MOST_AT_ONCE
+        """Unless features and labels are arrays in memory, of which several may be there at a time.
+
+        Who does what is done on spans has no say in it: the two ways differ in their last digits.
+        """
+        return type(self.features) is not np.ndarray or size > _MOST_AT_ONCE
 
     def _shares(self, targets: Any) -> bool:
         """Whether a fit of these labels shares its products with others."""

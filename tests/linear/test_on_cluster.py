@@ -44,6 +44,12 @@ def problem(features: Any = None) -> mt.UnlearningProblem:
     return mt.UnlearningProblem(X if features is None else features, OneHot(codes, CLASSES), forget)
 
 
+def chunked() -> Any:
+    """The features as a Dask array."""
+    da = pytest.importorskip("dask.array", reason="needs the extra [dask]")
+    return da.from_array(data()[0], chunks=(450, 9))
+
+
 @pytest.fixture(autouse=True)
 def small_spans(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spans of 256 rows: twelve of them."""
@@ -59,7 +65,7 @@ def client() -> Iterator[Any]:
             n_workers=2,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address=":0",
             env={"PYTHONPATH": ":".join(sys.path)},
         ) as made,
         distributed.Client(made) as connected,
@@ -97,20 +103,12 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.slow
-def test_bounds_are_those_of_threads(client: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_bounds_are_those_of_threads(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = told(mt.check(problem(), CLAIMS))
     sent = counted(monkeypatch)
     with used(client):
         assert told(mt.check(problem(), CLAIMS)) == expected
-        assert sum(sent) > 12
-        da = pytest.importorskip("dask.array", reason="needs the extra [dask]")
-        assert told(mt.check(problem(da.from_array(data()[0], chunks=(450, 9))), CLAIMS)) == expected
-        zarr = pytest.importorskip("zarr", reason="needs the extra [zarr]")
-        stored = zarr.create_array(
-            store=str(tmp_path / "x"), shape=(N, WIDTH), chunks=(333, WIDTH), dtype="f8"
-        )
-        stored[:] = data()[0]
-        assert told(mt.check(problem(stored), CLAIMS)) == expected
+    assert sum(sent) > 12
     # What is compared has digits to differ in.
     other = data()[0]
     other[7, 3] = np.nextafter(other[7, 3], 9)
@@ -118,8 +116,23 @@ def test_bounds_are_those_of_threads(client: Any, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.slow
+def test_bounds_of_stored_rows_are_those_of_threads(
+    client: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    zarr = pytest.importorskip("zarr", reason="needs the extra [zarr]")
+    stored = zarr.create_array(store=str(tmp_path / "x"), shape=(N, WIDTH), chunks=(333, WIDTH), dtype="f8")
+    stored[:] = data()[0]
+    expected = told(mt.check(problem(stored), CLAIMS))
+    sent = counted(monkeypatch)
+    with used(client):
+        assert told(mt.check(problem(stored), CLAIMS)) == expected
+        assert told(mt.check(problem(chunked()), CLAIMS)) == expected
+    assert sum(sent) > 100
+
+
+@pytest.mark.slow
 def test_a_worker_that_is_killed_costs_time_alone(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = told(mt.check(problem(), CLAIMS))
+    expected = told(mt.check(problem(chunked()), CLAIMS))
     killed: list[int] = []
     waves, real = iter(range(1000)), cluster.measured
 
@@ -133,7 +146,7 @@ def test_a_worker_that_is_killed_costs_time_alone(client: Any, monkeypatch: pyte
 
     monkeypatch.setattr(sweeps, "measured", killing)
     with used(client):
-        assert told(mt.check(problem(), CLAIMS)) == expected
+        assert told(mt.check(problem(chunked()), CLAIMS)) == expected
     assert len(killed) == 2
     client.wait_for_workers(2, timeout=60)
     assert killed[0] not in client.run(os.getpid).values()
