@@ -8,7 +8,7 @@ from typing import Any
 from .network_causes import CLEAR
 from .tables import Column, table
 
-__all__ = ["paper_tables"]
+__all__ = ["paper_tables", "switch_tables"]
 
 _SWITCHES = [
     Column("switch"),
@@ -73,8 +73,8 @@ _STEPS = [
 ]
 
 
-def paper_tables(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Every switch at every step, what theory says, and the rest, each with what it means in its title."""
+def switch_tables(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Every switch at every step, and what theory says, each with what it means in its title."""
     found = {}
     for network, forgetting in _pairs(result["rows"]):
         rows = [row for row in result["rows"] if (row["network"], row["forgetting"]) == (network, forgetting)]
@@ -98,6 +98,12 @@ def paper_tables(result: Mapping[str, Any]) -> dict[str, Any]:
         result["theory"],
         _SCENES,
     )
+    return found
+
+
+def paper_tables(result: Mapping[str, Any]) -> dict[str, Any]:
+    """These, and the rest."""
+    found = switch_tables(result)
     found["printed"] = table(
         "Retraining where samples are forgotten at random: the paper's printed numbers, which are theirs, of ResNet-18 "
         "on CIFAR, and ours, of small networks on digits; other data and networks, so that no row answers another",

@@ -286,7 +286,7 @@ def test_a_point_measures_every_switch_and_diverged_runs_are_averaged_nowhere(
     rows = network_paper.summarise([found])
     result: dict[str, Any] = {
         "rows": rows,
-        "theory": network_paper._scenes([found]),
+        "theory": network_paper.scenes([found]),
         "printed": network_paper._printed([]),
     }
     result |= {"rounding": [], "kernels": [], "labels": [], "causes": [], "steps": []}

@@ -222,44 +222,72 @@ def deep_features(result: Result) -> list[Draft]:
     ]
 
 
+def _by_seed(
+    words: str,
+    rows: Rows,
+    each: str,
+    pair: tuple[str, str],
+    by: str,
+    setting: Sequence[str],
+    factor: float = 1.0,
+) -> Draft:
+    """Two algorithms by seed. A row holds what its seeds measured in their order: all, as none diverged."""
+    seeds = rows._replace(
+        found=[
+            {**row, "seed": seed, "of it": factor * value}
+            for row in rows.found
+            for seed, value in enumerate(row[each])
+        ]
+    )
+    draft = compare("alternating", words, seeds, "of it", pair, by=by, setting=setting)
+    return {**draft, "rows": rows.but(**{by: list(pair)}).told()}
+
+
+def _forgets(rows: Rows, switch: str, network: str = "") -> Draft:
+    """A class, by the published algorithm with one choice changed."""
+    return _by_seed(
+        f"asked to forget a class{network}, the published algorithm ends at a forget accuracy of {{one}} percent with "
+        f"{switch}, of {{other}} as published (settings: {{settings}}, seeds: {{n}})",
+        rows.but(forgetting="class"),
+        "each forget accuracy",
+        (switch, "published (revision 2025-02)"),
+        "switch",
+        ("network", "forgetting", "rate", "batch"),
+        100.0,
+    )
+
+
+def _against_nothing(rows: Rows, network: str = "") -> Draft:
+    """The corrected algorithm, where samples are forgotten at random."""
+    return _by_seed(
+        f"asked to forget random samples{network}, the corrected alternating algorithm leaves {{one}} of the gap of "
+        "doing nothing in the outputs on them, doing nothing {other} (settings: {settings}, seeds: {n})",
+        rows.but(forgetting=["random 1 %", "random 10 %"]),
+        "each forget output gap",
+        ("alternating, corrected", "doing nothing"),
+        "switch",
+        ("network", "forgetting"),
+    )
+
+
+@concludes("network-residual")
+def network_residual(result: Result) -> list[Draft]:
+    """The same on a residual network with batch norm."""
+    rows = select(result, "rows", {"diverged": 0})
+    network = " of a residual network with batch norm"
+    return [
+        _forgets(rows, "float64 inverses", network),
+        _forgets(rows, "correct projector", network),
+        _against_nothing(rows, network),
+    ]
+
+
 @concludes("network-paper")
 def network_paper(result: Result) -> list[Draft]:
     """What the published network algorithm does, and by which of its choices."""
     rows = select(result, "rows", {"diverged": 0})
     causes = select(result, "causes", {"diverged": 0})
     kernels = select(result, "kernels")
-
-    def told(
-        words: str,
-        rows: Rows,
-        each: str,
-        pair: tuple[str, str],
-        by: str,
-        setting: Sequence[str],
-        factor: float = 1.0,
-    ) -> Draft:
-        """Two algorithms by seed. A row holds what its seeds measured in their order: all, as none diverged."""
-        seeds = rows._replace(
-            found=[
-                {**row, "seed": seed, "of it": factor * value}
-                for row in rows.found
-                for seed, value in enumerate(row[each])
-            ]
-        )
-        draft = compare("alternating", words, seeds, "of it", pair, by=by, setting=setting)
-        return {**draft, "rows": rows.but(**{by: list(pair)}).told()}
-
-    def forgets(switch: str) -> Draft:
-        return told(
-            f"asked to forget a class, the published algorithm ends at a forget accuracy of {{one}} percent with "
-            f"{switch}, of {{other}} as published (settings: {{settings}}, seeds: {{n}})",
-            rows.but(forgetting="class"),
-            "each forget accuracy",
-            (switch, "published (revision 2025-02)"),
-            "switch",
-            ("network", "forgetting", "rate", "batch"),
-            100.0,
-        )
 
     def spread(precision: str) -> Draft:
         return largest(
@@ -280,18 +308,10 @@ def network_paper(result: Result) -> list[Draft]:
         lambda row: row["distance"]["mean"],
     )
     return [
-        forgets("float64 inverses"),
-        forgets("correct projector"),
-        told(
-            "asked to forget random samples, the corrected alternating algorithm leaves {one} of the gap of doing "
-            "nothing in the outputs on them, doing nothing {other} (settings: {settings}, seeds: {n})",
-            rows.but(forgetting=["random 1 %", "random 10 %"]),
-            "each forget output gap",
-            ("alternating, corrected", "doing nothing"),
-            "switch",
-            ("network", "forgetting"),
-        ),
-        told(
+        _forgets(rows, "float64 inverses"),
+        _forgets(rows, "correct projector"),
+        _against_nothing(rows),
+        _by_seed(
             "asked to forget random samples, difference labels on all samples, for as many steps as theory asks for, "
             "leave {one} of the gap of doing nothing in the outputs on them, the corrected alternating algorithm "
             "{other} (settings: {settings}, seeds: {n})",

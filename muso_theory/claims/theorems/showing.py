@@ -30,6 +30,7 @@ BEARS_ON = {
     "guarantees": ("removal-certificate",),
     "lazy": ("lazy-training", "linearised-network"),
     "network-paper": ("alternating",),
+    "network-residual": ("alternating",),
     "ntk-limit": ("ntk-limit",),
     "paper-convergence": ("implicit-bias", "cyclic-sgd", "gd-finite-time", "early-stopping", "label-free"),
     "paper-linear": ("exact-labels", "label-free", "gap-formula", "gd-finite-time"),
