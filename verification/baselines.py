@@ -308,7 +308,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     )
     if bad:
         verdict = f"{len(bad)} contradictions: " + "; ".join(bad[:3])
-    return {"points": found, "judged": judged, "verdict": verdict, "failed": bool(bad)}
+    return {"digits": 8, "points": found, "judged": judged, "verdict": verdict, "failed": bool(bad)}
 
 
 def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:

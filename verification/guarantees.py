@@ -328,4 +328,4 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     caught = [row["violated"] for row in audits if row["planted"]]
     alarms = [row["violated"] for row in [*audits, *noisy] if not row.get("planted")]
     failed = result["smallest ratio"] < 1e6 or any(alarms) or not all(caught)
-    return {**result, "verdict": verdict(result), "failed": bool(failed)}
+    return {**result, "digits": 8, "verdict": verdict(result), "failed": bool(failed)}

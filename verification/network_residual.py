@@ -18,7 +18,7 @@ from .network_tables import switch_tables
 
 __all__ = ["points", "run", "tabulate"]
 
-SECONDS = (90, 2400)
+SECONDS = (40, 1500)
 
 
 def points(quick: bool = False) -> list[dict[str, Any]]:

@@ -200,6 +200,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     loop = max(point["loop error"] for point in found)
     failed = verdict["failed"] or not loop <= 1e-10
     return {
+        "digits": 8,
         "points": found,
         "judgement": verdict,
         "largest loop error": loop,

@@ -222,6 +222,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     loop = max(found["loop error"] for found in measured)
     failed = verdict["failed"] or not loop <= 1e-10
     return {
+        "digits": 8,
         "points": [
             {**point, **{k: v for k, v in found.items() if k != "rows"}}
             for point, found in zip(settings, measured, strict=True)
