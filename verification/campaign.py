@@ -47,6 +47,7 @@ __all__ = [
     "package_hash",
     "read_result",
     "result_file",
+    "rounded",
     "timeless",
     "write_conclusions",
     "write_tables",
@@ -147,7 +148,7 @@ def result_file(
     path = directory / f"{label}{'-quick' if quick else ''}.json"
     result = {"campaign": label, "quick": quick, "schema": LAID_OUT, "conclusions": [], **content}
     told = {"environment": environment(), "wall seconds": wall_seconds}
-    result = json.loads(json.dumps(_rounded(result | told, result.get("digits", DIGITS))))
+    result = json.loads(json.dumps(rounded(result | told, result.get("digits", DIGITS))))
     make_folder(path.parent)
     _write(path, result, tabulate)
     return path
@@ -160,7 +161,7 @@ def concluded(result: Mapping[str, Any]) -> dict[str, Any]:
         BadInputError: rows lack what is concluded.
     """
     # Rounded as its rows are: what is computed again from the file must be the same.
-    whole = {**result, "conclusions": _rounded(conclude(result), result.get("digits", DIGITS))}
+    whole = {**result, "conclusions": rounded(conclude(result), result.get("digits", DIGITS))}
     return whole | {"sha256": content_hash(whole)}
 
 
@@ -170,13 +171,13 @@ def _write(path: Path, result: Mapping[str, Any], tabulate: Tabulate) -> None:
     _write_tables(path, tabulate(whole), whole["conclusions"])
 
 
-def _rounded(content: Any, digits: int) -> Any:
+def rounded(content: Any, digits: int) -> Any:
     """Numbers to so many digits: those after them belong to one machine and one run."""
     if isinstance(content, float) and math.isfinite(content):
         return float(f"{content:.{digits}g}")
     if isinstance(content, Mapping):
-        return {key: _rounded(value, digits) for key, value in content.items()}
-    return [_rounded(value, digits) for value in content] if isinstance(content, list | tuple) else content
+        return {key: rounded(value, digits) for key, value in content.items()}
+    return [rounded(value, digits) for value in content] if isinstance(content, list | tuple) else content
 
 
 def write_tables(path: Path, tabulate: Tabulate) -> None:

@@ -132,7 +132,7 @@ def chosen(mutant: Mutant, tests: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def fate(point: GridPoint, trees: str) -> dict[str, Any]:
-    """Try one mutant on its tests, or, as a control, the code as it is: what came of it, by which test, and why."""
+    """Try one mutant on its tests, or, as a control, the code as it is: what came of it, and why it is not killed."""
     if not point["tests"]:
         return {"fate": "survived", "kind": "", "by": "", "why": "no test executes it"}
     tree = _tree(trees, threading.get_ident())
@@ -148,7 +148,9 @@ def fate(point: GridPoint, trees: str) -> dict[str, Any]:
         return {"fate": "unclear", "kind": "", "by": "", "why": output[-200:]}
     by, why = failure[1], (failure[2] or "")[:200]
     kind = "test" if "::" in by else "import"
-    return {"fate": "unclear" if _BUSY.search(why) else "killed", "kind": kind, "by": by, "why": why}
+    if _BUSY.search(why):
+        return {"fate": "unclear", "kind": kind, "by": by, "why": why}
+    return {"fate": "killed", "kind": kind, "by": by, "why": ""}
 
 
 def files_of(word: str) -> tuple[list[str], list[str]]:
