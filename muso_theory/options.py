@@ -138,7 +138,7 @@ class Source:
         "Output of unlearn -o and labels -o fits.",
     )
     network: str | None = _option(
-        None, "mlp:64-256-1:erf or an .npz file: check the network linearised at its parameters."
+        None, "mlp:64-256-1:erf or an .npz file, linearised at its parameters; unlearn trains it instead."
     )
 
     @property

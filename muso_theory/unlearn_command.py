@@ -38,7 +38,9 @@ def unlearn(
     ] = None,
     loss: Annotated[
         str | None,
-        typer.Option(help="Of --network: cross-entropy or squared. [default: cross-entropy of classes]"),
+        typer.Option(
+            help="Of --network: cross-entropy or squared. [default: cross-entropy of classes, else squared]"
+        ),
     ] = None,
     optimizer: Annotated[
         str | None,

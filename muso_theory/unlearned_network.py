@@ -97,10 +97,10 @@ class UnlearnedNetwork(Outcome):
         way = ", ".join(f"{name} {value}" for name, value in _chosen(self.method).items())
         return (
             ("feature generator", f"the network itself, {net.n_params} parameters, trained as told above"),
-            ("label modifier", f"as {self.method.name} has it"),
+            ("label modifier", f"that of {self.method.name}, if it has one: its parameter updater says how"),
             (
                 "parameter updater",
-                f"{update}{f'; {way}' if way else ''}  ({self.method.source})",
+                f"{update}{f'; set to {way}' if way else ''}  ({self.method.source})",
             ),
             (
                 "membership evaluation",

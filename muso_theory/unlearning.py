@@ -16,7 +16,7 @@ from .claims import CATALOGUE
 from .errors import expected, nearest
 from .evidence import About
 from .inputs import Prepared, Source, prepare
-from .inputs.networks import of_problem, prepare_network
+from .inputs.networks import RECIPE_OPTIONS, of_problem, prepare_network
 from .linear.handed import Handed
 from .linear.problem import UnlearningProblem, require_problem
 from .linear.solution import solve
@@ -75,7 +75,12 @@ def made(method: object, settings: Mapping[str, Any], seed: int = 0, kind: Kind 
     for name, value in settings.items():
         if name not in known:
             what = f"a setting of {method}: {', '.join(known) or 'it has none'}"
-            raise expected(what, name, value, "unknown", nearest(name, known, "leaving it out"))
+            hint = nearest(name, known, "leaving it out")
+            of_recipe = {option: field for field, option in RECIPE_OPTIONS.items()}.get(name)
+            if kind == "network" and of_recipe:
+                first = f"{of_recipe}=… of the method, or " if of_recipe in known else ""
+                hint = f"{first}recipe=Recipe({of_recipe}=…) of the network's own training"
+            raise expected(what, name, value, "unknown", hint)
     own = made_of.settings(kind)
     chosen = {**({"seed": seed} if "seed" in own else {}), **{k: v for k, v in settings.items() if k in own}}
     if kind == "network" and "descent" in own and "descent" not in settings:

@@ -49,7 +49,13 @@ SWITCHES: dict[str, dict[str, Any]] = {
 }
 """By name, the fields that differ from the published ones. Adam is AdamW without decay: no switch."""
 
-FEW = ("published (revision 2025-02)", "float64 inverses", "revision 2024-10", "correct projector")
+FEW = (
+    "published (revision 2025-02)",
+    "float64 inverses",
+    "revision 2024-10",
+    "revision 2024-10, float64",
+    "correct projector",
+)
 """What also runs where not all do."""
 
 

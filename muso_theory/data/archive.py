@@ -73,10 +73,10 @@ def _of_arrays(arrays: dict[str, npt.NDArray[Any]], name: str, sha256: str, choi
     """A data set of arrays with names that are known to be right."""
     key = "features" if "features" in arrays else "X"
     X = check_numbers(key, arrays[key], (2, 3) if key == "features" else (2, 4))
-    told = ""
+    told, image = "", tuple[int, ...]()
     if X.ndim == 4:  # images, which a network takes in its own shape again
         told = f"images {'×'.join(map(str, X.shape[1:]))}, "
-        X = X.reshape(len(X), -1)
+        image, X = X.shape[1:], X.reshape(len(X), -1)
     for other in ("y", "groups"):
         if other in arrays and arrays[other].shape[:1] != X.shape[:1]:
             raise expected(
@@ -135,6 +135,7 @@ def _of_arrays(arrays: dict[str, npt.NDArray[Any]], name: str, sha256: str, choi
         y=y,
         sha256=sha256,
         is_features=key == "features",
+        image=image,
         classes=targets.classes,
         target_class=targets.names,
         groups=groups,

@@ -50,6 +50,7 @@ class Dataset:
         labels: (n_F,) or (n_F, C), forget labels to audit, in the order of ``forget``.
         w_pretrained: (D,) or (D, C), to audit.
         w_unlearned: (D,) or (D, C), to audit.
+        image: (height, width, channels) of a sample, whose pixels are its columns; empty where samples are no images.
         columns: names of the columns of X, where the source names them.
         understood: what was inferred from the source, in words.
 
@@ -71,6 +72,7 @@ class Dataset:
     labels: Array | None = None
     w_pretrained: Array | None = None
     w_unlearned: Array | None = None
+    image: tuple[int, ...] = ()
     columns: tuple[str, ...] = ()
     understood: tuple[Understood, ...] = ()
 

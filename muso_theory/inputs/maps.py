@@ -104,9 +104,19 @@ def built_network(words: str, seed: int) -> tuple[Any, Any]:
     return net, net.init(seed)
 
 
-def network_inputs(X: Any, net: Any, words: str) -> Array:
-    """Rows of a table in the shape that the network takes."""
+def network_inputs(X: Any, net: Any, words: str, image: tuple[int, ...] = ()) -> Array:
+    """Rows of a table in the shape that the network takes; rows that were images must have been of that shape.
+
+    As many pixels in another order would pass for an image: torch puts channels first.
+    """
     X = np.asarray(X)
+    if len(image) == len(net.input_shape) and image != tuple(net.input_shape):
+        wanted, got = ("×".join(map(str, shape)) for shape in (net.input_shape, image))
+        first = (net.input_shape[-1], *net.input_shape[:-1])
+        hint = "X of shape (n, height, width, channels)"
+        if image == first:
+            hint = "np.moveaxis(X, 1, -1), which puts channels last"
+        raise expected(f"images {wanted}, height × width × channels", "X", f"images {got}", words, hint)
     size = int(np.prod(net.input_shape))
     if X.ndim != 2 or X.shape[1] != size:
         hint = resized(words, 0, X.shape[-1], "inputs")

@@ -121,7 +121,7 @@ def prepare_network(
     else:
         usual = {"loss": "cross-entropy" if dataset.classes and net.n_out > 1 else "squared"}
         plan, said = Recipe(**{**usual, **recipe, "seed": seed}), tuple(recipe)
-    X = network_inputs(samples.X, net, words)
+    X = network_inputs(samples.X, net, words, dataset.image)
     if not plan.epochs:
         got = "nothing is trained, and so nothing unlearned"
         raise expected("at least one epoch", "epochs", plan.epochs, got, "--epochs 1, or leaving it out")
@@ -138,7 +138,7 @@ def prepare_network(
     forgets = samples.fitted_on not in ("all", "copies", "near")
     held_out = None
     if samples.held_out is not None:
-        held_out = network_inputs(samples.held_out[0], net, words), unseen
+        held_out = network_inputs(samples.held_out[0], net, words, dataset.image), unseen
     return PreparedNetwork(
         problem,
         f"{dataset.name}: {_sizes(problem)}",

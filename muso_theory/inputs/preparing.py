@@ -127,7 +127,11 @@ def prepare(
 
         tell("linearising the network")
         problem = from_network(
-            net, params, network_inputs(X, net, str(source.network)), dataset.y, forget=samples.forget
+            net,
+            params,
+            network_inputs(X, net, str(source.network), dataset.image),
+            dataset.y,
+            forget=samples.forget,
         )
         if word is None and not str(source.network).endswith(".npz"):
             word = "nothing"  # the parameters were drawn here

@@ -106,7 +106,7 @@ class Alternating(Method):
     name = "alternating"
     formula = "ŷ_F = f(X_F; θ_t) − Φ_F(I − Π_S)(w_t − w₀); fine-tune on R and (X_F, ŷ_F)"
     source = "Yang et al., arXiv 2410.08557, network algorithm"
-    exactness = "alternating"
+    exactness = "not exact, but in its first step with frozen features: measured (alternating)"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -30,8 +30,8 @@ class SynapticDampening(Method):
     parameter has I_F > (n/n_F) I: an α of n/n_F or more selects nothing, and is refused. At α = λ the scaling is
     continuous in the data; else a parameter may jump at its threshold. The paper tunes both to every task.
 
-    For squared loss I_j is the mean of φ_j², whatever w; on a network it is that of the model's own predictive law, as
-    in the formula of the paper and not as in its code, whose gradients at the true labels vanish once these are fitted.
+    For squared loss I_j is the mean of φ_j², whatever w. On a network it is that of the model's own predictive law,
+    which needs no labels; the authors take gradients of the loss at the true ones, so there it is after their method.
 
     Args:
         alpha: α > 0: parameters with I_F > αI are selected.
@@ -49,7 +49,7 @@ class SynapticDampening(Method):
     samples: int = field(default=200, kw_only=True, metadata=NETWORK)
     name = "ssd"
     formula = "w_j min(1, λI_j/I_F,j) where I_F,j > αI_j, from w_p; I = diag ΦᵀΦ/n, I_F = diag Φ_FᵀΦ_F/n_F"
-    source = "Foster, Schoepf, Brintrup 2024 (Selective synaptic dampening), arXiv 2308.07707"
+    source = "after Foster, Schoepf, Brintrup 2024 (Selective synaptic dampening), arXiv 2308.07707"
     exactness = "not exact: it shrinks parameters of w_p towards zero, whatever w_r is"
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..arguments import checked
 from ..arrays import Array
-from ..errors import expected
+from ..errors import check_integer, expected
 from ..linear.closed_forms import Point, float_model
 from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem
@@ -23,6 +23,9 @@ __all__ = ["LangevinDescent", "amplified"]
 
 _ABOVE = 1 + 1e-6
 """Far above the relative rounding of an eigenvalue, so that a bound made from one stays a bound."""
+
+_STEP_BITS = 53
+"""Numbers of steps are below two to this power, so that they are floats."""
 
 _SMALLEST = 2.0**-1022
 """A power of c may underflow; no bound of a distance that is none is zero."""
@@ -60,8 +63,7 @@ def amplified(distance: float, contraction: float, noise: float, steps: int) -> 
     positive("noise", noise)
     if not 0 < contraction <= 1:
         raise expected("a Lipschitz constant in (0, 1]", "contraction", contraction, "out of range", "0.9")
-    if steps < 1:
-        raise expected("at least one step", "steps", steps, "too few", "1")
+    check_integer("steps", steps, 1, _STEP_BITS)
     geometric = _geometric(contraction**2, steps)
     found = contraction**steps * distance / (noise * math.sqrt(geometric))
     return max(found, _SMALLEST) if distance else 0.0
@@ -128,6 +130,8 @@ class LangevinDescent(RidgeMethod):
         """Refuse a negative spread, and what is no radius."""
         super().__post_init__()
         nonnegative("sigma", self.sigma)
+        for name, least in (("training", 0), ("steps", 1)):
+            check_integer(name, getattr(self, name), least, _STEP_BITS)
         if self.radius is not None:
             positive("radius", self.radius)
 
@@ -163,7 +167,8 @@ class LangevinDescent(RidgeMethod):
         """
         if not 1 < order < math.inf:
             raise expected("an order above 1", "order", order, type(order).__name__, "2.0")
-        return order * self._separation(problem) ** 2 / 2
+        separation = self._separation(problem)
+        return order * separation * separation / 2
 
     @checked
     def epsilon(self, problem: UnlearningProblem | NetworkProblem, delta: float) -> float:
@@ -185,7 +190,7 @@ class LangevinDescent(RidgeMethod):
         if not 0 < delta < 1:
             raise expected("a probability 0 < δ < 1", "delta", delta, type(delta).__name__, "1e-5")
         separation = self._separation(problem)
-        return separation**2 / 2 + separation * math.sqrt(2 * math.log(1 / delta))
+        return separation * separation / 2 + separation * math.sqrt(2 * math.log(1 / delta))
 
     def _separation(self, problem: UnlearningProblem | NetworkProblem) -> float:
         """μ of the K steps on R.
@@ -207,12 +212,17 @@ class LangevinDescent(RidgeMethod):
         error = model.targets(model.forget) - model.predict(model.forget, model.start)
         slope = size * (size * self.radius + float(np.linalg.norm(error)) * _ABOVE)
         distance = min(2 * self.radius, eta * slope * _geometric(contraction, self.training))
-        return amplified(distance, contraction, math.sqrt(2 * eta) * self.sigma, self.steps)
+        # The few roundings in here, K times one of c among them, are far below what this adds.
+        return _ABOVE * amplified(distance, contraction, math.sqrt(2 * eta) * self.sigma, self.steps)
 
     def _constants(self, problem: UnlearningProblem) -> tuple[float, float]:
-        """η = 2/(L + λ), and c = (L − λ)/(L + λ) by which a step contracts."""
-        top = largest_eigenvalue(problem) * _ABOVE + self.ridge
-        return 2 / (top + self.ridge), (top - self.ridge) / (top + self.ridge)
+        """η = 2/(L + λ), and c = (L − λ)/(L + λ) by which a step contracts.
+
+        L − λ is the largest eigenvalue of ΦᵀΦ: taken as a difference it would vanish beside a large λ.
+        """
+        own = largest_eigenvalue(problem) * _ABOVE
+        whole = own + 2 * self.ridge
+        return 2 / whole, max(own / whole, _SMALLEST)
 
     def _projected(self, step: Array) -> Array:
         """The nearest point of the ball about w₀."""

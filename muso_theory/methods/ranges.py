@@ -9,16 +9,24 @@ from ..errors import expected
 __all__ = ["check_step_size", "fraction", "nonnegative", "positive"]
 
 
+def _real(value: float) -> float:
+    """As a float; a whole number too large for one is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return np.inf
+
+
 def positive(name: str, value: float) -> float:
     """Refuse what is no positive finite number."""
-    if not 0 < value < np.inf:
+    if not 0 < _real(value) < np.inf:
         raise expected("a positive number", name, value, type(value).__name__, "the default")
     return value
 
 
 def nonnegative(name: str, value: float) -> float:
     """Refuse what is no finite number of at least zero."""
-    if not 0 <= value < np.inf:
+    if not 0 <= _real(value) < np.inf:
         raise expected("a number ≥ 0", name, value, type(value).__name__, "the default")
     return value
 

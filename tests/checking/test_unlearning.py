@@ -21,6 +21,7 @@ from muso_theory.inputs import Source, prepare
 from muso_theory.methods import LabelFreeLabels, serving
 from muso_theory.results import check_result
 from muso_theory.unlearned import RETRAINED
+from muso_theory.unlearning import made
 
 METHODS = serving("linear")
 
@@ -292,6 +293,19 @@ def test_mistakes_about_several_methods(words: list[str], told: str, wine: Path,
     answer = invoke("unlearn", str(wine), *words)
     assert answer.exit_code == 2
     assert told in answer.output
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("lr", r"learning_rate=… of the method, or recipe=Recipe\(learning_rate=…\)"),
+        ("loss", r"try recipe=Recipe\(loss=…\)"),
+        ("alpah", "try 'alpha'"),
+    ],
+)
+def test_a_setting_of_the_network_s_own_training_names_its_place(name: str, hint: str) -> None:
+    with pytest.raises(mt.MusoError, match=hint):
+        made("scrub", {name: 0.1}, kind="network")
 
 
 def test_a_method_named_twice_counts_once(wine: Path) -> None:

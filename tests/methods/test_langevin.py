@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -149,6 +150,33 @@ def test_without_a_projection_there_is_nothing_to_state() -> None:
     method = LangevinDescent(ridge=0.5, training=15, steps=1, sigma=0.05)
     pairs = [laws(regression(seed), method) for seed in range(12)]
     assert any(math.isinf(normal_divergence(*pair, 8.0)) for pair in pairs)
+
+
+@pytest.mark.parametrize("ridge", [1e6, 1e10, 1e13, 1e15, 1e17])
+def test_the_guarantee_holds_however_large_the_ridge(ridge: float) -> None:
+    """In rationals: what is retained has no features, so that one step of training leaves one covariance."""
+    problem = Problem(np.array([[0.0], [0.56]]), np.array([0.0, 1.0]), [1])
+    method = LangevinDescent(ridge=ridge, training=1, steps=2, sigma=1.0, radius=60 / math.sqrt(ridge))
+    own = Fraction(0.56) ** 2 * Fraction(1 + 1e-6)  # the eigenvalue that the step is made from
+    eta, factor = 2 / (own + 2 * Fraction(ridge)), own / (own + 2 * Fraction(ridge))
+    variance = 2 * eta * Fraction(method.sigma) ** 2
+    exact = (factor**2 * eta * Fraction(0.56)) ** 2 / (variance * (1 + factor**2 + factor**4))  # of order 2
+    bound = Fraction(method.divergence(problem, 2.0))
+    assert exact <= bound
+    assert bound < 2 * exact or ridge > 1e10
+
+
+@pytest.mark.parametrize("settings", [{"ridge": 1.0, "radius": 1e160}, {"radius": 1.0, "sigma": 1e-160}])
+def test_what_cannot_be_bounded_in_floats_is_infinite(settings: dict[str, float]) -> None:
+    assert LangevinDescent(**settings).epsilon(LINE, 1e-5) == math.inf
+
+
+@pytest.mark.parametrize("name", ["ridge", "sigma", "radius", "training", "steps"])
+def test_whole_numbers_beyond_floats_are_refused(name: str) -> None:
+    with pytest.raises(BadInputError, match=f"{name}=1000"):
+        LangevinDescent(**{name: 10**400})
+    with pytest.raises(BadInputError, match="steps=1000"):
+        amplified(1.0, 1.0, 1.0, 10**400)
 
 
 # -- a projected process on a line, by a chain of cells ----------------------------------------------------------

@@ -145,6 +145,9 @@ def test_errors_of_a_regression_are_drawn(tmp_path: Path, venue: str, width: str
     assert "Left: root mean squared errors of each method" in bars.caption
     assert "accurac" not in bars.caption
     assert "retain error, forget error, forget output gap of each method" in marks.caption
+    assert "one run, of seed 0, measured" in marks.caption
+    several = [{**row, "seed": seed} for row in rows for seed in (3, 1)]
+    assert "mean over seeds 1, 3 with a bar" in script("trade_off").told({"rows": several})
     with plots.styled(venue, width):
         figure = script("trade_off").own(content)
         assert not outside(figure)

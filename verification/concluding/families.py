@@ -18,6 +18,7 @@ def ranked(
     names: Iterable[str],
     other: str,
     *,
+    kind: str = "methods",
     called: Mapping[str, str] | None = None,
     tell: Sequence[str] = (),
     setting: Sequence[str] = (),
@@ -32,6 +33,7 @@ def ranked(
     Args:
         names: the family.
         other: what each is compared with.
+        kind: what the family is, in words.
         called: methods in words, where their names say little.
         tell: methods that have a sentence however they do.
     """
@@ -54,8 +56,9 @@ def ranked(
     if not known:
         return [members[name] for name in tell if name in members]
     best = min(known, key=known.__getitem__)
-    everywhere = "" if len(known) == len(named) else " that were run everywhere"
+    and_ = " and" if " that " in kind else ""
+    everywhere = "" if len(known) == len(named) else f"{and_} that were run everywhere"
     who = named[best].removeprefix("the method ")
-    members[best] = against(best, f"the best of {len(known)} methods{everywhere}, {who},")
+    members[best] = against(best, f"the best of {len(known)} {kind}{everywhere}, {who},")
     members[best]["family"] = list(members.values())
     return [members[best], *(members[name] for name in tell if name != best and name in members)]

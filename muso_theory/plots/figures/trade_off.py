@@ -55,10 +55,13 @@ def told(result: Mapping[str, Any]) -> str:
     """What the figure shows, in words."""
     rows = summary(result["rows"])
     shown = [key for key in MEASURES if any(key in row for row in rows)]
-    seeds = ", ".join(map(str, sorted({row["seed"] for row in result["rows"]})))
+    seeds = sorted({row["seed"] for row in result["rows"]})
+    spread = f"one run, of seed {seeds[0]}"
+    if len(seeds) > 1:
+        spread = f"mean over seeds {', '.join(map(str, seeds))} with a bar of one standard deviation to either side"
     return (
-        f"{', '.join(shown)} of each method (R is the retain set, F the forget set): mean over seeds {seeds} with a "
-        f"bar of one standard deviation to either side, measured, in the order of {shown[-1]}."
+        f"{', '.join(shown)} of each method (R is the retain set, F the forget set): {spread}, measured, in the order "
+        f"of {shown[-1]}."
     ) + (" Dashed: retraining, the aim of each." if any(row["method"] == _AIM for row in rows) else "")
 
 
