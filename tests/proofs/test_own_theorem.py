@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
+import random
+import re
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 import muso_theory as mt
+from muso_theory.algebra.contradiction import contradiction
+from muso_theory.algebra.exact import identity, multiply, solve, transpose
 from muso_theory.algebra.statement import parse_statement
 from muso_theory.algebra.trials import concludes, failing, read_model
 from muso_theory.claims.theorems.attempts import search_model, weaken
+from muso_theory.claims.theorems.registry import THEOREMS
 from muso_theory.cli import app
 from muso_theory.evidence import Verdict
 from tests.proofs.test_forged_certificates import run_checker
@@ -93,6 +101,106 @@ def test_hypotheses_that_contradict_are_vacuous_and_said_so() -> None:
     answer = mt.prove(mt.statement("\n".join([*lines, "conclude B B = B"])), seconds=20)
     assert answer.verdict is Verdict.VACUOUS
     assert "one, two together make I of size m zero" in answer.tried[-1]
+
+
+SQUARES = """
+matrix A : n x n
+matrix B : n x n
+matrix h : n x n
+"""
+
+
+@pytest.mark.parametrize(
+    ("hypotheses", "words"),
+    [
+        (
+            "squares: A' A + B' B = 0; regular: A invertible",
+            "squares makes A zero.*; regular, squares together",
+        ),
+        ("squares: 2 A' A = - B B'; regular: B invertible", "squares makes B zero"),
+        ("negative: A A' = - I", "negative makes a sum of squares zero of which I of size n is one"),
+        ("brackets: (2 A - B)' (2 A - B) + I = 0", "brackets makes a sum of squares zero"),
+        (
+            "first: A' A + h = 0; second: B' B = h; regular: B invertible",
+            "first, second together make B zero",
+        ),
+        ("total: A' A + B' B = I; part: A' A = 2 I", "part, total together make a sum of squares zero"),
+        ("symmetric: A' = A; turn: A A = - I", "symmetric, turn together make a sum of squares zero"),
+        ("trace: A B - B A = I", "trace makes a sum of squares zero of which I"),
+        ("gram: A' A h + h = 0; regular: h invertible", "gram, regular together make a sum"),
+    ],
+)
+def test_squares_that_contradict_are_vacuous_and_said_so(hypotheses: str, words: str) -> None:
+    lines = "".join(f"assume {hypothesis}\n" for hypothesis in hypotheses.split("; "))
+    theorem = mt.statement(SQUARES + lines + "conclude A B = h")
+    answer = mt.prove(theorem, seconds=60)
+    assert answer.verdict is Verdict.VACUOUS
+    assert re.search(f"no model was found, and none exists: {words}", answer.tried[-1]), answer.tried[-1]
+
+
+@pytest.mark.parametrize(
+    "hypotheses",
+    [
+        "squares: A' A + B' B = 0",
+        "turn: A A = - I",  # a rotation: only with A' = A is it a square
+        "symmetric: A' = A; cube: A A A = 2 I",  # real, and not rational
+        "trace: A B - B A = h",
+        "total: A' A + B' B = 2 I; part: A' A = I",
+        "skew: A' = - A; square: A A = - h' h; regular: h invertible",
+        "first: A' A = B; second: B' B = h; regular: h invertible",
+    ],
+)
+def test_what_some_matrices_satisfy_is_no_contradiction(hypotheses: str) -> None:
+    lines = "".join(f"assume {hypothesis}\n" for hypothesis in hypotheses.split("; "))
+    theorem = mt.statement(SQUARES + lines + "conclude A B = h")
+    assert contradiction(parse_statement("mine", theorem.lines), 5.0) == ""
+
+
+@pytest.mark.parametrize("name", sorted(THEOREMS)[2::9])
+def test_no_theorem_of_the_collection_contradicts_itself(name: str) -> None:
+    lines = THEOREMS[name].lines
+    if not lines[0].startswith("induction"):
+        assert contradiction(parse_statement(name, lines), 2.0) == ""
+
+
+def test_random_hypotheses_that_hold_somewhere_do_not_contradict() -> None:
+    """Relations between words in two drawn matrices: these satisfy them, whatever the search makes of squares."""
+    rng = random.Random(0)
+    for _ in range(30):
+        size = rng.choice((1, 2, 2, 3))
+        letters = {
+            s: [[Fraction(rng.choice((0, 0, 1, -1, 2))) for _ in range(size)] for _ in range(size)]
+            for s in "AB"
+        }
+        letters |= {s + "'": transpose(letters[s]) for s in "AB"}
+        lines = ["matrix A : n x n", "matrix B : n x n"]
+        every = [w for length in (1, 2, 3) for w in itertools.product(letters, repeat=length)]
+        for number in range(3):
+            words = [(), *rng.sample(every, 5)]
+            values = [
+                functools.reduce(multiply, (letters[x] for x in word), identity(size)) for word in words
+            ]
+            system = [
+                list(row) for row in zip(*([x for r in value for x in r] for value in values), strict=True)
+            ]
+            last = solve([row[:-1] for row in system], [-row[-1] for row in system])
+            if last is not None:
+                terms = [
+                    f"{c} {' '.join(w) or 'I'}".replace("-", "- ")
+                    for c, w in zip([*last, 1], words, strict=True)
+                ]
+                lines.append(f"assume h{number}: {' + '.join(terms).replace('+ -', '-')} = 0")
+        parsed = parse_statement("random", [*lines, "conclude A = A"])
+        assert contradiction(parsed, 2.0) == "", lines
+
+
+def test_what_squares_leave_is_proved_and_said() -> None:
+    theorem = mt.statement(SQUARES + "assume squares: A' A + 2 B' B = 0\nconclude A h = B")
+    answer = mt.prove(theorem, seconds=120)
+    assert answer.verdict is Verdict.PROVED
+    assert answer.proof is not None
+    assert answer.tried[-1] == "proved, and squares, a sum of squares, leaves A = 0, B = 0 only"
+    assert mt.check_certificate(answer.proof.certificate, theorem).accepted
 
 
 def test_what_is_not_decided_says_what_was_tried() -> None:
