@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 
 from ..errors import BadInputError, nearest
+from .derivation import lemma_values
 from .expression import NAME, parse_equation, parse_expression
-from .polynomial import AlgebraError
+from .instance import Instance
+from .polynomial import AlgebraError, Polynomial, Signature
 from .statement import StatementBuilder, parse_statement
 from .theorem import Apply, Cancel, Have, PlanStep, Theorem, Witness
 
@@ -44,7 +47,7 @@ _LATIN = re.compile(
 )
 
 
-def read_theorem(text: str, name: str = "mine") -> Theorem:
+def read_theorem(text: str, name: str = "mine", known: Mapping[str, Sequence[str]] | None = None) -> Theorem:
     r"""Read a theorem in the language of ``proofs/statements.txt``, and a plan of its proof where one is written.
 
     Lines may be indented; blank ones and those that begin with ``#`` are skipped. Beside the lines of a statement
@@ -55,6 +58,7 @@ def read_theorem(text: str, name: str = "mine") -> Theorem:
     Args:
         text: the theorem.
         name: what it is called where the text does not say.
+        known: the lines of the theorems that the plan may use, by name; None takes any name as it is.
 
     Raises:
         BadInputError: a line that cannot be read, with its number, its column and the nearest legal form; or a text of
@@ -70,15 +74,15 @@ def read_theorem(text: str, name: str = "mine") -> Theorem:
     """
     if len(text) > _MAX_BYTES:
         raise BadInputError(f"expected a theorem of at most {_MAX_BYTES:,} characters but got {len(text):,}")
-    return _Reader(text, name).read()
+    return _Reader(text, name, known).read()
 
 
 class _Reader:
     """One theorem while it is read."""
 
-    def __init__(self, text: str, name: str) -> None:
+    def __init__(self, text: str, name: str, known: Mapping[str, Sequence[str]] | None) -> None:
         self.raw = text.splitlines()
-        self.name = name
+        self.name, self.known = name, known
         self.builder = StatementBuilder()
         self.lines: list[str] = []
         self.plan: list[PlanStep] = []
@@ -131,32 +135,84 @@ class _Reader:
         if not self.builder.conclusions:
             raise AlgebraError("expected the conclusions before the plan", 0)
         if verb == "lemma":
-            lemma, _, values = rest.partition(" with ")
-            pairs = [pair.partition(" = ") for pair in values.split(", ") if values]
-            if not all(symbol and value for symbol, _, value in pairs):
-                raise AlgebraError("expected a value for every symbol that is named", at)
-            for _, _, value in pairs:
-                self.placed(parse_expression, value, self.line.index(value, at))
-            return Apply(lemma, {symbol: value for symbol, _, value in pairs})
+            return self.lemma(rest, at)
         if verb == "have":
             self.placed(parse_equation, rest, at)
             return Have(rest)
         if verb == "choose":
-            symbol, _, value = rest.partition(" = ")
+            symbol, _, text = rest.partition(" = ")
             if symbol not in self.builder.exists:
                 raise AlgebraError(f"{symbol!r} is not claimed to exist", at)
-            self.placed(parse_expression, value, self.line.index(" = ") + 3)
-            return Witness(symbol, value)
+            begin = self.line.index(" = ") + 3
+            value = self.placed(parse_expression, text, begin)
+            rows, cols = self.builder.signature[symbol]
+            if value.rows is not None and (value.rows, value.cols) != (rows, cols):
+                raise AlgebraError(
+                    f"{symbol} is {rows} x {cols}, and {text} is {value.rows} x {value.cols}", begin
+                )
+            return Witness(symbol, text)
+        return self.cancel(rest, at)
+
+    def lemma(self, rest: str, at: int) -> Apply:
+        """A theorem of the collection with matrices put in for its symbols, which fit one another."""
+        name, _, values = rest.partition(" with ")
+        lines = None if self.known is None else self.known.get(name)
+        if self.known is not None and lines is None:
+            raise AlgebraError(
+                f"expected a theorem of the collection but got {name!r}; try {nearest(name, self.known)}", at
+            )
+        if lines is not None and lines[0].startswith("induction"):
+            raise AlgebraError(f"{name} is an induction, which cannot be applied; its step and base can", at)
+        theorem = None if lines is None else parse_statement(name, list(lines))
+        place, given, sizes = at + len(name) + len(" with "), dict[str, str](), dict[str, str]()
+        for pair in values.split(", ") if values else ():
+            symbol, _, text = pair.partition(" = ")
+            if not symbol or not text or symbol in given:
+                raise AlgebraError("expected one value for every symbol that is named", place)
+            if theorem is not None and symbol not in theorem.signature:
+                has = ", ".join(theorem.signature)
+                raise AlgebraError(f"{name} has no symbol {symbol!r}; it has {has}", place)
+            value = self.placed(parse_expression, text, place + len(symbol) + len(" = "))
+            for size, own in zip(
+                theorem.signature[symbol] if theorem else (), (value.rows, value.cols), strict=False
+            ):
+                if own is not None and sizes.setdefault(size, own) != own:
+                    kind = " x ".join(theorem.signature[symbol]) if theorem else ""
+                    raise AlgebraError(
+                        f"{symbol} of {name} is {kind}, {text} is {value.rows} x {value.cols}, "
+                        f"and {size} is {sizes[size]} already",
+                        place,
+                    )
+            given[symbol], place = text, place + len(pair) + len(", ")
+        if theorem is not None:
+            host = parse_statement(self.name, self.lines)
+            try:
+                Instance(theorem, host, {s: str(v) for s, v in lemma_values(theorem, host, given).items()})
+            except AlgebraError as error:
+                raise AlgebraError(str(error), at) from None
+        return Apply(name, given)
+
+    def cancel(self, rest: str, at: int) -> Cancel:
+        """Roots of squares that can be added."""
         roots = rest.split(", ")
+        kinds = []
         for root in roots:
-            self.placed(parse_expression, root, self.line.index(root, at))
+            kinds.append((self.placed(parse_expression, root, at).cols, root, at))
+            at += len(root) + len(", ")
+        for cols, root, place in kinds:
+            if cols is None or cols != kinds[0][0]:
+                told = (
+                    "is a bare number"
+                    if cols is None
+                    else f"has {cols} columns, and {kinds[0][1]} has {kinds[0][0]}"
+                )
+                raise AlgebraError(f"{root} {told}: their squares do not add up", place)
         return Cancel(tuple(roots))
 
-    def placed(self, parse: object, text: str, at: int) -> None:
+    def placed(self, parse: Callable[[str, Signature], Polynomial], text: str, at: int) -> Polynomial:
         """Read an expression that begins somewhere in the line."""
-        assert callable(parse)
         try:
-            parse(text, self.builder.signature)
+            return parse(text, self.builder.signature)
         except AlgebraError as error:
             raise AlgebraError(str(error), at + (error.at or 0)) from None
 

@@ -232,6 +232,89 @@ def test_a_plan_and_lemmas_of_the_collection() -> None:
     assert [node["name"] for node in answer.proof.certificate["theorems"]] == ["lemma/pseudo-inverse", "mine"]
 
 
+PLANNED = "matrix A : n x D\nmatrix B : k x n\nmatrix v : D x D\npinv A\nconclude A' A A^+ = A'\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (
+            "lemma lemma/pseudo-invers with A = A",
+            "column 7: expected a theorem of the collection.*'lemma/pseudo-inverse'",
+        ),
+        ("lemma lemma/pseudo-inverse with A = B", r"column 7: say what A\^\+ .*: mine has no inverse of B"),
+        (
+            "lemma lemma/pseudo-inverse with A = A, X = B",
+            r"column 40: lemma/pseudo-inverse has no symbol 'X'; it has A, A\^\+",
+        ),
+        ("lemma lemma/pseudo-inverse with A = A A", "column 39: expected equal inner dimensions"),
+        ("lemma lemma/pseudo-inverse with A = A, A = A", "column 40: expected one value for every symbol"),
+        (
+            "lemma lemma/update with A = A, t = A v, v = B",
+            "column 41: v of lemma/update is D x c, B is k x n, and D is D",
+        ),
+        ("lemma lemma/update with A = A", "column 7: say what t of lemma/update is"),
+        (
+            "lemma implicit-bias/all-steps",
+            "column 7: implicit-bias/all-steps is an induction, which cannot be applied",
+        ),
+        ("have A' = A", "column 9: the sides of an equation differ in size"),
+        ("cancel A, B", "column 11: B has n columns, and A has D"),
+        ("cancel B A, A A", "column 15: expected equal inner dimensions"),
+        ("cancel 2", "column 8: 2 is a bare number"),
+    ],
+)
+def test_a_plan_is_checked_where_it_is_read(line: str, words: str) -> None:
+    with pytest.raises(mt.MusoError, match=f"line 6, {words}"):
+        mt.statement(PLANNED + line)
+
+
+def test_a_witness_has_the_size_that_is_claimed() -> None:
+    text = "matrix A : n x D\npinv A\nexists X : D x n\nconclude A X A = A\nchoose X = A"
+    with pytest.raises(mt.MusoError, match=r"line 5, column 12: X is D x n, and A is n x D"):
+        mt.statement(text)
+    assert mt.prove(mt.statement(text + "^+")).verdict is Verdict.PROVED
+
+
+@pytest.mark.parametrize(
+    ("plan", "idle"),
+    [
+        (
+            "lemma lemma/pseudo-inverse with A = A\nhave A^+ A A' = A'\nhave A v = A v",
+            ["have A^+ A A' = A'", "have A v = A v"],
+        ),
+        ("have A' A A^+ = A'", []),
+        # What the lemma says is 0 = 0 in part: the prover has to live with facts that say nothing.
+        (
+            "lemma lemma/update with A = A, t = A v, v = v\ncancel A' A A^+ - A'",
+            ["lemma lemma/update with A = A, t = A v, v = v"],
+        ),
+    ],
+)
+def test_lines_of_a_plan_that_the_proof_does_not_use_are_told(plan: str, idle: list[str]) -> None:
+    answer = mt.prove(mt.statement(PLANNED + plan), seconds=120)
+    assert answer.verdict is Verdict.PROVED
+    assert list(answer.idle) == idle
+    assert answer.to_markdown().count("Not used by the proof: ") == len(idle)
+
+
+def test_a_line_that_only_a_lemma_assumes_is_used() -> None:
+    """The lemma names no step: what it assumes it finds among all that is proved."""
+    text = """
+        matrix A : n x D
+        matrix X : D x n
+        pinv A
+        assume same: X = A^+
+        conclude X = A^+
+        have A X A = A
+        lemma lemma/unique-pseudo-inverse with A = A, X = X
+        have X A A^+ = X
+    """
+    answer = mt.prove(mt.statement(text), seconds=60)
+    assert answer.proof is not None
+    assert answer.idle == ("have X A A^+ = X",)
+
+
 def test_a_model_is_searched_alone() -> None:
     assert search_model(mt.statement(COMMUTE), 20).verdict is Verdict.REFUTED
     assert search_model(mt.statement(PENROSE), 1).verdict is Verdict.UNDECIDED

@@ -13,6 +13,7 @@ from typing import Any, final
 from ...algebra.checker import check_bundle
 from ...algebra.contradiction import contradiction, squared
 from ...algebra.derivation import Node, derive
+from ...algebra.idle import idle_lines
 from ...algebra.polynomial import AlgebraError
 from ...algebra.prover import NotFoundError
 from ...algebra.reading import read_theorem
@@ -21,7 +22,7 @@ from ...algebra.statement import Statement, parse_statement
 from ...algebra.theorem import Apply, Cancel, PlanStep, Theorem
 from ...algebra.trials import ExactModel, concludes, write_model
 from ...arguments import checked
-from ...errors import expected, nearest
+from ...errors import expected
 from ...evidence import Verdict
 from ...reading import read_text
 from .certificates import bundle, certificate_of
@@ -59,6 +60,7 @@ class TheoremAnswer:
         model: the counterexample if it is refuted: dimensions, and matrices as exact numbers in text.
         tried: what was tried, and how far, in words.
         untried: hypotheses of a proved theorem that no model showed to be needed.
+        idle: lines of the plan on which the proof does not rest.
     """
 
     theorem: Theorem
@@ -67,6 +69,7 @@ class TheoremAnswer:
     model: Mapping[str, Any] | None
     tried: tuple[str, ...]
     untried: tuple[str, ...] = ()
+    idle: tuple[str, ...] = ()
 
     @property
     def fails(self) -> tuple[str, ...]:
@@ -85,11 +88,10 @@ class TheoremAnswer:
         """A page: the statement, and its proof, its counterexample, or what was tried."""
         if self.proof is not None:
             extra = (
-                [f"Not shown to be needed: {', '.join(self.untried)}; try --weaken.", ""]
-                if self.untried
-                else []
+                [f"Not shown to be needed: {', '.join(self.untried)}; try --weaken."] if self.untried else []
             )
-            return self.proof.to_markdown() + "\n".join(extra)
+            extra += [f"Not used by the proof: {line}" for line in self.idle]
+            return self.proof.to_markdown() + "".join(f"{line}\n" for line in extra)
         lines = [f"# {self.theorem.name}", "", f"Status: {self.verdict.name}, {self.verdict.value}.", ""]
         lines += ["```", *self.theorem.lines, "```", ""]
         if self.model is not None:
@@ -160,16 +162,11 @@ def statement(source: str | Path) -> Theorem:
         plain = re.sub(r"[^a-z0-9-]+", "-", path.stem.lower()).strip("-")
         name = plain if re.match(r"[a-z]", plain) else name
         source = read_text(path, "FILE", _MAX_BYTES)
-    theorem = read_theorem(source, name)
+    theorem = read_theorem(source, name, {other.name: other.lines for other in THEOREMS.values()})
     if theorem.name in THEOREMS or theorem.slug in {other.slug for other in THEOREMS.values()}:
         raise expected(
             "a name of its own", "theorem", theorem.name, "one of the collection", f"my-{theorem.slug}"
         )
-    for step in theorem.plan:
-        if isinstance(step, Apply) and step.lemma not in THEOREMS:
-            raise expected(
-                "a theorem of the collection", "lemma", step.lemma, "unknown", nearest(step.lemma, THEOREMS)
-            )
     return theorem
 
 
@@ -210,13 +207,15 @@ def attempt(
             continue
         tell(f"{theorem.name}: proving {words}")
         try:
-            node = derive(replace(theorem, plan=plan), known or _lemmas(plan), seconds=left, polish=_POLISH)
+            lemmas = known or _lemmas((*plan, *theorem.plan))
+            node = derive(replace(theorem, plan=plan), lemmas, seconds=left, polish=_POLISH)
         except NotFoundError as error:
             tried.append(f"proving {words}: {error}"[:300])
         except AlgebraError as error:
             tried.append(f"proving {words}: {error}"[:300])
         else:
-            return _proved(theorem, parsed, node, tried, first.held, begun + seconds, tell)
+            answer = _proved(theorem, parsed, node, tried, first.held, begun + seconds, tell)
+            return replace(answer, idle=idle_lines(theorem, node, lemmas))
     tell(f"{theorem.name}: looking for a larger counterexample")
     last = hunt(parsed, begun + seconds)
     tried.append(f"a second search: {last}")
