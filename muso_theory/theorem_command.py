@@ -49,7 +49,7 @@ def prove_file(file: str, seconds: float, weaken: bool, write: Path | None, coq:
         if less is not None:
             say("\n## Each hypothesis dropped alone\n")
             for label, (kind, words) in less.hypotheses.items():
-                say(f"- {label}: {kind}, {words}")
+                say(f"- {label}: {words if kind == 'open' else f'{kind}, {words}'}")
             if less.lines != theorem.lines:
                 say("\nProved with fewer:\n")
                 say("\n".join(f"    {line}" for line in less.lines))

@@ -81,11 +81,12 @@ class _Reader:
     """One theorem while it is read."""
 
     def __init__(self, text: str, name: str, known: Mapping[str, Sequence[str]] | None) -> None:
-        self.raw = text.splitlines()
+        self.raw = text.removeprefix("\ufeff").splitlines()
         self.name, self.known = name, known
         self.builder = StatementBuilder()
         self.lines: list[str] = []
         self.plan: list[PlanStep] = []
+        self.declared: dict[str, tuple[int, str]] = {}  # symbols and scalars, to where they are
         self.number, self.line = 0, ""
 
     def read(self) -> Theorem:
@@ -97,6 +98,8 @@ class _Reader:
             self.look_alikes(raw)
             verb = self.line.partition(" ")[0]
             try:
+                if self.line == verb and verb in _FORMS:
+                    raise AlgebraError(f"nothing follows {verb!r}", len(verb))
                 if verb == "theorem":
                     self.title()
                 elif verb in _PLAN:
@@ -104,8 +107,7 @@ class _Reader:
                 elif self.plan:
                     raise AlgebraError("a step of the plan is followed by a line of the statement", 0)
                 else:
-                    self.builder.add(self.line)
-                    self.lines.append(self.line)
+                    self.declare(verb)
             except AlgebraError as error:
                 raise self.refusal(error, verb) from None
         if not self.lines:
@@ -120,10 +122,30 @@ class _Reader:
             ) from None
         return Theorem(self.name, tuple(self.lines), tuple(self.plan))
 
+    def declare(self, verb: str) -> None:
+        """A line of the statement; what it declares has a name of its own."""
+        name = self.line.partition(" ")[2].partition(" ")[0]
+        kind, other = ("scalar", "matrix") if verb == "scalar" else ("matrix", "scalar")
+        if verb in ("matrix", "scalar", "let", "exists") and name in self.declared:
+            at, line = self.declared[name]
+            if (name in self.builder.scalars) == (other == "scalar"):
+                raise AlgebraError(
+                    f"{name} is a {other} by line {at}, {line!r}, and cannot be a {kind} by line "
+                    f"{self.number}, {self.line!r}, too; give one of them another name"
+                )
+        self.builder.add(self.line)
+        self.lines.append(self.line)
+        for symbol in (*self.builder.signature, *self.builder.scalars):
+            self.declared.setdefault(symbol, (self.number, self.line))
+
     def title(self) -> None:
         """The name of the theorem."""
         name = self.line.partition(" ")[2]
-        if self.lines or not re.fullmatch(r"[a-z][a-z0-9-]{0,40}(/[a-z][a-z0-9-]{0,40})?", name):
+        if self.lines:
+            raise AlgebraError(
+                f"a file holds one theorem, and this is the line of another; {name[:40]} has its own file", 0
+            )
+        if not re.fullmatch(r"[a-z][a-z0-9-]{0,40}(/[a-z][a-z0-9-]{0,40})?", name):
             raise AlgebraError(
                 "expected the name first, in small letters, digits and hyphens", len("theorem ")
             )
@@ -217,10 +239,11 @@ class _Reader:
             raise AlgebraError(str(error), at + (error.at or 0)) from None
 
     def look_alikes(self, raw: str) -> None:
-        """Refuse letters that look like those of the language; words may hold any."""
-        if self.line.partition(" ")[0] in ("says", "remains"):
-            return
+        """Refuse letters that look like those of the language; words may hold any that are printed."""
+        words = self.line.partition(" ")[0] in ("says", "remains")
         for column, letter in enumerate(raw, start=1):
+            if words and (letter.isprintable() or letter == "\t"):
+                continue
             if ord(letter) > 126 or (ord(letter) < 32 and letter != "\t"):
                 name = unicodedata.name(letter, f"U+{ord(letter):04X}")
                 meant = _LOOKALIKES.get(letter) or _latin(letter, name)
@@ -240,9 +263,37 @@ class _Reader:
             words = f"no line begins with {verb[:40]!r}"
             close = nearest(verb, _FORMS, "'matrix'").strip("'")
             hint = f"try {_FORMS[close]!r}, or {', '.join(form for form in _FORMS if form != close)}"
-        if later := self.later(words):
-            words = later
+        words = self.elsewhere(words) or self.sizes(verb) or self.later(words) or words
         return BadInputError(f"line {self.number}, column {self.column(at)}: {words}; {hint}")
+
+    def elsewhere(self, words: str) -> str:
+        """Where a symbol is declared already, or how a number is written that is not known without its size."""
+        twice = re.match(r"the symbol '(.+)' is introduced twice|the scalar '(.+)' has two values", words)
+        name = (twice[1] or twice[2]) if twice else ""
+        if name in self.declared:
+            at, line = self.declared[name]
+            return f"{name} is declared in line {at} already, {line!r}, and again in line {self.number}, {self.line!r}"
+        unknown = re.match(rf"unknown symbol '({NAME})'", words)
+        base = unknown[1].partition("_")[0] if unknown else ""
+        if base in self.builder.scalars:
+            at, line = self.declared[base]
+            return (
+                f"unknown symbol {unknown[1] if unknown else ''!r}; the scalar of line {at}, {line!r}, is written "
+                f"{' or '.join(self.builder.scalars[base])}, by its size"
+            )
+        return ""
+
+    def sizes(self, verb: str) -> str:
+        """What to do about a size that is a number."""
+        places = {"scalar": r" (?:on |, )", "partition": r" [a-z=+]+ "}.get(verb, " (?::|x) ")
+        if verb in ("matrix", "exists", "let", "scalar", "partition") and re.search(
+            places + r"[0-9]", self.line
+        ):
+            return (
+                "sizes are letters, and every theorem is for all of them: a column is c wide, a number is written "
+                "'scalar eta on n'"
+            )
+        return ""
 
     def later(self, words: str) -> str:
         """What an unknown symbol is, if a later line defines it."""

@@ -18,6 +18,7 @@ from muso_theory.algebra.contradiction import contradiction
 from muso_theory.algebra.exact import identity, multiply, solve, transpose
 from muso_theory.algebra.statement import parse_statement
 from muso_theory.algebra.trials import concludes, failing, read_model
+from muso_theory.claims.theorems import attempts
 from muso_theory.claims.theorems.attempts import search_model, weaken
 from muso_theory.claims.theorems.registry import THEOREMS
 from muso_theory.cli import app
@@ -351,6 +352,60 @@ def test_a_model_is_searched_alone() -> None:
             "matrix A : n x n\nconclude A = A\nlemma lemma/pseudo",
             "theorem of the collection.*lemma/pseudo-inverse",
         ),
+        (
+            "matrix A : n x D\nscalar A on n, D\nconclude A_n A = A A_D",
+            "line 2, column 8: A is a matrix by line 1, "
+            "'matrix A : n x D', and cannot be a scalar by line 2, 'scalar A on n, D', too",
+        ),
+        (
+            "scalar eta on n, D\n\nmatrix eta : n x D\nconclude eta = eta",
+            "line 3, column 8: eta is a scalar by line 1, "
+            "'scalar eta on n, D', and cannot be a matrix by line 3",
+        ),
+        (
+            "matrix eta_n : n x n\nscalar eta on n, D\nconclude eta_n = eta_n",
+            "column 8: eta_n is declared in line 1 "
+            "already, 'matrix eta_n : n x n', and again in line 2, 'scalar eta on n, D'",
+        ),
+        (
+            "matrix A : n x D\nlet A = A\nconclude A = A",
+            "column 5: A is declared in line 1 already, 'matrix A : n x D'",
+        ),
+        (
+            "matrix A : n x D\nscalar eta on n, D\nconclude eta A = A eta",
+            "line 3, column 10: unknown symbol 'eta'; the "
+            "scalar of line 2, 'scalar eta on n, D', is written eta_n or eta_D",
+        ),
+        ("matrix A : 1 x 1\nconclude A = A", "line 1, column 8: sizes are letters.*'scalar eta on n'"),
+        ("matrix A : n x 1\nconclude A = A", "sizes are letters"),
+        ("partition 5 = 2 + 3 by S, T\nconclude S = S", "sizes are letters"),
+        (
+            "matrix A : n x n\nconclude A = 0.5 A",
+            "line 2, column 14: numbers are whole or fractions: 0.5 is written 1/2",
+        ),
+        ("matrix A : n x n\nconclude .25 A = A", "line 2, column 10: .*: .25 is written 1/4"),
+        ("matrix A : n x n\nconclude A^2 = A", "column 11: cannot read.*: a power is a product, A A"),
+        ("matrix A : n x n\nconclude A^T A = A", "a transpose is written A'"),
+        ("matrix A : n x n\nconclude A * A = A", "side by side"),
+        ("matrix A : n x n\nconclude A/2 = A", "a fraction comes first"),
+        (
+            "matrix A : n x n\nassume positive: A >= 0\nconclude A = A",
+            "an inequality is an equation with squares",
+        ),
+        (
+            "theorem one\nmatrix A : n x n\nconclude A = A\ntheorem two",
+            "line 4, column 1: a file holds one theorem.*; two has",
+        ),
+        (
+            "matrix A : n x n\nconclude A = A\nmatrix B : n x n",
+            "line 3, column 8: .*: data come first, and a file holds one",
+        ),
+        ("matrix A : n x n\nconclude A = A\nsays\n", "line 3, column 5: nothing follows 'says'"),
+        ("matrix A : n x n\nconclude A = A\nlemma ", "line 3, column 6: nothing follows 'lemma'"),
+        (
+            "matrix A : n x n\nconclude A = A\nsays \x1b[31mred",
+            "line 3, column 6: U\\+001B is not in the language",
+        ),
         ("matrix A : n x n\n" * 60_000, "at most 100,000 characters"),
         ("matrix A : n x n\nconclude A = " + "A " * 1_500 + "\n", "line 2, column .*at most 2000 characters"),
     ],
@@ -358,6 +413,37 @@ def test_a_model_is_searched_alone() -> None:
 def test_what_cannot_be_read_is_told_by_line_and_column(text: str, words: str) -> None:
     with pytest.raises(mt.MusoError, match=words):
         mt.statement(text if "\n" in text else text + "\n")
+
+
+def test_a_byte_order_mark_is_no_letter(tmp_path: Path) -> None:
+    file = tmp_path / "mine.txt"
+    file.write_text(PENROSE, encoding="utf-8-sig")
+    assert mt.statement(file).lines == mt.statement(PENROSE).lines
+
+
+def test_words_mean_themselves_on_every_page() -> None:
+    says = r"says a <b>bold</b> | `x` \frac *a* [link](x) & 1 < 2"
+    answer = mt.prove(mt.statement(f"{PENROSE}\n{says}"), seconds=60)
+    assert r"a \<b>bold\</b> | \`x\` \\frac \*a\* \[link](x) & 1 < 2." in answer.to_markdown()
+    assert "**mine**\n" in mt.prove(mt.statement(PENROSE), seconds=60).to_markdown()
+
+
+def test_what_was_not_tried_in_time_is_not_called_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "matrix A : n x n\nassume symmetric: A = A'\nconclude A A' = A' A"
+    monkeypatch.setattr(attempts, "find_trials", lambda statement, **_: {"hypotheses": {}})
+    answer = mt.prove(mt.statement(text), seconds=60)
+    assert "Not decided, whether needed: symmetric; try --weaken." in answer.to_markdown()
+    assert "| not decided |" in answer.to_markdown()
+    monkeypatch.setattr(
+        attempts,
+        "attempt",
+        lambda theorem, *_: mt.TheoremAnswer(theorem, Verdict.UNDECIDED, None, None, ("x",)),
+    )
+    found = weaken(mt.statement(text), seconds=60)
+    assert found.hypotheses["symmetric"] == (
+        "open",
+        "not decided within 60 s; a longer --seconds may decide it",
+    )
 
 
 def test_the_command_answers_by_its_exit_status(tmp_path: Path) -> None:

@@ -88,7 +88,9 @@ class TheoremAnswer:
         """A page: the statement, and its proof, its counterexample, or what was tried."""
         if self.proof is not None:
             extra = (
-                [f"Not shown to be needed: {', '.join(self.untried)}; try --weaken."] if self.untried else []
+                [f"Not decided, whether needed: {', '.join(self.untried)}; try --weaken."]
+                if self.untried
+                else []
             )
             extra += [f"Not used by the proof: {line}" for line in self.idle]
             return self.proof.to_markdown() + "".join(f"{line}\n" for line in extra)
@@ -127,7 +129,7 @@ class _Weakened:
 
     Args:
         hypotheses: label to ``"needed"`` (a counterexample without it), ``"redundant"`` (proved without it) or
-            ``"open"``, with words.
+            ``"open"`` (not decided in the time it had), with words.
         lines: the statement without the hypotheses that were given up one after the other, still proved.
     """
 
@@ -267,7 +269,10 @@ def weaken(theorem: Theorem, seconds: float = 60.0, progress: Tell | None = None
             ):
                 lines = _without(lines, label)
         else:
-            found[label] = ("open", answer.tried[-1])
+            found[label] = (
+                "open",
+                f"not decided within {seconds / len(labels):.0f} s; a longer --seconds may decide it",
+            )
     return _Weakened(found, lines)
 
 
