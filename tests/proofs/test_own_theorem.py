@@ -476,6 +476,31 @@ def test_the_command_answers_by_its_exit_status(tmp_path: Path) -> None:
     assert runner.invoke(app, ["refute", str(file)]).exit_code == 1
 
 
+def test_a_site_of_ones_own_theorem(tmp_path: Path) -> None:
+    """The pages of the collection: statement, proof with links to lemmas, graph; and files that check by themselves."""
+    file, site = tmp_path / "mine.txt", tmp_path / "site"
+    file.write_text(f"theorem index\n{PENROSE}\nsays <b>rows</b>\nlemma lemma/pseudo-inverse with A = A\n")
+    answer = CliRunner().invoke(app, ["prove", str(file), "--html", str(site), "--seconds", "120"])
+    assert answer.exit_code == 0, answer.output
+    assert f"begin with {site / 'index.html'}" in answer.output
+    entrance, page = ((site / name).read_text() for name in ("index.html", "theorem-index.html"))
+    assert '<a href="theorem-index.html">' in entrance
+    assert entrance.count("<rect") == 2  # the theorem and the lemma
+    assert 'marker-end="url(#uses)"' in entrance
+    assert '<a href="lemmas.html#lemma-pseudo-inverse">' in page
+    assert "&lt;b&gt;rows&lt;/b&gt;" in page
+    assert 'id="lemma-pseudo-inverse"' in (site / "lemmas.html").read_text()
+    names = [site / "certificates" / f"index.{kind}" for kind in ("statements", "json")]
+    assert run_checker(Path("--statements"), *names).returncode == 0
+    file.write_text(COMMUTE)
+    answer = CliRunner().invoke(app, ["prove", str(file), "--html", str(tmp_path / "other")])
+    assert answer.exit_code == 1
+    assert "there is no proof to show" in answer.output
+    assert not (tmp_path / "other").exists()
+    both = CliRunner().invoke(app, ["prove", str(file), "exact-labels", "--html", str(site)])
+    assert (both.exit_code, "one FILE" in both.output) == (2, True)
+
+
 PUSH = """
 theorem push-through
 matrix A : n x D
