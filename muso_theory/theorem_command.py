@@ -55,11 +55,15 @@ def prove_file(
         say(found.to_markdown(), end="")
         if less is not None:
             say("\n## Each hypothesis dropped alone\n")
+            if not less.hypotheses:
+                say("There is none.")
             for label, (kind, words) in less.hypotheses.items():
                 say(f"- {label}: {words if kind == 'open' else f'{kind}, {words}'}")
             if less.lines != theorem.lines:
                 say("\nProved with fewer:\n")
                 say("\n".join(f"    {line}" for line in less.lines))
+        if weaken and less is None:
+            say("\nNo hypothesis was dropped: there is no proof that could do without it.")
         if write is not None:
             say(f"{len(written)} files written to {write}; check them by themselves:")
             say(f"python proofs/check.py --statements {write / 'statements.txt'} {write / theorem.name}.json")

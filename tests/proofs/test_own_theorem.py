@@ -476,6 +476,18 @@ def test_the_command_answers_by_its_exit_status(tmp_path: Path) -> None:
     assert runner.invoke(app, ["refute", str(file)]).exit_code == 1
 
 
+def test_what_would_help_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "mine.txt"
+    file.write_text("matrix A : n x n\nassume ortho: A' A = I\nexists B : n x n\nconclude B A = I")
+    answer = CliRunner().invoke(app, ["prove", str(file), "--seconds", "2", "--weaken"])
+    assert answer.exit_code == 3
+    assert "a line 'choose B = EXPRESSION' has to say what exists" in answer.output
+    assert "No hypothesis was dropped: there is no proof" in answer.output
+    file.write_text(PENROSE)
+    answer = CliRunner().invoke(app, ["prove", str(file), "--seconds", "60", "--weaken"])
+    assert answer.output.endswith("dropped alone\n\nThere is none.\n")
+
+
 def test_a_site_of_ones_own_theorem(tmp_path: Path) -> None:
     """The pages of the collection: statement, proof with links to lemmas, graph; and files that check by themselves."""
     file, site = tmp_path / "mine.txt", tmp_path / "site"

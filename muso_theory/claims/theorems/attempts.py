@@ -19,7 +19,7 @@ from ...algebra.prover import NotFoundError
 from ...algebra.reading import read_theorem
 from ...algebra.search import find_trials, hunt
 from ...algebra.statement import Statement, parse_statement
-from ...algebra.theorem import Apply, Cancel, PlanStep, Theorem
+from ...algebra.theorem import Apply, Cancel, PlanStep, Theorem, Witness
 from ...algebra.trials import ExactModel, concludes, write_model
 from ...arguments import checked
 from ...errors import expected
@@ -225,9 +225,11 @@ def attempt(
         return TheoremAnswer(theorem, Verdict.REFUTED, None, write_model(last.model), tuple(tried))
     if not first.tried and not last.tried:
         tried.append(_NO_MODEL)
-    tried.append(
-        f"{time.monotonic() - begun:.0f} s in all; a longer budget, or lines 'have', 'lemma' and 'cancel', help"
-    )
+    helpful = "a longer budget, or lines 'have', 'lemma' and 'cancel', help"
+    if lacking := set(parsed.exists) - {step.symbol for step in theorem.plan if isinstance(step, Witness)}:
+        # Nothing is searched for: a proof has to write down what it claims to exist.
+        helpful = f"a line 'choose {min(lacking)} = EXPRESSION' has to say what exists"
+    tried.append(f"{time.monotonic() - begun:.0f} s in all; {helpful}")
     return TheoremAnswer(theorem, Verdict.UNDECIDED, None, None, tuple(tried))
 
 
