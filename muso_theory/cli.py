@@ -24,7 +24,7 @@ from .options import Arithmetics, Data, Force, Source, takes_source
 from .refute_command import refute
 from .settings import Settings
 from .sweep_command import sweep
-from .theorem_command import is_theorem_file, prove_file, say_exported
+from .theorem_command import is_theorem_file, prove_file, say_exported, say_site
 from .unlearn_command import unlearn
 
 __all__ = ["app", "main"]
@@ -262,14 +262,17 @@ def prove(
         ),
     ] = None,
     check_: Annotated[
-        bool, typer.Option("--check", help="Check every certificate after finding it.")
+        bool,
+        typer.Option("--check", help="Check every certificate after finding it, as that of FILE always is."),
     ] = False,
     write: Annotated[
         Path | None, typer.Option(help="Write certificates, pages and the theorem graph to a folder.")
     ] = None,
     html: Annotated[
         Path | None,
-        typer.Option(help="Write a site to a folder: the theorem graph, and a page for every claim."),
+        typer.Option(
+            help="Write a site to a folder: the theorem graph, and a page for every claim, or for FILE."
+        ),
     ] = None,
     coq: Annotated[
         Path | None, typer.Option(help="Write the theorems to a folder as files for Coq, one a claim.")
@@ -295,12 +298,17 @@ def prove(
 
     own = [word for word in claim or () if is_theorem_file(word)]
     if own:
-        if len(claim or ()) > 1 or html or evidence or check_:
+        if len(claim or ()) > 1:
             raise expected("one FILE", "claim", own[0], "with others", f"muso prove {own[0]}")
+        if evidence:
+            raise expected(
+                "claims with --evidence", "claim", own[0], "a file, of which no report speaks", "a claim"
+            )
         outputs = Outputs(own[0], force=force)
         outputs.folder(write, f"{Path(own[0]).stem}.md")
+        outputs.folder(html, "index.html")
         outputs.folder(coq, "_CoqProject")
-        prove_file(own[0], seconds, weaken, write, coq)
+        prove_file(own[0], seconds, weaken, write, html, coq)
     if weaken:
         raise expected("FILE.txt with --weaken", "claim", claim, "no file", "muso prove mine.txt --weaken")
     outputs = Outputs(*(evidence or ()), force=force)
@@ -346,7 +354,7 @@ def prove(
         if exported is not None:
             say_exported(coq, exported)
         if html is not None:
-            say(f"{len(pages)} files written to {html}, begin with {html / 'index.html'}")
+            say_site(html, pages)
     raise typer.Exit(0 if all(result.accepted for result in checked.values()) else 1)
 
 

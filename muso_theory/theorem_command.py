@@ -13,7 +13,7 @@ from .errors import expected
 if TYPE_CHECKING:
     from .algebra.coq.export import Export
 
-__all__ = ["is_theorem_file", "prove_file", "refute_file", "say_exported"]
+__all__ = ["is_theorem_file", "prove_file", "refute_file", "say_exported", "say_site"]
 
 _STATUS = {"PROVED": 0, "REFUTED": 1}
 
@@ -28,7 +28,9 @@ def is_theorem_file(word: str) -> bool:
     return word.endswith(".txt")
 
 
-def prove_file(file: str, seconds: float, weaken: bool, write: Path | None, coq: Path | None) -> None:
+def prove_file(
+    file: str, seconds: float, weaken: bool, write: Path | None, html: Path | None, coq: Path | None
+) -> None:
     """Answer a theorem from a file, and exit: 0 proved, 1 refuted, 3 undecided or vacuous."""
     from .claims.theorems.attempts import attempt, statement
     from .claims.theorems.attempts import weaken as weakened
@@ -41,6 +43,11 @@ def prove_file(file: str, seconds: float, weaken: bool, write: Path | None, coq:
     with progress() as tell:
         found = attempt(theorem, seconds, tell)
         less = weakened(theorem, seconds, tell) if weaken and found.proof is not None else None
+    pages = []
+    if html is not None and found.proof is not None:
+        from .pages.site import write_site
+
+        pages = write_site(html, [found.proof])
     written = [] if write is None else write_attempt(write, found)
     exported = None if coq is None or found.proof is None else write_coq(coq, [found.proof.certificate])
     with answer():
@@ -48,14 +55,22 @@ def prove_file(file: str, seconds: float, weaken: bool, write: Path | None, coq:
         say(found.to_markdown(), end="")
         if less is not None:
             say("\n## Each hypothesis dropped alone\n")
+            if not less.hypotheses:
+                say("There is none.")
             for label, (kind, words) in less.hypotheses.items():
-                say(f"- {label}: {kind}, {words}")
+                say(f"- {label}: {words if kind == 'open' else f'{kind}, {words}'}")
             if less.lines != theorem.lines:
                 say("\nProved with fewer:\n")
                 say("\n".join(f"    {line}" for line in less.lines))
+        if weaken and less is None:
+            say("\nNo hypothesis was dropped: there is no proof that could do without it.")
         if write is not None:
             say(f"{len(written)} files written to {write}; check them by themselves:")
             say(f"python proofs/check.py --statements {write / 'statements.txt'} {write / theorem.name}.json")
+        if pages:
+            say_site(html, pages)
+        elif html is not None:
+            say(f"nothing written to {html}: there is no proof to show")
         if exported is not None:
             say_exported(coq, exported)
         elif coq is not None:
@@ -70,6 +85,11 @@ def say_exported(folder: Path | None, exported: Export) -> None:
     )
     for name, reason in exported.missing.items():
         say(f"not among them: {name}, {reason}")
+
+
+def say_site(folder: Path | None, pages: list[Path]) -> None:
+    """Where a site is."""
+    say(f"{len(pages)} files written to {folder}, begin with {folder and folder / 'index.html'}")
 
 
 def refute_file(file: str, seconds: float) -> None:

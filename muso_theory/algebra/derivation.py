@@ -81,6 +81,11 @@ def lemma_values(lemma: Statement, host: Statement, given: Mapping[str, str]) ->
             _, inverted = lemma.inverses[symbol]
             counterpart = str(values[inverted]) + symbol[len(inverted) :]
             text = counterpart if counterpart in host.signature else None
+            # A namesake is no inverse of something of another size.
+            if text is None and host.signature.get(symbol) != (values[inverted].cols, values[inverted].rows):
+                raise AlgebraError(
+                    f"say what {symbol} of {lemma.name} is: {host.name} has no inverse of {values[inverted]}"
+                )
         if text is None and symbol in lemma.definitions:
             value = lemma.definitions[symbol].substitute(values, {})
             same = host.unfolded(value)

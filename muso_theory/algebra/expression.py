@@ -78,11 +78,33 @@ def _tokens(text: str) -> list[tuple[str, int]]:
         match = _TOKEN.match(text, position)
         if match is None:
             position += len(text[position:]) - len(text[position:].lstrip(" "))
-            raise AlgebraError(f"cannot read {text[position : position + 20]!r} in an expression", position)
+            raise _unreadable(text, position)
         group = match.lastindex or 0
         tokens.append((match.group(group), match.start(group)))
         position = match.end()
     return tokens
+
+
+_MEANT = {
+    r"[*.](?!T\b)": "a product is written side by side, A B",
+    r"\^[0-9]": "a power is a product, A A",
+    r"\^?\.?T\b": "a transpose is written A'",
+    r"/": "a fraction comes first, 1/2 A",
+    r"[<>]": "an inequality is an equation with squares, A = B + C' C",
+    r"[\[\]{}]": "brackets are round",
+}
+"""What other languages write, to what this one does."""
+
+
+def _unreadable(text: str, position: int) -> AlgebraError:
+    """An error at what is no token, with what was meant where that is known."""
+    decimal = next((m for m in re.finditer(r"[0-9]*\.[0-9]+", text) if m.start() <= position < m.end()), None)
+    if decimal:
+        words = f"numbers are whole or fractions: {decimal[0]} is written {Fraction(decimal[0])}"
+        return AlgebraError(words, decimal.start())
+    meant = next((words for sign, words in _MEANT.items() if re.match(sign, text[position:])), "")
+    shown = f"cannot read {text[position : position + 20]!r} in an expression"
+    return AlgebraError(f"{shown}: {meant}" if meant else shown, position)
 
 
 _INVERSES = {

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 
 from ..errors import BadInputError, nearest
+from .derivation import lemma_values
 from .expression import NAME, parse_equation, parse_expression
-from .polynomial import AlgebraError
+from .instance import Instance
+from .polynomial import AlgebraError, Polynomial, Signature
 from .statement import StatementBuilder, parse_statement
 from .theorem import Apply, Cancel, Have, PlanStep, Theorem, Witness
 
@@ -44,7 +47,7 @@ _LATIN = re.compile(
 )
 
 
-def read_theorem(text: str, name: str = "mine") -> Theorem:
+def read_theorem(text: str, name: str = "mine", known: Mapping[str, Sequence[str]] | None = None) -> Theorem:
     r"""Read a theorem in the language of ``proofs/statements.txt``, and a plan of its proof where one is written.
 
     Lines may be indented; blank ones and those that begin with ``#`` are skipped. Beside the lines of a statement
@@ -55,6 +58,7 @@ def read_theorem(text: str, name: str = "mine") -> Theorem:
     Args:
         text: the theorem.
         name: what it is called where the text does not say.
+        known: the lines of the theorems that the plan may use, by name; None takes any name as it is.
 
     Raises:
         BadInputError: a line that cannot be read, with its number, its column and the nearest legal form; or a text of
@@ -70,18 +74,19 @@ def read_theorem(text: str, name: str = "mine") -> Theorem:
     """
     if len(text) > _MAX_BYTES:
         raise BadInputError(f"expected a theorem of at most {_MAX_BYTES:,} characters but got {len(text):,}")
-    return _Reader(text, name).read()
+    return _Reader(text, name, known).read()
 
 
 class _Reader:
     """One theorem while it is read."""
 
-    def __init__(self, text: str, name: str) -> None:
-        self.raw = text.splitlines()
-        self.name = name
+    def __init__(self, text: str, name: str, known: Mapping[str, Sequence[str]] | None) -> None:
+        self.raw = text.removeprefix("\ufeff").splitlines()
+        self.name, self.known = name, known
         self.builder = StatementBuilder()
         self.lines: list[str] = []
         self.plan: list[PlanStep] = []
+        self.declared: dict[str, tuple[int, str]] = {}  # symbols and scalars, to where they are
         self.number, self.line = 0, ""
 
     def read(self) -> Theorem:
@@ -93,6 +98,8 @@ class _Reader:
             self.look_alikes(raw)
             verb = self.line.partition(" ")[0]
             try:
+                if self.line == verb and verb in _FORMS:
+                    raise AlgebraError(f"nothing follows {verb!r}", len(verb))
                 if verb == "theorem":
                     self.title()
                 elif verb in _PLAN:
@@ -100,8 +107,7 @@ class _Reader:
                 elif self.plan:
                     raise AlgebraError("a step of the plan is followed by a line of the statement", 0)
                 else:
-                    self.builder.add(self.line)
-                    self.lines.append(self.line)
+                    self.declare(verb)
             except AlgebraError as error:
                 raise self.refusal(error, verb) from None
         if not self.lines:
@@ -116,10 +122,30 @@ class _Reader:
             ) from None
         return Theorem(self.name, tuple(self.lines), tuple(self.plan))
 
+    def declare(self, verb: str) -> None:
+        """A line of the statement; what it declares has a name of its own."""
+        name = self.line.partition(" ")[2].partition(" ")[0]
+        kind, other = ("scalar", "matrix") if verb == "scalar" else ("matrix", "scalar")
+        if verb in ("matrix", "scalar", "let", "exists") and name in self.declared:
+            at, line = self.declared[name]
+            if (name in self.builder.scalars) == (other == "scalar"):
+                raise AlgebraError(
+                    f"{name} is a {other} by line {at}, {line!r}, and cannot be a {kind} by line "
+                    f"{self.number}, {self.line!r}, too; give one of them another name"
+                )
+        self.builder.add(self.line)
+        self.lines.append(self.line)
+        for symbol in (*self.builder.signature, *self.builder.scalars):
+            self.declared.setdefault(symbol, (self.number, self.line))
+
     def title(self) -> None:
         """The name of the theorem."""
         name = self.line.partition(" ")[2]
-        if self.lines or not re.fullmatch(r"[a-z][a-z0-9-]{0,40}(/[a-z][a-z0-9-]{0,40})?", name):
+        if self.lines:
+            raise AlgebraError(
+                f"a file holds one theorem, and this is the line of another; {name[:40]} has its own file", 0
+            )
+        if not re.fullmatch(r"[a-z][a-z0-9-]{0,40}(/[a-z][a-z0-9-]{0,40})?", name):
             raise AlgebraError(
                 "expected the name first, in small letters, digits and hyphens", len("theorem ")
             )
@@ -131,40 +157,93 @@ class _Reader:
         if not self.builder.conclusions:
             raise AlgebraError("expected the conclusions before the plan", 0)
         if verb == "lemma":
-            lemma, _, values = rest.partition(" with ")
-            pairs = [pair.partition(" = ") for pair in values.split(", ") if values]
-            if not all(symbol and value for symbol, _, value in pairs):
-                raise AlgebraError("expected a value for every symbol that is named", at)
-            for _, _, value in pairs:
-                self.placed(parse_expression, value, self.line.index(value, at))
-            return Apply(lemma, {symbol: value for symbol, _, value in pairs})
+            return self.lemma(rest, at)
         if verb == "have":
             self.placed(parse_equation, rest, at)
             return Have(rest)
         if verb == "choose":
-            symbol, _, value = rest.partition(" = ")
+            symbol, _, text = rest.partition(" = ")
             if symbol not in self.builder.exists:
                 raise AlgebraError(f"{symbol!r} is not claimed to exist", at)
-            self.placed(parse_expression, value, self.line.index(" = ") + 3)
-            return Witness(symbol, value)
+            begin = self.line.index(" = ") + 3
+            value = self.placed(parse_expression, text, begin)
+            rows, cols = self.builder.signature[symbol]
+            if value.rows is not None and (value.rows, value.cols) != (rows, cols):
+                raise AlgebraError(
+                    f"{symbol} is {rows} x {cols}, and {text} is {value.rows} x {value.cols}", begin
+                )
+            return Witness(symbol, text)
+        return self.cancel(rest, at)
+
+    def lemma(self, rest: str, at: int) -> Apply:
+        """A theorem of the collection with matrices put in for its symbols, which fit one another."""
+        name, _, values = rest.partition(" with ")
+        lines = None if self.known is None else self.known.get(name)
+        if self.known is not None and lines is None:
+            raise AlgebraError(
+                f"expected a theorem of the collection but got {name!r}; try {nearest(name, self.known)}", at
+            )
+        if lines is not None and lines[0].startswith("induction"):
+            raise AlgebraError(f"{name} is an induction, which cannot be applied; its step and base can", at)
+        theorem = None if lines is None else parse_statement(name, list(lines))
+        place, given, sizes = at + len(name) + len(" with "), dict[str, str](), dict[str, str]()
+        for pair in values.split(", ") if values else ():
+            symbol, _, text = pair.partition(" = ")
+            if not symbol or not text or symbol in given:
+                raise AlgebraError("expected one value for every symbol that is named", place)
+            if theorem is not None and symbol not in theorem.signature:
+                has = ", ".join(theorem.signature)
+                raise AlgebraError(f"{name} has no symbol {symbol!r}; it has {has}", place)
+            value = self.placed(parse_expression, text, place + len(symbol) + len(" = "))
+            for size, own in zip(
+                theorem.signature[symbol] if theorem else (), (value.rows, value.cols), strict=False
+            ):
+                if own is not None and sizes.setdefault(size, own) != own:
+                    kind = " x ".join(theorem.signature[symbol]) if theorem else ""
+                    raise AlgebraError(
+                        f"{symbol} of {name} is {kind}, {text} is {value.rows} x {value.cols}, "
+                        f"and {size} is {sizes[size]} already",
+                        place,
+                    )
+            given[symbol], place = text, place + len(pair) + len(", ")
+        if theorem is not None:
+            host = parse_statement(self.name, self.lines)
+            try:
+                Instance(theorem, host, {s: str(v) for s, v in lemma_values(theorem, host, given).items()})
+            except AlgebraError as error:
+                raise AlgebraError(str(error), at) from None
+        return Apply(name, given)
+
+    def cancel(self, rest: str, at: int) -> Cancel:
+        """Roots of squares that can be added."""
         roots = rest.split(", ")
+        kinds = []
         for root in roots:
-            self.placed(parse_expression, root, self.line.index(root, at))
+            kinds.append((self.placed(parse_expression, root, at).cols, root, at))
+            at += len(root) + len(", ")
+        for cols, root, place in kinds:
+            if cols is None or cols != kinds[0][0]:
+                told = (
+                    "is a bare number"
+                    if cols is None
+                    else f"has {cols} columns, and {kinds[0][1]} has {kinds[0][0]}"
+                )
+                raise AlgebraError(f"{root} {told}: their squares do not add up", place)
         return Cancel(tuple(roots))
 
-    def placed(self, parse: object, text: str, at: int) -> None:
+    def placed(self, parse: Callable[[str, Signature], Polynomial], text: str, at: int) -> Polynomial:
         """Read an expression that begins somewhere in the line."""
-        assert callable(parse)
         try:
-            parse(text, self.builder.signature)
+            return parse(text, self.builder.signature)
         except AlgebraError as error:
             raise AlgebraError(str(error), at + (error.at or 0)) from None
 
     def look_alikes(self, raw: str) -> None:
-        """Refuse letters that look like those of the language; words may hold any."""
-        if self.line.partition(" ")[0] in ("says", "remains"):
-            return
+        """Refuse letters that look like those of the language; words may hold any that are printed."""
+        words = self.line.partition(" ")[0] in ("says", "remains")
         for column, letter in enumerate(raw, start=1):
+            if words and (letter.isprintable() or letter == "\t"):
+                continue
             if ord(letter) > 126 or (ord(letter) < 32 and letter != "\t"):
                 name = unicodedata.name(letter, f"U+{ord(letter):04X}")
                 meant = _LOOKALIKES.get(letter) or _latin(letter, name)
@@ -184,9 +263,37 @@ class _Reader:
             words = f"no line begins with {verb[:40]!r}"
             close = nearest(verb, _FORMS, "'matrix'").strip("'")
             hint = f"try {_FORMS[close]!r}, or {', '.join(form for form in _FORMS if form != close)}"
-        if later := self.later(words):
-            words = later
+        words = self.elsewhere(words) or self.sizes(verb) or self.later(words) or words
         return BadInputError(f"line {self.number}, column {self.column(at)}: {words}; {hint}")
+
+    def elsewhere(self, words: str) -> str:
+        """Where a symbol is declared already, or how a number is written that is not known without its size."""
+        twice = re.match(r"the symbol '(.+)' is introduced twice|the scalar '(.+)' has two values", words)
+        name = (twice[1] or twice[2]) if twice else ""
+        if name in self.declared:
+            at, line = self.declared[name]
+            return f"{name} is declared in line {at} already, {line!r}, and again in line {self.number}, {self.line!r}"
+        unknown = re.match(rf"unknown symbol '({NAME})'", words)
+        base = unknown[1].partition("_")[0] if unknown else ""
+        if base in self.builder.scalars:
+            at, line = self.declared[base]
+            return (
+                f"unknown symbol {unknown[1] if unknown else ''!r}; the scalar of line {at}, {line!r}, is written "
+                f"{' or '.join(self.builder.scalars[base])}, by its size"
+            )
+        return ""
+
+    def sizes(self, verb: str) -> str:
+        """What to do about a size that is a number."""
+        places = {"scalar": r" (?:on |, )", "partition": r" [a-z=+]+ "}.get(verb, " (?::|x) ")
+        if verb in ("matrix", "exists", "let", "scalar", "partition") and re.search(
+            places + r"[0-9]", self.line
+        ):
+            return (
+                "sizes are letters, and every theorem is for all of them: a column is c wide, a number is written "
+                "'scalar eta on n'"
+            )
+        return ""
 
     def later(self, words: str) -> str:
         """What an unknown symbol is, if a later line defines it."""

@@ -26,8 +26,8 @@ def shortened(target: Polynomial, combination: Combination, facts: Mapping[str, 
     versions: dict[str, Mapping[Word, Fraction]] = {}
     for key, polynomial in facts.items():
         for mark, version in (("", polynomial), ("'", polynomial.transpose())):
-            terms = version.terms
-            if all(
+            terms = version.terms  # none where 0 = 0 was assumed, or follows from a lemma
+            if terms and all(
                 terms != other and {w: -c for w, c in terms.items()} != other for other in versions.values()
             ):
                 versions[key + mark] = terms

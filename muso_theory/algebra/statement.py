@@ -192,7 +192,9 @@ class StatementBuilder:
             )
         stage = _STAGES.get(verb, 0)
         if stage < 2 and self.conclusions:
-            raise AlgebraError(f"a conclusion is followed by {line[:60]!r}")
+            raise AlgebraError(
+                f"a conclusion is followed by {line[:60]!r}: data come first, and a file holds one theorem"
+            )
         if stage < 1 and self.exists:
             raise AlgebraError(f"a claimed existence is followed by {line[:60]!r}: data come first")
         try:

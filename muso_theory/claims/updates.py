@@ -30,6 +30,11 @@ def _two_features(case: Case) -> Found:
     return [Inequality("D − 1", Quantity.exact(case.problem.n_features - 1), positive=True)], []
 
 
+def _proper_subset(case: Case) -> Found:
+    beyond = len(case.model.retain) - len(case.subset)
+    return [Inequality("|R| − |S|", Quantity.exact(beyond), positive=True)], []
+
+
 def _pushed(case: Case, w: Parameters, d: Labels, ridge: float = 0) -> Parameters:
     """The step w + (ΦᵀΦ + λI)⁻¹Φ_Fᵀd; without a ridge w + Φ⁺(0; d)."""
     model = case.model
@@ -214,6 +219,7 @@ def _dropping(model: ClosedForms, w: Matrix, n_kept: int, ridge: float) -> Matri
 
 UPDATES = {
     "two-features": Check(_two_features, listed=on_request),
+    "proper-subset": Check(_proper_subset, listed=on_request, uses=("subset",)),
     "downdate": Check(_downdate, listed=on_request),
     "energy": Check(_energy, listed=on_request),
     "capacity": Check(_capacity, listed=on_request, uses=("subset",)),

@@ -25,7 +25,7 @@ from ..claims.theorems.refuted import refuted
 from ..claims.theorems.registry import THEOREMS
 from ..claims.theorems.showing import status_without_proof, unproved
 from ..claims.theorems.sources import references, source_of
-from ..claims.theorems.writing import certificate_text, claims_graph
+from ..claims.theorems.writing import certificate_text, claims_graph, statements_text
 from ..files import make_folder, write_all
 from ..markup import Markup, join, mathematics, table, tag
 from .instances import Observation
@@ -59,7 +59,7 @@ def theorem_site(
     proofs: Sequence[Proof], instances: Iterable[Observation] = (), drawn: Drawn | None = None
 ) -> dict[str, str]:
     """The contents of the site's files by their names; every link between them resolves."""
-    known = {proof.slug: f"{proof.slug}.html" for proof in proofs}
+    known = {proof.slug: _file(proof.slug) for proof in proofs}
     others = [slug for slug in claims_graph(list(proofs))[1] if slug in unproved()]
     known |= {slug: f"{slug}.html" for slug in others}
     nodes = {node["name"]: node for proof in proofs for node in proof.certificate["theorems"]}
@@ -77,10 +77,17 @@ def theorem_site(
     for proof in proofs:
         files[known[proof.slug]] = _claim(proof, links, by_claim.get(proof.slug, []), drawn or {})
         files[f"certificates/{proof.slug}.json"] = certificate_text(proof.certificate)
+        if proof.own:  # by a name that bears no seal: check.py reads every line
+            files[f"certificates/{proof.slug}.statements"] = statements_text(proof.own)
     files |= {known[slug]: _unproved(slug, by_claim.get(slug, []), drawn or {}) for slug in others}
     files["lemmas.html"] = _lemmas(lemmas, links)
     files["refuted.html"] = _refuted()
     return files
+
+
+def _file(slug: str) -> str:
+    """The page of a claim; a theorem of one's own may have the name of another page."""
+    return f"theorem-{slug}.html" if slug in ("index", "lemmas", "refuted") else f"{slug}.html"
 
 
 def _anchor(name: str) -> str:
@@ -170,10 +177,18 @@ def _claim(proof: Proof, links: Mapping[str, str], instances: Sequence[Observati
     works = tag("ul", [tag("li", work) for work in references(proof.slug)])
     certificate = tag("a", f"certificates/{proof.slug}.json", href=f"certificates/{proof.slug}.json")
     hashed = tag("p", "Certificate ", certificate, ", sha256 ", tag("code", proof.hash))
+    if proof.own:
+        files = f"certificates/{proof.slug}"
+        command = f"python proofs/check.py --statements {files}.statements {files}.json"
+        hashed = join(hashed, tag("p", "Checked by itself: ", tag("code", command), "."))
     body.append(
         section("certificate", "Source and certificate", tag("p", source_of(proof.slug)), works, hashed)
     )
-    return _frame(proof.slug, [*lead, prose(words), "."], body)
+    return _frame(
+        proof.slug,
+        [*lead, prose(words), "."] if words else [*lead[:1], " for all data and dimensions."],
+        body,
+    )
 
 
 def _unproved(slug: str, instances: Sequence[Observation], drawn: Drawn) -> str:
@@ -201,7 +216,7 @@ def _statements(nodes: Sequence[Node]) -> Markup:
         parts.append(tag("div", tag("h3", "Throughout"), _clauses(setting(shared)), class_="theorem"))
     for node in nodes:
         name = tag("h3", tag("code", node["name"]))
-        words = tag("p", prose(says(node)), ".")
+        words = tag("p", prose(says(node)), ".") if says(node) else ""
         clauses = _clauses(result(node, shared))
         parts.append(tag("div", name, words, clauses, class_="theorem", id=_anchor(node["name"])))
     return join(parts)

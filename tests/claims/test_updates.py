@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -10,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 
 import muso_theory as mt
-from muso_theory.claims import random_features
+from muso_theory.claims import CATALOGUE, Claim, random_features
 from muso_theory.claims.case import Case
 from muso_theory.claims.families import CHECKS
+from muso_theory.claims.theorems.registry import THEOREMS
 from muso_theory.evidence import Verdict
 from muso_theory.linear.closed_forms import ClosedForms
 from muso_theory.numbers import FLOAT64, RATIONAL
@@ -172,7 +175,7 @@ def test_the_influence_error_is_the_one_that_is_told() -> None:
 
 def test_a_check_of_all_claims_leaves_them_out() -> None:
     named = {slug for slug, check in CHECKS.items() if check.listed.__name__ == "on_request"}
-    assert len(named) == 8
+    assert len(named) >= 9
     assert not named & set(mt.check(ZOO["over-parameterised"]()).evidence)
 
 
@@ -240,3 +243,44 @@ def test_a_wrong_update_is_seen_in_proved_floats_too(monkeypatch: pytest.MonkeyP
     model = ClosedForms(ZOO["over-parameterised"](), FLOAT64)
     findings, _ = CHECKS["downdate"].theorem(Case(model.problem, model, Settings()))
     assert not findings[0].verdict.holds
+
+
+def unsolved(claim: Claim) -> list[str]:
+    """What of a claim speaks of a solve, and rests on no line that certifies an inverse."""
+
+    def line(label: str) -> str:
+        name, _, number = label.rpartition(".")
+        return [text for text in THEOREMS[name].lines if text.startswith("conclude ")][int(number) - 1]
+
+    certified = re.compile(r"conclude (\w+) \1\^\+ = I")
+    return [
+        field
+        for field in ("words", "statement", "holds")
+        if re.search(r"\bsolve\b|\]⁻¹", getattr(claim, field))
+        and not any(certified.fullmatch(line(label)) for label in " ".join(claim.rests[field]).split())
+    ]
+
+
+def test_what_is_solved_is_certified_to_have_an_inverse() -> None:
+    claims = [claim for claim in CATALOGUE.values() if not claim.is_condition]
+    solving = {c.slug for c in claims if re.search(r"\bsolve\b", f"{c.words} {c.holds}")}
+    assert solving >= {"leave-block-out", "downdate", "ridge-block-out", "forget-features"}
+    assert {claim.slug: unsolved(claim) for claim in claims if unsolved(claim)} == {}
+    # Control: the line of the residuals alone does not say that there is one solution.
+    planted = replace(
+        CATALOGUE["ridge-block-out"], rests={"words": ["ridge-block-out.2"], "holds": ["ridge-block-out.3"]}
+    )
+    assert unsolved(planted) == ["words", "holds"]
+
+
+@pytest.mark.parametrize(("subset", "verdict"), [(0.5, Verdict.PROVED), (1.0, Verdict.VACUOUS)])
+def test_capacity_says_something_where_a_second_request_forgets(subset: float, verdict: Verdict) -> None:
+    problem = mt.UnlearningProblem(np.eye(4, dtype=int), np.array([1, 2, 3, 4]), [0])
+    row = mt.check(problem, "capacity", "rational", subset=subset)["capacity"]
+    assert row.verdict is verdict
+    assert ("needs proper-subset: |R| − |S| = 0" in row.summary) == (subset == 1.0)
+
+
+def test_capacity_of_one_retained_sample_says_nothing() -> None:
+    two = mt.UnlearningProblem(np.eye(2, dtype=int), np.array([1, 2]), [0])
+    assert mt.check(two, "capacity")["capacity"].verdict is Verdict.VACUOUS

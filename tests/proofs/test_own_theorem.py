@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
+import random
+import re
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 import muso_theory as mt
+from muso_theory.algebra.contradiction import contradiction
+from muso_theory.algebra.exact import identity, multiply, solve, transpose
 from muso_theory.algebra.statement import parse_statement
 from muso_theory.algebra.trials import concludes, failing, read_model
+from muso_theory.claims.theorems import attempts
 from muso_theory.claims.theorems.attempts import search_model, weaken
+from muso_theory.claims.theorems.registry import THEOREMS
 from muso_theory.cli import app
 from muso_theory.evidence import Verdict
 from tests.proofs.test_forged_certificates import run_checker
@@ -95,6 +104,106 @@ def test_hypotheses_that_contradict_are_vacuous_and_said_so() -> None:
     assert "one, two together make I of size m zero" in answer.tried[-1]
 
 
+SQUARES = """
+matrix A : n x n
+matrix B : n x n
+matrix h : n x n
+"""
+
+
+@pytest.mark.parametrize(
+    ("hypotheses", "words"),
+    [
+        (
+            "squares: A' A + B' B = 0; regular: A invertible",
+            "squares makes A zero.*; regular, squares together",
+        ),
+        ("squares: 2 A' A = - B B'; regular: B invertible", "squares makes B zero"),
+        ("negative: A A' = - I", "negative makes a sum of squares zero of which I of size n is one"),
+        ("brackets: (2 A - B)' (2 A - B) + I = 0", "brackets makes a sum of squares zero"),
+        (
+            "first: A' A + h = 0; second: B' B = h; regular: B invertible",
+            "first, second together make B zero",
+        ),
+        ("total: A' A + B' B = I; part: A' A = 2 I", "part, total together make a sum of squares zero"),
+        ("symmetric: A' = A; turn: A A = - I", "symmetric, turn together make a sum of squares zero"),
+        ("trace: A B - B A = I", "trace makes a sum of squares zero of which I"),
+        ("gram: A' A h + h = 0; regular: h invertible", "gram, regular together make a sum"),
+    ],
+)
+def test_squares_that_contradict_are_vacuous_and_said_so(hypotheses: str, words: str) -> None:
+    lines = "".join(f"assume {hypothesis}\n" for hypothesis in hypotheses.split("; "))
+    theorem = mt.statement(SQUARES + lines + "conclude A B = h")
+    answer = mt.prove(theorem, seconds=60)
+    assert answer.verdict is Verdict.VACUOUS
+    assert re.search(f"no model was found, and none exists: {words}", answer.tried[-1]), answer.tried[-1]
+
+
+@pytest.mark.parametrize(
+    "hypotheses",
+    [
+        "squares: A' A + B' B = 0",
+        "turn: A A = - I",  # a rotation: only with A' = A is it a square
+        "symmetric: A' = A; cube: A A A = 2 I",  # real, and not rational
+        "trace: A B - B A = h",
+        "total: A' A + B' B = 2 I; part: A' A = I",
+        "skew: A' = - A; square: A A = - h' h; regular: h invertible",
+        "first: A' A = B; second: B' B = h; regular: h invertible",
+    ],
+)
+def test_what_some_matrices_satisfy_is_no_contradiction(hypotheses: str) -> None:
+    lines = "".join(f"assume {hypothesis}\n" for hypothesis in hypotheses.split("; "))
+    theorem = mt.statement(SQUARES + lines + "conclude A B = h")
+    assert contradiction(parse_statement("mine", theorem.lines), 5.0) == ""
+
+
+@pytest.mark.parametrize("name", sorted(THEOREMS)[2::9])
+def test_no_theorem_of_the_collection_contradicts_itself(name: str) -> None:
+    lines = THEOREMS[name].lines
+    if not lines[0].startswith("induction"):
+        assert contradiction(parse_statement(name, lines), 2.0) == ""
+
+
+def test_random_hypotheses_that_hold_somewhere_do_not_contradict() -> None:
+    """Relations between words in two drawn matrices: these satisfy them, whatever the search makes of squares."""
+    rng = random.Random(0)
+    for _ in range(30):
+        size = rng.choice((1, 2, 2, 3))
+        letters = {
+            s: [[Fraction(rng.choice((0, 0, 1, -1, 2))) for _ in range(size)] for _ in range(size)]
+            for s in "AB"
+        }
+        letters |= {s + "'": transpose(letters[s]) for s in "AB"}
+        lines = ["matrix A : n x n", "matrix B : n x n"]
+        every = [w for length in (1, 2, 3) for w in itertools.product(letters, repeat=length)]
+        for number in range(3):
+            words = [(), *rng.sample(every, 5)]
+            values = [
+                functools.reduce(multiply, (letters[x] for x in word), identity(size)) for word in words
+            ]
+            system = [
+                list(row) for row in zip(*([x for r in value for x in r] for value in values), strict=True)
+            ]
+            last = solve([row[:-1] for row in system], [-row[-1] for row in system])
+            if last is not None:
+                terms = [
+                    f"{c} {' '.join(w) or 'I'}".replace("-", "- ")
+                    for c, w in zip([*last, 1], words, strict=True)
+                ]
+                lines.append(f"assume h{number}: {' + '.join(terms).replace('+ -', '-')} = 0")
+        parsed = parse_statement("random", [*lines, "conclude A = A"])
+        assert contradiction(parsed, 2.0) == "", lines
+
+
+def test_what_squares_leave_is_proved_and_said() -> None:
+    theorem = mt.statement(SQUARES + "assume squares: A' A + 2 B' B = 0\nconclude A h = B")
+    answer = mt.prove(theorem, seconds=120)
+    assert answer.verdict is Verdict.PROVED
+    assert answer.proof is not None
+    assert answer.tried[-1] == "proved, and squares, a sum of squares, leaves A = 0, B = 0 only"
+    assert mt.check_certificate(answer.proof.certificate, theorem).accepted
+
+
 def test_what_is_not_decided_says_what_was_tried() -> None:
     # True, and no consequence by algebra alone: A has an even size if A A = -I.
     text = "matrix A : n x n\nmatrix b : n x n\nassume turn: A A = - I\nconclude b b' b = b b' b + A b - A b"
@@ -122,6 +231,89 @@ def test_a_plan_and_lemmas_of_the_collection() -> None:
     answer = mt.prove(mt.statement(text), seconds=60)
     assert answer.proof is not None
     assert [node["name"] for node in answer.proof.certificate["theorems"]] == ["lemma/pseudo-inverse", "mine"]
+
+
+PLANNED = "matrix A : n x D\nmatrix B : k x n\nmatrix v : D x D\npinv A\nconclude A' A A^+ = A'\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (
+            "lemma lemma/pseudo-invers with A = A",
+            "column 7: expected a theorem of the collection.*'lemma/pseudo-inverse'",
+        ),
+        ("lemma lemma/pseudo-inverse with A = B", r"column 7: say what A\^\+ .*: mine has no inverse of B"),
+        (
+            "lemma lemma/pseudo-inverse with A = A, X = B",
+            r"column 40: lemma/pseudo-inverse has no symbol 'X'; it has A, A\^\+",
+        ),
+        ("lemma lemma/pseudo-inverse with A = A A", "column 39: expected equal inner dimensions"),
+        ("lemma lemma/pseudo-inverse with A = A, A = A", "column 40: expected one value for every symbol"),
+        (
+            "lemma lemma/update with A = A, t = A v, v = B",
+            "column 41: v of lemma/update is D x c, B is k x n, and D is D",
+        ),
+        ("lemma lemma/update with A = A", "column 7: say what t of lemma/update is"),
+        (
+            "lemma implicit-bias/all-steps",
+            "column 7: implicit-bias/all-steps is an induction, which cannot be applied",
+        ),
+        ("have A' = A", "column 9: the sides of an equation differ in size"),
+        ("cancel A, B", "column 11: B has n columns, and A has D"),
+        ("cancel B A, A A", "column 15: expected equal inner dimensions"),
+        ("cancel 2", "column 8: 2 is a bare number"),
+    ],
+)
+def test_a_plan_is_checked_where_it_is_read(line: str, words: str) -> None:
+    with pytest.raises(mt.MusoError, match=f"line 6, {words}"):
+        mt.statement(PLANNED + line)
+
+
+def test_a_witness_has_the_size_that_is_claimed() -> None:
+    text = "matrix A : n x D\npinv A\nexists X : D x n\nconclude A X A = A\nchoose X = A"
+    with pytest.raises(mt.MusoError, match=r"line 5, column 12: X is D x n, and A is n x D"):
+        mt.statement(text)
+    assert mt.prove(mt.statement(text + "^+")).verdict is Verdict.PROVED
+
+
+@pytest.mark.parametrize(
+    ("plan", "idle"),
+    [
+        (
+            "lemma lemma/pseudo-inverse with A = A\nhave A^+ A A' = A'\nhave A v = A v",
+            ["have A^+ A A' = A'", "have A v = A v"],
+        ),
+        ("have A' A A^+ = A'", []),
+        # What the lemma says is 0 = 0 in part: the prover has to live with facts that say nothing.
+        (
+            "lemma lemma/update with A = A, t = A v, v = v\ncancel A' A A^+ - A'",
+            ["lemma lemma/update with A = A, t = A v, v = v"],
+        ),
+    ],
+)
+def test_lines_of_a_plan_that_the_proof_does_not_use_are_told(plan: str, idle: list[str]) -> None:
+    answer = mt.prove(mt.statement(PLANNED + plan), seconds=120)
+    assert answer.verdict is Verdict.PROVED
+    assert list(answer.idle) == idle
+    assert answer.to_markdown().count("Not used by the proof: ") == len(idle)
+
+
+def test_a_line_that_only_a_lemma_assumes_is_used() -> None:
+    """The lemma names no step: what it assumes it finds among all that is proved."""
+    text = """
+        matrix A : n x D
+        matrix X : D x n
+        pinv A
+        assume same: X = A^+
+        conclude X = A^+
+        have A X A = A
+        lemma lemma/unique-pseudo-inverse with A = A, X = X
+        have X A A^+ = X
+    """
+    answer = mt.prove(mt.statement(text), seconds=60)
+    assert answer.proof is not None
+    assert answer.idle == ("have X A A^+ = X",)
 
 
 def test_a_model_is_searched_alone() -> None:
@@ -160,6 +352,60 @@ def test_a_model_is_searched_alone() -> None:
             "matrix A : n x n\nconclude A = A\nlemma lemma/pseudo",
             "theorem of the collection.*lemma/pseudo-inverse",
         ),
+        (
+            "matrix A : n x D\nscalar A on n, D\nconclude A_n A = A A_D",
+            "line 2, column 8: A is a matrix by line 1, "
+            "'matrix A : n x D', and cannot be a scalar by line 2, 'scalar A on n, D', too",
+        ),
+        (
+            "scalar eta on n, D\n\nmatrix eta : n x D\nconclude eta = eta",
+            "line 3, column 8: eta is a scalar by line 1, "
+            "'scalar eta on n, D', and cannot be a matrix by line 3",
+        ),
+        (
+            "matrix eta_n : n x n\nscalar eta on n, D\nconclude eta_n = eta_n",
+            "column 8: eta_n is declared in line 1 "
+            "already, 'matrix eta_n : n x n', and again in line 2, 'scalar eta on n, D'",
+        ),
+        (
+            "matrix A : n x D\nlet A = A\nconclude A = A",
+            "column 5: A is declared in line 1 already, 'matrix A : n x D'",
+        ),
+        (
+            "matrix A : n x D\nscalar eta on n, D\nconclude eta A = A eta",
+            "line 3, column 10: unknown symbol 'eta'; the "
+            "scalar of line 2, 'scalar eta on n, D', is written eta_n or eta_D",
+        ),
+        ("matrix A : 1 x 1\nconclude A = A", "line 1, column 8: sizes are letters.*'scalar eta on n'"),
+        ("matrix A : n x 1\nconclude A = A", "sizes are letters"),
+        ("partition 5 = 2 + 3 by S, T\nconclude S = S", "sizes are letters"),
+        (
+            "matrix A : n x n\nconclude A = 0.5 A",
+            "line 2, column 14: numbers are whole or fractions: 0.5 is written 1/2",
+        ),
+        ("matrix A : n x n\nconclude .25 A = A", "line 2, column 10: .*: .25 is written 1/4"),
+        ("matrix A : n x n\nconclude A^2 = A", "column 11: cannot read.*: a power is a product, A A"),
+        ("matrix A : n x n\nconclude A^T A = A", "a transpose is written A'"),
+        ("matrix A : n x n\nconclude A * A = A", "side by side"),
+        ("matrix A : n x n\nconclude A/2 = A", "a fraction comes first"),
+        (
+            "matrix A : n x n\nassume positive: A >= 0\nconclude A = A",
+            "an inequality is an equation with squares",
+        ),
+        (
+            "theorem one\nmatrix A : n x n\nconclude A = A\ntheorem two",
+            "line 4, column 1: a file holds one theorem.*; two has",
+        ),
+        (
+            "matrix A : n x n\nconclude A = A\nmatrix B : n x n",
+            "line 3, column 8: .*: data come first, and a file holds one",
+        ),
+        ("matrix A : n x n\nconclude A = A\nsays\n", "line 3, column 5: nothing follows 'says'"),
+        ("matrix A : n x n\nconclude A = A\nlemma ", "line 3, column 6: nothing follows 'lemma'"),
+        (
+            "matrix A : n x n\nconclude A = A\nsays \x1b[31mred",
+            "line 3, column 6: U\\+001B is not in the language",
+        ),
         ("matrix A : n x n\n" * 60_000, "at most 100,000 characters"),
         ("matrix A : n x n\nconclude A = " + "A " * 1_500 + "\n", "line 2, column .*at most 2000 characters"),
     ],
@@ -167,6 +413,37 @@ def test_a_model_is_searched_alone() -> None:
 def test_what_cannot_be_read_is_told_by_line_and_column(text: str, words: str) -> None:
     with pytest.raises(mt.MusoError, match=words):
         mt.statement(text if "\n" in text else text + "\n")
+
+
+def test_a_byte_order_mark_is_no_letter(tmp_path: Path) -> None:
+    file = tmp_path / "mine.txt"
+    file.write_text(PENROSE, encoding="utf-8-sig")
+    assert mt.statement(file).lines == mt.statement(PENROSE).lines
+
+
+def test_words_mean_themselves_on_every_page() -> None:
+    says = r"says a <b>bold</b> | `x` \frac *a* [link](x) & 1 < 2"
+    answer = mt.prove(mt.statement(f"{PENROSE}\n{says}"), seconds=60)
+    assert r"a \<b>bold\</b> | \`x\` \\frac \*a\* \[link](x) & 1 < 2." in answer.to_markdown()
+    assert "**mine**\n" in mt.prove(mt.statement(PENROSE), seconds=60).to_markdown()
+
+
+def test_what_was_not_tried_in_time_is_not_called_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "matrix A : n x n\nassume symmetric: A = A'\nconclude A A' = A' A"
+    monkeypatch.setattr(attempts, "find_trials", lambda statement, **_: {"hypotheses": {}})
+    answer = mt.prove(mt.statement(text), seconds=60)
+    assert "Not decided, whether needed: symmetric; try --weaken." in answer.to_markdown()
+    assert "| not decided |" in answer.to_markdown()
+    monkeypatch.setattr(
+        attempts,
+        "attempt",
+        lambda theorem, *_: mt.TheoremAnswer(theorem, Verdict.UNDECIDED, None, None, ("x",)),
+    )
+    found = weaken(mt.statement(text), seconds=60)
+    assert found.hypotheses["symmetric"] == (
+        "open",
+        "not decided within 60 s; a longer --seconds may decide it",
+    )
 
 
 def test_the_command_answers_by_its_exit_status(tmp_path: Path) -> None:
@@ -197,6 +474,43 @@ def test_the_command_answers_by_its_exit_status(tmp_path: Path) -> None:
     file = tmp_path / "mine.txt"
     file.write_text(COMMUTE)
     assert runner.invoke(app, ["refute", str(file)]).exit_code == 1
+
+
+def test_what_would_help_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "mine.txt"
+    file.write_text("matrix A : n x n\nassume ortho: A' A = I\nexists B : n x n\nconclude B A = I")
+    answer = CliRunner().invoke(app, ["prove", str(file), "--seconds", "2", "--weaken"])
+    assert answer.exit_code == 3
+    assert "a line 'choose B = EXPRESSION' has to say what exists" in answer.output
+    assert "No hypothesis was dropped: there is no proof" in answer.output
+    file.write_text(PENROSE)
+    answer = CliRunner().invoke(app, ["prove", str(file), "--seconds", "60", "--weaken"])
+    assert answer.output.endswith("dropped alone\n\nThere is none.\n")
+
+
+def test_a_site_of_ones_own_theorem(tmp_path: Path) -> None:
+    """The pages of the collection: statement, proof with links to lemmas, graph; and files that check by themselves."""
+    file, site = tmp_path / "mine.txt", tmp_path / "site"
+    file.write_text(f"theorem index\n{PENROSE}\nsays <b>rows</b>\nlemma lemma/pseudo-inverse with A = A\n")
+    answer = CliRunner().invoke(app, ["prove", str(file), "--html", str(site), "--seconds", "120"])
+    assert answer.exit_code == 0, answer.output
+    assert f"begin with {site / 'index.html'}" in answer.output
+    entrance, page = ((site / name).read_text() for name in ("index.html", "theorem-index.html"))
+    assert '<a href="theorem-index.html">' in entrance
+    assert entrance.count("<rect") == 2  # the theorem and the lemma
+    assert 'marker-end="url(#uses)"' in entrance
+    assert '<a href="lemmas.html#lemma-pseudo-inverse">' in page
+    assert "&lt;b&gt;rows&lt;/b&gt;" in page
+    assert 'id="lemma-pseudo-inverse"' in (site / "lemmas.html").read_text()
+    names = [site / "certificates" / f"index.{kind}" for kind in ("statements", "json")]
+    assert run_checker(Path("--statements"), *names).returncode == 0
+    file.write_text(COMMUTE)
+    answer = CliRunner().invoke(app, ["prove", str(file), "--html", str(tmp_path / "other")])
+    assert answer.exit_code == 1
+    assert "there is no proof to show" in answer.output
+    assert not (tmp_path / "other").exists()
+    both = CliRunner().invoke(app, ["prove", str(file), "exact-labels", "--html", str(site)])
+    assert (both.exit_code, "one FILE" in both.output) == (2, True)
 
 
 PUSH = """

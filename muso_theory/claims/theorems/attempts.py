@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any, final
 
 from ...algebra.checker import check_bundle
+from ...algebra.contradiction import contradiction, squared
 from ...algebra.derivation import Node, derive
-from ...algebra.polynomial import AlgebraError, Polynomial
-from ...algebra.prover import NotFoundError, find_combination
+from ...algebra.idle import idle_lines
+from ...algebra.polynomial import AlgebraError
+from ...algebra.prover import NotFoundError
 from ...algebra.reading import read_theorem
 from ...algebra.search import find_trials, hunt
 from ...algebra.statement import Statement, parse_statement
-from ...algebra.theorem import Apply, Cancel, PlanStep, Theorem
+from ...algebra.theorem import Apply, Cancel, PlanStep, Theorem, Witness
 from ...algebra.trials import ExactModel, concludes, write_model
 from ...arguments import checked
-from ...errors import expected, nearest
+from ...errors import expected
 from ...evidence import Verdict
 from ...reading import read_text
 from .certificates import bundle, certificate_of
@@ -34,6 +36,8 @@ _FIRST = 0.1
 _MAX_BYTES = 100_000
 _GLANCE = 3.0
 """Seconds at most for it."""
+_DOUBT = 5.0
+"""Seconds at most to see that hypotheses contradict one another, where that search met no model of them."""
 _POLISH = 1.0
 """Seconds at most to make a step of a proof shorter."""
 _TRYING = 3.0
@@ -56,6 +60,7 @@ class TheoremAnswer:
         model: the counterexample if it is refuted: dimensions, and matrices as exact numbers in text.
         tried: what was tried, and how far, in words.
         untried: hypotheses of a proved theorem that no model showed to be needed.
+        idle: lines of the plan on which the proof does not rest.
     """
 
     theorem: Theorem
@@ -64,6 +69,7 @@ class TheoremAnswer:
     model: Mapping[str, Any] | None
     tried: tuple[str, ...]
     untried: tuple[str, ...] = ()
+    idle: tuple[str, ...] = ()
 
     @property
     def fails(self) -> tuple[str, ...]:
@@ -82,11 +88,12 @@ class TheoremAnswer:
         """A page: the statement, and its proof, its counterexample, or what was tried."""
         if self.proof is not None:
             extra = (
-                [f"Not shown to be needed: {', '.join(self.untried)}; try --weaken.", ""]
+                [f"Not decided, whether needed: {', '.join(self.untried)}; try --weaken."]
                 if self.untried
                 else []
             )
-            return self.proof.to_markdown() + "\n".join(extra)
+            extra += [f"Not used by the proof: {line}" for line in self.idle]
+            return self.proof.to_markdown() + "".join(f"{line}\n" for line in extra)
         lines = [f"# {self.theorem.name}", "", f"Status: {self.verdict.name}, {self.verdict.value}.", ""]
         lines += ["```", *self.theorem.lines, "```", ""]
         if self.model is not None:
@@ -122,7 +129,7 @@ class _Weakened:
 
     Args:
         hypotheses: label to ``"needed"`` (a counterexample without it), ``"redundant"`` (proved without it) or
-            ``"open"``, with words.
+            ``"open"`` (not decided in the time it had), with words.
         lines: the statement without the hypotheses that were given up one after the other, still proved.
     """
 
@@ -157,16 +164,11 @@ def statement(source: str | Path) -> Theorem:
         plain = re.sub(r"[^a-z0-9-]+", "-", path.stem.lower()).strip("-")
         name = plain if re.match(r"[a-z]", plain) else name
         source = read_text(path, "FILE", _MAX_BYTES)
-    theorem = read_theorem(source, name)
+    theorem = read_theorem(source, name, {other.name: other.lines for other in THEOREMS.values()})
     if theorem.name in THEOREMS or theorem.slug in {other.slug for other in THEOREMS.values()}:
         raise expected(
             "a name of its own", "theorem", theorem.name, "one of the collection", f"my-{theorem.slug}"
         )
-    for step in theorem.plan:
-        if isinstance(step, Apply) and step.lemma not in THEOREMS:
-            raise expected(
-                "a theorem of the collection", "lemma", step.lemma, "unknown", nearest(step.lemma, THEOREMS)
-            )
     return theorem
 
 
@@ -198,6 +200,8 @@ def attempt(
     if first.model is not None:
         return TheoremAnswer(theorem, Verdict.REFUTED, None, write_model(first.model), (str(first),))
     tried = [f"a first search: {first}"]
+    if not first.tried and (words := _contradicting(parsed, seconds)):
+        return TheoremAnswer(theorem, Verdict.VACUOUS, None, None, (*tried, words))
     for words, plan in _plans(theorem, parsed):
         left = begun + 0.7 * seconds - time.monotonic()
         if left <= 0:
@@ -205,25 +209,27 @@ def attempt(
             continue
         tell(f"{theorem.name}: proving {words}")
         try:
-            node = derive(replace(theorem, plan=plan), known or _lemmas(plan), seconds=left, polish=_POLISH)
+            lemmas = known or _lemmas((*plan, *theorem.plan))
+            node = derive(replace(theorem, plan=plan), lemmas, seconds=left, polish=_POLISH)
         except NotFoundError as error:
             tried.append(f"proving {words}: {error}"[:300])
         except AlgebraError as error:
             tried.append(f"proving {words}: {error}"[:300])
         else:
-            return _proved(theorem, parsed, node, tried, first.held, begun + seconds, tell)
+            answer = _proved(theorem, parsed, node, tried, first.held, begun + seconds, tell)
+            return replace(answer, idle=idle_lines(theorem, node, lemmas))
     tell(f"{theorem.name}: looking for a larger counterexample")
     last = hunt(parsed, begun + seconds)
     tried.append(f"a second search: {last}")
     if last.model is not None:
         return TheoremAnswer(theorem, Verdict.REFUTED, None, write_model(last.model), tuple(tried))
-    if not first.tried and not last.tried and (contradiction := _contradiction(parsed)):
-        return TheoremAnswer(theorem, Verdict.VACUOUS, None, None, (*tried, contradiction))
     if not first.tried and not last.tried:
         tried.append(_NO_MODEL)
-    tried.append(
-        f"{time.monotonic() - begun:.0f} s in all; a longer budget, or lines 'have', 'lemma' and 'cancel', help"
-    )
+    helpful = "a longer budget, or lines 'have', 'lemma' and 'cancel', help"
+    if lacking := set(parsed.exists) - {step.symbol for step in theorem.plan if isinstance(step, Witness)}:
+        # Nothing is searched for: a proof has to write down what it claims to exist.
+        helpful = f"a line 'choose {min(lacking)} = EXPRESSION' has to say what exists"
+    tried.append(f"{time.monotonic() - begun:.0f} s in all; {helpful}")
     return TheoremAnswer(theorem, Verdict.UNDECIDED, None, None, tuple(tried))
 
 
@@ -233,8 +239,8 @@ def search_model(theorem: Theorem, seconds: float = 60.0) -> TheoremAnswer:
     if found.model is not None:
         return TheoremAnswer(theorem, Verdict.REFUTED, None, write_model(found.model), (str(found),))
     parsed = parse_statement(theorem.name, theorem.lines)
-    if not found.tried and (contradiction := _contradiction(parsed)):
-        return TheoremAnswer(theorem, Verdict.VACUOUS, None, None, (str(found), contradiction))
+    if not found.tried and (contrary := _contradicting(parsed, seconds)):
+        return TheoremAnswer(theorem, Verdict.VACUOUS, None, None, (str(found), contrary))
     words = (str(found),) if found.tried else (str(found), _NO_MODEL)
     return TheoremAnswer(theorem, Verdict.UNDECIDED, None, None, words)
 
@@ -265,7 +271,10 @@ def weaken(theorem: Theorem, seconds: float = 60.0, progress: Tell | None = None
             ):
                 lines = _without(lines, label)
         else:
-            found[label] = ("open", answer.tried[-1])
+            found[label] = (
+                "open",
+                f"not decided within {seconds / len(labels):.0f} s; a longer --seconds may decide it",
+            )
     return _Weakened(found, lines)
 
 
@@ -278,12 +287,23 @@ def _plans(theorem: Theorem, parsed: Statement) -> Iterator[tuple[str, tuple[Pla
     lemmas = tuple(Apply("lemma/pseudo-inverse", {"A": a}) for a in inverted)
     if lemmas:
         yield "with lemma/pseudo-inverse", lemmas
+    for hypothesis in parsed.facts.values():
+        if hypothesis.label is not None and (roots := squared(hypothesis.polynomial)):
+            yield (
+                f"from the squares of {hypothesis.label}",
+                (*lemmas, *(Cancel(turn) for turn in _turns(roots))),
+            )
     if not parsed.exists:
         # A square is often a consequence where its root is none: over the reals X'X = 0 makes X = 0.
-        roots = [str(c) for c in parsed.conclusions]
-        yield "by cancellation of squares", (*lemmas, *(Cancel((root,)) for root in roots))
+        wanted = [str(c) for c in parsed.conclusions]
+        yield "by cancellation of squares", (*lemmas, *(Cancel((root,)) for root in wanted))
         turned = [str(c.transpose()) for c in parsed.conclusions]
         yield "by cancellation of transposed squares", (*lemmas, *(Cancel((root,)) for root in turned))
+
+
+def _turns(roots: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Each root first, for the first is what a cancellation makes zero."""
+    return ((root, *(other for j, other in enumerate(roots) if j != i)) for i, root in enumerate(roots))
 
 
 def _lemmas(plan: tuple[PlanStep, ...]) -> dict[str, Node]:
@@ -304,8 +324,6 @@ def _proved(
     tell(f"{theorem.name}: trying its hypotheses")
     held = known or hunt(parsed, deadline, rounds=3).held
     if held is None:
-        if contradiction := _contradiction(parsed):
-            return TheoremAnswer(theorem, Verdict.VACUOUS, None, None, (*tried, contradiction))
         # Real data may satisfy them where no rational ones do: A A A = 2 I with A' = A.
         return TheoremAnswer(theorem, Verdict.UNDECIDED, None, None, (*tried, f"proved, but {_NO_MODEL}"))
     trials = find_trials(parsed, tries=_TRIALS, deadline=min(deadline, time.monotonic() + _TRYING))
@@ -324,21 +342,23 @@ def _proved(
             (*tried, f"the checker refuses the proof: {result.reason}"),
         )
     proof = Proof(theorem.slug, certificate, {theorem.name: theorem.lines})
-    return TheoremAnswer(theorem, Verdict.PROVED, proof, None, (*tried, "proved"), untried)
+    return TheoremAnswer(theorem, Verdict.PROVED, proof, None, (*tried, f"proved{_left(parsed)}"), untried)
 
 
-def _contradiction(parsed: Statement) -> str:
-    """Words if the hypotheses make an identity matrix zero, so that no data satisfy them."""
-    facts = {key: fact.polynomial for key, fact in parsed.facts.items()}
-    for size in sorted({size for kind in parsed.signature.values() for size in kind}):
-        one = Polynomial.number(1).typed(size, size)
-        try:
-            found = find_combination(one, facts, seconds=2.0)
-        except NotFoundError:
-            continue
-        used = sorted({parsed.facts[term.fact.removesuffix("'")].label or "" for term in found} - {""})
-        return f"no model was found, and none exists: {', '.join(used)} together make I of size {size} zero"
-    return ""
+def _left(parsed: Statement) -> str:
+    """Words if a hypothesis is a sum of squares, so that it leaves zero matrices only."""
+    told = ""
+    for fact in parsed.facts.values():
+        roots = dict.fromkeys(root.rstrip("'") for root in squared(fact.polynomial)) if fact.label else ()
+        if zero := [f"{root} = 0" for root in roots if root in parsed.free]:
+            told += f", and {fact.label}, a sum of squares, leaves {', '.join(zero)} only"
+    return told
+
+
+def _contradicting(parsed: Statement, seconds: float) -> str:
+    """Words if the hypotheses are seen to contradict one another."""
+    found = contradiction(parsed, min(_DOUBT, seconds / 4))
+    return f"no model was found, and none exists: {found}" if found else ""
 
 
 def _without(lines: tuple[str, ...], label: str) -> tuple[str, ...]:

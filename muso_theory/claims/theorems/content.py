@@ -72,8 +72,8 @@ class _HypothesisTrial:
         theorem: the theorem, without the name of its claim.
         label: the hypothesis.
         formula: what it says.
-        outcome: ``needed``, ``redundant``, or of a user's own theorem ``untried``.
-        model: the exact matrices that show it; none if it is untried.
+        outcome: ``needed``, ``redundant``, or of a user's own theorem ``not decided``.
+        model: the exact matrices that show it; none if it is not decided.
     """
 
     theorem: str
@@ -184,7 +184,7 @@ def trials(nodes: Sequence[Node]) -> list[_HypothesisTrial]:
             continue
         statement = parse_statement(node["name"], node["statement"])
         for hypothesis in statement.hypotheses:
-            trial = node["trials"]["hypotheses"][hypothesis.label] or {"untried": {"matrices": {}}}
+            trial = node["trials"]["hypotheses"][hypothesis.label] or {"not decided": {"matrices": {}}}
             ((outcome, model),) = trial.items()
             data = (*statement.free, *(group[0] for group in statement.scalars))
             known = [s for s in data if s in model["matrices"]]

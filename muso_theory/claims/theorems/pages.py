@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from ...algebra.derivation import Node
@@ -22,13 +23,18 @@ _LONG = 120
 
 def markdown_page(slug: str, nodes: list[Node], status: str) -> str:
     """The page of one claim, with formulas as Unicode in code blocks, so that it reads in a terminal too."""
-    lines = [f"# {slug}", "", f"Status: {status}", "", *_way(slug), "## Main results", ""]
+    lines = [f"# {slug}", "", f"Status: {_escaped(status)}", "", *_way(slug), "## Main results", ""]
     shared = shared_lines(nodes)
     if shared:
         lines += ["Throughout:", "", "```", *_packed(setting(shared)), "```", ""]
     for node in nodes:
-        words = unicode_math(says(node))
-        lines += [f"**{node['name']}**: {words}.", "```", *_packed(result(node, shared)), "```"]
+        words = _escaped(unicode_math(says(node)))
+        lines += [
+            f"**{node['name']}**: {words}." if words else f"**{node['name']}**",
+            "```",
+            *_packed(result(node, shared)),
+            "```",
+        ]
     lines += ["", "## Hypotheses and counterexamples", "", *_hypotheses(nodes), "", "## Proof"]
     proofs = [(node["name"], _proof(node)) for node in nodes]
     long = len(lines) + sum(len(steps) + 3 for _, steps in proofs) > _LONG
@@ -45,6 +51,11 @@ def markdown_page(slug: str, nodes: list[Node], status: str) -> str:
     lines += ["", "## References", "", f"Source: {source}."]
     lines += ["", *(f"- {work}" for work in references(slug)), ""]
     return "\n".join(lines)
+
+
+def _escaped(words: str) -> str:
+    """Words in Markdown that mean themselves: tags, links, code and fonts begin with these signs."""
+    return re.sub(r"[\\`*\[]|<(?=[A-Za-z/!])", r"\\\g<0>", words)
 
 
 def latex_page(slug: str, nodes: list[Node]) -> str:

@@ -297,6 +297,7 @@ THEOREMS = (
             let w_p = w_0 + A^+ Phi' (y - Phi w_0)
             assume positive: M left-invertible
             without full-row-rank: Phi right-invertible
+            conclude A_R^+ A_R = I
             conclude w_r = w_p + A_R^+ Phi_F' (Phi_F w_p - S_F y)
             says one Newton step on the retain loss removes the forget samples exactly from a ridge model
             """,
@@ -306,7 +307,7 @@ THEOREMS = (
             use("ridge-anchored/minimiser"),
             Have("Phi' (Phi w_p - y) + M' M (w_p - w_0) = 0"),
             use("lemma/regularised-range", B="Phi_R", A="A_R"),
-            Have("I = A_R^+ A_R"),
+            Have("A_R^+ A_R = I"),
             Have(
                 "A_R (w_r - w_p) = Phi_F' (Phi_F w_p - S_F y)",
                 ("def(A_R)", "def(Phi_R)", "def(Phi_F)", "def(y_R)", "complete(S_R,S_F)", "steps"),

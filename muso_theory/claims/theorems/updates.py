@@ -49,6 +49,7 @@ THEOREMS = (
             let B = S_F K^-1 S_F'
             pinv B
             let K_RR = Phi_R Phi_R'
+            conclude B B^+ = I
             conclude w_r = w_p - Phi' K^-1 S_F' B^+ S_F K^-1 (y - Phi w_0)
             conclude K_RR (S_R K^-1 S_R' - S_R K^-1 S_F' B^+ S_F K^-1 S_R') = I
             says with the inverse Gram matrix at hand, retraining is a small solve on the forget samples
@@ -77,14 +78,26 @@ THEOREMS = (
             _REGULARISED,
             """
             let H_FF = Phi_F A^-1 Phi_F'
-            conclude (I - H_FF) (y_F - Phi_F w_r) = y_F - Phi_F w_p
-            says residuals of the retrained ridge model follow from those of the pretrained one by a small solve
+            let V = I - H_FF
+            pinv V
+            conclude V V^+ = I
+            conclude V (y_F - Phi_F w_r) = y_F - Phi_F w_p
+            conclude y_F - Phi_F w_r = V^+ (y_F - Phi_F w_p)
+            says residuals of the retrained ridge model follow from those of the pretrained one by a small solve, of \
+                a system that is invertible
             """,
         ),
         (
             *_NORMAL,
             Have("w_p - w_r = A^-1 Phi_F' (y_F - Phi_F w_r)", ("left_inverse(A)", "last")),
-            Have("(I - H_FF) (y_F - Phi_F w_r) = y_F - Phi_F w_p", ("def(H_FF)", "last")),
+            Have("V (y_F - Phi_F w_r) = y_F - Phi_F w_p", ("def(V)", "def(H_FF)", "last")),
+            Have("A A_R^-1 Phi_F' = Phi_F' (I + Phi_F A_R^-1 Phi_F')", ("right_inverse(A_R)", "step(1)")),
+            Have("V (I + Phi_F A_R^-1 Phi_F') = I", ("def(V)", "def(H_FF)", "left_inverse(A)", "last")),
+            Have("Phi_F A_R^-1 A = (I + Phi_F A_R^-1 Phi_F') Phi_F", ("left_inverse(A_R)", "step(1)")),
+            Have("(I + Phi_F A_R^-1 Phi_F') V = I", ("def(V)", "def(H_FF)", "right_inverse(A)", "last")),
+            Have("V V^+ = I", ("penrose1(V)", "last 3")),
+            Have("V^+ V = I", ("penrose1(V)", "last 4")),
+            Have("y_F - Phi_F w_r = V^+ (y_F - Phi_F w_p)", ("step(7)", "last")),
         ),
     ),
     Theorem(
@@ -106,15 +119,8 @@ THEOREMS = (
             use("ridge-block-out"),
             *_NORMAL,
             Have("w_p - w_r = A^-1 Phi_F' (y_F - Phi_F w_r)", ("left_inverse(A)", "last")),
-            Have("A A_R^-1 Phi_F' = Phi_F' (I + Phi_F A_R^-1 Phi_F')", ("right_inverse(A_R)", "step(2)")),
-            Have("V (I + Phi_F A_R^-1 Phi_F') = I", ("def(V)", "def(H_FF)", "left_inverse(A)", "last")),
-            Have("Phi_F A_R^-1 A = (I + Phi_F A_R^-1 Phi_F') Phi_F", ("left_inverse(A_R)", "step(2)")),
-            Have("(I + Phi_F A_R^-1 Phi_F') V = I", ("def(V)", "def(H_FF)", "right_inverse(A)", "last")),
-            Have("V V^+ = I", ("penrose1(V)", "last 3")),
-            Have("V^+ V = I", ("penrose1(V)", "last 4")),
-            Have("y_F - Phi_F w_r = V^+ e_F", ("def(V)", "def(e_F)", "step(1).1", "last")),
-            Have("V^+ e_F - e_F = H_FF V^+ e_F", ("def(V)", "step(12)")),
-            Have("w_IF - w_r = A^-1 Phi_F' H_FF V^+ e_F", ("def(w_IF)", "step(7)", "last 2")),
+            Have("V^+ e_F - e_F = H_FF V^+ e_F", ("def(V)", "step(1).1")),
+            Have("w_IF - w_r = A^-1 Phi_F' H_FF V^+ e_F", ("def(w_IF)", "def(e_F)", "step(1).3", "last 2")),
         ),
     ),
     Theorem(

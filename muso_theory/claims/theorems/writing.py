@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...algebra.checker import uses
@@ -23,6 +24,7 @@ __all__ = [
     "certificate_text",
     "claims_graph",
     "load_certificate",
+    "statements_text",
     "theorem_graph",
     "write_attempt",
     "write_index",
@@ -70,9 +72,15 @@ def write_attempt(directory: str | Path, attempt: TheoremAnswer) -> list[Path]:
     if attempt.proof is not None:
         files[f"{name}.json"] = certificate_text(attempt.proof.certificate)
         files[f"{name}.tex"] = attempt.proof.to_latex()
-        lines = [f"theorem {attempt.theorem.name}", *(f"  {line}" for line in attempt.theorem.lines)]
-        files["statements.txt"] = "\n".join(lines) + "\n"
+        files["statements.txt"] = statements_text(attempt.proof.own)
     return write_all(directory, files, f"{name}.md")
+
+
+def statements_text(own: Mapping[str, Sequence[str]]) -> str:
+    """What theorems of your own say, as ``check.py --statements`` reads it."""
+    return "".join(
+        f"theorem {name}\n" + "".join(f"  {line}\n" for line in lines) for name, lines in own.items()
+    )
 
 
 def write_index(path: str | Path = INDEX) -> None:
