@@ -15,7 +15,7 @@ from ..linear.closed_forms import Point, float_model
 from ..numbers import Quantity, UndecidedError
 from .case import Case, Found, text
 from .checks import Check, by_name_only, on_request
-from .dynamics import Descent
+from .dynamics import ExplicitDescent
 from .following import explicit_model, following
 
 __all__ = ["APPROXIMATE"]
@@ -37,7 +37,7 @@ def _inexact_training(case: Case) -> Found:
     case = following(case)
     model = explicit_model(case)
     arithmetic = model.arithmetic
-    descent = Descent(model)
+    descent = ExplicitDescent(model)
     targets = model.relabelled(model.optimal_labels)
     retrained = descent.offset(model.retrained)
     # From w_p the part off the span is zero; e₁ beside it has one, unless row(Φ) is the whole space.
