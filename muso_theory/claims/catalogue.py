@@ -28,8 +28,10 @@ class Claim:
         campaign: the campaign that measures what no single instance shows, if there is one.
         given: hypotheses of its theorems that are no conditions on data: its check fulfils them by itself, or they are
             one side of an equivalence; by label, with how.
-        rests: the certified lines on which each clause of ``words``, ``statement`` and ``holds`` rests.
-        beyond: strong words of the claim that those lines do not say, each with what stands for it.
+        rests: the certified lines on which each clause of ``words``, ``statement``, ``holds``, ``fails`` and of
+            ``needs.SLUG`` rests.
+        reads: formulas of the claim that those lines have in other letters, each as it stands there.
+        beyond: strong words and formulas of the claim that those lines do not have, each with what stands for it.
         unproved: of a claim without a general proof, why, and what is known.
         formal: of a condition, the hypotheses of theorems that say the same, as they are written there.
     """
@@ -45,6 +47,7 @@ class Claim:
     campaign: str = ""
     given: dict[str, str] = field(default_factory=dict)
     rests: dict[str, list[str]] = field(default_factory=dict)
+    reads: dict[str, str] = field(default_factory=dict)
     beyond: dict[str, str] = field(default_factory=dict)
     unproved: str = ""
     formal: list[str] = field(default_factory=list)

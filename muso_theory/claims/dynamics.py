@@ -24,12 +24,12 @@ from .case import Case, Found, text
 from .checks import Check, by_name_only
 from .following import explicit_model, following, is_small
 
-__all__ = ["DYNAMICS"]
+__all__ = ["DYNAMICS", "ExplicitDescent"]
 
 _STEPS = 2
 
 
-class _Descent:
+class ExplicitDescent:
     """Steps of gradient methods in explicit parameters v = w − w₀, in the arithmetic of a model.
 
     Args:
@@ -101,7 +101,7 @@ def _cyclic_sgd(case: Case) -> Found:
     case = following(case)
     model = explicit_model(case)
     arithmetic = model.arithmetic
-    descent = _Descent(model)
+    descent = ExplicitDescent(model)
     targets, start = _relabelled(model), descent.offset(model.pretrained)
     gammas = _kaczmarz(model)
     v = start
@@ -169,7 +169,7 @@ def _sweep(model: ClosedForms, gammas: list[Any], residual: Matrix) -> Matrix:
 def _gd_finite_time(case: Case) -> Found:
     case = following(case)
     model = explicit_model(case)
-    descent = _Descent(model)
+    descent = ExplicitDescent(model)
     targets = _relabelled(model)
     retrained = descent.offset(model.retrained)
     v = descent.offset(model.pretrained)
@@ -192,7 +192,7 @@ def _early_stopping(case: Case) -> Found:
     case = following(case)
     model = explicit_model(case)
     arithmetic = model.arithmetic
-    descent = _Descent(model)
+    descent = ExplicitDescent(model)
     target = arithmetic.zeros(case.problem.n_features, case.problem.n_outputs)
     for _ in range(_STEPS):
         target = descent.step(model.retain, model.targets(model.retain), target)
@@ -231,7 +231,7 @@ def _momentum(case: Case) -> Found:
     case = following(case)
     model = explicit_model(case)
     arithmetic = model.arithmetic
-    descent = _Descent(model)
+    descent = ExplicitDescent(model)
     targets = _relabelled(model)
     retrained, pretrained = descent.offset(model.retrained), descent.offset(model.pretrained)
     mu = Fraction(1, 2)
@@ -264,7 +264,7 @@ def _adaptive(case: Case) -> Found:
     case = following(case)
     model = explicit_model(case)
     arithmetic = model.arithmetic
-    descent = _Descent(model)
+    descent = ExplicitDescent(model)
     slope = descent.slope(model.everything, model.targets(model.everything), descent.offset(model.start))
     signs = np.sign(arithmetic.to_numpy(slope))
     travelled = model.distance(model.pretrained, model.start).bound

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from .alternating import ALTERNATING
+from .approximate import APPROXIMATE
 from .checks import Check
 from .conditions import CONDITIONS
 from .dynamics import DYNAMICS
+from .geometries import GEOMETRIES
 from .guarantees import GUARANTEES
 from .labelling import LABELLING
 from .networks import NETWORKS
@@ -25,6 +27,8 @@ CHECKS: dict[str, Check] = {
     **DYNAMICS,
     **GUARANTEES,
     **UPDATES,
+    **GEOMETRIES,
+    **APPROXIMATE,
     **RANDOM_FEATURES,
     **TANGENTS,
     **NETWORKS,

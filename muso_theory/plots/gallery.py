@@ -31,6 +31,7 @@ NAMES = (
     "spectrum",
     "labels",
     "layers",
+    "identities",
     "rounding",
     "theorem_graph",
 )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory.claims.dynamics import _Descent
+from muso_theory.claims.dynamics import ExplicitDescent
 from muso_theory.claims.tangents import _slopes
 from muso_theory.evidence import Verdict
 from muso_theory.linear.closed_forms import ClosedForms
@@ -108,7 +108,7 @@ def test_a_step_that_is_taken_is_stable_and_the_same_in_every_arithmetic(arithme
     for n, d in ((3, 7), (7, 3)):
         phi = np.random.default_rng(n).standard_normal((n, d))
         problem = mt.UnlearningProblem(phi, np.ones(n), [1])
-        eta = _Descent(ClosedForms(problem, arithmetic)).eta
+        eta = ExplicitDescent(ClosedForms(problem, arithmetic)).eta
         ordered = phi[[*(i for i in range(n) if i != 1), 1]]
         if n < d:
             assert eta == pytest.approx(1 / np.abs(ordered @ ordered.T).sum(axis=1).max(), rel=1e-14)

@@ -8,15 +8,14 @@ from dataclasses import replace
 import pytest
 
 from muso_theory.claims import CATALOGUE, Claim
+from muso_theory.claims.theorems.formulas import formulas
 from muso_theory.claims.theorems.promises import _clauses, overpromises
 from muso_theory.claims.theorems.registry import THEOREMS, slugs
 from muso_theory.claims.theorems.status import theorem_status
 from muso_theory.words import show_claims
 
-CLAIMS = [claim for claim in CATALOGUE.values() if not claim.is_condition]
 
-
-@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.slug)
+@pytest.mark.parametrize("claim", CATALOGUE.values(), ids=lambda claim: claim.slug)
 def test_no_claim_promises_more_than_its_theorems(claim: Claim) -> None:
     assert overpromises(claim) == []
 
@@ -85,6 +84,120 @@ def test_a_planted_overpromise_is_caught(slug: str, planted: dict[str, object], 
     assert any(re.search(words, line) for line in found), found
 
 
+PLANTED_FORMULAS = [
+    # In the middle of a sentence, with another coefficient, sign or model, or of another kind.
+    ("gap-formula", {"words": "the squared gap is 2 δᵀS⁻¹δ"}, "has the formula 2 δᵀS⁻¹δ"),
+    ("gap-formula", {"holds": "The gap is δᵀS⁻¹δ."}, "has the formula δᵀS⁻¹δ"),  # its square is
+    (
+        "energy",
+        {"words": "what is forgotten costs ‖w_p − w_r‖² = ‖w_p − w₀‖²"},
+        "has the formula ‖w_p − w_r‖²",
+    ),
+    ("downdate", {"holds": "The model is w_p + ΦᵀK⁻¹d."}, "has the formula w_p"),
+    ("exact-labels", {"holds": "Training ends at w_u = w_p."}, "has the formula w_u = w_p"),
+    ("ridge-inverse", {"holds": "The label moves by less than ε/λ_min."}, "has the formula ε/λ_min"),
+    ("gd-finite-time", {"holds": "T ≥ κ suffices, at each η < 2/λ_max."}, "has the formula T ≥ κ"),
+    ("kernel-limit", {"words": "labels tend to those of the kernel like d^−1"}, "has the formula d"),
+    ("full-rank", {"holds": "Labels can be met; the squared gap is ½ δᵀS⁻¹δ."}, "has the formula ½"),
+    # Implications that go the other way.
+    ("exact-labels", {"statement": "w_u = w_r  ⟹  ỹ_F = Φ_F w_r"}, "assumes w_u = w_r"),
+    ("exact-labels", {"statement": "w_u = w_r  ⟹  ỹ_F = Φ_F w_r"}, "concludes ỹ_F = Φ_F w_r"),
+    ("exact-labels", {"words": "labels have ỹ_F = Φ_F w_r"}, "concludes ỹ_F"),
+]
+PLANTED_ELSEWHERE = [
+    # What it means where it does not hold.
+    ("exact-labels", {"fails": "Labels whatever cannot unlearn."}, "says whatever"),
+    ("exact-labels", {"fails": "Fine-tuning leaves w_u − w_r = Φ⁺δ."}, "has the formula"),
+    ("exact-labels", {"fails": "It ends elsewhere. It never comes back."}, "2 clauses, which rest on 1"),
+    ("exact-labels", {"fails": "It never comes back."}, "says never"),
+    # What breaks without a hypothesis.
+    ("label-free", {"needs": {"least-squares-on-retain": "no labels are exact"}}, "says no"),
+    ("leave-block-out", {"needs": {"full-rank": "the gap is ‖K⁺δ‖"}}, "has the formula"),
+    ("leave-block-out", {"needs": {"full-rank": "K⁻¹ does not exist; labels do not"}}, "2 clauses"),
+    # Conditions.
+    ("full-rank", {"holds": "Labels can be met; every gap is small."}, "says every"),
+    ("full-rank", {"fails": "Labels cannot unlearn."}, "says cannot"),
+    ("full-rank-forget", {"fails": "The exact labels are arbitrary: they differ by range Φ_F."}, "range Φ_F"),
+    ("conditioning", {"holds": "A float64 solve keeps all digits."}, "says all"),
+    ("optimizer-in-span", {"holds": "Training goes on. It ends well."}, "2 clauses, which rest on 1"),
+    # Claims without a theorem.
+    ("lazy-training", {"words": "every wide network unlearns"}, "says every"),
+    ("ntk-limit", {"statement": "‖Θ_m − Θ_∞‖ = O(m⁻²); as measured"}, "has the formula"),
+    ("removal-certificate", {"holds": "Nobody can tell. It is sure. It is guaranteed."}, "says guaranteed"),
+    ("removal-certificate", {"rests": {}}, "words has 1 clauses, which rest on 0"),
+    ("alternating", {"words": "it begins as label-free and ends exact; always"}, "says always"),
+    # A claim with a theorem rests on it, and not on what was measured or is read somewhere.
+    *(
+        ("energy", {"rests": {**CATALOGUE["energy"].rests, "words": [place]}}, f"rests on {place}")
+        for place in ("measured", "cited", "needed")
+    ),
+    # Excuses for what is not said.
+    ("energy", {"beyond": {**CATALOGUE["energy"].beyond, "never": "x"}}, "does not say never"),
+    ("energy", {"reads": {**CATALOGUE["energy"].reads, "w_u = w_p": "w_u = w_p"}}, "does not say w_u = w_p"),
+    ("energy", {"reads": {**CATALOGUE["energy"].reads, "K = K": "x"}, "words": "K = K"}, "formula K = K"),
+]
+
+
+@pytest.mark.parametrize(("slug", "planted", "words"), [*PLANTED_FORMULAS, *PLANTED_ELSEWHERE])
+def test_a_planted_formula_and_a_promise_in_whatever_place_are_caught(
+    slug: str, planted: dict[str, object], words: str
+) -> None:
+    found = overpromises(replace(CATALOGUE[slug], **planted))
+    assert any(words in line for line in found), found
+
+
+STRONG = (
+    "all", "any", "every", "everything", "anywhere", "whatever", "wherever", "arbitrary", "arbitrarily", "free", "only",
+    "alone", "nothing", "no", "none", "never", "for ever", "forever", "always", "necessary", "necessarily", "must",
+    "cannot", "impossible", "guarantee", "guarantees", "guaranteed", "unique", "order", "several", "minimum",
+    "minimises", "least", "at least", "at most", "best", "largest", "smallest", "sharp", "converges", "lim",
+)  # fmt: skip
+EQUIVALENCES = (
+    "⟺",
+    "⇔",
+    "↔",
+    "only if",
+    "only when",
+    "iff",
+    "if and only if",
+    "precisely when",
+    "exactly if",
+)
+
+
+@pytest.mark.parametrize("word", STRONG)
+def test_each_strong_word_is_seen_in_each_place(word: str) -> None:
+    """Where the lines do not say it: the theorem of this claim has none of these words."""
+    claim = CATALOGUE["downdate"]
+    for name in ("words", "statement", "holds", "fails"):
+        found = overpromises(replace(claim, **{name: f"the small solve {word} ends"}))
+        assert any(f"says {word}, and no line" in line for line in found), name
+    found = overpromises(replace(claim, needs={"full-rank": f"it {word} ends"}))
+    assert any(f"says {word}, and no line" in line for line in found)
+
+
+def test_terms_are_no_strong_words() -> None:
+    said = "least squares, least-squares solutions and label-free labels beat doing nothing"
+    assert not any("says" in line for line in overpromises(replace(CATALOGUE["downdate"], holds=said)))
+
+
+@pytest.mark.parametrize("equivalence", EQUIVALENCES)
+def test_each_equivalence_needs_both_directions(equivalence: str) -> None:
+    planted = replace(CATALOGUE["exact-labels"], words=f"it unlearns {equivalence} labels are these")
+    assert any("if and only if" in line for line in overpromises(planted))
+
+
+def test_formulas_are_found_in_sentences() -> None:
+    assert formulas(
+        "A gap of δᵀS⁻¹δ (K invertible, w₀ = 0), and K⁻¹ of n rows; T' ≤ 2 for w_r(S), a row."
+    ) == [
+        "δᵀS⁻¹δ",
+        "w₀ = 0",
+        "T' ≤ 2",
+    ]
+    assert formulas("whatever the labels are, in R∖S and elsewhere, K_RR⁻¹ exists") == []
+
+
 def test_clauses_end_at_semicolons_and_full_stops() -> None:
     assert _clauses("w_u − w_r = Φ⁺(0; δ); K invertible: e.g. δᵀS⁻¹δ. Then 0.5 of it.") == [
         "w_u − w_r = Φ⁺(0; δ)",
@@ -102,9 +215,8 @@ def test_an_equivalence_of_one_direction_is_caught() -> None:
     other = replace(
         claim, rests={**claim.rests, "statement": ["forget-only/invertible-gram.1 forget-only/converse.1"]}
     )
-    assert (
-        overpromises(other) == []
-    )  # converse to one another, though of another condition: for a reader to see
+    # Converse to one another, but of another condition: the formulas are not theirs.
+    assert any("has the formula" in line for line in overpromises(other))
 
 
 def test_what_remains_is_shown_with_the_claim(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ import muso_theory as mt
 from muso_theory.algebra.render import _breakable, mathml
 from muso_theory.claims.theorems.library import Proof
 from muso_theory.claims.theorems.registry import slugs
-from muso_theory.claims.theorems.showing import unproved
+from muso_theory.claims.theorems.showing import figures, unproved
 from muso_theory.claims.theorems.writing import load_certificate
 from muso_theory.pages import Observation, draw_shown, read_instances, theorem_site, write_site
 from muso_theory.pages.layout import prose
@@ -116,7 +116,11 @@ def test_three_clicks_lead_from_a_theorem_to_a_figure(site: Path) -> None:
     assert "muso check DATA --claim label-free" in text
     assert "least-squares-on-retain: Φ" in re.sub(r"<[^>]+>", "", text)
     assert "python -m figures exactness" in text  # no results were given that it could be drawn from
-    assert "Figure" not in theorem_site([stored("forget-only")])["forget-only.html"]
+    for slug in ("forget-only", "downdate", "minimum-norm", "affine-constraint"):
+        page = theorem_site([stored(slug)])[f"{slug}.html"]
+        assert 'href="#figure"' in page
+        assert "python -m figures identities" in page
+    assert all(map(figures, slugs()))  # each claim with a theorem
 
 
 @pytest.mark.slow

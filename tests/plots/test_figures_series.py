@@ -226,6 +226,25 @@ def layers(results: Results) -> Shown:
     return found
 
 
+def identities(results: Results) -> Shown:
+    where = " / difference of both sides, as a share"
+    held: dict[tuple[str, str], float] = {}
+    found: Shown = {}
+    for row in results["identities"]["rows"]:
+        if row["verdict"] != "VACUOUS" and row["share"]:
+            key = ("measured" if row["verdict"] == "MEASURED" else "proved to be at most"), row["claim"]
+            held[key] = max(held.get(key, 0.0), row["share"])
+        for key, name in (
+            ("share without", "without its hypothesis"),
+            ("of bound", "of what a bound allows"),
+        ):
+            if row.get(key):
+                found.setdefault((where, name), []).append((row[key], row["claim"]))
+    for (name, claim), share in held.items():
+        found.setdefault((where, name), []).append((share, claim))
+    return found
+
+
 def rounding(results: Results) -> Shown:
     places = {
         "distance": "distance of Π / ",
@@ -263,7 +282,8 @@ EXPECTED: dict[str, Callable[[Results], Shown]] = {
     function.__name__: function
     for function in (
         gap_by_epoch, predicted_measured, exactness, precision_ladder, downsampling, limits, lazy_width, accuracies,
-        trade_off, guarantees, spectrum, labels, layers, rounding, theorem_graph,
+        trade_off, guarantees, spectrum, labels, layers, identities, rounding,
+        theorem_graph,
     )
 }  # fmt: skip
 

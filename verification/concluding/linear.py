@@ -323,3 +323,36 @@ def precision(result: Result) -> list[Draft]:
             count(verified, lambda row: row.get("encloses the truth") is not None),
         ),
     ]
+
+
+@concludes("identities")
+def identities(result: Result) -> list[Draft]:
+    """Both sides of the certified identities, with their hypotheses and without one."""
+    rows = select(result, "rows")
+    held = rows._replace(found=[row for row in rows.found if row["share"] is not None])
+    without = rows._replace(found=[row for row in rows.found if row.get("share without")])
+    bounded = rows.but(claim="inexact-training")
+    return [
+        largest(
+            "prove",
+            "both sides of the certified identities differ on digits and cell nuclei by at most {largest} of the "
+            "length that a check holds them against, in {n} rows where their hypotheses hold",
+            held,
+            "share",
+            at_most=_TOLERANCE,
+        ),
+        largest(
+            "prove",
+            "where the hypothesis that a row names fails, both sides differ by {least} to {largest} of that length "
+            "({n} rows)",
+            without,
+            "share without",
+        ),
+        largest(
+            "inexact-training",
+            "the squared gap after ten steps is {least} to {largest} of what the spectrum allows ({n} problems)",
+            bounded,
+            "of bound",
+            at_most=1,
+        ),
+    ]

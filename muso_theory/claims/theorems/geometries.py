@@ -1,63 +1,17 @@
-"""Training in another geometry: under an affine constraint, and by mirror descent."""
+"""Training by mirror descent: the mirror map and its convexity are symbols, p the gradient of the map at w.
+
+Where mirror descent on a loss of the outputs ends, the gradients differ from those at the start by rows of Phi; and it
+ends at an interpolating model if there is one. Of a strictly convex map the gradients at two points differ by a
+positive definite matrix times the way, the mean Hessian, so that there is one such model.
+"""
 
 from __future__ import annotations
 
-from ...algebra.theorem import Have, Theorem, Witness, text_lines
-from .settings import use
+from ...algebra.theorem import Cancel, Have, Theorem, Witness, text_lines
 
 __all__ = ["THEOREMS"]
 
 THEOREMS = (
-    Theorem(
-        "affine-constraint",
-        text_lines("""
-            matrix Phi : n x D
-            matrix y : n x c
-            matrix w_0 : D x c
-            matrix C : k x D
-            matrix b : k x c
-            partition n = r + f by S_R, S_F
-            pinv C
-            let N = I - C^+ C
-            assume start-feasible: C w_0 = b
-            let Z = Phi N
-            let Z_R = S_R Z
-            let Z_F = S_F Z
-            pinv Z
-            pinv Z_R
-            let e = y - Phi w_0
-            let v_p = Z^+ e
-            let v_r = Z_R^+ S_R e
-            let w_p = w_0 + v_p
-            let w_r = w_0 + v_r
-            let v_u = v_p + Z^+ (S_R' S_R e + S_F' Z_F v_r - Z v_p)
-            let w_u = w_0 + v_u
-            conclude C w_u = b
-            conclude w_u = w_r
-            says with an affine constraint that all runs share, relabelling stays exact and feasible
-        """),
-        (
-            Have("C N = 0", ("def(N)", "penrose1(C)")),
-            Have("N = N'", ("def(N)", "penrose4(C)")),
-            use("lemma/pseudo-inverse", A="Z"),
-            use("lemma/pseudo-inverse", A="Z_R"),
-            use("lemma/nested-rows", A="Z", E="S_R"),
-            Have("C Z' = 0", ("def(Z)", "steps")),
-            Have("C Z^+ = 0", ("steps",)),
-            Have("Z_R' (S_R e - Z_R v_r) = 0", ("def(v_r)", "penrose1(Z_R)", "steps")),
-            Have("Z^+ S_R' (S_R e - Z_R v_r) = 0", ("def(Z_R)", "steps")),
-            Have(
-                "S_R' S_R e + S_F' Z_F v_r - Z v_r = S_R' (S_R e - Z_R v_r)",
-                ("complete(S_R,S_F)", "def(Z_R)", "def(Z_F)"),
-            ),
-            Have("Z^+ Z v_p = v_p", ("def(v_p)", "penrose2(Z)")),
-            Have("Z^+ Z v_r = v_r", ("def(v_r)", "steps")),
-            Have("v_u = v_r", ("def(v_u)", "steps")),
-            Have("w_u = w_r", ("def(w_u)", "def(w_r)", "last")),
-            Have("C v_p = 0", ("def(v_p)", "steps")),
-            Have("C w_u = b", ("def(w_u)", "def(v_u)", "assume(start-feasible)", "steps")),
-        ),
-    ),
     Theorem(
         "mirror-descent",
         text_lines("""
@@ -85,6 +39,60 @@ THEOREMS = (
         (
             Witness("l", "S_R' b - a"),
             Have("p_r = p_p + Phi' l"),
+        ),
+    ),
+    Theorem(
+        "mirror-descent/exact-labels",
+        text_lines("""
+            matrix Phi : n x D
+            matrix y : n x c
+            matrix p_0 : D x c
+            partition n = r + f by S_R, S_F
+            let Phi_R = S_R Phi
+            let Phi_F = S_F Phi
+            let y_R = S_R y
+            matrix w_r : D x c
+            matrix w_u : D x c
+            matrix a : n x c
+            matrix b : r x c
+            matrix l : n x c
+            matrix M : k x D
+            let p_p = p_0 + Phi' a
+            let p_r = p_0 + Phi_R' b
+            let p_u = p_p + Phi' l
+            matrix ytilde_F : f x c
+            let ytilde = S_R' y_R + S_F' ytilde_F
+            assume retrained-fits: Phi_R w_r = y_R
+            assume fine-tuned-fits: Phi w_u = ytilde
+            assume optimal-label: ytilde_F = Phi_F w_r
+            assume convex: p_u - p_r = M' M (w_u - w_r)
+            assume strictly: M left-invertible
+            conclude w_u = w_r
+            says in the geometry of any strictly convex mirror map that the runs share, labels that are the \
+                predictions of the retrained model unlearn exactly, if it fits the retained samples; wherever \
+                pretraining stopped
+            remains mirror descent moves the gradient of the mirror map by combinations of rows of Phi, and ends at an \
+                interpolating model; between two points the gradients of a strictly convex map differ by a positive \
+                definite matrix times the way, all outputs as one vector
+        """),
+        (
+            Have(
+                "Phi (w_u - w_r) = 0",
+                (
+                    "def(ytilde)",
+                    "def(Phi_R)",
+                    "def(Phi_F)",
+                    "complete(S_R,S_F)",
+                    "assume(retrained-fits)",
+                    "assume(fine-tuned-fits)",
+                    "assume(optimal-label)",
+                ),
+            ),
+            Have("p_u - p_r = Phi' (a + l - S_R' b)", ("def(p_u)", "def(p_p)", "def(p_r)", "def(Phi_R)")),
+            Have("(w_u - w_r)' (p_u - p_r) = 0", ("last 2",)),
+            Have("(M (w_u - w_r))' (M (w_u - w_r)) = 0", ("assume(convex)", "last")),
+            Cancel(("M (w_u - w_r)",)),
+            Have("w_u = w_r", ("left_inverse(M)", "last")),
         ),
     ),
 )

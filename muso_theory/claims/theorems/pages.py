@@ -17,7 +17,7 @@ __all__ = ["latex_page", "markdown_page"]
 _RESULTS, _GALLERY = "../../verification/results", "../../figures/gallery"
 """Where results and figures are, from the folder of pages."""
 
-_LONG = 120
+_LONG = 116
 """Lines that fit two screens; on a longer page the steps of proofs are folded."""
 
 

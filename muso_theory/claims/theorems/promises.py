@@ -1,13 +1,22 @@
 """What a claim promises in words, held clause by clause against the certified lines on which it rests.
 
-Words are not proved by a machine, but each clause of a claim (of its words, its statement, and what it means if it
-holds) names the lines on which it rests (``rests`` in the catalogue): a conclusion of a theorem, or what one leaves to
-be said (``remains``). Against these lines alone are held the models that the clause speaks of, and the strong words in
-it, of which there is a short list: quantifiers, uniqueness, extremes, equivalence. A strong word must be said by one of
-those theorems, or the catalogue names what else stands for it (``beyond``). That a theorem says the word of the same
-thing is for a reader to see. An equivalence needs two of them, each of which concludes what the other assumes. A clause
-may rest on a row's own data alone (``"check"``); then it may use no strong word. And hypotheses are those of the
-theorems: every one is a condition of the claim, or the catalogue says how it is met (``given``).
+Words are not proved by a machine, but each clause of a claim, and of what a condition means, names the lines on which
+it rests (``rests`` in the catalogue): a conclusion of a theorem, or what one leaves to be said (``remains``). Against
+these lines alone are held
+
+* the formulas of the clause, also in the middle of a sentence: each is a conclusion, a definition or a hypothesis of
+  those lines or stands in their words, as it is written or by its reading (``reads``). What is a hypothesis alone
+  stands on the left of an implication or after "if" or the like, and what is a conclusion alone not on the left of one;
+* the models that it speaks of;
+* the strong words in it, of which there is a list: quantifiers, uniqueness, extremes, necessity, equivalence. One of
+  those theorems says the word; that it says it of the same thing is for a reader to see. An equivalence needs two of
+  them, each of which concludes what the other assumes.
+
+For what no line says, the catalogue names what else stands (``beyond``). A clause may rest on no line, but on a row's
+own data (``check``), on a campaign (``measured``) or on a source that has it (``cited``): then a strong word or a
+formula in it needs an entry of ``beyond``. What a claim means where it fails, and what breaks without a hypothesis, is
+a clause like any other; that a hypothesis is needed, a model in the certificate shows (``needed``). And hypotheses are
+those of the theorems: every one is a condition of the claim, or the catalogue says how it is met (``given``).
 """
 
 from __future__ import annotations
@@ -20,6 +29,7 @@ from ...algebra.render import unicode_math
 from ...algebra.statement import Statement, parse_statement
 from ...algebra.theorem import Theorem
 from ..catalogue import CATALOGUE, Claim
+from .formulas import formulas, normal, written
 from .registry import THEOREMS
 
 __all__ = ["overpromises"]
@@ -29,32 +39,54 @@ _STRONG = {
     "any": "any|all|every|whatever|wherever|arbitrary",
     "every": "every|all|any|each|whatever|everywhere",
     "everything": "every|all|any|whatever",
+    "anywhere": "anywhere|wherever|whatever|any",
+    "whatever|wherever|whichever": "whatever|wherever|any|every|all",
+    "arbitrar(?:y|ily)": "arbitrary|any|every|all|whatever",
+    "(?<!-)free(?!-)": "all|any|every|whatever|free",
     "only": "only|no other|nowhere else|nothing else|unless",
     "alone": "alone|only",
     "nothing": "no|none|nothing|vanishes|zero",
     "no": "no|none|nothing|never|nowhere|unless|without",
+    "none": "no|none|nothing",
     "never": "never|no|not",
+    "for ?ever": "never|any number",
     "always": "always|every|whatever",
+    "necessar(?:y|ily)": "only|no other|nowhere else|necessary",
+    "must": "only|no other|nowhere else|forces",
+    "cannot": "cannot|no|none|never|nowhere else",
+    "impossible": "no|none|never|nowhere else",
+    "guarantee[sd]?": "every|any|all|whatever",
     "unique": "unique|no other|only",
     "order": "order",
     "several": "several|number|every|any|all",
     "minimum": "minimum|shortest|farther|longer|minimises",
     "minimises": "minimum|minimises|larger",
+    "(?:at )?least(?![- ]squares)": "at least|least|exceeds|farther|larger",
+    "at most": "at most|never grows|loses energy|exceeds",
     "best": "minimum|shortest|minimises",
-    "converges": "converges|convergence|tends|0 geometrically|geometrically",
+    "largest|smallest|sharp": "largest|smallest|sharp|least",
+    "converges?": "converges|convergence|tends|0 geometrically|geometrically",
     "lim": "limit|tends",
 }
 """Strong words of a claim, to words of a theorem that say as much."""
 
+_FIELDS = ("words", "statement", "holds", "fails")
+"""What of a claim is a promise, beside what breaks without a hypothesis; of a condition, what it means."""
 
-_FIELDS = ("words", "statement", "holds")
-"""What of a claim is a promise."""
+_PLACES = {"holds": ("check",), "fails": ("check",), "needs": ("check", "needed")}
+"""On what beside lines of theorems a clause may rest."""
 
-_CHECK = "check"
-"""What a clause rests on that only a row of a report says, about its own data."""
+_WITHOUT_PROOF = ("check", "cited", "measured")
+"""On what a clause may rest where there is no theorem."""
 
 _MODEL = r"\bw_(?:[a-z]|[A-Z]+)\b|w₀"
 """A trained model in the words of a claim."""
+
+_EQUIVALENT = r"[⟺⇔↔]|\b(?:only if|only when|only where|iff|precisely (?:if|when)|exactly (?:if|when))\b"
+"""What says that two things hold together."""
+
+_CONDITIONAL = r"[⟺⇔↔:]|\b(?:if|for|where|with|anywhere)\b"
+"""What makes of a formula beside it a condition."""
 
 _SAME = {
     "w_t": {"w"},
@@ -69,7 +101,7 @@ _SAME = {
 
 
 def overpromises(claim: Claim) -> list[str]:
-    """What a claim of the catalogue promises beyond its theorems, each in a line; a claim without theorems needs words.
+    """What a claim or condition of the catalogue promises beyond its theorems, each in a line.
 
     Example:
         >>> from dataclasses import replace
@@ -80,42 +112,80 @@ def overpromises(claim: Claim) -> list[str]:
     """
     theorems = [t for t in THEOREMS.values() if t.slug == claim.slug]
     if not theorems:
-        return [] if claim.unproved else [f"{claim.slug} has no theorem, and does not say why"]
+        silent = not claim.is_condition and not claim.unproved
+        return [f"{claim.slug} has no theorem, and does not say why"] if silent else [*_promises(claim)]
     plain = [parse_statement(t.name, t.lines) for t in theorems if not _is_induction(t)]
     return [*_promises(claim), *_hypotheses(claim, plain)]
 
 
 @dataclass(frozen=True)
 class _Line:
-    """A certified line on which a clause rests: its theorem, and whether it is what that leaves to be said."""
+    """A certified line on which a clause rests: its theorem, and which of it; 0 is what it leaves to be said."""
 
     theorem: Theorem
-    remains: bool
+    number: int
 
     @property
     def says(self) -> str:
         """The words that stand for it."""
-        verbs = ("says ", "remains ") if self.remains else ("says ",)
-        return " ".join(
-            line.partition(" ")[2] for line in self.theorem.lines if line.startswith(verbs)
-        ).lower()
+        return " ".join(self._of("says", *(() if self.number else ("remains",))))
+
+    @property
+    def concluded(self) -> set[str]:
+        """The formulas of its conclusion."""
+        texts = self._of("conclude", "predicate")[self.number - 1 : self.number] if self.number else []
+        return written(texts, [])
+
+    @property
+    def assumed(self) -> set[str]:
+        """The formulas of its hypotheses."""
+        return written((text.partition(": ")[2] for text in self._of("assume")), [])
+
+    @property
+    def told(self) -> set[str]:
+        """The formulas of its definitions and in its words."""
+        return written((re.sub(r" : \w+ x \w+", "", text) for text in self._of("let")), [self.says])
+
+    def _of(self, *verbs: str) -> list[str]:
+        split = (line.partition(" ") for line in self.theorem.lines)
+        return [text for verb, _, text in split if verb in verbs]
 
 
 def _promises(claim: Claim) -> Iterator[str]:
-    """Clauses without a line, with a line that is none, or that promise more than their lines."""
-    for name in _FIELDS:
-        clauses, rests = _clauses(getattr(claim, name)), claim.rests.get(name, [])
+    """Clauses without a line, with a line that is none, or that promise more than their lines; idle excuses."""
+    promised = []
+    for name, sentence, usual in _sentences(claim):
+        clauses, rests = _clauses(sentence), claim.rests.get(name, [usual] if usual else [])
         if len(clauses) != len(rests):
             yield f"{claim.slug}.{name} has {len(clauses)} clauses, which rest on {len(rests)} lines"
         for clause, labels in zip(clauses, rests, strict=False):
-            lines = []
-            for label in labels.split():
-                line = _line(label)
-                if line is not None and line.theorem.slug in (claim.slug, *re.findall(r"[a-z-]+", clause)):
-                    lines.append(line)
-                elif label != _CHECK or name != "holds":
+            lines = [_line(label) for label in labels.split()]
+            for label, line in zip(labels.split(), lines, strict=True):
+                if not _may_rest(claim, name.partition(".")[0], clause, label, line):
                     yield f"{claim.slug} rests on {label}, which is no line of its theorems"
-            yield from _clause(claim, clause, lines)
+            yield from _clause(claim, clause, [line for line in lines if line is not None])
+        promised.append(sentence.lower())
+    for excuse in (*claim.reads, *claim.beyond):
+        if not any(excuse.lower() in sentence for sentence in promised):
+            yield f"{claim.slug} does not say {excuse}, which its entry explains"
+
+
+def _may_rest(claim: Claim, field: str, clause: str, label: str, line: _Line | None) -> bool:
+    """Whether a clause may rest on this: what a claim says on its own theorems, or on one that it names."""
+    if line is None:
+        places = _PLACES.get(field, ())
+        return label in ((*places, *_WITHOUT_PROOF) if claim.unproved else places)
+    anywhere = claim.is_condition or field in ("fails", "needs")
+    return anywhere or line.theorem.slug in (claim.slug, *re.findall(r"[a-z-]+", clause))
+
+
+def _sentences(claim: Claim) -> Iterator[tuple[str, str, str]]:
+    """What promises something: the name of each sentence, the sentence, and on what one of a single clause rests."""
+    for name in _FIELDS:
+        if not (claim.is_condition and name in ("words", "statement")):  # those define it
+            yield name, getattr(claim, name), "check" if claim.is_condition or name == "fails" else ""
+    for slug, breaks in claim.needs.items():
+        yield f"needs.{slug}", breaks, "needed"
 
 
 def _clauses(sentence: str) -> list[str]:
@@ -137,9 +207,9 @@ def _line(label: str) -> _Line | None:
     if theorem is None:
         return None
     if which == "remains":
-        return _Line(theorem, True) if any(x.startswith("remains ") for x in theorem.lines) else None
+        return _Line(theorem, 0) if any(x.startswith("remains ") for x in theorem.lines) else None
     count = sum(line.startswith(("conclude ", "predicate ")) for line in theorem.lines)
-    return _Line(theorem, False) if which.isdecimal() and 1 <= int(which) <= count else None
+    return _Line(theorem, int(which)) if which.isdecimal() and 1 <= int(which) <= count else None
 
 
 def _is_induction(theorem: Theorem) -> bool:
@@ -147,23 +217,41 @@ def _is_induction(theorem: Theorem) -> bool:
 
 
 def _clause(claim: Claim, clause: str, lines: Sequence[_Line]) -> Iterator[str]:
-    """Strong words, models and an equivalence in a clause that the lines on which it rests do not have."""
-    said = " ".join(line.says for line in lines)
+    """Strong words, formulas, models and an equivalence in a clause that the lines on which it rests do not have."""
+    said = " ".join(line.says for line in lines).lower()
     plain = clause.lower().replace("doing nothing", "")  # a term: what w_p leaves
     for word, same in _STRONG.items():
-        told = re.search(rf"\b{word}\b", plain) and word not in claim.beyond
+        told = [m for m in re.findall(rf"\b(?:{word})\b", plain) if m not in claim.beyond]
         if told and not re.search(rf"\b(?:{same})\b", said):
-            yield f'{claim.slug} says {word}, and no line on which "{clause}" rests does'
+            yield f'{claim.slug} says {told[0]}, and no line on which "{clause}" rests does'
+    yield from _formulas(claim, clause, lines)
     if lines:
-        known = {
-            name for line in lines for name in re.findall(r"\w+", unicode_math(" ".join(line.theorem.lines)))
-        }
-        known |= {name for line in lines for name in re.findall(r"\w+", " ".join(line.theorem.lines))}
+        texts = [" ".join(line.theorem.lines) for line in lines]
+        names = {name for text in texts for name in re.findall(r"\w+", f"{text} {unicode_math(text)}")}
         for model in dict.fromkeys(re.findall(_MODEL, clause.replace("w₀ = 0", ""))):
-            if not known & {model, *_SAME.get(model, ())}:
+            if not names & {model, *_SAME.get(model, ())}:
                 yield f'{claim.slug} speaks of {model}, and no line on which "{clause}" rests does'
-    if "⟺" in clause or re.search(r"\bonly if\b|\biff\b", clause):
+    if re.search(_EQUIVALENT, clause):
         yield from _equivalence(claim, clause, lines)
+
+
+def _formulas(claim: Claim, clause: str, lines: Sequence[_Line]) -> Iterator[str]:
+    """Formulas that the lines do not have, or have on the other side of an implication."""
+    concluded, assumed, told = (
+        set().union(*(getattr(line, part) for line in lines)) for part in ("concluded", "assumed", "told")
+    )
+    left, arrow, right = clause.rpartition("⟹")
+    for part in (left, right):
+        for formula in formulas(part):
+            if formula in claim.beyond:
+                continue
+            written_so = {normal(formula), normal(claim.reads.get(formula, ""))}
+            if not written_so & (concluded | assumed | told):
+                yield f'{claim.slug} has the formula {formula}, which no line on which "{clause}" rests has'
+            elif arrow and part is left and not written_so & (assumed | told):
+                yield f'{claim.slug} assumes {formula}, and no line on which "{clause}" rests does'
+            elif part is right and not written_so & (concluded | told) and not re.search(_CONDITIONAL, right):
+                yield f'{claim.slug} concludes {formula}, and no line on which "{clause}" rests does'
 
 
 def _equivalence(claim: Claim, clause: str, lines: Sequence[_Line]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...algebra.theorem import Theorem
 from . import (
+    constraints,
     convex,
     descent,
     distances,
@@ -40,6 +41,7 @@ _MODULES = (
     minimisers,
     distances,
     updates,
+    constraints,
     geometries,
     convex,
     stopping,

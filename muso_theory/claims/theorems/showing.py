@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..catalogue import CATALOGUE
+from .registry import slugs
 
 __all__ = [
     "BEARS_ON",
@@ -14,6 +15,9 @@ __all__ = [
     "status_without_proof",
     "unproved",
 ]
+
+_ON_BOTH_SIDES = tuple(slug for slug in slugs() if slug != "linearised-network")
+"""Claims with a theorem that any data can be asked about, so that campaign and figure ``identities`` show them all."""
 
 BEARS_ON = {
     "ablation": (
@@ -28,6 +32,7 @@ BEARS_ON = {
     ),
     "deep-features": ("exact-labels", "label-free"),
     "guarantees": ("removal-certificate",),
+    "identities": _ON_BOTH_SIDES,
     "lazy": ("lazy-training", "linearised-network"),
     "network-paper": ("alternating",),
     "network-residual": ("alternating",),
@@ -53,6 +58,7 @@ FIGURES = {
     "spectrum": ("implicit-bias",),
     "labels": ("exact-labels", "label-free"),
     "layers": ("linearised-network",),
+    "identities": _ON_BOTH_SIDES,
 }
 """Figures of the campaigns, to the claims that they show; those of thousands of points are too large for a page."""
 
@@ -65,7 +71,7 @@ def campaigns(slug: str) -> tuple[str, ...]:
 
     Example:
         >>> campaigns("downsampling"), figures("downsampling")
-        (('ablation',), ('downsampling',))
+        (('ablation', 'identities'), ('downsampling', 'identities'))
     """
     return tuple(name for name, claims in BEARS_ON.items() if slug in claims)
 

@@ -1,0 +1,188 @@
+"""Claims 33 to 36 against textbook formulas in Fractions, and slips in their checks that must be seen."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+import muso_theory as mt
+from muso_theory.claims import approximate, geometries
+from muso_theory.claims.theorems.status import theorem_status
+from muso_theory.evidence import Verdict
+from muso_theory.linear.closed_forms import ClosedForms
+from muso_theory.refutation.rulebook import Letters, pseudo_inverse
+from muso_theory.strategies import problems
+from tests.claims.laws import broken, law, square
+from tests.zoo import ZOO
+
+Array = np.ndarray[Any, Any]
+tame = settings(law, max_examples=60)
+
+
+class Constrained:
+    """Models of a problem whose parameters satisfy Cw = Cw₀, C any matrix: here two rows of small integers."""
+
+    def __init__(self, problem: mt.UnlearningProblem) -> None:
+        self.m = m = Letters(problem)
+        size = m.phi.shape[1]
+        C = np.array([[Fraction((i + 1) * (j + 2) % 3 - 1) for j in range(size)] for i in range(2)])
+        self.C, self.Z = C, m.phi @ (m.identity(size) - pseudo_inverse(C) @ C)
+        self.rest = m.y - m.phi @ m.w0
+        self.w_p = m.w0 + pseudo_inverse(self.Z) @ self.rest
+        self.w_r = m.w0 + pseudo_inverse(self.Z[m.r]) @ self.rest[m.r]
+
+    def tuned(self, rows: Array, labels: Array, start: Array) -> Array:
+        """Where fine-tuning on labels of the forget samples ends from a start, by such rows."""
+        m = self.m
+        aims = m.y.copy()
+        aims[m.f] = labels
+        return np.asarray(start + pseudo_inverse(rows) @ (aims - m.phi @ start))
+
+
+@tame
+@given(problems(max_samples=4, max_features=4))
+def test_relabelling_under_a_constraint(problem: mt.UnlearningProblem) -> None:
+    """Of any sort, not only frozen parameters: exact labels, the gap of others, labels from w_p."""
+    c = Constrained(problem)
+    m = c.m
+    optimal = m.phi_f @ c.w_r
+    assert square(c.tuned(c.Z, optimal, c.w_p) - c.w_r) == 0
+    assert square(c.C @ (c.w_r - m.w0)) == square(c.C @ (c.w_p - m.w0)) == 0
+    gap = c.tuned(c.Z, m.y_f, c.w_p) - c.w_r
+    assert square(gap - pseudo_inverse(c.Z)[:, m.f] @ (m.y_f - optimal)) == 0
+    fits = square(c.Z[m.r].T @ (m.phi_r @ c.w_p - m.y_r)) == 0
+    projected = m.w0 + pseudo_inverse(c.Z[m.r]) @ c.Z[m.r] @ (c.w_p - m.w0)
+    assert (square(c.tuned(c.Z, m.phi_f @ projected, c.w_p) - c.w_r) == 0) is fits
+
+
+def test_the_constraint_must_be_shared() -> None:
+    def holds(problem: mt.UnlearningProblem) -> bool:
+        c = Constrained(problem)
+        return square(c.tuned(c.m.phi, c.m.phi_f @ c.w_r, c.w_p) - c.w_r) == 0
+
+    assert broken(problems(max_samples=4, max_features=4), holds)
+
+
+@pytest.mark.parametrize(
+    ("slug", "verdict", "of"),
+    [
+        ("affine-constraint", Verdict.CERTIFIED, "the last 4 of 40 parameters"),
+        ("mirror-descent", Verdict.MEASURED, "p³"),
+        ("newton-glm", Verdict.MEASURED, "one Newton step misses w_r"),
+        ("inexact-training", Verdict.CERTIFIED, "allowed"),
+    ],
+)
+def test_rows_say_what_the_user_asked_for(slug: str, verdict: Verdict, of: str) -> None:
+    row = mt.check(ZOO["over-parameterised"](), slug)[slug]
+    assert row.verdict is verdict, row.summary
+    assert row.general == theorem_status(slug).status
+    assert any(of in fact for fact in row.facts), row.facts
+
+
+def _verdict(slug: str, name: str = "over-parameterised") -> Verdict:
+    return mt.check(ZOO[name](), slug, "rational" if slug == "inexact-training" else "ball")[slug].verdict
+
+
+def test_a_fit_that_lets_go_of_the_constraint_is_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labels that are the predictions of another model: of R with another weight."""
+    assert _verdict("affine-constraint") is Verdict.CERTIFIED
+    predict = ClosedForms.predict
+
+    def wrong(self: ClosedForms, rows: Any, w: Any) -> Any:
+        seen = predict(self, rows, w)
+        free = self.problem.n_features < 40
+        return self.arithmetic.scale(1 + 2.0**-12, seen) if free and rows == self.forget else seen
+
+    monkeypatch.setattr(ClosedForms, "predict", wrong)
+    assert _verdict("affine-constraint") is Verdict.REFUTED
+
+
+def test_mirror_maps_that_are_not_shared_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fine-tuning in another map; and where two maps differ, so do the retrained models."""
+    problem = ZOO["over-parameterised"]()
+    row = mt.check(problem, "mirror-descent")["mirror-descent"]
+    assert float(row.facts[1].split()[3]) > 0.1  # its w_r is no minimum-norm one
+    assert _verdict("mirror-descent", "under-parameterised") is Verdict.VACUOUS
+    end, calls = geometries._Mirror.end, []
+
+    def other(self: Any, rows: Array, targets: Array, start: Array) -> Array:
+        calls.append(rows)
+        if len(calls) == 3:
+            scale = np.linspace(0.5, 1.5, rows.shape[1])
+            return np.asarray(start + scale[:, None] * (end(self, rows * scale, targets, start) - start))
+        return end(self, rows, targets, start)
+
+    monkeypatch.setattr(geometries._Mirror, "end", other)
+    assert mt.check(problem, "mirror-descent")["mirror-descent"].verdict is Verdict.UNDECIDED
+
+
+def test_the_mirror_map_is_its_own_inverse_and_fits() -> None:
+    mirror, rng = geometries._Mirror(2.0), np.random.default_rng(0)
+    w = 5 * rng.standard_normal((7, 2))
+    assert np.abs(mirror.point(mirror.gradient(w)) - w).max() < 1e-13
+    for shape in ((3, 7), (9, 7)):
+        rows = rng.standard_normal(shape)
+        targets = rows @ w
+        p = mirror.end(rows, targets, np.zeros((7, 2)))
+        assert np.abs(rows @ mirror.point(p) - targets).max() < 1e-9
+        assert np.abs(p - rows.T @ np.linalg.lstsq(rows.T, p, rcond=None)[0]).max() < 1e-9
+
+
+def test_a_newton_step_of_another_hessian_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The curvature of the other end of the way: right for squared loss alone."""
+    assert _verdict("newton-glm") is Verdict.MEASURED
+    hessian = approximate._Logistic.hessian
+    monkeypatch.setattr(
+        approximate._Logistic, "hessian", lambda self, v: hessian(self, v) + 0.01 * np.eye(len(v))
+    )
+    assert _verdict("newton-glm") is Verdict.UNDECIDED
+
+
+def test_the_logistic_loss_has_the_derivatives_that_are_used() -> None:
+    rng = np.random.default_rng(1)
+    loss = approximate._Logistic(
+        rng.standard_normal((6, 3)), rng.standard_normal(6), np.tanh(rng.standard_normal(6)), 0.5
+    )
+    v, h = rng.standard_normal(3), 1e-6
+    steps = [(loss.slope(v + h * e) - loss.slope(v - h * e)) / (2 * h) for e in np.eye(3)]
+    assert np.abs(np.array(steps) - loss.hessian(v)).max() < 1e-8
+    assert np.linalg.norm(loss.slope(loss.minimum())) < 1e-14
+
+
+@tame
+@given(problems(max_samples=4, max_features=4))
+def test_inexact_training(problem: mt.UnlearningProblem) -> None:
+    """In Fractions, with any number q that makes P q²ᵀ − Mᵀ M positive on the rows: here one, for η ≤ 1/λ_max."""
+    m = Letters(problem)
+    size = m.phi.shape[1]
+    H = m.phi.T @ m.phi
+    eta = 1 / (1 + sum((H[i, i] for i in range(size)), Fraction(0)))
+    P = pseudo_inverse(m.phi) @ m.phi
+    start = m.w_p + 1
+    w = start
+    aims = m.y.copy()
+    aims[m.f] = m.phi_f @ m.w_r
+    for _ in range(3):
+        w = w + eta * m.phi.T @ (aims - m.phi @ w)
+    on, off = P @ (start - m.w_r), (m.identity(size) - P) @ (start - m.w0)
+    assert square(w - m.w_r) <= square(on) + square(off)
+    assert square((m.identity(size) - P) @ (w - m.w0) - off) == 0
+
+
+def test_a_rate_that_is_too_good_is_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bound of λ_min⁺ that is none: that of the largest eigenvalue."""
+    assert _verdict("inexact-training") is Verdict.PROVED
+    monkeypatch.setattr(
+        approximate, "_lowest", lambda case: Fraction(float(np.linalg.norm(case.problem.features, 2) ** 2))
+    )
+    assert _verdict("inexact-training") is Verdict.REFUTED
+
+
+def test_where_no_bound_is_proved_the_rate_is_one() -> None:
+    row = mt.check(ZOO["rank-deficient"](), "inexact-training", "rational")["inexact-training"]
+    assert row.verdict is Verdict.PROVED
+    assert "λ = 0" in row.facts[1]
