@@ -211,7 +211,8 @@ def _bound(exponents: Array, pieces: Sequence[_Operand]) -> Array:
     # Of factors below 2^12 what underflowed is at most 2^-1061 a block.
     error += len(pieces) * 2.0**-1060
     power = rows + columns
-    for half in (power // 2, power - power // 2):  # one power of two may be beyond the range where the bound is not
+    # In two steps, as a power of two may be beyond the range where the bound is not.
+    for half in (power // 2, power - power // 2):
         error *= np.ldexp(1.0, half)
     return error
 
