@@ -257,10 +257,16 @@ def plain_product(matrix: Array, rows: Rows, x: Array, *, transposed: bool = Fal
     step, n = COLUMN_BLOCK, matrix.shape[0]
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         if transposed:
-            # Zeros for the other rows cost less than gathering the chosen ones, and round nothing.
+            result = np.zeros((matrix.shape[1], x.shape[1]))
+            if 3 * len(index) < n:
+                for start in range(0, len(index), step):
+                    some = slice(start, start + step)
+                    result += np.asarray(matrix[index[some]], dtype=np.float64).T @ x[some]
+                    let_go(matrix)
+                return result, _roundings(len(index))
+            # Zeros for a few other rows cost less than gathering the chosen ones, and round nothing.
             full = np.zeros((n, x.shape[1]))
             full[index] = x
-            result = np.zeros((matrix.shape[1], x.shape[1]))
             first, last = int(index.min(initial=n)), int(index.max(initial=-1)) + 1
             for start in range(first, last, step):
                 stop = min(start + step, last)
