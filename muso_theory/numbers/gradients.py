@@ -75,8 +75,12 @@ def gradients(asked: Sequence[Gradient]) -> list[tuple[Accurate, Fraction | None
         (array([3., 2.]), True, True)
     """
     features = asked[0].features
-    rows = np.unique(np.concatenate([it.index for it in asked]))
-    places = [_place(it.index, rows) for it in asked]
+    seen = np.zeros(features.shape[0], dtype=bool)
+    for it in asked:
+        seen[it.index] = True
+    rows = np.flatnonzero(seen)
+    known = {id(it.index): _place(it.index, rows, len(seen)) for it in asked}
+    places = [known[id(it.index)] for it in asked]
     ends = [0, *accumulate(it.w.shape[1] for it in asked)]
     cuts = [slice(*pair) for pair in pairwise(ends)]
     w = np.hstack([it.w for it in asked])
@@ -119,13 +123,13 @@ def _with_square(sum_of_squares: Fraction | None, x: Array) -> Fraction | None:
         return None
 
 
-def _place(index: Array, rows: Array) -> Array | None:
+def _place(index: Array, rows: Array, n: int) -> Array | None:
     """For each of these rows where it is in an index, or −1; None where they are the index."""
     if np.array_equal(index, rows):
         return None
-    place = np.full(len(rows), -1)
-    place[np.searchsorted(rows, index)] = np.arange(len(index))
-    return place
+    place = np.full(n, -1)
+    place[index] = np.arange(len(index))
+    return place[rows]
 
 
 def _labels(asked: Sequence[Gradient], places: Sequence[Array | None], some: slice, like: Array) -> Array:
