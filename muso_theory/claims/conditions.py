@@ -55,19 +55,17 @@ def _rank(case: Case, rows: Rows, name: str) -> Found:
 
 def _dependent(case: Case, rows: Rows) -> tuple[int, str]:
     """By how much equal rows, or rows of zeros, lower the rank of these rows, and which they are, in words."""
-    problem, samples = case.problem, np.sort(case.model.order[list(rows)])
-    first: dict[int, int] = {}
-    kinds = problem.first_equal[samples].tolist()
-    copies = [(first.setdefault(kind, i), i) for kind, i in zip(kinds, samples.tolist(), strict=True)]
-    copies = [pair for pair in copies if pair[0] < pair[1]]
-    zero = first.get(_first_zero(problem))
+    problem, samples = case.problem, np.sort(case.model.order[np.asarray(rows, dtype=np.intp)])
+    kinds, place, kind = np.unique(problem.first_equal[samples], return_index=True, return_inverse=True)
+    first = samples[place]  # of each kind, the first of these samples
+    copies = np.flatnonzero(first[kind] < samples)
+    zeros = first[kinds == _first_zero(problem)]
     words = []
-    if copies:
+    if len(copies):
         more = f", and so on: {len(copies)} are copies" if len(copies) > 1 else ""
-        words.append(f"rows {copies[0][0]} and {copies[0][1]} of Φ are equal{more}")
-    if zero is not None:
-        words.append(f"row {zero} of Φ is zero")
-    rank = min(len(first) - (zero is not None), problem.n_features)
+        words.append(f"rows {first[kind][copies[0]]} and {samples[copies[0]]} of Φ are equal{more}")
+    words += [f"row {zero} of Φ is zero" for zero in zeros]
+    rank = min(len(kinds) - len(zeros), problem.n_features)
     return (len(samples) - rank, "; ".join(words)) if words else (0, "")
 
 

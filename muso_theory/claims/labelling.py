@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..arrays import Array
+from ..arrays import Array, row_blocks
 from ..evidence import Inequality, Output, show
 from ..linear.model import Parameters, Rows
 from ..numbers import Grade, Quantity
@@ -89,18 +89,24 @@ def _outside(case: Case) -> Array | None:
     """
     features, forget = case.problem.features, case.problem.forget
     exact = features.dtype == object
-    sizes = [np.abs(features[i]).max() for i in forget]
-    largest = max(sizes)
+    some = [forget[(rows.start <= forget) & (forget < rows.stop)] for rows in row_blocks(features)]
+    some = [rows for rows in some if len(rows)]
+    sizes = np.concatenate([np.abs(features[rows]).max(axis=1) for rows in some])
+    largest = sizes.max()
     if not largest:
         return None
 
-    def scaled(i: int) -> Array:
+    def scaled(rows: Array) -> Array:
         if exact:
-            return np.array([float(Fraction(value) / Fraction(largest)) for value in features[i].tolist()])
-        return np.ldexp(np.asarray(features[i], dtype=np.float64), -int(np.frexp(float(largest))[1]))
+            small = [
+                [float(Fraction(value) / Fraction(largest)) for value in row]
+                for row in features[rows].tolist()
+            ]
+            return np.array(small)
+        return np.ldexp(np.asarray(features[rows], dtype=np.float64), -int(np.frexp(float(largest))[1]))
 
-    row = scaled(forget[sizes.index(largest)])
-    step = np.array([scaled(i) @ row for i in forget])
+    row = scaled(forget[[int(sizes.argmax())]])[0]
+    step = np.concatenate([scaled(rows) @ row for rows in some])
     return np.repeat(step[:, None], case.problem.n_outputs, axis=1)
 
 

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from hashlib import blake2b
+from hashlib import sha256
 from typing import Any, TypeVar, final
 
 import numpy as np
@@ -36,7 +36,7 @@ def content(*parts: Array | ByRows | Fraction | float | None) -> bytes:
         >>> content(np.zeros(2), None) == content(np.zeros(2), None) != content(np.zeros((1, 2)), None)
         True
     """
-    found = blake2b(digest_size=32)
+    found = sha256()
     for part in parts:
         if isinstance(part, ByRows):
             found.update(part.key)

@@ -200,6 +200,8 @@ class CertifiedForms(Model):
     def project(self, rows: Rows, w: CertifiedParameters) -> CertifiedParameters:
         """w₀ + P_rows(w − w₀), where a projector does not enlarge the radius of w.
 
+        Where the columns of Φ_rows are independent, P_rows is the identity.
+
         Args:
             rows: positions.
             w: parameters.
@@ -210,8 +212,18 @@ class CertifiedForms(Model):
         Raises:
             UndecidedError: full rank of these rows is not proved, or float64 overflows.
         """
-        found = self.fit(rows, self.predict(rows, self.leading(w)))
+        floats = self.leading(w)
+        found = floats if self.keeps_all(rows) else self.fit(rows, self.predict(rows, floats))
         return CertifiedParameters(found.high, found.low, found.radius + w.radius + norm_bounds(w.low)[1])
+
+    def keeps_all(self, rows: Rows) -> bool:
+        """Whether P_rows is the identity, because the columns of Φ_rows are proved to be independent.
+
+        Raises:
+            UndecidedError: there are rows enough, and it is not proved.
+        """
+        system = self.systems.of(rows)
+        return not system.is_dual and system.smallest > 0
 
     @staticmethod
     def leading(w: CertifiedParameters) -> CertifiedParameters:

@@ -183,6 +183,20 @@ class Factored(Model):
                 return whole - part
         return self.formed_curvature(rows)
 
+    def has_formed(self, rows: Rows) -> bool:
+        """Whether `formed_curvature` of these rows is there already."""
+        return rows in self._curvatures
+
+    @property
+    def has_gram(self) -> bool:
+        """Whether `gram` is there already."""
+        return "gram" in vars(self)
+
+    @property
+    def square_size(self) -> float:
+        """‖Φ‖_F² as the trace of the matrix to be inverted has it, FLOAT64 only."""
+        return float(np.trace(self._block(self.everything)))
+
     def formed_curvature(self, rows: Rows) -> Matrix:
         """The same, always formed from these rows themselves; in floats at most once."""
         if not self._is_float:

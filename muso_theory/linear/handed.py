@@ -11,7 +11,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import BadInputError, SingularMatrixError, expected, nearest
-from ..numbers import BALL, FLOAT64, RATIONAL, Arithmetic, UndecidedError
+from ..numbers import BALL, RATIONAL, Arithmetic, UndecidedError
 from ..numbers.ieee import ieee_proof
 from ..numbers.rounding import U, norm_bounds
 from ..numbers.spectrum import smallest_eigenvalue_estimate
@@ -97,7 +97,7 @@ class Handed:
     @property
     def w_unlearned(self) -> Array:
         """The unlearned parameters w_u, float64, shape (D, C)."""
-        return self._rounded("w_unlearned", lambda model: model.final(model.unlearned(model.optimal_labels)))
+        return self._rounded("w_unlearned", lambda model: model.final(model.unlearned_exactly))
 
     def _rounded(self, name: str, formula: Callable[[Any], Any]) -> Array:
         """A matrix, computed once."""
@@ -205,8 +205,7 @@ def _keeps_digits(model: ClosedForms) -> bool:
     if any(model.repeats.lower_the_rank(rows) for rows in (model.everything, model.retain)):
         return False
     # A solve is relatively wrong by about κu, and κ is at most trace/λ_min, with trace ≤ ‖Φ‖_F².
-    with np.errstate(over="ignore"):
-        trace = float(np.square(np.linalg.norm(FLOAT64.matrix(model.problem.features))))
+    trace = model.square_size
     factors = (model.factor(rows) for rows in (model.everything, model.retain))
     return all(
         factor.rank == factor.size and trace * U <= _SIX_DIGITS * smallest_eigenvalue_estimate(factor)[0]

@@ -148,6 +148,11 @@ class Model(ABC):
         """w_u = G_{Φ,(y_R,ỹ_F)}(start), from w_p unless another start is given."""
         return self.fit(self.everything, self.relabelled(forget_labels), start or self.pretrained)
 
+    @cached_property
+    def unlearned_exactly(self) -> Parameters:
+        """w_u of the optimal labels."""
+        return self.unlearned(self.optimal_labels)
+
     def label_free(self, rows: Rows) -> Labels:
         """Φ_F(w₀ + P_rows(w_p − w₀)): no target is used beyond w_p."""
         return self.predict(self.forget, self.project(rows, self.pretrained))

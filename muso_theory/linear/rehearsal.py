@@ -16,16 +16,13 @@ from typing import Any, final
 import numpy as np
 
 from ..arrays import Array
-from ..errors import BadInputError, SingularMatrixError
 from ..numbers import Quantity, UndecidedError
+from ..numbers.lockstep import UNDECIDED
 from .answers import LIMIT, Question, content
 from .certified import CertifiedForms
 from .model import Model, Rows
 
 __all__ = ["UNDECIDED", "Rehearsal"]
-
-UNDECIDED = (SingularMatrixError, UndecidedError, BadInputError, OverflowError)
-"""What a check may end in that one arithmetic does not decide."""
 
 _UNDER_WAY = 1 << 28
 """Bytes that fits under way may take; a few dozen columns at a time are nearly as cheap as all."""
@@ -140,7 +137,9 @@ class Rehearsal(Model):
         return self._note("predict", rows, w)
 
     def project(self, rows: Rows, w: Any) -> Any:
-        """A fit to the image of the floats of w, as the model does it."""
+        """A fit to the image of the floats of w, as the model does it, where that takes one."""
+        if self._model.keeps_all(rows):
+            return self._note("project", rows, w)
         return self.fit(rows, self.predict(rows, self._note("leading", w)))
 
     def leave_block_out(self) -> Any:

@@ -131,9 +131,11 @@ class RowSystems:
         """K̂ of the scaled features in position order, formed by `blocked_gram`."""
         if self.exponent:
             return blocked_gram(self.features, self._order)
-        shared: Array = float_model(self._problem).gram
-        spot_check_gram(self.features, self._order, shared)
-        return shared
+        model = float_model(self._problem)
+        is_kept, shared = model.has_gram, model.gram
+        if is_kept:  # see `_formed`
+            spot_check_gram(self.features, self._order, shared)
+        return np.asarray(shared)
 
     def _block(self, rows: Rows) -> Array:
         """K̂ of some positions; a range is a view."""
@@ -193,11 +195,15 @@ class RowSystems:
 
     def _formed(self, rows: Rows) -> Array:
         """Φ_AᵀΦ_A as `blocked_gram` formed it for the float model, or forms it now."""
-        shared: Array = float_model(self._problem).formed_curvature(rows)
-        # Kept since before the user wrote into the features and took it back, it would be of other rows.
-        index = None if rows == self._everything else self.index(rows)
-        spot_check_curvature(self.features, shared, index, sweep())
-        return shared
+        model = float_model(self._problem)
+        is_kept, shared = model.has_formed(rows), model.formed_curvature(rows)
+        # Kept since before the user wrote into the features and took it back, it would be of other rows. What is formed
+        # now is of the features as they are, and whether they stay so is asked of all of them after a check.
+        if is_kept:
+            spot_check_curvature(
+                self.features, shared, None if rows == self._everything else self.index(rows), sweep()
+            )
+        return np.asarray(shared)
 
     def _name(self, rows: Rows) -> str:
         """What to call these rows of Φ in a refusal."""

@@ -97,7 +97,7 @@ def solve(problem: UnlearningProblem, arithmetic: str = "auto") -> Solution:
         w_pretrained=floats(lambda m: m.final(m.pretrained)),
         w_retrained=floats(lambda m: m.final(m.retrained)),
         forget_labels=floats(lambda m: m.optimal_labels),
-        w_unlearned=floats(lambda m: m.final(m.unlearned(m.optimal_labels))),
+        w_unlearned=floats(lambda m: m.final(m.unlearned_exactly)),
         **_gaps(problem, model),
     )
 
@@ -106,7 +106,7 @@ def _gaps(problem: UnlearningProblem, model: Model) -> dict[str, float]:
     """The two gaps, by proved floats or, where these overflow on the way, as measured."""
     try:
         return {
-            "parameter_gap": model.distance(model.unlearned(model.optimal_labels), model.retrained).bound,
+            "parameter_gap": model.distance(model.unlearned_exactly, model.retrained).bound,
             "pretrained_gap": model.distance(model.pretrained, model.retrained).bound,
         }
     except UndecidedError:

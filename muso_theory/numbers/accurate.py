@@ -9,7 +9,7 @@ products.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -80,34 +80,38 @@ def accurate_product(
     index = np.arange(features.shape[0])[rows] if isinstance(rows, slice) else np.asarray(rows)
     size = features.shape[1] if transposed else len(index)
     length = len(index) if transposed else features.shape[1]
-    shape = (size, high.shape[1])
-    total, rest, error = np.zeros((3, *shape))
+    total, rest, rounded = np.zeros((3, size, high.shape[1]))
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         pieces = _split_operand(high, low, ROWS if transposed else COLUMNS)
+    exponents = np.empty((size, len(pieces)), dtype=np.int32)
 
     def add(share: slice) -> None:
         """The product's rows of one share: blocks of Φ that no other thread sees, samples outermost as ever."""
         # Fresh arrays for every block would cost more than the arithmetic.
-        buffers = np.empty((2, ROWS * COLUMNS))
+        buffer = np.empty(ROWS * COLUMNS)
         where = (slice(None), share) if transposed else (share, slice(None))
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             for sample, column, block in blocks(features, rows, index, *where):
                 if transposed:
-                    out, piece, block = column, pieces[sample.start // ROWS], block.T
+                    out, number, block = column, sample.start // ROWS, block.T
                 else:
-                    out, piece = sample, pieces[column.start // COLUMNS]
-                exact_part, small_part, bound = _block_product(block, piece, buffers)
+                    out, number = sample, column.start // COLUMNS
+                exponents[out, number], exact_part, small_part = _block_product(block, pieces[number], buffer)
                 total[out], lost = two_sum(total[out], exact_part)
                 small_part += lost
                 rest[out] += small_part
-                # One rounding in each of the last two sums.
-                error[out] += bound + U * (np.abs(small_part) + np.abs(rest[out]))
+                # What is rounded in each of the last two sums, by u.
+                rounded[out] += np.abs(small_part)
+                rounded[out] += np.abs(rest[out])
 
     alone = len(index) * features.shape[1] < _WORTH_THREADS
     with ieee_proof(), np.errstate(over="ignore", invalid="ignore", under="ignore"):
         shares = [slice(None)] if alone else _shares(size, COLUMNS if transposed else ROWS)
         over_blocks(add, shares, alone=alone)
-        # The bound took a few hundred roundings itself, and its terms and the products may have underflowed.
+        error = U * rounded
+        if pieces:
+            error += _bound(exponents, pieces)
+        # The bound took a few roundings for every block itself, and its terms and the products may have underflowed.
         error *= 1 + 2.0**-30
         error += (16 * length + 64) * _ETA
         # The rest is still 2^-22 of the total; move its leading digits over, so that low is a true
@@ -138,11 +142,10 @@ def _shares(size: int, step: int) -> list[slice]:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Operand:
-    """One block of x: its head, the rest, and the sizes of both, column by column."""
+    """One block of x: itself, its head beside the rest, and the sizes of both, column by column."""
 
     whole: Array
-    head: Array
-    rest: Array
+    parts: Array
     weight: Array  # times 2^(exponent + exponent of a row of the block): a bound of that row's error
     exponent: Array
 
@@ -153,49 +156,65 @@ def _split_operand(high: Array, low: Array | None, step: int) -> list[_Operand]:
     for start in range(0, high.shape[0], step):
         whole = high[start : start + step]
         length = whole.shape[0]
-        exponent = np.frexp(np.abs(whole).max(axis=0))[1]
-        sigma = np.ldexp(1.0, exponent + (53 - _HEAD_BITS))
+        size = np.abs(whole)
+        largest = size.max(axis=0)
+        sigma = np.ldexp(1.0, np.frexp(largest)[1] + (53 - _HEAD_BITS))
         # For |whole| ≤ 2^e the head is a multiple of 2^(e − 22), hence of 22 bits, and |rest| ≤ 2^(e − 22).
         head = (whole + sigma) - sigma
         rest = whole - head
         dropped = np.zeros(whole.shape[1])
         if low is not None:
-            rest = rest + low[start : start + step]
+            rest += low[start : start + step]
             dropped = np.abs(low[start : start + step]).sum(axis=0)
         # Relative to the exponent of a row of the block: two inexact products, γ_k‖rest‖₁ and
         # γ_k·2^-22‖whole‖₁, one rounding in their sum and one in head + low, together at most (k + 4)u;
-        # and tail·low is left out. The bound is formed from a column brought to one: formed from a column of
-        # 2^-1050 it would underflow, and a row of 2^98 could not bring it back.
-        scale = np.frexp(np.maximum(np.abs(whole).max(axis=0), dropped))[1]
-        small = _scaled_sum(rest, scale) + 2.0**-_HEAD_BITS * _scaled_sum(whole, scale)
-        weight = (length + 4) * 1.01 * U * small + 2.0**-_HEAD_BITS * np.ldexp(dropped, -scale)
-        pieces.append(_Operand(whole, head, rest, weight, scale))
+        # and tail·low is left out. The bound is formed from a column brought to about one: formed from a column of
+        # 2^-1050 it would underflow, and a row of 2^98 could not bring it back. What is brought there with the largest
+        # entry and underflows is nothing beside it.
+        scale = np.clip(np.frexp(np.maximum(largest, dropped))[1], -1000, 1000)
+        unit = np.ldexp(1.0, -scale)
+        small = (np.abs(rest) * unit).sum(axis=0) + 2.0**-_HEAD_BITS * (size * unit).sum(axis=0)
+        weight = (length + 4) * 1.01 * U * small + 2.0**-_HEAD_BITS * (dropped * unit)
+        pieces.append(_Operand(whole, np.hstack([head, rest]), weight, scale))
     return pieces
 
 
-def _scaled_sum(x: Array, exponent: Array) -> Array:
-    """Sum the sizes of each column, times 2^-exponent; what underflows is nothing beside the largest entry."""
-    total: Array = np.ldexp(np.abs(x), -exponent).sum(axis=0)
-    return total
-
-
-def _block_product(block: Array, x: _Operand, buffers: Array) -> tuple[Array, Array, Array]:
-    """Multiply one block: the exact part, the small part, and a bound of the small part's error."""
-    # Buffers take the memory order of the block, which may be a transposed view.
-    flat = buffers[:, : block.size]
-    if block.strides[0] >= block.strides[1]:
-        head, tail = flat.reshape(2, *block.shape)
-    else:
-        head, tail = (part.reshape(block.shape[::-1]).T for part in flat)
+def _block_product(block: Array, x: _Operand, buffer: Array) -> tuple[Array, Array, Array]:
+    """Multiply one block: the exponents of its rows, the exact part and the small part."""
+    # The buffer takes the memory order of the block, which may be a transposed view.
+    flat = buffer[: block.size]
+    cut = flat.reshape(block.shape) if block.strides[0] >= block.strides[1] else flat.reshape(block.T.shape).T
     largest = np.maximum(block.max(axis=1), -block.min(axis=1))
     exponent = np.where(largest == 0, _NOTHING, np.frexp(largest)[1])
     sigma = np.ldexp(1.0, exponent + (53 - _HEAD_BITS))[:, None]
-    np.add(block, sigma, out=head)
-    np.subtract(head, sigma, out=head)
-    np.subtract(block, head, out=tail)
-    small = head @ x.rest
-    small += tail @ x.whole
-    return head @ x.head, small, np.ldexp(x.weight, exponent[:, None] + x.exponent)
+    # First the head of the block and then its tail, in one place: a second one would not stay in a core's cache.
+    np.add(block, sigma, out=cut)
+    np.subtract(cut, sigma, out=cut)
+    of_head = cut @ x.parts
+    np.subtract(block, cut, out=cut)
+    small = cut @ x.whole
+    small += of_head[:, small.shape[1] :]
+    return exponent, of_head[:, : small.shape[1]], small
+
+
+def _bound(exponents: Array, pieces: Sequence[_Operand]) -> Array:
+    """Sum the bounds of all blocks, each a power of two for a row times a weight for a column: one product.
+
+    Args:
+        exponents: of the rows of the blocks, shape (rows of the product, blocks).
+        pieces: of x, one a block.
+    """
+    weights = np.array([piece.weight for piece in pieces])
+    sizes = np.where(weights == 0, _NOTHING, [piece.exponent for piece in pieces])
+    rows, columns = exponents.max(initial=_NOTHING), sizes.max(axis=0)
+    error: Array = np.ldexp(1.0, exponents - rows) @ np.ldexp(weights, sizes - columns)
+    # Of factors below 2^12 what underflowed is at most 2^-1061 a block.
+    error += len(pieces) * 2.0**-1060
+    power = rows + columns
+    # In two steps, as a power of two may be beyond the range where the bound is not.
+    for half in (power // 2, power - power // 2):
+        error *= np.ldexp(1.0, half)
+    return error
 
 
 def blocks(
@@ -238,10 +257,16 @@ def plain_product(matrix: Array, rows: Rows, x: Array, *, transposed: bool = Fal
     step, n = COLUMN_BLOCK, matrix.shape[0]
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         if transposed:
-            # Zeros for the other rows cost less than gathering the chosen ones, and round nothing.
+            result = np.zeros((matrix.shape[1], x.shape[1]))
+            if 3 * len(index) < n:
+                for start in range(0, len(index), step):
+                    some = slice(start, start + step)
+                    result += np.asarray(matrix[index[some]], dtype=np.float64).T @ x[some]
+                    let_go(matrix)
+                return result, _roundings(len(index))
+            # Zeros for a few other rows cost less than gathering the chosen ones, and round nothing.
             full = np.zeros((n, x.shape[1]))
             full[index] = x
-            result = np.zeros((matrix.shape[1], x.shape[1]))
             first, last = int(index.min(initial=n)), int(index.max(initial=-1)) + 1
             for start in range(first, last, step):
                 stop = min(start + step, last)

@@ -18,6 +18,7 @@ from ..arrays import Array
 from . import passes
 from .accurate import plain_product, residual_pair
 from .float64 import CholeskyFactor
+from .gradients import Gradient, certain
 from .gram import blocked_gram
 from .ieee import ieee_proof
 from .lockstep import Columns, Work, alone
@@ -343,8 +344,8 @@ class PrimalSystem(RowSystem):
             right = right + ridge * start
         solution = yield Columns(solve, right)
         if shares:
-            high, low, missed = residual_pair(targets, (yield self._product(solution)))
-            gradient, slack = (yield self._product(high, low, transposed=True)), norm_bounds(missed)[1]
+            gradient, off = yield Gradient(self.features, self._index, targets, solution)
+            slack = certain(off)
         else:
             gradient, slack = passes.gradient(self.features, self._index, targets, solution, self._sweep)
         g = gradient.high + gradient.low

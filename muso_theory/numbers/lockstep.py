@@ -1,9 +1,9 @@
 """Work that waits for products: pieces of it that wait at the same time share one.
 
 What a product with Φ costs is mostly what Φ costs: it is read and split whatever it is multiplied with, and BLAS is
-fast with many columns only. So a computation is written as a generator which yields what it needs, a `Product` or
-`Columns`, and is sent the answer. It does not see whether it was alone: an answer carries the bound of its own error,
-entry by entry, and that is all that a proof takes from it.
+fast with many columns only. So a computation is written as a generator which yields what it needs, a `Product`, a
+`Gradient` or `Columns`, and is sent the answer. It does not see whether it was alone: an answer carries the bound of
+its own error, entry by entry, and that is all that a proof takes from it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,16 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..arrays import Array
+from ..errors import BadInputError, SingularMatrixError
 from .accurate import Accurate, accurate_product, plain_product
+from .gradients import Gradient, gradients
 from .ieee import ieee_proof
 from .rounding import UndecidedError
 
-__all__ = ["Columns", "Product", "Work", "alone", "together"]
+__all__ = ["UNDECIDED", "Columns", "Product", "Work", "alone", "together"]
+
+UNDECIDED = (SingularMatrixError, UndecidedError, BadInputError, OverflowError)
+"""What a computation may end in that one arithmetic does not decide."""
 
 T = TypeVar("T")
 
@@ -59,7 +64,7 @@ class Columns:
     x: Array
 
 
-Work = Generator[Product | Columns, Any, T]
+Work = Generator[Product | Gradient | Columns, Any, T]
 """A computation that yields what it waits for."""
 
 
@@ -88,7 +93,7 @@ def together(works: Sequence[Work[T]]) -> list[T | None]:
     """Do several pieces of work in lockstep.
 
     Returns:
-        What came of each; None where float64 could not decide, which whoever asks again alone is told.
+        What came of each; None where it was refused, the reason of which whoever asks again alone is told.
 
     Example:
         >>> def doubled(x):
@@ -97,7 +102,7 @@ def together(works: Sequence[Work[T]]) -> list[T | None]:
         [[[2.0]], [[0.0, 0.0]]]
     """
     found: list[T | None] = [None] * len(works)
-    waiting: dict[int, Product | Columns] = {}
+    waiting: dict[int, Product | Gradient | Columns] = {}
 
     def go_on(number: int, answer: Any) -> None:
         waiting.pop(number, None)
@@ -105,41 +110,58 @@ def together(works: Sequence[Work[T]]) -> list[T | None]:
             waiting[number] = works[number].send(answer)
         except StopIteration as done:
             found[number] = done.value
-        except UndecidedError:
-            pass
+        except UNDECIDED:
+            pass  # whoever asks for it is told; the others go on
 
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         for number in range(len(works)):
             go_on(number, None)
         while waiting:
             # Dear products wait until nobody is on the way to one.
-            cheap = [number for number, it in waiting.items() if isinstance(it, Columns) or it.plain]
+            cheap = [number for number, it in waiting.items() if _is_cheap(it)]
             now = cheap or [*waiting]
             for number, answer in zip(now, _answered([waiting[number] for number in now]), strict=True):
                 go_on(number, answer)
     return found
 
 
-def _answered(asked: Sequence[Product | Columns]) -> list[Any]:
+def _is_cheap(it: Product | Gradient | Columns) -> bool:
+    """Whether it takes no nearly exact product."""
+    return isinstance(it, Columns) or (isinstance(it, Product) and it.plain)
+
+
+def _kind(it: Product | Gradient | Columns) -> Hashable:
+    """What is answered by one call has the same."""
+    if isinstance(it, Columns):
+        return it.act
+    return (id(it.features), (it.transposed, it.plain) if isinstance(it, Product) else Gradient)
+
+
+def _answered(asked: Sequence[Product | Gradient | Columns]) -> list[Any]:
     """The answers to what is asked at one time, those of a kind by one call."""
     answers: list[Any] = [None] * len(asked)
     kinds: dict[Hashable, list[int]] = {}
     for i, it in enumerate(asked):
-        kind = it.act if isinstance(it, Columns) else (id(it.features), it.transposed, it.plain)
-        kinds.setdefault(kind, []).append(i)
+        kinds.setdefault(_kind(it), []).append(i)
     for group in [group for kind in kinds.values() for group in _of_like_rows(kind, asked)]:
         here: list[Any] = [asked[i] for i in group]
-        found = _applied(here) if isinstance(here[0], Columns) else _products(here)
-        for i, answer in zip(group, found, strict=True):
+        for i, answer in zip(group, _of_one_kind(here), strict=True):
             answers[i] = answer
     return answers
+
+
+def _of_one_kind(asked: Sequence[Any]) -> Sequence[Any]:
+    """The answers by one call."""
+    if isinstance(asked[0], Columns):
+        return _applied(asked)
+    return gradients(asked) if isinstance(asked[0], Gradient) else _products(asked)
 
 
 def _of_like_rows(kind: list[int], asked: Sequence[Any]) -> list[list[int]]:
     """Part products: one for all of many rows, and of few rows one for the same."""
     if isinstance(asked[kind[0]], Columns):
         return [kind]
-    if asked[kind[0]].plain and asked[kind[0]].transposed:
+    if _is_cheap(asked[kind[0]]) and asked[kind[0]].transposed:
         return [kind]  # it goes through all rows anyway
     # A row that a product did not ask for costs as much as one that it did.
     most = max(len(asked[i].index) for i in kind)

@@ -17,10 +17,11 @@ import numpy as np
 
 from ..arrays import Array, let_go
 from ..rows import taken, times_labels
-from .accurate import Accurate, accurate_product, residual_pair
+from .accurate import Accurate
+from .gradients import Gradient, accurate_sum, certain, gradients
 from .gram import COLUMN_BLOCK, blocked_gram
 from .ieee import ieee_proof
-from .rounding import ETA, U, norm_bounds, root_up, two_sum
+from .rounding import root_up
 
 __all__ = ["Part", "Sweep", "curvature", "gradient", "here", "image", "parts", "right_side", "spans"]
 
@@ -138,6 +139,7 @@ def image(
         The image, shape (|A|, C).
 
     Example:
+        >>> from muso_theory.numbers.accurate import accurate_product
         >>> image(np.eye(2), np.array([1, 0]), np.array([[3.0], [4.0]]), None, accurate_product).high.ravel()
         array([4., 3.])
     """
@@ -247,22 +249,16 @@ def gradient(
         >>> found.high.ravel(), float(found.error.max()) < 1e-15, off < 1e-15
         (array([3., 2.]), True, True)
     """
-    total, rest, error = np.zeros((3, features.shape[1], labels.shape[1]))
-    square, count = Fraction(0), 0
-    for found, off in _swept(sweep, partial(_gradient, w=w), features, index, labels):
-        square += off**2
-        count += 1
-        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            total, lost = two_sum(total, found.high)
-            small = lost + found.low
-            rest += small
-            # One rounding in each of the last two sums; U times a subnormal number is off by η.
-            error += found.error + U * (np.abs(small) + np.abs(rest))
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        # The bound took a few roundings for every span itself.
-        error = error * (1 + 2.0**-30) + 2 * count * float(ETA)
-        total, rest = two_sum(total, rest)
-    return Accurate(total, rest, error), root_up(square)
+    square = Fraction(0)
+
+    def found() -> Iterator[Accurate]:
+        nonlocal square
+        for part, off in _swept(sweep, partial(_gradient, w=w), features, index, labels):
+            square += off**2
+            yield part
+
+    total = accurate_sum(found(), (features.shape[1], labels.shape[1]))
+    return total, root_up(square)
 
 
 @ieee_proof()
@@ -271,13 +267,10 @@ def _gradient(part: Part, w: Array) -> tuple[Accurate, Fraction]:
     block, columns = part.matrix, w.shape[1]
     found = np.empty((3, block.shape[1], columns))
     square = Fraction(0)
-    labels = part.labels[:]
+    labels, index = part.labels[:], np.arange(len(block))
     for start in range(0, columns, COLUMNS_AT_ONCE):
         some = slice(start, start + COLUMNS_AT_ONCE)
-        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            product = accurate_product(block, slice(None), w[:, some])
-            high, low, slack = residual_pair(labels[:, some], product)
-            piece = accurate_product(block, slice(None), high, low, transposed=True)
+        ((piece, off),) = gradients([Gradient(block, index, labels[:, some], w[:, some])])
         found[:, :, some] = piece.high, piece.low, piece.error
-        square += norm_bounds(slack)[1] ** 2
+        square += certain(off) ** 2
     return Accurate(*found), root_up(square)

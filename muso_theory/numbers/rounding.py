@@ -152,25 +152,44 @@ def norm_bounds(x: Array) -> tuple[Fraction, Fraction]:
     """
     if x.size == 0:
         return Fraction(0), Fraction(0)
+    flat, shift = x.ravel(order="K"), 0
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        plain = float(flat @ flat)
+    if not 2.0**-700 < plain < 2.0**700:
+        flat, shift = _of_size_one(flat)
+        if not flat.size:
+            return Fraction(0), Fraction(0)
+        plain = float(flat @ flat)
+    square = exact(plain)
+    # Dot product: γ_N relative, η/2 for every square that underflows; 4Nη covers the scaling as well.
+    error, tiny = gamma(flat.size), 4 * flat.size * ETA
+    scale = Fraction(2) ** shift
+    return root_down(square / (1 + error) - tiny) * scale, root_up(square / (1 - error) + tiny) * scale
+
+
+def _of_size_one(x: Array) -> tuple[Array, int]:
+    """Scale so that the largest entry is about 1 where its square would be beyond the range; nothing for zeros.
+
+    Args:
+        x: a vector.
+
+    Returns:
+        The vector, of which entries that become subnormal are wrong by at most η, and the power of two taken out.
+
+    Raises:
+        UndecidedError: an entry is infinite or no number.
+    """
     largest = max(float(x.max()), -float(x.min()))
     if largest != largest or math.isinf(largest):
         raise UndecidedError(
             "a vector overflowed float64", "ball or rational arithmetic has the range", climbs=True
         )
     if largest == 0.0:
-        return Fraction(0), Fraction(0)
-    shift = 0
-    if not 2.0**-400 < largest < 2.0**400:
-        # Scaled so that the largest entry is about 1. Entries that become subnormal are then wrong by at
-        # most η.
-        shift = math.frexp(largest)[1]
-        x = np.ldexp(x, -shift)
-    flat = x.ravel(order="K")
-    square = exact(float(flat @ flat))
-    # Dot product: γ_N relative, η/2 for every square that underflows; 4Nη covers the scaling as well.
-    error, tiny = gamma(flat.size), 4 * flat.size * ETA
-    scale = Fraction(2) ** shift
-    return root_down(square / (1 + error) - tiny) * scale, root_up(square / (1 - error) + tiny) * scale
+        return x[:0], 0
+    if 2.0**-400 < largest < 2.0**400:
+        return x, 0
+    shift = math.frexp(largest)[1]
+    return np.ldexp(x, -shift), shift
 
 
 def norm_by_rows(x: Any) -> Fraction:

@@ -240,3 +240,26 @@ def test_solutions_are_frozen() -> None:
     solution = mt.solve(with_condition(6, 9, 10.0))
     with pytest.raises(FrozenInstanceError):
         solution.parameter_gap = 0.0  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(("width", "keeps"), [(3, True), (20, False)])
+def test_independent_columns_project_nothing_away(width: int, keeps: bool) -> None:
+    rng = np.random.default_rng(7)
+    problem = mt.UnlearningProblem(rng.integers(-9, 10, (12, width)) / 4, rng.standard_normal(12), [1, 5])
+    model, exact = CertifiedForms(problem), ClosedForms(problem, RATIONAL)
+    w = rng.standard_normal((width, 1))
+    for rows in (model.everything, model.retain):
+        assert model.keeps_all(rows) is keeps
+        moved = model.distance(model.at(w), model.project(rows, model.at(w)))
+        truth = exact.distance(exact.at(w), exact.project(rows, exact.at(w)))
+        assert moved.lower <= truth.upper
+        assert truth.lower <= moved.upper
+        assert (truth.upper == 0) is keeps
+        assert (moved.bound == 0) is keeps
+
+
+def test_dependent_columns_are_not_taken_for_independent_ones() -> None:
+    problem = mt.UnlearningProblem(np.ones((6, 2)) * np.arange(6.0)[:, None], np.ones(6), [1])
+    model = CertifiedForms(problem)
+    with pytest.raises(UndecidedError):
+        model.project(model.everything, model.at(np.array([[1.0], [2.0]])))

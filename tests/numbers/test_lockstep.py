@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from muso_theory.errors import BadInputError, SingularMatrixError
 from muso_theory.numbers import RATIONAL, UndecidedError, lockstep
 from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
-from muso_theory.numbers.lockstep import Columns, Product, alone, together
+from muso_theory.numbers.lockstep import Columns, Product, Work, alone, together
 from muso_theory.numbers.rowsystem import CertifiedParameters, RowSystem
 
 Array = np.ndarray[Any, Any]
@@ -137,3 +138,35 @@ def test_dear_products_wait_for_whoever_is_on_the_way() -> None:
 
     together([early(), late(np.negative)])
     assert seen == ["cheap", "early", "late"]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        UndecidedError("a vector overflowed", "balls have the range"),
+        SingularMatrixError("expected an invertible matrix"),
+        BadInputError("expected a matrix within the float64 range"),
+        OverflowError("too large"),
+    ],
+)
+def test_a_refusal_of_one_is_its_own(refusal: Exception) -> None:
+    def halved(x: Array) -> Work[Array]:
+        return (yield Columns(np.negative, x)) / -2
+
+    def refused() -> Work[Array]:
+        yield Columns(np.negative, np.ones((1, 1)))
+        raise refusal
+
+    first, second, third = together([halved(np.ones((1, 1))), refused(), halved(np.ones((1, 2)))])
+    assert first is not None
+    assert third is not None
+    assert (first.item(), second, third.tolist()) == (0.5, None, [[0.5, 0.5]])
+
+
+def test_what_is_no_refusal_ends_all() -> None:
+    def slipped() -> Work[Array]:
+        yield Columns(np.negative, np.ones((1, 1)))
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        together([slipped()])
