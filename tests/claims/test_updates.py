@@ -175,7 +175,7 @@ def test_the_influence_error_is_the_one_that_is_told() -> None:
 
 def test_a_check_of_all_claims_leaves_them_out() -> None:
     named = {slug for slug, check in CHECKS.items() if check.listed.__name__ == "on_request"}
-    assert len(named) == 11
+    assert len(named) == 12
     assert not named & set(mt.check(ZOO["over-parameterised"]()).evidence)
 
 
