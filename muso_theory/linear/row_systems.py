@@ -16,7 +16,7 @@ from typing import final
 import numpy as np
 
 from ..arrays import Array, is_float64
-from ..numbers import CholeskyFactor, Quantity, UndecidedError
+from ..numbers import CholeskyFactor, NoArithmeticError, Quantity, UndecidedError
 from ..numbers.accurate import Accurate, accurate_product
 from ..numbers.gram import blocked_gram
 from ..numbers.gramcheck import spot_check_curvature, spot_check_gram
@@ -31,11 +31,14 @@ from ..numbers.spectrum import (
     largest_eigenvalue_bound,
     smallest_eigenvalue_bound,
 )
+from ..numbers.tiled import TiledFactor
+from ..numbers.tiles import Tiles
 from .closed_forms import float_model
 from .model import Rows
 from .problem import UnlearningProblem
 from .repeats import Repeats, few_others
 from .sweeps import sweep
+from .tiling import in_tiles
 
 __all__ = ["RowSystems", "exact_floats"]
 
@@ -127,21 +130,26 @@ class RowSystems:
     # -- matrices and factors --------------------------------------------------------------------------
 
     @cached_property
-    def _gram(self) -> Array:
+    def _gram(self) -> Array | Tiles:
         """K̂ of the scaled features in position order, formed by `blocked_gram`."""
+        if self.exponent and in_tiles(self._problem):
+            what, hint = "features beyond 2^±100 are scaled in memory", "features scaled by a power of two"
+            raise NoArithmeticError(what, hint)
         if self.exponent:
             return blocked_gram(self.features, self._order)
-        shared: Array = float_model(self._problem).gram
+        shared: Array | Tiles = float_model(self._problem).gram
         spot_check_gram(self.features, self._order, shared)
         return shared
 
-    def _block(self, rows: Rows) -> Array:
+    def _block(self, rows: Rows) -> Array | Tiles:
         """K̂ of some positions; a range is a view."""
+        if isinstance(self._gram, Tiles):
+            return self._gram.part(rows)
         if isinstance(rows, range):
             return self._gram[rows.start : rows.stop, rows.start : rows.stop]
         return self._gram[np.ix_(rows, rows)]
 
-    def _known_factor(self, rows: Rows) -> CholeskyFactor | None:
+    def _known_factor(self, rows: Rows) -> CholeskyFactor | TiledFactor | None:
         """A Cholesky factor that has been computed already; no bound rests on it."""
         if not (isinstance(rows, range) and rows.start == 0):
             return None
@@ -149,10 +157,12 @@ class RowSystems:
             return None  # the float model has eigenvalues, which are dearer, and no factor
         if not self.exponent and rows in (self._everything, self._retain):
             known = float_model(self._problem).factor(rows)
-            return known if isinstance(known, CholeskyFactor) else None
+            return known if isinstance(known, CholeskyFactor | TiledFactor) else None
         # The factor of a leading block is one of the whole matrix.
         if rows != self._everything and self.is_regular and isinstance(self.everything, DualSystem):
-            return self.everything.factor.leading(len(rows))
+            whole = self.everything.factor
+            assert isinstance(whole, CholeskyFactor | TiledFactor)
+            return whole.leading(len(rows))
         return None
 
     def _made(self, rows: Rows) -> RowSystem:
@@ -236,7 +246,7 @@ class RowSystems:
     def max_eigenvalue(self) -> Quantity:
         """λ_max of the same matrix: at least its largest diagonal entry, at most its smallest easy norm."""
         system = self.everything
-        low = max(Fraction(0), exact(float(np.diagonal(system.matrix).max())) - system.error)
+        low = max(Fraction(0), exact(float(system.matrix.diagonal().max())) - system.error)
         return Quantity.enclosure(self.scaled_back(low, 2), self.scaled_back(system.largest, 2))
 
     @cached_property

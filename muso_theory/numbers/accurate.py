@@ -216,6 +216,7 @@ def blocks(
         for left in range(begin, end, COLUMNS):
             column = slice(left, min(left + COLUMNS, end))
             yield sample, column, np.asarray(features[chosen, column], dtype=np.float64)
+        let_go(features)
 
 
 def plain_product(matrix: Array, rows: Rows, x: Array, *, transposed: bool = False) -> tuple[Array, int]:

@@ -17,7 +17,7 @@ import numpy as np
 from ..arrays import Array
 from . import passes
 from .accurate import plain_product, residual_pair
-from .float64 import CholeskyFactor
+from .arithmetic import Factor
 from .gram import blocked_gram
 from .ieee import ieee_proof
 from .lockstep import Columns, Work, alone
@@ -35,6 +35,7 @@ from .rounding import (
 )
 from .rowsystem import CertifiedParameters, RowSystem, numerical_factor
 from .spectrum import largest_eigenvalue_bound
+from .tiles import Tiles
 
 __all__ = ["CertifiedParameters", "DualSystem", "PrimalSystem", "RowSystem", "is_small_part"]
 
@@ -63,7 +64,7 @@ class DualSystem(RowSystem):
         features: Φ, shape (n, D).
         rows: A.
         name: what to call Φ_A.
-        gram: K̂_AA, if `blocked_gram` has made it already.
+        gram: K̂_AA, if `blocked_gram` has made it already, or `tiled_gram`.
         cholesky: its factor, if known.
         parent: a system whose rows contain A; its eigenvalue bound holds here too (Cauchy interlacing).
 
@@ -81,8 +82,8 @@ class DualSystem(RowSystem):
         features: Array,
         rows: Any,
         name: str,
-        gram: Array | None = None,
-        cholesky: CholeskyFactor | None = None,
+        gram: Array | Tiles | None = None,
+        cholesky: Factor | None = None,
         parent: RowSystem | None = None,
     ) -> None:
         super().__init__(features, rows, name)
@@ -91,7 +92,7 @@ class DualSystem(RowSystem):
         self._parent = parent
 
     @cached_property
-    def matrix(self) -> Array:
+    def matrix(self) -> Array | Tiles:
         """K̂_AA, shape (|A|, |A|)."""
         if self._gram is not None:
             return self._gram
@@ -99,7 +100,7 @@ class DualSystem(RowSystem):
         return blocked_gram(self.features, None if whole else np.arange(self.features.shape[0])[self.rows])
 
     @cached_property
-    def factor(self) -> CholeskyFactor:
+    def factor(self) -> Factor:
         """Its Cholesky factor."""
         return self._cholesky if self._cholesky is not None else numerical_factor(self.matrix, self.name)
 
@@ -213,7 +214,9 @@ class DualSystem(RowSystem):
             rest[count:] -= step
         else:
             rest = previous
-        largest = min(self.largest, largest_eigenvalue_bound(self.matrix[count:, count:], self.error))
+        whole, last = self.matrix, range(count, size)
+        corner = whole.block(last, last) if isinstance(whole, Tiles) else whole[count:, count:]
+        largest = min(self.largest, largest_eigenvalue_bound(corner, self.error))
         radius = largest * (norm_bounds(seen)[1] + off)
         if residual_low is not None:
             # With z = K⁻¹ρ, z_FᵀSz_F ≤ zᵀKz = ‖Φ⁺ρ‖² by Cauchy and Schwarz, so that ‖Sz_F‖ ≤ ‖Φ_F‖‖Φ⁺ρ‖.
@@ -310,7 +313,7 @@ class PrimalSystem(RowSystem):
         return whole.error + part.error + UNIT * norm_bounds(self.matrix)[1]
 
     @cached_property
-    def factor(self) -> CholeskyFactor:
+    def factor(self) -> Factor:
         """Its Cholesky factor."""
         return numerical_factor(self.matrix, self.name)
 
