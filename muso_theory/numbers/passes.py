@@ -228,9 +228,14 @@ def _right(part: Part, w: Array | None) -> Array:
 
 
 def gradient(
-    features: Any, index: Array, labels: Any, w: Array, sweep: Sweep[tuple[Accurate, Fraction]] = here
+    features: Any,
+    index: Array,
+    labels: Any,
+    w: Array,
+    sweep: Sweep[tuple[Accurate, Fraction]] = here,
+    low: Array | None = None,
 ) -> tuple[Accurate, Fraction]:
-    """Φ_Aᵀ(t − Φ_A w), nearly exact.
+    """Φ_Aᵀ(t − Φ_A(w + low)), nearly exact.
 
     Args:
         features: Φ, shape (n, D).
@@ -238,6 +243,7 @@ def gradient(
         labels: t in that order, float64, shape (|A|, C).
         w: float64, shape (D, C).
         sweep: who does it.
+        low: more digits of w, or None.
 
     Returns:
         The gradient of a residual that is off by at most the second number (Frobenius norm), shape (D, C).
@@ -249,7 +255,7 @@ def gradient(
     """
     total, rest, error = np.zeros((3, features.shape[1], labels.shape[1]))
     square, count = Fraction(0), 0
-    for found, off in _swept(sweep, partial(_gradient, w=w), features, index, labels):
+    for found, off in _swept(sweep, partial(_gradient, w=w, low=low), features, index, labels):
         square += off**2
         count += 1
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
@@ -266,7 +272,7 @@ def gradient(
 
 
 @ieee_proof()
-def _gradient(part: Part, w: Array) -> tuple[Accurate, Fraction]:
+def _gradient(part: Part, w: Array, low: Array | None = None) -> tuple[Accurate, Fraction]:
     """Of one span, some outputs after the other."""
     block, columns = part.matrix, w.shape[1]
     found = np.empty((3, block.shape[1], columns))
@@ -275,9 +281,10 @@ def _gradient(part: Part, w: Array) -> tuple[Accurate, Fraction]:
     for start in range(0, columns, COLUMNS_AT_ONCE):
         some = slice(start, start + COLUMNS_AT_ONCE)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            product = accurate_product(block, slice(None), w[:, some])
-            high, low, slack = residual_pair(labels[:, some], product)
-            piece = accurate_product(block, slice(None), high, low, transposed=True)
+            rest = None if low is None else low[:, some]
+            product = accurate_product(block, slice(None), w[:, some], rest)
+            first, second, slack = residual_pair(labels[:, some], product)
+            piece = accurate_product(block, slice(None), first, second, transposed=True)
         found[:, :, some] = piece.high, piece.low, piece.error
         square += norm_bounds(slack)[1] ** 2
     return Accurate(*found), root_up(square)
