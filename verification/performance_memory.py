@@ -31,8 +31,8 @@ import numpy as np
 
 import muso_theory as mt
 from muso_theory.arrays import Array, let_go
-from muso_theory.numbers import passes
-from muso_theory.numbers.passes import SPAN_BYTES
+from muso_theory.numbers import spans
+from muso_theory.numbers.spans import SPAN_BYTES
 from muso_theory.rows import OneHot
 
 from .tables import Column, table
@@ -184,7 +184,7 @@ def _problem(words: Mapping[str, Any]) -> mt.UnlearningProblem:
 
 def _check(words: Mapping[str, Any]) -> dict[str, Any]:
     """exact-labels of the theorem and of the floats that are handed out; in tiles label-free, too."""
-    passes.SPAN_BYTES = words.get("span bytes", SPAN_BYTES)
+    spans.SPAN_BYTES = words.get("span bytes", SPAN_BYTES)
     claims = ["exact-labels", *(["label-free"] if words["where"] == "tiles" else [])]
     started, clock = time.process_time(), time.perf_counter()
     problem = _problem(words)

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import SingularMatrixError
-from ..numbers import Quantity, UndecidedError, passes
+from ..numbers import Quantity, UndecidedError, spans
 from ..numbers.accurate import Accurate, plain_product
 from ..numbers.ieee import ieee_proof
 from ..numbers.lockstep import Product, Work
@@ -27,7 +27,7 @@ from .model import Model, Rows
 from .problem import UnlearningProblem
 from .repeats import in_order
 from .row_systems import RowSystems, exact_floats
-from .sweeps import sweep
+from .spreading import spread
 
 __all__ = ["CertifiedForms", "LabelBall"]
 
@@ -299,8 +299,8 @@ class CertifiedForms(Model):
     def _gradient_norm(self, rows: Rows, targets: LabelBall, w: CertifiedParameters) -> Quantity:
         """The same, where nobody has asked for it yet."""
         if self._goes_by_spans(rows):
-            found, off = passes.gradient(
-                self.systems.features, self.systems.index(rows), targets.values, w.high, sweep(), w.low
+            found, off = spans.gradient(
+                self.systems.features, self.systems.index(rows), targets.values, w.high, spread(), w.low
             )
             # What is wrong with labels and with w is seen through Φᵀ, and through ΦᵀΦ.
             norm = self.systems.norm(rows)

@@ -15,13 +15,13 @@ import numpy as np
 from ..arrays import Array
 from ..errors import BadInputError, SingularMatrixError
 from ..numbers import FLOAT64, Arithmetic, Factor, Matrix, NoArithmeticError, Quantity
-from ..numbers.passes import right_side
+from ..numbers.spans import right_side
 from ..numbers.tiles import Tiles
 from .factored import Factored
 from .kept import kept
 from .model import Rows
 from .problem import UnlearningProblem
-from .sweeps import sweep
+from .spreading import spread
 
 __all__ = ["ClosedForms", "Point", "float_model"]
 
@@ -135,7 +135,7 @@ class ClosedForms(Factored):
         if self.problem.w_init is not None:
             start = self.arithmetic.matrix(self.problem.w_init.reshape(-1, self.problem.n_outputs))
             w = start if w is None else self.arithmetic.add(start, w)
-        right = right_side(self._features, self._index(rows), targets, w, sweep())
+        right = right_side(self._features, self._index(rows), targets, w, spread())
         return self.factor(rows, ridge).solve(right)
 
     def _step(self, rows: Rows, residual: Matrix, ridge: Any = 0) -> Matrix:

@@ -17,15 +17,15 @@ from ..errors import SingularMatrixError
 from ..numbers import FLOAT64, Arithmetic, Factor, Grade, Matrix, Quantity
 from ..numbers.float64 import in_range
 from ..numbers.leastsquares import is_small_part
-from ..numbers.passes import curvature, parts
 from ..numbers.repeated import RepeatedFactor
 from ..numbers.rowsystem import numerical_factor
+from ..numbers.spans import curvature, parts
 from ..numbers.tiles import Tiles
 from ..rows import Above, ByRows, taken
 from .model import Model, Rows
 from .problem import UnlearningProblem
 from .repeats import few_others
-from .sweeps import sweep
+from .spreading import spread
 from .tiling import in_tiles
 from .unfinished import growing, in_folder
 
@@ -195,7 +195,7 @@ class Factored(Model):
         if rows not in self._curvatures:
             index = self._index(rows)
             kept = growing(self.problem, index)
-            formed = in_range(curvature(self._features, index, sweep(), kept))
+            formed = in_range(curvature(self._features, index, spread(), kept))
             if kept is not None:
                 kept.confirm(self._features, index, formed)
             self._curvatures[rows] = formed

@@ -22,11 +22,11 @@ from ..numbers.gram import blocked_gram
 from ..numbers.gramcheck import spot_check_curvature, spot_check_gram
 from ..numbers.ieee import ieee_proof
 from ..numbers.leastsquares import DualSystem, PrimalSystem, RowSystem
-from ..numbers.passes import image
 from ..numbers.preconditioned import PreconditionedSystem
 from ..numbers.repeated import RepeatedSystem
 from ..numbers.rounding import exact, root_up, scaled_exactly, scaling_exponent
 from ..numbers.slices import sliced_product
+from ..numbers.spans import image
 from ..numbers.spectrum import (
     largest_eigenvalue_bound,
     smallest_eigenvalue_bound,
@@ -37,7 +37,7 @@ from .closed_forms import float_model
 from .model import Rows
 from .problem import UnlearningProblem
 from .repeats import Repeats, few_others
-from .sweeps import sweep
+from .spreading import spread
 from .tiling import in_tiles
 
 __all__ = ["RowSystems", "exact_floats"]
@@ -197,7 +197,7 @@ class RowSystems:
         if rows not in self._primals:
             matrix = None if self.exponent or less else self._formed(rows)
             self._primals[rows] = PrimalSystem(
-                self.features, self.index(rows), self._name(rows), matrix, less, sweep()
+                self.features, self.index(rows), self._name(rows), matrix, less, spread()
             )
         return self._primals[rows]
 
@@ -206,7 +206,7 @@ class RowSystems:
         shared: Array = float_model(self._problem).formed_curvature(rows)
         # Kept since before the user wrote into the features and took it back, it would be of other rows.
         index = None if rows == self._everything else self.index(rows)
-        spot_check_curvature(self.features, shared, index, sweep())
+        spot_check_curvature(self.features, shared, index, spread())
         return shared
 
     def _name(self, rows: Rows) -> str:

@@ -27,14 +27,14 @@ from ..checkpoints import Checkpoints
 from ..errors import BadInputError, MusoError, expected, printable
 from ..files import npz_bytes, write_atomic
 from ..machine import versions
-from ..numbers import passes, tiles
+from ..numbers import spans, tiles
 from ..numbers.gramcheck import spot_check_curvature, spot_check_gram
 from ..numbers.tiled import tiled_gram
 from ..numbers.tiles import TileFolder, Tiles
 from ..points import package_hash
 from .kept import kept
 from .problem import UnlearningProblem
-from .sweeps import sweep
+from .spreading import spread
 from .tiling import disk_bytes, in_tiles
 
 __all__ = ["GrowingSum", "growing", "in_folder", "kept_in"]
@@ -90,7 +90,7 @@ def growing(problem: UnlearningProblem, index: Array) -> GrowingSum | None:
     folder = _FOLDER.get()
     if folder is None:
         return None
-    return GrowingSum(folder / f"{_name(problem, np.sort(index), passes.SPAN_BYTES)}.npz")
+    return GrowingSum(folder / f"{_name(problem, np.sort(index), spans.SPAN_BYTES)}.npz")
 
 
 def _name(problem: UnlearningProblem, index: Array, size: int) -> str:
@@ -180,7 +180,7 @@ class GrowingSum:
         if not self._was_read:
             return
         try:
-            spot_check_curvature(features, total, index, sweep())
+            spot_check_curvature(features, total, index, spread())
         except BadInputError as error:
             raise MusoError(
                 f"the checkpoint {self._path} holds another sum: {error}; try another folder"

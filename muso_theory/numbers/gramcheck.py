@@ -12,8 +12,8 @@ from ..rows import OneHot
 from .accurate import plain_product
 from .gram import blocked_gram, gram_roundings
 from .ieee import ieee_proof
-from .passes import Sweep, here, right_side, spans
 from .rounding import ETA, UNIT, UndecidedError, gamma
+from .spans import Spread, here, right_side, spans
 from .tiles import Tiles
 
 __all__ = ["check_gram", "spot_check_curvature", "spot_check_gram"]
@@ -90,7 +90,7 @@ def spot_check_gram(features: Array, order: Array, gram: Array | Tiles) -> None:
 
 @ieee_proof()
 def spot_check_curvature(
-    features: Any, gram: Array, index: Array | None = None, sweep: Sweep[Array] = here
+    features: Any, gram: Array, index: Array | None = None, spread: Spread[Array] = here
 ) -> None:
     """The same for Φ_AᵀΦ_A, in one pass over the rows A.
 
@@ -98,7 +98,7 @@ def spot_check_curvature(
         features: Φ, shape (n, D), an array or what gives rows.
         gram: formed by `curvature`, shape (D, D).
         index: A; None for all rows.
-        sweep: who does the pass.
+        spread: who does the pass.
 
     Raises:
         BadInputError: a row of the matrix times a vector of signs is not that of ΦᵀΦ.
@@ -111,7 +111,7 @@ def spot_check_curvature(
     n, width = len(index), features.shape[1]
     v = _signs(width)
     # Φᵀ(0 − Φ(−v)): inner products of length D, then of a span, then a sum over spans.
-    direct = right_side(features, index, OneHot(np.full(n, -1), 1), -v, sweep)
+    direct = right_side(features, index, OneHot(np.full(n, -1), 1), -v, spread)
     cut = spans(n, width + 1)
     _compare(gram, v, direct, width + 1 + cut[0].stop + len(cut), n)
 

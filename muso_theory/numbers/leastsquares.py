@@ -15,7 +15,7 @@ from typing import Any, final
 import numpy as np
 
 from ..arrays import Array
-from . import passes
+from . import spans
 from .accurate import plain_product, residual_pair
 from .arithmetic import Factor
 from .gram import blocked_gram
@@ -256,7 +256,7 @@ class PrimalSystem(RowSystem):
         matrix: the computed Φ_AᵀΦ_A, if `blocked_gram` has made it already.
         less: systems of rows A ∪ B and of B, disjoint: then Φ_AᵀΦ_A is the difference of their matrices, as long as B
             has no more than half of the trace, so that at most a bit or two of the digits cancel.
-        sweep: who does what is done on spans of rows.
+        spread: who does what is done on spans of rows.
 
     Example:
         >>> fit = PrimalSystem(np.array([[1.0], [1.0]]), slice(None), "Φ").fit(np.array([[1.0], [2.0]]), None)
@@ -274,12 +274,12 @@ class PrimalSystem(RowSystem):
         name: str,
         matrix: Array | None = None,
         less: tuple[PrimalSystem, PrimalSystem] | None = None,
-        sweep: passes.Sweep[Any] = passes.here,
+        spread: spans.Spread[Any] = spans.here,
     ) -> None:
         super().__init__(features, rows, name)
         self._matrix = matrix
         self._parts = less
-        self._sweep = sweep
+        self._spread = spread
 
     @cached_property
     def _less(self) -> tuple[PrimalSystem, PrimalSystem] | None:
@@ -296,7 +296,7 @@ class PrimalSystem(RowSystem):
         if self._less is not None:
             whole, part = self._less
             return whole.matrix - part.matrix
-        return passes.curvature(self.features, self._index, self._sweep)
+        return spans.curvature(self.features, self._index, self._spread)
 
     @cached_property
     def trace(self) -> Fraction:
@@ -341,7 +341,7 @@ class PrimalSystem(RowSystem):
         if shares:
             right, _ = yield self._product(targets, transposed=True, plain=True)
         else:
-            right = passes.right_side(self.features, self._index, targets, None, self._sweep)
+            right = spans.right_side(self.features, self._index, targets, None, self._spread)
         if ridge and start is not None:
             right = right + ridge * start
         solution = yield Columns(solve, right)
@@ -349,7 +349,7 @@ class PrimalSystem(RowSystem):
             high, low, missed = residual_pair(targets, (yield self._product(solution)))
             gradient, slack = (yield self._product(high, low, transposed=True)), norm_bounds(missed)[1]
         else:
-            gradient, slack = passes.gradient(self.features, self._index, targets, solution, self._sweep)
+            gradient, slack = spans.gradient(self.features, self._index, targets, solution, self._spread)
         g = gradient.high + gradient.low
         lost_pull = Fraction(0)
         if ridge:

@@ -15,7 +15,7 @@ import pytest
 import muso_theory as mt
 from muso_theory import arrays
 from muso_theory.linear.certified import CertifiedForms
-from muso_theory.numbers import RATIONAL, accurate, passes
+from muso_theory.numbers import RATIONAL, accurate, spans
 from muso_theory.numbers.accurate import Accurate, accurate_product, plain_product, residual_pair
 from muso_theory.numbers.gram import blocked_gram
 from muso_theory.numbers.gramcheck import spot_check_curvature
@@ -26,7 +26,7 @@ from muso_theory.rows import Above, OneHot, taken, times_labels
 @pytest.fixture
 def small_spans(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spans of 256 rows."""
-    monkeypatch.setattr(passes, "SPAN_BYTES", 1)
+    monkeypatch.setattr(spans, "SPAN_BYTES", 1)
 
 
 def classes(n: int, width: int, columns: int, seed: int = 0) -> tuple[Any, Any, Any]:
@@ -109,14 +109,14 @@ def test_a_gradient_of_spans_is_off_by_no_more_than_its_bound(small_spans: None,
         own = Fraction(RATIONAL.square_norm(RATIONAL.matrix(found.error)).upper)
         return 2 * (own + size * slack**2)
 
-    found, slack = passes.gradient(X, index, labels, w)
+    found, slack = spans.gradient(X, index, labels, w)
     assert off(found) <= bound(found, slack)
     # The digits of a point may be in two arrays.
     nearest = w.astype(np.float32).astype(np.float64)
-    split, lost = passes.gradient(X, index, labels, nearest, low=w - nearest)
+    split, lost = spans.gradient(X, index, labels, nearest, low=w - nearest)
     assert off(split) <= bound(split, lost)
     if not exponent:  # beside rows of 2^-480 the labels are all there is
-        assert off(passes.gradient(X, index, labels, nearest)[0]) > bound(split, lost)
+        assert off(spans.gradient(X, index, labels, nearest)[0]) > bound(split, lost)
     # A residual of plain floats is off by more than that.
     plain = X[index].T @ (np.asarray(labels) - X[index] @ w)
     assert off(Accurate(plain, np.zeros_like(plain), found.error)) > bound(found, slack)
@@ -132,14 +132,14 @@ def test_spans_are_added_in_their_order(small_spans: None) -> None:
         assert count == 5
         return reversed([work(pickle.loads(pickle.dumps(part))) for part in list(parts)[::-1]])
 
-    assert (passes.curvature(X, index, late) == passes.curvature(X, index)).all()
-    one, other = passes.gradient(X, index, labels, w, late), passes.gradient(X, index, labels, w)
+    assert (spans.curvature(X, index, late) == spans.curvature(X, index)).all()
+    one, other = spans.gradient(X, index, labels, w, late), spans.gradient(X, index, labels, w)
     for name in ("high", "low", "error"):
         assert (getattr(one[0], name) == getattr(other[0], name)).all()
     assert one[1] == other[1]
     # Another order of the rows is none.
     way = np.random.default_rng(0).permutation(1100)
-    turned = passes.gradient(X, index[way], labels.taken(way), w)
+    turned = spans.gradient(X, index[way], labels.taken(way), w)
     assert (turned[0].high == other[0].high).all()
 
 
@@ -147,10 +147,10 @@ def test_a_span_is_what_the_whole_is(small_spans: None) -> None:
     X = np.random.default_rng(0).standard_normal((700, 4)).astype(np.float32)
     index = np.arange(5, 700)
     # The sums of 256 rows are the same, and are added from the left.
-    assert (passes.curvature(X, index) == blocked_gram(X[index].T)).all()
-    spot_check_curvature(X, passes.curvature(X, np.arange(700)))
+    assert (spans.curvature(X, index) == blocked_gram(X[index].T)).all()
+    spot_check_curvature(X, spans.curvature(X, np.arange(700)))
     with pytest.raises(mt.BadInputError, match="its row"):
-        spot_check_curvature(X, passes.curvature(X, np.arange(699)))
+        spot_check_curvature(X, spans.curvature(X, np.arange(699)))
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -208,7 +208,7 @@ def peak_of_check(n: int, columns: int, claim: str, *, compact: bool) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("claim", ["exact-labels", "implicit-bias", "label-free"])
 def test_no_check_forms_the_labels_of_all_rows(claim: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passes, "SPAN_BYTES", 1 << 19)
+    monkeypatch.setattr(spans, "SPAN_BYTES", 1 << 19)
     monkeypatch.setattr(arrays, "_BLOCK_BYTES", 1 << 19)
     mt.check(mt.UnlearningProblem(*classes(60, 2, 1)), ["exact-labels"])  # imports
     n, columns = 10_000, 300

@@ -11,7 +11,7 @@ import pytest
 
 import muso_theory as mt
 from muso_theory import machine, rows
-from muso_theory.numbers import passes
+from muso_theory.numbers import spans
 from muso_theory.rows import Stored, is_stored
 
 N, WIDTH = 1500, 7
@@ -33,7 +33,7 @@ class Source:
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 100 rows and spans of 256."""
     monkeypatch.setattr(rows, "_BLOCK_BYTES", 100 * 8 * WIDTH)
-    monkeypatch.setattr(passes, "SPAN_BYTES", 1)
+    monkeypatch.setattr(spans, "SPAN_BYTES", 1)
 
 
 def data(dtype: Any = np.float64) -> tuple[Any, Any, list[int]]:

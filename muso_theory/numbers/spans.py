@@ -22,7 +22,7 @@ from .gram import COLUMN_BLOCK, blocked_gram
 from .ieee import ieee_proof
 from .rounding import ETA, U, norm_bounds, root_up, two_sum
 
-__all__ = ["Part", "Sweep", "curvature", "gradient", "here", "image", "parts", "right_side", "spans"]
+__all__ = ["Part", "Spread", "curvature", "gradient", "here", "image", "parts", "right_side", "spans"]
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ class Part:
         return np.asarray(self.features[self.chosen], dtype=np.float64)
 
 
-Sweep = Callable[[Callable[[Part], T], Iterator[Part], int], Iterable[T]]
+Spread = Callable[[Callable[[Part], T], Iterator[Part], int], Iterable[T]]
 """Does some work on every part, of which it is told the number, and gives what comes of it in their order."""
 
 
@@ -109,8 +109,8 @@ class Growing(Protocol):
         """Keep it."""
 
 
-def _swept(
-    sweep: Sweep[T],
+def _spread_out(
+    spread: Spread[T],
     work: Callable[[Part], T],
     features: Any,
     index: Array,
@@ -119,7 +119,7 @@ def _swept(
 ) -> Iterable[T]:
     """What comes of all spans from some one on, in their order."""
     count = len(spans(len(index), _width(features, labels))) - first
-    return sweep(work, (part for _, part in islice(parts(features, index, labels), first, None)), count)
+    return spread(work, (part for _, part in islice(parts(features, index, labels), first, None)), count)
 
 
 def image(
@@ -149,7 +149,7 @@ def image(
 
 
 def curvature(
-    features: Any, index: Array, sweep: Sweep[Array] = here, growing: Growing | None = None
+    features: Any, index: Array, spread: Spread[Array] = here, growing: Growing | None = None
 ) -> Array:
     """Φ_AᵀΦ_A for the rows A, shape (D, D).
 
@@ -161,7 +161,7 @@ def curvature(
     Args:
         features: Φ, shape (n, D), an array or what gives rows.
         index: A, in any order.
-        sweep: who does it.
+        spread: who does it.
         growing: where the sum is kept while it grows, and what was kept before is taken from; None keeps nothing.
 
     Returns:
@@ -174,7 +174,7 @@ def curvature(
     """
     total, count = (None, 0) if growing is None else growing.read()
     last = len(spans(len(index), features.shape[1]))
-    for gram in _swept(sweep, _gram, features, index, first=count):
+    for gram in _spread_out(spread, _gram, features, index, first=count):
         count += 1
         if total is None:
             total = gram
@@ -192,7 +192,7 @@ def _gram(part: Part) -> Array:
 
 
 def right_side(
-    features: Any, index: Array, labels: Any, w: Array | None = None, sweep: Sweep[Array] = here
+    features: Any, index: Array, labels: Any, w: Array | None = None, spread: Spread[Array] = here
 ) -> Array:
     """Φ_Aᵀ(t − Φ_A w) in ordinary float64, of which nothing is claimed; without w by sums of rows where t are classes.
 
@@ -201,7 +201,7 @@ def right_side(
         index: A, in any order.
         labels: t in that order, shape (|A|, C).
         w: shape (D, C), or None for zero.
-        sweep: who does it.
+        spread: who does it.
 
     Returns:
         Float64, shape (D, C).
@@ -212,7 +212,7 @@ def right_side(
                [2.]])
     """
     total = np.zeros((features.shape[1], labels.shape[1]))
-    for found in _swept(sweep, partial(_right, w=w), features, index, labels):
+    for found in _spread_out(spread, partial(_right, w=w), features, index, labels):
         with np.errstate(over="ignore", invalid="ignore"):
             total += found
     return total
@@ -232,7 +232,7 @@ def gradient(
     index: Array,
     labels: Any,
     w: Array,
-    sweep: Sweep[tuple[Accurate, Fraction]] = here,
+    spread: Spread[tuple[Accurate, Fraction]] = here,
     low: Array | None = None,
 ) -> tuple[Accurate, Fraction]:
     """Φ_Aᵀ(t − Φ_A(w + low)), nearly exact.
@@ -242,7 +242,7 @@ def gradient(
         index: A, in any order.
         labels: t in that order, float64, shape (|A|, C).
         w: float64, shape (D, C).
-        sweep: who does it.
+        spread: who does it.
         low: more digits of w, or None.
 
     Returns:
@@ -255,7 +255,7 @@ def gradient(
     """
     total, rest, error = np.zeros((3, features.shape[1], labels.shape[1]))
     square, count = Fraction(0), 0
-    for found, off in _swept(sweep, partial(_gradient, w=w, low=low), features, index, labels):
+    for found, off in _spread_out(spread, partial(_gradient, w=w, low=low), features, index, labels):
         square += off**2
         count += 1
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
