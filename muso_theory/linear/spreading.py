@@ -14,7 +14,7 @@ from ..cluster import active_client, measured, require_same
 from ..errors import BadInputError, MusoError
 from ..numbers.spans import Part, Spread, here
 from ..points import package_hash
-from ..rows import Stored
+from ..stored import Stored
 
 __all__ = ["spread"]
 
