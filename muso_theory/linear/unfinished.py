@@ -74,6 +74,7 @@ def kept_in(folder: str | os.PathLike[str] | None, problem: UnlearningProblem) -
     with store.locked():
         need, free = _MATRICES * 8 * problem.n_features**2, shutil.disk_usage(folder).free
         if tiled:
+            tiles.clear_unnamed(Path(folder))
             TileFolder(Path(folder)).require_room(disk_bytes(problem))
         elif free < need:
             what = f"a folder with room for {need:,} bytes"

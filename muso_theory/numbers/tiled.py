@@ -199,7 +199,7 @@ def tiled_cholesky(
         return TiledFactor(lower) if done else None
     finally:
         if not (kept and (done or name)):
-            matrix.folder.drop(files)
+            files.drop()
 
 
 def _factorised(matrix: Tiles, files: TileFiles, k: int, exponent: int, shift: float) -> bool:

@@ -7,6 +7,7 @@ computes which tile, or when: a tile is the work of one thread, whose sums have 
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import weakref
@@ -24,10 +25,13 @@ from ..errors import BadInputError, MusoError, expected
 from ..files import write_atomic
 from .rounding import NoArithmeticError, norm_bounds, root_up
 
-__all__ = ["TILE", "TileFiles", "TileFolder", "Tiles", "tile_bytes"]
+__all__ = ["TILE", "TileFiles", "TileFolder", "Tiles", "clear_unnamed", "tile_bytes"]
 
 TILE = 1024
 """Rows and columns of a tile, 8 MB: a thread has three in memory, and reads one in a tenth of the time of a product."""
+
+_OWN = "muso-tiles-"
+"""What the name of a folder begins with that is removed."""
 
 _FEW = 2
 """Tiles in a row of a block that is an array of its own, at most 32 MB."""
@@ -116,6 +120,12 @@ class TileFiles:
             raise MusoError(str(words))
         return np.frombuffer(data).reshape(shape)
 
+    def drop(self) -> None:
+        """Remove all of them."""
+        for path in self._folder.glob(f"{self._name}-*.tile"):
+            path.unlink(missing_ok=True)
+        self._known.clear()
+
     def _path(self, i: int, j: int, digest: str) -> Path:
         return self._folder / f"{self._name}-{i}-{j}-{digest}.tile"
 
@@ -130,29 +140,22 @@ class TileFolder:
     """Where matrices of one problem have their tiles.
 
     Args:
-        kept: a folder where they stay, or None for one that is removed with the last matrix in it.
-        within: where such a folder is made; None is where the system has its temporary files (``TMPDIR``).
+        kept: a folder where those of matrices with a name stay, or None for none. All others are in a folder that is
+            removed with the last of them: in this one, or where the system has its temporary files (``TMPDIR``).
     """
 
-    def __init__(self, kept: Path | None = None, within: Path | None = None) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="muso-tiles-", dir=within)) if kept is None else kept
+    def __init__(self, kept: Path | None = None) -> None:
+        self._own = Path(tempfile.mkdtemp(prefix=f"{_OWN}{os.getpid()}-", dir=kept))
+        self.path = self._own if kept is None else kept
         self._number = 0
-        if kept is None:
-            weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+        weakref.finalize(self, shutil.rmtree, self._own, ignore_errors=True)
 
     def files(self, name: str = "") -> TileFiles:
         """Of one matrix; without a name of one that no later process may go on with."""
         if name:
             return TileFiles(self.path, name)
         self._number += 1
-        found = TileFiles(self.path, "", f"unnamed{self._number}")
-        self.drop(found)
-        return found
-
-    def drop(self, files: TileFiles) -> None:
-        """Remove the tiles of a matrix."""
-        for path in self.path.glob(f"{files._name}-*.tile"):
-            path.unlink(missing_ok=True)
+        return TileFiles(self._own, "", f"unnamed{self._number}")
 
     def require_room(self, need: int) -> None:
         """Refuse work whose tiles have no room.
@@ -160,11 +163,22 @@ class TileFolder:
         Raises:
             MusoError: less room than so many bytes, beside the tiles that are there.
         """
-        free = shutil.disk_usage(self.path).free + sum(p.stat().st_size for p in self.path.glob("*.tile"))
+        free = shutil.disk_usage(self.path).free + sum(p.stat().st_size for p in self.path.rglob("*.tile"))
         if free < need:
             what, got = f"a disk with room for {need:,} bytes of tiles", f"{free:,} bytes free"
             hint = "TMPDIR, or --checkpoint, on a disk with more room"
             raise MusoError(str(expected(what, "folder", str(self.path), got, hint)))
+
+
+def clear_unnamed(folder: Path) -> None:
+    """Remove what processes that were killed have left there, and nobody goes on with.
+
+    Args:
+        folder: one that no other process uses.
+    """
+    for path in folder.glob(f"{_OWN}*"):
+        if not path.name.startswith(f"{_OWN}{os.getpid()}-"):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 @final

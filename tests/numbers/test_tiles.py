@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import namedtuple
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -260,3 +261,21 @@ def test_a_folder_of_its_own_goes_with_the_last_matrix() -> None:
     assert path.exists()
     del factor
     assert not path.exists()
+
+
+def test_what_a_killed_process_left_is_removed_and_a_named_matrix_stays(tmp_path: Path) -> None:
+    k = tiled_gram(features(), order(), TileFolder(tmp_path), "K")
+    factor = tiled_cholesky(k)
+    assert tiled_cholesky(k, shift=1.0, kept=False) is not None
+    mine = [path for path in tmp_path.iterdir() if path.is_dir()]
+    left = tmp_path / "muso-tiles-0-killed"
+    left.mkdir()
+    (left / "unnamed1-0-0-abc.tile").write_bytes(b"")
+    tiles.clear_unnamed(tmp_path)
+    assert [path for path in tmp_path.iterdir() if path.is_dir()] == mine  # of this process
+    assert factor is not None
+    names = len(list(tmp_path.glob("K*.tile")))
+    assert names == 2 * 15  # K and its factor, and nothing of what only proved
+    del k, factor
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+    assert len(list(tmp_path.glob("K*.tile"))) == names
