@@ -73,7 +73,14 @@ def check(
     checkpoint: Annotated[
         Path | None,
         typer.Option(
-            help="Write sums over rows, of more samples than features, to a folder: the same command goes on there."
+            help="Write sums over rows, of more samples than features, and a K that has no room in memory to a folder: "
+            "the same command goes on there."
+        ),
+    ] = None,
+    memory: Annotated[
+        float | None,
+        typer.Option(
+            help="Gigabytes that this may take: a larger K goes into tiles on disk. [default: the machine's]"
         ),
     ] = None,
     scheduler: Annotated[
@@ -128,6 +135,7 @@ def check(
                     momentum=momentum,
                     progress=tell,
                     checkpoint=checkpoint,
+                    memory=memory,
                 )
         except InterruptedCheck as stopped:
             report, interrupted = stopped.report, True

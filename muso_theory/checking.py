@@ -19,6 +19,7 @@ from .errors import expected
 from .evidence import Evidence
 from .linear.closed_forms import float_model
 from .linear.problem import UnlearningProblem, require_problem
+from .linear.tiling import tiles_told, within
 from .linear.unfinished import kept_in
 from .numbers.ieee import ieee_proof
 from .report import Report
@@ -61,6 +62,7 @@ def check(
     momentum: float = TrainingPlan.momentum,
     progress: Callable[[str], None] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
+    memory: float | None = None,
 ) -> Report:
     """Check conditions and claims of exact unlearning on one problem.
 
@@ -89,12 +91,16 @@ def check(
         epochs: passes over the data.
         momentum: μ of momentum and nesterov.
         progress: called with a line about every step; what it is given also knows how many steps are done of how many.
-        checkpoint: a folder where, with more rows than columns, ΦᵀΦ is kept while it is summed: the same check goes on
-            there after an interruption.
+        checkpoint: a folder where, with more rows than columns, ΦᵀΦ is kept while it is summed, and K that has no room
+            in memory: the same check goes on there after an interruption.
+        memory: gigabytes that the process may take, 10⁹ bytes each; None is what the machine has. With no more rows
+            than columns K goes into tiles on disk where it is estimated to take more.
 
     Raises:
         BadInputError: unknown claim or arithmetic, labels or parameters of the wrong shape, settings out of range, a
-            ridge or subset that no claim asked for uses, a checkpoint with nothing to keep or too little room.
+            ridge or subset that no claim asked for uses, a checkpoint with nothing to keep or too little room, less
+            memory than tiles of K take.
+        MusoError: too little room on disk for tiles of K.
         InterruptedCheck: on Ctrl-C, carrying the evidence that is finished.
 
     Example:
@@ -125,7 +131,7 @@ def check(
         claims=slugs,
         training=None if optimizer is None else TrainingPlan(optimizer, lr, epochs, momentum),
     )
-    with kept_in(checkpoint, problem):
+    with within(memory, problem), kept_in(checkpoint, problem):
         return check_with(
             problem,
             settings,
@@ -200,7 +206,7 @@ def check_with(
             "outputs": problem.n_outputs,
             "forget": len(problem.forget),
             "audited": {artefact.name: artefact.sha256 for artefact in artefacts},
-            "understood": [asdict(row) for row in problem.understood],
+            "understood": [asdict(row) for row in (*problem.understood, *tiles_told(problem))],
         },
         settings={**settings.to_words(), "audited": [artefact.name for artefact in artefacts]},
     )

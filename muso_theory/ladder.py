@@ -17,7 +17,7 @@ from .linear.handed import PRECISIONS, NothingHandedError
 from .linear.model import Model
 from .linear.problem import UnlearningProblem
 from .machine import memory
-from .numbers import BALL, RATIONAL
+from .numbers import BALL, RATIONAL, UndecidedError
 from .numbers.modular import has_full_rank, seconds_of_rank
 
 __all__ = ["Ladder", "Rung"]
@@ -288,7 +288,7 @@ def _float_cannot_factorise(problem: UnlearningProblem) -> bool:
     """Whether the Gram matrix is numerically singular or beyond float64."""
     try:
         return float_model(problem).is_singular
-    except BadInputError:
+    except (BadInputError, UndecidedError):
         return True
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,12 +18,13 @@ from threadpoolctl import threadpool_info
 
 from .numbers.ieee import blas_threads
 
-__all__ = ["blas_environment", "installed", "memory", "versions"]
+__all__ = ["blas_environment", "installed", "memory", "memory_of", "versions"]
 
 _DISTRIBUTIONS = ("muso-theory", "numpy", "scipy", "python-flint", "mpmath", "scikit-learn")
 _KERNEL = re.compile(r"openblas \S+ ([A-Za-z0-9_]{1,30})")
 _MOST_THREADS = 1024
 _CONTAINER = Path("/sys/fs/cgroup/memory.max")
+_MOST: ContextVar[int] = ContextVar("bytes of memory that were allowed", default=1 << 40)
 
 
 def versions() -> dict[str, str]:
@@ -67,9 +69,9 @@ def installed() -> dict[str, str]:
 def memory() -> int:
     """Bytes of memory that this process may have: of the machine, its container or a limit (``ulimit -v``).
 
-    A large number where nothing says.
+    No more than `memory_of` says; a large number where nothing does.
     """
-    found = [1 << 40]
+    found = [_MOST.get()]
     with suppress(AttributeError, ValueError, OSError):
         found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     with suppress(OSError, ValueError):  # "max" is no number
@@ -80,6 +82,22 @@ def memory() -> int:
         soft = (resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA))
         found += [limit for limit in soft if limit != resource.RLIM_INFINITY]
     return min(found)
+
+
+@contextmanager
+def memory_of(most: int) -> Iterator[None]:
+    """Have this process keep to so many bytes of memory.
+
+    Example:
+        >>> with memory_of(10**6):
+        ...     memory()
+        1000000
+    """
+    token = _MOST.set(most)
+    try:
+        yield
+    finally:
+        _MOST.reset(token)
 
 
 def blas_environment(stated: Mapping[str, Any]) -> dict[str, str] | None:

@@ -37,7 +37,7 @@ PARTS = {
 SECONDS = {
     "certified": (20, 600),
     "engine": (10, 240),
-    "memory": (40, 900),
+    "memory": (160, 7200),
     "dynamics": (25, 150),
     "kappa": (20, 600),
     "ntk": (20, 2200),
@@ -312,12 +312,13 @@ def _time_engine(point: Mapping[str, Any]) -> dict[str, Any]:
 
 def _memory(quick: bool, options: Options) -> dict[str, Any]:
     """Problems in a file."""
-    from .performance_memory import points
+    from .performance_memory import extrapolate, points
 
     alone = Options(directory=options.directory, jobs=1, fresh=options.fresh)
     timed = points(quick)
     measured = measure_points("performance-memory", _measure_memory, timed, alone)
     rows = [{**point, **result} for point, result in zip(timed, measured, strict=True)]
+    extrapolate(rows)
     largest = max(rows, key=lambda row: row["bytes of features"])
     sizes = f"{largest['bytes of features'] / 1e6:.0f} MB of features"
     return {"cases": rows, "verdict": f"{sizes} checked within {largest['peak bytes'] / 1e6:.0f} MB"}

@@ -1,10 +1,15 @@
 """Part `memory` of the campaign performance: one problem that need not fit into memory, by threads and by a cluster.
 
+Three kinds: features in a file, of which blocks of rows are read; blocks that are generated from a seed whenever they
+are asked for, of the size of a head on ImageNet or a part of it; and fewer samples than features, whose Gram matrix
+goes into tiles on disk.
+
 Features are a float32 file, targets the codes of classes, a hundredth of the samples is to be forgotten. Each check has
 a process of its own, whose peak is what the system counted, and beside it one that does the same by the normal
 equations: dsyrk of blocks of rows, class sums by products with one-hot blocks, dpotrf and dpotrs. Both have BLAS of one
 thread and are compared in processor time, which a busy machine disturbs less than the clock. On a cluster of two worker
-processes one is killed midway, and the bounds are held against those of the same problem by threads.
+processes one is killed midway, and the bounds are held against those of the same problem by threads. Blocks from a seed
+have no normal equations beside them and two threads; how long all of ImageNet takes is extrapolated from a tenth of it.
 """
 
 from __future__ import annotations
@@ -20,27 +25,30 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
 import muso_theory as mt
 from muso_theory.arrays import Array, let_go
-from muso_theory.numbers import passes
-from muso_theory.numbers.passes import SPAN_BYTES
+from muso_theory.numbers import spans
+from muso_theory.numbers.spans import SPAN_BYTES
 from muso_theory.rows import OneHot
 
 from .tables import Column, table
 
-__all__ = ["points", "run_point", "tabulate"]
+__all__ = ["WHOLE", "Seeded", "extrapolate", "points", "run_point", "tabulate"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _BLOCK = 4096
+WHOLE = 1_281_167
+"""Samples of ImageNet."""
+_CHUNK = 2048
 _BUDGET = 1e5  # seconds: what is to be measured is started, whatever it was estimated to take
 
 
 def points(quick: bool) -> list[dict[str, Any]]:
-    """Four sizes that double, and one on a cluster; any other size can be asked of `run_point`."""
+    """Four sizes that double, one on a cluster, parts of ImageNet and tiles; `run_point` takes any other size."""
     if quick:
         sizes, width, classes, spread = (3000, 6000), 64, 10, (6000,)
     else:
@@ -53,27 +61,80 @@ def points(quick: bool) -> list[dict[str, Any]]:
     }
     found = [{"n": n, "where": "threads", **one} for n in sizes]
     found += [{"n": n, "where": "cluster", **one} for n in spread]
+    parts = (100,) if quick else (100, 40, 20, 10)
+    imagenet = {"D": 2048, "C": 1000, "where": "seed", "span bytes": SPAN_BYTES}
+    found += [{"n": WHOLE // part, **imagenet} for part in parts]
+    tiled = ((3000, 3500, 0.5),) if quick else ((5000, 10_000, 0.7), (20_000, 40_000, 2.0))
+    found += [{"n": n, "D": d, "C": 10, "where": "tiles", "memory": most} for n, d, most in tiled]
     return found
+
+
+def extrapolate(rows: list[dict[str, Any]]) -> None:
+    """Write into the largest part of ImageNet how long all of it takes, if two sizes or more say how times grow.
+
+    Seconds of the clock by the fitted exponent, but no less than in proportion: what small parts spend once makes their
+    exponent smaller than that of what grows.
+    """
+    parts = sorted((row for row in rows if row["where"] == "seed"), key=lambda row: int(row["n"]))
+    if len(parts) < 2:
+        return
+    logs = [(np.log(row["n"]), np.log(row["seconds"])) for row in parts]
+    slope = float(np.polyfit(*zip(*logs, strict=True), 1)[0])
+    last = parts[-1]
+    last["exponent"] = slope
+    last["hours of the whole"] = last["seconds"] * (WHOLE / last["n"]) ** max(1.0, slope) / 3600
+
+
+@final
+class Seeded:
+    """Rows that are made from a seed, a chunk at a time, whenever they are asked for.
+
+    Args:
+        n: rows.
+        width: columns.
+        seed: of all.
+    """
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, n: int, width: int, seed: int = 0) -> None:
+        self.shape = (n, width)
+        self.chunks = (_CHUNK, width)
+        self._seed = seed
+
+    def __getitem__(self, rows: slice) -> Array:
+        start, stop, _ = rows.indices(self.shape[0])
+        pieces = []
+        for number in range(start // _CHUNK, -(-stop // _CHUNK)):
+            first = number * _CHUNK
+            count = min(_CHUNK, self.shape[0] - first)
+            rng = np.random.default_rng((self._seed, number))
+            chunk = rng.standard_normal((count, self.shape[1]), dtype=np.float32)
+            pieces.append(chunk[max(start - first, 0) : stop - first])
+        return np.concatenate(pieces)
 
 
 def run_point(point: Mapping[str, Any]) -> dict[str, Any]:
     """The file, the normal equations and the check, each by a process of its own."""
     before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
-        roles = ("write", "plain", "check", *(["cluster"] if point["where"] == "cluster" else []))
+        ways = {"threads": ("write", "plain", "check"), "cluster": ("write", "plain", "check", "cluster")}
+        ways |= {"seed": ("check",), "tiles": ("write", "plain tiles", "check")}
+        roles = ways[point["where"]]
         found = {role: _child(role, {**point, "folder": folder}) for role in roles}
-    checked, plain = found[roles[-1]], found["plain"]
+    checked = found[roles[-1]]
+    plain = next((found[role] for role in roles if role.startswith("plain")), {})
     return {
         "verdict": checked["verdict"],
         "gap": checked["gap"],
         "bounds as by threads": checked["bounds"] == found["check"]["bounds"],
         "bytes of features": 4 * point["n"] * point["D"],
         "peak bytes": checked["peak"],
-        "plain peak bytes": plain["peak"],
-        "gap of plain solves": plain["gap"],
+        "plain peak bytes": plain.get("peak"),
+        "gap of plain solves": plain.get("gap"),
         "CPU seconds": found["check"]["cpu"],
-        "plain CPU seconds": plain["cpu"],
-        "ratio": found["check"]["cpu"] / plain["cpu"],
+        "plain CPU seconds": plain.get("cpu"),
+        "ratio": found["check"]["cpu"] / plain["cpu"] if plain else None,
         "seconds": checked["seconds"],
         "seconds of threads": found["check"]["seconds"],
         "killed": checked.get("killed", 0),
@@ -84,7 +145,8 @@ def run_point(point: Mapping[str, Any]) -> dict[str, Any]:
 
 def _child(role: str, words: Mapping[str, Any]) -> dict[str, Any]:
     """What a process of its own tells."""
-    variables = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    threads = 2 if words["where"] == "seed" else 1
+    variables = {**os.environ, "OPENBLAS_NUM_THREADS": str(threads)}
     command = [sys.executable, "-m", "verification.performance_memory", role, json.dumps(words)]
     done = subprocess.run(
         command, cwd=_ROOT, env=variables, stdout=subprocess.PIPE, encoding="utf-8", check=True
@@ -114,21 +176,24 @@ def _write(words: Mapping[str, Any]) -> dict[str, Any]:
 
 def _problem(words: Mapping[str, Any]) -> mt.UnlearningProblem:
     n, classes = words["n"], words["C"]
-    path = Path(words["folder"]) / "features.npy"
-    return mt.UnlearningProblem(path, OneHot(_codes(n, classes), classes), _forget(n))
+    features: Any = Path(words["folder"]) / "features.npy"
+    if words["where"] == "seed":
+        features = Seeded(n, words["D"])
+    return mt.UnlearningProblem(features, OneHot(_codes(n, classes), classes), _forget(n))
 
 
 def _check(words: Mapping[str, Any]) -> dict[str, Any]:
-    """exact-labels of the theorem and of the floats that are handed out."""
-    problem = _problem(words)
-    passes.SPAN_BYTES = words["span bytes"]
+    """exact-labels of the theorem and of the floats that are handed out; in tiles label-free, too."""
+    spans.SPAN_BYTES = words.get("span bytes", SPAN_BYTES)
+    claims = ["exact-labels", *(["label-free"] if words["where"] == "tiles" else [])]
     started, clock = time.process_time(), time.perf_counter()
-    report = mt.check(problem, ["exact-labels"], budget=_BUDGET)
+    problem = _problem(words)
+    report = mt.check(problem, claims, budget=_BUDGET, memory=words.get("memory"))
     seconds = {"cpu": time.process_time() - started, "seconds": time.perf_counter() - clock}
     rows = list(report.evidence.values())
     ends = [[str(q) for f in row.findings for q in (f.quantity.lower, f.quantity.upper)] for row in rows]
     gap = float(report["exact-labels"].findings[0].quantity.upper)
-    verdict = report["exact-labels"].verdict.name
+    verdict = report.verdict.name
     return {"verdict": verdict, "gap": gap, "bounds": ends, **seconds, "peak": _peak()}
 
 
@@ -187,6 +252,35 @@ def _plain(words: Mapping[str, Any]) -> dict[str, Any]:
     return {"gap": gap, "cpu": time.process_time() - started, "peak": _peak()}
 
 
+def _plain_tiles(words: Mapping[str, Any]) -> dict[str, Any]:
+    """‖w_u − w_r‖ for w₀ = 0 with K in memory, whatever it takes: dsyrk of blocks of columns, dpotrf twice, dpotrs."""
+    from scipy.linalg.blas import dsyrk
+    from scipy.linalg.lapack import dpotrf, dpotrs
+
+    n, width, classes = words["n"], words["D"], words["C"]
+    features = np.load(Path(words["folder"]) / "features.npy", mmap_mode="r")
+    forget = _forget(n)
+    order = np.concatenate([np.setdiff1d(np.arange(n), forget), forget])
+    labels, retained = np.eye(classes)[_codes(n, classes)[order]], n - len(forget)
+    started = time.process_time()
+    k = np.zeros((n, n), order="F")
+    for start in range(0, width, _BLOCK):
+        block = np.asarray(features[:, start : start + _BLOCK], dtype=np.float64)[order]
+        k = dsyrk(1.0, block, beta=1.0, c=k, lower=1, overwrite_c=1)
+        let_go(features)
+    theirs = dpotrs(dpotrf(k[:retained, :retained], lower=1)[0], labels[:retained], lower=1)[0]
+    relabelled = labels.copy()
+    relabelled[retained:] = k[retained:, :retained] @ theirs
+    found = dpotrs(dpotrf(k, lower=1, overwrite_a=1)[0], relabelled, lower=1)[0]
+    found[:retained] -= theirs
+    gap = 0.0  # ‖Φᵀa‖, by blocks of columns
+    for start in range(0, width, _BLOCK):
+        block = np.asarray(features[:, start : start + _BLOCK], dtype=np.float64)[order]
+        gap += float(np.square(block.T @ found).sum())
+        let_go(features)
+    return {"gap": gap**0.5, "cpu": time.process_time() - started, "peak": _peak()}
+
+
 def _peak() -> int:
     """Bytes that this process has had in memory at most, what it mapped of files included."""
     status = Path("/proc/self/status")
@@ -205,7 +299,8 @@ def tabulate(rows: list[dict[str, Any]]) -> dict[str, Any]:
             "busiest": max(row["load"]),
             "features MB": row["bytes of features"] / 1e6,
             "peak MB": row["peak bytes"] / 1e6,
-            "plain MB": row["plain peak bytes"] / 1e6,
+            "plain MB": None if row["plain peak bytes"] is None else row["plain peak bytes"] / 1e6,
+            "hours": row.get("hours of the whole"),
         }
         for row in rows
     ]
@@ -223,14 +318,22 @@ def tabulate(rows: list[dict[str, Any]]) -> dict[str, Any]:
         Column("seconds", spec=".3g"),
         Column("seconds of threads", "by threads", ".3g"),
         Column("killed", "workers killed", "d"),
+        Column("hours", f"hours of {WHOLE:,} samples, extrapolated", ".2g"),
         Column("verdict"),
         Column("gap", "‖w_u − w_r‖ ≤", ".1e"),
         Column("busiest", "load", ".1f"),
     ]
-    return {"memory": table("One problem in a file: peak memory and processor time", shown, columns)}
+    return {"memory": table("One problem larger than memory: peak memory and processor time", shown, columns)}
 
 
 if __name__ == "__main__":
     role, told = sys.argv[1:]
-    work = {"write": _write, "plain": _plain, "check": _check, "cluster": _cluster}[role]
+    roles = {
+        "write": _write,
+        "plain": _plain,
+        "plain tiles": _plain_tiles,
+        "check": _check,
+        "cluster": _cluster,
+    }
+    work = roles[role]
     print(json.dumps(work(json.loads(told))))

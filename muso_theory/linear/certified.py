@@ -14,7 +14,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import SingularMatrixError
-from ..numbers import Quantity, UndecidedError
+from ..numbers import Quantity, UndecidedError, spans
 from ..numbers.accurate import Accurate, plain_product
 from ..numbers.ieee import ieee_proof
 from ..numbers.lockstep import Product, Work
@@ -27,6 +27,7 @@ from .model import Model, Rows
 from .problem import UnlearningProblem
 from .repeats import in_order
 from .row_systems import RowSystems, exact_floats
+from .spreading import spread
 
 __all__ = ["CertifiedForms", "LabelBall"]
 
@@ -301,8 +302,20 @@ class CertifiedForms(Model):
         question = ("gradient", rows, targets.content, content(w.high, w.low, w.radius))
         return self._answers.of(question, lambda: self._gradient_norm(rows, targets, w))
 
+    def _goes_by_spans(self, rows: Rows) -> bool:
+        """Whether the labels of these rows are gone over a span at a time: there are so many that none is kept."""
+        return self.systems.of(rows).goes_by_spans(len(rows) * self.problem.n_outputs)
+
     def _gradient_norm(self, rows: Rows, targets: LabelBall, w: CertifiedParameters) -> Quantity:
         """The same, where nobody has asked for it yet."""
+        if self._goes_by_spans(rows):
+            found, off = spans.gradient(
+                self.systems.features, self.systems.index(rows), targets.values, w.high, spread(), w.low
+            )
+            # What is wrong with labels and with w is seen through Φᵀ, and through ΦᵀΦ.
+            norm = self.systems.norm(rows)
+            lost = norm * (off + targets.miss + norm * w.radius) + norm_bounds(found.error)[1]
+            return self._true(1, ball_norm(found.high, found.low, lost))
         residual = targets.plus(self.predict(rows, w).times(-1))
         index = self.systems.index(rows)
         gradient, roundings = plain_product(self.systems.features, index, residual.values, transposed=True)

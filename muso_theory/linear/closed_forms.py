@@ -15,12 +15,13 @@ import numpy as np
 from ..arrays import Array
 from ..errors import BadInputError, SingularMatrixError
 from ..numbers import FLOAT64, Arithmetic, Factor, Matrix, NoArithmeticError, Quantity
-from ..numbers.passes import right_side
+from ..numbers.spans import right_side
+from ..numbers.tiles import Tiles
 from .factored import Factored
 from .kept import kept
 from .model import Rows
 from .problem import UnlearningProblem
-from .sweeps import sweep
+from .spreading import spread
 
 __all__ = ["ClosedForms", "Point", "float_model"]
 
@@ -134,7 +135,7 @@ class ClosedForms(Factored):
         if self.problem.w_init is not None:
             start = self.arithmetic.matrix(self.problem.w_init.reshape(-1, self.problem.n_outputs))
             w = start if w is None else self.arithmetic.add(start, w)
-        right = right_side(self._features, self._index(rows), targets, w, sweep())
+        right = right_side(self._features, self._index(rows), targets, w, spread())
         return self.factor(rows, ridge).solve(right)
 
     def _step(self, rows: Rows, residual: Matrix, ridge: Any = 0) -> Matrix:
@@ -153,8 +154,12 @@ class ClosedForms(Factored):
         """Φ_rows w, shape (len(rows), C)."""
         out = self.initial_rows(rows)
         if w.coefficients is not None:
-            k = self.gram if rows == self.everything else self.arithmetic.take(self.gram, list(rows))
-            out = self.arithmetic.add(out, self.arithmetic.matmul(k, w.coefficients))
+            if isinstance(self.gram, Tiles):
+                seen = (self.gram @ w.coefficients)[list(rows)]
+            else:
+                k = self.gram if rows == self.everything else self.arithmetic.take(self.gram, list(rows))
+                seen = self.arithmetic.matmul(k, w.coefficients)
+            out = self.arithmetic.add(out, seen)
         if w.offset is not None:
             out = self.arithmetic.add(out, self.image(rows, w.offset))
         return out
@@ -292,7 +297,7 @@ def float_model(problem: UnlearningProblem) -> ClosedForms:
     return ClosedForms(problem, FLOAT64)
 
 
-def _extreme_eigenvalues(block: Array, factor: Factor) -> Array:
+def _extreme_eigenvalues(block: Array | Tiles, factor: Factor) -> Array:
     """Smallest nonzero and largest eigenvalue by Lanczos, for matrices too large for a dense spectrum."""
     from scipy.sparse.linalg import LinearOperator, eigsh
 
@@ -300,7 +305,12 @@ def _extreme_eigenvalues(block: Array, factor: Factor) -> Array:
     inverse = LinearOperator(
         block.shape, matvec=lambda v: factor.solve(v.reshape(-1, 1)).ravel(), dtype=np.float64
     )
-    largest = eigsh(block, k=1, v0=start, return_eigenvectors=False)
+    forward: Any = block
+    if isinstance(block, Tiles):
+        forward = LinearOperator(
+            block.shape, matvec=lambda v: (block @ v.reshape(-1, 1)).ravel(), dtype=np.float64
+        )
+    largest = eigsh(forward, k=1, v0=start, return_eigenvectors=False)
     smallest = eigsh(inverse, k=1, v0=start, return_eigenvectors=False)
     return np.array([1 / smallest[0], largest[0]])
 

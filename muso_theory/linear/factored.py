@@ -17,14 +17,17 @@ from ..errors import SingularMatrixError
 from ..numbers import FLOAT64, Arithmetic, Factor, Grade, Matrix, Quantity
 from ..numbers.float64 import in_range
 from ..numbers.leastsquares import is_small_part
-from ..numbers.passes import curvature, parts
 from ..numbers.repeated import RepeatedFactor
+from ..numbers.rowsystem import numerical_factor
+from ..numbers.spans import curvature, parts
+from ..numbers.tiles import Tiles
 from ..rows import Above, ByRows, taken
 from .model import Model, Rows
 from .problem import UnlearningProblem
 from .repeats import few_others
-from .sweeps import sweep
-from .unfinished import growing
+from .spreading import spread
+from .tiling import in_tiles
+from .unfinished import growing, in_folder
 
 __all__ = ["Factored"]
 
@@ -69,7 +72,9 @@ class Factored(Model):
 
     @cached_property
     def gram(self) -> Matrix:
-        """K = ΦΦᵀ in position order, shape (n, n)."""
+        """K = ΦΦᵀ in position order, shape (n, n); in floats in tiles where there is no memory for it."""
+        if self._is_float and in_tiles(self.problem):
+            return in_folder(self.problem, self.order)
         gram = self.arithmetic.gram(self._features)
         order = [int(i) for i in self.order]
         return self.arithmetic.take(gram, order, order)
@@ -204,7 +209,7 @@ class Factored(Model):
         if rows not in self._curvatures:
             index = self._index(rows)
             kept = growing(self.problem, index)
-            formed = in_range(curvature(self._features, index, sweep(), kept))
+            formed = in_range(curvature(self._features, index, spread(), kept))
             if kept is not None:
                 kept.confirm(self._features, index, formed)
             self._curvatures[rows] = formed
@@ -216,6 +221,8 @@ class Factored(Model):
             return self.arithmetic.gram(self.rows_of_features(rows))
         if rows == self.everything:
             return self.gram
+        if isinstance(self.gram, Tiles):
+            return self.gram.part(rows)
         return self.arithmetic.take(self.gram, list(rows), list(rows))
 
     def factor(self, rows: Rows, ridge: Any = 0) -> Factor:
@@ -243,6 +250,9 @@ class Factored(Model):
                     self._factors[key] = leading(len(rows))
                     return self._factors[key]
             block = self._block(rows, ridge)
+            if isinstance(block, Tiles):
+                self._factors[key] = numerical_factor(block, "Φ", ridge)
+                return self._factors[key]
             if ridge:
                 size = self.arithmetic.shape(block)[0]
                 block = self.arithmetic.add(

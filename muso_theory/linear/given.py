@@ -12,7 +12,8 @@ import numpy as np
 from ..arrays import Array, first_equal_rows, forget_indices, plain_array, real_array, refuse_another_order
 from ..errors import BadInputError, expected
 from ..machine import memory
-from ..rows import ByRows, Stored, is_stored
+from ..rows import ByRows
+from ..stored import Stored, is_stored
 from ..targets import MOST_CLASSES, decide_targets
 from ..understood import Understood
 from .feature_map import FeatureMap

@@ -12,7 +12,7 @@ import numpy as np
 from ..arrays import Array
 from ..numbers import Quantity
 from ..numbers.ieee import ieee_proof
-from ..numbers.rounding import ETA, UNIT, norm_bounds
+from ..numbers.rounding import ETA, UNIT, norm_bounds, norm_by_rows
 from ..numbers.rowsystem import ball_norm, pair_sum
 from ..rows import Above, ByRows, OneHot
 from .answers import content
@@ -112,7 +112,10 @@ class LabelBall:
     @ieee_proof()
     def miss(self) -> Fraction:
         """Bound of ‖labels − values‖_F, the distance of the nearest floats."""
-        return self.radius + norm_bounds(np.asarray(self.low))[1]
+        low = self.low
+        return self.radius + (
+            norm_by_rows(low) if isinstance(low, ByRows) else norm_bounds(np.asarray(low))[1]
+        )
 
     @property
     def _arrays(self) -> tuple[Array, Any]:

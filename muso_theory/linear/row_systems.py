@@ -16,26 +16,29 @@ from typing import final
 import numpy as np
 
 from ..arrays import Array, is_float64
-from ..numbers import CholeskyFactor, Quantity, UndecidedError
+from ..numbers import CholeskyFactor, NoArithmeticError, Quantity, UndecidedError
 from ..numbers.accurate import Accurate, accurate_product
 from ..numbers.gram import blocked_gram
 from ..numbers.gramcheck import spot_check_curvature, spot_check_gram
 from ..numbers.ieee import ieee_proof
 from ..numbers.leastsquares import DualSystem, PrimalSystem, RowSystem
-from ..numbers.passes import image
 from ..numbers.preconditioned import PreconditionedSystem
 from ..numbers.repeated import RepeatedSystem
 from ..numbers.rounding import exact, root_up, scaled_exactly, scaling_exponent
 from ..numbers.slices import sliced_product
+from ..numbers.spans import image
 from ..numbers.spectrum import (
     largest_eigenvalue_bound,
     smallest_eigenvalue_bound,
 )
+from ..numbers.tiled import TiledFactor
+from ..numbers.tiles import Tiles
 from .closed_forms import float_model
 from .model import Rows
 from .problem import UnlearningProblem
 from .repeats import Repeats, few_others
-from .sweeps import sweep
+from .spreading import spread
+from .tiling import in_tiles
 
 __all__ = ["RowSystems", "exact_floats"]
 
@@ -127,23 +130,29 @@ class RowSystems:
     # -- matrices and factors --------------------------------------------------------------------------
 
     @cached_property
-    def _gram(self) -> Array:
+    def _gram(self) -> Array | Tiles:
         """K̂ of the scaled features in position order, formed by `blocked_gram`."""
+        if self.exponent and in_tiles(self._problem):
+            what, hint = "features beyond 2^±100 are scaled in memory", "features scaled by a power of two"
+            raise NoArithmeticError(what, hint)
         if self.exponent:
             return blocked_gram(self.features, self._order)
         model = float_model(self._problem)
         is_kept, shared = model.has_gram, model.gram
         if is_kept:  # see `_formed`
             spot_check_gram(self.features, self._order, shared)
-        return np.asarray(shared)
+        kept: Array | Tiles = shared
+        return kept
 
-    def _block(self, rows: Rows) -> Array:
+    def _block(self, rows: Rows) -> Array | Tiles:
         """K̂ of some positions; a range is a view."""
+        if isinstance(self._gram, Tiles):
+            return self._gram.part(rows)
         if isinstance(rows, range):
             return self._gram[rows.start : rows.stop, rows.start : rows.stop]
         return self._gram[np.ix_(rows, rows)]
 
-    def _known_factor(self, rows: Rows) -> CholeskyFactor | None:
+    def _known_factor(self, rows: Rows) -> CholeskyFactor | TiledFactor | None:
         """A Cholesky factor that has been computed already; no bound rests on it."""
         if not (isinstance(rows, range) and rows.start == 0):
             return None
@@ -151,10 +160,12 @@ class RowSystems:
             return None  # the float model has eigenvalues, which are dearer, and no factor
         if not self.exponent and rows in (self._everything, self._retain):
             known = float_model(self._problem).factor(rows)
-            return known if isinstance(known, CholeskyFactor) else None
+            return known if isinstance(known, CholeskyFactor | TiledFactor) else None
         # The factor of a leading block is one of the whole matrix.
         if rows != self._everything and self.is_regular and isinstance(self.everything, DualSystem):
-            return self.everything.factor.leading(len(rows))
+            whole = self.everything.factor
+            assert isinstance(whole, CholeskyFactor | TiledFactor)
+            return whole.leading(len(rows))
         return None
 
     def _made(self, rows: Rows) -> RowSystem:
@@ -189,7 +200,7 @@ class RowSystems:
         if rows not in self._primals:
             matrix = None if self.exponent or less else self._formed(rows)
             self._primals[rows] = PrimalSystem(
-                self.features, self.index(rows), self._name(rows), matrix, less, sweep()
+                self.features, self.index(rows), self._name(rows), matrix, less, spread()
             )
         return self._primals[rows]
 
@@ -200,9 +211,8 @@ class RowSystems:
         # Kept since before the user wrote into the features and took it back, it would be of other rows. What is formed
         # now is of the features as they are, and whether they stay so is asked of all of them after a check.
         if is_kept:
-            spot_check_curvature(
-                self.features, shared, None if rows == self._everything else self.index(rows), sweep()
-            )
+            index = None if rows == self._everything else self.index(rows)
+            spot_check_curvature(self.features, shared, index, spread())
         return np.asarray(shared)
 
     def _name(self, rows: Rows) -> str:
@@ -242,7 +252,7 @@ class RowSystems:
     def max_eigenvalue(self) -> Quantity:
         """λ_max of the same matrix: at least its largest diagonal entry, at most its smallest easy norm."""
         system = self.everything
-        low = max(Fraction(0), exact(float(np.diagonal(system.matrix).max())) - system.error)
+        low = max(Fraction(0), exact(float(system.matrix.diagonal().max())) - system.error)
         return Quantity.enclosure(self.scaled_back(low, 2), self.scaled_back(system.largest, 2))
 
     @cached_property

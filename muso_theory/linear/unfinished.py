@@ -1,6 +1,6 @@
-"""Sums over rows that are kept on disk while they grow, so that a long check goes on where it was stopped.
+"""Sums over rows that are kept on disk while they grow, and tiles, so that a long check goes on where it was stopped.
 
-What is kept is ΦᵀΦ of a set of rows, as far as it was summed: by far the dearest part of a check of many rows. A file
+What is kept is ΦᵀΦ of a set of rows, as far as it was summed, or the tiles of K: by far the dearest part. A file
 counts only under the code, the versions and the kernels of BLAS that made it, for these very features, and if it fits
 its hash; and what it says is compared with Φ on a vector of signs before anything is proved from it.
 """
@@ -27,13 +27,17 @@ from ..checkpoints import Checkpoints
 from ..errors import BadInputError, MusoError, expected, printable
 from ..files import npz_bytes, write_atomic
 from ..machine import versions
-from ..numbers import passes
-from ..numbers.gramcheck import spot_check_curvature
+from ..numbers import spans, tiles
+from ..numbers.gramcheck import spot_check_curvature, spot_check_gram
+from ..numbers.tiled import tiled_gram
+from ..numbers.tiles import TileFolder, Tiles
 from ..points import package_hash
+from .kept import kept
 from .problem import UnlearningProblem
-from .sweeps import sweep
+from .spreading import spread
+from .tiling import disk_bytes, in_tiles
 
-__all__ = ["GrowingSum", "growing", "kept_in"]
+__all__ = ["GrowingSum", "growing", "in_folder", "kept_in"]
 
 _FOLDER: ContextVar[Path | None] = ContextVar("folder of unfinished sums", default=None)
 
@@ -50,22 +54,29 @@ def kept_in(folder: str | os.PathLike[str] | None, problem: UnlearningProblem) -
 
     Args:
         folder: made if it does not exist; None keeps nothing.
-        problem: with more rows than columns, others have no such sums.
+        problem: with more rows than columns, or with K in tiles; others have nothing to keep.
 
     Raises:
         BadInputError: another problem, a folder that cannot be made, that another check uses, or with too little room.
+        MusoError: too little room for tiles.
     """
+    tiled = in_tiles(problem)
     if folder is None:
+        if tiled:
+            _temporary(problem).require_room(disk_bytes(problem))
         yield
         return
     size = f"{problem.n_samples} samples, {problem.n_features} features"
-    if problem.n_samples <= problem.n_features:
+    if problem.n_samples <= problem.n_features and not tiled:
         hint = "leaving it out: with fewer samples there are no sums over rows to keep"
         raise expected("more samples than features", "checkpoint", str(folder), size, hint)
     store = Checkpoints(Path(folder), package_hash())
     with store.locked():
         need, free = _MATRICES * 8 * problem.n_features**2, shutil.disk_usage(folder).free
-        if free < need:
+        if tiled:
+            tiles.clear_unnamed(Path(folder))
+            TileFolder(Path(folder)).require_room(disk_bytes(problem))
+        elif free < need:
             what = f"a folder with room for {need:,} bytes"
             raise expected(what, "checkpoint", str(folder), f"{free:,} bytes free", "another disk")
         token = _FOLDER.set(Path(folder))
@@ -80,9 +91,38 @@ def growing(problem: UnlearningProblem, index: Array) -> GrowingSum | None:
     folder = _FOLDER.get()
     if folder is None:
         return None
-    known = [package_hash(), versions(), problem.sha256, str(problem.features.dtype), passes.SPAN_BYTES]
-    digest = hashlib.sha256(json.dumps(known).encode() + np.sort(index).astype("<i8").tobytes())
-    return GrowingSum(folder / f"{digest.hexdigest()[:24]}.npz")
+    return GrowingSum(folder / f"{_name(problem, np.sort(index), spans.SPAN_BYTES)}.npz")
+
+
+def _name(problem: UnlearningProblem, index: Array, size: int) -> str:
+    """What is kept of these rows is known by, under this code and these versions."""
+    known = [package_hash(), versions(), problem.sha256, str(problem.features.dtype), size]
+    return hashlib.sha256(json.dumps(known).encode() + index.astype("<i8").tobytes()).hexdigest()[:24]
+
+
+def in_folder(problem: UnlearningProblem, order: Array) -> Tiles:
+    """K of the rows in this order in tiles, those of a process before among them.
+
+    Raises:
+        MusoError: too little room, or tiles that are not of K.
+    """
+    folder = _FOLDER.get()
+    if folder is None:
+        place = _temporary(problem)
+        place.require_room(disk_bytes(problem))
+        return tiled_gram(problem.features, order, place)
+    found = tiled_gram(problem.features, order, TileFolder(folder), _name(problem, order, tiles.TILE))
+    try:
+        spot_check_gram(problem.features, order, found)
+    except BadInputError as error:
+        raise MusoError(f"the tiles in {folder} are of another matrix: {error}; try another folder") from None
+    return found
+
+
+@kept
+def _temporary(problem: UnlearningProblem) -> TileFolder:
+    """A folder of its own, which goes with the problem."""
+    return TileFolder()
 
 
 class GrowingSum:
@@ -141,7 +181,7 @@ class GrowingSum:
         if not self._was_read:
             return
         try:
-            spot_check_curvature(features, total, index, sweep())
+            spot_check_curvature(features, total, index, spread())
         except BadInputError as error:
             raise MusoError(
                 f"the checkpoint {self._path} holds another sum: {error}; try another folder"

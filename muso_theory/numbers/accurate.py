@@ -41,6 +41,7 @@ ROWS, COLUMNS = 128, 512  # a block stays in cache; neither side may exceed 512,
 _HEAD_BITS = 22  # 2·22 bits and a sum of at most 2^9 products make 53
 _ETA = 5e-324
 _WORTH_THREADS = 1_000_000  # entries of Φ from which on a thread saves more than its start takes
+_MANY = 1 << 22  # entries from which on zeros for rows that are not asked for would take too much memory
 _NOTHING = -9999  # the exponent of a row of zeros, whose product is exact
 
 
@@ -235,6 +236,7 @@ def blocks(
         for left in range(begin, end, COLUMNS):
             column = slice(left, min(left + COLUMNS, end))
             yield sample, column, np.asarray(features[chosen, column], dtype=np.float64)
+        let_go(features)
 
 
 def plain_product(matrix: Array, rows: Rows, x: Array, *, transposed: bool = False) -> tuple[Array, int]:
@@ -255,7 +257,15 @@ def plain_product(matrix: Array, rows: Rows, x: Array, *, transposed: bool = Fal
     """
     index = np.arange(matrix.shape[0])[rows] if isinstance(rows, slice) else np.asarray(rows)
     step, n = COLUMN_BLOCK, matrix.shape[0]
+    chosen: Rows
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        if transposed and len(index) < n / 2 and n * x.shape[1] > _MANY:
+            result = np.zeros((matrix.shape[1], x.shape[1]))
+            for start in range(0, len(index), step):
+                chosen = index[start : start + step]
+                result += np.asarray(matrix[chosen], dtype=np.float64).T @ x[start : start + step]
+                let_go(matrix)
+            return result, _roundings(len(index))
         if transposed:
             result = np.zeros((matrix.shape[1], x.shape[1]))
             if 3 * len(index) < n:
@@ -273,12 +283,12 @@ def plain_product(matrix: Array, rows: Rows, x: Array, *, transposed: bool = Fal
                 result += np.asarray(matrix[start:stop], dtype=np.float64).T @ full[start:stop]
                 let_go(matrix)
             return result, _roundings(max(last - first, 0))
-        result = np.zeros((n, x.shape[1]))
+        result = np.zeros((n if len(index) >= n / 2 else 0, x.shape[1]))
         gathered = np.zeros((len(index), x.shape[1])) if len(index) < n / 2 else None
         target, total = (result, n) if gathered is None else (gathered, len(index))
         for top in range(0, total, 4 * step):
             bottom = min(top + 4 * step, total)
-            chosen: Rows = slice(top, bottom) if gathered is None else index[top:bottom]
+            chosen = slice(top, bottom) if gathered is None else index[top:bottom]
             for start in range(0, matrix.shape[1], step):
                 block = np.asarray(matrix[chosen, start : start + step], dtype=np.float64)
                 target[top:bottom] += block @ x[start : start + step]

@@ -33,12 +33,14 @@ class Gradient:
         index: A, which rows, in any order.
         labels: t in that order, float64, shape (len(index), C), or what gives such rows.
         w: float64, shape (D, C).
+        low: more digits of w.
     """
 
     features: Array
     index: Array
     labels: Any
     w: Array
+    low: Array | None = None
 
 
 def certain(off: Fraction | None) -> Fraction:
@@ -83,7 +85,9 @@ def gradients(asked: Sequence[Gradient]) -> list[tuple[Accurate, Fraction | None
     places = [known[id(it.index)] for it in asked]
     ends = [0, *accumulate(it.w.shape[1] for it in asked)]
     cuts = [slice(*pair) for pair in pairwise(ends)]
-    w = np.hstack([it.w for it in asked])
+    w, low = np.hstack([it.w for it in asked]), None
+    if any(it.low is not None for it in asked):
+        low = np.hstack([np.zeros_like(it.w) if it.low is None else it.low for it in asked])
     squares: list[Fraction | None] = [Fraction(0)] * len(asked)
     step = ROWS * max(1, _PIECE_BYTES // (8 * max(1, features.shape[1]) * ROWS))
 
@@ -93,17 +97,17 @@ def gradients(asked: Sequence[Gradient]) -> list[tuple[Accurate, Fraction | None
             first, last = int(here[0]), int(here[-1]) + 1
             block = features[first:last] if last - first == len(here) else features[here]
             block = np.asarray(block, dtype=np.float64)
-            image = accurate_product(block, slice(None), w)
-            high, low, slack = residual_pair(
+            image = accurate_product(block, slice(None), w, low)
+            high, tail, slack = residual_pair(
                 _labels(asked, places, slice(start, start + step), image.high), image
             )
             for i, (place, cut) in enumerate(zip(places, cuts, strict=True)):
                 if place is not None:  # what is no row of a fit has no part in its gradient
                     high[place[start : start + step] < 0, cut] = 0.0
-                    low[place[start : start + step] < 0, cut] = 0.0
+                    tail[place[start : start + step] < 0, cut] = 0.0
                     slack[place[start : start + step] < 0, cut] = 0.0
                 squares[i] = _with_square(squares[i], slack[:, cut])
-            yield accurate_product(block, slice(None), high, low, transposed=True)
+            yield accurate_product(block, slice(None), high, tail, transposed=True)
 
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         total = accurate_sum(by_pieces(), w.shape)

@@ -10,7 +10,7 @@ import numpy as np
 from ..arrays import Array
 from .parallel import over_blocks
 
-__all__ = ["COLUMN_BLOCK", "blocked_gram", "gram_roundings", "mirror_lower"]
+__all__ = ["COLUMN_BLOCK", "add_product", "blocked_gram", "gram_roundings", "mirror_lower"]
 
 COLUMN_BLOCK = 256
 """Columns per partial product. The rounding bound grows with COLUMN_BLOCK + D / COLUMN_BLOCK instead of D."""
@@ -105,20 +105,36 @@ def _strips(features: Array, rows: Array | None, index: Array) -> Iterator[Array
 
 def _add_tile(gram: Array, strip: Array, corner: tuple[int, int]) -> None:
     """Add a strip's part of one tile, in blocks of columns from left to right, whoever else works on other tiles."""
-    (top, left), width = corner, strip.shape[1]
+    top, left = corner
     tile = gram[top : top + _TILE, left : min(left + _TILE, len(gram))]
+    add_product(tile, strip[top : top + _TILE], strip[left : left + _TILE], is_symmetric=top == left)
+
+
+def add_product(tile: Array, rows: Array, others: Array, *, is_symmetric: bool = False) -> None:
+    """Add XYᵀ to a tile in place, in blocks of columns from left to right.
+
+    Args:
+        tile: float64, shape (m, k).
+        rows: X, float64, shape (m, D).
+        others: Y, shape (k, D); a symmetric product is exactly so where Y is X itself.
+        is_symmetric: Y is X, and what is above blocks of the diagonal is of no use.
+
+    Example:
+        >>> tile = np.ones((1, 1))
+        >>> add_product(tile, np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]]))
+        >>> tile
+        array([[12.]])
+    """
     product = np.zeros(tile.shape)
     # Numpy has dsyrk for a block times its own transpose, and copies its lower triangle up entry by entry, at more than
     # the half of the work that dsyrk saves.
-    step = _STEP if top == left else _TILE
-    for start in range(0, width, COLUMN_BLOCK):
-        block = strip[:, start : start + COLUMN_BLOCK]
-        rows, columns = block[top : top + _TILE], block[left : left + _TILE].T
+    step = _STEP if is_symmetric else max(1, tile.shape[1])
+    for start in range(0, rows.shape[1], COLUMN_BLOCK):
+        block = slice(start, start + COLUMN_BLOCK)
         # A product of its own, then one addition: a BLAS that is handed the sum so far may add to it term by term, and
         # round it as often as there are columns.
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             for first in range(0, tile.shape[1], step):
-                above = first if top == left else 0
-                some = slice(first, first + step)
-                np.matmul(rows[above:], columns[:, some], out=product[above:, some])
+                above, some = first if is_symmetric else 0, slice(first, first + step)
+                np.matmul(rows[above:, block], others[some, block].T, out=product[above:, some])
             tile += product

@@ -12,8 +12,9 @@ from ..rows import OneHot
 from .accurate import plain_product
 from .gram import blocked_gram, gram_roundings
 from .ieee import ieee_proof
-from .passes import Sweep, here, right_side, spans
 from .rounding import ETA, UNIT, UndecidedError, gamma
+from .spans import Spread, here, right_side, spans
+from .tiles import Tiles
 
 __all__ = ["check_gram", "spot_check_curvature", "spot_check_gram"]
 
@@ -63,7 +64,7 @@ def check_gram(features: Array, order: Array, gram: Array) -> None:
 
 
 @ieee_proof()
-def spot_check_gram(features: Array, order: Array, gram: Array) -> None:
+def spot_check_gram(features: Array, order: Array, gram: Array | Tiles) -> None:
     """Compare K̂v with Φ(Φᵀv) for random signs v, within what rounding explains.
 
     It costs three products with a vector and catches a wrong matrix and a shift of the diagonal, but not every wrong
@@ -71,7 +72,7 @@ def spot_check_gram(features: Array, order: Array, gram: Array) -> None:
 
     Args:
         order: positions of the rows, in the order of the matrix.
-        gram: K̂, formed by `blocked_gram`, shape (n, n).
+        gram: K̂, formed by `blocked_gram` or `tiled_gram`, shape (n, n).
 
     Raises:
         BadInputError: a row of K̂v is not that of ΦΦᵀv.
@@ -89,7 +90,7 @@ def spot_check_gram(features: Array, order: Array, gram: Array) -> None:
 
 @ieee_proof()
 def spot_check_curvature(
-    features: Any, gram: Array, index: Array | None = None, sweep: Sweep[Array] = here
+    features: Any, gram: Array, index: Array | None = None, spread: Spread[Array] = here
 ) -> None:
     """The same for Φ_AᵀΦ_A, in one pass over the rows A.
 
@@ -97,7 +98,7 @@ def spot_check_curvature(
         features: Φ, shape (n, D), an array or what gives rows.
         gram: formed by `curvature`, shape (D, D).
         index: A; None for all rows.
-        sweep: who does the pass.
+        spread: who does the pass.
 
     Raises:
         BadInputError: a row of the matrix times a vector of signs is not that of ΦᵀΦ.
@@ -110,7 +111,7 @@ def spot_check_curvature(
     n, width = len(index), features.shape[1]
     v = _signs(width)
     # Φᵀ(0 − Φ(−v)): inner products of length D, then of a span, then a sum over spans.
-    direct = right_side(features, index, OneHot(np.full(n, -1), 1), -v, sweep)
+    direct = right_side(features, index, OneHot(np.full(n, -1), 1), -v, spread)
     cut = spans(n, width + 1)
     _compare(gram, v, direct, width + 1 + cut[0].stop + len(cut), n)
 
@@ -119,10 +120,12 @@ def _signs(n: int) -> Array:
     return np.random.default_rng(0).choice([-1.0, 1.0], size=(n, 1))
 
 
-def _compare(gram: Array, v: Array, direct: Array, roundings: int, width: int) -> None:
+def _compare(gram: Array | Tiles, v: Array, direct: Array, roundings: int, width: int) -> None:
     """Refuse K̂ if K̂v is not ΦΦᵀv, which was computed with so many roundings, for a Φ of so many columns."""
     with np.errstate(all="ignore"):
-        image, third = plain_product(gram, slice(None), v)
+        image, third = (
+            (gram @ v, len(gram)) if isinstance(gram, Tiles) else plain_product(gram, slice(None), v)
+        )
         roots = _row_norms(gram, width)
         # Each of the three products, and K̂ itself, is wrong by at most γ_k‖φ_i‖Σ_j‖φ_j‖.
         count = roundings + third + gram_roundings(width) + len(gram)
@@ -134,9 +137,9 @@ def _compare(gram: Array, v: Array, direct: Array, roundings: int, width: int) -
         raise _wrong_gram(f"row {i} is off by {deviation[i]:.2g}", float(allowed[i]))
 
 
-def _row_norms(gram: Array, width: int) -> Array:
+def _row_norms(gram: Array | Tiles, width: int) -> Array:
     """‖φ_i‖ to a few ulps, or a little more: each of the D squares of a tiny row may have vanished, by at most η."""
-    return np.asarray(np.sqrt(np.diagonal(gram) + width * float(ETA)))
+    return np.asarray(np.sqrt(gram.diagonal() + width * float(ETA)))
 
 
 def _wrong_gram(where: str, allowed: float) -> BadInputError:

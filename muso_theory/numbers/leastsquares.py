@@ -15,9 +15,9 @@ from typing import Any, final
 import numpy as np
 
 from ..arrays import Array
-from . import passes
+from . import spans
 from .accurate import plain_product, residual_pair
-from .float64 import CholeskyFactor
+from .arithmetic import Factor
 from .gradients import Gradient, certain
 from .gram import blocked_gram
 from .ieee import ieee_proof
@@ -36,6 +36,7 @@ from .rounding import (
 )
 from .rowsystem import CertifiedParameters, RowSystem, numerical_factor
 from .spectrum import largest_eigenvalue_bound
+from .tiles import Tiles
 
 __all__ = ["CertifiedParameters", "DualSystem", "PrimalSystem", "RowSystem", "is_small_part"]
 
@@ -64,7 +65,7 @@ class DualSystem(RowSystem):
         features: Φ, shape (n, D).
         rows: A.
         name: what to call Φ_A.
-        gram: K̂_AA, if `blocked_gram` has made it already.
+        gram: K̂_AA, if `blocked_gram` has made it already, or `tiled_gram`.
         cholesky: its factor, if known.
         parent: a system whose rows contain A; its eigenvalue bound holds here too (Cauchy interlacing).
 
@@ -82,8 +83,8 @@ class DualSystem(RowSystem):
         features: Array,
         rows: Any,
         name: str,
-        gram: Array | None = None,
-        cholesky: CholeskyFactor | None = None,
+        gram: Array | Tiles | None = None,
+        cholesky: Factor | None = None,
         parent: RowSystem | None = None,
     ) -> None:
         super().__init__(features, rows, name)
@@ -92,7 +93,7 @@ class DualSystem(RowSystem):
         self._parent = parent
 
     @cached_property
-    def matrix(self) -> Array:
+    def matrix(self) -> Array | Tiles:
         """K̂_AA, shape (|A|, |A|)."""
         if self._gram is not None:
             return self._gram
@@ -100,7 +101,7 @@ class DualSystem(RowSystem):
         return blocked_gram(self.features, None if whole else np.arange(self.features.shape[0])[self.rows])
 
     @cached_property
-    def factor(self) -> CholeskyFactor:
+    def factor(self) -> Factor:
         """Its Cholesky factor."""
         return self._cholesky if self._cholesky is not None else numerical_factor(self.matrix, self.name)
 
@@ -214,7 +215,9 @@ class DualSystem(RowSystem):
             rest[count:] -= step
         else:
             rest = previous
-        largest = min(self.largest, largest_eigenvalue_bound(self.matrix[count:, count:], self.error))
+        whole, last = self.matrix, range(count, size)
+        corner = whole.block(last, last) if isinstance(whole, Tiles) else whole[count:, count:]
+        largest = min(self.largest, largest_eigenvalue_bound(corner, self.error))
         radius = largest * (norm_bounds(seen)[1] + off)
         if residual_low is not None:
             # With z = K⁻¹ρ, z_FᵀSz_F ≤ zᵀKz = ‖Φ⁺ρ‖² by Cauchy and Schwarz, so that ‖Sz_F‖ ≤ ‖Φ_F‖‖Φ⁺ρ‖.
@@ -254,7 +257,7 @@ class PrimalSystem(RowSystem):
         matrix: the computed Φ_AᵀΦ_A, if `blocked_gram` has made it already.
         less: systems of rows A ∪ B and of B, disjoint: then Φ_AᵀΦ_A is the difference of their matrices, as long as B
             has no more than half of the trace, so that at most a bit or two of the digits cancel.
-        sweep: who does what is done on spans of rows.
+        spread: who does what is done on spans of rows.
 
     Example:
         >>> fit = PrimalSystem(np.array([[1.0], [1.0]]), slice(None), "Φ").fit(np.array([[1.0], [2.0]]), None)
@@ -272,12 +275,12 @@ class PrimalSystem(RowSystem):
         name: str,
         matrix: Array | None = None,
         less: tuple[PrimalSystem, PrimalSystem] | None = None,
-        sweep: passes.Sweep[Any] = passes.here,
+        spread: spans.Spread[Any] = spans.here,
     ) -> None:
         super().__init__(features, rows, name)
         self._matrix = matrix
         self._parts = less
-        self._sweep = sweep
+        self._spread = spread
 
     @cached_property
     def _less(self) -> tuple[PrimalSystem, PrimalSystem] | None:
@@ -294,7 +297,7 @@ class PrimalSystem(RowSystem):
         if self._less is not None:
             whole, part = self._less
             return whole.matrix - part.matrix
-        return passes.curvature(self.features, self._index, self._sweep)
+        return spans.curvature(self.features, self._index, self._spread)
 
     @cached_property
     def trace(self) -> Fraction:
@@ -311,7 +314,7 @@ class PrimalSystem(RowSystem):
         return whole.error + part.error + UNIT * norm_bounds(self.matrix)[1]
 
     @cached_property
-    def factor(self) -> CholeskyFactor:
+    def factor(self) -> Factor:
         """Its Cholesky factor."""
         return numerical_factor(self.matrix, self.name)
 
@@ -339,7 +342,7 @@ class PrimalSystem(RowSystem):
         if shares:
             right, _ = yield self._product(targets, transposed=True, plain=True)
         else:
-            right = passes.right_side(self.features, self._index, targets, None, self._sweep)
+            right = spans.right_side(self.features, self._index, targets, None, self._spread)
         if ridge and start is not None:
             right = right + ridge * start
         solution = yield Columns(solve, right)
@@ -347,7 +350,7 @@ class PrimalSystem(RowSystem):
             gradient, off = yield Gradient(self.features, self._index, targets, solution)
             slack = certain(off)
         else:
-            gradient, slack = passes.gradient(self.features, self._index, targets, solution, self._sweep)
+            gradient, slack = spans.gradient(self.features, self._index, targets, solution, self._spread)
         g = gradient.high + gradient.low
         lost_pull = Fraction(0)
         if ridge:

@@ -25,6 +25,7 @@ from .preconditioner import Preconditioner, dot_up, precondition
 from .rounding import ETA, UNIT, U, gamma, norm_bounds, root_up, row_norms, two_sum
 from .rowsystem import CertifiedParameters, RowSystem, not_proved
 from .slices import balancing_exponents, sliced_product
+from .tiles import Tiles
 
 __all__ = ["PreconditionedSystem"]
 
@@ -110,7 +111,7 @@ class PreconditionedSystem(RowSystem):
         self._height = self.features.shape[1] if self.is_dual else len(self._index)
 
     @property
-    def matrix(self) -> Array:
+    def matrix(self) -> Array | Tiles:
         """The plain system's."""
         return self._plain.matrix
 

@@ -19,6 +19,7 @@ from .ieee import ieee_proof
 from .lockstep import Work
 from .rounding import ETA, UNIT, UndecidedError, norm_bounds, root_down, root_up
 from .rowsystem import CertifiedParameters, RowSystem, pair_sum
+from .tiles import Tiles
 
 __all__ = ["RepeatedFactor", "RepeatedSystem", "averages"]
 
@@ -116,7 +117,7 @@ class RepeatedSystem(RowSystem):
         self._place = place
 
     @property
-    def matrix(self) -> Array:
+    def matrix(self) -> Array | Tiles:
         """That of all rows."""
         return self._plain.matrix
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..arrays import Array, first_nonfinite
 from .arithmetic import Factor
-from .float64 import CholeskyFactor, cholesky_factor
+from .float64 import cholesky_factor
 from .ieee import ieee_proof
 from .lockstep import Columns, Product, Work, alone
 from .rounding import ETA, UNIT, UndecidedError, gamma, norm_bounds, norm_by_rows, root_down, two_sum
@@ -27,6 +27,8 @@ from .spectrum import (
     smallest_eigenvalue_estimate,
     trace_bound,
 )
+from .tiled import tiled_cholesky
+from .tiles import Tiles
 
 __all__ = ["CertifiedParameters", "RowSystem", "ball_norm", "not_proved", "numerical_factor", "pair_sum"]
 
@@ -134,11 +136,11 @@ class RowSystem(ABC):
         self.rows = rows
         self.name = name
         self._index = np.arange(features.shape[0])[rows]
-        self._ridged: tuple[float, CholeskyFactor] | None = None
+        self._ridged: tuple[float, Factor] | None = None
 
     @property
     @abstractmethod
-    def matrix(self) -> Array:
+    def matrix(self) -> Array | Tiles:
         """The float64 image of the matrix to invert, K_AA or Φ_AᵀΦ_A."""
 
     @property
@@ -302,9 +304,7 @@ class RowSystem(ABC):
         if not ridge:
             return self.factor
         if self._ridged is None or self._ridged[0] != ridge:
-            shifted = self.matrix.copy()
-            shifted[np.diag_indices_from(shifted)] += ridge
-            self._ridged = ridge, numerical_factor(shifted, f"{self.name} with a ridge")
+            self._ridged = ridge, numerical_factor(self.matrix, f"{self.name} with a ridge", ridge)
         return self._ridged[1]
 
     def _product(
@@ -346,8 +346,8 @@ def not_proved(name: str) -> UndecidedError:
     )
 
 
-def numerical_factor(matrix: Array, name: str) -> CholeskyFactor:
-    """Cholesky factor of a symmetric matrix that must be numerically positive definite.
+def numerical_factor(matrix: Array | Tiles, name: str, ridge: float = 0.0) -> Factor:
+    """Cholesky factor of a symmetric matrix plus ridge·I, which must be numerically positive definite.
 
     Raises:
         UndecidedError: it is numerically singular, or has overflowed.
@@ -356,11 +356,17 @@ def numerical_factor(matrix: Array, name: str) -> CholeskyFactor:
         >>> numerical_factor(np.eye(2), "Φ").rank
         2
     """
-    if first_nonfinite(matrix) is not None:
+    if first_nonfinite(matrix.diagonal() if isinstance(matrix, Tiles) else matrix) is not None:
         raise UndecidedError(
             f"the Gram matrix of {name} overflows float64", "rational arithmetic has the range", climbs=True
         )
-    factor = cholesky_factor(matrix)
+    if isinstance(matrix, Tiles):
+        factor: Factor | None = tiled_cholesky(matrix, shift=-ridge)
+    else:
+        if ridge:
+            matrix = matrix.copy()
+            matrix[np.diag_indices_from(matrix)] += ridge
+        factor = cholesky_factor(matrix)
     if factor is None:
         raise not_proved(name)
     return factor

@@ -19,6 +19,8 @@ from .arithmetic import Factor
 from .gram import gram_roundings
 from .ieee import ieee_proof
 from .rounding import ETA, UNIT, exact, gamma, inner_product, norm_bounds, sum_up
+from .tiled import tiled_cholesky
+from .tiles import Tiles
 
 __all__ = [
     "gram_error",
@@ -34,7 +36,7 @@ _SHIFTS = (0.8, 0.3, 0.05)
 
 
 @ieee_proof()
-def trace_bound(gram: Array, width: int) -> Fraction:
+def trace_bound(gram: Array | Tiles, width: int) -> Fraction:
     """Bound tr(ΦΦᵀ) = ‖Φ‖_F² from above, by the K̂ that `blocked_gram` computed of Φ with D columns.
 
     Example:
@@ -42,12 +44,12 @@ def trace_bound(gram: Array, width: int) -> Fraction:
         True
     """
     # K̂_ii ≥ (1 − γ)K_ii − Dη: sums of squares do not cancel.
-    diagonal = sum_up(np.diagonal(gram))
+    diagonal = sum_up(gram.diagonal())
     n = int(gram.shape[0])
     return (diagonal + n * width * ETA) / (1 - gamma(gram_roundings(width)))
 
 
-def gram_error(gram: Array, width: int) -> Fraction:
+def gram_error(gram: Array | Tiles, width: int) -> Fraction:
     """Bound ‖K̂ − ΦΦᵀ‖₂ for a Gram matrix formed by `blocked_gram`.
 
     Entry by entry the error is at most γ_k |Φ||Φ|ᵀ plus underflow, with k roundings that grow with the
@@ -100,11 +102,11 @@ def smallest_eigenvalue_estimate(factor: Factor, steps: int = 8) -> tuple[float,
 
 
 @ieee_proof()
-def smallest_eigenvalue_bound(gram: Array, error: Fraction, estimate: float) -> Fraction | None:
+def smallest_eigenvalue_bound(gram: Array | Tiles, error: Fraction, estimate: float) -> Fraction | None:
     """Prove λ_min(K) ≥ c > 0 for every symmetric K with ‖K − K̂‖₂ ≤ error.
 
     Args:
-        gram: K̂, shape (n, n), symmetric; not modified (one copy is made).
+        gram: K̂, shape (n, n), symmetric; not modified (one copy is made), or in tiles.
         error: bound of ‖K̂ − K‖₂.
         estimate: about λ_min(K̂); decides how good c is, never whether it is right.
 
@@ -122,7 +124,7 @@ def smallest_eigenvalue_bound(gram: Array, error: Fraction, estimate: float) -> 
         True
     """
     n = int(gram.shape[0])
-    diagonal = np.diagonal(gram)
+    diagonal = gram.diagonal()
     largest = float(diagonal.max(initial=0.0))
     if not (0.0 < largest < np.inf and 0.0 < estimate < np.inf):
         return None
@@ -146,18 +148,25 @@ def smallest_eigenvalue_bound(gram: Array, error: Fraction, estimate: float) -> 
         bound = exact(shift) * scale - lost
         if bound <= 0:
             continue
-        shifted = np.ldexp(gram, -exponent) if abs(exponent) > 1000 else gram * 2.0**-exponent
-        shifted[np.diag_indices(n)] -= shift
-        # The transpose of a symmetric C-ordered matrix is the Fortran-ordered one that LAPACK overwrites.
-        lower, info = scipy.linalg.lapack.dpotrf(shifted.T, lower=1, clean=0, overwrite_a=1)
-        # A NaN anywhere in a row of L reaches its diagonal, and some LAPACKs let it pass.
-        if info == 0 and np.isfinite(np.diagonal(lower)).all():
+        if _completes(gram, exponent, shift):
             return bound
     return None
 
 
+def _completes(gram: Array | Tiles, exponent: int, shift: float) -> bool:
+    """Whether Cholesky of 2^-exponent·K̂ − shift·I runs to completion."""
+    if isinstance(gram, Tiles):
+        return tiled_cholesky(gram, exponent=exponent, shift=shift, kept=False) is not None
+    shifted = np.ldexp(gram, -exponent) if abs(exponent) > 1000 else gram * 2.0**-exponent
+    shifted[np.diag_indices(len(gram))] -= shift
+    # The transpose of a symmetric C-ordered matrix is the Fortran-ordered one that LAPACK overwrites.
+    lower, info = scipy.linalg.lapack.dpotrf(shifted.T, lower=1, clean=0, overwrite_a=1)
+    # A NaN anywhere in a row of L reaches its diagonal, and some LAPACKs let it pass.
+    return bool(info == 0 and np.isfinite(np.diagonal(lower)).all())
+
+
 @ieee_proof()
-def largest_eigenvalue_bound(gram: Array, error: Fraction) -> Fraction:
+def largest_eigenvalue_bound(gram: Array | Tiles, error: Fraction) -> Fraction:
     """Prove λ_max(K) ≤ b by the smallest of three norms of K̂, plus the bound of ‖K̂ − K‖₂.
 
     b is at most the trace, and at most √n times too large.
@@ -169,15 +178,14 @@ def largest_eigenvalue_bound(gram: Array, error: Fraction) -> Fraction:
         >>> 4 <= largest_eigenvalue_bound(np.diag([1.0, 4.0]), Fraction(0)) < 4.2
         True
     """
-    frobenius = norm_bounds(gram)[1]
-    rows = np.array([float(np.abs(row).sum()) for row in gram])
+    rows = _row_sums(gram)
     # A row sum of n nonnegative terms is right to γ_n.
     row_sum = exact(float(rows.max(initial=0.0))) / (1 - gamma(gram.shape[0]))
-    return min(frobenius, row_sum) + error
+    return min(_frobenius(gram), row_sum) + error
 
 
 @ieee_proof()
-def rayleigh_bound(gram: Array, vector: Array, error: Fraction) -> Fraction:
+def rayleigh_bound(gram: Array | Tiles, vector: Array, error: Fraction) -> Fraction:
     """Prove λ_min(K) ≤ b by the Rayleigh quotient of a vector of shape (n, 1), plus the bound of ‖K̂ − K‖₂.
 
     Example:
@@ -189,5 +197,17 @@ def rayleigh_bound(gram: Array, vector: Array, error: Fraction) -> Fraction:
     low, high = norm_bounds(vector)
     # K̂x is wrong by γ_n |K̂||x| ≤ γ_n ‖K̂‖_F ‖x‖ in norm.
     n = int(gram.shape[0])
-    slack = lost + gamma(n) * norm_bounds(gram)[1] * high**2 + n**2 * high * ETA
+    slack = lost + gamma(n) * _frobenius(gram) * high**2 + n**2 * high * ETA
     return (value + slack) / low**2 + error
+
+
+def _row_sums(gram: Array | Tiles) -> Array:
+    """Σ_j |k_ij| for each row."""
+    if isinstance(gram, Tiles):
+        return gram.row_sums
+    return np.array([float(np.abs(row).sum()) for row in gram])
+
+
+def _frobenius(gram: Array | Tiles) -> Fraction:
+    """Upper bound of the Frobenius norm."""
+    return gram.frobenius if isinstance(gram, Tiles) else norm_bounds(gram)[1]

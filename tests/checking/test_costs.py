@@ -92,9 +92,13 @@ def test_an_estimate_knows_the_lengths_of_numbers_and_not_the_sizes_alone() -> N
 
 
 def test_float_bounds_of_a_large_problem_fit_the_default_budget() -> None:
-    size: Any = SimpleNamespace(n_samples=3000, n_features=8000, n_outputs=1)
-    assert costs.certified_cost(size).seconds < Settings().budget
-    wider: Any = SimpleNamespace(n_samples=20_000, n_features=40_000, n_outputs=1)
+    def sized(n: int, width: int) -> Any:
+        return SimpleNamespace(
+            n_samples=n, n_features=width, n_outputs=1, forget=[0], features=np.broadcast_to(0.0, (n, width))
+        )
+
+    assert costs.certified_cost(sized(3000, 8000)).seconds < Settings().budget
+    wider = sized(20_000, 40_000)
     assert costs.certified_cost(wider).seconds > Settings().budget  # the control
 
 

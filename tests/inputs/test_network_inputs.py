@@ -40,7 +40,9 @@ def test_images_with_channels_first_are_no_images_of_the_network(tmp_path):
     source = Source(str(tmp_path / "data.npz"), network=str(tmp_path / "net.npz"))
     np.savez(tmp_path / "data.npz", X=X, y=X[:, 0, 0, 0], forget=[3])
     for door in (prepare, lambda source: prepare_network(source, {"epochs": 1})):
-        with pytest.raises(BadInputError, match=r"images 4×4×3, .* X=images 3×4×4 .* np.moveaxis\(X, 1, -1\)"):
+        with pytest.raises(
+            BadInputError, match=r"images 4×4×3, .* X=images 3×4×4 .* np.moveaxis\(X, 1, -1\)"
+        ):
             door(source)
     np.savez(tmp_path / "data.npz", X=np.moveaxis(X, 1, -1), y=X[:, 0, 0, 0], forget=[3])
     assert np.array_equal(prepare(source).problem.tangent.inputs, np.moveaxis(X, 1, -1))

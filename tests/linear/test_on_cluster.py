@@ -18,8 +18,8 @@ import pytest
 
 import muso_theory as mt
 from muso_theory import cluster
-from muso_theory.linear import sweeps
-from muso_theory.numbers import passes
+from muso_theory.linear import spreading
+from muso_theory.numbers import spans
 from muso_theory.rows import OneHot
 from tests import ROOT
 from tests.numbers.floating_mode import FLUSH, floating_mode, needs_mxcsr
@@ -53,7 +53,7 @@ def chunked() -> Any:
 @pytest.fixture(autouse=True)
 def small_spans(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spans of 256 rows: twelve of them."""
-    monkeypatch.setattr(passes, "SPAN_BYTES", 1)
+    monkeypatch.setattr(spans, "SPAN_BYTES", 1)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         sent.append(len(tasks))
         return cluster.measured(client, tasks, *rest)
 
-    monkeypatch.setattr(sweeps, "measured", count)
+    monkeypatch.setattr(spreading, "measured", count)
     return sent
 
 
@@ -144,7 +144,7 @@ def test_a_worker_that_is_killed_costs_time_alone(client: Any, monkeypatch: pyte
             tasks = [_Late(task) for task in tasks]
         return real(client, tasks, *rest)
 
-    monkeypatch.setattr(sweeps, "measured", killing)
+    monkeypatch.setattr(spreading, "measured", killing)
     with used(client):
         assert told(mt.check(problem(chunked()), CLAIMS)) == expected
     assert len(killed) == 2
@@ -171,7 +171,7 @@ def test_a_worker_that_flushes_to_zero_is_told(client: Any, monkeypatch: pytest.
     def flushing(client: Any, tasks: Any, *rest: Any) -> Any:
         return real(client, [_Flushed(task) for task in tasks], *rest)
 
-    monkeypatch.setattr(sweeps, "measured", flushing)
+    monkeypatch.setattr(spreading, "measured", flushing)
     with used(client), pytest.raises(mt.MusoError, match="flushes subnormal"):
         mt.check(problem(), CLAIMS)
 
@@ -188,14 +188,14 @@ class _Flushed:
 
 
 def test_what_has_one_span_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    parts = iter([passes.Part(np.eye(3), np.arange(3))])
-    monkeypatch.setattr(sweeps, "require_same", None)
-    assert [g.shape for g in sweeps._on_cluster(None, passes._gram, parts, 1)] == [(3, 3)]
+    parts = iter([spans.Part(np.eye(3), np.arange(3))])
+    monkeypatch.setattr(spreading, "require_same", None)
+    assert [g.shape for g in spreading._on_cluster(None, spans._gram, parts, 1)] == [(3, 3)]
 
 
 def test_a_task_takes_its_own_rows_along() -> None:
     X = np.arange(40.0).reshape(10, 4)
-    moved = sweeps._portable(passes.Part(X, np.array([2, 3, 7]), np.ones((3, 1))))
+    moved = spreading._portable(spans.Part(X, np.array([2, 3, 7]), np.ones((3, 1))))
     assert np.array_equal(moved.features, X[[2, 3, 7]])
     assert moved.features.base is None
     assert np.array_equal(moved.matrix, X[[2, 3, 7]])
@@ -208,8 +208,8 @@ def test_the_option_of_the_command_is_the_door_of_campaigns(client: Any, tmp_pat
     assert cluster.active_client() is None
     with _cluster(client.scheduler.address, problem()):
         assert cluster.active_client().scheduler.address == client.scheduler.address
-        assert sweeps.sweep() is not passes.here
-    assert sweeps.sweep() is passes.here
+        assert spreading.spread() is not spans.here
+    assert spreading.spread() is spans.here
     with _cluster(None, problem()):
         assert cluster.active_client() is None
 

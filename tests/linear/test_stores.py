@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory import machine, rows
-from muso_theory.numbers import passes
-from muso_theory.rows import Stored, is_stored
+from muso_theory import machine
+from muso_theory import stored as stores
+from muso_theory.numbers import spans
+from muso_theory.stored import Stored, is_stored
 
 N, WIDTH = 1500, 7
 
@@ -32,8 +33,8 @@ class Source:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 100 rows and spans of 256."""
-    monkeypatch.setattr(rows, "_BLOCK_BYTES", 100 * 8 * WIDTH)
-    monkeypatch.setattr(passes, "SPAN_BYTES", 1)
+    monkeypatch.setattr(stores, "_BLOCK_BYTES", 100 * 8 * WIDTH)
+    monkeypatch.setattr(spans, "SPAN_BYTES", 1)
 
 
 def data(dtype: Any = np.float64) -> tuple[Any, Any, list[int]]:

@@ -14,7 +14,7 @@ import muso_theory as mt
 from muso_theory.files import npz_bytes, write_atomic
 from muso_theory.linear import unfinished
 from muso_theory.linear.unfinished import GrowingSum, growing, kept_in
-from muso_theory.numbers import passes
+from muso_theory.numbers import spans
 
 N, WIDTH = 2000, 5
 SPANS = 8
@@ -23,7 +23,7 @@ SPANS = 8
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spans of 256 rows, and a sum that is written after each."""
-    monkeypatch.setattr(passes, "SPAN_BYTES", 1)
+    monkeypatch.setattr(spans, "SPAN_BYTES", 1)
     monkeypatch.setattr(unfinished, "_EVERY", 0.0)
 
 
@@ -43,7 +43,7 @@ def told(report: Any) -> list[Any]:
 def summed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many rows the spans had whose Gram matrix was formed; with a negative entry in front, stops after so many."""
     found: list[int] = []
-    real = passes._gram
+    real = spans._gram
 
     def counting(part: Any) -> Any:
         if found and found[0] < 0:
@@ -54,7 +54,7 @@ def summed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         found.append(len(part.index))
         return real(part)
 
-    monkeypatch.setattr(passes, "_gram", counting)
+    monkeypatch.setattr(spans, "_gram", counting)
     return found
 
 

@@ -18,6 +18,7 @@ ORDER = (
     ("understood", "options", "screen", "markup", "kinds"),
     ("arrays", "glossary", "files", "reading", "stopping", "results", "command_line"),
     ("arguments", "rows"),
+    ("stored",),
     ("numbers", "algebra", "targets"),
     ("evidence", "machine"),
     ("checkpoints", "cluster"),

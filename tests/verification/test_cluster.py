@@ -178,9 +178,9 @@ def test_one_problem_is_held_to_the_same(mixed: Cluster, monkeypatch: pytest.Mon
     import joblib
     from distributed import Client
 
-    from muso_theory.numbers import passes
+    from muso_theory.numbers import spans
 
-    monkeypatch.setattr(passes, "SPAN_BYTES", 1)
+    monkeypatch.setattr(spans, "SPAN_BYTES", 1)
     rng = np.random.default_rng(0)
     problem = mt.UnlearningProblem(rng.standard_normal((600, 4)), rng.standard_normal(600), [1])
     with (

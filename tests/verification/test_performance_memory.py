@@ -9,7 +9,7 @@ import pytest
 
 from verification import performance, performance_memory
 from verification.concluding import conclude
-from verification.performance_memory import points, run_point
+from verification.performance_memory import WHOLE, Seeded, extrapolate, points, run_point
 
 POINT: dict[str, Any] = {"n": 700, "D": 9, "C": 3, "where": "threads", "span bytes": 1, "kill after": 1.0}
 
@@ -51,5 +51,48 @@ def test_a_point_is_measured_in_processes_of_its_own() -> None:
 
 
 def test_small_by_default() -> None:
-    assert max(point["n"] for point in points(quick=False)) == 50_000
-    assert {point["where"] for point in points(quick=True)} == {"threads", "cluster"}
+    assert max(point["n"] for point in points(quick=False)) == WHOLE // 10
+    assert {point["where"] for point in points(quick=True)} == {"threads", "cluster", "seed", "tiles"}
+    assert max(point["n"] for point in points(quick=True)) == WHOLE // 100
+
+
+def test_blocks_from_a_seed_are_the_same_whenever_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(performance_memory, "_CHUNK", 4)
+    whole = Seeded(10, 3)[0:10]
+    assert whole.shape == (10, 3)
+    assert whole.dtype == np.float32
+    for start, stop in ((0, 4), (3, 9), (5, 6), (8, 10)):
+        assert np.array_equal(Seeded(10, 3)[start:stop], whole[start:stop])
+    assert len(np.unique(whole)) == 30
+    assert not np.array_equal(Seeded(10, 3, seed=1)[0:10], whole)
+
+
+def test_the_whole_is_extrapolated_by_the_exponent_of_its_parts() -> None:
+    def rows(power: float) -> list[dict[str, Any]]:
+        found = [
+            {"n": WHOLE / part, "where": "seed", "seconds": (WHOLE / part) ** power} for part in (40, 20, 10)
+        ]
+        extrapolate(found)
+        return found
+
+    known = rows(1.5)[-1]
+    assert known["exponent"] == pytest.approx(1.5)
+    assert known["hours of the whole"] == pytest.approx(WHOLE**1.5 / 3600)
+    # Never less than in proportion, and never of one size.
+    assert rows(0.5)[-1]["hours of the whole"] == pytest.approx(10 * rows(0.5)[-1]["seconds"] / 3600)
+    alone: list[dict[str, Any]] = [{"n": 5, "where": "seed", "seconds": 1.0}]
+    extrapolate(alone)
+    assert "hours of the whole" not in alone[0]
+
+
+def test_plain_solves_with_the_gram_matrix_in_memory(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = {"n": 60, "D": 200, "C": 3, "folder": str(tmp_path)}
+    performance_memory._write(words)
+    assert performance_memory._plain_tiles(words)["gap"] < 1e-12
+    codes = performance_memory._codes
+    monkeypatch.setattr(performance_memory, "_codes", lambda n, classes: codes(n, classes) * 0)
+    assert performance_memory._plain_tiles(words)["gap"] < 1e-12
+    monkeypatch.setattr(
+        performance_memory.np, "square", lambda x: x * 0 + 1.0
+    )  # what is measured is not nothing
+    assert performance_memory._plain_tiles(words)["gap"] > 1

@@ -198,12 +198,12 @@ def engine(result: Result) -> list[Draft]:
 def memory(result: Result) -> list[Draft]:
     """Problems in a file, whatever the memory."""
     cases = select(result, "cases")
-    here = cases.but(where="threads")
+    here, parts, tiled = (cases.but(where=where) for where in ("threads", "seed", "tiles"))
     width = min(row["D"] for row in here.found)
     return [
         share(
             "performance",
-            "{k} of {n} problems in a file are certified",
+            "{k} of {n} problems, in a file or in blocks from a seed, are certified",
             count(cases, lambda row: row["verdict"] == "CERTIFIED"),
             at_least=1.0,
         ),
@@ -225,6 +225,33 @@ def memory(result: Result) -> list[Draft]:
             "exact-labels costs {least} to {largest} times the normal equations in processor time ({n} problems)",
             here,
             "ratio",
+        ),
+        largest(
+            "performance",
+            "parts of ImageNet from a seed (2,048 features, 1,000 classes) take {least} to {largest} bytes at the "
+            "peak ({n} problems)",
+            parts,
+            "peak bytes",
+        ),
+        largest(
+            "performance",
+            "all of it, extrapolated from the largest part with the fitted exponent and not measured, takes {largest} "
+            "hours on two cores ({n} extrapolation)",
+            parts._replace(found=[row for row in parts.found if row.get("hours of the whole")]),
+            "hours of the whole",
+        ),
+        largest(
+            "performance",
+            "with the Gram matrix in tiles, label-free and exact-labels cost {least} to {largest} times plain solves "
+            "in memory in processor time ({n} problems)",
+            tiled,
+            "ratio",
+        ),
+        share(
+            "performance",
+            "{k} of {n} such checks keep to the memory that they were given",
+            count(tiled, lambda row: row["peak bytes"] <= row["memory"] * 1e9),
+            at_least=1.0,
         ),
         share(
             "performance",

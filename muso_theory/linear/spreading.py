@@ -12,11 +12,11 @@ import numpy as np
 
 from ..cluster import active_client, measured, require_same
 from ..errors import BadInputError, MusoError
-from ..numbers.passes import Part, Sweep, here
+from ..numbers.spans import Part, Spread, here
 from ..points import package_hash
-from ..rows import Stored
+from ..stored import Stored
 
-__all__ = ["sweep"]
+__all__ = ["spread"]
 
 T = TypeVar("T")
 
@@ -24,11 +24,11 @@ _AHEAD = 2
 """Spans a worker that are under way: what waits for its turn in the sum takes memory here."""
 
 
-def sweep() -> Sweep[Any]:
+def spread() -> Spread[Any]:
     """Who is to do it now.
 
     Example:
-        >>> sweep() is here
+        >>> spread() is here
         True
     """
     client = active_client() if "distributed" in sys.modules else None

@@ -23,7 +23,7 @@ from .gram import COLUMN_BLOCK, blocked_gram
 from .ieee import ieee_proof
 from .rounding import root_up
 
-__all__ = ["Part", "Sweep", "curvature", "gradient", "here", "image", "parts", "right_side", "spans"]
+__all__ = ["Part", "Spread", "curvature", "gradient", "here", "image", "parts", "right_side", "spans"]
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ class Part:
         return np.asarray(self.features[self.chosen], dtype=np.float64)
 
 
-Sweep = Callable[[Callable[[Part], T], Iterator[Part], int], Iterable[T]]
+Spread = Callable[[Callable[[Part], T], Iterator[Part], int], Iterable[T]]
 """Does some work on every part, of which it is told the number, and gives what comes of it in their order."""
 
 
@@ -110,8 +110,8 @@ class Growing(Protocol):
         """Keep it."""
 
 
-def _swept(
-    sweep: Sweep[T],
+def _spread_out(
+    spread: Spread[T],
     work: Callable[[Part], T],
     features: Any,
     index: Array,
@@ -120,7 +120,7 @@ def _swept(
 ) -> Iterable[T]:
     """What comes of all spans from some one on, in their order."""
     count = len(spans(len(index), _width(features, labels))) - first
-    return sweep(work, (part for _, part in islice(parts(features, index, labels), first, None)), count)
+    return spread(work, (part for _, part in islice(parts(features, index, labels), first, None)), count)
 
 
 def image(
@@ -151,7 +151,7 @@ def image(
 
 
 def curvature(
-    features: Any, index: Array, sweep: Sweep[Array] = here, growing: Growing | None = None
+    features: Any, index: Array, spread: Spread[Array] = here, growing: Growing | None = None
 ) -> Array:
     """Φ_AᵀΦ_A for the rows A, shape (D, D).
 
@@ -163,7 +163,7 @@ def curvature(
     Args:
         features: Φ, shape (n, D), an array or what gives rows.
         index: A, in any order.
-        sweep: who does it.
+        spread: who does it.
         growing: where the sum is kept while it grows, and what was kept before is taken from; None keeps nothing.
 
     Returns:
@@ -176,7 +176,7 @@ def curvature(
     """
     total, count = (None, 0) if growing is None else growing.read()
     last = len(spans(len(index), features.shape[1]))
-    for gram in _swept(sweep, _gram, features, index, first=count):
+    for gram in _spread_out(spread, _gram, features, index, first=count):
         count += 1
         if total is None:
             total = gram
@@ -194,7 +194,7 @@ def _gram(part: Part) -> Array:
 
 
 def right_side(
-    features: Any, index: Array, labels: Any, w: Array | None = None, sweep: Sweep[Array] = here
+    features: Any, index: Array, labels: Any, w: Array | None = None, spread: Spread[Array] = here
 ) -> Array:
     """Φ_Aᵀ(t − Φ_A w) in ordinary float64, of which nothing is claimed; without w by sums of rows where t are classes.
 
@@ -203,7 +203,7 @@ def right_side(
         index: A, in any order.
         labels: t in that order, shape (|A|, C).
         w: shape (D, C), or None for zero.
-        sweep: who does it.
+        spread: who does it.
 
     Returns:
         Float64, shape (D, C).
@@ -214,7 +214,7 @@ def right_side(
                [2.]])
     """
     total = np.zeros((features.shape[1], labels.shape[1]))
-    for found in _swept(sweep, partial(_right, w=w), features, index, labels):
+    for found in _spread_out(spread, partial(_right, w=w), features, index, labels):
         with np.errstate(over="ignore", invalid="ignore"):
             total += found
     return total
@@ -230,16 +230,22 @@ def _right(part: Part, w: Array | None) -> Array:
 
 
 def gradient(
-    features: Any, index: Array, labels: Any, w: Array, sweep: Sweep[tuple[Accurate, Fraction]] = here
+    features: Any,
+    index: Array,
+    labels: Any,
+    w: Array,
+    spread: Spread[tuple[Accurate, Fraction]] = here,
+    low: Array | None = None,
 ) -> tuple[Accurate, Fraction]:
-    """Φ_Aᵀ(t − Φ_A w), nearly exact.
+    """Φ_Aᵀ(t − Φ_A(w + low)), nearly exact.
 
     Args:
         features: Φ, shape (n, D).
         index: A, in any order.
         labels: t in that order, float64, shape (|A|, C).
         w: float64, shape (D, C).
-        sweep: who does it.
+        spread: who does it.
+        low: more digits of w, or None.
 
     Returns:
         The gradient of a residual that is off by at most the second number (Frobenius norm), shape (D, C).
@@ -253,7 +259,7 @@ def gradient(
 
     def found() -> Iterator[Accurate]:
         nonlocal square
-        for part, off in _swept(sweep, partial(_gradient, w=w), features, index, labels):
+        for part, off in _spread_out(spread, partial(_gradient, w=w, low=low), features, index, labels):
             square += off**2
             yield part
 
@@ -262,7 +268,7 @@ def gradient(
 
 
 @ieee_proof()
-def _gradient(part: Part, w: Array) -> tuple[Accurate, Fraction]:
+def _gradient(part: Part, w: Array, low: Array | None = None) -> tuple[Accurate, Fraction]:
     """Of one span, some outputs after the other."""
     block, columns = part.matrix, w.shape[1]
     found = np.empty((3, block.shape[1], columns))
@@ -270,7 +276,8 @@ def _gradient(part: Part, w: Array) -> tuple[Accurate, Fraction]:
     labels, index = part.labels[:], np.arange(len(block))
     for start in range(0, columns, COLUMNS_AT_ONCE):
         some = slice(start, start + COLUMNS_AT_ONCE)
-        ((piece, off),) = gradients([Gradient(block, index, labels[:, some], w[:, some])])
+        rest = None if low is None else low[:, some]
+        ((piece, off),) = gradients([Gradient(block, index, labels[:, some], w[:, some], rest)])
         found[:, :, some] = piece.high, piece.low, piece.error
         square += certain(off) ** 2
     return Accurate(*found), root_up(square)

@@ -1,0 +1,117 @@
+"""Whether a Gram matrix goes into tiles on disk, which follows from sizes and memory, and what that takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from ..errors import expected
+from ..machine import memory, memory_of
+from ..numbers import tiles
+from ..numbers.gram import COLUMN_BLOCK
+from ..numbers.parallel import thread_count
+from ..numbers.tiled import strip_width
+from ..understood import Understood
+from .problem import UnlearningProblem
+
+__all__ = ["disk_bytes", "dual_bytes", "in_tiles", "tiled_bytes", "tiles_told", "within"]
+
+_PROCESS = 250_000_000
+"""What Python with its libraries takes, and blocks of rows."""
+
+_MATRICES = 4.5
+"""Of the size of K that are in memory at a time: K̂, its factor, one that is being made, and a few blocks."""
+
+_ON_DISK = 3
+"""K̂, its factor, and one that is being made."""
+
+
+def dual_bytes(problem: UnlearningProblem) -> int:
+    """Memory that a dual problem is estimated to take with K in it, features that are in memory apart."""
+    return int(_PROCESS + _MATRICES * 8 * problem.n_samples**2)
+
+
+def in_tiles(problem: UnlearningProblem) -> bool:
+    """Whether K goes into tiles: n ≤ D, features that are floats, and more memory than this process may have.
+
+    Example:
+        >>> in_tiles(UnlearningProblem(np.eye(2, 3), [1.0, 2.0], [0]))
+        False
+    """
+    features = problem.features
+    is_plain = isinstance(features, np.ndarray) and features.dtype in (np.float32, np.float64)
+    fits = dual_bytes(problem) + _held(problem) <= memory()
+    return is_plain and problem.n_samples <= problem.n_features and not fits
+
+
+def _held(problem: UnlearningProblem) -> int:
+    """Bytes of the features that are in memory, and not in a file that is mapped."""
+    return 0 if getattr(problem.features, "_mmap", None) is not None else int(problem.features.nbytes)
+
+
+def tiled_bytes(problem: UnlearningProblem) -> int:
+    """Memory that a dual problem takes at least: with K in tiles, of which a row is in memory at a time."""
+    n, d, c = problem.n_samples, problem.n_features, problem.n_outputs
+    width = min(strip_width(d), COLUMN_BLOCK * -(-d // COLUMN_BLOCK))
+    strip = 8 * min(tiles.TILE, n) * width
+    # A thread has some rows of a strip, as they are stored and as float64, or three tiles and the bytes of one.
+    thread = max(3 * 8 * COLUMN_BLOCK * width, 4 * 8 * tiles.TILE**2)
+    forget = 8 * len(problem.forget) * (2 * n + len(problem.forget))
+    outputs = 160 * (n + d) * c
+    total = (
+        _PROCESS + _held(problem) + 8 * tiles.TILE * n + strip + thread_count() * thread + forget + outputs
+    )
+    return int(total)
+
+
+def disk_bytes(problem: UnlearningProblem) -> int:
+    """Bytes of tiles that are on disk at a time."""
+    return _ON_DISK * tiles.tile_bytes(problem.n_samples)
+
+
+def tiles_told(problem: UnlearningProblem) -> list[Understood]:
+    """What is to be known of where K is: one row, or none where it is in memory.
+
+    Example:
+        >>> tiles_told(UnlearningProblem(np.eye(2, 3), [1.0, 2.0], [0]))
+        []
+    """
+    if not in_tiles(problem):
+        return []
+    count = math.ceil(problem.n_samples / tiles.TILE)
+    size = f"{disk_bytes(problem) / 1e9:.2g} GB with its factors"
+    words = f"{count * (count + 1) // 2} tiles on disk, {size}"
+    return [Understood("K", words, "inferred", "--memory")]
+
+
+@contextmanager
+def within(gigabytes: float | None, problem: UnlearningProblem) -> Iterator[None]:
+    """Have a check keep to so many gigabytes, of 10⁹ bytes, in all; None leaves it to the machine.
+
+    Raises:
+        BadInputError: no positive number, or too few for K in tiles.
+
+    Example:
+        >>> with within(2.0, UnlearningProblem(np.eye(2, 3), [1.0, 2.0], [0])):
+        ...     memory()
+        2000000000
+    """
+    if gigabytes is None:
+        yield
+        return
+    given: Any = gigabytes
+    if isinstance(given, bool) or not isinstance(given, Real) or not 0 < float(given) < math.inf:
+        raise expected("a positive number of gigabytes", "memory", given, type(given).__name__, "2.0")
+    with memory_of(int(float(gigabytes) * 1e9)):
+        least = tiled_bytes(problem) if in_tiles(problem) else 0
+        if memory() < least:
+            enough = math.ceil(least / 1e7) / 100
+            size = f"{problem.n_samples} samples, {problem.n_features} features"
+            what = f"at least {enough:g} gigabytes, which K in tiles takes,"
+            raise expected(what, "memory", gigabytes, size, f"memory={enough:g}")
+        yield

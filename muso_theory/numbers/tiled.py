@@ -1,0 +1,243 @@
+"""The Gram matrix in tiles, its Cholesky factor tile by tile, and solves with it: dual systems beyond memory.
+
+Both have the bounds of the matrix in memory, with the same constants: what is summed is the same, in another order.
+"""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import numpy as np
+import scipy.linalg
+
+from ..arrays import Array, let_go
+from ..errors import expected
+from . import tiles
+from .arithmetic import Factor
+from .gram import COLUMN_BLOCK, add_product, mirror_lower
+from .parallel import over_blocks
+from .tiles import TileFiles, TileFolder, Tiles
+
+__all__ = ["TiledFactor", "tiled_cholesky", "tiled_gram"]
+
+_STRIP_BYTES = 1 << 27
+"""Of the columns of a row of tiles that are in memory as float64 at a time."""
+
+_ROWS = 256
+"""Rows of Φ that a thread reads at a time."""
+
+
+def strip_width(columns: int) -> int:
+    """Columns of Φ that are in memory at a time, whole blocks of a Gram matrix.
+
+    Example:
+        >>> strip_width(10**6), strip_width(300)
+        (16384, 512)
+    """
+    most = max(1, _STRIP_BYTES // (8 * tiles.TILE * COLUMN_BLOCK))
+    return COLUMN_BLOCK * min(most, -(-columns // COLUMN_BLOCK))
+
+
+def tiled_gram(features: Array, order: Array, folder: TileFolder, name: str = "") -> Tiles:
+    """Form ΦΦᵀ in tiles.
+
+    An entry is the same sum as in `blocked_gram`: of inner products of at most `COLUMN_BLOCK` columns, one addition
+    each from left to right. So the same `gram_roundings` bound it.
+
+    Args:
+        features: Φ, shape (n, D), float64 or float32, possibly memory-mapped.
+        order: which rows, in which order.
+        folder: for the tiles.
+        name: of the matrix, by which a later process finds the tiles that are there.
+
+    Returns:
+        The matrix. Overflow shows as an infinite or NaN entry.
+
+    Example:
+        >>> k = tiled_gram(np.array([[1.0, 2.0], [0.0, 3.0]]), np.array([1, 0]), TileFolder())
+        >>> k.block(range(2), range(2))
+        array([[9., 6.],
+               [6., 5.]])
+    """
+    found = Tiles(folder.files(name), len(order), folder)
+    for i, rows in enumerate(found.cuts):
+        shapes = [(rows.stop - rows.start, cut.stop - cut.start) for cut in found.cuts[: i + 1]]
+        if all(found.files.find(i, j, shape) for j, shape in enumerate(shapes)):
+            continue
+        panel = _panel(features, order[: rows.stop], rows.start)
+        mirror_lower(panel[:, rows])
+        for j in range(i + 1):
+            found.files.write(i, j, panel[:, found.cuts[j]])
+    return found
+
+
+def _panel(features: Array, order: Array, first: int) -> Array:
+    """The rows of the lower triangle from some row on, a strip of columns of Φ after the other."""
+    panel = np.zeros((len(order) - first, len(order)))
+    width = strip_width(features.shape[1])
+    for start in range(0, features.shape[1], width):
+        strip = slice(start, start + width)
+        mine = _rows(features, order[first:], strip)
+
+        def add(left: int, mine: Array = mine, strip: slice = strip) -> None:
+            """The products with some rows; with one's own as dsyrk has them, which is exactly symmetric."""
+            columns = slice(left, min(left + _ROWS, len(order) if left >= first else first))
+            theirs = (
+                mine[left - first : columns.stop - first]
+                if left >= first
+                else _rows(features, order[columns], strip)
+            )
+            for top in range(max(0, left - first), len(panel), _ROWS):
+                add_product(panel[top : top + _ROWS, columns], mine[top : top + _ROWS], theirs)
+
+        over_blocks(add, _starts(first, len(order)))
+    return panel
+
+
+def _starts(first: int, stop: int) -> list[int]:
+    """Where blocks of rows begin: those before the row of tiles, and those in it."""
+    return [*range(0, first, _ROWS), *range(first, stop, _ROWS)]
+
+
+def _rows(features: Array, index: Array, columns: slice) -> Array:
+    """Some rows of Φ as float64, a few at a time, so that of a memory map little is in memory."""
+    found = np.empty((len(index), len(range(features.shape[1])[columns])))
+    for start in range(0, len(index), _ROWS):
+        some = index[start : start + _ROWS]
+        chosen: Any = slice(int(some[0]), int(some[-1]) + 1) if (np.diff(some) == 1).all() else some
+        found[start : start + _ROWS] = features[chosen, columns]
+        let_go(features)
+    return found
+
+
+@final
+class TiledFactor(Factor):
+    """K = LLᵀ in tiles.
+
+    Args:
+        lower: L, the tiles on the diagonal lower triangular, kept as if they were those of a symmetric matrix.
+
+    Example:
+        >>> k = tiled_gram(np.array([[2.0, 0.0], [1.0, 2.0]]), np.arange(2), TileFolder())
+        >>> factor = tiled_cholesky(k)
+        >>> factor.solve(np.array([[8.0], [12.0]])).ravel(), factor.leading(1).solve(np.array([[8.0]]))
+        (array([1., 2.]), array([[2.]]))
+    """
+
+    def __init__(self, lower: Tiles) -> None:
+        self._lower = lower
+
+    @property
+    def rank(self) -> int:
+        """Full."""
+        return self.size
+
+    @property
+    def size(self) -> int:
+        """Number of rows of K."""
+        return len(self._lower)
+
+    def solve(self, b: Array) -> Array:
+        """Solve K a = b for all columns at once."""
+        if b.shape[0] != self.size:
+            hint = "a right-hand side with one row per sample"
+            raise expected(f"{self.size} rows", "b", b.shape, "array", hint)
+        x = np.array(b, dtype=np.float64, order="C")
+        cuts, lower = self._lower.cuts, self._lower
+        with np.errstate(all="ignore"):
+            for i, rows in enumerate(cuts):
+                for j in range(i):
+                    x[rows] -= lower.tile(i, j) @ x[cuts[j]]
+                x[rows] = _triangular(lower.tile(i, i), x[rows], transposed=False)
+            for i in reversed(range(len(cuts))):
+                x[cuts[i]] = _triangular(lower.tile(i, i), x[cuts[i]], transposed=True)
+                # What is known of x is taken from the rows above, so that each tile is read once, row by row.
+                for j in range(i):
+                    x[cuts[j]] -= lower.tile(i, j).T @ x[cuts[i]]
+        return x
+
+    def leading(self, k: int) -> TiledFactor:
+        """Factor of the leading k×k block of K; nothing is copied."""
+        return TiledFactor(self._lower.leading(k))
+
+
+def _triangular(lower: Array, b: Array, *, transposed: bool) -> Array:
+    """Solve Lx = b or Lᵀx = b."""
+    found: Array = scipy.linalg.lapack.dtrtrs(lower.T, b, lower=0, trans=int(not transposed))[0]
+    return found
+
+
+def tiled_cholesky(
+    matrix: Tiles, *, exponent: int = 0, shift: float = 0.0, kept: bool = True
+) -> TiledFactor | None:
+    """Factorise 2^-exponent·K̂ − shift·I in tiles, column after column.
+
+    An entry l_ij is what remains of a_ij when the products l_ik l_jk, k < j, are taken away, over l_jj. However tiles
+    associate that sum, it has j − 1 additions, and each product, and the quotient, one rounding: so the product of
+    the computed factors misses a_ij by at most γ_{j+1} Σ_{k≤j} |l_ik||l_jk|, "no matter what the order of evaluation"
+    (Higham, lemma 8.4), which is the inequality that `smallest_eigenvalue_bound` rests on. Tiles change no constant of
+    it, nor the number of operations that may underflow.
+
+    Args:
+        matrix: K̂.
+        exponent: of a power of two.
+        shift: subtracted from the diagonal once that is scaled; a negative one is a ridge.
+        kept: whether the tiles are kept for solves, and found by a later process if those of the matrix are. Where only
+            success counts they are removed, and never taken from before: that would be a proof by hearsay.
+
+    Returns:
+        L, or None where a pivot is not positive, or anything overflows.
+    """
+    name, done = matrix.files.name, False
+    files = matrix.folder.files(
+        f"{name}_{len(matrix)}_{exponent}_{float(shift).hex()}" if name and kept else ""
+    )
+    try:
+        # A factor that solves is a proposal, of which residuals tell how good it is. What proves is read by `files`.
+        lower = Tiles(files, len(matrix), matrix.folder, checked=False)
+        done = all(_factorised(matrix, files, k, exponent, shift) for k in range(len(matrix.cuts)))
+        return TiledFactor(lower) if done else None
+    finally:
+        if not (kept and (done or name)):
+            files.drop()
+
+
+def _factorised(matrix: Tiles, files: TileFiles, k: int, exponent: int, shift: float) -> bool:
+    """The tiles of column k of L, from those of the columns before; whether its pivots are positive."""
+    cuts = matrix.cuts
+    width = cuts[k].stop - cuts[k].start
+    rows = range(k + 1, len(cuts))
+    if all(files.find(i, k, (cuts[i].stop - cuts[i].start, width)) for i in (k, *rows)):
+        return True
+    before = [files.read(k, j) for j in range(k)]
+    pivot = _scaled(matrix.tile(k, k), exponent)
+    pivot[np.diag_indices(width)] -= shift
+    with np.errstate(all="ignore"):
+        for tile in before:
+            pivot -= tile @ tile.T
+    # Overwritten through its transpose, which is what LAPACK calls the order of its columns.
+    corner, info = scipy.linalg.lapack.dpotrf(pivot.T, lower=1, clean=1, overwrite_a=1)
+    # A NaN anywhere in a row of L reaches its diagonal, and some LAPACKs let it pass.
+    if info != 0 or not np.isfinite(np.diagonal(corner)).all():
+        return False
+    files.write(k, k, corner)
+
+    def solve(i: int) -> None:
+        """L_ik = (A_ik − Σ_j L_ij L_kjᵀ) L_kk⁻ᵀ by substitution, as the factorisation of a whole matrix has it."""
+        tile = _scaled(matrix.tile(i, k), exponent)
+        product = np.empty(tile.shape)
+        with np.errstate(all="ignore"):
+            for j, theirs in enumerate(before):
+                np.matmul(files.read(i, j), theirs.T, out=product)
+                tile -= product
+        solved = scipy.linalg.blas.dtrsm(1.0, corner, tile.T, side=0, lower=1, overwrite_b=1)
+        files.write(i, k, solved.T)
+
+    if rows:
+        over_blocks(solve, rows)
+    return True
+
+
+def _scaled(tile: Array, exponent: int) -> Array:
+    """A tile times a power of two, an array of one's own."""
+    return np.ldexp(tile, -exponent) if abs(exponent) > 1000 else tile * 2.0**-exponent

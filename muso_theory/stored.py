@@ -1,0 +1,199 @@
+"""Features in a store, read a block of rows at a time, which must be the same whenever they are read."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Sequence
+from hashlib import blake2b
+from itertools import pairwise
+from typing import Any, final
+
+import numpy as np
+
+from .arrays import Array, first_nonfinite
+from .errors import MusoError, expected
+from .rows import ByRows
+
+__all__ = ["Stored", "is_stored"]
+
+_BLOCK_BYTES = 1 << 24
+
+
+def is_stored(values: object) -> bool:
+    """Whether this is a matrix of floats in a store, such as an array of zarr or dask: it has chunks and gives rows.
+
+    Example:
+        >>> is_stored(np.eye(2))
+        False
+    """
+    named = all(hasattr(values, name) for name in ("shape", "dtype", "chunks", "__getitem__"))
+    return named and not isinstance(values, np.ndarray) and len(values.shape) == 2  # type: ignore[attr-defined]
+
+
+@final
+class Stored(ByRows):
+    """A matrix in a store, read a block of rows at a time, that must be the same whenever it is read.
+
+    Of each block a hash is kept from the first time on. What a store computes may be another number the next time,
+    and what another process writes meanwhile is: bounds of two passes over the rows would belong to no matrix.
+
+    Args:
+        name: what to call it in a refusal.
+        source: has ``shape``, ``dtype`` and ``chunks``, and gives rows by slices: of zarr, dask or h5py.
+
+    Raises:
+        BadInputError: no floats, and, when a block is read, one of another width, or with NaN or infinity.
+        MusoError: a block that is another one than before.
+
+    Example:
+        >>> import copy
+        >>> class Source:
+        ...     shape, dtype, chunks = (3, 2), np.dtype("f8"), (2, 2)
+        ...     rows = np.arange(6.0).reshape(3, 2)
+        ...     def __getitem__(self, key):
+        ...         return self.rows[key]
+        >>> stored = Stored("features", Source())
+        >>> stored[1:]
+        array([[2., 3.],
+               [4., 5.]])
+        >>> Source.rows = -Source.rows
+        >>> copy.copy(stored)[:1]  # without the block that is in memory
+        Traceback (most recent call last):
+        muso_theory.errors.MusoError: expected the rows that were read before but got features[0:3]=(3, 2) ...
+    """
+
+    def __init__(self, name: str, source: Any) -> None:
+        self.name, self.source = name, source
+        self.shape, self.dtype = tuple(map(int, source.shape)), np.dtype(source.dtype)  # type: ignore[assignment]
+        if self.dtype not in (np.float32, np.float64):
+            hint = "an array in memory for other kinds of numbers"
+            raise expected("float32 or float64", f"{name}.dtype", self.dtype, "in a store", hint)
+        width = max(1, self.shape[1] * self.dtype.itemsize)
+        self._edges = _edges(self.shape[0], _BLOCK_BYTES // width, source.chunks)
+        self._hashes: list[bytes | None] = [None] * (len(self._edges) - 1)
+        self._last: tuple[int, Array] | None = None
+        self._lock = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_last": None, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update({**state, "_lock": threading.Lock()})
+
+    def let_go(self) -> None:
+        """Have the next reader read the store itself."""
+        with self._lock:
+            self._last = None
+
+    def read_all(self) -> None:
+        """Read every block that has not been read yet, and keep its hash."""
+        for i, known in enumerate(self._hashes):
+            if known is None:
+                self._block(i)
+
+    @property
+    def key(self) -> bytes:
+        """What it is known by."""
+        self.read_all()
+        return blake2b(b"".join(h or b"" for h in self._hashes), digest_size=32).digest()
+
+    def portable(self, index: Array) -> Stored:
+        """The same matrix for a process that needs these rows only: no more of a graph of dask than makes them."""
+        if not hasattr(self.source, "__dask_graph__"):
+            return self
+        import dask
+
+        first, last = np.searchsorted(self._edges, [index.min(), index.max()], side="right") - 1
+        start, stop = self._edges[first], self._edges[last + 1]
+        other = object.__new__(Stored)
+        other.__setstate__(self.__getstate__())
+        (part,) = dask.optimize(self.source[start:stop])
+        other.source = _Moved(part, start)
+        return other
+
+    def _made_between(self, start: int, stop: int) -> Array:
+        first = int(np.searchsorted(self._edges, start, side="right")) - 1
+        pieces = []
+        while self._edges[first] < stop:
+            left, right = self._edges[first : first + 2]
+            pieces.append(self._block(first)[max(start - left, 0) : min(stop, right) - left])
+            first += 1
+        # A piece is a view of a block that is kept for the next reader: nobody may write into it.
+        return (
+            pieces[0] if len(pieces) == 1 else np.vstack(pieces or [np.empty((0, self.shape[1]), self.dtype)])
+        )
+
+    def _made(self, index: Array) -> Array:
+        made = np.empty((len(index), self.shape[1]), self.dtype)
+        which = np.searchsorted(self._edges, index, side="right") - 1
+        for i in np.unique(which).tolist():
+            here = which == i
+            made[here] = self._block(i)[index[here] - self._edges[i]]
+        return made
+
+    def _block(self, i: int) -> Array:
+        """One block, held against what it was when it was read first."""
+        with self._lock:
+            if self._last is None or self._last[0] != i:
+                self._last = None  # before the next one is there
+                self._last = (i, self._read(i))
+            return self._last[1]
+
+    def _read(self, i: int) -> Array:
+        start, stop = self._edges[i : i + 2]
+        name = f"{self.name}[{start}:{stop}]"
+        part = self.source[start:stop]
+        # In the thread that asks: a cluster on which that is a task must not wait for other tasks.
+        block = np.asarray(part.compute(scheduler="synchronous") if hasattr(part, "compute") else part)
+        wanted = (stop - start, self.shape[1])
+        if block.shape != wanted or block.dtype != self.dtype:
+            hint = "blocks as wide as they say"
+            raise expected(f"{wanted} of {self.dtype}", name, block.shape, f"dtype {block.dtype}", hint)
+        block = np.ascontiguousarray(block)
+        found = blake2b(block.data, digest_size=32).digest()
+        if self._hashes[i] is None:
+            bad = first_nonfinite(block)
+            if bad is not None:
+                row, column = start + bad[0], bad[1]
+                got = f"row {row}, column {column}, counted from 0, in block {i}"
+                hint = "removing or fixing that entry"
+                raise expected("finite numbers", f"{self.name}[{row}, {column}]", block[bad], got, hint)
+            self._hashes[i] = found
+        elif self._hashes[i] != found:
+            hint = "a source that gives the same rows whenever it is read, such as a copy in a .npy file"
+            words = expected("the rows that were read before", name, block.shape, "changed since", hint)
+            raise MusoError(
+                str(words)
+            )  # another arithmetic, to which a BadInputError leads, would read no better
+        block.flags.writeable = False
+        return block
+
+
+@final
+class _Moved:
+    """Rows of a source from some row on, by their numbers in the whole."""
+
+    def __init__(self, source: Any, start: int) -> None:
+        self._source, self._start = source, start
+
+    def __getitem__(self, rows: slice) -> Any:
+        return self._source[rows.start - self._start : rows.stop - self._start]
+
+
+def _edges(n: int, most: int, chunks: Any) -> list[int]:
+    """Where blocks begin and end: whole chunks, as many as make at most so many rows.
+
+    Example:
+        >>> _edges(10, 5, (2, 3)), _edges(10, 5, ((4, 4, 2), (3,))), _edges(3, 0, None)
+        ([0, 4, 8, 10], [0, 4, 8, 10], [0, 1, 2, 3])
+    """
+    sizes = chunks[0] if chunks else max(1, most)
+    ends = (
+        np.cumsum(sizes).tolist() if isinstance(sizes, Sequence) else [*range(int(sizes), n, int(sizes)), n]
+    )
+    edges = [0]
+    for end, after in pairwise([*ends, math.inf]):
+        if after - edges[-1] > most:
+            edges.append(end)
+    return edges

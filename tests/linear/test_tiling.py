@@ -1,0 +1,228 @@
+"""A check whose Gram matrix has no room in memory: asked for by memory alone, with the bounds of any other check."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import muso_theory as mt
+from muso_theory.linear import tiling
+from muso_theory.linear.certified import CertifiedForms
+from muso_theory.linear.tiling import in_tiles, tiled_bytes, within
+from muso_theory.machine import memory_of
+from muso_theory.numbers import tiled, tiles
+from muso_theory.numbers.tiles import Tiles
+
+CLAIMS = ["exact-labels", "label-free"]
+N, WIDTH = 150, 400
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiles of 32 rows, in a process that is said to take a million bytes."""
+    monkeypatch.setattr(tiles, "TILE", 32)
+    monkeypatch.setattr(tiled, "_ROWS", 16)
+    monkeypatch.setattr(tiled, "_STRIP_BYTES", 1)
+    monkeypatch.setattr(tiling, "_PROCESS", 10**6)
+    monkeypatch.setattr(tiling, "_MATRICES", 200)
+
+
+def problem(seed: int = 0, **words: Any) -> mt.UnlearningProblem:
+    rng = np.random.default_rng(seed)
+    features = rng.standard_normal((N, WIDTH)).astype(np.float32)
+    return mt.UnlearningProblem(features, rng.standard_normal((N, 2)), [4, 9, 77], **words)
+
+
+def cap(given: mt.UnlearningProblem) -> float:
+    """Gigabytes in which K has no room, and its tiles have."""
+    least = tiled_bytes(given)
+    assert least < tiling.dual_bytes(given)
+    return least / 1e9 + 1e-4
+
+
+def told(report: Any) -> list[Any]:
+    return [
+        (row.name, row.verdict, [(f.quantity.lower, f.quantity.upper) for f in row.findings])
+        for row in report.evidence.values()
+    ]
+
+
+@pytest.fixture
+def formed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows of tiles were formed; with a negative entry in front, stops after so many."""
+    found: list[int] = []
+    real = tiled._panel
+
+    def counting(*words: Any) -> Any:
+        if found and found[0] < 0:
+            found[0] += 1
+            if not found[0]:
+                del found[0]
+                raise KeyboardInterrupt
+        found.append(1)
+        return real(*words)
+
+    monkeypatch.setattr(tiled, "_panel", counting)
+    return found
+
+
+def test_tiles_say_what_memory_says(formed: list[int]) -> None:
+    plain = mt.check(problem(), CLAIMS)
+    assert formed == []
+    assert "K" not in [row["word"] for row in plain.inputs["understood"]]
+    tiled_report = mt.check(problem(), CLAIMS, memory=cap(problem()))
+    assert len(formed) == 5
+    [words] = [row["value"] for row in tiled_report.inputs["understood"] if row["word"] == "K"]
+    assert words.startswith("15 tiles on disk")
+    assert tiled_report.verdict is plain.verdict is mt.Verdict.CERTIFIED
+    for (name, verdict, ends), (other, other_verdict, other_ends) in zip(
+        told(plain), told(tiled_report), strict=True
+    ):
+        assert (name, verdict) == (other, other_verdict)
+        # Both enclose the same number, but where it is of floats that were computed in another order.
+        if "[output]" not in name and name not in CLAIMS:
+            assert all(a <= d and c <= b for (a, b), (c, d) in zip(ends, other_ends, strict=True)), (
+                name,
+                ends,
+                other_ends,
+            )
+
+
+def test_enclosures_meet_those_of_memory() -> None:
+    labels = np.random.default_rng(5).standard_normal((3, 2))
+    plain = CertifiedForms(problem())
+    with memory_of(int(cap(problem()) * 1e9)):
+        found = CertifiedForms(problem())
+        gap = found.gap(found.given(labels))
+        smallest, largest = found.spectrum
+        kept = found.leave_block_out()
+        assert isinstance(found.systems.everything.matrix, Tiles)
+    known = plain.gap(plain.given(labels))
+    assert gap.lower <= known.upper
+    assert known.lower <= gap.upper
+    assert float(gap.upper - gap.lower) < 1e-9 * float(gap.upper)
+    for mine, theirs in zip((smallest, largest), plain.spectrum, strict=True):
+        assert mine.lower <= theirs.upper
+        assert theirs.lower <= mine.upper
+    assert np.allclose(kept.values, plain.optimal_labels.values, atol=1e-10)
+    # Another problem's gap lies elsewhere, so that meeting is no matter of course.
+    other = CertifiedForms(problem(1))
+    assert (
+        not other.gap(other.given(labels)).lower <= known.upper
+        or not known.lower <= other.gap(other.given(labels)).upper
+    )
+
+
+def test_all_claims_and_solutions_in_tiles() -> None:
+    given = problem()
+    plain = mt.check(problem())
+    report = mt.check(given, memory=cap(given))
+    assert [row.verdict for row in report.evidence.values()] == [
+        row.verdict for row in plain.evidence.values()
+    ]
+    with memory_of(int(cap(given) * 1e9)):
+        solution = mt.solve(given)
+    assert np.allclose(solution.w_unlearned, mt.solve(problem()).w_unlearned, atol=1e-10)
+
+
+def test_equal_rows_a_start_and_a_ridge() -> None:
+    rng = np.random.default_rng(3)
+    features = rng.standard_normal((N, WIDTH)).astype(np.float32)
+    features[60] = features[2]
+    targets, start = rng.standard_normal((N, 1)), rng.standard_normal((WIDTH, 1))
+    words = [*CLAIMS, "ridge-anchored"]
+
+    def made() -> mt.UnlearningProblem:
+        return mt.UnlearningProblem(features, targets, [4, 9, 77], w_init=start)
+
+    plain = mt.check(made(), words)
+    report = mt.check(made(), words, memory=cap(made()))
+    theorems = [name for name in report.evidence if "[" not in name]
+    assert {report.evidence[name].verdict for name in theorems} == {mt.Verdict.CERTIFIED}
+    assert [plain.evidence[name].verdict for name in theorems] == [mt.Verdict.CERTIFIED] * len(theorems)
+
+
+def test_it_follows_from_sizes_and_memory_alone() -> None:
+    given = problem()
+    need = tiling.dual_bytes(given) + given.features.nbytes
+    with memory_of(need):
+        assert not in_tiles(given)
+    with memory_of(need - 1):
+        assert in_tiles(given)
+        tall = mt.UnlearningProblem(np.eye(5, 2), np.ones(5), [1])
+        assert not in_tiles(tall)
+        assert not in_tiles(mt.UnlearningProblem(np.eye(2, 5, dtype=int), [1, 2], [1]))
+
+
+def test_too_little_memory_and_room_is_told_before_the_work(
+    tmp_path: Path, formed: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    least = tiled_bytes(problem())
+    with pytest.raises(mt.BadInputError, match=r"at least 0\.\d+ gigabytes.*memory=0\.0001"):
+        mt.check(problem(), CLAIMS, memory=1e-4)
+    for wrong in (0, -1.0, float("nan"), float("inf"), "2", True):
+        with pytest.raises(mt.BadInputError, match="memory"):
+            mt.check(problem(), CLAIMS, memory=wrong)  # type: ignore[arg-type]
+    with within(least / 1e9 + 1e-9, problem()):
+        assert in_tiles(problem())
+    need, usage = tiling.disk_bytes(problem()), namedtuple("usage", "free")
+    assert need == 3 * tiles.tile_bytes(N)
+    for folder in (None, tmp_path / "kept"):
+        with monkeypatch.context() as patch:
+            patch.setattr(tiles.shutil, "disk_usage", lambda path: usage(need - 1))
+            with pytest.raises(
+                mt.MusoError, match=f"room for {need:,} bytes of tiles.*{need - 1:,} bytes free"
+            ):
+                mt.check(problem(), CLAIMS, memory=cap(problem()), checkpoint=folder)
+    assert formed == []
+
+
+def test_a_check_that_was_stopped_goes_on(formed: list[int], tmp_path: Path) -> None:
+    most = cap(problem())
+    expected = told(mt.check(problem(), CLAIMS, memory=most))
+    whole = len(formed)
+    formed[:] = [-3]
+    with pytest.raises(KeyboardInterrupt):
+        mt.check(problem(), CLAIMS, memory=most, checkpoint=tmp_path)
+    assert len(formed) == 2
+    assert told(mt.check(problem(), CLAIMS, memory=most, checkpoint=tmp_path)) == expected
+    assert len(formed) == whole  # none of them twice
+    assert told(mt.check(problem(), CLAIMS, memory=most, checkpoint=tmp_path)) == expected
+    assert len(formed) == whole
+    assert told(mt.check(problem(1), CLAIMS, memory=most, checkpoint=tmp_path)) != expected
+    assert len(formed) == 2 * whole
+
+
+def test_tiles_of_another_matrix_are_refused_and_damaged_ones_formed_again(
+    formed: list[int], tmp_path: Path
+) -> None:
+    most = cap(problem())
+    expected = told(mt.check(problem(), CLAIMS, memory=most, checkpoint=tmp_path))
+    whole = len(formed)
+    damaged = sorted(p for p in tmp_path.glob("*-2-1-*.tile") if "_" not in p.name)[0]
+    damaged.write_bytes(damaged.read_bytes()[::-1])
+    assert told(mt.check(problem(), CLAIMS, memory=most, checkpoint=tmp_path)) == expected
+    assert len(formed) == whole + 1
+    # A wrong tile under a hash that fits: only the features tell.
+    [path] = (p for p in tmp_path.glob("*-2-1-*.tile") if "_" not in p.name)
+    files = tiles.TileFiles(tmp_path, path.name.split("-")[0])
+    assert files.find(2, 1, (32, 32))
+    wrong = files.read(2, 1).copy()
+    path.unlink()
+    wrong[3, 3] += 1e-5
+    files.write(2, 1, wrong)
+    with pytest.raises(mt.MusoError, match=r"the tiles in .* are of another matrix"):
+        mt.check(problem(), CLAIMS, memory=most, checkpoint=tmp_path)
+
+
+def test_features_in_a_file_are_never_held(tmp_path: Path) -> None:
+    given = problem()
+    np.save(tmp_path / "features.npy", given.features)
+    mapped = mt.UnlearningProblem(tmp_path / "features.npy", given.targets, given.forget)
+    assert tiled_bytes(given) - tiled_bytes(mapped) == given.features.nbytes
+    report = mt.check(mapped, CLAIMS, memory=cap(mapped))
+    assert told(report) == told(mt.check(given, CLAIMS, memory=cap(given)))
