@@ -10,7 +10,8 @@ import pytest
 from muso_theory.algebra.search import find_trials
 from muso_theory.algebra.statement import parse_statement
 from muso_theory.claims import CATALOGUE
-from muso_theory.claims.theorems import writing
+from muso_theory.claims.theorems import status, writing
+from muso_theory.claims.theorems.kernels import kernels
 from muso_theory.claims.theorems.library import Proof
 from muso_theory.claims.theorems.registry import slugs
 from muso_theory.claims.theorems.showing import BEARS_ON, FIGURES, GALLERY, unproved
@@ -42,6 +43,19 @@ def test_the_room_is_written_from_its_certificates(tmp_path: Path, monkeypatch: 
     assert {path.name for path in made if path.parent.name == "pages"} == pages
     writing.write_index(tmp_path / "index.json")
     assert (tmp_path / "index.json").read_bytes() == INDEX.read_bytes()
+
+
+@pytest.mark.parametrize("other", ["0" * 64, "g" * 64])
+def test_what_another_hash_was_proved_of_is_stale_and_has_one_kernel(
+    other: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it sorts before the right hash or after it."""
+    honest = status.theorem_status("exact-labels")
+    assert (honest.status, kernels("exact-labels", honest.hash)) == ("proved", 2)
+    assert kernels("exact-labels", other) == 1
+    index = {**status._index(), "statements": other}
+    monkeypatch.setattr(status, "_index", lambda: index)
+    assert status.theorem_status("exact-labels").status == "stale"
 
 
 def test_what_shows_a_claim_is_there_and_says_so() -> None:
