@@ -4,7 +4,8 @@ cosmic-ray plants them and runs the tests, in copies of the repository, as confi
 keeps a sample of mutants, drawn by seed over all rooms of the package (`mutants`), which tests each is given, and the
 score. Which tests execute which line is recorded once, by coverage, test file by test file. A mutant is given the tests
 that execute its statement (of its class or file, where it runs at import) and those that read the package as text,
-those of the quickest files first, as far as `_BUDGET` seconds go, until one fails. This choice can only lower the score.
+those of the quickest files first, as far as `_BUDGET` seconds go, until one fails. This choice can only lower
+the score.
 
     score = killed / (killed + survived + unclear − equivalent)
 

@@ -319,9 +319,11 @@ LAYERS = [
     mt.networks.Dropout,
     mt.networks.SelfAttention,
 ]
-WORDS = {"optimizer", "momentum"}  # one is no number, the other counts beside some of it only
+UNRANGED = {"optimizer", "momentum"}  # one is no number, the other counts beside some of it only
 SINGLE = [
-    (kind, name) for kind, name in SET if name not in WORDS and not isinstance(getattr(kind(), name), tuple)
+    (kind, name)
+    for kind, name in SET
+    if name not in UNRANGED and not isinstance(getattr(kind(), name), tuple)
 ]
 RANGES = [*SINGLE, *zip(LAYERS, ("momentum", "rate", "heads"), strict=True)]
 
