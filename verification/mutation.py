@@ -3,8 +3,9 @@
 cosmic-ray plants them and runs the tests, in copies of the repository, as configured in pyproject.toml. The campaign
 keeps a sample of mutants, drawn by seed over all rooms of the package (`mutants`), which tests each is given, and the
 score. Which tests execute which line is recorded once, by coverage, test file by test file. A mutant is given the tests
-that execute its statement (of its class or file, where it runs at import), those of the quickest files first, as far as
-`_BUDGET` seconds go, until one fails. This choice can only lower the score.
+that execute its statement (of its class or file, where it runs at import) and those that read the package as text,
+those of the quickest files first, as far as `_BUDGET` seconds go, until one fails. This choice can only lower
+the score.
 
     score = killed / (killed + survived + unclear − equivalent)
 
@@ -58,6 +59,7 @@ _BUSY = re.compile(
 )
 _FAILURE = re.compile(r"^(?:FAILED|ERROR|ImportError while loading conftest) (.+?)(?: - (.*))?$", flags=re.M)
 _TIME = re.compile(r"^([\d.]+)s (?:call|setup|teardown) +(.+?) *$", flags=re.M)
+_READERS = ("tests/project/test_defaults.py",)  # they read the package as text, and execute nothing of it
 _LEFT_OUT = (".git", ".venv", ".*_cache", ".hypothesis", ".checkpoints", "build", "dist")
 
 
@@ -123,7 +125,8 @@ def _executing(mutant: Mutant, tests: Mapping[str, Mapping[str, Any]]) -> list[s
 def chosen(mutant: Mutant, tests: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """The tests for a mutant, those of the quickest files first, as far as the budget goes."""
     files, spent = collections.defaultdict[str, list[str]](list), collections.Counter[str]()
-    for name in sorted(_executing(mutant, tests), key=lambda name: (tests[name]["seconds"], name)):
+    names = {*_executing(mutant, tests), *(name for name in tests if name.startswith(_READERS))}
+    for name in sorted(names, key=lambda name: (tests[name]["seconds"], name)):
         if sum(spent.values()) <= _BUDGET:
             file = name.partition("::")[0]
             files[file].append(name)

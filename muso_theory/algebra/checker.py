@@ -22,7 +22,7 @@ from .derivation import content_hash
 from .expression import parse_equation, parse_expression, parse_word
 from .induction import check_induction, parse_induction
 from .instance import Instance
-from .polynomial import AlgebraError, Polynomial, Word
+from .polynomial import AlgebraError, Polynomial, Word, quoted
 from .statement import Statement, parse_statement
 from .trials import check_trials
 
@@ -93,14 +93,14 @@ def check_bundle(
         registered = {**registered, **own}
         wanted = {name for name in registered if name.partition("/")[0] == claim}
         if not wanted:
-            raise AlgebraError(f"no theorem is registered for the claim {claim[:60]!r}")
+            raise AlgebraError(f"no theorem is registered for the claim {quoted(claim)}")
         if lacking := sorted(wanted - set(nodes)):
             raise AlgebraError(f"the certificate lacks {lacking[0]}")
         order = _ordered(nodes)
         checked: dict[str, Statement] = {}
         for name in order:
             if list(registered.get(name, ())) != nodes[name]["statement"]:
-                raise AlgebraError(f"the statement of {name[:60]!r} is not the registered one")
+                raise AlgebraError(f"the statement of {quoted(name)} is not the registered one")
             _check_node(name, nodes, checked, open_=name in own)
         if unused := set(nodes) - wanted - _ancestors(wanted, nodes):
             raise AlgebraError(f"{min(unused)} is not used by the claim")
@@ -186,7 +186,7 @@ def _ordered(nodes: Mapping[str, Any]) -> list[str]:
 
     def visit(name: str, path: tuple[str, ...]) -> None:
         if name not in nodes:
-            raise AlgebraError(f"{path[-1]} uses {name[:60]!r}, which is not in the certificate")
+            raise AlgebraError(f"{path[-1]} uses {quoted(name)}, which is not in the certificate")
         if state.get(name) is False:
             raise AlgebraError(f"{name} is used to prove itself")
         if name not in state:
@@ -270,7 +270,7 @@ class _Replay:
         elif base in self.statement.facts:
             polynomial = self.statement.facts[base].polynomial
         else:
-            raise AlgebraError(f"{key[:60]!r} is not known here")
+            raise AlgebraError(f"{quoted(key)} is not known here")
         return polynomial if base == key else polynomial.transpose()
 
     def follow(self, number: int, step: Mapping[str, Any]) -> None:

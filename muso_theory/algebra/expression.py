@@ -6,7 +6,7 @@ import re
 from fractions import Fraction
 
 from ..errors import nearest
-from .polynomial import MAX_WORD, AlgebraError, Polynomial, Signature, Word
+from .polynomial import MAX_WORD, AlgebraError, Polynomial, Signature, Word, quoted
 
 __all__ = ["NAME", "parse_equation", "parse_expression", "parse_word"]
 
@@ -43,7 +43,7 @@ def parse_equation(text: str, signature: Signature) -> Polynomial:
     """
     sides = text.split("=")
     if len(sides) != 2:
-        raise AlgebraError(f"expected one equality sign in {text[:60]!r}", len("=".join(sides[:2])))
+        raise AlgebraError(f"expected one equality sign in {quoted(text)}", len("=".join(sides[:2])))
     left = parse_expression(sides[0], signature)
     try:
         right = parse_expression(sides[1], signature)
@@ -54,7 +54,7 @@ def parse_equation(text: str, signature: Signature) -> Polynomial:
     except AlgebraError as error:
         raise AlgebraError(f"the sides of an equation differ in size: {error}", len(sides[0])) from None
     if polynomial.rows is None:
-        raise AlgebraError(f"an equation between bare numbers has no type: {text[:60]!r}", 0)
+        raise AlgebraError(f"an equation between bare numbers has no type: {quoted(text)}", 0)
     return polynomial
 
 

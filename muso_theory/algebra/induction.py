@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import final
 
 from .expression import parse_expression
-from .polynomial import AlgebraError, Polynomial
+from .polynomial import AlgebraError, Polynomial, quoted
 from .statement import Statement, parse_statement
 
 __all__ = ["Induction", "check_induction", "parse_induction"]
@@ -142,7 +142,7 @@ def _values(text: str, states: tuple[str, ...]) -> dict[str, str]:
         state, _, value = part.partition(" = ")
         values[state] = value
     if sorted(values) != sorted(states) or len(text.split(", ")) != len(states):
-        raise AlgebraError(f"expected one value for each of {', '.join(states)} but got {text[:60]!r}")
+        raise AlgebraError(f"expected one value for each of {', '.join(states)} but got {quoted(text)}")
     return values
 
 
@@ -150,5 +150,5 @@ def _fields(pattern: str, text: str) -> tuple[str, ...]:
     """Match a whole line or refuse it."""
     match = re.fullmatch(pattern, text)
     if match is None:
-        raise AlgebraError(f"cannot read {text[:60]!r}")
+        raise AlgebraError(f"cannot read {quoted(text)}")
     return match.groups()

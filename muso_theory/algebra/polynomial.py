@@ -24,6 +24,7 @@ __all__ = [
     "Word",
     "flip",
     "flip_word",
+    "quoted",
 ]
 
 Letter = str
@@ -46,6 +47,16 @@ class AlgebraError(MusoError, ValueError):
     def __init__(self, words: str, at: int | None = None) -> None:
         super().__init__(words)
         self.at = at
+
+
+def quoted(text: str) -> str:
+    """Text that was read, as an error quotes it: its beginning is enough to find it.
+
+    Example:
+        >>> quoted("A = B"), len(quoted(1000 * "A"))
+        ("'A = B'", 62)
+    """
+    return repr(text[:60])
 
 
 def flip(letter: Letter) -> Letter:

@@ -25,7 +25,7 @@ from typing import final
 
 from ..errors import nearest
 from .expression import parse_equation, parse_expression
-from .polynomial import AlgebraError, Polynomial
+from .polynomial import AlgebraError, Polynomial, quoted
 
 __all__ = ["Premise", "Statement", "StatementBuilder", "parse_statement"]
 
@@ -188,15 +188,15 @@ class StatementBuilder:
         reader: Callable[[StatementBuilder, str], None] | None = _READERS.get(verb)
         if reader is None or not rest or line != " ".join(line.split()):
             raise AlgebraError(
-                f"expected a line that starts with one of {', '.join(_READERS)} but got {line[:60]!r}"
+                f"expected a line that starts with one of {', '.join(_READERS)} but got {quoted(line)}"
             )
         stage = _STAGES.get(verb, 0)
         if stage < 2 and self.conclusions:
             raise AlgebraError(
-                f"a conclusion is followed by {line[:60]!r}: data come first, and a file holds one theorem"
+                f"a conclusion is followed by {quoted(line)}: data come first, and a file holds one theorem"
             )
         if stage < 1 and self.exists:
-            raise AlgebraError(f"a claimed existence is followed by {line[:60]!r}: data come first")
+            raise AlgebraError(f"a claimed existence is followed by {quoted(line)}: data come first")
         try:
             reader(self, rest)
         except AlgebraError as error:
@@ -351,7 +351,7 @@ def _fields(pattern: str, text: str) -> tuple[str, ...]:
     """Match a whole line or refuse it."""
     match = re.fullmatch(pattern, text)
     if match is None:
-        raise AlgebraError(f"cannot read {text[:60]!r}")
+        raise AlgebraError(f"cannot read {quoted(text)}")
     return match.groups()
 
 

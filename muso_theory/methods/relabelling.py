@@ -88,7 +88,9 @@ class _RuleRelabelling(Relabelling):
         self.rule()
         if self.oracle_stop is not None and not 0 <= self.oracle_stop <= 1:
             kind = type(self.oracle_stop).__name__
-            raise expected("a difference of accuracies", "oracle_stop", self.oracle_stop, kind, "0.03")
+            raise expected(
+                "a difference of accuracies in [0, 1]", "oracle_stop", self.oracle_stop, kind, "0.03"
+            )
 
     @abstractmethod
     def rule(self) -> LabelRule:

@@ -62,7 +62,7 @@ class BatchNorm(Layer):
     def __post_init__(self) -> None:
         check_norm("batch_norm", self.size, self.eps)
         if not 0 < self.momentum <= 1:
-            what = "a number above 0 and at most 1 in batch_norm"
+            what = "a momentum in (0, 1] in batch_norm"
             raise expected(what, "momentum", self.momentum, type(self.momentum).__name__, "0.1")
 
     def __str__(self) -> str:

@@ -13,15 +13,19 @@ from muso_theory.claims.theorems.refuted import REFUTED
 from muso_theory.claims.theorems.registry import THEOREMS
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", REFUTED)
-def test_false_theorem_is_refuted_and_not_proved(name: str) -> None:
+def test_false_theorem_is_refuted(name: str) -> None:
     statement = parse_statement(name, REFUTED[name])
     model = counterexample(statement)
     assert model is not None
     assert not failing(statement, model)
     assert not concludes(statement, model)
-    if statement.exists:
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REFUTED)
+def test_false_theorem_is_not_proved(name: str) -> None:
+    if parse_statement(name, REFUTED[name]).exists:
         return  # no witness is offered, so there is nothing to derive from
     known = {
         node["name"]: node

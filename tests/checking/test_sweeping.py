@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,26 @@ def test_default_grids_suit_few_samples() -> None:
             assert grid == sorted(set(grid)), (over, n)
             assert all(axis.allows(value) for value in grid)
         assert all(1 <= round(share * n) < n for share in sweeping.AXES["forget-fraction"].values(n))
+
+
+@pytest.mark.parametrize(
+    ("over", "allowed", "refused"),
+    [
+        ("n-features", [2, 4, 10**6], [-2, 0, 1, 3, 2.5]),
+        ("ridge", [5e-324, 1.0], [-1.0, 0.0]),
+        ("subset", [5e-324, 0.5, 1.0], [-0.5, 0.0, math.nextafter(1.0, 2.0)]),
+        ("forget-fraction", [5e-324, 0.5, math.nextafter(1.0, 0.0)], [-0.5, 0.0, 1.0]),
+        ("epsilon", [5e-324, 1.0], [-1.0, 0.0]),
+    ],
+)
+def test_an_axis_allows_what_its_words_say_and_no_neighbour(
+    over: str, allowed: list[float], refused: list[float]
+) -> None:
+    axis = sweeping.AXES[over]
+    assert [sweeping._value(over, axis, value) for value in allowed] == allowed
+    for value in (*refused, math.nan, True, "1"):
+        with pytest.raises(BadInputError, match=re.escape(axis.what)):
+            sweeping._value(over, axis, value)  # type: ignore[arg-type]
 
 
 @pytest.mark.numeric

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from muso_theory.algebra.search import find_trials
 from muso_theory.algebra.statement import parse_statement
 from muso_theory.claims import CATALOGUE
-from muso_theory.claims.theorems.graph import graph_svg
+from muso_theory.claims.theorems import status, writing
+from muso_theory.claims.theorems.kernels import kernels
 from muso_theory.claims.theorems.library import Proof
-from muso_theory.claims.theorems.pages import markdown_page
-from muso_theory.claims.theorems.registry import THEOREMS, slugs
+from muso_theory.claims.theorems.registry import slugs
 from muso_theory.claims.theorems.showing import BEARS_ON, FIGURES, GALLERY, unproved
-from muso_theory.claims.theorems.writing import _table, certificate_text, claims_graph, load_certificate
+from muso_theory.claims.theorems.status import INDEX
+from muso_theory.claims.theorems.writing import certificate_text, load_certificate
 from muso_theory.plots.gallery import script
 from muso_theory.results import restored
 from tests import ROOT
@@ -24,28 +26,36 @@ PROOFS = {slug: Proof(slug, load_certificate(ROOM / "certificates" / f"{slug}.js
 NODES = {node["name"]: node for proof in PROOFS.values() for node in proof.certificate["theorems"]}
 
 
-def kept(name: str) -> str:
-    return (ROOM / name).read_text(encoding="utf-8")
-
-
 @pytest.mark.parametrize("slug", PROOFS)
-def test_pages_are_those_of_the_certificates(slug: str) -> None:
-    assert PROOFS[slug].to_markdown() == kept(f"pages/{slug}.md")
+def test_each_theorem_and_proof_is_in_latex(slug: str) -> None:
     latex = PROOFS[slug].to_latex()
     assert latex.count(r"\begin{theorem}") == latex.count(r"\end{theorem}") == len(PROOFS[slug].theorems)
     assert latex.count(r"\begin{proof}") == latex.count(r"\end{proof}") == len(PROOFS[slug].theorems)
 
 
-@pytest.mark.slow
-def test_lemmas_graph_and_table_are_those_of_the_certificates() -> None:
-    lemmas = [NODES[name] for name in THEOREMS if name.startswith("lemma/") and name in NODES]
-    assert markdown_page("lemma", lemmas, "proved, checked with every claim that uses them") == kept(
-        "pages/lemmas.md"
-    )
-    proofs = list(PROOFS.values())
-    edges, statuses, remains = claims_graph(proofs)
-    assert graph_svg(edges, statuses, remains=remains) == kept("theorems.svg")
-    assert _table(proofs) == kept("theorems.md")
+def test_the_room_is_written_from_its_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Certificates, pages, graph, table and index, byte for byte; that they are found again is tested elsewhere."""
+    monkeypatch.setattr(writing, "prove", PROOFS.__getitem__)
+    writing.write_proofs(tmp_path)
+    made = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert made == {path: (ROOM / path).read_bytes() for path in made}
+    pages = {f"{name}.md" for name in (*slugs(), "lemmas", "refuted")}
+    assert {path.name for path in made if path.parent.name == "pages"} == pages
+    writing.write_index(tmp_path / "index.json")
+    assert (tmp_path / "index.json").read_bytes() == INDEX.read_bytes()
+
+
+@pytest.mark.parametrize("other", ["0" * 64, "g" * 64])
+def test_what_another_hash_was_proved_of_is_stale_and_has_one_kernel(
+    other: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it sorts before the right hash or after it."""
+    honest = status.theorem_status("exact-labels")
+    assert (honest.status, kernels("exact-labels", honest.hash)) == ("proved", 2)
+    assert kernels("exact-labels", other) == 1
+    index = {**status._index(), "statements": other}
+    monkeypatch.setattr(status, "_index", lambda: index)
+    assert status.theorem_status("exact-labels").status == "stale"
 
 
 def test_what_shows_a_claim_is_there_and_says_so() -> None:

@@ -10,8 +10,13 @@ import pytest
 from typer.testing import CliRunner
 
 import muso_theory as mt
+from muso_theory.claims import training
+from muso_theory.claims.case import Case
 from muso_theory.cli import app
+from muso_theory.descent.plan import TrainingPlan
 from muso_theory.evidence import Verdict
+from muso_theory.numbers import Quantity
+from muso_theory.settings import Settings
 from tests.zoo import ZOO
 
 CONDITIONS = ("optimizer-in-span", "ostrowski-reich", "stable-step", "enough-epochs")
@@ -407,3 +412,57 @@ def test_training_that_diverges_is_told_without_warnings_of_numpy() -> None:
     for optimizer in ("gd", "momentum", "cyclic-sgd"):
         row = mt.check(problem, ["enough-epochs"], optimizer=optimizer, lr=10.0, epochs=100)["enough-epochs"]
         assert row.verdict is mt.Verdict.UNDECIDED  # a measurement refutes nothing
+
+
+# -- sizes of steps, in floats and exactly -------------------------------------------------------------
+
+
+def scaled_rows(n: int = 9, d: int = 4) -> dict[str, np.ndarray]:
+    """Rows whose squares are ordinary, zero, beyond the floats on either side, or beside the boundary of 2."""
+    rng = np.random.default_rng(3)
+    rows = rng.standard_normal((n, d))
+    mixed = rows.copy()
+    mixed[2], mixed[4], mixed[6] = 0, 2.0**-600 * rows[4], 2.0**600 * rows[6]
+    beside = rows / 8
+    beside[1], beside[5] = [2, 0, 0, 0], [2, 2.0**-27, 0, 0]
+    small = rows * np.ldexp(1.0, -np.arange(n))[:, None] * 2.0**-446  # squares pass 2⁻⁹⁰⁰ on the way
+    return {"ordinary": rows, "mixed": mixed, "beside 2": beside, "tiny": small, "equal": np.ones((n, d))}
+
+
+@pytest.mark.parametrize("entries", [0, 8, 10**6])
+@pytest.mark.parametrize("name", scaled_rows())
+def test_sizes_of_steps_enclose_the_exact_ones(name, entries, monkeypatch):
+    monkeypatch.setattr(training, "_EXACT_ENTRIES", entries)
+    rows, lr = scaled_rows()[name], 0.5
+    problem = mt.UnlearningProblem(rows, np.ones(len(rows)), [1])
+    plan = TrainingPlan.from_words("cyclic-sgd", lr, None, 0.9)
+    smallest, largest, where = training._sizes(Case(problem, None, Settings(training=plan)))
+    exact = [Fraction(lr) * square_norm(row) for row in rows]
+    assert smallest.lower <= min(exact) <= smallest.upper
+    assert largest.lower <= max(exact) <= largest.upper
+    row = int(where.removeprefix("sample "))
+    if entries > 8:
+        # Exact where floats see nothing, and as near as they do elsewhere.
+        for found, value in ((smallest, min(exact)), (largest, max(exact))):
+            assert found.upper <= found.lower * (1 + Fraction(1, 2**46)), name
+            assert value == 0 or found.upper > 0
+        assert exact[row] >= max(exact) * (1 - Fraction(1, 2**46))
+        if name == "beside 2":
+            assert largest.lower == largest.upper == max(exact) > 2
+    elif name in ("ordinary", "equal"):
+        assert exact[row] >= max(exact) * (1 - Fraction(1, 2**46))
+
+
+@pytest.mark.parametrize(
+    ("below", "above", "words"),
+    [
+        ((-1, -1), (1, 1), "some γ_i‖φ_i‖² are above 2 and some below"),
+        ((0, 0), (0, 1), "the largest γ_i‖φ_i‖² is 2"),
+        ((0, 0), (1, 1), "the largest γ_i‖φ_i‖² is 2"),
+        ((-1, 0), (1, 1), "not known"),
+        ((-1, -1), (0, 1), "not known"),
+        ((-1, 1), (1, 1), "not known"),
+    ],
+)
+def test_where_sizes_lie_is_told_as_far_as_it_is_known(below, above, words):
+    assert words in training._beside_two(Quantity.enclosure(*above), Quantity.enclosure(*below))

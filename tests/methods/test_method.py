@@ -291,6 +291,56 @@ def test_a_setting_out_of_range_is_refused_where_it_is_made(kind: Any, setting: 
             kind(**{setting: value})
 
 
+def ends(words: str) -> tuple[list[float], list[float]]:
+    """What a range that is told in words allows and refuses at its very ends."""
+    if found := re.search(r"an integer of at least (\d+)|a non-negative integer", words):
+        least = int(found[1] or 0)
+        return [least, least + 1], [least - 1]
+    if found := re.search(r"([(\[])(\d), (\d)([)\]])", words):
+        (left, low, high, right), inf = found.groups(), np.inf
+        low, high = float(low), float(high)
+        inner = [
+            np.nextafter(low, inf) if left == "(" else low,
+            np.nextafter(high, 0) if right == ")" else high,
+        ]
+        outer = [
+            low if left == "(" else np.nextafter(low, -inf),
+            high if right == ")" else np.nextafter(high, inf),
+        ]
+        return inner, outer
+    if "≥ 0" in words or "nonnegative" in words:
+        return [0.0, 5e-324, 1e308], [-5e-324, np.inf]
+    assert "positive" in words, words
+    return [5e-324, 1e308], [0.0, np.inf]
+
+
+LAYERS = [
+    lambda **words: mt.networks.BatchNorm(4, **words),
+    mt.networks.Dropout,
+    mt.networks.SelfAttention,
+]
+UNRANGED = {"optimizer", "momentum"}  # one is no number, the other counts beside some of it only
+SINGLE = [
+    (kind, name)
+    for kind, name in SET
+    if name not in UNRANGED and not isinstance(getattr(kind(), name), tuple)
+]
+RANGES = [*SINGLE, *zip(LAYERS, ("momentum", "rate", "heads"), strict=True)]
+
+
+@pytest.mark.parametrize(("kind", "setting"), RANGES)
+def test_a_range_ends_where_the_words_of_its_refusal_say(kind: Any, setting: str) -> None:
+    with pytest.raises(BadInputError) as refusal:
+        kind(**{setting: -1})
+    words = str(refusal.value).partition(" but got ")[0]
+    allowed, refused = ends(words)
+    for value in allowed:
+        kind(**{setting: value})
+    for value in refused:
+        with pytest.raises(BadInputError, match=f"^{re.escape(words)} but got {setting}="):
+            kind(**{setting: value})
+
+
 @pytest.mark.usefixtures("entered")
 def test_a_class_of_a_user_with_checks_of_its_own_has_its_seed_checked_when_called() -> None:
     @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from muso_theory.claims.theorems.showing import figures, unproved
 from muso_theory.claims.theorems.writing import load_certificate
 from muso_theory.pages import Observation, draw_shown, read_instances, theorem_site, write_site
 from muso_theory.pages.layout import prose
+from muso_theory.plots import sources
 from muso_theory.results import content_hash
 from tests import ROOT
 from tests.pages.browser import resolves
@@ -242,6 +243,13 @@ def test_evidence_that_was_changed_or_is_of_another_version_is_refused(tmp_path:
     path.write_text(report.replace('"VACUOUS"', '"PROVED"'), encoding="utf-8")
     with pytest.raises(mt.BadInputError, match="changed after it was written"):
         read_instances([path])
+    # A wrong seal is one whether it sorts before the right one or after it.
+    for written, key in ((json.loads(report), "digest"), (result, "sha256")):
+        for seal in ("0" * 64, "g" * 64, None):
+            path.write_text(json.dumps({**written, key: seal}), encoding="utf-8")
+            for read in (lambda: read_instances([path]), lambda: sources.read(path)):
+                with pytest.raises(mt.BadInputError, match="changed after it was written"):
+                    read()
     path.write_text(report.replace('"schema": ', '"schema": 9'), encoding="utf-8")
     with pytest.raises(mt.BadInputError, match="schema version"):
         read_instances([path])

@@ -79,6 +79,8 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "code": _edited(lambda d: d.update(code="0" * 64)),
     "versions": _edited(lambda d: d["versions"].update(numpy="1.0")),
     "added": _edited(lambda d: d.update(more=1)),
+    "seal before": _edited(lambda d: d.update(sha256="0" * 64)),
+    "seal after": _edited(lambda d: d.update(sha256="g" * 64)),
     "unsealed": _edited(lambda d: d.pop("sha256") and None),
     "sealed anew, other point": _edited(lambda d: _sealed(d, point={"n": 17})),
     "sealed anew, other versions": _edited(lambda d: _sealed(d, versions={"numpy": "1.0"})),

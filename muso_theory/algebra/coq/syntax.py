@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import final
 
 from ..expression import NAME
-from ..polynomial import AlgebraError, Polynomial, Signature
+from ..polynomial import AlgebraError, Polynomial, Signature, quoted
 
 __all__ = ["Equation", "Names", "Tree", "read_equation", "read_expression", "symbol_tree"]
 
@@ -119,7 +119,7 @@ def read_expression(text: str, signature: Signature, kind: tuple[str, str] | Non
     raw = _Reader(text, signature).read()
     kind = raw.kind(signature) or kind
     if kind is None:
-        raise AlgebraError(f"the type of {text[:60]!r} is open")
+        raise AlgebraError(f"the type of {quoted(text)} is open")
     return raw.typed(signature, kind)
 
 
@@ -132,7 +132,7 @@ def read_equation(text: str, signature: Signature) -> Equation:
     sides = [_Reader(side, signature).read() for side in text.split("=")]
     kinds = [kind for side in sides if (kind := side.kind(signature))]
     if len(sides) != 2 or not kinds:
-        raise AlgebraError(f"expected one equation between matrices but got {text[:60]!r}")
+        raise AlgebraError(f"expected one equation between matrices but got {quoted(text)}")
     left, right = (side.typed(signature, kinds[0]) for side in sides)
     return Equation(left, right)
 
