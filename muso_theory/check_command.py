@@ -10,6 +10,7 @@ import typer
 
 from . import completing
 from .command_line import Debug, answer
+from .descent.hyper import Hyper
 from .errors import MusoError, expected
 from .options import Arithmetics, Force, Source, takes_source
 from .settings import Settings
@@ -60,7 +61,7 @@ def check(
         typer.Option(help="Its step, with gradients of ½(φᵀw − y)², or 'paper' for the paper's schedule."),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
-    momentum: Annotated[float, typer.Option(help="Of momentum and nesterov.")] = 0.9,
+    momentum: Annotated[float, typer.Option(help="Of momentum and nesterov.")] = Hyper.momentum,
     json: Annotated[
         str | None, typer.Option(help="Write the evidence as JSON to a file, or - for stdout.")
     ] = None,

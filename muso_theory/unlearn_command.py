@@ -11,6 +11,7 @@ import typer
 
 from . import completing
 from .command_line import Debug, answer, say
+from .descent.hyper import Hyper
 from .errors import expected
 from .options import Force, Source, takes_source
 from .settings import Settings
@@ -52,7 +53,8 @@ def unlearn(
         str | None, typer.Option(help="Of --network: samples a step, or all. [default: 64]")
     ] = None,
     momentum: Annotated[
-        float | None, typer.Option(help="Of --network, with momentum and nesterov. [default: 0.9]")
+        float | None,
+        typer.Option(help=f"Of --network, with momentum and nesterov. [default: {Hyper.momentum}]"),
     ] = None,
     weight_decay: Annotated[
         float | None, typer.Option(help="Of --network: weight decay. [default: 0]")

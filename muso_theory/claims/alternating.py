@@ -56,6 +56,6 @@ def _alternating(case: Case) -> Found:
 
 
 ALTERNATING = {
-    "linear-head": Check(_linear_head, listed=by_name_only),
-    "alternating": Check(_alternating, listed=by_name_only),
+    "linear-head": Check(_linear_head, listed=by_name_only, on_any_problem=False),
+    "alternating": Check(_alternating, listed=by_name_only, on_any_problem=False),
 }

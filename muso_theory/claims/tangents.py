@@ -240,6 +240,6 @@ def _slopes(tangent: Any, direction: list[Array], about: Array) -> tuple[Array, 
 
 
 TANGENTS = {
-    "differentiable": Check(_differentiable, listed=on_a_tangent, climbs=False),
-    "linearised-network": Check(_linearised_network, listed=on_a_tangent, climbs=False),
+    "differentiable": Check(_differentiable, listed=on_a_tangent, on_any_problem=False, climbs=False),
+    "linearised-network": Check(_linearised_network, listed=on_a_tangent, on_any_problem=False, climbs=False),
 }

@@ -9,8 +9,9 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import BadInputError
+from .hyper import Hyper
 from .passes import Batch, Passes
-from .updates import Hyper, Optimizer, State
+from .updates import Optimizer, State
 
 __all__ = ["DivergedError", "Engine", "Loop", "growth_guard", "length", "run"]
 

@@ -11,26 +11,12 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import expected, nearest, refuse_idle, renamed
+from .hyper import Hyper
 
-__all__ = ["OPTIMIZERS", "Hyper", "Optimizer", "State", "optimizer_named"]
+__all__ = ["OPTIMIZERS", "Optimizer", "State", "optimizer_named"]
 
 State = list[Array]
 """What moves: the parameters of a network, [w] of a linear model, or coordinates of w."""
-
-
-@dataclass(frozen=True)
-class Hyper:
-    """Constants of the update rules.
-
-    Args:
-        momentum: μ of momentum and nesterov.
-        betas: β₁, β₂ of adam and adamw; β₂ also of rmsprop.
-        epsilon: what adaptive methods add to the root.
-    """
-
-    momentum: float = 0.9
-    betas: tuple[float, float] = (0.9, 0.999)
-    epsilon: float = 1e-8
 
 
 class _Update(ABC):

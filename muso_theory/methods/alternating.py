@@ -9,10 +9,10 @@ import numpy as np
 
 from ..arguments import checked
 from ..arrays import Array
+from ..descent.hyper import Hyper
 from ..descent.losses import LossName
 from ..descent.passes import Batch, Passes
 from ..descent.schedules import ResolvedSteps
-from ..descent.updates import Hyper
 from ..errors import expected
 from ..linear.labels import subset_size
 from ..networks.problem import NetworkProblem

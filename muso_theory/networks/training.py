@@ -11,11 +11,12 @@ import numpy as np
 
 from ..arguments import checked
 from ..arrays import Array, float_values, real_array
+from ..descent.hyper import Hyper
 from ..descent.loop import DivergedError, Loop, run
 from ..descent.losses import LOSSES, LossName, targets_for
 from ..descent.passes import Batch, Passes
 from ..descent.schedules import ResolvedSteps
-from ..descent.updates import OPTIMIZERS, Hyper, State, optimizer_named
+from ..descent.updates import OPTIMIZERS, State, optimizer_named
 from ..errors import check_integer, expected
 from ..streams import DROPPED
 from .network import Sequential
@@ -288,5 +289,4 @@ def check_descent(
     check_integer("seed", seed)
     if not (np.isfinite(rate) and rate > 0):
         raise expected("a positive learning rate", "learning_rate", rate, type(rate).__name__, "0.1")
-    if not 0 <= momentum < 1:
-        raise expected("a momentum in [0, 1)", "momentum", momentum, type(momentum).__name__, "0.9")
+    Hyper(momentum)

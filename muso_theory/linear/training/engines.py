@@ -12,10 +12,11 @@ import scipy.linalg
 from scipy.linalg.lapack import dtrtrs
 
 from ...arrays import Array
+from ...descent.hyper import Hyper
 from ...descent.loop import Engine, Loop, growth_guard
 from ...descent.losses import Loss
 from ...descent.passes import Batch, Passes
-from ...descent.updates import Hyper, Optimizer, State
+from ...descent.updates import Optimizer, State
 from .coordinates import Coordinates, Dual, Primal
 
 __all__ = ["LinearEngine", "Sweep", "engine_for"]
