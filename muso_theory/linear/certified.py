@@ -1,7 +1,7 @@
 """The verbs in float64 with proof: every label and every parameter is a ball that holds the truth.
 
-The inputs are taken as the exact reals that their floats are. ``numbers`` proves the radii of solves, `RowSystems` the
-bounds of their spectra; this module carries the radii through fit, predict and distance.
+The inputs are taken as the exact reals that their floats are. ``numbers`` proves the radii of solves, `ScaledFeatures`
+the bounds of their spectra; this module carries the radii through fit, predict and distance.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from ..numbers import Quantity, UndecidedError
 from ..numbers.accurate import Accurate, plain_product
 from ..numbers.ieee import ieee_proof
 from ..numbers.lockstep import Product, Work
+from ..numbers.point_ball import CertifiedParameters, ball_norm, pair_sum
 from ..numbers.rounding import ETA, gamma, norm_bounds, root_down, root_up, scaled_exactly, two_sum
-from ..numbers.rowsystem import CertifiedParameters, ball_norm, pair_sum
 from ..rows import Above, OneHot, taken
 from .answers import Answers, Images, Question, content
 from .label_ball import LabelBall
 from .model import Model, Rows
 from .problem import UnlearningProblem
 from .repeats import in_order
-from .row_systems import RowSystems, exact_floats
+from .scaled_features import ScaledFeatures, exact_floats
 
 __all__ = ["CertifiedForms", "LabelBall"]
 
@@ -68,7 +68,7 @@ class CertifiedForms(Model):
         super().__init__(problem)
         if preconditioned:
             self.name = self.preconditioned_name
-        self.systems = RowSystems(problem, self.order, preconditioned=preconditioned)
+        self.systems = ScaledFeatures(problem, self.order, preconditioned=preconditioned)
         labels = exact_floats("targets", problem.targets).reshape(problem.n_samples, problem.n_outputs)
         self._labels = taken(labels, self.order).astype(np.float64, copy=False)
         self._start = None if problem.w_init is None else self._columns("w_init", problem.w_init)

@@ -12,8 +12,8 @@ import numpy as np
 from ..arrays import Array
 from ..numbers import Quantity
 from ..numbers.ieee import ieee_proof
+from ..numbers.point_ball import ball_norm, pair_sum
 from ..numbers.rounding import ETA, UNIT, norm_bounds
-from ..numbers.rowsystem import ball_norm, pair_sum
 from ..rows import Above, ByRows, OneHot
 from .answers import content
 

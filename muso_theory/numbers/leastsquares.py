@@ -17,10 +17,12 @@ import numpy as np
 from ..arrays import Array
 from . import passes
 from .accurate import plain_product, residual_pair
+from .base_system import RowSystem, numerical_factor
 from .float64 import CholeskyFactor
 from .gram import blocked_gram
 from .ieee import ieee_proof
 from .lockstep import Columns, Work, alone
+from .point_ball import CertifiedParameters
 from .rounding import (
     ETA,
     UNIT,
@@ -33,10 +35,9 @@ from .rounding import (
     root_up,
     two_sum,
 )
-from .rowsystem import CertifiedParameters, RowSystem, numerical_factor
 from .spectrum import largest_eigenvalue_bound
 
-__all__ = ["CertifiedParameters", "DualSystem", "PrimalSystem", "RowSystem", "is_small_part"]
+__all__ = ["DualSystem", "PrimalSystem", "is_small_part"]
 
 
 def is_small_part(whole: Array, part: Array) -> bool:

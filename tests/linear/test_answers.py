@@ -15,7 +15,7 @@ from muso_theory.linear.answers import Answers, Images, content
 from muso_theory.linear.certified import CertifiedForms
 from muso_theory.linear.label_ball import LabelBall
 from muso_theory.linear.repeats import in_order
-from muso_theory.linear.row_systems import RowSystems
+from muso_theory.linear.scaled_features import ScaledFeatures
 from muso_theory.numbers.accurate import Accurate
 from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
 
@@ -80,13 +80,13 @@ def test_fits_of_permuted_rows_are_those_of_the_rows_in_order() -> None:
 
 def test_no_row_of_an_image_is_computed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    plain = RowSystems.image
+    plain = ScaledFeatures.image
 
-    def counted(self: RowSystems, rows: Any, high: Any, low: Any) -> Any:
+    def counted(self: ScaledFeatures, rows: Any, high: Any, low: Any) -> Any:
         asked.append(len(rows))
         return plain(self, rows, high, low)
 
-    monkeypatch.setattr(RowSystems, "image", counted)
+    monkeypatch.setattr(ScaledFeatures, "image", counted)
     problem = random_problem(9, 20, seed=5)
     model, fresh = CertifiedForms(problem), CertifiedForms(problem)
     w = model.pretrained

@@ -13,7 +13,7 @@ import muso_theory as mt
 from muso_theory import arrays
 from muso_theory.arrays import first_equal_rows
 from muso_theory.claims.training import _spans_everything
-from muso_theory.linear import row_systems
+from muso_theory.linear import scaled_features
 from muso_theory.linear.certified import CertifiedForms
 from muso_theory.linear.features import GaussianFeatures
 from muso_theory.linear.precise import feature_error, perturbation
@@ -314,7 +314,7 @@ def test_problems_without_copies_never_meet_averages(monkeypatch: pytest.MonkeyP
     def called(*arguments: Any) -> None:
         raise AssertionError("averaged without need")
 
-    monkeypatch.setattr(row_systems, "RepeatedSystem", called)
+    monkeypatch.setattr(scaled_features, "RepeatedSystem", called)
     rng = np.random.default_rng(0)
     for shape in ((12, 20), (20, 12)):
         mt.check(mt.UnlearningProblem(rng.standard_normal(shape), rng.standard_normal(shape[0]), [0, 1]))
