@@ -25,9 +25,10 @@ from ..targets import class_words, decide_targets, encode_classes
 from ..understood import Understood, listed
 from .archive import read_npy, read_npz, read_samples
 from .classes import select_classes
+from .compressed import COMPRESSED, decompressed, packed
 from .dataset import Dataset, FloatArray
 from .frames import NO_CHOICES, Choices, frame_dataset, frame_samples
-from .tables import COMPRESSED, Table, decompressed, packed, read_table
+from .tables import Table, read_table
 
 __all__ = ["BUILTIN", "load", "public_samples"]
 

@@ -16,7 +16,7 @@ import pytest
 
 import muso_theory as mt
 from muso_theory.errors import BadInputError
-from muso_theory.linear import certified, label_ball
+from muso_theory.linear import certified, certified_verbs, label_ball
 from muso_theory.linear.certified import CertifiedForms, LabelBall
 from muso_theory.linear.closed_forms import ClosedForms
 from muso_theory.linear.kernels import arc_cosine_kernel
@@ -39,7 +39,7 @@ from muso_theory.numbers.rational import _PRIMES
 from muso_theory.numbers.rounding import gamma, norm_bounds
 from muso_theory.numbers.spectrum import largest_eigenvalue_bound, rayleigh_bound
 
-MODULES = (leastsquares, base_system, point_ball, spectrum, certified, label_ball)
+MODULES = (leastsquares, base_system, point_ball, spectrum, certified, certified_verbs, label_ball)
 RNG = np.random.default_rng(3)
 PHI, TALL = RNG.standard_normal((5, 9)), RNG.standard_normal((9, 4))
 RIDGE = 2.0**-3
