@@ -27,14 +27,14 @@ def check(
     ] = Settings.budget,
     claim: Annotated[
         list[str] | None,
-        typer.Option(help="Check only this claim; repeatable.", autocompletion=completing.claims),
+        typer.Option(help="Check only this claim; repeatable.", autocompletion=completing.claim_words),
     ] = None,
     assert_: Annotated[
         list[str] | None,
         typer.Option(
             "--assert",
             help="Insist that this claim holds: a failed hypothesis is no excuse; repeatable.",
-            autocompletion=completing.claims,
+            autocompletion=completing.claim_words,
         ),
     ] = None,
     tolerance: Annotated[
@@ -168,7 +168,7 @@ def _write_pages(prepared: Any, report: Any, outputs: Any, html: Path | None, fi
     """Write the web page and the figures of a report."""
     from . import pages, plots
     from .files import write_all
-    from .kinds import seal
+    from .kinds import with_seal
 
     found, missing = None, ""
     try:
@@ -176,7 +176,7 @@ def _write_pages(prepared: Any, report: Any, outputs: Any, html: Path | None, fi
     except MusoError as error:
         missing = str(error)
     if html is not None:
-        outputs.write(html, seal(pages.report_page(report, found, missing).encode(), "html"))
+        outputs.write(html, with_seal(pages.report_page(report, found, missing).encode(), "html"))
     if figures is None:
         return
     if found is None:

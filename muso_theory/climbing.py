@@ -24,7 +24,7 @@ from .linear.closed_forms import float_model
 from .linear.handed import Handed, NothingHandedError
 from .linear.labels import LABEL_METHODS
 from .linear.rehearsal import UNDECIDED, Rehearsal
-from .meaning import meaning, reason
+from .meaning import meaning, reason_of
 from .numbers import NoArithmeticError
 from .numbers.quantity import is_finite
 from .settings import TOLERANCE
@@ -287,9 +287,9 @@ class _Checker:
                     # Where a failed hypothesis leaves the formula without a value, asserting the claim does not help.
                     row = replace(evidence(name), asserted=False)
                     return replace(
-                        row, meaning=f"Does not apply here, also where it is asserted: {reason(error)}."
+                        row, meaning=f"Does not apply here, also where it is asserted: {reason_of(error)}."
                     )
-                obstacle = f"{name}: {reason(error)}"
+                obstacle = f"{name}: {reason_of(error)}"
                 if isinstance(error, NothingHandedError):
                     # Nothing is handed out, so that no other arithmetic has floats to judge.
                     dear = error.remedy.startswith("--budget")

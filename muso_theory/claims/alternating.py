@@ -13,7 +13,7 @@ from .case import Case, Found
 from .checks import Check, by_name_only
 from .tangents import network_of
 
-__all__ = ["ALTERNATING"]
+__all__ = ["ALTERNATION"]
 
 
 def _linear_head(case: Case) -> Found:
@@ -55,7 +55,7 @@ def _alternating(case: Case) -> Found:
     return [finding], [repr(result.head)]
 
 
-ALTERNATING = {
+ALTERNATION = {
     "linear-head": Check(_linear_head, listed=by_name_only, on_any_problem=False),
     "alternating": Check(_alternating, listed=by_name_only, on_any_problem=False),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .alternating import ALTERNATING
+from .alternating import ALTERNATION
 from .checks import Check
 from .conditions import CONDITIONS
 from .dynamics import DYNAMICS
@@ -28,5 +28,5 @@ CHECKS: dict[str, Check] = {
     **RANDOM_FEATURES,
     **TANGENTS,
     **NETWORKS,
-    **ALTERNATING,
+    **ALTERNATION,
 }

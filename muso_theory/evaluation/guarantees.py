@@ -28,7 +28,7 @@ from ..evidence import round_digits
 from ..numbers import Grade, Quantity
 from .convex import Objective, check_objective
 from .gaussian import declared_sigma, gaussian_delta, gaussian_epsilon, gaussian_sigma, noise_suffices
-from .mechanisms import MECHANISMS, PUBLISHED, REFUSALS, SAMPLER
+from .mechanisms import MECHANISMS, PUBLISHED_ONCE, REFUSALS, SAMPLER
 from .public import Public
 from .release import least_sigma, parameters, rounded_normal
 
@@ -122,7 +122,7 @@ class Guarantee:
         """What is neither computed nor checked."""
         if self.public is None:
             declared = self.remark == DECLARED
-            return (SAMPLER, REFUSALS, PUBLISHED, *(["σ was declared in advance"] if declared else []))
+            return (SAMPLER, REFUSALS, PUBLISHED_ONCE, *(["σ was declared in advance"] if declared else []))
         return MECHANISMS[self.mechanism].assumed
 
     @property

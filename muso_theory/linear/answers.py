@@ -21,7 +21,7 @@ from ..numbers.lockstep import Work, alone, together
 from ..rows import ByRows
 from .repeats import Rows, in_order
 
-__all__ = ["LIMIT", "Answers", "Images", "Question", "content"]
+__all__ = ["LIMIT", "Answers", "Images", "Question", "content_of"]
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ LIMIT = 1 << 27
 """Bytes of answers that are kept; the one that was asked for longest ago makes room."""
 
 
-def content(*parts: Array | ByRows | Fraction | float | None) -> bytes:
+def content_of(*parts: Array | ByRows | Fraction | float | None) -> bytes:
     """What arrays and numbers are known by: equal for equal bytes.
 
     Example:

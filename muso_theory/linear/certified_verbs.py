@@ -20,7 +20,7 @@ from ..numbers.lockstep import Product, Work
 from ..numbers.point_ball import CertifiedParameters, ball_norm, pair_sum
 from ..numbers.rounding import ETA, gamma, norm_bounds, root_down, root_up, scaled_exactly, two_sum
 from ..rows import taken
-from .answers import Answers, Images, Question, content
+from .answers import Answers, Images, Question, content_of
 from .label_ball import LabelBall
 from .model import Model, Rows
 from .problem import UnlearningProblem
@@ -146,7 +146,7 @@ class CertifiedVerbs(Model):
         targets = targets if way is None else targets.taken(way)
         if start is not None and not ridge and not self.systems.of(rows).is_dual:
             start = None  # least squares end at one point
-        begin = None if start is None else content(start.high, start.low, start.radius)
+        begin = None if start is None else content_of(start.high, start.low, start.radius)
         known_by = ("fit", rows, targets.content, begin, ridge)
         return Question(known_by, lambda: self._fitting(rows, targets, start, ridge))
 
@@ -213,7 +213,7 @@ class CertifiedVerbs(Model):
             return Accurate(*np.zeros((3, len(rows), w.high.shape[1])))
         if self._is_large(w):
             return self.systems.image(rows, w.high, w.low)
-        known_by = ("image", content(w.high, w.low))
+        known_by = ("image", content_of(w.high, w.low))
         images = self._images(known_by, w.high.shape[1])
         found = images.of(rows, lambda missing: self.systems.image(missing, w.high, w.low))
         self._answers.grown(known_by)
@@ -229,7 +229,7 @@ class CertifiedVerbs(Model):
 
     def image_question(self, rows: Rows, w: CertifiedParameters) -> Question:
         """The image that `predict` takes of these rows, to be answered together with others."""
-        known_by = ("image", content(w.high, w.low))
+        known_by = ("image", content_of(w.high, w.low))
         return Question(("image of", rows, *known_by), lambda: self._imaging(rows, w, known_by))
 
     def _imaging(self, rows: Rows, w: CertifiedParameters, known_by: tuple[str, bytes]) -> Work[None]:
@@ -262,7 +262,7 @@ class CertifiedVerbs(Model):
     @ieee_proof()
     def gradient_norm(self, rows: Rows, targets: LabelBall, w: CertifiedParameters) -> Quantity:
         """‖Φ_rowsᵀ(targets − Φ_rows w)‖."""
-        question = ("gradient", rows, targets.content, content(w.high, w.low, w.radius))
+        question = ("gradient", rows, targets.content, content_of(w.high, w.low, w.radius))
         return self._answers.of(question, lambda: self._gradient_norm(rows, targets, w))
 
     def _gradient_norm(self, rows: Rows, targets: LabelBall, w: CertifiedParameters) -> Quantity:

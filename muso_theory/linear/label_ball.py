@@ -15,7 +15,7 @@ from ..numbers.ieee import ieee_proof
 from ..numbers.point_ball import ball_norm, pair_sum
 from ..numbers.rounding import ETA, UNIT, norm_bounds
 from ..rows import Above, ByRows, OneHot
-from .answers import content
+from .answers import content_of
 
 __all__ = ["LabelBall"]
 
@@ -97,7 +97,7 @@ class LabelBall:
     @cached_property
     def content(self) -> bytes:
         """What the labels are known by, see `answers`."""
-        return content(
+        return content_of(
             self.values,
             self.radius,
             0.0 if isinstance(self.low, np.ndarray) and not self.low.any() else self.low,

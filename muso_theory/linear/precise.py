@@ -54,9 +54,9 @@ from .problem import UnlearningProblem
 __all__ = [
     "FeatureError",
     "check_digits",
-    "estimated_seconds",
     "feature_error",
     "perturbation",
+    "seconds_of_map",
 ]
 
 _LARGEST_DIGITS = 1000
@@ -126,7 +126,7 @@ def check_digits(digits: object) -> int:
     return digits
 
 
-def estimated_seconds(feature_map: FeatureMap, rows: int, digits: int) -> float:
+def seconds_of_map(feature_map: FeatureMap, rows: int, digits: int) -> float:
     """Roughly how long `feature_error` takes on one core of a present-day machine.
 
     Args:

@@ -27,7 +27,7 @@ from .inverses import published_head
 from .langevin import LangevinDescent, amplified
 from .linearised import LinearisedLabels, PredictedResidual, predict_residual, steps_to
 from .method import METHODS, Gaps, Kind, Method, NoUnlearning, Retraining
-from .monitors import AlternatingResult, Convergence, Epoch, Signature, signatures
+from .monitors import AlternatingResult, Convergence, Epoch, FailureSign, signatures
 from .noise import FisherNoise, OutputNoise
 from .penalised import NoisyFineTuning, RidgeFineTuning, SparseFineTuning
 from .projections import (
@@ -65,6 +65,7 @@ __all__ = [
     "DifferenceLabels",
     "DifferenceResult",
     "Epoch",
+    "FailureSign",
     "FineTuning",
     "FisherNoise",
     "Gaps",
@@ -96,7 +97,6 @@ __all__ = [
     "RidgeLabels",
     "SaliencyRelabelling",
     "Scrub",
-    "Signature",
     "SparseFineTuning",
     "SubsampledLabels",
     "SynapticDampening",

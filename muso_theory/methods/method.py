@@ -352,7 +352,7 @@ def largest_eigenvalue(problem: UnlearningProblem) -> float:
     return float(float_model(problem).spectrum[1].upper) or 1.0
 
 
-def finite(w: Array, step_size: float) -> Array:
+def require_finite(w: Array, step_size: float) -> Array:
     """Refuse parameters that left the finite numbers."""
     if not np.isfinite(w).all():
         got = "parameters that are not finite"

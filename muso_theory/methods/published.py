@@ -24,7 +24,7 @@ from .head import head_features, head_matrix
 from .inverses import Precision, Revision, published_head
 from .method import Method
 from .monitors import AlternatingResult
-from .ranges import fraction
+from .ranges import require_fraction
 
 __all__ = ["Published", "streamed_subset"]
 
@@ -141,7 +141,7 @@ class Published(Method):
             raise expected("'float64'", "precision", self.precision, "with revision 'projector'", "'float64'")
         check_descent(self.optimizer, self.epochs, self.learning_rate, self.batch_size, self.seed)
         check_annealing(self.ridge, self.ridge_lag, inverted=True)
-        fraction("subset", self.subset, "0.2")
+        require_fraction("subset", self.subset, "0.2")
 
     @classmethod
     @checked

@@ -39,7 +39,7 @@ from .radii import BallArray, enlarged
 from .roundings import roundings_of
 from .tables import CURVES, curve_table
 
-__all__ = ["Share", "enclosed_tangent", "estimated_seconds", "pieces", "rows_of"]
+__all__ = ["Share", "enclosed_tangent", "pieces", "rows_of", "seconds_of_tangent"]
 
 CHUNK_BYTES = 1 << 24
 """Bytes of one layer's cotangents, or of its rows of J, that are in work at a time."""
@@ -145,7 +145,7 @@ def pieces(share: Share) -> Iterator[tuple[slice, Share]]:
         yield part, replace(share, inputs=inputs, cotangent=cotangent)
 
 
-def estimated_seconds(net: Sequential, params: Sequence[Array], X: Array) -> float:
+def seconds_of_tangent(net: Sequential, params: Sequence[Array], X: Array) -> float:
     """Roughly what :func:`enclosed_tangent` takes on one core of a present-day machine.
 
     Args:

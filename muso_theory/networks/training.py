@@ -23,7 +23,7 @@ from .network import Sequential
 
 __all__ = ["NETWORK_OPTIMIZERS", "DivergedError", "NetworkLoop", "TrainedNetwork", "check_descent", "train"]
 
-HELD_BYTES = 1 << 28
+RECORDED_BYTES = 1 << 28
 """What layers keep of the samples whose loss is recorded, about."""
 
 NETWORK_OPTIMIZERS = ("gd", "momentum", "nesterov", "adam", "adamw")
@@ -251,7 +251,7 @@ def _outputs(net: Sequential, params: State, inputs: Array) -> Array:
     for layer in net.layers:
         shape = layer.output_shape(shape)
         entries += math.prod(shape)
-    step = max(1, HELD_BYTES // (entries * inputs.itemsize))
+    step = max(1, RECORDED_BYTES // (entries * inputs.itemsize))
     parts = [net.chain.forward(params, inputs[i : i + step])[0] for i in range(0, len(inputs), step)]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 

@@ -26,7 +26,7 @@ __all__ = [
     "COLUMNS",
     "ROWS",
     "Accurate",
-    "Rows",
+    "Chosen",
     "accurate_product",
     "blocks",
     "plain_product",
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 
-Rows = Any
+Chosen = Any
 """Row positions: a slice or an index array."""
 
 ROWS, COLUMNS = 128, 512  # a block stays in cache; neither side may exceed 512, see _HEAD_BITS
@@ -60,7 +60,7 @@ class Accurate:
 
 
 def accurate_product(
-    features: Array, rows: Rows, high: Array, low: Array | None = None, *, transposed: bool = False
+    features: Array, rows: Chosen, high: Array, low: Array | None = None, *, transposed: bool = False
 ) -> Accurate:
     """Multiply Φ_rows, or its transpose, with x = high + low: shape (len(rows), C) or (D, C).
 
@@ -199,7 +199,7 @@ def _block_product(block: Array, x: _Operand, buffers: Array) -> tuple[Array, Ar
 
 
 def blocks(
-    features: Array, rows: Rows, index: Array, samples: slice = slice(None), columns: slice = slice(None)
+    features: Array, rows: Chosen, index: Array, samples: slice = slice(None), columns: slice = slice(None)
 ) -> Iterator[tuple[slice, slice, Array]]:
     """Cut Φ_rows into blocks, samples outermost so that a memory map is read once from front to back.
 
@@ -210,7 +210,7 @@ def blocks(
     begin, end, _ = columns.indices(features.shape[1])
     for start in range(top, bottom, ROWS):
         sample = slice(start, min(start + ROWS, bottom))
-        chosen: Rows = index[sample]
+        chosen: Chosen = index[sample]
         if isinstance(rows, slice) and rows.step in (None, 1):
             chosen = slice(first + sample.start, first + sample.stop)
         for left in range(begin, end, COLUMNS):
@@ -218,7 +218,7 @@ def blocks(
             yield sample, column, np.asarray(features[chosen, column], dtype=np.float64)
 
 
-def plain_product(matrix: Array, rows: Rows, x: Array, *, transposed: bool = False) -> tuple[Array, int]:
+def plain_product(matrix: Array, rows: Chosen, x: Array, *, transposed: bool = False) -> tuple[Array, int]:
     """Multiply Φ_rows, or its transpose, with x in ordinary float64, block by block.
 
     Args:
@@ -253,7 +253,7 @@ def plain_product(matrix: Array, rows: Rows, x: Array, *, transposed: bool = Fal
         target, total = (result, n) if gathered is None else (gathered, len(index))
         for top in range(0, total, 4 * step):
             bottom = min(top + 4 * step, total)
-            chosen: Rows = slice(top, bottom) if gathered is None else index[top:bottom]
+            chosen: Chosen = slice(top, bottom) if gathered is None else index[top:bottom]
             for start in range(0, matrix.shape[1], step):
                 block = np.asarray(matrix[chosen, start : start + step], dtype=np.float64)
                 target[top:bottom] += block @ x[start : start + step]

@@ -22,8 +22,8 @@ __all__ = [
     "BEHIND",
     "FARTHEST",
     "distinct",
-    "finite",
     "floor_of",
+    "is_drawable",
     "label_below",
     "legend_outside",
     "once",
@@ -206,7 +206,7 @@ def distinct(rows: Iterable[Mapping[str, Any]], key: str) -> list[Any]:
     return list(dict.fromkeys(row[key] for row in rows if key in row))
 
 
-def finite(value: object) -> bool:
+def is_drawable(value: object) -> bool:
     """Whether a value of a row is a number that has a place on paper."""
     return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
 

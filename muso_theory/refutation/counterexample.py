@@ -31,9 +31,9 @@ from .exact_text import (
 )
 from .isolation import Failure
 
-__all__ = ["KINDS", "Counterexample", "exact_square_gap"]
+__all__ = ["REFUTED_KINDS", "Counterexample", "exact_square_gap"]
 
-KINDS = ("labels", "parameters", "claim")
+REFUTED_KINDS = ("labels", "parameters", "claim")
 _SCHEMA = 1
 
 
@@ -323,7 +323,7 @@ class Counterexample:
                     f"schema {_SCHEMA}", "schema", content["schema"], "another", "this version's muso refute"
                 )
             start, values, gap = p["w_init"], content["values"], content["square_gap"]
-            if content["kind"] not in KINDS:
+            if content["kind"] not in REFUTED_KINDS:
                 raise ValueError(f"kind {content['kind']!r}")
             if not 0 < float(content["tolerance"]) < float("inf"):
                 raise ValueError(f"tolerance {content['tolerance']!r}")

@@ -97,7 +97,7 @@ def holds(slug: str, problem: UnlearningProblem) -> bool:
     return not any(finding.fails for finding in CHECKS[slug].theorem(case)[0])
 
 
-def conditions(slugs: object) -> tuple[str, ...]:
+def named_conditions(slugs: object) -> tuple[str, ...]:
     """Validate a slug or several of conditions.
 
     Raises:

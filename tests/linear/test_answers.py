@@ -11,7 +11,7 @@ import pytest
 
 import muso_theory as mt
 from muso_theory.linear import labels as labels_module
-from muso_theory.linear.answers import Answers, Images, content
+from muso_theory.linear.answers import Answers, Images, content_of
 from muso_theory.linear.certified import CertifiedForms
 from muso_theory.linear.label_ball import LabelBall
 from muso_theory.linear.repeats import in_order
@@ -129,11 +129,11 @@ def test_an_answer_that_grows_makes_room() -> None:
 
 def test_arrays_of_another_shape_or_type_are_other_questions() -> None:
     x = np.zeros((2, 3))
-    same = content(x.copy(), Fraction(1, 3), None)
-    assert content(x, Fraction(1, 3), None) == same
+    same = content_of(x.copy(), Fraction(1, 3), None)
+    assert content_of(x, Fraction(1, 3), None) == same
     for others in (x.T, x.astype(np.float32), np.full((2, 3), -0.0), np.zeros(6)):
-        assert content(others, Fraction(1, 3), None) != same
-    assert content(x, Fraction(1, 3), 0.0) != same
+        assert content_of(others, Fraction(1, 3), None) != same
+    assert content_of(x, Fraction(1, 3), 0.0) != same
     assert in_order(range(3)) == (range(3), None)
 
 

@@ -10,10 +10,8 @@ from scipy import stats
 from .families import ranked
 from .judges import FEW, FEWEST, NOISE, Draft, compare, holm, intervals, largest, none, share
 from .registry import concludes
-from .rows import Rows, Tally, count, select
+from .rows import FoundRows, Result, Tally, count, select
 from .words import rounded_up
-
-Result = Mapping[str, Any]
 
 
 @concludes("alternating")
@@ -116,7 +114,7 @@ def _same_numbers(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     )
 
 
-def _beyond_noise(rows: Rows, default: Mapping[str, Any], key: str) -> tuple[int, int]:
+def _beyond_noise(rows: FoundRows, default: Mapping[str, Any], key: str) -> tuple[int, int]:
     """How many rows of means lie below and above another beyond noise; seeds are the same, and not paired here."""
     base, tests = default[key], []
     for row in rows.found:
@@ -231,7 +229,7 @@ def network_paper(result: Result) -> list[Draft]:
 
     def told(
         words: str,
-        rows: Rows,
+        rows: FoundRows,
         each: str,
         pair: tuple[str, str],
         by: str,

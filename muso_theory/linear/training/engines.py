@@ -19,7 +19,7 @@ from ...descent.passes import Batch, Passes
 from ...descent.updates import Optimizer, State
 from .coordinates import Coordinates, Dual, Primal
 
-__all__ = ["LinearEngine", "Sweep", "engine_for"]
+__all__ = ["LinearEngine", "SweepEngine", "engine_for"]
 
 _CACHE = 1 << 20
 """Bytes of a matrix that a present-day core keeps near."""
@@ -85,7 +85,7 @@ class _Steps(Loop):
 
 
 @final
-class Sweep:
+class SweepEngine:
     """A pass of SGD over samples in a given order, without visiting them: a sweep of SOR on the Gram matrix.
 
     A visit of sample i adds c_i φ_i with c_i = γ_i(r_i − Σ_j K_ij c_j), the sum over earlier visits j: those are seen
@@ -219,7 +219,7 @@ class _Sweeps(Engine):
         self.residual = self.at_start
         self._guard = growth_guard(self.at_start, targets)
         with np.errstate(over="ignore"):
-            self._sweep = Sweep(dual.gram, *passes.next(), self._batch) if passes.is_fixed else None
+            self._sweep = SweepEngine(dual.gram, *passes.next(), self._batch) if passes.is_fixed else None
 
     def advance(self, passes: int) -> None:
         """Do so many passes: one triangular solve and one product each, or fewer by powers of the sweep."""
@@ -229,7 +229,7 @@ class _Sweeps(Engine):
                 self._renew(passes)
                 return
             for _ in range(passes):
-                sweep = Sweep(self.dual.gram, *self.passes.next(), self._batch)
+                sweep = SweepEngine(self.dual.gram, *self.passes.next(), self._batch)
                 self.a = self.a + sweep.coefficients(self.residual)
                 self._renew(1)
 
