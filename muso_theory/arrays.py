@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import expected
+from .former import former
 
 __all__ = [
     "NUMERIC",
@@ -34,6 +35,7 @@ __all__ = [
     "refuse_another_order",
     "row_blocks",
 ]
+former(__name__)
 
 Array = npt.NDArray[Any]
 """Numbers of any kind: floats, integers, exact ones in objects; in networks also complex and mpmath numbers."""

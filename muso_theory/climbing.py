@@ -18,6 +18,7 @@ from .claims.parameters import PARAMETERS
 from .claims.theorems.status import theorem_status
 from .errors import BadInputError, SingularMatrixError
 from .evidence import About, Audit, Evidence, Finding, Output, Scope, Verdict, round_digits
+from .former import former
 from .ladder import Ladder, Rung
 from .linear.certified import CertifiedForms
 from .linear.closed_forms import float_model
@@ -30,6 +31,7 @@ from .numbers.quantity import is_finite
 from .settings import TOLERANCE
 
 __all__ = ["climber"]
+former(__name__)
 
 _START = "start-in-span"
 _OF_FITS = (

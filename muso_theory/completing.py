@@ -5,7 +5,10 @@ Each function tells all of a kind; typer offers those that begin as what was typ
 
 from __future__ import annotations
 
+from .former import former
+
 __all__ = ["axes", "claim_words", "condition_words", "label_methods", "method_words", "proofs", "words"]
+former(__name__)
 
 
 def claim_words() -> list[tuple[str, str]]:

@@ -16,9 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import BadInputError, expected
+from .former import former
 from .kinds import FILE_KINDS, SEALED, is_changed, with_seal
 
 __all__ = ["Outputs", "make_folder", "npz_bytes", "write_all", "write_atomic"]
+former(__name__)
 
 
 _PRINTED = ("report", "counterexample", "unlearning")

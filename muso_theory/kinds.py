@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .errors import expected
+from .former import former
 
 __all__ = ["FILE_KINDS", "SEALED", "is_changed", "is_sealed", "refuse_other_kinds", "with_seal"]
+former(__name__)
 
 _SEAL = re.compile(rb"muso-theory sha256 ([0-9a-f]{64})")
 _MOST_BYTES = 1 << 26

@@ -5,9 +5,11 @@ from __future__ import annotations
 from .claims import Claim
 from .claims.families import CHECKS
 from .evidence import About, Evidence, Hypothesis, Verdict
+from .former import former
 from .numbers import UndecidedError
 
 __all__ = ["meaning", "reason_of"]
+former(__name__)
 
 
 def reason_of(error: Exception) -> str:

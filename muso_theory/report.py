@@ -25,6 +25,7 @@ from .evidence import (
     short,
     worst,
 )
+from .former import former
 from .machine import versions
 from .markup import Markup, join, understood_table
 from .numbers.quantity import Grade, Quantity, decimal_text, is_finite
@@ -32,6 +33,7 @@ from .summary import evidence_table
 from .understood import told_in_line
 
 __all__ = ["REPORT_SCHEMA", "Report", "digest"]
+former(__name__)
 
 REPORT_SCHEMA = 4
 """Version of the JSON layout."""

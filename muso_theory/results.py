@@ -37,6 +37,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import expected, printable
+from .former import former
 
 __all__ = [
     "LAID_OUT",
@@ -50,6 +51,7 @@ __all__ = [
     "sealed",
     "timeless",
 ]
+former(__name__)
 
 RESULT_SCHEMA = 1
 """The version of result files; a file that names none is of the first."""

@@ -11,10 +11,12 @@ from .errors import BadInputError
 from .evaluation import Attack, accuracy, attack
 from .evaluation.outputs import class_indices
 from .evaluation.roc import FEWEST_SCORES
+from .former import former
 from .linear.problem import UnlearningProblem
 from .numbers import FLOAT64
 
 __all__ = ["NO_TEST", "attacks", "scored", "scored_parts", "scores", "square_errors", "too_few"]
+former(__name__)
 
 NO_TEST = "no samples were held out: --test 0.2"
 """Why there is no attack."""

@@ -14,6 +14,7 @@ from .errors import MusoError, expected, nearest
 from .evaluation import removal_certificate
 from .evaluation.gaussian import check_delta
 from .evidence import Verdict, short, worst
+from .former import former
 from .inputs import Prepared, Source, prepare
 from .linear.problem import UnlearningProblem
 from .methods import serving
@@ -26,6 +27,7 @@ from .unlearned import RETRAINED, UNTOUCHED, Unlearned
 from .unlearning import made, started, unlearn_prepared
 
 __all__ = ["AXES", "measure", "planned", "sweep"]
+former(__name__)
 
 
 @final

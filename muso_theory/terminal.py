@@ -16,12 +16,14 @@ from .algebra.checker import CheckResult
 from .claims.theorems.library import Proof, parts
 from .claims.theorems.status import theorem_status
 from .evidence import Evidence, Verdict, short
+from .former import former
 from .rechecking import NOT_CHECKED, Recheck
 from .report import Report
 from .screen import printed
 from .unlearned import UNTOUCHED, Outcome, Unlearned
 
 __all__ = ["show_outcome", "show_proofs", "show_recheck", "show_report", "show_sweep", "show_understood"]
+former(__name__)
 
 _STYLES = {
     Verdict.PROVED: "bold green",

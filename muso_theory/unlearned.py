@@ -11,6 +11,7 @@ from .arrays import Array
 from .errors import printable
 from .evaluation import Attack, Estimate, calibrated
 from .evidence import Evidence, Verdict, round_digits
+from .former import former
 from .linear.problem import UnlearningProblem
 from .markup import Markup, join, table, understood_table
 from .methods import Method
@@ -28,6 +29,7 @@ __all__ = [
     "told_rows",
     "unlearning_result",
 ]
+former(__name__)
 
 RETRAINED, UNTOUCHED = "retraining", "none"
 """Names in the registry of the two models that every method stands between."""

@@ -15,6 +15,7 @@ from .checking import check_with
 from .claims import CATALOGUE
 from .errors import expected, nearest
 from .evidence import About
+from .former import former
 from .inputs import Prepared, Source, prepare
 from .inputs.networks import of_problem, prepare_network
 from .linear.handed import Handed
@@ -32,6 +33,7 @@ from .unlearned import RETRAINED, UNTOUCHED, Unlearned
 from .unlearned_network import UnlearnedNetwork, unlearn_networks
 
 __all__ = ["made", "made_all", "started", "unlearn", "unlearn_prepared"]
+former(__name__)
 
 
 def made(method: object, settings: Mapping[str, Any], seed: int = 0, kind: Kind = "linear") -> Method:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..evidence import Inequality
+from ..former import former
 from ..linear.labels import optimal_labels
 from ..linear.problem import UnlearningProblem
 from ..linear.solution import solve
@@ -14,6 +15,7 @@ from .checks import Check, by_name_only
 from .tangents import network_of
 
 __all__ = ["ALTERNATION"]
+former(__name__)
 
 
 def _linear_head(case: Case) -> Found:

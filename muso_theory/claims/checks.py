@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..former import former
 from ..linear.problem import UnlearningProblem
 from .case import Artefact, Case, Found
 
 __all__ = ["Check", "by_name_only", "everywhere", "on_a_tangent"]
+former(__name__)
 
 
 def everywhere(problem: UnlearningProblem) -> bool:

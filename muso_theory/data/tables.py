@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import BadInputError, expected, nearest
+from ..former import former
 from ..reading import grown
 from ..understood import Understood
 from .foreign import extra_package, refuse_foreign, unreadable
 
 __all__ = ["Table", "read_table"]
+former(__name__)
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _SEPARATED = {**_SEPARATORS, " ": "blanks"}

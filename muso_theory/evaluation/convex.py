@@ -15,12 +15,14 @@ from ..arguments import checked
 from ..arrays import Array, float_values, outline, plain_array
 from ..descent.losses import check_logistic
 from ..errors import expected, nearest
+from ..former import former
 from ..numbers import BALL, Quantity
 from ..numbers.balls import working_precision
 from ..numbers.ieee import ieee_proof
 from .intervals import real_number
 
 __all__ = ["CONVEX_LOSSES", "Objective", "as_vector", "check_objective"]
+former(__name__)
 
 CONVEX_LOSSES = ("squared", "logistic")
 _BITS = 128

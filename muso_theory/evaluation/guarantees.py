@@ -25,6 +25,7 @@ from ..arguments import checked
 from ..arrays import Array, forget_indices, plain_array
 from ..errors import check_integer, expected, nearest
 from ..evidence import round_digits
+from ..former import former
 from ..numbers import Grade, Quantity
 from .convex import Objective, check_objective
 from .gaussian import declared_sigma, gaussian_delta, gaussian_epsilon, gaussian_sigma, noise_suffices
@@ -33,6 +34,7 @@ from .public import Public
 from .release import least_sigma, parameters, rounded_normal
 
 __all__ = ["DECLARED", "Guarantee", "guarantee"]
+former(__name__)
 
 _PROVED_GAP = "proved-gap"
 DECLARED = "declared"

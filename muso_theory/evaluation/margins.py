@@ -9,12 +9,14 @@ import numpy as np
 
 from ..arrays import Array, plain_array
 from ..errors import check_integer, expected
+from ..former import former
 from ..numbers.constant import rounding
 from ..streams import RETRAINED_MODELS, UNLEARNED_MODELS
 from .intervals import real_number
 from .outputs import output_columns
 
 __all__ = ["Klom", "diverged_models", "klom", "without_outliers"]
+former(__name__)
 
 FEWEST_MODELS = 3
 """Fewest models of a group whose margins are compared."""

@@ -8,10 +8,12 @@ from fractions import Fraction
 from typing import final
 
 from ..errors import expected
+from ..former import former
 from ..numbers import Quantity
 from .public import Public, descent_reach, global_sensitivity, newton_reach, radius
 
 __all__ = ["MECHANISMS", "PUBLISHED_ONCE", "REFUSALS", "SAMPLER"]
+former(__name__)
 
 _DATA = ("samples", "forget", "loss", "ridge", "feature_norm", "target_bound", "rounding")
 SAMPLER = "the bits of the sampler are independent fair coins"

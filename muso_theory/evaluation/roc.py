@@ -12,6 +12,7 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array
 from ..errors import expected
+from ..former import former
 from ..numbers import is_constant
 from ..numbers.constant import rounding, tied
 from .intervals import (
@@ -27,6 +28,7 @@ from .intervals import (
 from .outputs import score_vector
 
 __all__ = ["Attack", "calibrated", "placements", "roc"]
+former(__name__)
 
 FEWEST_SCORES = 5
 """Fewest samples of a kind that an interval is given for."""

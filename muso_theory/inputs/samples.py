@@ -13,6 +13,7 @@ from ..arrays import Array
 from ..data import Dataset, load, parse_forget, public_samples, read_artefacts
 from ..data.artefacts import Artefacts
 from ..errors import expected
+from ..former import former
 from ..options import USUAL_MAP, Source
 from ..streams import TEST
 from ..understood import Understood, listed
@@ -21,6 +22,7 @@ from .maps import MAP_OPTIONS, map_options
 from .said import how_forget, require_usual
 
 __all__ = ["Samples", "chosen", "loaded", "rows_held_out", "rows_kept", "said_to_fit"]
+former(__name__)
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,14 @@ from typing import Any, TypeVar, final
 import numpy as np
 
 from ..arrays import Array
+from ..former import former
 from ..numbers.accurate import Accurate
 from ..numbers.lockstep import Work, alone, together
 from ..rows import ByRows
 from .repeats import Rows, in_order
 
 __all__ = ["LIMIT", "Answers", "Images", "Question", "content_of"]
+former(__name__)
 
 T = TypeVar("T")
 

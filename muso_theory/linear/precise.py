@@ -41,6 +41,7 @@ import numpy as np
 
 from ..arrays import Array, float_values
 from ..errors import expected
+from ..former import former
 from ..map_names import FEATURE_MAPS
 from ..numbers import Quantity
 from ..numbers.balls import enclosure, working_precision
@@ -58,6 +59,7 @@ __all__ = [
     "perturbation",
     "seconds_of_map",
 ]
+former(__name__)
 
 _LARGEST_DIGITS = 1000
 _BLOCK_ENTRIES = 2**17

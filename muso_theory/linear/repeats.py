@@ -7,9 +7,11 @@ from typing import final
 import numpy as np
 
 from ..arrays import Array, row_blocks
+from ..former import former
 from ..understood import Understood
 
 __all__ = ["Repeats", "Rows", "few_others", "first_equal_rows", "in_order", "repeats_told"]
+former(__name__)
 
 Rows = range | tuple[int, ...]
 """Positions: a range, or an explicit tuple."""

@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..arguments import checked
-from ..errors import renamed
 from ..lazy import lazily
 from .alternating import Alternating
 from .dampening import SynapticDampening
@@ -134,25 +133,7 @@ def serving(kind: Kind) -> dict[str, type[Method]]:
     return {name: method for name, method in METHODS.items() if method.serves(kind)}
 
 
-_RENAMED = {
-    "AnchoredMinimumNormGradient": "AnchoredOrthogonalGradient",
-    "BadTeacher": "BadTeaching",
-    "FineTune": "FineTuning",
-    "MinimumNormGradient": "OrthogonalGradient",
-    "NetworkMethod": "Method",
-    "Nothing": "NoUnlearning",
-    "OracleLabels": "ClosedFormLabels",
-    "PublishedResult": "AlternatingResult",
-    "PublishedRound": "Epoch",
-    "RandomLabels": "RandomRelabelling",
-    "Retrain": "Retraining",
-    "SalUn": "SaliencyRelabelling",
-    "UnlearningMethod": "Method",
-}
-
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        moved = {"kernel_alignment": "linear.approximation.centred_alignment"}
-        renamed(__name__, name, moved | {before: f"methods.{now}" for before, now in _RENAMED.items()})
         return lazily(__name__, name)

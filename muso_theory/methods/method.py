@@ -11,11 +11,13 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array
 from ..errors import Renamed, check_integer, expected
+from ..former import former
 from ..linear.closed_forms import Point, float_model
 from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem
 
 __all__ = ["LINEAR", "METHODS", "NETWORK", "Gaps", "Kind", "Method", "NoUnlearning", "Retraining"]
+former(__name__)
 
 Kind = Literal["linear", "network"]
 """Kinds of problems: an `UnlearningProblem`, or a `NetworkProblem`."""

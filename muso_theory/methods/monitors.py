@@ -14,9 +14,11 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array, plain_array
 from ..errors import expected
+from ..former import former
 from .head import HeadCondition
 
 __all__ = ["AlternatingResult", "Convergence", "Epoch", "FailureSign", "signatures"]
+former(__name__)
 
 
 class Convergence(enum.Enum):

@@ -15,6 +15,7 @@ from ..descent.losses import LossName
 from ..descent.passes import Batch, Passes
 from ..descent.schedules import ResolvedSteps
 from ..errors import check_integer, expected
+from ..former import former
 from ..linear.labels import subset_size
 from ..networks.problem import NetworkProblem
 from ..networks.training import NetworkLoop, check_descent, diverged
@@ -27,6 +28,7 @@ from .monitors import AlternatingResult
 from .ranges import require_fraction
 
 __all__ = ["Published", "streamed_subset"]
+former(__name__)
 
 
 def streamed_subset(n: int, size: int, batch: int, rng: np.random.Generator) -> Array:

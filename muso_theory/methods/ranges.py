@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import expected
+from ..former import former
 
 __all__ = ["check_step_size", "require_fraction", "require_nonnegative", "require_positive"]
+former(__name__)
 
 
 def require_positive(name: str, value: float) -> float:

@@ -24,6 +24,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import expected
+from ..former import former
 from ..linear.kept import kept
 from ..linear.problem import UnlearningProblem
 from ..numbers import Quantity, UndecidedError
@@ -40,6 +41,7 @@ from .linearised import Linearisation
 from .radii import BallArray, enlarged
 
 __all__ = ["between_modes", "float_distance", "tangent_distance"]
+former(__name__)
 
 LARGEST_BYTES = 1 << 31
 """What may be held: a few n·k × n·k matrices, and the factors of J."""

@@ -19,6 +19,7 @@ from typing import Any, final
 import numpy as np
 
 from ..arrays import Array
+from ..former import former
 from ..numbers import UndecidedError
 from ..numbers.ieee import ieee_proof
 from ..numbers.rounding import U
@@ -40,6 +41,7 @@ from .roundings import roundings_of
 from .tables import CURVES, curve_table
 
 __all__ = ["Share", "enclosed_tangent", "pieces", "rows_of", "seconds_of_tangent"]
+former(__name__)
 
 CHUNK_BYTES = 1 << 24
 """Bytes of one layer's cotangents, or of its rows of J, that are in work at a time."""

@@ -21,10 +21,12 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import expected
+from ..former import former
 from .cotangents import Cotangent
 from .grams import GramTerm, RowsGram
 
 __all__ = ["LAYERS", "Layer", "Params", "Visitor"]
+former(__name__)
 
 Params = Sequence[Array]
 Visitor = Callable[[str, "Layer", Params, Any, Cotangent], None]

@@ -16,9 +16,11 @@ from typing import final
 import numpy as np
 
 from ..arrays import Array
+from ..former import former
 from ..numbers.rounding import U
 
 __all__ = ["UNDERFLOW", "BallArray", "enlarged"]
+former(__name__)
 
 UNDERFLOW = 2.0**-900
 """More than underflow can lose in one operation of a layer whose scales are at most 2^64."""

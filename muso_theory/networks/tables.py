@@ -21,12 +21,14 @@ from typing import Any, final
 import numpy as np
 
 from ..arrays import Array
+from ..former import former
 from ..numbers import UndecidedError
 from ..numbers.balls import working_precision
 from ..numbers.ieee import ieee_proof
 from ..numbers.rounding import U
 
 __all__ = ["CURVES", "curve_table"]
+former(__name__)
 
 ORDER = 12
 """Terms of each polynomial: (1/32)¹² is 9e-19."""

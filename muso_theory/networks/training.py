@@ -18,10 +18,12 @@ from ..descent.passes import Batch, Passes
 from ..descent.schedules import ResolvedSteps
 from ..descent.updates import OPTIMIZERS, State, optimizer_named
 from ..errors import check_integer, expected
+from ..former import former
 from ..streams import DROPPED
 from .network import Sequential
 
 __all__ = ["NETWORK_OPTIMIZERS", "DivergedError", "NetworkLoop", "TrainedNetwork", "check_descent", "train"]
+former(__name__)
 
 RECORDED_BYTES = 1 << 28
 """What layers keep of the samples whose loss is recorded, about."""

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, let_go
+from ..former import former
 from .gram import COLUMN_BLOCK
 from .ieee import ieee_proof
 from .parallel import over_blocks, thread_count
@@ -32,6 +33,7 @@ __all__ = [
     "plain_product",
     "residual_pair",
 ]
+former(__name__)
 
 
 Chosen = Any

@@ -10,12 +10,14 @@ from typing import Any, final
 from ..claims.theorems.showing import BEARS_ON
 from ..errors import expected
 from ..evidence import Verdict
+from ..former import former
 from ..kinds import refuse_other_kinds
 from ..reading import read_json
 from ..report import REPORT_SCHEMA, digest
 from ..results import check_result, restored
 
 __all__ = ["Observation", "read_instances"]
+former(__name__)
 
 
 @final

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, final
 
 from ..errors import expected, nearest, printable
+from ..former import former
 from ..understood import told_in_line
 from .canvas import inline_svg, render
 from .captions import fill
@@ -16,6 +17,7 @@ from .sources import DRAWN_FROM, ResultFile
 from .style import check_style, styled
 
 __all__ = ["NAMES", "OWN_FIGURES", "draw_all", "draw_campaigns", "draw_inline", "script"]
+former(__name__)
 
 NAMES = (
     "gap_by_epoch",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..former import former
 from .canvas import new_figure
 from .style import COLOURS, MARKERS
 
@@ -36,6 +37,7 @@ __all__ = [
     "style_of",
     "symbols",
 ]
+former(__name__)
 
 BEHIND = 0.5
 """The ``zorder`` of what is there to compare with."""

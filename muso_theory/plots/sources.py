@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, final
 
 from ..errors import BadInputError, expected
+from ..former import former
 from ..kinds import FILE_KINDS, refuse_other_kinds
 from ..reading import read_json
 from ..report import digest
 from ..results import ROW_KEYS, check_result, restored
 
 __all__ = ["DRAWN_FROM", "ResultFile", "read"]
+former(__name__)
 
 DRAWN_FROM = {
     "report": FILE_KINDS["report"].words,

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import BadInputError, expected, printable
+from ..former import former
 from ..linear.closed_forms import ClosedForms
 from ..linear.problem import UnlearningProblem
 from ..markup import Markup, join, mathematics, table, tag
@@ -32,6 +33,7 @@ from .exact_text import (
 from .isolation import Failure
 
 __all__ = ["REFUTED_KINDS", "Counterexample", "exact_square_gap"]
+former(__name__)
 
 REFUTED_KINDS = ("labels", "parameters", "claim")
 _SCHEMA = 1

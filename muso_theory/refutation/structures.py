@@ -15,9 +15,11 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import expected, nearest
+from ..former import former
 from ..linear.problem import UnlearningProblem
 
 __all__ = ["STRUCTURES", "Draw", "draw_features", "draw_problem", "exact_array"]
+former(__name__)
 
 Draw = Callable[[int, int], int]
 """An integer from low to high, both included."""

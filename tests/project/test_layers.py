@@ -15,7 +15,9 @@ from tests import ROOT
 PACKAGE = ROOT / "muso_theory"
 
 ORDER = (
-    ("errors", "verdict", "steps", "lazy", "streams", "map_names"),
+    ("errors", "verdict", "steps", "streams", "map_names"),
+    ("former",),
+    ("lazy",),
     ("understood", "options", "screen", "markup", "kinds"),
     ("arrays", "glossary", "files", "reading", "stopping", "results", "command_line"),
     ("arguments", "rows"),

@@ -9,11 +9,13 @@ import numpy as np
 
 from ...arrays import Array
 from ...descent.losses import LOSSES, Loss
+from ...former import former
 from ..closed_forms import float_model
 from ..problem import UnlearningProblem, require_problem
 from .coordinates import image_of, transposed_image
 
 __all__ = ["fine_tune_convex"]
+former(__name__)
 
 _MOST_STEPS = 2000
 

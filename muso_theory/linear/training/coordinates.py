@@ -10,8 +10,10 @@ import numpy as np
 from ...arrays import Array, row_blocks
 from ...descent.passes import Batch
 from ...descent.updates import State
+from ...former import former
 
 __all__ = ["Coordinates", "Dual", "Primal", "image_of", "transposed_image"]
+former(__name__)
 
 
 def image_of(features: Array, w: Array) -> Array:

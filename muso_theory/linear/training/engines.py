@@ -17,9 +17,11 @@ from ...descent.loop import Engine, Loop, growth_guard
 from ...descent.losses import Loss
 from ...descent.passes import Batch, Passes
 from ...descent.updates import Optimizer, State
+from ...former import former
 from .coordinates import Coordinates, Dual, Primal
 
 __all__ = ["LinearEngine", "SweepEngine", "engine_for"]
+former(__name__)
 
 _CACHE = 1 << 20
 """Bytes of a matrix that a present-day core keeps near."""
