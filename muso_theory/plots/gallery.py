@@ -157,7 +157,7 @@ def draw_all(
         )
     for source in sources:
         if source.kind == "sweep":
-            script("sweep").chosen(source.content, panels)
+            script("sweep").chosen_panels(source.content, panels)
     campaigns = {source.name: source for source in sources if source.kind == "campaign"}
     fed = [name for name in NAMES if set(script(name).NEEDS) <= set(campaigns)]
     for name in campaigns:

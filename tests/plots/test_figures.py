@@ -216,7 +216,7 @@ def test_words_about_labels_and_predictions_are_true_of_the_results() -> None:
     assert not {*kinds["bad teacher"]} & classes
     assert "Only the optimal" not in script("labels").CAPTION
     results = results_of("predicted_measured")
-    shown = {name: len(x) for name, x, _ in script("predicted_measured").pairs(results)}
+    shown = {name: len(x) for name, x, _ in script("predicted_measured")._pairs(results)}
     for name, count in shown.items():
         assert count < results[name]["judgement"]["predictions"]
 

@@ -76,7 +76,7 @@ def numbers(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return sorted(own, key=lambda key: key not in ("gap", "noise σ"))
 
 
-def _chosen(result: Mapping[str, Any], names: Sequence[str] = ()) -> list[str]:
+def chosen_panels(result: Mapping[str, Any], names: Sequence[str] = ()) -> list[str]:
     """The numbers that get a panel: those that are wanted, or else the first ones."""
     known = numbers(result["rows"])
     for name in names:
@@ -88,7 +88,7 @@ def _chosen(result: Mapping[str, Any], names: Sequence[str] = ()) -> list[str]:
 
 def own(result: Mapping[str, Any], names: Sequence[str] = ()) -> Figure | None:
     """A panel a number, a series a line."""
-    rows, shown = result["rows"], _chosen(result, names)
+    rows, shown = result["rows"], chosen_panels(result, names)
     if not shown:
         return None
     figure, places = panels(len(shown), 0.8, sharex=True)
@@ -122,7 +122,7 @@ def own(result: Mapping[str, Any], names: Sequence[str] = ()) -> Figure | None:
 
 def told(result: Mapping[str, Any], names: Sequence[str] = ()) -> str:
     """What the figure shows, in words."""
-    rows, shown = result["rows"], _chosen(result, names)
+    rows, shown = result["rows"], chosen_panels(result, names)
     seeds = sorted({row["seed"] for row in rows})
     varied = _ACROSS.get(result["axis"], result["axis"])
     words = [f"{', '.join(shown)} over {varied}; seeds {', '.join(map(str, seeds))}."]
