@@ -15,7 +15,7 @@ def claim_words() -> list[tuple[str, str]]:
     """Slugs of claims and conditions, and their words.
 
     Example:
-        >>> claims()[0]
+        >>> claim_words()[0]
         ('consistent-sizes', 'features, targets and forget set fit together')
     """
     from .claims import CATALOGUE

@@ -47,7 +47,7 @@ def with_seal(data: bytes, form: str) -> bytes:
         form: one of `SEALED`.
 
     Example:
-        >>> seal(b"<svg></svg>\n", "svg")
+        >>> with_seal(b"<svg></svg>\n", "svg")
         b'<svg><!-- muso-theory sha256 6d6ddf61...d046a -->\n</svg>\n'
     """
     before, written = SEALED[form]

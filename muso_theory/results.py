@@ -89,7 +89,7 @@ def result_hash(result: Mapping[str, Any]) -> str:
     """The hash that a result carries under ``sha256``: of all but times and environment.
 
     Example:
-        >>> content_hash({"x": 1, "seconds": 2.0}) == content_hash({"seconds": 3.0, "x": 1, "sha256": ""})
+        >>> result_hash({"x": 1, "seconds": 2.0}) == result_hash({"seconds": 3.0, "x": 1, "sha256": ""})
         True
     """
     whole = json.dumps(timeless(result), sort_keys=True, ensure_ascii=False)

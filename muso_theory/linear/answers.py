@@ -35,7 +35,7 @@ def content_of(*parts: Array | ByRows | Fraction | float | None) -> bytes:
     """What arrays and numbers are known by: equal for equal bytes.
 
     Example:
-        >>> content(np.zeros(2), None) == content(np.zeros(2), None) != content(np.zeros((1, 2)), None)
+        >>> content_of(np.zeros(2), None) == content_of(np.zeros(2), None) != content_of(np.zeros((1, 2)), None)
         True
     """
     found = blake2b(digest_size=32)

@@ -142,7 +142,7 @@ def seconds_of_map(feature_map: FeatureMap, rows: int, digits: int) -> float:
     Example:
         >>> import numpy as np
         >>> from muso_theory.linear.features import GaussianFeatures
-        >>> estimated_seconds(GaussianFeatures(n_features=5000, bandwidth=1.0).fit(np.eye(64)), 1797, 30) < 60
+        >>> seconds_of_map(GaussianFeatures(n_features=5000, bandwidth=1.0).fit(np.eye(64)), 1797, 30) < 60
         True
     """
     count, width = getattr(feature_map, "frequencies_", np.ones((feature_map.n_features_in_, 0))).shape

@@ -161,7 +161,7 @@ def seconds_of_tangent(net: Sequential, params: Sequence[Array], X: Array) -> fl
     Example:
         >>> from muso_theory.networks import mlp
         >>> net = mlp([64, 256, 1])
-        >>> estimated_seconds(net, net.init(0), np.ones((1000, 64))) < 1
+        >>> seconds_of_tangent(net, net.init(0), np.ones((1000, 64))) < 1
         True
     """
     products = multiplications(net, params, X) * (1 + net.n_out)

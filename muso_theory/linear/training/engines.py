@@ -105,7 +105,7 @@ class SweepEngine:
         batch: visits a step.
 
     Example:
-        >>> sweep = Sweep(np.array([[1.0, 0.5], [0.5, 1.0]]), np.arange(2), np.ones(2), 1)
+        >>> sweep = SweepEngine(np.array([[1.0, 0.5], [0.5, 1.0]]), np.arange(2), np.ones(2), 1)
         >>> sweep.coefficients(np.array([[1.0], [1.0]])).ravel()
         array([1. , 0.5])
     """
