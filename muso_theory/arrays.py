@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import expected
+from .former import former
 
 __all__ = [
     "NUMERIC",
@@ -23,7 +24,6 @@ __all__ = [
     "FloatArray",
     "counts_rows",
     "disguise",
-    "first_equal_rows",
     "first_nonfinite",
     "float_values",
     "forget_indices",
@@ -35,6 +35,7 @@ __all__ = [
     "refuse_another_order",
     "row_blocks",
 ]
+former(__name__)
 
 Array = npt.NDArray[Any]
 """Numbers of any kind: floats, integers, exact ones in objects; in networks also complex and mpmath numbers."""
@@ -114,46 +115,6 @@ def first_nonfinite(array: Array) -> tuple[int, ...] | None:
         row, *rest = np.argwhere(~np.isfinite(block))[0].tolist()
         return (rows.start + row, *rest)
     return None
-
-
-def first_equal_rows(array: Array) -> Array:
-    """Find rows that are there several times, a few rows at a time.
-
-    Args:
-        array: real numbers, shape (n, D), possibly memory-mapped; compared as numbers, so that 0.0 is −0.0.
-
-    Returns:
-        For each row the first one that is equal to it, mostly itself; int64, shape (n,).
-
-    Example:
-        >>> first_equal_rows(np.array([[0.0, 1.0], [2.0, 3.0], [-0.0, 1.0]]))
-        array([0, 1, 0])
-    """
-    first, suspect = np.arange(len(array)), np.ones(len(array), dtype=bool)
-    hashes = np.zeros(len(array), dtype=np.int64)
-    # A few columns tell most rows apart; what has the same hash in all of them is then looked at as numbers.
-    for columns in (slice(None, None, 1 + array.shape[1] // 16), slice(None)):
-        for rows in row_blocks(array):
-            hashes[rows][suspect[rows]] = _hashes(array[rows, columns][suspect[rows]])
-        _, kind, count = np.unique(hashes[suspect], return_inverse=True, return_counts=True)
-        suspect[suspect] = count[kind] > 1
-    seen: dict[int, list[int]] = {}
-    for i in np.flatnonzero(suspect).tolist():
-        others = seen.setdefault(int(hashes[i]), [])
-        same = next((j for j in others if np.array_equal(array[i], array[j])), None)
-        if same is None:
-            others.append(i)
-        else:
-            first[i] = same
-    return first
-
-
-def _hashes(block: Array) -> list[int]:
-    """A hash of each row, the same for rows that are equal as numbers: adding 0 makes −0.0 the bytes of 0.0."""
-    if block.dtype.kind == "O":
-        return [hash(tuple(row)) for row in block.tolist()]
-    plain = np.ascontiguousarray(block + 0)
-    return [hash(row) for row in plain.view(f"V{plain.itemsize * plain.shape[1]}").ravel().tolist()]
 
 
 def is_float64(array: Array) -> bool:

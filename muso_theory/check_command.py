@@ -10,6 +10,7 @@ import typer
 
 from . import completing
 from .command_line import Debug, answer
+from .descent.hyper import Hyper
 from .errors import MusoError, expected
 from .options import Arithmetics, Force, Source, takes_source
 from .settings import Settings
@@ -26,14 +27,14 @@ def check(
     ] = Settings.budget,
     claim: Annotated[
         list[str] | None,
-        typer.Option(help="Check only this claim; repeatable.", autocompletion=completing.claims),
+        typer.Option(help="Check only this claim; repeatable.", autocompletion=completing.claim_words),
     ] = None,
     assert_: Annotated[
         list[str] | None,
         typer.Option(
             "--assert",
             help="Insist that this claim holds: a failed hypothesis is no excuse; repeatable.",
-            autocompletion=completing.claims,
+            autocompletion=completing.claim_words,
         ),
     ] = None,
     tolerance: Annotated[
@@ -60,7 +61,7 @@ def check(
         typer.Option(help="Its step, with gradients of ½(φᵀw − y)², or 'paper' for the paper's schedule."),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
-    momentum: Annotated[float, typer.Option(help="Of momentum and nesterov.")] = 0.9,
+    momentum: Annotated[float, typer.Option(help="Of momentum and nesterov.")] = Hyper.momentum,
     json: Annotated[
         str | None, typer.Option(help="Write the evidence as JSON to a file, or - for stdout.")
     ] = None,
@@ -175,7 +176,7 @@ def _write_pages(prepared: Any, report: Any, outputs: Any, html: Path | None, fi
     """Write the web page and the figures of a report."""
     from . import pages, plots
     from .files import write_all
-    from .kinds import seal
+    from .kinds import with_seal
 
     found, missing = None, ""
     try:
@@ -183,7 +184,7 @@ def _write_pages(prepared: Any, report: Any, outputs: Any, html: Path | None, fi
     except MusoError as error:
         missing = str(error)
     if html is not None:
-        outputs.write(html, seal(pages.report_page(report, found, missing).encode(), "html"))
+        outputs.write(html, with_seal(pages.report_page(report, found, missing).encode(), "html"))
     if figures is None:
         return
     if found is None:

@@ -17,6 +17,7 @@ from .climbing import climber
 from .descent.plan import TrainingPlan
 from .errors import expected
 from .evidence import Evidence
+from .former import former
 from .linear.closed_forms import float_model
 from .linear.problem import UnlearningProblem, require_problem
 from .linear.tiling import tiles_told, within
@@ -27,6 +28,7 @@ from .settings import Settings
 from .steps import Step
 
 __all__ = ["InterruptedCheck", "check", "check_with", "cut_short", "refuse_unused"]
+former(__name__)
 
 
 class InterruptedCheck(KeyboardInterrupt):

@@ -13,10 +13,12 @@ from typing import Any
 
 from .errors import BadInputError, expected, printable
 from .files import make_folder, write_atomic
+from .former import former
 from .machine import installed
 from .reading import read_json
 
 __all__ = ["Checkpoints", "GridPoint"]
+former(__name__)
 
 GridPoint = Mapping[str, Any]
 """What is measured at once: settings by name."""

@@ -241,7 +241,7 @@ def recheck(
 @app.command()
 def claims(
     claim: Annotated[
-        str | None, typer.Argument(help="One claim, in full.", autocompletion=completing.claims)
+        str | None, typer.Argument(help="One claim, in full.", autocompletion=completing.claim_words)
     ] = None,
     debug: Debug = False,
 ) -> None:

@@ -18,18 +18,20 @@ from .claims.parameters import PARAMETERS
 from .claims.theorems.status import theorem_status
 from .errors import BadInputError, SingularMatrixError
 from .evidence import About, Audit, Evidence, Finding, Output, Scope, Verdict, round_digits
+from .former import former
 from .ladder import Ladder, Rung
 from .linear.certified import CertifiedForms
 from .linear.closed_forms import float_model
 from .linear.handed import Handed, NothingHandedError
 from .linear.labels import LABEL_METHODS
 from .linear.rehearsal import UNDECIDED, Rehearsal
-from .meaning import meaning, reason
+from .meaning import meaning, reason_of
 from .numbers import NoArithmeticError
 from .numbers.quantity import is_finite
 from .settings import TOLERANCE
 
 __all__ = ["climber"]
+former(__name__)
 
 _START = "start-in-span"
 _OF_FITS = (
@@ -287,9 +289,9 @@ class _Checker:
                     # Where a failed hypothesis leaves the formula without a value, asserting the claim does not help.
                     row = replace(evidence(name), asserted=False)
                     return replace(
-                        row, meaning=f"Does not apply here, also where it is asserted: {reason(error)}."
+                        row, meaning=f"Does not apply here, also where it is asserted: {reason_of(error)}."
                     )
-                obstacle = f"{name}: {reason(error)}"
+                obstacle = f"{name}: {reason_of(error)}"
                 if isinstance(error, NothingHandedError):
                     # Nothing is handed out, so that no other arithmetic has floats to judge.
                     dear = error.remedy.startswith("--budget")

@@ -11,8 +11,10 @@ from typing import Annotated
 import typer
 
 from .errors import printable
+from .former import former
 
 __all__ = ["Debug", "answer", "say"]
+former(__name__)
 
 
 @contextlib.contextmanager

@@ -5,14 +5,17 @@ Each function tells all of a kind; typer offers those that begin as what was typ
 
 from __future__ import annotations
 
-__all__ = ["axes", "claims", "conditions", "label_methods", "methods", "proofs", "words"]
+from .former import former
+
+__all__ = ["axes", "claim_words", "condition_words", "label_methods", "method_words", "proofs", "words"]
+former(__name__)
 
 
-def claims() -> list[tuple[str, str]]:
+def claim_words() -> list[tuple[str, str]]:
     """Slugs of claims and conditions, and their words.
 
     Example:
-        >>> claims()[0]
+        >>> claim_words()[0]
         ('consistent-sizes', 'features, targets and forget set fit together')
     """
     from .claims import CATALOGUE
@@ -20,7 +23,7 @@ def claims() -> list[tuple[str, str]]:
     return [(slug, claim.words) for slug, claim in CATALOGUE.items()]
 
 
-def conditions() -> list[tuple[str, str]]:
+def condition_words() -> list[tuple[str, str]]:
     """Slugs of conditions, and their words."""
     from .claims import CATALOGUE
 
@@ -40,10 +43,10 @@ def words() -> list[tuple[str, str]]:
     from .verdict import Verdict
 
     terms = [(word.name, word.meaning) for word in GLOSSARY.values()]
-    return [*claims(), *terms, *((verdict.name, verdict.value) for verdict in Verdict)]
+    return [*claim_words(), *terms, *((verdict.name, verdict.value) for verdict in Verdict)]
 
 
-def methods() -> list[tuple[str, str]]:
+def method_words() -> list[tuple[str, str]]:
     """Names of methods of ``muso unlearn``, and their sources; of networks alone where they are."""
     from .methods import METHODS
 

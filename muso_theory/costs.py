@@ -15,6 +15,7 @@ import flint
 import numpy as np
 
 from .arrays import Array
+from .former import former
 from .linear.problem import UnlearningProblem
 from .linear.tiling import dual_bytes, in_tiles, tiled_bytes
 
@@ -26,6 +27,7 @@ __all__ = [
     "preconditioned_cost",
     "rational_cost",
 ]
+former(__name__)
 
 _SAMPLE, _LONG = 1 << 20, 1 << 20
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import numbers
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NoReturn, final
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "nearest",
     "printable",
     "refuse_idle",
-    "renamed",
 ]
 
 # C0 but tab and newline, DEL and C1, marks of direction and of lines, and the halves that stand for undecodable bytes.
@@ -49,7 +48,7 @@ class ArithmeticModeError(MusoError):
 
 
 class RenamedError(MusoError, AttributeError):
-    """A public name of an earlier version; the message says what it is called now."""
+    """A public name of an earlier version; the message says what replaced it."""
 
 
 @final
@@ -64,7 +63,7 @@ class Renamed:
         ...     from_network = Renamed("networks.from_network")
         >>> Problem.from_network
         Traceback (most recent call last):
-        muso_theory.errors.RenamedError: Problem.from_network is called networks.from_network now; see CHANGELOG.md
+        muso_theory.errors.RenamedError: Problem.from_network is replaced by networks.from_network; see CHANGELOG.md
     """
 
     def __init__(self, now: str) -> None:
@@ -74,28 +73,7 @@ class Renamed:
         self.before = f"{owner.__name__}.{name}"
 
     def __get__(self, instance: object, owner: type) -> NoReturn:
-        raise RenamedError(f"{self.before} is called {self.now} now; see CHANGELOG.md")
-
-
-def renamed(module: str, name: str, names: Mapping[str, str]) -> None:
-    """Refuse a name that a module had in an earlier version; its ``__getattr__`` calls this.
-
-    Args:
-        module: its ``__name__``.
-        name: what was asked for.
-        names: earlier names, each with what it is called today.
-
-    Raises:
-        RenamedError: one of them.
-
-    Example:
-        >>> renamed("muso_theory.linear", "baselines", {"baselines": "methods"})
-        Traceback (most recent call last):
-        muso_theory.errors.RenamedError: linear.baselines is called methods now; see CHANGELOG.md
-    """
-    if name in names:
-        before = f"{module.removeprefix('muso_theory').removeprefix('.')}.{name}"
-        raise RenamedError(f"{before} is called {names[name]} now; see CHANGELOG.md")
+        raise RenamedError(f"{self.before} is replaced by {self.now}; see CHANGELOG.md")
 
 
 def expected(what: str, name: str, value: object, got: str, hint: str) -> BadInputError:

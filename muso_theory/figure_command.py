@@ -35,7 +35,7 @@ def figure(
     """Draw every figure that the given RESULTs hold, each with its caption in a text file beside it."""
     from . import plots
     from .files import Outputs, make_folder
-    from .kinds import seal
+    from .kinds import with_seal
     from .plots.gallery import draw_all
     from .plots.sources import read
     from .screen import progress
@@ -59,6 +59,6 @@ def figure(
         outputs.file(out / f"{one.name}.{form}", "drawing")
         outputs.file(out / f"{one.name}.txt", "caption")
     for one in drawn:
-        outputs.write(out / f"{one.name}.txt", seal(one.caption.encode(), "txt"))
-        outputs.write(out / f"{one.name}.{form}", seal(one.data, form))
+        outputs.write(out / f"{one.name}.txt", with_seal(one.caption.encode(), "txt"))
+        outputs.write(out / f"{one.name}.{form}", with_seal(one.data, form))
         say(str(out / f"{one.name}.{form}"))

@@ -16,9 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import BadInputError, expected
-from .kinds import KINDS, SEALED, is_changed, seal
+from .former import former
+from .kinds import FILE_KINDS, SEALED, is_changed, with_seal
 
 __all__ = ["Outputs", "make_folder", "npz_bytes", "write_all", "write_atomic"]
+former(__name__)
 
 
 _PRINTED = ("report", "counterexample", "unlearning")
@@ -54,7 +56,7 @@ class Outputs:
         """Announce a file, before the work.
 
         Args:
-            kind: one of `kinds.KINDS`.
+            kind: one of `kinds.FILE_KINDS`.
 
         Raises:
             BadInputError: ``-`` of another kind, a directory, a path in none, a file that is read or announced
@@ -124,7 +126,7 @@ class Outputs:
         if self._force or not target.is_file() or not target.stat().st_size:
             return
         try:
-            own, changed = KINDS[kind].is_own(target), is_changed(target)
+            own, changed = FILE_KINDS[kind].is_own(target), is_changed(target)
         except OSError as error:
             raise expected("a file that can be read", "path", target, str(error), "another name") from error
         if not own:
@@ -165,10 +167,10 @@ _ENDINGS = (
 
 def _check_ending(path: Path, kind: str) -> None:
     """Refuse a name that says that something else is in the file."""
-    own, said = KINDS[kind].ending, path.suffix.lower()
+    own, said = FILE_KINDS[kind].ending, path.suffix.lower()
     # numpy.load and others go by the name of an archive; JSON and pages may be called anything that says nothing else.
     if own and said not in ("", own) and (own == ".npz" or said in _ENDINGS):
-        words = KINDS[kind].words
+        words = FILE_KINDS[kind].words
         raise expected(f"a {own} file", "path", path, f"for {words}", path.with_suffix(own).name)
 
 
@@ -247,7 +249,7 @@ def write_all(
     Args:
         folder: made when missing, and the folders in it.
         index: one of the names, as in `Outputs.folder`.
-        sealed: seal pages, drawings and captions (`kinds.seal`); not files that others check letter by letter.
+        sealed: seal pages, drawings and captions (`kinds.with_seal`); not files that others check letter by letter.
 
     Raises:
         BadInputError: a folder or a file that cannot be written.
@@ -262,7 +264,7 @@ def write_all(
         data = files[name]
         make_folder((root / name).parent)  # and none before the index: an empty folder may be written to
         whole, form = data.encode() if isinstance(data, str) else data, Path(name).suffix[1:]
-        write_atomic(root / name, seal(whole, form) if sealed and form in SEALED and whole else whole)
+        write_atomic(root / name, with_seal(whole, form) if sealed and form in SEALED and whole else whole)
     return sorted(root / name for name in files)
 
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from .former import former
+
 __all__ = ["GLOSSARY"]
+former(__name__)
 
 
 @final

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .errors import expected
+from .former import former
 
-__all__ = ["KINDS", "SEALED", "is_changed", "is_sealed", "refuse_other_kinds", "seal"]
+__all__ = ["FILE_KINDS", "SEALED", "is_changed", "is_sealed", "refuse_other_kinds", "with_seal"]
+former(__name__)
 
 _SEAL = re.compile(rb"muso-theory sha256 ([0-9a-f]{64})")
 _MOST_BYTES = 1 << 26
@@ -38,14 +40,14 @@ SEALED: Mapping[str, tuple[bytes, Callable[[bytes], bytes]]] = {
 """Forms of files that people edit: before what the seal stands, and how it is written there."""
 
 
-def seal(data: bytes, form: str) -> bytes:
+def with_seal(data: bytes, form: str) -> bytes:
     r"""The same file with a comment that holds its hash, so that a change by hand is noticed before it is lost.
 
     Args:
         form: one of `SEALED`.
 
     Example:
-        >>> seal(b"<svg></svg>\n", "svg")
+        >>> with_seal(b"<svg></svg>\n", "svg")
         b'<svg><!-- muso-theory sha256 6d6ddf61...d046a -->\n</svg>\n'
     """
     before, written = SEALED[form]
@@ -55,7 +57,7 @@ def seal(data: bytes, form: str) -> bytes:
 
 
 def is_sealed(path: Path) -> bool:
-    """Whether a file is, byte for byte, as `seal` made it; of whatever form, since its name may be any."""
+    """Whether a file is, byte for byte, as `with_seal` made it; of whatever form, since its name may be any."""
     data = path.read_bytes() if path.stat().st_size <= _MOST_BYTES else b""
     return any(
         hashlib.sha256(data.replace(written(found[0]), b"", 1)).hexdigest().encode() == found[1]
@@ -117,7 +119,7 @@ def _holds(*arrays: str, perhaps: str = r"(?!)") -> Callable[[Path], bool]:
 
 _REPORT, _AUDIT = "muso recheck {} DATA, or muso figure {}", "muso check DATA --audit {}"
 
-KINDS: Mapping[str, _Kind] = {
+FILE_KINDS: Mapping[str, _Kind] = {
     "report": _Kind(
         "a report of muso check --json", _REPORT, _begins(rb'\{\s*"schema": \d+,\s*"title": '), ".json"
     ),
@@ -170,7 +172,7 @@ def refuse_other_kinds(path: str | os.PathLike[str], name: str, *wanted: str) ->
 
     Args:
         name: of the argument or option.
-        wanted: names of `KINDS`; none where data are read.
+        wanted: names of `FILE_KINDS`; none where data are read.
 
     Raises:
         BadInputError: a file of another kind.
@@ -179,9 +181,11 @@ def refuse_other_kinds(path: str | os.PathLike[str], name: str, *wanted: str) ->
     if not file.is_file():
         return
     try:
-        found = next((key for key, kind in KINDS.items() if kind.is_own(file)), None)
+        found = next((key for key, kind in FILE_KINDS.items() if kind.is_own(file)), None)
     except OSError:
         return
     if found is not None and found not in wanted:
-        what = " or ".join(KINDS[key].words for key in wanted) or "data"
-        raise expected(what, name, path, KINDS[found].words, KINDS[found].use.replace("{}", str(path)))
+        what = " or ".join(FILE_KINDS[key].words for key in wanted) or "data"
+        raise expected(
+            what, name, path, FILE_KINDS[found].words, FILE_KINDS[found].use.replace("{}", str(path))
+        )

@@ -11,6 +11,7 @@ import numpy as np
 from .costs import Cost, ball_cost, certified_cost, preconditioned_cost, rational_cost
 from .errors import BadInputError
 from .evidence import round_digits
+from .former import former
 from .linear.certified import CertifiedForms
 from .linear.closed_forms import ClosedForms, float_model
 from .linear.handed import PRECISIONS, NothingHandedError
@@ -21,6 +22,7 @@ from .numbers import BALL, RATIONAL, UndecidedError
 from .numbers.modular import has_full_rank, seconds_of_rank
 
 __all__ = ["Ladder", "Rung"]
+former(__name__)
 
 _ALWAYS = 1.0
 """Seconds of proved float64 bounds that are spent whatever the budget: without this step nothing is known."""

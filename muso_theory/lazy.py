@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
+from .former import refuse_former
+
 __all__ = ["lazily"]
 
 
@@ -22,6 +24,7 @@ def lazily(package: str, name: str, homes: Mapping[str, Sequence[str]] | None = 
         homes: names by the module inside of the package that defines them.
 
     Raises:
+        RenamedError: a name of an earlier version.
         AttributeError: no such name.
 
     Example:
@@ -35,6 +38,7 @@ def lazily(package: str, name: str, homes: Mapping[str, Sequence[str]] | None = 
             value = getattr(importlib.import_module(f".{home}", package), name)
             setattr(sys.modules[package], name, value)
             return value
+    refuse_former(package, name)
     module = f"{package}.{name}"
     if not name.startswith("_") and find_spec(module):
         return importlib.import_module(module)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import final
 
+from .former import former
 from .verdict import Verdict
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "unfolded",
     "verdict_table",
 ]
+former(__name__)
 
 _BACKGROUNDS = {
     Verdict.PROVED: "#005a32",

@@ -5,12 +5,14 @@ from __future__ import annotations
 from .claims import Claim
 from .claims.families import CHECKS
 from .evidence import About, Evidence, Hypothesis, Verdict
+from .former import former
 from .numbers import UndecidedError
 
-__all__ = ["meaning", "reason"]
+__all__ = ["meaning", "reason_of"]
+former(__name__)
 
 
-def reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """Why an arithmetic did not decide; which other one does, the ladder knows better than that arithmetic."""
     return error.what if isinstance(error, UndecidedError) and error.climbs else str(error)
 

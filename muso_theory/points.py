@@ -20,10 +20,12 @@ from typing import Any
 from .checkpoints import Checkpoints, GridPoint
 from .cluster import active_client, connected, measured, require_same
 from .errors import MusoError, expected, nearest
+from .former import former
 from .screen import progress as _screen
 from .steps import Step
 
 __all__ = ["BACKENDS", "GridPoint", "Workers", "measure_all", "package_hash"]
+former(__name__)
 
 BACKENDS = ("loky", "threading", "dask")
 """Where points are measured."""

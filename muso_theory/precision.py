@@ -32,7 +32,7 @@ def feature_precision(
 
     if transformer is None:
         transformer = IdentityFeatures().fit(X)
-    seconds = precise.estimated_seconds(transformer, problem.n_samples, digits)
+    seconds = precise.seconds_of_map(transformer, problem.n_samples, digits)
     words = f"features at {digits} digits, about {seconds:.2g} s in all"
     tell(words)
     error = precise.feature_error(

@@ -39,6 +39,7 @@ __all__ = [
     "read_json",
     "read_stream",
     "read_text",
+    "without_waiting",
 ]
 
 MOST_BYTES = 1 << 26
@@ -87,7 +88,7 @@ def read_bytes(path: str | os.PathLike[str], name: str, most: int = MOST_BYTES) 
         muso_theory.errors.BadInputError: expected a regular file but got report=/dev/zero (device or pipe); try ...
     """
     try:
-        with open(path, "rb", opener=_without_waiting) as stream:
+        with open(path, "rb", opener=without_waiting) as stream:
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 raise expected("a regular file", name, path, "device or pipe", "a file on disk")
             data = stream.read(most + 1)
@@ -101,8 +102,8 @@ def read_bytes(path: str | os.PathLike[str], name: str, most: int = MOST_BYTES) 
     return data
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    """Open a pipe that nobody writes to, which would wait for ever."""
+def without_waiting(path: str, flags: int) -> int:
+    """Open a file, for ``open(…, opener=…)``, or a pipe to which nobody writes (yet), which would wait for ever."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 

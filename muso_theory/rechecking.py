@@ -19,7 +19,7 @@ from .evidence import About, Verdict
 from .implication import contains, end_of_first, noise_fits, possible, still_supported, words_follow
 from .numbers.ieee import ieee_proof
 from .reading import parse_json
-from .report import SCHEMA, Report, digest
+from .report import REPORT_SCHEMA, Report, digest
 
 __all__ = ["NOT_CHECKED", "Recheck", "compare", "parse_report"]
 
@@ -81,8 +81,10 @@ def parse_report(text: str, name: str) -> dict[str, Any]:
     absent = [key for key in layout if key not in document]
     if "schema" in absent or "evidence" in absent:
         raise expected("a report", "report", name, f"{absent[-1]} is missing", again)
-    if type(document["schema"]) is not int or document["schema"] != SCHEMA:
-        raise expected(f"schema version {SCHEMA}", "schema", document["schema"], name, "writing it anew")
+    if type(document["schema"]) is not int or document["schema"] != REPORT_SCHEMA:
+        raise expected(
+            f"schema version {REPORT_SCHEMA}", "schema", document["schema"], name, "writing it anew"
+        )
     for key, kind in layout.items():
         if not isinstance(document.get(key), kind):
             got = f"{key} is missing" if key in absent else f"{key} is another type"

@@ -49,16 +49,16 @@ def refute(
         list[str] | None,
         typer.Option(
             help="Only problems on which this condition holds; repeatable.",
-            autocompletion=completing.conditions,
+            autocompletion=completing.condition_words,
         ),
     ] = None,
     claim: Annotated[
         str | None,
-        typer.Option(help="Attack this claim instead of a rule.", autocompletion=completing.claims),
+        typer.Option(help="Attack this claim instead of a rule.", autocompletion=completing.claim_words),
     ] = None,
     without: Annotated[
         str | None,
-        typer.Option(help="Drop this hypothesis of the claim.", autocompletion=completing.conditions),
+        typer.Option(help="Drop this hypothesis of the claim.", autocompletion=completing.condition_words),
     ] = None,
     max_examples: Annotated[int, typer.Option(help="Problems that the rule is asked in the search.")] = 2000,
     tolerance: Annotated[float, typer.Option(help="Audit of a float rule: gap ≤ tolerance × scale.")] = 1e-6,

@@ -25,15 +25,17 @@ from .evidence import (
     short,
     worst,
 )
+from .former import former
 from .machine import versions
 from .markup import Markup, join, understood_table
 from .numbers.quantity import Grade, Quantity, decimal_text, is_finite
 from .summary import evidence_table
 from .understood import told_in_line
 
-__all__ = ["SCHEMA", "Report", "digest"]
+__all__ = ["REPORT_SCHEMA", "Report", "digest"]
+former(__name__)
 
-SCHEMA = 4
+REPORT_SCHEMA = 4
 """Version of the JSON layout."""
 
 _LARGEST_EXACT = 4000
@@ -163,7 +165,7 @@ class Report(Mapping[str, Evidence]):
     def to_dict(self) -> dict[str, Any]:
         """The content of the JSON."""
         return {
-            "schema": SCHEMA,
+            "schema": REPORT_SCHEMA,
             "title": self.title,
             "verdict": self.verdict.name,
             "versions": versions(),

@@ -37,21 +37,23 @@ from pathlib import Path
 from typing import Any
 
 from .errors import expected, printable
+from .former import former
 
 __all__ = [
     "LAID_OUT",
+    "RESULT_SCHEMA",
     "ROW_KEYS",
-    "SCHEMA",
     "check_result",
-    "content_hash",
     "encoded",
     "laid_out",
     "restored",
+    "result_hash",
     "sealed",
     "timeless",
 ]
+former(__name__)
 
-SCHEMA = 1
+RESULT_SCHEMA = 1
 """The version of result files; a file that names none is of the first."""
 
 LAID_OUT = 2
@@ -83,11 +85,11 @@ def timeless(content: Any) -> Any:
     return [timeless(value) for value in content] if isinstance(content, list | tuple) else content
 
 
-def content_hash(result: Mapping[str, Any]) -> str:
+def result_hash(result: Mapping[str, Any]) -> str:
     """The hash that a result carries under ``sha256``: of all but times and environment.
 
     Example:
-        >>> content_hash({"x": 1, "seconds": 2.0}) == content_hash({"seconds": 3.0, "x": 1, "sha256": ""})
+        >>> result_hash({"x": 1, "seconds": 2.0}) == result_hash({"seconds": 3.0, "x": 1, "sha256": ""})
         True
     """
     whole = json.dumps(timeless(result), sort_keys=True, ensure_ascii=False)
@@ -101,8 +103,8 @@ def sealed(result: Mapping[str, Any]) -> dict[str, Any]:
         >>> row = {"axis": "ridge", "value": 0.1, "seed": 0, "gap": 2.5}
         >>> check_result(sealed({"kind": "sweep", "axis": "ridge", "rows": [row]}), "sweep.json")
     """
-    whole = {**result, "schema": SCHEMA}
-    return whole | {"sha256": content_hash(whole)}
+    whole = {**result, "schema": RESULT_SCHEMA}
+    return whole | {"sha256": result_hash(whole)}
 
 
 def encoded(result: Mapping[str, Any]) -> bytes:
@@ -296,12 +298,12 @@ def check_result(result: Mapping[str, Any], path: str | Path) -> None:
         if kind in ROW_KEYS
         else f"python -m verification {result.get('campaign', 'NAME')}"
     )
-    version = result.get("schema", SCHEMA)
-    known = (SCHEMA,) if kind in ROW_KEYS else (SCHEMA, LAID_OUT)
+    version = result.get("schema", RESULT_SCHEMA)
+    known = (RESULT_SCHEMA,) if kind in ROW_KEYS else (RESULT_SCHEMA, LAID_OUT)
     if version not in known:
         words = " or ".join(map(str, known))
         raise expected(f"results of schema version {words}", "schema", version, str(path), again)
-    if result.get("sha256") != content_hash(result):
+    if result.get("sha256") != result_hash(result):
         found = f"{path}: changed after it was written"
         raise expected("a result as it was written", "sha256", result.get("sha256"), found, again)
     if kind not in ROW_KEYS:

@@ -10,11 +10,13 @@ from .arrays import Array
 from .errors import BadInputError
 from .evaluation import Attack, accuracy, attack
 from .evaluation.outputs import class_indices
-from .evaluation.roc import FEWEST
+from .evaluation.roc import FEWEST_SCORES
+from .former import former
 from .linear.problem import UnlearningProblem
 from .numbers import FLOAT64
 
-__all__ = ["NO_TEST", "attacks", "parts", "scored", "scores", "square_errors", "too_few"]
+__all__ = ["NO_TEST", "attacks", "scored", "scored_parts", "scores", "square_errors", "too_few"]
+former(__name__)
 
 NO_TEST = "no samples were held out: --test 0.2"
 """Why there is no attack."""
@@ -36,7 +38,9 @@ def too_few(forget: int, test: int | None, fewest: int) -> str:
     return ""
 
 
-def parts(problem: UnlearningProblem, held: tuple[Array, Array] | None) -> dict[str, tuple[Array, Array]]:
+def scored_parts(
+    problem: UnlearningProblem, held: tuple[Array, Array] | None
+) -> dict[str, tuple[Array, Array]]:
     """Features and targets of the retain and forget set, and of the test samples where there are any."""
     found = {
         name: (FLOAT64.matrix(problem.features[rows]), problem.targets[rows])
@@ -55,7 +59,7 @@ def scores(problem: UnlearningProblem, w: Array, held: tuple[Array, Array] | Non
         class_indices(problem.targets, problem.n_samples, problem.n_outputs)
     except BadInputError:
         classes = False
-    return scored({n: (_outputs(w, x), y) for n, (x, y) in parts(problem, held).items()}, classes)
+    return scored({n: (_outputs(w, x), y) for n, (x, y) in scored_parts(problem, held).items()}, classes)
 
 
 def scored(outputs: Mapping[str, tuple[Array, Array]], classes: bool) -> dict[str, float]:
@@ -74,7 +78,7 @@ def attacks(
         The attacks by name; none, and why, where they cannot be made.
     """
     counts = {name: len(targets) for name, (_, targets) in parts.items()}
-    missing = too_few(counts["forget"], counts.get("test"), 2 * FEWEST)
+    missing = too_few(counts["forget"], counts.get("test"), 2 * FEWEST_SCORES)
     if missing:
         return {}, missing
     found = {}

@@ -29,7 +29,7 @@ from .errors import expected
 from .linear.problem import UnlearningProblem
 from .refutation.rulebook import RIGHT, WRONG, BookRule
 from .refutation.structures import STRUCTURES, draw_features, draw_problem, exact_array
-from .refutation.trials import conditions, holds
+from .refutation.trials import holds, named_conditions
 
 if TYPE_CHECKING:
     from .networks import Sequential
@@ -157,7 +157,7 @@ def problems(
         >>> find(problems(), lambda p: True)
         UnlearningProblem(n=2, D=1, outputs=1, forget=1, retain=1, w_init=zero, ...)
     """
-    needed = conditions(assuming)
+    needed = named_conditions(assuming)
 
     def integer(low: int, high: int) -> int:
         return draw(st.integers(low, high))

@@ -35,7 +35,7 @@ def sweep(
         list[str] | None,
         typer.Option(
             help="A method of muso unlearn; repeatable. [default: those that suit the axis]",
-            autocompletion=completing.methods,
+            autocompletion=completing.method_words,
         ),
     ] = None,
     test: Annotated[

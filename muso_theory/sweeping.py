@@ -14,6 +14,7 @@ from .errors import MusoError, expected, nearest
 from .evaluation import removal_certificate
 from .evaluation.gaussian import check_delta
 from .evidence import Verdict, short, worst
+from .former import former
 from .inputs import Prepared, Source, prepare
 from .linear.problem import UnlearningProblem
 from .methods import serving
@@ -22,10 +23,11 @@ from .results import sealed
 from .scoring import scores
 from .settings import Settings
 from .understood import Understood, listed
-from .unlearned import NOTHING, RETRAINED, Unlearned
+from .unlearned import RETRAINED, UNTOUCHED, Unlearned
 from .unlearning import made, started, unlearn_prepared
 
 __all__ = ["AXES", "measure", "planned", "sweep"]
+former(__name__)
 
 
 @final
@@ -80,7 +82,7 @@ AXES = {
         _RELABELLED,
     ),
     "epsilon": _Axis(
-        "a positive number", lambda v: v > 0, lambda n: [0.1, 0.3, 1.0, 3.0, 10.0], ("label-free", NOTHING)
+        "a positive number", lambda v: v > 0, lambda n: [0.1, 0.3, 1.0, 3.0, 10.0], ("label-free", UNTOUCHED)
     ),
 }
 """What can be varied, by name."""
@@ -175,7 +177,7 @@ class _Planned:
             )
         rows = [row for point in done for row in point["rows"]]
         failed = [row["failed"] for row in rows if "failed" in row]
-        if failed and all("failed" in row or row["series"] in (RETRAINED, NOTHING) for row in rows):
+        if failed and all("failed" in row or row["series"] in (RETRAINED, UNTOUCHED) for row in rows):
             grid = self.head["settings"]["values"]
             raise expected(
                 "a value that a method accepts", "values", grid, failed[0], "other values or methods"

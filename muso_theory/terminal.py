@@ -16,12 +16,14 @@ from .algebra.checker import CheckResult
 from .claims.theorems.library import Proof, parts
 from .claims.theorems.status import theorem_status
 from .evidence import Evidence, Verdict, short
+from .former import former
 from .rechecking import NOT_CHECKED, Recheck
 from .report import Report
 from .screen import printed
-from .unlearned import NOTHING, Outcome, Unlearned
+from .unlearned import UNTOUCHED, Outcome, Unlearned
 
 __all__ = ["show_outcome", "show_proofs", "show_recheck", "show_report", "show_sweep", "show_understood"]
+former(__name__)
 
 _STYLES = {
     Verdict.PROVED: "bold green",
@@ -142,7 +144,7 @@ def show_sweep(result: Mapping[str, Any]) -> None:
                 told = Text("; ".join(_numbers(mine)))
                 judged = "; ".join(_judgements(mine))
                 told.append("\n" * bool(told.plain and judged) + judged, style="italic")
-                named = f"{name} (doing nothing)" if name == NOTHING else name
+                named = f"{name} (doing nothing)" if name == UNTOUCHED else name
                 grid.add_row(Text(f"  {named}"), told)
             console.print(Text(f"\n{result['axis']} {value:g}", style="bold"))
             console.print(grid)

@@ -11,6 +11,7 @@ import typer
 
 from . import completing
 from .command_line import Debug, answer, say
+from .descent.hyper import Hyper
 from .errors import expected
 from .options import Force, Source, takes_source
 from .settings import Settings
@@ -29,7 +30,7 @@ def unlearn(
         typer.Option(
             help="label-free, exact-labels, random-labels, newton, …; an unknown one lists them; several are "
             "compared. [default: label-free; with --network alternating]",
-            autocompletion=completing.methods,
+            autocompletion=completing.method_words,
         ),
     ] = None,
     set_: Annotated[
@@ -54,7 +55,8 @@ def unlearn(
         str | None, typer.Option(help="Of --network: samples a step, or all. [default: 64]")
     ] = None,
     momentum: Annotated[
-        float | None, typer.Option(help="Of --network, with momentum and nesterov. [default: 0.9]")
+        float | None,
+        typer.Option(help=f"Of --network, with momentum and nesterov. [default: {Hyper.momentum}]"),
     ] = None,
     weight_decay: Annotated[
         float | None, typer.Option(help="Of --network: weight decay. [default: 0]")
@@ -98,7 +100,7 @@ def unlearn(
     outputs.file(html, "unlearning page")
     from . import terminal
     from .results import encoded
-    from .unlearned import content, models, told
+    from .unlearned import rows_of_models, told_rows, unlearning_result
 
     ways, chosen = method or [], dict(_setting(words) for words in set_ or ())
     words = {"loss": loss, "optimizer": optimizer, "learning_rate": lr, "epochs": epochs}
@@ -123,11 +125,11 @@ def unlearn(
     if output is not None:
         outputs.write(output, npz_bytes(written))
     if html is not None:
-        from .kinds import seal
+        from .kinds import with_seal
         from .pages.unlearned_page import unlearned_page
 
-        outputs.write(html, seal(unlearned_page(*results).encode(), "html"))
-    data = encoded(content(results))
+        outputs.write(html, with_seal(unlearned_page(*results).encode(), "html"))
+    data = encoded(unlearning_result(results))
     if json is not None and json != "-":
         outputs.write(json, data)
     with answer():
@@ -136,7 +138,7 @@ def unlearn(
         else:
             terminal.show_understood(results[0].title, results[0].inputs)
             if len(results) > 1:
-                say("\n" + "\n".join(_compared(told(models(results)))))
+                say("\n" + "\n".join(_compared(told_rows(rows_of_models(results)))))
             for found in results:
                 say("")
                 for name, words_of in found.components:

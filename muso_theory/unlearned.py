@@ -11,6 +11,7 @@ from .arrays import Array
 from .errors import printable
 from .evaluation import Attack, Estimate, calibrated
 from .evidence import Evidence, Verdict, round_digits
+from .former import former
 from .linear.problem import UnlearningProblem
 from .markup import Markup, join, table, understood_table
 from .methods import Method
@@ -18,9 +19,19 @@ from .report import Report
 from .results import sealed
 from .summary import evidence_table
 
-__all__ = ["NOTHING", "RETRAINED", "Outcome", "Unlearned", "content", "models", "score_table", "told"]
+__all__ = [
+    "RETRAINED",
+    "UNTOUCHED",
+    "Outcome",
+    "Unlearned",
+    "rows_of_models",
+    "score_table",
+    "told_rows",
+    "unlearning_result",
+]
+former(__name__)
 
-RETRAINED, NOTHING = "retraining", "none"
+RETRAINED, UNTOUCHED = "retraining", "none"
 """Names in the registry of the two models that every method stands between."""
 
 
@@ -86,12 +97,13 @@ class Outcome(ABC):
 
     def to_dict(self) -> dict[str, Any]:
         """The result as ``muso figure`` reads it, of kind ``unlearn``; the evidence is in ``report``."""
-        return content([self])
+        return unlearning_result([self])
 
     def __repr__(self) -> str:
         lines = [f"{self.method.name}: {self.verdict.name}, {self.title}"]
         lines += [
-            f"  {name:<10}" + "".join(f"  {cell:>24}" for cell in cells) for name, cells in told(self.rows)
+            f"  {name:<10}" + "".join(f"  {cell:>24}" for cell in cells)
+            for name, cells in told_rows(self.rows)
         ]
         if self.difference is not None:
             low, high = self.difference.interval
@@ -199,14 +211,14 @@ class Unlearned(Outcome):
         return Markup(printable(whole))
 
 
-def models(results: Sequence[Outcome]) -> list[Mapping[str, Any]]:
+def rows_of_models(results: Sequence[Outcome]) -> list[Mapping[str, Any]]:
     """The numbers of all models, each once: those that stand on both sides, then every method's own."""
     found = {row["method"]: row for result in results for row in result.rows}
     # A row that is a method's own has its bound, where the same model beside other methods has none.
     return list((found | {result.method.name: result.row for result in results}).values())
 
 
-def content(results: Sequence[Outcome]) -> dict[str, Any]:
+def unlearning_result(results: Sequence[Outcome]) -> dict[str, Any]:
     """What methods made of one problem, as ``muso figure`` reads it."""
     first, one = results[0], len(results) == 1
     names = ", ".join(result.method.name for result in results)
@@ -216,7 +228,7 @@ def content(results: Sequence[Outcome]) -> dict[str, Any]:
         "title": f"{first.title}; method{'' if one else 's'} {names}",
         "input": first.inputs,
         "settings": {**first.settings, "unlearning": asked[0] if one else asked},
-        "rows": models(results),
+        "rows": rows_of_models(results),
     }
     reports = {result.method.name: result.evidence for result in results if result.evidence}
     if reports:
@@ -233,7 +245,7 @@ def content(results: Sequence[Outcome]) -> dict[str, Any]:
     return sealed(found)
 
 
-def told(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+def told_rows(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
     """The numbers of models as text: a heading, then one line a number."""
     last_first = reversed(rows)  # a method's own has most numbers, in the order of reading
     keys = dict.fromkeys(key for row in last_first for key in row if key not in ("method", "seed"))
@@ -258,6 +270,6 @@ def told(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
 
 def score_table(rows: Sequence[Mapping[str, Any]]) -> Any:
     """The same numbers as a table of a page."""
-    (_, names), *lines = told(rows)
+    (_, names), *lines = told_rows(rows)
     caption = "What each method made, beside retraining, which it aims at, and doing nothing."
     return table(caption, ("", *names), [(key, *cells) for key, cells in lines], head=0, name="numbers")

@@ -14,14 +14,14 @@ from .arrays import Array
 from .errors import BadInputError
 from .evaluation import Attack, roc
 from .evaluation.outputs import log_probabilities
-from .evaluation.roc import FEWEST
+from .evaluation.roc import FEWEST_SCORES
 from .evidence import Verdict
 from .inputs.networks import PreparedNetwork
 from .methods import Descent, Method
 from .networks.problem import NetworkProblem
 from .networks.training import DivergedError
 from .scoring import scored, square_errors, too_few
-from .unlearned import NOTHING, RETRAINED, Outcome
+from .unlearned import RETRAINED, UNTOUCHED, Outcome
 
 __all__ = ["REORDERED", "UnlearnedNetwork", "unlearn_networks"]
 
@@ -31,7 +31,7 @@ REORDERED = "retraining, other order"
 What it scores beside the retrained network is what chance explains.
 """
 
-Parameters = list[Array]
+NetworkParameters = list[Array]
 
 
 @final
@@ -52,8 +52,8 @@ class UnlearnedNetwork(Outcome):
 
     method: Method
     prepared: PreparedNetwork
-    params: Parameters | None
-    retrained: Parameters
+    params: NetworkParameters | None
+    retrained: NetworkParameters
     rows: tuple[Mapping[str, Any], ...]
     attacks: Mapping[str, Attack] = field(default_factory=dict)
     missing: str = ""
@@ -131,11 +131,11 @@ def unlearn_networks(
     retrained = problem.check_trained(problem.retrain(), problem.recipe.learning_rate)
     problem = problem.with_retrained(retrained)
     prepared = replace(prepared, problem=problem)
-    beside: dict[str, Parameters] = {RETRAINED: retrained}
+    beside: dict[str, NetworkParameters] = {RETRAINED: retrained}
     if problem.recipe.batch_size is not None and problem.recipe.batch_size < len(problem.retain):
         progress(REORDERED)
         beside[REORDERED] = _reordered(problem)
-    beside[NOTHING] = list(problem.pretrained)
+    beside[UNTOUCHED] = list(problem.pretrained)
     found = []
     for method in methods:
         progress(f"unlearning by {method.name}")
@@ -160,7 +160,7 @@ def unlearn_networks(
     return found
 
 
-def _reordered(problem: NetworkProblem) -> Parameters:
+def _reordered(problem: NetworkProblem) -> NetworkParameters:
     """θ_r with its batches in another order."""
     recipe, kept = problem.recipe, problem.retain
     X, targets = problem.X[kept], problem.targets[kept]
@@ -168,7 +168,7 @@ def _reordered(problem: NetworkProblem) -> Parameters:
     return problem.check_trained(params, recipe.learning_rate)
 
 
-def _outputs(prepared: PreparedNetwork, params: Parameters) -> dict[str, tuple[Array, Array]]:
+def _outputs(prepared: PreparedNetwork, params: NetworkParameters) -> dict[str, tuple[Array, Array]]:
     """Outputs and targets on the retain and forget set, and on the test samples where there are any."""
     problem = prepared.problem
     found = {
@@ -182,7 +182,9 @@ def _outputs(prepared: PreparedNetwork, params: Parameters) -> dict[str, tuple[A
     return found
 
 
-def _row(prepared: PreparedNetwork, name: str, params: Parameters, attack: Attack | None) -> dict[str, Any]:
+def _row(
+    prepared: PreparedNetwork, name: str, params: NetworkParameters, attack: Attack | None
+) -> dict[str, Any]:
     """The numbers of one model: distances to the retrained network, what it does to samples, and the attack on it."""
     problem = prepared.problem
     row: dict[str, Any] = {"method": name, "seed": prepared.seed}
@@ -197,13 +199,15 @@ def _row(prepared: PreparedNetwork, name: str, params: Parameters, attack: Attac
     return row | ({} if attack is None else {"AUC": attack.auc, "AUC interval": list(attack.interval)})
 
 
-def _attacks(prepared: PreparedNetwork, models: Mapping[str, Parameters]) -> tuple[dict[str, Attack], str]:
+def _attacks(
+    prepared: PreparedNetwork, models: Mapping[str, NetworkParameters]
+) -> tuple[dict[str, Attack], str]:
     """The same attack on every model; none, and why, where it cannot be made.
 
     A low loss says "member", which is known beforehand: nothing is fitted, and every sample is held out.
     """
     held = None if prepared.held_out is None else len(prepared.held_out[1])
-    missing = too_few(len(prepared.problem.forget), held, FEWEST)
+    missing = too_few(len(prepared.problem.forget), held, FEWEST_SCORES)
     if missing:
         return {}, missing
     found = {}

@@ -15,6 +15,7 @@ from .checking import check_with
 from .claims import CATALOGUE
 from .errors import expected, nearest
 from .evidence import About
+from .former import former
 from .inputs import Prepared, Source, prepare
 from .inputs.networks import RECIPE_OPTIONS, of_problem, prepare_network
 from .linear.handed import Handed
@@ -26,12 +27,13 @@ from .networks.problem import NetworkProblem
 from .networks.recipe import Recipe
 from .numbers import Grade
 from .report import Report
-from .scoring import attacks, parts, scores
+from .scoring import attacks, scored_parts, scores
 from .settings import Settings
-from .unlearned import NOTHING, RETRAINED, Unlearned
+from .unlearned import RETRAINED, UNTOUCHED, Unlearned
 from .unlearned_network import UnlearnedNetwork, unlearn_networks
 
 __all__ = ["made", "made_all", "started", "unlearn", "unlearn_prepared"]
+former(__name__)
 
 
 def made(method: object, settings: Mapping[str, Any], seed: int = 0, kind: Kind = "linear") -> Method:
@@ -273,9 +275,9 @@ def _unlearned(
     report = check_with(problem, settings, labels=decided, w_unlearned=w_unlearned, progress=progress)
     asked = {"method": method.name, "set": [f"{name}={value!r}" for name, value in chosen.items()]}
     report = replace(report, settings={**report.settings, "unlearning": asked})
-    models = {RETRAINED: solution.w_retrained, NOTHING: solution.w_pretrained, method.name: w_unlearned}
+    models = {RETRAINED: solution.w_retrained, UNTOUCHED: solution.w_pretrained, method.name: w_unlearned}
     progress("scores and membership attack")
-    found, missing = attacks(models, parts(problem, held), seed)
+    found, missing = attacks(models, scored_parts(problem, held), seed)
     rows = []
     nothing = float(np.linalg.norm(solution.w_pretrained - solution.w_retrained))
     for name, w in models.items():
@@ -311,7 +313,7 @@ def _by_labels_alone(method: Method) -> bool:
 
 def _parameters(problem: UnlearningProblem, method: Method) -> Array:
     """w_u; of methods that fit labels to the end, by the arithmetic that keeps digits where float64 does not."""
-    if method.name in (RETRAINED, NOTHING):
+    if method.name in (RETRAINED, UNTOUCHED):
         solution = solve(problem)
         return solution.w_retrained if method.name == RETRAINED else solution.w_pretrained
     if not isinstance(method, Relabelling) or getattr(method, "oracle_stop", None) is not None:

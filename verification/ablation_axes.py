@@ -28,11 +28,10 @@ from muso_theory.numbers import BALL
 
 from .experiment import FLOOR, Experiment
 from .scenarios import scenario
+from .tables import Row
 from .theory import PredictedRuns, descent, relative_error, sweep
 
 __all__ = ["AXES"]
-
-Row = dict[str, Any]
 
 
 def _row(quantity: str, predicted: float, measured: float, scale: float = 0.0, **more: Any) -> Row:

@@ -31,7 +31,7 @@ from muso_theory.errors import expected
 from muso_theory.files import make_folder, write_atomic
 from muso_theory.points import BACKENDS, GridPoint, Workers, measure_all, package_hash
 from muso_theory.reading import read_json
-from muso_theory.results import LAID_OUT, check_result, content_hash, laid_out, restored, timeless
+from muso_theory.results import LAID_OUT, check_result, laid_out, restored, result_hash, timeless
 
 from . import folding
 from .concluding import conclude
@@ -162,7 +162,7 @@ def concluded(result: Mapping[str, Any]) -> dict[str, Any]:
     """
     # Rounded as its rows are: what is computed again from the file must be the same.
     whole = {**result, "conclusions": rounded(conclude(result), result.get("digits", DIGITS))}
-    return whole | {"sha256": content_hash(whole)}
+    return whole | {"sha256": result_hash(whole)}
 
 
 def _write(path: Path, result: Mapping[str, Any], tabulate: Tabulate) -> None:

@@ -18,13 +18,13 @@ import mpmath
 from flint import fmpq, fmpq_mat, fmpq_poly
 
 __all__ = [
-    "Affine",
+    "AffineNumber",
     "AtMost",
     "Eigenvalue",
+    "ExactNumber",
     "Exactly",
     "GaussianDelta",
     "Inverse",
-    "Number",
     "Ratio",
     "Rational",
     "Root",
@@ -38,7 +38,7 @@ Rational = Fraction | float | int
 Bracket = Callable[[int], tuple[Fraction, Fraction]]
 
 
-class Number(ABC):
+class ExactNumber(ABC):
     """A real number that is compared with rationals exactly and never rounded."""
 
     @abstractmethod
@@ -81,7 +81,7 @@ class Number(ABC):
 
 
 @dataclass(frozen=True)
-class Exactly(Number):
+class Exactly(ExactNumber):
     """A rational.
 
     Args:
@@ -96,7 +96,7 @@ class Exactly(Number):
 
 
 @dataclass(frozen=True)
-class Root(Number):
+class Root(ExactNumber):
     """√square: every norm.
 
     Args:
@@ -135,7 +135,7 @@ class Root(Number):
 
 
 @dataclass(frozen=True)
-class Sum(Number):
+class Sum(ExactNumber):
     """A sum of roots, compared by brackets that narrow; what agrees to 2⁻⁴⁰⁰ counts as equal.
 
     Args:
@@ -177,7 +177,7 @@ def _narrowing(one: Bracket, other: Bracket) -> int:
     return 0
 
 
-def compare(one: Number, other: Number) -> int:
+def compare(one: ExactNumber, other: ExactNumber) -> int:
     """Sign of the difference of two nonnegative numbers; what agrees to 2⁻⁴⁰⁰ counts as equal.
 
     Example:
@@ -190,7 +190,7 @@ def compare(one: Number, other: Number) -> int:
 
 
 @dataclass(frozen=True)
-class Signed(Number):
+class Signed(ExactNumber):
     """A number of which only is known whether it is positive.
 
     Args:
@@ -205,14 +205,14 @@ class Signed(Number):
 
 
 @dataclass(frozen=True)
-class AtMost(Number):
+class AtMost(ExactNumber):
     """A number that is known to be at least another one: no lower bound of it can be judged.
 
     Args:
         number: the other one.
     """
 
-    number: Number
+    number: ExactNumber
 
     def compare(self, x: Fraction) -> int:
         """Sign of the other number − x, 0 where that is −1."""
@@ -254,7 +254,7 @@ class Spectrum:
 
 
 @dataclass(frozen=True)
-class Eigenvalue(Number):
+class Eigenvalue(ExactNumber):
     """One eigenvalue of a symmetric matrix.
 
     Args:
@@ -275,7 +275,7 @@ class Eigenvalue(Number):
 
 
 @dataclass(frozen=True)
-class Affine(Number):
+class AffineNumber(ExactNumber):
     """a + b·number with b ≠ 0.
 
     Args:
@@ -286,7 +286,7 @@ class Affine(Number):
 
     a: Fraction
     b: Fraction
-    number: Number
+    number: ExactNumber
 
     def compare(self, x: Fraction) -> int:
         """Sign of a + b·number − x."""
@@ -294,7 +294,7 @@ class Affine(Number):
 
 
 @dataclass(frozen=True)
-class Inverse(Number):
+class Inverse(ExactNumber):
     """a/number with a > 0, of a number that is not negative; infinite at zero.
 
     Args:
@@ -303,7 +303,7 @@ class Inverse(Number):
     """
 
     a: Fraction
-    number: Number
+    number: ExactNumber
 
     def compare(self, x: Fraction) -> int:
         """Sign of a/number − x."""
@@ -311,7 +311,7 @@ class Inverse(Number):
 
 
 @dataclass(frozen=True)
-class Ratio(Number):
+class Ratio(ExactNumber):
     """The quotient of two positive eigenvalues, such as κ.
 
     Args:
@@ -330,7 +330,7 @@ class Ratio(Number):
 
 
 @dataclass(frozen=True)
-class GaussianDelta(Number):
+class GaussianDelta(ExactNumber):
     """The smallest δ for which N(0, σ²I) hides a distance Δ at ε.
 
     δ = Φ(Δ/2σ − εσ/Δ) − e^ε Φ(−Δ/2σ − εσ/Δ) (Balle and Wang 2018, theorem 8), evaluated to more digits than any

@@ -10,7 +10,18 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from .tables import Column, Columns, Ranking, Row, cell_text, escaped, latex, markdown, number_of, number_text
+from .tables import (
+    Column,
+    Headings,
+    Ranking,
+    Row,
+    cell_text,
+    escaped,
+    latex,
+    markdown,
+    number_of,
+    number_text,
+)
 
 __all__ = ["digest", "ranking", "told", "write"]
 
@@ -117,7 +128,7 @@ def ranking(fold: Ranking) -> str:
     return head + markdown(table, [*columns, Column("seeds", spec="d")])
 
 
-def digest(rows: Sequence[Row], columns: Columns, by: Sequence[str] = ()) -> str:
+def digest(rows: Sequence[Row], columns: Headings, by: Sequence[str] = ()) -> str:
     r"""What the rows of a group have: the range of numbers, and how often each word.
 
     Args:

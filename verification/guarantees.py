@@ -59,7 +59,7 @@ from .tables import mean_sd
 
 __all__ = ["SECONDS", "run", "tabulate"]
 
-Publish = Callable[[int], Array]
+PublishOne = Callable[[int], Array]
 SECONDS = (60, 240)
 RELEASES = 5
 """Draws of the noise that accuracy and displacement are averaged over."""
@@ -75,7 +75,7 @@ def _features(x: Array) -> Array:
     return unit
 
 
-def _releases(publish: Publish, retrained: Array, chosen: Scenario, test: Array) -> dict[str, Any]:
+def _releases(publish: PublishOne, retrained: Array, chosen: Scenario, test: Array) -> dict[str, Any]:
     """Accuracy and displacement over several draws of the noise."""
     drawn = [publish(seed) for seed in range(RELEASES)]
     accuracies = [evaluation.accuracy(test @ w, chosen.y_test) for w in drawn]
@@ -114,14 +114,14 @@ def measure(point: Mapping[str, Any]) -> dict[str, Any]:
     w_r, retraining = _timed(kept.minimiser)
     rows: list[dict[str, Any]] = []
 
-    def add(method: str, seconds: float, promise: Guarantee | None, publish: Publish) -> None:
+    def add(method: str, seconds: float, promise: Guarantee | None, publish: PublishOne) -> None:
         row = {"method": method, **_releases(publish, w_r, chosen, test), "removal seconds": seconds}
         if promise is not None:
             row |= {"noise": promise.sigma, "Δ": promise.distance, "any data": promise.for_any_data}
             row["σ"] = promise.sigma
         rows.append({"noise": 0.0, **row})
 
-    def published(promise: Guarantee, w: Array, left: Array) -> tuple[Publish, float]:
+    def published(promise: Guarantee, w: Array, left: Array) -> tuple[PublishOne, float]:
         """What ``release`` gives, which proves the point anew for every draw; here once, and how long that takes."""
         first, proof = _timed(lambda: promise.release(w, whole, left, 0))
         if not np.array_equal(first, rounded_normal(w, promise.sigma, 0)):

@@ -27,7 +27,7 @@ from muso_theory.numbers import Quantity
 
 __all__ = ["DELTA", "DRAWS", "LEAKS", "SLOW", "VALID", "Setting", "audited", "noise", "shown"]
 
-Publish = Callable[[int, int], Array]
+PublishSide = Callable[[int, int], Array]
 """A seed and a number of draws → so many draws, one a row."""
 
 DELTA = 1e-5
@@ -48,7 +48,7 @@ class Setting(NamedTuple):
     """
 
     promise: Guarantee
-    publish: tuple[Publish, Publish]
+    publish: tuple[PublishSide, PublishSide]
     share: float
     numbers: int = 1
 
@@ -101,7 +101,7 @@ def _declared(objective: Objective, **more: Any) -> Public:
     return Public(**{**constants, **more})
 
 
-def _many(promise: Guarantee, w: Array, objective: Objective, forget: object) -> Publish:
+def _many(promise: Guarantee, w: Array, objective: Objective, forget: object) -> PublishSide:
     """Draws of ``release``; all releases of a guarantee are one draw."""
 
     def publish(seed: int, draws: int) -> Array:
@@ -111,7 +111,9 @@ def _many(promise: Guarantee, w: Array, objective: Objective, forget: object) ->
     return publish
 
 
-def _between(promise: Guarantee, points: tuple[Array, Array], publish: tuple[Publish, Publish]) -> Setting:
+def _between(
+    promise: Guarantee, points: tuple[Array, Array], publish: tuple[PublishSide, PublishSide]
+) -> Setting:
     share = float(np.linalg.norm(points[0] - points[1])) / promise.sensitivity
     return Setting(promise, publish, share, len(points[0]) * promise.releases)
 
@@ -162,7 +164,7 @@ def _removal(name: str, worlds: tuple[Objective, Objective], epsilon: float, **m
     return _between(promise, (w, w_r), (_many(promise, w, whole, [0]), _many(promise, w_r, kept, ())))
 
 
-def _trained(promise: Guarantee, world: Objective) -> Publish:
+def _trained(promise: Guarantee, world: Objective) -> PublishSide:
     """Draws of noisy descent, a training each."""
 
     def publish(seed: int, draws: int) -> Array:
@@ -197,7 +199,7 @@ def _certificate(epsilon: float) -> Setting:
     return _between(certificate.guarantee, (w, w_r), (_at(w, certificate.sigma), _at(w_r, certificate.sigma)))
 
 
-def _at(w: Array, sigma: float) -> Publish:
+def _at(w: Array, sigma: float) -> PublishSide:
     """Draws of the sampler itself."""
     return lambda seed, draws: rounded_normal(np.tile(w, (draws, 1)), sigma, seed)
 
@@ -228,7 +230,7 @@ def _spread(epsilon: float, private: bool) -> Setting:
     public = _declared(whole, forget=7, steps=1, clip=0.5)
     promise = guarantee("noisy-descent", epsilon, DELTA, public=public)
 
-    def publish(world: Objective) -> Publish:
+    def publish(world: Objective) -> PublishSide:
         n = len(world.features)
         used = replace(public, samples=n, forget=min(7, n)) if private else public
         # σ does not see the number of samples; the step does.
@@ -246,7 +248,7 @@ def _longest(epsilon: float, private: bool) -> Setting:
     promise = guarantee("output-noise", epsilon, DELTA, public=_declared(whole))
     points = tuple(world.minimiser() for world in worlds)
 
-    def publish(world: Objective, w: Array) -> Publish:
+    def publish(world: Objective, w: Array) -> PublishSide:
         longest = float(np.linalg.norm(world.features, axis=1).max())
         used = _declared(whole, feature_norm=longest) if private else _declared(whole)
         return _many(guarantee("output-noise", epsilon, DELTA, public=used), w, world, ())
@@ -259,7 +261,7 @@ def _drawn(epsilon: float, first: Callable[..., Array], second: Callable[..., Ar
     """Two ways to publish a point at distance 1 and a zero, each a function of normals z, uniforms u and σ."""
     promise = _at_distance(epsilon)
 
-    def publish(draw: Callable[..., Array]) -> Publish:
+    def publish(draw: Callable[..., Array]) -> PublishSide:
         def rows(seed: int, draws: int) -> Array:
             rng = np.random.default_rng(seed)
             return draw(rng.standard_normal((draws, 1)), rng.random((draws, 1)), promise.sigma)

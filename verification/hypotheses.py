@@ -105,7 +105,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         for theorem, label, _, kind, _ in theorem_status(slug).hypotheses
     }
     pairs = [(claim, h) for claim in CATALOGUE.values() if not claim.is_condition for h in claim.hypotheses]
-    reachable = [CHECKS[claim.slug].speaks_of_any_problem for claim, _ in pairs]
+    reachable = [CHECKS[claim.slug].on_any_problem for claim, _ in pairs]
     instances = [
         {"claim": claim.slug, "hypothesis": h, "examples": 200 if quick else 5000, "seed": SEED}
         for (claim, h), reached in zip(pairs, reachable, strict=True)

@@ -21,7 +21,7 @@ from muso_theory.claims.families import CHECKS
 from muso_theory.errors import MusoError
 
 from .campaign import Options, measure_points
-from .soundness_draws import ARITHMETICS, Draw, generate
+from .soundness_draws import ARITHMETICS, DrawnProblem, generate
 from .soundness_judge import Judgement, judge
 from .soundness_problems import KINDS
 from .tables import Column, table
@@ -38,7 +38,7 @@ CLAIMS = (*(slug for slug in mt.claims if CHECKS[slug].listed(_SMALL)), "convex-
 """Claims to draw from: about linear models; conditions on training join where a draw names an optimizer."""
 
 
-def check_drawn(draw: Draw) -> Judgement:
+def check_drawn(draw: DrawnProblem) -> Judgement:
     """Make one check and judge it; its input is good, so that a refusal is a violation like any other."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -17,10 +17,10 @@ import numpy as np
 from flint import fmpq
 
 from .exact_numbers import Root
-from .exact_truth import Matrix, Truth, norm, read
+from .exact_truth import FlintMatrix, Truth, norm, read
 from .soundness_problems import KINDS, Array, Rng, as_floats, nearest_float
 
-__all__ = ["ARITHMETICS", "FACTORS", "LAYOUTS", "TRAINING", "Draw", "generate"]
+__all__ = ["ARITHMETICS", "FACTORS", "LAYOUTS", "TRAINING", "DrawnProblem", "generate"]
 
 ARITHMETICS = ("auto", "float64", "ball", "rational")
 
@@ -43,7 +43,7 @@ _TOLERANCES = (None, None, None, 0.1, 1e-3, 1e-9, 1e-12, 0)
 
 
 @dataclass(frozen=True)
-class Draw:
+class DrawnProblem:
     """One call of ``mt.check``.
 
     Args:
@@ -100,7 +100,7 @@ def _factor(rng: Rng, near: float) -> float:
     return float(rng.choice(FACTORS))
 
 
-def _step(direction: Matrix, size: Root, allowed: Root) -> Matrix:
+def _step(direction: FlintMatrix, size: Root, allowed: Root) -> FlintMatrix:
     """The direction times a rational near allowed/size; zero where the direction does nothing."""
     if not size.square:
         return 0 * direction
@@ -110,7 +110,7 @@ def _step(direction: Matrix, size: Root, allowed: Root) -> Matrix:
     return fmpq(root.numerator, root.denominator) * direction
 
 
-def _artefact(rng: Rng, name: str, truth: Truth, tolerance: float, factor: float) -> Matrix:
+def _artefact(rng: Rng, name: str, truth: Truth, tolerance: float, factor: float) -> FlintMatrix:
     """Labels or parameters whose audited distance is factor × tolerance × ‖w_p − w_r‖, before rounding."""
     rows = len(truth.forget) if name == "labels" else truth.width
     guess = read(np.round(rng.standard_normal((rows, truth.outputs)) * 2**20) / 2**20)
@@ -173,7 +173,7 @@ def _claims(rng: Rng, names: tuple[str, ...]) -> list[str] | None:
 
 def generate(
     seed: int, index: int, names: tuple[str, ...], arithmetics: tuple[str, ...] = ARITHMETICS
-) -> Draw:
+) -> DrawnProblem:
     """Make one draw of a seed, kinds taking turns; the same arguments give the same one on every machine."""
     rng = np.random.default_rng([seed, index])
     kind = list(KINDS)[index % len(KINDS)]
@@ -218,7 +218,7 @@ def generate(
         "forget": _forget_as_given(rng, forget, n),
         "w_init": None if start is None else _laid_out(start[:, 0] if flat else start, layout),
     }
-    return Draw(kind, layout, arrays, settings, truth, factors)
+    return DrawnProblem(kind, layout, arrays, settings, truth, factors)
 
 
 def _forget_as_given(rng: Rng, forget: Array, n: int) -> Any:

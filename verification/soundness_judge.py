@@ -31,9 +31,9 @@ from muso_theory.evidence import (
 from muso_theory.numbers import Grade
 from muso_theory.report import Report
 
-from .exact_numbers import Exactly, Number, Root, compare
+from .exact_numbers import Exactly, ExactNumber, Root, compare
 from .exact_truth import norm
-from .soundness_draws import Draw
+from .soundness_draws import DrawnProblem
 from .soundness_quantities import Quantities
 
 __all__ = ["Judgement", "judge"]
@@ -66,7 +66,7 @@ class Judgement:
         self.judged[how] += 1
 
 
-def judge(draw: Draw, report: Report, problem: mt.UnlearningProblem) -> Judgement:
+def judge(draw: DrawnProblem, report: Report, problem: mt.UnlearningProblem) -> Judgement:
     """Compare a report with the truth: what is false in it, and what is worth counting."""
     return _Judge(draw, report, problem).result
 
@@ -79,7 +79,7 @@ def handed_out(problem: mt.UnlearningProblem, name: str, arithmetic: str) -> Any
 
 
 class _Judge:
-    def __init__(self, draw: Draw, report: Report, problem: mt.UnlearningProblem) -> None:
+    def __init__(self, draw: DrawnProblem, report: Report, problem: mt.UnlearningProblem) -> None:
         self.draw, self.report, self.truth = draw, report, draw.truth
         arithmetic = draw.settings["arithmetic"]
         self.quantities = Quantities(
@@ -127,7 +127,7 @@ class _Judge:
         self._verdict(row, finding, number, asks)
         return asks
 
-    def _told(self, row: Evidence, finding: Finding, number: Number) -> None:
+    def _told(self, row: Evidence, finding: Finding, number: ExactNumber) -> None:
         """The few digits that a reader sees must be on the safe side, too."""
         sign, _, digits = str(finding).removeprefix(finding.what).strip().partition(" ")
         if sign not in ("≤", "≥") or "inf" in digits:
@@ -136,11 +136,11 @@ class _Judge:
         if side > 0 if sign == "≤" else side < 0:
             self._wrong("words", row.name, str(finding))
 
-    def _sharpness(self, number: Number, upper: Fraction | float) -> None:
+    def _sharpness(self, number: ExactNumber, upper: Fraction | float) -> None:
         if isinstance(number, Root) and number.square and upper != math.inf:
             self.result.ratios.append(Root(Fraction(upper) ** 2).log2 - number.log2)
 
-    def _asks(self, row: Evidence, finding: Finding, number: Number) -> bool | None:
+    def _asks(self, row: Evidence, finding: Finding, number: ExactNumber) -> bool | None:
         """Whether the number respects what it is held against, by the true scale."""
         if isinstance(finding, Inequality):
             side = number.compare(Fraction(finding.bar)) if math.isfinite(finding.bar) else -1
@@ -152,11 +152,11 @@ class _Judge:
         sign = number.compare(allowed.value) if isinstance(allowed, Exactly) else compare(number, allowed)
         return sign <= 0
 
-    def _allowed(self, row: Evidence, finding: Finding, allowance: Allowance) -> Number | None:
+    def _allowed(self, row: Evidence, finding: Finding, allowance: Allowance) -> ExactNumber | None:
         """Tolerance × scale, exactly, after judging the ends that the toolkit states."""
         tolerance = self._tolerance(row, finding)
         if not allowance.of:
-            known: Number | None = _ZERO
+            known: ExactNumber | None = _ZERO
             if tolerance:
                 self._wrong("allowance", row.name, f"equality is asked of {finding.what}")
         elif allowance.of == "the δ asked for":
@@ -211,7 +211,7 @@ class _Judge:
         capped = np.minimum(np.abs(values), np.nextafter(np.finfo(values.dtype).max, values.dtype.type(0)))
         return Fraction(float(np.spacing(capped).min())) / 2
 
-    def _verdict(self, row: Evidence, finding: Finding, number: Number, asks: bool | None) -> None:
+    def _verdict(self, row: Evidence, finding: Finding, number: ExactNumber, asks: bool | None) -> None:
         """Whether the finding's verdict is true."""
         verdict, words = finding.verdict, f"{finding.what} {finding.verdict.name}"
         grades = {finding.quantity.grade}
@@ -326,7 +326,7 @@ class _Judge:
                 yield strong, f"{told[strong].name}, and {weak} fails"
 
 
-def _times(scale: Number, factor: Fraction) -> Number:
+def _times(scale: ExactNumber, factor: Fraction) -> ExactNumber:
     return Exactly(scale.value * factor) if isinstance(scale, Exactly) else scale.times(factor)  # type: ignore[attr-defined]
 
 

@@ -17,19 +17,19 @@ import numpy as np
 from flint import fmpq, fmpq_mat
 
 from .exact_numbers import (
-    Affine,
+    AffineNumber,
     AtMost,
     Eigenvalue,
     Exactly,
+    ExactNumber,
     GaussianDelta,
     Inverse,
-    Number,
     Ratio,
     Root,
     Signed,
     Sum,
 )
-from .exact_truth import Matrix, Truth, norm, null_space, read, square_norm, stack
+from .exact_truth import FlintMatrix, Truth, norm, null_space, read, square_norm, stack
 
 __all__ = ["OPEN", "Quantities"]
 
@@ -57,7 +57,7 @@ class Quantities:
     settings: Mapping[str, Any]
     handed_out: Callable[[str], Any] = field(repr=False)
 
-    def number(self, what: str) -> Number | None:
+    def number(self, what: str) -> ExactNumber | None:
         """The number that some words of a finding name; None for numbers that have no exact value."""
         if OPEN.fullmatch(what):
             return None
@@ -72,7 +72,7 @@ class Quantities:
     # -- by pattern
 
     @property
-    def _patterns(self) -> list[tuple[str, Callable[..., Number | None]]]:
+    def _patterns(self) -> list[tuple[str, Callable[..., ExactNumber | None]]]:
         return [
             (r"n(_R|_F)? − rank Φ(?:_R|_F)?", self._missing_rank),
             (r"λ_min\(K(?:_(RR|FF))?\)", self._smallest_of),
@@ -107,14 +107,14 @@ class Quantities:
         t = self.truth
         return {"R": t.retain, "F": t.forget}.get((suffix or "").strip("_")[:1], t.everything)
 
-    def _missing_rank(self, suffix: str | None) -> Number:
+    def _missing_rank(self, suffix: str | None) -> ExactNumber:
         rows = self._rows(suffix)
         return Exactly(Fraction(len(rows) - self.truth.rank(rows)))
 
-    def _smallest_of(self, suffix: str | None) -> Number:
+    def _smallest_of(self, suffix: str | None) -> ExactNumber:
         return Eigenvalue(self.truth.gram_spectrum(self._rows(suffix)), 0)
 
-    def _condition_number(self) -> Number | None:
+    def _condition_number(self) -> ExactNumber | None:
         t = self.truth
         return Ratio(t.largest_eigenvalue, t.smallest_eigenvalue) if t.rank(t.everything) else None
 
@@ -128,19 +128,19 @@ class Quantities:
         bounds = {"gd": Fraction(2), "momentum": 2 * (1 + mu), "nesterov": 2 * (1 + mu) / (1 + 2 * mu)}
         return bounds[self.settings["optimizer"]]
 
-    def _stability(self, _: str) -> Number:
-        return Affine(self._limit(), -Fraction(self.settings["lr"]), self.truth.largest_eigenvalue)
+    def _stability(self, _: str) -> ExactNumber:
+        return AffineNumber(self._limit(), -Fraction(self.settings["lr"]), self.truth.largest_eigenvalue)
 
-    def _pivot(self, threshold: str) -> Number:
+    def _pivot(self, threshold: str) -> ExactNumber:
         return Signed(self.truth.largest_eigenvalue.compare(Fraction(threshold)) < 0)
 
     # -- what is handed in or out
 
-    def artefact(self, name: str) -> Matrix:
+    def artefact(self, name: str) -> FlintMatrix:
         """What was handed in, exactly."""
         return read(np.asarray(self.settings[name]))
 
-    def _gap(self, values: Matrix, name: str) -> Root:
+    def _gap(self, values: FlintMatrix, name: str) -> Root:
         return self.truth.label_gap(values) if name == "labels" else self.truth.gap(values)
 
     def _output_gap(self, name: str) -> Root:
@@ -163,7 +163,7 @@ class Quantities:
 
     def _delta(
         self, sigma: str, whose: str | None, name: str | None, perhaps: str | None, more: str | None
-    ) -> Number:
+    ) -> ExactNumber:
         if more and not perhaps:
             idle = GaussianDelta(self.truth.gap(self.truth.pretrained).square, Fraction(sigma), Fraction(1))
             if not idle.within(0, _DELTA):
@@ -187,35 +187,35 @@ class Quantities:
         rng = np.random.default_rng(self.settings.get("seed", 0))
         return [int(i) for i in retain[np.sort(rng.permutation(len(retain))[: round(share * len(retain))])]]
 
-    def _kernel_label(self) -> Matrix:
+    def _kernel_label(self) -> FlintMatrix:
         t = self.truth
         kernel = null_space(t.features(t.forget).transpose())
         ones = fmpq_mat(kernel.ncols(), t.outputs, [fmpq(1)] * (kernel.ncols() * t.outputs))
         return t.optimal_labels + kernel * ones
 
-    def missed(self, rows: Sequence[int]) -> Matrix:
+    def missed(self, rows: Sequence[int]) -> FlintMatrix:
         """Φ_A⁺(Φ_A w_p − y_A): what a violated hypothesis explains of label-free and downsampling."""
         t = self.truth
         return t.inverse(rows) * (t.predict(rows, t.pretrained) - t.y(rows))
 
-    def _block_out(self) -> Number | None:
+    def _block_out(self) -> ExactNumber | None:
         t = self.truth
         return norm(t.leave_block_out() - t.optimal_labels) if t.rank(t.everything) == t.n else None
 
-    def _ridge_inverse(self) -> Number | None:
+    def _ridge_inverse(self) -> ExactNumber | None:
         t = self.truth
         if t.rank(t.retain) < len(t.retain):
             return None
         shifted, predicted = t.shifted_labels(self.settings.get("ridge", 1e-3))
         return norm(shifted - t.optimal_labels - predicted)
 
-    def _ridge_anchored(self) -> Number:
+    def _ridge_anchored(self) -> ExactNumber:
         t, ridge = self.truth, self.settings.get("ridge", 1e-3)
         retrained = t.ridge(t.retain, t.y(t.retain), ridge)
         labels = stack(t.y(t.retain), t.predict(t.forget, retrained))
         return norm(t.ridge(t.everything, labels, ridge) - retrained)
 
-    def _downsampled(self) -> Number:
+    def _downsampled(self) -> ExactNumber:
         t = self.truth
         retrained = t.fit(self.subset, t.y(self.subset))
         return norm(t.label_free(self.subset) - t.predict(t.forget, retrained))
@@ -225,23 +225,23 @@ class Quantities:
         t = self.truth
         return square_norm(t.project(t.retain, t.pretrained) - t.project(rows, t.pretrained))
 
-    def _nested(self) -> Number:
+    def _nested(self) -> ExactNumber:
         half = self.subset[: max(1, len(self.subset) // 2)]
         return Exactly(max(Fraction(0), self._kept(self.subset) - self._kept(half)))
 
     # -- theorems about parameters
 
-    def _formula(self, labels: Matrix) -> Number:
+    def _formula(self, labels: FlintMatrix) -> ExactNumber:
         t = self.truth
         return Exactly(abs(t.label_gap(labels).square - t.formula_gap(labels).square))
 
-    def _forget_only(self) -> Number:
+    def _forget_only(self) -> ExactNumber:
         t = self.truth
         best = t.fit(t.forget, t.optimal_labels, t.pretrained)
         left, moved = square_norm(best - t.retrained), square_norm(best - t.pretrained)
         return Exactly(abs(left + moved - t.doing_nothing.square))
 
-    def _requests(self, keep: list[int], one: list[int], two: list[int]) -> Number:
+    def _requests(self, keep: list[int], one: list[int], two: list[int]) -> ExactNumber:
         """Forget one, then two, each by relabelling, against retraining on what is kept."""
         t, w = self.truth, self.truth.pretrained
         for kept, gone in (([*keep, *two], one), (keep, two)):
@@ -249,7 +249,7 @@ class Quantities:
             w = t.fit([*kept, *gone], stack(t.y(kept), t.predict(gone, retrained)), w)
         return norm(w - t.fit(keep, t.y(keep)))
 
-    def _sequential(self, first: str) -> Number | None:
+    def _sequential(self, first: str) -> ExactNumber | None:
         t = self.truth
         if len(t.forget) > 1:
             half = len(t.forget) // 2
@@ -260,13 +260,13 @@ class Quantities:
             return None
         return self._requests(keep, *(parts if first == "₁" else parts[::-1]))
 
-    def _off_start(self, w: Matrix) -> Number:
+    def _off_start(self, w: FlintMatrix) -> ExactNumber:
         """Squared errors of a start off the span, which add."""
         t = self.truth
         ended = square_norm(t.unlearned(t.optimal_labels, w) - t.retrained)
         return Exactly(abs(ended - square_norm(t.off_span(w))))
 
-    def _adaptive(self, name: str) -> Number:
+    def _adaptive(self, name: str) -> ExactNumber:
         t = self.truth
         if name == "weight decay to 0":
             ridge = self.settings.get("ridge", 1e-3)
@@ -288,21 +288,21 @@ class Quantities:
         return fmpq(self.step.numerator, self.step.denominator)
 
     @cached_property
-    def _relabelled(self) -> Matrix:
+    def _relabelled(self) -> FlintMatrix:
         return stack(self.truth.y(self.truth.retain), self.truth.optimal_labels)
 
-    def _curve(self, w: Matrix) -> Matrix:
+    def _curve(self, w: FlintMatrix) -> FlintMatrix:
         """ΦᵀΦw."""
         return self.truth.phi.transpose() * (self.truth.phi * w)
 
-    def _finite_time(self, steps: str) -> Number:
+    def _finite_time(self, steps: str) -> ExactNumber:
         t, error = self.truth, self.truth.pretrained - self.truth.retrained
         w = t.descend(t.everything, self._relabelled, t.pretrained, self.step, int(steps))
         for _ in range(int(steps)):
             error = error - self._eta * self._curve(error)
         return norm(w - t.retrained - error)
 
-    def _early(self, steps: str) -> Number:
+    def _early(self, steps: str) -> ExactNumber:
         """With Φᵀu = w_r(T) − w_p and T' = 2, labels Φw_p + (2I − ηK)⁻¹u/η reach w_r(T)."""
         t, eta = self.truth, self._eta
         target = t.descend(t.retain, t.y(t.retain), t.start, self.step, int(steps))
@@ -313,7 +313,7 @@ class Quantities:
         labels = phi * t.pretrained + twice.inv() * u / eta
         return norm(t.descend(t.everything, labels, t.pretrained, self.step, 2) - target)
 
-    def _iterate(self, name: str) -> tuple[Matrix, Matrix]:
+    def _iterate(self, name: str) -> tuple[FlintMatrix, FlintMatrix]:
         """Two steps of momentum ½ from w_p, in parameters and in the error's own recursion."""
         t, half = self.truth, fmpq(1, 2)
         w = before = t.pretrained
@@ -326,14 +326,14 @@ class Quantities:
             error, last = error + half * (error - last) - self._eta * self._curve(seen), error
         return w, error
 
-    def _momentum_span(self, name: str) -> Number:
+    def _momentum_span(self, name: str) -> ExactNumber:
         return norm(self.truth.off_span(self._iterate(name)[0]))
 
-    def _momentum(self, name: str) -> Number:
+    def _momentum(self, name: str) -> ExactNumber:
         w, error = self._iterate(name)
         return norm(w - self.truth.retrained - error)
 
-    def _sweep(self) -> tuple[Matrix, Matrix]:
+    def _sweep(self) -> tuple[FlintMatrix, FlintMatrix]:
         """A pass of SGD with steps 1/‖φ_i‖², and the coefficients (Γ⁻¹ + L)⁻¹r by forward substitution."""
         t = self.truth
         phi = t.features(t.everything)
@@ -348,11 +348,11 @@ class Quantities:
         residual = self._relabelled - phi * t.pretrained
         return t.kaczmarz(self._relabelled, t.pretrained, steps), fmpq_mat(t.n, t.n, lower).solve(residual)
 
-    def _sweep_parameters(self) -> Number:
+    def _sweep_parameters(self) -> ExactNumber:
         w, a = self._sweep()
         return norm(w - self.truth.pretrained - self.truth.features(self.truth.everything).transpose() * a)
 
-    def _sweep_residual(self) -> Number:
+    def _sweep_residual(self) -> ExactNumber:
         t, (w, a) = self.truth, self._sweep()
         phi = t.features(t.everything)
         before = self._relabelled - phi * t.pretrained
@@ -361,7 +361,7 @@ class Quantities:
     # -- by name
 
     @cached_property
-    def _fixed(self) -> dict[str, Callable[[], Number | None]]:
+    def _fixed(self) -> dict[str, Callable[[], ExactNumber | None]]:
         t = self.truth
         everything, retain, forget = t.everything, t.retain, t.forget
         w_p, w_r, labels = t.pretrained, t.retrained, t.optimal_labels
@@ -414,7 +414,7 @@ class Quantities:
 
     # -- what tolerances are relative to
 
-    def scale(self, words: str, what: str) -> Number | None:
+    def scale(self, words: str, what: str) -> ExactNumber | None:
         """The length, or its square, that a tolerance is relative to, by the words of report and finding.
 
         None where it depends on a step or a start that the report does not tell.
@@ -447,7 +447,7 @@ class Quantities:
         def labels_moved() -> Root:
             return norm(t.optimal_labels - t.predict(t.forget, t.start))
 
-        def residual(w: Matrix) -> Root:
+        def residual(w: FlintMatrix) -> Root:
             return norm(t.residual(t.retain, w))
 
         return {

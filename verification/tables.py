@@ -62,7 +62,7 @@ class Ranking(NamedTuple):
 
 
 Row = Mapping[str, Any]
-Columns = Sequence[Column | Sequence[str]]
+Headings = Sequence[Column | Sequence[str]]
 
 _SYMBOLS = {
     "\\": r"\textbackslash{}",
@@ -137,7 +137,7 @@ def mean_sd(values: Iterable[float]) -> dict[str, Any]:
 
 
 def table(
-    title: str, rows: Sequence[Row], columns: Columns, fold: Ranking | Sequence[str] = ()
+    title: str, rows: Sequence[Row], columns: Headings, fold: Ranking | Sequence[str] = ()
 ) -> dict[str, Any]:
     """One table of a result; a key that a row lacks, or None, is printed as a dash.
 
@@ -153,7 +153,7 @@ def table(
     }
 
 
-def markdown(rows: Sequence[Row], columns: Columns) -> str:
+def markdown(rows: Sequence[Row], columns: Headings) -> str:
     r"""A GitHub-flavoured Markdown table.
 
     Example:
@@ -172,7 +172,7 @@ def markdown(rows: Sequence[Row], columns: Columns) -> str:
     return "\n".join([head, rule, *body]) + "\n"
 
 
-def latex(rows: Sequence[Row], columns: Columns) -> str:
+def latex(rows: Sequence[Row], columns: Headings) -> str:
     r"""A LaTeX ``tabular`` in plain ASCII that needs no package; text with no LaTeX form here is refused.
 
     Example:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
+from ..lazy import lazily
 from .catalogue import CATALOGUE, Claim, find, markdown_table
 
 __all__ = ["CATALOGUE", "Claim", "find", "markdown_table"]
@@ -25,3 +27,8 @@ class _Catalogue(ModuleType):
 
 
 sys.modules[__name__].__class__ = _Catalogue
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        return lazily(__name__, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..evidence import Inequality
+from ..former import former
 from ..linear.labels import optimal_labels
 from ..linear.problem import UnlearningProblem
 from ..linear.solution import solve
@@ -13,7 +14,8 @@ from .case import Case, Found
 from .checks import Check, by_name_only
 from .tangents import network_of
 
-__all__ = ["ALTERNATING"]
+__all__ = ["ALTERNATION"]
+former(__name__)
 
 
 def _linear_head(case: Case) -> Found:
@@ -55,7 +57,7 @@ def _alternating(case: Case) -> Found:
     return [finding], [repr(result.head)]
 
 
-ALTERNATING = {
-    "linear-head": Check(_linear_head, listed=by_name_only),
-    "alternating": Check(_alternating, listed=by_name_only),
+ALTERNATION = {
+    "linear-head": Check(_linear_head, listed=by_name_only, on_any_problem=False),
+    "alternating": Check(_alternating, listed=by_name_only, on_any_problem=False),
 }

@@ -14,7 +14,7 @@ from ..linear.certified import CertifiedForms
 from ..linear.closed_forms import Point, float_model
 from ..numbers import Quantity, UndecidedError
 from .case import Case, Found, text
-from .checks import Check, by_name_only, on_request
+from .checks import Check, by_name_only
 from .dynamics import ExplicitDescent
 from .following import explicit_model, following
 
@@ -158,5 +158,5 @@ class _Logistic:
 
 APPROXIMATE = {
     "newton-glm": Check(_newton_glm, listed=by_name_only, climbs=False),
-    "inexact-training": Check(_inexact_training, listed=on_request),
+    "inexact-training": Check(_inexact_training, listed=by_name_only),
 }

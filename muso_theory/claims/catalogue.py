@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import final
 
 from ..errors import expected, nearest
+from ..former import former
 
 __all__ = ["CATALOGUE", "Claim", "find", "markdown_table"]
+former(__name__)
 
 
 @dataclass(frozen=True, repr=False)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..former import former
 from ..linear.problem import UnlearningProblem
 from .case import Artefact, Case, Found
 
-__all__ = ["Check", "by_name_only", "everywhere", "on_a_tangent", "on_request"]
+__all__ = ["Check", "by_name_only", "everywhere", "on_a_tangent"]
+former(__name__)
 
 
 def everywhere(problem: UnlearningProblem) -> bool:
@@ -17,12 +19,7 @@ def everywhere(problem: UnlearningProblem) -> bool:
 
 
 def by_name_only(problem: UnlearningProblem) -> bool:
-    """A claim that a check of all claims leaves out: about other losses, families of networks, or measured at best."""
-    return False
-
-
-def on_request(problem: UnlearningProblem) -> bool:
-    """A claim about any problem that a check of all claims leaves out, so that its report stays short: it is named."""
+    """A claim that a check of all claims leaves out: about something else, or so that its report stays short."""
     return False
 
 
@@ -38,6 +35,7 @@ class Check:
     Args:
         theorem: how the claim, or condition, is checked on the exact data of an instance.
         listed: whether a check of all claims includes it on a problem; naming a claim includes it anywhere.
+        on_any_problem: whether it can be tried on any problem, not only on one of a network, or with other settings.
         of_training: a claim about training that is listed, too, where a user says how he trains.
         climbs: whether another arithmetic may decide what one has left open.
         by_floats: whether that is float64 where Φ has full rank: the others read this number off a float64 model.
@@ -51,6 +49,7 @@ class Check:
 
     theorem: Callable[[Case], Found]
     listed: Callable[[UnlearningProblem], bool] = everywhere
+    on_any_problem: bool = True
     of_training: bool = False
     climbs: bool = True
     by_floats: bool = False
@@ -60,8 +59,3 @@ class Check:
     audited: str = ""
     output: Callable[[Case], Found] | None = None
     uses: tuple[str, ...] = ()
-
-    @property
-    def speaks_of_any_problem(self) -> bool:
-        """Whether it can be tried on any problem, not only on one of a network, or with an optimizer."""
-        return self.listed in (everywhere, on_request) or self.of_training

@@ -263,7 +263,9 @@ CONDITIONS = {
     "least-squares-on-retain": Check(_least_squares),
     "least-squares-on-subset": Check(_least_squares_on_subset, uses=("subset",)),
     "start-in-span": Check(_start_in_span, audits=("w_pretrained", "w_unlearned"), audit=_start_audit),
-    "map-free-of-forget": Check(_map_free_of_forget, listed=_knows_its_map, climbs=False),
+    "map-free-of-forget": Check(
+        _map_free_of_forget, listed=_knows_its_map, on_any_problem=False, climbs=False
+    ),
     "conditioning": Check(_conditioning, by_floats=True),
     "step-size": Check(_step_size, by_floats=True),
     "three-samples": Check(_three_samples),

@@ -18,7 +18,7 @@ from ..evidence import show
 from ..linear.closed_forms import ClosedForms, Point, float_model
 from ..linear.model import Rows
 from ..linear.training.convex import fine_tune_convex
-from ..linear.training.engines import Sweep
+from ..linear.training.engines import SweepEngine
 from ..numbers import FLOAT64, Matrix, NoArithmeticError, Quantity, UndecidedError
 from .case import Case, Found, text
 from .checks import Check, by_name_only
@@ -153,7 +153,9 @@ def _sweep(model: ClosedForms, gammas: list[Any], residual: Matrix) -> Matrix:
     arithmetic = model.arithmetic
     gram = model.gram
     if arithmetic is FLOAT64:
-        return Sweep(gram, np.arange(len(gram)), np.array([float(g) for g in gammas])).coefficients(residual)
+        return SweepEngine(gram, np.arange(len(gram)), np.array([float(g) for g in gammas])).coefficients(
+            residual
+        )
     found: Matrix | None = None
     for i, gamma in enumerate(gammas):
         rest = arithmetic.take(residual, [i])

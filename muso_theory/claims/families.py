@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .alternating import ALTERNATING
+from .alternating import ALTERNATION
 from .approximate import APPROXIMATE
 from .checks import Check
 from .conditions import CONDITIONS
@@ -32,5 +32,5 @@ CHECKS: dict[str, Check] = {
     **RANDOM_FEATURES,
     **TANGENTS,
     **NETWORKS,
-    **ALTERNATING,
+    **ALTERNATION,
 }

@@ -11,7 +11,7 @@ from ..linear.closed_forms import ClosedForms, float_model
 from ..linear.problem import UnlearningProblem
 from ..numbers import Matrix, Quantity, UndecidedError
 from .case import Case, Found
-from .checks import Check, on_request
+from .checks import Check, by_name_only
 from .following import explicit_model
 
 __all__ = ["GEOMETRIES"]
@@ -156,6 +156,6 @@ class _Mirror:
 
 
 GEOMETRIES = {
-    "affine-constraint": Check(_affine_constraint, listed=on_request),
-    "mirror-descent": Check(_mirror_descent, listed=on_request, climbs=False),
+    "affine-constraint": Check(_affine_constraint, listed=by_name_only),
+    "mirror-descent": Check(_mirror_descent, listed=by_name_only, climbs=False),
 }

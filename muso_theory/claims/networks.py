@@ -103,8 +103,8 @@ def _lazy_training(case: Case) -> Found:
 
 
 NETWORKS = {
-    "from-network": Check(_from_network, listed=on_a_tangent),
-    "closed-form-limit": Check(_closed_form_limit, listed=by_name_only),
-    "ntk-limit": Check(_ntk_limit, listed=by_name_only),
-    "lazy-training": Check(_lazy_training, listed=by_name_only),
+    "from-network": Check(_from_network, listed=on_a_tangent, on_any_problem=False),
+    "closed-form-limit": Check(_closed_form_limit, listed=by_name_only, on_any_problem=False),
+    "ntk-limit": Check(_ntk_limit, listed=by_name_only, on_any_problem=False),
+    "lazy-training": Check(_lazy_training, listed=by_name_only, on_any_problem=False),
 }

@@ -98,4 +98,6 @@ def _label(kernel: Array, targets: Array) -> Array:
         raise NoArithmeticError("K_RR of some draws is singular", "more features, or other samples") from None
 
 
-RANDOM_FEATURES = {"kernel-limit": Check(_kernel_limit, listed=by_name_only, climbs=False)}
+RANDOM_FEATURES = {
+    "kernel-limit": Check(_kernel_limit, listed=by_name_only, on_any_problem=False, climbs=False)
+}

@@ -21,8 +21,8 @@ from .checks import Check, on_a_tangent
 
 __all__ = ["TANGENTS", "network_of", "tangent_rank"]
 
-BITS = 128
-BALL_PRICE = 400_000
+_BITS = 128
+_BALL_PRICE = 400_000
 """Multiplications of forward passes that a check does in balls; what is dearer is measured in floats."""
 
 
@@ -170,13 +170,13 @@ def _two_modes(case: Case) -> Found:
 
     problem, tangent = case.problem, network_of(case)
     net, n = tangent.net, len(tangent.inputs)
-    affordable = BALL_PRICE // (2 * multiplications(net, tangent.params, tangent.inputs))
+    affordable = _BALL_PRICE // (2 * multiplications(net, tangent.params, tangent.inputs))
     if not affordable:
         return [], ["too large for forward mode in balls"]
     some = dict.fromkeys(int(rows[0]) // net.n_out for rows in (problem.forget, problem.retain))
     chosen = list(range(n)) if n <= affordable else list(some)[:affordable]
     v = np.random.default_rng(case.settings.seed).standard_normal(net.n_params)
-    off, size = between_modes(tangent, chosen, v, BITS)
+    off, size = between_modes(tangent, chosen, v, _BITS)
     allowed = Allowance.of_scale(case.settings.limit, size, "the largest |J(x)v|")
     where = "all" if len(chosen) == n else ", ".join(map(str, chosen))
     return [Identity("max |∂f(x; θ₀)·v − J(x)v|, v random", off, allowed)], [
@@ -240,6 +240,6 @@ def _slopes(tangent: Any, direction: list[Array], about: Array) -> tuple[Array, 
 
 
 TANGENTS = {
-    "differentiable": Check(_differentiable, listed=on_a_tangent, climbs=False),
-    "linearised-network": Check(_linearised_network, listed=on_a_tangent, climbs=False),
+    "differentiable": Check(_differentiable, listed=on_a_tangent, on_any_problem=False, climbs=False),
+    "linearised-network": Check(_linearised_network, listed=on_a_tangent, on_any_problem=False, climbs=False),
 }

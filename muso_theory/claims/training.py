@@ -387,8 +387,8 @@ def _needed(case: Case, prediction: Prediction, limit: float, gap: float) -> lis
 
 
 TRAINING = {
-    "optimizer-in-span": Check(_in_span, listed=by_name_only),
-    "ostrowski-reich": Check(_ostrowski_reich, listed=by_name_only),
-    "stable-step": Check(_stable_step, listed=by_name_only),
-    "enough-epochs": Check(_enough_epochs, listed=by_name_only),
+    "optimizer-in-span": Check(_in_span, listed=by_name_only, on_any_problem=False),
+    "ostrowski-reich": Check(_ostrowski_reich, listed=by_name_only, on_any_problem=False),
+    "stable-step": Check(_stable_step, listed=by_name_only, on_any_problem=False),
+    "enough-epochs": Check(_enough_epochs, listed=by_name_only, on_any_problem=False),
 }

@@ -17,7 +17,7 @@ from ..linear.model import Labels, Parameters
 from ..linear.problem import UnlearningProblem
 from ..numbers import Matrix, NoArithmeticError, Quantity
 from .case import Case, Found, Yardstick
-from .checks import Check, on_request
+from .checks import Check, by_name_only
 from .following import explicit_model
 
 __all__ = ["UPDATES"]
@@ -218,13 +218,13 @@ def _dropping(model: ClosedForms, w: Matrix, n_kept: int, ridge: float) -> Matri
 
 
 UPDATES = {
-    "two-features": Check(_two_features, listed=on_request),
-    "proper-subset": Check(_proper_subset, listed=on_request, uses=("subset",)),
-    "downdate": Check(_downdate, listed=on_request),
-    "energy": Check(_energy, listed=on_request),
-    "capacity": Check(_capacity, listed=on_request, uses=("subset",)),
-    "ridge-block-out": Check(_ridge_block_out, listed=on_request, uses=("ridge",)),
-    "influence": Check(_influence, listed=on_request, uses=("ridge",)),
-    "forget-features": Check(_forget_features, listed=on_request, uses=("ridge",)),
-    "label-correction": Check(_label_correction, listed=on_request),
+    "two-features": Check(_two_features, listed=by_name_only),
+    "proper-subset": Check(_proper_subset, listed=by_name_only, uses=("subset",)),
+    "downdate": Check(_downdate, listed=by_name_only),
+    "energy": Check(_energy, listed=by_name_only),
+    "capacity": Check(_capacity, listed=by_name_only, uses=("subset",)),
+    "ridge-block-out": Check(_ridge_block_out, listed=by_name_only, uses=("ridge",)),
+    "influence": Check(_influence, listed=by_name_only, uses=("ridge",)),
+    "forget-features": Check(_forget_features, listed=by_name_only, uses=("ridge",)),
+    "label-correction": Check(_label_correction, listed=by_name_only),
 }

@@ -1,5 +1,8 @@
 """Loading data, choosing classes and saying what to forget; no input is repaired quietly."""
 
+from typing import TYPE_CHECKING, Any
+
+from ..lazy import lazily
 from .artefacts import read_artefacts, read_start
 from .classes import select_classes
 from .dataset import Dataset
@@ -22,3 +25,8 @@ __all__ = [
     "read_start",
     "select_classes",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        return lazily(__name__, name)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ..arguments import checked
 from ..arrays import Array, float_values
 from ..errors import expected, printable
+from ..former import former
 from ..targets import FloatArray, TextArray
 from ..understood import Understood
 
@@ -22,6 +23,7 @@ __all__ = [
     "check_numbers",
     "taken_exactly",
 ]
+former(__name__)
 
 IndexArray: TypeAlias = npt.NDArray[np.int64]
 

@@ -1,12 +1,14 @@
-"""Text that is not a table: what it is, and how to make a table of it."""
+"""Files that cannot be read as they are: what they are, and how to make a table of them."""
 
 from __future__ import annotations
 
+import importlib
 import re
+from typing import Any
 
-from ..errors import expected
+from ..errors import BadInputError, expected
 
-__all__ = ["refuse_foreign"]
+__all__ = ["extra_package", "refuse_foreign", "unreadable"]
 
 _KINDS = (
     # What each begins with, what it is called, and what makes a table of it.
@@ -59,3 +61,19 @@ pandas.read_json(FILE).to_csv('data.csv', index=False)
     for begins, kind, hint in _KINDS:
         if begins.match(text):
             raise expected("a table, one record a line,", "DATA", name, kind, hint)
+
+
+def extra_package(module: str, name: str) -> Any:
+    """A package of the extra [parquet]."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        why, hint = f"{module} is not installed", "pip install 'muso-theory[parquet]'"
+        raise expected(f"the package {module}, which reads this,", "DATA", name, why, hint) from error
+
+
+def unreadable(what: str, name: str, error: Exception) -> BadInputError:
+    """Word what a library said about a broken file."""
+    return expected(
+        what, "DATA", name, " ".join(str(error).split())[:120] or type(error).__name__, "saving it anew"
+    )

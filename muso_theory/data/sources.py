@@ -20,14 +20,15 @@ import numpy.typing as npt
 from ..arguments import checked
 from ..errors import expected, nearest
 from ..kinds import refuse_other_kinds
-from ..reading import read_stream
+from ..reading import read_stream, without_waiting
 from ..targets import class_words, decide_targets, encode_classes
 from ..understood import Understood, listed
 from .archive import read_npy, read_npz, read_samples
 from .classes import select_classes
+from .compressed import COMPRESSED, decompressed, packed
 from .dataset import Dataset, FloatArray
 from .frames import NO_CHOICES, Choices, frame_dataset, frame_samples
-from .tables import COMPRESSED, Table, decompressed, packed, read_table
+from .tables import Table, read_table
 
 __all__ = ["BUILTIN", "load", "public_samples"]
 
@@ -208,7 +209,7 @@ def _open(path: Path) -> Path | bytes:
             known = nearest(name, BUILTIN) if name.isidentifier() else "a path that exists"
             raise expected(what, "DATA", name, "no such name or file", known)
         if not path.is_file():  # a named pipe or a process substitution can be read only once
-            with open(path, "rb", buffering=0, opener=_without_waiting) as stream:
+            with open(path, "rb", buffering=0, opener=without_waiting) as stream:
                 return read_stream(stream, name)
         refuse_other_kinds(path, "DATA")
         with path.open("rb"):
@@ -217,11 +218,6 @@ def _open(path: Path) -> Path | bytes:
         raise expected(
             "a readable file", "DATA", name, error.strerror or str(error), "another file"
         ) from error
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Open a pipe though nobody writes to it yet."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _bytes(content: Path | bytes) -> bytes:

@@ -1,36 +1,27 @@
-"""Tables of every kind as one frame of cells: CSV, Excel, Parquet and Feather, compressed or not."""
+"""Tables of every kind as one frame of cells: CSV, Excel, Parquet and Feather."""
 
 from __future__ import annotations
 
-import bz2
 import csv
-import gzip
 import io
 import itertools
-import lzma
 import re
 import shlex
 import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import BadInputError, expected, nearest
+from ..former import former
 from ..reading import grown
 from ..understood import Understood
-from .foreign import refuse_foreign
+from .foreign import extra_package, refuse_foreign, unreadable
 
-__all__ = ["COMPRESSED", "Table", "decompressed", "packed", "read_table"]
-
-COMPRESSED = {
-    b"\x1f\x8b": "gz",
-    b"BZh": "bz2",
-    b"\xfd7zXZ\x00": "xz",
-    b"\x28\xb5\x2f\xfd": "zst",
-}
-"""The first bytes of compressed files."""
+__all__ = ["Table", "read_table"]
+former(__name__)
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _SEPARATED = {**_SEPARATORS, " ": "blanks"}
@@ -73,58 +64,6 @@ class Table:
     understood: tuple[Understood, ...] = ()
 
 
-def packed(members: Iterable[str]) -> list[str]:
-    """The files of a zip archive, without folders and what macOS puts beside each file.
-
-    Example:
-        >>> packed(["data/", "data/a.csv", "__MACOSX/data/._a.csv"])
-        ['data/a.csv']
-    """
-    beside = re.compile(r"(.*/)?(\.DS_Store|\._[^/]*)|__MACOSX/.*|.*/")
-    return [member for member in members if not beside.fullmatch(member)]
-
-
-def decompressed(data: bytes, kind: str, name: str) -> bytes:
-    """The content of a compressed file.
-
-    Args:
-        kind: gz, bz2, xz, zst, or zip with one file in it.
-
-    Raises:
-        BadInputError: broken files, and those that grow to too much.
-
-    Example:
-        >>> decompressed(gzip.compress(b"a,y"), "gz", "data.csv.gz")
-        b'a,y'
-    """
-    most = grown(len(data))
-    what = f"a file that grows to at most {most:,} bytes"
-    grows = expected(
-        what, "DATA", name, f"{len(data):,} bytes that grow to more", "the table, not compressed"
-    )
-    try:
-        if kind == "zip":
-            with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                (member,) = packed(archive.namelist())
-                if archive.getinfo(member).file_size > most:
-                    raise grows
-                return archive.read(member)
-        if kind == "zst":
-            with _extra("pyarrow", name).input_stream(io.BytesIO(data), compression="zstd") as stream:
-                text = bytes(stream.read(most + 1))
-        else:
-            opened: Any = {"gz": gzip, "bz2": bz2, "xz": lzma}[kind]
-            with opened.open(io.BytesIO(data)) as stream:
-                text = stream.read(most + 1)
-        if len(text) > most:
-            raise grows
-        return text
-    except BadInputError:
-        raise
-    except Exception as error:
-        raise _unreadable(f"a complete .{kind} file", name, error) from error
-
-
 def read_table(data: bytes, kind: str, name: str, *, sheet: str | None, encoding: str | None) -> Table:
     r"""Read a table; nothing is converted yet, so that every bad cell can be named.
 
@@ -155,38 +94,20 @@ def read_table(data: bytes, kind: str, name: str, *, sheet: str | None, encoding
 
     if kind == "xlsx":
         return _read_excel(data, name, sheet)
-    _extra("pyarrow", name)
+    extra_package("pyarrow", name)
     try:
         read = pd.read_parquet if kind == "parquet" else pd.read_feather
         frame = read(io.BytesIO(data))
     except Exception as error:
-        raise _unreadable(f"a complete .{kind} file", name, error) from error
+        raise unreadable(f"a complete .{kind} file", name, error) from error
     return Table(name, frame, lambda row: f"{name}, row {row}, counted from 0")
-
-
-def _extra(module: str, name: str) -> Any:
-    """A package of the extra [parquet]."""
-    import importlib
-
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        why, hint = f"{module} is not installed", "pip install 'muso-theory[parquet]'"
-        raise expected(f"the package {module}, which reads this,", "DATA", name, why, hint) from error
-
-
-def _unreadable(what: str, name: str, error: Exception) -> BadInputError:
-    """Word what a library said about a broken file."""
-    return expected(
-        what, "DATA", name, " ".join(str(error).split())[:120] or type(error).__name__, "saving it anew"
-    )
 
 
 def _read_excel(data: bytes, name: str, sheet: str | None) -> Table:
     """One sheet of an Excel file, whose first row names the columns."""
     import pandas as pd
 
-    _extra("openpyxl", name)
+    extra_package("openpyxl", name)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             total = sum(member.file_size for member in archive.infolist())
@@ -213,7 +134,7 @@ def _read_excel(data: bytes, name: str, sheet: str | None) -> Table:
     except BadInputError:
         raise
     except Exception as error:
-        raise _unreadable("a complete .xlsx file", name, error) from error
+        raise unreadable("a complete .xlsx file", name, error) from error
     words = f"sheet {chosen!r}" + (
         f", the first of {', '.join(sheets)}" if sheet is None and sheets[1:] else ""
     )

@@ -9,10 +9,13 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import BadInputError
+from ..former import former
+from .hyper import Hyper
 from .passes import Batch, Passes
-from .updates import Hyper, Optimizer, State
+from .updates import Optimizer, State
 
 __all__ = ["DivergedError", "Engine", "Loop", "growth_guard", "length", "run"]
+former(__name__)
 
 _GROWTH = 1e12
 """No stable run lets the residual grow so much; float64 still has 290 decades left."""

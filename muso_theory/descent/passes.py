@@ -10,10 +10,12 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import check_integer, expected
+from ..former import former
 from .schedules import ResolvedSteps
 from .updates import Optimizer
 
 __all__ = ["Batch", "Passes", "batch_of"]
+former(__name__)
 
 Batch = slice | Array
 """Some samples: a slice, which is a view of consecutive ones, or their indices."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, final
 
 from ..errors import check_integer, expected
+from .hyper import Hyper, float_or_nan
 from .schedules import PAPER_STEPS, PowerSteps
-from .updates import Hyper, optimizer_named
+from .updates import optimizer_named
 
 __all__ = ["TrainingPlan"]
 
@@ -50,17 +50,14 @@ class TrainingPlan:
                 raise expected(
                     "a constant step", "lr", lr, f"schedule within a pass, {self.optimizer}", "a number"
                 )
-        elif lr is not None and not 0 < _number(lr) < math.inf:
+        elif lr is not None and not 0 < float_or_nan(lr) < math.inf:
             raise expected("a positive number or 'paper'", "lr", lr, type(lr).__name__, "0.5")
         if epochs is not None:
             # Numbers of numpy become Python's, which is how a report stores them.
             object.__setattr__(self, "epochs", check_integer("epochs", epochs, 1, hint="1500"))
         if epochs is not None and lr is None and not rule.update.adaptive:
             raise expected("a step size beside the epochs", "lr", lr, "missing", "lr=0.5")
-        if not 0 <= _number(self.momentum) < 1:
-            raise expected(
-                "a momentum in [0, 1)", "momentum", self.momentum, type(self.momentum).__name__, "0.9"
-            )
+        Hyper(self.momentum)
         rule.refuse_idle("optimizer", momentum=self.momentum)
         object.__setattr__(self, "momentum", float(self.momentum))
 
@@ -111,13 +108,3 @@ class TrainingPlan:
             except ValueError:
                 raise expected("a positive number or 'paper'", "lr", lr, "text", "0.5") from None
         return cls(optimizer, step, epochs, momentum)
-
-
-def _number(value: object) -> float:
-    """A real number as a float, infinite beyond their range; NaN, which is in no range, for anything else."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        return math.nan
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf

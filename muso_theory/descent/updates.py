@@ -5,32 +5,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NoReturn, final
+from typing import Any, final
 
 import numpy as np
 
 from ..arrays import Array
-from ..errors import expected, nearest, refuse_idle, renamed
+from ..errors import expected, nearest, refuse_idle
+from ..former import former
+from .hyper import Hyper
 
-__all__ = ["OPTIMIZERS", "Hyper", "Optimizer", "State", "optimizer_named"]
+__all__ = ["OPTIMIZERS", "Optimizer", "State", "optimizer_named"]
+former(__name__)
 
 State = list[Array]
 """What moves: the parameters of a network, [w] of a linear model, or coordinates of w."""
-
-
-@dataclass(frozen=True)
-class Hyper:
-    """Constants of the update rules.
-
-    Args:
-        momentum: μ of momentum and nesterov.
-        betas: β₁, β₂ of adam and adamw; β₂ also of rmsprop.
-        epsilon: what adaptive methods add to the root.
-    """
-
-    momentum: float = 0.9
-    betas: tuple[float, float] = (0.9, 0.999)
-    epsilon: float = 1e-8
 
 
 class _Update(ABC):
@@ -224,16 +212,3 @@ def optimizer_named(name: str, setting: str = "method", known: Iterable[str] = O
         what = f"an optimizer, one of {', '.join(known)},"
         raise expected(what, setting, name, type(name).__name__, nearest(str(name), known))
     return OPTIMIZERS[name]
-
-
-_RENAMED = {
-    "METHODS": "OPTIMIZERS",
-    "Method": "Optimizer",
-    "TrainingMethod": "Optimizer",
-    "method_named": "optimizer_named",
-}
-
-
-def __getattr__(name: str) -> NoReturn:
-    renamed(__name__, name, {before: f"descent.updates.{now}" for before, now in _RENAMED.items()})
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import renamed
 from ..lazy import lazily
 from .accuracies import accuracy, average_gap
 from .auditing import GuaranteeAudit, audit_guarantee
@@ -67,5 +66,4 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        renamed(__name__, name, {"Difference": "evaluation.Estimate", "Rate": "evaluation.Estimate"})
         return lazily(__name__, name)

@@ -15,14 +15,16 @@ from ..arguments import checked
 from ..arrays import Array, float_values, outline, plain_array
 from ..descent.losses import check_logistic
 from ..errors import expected, nearest
+from ..former import former
 from ..numbers import BALL, Quantity
 from ..numbers.balls import working_precision
 from ..numbers.ieee import ieee_proof
 from .intervals import real_number
 
-__all__ = ["LOSSES", "Objective", "as_vector", "check_objective"]
+__all__ = ["CONVEX_LOSSES", "Objective", "as_vector", "check_objective"]
+former(__name__)
 
-LOSSES = ("squared", "logistic")
+CONVEX_LOSSES = ("squared", "logistic")
 _BITS = 128
 
 
@@ -63,8 +65,8 @@ class Objective:
 
     def __post_init__(self) -> None:
         """Validate once."""
-        if self.loss not in LOSSES:
-            raise expected("a loss", "loss", self.loss, "unknown", nearest(str(self.loss), LOSSES))
+        if self.loss not in CONVEX_LOSSES:
+            raise expected("a loss", "loss", self.loss, "unknown", nearest(str(self.loss), CONVEX_LOSSES))
         what = "λ > 0, or there is no unique minimiser"
         ridge = real_number("ridge", self.ridge, what, "1e-3")
         if not 0 < ridge < math.inf or ridge != self.ridge:

@@ -25,14 +25,16 @@ from ..arguments import checked
 from ..arrays import Array, forget_indices, plain_array
 from ..errors import check_integer, expected, nearest
 from ..evidence import round_digits
+from ..former import former
 from ..numbers import Grade, Quantity
 from .convex import Objective, check_objective
 from .gaussian import declared_sigma, gaussian_delta, gaussian_epsilon, gaussian_sigma, noise_suffices
-from .mechanisms import MECHANISMS, PUBLISHED, REFUSALS, SAMPLER
+from .mechanisms import MECHANISMS, PUBLISHED_ONCE, REFUSALS, SAMPLER
 from .public import Public
 from .release import least_sigma, parameters, rounded_normal
 
 __all__ = ["DECLARED", "Guarantee", "guarantee"]
+former(__name__)
 
 _PROVED_GAP = "proved-gap"
 DECLARED = "declared"
@@ -122,7 +124,7 @@ class Guarantee:
         """What is neither computed nor checked."""
         if self.public is None:
             declared = self.remark == DECLARED
-            return (SAMPLER, REFUSALS, PUBLISHED, *(["σ was declared in advance"] if declared else []))
+            return (SAMPLER, REFUSALS, PUBLISHED_ONCE, *(["σ was declared in advance"] if declared else []))
         return MECHANISMS[self.mechanism].assumed
 
     @property

@@ -10,6 +10,7 @@ from typing import final
 import numpy as np
 
 from ..errors import check_integer, expected
+from ..former import former
 
 __all__ = [
     "Estimate",
@@ -20,6 +21,7 @@ __all__ = [
     "real_number",
     "wald_interval",
 ]
+former(__name__)
 
 Interval = tuple[float, float]
 

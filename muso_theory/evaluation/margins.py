@@ -9,14 +9,16 @@ import numpy as np
 
 from ..arrays import Array, plain_array
 from ..errors import check_integer, expected
+from ..former import former
 from ..numbers.constant import rounding
 from ..streams import RETRAINED_MODELS, UNLEARNED_MODELS
 from .intervals import real_number
 from .outputs import output_columns
 
 __all__ = ["Klom", "diverged_models", "klom", "without_outliers"]
+former(__name__)
 
-FEWEST = 3
+FEWEST_MODELS = 3
 """Fewest models of a group whose margins are compared."""
 _REACH = 4.0
 """Half the range of the bins in median deviations: ±2.7 standard deviations of a normal distribution."""
@@ -131,8 +133,8 @@ def klom(
     if u.shape[1] != r.shape[1]:
         raise expected(f"margins of {u.shape[1]} samples", "retrained", r.shape, "shape", "the same samples")
     size = min(len(u), len(r) // 2)
-    if size < FEWEST:
-        what = f"at least {FEWEST} unlearned and {2 * FEWEST} retrained models"
+    if size < FEWEST_MODELS:
+        what = f"at least {FEWEST_MODELS} unlearned and {2 * FEWEST_MODELS} retrained models"
         raise expected(what, "models", (len(u), len(r)), "too few", "more seeds")
     bins = min(20, round(2 * size**0.5)) if bins is None else check_integer("bins", bins, 2)
     splits = check_integer("splits", splits, 1)

@@ -8,15 +8,17 @@ from fractions import Fraction
 from typing import final
 
 from ..errors import expected
+from ..former import former
 from ..numbers import Quantity
 from .public import Public, descent_reach, global_sensitivity, newton_reach, radius
 
-__all__ = ["MECHANISMS", "PUBLISHED", "REFUSALS", "SAMPLER"]
+__all__ = ["MECHANISMS", "PUBLISHED_ONCE", "REFUSALS", "SAMPLER"]
+former(__name__)
 
 _DATA = ("samples", "forget", "loss", "ridge", "feature_norm", "target_bound", "rounding")
 SAMPLER = "the bits of the sampler are independent fair coins"
 REFUSALS = "that a release was refused is not told"
-PUBLISHED = "no more than m points are published, each with its own secret seed"
+PUBLISHED_ONCE = "no more than m points are published, each with its own secret seed"
 
 
 @final
@@ -77,7 +79,7 @@ def _clipped(public: Public, requests: int) -> Fraction:
 _BOUNDED = "every data set is within the public constants"
 _HELD = "the data at hand are within the public constants"
 _LEFT = "no more than rk samples are handed in as left"
-_ASSUMED = (_BOUNDED, SAMPLER, REFUSALS, PUBLISHED)
+_ASSUMED = (_BOUNDED, SAMPLER, REFUSALS, PUBLISHED_ONCE)
 
 MECHANISMS = {
     "output-noise": _Mechanism(

@@ -13,7 +13,7 @@ from ..errors import check_integer, expected, nearest
 from ..numbers import is_constant
 from ..numbers.constant import rounding, tied
 from .outputs import output_columns
-from .roc import FEWEST, Attack, roc
+from .roc import FEWEST_SCORES, Attack, roc
 from .scores import entropy
 
 __all__ = ["attack", "paper_membership_score"]
@@ -69,9 +69,11 @@ def attack(
         hint = "one column a score" if method == "logistic" else "method='logistic' for several scores"
         raise expected("the same scores of both kinds", "nonmember_scores", scores[1].shape, "shape", hint)
     for name, values in zip(("member_scores", "nonmember_scores"), scores, strict=True):
-        if len(values) < 2 * FEWEST:
+        if len(values) < 2 * FEWEST_SCORES:
             hint = "more samples, or roc(…) if larger surely says member"
-            raise expected(f"at least {2 * FEWEST} scores of each kind", name, len(values), "too few", hint)
+            raise expected(
+                f"at least {2 * FEWEST_SCORES} scores of each kind", name, len(values), "too few", hint
+            )
     unit = max(float(rounding(1.0, given)) for given in (member_scores, nonmember_scores))
     together = np.stack([tied(column, unit) for column in np.vstack(scores).T], axis=1)
     scores = [together[: len(scores[0])], together[len(scores[0]) :]]
@@ -174,8 +176,8 @@ def paper_membership_score(
         if classes != shapes["retain"][1]:
             what = f"distributions over {shapes['retain'][1]} classes, as those of the retain samples,"
             raise expected(what, f"{name}_probabilities", (count, classes), "shape", "one model's outputs")
-        if count < FEWEST and name != "forget":
-            what = f"at least {FEWEST} samples of each kind"
+        if count < FEWEST_SCORES and name != "forget":
+            what = f"at least {FEWEST_SCORES} samples of each kind"
             raise expected(what, f"{name}_probabilities", count, "too few", "more samples")
     retain, test, forget = map(entropy, (retain_probabilities, test_probabilities, forget_probabilities))
     x = np.concatenate([retain, test])[:, None]

@@ -22,7 +22,7 @@ from ..arrays import Array
 from ..errors import expected, nearest
 from ..numbers import Quantity
 from ..numbers.balls import enclosure, working_precision
-from .convex import LOSSES, Objective, check_objective
+from .convex import CONVEX_LOSSES, Objective, check_objective
 
 __all__ = ["Public", "descent_reach", "global_sensitivity", "newton_reach", "radius", "rate", "smoothness"]
 
@@ -125,8 +125,8 @@ class Public:
         for name, value in self.declared().items():
             if name != "loss":
                 object.__setattr__(self, name, _check(name, value))
-            elif value not in LOSSES:
-                raise expected("a loss", name, value, "unknown", nearest(str(value), LOSSES))
+            elif value not in CONVEX_LOSSES:
+                raise expected("a loss", name, value, "unknown", nearest(str(value), CONVEX_LOSSES))
         if self.forget is not None and self.samples is not None and self.forget > self.samples:
             raise expected(f"at most N = {self.samples} samples", "forget", self.forget, "more", "fewer")
         if self.loss == "logistic" and (self.target_bound or 0) > 1:

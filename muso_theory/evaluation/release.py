@@ -19,10 +19,12 @@ from scipy.special import erfcinv
 
 from ..arrays import Array, float_values
 from ..errors import check_integer, expected
+from ..former import former
 from ..numbers.balls import working_precision
 from ..numbers.ieee import ieee_proof
 
 __all__ = ["grid_spacing", "least_sigma", "parameters", "parameters_sha256", "rounded_normal"]
+former(__name__)
 
 _SIGMA_BITS = 10
 """σ ≥ 2¹⁰h, so that rounding to the grid adds less than a ten-millionth to the variance σ²."""

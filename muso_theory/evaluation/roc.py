@@ -12,6 +12,7 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array
 from ..errors import expected
+from ..former import former
 from ..numbers import is_constant
 from ..numbers.constant import rounding, tied
 from .intervals import (
@@ -27,8 +28,9 @@ from .intervals import (
 from .outputs import score_vector
 
 __all__ = ["Attack", "calibrated", "placements", "roc"]
+former(__name__)
 
-FEWEST = 5
+FEWEST_SCORES = 5
 """Fewest samples of a kind that an interval is given for."""
 
 
@@ -214,9 +216,9 @@ def roc(
         score_vector(nonmember_scores, "nonmember_scores"),
     ]
     for name, values in zip(("member_scores", "nonmember_scores"), scores, strict=True):
-        if len(values) < FEWEST:
+        if len(values) < FEWEST_SCORES:
             raise expected(
-                f"at least {FEWEST} scores of each kind", name, len(values), "too few", "more samples"
+                f"at least {FEWEST_SCORES} scores of each kind", name, len(values), "too few", "more samples"
             )
     unit = max(float(rounding(1.0, given)) for given in (member_scores, nonmember_scores))
     decides = [] if math.isnan(threshold) else [threshold]

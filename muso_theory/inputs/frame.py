@@ -16,7 +16,7 @@ from ..options import Source
 from ..understood import How, Understood, listed
 from .maps import named_map
 from .said import decided
-from .samples import samples_to_fit
+from .samples import said_to_fit
 
 __all__ = ["from_frame"]
 
@@ -94,7 +94,7 @@ def from_frame(
         words = f"rows {listed(indices.tolist(), 6)}, counted from 0: {len(indices)} of {dataset.n_samples}"
     where = ""
     if isinstance(fit_map, str):
-        fit_map, where = samples_to_fit(fit_map, dataset)
+        fit_map, where = said_to_fit(fit_map, dataset)
     elif hasattr(fit_map, "iloc"):
         public = Table("the public frame", fit_map, lambda row: f"row {row}, counted from 0")
         fit_map = frame_samples(public, dataset.columns, dense)

@@ -11,6 +11,7 @@ import numpy as np
 from ..arrays import Array
 from ..claims.theorems.status import theorem_status
 from ..errors import check_integer, expected, nearest
+from ..former import former
 from ..kinds import refuse_other_kinds
 from ..linear.problem import UnlearningProblem
 from ..map_names import FEATURE_MAPS
@@ -26,6 +27,7 @@ __all__ = [
     "network_notes",
     "resized",
 ]
+former(__name__)
 
 
 MAP_OPTIONS = ("n_features", "bandwidth", "seed")

@@ -13,6 +13,7 @@ from ..arrays import Array
 from ..data import Dataset, load, parse_forget, public_samples, read_artefacts
 from ..data.artefacts import Artefacts
 from ..errors import expected
+from ..former import former
 from ..options import USUAL_MAP, Source
 from ..streams import TEST
 from ..understood import Understood, listed
@@ -20,7 +21,8 @@ from .audited import audited, require_same_making
 from .maps import MAP_OPTIONS, map_options
 from .said import how_forget, require_usual
 
-__all__ = ["Samples", "chosen", "loaded", "rows_held_out", "rows_kept", "samples_to_fit"]
+__all__ = ["Samples", "chosen", "loaded", "rows_held_out", "rows_kept", "said_to_fit"]
+former(__name__)
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def chosen(source: Source, net: Any, tell: Callable[[str], None], test: float | 
         words = f"{len(kept)} of {len(rows)} samples, as {Path(str(source.audit)).name} says"
         told.append(Understood("trained on", words, "given", "--audit"))
         rows, (dataset, forget) = kept, rows_kept(dataset, forget, kept)
-    fit_on, where = samples_to_fit(source.fit_map, dataset)
+    fit_on, where = said_to_fit(source.fit_map, dataset)
     X: Any = dataset.X
     # What the map was fitted on as far as the problem cannot know: its X may be features, or scaled already.
     word = "unknown" if dataset.is_features else None
@@ -177,7 +179,7 @@ def rows_held_out(test: float, n: int, forget: Array, seed: int) -> tuple[Array,
     return np.setdiff1d(np.arange(n), out), out
 
 
-def samples_to_fit(fit_map: str, dataset: Dataset) -> tuple[Any, str]:
+def said_to_fit(fit_map: str, dataset: Dataset) -> tuple[Any, str]:
     """What a map is fitted on: a word, or public samples with what they are."""
     kind, _, file = fit_map.partition(":")
     if kind == "public" and file:

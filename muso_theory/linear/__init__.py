@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import renamed
 from ..lazy import lazily
 
 _HOMES = {
@@ -33,8 +32,6 @@ __all__ = sorted([*(name for names in _HOMES.values() for name in names), "train
 
 
 def __getattr__(name: str) -> Any:
-    before = {"METHODS": "linear.OPTIMIZERS", "baselines": "methods", "rules": "methods.rules"}
-    renamed(__name__, name, before)
     return lazily(__name__, name, _HOMES)
 
 

@@ -16,12 +16,14 @@ from typing import Any, TypeVar, final
 import numpy as np
 
 from ..arrays import Array
+from ..former import former
 from ..numbers.accurate import Accurate
 from ..numbers.lockstep import Work, alone, together
 from ..rows import ByRows
 from .repeats import Rows, in_order
 
-__all__ = ["LIMIT", "Answers", "Images", "Question", "content"]
+__all__ = ["LIMIT", "Answers", "Images", "Question", "content_of"]
+former(__name__)
 
 T = TypeVar("T")
 
@@ -29,11 +31,11 @@ LIMIT = 1 << 27
 """Bytes of answers that are kept; the one that was asked for longest ago makes room."""
 
 
-def content(*parts: Array | ByRows | Fraction | float | None) -> bytes:
+def content_of(*parts: Array | ByRows | Fraction | float | None) -> bytes:
     """What arrays and numbers are known by: equal for equal bytes.
 
     Example:
-        >>> content(np.zeros(2), None) == content(np.zeros(2), None) != content(np.zeros((1, 2)), None)
+        >>> content_of(np.zeros(2), None) == content_of(np.zeros(2), None) != content_of(np.zeros((1, 2)), None)
         True
     """
     found = sha256()

@@ -15,10 +15,10 @@ import numpy as np
 from ..arrays import Array, row_blocks
 from ..errors import SingularMatrixError
 from ..numbers import FLOAT64, Arithmetic, Factor, Grade, Matrix, Quantity
+from ..numbers.base_system import numerical_factor
 from ..numbers.float64 import in_range
 from ..numbers.leastsquares import is_small_part
 from ..numbers.repeated import RepeatedFactor
-from ..numbers.rowsystem import numerical_factor
 from ..numbers.spans import curvature, parts
 from ..numbers.tiles import Tiles
 from ..rows import Above, ByRows, taken

@@ -15,8 +15,10 @@ from sklearn.utils.validation import check_array
 
 from ..arrays import FloatArray, first_nonfinite, is_float64, plain_array
 from ..errors import BadInputError, expected, nearest
+from ..former import former
 
 __all__ = ["FeatureMap", "check_choice", "check_positive"]
+former(__name__)
 
 
 class _NotFittedError(BadInputError, NotFittedError):  # type: ignore[misc]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, first_equal_rows, forget_indices, plain_array, real_array, refuse_another_order
+from ..arrays import Array, forget_indices, plain_array, real_array, refuse_another_order
 from ..errors import BadInputError, expected
 from ..machine import memory
 from ..rows import ByRows
@@ -18,7 +18,7 @@ from ..targets import MOST_CLASSES, decide_targets
 from ..understood import Understood
 from .feature_map import FeatureMap
 from .fitting import fitted, map_words, reads_the_batch, ruling
-from .repeats import repeats_told
+from .repeats import first_equal_rows, repeats_told
 
 __all__ = [
     "by_rows",

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, row_blocks
+from ..former import former
 from ..numbers.quantity import decimal_text
 
 __all__ = ["given_sha256", "running_hashes"]
+former(__name__)
 
 
 def _hash_array(digest: Any, name: str, array: Array) -> None:

@@ -12,10 +12,10 @@ import numpy as np
 from ..arrays import Array
 from ..numbers import Quantity
 from ..numbers.ieee import ieee_proof
+from ..numbers.point_ball import ball_norm, pair_sum
 from ..numbers.rounding import ETA, UNIT, norm_bounds, norm_by_rows
-from ..numbers.rowsystem import ball_norm, pair_sum
 from ..rows import Above, ByRows, OneHot
-from .answers import content
+from .answers import content_of
 
 __all__ = ["LabelBall"]
 
@@ -97,7 +97,7 @@ class LabelBall:
     @cached_property
     def content(self) -> bytes:
         """What the labels are known by, see `answers`."""
-        return content(
+        return content_of(
             self.values,
             self.radius,
             0.0 if isinstance(self.low, np.ndarray) and not self.low.any() else self.low,

@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
+from ..former import former
 from ..numbers import Quantity
 from .problem import UnlearningProblem
 from .repeats import Repeats, Rows
 
 __all__ = ["Labels", "Model", "Parameters", "Rows"]
+former(__name__)
 
 Labels = Any
 """Labels of some positions, (m, C), in the numbers of the model that made them."""

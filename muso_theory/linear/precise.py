@@ -41,6 +41,7 @@ import numpy as np
 
 from ..arrays import Array, float_values
 from ..errors import expected
+from ..former import former
 from ..map_names import FEATURE_MAPS
 from ..numbers import Quantity
 from ..numbers.balls import enclosure, working_precision
@@ -54,10 +55,11 @@ from .problem import UnlearningProblem
 __all__ = [
     "FeatureError",
     "check_digits",
-    "estimated_seconds",
     "feature_error",
     "perturbation",
+    "seconds_of_map",
 ]
+former(__name__)
 
 _LARGEST_DIGITS = 1000
 _BLOCK_ENTRIES = 2**17
@@ -126,7 +128,7 @@ def check_digits(digits: object) -> int:
     return digits
 
 
-def estimated_seconds(feature_map: FeatureMap, rows: int, digits: int) -> float:
+def seconds_of_map(feature_map: FeatureMap, rows: int, digits: int) -> float:
     """Roughly how long `feature_error` takes on one core of a present-day machine.
 
     Args:
@@ -140,7 +142,7 @@ def estimated_seconds(feature_map: FeatureMap, rows: int, digits: int) -> float:
     Example:
         >>> import numpy as np
         >>> from muso_theory.linear.features import GaussianFeatures
-        >>> estimated_seconds(GaussianFeatures(n_features=5000, bandwidth=1.0).fit(np.eye(64)), 1797, 30) < 60
+        >>> seconds_of_map(GaussianFeatures(n_features=5000, bandwidth=1.0).fit(np.eye(64)), 1797, 30) < 60
         True
     """
     count, width = getattr(feature_map, "frequencies_", np.ones((feature_map.n_features_in_, 0))).shape

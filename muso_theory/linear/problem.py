@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arguments import checked
-from ..arrays import Array, first_equal_rows, plain_array, real_array, refuse_another_order
+from ..arrays import Array, plain_array, real_array, refuse_another_order
 from ..errors import BadInputError, Renamed, expected
+from ..former import former
 from ..markup import Markup, understood_table
 from ..understood import Understood
 from .given import (
@@ -23,8 +24,10 @@ from .given import (
     targets_and_words,
 )
 from .identity import given_sha256, running_hashes
+from .repeats import first_equal_rows
 
 __all__ = ["UnlearningProblem", "require_problem"]
+former(__name__)
 
 _NAMES = ("features", "targets", "w_init", "forget")
 

@@ -18,7 +18,7 @@ import numpy as np
 from ..arrays import Array
 from ..numbers import Quantity, UndecidedError
 from ..numbers.lockstep import UNDECIDED
-from .answers import LIMIT, Question, content
+from .answers import LIMIT, Question, content_of
 from .certified import CertifiedForms
 from .model import Model, Rows
 
@@ -276,7 +276,7 @@ def _token(it: Any) -> Any:
     """What an argument is known by; Fractions have no bytes, and are no floats to prepare anything with."""
     if not isinstance(it, np.ndarray):
         return it
-    return id(it) if it.dtype == object else content(it)
+    return id(it) if it.dtype == object else content_of(it)
 
 
 def _unknown() -> UndecidedError:

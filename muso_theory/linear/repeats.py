@@ -6,10 +6,12 @@ from typing import final
 
 import numpy as np
 
-from ..arrays import Array
+from ..arrays import Array, row_blocks
+from ..former import former
 from ..understood import Understood
 
-__all__ = ["Repeats", "Rows", "few_others", "in_order", "repeats_told"]
+__all__ = ["Repeats", "Rows", "few_others", "first_equal_rows", "in_order", "repeats_told"]
+former(__name__)
 
 Rows = range | tuple[int, ...]
 """Positions: a range, or an explicit tuple."""
@@ -53,6 +55,46 @@ def few_others(rows: Rows, n: int, width: int) -> Rows:
     rest = np.ones(n, dtype=bool)
     rest[list(rows)] = False
     return in_order(tuple(np.flatnonzero(rest).tolist()))[0]
+
+
+def first_equal_rows(array: Array) -> Array:
+    """Find rows that are there several times, a few rows at a time.
+
+    Args:
+        array: real numbers, shape (n, D), possibly memory-mapped; compared as numbers, so that 0.0 is −0.0.
+
+    Returns:
+        For each row the first one that is equal to it, mostly itself; int64, shape (n,).
+
+    Example:
+        >>> first_equal_rows(np.array([[0.0, 1.0], [2.0, 3.0], [-0.0, 1.0]]))
+        array([0, 1, 0])
+    """
+    first, suspect = np.arange(len(array)), np.ones(len(array), dtype=bool)
+    hashes = np.zeros(len(array), dtype=np.int64)
+    # A few columns tell most rows apart; what has the same hash in all of them is then looked at as numbers.
+    for columns in (slice(None, None, 1 + array.shape[1] // 16), slice(None)):
+        for rows in row_blocks(array):
+            hashes[rows][suspect[rows]] = _hashes(array[rows, columns][suspect[rows]])
+        _, kind, count = np.unique(hashes[suspect], return_inverse=True, return_counts=True)
+        suspect[suspect] = count[kind] > 1
+    seen: dict[int, list[int]] = {}
+    for i in np.flatnonzero(suspect).tolist():
+        others = seen.setdefault(int(hashes[i]), [])
+        same = next((j for j in others if np.array_equal(array[i], array[j])), None)
+        if same is None:
+            others.append(i)
+        else:
+            first[i] = same
+    return first
+
+
+def _hashes(block: Array) -> list[int]:
+    """A hash of each row, the same for rows that are equal as numbers: adding 0 makes −0.0 the bytes of 0.0."""
+    if block.dtype.kind == "O":
+        return [hash(tuple(row)) for row in block.tolist()]
+    plain = np.ascontiguousarray(block + 0)
+    return [hash(row) for row in plain.view(f"V{plain.itemsize * plain.shape[1]}").ravel().tolist()]
 
 
 @final

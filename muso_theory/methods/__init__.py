@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..arguments import checked
-from ..errors import renamed
 from ..lazy import lazily
 from .alternating import Alternating
 from .dampening import SynapticDampening
@@ -27,7 +26,7 @@ from .inverses import published_head
 from .langevin import LangevinDescent, amplified
 from .linearised import LinearisedLabels, PredictedResidual, predict_residual, steps_to
 from .method import METHODS, Gaps, Kind, Method, NoUnlearning, Retraining
-from .monitors import AlternatingResult, Convergence, Epoch, Signature, signatures
+from .monitors import AlternatingResult, Convergence, Epoch, FailureSign, signatures
 from .noise import FisherNoise, OutputNoise
 from .penalised import NoisyFineTuning, RidgeFineTuning, SparseFineTuning
 from .projections import (
@@ -65,6 +64,7 @@ __all__ = [
     "DifferenceLabels",
     "DifferenceResult",
     "Epoch",
+    "FailureSign",
     "FineTuning",
     "FisherNoise",
     "Gaps",
@@ -96,7 +96,6 @@ __all__ = [
     "RidgeLabels",
     "SaliencyRelabelling",
     "Scrub",
-    "Signature",
     "SparseFineTuning",
     "SubsampledLabels",
     "SynapticDampening",
@@ -134,25 +133,7 @@ def serving(kind: Kind) -> dict[str, type[Method]]:
     return {name: method for name, method in METHODS.items() if method.serves(kind)}
 
 
-_RENAMED = {
-    "AnchoredMinimumNormGradient": "AnchoredOrthogonalGradient",
-    "BadTeacher": "BadTeaching",
-    "FineTune": "FineTuning",
-    "MinimumNormGradient": "OrthogonalGradient",
-    "NetworkMethod": "Method",
-    "Nothing": "NoUnlearning",
-    "OracleLabels": "ClosedFormLabels",
-    "PublishedResult": "AlternatingResult",
-    "PublishedRound": "Epoch",
-    "RandomLabels": "RandomRelabelling",
-    "Retrain": "Retraining",
-    "SalUn": "SaliencyRelabelling",
-    "UnlearningMethod": "Method",
-}
-
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        moved = {"kernel_alignment": "linear.approximation.centred_alignment"}
-        renamed(__name__, name, moved | {before: f"methods.{now}" for before, now in _RENAMED.items()})
         return lazily(__name__, name)

@@ -9,10 +9,10 @@ import numpy as np
 
 from ..arguments import checked
 from ..arrays import Array
+from ..descent.hyper import Hyper
 from ..descent.losses import LossName
 from ..descent.passes import Batch, Passes
 from ..descent.schedules import ResolvedSteps
-from ..descent.updates import Hyper
 from ..errors import expected
 from ..linear.labels import subset_size
 from ..networks.problem import NetworkProblem
@@ -23,7 +23,7 @@ from .head import fitted_head, head_features, head_labels, head_matrix
 from .method import Method
 from .monitors import AlternatingResult
 from .projector import Projector
-from .ranges import fraction
+from .ranges import require_fraction
 from .tangent import tangent_labels
 
 __all__ = ["Alternating"]
@@ -131,7 +131,7 @@ class Alternating(Method):
         check_annealing(
             self.ridge, self.ridge_lag, inverted=self.view == "head" and self.projector != "exact"
         )
-        fraction("subset", self.subset, "0.2")
+        require_fraction("subset", self.subset, "0.2")
 
     @classmethod
     @checked

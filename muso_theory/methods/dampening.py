@@ -15,7 +15,7 @@ from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem
 from .method import NETWORK, Method
 from .noise import feature_squares, fisher_diagonal
-from .ranges import positive
+from .ranges import require_positive
 
 __all__ = ["SynapticDampening"]
 
@@ -55,8 +55,8 @@ class SynapticDampening(Method):
     def __post_init__(self) -> None:
         """Refuse what is no threshold and no factor."""
         super().__post_init__()
-        positive("alpha", self.alpha)
-        positive("dampening", self.dampening)
+        require_positive("alpha", self.alpha)
+        require_positive("dampening", self.dampening)
 
     def on_linear(self, problem: UnlearningProblem) -> Point:
         """The scaled point in model coordinates."""

@@ -27,6 +27,7 @@ from ..arguments import checked
 from ..arrays import Array
 from ..descent.losses import targets_for
 from ..errors import check_integer, expected
+from ..former import former
 from ..machine import memory
 from ..networks.problem import NetworkProblem
 from ..networks.tangent_kernel import empirical_ntk
@@ -34,6 +35,7 @@ from .fitting import Descent
 from .method import Method
 
 __all__ = ["DifferenceLabels", "DifferenceResult", "MeanKernel", "linear_outputs"]
+former(__name__)
 
 _ROOM = 48
 """Bytes a pair of samples: six arrays (n, n) in double precision, the kernel, its eigenvectors (found in no more), and

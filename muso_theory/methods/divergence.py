@@ -15,8 +15,17 @@ from ..linear.closed_forms import Point, float_model
 from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem
 from .fitting import Descent
-from .method import LINEAR, NETWORK, Method, finite, forget_rows, largest_eigenvalue, moved, retain_rows
-from .ranges import check_step_size, positive
+from .method import (
+    LINEAR,
+    NETWORK,
+    Method,
+    forget_rows,
+    largest_eigenvalue,
+    moved,
+    require_finite,
+    retain_rows,
+)
+from .ranges import check_step_size, require_positive
 
 __all__ = ["NegativePreference", "Scrub"]
 
@@ -25,7 +34,7 @@ def _checked(problem: UnlearningProblem, w: Point, eta: float) -> Point:
     """Refuse a point that left the finite numbers."""
     for part in (w.coefficients, w.offset):
         if part is not None:
-            finite(np.asarray(part), eta)
+            require_finite(np.asarray(part), eta)
     return w
 
 
@@ -79,8 +88,8 @@ class Scrub(Method):
     def __post_init__(self) -> None:
         """Refuse what is no weight and no step size."""
         super().__post_init__()
-        positive("alpha", self.alpha)
-        positive("gamma", self.gamma)
+        require_positive("alpha", self.alpha)
+        require_positive("gamma", self.gamma)
         check_step_size(self.step_size)
 
     @np.errstate(over="ignore", invalid="ignore")  # divergence is told in the end
@@ -160,7 +169,7 @@ class NegativePreference(Method):
     def __post_init__(self) -> None:
         """Refuse what is no temperature and no step size."""
         super().__post_init__()
-        positive("inverse_temperature", self.inverse_temperature)
+        require_positive("inverse_temperature", self.inverse_temperature)
         check_step_size(self.step_size)
 
     @np.errstate(over="ignore", invalid="ignore")  # divergence is told in the end

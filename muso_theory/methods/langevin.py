@@ -16,7 +16,7 @@ from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem
 from ..numbers import FLOAT64
 from .method import largest_eigenvalue
-from .ranges import nonnegative, positive
+from .ranges import require_nonnegative, require_positive
 from .second_order import RidgeMethod
 
 __all__ = ["LangevinDescent", "amplified"]
@@ -59,8 +59,8 @@ def amplified(distance: float, contraction: float, noise: float, steps: int) -> 
         >>> amplified(distance=3.0, contraction=1.0, noise=1.0, steps=9)
         1.0
     """
-    nonnegative("distance", distance)
-    positive("noise", noise)
+    require_nonnegative("distance", distance)
+    require_positive("noise", noise)
     if not 0 < contraction <= 1:
         raise expected("a Lipschitz constant in (0, 1]", "contraction", contraction, "out of range", "0.9")
     check_integer("steps", steps, 1, _STEP_BITS)
@@ -129,11 +129,11 @@ class LangevinDescent(RidgeMethod):
     def __post_init__(self) -> None:
         """Refuse a negative spread, and what is no radius."""
         super().__post_init__()
-        nonnegative("sigma", self.sigma)
+        require_nonnegative("sigma", self.sigma)
         for name, least in (("training", 0), ("steps", 1)):
             check_integer(name, getattr(self, name), least, _STEP_BITS)
         if self.radius is not None:
-            positive("radius", self.radius)
+            require_positive("radius", self.radius)
 
     def on_linear(self, problem: UnlearningProblem) -> Point:
         """The published point in model coordinates."""

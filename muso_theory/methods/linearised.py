@@ -14,7 +14,7 @@ from ..networks.problem import NetworkProblem
 from ..networks.tangent_kernel import empirical_ntk
 from .fitting import Descent
 from .method import Method
-from .ranges import nonnegative
+from .ranges import require_nonnegative
 from .tangent import tangent_labels
 
 __all__ = ["LinearisedLabels", "PredictedResidual", "predict_residual", "steps_to"]
@@ -45,7 +45,7 @@ class LinearisedLabels(Method):
     def __post_init__(self) -> None:
         """Refuse what is no ridge."""
         super().__post_init__()
-        nonnegative("ridge", self.ridge)
+        require_nonnegative("ridge", self.ridge)
 
     def labels(self, problem: NetworkProblem) -> Array:
         """The labels.

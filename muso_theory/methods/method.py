@@ -11,11 +11,13 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array
 from ..errors import Renamed, check_integer, expected
+from ..former import former
 from ..linear.closed_forms import Point, float_model
 from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem
 
 __all__ = ["LINEAR", "METHODS", "NETWORK", "Gaps", "Kind", "Method", "NoUnlearning", "Retraining"]
+former(__name__)
 
 Kind = Literal["linear", "network"]
 """Kinds of problems: an `UnlearningProblem`, or a `NetworkProblem`."""
@@ -352,7 +354,7 @@ def largest_eigenvalue(problem: UnlearningProblem) -> float:
     return float(float_model(problem).spectrum[1].upper) or 1.0
 
 
-def finite(w: Array, step_size: float) -> Array:
+def require_finite(w: Array, step_size: float) -> Array:
     """Refuse parameters that left the finite numbers."""
     if not np.isfinite(w).all():
         got = "parameters that are not finite"

@@ -14,9 +14,11 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array, plain_array
 from ..errors import expected
+from ..former import former
 from .head import HeadCondition
 
-__all__ = ["AlternatingResult", "Convergence", "Epoch", "Signature", "signatures"]
+__all__ = ["AlternatingResult", "Convergence", "Epoch", "FailureSign", "signatures"]
+former(__name__)
 
 
 class Convergence(enum.Enum):
@@ -32,7 +34,7 @@ class Convergence(enum.Enum):
         return f"Convergence.{self.name}"
 
 
-class Signature(enum.Enum):
+class FailureSign(enum.Enum):
     """Signs of failure, measured; the value is the explanation."""
 
     POOR_KERNEL = "the tangent kernel turned away from its start, so a linear view of the network misleads"
@@ -45,7 +47,7 @@ class Signature(enum.Enum):
     )
 
     def __repr__(self) -> str:
-        return f"Signature.{self.name}"
+        return f"FailureSign.{self.name}"
 
 
 class _Judged(Protocol):
@@ -97,7 +99,7 @@ def signatures(
     tolerance: float = 1e-2,
     attack: _Judged | tuple[float, float] | None = None,
     null: _Judged | tuple[float, float] | None = None,
-) -> tuple[Signature, ...]:
+) -> tuple[FailureSign, ...]:
     """Signs of failure in a history.
 
     Args:
@@ -109,7 +111,7 @@ def signatures(
         null: the same on the retrained model; needed with ``attack``.
 
     Returns:
-        Those seen, in the order of :class:`Signature`.
+        Those seen, in the order of :class:`FailureSign`.
 
     Raises:
         BadInputError: what is no list of epochs, no convergence or no threshold; one interval without the other, or
@@ -118,9 +120,9 @@ def signatures(
     Example:
         >>> rounds = [Epoch(0.0, 0.1, 0.1, 1.0, alignment=0.99), Epoch(0.0, 0.3, 0.1, 1.0, alignment=0.5)]
         >>> signatures(rounds, Convergence.SETTLED, attack=(0.7, 0.8), null=(0.45, 0.55))
-        (Signature.POOR_KERNEL, Signature.UNSTABLE_LABELS, Signature.LEAKAGE)
+        (FailureSign.POOR_KERNEL, FailureSign.UNSTABLE_LABELS, FailureSign.LEAKAGE)
         >>> signatures([], Convergence.SETTLED, attack=(0.001, 0.03), null=(0.45, 0.55))
-        (Signature.OVER_FORGETTING,)
+        (FailureSign.OVER_FORGETTING,)
     """
     if not isinstance(convergence, Convergence):
         raise expected(
@@ -147,24 +149,24 @@ def signatures(
     found = []
     # Comparisons with NaN are false, so each asks whether all is well: a history of NaN shows every sign.
     if not all(epoch.alignment is None or epoch.alignment >= alignment for epoch in history):
-        found.append(Signature.POOR_KERNEL)
+        found.append(FailureSign.POOR_KERNEL)
     changes = [epoch.label_change for epoch in history]
     half = len(changes) // 2
     late, early = np.max(changes[half:], initial=0.0), np.max(changes[:half], initial=0.0)
     calm = half == 0 or late <= tolerance or late < early
     if not (calm and np.isfinite(changes).all()):
-        found.append(Signature.UNSTABLE_LABELS)
+        found.append(FailureSign.UNSTABLE_LABELS)
     moved = [value for epoch in history for value in (epoch.label_change, epoch.parameter_change, epoch.loss)]
     if convergence is not Convergence.SETTLED or not np.isfinite(moved).all():
-        found.append(Signature.NOT_CONVERGED)
+        found.append(FailureSign.NOT_CONVERGED)
     if attack is not None and null is not None:
         # An exact method matches the retrained model, so either side is a failure: a model that is surer of the forget
         # samples than retraining gives them away, and so does one that is less sure (Golatkar et al., CVPR 2020, call
         # this the Streisand effect).
         if attack[0] > null[1]:
-            found.append(Signature.LEAKAGE)
+            found.append(FailureSign.LEAKAGE)
         if attack[1] < null[0]:
-            found.append(Signature.OVER_FORGETTING)
+            found.append(FailureSign.OVER_FORGETTING)
     return tuple(found)
 
 
@@ -203,7 +205,7 @@ class AlternatingResult:
     head: HeadCondition | None = None
 
     @checked
-    def signatures(self, **settings: Any) -> tuple[Signature, ...]:
+    def signatures(self, **settings: Any) -> tuple[FailureSign, ...]:
         """Signs of failure; see :func:`muso_theory.methods.monitors.signatures` for the settings.
 
         Args:

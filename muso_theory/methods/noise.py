@@ -14,7 +14,7 @@ from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem, softmax
 from ..streams import FISHER_NOISE
 from .method import LINEAR, NETWORK, Method, noisy
-from .ranges import nonnegative, positive
+from .ranges import require_nonnegative, require_positive
 
 __all__ = ["FisherNoise", "OutputNoise"]
 
@@ -50,7 +50,7 @@ class OutputNoise(Method):
     def __post_init__(self) -> None:
         """Refuse a negative spread."""
         super().__post_init__()
-        nonnegative("sigma", self.sigma)
+        require_nonnegative("sigma", self.sigma)
 
     def on_linear(self, problem: UnlearningProblem) -> Point:
         """The published point in model coordinates."""
@@ -105,8 +105,8 @@ class FisherNoise(Method):
     def __post_init__(self) -> None:
         """Refuse what is no noise."""
         super().__post_init__()
-        positive("alpha", self.alpha)
-        positive("damping", self.damping)
+        require_positive("alpha", self.alpha)
+        require_positive("damping", self.damping)
 
     def on_linear(self, problem: UnlearningProblem) -> Point:
         """The published point in model coordinates."""

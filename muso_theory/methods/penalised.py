@@ -18,8 +18,8 @@ from ..networks.problem import NetworkProblem
 from ..numbers import FLOAT64
 from ..streams import GRADIENT_NOISE
 from .fitting import Descent
-from .method import LINEAR, NETWORK, Method, finite, largest_eigenvalue
-from .ranges import check_step_size, nonnegative
+from .method import LINEAR, NETWORK, Method, largest_eigenvalue, require_finite
+from .ranges import check_step_size, require_nonnegative
 
 __all__ = ["NoisyFineTuning", "RidgeFineTuning", "SparseFineTuning"]
 
@@ -42,7 +42,7 @@ class _RetainDescent(Method):
             for t in range(steps):
                 pull = FLOAT64.matmul(FLOAT64.transpose(rows), FLOAT64.matmul(rows, w) - targets)
                 w = w - eta * (pull / len(rows) + beside(t, w))
-        return model.at(finite(w, eta))
+        return model.at(require_finite(w, eta))
 
 
 @final
@@ -78,7 +78,7 @@ class SparseFineTuning(_RetainDescent):
     def __post_init__(self) -> None:
         """Refuse what is no penalty and no step size."""
         super().__post_init__()
-        nonnegative("strength", self.strength)
+        require_nonnegative("strength", self.strength)
         check_step_size(self.step_size)
 
     def on_linear(self, problem: UnlearningProblem) -> Point:
@@ -136,7 +136,7 @@ class RidgeFineTuning(_RetainDescent):
     def __post_init__(self) -> None:
         """Refuse what is no penalty, no factor and no step size."""
         super().__post_init__()
-        nonnegative("penalty", self.penalty)
+        require_nonnegative("penalty", self.penalty)
         if not 0 < self.decay <= 1:
             raise expected("a factor in (0, 1]", "decay", self.decay, type(self.decay).__name__, "0.9")
         check_step_size(self.step_size)
@@ -208,7 +208,7 @@ class NoisyFineTuning(_RetainDescent):
     def __post_init__(self) -> None:
         """Refuse a negative spread, and what is no step size."""
         super().__post_init__()
-        nonnegative("sigma", self.sigma)
+        require_nonnegative("sigma", self.sigma)
         check_step_size(self.step_size)
 
     def on_linear(self, problem: UnlearningProblem) -> Point:

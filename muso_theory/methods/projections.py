@@ -16,7 +16,7 @@ from ..networks.problem import NetworkProblem
 from ..streams import ORTHOGONAL_GRADIENT
 from .fitting import Descent
 from .method import NETWORK, Method, forget_rows, moved
-from .ranges import nonnegative
+from .ranges import require_nonnegative
 from .tangent import fitted_logits, tangent_operator, tangent_step
 
 __all__ = ["AnchoredOrthogonalGradient", "NtkScrubbing", "OrthogonalGradient", "ProjectiveResidualUpdate"]
@@ -54,7 +54,7 @@ class NtkScrubbing(Method):
     def __post_init__(self) -> None:
         """Refuse what is no ridge."""
         super().__post_init__()
-        nonnegative("ridge", self.ridge)
+        require_nonnegative("ridge", self.ridge)
 
     def on_linear(self, problem: UnlearningProblem) -> Point:
         """The moved point in model coordinates."""
@@ -129,7 +129,7 @@ class _OrthogonalGradient(Method):
     def __post_init__(self) -> None:
         """Refuse what is no strength and no number of samples."""
         super().__post_init__()
-        nonnegative("strength", self.strength)
+        require_nonnegative("strength", self.strength)
         check_integer("subset", self.subset, 1)
 
     anchored: ClassVar[bool]

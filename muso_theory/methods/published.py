@@ -15,6 +15,7 @@ from ..descent.losses import LossName
 from ..descent.passes import Batch, Passes
 from ..descent.schedules import ResolvedSteps
 from ..errors import check_integer, expected
+from ..former import former
 from ..linear.labels import subset_size
 from ..networks.problem import NetworkProblem
 from ..networks.training import NetworkLoop, check_descent, diverged
@@ -24,9 +25,10 @@ from .head import head_features, head_matrix
 from .inverses import Precision, Revision, published_head
 from .method import Method
 from .monitors import AlternatingResult
-from .ranges import fraction
+from .ranges import require_fraction
 
 __all__ = ["Published", "streamed_subset"]
+former(__name__)
 
 
 def streamed_subset(n: int, size: int, batch: int, rng: np.random.Generator) -> Array:
@@ -141,7 +143,7 @@ class Published(Method):
             raise expected("'float64'", "precision", self.precision, "with revision 'projector'", "'float64'")
         check_descent(self.optimizer, self.epochs, self.learning_rate, self.batch_size, self.seed)
         check_annealing(self.ridge, self.ridge_lag, inverted=True)
-        fraction("subset", self.subset, "0.2")
+        require_fraction("subset", self.subset, "0.2")
 
     @classmethod
     @checked

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import expected
+from ..former import former
 
-__all__ = ["check_step_size", "fraction", "nonnegative", "positive"]
+__all__ = ["check_step_size", "require_fraction", "require_nonnegative", "require_positive"]
+former(__name__)
 
 
 def _real(value: float) -> float:
@@ -17,21 +19,21 @@ def _real(value: float) -> float:
         return np.inf
 
 
-def positive(name: str, value: float) -> float:
+def require_positive(name: str, value: float) -> float:
     """Refuse what is no positive finite number."""
     if not 0 < _real(value) < np.inf:
         raise expected("a positive number", name, value, type(value).__name__, "the default")
     return value
 
 
-def nonnegative(name: str, value: float) -> float:
+def require_nonnegative(name: str, value: float) -> float:
     """Refuse what is no finite number of at least zero."""
     if not 0 <= _real(value) < np.inf:
         raise expected("a number ≥ 0", name, value, type(value).__name__, "the default")
     return value
 
 
-def fraction(name: str, value: float, hint: str) -> float:
+def require_fraction(name: str, value: float, hint: str) -> float:
     """Refuse what is no fraction in (0, 1]."""
     if not 0 < value <= 1:
         raise expected("a fraction in (0, 1]", name, value, type(value).__name__, hint)
@@ -41,4 +43,4 @@ def fraction(name: str, value: float, hint: str) -> float:
 def check_step_size(step_size: float | None) -> None:
     """Refuse a step size that is not positive; None is the method's own."""
     if step_size is not None:
-        positive("step_size", step_size)
+        require_positive("step_size", step_size)

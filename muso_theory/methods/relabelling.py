@@ -24,7 +24,7 @@ from ..networks.problem import NetworkProblem
 from ..numbers import FLOAT64
 from .fitting import Descent, row_steps, trained
 from .method import LINEAR, NETWORK, Method
-from .ranges import fraction, positive
+from .ranges import require_fraction, require_positive
 from .rules import BadTeacher, LabelRule, RandomLabels
 
 __all__ = [
@@ -350,7 +350,7 @@ class RidgeLabels(Relabelling):
     def __post_init__(self) -> None:
         """Refuse what is no ridge."""
         super().__post_init__()
-        positive("ridge", self.ridge)
+        require_positive("ridge", self.ridge)
 
 
 @final
@@ -381,7 +381,7 @@ class SubsampledLabels(Relabelling):
     def __post_init__(self) -> None:
         """Refuse what is no fraction."""
         super().__post_init__()
-        fraction("subset", self.subset, "0.2")
+        require_fraction("subset", self.subset, "0.2")
 
     def _expected(self, problem: UnlearningProblem) -> float | None:
         """None: the mean over subsets has no closed form."""

@@ -20,7 +20,7 @@ from ..networks.problem import NetworkProblem
 from ..numbers import FLOAT64
 from .fitting import Descent
 from .method import LINEAR, NETWORK, Method
-from .ranges import fraction
+from .ranges import require_fraction
 from .rules import RandomLabels, block_trace, forget_inverse
 
 __all__ = ["SaliencyRelabelling", "largest"]
@@ -102,7 +102,7 @@ class SaliencyRelabelling(Method):
     def __post_init__(self) -> None:
         """Refuse what is no mask."""
         super().__post_init__()
-        fraction("fraction", self.fraction, "0.5")
+        require_fraction("fraction", self.fraction, "0.5")
         if self.saliency not in ("relabelled", "forget"):
             what = "'relabelled' or 'forget'"
             raise expected(what, "saliency", self.saliency, type(self.saliency).__name__, "'relabelled'")

@@ -17,7 +17,7 @@ from ..linear.model import Rows
 from ..linear.problem import UnlearningProblem
 from .fitting import trained
 from .method import Method, forget_rows, moved, noisy
-from .ranges import nonnegative, positive
+from .ranges import require_nonnegative, require_positive
 
 __all__ = ["DescentToDelete", "InfluenceStep", "NewtonRemoval", "RidgeAnchoredLabels"]
 
@@ -58,7 +58,7 @@ class RidgeMethod(Method):
     def __post_init__(self) -> None:
         """Refuse what is no ridge."""
         super().__post_init__()
-        positive("ridge", self.ridge)
+        require_positive("ridge", self.ridge)
 
     def start(self, problem: UnlearningProblem) -> Point:
         """w_p^λ, the minimiser of ‖Φw − y‖² + λ‖w − w₀‖²."""
@@ -200,7 +200,7 @@ class DescentToDelete(RidgeMethod):
     def __post_init__(self) -> None:
         """Refuse a negative spread."""
         super().__post_init__()
-        nonnegative("sigma", self.sigma)
+        require_nonnegative("sigma", self.sigma)
 
     def on_linear(self, problem: UnlearningProblem) -> Point:
         """The published point in model coordinates."""

@@ -15,10 +15,12 @@ from ..arguments import checked
 from ..arrays import Array, float_values
 from ..descent.losses import LossName, loss_and_cotangent
 from ..errors import expected
+from ..former import former
 from ..networks.network import Sequential
 from ..networks.operators import jacobian_operator
 
 __all__ = ["fitted_logits", "tangent_labels", "tangent_operator", "tangent_step"]
+former(__name__)
 
 DUAL_ROWS = 800
 """Up to this many rows the tangent system is solved through its Gram, beyond it by iteration."""

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any
 
 from ..descent.losses import loss_and_cotangent
-from ..errors import renamed
 from ..lazy import lazily
 from .activation import Activation
 from .attention import SelfAttention, attention, tiny_transformer, transformer_block
@@ -104,11 +103,4 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        before = {
-            "GradientError": "BadInputError",
-            "FiniteDifferences": "networks.finite_differences",
-            "Training": "networks.TrainedNetwork",
-            "unlearning": "methods",
-        }
-        renamed(__name__, name, before)
         return lazily(__name__, name)

@@ -10,11 +10,13 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from ..arrays import Array
+from ..former import former
 from .activation import Activation
 from .cotangents import Cotangent
 from .layer import Layer, Params, Visitor
 
 __all__ = ["Branched", "Chain", "leaves", "with_inputs"]
+former(__name__)
 
 
 @final

@@ -12,6 +12,7 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array
 from ..errors import check_integer, expected
+from ..former import former
 from .cotangents import Cotangent
 from .dense import Parameterization, affine_scales, check_affine, init_affine
 from .grams import GramTerm, PatchGram, PooledGram, RowsGram
@@ -29,6 +30,7 @@ from .patches import (
 )
 
 __all__ = ["PATCH_BYTES", "Conv2D"]
+former(__name__)
 
 PATCH_BYTES = 1 << 20
 """Size of a chunk of patches: about a core's second-level cache."""

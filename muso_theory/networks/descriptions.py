@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import expected, nearest
 from .activation import Activation
-from .layer import KINDS, Layer
+from .layer import LAYERS, Layer
 
 __all__ = ["MOST_LAYERS", "describe", "layers_of"]
 
@@ -55,7 +55,7 @@ def describe(layers: Sequence[Layer]) -> list[dict[str, Any]]:
         if isinstance(layer, Activation) and found and found[-1].get("activation", "") is None:
             found[-1]["activation"] = layer.name
             continue
-        if KINDS.get(layer.kind) is not type(layer):
+        if LAYERS.get(layer.kind) is not type(layer):
             hint = "a class attribute kind, such as kind: ClassVar[str] = 'my-layer'"
             raise expected("a layer that network files know", "layer", layer, type(layer).__name__, hint)
         entry = {
@@ -110,12 +110,12 @@ def _layers(item: Any, where: str) -> list[Layer]:
         hint = "{'type': 'dense', 'n_in': 64, 'n_out': 1, …}"
         raise expected(f"an object with a 'type' as {where}", "layer", item, type(item).__name__, hint)
     kind = item["type"]
-    if not isinstance(kind, str) or kind not in KINDS:
+    if not isinstance(kind, str) or kind not in LAYERS:
         hint = (
-            f"{nearest(str(kind), KINDS)}; in Python, also a layer of your own once its module was imported"
+            f"{nearest(str(kind), LAYERS)}; in Python, also a layer of your own once its module was imported"
         )
         raise expected(f"a layer type in {where}", "type", kind, type(kind).__name__, hint)
-    made = KINDS[kind]
+    made = LAYERS[kind]
     values = {key: value for key, value in item.items() if key != "type"}
     activation = values.pop("activation", None) if made.activates else None
     keys = _keys(made)

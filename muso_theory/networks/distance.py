@@ -24,6 +24,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import expected
+from ..former import former
 from ..linear.kept import kept
 from ..linear.problem import UnlearningProblem
 from ..numbers import Quantity, UndecidedError
@@ -35,11 +36,12 @@ from ..numbers.spectrum import gram_error
 from .composition import leaves
 from .dense import Dense, affine_scales
 from .duals import enclosed_derivative
-from .enclosure import Share, enclosed_tangent, estimated_seconds, pieces, rows_of
+from .enclosure import Share, enclosed_tangent, pieces, rows_of, seconds_of_tangent
 from .linearised import Linearisation
 from .radii import BallArray, enlarged
 
 __all__ = ["between_modes", "float_distance", "tangent_distance"]
+former(__name__)
 
 LARGEST_BYTES = 1 << 31
 """What may be held: a few n·k × n·k matrices, and the factors of J."""
@@ -230,7 +232,7 @@ def _check_price(tangent: Linearisation, rows: int) -> None:
     net, n = tangent.net, len(tangent.inputs)
     dense = [layer for _, layer in leaves(net.layers) if isinstance(layer, Dense)]
     others = net.n_params - sum(math.prod(shape) for layer in dense for shape in layer.param_shapes)
-    held, seconds = 0, estimated_seconds(net, tangent.params, tangent.inputs)
+    held, seconds = 0, seconds_of_tangent(net, tangent.params, tangent.inputs)
     if tangent.by_gram:
         width = sum(layer.n_in + net.n_out * layer.n_out for layer in dense) + net.n_out * others
         products = sum(n**2 * layer.n_in + rows**2 * layer.n_out for layer in dense) + rows**2 * (

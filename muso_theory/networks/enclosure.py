@@ -19,6 +19,7 @@ from typing import Any, final
 import numpy as np
 
 from ..arrays import Array
+from ..former import former
 from ..numbers import UndecidedError
 from ..numbers.ieee import ieee_proof
 from ..numbers.rounding import U
@@ -39,7 +40,8 @@ from .radii import BallArray, enlarged
 from .roundings import roundings_of
 from .tables import CURVES, curve_table
 
-__all__ = ["Share", "enclosed_tangent", "estimated_seconds", "pieces", "rows_of"]
+__all__ = ["Share", "enclosed_tangent", "pieces", "rows_of", "seconds_of_tangent"]
+former(__name__)
 
 CHUNK_BYTES = 1 << 24
 """Bytes of one layer's cotangents, or of its rows of J, that are in work at a time."""
@@ -145,7 +147,7 @@ def pieces(share: Share) -> Iterator[tuple[slice, Share]]:
         yield part, replace(share, inputs=inputs, cotangent=cotangent)
 
 
-def estimated_seconds(net: Sequential, params: Sequence[Array], X: Array) -> float:
+def seconds_of_tangent(net: Sequential, params: Sequence[Array], X: Array) -> float:
     """Roughly what :func:`enclosed_tangent` takes on one core of a present-day machine.
 
     Args:
@@ -159,7 +161,7 @@ def estimated_seconds(net: Sequential, params: Sequence[Array], X: Array) -> flo
     Example:
         >>> from muso_theory.networks import mlp
         >>> net = mlp([64, 256, 1])
-        >>> estimated_seconds(net, net.init(0), np.ones((1000, 64))) < 1
+        >>> seconds_of_tangent(net, net.init(0), np.ones((1000, 64))) < 1
         True
     """
     products = multiplications(net, params, X) * (1 + net.n_out)

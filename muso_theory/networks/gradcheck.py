@@ -11,6 +11,7 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array
 from ..errors import BadInputError, check_integer, expected
+from ..former import former
 from .composition import with_inputs
 from .cotangents import Cotangent
 from .layer import Layer, Params
@@ -19,6 +20,7 @@ from .oracles import differentiate
 from .tangent_kernel import empirical_ntk
 
 __all__ = ["GradientCheck", "check_gradients"]
+former(__name__)
 
 WHOLE = "network"
 """The name under which the composition of the layers is reported."""

@@ -21,17 +21,19 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import expected
+from ..former import former
 from .cotangents import Cotangent
 from .grams import GramTerm, RowsGram
 
-__all__ = ["KINDS", "Layer", "Params", "Visitor"]
+__all__ = ["LAYERS", "Layer", "Params", "Visitor"]
+former(__name__)
 
 Params = Sequence[Array]
 Visitor = Callable[[str, "Layer", Params, Any, Cotangent], None]
 """Called at every layer with parameters on the way back: path, layer, its parameters, its cache, its cotangent."""
 
 
-KINDS: dict[str, type[Layer]] = {}
+LAYERS: dict[str, type[Layer]] = {}
 """Layers by their name in network files; a subclass of `Layer` with a ``kind`` enters itself."""
 
 
@@ -109,12 +111,12 @@ class Layer(ABC):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         kind = cls.__dict__.get("kind", "")
-        known = KINDS.get(kind)
+        known = LAYERS.get(kind)
         if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
             hint = "another name, with your own prefix"
             raise expected("a kind of its own", "kind", kind, f"that of {known.__qualname__}", hint)
         if kind:
-            KINDS[kind] = cls
+            LAYERS[kind] = cls
 
     @property
     def param_shapes(self) -> tuple[tuple[int, ...], ...]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from ..arguments import checked
+from ..former import former
 from .activation import Activation
 from .batch_norm import BatchNorm
 from .branches import Gate, Residual
@@ -20,6 +21,7 @@ from .network import Sequential
 from .pooling import AdaptiveAvgPool, GlobalAvgPool
 
 __all__ = ["MODELS", "efficientnet_b0", "resnet8", "resnet18", "vgg11"]
+former(__name__)
 
 HE = math.sqrt(2.0)
 """The weight scale that keeps the size of a signal through relu."""

@@ -12,12 +12,14 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array, is_float64, plain_array, real_array
 from ..errors import Renamed, check_integer, expected
+from ..former import former
 from .composition import Chain, leaves
 from .cotangents import Cotangent
 from .descriptions import MOST_LAYERS
 from .layer import Layer, Params
 
 __all__ = ["Sequential"]
+former(__name__)
 
 MOST_PARAMETERS = 1 << 28
 """They take 2 GB."""

@@ -10,9 +10,11 @@ import numpy as np
 
 from ..arguments import checked
 from ..arrays import Array
+from ..former import former
 from .network import Sequential
 
 __all__ = ["DifferenceFormula", "differentiate", "finite_differences"]
+former(__name__)
 
 DifferenceFormula = Literal["central", "richardson", "complex-step", "mpmath"]
 """A difference formula."""

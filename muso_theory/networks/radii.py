@@ -16,11 +16,13 @@ from typing import final
 import numpy as np
 
 from ..arrays import Array
+from ..former import former
 from ..numbers.rounding import U
 
-__all__ = ["TINY", "BallArray", "enlarged"]
+__all__ = ["UNDERFLOW", "BallArray", "enlarged"]
+former(__name__)
 
-TINY = 2.0**-900
+UNDERFLOW = 2.0**-900
 """More than underflow can lose in one operation of a layer whose scales are at most 2^64."""
 
 
@@ -40,7 +42,7 @@ def enlarged(bound: Array, roundings: int) -> Array:
         >>> bool(enlarged(np.array(0.1) + 0.2, 1) > 0.3)
         True
     """
-    return np.asarray(bound * (1 + 4 * (roundings + 2) * U) + TINY)
+    return np.asarray(bound * (1 + 4 * (roundings + 2) * U) + UNDERFLOW)
 
 
 @final

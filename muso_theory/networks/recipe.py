@@ -8,8 +8,8 @@ from typing import Any, final
 
 from ..arguments import checked
 from ..arrays import Array
+from ..descent.hyper import Hyper
 from ..descent.losses import LossName
-from ..descent.updates import Hyper
 from ..errors import expected, nearest
 from .network import Sequential
 from .training import check_descent, train

@@ -21,23 +21,25 @@ from typing import Any, final
 import numpy as np
 
 from ..arrays import Array
+from ..former import former
 from ..numbers import UndecidedError
 from ..numbers.balls import working_precision
 from ..numbers.ieee import ieee_proof
 from ..numbers.rounding import U
 
 __all__ = ["CURVES", "curve_table"]
+former(__name__)
 
 ORDER = 12
 """Terms of each polynomial: (1/32)¹² is 9e-19."""
 
 SPACING = 1 / 16
 HALF = SPACING / 2
-BITS = 128
+TABLE_BITS = 128
 SMALL = 1e-17
 """A remainder below this needs no finer enclosure."""
 
-TINY = 2.0**-1000
+LOST_AT_MOST = 2.0**-1000
 """Above what underflow can lose in one polynomial."""
 
 
@@ -179,7 +181,7 @@ def _table(name: str, reach: int) -> _CurveTable:
     import flint
 
     curve, last = CURVES[name], round(reach / SPACING)
-    with working_precision(BITS):
+    with working_precision(TABLE_BITS):
         before = flint.ctx.cap
         flint.ctx.cap = ORDER + 2
         try:
@@ -245,7 +247,7 @@ def _tail_error(curve: _Curve, x: float) -> tuple[float, float]:
 
 def _up(ball: Any) -> float:
     """A float that is not below |ball|."""
-    return float(ball.abs_upper()) * (1 + 2.0**-50) + TINY
+    return float(ball.abs_upper()) * (1 + 2.0**-50) + LOST_AT_MOST
 
 
 def _horner_error(coefficients: Array, lost: Array) -> Array:
@@ -257,9 +259,9 @@ def _horner_error(coefficients: Array, lost: Array) -> Array:
     Returns:
         e_0 (cells,).
     """
-    size, error = np.abs(coefficients[-1]) + lost[-1], lost[-1] + TINY
+    size, error = np.abs(coefficients[-1]) + lost[-1], lost[-1] + LOST_AT_MOST
     for c, d in zip(np.abs(coefficients[-2::-1]), lost[-2::-1], strict=True):
         product = HALF * (size + error)
-        error = (d + HALF * error + U * product + U * (c + 1.0001 * product) + TINY) * (1 + 2.0**-40)
+        error = (d + HALF * error + U * product + U * (c + 1.0001 * product) + LOST_AT_MOST) * (1 + 2.0**-40)
         size = (c + d + HALF * size) * (1 + 2.0**-40)
     return np.asarray(error)

@@ -38,7 +38,7 @@ TILE_SAMPLES = 256
 PASS_ROWS = 3072
 """Samples times outputs of one backward pass at most: what it needs at once stays small beside the factors."""
 
-HELD_BYTES = 1 << 30
+FACTOR_BYTES = 1 << 30
 """Bytes of layer factors kept at once when no budget is given."""
 
 LARGE_BYTES = 4 << 30
@@ -216,7 +216,7 @@ def empirical_ntk(
     blocks, held = [parametrised_paths(net)], 0
     if max_bytes is not None:
         blocks, step, held = budgeted(net, arrays, first, contract, step, workers, max_bytes)
-    elif net.n_params * k * step * first.itemsize > HELD_BYTES:  # rows of J, if it came to them
+    elif net.n_params * k * step * first.itemsize > FACTOR_BYTES:  # rows of J, if it came to them
         blocks, step, held = budgeted(net, arrays, first, contract, step, workers, LARGE_BYTES)
 
     def compute(pool: ThreadPoolExecutor | None) -> None:
@@ -280,7 +280,7 @@ def _compute(
     start = 0
     while start < len(rows):
         probe = factors(rows[start], first)
-        count = held or max(1, HELD_BYTES // max(1, nbytes(probe)))
+        count = held or max(1, FACTOR_BYTES // max(1, nbytes(probe)))
         block = rows[start : start + count]
         terms = [probe, *every(lambda part: factors(part, first), block[1:])]
         if symmetric:

@@ -11,18 +11,21 @@ import numpy as np
 
 from ..arguments import checked
 from ..arrays import Array, float_values, real_array
+from ..descent.hyper import Hyper
 from ..descent.loop import DivergedError, Loop, run
 from ..descent.losses import LOSSES, LossName, targets_for
 from ..descent.passes import Batch, Passes
 from ..descent.schedules import ResolvedSteps
-from ..descent.updates import OPTIMIZERS, Hyper, State, optimizer_named
+from ..descent.updates import OPTIMIZERS, State, optimizer_named
 from ..errors import check_integer, expected
+from ..former import former
 from ..streams import DROPPED
 from .network import Sequential
 
 __all__ = ["NETWORK_OPTIMIZERS", "DivergedError", "NetworkLoop", "TrainedNetwork", "check_descent", "train"]
+former(__name__)
 
-HELD_BYTES = 1 << 28
+RECORDED_BYTES = 1 << 28
 """What layers keep of the samples whose loss is recorded, about."""
 
 NETWORK_OPTIMIZERS = ("gd", "momentum", "nesterov", "adam", "adamw")
@@ -250,7 +253,7 @@ def _outputs(net: Sequential, params: State, inputs: Array) -> Array:
     for layer in net.layers:
         shape = layer.output_shape(shape)
         entries += math.prod(shape)
-    step = max(1, HELD_BYTES // (entries * inputs.itemsize))
+    step = max(1, RECORDED_BYTES // (entries * inputs.itemsize))
     parts = [net.chain.forward(params, inputs[i : i + step])[0] for i in range(0, len(inputs), step)]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
@@ -288,5 +291,4 @@ def check_descent(
     check_integer("seed", seed)
     if not (np.isfinite(rate) and rate > 0):
         raise expected("a positive learning rate", "learning_rate", rate, type(rate).__name__, "0.1")
-    if not 0 <= momentum < 1:
-        raise expected("a momentum in [0, 1)", "momentum", momentum, type(momentum).__name__, "0.9")
+    Hyper(momentum)

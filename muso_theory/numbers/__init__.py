@@ -1,5 +1,8 @@
 """What a number may claim: exact, enclosed or merely measured, behind one small interface."""
 
+from typing import TYPE_CHECKING, Any
+
+from ..lazy import lazily
 from .arithmetic import Arithmetic, Factor, Matrix
 from .balls import BALL
 from .constant import is_constant
@@ -24,3 +27,8 @@ __all__ = [
     "UndecidedError",
     "is_constant",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        return lazily(__name__, name)

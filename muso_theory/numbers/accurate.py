@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, let_go
+from ..former import former
 from .gram import COLUMN_BLOCK
 from .ieee import ieee_proof
 from .parallel import over_blocks, thread_count
@@ -26,15 +27,16 @@ __all__ = [
     "COLUMNS",
     "ROWS",
     "Accurate",
-    "Rows",
+    "Chosen",
     "accurate_product",
     "blocks",
     "plain_product",
     "residual_pair",
 ]
+former(__name__)
 
 
-Rows = Any
+Chosen = Any
 """Row positions: a slice or an index array."""
 
 ROWS, COLUMNS = 128, 512  # a block stays in cache; neither side may exceed 512, see _HEAD_BITS
@@ -61,7 +63,7 @@ class Accurate:
 
 
 def accurate_product(
-    features: Array, rows: Rows, high: Array, low: Array | None = None, *, transposed: bool = False
+    features: Array, rows: Chosen, high: Array, low: Array | None = None, *, transposed: bool = False
 ) -> Accurate:
     """Multiply Φ_rows, or its transpose, with x = high + low: shape (len(rows), C) or (D, C).
 
@@ -219,7 +221,7 @@ def _bound(exponents: Array, pieces: Sequence[_Operand]) -> Array:
 
 
 def blocks(
-    features: Array, rows: Rows, index: Array, samples: slice = slice(None), columns: slice = slice(None)
+    features: Array, rows: Chosen, index: Array, samples: slice = slice(None), columns: slice = slice(None)
 ) -> Iterator[tuple[slice, slice, Array]]:
     """Cut Φ_rows into blocks, samples outermost so that a memory map is read once from front to back.
 
@@ -230,7 +232,7 @@ def blocks(
     begin, end, _ = columns.indices(features.shape[1])
     for start in range(top, bottom, ROWS):
         sample = slice(start, min(start + ROWS, bottom))
-        chosen: Rows = index[sample]
+        chosen: Chosen = index[sample]
         if isinstance(rows, slice) and rows.step in (None, 1):
             chosen = slice(first + sample.start, first + sample.stop)
         for left in range(begin, end, COLUMNS):
@@ -239,7 +241,7 @@ def blocks(
         let_go(features)
 
 
-def plain_product(matrix: Array, rows: Rows, x: Array, *, transposed: bool = False) -> tuple[Array, int]:
+def plain_product(matrix: Array, rows: Chosen, x: Array, *, transposed: bool = False) -> tuple[Array, int]:
     """Multiply Φ_rows, or its transpose, with x in ordinary float64, block by block.
 
     Args:
@@ -257,7 +259,7 @@ def plain_product(matrix: Array, rows: Rows, x: Array, *, transposed: bool = Fal
     """
     index = np.arange(matrix.shape[0])[rows] if isinstance(rows, slice) else np.asarray(rows)
     step, n = COLUMN_BLOCK, matrix.shape[0]
-    chosen: Rows
+    chosen: Chosen
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         if transposed and len(index) < n / 2 and n * x.shape[1] > _MANY:
             result = np.zeros((matrix.shape[1], x.shape[1]))

@@ -13,12 +13,14 @@ import flint
 import numpy as np
 
 from ..errors import SingularMatrixError, check_integer, expected
+from ..former import former
 from .arithmetic import Arithmetic, Factor
 from .inputs import exact_rows, span
 from .pivoting import independent_columns
 from .quantity import Quantity
 
 __all__ = ["BALL", "enclosure", "working_precision"]
+former(__name__)
 
 # FLINT keeps one working precision for the whole process. Holding this lock while it is changed, and putting
 # it back, makes balls safe between threads (they take turns) and invisible to later uses of FLINT here.

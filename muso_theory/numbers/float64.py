@@ -13,12 +13,14 @@ from scipy.linalg.lapack import dpotri, dtrtrs
 
 from ..arrays import Array, first_nonfinite
 from ..errors import expected
+from ..former import former
 from .arithmetic import Arithmetic, Factor
 from .gram import COLUMN_BLOCK, blocked_gram, mirror_lower
 from .inputs import float_array, span
 from .quantity import Quantity
 
 __all__ = ["FLOAT64", "CholeskyFactor", "SpectralFactor", "cholesky_factor", "in_range"]
+former(__name__)
 
 _EPS = float(np.finfo(np.float64).eps)
 

@@ -9,8 +9,10 @@ import numpy as np
 
 from ..arrays import Array, first_nonfinite, plain_array
 from ..errors import expected
+from ..former import former
 
 __all__ = ["exact_rows", "float_array", "span"]
+former(__name__)
 
 
 def float_array(values: Array | Sequence[Sequence[object]]) -> Array:

@@ -18,10 +18,12 @@ from ..arrays import Array
 from . import spans
 from .accurate import plain_product, residual_pair
 from .arithmetic import Factor
+from .base_system import RowSystem, numerical_factor
 from .gradients import Gradient, certain
 from .gram import blocked_gram
 from .ieee import ieee_proof
 from .lockstep import Columns, Work, alone
+from .point_ball import CertifiedParameters
 from .rounding import (
     ETA,
     UNIT,
@@ -34,11 +36,10 @@ from .rounding import (
     root_up,
     two_sum,
 )
-from .rowsystem import CertifiedParameters, RowSystem, numerical_factor
 from .spectrum import largest_eigenvalue_bound
 from .tiles import Tiles
 
-__all__ = ["CertifiedParameters", "DualSystem", "PrimalSystem", "RowSystem", "is_small_part"]
+__all__ = ["DualSystem", "PrimalSystem", "is_small_part"]
 
 
 def is_small_part(whole: Array, part: Array) -> bool:

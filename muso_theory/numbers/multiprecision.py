@@ -13,12 +13,14 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import SingularMatrixError, check_integer, expected
+from ..former import former
 from .arithmetic import Arithmetic, Factor
 from .inputs import exact_rows, span
 from .pivoting import independent_columns
 from .quantity import Quantity
 
 __all__ = ["MP"]
+former(__name__)
 
 
 @lru_cache(maxsize=64)

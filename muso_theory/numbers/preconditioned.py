@@ -19,11 +19,12 @@ from scipy.linalg.lapack import dtrtrs
 
 from ..arrays import Array
 from .accurate import Accurate
+from .base_system import RowSystem, not_proved
 from .ieee import ieee_proof
 from .lockstep import Work
+from .point_ball import CertifiedParameters
 from .preconditioner import Preconditioner, dot_up, precondition
 from .rounding import ETA, UNIT, U, gamma, norm_bounds, root_up, row_norms, two_sum
-from .rowsystem import CertifiedParameters, RowSystem, not_proved
 from .slices import balancing_exponents, sliced_product
 from .tiles import Tiles
 

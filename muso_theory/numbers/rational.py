@@ -12,12 +12,14 @@ import flint
 import numpy as np
 
 from ..errors import expected
+from ..former import former
 from .arithmetic import Arithmetic, Factor
 from .inputs import exact_rows, span
 from .quantity import Quantity
 from .rational_matrix import RationalMatrix, regular_solver
 
 __all__ = ["RATIONAL"]
+former(__name__)
 
 # A minor that is nonzero modulo a prime is nonzero. Three primes, because one may divide an unlucky minor.
 _PRIMES = (2**61 - 1, 2**63 - 25, 2**64 - 59)

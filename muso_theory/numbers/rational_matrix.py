@@ -10,7 +10,10 @@ from typing import Any, final
 
 import flint
 
+from ..former import former
+
 __all__ = ["RationalMatrix", "reduced_fraction", "regular_solver"]
+former(__name__)
 
 _SMALL, _FEW = 24, 3
 """Rows up to which an inverse takes as long as at most eight solves, and solves after which more are expected."""

@@ -15,10 +15,11 @@ import numpy as np
 
 from ..arrays import Array
 from .arithmetic import Arithmetic, Factor, Matrix
+from .base_system import RowSystem
 from .ieee import ieee_proof
 from .lockstep import Work
+from .point_ball import CertifiedParameters, pair_sum
 from .rounding import ETA, UNIT, UndecidedError, norm_bounds, root_down, root_up
-from .rowsystem import CertifiedParameters, RowSystem, pair_sum
 from .tiles import Tiles
 
 __all__ = ["RepeatedFactor", "RepeatedSystem", "averages"]

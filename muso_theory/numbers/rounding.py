@@ -18,6 +18,7 @@ import numpy as np
 
 from ..arrays import Array, row_blocks
 from ..errors import MusoError
+from ..former import former
 
 __all__ = [
     "ETA",
@@ -38,6 +39,7 @@ __all__ = [
     "sum_up",
     "two_sum",
 ]
+former(__name__)
 
 U = 2.0**-53
 """u: relative error of one operation, round to nearest."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import Array
-from .accurate import COLUMNS, ROWS, Accurate, Rows, blocks
+from .accurate import COLUMNS, ROWS, Accurate, Chosen, blocks
 from .ieee import ieee_proof
 from .rounding import U, two_sum
 
@@ -32,7 +32,7 @@ _ETA = 5e-324
 
 def sliced_product(
     features: Array,
-    rows: Rows,
+    rows: Chosen,
     high: Array,
     low: Array | None = None,
     *,
@@ -112,7 +112,7 @@ class _Operand:
     size: Array | None  # ‖x‖₁, where scaling may have made entries subnormal
 
 
-def balancing_exponents(features: Array, rows: Rows) -> tuple[Array | None, Array | None]:
+def balancing_exponents(features: Array, rows: Chosen) -> tuple[Array | None, Array | None]:
     """Sizes of the rows of Φ_rows, and of its columns once the rows are of one size, as powers of two.
 
     For `sliced_product`; None where they hardly differ.

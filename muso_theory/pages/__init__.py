@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import renamed
 from ..lazy import lazily
 from .details import Details, details
 from .instances import Observation, read_instances
@@ -25,5 +24,4 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        renamed(__name__, name, {"Instance": "pages.Observation"})
         return lazily(__name__, name)

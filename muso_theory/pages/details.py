@@ -13,6 +13,7 @@ import numpy as np
 from ..arrays import Array
 from ..errors import MusoError
 from ..evidence import Evidence
+from ..former import former
 from ..linear.closed_forms import float_model
 from ..linear.problem import UnlearningProblem
 from ..linear.solution import parameter_gap
@@ -21,6 +22,7 @@ from ..numbers import Grade
 from ..report import Report
 
 __all__ = ["Details", "details"]
+former(__name__)
 
 _WORDS = {
     "original-labels": "doing nothing",

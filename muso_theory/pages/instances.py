@@ -10,12 +10,14 @@ from typing import Any, final
 from ..claims.theorems.showing import BEARS_ON
 from ..errors import expected
 from ..evidence import Verdict
+from ..former import former
 from ..kinds import refuse_other_kinds
 from ..reading import read_json
-from ..report import SCHEMA, digest
+from ..report import REPORT_SCHEMA, digest
 from ..results import check_result, restored
 
 __all__ = ["Observation", "read_instances"]
+former(__name__)
 
 
 @final
@@ -70,9 +72,13 @@ def _read(file: Path) -> list[Observation]:
             pass
         else:
             again = "muso check --json"
-            if document.get("schema") != SCHEMA:
+            if document.get("schema") != REPORT_SCHEMA:
                 raise expected(
-                    f"reports of schema version {SCHEMA}", "schema", document.get("schema"), str(file), again
+                    f"reports of schema version {REPORT_SCHEMA}",
+                    "schema",
+                    document.get("schema"),
+                    str(file),
+                    again,
                 )
             if document.get("digest") != digest(document):
                 changed = f"{file}: changed after it was written"

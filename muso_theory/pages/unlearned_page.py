@@ -11,7 +11,7 @@ from ..markup import Markup, badge, figure, join, mathematics, table, tag, under
 from ..plots.figures import accuracies
 from ..report import digest
 from ..summary import evidence_table, sentence
-from ..unlearned import Outcome, Unlearned, content, models, score_table
+from ..unlearned import Outcome, Unlearned, rows_of_models, score_table, unlearning_result
 from .layout import page, section
 from .report_page import GROUPS, command, provenance
 
@@ -42,7 +42,7 @@ def unlearned_page(*results: Outcome) -> str:
     )
     parts.append(section("parts", "How", table("The four parts.", ("Part", "What"), cells, name="numbers")))
     attacks = (_attack(result, several) for result in results)
-    numbers = (score_table(models(results)), _picture(results), *dict.fromkeys(attacks))
+    numbers = (score_table(rows_of_models(results)), _picture(results), *dict.fromkeys(attacks))
     parts.append(section("numbers", "Scores and attacks", *numbers))
     for result in results:
         groups = result.report.groups() if isinstance(result, Unlearned) else {}
@@ -83,7 +83,7 @@ _OF_THE_METHOD = ("label modifier", "parameter updater")
 
 def _picture(results: Sequence[Outcome]) -> Markup:
     """Accuracies and attacks, where there are classes."""
-    whole = content(results)
+    whole = unlearning_result(results)
     with plots.styled():
         drawn = accuracies.own(whole)
         if drawn is None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from ..lazy import lazily
 from .canvas import inline_svg, new_figure, render
 from .drawings import gap_ladder, spectrum
 from .style import COLOURS, FORMATS, MARKERS, VENUES, WIDTHS, check_style, style, styled
@@ -21,3 +24,8 @@ __all__ = [
     "style",
     "styled",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        return lazily(__name__, name)

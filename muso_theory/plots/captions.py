@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import expected
+from ..former import former
 
 __all__ = ["fill"]
+former(__name__)
 
 _PLACE = re.compile(r"\{([^{}|]+)\|([^{}|]+)(?:\|([^{}|]+))?\}")
 # A digit that belongs to a word is part of a name: float64, L2.

@@ -9,13 +9,15 @@ from functools import partial
 from typing import Any, final
 
 from ..errors import expected, nearest, printable
+from ..former import former
 from ..understood import told_in_line
 from .canvas import inline_svg, render
 from .captions import fill
-from .sources import KINDS, ResultFile
+from .sources import DRAWN_FROM, ResultFile
 from .style import check_style, styled
 
-__all__ = ["NAMES", "OWN", "draw_all", "draw_campaigns", "draw_inline", "script"]
+__all__ = ["NAMES", "OWN_FIGURES", "draw_all", "draw_campaigns", "draw_inline", "script"]
+former(__name__)
 
 NAMES = (
     "gap_by_epoch",
@@ -37,7 +39,7 @@ NAMES = (
 )
 """Figures of the campaigns, in the order of a paper."""
 
-OWN = ("margins", "sweep", "accuracies", "trade_off", "closed_form", "spectrum", "labels")
+OWN_FIGURES = ("margins", "sweep", "accuracies", "trade_off", "closed_form", "spectrum", "labels")
 """Figures of a user's own results."""
 
 
@@ -65,7 +67,7 @@ def script(name: str) -> Any:
     Raises:
         BadInputError: there is none of that name.
     """
-    known = dict.fromkeys((*NAMES, *OWN))
+    known = dict.fromkeys((*NAMES, *OWN_FIGURES))
     if name not in known:
         raise expected("a figure", "NAME", name, "unknown", nearest(name, known))
     return importlib.import_module(f".figures.{name}", __package__)
@@ -156,7 +158,7 @@ def draw_all(
         )
     for source in sources:
         if source.kind == "sweep":
-            script("sweep").chosen(source.content, panels)
+            script("sweep").chosen_panels(source.content, panels)
     campaigns = {source.name: source for source in sources if source.kind == "campaign"}
     fed = [name for name in NAMES if set(script(name).NEEDS) <= set(campaigns)]
     for name in campaigns:
@@ -187,7 +189,7 @@ def _draw_own(
 ) -> Iterator[_Drawn]:
     """The figures of one user's result."""
     found = False
-    for name in OWN:
+    for name in OWN_FIGURES:
         module = script(name)
         if source.kind not in module.OWN:
             continue
@@ -200,7 +202,9 @@ def _draw_own(
             words += [module.told(*given), *_input(source.content)]
             yield _captioned(f"{source.path.stem}-{name}", data, words, [source])
     if not found:
-        raise expected("numbers to draw", "RESULT", source.path, KINDS[source.kind], "one with more numbers")
+        raise expected(
+            "numbers to draw", "RESULT", source.path, DRAWN_FROM[source.kind], "one with more numbers"
+        )
 
 
 _CAPTIONED = ("target", "task", "forget", "map", "map fitted on", "w₀", "network", "training", "seeds")

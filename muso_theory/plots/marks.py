@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..former import former
 from .canvas import new_figure
 from .style import COLOURS, MARKERS
 
@@ -22,8 +23,8 @@ __all__ = [
     "BEHIND",
     "FARTHEST",
     "distinct",
-    "finite",
     "floor_of",
+    "is_drawable",
     "label_below",
     "legend_outside",
     "once",
@@ -36,6 +37,7 @@ __all__ = [
     "style_of",
     "symbols",
 ]
+former(__name__)
 
 BEHIND = 0.5
 """The ``zorder`` of what is there to compare with."""
@@ -206,7 +208,7 @@ def distinct(rows: Iterable[Mapping[str, Any]], key: str) -> list[Any]:
     return list(dict.fromkeys(row[key] for row in rows if key in row))
 
 
-def finite(value: object) -> bool:
+def is_drawable(value: object) -> bool:
     """Whether a value of a row is a number that has a place on paper."""
     return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
 

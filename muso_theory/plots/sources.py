@@ -9,19 +9,20 @@ from pathlib import Path
 from typing import Any, final
 
 from ..errors import BadInputError, expected
-from ..kinds import KINDS as FILES
-from ..kinds import refuse_other_kinds
+from ..former import former
+from ..kinds import FILE_KINDS, refuse_other_kinds
 from ..reading import read_json
 from ..report import digest
 from ..results import ROW_KEYS, check_result, restored
 
-__all__ = ["KINDS", "ResultFile", "read"]
+__all__ = ["DRAWN_FROM", "ResultFile", "read"]
+former(__name__)
 
-KINDS = {
-    "report": FILES["report"].words,
-    "campaign": FILES["campaign"].words,
-    "sweep": FILES["sweep"].words,
-    "unlearn": FILES["unlearning"].words,
+DRAWN_FROM = {
+    "report": FILE_KINDS["report"].words,
+    "campaign": FILE_KINDS["campaign"].words,
+    "sweep": FILE_KINDS["sweep"].words,
+    "unlearn": FILE_KINDS["unlearning"].words,
 }
 """What figures can be drawn from."""
 
@@ -32,7 +33,7 @@ class ResultFile:
     """A result file that was read.
 
     Args:
-        kind: one of `KINDS`.
+        kind: one of `DRAWN_FROM`.
         content: what it holds.
         path: where it was.
     """
@@ -78,7 +79,7 @@ def read(path: str | Path) -> ResultFile:
         BadInputError: no such file, no JSON, none of the kinds, of another version, or changed after it was written.
     """
     path = Path(path)
-    options = "; or ".join(KINDS.values())
+    options = "; or ".join(DRAWN_FROM.values())
     if not path.exists():
         raise expected("a result file", "RESULT", path, "no such file", options)
     refuse_other_kinds(path, "RESULT", "report", "sweep", "unlearning", "campaign")

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import BadInputError, expected, printable
+from ..former import former
 from ..linear.closed_forms import ClosedForms
 from ..linear.problem import UnlearningProblem
 from ..markup import Markup, join, mathematics, table, tag
@@ -31,9 +32,10 @@ from .exact_text import (
 )
 from .isolation import Failure
 
-__all__ = ["KINDS", "Counterexample", "exact_square_gap"]
+__all__ = ["REFUTED_KINDS", "Counterexample", "exact_square_gap"]
+former(__name__)
 
-KINDS = ("labels", "parameters", "claim")
+REFUTED_KINDS = ("labels", "parameters", "claim")
 _SCHEMA = 1
 
 
@@ -323,7 +325,7 @@ class Counterexample:
                     f"schema {_SCHEMA}", "schema", content["schema"], "another", "this version's muso refute"
                 )
             start, values, gap = p["w_init"], content["values"], content["square_gap"]
-            if content["kind"] not in KINDS:
+            if content["kind"] not in REFUTED_KINDS:
                 raise ValueError(f"kind {content['kind']!r}")
             if not 0 < float(content["tolerance"]) < float("inf"):
                 raise ValueError(f"tolerance {content['tolerance']!r}")

@@ -22,7 +22,7 @@ from .isolation import Rule, Runner
 from .named import check_takes_problem
 from .shrinking import shrink
 from .structures import STRUCTURES, draw_problem
-from .trials import REFUSED, TIMED_OUT, Attempt, Trial, claim_trial, conditions, rule_trial
+from .trials import REFUSED, TIMED_OUT, Attempt, Trial, claim_trial, named_conditions, rule_trial
 
 __all__ = ["Coverage", "Refutation", "refute", "refute_report"]
 
@@ -252,7 +252,7 @@ def refute_report(
     check_takes_problem(rule, str(name or getattr(rule, "__name__", type(rule).__name__)))
     named = name or str(getattr(rule, "name", None) or getattr(rule, "__name__", type(rule).__name__))
     with Runner(rule, time_limit, isolate) as runner:
-        trial = rule_trial(runner, named, kind, exact, conditions(assuming), tolerance)
+        trial = rule_trial(runner, named, kind, exact, named_conditions(assuming), tolerance)
         return Refutation(named, search.run(trial, guided), search.coverage, settings)
 
 

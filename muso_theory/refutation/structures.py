@@ -15,14 +15,16 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import expected, nearest
+from ..former import former
 from ..linear.problem import UnlearningProblem
 
 __all__ = ["STRUCTURES", "Draw", "draw_features", "draw_problem", "exact_array"]
+former(__name__)
 
 Draw = Callable[[int, int], int]
 """An integer from low to high, both included."""
 
-Rows = list[list[Fraction | int]]
+ExactRows = list[list[Fraction | int]]
 
 
 def exact_array(values: Any) -> Array:
@@ -42,17 +44,17 @@ def exact_array(values: Any) -> Array:
     return out
 
 
-def _random(draw: Draw, n: int, d: int, forget: Sequence[int]) -> Rows:
+def _random(draw: Draw, n: int, d: int, forget: Sequence[int]) -> ExactRows:
     return [[draw(-3, 3) for _ in range(d)] for _ in range(n)]
 
 
-def _binary(draw: Draw, n: int, d: int, forget: Sequence[int]) -> Rows:
+def _binary(draw: Draw, n: int, d: int, forget: Sequence[int]) -> ExactRows:
     return [[draw(0, 1) for _ in range(d)] for _ in range(n)]
 
 
-def _duplicated(draw: Draw, n: int, d: int, forget: Sequence[int]) -> Rows:
+def _duplicated(draw: Draw, n: int, d: int, forget: Sequence[int]) -> ExactRows:
     """Some rows are multiples of earlier ones."""
-    rows: Rows = []
+    rows: ExactRows = []
     for i in range(n):
         if i and draw(0, 2) > 0:
             scale = (1, -1, 2)[draw(0, 2)]
@@ -62,7 +64,7 @@ def _duplicated(draw: Draw, n: int, d: int, forget: Sequence[int]) -> Rows:
     return rows
 
 
-def _low_rank(draw: Draw, n: int, d: int, forget: Sequence[int]) -> Rows:
+def _low_rank(draw: Draw, n: int, d: int, forget: Sequence[int]) -> ExactRows:
     """A product through fewer dimensions than either side has."""
     rank = draw(1, max(1, min(n, d) - 1))
     left = [[draw(-2, 2) for _ in range(rank)] for _ in range(n)]
@@ -70,25 +72,25 @@ def _low_rank(draw: Draw, n: int, d: int, forget: Sequence[int]) -> Rows:
     return [[sum(a * right[k][j] for k, a in enumerate(row)) for j in range(d)] for row in left]
 
 
-def _graded(draw: Draw, n: int, d: int, forget: Sequence[int]) -> Rows:
+def _graded(draw: Draw, n: int, d: int, forget: Sequence[int]) -> ExactRows:
     """Columns that fade by a power of two each: graded singular values, dyadic entries."""
     fade = draw(1, 3)
     return [[Fraction(draw(-3, 3), 2 ** (fade * j)) for j in range(d)] for _ in range(n)]
 
 
-def _orthogonal(draw: Draw, n: int, d: int, forget: Sequence[int]) -> Rows:
+def _orthogonal(draw: Draw, n: int, d: int, forget: Sequence[int]) -> ExactRows:
     """Retain rows live on the first columns and forget rows on the others: K_RF = 0."""
     cut = max(1, d - draw(1, max(1, d // 2))) if d > 1 else 1
     return [[draw(-3, 3) if (j < cut) != (i in forget) else 0 for j in range(d)] for i in range(n)]
 
 
-def _vandermonde(draw: Draw, n: int, d: int, forget: Sequence[int]) -> Rows:
+def _vandermonde(draw: Draw, n: int, d: int, forget: Sequence[int]) -> ExactRows:
     """Powers of small dyadic nodes."""
     nodes = [Fraction(draw(-4, 4), 2) for _ in range(n)]
     return [[x**j for j in range(d)] for x in nodes]
 
 
-def _fourier(draw: Draw, n: int, d: int, forget: Sequence[int]) -> Rows:
+def _fourier(draw: Draw, n: int, d: int, forget: Sequence[int]) -> ExactRows:
     """Cosine block then sine block of small frequencies and samples, rounded to eighths."""
     half = (d + 1) // 2
     frequencies = [draw(-4, 4) / 2 for _ in range(half)]
@@ -102,7 +104,7 @@ def _fourier(draw: Draw, n: int, d: int, forget: Sequence[int]) -> Rows:
     ]
 
 
-STRUCTURES: dict[str, Callable[[Draw, int, int, Sequence[int]], Rows]] = {
+STRUCTURES: dict[str, Callable[[Draw, int, int, Sequence[int]], ExactRows]] = {
     "random": _random,
     "binary": _binary,
     "duplicated": _duplicated,

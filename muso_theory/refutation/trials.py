@@ -16,6 +16,7 @@ from ..claims import CATALOGUE, find
 from ..claims.case import Case
 from ..claims.families import CHECKS
 from ..errors import BadInputError, SingularMatrixError, expected, nearest
+from ..former import former
 from ..linear.closed_forms import ClosedForms, Point
 from ..linear.problem import UnlearningProblem
 from ..numbers import RATIONAL, UndecidedError
@@ -35,6 +36,7 @@ __all__ = [
     "rule_trial",
     "square_scale",
 ]
+former(__name__)
 
 CONDITION_LIMIT = 1e6
 """κ⁺(K) and κ⁺(K_RR) up to which a float rule is audited."""
@@ -97,7 +99,7 @@ def holds(slug: str, problem: UnlearningProblem) -> bool:
     return not any(finding.fails for finding in CHECKS[slug].theorem(case)[0])
 
 
-def conditions(slugs: object) -> tuple[str, ...]:
+def named_conditions(slugs: object) -> tuple[str, ...]:
     """Validate a slug or several of conditions.
 
     Raises:

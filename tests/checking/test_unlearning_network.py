@@ -23,7 +23,7 @@ from muso_theory.methods import GradientAscent, serving
 from muso_theory.networks import NetworkProblem, Recipe, load, mlp
 from muso_theory.networks.training import DivergedError
 from muso_theory.results import check_result
-from muso_theory.unlearned import NOTHING, RETRAINED
+from muso_theory.unlearned import RETRAINED, UNTOUCHED
 from muso_theory.unlearned_network import REORDERED, UnlearnedNetwork
 
 METHODS = serving("network")
@@ -61,14 +61,14 @@ def test_numbers_are_those_of_a_twin_that_shares_no_scoring_code() -> None:
         problem.net, problem.start, problem.X[problem.retain], problem.targets[problem.retain]
     )
     rows = {row["method"]: row for row in found.rows}
-    models = {NOTHING: list(problem.pretrained), RETRAINED: retrained, "random-labels": found.params}
+    models = {UNTOUCHED: list(problem.pretrained), RETRAINED: retrained, "random-labels": found.params}
     flat = {name: np.concatenate([a.ravel() for a in params]) for name, params in models.items()}  # type: ignore[union-attr]
     for name, params in models.items():
         row = rows[name]
         assert params is not None
         if name != RETRAINED:
             assert row["gap"] == pytest.approx(float(np.linalg.norm(flat[name] - flat[RETRAINED])))
-            nothing = float(np.linalg.norm(flat[NOTHING] - flat[RETRAINED]))
+            nothing = float(np.linalg.norm(flat[UNTOUCHED] - flat[RETRAINED]))
             assert row["gap share"] == pytest.approx(row["gap"] / nothing)
         losses = []
         for inputs, classes in ((problem.X[:20], problem.targets[:20].argmax(axis=1)), (X, y)):
@@ -120,7 +120,7 @@ def test_every_method_that_serves_networks_runs_on_data(name: str) -> None:
 
 def test_full_batches_have_one_order_and_no_row_for_another() -> None:
     found = mt.unlearn(replace(memorised(), recipe=Recipe(batch_size=None, epochs=2)), "none")
-    assert [row["method"] for row in found.rows] == [RETRAINED, NOTHING]
+    assert [row["method"] for row in found.rows] == [RETRAINED, UNTOUCHED]
 
 
 # -- by command ----------------------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ def test_one_page_a_network_file_and_a_result_that_figures_are_drawn_from(tmp_pa
         assert told in " ".join(done.output.split())
     result = json.loads(files["--json"].read_text())
     check_result(result, files["--json"])
-    assert [row["method"] for row in result["rows"]] == [RETRAINED, REORDERED, NOTHING, "random-labels"]
+    assert [row["method"] for row in result["rows"]] == [RETRAINED, REORDERED, UNTOUCHED, "random-labels"]
     assert "report" not in result
     assert result["AUC above retraining"]["interval"]
     net, params = load(files["-o"])

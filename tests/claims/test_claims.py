@@ -35,7 +35,7 @@ from muso_theory.settings import Settings
 from tests.zoo import FULL_RANK, ZOO
 
 THEOREMS = [
-    slug for slug, claim in CATALOGUE.items() if not claim.is_condition and CHECKS[slug].speaks_of_any_problem
+    slug for slug, claim in CATALOGUE.items() if not claim.is_condition and CHECKS[slug].on_any_problem
 ]
 GOOD = (Verdict.PROVED, Verdict.VACUOUS)
 RIGHT_TRIANGLES = {"label-free", "energy", "capacity"}

@@ -34,7 +34,7 @@ from tests.claims.laws import broken, columns, law, moved, square, with_start
 THEOREMS = [
     slug
     for slug, claim in mt.claims.CATALOGUE.items()
-    if not claim.is_condition and CHECKS[slug].speaks_of_any_problem
+    if not claim.is_condition and CHECKS[slug].on_any_problem
 ]
 
 # -- claims 1 to 9 -----------------------------------------------------------------------------------

@@ -135,7 +135,7 @@ def test_one_wrong_row_is_seen_wherever_it_is(dual: bool, monkeypatch) -> None:
     wrong = mt.UnlearningProblem(features, problem.targets, problem.forget, tangent=problem.tangent)
     assert mt.check(wrong, SLUG)[SLUG].verdict is mt.Verdict.REFUTED
     # where forward mode in balls reaches two samples only, all rows are enclosed all the same
-    monkeypatch.setattr(tangents, "BALL_PRICE", 4 * 760)
+    monkeypatch.setattr(tangents, "_BALL_PRICE", 4 * 760)
     evidence = mt.check(problem, SLUG)[SLUG]
     assert evidence.verdict is mt.Verdict.CERTIFIED, evidence.summary
     assert "at 2, 0 of 8 samples" in evidence.facts[-1]

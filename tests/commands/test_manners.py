@@ -219,10 +219,10 @@ def test_completions_are_those_that_the_commands_take() -> None:
     from muso_theory.methods import METHODS
     from muso_theory.sweeping import AXES
 
-    assert [slug for slug, _ in completing.claims()] == list(CATALOGUE)
-    assert [name for name, _ in completing.methods()] == list(METHODS)
+    assert [slug for slug, _ in completing.claim_words()] == list(CATALOGUE)
+    assert [name for name, _ in completing.method_words()] == list(METHODS)
     assert [name for name, _ in completing.axes()] == list(AXES)
-    assert all(CATALOGUE[slug].is_condition for slug, _ in completing.conditions())
+    assert all(CATALOGUE[slug].is_condition for slug, _ in completing.condition_words())
     for word, _ in completing.words()[::5]:
         assert muso("explain", word).status == 0
     for method in completing.label_methods():

@@ -17,7 +17,7 @@ import typer.main
 import muso_theory as mt
 from muso_theory.cli import app
 from muso_theory.files import Outputs, npz_bytes, write_all, write_atomic
-from muso_theory.kinds import KINDS
+from muso_theory.kinds import FILE_KINDS
 from verification.commands import muso
 from verification.failing import Fault, failing
 
@@ -116,7 +116,7 @@ def test_standard_input_is_read_too(here: Path) -> None:
 
 # -- another's file ------------------------------------------------------------------------------------------------
 
-FILES = tuple(kind for kind in KINDS if kind not in ("caption", "drawing", "campaign", "certificate"))
+FILES = tuple(kind for kind in FILE_KINDS if kind not in ("caption", "drawing", "campaign", "certificate"))
 
 DOORS: dict[tuple[str, str], tuple[str, ...]] = {
     ("check", "json"): CHECK,
@@ -314,7 +314,7 @@ def test_a_file_of_another_kind_is_called_what_it_is(kind: str, here: Path) -> N
     muso(*MADE[kind])
     for door, words in READERS.items():
         answer = muso(*(word.replace("FILE", kind) for word in words))
-        told = f"({KINDS[kind].words}); try {KINDS[kind].use.replace('{}', kind)}"
+        told = f"({FILE_KINDS[kind].words}); try {FILE_KINDS[kind].use.replace('{}', kind)}"
         if door in READ[kind]:
             assert told not in answer.err
         else:

@@ -10,8 +10,8 @@ import pytest
 
 import muso_theory as mt
 from muso_theory.claims.dynamics import _kaczmarz
+from muso_theory.descent.hyper import Hyper
 from muso_theory.descent.plan import TrainingPlan
-from muso_theory.descent.updates import Hyper
 from muso_theory.errors import BadInputError
 from muso_theory.evidence import Verdict
 from muso_theory.linear.closed_forms import ClosedForms, float_model
@@ -68,6 +68,19 @@ def test_constants_are_those_that_train_promises() -> None:
     given = {name: p.default for name, p in inspect.signature(train).parameters.items()}
     assert Hyper() == Hyper(given["momentum"], given["betas"], given["epsilon"])
     assert inspect.signature(stability).parameters["momentum"].default == given["momentum"]
+
+
+@pytest.mark.parametrize("momentum", [-0.1, 1.0, 1.5])
+def test_a_momentum_out_of_range_is_refused_alike_wherever_it_comes_from(momentum: float) -> None:
+    doors = (
+        lambda: Hyper(momentum),
+        lambda: TrainingPlan("momentum", 0.1, 3, momentum),
+        lambda: train(PHI, Y, None, "momentum", step_sizes=0.1, epochs=3, momentum=momentum),
+        lambda: mt.networks.Recipe(optimizer="momentum", momentum=momentum),
+    )
+    for door in doors:
+        with pytest.raises(BadInputError, match=r"^expected a momentum in \[0, 1\) but got momentum="):
+            door()
 
 
 def test_a_schedule_counts_passes_where_a_pass_is_one_step() -> None:

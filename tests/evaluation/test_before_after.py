@@ -20,7 +20,7 @@ from muso_theory.evaluation import Public
 from muso_theory.evaluation.public import global_sensitivity
 from muso_theory.linear.approximation import centred_alignment
 from muso_theory.methods import METHODS, BadTeaching, FisherNoise
-from muso_theory.methods.monitors import Convergence, Signature, signatures
+from muso_theory.methods.monitors import Convergence, FailureSign, signatures
 from muso_theory.methods.rules import RandomLabels
 from muso_theory.methods.saliency import largest
 from muso_theory.networks import mlp
@@ -120,7 +120,7 @@ def alignment_of_a_constant_kernel() -> Pair:
 def over_forgetting() -> Pair:
     """Signs of failure for an attack's AUC in (.001, .03) against a null of (.45, .55): from above, and two-sided."""
     found = signatures([], Convergence.SETTLED, attack=(0.001, 0.03), null=(0.45, 0.55))
-    return float(0.001 > 0.55), float(found == (Signature.OVER_FORGETTING,))
+    return float(0.001 > 0.55), float(found == (FailureSign.OVER_FORGETTING,))
 
 
 def interval_of_a_true_positive_rate() -> Pair:

@@ -13,7 +13,7 @@ import pytest
 import muso_theory as mt
 from muso_theory.errors import BadInputError, MusoError
 from muso_theory.evaluation import Guarantee, Objective, Public, guarantee, removal
-from muso_theory.evaluation.convex import LOSSES
+from muso_theory.evaluation.convex import CONVEX_LOSSES
 from muso_theory.evaluation.removal import descent, newton_removal, noisy_descent
 from muso_theory.numbers import Quantity
 from tests.convex_data import declare, make
@@ -103,7 +103,7 @@ def test_releases_compose_exactly() -> None:
     assert 16 * many.sensitivity / (4 * many.sigma) <= many.ratio * (1 + 1e-15)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", CONVEX_LOSSES)
 def test_one_release_hides_the_samples_of_all_requests(loss: str) -> None:
     """Sixteen requests, nothing being done: the root of their number would promise ε = 1 and give 2."""
     public = declare(loss, samples=17, forget=1, ridge=1e6, feature_norm=1.0)
@@ -248,7 +248,7 @@ def test_the_published_bound_of_a_newton_residual_is_for_short_rows() -> None:
 def test_a_sample_moves_a_clipped_sum_by_at_most_the_clip() -> None:
     """Exactly, in fractions, and whatever the order and number of the others: floats alone would not do it."""
     rng = np.random.default_rng(3)
-    for loss in LOSSES:
+    for loss in CONVEX_LOSSES:
         objective = replace(make(loss, n=50, d=6), features=10 * make(loss, n=50, d=6).features)
         w = 100 * rng.standard_normal(6)
         whole = removal._clipped_sum(objective, w, 0.7)

@@ -19,7 +19,7 @@ from muso_theory.errors import BadInputError
 from muso_theory.evaluation.intervals import quantile_ranks
 from muso_theory.evaluation.margins import diverged_models, without_outliers
 from muso_theory.linear.approximation import centred_alignment, kernel_alignment
-from muso_theory.methods.monitors import Convergence, Epoch, Signature, signatures
+from muso_theory.methods.monitors import Convergence, Epoch, FailureSign, signatures
 from muso_theory.numbers.constant import rounding, tied
 from verification.membership import average_gap_of_what_tells, membership_score
 
@@ -299,16 +299,16 @@ def test_kernels_that_are_not_finite_have_no_alignment(alignment: Callable[..., 
 @pytest.mark.parametrize(
     ("field", "sign"),
     [
-        ("alignment", Signature.POOR_KERNEL),
-        ("label_change", Signature.UNSTABLE_LABELS),
-        ("label_change", Signature.NOT_CONVERGED),
-        ("parameter_change", Signature.NOT_CONVERGED),
-        ("loss", Signature.NOT_CONVERGED),
+        ("alignment", FailureSign.POOR_KERNEL),
+        ("label_change", FailureSign.UNSTABLE_LABELS),
+        ("label_change", FailureSign.NOT_CONVERGED),
+        ("parameter_change", FailureSign.NOT_CONVERGED),
+        ("loss", FailureSign.NOT_CONVERGED),
     ],
 )
 @pytest.mark.parametrize("at", [0, 3, 5])
 def test_a_history_with_nan_shows_signs_whatever_the_end_was_called(
-    field: str, sign: Signature, at: int
+    field: str, sign: FailureSign, at: int
 ) -> None:
     calm = {"label_change": 1e-3, "parameter_change": 1e-3, "loss": 0.1, "alignment": 0.99}
     history = [Epoch(0.0, **(calm | ({field: np.nan} if step == at else {}))) for step in range(6)]

@@ -13,7 +13,7 @@ import pytest
 import muso_theory as mt
 from muso_theory.errors import BadInputError, MusoError
 from muso_theory.evaluation import Objective, Public, guarantee, removal
-from muso_theory.evaluation.convex import LOSSES
+from muso_theory.evaluation.convex import CONVEX_LOSSES
 from muso_theory.evaluation.mechanisms import MECHANISMS
 from muso_theory.evaluation.public import (
     descent_reach,
@@ -81,7 +81,7 @@ def test_undeclared_constants_are_named(mechanism: str) -> None:
 
 
 @pytest.mark.parametrize("mechanism", sorted(MECHANISMS))
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", CONVEX_LOSSES)
 def test_the_noise_does_not_depend_on_the_data(mechanism: str, loss: str) -> None:
     """With and without the forget samples the old sensitivity of the squared loss was 73.2 and 64.8."""
     public = declare(loss, steps=4, clip=1.0)
@@ -94,7 +94,7 @@ def test_the_noise_does_not_depend_on_the_data(mechanism: str, loss: str) -> Non
     assert before[0] != before[1]
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", CONVEX_LOSSES)
 def test_no_data_move_further_than_the_public_bounds(loss: str) -> None:
     public = Public(
         samples=12,
@@ -128,7 +128,7 @@ def test_no_data_move_further_than_the_public_bounds(loss: str) -> None:
 
 def test_the_public_bounds_are_not_idle() -> None:
     """Data that come close: one sample against nothing, and rows whose minimiser is as long as it can be."""
-    for loss in LOSSES:
+    for loss in CONVEX_LOSSES:
         lone = Objective(np.eye(1, 1), np.ones(1), loss, 50.0)
         public = Public(samples=1, forget=1, loss=loss, ridge=50.0, feature_norm=1.0, target_bound=1.0)
         assert lone.minimiser()[0] > 0.45 * float(global_sensitivity(public))

@@ -15,7 +15,7 @@ from muso_theory.evaluation import Guarantee, Objective, Public, audit_guarantee
 from muso_theory.evaluation.mechanisms import MECHANISMS
 from muso_theory.evaluation.public import descent_reach, global_sensitivity, newton_reach, rate
 from muso_theory.glossary import GLOSSARY
-from muso_theory.methods.monitors import Convergence, Epoch, Signature, signatures
+from muso_theory.methods.monitors import Convergence, Epoch, FailureSign, signatures
 from muso_theory.numbers import Quantity
 from tests.convex_data import declare, make
 
@@ -260,7 +260,7 @@ def test_signatures_read_attacks() -> None:
     assert (
         sign(attack=strong, null=null)
         == sign(attack=strong.interval, null=null.interval)
-        == (Signature.LEAKAGE,)
+        == (FailureSign.LEAKAGE,)
     )
 
 

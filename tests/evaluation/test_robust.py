@@ -17,7 +17,7 @@ from muso_theory.errors import BadInputError, MusoError
 from muso_theory.evaluation.intervals import pairs_interval, wald_interval
 from muso_theory.evaluation.margins import diverged_models
 from muso_theory.linear.approximation import centred_alignment
-from muso_theory.methods.monitors import Convergence, Signature, signatures
+from muso_theory.methods.monitors import Convergence, FailureSign, signatures
 from muso_theory.numbers import is_constant
 
 ULP = 2.0**-56
@@ -232,20 +232,23 @@ def test_ranks_ignore_how_far_an_outlier_is() -> None:
 @pytest.mark.parametrize(
     ("attack", "found"),
     [
-        ((0.001, 0.03), (Signature.OVER_FORGETTING,)),
-        ((0.3, 0.449), (Signature.OVER_FORGETTING,)),
+        ((0.001, 0.03), (FailureSign.OVER_FORGETTING,)),
+        ((0.3, 0.449), (FailureSign.OVER_FORGETTING,)),
         ((0.3, 0.45), ()),
         ((0.46, 0.54), ()),
         ((0.55, 0.7), ()),
-        ((0.551, 0.7), (Signature.LEAKAGE,)),
+        ((0.551, 0.7), (FailureSign.LEAKAGE,)),
     ],
 )
 def test_attacks_on_either_side_of_the_null_are_signs(
-    attack: tuple[float, float], found: tuple[Signature, ...]
+    attack: tuple[float, float], found: tuple[FailureSign, ...]
 ) -> None:
     assert signatures([], Convergence.SETTLED, attack=attack, null=(0.45, 0.55)) == found
     mirrored = tuple(1 - end for end in reversed(attack))
-    swap = {Signature.LEAKAGE: Signature.OVER_FORGETTING, Signature.OVER_FORGETTING: Signature.LEAKAGE}
+    swap = {
+        FailureSign.LEAKAGE: FailureSign.OVER_FORGETTING,
+        FailureSign.OVER_FORGETTING: FailureSign.LEAKAGE,
+    }
     if abs(mirrored[0] - 0.55) > 1e-12 and abs(mirrored[1] - 0.45) > 1e-12:
         wanted = tuple(swap[sign] for sign in found)
         assert signatures([], Convergence.SETTLED, attack=mirrored, null=(0.45, 0.55)) == wanted

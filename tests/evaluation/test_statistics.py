@@ -11,7 +11,7 @@ from scipy import stats
 
 import muso_theory as mt
 from muso_theory.errors import BadInputError
-from muso_theory.evaluation.roc import FEWEST
+from muso_theory.evaluation.roc import FEWEST_SCORES
 
 E = mt.evaluation
 
@@ -173,7 +173,7 @@ def test_perfect_separation_and_constant_scores_are_not_certain() -> None:
     assert perfect.interval[0] < 0.6
     assert constant.auc == 0.5
     assert constant.interval[0] < 0.5 < constant.interval[1]
-    with pytest.raises(BadInputError, match=f"at least {FEWEST} scores"):
+    with pytest.raises(BadInputError, match=f"at least {FEWEST_SCORES} scores"):
         E.roc(np.arange(4.0), np.arange(9.0))
 
 

@@ -15,7 +15,9 @@ from muso_theory.arrays import first_nonfinite, float_values
 from muso_theory.errors import expected
 from muso_theory.numbers import CholeskyFactor, Quantity
 from muso_theory.numbers.accurate import accurate_product
-from muso_theory.numbers.leastsquares import CertifiedParameters, DualSystem, PrimalSystem, RowSystem
+from muso_theory.numbers.base_system import RowSystem
+from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
+from muso_theory.numbers.point_ball import CertifiedParameters
 from muso_theory.numbers.rounding import (
     ETA,
     UNIT,

@@ -11,11 +11,11 @@ import pytest
 
 import muso_theory as mt
 from muso_theory.linear import labels as labels_module
-from muso_theory.linear.answers import Answers, Images, content
+from muso_theory.linear.answers import Answers, Images, content_of
 from muso_theory.linear.certified import CertifiedForms
 from muso_theory.linear.label_ball import LabelBall
 from muso_theory.linear.repeats import in_order
-from muso_theory.linear.row_systems import RowSystems
+from muso_theory.linear.scaled_features import ScaledFeatures
 from muso_theory.numbers.accurate import Accurate
 from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
 
@@ -80,13 +80,13 @@ def test_fits_of_permuted_rows_are_those_of_the_rows_in_order() -> None:
 
 def test_no_row_of_an_image_is_computed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    plain = RowSystems.image
+    plain = ScaledFeatures.image
 
-    def counted(self: RowSystems, rows: Any, high: Any, low: Any) -> Any:
+    def counted(self: ScaledFeatures, rows: Any, high: Any, low: Any) -> Any:
         asked.append(len(rows))
         return plain(self, rows, high, low)
 
-    monkeypatch.setattr(RowSystems, "image", counted)
+    monkeypatch.setattr(ScaledFeatures, "image", counted)
     problem = random_problem(9, 20, seed=5)
     model, fresh = CertifiedForms(problem), CertifiedForms(problem)
     w = model.pretrained
@@ -129,11 +129,11 @@ def test_an_answer_that_grows_makes_room() -> None:
 
 def test_arrays_of_another_shape_or_type_are_other_questions() -> None:
     x = np.zeros((2, 3))
-    same = content(x.copy(), Fraction(1, 3), None)
-    assert content(x, Fraction(1, 3), None) == same
+    same = content_of(x.copy(), Fraction(1, 3), None)
+    assert content_of(x, Fraction(1, 3), None) == same
     for others in (x.T, x.astype(np.float32), np.full((2, 3), -0.0), np.zeros(6)):
-        assert content(others, Fraction(1, 3), None) != same
-    assert content(x, Fraction(1, 3), 0.0) != same
+        assert content_of(others, Fraction(1, 3), None) != same
+    assert content_of(x, Fraction(1, 3), 0.0) != same
     assert in_order(range(3)) == (range(3), None)
 
 

@@ -16,7 +16,7 @@ import threadpoolctl
 
 import muso_theory as mt
 from muso_theory.errors import BadInputError
-from muso_theory.linear import row_systems
+from muso_theory.linear import scaled_features
 from muso_theory.linear.certified import CertifiedForms
 from muso_theory.linear.closed_forms import float_model
 from muso_theory.numbers import FLOAT64, RATIONAL, Quantity, UndecidedError
@@ -173,8 +173,8 @@ def test_the_model_is_as_sharp_as_the_oracle_in_every_bound() -> None:
 
 def test_a_weaker_model_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: norms of Φ_R and Φ_F twice as large."""
-    honest = row_systems.RowSystems.norm
-    monkeypatch.setattr(row_systems.RowSystems, "norm", lambda self, rows: 2 * honest(self, rows))
+    honest = scaled_features.ScaledFeatures.norm
+    monkeypatch.setattr(scaled_features.ScaledFeatures, "norm", lambda self, rows: 2 * honest(self, rows))
     assert sum(count for name, count in compared(range(26)).items() if name.startswith("weaker")) > 10
 
 

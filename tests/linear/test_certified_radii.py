@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory.linear.certified import CertifiedForms, CertifiedParameters, LabelBall
+from muso_theory.linear.certified import CertifiedForms, LabelBall
 from muso_theory.linear.closed_forms import ClosedForms
 from muso_theory.numbers import RATIONAL, Quantity
+from muso_theory.numbers.point_ball import CertifiedParameters
 
 Array = np.ndarray[Any, Any]
 DELTA = 2.0**-12

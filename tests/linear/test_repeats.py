@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory import arrays
-from muso_theory.arrays import first_equal_rows
 from muso_theory.claims.training import _spans_everything
-from muso_theory.linear import row_systems
+from muso_theory.linear import repeats, scaled_features
 from muso_theory.linear.certified import CertifiedForms
 from muso_theory.linear.features import GaussianFeatures
 from muso_theory.linear.precise import feature_error, perturbation
+from muso_theory.linear.repeats import first_equal_rows
 from muso_theory.numbers import Grade, UndecidedError, repeated
 from muso_theory.numbers.repeated import averages
 from muso_theory.terminal import show_report
@@ -102,7 +101,7 @@ def test_rows_that_differ_in_their_last_digit_are_not_equal() -> None:
 
 
 def test_rows_are_compared_where_hashes_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrays, "_hashes", lambda block: [0] * len(block))
+    monkeypatch.setattr(repeats, "_hashes", lambda block: [0] * len(block))
     assert first_equal_rows(np.array([[1.0, 2], [1, 3], [1, 2]])).tolist() == [0, 1, 0]
 
 
@@ -314,7 +313,7 @@ def test_problems_without_copies_never_meet_averages(monkeypatch: pytest.MonkeyP
     def called(*arguments: Any) -> None:
         raise AssertionError("averaged without need")
 
-    monkeypatch.setattr(row_systems, "RepeatedSystem", called)
+    monkeypatch.setattr(scaled_features, "RepeatedSystem", called)
     rng = np.random.default_rng(0)
     for shape in ((12, 20), (20, 12)):
         mt.check(mt.UnlearningProblem(rng.standard_normal(shape), rng.standard_normal(shape[0]), [0, 1]))

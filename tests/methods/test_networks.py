@@ -31,7 +31,7 @@ from muso_theory.methods.head import head_features, head_labels, head_matrix
 from muso_theory.methods.monitors import (
     Convergence,
     Epoch,
-    Signature,
+    FailureSign,
     signatures,
 )
 from muso_theory.methods.noise import fisher_diagonal
@@ -333,7 +333,7 @@ def test_convergence_is_measured():
     assert still.convergence is Convergence.SETTLED
     moving = Alternating.corrected(linearised_at="start", epochs=3, learning_rate=0.5, watch=0).run(problem)
     assert moving.convergence is Convergence.UNSETTLED
-    assert Signature.NOT_CONVERGED in moving.signatures()
+    assert FailureSign.NOT_CONVERGED in moving.signatures()
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -405,14 +405,14 @@ def test_signatures_see_planted_failures_and_nothing_else():
     good = [Epoch(0, change, change, 1.0, alignment=0.99) for change in (0.5, 0.2, 0.05, 0.001)]
     assert signatures(good, Convergence.SETTLED) == ()
     assert signatures(good, Convergence.SETTLED, attack=(0.45, 0.6), null=(0.4, 0.55)) == ()
-    assert signatures(good[::-1], Convergence.SETTLED) == (Signature.UNSTABLE_LABELS,)
+    assert signatures(good[::-1], Convergence.SETTLED) == (FailureSign.UNSTABLE_LABELS,)
     turned = [*good, replace(good[-1], alignment=0.2)]
-    assert signatures(turned, Convergence.SETTLED) == (Signature.POOR_KERNEL,)
-    assert signatures(good, Convergence.UNSETTLED) == (Signature.NOT_CONVERGED,)
+    assert signatures(turned, Convergence.SETTLED) == (FailureSign.POOR_KERNEL,)
+    assert signatures(good, Convergence.UNSETTLED) == (FailureSign.NOT_CONVERGED,)
     lost = signatures(good, Convergence.SETTLED, attack=(0.1, 0.3), null=(0.4, 0.6))
-    assert lost == (Signature.OVER_FORGETTING,)
+    assert lost == (FailureSign.OVER_FORGETTING,)
     leaking = signatures(good, Convergence.SETTLED, attack=(0.7, 0.8), null=(0.4, 0.6))
-    assert leaking == (Signature.LEAKAGE,)
+    assert leaking == (FailureSign.LEAKAGE,)
 
 
 def test_a_subset_smaller_than_one_sample_is_refused():

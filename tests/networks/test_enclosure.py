@@ -29,7 +29,7 @@ from muso_theory.networks import (
 )
 from muso_theory.networks.distance import float_distance, tangent_distance
 from muso_theory.networks.duals import enclosed_derivative
-from muso_theory.networks.enclosure import enclosed_tangent, estimated_seconds, rows_of
+from muso_theory.networks.enclosure import enclosed_tangent, rows_of, seconds_of_tangent
 from muso_theory.networks.kinks import KinkError
 from muso_theory.networks.radii import BallArray
 from muso_theory.networks.rational import rational_jacobian, repeated_samples
@@ -266,7 +266,7 @@ def test_radii_of_wild_parameters_hold_or_are_refused() -> None:
 def test_the_price_grows_with_the_network() -> None:
     small, large = mlp([64, 256, 1]), mlp([64, 512, 512, 10])
     X = np.ones((100, 64))
-    assert estimated_seconds(small, small.init(0), X) < 0.1 < estimated_seconds(large, large.init(0), X)
+    assert seconds_of_tangent(small, small.init(0), X) < 0.1 < seconds_of_tangent(large, large.init(0), X)
 
 
 # -- kinks --------------------------------------------------------------------------------------------

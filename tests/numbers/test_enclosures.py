@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from muso_theory.linear import row_systems
+from muso_theory.linear import scaled_features
 from muso_theory.linear.certified import CertifiedForms, LabelBall
-from muso_theory.numbers import Quantity, lockstep, rowsystem
+from muso_theory.numbers import Quantity, base_system, lockstep
 from muso_theory.numbers.accurate import Accurate, accurate_product
 from tests.linear.certified_cases import KINDS, check_case, generate, measure, positive_definite
 
@@ -69,13 +69,13 @@ def test_a_bound_a_tenth_too_small_is_seen() -> None:
 
 
 def test_an_eigenvalue_bound_too_large_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = rowsystem.smallest_eigenvalue_bound
+    honest = base_system.smallest_eigenvalue_bound
 
     def doubled(*arguments: Any) -> Fraction | None:
         bound = honest(*arguments)
         return None if bound is None else 2 * bound
 
-    monkeypatch.setattr(rowsystem, "smallest_eigenvalue_bound", doubled)
+    monkeypatch.setattr(base_system, "smallest_eigenvalue_bound", doubled)
     assert outcomes(range(26))["VIOLATED"] >= 10
 
 
@@ -88,7 +88,7 @@ def test_residuals_without_their_rounding_error_are_seen(monkeypatch: pytest.Mon
         return Accurate(product.high, zero, zero)
 
     monkeypatch.setattr(lockstep, "accurate_product", careless)
-    monkeypatch.setattr(row_systems, "accurate_product", careless)
+    monkeypatch.setattr(scaled_features, "accurate_product", careless)
     assert outcomes(range(26))["VIOLATED"] > 20
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory.meaning import reason
+from muso_theory.meaning import reason_of
 from muso_theory.numbers import BALL, UndecidedError
 from muso_theory.numbers.accurate import accurate_product, plain_product
 from muso_theory.numbers.balls import enclosure
@@ -116,4 +116,4 @@ def test_what_another_arithmetic_decides_is_told_without_naming_one() -> None:
         UndecidedError("it overflowed", "balls", climbs=True),
         UndecidedError("no network", "an arithmetic"),
     )
-    assert (reason(told), reason(kept)) == ("it overflowed", "no network; an arithmetic")
+    assert (reason_of(told), reason_of(kept)) == ("it overflowed", "no network; an arithmetic")

@@ -13,10 +13,10 @@ import pytest
 
 from muso_theory.errors import MusoError
 from muso_theory.numbers import NoArithmeticError, parallel, tiled, tiles
+from muso_theory.numbers.base_system import numerical_factor
 from muso_theory.numbers.gram import blocked_gram, gram_roundings
 from muso_theory.numbers.gramcheck import spot_check_gram
 from muso_theory.numbers.rounding import gamma
-from muso_theory.numbers.rowsystem import numerical_factor
 from muso_theory.numbers.spectrum import (
     gram_error,
     largest_eigenvalue_bound,

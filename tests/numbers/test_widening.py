@@ -16,7 +16,7 @@ import pytest
 
 import muso_theory as mt
 from muso_theory.errors import BadInputError
-from muso_theory.linear import certified, label_ball
+from muso_theory.linear import certified, certified_verbs, label_ball
 from muso_theory.linear.certified import CertifiedForms, LabelBall
 from muso_theory.linear.closed_forms import ClosedForms
 from muso_theory.linear.kernels import arc_cosine_kernel
@@ -24,21 +24,22 @@ from muso_theory.numbers import (
     FLOAT64,
     RATIONAL,
     Quantity,
+    base_system,
     leastsquares,
+    point_ball,
     rounding,
-    rowsystem,
     spectrum,
 )
 from muso_theory.numbers.accurate import accurate_product
+from muso_theory.numbers.base_system import RowSystem
 from muso_theory.numbers.gram import gram_roundings
 from muso_theory.numbers.gramcheck import check_gram
 from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
 from muso_theory.numbers.rational import _PRIMES
 from muso_theory.numbers.rounding import gamma, norm_bounds
-from muso_theory.numbers.rowsystem import RowSystem
 from muso_theory.numbers.spectrum import largest_eigenvalue_bound, rayleigh_bound
 
-MODULES = (leastsquares, rowsystem, spectrum, certified, label_ball)
+MODULES = (leastsquares, base_system, point_ball, spectrum, certified, certified_verbs, label_ball)
 RNG = np.random.default_rng(3)
 PHI, TALL = RNG.standard_normal((5, 9)), RNG.standard_normal((9, 4))
 RIDGE = 2.0**-3
@@ -139,10 +140,11 @@ INGREDIENTS = [
     "lower ends of norms",
     "upper ends of norms",
     "errors of residuals",
+    "unit roundoff in point_ball",
     *(
         f"{name}{where}"
         for name in ("unit roundoff", "smallest float", "long products")
-        for where in ("", " in leastsquares", " in rowsystem", " in spectrum")
+        for where in ("", " in leastsquares", " in base_system", " in spectrum")
         if (name, where) != ("unit roundoff", " in spectrum")  # eigenvalues are not in question here
     ),
 ]

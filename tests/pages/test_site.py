@@ -22,7 +22,7 @@ from muso_theory.claims.theorems.writing import load_certificate
 from muso_theory.pages import Observation, draw_shown, read_instances, theorem_site, write_site
 from muso_theory.pages.layout import prose
 from muso_theory.plots import sources
-from muso_theory.results import content_hash
+from muso_theory.results import result_hash
 from tests import ROOT
 from tests.pages.browser import resolves
 from verification.commands import muso
@@ -33,7 +33,7 @@ SLUGS = ("exact-labels", "label-free", "cyclic-sgd")
 
 def sealed(result: dict[str, Any]) -> str:
     """A result as a campaign would write it."""
-    return json.dumps(result | {"sha256": content_hash(result)})
+    return json.dumps(result | {"sha256": result_hash(result)})
 
 
 def stored(slug: str) -> Proof:

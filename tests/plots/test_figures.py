@@ -18,7 +18,7 @@ from figures.results import MissingResultError, load
 from muso_theory.errors import BadInputError
 from muso_theory.plots.captions import fill
 from muso_theory.plots.gallery import NAMES, script
-from muso_theory.results import content_hash
+from muso_theory.results import result_hash
 from tests import ROOT
 from verification import anatomy
 from verification.campaign import Options
@@ -73,7 +73,7 @@ def convergence() -> dict[str, Any]:
 
 def sealed(result: dict[str, Any]) -> str:
     """A result as a campaign would write it."""
-    return json.dumps(result | {"sha256": content_hash(result)})
+    return json.dumps(result | {"sha256": result_hash(result)})
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ def test_words_about_labels_and_predictions_are_true_of_the_results() -> None:
     assert not {*kinds["bad teacher"]} & classes
     assert "Only the optimal" not in script("labels").CAPTION
     results = results_of("predicted_measured")
-    shown = {name: len(x) for name, x, _ in script("predicted_measured").pairs(results)}
+    shown = {name: len(x) for name, x, _ in script("predicted_measured")._pairs(results)}
     for name, count in shown.items():
         assert count < results[name]["judgement"]["predictions"]
 

@@ -20,9 +20,9 @@ from muso_theory import plots
 from muso_theory.cli import app
 from muso_theory.plots.drawings import spectrum
 from muso_theory.plots.figures.margins import margins
-from muso_theory.plots.gallery import NAMES, OWN, draw_all, script
+from muso_theory.plots.gallery import NAMES, OWN_FIGURES, draw_all, script
 from muso_theory.plots.marks import style_of, symbols
-from muso_theory.plots.sources import KINDS, read
+from muso_theory.plots.sources import DRAWN_FROM, read
 from muso_theory.results import check_result, sealed
 from tests import ROOT
 from tests.plots.test_figures import results_of
@@ -224,7 +224,7 @@ def test_own_figures_in_every_style(tmp_path: Path, venue: str, width: str) -> N
         *("mine-sweep", "mine-closed_form", "checked-margins"),
         *(f"tried-{name}" for name in ("accuracies", "trade_off", "spectrum", "labels")),
     }
-    assert {name for one in drawn for name in OWN if one.name.endswith(name)} == {*OWN}
+    assert {name for one in drawn for name in OWN_FIGURES if one.name.endswith(name)} == {*OWN_FIGURES}
     for one in drawn:
         assert page_width(one.data) == pytest.approx(INCHES[venue][width], abs=1e-3)
         assert subtypes(one.data) == {b"CIDFontType2"}
@@ -351,11 +351,11 @@ def test_bad_input_ends_in_words(tmp_path: Path) -> None:
         spoilt=spoilt, false=false, later=sweep() | {"schema": 2},
     )  # fmt: skip
     for words, said in (
-        ([tmp_path / "none.json"], ["no such file", *KINDS.values()]),
-        ([tmp_path], ["a readable file", *KINDS.values()]),
-        ([paths["replay"]], ["keys rule, matrix", *KINDS.values()]),
-        ([paths["array"]], ["list", *KINDS.values()]),
-        ([paths["words"]], ["JSON text", *KINDS.values()]),
+        ([tmp_path / "none.json"], ["no such file", *DRAWN_FROM.values()]),
+        ([tmp_path], ["a readable file", *DRAWN_FROM.values()]),
+        ([paths["replay"]], ["keys rule, matrix", *DRAWN_FROM.values()]),
+        ([paths["array"]], ["list", *DRAWN_FROM.values()]),
+        ([paths["words"]], ["JSON text", *DRAWN_FROM.values()]),
         ([paths["empty"]], ["numbers to draw"]),
         ([paths["less"]], ["rows with seed"]),
         ([paths["spoilt"]], ["changed after it was written", "muso sweep DATA"]),

@@ -15,9 +15,9 @@ import pytest
 
 import muso_theory
 from muso_theory.claims.catalogue import CATALOGUE
-from muso_theory.descent.updates import _RENAMED as OPTIMIZERS
 from muso_theory.errors import Renamed, RenamedError
-from muso_theory.methods import _RENAMED, METHODS
+from muso_theory.former import FORMER
+from muso_theory.methods import METHODS
 from muso_theory.methods.rules import RULES
 from tests import ROOT
 
@@ -52,36 +52,27 @@ def test_some_were_renamed() -> None:
 
 @pytest.mark.parametrize(("owner", "name", "now"), FOUND, ids=[name for _, name, _ in FOUND])
 def test_an_old_name_tells_the_new_one(owner: type, name: str, now: str) -> None:
-    with pytest.raises(RenamedError, match=f"{owner.__name__}.{name} is called {now} now"):
+    with pytest.raises(RenamedError, match=f"{owner.__name__}.{name} is replaced by {now};"):
         getattr(owner, name)
     assert reduce(getattr, now.split("."), muso_theory)
     assert f"`{now}(" in CHANGES
     assert f".{name}" in CHANGES
 
 
-@pytest.mark.parametrize(
-    ("name", "now"),
-    [
-        ("linear.baselines", "methods"),
-        ("linear.rules", "methods.rules"),
-        ("networks.unlearning", "methods"),
-        ("networks.GradientError", "BadInputError"),
-        ("networks.FiniteDifferences", "networks.finite_differences"),
-        *((f"evaluation.{before}", "evaluation.Estimate") for before in ("Rate", "Difference")),
-        ("networks.Training", "networks.TrainedNetwork"),
-        ("linear.METHODS", "linear.OPTIMIZERS"),
-        ("pages.Instance", "pages.Observation"),
-        ("methods.kernel_alignment", "linear.approximation.centred_alignment"),
-        *((f"methods.{before}", f"methods.{now}") for before, now in _RENAMED.items()),
-        *((f"descent.updates.{before}", f"descent.updates.{now}") for before, now in OPTIMIZERS.items()),
-    ],
-)
-def test_an_old_name_of_a_room_tells_the_new_one(name: str, now: str) -> None:
-    with pytest.raises(RenamedError, match=f"{name} is called {now} now"):
-        reduce(getattr, name.split("."), muso_theory)
-    assert reduce(getattr, now.split("."), muso_theory)
-    for word in (name, now):
-        assert f"`{word}" in CHANGES or f"`{word.removeprefix('methods.')}" in CHANGES
+@pytest.mark.parametrize(("before", "now"), FORMER.items(), ids=FORMER)
+def test_an_old_name_of_a_module_tells_the_new_one(before: str, now: str) -> None:
+    home, _, name = before.rpartition(".")
+    module = importlib.import_module(f"muso_theory.{home}")
+    with pytest.raises(RenamedError, match=rf"^{before} is replaced by {now}; see CHANGELOG.md$"):
+        getattr(module, name)
+    assert f"`{before}" in CHANGES or f"`{name}" in CHANGES or f"`.{name}`" in CHANGES
+    assert f"`{now}" in CHANGES
+
+
+def test_an_old_name_that_is_not_in_the_table_tells_nothing() -> None:
+    for module in (muso_theory.networks.distance, muso_theory.pages.details, muso_theory.claims):
+        with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+            module.Nothing  # noqa: B018
 
 
 def test_an_import_of_an_old_name_is_refused_by_python_alone() -> None:
@@ -94,19 +85,11 @@ def test_an_import_of_an_old_name_is_refused_by_python_alone() -> None:
     assert "`from muso_theory.networks import Training`" in CHANGES
 
 
-@pytest.mark.parametrize(
-    "name", ["METHODS", "losses", "passes", "plan", "result", "schedules", "sweep", "updates"]
-)
-def test_an_old_name_of_linear_training_tells_the_new_one(name: str) -> None:
-    with pytest.raises(RenamedError, match=rf"linear.training.{name} is called [\w.]+ now"):
-        getattr(muso_theory.linear.training, name)
-
-
 def _advised() -> list[str]:
-    """Every name of today that the table of changes or an error tells."""
-    rows = re.findall(r"^\|.*\| (.+) \|$", CHANGES, re.MULTILINE)
+    """Every name of today that the first table of changes, or an error of a class, tells."""
+    rows = re.findall(r"^\|.*\| (.+) \|$", CHANGES.partition("Names that files had")[0], re.MULTILINE)
     names = {re.sub(r"\(.*", "", word) for row in rows for word in re.findall(r"`([^`]+)`", row)}
-    told = {now for _, _, now in FOUND} | {f"methods.{now}" for now in _RENAMED.values()}
+    told = {now for _, _, now in FOUND}
     return sorted((names | told) - METHODS.keys() - RULES.keys() - CATALOGUE.keys())
 
 
@@ -114,7 +97,7 @@ _TYPED = """
 import sys
 missing = []
 for name in {names!r}:
-    for module in [module for module in sys.modules if module.partition(".")[0] == "muso_theory"]:
+    for module in [module for module in sys.modules if {anew} and module.partition(".")[0] == "muso_theory"]:
         del sys.modules[module]
     import muso_theory as mt
     try:
@@ -125,9 +108,9 @@ print(missing)
 """
 
 
-def _not_found(names: list[str]) -> list[str]:
-    """Which names do not follow from a fresh import of the package alone."""
-    script = _TYPED.format(names=names)
+def _not_found(names: list[str], *, anew: bool = True) -> list[str]:
+    """Which names do not follow from an import of the package alone, fresh for each of them or for all together."""
+    script = _TYPED.format(names=names, anew=anew)
     found = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
     )
@@ -141,9 +124,14 @@ def test_a_new_name_works_as_it_is_told() -> None:
     assert _not_found(names) == []
 
 
+def test_what_replaces_names_of_modules_works_as_it_is_told() -> None:
+    assert _not_found(sorted({*FORMER.values()}), anew=False) == []
+
+
 def test_a_name_that_is_not_there_is_found_out() -> None:
     wrong = ["networks.distance.tangent_distances", "descent.update.OPTIMIZERS", "nothing"]
-    assert _not_found(["networks.softmax", *wrong]) == wrong
+    for anew in (True, False):
+        assert _not_found(["networks.softmax", *wrong], anew=anew) == wrong
 
 
 def test_a_setting_that_is_told_is_one() -> None:

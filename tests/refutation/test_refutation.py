@@ -429,7 +429,7 @@ def test_shrinking_never_grows_and_keeps_the_failure() -> None:
 THEOREMS = [
     claim
     for claim in mt.claims.CATALOGUE.values()
-    if not claim.is_condition and CHECKS[claim.slug].speaks_of_any_problem
+    if not claim.is_condition and CHECKS[claim.slug].on_any_problem
 ]
 HYPOTHESES = [(claim.slug, hypothesis) for claim in THEOREMS for hypothesis in claim.hypotheses]
 # K_RR⁺ for K_RR⁻¹ makes the first redundant; two requests out of two samples leave nothing to speak of in the second,

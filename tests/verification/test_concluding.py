@@ -14,7 +14,7 @@ import pytest
 from scipy import stats
 
 from muso_theory.claims import CATALOGUE
-from muso_theory.results import content_hash, laid_out
+from muso_theory.results import laid_out, result_hash
 from tests import ROOT
 from verification import __main__ as runner
 from verification import folding, tables
@@ -35,7 +35,7 @@ from verification.concluding.judges import (
     share,
     told,
 )
-from verification.concluding.rows import Rows, Tally, count, select
+from verification.concluding.rows import FoundRows, Tally, count, select
 
 RESULTS = sorted((ROOT / "verification" / "results").glob("*.json"))
 SUBJECTS = {
@@ -125,7 +125,7 @@ def test_the_folder_of_results_stays_small() -> None:
 # -- judges, each against a twin -----------------------------------------------------------------------------
 
 
-def rows_of(found: list[dict[str, Any]]) -> Rows:
+def rows_of(found: list[dict[str, Any]]) -> FoundRows:
     return select({"rows": found}, "rows")
 
 
@@ -165,7 +165,7 @@ def test_a_promised_share_is_too_few_before_it_fails(k: int, n: int, verdict: st
     assert share("tests", "{k} of {n}", tally, drawn=True, at_least=0.9)["verdict"] == verdict
 
 
-def paired(differences: list[float], settings: int = 1) -> Rows:
+def paired(differences: list[float], settings: int = 1) -> FoundRows:
     return rows_of(
         [
             {"method": name, "seed": seed, "at": at, "gap": 1.0 + at + (d if name == "a" else 0.0)}
@@ -176,7 +176,7 @@ def paired(differences: list[float], settings: int = 1) -> Rows:
     )
 
 
-def compared(rows: Rows, **more: Any) -> dict[str, Any]:
+def compared(rows: FoundRows, **more: Any) -> dict[str, Any]:
     return compare("check", "{one} against {other}", rows, "gap", ("a", "b"), setting=("at",), **more)
 
 
@@ -249,7 +249,7 @@ def test_a_difference_alone_can_be_noise_among_many() -> None:
     assert "Holm over 6" in several[0]["sentence"]
 
 
-def many(methods: Mapping[str, list[float]]) -> Rows:
+def many(methods: Mapping[str, list[float]]) -> FoundRows:
     """Methods by what they leave beyond doing nothing, in two settings; ``half`` in the first alone."""
     return rows_of(
         [
@@ -261,7 +261,7 @@ def many(methods: Mapping[str, list[float]]) -> Rows:
     )
 
 
-def best_of(rows: Rows, tell: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+def best_of(rows: FoundRows, tell: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     names = {row["method"] for row in rows.found} - {"none"}
     return finished(
         ranked("check", "{who} leaves {one}", rows, "gap", names, "none", tell=tell, setting=("at",))
@@ -298,7 +298,7 @@ def test_a_method_that_had_easy_settings_alone_is_not_the_best() -> None:
 
 
 def test_problems_of_one_seed_are_no_more_samples_of_an_exponent() -> None:
-    def problems(copies: int) -> Rows:
+    def problems(copies: int) -> FoundRows:
         slopes = enumerate((0.9, 1.0, 1.2))
         return rows_of(
             [
@@ -351,7 +351,7 @@ def test_an_exponent_is_found_and_held_against_its_range() -> None:
     assert only(fit("ntk-limit", "{slope}", two, "x", "y", between=(0.4, 0.6)))["verdict"] == "too few"
 
 
-def slopes(*ends: tuple[float, float]) -> Rows:
+def slopes(*ends: tuple[float, float]) -> FoundRows:
     return rows_of([{"slope": (low + high) / 2, "low": low, "high": high} for low, high in ends])
 
 
@@ -365,7 +365,7 @@ def slopes(*ends: tuple[float, float]) -> Rows:
         (rows_of([]), "too few"),
     ],
 )
-def test_fitted_exponents_are_too_few_before_they_fail(rows: Rows, verdict: str) -> None:
+def test_fitted_exponents_are_too_few_before_they_fail(rows: FoundRows, verdict: str) -> None:
     assert (
         intervals("ntk-limit", "{k} of {n}, {least} to {largest}", rows, (-0.6, -0.4))["verdict"] == verdict
     )
@@ -421,7 +421,7 @@ def stored(folder: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
     """A copy of a committed result that somebody changed, and sealed again."""
     result = read_result(ROOT / "verification" / "results" / "anatomy.json")
     change(result)
-    result["sha256"] = content_hash(result)
+    result["sha256"] = result_hash(result)
     path = folder / "anatomy.json"
     path.write_text(laid_out(result), encoding="utf-8")
     return path

@@ -12,7 +12,7 @@ from flint import fmpq, fmpq_mat
 
 from verification import exact_truth
 from verification.exact_numbers import (
-    Affine,
+    AffineNumber,
     AtMost,
     Eigenvalue,
     Exactly,
@@ -25,29 +25,38 @@ from verification.exact_numbers import (
     Sum,
     compare,
 )
-from verification.exact_truth import Matrix, Truth, norm, null_space, pseudo_inverse, read, square_norm, stack
+from verification.exact_truth import (
+    FlintMatrix,
+    Truth,
+    norm,
+    null_space,
+    pseudo_inverse,
+    read,
+    square_norm,
+    stack,
+)
 
 HALF = Fraction(1, 2)
 
 
-def drawn(rng: np.random.Generator, m: int, n: int, rank: int) -> Matrix:
+def drawn(rng: np.random.Generator, m: int, n: int, rank: int) -> FlintMatrix:
     """Small rationals of a given rank at most."""
     left, right = rng.integers(-3, 4, (m, rank)), rng.integers(-3, 4, (rank, n))
     return read(left @ right) / fmpq(int(rng.integers(1, 9)))
 
 
-def fractions(matrix: Matrix) -> list[list[Fraction]]:
+def fractions(matrix: FlintMatrix) -> list[list[Fraction]]:
     """The entries as they are handed to the toolkit."""
     return [[Fraction(int(x.p), int(x.q)) for x in row] for row in matrix.tolist()]
 
 
-def penrose(a: Matrix, b: Matrix) -> list[bool]:
+def penrose(a: FlintMatrix, b: FlintMatrix) -> list[bool]:
     """Whether each of Penrose's four conditions holds."""
     ab, ba = a * b, b * a
     return [ab * a == a, ba * b == b, ab.transpose() == ab, ba.transpose() == ba]
 
 
-def matrices() -> list[Matrix]:
+def matrices() -> list[FlintMatrix]:
     rng = np.random.default_rng(0)
     shapes = [(m, n, r) for m in (1, 2, 5, 7) for n in (1, 3, 6) for r in (0, 1, min(m, n))]
     wild = np.ldexp(rng.standard_normal((4, 5)), rng.integers(-500, 500, (4, 1)))
@@ -70,7 +79,7 @@ def truths() -> list[Truth]:
 
 
 @pytest.mark.parametrize("a", matrices())
-def test_the_pseudo_inverse_satisfies_penroses_conditions(a: Matrix) -> None:
+def test_the_pseudo_inverse_satisfies_penroses_conditions(a: FlintMatrix) -> None:
     assert all(penrose(a, pseudo_inverse(a)))
 
 
@@ -160,8 +169,8 @@ def test_eigenvalues_are_counted_as_by_hand() -> None:
     assert Ratio(Eigenvalue(spectrum, 3), Eigenvalue(spectrum, 1)).within(3 - tiny / 2, 3 + tiny)
     assert Ratio(Eigenvalue(spectrum, 3), Eigenvalue(spectrum, 1)).compare(Fraction(30001, 10000)) == -1
     assert Ratio(Eigenvalue(spectrum, 3), Eigenvalue(spectrum, 1)).compare(Fraction(29999, 10000)) == 1
-    assert Affine(Fraction(2), Fraction(-1, 3), Eigenvalue(spectrum, 3)).compare(Fraction(1)) == 0
-    assert Affine(Fraction(2), Fraction(-1, 3), Eigenvalue(spectrum, 3)).compare(1 - tiny) == 1
+    assert AffineNumber(Fraction(2), Fraction(-1, 3), Eigenvalue(spectrum, 3)).compare(Fraction(1)) == 0
+    assert AffineNumber(Fraction(2), Fraction(-1, 3), Eigenvalue(spectrum, 3)).compare(1 - tiny) == 1
     assert [Inverse(Fraction(2), Eigenvalue(spectrum, 3)).compare(Fraction(x)) for x in (-1, 0.5, 0.75)] == [
         1,
         1,
@@ -325,7 +334,7 @@ def test_steps_of_training_are_the_textbook_ones(truths: list[Truth]) -> None:
 def test_an_inverse_off_by_its_sixtieth_digit_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = exact_truth.pseudo_inverse
 
-    def slipped(a: Matrix) -> Matrix:
+    def slipped(a: FlintMatrix) -> FlintMatrix:
         return honest(a) * (1 - fmpq(1, 2**200))
 
     monkeypatch.setattr(exact_truth, "pseudo_inverse", slipped)
@@ -337,7 +346,9 @@ def test_an_inverse_off_by_its_sixtieth_digit_is_seen(monkeypatch: pytest.Monkey
 
 
 def test_a_forgotten_start_is_seen(monkeypatch: pytest.MonkeyPatch, truths: list[Truth]) -> None:
-    def slipped(self: Truth, rows: Any, targets: Matrix, start: Matrix | None = None) -> Matrix:
+    def slipped(
+        self: Truth, rows: Any, targets: FlintMatrix, start: FlintMatrix | None = None
+    ) -> FlintMatrix:
         return self.inverse(rows) * targets
 
     monkeypatch.setattr(Truth, "fit", slipped)

@@ -10,7 +10,7 @@ import pytest
 
 from muso_theory.errors import BadInputError
 from muso_theory.methods import Alternating, Descent, Published, RandomRelabelling, published_head
-from muso_theory.methods.monitors import Convergence, Signature, signatures
+from muso_theory.methods.monitors import Convergence, FailureSign, signatures
 from muso_theory.networks import NetworkProblem, Recipe, mlp
 from muso_theory.networks.network import Sequential
 from muso_theory.networks.training import DivergedError
@@ -32,7 +32,7 @@ def clouds(**settings: Any) -> NetworkProblem:
 # -- signs of failure ------------------------------------------------------------------------------------------
 
 
-def of(problem: NetworkProblem, **settings: Any) -> tuple[Signature, ...]:
+def of(problem: NetworkProblem, **settings: Any) -> tuple[FailureSign, ...]:
     return (
         Alternating.last_layer(labels="soft", loss="squared", watch=24, **settings).run(problem).signatures()
     )
@@ -40,26 +40,26 @@ def of(problem: NetworkProblem, **settings: Any) -> tuple[Signature, ...]:
 
 def test_a_kernel_that_turns_away_is_told() -> None:
     problem = clouds()
-    assert Signature.POOR_KERNEL in of(problem, learning_rate=0.5, epochs=5)
+    assert FailureSign.POOR_KERNEL in of(problem, learning_rate=0.5, epochs=5)
     wide = NetworkProblem.pretrain(
         mlp([5, 512, 3], "tanh", "ntk"), problem.X, problem.targets, forget=problem.forget,
         recipe=Recipe("squared", "gd", 0.05, 5),
     )  # fmt: skip
-    assert Signature.POOR_KERNEL not in of(wide, learning_rate=1e-6, epochs=5)
+    assert FailureSign.POOR_KERNEL not in of(wide, learning_rate=1e-6, epochs=5)
 
 
 def test_labels_that_do_not_settle_are_told() -> None:
     problem = clouds()
     slow: dict[str, Any] = {"learning_rate": 1e-6, "epochs": 6, "subset": 1.0}
     # A ridge that grows late through the spectrum of the features changes the labels then, one that stays does not.
-    assert Signature.UNSTABLE_LABELS in of(problem, ridge=(1e-6, 1e4), ridge_lag=3, **slow)
-    assert Signature.UNSTABLE_LABELS not in of(problem, ridge=(1e-6, 1e-6), **slow)
+    assert FailureSign.UNSTABLE_LABELS in of(problem, ridge=(1e-6, 1e4), ridge_lag=3, **slow)
+    assert FailureSign.UNSTABLE_LABELS not in of(problem, ridge=(1e-6, 1e-6), **slow)
 
 
 def test_parameters_that_still_move_are_told() -> None:
     problem = clouds()
-    assert Signature.NOT_CONVERGED in of(problem, learning_rate=0.1, epochs=2)
-    assert Signature.NOT_CONVERGED not in of(
+    assert FailureSign.NOT_CONVERGED in of(problem, learning_rate=0.1, epochs=2)
+    assert FailureSign.NOT_CONVERGED not in of(
         problem, learning_rate=1e-7, epochs=3, subset=1.0, ridge=(1e-6, 1e-6)
     )
 
@@ -70,7 +70,7 @@ def ends(scores: Any) -> dict[str, Any]:
 
 def test_a_network_that_gives_its_members_away_is_told() -> None:
     found = memorising(0, epochs=60)  # nothing was unlearned
-    assert signatures([], Convergence.SETTLED, **ends(found)) == (Signature.LEAKAGE,)
+    assert signatures([], Convergence.SETTLED, **ends(found)) == (FailureSign.LEAKAGE,)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def scorer(tmp_path_factory: pytest.TempPathFactory) -> Scorer:
 def test_a_network_that_forgot_too_much_is_told(scorer: Scorer) -> None:
     problem = scorer.found.problem
     wrong = RandomRelabelling(descent=Descent(60, 3e-3))(problem)
-    assert signatures([], Convergence.SETTLED, **ends(scorer(wrong))) == (Signature.OVER_FORGETTING,)
+    assert signatures([], Convergence.SETTLED, **ends(scorer(wrong))) == (FailureSign.OVER_FORGETTING,)
     assert problem.retrained is not None
     assert signatures([], Convergence.SETTLED, **ends(scorer(problem.retrained))) == ()  # the control
 

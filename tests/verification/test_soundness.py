@@ -25,7 +25,7 @@ from verification.soundness_draws import (
     FACTORS,
     LAYOUTS,
     TRAINING,
-    Draw,
+    DrawnProblem,
     generate,
 )
 from verification.soundness_problems import KINDS, nearest_float
@@ -186,7 +186,7 @@ def test_a_planted_slip_is_seen(
     assert kind in kinds()
 
 
-def short(index: int) -> Draw:
+def short(index: int) -> DrawnProblem:
     """A draw that asks for one claim where it names any."""
     draw = generate(SEED, index, CLAIMS)
     if draw.settings["claims"]:

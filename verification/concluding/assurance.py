@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from .judges import Draft, largest, none, share, told
 from .registry import concludes
-from .rows import Tally, count, select
+from .rows import Result, Tally, count, select
 from .words import rounded_up
-
-Result = Mapping[str, Any]
 
 
 @concludes("soundness")

@@ -7,9 +7,7 @@ from typing import Any
 
 from .judges import Draft, fit, largest, none, ratio, share
 from .registry import concludes
-from .rows import Rows, Tally, count, select
-
-Result = Mapping[str, Any]
+from .rows import FoundRows, Result, Tally, count, select
 
 
 @concludes("guarantees")
@@ -17,7 +15,7 @@ def guarantees(result: Result) -> list[Draft]:
     """Removal guarantees, audited."""
     audits, noise = select(result, "audits"), select(result, "audits of noise")
     honest = audits.but(planted=False)
-    every = Rows("audits, audits of noise", {"planted": False}, [*honest.found, *noise.found])
+    every = FoundRows("audits, audits of noise", {"planted": False}, [*honest.found, *noise.found])
     points = select(result, "points")
     audited = points._replace(found=[point for point in points.found if "rows" in point])
     plain = points._replace(found=[point for point in points.found if "rows" not in point])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from .judges import Draft, compare
-from .rows import Rows, Value
+from .rows import FoundRows, Value
 
 __all__ = ["ranked"]
 
@@ -13,7 +13,7 @@ __all__ = ["ranked"]
 def ranked(
     claim: str,
     words: str,
-    rows: Rows,
+    rows: FoundRows,
     value: Value,
     names: Iterable[str],
     other: str,

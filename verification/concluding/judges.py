@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from .rows import Row, Rows, Tally, Value, value_of
+from .rows import FoundRows, Row, Tally, Value, value_of
 from .words import between, counted, outward, p_value, short
 
 __all__ = [
@@ -51,14 +51,16 @@ VERDICTS = (HOLDS, FAILS, LOWER, HIGHER, NOISE, FEW, MEASURED)
 """What a conclusion may say of its number; ``measured`` where nothing was promised of it."""
 
 
-def _draft(claim: str, sentence: str, number: Row, against: Any, verdict: str, rows: Rows | Row) -> Draft:
+def _draft(
+    claim: str, sentence: str, number: Row, against: Any, verdict: str, rows: FoundRows | Row
+) -> Draft:
     return {
         "claim": claim,
         "sentence": sentence,
         "number": dict(number),
         "against": against,
         "verdict": verdict,
-        "rows": rows.told() if isinstance(rows, Rows) else dict(rows),
+        "rows": rows.told() if isinstance(rows, FoundRows) else dict(rows),
     }
 
 
@@ -113,7 +115,7 @@ def share(
 # -- sizes -------------------------------------------------------------------------------------------------
 
 
-def largest(claim: str, words: str, rows: Rows, value: Value, *, at_most: float | None = None) -> Draft:
+def largest(claim: str, words: str, rows: FoundRows, value: Value, *, at_most: float | None = None) -> Draft:
     """The range of a number over rows: words with ``{largest}``, ``{least}``, ``{median}`` and ``{n}``.
 
     Args:
@@ -146,7 +148,7 @@ def told(claim: str, words: str, value: Any, rows: Row) -> Draft:
 def compare(
     claim: str,
     words: str,
-    rows: Rows,
+    rows: FoundRows,
     value: Value,
     pair: tuple[str, str],
     *,
@@ -201,7 +203,7 @@ def compare(
 
 
 def _by_unit(
-    rows: Rows, value: Value, by: str, name: str, setting: Sequence[str], seed: str
+    rows: FoundRows, value: Value, by: str, name: str, setting: Sequence[str], seed: str
 ) -> dict[tuple[Any, Any], float]:
     """A method's number, by setting and seed."""
     found = {}
@@ -215,7 +217,7 @@ def _by_unit(
 def ratio(
     claim: str,
     words: str,
-    rows: Rows,
+    rows: FoundRows,
     value: Value,
     *,
     at_most: float | None = None,
@@ -252,7 +254,7 @@ def _interval(values: Any) -> tuple[float, float]:
 # -- exponents ---------------------------------------------------------------------------------------------
 
 
-def intervals(claim: str, words: str, rows: Rows, between: tuple[float, float]) -> Draft:
+def intervals(claim: str, words: str, rows: FoundRows, between: tuple[float, float]) -> Draft:
     """Exponents that a campaign fitted, with ``slope``, ``low`` and ``high``.
 
     Words with ``{k}``, ``{n}``, ``{least}`` and ``{largest}``. It holds where every interval lies between both ends and
@@ -273,7 +275,7 @@ def intervals(claim: str, words: str, rows: Rows, between: tuple[float, float]) 
 def fit(
     claim: str,
     words: str,
-    rows: Rows,
+    rows: FoundRows,
     x: str,
     y: Value,
     *,
@@ -300,7 +302,7 @@ def fit(
     )
 
 
-def fit_by_seed(claim: str, words: str, rows: Rows, x: str, y: Value, *, seed: str = "seed") -> Draft:
+def fit_by_seed(claim: str, words: str, rows: FoundRows, x: str, y: Value, *, seed: str = "seed") -> Draft:
     """The mean over seeds of every seed's exponent of y over x: words with ``{slope}``, ``{n}`` and ``{seeds}``.
 
     Problems of one seed share their data, so the interval is over seeds, not over problems.

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 from .families import ranked
 from .judges import Draft, compare, fit, fit_by_seed, intervals, largest, none, share
 from .registry import concludes
-from .rows import Row, count, select
+from .rows import Result, Row, count, select
 
 _TOLERANCE = 1e-6
 """What an audit asks of a gap, relative to that of doing nothing."""
-
-Result = Mapping[str, Any]
 
 
 @concludes("paper-linear")

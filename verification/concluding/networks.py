@@ -12,10 +12,8 @@ from muso_theory.methods import DifferenceLabels
 from .families import ranked
 from .judges import FEW, FEWEST, NOISE, Draft, compare, holm, intervals, largest, none, share
 from .registry import concludes
-from .rows import Rows, Tally, count, select
+from .rows import FoundRows, Result, Tally, count, select
 from .words import rounded_up
-
-Result = Mapping[str, Any]
 
 
 @concludes("alternating")
@@ -118,7 +116,7 @@ def _same_numbers(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     )
 
 
-def _beyond_noise(rows: Rows, default: Mapping[str, Any], key: str) -> tuple[int, int]:
+def _beyond_noise(rows: FoundRows, default: Mapping[str, Any], key: str) -> tuple[int, int]:
     """How many rows of means lie below and above another beyond noise; seeds are the same, and not paired here."""
     base, tests = default[key], []
     for row in rows.found:
@@ -230,7 +228,7 @@ _PUBLISHED = {"rate": 2.8e-4, "batch": 128}
 
 def _by_seed(
     words: str,
-    rows: Rows,
+    rows: FoundRows,
     each: str,
     pair: tuple[str, str],
     by: str,
@@ -250,7 +248,7 @@ def _by_seed(
 
 
 def _forgets(
-    rows: Rows, switch: str, revision: str = "2025-02", network: str = "", steps: str = _STEPS
+    rows: FoundRows, switch: str, revision: str = "2025-02", network: str = "", steps: str = _STEPS
 ) -> Draft:
     """A class, by a published revision with one choice changed."""
     base = "published (revision 2025-02)" if revision == "2025-02" else f"revision {revision}"
@@ -267,7 +265,7 @@ def _forgets(
     )
 
 
-def _against_nothing(rows: Rows, network: str = "") -> Draft:
+def _against_nothing(rows: FoundRows, network: str = "") -> Draft:
     """The corrected algorithm, where samples are forgotten at random."""
     return _by_seed(
         f"asked to forget random samples{network}, the corrected alternating algorithm leaves {{one}} of the gap of "

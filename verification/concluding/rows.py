@@ -7,30 +7,32 @@ from typing import Any, NamedTuple
 
 from muso_theory.errors import expected
 
-__all__ = ["Row", "Rows", "Tally", "Value", "count", "select", "value_of"]
+from ..tables import Row
 
-Row = Mapping[str, Any]
+__all__ = ["FoundRows", "Result", "Row", "Tally", "Value", "count", "select", "value_of"]
+
+Result = Mapping[str, Any]
 Value = str | Callable[[Row], Any]
 """A number of a row: its key, or a function."""
 
 
-class Rows(NamedTuple):
+class FoundRows(NamedTuple):
     """Rows of a result, and by which words they are found in it again."""
 
     of: str
     where: Mapping[str, Any]
     found: list[Row]
 
-    def but(self, **where: Any) -> Rows:
+    def but(self, **where: Any) -> FoundRows:
         """Those of them that have these values too."""
-        return Rows(self.of, {**self.where, **where}, [row for row in self.found if _fits(row, where)])
+        return FoundRows(self.of, {**self.where, **where}, [row for row in self.found if _fits(row, where)])
 
     def told(self) -> dict[str, Any]:
         """What a conclusion carries of the rows that it rests on."""
         return {"of": self.of, "where": dict(self.where), "n": len(self.found)}
 
 
-def select(result: Row, of: str, where: Mapping[str, Any] | None = None) -> Rows:
+def select(result: Row, of: str, where: Mapping[str, Any] | None = None) -> FoundRows:
     """Rows of a result by the name of their list; ``points/rows`` are the rows of each point, which have its keys too.
 
     Args:
@@ -47,7 +49,7 @@ def select(result: Row, of: str, where: Mapping[str, Any] | None = None) -> Rows
         )
     if inner:
         listed = [{**point, **row} for point in listed for row in point.get(inner, ())]
-    return Rows(of, where or {}, [row for row in listed if _fits(row, where or {})])
+    return FoundRows(of, where or {}, [row for row in listed if _fits(row, where or {})])
 
 
 def _fits(row: Row, where: Mapping[str, Any]) -> bool:
@@ -65,7 +67,7 @@ class Tally(NamedTuple):
     rows: Mapping[str, Any]
 
 
-def count(rows: Rows, what: Callable[[Row], Any]) -> Tally:
+def count(rows: FoundRows, what: Callable[[Row], Any]) -> Tally:
     """How many of the rows are of a kind."""
     return Tally(sum(bool(what(row)) for row in rows.found), len(rows.found), rows.told())
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 from ...descent.losses import LOSSES
 from ...descent.schedules import PAPER_STEPS, PowerSteps
 from ...descent.updates import OPTIMIZERS
-from ...errors import renamed
 from ...lazy import lazily
 from .early_stopping import early_stopping_labels
 from .prediction import (
@@ -41,15 +40,7 @@ __all__ = [
     "train",
 ]
 
-_MOVED = ("losses", "passes", "plan", "schedules", "updates")
-
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        before = {
-            "METHODS": "linear.OPTIMIZERS",
-            "result": "linear.Training",
-            "sweep": "linear.training.engines",
-        }
-        renamed(__name__, name, before | {module: f"descent.{module}" for module in _MOVED})
         return lazily(__name__, name)

@@ -9,11 +9,13 @@ import numpy as np
 
 from ...arrays import Array
 from ...descent.losses import LOSSES, Loss
+from ...former import former
 from ..closed_forms import float_model
 from ..problem import UnlearningProblem, require_problem
-from .coordinates import image, transposed_image
+from .coordinates import image_of, transposed_image
 
 __all__ = ["fine_tune_convex"]
+former(__name__)
 
 _MOST_STEPS = 2000
 
@@ -77,7 +79,7 @@ def fine_tune_convex(problem: UnlearningProblem, decay: float | None = None) -> 
     )
     space = _Dual(model.gram_in_order) if model.is_dual else _Primal(features)
     targets = loss.labels(np.asarray(problem.targets, dtype=np.float64).reshape(problem.n_samples, -1))
-    at_start = image(features, start)
+    at_start = image_of(features, start)
     strength = space.bound if decay is None else decay
     strength = strength or 1.0
     everything, keep = np.arange(problem.n_samples), problem.retain
@@ -133,7 +135,7 @@ class _Primal:
         return np.zeros((self.features.shape[1], outputs))
 
     def outputs(self, v: Array) -> Array:
-        return image(self.features, v)
+        return image_of(self.features, v)
 
     def slope(self, derivative: Array) -> Array:
         return transposed_image(self.features, derivative)

@@ -10,11 +10,13 @@ import numpy as np
 from ...arrays import Array, row_blocks
 from ...descent.passes import Batch
 from ...descent.updates import State
+from ...former import former
 
-__all__ = ["Coordinates", "Dual", "Primal", "image", "transposed_image"]
+__all__ = ["Coordinates", "Dual", "Primal", "image_of", "transposed_image"]
+former(__name__)
 
 
-def image(features: Array, w: Array) -> Array:
+def image_of(features: Array, w: Array) -> Array:
     """Φw in float64, a block of rows at a time.
 
     Args:
@@ -121,8 +123,8 @@ class Dual(Coordinates):
     def __init__(self, features: Array, gram: Array, start: Array, anchor: Array) -> None:
         self.features, self.gram, self.anchor = features, gram, anchor
         self.away = start - anchor
-        self.at_anchor = image(features, anchor)
-        self.at_away = image(features, self.away) if self.away.any() else np.zeros_like(self.at_anchor)
+        self.at_anchor = image_of(features, anchor)
+        self.at_away = image_of(features, self.away) if self.away.any() else np.zeros_like(self.at_anchor)
 
     def origin(self) -> State:
         """A = 0, s = 1."""

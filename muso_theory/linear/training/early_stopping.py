@@ -9,7 +9,7 @@ from ...arrays import Array
 from ...errors import check_integer, expected
 from ..closed_forms import float_model
 from ..problem import UnlearningProblem
-from .coordinates import image
+from .coordinates import image_of
 from .rowspace import RowSpace
 from .train import train
 
@@ -75,7 +75,7 @@ def early_stopping_labels(
     model = float_model(problem)
     back = np.argsort(model.order)
     at_pretrained = model.predict(model.everything, model.pretrained)[back]
-    at_retrained = image(problem.features, w_r.reshape(problem.n_features, -1))
+    at_retrained = image_of(problem.features, w_r.reshape(problem.n_features, -1))
     # T' steps on labels ỹ move the outputs by Q(ỹ − Φw_p): Q is the filter of Landweber's iteration (Engl, Hanke,
     # Neubauer 1996, section 6.1). They end at w_r(T) once its outputs are met, for w_r(T) − w_p lies in row(Φ).
     # With K = AAᵀ and AᵀA = WΛWᵀ, K's eigenvectors are AWΛ^-½.

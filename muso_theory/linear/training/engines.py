@@ -12,13 +12,16 @@ import scipy.linalg
 from scipy.linalg.lapack import dtrtrs
 
 from ...arrays import Array
+from ...descent.hyper import Hyper
 from ...descent.loop import Engine, Loop, growth_guard
 from ...descent.losses import Loss
 from ...descent.passes import Batch, Passes
-from ...descent.updates import Hyper, Optimizer, State
+from ...descent.updates import Optimizer, State
+from ...former import former
 from .coordinates import Coordinates, Dual, Primal
 
-__all__ = ["LinearEngine", "Sweep", "engine_for"]
+__all__ = ["LinearEngine", "SweepEngine", "engine_for"]
+former(__name__)
 
 _CACHE = 1 << 20
 """Bytes of a matrix that a present-day core keeps near."""
@@ -84,7 +87,7 @@ class _Steps(Loop):
 
 
 @final
-class Sweep:
+class SweepEngine:
     """A pass of SGD over samples in a given order, without visiting them: a sweep of SOR on the Gram matrix.
 
     A visit of sample i adds c_i φ_i with c_i = γ_i(r_i − Σ_j K_ij c_j), the sum over earlier visits j: those are seen
@@ -102,7 +105,7 @@ class Sweep:
         batch: visits a step.
 
     Example:
-        >>> sweep = Sweep(np.array([[1.0, 0.5], [0.5, 1.0]]), np.arange(2), np.ones(2), 1)
+        >>> sweep = SweepEngine(np.array([[1.0, 0.5], [0.5, 1.0]]), np.arange(2), np.ones(2), 1)
         >>> sweep.coefficients(np.array([[1.0], [1.0]])).ravel()
         array([1. , 0.5])
     """
@@ -218,7 +221,7 @@ class _Sweeps(Engine):
         self.residual = self.at_start
         self._guard = growth_guard(self.at_start, targets)
         with np.errstate(over="ignore"):
-            self._sweep = Sweep(dual.gram, *passes.next(), self._batch) if passes.is_fixed else None
+            self._sweep = SweepEngine(dual.gram, *passes.next(), self._batch) if passes.is_fixed else None
 
     def advance(self, passes: int) -> None:
         """Do so many passes: one triangular solve and one product each, or fewer by powers of the sweep."""
@@ -228,7 +231,7 @@ class _Sweeps(Engine):
                 self._renew(passes)
                 return
             for _ in range(passes):
-                sweep = Sweep(self.dual.gram, *self.passes.next(), self._batch)
+                sweep = SweepEngine(self.dual.gram, *self.passes.next(), self._batch)
                 self.a = self.a + sweep.coefficients(self.residual)
                 self._renew(1)
 

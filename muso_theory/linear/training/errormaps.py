@@ -13,9 +13,11 @@ from ...arrays import Array
 from ...descent.schedules import ResolvedSteps
 from ...descent.updates import Optimizer
 from ...errors import expected
+from ...former import former
 from .rowspace import RowSpace
 
 __all__ = ["ErrorMap", "error_map", "spectral_radius", "sweep_matrix"]
+former(__name__)
 
 
 def spectral_radius(matrices: Array) -> float:

@@ -11,8 +11,8 @@ import numpy as np
 
 from ...arguments import checked
 from ...arrays import Array
+from ...descent.hyper import Hyper
 from ...descent.schedules import StepSizes
-from ...descent.updates import Hyper
 from ...errors import check_integer, expected
 from ..closed_forms import float_model
 from ..problem import UnlearningProblem, require_problem

@@ -18,7 +18,7 @@ from ...numbers import FLOAT64, CholeskyFactor
 from ...numbers.float64 import SpectralFactor
 from ..closed_forms import Point, float_model
 from ..problem import UnlearningProblem, require_problem
-from .coordinates import image, transposed_image
+from .coordinates import image_of, transposed_image
 
 __all__ = ["RowSpace"]
 
@@ -154,7 +154,7 @@ class RowSpace:
         if point.coefficients is not None:
             parts.append(self.samples[self.order].T @ point.coefficients)
         if point.offset is not None:
-            parts.append(self.pull(image(self.features, point.offset)))
+            parts.append(self.pull(image_of(self.features, point.offset)))
         return np.asarray(sum(parts)) if parts else np.zeros((self.rank, 1))
 
     def split(self, v: Array) -> tuple[Array, float]:
@@ -166,7 +166,7 @@ class RowSpace:
         Returns:
             Its coordinates z, shape (r, C), and ‖(I − P)v‖.
         """
-        outputs = image(self.features, v)
+        outputs = image_of(self.features, v)
         z = self.pull(outputs)
         # The row-space part is Vz = Φᵀ(A⁺)ᵀz: subtracting it keeps the digits that ‖v‖² − ‖z‖² would lose.
         return z, float(np.linalg.norm(v - transposed_image(self.features, self._lift(z))))

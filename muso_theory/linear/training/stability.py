@@ -10,9 +10,10 @@ import scipy.linalg
 
 from ...arguments import checked
 from ...arrays import Array
+from ...descent.hyper import Hyper
 from ...descent.passes import batch_of
 from ...descent.schedules import ResolvedSteps, StepSizes, step_sizes_of
-from ...descent.updates import Hyper, Optimizer, optimizer_named
+from ...descent.updates import Optimizer, optimizer_named
 from ...errors import expected, nearest
 from ..problem import UnlearningProblem
 from .errormaps import error_map, spectral_radius, sweep_matrix

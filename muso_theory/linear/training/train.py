@@ -10,11 +10,12 @@ import numpy as np
 
 from ...arguments import checked
 from ...arrays import Array, float_values, real_array
+from ...descent.hyper import Hyper
 from ...descent.loop import DivergedError, length, run
 from ...descent.losses import loss_named
 from ...descent.passes import Passes, batch_of
 from ...descent.schedules import ResolvedSteps, StepSizes, step_sizes_of
-from ...descent.updates import Hyper, optimizer_named
+from ...descent.updates import optimizer_named
 from ...errors import BadInputError, check_integer, expected
 from ...numbers.gram import blocked_gram
 from .coordinates import Dual, Primal
@@ -172,7 +173,8 @@ def train(
             f"a Gram matrix of {len(phi)} rows", "gram", gram.shape, "shape", "features @ features.T"
         )
     size = batch_of(rule, batch_size, n)
-    _settings(epochs, momentum, betas, epsilon, weight_decay, tolerance, seed)
+    _settings(epochs, weight_decay, tolerance, seed)
+    hyper = Hyper(momentum, betas, epsilon)
     rule.refuse_idle(momentum=momentum, betas=betas, epsilon=epsilon)
     steps = step_sizes_of(step_sizes, n, size, restart)
     if rule.update.adaptive and isinstance(steps.given, np.ndarray):
@@ -195,9 +197,7 @@ def train(
     else:
         where = Primal(phi.astype(np.float64, copy=False), w, pull)
     unwatched = epochs if tolerance == 0 else 0
-    engine = engine_for(
-        where, rule, Hyper(momentum, betas, epsilon), passes, known, y, weight_decay, unwatched
-    )
+    engine = engine_for(where, rule, hyper, passes, known, y, weight_decay, unwatched)
     first = norm = length(engine.derivative())
     trajectory: list[Snapshot] = []
 
@@ -277,9 +277,6 @@ def _anchor(anchor: Any, shape: tuple[int, ...]) -> Array:
 
 def _settings(
     epochs: int,
-    momentum: float,
-    betas: tuple[float, float],
-    epsilon: float,
     decay: float,
     tolerance: float,
     seed: int,
@@ -287,11 +284,6 @@ def _settings(
     """Refuse settings out of range."""
     check_integer("epochs", epochs, 1, hint="epochs=100")
     check_integer("seed", seed)
-    for name, value in (("momentum", momentum), ("betas[0]", betas[0]), ("betas[1]", betas[1])):
-        if not 0 <= value < 1:
-            raise expected("a number in [0, 1)", name, value, type(value).__name__, "0.9")
-    if not 0 < epsilon < np.inf:
-        raise expected("a positive number", "epsilon", epsilon, type(epsilon).__name__, "1e-8")
     for name, value in (("weight_decay", decay), ("tolerance", tolerance)):
         if not 0 <= value < np.inf:
             raise expected("a finite number of at least 0", name, value, type(value).__name__, "1e-3")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..canvas import new_figure
-from ..marks import BEHIND, distinct, finite, legend_outside, only, shares
+from ..marks import BEHIND, distinct, is_drawable, legend_outside, only, shares
 from ..style import COLOURS
 
 if TYPE_CHECKING:
@@ -39,18 +39,18 @@ def runs(result: Mapping[str, Any], method: str) -> list[Mapping[str, Any]]:
 def draw(results: Mapping[str, Any]) -> Figure:
     """Grouped bars, and intervals."""
     rows = only(results["alternating"]["rows"], **SETTING)
-    return plot(rows, {name: runs(results["alternating"], name) for name in distinct(rows, "method")})
+    return _plot(rows, {name: runs(results["alternating"], name) for name in distinct(rows, "method")})
 
 
 def own(result: Mapping[str, Any]) -> Figure | None:
     """The same of methods that a user ran."""
-    if measured(result["rows"]) is None:
+    if _measured(result["rows"]) is None:
         return None
     rows = summary(result["rows"])
-    return plot(rows, {row["method"]: only(result["rows"], method=row["method"]) for row in rows})
+    return _plot(rows, {row["method"]: only(result["rows"], method=row["method"]) for row in rows})
 
 
-def measured(rows: Sequence[Mapping[str, Any]]) -> str | None:
+def _measured(rows: Sequence[Mapping[str, Any]]) -> str | None:
     """What rows have of their samples: accuracies of classes, or errors of a regression."""
     kinds = ("accuracy", "error")
     return next(
@@ -61,7 +61,7 @@ def measured(rows: Sequence[Mapping[str, Any]]) -> str | None:
 def told(result: Mapping[str, Any]) -> str:
     """What the figure shows, in words."""
     seeds = ", ".join(map(str, sorted({row["seed"] for row in result["rows"]})))
-    accuracy = measured(result["rows"]) == "accuracy"
+    accuracy = _measured(result["rows"]) == "accuracy"
     left = "accuracies" if accuracy else "root mean squared errors"
     return (
         f"Left: {left} of each method, mean with one standard deviation over seeds {seeds}. Right, where it was "
@@ -82,7 +82,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         mine = only(rows, method=method)
         told: dict[str, Any] = {"method": method}
         for key in dict.fromkeys(key for row in mine for key in row if key not in ("method", "seed")):
-            values = [row[key] for row in mine if finite(row.get(key))]
+            values = [row[key] for row in mine if is_drawable(row.get(key))]
             if values:
                 sd = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
                 told[key] = {"mean": float(np.mean(values)), "sd": sd, "n": len(values)}
@@ -90,9 +90,9 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def plot(rows: Sequence[Mapping[str, Any]], tried: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
+def _plot(rows: Sequence[Mapping[str, Any]], tried: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     """Accuracies of `rows`, means with standard deviations, and the attacks on the runs of each method."""
-    names, kind = distinct(rows, "method"), measured(rows)
+    names, kind = distinct(rows, "method"), _measured(rows)
     attacked = {name: [run for run in found if "AUC" in run] for name, found in tried.items()}
     height = 0.25 + 0.095 * len(names)
     figure, axes = new_figure(1, 2, height=height, sharey=True, width_ratios=(3, 2))

@@ -24,7 +24,7 @@ samples. At the full share the error is rounding and lies far below what is show
 """
 
 
-def series(result: Mapping[str, Any], sampling: str) -> list[Mapping[str, Any]]:
+def _series(result: Mapping[str, Any], sampling: str) -> list[Mapping[str, Any]]:
     """Rows of one way of sampling, on the first data set, below the full share."""
     data = result["downsampled"]["data"]
     rows = only(result["rows"], axis="downsampling", quantity="label error", data=data, sampling=sampling)
@@ -35,7 +35,7 @@ def draw(results: Mapping[str, Any]) -> Figure:
     """Error and time over the share."""
     figure, (errors, times) = panels(2, 0.85, sharex=True)
     for i, sampling in enumerate(("uniform", "leverage")):
-        rows = series(results["ablation"], sampling)
+        rows = _series(results["ablation"], sampling)
         aside = (1.06, 0.94)[i]
         look = style_of(i, fillstyle="none", linestyle="none", label=sampling)
         errors.plot([row["ratio"] * aside for row in rows], [row["measured"] for row in rows], **look)

@@ -24,7 +24,7 @@ order random, {paper-convergence|points/0/n_features} random Fourier features. I
 """
 
 
-def chosen(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _chosen(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The best and the worst conditioned point of random forgetting."""
     points = only(result["points"], forgetting="random", order="random", seed=0, scale="unit")
     points.sort(key=lambda point: point["condition number of K"])
@@ -33,7 +33,7 @@ def chosen(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def draw(results: Mapping[str, Any]) -> Figure:
     """Gap over epochs."""
-    points = chosen(results["paper-convergence"])
+    points = _chosen(results["paper-convergence"])
     figure, places = panels(len(points), 0.85, sharex=True)
     for axes, point in zip(places, points, strict=True):
         for i, labels in enumerate(distinct(point["rows"], "labels")):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NEEDS = ("guarantees",)
-DATA = "digits:odd-even"
+_DATA = "digits:odd-even"
 
 CAPTION = """
 Standard deviation of the Gaussian noise per parameter that each guarantee needs at privacy level ε and δ =
@@ -25,7 +25,7 @@ noise of a proved gap of rounding errors is that of the grid of floats, for ever
 
 def draw(results: Mapping[str, Any]) -> Figure:
     """Noise over ε, a line a method, a panel a loss."""
-    rows = only(results["guarantees"]["over epsilon"], data=DATA)
+    rows = only(results["guarantees"]["over epsilon"], data=_DATA)
     names = distinct([row for row in rows if row["noise"]["mean"] > 0], "method")
     losses = distinct(rows, "loss")
     figure, places = panels(len(losses), 0.8, sharex=True)

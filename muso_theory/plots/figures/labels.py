@@ -24,13 +24,13 @@ targets as the retrained model is, and no class. Campaign: {anatomy|verdict}.
 
 def draw(results: Mapping[str, Any]) -> Figure:
     """Labels of each forget sample."""
-    return plot(results["anatomy"]["linear"]["labels"])
+    return _plot(results["anatomy"]["linear"]["labels"])
 
 
 def own(result: Mapping[str, Any]) -> Figure | None:
     """The same of a user's run, where it holds labels."""
     rules = result.get("labels") or {}
-    return plot(rules, positions([*rules])) if rules else None
+    return _plot(rules, positions([*rules])) if rules else None
 
 
 def told(result: Mapping[str, Any]) -> str:
@@ -38,7 +38,7 @@ def told(result: Mapping[str, Any]) -> str:
     return f"Labels of each forget sample by {', '.join(result['labels'])}; one column a sample."
 
 
-def plot(rules: Mapping[str, Sequence[float]], looks: Sequence[int] = (0, 1, 2, 3)) -> Figure:
+def _plot(rules: Mapping[str, Sequence[float]], looks: Sequence[int] = (0, 1, 2, 3)) -> Figure:
     """One mark a sample and rule, in the looks of these positions."""
     figure, axes = new_figure(height=1.1)
     for i, (name, values) in enumerate(rules.items()):

@@ -33,7 +33,7 @@ CAPTION = (
 )
 
 
-def number(text: str | None) -> Fraction | float:
+def _number(text: str | None) -> Fraction | float:
     """A number of a report, which writes fractions exactly and floats by their shortest decimal."""
     if text is None:
         return float("nan")
@@ -47,13 +47,13 @@ def margins(evidence: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for e in evidence:
         for finding in e["findings"]:
             limit = finding["limit"]
-            allowed = number(limit["lower"] if isinstance(limit, Mapping) else limit)
-            upper = number(finding["upper"])
+            allowed = _number(limit["lower"] if isinstance(limit, Mapping) else limit)
+            upper = _number(finding["upper"])
             if finding["asks"] == "<= limit" and 0 < allowed < float("inf") and 0 <= upper < float("inf"):
                 if finding["verdict"] in ("PROVED", "CERTIFIED"):
                     # What is proved to be allowed was rounded outward, to a float that may lie above its own limit.
                     upper = min(upper, allowed)
-                ends = {"lower": max(number(finding["lower"]), 0), "upper": upper, "limit": allowed}
+                ends = {"lower": max(_number(finding["lower"]), 0), "upper": upper, "limit": allowed}
                 found.append({"row": e["row"], "what": finding["what"], "verdict": e["verdict"], **ends})
                 break
     return found

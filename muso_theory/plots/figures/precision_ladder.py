@@ -32,7 +32,7 @@ lower edge. Verdict of the campaign: {precision|verdict}.
 """
 
 
-def series(result: Mapping[str, Any]) -> dict[str, tuple[list[float], list[float]]]:
+def _series(result: Mapping[str, Any]) -> dict[str, tuple[list[float], list[float]]]:
     """Condition numbers and errors of each rung, where it gave an answer."""
     found = {}
     for rung in RUNGS:
@@ -53,7 +53,7 @@ def draw(results: Mapping[str, Any]) -> Figure:
     axes.set_xscale("log")
     axes.set_yscale("log", nonpositive="mask")
     ends = [point["condition"] for point in results["precision"]["points"]]
-    for i, (rung, (x, y)) in enumerate(series(results["precision"]).items()):
+    for i, (rung, (x, y)) in enumerate(_series(results["precision"]).items()):
         style = style_of(i, fillstyle="none")
         positive = [(a, b) for a, b in zip(x, y, strict=True) if b > 0]
         zeros = [a for a, b in zip(x, y, strict=True) if b == 0]

@@ -24,7 +24,7 @@ doing nothing, and the largest is {paper-linear|judgement/largest relative error
 """
 
 
-def pairs(results: Mapping[str, Any]) -> Iterator[tuple[str, list[float], list[float]]]:
+def _pairs(results: Mapping[str, Any]) -> Iterator[tuple[str, list[float], list[float]]]:
     """Series of predicted and measured gaps, where both are positive."""
     rows = results["paper-linear"]["rows"]
     both = [(r.get("gap, predicted"), r.get("gap")) for r in rows]
@@ -41,10 +41,10 @@ def _positive(both: list[tuple[Any, Any]]) -> tuple[list[float], list[float]]:
 
 def draw(results: Mapping[str, Any]) -> Figure:
     """Predicted against measured."""
-    return plot(pairs(results), "gap, predicted", "gap, measured")
+    return plot_series(_pairs(results), "gap, predicted", "gap, measured")
 
 
-def plot(
+def plot_series(
     series: Iterable[tuple[str, Sequence[float], Sequence[float]]], across: str, up: str, **options: Any
 ) -> Figure:
     """Pairs around the identity."""

@@ -29,7 +29,7 @@ QUANTITIES = {
 """Panels, and how their vertical axes are called."""
 
 
-def series(result: Mapping[str, Any], quantity: str) -> dict[str, list[tuple[float, float, float, float]]]:
+def _series(result: Mapping[str, Any], quantity: str) -> dict[str, list[tuple[float, float, float, float]]]:
     """ε, mean, least and largest of each revision and precision, where there is a number to draw."""
     network = distinct(result["rounding"], "network")[0]
     found: dict[str, list[tuple[float, float, float, float]]] = {}
@@ -45,12 +45,12 @@ def series(result: Mapping[str, Any], quantity: str) -> dict[str, list[tuple[flo
 def draw(results: Mapping[str, Any]) -> Figure:
     """Three panels over ε."""
     result = results["network-paper"]
-    order = list(series(result, "forget accuracy"))
+    order = list(_series(result, "forget accuracy"))
     figure, axes = panels(len(QUANTITIES), height=0.9)
     for one, (quantity, words) in zip(axes, QUANTITIES.items(), strict=True):
         one.set_xscale("log")
         everything = []
-        for name, places in series(result, quantity).items():
+        for name, places in _series(result, quantity).items():
             x, y, low, high = zip(*places, strict=True)
             style = style_of(order.index(name), fillstyle="none")
             for at, least, largest in zip(x, low, high, strict=True):

@@ -26,12 +26,12 @@ a pass over single samples allows {anatomy|linear/step limit of one sample|.3g}.
 
 def draw(results: Mapping[str, Any]) -> Figure:
     """Spectrum with stability limits."""
-    return plot(results["anatomy"]["linear"]["eigenvalues"])
+    return _plot(results["anatomy"]["linear"]["eigenvalues"])
 
 
 def own(result: Mapping[str, Any]) -> Figure | None:
     """The same of a user's run, where it holds eigenvalues."""
-    return plot(result["eigenvalues"]) if result.get("eigenvalues") else None
+    return _plot(result["eigenvalues"]) if result.get("eigenvalues") else None
 
 
 def told(result: Mapping[str, Any]) -> str:
@@ -42,7 +42,7 @@ def told(result: Mapping[str, Any]) -> str:
     )
 
 
-def plot(values: Sequence[float]) -> Figure:
+def _plot(values: Sequence[float]) -> Figure:
     """Eigenvalues, and the largest as a line."""
     figure, axes = new_figure(height=1.1)
     draw_spectrum(axes, values)

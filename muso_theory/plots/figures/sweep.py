@@ -11,8 +11,8 @@ from ...errors import expected, nearest
 from ..marks import (
     BEHIND,
     distinct,
-    finite,
     floor_of,
+    is_drawable,
     label_below,
     legend_outside,
     once,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 OWN = ("sweep",)
 
-AXES = {
+_ACROSS = {
     "n-features": "random features D",
     "ridge": "ridge λ",
     "subset": "share of the retain set",
@@ -76,7 +76,7 @@ def numbers(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return sorted(own, key=lambda key: key not in ("gap", "noise σ"))
 
 
-def chosen(result: Mapping[str, Any], names: Sequence[str] = ()) -> list[str]:
+def chosen_panels(result: Mapping[str, Any], names: Sequence[str] = ()) -> list[str]:
     """The numbers that get a panel: those that are wanted, or else the first ones."""
     known = numbers(result["rows"])
     for name in names:
@@ -88,7 +88,7 @@ def chosen(result: Mapping[str, Any], names: Sequence[str] = ()) -> list[str]:
 
 def own(result: Mapping[str, Any], names: Sequence[str] = ()) -> Figure | None:
     """A panel a number, a series a line."""
-    rows, shown = result["rows"], chosen(result, names)
+    rows, shown = result["rows"], chosen_panels(result, names)
     if not shown:
         return None
     figure, places = panels(len(shown), 0.8, sharex=True)
@@ -104,7 +104,7 @@ def own(result: Mapping[str, Any], names: Sequence[str] = ()) -> Figure | None:
     else:
         places[0].set_xticks(list(at.values()), [str(value) for value in at])
     for axes, key in zip(places, shown, strict=True):
-        known = [row[key] for row in rows if finite(row.get(key))]
+        known = [row[key] for row in rows if is_drawable(row.get(key))]
         if key.endswith(_SHARES):
             shares(axes.yaxis, known)
         elif _wide(known):
@@ -114,7 +114,7 @@ def own(result: Mapping[str, Any], names: Sequence[str] = ()) -> Figure | None:
             label = symbols(_NAMES.get(str(name), str(name or "measured")))
             _line(axes, mine, key, at, label, i, looks)
         axes.set_ylabel(symbols(key))
-    label_below(places, AXES.get(result["axis"], symbols(str(result["axis"]))))
+    label_below(places, _ACROSS.get(result["axis"], symbols(str(result["axis"]))))
     if len(once(places)[1]) > 1:
         legend_outside(figure, places)
     return figure
@@ -122,14 +122,14 @@ def own(result: Mapping[str, Any], names: Sequence[str] = ()) -> Figure | None:
 
 def told(result: Mapping[str, Any], names: Sequence[str] = ()) -> str:
     """What the figure shows, in words."""
-    rows, shown = result["rows"], chosen(result, names)
+    rows, shown = result["rows"], chosen_panels(result, names)
     seeds = sorted({row["seed"] for row in rows})
-    varied = AXES.get(result["axis"], result["axis"])
+    varied = _ACROSS.get(result["axis"], result["axis"])
     words = [f"{', '.join(shown)} over {varied}; seeds {', '.join(map(str, seeds))}."]
     left = [key for key in numbers(rows) if key not in shown]
     if left:
         words.append(f"Not drawn: {', '.join(left)}.")
-    lost = sum(key in row and not finite(row[key]) for row in rows for key in shown)
+    lost = sum(key in row and not is_drawable(row[key]) for row in rows for key in shown)
     if lost:
         words.append(f"Left out, as they are no finite numbers: {lost} values.")
     words.append("Each mark is one seed, measured; lines join medians over seeds.")
@@ -151,7 +151,7 @@ def told(result: Mapping[str, Any], names: Sequence[str] = ()) -> str:
 
 def within_tolerance(row: Mapping[str, Any]) -> bool:
     """Whether an audit found the gap of a row to be no more than its tolerance allows."""
-    return row.get("audit") in ("PROVED", "CERTIFIED") and finite(row.get("gap"))
+    return row.get("audit") in ("PROVED", "CERTIFIED") and is_drawable(row.get("gap"))
 
 
 def _verdicts(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -183,7 +183,7 @@ def _line(
         axes.update_datalim(points)  # matplotlib does not see through the shift where the axis is logarithmic
         axes.autoscale_view(scalex=False)
 
-    runs = [(at[row["value"]], row[key]) for row in rows if finite(row.get(key))]
+    runs = [(at[row["value"]], row[key]) for row in rows if is_drawable(row.get(key))]
     log = axes.get_yscale() == "log"
     above = [(x, y) for x, y in runs if y > 0 or not log]
     if above:
@@ -201,7 +201,7 @@ def _line(
         middle = [
             (at[value], float(np.median(mine)))
             for value in sorted({row["value"] for row in rows}, key=lambda value: at[value])
-            if (mine := [r[of] for r in rows if r["value"] == value and finite(r.get(of))])
+            if (mine := [r[of] for r in rows if r["value"] == value and is_drawable(r.get(of))])
         ]
         middle = [(x, y) for x, y in middle if y > 0 or not log]
         if middle:

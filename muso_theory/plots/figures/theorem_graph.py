@@ -31,7 +31,7 @@ def status_of(node: Mapping[str, Any]) -> str:
     return str(node["status"]).partition(":")[0]
 
 
-def reduced(uses: Mapping[str, set[str]]) -> list[tuple[str, str]]:
+def _reduced(uses: Mapping[str, set[str]]) -> list[tuple[str, str]]:
     """Pairs of a node and one that it uses, without those that follow from other pairs."""
 
     def below(node: str) -> set[str]:
@@ -71,7 +71,7 @@ def draw(results: Mapping[str, Any]) -> Figure:
     unproved = results["theorems"]["without a proof"]
     place |= {node["name"]: (0, len(nodes) + i) for i, node in enumerate(unproved)}
     figure, axes = new_figure(height=0.062 * len(place))
-    pairs = reduced(uses)
+    pairs = _reduced(uses)
     # A line goes right from what is used, down in a lane of its own, and right again; a dot says that it turns there.
     lanes = {
         depth: sorted({o for _, o in pairs if place[o][0] == depth}, key=lambda o: -place[o][1])

@@ -42,13 +42,13 @@ outputs, which accuracies cannot see.
 def draw(results: Mapping[str, Any]) -> Figure:
     """A row a method, a panel a measure."""
     rows = only(results["alternating"]["rows"], **SETTING)
-    return plot([row for row in rows if "retain accuracy" in row])
+    return _plot([row for row in rows if "retain accuracy" in row])
 
 
 def own(result: Mapping[str, Any]) -> Figure | None:
     """The same of methods that a user ran, with the measures that were taken."""
     rows = summary(result["rows"])
-    return plot(rows) if sum(any(key in row for row in rows) for key in MEASURES) > 1 else None
+    return _plot(rows) if sum(any(key in row for row in rows) for key in MEASURES) > 1 else None
 
 
 def told(result: Mapping[str, Any]) -> str:
@@ -65,7 +65,7 @@ def told(result: Mapping[str, Any]) -> str:
     ) + (" Dashed: retraining, the aim of each." if any(row["method"] == _AIM for row in rows) else "")
 
 
-def plot(rows: Sequence[Mapping[str, Any]]) -> Figure:
+def _plot(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Means with standard deviations; nothing lies over another, as every method has a row of its own."""
     shown = [key for key in MEASURES if any(key in row for row in rows)]
     last = shown[-1]

@@ -18,10 +18,11 @@ import numpy as np
 from ..arrays import Array, is_float64
 from ..numbers import CholeskyFactor, NoArithmeticError, Quantity, UndecidedError
 from ..numbers.accurate import Accurate, accurate_product
+from ..numbers.base_system import RowSystem
 from ..numbers.gram import blocked_gram
 from ..numbers.gramcheck import spot_check_curvature, spot_check_gram
 from ..numbers.ieee import ieee_proof
-from ..numbers.leastsquares import DualSystem, PrimalSystem, RowSystem
+from ..numbers.leastsquares import DualSystem, PrimalSystem
 from ..numbers.preconditioned import PreconditionedSystem
 from ..numbers.repeated import RepeatedSystem
 from ..numbers.rounding import exact, root_up, scaled_exactly, scaling_exponent
@@ -40,11 +41,11 @@ from .repeats import Repeats, few_others
 from .spreading import spread
 from .tiling import in_tiles
 
-__all__ = ["RowSystems", "exact_floats"]
+__all__ = ["ScaledFeatures", "exact_floats"]
 
 
 @final
-class RowSystems:
+class ScaledFeatures:
     """Φ, scaled by a power of two where its largest entry lies outside 2^±100, and the systems of its rows.
 
     Where nothing had to be scaled, the Gram matrix and its factor are those of the problem's float64 model. A factor is
@@ -61,7 +62,7 @@ class RowSystems:
 
     Example:
         >>> problem = UnlearningProblem(np.diag([3.0, 4.0]) * 2.0**300, np.ones(2), [1])
-        >>> systems = RowSystems(problem, np.array([0, 1]))
+        >>> systems = ScaledFeatures(problem, np.array([0, 1]))
         >>> systems.exponent, 7 * 2.0**600 < systems.min_eigenvalue.floor < 9 * 2.0**600
         (303, True)
     """
