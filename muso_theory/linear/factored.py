@@ -200,7 +200,7 @@ class Factored(Model):
     @property
     def square_size(self) -> float:
         """‖Φ‖_F² as the trace of the matrix to be inverted has it, FLOAT64 only."""
-        return float(np.trace(self._block(self.everything)))
+        return float(self._block(self.everything).diagonal().sum())
 
     def formed_curvature(self, rows: Rows) -> Matrix:
         """The same, always formed from these rows themselves; in floats at most once."""
