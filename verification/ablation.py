@@ -153,7 +153,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
     fitted = slopes([row for row in rows if row["axis"] == "features"])
     failed = verdict["failed"] or not all(fit["agrees"] for fit in fitted)
     return {
-        "digits": 8,
+        "digits": 6,
         "rows": rows,
         "judgement": verdict,
         "largest relative error by axis": by_axis,
