@@ -38,7 +38,7 @@ CLAIMS = tuple(
     for slug in slugs()
     if slug in CATALOGUE
     and slug != "inexact-training"  # an inequality, whose two sides differ
-    and (CHECKS[slug].on_any_problem or slug == "newton-glm")
+    and (CHECKS[slug].on_any_problem or slug in ("mirror-descent", "newton-glm"))
 )
 """Claims with a theorem whose rows can be asked for on any data."""
 

@@ -188,7 +188,9 @@ class _Judge:
         """‖w_p − w_r‖, unless what doing nothing misses is within half an ulp of every entry of the artefact."""
         if not finding.what.startswith(("‖w_u − w_r‖ of the given", "‖(I − P)(", "‖w_pretrained")):
             return
-        fallback = "nothing to unlearn" in finding.allowed.of
+        fallback = "nothing to unlearn at this precision" in finding.allowed.of
+        if finding.allowed.of.endswith("nothing to unlearn, which is open"):
+            return  # the ends are those of both scales, and what is said holds on either
         # What exceeds both allowances is refuted before it is known which of them counts.
         if finding.verdict not in (_SURE if not fallback else (Verdict.REFUTED, *_SURE)):
             return

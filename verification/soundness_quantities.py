@@ -419,7 +419,12 @@ class Quantities:
 
         None where it depends on a step or a start that the report does not tell.
         """
-        for remark in (": nothing to unlearn at this precision", ": finer than floats of this size"):
+        remarks = (
+            ": nothing to unlearn at this precision",
+            ": finer than floats of this size",
+            ": unless there is nothing to unlearn, which is open",
+        )
+        for remark in remarks:
             words = words.removesuffix(remark)
         if what.startswith("|‖w_u − w_r‖² − ‖(I − P)(w_p − w₀)‖²|"):
             return None  # w_p is where another optimizer ends

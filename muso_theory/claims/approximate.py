@@ -157,6 +157,6 @@ class _Logistic:
 
 
 APPROXIMATE = {
-    "newton-glm": Check(_newton_glm, listed=by_name_only, climbs=False),
+    "newton-glm": Check(_newton_glm, listed=by_name_only, on_any_problem=False, climbs=False),
     "inexact-training": Check(_inexact_training, listed=by_name_only),
 }

@@ -32,6 +32,7 @@ from ..settings import TOLERANCE, Settings
 __all__ = ["Artefact", "Case", "Found", "Yardstick", "text", "ulps"]
 
 _NOTHING_THERE = "nothing to unlearn at this precision"
+_OPEN = "unless there is nothing to unlearn, which is open"
 _TOO_FINE = "finer than floats of this size"
 
 Found = tuple[Sequence[Finding], list[str]]
@@ -266,7 +267,9 @@ class Case:
             return second
         if change.lower <= unit:
             # Not known which of the two counts: the smaller one allows, the larger one refutes.
-            return replace(first, upper=max(first.upper, second.upper), rounding=rounding.upper)
+            low, high = min(first.lower, second.lower), max(first.upper, second.upper)
+            words = f"{first.of}: {_OPEN}"
+            return replace(first, lower=low, upper=high, of=words, rounding=rounding.upper)
         if first.upper < rounding.lower:
             first = replace(first, of=f"{first.of}: {_TOO_FINE}")
         return replace(first, rounding=rounding.upper)

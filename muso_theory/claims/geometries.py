@@ -157,5 +157,5 @@ class _Mirror:
 
 GEOMETRIES = {
     "affine-constraint": Check(_affine_constraint, listed=by_name_only),
-    "mirror-descent": Check(_mirror_descent, listed=by_name_only, climbs=False),
+    "mirror-descent": Check(_mirror_descent, listed=by_name_only, on_any_problem=False, climbs=False),
 }

@@ -127,7 +127,7 @@ def test_a_setting_that_no_claim_uses_is_refused(setting: str) -> None:
 
 def test_a_setting_that_a_claim_uses_is_not_refused() -> None:
     users = {(setting, slug) for slug, check in CHECKS.items() for setting in check.uses}
-    assert len(users) == 9
+    assert len(users) == 10
     for setting, slug in users:
         given: dict[str, Any] = {setting: 0.5}
         mt.check(PROBLEM, slug, **given)
