@@ -58,7 +58,7 @@ def contradiction(statement: Statement, seconds: float) -> str:
         ''
         >>> lines += ["assume regular: B invertible", "conclude A = B"]
         >>> print(contradiction(parse_statement("demo", lines), 5.0))
-        squares makes B zero, part of a sum of squares; regular, squares together make I of size n zero
+        squares makes B zero, part of a sum of squares; regular, squares together make an identity matrix zero
     """
     deadline = time.monotonic() + seconds
     zeros = {key: _Zero(f.polynomial, _labels(f.label)) for key, f in statement.facts.items()}
@@ -127,9 +127,7 @@ def _identity_is_zero(statement: Statement, zeros: Mapping[str, _Zero], deadline
     facts = {key: zero.polynomial for key, zero in zeros.items()}
     for zero in zeros.values():
         if set(zero.polynomial.terms) == {()}:
-            return (
-                f"{_make(zero.labels)} a sum of squares zero of which I of size {zero.polynomial.rows} is one"
-            )
+            return f"{_make(zero.labels)} a sum of squares zero of which an identity matrix is one"
     sizes = sorted({size for kind in statement.signature.values() for size in kind})
     for number, size in enumerate(sizes):
         share = (deadline - time.monotonic()) / 2 / (len(sizes) - number)
@@ -144,7 +142,7 @@ def _identity_is_zero(statement: Statement, zeros: Mapping[str, _Zero], deadline
             if key.startswith("root(")
         ]
         labels = frozenset[str]().union(*(zero.labels for zero in used.values()))
-        return "; ".join([*told, f"{_make(labels)} I of size {size} zero"])
+        return "; ".join([*told, f"{_make(labels)} an identity matrix zero"])
     return ""
 
 

@@ -41,7 +41,9 @@ def _inexact_training(case: Case) -> Found:
     targets = model.relabelled(model.optimal_labels)
     retrained = descent.offset(model.retrained)
     # From w_p the part off the span is zero; e₁ beside it has one, unless row(Φ) is the whole space.
-    unit = arithmetic.matrix(np.eye(case.problem.n_features, case.problem.n_outputs, dtype=np.int64))
+    beside = np.zeros((case.problem.n_features, case.problem.n_outputs), dtype=np.int64)
+    beside[0] = 1
+    unit = arithmetic.matrix(beside)
     start = arithmetic.add(descent.offset(model.pretrained), unit)
     inside = descent.offset(model.project(model.everything, Point(None, start)))
     on, off = arithmetic.sub(inside, retrained), arithmetic.square_norm(arithmetic.sub(start, inside))
@@ -55,8 +57,8 @@ def _inexact_training(case: Case) -> Found:
     return [
         Inequality(f"‖w_T − w_r‖² − q^2T ‖P(s − w_r)‖² − ‖(I − P)(s − w₀)‖², T = {_T}", ended.minus(allowed))
     ], [
-        f"η = {text(descent.eta)}, s = w_p + e₁: ‖w_T − w_r‖ {show(ended.sqrt())}, allowed {show(allowed.sqrt())}, "
-        f"of which off the span {show(off.sqrt())}",
+        f"η = {text(descent.eta)}, s = w_p + e₁ in each output: ‖w_T − w_r‖ {show(ended.sqrt())}, allowed "
+        f"{show(allowed.sqrt())}, of which off the span {show(off.sqrt())}",
         f"q = 1 − ηλ, λ = {text(float(low))} "
         + ("proved to be at most λ_min⁺" if low else "as no more is proved"),
     ]

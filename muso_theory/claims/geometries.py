@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from ..arrays import Array
 from ..errors import BadInputError
@@ -64,7 +65,12 @@ def _affine_constraint(case: Case) -> Found:
             squared=True,
         ),
     ], [
-        f"the last {n_frozen} of {n_features} parameters are held at w₀ in all runs; doing nothing leaves "
+        (
+            f"the last {n_frozen} of {n_features} parameters are held"
+            if n_frozen
+            else "no parameter is held, of one,"
+        )
+        + " at w₀ in all runs; doing nothing leaves "
         f"{show(nothing.sqrt())}, and fine-tuning that lets go of them ‖w_u − w_r‖ {show(dropped)}"
     ]
 
@@ -136,7 +142,7 @@ class _Mirror:
         for _ in range(_MOST_STEPS):
             rest = t - rows @ self.point(p)
             curved = rows * (1 + 3 * (p / self.size) ** 2)
-            step = np.linalg.lstsq(curved @ rows.T, rest, rcond=None)[0]
+            step = _solved(curved @ rows.T, rest)
             share = 1.0
             while True:
                 ahead = start + rows.T @ (a + share * step)
@@ -153,6 +159,14 @@ class _Mirror:
     def _value(self, p: Array) -> float:
         """ψ*(p)."""
         return float(np.sum(p**2 / 2 + p**2 * (p / self.size) ** 2 / 4))
+
+
+def _solved(matrix: Array, right: Array) -> Array:
+    """The solution of a positive semidefinite system: by Cholesky, or the shortest where it is singular."""
+    try:
+        return np.asarray(cho_solve(cho_factor(matrix), right))
+    except LinAlgError:
+        return np.asarray(np.linalg.lstsq(matrix, right, rcond=None)[0])
 
 
 GEOMETRIES = {

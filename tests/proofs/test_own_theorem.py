@@ -101,7 +101,7 @@ def test_hypotheses_that_contradict_are_vacuous_and_said_so() -> None:
     lines = ["matrix A : m x n", "matrix B : n x n", "assume one: A A' = I", "assume two: A A' = 2 I"]
     answer = mt.prove(mt.statement("\n".join([*lines, "conclude B B = B"])), seconds=20)
     assert answer.verdict is Verdict.VACUOUS
-    assert "one, two together make I of size m zero" in answer.tried[-1]
+    assert "one, two together make an identity matrix zero" in answer.tried[-1]
 
 
 SQUARES = """
@@ -119,7 +119,7 @@ matrix h : n x n
             "squares makes A zero.*; regular, squares together",
         ),
         ("squares: 2 A' A = - B B'; regular: B invertible", "squares makes B zero"),
-        ("negative: A A' = - I", "negative makes a sum of squares zero of which I of size n is one"),
+        ("negative: A A' = - I", "negative makes a sum of squares zero of which an identity matrix is one"),
         ("brackets: (2 A - B)' (2 A - B) + I = 0", "brackets makes a sum of squares zero"),
         (
             "first: A' A + h = 0; second: B' B = h; regular: B invertible",

@@ -106,10 +106,12 @@ THEOREMS = (
             let on = q P (s - w_r)
             let spare = C (s - w_r)
             conclude (w - w_r)' (w - w_r) = off' off + on' on - spare' spare
-            says training that stops misses the retrained model by at most the start's part off the rows and a \
-                shrinking rest
-            remains M = (I - eta Phi' Phi)^T by gd-finite-time, and q = (1 - eta lambda_min)^T I, for which \
-                P q' q P - P M' M P is positive semidefinite if eta <= 1/lambda_max
+            says fine-tuning with optimal labels that stops misses the retrained model by at most the start's part off \
+                the rows and a shrinking rest
+            remains T steps from s with the optimal labels end at w, with M = (I - eta Phi' Phi)^T, as each takes \
+                w - w_r to (I - eta Phi' Phi)(w - w_r) (the step of gd-finite-time); and q = (1 - eta lambda_min)^T I, \
+                lambda_min the smallest eigenvalue of Phi' Phi that is not zero, for which P q' q P - P M' M P is \
+                positive semidefinite if 0 < eta <= 1/lambda_max
             """,
         ),
         (

@@ -2,7 +2,7 @@
 
 Where mirror descent on a loss of the outputs ends, the gradients differ from those at the start by rows of Phi; and it
 ends at an interpolating model if there is one. Of a strictly convex map the gradients at two points differ by a
-positive definite matrix times the way, the mean Hessian, so that there is one such model.
+positive definite matrix times the way, so that there is one such model; the mean Hessian may be singular.
 """
 
 from __future__ import annotations
