@@ -127,7 +127,7 @@ matrix h : n x n
         ),
         ("total: A' A + B' B = I; part: A' A = 2 I", "part, total together make a sum of squares zero"),
         ("symmetric: A' = A; turn: A A = - I", "symmetric, turn together make a sum of squares zero"),
-        ("trace: A B - B A = I", "trace makes a sum of squares zero of which I"),
+        ("trace: A B - B A = I", "trace makes a sum of squares zero of which an identity"),
         ("gram: A' A h + h = 0; regular: h invertible", "gram, regular together make a sum"),
     ],
 )

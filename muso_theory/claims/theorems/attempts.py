@@ -119,6 +119,8 @@ class TheoremAnswer:
         return f"TheoremAnswer({self.verdict.name}: {self.theorem.name}, {told})"
 
 
+_SHORTER = "a have line halfway, a lemma, or an inverse that is assumed makes a proof shorter"
+
 _NO_MODEL = "no rational data that satisfy the hypotheses were found: they may contradict one another"
 
 
@@ -339,7 +341,7 @@ def _proved(
             Verdict.UNDECIDED,
             None,
             None,
-            (*tried, f"the checker refuses the proof: {result.reason}"),
+            (*tried, f"the checker refuses the proof: {result.reason}; {_SHORTER}"),
         )
     proof = Proof(theorem.slug, certificate, {theorem.name: theorem.lines})
     return TheoremAnswer(theorem, Verdict.PROVED, proof, None, (*tried, f"proved{_left(parsed)}"), untried)
