@@ -67,6 +67,12 @@ _STRONG = {
     "largest|smallest|sharp": "largest|smallest|sharp|least",
     "converges?": "converges|convergence|tends|0 geometrically|geometrically",
     "lim": "limit|tends",
+    "regardless|irrespective": "whatever|any|every|all",
+    "neither|nowhere": "no|none|nothing|never|nowhere",
+    "no others?": "only|no other|nowhere else|unique",
+    "shortest|minimal|fewest": "minimum|shortest|minimises|longer|least",
+    "fastest": "fastest",
+    "with or without": "any|every|all|whatever|without",
 }
 """Strong words of a claim, to words of a theorem that say as much."""
 
@@ -82,7 +88,7 @@ _WITHOUT_PROOF = ("check", "cited", "measured")
 _MODEL = r"\bw_(?:[a-z]|[A-Z]+)\b|w₀"
 """A trained model in the words of a claim."""
 
-_EQUIVALENT = r"[⟺⇔↔]|\b(?:only if|only when|only where|iff|precisely (?:if|when)|exactly (?:if|when))\b"
+_EQUIVALENT = r"[⟺⇔↔]|\b(?:only if|only when|only where|iff|precisely (?:if|when)|exactly (?:if|when)|(?:is|are) equivalent)\b"
 """What says that two things hold together."""
 
 _CONDITIONAL = r"[⟺⇔↔:]|\b(?:if|for|where|with|anywhere)\b"
