@@ -98,11 +98,13 @@ def refute_file(file: str, seconds: float) -> None:
 
     _within(seconds)
     found = search_model(statement(file), seconds)
-    with answer():
-        say(found.to_markdown(), end="")
     none_found = (
         found.verdict.name == "UNDECIDED" and len(found.tried) == 1
     )  # more is said where there were no data
+    with answer():
+        say(found.to_markdown(), end="")
+        if none_found:
+            say("\nNo counterexample was found, which proves nothing: exit status 0, as of a rule.")
     raise typer.Exit(1 if found.verdict.name == "REFUTED" else 0 if none_found else 3)
 
 
