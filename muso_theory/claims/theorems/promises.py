@@ -88,7 +88,10 @@ _WITHOUT_PROOF = ("check", "cited", "measured")
 _MODEL = r"\bw_(?:[a-z]|[A-Z]+)\b|w₀"
 """A trained model in the words of a claim."""
 
-_EQUIVALENT = r"[⟺⇔↔]|\b(?:only if|only when|only where|iff|precisely (?:if|when)|exactly (?:if|when)|(?:is|are) equivalent)\b"
+_EQUIVALENT = (
+    r"[⟺⇔↔]|\b(?:only if|only when|only where|iff|precisely (?:if|when)|exactly (?:if|when))\b"
+    r"|\b(?:is|are) equivalent\b"
+)
 """What says that two things hold together."""
 
 _CONDITIONAL = r"[⟺⇔↔:]|\b(?:if|for|where|with|anywhere)\b"
