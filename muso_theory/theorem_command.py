@@ -55,6 +55,7 @@ def prove_file(
         say(found.to_markdown(), end="")
         if less is not None:
             say("\n## Each hypothesis dropped alone\n")
+            say("Tried again, with the whole budget: this counts where the answer above left one open.\n")
             if not less.hypotheses:
                 say("There is none.")
             for label, (kind, words) in less.hypotheses.items():
