@@ -55,8 +55,9 @@ def prove_file(
         say(found.to_markdown(), end="")
         if less is not None:
             say("\n## Each hypothesis dropped alone\n")
-            say("Tried again, with the whole budget: this counts where the answer above left one open.\n")
-            if not less.hypotheses:
+            if less.hypotheses:
+                say("Tried again, with the whole budget: this counts where the answer above left one open.\n")
+            else:
                 say("There is none.")
             for label, (kind, words) in less.hypotheses.items():
                 say(f"- {label}: {words if kind == 'open' else f'{kind}, {words}'}")
