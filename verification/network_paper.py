@@ -64,6 +64,7 @@ __all__ = [
     "scored",
     "signs_of",
     "summarise",
+    "switches_point",
     "tabulate",
 ]
 
@@ -95,20 +96,21 @@ _WATCHED = 24
 """Samples on which the tangent kernel is compared with its start."""
 
 
+def switches_point(
+    network: str, forgetting: str, seed: int, *, every: bool = False, few: bool = False
+) -> dict[str, Any]:
+    """The published algorithm and switches of it on one network: every one or a few, at few of the steps or all."""
+    where = {"kind": "switches", "network": network, "forgetting": forgetting, "seed": seed}
+    return {**where, "all": every, "few": few}
+
+
 def points(quick: bool = False) -> list[dict[str, Any]]:
     """All points; a quick run has one seed of the digits' MLP, and of the causes one way of forgetting."""
     seeds = range(1 if quick else 5)
     networks = _ALL[:1] if quick else _ALL
     two = ("class", "random 10 %")
     found = [
-        {
-            "kind": "switches",
-            "network": network,
-            "forgetting": forgetting,
-            "seed": seed,
-            "all": True,
-            "few": quick,
-        }
+        switches_point(network, forgetting, seed, every=True, few=quick)
         for network in networks
         for forgetting in two
         for seed in seeds
@@ -124,14 +126,7 @@ def points(quick: bool = False) -> list[dict[str, Any]]:
     ]
     if not quick:
         found += [
-            {
-                "kind": "switches",
-                "network": network,
-                "forgetting": forgetting,
-                "seed": seed,
-                "all": False,
-                "few": False,
-            }
+            switches_point(network, forgetting, seed)
             for network in NETWORKS
             if network not in RESIDUAL
             # MNIST, three times as large, is forgotten in two ways.

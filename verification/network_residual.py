@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .campaign import Options, measure_points
-from .network_paper import RESIDUAL, measure, scenes, summarise
+from .network_paper import RESIDUAL, measure, scenes, summarise, switches_point
 from .network_scenarios import FORGETTING, models_folder
 from .network_tables import switch_tables
 
@@ -24,14 +24,7 @@ SECONDS = (40, 1500)
 def points(quick: bool = False) -> list[dict[str, Any]]:
     """Every network, way of forgetting and seed; a quick run has one of each."""
     found = [
-        {
-            "kind": "switches",
-            "network": network,
-            "forgetting": forgetting,
-            "seed": seed,
-            "all": False,
-            "few": quick,
-        }
+        switches_point(network, forgetting, seed, few=quick)
         for network in RESIDUAL
         for forgetting in FORGETTING
         for seed in range(5)
