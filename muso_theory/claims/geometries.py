@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from ..arrays import Array
 from ..errors import BadInputError
 from ..evidence import show
 from ..linear.closed_forms import ClosedForms, float_model
 from ..linear.problem import UnlearningProblem
-from ..numbers import Matrix, Quantity, UndecidedError
+from ..numbers import FLOAT64, Matrix, Quantity, UndecidedError
 from .case import Case, Found
 from .checks import Check, by_name_only
 from .following import explicit_model
@@ -142,7 +141,7 @@ class _Mirror:
         for _ in range(_MOST_STEPS):
             rest = t - rows @ self.point(p)
             curved = rows * (1 + 3 * (p / self.size) ** 2)
-            step = _solved(curved @ rows.T, rest)
+            step = FLOAT64.factor(curved @ rows.T).solve(rest[:, None])[:, 0]
             share = 1.0
             while True:
                 ahead = start + rows.T @ (a + share * step)
@@ -159,14 +158,6 @@ class _Mirror:
     def _value(self, p: Array) -> float:
         """ψ*(p)."""
         return float(np.sum(p**2 / 2 + p**2 * (p / self.size) ** 2 / 4))
-
-
-def _solved(matrix: Array, right: Array) -> Array:
-    """The solution of a positive semidefinite system: by Cholesky, or the shortest where it is singular."""
-    try:
-        return np.asarray(cho_solve(cho_factor(matrix), right))
-    except LinAlgError:
-        return np.asarray(np.linalg.lstsq(matrix, right, rcond=None)[0])
 
 
 GEOMETRIES = {
