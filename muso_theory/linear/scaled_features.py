@@ -139,11 +139,11 @@ class ScaledFeatures:
         if self.exponent:
             return blocked_gram(self.features, self._order)
         model = float_model(self._problem)
-        is_kept, shared = model.has_gram, model.gram
+        is_kept = model.has_gram
+        shared: Array | Tiles = model.gram
         if is_kept:  # see `_formed`
             spot_check_gram(self.features, self._order, shared)
-        kept: Array | Tiles = shared
-        return kept
+        return shared
 
     def _block(self, rows: Rows) -> Array | Tiles:
         """K̂ of some positions; a range is a view."""
