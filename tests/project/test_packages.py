@@ -44,6 +44,15 @@ def relative_links(text: str) -> list[str]:
     return re.findall(r"\]\((?!https://|#)([^)]*)\)", text)
 
 
+def leads_somewhere(link: str) -> bool:
+    """Whether the file of a link is there and, after a `#`, a heading of it that GitHub and MkDocs name so."""
+    name, _, place = link.partition("#")
+    if not (ROOT / name).exists() or not place:
+        return (ROOT / name).exists()
+    headings = re.findall(r"^#+ (.*)$", (ROOT / name).read_text(encoding="utf-8"), flags=re.M)
+    return place in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A copy of the repository as it was before the build, and what its source distribution unpacks to."""
@@ -104,7 +113,9 @@ def test_links_lead_into_the_repository_or_are_words() -> None:
     known = readable(readme, "https://host.test/x")
     for link in links:
         assert f"](https://host.test/x/{'raw' if link.endswith('.svg') else 'blob'}/main/{link})" in known
-        assert (ROOT / link).exists(), link
+        assert leads_somewhere(link), link
+    assert not leads_somewhere("proofs/READ.md")
+    assert not leads_somewhere("proofs/README.md#somebody-else-s-theorem")
     text = "![a picture](a.svg) and [words](b.md), [there](https://host.test), [here](#here)"
     assert readable(text, None) == "a picture and words, [there](https://host.test), [here](#here)"
     assert relative_links(readable(readme, None)) == []
