@@ -22,7 +22,7 @@ import muso_theory as mt  # noqa: E402
 from docs import executed  # noqa: E402
 from muso_theory.claims import CATALOGUE, Claim, markdown_table  # noqa: E402
 from muso_theory.claims.theorems.status import theorem_status  # noqa: E402
-from muso_theory.cli import app  # noqa: E402
+from muso_theory.commands.cli import app  # noqa: E402
 from muso_theory.glossary import GLOSSARY  # noqa: E402
 from verification import folding  # noqa: E402
 from verification.__main__ import markdown_table as campaigns_table  # noqa: E402

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from muso_theory.errors import MusoError, printable
-from muso_theory.files import make_folder, write_atomic
+from muso_theory.files.writing import make_folder, write_atomic
 from muso_theory.plots import FORMATS, VENUES, WIDTHS, check_style
 from muso_theory.plots.gallery import NAMES, draw_campaigns, script
 

@@ -15,12 +15,12 @@ __version__ = "0.1.0"
 _HOMES = {
     "errors": ("BadInputError", "MusoError", "SingularMatrixError"),
     "evidence": ("Evidence", "Finding", "Scope", "Verdict"),
-    "report": ("Report",),
-    "checking": ("check",),
+    "checking.report": ("Report",),
+    "checking.check": ("check",),
     "inputs": ("from_frame",),
-    "unlearned": ("Unlearned",),
-    "unlearning": ("unlearn",),
-    "sweeping": ("sweep",),
+    "unlearning.unlearned": ("Unlearned",),
+    "unlearning.unlearn": ("unlearn",),
+    "unlearning.sweep": ("sweep",),
     "claims.theorems.library": ("TheoremAnswer", "Proof", "check_certificate", "prove", "statement"),
     "refutation": ("RULEBOOK", "Counterexample", "Refutation", "refute", "refute_report"),
     "linear.problem": ("UnlearningProblem",),
@@ -53,7 +53,8 @@ if TYPE_CHECKING:  # the same names for type checkers, to which a misspelt one i
     from . import networks as networks
     from . import numbers as numbers
     from . import strategies as strategies
-    from .checking import check as check
+    from .checking.check import check as check
+    from .checking.report import Report as Report
     from .claims import _Catalogue
     from .claims.theorems.library import Proof as Proof
     from .claims.theorems.library import TheoremAnswer as TheoremAnswer
@@ -94,10 +95,9 @@ if TYPE_CHECKING:  # the same names for type checkers, to which a misspelt one i
     from .refutation import Refutation as Refutation
     from .refutation import refute as refute
     from .refutation import refute_report as refute_report
-    from .report import Report as Report
-    from .sweeping import sweep as sweep
-    from .unlearned import Unlearned as Unlearned
-    from .unlearning import unlearn as unlearn
+    from .unlearning.sweep import sweep as sweep
+    from .unlearning.unlearn import unlearn as unlearn
+    from .unlearning.unlearned import Unlearned as Unlearned
 
     claims: _Catalogue
 else:

@@ -1,5 +1,5 @@
 """``python -m muso_theory`` is ``muso``."""
 
-from .cli import main
+from .commands.cli import main
 
 main()

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from muso_theory.files import npz_bytes
+from muso_theory.files.writing import npz_bytes
 from tests import ROOT
 from verification.commands import Answer, without_progress
 

@@ -20,9 +20,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from muso_theory import stopping
 from muso_theory.errors import MusoError, nearest, printable
-from muso_theory.files import write_atomic
+from muso_theory.files.writing import write_atomic
+from muso_theory.parallel import stopping
 
 from .campaign import BACKENDS, Options, read_result, result_file, write_conclusions, write_tables
 

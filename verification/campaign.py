@@ -28,10 +28,10 @@ from pathlib import Path
 from typing import Any
 
 from muso_theory.errors import expected
-from muso_theory.files import make_folder, write_atomic
-from muso_theory.points import BACKENDS, GridPoint, Workers, measure_all, package_hash
-from muso_theory.reading import read_json
-from muso_theory.results import LAID_OUT, check_result, laid_out, restored, result_hash, timeless
+from muso_theory.files.reading import read_json
+from muso_theory.files.results import LAID_OUT, check_result, laid_out, restored, result_hash, timeless
+from muso_theory.files.writing import make_folder, write_atomic
+from muso_theory.parallel.points import BACKENDS, GridPoint, Workers, measure_all, package_hash
 
 from . import folding
 from .concluding import conclude

@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from muso_theory.cli import main
+from muso_theory.commands.cli import main
 
 __all__ = ["Answer", "muso", "without_progress"]
 

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 import muso_theory as mt
-from muso_theory import ladder
 from muso_theory.arrays import Array
-from muso_theory.costs import Cost, ball_cost, certified_cost, rational_cost
+from muso_theory.checking import ladder
+from muso_theory.checking.costs import Cost, ball_cost, certified_cost, rational_cost
 
 from .campaign import GridPoint, Options, measure_points
 from .tables import Column, table

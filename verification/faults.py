@@ -29,11 +29,11 @@ from unittest import mock
 
 import numpy as np
 
-from muso_theory import files
-from muso_theory.checkpoints import Checkpoints
 from muso_theory.errors import printable
-from muso_theory.files import npz_bytes
-from muso_theory.results import timeless
+from muso_theory.files import writing as files
+from muso_theory.files.results import timeless
+from muso_theory.files.writing import npz_bytes
+from muso_theory.parallel.checkpoints import Checkpoints
 
 from . import ROOT
 from .__main__ import Campaign, settled

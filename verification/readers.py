@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 
 import muso_theory as mt
 from muso_theory.algebra.statement import parse_statement
-from muso_theory.checkpoints import Checkpoints
 from muso_theory.claims.theorems.writing import load_certificate
+from muso_theory.commands.repeat import recheck
 from muso_theory.data import load
 from muso_theory.errors import MusoError, printable
-from muso_theory.files import npz_bytes
+from muso_theory.files.writing import npz_bytes
 from muso_theory.networks import files as networks
 from muso_theory.pages.instances import read_instances
+from muso_theory.parallel.checkpoints import Checkpoints
 from muso_theory.refutation.replaying import replay
-from muso_theory.repeat import recheck
 
 from . import ROOT
 from .commands import muso

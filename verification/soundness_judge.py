@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import muso_theory as mt
+from muso_theory.checking.report import Report
 from muso_theory.errors import MusoError
 from muso_theory.evidence import (
     About,
@@ -29,7 +30,6 @@ from muso_theory.evidence import (
     round_digits,
 )
 from muso_theory.numbers import Grade
-from muso_theory.report import Report
 
 from .exact_numbers import Exactly, ExactNumber, Root, compare
 from .exact_truth import norm

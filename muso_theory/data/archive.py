@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from ..arrays import forget_indices
 from ..errors import BadInputError, expected, nearest
-from ..reading import BROKEN, grown, read_array, read_arrays, read_bytes
+from ..files.reading import BROKEN, grown, read_array, read_arrays, read_bytes
 from ..targets import Targets, decide_targets, integer_labels
 from ..understood import Understood
 from .dataset import Dataset, FloatArray, check_numbers, taken_exactly
@@ -56,7 +56,7 @@ def read_npz(source: Path | IO[bytes], name: str, sha256: str, choices: Choices 
 
     Example:
         >>> import io
-        >>> from muso_theory.files import npz_bytes
+        >>> from muso_theory.files.writing import npz_bytes
         >>> data = npz_bytes({"X": np.eye(3), "y": [1.0, 2.0, 0.5], "forget": [True, False, False]})
         >>> read_npz(io.BytesIO(data), "toy.npz", "0" * 64)
         Dataset toy.npz: X (3, 3), y (3,), forget (1,), sha256 000000000000

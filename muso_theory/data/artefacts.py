@@ -12,8 +12,8 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array, forget_indices
 from ..errors import expected, nearest
-from ..kinds import refuse_other_kinds
-from ..reading import read_arrays
+from ..files.kinds import refuse_other_kinds
+from ..files.reading import read_arrays
 from .archive import meant, read_npy_array
 from .dataset import FloatArray, IndexArray, taken_exactly
 
@@ -64,7 +64,7 @@ def read_artefacts(path: Path, n_samples: int) -> Artefacts:
 
     Example:
         >>> import tempfile
-        >>> from muso_theory.files import npz_bytes, write_atomic
+        >>> from muso_theory.files.writing import npz_bytes, write_atomic
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = Path(folder, "mine.npz")
         ...     write_atomic(path, npz_bytes({"w_unlearned": [0.5, 1.0], "forget": [2]}))

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..errors import BadInputError, expected
-from ..reading import grown
+from ..files.reading import grown
 from .foreign import extra_package, unreadable
 
 __all__ = ["COMPRESSED", "decompressed", "packed"]

@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from ..arguments import checked
 from ..errors import expected, nearest
-from ..kinds import refuse_other_kinds
-from ..reading import read_stream, without_waiting
+from ..files.kinds import refuse_other_kinds
+from ..files.reading import read_stream, without_waiting
 from ..targets import class_words, decide_targets, encode_classes
 from ..understood import Understood, listed
 from .archive import read_npy, read_npz, read_samples

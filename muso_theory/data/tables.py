@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import BadInputError, expected, nearest
+from ..files.reading import grown
 from ..former import former
-from ..reading import grown
 from ..understood import Understood
 from .foreign import extra_package, refuse_foreign, unreadable
 

@@ -9,8 +9,8 @@ from typing import Any
 from ..data import Dataset, parse_forget
 from ..data.artefacts import Artefacts
 from ..errors import expected
+from ..files.reading import parse_json
 from ..options import Source
-from ..reading import parse_json
 from ..understood import Understood, listed
 
 __all__ = ["audited", "making", "require_fit", "require_same_making"]

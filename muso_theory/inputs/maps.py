@@ -11,8 +11,8 @@ import numpy as np
 from ..arrays import Array
 from ..claims.theorems.status import theorem_status
 from ..errors import check_integer, expected, nearest
+from ..files.kinds import refuse_other_kinds
 from ..former import former
-from ..kinds import refuse_other_kinds
 from ..linear.problem import UnlearningProblem
 from ..map_names import FEATURE_MAPS
 from ..options import Source

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
+from ..checking.report import Report
 from ..data import Dataset, read_start
 from ..errors import check_integer, expected
 from ..evidence import Evidence
@@ -19,7 +20,6 @@ from ..linear.problem import UnlearningProblem
 from ..machine import memory
 from ..options import USUAL_MAP, Source
 from ..precision import feature_precision
-from ..report import Report
 from ..understood import Understood
 from .audited import making, require_fit
 from .maps import (

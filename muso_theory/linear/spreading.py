@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..cluster import active_client, measured, require_same
 from ..errors import BadInputError, MusoError
 from ..numbers.spans import Part, Spread, here
-from ..points import package_hash
+from ..parallel.cluster import active_client, measured, require_same
+from ..parallel.points import package_hash
 from ..stored import Stored
 
 __all__ = ["spread"]

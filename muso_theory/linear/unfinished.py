@@ -23,15 +23,15 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
-from ..checkpoints import Checkpoints
 from ..errors import BadInputError, MusoError, expected, printable
-from ..files import npz_bytes, write_atomic
+from ..files.writing import npz_bytes, write_atomic
 from ..machine import versions
 from ..numbers import spans, tiles
 from ..numbers.gramcheck import spot_check_curvature, spot_check_gram
 from ..numbers.tiled import tiled_gram
 from ..numbers.tiles import TileFolder, Tiles
-from ..points import package_hash
+from ..parallel.checkpoints import Checkpoints
+from ..parallel.points import package_hash
 from .kept import kept
 from .problem import UnlearningProblem
 from .spreading import spread

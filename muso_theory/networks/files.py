@@ -13,9 +13,9 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array
 from ..errors import BadInputError, expected, printable
-from ..files import npz_bytes, write_atomic
-from ..kinds import refuse_other_kinds
-from ..reading import parse_json, read_arrays
+from ..files.kinds import refuse_other_kinds
+from ..files.reading import parse_json, read_arrays
+from ..files.writing import npz_bytes, write_atomic
 from .descriptions import describe, layers_of
 from .network import Sequential
 

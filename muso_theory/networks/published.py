@@ -12,7 +12,7 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array, plain_array
 from ..errors import expected, nearest
-from ..reading import read_arrays
+from ..files.reading import read_arrays
 from .batch_norm import BatchNorm
 from .branches import Gate
 from .composition import Branched, Chain, leaves

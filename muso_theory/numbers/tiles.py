@@ -22,7 +22,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import BadInputError, MusoError, expected
-from ..files import write_atomic
+from ..files.writing import write_atomic
 from .rounding import NoArithmeticError, norm_bounds, root_up
 
 __all__ = ["TILE", "TileFiles", "TileFolder", "Tiles", "clear_unnamed", "tile_bytes"]

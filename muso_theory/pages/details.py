@@ -11,6 +11,7 @@ from typing import final
 import numpy as np
 
 from ..arrays import Array
+from ..checking.report import Report
 from ..errors import MusoError
 from ..evidence import Evidence
 from ..former import former
@@ -19,7 +20,6 @@ from ..linear.problem import UnlearningProblem
 from ..linear.solution import parameter_gap
 from ..methods.rules import RULES
 from ..numbers import Grade
-from ..report import Report
 
 __all__ = ["Details", "details"]
 former(__name__)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from ..checking.report import REPORT_SCHEMA, digest
 from ..claims.theorems.showing import BEARS_ON
 from ..errors import expected
 from ..evidence import Verdict
+from ..files.kinds import refuse_other_kinds
+from ..files.reading import read_json
+from ..files.results import check_result, restored
 from ..former import former
-from ..kinds import refuse_other_kinds
-from ..reading import read_json
-from ..report import REPORT_SCHEMA, digest
-from ..results import check_result, restored
 
 __all__ = ["Observation", "read_instances"]
 former(__name__)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ..claims import CATALOGUE
 from ..claims.theorems.showing import FIGURES, campaigns, check_command, figures
+from ..files.reading import read_json
 from ..markup import Markup, badge, figure, join, mathematics, table, tag
-from ..reading import read_json
 from .instances import Observation
 from .layout import section
 

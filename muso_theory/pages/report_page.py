@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import plots
+from ..checking.report import Report, digest
+from ..checking.summary import evidence_table, sentence
 from ..claims import CATALOGUE
 from ..claims.theorems.status import TheoremStatus, theorem_status
 from ..evidence import Evidence, Inequality, Verdict, round_digits
 from ..machine import versions
 from ..markup import Markup, badge, figure, join, mathematics, table, tag, understood_table
 from ..numbers import Grade
-from ..report import Report, digest
 from ..settings import TOLERANCE, Settings
-from ..summary import evidence_table, sentence
 from .details import Details
 from .layout import page, prose, section
 

@@ -26,7 +26,7 @@ from ..claims.theorems.registry import THEOREMS
 from ..claims.theorems.showing import status_without_proof, unproved
 from ..claims.theorems.sources import references, source_of
 from ..claims.theorems.writing import certificate_text, claims_graph, statements_text
-from ..files import make_folder, write_all
+from ..files.writing import make_folder, write_all
 from ..markup import Markup, join, mathematics, table, tag
 from .instances import Observation
 from .layout import page, prose, section

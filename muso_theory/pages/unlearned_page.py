@@ -6,12 +6,12 @@ import shlex
 from collections.abc import Sequence
 
 from .. import plots
+from ..checking.report import digest
+from ..checking.summary import evidence_table, sentence
 from ..evidence import Verdict, worst
 from ..markup import Markup, badge, figure, join, mathematics, table, tag, understood_table
 from ..plots.figures import accuracies
-from ..report import digest
-from ..summary import evidence_table, sentence
-from ..unlearned import Outcome, Unlearned, rows_of_models, score_table, unlearning_result
+from ..unlearning.unlearned import Outcome, Unlearned, rows_of_models, score_table, unlearning_result
 from .layout import page, section
 from .report_page import GROUPS, command, provenance
 

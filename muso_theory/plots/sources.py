@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from ..checking.report import digest
 from ..errors import BadInputError, expected
+from ..files.kinds import FILE_KINDS, refuse_other_kinds
+from ..files.reading import read_json
+from ..files.results import ROW_KEYS, check_result, restored
 from ..former import former
-from ..kinds import FILE_KINDS, refuse_other_kinds
-from ..reading import read_json
-from ..report import digest
-from ..results import ROW_KEYS, check_result, restored
 
 __all__ = ["DRAWN_FROM", "ResultFile", "read"]
 former(__name__)

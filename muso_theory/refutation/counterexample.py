@@ -13,12 +13,12 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import BadInputError, expected, printable
+from ..files.reading import exact_number, parse_json
 from ..former import former
 from ..linear.closed_forms import ClosedForms
 from ..linear.problem import UnlearningProblem
 from ..markup import Markup, join, mathematics, table, tag
 from ..numbers import RATIONAL
-from ..reading import exact_number, parse_json
 from .exact_text import (
     as_latex,
     as_number,

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
+from ..files.reading import exact_number
 from ..numbers import RATIONAL
-from ..reading import exact_number
 from .structures import exact_array
 
 __all__ = [

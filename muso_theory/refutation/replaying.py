@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import expected
-from ..kinds import refuse_other_kinds
+from ..files.kinds import refuse_other_kinds
+from ..files.reading import read_text
 from ..numbers.ieee import ieee_proof
-from ..reading import read_text
 from .counterexample import Counterexample, exact_square_gap
 from .isolation import Failure, Runner
 from .rulebook import RULEBOOK

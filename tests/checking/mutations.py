@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from muso_theory.report import digest
+from muso_theory.checking.report import digest
 
 Path = tuple[Any, ...]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory.ladder import Ladder
+from muso_theory.checking.ladder import Ladder
 from muso_theory.numbers.modular import has_full_rank, seconds_of_rank
 from tests.zoo import ZOO
 from verification.exact_truth import read

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory import arrays, costs, ladder
+from muso_theory import arrays
+from muso_theory.checking import costs, ladder
+from muso_theory.checking.implication import number
+from muso_theory.checking.ladder import Ladder
 from muso_theory.evidence import Allowance, Audit, Hypothesis, Identity, Inequality, Output, show
-from muso_theory.implication import number
-from muso_theory.ladder import Ladder
+from muso_theory.files.results import restored
 from muso_theory.numbers import Quantity
-from muso_theory.results import restored
 from muso_theory.settings import Settings
 from tests import ROOT
 from verification import costs as campaign
@@ -316,7 +317,7 @@ def test_a_gap_beyond_the_floats_kills_no_report(name: str, arithmetic: str) -> 
 
 
 def test_bounds_beyond_the_floats_are_written_outward() -> None:
-    from muso_theory.report import _quantity_dict
+    from muso_theory.checking.report import _quantity_dict
 
     for q in (
         Quantity.enclosure(0, Fraction(HUGE * 7, 3)),

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
+from muso_theory.checking.implication import number
+from muso_theory.checking.rechecking import digest
+from muso_theory.commands.repeat import recheck
 from muso_theory.errors import BadInputError
 from muso_theory.evidence import Verdict
-from muso_theory.implication import number
 from muso_theory.inputs import Source, prepare
-from muso_theory.rechecking import digest
-from muso_theory.repeat import recheck
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from muso_theory import implication
-from muso_theory.report import exact_text
+from muso_theory.checking import implication
+from muso_theory.checking.report import exact_text
 
 NUMBERS: list[Fraction | float] = [
     *(Fraction(n) for n in (-3, 0, 1, 2, 10**5000)), Fraction(1, 3), Fraction(-7, 10**30),

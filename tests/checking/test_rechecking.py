@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory.cli import main
-from muso_theory.repeat import recheck
-from muso_theory.report import digest
+from muso_theory.checking.report import digest
+from muso_theory.commands.cli import main
+from muso_theory.commands.repeat import recheck
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +88,9 @@ def test_every_single_number_is_protected(stored: tuple[Path, Path], tmp_path: P
             node = node[key]
         value = str(node)
         prepared.append((path, repr(float(eval(value)) * 1e6 + 1.0)))
-    from muso_theory.checking import check
+    from muso_theory.checking.check import check
+    from muso_theory.checking.rechecking import compare
     from muso_theory.inputs import Source, prepare
-    from muso_theory.rechecking import compare
 
     source = Source(**document["settings"]["source"])
     made = prepare(source)
@@ -132,8 +132,8 @@ def elsewhere(kernel: str, threads: int) -> dict[str, str]:
 def repeated_in(environment: dict[str, str], report: Path, data: Path) -> list[Any]:
     """Recheck in the very process that is started, whatever kernel the report names."""
     code = (
-        "import json, sys; from pathlib import Path; from muso_theory.repeat import repeat;"
-        "from muso_theory.rechecking import parse_report;"
+        "import json, sys; from pathlib import Path; from muso_theory.commands.repeat import repeat;"
+        "from muso_theory.checking.rechecking import parse_report;"
         "found = repeat(parse_report(Path(sys.argv[1]).read_text(encoding='utf-8'), 'r'), sys.argv[2]);"
         "print(json.dumps([found.mismatches, found.identical, found.implied, found.unchecked, found.unsettled]))"
     )
@@ -361,7 +361,7 @@ def forged_noise(spacing: float) -> Any:
 
 
 def test_a_certificate_from_elsewhere_stands(certificate: tuple[Any, dict[str, Any]]) -> None:
-    from muso_theory.rechecking import compare
+    from muso_theory.checking.rechecking import compare
 
     fresh, document = certificate
     assert compare(edited(document, CERTIFICATE, lambda row: None), fresh).mismatches == ()
@@ -404,7 +404,7 @@ def test_a_certificate_from_elsewhere_stands(certificate: tuple[Any, dict[str, A
 def test_what_a_certificate_from_elsewhere_may_not_say(
     certificate: tuple[Any, dict[str, Any]], row: str, change: Any
 ) -> None:
-    from muso_theory.rechecking import compare
+    from muso_theory.checking.rechecking import compare
 
     fresh, document = certificate
     found = compare(edited(document, row, change), fresh).mismatches
@@ -426,7 +426,7 @@ def test_what_a_certificate_from_elsewhere_may_not_say(
 def test_what_another_kernel_may_have_said_stands(
     certificate: tuple[Any, dict[str, Any]], row: str, change: Any
 ) -> None:
-    from muso_theory.rechecking import compare
+    from muso_theory.checking.rechecking import compare
 
     fresh, document = certificate
     found = compare(edited(document, row, change), fresh)

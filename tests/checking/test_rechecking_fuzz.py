@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory import repeat
+from muso_theory.checking.report import digest
+from muso_theory.commands import repeat
 from muso_theory.inputs import Source
 from muso_theory.machine import versions
-from muso_theory.report import digest
 from tests.checking.mutations import leaves, mutants
 
 Document = dict[str, Any]
@@ -99,7 +99,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(repeat, name, remembered)
 
     here = versions()
-    monkeypatch.setattr("muso_theory.report.versions", lambda: here)
+    monkeypatch.setattr("muso_theory.checking.report.versions", lambda: here)
     once("prepare", lambda source, tell=None: repr(source))
     once(
         "check_with",

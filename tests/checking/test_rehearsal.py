@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory import Verdict, climbing
+from muso_theory import Verdict
+from muso_theory.checking import climbing
 from muso_theory.claims import CATALOGUE
 from muso_theory.claims.case import Case
 from muso_theory.claims.families import CHECKS

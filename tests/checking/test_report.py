@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
+from muso_theory.checking.report import Report
 from muso_theory.evidence import Evidence, Inequality, Scope, Verdict, round_digits, worst
 from muso_theory.numbers import Quantity
-from muso_theory.report import Report
 from tests.zoo import ZOO
 
 

@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import muso_theory as mt
-import muso_theory.check_command
-import muso_theory.cli
-import muso_theory.sweep_command
-import muso_theory.unlearn_command
-import muso_theory.unlearning
+import muso_theory.commands.check
+import muso_theory.commands.cli
+import muso_theory.commands.sweep
+import muso_theory.commands.unlearn
+import muso_theory.unlearning.unlearn
 from muso_theory.claims import CATALOGUE
 from muso_theory.claims.case import Case
 from muso_theory.claims.families import CHECKS
@@ -69,11 +69,11 @@ CHECKING = {
     "unlearn": mt.unlearn,
     "sweep": mt.sweep,
     "optimal_labels": mt.optimal_labels,
-    "unlearn_prepared": muso_theory.unlearning.unlearn_prepared,
-    "muso check": muso_theory.check_command.check,
-    "muso unlearn": muso_theory.unlearn_command.unlearn,
-    "muso sweep": muso_theory.sweep_command.sweep,
-    "muso labels": muso_theory.cli.labels,
+    "unlearn_prepared": muso_theory.unlearning.unlearn.unlearn_prepared,
+    "muso check": muso_theory.commands.check.check,
+    "muso unlearn": muso_theory.commands.unlearn.unlearn,
+    "muso sweep": muso_theory.commands.sweep.sweep,
+    "muso labels": muso_theory.commands.cli.labels,
 }
 """Whatever checks, and is told how."""
 

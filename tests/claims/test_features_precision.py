@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from muso_theory.cli import main
+from muso_theory.checking.report import digest
+from muso_theory.commands.cli import main
+from muso_theory.commands.repeat import recheck
 from muso_theory.inputs import Source, prepare
 from muso_theory.inputs.maps import map_options
 from muso_theory.map_names import FEATURE_MAPS
-from muso_theory.repeat import recheck
-from muso_theory.report import digest
 
 
 def muso(*words: object) -> tuple[int, str, str]:

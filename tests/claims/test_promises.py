@@ -12,7 +12,7 @@ from muso_theory.claims.theorems.formulas import formulas
 from muso_theory.claims.theorems.promises import _clauses, overpromises
 from muso_theory.claims.theorems.registry import THEOREMS, slugs
 from muso_theory.claims.theorems.status import theorem_status
-from muso_theory.words import show_claims
+from muso_theory.commands.words import show_claims
 
 
 @pytest.mark.parametrize("claim", CATALOGUE.values(), ids=lambda claim: claim.slug)

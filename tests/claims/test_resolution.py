@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory import terminal
+from muso_theory.checking.rechecking import Recheck
+from muso_theory.commands import terminal
 from muso_theory.evidence import short, show
 from muso_theory.numbers import Quantity
-from muso_theory.rechecking import Recheck
 from verification.commands import muso
 
 Verdict = mt.Verdict

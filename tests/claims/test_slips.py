@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory.cli import main
+from muso_theory.checking.report import digest
+from muso_theory.commands.cli import main
+from muso_theory.commands.repeat import recheck
 from muso_theory.errors import BadInputError, MusoError
 from muso_theory.linear.certified import CertifiedForms
 from muso_theory.linear.features import GaussianFeatures
 from muso_theory.numbers import FLOAT64, UndecidedError
 from muso_theory.numbers.gramcheck import check_gram, spot_check_gram
-from muso_theory.repeat import recheck
-from muso_theory.report import digest
 
 Array = np.ndarray[Any, Any]
 

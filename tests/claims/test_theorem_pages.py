@@ -17,8 +17,8 @@ from muso_theory.claims.theorems.registry import slugs
 from muso_theory.claims.theorems.showing import BEARS_ON, FIGURES, GALLERY, unproved
 from muso_theory.claims.theorems.status import INDEX
 from muso_theory.claims.theorems.writing import certificate_text, load_certificate
+from muso_theory.files.results import restored
 from muso_theory.plots.gallery import script
-from muso_theory.results import restored
 from tests import ROOT
 
 ROOM = ROOT / "proofs"

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import muso_theory as mt
 from muso_theory.claims import training
 from muso_theory.claims.case import Case
-from muso_theory.cli import app
+from muso_theory.commands.cli import app
 from muso_theory.descent.plan import TrainingPlan
 from muso_theory.evidence import Verdict
 from muso_theory.numbers import Quantity
@@ -176,7 +176,7 @@ def test_by_command_with_recheck(tmp_path):
     again = run(app, ["recheck", str(stored), str(path)])
     assert again.exit_code == 0, again.output
     # What the report does not say about training is missed.
-    from muso_theory.report import digest
+    from muso_theory.checking.report import digest
 
     del document["settings"]["training"]
     del document["digest"]

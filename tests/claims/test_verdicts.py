@@ -10,12 +10,12 @@ import pytest
 
 import muso_theory as mt
 from muso_theory.claims import case, families
+from muso_theory.commands.terminal import show_report
 from muso_theory.errors import BadInputError
 from muso_theory.evidence import About, Allowance, Audit, Evidence, Output, Scope, Verdict, short
 from muso_theory.linear.certified import CertifiedForms
 from muso_theory.numbers import Quantity
 from muso_theory.numbers.gram import blocked_gram
-from muso_theory.terminal import show_report
 
 GOOD = (Verdict.PROVED, Verdict.CERTIFIED, Verdict.MEASURED)
 

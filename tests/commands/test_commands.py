@@ -18,7 +18,7 @@ from muso_theory.claims import CATALOGUE
 from muso_theory.claims.checks import everywhere
 from muso_theory.claims.families import CHECKS
 from muso_theory.evidence import Verdict
-from muso_theory.files import npz_bytes
+from muso_theory.files.writing import npz_bytes
 from muso_theory.glossary import GLOSSARY
 from muso_theory.inputs.maps import map_options
 from muso_theory.machine import versions
@@ -469,7 +469,7 @@ def test_a_terminal_without_these_letters(data: Path) -> None:
 
 def test_help_imports_nothing_heavy() -> None:
     script = (
-        "import sys\nfrom muso_theory.cli import main\n"
+        "import sys\nfrom muso_theory.commands.cli import main\n"
         "try: main(['--help'])\nexcept SystemExit as stop: assert not stop.code\n"
         "heavy = {'numpy', 'scipy', 'sklearn', 'flint', 'sympy', 'mpmath', 'matplotlib', 'hypothesis'}\n"
         "print('HEAVY', sorted(heavy & set(sys.modules)))"

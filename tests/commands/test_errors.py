@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import muso_theory.checking
+import muso_theory.checking.check
 from tests.running import IDENTITY, small, write
 from verification.commands import muso
 
@@ -321,7 +321,7 @@ def test_a_bug_is_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("on\npurpose")
 
-    monkeypatch.setattr(muso_theory.checking, "check", broken)
+    monkeypatch.setattr(muso_theory.checking.check, "check", broken)
     path = write(tmp_path / "data.npz", small())
     answer = muso("check", path, *IDENTITY)
     assert (answer.status, answer.out) == (2, "")

@@ -17,14 +17,16 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory import completing, points, screen
-from muso_theory.checking import InterruptedCheck
+from muso_theory import screen
+from muso_theory.checking.check import InterruptedCheck
 from muso_theory.claims import CATALOGUE
 from muso_theory.claims.case import Case
 from muso_theory.claims.families import CHECKS
+from muso_theory.commands import completing
 from muso_theory.linear.rehearsal import Rehearsal
 from muso_theory.numbers.quantity import Quantity
 from muso_theory.options import Source
+from muso_theory.parallel import points
 from muso_theory.refutation.isolation import Runner
 from muso_theory.steps import Step
 from tests import ROOT
@@ -63,7 +65,7 @@ def imported_by(*words: object) -> set[str]:
     """Numerics that a command imports."""
     code = (
         "import sys, contextlib, io\n"
-        "from muso_theory.cli import main\n"
+        "from muso_theory.commands.cli import main\n"
         "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
         "    main(sys.argv[1:])\n"
         f"print(*(set({NUMERICS!r}) & set(sys.modules)))"
@@ -217,7 +219,7 @@ def test_a_shell_completes_names() -> None:
 
 def test_completions_are_those_that_the_commands_take() -> None:
     from muso_theory.methods import METHODS
-    from muso_theory.sweeping import AXES
+    from muso_theory.unlearning.sweep import AXES
 
     assert [slug for slug, _ in completing.claim_words()] == list(CATALOGUE)
     assert [name for name, _ in completing.method_words()] == list(METHODS)
@@ -364,9 +366,9 @@ def test_the_signal_itself(tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", **arrays)
     code = (
         "import os, signal, time\n"
-        "import muso_theory.checking as checking\n"
+        "import muso_theory.checking.check as checking\n"
         "from muso_theory.claims.families import CHECKS\n"
-        "from muso_theory.cli import main\n"
+        "from muso_theory.commands.cli import main\n"
         "def slow(case):\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    while True:  # another thread may take the signal, which no single wait here would notice\n"

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from muso_theory import terminal
 from muso_theory.algebra.checker import CheckResult
+from muso_theory.checking.rechecking import NOT_CHECKED, Recheck
 from muso_theory.claims.theorems.library import Proof
 from muso_theory.claims.theorems.status import theorem_status
 from muso_theory.claims.theorems.writing import load_certificate
-from muso_theory.rechecking import NOT_CHECKED, Recheck
+from muso_theory.commands import terminal
 from tests import ROOT
 
 

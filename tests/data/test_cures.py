@@ -383,8 +383,8 @@ def test_a_column_is_named_in_python_as_in_commands() -> None:
 
 
 def test_only_a_word_that_is_alike_is_suggested(capsys: pytest.CaptureFixture[str]) -> None:
+    from muso_theory.commands.words import explain
     from muso_theory.errors import nearest
-    from muso_theory.words import explain
 
     for word in ("classification", "regression", "task", "target"):
         explain(word)

@@ -16,7 +16,7 @@ import pytest
 
 from muso_theory.data import Dataset, load
 from muso_theory.errors import MusoError
-from muso_theory.files import npz_bytes
+from muso_theory.files.writing import npz_bytes
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((6, 3))

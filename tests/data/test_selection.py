@@ -8,11 +8,11 @@ import stat
 import numpy as np
 import pytest
 
-from muso_theory import files
 from muso_theory.data import Dataset, load, parse_forget, select_classes
 from muso_theory.data.forget import FORGET_KINDS
 from muso_theory.errors import MusoError
-from muso_theory.files import npz_bytes, write_atomic
+from muso_theory.files import writing as files
+from muso_theory.files.writing import npz_bytes, write_atomic
 from muso_theory.targets import encode_classes
 
 GROUPS = np.array(["3", "7", "5", "7", "10", "3", "4", "5"])

@@ -28,9 +28,9 @@ import muso_theory as mt
 from muso_theory.data import Dataset, load
 from muso_theory.data.forget import parse_forget
 from muso_theory.errors import MusoError, expected, printable
-from muso_theory.files import npz_bytes
+from muso_theory.files.reading import exact_number, grown, parse_json, read_bytes
+from muso_theory.files.writing import npz_bytes
 from muso_theory.networks import files as networks
-from muso_theory.reading import exact_number, grown, parse_json, read_bytes
 from verification.commands import muso
 from verification.readers import JSON_READERS, READERS, bad_bytes, read, valid_files
 

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import muso_theory as mt
+from muso_theory.checking.report import Report
 from muso_theory.claims.guarantees import _doing_nothing
 from muso_theory.evaluation.certificate import removal_certificate
 from muso_theory.evidence import (
@@ -32,7 +33,6 @@ from muso_theory.evidence import (
     show,
 )
 from muso_theory.numbers import Grade, Quantity
-from muso_theory.report import Report
 from tests.zoo import ZOO
 
 _BOUND = re.compile(r"(≤|≥) (\d[\d.]*(?:e[+-]?\d+)?)$")

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory import ladder
-from muso_theory.costs import Cost
+from muso_theory.checking import ladder
+from muso_theory.checking.costs import Cost
 from muso_theory.linear import handed
 from muso_theory.linear.certified import CertifiedForms
 from muso_theory.linear.closed_forms import ClosedForms, float_model

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory import cluster
 from muso_theory.linear import spreading
 from muso_theory.numbers import spans
+from muso_theory.parallel import cluster
 from muso_theory.rows import OneHot
 from tests import ROOT
 from tests.numbers.floating_mode import FLUSH, floating_mode, needs_mxcsr
@@ -203,7 +203,7 @@ def test_a_task_takes_its_own_rows_along() -> None:
 
 @pytest.mark.slow
 def test_the_option_of_the_command_is_the_door_of_campaigns(client: Any, tmp_path: Path) -> None:
-    from muso_theory.check_command import _cluster
+    from muso_theory.commands.check import _cluster
 
     assert cluster.active_client() is None
     with _cluster(client.scheduler.address, problem()):

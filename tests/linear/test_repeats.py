@@ -11,6 +11,7 @@ import pytest
 
 import muso_theory as mt
 from muso_theory.claims.training import _spans_everything
+from muso_theory.commands.terminal import show_report
 from muso_theory.linear import repeats, scaled_features
 from muso_theory.linear.certified import CertifiedForms
 from muso_theory.linear.features import GaussianFeatures
@@ -18,7 +19,6 @@ from muso_theory.linear.precise import feature_error, perturbation
 from muso_theory.linear.repeats import first_equal_rows
 from muso_theory.numbers import Grade, UndecidedError, repeated
 from muso_theory.numbers.repeated import averages
-from muso_theory.terminal import show_report
 from muso_theory.verdict import Verdict
 
 RANKS = ["full-rank", "full-rank-retain", "full-rank-forget"]

@@ -183,7 +183,7 @@ def test_a_store_of_other_numbers_is_read_as_an_array(monkeypatch: pytest.Monkey
 def test_less_memory_than_is_needed_is_told_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y, forget = data()
     problem = mt.UnlearningProblem(Source(X), y, forget)
-    monkeypatch.setattr("muso_theory.ladder.memory", lambda: 10**6)
+    monkeypatch.setattr("muso_theory.checking.ladder.memory", lambda: 10**6)
     row = mt.check(problem, ["exact-labels"])["exact-labels"]
     assert row.verdict is mt.Verdict.UNDECIDED
     assert "GB, more than the memory" in row.needs

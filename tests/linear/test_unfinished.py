@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory.files import npz_bytes, write_atomic
+from muso_theory.files.writing import npz_bytes, write_atomic
 from muso_theory.linear import unfinished
 from muso_theory.linear.unfinished import GrowingSum, growing, kept_in
 from muso_theory.numbers import spans

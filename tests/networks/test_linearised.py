@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory.cli import main
+from muso_theory.commands.cli import main
 from muso_theory.networks import mlp, save
 
 

@@ -16,6 +16,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import muso_theory as mt
+from muso_theory.checking.rechecking import compare
 from muso_theory.errors import ArithmeticModeError, MusoError
 from muso_theory.evaluation import Objective, removal_certificate
 from muso_theory.evaluation.gaussian import (
@@ -51,7 +52,6 @@ from muso_theory.numbers.spectrum import (
     smallest_eigenvalue_bound,
     trace_bound,
 )
-from muso_theory.rechecking import compare
 from tests import ROOT
 from tests.numbers.floating_mode import DAZ, FLUSH, MODES, Register, floating_mode, needs_mxcsr
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-from muso_theory.meaning import reason_of
+from muso_theory.checking.meaning import reason_of
 from muso_theory.numbers import BALL, UndecidedError
 from muso_theory.numbers.accurate import accurate_product, plain_product
 from muso_theory.numbers.balls import enclosure

@@ -17,12 +17,12 @@ import pytest
 
 import muso_theory as mt
 from muso_theory import plots
+from muso_theory.checking.report import Report
+from muso_theory.checking.summary import sentence
 from muso_theory.evidence import Evidence, Inequality, Scope, Verdict
 from muso_theory.markup import Markup, join, mathematics, tag
 from muso_theory.numbers import Quantity
 from muso_theory.pages import details, draw_figures, report_page
-from muso_theory.report import Report
-from muso_theory.summary import sentence
 from tests.zoo import ZOO
 from verification.commands import muso
 

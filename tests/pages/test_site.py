@@ -19,10 +19,10 @@ from muso_theory.claims.theorems.library import Proof
 from muso_theory.claims.theorems.registry import slugs
 from muso_theory.claims.theorems.showing import figures, unproved
 from muso_theory.claims.theorems.writing import load_certificate
+from muso_theory.files.results import result_hash
 from muso_theory.pages import Observation, draw_shown, read_instances, theorem_site, write_site
 from muso_theory.pages.layout import prose
 from muso_theory.plots import sources
-from muso_theory.results import result_hash
 from tests import ROOT
 from tests.pages.browser import resolves
 from verification.commands import muso

@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 
 import muso_theory as mt
 from muso_theory import plots
-from muso_theory.cli import app
+from muso_theory.commands.cli import app
+from muso_theory.files.results import sealed
 from muso_theory.plots.drawings import gap_ladder
 from muso_theory.plots.gallery import draw_all, script
 from muso_theory.plots.sources import read
-from muso_theory.results import sealed
 from tests.plots.test_plots import STYLES, outside, report, sweep, unlearn, written
 
 UNDERSTOOD = [

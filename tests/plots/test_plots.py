@@ -17,13 +17,13 @@ from typer.testing import CliRunner
 
 import muso_theory as mt
 from muso_theory import plots
-from muso_theory.cli import app
+from muso_theory.commands.cli import app
+from muso_theory.files.results import check_result, sealed
 from muso_theory.plots.drawings import spectrum
 from muso_theory.plots.figures.margins import margins
 from muso_theory.plots.gallery import NAMES, OWN_FIGURES, draw_all, script
 from muso_theory.plots.marks import style_of, symbols
 from muso_theory.plots.sources import DRAWN_FROM, read
-from muso_theory.results import check_result, sealed
 from tests import ROOT
 from tests.plots.test_figures import results_of
 
@@ -394,7 +394,7 @@ def test_a_report_without_limits_has_no_margins(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("words", [["--help"], ["figure", "--help"], ["claims"], ["explain", "gram"]])
 def test_text_only_commands_import_no_drawing(words: list[str]) -> None:
-    code = "import sys; from muso_theory.cli import app; app(sys.argv[1:], standalone_mode=False)"
+    code = "import sys; from muso_theory.commands.cli import app; app(sys.argv[1:], standalone_mode=False)"
     code += "; print('\\n', [name for name in ('matplotlib', 'tueplots', 'muso_theory.plots') if name in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
     assert answer.stdout.splitlines()[-1].strip() == "[]", answer.stderr

@@ -12,7 +12,7 @@ import muso_theory as mt
 from muso_theory.claims.theorems.library import prove
 from muso_theory.methods.monitors import Convergence, Epoch
 from muso_theory.numbers import Quantity
-from muso_theory.points import Workers
+from muso_theory.parallel.points import Workers
 from tests.convex_data import declare, make
 from tests.project import good
 
@@ -37,7 +37,7 @@ PROTOCOL = {
 
 CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "networks.linearised.from_network": lambda: {"y": good.inputs()[:, :2]},
-    "checking.check": lambda: {"claims": ["exact-labels"], "labels": np.array([0.5, -1.0])},
+    "checking.check.check": lambda: {"claims": ["exact-labels"], "labels": np.array([0.5, -1.0])},
     "claims.theorems.library.check_certificate": lambda: {"certificate": prove("exact-labels").certificate},
     "claims.theorems.library.prove": lambda: {"claim": "exact-labels"},
     "claims.theorems.attempts.statement": lambda: {"source": "matrix A : n x n\nconclude A = A"},
@@ -216,7 +216,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "strategies.fourier_features": lambda: {"n": 3, "n_features": 4},
     "strategies.orthogonal_matrices": lambda: {"size": 3},
     "strategies.step_size_schedules": lambda: {"largest": 4},
-    "sweeping.sweep": lambda: {
+    "unlearning.sweep.sweep": lambda: {
         "data": str(good.csv()),
         "over": "ridge",
         "values": [0.1],
@@ -224,7 +224,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
         "workers": Workers(jobs=1),
         "n_features": 8,
     },
-    "unlearning.unlearn": lambda: {"data": good.problem(), "method": "label-free"},
+    "unlearning.unlearn.unlearn": lambda: {"data": good.problem(), "method": "label-free"},
 }
 
 METHODS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
@@ -351,7 +351,7 @@ METHODS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
         None,
         {"text": good.counterexample().to_json()},
     ),
-    "report.Report.theorem": lambda: (mt.check(good.problem(), ["full-rank"]), {"claim": "full-rank"}),
+    "checking.report.Report.theorem": lambda: (mt.check(good.problem(), ["full-rank"]), {"claim": "full-rank"}),
 }
 """Of methods: on what, None for class methods; arguments as above."""
 
@@ -392,8 +392,8 @@ RECORDS = frozenset(
         "numbers.quantity.Quantity",
         "refutation.counterexample.Counterexample",
         "refutation.search.Refutation",
-        "report.Report",
-        "unlearned.Unlearned",
+        "checking.report.Report",
+        "unlearning.unlearned.Unlearned",
     ]
 )
 """What the package returns. A constructor keeps what it is given; it may refuse, and must not stumble."""

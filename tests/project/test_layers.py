@@ -18,39 +18,26 @@ ORDER = (
     ("errors", "verdict", "steps", "streams", "map_names"),
     ("former",),
     ("lazy",),
-    ("understood", "options", "screen", "markup", "kinds"),
-    ("arrays", "glossary", "files", "reading", "stopping", "results", "command_line"),
+    ("understood", "options", "screen", "markup"),
+    ("arrays", "glossary", "files"),
     ("arguments", "rows"),
     ("stored",),
     ("numbers", "algebra", "targets"),
     ("evidence", "machine"),
-    ("checkpoints", "cluster"),
-    ("points",),
+    ("parallel",),
     ("descent",),
     ("linear",),
     ("networks",),
     ("methods",),
     ("evaluation", "settings"),
     ("claims",),
-    ("summary", "costs"),
-    ("report", "ladder", "meaning"),
-    ("climbing",),
-    ("checking", "refutation", "implication"),
-    ("rechecking",),
+    ("checking", "refutation"),
     ("strategies",),
     ("data", "plots", "precision"),
     ("inputs",),
-    ("scoring",),
-    ("unlearned",),
-    ("unlearned_network",),
     ("unlearning",),
-    ("sweeping",),
     ("pages",),
-    ("terminal", "words", "repeat"),
-    ("completing",),
-    ("theorem_command",),
-    ("check_command", "figure_command", "refute_command", "unlearn_command", "sweep_command"),
-    ("cli", "pytest_plugin"),
+    ("commands", "pytest_plugin"),
     ("__main__",),
 )
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
@@ -150,9 +137,9 @@ def test_the_order_names_only_what_exists() -> None:
     "line",
     [
         "from ..claims import find",
-        "import muso_theory.report",
-        "from muso_theory import cli",
-        "def f():\n    from ..report import Report",
+        "import muso_theory.checking.report",
+        "from muso_theory import commands",
+        "def f():\n    from ..checking.report import Report",
     ],
 )
 def test_a_planted_upward_import_is_seen(line: str) -> None:
@@ -190,7 +177,7 @@ FOUND_BY_NAME = {
     "claims/theorems": {"THEOREMS"},
 }
 # A function that is a command bears its name, as does the function that it calls.
-COMMANDS = ("cli.py", "_command.py")
+COMMANDS = "commands"
 TWO_OF_A_NAME = {
     "load": "data.load and networks.load: rooms that users call by name",
     "train": "linear.train and networks.train, likewise",
@@ -221,7 +208,7 @@ def named_twice(sources: Mapping[Path, str]) -> set[str]:
     for path, text in sources.items():
         room = path.parent.relative_to(PACKAGE).as_posix()
         names = {name for name in defined(ast.parse(text)) if not name.startswith("_")}
-        if path.name.endswith(COMMANDS):
+        if room == COMMANDS:
             names = {name for name in names if not name.islower()}
         found += names - FOUND_BY_NAME.get(room, set())
     return {name for name in found if found.count(name) > 1}

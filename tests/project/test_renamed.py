@@ -62,7 +62,7 @@ def test_an_old_name_tells_the_new_one(owner: type, name: str, now: str) -> None
 @pytest.mark.parametrize(("before", "now"), FORMER.items(), ids=FORMER)
 def test_an_old_name_of_a_module_tells_the_new_one(before: str, now: str) -> None:
     home, _, name = before.rpartition(".")
-    module = importlib.import_module(f"muso_theory.{home}")
+    module = importlib.import_module(f"muso_theory.{home}" if home else "muso_theory")
     with pytest.raises(RenamedError, match=rf"^{before} is replaced by {now}; see CHANGELOG.md$"):
         getattr(module, name)
     assert f"`{before}" in CHANGES or f"`{name}" in CHANGES or f"`.{name}`" in CHANGES

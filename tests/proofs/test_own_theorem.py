@@ -21,7 +21,7 @@ from muso_theory.algebra.trials import concludes, failing, read_model
 from muso_theory.claims.theorems import attempts
 from muso_theory.claims.theorems.attempts import search_model, weaken
 from muso_theory.claims.theorems.registry import THEOREMS
-from muso_theory.cli import app
+from muso_theory.commands.cli import app
 from muso_theory.evidence import Verdict
 from tests.proofs.test_forged_certificates import run_checker
 

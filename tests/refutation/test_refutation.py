@@ -666,6 +666,6 @@ def test_pytest_plugin_is_silent_and_light_when_not_asked(tmp_path: Path) -> Non
 
 
 def test_help_stays_light() -> None:
-    code = "import sys, muso_theory.cli; print({'numpy', 'scipy', 'hypothesis', 'flint'} & set(sys.modules))"
+    code = "import sys, muso_theory.commands.cli; print({'numpy', 'scipy', 'hypothesis', 'flint'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

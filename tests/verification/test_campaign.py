@@ -52,7 +52,7 @@ def test_progress_counts_points_and_is_silent_where_nothing_takes_long(
     measure_points("often", square, points, Options(directory=tmp_path, jobs=1))
     assert capsys.readouterr().err == ""
     told: list[Any] = []
-    monkeypatch.setattr("muso_theory.points._screen", lambda: nullcontext(told.append))
+    monkeypatch.setattr("muso_theory.parallel.points._screen", lambda: nullcontext(told.append))
     measure_points("now", square, points, Options(directory=tmp_path, jobs=1))
     assert [(step, step.done, step.total) for step in told] == [("now", k, 3) for k in (1, 2, 3)]
 

@@ -14,7 +14,7 @@ import pytest
 from scipy import stats
 
 from muso_theory.claims import CATALOGUE
-from muso_theory.results import laid_out, result_hash
+from muso_theory.files.results import laid_out, result_hash
 from tests import ROOT
 from verification import __main__ as runner
 from verification import folding, tables

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from muso_theory.errors import MusoError
-from muso_theory.results import timeless
+from muso_theory.files.results import timeless
 from tests import ROOT
 from verification import fuzz
 from verification.campaign import Options

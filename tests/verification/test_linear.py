@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from muso_theory.files.results import restored
 from muso_theory.linear.training import PAPER_STEPS, PowerSteps, train
 from muso_theory.methods import serving
-from muso_theory.results import restored
 from verification import ablation, ablation_axes, experiment, paper_convergence, paper_linear
 from verification.campaign import Options, result_file
 from verification.theory import PredictedRuns, descent, first_epoch, judge, relative_error, sweep

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from muso_theory.errors import BadInputError
+from muso_theory.files.results import restored
 from muso_theory.methods import Alternating, Descent, NoUnlearning, RandomRelabelling, Retraining, serving
 from muso_theory.networks import Recipe
 from muso_theory.networks.training import DivergedError
-from muso_theory.results import restored
 from tests import ROOT
 from verification import ablation_networks, alternating, network_lazy
 from verification.campaign import Options, measure_points, measuring

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from muso_theory.results import check_result, restored
+from muso_theory.files.results import check_result, restored
 from tests import ROOT
 from verification import anatomy, folding, theorems
 from verification.__main__ import campaigns, main, names

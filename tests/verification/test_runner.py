@@ -21,9 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from muso_theory.errors import BadInputError
+from muso_theory.files.results import laid_out, restored
 from muso_theory.linear.features import GaussianFeatures
 from muso_theory.plots import sources
-from muso_theory.results import laid_out, restored
 from tests import ROOT
 from verification import __main__ as runner
 from verification.campaign import Options, measure_points, measuring, result_file, timeless

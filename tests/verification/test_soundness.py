@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
+from muso_theory.checking.report import Report
 from muso_theory.claims.case import ulps
 from muso_theory.errors import MusoError
 from muso_theory.evidence import Audit, Hypothesis, Verdict, digits, findings
 from muso_theory.linear.certified import CertifiedForms
 from muso_theory.numbers import Grade, Quantity
-from muso_theory.report import Report
 from verification.soundness import CLAIMS, SEED, check_drawn, measure
 from verification.soundness_draws import (
     ARITHMETICS,

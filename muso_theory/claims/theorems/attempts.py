@@ -24,7 +24,7 @@ from ...algebra.trials import ExactModel, concludes, write_model
 from ...arguments import checked
 from ...errors import expected
 from ...evidence import Verdict
-from ...reading import read_text
+from ...files.reading import read_text
 from .certificates import bundle, certificate_of
 from .proof import Proof
 from .registry import THEOREMS, registered_statements

@@ -13,7 +13,7 @@ from ...algebra.coq.export import PROJECT, Export, coq_files
 from ...algebra.coq.lines import identifier
 from ...algebra.theorem import canonical
 from ...errors import expected
-from ...files import make_folder, write_all
+from ...files.writing import make_folder, write_all
 from .kernels import SEAL
 
 __all__ = ["KERNEL", "seal", "sealed_result", "write_coq"]

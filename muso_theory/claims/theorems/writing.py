@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ...algebra.checker import uses
 from ...algebra.statement import parse_statement
-from ...files import make_folder, write_all
-from ...reading import read_json
+from ...files.reading import read_json
+from ...files.writing import make_folder, write_all
 from ..catalogue import CATALOGUE
 from .attempts import TheoremAnswer
 from .graph import graph_svg

@@ -1,0 +1,186 @@
+"""Points of campaigns and spans of rows on a Dask cluster, by workers with this very code and these versions only.
+
+What workers return counts as made by the code here. So every worker is asked before a point runs, and each point asks
+again where it runs, since workers come and go.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ..errors import MusoError, expected
+from ..machine import installed
+
+__all__ = ["active_client", "connected", "measured", "require_same"]
+
+_FOR_SCHEDULER = 20.0
+"""Seconds to wait for a scheduler."""
+_FOR_WORKER = 20.0
+"""Seconds to wait for a worker where there is none."""
+
+
+@contextmanager
+def connected(scheduler: str | None, jobs: int) -> Iterator[None]:
+    """Have joblib, and so `measured`, use a cluster.
+
+    Args:
+        scheduler: its address; None starts a cluster on this machine.
+        jobs: workers of the one that is started.
+
+    Raises:
+        BadInputError: Dask is not installed, no address, or nobody there who answers as a scheduler does.
+    """
+    import joblib
+
+    try:
+        from distributed import Client
+    except ImportError:
+        hint = "pip install 'muso-theory[cluster]'"
+        raise expected("the package distributed", "backend", "dask", "not installed", hint) from None
+    if scheduler is None:
+        client = Client(n_workers=jobs, threads_per_worker=1, dashboard_address=":0")
+    else:
+        client = _answering(lambda: Client(scheduler, timeout=_FOR_SCHEDULER), scheduler)
+    with client, joblib.parallel_config(backend="dask", client=client):
+        yield
+
+
+def _answering(connect: Callable[[], Any], scheduler: str) -> Any:
+    """A client, or words: Dask has many errors for a bad address, and waits without end for some other server."""
+    found: list[Any] = []
+
+    def attempt() -> None:
+        try:
+            found.append(connect())
+        except Exception as error:
+            found.append(error)
+
+    # A daemon, which ends with this process.
+    thread = threading.Thread(target=attempt, daemon=True)
+    thread.start()
+    thread.join(1.5 * _FOR_SCHEDULER)
+    client = found[0] if found else TimeoutError("what is there does not answer as a scheduler does")
+    if isinstance(client, Exception):
+        words = "a Dask scheduler that answers"
+        raise expected(
+            words,
+            "scheduler",
+            scheduler,
+            str(client) or type(client).__name__,
+            "its address, tcp://HOST:8786",
+        )
+    return client
+
+
+def active_client() -> Any:
+    """The client of the cluster on which joblib would run now, or None."""
+    from joblib.parallel import get_active_backend
+
+    return getattr(get_active_backend()[0], "client", None)
+
+
+def require_same(client: Any, code: Callable[[], str]) -> None:
+    """Ask every worker whether it has the code and the versions that are here.
+
+    Raises:
+        BadInputError: a worker that differs, named with what differs, or that cannot even answer.
+        MusoError: no worker.
+    """
+    mine, deadline = _identity(code), time.monotonic() + _FOR_WORKER
+    address = client.scheduler.address
+    while not (answers := client.run(_identity, code, on_error="return")):
+        if time.monotonic() > deadline:
+            raise MusoError(f"the scheduler {address} has no workers; try dask worker {address}")
+        time.sleep(0.1)
+    found = [f"{name}: {told}" for name, answer in answers.items() if (told := _differences(mine, answer))]
+    if found:
+        words, hint = "workers with the code and the versions that are here", "installing there what is here"
+        raise expected(words, "scheduler", address, "; ".join(found), hint)
+
+
+def _identity(code: Callable[[], str]) -> dict[str, str]:
+    """What checkpoints are kept under, as it is in the process where this runs."""
+    return {**installed(), "code": code()}
+
+
+def _differences(here: Mapping[str, str], there: Any) -> str:
+    """In words; empty where there are none."""
+    if not isinstance(there, dict):
+        return f"{type(there).__name__}: {there}"
+    names = [name for name in here if there.get(name) != here[name]]
+    return ", ".join(
+        "other code" if name == "code" else f"{name} {there.get(name)}, not {here[name]}" for name in names
+    )
+
+
+def measured(
+    client: Any,
+    tasks: Sequence[Callable[[], Any]],
+    code: Callable[[], str],
+    name: str,
+    next_step: str = "finished points are kept, run it again to go on",
+) -> Iterator[Any]:
+    """What the workers return, in any order.
+
+    Args:
+        tasks: functions that workers can import, with their arguments.
+        code: see `require_same`.
+        name: what is measured, for a refusal.
+        next_step: what to do when the cluster was lost.
+
+    Raises:
+        MusoError: the scheduler or the workers were lost, a worker that came later differs, or one point ended several
+            workers.
+    """
+    import dask
+    from distributed import KilledWorker, as_completed
+
+    def lost(words: str) -> MusoError:
+        return MusoError(f"{name}: {words}; {next_step}")
+
+    here, address = _identity(code), client.scheduler.address
+    # Rows go with their task, and not ahead of it: with a worker that dies it would take them along.
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 GB"}):
+        futures = [client.submit(_measured_there, here, code, task, pure=False) for task in tasks]
+    done, seen = as_completed(futures), time.monotonic()
+    try:
+        while not done.is_empty():
+            if client.status != "running":
+                raise lost(f"the scheduler {address} was lost")
+            if not done.has_ready():
+                time.sleep(0.02)
+                if time.monotonic() - seen > 1 and _has_workers(client):
+                    seen = time.monotonic()
+                if time.monotonic() - seen > _FOR_WORKER:
+                    raise lost(f"the scheduler {address} has no workers left")
+                continue
+            future, seen = next(done), time.monotonic()
+            if future.cancelled():
+                raise lost(f"the scheduler {address} was lost")
+            try:
+                yield future.result()
+            except KilledWorker as error:
+                raise lost(f"workers were killed, perhaps for want of memory: {error}") from None
+    finally:
+        if client.status == "running":
+            client.cancel(futures)
+
+
+def _has_workers(client: Any) -> bool:
+    """Whether the scheduler has any, and answers."""
+    try:
+        return bool(client.nthreads())
+    except (OSError, ValueError, RuntimeError):  # it is gone, which the client notices by itself
+        return False
+
+
+def _measured_there(here: Mapping[str, str], code: Callable[[], str], task: Callable[[], Any]) -> Any:
+    """One task, on a worker that may have come after all others were asked."""
+    told = _differences(here, _identity(code))
+    if told:
+        raise MusoError(f"a worker differs: {told}; try installing there what is here")
+    return task()
