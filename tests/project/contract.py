@@ -351,7 +351,10 @@ METHODS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
         None,
         {"text": good.counterexample().to_json()},
     ),
-    "checking.report.Report.theorem": lambda: (mt.check(good.problem(), ["full-rank"]), {"claim": "full-rank"}),
+    "checking.report.Report.theorem": lambda: (
+        mt.check(good.problem(), ["full-rank"]),
+        {"claim": "full-rank"},
+    ),
 }
 """Of methods: on what, None for class methods; arguments as above."""
 
