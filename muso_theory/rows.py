@@ -27,10 +27,18 @@ class ByRows(np.lib.mixins.NDArrayOperatorsMixin, ABC):
     dtype: np.dtype[Any]
     ndim = 2
 
+    # What is known without an entry stands here: anything else that arrays have is asked of all rows at once.
+    ndim = 2
+
     @property
     def size(self) -> int:
         """Number of entries."""
         return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the array that all rows would be."""
+        return self.size * self.dtype.itemsize
 
     @property
     @abstractmethod

@@ -9,7 +9,7 @@ a process of its own, whose peak is what the system counted, and beside it one t
 equations: dsyrk of blocks of rows, class sums by products with one-hot blocks, dpotrf and dpotrs. Both have BLAS of one
 thread and are compared in processor time, which a busy machine disturbs less than the clock. On a cluster of two worker
 processes one is killed midway, and the bounds are held against those of the same problem by threads. Blocks from a seed
-have no normal equations beside them and two threads; how long all of ImageNet takes is extrapolated from a tenth of it.
+have no normal equations beside them and two threads; what all of ImageNet takes is extrapolated from a tenth of it.
 """
 
 from __future__ import annotations
@@ -72,17 +72,17 @@ def points(quick: bool) -> list[dict[str, Any]]:
 def extrapolate(rows: list[dict[str, Any]]) -> None:
     """Write into the largest part of ImageNet how long all of it takes, if two sizes or more say how times grow.
 
-    Seconds of the clock by the fitted exponent, but no less than in proportion: what small parts spend once makes their
-    exponent smaller than that of what grows.
+    Processor seconds, which a busy machine moves less than the clock, by the fitted exponent, but no less than in
+    proportion: what small parts spend once makes their exponent smaller than that of what grows.
     """
     parts = sorted((row for row in rows if row["where"] == "seed"), key=lambda row: int(row["n"]))
     if len(parts) < 2:
         return
-    logs = [(np.log(row["n"]), np.log(row["seconds"])) for row in parts]
+    logs = [(np.log(row["n"]), np.log(row["CPU seconds"])) for row in parts]
     slope = float(np.polyfit(*zip(*logs, strict=True), 1)[0])
     last = parts[-1]
     last["exponent"] = slope
-    last["hours of the whole"] = last["seconds"] * (WHOLE / last["n"]) ** max(1.0, slope) / 3600
+    last["processor hours of the whole"] = last["CPU seconds"] * (WHOLE / last["n"]) ** max(1.0, slope) / 3600
 
 
 @final
@@ -300,7 +300,7 @@ def tabulate(rows: list[dict[str, Any]]) -> dict[str, Any]:
             "features MB": row["bytes of features"] / 1e6,
             "peak MB": row["peak bytes"] / 1e6,
             "plain MB": None if row["plain peak bytes"] is None else row["plain peak bytes"] / 1e6,
-            "hours": row.get("hours of the whole"),
+            "hours": row.get("processor hours of the whole"),
         }
         for row in rows
     ]
@@ -318,7 +318,7 @@ def tabulate(rows: list[dict[str, Any]]) -> dict[str, Any]:
         Column("seconds", spec=".3g"),
         Column("seconds of threads", "by threads", ".3g"),
         Column("killed", "workers killed", "d"),
-        Column("hours", f"hours of {WHOLE:,} samples, extrapolated", ".2g"),
+        Column("hours", f"processor hours of {WHOLE:,} samples, extrapolated", ".2g"),
         Column("verdict"),
         Column("gap", "‖w_u − w_r‖ ≤", ".1e"),
         Column("busiest", "load", ".1f"),

@@ -50,8 +50,10 @@ def in_tiles(problem: UnlearningProblem) -> bool:
 
 
 def _held(problem: UnlearningProblem) -> int:
-    """Bytes of the features that are in memory, and not in a file that is mapped."""
-    return 0 if getattr(problem.features, "_mmap", None) is not None else int(problem.features.nbytes)
+    """Bytes of the features that are in memory: not in a file that is mapped, and not made when they are asked for."""
+    features = problem.features
+    mapped = not isinstance(features, np.ndarray) or getattr(features, "_mmap", None) is not None
+    return 0 if mapped else features.nbytes
 
 
 def tiled_bytes(problem: UnlearningProblem) -> int:

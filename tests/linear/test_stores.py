@@ -109,6 +109,22 @@ def test_no_block_is_read_oftener_than_passes_need() -> None:
     assert source.asked < 40 * 15  # forty passes over fifteen blocks
 
 
+def test_no_check_reads_all_rows_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither for its work nor to ask how much memory they take, which is known without them."""
+
+    def whole(self: Stored, *_: Any, **__: Any) -> Any:
+        raise AssertionError("all rows at once")
+
+    X, y, forget = data(np.float32)
+    stored = Stored("features", Source(X))
+    assert (stored.ndim, stored.size, stored.nbytes) == (X.ndim, X.size, X.nbytes)
+    monkeypatch.setattr(Stored, "__array__", whole)
+    with pytest.raises(AssertionError, match="all rows at once"):
+        stored.T  # noqa: B018  (what a check must not ask)
+    report = mt.check(mt.UnlearningProblem(Source(X), y, forget))
+    assert report["exact-labels"].verdict is mt.Verdict.CERTIFIED
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_a_store_that_changes_between_passes_is_noticed(dtype: Any) -> None:
     X, y, forget = data(dtype)

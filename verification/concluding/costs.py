@@ -234,9 +234,9 @@ def memory(result: Result) -> list[Draft]:
         largest(
             "performance",
             "all of it, extrapolated from the largest part with the fitted exponent and not measured, takes {largest} "
-            "hours on two cores ({n} extrapolation)",
-            parts._replace(found=[row for row in parts.found if row.get("hours of the whole")]),
-            "hours of the whole",
+            "processor hours ({n} extrapolation)",
+            parts._replace(found=[row for row in parts.found if row.get("processor hours of the whole")]),
+            "processor hours of the whole",
         ),
         largest(
             "performance",
