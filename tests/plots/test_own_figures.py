@@ -92,13 +92,21 @@ def test_equal_series_do_not_hide_one_another() -> None:
         ((50, 100), "linear"),
         ((1, 3, 30), "log"),
         ((0.0, 1.0, 2.0), "linear"),
+        ((0.0, 1e-6, 1.0), "linear"),
+        ((1e-6, 1.0), "log"),
+        ((1.0, 7.0), "linear"),
+        ((3.0,), "linear"),
     ],
 )
 def test_a_geometric_grid_has_a_logarithmic_axis(values: tuple[float, ...], scale: str) -> None:
     (axes,) = drawn("sweep", swept(values, gap=1.0)).axes
     assert axes.get_xscale() == scale
-    low, high = axes.get_xlim()
-    assert low < min(values) < max(values) < high
+    # On paper there is as much room on the left as on the right: a part of the data's width, less than all of it.
+    low, high = axes.transScale.transform([(x, 1.0) for x in axes.get_xlim()])[:, 0]
+    places = axes.transScale.transform([(x, 1.0) for x in values])[:, 0]
+    room = (places.min() - low, high - places.max())
+    assert room[0] == pytest.approx(room[1], rel=1e-9)
+    assert 0.05 <= room[0] / (np.ptp(places) or 1.0) <= 0.5
 
 
 @pytest.mark.parametrize(("venue", "width"), STYLES)
