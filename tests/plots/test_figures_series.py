@@ -373,7 +373,15 @@ def test_lines_of_the_graph() -> None:
     drawn = ends_of_lines(figure)
     assert drawn <= uses
     assert reachable(drawn) == reachable(uses)
-    (first, *_) = [line for line in figure.axes[0].lines if line.get_label() == "_uses"]
+    lines = [line for line in figure.axes[0].lines if line.get_label() == "_uses"]
+    for line in lines:  # right, down in a lane between two columns of marks, and right again
+        x, y = line.get_data()
+        assert x[0] < x[1] == x[2] < x[0] + 1 <= x[3]
+        assert (y[0], y[2]) == (y[1], y[3])
+    # What is used by several keeps its lane, and no two that are used from one column share one.
+    lanes = {(line.get_xdata()[1], line.get_ydata()[0]) for line in lines}
+    assert len({x for x, _ in lanes}) == len(lanes) == len({node for _, node in lanes})
+    first = lines[0]
     first.set_ydata(first.get_ydata()[::-1])
     assert not ends_of_lines(figure) <= uses
     first.remove()
