@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -532,3 +533,30 @@ def test_of_a_linear_network_the_residual_is_predicted_to_rounding(epochs: int) 
     assert predict_residual(problem, steps).relative <= wanted < predict_residual(problem, steps - 1).relative
     with pytest.raises(BadInputError, match="a residual that descent reaches"):
         steps_to(problem, -1.0)
+
+
+def test_labels_are_unstable_where_late_changes_are_large_and_no_smaller_than_early_ones():
+    tolerance = 0.1
+    changes = (0.0, 0.05, tolerance, 0.2, 0.3, math.inf, math.nan)
+    for count in range(4):
+        for history in itertools.product(changes, repeat=count):
+            early, late = history[: count // 2], history[count // 2 :]
+            grows = bool(early) and max(late) > tolerance and max(late) >= max(early)
+            unstable = grows or not all(map(math.isfinite, history))
+            epochs = [Epoch(0, change, 0.0, 1.0) for change in history]
+            found = signatures(epochs, Convergence.SETTLED, tolerance=tolerance)
+            assert (FailureSign.UNSTABLE_LABELS in found) is unstable, history
+            assert (FailureSign.NOT_CONVERGED in found) is not all(map(math.isfinite, history))
+
+
+def test_a_sign_begins_beyond_its_threshold():
+    def seen(**settings):
+        return signatures([Epoch(0, 0.0, 0.0, 1.0, alignment=0.5)], Convergence.SETTLED, **settings)
+
+    assert seen(alignment=0.5) == seen(alignment=0.0) == ()
+    assert seen(alignment=math.nextafter(0.5, 1)) == (FailureSign.POOR_KERNEL,)
+    # Intervals that touch are not told apart.
+    for attack, sign in (((0.5, 0.6), FailureSign.LEAKAGE), ((0.2, 0.3), FailureSign.OVER_FORGETTING)):
+        apart = (0.3, 0.49) if sign is FailureSign.LEAKAGE else (0.31, 0.5)
+        assert seen(alignment=0.0, attack=attack, null=apart) == (sign,)
+        assert seen(alignment=0.0, attack=attack, null=(0.3, 0.5)) == ()

@@ -421,6 +421,24 @@ def test_a_small_error_in_one_rule_is_named(kind, rule, name, monkeypatch):
     assert {type(dict(leaves(net.layers))[where.split()[0]]) for where, _ in named} == {kind}
 
 
+@pytest.mark.parametrize("size", [1e-9, 1.0, 1e9])
+@pytest.mark.parametrize("rule", RULES)
+def test_a_small_error_is_seen_beside_numbers_of_any_size(rule, size, monkeypatch):
+    net = Sequential((3,), (Dense(3, 4), Activation("identity"), Dense(4, 2)))
+    params, X = net.init(0), size * np.random.default_rng(1).standard_normal((3, 3))
+    assert not check_gradients(net, params, X).wrong
+    right = getattr(Dense, rule)
+
+    def wrong(self, *given):
+        value = right(self, *given)
+        if isinstance(value, list):
+            return [1.0005 * array for array in value]
+        return 1.0005 * value if isinstance(value, np.ndarray) else dataclasses.replace(value, right=1.0005 * value.right)
+
+    monkeypatch.setattr(Dense, rule, wrong)
+    assert rule in {found for _, found in check_gradients(net, params, X, throw=False).wrong}
+
+
 @pytest.mark.parametrize(
     ("kind", "name"),
     [(Gate, "squeeze-and-excite"), (Concatenate, "concatenate"), (Residual, "transformer-block")],
