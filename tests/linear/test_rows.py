@@ -77,7 +77,11 @@ def test_rows_that_are_taken_are_those_of_the_array_however_deep_it_is() -> None
     for start in range(len(array)):
         for stop in range(start + 1, len(array) + 1):
             assert np.array_equal(whole[start:stop], array[start:stop])
-            for index in (np.arange(start, stop), np.arange(start, stop)[::-1], np.array([start, stop - 1, start])):
+            for index in (
+                np.arange(start, stop),
+                np.arange(start, stop)[::-1],
+                np.array([start, stop - 1, start]),
+            ):
                 found = taken(whole, index)
                 assert np.array_equal(np.asarray(found), array[index])
                 # As compact as the part it is from.

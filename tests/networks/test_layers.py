@@ -433,7 +433,11 @@ def test_a_small_error_is_seen_beside_numbers_of_any_size(rule, size, monkeypatc
         value = right(self, *given)
         if isinstance(value, list):
             return [1.0005 * array for array in value]
-        return 1.0005 * value if isinstance(value, np.ndarray) else dataclasses.replace(value, right=1.0005 * value.right)
+        return (
+            1.0005 * value
+            if isinstance(value, np.ndarray)
+            else dataclasses.replace(value, right=1.0005 * value.right)
+        )
 
     monkeypatch.setattr(Dense, rule, wrong)
     assert rule in {found for _, found in check_gradients(net, params, X, throw=False).wrong}
