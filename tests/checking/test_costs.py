@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from fractions import Fraction
 from types import SimpleNamespace
@@ -157,7 +158,7 @@ def test_no_check_costs_less_for_more_data_or_more_than_cubes_of_it(name: str) -
     most = 24 if name == "rational" else 8.1  # solutions are as long as determinants
     for size, start in (("n", 50), ("n", 3000), ("d", 20), ("d", 2000), ("c", 1)):
         found = [COSTS[name](of_sizes(**{size: start * factor})) for factor in (1, 2, 4)]
-        for less, more in zip(found, found[1:], strict=False):
+        for less, more in itertools.pairwise(found):
             assert less.seconds < more.seconds < most * less.seconds
             assert less.gigabytes <= more.gigabytes < 8.1 * less.gigabytes
 

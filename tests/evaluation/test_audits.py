@@ -197,7 +197,7 @@ def test_low_bits_are_read_from_the_number_itself() -> None:
 def test_events_are_the_numbers_that_they_are_said_to_be() -> None:
     """By plain loops: in units of the median deviation about the median of both samples, and two normals of these."""
     rng = np.random.default_rng(5)
-    x, y = rng.standard_normal((9, 2)) + [3.0, -1.0], 2 * rng.standard_normal((9, 2))
+    x, y = rng.normal((3.0, -1.0), 1.0, (9, 2)), rng.normal(0.0, 2.0, (9, 2))
     asked = rng.standard_normal((4, 2))
     units = []
     for column in np.vstack([x, y]).T.tolist():

@@ -98,7 +98,7 @@ def test_a_bound_of_an_eigenvalue_scales_with_the_matrix(power: int, odd: float)
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.1, 0.5, 0.9, 0.96])
 def test_an_eigenvalue_is_bounded_however_much_of_it_an_error_takes(share: float) -> None:
-    """A share of λ_min = 1 is lost: what is left is proved, with no more than a fifth of λ_min given away, and a little."""
+    """A share of λ_min = 1 is lost: what is left is proved, with no more than a fifth of λ_min given away."""
     gram, error = np.diag([1.0, 4.0, 9.0]), Fraction(share)
     bound = smallest_eigenvalue_bound(gram, error, 1.0)
     assert bound is not None
