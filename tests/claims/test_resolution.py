@@ -284,7 +284,9 @@ def test_a_tolerance_is_relative_to_the_first_length_that_is_not_nothing() -> No
 
 @pytest.mark.parametrize("arithmetic", ["auto", "float64"])
 @pytest.mark.parametrize("share", [0.5, 0.999, 1.001, 2.0])
-def test_noise_is_more_than_doing_nothing_needs_where_the_gap_is_larger(arithmetic: str, share: float) -> None:
+def test_noise_is_more_than_doing_nothing_needs_where_the_gap_is_larger(
+    arithmetic: str, share: float
+) -> None:
     rng = np.random.default_rng(4)
     problem = mt.UnlearningProblem(rng.standard_normal((6, 9)), rng.standard_normal(6), [1, 4])
     solution = mt.solve(problem)
