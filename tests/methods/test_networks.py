@@ -560,3 +560,26 @@ def test_a_sign_begins_beyond_its_threshold():
         apart = (0.3, 0.49) if sign is FailureSign.LEAKAGE else (0.31, 0.5)
         assert seen(alignment=0.0, attack=attack, null=apart) == (sign,)
         assert seen(alignment=0.0, attack=attack, null=(0.3, 0.5)) == ()
+
+
+def test_features_of_a_head_are_those_of_all_samples_at_once():
+    """However they are cut: 1,024 samples go through the layers below at a time."""
+    net, rng = mlp([3, 5, 2], "tanh", "ntk"), np.random.default_rng(0)
+    params = net.init(0)
+    for n in (1, 1023, 1024, 1025, 2100):
+        X = rng.standard_normal((n, 3))
+        found = head_features(net, params, X)
+        assert found.shape == (n, 6)
+        np.testing.assert_allclose(found @ head_matrix(net, params), net(params, X), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [-1.0, 1.0])
+def test_a_model_is_broken_beyond_ten_times_the_loss_of_the_untrained_one(scale):
+    net = Sequential((2,), (Dense(2, 1),))
+    X, y = np.random.default_rng(0).standard_normal((8, 2)), np.ones((8, 1))
+    start = [np.zeros((2, 1)), np.zeros(1)]
+    problem = NetworkProblem(net, X, y, [1, 4], start, start, Recipe(loss="squared"))
+    for factor, broken in ((0.9999, False), (1.0001, True)):
+        moved = [start[0], 1 + scale * np.sqrt(10 * factor) * np.ones(1)]  # (1 − b)² is 10 times the factor
+        assert problem.is_broken(moved) is broken
+    assert not problem.is_broken(start)
