@@ -424,23 +424,28 @@ def test_a_small_error_in_one_rule_is_named(kind, rule, name, monkeypatch):
 @pytest.mark.parametrize("size", [1e-9, 1.0, 1e9])
 @pytest.mark.parametrize("rule", RULES)
 def test_a_small_error_is_seen_beside_numbers_of_any_size(rule, size, monkeypatch):
-    net = Sequential((3,), (Dense(3, 4), Activation("identity"), Dense(4, 2)))
-    params, X = net.init(0), size * np.random.default_rng(1).standard_normal((3, 3))
+    net = Sequential(
+        (3, 3, 2), (Conv2D(2, 3, (2, 2), bias=False), Activation("identity"), Conv2D(3, 1, (3, 3)))
+    )
+    params, X = [size * p for p in net.init(0)], size * np.random.default_rng(1).standard_normal((3, 3, 3, 2))
     assert not check_gradients(net, params, X).wrong
-    right = getattr(Dense, rule)
+    right = getattr(Conv2D, rule)
 
     def wrong(self, *given):
-        value = right(self, *given)
+        value, factor = right(self, *given), 1.0005
+        if self.bias:
+            return value
         if isinstance(value, list):
-            return [1.0005 * array for array in value]
-        return (
-            1.0005 * value
-            if isinstance(value, np.ndarray)
-            else dataclasses.replace(value, right=1.0005 * value.right)
-        )
+            return [factor * array for array in value]
+        if isinstance(value, np.ndarray):
+            return factor * value
+        return dataclasses.replace(value, right=factor * value.right)
 
-    monkeypatch.setattr(Dense, rule, wrong)
-    assert rule in {found for _, found in check_gradients(net, params, X, throw=False).wrong}
+    monkeypatch.setattr(Conv2D, rule, wrong)
+    assert ("0 conv2d", rule) in {
+        (" ".join(where.split()[:2]), found)
+        for where, found in check_gradients(net, params, X, throw=False).wrong
+    }
 
 
 @pytest.mark.parametrize(

@@ -172,3 +172,22 @@ def test_a_guided_search_stays_within_its_bounds_and_goes_where_a_rule_misbehave
     # Where the gap is largest the rule gives no numbers, which is worse than any gap: the search goes on into it.
     broken, _ = climbed(lambda x: np.nan if x[0] > 30 else 60 + float(x[0]), starts=1)
     assert broken[-1].features[0, 0] > 30
+
+
+def test_a_guided_search_starts_anywhere_near_zero_by_its_seed() -> None:
+    def first(seed: int) -> list[float]:
+        asked: list[Array] = []
+
+        def attempt(p: mt.UnlearningProblem) -> Attempt:
+            asked.append(np.concatenate([p.features.ravel(), p.targets.ravel()]).astype(float))
+            return Attempt()
+
+        next(worst_problems(Trial("flat", "labels", attempt), 1, seed, 100))
+        return asked[0].tolist()
+
+    starts = [first(seed) for seed in range(8)]
+    assert starts == [first(seed) for seed in range(8)]
+    entries = [x for start in starts for x in start]
+    assert {round(x) for x in entries} == set(range(-3, 4))
+    assert max(abs(x - round(x)) for x in entries) <= 0.25
+    assert len(set(entries)) > 80
