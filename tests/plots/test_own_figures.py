@@ -328,3 +328,13 @@ def test_a_sweep_without_names_of_series_is_drawn() -> None:
     rows = [{"axis": "ridge", "value": 10.0**i, "seed": 0, "gap": 1.0} for i in range(3)]
     assert drawn("sweep", sealed({"kind": "sweep", "axis": "ridge", "rows": rows})).axes
     assert drawn("sweep", sweep()).axes
+
+
+def test_a_trade_is_drawn_of_two_measures_or_more() -> None:
+    names = ("retain accuracy", "forget accuracy", "forget output gap")
+    for count in range(len(names) + 1):
+        measures = {name: 0.5 + 0.1 * i for i, name in enumerate(names[:count])}
+        rows = [{"method": method, "seed": 0, **measures} for method in ("retraining", "label-free")]
+        figure = script("trade_off").own(sealed({"kind": "unlearn", "rows": rows}))
+        assert (figure is not None) is (count > 1)
+        assert figure is None or len(figure.axes) == count
