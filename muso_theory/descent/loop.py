@@ -20,6 +20,9 @@ former(__name__)
 _GROWTH = 1e12
 """No stable run lets the residual grow so much; float64 still has 290 decades left."""
 
+_TINY = 1e-150
+"""Below it squares lose their digits in float64."""
+
 
 class Engine(ABC):
     """A training under way: one that visits samples, or one that knows many passes in closed form."""
@@ -129,7 +132,7 @@ def growth_guard(first: Array, targets: Array) -> Callable[[Array, int], None]:
         muso_theory.descent.loop.DivergedError: the residual grew 1e12-fold by epoch 4
     """
     size = max(length(first), length(targets))
-    limit = _GROWTH * size if size > 1e-150 else 0.0
+    limit = _GROWTH * size if size > _TINY else 0.0
 
     def check(derivative: Array, epoch: int) -> None:
         nonlocal limit
@@ -144,7 +147,7 @@ def growth_guard(first: Array, targets: Array) -> Callable[[Array, int], None]:
 
 
 def length(values: Array) -> float:
-    """Frobenius norm, also where the squares are beyond float64.
+    """Frobenius norm, also where the squares are beyond float64, or below it.
 
     Args:
         values: any shape.
@@ -159,6 +162,6 @@ def length(values: Array) -> float:
     with np.errstate(over="ignore", invalid="ignore"):
         size = float(np.linalg.norm(values))
         largest = float(np.abs(values).max(initial=0.0))
-        if size == np.inf and largest < np.inf:
+        if 0 < largest < np.inf and not _TINY < size < np.inf:
             return largest * float(np.linalg.norm(values / largest))
     return size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from numbers import Real
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array, forget_indices, outline, plain_array
 from ..errors import SingularMatrixError, check_integer, expected, nearest, refuse_idle
+from ..evidence.digits import round_digits
 from ..numbers import FLOAT64, CholeskyFactor
 from ..numbers.ieee import one_blas_thread
 from .closed_forms import ClosedForms, Point, float_model
@@ -156,7 +158,8 @@ def subset_size(subset: float, n_retain: int, whole: Callable[[float], int] = ro
     """
     size = whole(subset * n_retain)
     if size < 1:
-        least, of = f"{1 / n_retain:.2g} or more", f"of {n_retain} retained"
+        # Rounded up: a share that is told must be enough, also of those that are cut and not rounded.
+        least, of = f"{round_digits(Fraction(1, n_retain), up=True)} or more", f"of {n_retain} retained"
         raise expected("a subset of at least one sample", "subset", subset, of, least)
     return size
 

@@ -180,7 +180,7 @@ class Sequential:
         array = _numbers(name, X, real)
         if array.dtype.kind in "iub":
             array = array.astype(np.float64)
-        if array.shape[1:] != self.input_shape or array.ndim != len(self.input_shape) + 1:
+        if array.shape[1:] != self.input_shape:
             shape = ", ".join(["n", *map(str, self.input_shape)])
             raise expected(
                 f"inputs ({shape}) for layer 0 ({self.layers[0]})",

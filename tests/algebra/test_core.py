@@ -1,5 +1,6 @@
 """Typed free algebra, the statement language, prover and shortening."""
 
+import itertools
 import random
 from fractions import Fraction
 
@@ -200,3 +201,20 @@ def test_ratios_stay_exact() -> None:
         found = _ratio(a, b)
         assert isinstance(found, int | Fraction)
         assert found * b == a
+
+
+def test_a_number_has_a_square_type_or_is_zero() -> None:
+    for rows, cols in itertools.product(("D", "n"), repeat=2):
+        assert not Polynomial.number(0).typed(rows, cols).terms
+        if rows == cols:
+            assert Polynomial.number(3).typed(rows, cols).rows == rows
+        else:
+            with pytest.raises(AlgebraError, match="multiple of an identity"):
+                Polynomial.number(3).typed(rows, cols)
+        for other in itertools.product(("D", "n"), repeat=2):
+            symbol = Polynomial.letter("M", {"M": (rows, cols)})
+            if other == (rows, cols):
+                assert symbol.typed(*other) == symbol
+            else:
+                with pytest.raises(AlgebraError, match="expected type"):
+                    symbol.typed(*other)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from fractions import Fraction
 from typing import Any
@@ -177,3 +178,14 @@ def test_fewer_terms_are_shorter_wherever_their_facts_stand() -> None:
     short = shortened(target, (*chain, *nothing), facts)
     assert sorted(term.fact for term in short) == ["assume(f13)", "assume(f14)"]
     assert all(term.coefficient == 1 for term in short)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_sizes_are_tried_from_small_to_large_each_once(count: int) -> None:
+    """One, two or three of each, up to four more than one of each in all."""
+    names = "abcd"[:count]
+    lines = [*(f"matrix M{name} : {name} x {name}" for name in names), "conclude Ma = Ma"]
+    found = [tuple(sizes[name] for name in names) for sizes in _sizes(parse_statement("t", lines))]
+    assert found == sorted(found, key=lambda choice: (sum(choice), choice))
+    assert set(found) == {c for c in itertools.product((1, 2, 3), repeat=count) if sum(c) - count <= 4}
+    assert len(set(found)) == len(found)

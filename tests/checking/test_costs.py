@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from fractions import Fraction
 from types import SimpleNamespace
@@ -18,7 +19,12 @@ from muso_theory.checking.implication import number
 from muso_theory.checking.ladder import Ladder
 from muso_theory.evidence import Allowance, Audit, Hypothesis, Identity, Inequality, Output, show
 from muso_theory.files.results import restored
+from muso_theory.linear import tiling
+from muso_theory.linear.precise import seconds_of_map
+from muso_theory.networks import mlp
+from muso_theory.networks.enclosure import seconds_of_tangent
 from muso_theory.numbers import Quantity
+from muso_theory.numbers.modular import seconds_of_rank
 from muso_theory.settings import Settings
 from tests import ROOT
 from verification import costs as campaign
@@ -90,6 +96,86 @@ def test_an_estimate_knows_the_lengths_of_numbers_and_not_the_sizes_alone() -> N
     thin, wide = (costs.ball_cost(fractions(8, 10, 20), bits) for bits in (128, 2048))
     assert wide.seconds > thin.seconds
     assert costs.certified_cost(fractions(8, 10, 20)).seconds < 1
+
+
+def of_sizes(n: int = 300, d: int = 700, c: int = 3, gone: int = 10) -> Any:
+    """A problem of which nothing but its sizes is asked."""
+    features = np.broadcast_to(np.float64(1.0), (n, d))
+    return SimpleNamespace(
+        n_samples=n, n_features=d, n_outputs=c, forget=range(gone), features=features, w_init=None,
+        targets=np.broadcast_to(np.float64(1.0), (n, c)),
+    )  # fmt: skip
+
+
+def _seconds_of_tangent(n: int = 10, width: int = 2000, k: int = 9) -> float:
+    net = mlp([width, width, k])
+    params = [np.broadcast_to(0.0, shape) for shape in net.param_shapes]
+    return seconds_of_tangent(net, params, np.broadcast_to(1.0, (n, width)))
+
+
+def _seconds_of_map(rows: int = 100, count: int = 50, width: int = 5000, digits: int = 200) -> float:
+    feature_map: Any = SimpleNamespace(
+        frequencies_=np.broadcast_to(0.0, (count, width)), n_features_in_=count
+    )
+    return seconds_of_map(feature_map, rows, digits)
+
+
+COSTS = {
+    "certified": costs.certified_cost, "preconditioned": costs.preconditioned_cost,
+    "rational": costs.rational_cost, "ball": lambda problem: costs.ball_cost(problem, 200),
+}  # fmt: skip
+
+# What is estimated, a size with where it starts, and the powers between which the estimate grows with it.
+GROWTHS = [
+    (_seconds_of_map, "rows", 100, 1, 1), (_seconds_of_map, "count", 50, 1, 1),
+    (_seconds_of_map, "width", 5000, 1, 1), (_seconds_of_map, "digits", 3000, 1, 1.4),
+    (_seconds_of_tangent, "n", 10, 1, 1), (_seconds_of_tangent, "width", 2000, 1.6, 2),
+    (_seconds_of_tangent, "k", 9, 1, 1.1),
+    (seconds_of_rank, "n", 4000, 1, 2), (seconds_of_rank, "d", 4000, 1, 2),
+    (lambda **sizes: tiling.dual_bytes(of_sizes(**sizes)), "n", 9, 2, 2),
+    *((lambda **sizes: tiling.tiled_bytes(of_sizes(**sizes)), size, start, 1, top)
+      for size, start, top in (("n", 2048, 1), ("c", 5, 1), ("gone", 2048, 2))),
+    (lambda **sizes: tiling.disk_bytes(of_sizes(**sizes)), "n", 1 << 14, 1.9, 2),
+    *((lambda what=what, **sizes: getattr(costs.ball_cost(of_sizes(), sizes["bits"]), what), "bits", 64, 1, 1)
+      for what in ("seconds", "gigabytes")),
+    *((lambda estimate=estimate, **sizes: estimate(of_sizes(**sizes)).seconds, "c", 3, 1, 1)
+      for estimate in COSTS.values()),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("estimate", "size", "start", "least", "most"), GROWTHS)
+def test_an_estimate_grows_with_every_size_by_its_power(
+    estimate: Any, size: str, start: int, least: float, most: float
+) -> None:
+    """Whatever does not grow falls out of a difference; the next one is 2ᵖ times as large where the power is p."""
+    names = {"n": start, "d": start} if estimate is seconds_of_rank else {}
+    first, second, third = (estimate(**{**names, size: start * factor}) for factor in (1, 2, 4))
+    assert 0 < first < second < third
+    assert least - 1e-6 <= np.log2((third - second) / (second - first)) <= most + 1e-6
+
+
+@pytest.mark.parametrize("name", COSTS)
+def test_no_check_costs_less_for_more_data_or_more_than_cubes_of_it(name: str) -> None:
+    most = 24 if name == "rational" else 8.1  # solutions are as long as determinants
+    for size, start in (("n", 50), ("n", 3000), ("d", 20), ("d", 2000), ("c", 1)):
+        found = [COSTS[name](of_sizes(**{size: start * factor})) for factor in (1, 2, 4)]
+        for less, more in itertools.pairwise(found):
+            assert less.seconds < more.seconds < most * less.seconds
+            assert less.gigabytes <= more.gigabytes < 8.1 * less.gigabytes
+
+
+def test_what_is_small_costs_next_to_nothing() -> None:
+    small = of_sizes(8, 10, 1, 1)
+    for estimate in COSTS.values():
+        found = estimate(small)
+        assert 0.01 < found.seconds < 0.3
+        assert 0.005 < found.gigabytes < 0.05
+    assert _seconds_of_map(1, 1, 1, 30) < 1e-5
+    assert _seconds_of_tangent(1, 1, 1) < 1e-5
+    # And memory is that of what is held: a few matrices of n² numbers beside libraries.
+    grown = tiling.dual_bytes(of_sizes(30_000)) - tiling.dual_bytes(of_sizes(20_000))
+    assert 2 < grown / (8 * (30_000**2 - 20_000**2)) < 8
+    assert 1e8 < tiling.dual_bytes(small) < 1e9
 
 
 def test_float_bounds_of_a_large_problem_fit_the_default_budget() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 
 import muso_theory as mt
 from muso_theory.checking.rechecking import Recheck
+from muso_theory.claims.case import Case
 from muso_theory.commands import terminal
 from muso_theory.evidence import short, show
 from muso_theory.numbers import Quantity
@@ -262,3 +265,33 @@ def test_labels_that_are_farther_than_the_original_ones_are_told(worse: Fraction
     row = mt.check(problem, ["exact-labels"], "rational", labels=labels)["exact-labels[labels]"]
     assert row.verdict is mt.Verdict.REFUTED
     assert ("closer" in row.facts[0]) is told
+
+
+def test_a_tolerance_is_relative_to_the_first_length_that_is_not_nothing() -> None:
+    """All but the last are asked in order whether they are above the last one's rounding; it counts where none is."""
+    unit, limit, sizes = Fraction(1, 8), mt.settings.Settings().limit, (0, 1, 2, 9)
+    asked = SimpleNamespace(settings=mt.settings.Settings())
+    for count in (1, 2, 3):
+        for given in itertools.product(sizes, repeat=count):
+            yardsticks = [(Quantity.exact(size), f"length {i}") for i, size in enumerate(given)]
+            found = Case._of_theorem(asked, yardsticks, unit)  # type: ignore[arg-type]
+            above = [i for i, size in enumerate(given[:-1]) if size > unit * given[-1]]
+            place = above[0] if above else count - 1
+            assert f"length {place}" in found.of
+            assert found.lower == found.upper == limit * given[place]
+            assert found.is_second is ("nothing to unlearn" in found.of) is (count > 1 and not above)
+
+
+@pytest.mark.parametrize("arithmetic", ["auto", "float64"])
+@pytest.mark.parametrize("share", [0.5, 0.999, 1.001, 2.0])
+def test_noise_is_more_than_doing_nothing_needs_where_the_gap_is_larger(
+    arithmetic: str, share: float
+) -> None:
+    rng = np.random.default_rng(4)
+    problem = mt.UnlearningProblem(rng.standard_normal((6, 9)), rng.standard_normal(6), [1, 4])
+    solution = mt.solve(problem)
+    w = solution.w_retrained + share * (solution.w_pretrained - solution.w_retrained)
+    row = mt.check(problem, "removal-certificate", arithmetic, w_unlearned=w).evidence[
+        "removal-certificate[w_unlearned]"
+    ]
+    assert ("more noise than doing nothing needs" in row.findings[0].what) is (share > 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from fractions import Fraction
 
@@ -466,3 +467,13 @@ def test_sizes_of_steps_enclose_the_exact_ones(name, entries, monkeypatch):
 )
 def test_where_sizes_lie_is_told_as_far_as_it_is_known(below, above, words):
     assert words in training._beside_two(Quantity.enclosure(*above), Quantity.enclosure(*below))
+
+
+def test_words_about_two_are_true_of_all_numbers_that_the_enclosures_allow():
+    ends = (-2, 0, 1)
+    pairs = [(low, high) for low in ends for high in ends if low <= high]
+    for above, below in itertools.product(pairs, repeat=2):
+        words = training._beside_two(Quantity.enclosure(*above), Quantity.enclosure(*below))
+        # 2 − min and 2 − max: some are above 2 where the latter is negative, some below where the former is positive.
+        assert ("some γ_i‖φ_i‖² are above 2" in words) is (below[1] < 0 < above[0])
+        assert ("the largest γ_i‖φ_i‖² is 2" in words) is (below == (0, 0))

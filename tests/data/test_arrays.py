@@ -377,3 +377,39 @@ def test_blocks_of_an_object_array_do_not_run_together(monkeypatch: pytest.Monke
     monkeypatch.setattr(arrays, "_BLOCK_BYTES", 16)
     assert _problem(targets=first).sha256 == whole.sha256  # the blocks leave no trace
     assert Artefact("labels", first).sha256 != Artefact("labels", second).sha256
+
+
+# -- blocks of rows, and what is a float64 --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (1, 1), (7, 3), (7, 3, 5), (64,), (5, 0), (9, 100)])
+@pytest.mark.parametrize("most", [1, 8, 100, 400, 10_000])
+def test_blocks_are_all_rows_in_order_and_as_many_as_fit(
+    shape: tuple[int, ...], most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrays, "_BLOCK_BYTES", most)
+    blocks = list(row_blocks(np.zeros(shape)))
+    assert [i for rows in blocks for i in range(rows.start, rows.stop)] == list(range(shape[0]))
+    width = 8 * int(np.prod(shape[1:]))
+    for rows in blocks:
+        assert rows.stop - rows.start == 1 or (rows.stop - rows.start) * width <= most
+    # All but the last are full: one row more would be too much.
+    assert all((rows.stop - rows.start + 1) * max(width, 1) > most for rows in blocks[:-1])
+
+
+@pytest.mark.parametrize(
+    ("values", "is_one"),
+    [
+        (np.array([True, False]), True),
+        *((np.zeros(2, dtype=kind), True) for kind in ("i1", "i8", "u1", "u8", "f2", "f4", "f8")),
+        (np.zeros(2, dtype=np.longdouble), np.dtype(np.longdouble).itemsize <= 8),
+        *((np.array(values, dtype=object), False) for values in ([1, 2], [0.5], [True])),
+        *((np.array([sign * (2**53 + more)]), not more) for sign in (1, -1) for more in (0, 1)),
+        (np.array([2**53 + 1], dtype=np.uint64), False),
+        (np.zeros(0, dtype=int), True),
+    ],
+)
+def test_float64_are_floats_of_that_width_and_integers_that_it_holds(
+    values: np.ndarray, is_one: bool
+) -> None:
+    assert arrays.is_float64(values) is is_one

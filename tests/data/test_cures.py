@@ -341,7 +341,9 @@ def test_another_sheet_is_named_where_one_is_empty(first: list[list[Any]], tmp_p
     rows = [["a", "b", "y"], *FRAME.to_numpy().tolist()]
     path = workbook(tmp_path / "a.xlsx", notes=first, **{"my data": rows})
     for choices in ({}, {"sheet": "notes"}):
-        assert refusal(lambda choices=choices: load(path, **choices)).endswith("; try --sheet 'my data'")
+        told = refusal(lambda choices=choices: load(path, **choices))
+        assert told.endswith("; try --sheet 'my data'")
+        assert ("a header only" in told, "empty" in told) == (bool(first), not first)
     assert load(path, sheet="my data").n_samples == 12
     path = workbook(tmp_path / "b.xlsx", notes=first, others=[])
     assert "--sheet" not in refusal(lambda: load(path))

@@ -25,9 +25,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import muso_theory as mt
-from muso_theory.data import Dataset, load
+from muso_theory.data import Dataset, compressed, load, tables
 from muso_theory.data.forget import parse_forget
 from muso_theory.errors import MusoError, expected, printable
+from muso_theory.files import reading
 from muso_theory.files.reading import exact_number, grown, parse_json, read_bytes
 from muso_theory.files.writing import npz_bytes
 from muso_theory.networks import files as networks
@@ -439,3 +440,53 @@ def test_read_bytes_has_a_limit(tmp_path: Path) -> None:
 
 def test_numbers_stay_exact() -> None:
     assert exact_number("22/7", "entry") == Fraction(22, 7)
+
+
+@pytest.mark.parametrize("form", ["gz", "bz2", "xz", "zip", "xlsx"])
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_what_grows_by_one_byte_too_many_is_refused(
+    form: str, beyond: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = b"a,y\n" + b"1,2\n" * 50
+    for module in (compressed, tables):
+        monkeypatch.setattr(module, "grown", lambda size: len(text) - beyond)
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("table.csv", text)
+    if form == "xlsx":  # no workbook: it is refused either way, in other words
+        with pytest.raises(MusoError, match="grows to at most" if beyond else r"complete \.xlsx file"):
+            tables.read_table(stream.getvalue(), "xlsx", "t.xlsx", sheet=None, encoding=None)
+        return
+    pack = {
+        "gz": gzip.compress,
+        "bz2": bz2.compress,
+        "xz": lzma.compress,
+        "zip": lambda text: stream.getvalue(),
+    }
+    if beyond:
+        with pytest.raises(MusoError, match=r"grows to at most 203 bytes"):
+            compressed.decompressed(pack[form](text), form, "t.csv")
+    else:
+        assert compressed.decompressed(pack[form](text), form, "t.csv") == text
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_a_pipe_of_one_byte_too_many_is_refused(beyond: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = bytes(range(256)) * 5000
+    monkeypatch.setattr(reading, "_MOST_STREAMED", len(data) - beyond)
+    if beyond:
+        with pytest.raises(MusoError, match=r"at most 1,279,999 bytes in a pipe"):
+            reading.read_stream(io.BytesIO(data), "-")
+    else:
+        assert reading.read_stream(io.BytesIO(data), "-") == data
+
+
+def test_long_arrays_are_read_whole_however_they_are_laid_out() -> None:
+    values = np.random.default_rng(0).standard_normal((700, 600))
+    for array in (values, np.asfortranarray(values), values[:, :1], values[:0], np.float64(2.5)):
+        stream = io.BytesIO()
+        np.savez_compressed(stream, a=array, b=values[0])
+        found = reading.read_arrays(io.BytesIO(stream.getvalue()), "d.npz", lambda names: None)
+        assert list(found) == ["a", "b"]
+        assert np.array_equal(found["a"], array)
+        assert found["a"].shape == np.shape(array)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -124,7 +126,18 @@ def test_a_guard_notices_growth_and_what_is_no_number() -> None:
     for bad in (1.1e12, np.nan, -np.inf):
         with pytest.raises(DivergedError, match=r"1e12-fold by epoch 4$"):
             check(np.array([0.0, bad]), 4)
-    assert length(np.array([3e200, 4e200])) == pytest.approx(5e200, rel=1e-15)
+
+
+@pytest.mark.parametrize("exponent", [-1060, -700, -520, -490, -1, 0, 490, 520, 700, 1020])
+def test_a_length_is_that_of_the_numbers_however_large_they_are(exponent: int) -> None:
+    values = np.ldexp(np.array([[3.1, -1.7, 0.0], [2.3, 0.6, -4.9]]), exponent)
+    whole = sum(Fraction(value) ** 2 for value in values.ravel().tolist())
+    exact = Fraction(math.isqrt(int(whole * 4**1200)), 2**1200)
+    for same in (values, -values.T):
+        assert abs(Fraction(length(same)) - exact) <= max(exact / 2**50, Fraction(1, 2**1074))
+    assert length(0 * values) == length(values[:0]) == 0
+    for bad, of in ((np.inf, np.inf), (-np.inf, np.inf), (np.nan, np.nan)):
+        assert np.array_equal(length(np.append(values, bad)), of, equal_nan=True)
 
 
 def test_targets_beside_outputs_are_rows_or_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -191,6 +192,50 @@ def test_low_bits_are_read_from_the_number_itself() -> None:
     values = np.array([[1.0], [1.5], [0.75], [-0.75], [2.0**-1074], [3 * 2.0**900], [1 + 2.0**-52], [0.0]])
     events = Events(np.zeros((3, 1)), np.zeros((3, 1)))
     assert events(values, column=4).tolist() == [0, -1, -2, -2, -1074, 900, -52, 1100]
+
+
+def test_events_are_the_numbers_that_they_are_said_to_be() -> None:
+    """By plain loops: in units of the median deviation about the median of both samples, and two normals of these."""
+    rng = np.random.default_rng(5)
+    x, y = rng.normal((3.0, -1.0), 1.0, (9, 2)), rng.normal(0.0, 2.0, (9, 2))
+    asked = rng.standard_normal((4, 2))
+    units = []
+    for column in np.vstack([x, y]).T.tolist():
+        middle = statistics.median(column)
+        units.append((middle, statistics.median(abs(value - middle) for value in column)))
+
+    def standard(rows: np.ndarray) -> list[list[float]]:
+        return [[(v - m) / s for v, (m, s) in zip(row, units, strict=True)] for row in rows.tolist()]
+
+    z, mine, other = standard(asked), standard(x), standard(y)
+    centres = [[statistics.fmean(column) for column in zip(*rows, strict=True)] for rows in (mine, other)]
+    spread = [
+        (statistics.pvariance(a) + statistics.pvariance(b)) / 2 + 1e-6
+        for a, b in zip(zip(*mine, strict=True), zip(*other, strict=True), strict=True)
+    ]
+
+    def far(row: list[float], centre: list[float]) -> float:
+        return sum((v - c) ** 2 / s for v, c, s in zip(row, centre, spread, strict=True))
+
+    near, wide = (
+        statistics.fmean(far(row, centre) for row in rows) / 2 + 1e-12
+        for rows, centre in zip((mine, other), centres, strict=True)
+    )
+    wanted = []
+    for row in z:
+        single = [*row, *(-v for v in row), *map(abs, row), *(-abs(v) for v in row)]
+        along = sum(v * (a - b) / s for v, a, b, s in zip(row, *centres, spread, strict=True))
+        wanted.append([*single, along, far(row, centres[1]) / wide - far(row, centres[0]) / near])
+    found = Events(x, y)(asked)
+    np.testing.assert_allclose(found[:, [*range(8), 16, 17]], wanted, rtol=1e-9)
+
+
+def test_values_that_come_back_are_counted_by_column() -> None:
+    x = np.array([[1.0, 5.0], [1.0, 6.0], [2.0, 7.0]])
+    y = np.array([[3.0, 8.0], [4.0, 8.0], [9.0, 9.0]])
+    found = Events(x, y)(np.array([[1.0, 1.0], [8.0, 8.0], [2.0, 5.0]]))
+    assert found[:, 12:14].tolist() == [[1, 0], [0, 0], [0, 0]]  # of the one data set
+    assert found[:, 14:16].tolist() == [[0, 0], [0, 1], [0, 0]]  # of the other
 
 
 def test_an_event_does_not_depend_on_how_many_draws_it_is_asked_about() -> None:

@@ -46,3 +46,20 @@ def test_images_with_channels_first_are_no_images_of_the_network(tmp_path):
             door(source)
     np.savez(tmp_path / "data.npz", X=np.moveaxis(X, 1, -1), y=X[:, 0, 0, 0], forget=[3])
     assert np.array_equal(prepare(source).problem.tangent.inputs, np.moveaxis(X, 1, -1))
+
+
+@pytest.mark.parametrize(("classes", "outputs"), [(0, 1), (2, 1), (2, 2), (3, 3)])
+def test_classes_in_several_outputs_are_trained_as_classes(tmp_path, classes, outputs):
+    """And the line about the problem says of how many outputs it is."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((12, 4))
+    y = np.array(["uvw"[i % classes] for i in range(12)]) if classes else X[:, 0] / 3
+    np.savez(tmp_path / "data.npz", X=X, y=y, forget=[3])
+    source = Source(str(tmp_path / "data.npz"), network=f"mlp:4-3-{outputs}:tanh")
+    made = prepare_network(source, {"epochs": 1})
+    assert made.problem.recipe.loss == ("cross-entropy" if outputs > 1 else "squared")
+    assert made.classes is bool(classes)
+    assert made.problem.targets.shape == (12, outputs)
+    assert (f", {outputs} outputs" in made.title) is (outputs > 1)
+    assert f"n = 12, {made.problem.net.n_params} parameters" in made.title
+    assert made.title.endswith(", 1 to forget")

@@ -258,6 +258,11 @@ def test_rows_of_a_sample_are_forgotten_together(tmp_path: Path) -> None:
     for problem in (mt.UnlearningProblem(J, y, [1, 5]), mt.UnlearningProblem.from_data(J, y, forget=[1, 5])):
         assert problem.sha256 == flat.sha256
     labels = mt.optimal_labels(flat).reshape(2, 3)
+    np.savez(tmp_path / "with.npz", features=J, y=y, forget=[1, 5], labels=labels)
+    for spec in ("random:0.2", "rows:1,4", "rows:1"):  # labels are of the samples that the file names
+        with pytest.raises(mt.BadInputError, match="the source's own forget set with its labels"):
+            prepare(Source(str(tmp_path / "with.npz"), forget=spec))
+    assert prepare(Source(str(tmp_path / "with.npz"), forget="column")).problem.sha256 == flat.sha256
     np.savez(tmp_path / "j.npz", features=J, y=y, forget=[1, 5], labels=labels)
     made = prepare(Source(str(tmp_path / "j.npz")))
     assert made.problem.sha256 == flat.sha256

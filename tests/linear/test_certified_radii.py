@@ -135,6 +135,29 @@ def test_a_ball_of_inputs_becomes_a_ball_of_outputs(verb: str, exponent: int) ->
     assert distance <= float(moved.radius) <= 3 * distance
 
 
+def test_an_uncertain_start_widens_leave_block_out_alike_on_every_scale() -> None:
+    """y_F − S[K⁻¹r]_F does not change when all features are scaled, and so neither does what r may be off by."""
+    radii = []
+    for exponent in SCALES:
+        problem = problem_of(exponent)
+        m, moved, phi = CertifiedForms(problem), CertifiedForms(problem), np.asarray(problem.features)
+        inverse = np.linalg.inv(phi @ phi.T)
+        solved = np.linalg.solve(inverse[_KEPT:, _KEPT:], inverse[_KEPT:])
+        direction = np.linalg.svd(solved)[2][:1].T
+
+        def predict(rows: Any, w: Any, m: Any = m, e: Array = direction) -> LabelBall:
+            return moved_labels(m.predict(rows, w), e[np.asarray(rows)])
+
+        moved.predict = predict  # type: ignore[method-assign]
+        still, found = m.leave_block_out(), moved.leave_block_out()
+        distance = float(np.linalg.norm(found.values - still.values))
+        assert distance == pytest.approx(DELTA * np.linalg.norm(solved @ direction), rel=1e-3)
+        assert float(still.radius) < 1e-6 * distance
+        assert distance <= float(found.radius)
+        radii.append(float(found.radius))
+    assert radii == pytest.approx([radii[0]] * len(radii), rel=1e-3)
+
+
 def _gap(m: CertifiedForms, labels: LabelBall) -> Quantity:
     return m.gap(labels)
 

@@ -444,3 +444,14 @@ def test_values_without_names_are_refused(kind: type) -> None:
         kind(13, 2000)
     for name in kind().get_params():
         assert f"{name}=" in str(refused.value)
+
+
+@pytest.mark.parametrize("feature_map", ALL, ids=by_name)
+def test_data_of_another_width_than_fitted_are_refused(feature_map) -> None:
+    fitted = clone(feature_map).fit(X)
+    assert len(fitted.transform(X[:1])) == len(fitted.kernel(X[:1])) == 1
+    for width in (1, 2, 4, 6):
+        other = np.ones((3, width))
+        for call in (fitted.transform, fitted.kernel, lambda other: fitted.kernel(X, other)):
+            with pytest.raises(BadInputError, match=rf"3 columns, as seen by fit.*X has {width} features"):
+                call(other)

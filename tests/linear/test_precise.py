@@ -267,10 +267,13 @@ def test_bounds_hold_the_true_differences(kind: str, size: float) -> None:
             problem, truth, error = perturbed(kind, size, seed, adverse)
             found = perturbation(problem, error)
             parameters, labels = differences(problem, truth)
-            assert parameters <= found.parameters.bound
-            assert labels <= found.labels.bound
+            assert found.parameters.floor <= parameters <= found.parameters.bound
+            assert found.labels.floor <= labels <= found.labels.bound
             smallest = float(np.linalg.svd(truth, compute_uv=False)[-1])
             assert found.margin.floor <= smallest * (1 + 1e-12) + 1e-12
+            off = float(np.linalg.norm(problem.features - truth))
+            own = float(np.linalg.svd(problem.features, compute_uv=False)[-1])
+            assert found.margin.floor - 1e-12 <= own - off <= found.margin.bound + 1e-12
 
 
 @pytest.mark.parametrize("kind", ["wide", "many columns", "tall"])

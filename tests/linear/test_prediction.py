@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -380,3 +382,13 @@ def test_early_stopping_labels_are_refused_where_q_is_singular_up_to_rounding():
     labels, goal = linear.early_stopping_labels(problem, step, 7, 3)
     w = linear.train(features, labels, mt.solve(problem).w_pretrained, "gd", step_sizes=step, epochs=3).w
     assert np.linalg.norm(w - goal) < 1e-10 * np.linalg.norm(goal)
+
+
+def test_the_largest_step_that_a_refusal_names_is_the_largest_one():
+    problem = ZOO["over-parameterised"]()
+    with pytest.raises(mt.BadInputError, match=r"1/λ_max = ") as refused:
+        linear.gd_epochs(problem, 1e6, 1e-3)
+    largest = float(re.search(r"1/λ_max = ([\d.e+-]+)", str(refused.value))[1])
+    assert linear.gd_epochs(problem, 0.999999 * largest, 1e-3) > 0
+    with pytest.raises(mt.BadInputError):
+        linear.gd_epochs(problem, 1.00001 * largest, 1e-3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import muso_theory as mt
 from muso_theory.errors import BadInputError
 from muso_theory.linear.closed_forms import float_model
+from muso_theory.linear.labels import subset_size
 from tests.zoo import ZOO
 
 PHI = np.arange(12.0).reshape(4, 3)
@@ -329,3 +331,13 @@ def test_what_is_kept_of_arrays_that_were_changed_and_taken_back_decides_nothing
     with contextlib.suppress(BadInputError):
         found = mt.check(problem, ["exact-labels", "gap-formula"], labels=y[[1]])
         assert [found[row].verdict for row in found] == [wanted[row].verdict for row in wanted]
+
+
+@pytest.mark.parametrize("whole", [round, int])
+def test_the_least_subset_that_a_refusal_names_is_one(whole) -> None:
+    for n in range(1, 400):
+        with pytest.raises(BadInputError, match="at least one sample") as refused:
+            subset_size(0.4 / n, n, whole)
+        least = float(re.search(r"try ([\d.]+) or more", str(refused.value))[1])
+        assert subset_size(least, n, whole) == 1
+        assert least <= 1.1 / n

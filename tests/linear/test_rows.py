@@ -67,6 +67,29 @@ def test_codes_give_the_rows_of_the_array() -> None:
         hot.chunks  # noqa: B018
 
 
+def test_rows_that_are_taken_are_those_of_the_array_however_deep_it_is() -> None:
+    rng = np.random.default_rng(0)
+    hot = [OneHot(rng.integers(-1, 4, n), 4) for n in (3, 1, 5)]
+    dense = rng.standard_normal((2, 4))
+    whole = Above([hot[0], Above([hot[1], dense]), hot[2]])
+    array = np.asarray(whole)
+    assert np.array_equal(array, np.vstack([*map(np.asarray, hot[:2]), dense, np.asarray(hot[2])]))
+    for start in range(len(array)):
+        for stop in range(start + 1, len(array) + 1):
+            assert np.array_equal(whole[start:stop], array[start:stop])
+            for index in (
+                np.arange(start, stop),
+                np.arange(start, stop)[::-1],
+                np.array([start, stop - 1, start]),
+            ):
+                found = taken(whole, index)
+                assert np.array_equal(np.asarray(found), array[index])
+                # As compact as the part it is from.
+                inside = [(0, 3), (3, 4), (6, 11)]
+                is_hot = any(a <= index.min() and index.max() < b for a, b in inside)
+                assert isinstance(found, OneHot) is is_hot
+
+
 @pytest.mark.parametrize(
     ("codes", "columns", "words"),
     [

@@ -268,3 +268,16 @@ def test_heads_that_cannot_be_formed_are_refused(change: dict[str, Any]) -> None
     with pytest.raises(BadInputError):
         published_head(np.eye(2), np.zeros((2, 1)), np.ones((2, 1)), **settings)
     assert published_head(np.eye(2), np.zeros((2, 1)), np.ones((2, 1)), ridge=1e-2).shape == (2, 1)
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (1, 2), (2, 3), (2, 1), (0, 2), (2, 0)])
+def test_a_head_is_of_the_shape_of_its_start_and_its_features(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    rows, right, other = rng.standard_normal((4, 2)), rng.standard_normal((2, 2)), np.ones(shape)
+    assert published_head(rows, 0 * right, right, ridge=0.1, precision="float64").shape == (2, 2)
+    for start, trained in ((other, right), (right, other)):
+        with pytest.raises(BadInputError, match=r"\(s, m\), \(m, k\) and \(m, k\)"):
+            published_head(rows, start, trained, ridge=0.1, precision="float64")
+    for wrong in (rows[:0], rows[:, :1], np.ones((4, 3))):
+        with pytest.raises(BadInputError, match=r"\(s, m\), \(m, k\) and \(m, k\)"):
+            published_head(wrong, 0 * right, right, ridge=0.1, precision="float64")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -532,3 +533,53 @@ def test_of_a_linear_network_the_residual_is_predicted_to_rounding(epochs: int) 
     assert predict_residual(problem, steps).relative <= wanted < predict_residual(problem, steps - 1).relative
     with pytest.raises(BadInputError, match="a residual that descent reaches"):
         steps_to(problem, -1.0)
+
+
+def test_labels_are_unstable_where_late_changes_are_large_and_no_smaller_than_early_ones():
+    tolerance = 0.1
+    changes = (0.0, 0.05, tolerance, 0.2, 0.3, math.inf, math.nan)
+    for count in range(4):
+        for history in itertools.product(changes, repeat=count):
+            early, late = history[: count // 2], history[count // 2 :]
+            grows = bool(early) and max(late) > tolerance and max(late) >= max(early)
+            unstable = grows or not all(map(math.isfinite, history))
+            epochs = [Epoch(0, change, 0.0, 1.0) for change in history]
+            found = signatures(epochs, Convergence.SETTLED, tolerance=tolerance)
+            assert (FailureSign.UNSTABLE_LABELS in found) is unstable, history
+            assert (FailureSign.NOT_CONVERGED in found) is not all(map(math.isfinite, history))
+
+
+def test_a_sign_begins_beyond_its_threshold():
+    def seen(**settings):
+        return signatures([Epoch(0, 0.0, 0.0, 1.0, alignment=0.5)], Convergence.SETTLED, **settings)
+
+    assert seen(alignment=0.5) == seen(alignment=0.0) == ()
+    assert seen(alignment=math.nextafter(0.5, 1)) == (FailureSign.POOR_KERNEL,)
+    # Intervals that touch are not told apart.
+    for attack, sign in (((0.5, 0.6), FailureSign.LEAKAGE), ((0.2, 0.3), FailureSign.OVER_FORGETTING)):
+        apart = (0.3, 0.49) if sign is FailureSign.LEAKAGE else (0.31, 0.5)
+        assert seen(alignment=0.0, attack=attack, null=apart) == (sign,)
+        assert seen(alignment=0.0, attack=attack, null=(0.3, 0.5)) == ()
+
+
+def test_features_of_a_head_are_those_of_all_samples_at_once():
+    """However they are cut: 1,024 samples go through the layers below at a time."""
+    net, rng = mlp([3, 5, 2], "tanh", "ntk"), np.random.default_rng(0)
+    params = net.init(0)
+    for n in (1, 1023, 1024, 1025, 2100):
+        X = rng.standard_normal((n, 3))
+        found = head_features(net, params, X)
+        assert found.shape == (n, 6)
+        np.testing.assert_allclose(found @ head_matrix(net, params), net(params, X), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [-1.0, 1.0])
+def test_a_model_is_broken_beyond_ten_times_the_loss_of_the_untrained_one(scale):
+    net = Sequential((2,), (Dense(2, 1),))
+    X, y = np.random.default_rng(0).standard_normal((8, 2)), np.ones((8, 1))
+    start = [np.zeros((2, 1)), np.zeros(1)]
+    problem = NetworkProblem(net, X, y, [1, 4], start, start, Recipe(loss="squared"))
+    for factor, broken in ((0.9999, False), (1.0001, True)):
+        moved = [start[0], 1 + scale * np.sqrt(10 * factor) * np.ones(1)]  # (1 − b)² is 10 times the factor
+        assert problem.is_broken(moved) is broken
+    assert not problem.is_broken(start)

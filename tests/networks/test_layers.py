@@ -421,6 +421,33 @@ def test_a_small_error_in_one_rule_is_named(kind, rule, name, monkeypatch):
     assert {type(dict(leaves(net.layers))[where.split()[0]]) for where, _ in named} == {kind}
 
 
+@pytest.mark.parametrize("size", [1e-9, 1.0, 1e9])
+@pytest.mark.parametrize("rule", RULES)
+def test_a_small_error_is_seen_beside_numbers_of_any_size(rule, size, monkeypatch):
+    net = Sequential(
+        (3, 3, 2), (Conv2D(2, 3, (2, 2), bias=False), Activation("identity"), Conv2D(3, 1, (3, 3)))
+    )
+    params, X = [size * p for p in net.init(0)], size * np.random.default_rng(1).standard_normal((3, 3, 3, 2))
+    assert not check_gradients(net, params, X).wrong
+    right = getattr(Conv2D, rule)
+
+    def wrong(self, *given):
+        value, factor = right(self, *given), 1.0005
+        if self.bias:
+            return value
+        if isinstance(value, list):
+            return [factor * array for array in value]
+        if isinstance(value, np.ndarray):
+            return factor * value
+        return dataclasses.replace(value, right=factor * value.right)
+
+    monkeypatch.setattr(Conv2D, rule, wrong)
+    assert ("0 conv2d", rule) in {
+        (" ".join(where.split()[:2]), found)
+        for where, found in check_gradients(net, params, X, throw=False).wrong
+    }
+
+
 @pytest.mark.parametrize(
     ("kind", "name"),
     [(Gate, "squeeze-and-excite"), (Concatenate, "concatenate"), (Residual, "transformer-block")],

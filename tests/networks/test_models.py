@@ -10,6 +10,8 @@ import pytest
 
 from muso_theory.errors import BadInputError
 from muso_theory.networks import (
+    Dropout,
+    Residual,
     efficientnet_b0,
     empirical_ntk,
     estimate_ntk,
@@ -273,3 +275,46 @@ def shaped(net):
 def test_arrays_of_a_relative_are_told_by_what_would_fit(net, arrays, hint):
     with pytest.raises(BadInputError, match=re.escape(f"; try {hint}")):
         from_state_dict(net, arrays)
+
+
+def _shapes(net):
+    """Each layer at the top with the shape that it is given."""
+    shape = net.input_shape
+    for layer in net.layers:
+        yield layer, shape
+        shape = layer.output_shape(shape)
+
+
+@pytest.mark.parametrize(
+    ("net", "residuals", "sides"),
+    [
+        (resnet18(10), 8, [32, 16, 8, 4, 1]),
+        (resnet18(10, small_images=False), 8, [224, 112, 56, 28, 14, 7, 1]),
+        (resnet8(10), 3, [32, 16, 8, 1]),
+        (vgg11(10), 0, [224, 112, 56, 28, 14, 7, 1]),
+        (efficientnet_b0(10), 9, [224, 112, 56, 28, 14, 7, 1]),
+    ],
+)
+def test_a_published_network_has_its_blocks_and_halves_its_images_where_it_says(net, residuals, sides):
+    """Whatever has no parameters is in no list of them: strides, shortcuts, dropped blocks."""
+    steps = list(_shapes(net))
+    blocks = [(layer, shape) for layer, shape in steps if isinstance(layer, Residual)]
+    assert len(blocks) == residuals
+    halves = list(dict.fromkeys(shape[0] for _, shape in steps if len(shape) == 3))
+    assert halves == sides[: len(halves)]
+    assert len(halves) >= len(sides) - 1
+    for block, shape in blocks:
+        # A shortcut of its own stands where the shape changes, and nowhere else.
+        assert bool(block.shortcut) is (block.output_shape(shape) != shape)
+
+
+def test_blocks_are_dropped_more_and_more_often():
+    """The k-th of 16 blocks of EfficientNet-B0 at the rate 0.2 k/16, where it has a shortcut; the head at 0.2."""
+    net = efficientnet_b0(10)
+    first = np.cumsum([0, 1, 2, 2, 3, 3, 4])  # of each stage, where the shape changes
+    wanted = [0.2 * k / 16 for k in range(16) if k not in first]
+    blocks = [layer for layer in net.layers if isinstance(layer, Residual)]
+    drops = [layer for block in blocks for layer in block.body if isinstance(layer, Dropout)]
+    assert [layer.rate for layer in drops] == pytest.approx(wanted)
+    assert all(layer.whole for layer in drops)
+    assert [layer for layer in net.layers if isinstance(layer, Dropout)] == [Dropout(0.2)]

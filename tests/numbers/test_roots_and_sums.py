@@ -96,6 +96,26 @@ def test_a_bound_of_an_eigenvalue_scales_with_the_matrix(power: int, odd: float)
     )
 
 
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.1, 0.5, 0.9, 0.96])
+def test_an_eigenvalue_is_bounded_however_much_of_it_an_error_takes(share: float) -> None:
+    """A share of λ_min = 1 is lost: what is left is proved, with no more than a fifth of λ_min given away."""
+    gram, error = np.diag([1.0, 4.0, 9.0]), Fraction(share)
+    bound = smallest_eigenvalue_bound(gram, error, 1.0)
+    assert bound is not None
+    assert max(Fraction(0), Fraction(79, 100) - error) <= bound <= 1 - error
+    # Of an estimate that is too large less is proved, but something; of no positive matrix nothing.
+    for beyond in (1.2, 3.0, 15.0):
+        found = smallest_eigenvalue_bound(gram, Fraction(0), beyond)
+        assert found is not None
+        assert 0 < found <= 1
+    for estimate in (1e-3, 1.0, 15.0):
+        assert smallest_eigenvalue_bound(gram - 1.01 * np.eye(3), Fraction(0), estimate) is None
+    for other in (0.0, np.inf, np.nan):
+        assert smallest_eigenvalue_bound(gram, Fraction(0), other) is None
+    assert smallest_eigenvalue_bound(0 * gram, Fraction(0), 1.0) is None
+    assert smallest_eigenvalue_bound(gram, Fraction(101, 100), 1.0) is None
+
+
 def test_an_error_says_whether_another_arithmetic_is_its_remedy() -> None:
     """Not by a word of its text: every remedy that names an arithmetic says so, and no other does."""
     package = Path(mt.__file__).parent

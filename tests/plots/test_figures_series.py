@@ -12,13 +12,16 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import pytest
+from matplotlib.ticker import FixedLocator
 
 import muso_theory.plots as plots
 from figures.results import MissingResultError, find
 from figures.results import load as load_result
 from muso_theory.plots.captions import fill
 from muso_theory.plots.gallery import NAMES, script
+from muso_theory.plots.marks import BEHIND
 from tests.plots.drawn import Points, Shown, held, numbers, shown, spoilt
 from tests.plots.test_figures import RESULTS, changed, convergence, leaves
 
@@ -373,7 +376,15 @@ def test_lines_of_the_graph() -> None:
     drawn = ends_of_lines(figure)
     assert drawn <= uses
     assert reachable(drawn) == reachable(uses)
-    (first, *_) = [line for line in figure.axes[0].lines if line.get_label() == "_uses"]
+    lines = [line for line in figure.axes[0].lines if line.get_label() == "_uses"]
+    for line in lines:  # right, down in a lane between two columns of marks, and right again
+        x, y = line.get_data()
+        assert x[0] < x[1] == x[2] < x[0] + 1 <= x[3]
+        assert (y[0], y[2]) == (y[1], y[3])
+    # What is used by several keeps its lane, and no two that are used from one column share one.
+    lanes = {(line.get_xdata()[1], line.get_ydata()[0]) for line in lines}
+    assert len({x for x, _ in lanes}) == len(lanes) == len({node for _, node in lanes})
+    first = lines[0]
     first.set_ydata(first.get_ydata()[::-1])
     assert not ends_of_lines(figure) <= uses
     first.remove()
@@ -396,6 +407,51 @@ def test_no_figure_needs_its_colours_and_a_name_has_one_look(name: str) -> None:
     assert all(len(found) == 1 for found in looks.values()), looks
     without_colour = [look for found in looks.values() for look, _ in found]
     assert len(set(without_colour)) == len(looks), looks
+
+
+def crowded(figure: Any) -> list[str]:
+    """Marks beyond the limits of their panel, and names along an axis that stand closer than their letters are high."""
+    found = []
+    for axes in figure.axes:
+        for line in axes.lines:
+            if line.get_zorder() > BEHIND and line.get_transform() == axes.transData:
+                for limits, values in (
+                    (axes.get_xlim(), line.get_xdata()),
+                    (axes.get_ylim(), line.get_ydata()),
+                ):
+                    places = np.asarray(values, dtype=float)
+                    places = places[np.isfinite(places)]
+                    if len(places) and not min(limits) <= places.min() <= places.max() <= max(limits):
+                        found.append(f"{line.get_label()} beyond {limits}")
+        names = [text for text in axes.get_yticklabels() if text.get_text()]
+        places = sorted(axes.transData.transform((0, text.get_position()[1]))[1] for text in names)
+        size = max((text.get_fontsize() for text in names), default=0.0)
+        if isinstance(axes.yaxis.get_major_locator(), FixedLocator) and axes.get_yscale() == "linear":
+            apart = np.diff(places) * 72 / figure.dpi
+            if len(apart) and apart.min() < 0.8 * size:
+                found.append(f"names {apart.min():.3g} apart, {size:.3g} high")
+    return found
+
+
+def test_a_mark_that_is_cut_off_and_names_that_meet_are_seen() -> None:
+    with plots.styled():
+        figure = script("theorem_graph").draw(load("theorem_graph"))
+        assert not crowded(figure)
+        low, high = figure.axes[0].get_ylim()
+        figure.axes[0].set_ylim(low - 3, high)
+        assert any("beyond" in words for words in crowded(figure))
+        figure.axes[0].set_ylim(low, high)
+        figure.set_size_inches(4, 2)
+        figure.draw_without_rendering()
+        assert any("apart" in words for words in crowded(figure))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_marks_are_within_their_panels_and_names_have_room(name: str) -> None:
+    with plots.styled():
+        figure = script(name).draw(load(name))
+        figure.draw_without_rendering()
+    assert not crowded(figure)
 
 
 # -- numbers in words ---------------------------------------------------------------------------------------

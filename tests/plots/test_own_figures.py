@@ -92,13 +92,21 @@ def test_equal_series_do_not_hide_one_another() -> None:
         ((50, 100), "linear"),
         ((1, 3, 30), "log"),
         ((0.0, 1.0, 2.0), "linear"),
+        ((0.0, 1e-6, 1.0), "linear"),
+        ((1e-6, 1.0), "log"),
+        ((1.0, 7.0), "linear"),
+        ((3.0,), "linear"),
     ],
 )
 def test_a_geometric_grid_has_a_logarithmic_axis(values: tuple[float, ...], scale: str) -> None:
     (axes,) = drawn("sweep", swept(values, gap=1.0)).axes
     assert axes.get_xscale() == scale
-    low, high = axes.get_xlim()
-    assert low < min(values) < max(values) < high
+    # On paper there is as much room on the left as on the right: a part of the data's width, less than all of it.
+    low, high = axes.transScale.transform([(x, 1.0) for x in axes.get_xlim()])[:, 0]
+    places = axes.transScale.transform([(x, 1.0) for x in values])[:, 0]
+    room = (places.min() - low, high - places.max())
+    assert room[0] == pytest.approx(room[1], rel=1e-9)
+    assert 0.05 <= room[0] / (np.ptp(places) or 1.0) <= 0.5
 
 
 @pytest.mark.parametrize(("venue", "width"), STYLES)
@@ -320,3 +328,13 @@ def test_a_sweep_without_names_of_series_is_drawn() -> None:
     rows = [{"axis": "ridge", "value": 10.0**i, "seed": 0, "gap": 1.0} for i in range(3)]
     assert drawn("sweep", sealed({"kind": "sweep", "axis": "ridge", "rows": rows})).axes
     assert drawn("sweep", sweep()).axes
+
+
+def test_a_trade_is_drawn_of_two_measures_or_more() -> None:
+    names = ("retain accuracy", "forget accuracy", "forget output gap")
+    for count in range(len(names) + 1):
+        measures = {name: 0.5 + 0.1 * i for i, name in enumerate(names[:count])}
+        rows = [{"method": method, "seed": 0, **measures} for method in ("retraining", "label-free")]
+        figure = script("trade_off").own(sealed({"kind": "unlearn", "rows": rows}))
+        assert (figure is not None) is (count > 1)
+        assert figure is None or len(figure.axes) == count

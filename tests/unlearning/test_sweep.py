@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from muso_theory.errors import BadInputError
 from muso_theory.files.results import check_result
 from muso_theory.inputs import Source
 from muso_theory.parallel.points import Workers
+from muso_theory.understood import Understood
 from muso_theory.unlearning import sweep as sweeping
 from tests.plots.test_plots import page_width, subtypes
 
@@ -281,3 +283,22 @@ def test_features_that_the_data_bring_have_no_number_to_vary(tmp_path: Path) -> 
     done = invoke("sweep", path, "--over", "n-features", "--json", tmp_path / "s.json", "--jobs", "1")
     assert done.exit_code == 2
     assert "the data bring their features" in done.stderr
+
+
+@pytest.mark.parametrize("over", sweeping.AXES)
+def test_what_varies_is_told_by_its_own_word_with_all_its_values(over: str) -> None:
+    rows = [Understood(word, f"{word}, D = 4", "given", "--x") for word in ("target", "map", "forget")]
+    first: Any = SimpleNamespace(understood=rows)
+    grid = [4, 8]
+    told = {row.word: row for row in sweeping._understood(over, first, grid, [0, 1], 1e-5)}
+    word = {"n-features": "map", "forget-fraction": "forget"}.get(over, over)
+    assert [row.word for row in told.values() if row.how == "varied" and row.option == "--over"] == [word]
+    assert "4 and 8" in told[word].value or "4, 8" in told[word].value
+    assert ("δ = 1e-05" in told[word].value) is (over == "epsilon")
+    others = {"target", "map", "forget"} - {word}
+    assert all(told[other] == row for row in rows if (other := row.word) in others)
+    of_value = over in ("n-features", "forget-fraction")
+    assert (f"{over} 4" in told["seeds"].value) is of_value
+    one = {row.word: row for row in sweeping._understood(over, first, grid, [5], 1e-5)}
+    assert ("seeds" in one) is of_value
+    assert not of_value or one["seeds"].how == "given"

@@ -327,3 +327,24 @@ def test_what_was_understood_comes_first_and_once(wine: Path) -> None:
     assert "  w₀ " in block
     assert "  target " not in rest
     assert "REFUTED  " in rest
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 3])
+def test_labels_are_drawn_where_there_is_one_output(outputs: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.standard_normal((12, outputs))
+    np.savez(
+        tmp_path / "d.npz",
+        features=rng.standard_normal((12, 20)),
+        y=y[:, 0] if outputs == 1 else y,
+        forget=[2, 7],
+    )
+    result = mt.unlearn(str(tmp_path / "d.npz"), "label-free")
+    drawn = result.drawn_labels
+    assert list(drawn) == (["targets", "label-free"] if outputs == 1 else [])
+    assert ("labels" in result.to_dict()) is (outputs == 1)
+    if drawn:
+        assert drawn["targets"].tolist() == y[[2, 7], 0].tolist()
+        assert drawn["label-free"].shape == (2,)
+    told = dict(result.components)
+    assert told["label modifier"] == "2 forget samples relabelled by label-free"

@@ -70,7 +70,8 @@ def test_blocks_from_a_seed_are_the_same_whenever_they_are_asked_for(monkeypatch
 def test_the_whole_is_extrapolated_by_the_exponent_of_its_parts() -> None:
     def rows(power: float) -> list[dict[str, Any]]:
         found = [
-            {"n": WHOLE / part, "where": "seed", "CPU seconds": (WHOLE / part) ** power} for part in (40, 20, 10)
+            {"n": WHOLE / part, "where": "seed", "CPU seconds": (WHOLE / part) ** power}
+            for part in (40, 20, 10)
         ]
         extrapolate(found)
         return found
@@ -79,7 +80,9 @@ def test_the_whole_is_extrapolated_by_the_exponent_of_its_parts() -> None:
     assert known["exponent"] == pytest.approx(1.5)
     assert known["processor hours of the whole"] == pytest.approx(WHOLE**1.5 / 3600)
     # Never less than in proportion, and never of one size.
-    assert rows(0.5)[-1]["processor hours of the whole"] == pytest.approx(10 * rows(0.5)[-1]["CPU seconds"] / 3600)
+    assert rows(0.5)[-1]["processor hours of the whole"] == pytest.approx(
+        10 * rows(0.5)[-1]["CPU seconds"] / 3600
+    )
     alone: list[dict[str, Any]] = [{"n": 5, "where": "seed", "CPU seconds": 1.0}]
     extrapolate(alone)
     assert "processor hours of the whole" not in alone[0]

@@ -53,7 +53,8 @@ def draw(results: Mapping[str, Any]) -> Figure:
     axes.set_xscale("log")
     axes.set_yscale("log", nonpositive="mask")
     ends = [point["condition"] for point in results["precision"]["points"]]
-    for i, (rung, (x, y)) in enumerate(_series(results["precision"]).items()):
+    series = _series(results["precision"])
+    for i, (rung, (x, y)) in enumerate(series.items()):
         style = style_of(i, fillstyle="none")
         positive = [(a, b) for a, b in zip(x, y, strict=True) if b > 0]
         zeros = [a for a, b in zip(x, y, strict=True) if b == 0]
@@ -75,7 +76,7 @@ def draw(results: Mapping[str, Any]) -> Figure:
                 **style,
             )
     reference(axes, [min(ends), 1 / U], [U * min(ends), 1.0], "κ · unit roundoff")
-    axes.set_ylim(1e-18, 1e3)
+    axes.set_ylim(min(1e-18, *(b / 3 for _, y in series.values() for b in y if b > 0)), 1e3)
     axes.set_xlabel("condition number κ")
     axes.set_ylabel("relative error")
     # A rung with errors and zeros was drawn twice.

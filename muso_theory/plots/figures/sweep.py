@@ -216,9 +216,9 @@ def _line(
 def _across(axes: Any, values: Sequence[float]) -> None:
     """The scale of what was varied, with its limits: logarithmic where the grid is even in its factors."""
     low, high = min(values), max(values)
-    if _wide(values) or _is_geometric(values):
+    if low > 0 and (_wide(values) or _is_geometric(values)):
         axes.set_xscale("log")
-        room = (high / low) ** 0.12 if high > low else 2.0
+        room = (high / low) ** 0.12
         axes.set_xlim(low / room, high * room)
         if not _wide(values):  # decades are too far apart to label them
             axes.set_xticks(values, [f"{value:g}" for value in values])
@@ -241,7 +241,7 @@ def _label_between_decades(axis: Any) -> None:
 
 def _is_geometric(values: Sequence[float]) -> bool:
     """Whether positive values in order lie more evenly by their factors than by their differences."""
-    if len(values) < 3 or values[0] <= 0:
+    if len(values) < 3:
         return False
     steps, factors = np.diff(values), np.diff(np.log(values))
     return bool(max(factors) / min(factors) < max(steps) / min(steps))
