@@ -116,11 +116,12 @@ class Answers:
 
 
 def _bytes_of(answer: Any) -> int:
-    """Bytes of an array, or of those among the fields of an answer."""
+    """Bytes of an array, or of those among the fields of an answer, and of theirs."""
     if isinstance(answer, np.ndarray):
         return answer.nbytes
-    parts = (getattr(answer, name, None) for name in getattr(answer, "__slots__", ()))
-    return sum(part.nbytes for part in parts if isinstance(part, np.ndarray))
+    if isinstance(answer, tuple):
+        return sum(map(_bytes_of, answer))
+    return sum(_bytes_of(getattr(answer, name, None)) for name in getattr(answer, "__slots__", ()))
 
 
 @final

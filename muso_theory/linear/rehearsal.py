@@ -129,8 +129,9 @@ class Rehearsal(Model):
         return self._note("final", w)
 
     def fit(self, rows: Rows, targets: Any, start: Any = None, ridge: float = 0) -> Any:
-        """A fit."""
-        return self._note("fit", rows, targets, start, ridge)
+        """A fit; where the model begins with w_r, after that."""
+        begins = targets.verb == "stack" and rows == self.everything and not (self._model.is_dual or ridge)
+        return self._note("fit", rows, targets, start, ridge, later_than=(self.retrained,) if begins else ())
 
     def predict(self, rows: Rows, w: Any) -> Any:
         """Φ_rows w."""
@@ -218,8 +219,11 @@ class Rehearsal(Model):
         rounds: list[int] = []
         if self._bytes(left) > LIMIT:
             return rounds  # what is forgotten before it is asked for would be computed twice
-        # A fit under way holds some ten arrays of its labels and parameters.
-        size = 80 * (self.problem.n_samples + self.problem.n_features) * self.problem.n_outputs
+        # A fit under way holds some ten arrays of its parameters, and of its labels if they are in memory.
+        labels = self.problem.n_samples * self.problem.n_outputs
+        if self._model.systems.everything.goes_by_spans(labels):
+            labels = 0
+        size = 80 * (labels + self.problem.n_features * self.problem.n_outputs)
         at_once = max(1, _UNDER_WAY // size)
         done: set[int] = set()
         while left:

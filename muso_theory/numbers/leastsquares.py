@@ -19,10 +19,10 @@ from . import spans
 from .accurate import plain_product, residual_pair
 from .arithmetic import Factor
 from .base_system import RowSystem, numerical_factor
-from .gradients import Gradient, certain
+from .gradients import Gradient, accurate_sum, certain
 from .gram import blocked_gram
 from .ieee import ieee_proof
-from .lockstep import Columns, Work, alone
+from .lockstep import Columns, Product, Work, alone
 from .point_ball import CertifiedParameters
 from .rounding import (
     ETA,
@@ -231,6 +231,7 @@ class DualSystem(RowSystem):
         # With any b and ρ = g − Kb: gᵀK⁻¹g = gᵀb + bᵀρ + ρᵀK⁻¹ρ, so an error in b counts only quadratically.
         if not g.any():
             return Fraction(0), Fraction(0)
+        g = self.padded(g)
         # g is scaled to size 1; entries that become subnormal are wrong by η each.
         exponent = int(np.frexp(max(float(g.max()), -float(g.min())))[1])
         tiny = root_up(g.size * ETA**2 / self.smallest)
@@ -347,48 +348,87 @@ class PrimalSystem(RowSystem):
         if ridge and start is not None:
             right = right + ridge * start
         solution = yield Columns(solve, right)
-        if shares:
-            gradient, off = yield Gradient(self.features, self._index, targets, solution)
-            slack = certain(off)
-        else:
-            gradient, slack = spans.gradient(self.features, self._index, targets, solution, self._spread)
+        spread = None if shares else self._spread
+        gradient, off = yield Gradient(self.features, self._index, targets, solution, spread=spread)
         g = gradient.high + gradient.low
         lost_pull = Fraction(0)
         if ridge:
             moved = solution if start is None else solution - start
             pull = ridge * moved
-            # One rounding each of the difference, the product and the sum g, which the line below counts once more.
+            # One rounding each of the difference, the product and the sum g, which `_stepped` counts once more.
             lost_pull = UNIT * (Fraction(ridge) * norm_bounds(moved)[1] + norm_bounds(pull)[1])
             lost_pull += UNIT * norm_bounds(g)[1] + pull.size * ETA
             g = g - pull
-        step = yield Columns(solve, g)
-        remainder, remainder_error = yield from self._residual(g, step, ridge)
-        unexplained = (
-            norm_bounds(remainder)[1]
-            + remainder_error
-            + norm_bounds(gradient.error)[1]
-            + UNIT * norm_bounds(g)[1]
-            + lost_pull
-            + root_up(self.largest) * slack
-        )
+        off = certain(off)
+        lost = norm_bounds(gradient.error)[1] + root_up(self.largest) * off + lost_pull
+        step, unexplained = yield from self._stepped(g, ridge)
+        unexplained += lost + UNIT * norm_bounds(g)[1]
         # ‖Φ(H + λI)⁻¹‖ ≤ (λ_min + λ)^-½.
-        return CertifiedParameters(solution, step, unexplained / smallest, unexplained / root_down(smallest))
+        image = unexplained / root_down(smallest)
+        known = None if ridge else (gradient, off)
+        return CertifiedParameters(solution, step, unexplained / smallest, image, known)
+
+    def _stepped(self, g: Array, ridge: float = 0.0) -> Work[tuple[Array, Fraction]]:
+        """A step s ≈ (H + λI)⁻¹g, and a bound of ‖g − (H + λI)s‖."""
+        step = yield Columns(self._factor_with(ridge).solve, g)
+        remainder, remainder_error = yield from self._residual(g, step, ridge)
+        return step, norm_bounds(remainder)[1] + remainder_error
+
+    def refitting(
+        self, fit: CertifiedParameters, last: Array, targets: Any, low: Array | None
+    ) -> Work[CertifiedParameters | None]:
+        """Enclose the least-squares solution from a fit of all rows but the last ones, if it is next to that.
+
+        At the point that the fit stepped from, Φ_Aᵀ(t − Φ_A w) is the gradient that the fit had and that of the last
+        rows, so that no other row is read again.
+
+        Args:
+            fit: of these rows but the last ones, with the same labels.
+            last: the last rows.
+            targets: their labels.
+            low: more digits of them.
+
+        Returns:
+            The enclosure; None where the step is so long that its rounding says more than that of the gradient.
+        """
+        if fit.gradient is None:
+            return None
+        smallest = self.smallest
+        known, slack = fit.gradient
+        spread = None if self._shares(targets) else self._spread
+        more, off = yield Gradient(self.features, last, targets, fit.high, spread=spread)
+        gradient = accurate_sum([known, more], known.high.shape)
+        g = gradient.high + gradient.low
+        lost = norm_bounds(gradient.error)[1] + root_up(self.largest) * (slack + certain(off))
+        lost += UNIT * norm_bounds(g)[1]
+        if low is not None:
+            rest, roundings = yield Product(self.features, last, low, transposed=True, plain=True)
+            lost += gamma(roundings) * root_up(self.trace) * norm_bounds(low)[1] + rest.size * len(low) * ETA
+            g = g + rest
+            lost += UNIT * norm_bounds(g)[1]
+        step, unexplained = yield from self._stepped(g)
+        if unexplained > lost:
+            return None
+        unexplained += lost
+        image = unexplained / root_down(smallest)
+        return CertifiedParameters(fit.high, step, unexplained / smallest, image)
 
     @ieee_proof()
     def pseudo_norm(self, g: Array) -> tuple[Fraction, Fraction]:
         """Bound ‖Φ_A⁺ g‖_F = ‖H⁻¹Φ_Aᵀg‖_F from both sides, to three digits at least if float64 can."""
-        short = self._short_norm(g) if self._shares(g) else None
+        short = self._short_norm(g)
         if short is not None:
             return short
-        fit = self.fit(g, None)
+        fit = self.fit(self.padded(g), None)
         return fit.distance(np.zeros_like(fit.high))
 
     def _short_norm(self, g: Array) -> tuple[Fraction, Fraction] | None:
-        """The same from ordinary products, if they have three digits of it."""
+        """The same from ordinary products with the last rows alone, if they have three digits of it."""
         if not g.any():
             return Fraction(0), Fraction(0)
         smallest = self.smallest
-        right, roundings = plain_product(self.features, self._index, g, transposed=True)
+        last = self._index[len(self._index) - len(g) :]
+        right, roundings = plain_product(self.features, last, g, transposed=True)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             x = self.factor.solve(right)
         remainder, lost = alone(self._residual(right, x))

@@ -21,6 +21,7 @@ from .accurate import Accurate, accurate_product, plain_product
 from .gradients import Gradient, gradients
 from .ieee import ieee_proof
 from .rounding import UndecidedError
+from .spans import gradients_by_spans
 
 __all__ = ["UNDECIDED", "Columns", "Product", "Work", "alone", "together"]
 
@@ -134,7 +135,9 @@ def _kind(it: Product | Gradient | Columns) -> Hashable:
     """What is answered by one call has the same."""
     if isinstance(it, Columns):
         return it.act
-    return (id(it.features), (it.transposed, it.plain) if isinstance(it, Product) else Gradient)
+    if isinstance(it, Product):
+        return (id(it.features), it.transposed, it.plain)
+    return (id(it.features), it.spread is None)
 
 
 def _answered(asked: Sequence[Product | Gradient | Columns]) -> list[Any]:
@@ -154,7 +157,9 @@ def _of_one_kind(asked: Sequence[Any]) -> Sequence[Any]:
     """The answers by one call."""
     if isinstance(asked[0], Columns):
         return _applied(asked)
-    return gradients(asked) if isinstance(asked[0], Gradient) else _products(asked)
+    if isinstance(asked[0], Product):
+        return _products(asked)
+    return gradients(asked) if asked[0].spread is None else gradients_by_spans(asked)
 
 
 def _of_like_rows(kind: list[int], asked: Sequence[Any]) -> list[list[int]]:
