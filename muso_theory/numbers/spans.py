@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from ..arrays import Array, let_go
-from ..rows import taken, times_labels
+from ..rows import scattered, taken, times_labels
 from .accurate import Accurate
 from .gradients import Gradient, accurate_sum, certain, gradients, joined
 from .gram import COLUMN_BLOCK, blocked_gram
@@ -225,6 +225,11 @@ def right_side(
                [2.]])
     """
     total = np.zeros((features.shape[1], labels.shape[1]))
+    if w is None and len(index):
+        # Where most rows are asked for, the others with labels of zero are cheaper than a copy without them.
+        first, last = int(index.min()), int(index.max())
+        if 2 * (last - first) < 3 * len(index) and (filled := scattered(labels, index - first)) is not None:
+            index, labels = np.arange(first, last + 1), filled
     for found in _spread_out(spread, partial(_right, w=w), features, index, labels):
         with np.errstate(over="ignore", invalid="ignore"):
             total += found
