@@ -87,6 +87,10 @@ class Answers:
         self._keep(question, found)
         return found
 
+    def known(self, question: Any) -> Any:
+        """What was answered before, or None."""
+        return self._known.get(question, (None, 0))[0]
+
     def to(self, question: Question) -> Any:
         """The answer to a question, worked out alone if it is not known."""
         return self.of(question.known_by, lambda: alone(question.work()))

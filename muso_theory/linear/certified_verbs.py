@@ -7,7 +7,7 @@ the bounds of their spectra; this module carries the radii through fit, predict 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -145,50 +145,71 @@ class CertifiedVerbs(Model):
         self, rows: Rows, targets: LabelBall, start: CertifiedParameters | None = None, ridge: float = 0
     ) -> Question:
         """What `fit` answers, to be answered together with others."""
+        near = self._near(rows, targets) if targets.parts is not None else None
         rows, way = in_order(rows)
         targets = targets if way is None else targets.taken(way)
         if start is not None and not ridge and not self.systems.of(rows).is_dual:
             start = None  # least squares end at one point
         begin = None if start is None else content_of(start.high, start.low, start.radius)
         known_by = ("fit", rows, targets.content, begin, ridge)
-        return Question(known_by, lambda: self._fitting(rows, targets, start, ridge))
+        return Question(known_by, lambda: self._fitting(rows, targets, start, ridge, near))
+
+    def _near(self, rows: Rows, targets: LabelBall) -> _Near | None:
+        """What a fit of labels above others may begin with, in least squares: the fit of the former."""
+        if not isinstance(self.systems.of(in_order(rows)[0]), PrimalSystem):
+            return None
+        first, last = targets.parts  # type: ignore[misc]
+        count = len(first.values)
+        above, way = in_order(rows[:count])
+        return _Near(above, first if way is None else first.taken(way), rows[count:], last)
 
     def _fitting(
-        self, rows: Rows, targets: LabelBall, start: CertifiedParameters | None, ridge: float
+        self,
+        rows: Rows,
+        targets: LabelBall,
+        start: CertifiedParameters | None,
+        ridge: float,
+        near: _Near | None,
     ) -> Work[CertifiedParameters]:
         """The work of a fit."""
         system = self.systems.of(rows)
-        last = self._near(rows, targets, ridge)
-        found = None
-        if last is not None:
-            assert isinstance(system, PrimalSystem)
-            index = self.systems.index(self.forget)
-            found = yield from system.refitting(self.retrained, index, last.values, last.correction)
-        if found is not None and last is not None:
-            return found.widened(last.radius / root_down(system.smallest) if last.radius else last.radius)
-        ridge = self._scaled_ridge(ridge)
         begin, more = (self._start, None) if start is None else (start.high, start.low)
-        found = yield from system.fitting(
-            targets.values, begin, ridge, targets_low=targets.correction, start_low=more
-        )
-        lost = Fraction(0)
-        if targets.radius:
-            lost += targets.radius / root_down(system.floor(ridge))
+        fit = None if near is None else self._known_fit(near, ridge)
+        ridge = self._scaled_ridge(ridge)
+        found = None
+        if near is not None and fit is not None:
+            assert isinstance(system, PrimalSystem)
+            index, labels = self.systems.index(near.last), near.labels
+            found = yield from system.refitting(fit, index, labels.values, labels.correction, begin, ridge)
+            lost, low = near.labels.radius, more if ridge else None
+            lost = lost / root_down(system.floor(ridge)) if lost else lost
+            lost += Fraction(0) if low is None else norm_bounds(low)[1]
+        if found is None:
+            found = yield from system.fitting(
+                targets.values, begin, ridge, targets_low=targets.correction, start_low=more
+            )
+            lost = targets.radius / root_down(system.floor(ridge)) if targets.radius else Fraction(0)
         if start is not None and (ridge or system.is_dual):
             lost += start.radius
         found = found.widened(lost)
-        # The gradients of others would only take room.
-        return found if rows == self.retain else replace(found, gradient=None)
+        # Where rows go by spans the gradients of others would only take room.
+        is_kept = rows == self.retain or not self._goes_by_spans(rows)
+        return found if is_kept else replace(found, gradient=None)
 
-    def _near(self, rows: Rows, targets: LabelBall, ridge: float) -> LabelBall | None:
-        """The labels of the forget set where all others are the data's own and the solution may be next to w_r."""
-        if ridge or rows != self.everything or targets.parts is None:
-            return None
-        first, last = targets.parts
-        if not isinstance(self.systems.of(rows), PrimalSystem) or len(last.values) != len(self.forget):
-            return None
-        is_pretrained = last.content == self.targets(self.forget).content
-        return None if is_pretrained or first.content != self.targets(self.retain).content else last
+    def _known_fit(self, near: _Near, ridge: float) -> CertifiedParameters | None:
+        """The fit of the rows above, if it is at hand or that of w_r, and has another solution."""
+        labels = near.above_labels.content
+        if (
+            labels == self.targets(near.above).content
+            and near.labels.content == self.targets(near.last).content
+        ):
+            return None  # nothing was relabelled
+        known: CertifiedParameters | None
+        if near.above == self.retain and not ridge and labels == self.targets(self.retain).content:
+            known = self.retrained
+        else:
+            known = self._answers.known(("fit", near.above, labels, None, ridge))
+        return known
 
     def _scaled_ridge(self, ridge: float) -> float:
         """λ for the scaled features: Φᵀ(ΦΦᵀ + λI)⁻¹ scales with Φ if λ does with ΦΦᵀ."""
@@ -323,6 +344,23 @@ class CertifiedVerbs(Model):
         low, high = norm_bounds(gradient)
         lost = self.systems.norm(rows) * residual.miss + error
         return self._true(1, (max(Fraction(0), low - lost), high + lost))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Near:
+    """Labels of some rows above those of others.
+
+    Args:
+        above: the former rows, in order.
+        above_labels: theirs.
+        last: the others.
+        labels: theirs.
+    """
+
+    above: Rows
+    above_labels: LabelBall
+    last: Rows
+    labels: LabelBall
 
 
 def _point(w: Array) -> CertifiedParameters:

@@ -130,8 +130,18 @@ class Rehearsal(Model):
 
     def fit(self, rows: Rows, targets: Any, start: Any = None, ridge: float = 0) -> Any:
         """A fit; where the model begins with w_r, after that."""
-        begins = targets.verb == "stack" and rows == self.everything and not (self._model.is_dual or ridge)
-        return self._note("fit", rows, targets, start, ridge, later_than=(self.retrained,) if begins else ())
+        if not ridge and len(rows) > self.problem.n_features and not self.repeats.lower_the_rank(rows):
+            start = None  # least squares end at one point
+        later_than = () if self._model.is_dual else self._near(targets, ridge)
+        return self._note("fit", rows, targets, start, ridge, later_than=later_than)
+
+    def _near(self, targets: Any, ridge: float) -> tuple[_Note, ...]:
+        """The fit that the model begins with, of the upper ones of labels above others."""
+        if targets.verb != "stack":
+            return ()
+        above = targets.given[0]
+        fits = (note for note in self._notes.values() if note.verb == "fit" and note.given[3] == ridge)
+        return tuple(note for note in fits if note.given[1] is above)[:1]
 
     def predict(self, rows: Rows, w: Any) -> Any:
         """Φ_rows w."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..arrays import Array
 from . import spans
-from .accurate import plain_product, residual_pair
+from .accurate import Accurate, plain_product, residual_pair
 from .arithmetic import Factor
 from .base_system import RowSystem, numerical_factor
 from .gradients import Gradient, accurate_sum, certain
@@ -338,7 +338,6 @@ class PrimalSystem(RowSystem):
 
     def _fitting(self, targets: Array, start: Array | None, ridge: float) -> Work[CertifiedParameters]:
         """Enclose the least-squares solution, or with λ > 0 the ridge minimiser anchored at the start."""
-        smallest = self.floor(ridge)
         solve = self._factor_with(ridge).solve
         shares = self._shares(targets)
         if shares:
@@ -350,34 +349,62 @@ class PrimalSystem(RowSystem):
         solution = yield Columns(solve, right)
         spread = None if shares else self._spread
         gradient, off = yield Gradient(self.features, self._index, targets, solution, spread=spread)
-        g = gradient.high + gradient.low
-        lost_pull = Fraction(0)
-        if ridge:
-            moved = solution if start is None else solution - start
-            pull = ridge * moved
-            # One rounding each of the difference, the product and the sum g, which `_stepped` counts once more.
-            lost_pull = UNIT * (Fraction(ridge) * norm_bounds(moved)[1] + norm_bounds(pull)[1])
-            lost_pull += UNIT * norm_bounds(g)[1] + pull.size * ETA
-            g = g - pull
-        off = certain(off)
-        lost = norm_bounds(gradient.error)[1] + root_up(self.largest) * off + lost_pull
-        step, unexplained = yield from self._stepped(g, ridge)
-        unexplained += lost + UNIT * norm_bounds(g)[1]
-        # ‖Φ(H + λI)⁻¹‖ ≤ (λ_min + λ)^-½.
-        image = unexplained / root_down(smallest)
-        known = None if ridge else (gradient, off)
-        return CertifiedParameters(solution, step, unexplained / smallest, image, known)
+        found, _ = yield from self._enclosed(solution, gradient, certain(off), start, ridge)
+        return found
 
-    def _stepped(self, g: Array, ridge: float = 0.0) -> Work[tuple[Array, Fraction]]:
-        """A step s ≈ (H + λI)⁻¹g, and a bound of ‖g − (H + λI)s‖."""
+    def _enclosed(
+        self,
+        w: Array,
+        gradient: Accurate,
+        off: Fraction,
+        start: Array | None,
+        ridge: float,
+        more: tuple[Array, Fraction] | None = None,
+    ) -> Work[tuple[CertifiedParameters, bool]]:
+        """One step from a point w, and a proved distance of the solution from there.
+
+        Args:
+            w: the point.
+            gradient: Φ_Aᵀ(t − Φ_A w).
+            off: by how much the residual in it is off at most.
+            start: of a ridge.
+            ridge: λ.
+            more: what the gradient lacks, and by how much that is off.
+
+        Returns:
+            The solution, and whether the gradient is worse known than the step that was taken.
+        """
+        g = gradient.high + gradient.low
+        lost = norm_bounds(gradient.error)[1] + root_up(self.largest) * off + UNIT * norm_bounds(g)[1]
+        if more is not None:
+            g = g + more[0]
+            lost += more[1] + UNIT * norm_bounds(g)[1]
+        if ridge:
+            moved = w if start is None else w - start
+            pull = ridge * moved
+            # One rounding each of the difference, the product and, before and after it, the sum g.
+            lost += UNIT * (Fraction(ridge) * norm_bounds(moved)[1] + norm_bounds(pull)[1]) + pull.size * ETA
+            g = g - pull
+            lost += UNIT * norm_bounds(g)[1]
         step = yield Columns(self._factor_with(ridge).solve, g)
         remainder, remainder_error = yield from self._residual(g, step, ridge)
-        return step, norm_bounds(remainder)[1] + remainder_error
+        rounding = norm_bounds(remainder)[1] + remainder_error
+        unexplained, smallest = lost + rounding, self.floor(ridge)
+        # ‖Φ(H + λI)⁻¹‖ ≤ (λ_min + λ)^-½.
+        image = unexplained / root_down(smallest)
+        known = (gradient, off) if more is None else None
+        return CertifiedParameters(w, step, unexplained / smallest, image, known), rounding <= lost
 
     def refitting(
-        self, fit: CertifiedParameters, last: Array, targets: Any, low: Array | None
+        self,
+        fit: CertifiedParameters,
+        last: Array,
+        targets: Any,
+        low: Array | None,
+        start: Array | None = None,
+        ridge: float = 0.0,
     ) -> Work[CertifiedParameters | None]:
-        """Enclose the least-squares solution from a fit of all rows but the last ones, if it is next to that.
+        """Enclose a solution from a fit of all rows but the last ones, if it is next to that.
 
         At the point that the fit stepped from, Φ_Aᵀ(t − Φ_A w) is the gradient that the fit had and that of the last
         rows, so that no other row is read again.
@@ -387,31 +414,26 @@ class PrimalSystem(RowSystem):
             last: the last rows.
             targets: their labels.
             low: more digits of them.
+            start: of a ridge.
+            ridge: λ.
 
         Returns:
             The enclosure; None where the step is so long that its rounding says more than that of the gradient.
         """
         if fit.gradient is None:
             return None
-        smallest = self.smallest
         known, slack = fit.gradient
         spread = None if self._shares(targets) else self._spread
-        more, off = yield Gradient(self.features, last, targets, fit.high, spread=spread)
-        gradient = accurate_sum([known, more], known.high.shape)
-        g = gradient.high + gradient.low
-        lost = norm_bounds(gradient.error)[1] + root_up(self.largest) * (slack + certain(off))
-        lost += UNIT * norm_bounds(g)[1]
+        own, off = yield Gradient(self.features, last, targets, fit.high, spread=spread)
+        gradient, more = accurate_sum([known, own], known.high.shape), None
         if low is not None:
             rest, roundings = yield Product(self.features, last, low, transposed=True, plain=True)
-            lost += gamma(roundings) * root_up(self.trace) * norm_bounds(low)[1] + rest.size * len(low) * ETA
-            g = g + rest
-            lost += UNIT * norm_bounds(g)[1]
-        step, unexplained = yield from self._stepped(g)
-        if unexplained > lost:
-            return None
-        unexplained += lost
-        image = unexplained / root_down(smallest)
-        return CertifiedParameters(fit.high, step, unexplained / smallest, image)
+            lost = gamma(roundings) * root_up(self.trace) * norm_bounds(low)[1] + rest.size * len(low) * ETA
+            more = rest, lost
+        found, is_near = yield from self._enclosed(
+            fit.high, gradient, slack + certain(off), start, ridge, more
+        )
+        return found if is_near else None
 
     @ieee_proof()
     def pseudo_norm(self, g: Array) -> tuple[Fraction, Fraction]:

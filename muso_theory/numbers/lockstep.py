@@ -119,16 +119,19 @@ def together(works: Sequence[Work[T]]) -> list[T | None]:
             go_on(number, None)
         while waiting:
             # Dear products wait until nobody is on the way to one.
-            cheap = [number for number, it in waiting.items() if _is_cheap(it)]
+            most = max((len(it.index) for it in waiting.values() if isinstance(it, Gradient)), default=0)
+            cheap = [number for number, it in waiting.items() if _is_cheap(it, most)]
             now = cheap or [*waiting]
             for number, answer in zip(now, _answered([waiting[number] for number in now]), strict=True):
                 go_on(number, answer)
     return found
 
 
-def _is_cheap(it: Product | Gradient | Columns) -> bool:
-    """Whether it takes no nearly exact product."""
-    return isinstance(it, Columns) or (isinstance(it, Product) and it.plain)
+def _is_cheap(it: Product | Gradient | Columns, most: int = -1) -> bool:
+    """Whether it takes no nearly exact product, or a gradient with few rows where others take so many."""
+    if isinstance(it, Gradient):
+        return 2 * len(it.index) <= most
+    return isinstance(it, Columns) or it.plain
 
 
 def _kind(it: Product | Gradient | Columns) -> Hashable:
