@@ -145,10 +145,11 @@ class Images:
         ((2, 1), (2, 1), [range(0, 2), range(2, 3)])
     """
 
-    __slots__ = ("_place", "error", "high", "low")
+    __slots__ = ("_place", "error", "high", "low", "off")
 
     def __init__(self, n: int, columns: int) -> None:
         self._place = np.full(n, -1)  # of each row among those that are known
+        self.off = Fraction(0)  # what all rows are off by together, beside the errors of each
         self.high, self.low, self.error = np.zeros((3, 0, columns))
 
     def of(self, rows: Rows, product: Callable[[Rows], Accurate]) -> Accurate:
@@ -164,8 +165,9 @@ class Images:
         index = np.asarray(rows)
         return in_order(tuple(index[self._place[index] < 0].tolist()))[0]
 
-    def put(self, rows: Rows, found: Accurate) -> None:
-        """Remember the image for these rows."""
+    def put(self, rows: Rows, found: Accurate, off: Fraction = Fraction(0)) -> None:
+        """Remember the image for these rows, which may be off by some more (Frobenius norm)."""
+        self.off += off
         self._place[np.asarray(rows)] = len(self.high) + np.arange(len(rows))
         self.high = np.concatenate([self.high, found.high])
         self.low = np.concatenate([self.low, found.low])

@@ -256,12 +256,14 @@ class Rehearsal(Model):
         return (16 * self.problem.n_features * fits + 24 * rows) * self.problem.n_outputs
 
     def _questions(self, notes: Iterable[_Note]) -> Iterable[Question]:
-        """What to ask the model, images of one point at once."""
+        """What to ask the model, images of one point at once; those of rows that are fitted come with the fit."""
         notes = [*notes]
+        seen = {id(note.given[1]) for note in self._notes.values() if note.verb == "predict"}
         for note in notes:
             if note.verb != "predict":
+                words = {"with_image": True} if note.verb == "fit" and id(note) in seen else {}
                 with suppress(*UNDECIDED):
-                    yield _QUESTIONS[note.verb](self._model, *map(self._answer, note.given))
+                    yield _QUESTIONS[note.verb](self._model, *map(self._answer, note.given), **words)
         for w, rows in _rows_of(notes).items():
             with suppress(*UNDECIDED):
                 yield self._model.image_question(tuple(sorted(rows)), self._answer(w))

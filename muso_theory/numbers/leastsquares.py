@@ -8,6 +8,7 @@ is at distance ‖Φ⁺(t − Φv)‖ ≤ ‖t − Φv‖/√c of the solution; 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, final
@@ -106,6 +107,16 @@ class DualSystem(RowSystem):
         """Its Cholesky factor."""
         return self._cholesky if self._cholesky is not None else numerical_factor(self.matrix, self.name)
 
+    def _factor_with(self, ridge: float) -> Factor:
+        """The factor of the first rows of the parent's is part of that one, with a ridge, too."""
+        parent, size = self._parent, len(self._index)
+        if not ridge or not isinstance(parent, DualSystem) or 5 * size < 4 * len(parent._index):
+            return super()._factor_with(ridge)  # that of all rows would be dearer than one of its own
+        if np.array_equal(parent._index[:size], self._index):
+            whole: Any = parent._factor_with(ridge)
+            return whole.leading(size)  # type: ignore[no-any-return]
+        return super()._factor_with(ridge)
+
     @property
     def roundings_width(self) -> int:
         """D."""
@@ -168,8 +179,13 @@ class DualSystem(RowSystem):
         tiny = update.size * len(targets) * ETA
         radius = off + rounding + tiny + unexplained / smallest_root
         # Without a ridge Φw* = t, so the image of the error is the residual that is left.
-        image = None if ridge else unexplained + root_up(self.largest) * (rounding + tiny)
-        return CertifiedParameters(high, corrected, radius, image)
+        if ridge:
+            return CertifiedParameters(high, corrected, radius)
+        moved = root_up(self.largest) * (rounding + tiny)
+        # Φ(v + Φᵀs) = t − (t − Φv) + Ks, of which t − Φv − Ks is the computed remainder; the sum with t is exact.
+        off_remainder = unexplained - norm_bounds(remainder)[1]
+        seen = (*two_sum(targets, -remainder), off_remainder + moved)
+        return CertifiedParameters(high, corrected, radius, unexplained + moved, seen=seen)
 
     def solving(self, g: Array) -> Work[tuple[Array, Fraction]]:
         """Solve K_AA a = g."""
@@ -256,7 +272,7 @@ class PrimalSystem(RowSystem):
         features: Φ, shape (n, D).
         rows: A, at least D of them.
         name: what to call Φ_A.
-        matrix: the computed Φ_AᵀΦ_A, if `blocked_gram` has made it already.
+        formed: gives Φ_AᵀΦ_A as `curvature` has it, if somebody keeps that.
         less: systems of rows A ∪ B and of B, disjoint: then Φ_AᵀΦ_A is the difference of their matrices, as long as B
             has no more than half of the trace, so that at most a bit or two of the digits cancel.
         spread: who does what is done on spans of rows.
@@ -275,12 +291,12 @@ class PrimalSystem(RowSystem):
         features: Array,
         rows: Any,
         name: str,
-        matrix: Array | None = None,
+        formed: Callable[[], Array] | None = None,
         less: tuple[PrimalSystem, PrimalSystem] | None = None,
         spread: spans.Spread[Any] = spans.here,
     ) -> None:
         super().__init__(features, rows, name)
-        self._matrix = matrix
+        self._formed = formed
         self._parts = less
         self._spread = spread
 
@@ -294,11 +310,11 @@ class PrimalSystem(RowSystem):
     @cached_property
     def matrix(self) -> Array:
         """The computed Φ_AᵀΦ_A, shape (D, D)."""
-        if self._matrix is not None:
-            return self._matrix
         if self._less is not None:
             whole, part = self._less
             return whole.matrix - part.matrix
+        if self._formed is not None:
+            return self._formed()
         return spans.curvature(self.features, self._index, self._spread)
 
     @cached_property

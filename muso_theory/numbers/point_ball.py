@@ -27,6 +27,8 @@ class CertifiedParameters:
             radius does.
         gradient: Φ_Aᵀ(t − Φ_A high) as least squares on the rows A and labels t had it computed, and by how much the
             residual in it is off at most.
+        seen: Φ_A(high + low) as the fit had it computed: the nearest floats, a correction, and by how much both
+            together are off at most (Frobenius norm).
     """
 
     high: Array
@@ -34,6 +36,7 @@ class CertifiedParameters:
     radius: Fraction
     image: Fraction | None = None
     gradient: tuple[Accurate, Fraction] | None = None
+    seen: tuple[Array, Array, Fraction] | None = None
 
     @property
     def parameters(self) -> Array:

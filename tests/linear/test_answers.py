@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -187,3 +188,39 @@ def test_labels_above_others_begin_with_the_fit_of_those(
     # Unless the fit is of these labels, nothing begins with it.
     model.fit(rows, model.stack(model.given(np.ones((len(above), 2))), predicted), ridge=ridge)
     assert asked == [3, 3, len(rows), len(rows)]
+
+
+def test_the_image_of_fitted_rows_comes_with_the_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = random_problem(9, 20, seed=5)
+    model = CertifiedForms(problem)
+    assert model.systems.everything.smallest > 0
+    y = model.targets(model.retain)
+    model.prepare([model.fit_question(model.retain, y, with_image=True)])
+    products: list[Any] = []
+    plain = ScaledFeatures.image
+    monkeypatch.setattr(
+        ScaledFeatures, "image", lambda self, rows, *w: products.append(rows) or plain(self, rows, *w)
+    )
+    w = model.fit(model.retain, y)
+    assert w.seen is None  # it is kept where others look for it
+    point = replace(w, radius=Fraction(0))  # the floats themselves
+    found = model.predict(model.retain, point)
+    assert not products
+    phi = RATIONAL.matrix(problem.features[model.order])
+    middle = RATIONAL.add(RATIONAL.matrix(w.high), RATIONAL.matrix(w.low))
+    truth = RATIONAL.matmul(phi, middle)
+
+    def missed(rows: Any, ball: LabelBall, more: float = 0.0) -> bool:
+        """Whether the exact image of some rows, moved a little, is outside."""
+        own = RATIONAL.take(truth, list(rows))
+        seen = RATIONAL.add(RATIONAL.matrix(ball.values + more), RATIONAL.matrix(ball.low))
+        return Fraction(RATIONAL.square_norm(RATIONAL.sub(own, seen)).upper) > ball.radius**2
+
+    assert not missed(model.retain, found)
+    assert 0 < found.radius < 1e-19
+    assert missed(model.retain, found, more=1e-15)
+    some = range(2, 4)
+    assert not missed(some, model.predict(some, point))
+    # Rows that were not fitted are multiplied, and the image of all of them is off by what both are.
+    assert not missed(model.everything, model.predict(model.everything, point))
+    assert products == [model.forget]
