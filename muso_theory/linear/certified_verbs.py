@@ -17,9 +17,9 @@ from ..arrays import Array
 from ..numbers import Quantity, spans
 from ..numbers.accurate import Accurate, plain_product
 from ..numbers.ieee import ieee_proof
-from ..numbers.leastsquares import PrimalSystem
 from ..numbers.lockstep import Product, Work
 from ..numbers.point_ball import CertifiedParameters, ball_norm, pair_sum
+from ..numbers.primal import PrimalSystem
 from ..numbers.rounding import ETA, gamma, norm_bounds, root_down, root_up, scaled_exactly, two_sum
 from ..rows import taken
 from .answers import Answers, Images, Question, content_of

@@ -22,8 +22,9 @@ from ..numbers.base_system import RowSystem
 from ..numbers.gram import blocked_gram
 from ..numbers.gramcheck import spot_check_curvature, spot_check_gram
 from ..numbers.ieee import ieee_proof
-from ..numbers.leastsquares import DualSystem, PrimalSystem
+from ..numbers.leastsquares import DualSystem
 from ..numbers.preconditioned import PreconditionedSystem
+from ..numbers.primal import PrimalSystem
 from ..numbers.repeated import RepeatedSystem
 from ..numbers.rounding import exact, root_up, scaled_exactly, scaling_exponent
 from ..numbers.slices import sliced_product

@@ -20,7 +20,8 @@ from muso_theory.linear.repeats import in_order
 from muso_theory.linear.scaled_features import ScaledFeatures
 from muso_theory.numbers import RATIONAL, lockstep
 from muso_theory.numbers.accurate import Accurate
-from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
+from muso_theory.numbers.leastsquares import DualSystem
+from muso_theory.numbers.primal import PrimalSystem
 
 
 def random_problem(n: int, width: int, seed: int) -> mt.UnlearningProblem:

@@ -11,8 +11,8 @@ import pytest
 
 from muso_theory.numbers import RATIONAL, UndecidedError, gradients, lockstep, spans
 from muso_theory.numbers.gradients import Gradient, certain
-from muso_theory.numbers.leastsquares import PrimalSystem
 from muso_theory.numbers.point_ball import CertifiedParameters
+from muso_theory.numbers.primal import PrimalSystem
 
 Array = np.ndarray[Any, Any]
 
