@@ -17,7 +17,7 @@ import numpy as np
 from .arrays import Array
 from .errors import check_integer, expected
 
-__all__ = ["Above", "ByRows", "OneHot", "taken", "times_labels"]
+__all__ = ["Above", "ByRows", "OneHot", "scattered", "taken", "times_labels"]
 
 
 class ByRows(np.lib.mixins.NDArrayOperatorsMixin, ABC):
@@ -227,6 +227,27 @@ def _times_part(block: Array, where: Array, labels: Any) -> Array:
     places = (labels.codes[known], where[known])
     members = csr_array((np.ones(len(known)), places), shape=(labels.shape[1], len(block)))
     return np.asarray((members @ block).T)
+
+
+def scattered(labels: Any, places: Array) -> Any:
+    """Labels at their places among rows of zeros, as compact as they were; None for what cannot be scattered so.
+
+    Example:
+        >>> scattered(np.array([[5.0], [6.0]]), np.array([2, 0])), scattered(OneHot([1, 0], 2), np.array([2, 0])).codes
+        (array([[6.],
+               [0.],
+               [5.]]), array([ 0, -1,  1]...))
+    """
+    n = int(places.max()) + 1
+    if isinstance(labels, OneHot):
+        codes = np.full(n, -1)
+        codes[places] = labels.codes
+        return OneHot(codes, labels.shape[1], labels.dtype)
+    if not isinstance(labels, np.ndarray):
+        return None
+    found = np.zeros((n, labels.shape[1]), labels.dtype)
+    found[places] = labels
+    return found
 
 
 def taken(matrix: Any, index: Any) -> Any:

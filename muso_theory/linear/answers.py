@@ -87,6 +87,10 @@ class Answers:
         self._keep(question, found)
         return found
 
+    def known(self, question: Any) -> Any:
+        """What was answered before, or None."""
+        return self._known.get(question, (None, 0))[0]
+
     def to(self, question: Question) -> Any:
         """The answer to a question, worked out alone if it is not known."""
         return self.of(question.known_by, lambda: alone(question.work()))
@@ -116,11 +120,12 @@ class Answers:
 
 
 def _bytes_of(answer: Any) -> int:
-    """Bytes of an array, or of those among the fields of an answer."""
+    """Bytes of an array, or of those among the fields of an answer, and of theirs."""
     if isinstance(answer, np.ndarray):
         return answer.nbytes
-    parts = (getattr(answer, name, None) for name in getattr(answer, "__slots__", ()))
-    return sum(part.nbytes for part in parts if isinstance(part, np.ndarray))
+    if isinstance(answer, tuple):
+        return sum(map(_bytes_of, answer))
+    return sum(_bytes_of(getattr(answer, name, None)) for name in getattr(answer, "__slots__", ()))
 
 
 @final
@@ -140,10 +145,11 @@ class Images:
         ((2, 1), (2, 1), [range(0, 2), range(2, 3)])
     """
 
-    __slots__ = ("_place", "error", "high", "low")
+    __slots__ = ("_place", "error", "high", "low", "off")
 
     def __init__(self, n: int, columns: int) -> None:
         self._place = np.full(n, -1)  # of each row among those that are known
+        self.off = Fraction(0)  # what all rows are off by together, beside the errors of each
         self.high, self.low, self.error = np.zeros((3, 0, columns))
 
     def of(self, rows: Rows, product: Callable[[Rows], Accurate]) -> Accurate:
@@ -159,8 +165,9 @@ class Images:
         index = np.asarray(rows)
         return in_order(tuple(index[self._place[index] < 0].tolist()))[0]
 
-    def put(self, rows: Rows, found: Accurate) -> None:
-        """Remember the image for these rows."""
+    def put(self, rows: Rows, found: Accurate, off: Fraction = Fraction(0)) -> None:
+        """Remember the image for these rows, which may be off by some more (Frobenius norm)."""
+        self.off += off
         self._place[np.asarray(rows)] = len(self.high) + np.arange(len(rows))
         self.high = np.concatenate([self.high, found.high])
         self.low = np.concatenate([self.low, found.low])

@@ -6,18 +6,15 @@ They are computed from matrices that are formed once and bounded with proof, and
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
-from ..arrays import Array
 from ..errors import SingularMatrixError
 from ..numbers import Quantity, UndecidedError
 from ..numbers.ieee import ieee_proof
 from ..numbers.lockstep import Work
 from ..numbers.point_ball import CertifiedParameters, ball_norm
 from ..numbers.rounding import ETA, root_down
-from ..rows import Above, OneHot
 from .answers import Question
 from .certified_verbs import CertifiedVerbs
 from .label_ball import LabelBall
@@ -68,9 +65,8 @@ class CertifiedForms(CertifiedVerbs):
         """The work of Φ⁺(0; δ)."""
         more = label_error.correction
         system = self.systems.everything
-        found = yield from system.fitting(
-            self._padded(label_error.values), None, targets_low=None if more is None else self._padded(more)
-        )
+        low = None if more is None else system.padded(more)
+        found = yield from system.fitting(system.padded(label_error.values), None, targets_low=low)
         return found.widened(
             label_error.radius / root_down(system.smallest) if label_error.radius else Fraction(0)
         )
@@ -97,16 +93,9 @@ class CertifiedForms(CertifiedVerbs):
     def _carried(self, delta: LabelBall, moved: Fraction = Fraction(0)) -> tuple[Fraction, Fraction]:
         """Bounds of ‖Φ⁺(0; δ)‖ in the coordinates of the scaled features, when δ's image is known up to ``moved``."""
         system = self.systems.everything
-        low, high = system.pseudo_norm(self._padded(delta.values))
+        low, high = system.pseudo_norm(delta.values)
         lost = delta.miss / root_down(system.smallest) + moved
         return max(Fraction(0), low - lost), high + lost
-
-    def _padded(self, values: Array) -> Any:
-        """(0; δ): zeros for the retain set above; for spans of rows as rows of no class, which take no room."""
-        rows = len(self.retain), values.shape[1]
-        if not self.systems.everything.goes_by_spans(self.problem.n_samples * rows[1]):
-            return np.vstack([np.zeros(rows), values])
-        return Above([OneHot(np.full(rows[0], -1), rows[1]), values])
 
     def unlearned_gap(self, forget_labels: LabelBall) -> Quantity:
         """The gap of the float labels themselves, by the gap formula: sharper than fine-tuning with balls."""

@@ -7,6 +7,7 @@ the bounds of their spectra; this module carries the radii through fit, predict 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -18,6 +19,7 @@ from ..numbers.accurate import Accurate, plain_product
 from ..numbers.ieee import ieee_proof
 from ..numbers.lockstep import Product, Work
 from ..numbers.point_ball import CertifiedParameters, ball_norm, pair_sum
+from ..numbers.primal import PrimalSystem
 from ..numbers.rounding import ETA, gamma, norm_bounds, root_down, root_up, scaled_exactly, two_sum
 from ..rows import taken
 from .answers import Answers, Images, Question, content_of
@@ -49,6 +51,7 @@ class CertifiedVerbs(Model):
         labels = exact_floats("targets", problem.targets).reshape(problem.n_samples, problem.n_outputs)
         self._labels = taken(labels, self.order).astype(np.float64, copy=False)
         self._start = None if problem.w_init is None else self._columns("w_init", problem.w_init)
+        self._own: dict[range, LabelBall] = {}
         self._answers = Answers()
 
     def _columns(self, name: str, w: Array) -> Array:
@@ -64,7 +67,13 @@ class CertifiedVerbs(Model):
 
     def targets(self, rows: Rows) -> LabelBall:
         """The data's own labels y of the given positions, exactly."""
-        return LabelBall(taken(self._labels, rows))
+        if not isinstance(rows, range):
+            return LabelBall(taken(self._labels, rows))
+        if rows not in self._own:  # consecutive ones take no room, and are hashed once
+            labels = self._labels
+            is_array = isinstance(labels, np.ndarray)
+            self._own[rows] = LabelBall(labels[rows.start : rows.stop] if is_array else taken(labels, rows))
+        return self._own[rows]
 
     def given(self, labels: Array) -> LabelBall:
         """Labels handed in from outside, (m, C), taken exactly."""
@@ -140,33 +149,96 @@ class CertifiedVerbs(Model):
         return self._answers.to(self.fit_question(rows, targets, start, ridge))  # type: ignore[no-any-return]
 
     def fit_question(
-        self, rows: Rows, targets: LabelBall, start: CertifiedParameters | None = None, ridge: float = 0
+        self,
+        rows: Rows,
+        targets: LabelBall,
+        start: CertifiedParameters | None = None,
+        ridge: float = 0,
+        *,
+        with_image: bool = False,
     ) -> Question:
-        """What `fit` answers, to be answered together with others."""
+        """What `fit` answers, to be answered together with others; with the image of its rows, which comes with it."""
+        near = self._near(rows, targets) if targets.parts is not None else None
         rows, way = in_order(rows)
         targets = targets if way is None else targets.taken(way)
         if start is not None and not ridge and not self.systems.of(rows).is_dual:
             start = None  # least squares end at one point
         begin = None if start is None else content_of(start.high, start.low, start.radius)
         known_by = ("fit", rows, targets.content, begin, ridge)
-        return Question(known_by, lambda: self._fitting(rows, targets, start, ridge))
+
+        def work() -> Work[CertifiedParameters]:
+            found = yield from self._fitting(rows, targets, start, ridge, near)
+            if with_image and found.seen is not None and not self._is_large(found):
+                self._keep_image(rows, found)
+            # Where rows go by spans the gradients of others would only take room.
+            is_kept = rows == self.retain or not self._goes_by_spans(rows)
+            return replace(found, gradient=found.gradient if is_kept else None, seen=None)
+
+        return Question(known_by, work)
+
+    def _keep_image(self, rows: Rows, found: CertifiedParameters) -> None:
+        """Remember what a fit had computed of Φ_rows w."""
+        assert found.seen is not None
+        high, low, off = found.seen
+        known_by = ("image", content_of(found.high, found.low))
+        images = self._images(known_by, high.shape[1])
+        if len(images.missing(rows)) == len(rows):
+            images.put(rows, Accurate(high, low, np.zeros_like(high)), off)
+            self._answers.grown(known_by)
+
+    def _near(self, rows: Rows, targets: LabelBall) -> _Near | None:
+        """What a fit of labels above others may begin with, in least squares: the fit of the former."""
+        if not isinstance(self.systems.of(in_order(rows)[0]), PrimalSystem):
+            return None
+        first, last = targets.parts  # type: ignore[misc]
+        count = len(first.values)
+        above, way = in_order(rows[:count])
+        return _Near(above, first if way is None else first.taken(way), rows[count:], last)
 
     def _fitting(
-        self, rows: Rows, targets: LabelBall, start: CertifiedParameters | None, ridge: float
+        self,
+        rows: Rows,
+        targets: LabelBall,
+        start: CertifiedParameters | None,
+        ridge: float,
+        near: _Near | None,
     ) -> Work[CertifiedParameters]:
         """The work of a fit."""
         system = self.systems.of(rows)
-        ridge = self._scaled_ridge(ridge)
         begin, more = (self._start, None) if start is None else (start.high, start.low)
-        found = yield from system.fitting(
-            targets.values, begin, ridge, targets_low=targets.correction, start_low=more
-        )
-        lost = Fraction(0)
-        if targets.radius:
-            lost += targets.radius / root_down(system.floor(ridge))
+        fit = None if near is None else self._known_fit(near, ridge)
+        ridge = self._scaled_ridge(ridge)
+        found = None
+        if near is not None and fit is not None:
+            assert isinstance(system, PrimalSystem)
+            index, labels = self.systems.index(near.last), near.labels
+            found = yield from system.refitting(fit, index, labels.values, labels.correction, begin, ridge)
+            lost, low = near.labels.radius, more if ridge else None
+            lost = lost / root_down(system.floor(ridge)) if lost else lost
+            lost += Fraction(0) if low is None else norm_bounds(low)[1]
+        if found is None:
+            found = yield from system.fitting(
+                targets.values, begin, ridge, targets_low=targets.correction, start_low=more
+            )
+            lost = targets.radius / root_down(system.floor(ridge)) if targets.radius else Fraction(0)
         if start is not None and (ridge or system.is_dual):
             lost += start.radius
         return found.widened(lost)
+
+    def _known_fit(self, near: _Near, ridge: float) -> CertifiedParameters | None:
+        """The fit of the rows above, if it is at hand or that of w_r, and has another solution."""
+        labels = near.above_labels.content
+        if (
+            labels == self.targets(near.above).content
+            and near.labels.content == self.targets(near.last).content
+        ):
+            return None  # nothing was relabelled
+        known: CertifiedParameters | None
+        if near.above == self.retain and not ridge and labels == self.targets(self.retain).content:
+            known = self.retrained
+        else:
+            known = self._answers.known(("fit", near.above, labels, None, ridge))
+        return known
 
     def _scaled_ridge(self, ridge: float) -> float:
         """λ for the scaled features: Φᵀ(ΦΦᵀ + λI)⁻¹ scales with Φ if λ does with ΦΦᵀ."""
@@ -217,20 +289,23 @@ class CertifiedVerbs(Model):
 
     def _image(self, rows: Rows, w: CertifiedParameters) -> LabelBall:
         """Φ_rows times the middle of the ball w."""
-        product = self._product(rows, w)
-        return LabelBall(product.high, norm_bounds(product.error)[1], product.low)
+        product, off = self._product(rows, w)
+        return LabelBall(product.high, norm_bounds(product.error)[1] + off, product.low)
 
-    def _product(self, rows: Rows, w: CertifiedParameters) -> Accurate:
-        """Φ_rows(high + low), of whose rows none is computed twice; for w = 0 it is zero without an error."""
+    def _product(self, rows: Rows, w: CertifiedParameters) -> tuple[Accurate, Fraction]:
+        """Φ_rows(high + low), of whose rows none is computed twice; for w = 0 it is zero without an error.
+
+        What it is off by beside its errors is that of all rows together.
+        """
         if not (w.high.any() or w.low.any()):
-            return Accurate(*np.zeros((3, len(rows), w.high.shape[1])))
+            return Accurate(*np.zeros((3, len(rows), w.high.shape[1]))), Fraction(0)
         if self._is_large(w):
-            return self.systems.image(rows, w.high, w.low)
+            return self.systems.image(rows, w.high, w.low), Fraction(0)
         known_by = ("image", content_of(w.high, w.low))
         images = self._images(known_by, w.high.shape[1])
         found = images.of(rows, lambda missing: self.systems.image(missing, w.high, w.low))
         self._answers.grown(known_by)
-        return found
+        return found, images.off
 
     def _is_large(self, w: CertifiedParameters) -> bool:
         """Whether an image of all rows is too large to be kept."""
@@ -301,6 +376,23 @@ class CertifiedVerbs(Model):
         low, high = norm_bounds(gradient)
         lost = self.systems.norm(rows) * residual.miss + error
         return self._true(1, (max(Fraction(0), low - lost), high + lost))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Near:
+    """Labels of some rows above those of others.
+
+    Args:
+        above: the former rows, in order.
+        above_labels: theirs.
+        last: the others.
+        labels: theirs.
+    """
+
+    above: Rows
+    above_labels: LabelBall
+    last: Rows
+    labels: LabelBall
 
 
 def _point(w: Array) -> CertifiedParameters:

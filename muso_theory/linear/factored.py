@@ -17,7 +17,7 @@ from ..errors import SingularMatrixError
 from ..numbers import FLOAT64, Arithmetic, Factor, Grade, Matrix, Quantity
 from ..numbers.base_system import numerical_factor
 from ..numbers.float64 import in_range
-from ..numbers.leastsquares import is_small_part
+from ..numbers.primal import is_small_part
 from ..numbers.repeated import RepeatedFactor
 from ..numbers.spans import curvature, parts
 from ..numbers.tiles import Tiles

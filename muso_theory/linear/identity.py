@@ -37,7 +37,7 @@ def _hash_array(digest: Any, name: str, array: Array) -> None:
             # The comma also stands between blocks: without it 1 | 23 and 12 | 3 would be the same text.
             digest.update(("," * (rows.start > 0) + ",".join(decimal_text(v) for v in part.ravel())).encode())
         else:
-            digest.update(np.ascontiguousarray(part, dtype=part.dtype.newbyteorder("<")).tobytes())
+            digest.update(np.ascontiguousarray(part, dtype=part.dtype.newbyteorder("<")).data)
 
 
 def running_hashes(arrays: Mapping[str, Array | None], forget: Array) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ class LabelBall:
         values: the nearest floats, float64, shape (m, C); of classes what gives their rows.
         radius: proved.
         low: what the floats miss of the middle of the ball, float64, shape (m, C), or zero.
+        parts: the labels that these are one above the other of, where they were made so.
 
     Example:
         >>> third = LabelBall(np.array([[1 / 3]]), Fraction(1, 2**54))
@@ -39,6 +40,7 @@ class LabelBall:
     values: Any
     radius: Fraction = Fraction(0)
     low: Any = 0.0
+    parts: tuple[LabelBall, LabelBall] | None = None
 
     @ieee_proof()
     def times(self, factor: Any) -> LabelBall:
@@ -85,9 +87,9 @@ class LabelBall:
         radius, both = self.radius + other.radius, (self, other)
         if any(isinstance(ball.values, ByRows) for ball in both):
             lows = [ball.low if ball.correction is not None else _zeros(ball.values.shape) for ball in both]
-            return LabelBall(Above([ball.values for ball in both]), radius, Above(lows))
+            return LabelBall(Above([ball.values for ball in both]), radius, Above(lows), both)
         lows = [np.broadcast_to(ball.low, ball.values.shape) for ball in both]
-        return LabelBall(np.vstack([self.values, other.values]), radius, np.vstack(lows))
+        return LabelBall(np.vstack([self.values, other.values]), radius, np.vstack(lows), both)
 
     def taken(self, order: Array) -> LabelBall:
         """These labels in another order."""

@@ -129,8 +129,19 @@ class Rehearsal(Model):
         return self._note("final", w)
 
     def fit(self, rows: Rows, targets: Any, start: Any = None, ridge: float = 0) -> Any:
-        """A fit."""
-        return self._note("fit", rows, targets, start, ridge)
+        """A fit; where the model begins with w_r, after that."""
+        if not ridge and len(rows) > self.problem.n_features and not self.repeats.lower_the_rank(rows):
+            start = None  # least squares end at one point
+        later_than = () if self._model.is_dual else self._near(targets, ridge)
+        return self._note("fit", rows, targets, start, ridge, later_than=later_than)
+
+    def _near(self, targets: Any, ridge: float) -> tuple[_Note, ...]:
+        """The fit that the model begins with, of the upper ones of labels above others."""
+        if targets.verb != "stack":
+            return ()
+        above = targets.given[0]
+        fits = (note for note in self._notes.values() if note.verb == "fit" and note.given[3] == ridge)
+        return tuple(note for note in fits if note.given[1] is above)[:1]
 
     def predict(self, rows: Rows, w: Any) -> Any:
         """Φ_rows w."""
@@ -218,8 +229,11 @@ class Rehearsal(Model):
         rounds: list[int] = []
         if self._bytes(left) > LIMIT:
             return rounds  # what is forgotten before it is asked for would be computed twice
-        # A fit under way holds some ten arrays of its labels and parameters.
-        size = 80 * (self.problem.n_samples + self.problem.n_features) * self.problem.n_outputs
+        # A fit under way holds some ten arrays of its parameters, and of its labels if they are in memory.
+        labels = self.problem.n_samples * self.problem.n_outputs
+        if self._model.systems.everything.goes_by_spans(labels):
+            labels = 0
+        size = 80 * (labels + self.problem.n_features * self.problem.n_outputs)
         at_once = max(1, _UNDER_WAY // size)
         done: set[int] = set()
         while left:
@@ -242,12 +256,14 @@ class Rehearsal(Model):
         return (16 * self.problem.n_features * fits + 24 * rows) * self.problem.n_outputs
 
     def _questions(self, notes: Iterable[_Note]) -> Iterable[Question]:
-        """What to ask the model, images of one point at once."""
+        """What to ask the model, images of one point at once; those of rows that are fitted come with the fit."""
         notes = [*notes]
+        seen = {id(note.given[1]) for note in self._notes.values() if note.verb == "predict"}
         for note in notes:
             if note.verb != "predict":
+                words = {"with_image": True} if note.verb == "fit" and id(note) in seen else {}
                 with suppress(*UNDECIDED):
-                    yield _QUESTIONS[note.verb](self._model, *map(self._answer, note.given))
+                    yield _QUESTIONS[note.verb](self._model, *map(self._answer, note.given), **words)
         for w, rows in _rows_of(notes).items():
             with suppress(*UNDECIDED):
                 yield self._model.image_question(tuple(sorted(rows)), self._answer(w))

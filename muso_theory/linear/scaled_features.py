@@ -10,7 +10,7 @@ rows are equal, their distinct ones are solved for.
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from typing import final
 
 import numpy as np
@@ -22,8 +22,9 @@ from ..numbers.base_system import RowSystem
 from ..numbers.gram import blocked_gram
 from ..numbers.gramcheck import spot_check_curvature, spot_check_gram
 from ..numbers.ieee import ieee_proof
-from ..numbers.leastsquares import DualSystem, PrimalSystem
+from ..numbers.leastsquares import DualSystem
 from ..numbers.preconditioned import PreconditionedSystem
+from ..numbers.primal import PrimalSystem
 from ..numbers.repeated import RepeatedSystem
 from ..numbers.rounding import exact, root_up, scaled_exactly, scaling_exponent
 from ..numbers.slices import sliced_product
@@ -199,9 +200,10 @@ class ScaledFeatures:
         if rest:
             less = self._primal(self._everything), self._primal(rest)
         if rows not in self._primals:
-            matrix = None if self.exponent or less else self._formed(rows)
+            # Formed when it is asked for: some rows are only multiplied.
+            formed = None if self.exponent else partial(self._formed, rows)
             self._primals[rows] = PrimalSystem(
-                self.features, self.index(rows), self._name(rows), matrix, less, spread()
+                self.features, self.index(rows), self._name(rows), formed, less, spread()
             )
         return self._primals[rows]
 

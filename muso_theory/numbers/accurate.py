@@ -61,6 +61,11 @@ class Accurate:
     low: Array
     error: Array
 
+    def columns(self, some: slice) -> Accurate:
+        """Some of its columns, in arrays of their own."""
+        parts = (self.high, self.low, self.error)
+        return Accurate(*(np.ascontiguousarray(part[:, some]) for part in parts))
+
 
 def accurate_product(
     features: Array, rows: Chosen, high: Array, low: Array | None = None, *, transposed: bool = False

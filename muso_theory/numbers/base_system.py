@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, first_nonfinite
+from ..rows import Above, OneHot
 from .arithmetic import Factor
 from .float64 import cholesky_factor
 from .lockstep import Columns, Product, Work, alone
@@ -50,6 +51,15 @@ class RowSystem(ABC):
     def goes_by_spans(self, size: int) -> bool:
         """Whether so many labels are gone over a span of rows at a time, and need not be an array."""
         return False
+
+    def padded(self, g: Array) -> Any:
+        """(0; g): zeros above the last rows; where rows go by spans as rows of no class, which take no room."""
+        above, columns = len(self._index) - len(g), g.shape[1]
+        if not above:
+            return g
+        if not self.goes_by_spans(len(self._index) * columns):
+            return np.vstack([np.zeros((above, columns)), g])
+        return Above([OneHot(np.full(above, -1), columns), g])
 
     @property
     def is_invertible(self) -> bool:
@@ -153,10 +163,10 @@ class RowSystem(ABC):
 
     @abstractmethod
     def pseudo_norm(self, g: Array) -> tuple[Fraction, Fraction]:
-        """Bound ‖Φ_A⁺ g‖_F from both sides.
+        """Bound ‖Φ_A⁺(0; g)‖_F from both sides.
 
         Args:
-            g: float64, shape (|A|, C).
+            g: float64, shape (m, C), of the last m rows; zero above.
 
         Returns:
             Lower and upper bound.

@@ -19,7 +19,7 @@ from .accurate import ROWS, Accurate, accurate_product, residual_pair
 from .ieee import ieee_proof
 from .rounding import ETA, U, UndecidedError, norm_bounds, root_up, two_sum
 
-__all__ = ["Gradient", "accurate_sum", "certain", "gradients"]
+__all__ = ["Gradient", "accurate_sum", "certain", "gradients", "joined"]
 
 _PIECE_BYTES = 1 << 24
 
@@ -34,13 +34,15 @@ class Gradient:
         labels: t in that order, float64, shape (len(index), C), or what gives such rows.
         w: float64, shape (D, C).
         low: more digits of w.
+        spread: who does it a span of rows at a time, see `spans`; None does it here.
     """
 
-    features: Array
+    features: Any
     index: Array
     labels: Any
     w: Array
     low: Array | None = None
+    spread: Any = None
 
 
 def certain(off: Fraction | None) -> Fraction:
@@ -77,12 +79,7 @@ def gradients(asked: Sequence[Gradient]) -> list[tuple[Accurate, Fraction | None
         (array([3., 2.]), True, True)
     """
     features = asked[0].features
-    seen = np.zeros(features.shape[0], dtype=bool)
-    for it in asked:
-        seen[it.index] = True
-    rows = np.flatnonzero(seen)
-    known = {id(it.index): _place(it.index, rows, len(seen)) for it in asked}
-    places = [known[id(it.index)] for it in asked]
+    rows, places = joined(features.shape[0], [it.index for it in asked])
     ends = [0, *accumulate(it.w.shape[1] for it in asked)]
     cuts = [slice(*pair) for pair in pairwise(ends)]
     w, low = np.hstack([it.w for it in asked]), None
@@ -111,12 +108,8 @@ def gradients(asked: Sequence[Gradient]) -> list[tuple[Accurate, Fraction | None
 
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         total = accurate_sum(by_pieces(), w.shape)
-    parts = (
-        tuple(np.ascontiguousarray(part[:, cut]) for part in (total.high, total.low, total.error))
-        for cut in cuts
-    )
     offs = (None if square is None else root_up(square) for square in squares)
-    return [(Accurate(*own), off) for own, off in zip(parts, offs, strict=True)]
+    return [(total.columns(cut), off) for cut, off in zip(cuts, offs, strict=True)]
 
 
 def _with_square(sum_of_squares: Fraction | None, x: Array) -> Fraction | None:
@@ -127,8 +120,26 @@ def _with_square(sum_of_squares: Fraction | None, x: Array) -> Fraction | None:
         return None
 
 
+def joined(n: int, indices: Sequence[Array]) -> tuple[Array, list[Array | None]]:
+    """All rows of n that are in some of these indices, in ascending order, and where in each of them a row is.
+
+    Returns:
+        The rows, and for each index the place of every row in it, −1 for none; None where they are the index.
+
+    Example:
+        >>> joined(9, [np.array([5, 2]), np.array([2, 5, 7])])
+        (array([2, 5, 7]), [array([ 1,  0, -1]), None])
+    """
+    seen = np.zeros(n, dtype=bool)
+    for index in indices:
+        seen[index] = True
+    rows = np.flatnonzero(seen)
+    known = {id(index): _place(index, rows, n) for index in indices}
+    return rows, [known[id(index)] for index in indices]
+
+
 def _place(index: Array, rows: Array, n: int) -> Array | None:
-    """For each of these rows where it is in an index, or −1; None where they are the index."""
+    """Where in an index each of these rows is."""
     if np.array_equal(index, rows):
         return None
     place = np.full(n, -1)

@@ -1,9 +1,9 @@
-"""Minimum-norm and least-squares solutions with a proved distance to the truth.
+"""Minimum-norm solutions with a proved distance to the truth.
 
 The float solver only proposes. What is proved starts from a residual that is computed nearly exactly, and
-from a proved lower bound c on the relevant eigenvalue: with independent rows, a point v of the row space
-is at distance ‖Φ⁺(t − Φv)‖ ≤ ‖t − Φv‖/√c of the solution; with independent columns, ‖H⁻¹Φᵀ(t − Φv)‖ ≤
-‖Φᵀ(t − Φv)‖/c, H = ΦᵀΦ. One step of refinement is taken before the bound is, so the bound is of second order.
+from a proved lower bound c on the smallest eigenvalue: with independent rows, a point v of the row space
+is at distance ‖Φ⁺(t − Φv)‖ ≤ ‖t − Φv‖/√c of the solution. One step of refinement is taken before the bound is, so the
+bound is of second order. With more rows than columns `primal` has the same.
 """
 
 from __future__ import annotations
@@ -15,11 +15,9 @@ from typing import Any, final
 import numpy as np
 
 from ..arrays import Array
-from . import spans
-from .accurate import plain_product, residual_pair
+from .accurate import residual_pair
 from .arithmetic import Factor
 from .base_system import RowSystem, numerical_factor
-from .gradients import Gradient, certain
 from .gram import blocked_gram
 from .ieee import ieee_proof
 from .lockstep import Columns, Work, alone
@@ -39,21 +37,7 @@ from .rounding import (
 from .spectrum import largest_eigenvalue_bound
 from .tiles import Tiles
 
-__all__ = ["DualSystem", "PrimalSystem", "is_small_part"]
-
-
-def is_small_part(whole: Array, part: Array) -> bool:
-    """Whether of a sum of Gram matrices ``part`` has at most half of the trace, so that the rest is their difference.
-
-    Example:
-        >>> is_small_part(3 * np.eye(2), np.eye(2)), is_small_part(3 * np.eye(2), 2 * np.eye(2))
-        (True, False)
-    """
-    return bool(2 * np.trace(part) <= np.trace(whole) < np.inf)
-
-
-_MOST_AT_ONCE = 1 << 21
-"""Labels of a fit, up to which it may share products with others; more are gone over a span of rows at a time."""
+__all__ = ["DualSystem"]
 
 _SAFE = 1 + 2.0**-50  # covers the few roundings of an error bound itself
 
@@ -105,6 +89,16 @@ class DualSystem(RowSystem):
     def factor(self) -> Factor:
         """Its Cholesky factor."""
         return self._cholesky if self._cholesky is not None else numerical_factor(self.matrix, self.name)
+
+    def _factor_with(self, ridge: float) -> Factor:
+        """The factor of the first rows of the parent's is part of that one, with a ridge, too."""
+        parent, size = self._parent, len(self._index)
+        if not ridge or not isinstance(parent, DualSystem) or 5 * size < 4 * len(parent._index):
+            return super()._factor_with(ridge)  # that of all rows would be dearer than one of its own
+        if np.array_equal(parent._index[:size], self._index):
+            whole: Any = parent._factor_with(ridge)
+            return whole.leading(size)  # type: ignore[no-any-return]
+        return super()._factor_with(ridge)
 
     @property
     def roundings_width(self) -> int:
@@ -168,8 +162,13 @@ class DualSystem(RowSystem):
         tiny = update.size * len(targets) * ETA
         radius = off + rounding + tiny + unexplained / smallest_root
         # Without a ridge Φw* = t, so the image of the error is the residual that is left.
-        image = None if ridge else unexplained + root_up(self.largest) * (rounding + tiny)
-        return CertifiedParameters(high, corrected, radius, image)
+        if ridge:
+            return CertifiedParameters(high, corrected, radius)
+        moved = root_up(self.largest) * (rounding + tiny)
+        # Φ(v + Φᵀs) = t − (t − Φv) + Ks, of which t − Φv − Ks is the computed remainder; the sum with t is exact.
+        off_remainder = unexplained - norm_bounds(remainder)[1]
+        seen = (*two_sum(targets, -remainder), off_remainder + moved)
+        return CertifiedParameters(high, corrected, radius, unexplained + moved, seen=seen)
 
     def solving(self, g: Array) -> Work[tuple[Array, Fraction]]:
         """Solve K_AA a = g."""
@@ -231,6 +230,7 @@ class DualSystem(RowSystem):
         # With any b and ρ = g − Kb: gᵀK⁻¹g = gᵀb + bᵀρ + ρᵀK⁻¹ρ, so an error in b counts only quadratically.
         if not g.any():
             return Fraction(0), Fraction(0)
+        g = self.padded(g)
         # g is scaled to size 1; entries that become subnormal are wrong by η each.
         exponent = int(np.frexp(max(float(g.max()), -float(g.min())))[1])
         tiny = root_up(g.size * ETA**2 / self.smallest)
@@ -245,156 +245,3 @@ class DualSystem(RowSystem):
         scale = Fraction(2) ** exponent
         low = root_down(value - slack) - tiny
         return max(Fraction(0), low) * scale, (root_up(value + slack + quadratic) + tiny) * scale
-
-
-@final
-class PrimalSystem(RowSystem):
-    """Independent columns: w = H⁻¹Φ_Aᵀt, H = Φ_AᵀΦ_A, whatever the start.
-
-    Args:
-        features: Φ, shape (n, D).
-        rows: A, at least D of them.
-        name: what to call Φ_A.
-        matrix: the computed Φ_AᵀΦ_A, if `blocked_gram` has made it already.
-        less: systems of rows A ∪ B and of B, disjoint: then Φ_AᵀΦ_A is the difference of their matrices, as long as B
-            has no more than half of the trace, so that at most a bit or two of the digits cancel.
-        spread: who does what is done on spans of rows.
-
-    Example:
-        >>> fit = PrimalSystem(np.array([[1.0], [1.0]]), slice(None), "Φ").fit(np.array([[1.0], [2.0]]), None)
-        >>> float(fit.parameters[0, 0]), fit.radius < 1e-14
-        (1.5, True)
-    """
-
-    is_dual = False
-    reads_spans = True
-
-    def __init__(
-        self,
-        features: Array,
-        rows: Any,
-        name: str,
-        matrix: Array | None = None,
-        less: tuple[PrimalSystem, PrimalSystem] | None = None,
-        spread: spans.Spread[Any] = spans.here,
-    ) -> None:
-        super().__init__(features, rows, name)
-        self._matrix = matrix
-        self._parts = less
-        self._spread = spread
-
-    @cached_property
-    def _less(self) -> tuple[PrimalSystem, PrimalSystem] | None:
-        """The systems whose difference this is, if few digits cancel."""
-        if self._parts is None or not is_small_part(*(part.matrix for part in self._parts)):
-            return None
-        return self._parts
-
-    @cached_property
-    def matrix(self) -> Array:
-        """The computed Φ_AᵀΦ_A, shape (D, D)."""
-        if self._matrix is not None:
-            return self._matrix
-        if self._less is not None:
-            whole, part = self._less
-            return whole.matrix - part.matrix
-        return spans.curvature(self.features, self._index, self._spread)
-
-    @cached_property
-    def trace(self) -> Fraction:
-        """Upper bound of ‖Φ_A‖_F², which is part of that of all rows where this is a difference."""
-        return super().trace if self._less is None else self._less[0].trace
-
-    @cached_property
-    def error(self) -> Fraction:
-        """Upper bound of the error of the matrix in the spectral norm, also of its entrywise absolute value."""
-        if self._less is None:
-            return super().error
-        # The two are off by their own errors, and a difference of floats by u of itself; it does not underflow.
-        whole, part = self._less
-        return whole.error + part.error + UNIT * norm_bounds(self.matrix)[1]
-
-    @cached_property
-    def factor(self) -> Factor:
-        """Its Cholesky factor."""
-        return numerical_factor(self.matrix, self.name)
-
-    @property
-    def roundings_width(self) -> int:
-        """The number of rows."""
-        return len(self._index)
-
-    def goes_by_spans(self, size: int) -> bool:
-        """Unless features and labels are arrays in memory, of which several may be there at a time.
-
-        Who does what is done on spans has no say in it: the two ways differ in their last digits.
-        """
-        return type(self.features) is not np.ndarray or size > _MOST_AT_ONCE
-
-    def _shares(self, targets: Any) -> bool:
-        """Whether a fit of these labels shares its products with others."""
-        return type(targets) is np.ndarray and not self.goes_by_spans(targets.size)
-
-    def _fitting(self, targets: Array, start: Array | None, ridge: float) -> Work[CertifiedParameters]:
-        """Enclose the least-squares solution, or with λ > 0 the ridge minimiser anchored at the start."""
-        smallest = self.floor(ridge)
-        solve = self._factor_with(ridge).solve
-        shares = self._shares(targets)
-        if shares:
-            right, _ = yield self._product(targets, transposed=True, plain=True)
-        else:
-            right = spans.right_side(self.features, self._index, targets, None, self._spread)
-        if ridge and start is not None:
-            right = right + ridge * start
-        solution = yield Columns(solve, right)
-        if shares:
-            gradient, off = yield Gradient(self.features, self._index, targets, solution)
-            slack = certain(off)
-        else:
-            gradient, slack = spans.gradient(self.features, self._index, targets, solution, self._spread)
-        g = gradient.high + gradient.low
-        lost_pull = Fraction(0)
-        if ridge:
-            moved = solution if start is None else solution - start
-            pull = ridge * moved
-            # One rounding each of the difference, the product and the sum g, which the line below counts once more.
-            lost_pull = UNIT * (Fraction(ridge) * norm_bounds(moved)[1] + norm_bounds(pull)[1])
-            lost_pull += UNIT * norm_bounds(g)[1] + pull.size * ETA
-            g = g - pull
-        step = yield Columns(solve, g)
-        remainder, remainder_error = yield from self._residual(g, step, ridge)
-        unexplained = (
-            norm_bounds(remainder)[1]
-            + remainder_error
-            + norm_bounds(gradient.error)[1]
-            + UNIT * norm_bounds(g)[1]
-            + lost_pull
-            + root_up(self.largest) * slack
-        )
-        # ‖Φ(H + λI)⁻¹‖ ≤ (λ_min + λ)^-½.
-        return CertifiedParameters(solution, step, unexplained / smallest, unexplained / root_down(smallest))
-
-    @ieee_proof()
-    def pseudo_norm(self, g: Array) -> tuple[Fraction, Fraction]:
-        """Bound ‖Φ_A⁺ g‖_F = ‖H⁻¹Φ_Aᵀg‖_F from both sides, to three digits at least if float64 can."""
-        short = self._short_norm(g) if self._shares(g) else None
-        if short is not None:
-            return short
-        fit = self.fit(g, None)
-        return fit.distance(np.zeros_like(fit.high))
-
-    def _short_norm(self, g: Array) -> tuple[Fraction, Fraction] | None:
-        """The same from ordinary products, if they have three digits of it."""
-        if not g.any():
-            return Fraction(0), Fraction(0)
-        smallest = self.smallest
-        right, roundings = plain_product(self.features, self._index, g, transposed=True)
-        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            x = self.factor.solve(right)
-        remainder, lost = alone(self._residual(right, x))
-        # For any x and c = Φᵀg: ‖H⁻¹c − x‖ ≤ ‖c − Hx‖/λ_min. The computed c is off by γ_k |Φ|ᵀ|g|, at most γ_k ‖Φ‖_F‖g‖
-        # in norm, and η for each of its terms.
-        lost += gamma(roundings) * root_up(self.trace) * norm_bounds(g)[1] + right.size * len(g) * ETA
-        off = (norm_bounds(remainder)[1] + lost) / smallest
-        low, high = norm_bounds(x)
-        return (low - off, high + off) if 1024 * off < low else None

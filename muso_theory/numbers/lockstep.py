@@ -21,6 +21,7 @@ from .accurate import Accurate, accurate_product, plain_product
 from .gradients import Gradient, gradients
 from .ieee import ieee_proof
 from .rounding import UndecidedError
+from .spans import gradients_by_spans
 
 __all__ = ["UNDECIDED", "Columns", "Product", "Work", "alone", "together"]
 
@@ -118,23 +119,28 @@ def together(works: Sequence[Work[T]]) -> list[T | None]:
             go_on(number, None)
         while waiting:
             # Dear products wait until nobody is on the way to one.
-            cheap = [number for number, it in waiting.items() if _is_cheap(it)]
+            most = max((len(it.index) for it in waiting.values() if isinstance(it, Gradient)), default=0)
+            cheap = [number for number, it in waiting.items() if _is_cheap(it, most)]
             now = cheap or [*waiting]
             for number, answer in zip(now, _answered([waiting[number] for number in now]), strict=True):
                 go_on(number, answer)
     return found
 
 
-def _is_cheap(it: Product | Gradient | Columns) -> bool:
-    """Whether it takes no nearly exact product."""
-    return isinstance(it, Columns) or (isinstance(it, Product) and it.plain)
+def _is_cheap(it: Product | Gradient | Columns, most: int = -1) -> bool:
+    """Whether it takes no nearly exact product, or a gradient with few rows where others take so many."""
+    if isinstance(it, Gradient):
+        return 2 * len(it.index) <= most
+    return isinstance(it, Columns) or it.plain
 
 
 def _kind(it: Product | Gradient | Columns) -> Hashable:
     """What is answered by one call has the same."""
     if isinstance(it, Columns):
         return it.act
-    return (id(it.features), (it.transposed, it.plain) if isinstance(it, Product) else Gradient)
+    if isinstance(it, Product):
+        return (id(it.features), it.transposed, it.plain)
+    return (id(it.features), it.spread is None)
 
 
 def _answered(asked: Sequence[Product | Gradient | Columns]) -> list[Any]:
@@ -154,7 +160,9 @@ def _of_one_kind(asked: Sequence[Any]) -> Sequence[Any]:
     """The answers by one call."""
     if isinstance(asked[0], Columns):
         return _applied(asked)
-    return gradients(asked) if isinstance(asked[0], Gradient) else _products(asked)
+    if isinstance(asked[0], Product):
+        return _products(asked)
+    return gradients(asked) if asked[0].spread is None else gradients_by_spans(asked)
 
 
 def _of_like_rows(kind: list[int], asked: Sequence[Any]) -> list[list[int]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 
 from ..arrays import Array
+from .accurate import Accurate
 from .ieee import ieee_proof
 from .rounding import UNIT, norm_bounds, two_sum
 
@@ -24,12 +25,18 @@ class CertifiedParameters:
         radius: proved.
         image: proved bound of ‖Φ_A(w − (high + low))‖_F on the rows A that were fitted, where it says more than the
             radius does.
+        gradient: Φ_Aᵀ(t − Φ_A high) as least squares on the rows A and labels t had it computed, and by how much the
+            residual in it is off at most.
+        seen: Φ_A(high + low) as the fit had it computed: the nearest floats, a correction, and by how much both
+            together are off at most (Frobenius norm).
     """
 
     high: Array
     low: Array
     radius: Fraction
     image: Fraction | None = None
+    gradient: tuple[Accurate, Fraction] | None = None
+    seen: tuple[Array, Array, Fraction] | None = None
 
     @property
     def parameters(self) -> Array:
@@ -38,7 +45,7 @@ class CertifiedParameters:
 
     def widened(self, lost: Fraction) -> CertifiedParameters:
         """The same ball with a larger radius; what is known of the image holds for the smaller ball alone."""
-        return CertifiedParameters(self.high, self.low, self.radius + lost) if lost else self
+        return replace(self, radius=self.radius + lost, image=None) if lost else self
 
     @ieee_proof()
     def distance(self, w: Array) -> tuple[Fraction, Fraction]:

@@ -241,6 +241,7 @@ class PreconditionedSystem(RowSystem):
         """Bound ‖Φ_A⁺ g‖_F from both sides."""
         if not g.any():
             return Fraction(0), Fraction(0)
+        g = self.padded(g)
         if not self.is_dual:
             found = self.fit(g, None)
             return found.distance(np.zeros_like(found.high))

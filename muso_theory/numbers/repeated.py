@@ -196,7 +196,7 @@ class RepeatedSystem(RowSystem):
     @ieee_proof()
     def pseudo_norm(self, g: Array) -> tuple[Fraction, Fraction]:
         """Bound ‖Φ_A⁺ g‖_F by that of the distinct rows, from both sides."""
-        mean, rest, lost = averages(self._place, g, None)
+        mean, rest, lost = averages(self._place, self.padded(g), None)
         low, high = self._distinct.pseudo_norm(mean)
         lost = (norm_bounds(rest)[1] + lost) / root_down(self.smallest)
         return max(Fraction(0), low - lost), high + lost

@@ -6,24 +6,35 @@ and what comes of spans is added in their order: no digit, and so no bound, depe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from itertools import islice
+from itertools import accumulate, islice, pairwise
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from ..arrays import Array, let_go
-from ..rows import taken, times_labels
+from ..rows import scattered, taken, times_labels
 from .accurate import Accurate
-from .gradients import Gradient, accurate_sum, certain, gradients
+from .gradients import Gradient, accurate_sum, certain, gradients, joined
 from .gram import COLUMN_BLOCK, blocked_gram
 from .ieee import ieee_proof
 from .rounding import root_up
 
-__all__ = ["Part", "Spread", "curvature", "gradient", "here", "image", "parts", "right_side", "spans"]
+__all__ = [
+    "Part",
+    "Spread",
+    "curvature",
+    "gradient",
+    "gradients_by_spans",
+    "here",
+    "image",
+    "parts",
+    "right_side",
+    "spans",
+]
 
 T = TypeVar("T")
 
@@ -41,7 +52,7 @@ class Part:
     Args:
         features: Φ, an array or what gives rows.
         index: which rows, ascending.
-        labels: of these rows, shape (len(index), C), or None.
+        labels: of these rows, shape (len(index), C), or None; whatever else the work asks for.
     """
 
     features: Any
@@ -214,6 +225,11 @@ def right_side(
                [2.]])
     """
     total = np.zeros((features.shape[1], labels.shape[1]))
+    if w is None and len(index):
+        # Where most rows are asked for, the others with labels of zero are cheaper than a copy without them.
+        first, last = int(index.min()), int(index.max())
+        if 2 * (last - first) < 3 * len(index) and (filled := scattered(labels, index - first)) is not None:
+            index, labels = np.arange(first, last + 1), filled
     for found in _spread_out(spread, partial(_right, w=w), features, index, labels):
         with np.errstate(over="ignore", invalid="ignore"):
             total += found
@@ -255,29 +271,71 @@ def gradient(
         >>> found.high.ravel(), float(found.error.max()) < 1e-15, off < 1e-15
         (array([3., 2.]), True, True)
     """
-    square = Fraction(0)
+    ((found, off),) = gradients_by_spans([Gradient(features, index, labels, w, low, spread)])
+    return found, certain(off)
+
+
+def gradients_by_spans(asked: Sequence[Gradient]) -> list[tuple[Accurate, Fraction | None]]:
+    """Of fits of one Φ as `gradients` has them, in one pass over spans of all rows that any of them has.
+
+    Example:
+        >>> asked = Gradient(np.eye(2), np.array([1, 0]), np.array([[3.0], [4.0]]), np.ones((2, 1)), spread=here)
+        >>> ((found, off),) = gradients_by_spans([asked])
+        >>> found.high.ravel(), float(found.error.max()) < 1e-15, off < 1e-15
+        (array([3., 2.]), True, True)
+    """
+    features, spread = asked[0].features, asked[0].spread
+    rows, places = joined(features.shape[0], [it.index for it in asked])
+    cut = spans(len(rows), features.shape[1] + sum(it.w.shape[1] for it in asked))
+    squares: list[Fraction | None] = [Fraction(0)] * len(asked)
+
+    def pieces() -> Iterator[Part]:
+        for span in cut:
+            labels = []
+            for it, place in zip(asked, places, strict=True):
+                own = np.arange(len(rows))[span] if place is None else place[span]
+                here = np.flatnonzero(own >= 0)
+                labels.append((here, taken(it.labels, own[here])))
+            yield Part(features, rows[span], labels)
+            let_go(features)
+        let_go(features, done=True)
 
     def found() -> Iterator[Accurate]:
-        nonlocal square
-        for part, off in _spread_out(spread, partial(_gradient, w=w, low=low), features, index, labels):
-            square += off**2
+        points = [(it.w, it.low) for it in asked]
+        for part, offs in spread(partial(_gradients, points=points), pieces(), len(cut)):
+            for i, off in enumerate(offs):
+                known = squares[i]
+                squares[i] = None if known is None or off is None else known + off**2
             yield part
 
-    total = accurate_sum(found(), (features.shape[1], labels.shape[1]))
-    return total, root_up(square)
+    ends = [0, *accumulate(it.w.shape[1] for it in asked)]
+    total = accurate_sum(found(), (features.shape[1], ends[-1]))
+    own = (total.columns(slice(*pair)) for pair in pairwise(ends))
+    return [
+        (one, None if square is None else root_up(square)) for one, square in zip(own, squares, strict=True)
+    ]
 
 
 @ieee_proof()
-def _gradient(part: Part, w: Array, low: Array | None = None) -> tuple[Accurate, Fraction]:
-    """Of one span, some outputs after the other."""
-    block, columns = part.matrix, w.shape[1]
-    found = np.empty((3, block.shape[1], columns))
-    square = Fraction(0)
-    labels, index = part.labels[:], np.arange(len(block))
-    for start in range(0, columns, COLUMNS_AT_ONCE):
-        some = slice(start, start + COLUMNS_AT_ONCE)
-        rest = None if low is None else low[:, some]
-        ((piece, off),) = gradients([Gradient(block, index, labels[:, some], w[:, some], rest)])
-        found[:, :, some] = piece.high, piece.low, piece.error
-        square += certain(off) ** 2
-    return Accurate(*found), root_up(square)
+def _gradients(
+    part: Part, points: Sequence[tuple[Array, Array | None]]
+) -> tuple[Accurate, list[Fraction | None]]:
+    """Of one span, some outputs after the other: of all fits side by side, and by how much each residual is off."""
+    block = part.matrix
+    asked = [
+        (i, Gradient(block, index, labels[:][:, some], w[:, some], None if low is None else low[:, some]))
+        for i, ((w, low), (index, labels)) in enumerate(zip(points, part.labels, strict=True))
+        for some in (slice(s, s + COLUMNS_AT_ONCE) for s in range(0, w.shape[1], COLUMNS_AT_ONCE))
+    ]
+    found: list[Accurate] = []
+    squares: list[Fraction | None] = [Fraction(0)] * len(points)
+    while asked:
+        ends = accumulate(it.w.shape[1] for _, it in asked)
+        now = asked[: max(1, sum(end <= COLUMNS_AT_ONCE for end in ends))]
+        asked = asked[len(now) :]
+        for (i, _), (piece, off) in zip(now, gradients([it for _, it in now]), strict=True):
+            found.append(piece)
+            known = squares[i]
+            squares[i] = None if known is None or off is None else known + off**2
+    every = (np.hstack([getattr(one, name) for one in found]) for name in ("high", "low", "error"))
+    return Accurate(*every), [None if square is None else root_up(square) for square in squares]

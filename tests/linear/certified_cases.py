@@ -22,8 +22,9 @@ import numpy as np
 from muso_theory import UnlearningProblem
 from muso_theory.linear.certified import CertifiedForms
 from muso_theory.numbers import RATIONAL, Quantity, UndecidedError
-from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
+from muso_theory.numbers.leastsquares import DualSystem
 from muso_theory.numbers.point_ball import CertifiedParameters
+from muso_theory.numbers.primal import PrimalSystem
 from muso_theory.numbers.rational_matrix import RationalMatrix
 from verification.exact_truth import read
 

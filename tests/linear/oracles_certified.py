@@ -16,8 +16,9 @@ from muso_theory.errors import expected
 from muso_theory.numbers import CholeskyFactor, Quantity
 from muso_theory.numbers.accurate import accurate_product
 from muso_theory.numbers.base_system import RowSystem
-from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
+from muso_theory.numbers.leastsquares import DualSystem
 from muso_theory.numbers.point_ball import CertifiedParameters
+from muso_theory.numbers.primal import PrimalSystem
 from muso_theory.numbers.rounding import (
     ETA,
     UNIT,

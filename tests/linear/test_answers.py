@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -13,11 +14,14 @@ import muso_theory as mt
 from muso_theory.linear import labels as labels_module
 from muso_theory.linear.answers import Answers, Images, content_of
 from muso_theory.linear.certified import CertifiedForms
+from muso_theory.linear.closed_forms import ClosedForms
 from muso_theory.linear.label_ball import LabelBall
 from muso_theory.linear.repeats import in_order
 from muso_theory.linear.scaled_features import ScaledFeatures
+from muso_theory.numbers import RATIONAL, lockstep
 from muso_theory.numbers.accurate import Accurate
-from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
+from muso_theory.numbers.leastsquares import DualSystem
+from muso_theory.numbers.primal import PrimalSystem
 
 
 def random_problem(n: int, width: int, seed: int) -> mt.UnlearningProblem:
@@ -143,3 +147,81 @@ def test_the_inverse_is_kept_between_calls(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(labels_module, "float_model", lambda problem: pytest.fail("factorised again"))
     again = mt.leave_block_out_labels(problem, [[0, 3]])
     assert (again[0] == first[0]).all()
+
+
+# -- fits that begin with others ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ridge", [0, 0.5])
+@pytest.mark.parametrize("order", ["sorted", "mixed"])
+def test_labels_above_others_begin_with_the_fit_of_those(
+    ridge: float, order: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(7)
+    problem = mt.UnlearningProblem(rng.standard_normal((40, 3)), rng.standard_normal((40, 2)), [3, 8, 30])
+    model, exact = CertifiedForms(problem), ClosedForms(problem, RATIONAL)
+    above: Any = model.retain if order == "sorted" else (9, 4, *range(12, 37))
+    last: Any = model.forget if order == "sorted" else (2, 38, 0)
+    rows = model.everything if order == "sorted" else (*above, *last)
+    first = model.fit(above, model.targets(above), ridge=ridge)
+    asked: list[int] = []
+    plain = lockstep.gradients
+    monkeypatch.setattr(
+        lockstep, "gradients", lambda every: asked.extend(len(it.index) for it in every) or plain(every)
+    )
+
+    def fitted(labels: Any) -> Fraction:
+        """Fit these beside the own ones of the others; how far the exact solution is, over the radius, squared."""
+        found = model.fit(rows, model.stack(model.targets(above), labels), ridge=ridge)
+        y = exact.stack(exact.targets(above), exact.given(labels.values))
+        truth = exact.final(exact.fit(rows, y, ridge=Fraction(ridge)))
+        middle = RATIONAL.add(RATIONAL.matrix(found.high), RATIONAL.matrix(found.low))
+        off = RATIONAL.square_norm(RATIONAL.sub(middle, truth))
+        assert 0 < found.radius < (1e-16 if ridge else 1e-18)
+        return Fraction(off.upper) / found.radius**2
+
+    predicted = model.predict(last, first)
+    assert fitted(LabelBall(predicted.values)) <= 1
+    assert asked == [3]  # of no row but the last ones
+    # What is far from there is fitted to all rows, after it was tried.
+    assert fitted(LabelBall(predicted.values + 1)) <= 1
+    assert asked == [3, 3, len(rows)]
+    # Unless the fit is of these labels, nothing begins with it.
+    model.fit(rows, model.stack(model.given(np.ones((len(above), 2))), predicted), ridge=ridge)
+    assert asked == [3, 3, len(rows), len(rows)]
+
+
+def test_the_image_of_fitted_rows_comes_with_the_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = random_problem(9, 20, seed=5)
+    model = CertifiedForms(problem)
+    assert model.systems.everything.smallest > 0
+    y = model.targets(model.retain)
+    model.prepare([model.fit_question(model.retain, y, with_image=True)])
+    products: list[Any] = []
+    plain = ScaledFeatures.image
+    monkeypatch.setattr(
+        ScaledFeatures, "image", lambda self, rows, *w: products.append(rows) or plain(self, rows, *w)
+    )
+    w = model.fit(model.retain, y)
+    assert w.seen is None  # it is kept where others look for it
+    point = replace(w, radius=Fraction(0))  # the floats themselves
+    found = model.predict(model.retain, point)
+    assert not products
+    phi = RATIONAL.matrix(problem.features[model.order])
+    middle = RATIONAL.add(RATIONAL.matrix(w.high), RATIONAL.matrix(w.low))
+    truth = RATIONAL.matmul(phi, middle)
+
+    def missed(rows: Any, ball: LabelBall, more: float = 0.0) -> bool:
+        """Whether the exact image of some rows, moved a little, is outside."""
+        own = RATIONAL.take(truth, list(rows))
+        seen = RATIONAL.add(RATIONAL.matrix(ball.values + more), RATIONAL.matrix(ball.low))
+        return Fraction(RATIONAL.square_norm(RATIONAL.sub(own, seen)).upper) > ball.radius**2
+
+    assert not missed(model.retain, found)
+    assert 0 < found.radius < 1e-19
+    assert missed(model.retain, found, more=1e-15)
+    some = range(2, 4)
+    assert not missed(some, model.predict(some, point))
+    # Rows that were not fitted are multiplied, and the image of all of them is off by what both are.
+    assert not missed(model.everything, model.predict(model.everything, point))
+    assert products == [model.forget]

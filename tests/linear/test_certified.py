@@ -127,7 +127,9 @@ def test_a_radius_that_is_too_small_is_seen(monkeypatch: pytest.MonkeyPatch) -> 
 
     original = leastsquares.CertifiedParameters
 
-    def shrunk(high: np.ndarray, low: np.ndarray, radius: Fraction, image: object = None) -> object:
+    def shrunk(
+        high: np.ndarray, low: np.ndarray, radius: Fraction, *others: object, **known: object
+    ) -> object:
         return original(high, np.zeros_like(low), radius / 10**6)
 
     monkeypatch.setattr(leastsquares, "CertifiedParameters", shrunk)

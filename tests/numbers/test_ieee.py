@@ -43,9 +43,10 @@ from muso_theory.numbers.accurate import accurate_product
 from muso_theory.numbers.gram import blocked_gram
 from muso_theory.numbers.gramcheck import check_gram, spot_check_gram
 from muso_theory.numbers.ieee import ieee_proof, one_blas_thread, require_ieee
-from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
+from muso_theory.numbers.leastsquares import DualSystem
 from muso_theory.numbers.modular import has_full_rank
 from muso_theory.numbers.parallel import over_blocks
+from muso_theory.numbers.primal import PrimalSystem
 from muso_theory.numbers.spectrum import (
     largest_eigenvalue_bound,
     rayleigh_bound,

@@ -12,9 +12,10 @@ import pytest
 from muso_theory.errors import BadInputError, SingularMatrixError
 from muso_theory.numbers import RATIONAL, UndecidedError, lockstep
 from muso_theory.numbers.base_system import RowSystem
-from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
+from muso_theory.numbers.leastsquares import DualSystem
 from muso_theory.numbers.lockstep import Columns, Product, Work, alone, together
 from muso_theory.numbers.point_ball import CertifiedParameters
+from muso_theory.numbers.primal import PrimalSystem
 
 Array = np.ndarray[Any, Any]
 

@@ -13,10 +13,11 @@ import pytest
 
 from muso_theory.numbers import UndecidedError
 from muso_theory.numbers import preconditioner as preconditioner_module
-from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
+from muso_theory.numbers.leastsquares import DualSystem
 from muso_theory.numbers.point_ball import CertifiedParameters
 from muso_theory.numbers.preconditioned import PreconditionedSystem
 from muso_theory.numbers.preconditioner import precondition
+from muso_theory.numbers.primal import PrimalSystem
 from muso_theory.numbers.rounding import row_norms
 from muso_theory.numbers.slices import sliced_product
 

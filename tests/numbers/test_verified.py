@@ -15,7 +15,8 @@ from muso_theory.numbers import spectrum as spectrum_module
 from muso_theory.numbers.accurate import accurate_product, plain_product
 from muso_theory.numbers.balls import enclosure
 from muso_theory.numbers.gram import blocked_gram, gram_roundings
-from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
+from muso_theory.numbers.leastsquares import DualSystem
+from muso_theory.numbers.primal import PrimalSystem
 from muso_theory.numbers.rounding import (
     ETA,
     UndecidedError,

@@ -27,6 +27,7 @@ from muso_theory.numbers import (
     base_system,
     leastsquares,
     point_ball,
+    primal,
     rounding,
     spectrum,
 )
@@ -34,12 +35,13 @@ from muso_theory.numbers.accurate import accurate_product
 from muso_theory.numbers.base_system import RowSystem
 from muso_theory.numbers.gram import gram_roundings
 from muso_theory.numbers.gramcheck import check_gram
-from muso_theory.numbers.leastsquares import DualSystem, PrimalSystem
+from muso_theory.numbers.leastsquares import DualSystem
+from muso_theory.numbers.primal import PrimalSystem
 from muso_theory.numbers.rational import _PRIMES
 from muso_theory.numbers.rounding import gamma, norm_bounds
 from muso_theory.numbers.spectrum import largest_eigenvalue_bound, rayleigh_bound
 
-MODULES = (leastsquares, base_system, point_ball, spectrum, certified, certified_verbs, label_ball)
+MODULES = (leastsquares, primal, base_system, point_ball, spectrum, certified, certified_verbs, label_ball)
 RNG = np.random.default_rng(3)
 PHI, TALL = RNG.standard_normal((5, 9)), RNG.standard_normal((9, 4))
 RIDGE = 2.0**-3
@@ -82,6 +84,8 @@ class Scene:
         found["coefficients"] = dual.coefficients(self.y)[1]
         low, high = dual.pseudo_norm(self.y)
         found |= {"pseudo-norm below": -low, "pseudo-norm above": high}
+        low, high = primal.pseudo_norm(self.tall_y)
+        found |= {"norm of least squares below": -low, "norm of least squares above": high}
         gram, vector = dual.matrix, np.ones((5, 1))
         found["rayleigh"] = rayleigh_bound(gram, vector, Fraction(0))
         found["largest eigenvalue"] = largest_eigenvalue_bound(gram, Fraction(0))
@@ -144,7 +148,7 @@ INGREDIENTS = [
     *(
         f"{name}{where}"
         for name in ("unit roundoff", "smallest float", "long products")
-        for where in ("", " in leastsquares", " in base_system", " in spectrum")
+        for where in ("", " in leastsquares", " in primal", " in base_system", " in spectrum")
         if (name, where) != ("unit roundoff", " in spectrum")  # eigenvalues are not in question here
     ),
 ]
