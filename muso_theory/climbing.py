@@ -16,6 +16,7 @@ from .claims.guarantees import GUARANTEES
 from .claims.labelling import LABELLING
 from .claims.parameters import PARAMETERS
 from .claims.theorems.status import theorem_status
+from .costs import own_cost
 from .errors import BadInputError, SingularMatrixError
 from .evidence import About, Audit, Evidence, Finding, Output, Scope, Verdict, round_digits
 from .former import former
@@ -270,6 +271,9 @@ class _Checker:
 
         if failed and not insisted:
             return evidence(self.done[failed[0][0]].arithmetic if failed[0][0] in self.done else "")
+        beside = own_cost(claim.slug, self.case.problem)
+        if beside is not None and (refused := self.ladder.starts(beside)):
+            return evidence("none", needs=refused)
         best: Evidence | None = None
         needs, obstacle, name, climbs = "", "", "none", CHECKS[claim.slug].climbs
         if rungs is None:

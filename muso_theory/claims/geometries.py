@@ -22,6 +22,9 @@ _SHARE = 10
 _MOST_STEPS = 100
 """Newton steps to where mirror descent ends; about ten are needed."""
 
+_CLOSE = 1e-8
+"""How short, beside p, a step is whose next one would be rounding: Newton's steps are squared."""
+
 _ROUNDING = 1e-7
 """What rounding may leave of the way, as for other losses: both models are measured."""
 
@@ -137,7 +140,7 @@ class _Mirror:
     def _end(self, rows: Array, t: Array, start: Array) -> Array:
         p = start
         a = np.zeros(len(rows))
-        value = self._value(p) - a @ t
+        value, last = self._value(p) - a @ t, np.inf
         for _ in range(_MOST_STEPS):
             rest = t - rows @ self.point(p)
             curved = rows * (1 + 3 * (p / self.size) ** 2)
@@ -151,8 +154,10 @@ class _Mirror:
                 share /= 2
             moved = np.abs(ahead - p).max(initial=0.0)
             a, p, value = a + share * step, ahead, after
-            if moved <= 4e-16 * np.abs(p).max(initial=0.0):
+            # Where steps are rounding they no longer shrink.
+            if moved <= _CLOSE * np.abs(p).max(initial=0.0) and moved >= last / 2:
                 break
+            last = moved
         return np.asarray(p)
 
     def _value(self, p: Array) -> float:
