@@ -7,13 +7,15 @@ import math
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 from .expression import parse_equation, parse_expression
 from .induction import parse_induction
 from .instance import Instance
 from .polynomial import AlgebraError, Polynomial, Signature, Word
-from .prover import Combination, NotFoundError, find_combination
+from .prover import Combination, NotFoundError, find_chain
 from .shorten import fewer_facts, shortened
 from .statement import Statement, parse_statement
 from .theorem import Apply, Cancel, Have, Theorem, Witness, canonical
@@ -24,8 +26,17 @@ Node = dict[str, Any]
 """A certificate of one theorem: name, statement, steps; JSON-able."""
 
 
+_STEPS = 50
+"""Steps beyond which a proof is not cut into more: checkers read 60."""
+
+
 def derive(
-    theorem: Theorem, known: Mapping[str, Node], *, seconds: float = 20.0, polish: float = math.inf
+    theorem: Theorem,
+    known: Mapping[str, Node],
+    *,
+    seconds: float = 20.0,
+    polish: float = math.inf,
+    longest: float = math.inf,
 ) -> Node:
     """Prove a theorem from scratch.
 
@@ -33,6 +44,7 @@ def derive(
         known: certificates of the theorems that the plan may use, by name.
         seconds: how long to look for one step.
         polish: how long to make one step shorter; no limit for what must be the same on every machine.
+        longest: terms beyond which a step is cut into several, at what was found on the way to it.
 
     Raises:
         AlgebraError: if a step of the plan cannot be proved within the limits (a ``NotFoundError``), or the
@@ -57,7 +69,7 @@ def derive(
             "statement": list(theorem.lines),
             "steps": [{"rule": "induction", **hashes}],
         }
-    return _Derivation(theorem, known, seconds, polish).run()
+    return _Derivation(theorem, known, seconds, polish, longest).run()
 
 
 def content_hash(node: Node) -> str:
@@ -102,8 +114,11 @@ def lemma_values(lemma: Statement, host: Statement, given: Mapping[str, str]) ->
 class _Derivation:
     """The certificate of one theorem while it is built."""
 
-    def __init__(self, theorem: Theorem, known: Mapping[str, Node], seconds: float, polish: float) -> None:
+    def __init__(
+        self, theorem: Theorem, known: Mapping[str, Node], seconds: float, polish: float, longest: float
+    ) -> None:
         self.theorem, self.known, self.seconds, self.polish = theorem, known, seconds, polish
+        self.longest = longest
         self.statement = parse_statement(theorem.name, theorem.lines)
         self.signature: Signature = self.statement.signature
         self.facts = {key: fact.polynomial for key, fact in self.statement.facts.items()}
@@ -141,7 +156,10 @@ class _Derivation:
     def have(self, equation: str, using: tuple[str, ...] = ()) -> None:
         """Find a combination for an equation."""
         target = parse_equation(equation, self.signature)
-        terms = self.combination(target, using)
+        self.combine(equation, target, self.combination(target, using))
+
+    def combine(self, equation: str, target: Polynomial, terms: Combination) -> None:
+        """Append an equation with the terms that add up to it."""
         written = [[str(t.coefficient), " ".join(t.left), t.fact, " ".join(t.right)] for t in terms]
         self.record({"rule": "combination", "conclusion": equation, "terms": written}, _=target)
 
@@ -172,10 +190,26 @@ class _Derivation:
         return "steps" in using or int(key[5 : key.index(")")]) > len(self.steps) - back
 
     def shortest(self, target: Polynomial, chosen: Mapping[str, Polynomial], **limits: Any) -> Combination:
-        """Find a combination, then make it use fewer facts and fewer terms."""
-        found = find_combination(target, chosen, self.weights, **limits)
-        found = fewer_facts(target, found, chosen, self.weights, time.monotonic() + self.polish)
-        return shortened(target, found, chosen)
+        """Find a combination, then make it use fewer facts and fewer terms, or record what is found on the way."""
+        longest = self.longest
+        links, found = find_chain(target, chosen, self.weights, longest=longest, **limits)
+        while links and len(self.steps) + len(links) > _STEPS:
+            longest *= 4
+            links, found = find_chain(target, chosen, self.weights, longest=longest, **limits)
+        if not links:
+            found = fewer_facts(target, found, chosen, self.weights, time.monotonic() + self.polish)
+            return shortened(target, found, chosen)
+        names: dict[str, str] = {}
+        for key, polynomial, terms in links:
+            equation = self.equation(polynomial)
+            self.combine(equation, parse_equation(equation, self.signature), _renamed(terms, names))
+            names[key] = f"step({len(self.steps)})"
+        return _renamed(found, names)
+
+    def equation(self, terms: Mapping[Word, Fraction | int]) -> str:
+        """What is zero, as an equation of its leading word, which comes first, with the rest."""
+        lead, *rest = (Polynomial.word(word, self.signature).scaled(Fraction(c)) for word, c in terms.items())
+        return f"{lead} = {-sum(rest, Polynomial.number(0))}"
 
     def apply(self, step: Apply) -> None:
         """Use a lemma."""
@@ -225,6 +259,11 @@ class _Derivation:
         self.weigh(step.symbol, value)
         equation = Polynomial.letter(step.symbol, self.signature) - value
         self.record({"rule": "witness", "symbol": step.symbol, "value": step.value}, _=equation)
+
+
+def _renamed(terms: Combination, names: Mapping[str, str]) -> Combination:
+    """Terms with other keys for some facts."""
+    return tuple(replace(term, fact=names.get(term.fact, term.fact)) for term in terms)
 
 
 def _plain(word: Word) -> list[str]:

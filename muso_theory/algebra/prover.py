@@ -4,27 +4,36 @@ F. Mora, "An introduction to commutative and noncommutative Gröbner bases", TCS
 operators: C. Hofstadler, C. Raab, G. Regensburger, "Certifying operator identities via noncommutative Gröbner bases",
 ACM Communications in Computer Algebra 2019.
 
-The answer is a list of terms c·a·g·b with rational c, words a, b and a given g, whose sum is the target. Ideal
-membership in a free algebra is only semi-decidable, so the search has limits, and `NotFoundError` says which was met.
+The answer is a list of terms c·a·g·b with rational c, words a, b and a given g, whose sum is the target. It can have
+thousands of terms where the way to it was short, because what was found on the way is written out wherever it is used.
+A chain of short sums says the same: each equation on the way once, and used by name after that.
+
+Ideal membership in a free algebra is only semi-decidable, so the search has limits, and `NotFoundError` says which was
+met.
 """
 
 from __future__ import annotations
 
 import heapq
+import math
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import final
 
 from .polynomial import AlgebraError, Polynomial, Word
 
-__all__ = ["Combination", "NotFoundError", "Term", "find_combination"]
+__all__ = ["Combination", "Link", "NotFoundError", "Term", "find_chain", "find_combination"]
 
 _Number = int | Fraction
 """Whole numbers stay int, which is several times faster than Fraction and almost always the case."""
 _Terms = dict[Word, _Number]
 _Cofactors = dict[tuple[Word, str, Word], _Number]
+
+
+_LETTERS = 200
+"""Letters of the longest equation that has a name of its own in a chain: a checker must be able to read it."""
 
 
 class NotFoundError(AlgebraError):
@@ -50,6 +59,9 @@ class Term:
 
 
 Combination = tuple[Term, ...]
+
+Link = tuple[str, Mapping[Word, _Number], Combination]
+"""A key, what is zero, leading word first, and the terms of which it is the sum."""
 
 
 def find_combination(
@@ -85,6 +97,40 @@ def find_combination(
     return _Search(facts, weights or {}, max_work, time.monotonic() + seconds).run(target, max_degree)
 
 
+def find_chain(
+    target: Polynomial,
+    facts: Mapping[str, Polynomial],
+    weights: Mapping[str, int] | None = None,
+    *,
+    longest: float,
+    max_degree: int = 20,
+    max_work: int = 5_000_000,
+    seconds: float = 20.0,
+) -> tuple[list[Link], Combination]:
+    """The same in several steps, where a sum on the way has more terms than asked for.
+
+    Args:
+        longest: terms of an equation on the way beyond which it has a name of its own, and is used by that.
+
+    Returns:
+        The equations on the way, each from facts and those before it; and the combination of the target.
+
+    Raises:
+        NotFoundError: as `find_combination` does.
+
+    Example:
+        >>> from muso_theory.algebra.statement import parse_statement
+        >>> s = parse_statement("demo", ["matrix A : n x D", "pinv A", "conclude A' A A^+ = A'"])
+        >>> facts = {key: fact.polynomial for key, fact in s.facts.items()}
+        >>> links, combination = find_chain(s.conclusions[0], facts, longest=1)
+        >>> [len(terms) for _, _, terms in links], len(combination)
+        ([2], 1)
+    """
+    search = _Search(facts, weights or {}, max_work, time.monotonic() + seconds, longest)
+    found = search.run(target, max_degree)
+    return list(search.reached(found)), found
+
+
 @dataclass
 class _Element:
     """A basis element: polynomial with leading word and its expression in the facts; leading coefficient 1."""
@@ -98,11 +144,17 @@ class _Search:
     """One run of Buchberger's procedure, stopped as soon as the target reduces to zero."""
 
     def __init__(
-        self, facts: Mapping[str, Polynomial], weights: Mapping[str, int], work: int, deadline: float
+        self,
+        facts: Mapping[str, Polynomial],
+        weights: Mapping[str, int],
+        work: int,
+        deadline: float,
+        longest: float = math.inf,
     ) -> None:
         self.weight = {letter: w for symbol, w in weights.items() for letter in (symbol, symbol + "'")}
         self.basis: list[_Element] = []
         self.work, self.deadline = work, deadline
+        self.longest, self.cuts = longest, dict[str, _Element]()
         self.pairs: list[tuple[int, int, _Terms, _Cofactors]] = []
         self.count = 0
         self.initial: list[tuple[_Terms, _Cofactors]] = []
@@ -138,7 +190,19 @@ class _Search:
             if self.push(terms, cofactors):
                 goal, used = self.reduce(goal, used)
         # `used` collected -c·a·g·b for every reduction step, so the target is minus their sum.
-        return tuple(Term(Fraction(-c), a, g, b) for (a, g, b), c in sorted(used.items()) if c)
+        return _terms({place: -c for place, c in used.items()})
+
+    def reached(self, combination: Combination) -> Iterator[Link]:
+        """The cuts on which a combination rests, in the order in which they were made."""
+        waiting, needed = [term.fact for term in combination], set[str]()
+        while waiting:
+            key = waiting.pop()
+            if key in self.cuts and key not in needed:
+                needed.add(key)
+                waiting += [fact for _, fact, _ in self.cuts[key].cofactors]
+        for key, cut in self.cuts.items():
+            if key in needed:
+                yield key, {cut.lead: 1, **cut.tail}, _terms(cut.cofactors)
 
     def push(self, terms: _Terms, cofactors: _Cofactors) -> bool:
         """Reduce a polynomial and add what is left to the basis; False if nothing is left."""
@@ -152,6 +216,11 @@ class _Search:
             {w: _ratio(c, top) for w, c in terms.items()},
             {k: _ratio(c, top) for k, c in cofactors.items() if c},
         )
+        if len(element.cofactors) > self.longest and len(lead) + sum(map(len, element.tail)) <= _LETTERS:
+            # The search goes the same way: what it looks at are words, and the cofactors only follow.
+            key = f"cut({len(self.cuts) + 1})"
+            self.cuts[key] = element
+            element = replace(element, cofactors={((), key, ()): 1})
         # The new leading word contains no other one. Those that contain it are taken out and reduced again, so that
         # no leading word ever lies within another, and proper overlaps are all the ambiguities that there are.
         old = [other for other in self.basis if _find(lead, other.lead) >= 0]
@@ -227,6 +296,11 @@ def _add(
         key = (left + a, g, b + right)
         cofactors[key] = cofactors.get(key, 0) + factor * c
     return touched
+
+
+def _terms(cofactors: _Cofactors) -> Combination:
+    """Cofactors as terms, in an order that no run changes."""
+    return tuple(Term(Fraction(c), a, g, b) for (a, g, b), c in sorted(cofactors.items()) if c)
 
 
 def _whole(terms: Mapping[Word, Fraction]) -> _Terms:

@@ -27,6 +27,7 @@ from ..linear.rehearsal import UNDECIDED, Rehearsal
 from ..numbers import NoArithmeticError
 from ..numbers.quantity import is_finite
 from ..settings import TOLERANCE
+from .costs import own_cost
 from .ladder import Ladder, Rung
 from .meaning import meaning, reason_of
 
@@ -270,6 +271,9 @@ class _Checker:
 
         if failed and not insisted:
             return evidence(self.done[failed[0][0]].arithmetic if failed[0][0] in self.done else "")
+        beside = own_cost(claim.slug, self.case.problem)
+        if beside is not None and (refused := self.ladder.starts(beside)):
+            return evidence("none", needs=refused)
         best: Evidence | None = None
         needs, obstacle, name, climbs = "", "", "none", CHECKS[claim.slug].climbs
         if rungs is None:

@@ -104,6 +104,7 @@ class Ladder:
         self._balls = [self._ball(bits) for bits in PRECISIONS]
         self._exact = Rung("rational", lambda: ClosedForms(problem, RATIONAL), lambda: rational_cost(problem))
         self._seconds_of_rank = seconds_of_rank(problem.n_samples, problem.n_features)
+        self._beside = 0.0
 
     def _ball(self, bits: int) -> Rung:
         """Balls of one precision."""
@@ -217,6 +218,23 @@ class Ladder:
             why = f"{name} computes what is handed out, in {rung.cost}, more than the budget or the memory allow"
             raise NothingHandedError(why, f"--budget {seconds}")
         return rung.model
+
+    def starts(self, cost: Cost) -> str:
+        """Start what a claim takes beside these arithmetics, where budget and memory allow it.
+
+        Returns:
+            What to run where they do not, and why; empty where it may start.
+        """
+        if self.arithmetic != "auto":
+            return ""
+        if cost.gigabytes > _memory():
+            return f"its steps in float64 were not started: {cost}, more than the memory of this machine"
+        needed = self._certified.cost.seconds + self._beside + cost.seconds
+        if needed > max(self.budget, _ALWAYS):
+            seconds = round_digits(needed, up=True)
+            return f"--budget {seconds} tries it: its steps in float64 take {cost}, so they were not started"
+        self._beside += cost.seconds
+        return ""
 
     def handing(self) -> list[tuple[str, Rung]]:
         """What else may hand out floats, as --arithmetic names it, cheapest first."""

@@ -148,9 +148,9 @@ class _Logistic:
         v = np.zeros(self.rows.shape[1])
         for _ in range(_MOST_STEPS):
             slope = self.slope(v)
-            step, share = np.linalg.solve(self.hessian(v), slope), 1.0
-            # The gradient shrinks along a Newton step that is short enough; at its rounding none does.
-            while share > 1e-9 and np.linalg.norm(self.slope(v - share * step)) > np.linalg.norm(slope):
+            step, share, length = np.linalg.solve(self.hessian(v), slope), 1.0, np.linalg.norm(slope)
+            # Along a Newton step the gradient falls as 1 − share, to first order; at its rounding it does not.
+            while share > 1e-9 and np.linalg.norm(self.slope(v - share * step)) > (1 - share / 4) * length:
                 share /= 2
             if share <= 1e-9:
                 break

@@ -9,7 +9,7 @@ from ..errors import BadInputError
 from ..evidence import show
 from ..linear.closed_forms import ClosedForms, float_model
 from ..linear.problem import UnlearningProblem
-from ..numbers import FLOAT64, Matrix, Quantity, UndecidedError
+from ..numbers import FLOAT64, Matrix, NoArithmeticError, Quantity, UndecidedError
 from .case import Case, Found
 from .checks import Check, by_name_only
 from .following import explicit_model
@@ -17,10 +17,13 @@ from .following import explicit_model
 __all__ = ["GEOMETRIES"]
 
 _SHARE = 10
-"""One parameter in so many is frozen, and at least one where there are two."""
+"""One parameter in so many is frozen, and at least one."""
 
 _MOST_STEPS = 100
 """Newton steps to where mirror descent ends; about ten are needed."""
+
+_CLOSE = 1e-8
+"""How short, beside p, a step is whose next one would be rounding: Newton's steps are squared."""
 
 _ROUNDING = 1e-7
 """What rounding may leave of the way, as for other losses: both models are measured."""
@@ -30,7 +33,9 @@ def _affine_constraint(case: Case) -> Found:
     """Parameters that stay what they are: C = T_G selects the last ones, and Φ(I − C⁺C) is Φ without them."""
     model, problem = explicit_model(case), case.problem
     arithmetic, n_features = model.arithmetic, problem.n_features
-    n_frozen = max(1, n_features // _SHARE) if n_features > 1 else 0
+    n_frozen = max(1, n_features // _SHARE)
+    if n_frozen == n_features:
+        raise NoArithmeticError("no parameter is left", "a second parameter")
     free = UnlearningProblem(problem.features[:, : n_features - n_frozen], problem.targets, problem.forget)
     kept = ClosedForms(free, arithmetic)
     # v = w − w₀ is fitted from 0 to e = y − Φw₀, as in the theorem.
@@ -45,7 +50,7 @@ def _affine_constraint(case: Case) -> Found:
     error = kept.mix(1, on_forget, -1, optimal)
 
     def padded(v: Matrix) -> Matrix:
-        return arithmetic.vstack(v, arithmetic.zeros(n_frozen, problem.n_outputs)) if n_frozen else v
+        return arithmetic.vstack(v, arithmetic.zeros(n_frozen, problem.n_outputs))
 
     # Fine-tuning without the constraint: one more step, by rows of Φ.
     zero = model.at(np.zeros((n_features, problem.n_outputs), dtype=np.int64))
@@ -64,12 +69,7 @@ def _affine_constraint(case: Case) -> Found:
             squared=True,
         ),
     ], [
-        (
-            f"the last {n_frozen} of {n_features} parameters are held"
-            if n_frozen
-            else "no parameter is held, of one,"
-        )
-        + " at w₀ in all runs; doing nothing leaves "
+        f"the last {n_frozen} of {n_features} parameters are held at w₀ in all runs; doing nothing leaves "
         f"{show(nothing.sqrt())}, and fine-tuning that lets go of them ‖w_u − w_r‖ {show(dropped)}"
     ]
 
@@ -137,7 +137,7 @@ class _Mirror:
     def _end(self, rows: Array, t: Array, start: Array) -> Array:
         p = start
         a = np.zeros(len(rows))
-        value = self._value(p) - a @ t
+        value, last = self._value(p) - a @ t, np.inf
         for _ in range(_MOST_STEPS):
             rest = t - rows @ self.point(p)
             curved = rows * (1 + 3 * (p / self.size) ** 2)
@@ -151,8 +151,10 @@ class _Mirror:
                 share /= 2
             moved = np.abs(ahead - p).max(initial=0.0)
             a, p, value = a + share * step, ahead, after
-            if moved <= 4e-16 * np.abs(p).max(initial=0.0):
+            # Where steps are rounding they no longer shrink.
+            if moved <= _CLOSE * np.abs(p).max(initial=0.0) and moved >= last / 2:
                 break
+            last = moved
         return np.asarray(p)
 
     def _value(self, p: Array) -> float:

@@ -118,6 +118,7 @@ def _told(distance: Any) -> str:
 def _differentiable(case: Case) -> Found:
     """Rectifiers at 0 that outputs depend on: proved where J is enclosed, counted in floats elsewhere."""
     from ..networks.distance import float_distance
+    from ..networks.germs import bent_output
     from ..networks.kinks import KinkError
     from ..networks.rational import only_rectifiers, zeros_of_rectifiers
 
@@ -125,6 +126,16 @@ def _differentiable(case: Case) -> Found:
     what = "rectifiers at 0 that an output depends on"
     if tangent.net.analytic:
         return [Inequality(what, Quantity.exact(0))], ["every activation is analytic"]
+    settled = isinstance(distance, KinkError) and distance.proved
+    if (
+        isinstance(distance, UndecidedError)
+        and not settled
+        and (bent := bent_output(tangent, case.settings.seed))
+    ):
+        gap, sample, output = bent
+        return [Inequality("|D⁺f(θ₀; v) + D⁺f(θ₀; −v)|", Quantity.exact(gap))], [
+            f"output {output} at sample {sample} grows at another rate on each side of θ₀ along a direction v"
+        ]
     if isinstance(distance, KinkError):
         if not distance.proved:
             raise distance

@@ -24,6 +24,7 @@ from .network import Sequential
 from .pooling import AvgPool, GlobalAvgPool
 
 __all__ = [
+    "is_rational",
     "only_rectifiers",
     "rank_bound",
     "rational_jacobian",
@@ -52,7 +53,7 @@ def why_not_rational(tangent: Linearisation) -> UndecidedError | None:
         the tangent is not rational at layer 1 (tanh); relu or identity in standard parameterisation
     """
     for path, layer in leaves(tangent.net.layers):
-        if not _is_rational(layer):
+        if not is_rational(layer):
             what = f"the tangent is not rational at layer {path} ({layer})"
             return UndecidedError(what, "relu or identity in standard parameterisation")
     entries = tangent.outputs.size * tangent.n_params
@@ -139,7 +140,8 @@ def only_rectifiers(net: Sequential) -> bool:
     return all(isinstance(layer, Activation) and layer.name in ("relu", "leaky_relu") for layer in others)
 
 
-def _is_rational(layer: Layer) -> bool:
+def is_rational(layer: Layer) -> bool:
+    """Whether a layer's output and derivative are rational where its input and parameters are."""
     if isinstance(layer, Activation):
         return layer.name in ("identity", "relu")
     if isinstance(layer, (Dense, Conv2D)):

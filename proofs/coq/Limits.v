@@ -1,10 +1,10 @@
-(* Where the iterations of four claims end, over any archimedean field, the real numbers among them. A theorem under a
+(* Where the iterations of five claims end, over any archimedean field, the real numbers among them. A theorem under a
    comment [remains of] proves that line of the certified theorem that it names, of [gd_step], [sgd_pass] and the
    like in Convergence.v: for gradient descent these iterates are shown to be those of the certified induction; that a
    pass and a step with momentum are those of the certified theorems is for a reader to see.
    [iter T f x] is f applied T times to x. *)
 
-From Muso Require Import Algebra Convergence lemma implicit_bias gd_finite_time.
+From Muso Require Import Algebra Convergence lemma implicit_bias gd_finite_time adaptive_optimizer.
 
 Set Implicit Arguments.
 Unset Strict Implicit.
@@ -142,6 +142,57 @@ have rate T : sqnorm (iter T (gd_step Phi ytilde eta) w_p - w_r)
 split; [by rewrite q_ge0 | exact: rate |].
 apply: (@geometric _ _ _ _ _ ((1 - eta * l) ^+ 2) (sqnorm (w_p - w_r))) => [|T]; last by rewrite -exprM.
 by rewrite exprn_ge0 //= exprn_ilt1.
+Qed.
+
+(* remains of inexact-training/all-steps: the rate: if 0 < eta <= 1/lambda_max, ||w_T - w_r||^2 <=
+   (1 - eta lambda_min)^(2T) ||P (s - w_r)||^2 + ||(I - P) (s - w_0)||^2, where ||Phi u||^2 <= lambda_max ||u||^2 for
+   every u, and ||Phi u||^2 >= lambda_min ||u||^2 with 0 < lambda_min <= lambda_max for every u in the row space *)
+Theorem inexact_training_rate : forall (R : realFieldType) (n D c r f : nat),
+  forall (Phi : 'M[R]_(n, D)) (y : 'M[R]_(n, c)) (w_0 : 'M[R]_(D, c)),
+  forall (S_R : 'M[R]_(r, n)) (S_F : 'M[R]_(f, n)), row_partition S_R S_F ->
+  forall (Phi_R : 'M[R]_(r, D)), Phi_R = S_R *m Phi ->
+  forall (Phi_F : 'M[R]_(f, D)), Phi_F = S_F *m Phi ->
+  forall (y_R : 'M[R]_(r, c)), y_R = S_R *m y ->
+  forall (Phi_pinv : 'M[R]_(D, n)), is_pinv Phi Phi_pinv ->
+  forall (Phi_R_pinv : 'M[R]_(D, r)), is_pinv Phi_R Phi_R_pinv ->
+  forall (w_r : 'M[R]_(D, c)), w_r = w_0 + Phi_R_pinv *m (y_R - Phi_R *m w_0) ->
+  forall (P : 'M[R]_(D, D)), P = Phi_pinv *m Phi ->
+  forall (s : 'M[R]_(D, c)) (ytilde : 'M[R]_(n, c)), ytilde = S_R^T *m y_R + S_F^T *m Phi_F *m w_r ->
+  forall (L l : R), at_most Phi L -> at_least Phi l -> 0 < l <= L ->
+  forall (eta : R), 0 < eta -> eta * L <= 1 ->
+  0 <= 1 - eta * l < 1 /\
+  forall T, sqnorm (iter T (gd_step Phi ytilde eta) s - w_r)
+    <= (1 - eta * l) ^+ (2 * T) * sqnorm (P *m (s - w_r)) + sqnorm ((1%:M - P) *m (s - w_0)).
+Proof.
+move=> R n D c r f Phi y w_0 S_R S_F rows Phi_R eR Phi_F eF y_R ey Phi_pinv pinv Phi_R_pinv pinv_R w_r er P eP s.
+move=> ytilde et L l most least /andP[l_gt0 l_le_L] eta eta_gt0 small.
+(* Training from s tends to g, which is off w_r by what the start has off the row space. *)
+pose g := s + Phi_pinv *m (ytilde - Phi *m s); pose off := (1%:M - P) *m (s - w_0).
+have [z inside] : exists z, s - g = Phi^T *m z by exact: start_inside pinv (erefl g).
+have offE : g - w_r = off.
+  by apply: (adaptive_optimizer_gap _ _ _ _ _ _ _ _ _ _ _ rows _ eR _ eF _ ey _ pinv _ pinv_R _ er s);
+    rewrite /g /off ?et ?eP.
+have PPhi : P *m Phi^T = Phi^T by rewrite eP; have [_ []] := lemma_pseudo_inverse _ _ _ _ _ pinv.
+have PhiP : Phi *m P = Phi by have [one _ _ _] := pinv; rewrite eP mulmxA.
+have PP : P *m P = P by rewrite {1}eP -mulmxA PhiP -eP.
+have P_off : P *m off = 0 by rewrite /off mulmxA (mulmxBr P) mulmx1 PP subrr mul0mx.
+have Phi_off : Phi *m off = 0 by rewrite /off mulmxA (mulmxBr Phi) mulmx1 PhiP subrr mul0mx.
+have on : s - g = P *m (s - w_r).
+  have -> : s - w_r = (s - g) + off by rewrite -offE addrA subrK.
+  by rewrite mulmxDr P_off addr0 inside mulmxA PPhi.
+have q_ge0 : 0 <= 1 - eta * l by rewrite subr_ge0; apply: le_trans (ler_wpmul2l (ltW eta_gt0) l_le_L) small.
+split; first by rewrite q_ge0 ltr_subl_addr ltr_addl mulr_gt0.
+move=> T; have -> : iter T (gd_step Phi ytilde eta) s - w_r = (iter T (gd_step Phi ytilde eta) s - g) + off.
+  by rewrite -offE addrA subrK.
+rewrite (implicit_bias_all_steps _ _ _ _ _ _ _ _ pinv _ (erefl g) _ _ _ (implicit_bias_iterates _ _ _ _ _ eta T)).
+have [z' insideT] : exists z', gd_matrix Phi eta T *m (s - g) = Phi^T *m z'.
+  elim: T => [|T [z' IH]]; first by exists z; rewrite mul1mx.
+  rewrite /gd_matrix iterS -/(gd_matrix Phi eta T) -mulmxA gd_errorE; exact: gd_error_inside IH.
+have apart : dot (gd_matrix Phi eta T *m (s - g)) off = 0.
+  by rewrite insideT dot_mull trmxK Phi_off /dot mulmx0 mxtrace0.
+rewrite sqnorm_add apart addr0 addr0 -on -/off.
+rewrite ler_add2r exprM; apply: gd_power inside; first by rewrite exprn_ge0.
+by move=> e z0 eE; rewrite expr2; apply: gd_rate most least _ _ _ eE => //; exact: ltW.
 Qed.
 
 (* remains of cyclic-sgd/contraction: on consistent targets, if 0 < gamma ||phi||^2 < 2 for every sample, passes in

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from muso_theory.algebra.polynomial import AlgebraError
-from muso_theory.algebra.prover import NotFoundError, Term, find_combination
+from muso_theory.algebra.polynomial import AlgebraError, Polynomial
+from muso_theory.algebra.prover import NotFoundError, Term, find_chain, find_combination
 from muso_theory.algebra.search import _equations, _sizes, _solve_for, find_model, models
 from muso_theory.algebra.shorten import fewer_facts, shortened
 from muso_theory.algebra.statement import parse_statement
@@ -118,6 +118,34 @@ def test_the_limit_of_degrees_counts_letters_that_have_no_weight() -> None:
     assert find_combination(target, facts, dict.fromkeys("ABCDEFPQUVXYZ", 1), max_degree=2) == found
     with pytest.raises(NotFoundError, match="limits"):
         find_combination(target, facts, max_degree=1)
+
+
+WOODBURY = [
+    "matrix A : n x n", "matrix U : n x k", "matrix V : k x n", "let M = A + U V", "assume regular: A invertible",
+    "assume sum: M invertible", "let C = I + V A^-1 U", "assume core: C invertible",
+    "conclude M^-1 = A^-1 - A^-1 U C^-1 V A^-1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("longest", [1, 4, 10**6])
+def test_a_chain_adds_up_link_by_link(longest: int) -> None:
+    statement = parse_statement("t", WOODBURY)
+    given = {key: fact.polynomial for key, fact in statement.facts.items()}
+    [target] = statement.conclusions
+    links, found = find_chain(target, given, longest=longest)
+    assert bool(links) == (longest < 10)
+    assert links or found == find_combination(target, given)
+    known = dict(given)
+    for key, zero, terms in (*links, ("target", target.terms, found)):
+        total: dict[tuple[str, ...], Fraction] = {}
+        for term in terms:
+            fact = known[term.fact] if term.fact in known else known[term.fact.removesuffix("'")].transpose()
+            for word, c in fact.terms.items():
+                whole = term.left + word + term.right
+                total[whole] = total.get(whole, Fraction(0)) + term.coefficient * c
+        assert {word: c for word, c in total.items() if c} == dict(zero)
+        # Only now is it known: no link rests on itself or on one after it.
+        known[key] = Polynomial("n", "n", {word: Fraction(c) for word, c in zero.items()})
 
 
 def test_an_existence_is_claimed_before_the_conclusion() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import re
 from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
@@ -14,9 +15,10 @@ import pytest
 
 import muso_theory as mt
 from muso_theory import arrays
-from muso_theory.checking import costs, ladder
+from muso_theory.checking import climbing, costs, ladder
 from muso_theory.checking.implication import number
 from muso_theory.checking.ladder import Ladder
+from muso_theory.claims import approximate, geometries
 from muso_theory.evidence import Allowance, Audit, Hypothesis, Identity, Inequality, Output, show
 from muso_theory.files.results import restored
 from muso_theory.linear import tiling
@@ -187,6 +189,59 @@ def test_float_bounds_of_a_large_problem_fit_the_default_budget() -> None:
     assert costs.certified_cost(sized(3000, 8000)).seconds < Settings().budget
     wider = sized(20_000, 40_000)
     assert costs.certified_cost(wider).seconds > Settings().budget  # the control
+
+
+@pytest.mark.parametrize("claim", ["mirror-descent", "newton-glm"])
+def test_steps_of_a_claim_beyond_the_budget_are_not_started(
+    claim: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = mt.UnlearningProblem(np.array([[1.0, 0.5, 0.2], [0.3, 0.1, 0.9]]), np.array([1.0, -1.0]), [0])
+    assert mt.check(problem, claim)[claim].verdict is mt.Verdict.MEASURED  # the control: they are cheap here
+    own = costs.own_cost(claim, problem)
+    assert own is not None
+    assert own.seconds < 0.1
+    monkeypatch.setattr(
+        climbing, "own_cost", lambda slug, problem: costs.Cost(1e4, 0.01) if slug == claim else None
+    )
+    row = mt.check(problem, claim)[claim]
+    assert row.verdict is mt.Verdict.UNDECIDED
+    assert re.match(r"--budget 11000 tries it: its steps in float64 take about 1e\+04 s", row.needs)
+    assert mt.check(problem, claim, budget=float(row.needs.split()[1]))[claim].verdict is mt.Verdict.MEASURED
+    assert mt.check(problem, claim, arithmetic="float64")[claim].verdict is mt.Verdict.MEASURED
+    monkeypatch.setattr(climbing, "own_cost", lambda slug, problem: costs.Cost(0.01, 1e9))
+    assert "more than the memory of this machine" in mt.check(problem, claim)[claim].needs
+
+
+def test_steps_of_two_claims_fit_the_budget_together() -> None:
+    ladder = Ladder(fractions(3, 4, 20), "auto", 30.0)
+    assert ladder.starts(costs.Cost(20.0, 0.01)) == ""
+    assert ladder.starts(costs.Cost(20.0, 0.01)).startswith("--budget 4")
+    assert ladder.starts(costs.Cost(5.0, 0.01)) == ""  # what was not started spends nothing
+
+
+def test_steps_of_claims_take_what_their_products_do_and_some_ten_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The estimate's two assumptions, by counting: no clock is read."""
+    sizes = [SimpleNamespace(n_samples=n, n_features=d, n_outputs=1) for n, d in ((1000, 2000), (2000, 4000))]
+    for claim in ("mirror-descent", "newton-glm"):
+        small, large = (costs.own_cost(claim, size) for size in sizes)  # type: ignore[arg-type]
+        assert 7 < large.seconds / small.seconds < 9  # type: ignore[union-attr]
+        assert 3 < large.gigabytes / small.gigabytes < 5  # type: ignore[union-attr]
+    assert costs.own_cost("exact-labels", sizes[0]) is None  # type: ignore[arg-type]
+    calls: list[str] = []
+    value, hessian = geometries._Mirror._value, approximate._Logistic.hessian
+    monkeypatch.setattr(
+        geometries._Mirror, "_value", lambda self, p: calls.append("mirror") or value(self, p)
+    )
+    monkeypatch.setattr(
+        approximate._Logistic, "hessian", lambda self, v: calls.append("newton") or hessian(self, v)
+    )
+    rng = np.random.default_rng(4)
+    problem = mt.UnlearningProblem(rng.standard_normal((20, 30)), rng.standard_normal(20), [0, 5])
+    mt.check(problem, ["mirror-descent", "newton-glm"])
+    assert 3 * 3 < calls.count("mirror") <= 3 * 20  # three models, a value before and one a step
+    assert 2 * 3 < calls.count("newton") - 24 - 1 <= 2 * 20  # two models, and the nodes
 
 
 def test_a_point_of_balls_is_measured_at_its_own_precision(monkeypatch: pytest.MonkeyPatch) -> None:

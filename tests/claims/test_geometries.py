@@ -101,6 +101,20 @@ def test_a_fit_that_lets_go_of_the_constraint_is_refuted(monkeypatch: pytest.Mon
     assert _verdict("affine-constraint") is Verdict.REFUTED
 
 
+def test_one_parameter_can_be_held_only_where_another_is_left() -> None:
+    """With a single one there is no constraint to speak of, and the row says so; asserting it does not help."""
+    one, two = (mt.UnlearningProblem(np.ones((2, d), dtype=int), np.array([1, 2]), [0]) for d in (1, 2))
+    row = mt.check(one, "affine-constraint")["affine-constraint"]
+    assert row.verdict is Verdict.VACUOUS
+    assert row.failed[0][0] == "two-features"
+    asserted = mt.check(one, "affine-constraint", asserted=["affine-constraint"])["affine-constraint"]
+    assert asserted.verdict is Verdict.VACUOUS
+    assert "no parameter is left" in asserted.meaning
+    held = mt.check(two, "affine-constraint")["affine-constraint"]
+    assert held.verdict is Verdict.PROVED
+    assert held.facts[0].startswith("the last 1 of 2 parameters are held")
+
+
 def test_mirror_maps_that_are_not_shared_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fine-tuning in another map; and where two maps differ, so do the retrained models."""
     problem = ZOO["over-parameterised"]()

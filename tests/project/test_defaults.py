@@ -26,7 +26,7 @@ OWN: dict[str, set[str]] = {
     "ridge": {"RidgeLabels", "RidgeMethod", "Settings", "labels", "optimal_labels"},
     "ridge_lag": {"Alternating", "Published"},
     "scale": {"BadTeacher", "is_constant"},
-    "seconds": {"Runner.__init__", "derive", "find_combination"},
+    "seconds": {"Runner.__init__", "derive", "find_chain", "find_combination"},
     "steps": {"DifferenceLabels", "linear_outputs", "smallest_eigenvalue_estimate"},
     "tolerance": {"Alternating", "Rounds.go", "check_gradients", "signatures", "train"},
 }

@@ -55,6 +55,30 @@ assume columns: A B B^+ = A
 conclude M^+ = B^+ A^+
 """
 
+INFLUENCE = """
+theorem my-influence
+matrix Phi : n x D
+matrix y : n x c
+matrix w_0 : D x c
+matrix L : D x D
+partition n = r + f by S_R, S_F
+let Phi_R = S_R Phi
+let Phi_F = S_F Phi
+let y_R = S_R y
+let A = Phi' Phi + L
+let A_R = Phi_R' Phi_R + L
+assume regular: A invertible
+assume regular-without-forget: A_R invertible
+let w_p = w_0 + A^-1 Phi' (y - Phi w_0)
+let w_r = w_0 + A_R^-1 Phi_R' (y_R - Phi_R w_0)
+let H_FF = Phi_F A^-1 Phi_F'
+let V = I - H_FF
+pinv V
+let e_F = S_F y - Phi_F w_p
+let w_IF = w_p - A^-1 Phi_F' e_F
+conclude w_IF - w_r = A^-1 Phi_F' H_FF V^+ e_F
+"""
+
 
 def test_a_true_theorem_has_a_certificate_that_both_checkers_accept(tmp_path: Path) -> None:
     theorem = mt.statement("theorem my-penrose\n" + PENROSE)
@@ -75,6 +99,33 @@ def test_a_true_theorem_has_a_certificate_that_both_checkers_accept(tmp_path: Pa
     assert run_checker(certificate).returncode == 1
     statements.write_text(statements.read_text().replace("my-penrose", "exact-labels/mine"))
     assert run_checker(Path("--statements"), statements, certificate).returncode == 2
+
+
+def test_a_long_proof_is_cut_at_what_was_found_on_the_way(tmp_path: Path) -> None:
+    """The error of the influence function, whose proof in one sum has more terms than a checker reads."""
+    theorem = mt.statement(INFLUENCE)
+    answer = mt.prove(theorem, seconds=600)
+    assert isinstance(answer, mt.TheoremAnswer)
+    assert answer.proof is not None, answer.tried
+    assert mt.check_certificate(answer.proof.certificate, theorem).accepted
+    certificate, statements = tmp_path / "c.json", tmp_path / "statements.txt"
+    certificate.write_text(json.dumps(answer.proof.certificate))
+    statements.write_text("theorem my-influence\n" + "".join(f"  {line}\n" for line in theorem.lines))
+    assert run_checker(Path("--statements"), statements, certificate).returncode == 0
+    steps = answer.proof.certificate["theorems"][0]["steps"]
+    assert len(steps) > 3
+    assert max(len(step["terms"]) for step in steps) < 200
+    # A step that rests on a link rests on it: without the link nothing is proved.
+    assert not mt.check_certificate({**answer.proof.certificate, "theorems": [
+        {**answer.proof.certificate["theorems"][0], "steps": steps[1:]}]}, theorem)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_uncut_it_is_no_proof_that_a_checker_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts, "_LONGEST", 10**6)
+    whole = mt.prove(mt.statement(INFLUENCE), seconds=600)
+    assert whole.verdict is Verdict.UNDECIDED
+    assert "at most 2000 terms" in whole.tried[-1]
 
 
 @pytest.mark.parametrize("text", [COMMUTE, ANCHORED, "matrix A : n x D\npinv A\nconclude A A^+ = I"])

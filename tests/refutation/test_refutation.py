@@ -433,11 +433,12 @@ THEOREMS = [
 ]
 HYPOTHESES = [(claim.slug, hypothesis) for claim in THEOREMS for hypothesis in claim.hypotheses]
 # K_RR⁺ for K_RR⁻¹ makes the first redundant; two requests out of two samples leave nothing to speak of in the second,
-# nor does forgetting the only feature in the third, or all of R but R in the last.
+# nor does forgetting the only feature in the third, holding the only parameter, or all of R but R in the last.
 NOT_REFUTED = {
     ("ridge-inverse", "full-rank-retain"),
     ("sequential-requests", "three-samples"),
     ("forget-features", "two-features"),
+    ("affine-constraint", "two-features"),
     ("capacity", "proper-subset"),
 }
 

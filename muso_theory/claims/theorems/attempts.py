@@ -38,6 +38,8 @@ _GLANCE = 3.0
 """Seconds at most for it."""
 _DOUBT = 5.0
 """Seconds at most to see that hypotheses contradict one another, where that search met no model of them."""
+_LONGEST = 30
+"""Terms beyond which a step of a proof is cut into several, at what the search found on its way."""
 _POLISH = 1.0
 """Seconds at most to make a step of a proof shorter."""
 _TRYING = 3.0
@@ -212,7 +214,7 @@ def attempt(
         tell(f"{theorem.name}: proving {words}")
         try:
             lemmas = known or _lemmas((*plan, *theorem.plan))
-            node = derive(replace(theorem, plan=plan), lemmas, seconds=left, polish=_POLISH)
+            node = derive(replace(theorem, plan=plan), lemmas, seconds=left, polish=_POLISH, longest=_LONGEST)
         except NotFoundError as error:
             tried.append(f"proving {words}: {error}"[:300])
         except AlgebraError as error:

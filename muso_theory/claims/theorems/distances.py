@@ -1,4 +1,4 @@
-"""How far models are apart: outputs, squared lengths, training that stops, optimizers that leave the span."""
+"""How far models are apart: outputs, squared lengths, optimizers that leave the span."""
 
 from __future__ import annotations
 
@@ -85,49 +85,6 @@ THEOREMS = (
                 "(w_r - w_S)' Phi_R^+ Phi_R = (w_r - w_S)'", ("penrose2(Phi_R)", "penrose4(Phi_R)", "steps")
             ),
             Have("(w_r - w_S)' (w_p - w_r) = 0", ("last 2",)),
-        ),
-    ),
-    Theorem(
-        "inexact-training",
-        text_lines(
-            DATA,
-            """
-            let w_r = w_0 + Phi_R^+ (y_R - Phi_R w_0)
-            let P = Phi^+ Phi
-            matrix s : D x c
-            matrix M : D x D
-            let w = w_r + M (s - w_r)
-            matrix q : D x D
-            matrix C : k x D
-            assume polynomial-in-gram: M P = P M
-            assume off-rows: M (I - P) = I - P
-            assume contracts: P q' q P - P M' M P = C' C
-            let off = (I - P) (s - w_0)
-            let on = q P (s - w_r)
-            let spare = C (s - w_r)
-            conclude (w - w_r)' (w - w_r) = off' off + on' on - spare' spare
-            says fine-tuning with optimal labels that stops misses the retrained model by at most the start's part off \
-                the rows and a shrinking rest
-            remains T steps from s with the optimal labels end at w, with M = (I - eta Phi' Phi)^T, as each takes \
-                w - w_r to (I - eta Phi' Phi)(w - w_r) (the step of gd-finite-time); and q = (1 - eta lambda_min)^T I, \
-                lambda_min the smallest eigenvalue of Phi' Phi that is not zero, for which P q' q P - P M' M P is \
-                positive semidefinite if 0 < eta <= 1/lambda_max
-            """,
-        ),
-        (
-            use("lemma/nested-rows", A="Phi", E="S_R"),
-            use("lemma/pseudo-inverse", A="Phi"),
-            Have("P = P'", ("def(P)", "penrose4(Phi)")),
-            Have("P P = P", ("def(P)", "penrose2(Phi)")),
-            Have("P (w_r - w_0) = w_r - w_0", ("def(P)", "def(w_r)", "step(1).2")),
-            Have("(I - P) (s - w_r) = off", ("def(off)", "last")),
-            Have("w - w_r = M P (s - w_r) + off", ("def(w)", "assume(off-rows)", "last")),
-            Have("off' M P (s - w_r) = 0", ("assume(polynomial-in-gram)", "step(3)", "step(4)", "step(6)")),
-            Have(
-                "(M P (s - w_r))' (M P (s - w_r)) = on' on - spare' spare",
-                ("def(on)", "def(spare)", "assume(contracts)", "step(3)"),
-            ),
-            Have("(w - w_r)' (w - w_r) = off' off + on' on - spare' spare", ("last 3",)),
         ),
     ),
     Theorem(
