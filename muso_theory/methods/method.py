@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC
-from dataclasses import MISSING, dataclass, fields
-from typing import ClassVar, Literal, NamedTuple, final, overload
+from dataclasses import MISSING, dataclass, fields, replace
+from typing import Any, ClassVar, Literal, NamedTuple, Self, final, overload
 
 import numpy as np
 
 from ..arguments import checked
 from ..arrays import Array
-from ..errors import Renamed, check_integer, expected
+from ..errors import Renamed, check_integer, expected, nearest
 from ..former import former
 from ..linear.closed_forms import Point, float_model
 from ..linear.problem import UnlearningProblem
@@ -124,6 +125,21 @@ class Method(ABC):
         METHODS[cls.name] = cls
 
     point = Renamed("methods.Method.on_linear")
+
+    def __new__(cls, *_given: Any, **settings: Any) -> Self:
+        """Refuse a setting that it does not have; those of its fine-tuning are settings of ``descent``."""
+        parameters = inspect.signature(cls.__init__).parameters
+        known = [name for name in parameters if name != "self"]
+        unknown = [name for name in settings if name not in known]
+        if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            name = unknown[0]
+            hint = nearest(name, known, "leaving it out")
+            descent: Any = parameters["descent"].default if "descent" in known else None
+            if name in getattr(descent, "__dataclass_fields__", ()):
+                hint = f"descent={replace(descent, **{name: settings[name]})!r}"
+            what = f"a setting of {cls.__name__}: {', '.join(known) or 'it has none'}"
+            raise expected(what, name, settings[name], "unknown", hint)
+        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         """Refuse settings out of range; a subclass with ranges of its own calls this as well."""

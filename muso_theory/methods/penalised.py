@@ -144,6 +144,9 @@ class RidgeFineTuning(_RetainDescent):
     def on_linear(self, problem: UnlearningProblem) -> Point:
         """The last iterate in model coordinates."""
         curvature = largest_eigenvalue(problem) / len(problem.retain) + 2 * self.penalty
+        if not np.isfinite(curvature):
+            hint = "a penalty whose double is finite"
+            raise expected("a penalty that leaves a step", "penalty", self.penalty, "too large", hint)
         eta = self.step_size or 1 / curvature
         return self._trained(problem, self.steps, eta, lambda t, w: 2 * self.penalty * self.decay**t * w)
 

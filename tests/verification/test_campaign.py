@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from muso_theory.errors import MusoError
 from tests import ROOT
 from verification.__main__ import main, names
-from verification.campaign import Options, environment, measure_points
+from verification.campaign import Options, ShownOnly, environment, measure_points
 from verification.performance import certified_answer, measure_slow_twins, ordinary_answer, problem_data
 from verification.precision import FAMILIES, features_of, measure
 
@@ -70,6 +71,35 @@ def test_interruption_keeps_finished_points_and_bad_checkpoints_are_ignored(tmp_
     kept[0].write_text("{ torn", encoding="utf-8")
     assert measure_points("t", square, points[:1], options) == [{"square": 1}]
     assert log.read_text().split() == ["1", "2", "1"]
+
+
+def test_points_that_are_asked_for_alone_are_printed_and_nothing_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "log"
+    points = [{"x": x, "log": str(log)} for x in (3, 1, 2)]
+    whole = Options(directory=tmp_path / "results", jobs=1)
+    measure_points("t", square, points[:2], whole)
+    before = {path: path.read_bytes() for path in whole.directory.rglob("*") if path.is_file()}
+    with pytest.raises(ShownOnly):
+        measure_points("t", square, points, Options(directory=whole.directory, jobs=1, only={"x": "1"}))
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
+        {"point": points[1], "found": {"square": 1}}
+    ]
+    assert log.read_text().split() == ["3", "1", "1"]  # measured again, though a checkpoint is there
+    after = {path: path.read_bytes() for path in whole.directory.rglob("*") if path.is_file()}
+    assert before == after
+    for only, words in (({"y": "1"}, "a key of the points of t but"), ({"x": "5"}, "a value of x in t but")):
+        with pytest.raises(MusoError, match=words):
+            measure_points("t", square, points, Options(directory=whole.directory, only=only))
+
+
+def test_a_command_asks_for_points_of_one_campaign(capsys: pytest.CaptureFixture[str]) -> None:
+    for wrong in (["all", "--only", "seed=0"], ["identities", "--only", "seed"]):
+        assert main(wrong) == 2
+        assert "expected --only KEY=VALUE" in capsys.readouterr().err
+    assert main(["identities", "--quick", "--only", "sed=0"]) == 2
+    assert "try 'seed'" in capsys.readouterr().err
 
 
 def test_environment_names_versions_and_no_places() -> None:
