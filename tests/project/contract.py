@@ -309,10 +309,9 @@ METHODS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
     "networks.network.Sequential.vjp": lambda: (good.net(), {"cotangent": np.ones((5, 2))}),
     "methods.alternating.Alternating.corrected": lambda: (None, {"epochs": 1}),
     "methods.alternating.Alternating.last_layer": lambda: (None, {"epochs": 1}),
-    "methods.alternating.Alternating.ridge_at": lambda: (good.alternating(), {"epoch": 1}),
+    "methods.alternation.Alternation.ridge_at": lambda: (good.alternating(), {"epoch": 1}),
     "methods.published.Published.of": lambda: (None, {"forgetting": "random"}),
-    "methods.published.Published.ridge_at": lambda: (mt.methods.Published(), {"epoch": 1}),
-    "methods.published.Published.run": lambda: (
+    "methods.alternation.Alternation.run": lambda: (
         mt.methods.Published("projector", "float64", labels="soft", subset=1.0, loss="squared"),
         {"problem": good.tiny()},
     ),
@@ -320,7 +319,6 @@ METHODS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
         mt.methods.DifferenceLabels(),
         {"problem": good.tiny()},
     ),
-    "methods.alternating.Alternating.run": lambda: (good.alternating(), {"problem": good.tiny()}),
     "methods.monitors.AlternatingResult.signatures": lambda: (
         good.alternated(),
         {"tolerance": 0.1},
