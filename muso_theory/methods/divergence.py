@@ -25,7 +25,7 @@ from .method import (
     require_finite,
     retain_rows,
 )
-from .ranges import check_step_size, require_positive
+from .ranges import require_positive
 
 __all__ = ["NegativePreference", "Scrub"]
 
@@ -86,11 +86,10 @@ class Scrub(Method):
     exactness = "not exact: a finite number of steps, none of them where w_p interpolates"
 
     def __post_init__(self) -> None:
-        """Refuse what is no weight and no step size."""
+        """Refuse what is no weight."""
         super().__post_init__()
         require_positive("alpha", self.alpha)
         require_positive("gamma", self.gamma)
-        check_step_size(self.step_size)
 
     @np.errstate(over="ignore", invalid="ignore")  # divergence is told in the end
     def on_linear(self, problem: UnlearningProblem) -> Point:
@@ -167,10 +166,9 @@ class NegativePreference(Method):
     exactness = "not exact: it moves in row(Φ_F) only (forget-only), and not at all where w_p interpolates"
 
     def __post_init__(self) -> None:
-        """Refuse what is no temperature and no step size."""
+        """Refuse what is no temperature."""
         super().__post_init__()
         require_positive("inverse_temperature", self.inverse_temperature)
-        check_step_size(self.step_size)
 
     @np.errstate(over="ignore", invalid="ignore")  # divergence is told in the end
     def on_linear(self, problem: UnlearningProblem) -> Point:

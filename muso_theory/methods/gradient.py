@@ -15,7 +15,6 @@ from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem
 from .fitting import Descent, row_steps, trained
 from .method import LINEAR, NETWORK, Method, moved
-from .ranges import check_step_size
 
 __all__ = ["FineTuning", "GradientAscent", "NegGradPlus"]
 
@@ -110,11 +109,6 @@ class GradientAscent(Method):
     source = "Graves, Nagisetty, Ganesh 2021, arXiv 2010.10981; Thudi et al. 2022, arXiv 2109.13398"
     exactness = "not exact: it moves in row(Φ_F) only (forget-only), and not at all where w_p interpolates"
 
-    def __post_init__(self) -> None:
-        """Refuse what is no step size."""
-        super().__post_init__()
-        check_step_size(self.step_size)
-
     def on_linear(self, problem: UnlearningProblem) -> Point:
         """The last iterate in model coordinates."""
         weights = np.zeros(problem.n_samples)
@@ -158,9 +152,8 @@ class NegGradPlus(Method):
     exactness = "not exact: a finite number of steps, none of them where w_p interpolates"
 
     def __post_init__(self) -> None:
-        """Refuse what is no step size and no weight."""
+        """Refuse what is no weight."""
         super().__post_init__()
-        check_step_size(self.step_size)
         if not 0 < self.beta <= 1:
             raise expected("a weight in (0, 1]", "beta", self.beta, type(self.beta).__name__, "0.95")
 

@@ -16,6 +16,7 @@ from ..former import former
 from ..linear.closed_forms import Point, float_model
 from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem
+from .ranges import require_positive
 
 __all__ = ["LINEAR", "METHODS", "NETWORK", "Gaps", "Kind", "Method", "NoUnlearning", "Retraining"]
 former(__name__)
@@ -147,6 +148,8 @@ class Method(ABC):
             value = getattr(self, f.name)
             if f.name in _LEAST and not (value is None and f.default is None):
                 check_integer(f.name, value, _LEAST[f.name])
+            if f.name == "step_size" and not (value is None and f.default is None):
+                require_positive("step_size", value)
 
     @classmethod
     @checked

@@ -16,9 +16,8 @@ from .dense import Dense, Parameterization
 from .dropout import Dropout
 from .flatten import Flatten
 from .layer import Layer
-from .max_pool import MaxPool
 from .network import Sequential
-from .pooling import AdaptiveAvgPool, GlobalAvgPool
+from .pooling import AdaptiveAvgPool, GlobalAvgPool, MaxPool
 
 __all__ = ["MODELS", "efficientnet_b0", "resnet8", "resnet18", "vgg11"]
 former(__name__)
