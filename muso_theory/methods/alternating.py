@@ -202,6 +202,8 @@ class _Rounds(Rounds):
         Z_retain = head_features(problem.net, self.params, X_retain)
         Z_forget = head_features(problem.net, self.params, X_forget)
         self.check_finite("features", (Z_retain, Z_forget))
+        # Both rules label by Z_F(w₀ + Π(w − w₀)), claim label-free: w is the head as it is, or the linear
+        # view's retrained one, whose w − w₀ lies in row(Z_R) already.
         if method.rule == "optimal":
             base, wanted = Z_retain @ w_init, problem.targets[chosen]
             w = w_init + fitted_head(Z_retain, base, wanted, self.loss, ridge, method.iterations)

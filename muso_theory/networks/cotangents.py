@@ -99,6 +99,7 @@ class Cotangent:
         Returns:
             The pulled-back cotangent; shared if this one is.
         """
+        # A shared cotangent stays so, at the price of one sample: the map does not depend on the sample either.
         values = np.broadcast_to(self.right, (1, self.n_out, *self.shape)) if self.shared else self.expand(n)
         return Cotangent(transpose(values), shape, per_sample=not self.shared, owned=not self.shared)
 

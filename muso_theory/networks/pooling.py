@@ -291,7 +291,7 @@ class MaxPool(_Windowed):
 
     @property
     def analytic(self) -> bool:
-        """It is not."""
+        """False: the largest of complex numbers is not defined."""
         return False
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
