@@ -159,7 +159,7 @@ FORMER: Mapping[str, str] = {
     "methods.alternation.reached": "methods.alternation.Alternation",
     "methods.difference.LinearOutputs": "methods.difference.linear_outputs",
     "methods.kernel_alignment": "linear.approximation.centred_alignment",
-    "methods.method.finite": "methods.method.require_finite",
+    "methods.method.finite": "methods.moves.require_finite",
     "methods.monitors.Signature": "methods.FailureSign",
     "methods.monitors.kernel_alignment": "linear.approximation.centred_alignment",
     "methods.published.PublishedResult": "methods.AlternatingResult",

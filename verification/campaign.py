@@ -45,6 +45,7 @@ __all__ = [
     "concluded",
     "environment",
     "measure_points",
+    "measured_rows",
     "measuring",
     "package_hash",
     "read_result",
@@ -71,6 +72,11 @@ class Options(Workers):
     minutes: float | None = None
     peers: Mapping[str, str] = field(default_factory=dict)
     only: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def one_by_one(self) -> Options:
+        """For what is timed: one point after the other, on this machine."""
+        return Options(directory=self.directory, jobs=1, fresh=self.fresh, only=self.only)
 
 
 class ShownOnly(Exception):
@@ -117,6 +123,19 @@ def measure_points(
     for point, row in zip(chosen, found, strict=True):
         print(json.dumps({"point": point, "found": rounded(row, DIGITS)}, ensure_ascii=False))
     raise ShownOnly
+
+
+def measured_rows(
+    name: str,
+    measure: Callable[..., dict[str, Any]],
+    points: Sequence[GridPoint],
+    options: Options,
+    *,
+    threads: int | None = 1,
+) -> list[dict[str, Any]]:
+    """The same, each point with what was measured of it."""
+    found = measure_points(name, measure, points, options, threads=threads)
+    return [{**point, **row} for point, row in zip(points, found, strict=True)]
 
 
 def _chosen(name: str, points: Sequence[GridPoint], only: Mapping[str, str]) -> list[GridPoint]:

@@ -15,16 +15,8 @@ from ..linear.closed_forms import Point, float_model
 from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem
 from .fitting import Descent
-from .method import (
-    LINEAR,
-    NETWORK,
-    Method,
-    forget_rows,
-    largest_eigenvalue,
-    moved,
-    require_finite,
-    retain_rows,
-)
+from .method import LINEAR, NETWORK, Method
+from .moves import forget_rows, largest_eigenvalue, moved, require_finite, retain_rows
 from .ranges import require_positive
 
 __all__ = ["NegativePreference", "Scrub"]

@@ -14,7 +14,8 @@ from ..linear.closed_forms import Point, float_model
 from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem
 from .fitting import Descent, row_steps, trained
-from .method import LINEAR, NETWORK, Method, moved
+from .method import LINEAR, NETWORK, Method
+from .moves import moved
 
 __all__ = ["FineTuning", "GradientAscent", "NegGradPlus"]
 

@@ -15,7 +15,7 @@ from ..linear.closed_forms import Point, float_model
 from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem
 from ..numbers import FLOAT64
-from .method import largest_eigenvalue
+from .moves import largest_eigenvalue
 from .ranges import require_nonnegative, require_positive
 from .second_order import RidgeMethod
 

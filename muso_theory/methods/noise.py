@@ -13,7 +13,8 @@ from ..linear.closed_forms import Point, float_model
 from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem, softmax
 from ..streams import FISHER_NOISE
-from .method import LINEAR, NETWORK, Method, noisy
+from .method import LINEAR, NETWORK, Method
+from .moves import noisy
 from .ranges import require_nonnegative, require_positive
 
 __all__ = ["FisherNoise", "OutputNoise"]

@@ -18,7 +18,8 @@ from ..networks.problem import NetworkProblem
 from ..numbers import FLOAT64
 from ..streams import GRADIENT_NOISE
 from .fitting import Descent
-from .method import LINEAR, NETWORK, Method, largest_eigenvalue, require_finite
+from .method import LINEAR, NETWORK, Method
+from .moves import largest_eigenvalue, require_finite
 from .ranges import require_nonnegative
 
 __all__ = ["NoisyFineTuning", "RidgeFineTuning", "SparseFineTuning"]

@@ -15,7 +15,8 @@ from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem
 from ..streams import ORTHOGONAL_GRADIENT
 from .fitting import Descent
-from .method import NETWORK, Method, forget_rows, moved
+from .method import NETWORK, Method
+from .moves import forget_rows, moved
 from .ranges import require_nonnegative
 from .tangent import fitted_logits, tangent_operator, tangent_step
 

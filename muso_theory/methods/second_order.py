@@ -16,7 +16,8 @@ from ..linear.closed_forms import Point, float_model
 from ..linear.model import Rows
 from ..linear.problem import UnlearningProblem
 from .fitting import trained
-from .method import Method, forget_rows, moved, noisy
+from .method import Method
+from .moves import forget_rows, moved, noisy
 from .ranges import require_nonnegative, require_positive
 
 __all__ = ["DescentToDelete", "InfluenceStep", "NewtonRemoval", "RidgeAnchoredLabels"]

@@ -143,8 +143,8 @@ def fitted_logits(J: Any, base: Array, targets: Array, *, ridge: float = 0.0, it
         gradient = J.T @ cotangent.ravel() / len(start) + ridge * delta
         return total / len(start) + ridge * float(delta @ delta) / 2, gradient
 
-    # From zero every iterate of L-BFGS is a sum of gradients JᵀC + εδ, and so lies in row(J) without a ridge, too, as the
-    # theorems on linear models ask (claim start-span).
+    # From zero every iterate of L-BFGS is a sum of gradients JᵀC + εδ, and so lies in row(J), with or without a ridge:
+    # theorems on linear models ask for that (claim start-span).
     options: Any = {"maxiter": iterations, "ftol": 1e-12, "gtol": 1e-9}
     return np.asarray(
         minimize(objective, np.zeros(J.shape[1]), jac=True, method="L-BFGS-B", options=options).x

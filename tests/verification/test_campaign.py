@@ -19,7 +19,7 @@ import pytest
 from muso_theory.errors import MusoError
 from tests import ROOT
 from verification.__main__ import main, names
-from verification.campaign import Options, ShownOnly, environment, measure_points
+from verification.campaign import Options, ShownOnly, environment, measure_points, measured_rows
 from verification.performance import certified_answer, measure_slow_twins, ordinary_answer, problem_data
 from verification.precision import FAMILIES, features_of, measure
 
@@ -42,7 +42,7 @@ def test_points_come_in_order_and_are_measured_once(tmp_path: Path) -> None:
     assert measure_points("t", square, [*points, {"x": 5, "log": str(log)}], options)[-1] == {"square": 25}
     assert log.read_text().split() == ["3", "1", "2", "5"]
     fresh = Options(directory=tmp_path, jobs=1, fresh=True)
-    measure_points("t", square, points[:1], fresh)
+    assert measured_rows("t", square, points[:1], fresh) == [{**points[0], "square": 9}]
     assert log.read_text().split() == ["3", "1", "2", "5", "3"]
 
 
@@ -89,6 +89,9 @@ def test_points_that_are_asked_for_alone_are_printed_and_nothing_is_kept(
     assert log.read_text().split() == ["3", "1", "1"]  # measured again, though a checkpoint is there
     after = {path: path.read_bytes() for path in whole.directory.rglob("*") if path.is_file()}
     assert before == after
+    with pytest.raises(ShownOnly):  # also of what is timed, one point after the other
+        measured_rows("t", square, points, Options(directory=tmp_path, only={"x": "2"}).one_by_one)
+    assert json.loads(capsys.readouterr().out)["found"] == {"square": 4}
     for only, words in (({"y": "1"}, "a key of the points of t but"), ({"x": "5"}, "a value of x in t but")):
         with pytest.raises(MusoError, match=words):
             measure_points("t", square, points, Options(directory=whole.directory, only=only))
