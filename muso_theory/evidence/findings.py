@@ -48,7 +48,7 @@ class Finding(ABC):
     @property
     @abstractmethod
     def verdict(self) -> Verdict:
-        """What may be said."""
+        """What follows from the number and what is asked of it."""
 
     @property
     @abstractmethod

@@ -47,13 +47,13 @@ class Alternation(Method):
     tolerance: float = 1e-2
 
     def __post_init__(self) -> None:
-        """Refuse ranges; ε is positive where it stands in an inverse."""
+        """Refuse settings out of range."""
         super().__post_init__()
         check_descent(
             self.optimizer, self.epochs, self.learning_rate, self.batch_size, self.seed, self.momentum
         )
         check_integer("ridge_lag", self.ridge_lag)
-        ends, inverted = self.ridge, self._inverts()
+        ends, inverted = self.ridge, self._inverts()  # ε is positive where it stands in an inverse
         if len(ends) != 2 or not all(0 <= each < np.inf and (each > 0 or not inverted) for each in ends):
             what = "two positive ridges" if inverted else "two nonnegative ridges"
             raise expected(what, "ridge", ends, "out of range", "(1e-6, 1e-2)")

@@ -78,7 +78,7 @@ class Scrub(Method):
     exactness = "not exact: a finite number of steps, none of them where w_p interpolates"
 
     def __post_init__(self) -> None:
-        """Refuse what is no weight."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_positive("alpha", self.alpha)
         require_positive("gamma", self.gamma)
@@ -158,7 +158,7 @@ class NegativePreference(Method):
     exactness = "not exact: it moves in row(Φ_F) only (forget-only), and not at all where w_p interpolates"
 
     def __post_init__(self) -> None:
-        """Refuse what is no temperature."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_positive("inverse_temperature", self.inverse_temperature)
 
@@ -176,7 +176,7 @@ class NegativePreference(Method):
         return _checked(problem, w, eta)
 
     def on_network(self, problem: NetworkProblem) -> list[Array]:
-        """θ_p after the climb."""
+        """θ_p after steps up the loss on F."""
         targets, loss = problem.targets[problem.forget], problem.recipe.loss
         before = sample_losses(problem.outputs(problem.pretrained, problem.forget), targets, loss)
 

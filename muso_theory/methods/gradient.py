@@ -117,7 +117,7 @@ class GradientAscent(Method):
         return _signed_descent(problem, weights, self.step_size, self.steps)
 
     def on_network(self, problem: NetworkProblem) -> list[Array]:
-        """θ_p after the climb."""
+        """θ_p after steps up the loss on F."""
         return self.descent.fit(problem, problem.forget, weights=-np.ones(len(problem.forget)))
 
 
@@ -153,7 +153,7 @@ class NegGradPlus(Method):
     exactness = "not exact: a finite number of steps, none of them where w_p interpolates"
 
     def __post_init__(self) -> None:
-        """Refuse what is no weight."""
+        """Refuse settings out of range."""
         super().__post_init__()
         if not 0 < self.beta <= 1:
             raise expected("a weight in (0, 1]", "beta", self.beta, type(self.beta).__name__, "0.95")

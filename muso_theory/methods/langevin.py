@@ -127,7 +127,7 @@ class LangevinDescent(RidgeMethod):
     )
 
     def __post_init__(self) -> None:
-        """Refuse a negative spread, and what is no radius."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_nonnegative("sigma", self.sigma)
         for name, least in (("training", 0), ("steps", 1)):

@@ -77,7 +77,7 @@ class SparseFineTuning(_RetainDescent):
     exactness = "not exact: it shrinks w_p and not w_p − w_r, for a finite number of steps"
 
     def __post_init__(self) -> None:
-        """Refuse what is no penalty."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_nonnegative("strength", self.strength)
 
@@ -134,7 +134,7 @@ class RidgeFineTuning(_RetainDescent):
     exactness = "not exact: a finite number of steps, and a pull to zero in place of w₀ (ridge-anchored)"
 
     def __post_init__(self) -> None:
-        """Refuse what is no penalty and no factor."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_nonnegative("penalty", self.penalty)
         if not 0 < self.decay <= 1:
@@ -208,7 +208,7 @@ class NoisyFineTuning(_RetainDescent):
     exactness = "not exact: fine-tuning leaves (I − P_R)(w_p − w₀) (start-span), and noise"
 
     def __post_init__(self) -> None:
-        """Refuse a negative spread."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_nonnegative("sigma", self.sigma)
 

@@ -53,7 +53,7 @@ class NtkScrubbing(Method):
     assuming = ("full-rank",)
 
     def __post_init__(self) -> None:
-        """Refuse what is no ridge."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_nonnegative("ridge", self.ridge)
 
@@ -128,7 +128,7 @@ class _OrthogonalGradient(Method):
     descent: Descent = field(default=Descent(epochs=3), kw_only=True, metadata=NETWORK)
 
     def __post_init__(self) -> None:
-        """Refuse what is no strength and no number of samples."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_nonnegative("strength", self.strength)
         check_integer("subset", self.subset, 1)

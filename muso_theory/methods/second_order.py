@@ -57,7 +57,7 @@ class RidgeMethod(Method):
     ridge: float = 1e-2
 
     def __post_init__(self) -> None:
-        """Refuse what is no ridge."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_positive("ridge", self.ridge)
 
@@ -199,7 +199,7 @@ class DescentToDelete(RidgeMethod):
     exactness = "not exact: a finite number of steps towards w_r^λ (gd-finite-time), and noise"
 
     def __post_init__(self) -> None:
-        """Refuse a negative spread."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_nonnegative("sigma", self.sigma)
 

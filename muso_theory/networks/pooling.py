@@ -355,7 +355,7 @@ class MaxPool(_Windowed):
         return self._inner(padded, x.shape)
 
     def _inner(self, padded: Array, shape: tuple[int, ...]) -> Array:
-        """What lies within the padding."""
+        """Padded images without their padding."""
         (top, _), (left, _) = self.padding
         return padded[:, top : top + shape[1], left : left + shape[2]]
 
