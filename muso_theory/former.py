@@ -156,7 +156,7 @@ FORMER: Mapping[str, str] = {
     "methods.UnlearningMethod": "methods.Method",
     "methods.alternation.annealed": "methods.Alternating.ridge_at",
     "methods.alternation.check_annealing": "methods.alternation.Alternation",
-    "methods.alternation.reached": "methods.alternation.Alternation",
+    "methods.alternation.reached": "methods.alternation.Alternation.reached",
     "methods.difference.LinearOutputs": "methods.difference.linear_outputs",
     "methods.kernel_alignment": "linear.approximation.centred_alignment",
     "methods.method.finite": "methods.moves.require_finite",

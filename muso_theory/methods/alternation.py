@@ -78,7 +78,21 @@ class Alternation(Method):
 
     def on_network(self, problem: NetworkProblem) -> list[Array]:
         """θ_u; a run that diverged is refused."""
-        result = self.run(problem)
+        return self.reached(self.run(problem))
+
+    @checked
+    def reached(self, result: AlternatingResult) -> list[Array]:
+        """Parameters at the end of a run.
+
+        Args:
+            result: the run.
+
+        Returns:
+            θ_u.
+
+        Raises:
+            DivergedError: it diverged.
+        """
         if result.convergence is Convergence.DIVERGED:
             raise diverged(self.learning_rate, f"alternation diverged in epoch {len(result.history) + 1}")
         return result.params

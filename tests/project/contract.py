@@ -309,6 +309,7 @@ METHODS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
     "networks.network.Sequential.vjp": lambda: (good.net(), {"cotangent": np.ones((5, 2))}),
     "methods.alternating.Alternating.corrected": lambda: (None, {"epochs": 1}),
     "methods.alternating.Alternating.last_layer": lambda: (None, {"epochs": 1}),
+    "methods.alternation.Alternation.reached": lambda: (good.alternating(), {"result": good.alternated()}),
     "methods.alternation.Alternation.ridge_at": lambda: (good.alternating(), {"epoch": 1}),
     "methods.published.Published.of": lambda: (None, {"forgetting": "random"}),
     "methods.alternation.Alternation.run": lambda: (
