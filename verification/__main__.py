@@ -1,4 +1,6 @@
-"""Run one campaign, or all: python -m verification NAME [PART] [--quick] [--jobs N] [--results DIR] [--fresh].
+"""Run campaigns: python -m verification NAME [PART] [--quick] [--jobs N] [--results DIR] [--fresh] [--only KEY=VALUE].
+
+NAME may be `all`.
 
 `python -m verification conclude [NAME ...]` says again what stored results let conclude, and measures nothing.
 """
