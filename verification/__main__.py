@@ -1,4 +1,6 @@
-"""Run one campaign, or all: python -m verification NAME [PART] [--quick] [--jobs N] [--results DIR] [--fresh].
+"""Run campaigns: python -m verification NAME [PART] [--quick] [--jobs N] [--results DIR] [--fresh] [--only KEY=VALUE].
+
+NAME may be `all`.
 
 `python -m verification conclude [NAME ...]` says again what stored results let conclude, and measures nothing.
 """
@@ -24,7 +26,7 @@ from muso_theory.errors import MusoError, nearest, printable
 from muso_theory.files.writing import write_atomic
 from muso_theory.parallel import stopping
 
-from .campaign import BACKENDS, Options, read_result, result_file, write_conclusions, write_tables
+from .campaign import BACKENDS, Options, ShownOnly, read_result, result_file, write_conclusions, write_tables
 
 
 def names() -> list[str]:
@@ -91,6 +93,8 @@ def settled(label: str, work: Callable[[], int]) -> int:
     go_on = "finished points are kept, run it again to go on"
     try:
         return work()
+    except ShownOnly:
+        return 0
     except KeyboardInterrupt:
         print(f"\n{label}: {stopping.word()}; {go_on}", file=sys.stderr)
         return stopping.status()
@@ -288,6 +292,13 @@ def _main(arguments: list[str] | None) -> int:
         "--minutes", type=float, help="write what was measured by then; run it again to go on (soundness)"
     )
     parser.add_argument("--fresh", action="store_true", help="measure again what was measured before")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="measure again the points of this value alone (several: of all of them), print them and write nothing",
+    )
     parser.add_argument("--backend", choices=BACKENDS, help="where joblib runs the points (default loky)")
     parser.add_argument(
         "--scheduler", metavar="ADDRESS", help="a Dask cluster's scheduler, e.g. tcp://host:8786"
@@ -300,12 +311,17 @@ def _main(arguments: list[str] | None) -> int:
         )
         return 2
     peers = dict(pair.split("=", 1) for pair in given.peer if "=" in pair)
+    if given.only and (given.name == "all" or given.tables or not all("=" in pair for pair in given.only)):
+        what = "--only KEY=VALUE with one campaign that measures"
+        print(f"expected {what}; try python -m verification alternating --only seed=0", file=sys.stderr)
+        return 2
     options = Options(
         directory=given.results,
         jobs=given.jobs,
         fresh=given.fresh,
         minutes=given.minutes,
         peers=peers,
+        only=dict(pair.split("=", 1) for pair in given.only),
         backend=given.backend,
         scheduler=given.scheduler,
     )

@@ -34,7 +34,7 @@ from muso_theory.linear.features import GaussianFeatures
 from muso_theory.linear.problem import UnlearningProblem
 from muso_theory.methods import BadTeaching, Method, RandomRelabelling, serving
 
-from .campaign import Options, measure_points
+from .campaign import Options, measured_rows
 from .membership import Scores, average_gap_of_what_tells, membership_score
 from .scenarios import scenario
 from .tables import Column, mean_sd, table
@@ -291,8 +291,7 @@ def judge(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def run(quick: bool, options: Options) -> dict[str, Any]:
     """Run the campaign."""
     asked = points(quick)
-    measured = measure_points("baselines", measure, asked, options)
-    found = [{**point, **result} for point, result in zip(asked, measured, strict=True)]
+    found = measured_rows("baselines", measure, asked, options)
     rows = [
         {**row, "point": f"{p['name']}, {p['forgetting']}, seed {p['seed']}"}
         for p in found

@@ -20,6 +20,7 @@ import math
 import os
 import platform
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -27,7 +28,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from muso_theory.errors import expected
+from muso_theory.errors import expected, nearest
 from muso_theory.files.reading import read_json
 from muso_theory.files.results import LAID_OUT, check_result, laid_out, restored, result_hash, timeless
 from muso_theory.files.writing import make_folder, write_atomic
@@ -40,9 +41,11 @@ __all__ = [
     "BACKENDS",
     "GridPoint",
     "Options",
+    "ShownOnly",
     "concluded",
     "environment",
     "measure_points",
+    "measured_rows",
     "measuring",
     "package_hash",
     "read_result",
@@ -62,11 +65,22 @@ class Options(Workers):
         directory: where result files go; checkpoints are kept in a hidden folder inside.
         minutes: begin nothing after so long, and write what was measured; for campaigns of independent cases.
         peers: for comparisons with other libraries, the Python that has each.
+        only: keys and values of the points to measure; they are printed and nothing is kept. Empty measures all.
     """
 
     directory: Path = Path("results")
     minutes: float | None = None
     peers: Mapping[str, str] = field(default_factory=dict)
+    only: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def one_by_one(self) -> Options:
+        """For what is timed: one point after the other, on this machine."""
+        return Options(directory=self.directory, jobs=1, fresh=self.fresh, only=self.only)
+
+
+class ShownOnly(Exception):
+    """Some points were measured and printed, as was asked for: there is no result to go on with."""
 
 
 DIGITS = 12
@@ -95,11 +109,47 @@ def measure_points(
 
     Raises:
         KeyboardInterrupt: interrupted; what was finished is kept.
+        ShownOnly: ``options.only`` chose points, and they were printed.
+        BadInputError: it chose none of them.
     """
-    folder = options.directory / ".checkpoints" / name
     # The workers of a cluster import what measures from their own files, but have a script's own functions from here.
     code = partial(_code, measure, _sources(measure) if measure.__module__ == "__main__" else None)
-    return measure_all(name, measure, points, folder, code, options, threads=threads, where=where)
+    if not options.only:
+        folder = options.directory / ".checkpoints" / name
+        return measure_all(name, measure, points, folder, code, options, threads=threads, where=where)
+    chosen = _chosen(name, points, options.only)
+    with tempfile.TemporaryDirectory() as scratch:  # checkpoints of a whole run stay as they are
+        found = measure_all(name, measure, chosen, Path(scratch), code, options, threads=threads, where=where)
+    for point, row in zip(chosen, found, strict=True):
+        print(json.dumps({"point": point, "found": rounded(row, DIGITS)}, ensure_ascii=False))
+    raise ShownOnly
+
+
+def measured_rows(
+    name: str,
+    measure: Callable[..., dict[str, Any]],
+    points: Sequence[GridPoint],
+    options: Options,
+    *,
+    threads: int | None = 1,
+) -> list[dict[str, Any]]:
+    """The same, each point with what was measured of it."""
+    found = measure_points(name, measure, points, options, threads=threads)
+    return [{**point, **row} for point, row in zip(points, found, strict=True)]
+
+
+def _chosen(name: str, points: Sequence[GridPoint], only: Mapping[str, str]) -> list[GridPoint]:
+    """The points that have all these values, which are words of a command line."""
+    chosen = list(points)
+    for key, value in only.items():
+        there = {str(point[key]) for point in chosen if key in point}
+        if not there:
+            known = dict.fromkeys(key for point in chosen for key in point)
+            raise expected(f"a key of the points of {name}", "only", key, "unknown", nearest(key, known))
+        if value not in there:
+            raise expected(f"a value of {key} in {name}", key, value, "of no point", nearest(value, there))
+        chosen = [point for point in chosen if str(point.get(key)) == value and key in point]
+    return chosen
 
 
 def _code(measure: Callable[..., Any], sources: Sequence[str] | None = None) -> str:

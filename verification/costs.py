@@ -24,7 +24,7 @@ from muso_theory.arrays import Array
 from muso_theory.checking import ladder
 from muso_theory.checking.costs import Cost, ball_cost, certified_cost, rational_cost
 
-from .campaign import GridPoint, Options, measure_points
+from .campaign import GridPoint, Options, measured_rows
 from .tables import Column, table
 
 __all__ = ["FACTOR", "KINDS", "measure", "measure_budget", "points", "problem_of", "run", "within"]
@@ -203,17 +203,8 @@ def points(quick: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
 def run(quick: bool, options: Options) -> dict[str, Any]:
     """Run the campaign; points are timed one at a time whatever the number of jobs."""
     one, budgets = points(quick)
-    alone = Options(directory=options.directory, jobs=1, fresh=options.fresh)
-    rows = [
-        {**point, **found}
-        for point, found in zip(one, measure_points("costs", measure, one, alone), strict=True)
-    ]
-    kept = [
-        {**point, **found}
-        for point, found in zip(
-            budgets, measure_points("costs-budget", measure_budget, budgets, alone), strict=True
-        )
-    ]
+    rows = measured_rows("costs", measure, one, options.one_by_one)
+    kept = measured_rows("costs-budget", measure_budget, budgets, options.one_by_one)
     off = [row for row in rows if not within(row)]
     over = [row for row in kept if row["over budget"] > FACTOR]
     return {

@@ -135,7 +135,7 @@ def chosen(mutant: Mutant, tests: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def fate(point: GridPoint, trees: str) -> dict[str, Any]:
-    """Try one mutant on its tests, or, as a control, the code as it is: what came of it, and why it is not killed."""
+    """Try one mutant on its tests, or, as a control, the code as it is; tell its fate, and why it is not killed."""
     if not point["tests"]:
         return {"fate": "survived", "kind": "", "by": "", "why": "no test executes it"}
     tree = _tree(trees, threading.get_ident())
@@ -187,7 +187,7 @@ def _content(files: Sequence[str]) -> str:
 def try_mutants(
     mutants: Sequence[Mutant], files: Sequence[str], options: Options, controls: int
 ) -> dict[str, Any]:
-    """Try mutants on the tests of some files, with controls; what came of it, and one line each."""
+    """Try mutants on the tests of some files, with controls; the fate of each, and one line a mutant."""
     planted, argued = listed()
     helpers = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py"))
     shared = _content([file for file in helpers if not Path(file).name.startswith("test_")])

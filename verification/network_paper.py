@@ -30,7 +30,6 @@ import numpy as np
 from muso_theory.arrays import Array
 from muso_theory.linear.approximation import centred_alignment
 from muso_theory.methods import Alternating, NoUnlearning, Published
-from muso_theory.methods.alternation import reached
 from muso_theory.methods.monitors import Convergence, Epoch, signatures
 from muso_theory.networks import NetworkProblem, empirical_ntk
 from muso_theory.networks.training import DivergedError
@@ -165,7 +164,7 @@ def scored(scorer: Scorer, work: Callable[[NetworkProblem], Any]) -> dict[str, A
             result = work.run(problem) if isinstance(work, Published) else work(problem)
             told = {}
             if isinstance(work, Published):
-                params = problem.check_trained(reached(result, work.learning_rate), work.learning_rate)
+                params = problem.check_trained(work.reached(result), work.learning_rate)
             else:
                 params, told = result if isinstance(result, tuple) else (result, {})
     except DivergedError as diverged:

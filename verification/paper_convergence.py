@@ -18,7 +18,7 @@ import numpy as np
 
 from muso_theory.linear.closed_forms import float_model
 
-from .campaign import Options, measure_points
+from .campaign import Options, measured_rows
 from .experiment import FLOOR, RIDGE, Experiment, loop_error
 from .tables import Column, mean_sd, table
 from .theory import error_in_words, first_epoch, judge, relative_error
@@ -186,8 +186,7 @@ def _early_stopping(experiment: Experiment, epochs: int) -> dict[str, float]:
 def run(quick: bool, options: Options) -> dict[str, Any]:
     """Run the campaign."""
     settings = points(quick)
-    measured = measure_points("paper-convergence", measure, settings, options)
-    found = [{**point, **result} for point, result in zip(settings, measured, strict=True)]
+    found = measured_rows("paper-convergence", measure, settings, options)
     named = ("data", "scale", "bandwidth", "forgetting", "order", "seed")
     verdict = judge(
         [

@@ -21,7 +21,7 @@ from muso_theory import UnlearningProblem, solve
 from muso_theory.linear.certified import CertifiedForms
 from muso_theory.numbers import BALL, MP
 
-from .campaign import Options, measure_points
+from .campaign import Options, measure_points, measured_rows
 from .tables import Column, table
 
 __all__ = ["PARTS", "certified_answer", "ordinary_answer", "run", "tabulate"]
@@ -188,15 +188,14 @@ def run(quick: bool, options: Options, part: str = "certified") -> dict[str, Any
     grid = ((500, 1000), (1000, 2000), (1000, 8000), (2000, 4000), (2000, 8000), (3000, 8000), (4000, 8000))
     sizes = grid[:3] if quick else grid
     points = [{"n": n, "D": d, "runs": 3 if quick else 7} for n, d in sizes]
-    alone = Options(directory=options.directory, jobs=1, fresh=options.fresh)
-    measured = measure_points("performance-certified", measure_certified, points, alone, threads=None)
+    alone = options.one_by_one
+    rows = measured_rows("performance-certified", measure_certified, points, alone, threads=None)
     twins = [{"n": n, "bits": bits} for n in (50, 100) for bits in (100, 128)]
-    slow = measure_points("performance-slow-twins", measure_slow_twins, twins, alone, threads=None)
-    rows = [{**point, **result} for point, result in zip(points, measured, strict=True)]
+    slow = measured_rows("performance-slow-twins", measure_slow_twins, twins, alone, threads=None)
     worst = max(row["time ratio"] for row in rows if row["n"] >= 1000)
     return {
         "certified": rows,
-        "multiprecision": [{**point, **result} for point, result in zip(twins, slow, strict=True)],
+        "multiprecision": slow,
         "verdict": f"certified at most {worst:.2f} times the ordinary wall time from n = 1000 on",
     }
 
@@ -259,8 +258,9 @@ def _dynamics(quick: bool, options: Options) -> dict[str, Any]:
     """Training in closed form against the loops that it replaces."""
     from .performance_dynamics import points, verdict
 
-    alone = Options(directory=options.directory, jobs=1, fresh=options.fresh)
-    rows = measure_points("performance-dynamics", _time_training, points(quick), alone, threads=None)
+    rows = measure_points(
+        "performance-dynamics", _time_training, points(quick), options.one_by_one, threads=None
+    )
     return {"cases": rows, "verdict": verdict(rows)}
 
 
@@ -275,10 +275,7 @@ def _conditions(quick: bool, options: Options) -> dict[str, Any]:
     """Condition numbers beyond float64's own."""
     from .performance_kappa import points, verdict
 
-    alone = Options(directory=options.directory, jobs=1, fresh=options.fresh)
-    timed = points(quick)
-    measured = measure_points("performance-kappa", _time_check, timed, alone)
-    rows = [{**point, **result} for point, result in zip(timed, measured, strict=True)]
+    rows = measured_rows("performance-kappa", _time_check, points(quick), options.one_by_one)
     return {"cases": rows, "verdict": verdict(rows)}
 
 
@@ -293,10 +290,7 @@ def _engine(quick: bool, options: Options) -> dict[str, Any]:
     """Whole checks beside plain solves."""
     from .performance_engine import points
 
-    alone = Options(directory=options.directory, jobs=1, fresh=options.fresh)
-    timed = points(quick)
-    measured = measure_points("performance-engine", _time_engine, timed, alone)
-    rows = [{**point, **result} for point, result in zip(timed, measured, strict=True)]
+    rows = measured_rows("performance-engine", _time_engine, points(quick), options.one_by_one)
     verdict = (
         f"{rows[0]['work']} of {rows[0]['data']} in {rows[0]['ratio']:.1f} times the time of plain solves"
     )
@@ -314,10 +308,7 @@ def _memory(quick: bool, options: Options) -> dict[str, Any]:
     """Problems in a file."""
     from .performance_memory import extrapolate, points
 
-    alone = Options(directory=options.directory, jobs=1, fresh=options.fresh)
-    timed = points(quick)
-    measured = measure_points("performance-memory", _measure_memory, timed, alone)
-    rows = [{**point, **result} for point, result in zip(timed, measured, strict=True)]
+    rows = measured_rows("performance-memory", _measure_memory, points(quick), options.one_by_one)
     extrapolate(rows)
     largest = max(rows, key=lambda row: row["bytes of features"])
     sizes = f"{largest['bytes of features'] / 1e6:.0f} MB of features"
@@ -335,9 +326,8 @@ def _tangent_kernels(quick: bool, options: Options) -> dict[str, Any]:
     """The empirical NTK against its peers, or against the naive Jacobian twin where none is given."""
     from .performance_ntk import points
 
-    alone = Options(directory=options.directory, jobs=1, fresh=options.fresh)
     rows = measure_points(
-        "performance-ntk", _time_kernel, points(quick, dict(options.peers)), alone, threads=None
+        "performance-ntk", _time_kernel, points(quick, dict(options.peers)), options.one_by_one, threads=None
     )
     load = max(value for row in rows for value in row["load"])
     return {"cases": rows, "verdict": f"{len(rows)} cases timed, load of the machine at most {load:.1f}"}

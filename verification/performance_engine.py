@@ -127,7 +127,7 @@ def _done(work: str, problem: mt.UnlearningProblem) -> dict[str, Any]:
 
 
 def _seconds(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Processor time of some work, and what came of it."""
+    """Processor time of some work, and its result."""
     started = time.process_time()
     found = work()
     return time.process_time() - started, found

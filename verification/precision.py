@@ -23,7 +23,7 @@ from muso_theory.errors import BadInputError, SingularMatrixError
 from muso_theory.linear.certified import CertifiedForms
 from muso_theory.numbers import BALL, FLOAT64, MP, RATIONAL, Arithmetic, Grade, Quantity, UndecidedError
 
-from .campaign import Options, measure_points
+from .campaign import Options, measured_rows
 from .tables import Column, table
 
 __all__ = ["FAMILIES", "features_of", "gap_of", "run"]
@@ -197,8 +197,7 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
         for family in FAMILIES
         for level in range(1, top[family] + 1, 4 if quick else 1)
     ]
-    measured = measure_points("precision", measure, points, options)
-    rows = [{**point, **result} for point, result in zip(points, measured, strict=True)]
+    rows = measured_rows("precision", measure, points, options)
     reach: dict[str, float] = {}
     for name in rows[0]["rungs"]:
         good = 0.0

@@ -112,7 +112,7 @@ class _Checker:
             rehearsal.perform()
 
     def _run(self, claims: Sequence[Claim], rehearsal: Rehearsal) -> None:
-        """Let claims ask a model of notes."""
+        """Check claims on a stand-in for the model, which only notes what they ask of it."""
         case = replace(self.case, model=rehearsal)
         for claim in claims:
             with suppress(*UNDECIDED):

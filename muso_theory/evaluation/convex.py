@@ -64,7 +64,7 @@ class Objective:
     __repr__ = outline
 
     def __post_init__(self) -> None:
-        """Validate once."""
+        """Read and check data and constants, once for all that is computed of them."""
         if self.loss not in CONVEX_LOSSES:
             raise expected("a loss", "loss", self.loss, "unknown", nearest(str(self.loss), CONVEX_LOSSES))
         what = "λ > 0, or there is no unique minimiser"

@@ -332,7 +332,7 @@ def _left(forget: object, n: int) -> Array:
 
 
 def _one_request(requests: object) -> None:
-    """A gap is about one forget set."""
+    """Refuse several requests: a proved gap is about one forget set."""
     if check_integer("requests", requests, 1) > 1:
         raise expected(
             "one request: a gap is about one forget set", "requests", requests, "int", "releases=…"

@@ -66,12 +66,14 @@ def _descent(public: Public, requests: int) -> Fraction:
 
 
 def _output(public: Public, requests: int) -> Fraction:
-    # The sensitivity grows with the number of samples that leave, so that of rk samples is r times that of k.
+    # Strong convexity bounds how far k samples move a minimiser by a multiple of k, so that rk move it r times as far;
+    # both published points are rounded, hence twice the rounding.
     return requests * global_sensitivity(public) + 2 * public.number("rounding")
 
 
 def _clipped(public: Public, requests: int) -> Fraction:
-    # In units of C: T steps at distance rk are one at √T rk.
+    # In units of C: T normal releases at distance rk are as one at √T rk, also where each step sees those before it
+    # (J. Dong, A. Roth, W. Su, "Gaussian differential privacy", arXiv 1905.02383, composition).
     square = (requests * public.number("forget")) ** 2 * public.number("steps")
     return Fraction(Quantity.exact(square).sqrt().bound)
 

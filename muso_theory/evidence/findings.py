@@ -48,7 +48,7 @@ class Finding(ABC):
     @property
     @abstractmethod
     def verdict(self) -> Verdict:
-        """What may be said."""
+        """What follows from the number and what is asked of it."""
 
     @property
     @abstractmethod
@@ -142,6 +142,11 @@ class _Small(Finding):
         if Grade.MEASURED in (self.quantity.grade, self.allowed.grade):
             return False
         return self.quantity.lower > max(self.allowed.upper, self.allowed.rounding)
+
+    @property
+    def fails(self) -> bool:
+        """Whether the number is proved to be more than allowed: another arithmetic cannot say better of it."""
+        return self._beyond
 
     @property
     def is_missed_by_rounding(self) -> bool:
@@ -326,11 +331,6 @@ class Hypothesis(_Small):
     about = About.THEOREM
 
     @property
-    def fails(self) -> bool:
-        """Whether the violation is proved to be more than allowed."""
-        return self._beyond
-
-    @property
     def is_violated(self) -> bool:
         """Whether the hypothesis is proved not to hold exactly, be it within the allowance."""
         return self.quantity.grade is not Grade.MEASURED and self.quantity.lower > 0
@@ -360,11 +360,6 @@ class Audit(_Small):
     about = About.AUDIT
 
     @property
-    def fails(self) -> bool:
-        """Whether the distance is proved to be more than allowed."""
-        return self._beyond
-
-    @property
     def verdict(self) -> Verdict:
         """PROVED for an exact zero, CERTIFIED or MEASURED within the allowance, REFUTED beyond it, else UNDECIDED."""
         return self._within or (Verdict.REFUTED if self.fails else Verdict.UNDECIDED)
@@ -387,11 +382,6 @@ class Output(_Small):
     """
 
     about = About.OUTPUT
-
-    @property
-    def fails(self) -> bool:
-        """Whether the floats are proved to miss the tolerance: no other arithmetic can say better of these floats."""
-        return self._beyond
 
     @property
     def verdict(self) -> Verdict:

@@ -65,7 +65,7 @@ class Evidence:
     artefact: str = ""
 
     def __post_init__(self) -> None:
-        """One row, one object."""
+        """Refuse findings about another object than that of the row."""
         for finding in self.findings:
             if finding.about is not self.about:
                 raise TypeError(f"a row about {self.about.value} has a finding about {finding.about.value}")

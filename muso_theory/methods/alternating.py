@@ -11,19 +11,16 @@ from ..arguments import checked
 from ..arrays import Array
 from ..descent.hyper import Hyper
 from ..descent.losses import LossName
-from ..descent.passes import Batch, Passes
+from ..descent.passes import Batch
 from ..descent.schedules import ResolvedSteps
 from ..errors import expected
 from ..linear.labels import subset_size
 from ..networks.problem import NetworkProblem
-from ..networks.training import NetworkLoop, check_descent, diverged
+from ..networks.training import NetworkLoop
 from ..streams import ALTERNATING, WATCHED
-from .alternation import Rounds, annealed, check_annealing, reached
+from .alternation import Alternation, Rounds
 from .head import fitted_head, head_features, head_labels, head_matrix
-from .method import Method
-from .monitors import AlternatingResult
 from .projector import Projector
-from .ranges import require_fraction
 from .tangent import tangent_labels
 
 __all__ = ["Alternating"]
@@ -32,7 +29,7 @@ __all__ = ["Alternating"]
 @final
 @checked
 @dataclass(frozen=True)
-class Alternating(Method):
+class Alternating(Alternation):
     """Relabel by a linear view of the network as it is now, fine-tune, and again.
 
     This is the idea of arXiv 2410.08557; the algorithm that was published there, with heads that stay fixed, is
@@ -110,28 +107,13 @@ class Alternating(Method):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for field, known in (
-            ("view", ("head", "tangent")),
-            ("labels", ("hard", "soft")),
-            ("rule", ("label-free", "optimal")),
-            ("linearised_at", ("start", "current")),
-            ("relabel", ("epoch", "batch")),
-        ):
-            if getattr(self, field) not in known:
-                raise expected(
-                    f"one of {', '.join(known)}", field, getattr(self, field), "unknown", repr(known[0])
-                )
         if self.relabel == "batch" and self.view == "tangent":
             raise expected(
                 "relabelling every epoch", "relabel", "batch", "with view='tangent'", "relabel='epoch'"
             )
-        check_descent(
-            self.optimizer, self.epochs, self.learning_rate, self.batch_size, self.seed, self.momentum
-        )
-        check_annealing(
-            self.ridge, self.ridge_lag, inverted=self.view == "head" and self.projector != "exact"
-        )
-        require_fraction("subset", self.subset, "0.2")
+
+    def _inverts(self) -> bool:
+        return self.view == "head" and self.projector != "exact"
 
     @classmethod
     @checked
@@ -175,37 +157,8 @@ class Alternating(Method):
         }
         return cls(**(options | changes))
 
-    @checked
-    def ridge_at(self, epoch: int) -> float:
-        """ε of an epoch, counted from 0.
-
-        Args:
-            epoch: which.
-
-        Returns:
-            first + (last − first)(1 − cos πt/(T − 1))/2 at t = epoch − lag, not below 0.
-        """
-        return annealed(self.ridge, epoch - self.ridge_lag, self.epochs)
-
-    def on_network(self, problem: NetworkProblem) -> list[Array]:
-        """θ_u; an alternation that diverged is refused."""
-        return reached(self.run(problem), self.learning_rate)
-
-    @checked
-    def run(self, problem: NetworkProblem) -> AlternatingResult:
-        """Alternate, watching.
-
-        Args:
-            problem: what to forget.
-
-        Returns:
-            Parameters, labels, history; divergence is told by ``convergence``.
-
-        Raises:
-            BadInputError: a subset smaller than one sample, a last layer that is not linear, cross-entropy of one
-                output.
-        """
-        return _Rounds(self, problem).go(self.epochs, self.ridge_at, self.tolerance)
+    def _rounds(self, problem: NetworkProblem) -> Rounds:
+        return _Rounds(self, problem)
 
 
 class _Rounds(Rounds):
@@ -214,7 +167,7 @@ class _Rounds(Rounds):
     def __init__(self, method: Alternating, problem: NetworkProblem) -> None:
         watched = np.random.default_rng((method.seed, WATCHED)).permutation(len(problem.X))[: method.watch]
         super().__init__(
-            problem, method.loss or problem.recipe.loss, method.labels == "hard", np.sort(watched)
+            method, problem, method.loss or problem.recipe.loss, method.labels == "hard", np.sort(watched)
         )
         self.method = method
         self.rows = subset_size(method.subset, len(problem.retain))
@@ -248,8 +201,9 @@ class _Rounds(Rounds):
         w_init, w = head_matrix(problem.net, self.start), head_matrix(problem.net, self.params)
         Z_retain = head_features(problem.net, self.params, X_retain)
         Z_forget = head_features(problem.net, self.params, X_forget)
-        if not (np.isfinite(Z_retain).all() and np.isfinite(Z_forget).all()):
-            raise diverged(method.learning_rate, "features are not finite")
+        self.check_finite("features", (Z_retain, Z_forget))
+        # Both rules label by Z_F(w₀ + Π(w − w₀)), claim label-free: w is the head as it is, or the linear
+        # view's retrained one, whose w − w₀ lies in row(Z_R) already.
         if method.rule == "optimal":
             base, wanted = Z_retain @ w_init, problem.targets[chosen]
             w = w_init + fitted_head(Z_retain, base, wanted, self.loss, ridge, method.iterations)
@@ -267,7 +221,7 @@ class _Rounds(Rounds):
         self.targets[self.problem.forget] = self.labels
 
     def _loop(self) -> NetworkLoop:
-        """Fine-tuning on all samples, of which ``_wanted`` says the targets."""
+        """Fine-tuning on all samples, of which ``wanted`` says the targets."""
         method, problem, mask = self.method, self.problem, None
         params, n = list(problem.pretrained), len(problem.X)
         if method.frozen:
@@ -275,25 +229,12 @@ class _Rounds(Rounds):
             head_matrix(problem.net, params)  # refuses a last layer that is not linear
             mask = [np.full(array.shape, float(index >= last)) for index, array in enumerate(params)]
         steps = ResolvedSteps(method.learning_rate, method.batch_size or n, restart=True)
-        return NetworkLoop(
-            problem.net,
-            params,
-            problem.X,
-            self._wanted,
-            self.loss,
-            method.optimizer,
-            Passes(n, "shuffled", steps, method.seed),
-            momentum=method.momentum,
-            mean=True,
-            weight_decay=method.weight_decay,
-            mask=mask,
-        )
+        return self.descent(steps, mask=mask)
 
-    def _wanted(self, rows: Batch) -> Array:
+    def wanted(self, rows: Batch) -> Array:
         """Targets of a batch, relabelled where every batch is."""
         if self.method.relabel == "batch":
-            if not all(np.isfinite(array).all() for array in self.params):
-                raise diverged(self.method.learning_rate, "parameters are not finite")
+            self.check_finite("parameters", self.params)
             self.labels = self.fitted(self.outputs(self.method.ridge_at(self.loop.epochs)))
             self.targets[self.problem.forget] = self.labels
         return self.targets[rows]

@@ -53,7 +53,7 @@ class SynapticDampening(Method):
     exactness = "not exact: it shrinks parameters of w_p towards zero, whatever w_r is"
 
     def __post_init__(self) -> None:
-        """Refuse what is no threshold and no factor."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_positive("alpha", self.alpha)
         require_positive("dampening", self.dampening)

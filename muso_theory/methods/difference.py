@@ -82,6 +82,8 @@ class _LinearView:
         """One step."""
         seen = self.base[self.rows] + self.own @ self.ahead
         error = self.problem.targets[self.rows] - self.problem.as_targets(seen)
+        # θ ← θ + ηJᵀe is a ← a + ηe in the coefficients a of θ − θ₀ = Jᵀa, so that only the kernel is needed. Weights
+        # (t − 1)/(t + 2) are Nesterov's of 1983, for η ≤ 1/L, L the largest eigenvalue times the loss's curvature.
         moved = self.ahead + self.rate * error
         self.steps += 1
         self.ahead = moved + (self.steps - 1) / (self.steps + 2) * (moved - self.dual)

@@ -15,17 +15,9 @@ from ..linear.closed_forms import Point, float_model
 from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem
 from .fitting import Descent
-from .method import (
-    LINEAR,
-    NETWORK,
-    Method,
-    forget_rows,
-    largest_eigenvalue,
-    moved,
-    require_finite,
-    retain_rows,
-)
-from .ranges import check_step_size, require_positive
+from .method import LINEAR, NETWORK, Method
+from .moves import forget_rows, largest_eigenvalue, moved, require_finite, retain_rows
+from .ranges import require_positive
 
 __all__ = ["NegativePreference", "Scrub"]
 
@@ -86,11 +78,10 @@ class Scrub(Method):
     exactness = "not exact: a finite number of steps, none of them where w_p interpolates"
 
     def __post_init__(self) -> None:
-        """Refuse what is no weight and no step size."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_positive("alpha", self.alpha)
         require_positive("gamma", self.gamma)
-        check_step_size(self.step_size)
 
     @np.errstate(over="ignore", invalid="ignore")  # divergence is told in the end
     def on_linear(self, problem: UnlearningProblem) -> Point:
@@ -167,10 +158,9 @@ class NegativePreference(Method):
     exactness = "not exact: it moves in row(Φ_F) only (forget-only), and not at all where w_p interpolates"
 
     def __post_init__(self) -> None:
-        """Refuse what is no temperature and no step size."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_positive("inverse_temperature", self.inverse_temperature)
-        check_step_size(self.step_size)
 
     @np.errstate(over="ignore", invalid="ignore")  # divergence is told in the end
     def on_linear(self, problem: UnlearningProblem) -> Point:
@@ -186,7 +176,7 @@ class NegativePreference(Method):
         return _checked(problem, w, eta)
 
     def on_network(self, problem: NetworkProblem) -> list[Array]:
-        """θ_p after the climb."""
+        """θ_p after steps up the loss on F."""
         targets, loss = problem.targets[problem.forget], problem.recipe.loss
         before = sample_losses(problem.outputs(problem.pretrained, problem.forget), targets, loss)
 

@@ -14,8 +14,8 @@ from ..linear.closed_forms import Point, float_model
 from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem
 from .fitting import Descent, row_steps, trained
-from .method import LINEAR, NETWORK, Method, moved
-from .ranges import check_step_size
+from .method import LINEAR, NETWORK, Method
+from .moves import moved
 
 __all__ = ["FineTuning", "GradientAscent", "NegGradPlus"]
 
@@ -110,11 +110,6 @@ class GradientAscent(Method):
     source = "Graves, Nagisetty, Ganesh 2021, arXiv 2010.10981; Thudi et al. 2022, arXiv 2109.13398"
     exactness = "not exact: it moves in row(Φ_F) only (forget-only), and not at all where w_p interpolates"
 
-    def __post_init__(self) -> None:
-        """Refuse what is no step size."""
-        super().__post_init__()
-        check_step_size(self.step_size)
-
     def on_linear(self, problem: UnlearningProblem) -> Point:
         """The last iterate in model coordinates."""
         weights = np.zeros(problem.n_samples)
@@ -122,7 +117,7 @@ class GradientAscent(Method):
         return _signed_descent(problem, weights, self.step_size, self.steps)
 
     def on_network(self, problem: NetworkProblem) -> list[Array]:
-        """θ_p after the climb."""
+        """θ_p after steps up the loss on F."""
         return self.descent.fit(problem, problem.forget, weights=-np.ones(len(problem.forget)))
 
 
@@ -158,9 +153,8 @@ class NegGradPlus(Method):
     exactness = "not exact: a finite number of steps, none of them where w_p interpolates"
 
     def __post_init__(self) -> None:
-        """Refuse what is no step size and no weight."""
+        """Refuse settings out of range."""
         super().__post_init__()
-        check_step_size(self.step_size)
         if not 0 < self.beta <= 1:
             raise expected("a weight in (0, 1]", "beta", self.beta, type(self.beta).__name__, "0.95")
 

@@ -15,7 +15,7 @@ from ..linear.closed_forms import Point, float_model
 from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem
 from ..numbers import FLOAT64
-from .method import largest_eigenvalue
+from .moves import largest_eigenvalue
 from .ranges import require_nonnegative, require_positive
 from .second_order import RidgeMethod
 
@@ -127,7 +127,7 @@ class LangevinDescent(RidgeMethod):
     )
 
     def __post_init__(self) -> None:
-        """Refuse a negative spread, and what is no radius."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_nonnegative("sigma", self.sigma)
         for name, least in (("training", 0), ("steps", 1)):

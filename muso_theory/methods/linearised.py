@@ -43,7 +43,7 @@ class LinearisedLabels(Method):
     exactness = "exact for the linearisation; lazy-training"
 
     def __post_init__(self) -> None:
-        """Refuse what is no ridge."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_nonnegative("ridge", self.ridge)
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC
-from dataclasses import MISSING, dataclass, fields
-from typing import ClassVar, Literal, NamedTuple, final, overload
+from dataclasses import MISSING, dataclass, fields, replace
+from typing import Any, ClassVar, Literal, NamedTuple, Self, final, overload
 
 import numpy as np
 
 from ..arguments import checked
 from ..arrays import Array
-from ..errors import Renamed, check_integer, expected
+from ..errors import Renamed, check_integer, expected, nearest
 from ..former import former
 from ..linear.closed_forms import Point, float_model
 from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem
+from .ranges import require_positive
 
 __all__ = ["LINEAR", "METHODS", "NETWORK", "Gaps", "Kind", "Method", "NoUnlearning", "Retraining"]
 former(__name__)
@@ -125,12 +127,29 @@ class Method(ABC):
 
     point = Renamed("methods.Method.on_linear")
 
+    def __new__(cls, *_given: Any, **settings: Any) -> Self:
+        """Refuse a setting that it does not have; those of its fine-tuning are settings of ``descent``."""
+        parameters = inspect.signature(cls.__init__).parameters
+        known = [name for name in parameters if name != "self"]
+        unknown = [name for name in settings if name not in known]
+        if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            name = unknown[0]
+            hint = nearest(name, known, "leaving it out")
+            descent: Any = parameters["descent"].default if "descent" in known else None
+            if name in getattr(descent, "__dataclass_fields__", ()):
+                hint = f"descent={replace(descent, **{name: settings[name]})!r}"
+            what = f"a setting of {cls.__name__}: {', '.join(known) or 'it has none'}"
+            raise expected(what, name, settings[name], "unknown", hint)
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
         """Refuse settings out of range; a subclass with ranges of its own calls this as well."""
         for f in fields(self):
             value = getattr(self, f.name)
             if f.name in _LEAST and not (value is None and f.default is None):
                 check_integer(f.name, value, _LEAST[f.name])
+            if f.name == "step_size" and not (value is None and f.default is None):
+                require_positive("step_size", value)
 
     @classmethod
     @checked
@@ -347,47 +366,3 @@ class NoUnlearning(Method):
         """‖w_p − w_r‖² = ‖Φ⁺(0; y_F − Φ_F w_r)‖² (claim gap-formula)."""
         model = float_model(problem)
         return float(model.square_gap(model.targets(model.forget) - model.optimal_labels).upper)
-
-
-def largest_eigenvalue(problem: UnlearningProblem) -> float:
-    """λ_max(K), or 1 where all features are zero, so that a step can be made from it."""
-    return float(float_model(problem).spectrum[1].upper) or 1.0
-
-
-def require_finite(w: Array, step_size: float) -> Array:
-    """Refuse parameters that left the finite numbers."""
-    if not np.isfinite(w).all():
-        got = "parameters that are not finite"
-        raise expected("steps that stay finite", "step_size", step_size, got, f"{step_size / 4:.3g}")
-    return w
-
-
-def moved(problem: UnlearningProblem, w: Point, coefficients: Array) -> Point:
-    """Move by Φᵀa, a of shape (n, C) in position order: in coefficients where n ≤ D, explicitly where n > D."""
-    model = float_model(problem)
-    if model.is_dual:
-        before = w.coefficients
-        return Point(coefficients if before is None else before + coefficients, w.offset)
-    step = model.combine(coefficients)
-    return Point(None, step if w.offset is None else w.offset + step)
-
-
-def forget_rows(problem: UnlearningProblem, values: Array) -> Array:
-    """Coefficients that are zero on R and ``values`` on F, shape (n, C) in position order."""
-    out = np.zeros((problem.n_samples, values.shape[1]))
-    out[len(problem.retain) :] = values
-    return out
-
-
-def retain_rows(problem: UnlearningProblem, values: Array) -> Array:
-    """Coefficients that are ``values`` on R and zero on F, shape (n, C) in position order."""
-    out = np.zeros((problem.n_samples, values.shape[1]))
-    out[: len(problem.retain)] = values
-    return out
-
-
-def noisy(problem: UnlearningProblem, w: Point, sigma: float | Array, seed: int) -> Point:
-    """Add independent normal noise of deviation σ, a number or shape (D, 1)."""
-    shape = (problem.n_features, problem.n_outputs)
-    noise = sigma * np.random.default_rng(seed).standard_normal(shape)
-    return Point(w.coefficients, noise if w.offset is None else w.offset + noise)

@@ -13,7 +13,8 @@ from ..linear.closed_forms import Point, float_model
 from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem, softmax
 from ..streams import FISHER_NOISE
-from .method import LINEAR, NETWORK, Method, noisy
+from .method import LINEAR, NETWORK, Method
+from .moves import noisy
 from .ranges import require_nonnegative, require_positive
 
 __all__ = ["FisherNoise", "OutputNoise"]
@@ -48,7 +49,7 @@ class OutputNoise(Method):
     exactness = "not exact: it hides w_p − w_r rather than removing it (removal-certificate)"
 
     def __post_init__(self) -> None:
-        """Refuse a negative spread."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_nonnegative("sigma", self.sigma)
 
@@ -103,7 +104,7 @@ class FisherNoise(Method):
     exactness = "not exact: it hides w_p − w_r rather than removing it (removal-certificate)"
 
     def __post_init__(self) -> None:
-        """Refuse what is no noise."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_positive("alpha", self.alpha)
         require_positive("damping", self.damping)

@@ -18,8 +18,9 @@ from ..networks.problem import NetworkProblem
 from ..numbers import FLOAT64
 from ..streams import GRADIENT_NOISE
 from .fitting import Descent
-from .method import LINEAR, NETWORK, Method, largest_eigenvalue, require_finite
-from .ranges import check_step_size, require_nonnegative
+from .method import LINEAR, NETWORK, Method
+from .moves import largest_eigenvalue, require_finite
+from .ranges import require_nonnegative
 
 __all__ = ["NoisyFineTuning", "RidgeFineTuning", "SparseFineTuning"]
 
@@ -76,10 +77,9 @@ class SparseFineTuning(_RetainDescent):
     exactness = "not exact: it shrinks w_p and not w_p − w_r, for a finite number of steps"
 
     def __post_init__(self) -> None:
-        """Refuse what is no penalty and no step size."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_nonnegative("strength", self.strength)
-        check_step_size(self.step_size)
 
     def on_linear(self, problem: UnlearningProblem) -> Point:
         """The last iterate in model coordinates."""
@@ -134,16 +134,18 @@ class RidgeFineTuning(_RetainDescent):
     exactness = "not exact: a finite number of steps, and a pull to zero in place of w₀ (ridge-anchored)"
 
     def __post_init__(self) -> None:
-        """Refuse what is no penalty, no factor and no step size."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_nonnegative("penalty", self.penalty)
         if not 0 < self.decay <= 1:
             raise expected("a factor in (0, 1]", "decay", self.decay, type(self.decay).__name__, "0.9")
-        check_step_size(self.step_size)
 
     def on_linear(self, problem: UnlearningProblem) -> Point:
         """The last iterate in model coordinates."""
         curvature = largest_eigenvalue(problem) / len(problem.retain) + 2 * self.penalty
+        if not np.isfinite(curvature):
+            hint = "a penalty whose double is finite"
+            raise expected("a penalty that leaves a step", "penalty", self.penalty, "too large", hint)
         eta = self.step_size or 1 / curvature
         return self._trained(problem, self.steps, eta, lambda t, w: 2 * self.penalty * self.decay**t * w)
 
@@ -206,10 +208,9 @@ class NoisyFineTuning(_RetainDescent):
     exactness = "not exact: fine-tuning leaves (I − P_R)(w_p − w₀) (start-span), and noise"
 
     def __post_init__(self) -> None:
-        """Refuse a negative spread, and what is no step size."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_nonnegative("sigma", self.sigma)
-        check_step_size(self.step_size)
 
     def on_linear(self, problem: UnlearningProblem) -> Point:
         """The last iterate in model coordinates."""

@@ -15,7 +15,8 @@ from ..linear.problem import UnlearningProblem
 from ..networks.problem import NetworkProblem
 from ..streams import ORTHOGONAL_GRADIENT
 from .fitting import Descent
-from .method import NETWORK, Method, forget_rows, moved
+from .method import NETWORK, Method
+from .moves import forget_rows, moved
 from .ranges import require_nonnegative
 from .tangent import fitted_logits, tangent_operator, tangent_step
 
@@ -52,7 +53,7 @@ class NtkScrubbing(Method):
     assuming = ("full-rank",)
 
     def __post_init__(self) -> None:
-        """Refuse what is no ridge."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_nonnegative("ridge", self.ridge)
 
@@ -127,7 +128,7 @@ class _OrthogonalGradient(Method):
     descent: Descent = field(default=Descent(epochs=3), kw_only=True, metadata=NETWORK)
 
     def __post_init__(self) -> None:
-        """Refuse what is no strength and no number of samples."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_nonnegative("strength", self.strength)
         check_integer("subset", self.subset, 1)

@@ -12,20 +12,17 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array
 from ..descent.losses import LossName
-from ..descent.passes import Batch, Passes
+from ..descent.passes import Batch
 from ..descent.schedules import ResolvedSteps
 from ..errors import check_integer, expected
 from ..former import former
 from ..linear.labels import subset_size
 from ..networks.problem import NetworkProblem
-from ..networks.training import NetworkLoop, check_descent, diverged
+from ..networks.training import NetworkLoop
 from ..streams import PUBLISHED
-from .alternation import Rounds, annealed, check_annealing, reached
+from .alternation import Alternation, Rounds
 from .head import head_features, head_matrix
 from .inverses import Precision, Revision, published_head
-from .method import Method
-from .monitors import AlternatingResult
-from .ranges import require_fraction
 
 __all__ = ["Published", "streamed_subset"]
 former(__name__)
@@ -66,7 +63,7 @@ def streamed_subset(n: int, size: int, batch: int, rng: np.random.Generator) -> 
 @final
 @checked
 @dataclass(frozen=True)
-class Published(Method):
+class Published(Alternation):
     """The network algorithm line by line as published; each field is one choice of it, changed one at a time.
 
     In every epoch Π is formed from a subset of the retained samples by the current network. Before every batch its
@@ -141,9 +138,6 @@ class Published(Method):
             raise expected("the pretrained head", "head", self.head, "for revision 'intended'", hint)
         if self.revision == "projector" and self.precision == "float32":
             raise expected("'float64'", "precision", self.precision, "with revision 'projector'", "'float64'")
-        check_descent(self.optimizer, self.epochs, self.learning_rate, self.batch_size, self.seed)
-        check_annealing(self.ridge, self.ridge_lag, inverted=True)
-        require_fraction("subset", self.subset, "0.2")
 
     @classmethod
     @checked
@@ -166,37 +160,15 @@ class Published(Method):
             settings = {"optimizer": "adam", "learning_rate": 3e-5, "schedule": "constant", "epochs": 2}
         return cls(**(settings | changes))
 
-    @checked
-    def ridge_at(self, epoch: int) -> float:
-        """ε of an epoch, counted from 0: first + (last − first)(1 − cos πt/(T − 1))/2 at t = epoch − lag ≥ 0."""
-        return annealed(self.ridge, epoch - self.ridge_lag, self.epochs)
-
-    def on_network(self, problem: NetworkProblem) -> list[Array]:
-        """θ_u; a run that diverged is refused."""
-        return reached(self.run(problem), self.learning_rate)
-
-    @checked
-    def run(self, problem: NetworkProblem) -> AlternatingResult:
-        """Unlearn, and tell what was done in every epoch.
-
-        Args:
-            problem: what to forget.
-
-        Returns:
-            Parameters, labels, history; divergence, of training or of an inverse, is told by ``convergence``.
-
-        Raises:
-            BadInputError: a subset smaller than one sample, a last layer that is not linear, cross-entropy of one
-                output.
-        """
-        return _Rounds(self, problem).go(self.epochs, self.ridge_at)
+    def _rounds(self, problem: NetworkProblem) -> Rounds:
+        return _Rounds(self, problem)
 
 
 class _Rounds(Rounds):
     """One run under way."""
 
     def __init__(self, method: Published, problem: NetworkProblem) -> None:
-        super().__init__(problem, method.loss, method.labels == "hard", np.arange(0))
+        super().__init__(method, problem, method.loss, method.labels == "hard", np.arange(0))
         self.method = method
         self.size = subset_size(method.subset, len(problem.retain), int)
         net = problem.net
@@ -220,19 +192,9 @@ class _Rounds(Rounds):
             return rate * (1 + math.cos(math.pi * t / total)) / 2
 
         steps = ResolvedSteps(cosine if method.schedule == "cosine" else rate, batch, restart=False)
-        return NetworkLoop(
-            problem.net,
-            list(problem.pretrained),
-            problem.X,
-            self._wanted,
-            method.loss,
-            method.optimizer,
-            Passes(n, "shuffled", steps, method.seed),
-            mean=True,
-            weight_decay=method.weight_decay,
-        )
+        return self.descent(steps)
 
-    def _wanted(self, rows: Batch) -> Array:
+    def wanted(self, rows: Batch) -> Array:
         """Targets of a batch, its forget samples relabelled by the network as it is now."""
         index = np.arange(len(self.problem.X))[rows]
         places = self.place[index]
@@ -249,8 +211,7 @@ class _Rounds(Rounds):
     def _outputs(self, places: Array) -> Array:
         """ŷ of these forget samples before softmax and rounding, from the current parameters."""
         method, problem, params = self.method, self.problem, self.loop.state
-        if not all(np.isfinite(array).all() for array in params):
-            raise diverged(method.learning_rate, "parameters are not finite")
+        self.check_finite("parameters", params)
         Z = head_features(problem.net, params, problem.X[problem.forget[places]])
         w = self.w_pretrained if method.head == "pretrained" else head_matrix(problem.net, params)
         outputs = Z @ self.head(w)
@@ -284,8 +245,7 @@ class _Rounds(Rounds):
         method, problem = self.method, self.problem
         X = problem.X[rows]
         Z = head_features(problem.net, self.loop.state, X)
-        if not np.isfinite(Z).all():
-            raise diverged(method.learning_rate, "features are not finite")
+        self.check_finite("features", (Z,))
         old = head_features(problem.net, problem.pretrained, X) if method.revision == "intended" else None
         dtype = problem.X.dtype
 

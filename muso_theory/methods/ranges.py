@@ -7,7 +7,7 @@ import numpy as np
 from ..errors import expected
 from ..former import former
 
-__all__ = ["check_step_size", "require_fraction", "require_nonnegative", "require_positive"]
+__all__ = ["require_fraction", "require_nonnegative", "require_positive"]
 former(__name__)
 
 
@@ -38,9 +38,3 @@ def require_fraction(name: str, value: float, hint: str) -> float:
     if not 0 < value <= 1:
         raise expected("a fraction in (0, 1]", name, value, type(value).__name__, hint)
     return value
-
-
-def check_step_size(step_size: float | None) -> None:
-    """Refuse a step size that is not positive; None is the method's own."""
-    if step_size is not None:
-        require_positive("step_size", step_size)

@@ -83,7 +83,7 @@ class _RuleRelabelling(Relabelling):
     descent: Descent = field(default=Descent(), kw_only=True, metadata=NETWORK)
 
     def __post_init__(self) -> None:
-        """Refuse what is no stop, and what is no setting of the rule."""
+        """Refuse settings out of range."""
         super().__post_init__()
         self.rule()
         if self.oracle_stop is not None and not 0 <= self.oracle_stop <= 1:
@@ -102,7 +102,7 @@ class _RuleRelabelling(Relabelling):
 
     @property
     def needs_retrained(self) -> bool:
-        """With an oracle stop."""
+        """An oracle stop holds every pass against the retrained model."""
         return self.oracle_stop is not None
 
     def on_linear(self, problem: UnlearningProblem) -> Point:
@@ -348,7 +348,7 @@ class RidgeLabels(Relabelling):
     exactness = "not exact: the label is off by λ K_FR(K_RR + λI)⁻¹K_RR⁻¹(y_R − Φ_R w₀) (ridge-inverse)"
 
     def __post_init__(self) -> None:
-        """Refuse what is no ridge."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_positive("ridge", self.ridge)
 
@@ -379,7 +379,7 @@ class SubsampledLabels(Relabelling):
     exactness = "not exact: these are the labels for unlearning R∖S as well (downsampling)"
 
     def __post_init__(self) -> None:
-        """Refuse what is no fraction."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_fraction("subset", self.subset, "0.2")
 

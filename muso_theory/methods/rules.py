@@ -162,7 +162,7 @@ class BadTeacher(LabelRule):
     name = "bad-teacher"
 
     def __post_init__(self) -> None:
-        """Refuse what is no deviation."""
+        """Refuse settings out of range."""
         super().__post_init__()
         if not 0 <= self.scale < np.inf:
             raise expected("a number ≥ 0", "scale", self.scale, type(self.scale).__name__, "1.0")

@@ -100,7 +100,7 @@ class SaliencyRelabelling(Method):
     exactness = "not exact: random labels, and a start that may not leave w_p off the mask"
 
     def __post_init__(self) -> None:
-        """Refuse what is no mask."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_fraction("fraction", self.fraction, "0.5")
         if self.saliency not in ("relabelled", "forget"):

@@ -16,7 +16,8 @@ from ..linear.closed_forms import Point, float_model
 from ..linear.model import Rows
 from ..linear.problem import UnlearningProblem
 from .fitting import trained
-from .method import Method, forget_rows, moved, noisy
+from .method import Method
+from .moves import forget_rows, moved, noisy
 from .ranges import require_nonnegative, require_positive
 
 __all__ = ["DescentToDelete", "InfluenceStep", "NewtonRemoval", "RidgeAnchoredLabels"]
@@ -56,7 +57,7 @@ class RidgeMethod(Method):
     ridge: float = 1e-2
 
     def __post_init__(self) -> None:
-        """Refuse what is no ridge."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_positive("ridge", self.ridge)
 
@@ -198,7 +199,7 @@ class DescentToDelete(RidgeMethod):
     exactness = "not exact: a finite number of steps towards w_r^λ (gd-finite-time), and noise"
 
     def __post_init__(self) -> None:
-        """Refuse a negative spread."""
+        """Refuse settings out of range."""
         super().__post_init__()
         require_nonnegative("sigma", self.sigma)
 

@@ -92,12 +92,16 @@ def tangent_step(
         gram = empirical_ntk(net, params, X).reshape(len(wanted), -1).astype(np.float64)
         values, vectors = eigh(gram)
         precision = np.finfo(np.asarray(X).dtype).eps
+        # Forming the Gram in precision u moves every eigenvalue by up to about n·u·λ_max (Weyl's inequality): one below
+        # that may be zero, and its inverse would be rounding alone.
         keep = values > values[-1] * len(values) * precision
         basis = vectors[:, keep]
         dual = basis @ ((basis.T @ wanted) / (values[keep] + ridge))
         return np.asarray(J.rmatvec(dual))
     from scipy.sparse.linalg import lsmr
 
+    # LSMR minimises ‖Jδ − r‖² + damp²‖δ‖² over Krylov spaces of JᵀJ and Jᵀr, which lie in row(J): from zero it tends to
+    # the minimum-norm solution (D. Fong, M. Saunders, SIAM J. Sci. Comput. 2011).
     return np.asarray(
         lsmr(J, wanted, damp=float(np.sqrt(ridge)), maxiter=iterations, atol=1e-10, btol=1e-10)[0]
     )
@@ -139,6 +143,8 @@ def fitted_logits(J: Any, base: Array, targets: Array, *, ridge: float = 0.0, it
         gradient = J.T @ cotangent.ravel() / len(start) + ridge * delta
         return total / len(start) + ridge * float(delta @ delta) / 2, gradient
 
+    # From zero every iterate of L-BFGS is a sum of gradients JᵀC + εδ, and so lies in row(J), with or without a ridge:
+    # theorems on linear models ask for that (claim start-span).
     options: Any = {"maxiter": iterations, "ftol": 1e-12, "gtol": 1e-9}
     return np.asarray(
         minimize(objective, np.zeros(J.shape[1]), jac=True, method="L-BFGS-B", options=options).x

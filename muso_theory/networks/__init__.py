@@ -11,7 +11,7 @@ from .branches import Concatenate, Gate, Residual
 from .builders import cnn, mlp
 from .convolution import Conv2D
 from .cotangents import Cotangent
-from .dense import Dense
+from .dense import Dense, Pointwise
 from .dropout import Dropout
 from .estimates import KernelEstimate, estimate_ntk
 from .files import architecture, from_architecture, load, save
@@ -21,19 +21,18 @@ from .gradcheck import GradientCheck, check_gradients
 from .infinite_width import infinite_width
 from .layer import Layer
 from .linearised import Linearisation, from_network, linearise
-from .max_pool import MaxPool
 from .models import efficientnet_b0, resnet8, resnet18, vgg11
 from .network import Sequential
 from .normalisation import GroupNorm, LayerNorm
 from .operators import jacobian_operator
 from .oracles import differentiate, finite_differences
-from .pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool
+from .pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool
 from .problem import NetworkProblem, softmax
 from .published import from_state_dict, state_dict_shapes
 from .recipe import Recipe
 from .statistics import fit_statistics
 from .tangent_kernel import empirical_ntk, ntk_operator, parametrised_layers
-from .tokens import Embedding, Pointwise, Position
+from .tokens import Embedding, Position
 from .training import TrainedNetwork, train
 
 __all__ = [

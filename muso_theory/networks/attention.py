@@ -13,14 +13,14 @@ from ..errors import check_integer, expected
 from .activation import Activation
 from .branches import Residual
 from .cotangents import Cotangent
-from .dense import Dense, Parameterization
+from .dense import Dense, Parameterization, Pointwise
 from .dropout import Dropout
 from .flatten import Flatten
 from .functions import functions_for
 from .layer import Layer, Params
 from .network import Sequential
 from .normalisation import LayerNorm
-from .tokens import Embedding, Pointwise, Position
+from .tokens import Embedding, Position
 
 __all__ = ["SelfAttention", "attention", "tiny_transformer", "transformer_block"]
 

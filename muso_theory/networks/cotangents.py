@@ -69,11 +69,6 @@ class Cotangent:
         """Whether the factor that depends on the output is constant over positions and shared by samples."""
         return not self.per_sample and len(self.shape) == 3 and self.right.shape[2:4] == (1, 1)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes held by the factors."""
-        return int(self.right.nbytes + (0 if self.left is None else self.left.nbytes))
-
     def scale(self, slope: Array) -> Cotangent:
         """Multiply by a slope (n, …) that depends on the sample alone.
 
@@ -99,6 +94,7 @@ class Cotangent:
         Returns:
             The pulled-back cotangent; shared if this one is.
         """
+        # A shared cotangent stays so, at the price of one sample: the map does not depend on the sample either.
         values = np.broadcast_to(self.right, (1, self.n_out, *self.shape)) if self.shared else self.expand(n)
         return Cotangent(transpose(values), shape, per_sample=not self.shared, owned=not self.shared)
 

@@ -1,4 +1,4 @@
-"""Affine maps: the dense layer, and the scales, draws and sizes that a convolution has alike."""
+"""Affine maps: dense, at every place of a sequence, and the scales, draws and sizes that a convolution has alike."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .functions import functions_for
 from .grams import FactoredGram, GramTerm, HadamardGram, KroneckerGram
 from .layer import Layer, Params
 
-__all__ = ["Dense", "Parameterization", "affine_scales", "check_affine", "init_affine"]
+__all__ = ["Dense", "Parameterization", "Pointwise", "affine_scales", "check_affine", "init_affine"]
 
 Parameterization = Literal["standard", "ntk"]
 
@@ -75,7 +75,7 @@ def check_affine(kind: str, sizes: dict[str, int], param: str, w_std: float, b_s
             raise expected(f"a finite nonnegative scale in {kind}", name, scale, type(scale).__name__, "1.0")
 
 
-class Affine(Layer):
+class _Affine(Layer):
     """What W (in, out) and b of an affine map of the last axis are, flat input or not."""
 
     n_in: int
@@ -83,6 +83,12 @@ class Affine(Layer):
     param: Parameterization
     w_std: float
     b_std: float
+
+    def __post_init__(self) -> None:
+        check_affine(self.kind, {"n_in": self.n_in, "n_out": self.n_out}, self.param, self.w_std, self.b_std)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.n_in}→{self.n_out}"
 
     @property
     def param_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -117,7 +123,7 @@ class Affine(Layer):
 @final
 @checked
 @dataclass(frozen=True)
-class Dense(Affine):
+class Dense(_Affine):
     """Affine map z = x W + b of flat inputs, W (in, out).
 
     With ``param="ntk"`` it is z = (w_std/√n_in)·x W + b_std·b and derivatives are in the stored W and b.
@@ -145,12 +151,6 @@ class Dense(Affine):
     fresh: ClassVar[bool] = True
     kind: ClassVar[str] = "dense"
     activates: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        check_affine("dense", {"n_in": self.n_in, "n_out": self.n_out}, self.param, self.w_std, self.b_std)
-
-    def __str__(self) -> str:
-        return f"dense {self.n_in}→{self.n_out}"
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """(n_out,) for (n_in,).
@@ -234,3 +234,85 @@ class Dense(Affine):
         if cotangent.left is not None and not cotangent.per_sample:
             return FactoredGram(*scales, cotangent.left, cotangent.right[0])
         return HadamardGram(*scales, cotangent.expand(n))
+
+
+@final
+@checked
+@dataclass(frozen=True)
+class Pointwise(_Affine):
+    """The same affine map at every place of a sequence: z = s_w·x W + s_b·b on the last axis, W (in, out).
+
+    Scales, parameterisation and refusals are those of :class:`Dense`.
+
+    Args:
+        n_in: features.
+        n_out: features of the output.
+        param: ``"standard"`` or ``"ntk"``.
+        w_std: standard deviation of the weights times √n_in at initialisation.
+        b_std: standard deviation of the biases at initialisation.
+
+    Example:
+        >>> import numpy as np
+        >>> Pointwise(1, 2).forward([np.array([[2.0, 3.0]]), np.zeros(2)], np.ones((1, 2, 1)))[0]
+        array([[[2., 3.],
+                [2., 3.]]])
+    """
+
+    n_in: int
+    n_out: int
+    param: Parameterization = "standard"
+    w_std: float = 1.0
+    b_std: float = 0.1
+    fresh: ClassVar[bool] = True
+    kind: ClassVar[str] = "pointwise"
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """(length, n_out) for (length, n_in).
+
+        Returns:
+            The output shape.
+
+        Raises:
+            BadInputError: for other inputs.
+        """
+        if len(shape) != 2 or shape[1] != self.n_in:
+            hint = f"n_in={shape[-1]}" if len(shape) == 2 else "an embedding before it"
+            raise expected(f"sequences (length, {self.n_in})", "shape", shape, "shape before it", hint)
+        return (shape[0], self.n_out)
+
+    def forward(self, p: Params, x: Array) -> tuple[Array, Any]:
+        """The affine map; the cache is the input.
+
+        Returns:
+            Output and cache.
+        """
+        s_w, s_b = self._scales(x)
+        return s_w * (x @ p[0]) + s_b * p[1], x
+
+    def pull(self, p: Params, cache: Any, cotangent: Cotangent) -> Cotangent:
+        """s_w Δ Wᵀ.
+
+        Returns:
+            The cotangent of the input.
+        """
+        s_w, _ = self._scales(cache)
+        return cotangent.linear(lambda values: s_w * (values @ p[0].T), cache.shape[1:], len(cache))
+
+    def gradient(self, p: Params, cache: Any, dy: Array) -> list[Array]:
+        """s_w Σ xᵀ Δ and s_b Σ Δ over samples and places.
+
+        Returns:
+            [dW, db].
+        """
+        s_w, s_b = self._scales(cache)
+        x, flat = cache.reshape(-1, self.n_in), dy.reshape(-1, self.n_out)
+        return [s_w * (x.T @ flat), s_b * flat.sum(axis=0)]
+
+    def rows(self, p: Params, cache: Any, dy: Array) -> list[Array]:
+        """The same sums over places for every sample and output.
+
+        Returns:
+            Arrays (n, k, in, out) and (n, k, out).
+        """
+        s_w, s_b = self._scales(cache)
+        return [s_w * (cache.swapaxes(1, 2)[:, None] @ dy), s_b * dy.sum(axis=2)]

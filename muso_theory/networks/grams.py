@@ -173,6 +173,7 @@ class FactoredGram(_InputGram):
             if self.head.dtype == object or np.iscomplexobj(self.head):
                 inner = _pairwise(self.slopes * (self.head * self.head).sum(axis=0), other.slopes)
             else:
+                # Σ_k Δ_kΔ_kᵀ = S diag(Σ_k head_k²) Sᵀ: roots on both sides make one symmetric product, at half price.
                 weight = np.sqrt(np.einsum("kd,kd->d", self.head, self.head))
                 left = self.slopes * weight
                 inner = _pairwise(left, left if other is self else other.slopes * weight)
@@ -282,6 +283,7 @@ class PooledGram(GramTerm):
 
     def tile(self, other: PooledGram, contract: Contraction, out: Array | None = None) -> Array:
         """Multiply out: one n×n Gram a channel, then a small product over channels."""
+        # ⟨row (i, k), row (j, l)⟩ = Σ_c head[k, c] head[l, c] ⟨features[c, i], features[c, j]⟩.
         per_channel = self.features @ other.features.swapaxes(1, 2)
         channels, n1, n2 = per_channel.shape
         k = len(self.head)

@@ -16,9 +16,8 @@ from .dense import Dense, Parameterization
 from .dropout import Dropout
 from .flatten import Flatten
 from .layer import Layer
-from .max_pool import MaxPool
 from .network import Sequential
-from .pooling import AdaptiveAvgPool, GlobalAvgPool
+from .pooling import AdaptiveAvgPool, GlobalAvgPool, MaxPool
 
 __all__ = ["MODELS", "efficientnet_b0", "resnet8", "resnet18", "vgg11"]
 former(__name__)
@@ -39,12 +38,12 @@ class _Parts(NamedTuple):
     names: tuple[str, ...]
 
     def under(self, prefix: str) -> _Parts:
-        """The same with longer names."""
+        """The same layers, every name behind a prefix."""
         return _Parts(self.layers, tuple(f"{prefix}.{name}" for name in self.names))
 
 
 def _together(parts: Sequence[_Parts]) -> _Parts:
-    """One after the other."""
+    """Parts in sequence, as one."""
     layers = tuple(layer for part in parts for layer in part.layers)
     return _Parts(layers, tuple(name for part in parts for name in part.names))
 

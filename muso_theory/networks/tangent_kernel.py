@@ -277,6 +277,8 @@ def _compute(
             if progress is not None:
                 progress(done, total)
 
+    # A backward pass costs far more than a tile. Held blocks make the passes over the columns as few as memory allows:
+    # ⌈row chunks / count⌉ of them, half in the mean for a symmetric kernel, where columns before the block are done.
     start = 0
     while start < len(rows):
         probe = factors(rows[start], first)

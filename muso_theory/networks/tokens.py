@@ -1,4 +1,4 @@
-"""Sequences (length, features): embeddings of tokens, places, and the same affine map at every place."""
+"""Sequences (length, features): embeddings of tokens, and places."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array
 from ..errors import check_integer, expected
+from ..former import former
 from .cotangents import Cotangent
-from .dense import Affine, Parameterization, check_affine
 from .layer import Layer, Params
 
-__all__ = ["Embedding", "Pointwise", "Position"]
+__all__ = ["Embedding", "Position"]
+former(__name__)
 
 
 @final
@@ -234,92 +235,3 @@ class Position(Layer):
             An array (n, k, length, size).
         """
         return [dy]
-
-
-@final
-@checked
-@dataclass(frozen=True)
-class Pointwise(Affine):
-    """The same affine map at every place of a sequence: z = s_w·x W + s_b·b on the last axis, W (in, out).
-
-    Scales, parameterisation and refusals are those of :class:`Dense`.
-
-    Args:
-        n_in: features.
-        n_out: features of the output.
-        param: ``"standard"`` or ``"ntk"``.
-        w_std: standard deviation of the weights times √n_in at initialisation.
-        b_std: standard deviation of the biases at initialisation.
-
-    Example:
-        >>> import numpy as np
-        >>> Pointwise(1, 2).forward([np.array([[2.0, 3.0]]), np.zeros(2)], np.ones((1, 2, 1)))[0]
-        array([[[2., 3.],
-                [2., 3.]]])
-    """
-
-    n_in: int
-    n_out: int
-    param: Parameterization = "standard"
-    w_std: float = 1.0
-    b_std: float = 0.1
-    fresh: ClassVar[bool] = True
-    kind: ClassVar[str] = "pointwise"
-
-    def __post_init__(self) -> None:
-        sizes = {"n_in": self.n_in, "n_out": self.n_out}
-        check_affine("pointwise", sizes, self.param, self.w_std, self.b_std)
-
-    def __str__(self) -> str:
-        return f"pointwise {self.n_in}→{self.n_out}"
-
-    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """(length, n_out) for (length, n_in).
-
-        Returns:
-            The output shape.
-
-        Raises:
-            BadInputError: for other inputs.
-        """
-        if len(shape) != 2 or shape[1] != self.n_in:
-            hint = f"n_in={shape[-1]}" if len(shape) == 2 else "an embedding before it"
-            raise expected(f"sequences (length, {self.n_in})", "shape", shape, "shape before it", hint)
-        return (shape[0], self.n_out)
-
-    def forward(self, p: Params, x: Array) -> tuple[Array, Any]:
-        """The affine map; the cache is the input.
-
-        Returns:
-            Output and cache.
-        """
-        s_w, s_b = self._scales(x)
-        return s_w * (x @ p[0]) + s_b * p[1], x
-
-    def pull(self, p: Params, cache: Any, cotangent: Cotangent) -> Cotangent:
-        """s_w Δ Wᵀ.
-
-        Returns:
-            The cotangent of the input.
-        """
-        s_w, _ = self._scales(cache)
-        return cotangent.linear(lambda values: s_w * (values @ p[0].T), cache.shape[1:], len(cache))
-
-    def gradient(self, p: Params, cache: Any, dy: Array) -> list[Array]:
-        """s_w Σ xᵀ Δ and s_b Σ Δ over samples and places.
-
-        Returns:
-            [dW, db].
-        """
-        s_w, s_b = self._scales(cache)
-        x, flat = cache.reshape(-1, self.n_in), dy.reshape(-1, self.n_out)
-        return [s_w * (x.T @ flat), s_b * flat.sum(axis=0)]
-
-    def rows(self, p: Params, cache: Any, dy: Array) -> list[Array]:
-        """The same sums over places for every sample and output.
-
-        Returns:
-            Arrays (n, k, in, out) and (n, k, out).
-        """
-        s_w, s_b = self._scales(cache)
-        return [s_w * (cache.swapaxes(1, 2)[:, None] @ dy), s_b * dy.sum(axis=2)]

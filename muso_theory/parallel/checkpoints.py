@@ -124,16 +124,16 @@ class Checkpoints:
         return self._folder / f"{self.key(point)}.json"
 
     def _content(self, point: GridPoint, result: Mapping[str, Any] | None) -> dict[str, Any]:
-        """All that the hash is of."""
+        """What the hash covers."""
         plain = {"code": self._code, "versions": self._versions, "point": _plain(point)}
         return {**plain, "result": _plain(result)}
 
 
 def _plain(value: Any) -> Any:
-    """As JSON gives it back."""
+    """A value as it is once it was written as JSON and read again."""
     return json.loads(json.dumps(value))
 
 
 def _hash(content: Any) -> str:
-    """Of the JSON, keys in their own order: rows are made in it, so that it is part of the content."""
+    """SHA-256 of the JSON, keys in their own order: rows are made in it, so that it is part of the content."""
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()

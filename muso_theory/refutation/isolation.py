@@ -274,7 +274,7 @@ class Runner:
         self._talk.start()
 
     def _exit_code(self) -> int | None:
-        """How a process that has gone ended."""
+        """The exit code of a process that has ended by itself, or None."""
         self._process.join(1)
         code: int | None = self._process.exitcode
         self.close()

@@ -71,7 +71,7 @@ class Outcome(ABC):
     @property
     @abstractmethod
     def exit_status(self) -> int:
-        """Of a command that shows this."""
+        """The exit status of a command that shows this."""
 
     @property
     def drawn_labels(self) -> dict[str, Array]:

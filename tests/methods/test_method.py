@@ -12,7 +12,7 @@ import pytest
 
 import muso_theory as mt
 from muso_theory.errors import BadInputError
-from muso_theory.methods import METHODS, Descent, Method, serving
+from muso_theory.methods import METHODS, Descent, Method, NoUnlearning, RidgeFineTuning, Scrub, serving
 from muso_theory.methods.rules import RULES
 from muso_theory.networks import NetworkProblem, Recipe, mlp
 from tests import ROOT
@@ -358,3 +358,36 @@ def test_a_class_of_a_user_with_checks_of_its_own_has_its_seed_checked_when_call
     Mine(seed=3)(problem)
     with pytest.raises(BadInputError, match="a non-negative integer but got seed=-1"):
         Mine(seed=-1)(problem)
+
+
+def test_a_setting_of_the_fine_tuning_is_told_where_it_goes() -> None:
+    """The command takes it beside the others; a class takes a descent, and says the one that would do the same."""
+    told = r"try descent=Descent\(epochs=3, learning_rate=0.01, optimizer='gd', batch_size=64, seed=0\)"
+    with pytest.raises(BadInputError, match=f"a setting of Scrub: alpha, .* but got epochs=3 .*{told}"):
+        Scrub(epochs=3)  # type: ignore[call-arg]
+    assert Scrub().descent == Descent(optimizer="gd", learning_rate=1e-2)
+    with pytest.raises(BadInputError, match="seed"):  # what would be refused there is refused here
+        Scrub(seed=-1)  # type: ignore[call-arg]
+    for method, wrong, hint in (
+        ("scrub", "alhpa", "try 'alpha'"),
+        ("retraining", "ridge", "try leaving it out"),
+    ):
+        with pytest.raises(BadInputError, match=hint):
+            METHODS[method](**{wrong: 1.0})
+    with pytest.raises(TypeError, match="positional"):  # how many there are is for Python to say
+        NoUnlearning(1)  # type: ignore[call-arg]
+
+
+def test_a_class_of_a_user_may_take_what_it_likes() -> None:
+    class Own(Method):
+        def __init__(self, **settings: int) -> None:
+            self.kept = settings
+
+    assert Own(strange=3).kept == {"strange": 3}
+
+
+def test_a_penalty_that_leaves_no_step_is_refused_as_such() -> None:
+    problem = mt.UnlearningProblem(np.eye(3, 4), np.ones(3), [1])
+    with pytest.raises(BadInputError, match=r"penalty=1e\+308 \(too large\)"):
+        RidgeFineTuning(penalty=1e308)(problem)
+    assert np.isfinite(RidgeFineTuning(penalty=8e307)(problem)).all()

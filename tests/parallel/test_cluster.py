@@ -230,7 +230,7 @@ class Running:
             self.ended.append(str(error))
 
     def end(self) -> Any:
-        """What came of it."""
+        """The result of the task."""
         self.thread.join(60)
         [ended] = self.ended
         return ended

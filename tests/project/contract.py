@@ -18,7 +18,7 @@ from tests.project import good
 
 PROTOCOL = {
     r"networks\.(activation|attention|batch_norm|branches|convolution|dense)\.\w+\.\w+": "within layers",
-    r"networks\.(dropout|flatten|layer|max_pool|normalisation|pooling|tokens)\.\w+\.\w+": "within layers",
+    r"networks\.(dropout|flatten|layer|normalisation|pooling|tokens)\.\w+\.\w+": "within layers",
     r"networks\.(composition|cotangents|functions)\.\w+\.\w+": "within layers",
     r"networks\.network\.Sequential\.(forward|pull_back)": "the network hands itself the cache of its layers",
     r"numbers\.\w+\.(Arithmetic|Factor|BALL|MP|CholeskyFactor)\.\w+": "takes the matrices of its own arithmetic",
@@ -134,7 +134,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "networks.branches.Residual": lambda: {"body": (mt.networks.Dense(3, 3),)},
     "networks.dropout.Dropout": lambda: {"rate": 0.5},
     "networks.estimates.estimate_ntk": lambda: {"probes": 2},
-    "networks.max_pool.MaxPool": lambda: {"window": (2, 2)},
+    "networks.pooling.MaxPool": lambda: {"window": (2, 2)},
     "networks.models.efficientnet_b0": lambda: {"classes": 2, "input_shape": (32, 32, 3)},
     "networks.models.resnet8": lambda: {"classes": 2},
     "networks.models.resnet18": lambda: {"classes": 2},
@@ -145,7 +145,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "networks.published.state_dict_shapes": lambda: {"net": good.small_resnet()},
     "networks.statistics.fit_statistics": lambda: {"net": good.normed(), "params": good.normed().init(0)},
     "networks.tokens.Embedding": lambda: {"tokens": 3, "size": 2},
-    "networks.tokens.Pointwise": lambda: {"n_in": 3, "n_out": 2},
+    "networks.dense.Pointwise": lambda: {"n_in": 3, "n_out": 2},
     "networks.tokens.Position": lambda: {"length": 2, "size": 3},
     "networks.pooling.AvgPool": lambda: {"window": (2, 2)},
     "networks.convolution.Conv2D": lambda: {"c_in": 1, "c_out": 2, "kernel": (2, 2)},
@@ -309,10 +309,10 @@ METHODS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
     "networks.network.Sequential.vjp": lambda: (good.net(), {"cotangent": np.ones((5, 2))}),
     "methods.alternating.Alternating.corrected": lambda: (None, {"epochs": 1}),
     "methods.alternating.Alternating.last_layer": lambda: (None, {"epochs": 1}),
-    "methods.alternating.Alternating.ridge_at": lambda: (good.alternating(), {"epoch": 1}),
+    "methods.alternation.Alternation.reached": lambda: (good.alternating(), {"result": good.alternated()}),
+    "methods.alternation.Alternation.ridge_at": lambda: (good.alternating(), {"epoch": 1}),
     "methods.published.Published.of": lambda: (None, {"forgetting": "random"}),
-    "methods.published.Published.ridge_at": lambda: (mt.methods.Published(), {"epoch": 1}),
-    "methods.published.Published.run": lambda: (
+    "methods.alternation.Alternation.run": lambda: (
         mt.methods.Published("projector", "float64", labels="soft", subset=1.0, loss="squared"),
         {"problem": good.tiny()},
     ),
@@ -320,7 +320,6 @@ METHODS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
         mt.methods.DifferenceLabels(),
         {"problem": good.tiny()},
     ),
-    "methods.alternating.Alternating.run": lambda: (good.alternating(), {"problem": good.tiny()}),
     "methods.monitors.AlternatingResult.signatures": lambda: (
         good.alternated(),
         {"tolerance": 0.1},

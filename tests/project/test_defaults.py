@@ -28,7 +28,7 @@ OWN: dict[str, set[str]] = {
     "scale": {"BadTeacher", "is_constant"},
     "seconds": {"Runner.__init__", "derive", "find_chain", "find_combination"},
     "steps": {"DifferenceLabels", "linear_outputs", "smallest_eigenvalue_estimate"},
-    "tolerance": {"Alternating", "Rounds.go", "check_gradients", "signatures", "train"},
+    "tolerance": {"Alternating", "Alternation", "check_gradients", "signatures", "train"},
 }
 """Names of settings, with whose default is another: it is another thing, or a method's own."""
 

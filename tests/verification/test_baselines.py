@@ -156,8 +156,8 @@ def test_tables_come_in_markdown_and_latex(
     monkeypatch.setattr(baselines, "points", lambda quick: asked + other)
     monkeypatch.setattr(
         baselines,
-        "measure_points",
-        lambda name, measure, points, options: [measured[p["name"]] for p in points],
+        "measured_rows",
+        lambda name, measure, points, options: [{**p, **measured[p["name"]]} for p in points],
     )
     content = baselines.run(True, Options(directory=tmp_path))
     assert not content["failed"], content["verdict"]

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from muso_theory.errors import MusoError
 from tests import ROOT
 from verification.__main__ import main, names
-from verification.campaign import Options, environment, measure_points
+from verification.campaign import Options, ShownOnly, environment, measure_points, measured_rows
 from verification.performance import certified_answer, measure_slow_twins, ordinary_answer, problem_data
 from verification.precision import FAMILIES, features_of, measure
 
@@ -41,7 +42,7 @@ def test_points_come_in_order_and_are_measured_once(tmp_path: Path) -> None:
     assert measure_points("t", square, [*points, {"x": 5, "log": str(log)}], options)[-1] == {"square": 25}
     assert log.read_text().split() == ["3", "1", "2", "5"]
     fresh = Options(directory=tmp_path, jobs=1, fresh=True)
-    measure_points("t", square, points[:1], fresh)
+    assert measured_rows("t", square, points[:1], fresh) == [{**points[0], "square": 9}]
     assert log.read_text().split() == ["3", "1", "2", "5", "3"]
 
 
@@ -70,6 +71,38 @@ def test_interruption_keeps_finished_points_and_bad_checkpoints_are_ignored(tmp_
     kept[0].write_text("{ torn", encoding="utf-8")
     assert measure_points("t", square, points[:1], options) == [{"square": 1}]
     assert log.read_text().split() == ["1", "2", "1"]
+
+
+def test_points_that_are_asked_for_alone_are_printed_and_nothing_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "log"
+    points = [{"x": x, "log": str(log)} for x in (3, 1, 2)]
+    whole = Options(directory=tmp_path / "results", jobs=1)
+    measure_points("t", square, points[:2], whole)
+    before = {path: path.read_bytes() for path in whole.directory.rglob("*") if path.is_file()}
+    with pytest.raises(ShownOnly):
+        measure_points("t", square, points, Options(directory=whole.directory, jobs=1, only={"x": "1"}))
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
+        {"point": points[1], "found": {"square": 1}}
+    ]
+    assert log.read_text().split() == ["3", "1", "1"]  # measured again, though a checkpoint is there
+    after = {path: path.read_bytes() for path in whole.directory.rglob("*") if path.is_file()}
+    assert before == after
+    with pytest.raises(ShownOnly):  # also of what is timed, one point after the other
+        measured_rows("t", square, points, Options(directory=tmp_path, only={"x": "2"}).one_by_one)
+    assert json.loads(capsys.readouterr().out)["found"] == {"square": 4}
+    for only, words in (({"y": "1"}, "a key of the points of t but"), ({"x": "5"}, "a value of x in t but")):
+        with pytest.raises(MusoError, match=words):
+            measure_points("t", square, points, Options(directory=whole.directory, only=only))
+
+
+def test_a_command_asks_for_points_of_one_campaign(capsys: pytest.CaptureFixture[str]) -> None:
+    for wrong in (["all", "--only", "seed=0"], ["identities", "--only", "seed"]):
+        assert main(wrong) == 2
+        assert "expected --only KEY=VALUE" in capsys.readouterr().err
+    assert main(["identities", "--quick", "--only", "sed=0"]) == 2
+    assert "try 'seed'" in capsys.readouterr().err
 
 
 def test_environment_names_versions_and_no_places() -> None:

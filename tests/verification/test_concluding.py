@@ -189,7 +189,7 @@ def test_a_difference_is_the_paired_t_test_of_seeds() -> None:
     assert (found["number"]["low"], found["number"]["high"]) == pytest.approx((interval.low, interval.high))
     assert found["number"]["n"] == 4
     assert found["verdict"] == "higher"
-    assert "higher beyond noise" in found["sentence"]
+    assert ": higher (95 % interval" in found["sentence"]
 
 
 def test_settings_of_one_seed_are_no_more_samples() -> None:
@@ -199,8 +199,11 @@ def test_settings_of_one_seed_are_no_more_samples() -> None:
 
 def test_noise_as_large_as_the_effect_is_called_noise() -> None:
     found = only(compared(paired([0.5, -0.4, 0.1, -0.2])))
-    assert found["verdict"] == "within noise"
-    assert "within noise" in found["sentence"]
+    assert found["verdict"] == "not told apart"
+    assert (
+        ": not told apart (95 % interval of the difference −0.624 to 0.624, 1.25 wide; p = 1"
+        in found["sentence"]
+    )
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])
@@ -213,7 +216,7 @@ def test_two_seeds_are_too_few_to_compare(n: int) -> None:
 
 def test_equal_differences_are_certain_and_none_is_noise() -> None:
     assert only(compared(paired([0.25] * 4)))["verdict"] == "higher"
-    assert only(compared(paired([0.0] * 4)))["verdict"] == "within noise"
+    assert only(compared(paired([0.0] * 4)))["verdict"] == "not told apart"
 
 
 def test_ratios_are_compared_by_their_logarithms() -> None:
@@ -245,7 +248,7 @@ def test_a_difference_alone_can_be_noise_among_many() -> None:
     alone, weak = paired([0.2, 0.3, 0.25]), paired([0.5, -0.4, 0.1])
     assert only(compared(alone))["verdict"] == "higher"
     several = finished([compared(alone), *(compared(weak) for _ in range(5))])
-    assert several[0]["verdict"] == "within noise"
+    assert several[0]["verdict"] == "not told apart"
     assert "Holm over 6" in several[0]["sentence"]
 
 
@@ -275,7 +278,7 @@ def test_the_best_of_many_is_named_and_corrected_for_all_that_were_tried() -> No
     first, bad = best_of(rows, tell=("worse",))
     alone = only(compare("check", "", rows, "gap", ("good", "none"), setting=("at",)))
     assert first["sentence"].startswith("The best of 16 methods, good, leaves")
-    assert first["sentence"].endswith("Holm over 16); of all 16, 1 lower and 1 higher beyond noise.")
+    assert first["sentence"].endswith("Holm over 16); of all 16, 1 lower and 1 higher.")
     assert first["p"] == pytest.approx(15 * alone["p"], rel=0.2)
     assert (first["verdict"], bad["verdict"]) == ("lower", "higher")
     assert "family" not in first
@@ -288,7 +291,7 @@ def test_the_luckiest_of_many_is_noise() -> None:
     assert only(compare("check", "", rows, "gap", ("lucky", "none"), setting=("at",)))["verdict"] == "lower"
     [found] = best_of(rows)
     assert "methods, lucky, leaves" in found["sentence"]
-    assert found["verdict"] == "within noise"
+    assert found["verdict"] == "not told apart"
 
 
 def test_a_method_that_had_easy_settings_alone_is_not_the_best() -> None:

@@ -1,8 +1,8 @@
 """Judges: from rows to one sentence with its number, its interval, its verdict and the rows that it rests on.
 
 A judge takes what is claimed (a slug of the catalogue, or the subject in a word), the words with fields in braces that
-it fills in, and rows that `select` found. Words are neutral: which of two is lower, and whether that is more than
-noise, is computed and told by the judge.
+it fills in, and rows that `select` found. Words are neutral: which of two is lower, and whether seeds tell them apart,
+is computed and told by the judge.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = [
     "FEW",
     "FEWEST",
     "LEVEL",
-    "NOISE",
+    "OPEN",
     "VERDICTS",
     "Draft",
     "compare",
@@ -46,8 +46,8 @@ FEWEST = 3
 """Fewer seeds, or cases, than that say nothing of a mean."""
 
 HOLDS, FAILS, LOWER, HIGHER = "holds", "fails", "lower", "higher"
-NOISE, FEW, MEASURED = "within noise", "too few", "measured"
-VERDICTS = (HOLDS, FAILS, LOWER, HIGHER, NOISE, FEW, MEASURED)
+OPEN, FEW, MEASURED = "not told apart", "too few", "measured"
+VERDICTS = (HOLDS, FAILS, LOWER, HIGHER, OPEN, FEW, MEASURED)
 """What a conclusion may say of its number; ``measured`` where nothing was promised of it."""
 
 
@@ -339,7 +339,7 @@ def finished(drafts: Sequence[Draft]) -> list[dict[str, Any]]:
         few = "; too few to judge" if draft["verdict"] == FEW else ""
         if family := [member["verdict"] for member in draft.get("family", ()) if "p" in member]:
             lower, higher = family.count(LOWER), family.count(HIGHER)
-            few += f"; of all {len(family)}, {lower} lower and {higher} higher beyond noise"
+            few += f"; of all {len(family)}, {lower} lower and {higher} higher"
         draft["sentence"] = draft["sentence"][:1].upper() + draft["sentence"][1:] + few + "."
     return [{key: value for key, value in draft.items() if key != "family"} for draft in drafts]
 
@@ -349,14 +349,22 @@ def _tell_tests(tested: Sequence[Draft]) -> None:
     for draft, p in zip(tested, holm([draft["p"] for draft in tested]), strict=True):
         draft["p"] = p
         number = draft["number"]
-        noise = p > 1 - LEVEL
-        draft["verdict"] = NOISE if noise else LOWER if number["value"] < draft["against"] else HIGHER
-        word = "within noise" if noise else f"{draft['verdict']} beyond noise"
+        draft["verdict"] = OPEN if p > 1 - LEVEL else LOWER if number["value"] < draft["against"] else HIGHER
         ends = between(number["low"], number["high"])
+        if draft["verdict"] == OPEN:  # equal or merely unknown: the width of the interval says which
+            ends += f", {_width(number)}"
         how = f"paired t test over {number['n']} seeds" + (
             f", Holm over {len(tested)}" if len(tested) > 1 else ""
         )
-        draft["sentence"] += f": {word} (95 % interval of the {number['scale']} {ends}; {p_value(p)}, {how})"
+        draft["sentence"] += (
+            f": {draft['verdict']} (95 % interval of the {number['scale']} {ends}; {p_value(p)}, {how})"
+        )
+
+
+def _width(number: Row) -> str:
+    """How wide an interval is, in words."""
+    low, high = number["low"], number["high"]
+    return f"a factor of {short(high / low)}" if number["scale"] == "ratio" else f"{short(high - low)} wide"
 
 
 def holm(p: Sequence[float]) -> list[float]:

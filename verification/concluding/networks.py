@@ -10,7 +10,7 @@ from scipy import stats
 from muso_theory.methods import DifferenceLabels
 
 from .families import ranked
-from .judges import FEW, FEWEST, NOISE, Draft, compare, holm, intervals, largest, none, share
+from .judges import FEW, FEWEST, OPEN, Draft, compare, holm, intervals, largest, none, share
 from .registry import concludes
 from .rows import FoundRows, Result, Tally, count, select
 from .words import rounded_up
@@ -92,16 +92,16 @@ def ablation_networks(result: Result) -> list[Draft]:
         [default] = own.but(axis="default").found
         switched = [row for row in own.found if row["axis"] != "default"]
         others = own._replace(found=[row for row in switched if not _same_numbers(row, default)])
-        better, worse = _beyond_noise(others, default, "average gap")
+        better, worse = _told_apart(others, default, "average gap")
         draft = share(
             "alternating",
             f"forgetting {'a class' if forgetting == 'class' else forgetting} of digits, {{k}} of {{n}} single "
-            f"switches of the corrected algorithm, or of its network's width and depth, move its average accuracy gap "
-            f"beyond noise, {better} down and {worse} up (Welch's t test over {default['average gap']['n']} seeds, "
+            f"switches of the corrected algorithm, or of its network's width and depth, are seen to move its average "
+            f"accuracy gap, {better} down and {worse} up (Welch's t test over {default['average gap']['n']} seeds, "
             f"Holm; {len(switched) - len(others.found)} more values are the default's and left out)",
             Tally(better + worse, len(others.found), others.told()),
         )
-        drafts.append(draft if better + worse else {**draft, "verdict": NOISE})
+        drafts.append(draft if better + worse else {**draft, "verdict": OPEN})
     lost = count(select(result, "rows"), lambda row: row["diverged"])
     return [
         *drafts,
@@ -116,8 +116,8 @@ def _same_numbers(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     )
 
 
-def _beyond_noise(rows: FoundRows, default: Mapping[str, Any], key: str) -> tuple[int, int]:
-    """How many rows of means lie below and above another beyond noise; seeds are the same, and not paired here."""
+def _told_apart(rows: FoundRows, default: Mapping[str, Any], key: str) -> tuple[int, int]:
+    """How many rows of means lie below and above another by that test; seeds are the same, and not paired here."""
     base, tests = default[key], []
     for row in rows.found:
         cell = row[key]
