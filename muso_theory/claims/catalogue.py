@@ -117,6 +117,6 @@ def markdown_table() -> str:
             status = theorem_status(claim.slug)
             proof = f"[{status.words}](proofs/pages/{claim.slug}.md)" if status.hash else "no general proof"
             if claim.campaign and not status.hash:
-                proof = f"measured: campaign `{claim.campaign}`"
+                proof = f"measured: campaign [{claim.campaign}](verification/results/{claim.campaign}.md)"
             rows.append(f"| `{claim.slug}` | {claim.words} | {claim.source} | {proof} |")
     return "\n".join(rows) + "\n"
