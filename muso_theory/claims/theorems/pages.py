@@ -18,7 +18,7 @@ _RESULTS, _GALLERY, _DOCS = "../../verification/results", "../../figures/gallery
 """Where results, figures and tutorials are, from the folder of pages."""
 
 _LONG = 116
-"""Lines that fit two screens; on a longer page the steps of proofs are folded."""
+"""Lines that fit two screens; on a longer page the steps of proofs are folded, and where that is not enough, models."""
 
 
 def markdown_page(slug: str, nodes: list[Node], status: str) -> str:
@@ -29,17 +29,19 @@ def markdown_page(slug: str, nodes: list[Node], status: str) -> str:
         lines += ["Throughout:", "", "```", *_packed(setting(shared)), "```", ""]
     for node in nodes:
         words = _escaped(unicode_math(says(node)))
-        lines += [f"### {node['name']}", "", *([f"{_begun(words)}.", ""] if words else [])]
-        lines += ["```", *_packed(result(node, shared)), "```", ""]
-    lines += ["## Hypotheses and counterexamples", "", *_hypotheses(nodes), "", "## Proof"]
+        lines += [f"### {node['name']}", *([f"{_begun(words)}."] if words else [])]
+        lines += ["```", *_packed(result(node, shared)), "```"]
+    lines += ["", "## Hypotheses and counterexamples", ""]
+    models = _hypotheses(nodes)
+    folded = len(lines) + len(models) > _LONG - 8  # what follows takes some lines, folded or not
+    lines += [*(_folded(f"{len(models) - 2} hypotheses", models) if folded else models), "", "## Proof"]
     proofs = [(node["name"], _proof(node)) for node in nodes]
     long = len(lines) + sum(len(steps) + 3 for _, steps in proofs) > _LONG
     lines += [""] if long else []
     for name, steps in proofs:
         if long:
             count = "one step" if len(steps) == 1 else f"{len(steps)} steps"
-            head = f"<details><summary><b>{name}</b>, {count}</summary>"
-            lines += [head, "", *steps, "", "</details>"]
+            lines += _folded(f"<b>{name}</b>, {count}", steps)
         else:
             lines += ["", f"**{name}**", "", *steps]
     lines += _onward(slug)
@@ -47,6 +49,11 @@ def markdown_page(slug: str, nodes: list[Node], status: str) -> str:
     lines += ["", "## References", "", f"Source: {source}."]
     lines += ["", *(f"- {work}" for work in references(slug)), ""]
     return "\n".join(lines)
+
+
+def _folded(head: str, lines: Sequence[str]) -> list[str]:
+    """Lines behind a head that unfolds them."""
+    return [f"<details><summary>{head}</summary>", "", *lines, "", "</details>"]
 
 
 def _escaped(words: str) -> str:

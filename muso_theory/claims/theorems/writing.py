@@ -55,7 +55,9 @@ def write_proofs(directory: str | Path) -> list[Path]:
     )
     files["pages/refuted.md"] = refuted_page()
     edges, statuses, remains = claims_graph(proofs)
-    files["theorems.svg"] = graph_svg(edges, statuses, remains=remains)
+    pages = {node: f"pages/{'lemmas' if node.startswith('lemma/') else node}.md" for node in edges}
+    pages |= {slug: "../README.md#claims" for slug in unproved()}
+    files["theorems.svg"] = graph_svg(edges, statuses, pages, remains)
     files["theorems.md"] = _table(proofs)
     return write_all(directory, files, "theorems.md")
 
