@@ -12,7 +12,7 @@ import pytest
 
 from docs import hooks
 from muso_theory.claims.theorems.registry import slugs
-from muso_theory.claims.theorems.showing import check_command, kept
+from muso_theory.claims.theorems.showing import check_command, gallery_figures
 from muso_theory.files.results import restored
 from tests import ROOT
 
@@ -81,7 +81,7 @@ def test_three_links_lead_to_statement_proof_check_and_figure(
     row, searched = (ROOT / "verification" / "results" / f"{n}.md" for n in ("theorems", "hypotheses"))
     assert {page.parents[1] / "certificates" / f"{slug}.json", row, searched} <= linked
     assert f"| {slug} |" in row.read_text(encoding="utf-8")
-    pictures = {ROOT / "figures" / "gallery" / f"{name}.svg" for name in kept(slug)}
+    pictures = {ROOT / "figures" / "gallery" / f"{name}.svg" for name in gallery_figures(slug)}
     assert pictures
     assert pictures <= linked
     for target in (row, searched, *pictures):
@@ -93,7 +93,7 @@ def test_the_figure_of_all_claims_has_each_claim_in_it() -> None:
     path = ROOT / "verification" / "results" / "identities.json"
     rows = restored(json.loads(path.read_text(encoding="utf-8")))["rows"]
     drawn = {row["claim"] for row in rows if row.get("share") or row.get("of bound")}
-    assert {slug for slug in slugs() if "identities" in kept(slug)} <= drawn
+    assert {slug for slug in slugs() if "identities" in gallery_figures(slug)} <= drawn
 
 
 def test_a_broken_link_and_a_longer_way_are_seen() -> None:

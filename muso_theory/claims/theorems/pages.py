@@ -9,7 +9,7 @@ from ...algebra.derivation import Node
 from ...algebra.render import latex, unicode_math
 from .content import Clause, Piece, proof_steps, put_in, result, says, setting, shared_lines, trials
 from .registry import THEOREMS, slugs
-from .showing import GALLERY, campaigns, check_command, figures, kept
+from .showing import GALLERY, campaigns, check_command, figures, gallery_figures
 from .sources import references, source_of
 
 __all__ = ["latex_page", "markdown_page"]
@@ -63,7 +63,7 @@ def _escaped(words: str) -> str:
 
 def _begun(words: str) -> str:
     """Words as a sentence begins; a letter of a formula stays as it is."""
-    return words[0].upper() + words[1:] if re.match(r"(?:a|[a-z]{2,})[ ,-]", words) else words
+    return words[0].upper() + words[1:] if re.match(r"[a-z]{2,}[ ,-]", words) else words
 
 
 def latex_page(slug: str, nodes: list[Node]) -> str:
@@ -210,7 +210,10 @@ def _onward(slug: str) -> list[str]:
     )
     if campaigns(slug):
         lines.append(f"- Measured, by campaigns: {_tables(campaigns(slug))}.")
-    shown = [f"- [{name}]({_GALLERY}/{name}.svg) ([caption]({_GALLERY}/{name}.txt))" for name in kept(slug)]
+    shown = [
+        f"- [{name}]({_GALLERY}/{name}.svg) ([caption]({_GALLERY}/{name}.txt))"
+        for name in gallery_figures(slug)
+    ]
     shown += [f"- `python -m figures {name}`" for name in figures(slug) if name not in GALLERY]
     return [*lines, *(["", "## Figure", "", *shown] if shown else [])]
 

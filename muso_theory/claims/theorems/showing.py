@@ -12,7 +12,7 @@ __all__ = [
     "campaigns",
     "check_command",
     "figures",
-    "kept",
+    "gallery_figures",
     "status_without_proof",
     "unproved",
 ]
@@ -82,11 +82,11 @@ def figures(slug: str) -> tuple[str, ...]:
     return tuple(name for name, claims in FIGURES.items() if slug in claims)
 
 
-def kept(slug: str) -> tuple[str, ...]:
+def gallery_figures(slug: str) -> tuple[str, ...]:
     """Those of them that are kept beside the code.
 
     Example:
-        >>> kept("downsampling"), kept("linearised-network")
+        >>> gallery_figures("downsampling"), gallery_figures("linearised-network")
         (('identities',), ('layers',))
     """
     return tuple(name for name in figures(slug) if name in GALLERY)
