@@ -34,6 +34,7 @@ LOG = logging.getLogger("mkdocs.hooks.muso")
 def claims_page() -> str:
     """The catalogue: the table, and every claim and condition in full."""
     table = markdown_table().replace("](proofs/pages/", "](../proofs/")
+    table = table.replace("](verification/results/", "](../results/")
     parts = [
         "# Claims\n",
         "A claim about *w* is about parameters, not accuracy. `muso claims ID` shows one in the terminal.\n",
@@ -145,9 +146,10 @@ def proof_pages() -> Iterator[tuple[str, str | bytes]]:
     """The pages of the proofs as they are stored, and the figures that they lead to; certificates stay behind."""
     for path in sorted((ROOT / "proofs" / "pages").glob("*.md")):
         page = path.read_text(encoding="utf-8").replace("](../../verification/results/", "](../results/")
-        page = page.replace("](../../figures/gallery/", "](../figures/")
+        page = page.replace("](../../docs/", "](../").replace("](../../figures/gallery/", "](../figures/")
+        page = re.sub(r"^- (\[\w+\]\(\.\./figures/\w+\.svg\)) (\(.+\))$", r"!\1\n\n\2", page, flags=re.M)
         yield f"proofs/{path.name}", re.sub(r"\[([^\]]+)\]\(\.\./certificates/[^)]+\)", r"`\1`", page)
-    for path in sorted((ROOT / "figures" / "gallery").glob("*.svg")):
+    for path in sorted((ROOT / "figures" / "gallery").glob("*.*")):
         yield f"figures/{path.name}", path.read_bytes()
 
 

@@ -37,6 +37,7 @@ FORMER: Mapping[str, str] = {
     "claims.catalogue.Found": "claims.case.Found",
     "claims.catalogue.TOLERANCE": "settings.TOLERANCE",
     "claims.catalogue.Yardstick": "claims.case.Yardstick",
+    "claims.catalogue.find": "claims.find",
     "claims.checks.on_request": "claims.checks.by_name_only",
     "cli": "commands.cli",
     "climbing": "checking.climbing",

@@ -37,6 +37,15 @@ _FORMS = {
 }
 """The lines of a theorem, and those of a plan, each by an example."""
 _PLAN = ("lemma", "have", "cancel", "choose")
+_ORDER = "the order is: data and definitions, then pinv or assume of one of them, then lines with its inverse"
+_DECLARING = {
+    "": r"\s*(?:let|matrix|exists)\s+{0}\s*[:=]",
+    "+": r"\s*pinv\s+{0}\s*$",
+    "-1": r"\s*assume\s+\S+:\s+{0}\s+invertible\s*$",
+    "L": r"\s*assume\s+\S+:\s+{0}\s+left-invertible\s*$",
+    "R": r"\s*assume\s+\S+:\s+{0}\s+right-invertible\s*$",
+}
+"""The lines that declare a symbol, by what is written behind its name."""
 _LOOKALIKES = {
     "−": "-", "–": "-", "—": "-", "×": "x", "′": "'", "’": "'", "ᵀ": "'", "⁺": "^+", "⁻": "^-", "¹": "1", "·": " ",
     "＝": "=", "：": ":", "₀": "_0", "ₚ": "_p", "ᵣ": "_r", "ᵤ": "_u", "λ": "lambda", "η": "eta", "δ": "delta",
@@ -88,6 +97,7 @@ class _Reader:
         self.plan: list[PlanStep] = []
         self.declared: dict[str, tuple[int, str]] = {}  # symbols and scalars, to where they are
         self.number, self.line = 0, ""
+        self.legal = ""  # the lines that were meant, where an error knows them
 
     def read(self) -> Theorem:
         """Read all lines."""
@@ -257,13 +267,13 @@ class _Reader:
         words, at = str(error), error.at
         if at is None:
             at = 0 if verb not in _FORMS else min(len(verb) + 1, len(self.line) - 1)
-        if verb in _FORMS:
-            hint = f"the form is {_FORMS[verb]!r}"
-        else:
+        if verb not in _FORMS:
             words = f"no line begins with {verb[:40]!r}"
             close = nearest(verb, _FORMS, "'matrix'").strip("'")
             hint = f"try {_FORMS[close]!r}, or {', '.join(form for form in _FORMS if form != close)}"
         words = self.elsewhere(words) or self.sizes(verb) or self.later(words) or words
+        if verb in _FORMS:
+            hint = f"the form is {self.form(verb)!r}"
         return BadInputError(f"line {self.number}, column {self.column(at)}: {words}; {hint}")
 
     def elsewhere(self, words: str) -> str:
@@ -297,18 +307,39 @@ class _Reader:
 
     def later(self, words: str) -> str:
         """What an unknown symbol is, if a later line defines it."""
-        found = re.match(rf"unknown symbol '({NAME})'", words)
+        found = re.match(r"unknown symbol '([^'^]+)(?:\^(\+|-1|L|R))?'", words)
         if found is None:
             return ""
+        name, mark = found[1], found[2] or ""
         mine = re.match(rf"let ({NAME})\b", self.line)
-        if mine and mine[1] == found[1]:
-            return f"{found[1]} is defined by itself: a definition may use earlier symbols only"
+        if mine and mine[1] == name:
+            return f"{name} is defined by itself: a definition may use earlier symbols only"
         for number, raw in enumerate(self.raw[self.number :], start=self.number + 1):
-            if re.match(rf"\s*(?:let|matrix|exists)\s+{re.escape(found[1])}\s*[:=]", raw):
-                circle = mine and re.search(rf"(?<![\w]){re.escape(mine[1])}(?![\w^])", raw.partition("=")[2])
-                kind = "by way of this line, a circle" if circle else "which is too late"
-                return f"{found[1]} is defined in line {number} only, {kind}: put what is used first"
+            if not re.match(_DECLARING[mark].format(re.escape(name)), raw):
+                continue
+            if mark:
+                line = " ".join(raw.split())
+                above = "" if name in self.builder.signature else f", and what defines {name} above that"
+                self.legal = f"{line}, and below it {self.line}"
+                return (
+                    f"{name}^{mark} is declared in line {number} only, which is too late: put that line above this "
+                    f"one{above}; {_ORDER}"
+                )
+            circle = mine and re.search(rf"(?<![\w]){re.escape(mine[1])}(?![\w^])", raw.partition("=")[2])
+            kind = "by way of this line, a circle" if circle else "which is too late"
+            return f"{name} is defined in line {number} only, {kind}: put what is used first"
         return ""
+
+    def form(self, verb: str) -> str:
+        """The legal form that is nearest to the line: a hypothesis without a label is given one."""
+        if self.legal:
+            return self.legal
+        rest = self.line.partition(" ")[2]
+        if verb in ("assume", "without") and rest and not re.match(r"[a-z][a-z0-9-]*: ", rest):
+            body = rest.partition(": ")[2] or rest
+            if re.fullmatch(rf"{NAME} (?:(?:left|right)-)?invertible|[^=]+=[^=]+", body):
+                return f"{verb} some-label: {body}"
+        return _FORMS[verb]
 
     def column(self, at: int) -> int:
         """Where a place of the line, single blanks between its words, is in what was written."""

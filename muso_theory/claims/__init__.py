@@ -8,7 +8,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..lazy import lazily
-from .catalogue import CATALOGUE, Claim, find, markdown_table
+from .catalogue import CATALOGUE, Claim, markdown_table
+from .finding import find
 
 __all__ = ["CATALOGUE", "Claim", "find", "markdown_table"]
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
-from ..errors import expected, nearest
 from ..former import former
 
-__all__ = ["CATALOGUE", "Claim", "find", "markdown_table"]
+__all__ = ["CATALOGUE", "Claim", "markdown_table"]
 former(__name__)
 
 
@@ -29,7 +28,7 @@ class Claim:
         needs: the conditions that it needs, by slug, with what breaks when each alone is dropped.
         campaign: the campaign that measures what no single instance shows, if there is one.
         given: hypotheses of its theorems that are no conditions on data: its check fulfils them by itself, or they are
-            one side of an equivalence; by label, with how.
+            one side of an equivalence; by label, with how. Of what a definition takes for granted, the definition.
         rests: the certified lines on which each clause of ``words``, ``statement``, ``holds``, ``fails`` and of
             ``needs.SLUG`` rests.
         reads: formulas of the claim that those lines have in other letters, each as it stands there.
@@ -88,21 +87,6 @@ CATALOGUE: dict[str, Claim] = {
 }
 
 
-def find(slug: str) -> Claim:
-    """Look a claim up by its slug.
-
-    Raises:
-        BadInputError: no such claim; the nearest is suggested.
-
-    Example:
-        >>> find("exact-labels")
-        <theorem exact-labels: labelling the forget samples by the retrained model's predictions unlearns exactly>
-    """
-    if not isinstance(slug, str) or slug not in CATALOGUE:
-        raise expected("a claim", "claim", slug, "unknown", nearest(slug, CATALOGUE))
-    return CATALOGUE[slug]
-
-
 def markdown_table() -> str:
     """The claims as a Markdown table: what the README shows.
 
@@ -117,6 +101,6 @@ def markdown_table() -> str:
             status = theorem_status(claim.slug)
             proof = f"[{status.words}](proofs/pages/{claim.slug}.md)" if status.hash else "no general proof"
             if claim.campaign and not status.hash:
-                proof = f"measured: campaign `{claim.campaign}`"
+                proof = f"measured: campaign [{claim.campaign}](verification/results/{claim.campaign}.md)"
             rows.append(f"| `{claim.slug}` | {claim.words} | {claim.source} | {proof} |")
     return "\n".join(rows) + "\n"

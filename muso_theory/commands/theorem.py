@@ -33,8 +33,8 @@ def prove_file(
 ) -> None:
     """Answer a theorem from a file, and exit: 0 proved, 1 refuted, 3 undecided or vacuous."""
     from ..claims.theorems.attempts import attempt, statement
-    from ..claims.theorems.attempts import weaken as weakened
     from ..claims.theorems.sealing import write_coq
+    from ..claims.theorems.weakening import weaken as weakened
     from ..claims.theorems.writing import write_attempt
     from ..screen import progress
 
@@ -47,23 +47,14 @@ def prove_file(
     if html is not None and found.proof is not None:
         from ..pages.site import write_site
 
-        pages = write_site(html, [found.proof])
-    written = [] if write is None else write_attempt(write, found)
+        pages = write_site(html, [found.proof], weakened=less)
+    written = [] if write is None else write_attempt(write, found, less)
     exported = None if coq is None or found.proof is None else write_coq(coq, [found.proof.certificate])
     with answer():
         say(f"{found.verdict.name}: {theorem.name}, {found.tried[-1]}\n")
         say(found.to_markdown(), end="")
         if less is not None:
-            say("\n## Each hypothesis dropped alone\n")
-            if less.hypotheses:
-                say("Tried again, with the whole budget: this counts where the answer above left one open.\n")
-            else:
-                say("There is none.")
-            for label, (kind, words) in less.hypotheses.items():
-                say(f"- {label}: {words if kind == 'open' else f'{kind}, {words}'}")
-            if less.lines != theorem.lines:
-                say("\nProved with fewer:\n")
-                say("\n".join(f"    {line}" for line in less.lines))
+            say(f"\n{less.to_markdown()}", end="")
         if weaken and less is None:
             say("\nNo hypothesis was dropped: there is no proof that could do without it.")
         if write is not None:

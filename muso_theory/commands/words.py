@@ -117,6 +117,8 @@ def explain(word: str) -> None:
                 console.print(Text("  Subscript F: of the samples to forget; R: of those that stay."))
             if entry.code:
                 console.print(Text(f"  In code: {entry.code}"))
+    elif theorem_status(key).hash:
+        show_claims(key)
     elif (option := key.replace("_", "-")) in options:
         _show_rows(f"--{option}", [("", options[option].metadata["help"])])
     else:

@@ -20,7 +20,7 @@ from .composition import leaves, with_inputs
 from .duals import multiplications
 from .layer import Layer
 from .linearised import Linearisation
-from .max_pool import MaxPool
+from .pooling import MaxPool
 from .rational import is_rational
 
 __all__ = ["bent_output"]

@@ -97,13 +97,26 @@ def _of_campaign(result: dict[str, Any]) -> Iterator[Observation]:
     source = f"campaign {name}"
     source += ", quick: no evidence" if result.get("quick") else ""
     source += ", failed its own judgement" if result.get("failed") else ""
-    for about in result.get("claims") or BEARS_ON.get(name, ()):
+    claims = result.get("claims")  # a list of them, or only their number
+    for about in claims if isinstance(claims, list) and claims else BEARS_ON.get(name, ()):
         if isinstance(about, str):
-            yield Observation(
-                about, source, f"of all that it measured: {result.get('verdict', 'no verdict')}"
-            )
+            words = f"of all that it measured: {result.get('verdict', 'no verdict')}"
+            yield Observation(about, source, _of_rows(result, about) or words)
         elif "hypothesis" in about:
             words = f"without {about['hypothesis']}: no counterexample among {about['tried']} problems"
             if about["search"] == "needed":
                 words = f"false without {about['hypothesis']}: a counterexample has {about['size']}"
             yield Observation(about["claim"], source, words)
+
+
+def _of_rows(result: dict[str, Any], claim: str) -> str:
+    """What rows about one claim say, where a campaign has such: by what both sides of it differ."""
+    rows = [row for row in result.get("rows", ()) if row.get("claim") == claim]
+    told = []
+    if shares := [row["share"] for row in rows if row.get("share") is not None]:
+        told.append(f"both sides differ by at most {max(shares):.1e} of their yardstick, rows: {len(shares)}")
+    if without := [row["share without"] for row in rows if row.get("share without") is not None]:
+        told.append(f"without a hypothesis by {min(without):.2g} to {max(without):.2g}, rows: {len(without)}")
+    if bounds := [row["of bound"] for row in rows if row.get("of bound") is not None]:
+        told.append(f"{min(bounds):.2g} to {max(bounds):.2g} of what the bound allows, rows: {len(bounds)}")
+    return "; ".join(told)

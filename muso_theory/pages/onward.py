@@ -45,7 +45,9 @@ def draw_shown(paths: Iterable[str | Path]) -> dict[str, tuple[str, str]]:
 
 def way(slug: str, proved: bool) -> Markup:
     """Links to the parts of a claim's page, in the order of reading."""
-    parts = [("results", "Theorem"), ("proof", "Proof")] if proved else [("results", "Claim")]
+    parts = [("results", "Claim")]
+    if proved:
+        parts = [("results", "Theorem"), ("hypotheses", "Counterexamples"), ("proof", "Proof")]
     parts += [("instances", "Check")]
     parts += [("figure", "Figure")] if figures(slug) else []
     return tag(
@@ -95,6 +97,13 @@ def figure_section(slug: str, drawn: Drawn) -> list[Markup]:
             shown.append(figure(Markup(picture), mathematics(caption)))
         else:
             shown.append(
-                tag("p", "Drawn from results of campaigns: ", tag("code", f"python -m figures {name}"), ".")
+                tag(
+                    "p",
+                    "Drawn from results of campaigns: ",
+                    tag("code", f"python -m figures {name}"),
+                    "; here, where the site is written with ",
+                    tag("code", "--evidence"),
+                    " and these results.",
+                )
             )
     return [section("figure", "Figure", join(*shown))] if shown else []

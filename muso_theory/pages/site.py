@@ -25,6 +25,7 @@ from ..claims.theorems.refuted import refuted
 from ..claims.theorems.registry import THEOREMS
 from ..claims.theorems.showing import status_without_proof, unproved
 from ..claims.theorems.sources import references, source_of
+from ..claims.theorems.weakening import AGAIN, HEADING, Weakened
 from ..claims.theorems.writing import certificate_text, claims_graph, statements_text
 from ..files.writing import make_folder, write_all
 from ..markup import Markup, join, mathematics, table, tag
@@ -34,12 +35,16 @@ from .onward import Drawn, check_section, figure_section, way
 
 __all__ = ["theorem_site", "write_site"]
 
+_LONG = 30
+"""Steps of all proofs of a page from which on they are folded."""
+
 
 def write_site(
     directory: str | Path,
     proofs: Sequence[Proof],
     instances: Iterable[Observation] = (),
     drawn: Drawn | None = None,
+    weakened: Weakened | None = None,
 ) -> list[Path]:
     """Write the site of some proofs.
 
@@ -47,16 +52,20 @@ def write_site(
         directory: where; made if it does not exist. ``index.html`` is the entrance.
         instances: evidence on data, shown on the pages of their claims.
         drawn: figures, shown likewise; see :func:`draw_shown`.
+        weakened: of one theorem of your own, what became of it without each hypothesis.
 
     Raises:
         BadInputError: the directory is a file or cannot be written.
     """
     make_folder(directory)  # before the work
-    return write_all(directory, theorem_site(proofs, instances, drawn), "index.html", sealed=True)
+    return write_all(directory, theorem_site(proofs, instances, drawn, weakened), "index.html", sealed=True)
 
 
 def theorem_site(
-    proofs: Sequence[Proof], instances: Iterable[Observation] = (), drawn: Drawn | None = None
+    proofs: Sequence[Proof],
+    instances: Iterable[Observation] = (),
+    drawn: Drawn | None = None,
+    weakened: Weakened | None = None,
 ) -> dict[str, str]:
     """The contents of the site's files by their names; every link between them resolves."""
     known = {proof.slug: _file(proof.slug) for proof in proofs}
@@ -75,7 +84,8 @@ def theorem_site(
         by_claim.setdefault(instance.claim, []).append(instance)
     files = {"index.html": _index(proofs, links)}
     for proof in proofs:
-        files[known[proof.slug]] = _claim(proof, links, by_claim.get(proof.slug, []), drawn or {})
+        dropped = weakened if proof.own else None
+        files[known[proof.slug]] = _claim(proof, links, by_claim.get(proof.slug, []), drawn or {}, dropped)
         files[f"certificates/{proof.slug}.json"] = certificate_text(proof.certificate)
         if proof.own:  # by a name that bears no seal: check.py reads every line
             files[f"certificates/{proof.slug}.statements"] = statements_text(proof.own)
@@ -159,7 +169,13 @@ def _index(proofs: Sequence[Proof], links: Mapping[str, str]) -> str:
     )
 
 
-def _claim(proof: Proof, links: Mapping[str, str], instances: Sequence[Observation], drawn: Drawn) -> str:
+def _claim(
+    proof: Proof,
+    links: Mapping[str, str],
+    instances: Sequence[Observation],
+    drawn: Drawn,
+    weakened: Weakened | None,
+) -> str:
     """The page of one claim."""
     claim = CATALOGUE.get(proof.slug)
     words = claim.words if claim else says(proof.theorems[0])
@@ -170,6 +186,7 @@ def _claim(proof: Proof, links: Mapping[str, str], instances: Sequence[Observati
         body.append(section("remains", "What remains beyond algebra", tag("ul", rest)))
     body += [
         section("hypotheses", "Hypotheses and counterexamples", _trials(proof.theorems)),
+        *([] if weakened is None else [section("dropped", HEADING, _dropped(weakened))]),
         section("proof", "Proof", _proofs(proof.theorems, links)),
     ]
     beyond = " of what remains beyond algebra." if proof.remains else ", and none is needed here."
@@ -255,9 +272,18 @@ def _trials(nodes: Sequence[Node]) -> Markup:
     return table(caption, ("Theorem", "Hypothesis", "Trial", "Exact model"), rows, name="evidence trials")
 
 
+def _dropped(weakened: Weakened) -> Markup:
+    """What became of the theorem without each hypothesis."""
+    rows = [tag("li", tag("code", label), ": ", mathematics(words)) for label, words in weakened.told.items()]
+    told = [tag("p", AGAIN), tag("ul", rows)] if rows else [tag("p", "There is none.")]
+    if weakened.fewer:
+        told += [tag("p", "Proved with fewer:"), tag("pre", "\n".join(weakened.lines))]
+    return join(*told)
+
+
 def _proofs(nodes: Sequence[Node], links: Mapping[str, str]) -> Markup:
-    """The proofs, lemmas linked to where they are stated."""
-    parts = []
+    """The proofs, lemmas linked to where they are stated; on a long page their steps are unfolded one by one."""
+    parts, long = [], sum(len(node["steps"]) for node in nodes) > _LONG
     for node in nodes:
         steps = []
         for pieces in proof_steps(node):
@@ -266,7 +292,10 @@ def _proofs(nodes: Sequence[Node], links: Mapping[str, str]) -> Markup:
                 steps.append(tag("li", tag("a", tag("code", first), href=links[first]), _written(rest), "."))
             else:
                 steps.append(tag("li", _written(pieces), "."))
-        parts.append(join(tag("h3", tag("code", node["name"])), tag("ol", steps, class_="steps")))
+        listed = tag("ol", steps, class_="steps")
+        if long:
+            listed = tag("details", tag("summary", f"Steps: {len(steps)}"), listed)
+        parts.append(join(tag("h3", tag("code", node["name"])), listed))
     return join(parts)
 
 

@@ -238,3 +238,52 @@ def test_every_condition_that_is_formal_is_a_hypothesis_somewhere() -> None:
     unfolded = texts | {text.replace("K ", "Phi Phi' ").replace("K_RR ", "Phi_R Phi_R' ") for text in texts}
     for condition in CATALOGUE.values():
         assert not condition.formal or set(condition.formal) & unfolded, condition.slug
+
+
+LABELS = "matrix ytilde_F : f x c"
+RETRAINED = "let w_r = w_0 + Phi_R^+ (y_R - Phi_R w_0)"
+INVERSE = "let w_r = w_0 + K_RR^-1 Phi_R' (y_R - Phi_R w_0)"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        # Labels that are the optimal ones by definition, not by hypothesis.
+        (
+            [LABELS, "assume optimal-label: ytilde_F = Phi_F w_r"],
+            ["let ytilde_F = Phi_F w_r"],
+            "ytilde_F = Phi_F w_r",
+        ),
+        # Targets that can be fitted, by definition.
+        (["matrix y : n x c"], ["matrix v : D x c", "let y = Phi v"], "y = Phi v"),
+        # A model by an inverse, which is the retrained one under a condition only.
+        (
+            [RETRAINED],
+            ["let K_RR = Phi_R' Phi_R", "assume left: K_RR invertible", INVERSE],
+            INVERSE.removeprefix("let "),
+        ),
+        # A start in the span, by a parameter of its own; and a number that is not negative.
+        (["pinv Phi"], ["pinv Phi", "matrix a : n x c", "let v = w_0 + Phi' a"], "v = w_0 + Phi' a"),
+        (
+            ["pinv Phi"],
+            ["pinv Phi", "scalar h on n", "let eps : n x n = h_n h_n", "let two : n x n = h_n + h_n"],
+            "eps = h_n h_n",
+        ),
+    ],
+)
+def test_a_hypothesis_that_hides_in_a_definition_is_seen(
+    old: list[str], new: list[str], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theorem, claim = THEOREMS["exact-labels"], CATALOGUE["exact-labels"]
+    after = RETRAINED if old[0] == LABELS else old[0]  # labels are defined where the retrained model is known
+    lines = list(theorem.lines)
+    at = lines.index(after) + 1
+    lines[at:at] = [line for line in new if line not in lines]
+    lines = [line for line in lines if line not in old or line in new]
+    monkeypatch.setitem(THEOREMS, "exact-labels", replace(theorem, lines=tuple(lines)))
+    missing = f"exact-labels does not say what the definition {told} takes for granted"
+    assert [line for line in overpromises(claim) if "takes for granted" in line] == [missing]
+    said = replace(claim, given={**claim.given, told: "x"})
+    assert not any("takes for granted" in line or f"given {told}" in line for line in overpromises(said))
+    monkeypatch.undo()
+    assert f"exact-labels is given {told}, which no theorem assumes" in overpromises(said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+import muso_theory as mt
 import muso_theory.checking.check
+from muso_theory.claims import CATALOGUE, find
+from muso_theory.claims.theorems.registry import THEOREMS, slugs
+from muso_theory.claims.theorems.showing import BEARS_ON
+from muso_theory.evaluation.mechanisms import MECHANISMS
 from tests.running import IDENTITY, small, write
 from verification.commands import muso
 
@@ -313,6 +319,36 @@ def test_unknown_words_suggest_the_nearest() -> None:
     assert "try 'gap'" in refused("explain", "gapp")
     assert "try 'VACUOUS'" in refused("explain", "vacous")
     refused("explain", "")
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("newton-removal", "(a theorem that no report has a row of); try muso prove newton-removal"),
+        (
+            "gap-formula/norm",
+            "(a theorem of gap-formula); try muso prove gap-formula, or muso check DATA --claim gap-f",
+        ),
+        ("lemma/gap", "(a lemma of theorems); try proofs/pages/lemmas.md"),
+        ("scrub", "(a method of unlearning); try muso unlearn DATA --method scrub"),
+        ("ntk-scrubbing", "try muso prove ntk-scrubbing, or muso unlearn DATA --method ntk-scrubbing"),
+        ("newton-step", "(a mechanism of guarantees); try mt.evaluation.guarantee"),
+        (
+            "lazy",
+            "(a campaign, which bears on lazy-training, linearised-network); try python -m verification lazy",
+        ),
+        ("energi", "(unknown); try 'energy'"),
+    ],
+)
+def test_a_word_that_another_command_knows_is_no_unknown_one(word: str, told: str) -> None:
+    assert told in refused("check", "digits", "--claim", word)
+
+
+def test_whatever_another_command_knows_is_told() -> None:
+    known = {*THEOREMS, *slugs(), *mt.methods.METHODS, *MECHANISMS, *BEARS_ON} - set(CATALOGUE)
+    for word in known:
+        with pytest.raises(mt.BadInputError, match=re.escape(f"claim={word} (a ")):
+            find(word)
 
 
 def test_a_bug_is_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,7 +113,8 @@ def test_three_clicks_lead_from_a_theorem_to_a_figure(site: Path) -> None:
     """Theorem, proof, check and figure: each is linked from the top of the page, in this order."""
     text = (site / "label-free.html").read_text(encoding="utf-8")
     (page,) = re.findall(r'<nav aria-label="Page">.*?</nav>', text, flags=re.S)
-    assert re.findall(r'href="#([^"]+)"', page) == ["results", "proof", "instances", "figure"]
+    parts = ["results", "hypotheses", "proof", "instances", "figure"]
+    assert re.findall(r'href="#([^"]+)"', page) == parts
     assert "muso check DATA --claim label-free" in text
     assert "least-squares-on-retain: Φ" in re.sub(r"<[^>]+>", "", text)
     assert "python -m figures exactness" in text  # no results were given that it could be drawn from
@@ -124,10 +125,25 @@ def test_three_clicks_lead_from_a_theorem_to_a_figure(site: Path) -> None:
     assert all(map(figures, slugs()))  # each claim with a theorem
 
 
+def test_a_page_draws_what_it_shows_and_has_the_rows_of_its_claim() -> None:
+    """From results that are kept: of a figure of all claims the page shows the picture, of its rows what they say."""
+    result = ROOT / "verification" / "results" / "identities.json"
+    for slug, said in (
+        ("capacity", "without a hypothesis by"),
+        ("inexact-training", "of what the bound allows"),
+    ):
+        pages = theorem_site([stored(slug)], read_instances([result]), draw_shown([result]))
+        figure = re.findall(r'<section id="figure".*?</section>', pages[f"{slug}.html"], flags=re.S)
+        assert figure[0].count("<svg") == 1
+        assert "python -m figures identities" not in figure[0]
+        assert said in pages[f"{slug}.html"]
+
+
 @pytest.mark.slow
 def test_the_whole_collection_shows_claims_without_a_proof_and_draws_figures(tmp_path: Path) -> None:
     results = [
-        ROOT / "verification" / "results" / f"{name}.json" for name in ("anatomy", "ablation", "ntk-limit")
+        ROOT / "verification" / "results" / f"{name}.json"
+        for name in ("anatomy", "ablation", "ntk-limit", "identities")
     ]
     report = tmp_path / "report.json"
     problem = mt.UnlearningProblem(np.array([[1, 0, 1], [1, 1, 0], [2, 1, 1]]), np.array([1, 2, 5]), [1])
@@ -141,6 +157,12 @@ def test_the_whole_collection_shows_claims_without_a_proof_and_draws_figures(tmp
     for page in pages:
         assert [link for link in links(page) if not resolves(link, page)] == []
     index = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    for slug in slugs():  # the index leads to the page, the page to its parts, and each has a picture
+        assert f'href="{slug}.html"' in index
+        page = (tmp_path / "site" / f"{slug}.html").read_text(encoding="utf-8")
+        for part in ("results", "hypotheses", "proof", "instances", "figure"):
+            assert f'href="#{part}"' in page
+        assert "<svg" in page.partition('<section id="figure"')[2], slug
     text = (tmp_path / "site" / "kernel-limit.html").read_text(encoding="utf-8")
     assert text.count("<svg") == 1
     for slug in unproved():
@@ -253,6 +275,12 @@ def test_evidence_that_was_changed_or_is_of_another_version_is_refused(tmp_path:
     path.write_text(report.replace('"schema": ', '"schema": 9'), encoding="utf-8")
     with pytest.raises(mt.BadInputError, match="schema version"):
         read_instances([path])
+
+
+def test_what_is_stored_can_be_read() -> None:
+    found = read_instances([ROOT / "verification" / "results"])
+    assert {"campaign identities", "campaign hypotheses"} <= {one.source for one in found}
+    assert set(slugs()) <= {one.claim for one in found}
 
 
 def test_a_campaign_shows_what_kind_of_evidence_it_is(tmp_path: Path) -> None:

@@ -18,9 +18,10 @@ from muso_theory.algebra.contradiction import contradiction
 from muso_theory.algebra.exact import identity, multiply, solve, transpose
 from muso_theory.algebra.statement import parse_statement
 from muso_theory.algebra.trials import concludes, failing, read_model
-from muso_theory.claims.theorems import attempts
-from muso_theory.claims.theorems.attempts import search_model, weaken
+from muso_theory.claims.theorems import attempts, weakening
+from muso_theory.claims.theorems.attempts import search_model
 from muso_theory.claims.theorems.registry import THEOREMS
+from muso_theory.claims.theorems.weakening import weaken
 from muso_theory.commands.cli import app
 from muso_theory.evidence import Verdict
 from tests.proofs.test_forged_certificates import run_checker
@@ -385,6 +386,21 @@ def test_a_model_is_searched_alone() -> None:
         ),
         ("let a = b\nlet b = a\nconclude a = b", "line 1, column 9: b is defined in line 2 only, .*circle"),
         ("let a = a\nconclude a = a", "line 1, column 9: a is defined by itself"),
+        (
+            "matrix A : n x n\n let B = A^-1 A\nassume inv: A invertible\nconclude B = I",
+            "line 2, column 10: A\\^-1 is declared in line 3 only.*the order is.*'assume inv: A invertible, and below "
+            "it let B = A\\^-1 A'",
+        ),
+        (
+            "let B = A^+ A\nmatrix A : n x n\npinv A\nconclude B = B",
+            "column 9: A\\^\\+ .*what defines A above",
+        ),
+        (
+            "matrix A : n x n\nassume A invertible\nconclude A = A",
+            "column 8: .*'assume some-label: A invertible'",
+        ),
+        ("matrix A : n x n\nwithout A = A'\nconclude A = A", 'column 9: .*"without some-label: A = A\'"'),
+        ("matrix A : n x n\nassume what\nconclude A = A", "column 8: .*'assume label: A B = C, or"),
         ("matrix A : n x n\nconclude A^+ A = A", "column 10: unknown symbol 'A\\^\\+'; .*'pinv A'"),
         ("matrix A : n x n\nconclude A^-1 A = A", "'assume some-label: A invertible'"),
         ("matrx A : n x n", "line 1, column 1: no line begins with 'matrx'; try 'matrix A : n x D'"),
@@ -476,7 +492,7 @@ def test_words_mean_themselves_on_every_page() -> None:
     says = r"says a <b>bold</b> | `x` \frac *a* [link](x) & 1 < 2"
     answer = mt.prove(mt.statement(f"{PENROSE}\n{says}"), seconds=60)
     assert r"a \<b>bold\</b> | \`x\` \\frac \*a\* \[link](x) & 1 < 2." in answer.to_markdown()
-    assert "**mine**\n" in mt.prove(mt.statement(PENROSE), seconds=60).to_markdown()
+    assert "### mine\n" in mt.prove(mt.statement(PENROSE), seconds=60).to_markdown()
 
 
 def test_what_was_not_tried_in_time_is_not_called_needed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -486,7 +502,7 @@ def test_what_was_not_tried_in_time_is_not_called_needed(monkeypatch: pytest.Mon
     assert "Not decided, whether needed: symmetric; try --weaken." in answer.to_markdown()
     assert "| not decided |" in answer.to_markdown()
     monkeypatch.setattr(
-        attempts,
+        weakening,
         "attempt",
         lambda theorem, *_: mt.TheoremAnswer(theorem, Verdict.UNDECIDED, None, None, ("x",)),
     )
@@ -537,6 +553,35 @@ def test_what_would_help_is_said(tmp_path: Path) -> None:
     file.write_text(PENROSE)
     answer = CliRunner().invoke(app, ["prove", str(file), "--seconds", "60", "--weaken"])
     assert answer.output.endswith("dropped alone\n\nThere is none.\n")
+
+
+def test_what_became_of_each_hypothesis_is_in_all_that_is_written(tmp_path: Path) -> None:
+    file, room, site = tmp_path / "mine.txt", tmp_path / "room", tmp_path / "site"
+    file.write_text(
+        "matrix A : n x n\nassume symmetric: A = A'\nassume idle: A A A = A A A'\nconclude A A' = A' A"
+    )
+    options = ["--weaken", "--seconds", "60", "--write", str(room), "--html", str(site)]
+    answer = CliRunner().invoke(app, ["prove", str(file), *options])
+    assert answer.exit_code == 0, answer.output
+    data = json.loads((room / "mine-hypotheses.json").read_text())
+    assert {label: found["kind"] for label, found in data["hypotheses"].items()} == {
+        "symmetric": "needed",
+        "idle": "redundant",
+    }
+    assert data["fewer"]
+    assert not any("idle" in line for line in data["proved with"])
+    page = re.sub(r"<[^>]+>", "", (site / "mine.html").read_text())
+    for text in (answer.output, (room / "mine.md").read_text(), page):
+        assert "Each hypothesis dropped alone" in text
+        assert "symmetric: needed, without it" in text
+        assert "idle: redundant, proved without it" in text
+        assert "assume symmetric: A = A'" in text.replace("&#x27;", "'").partition("Proved with fewer")[2]
+    remark = (room / "mine.tex").read_text().partition(r"\begin{remark}")[2]
+    assert r"\texttt{symmetric} is needed." in remark
+    assert r"with these alone: \texttt{symmetric}: $A = A^{\top}$" in remark
+    bare = CliRunner().invoke(app, ["prove", str(file), "--seconds", "60", "--write", str(room), "--force"])
+    assert bare.exit_code == 0
+    assert "dropped alone" not in (room / "mine.md").read_text() + bare.output
 
 
 def test_a_site_of_ones_own_theorem(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from .certificates import bundle, certificate_of
 from .proof import Proof
 from .registry import THEOREMS, registered_statements
 
-__all__ = ["TheoremAnswer", "attempt", "search_model", "statement", "weaken"]
+__all__ = ["TheoremAnswer", "attempt", "search_model", "shown_matrix", "statement"]
 
 _FIRST = 0.1
 """Share of the budget that a first search for a counterexample has: false theorems as a rule show it at once."""
@@ -102,14 +102,14 @@ class TheoremAnswer:
             sizes = ", ".join(f"{name} = {size}" for name, size in sorted(self.model["sizes"].items()))
             lines += [f"Counterexample, exact, with {sizes}:", ""]
             parsed = parse_statement(self.theorem.name, self.theorem.lines)
-            lines += [f"- {s} = {_shown(self.model['matrices'][s])}" for s in parsed.free]
+            lines += [f"- {s} = {shown_matrix(self.model['matrices'][s])}" for s in parsed.free]
             others = [s for s in self.model["matrices"] if s not in parsed.free]
             if others:
                 lines += [
                     "",
                     "so that",
                     "",
-                    *(f"- {s} = {_shown(self.model['matrices'][s])}" for s in others),
+                    *(f"- {s} = {shown_matrix(self.model['matrices'][s])}" for s in others),
                 ]
             lines.append("")
             lines += [f"Fails: {text}" for text in self.fails]
@@ -124,21 +124,6 @@ class TheoremAnswer:
 _SHORTER = "a have line halfway, a lemma, or an inverse that is assumed makes a proof shorter"
 
 _NO_MODEL = "no rational data that satisfy the hypotheses were found: they may contradict one another"
-
-
-@final
-@dataclass(frozen=True)
-class _Weakened:
-    """What became of each hypothesis when it alone was dropped.
-
-    Args:
-        hypotheses: label to ``"needed"`` (a counterexample without it), ``"redundant"`` (proved without it) or
-            ``"open"`` (not decided in the time it had), with words.
-        lines: the statement without the hypotheses that were given up one after the other, still proved.
-    """
-
-    hypotheses: Mapping[str, tuple[str, str]]
-    lines: tuple[str, ...]
 
 
 @checked
@@ -249,39 +234,6 @@ def search_model(theorem: Theorem, seconds: float = 60.0) -> TheoremAnswer:
     return TheoremAnswer(theorem, Verdict.UNDECIDED, None, None, words)
 
 
-def weaken(theorem: Theorem, seconds: float = 60.0, progress: Tell | None = None) -> _Weakened:
-    """Drop each hypothesis alone: which are needed, and which are redundant; then all of these that can go together.
-
-    An inverse that a hypothesis provides is replaced by the Moore-Penrose inverse, as everywhere in the collection.
-    """
-    found: dict[str, tuple[str, str]] = {}
-    parsed = parse_statement(theorem.name, theorem.lines)
-    labels = [h.label for h in parsed.hypotheses if h.assumed]
-    lines = theorem.lines
-    for label in labels:
-        less = replace(theorem, lines=_without(theorem.lines, label))
-        answer = attempt(less, seconds / max(1, len(labels)), progress)
-        if answer.verdict is Verdict.REFUTED and answer.model is not None:
-            free = parse_statement(less.name, less.lines).free
-            data = ", ".join(f"{s} = {_shown(answer.model['matrices'][s])}" for s in free)
-            found[label] = ("needed", f"without it {'; '.join(answer.fails)} fails for {data}")
-        elif answer.proof is not None:
-            found[label] = ("redundant", "proved without it")
-            if (
-                lines == theorem.lines
-                or attempt(
-                    replace(theorem, lines=_without(lines, label)), seconds / len(labels), progress
-                ).proof
-            ):
-                lines = _without(lines, label)
-        else:
-            found[label] = (
-                "open",
-                f"not decided within {seconds / len(labels):.0f} s; a longer --seconds may decide it",
-            )
-    return _Weakened(found, lines)
-
-
 def _plans(theorem: Theorem, parsed: Statement) -> Iterator[tuple[str, tuple[PlanStep, ...]]]:
     """Ways to go about it, in words and as plans; the user's own first."""
     if theorem.plan:
@@ -365,31 +317,12 @@ def _contradicting(parsed: Statement, seconds: float) -> str:
     return f"no model was found, and none exists: {found}" if found else ""
 
 
-def _without(lines: tuple[str, ...], label: str) -> tuple[str, ...]:
-    """A statement without a hypothesis; an inverse that it provides becomes the Moore-Penrose inverse."""
-    result: list[str] = []
-    swap: tuple[str, str] | None = None
-    for line in lines:
-        if line.startswith(f"assume {label}: "):
-            found = re.fullmatch(
-                r"(\w+) (invertible|left-invertible|right-invertible)", line.partition(": ")[2]
-            )
-            if found:
-                mark = {"invertible": "-1", "left-invertible": "L", "right-invertible": "R"}[found[2]]
-                swap = f"{found[1]}^{mark}", f"{found[1]}^+"
-                if f"pinv {found[1]}" not in lines:
-                    result.append(f"pinv {found[1]}")
-            continue
-        result.append(re.sub(rf"(?<!\w){re.escape(swap[0])}", swap[1], line) if swap else line)
-    return tuple(result)
-
-
 def _values(model: Mapping[str, Any]) -> ExactModel:
     """A written model as matrices."""
     matrices = {s: [[Fraction(x) for x in row] for row in rows] for s, rows in model["matrices"].items()}
     return dict(model["sizes"]), matrices
 
 
-def _shown(rows: list[list[str]]) -> str:
+def shown_matrix(rows: list[list[str]]) -> str:
     """A matrix in one line."""
     return "[" + "; ".join(" ".join(row) for row in rows) + "]"

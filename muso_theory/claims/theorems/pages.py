@@ -9,16 +9,16 @@ from ...algebra.derivation import Node
 from ...algebra.render import latex, unicode_math
 from .content import Clause, Piece, proof_steps, put_in, result, says, setting, shared_lines, trials
 from .registry import THEOREMS, slugs
-from .showing import GALLERY, campaigns, check_command, figures
+from .showing import GALLERY, campaigns, check_command, figures, gallery_figures
 from .sources import references, source_of
 
 __all__ = ["latex_page", "markdown_page"]
 
-_RESULTS, _GALLERY = "../../verification/results", "../../figures/gallery"
-"""Where results and figures are, from the folder of pages."""
+_RESULTS, _GALLERY, _DOCS = "../../verification/results", "../../figures/gallery", "../../docs"
+"""Where results, figures and tutorials are, from the folder of pages."""
 
 _LONG = 116
-"""Lines that fit two screens; on a longer page the steps of proofs are folded."""
+"""Lines that fit two screens; on a longer page the steps of proofs are folded, and where that is not enough, models."""
 
 
 def markdown_page(slug: str, nodes: list[Node], status: str) -> str:
@@ -29,21 +29,19 @@ def markdown_page(slug: str, nodes: list[Node], status: str) -> str:
         lines += ["Throughout:", "", "```", *_packed(setting(shared)), "```", ""]
     for node in nodes:
         words = _escaped(unicode_math(says(node)))
-        lines += [
-            f"**{node['name']}**: {words}." if words else f"**{node['name']}**",
-            "```",
-            *_packed(result(node, shared)),
-            "```",
-        ]
-    lines += ["", "## Hypotheses and counterexamples", "", *_hypotheses(nodes), "", "## Proof"]
+        lines += [f"### {node['name']}", *([f"{_begun(words)}."] if words else [])]
+        lines += ["```", *_packed(result(node, shared)), "```"]
+    lines += ["", "## Hypotheses and counterexamples", ""]
+    models = _hypotheses(nodes)
+    folded = len(lines) + len(models) > _LONG - 8  # what follows takes some lines, folded or not
+    lines += [*(_folded(f"{len(models) - 2} hypotheses", models) if folded else models), "", "## Proof"]
     proofs = [(node["name"], _proof(node)) for node in nodes]
     long = len(lines) + sum(len(steps) + 3 for _, steps in proofs) > _LONG
     lines += [""] if long else []
     for name, steps in proofs:
         if long:
             count = "one step" if len(steps) == 1 else f"{len(steps)} steps"
-            head = f"<details><summary><b>{name}</b>, {count}</summary>"
-            lines += [head, "", *steps, "", "</details>"]
+            lines += _folded(f"<b>{name}</b>, {count}", steps)
         else:
             lines += ["", f"**{name}**", "", *steps]
     lines += _onward(slug)
@@ -53,9 +51,19 @@ def markdown_page(slug: str, nodes: list[Node], status: str) -> str:
     return "\n".join(lines)
 
 
+def _folded(head: str, lines: Sequence[str]) -> list[str]:
+    """Lines behind a head that unfolds them."""
+    return [f"<details><summary>{head}</summary>", "", *lines, "", "</details>"]
+
+
 def _escaped(words: str) -> str:
     """Words in Markdown that mean themselves: tags, links, code and fonts begin with these signs."""
     return re.sub(r"[\\`*\[]|<(?=[A-Za-z/!])", r"\\\g<0>", words)
+
+
+def _begun(words: str) -> str:
+    """Words as a sentence begins; a letter of a formula stays as it is."""
+    return words[0].upper() + words[1:] if re.match(r"[a-z]{2,}[ ,-]", words) else words
 
 
 def latex_page(slug: str, nodes: list[Node]) -> str:
@@ -164,14 +172,19 @@ def _proof(node: Node) -> list[str]:
 
 
 def _page(name: str) -> str:
-    """The page on which a theorem is stated."""
+    """Where a theorem is stated: its heading, of which GitHub and MkDocs leave the slash out."""
     slug = THEOREMS[name].slug
-    return "lemmas.md" if slug == "lemma" else f"{slug}.md"
+    place = "main-results" if name == slug else name.replace("/", "")
+    return f"{'lemmas' if slug == 'lemma' else slug}.md#{place}"
 
 
 def _way(slug: str) -> list[str]:
     """Links to the parts of a page, in the order of reading."""
-    parts = ["[Theorem](#main-results)", "[Proof](#proof)"]
+    parts = [
+        "[Theorem](#main-results)",
+        "[Counterexamples](#hypotheses-and-counterexamples)",
+        "[Proof](#proof)",
+    ]
     parts += ["[Check](#check)"] if slug in slugs() else []
     parts += ["[Figure](#figure)"] if figures(slug) else []
     return [" · ".join(parts), ""]
@@ -188,11 +201,23 @@ def _onward(slug: str) -> list[str]:
         f"- The proof: `python proofs/check.py`, of [{slug}.json](../certificates/{slug}.json).",
     ]
     if command := check_command(slug):
-        lines.append(f"- On your data: `{command}`.")
-    if measured := ", ".join(f"[{name}]({_RESULTS}/{name}.md)" for name in campaigns(slug)):
-        lines.append(f"- Measured, by campaigns: {measured}.")
+        lines.append(f"- On your data: `{command}`, as in [the tutorial]({_DOCS}/tutorials/own-data.md).")
+    else:
+        lines.append("- On your data: no row of a report is about it.")
+    lines.append(
+        f"- In campaigns, a row: two checkers on its certificate in {_tables(['theorems'])}, its hypotheses "
+        f"dropped in a search of another seed in {_tables(['hypotheses'])}."
+    )
+    if campaigns(slug):
+        lines.append(f"- Measured, by campaigns: {_tables(campaigns(slug))}.")
     shown = [
-        f"- [{name}]({_GALLERY}/{name}.svg)" if name in GALLERY else f"- `python -m figures {name}`"
-        for name in figures(slug)
+        f"- [{name}]({_GALLERY}/{name}.svg) ([caption]({_GALLERY}/{name}.txt))"
+        for name in gallery_figures(slug)
     ]
+    shown += [f"- `python -m figures {name}`" for name in figures(slug) if name not in GALLERY]
     return [*lines, *(["", "## Figure", "", *shown] if shown else [])]
+
+
+def _tables(names: Iterable[str]) -> str:
+    """Links to the tables of campaigns."""
+    return ", ".join(f"[{name}]({_RESULTS}/{name}.md)" for name in names)

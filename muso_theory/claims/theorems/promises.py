@@ -16,7 +16,8 @@ For what no line says, the catalogue names what else stands (``beyond``). A clau
 own data (``check``), on a campaign (``measured``) or on a source that has it (``cited``): then a strong word or a
 formula in it needs an entry of ``beyond``. What a claim means where it fails, and what breaks without a hypothesis, is
 a clause like any other; that a hypothesis is needed, a model in the certificate shows (``needed``). And hypotheses are
-those of the theorems: every one is a condition of the claim, or the catalogue says how it is met (``given``).
+those of the theorems: every one is a condition of the claim, or the catalogue says how it is met (``given``); those
+that stand in a definition (`hidden.py`), too.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from ...algebra.statement import Statement, parse_statement
 from ...algebra.theorem import Theorem
 from ..catalogue import CATALOGUE, Claim
 from .formulas import formulas, normal, written
+from .hidden import hidden_hypotheses
 from .registry import THEOREMS
 
 __all__ = ["overpromises"]
@@ -289,10 +291,16 @@ def _hypotheses(claim: Claim, theorems: list[Statement]) -> Iterator[str]:
     for label, meanings in found.items():
         if label not in claim.given and not any(meanings & texts for texts in formal.values()):
             yield f"{claim.slug} does not list the hypothesis {label} of its theorems"
+    hidden = dict.fromkeys(text for theorem in theorems for text in hidden_hypotheses(theorem))
+    yield from (
+        f"{claim.slug} does not say what the definition {text} takes for granted"
+        for text in hidden
+        if text not in claim.given
+    )
     yield from (
         f"{claim.slug} is given {label}, which no theorem assumes"
         for label in claim.given
-        if label not in found
+        if label not in found and label not in hidden
     )
     everything = set().union(*found.values())
     for slug, texts in formal.items():

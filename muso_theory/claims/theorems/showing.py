@@ -12,6 +12,7 @@ __all__ = [
     "campaigns",
     "check_command",
     "figures",
+    "gallery_figures",
     "status_without_proof",
     "unproved",
 ]
@@ -62,8 +63,8 @@ FIGURES = {
 }
 """Figures of the campaigns, to the claims that they show; those of thousands of points are too large for a page."""
 
-GALLERY = ("exactness", "gap_by_epoch", "precision_ladder")
-"""Figures that are kept beside the code."""
+GALLERY = ("exactness", "gap_by_epoch", "precision_ladder", "identities", "layers")
+"""Figures that are kept beside the code: of each claim with a theorem at least one."""
 
 
 def campaigns(slug: str) -> tuple[str, ...]:
@@ -79,6 +80,16 @@ def campaigns(slug: str) -> tuple[str, ...]:
 def figures(slug: str) -> tuple[str, ...]:
     """The figures that show a claim."""
     return tuple(name for name, claims in FIGURES.items() if slug in claims)
+
+
+def gallery_figures(slug: str) -> tuple[str, ...]:
+    """Those of them that are kept beside the code.
+
+    Example:
+        >>> gallery_figures("downsampling"), gallery_figures("linearised-network")
+        (('identities',), ('layers',))
+    """
+    return tuple(name for name in figures(slug) if name in GALLERY)
 
 
 def check_command(slug: str) -> str:

@@ -19,6 +19,7 @@ from .refuted import refuted_page
 from .registry import THEOREMS, slugs
 from .showing import status_without_proof, unproved
 from .status import INDEX, statements_hash
+from .weakening import Weakened
 
 __all__ = [
     "certificate_text",
@@ -55,13 +56,22 @@ def write_proofs(directory: str | Path) -> list[Path]:
     )
     files["pages/refuted.md"] = refuted_page()
     edges, statuses, remains = claims_graph(proofs)
-    files["theorems.svg"] = graph_svg(edges, statuses, remains=remains)
+    pages = {node: f"pages/{'lemmas' if node.startswith('lemma/') else node}.md" for node in edges}
+    pages |= {slug: "../README.md#claims" for slug in unproved()}
+    files["theorems.svg"] = graph_svg(edges, statuses, pages, remains)
     files["theorems.md"] = _table(proofs)
     return write_all(directory, files, "theorems.md")
 
 
-def write_attempt(directory: str | Path, attempt: TheoremAnswer) -> list[Path]:
+def write_attempt(
+    directory: str | Path, attempt: TheoremAnswer, weakened: Weakened | None = None
+) -> list[Path]:
     """Write down what became of a theorem of your own: its page, and of a proof certificate, LaTeX and statement.
+
+    Args:
+        directory: where; made if it does not exist.
+        attempt: the theorem and its answer.
+        weakened: what became of it without each hypothesis: in the page, in LaTeX, and as ``NAME-hypotheses.json``.
 
     Raises:
         BadInputError: if the directory is a file, or cannot be written.
@@ -73,6 +83,10 @@ def write_attempt(directory: str | Path, attempt: TheoremAnswer) -> list[Path]:
         files[f"{name}.json"] = certificate_text(attempt.proof.certificate)
         files[f"{name}.tex"] = attempt.proof.to_latex()
         files["statements.txt"] = statements_text(attempt.proof.own)
+    if weakened is not None:
+        files[f"{name}.md"] += "\n" + weakened.to_markdown()
+        files[f"{name}.tex"] += weakened.to_latex()
+        files[f"{name}-hypotheses.json"] = certificate_text(weakened.to_json())
     return write_all(directory, files, f"{name}.md")
 
 
