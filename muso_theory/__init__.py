@@ -16,10 +16,10 @@ _HOMES = {
     "errors": ("BadInputError", "MusoError", "SingularMatrixError"),
     "evidence": ("Evidence", "Finding", "Scope", "Verdict"),
     "checking.report": ("Report",),
-    "checking.check": ("check",),
+    "checking.run": ("check",),
     "inputs": ("from_frame",),
     "unlearning.unlearned": ("Unlearned",),
-    "unlearning.unlearn": ("unlearn",),
+    "unlearning.run": ("unlearn",),
     "unlearning.sweep": ("sweep",),
     "claims.theorems.library": ("TheoremAnswer", "Proof", "check_certificate", "prove", "statement"),
     "refutation": ("RULEBOOK", "Counterexample", "Refutation", "refute", "refute_report"),
@@ -53,8 +53,8 @@ if TYPE_CHECKING:  # the same names for type checkers, to which a misspelt one i
     from . import networks as networks
     from . import numbers as numbers
     from . import strategies as strategies
-    from .checking.check import check as check
     from .checking.report import Report as Report
+    from .checking.run import check as check
     from .claims import _Catalogue
     from .claims.theorems.library import Proof as Proof
     from .claims.theorems.library import TheoremAnswer as TheoremAnswer
@@ -95,8 +95,8 @@ if TYPE_CHECKING:  # the same names for type checkers, to which a misspelt one i
     from .refutation import Refutation as Refutation
     from .refutation import refute as refute
     from .refutation import refute_report as refute_report
+    from .unlearning.run import unlearn as unlearn
     from .unlearning.sweep import sweep as sweep
-    from .unlearning.unlearn import unlearn as unlearn
     from .unlearning.unlearned import Unlearned as Unlearned
 
     claims: _Catalogue

@@ -17,7 +17,16 @@ NUMERIC = (
     *(
         f"{tree}/{room}"
         for tree in ("muso_theory", "tests")
-        for room in ("claims", "descent", "evaluation", "linear", "methods", "networks", "numbers")
+        for room in (
+            "claims",
+            "descent",
+            "evaluation",
+            "linear",
+            "methods",
+            "networks",
+            "numbers",
+            "unlearning",
+        )
     ),
     "tests/checking/test_rechecking.py",
     "tests/checking/test_report.py",

@@ -175,8 +175,8 @@ def _sources() -> str:
     """Hash of the tests: what other tests found is no checkpoint."""
     digest = hashlib.sha256()
     for folder in ("tests", "verification"):
-        for path in sorted((ROOT / folder).glob("*.py")):
-            digest.update(path.name.encode() + path.read_bytes())
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            digest.update(path.relative_to(ROOT).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()
 
 

@@ -24,10 +24,12 @@ from dataclasses import dataclass
 from typing import final
 
 from ..errors import nearest
+from ..former import former
 from .expression import parse_equation, parse_expression
 from .polynomial import AlgebraError, Polynomial, quoted
 
 __all__ = ["Premise", "Statement", "StatementBuilder", "parse_statement"]
+former(__name__)
 
 _MAX_LINES = 80
 _PLAIN = r"[A-Za-z][A-Za-z0-9_]*"

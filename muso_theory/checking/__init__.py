@@ -1,4 +1,4 @@
-"""Checks: from a problem to a report on every claim, its words and its costs, and a stored report checked again."""
+"""From a problem to a report on claims: arithmetics, their costs, words for rows, and stored reports checked again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``muso check``: evidence about every claim on the user's data."""
+"""``muso check``: evidence about claims on the user's data."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ def check(
     outputs.file(html, "report page")
     outputs.folder(figures, "captions.txt")
     outputs.folder(checkpoint, ".lock")
-    from ..checking.check import InterruptedCheck, refuse_unused
-    from ..checking.check import check as run
+    from ..checking.run import InterruptedCheck, refuse_unused
+    from ..checking.run import check as run
     from ..inputs import prepare
     from ..screen import progress
     from . import terminal

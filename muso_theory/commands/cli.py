@@ -143,7 +143,7 @@ def labels(
 
     outputs = Outputs(*source.files, force=force)
     outputs.file(output, "labels")
-    from ..checking.check import check as check_claims
+    from ..checking.run import check as check_claims
     from ..inputs import prepare
     from ..linear.labels import optimal_labels
     from ..linear.solution import parameter_gap
@@ -201,7 +201,7 @@ def _handed_out(audit: Any, method: str) -> tuple[str, int]:
 
 def _doubt(problem: Any) -> str:
     """Why label-free labels are not those of the retrained model, or may not be; empty where they are."""
-    from ..checking.check import check as run
+    from ..checking.run import check as run
     from ..claims import find
     from ..evidence import Verdict, short
 

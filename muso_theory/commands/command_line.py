@@ -39,7 +39,7 @@ def say(text: str, end: str = "\n", err: bool = False) -> None:
 
 
 def _debug(ctx: typer.Context, debug: bool) -> bool:
-    """Tell the group, which words the errors."""
+    """Keep --debug where the group, which words errors, looks for it."""
     ctx.find_root().obj = debug
     return debug
 

@@ -11,10 +11,10 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from ..checking.check import check_with, cut_short
 from ..checking.ladder import Ladder
 from ..checking.rechecking import Recheck, compare, parse_report
 from ..checking.report import Report
+from ..checking.run import check_with, cut_short
 from ..errors import expected
 from ..files.kinds import refuse_other_kinds
 from ..files.reading import read_text

@@ -102,7 +102,7 @@ def sweep(
 
 
 def _number(word: str) -> float:
-    """A number of the list."""
+    """One of the numbers of --values."""
     try:
         return float(word)
     except ValueError:

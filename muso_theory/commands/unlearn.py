@@ -164,7 +164,7 @@ def _of_linear(
     """Linear models."""
     from ..inputs import prepare
     from ..screen import progress
-    from ..unlearning.unlearn import made_all, unlearn_prepared
+    from ..unlearning.run import made_all, unlearn_prepared
 
     methods = made_all(ways or ["label-free"], chosen, source.seed)
     with progress() as tell:
@@ -190,7 +190,7 @@ def _of_network(
     from ..networks.files import network_arrays
     from ..screen import progress
     from ..unlearning.network import unlearn_networks
-    from ..unlearning.unlearn import made_all
+    from ..unlearning.run import made_all
 
     if "batch_size" in recipe:
         recipe["batch_size"] = _batch(recipe["batch_size"])

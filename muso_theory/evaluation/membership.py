@@ -10,6 +10,7 @@ import numpy as np
 from ..arguments import checked
 from ..arrays import Array
 from ..errors import check_integer, expected, nearest
+from ..former import former
 from ..numbers import is_constant
 from ..numbers.constant import rounding, tied
 from .outputs import output_columns
@@ -17,6 +18,7 @@ from .roc import FEWEST_SCORES, Attack, roc
 from .scores import entropy
 
 __all__ = ["attack", "paper_membership_score"]
+former(__name__)
 
 ATTACKS = ("logistic", "threshold")
 _TOLERANCE = 1e-4

@@ -1,4 +1,4 @@
-"""The one way in which files of others are read: regular ones, up to a size, a depth and a number of digits.
+"""Limits within which files of others are read: regular ones, up to a size, a depth and a number of digits.
 
 A limit that is passed is told in the error. Nothing read here is ever run, imported or unpickled.
 """

@@ -25,7 +25,7 @@ _AHEAD = 2
 
 
 def spread() -> Spread[Any]:
-    """Who is to do it now.
+    """The function that runs such work: on the active cluster, else here.
 
     Example:
         >>> spread() is here

@@ -193,7 +193,7 @@ def tiled_cholesky(
         f"{name}_{len(matrix)}_{exponent}_{float(shift).hex()}" if name and kept else ""
     )
     try:
-        # A factor that solves is a proposal, of which residuals tell how good it is. What proves is read by `files`.
+        # A factor for solves is only proposed, and residuals judge it, so its tiles are read unchecked. Proofs are not.
         lower = Tiles(files, len(matrix), matrix.folder, checked=False)
         done = all(_factorised(matrix, files, k, exponent, shift) for k in range(len(matrix.cuts)))
         return TiledFactor(lower) if done else None

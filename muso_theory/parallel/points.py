@@ -269,5 +269,5 @@ def package_hash() -> str:
     """Hash of the package's sources and of what claims need: a checkpoint of other code is no checkpoint."""
     digest, root = hashlib.sha256(), Path(__file__).resolve().parents[1]
     for path in sorted((*root.rglob("*.py"), *root.rglob("*.toml"))):
-        digest.update(path.name.encode() + path.read_bytes())
+        digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()

@@ -22,8 +22,8 @@ from ..methods import serving
 from ..parallel.points import GridPoint, Workers, measure_all, package_hash
 from ..settings import Settings
 from ..understood import Understood, listed
+from .run import made, started, unlearn_prepared
 from .scoring import scores
-from .unlearn import made, started, unlearn_prepared
 from .unlearned import RETRAINED, UNTOUCHED, Unlearned
 
 __all__ = ["AXES", "measure", "planned", "sweep"]

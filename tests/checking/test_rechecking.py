@@ -88,8 +88,8 @@ def test_every_single_number_is_protected(stored: tuple[Path, Path], tmp_path: P
             node = node[key]
         value = str(node)
         prepared.append((path, repr(float(eval(value)) * 1e6 + 1.0)))
-    from muso_theory.checking.check import check
     from muso_theory.checking.rechecking import compare
+    from muso_theory.checking.run import check
     from muso_theory.inputs import Source, prepare
 
     source = Source(**document["settings"]["source"])

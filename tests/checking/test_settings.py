@@ -20,7 +20,7 @@ import muso_theory.commands.check
 import muso_theory.commands.cli
 import muso_theory.commands.sweep
 import muso_theory.commands.unlearn
-import muso_theory.unlearning.unlearn
+import muso_theory.unlearning.run
 from muso_theory.claims import CATALOGUE
 from muso_theory.claims.case import Case
 from muso_theory.claims.families import CHECKS
@@ -69,7 +69,7 @@ CHECKING = {
     "unlearn": mt.unlearn,
     "sweep": mt.sweep,
     "optimal_labels": mt.optimal_labels,
-    "unlearn_prepared": muso_theory.unlearning.unlearn.unlearn_prepared,
+    "unlearn_prepared": muso_theory.unlearning.run.unlearn_prepared,
     "muso check": muso_theory.commands.check.check,
     "muso unlearn": muso_theory.commands.unlearn.unlearn,
     "muso sweep": muso_theory.commands.sweep.sweep,

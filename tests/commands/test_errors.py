@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
-import muso_theory.checking.check
+import muso_theory.checking.run
 from muso_theory.claims import CATALOGUE, find
 from muso_theory.claims.theorems.registry import THEOREMS, slugs
 from muso_theory.claims.theorems.showing import BEARS_ON
@@ -357,7 +357,7 @@ def test_a_bug_is_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("on\npurpose")
 
-    monkeypatch.setattr(muso_theory.checking.check, "check", broken)
+    monkeypatch.setattr(muso_theory.checking.run, "check", broken)
     path = write(tmp_path / "data.npz", small())
     answer = muso("check", path, *IDENTITY)
     assert (answer.status, answer.out) == (2, "")

@@ -18,7 +18,7 @@ import pytest
 
 import muso_theory as mt
 from muso_theory import screen
-from muso_theory.checking.check import InterruptedCheck
+from muso_theory.checking.run import InterruptedCheck
 from muso_theory.claims import CATALOGUE
 from muso_theory.claims.case import Case
 from muso_theory.claims.families import CHECKS
@@ -366,7 +366,7 @@ def test_the_signal_itself(tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", **arrays)
     code = (
         "import os, signal, time\n"
-        "import muso_theory.checking.check as checking\n"
+        "import muso_theory.checking.run as checking\n"
         "from muso_theory.claims.families import CHECKS\n"
         "from muso_theory.commands.cli import main\n"
         "def slow(case):\n"

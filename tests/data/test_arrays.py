@@ -15,7 +15,7 @@ import scipy.sparse
 import muso_theory as mt
 from muso_theory import arrays, evaluation, networks
 from muso_theory.arrays import first_nonfinite, float_values, forget_indices, real_array, row_blocks
-from muso_theory.checking import check as checking
+from muso_theory.checking import run as checking
 from muso_theory.claims.case import Artefact
 from muso_theory.errors import BadInputError, MusoError
 from muso_theory.linear.approximation import kernel_approximation

@@ -37,7 +37,7 @@ PROTOCOL = {
 
 CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "networks.linearised.from_network": lambda: {"y": good.inputs()[:, :2]},
-    "checking.check.check": lambda: {"claims": ["exact-labels"], "labels": np.array([0.5, -1.0])},
+    "checking.run.check": lambda: {"claims": ["exact-labels"], "labels": np.array([0.5, -1.0])},
     "claims.theorems.library.check_certificate": lambda: {"certificate": prove("exact-labels").certificate},
     "claims.theorems.library.prove": lambda: {"claim": "exact-labels"},
     "claims.theorems.attempts.statement": lambda: {"source": "matrix A : n x n\nconclude A = A"},
@@ -224,7 +224,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
         "workers": Workers(jobs=1),
         "n_features": 8,
     },
-    "unlearning.unlearn.unlearn": lambda: {"data": good.problem(), "method": "label-free"},
+    "unlearning.run.unlearn": lambda: {"data": good.problem(), "method": "label-free"},
 }
 
 METHODS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {

@@ -138,7 +138,7 @@ def test_everything_public_has_a_page() -> None:
         home = getattr(value, "__module__", None)
         assert home is None or not home.startswith("muso_theory") or home in shown, name
     [index] = [page for uri, page in hooks.python_pages() if uri == "reference/python.md"]
-    assert "[`mt.check`][muso_theory.checking.check.check]" in index
+    assert "[`mt.check`][muso_theory.checking.run.check]" in index
 
 
 def test_the_campaigns_stand_where_they_are_asked_for() -> None:

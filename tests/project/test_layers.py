@@ -184,9 +184,8 @@ TWO_OF_A_NAME = {
     "solve": "mt.solve is what users call; the algebra solves its equations in a file of its own",
     "pseudo_inverse": "the rulebook is naive on purpose, and shares nothing with what it is held against",
     "Matrix": "of an arithmetic, and of the algebra's Fractions",
-    "Part": "of a sweep over rows, and of a page of theorems",
+    "Part": "of a pass over spans of rows, and of a page of theorems",
     "parts": "likewise",
-    "sweep": "over a setting, and over rows",
 }
 
 

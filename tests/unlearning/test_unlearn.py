@@ -20,7 +20,7 @@ from muso_theory.evidence import Verdict
 from muso_theory.files.results import check_result
 from muso_theory.inputs import Source, prepare
 from muso_theory.methods import LabelFreeLabels, serving
-from muso_theory.unlearning.unlearn import made
+from muso_theory.unlearning.run import made
 from muso_theory.unlearning.unlearned import RETRAINED
 
 METHODS = serving("linear")

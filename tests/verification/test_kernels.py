@@ -112,3 +112,14 @@ def test_a_python_that_cannot_run_the_tests_is_refused(tmp_path: Path) -> None:
     bare.chmod(0o755)
     with pytest.raises(BadInputError, match="no pytest"):
         kernels.versions(str(bare))
+
+
+def test_a_changed_test_of_any_room_is_other_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("tests/linear/test_x.py", "verification/campaign.py"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("before\n", encoding="utf-8")
+    monkeypatch.setattr(kernels, "ROOT", tmp_path)
+    before = kernels._sources()
+    assert kernels._sources() == before
+    (tmp_path / "tests/linear/test_x.py").write_text("after\n", encoding="utf-8")
+    assert kernels._sources() != before

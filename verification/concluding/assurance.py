@@ -221,7 +221,11 @@ def _mutants(result: Result, where: str, *, drawn: bool) -> list[Draft]:
 @concludes("mutation")
 def mutation(result: Result) -> list[Draft]:
     """The sample whose survivors are answered."""
-    return _mutants(result, "in four rooms, and answered since by tests, code or arguments,", drawn=False)
+    return _mutants(
+        result,
+        f"in {len(result['rooms'])} rooms, and answered since by tests, code or arguments,",
+        drawn=False,
+    )
 
 
 @concludes("mutation-held-out")

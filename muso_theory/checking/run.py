@@ -262,7 +262,7 @@ def _require_unchanged(problem: UnlearningProblem, artefacts: Iterable[Artefact]
 def _title(problem: UnlearningProblem, audits: bool) -> str:
     outputs = "" if problem.n_outputs == 1 else f", {problem.n_outputs} outputs"
     floats = "" if problem.tangent is None else ", Φ a network's float tangent"
-    # Of a theorem's data w₀ is a part like any other; an audit is right or wrong by it.
+    # A theorem takes w₀ as given; whether an audit holds depends on which w₀ it was.
     start = ", w₀ = 0 (assumed)" if audits and problem.w_init is None else ""
     size = f"n = {problem.n_samples}, D = {problem.n_parameters}{outputs}"
     return f"{size}, {len(problem.forget)} to forget{floats}{start}"

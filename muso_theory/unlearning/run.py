@@ -11,8 +11,8 @@ import numpy as np
 
 from ..arguments import checked
 from ..arrays import Array
-from ..checking.check import check_with
 from ..checking.report import Report
+from ..checking.run import check_with
 from ..claims import CATALOGUE
 from ..errors import expected, nearest
 from ..evidence import About
