@@ -127,10 +127,10 @@ def together(works: Sequence[Work[T]]) -> list[T | None]:
     return found
 
 
-def _is_cheap(it: Product | Gradient | Columns, rows: int = -1) -> bool:
+def _is_cheap(it: Product | Gradient | Columns, beside: int = -1) -> bool:
     """Whether it takes no nearly exact product, or a gradient with few rows where others take so many."""
     if isinstance(it, Gradient):
-        return 2 * len(it.index) <= rows
+        return 2 * len(it.index) <= beside
     return isinstance(it, Columns) or it.plain
 
 

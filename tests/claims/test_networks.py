@@ -426,8 +426,8 @@ def test_lazy_training_points_to_its_campaign() -> None:
     assert evidence.verdict is mt.Verdict.UNDECIDED
     assert "verification lazy" in evidence.needs
     table = mt.claims.markdown_table()
-    assert "measured: campaign `lazy`" in table
-    assert "measured: campaign `ntk-limit`" in table
+    assert "measured: campaign [lazy](verification/results/lazy.md)" in table
+    assert "measured: campaign [ntk-limit](verification/results/ntk-limit.md)" in table
 
 
 def test_a_network_of_output_zero_is_linearised_beside_its_targets() -> None:

@@ -305,7 +305,7 @@ def test_another_server_is_no_scheduler(tmp_path: Path) -> None:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         code = (
-            "import sys; from muso_theory import cluster; cluster._FOR_SCHEDULER = 2.0;"
+            "import sys; from muso_theory.parallel import cluster; cluster._FOR_SCHEDULER = 2.0;"
             "from verification.__main__ import main; sys.exit(main(sys.argv[1:]))"
         )
         words = ["paper-linear", "--quick", "--results", str(tmp_path)]
