@@ -227,6 +227,8 @@ class CertifiedVerbs(Model):
 
     def _known_fit(self, near: _Near, ridge: float) -> CertifiedParameters | None:
         """The fit of the rows above, if it is at hand or that of w_r, and has another solution."""
+        if near.above_labels.radius or near.above_labels.correction is not None:
+            return None  # refitting takes the labels above to be exactly their floats
         labels = near.above_labels.content
         if (
             labels == self.targets(near.above).content

@@ -225,3 +225,23 @@ def test_the_image_of_fitted_rows_comes_with_the_fit(monkeypatch: pytest.MonkeyP
     # Rows that were not fitted are multiplied, and the image of all of them is off by what both are.
     assert not missed(model.everything, model.predict(model.everything, point))
     assert products == [model.forget]
+
+
+@pytest.mark.parametrize("ridge", [0.0, 0.5])
+def test_labels_that_are_a_ball_widen_a_fit_whatever_was_asked_before(ridge: float) -> None:
+    """Also above others, where a fit may begin with the one of the rows above."""
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        X, y = rng.standard_normal((12, 1)), rng.standard_normal((12, 1))
+        model = CertifiedForms(mt.UnlearningProblem(X, y, [8, 9, 10, 11]))
+        own = model.targets(model.retain)
+        third = model.mix(Fraction(1, 3), own, 0, own)
+        before = model.fit(model.retain, third, ridge=ridge)
+        last = np.asarray(model.predict(model.forget, before).values)
+        found = model.fit(model.everything, model.stack(third, model.given(last)), ridge=ridge)
+        rows, targets = [Fraction(x) for x in X[:, 0]], [Fraction(t) / 3 for t in y[:8, 0]]
+        targets += [Fraction(t) for t in last[:, 0]]
+        truth = sum(a * b for a, b in zip(rows, targets, strict=True)) / (
+            sum(a * a for a in rows) + Fraction(ridge)
+        )
+        assert abs(truth - Fraction(found.high[0, 0]) - Fraction(found.low[0, 0])) <= found.radius
