@@ -114,6 +114,6 @@ def within(gigabytes: float | None, problem: UnlearningProblem) -> Iterator[None
         if memory() < least:
             enough = math.ceil(least / 1e7) / 100
             size = f"{problem.n_samples} samples, {problem.n_features} features"
-            what = f"at least {enough:g} gigabytes, which K in tiles takes,"
+            what = f"at least {enough:g} gigabytes for this process with K in tiles"
             raise expected(what, "memory", gigabytes, size, f"memory={enough:g}")
         yield

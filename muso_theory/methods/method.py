@@ -116,9 +116,13 @@ class Method(ABC):
         if "name" not in vars(cls):
             return
         for word in ("formula", "source", "exactness"):
-            if not hasattr(cls, word):
+            told = getattr(cls, word, None)
+            if not isinstance(told, str):
                 hint = f"{word} = '…' in its class"
-                raise expected(f"a {word} of method {cls.name}", "class", cls.__qualname__, "without", hint)
+                what = "without" if told is None else type(told).__name__
+                raise expected(
+                    f"a {word} of method {cls.name}, in words", "class", cls.__qualname__, what, hint
+                )
         known = METHODS.get(cls.name)
         if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
             hint = "another name, with your own prefix"

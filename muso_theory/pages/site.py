@@ -178,7 +178,9 @@ def _claim(
 ) -> str:
     """The page of one claim."""
     claim = CATALOGUE.get(proof.slug)
-    words = claim.words if claim else says(proof.theorems[0])
+    words = (
+        claim.words if claim else ""
+    )  # what is proved of one's own theorem are its formulas, which stand below
     lead = [tag("strong", f"{proof.words[0].upper()}{proof.words[1:]}"), " for all data and dimensions: "]
     body = [way(proof.slug, proved=True), section("results", "Main results", _statements(proof.theorems))]
     if proof.remains:
@@ -203,7 +205,9 @@ def _claim(
     )
     return _frame(
         proof.slug,
-        [*lead, prose(words), "."] if words else [*lead[:1], " for all data and dimensions."],
+        [*lead, prose(words), "."]
+        if words
+        else [*lead[:1], " for all data and dimensions, as it stands below."],
         body,
     )
 

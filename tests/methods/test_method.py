@@ -164,7 +164,7 @@ def test_a_named_class_says_what_it_is(missing: str) -> None:
     given = {word: text for word, text in WORDS.items() if word != missing}
     with pytest.raises(
         mt.BadInputError,
-        match=f"expected a {missing} of method mine but got class=Mine .without.; try {missing} = ",
+        match=f"expected a {missing} of method mine, in words but got class=Mine .without.; try {missing} = ",
     ):
         named("mine", "Mine", **given)
     assert "mine" not in METHODS
@@ -391,3 +391,10 @@ def test_a_penalty_that_leaves_no_step_is_refused_as_such() -> None:
     with pytest.raises(BadInputError, match=r"penalty=1e\+308 \(too large\)"):
         RidgeFineTuning(penalty=1e308)(problem)
     assert np.isfinite(RidgeFineTuning(penalty=8e307)(problem)).all()
+
+
+@pytest.mark.parametrize("word", ["formula", "source", "exactness"])
+def test_a_class_cannot_say_what_it_is_by_none(word: str) -> None:
+    with pytest.raises(mt.BadInputError, match=r"in words but got class=Mine \(int\)"):
+        type("Mine", (Method,), {**WORDS, word: 3, "name": "mine"})
+    assert "mine" not in METHODS

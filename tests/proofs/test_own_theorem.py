@@ -655,3 +655,46 @@ def test_what_is_true_by_expansion_is_written(tmp_path: Path) -> None:
     answer = CliRunner().invoke(app, ["prove", str(file), "--write", str(tmp_path / "out")])
     assert answer.exit_code == 0, answer.output
     assert "by expansion" in (tmp_path / "out" / "expanded.tex").read_text()
+
+
+INFLUENCE = """
+matrix R : r x D
+matrix F : f x D
+matrix y : r x c
+matrix z : f x c
+let H = R' R + F' F
+pinv H
+pinv R
+let w_p = H^+ (R' y + F' z)
+let w_r = R^+ y
+let w_i = w_p + H^+ F' (F w_p - z)
+conclude w_i - w_r = H^+ F' F (w_p - w_r)
+says the influence function is off by the forget samples' share, and P = NP
+remains what this is good for
+"""
+
+
+def test_rows_that_their_gram_matrix_keeps_are_tried_unasked() -> None:
+    """R H⁺H = R follows from a sum of squares that no line writes; without it the search ends in nothing."""
+    theorem = mt.statement(INFLUENCE)
+    assert [*attempts._rows_kept(theorem, parse_statement(theorem.name, theorem.lines))] == [
+        ("R - R H^+ H", "F - F H^+ H")
+    ]
+    assert mt.prove(theorem).verdict is Verdict.PROVED
+    other = mt.statement(INFLUENCE.replace("conclude w_i - w_r = H^+ F' F", "conclude w_i - w_r = F' F"))
+    assert mt.prove(other).verdict is Verdict.REFUTED
+
+
+def test_words_of_ones_own_theorem_are_shown_as_unchecked(tmp_path: Path) -> None:
+    file = tmp_path / "mine.txt"
+    file.write_text("matrix A : n x n\nlet B = A\nconclude B = A\nsays P = NP\nremains the whole world\n")
+    site = tmp_path / "site"
+    answer = CliRunner().invoke(app, ["prove", str(file), "--html", str(site)])
+    assert answer.output.startswith("PROVED: mine, core proved\n")
+    assert "In its author's words, which nothing checks: P = NP" in answer.output
+    for name in ("index.html", "mine.html"):
+        text = (site / name).read_text(encoding="utf-8")
+        assert text.count("P = NP") == text.count("author's words, which nothing checks: P = NP") > 0
+    lead = re.search(r'class="lead">(.*?)</p>', (site / "mine.html").read_text(encoding="utf-8"))
+    assert lead is not None
+    assert "P = NP" not in lead[1]

@@ -13,6 +13,7 @@ from typing import Any, final
 from ...algebra.checker import check_bundle
 from ...algebra.contradiction import contradiction, squared
 from ...algebra.derivation import Node, derive
+from ...algebra.expression import parse_expression
 from ...algebra.idle import idle_lines
 from ...algebra.polynomial import AlgebraError
 from ...algebra.prover import NotFoundError
@@ -156,7 +157,11 @@ def statement(source: str | Path) -> Theorem:
     theorem = read_theorem(source, name, {other.name: other.lines for other in THEOREMS.values()})
     if theorem.name in THEOREMS or theorem.slug in {other.slug for other in THEOREMS.values()}:
         raise expected(
-            "a name of its own", "theorem", theorem.name, "one of the collection", f"my-{theorem.slug}"
+            "a name of its own",
+            "theorem",
+            theorem.name,
+            "one of the collection",
+            f"'theorem my-{theorem.slug}' as its first line",
         )
     return theorem
 
@@ -238,6 +243,8 @@ def _plans(theorem: Theorem, parsed: Statement) -> Iterator[tuple[str, tuple[Pla
     """Ways to go about it, in words and as plans; the user's own first."""
     if theorem.plan:
         yield "by the plan that is written", theorem.plan
+    if kept := [Cancel(turn) for roots in _rows_kept(theorem, parsed) for turn in _turns(roots)]:
+        yield "from rows that their Gram matrix's projector keeps", tuple(kept)
     yield "from the assumptions", ()
     inverted = [a for kind, a in parsed.inverses.values() if kind == "pinv"]
     lemmas = tuple(Apply("lemma/pseudo-inverse", {"A": a}) for a in inverted)
@@ -255,6 +262,20 @@ def _plans(theorem: Theorem, parsed: Statement) -> Iterator[tuple[str, tuple[Pla
         yield "by cancellation of squares", (*lemmas, *(Cancel((root,)) for root in wanted))
         turned = [str(c.transpose()) for c in parsed.conclusions]
         yield "by cancellation of transposed squares", (*lemmas, *(Cancel((root,)) for root in turned))
+
+
+def _rows_kept(theorem: Theorem, parsed: Statement) -> Iterator[tuple[str, ...]]:
+    """Of each H = R'R + F'F with a pseudo-inverse: R − R H⁺H and F − F H⁺H, zero as their squares add up to zero.
+
+    A search among equations does not come to them: it would have to guess the sum.
+    """
+    for kind, a in parsed.inverses.values():
+        for line in theorem.lines:
+            name, _, body = line.removeprefix("let ").partition(" = ")
+            if kind == "pinv" and line.startswith("let ") and name.partition(" ")[0] == a:
+                roots = dict.fromkeys(squared(parse_expression(body, parsed.signature)))
+                if roots:
+                    yield tuple(f"{root} - {root} {a}^+ {a}" for root in roots)
 
 
 def _turns(roots: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

@@ -84,8 +84,10 @@ class _HypothesisTrial:
 
 
 def says(node: Node) -> str:
-    """The statement in words, letters spelt out."""
-    return " ".join(line[5:] for line in node["statement"] if line.startswith("says "))
+    """The statement in words, letters spelt out; of a theorem that is not of the collection they are its author's."""
+    words = " ".join(line[5:] for line in node["statement"] if line.startswith("says "))
+    own = words and node["name"] not in THEOREMS
+    return f"in its author's words, which nothing checks: {words}" if own else words
 
 
 def shared_lines(nodes: Sequence[Node]) -> list[str]:
