@@ -657,7 +657,7 @@ def test_what_is_true_by_expansion_is_written(tmp_path: Path) -> None:
     assert "by expansion" in (tmp_path / "out" / "expanded.tex").read_text()
 
 
-INFLUENCE = """
+WITHOUT_RIDGE = """
 matrix R : r x D
 matrix F : f x D
 matrix y : r x c
@@ -676,12 +676,12 @@ remains what this is good for
 
 def test_rows_that_their_gram_matrix_keeps_are_tried_unasked() -> None:
     """R H⁺H = R follows from a sum of squares that no line writes; without it the search ends in nothing."""
-    theorem = mt.statement(INFLUENCE)
+    theorem = mt.statement(WITHOUT_RIDGE)
     assert [*attempts._rows_kept(theorem, parse_statement(theorem.name, theorem.lines))] == [
         ("R - R H^+ H", "F - F H^+ H")
     ]
     assert mt.prove(theorem).verdict is Verdict.PROVED
-    other = mt.statement(INFLUENCE.replace("conclude w_i - w_r = H^+ F' F", "conclude w_i - w_r = F' F"))
+    other = mt.statement(WITHOUT_RIDGE.replace("conclude w_i - w_r = H^+ F' F", "conclude w_i - w_r = F' F"))
     assert mt.prove(other).verdict is Verdict.REFUTED
 
 
