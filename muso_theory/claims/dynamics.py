@@ -21,12 +21,12 @@ from ..linear.training.convex import fine_tune_convex
 from ..linear.training.engines import SweepEngine
 from ..numbers import FLOAT64, Matrix, NoArithmeticError, Quantity, UndecidedError
 from ..numbers.rounding import ETA, UNIT, gamma
-from ..numbers.spectrum import gram_error
+from ..numbers.spectrum import gram_error, trace_bound
 from .case import Case, Found, text
 from .checks import Check, by_name_only
 from .following import explicit_model, following, is_small
 
-__all__ = ["DYNAMICS", "ExplicitDescent"]
+__all__ = ["DYNAMICS", "ExplicitDescent", "error_of_gram"]
 
 _STEPS = 2
 
@@ -87,15 +87,25 @@ def _measured(model: ClosedForms) -> ClosedForms:
 def _largest_row_of_gram(model: ClosedForms) -> Fraction:
     """‖K‖_∞ and what rounding may hide of λ_max; 0 for a float64 Gram matrix that is zero."""
     gram = _measured(model).gram
-    n, d = model.problem.n_samples, model.problem.n_features
+    n, d = model.problem.features.shape
     with np.errstate(over="ignore"):
         row = float(np.abs(gram).sum(axis=1).max())
     if not np.isfinite(row):
         raise NoArithmeticError("a row sum of the Gram matrix overflows float64", _SCALED)
     if not row:
         return Fraction(0)
-    # Features that are no floats were rounded: ‖Φ̃ − Φ‖₂ ≤ 2u‖Φ̃‖_F ≤ 2un‖Φ̃‖₂.
-    return (Fraction(row) / (1 - gamma(n)) + gram_error(gram, d)) * (1 + 2 * n * UNIT) ** 2
+    return Fraction(row) / (1 - gamma(n)) + error_of_gram(gram, d)
+
+
+def error_of_gram(gram: Array, width: int) -> Fraction:
+    """Bound what a float64 Gram matrix of Φ is wrong by in the spectral norm, where Φ may not be of floats.
+
+    Args:
+        gram: K̂ of the floats Φ̃ next to Φ, or Φ̃ᵀΦ̃.
+        width: length of the sums in it.
+    """
+    # E = Φ − Φ̃ has ‖E‖_F ≤ u‖Φ‖_F, and ‖ΦΦᵀ − Φ̃Φ̃ᵀ‖ ≤ 2‖Φ̃‖‖E‖ + ‖E‖² ≤ 3u‖Φ̃‖_F²; the rest is for underflow.
+    return gram_error(gram, width) + 4 * UNIT * trace_bound(gram, width)
 
 
 def _largest_row(model: ClosedForms) -> Fraction:

@@ -121,7 +121,7 @@ def test_a_step_that_is_taken_is_stable_and_the_same_in_every_arithmetic(arithme
 
 @pytest.mark.parametrize("length", range(1, 50))
 def test_a_step_is_not_longer_than_its_bound_by_rounding(length: int) -> None:
-    """λ_max is the length of a row, or of the only column; 1/5 as a float is more than a fifth, and so is 1/49."""
+    """λ_max is the length of a row, or of the only column; 1/5 as a float is more than a fifth, and so is 1/41."""
     rows = np.kron(np.eye(2, dtype=int), np.ones((1, length), dtype=int))
     of_floats = rows.astype(float)
     of_fractions = np.array([[Fraction(int(a)) for a in row] for row in rows])
