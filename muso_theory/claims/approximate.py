@@ -12,16 +12,22 @@ from ..errors import BadInputError, MusoError
 from ..evidence import Inequality, show
 from ..linear.certified import CertifiedForms
 from ..linear.closed_forms import Point, float_model
-from ..numbers import Quantity, UndecidedError
+from ..linear.problem import UnlearningProblem
+from ..numbers import FLOAT64, Quantity, UndecidedError
+from ..numbers.rounding import ETA, UNIT, gamma, norm_bounds
+from ..numbers.spectrum import smallest_eigenvalue_bound
 from .case import Case, Found, text
 from .checks import Check, by_name_only
-from .dynamics import ExplicitDescent
+from .dynamics import ExplicitDescent, error_of_gram
 from .following import explicit_model, following
 
 __all__ = ["APPROXIMATE"]
 
 _T = 2
 """Steps of training that stops."""
+
+_SHIFTS = (1 - 2.0**-22, 1 - 2.0**-16, 1 - 2.0**-10, 0.8, 0.3, 0.05)
+"""Shares of an estimate of λ_min⁺ that are tried as its lower bound."""
 
 _NODES = 24
 """Of the quadrature of the mean Hessian; the integrand is analytic, and errors fall geometrically."""
@@ -65,13 +71,38 @@ def _inexact_training(case: Case) -> Found:
 
 
 def _lowest(case: Case) -> Fraction:
-    """A lower bound of λ_min⁺ with proof, of which any will do: q grows with it left out. 0 where there is none."""
+    """A lower bound of λ_min⁺ with proof, or 0: any is true, and the nearer it is the more is tested."""
+    model = explicit_model(case)
     try:
-        model = case.model if isinstance(case.model, CertifiedForms) else CertifiedForms(case.problem)
-        floor = model.spectrum[0].floor
+        if model.arithmetic is FLOAT64:  # what is measured must have room for its rounding
+            floor = CertifiedForms(case.problem).spectrum[0].floor
+            return Fraction(floor) if 0 < floor < np.inf else Fraction(0)
+        rank = model.rank if model.is_exact else model.repeats.rank_at_most
+        return _eigenvalue_floor(case.problem, rank(model.everything))
     except MusoError:
         return Fraction(0)
-    return Fraction(floor) if 0 < floor < np.inf else Fraction(0)
+
+
+def _eigenvalue_floor(problem: UnlearningProblem, rank: int) -> Fraction:
+    """A lower bound of eigenvalue number ``rank`` of K from above: λ_min⁺ if that is the rank, 0 if it is less."""
+    if not rank:
+        return Fraction(0)
+    measured = float_model(problem)
+    matrix = measured.gram if measured.is_dual else measured.formed_curvature(measured.everything)
+    size, width = min(problem.features.shape), max(problem.features.shape)
+    error = error_of_gram(matrix, width)
+    values, vectors = np.linalg.eigh(matrix)
+    estimate, spare = float(values[size - rank]), size - rank
+    if spare:
+        # λ_min(M + ZZᵀ) ≤ λ_rank(M) for any Z of size − rank columns, as M alone counts where Zᵀx = 0. This Z lifts
+        # the eigenvalues below out of the way. Its product is rounded `spare` times, and the sum once.
+        lift = float(max(values[-1], 0.0) ** 0.5) * vectors[:, :spare]
+        matrix = matrix + lift @ lift.T
+        high = norm_bounds(lift)[1] ** 2
+        error += gamma(spare) * high + 2 * UNIT * norm_bounds(matrix)[1] + size**3 * ETA
+    found = smallest_eigenvalue_bound(matrix, error, estimate, _SHIFTS)
+    # Digits that depend on the order in which a kernel sums are left out.
+    return Fraction(0) if found is None else Fraction(Quantity.enclosure(found, found).outward().lower)
 
 
 def _newton_glm(case: Case) -> Found:

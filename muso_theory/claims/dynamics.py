@@ -20,11 +20,13 @@ from ..linear.model import Rows
 from ..linear.training.convex import fine_tune_convex
 from ..linear.training.engines import SweepEngine
 from ..numbers import FLOAT64, Matrix, NoArithmeticError, Quantity, UndecidedError
+from ..numbers.rounding import ETA, UNIT, gamma
+from ..numbers.spectrum import gram_error, trace_bound
 from .case import Case, Found, text
 from .checks import Check, by_name_only
 from .following import explicit_model, following, is_small
 
-__all__ = ["DYNAMICS", "ExplicitDescent"]
+__all__ = ["DYNAMICS", "ExplicitDescent", "error_of_gram"]
 
 _STEPS = 2
 
@@ -39,10 +41,9 @@ class ExplicitDescent:
     def __init__(self, model: ClosedForms) -> None:
         self.model, self.arithmetic = model, model.arithmetic
         self.everything = model.everything
-        # 1/‖K‖_∞ ≤ 1/λ_max, as a float: a stable step that every arithmetic takes exactly.
-        gram = _measured(model).gram if model.is_dual else None
-        bound = _largest_row(model) if gram is None else float(np.abs(gram).sum(axis=1).max())
-        self.eta = 1 / bound if bound > 0 else 1.0
+        # 1/‖K‖_∞ ≤ 1/λ_max, rounded down to a float: a stable step that every arithmetic takes exactly.
+        bound = _largest_row_of_gram(model) if model.is_dual else _largest_row(model)
+        self.eta = Quantity.exact(1 / bound).floor if bound > 0 else 1.0
 
     def offset(self, point: Point) -> Matrix:
         """The coordinates v = w − w₀ of a point of the closed forms."""
@@ -83,14 +84,40 @@ def _measured(model: ClosedForms) -> ClosedForms:
     return float_model(model.problem)
 
 
-def _largest_row(model: ClosedForms) -> float:
-    """‖Φᵀ‖_∞‖Φ‖_∞ ≥ λ_max, without K."""
+def _largest_row_of_gram(model: ClosedForms) -> Fraction:
+    """‖K‖_∞ and what rounding may hide of λ_max; 0 for a float64 Gram matrix that is zero."""
+    gram = _measured(model).gram
+    n, d = model.problem.features.shape
+    with np.errstate(over="ignore"):
+        row = float(np.abs(gram).sum(axis=1).max())
+    if not np.isfinite(row):
+        raise NoArithmeticError("a row sum of the Gram matrix overflows float64", _SCALED)
+    if not row:
+        return Fraction(0)
+    return Fraction(row) / (1 - gamma(n)) + error_of_gram(gram, d)
+
+
+def error_of_gram(gram: Array, width: int) -> Fraction:
+    """Bound what a float64 Gram matrix of Φ is wrong by in the spectral norm, where Φ may not be of floats.
+
+    Args:
+        gram: K̂ of the floats Φ̃ next to Φ, or Φ̃ᵀΦ̃.
+        width: length of the sums in it.
+    """
+    # E = Φ − Φ̃ has ‖E‖_F ≤ u‖Φ‖_F, and ‖ΦΦᵀ − Φ̃Φ̃ᵀ‖ ≤ 2‖Φ̃‖‖E‖ + ‖E‖² ≤ 3u‖Φ̃‖_F²; the rest is for underflow.
+    return gram_error(gram, width) + 4 * UNIT * trace_bound(gram, width)
+
+
+def _largest_row(model: ClosedForms) -> Fraction:
+    """‖Φᵀ‖_∞‖Φ‖_∞ ≥ λ_max, without K, by sums that are rounded up."""
     features = np.abs(FLOAT64.matrix(model.problem.features)).astype(np.float64)
     with np.errstate(over="ignore"):
-        bound = float(features.sum(axis=1).max()) * float(features.sum(axis=0).max())
-    if not np.isfinite(bound):
+        sums = [float(features.sum(axis=axis).max()) for axis in (0, 1)]
+    if not np.isfinite(sums[0] * sums[1]):
         raise NoArithmeticError("features overflow float64", _SCALED)
-    return bound
+    # One rounding is that of a feature that is no float; where it underflows it is wrong by η at most.
+    high, wide = ((Fraction(s) + k * ETA) / (1 - gamma(k)) for s, k in zip(sums, features.shape, strict=True))
+    return high * wide if sums[0] else Fraction(0)
 
 
 def _relabelled(model: ClosedForms) -> Matrix:
@@ -106,14 +133,14 @@ def _cyclic_sgd(case: Case) -> Found:
     gammas = _kaczmarz(model)
     v = start
     residuals = []
-    for i, gamma in enumerate(gammas):
+    for i, step in enumerate(gammas):
         row = model.rows_of_features((i,))
         at_start = arithmetic.take(model.initial_output, [i])
         seen = arithmetic.sub(
             arithmetic.take(targets, [i]), arithmetic.add(at_start, arithmetic.matmul(row, v))
         )
         residuals.append(seen)
-        v = arithmetic.add(v, arithmetic.matmul(arithmetic.transpose(row), arithmetic.scale(gamma, seen)))
+        v = arithmetic.add(v, arithmetic.matmul(arithmetic.transpose(row), arithmetic.scale(step, seen)))
     before = arithmetic.sub(targets, model.predict(model.everything, model.pretrained))
     coefficients = _sweep(model, gammas, before)
     jump = arithmetic.add(start, model.transposed_image(model.everything, coefficients))
@@ -157,12 +184,12 @@ def _sweep(model: ClosedForms, gammas: list[Any], residual: Matrix) -> Matrix:
             residual
         )
     found: Matrix | None = None
-    for i, gamma in enumerate(gammas):
+    for i, step in enumerate(gammas):
         rest = arithmetic.take(residual, [i])
         if found is not None:
             known = arithmetic.take(gram, [i], list(range(i)))
             rest = arithmetic.sub(rest, arithmetic.matmul(known, found))
-        entry = arithmetic.scale(gamma, rest)
+        entry = arithmetic.scale(step, rest)
         found = entry if found is None else arithmetic.vstack(found, entry)
     assert found is not None
     return found

@@ -31,6 +31,10 @@ _NEAR = 1e-9
 _MOST = 500_000
 """Multiplications of germs; each takes some ten microseconds."""
 
+_DIRECTION = 2**20
+"""Size of the integers of a direction: a bend does not show on hyperplanes, such as that where the only weight that
+moves it stands still, and coarse integers lie there often. Slopes are linear in it, so they grow by 20 bits."""
+
 
 @final
 class _Germ:
@@ -105,7 +109,8 @@ def bent_output(tangent: Linearisation, seed: int) -> tuple[Fraction, int, int] 
     near = np.flatnonzero(_near_kinks(tangent))
     if not near.size or 2 * near.size * multiplications(net, params, inputs) > _MOST:
         return None
-    direction = net.unflatten(np.random.default_rng(seed).integers(-3, 4, net.n_params).astype(np.float64))
+    entries = np.random.default_rng(seed).integers(-_DIRECTION, _DIRECTION + 1, net.n_params)
+    direction = net.unflatten(entries.astype(np.float64))
     exact = np.frompyfunc(lambda a: _Germ(Fraction(float(a))), 1, 1)
     x = np.asarray(exact(inputs[near]), dtype=object)
     sums = np.zeros((near.size, net.n_out), dtype=object)

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 # Tried in turn: a shift close to the estimate when the estimate is good, a modest one when it is not.
-_SHIFTS = (0.8, 0.3, 0.05)
+_SHIFTS = (0.8, 0.3, 0.05, 0.97)
 
 
 @ieee_proof()
@@ -102,13 +102,16 @@ def smallest_eigenvalue_estimate(factor: Factor, steps: int = 8) -> tuple[float,
 
 
 @ieee_proof()
-def smallest_eigenvalue_bound(gram: Array | Tiles, error: Fraction, estimate: float) -> Fraction | None:
+def smallest_eigenvalue_bound(
+    gram: Array | Tiles, error: Fraction, estimate: float, shifts: tuple[float, ...] = _SHIFTS
+) -> Fraction | None:
     """Prove λ_min(K) ≥ c > 0 for every symmetric K with ‖K − K̂‖₂ ≤ error.
 
     Args:
         gram: K̂, shape (n, n), symmetric; not modified (one copy is made), or in tiles.
         error: bound of ‖K̂ − K‖₂.
         estimate: about λ_min(K̂); decides how good c is, never whether it is right.
+        shifts: shares of the estimate to be tried in turn, each at the price of a Cholesky.
 
     Returns:
         c, or None when float64 cannot prove any.
@@ -143,7 +146,7 @@ def smallest_eigenvalue_bound(gram: Array | Tiles, error: Fraction, estimate: fl
     # an entry.
     rounding += UNIT + 3 * n * (2 * n + 3) * ETA
     lost = rounding * scale + error
-    for fraction in (*_SHIFTS, 0.97) if lost < exact(estimate) else ():
+    for fraction in shifts if lost < exact(estimate) else ():
         shift = min(float(np.ldexp(fraction * estimate, -exponent)), 1.0)
         bound = exact(shift) * scale - lost
         if bound <= 0:

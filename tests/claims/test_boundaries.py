@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import muso_theory as mt
 from muso_theory.claims.dynamics import ExplicitDescent
 from muso_theory.claims.tangents import _slopes
 from muso_theory.evidence import Verdict
-from muso_theory.linear.closed_forms import ClosedForms
+from muso_theory.linear.closed_forms import ClosedForms, float_model
 from muso_theory.networks import mlp
 from muso_theory.numbers import BALL, FLOAT64, RATIONAL
 
@@ -113,8 +114,39 @@ def test_a_step_that_is_taken_is_stable_and_the_same_in_every_arithmetic(arithme
         if n < d:
             assert eta == pytest.approx(1 / np.abs(ordered @ ordered.T).sum(axis=1).max(), rel=1e-14)
         else:
-            assert eta == 1 / (np.abs(phi).sum(axis=1).max() * np.abs(phi).sum(axis=0).max())
+            bound = np.abs(phi).sum(axis=1).max() * np.abs(phi).sum(axis=0).max()
+            assert eta == pytest.approx(1 / bound, rel=1e-14)
         assert 0.1 < eta * np.linalg.norm(phi, 2) ** 2 <= 1
+
+
+@pytest.mark.parametrize("length", range(1, 50))
+def test_a_step_is_not_longer_than_its_bound_by_rounding(length: int) -> None:
+    """λ_max is the length of a row, or of the only column; 1/5 as a float is more than a fifth, and so is 1/41."""
+    rows = np.kron(np.eye(2, dtype=int), np.ones((1, length), dtype=int))
+    of_floats = rows.astype(float)
+    of_fractions = np.array([[Fraction(int(a)) for a in row] for row in rows])
+    column = np.ones((length + 1, 1))
+    for phi, largest in ((rows, length), (of_floats, length), (of_fractions, length), (column, length + 1)):
+        problem = mt.UnlearningProblem(phi, np.arange(len(phi)) + 1, [0])
+        share = Fraction(ExplicitDescent(float_model(problem)).eta) * largest
+        assert 1 - Fraction(1, 10**11) < share <= 1
+
+
+@pytest.mark.parametrize("n", [2, 6])
+def test_a_step_is_not_longer_than_its_bound_for_thirds(n: int) -> None:
+    """Features that no float holds: λ_max = ΣΣφ², of a matrix of one row of thirds as often as there are samples."""
+    row = [Fraction(i, 3) for i in (1, 2, 4)]
+    problem = mt.UnlearningProblem(np.array([row] * n), np.arange(n) + 1, [0])
+    assert Fraction(ExplicitDescent(float_model(problem)).eta) * n * sum(a * a for a in row) <= 1
+
+
+def test_the_smallest_features_have_a_step() -> None:
+    for size in (0.0, 1e-170, 1e-160, 5e-324):
+        for shape in ((2, 3), (3, 2)):
+            problem = mt.UnlearningProblem(np.full(shape, size), np.ones(shape[0]), [0])
+            eta = ExplicitDescent(float_model(problem)).eta
+            assert 0 < eta < np.inf
+            assert Fraction(eta) * Fraction(size) ** 2 * 6 <= 1
 
 
 @pytest.mark.parametrize(("dtype", "size"), [(np.float16, 4e4), (np.float32, 3e38), (np.float64, 1e308)])

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 
 import muso_theory as mt
 from muso_theory.claims import approximate, geometries
+from muso_theory.claims.dynamics import ExplicitDescent
 from muso_theory.claims.theorems.status import theorem_status
 from muso_theory.evidence import Verdict
 from muso_theory.linear.closed_forms import ClosedForms
@@ -196,7 +197,80 @@ def test_a_rate_that_is_too_good_is_refuted(monkeypatch: pytest.MonkeyPatch) -> 
     assert _verdict("inexact-training") is Verdict.REFUTED
 
 
-def test_where_no_bound_is_proved_the_rate_is_one() -> None:
+def blocks(length: int, n: int = 3) -> Array:
+    """Rows of that many ones each, side by side: K = length·I."""
+    return np.kron(np.eye(n, dtype=int), np.ones((1, length), dtype=int))
+
+
+def case_of(phi: Array) -> mt.UnlearningProblem:
+    return mt.UnlearningProblem(phi, np.arange(len(phi)) + 1, [0])
+
+
+@pytest.mark.parametrize("length", [3, 4, 5])
+@pytest.mark.parametrize(
+    ("arithmetic", "verdict"), [("rational", Verdict.PROVED), ("ball", Verdict.CERTIFIED)]
+)
+def test_where_the_rate_is_sharp_shorter_steps_break_it(
+    length: int, arithmetic: str, verdict: Verdict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """K = cI: of all that is on the rows q²ᵀ = 0 is left, but for rounding; steps that lose 15 % leave 0.15²ᵀ."""
+    problem = case_of(blocks(length).astype(float))
+    row = mt.check(problem, "inexact-training", arithmetic)["inexact-training"]
+    assert row.verdict is verdict, row.summary
+
+    def shorter(self: ExplicitDescent, rows: Any, targets: Any, v: Any) -> Any:
+        step = Fraction(85, 100) * Fraction(self.eta)
+        return self.arithmetic.add(v, self.arithmetic.scale(step, self.slope(rows, targets, v)))
+
+    monkeypatch.setattr(ExplicitDescent, "step", shorter)
+    broken_row = mt.check(problem, "inexact-training", arithmetic)["inexact-training"]
+    assert broken_row.verdict is Verdict.REFUTED, broken_row.summary
+    # A loose λ leaves room for it: what the sharp one is for.
+    monkeypatch.setattr(approximate, "_lowest", lambda case: Fraction(8, 10) * length)
+    loose = mt.check(problem, "inexact-training", arithmetic)["inexact-training"]
+    assert loose.verdict is verdict, loose.summary
+
+
+@pytest.mark.parametrize(
+    ("phi", "rank", "lowest"),
+    [
+        (blocks(5), 3, 5),
+        (blocks(5).T, 3, 5),
+        (np.vstack([blocks(5)] * 2), 3, 10),  # equal rows
+        (np.ones((3, 7), dtype=int), 1, 21),
+        (np.ones((7, 3), dtype=int), 1, 21),
+        (blocks(5) * Fraction(1, 3), 3, Fraction(5, 9)),
+        (np.diag([1, 100, 1000]), 3, 1),
+        (np.array([[1, 1, 0], [1, -1, 0], [2, 0, 0]]), 2, 2),
+    ],
+)
+def test_the_bound_of_the_smallest_eigenvalue_is_near_and_below(phi: Array, rank: int, lowest: Any) -> None:
+    found = approximate._eigenvalue_floor(case_of(phi), rank)
+    assert lowest * (1 - Fraction(1, 10**6)) < found < lowest
+
+
+def test_of_a_rank_that_is_too_high_nothing_is_said() -> None:
+    assert approximate._eigenvalue_floor(case_of(np.ones((7, 3), dtype=int)), 2) == 0
+    assert approximate._eigenvalue_floor(case_of(np.zeros((2, 3), dtype=int)), 0) == 0
+
+
+@tame
+@given(problems(max_samples=4, max_features=4))
+def test_the_rate_is_never_refuted_by_its_rounding(problem: mt.UnlearningProblem) -> None:
+    row = mt.check(problem, "inexact-training", "rational")["inexact-training"]
+    assert row.verdict in (Verdict.PROVED, Verdict.VACUOUS), row.summary
+
+
+def test_a_measured_rate_leaves_room_for_rounding() -> None:
+    row = mt.check(case_of(blocks(4).astype(float)), "inexact-training", "float64")["inexact-training"]
+    assert row.verdict is Verdict.MEASURED, row.summary
+
+
+def test_the_rate_is_that_of_the_rank_and_one_where_no_bound_is_proved() -> None:
     row = mt.check(ZOO["rank-deficient"](), "inexact-training", "rational")["inexact-training"]
     assert row.verdict is Verdict.PROVED
-    assert "λ = 0" in row.facts[1]
+    assert "λ = 0 " not in row.facts[1]
+    steep = case_of(np.array([[2**40, 0, 0], [2**40, 1, 0]]))  # λ_min⁺ ≈ 1/2, beside λ_max ≈ 2^81
+    row = mt.check(steep, "inexact-training", "rational")["inexact-training"]
+    assert row.verdict is Verdict.PROVED
+    assert "λ = 0 " in row.facts[1]
