@@ -240,16 +240,18 @@ def run(quick: bool, options: Options) -> dict[str, Any]:
 
 
 def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
-    """A line a claim: the largest difference with its hypotheses, the least without one."""
+    """A line a claim: the largest difference with its hypotheses, the least without one; of a bound, what it allows."""
     lines = []
     for claim in dict.fromkeys(row["claim"] for row in result["rows"]):
         own = [row for row in result["rows"] if row["claim"] == claim]
         shares = [row["share"] for row in own if row["verdict"] != "VACUOUS" and row["share"] is not None]
         without = [row["share without"] for row in own if row.get("share without") is not None]
+        bounds = [row["of bound"] for row in own if row.get("of bound") is not None]
         lines.append(
             {
                 "claim": claim,
-                "rows": len(shares),
+                "rows": len(shares) or len(bounds),
+                "of bound": max(bounds, default=None),
                 "share": max(shares, default=None),
                 "without": len(without),
                 "least": min(without, default=None),
@@ -260,6 +262,7 @@ def tabulate(result: Mapping[str, Any]) -> dict[str, Any]:
         Column("claim"),
         Column("rows", "problems", "d"),
         Column("share", "largest difference, as a share", ".1e"),
+        Column("of bound", "largest of what a bound allows", ".3f"),
         Column("without", "problems without its hypothesis", "d"),
         Column("least", "difference there, from", ".2g"),
         Column("most", "to", ".2g"),
