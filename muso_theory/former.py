@@ -218,6 +218,7 @@ FORMER: Mapping[str, str] = {
     "numbers.float64.Float64": "numbers.FLOAT64",
     "numbers.inputs.float_columns": "numbers.inputs.float_array",
     "numbers.multiprecision.MPFactor": "numbers.Factor",
+    "numbers.parallel": "numbers.threads",
     "numbers.rational.Rational": "numbers.RATIONAL",
     "numbers.rational.RationalFactor": "numbers.Factor",
     "numbers.rational_matrix.Primitive": "numbers.rational_matrix.RationalMatrix",

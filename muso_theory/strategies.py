@@ -29,7 +29,7 @@ from .errors import expected
 from .linear.problem import UnlearningProblem
 from .refutation.rulebook import RIGHT, WRONG, BookRule
 from .refutation.structures import STRUCTURES, draw_features, draw_problem, exact_array
-from .refutation.trials import holds, named_conditions
+from .refutation.trials import holds, in_floats, named_conditions
 
 if TYPE_CHECKING:
     from .networks import Sequential
@@ -165,12 +165,7 @@ def problems(
     problem = draw_problem(integer, draw(_structure(structure)), max_samples, max_features, max_outputs)
     for slug in needed:
         assume(holds(slug, problem))
-    if exact:
-        return problem
-    start = None if problem.w_init is None else problem.w_init.astype(np.float64)
-    return UnlearningProblem(
-        problem.features.astype(np.float64), problem.targets.astype(np.float64), problem.forget, start
-    )
+    return problem if exact else in_floats(problem)
 
 
 @checked

@@ -23,7 +23,7 @@ from typing import final
 
 from .expression import parse_expression
 from .polynomial import AlgebraError, Polynomial, quoted
-from .statement import Statement, parse_statement
+from .statement import Statement, fields_of, parse_statement
 
 __all__ = ["Induction", "check_induction", "parse_induction"]
 
@@ -71,8 +71,8 @@ def parse_induction(name: str, lines: list[str] | tuple[str, ...]) -> Induction:
     rewritten = [re.sub(r"^state ", "matrix ", re.sub(r"^predicate ", "conclude ", line)) for line in body]
     ambient = parse_statement(name, rewritten)
     states = tuple(line.split(" ")[1] for line in body if line.startswith("state "))
-    base, base_text = _fields(r"base (\S+) with (.+)", lines[verbs.index("base")])
-    step, from_text, to_text = _fields(r"step (\S+) from (.+) to (.+)", lines[verbs.index("step")])
+    base, base_text = fields_of(r"base (\S+) with (.+)", lines[verbs.index("base")])
+    step, from_text, to_text = fields_of(r"step (\S+) from (.+) to (.+)", lines[verbs.index("step")])
     return Induction(
         name, tuple(lines), ambient, states, base, _values(base_text, states), step,
         tuple(_values(part, states) for part in from_text.split(" and ")), _values(to_text, states),
@@ -144,11 +144,3 @@ def _values(text: str, states: tuple[str, ...]) -> dict[str, str]:
     if sorted(values) != sorted(states) or len(text.split(", ")) != len(states):
         raise AlgebraError(f"expected one value for each of {', '.join(states)} but got {quoted(text)}")
     return values
-
-
-def _fields(pattern: str, text: str) -> tuple[str, ...]:
-    """Match a whole line or refuse it."""
-    match = re.fullmatch(pattern, text)
-    if match is None:
-        raise AlgebraError(f"cannot read {quoted(text)}")
-    return match.groups()

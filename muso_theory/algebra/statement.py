@@ -28,7 +28,7 @@ from ..former import former
 from .expression import parse_equation, parse_expression
 from .polynomial import AlgebraError, Polynomial, quoted
 
-__all__ = ["Premise", "Statement", "StatementBuilder", "parse_statement"]
+__all__ = ["Premise", "Statement", "StatementBuilder", "fields_of", "parse_statement"]
 former(__name__)
 
 _MAX_LINES = 80
@@ -221,7 +221,7 @@ class StatementBuilder:
 
     def matrix(self, rest: str) -> None:
         """Read ``A : n x D``."""
-        name, rows, cols = _fields(rf"({_PLAIN}) : ({_PLAIN}) x ({_PLAIN})", rest)
+        name, rows, cols = fields_of(rf"({_PLAIN}) : ({_PLAIN}) x ({_PLAIN})", rest)
         self.introduce(name, rows, cols)
 
     def exist(self, rest: str) -> None:
@@ -231,7 +231,7 @@ class StatementBuilder:
 
     def partition(self, rest: str) -> None:
         """Read ``n = r + f by S, T``."""
-        whole, first, second, s, t = _fields(
+        whole, first, second, s, t = fields_of(
             rf"({_PLAIN}) = ({_PLAIN}) \+ ({_PLAIN}) by ({_PLAIN}), ({_PLAIN})", rest
         )
         if len({whole, first, second}) < 3:
@@ -249,7 +249,7 @@ class StatementBuilder:
 
     def scalar(self, rest: str) -> None:
         """Read ``eta on n, D``: what is known by then and lies between these sizes commutes with the number."""
-        name, listed = _fields(rf"({_PLAIN}) on ({_PLAIN}(?:, {_PLAIN})?)", rest)
+        name, listed = fields_of(rf"({_PLAIN}) on ({_PLAIN}(?:, {_PLAIN})?)", rest)
         sizes, known = listed.split(", "), dict(self.signature)
         if len(set(sizes)) < len(sizes) or name in self.scalars:
             raise AlgebraError(f"the scalar {name!r} has two values of one size, or two origins")
@@ -265,7 +265,7 @@ class StatementBuilder:
 
     def let(self, rest: str) -> None:
         """Read ``w = expression`` or ``w : n x c = expression``."""
-        name, rows, cols, body = _fields(rf"({_PLAIN})(?: : ({_PLAIN}) x ({_PLAIN}))? = ([^=]+)", rest)
+        name, rows, cols, body = fields_of(rf"({_PLAIN})(?: : ({_PLAIN}) x ({_PLAIN}))? = ([^=]+)", rest)
         value = parse_expression(body, self.signature)
         if rows:
             value = value.typed(rows, cols)
@@ -277,7 +277,7 @@ class StatementBuilder:
 
     def pinv(self, rest: str) -> None:
         """Read the name of the matrix whose Moore-Penrose inverse is meant."""
-        (a,) = _fields(rf"({_PLAIN})", rest)
+        (a,) = fields_of(rf"({_PLAIN})", rest)
         x = self.inverse(a, "+", "pinv")
         for i, equation in enumerate(_penrose(a, x), start=1):
             self.fact(f"penrose{i}({a})", equation, None)
@@ -315,7 +315,7 @@ class StatementBuilder:
 
     def hypothesis(self, rest: str, *, assumed: bool) -> tuple[str, str]:
         """Split label and body, and record them."""
-        label, body = _fields(r"([a-z][a-z0-9-]*): (.+)", rest)
+        label, body = fields_of(r"([a-z][a-z0-9-]*): (.+)", rest)
         if any(h.label == label for h in self.hypotheses):
             raise AlgebraError(f"two hypotheses are called {label!r}")
         self.hypotheses.append(Premise(label, body, assumed))
@@ -349,7 +349,7 @@ def _penrose(a: str, x: str) -> tuple[str, str, str, str]:
     return f"{a} {x} {a} = {a}", f"{x} {a} {x} = {x}", f"({a} {x})' = {a} {x}", f"({x} {a})' = {x} {a}"
 
 
-def _fields(pattern: str, text: str) -> tuple[str, ...]:
+def fields_of(pattern: str, text: str) -> tuple[str, ...]:
     """Match a whole line or refuse it."""
     match = re.fullmatch(pattern, text)
     if match is None:

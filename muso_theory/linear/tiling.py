@@ -14,7 +14,7 @@ from ..errors import expected
 from ..machine import memory, memory_of
 from ..numbers import tiles
 from ..numbers.gram import COLUMN_BLOCK
-from ..numbers.parallel import thread_count
+from ..numbers.threads import thread_count
 from ..numbers.tiled import strip_width
 from ..understood import Understood
 from .problem import UnlearningProblem

@@ -20,8 +20,8 @@ from ..arrays import Array, let_go
 from ..former import former
 from .gram import COLUMN_BLOCK
 from .ieee import ieee_proof
-from .parallel import over_blocks, thread_count
 from .rounding import U, two_sum
+from .threads import over_blocks, thread_count
 
 __all__ = [
     "COLUMNS",

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from ..arrays import Array
-from .parallel import over_blocks
+from .threads import over_blocks
 
 __all__ = ["COLUMN_BLOCK", "add_product", "blocked_gram", "gram_roundings", "mirror_lower"]
 

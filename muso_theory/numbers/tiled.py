@@ -15,7 +15,7 @@ from ..errors import expected
 from . import tiles
 from .arithmetic import Factor
 from .gram import COLUMN_BLOCK, add_product, mirror_lower
-from .parallel import over_blocks
+from .threads import over_blocks
 from .tiles import TileFiles, TileFolder, Tiles
 
 __all__ = ["TiledFactor", "tiled_cholesky", "tiled_gram"]

@@ -33,6 +33,7 @@ __all__ = [
     "Trial",
     "claim_trial",
     "holds",
+    "in_floats",
     "rule_trial",
     "square_scale",
 ]
@@ -139,7 +140,7 @@ def rule_trial(
                 return Attempt(skipped=f"{slug} fails")
         if not exact and not _well_conditioned(problem):
             return Attempt(skipped="ill-conditioned")
-        answer = runner(problem if exact else _floats(problem), twice=next(calls) <= _CHECKED_TWICE)
+        answer = runner(problem if exact else in_floats(problem), twice=next(calls) <= _CHECKED_TWICE)
         if answer.refused:
             return Attempt(skipped=REFUSED, detail=answer.detail)
         if answer.failure is Failure.NEVER_RETURNS:
@@ -178,7 +179,7 @@ def _to_float(value: Fraction) -> float:
     return float(min(value, Fraction(sys.float_info.max)))
 
 
-def _floats(problem: UnlearningProblem) -> UnlearningProblem:
+def in_floats(problem: UnlearningProblem) -> UnlearningProblem:
     """The same numbers as float64; they are dyadic and small, so nothing is rounded."""
     start = None if problem.w_init is None else problem.w_init.astype(np.float64)
     return UnlearningProblem(

@@ -38,14 +38,13 @@ from muso_theory.networks.duals import enclosed_derivative, enclosed_inputs
 from muso_theory.networks.enclosure import enclosed_tangent, rows_of
 from muso_theory.networks.rational import rational_jacobian
 from muso_theory.networks.tables import _table
-from muso_theory.numbers import Quantity, UndecidedError, accurate, ieee, parallel
+from muso_theory.numbers import Quantity, UndecidedError, accurate, ieee, threads
 from muso_theory.numbers.accurate import accurate_product
 from muso_theory.numbers.gram import blocked_gram
 from muso_theory.numbers.gramcheck import check_gram, spot_check_gram
 from muso_theory.numbers.ieee import ieee_proof, one_blas_thread, require_ieee
 from muso_theory.numbers.leastsquares import DualSystem
 from muso_theory.numbers.modular import has_full_rank
-from muso_theory.numbers.parallel import over_blocks
 from muso_theory.numbers.primal import PrimalSystem
 from muso_theory.numbers.spectrum import (
     largest_eigenvalue_bound,
@@ -53,6 +52,7 @@ from muso_theory.numbers.spectrum import (
     smallest_eigenvalue_bound,
     trace_bound,
 )
+from muso_theory.numbers.threads import over_blocks
 from tests import ROOT
 from tests.numbers.floating_mode import DAZ, FLUSH, MODES, Register, floating_mode, needs_mxcsr
 
@@ -410,7 +410,7 @@ def test_workers_of_blas_that_have_another_mode_are_found(library: str, mode: st
 def test_a_thread_that_changes_its_mode_while_it_works_on_blocks_is_found(
     alone: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parallel, "thread_count", lambda: 3)
+    monkeypatch.setattr(threads, "thread_count", lambda: 3)
     done: list[int] = []
     over_blocks(done.append, range(7), alone=alone)
     assert sorted(done) == list(range(7))
@@ -434,7 +434,7 @@ def test_threads_change_no_digit_of_a_gram_matrix(monkeypatch: pytest.MonkeyPatc
     for given in (phi, phi.astype(np.float32)):
         grams = []
         for count in (1, 2, 5):
-            monkeypatch.setattr(parallel, "thread_count", lambda count=count: count)
+            monkeypatch.setattr(threads, "thread_count", lambda count=count: count)
             grams.append(blocked_gram(given))
         assert (grams[0] == grams[1]).all()
         assert (grams[0] == grams[2]).all()
@@ -450,10 +450,10 @@ def test_threads_change_no_digit_of_a_product(
     phi = rng.standard_normal((700, 3001))
     x = rng.standard_normal((len(phi[rows]) if transposed else 3001, 2))
     products, started = [], []
-    plain = parallel.ThreadPoolExecutor
-    monkeypatch.setattr(parallel, "ThreadPoolExecutor", lambda count: started.append(count) or plain(count))
+    plain = threads.ThreadPoolExecutor
+    monkeypatch.setattr(threads, "ThreadPoolExecutor", lambda count: started.append(count) or plain(count))
     for count in (1, 2, 3, 9):
-        for module in (parallel, accurate):
+        for module in (threads, accurate):
             monkeypatch.setattr(module, "thread_count", lambda count=count: count)
         products.append(accurate_product(phi, rows, x, 1e-20 * x, transposed=transposed))
     assert started == [2, 3, 6]  # there are six blocks

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from muso_theory.errors import MusoError
-from muso_theory.numbers import NoArithmeticError, parallel, tiled, tiles
+from muso_theory.numbers import NoArithmeticError, threads, tiled, tiles
 from muso_theory.numbers.base_system import numerical_factor
 from muso_theory.numbers.gram import blocked_gram, gram_roundings
 from muso_theory.numbers.gramcheck import spot_check_gram
@@ -94,7 +94,7 @@ def test_no_digit_depends_on_threads_or_on_the_order_of_tiles(monkeypatch: pytes
 
     known = []
     for count in (1, 3):
-        monkeypatch.setattr(parallel, "thread_count", lambda count=count: count)
+        monkeypatch.setattr(threads, "thread_count", lambda count=count: count)
         known.append(found())
     monkeypatch.setattr(tiled, "over_blocks", backwards)
     known.append(found())

@@ -27,10 +27,11 @@ from ...errors import expected
 from ...evidence import Verdict
 from ...files.reading import read_text
 from .certificates import bundle, certificate_of
+from .content import shown_matrix
 from .proof import Proof
 from .registry import THEOREMS, registered_statements
 
-__all__ = ["TheoremAnswer", "attempt", "search_model", "shown_matrix", "statement"]
+__all__ = ["TheoremAnswer", "attempt", "search_model", "statement"]
 
 _FIRST = 0.1
 """Share of the budget that a first search for a counterexample has: false theorems as a rule show it at once."""
@@ -342,8 +343,3 @@ def _values(model: Mapping[str, Any]) -> ExactModel:
     """A written model as matrices."""
     matrices = {s: [[Fraction(x) for x in row] for row in rows] for s, rows in model["matrices"].items()}
     return dict(model["sizes"]), matrices
-
-
-def shown_matrix(rows: list[list[str]]) -> str:
-    """A matrix in one line."""
-    return "[" + "; ".join(" ".join(row) for row in rows) + "]"

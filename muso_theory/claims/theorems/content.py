@@ -25,6 +25,7 @@ __all__ = [
     "says",
     "setting",
     "shared_lines",
+    "shown_matrix",
     "trials",
 ]
 
@@ -190,7 +191,7 @@ def trials(nodes: Sequence[Node]) -> list[_HypothesisTrial]:
             ((outcome, model),) = trial.items()
             data = (*statement.free, *(group[0] for group in statement.scalars))
             known = [s for s in data if s in model["matrices"]]
-            shown = tuple((Formula(s), _values(model["matrices"][s])) for s in known)
+            shown = tuple((Formula(s), shown_matrix(model["matrices"][s])) for s in known)
             theorem = node["name"].partition("/")[2] or node["name"]
             formula = _labelled(f"{hypothesis.label}: {hypothesis.text}")[1:]
             found.append(_HypothesisTrial(theorem, hypothesis.label, formula, outcome, shown))
@@ -246,6 +247,6 @@ def put_in(text: str, values: Mapping[str, str]) -> str:
     return re.sub(NAME, one, text)
 
 
-def _values(rows: list[list[str]]) -> str:
+def shown_matrix(rows: list[list[str]]) -> str:
     """A matrix in one line, rows separated by semicolons."""
     return "[" + "; ".join(" ".join(row) for row in rows) + "]"

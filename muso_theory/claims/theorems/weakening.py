@@ -11,7 +11,8 @@ from ...algebra.render import latex
 from ...algebra.statement import parse_statement
 from ...algebra.theorem import Theorem
 from ...evidence import Verdict
-from .attempts import Tell, attempt, shown_matrix
+from .attempts import Tell, attempt
+from .content import shown_matrix
 
 __all__ = ["AGAIN", "HEADING", "Weakened", "weaken"]
 
