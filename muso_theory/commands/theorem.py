@@ -51,8 +51,7 @@ def prove_file(
     written = [] if write is None else write_attempt(write, found, less)
     exported = None if coq is None or found.proof is None else write_coq(coq, [found.proof.certificate])
     with answer():
-        status = found.tried[-1] if found.proof is None else found.proof.status
-        say(f"{found.verdict.name}: {theorem.name}, {status}\n")
+        say(f"{found.verdict.name}: {theorem.name}, {found.tried[-1]}\n")
         say(found.to_markdown(), end="")
         if less is not None:
             say(f"\n{less.to_markdown()}", end="")

@@ -698,3 +698,14 @@ def test_words_of_ones_own_theorem_are_shown_as_unchecked(tmp_path: Path) -> Non
     lead = re.search(r'class="lead">(.*?)</p>', (site / "mine.html").read_text(encoding="utf-8"))
     assert lead is not None
     assert "P = NP" not in lead[1]
+
+
+def test_the_first_line_says_what_a_sum_of_squares_leaves_beside_what_remains(tmp_path: Path) -> None:
+    file = tmp_path / "mine.txt"
+    file.write_text(
+        "matrix A : n x D\nmatrix B : D x c\nassume squares: A' A = 0\nconclude A B = 0\nremains more\n"
+    )
+    answer = CliRunner().invoke(app, ["prove", str(file)])
+    assert answer.output.startswith(
+        "PROVED: mine, core proved, and squares, a sum of squares, leaves A = 0 only\n"
+    )

@@ -320,7 +320,9 @@ def _proved(
             (*tried, f"the checker refuses the proof: {result.reason}; {_SHORTER}"),
         )
     proof = Proof(theorem.slug, certificate, {theorem.name: theorem.lines})
-    return TheoremAnswer(theorem, Verdict.PROVED, proof, None, (*tried, f"proved{_left(parsed)}"), untried)
+    return TheoremAnswer(
+        theorem, Verdict.PROVED, proof, None, (*tried, f"{proof.status}{_left(parsed)}"), untried
+    )
 
 
 def _left(parsed: Statement) -> str:
