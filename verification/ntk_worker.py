@@ -87,6 +87,11 @@ def neural_tangents(path, X, contract, mode):
     sys.modules["neural_tangents.experimental"] = types.ModuleType("neural_tangents.experimental")
     import jax
     import jax.numpy as jnp
+    from jax._src import source_info_util
+    from jax.interpreters import ad
+
+    # neural-tangents 0.6.5 asks for two names where newer versions of jax do not have them any more.
+    ad.source_info_util, ad.config = source_info_util, jax.config
     import neural_tangents as nt
 
     layers, params = layers_of(path)

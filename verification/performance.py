@@ -30,7 +30,7 @@ PARTS = {
     "certified": "What certainty costs: certified answers beside ordinary ones.",
     "engine": "What whole checks cost in plain solves of the same numbers, in processor time.",
     "memory": "What problems larger than memory cost: peaks, and time beside the normal equations; on a cluster, too.",
-    "dynamics": "What training in closed form saves: seconds beside those of its loops.",
+    "dynamics": "What closed forms save: training beside its loops, and many forget requests beside retraining.",
     "kappa": "Up to which condition number claims are decided, and what that costs in ordinary solves.",
     "ntk": "How fast the empirical tangent kernel is, beside those of other libraries where they are installed.",
 }
@@ -330,7 +330,12 @@ def _tangent_kernels(quick: bool, options: Options) -> dict[str, Any]:
         "performance-ntk", _time_kernel, points(quick, dict(options.peers)), options.one_by_one, threads=None
     )
     load = max(value for row in rows for value in row["load"])
-    return {"cases": rows, "verdict": f"{len(rows)} cases timed, load of the machine at most {load:.1f}"}
+    missing = sorted({f"{peer}: {why}" for row in rows for peer, why in row.get("failed", {}).items()})
+    lost = f"; WITHOUT {'; '.join(missing)}" if missing else ""
+    return {
+        "cases": rows,
+        "verdict": f"{len(rows)} cases timed, load of the machine at most {load:.1f}{lost}",
+    }
 
 
 def _time_kernel(point: Mapping[str, Any]) -> dict[str, Any]:

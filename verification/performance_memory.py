@@ -48,7 +48,7 @@ _BUDGET = 1e5  # seconds: what is to be measured is started, whatever it was est
 
 
 def points(quick: bool) -> list[dict[str, Any]]:
-    """Four sizes that double, one on a cluster, parts of ImageNet and tiles; `run_point` takes any other size."""
+    """Sizes that double, a large head, one on a cluster, parts of ImageNet, tiles; `run_point` takes any other size."""
     if quick:
         sizes, width, classes, spread = (3000, 6000), 64, 10, (6000,)
     else:
@@ -60,6 +60,8 @@ def points(quick: bool) -> list[dict[str, Any]]:
         "kill after": 0.5 if quick else 3,
     }
     found = [{"n": n, "where": "threads", **one} for n in sizes]
+    if not quick:
+        found.append({"n": 200_000, "where": "threads", **one, "D": 2048})
     found += [{"n": n, "where": "cluster", **one} for n in spread]
     parts = (100,) if quick else (100, 40, 20, 10)
     imagenet = {"D": 2048, "C": 1000, "where": "seed", "span bytes": SPAN_BYTES}

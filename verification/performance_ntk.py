@@ -10,6 +10,7 @@ Jacobian twin is what there is to compare with.
 from __future__ import annotations
 
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -25,6 +26,8 @@ from muso_theory.networks import Sequential, cnn, empirical_ntk, mlp, save
 from .tables import Column, table
 
 __all__ = ["CASES", "build", "points", "run_point", "run_streamed"]
+
+_ERROR = re.compile(r"[\w.]+(Error|Exception)\b")
 
 WORKER = Path(__file__).with_name("ntk_worker.py")
 
@@ -135,9 +138,13 @@ class Worker:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True
             )
-            self.hello = self._read()
-        except (OSError, RuntimeError):
+        except OSError:
             self.log.close()
+            raise
+        try:
+            self.hello = self._read()
+        except RuntimeError:
+            self.close()
             raise
 
     def _read(self) -> dict[str, Any]:
@@ -146,8 +153,9 @@ class Worker:
         if not line:
             self.process.wait()
             self.log.seek(0)
-            tail = self.log.read().strip().splitlines()[-1:]
-            raise RuntimeError(tail[0] if tail else f"ended with status {self.process.returncode}")
+            # The last line may be advice on how to read the lines above it.
+            told = [line for line in self.log.read().splitlines() if _ERROR.match(line)]
+            raise RuntimeError(told[-1] if told else f"ended with status {self.process.returncode}")
         return dict(json.loads(line))
 
     def run(self, how: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from numbers import Real
@@ -246,13 +246,28 @@ def leave_block_out_labels(problem: UnlearningProblem, forget_sets: Iterable[obj
         what, got = "several forget sets", type(forget_sets).__name__
         raise expected(what, "forget_sets", forget_sets, got, "[[0], [1, 2]]") from None
     n, (place, inverse, weighted, targets) = problem.n_samples, _inverse(problem)
-    labels = []
-    for forget in listed:
-        rows = forget_indices(forget, n)
-        at = place[rows]
-        correction = np.linalg.solve(inverse[np.ix_(at, at)], weighted[at])
-        labels.append(problem.shaped(targets[rows] - correction))
+    rows = [forget_indices(forget, n) for forget in listed]
+    labels: list[Array] = [np.empty(0)] * len(rows)
+    for some in _alike(rows):
+        at = place[np.stack([rows[i] for i in some])]
+        corrections = np.linalg.solve(inverse[at[:, :, None], at[:, None, :]], weighted[at])
+        for i, correction in zip(some, corrections, strict=True):
+            labels[i] = problem.shaped(targets[rows[i]] - correction)
     return labels
+
+
+_STACK = 1 << 20
+"""Entries of the blocks of K⁻¹ that are in memory at a time."""
+
+
+def _alike(rows: Sequence[Array]) -> Iterator[list[int]]:
+    """Places of forget sets of one size, as many as are solved in one call."""
+    by_size: dict[int, list[int]] = {}
+    for i, forget in enumerate(rows):
+        by_size.setdefault(len(forget), []).append(i)
+    for size, places in by_size.items():
+        most = max(1, _STACK // size**2)
+        yield from (places[first : first + most] for first in range(0, len(places), most))
 
 
 @kept

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
+from muso_theory.linear import labels as labels_file
 from muso_theory.linear.closed_forms import ClosedForms, Point, float_model
 from muso_theory.methods.rules import RULES
 from muso_theory.numbers import BALL, FLOAT64, MP, RATIONAL
@@ -81,6 +82,20 @@ def test_leave_block_out_equals_retraining(name: str) -> None:
     for rows, labels in zip(sets, mt.leave_block_out_labels(problem, sets), strict=True):
         other = mt.UnlearningProblem(problem.features, problem.targets, rows, problem.w_init)
         close(labels, Naive(other).labels)
+
+
+def test_requests_are_answered_in_their_order_however_many_are_solved_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(5)
+    problem = mt.UnlearningProblem(rng.standard_normal((7, 12)), rng.standard_normal((7, 2)), [0])
+    sets = [[1, 4], [0], [6, 2], [3, 5], [2], [0, 1, 2]]
+    together = mt.leave_block_out_labels(problem, sets)
+    monkeypatch.setattr(labels_file, "_STACK", 5)  # of two, one at a time; of three, as they must
+    apart = mt.leave_block_out_labels(problem, sets)
+    for rows, one, other in zip(sets, together, apart, strict=True):
+        close(one, mt.optimal_labels(mt.UnlearningProblem(problem.features, problem.targets, rows)))
+        close(other, one)
 
 
 @pytest.mark.parametrize("name", ["under-parameterised", "duplicated-across", "rank-deficient"])

@@ -51,7 +51,7 @@ def test_a_point_is_measured_in_processes_of_its_own() -> None:
 
 
 def test_small_by_default() -> None:
-    assert max(point["n"] for point in points(quick=False)) == WHOLE // 10
+    assert max(point["n"] for point in points(quick=False)) <= 200_000
     assert {point["where"] for point in points(quick=True)} == {"threads", "cluster", "seed", "tiles"}
     assert max(point["n"] for point in points(quick=True)) == WHOLE // 100
 
