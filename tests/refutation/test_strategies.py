@@ -171,6 +171,19 @@ def test_fourier_features_have_rows_of_norm_one(phi: np.ndarray) -> None:
     np.testing.assert_allclose((phi**2).sum(axis=1), 1)
 
 
+def test_fourier_features_come_in_pairs_of_a_cosine_and_a_sine() -> None:
+    """The least kernel values are near none and near one: bandwidths reach from narrow to wide."""
+    for n_features in (2, 6):
+        phi = within(60, fourier_features(3, n_features), lambda a: True)
+        half = n_features // 2
+        np.testing.assert_allclose(phi[:, :half] ** 2 + phi[:, half:] ** 2, 1 / half)
+    for wrong in (-2, 0, 1, 7):
+        with pytest.raises(mt.MusoError, match="even number of features"):
+            within(1, fourier_features(2, wrong), lambda a: True)
+    for test in (lambda k: k < 0.6, lambda k: k > 0.95):
+        within(300, fourier_features(2, 100), lambda a, test=test: test((a @ a.T)[0, 1]))
+
+
 @settings(QUICK, max_examples=20)
 @given(st.data())
 def test_labels_fit_their_problem(data: st.DataObject) -> None:
