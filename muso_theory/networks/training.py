@@ -33,7 +33,7 @@ NETWORK_OPTIMIZERS = ("gd", "momentum", "nesterov", "adam", "adamw")
 
 
 @final
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class TrainedNetwork:
     """The result of :func:`train`.
 
