@@ -73,6 +73,14 @@ def test_repr_is_short_and_starts_with_the_verdict(report: Report) -> None:
     assert lines[1].startswith("  outputs: 1; w₀: an array; forget: 9 of 40 rows")
 
 
+def test_a_report_contains_its_rows_and_claims_and_nothing_else(report: Report) -> None:
+    for name in [*report.evidence, *report]:
+        assert name in report
+    for name in ("a", "exact", "exact-label", "exact-labels2", "zzz", "", None):
+        assert name not in report
+    assert len(report) == len(list(report))
+
+
 def test_unknown_claim_suggests(report: Report) -> None:
     with pytest.raises(mt.BadInputError, match="'exact-labels'"):
         report["exact-label"]

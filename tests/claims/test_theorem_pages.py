@@ -85,6 +85,18 @@ def test_models_are_found_again(name: str) -> None:
     assert find_trials(parse_statement(name, NODES[name]["statement"])) == NODES[name]["trials"]
 
 
+@pytest.mark.parametrize("length", range(50, 70))
+def test_a_matrix_stands_in_a_line_as_long_as_that_is_short(length: int) -> None:
+    matrix = [["1", "0"], ["0", "1" * (length - len('[["1", "0"], ["0", ""]]'))]]
+    line = json.dumps(matrix)
+    assert len(line) == length
+    text = certificate_text(matrix)
+    assert json.loads(text) == matrix
+    assert (text == line + "\n") is (length < 60)
+    assert certificate_text(matrix[1], 1) == json.dumps(matrix[1])
+    assert len(certificate_text({"a": 1}).splitlines()) == 3
+
+
 def test_certificates_are_written_one_term_a_line() -> None:
     value = {
         "name": "short",

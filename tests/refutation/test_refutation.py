@@ -30,7 +30,7 @@ from muso_theory.refutation import (
     refute,
     refute_report,
 )
-from muso_theory.refutation.isolation import Runner
+from muso_theory.refutation.isolation import Runner, _where
 from muso_theory.refutation.replaying import replay
 from muso_theory.refutation.shrinking import shrink, size
 from tests import ROOT
@@ -670,3 +670,27 @@ def test_help_stays_light() -> None:
     code = "import sys, muso_theory.commands.cli; print({'numpy', 'scipy', 'hypothesis', 'flint'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("word", ["tolerance", "time_limit"])
+@pytest.mark.parametrize("value", [0, -1.0, float("inf"), float("nan")])
+def test_only_positive_numbers_limit_a_search(word: str, value: float) -> None:
+    with pytest.raises(mt.MusoError, match=f"expected a (positive )?number but got {word}="):
+        refute_report("label-free", **{word: value})
+
+
+def test_an_exception_is_told_by_the_rules_own_last_line(tmp_path: Path) -> None:
+    """However the files are called through which it passed besides."""
+    sources = {"rule": "def rule(f):\n    return f()\n"} | {
+        name: f"def f():\n    raise KeyError({name!r})\n" for name in ("a_library", "z_library")
+    }
+    made: dict[str, Any] = {}
+    for name, text in sources.items():
+        path = tmp_path / f"{name}.py"
+        path.write_text(text)
+        exec(compile(text, str(path), "exec"), names := {})
+        made[name] = names.get("rule") or names["f"]
+    for name in ("a_library", "z_library"):
+        with pytest.raises(KeyError) as raised:
+            made["rule"](made[name])
+        assert _where(raised.value) == ", line 2 of rule.py: return f()"
