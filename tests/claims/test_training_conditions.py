@@ -211,6 +211,24 @@ def test_the_largest_stable_step_is_named_to_one_percent(method, arithmetic):
     assert named == pytest.approx(mt.linear.training.step_limit(method, 0.9) / largest, rel=1e-2)
 
 
+@pytest.mark.parametrize("method", ["gd", "momentum", "nesterov"])
+@pytest.mark.parametrize("largest", [3, 7, 13, 29])
+def test_a_step_below_the_named_limit_is_stable(method, largest):
+    """So the limit is rounded down: 2/3 of 1/λ_max is named as .666666 and not as .666667."""
+    features = np.diag(np.sqrt([largest, 1.0])) @ np.eye(2, 3)
+    problem = mt.UnlearningProblem(features, np.array([1.0, 2.0]), [1])
+    for arithmetic in ("float64", "rational"):
+        plan = (
+            {"optimizer": method, "lr": 1e-3, "momentum": 0.5}
+            if method != "gd"
+            else {"optimizer": method, "lr": 1e-3}
+        )
+        report = mt.check(problem, ["stable-step"], arithmetic=arithmetic, **plan)
+        named = Fraction(report["stable-step"].facts[0].split("< ")[1])
+        limit = Fraction({"gd": 2.0, "momentum": 3.0, "nesterov": 1.5}[method]) / largest
+        assert limit * (1 - Fraction(1, 10**5)) < named <= limit
+
+
 def test_numbers_of_numpy_are_stored_as_numbers():
     plan = {
         "optimizer": "momentum",
