@@ -31,6 +31,9 @@ def test_each_theorem_and_proof_is_in_latex(slug: str) -> None:
     latex = PROOFS[slug].to_latex()
     assert latex.count(r"\begin{theorem}") == latex.count(r"\end{theorem}") == len(PROOFS[slug].theorems)
     assert latex.count(r"\begin{proof}") == latex.count(r"\end{proof}") == len(PROOFS[slug].theorems)
+    inductions = sum(node["statement"][0].startswith("induction ") for node in PROOFS[slug].theorems)
+    assert latex.count("By induction: ") == inductions
+    assert sum(node["statement"][0].startswith("induction ") for node in NODES.values()) > 2
 
 
 def test_the_room_is_written_from_its_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -279,6 +279,28 @@ def test_progress_tells_what_is_done_and_left(terminal: bool, monkeypatch: pytes
     assert not terminal or "label-free" in stream.text
 
 
+def test_a_table_has_a_line_a_row_and_breaks_nothing_that_fits(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [("No.", "Claim"), ("1", "x"), ("20", "y")]
+    table = screen.plain_table()
+    for heading in rows[0]:
+        table.add_column(heading)
+    for row in rows[1:]:
+        table.add_row(*row)
+    with screen.printed() as console:
+        console.print(table)
+    wanted = [f"{first:3}  {second}" for first, second in rows]
+    assert capsys.readouterr().out.splitlines() == wanted
+    for width in (113, 114):
+        table = screen.plain_table()
+        table.add_column("No.")
+        table.add_column("Claim")
+        table.add_row("1", "x" * width)
+        with screen.printed() as console:
+            console.print(table)
+        # 3 + 2 + 113 is all of the 118 columns.
+        assert ("x" * width in capsys.readouterr().out) is (width == 113)
+
+
 def test_progress_is_silent_where_nothing_takes_long(capsys: pytest.CaptureFixture[str]) -> None:
     with screen.progress() as tell:
         tell(Step("checking", 1, 2))

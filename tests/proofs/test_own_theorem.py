@@ -432,6 +432,7 @@ def test_a_model_is_searched_alone() -> None:
         ("matrix A : n x n", "concludes nothing; the form is 'conclude A B = C'"),
         ("\n# nothing\n", "expected a theorem but got no line"),
         ("theorem exact-labels\nmatrix A : n x n\nconclude A = A", "a name of its own.*my-exact-labels"),
+        ("theorem exact-labels/mine\nmatrix A : n x n\nconclude A = A", "a name of its own.*my-exact-labels"),
         (
             "matrix A : n x n\nconclude A = A\nlemma lemma/pseudo",
             "theorem of the collection.*lemma/pseudo-inverse",
