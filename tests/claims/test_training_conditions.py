@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from muso_theory.claims.case import Case
 from muso_theory.commands.cli import app
 from muso_theory.descent.plan import TrainingPlan
 from muso_theory.evidence import Verdict
-from muso_theory.numbers import Quantity
+from muso_theory.numbers import NoArithmeticError, Quantity, UndecidedError
 from muso_theory.settings import Settings
 from tests.zoo import ZOO
 
@@ -495,3 +496,23 @@ def test_words_about_two_are_true_of_all_numbers_that_the_enclosures_allow():
         # 2 − min and 2 − max: some are above 2 where the latter is negative, some below where the former is positive.
         assert ("some γ_i‖φ_i‖² are above 2" in words) is (below[1] < 0 < above[0])
         assert ("the largest γ_i‖φ_i‖² is 2" in words) is (below == (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("low", "tighter"), [(0.0, True), (0.4, True), (0.5, False), (0.6, False), (2.0, False)]
+)
+def test_tighter_bounds_are_asked_for_only_where_they_may_decide(low, tighter, monkeypatch):
+    """A gap of 1 beside a limit of ½: what float64 is off by is known to lie between `low` and 2."""
+    predicted = SimpleNamespace(gap=lambda epochs: 1.0, doing_nothing=1.0)
+    monkeypatch.setattr(training, "predict_training", lambda *args, **kwargs: predicted)
+    case = SimpleNamespace(
+        settings=SimpleNamespace(limit=Fraction(1, 2), training=TrainingPlan("gd", 0.1, 5)),
+        problem=equal_norms(),
+        model=None,
+        float_error=Quantity.enclosure(low, 2.0),
+        doing_nothing=Quantity.measured(1.0),
+    )
+    with pytest.raises((UndecidedError, NoArithmeticError)) as raised:
+        training._enough_epochs(case)
+    assert isinstance(raised.value, NoArithmeticError) is not tighter
+    assert ("tighter bounds" in str(raised.value)) is tighter
