@@ -11,6 +11,7 @@ import pytest
 import muso_theory as mt
 from muso_theory.checking.report import Report
 from muso_theory.evidence import Evidence, Inequality, Scope, Verdict, round_digits, worst
+from muso_theory.files.results import encoded
 from muso_theory.numbers import Quantity
 from tests.zoo import ZOO
 
@@ -149,3 +150,18 @@ def test_bound_is_rounded_outward() -> None:
     assert tiny.bound == 5e-324
     assert tiny.floor == 0
     assert tiny.sqrt().floor > 0
+
+
+@pytest.mark.parametrize("start", [None, np.ones(3)])
+def test_a_start_is_called_assumed_only_where_an_audit_rests_on_it(start: np.ndarray | None) -> None:
+    problem = mt.UnlearningProblem(np.eye(2, 3), [1.0, 2.0], [1], start)
+    report = mt.check(problem, "exact-labels")
+    assert "assumed" not in report.title
+    audited = mt.check(problem, "exact-labels", labels=np.zeros(1))
+    assert ("w₀ = 0 (assumed)" in audited.title) is (start is None)
+
+
+def test_words_of_results_are_written_as_they_are() -> None:
+    text = encoded({"x": "‖w_u − w_r‖ ≤ ε for every Φ"}).decode()
+    assert "‖w_u − w_r‖ ≤ ε for every Φ" in text
+    assert text.splitlines() == ["{", ' "x": "‖w_u − w_r‖ ≤ ε for every Φ"', "}"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
+from muso_theory import pytest_plugin
 from muso_theory.claims.families import CHECKS
 from muso_theory.evidence import Verdict
 from muso_theory.refutation import (
@@ -656,6 +658,17 @@ def test_pytest_plugin(rules: Path, tmp_path: Path) -> None:
     assert "REFUTED  my_rules_for_muso:wrong" in bad_run.stdout
     assert "Traceback" not in bad_run.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["my_rules_for_muso.py"]
+
+
+def test_an_option_of_the_plugin_defaults_to_what_its_help_says() -> None:
+    parser = pytest.Parser(_ispytest=True)
+    pytest_plugin.pytest_addoption(parser)
+    options = [option.attrs() for group in parser._groups for option in group.options]
+    told = [
+        (a["default"], m[1]) for a in options if (m := re.search(r"\(default (\w+)\)", a.get("help", "")))
+    ]
+    assert len(told) == 2
+    assert all(str(default) == words for default, words in told)
 
 
 def test_pytest_plugin_is_silent_and_light_when_not_asked(tmp_path: Path) -> None:

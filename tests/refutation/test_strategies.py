@@ -165,6 +165,15 @@ def test_conditioned_features_have_rank_and_condition_as_asked(data: st.DataObje
     assert (values[0] / values[2]) ** 2 < 1.001e4
 
 
+def test_numbers_are_exact_unless_floats_are_asked_for() -> None:
+    for made in (feature_matrices, problems):
+        for words, kind in (({}, "O"), ({"exact": True}, "O"), ({"exact": False}, "f")):
+            found = within(1, made(**words), lambda example: True)
+            assert getattr(found, "features", found).dtype.kind == kind
+    one = within(1, conditioned_features(3, 4, 1), lambda a: True)
+    assert np.linalg.norm(one, 2) == pytest.approx(1.0)
+
+
 @settings(QUICK, max_examples=20)
 @given(fourier_features(4, 10))
 def test_fourier_features_have_rows_of_norm_one(phi: np.ndarray) -> None:
