@@ -259,7 +259,7 @@ def test_strips_are_as_wide_as_their_bytes_allow_and_leave_nothing_out(n: int) -
         assert widths[-1] <= max(256, limit // (8 * n))
 
 
-def test_what_needs_no_copy_is_not_copied(tmp_path: Path) -> None:
+def test_what_needs_no_copy_is_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     phi = np.random.default_rng(0).standard_normal((4, 9))
 
     def strips(features: Any, rows: Any, index: Any) -> list[Any]:
@@ -281,6 +281,16 @@ def test_what_needs_no_copy_is_not_copied(tmp_path: Path) -> None:
         wanted = np.asarray(features, dtype=np.float64)[:, index]
         assert (strip == (wanted if rows is None else wanted[rows])).all()
     assert strips(phi, None, np.arange(0)) == []
+    # What lies in a file is read a strip at a time, whatever the array that shows it calls itself.
+    monkeypatch.setattr(gram_module, "_STRIP_BYTES", 1)
+    np.save(tmp_path / "wide.npy", np.ones((2, 600)))
+    wide = np.load(tmp_path / "wide.npy", mmap_mode="r")
+    every = np.arange(600)
+    assert [len(strips(given, None, every)) for given in (np.array(wide), wide, np.asarray(wide))] == [
+        1,
+        3,
+        3,
+    ]
     assert (blocked_gram(phi, columns=np.arange(0)) == 0).all()
 
 
