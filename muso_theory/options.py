@@ -144,12 +144,11 @@ class Source:
     @property
     def files(self) -> tuple[str, ...]:
         """What is read, where these are files: data, targets, network, public samples, w₀ and what is audited."""
-        kind, _, public = self.fit_map.partition(":")
         found = (
             self.data,
             self.target,
             self.network,
-            public if kind == "public" else None,
+            self.fit_map.partition("public:")[2],
             self.w_init,
             self.audit,
         )

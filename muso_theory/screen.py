@@ -11,11 +11,12 @@ from functools import partial
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.table import Table
 
 from .errors import printable
 from .steps import Step
 
-__all__ = ["printed", "progress"]
+__all__ = ["plain_table", "printed", "progress"]
 
 
 class _Screen(Console):
@@ -36,6 +37,11 @@ def printed() -> Iterator[Console]:
         yield console
     # Written here and not by rich: it pads every line, and it would exit with 1 when a pipe is closed.
     sys.stdout.write("".join(line.rstrip(" ") + "\n" for line in captured.get().splitlines()))
+
+
+def plain_table() -> Table:
+    """A table without a frame: a line a row, two blanks between columns, and headings underlined."""
+    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="underline")
 
 
 @contextlib.contextmanager

@@ -110,7 +110,7 @@ def conditioned_features(draw: st.DrawFn, n: int, d: int, rank: int, max_conditi
         raise expected(f"a rank from 1 to {min(n, d)}", "rank", rank, "int", "min(n, d)")
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
     kappa = max_condition ** (draw(st.integers(0, 8)) / 8)
-    values = np.logspace(0, -0.5 * np.log10(kappa), rank) if rank > 1 else np.ones(1)
+    values = np.logspace(0, -0.5 * np.log10(kappa), rank)
     left = np.linalg.qr(rng.standard_normal((n, rank)))[0]
     right = np.linalg.qr(rng.standard_normal((d, rank)))[0]
     return np.asarray((left * values) @ right.T)

@@ -41,7 +41,7 @@ _EMPTY = ("", "nan", "NaN", "NaT", "None", "<NA>")
 """What NumPy and pandas write where there is nothing and text is asked for."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Targets:
     """Targets as numbers, and what they are.
 

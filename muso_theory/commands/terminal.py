@@ -19,7 +19,7 @@ from ..claims.theorems.status import theorem_status
 from ..evidence import Evidence, Verdict, short
 from ..former import former
 from ..parallel import stopping
-from ..screen import printed
+from ..screen import plain_table, printed
 from ..unlearning.unlearned import UNTOUCHED, Outcome, Unlearned
 
 __all__ = ["show_outcome", "show_proofs", "show_recheck", "show_report", "show_sweep", "show_understood"]
@@ -111,7 +111,7 @@ def _shared_needs(report: Report) -> dict[str, str]:
 
 def _table(name: str, rows: Sequence[Evidence], width: int, shared: Mapping[str, str]) -> Table:
     """One table of evidence: verdict, slug, the number, what it means."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="underline")
+    table = plain_table()
     table.add_column("Verdict", no_wrap=True, width=max(len(verdict.name) for verdict in Verdict))
     if width >= _WIDE:
         table.add_column(name, no_wrap=True, width=max(len(name), *(len(e.name) for e in rows)))
@@ -189,7 +189,7 @@ def _judgements(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def show_proofs(proofs: list[Proof], checked: dict[str, CheckResult]) -> None:
     """Print what is proved in general: claim, status, certificate, and what remains beyond algebra."""
     with printed() as console:
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="underline")
+        table = plain_table()
         for heading in ("Claim", "In general", "Theorems", "Certificate", *(("Checker",) if checked else ())):
             table.add_column(heading, no_wrap=True)
         for proof in proofs:

@@ -14,7 +14,7 @@ from ..claims.theorems.status import theorem_status
 from ..errors import expected, nearest
 from ..glossary import GLOSSARY
 from ..options import Source
-from ..screen import printed
+from ..screen import plain_table, printed
 from ..verdict import Verdict
 
 __all__ = ["explain", "show_claims"]
@@ -28,7 +28,7 @@ def show_claims(slug: str | None) -> None:
         else:
             _show_claim(find(slug))
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="underline")
+    table = plain_table()
     for heading in ("No.", "Claim", "In words", "In general", "Needs"):
         table.add_column(heading, no_wrap=heading in ("No.", "Claim"))
     for claim in CATALOGUE.values():

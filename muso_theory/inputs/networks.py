@@ -46,7 +46,7 @@ _MEASURED = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PreparedNetwork:
     """A network trained on data, and how it came about.
 

@@ -36,7 +36,7 @@ from .samples import Samples, chosen
 __all__ = ["Prepared", "prepare"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prepared:
     """A problem and how it came about.
 

@@ -25,7 +25,7 @@ __all__ = ["Samples", "chosen", "loaded", "rows_held_out", "rows_kept", "said_to
 former(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Samples:
     """The samples of a problem, before a feature map or a network makes anything of them.
 

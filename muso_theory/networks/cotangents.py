@@ -14,7 +14,7 @@ __all__ = ["Cotangent"]
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cotangent:
     """The derivative of every output with respect to some layer's output, for a batch of n samples.
 

@@ -18,7 +18,7 @@ __all__ = ["KernelEstimate", "estimate_ntk"]
 
 
 @final
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class KernelEstimate:
     """A kernel by random directions: a measured number with an interval, no bound.
 

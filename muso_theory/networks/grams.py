@@ -85,7 +85,7 @@ class GramTerm(ABC):
         total += self.tile(other, contract, buffer)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _InputGram(GramTerm):
     """Shared part of the dense layers' terms: the Gram s_w² A Aᵀ + s_b² of the layer's inputs.
 
@@ -108,7 +108,7 @@ class _InputGram(GramTerm):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HadamardGram(_InputGram):
     """A dense layer deep in the network: (s_w² A Aᵀ + s_b²) ∘ (Δ Δᵀ).
 
@@ -143,7 +143,7 @@ class HadamardGram(_InputGram):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FactoredGram(_InputGram):
     """The last hidden dense layer, where Δ(i, k) = slope_i ∘ head_k is never held for all samples.
 
@@ -188,7 +188,7 @@ class FactoredGram(_InputGram):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class KroneckerGram(_InputGram):
     """A dense layer whose deltas are the same for every sample (the head): (s_w² A Aᵀ + s_b²) ⊗ CCᵀ.
 
@@ -229,7 +229,7 @@ class KroneckerGram(_InputGram):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RowsGram(GramTerm):
     """A layer that is cheapest through its own rows of J (convolutions, normalisations).
 
@@ -260,7 +260,7 @@ class RowsGram(GramTerm):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PooledGram(GramTerm):
     """A convolution under global average pooling: row (i, k) of J is head[k, c] · features[c, i], per channel c.
 
@@ -299,7 +299,7 @@ class PooledGram(GramTerm):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PatchGram(GramTerm):
     """A convolution with few positions and many channels: Σ over positions p, q of (patch_p · patch_q)(Δ_p · Δ_q).
 

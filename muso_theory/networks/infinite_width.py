@@ -33,7 +33,7 @@ _TINY = np.finfo(np.float64).tiny
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Moments:
     """Second moments of a pair of pre-activations, for all pairs of inputs.
 

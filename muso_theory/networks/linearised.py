@@ -29,7 +29,7 @@ def _like(name: str, values: object, outputs: Array) -> Array:
 
 
 @final
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Linearisation:
     """f_lin(x; θ) = f(x; θ₀) + J(x)(θ − θ₀) on a data set, as a linear model with one row a sample and output.
 

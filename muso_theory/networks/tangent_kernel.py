@@ -64,7 +64,7 @@ def parametrised_layers(net: Sequential) -> list[str]:
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Plan:
     """Where the tiles of one kernel go, and how they are multiplied out.
 

@@ -33,7 +33,7 @@ NETWORK_OPTIMIZERS = ("gd", "momentum", "nesterov", "adam", "adamw")
 
 
 @final
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class TrainedNetwork:
     """The result of :func:`train`.
 
@@ -259,7 +259,7 @@ def _outputs(net: Sequential, params: State, inputs: Array) -> Array:
 
 
 def diverged(value: float, what: str, setting: str = "learning_rate") -> DivergedError:
-    """A divergence in words: the setting that led there, and what was seen. Ready to be raised."""
+    """A divergence in words, ready to be raised: the setting that led there, what was seen, and a quarter to try."""
     if setting == "learning_rate":
         what_for, hint = "a learning rate at which training converges", f"{value / 4:.3g}"
     else:

@@ -290,17 +290,17 @@ def plain_product(matrix: Array, rows: Chosen, x: Array, *, transposed: bool = F
                 result += np.asarray(matrix[start:stop], dtype=np.float64).T @ full[start:stop]
                 let_go(matrix)
             return result, _roundings(max(last - first, 0))
-        result = np.zeros((n if len(index) >= n / 2 else 0, x.shape[1]))
-        gathered = np.zeros((len(index), x.shape[1])) if len(index) < n / 2 else None
-        target, total = (result, n) if gathered is None else (gathered, len(index))
-        for top in range(0, total, 4 * step):
-            bottom = min(top + 4 * step, total)
-            chosen = slice(top, bottom) if gathered is None else index[top:bottom]
+        # Products with a few other rows cost less than gathering the chosen ones.
+        all_rows = len(index) >= n / 2
+        result = np.zeros((n if all_rows else len(index), x.shape[1]))
+        for top in range(0, len(result), 4 * step):
+            bottom = min(top + 4 * step, len(result))
+            chosen = slice(top, bottom) if all_rows else index[top:bottom]
             for start in range(0, matrix.shape[1], step):
                 block = np.asarray(matrix[chosen, start : start + step], dtype=np.float64)
-                target[top:bottom] += block @ x[start : start + step]
+                result[top:bottom] += block @ x[start : start + step]
             let_go(matrix)
-    return (result[index] if gathered is None else gathered), _roundings(matrix.shape[1])
+    return (result[index] if all_rows else result), _roundings(matrix.shape[1])
 
 
 def _roundings(length: int) -> int:

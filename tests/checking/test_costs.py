@@ -79,6 +79,16 @@ def test_lengths_of_floats_are_those_over_a_common_power_of_two() -> None:
     assert costs.entry_length(np.array([1e-320, 1e300])).common > 2000  # a subnormal number
 
 
+@pytest.mark.parametrize("exponent", [-300, -20, 0, 3, 20, 300])
+def test_zeros_and_powers_of_two_make_no_number_longer(exponent: int) -> None:
+    table = np.array([[3.0, 5.0, 0.75], [1.0, -7.0, 8.0]])
+    length = costs.entry_length(table)
+    padded = np.hstack([np.zeros((2, 1)), table, np.zeros((2, 2))])
+    for other in (table, -table, padded, np.vstack([padded, padded])):
+        found = costs.entry_length(np.ldexp(other, exponent))
+        assert (found.common, found.row) == (length.common, length.row)
+
+
 def test_lengths_of_fractions_are_those_over_common_denominators() -> None:
     table = exact([[Fraction(1, 3), Fraction(1, 9)], [Fraction(5, 7), 2], [Fraction(1, 2**40), 0]])
     found = costs.entry_length(table)

@@ -433,3 +433,20 @@ def test_what_another_kernel_may_have_said_stands(
     assert found.mismatches == ()
     # what nobody can check here is not counted as following from anything
     assert (found.implied, found.unsettled) == ((0, 1) if row == f"{CERTIFICATE}[output]" else (1, 0))
+
+
+@pytest.mark.parametrize("kernel", ["Atom", "Zen"])
+def test_another_kernel_is_asked_for_however_its_name_sorts(kernel: str) -> None:
+    from muso_theory.machine import blas_environment, versions
+
+    for blas in ("a", "~"):
+        stated = {"blas": f"{blas}openblas 9.9 {kernel}", "blas threads": "2"}
+        wanted = {"OPENBLAS_CORETYPE": kernel, "OPENBLAS_NUM_THREADS": "2"}
+        assert blas_environment(stated) == wanted
+    for threads, may in (("1", True), ("1024", True), ("1025", False)):
+        assert (
+            blas_environment({"blas": f"openblas 9.9 {kernel}", "blas threads": threads}) is not None
+        ) is may
+    here = versions()
+    for threads in ("0", "99999999", "-1", "1.5", "٣", ""):
+        assert blas_environment({**here, "blas threads": threads}) is None or threads == here["blas threads"]

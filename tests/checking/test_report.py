@@ -11,6 +11,7 @@ import pytest
 import muso_theory as mt
 from muso_theory.checking.report import Report
 from muso_theory.evidence import Evidence, Inequality, Scope, Verdict, round_digits, worst
+from muso_theory.files.results import encoded
 from muso_theory.numbers import Quantity
 from tests.zoo import ZOO
 
@@ -71,6 +72,14 @@ def test_repr_is_short_and_starts_with_the_verdict(report: Report) -> None:
     assert max(map(len, lines)) <= 110
     assert "array(" not in repr(report)
     assert lines[1].startswith("  outputs: 1; w₀: an array; forget: 9 of 40 rows")
+
+
+def test_a_report_contains_its_rows_and_claims_and_nothing_else(report: Report) -> None:
+    for name in [*report.evidence, *report]:
+        assert name in report
+    for name in ("a", "exact", "exact-label", "exact-labels2", "zzz", "", None):
+        assert name not in report
+    assert len(report) == len(list(report))
 
 
 def test_unknown_claim_suggests(report: Report) -> None:
@@ -141,3 +150,18 @@ def test_bound_is_rounded_outward() -> None:
     assert tiny.bound == 5e-324
     assert tiny.floor == 0
     assert tiny.sqrt().floor > 0
+
+
+@pytest.mark.parametrize("start", [None, np.ones(3)])
+def test_a_start_is_called_assumed_only_where_an_audit_rests_on_it(start: np.ndarray | None) -> None:
+    problem = mt.UnlearningProblem(np.eye(2, 3), [1.0, 2.0], [1], start)
+    report = mt.check(problem, "exact-labels")
+    assert "assumed" not in report.title
+    audited = mt.check(problem, "exact-labels", labels=np.zeros(1))
+    assert ("w₀ = 0 (assumed)" in audited.title) is (start is None)
+
+
+def test_words_of_results_are_written_as_they_are() -> None:
+    text = encoded({"x": "‖w_u − w_r‖ ≤ ε for every Φ"}).decode()
+    assert "‖w_u − w_r‖ ≤ ε for every Φ" in text
+    assert text.splitlines() == ["{", ' "x": "‖w_u − w_r‖ ≤ ε for every Φ"', "}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -591,3 +592,34 @@ def test_half_of_a_subset_leaves_more_behind() -> None:
         model.project(rows, model.pretrained) for rows in (model.retain, subset, subset[: len(subset) // 2])
     )
     assert model.square_distance(full, kept).upper < model.square_distance(full, fewer).lower
+
+
+def test_a_start_beside_the_rows_is_asked_about_only_where_there_is_room_for_one() -> None:
+    for n, d in ((3, 2), (3, 3), (3, 4)):
+        features = np.vander(np.arange(1, n + 1), d, increasing=True)
+        problem = mt.UnlearningProblem(features, np.arange(n), [0])
+        row = mt.check(problem, "start-span", arithmetic="rational").theorem("start-span")
+        assert (len(row.findings), len(row.facts)) == ((3, 1) if d > n else (2, 0))
+
+
+def test_a_newton_step_misses_nothing_where_the_forgotten_said_nothing() -> None:
+    """A sample without features is in no gradient: retraining, the step and doing nothing are one."""
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((5, 7))
+    features[0] = 0.0
+    for forget, least in (([0], 0.0), ([1], 1e-7)):
+        problem = mt.UnlearningProblem(features, rng.uniform(0, 1, 5), forget)
+        (told,) = mt.check(problem, "newton-glm").theorem("newton-glm").facts
+        missed, nothing = (float(x) for x in re.findall(r"by ([-+.e0-9]+)", told))
+        assert least <= missed <= nothing + 1e-8
+        assert nothing <= 1e-8 or least
+
+
+def test_no_rounding_excuses_floats_that_are_handed_out() -> None:
+    """What a user hands in may be off by its own rounding; our floats are held to the tolerance alone."""
+    rng = np.random.default_rng(0)
+    problem = mt.UnlearningProblem(rng.standard_normal((4, 6)), rng.standard_normal(4), [1, 2])
+    report = mt.check(problem, ["exact-labels"], labels=mt.optimal_labels(problem))
+    allowed = {e.about: [f.allowed for f in e.findings if isinstance(f, Audit | Output)] for e in report.rows}
+    assert {a.rounding for a in allowed[About.OUTPUT]} == {0}
+    assert all(0 < a.rounding < 1e-9 for a in allowed[About.AUDIT])

@@ -31,6 +31,9 @@ def test_each_theorem_and_proof_is_in_latex(slug: str) -> None:
     latex = PROOFS[slug].to_latex()
     assert latex.count(r"\begin{theorem}") == latex.count(r"\end{theorem}") == len(PROOFS[slug].theorems)
     assert latex.count(r"\begin{proof}") == latex.count(r"\end{proof}") == len(PROOFS[slug].theorems)
+    inductions = sum(node["statement"][0].startswith("induction ") for node in PROOFS[slug].theorems)
+    assert latex.count("By induction: ") == inductions
+    assert sum(node["statement"][0].startswith("induction ") for node in NODES.values()) > 2
 
 
 def test_the_room_is_written_from_its_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,6 +86,18 @@ def test_what_shows_a_claim_is_there_and_says_so() -> None:
 def test_models_are_found_again(name: str) -> None:
     """The search is deterministic: the same statement gives the same models on every machine."""
     assert find_trials(parse_statement(name, NODES[name]["statement"])) == NODES[name]["trials"]
+
+
+@pytest.mark.parametrize("length", range(50, 70))
+def test_a_matrix_stands_in_a_line_as_long_as_that_is_short(length: int) -> None:
+    matrix = [["1", "0"], ["0", "1" * (length - len('[["1", "0"], ["0", ""]]'))]]
+    line = json.dumps(matrix)
+    assert len(line) == length
+    text = certificate_text(matrix)
+    assert json.loads(text) == matrix
+    assert (text == line + "\n") is (length < 60)
+    assert certificate_text(matrix[1], 1) == json.dumps(matrix[1])
+    assert len(certificate_text({"a": 1}).splitlines()) == 3
 
 
 def test_certificates_are_written_one_term_a_line() -> None:

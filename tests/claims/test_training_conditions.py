@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from muso_theory.claims.case import Case
 from muso_theory.commands.cli import app
 from muso_theory.descent.plan import TrainingPlan
 from muso_theory.evidence import Verdict
-from muso_theory.numbers import Quantity
+from muso_theory.numbers import NoArithmeticError, Quantity, UndecidedError
 from muso_theory.settings import Settings
 from tests.zoo import ZOO
 
@@ -209,6 +210,24 @@ def test_the_largest_stable_step_is_named_to_one_percent(method, arithmetic):
     named = float(report["stable-step"].facts[0].split("< ")[1])
     largest = float(np.linalg.eigvalsh(problem.features @ problem.features.T)[-1])
     assert named == pytest.approx(mt.linear.training.step_limit(method, 0.9) / largest, rel=1e-2)
+
+
+@pytest.mark.parametrize("method", ["gd", "momentum", "nesterov"])
+@pytest.mark.parametrize("largest", [3, 7, 13, 29])
+def test_a_step_below_the_named_limit_is_stable(method, largest):
+    """So the limit is rounded down: 2/3 of 1/λ_max is named as .666666 and not as .666667."""
+    features = np.diag(np.sqrt([largest, 1.0])) @ np.eye(2, 3)
+    problem = mt.UnlearningProblem(features, np.array([1.0, 2.0]), [1])
+    for arithmetic in ("float64", "rational"):
+        plan = (
+            {"optimizer": method, "lr": 1e-3, "momentum": 0.5}
+            if method != "gd"
+            else {"optimizer": method, "lr": 1e-3}
+        )
+        report = mt.check(problem, ["stable-step"], arithmetic=arithmetic, **plan)
+        named = Fraction(report["stable-step"].facts[0].split("< ")[1])
+        limit = Fraction({"gd": 2.0, "momentum": 3.0, "nesterov": 1.5}[method]) / largest
+        assert limit * (1 - Fraction(1, 10**5)) < named <= limit
 
 
 def test_numbers_of_numpy_are_stored_as_numbers():
@@ -477,3 +496,23 @@ def test_words_about_two_are_true_of_all_numbers_that_the_enclosures_allow():
         # 2 − min and 2 − max: some are above 2 where the latter is negative, some below where the former is positive.
         assert ("some γ_i‖φ_i‖² are above 2" in words) is (below[1] < 0 < above[0])
         assert ("the largest γ_i‖φ_i‖² is 2" in words) is (below == (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("low", "tighter"), [(0.0, True), (0.4, True), (0.5, False), (0.6, False), (2.0, False)]
+)
+def test_tighter_bounds_are_asked_for_only_where_they_may_decide(low, tighter, monkeypatch):
+    """A gap of 1 beside a limit of ½: what float64 is off by is known to lie between `low` and 2."""
+    predicted = SimpleNamespace(gap=lambda epochs: 1.0, doing_nothing=1.0)
+    monkeypatch.setattr(training, "predict_training", lambda *args, **kwargs: predicted)
+    case = SimpleNamespace(
+        settings=SimpleNamespace(limit=Fraction(1, 2), training=TrainingPlan("gd", 0.1, 5)),
+        problem=equal_norms(),
+        model=None,
+        float_error=Quantity.enclosure(low, 2.0),
+        doing_nothing=Quantity.measured(1.0),
+    )
+    with pytest.raises((UndecidedError, NoArithmeticError)) as raised:
+        training._enough_epochs(case)
+    assert isinstance(raised.value, NoArithmeticError) is not tighter
+    assert ("tighter bounds" in str(raised.value)) is tighter

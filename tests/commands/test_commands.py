@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ import pytest
 from muso_theory.claims import CATALOGUE
 from muso_theory.claims.checks import everywhere
 from muso_theory.claims.families import CHECKS
+from muso_theory.commands import check as check_command
+from muso_theory.commands import cli
 from muso_theory.evidence import Verdict
 from muso_theory.files.writing import npz_bytes
 from muso_theory.glossary import GLOSSARY
@@ -562,3 +565,31 @@ def test_interrupted_while_writing(data: Path, monkeypatch: pytest.MonkeyPatch) 
     assert (answer.status, answer.out, answer.err) == (130, "", "muso: interrupted\n")
     assert target.read_text() == old
     assert sorted(data.parent.iterdir()) == sorted([data, target])
+
+
+def test_nothing_is_drawn_where_no_page_is_asked_for(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[object] = []
+    monkeypatch.setattr(check_command, "_write_pages", lambda *words: drawn.append(words))
+    words = ("check", data, "--features", "identity", "--claim", "exact-labels")
+    assert muso(*words).status == 0
+    assert not drawn
+    assert muso(*words, "--html", data.with_suffix(".html")).status == 0
+    assert muso(*words, "--figures", data.with_suffix("")).status == 0
+    assert len(drawn) == 2
+
+
+@pytest.mark.parametrize("method", ["closed-form", "a-method", "label-free", "ridge"])
+def test_labels_that_miss_the_tolerance_name_a_method_that_may_not(method: str) -> None:
+    audit = SimpleNamespace(
+        findings=[SimpleNamespace(in_full="‖w_u − w_r‖ of the given labels ≥ 1: REFUTED")],
+        needs="",
+        verdict=Verdict.REFUTED,
+    )
+    told, status = cli._handed_out(audit, method)
+    assert status == 3
+    assert told.startswith("‖w_u − w_r‖ of these labels ≥ 1, which is not within the tolerance: UNDECIDED")
+    assert ("try --method closed-form" in told) is (method != "closed-form")
+    open_ = SimpleNamespace(findings=[], needs="more digits", verdict=Verdict.UNDECIDED)
+    assert cli._handed_out(open_, method) == ("not decided: more digits", 3)
+    good = SimpleNamespace(findings=[SimpleNamespace(in_full="fine")], verdict=Verdict.CERTIFIED)
+    assert cli._handed_out(good, method) == ("fine", 0)

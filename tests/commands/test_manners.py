@@ -9,8 +9,10 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -277,10 +279,89 @@ def test_progress_tells_what_is_done_and_left(terminal: bool, monkeypatch: pytes
     assert not terminal or "label-free" in stream.text
 
 
+def test_a_table_has_a_line_a_row_and_breaks_nothing_that_fits(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [("No.", "Claim"), ("1", "x"), ("20", "y")]
+    table = screen.plain_table()
+    for heading in rows[0]:
+        table.add_column(heading)
+    for row in rows[1:]:
+        table.add_row(*row)
+    with screen.printed() as console:
+        console.print(table)
+    wanted = [f"{first:3}  {second}" for first, second in rows]
+    assert capsys.readouterr().out.splitlines() == wanted
+    for width in (113, 114):
+        table = screen.plain_table()
+        table.add_column("No.")
+        table.add_column("Claim")
+        table.add_row("1", "x" * width)
+        with screen.printed() as console:
+            console.print(table)
+        # 3 + 2 + 113 is all of the 118 columns.
+        assert ("x" * width in capsys.readouterr().out) is (width == 113)
+
+
 def test_progress_is_silent_where_nothing_takes_long(capsys: pytest.CaptureFixture[str]) -> None:
     with screen.progress() as tell:
         tell(Step("checking", 1, 2))
     assert capsys.readouterr().err == ""
+
+
+class Now:
+    """A thread that runs at once, to its end."""
+
+    def __init__(self, target: Callable[[], object], daemon: bool) -> None:
+        self.target = target
+
+    def start(self) -> None:
+        self.target()
+
+    def join(self) -> None:
+        """It has ended."""
+
+
+@pytest.mark.parametrize(("terminal", "waits"), [(False, [10.0, 60.0]), (True, [1.0, 0.1])])
+def test_silence_comes_first_and_lines_are_far_between(
+    terminal: bool, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One second on a terminal and ten elsewhere, then a bar, or a line a minute."""
+    asked: list[float] = []
+
+    class Event:
+        """Over at the second question."""
+
+        def set(self) -> None:
+            """Nothing waits."""
+
+        def wait(self, seconds: float) -> bool:
+            asked.append(seconds)
+            return len(asked) > 1
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", Stream(terminal))
+    monkeypatch.setattr(screen, "threading", SimpleNamespace(Event=Event, Thread=Now))
+    with screen.progress():
+        pass
+    assert asked == waits
+
+
+def test_a_new_line_counts_from_zero_unless_it_goes_on_counting(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(screen, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    watch = screen._Watch()
+    clock[0] = 2.0
+    assert str(watch) == "starting: 2 s"
+    watch.tell(Step("a", 0, 4))
+    clock[0] = 4.0
+    assert str(watch) == "a (0 of 4 done): 2 s"
+    watch.tell(Step("b", 1, 4))
+    assert str(watch) == "b (1 of 4 done): 2 s, about 6 s left"
+    watch.tell(Step("c", 1, 5))
+    assert str(watch) == "c (1 of 5 done): 0 s, about 0 s left"
+    clock[0] = 5.0
+    watch.tell("without a count")
+    clock[0] = 6.0
+    assert str(watch) == "without a count: 1 s"
 
 
 def test_time_left() -> None:

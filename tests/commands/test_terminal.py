@@ -14,7 +14,8 @@ from muso_theory.checking.rechecking import NOT_CHECKED, Recheck
 from muso_theory.claims.theorems.library import Proof
 from muso_theory.claims.theorems.status import theorem_status
 from muso_theory.claims.theorems.writing import load_certificate
-from muso_theory.commands import terminal
+from muso_theory.commands import terminal, unlearn
+from muso_theory.errors import BadInputError
 from tests import ROOT
 
 
@@ -106,3 +107,25 @@ def test_a_sweep_tells_medians_and_how_many_seeds_say_what(capsys: pytest.Captur
     assert "No attack at 2: too few." in second
     terminal.show_sweep({"axis": "ridge", "rows": [row(1.0, 0, series="none", gap=9.0)]})
     assert "Each number is of one seed." in said(capsys)
+
+
+@pytest.mark.parametrize("numbers", [{}, {"gap": 2.0}])
+@pytest.mark.parametrize("promise", [{}, {"promise": "none"}])
+def test_a_sweep_has_no_empty_line_where_nothing_is_said(
+    numbers: dict[str, float], promise: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"value": 1.0, "seed": 0, "series": "none", **numbers, **promise}
+    terminal.show_sweep({"axis": "ridge", "rows": [row]})
+    _, _, *lines = capsys.readouterr().out.splitlines()  # an empty line, and the value
+    told = lines[: lines.index("")]
+    assert len(told) == max(1, len(numbers) + len(promise))
+    assert all(line.strip() for line in told)
+
+
+@pytest.mark.parametrize("words", ["", "=", "x", "x=", "=3", "3"])
+def test_a_setting_is_a_name_and_a_value(words: str) -> None:
+    with pytest.raises(BadInputError, match="expected NAME=VALUE"):
+        unlearn._setting(words)
+    assert unlearn._setting("a-b = 1e-3") == ("a_b", 1e-3)
+    assert unlearn._setting("x=word") == ("x", "word")
+    assert unlearn._setting("x=a=b") == ("x", "a=b")

@@ -419,3 +419,19 @@ def test_the_campaign_writes_its_tables_and_judges(
     assert f"{len(noisy)} pairs of ε and Δ/σ of {len(rows)} rows" in found["verdict"]
     assert f"; {small + len(noisy)} of the" in found["verdict"]
     assert f"; {len(noisy)} of the" in run(weak=True)["verdict"]
+
+
+def test_draws_come_in_batches_that_divide_them_and_count_the_same() -> None:
+    def publish(mean: float, batch: int) -> Callable[[int], np.ndarray]:
+        return lambda seed: mean + np.arange(batch)[:, None] % 2
+
+    found = [
+        audit_guarantee(at_distance(1.0), publish(0.0, batch), publish(3.0, batch), draws=400, batch=batch)
+        for batch in (2, 20, 400)
+    ]
+    assert len({(each.epsilon, each.ratio) for each in found}) == 1
+    one = audit_guarantee(at_distance(1.0), lambda seed: [0.0], lambda seed: [3.0], draws=400, batch=1)
+    assert one.violated
+    for wrong in (0, -1, 3, 401, 800):
+        with pytest.raises(BadInputError, match="batch"):
+            audit_guarantee(at_distance(1.0), publish(0.0, 1), publish(3.0, 1), draws=400, batch=wrong)

@@ -67,6 +67,22 @@ def test_constants_are_held_against_each_other_and_against_data() -> None:
     Public(feature_norm=math.nextafter(1.0, 2)).holds_for(edge)
 
 
+@pytest.mark.parametrize("width", [1, 2, 7, 60, 500])
+def test_the_declared_norm_is_kept_to_the_last_bit(width: int) -> None:
+    """Rows as long as the declared float allows pass, and those longer by less than floats can sum are refused."""
+    for row in np.random.default_rng(width).standard_normal((20, 1, width)):
+        square = sum(Fraction(value) ** 2 for value in row[0].tolist())
+        above = math.sqrt(square)
+        while Fraction(above) ** 2 < square:
+            above = math.nextafter(above, math.inf)
+        while Fraction(math.nextafter(above, 0.0)) ** 2 >= square:
+            above = math.nextafter(above, 0.0)
+        objective = Objective(np.vstack([np.zeros((1, width)), row]), np.ones(2), "squared", 1.0)
+        Public(feature_norm=above).holds_for(objective)
+        with pytest.raises(BadInputError, match="feature_norm"):
+            Public(feature_norm=math.nextafter(above, 0.0)).holds_for(objective)
+
+
 @pytest.mark.parametrize("mechanism", sorted(MECHANISMS))
 def test_undeclared_constants_are_named(mechanism: str) -> None:
     everything = declare(steps=4, clip=1.0)

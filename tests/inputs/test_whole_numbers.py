@@ -14,6 +14,7 @@ import pytest
 import muso_theory as mt
 from muso_theory.evidence import Verdict
 from muso_theory.inputs import Source, prepare
+from muso_theory.targets import decide_targets
 from tests.running import write
 from verification.commands import muso
 
@@ -168,3 +169,35 @@ def test_integers_up_to_the_last_that_floats_hold_are_kept(tmp_path: Path) -> No
     wide[0, 0] = 2**53 + 1
     with pytest.raises(mt.MusoError, match=r"above 2\*\*53"):
         csv(wide, Y, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("distinct", "samples", "classes"),
+    [
+        (2, 4, True),
+        (2, 3, False),
+        (3, 6, True),
+        (3, 5, False),
+        (20, 40, True),
+        (20, 39, False),
+        (21, 63, False),
+    ],
+)
+def test_integers_are_classes_where_they_are_few_and_come_twice(
+    distinct: int, samples: int, classes: bool
+) -> None:
+    """At most 20 distinct values, each twice on average; `task` says it outright."""
+    values = np.arange(float(samples)) % distinct
+    found = decide_targets(values, None, "y")
+    assert bool(found.classes) is classes
+    assert found.understood.how == "inferred"
+    for task in ("classification", "regression"):
+        told = decide_targets(values, task, "y")
+        assert bool(told.classes) is (task == "classification")
+        assert told.understood.how == "given"
+    assert not decide_targets(values, None, "y", as_given="as they are").classes
+    assert "; as they are" in decide_targets(values, None, "y", as_given="as they are").understood.value
+    assert (
+        "as they are"
+        not in decide_targets(values, "regression", "y", as_given="as they are").understood.value
+    )

@@ -226,3 +226,12 @@ def test_features_in_a_file_are_never_held(tmp_path: Path) -> None:
     assert tiled_bytes(given) - tiled_bytes(mapped) == given.features.nbytes
     report = mt.check(mapped, CLAIMS, memory=cap(mapped))
     assert told(report) == told(mt.check(given, CLAIMS, memory=cap(given)))
+
+
+def test_features_in_a_file_take_no_memory(tmp_path: Path) -> None:
+    given = problem()
+    np.save(tmp_path / "phi.npy", given.features)
+    mapped = mt.UnlearningProblem(
+        np.load(tmp_path / "phi.npy", mmap_mode="r"), given.targets, given.forget, given.w_init
+    )
+    assert tiled_bytes(given) - tiled_bytes(mapped) == given.features.nbytes

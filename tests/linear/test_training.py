@@ -9,6 +9,7 @@ import muso_theory as mt
 from muso_theory.errors import BadInputError
 from muso_theory.evaluation import Objective
 from muso_theory.linear.training import PAPER_STEPS, PowerSteps
+from muso_theory.linear.training.engines import SweepEngine
 
 train = mt.linear.train
 
@@ -316,3 +317,55 @@ def test_bad_input_is_refused_in_words(name):
     given = {"features": features, "targets": targets, "step_sizes": 0.1, "epochs": 3, **REFUSED[name][0]}
     with pytest.raises(mt.BadInputError, match=REFUSED[name][1]):
         train(**given)
+
+
+def _flops(n, columns, passes, doublings, formed):
+    """Multiplications and additions of `repeated` with so many squarings, of which some are there."""
+    product = 2 * n * n * columns
+    if doublings is None:
+        return 1.5 * passes * product  # a triangular solve and a product each
+    first = 0 if formed else 3 * n**3
+    squarings = max(0, doublings - max(0, formed - 1)) * 2 * n**3
+    blocks, rest = divmod(passes, 1 << doublings)
+    parts = sum(k + 1 for k in range(doublings) if rest >> k & 1)
+    return first + squarings + (blocks + doublings + parts) * product
+
+
+@pytest.mark.parametrize("n", [4, 30])
+@pytest.mark.parametrize("formed", [0, 1, 3])
+def test_the_powers_chosen_cost_hardly_more_than_the_best(n, formed):
+    for columns in (3, 10):  # so many columns of so small a matrix run at full speed
+        sweep = SweepEngine(np.eye(n) / 2, np.arange(n), np.ones(n))
+        sweep._powers = [np.eye(n)] * formed
+        before = None
+        for passes in (1, 2, 3, 5, 8, 20, 64, 100, 1000, 10_000):
+            chosen = sweep._worthwhile(passes, columns)
+            choices = [None, *range(passes.bit_length())]
+            costs = {k: _flops(n, columns, passes, k, formed) for k in choices}
+            assert costs[chosen] <= 1.5 * min(costs.values())
+            assert before is None or chosen is not None, "more passes are no reason to form none"
+            before = chosen
+        assert before is not None
+
+
+def test_powers_pay_sooner_where_a_column_waits_for_memory():
+    def first(columns, n=30):
+        sweep = SweepEngine(np.eye(n) / 2, np.arange(n), np.ones(n))
+        return next(passes for passes in range(1, 10**6) if sweep._worthwhile(passes, columns) is not None)
+
+    assert first(1) == first(2) == first(3) > first(4) > first(40)  # three columns cost what one does
+
+
+@pytest.mark.parametrize("passes", [1, 2, 7, 16, 100])
+def test_any_number_of_squarings_gives_the_same_passes(passes, monkeypatch):
+    rng = np.random.default_rng(0)
+    phi, residual = rng.standard_normal((5, 8)) / 3, rng.standard_normal((5, 2))
+    order, steps = rng.permutation(5), rng.uniform(0.1, 0.5, 5)
+    found = []
+    for doublings in (None, 0, 1, 2, 3, 5):
+        sweep = SweepEngine(phi @ phi.T, order, steps)
+        monkeypatch.setattr(sweep, "_worthwhile", lambda passes, columns, k=doublings: k)
+        found.append(sweep.repeated(residual, passes))
+        found.append(sweep.repeated(residual, passes))  # with powers that are there
+    for other in found[1:]:
+        np.testing.assert_allclose(other, found[0], rtol=0, atol=1e-12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,16 @@ def test_a_step_of_one_over_lambda_max_may_be_rounded_up() -> None:
     assert gd_epochs(problem, 1 + 1e-12, 1e-3) == 1.0
     with pytest.raises(BadInputError, match="1/λ_max"):
         gd_epochs(problem, 1 + 2e-12, 1e-3)
+
+
+def test_the_step_that_is_told_in_a_refusal_is_the_largest_one() -> None:
+    problem = mt.UnlearningProblem(PHI, Y, [1, 3])
+    with pytest.raises(BadInputError, match="1/λ_max = ") as refused:
+        gd_epochs(problem, 1e3, 1e-3)
+    limit = float(re.search(r"1/λ_max = ([-+.e0-9]+)", str(refused.value))[1])  # type: ignore[index]
+    assert gd_epochs(problem, limit * (1 - 1e-5), 1e-3) > 0
+    with pytest.raises(BadInputError, match="smaller step"):
+        gd_epochs(problem, limit * (1 + 1e-5), 1e-3)
 
 
 def test_wide_features_are_factored_by_their_gram_matrix_and_tall_ones_are_not() -> None:

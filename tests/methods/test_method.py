@@ -60,14 +60,16 @@ def test_a_method_refuses_the_kind_that_it_does_not_serve(name: str, kind: Any) 
         method(given)
 
 
-def another(name: str, setting: str) -> Any:
-    """A value of a setting that is not its usual one."""
+def others(name: str, setting: str) -> list[Any]:
+    """Values of a setting that are not its usual one, on either side of it."""
     usual = getattr(METHODS[name](), setting)
     if isinstance(usual, Descent):
-        return replace(usual, epochs=usual.epochs + 1)
+        return [replace(usual, epochs=usual.epochs + 1)]
     if isinstance(usual, str):  # of the words that its type allows
-        return next(word for word in get_args(get_type_hints(METHODS[name])[setting]) if word != usual)
-    return not usual if isinstance(usual, bool) else 1 if usual is None else usual + 1
+        return [word for word in get_args(get_type_hints(METHODS[name])[setting]) if word != usual]
+    if isinstance(usual, bool) or not usual:
+        return [not usual if isinstance(usual, bool) else 1]
+    return [usual + 1, usual / 2 if isinstance(usual, float) else max(1, usual - 1)]
 
 
 IDLE = [
@@ -82,8 +84,11 @@ IDLE = [
 @pytest.mark.parametrize(("name", "setting", "kind"), sorted(IDLE))
 def test_a_setting_that_would_be_ignored_is_refused(name: str, setting: str, kind: Any) -> None:
     usual = METHODS[name]()
-    with pytest.raises(mt.BadInputError, match=f"expected {setting} for .* problems only .*; try leaving"):
-        replace(usual, **{setting: another(name, setting)})(problem(kind))
+    for other in others(name, setting):
+        with pytest.raises(
+            mt.BadInputError, match=f"expected {setting} for .* problems only .*; try leaving"
+        ):
+            replace(usual, **{setting: other})(problem(kind))
 
 
 @pytest.mark.parametrize("name", serving("network"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from muso_theory.networks import (
 )
 from muso_theory.networks.composition import Chain
 from muso_theory.networks.cotangents import Cotangent
+from muso_theory.networks.gradcheck import _relative
 from muso_theory.networks.grams import FactoredGram, HadamardGram, KroneckerGram, PooledGram, RowsGram
 from tests.networks.zoo import kinked, smooth
 
@@ -341,3 +343,14 @@ def test_both_forms_of_the_transposed_convolution_agree(padding, kernel):
         1,
         1,
     )
+
+
+@pytest.mark.parametrize("shape", [(1,), (3,), (1, 3), (2, 1), (2, 2), (2, 3, 1), ()])
+def test_a_wrong_shape_is_infinitely_wrong_also_where_it_would_broadcast(shape):
+    wanted = np.ones((2, 3))
+    assert _relative(np.ones(shape), wanted) == _relative(wanted, np.ones(shape)) == math.inf
+    assert _relative(wanted, wanted) == 0
+    assert _relative(wanted, 2 * wanted) == 0.5
+    assert _relative(0 * wanted, 0 * wanted) == 0
+    assert _relative(wanted, 0 * wanted) == math.inf
+    assert _relative(wanted, 2 * wanted, 4.0) == 0.25

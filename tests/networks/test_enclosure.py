@@ -26,6 +26,7 @@ from muso_theory.networks import (
     linearise,
     mlp,
     radii,
+    tables,
 )
 from muso_theory.networks.distance import float_distance, tangent_distance
 from muso_theory.networks.duals import enclosed_derivative
@@ -123,6 +124,24 @@ def test_activations_are_within_their_errors(name: str) -> None:
     assert not (off[1] <= slope_error / 100).all()
     assert (value_error <= 1e-15 * np.maximum(1, np.abs(x))).all()
     assert (slope_error <= 1e-15).all()
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_what_a_polynomial_leaves_out_is_bounded_closely(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within four times what the next derivative is somewhere in the cell, but where that is too small to matter."""
+    monkeypatch.setattr(flint.ctx, "cap", tables.ORDER + 2)
+    for centre in (0.0, 0.5, -1.25, 2.0):
+        *_, bounds, _ = tables._cell(CURVES[name], centre)
+        series = [
+            CURVES[name].series(flint.arb_series([flint.arb(centre + t * tables.HALF), 1]))
+            for t in np.linspace(-1, 1, 9)
+        ]
+        factors = (1, tables.ORDER + 1)
+        for k, (bound, factor) in enumerate(zip(bounds, factors, strict=True)):
+            largest = max(abs(float(s[tables.ORDER + k].mid())) for s in series) * factor
+            left = largest * tables.HALF**tables.ORDER
+            # A quotient of exponentials is enclosed less tightly than the others.
+            assert left * (1 - 1e-9) <= bound <= max(4 * left, (4 if name == "tanh" else 1) * tables.SMALL)
 
 
 @pytest.mark.parametrize("name", CURVES)

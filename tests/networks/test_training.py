@@ -14,6 +14,7 @@ from muso_theory.networks import (
     mlp,
     train,
 )
+from muso_theory.networks.training import DivergedError
 
 
 def data(n=6, d=4, k=1, seed=0):
@@ -225,3 +226,19 @@ def test_linearisation_refuses_targets_and_samples_that_do_not_fit():
         linear.targets(np.ones(5))
     with pytest.raises(BadInputError, match="samples below 5"):
         linear.rows(np.array([5]))
+
+
+def test_the_hint_of_a_diverged_run_leads_to_one_that_converges():
+    net = mlp([4, 2])
+    X, y = data(k=2)
+    rate, tried = 1e6, 0
+    while True:
+        try:
+            train(net, net.init(0), X, y, epochs=400, learning_rate=rate)
+            break
+        except DivergedError as error:
+            hint = float(str(error).rpartition("try ")[2])
+            assert hint == pytest.approx(rate / 4, rel=1e-2)  # a quarter, to three digits
+            rate, tried = hint, tried + 1
+    assert tried > 5
+    assert rate > 1e-3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import flint
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from muso_theory.numbers import FLOAT64, RATIONAL, Quantity
+from muso_theory.numbers import gram as gram_module
 from muso_theory.numbers import spectrum as spectrum_module
 from muso_theory.numbers.accurate import accurate_product, plain_product
 from muso_theory.numbers.balls import enclosure
@@ -235,6 +237,61 @@ def test_gram_error_bounds_the_true_error(exponent: int, dtype: Any) -> None:
         assert frobenius > 0
         assert bound**2 < frobenius * 10**8
     assert gram_roundings(900) == 256 + 4
+
+
+@pytest.mark.parametrize("n", [1, 4096, 8192, 70_000])
+def test_strips_are_as_wide_as_their_bytes_allow_and_leave_nothing_out(n: int) -> None:
+    """Whole column blocks, at least one, and one more would be above the limit; the last is what is left."""
+    wide = 5 * 256 + 3
+    given = np.broadcast_to(np.arange(float(wide), dtype=np.float32), (n, wide))
+    for index in (np.arange(3, wide), np.arange(wide)[::-1]):
+        widths = []
+        for strip in gram_module._strips(given, None, index):
+            assert strip.dtype == np.float64
+            assert (strip[0] == index[sum(widths) : sum(widths) + strip.shape[1]]).all()
+            widths.append(strip.shape[1])
+        block, limit = 256 * n * 8, gram_module._STRIP_BYTES
+        assert sum(widths) == len(index)
+        for width in widths[:-1]:
+            assert width % 256 == 0
+            assert width == 256 or width // 256 * block <= limit
+            assert (width // 256 + 1) * block > limit
+        assert widths[-1] <= max(256, limit // (8 * n))
+
+
+def test_what_needs_no_copy_is_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    phi = np.random.default_rng(0).standard_normal((4, 9))
+
+    def strips(features: Any, rows: Any, index: Any) -> list[Any]:
+        return list(gram_module._strips(features, rows, index))
+
+    (whole,) = strips(phi, None, np.arange(2, 9))
+    assert np.shares_memory(whole, phi)
+    np.save(tmp_path / "phi.npy", phi)
+    mapped = np.load(tmp_path / "phi.npy", mmap_mode="r")
+    copies = [
+        (phi, np.array([2, 0]), np.arange(9)),
+        (phi, None, np.array([0, 2, 3])),
+        (mapped, None, np.arange(9)),
+        (np.asarray(mapped), None, np.arange(9)),
+        (phi.astype(np.float32), None, np.arange(9)),
+    ]
+    for features, rows, index in copies:
+        (strip,) = strips(features, rows, index)
+        wanted = np.asarray(features, dtype=np.float64)[:, index]
+        assert (strip == (wanted if rows is None else wanted[rows])).all()
+    assert strips(phi, None, np.arange(0)) == []
+    # What lies in a file is read a strip at a time, whatever the array that shows it calls itself.
+    monkeypatch.setattr(gram_module, "_STRIP_BYTES", 1)
+    np.save(tmp_path / "wide.npy", np.ones((2, 600)))
+    wide = np.load(tmp_path / "wide.npy", mmap_mode="r")
+    every = np.arange(600)
+    assert [len(strips(given, None, every)) for given in (np.array(wide), wide, np.asarray(wide))] == [
+        1,
+        3,
+        3,
+    ]
+    assert (blocked_gram(phi, columns=np.arange(0)) == 0).all()
 
 
 def _difference(features: Any, rows: Any, rest: Any) -> PrimalSystem:

@@ -19,7 +19,7 @@ import muso_theory as mt
 from muso_theory import plots
 from muso_theory.checking.report import Report
 from muso_theory.checking.summary import sentence
-from muso_theory.evidence import Evidence, Inequality, Scope, Verdict
+from muso_theory.evidence import NOTHING, Evidence, Identity, Inequality, Scope, Verdict
 from muso_theory.markup import Markup, join, mathematics, tag
 from muso_theory.numbers import Quantity
 from muso_theory.pages import details, draw_figures, report_page
@@ -151,6 +151,14 @@ def made(*verdicts: Verdict, condition: bool = False) -> dict[str, Evidence]:
 )
 def test_the_sentence(verdicts: list[Verdict], said: str) -> None:
     assert sentence(list(made(*verdicts).values()), min(verdicts, key=list(Verdict).index)) == said
+
+
+@pytest.mark.parametrize("claim", ["a", "cyclic-sgd", "exact-labels", "gap-formula", "zz"])
+def test_the_sentence_begins_with_exact_labels_alone(claim: str) -> None:
+    row = Evidence(claim, Scope.INSTANCE, (Identity("gap", Quantity.exact(0), NOTHING),), "rational")
+    said = sentence([row], Verdict.PROVED)
+    assert ("unlearns here" in said) is (claim == "exact-labels")
+    assert said.endswith("he claim is proved.")
 
 
 def test_the_sentence_names_a_condition_that_is_worse() -> None:

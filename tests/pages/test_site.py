@@ -314,6 +314,21 @@ def test_a_campaign_shows_what_kind_of_evidence_it_is(tmp_path: Path) -> None:
     assert second.words == "without full-rank-retain: no counterexample among 4169 problems"
 
 
+def test_rows_of_a_campaign_speak_of_their_own_claim_alone(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    rows = [
+        {"claim": "a", "share": 1e-3}, {"claim": "exact-labels", "share": 2e-9, "share without": 0.5},
+        {"claim": "exact-labels", "share": 4e-9, "share without": 0.25, "of bound": 0.125},
+        {"claim": "zz", "of bound": 8.0},
+    ]  # fmt: skip
+    path.write_text(sealed({"campaign": "mine", "claims": ["exact-labels"], "rows": rows}), encoding="utf-8")
+    (found,) = read_instances([path])
+    assert found.words == (
+        "both sides differ by at most 4.0e-09 of their yardstick, rows: 2; "
+        "without a hypothesis by 0.25 to 0.5, rows: 2; 0.12 to 0.12 of what the bound allows, rows: 1"
+    )
+
+
 @pytest.mark.slow
 def test_instances_are_needless_only_where_the_proof_is_whole() -> None:
     for slug, needless in (("exact-labels", True), ("cyclic-sgd", False)):

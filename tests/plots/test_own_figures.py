@@ -49,6 +49,22 @@ def drawn(name: str, content: Any, *more: Any) -> Any:
     return figure
 
 
+@pytest.mark.parametrize("aim", ["retraining", "a-method", "zz-method"])
+def test_a_trade_off_has_two_measures_and_a_dashed_line_only_for_retraining(aim: str) -> None:
+    def result(*measures: str) -> dict[str, Any]:
+        rows = [{"method": m, "seed": 0, **dict.fromkeys(measures, 0.5)} for m in (aim, "label-free")]
+        return sealed({"kind": "unlearn", "rows": rows})
+
+    both = result("retain accuracy", "forget accuracy")
+    assert drawn("trade_off", both) is not None
+    assert script("trade_off").own(result("retain accuracy")) is None
+    assert ("Dashed: retraining" in script("trade_off").told(both)) is (aim == "retraining")
+    dashed = [
+        line for axes in drawn("trade_off", both).axes for line in axes.lines if line.get_linestyle() == "--"
+    ]
+    assert len(dashed) == (2 if aim == "retraining" else 0)
+
+
 @pytest.mark.parametrize("value", [1.0, 0.97, 0.0])
 def test_no_axis_shows_an_accuracy_that_cannot_be(value: float) -> None:
     names = ("retain accuracy", "forget accuracy")

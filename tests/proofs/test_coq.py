@@ -6,11 +6,15 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 import muso_theory as mt
 from muso_theory.algebra.coq.export import PROJECT, Export, claim_file, coq_files
+from muso_theory.algebra.coq.lines import conclusions, entries
+from muso_theory.algebra.polynomial import AlgebraError
 from muso_theory.claims.theorems.kernels import SEAL, beyond, in_words, kernels
 from muso_theory.claims.theorems.registry import THEOREMS, slugs
 from muso_theory.claims.theorems.sealing import KERNEL, _beyond
@@ -81,6 +85,26 @@ def test_a_theorem_without_counterpart_is_left_out_with_what_uses_it() -> None:
     missing = coq_files([changed]).missing
     assert "lemma/pseudo-inverse" in missing
     assert missing["exact-labels"].startswith("it uses ")
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (["matrix A : m x m", "conclude A >= 0"], "concludes '>'"),
+        (["matrix A : m x m", "conclude A - A' = 0", "conclude 0 <= A"], "concludes '<'"),
+        (["matrix A : m x m", "conclude A invertible"], "concludes 'A invertible'"),
+        (["matrix A : m x m", "assume small: A ≤ I", "conclude A = A"], "assumes small with '≤'"),
+        (["matrix A : m x m", "assume fast: A nilpotent", "conclude A = A"], "assumes 'nilpotent'"),
+        (["matrix A : m x m", "norm A", "conclude A = A"], "has a line 'norm'"),
+    ],
+)
+def test_what_is_not_exported_is_told_by_its_own_words(lines: list[str], words: str) -> None:
+    statement: Any = SimpleNamespace(
+        name="mine", lines=lines, signature={"A": ("m", "m")}, inverses={}, exists=(), scalars=(), facts={}
+    )
+    read = conclusions if words.startswith("concludes") else entries
+    with pytest.raises(AlgebraError, match=f"^mine {re.escape(words)}, which is not exported to Coq$"):
+        read(statement)
 
 
 def test_the_seal_is_of_these_certificates_and_files(export: Export, tmp_path: Path) -> None:

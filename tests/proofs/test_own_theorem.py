@@ -267,6 +267,23 @@ def test_what_is_not_decided_says_what_was_tried() -> None:
     assert all(answer.tried)
 
 
+@pytest.mark.parametrize("order", [("one", "two"), ("two", "one")])
+def test_hypotheses_of_which_one_is_enough_are_not_dropped_together(order: tuple[str, str]) -> None:
+    bodies = {"one": "A = 0", "two": "2 A = 0"}
+    assumed = "".join(f"  assume {name}: {bodies[name]}\n" for name in order)
+    found = weaken(
+        mt.statement(
+            f"theorem either\n  matrix A : m x n\n{assumed}  conclude A B = 0\n".replace(
+                "matrix A : m x n", "matrix A : m x n\n  matrix B : n x p"
+            )
+        ),
+        seconds=20,
+    )
+    assert {kind for kind, _ in found.hypotheses.values()} == {"redundant"}
+    assert found.fewer
+    assert sum(line.startswith("assume ") for line in found.lines) == 1
+
+
 def test_weakening_tells_needed_from_redundant() -> None:
     text = "matrix A : n x n\nassume symmetric: A = A'\nassume idle: A A = A\nconclude A A' = A' A"
     found = weaken(mt.statement(text), seconds=60)
@@ -415,6 +432,7 @@ def test_a_model_is_searched_alone() -> None:
         ("matrix A : n x n", "concludes nothing; the form is 'conclude A B = C'"),
         ("\n# nothing\n", "expected a theorem but got no line"),
         ("theorem exact-labels\nmatrix A : n x n\nconclude A = A", "a name of its own.*my-exact-labels"),
+        ("theorem exact-labels/mine\nmatrix A : n x n\nconclude A = A", "a name of its own.*my-exact-labels"),
         (
             "matrix A : n x n\nconclude A = A\nlemma lemma/pseudo",
             "theorem of the collection.*lemma/pseudo-inverse",

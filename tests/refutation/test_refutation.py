@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
+from muso_theory import pytest_plugin
 from muso_theory.claims.families import CHECKS
 from muso_theory.evidence import Verdict
 from muso_theory.refutation import (
@@ -30,7 +32,7 @@ from muso_theory.refutation import (
     refute,
     refute_report,
 )
-from muso_theory.refutation.isolation import Runner
+from muso_theory.refutation.isolation import Runner, _where
 from muso_theory.refutation.replaying import replay
 from muso_theory.refutation.shrinking import shrink, size
 from tests import ROOT
@@ -658,6 +660,17 @@ def test_pytest_plugin(rules: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["my_rules_for_muso.py"]
 
 
+def test_an_option_of_the_plugin_defaults_to_what_its_help_says() -> None:
+    parser = pytest.Parser(_ispytest=True)
+    pytest_plugin.pytest_addoption(parser)
+    options = [option.attrs() for group in parser._groups for option in group.options]
+    told = [
+        (a["default"], m[1]) for a in options if (m := re.search(r"\(default (\w+)\)", a.get("help", "")))
+    ]
+    assert len(told) == 2
+    assert all(str(default) == words for default, words in told)
+
+
 def test_pytest_plugin_is_silent_and_light_when_not_asked(tmp_path: Path) -> None:
     (tmp_path / "test_light.py").write_text(
         "import sys\ndef test_light():\n    assert not {'numpy', 'scipy', 'hypothesis', 'flint'} & set(sys.modules)\n"
@@ -670,3 +683,27 @@ def test_help_stays_light() -> None:
     code = "import sys, muso_theory.commands.cli; print({'numpy', 'scipy', 'hypothesis', 'flint'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("word", ["tolerance", "time_limit"])
+@pytest.mark.parametrize("value", [0, -1.0, float("inf"), float("nan")])
+def test_only_positive_numbers_limit_a_search(word: str, value: float) -> None:
+    with pytest.raises(mt.MusoError, match=f"expected a (positive )?number but got {word}="):
+        refute_report("label-free", **{word: value})
+
+
+def test_an_exception_is_told_by_the_rules_own_last_line(tmp_path: Path) -> None:
+    """However the files are called through which it passed besides."""
+    sources = {"rule": "def rule(f):\n    return f()\n"} | {
+        name: f"def f():\n    raise KeyError({name!r})\n" for name in ("a_library", "z_library")
+    }
+    made: dict[str, Any] = {}
+    for name, text in sources.items():
+        path = tmp_path / f"{name}.py"
+        path.write_text(text)
+        exec(compile(text, str(path), "exec"), names := {})
+        made[name] = names.get("rule") or names["f"]
+    for name in ("a_library", "z_library"):
+        with pytest.raises(KeyError) as raised:
+            made["rule"](made[name])
+        assert _where(raised.value) == ", line 2 of rule.py: return f()"

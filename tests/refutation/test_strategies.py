@@ -165,10 +165,32 @@ def test_conditioned_features_have_rank_and_condition_as_asked(data: st.DataObje
     assert (values[0] / values[2]) ** 2 < 1.001e4
 
 
+def test_numbers_are_exact_unless_floats_are_asked_for() -> None:
+    for made in (feature_matrices, problems):
+        for words, kind in (({}, "O"), ({"exact": True}, "O"), ({"exact": False}, "f")):
+            found = within(1, made(**words), lambda example: True)
+            assert getattr(found, "features", found).dtype.kind == kind
+    one = within(1, conditioned_features(3, 4, 1), lambda a: True)
+    assert np.linalg.norm(one, 2) == pytest.approx(1.0)
+
+
 @settings(QUICK, max_examples=20)
 @given(fourier_features(4, 10))
 def test_fourier_features_have_rows_of_norm_one(phi: np.ndarray) -> None:
     np.testing.assert_allclose((phi**2).sum(axis=1), 1)
+
+
+def test_fourier_features_come_in_pairs_of_a_cosine_and_a_sine() -> None:
+    """The least kernel values are near none and near one: bandwidths reach from narrow to wide."""
+    for n_features in (2, 6):
+        phi = within(60, fourier_features(3, n_features), lambda a: True)
+        half = n_features // 2
+        np.testing.assert_allclose(phi[:, :half] ** 2 + phi[:, half:] ** 2, 1 / half)
+    for wrong in (-2, 0, 1, 7):
+        with pytest.raises(mt.MusoError, match="even number of features"):
+            within(1, fourier_features(2, wrong), lambda a: True)
+    for test in (lambda k: k < 0.6, lambda k: k > 0.95):
+        within(300, fourier_features(2, 100), lambda a, test=test: test((a @ a.T)[0, 1]))
 
 
 @settings(QUICK, max_examples=20)

@@ -156,7 +156,7 @@ def statement(source: str | Path) -> Theorem:
         name = plain if re.match(r"[a-z]", plain) else name
         source = read_text(path, "FILE", _MAX_BYTES)
     theorem = read_theorem(source, name, {other.name: other.lines for other in THEOREMS.values()})
-    if theorem.name in THEOREMS or theorem.slug in {other.slug for other in THEOREMS.values()}:
+    if theorem.slug in {other.slug for other in THEOREMS.values()}:
         raise expected(
             "a name of its own",
             "theorem",
