@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arrays import Array, let_go
 from ..rows import ByRows, rows_at_once, whole_rows
+from ..steps import counted
 from .threads import over_blocks
 
 __all__ = [
@@ -106,7 +107,8 @@ def add_pairs(gram: Array, features: ByRows, order: Array, block: int, first: in
     """
     step = rows_at_once(features, len(order), block, room=room)
     block = min(block, rows_at_once(features, block))
-    for top in range(first, len(order), step):
+    tops = range(first, len(order), step)
+    for top in counted(tops, "products of pairs of rows", [top + step for top in tops]):
         part, own = gram[top - first : top - first + step], order[top : top + step]
         mine = whole_rows(features, own)
         for left in range(0, top, block):

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..arrays import Array, let_go
 from ..rows import scattered, taken, times_labels
+from ..steps import counted
 from .accurate import ROWS, Accurate
 from .gradients import Gradient, accurate_sum, certain, gradients, joined
 from .gram import COLUMN_BLOCK, blocked_gram
@@ -147,7 +148,8 @@ def _spread_out(
 ) -> Iterable[T]:
     """What comes of all spans from some one on, in their order."""
     count = len(spans(len(index), _width(features, labels))) - first
-    return spread(work, (part for _, part in islice(parts(features, index, labels), first, None)), count)
+    found = spread(work, (part for _, part in islice(parts(features, index, labels), first, None)), count)
+    return counted(found, "a pass over spans of rows", [1] * count)
 
 
 def image(
@@ -318,7 +320,8 @@ def gradients_by_spans(asked: Sequence[Gradient]) -> list[tuple[Accurate, Fracti
 
     def found() -> Iterator[Accurate]:
         points = [(it.w, it.low) for it in asked]
-        for part, offs in spread(partial(_gradients, points=points), pieces(), len(cut)):
+        results = spread(partial(_gradients, points=points), pieces(), len(cut))
+        for part, offs in counted(results, "a nearly exact pass over spans of rows", [1] * len(cut)):
             for i, off in enumerate(offs):
                 known = squares[i]
                 squares[i] = None if known is None or off is None else known + off**2

@@ -13,6 +13,7 @@ import scipy.linalg
 from ..arrays import Array, let_go
 from ..errors import expected
 from ..rows import ByRows
+from ..steps import counted
 from . import tiles
 from .arithmetic import Factor
 from .gram import COLUMN_BLOCK, add_pairs, add_product, mirror_lower
@@ -61,7 +62,8 @@ def tiled_gram(features: Array, order: Array, folder: TileFolder, name: str = ""
                [6., 5.]])
     """
     found = Tiles(folder.files(name), len(order), folder)
-    for i, rows in enumerate(found.cuts):
+    # Each tile is as much work as any other.
+    for i, rows in counted(enumerate(found.cuts), "tiles of K", range(1, len(found.cuts) + 1)):
         shapes = [(rows.stop - rows.start, cut.stop - cut.start) for cut in found.cuts[: i + 1]]
         if all(found.files.find(i, j, shape) for j, shape in enumerate(shapes)):
             continue
@@ -200,7 +202,10 @@ def tiled_cholesky(
     try:
         # A factor for solves is only proposed, and residuals judge it, so its tiles are read unchecked. Proofs are not.
         lower = Tiles(files, len(matrix), matrix.folder, checked=False)
-        done = all(_factorised(matrix, files, k, exponent, shift) for k in range(len(matrix.cuts)))
+        count = len(matrix.cuts)
+        work = (_factorised(matrix, files, k, exponent, shift) for k in range(count))
+        products = [(count - k) * (k + 1) for k in range(count)]  # of tiles, for each column
+        done = all(counted(work, "products of tiles of a factor of K", products))
         return TiledFactor(lower) if done else None
     finally:
         if not (kept and (done or name)):
