@@ -33,8 +33,9 @@ _ON_DISK = 3
 
 
 def dual_bytes(problem: UnlearningProblem) -> int:
-    """Memory that a dual problem is estimated to take with K in it, features that are in memory apart."""
-    return int(_PROCESS + _MATRICES * 8 * problem.n_samples**2)
+    """Memory that a dual problem is estimated to take with K in it, and rows of a store; features in memory apart."""
+    rows = _read_bytes(problem)[0] if isinstance(problem.features, ByRows) else 0
+    return int(_PROCESS + _MATRICES * 8 * problem.n_samples**2 + rows)
 
 
 def in_tiles(problem: UnlearningProblem) -> bool:

@@ -264,6 +264,12 @@ def test_tiles_of_a_store_are_those_of_a_file(never_whole: list[int]) -> None:
     meet(reports["store"], mt.check(made["array"], CLAIMS))
 
 
+def test_rows_of_a_store_that_are_in_memory_count() -> None:
+    X, y, forget = data()
+    stored, whole = (tiling.dual_bytes(mt.UnlearningProblem(made, y, forget)) for made in (Source(X), X))
+    assert 40 * 8 * WIDTH <= stored - whole <= 2 * X.nbytes  # of so few rows that most fit
+
+
 @pytest.mark.usefixtures("tiny_tiles")
 def test_tiles_of_a_store_read_it_once_a_row_of_tiles() -> None:
     X, _, _ = data()
