@@ -12,9 +12,11 @@ import scipy.linalg
 
 from ..arrays import Array, let_go
 from ..errors import expected
+from ..rows import ByRows
+from ..steps import counted
 from . import tiles
 from .arithmetic import Factor
-from .gram import COLUMN_BLOCK, add_product, mirror_lower
+from .gram import COLUMN_BLOCK, add_pairs, add_product, mirror_lower
 from .threads import over_blocks
 from .tiles import TileFiles, TileFolder, Tiles
 
@@ -45,7 +47,7 @@ def tiled_gram(features: Array, order: Array, folder: TileFolder, name: str = ""
     each from left to right. So the same `gram_roundings` bound it.
 
     Args:
-        features: Φ, shape (n, D), float64 or float32, possibly memory-mapped.
+        features: Φ, shape (n, D), float64 or float32, possibly memory-mapped, or what gives such rows.
         order: which rows, in which order.
         folder: for the tiles.
         name: of the matrix, by which a later process finds the tiles that are there.
@@ -60,7 +62,8 @@ def tiled_gram(features: Array, order: Array, folder: TileFolder, name: str = ""
                [6., 5.]])
     """
     found = Tiles(folder.files(name), len(order), folder)
-    for i, rows in enumerate(found.cuts):
+    # Each tile is as much work as any other.
+    for i, rows in counted(enumerate(found.cuts), "tiles of K", range(1, len(found.cuts) + 1)):
         shapes = [(rows.stop - rows.start, cut.stop - cut.start) for cut in found.cuts[: i + 1]]
         if all(found.files.find(i, j, shape) for j, shape in enumerate(shapes)):
             continue
@@ -71,9 +74,13 @@ def tiled_gram(features: Array, order: Array, folder: TileFolder, name: str = ""
     return found
 
 
-def _panel(features: Array, order: Array, first: int) -> Array:
-    """The rows of the lower triangle from some row on, a strip of columns of Φ after the other."""
+def _panel(features: Any, order: Array, first: int) -> Array:
+    """The rows of the lower triangle from some row on: of an array a strip of columns of Φ after the other."""
     panel = np.zeros((len(order) - first, len(order)))
+    if isinstance(features, ByRows):
+        # A strip of columns at a time would have all rows before read once a strip, whole, as a store has them.
+        add_pairs(panel, features, order, _ROWS, first, panel.nbytes)
+        return panel
     width = strip_width(features.shape[1])
     for start in range(0, features.shape[1], width):
         strip = slice(start, start + width)
@@ -195,7 +202,10 @@ def tiled_cholesky(
     try:
         # A factor for solves is only proposed, and residuals judge it, so its tiles are read unchecked. Proofs are not.
         lower = Tiles(files, len(matrix), matrix.folder, checked=False)
-        done = all(_factorised(matrix, files, k, exponent, shift) for k in range(len(matrix.cuts)))
+        count = len(matrix.cuts)
+        work = (_factorised(matrix, files, k, exponent, shift) for k in range(count))
+        products = [(count - k) * (k + 1) for k in range(count)]  # of tiles, for each column
+        done = all(counted(work, "products of tiles of a factor of K", products))
         return TiledFactor(lower) if done else None
     finally:
         if not (kept and (done or name)):
