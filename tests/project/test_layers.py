@@ -21,7 +21,7 @@ ORDER = (
     ("understood", "options", "screen", "markup"),
     ("arrays", "glossary", "files"),
     ("arguments", "rows"),
-    ("stored",),
+    ("stored", "mapped"),
     ("numbers", "algebra", "targets"),
     ("evidence", "machine"),
     ("parallel",),
