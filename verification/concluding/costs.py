@@ -254,8 +254,15 @@ def memory(result: Result) -> list[Draft]:
         share(
             "performance",
             "on a cluster of two workers, one of which was killed, {k} of {n} problems have the bounds of threads to "
-            "the last digit",
-            count(cases.but(where="cluster"), lambda row: row["bounds as by threads"] and row["killed"] == 1),
+            "the last digit, in at most twice their time",
+            count(
+                cases.but(where=["cluster", "tiles on a cluster"]),
+                lambda row: (
+                    row["bounds as by threads"]
+                    and row["killed"] == 1
+                    and row["seconds"] <= 2 * row["seconds of threads"]
+                ),
+            ),
             at_least=1.0,
         ),
         share(
