@@ -17,7 +17,10 @@ import numpy as np
 from .arrays import Array
 from .errors import check_integer, expected
 
-__all__ = ["Above", "ByRows", "OneHot", "scattered", "taken", "times_labels"]
+__all__ = ["Above", "ByRows", "OneHot", "rows_at_once", "scattered", "taken", "times_labels", "whole_rows"]
+
+_WHOLE_BYTES = 1 << 26
+"""Of whole rows, as they are stored, that are in memory at a time."""
 
 
 class ByRows(np.lib.mixins.NDArrayOperatorsMixin, ABC):
@@ -25,7 +28,6 @@ class ByRows(np.lib.mixins.NDArrayOperatorsMixin, ABC):
 
     shape: tuple[int, int]
     dtype: np.dtype[Any]
-    ndim = 2
 
     # What is known without an entry stands here: anything else that arrays have is asked of all rows at once.
     ndim = 2
@@ -248,6 +250,39 @@ def scattered(labels: Any, places: Array) -> Any:
     found = np.zeros((n, labels.shape[1]), labels.dtype)
     found[places] = labels
     return found
+
+
+def rows_at_once(matrix: Any, most: int, unit: int = 1, *, room: int = 0) -> int:
+    """How many whole rows are in memory at a time: of an array ``most``, as it is there; else no more than fit.
+
+    Args:
+        matrix: Φ, shape (n, D).
+        most: rows that are enough.
+        unit: a multiple of so many, if that fits.
+        room: bytes that may be taken, if they are more than what is always taken.
+
+    Example:
+        >>> rows_at_once(np.eye(3), 1024), rows_at_once(OneHot([0], 2**17), 1024), rows_at_once(OneHot([0], 9), 64)
+        (1024, 64, 64)
+        >>> rows_at_once(OneHot([0], 2**17), 1024, 40), rows_at_once(OneHot([0], 2**17), 1024, 80)
+        (40, 64)
+    """
+    if not isinstance(matrix, ByRows):
+        return most
+    count = max(1, max(room, _WHOLE_BYTES) // max(1, matrix.shape[1] * matrix.dtype.itemsize))
+    return most if most <= count else count // unit * unit or count
+
+
+def whole_rows(matrix: Any, index: Array) -> Array:
+    """Some rows as they are stored; consecutive ones are read where they lie.
+
+    Example:
+        >>> whole_rows(OneHot([1, 0], 2), np.array([1]))
+        array([[1., 0.]])
+    """
+    first, last = (int(index[0]), int(index[-1])) if len(index) else (0, -1)
+    consecutive = last - first == len(index) - 1 and bool((np.diff(index) == 1).all())
+    return np.asarray(matrix[first : last + 1] if consecutive else matrix[index])
 
 
 def taken(matrix: Any, index: Any) -> Any:

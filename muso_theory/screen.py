@@ -59,18 +59,23 @@ def progress(first: float | None = None, every: float = 60.0) -> Iterator[Callab
 
 
 class _Watch:
-    """The last line, and since when it counts."""
+    """The last line, and since when it counts; a part of a step has a time of its own, and the step goes on."""
 
     def __init__(self) -> None:
-        self.line = "starting"
-        self.began = time.monotonic()
+        self.line = self._whole = "starting"
+        self.began = self._whole_began = time.monotonic()
 
     def tell(self, line: str) -> None:
         """Another line."""
-        counts = isinstance(line, Step) and isinstance(self.line, Step) and line.total == self.line.total
-        if not counts:
-            self.began = time.monotonic()
-        self.line = line
+        now = time.monotonic()
+        whole = line.within if isinstance(line, Step) and line.within is not None else line
+        if not _goes_on(self._whole, whole):
+            self._whole_began = now
+        if whole is line:
+            self.began = self._whole_began
+        elif line != self.line or not _goes_on(self.line, line):
+            self.began = now
+        self.line, self._whole = line, whole
 
     @property
     def times(self) -> str:
@@ -82,6 +87,16 @@ class _Watch:
     def __str__(self) -> str:
         count = f" ({self.line.done} of {self.line.total} done)" if isinstance(self.line, Step) else ""
         return f"{self.line}{count}: {self.times}"
+
+
+def _goes_on(before: str, line: str) -> bool:
+    """Whether both lines count the same, so that the time of what is done is known."""
+    return (
+        isinstance(before, Step)
+        and isinstance(line, Step)
+        and before.total == line.total
+        and before.done <= line.done
+    )
 
 
 def _draw(console: Console, watch: _Watch, over: threading.Event) -> None:

@@ -114,22 +114,23 @@ class Stored(ByRows):
 
     def _made_between(self, start: int, stop: int) -> Array:
         first = int(np.searchsorted(self._edges, start, side="right")) - 1
-        pieces = []
-        while self._edges[first] < stop:
-            left, right = self._edges[first : first + 2]
-            pieces.append(self._block(first)[max(start - left, 0) : min(stop, right) - left])
-            first += 1
-        # A piece is a view of a block that is kept for the next reader: nobody may write into it.
-        return (
-            pieces[0] if len(pieces) == 1 else np.vstack(pieces or [np.empty((0, self.shape[1]), self.dtype)])
-        )
+        if start < stop <= self._edges[first + 1]:
+            # A view of a block that is kept for the next reader: nobody may write into it.
+            return self._block(first)[start - self._edges[first] : stop - self._edges[first]]
+        # No more than one block is in memory beside them.
+        return self._made(np.arange(start, stop))
 
     def _made(self, index: Array) -> Array:
         made = np.empty((len(index), self.shape[1]), self.dtype)
         which = np.searchsorted(self._edges, index, side="right") - 1
         for i in np.unique(which).tolist():
-            here = which == i
-            made[here] = self._block(i)[index[here] - self._edges[i]]
+            here = np.flatnonzero(which == i)
+            first, last = int(here[0]), int(here[-1]) + 1
+            own = index[here] - self._edges[i]
+            if last - first == len(here) and own[-1] - own[0] == len(here) - 1 and (np.diff(own) == 1).all():
+                made[first:last] = self._block(i)[own[0] : own[-1] + 1]
+            else:
+                made[here] = self._block(i)[own]
         return made
 
     def _block(self, i: int) -> Array:

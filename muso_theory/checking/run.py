@@ -23,7 +23,7 @@ from ..linear.tiling import tiles_told, within
 from ..linear.unfinished import kept_in
 from ..numbers.ieee import ieee_proof
 from ..settings import Settings
-from ..steps import Step
+from ..steps import Step, telling
 from .climbing import climber
 from .report import Report
 
@@ -92,7 +92,8 @@ def check(
         lr: its step γ, with gradients of ½(φᵀw − y)², or "paper" for the paper's schedule.
         epochs: passes over the data.
         momentum: μ of momentum and nesterov.
-        progress: called with a line about every step; what it is given also knows how many steps are done of how many.
+        progress: called with a line about every step; what it is given also knows how many steps are done of how many,
+            or, within a long step, how many spans of rows or tiles.
         checkpoint: a folder where, with more rows than columns, ΦᵀΦ is kept while it is summed, and K that has no room
             in memory: the same check goes on there after an interruption.
         memory: gigabytes that the process may take, 10⁹ bytes each; None is what the machine has. With no more rows
@@ -215,10 +216,9 @@ def check_with(
     number = 0
     try:
         # What overflows is infinite or NaN, which no row is decided by: that is told in words and not by NumPy.
-        with ieee_proof(), np.errstate(over="ignore", invalid="ignore"):
+        with ieee_proof(), np.errstate(over="ignore", invalid="ignore"), telling(progress) as tell:
             for number, claim in enumerate(wanted):
-                if progress is not None:
-                    progress(Step(f"checking {claim.slug}", number, len(wanted)))
+                tell(Step(f"checking {claim.slug}", number, len(wanted)))
                 for row in rows_of(claim):
                     evidence[row.name] = row
             _require_unchanged(problem, artefacts, report)

@@ -15,6 +15,7 @@ import numpy as np
 from ..arrays import Array, row_blocks
 from ..errors import SingularMatrixError
 from ..numbers import FLOAT64, Arithmetic, Factor, Grade, Matrix, Quantity
+from ..numbers.accurate import ROWS
 from ..numbers.base_system import numerical_factor
 from ..numbers.float64 import in_range
 from ..numbers.primal import is_small_part
@@ -114,7 +115,7 @@ class Factored(Model):
             return self.arithmetic.matmul(self.rows_of_features(rows), v)
         index = self._index(rows)
         out = np.empty((len(index), v.shape[1]))
-        for where, part in parts(self._features, index):
+        for where, part in parts(self._features, index, least=ROWS):
             out[where] = part.matrix @ v
         return out
 

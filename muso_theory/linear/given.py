@@ -193,14 +193,14 @@ def _require_room(name: str, shape: tuple[int, ...], dtype: Any, hint: str) -> N
 def _of_store(source: Any) -> Any:
     """Features in a store: all rows are read once, so that what is wrong with one is told before any work.
 
-    With no more rows than columns it is the rows that products pair, and these are read into memory.
+    Other numbers than floats are read into memory, where other arithmetics than float64 take them as they are.
     """
-    n, width = map(int, source.shape)
-    if n > width and np.dtype(source.dtype) in (np.float32, np.float64):
+    shape = tuple(map(int, source.shape))
+    if np.dtype(source.dtype) in (np.float32, np.float64) and all(shape):
         stored = Stored("features", source)
         stored.read_all()
         return stored
-    _require_room("features", (n, width), source.dtype, "more rows than columns, which are read by blocks")
+    _require_room("features", shape, source.dtype, "floats, which are read by blocks")
     return np.asarray(source[:])
 
 

@@ -45,8 +45,8 @@ class UnlearningProblem:
     Args:
         features: Φ, shape (n, D), row i the feature vector of sample i. May be memory-mapped or float32, or the path of
             a ``.npy`` file, which is then mapped and read a few rows at a time, or a function without arguments that
-            yields blocks of rows, which are stacked. Also a matrix of floats in a store (zarr, dask.array, h5py): with
-            more rows than columns it is read a block at a time, and must be the same whenever it is read. Also the
+            yields blocks of rows, which are stacked. Also a matrix of floats in a store (zarr, dask.array, h5py), which
+            is read some rows at a time, and must be the same whenever it is read. Also the
             Jacobians of k outputs, shape (n, k, D): then there are n·k rows, row i·k + c for output c of sample i, and
             to forget a sample is to forget its k rows.
         targets: y, shape (n,) or (n, C); several outputs are columns and never interact. (n, k) with Jacobians. May be

@@ -23,6 +23,7 @@ from ..mapped import mapped
 from ..numbers.tiles import TileFolder
 from ..parallel.cluster import active_client, asked, measured, threads_of
 from ..parallel.points import package_hash
+from ..rows import ByRows
 from .spreading import require_same_code
 
 __all__ = ["bytes_to_share", "on_cluster", "tile_workers"]
@@ -40,14 +41,15 @@ def on_cluster() -> bool:
     return "distributed" in sys.modules and active_client() is not None
 
 
-def bytes_to_share(features: Array) -> int:
-    """Bytes on disk that features take while workers read them: none if they are in a file, or nobody else reads them.
+def bytes_to_share(features: Array | ByRows) -> int:
+    """Bytes on disk that features take while workers read them: none if they are in a file, or a store, or here alone.
 
     Example:
         >>> bytes_to_share(np.eye(3))
         0
     """
-    return features.nbytes if on_cluster() and mapped(features) is None else 0
+    in_memory = not isinstance(features, ByRows) and mapped(features) is None
+    return features.nbytes if in_memory and on_cluster() else 0
 
 
 def tile_workers(folder: TileFolder) -> _Workers | None:

@@ -16,6 +16,7 @@ from ..numbers import tiles
 from ..numbers.gram import COLUMN_BLOCK
 from ..numbers.threads import thread_count
 from ..numbers.tiled import strip_width
+from ..rows import ByRows, rows_at_once
 from ..understood import Understood
 from .problem import UnlearningProblem
 
@@ -37,14 +38,14 @@ def dual_bytes(problem: UnlearningProblem) -> int:
 
 
 def in_tiles(problem: UnlearningProblem) -> bool:
-    """Whether K goes into tiles: n ≤ D, features that are floats, and more memory than this process may have.
+    """Whether K goes into tiles: n ≤ D, floats, in memory or a store, and more than this process may have.
 
     Example:
         >>> in_tiles(UnlearningProblem(np.eye(2, 3), [1.0, 2.0], [0]))
         False
     """
     features = problem.features
-    is_plain = isinstance(features, np.ndarray) and features.dtype in (np.float32, np.float64)
+    is_plain = features.dtype in (np.float32, np.float64)
     fits = dual_bytes(problem) + _held(problem) <= memory()
     return is_plain and problem.n_samples <= problem.n_features and not fits
 
@@ -59,16 +60,26 @@ def _held(problem: UnlearningProblem) -> int:
 def tiled_bytes(problem: UnlearningProblem) -> int:
     """Memory that a dual problem takes at least: with K in tiles, of which a row is in memory at a time."""
     n, d, c = problem.n_samples, problem.n_features, problem.n_outputs
-    width = min(strip_width(d), COLUMN_BLOCK * -(-d // COLUMN_BLOCK))
-    strip = 8 * min(tiles.TILE, n) * width
-    # A thread has some rows of a strip, as they are stored and as float64, or three tiles and the bytes of one.
-    thread = max(3 * 8 * COLUMN_BLOCK * width, 4 * 8 * tiles.TILE**2)
+    rows, thread = _read_bytes(problem)
     forget = 8 * len(problem.forget) * (2 * n + len(problem.forget))
     outputs = 160 * (n + d) * c
-    total = (
-        _PROCESS + _held(problem) + 8 * tiles.TILE * n + strip + thread_count() * thread + forget + outputs
-    )
+    total = _PROCESS + _held(problem) + 8 * tiles.TILE * n + rows + thread_count() * thread + forget + outputs
     return int(total)
+
+
+def _read_bytes(problem: UnlearningProblem) -> tuple[int, int]:
+    """Bytes of the rows that are in memory while a row of tiles is formed, and of what a thread has."""
+    n, d, features = problem.n_samples, problem.n_features, problem.features
+    own = 4 * 8 * tiles.TILE**2  # three tiles and the bytes of one
+    if isinstance(
+        features, ByRows
+    ):  # whole rows: those that stay, those that come by, and twice what is read at once
+        stay = rows_at_once(features, n, COLUMN_BLOCK, room=8 * tiles.TILE * n)
+        count = stay + rows_at_once(features, COLUMN_BLOCK) + 2 * rows_at_once(features, n)
+        return count * d * features.dtype.itemsize, own
+    width = min(strip_width(d), COLUMN_BLOCK * -(-d // COLUMN_BLOCK))
+    # A thread has some rows of a strip, as they are stored and as float64.
+    return 8 * min(tiles.TILE, n) * width, max(3 * 8 * COLUMN_BLOCK * width, own)
 
 
 def disk_bytes(problem: UnlearningProblem) -> int:

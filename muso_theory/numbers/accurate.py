@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy as np
 
 from ..arrays import Array, let_go
 from ..former import former
+from ..rows import ByRows, rows_at_once, whole_rows
 from .gram import COLUMN_BLOCK
 from .ieee import ieee_proof
 from .rounding import U, two_sum
@@ -44,6 +46,7 @@ _HEAD_BITS = 22  # 2·22 bits and a sum of at most 2^9 products make 53
 _ETA = 5e-324
 _WORTH_THREADS = 1_000_000  # entries of Φ from which on a thread saves more than its start takes
 _MANY = 1 << 22  # entries from which on zeros for rows that are not asked for would take too much memory
+_WIDE = 1 << 14  # columns of a block of rows that become float64 at a time
 _NOTHING = -9999  # the exponent of a row of zeros, whose product is exact
 
 
@@ -73,7 +76,7 @@ def accurate_product(
     """Multiply Φ_rows, or its transpose, with x = high + low: shape (len(rows), C) or (D, C).
 
     Args:
-        features: Φ, shape (n, D), float64 or float32, possibly memory-mapped.
+        features: Φ, shape (n, D), float64 or float32, possibly memory-mapped, or what gives such rows.
         rows: which rows, a slice or an index array.
         high: leading part of x, shape (D, C); (len(rows), C) if transposed.
         low: the rest of x, same shape; None for zero.
@@ -93,17 +96,18 @@ def accurate_product(
         pieces = _split_operand(high, low, ROWS if transposed else COLUMNS)
     exponents = np.empty((size, len(pieces)), dtype=np.int32)
 
-    def add(share: slice) -> None:
+    def add(start: int, part: Array, chosen: Chosen, own: Array, share: slice) -> None:
         """The product's rows of one share: blocks of Φ that no other thread sees, samples outermost as ever."""
         # Fresh arrays for every block would cost more than the arithmetic.
         buffer = np.empty(ROWS * COLUMNS)
         where = (slice(None), share) if transposed else (share, slice(None))
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            for sample, column, block in blocks(features, rows, index, *where):
+            for sample, column, block in blocks(part, chosen, own, *where):
                 if transposed:
-                    out, number, block = column, sample.start // ROWS, block.T
+                    out, number, block = column, (start + sample.start) // ROWS, block.T
                 else:
-                    out, number = sample, column.start // COLUMNS
+                    out = slice(start + sample.start, start + sample.stop)
+                    number = column.start // COLUMNS
                 exponents[out, number], exact_part, small_part = _block_product(block, pieces[number], buffer)
                 total[out], lost = two_sum(total[out], exact_part)
                 small_part += lost
@@ -114,8 +118,10 @@ def accurate_product(
 
     alone = len(index) * features.shape[1] < _WORTH_THREADS
     with ieee_proof(), np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        shares = [slice(None)] if alone else _shares(size, COLUMNS if transposed else ROWS)
-        over_blocks(add, shares, alone=alone)
+        for start, *part in _parts(features, rows, index):
+            count = size if transposed else len(part[-1])
+            shares = [slice(None)] if alone else _shares(count, COLUMNS if transposed else ROWS)
+            over_blocks(partial(add, start, *part), shares, alone=alone)
         error = U * rounded
         if pieces:
             error += _bound(exponents, pieces)
@@ -126,6 +132,21 @@ def accurate_product(
         # correction.
         total, rest = two_sum(total, rest)
     return Accurate(total, rest, error)
+
+
+def _parts(features: Any, rows: Chosen, index: Array) -> Iterator[tuple[int, Array, Chosen, Array]]:
+    """Φ with the rows that are asked for, or, of what gives rows, some of them after the others, whole blocks.
+
+    They are read in one thread, from front to back; with the first of each comes its place in the index.
+    """
+    if not isinstance(features, ByRows):
+        yield 0, features, rows, index
+        return
+    step = ROWS * max(1, rows_at_once(features, len(index)) // ROWS)
+    for start in range(0, len(index), step):
+        part = whole_rows(features, index[start : start + step])
+        yield start, part, slice(None), np.arange(len(part))
+    let_go(features, done=True)
 
 
 def residual_pair(targets: Array, product: Accurate) -> tuple[Array, Array, Array]:
@@ -246,11 +267,11 @@ def blocks(
         let_go(features)
 
 
-def plain_product(matrix: Array, rows: Chosen, x: Array, *, transposed: bool = False) -> tuple[Array, int]:
+def plain_product(matrix: Any, rows: Chosen, x: Array, *, transposed: bool = False) -> tuple[Array, int]:
     """Multiply Φ_rows, or its transpose, with x in ordinary float64, block by block.
 
     Args:
-        matrix: Φ, shape (n, D), float64 or float32, possibly memory-mapped.
+        matrix: Φ, shape (n, D), float64 or float32, possibly memory-mapped, or what gives such rows.
         rows: which rows, a slice or an index array.
         x: shape (D, C); (len(rows), C) if transposed.
         transposed: multiply with Φ_rowsᵀ.
@@ -263,46 +284,60 @@ def plain_product(matrix: Array, rows: Chosen, x: Array, *, transposed: bool = F
         array([1., 1.])
     """
     index = np.arange(matrix.shape[0])[rows] if isinstance(rows, slice) else np.asarray(rows)
-    step, n = COLUMN_BLOCK, matrix.shape[0]
+    n = matrix.shape[0]
+    # Rows of a product with Φᵀ, of which few are in memory as float64.
+    step = rows_at_once(matrix, COLUMN_BLOCK) if isinstance(matrix, ByRows) else COLUMN_BLOCK
     chosen: Chosen
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         if transposed and len(index) < n / 2 and n * x.shape[1] > _MANY:
             result = np.zeros((matrix.shape[1], x.shape[1]))
             for start in range(0, len(index), step):
                 chosen = index[start : start + step]
-                result += np.asarray(matrix[chosen], dtype=np.float64).T @ x[start : start + step]
+                _add_transposed(result, matrix[chosen], x[start : start + step])
                 let_go(matrix)
-            return result, _roundings(len(index))
+            return result, _roundings(len(index), step)
         if transposed:
             result = np.zeros((matrix.shape[1], x.shape[1]))
             if 3 * len(index) < n:
                 for start in range(0, len(index), step):
                     some = slice(start, start + step)
-                    result += np.asarray(matrix[index[some]], dtype=np.float64).T @ x[some]
+                    _add_transposed(result, matrix[index[some]], x[some])
                     let_go(matrix)
-                return result, _roundings(len(index))
+                return result, _roundings(len(index), step)
             # Zeros for a few other rows cost less than gathering the chosen ones, and round nothing.
             full = np.zeros((n, x.shape[1]))
             full[index] = x
             first, last = int(index.min(initial=n)), int(index.max(initial=-1)) + 1
             for start in range(first, last, step):
                 stop = min(start + step, last)
-                result += np.asarray(matrix[start:stop], dtype=np.float64).T @ full[start:stop]
+                _add_transposed(result, matrix[start:stop], full[start:stop])
                 let_go(matrix)
-            return result, _roundings(max(last - first, 0))
+            return result, _roundings(max(last - first, 0), step)
         result = np.zeros((n if len(index) >= n / 2 else 0, x.shape[1]))
         gathered = np.zeros((len(index), x.shape[1])) if len(index) < n / 2 else None
         target, total = (result, n) if gathered is None else (gathered, len(index))
-        for top in range(0, total, 4 * step):
-            bottom = min(top + 4 * step, total)
+        tall, width = rows_at_once(matrix, 4 * COLUMN_BLOCK), COLUMN_BLOCK
+        for top in range(0, total, tall):
+            bottom = min(top + tall, total)
             chosen = slice(top, bottom) if gathered is None else index[top:bottom]
-            for start in range(0, matrix.shape[1], step):
-                block = np.asarray(matrix[chosen, start : start + step], dtype=np.float64)
-                target[top:bottom] += block @ x[start : start + step]
+            part = matrix
+            if isinstance(matrix, ByRows):  # read once, and not for every block of columns
+                part, chosen = matrix[chosen], slice(None)
+            for start in range(0, matrix.shape[1], width):
+                block = np.asarray(part[chosen, start : start + width], dtype=np.float64)
+                target[top:bottom] += block @ x[start : start + width]
             let_go(matrix)
-    return (result[index] if gathered is None else gathered), _roundings(matrix.shape[1])
+    return (result[index] if gathered is None else gathered), _roundings(matrix.shape[1], COLUMN_BLOCK)
 
 
-def _roundings(length: int) -> int:
-    """Roundings of an inner product that is summed in blocks."""
-    return min(length, COLUMN_BLOCK) + -(-length // COLUMN_BLOCK)
+def _add_transposed(total: Array, block: Array, x: Array) -> None:
+    """Add Bᵀx in place; what is not float64 already becomes it a strip of columns at a time where it is wide."""
+    width = block.shape[1] if block.dtype == np.float64 else _WIDE
+    for start in range(0, block.shape[1], width):
+        strip = slice(start, start + width)
+        total[strip] += np.asarray(block[:, strip], dtype=np.float64).T @ x
+
+
+def _roundings(length: int, step: int) -> int:
+    """Roundings of an inner product that is summed in blocks of so many terms."""
+    return min(length, step) + -(-length // step)

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 
-from ..arrays import Array
+from ..arrays import Array, let_go
+from ..rows import ByRows, rows_at_once, whole_rows
+from ..steps import counted
 from .threads import over_blocks
 
-__all__ = ["COLUMN_BLOCK", "add_product", "blocked_gram", "gram_roundings", "mirror_lower"]
+__all__ = [
+    "COLUMN_BLOCK",
+    "add_pairs",
+    "add_product",
+    "blocked_gram",
+    "gram_roundings",
+    "mirror_lower",
+]
 
 COLUMN_BLOCK = 256
 """Columns per partial product. The rounding bound grows with COLUMN_BLOCK + D / COLUMN_BLOCK instead of D."""
@@ -35,7 +45,7 @@ def gram_roundings(width: int) -> int:
 
 
 def blocked_gram(
-    features: Array,
+    features: Any,
     rows: Array | None = None,
     columns: Array | slice | None = None,
 ) -> Array:
@@ -47,7 +57,7 @@ def blocked_gram(
     digit depends on their number.
 
     Args:
-        features: shape (n, D), float64 or float32, C- or F-ordered, possibly memory-mapped.
+        features: shape (n, D), float64 or float32, C- or F-ordered, possibly memory-mapped, or what gives such rows.
         rows: positions of the rows to use, in the wanted order; None for all.
         columns: positions of the columns to sum over, or a slice; None for all.
 
@@ -62,12 +72,75 @@ def blocked_gram(
     n = features.shape[0] if rows is None else len(rows)
     index = np.arange(features.shape[1])[slice(None) if columns is None else columns]
     gram = np.zeros((n, n))
-    tiles = [(top, left) for top in range(0, n, _TILE) for left in range(0, top + 1, _TILE)]
-    for strip in _strips(features, rows, index):
-        # From about .1 s on, threads are worth their start.
-        over_blocks(partial(_add_tile, gram, strip), tiles, alone=n * n * strip.shape[1] < 10**9)
+    if isinstance(features, ByRows) and columns is None:
+        order = np.arange(n) if rows is None else np.asarray(rows)
+        # There is room for as many rows as K takes: later on there are factors of that size.
+        add_pairs(gram, features, order, _TILE, room=gram.nbytes)
+    else:
+        for strip in _strips(features, rows, index):
+            _add_strip(gram, strip, strip)
     mirror_lower(gram)
     return gram
+
+
+def add_pairs(gram: Array, features: ByRows, order: Array, block: int, first: int = 0, room: int = 0) -> None:
+    """Add ΦΦᵀ to the lower triangle in place, or its rows from some on, by pairs of blocks of whole rows.
+
+    Some rows stay in memory, as many as have room, while all before them come by: each is read once for as many rows
+    as stay, whole, as a store is read and known by its hashes. A strip of columns would have it read from front to back
+    for every strip. An entry is the same sum as in `blocked_gram`.
+
+    Args:
+        gram: float64, shape (n − first, n).
+        features: Φ, shape (n, D).
+        order: which rows, in which order.
+        block: rows that come by at a time.
+        first: row of the triangle, where a block begins.
+        room: bytes for the rows that stay, if more than are taken for any rows.
+
+    Example:
+        >>> from muso_theory.rows import OneHot
+        >>> rows = np.zeros((1, 3))
+        >>> add_pairs(rows, OneHot([0, 1, 0], 2), np.arange(3), 2, first=2)
+        >>> rows
+        array([[1., 0., 1.]])
+    """
+    step = rows_at_once(features, len(order), block, room=room)
+    block = min(block, rows_at_once(features, block))
+    tops = range(first, len(order), step)
+    for top in counted(tops, "products of pairs of rows", [top + step for top in tops]):
+        part, own = gram[top - first : top - first + step], order[top : top + step]
+        mine = whole_rows(features, own)
+        for left in range(0, top, block):
+            some = order[left : min(left + block, top)]
+            # Not under a name, which would keep it while the next ones are read.
+            _add_pair(part[:, left : left + len(some)], mine, whole_rows(features, some))
+        _add_pair(part[:, top : top + len(own)], mine, mine)
+        del mine
+    let_go(features, done=True)
+
+
+def _add_pair(part: Array, mine: Array, theirs: Array) -> None:
+    """Add XYᵀ to a part of a Gram matrix, its lower triangle where Y is X itself, a strip of columns at a time."""
+    tall = max(1, len(mine), len(theirs))
+    width = COLUMN_BLOCK * max(1, _STRIP_BYTES // (8 * tall * COLUMN_BLOCK))
+    for start in range(0, mine.shape[1], width):
+        strip = np.asarray(mine[:, start : start + width], dtype=np.float64)
+        other = strip if theirs is mine else np.asarray(theirs[:, start : start + width], dtype=np.float64)
+        _add_strip(part, strip, other)
+
+
+def _add_strip(part: Array, strip: Array, other: Array) -> None:
+    """Add a strip's part of XYᵀ, in tiles that are shared out."""
+    rows, columns = part.shape
+    tiles = [
+        (top, left)
+        for top in range(0, rows, _TILE)
+        for left in range(0, top + 1 if other is strip else columns, _TILE)
+    ]
+    # From about .1 s on, threads are worth their start.
+    alone = rows * columns * strip.shape[1] < 10**9
+    over_blocks(partial(_add_tile, part, strip, other), tiles, alone=alone)
 
 
 def mirror_lower(matrix: Array) -> None:
@@ -103,11 +176,12 @@ def _strips(features: Array, rows: Array | None, index: Array) -> Iterator[Array
         yield np.asarray(piece if rows is None else piece[rows], dtype=np.float64)
 
 
-def _add_tile(gram: Array, strip: Array, corner: tuple[int, int]) -> None:
+def _add_tile(part: Array, strip: Array, other: Array, corner: tuple[int, int]) -> None:
     """Add a strip's part of one tile, in blocks of columns from left to right, whoever else works on other tiles."""
     top, left = corner
-    tile = gram[top : top + _TILE, left : min(left + _TILE, len(gram))]
-    add_product(tile, strip[top : top + _TILE], strip[left : left + _TILE], is_symmetric=top == left)
+    tile = part[top : top + _TILE, left : left + _TILE]
+    is_symmetric = other is strip and top == left
+    add_product(tile, strip[top : top + _TILE], other[left : left + _TILE], is_symmetric=is_symmetric)
 
 
 def add_product(tile: Array, rows: Array, others: Array, *, is_symmetric: bool = False) -> None:

@@ -17,7 +17,8 @@ import numpy as np
 
 from ..arrays import Array, let_go
 from ..rows import scattered, taken, times_labels
-from .accurate import Accurate
+from ..steps import counted
+from .accurate import ROWS, Accurate
 from .gradients import Gradient, accurate_sum, certain, gradients, joined
 from .gram import COLUMN_BLOCK, blocked_gram
 from .ieee import ieee_proof
@@ -80,14 +81,22 @@ def here(work: Callable[[Part], T], parts: Iterator[Part], count: int) -> Iterab
     return map(work, parts)
 
 
-def spans(n: int, width: int) -> list[slice]:
+def spans(n: int, width: int, least: int = COLUMN_BLOCK) -> list[slice]:
     """Consecutive slices of n rows: whole blocks of a Gram matrix each, as many as SPAN_BYTES hold.
+
+    Args:
+        n: rows.
+        width: numbers that a row has.
+        least: rows of a slice where not even one such block fits.
 
     Example:
         >>> spans(10**5, 2**15)[:2], len(spans(10**5, 2**15))
         ([slice(0, 256, None), slice(256, 512, None)], 391)
+        >>> spans(300, 2**16, 128)
+        [slice(0, 128, None), slice(128, 256, None), slice(256, 300, None)]
     """
-    step = COLUMN_BLOCK * max(1, SPAN_BYTES // (8 * max(1, width) * COLUMN_BLOCK))
+    count = SPAN_BYTES // (8 * max(1, width) * COLUMN_BLOCK)
+    step = COLUMN_BLOCK * count or least
     return [slice(start, min(start + step, n)) for start in range(0, n, step)]
 
 
@@ -96,15 +105,23 @@ def _width(features: Any, labels: Any) -> int:
     return int(features.shape[1] + (0 if labels is None else labels.shape[1]))
 
 
-def parts(features: Any, index: Array, labels: Any = None) -> Iterator[tuple[Array, Part]]:
+def parts(
+    features: Any, index: Array, labels: Any = None, least: int = COLUMN_BLOCK
+) -> Iterator[tuple[Array, Part]]:
     """The rows in ascending order, whatever order they came in, span by span: their places in the index, and they.
+
+    Args:
+        features: Φ, an array or what gives rows.
+        index: which rows.
+        labels: of these, or None.
+        least: as in `spans`: for work on rows each of which is for itself.
 
     Example:
         >>> [(where.tolist(), part.matrix.tolist()) for where, part in parts(np.eye(2), np.array([1, 0]))]
         [([1, 0], [[1.0, 0.0], [0.0, 1.0]])]
     """
     way = np.argsort(index, kind="stable")
-    for span in spans(len(index), _width(features, labels)):
+    for span in spans(len(index), _width(features, labels), least):
         where = way[span]
         yield where, Part(features, index[where], None if labels is None else taken(labels, where))
         let_go(features)
@@ -131,7 +148,8 @@ def _spread_out(
 ) -> Iterable[T]:
     """What comes of all spans from some one on, in their order."""
     count = len(spans(len(index), _width(features, labels))) - first
-    return spread(work, (part for _, part in islice(parts(features, index, labels), first, None)), count)
+    found = spread(work, (part for _, part in islice(parts(features, index, labels), first, None)), count)
+    return counted(found, "a pass over spans of rows", [1] * count)
 
 
 def image(
@@ -155,7 +173,7 @@ def image(
         array([4., 3.])
     """
     found = np.empty((3, len(index), high.shape[1]))
-    for where, part in parts(features, index):
+    for where, part in parts(features, index, least=ROWS):
         piece = product(part.matrix, slice(None), high, low)
         found[:, where] = piece.high, piece.low, piece.error
     return Accurate(*found)
@@ -302,7 +320,8 @@ def gradients_by_spans(asked: Sequence[Gradient]) -> list[tuple[Accurate, Fracti
 
     def found() -> Iterator[Accurate]:
         points = [(it.w, it.low) for it in asked]
-        for part, offs in spread(partial(_gradients, points=points), pieces(), len(cut)):
+        results = spread(partial(_gradients, points=points), pieces(), len(cut))
+        for part, offs in counted(results, "a nearly exact pass over spans of rows", [1] * len(cut)):
             for i, off in enumerate(offs):
                 known = squares[i]
                 squares[i] = None if known is None or off is None else known + off**2

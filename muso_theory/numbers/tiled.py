@@ -14,9 +14,11 @@ import scipy.linalg
 
 from ..arrays import Array, let_go
 from ..errors import expected
+from ..rows import ByRows
+from ..steps import counted
 from . import tiles
 from .arithmetic import Factor
-from .gram import COLUMN_BLOCK, add_product, mirror_lower
+from .gram import COLUMN_BLOCK, add_pairs, add_product, mirror_lower
 from .threads import over_blocks
 from .tiles import TileFiles, TileFolder, Tiles, TileWorkers
 
@@ -43,14 +45,14 @@ def strip_width(columns: int) -> int:
     return COLUMN_BLOCK * min(most, -(-columns // COLUMN_BLOCK))
 
 
-def tiled_gram(features: Array, order: Array, folder: TileFolder, name: str = "") -> Tiles:
+def tiled_gram(features: Any, order: Array, folder: TileFolder, name: str = "") -> Tiles:
     """Form ΦΦᵀ in tiles.
 
     An entry is the same sum as in `blocked_gram`: of inner products of at most `COLUMN_BLOCK` columns, one addition
     each from left to right. So the same `gram_roundings` bound it.
 
     Args:
-        features: Φ, shape (n, D), float64 or float32, possibly memory-mapped.
+        features: Φ, shape (n, D), float64 or float32, possibly memory-mapped, or what gives such rows.
         order: which rows, in which order.
         folder: for the tiles, which its workers form, if it has any.
         name: of the matrix, by which a later process finds the tiles that are there.
@@ -67,9 +69,11 @@ def tiled_gram(features: Array, order: Array, folder: TileFolder, name: str = ""
     found = Tiles(folder.files(name), len(order), folder)
     cuts = found.cuts
     missing = {i: some for i in range(len(cuts)) if (some := _missing(found, i))}
-    workers = folder.workers() if missing else None
+    # What gives whole rows, from a store, would be read from front to back for every tile; here it is for every row.
+    workers = folder.workers() if missing and not isinstance(features, ByRows) else None
     if workers is None:
-        for i in missing:
+        # Each tile is as much work as any other.
+        for i in counted(missing, "tiles of K", [i + 1 for i in missing]):
             _form(lambda: features, order[: cuts[i].stop], found, i, range(i + 1))
         return found
 
@@ -79,7 +83,8 @@ def tiled_gram(features: Array, order: Array, folder: TileFolder, name: str = ""
         return partial(_form, theirs, index, found, i, range(j, j + 1))
 
     with workers.reading(features) as theirs:
-        for made in workers.run([task(theirs, i, j) for i, some in missing.items() for j in some]):
+        tasks = [task(theirs, i, j) for i, some in missing.items() for j in some]
+        for made in counted(workers.run(tasks), "tiles of K", [1] * len(tasks)):
             found.files.known.update(made)
     return found
 
@@ -114,13 +119,17 @@ def _form(features: Callable[[], Array], order: Array, matrix: Tiles, i: int, co
     return {(i, j): files.known[i, j] for j in columns}
 
 
-def _panel(features: Array, order: Array, first: int, *, has_own: bool) -> Array:
-    """The products of the rows from some row on with those before, a strip of columns of Φ after the other.
+def _panel(features: Any, order: Array, first: int, *, has_own: bool) -> Array:
+    """The products of the rows from some row on with those before: of an array a strip of columns after the other.
 
     With their own, too, on and below the diagonal, where these are asked for. Blocks of rows are the same whether a row
     of tiles is made in one piece or tile by tile, as many of them make a tile: so are its digits.
     """
     panel = np.zeros((len(order) - first, len(order) if has_own else first))
+    if isinstance(features, ByRows):
+        # A strip of columns at a time would have all rows before read once a strip, whole, as a store has them.
+        add_pairs(panel, features, order, _ROWS, first, panel.nbytes)
+        return panel
     width = strip_width(features.shape[1])
     for start in range(0, features.shape[1], width):
         strip = slice(start, start + width)
@@ -242,8 +251,10 @@ def tiled_cholesky(
     try:
         # A factor for solves is only proposed, and residuals judge it, so its tiles are read unchecked. Proofs are not.
         lower = Tiles(files, len(matrix), matrix.folder, checked=False)
-        workers = matrix.folder.workers()
-        done = all(_factorised(matrix, files, k, exponent, shift, workers) for k in range(len(matrix.cuts)))
+        workers, count = matrix.folder.workers(), len(matrix.cuts)
+        work = (_factorised(matrix, files, k, exponent, shift, workers) for k in range(count))
+        products = [(count - k) * (k + 1) for k in range(count)]  # of tiles, for each column
+        done = all(counted(work, "products of tiles of a factor of K", products))
         return TiledFactor(lower) if done else None
     finally:
         if not (kept and (done or name)):

@@ -289,6 +289,64 @@ def test_time_left() -> None:
     assert Step("words", 0, 4) == "words"
 
 
+def test_a_part_of_a_step_has_its_own_time_and_the_step_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(screen.time, "monotonic", lambda: clock[0])
+    watch = screen._Watch()
+
+    def told(line: str, at: float) -> str:
+        clock[0] = at
+        watch.tell(line)
+        return str(watch)
+
+    first, second = Step("checking a", 0, 2), Step("checking b", 1, 2)
+
+    def part(step: Step, done: int) -> Step:
+        return Step(f"{step}, spans", done, 4, step)
+
+    assert told(first, 0) == "checking a (0 of 2 done): 0 s"
+    assert told(part(first, 0), 10) == "checking a, spans (0 of 4 done): 0 s"
+    assert told(part(first, 1), 15) == "checking a, spans (1 of 4 done): 5 s, about 15 s left"
+    assert told(part(first, 0), 20) == "checking a, spans (0 of 4 done): 0 s"  # another pass
+    assert told(part(first, 2), 24) == "checking a, spans (2 of 4 done): 4 s, about 4 s left"
+    assert told(first, 30) == "checking a (0 of 2 done): 30 s"
+    assert told(second, 40) == "checking b (1 of 2 done): 40 s, about 40 s left"
+    assert told(part(second, 0), 41) == "checking b, spans (0 of 4 done): 0 s"
+    assert told("drawing", 50) == "drawing: 0 s"
+
+
+def test_a_long_check_counts_its_spans_and_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    from muso_theory.linear import tiling
+    from muso_theory.numbers import spans, tiles
+
+    rng, claims = np.random.default_rng(0), ["exact-labels"]
+    tall = mt.UnlearningProblem(rng.standard_normal((900, 5)), rng.standard_normal(900), [1, 2])
+    wide = mt.UnlearningProblem(rng.standard_normal((100, 150)), rng.standard_normal(100), [1, 2])
+
+    def parts(given: mt.UnlearningProblem, **words: Any) -> dict[str, list[int]]:
+        told: list[str] = []
+        mt.check(given, claims, progress=told.append, **words)
+        found: dict[str, list[int]] = {}
+        for line in told:
+            assert isinstance(line, Step)
+            if line.within is not None:
+                assert line == f"{line.within}, {line.removeprefix(f'{line.within}, ')}"
+                found.setdefault(line.removeprefix(f"{line.within}, "), []).append(line.done)
+        assert not isinstance(told[-1], Step) or told[-1].within is None  # the step itself is told again
+        return found
+
+    assert parts(tall) == {}  # one span is no count
+    with monkeypatch.context() as patch:
+        patch.setattr(spans, "SPAN_BYTES", 1)
+        assert parts(tall)["a pass over spans of rows"][:5] == [0, 1, 2, 3, 4]
+    monkeypatch.setattr(tiles, "TILE", 32)
+    monkeypatch.setattr(tiling, "_PROCESS", 10**6)
+    monkeypatch.setattr(tiling, "_MATRICES", 1000)
+    found = parts(wide, memory=tiling.tiled_bytes(wide) / 1e9 + 1e-4)
+    assert found["tiles of K"] == [0, 1, 3, 6, 10]
+    assert found["products of tiles of a factor of K"][:5] == [0, 4, 10, 16, 20]
+
+
 def test_checks_searches_and_sweeps_count(tmp_path: Path) -> None:
     told: list[str] = []
     mt.check(problem(), progress=told.append)

@@ -96,11 +96,6 @@ def test_rows_of_a_store_are_those_of_the_array() -> None:
         stored[:5][0, 0] = 1
 
 
-def test_of_few_rows_the_store_is_read_into_an_array() -> None:
-    X, y, _ = data()
-    assert isinstance(mt.UnlearningProblem(Source(X[:WIDTH]), y[:WIDTH], [1]).features, np.ndarray)
-
-
 def test_no_block_is_read_oftener_than_passes_need() -> None:
     X, y, forget = data()
     source = Source(X)

@@ -27,6 +27,7 @@ from muso_theory.numbers.spectrum import (
 )
 from muso_theory.numbers.tiled import tiled_cholesky, tiled_gram
 from muso_theory.numbers.tiles import TileFolder, Tiles
+from muso_theory.rows import OneHot
 
 N, WIDTH = 150, 600
 _SIZES = tiles.TILE, tiled._ROWS
@@ -338,3 +339,18 @@ def test_others_make_only_what_is_missing(tmp_path: Path) -> None:
 
 def test_blocks_of_rows_make_whole_tiles() -> None:
     assert _SIZES[0] % _SIZES[1] == 0
+
+
+def test_rows_of_a_store_are_read_here_and_the_factor_made_by_others() -> None:
+    codes = np.random.default_rng(2).integers(0, 600, N)
+    plain, others = TileFolder(), _Elsewhere(2)
+    expected = tiled_gram(OneHot(codes, 600), order(), plain)
+    found = tiled_gram(OneHot(codes, 600), order(), TileFolder(workers=lambda folder: others))
+    assert others.sent == []
+    assert np.array_equal(whole(found), whole(expected))
+    assert np.array_equal(whole(found), np.equal.outer(codes[order()], codes[order()]))
+    factor, known = (tiled_cholesky(k, shift=-1.0) for k in (found, expected))
+    assert others.sent == [2, 2, 2]
+    assert factor is not None
+    assert known is not None
+    assert np.array_equal(whole(factor._lower), whole(known._lower))
