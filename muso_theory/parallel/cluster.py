@@ -197,7 +197,7 @@ def measured(
         raise lost(f"the scheduler {address} was lost")
     # Rows go with their task, and not ahead of it: with a worker that dies it would take them along.
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 GB"}):
-        futures = [client.submit(_measured_there, here, code, task, pure=False) for task in tasks]
+        futures = {client.submit(_measured_there, here, code, task, pure=False) for task in tasks}
     done, seen = as_completed(futures), time.monotonic()
     try:
         while not done.is_empty():
@@ -214,12 +214,16 @@ def measured(
             if future.cancelled():
                 raise lost(f"the scheduler {address} was lost")
             try:
-                yield future.result()
+                found = future.result()
             except KilledWorker as error:
                 raise lost(f"workers were killed, perhaps for want of memory: {error}") from None
+            # What is here is asked for no more: else it would be computed again when the worker that did it dies.
+            futures.remove(future)
+            future.release()
+            yield found
     finally:
         if client.status == "running":
-            client.cancel(futures)
+            client.cancel(list(futures))
 
 
 def _has_workers(client: Any) -> bool:
