@@ -17,7 +17,20 @@ import numpy as np
 from .arrays import Array
 from .errors import check_integer, expected
 
-__all__ = ["Above", "ByRows", "OneHot", "rows_at_once", "scattered", "taken", "times_labels", "whole_rows"]
+__all__ = [
+    "Above",
+    "ByRows",
+    "OneHot",
+    "no_class",
+    "rows_at_once",
+    "scattered",
+    "taken",
+    "times_labels",
+    "whole_rows",
+]
+
+_MOST_RUNS = 64
+"""Parts of labels in another order, of which each is one that rows are taken from."""
 
 _WHOLE_BYTES = 1 << 26
 """Of whole rows, as they are stored, that are in memory at a time."""
@@ -196,6 +209,22 @@ class Above(ByRows):
         if len(split) == 1 and isinstance(split[0][0], ByRows):
             return split[0][0].taken(split[0][2])
         return self._made(index)
+
+    def reordered(self, order: Array) -> Any:
+        """All rows in another order, as compact as they are, if those of a part stay together for the most part."""
+        part = np.searchsorted(self._starts, order, side="right") - 1
+        runs = np.split(order, np.flatnonzero(np.diff(part)) + 1)
+        return Above([self.taken(run) for run in runs]) if len(runs) <= _MOST_RUNS else self._made(order)
+
+
+def no_class(count: int, columns: int) -> OneHot:
+    """Rows of zeros that take no room: of no class.
+
+    Example:
+        >>> no_class(1, 2)[:]
+        array([[0., 0.]])
+    """
+    return OneHot(np.full(count, -1), columns)
 
 
 def times_labels(block: Array, labels: Any) -> Array:

@@ -95,20 +95,13 @@ def _retain_residual(case: Case, pretrained: bool) -> Found:
     model = case.model
     targets = model.targets(model.retain)
     w = model.pretrained if pretrained else model.retrained
-    residual = model.label_distance(targets, model.predict(model.retain, w))
+    residual = model.residual_norm(model.retain, targets, w)
     # ‖y_R‖ is added so that a start that fits already leaves a scale.
-    scale = model.label_distance(targets, model.predict(model.retain, model.start)).plus(
-        _label_size(case, model.retain)
+    scale = model.residual_norm(model.retain, targets, model.start).plus(
+        model.residual_norm(model.retain, targets)
     )
     name = "w_p" if pretrained else "w_r"
     return [case.violation(f"‖y_R − Φ_R {name}‖", residual, scale, "‖y_R − Φ_R w₀‖ + ‖y_R‖")], []
-
-
-def _label_size(case: Case, rows: Rows) -> Quantity:
-    """‖y_rows‖."""
-    model = case.model
-    zeros = np.zeros((len(rows), case.problem.n_outputs))
-    return model.label_distance(model.targets(rows), model.given(zeros))
 
 
 def _interpolable(case: Case) -> Found:

@@ -167,15 +167,14 @@ def _of_ulps(case: Case, artefact: Artefact, rows: Rows, w: Parameters) -> Quant
     model = case.model
     if artefact.name == "labels":
         more = model.unlearned(model.mix(1, model.given(artefact.values), 1, model.given(unit)))
-        return model.label_distance(model.predict(rows, more), model.predict(rows, w))
-    zero = model.predict(rows, model.at(np.zeros(unit.shape)))
-    return model.label_distance(model.predict(rows, model.at(unit)), zero)
+        return model.image_distance(rows, more, w)
+    return model.image_distance(rows, model.at(unit), model.at(np.zeros(unit.shape)))
 
 
 def _apart(case: Case, rows: Rows, w: Parameters) -> Quantity:
     """‖Φ_rows(w − w_r)‖."""
     model = case.model
-    return model.label_distance(model.predict(rows, w), model.predict(rows, model.retrained))
+    return model.image_distance(rows, w, model.retrained)
 
 
 def _score_facts(case: Case, w: Parameters) -> list[str]:

@@ -35,14 +35,6 @@ def _proper_subset(case: Case) -> Found:
     return [Inequality("|R| − |S|", Quantity.exact(beyond), positive=True)], []
 
 
-def _pushed(case: Case, w: Parameters, d: Labels, ridge: float = 0) -> Parameters:
-    """The step w + (ΦᵀΦ + λI)⁻¹Φ_Fᵀd; without a ridge w + Φ⁺(0; d)."""
-    model = case.model
-    zeros = model.given(np.zeros((len(model.retain), case.problem.n_outputs)))
-    seen = model.predict(model.everything, w)
-    return model.fit(model.everything, model.mix(1, seen, 1, model.stack(zeros, d)), w, ridge=ridge)
-
-
 def _minus(case: Case, d: Labels) -> Labels:
     return case.model.mix(-1, d, 0, d)
 
@@ -52,7 +44,7 @@ def _downdate(case: Case) -> Found:
     # y_F − ỹ_F = [(K⁻¹)_FF]⁻¹[K⁻¹(y − Φw₀)]_F for the leave-block-out labels ỹ_F, and ΦᵀK⁻¹ = Φ⁺. That K_RR⁻¹ is what
     # the theorem says is seen of one vector: w_r − w₀ = Φ_RᵀK_RR⁻¹(y_R − Φ_R w₀).
     change = model.mix(1, model.leave_block_out(), -1, model.targets(model.forget))
-    reached = _pushed(case, model.pretrained, change)
+    reached = model.pushed(model.pretrained, change)
     what = "‖w_p − ΦᵀK⁻¹S_Fᵀ[(K⁻¹)_FF]⁻¹[K⁻¹(y − Φw₀)]_F − w_r‖"
     return [case.identity(what, model.distance(reached, model.retrained), case.parameter_yardsticks)], [
         f"the update moves w_p by {show(model.distance(reached, model.pretrained))}"
@@ -109,7 +101,7 @@ class _Ridge:
     def hat(self, d: Labels) -> Labels:
         """H_FF d, with H = Φ(ΦᵀΦ + λI)⁻¹Φᵀ."""
         model = self.case.model
-        after = model.predict(model.forget, _pushed(self.case, model.start, d, self.ridge))
+        after = model.predict(model.forget, model.pushed(model.start, d, self.ridge))
         return model.mix(1, after, -1, model.predict(model.forget, model.start))
 
     def block_out(self, hat: Labels) -> Identity:
@@ -139,8 +131,8 @@ def _influence(case: Case) -> Found:
     ridge, model = _Ridge(case), case.model
     hat = ridge.hat(ridge.left_out)
     # The first finding says that y_F − Φ_F w_r is (I − H_FF)⁻¹e_F, so that no inverse is formed for the second.
-    updated = _pushed(case, ridge.pretrained, _minus(case, ridge.residual), ridge.ridge)
-    missed = model.distance(updated, _pushed(case, ridge.retrained, hat, ridge.ridge))
+    updated = model.pushed(ridge.pretrained, _minus(case, ridge.residual), ridge.ridge)
+    missed = model.distance(updated, model.pushed(ridge.retrained, hat, ridge.ridge))
     way = model.distance(ridge.pretrained, model.start)
     yardsticks: tuple[Yardstick, ...] = ((ridge.nothing, "‖w_p^λ − w_r^λ‖"), (way, "‖w_p^λ − w₀‖"))
     return [
@@ -162,7 +154,7 @@ def _label_correction(case: Case) -> Found:
     return [
         case.identity(
             "‖w'_p − w_p − Φ⁺S_Fᵀd‖",
-            model.distance(corrected, _pushed(case, model.pretrained, d)),
+            model.distance(corrected, model.pushed(model.pretrained, d)),
             ((length, "‖w'_p − w_p‖"), *case.parameter_yardsticks),
         ),
         case.identity(

@@ -6,6 +6,7 @@ They are computed from matrices that are formed once and bounded with proof, and
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -13,12 +14,15 @@ from ..errors import SingularMatrixError
 from ..numbers import Quantity, UndecidedError
 from ..numbers.ieee import ieee_proof
 from ..numbers.lockstep import Work
-from ..numbers.point_ball import CertifiedParameters, ball_norm
+from ..numbers.point_ball import CertifiedParameters, ball_norm, pair_sum
 from ..numbers.rounding import ETA, root_down
+from ..numbers.spans import residual_norm
+from ..rows import no_class
 from .answers import Question
 from .certified_verbs import CertifiedVerbs
 from .label_ball import LabelBall
 from .model import Rows
+from .spreading import spread
 
 __all__ = ["CertifiedForms", "LabelBall"]
 
@@ -186,6 +190,50 @@ class CertifiedForms(CertifiedVerbs):
                 "float64 cannot prove full rank", "ball or rational arithmetic may", climbs=True
             )
         return self.repeats.rank_at_most(rows)
+
+    # -- what has numbers of all samples, a span of rows at a time where these are many -------------------------------
+
+    @ieee_proof()
+    def residual_norm(self, rows: Rows, targets: LabelBall, w: CertifiedParameters | None = None) -> Quantity:
+        """‖targets − Φ_rows w‖; without w the size of the targets."""
+        if not self.goes_by_spans(rows):
+            return super().residual_norm(rows, targets, w)
+        lost = targets.miss
+        if w is not None and w.radius:
+            lost += self.systems.norm(rows) * w.radius
+        return self._residual_norm(rows, targets.values, w, lost)
+
+    @ieee_proof()
+    def image_distance(self, rows: Rows, w: CertifiedParameters, other: CertifiedParameters) -> Quantity:
+        """‖Φ_rows(w − w')‖, by the image of the difference."""
+        if not self.goes_by_spans(rows):
+            return super().image_distance(rows, w, other)
+        high, low, error = pair_sum(w.high, w.low, -other.high, -other.low)
+        apart = CertifiedParameters(high, low, w.radius + other.radius + error)
+        lost = self.systems.norm(rows) * apart.radius
+        return self._residual_norm(rows, no_class(len(rows), high.shape[1]), apart, lost)
+
+    def _residual_norm(
+        self, rows: Rows, labels: Any, w: CertifiedParameters | None, lost: Fraction
+    ) -> Quantity:
+        """‖labels − Φ_rows w‖ for the middle of the ball w, give or take what else is wrong."""
+        at_zero = w is None or not (w.high.any() or w.low.any())
+        high, low = (None, None) if w is None or at_zero else (w.high, w.low)
+        index = self.systems.index(rows)
+        smallest, largest = residual_norm(self.systems.features, index, labels, high, spread(), low)
+        return Quantity.enclosure(max(Fraction(0), smallest - lost), largest + lost)
+
+    @ieee_proof()
+    def pushed(self, w: CertifiedParameters, d: LabelBall, ridge: float = 0) -> CertifiedParameters:
+        """The step w + (ΦᵀΦ + λI)⁻¹Φ_Fᵀd; it is w and a fit of (0; d) from zero, whatever Φw is."""
+        if not self.goes_by_spans(self.everything):
+            found: CertifiedParameters = super().pushed(w, d, ridge)
+            return found
+        zeros = LabelBall(no_class(len(self.retain), w.high.shape[1]))
+        zero = CertifiedParameters(np.zeros_like(w.high), np.zeros_like(w.high), Fraction(0))
+        step = self.fit(self.everything, zeros.above(d), zero, ridge)
+        high, low, error = pair_sum(w.high, w.low, step.high, step.low)
+        return CertifiedParameters(high, low, w.radius + step.radius + error)
 
     # -- what is known about the data ------------------------------------------------------------------
 

@@ -171,7 +171,7 @@ class CertifiedVerbs(Model):
             if with_image and found.seen is not None and not self._is_large(found):
                 self._keep_image(rows, found)
             # Where rows go by spans the gradients of others would only take room.
-            is_kept = rows == self.retain or not self._goes_by_spans(rows)
+            is_kept = rows == self.retain or not self.goes_by_spans(rows)
             return replace(found, gradient=found.gradient if is_kept else None, seen=None)
 
         return Question(known_by, work)
@@ -355,13 +355,13 @@ class CertifiedVerbs(Model):
         question = ("gradient", rows, targets.content, content_of(w.high, w.low, w.radius))
         return self._answers.of(question, lambda: self._gradient_norm(rows, targets, w))
 
-    def _goes_by_spans(self, rows: Rows) -> bool:
+    def goes_by_spans(self, rows: Rows) -> bool:
         """Whether the labels of these rows are gone over a span at a time: there are so many that none is kept."""
         return self.systems.of(rows).goes_by_spans(len(rows) * self.problem.n_outputs)
 
     def _gradient_norm(self, rows: Rows, targets: LabelBall, w: CertifiedParameters) -> Quantity:
         """The same, where nobody has asked for it yet."""
-        if self._goes_by_spans(rows):
+        if self.goes_by_spans(rows):
             found, off = spans.gradient(
                 self.systems.features, self.systems.index(rows), targets.values, w.high, spread(), w.low
             )

@@ -14,7 +14,7 @@ from ..numbers import Quantity
 from ..numbers.ieee import ieee_proof
 from ..numbers.point_ball import ball_norm, pair_sum
 from ..numbers.rounding import ETA, UNIT, norm_bounds, norm_by_rows
-from ..rows import Above, ByRows, OneHot
+from ..rows import Above, ByRows, no_class, taken
 from .answers import content_of
 
 __all__ = ["LabelBall"]
@@ -86,15 +86,17 @@ class LabelBall:
         """These labels above others."""
         radius, both = self.radius + other.radius, (self, other)
         if any(isinstance(ball.values, ByRows) for ball in both):
-            lows = [ball.low if ball.correction is not None else _zeros(ball.values.shape) for ball in both]
+            lows = [
+                ball.low if ball.correction is not None else no_class(*ball.values.shape) for ball in both
+            ]
             return LabelBall(Above([ball.values for ball in both]), radius, Above(lows), both)
         lows = [np.broadcast_to(ball.low, ball.values.shape) for ball in both]
         return LabelBall(np.vstack([self.values, other.values]), radius, np.vstack(lows), both)
 
     def taken(self, order: Array) -> LabelBall:
         """These labels in another order."""
-        low = self.low if self.correction is None else self.low[order]
-        return LabelBall(self.values[order], self.radius, low)
+        low = self.low if self.correction is None else _reordered(self.low, order)
+        return LabelBall(_reordered(self.values, order), self.radius, low)
 
     @cached_property
     def content(self) -> bytes:
@@ -138,6 +140,6 @@ class LabelBall:
         return Quantity.enclosure(*ball_norm(values, np.asarray(low), self.radius))
 
 
-def _zeros(shape: tuple[int, int]) -> OneHot:
-    """Rows of zeros that take no room: of no class."""
-    return OneHot(np.full(shape[0], -1), shape[1])
+def _reordered(rows: Any, order: Array) -> Any:
+    """Rows in another order, where those of labels above others stay apart."""
+    return rows.reordered(order) if isinstance(rows, Above) else taken(rows, order)

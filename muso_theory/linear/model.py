@@ -129,6 +129,22 @@ class Model(ABC):
     def gradient_norm(self, rows: Rows, targets: Labels, w: Parameters) -> Quantity:
         """‖Φ_rowsᵀ(targets − Φ_rows w)‖: zero exactly at the least-squares minimisers."""
 
+    def residual_norm(self, rows: Rows, targets: Labels, w: Parameters | None = None) -> Quantity:
+        """‖targets − Φ_rows w‖, of all outputs together; without w the size of the targets."""
+        zeros = (len(rows), self.problem.n_outputs)
+        seen = self.given(np.zeros(zeros)) if w is None else self.predict(rows, w)
+        return self.label_distance(targets, seen)
+
+    def image_distance(self, rows: Rows, w: Parameters, other: Parameters) -> Quantity:
+        """‖Φ_rows(w − w')‖, of all outputs together."""
+        return self.label_distance(self.predict(rows, w), self.predict(rows, other))
+
+    def pushed(self, w: Parameters, d: Labels, ridge: float = 0) -> Parameters:
+        """The step w + (ΦᵀΦ + λI)⁻¹Φ_Fᵀd; without a ridge w + Φ⁺(0; d)."""
+        zeros = self.given(np.zeros((len(self.retain), self.problem.n_outputs)))
+        seen = self.predict(self.everything, w)
+        return self.fit(self.everything, self.mix(1, seen, 1, self.stack(zeros, d)), w, ridge=ridge)
+
     # -- solutions -------------------------------------------------------------------------------------
 
     @cached_property

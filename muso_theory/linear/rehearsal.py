@@ -185,6 +185,18 @@ class Rehearsal(Model):
         self.predict(rows, w)
         return _UNKNOWN
 
+    def residual_norm(self, rows: Rows, targets: Any, w: Any = None) -> Quantity:
+        """Not known, and it takes the image."""
+        if w is not None:
+            self.predict(rows, w)
+        return _UNKNOWN
+
+    def pushed(self, w: Any, d: Any, ridge: float = 0) -> Any:
+        """As the model has it, but where it goes by spans, and shares no product."""
+        if self._model.goes_by_spans(self.everything):
+            raise _unknown()
+        return super().pushed(w, d, ridge)
+
     def rank(self, rows: Rows) -> int:
         """That of the model, which forms no product."""
         return self._model.rank(rows)

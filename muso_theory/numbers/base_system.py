@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, first_nonfinite
-from ..rows import Above, OneHot
+from ..rows import Above, no_class
 from .arithmetic import Factor
 from .float64 import cholesky_factor
 from .lockstep import Columns, Product, Work, alone
@@ -59,7 +59,7 @@ class RowSystem(ABC):
             return g
         if not self.goes_by_spans(len(self._index) * columns):
             return np.vstack([np.zeros((above, columns)), g])
-        return Above([OneHot(np.full(above, -1), columns), g])
+        return Above([no_class(above, columns), g])
 
     @property
     def is_invertible(self) -> bool:

@@ -18,11 +18,12 @@ import numpy as np
 from ..arrays import Array, let_go
 from ..rows import scattered, taken, times_labels
 from ..steps import counted
-from .accurate import ROWS, Accurate
+from .accurate import ROWS, Accurate, accurate_product, residual_pair
 from .gradients import Gradient, accurate_sum, certain, gradients, joined
 from .gram import COLUMN_BLOCK, blocked_gram
 from .ieee import ieee_proof
-from .rounding import root_up
+from .point_ball import ball_norm
+from .rounding import norm_bounds, root_down, root_up
 
 __all__ = [
     "Part",
@@ -33,6 +34,7 @@ __all__ = [
     "here",
     "image",
     "parts",
+    "residual_norm",
     "right_side",
     "spans",
 ]
@@ -261,6 +263,53 @@ def _right(part: Part, w: Array | None) -> Array:
         if w is None:
             return times_labels(block, part.labels)
         return np.asarray(block.T @ (np.asarray(part.labels) - block @ w))
+
+
+def residual_norm(
+    features: Any,
+    index: Array,
+    labels: Any,
+    w: Array | None = None,
+    spread: Spread[tuple[Fraction, Fraction]] = here,
+    low: Array | None = None,
+) -> tuple[Fraction, Fraction]:
+    """Bounds of ‖t − Φ_A(w + low)‖_F, the residual of no more than a span of rows being there at a time.
+
+    Args:
+        features: Φ, shape (n, D).
+        index: A, in any order.
+        labels: t in that order, float64, shape (|A|, C).
+        w: float64, shape (D, C); None is zero, for which no row is read.
+        spread: who does it.
+        low: more digits of w, or None.
+
+    Example:
+        >>> ends = residual_norm(np.eye(2), np.array([1, 0]), np.array([[4.0], [5.0]]), np.ones((2, 1)))
+        >>> [round(float(end), 12) for end in ends]
+        [5.0, 5.0]
+    """
+    squares = [Fraction(0), Fraction(0)]
+    for ends in _spread_out(spread, partial(_residual, w=w, low=low), features, index, labels):
+        squares = [square + end**2 for square, end in zip(squares, ends, strict=True)]
+    return root_down(squares[0]), root_up(squares[1])
+
+
+@ieee_proof()
+def _residual(part: Part, w: Array | None, low: Array | None) -> tuple[Fraction, Fraction]:
+    """Of one span, some outputs after the others."""
+    squares = [Fraction(0), Fraction(0)]
+    block = None if w is None else part.matrix
+    for start in range(0, part.labels.shape[1], COLUMNS_AT_ONCE):
+        some = slice(start, start + COLUMNS_AT_ONCE)
+        labels = np.asarray(part.labels[:, some])
+        if w is None or block is None:
+            ends = norm_bounds(labels)
+        else:
+            seen = accurate_product(block, slice(None), w[:, some], None if low is None else low[:, some])
+            high, rest, slack = residual_pair(labels, seen)
+            ends = ball_norm(high, rest, norm_bounds(slack)[1])
+        squares = [square + end**2 for square, end in zip(squares, ends, strict=True)]
+    return root_down(squares[0]), root_up(squares[1])
 
 
 def gradient(

@@ -19,6 +19,7 @@ from muso_theory.claims.families import CHECKS
 from muso_theory.claims.theorems.registry import THEOREMS
 from muso_theory.evidence import Verdict
 from muso_theory.linear.closed_forms import ClosedForms
+from muso_theory.linear.model import Model
 from muso_theory.numbers import FLOAT64, RATIONAL
 from muso_theory.refutation.rulebook import Letters, pseudo_inverse
 from muso_theory.settings import Settings
@@ -229,13 +230,11 @@ def test_kernel_limit_says_nothing_where_it_cannot() -> None:
 
 def test_a_wrong_update_is_seen_in_proved_floats_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """The other models are sabotaged in ``test_claims.py``; these floats come with bounds that must exclude it."""
-    from muso_theory.claims import updates
-
-    honest = updates._pushed
+    honest = Model.pushed
     monkeypatch.setattr(
-        updates,
-        "_pushed",
-        lambda case, w, d, ridge=0: honest(case, w, case.model.mix(1 + 2.0**-8, d, 0, d), ridge),
+        Model,
+        "pushed",
+        lambda model, w, d, ridge=0: honest(model, w, model.mix(1 + 2.0**-8, d, 0, d), ridge),
     )
     for slug in ("downdate", "influence", "label-correction"):
         assert mt.check(ZOO["over-parameterised"](), slug)[slug].verdict is Verdict.REFUTED, slug

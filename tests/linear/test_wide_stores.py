@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import muso_theory as mt
 from muso_theory import arrays, rows
@@ -212,6 +213,32 @@ def test_each_row_is_read_once_for_as_many_as_stay() -> None:
     for asked, stay in zip(found, (32, 64, N), strict=True):
         passes = -(-N // stay)
         assert blocks * passes / 2 <= asked <= blocks * (passes + 1) / 2 + passes
+
+
+def test_no_block_is_read_oftener_than_passes_need() -> None:
+    X, y, forget = data()
+    source = Source(X, BLOCK)
+    problem = mt.UnlearningProblem(source, y, forget)
+    mt.check(problem, ["exact-labels"])
+    assert source.asked < 24 * -(-N // BLOCK)  # some twenty passes over nineteen blocks
+
+
+def test_a_map_is_applied_with_one_thread_of_blas_whenever_a_block_is_read() -> None:
+    """Sums of several threads have other digits, and a block would seem to have changed."""
+    seen: list[int] = []
+
+    class Made(Source):
+        def __getitem__(self, key: Any) -> Any:
+            seen.extend(
+                library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"
+            )
+            return super().__getitem__(key)
+
+    X, y, forget = data()
+    with threadpool_limits(3, user_api="blas"):
+        mt.check(mt.UnlearningProblem(Made(X, BLOCK), y, forget), ["exact-labels"])
+        assert {*seen} == {1}
+        assert 3 in {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
 
 
 @pytest.fixture
