@@ -8,8 +8,10 @@ Features are a float32 file, targets the codes of classes, a hundredth of the sa
 a process of its own, whose peak is what the system counted, and beside it one that does the same by the normal
 equations: dsyrk of blocks of rows, class sums by products with one-hot blocks, dpotrf and dpotrs. Both have BLAS of one
 thread and are compared in processor time, which a busy machine disturbs less than the clock. On a cluster of two worker
-processes one is killed midway, and the bounds are held against those of the same problem by threads. Blocks from a seed
-have no normal equations beside them and two threads; what all of ImageNet takes is extrapolated from a tenth of it.
+processes one is killed midway, and the bounds are held against those of the same problem by threads; where it makes
+tiles, midway is when half of those of the Gram matrix are there, and there are as many threads as workers. Blocks from
+a seed have no normal equations beside them and two threads; what all of ImageNet takes is extrapolated from a tenth of
+it.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,6 +36,7 @@ import muso_theory as mt
 from muso_theory.arrays import Array, let_go
 from muso_theory.numbers import spans
 from muso_theory.numbers.spans import SPAN_BYTES
+from muso_theory.numbers.tiles import TILE
 from muso_theory.rows import OneHot
 
 from .tables import Column, table
@@ -48,7 +52,10 @@ _BUDGET = 1e5  # seconds: what is to be measured is started, whatever it was est
 
 
 def points(quick: bool) -> list[dict[str, Any]]:
-    """Sizes that double, a large head, one on a cluster, parts of ImageNet, tiles; `run_point` takes any other size."""
+    """Sizes that double, a large head, one on a cluster, parts of ImageNet, tiles by threads and on a cluster.
+
+    `run_point` takes any other size.
+    """
     if quick:
         sizes, width, classes, spread = (3000, 6000), 64, 10, (6000,)
     else:
@@ -68,7 +75,8 @@ def points(quick: bool) -> list[dict[str, Any]]:
     found += [{"n": WHOLE // part, **imagenet} for part in parts]
     tiled = ((3000, 3500, 0.5),) if quick else ((5000, 10_000, 0.7), (20_000, 40_000, 2.0))
     found += [{"n": n, "D": d, "C": 10, "where": "tiles", "memory": most} for n, d, most in tiled]
-    return found
+    n, d, most = tiled[0]
+    return [*found, {"n": n, "D": d, "C": 10, "where": "tiles on a cluster", "memory": most}]
 
 
 def extrapolate(rows: list[dict[str, Any]]) -> None:
@@ -122,6 +130,7 @@ def run_point(point: Mapping[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         ways = {"threads": ("write", "plain", "check"), "cluster": ("write", "plain", "check", "cluster")}
         ways |= {"seed": ("check",), "tiles": ("write", "plain tiles", "check")}
+        ways |= {"tiles on a cluster": ("write", "check", "cluster")}
         roles = ways[point["where"]]
         found = {role: _child(role, {**point, "folder": folder}) for role in roles}
     checked = found[roles[-1]]
@@ -147,7 +156,7 @@ def run_point(point: Mapping[str, Any]) -> dict[str, Any]:
 
 def _child(role: str, words: Mapping[str, Any]) -> dict[str, Any]:
     """What a process of its own tells."""
-    threads = 2 if words["where"] == "seed" else 1
+    threads = 2 if words["where"] in ("seed", "tiles on a cluster") else 1
     variables = {**os.environ, "OPENBLAS_NUM_THREADS": str(threads)}
     command = [sys.executable, "-m", "verification.performance_memory", role, json.dumps(words)]
     done = subprocess.run(
@@ -187,7 +196,7 @@ def _problem(words: Mapping[str, Any]) -> mt.UnlearningProblem:
 def _check(words: Mapping[str, Any]) -> dict[str, Any]:
     """exact-labels of the theorem and of the floats that are handed out; in tiles label-free, too."""
     spans.SPAN_BYTES = words.get("span bytes", SPAN_BYTES)
-    claims = ["exact-labels", *(["label-free"] if words["where"] == "tiles" else [])]
+    claims = ["exact-labels", *(["label-free"] if words["where"].startswith("tiles") else [])]
     started, clock = time.process_time(), time.perf_counter()
     problem = _problem(words)
     report = mt.check(problem, claims, budget=_BUDGET, memory=words.get("memory"))
@@ -200,10 +209,13 @@ def _check(words: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cluster(words: Mapping[str, Any]) -> dict[str, Any]:
-    """The same on two worker processes, of which one is killed after a few seconds of work."""
+    """The same on two worker processes of one thread each, of which one is killed midway."""
     import joblib
     from distributed import Client, LocalCluster
 
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # of the workers: this process has read its own
+    tempfile.tempdir = words["folder"]
+    done = threading.Event()
     with ExitStack() as stack:
         made = stack.enter_context(
             LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0")
@@ -211,13 +223,28 @@ def _cluster(words: Mapping[str, Any]) -> dict[str, Any]:
         client = stack.enter_context(Client(made))
         stack.enter_context(joblib.parallel_config(backend="dask", client=client))
         workers = client.run(os.getpid)
-        killer = threading.Timer(words["kill after"], os.kill, (next(iter(workers.values())), 9))
+        killer = threading.Thread(target=_kill_midway, args=(next(iter(workers.values())), words, done))
         killer.start()
         found = _check(words)
+        done.set()
         killer.join()
         client.wait_for_workers(2, timeout=120)
         lost = set(workers.values()) - set(client.run(os.getpid).values())
     return {**found, "killed": len(lost)}
+
+
+def _kill_midway(process: int, words: Mapping[str, Any], done: threading.Event) -> None:
+    """Kill a process after some seconds, or when half of the tiles of K are there, unless all is done before."""
+    rows, started = -(-words["n"] // TILE), time.monotonic()
+    while not done.wait(0.05):
+        if "kill after" in words:
+            due = time.monotonic() - started > words["kill after"]
+        else:
+            there = len(list(Path(words["folder"]).glob("muso-tiles-*/*.tile")))
+            due = 2 * there >= rows * (rows + 1) // 2
+        if due:
+            os.kill(process, signal.SIGKILL)
+            return
 
 
 def _plain(words: Mapping[str, Any]) -> dict[str, Any]:

@@ -103,7 +103,7 @@ def check(
         BadInputError: unknown claim or arithmetic, labels or parameters of the wrong shape, settings out of range, a
             ridge or subset that no claim asked for uses, a checkpoint with nothing to keep or too little room, less
             memory than tiles of K take.
-        MusoError: too little room on disk for tiles of K.
+        MusoError: too little room on disk for tiles of K, or a cluster that is lost, differs, or does not see them.
         InterruptedCheck: on Ctrl-C, carrying the evidence that is finished.
 
     Example:

@@ -88,7 +88,7 @@ def check(
         str | None,
         typer.Option(
             help="Address of a Dask scheduler whose workers have this package: they go over the rows of DATA with more "
-            "samples than features."
+            "samples than features, and make the tiles of a K that has no room in memory."
         ),
     ] = None,
     force: Force = False,
@@ -118,7 +118,7 @@ def check(
     with progress() as tell:
         prepared = prepare(source, tell)
         try:
-            with _cluster(scheduler, prepared.problem):
+            with _cluster(scheduler, prepared.problem, memory):
                 report = run(
                     prepared.problem,
                     claim or None,
@@ -159,13 +159,19 @@ def check(
     raise typer.Exit(report.exit_status)
 
 
-def _cluster(scheduler: str | None, problem: Any) -> AbstractContextManager[None]:
-    """Have spans of rows done by a cluster, if one was named and there are rows to go over."""
+def _cluster(
+    scheduler: str | None, problem: Any, memory: float | None = None
+) -> AbstractContextManager[None]:
+    """Have spans of rows, or tiles of K, done by a cluster, if one was named and there are any."""
     if scheduler is None:
         return nullcontext()
-    if problem.n_samples <= problem.n_features:
+    from ..linear.tiling import in_tiles, within
+
+    with within(memory, problem):
+        has_tiles = in_tiles(problem)
+    if problem.n_samples <= problem.n_features and not has_tiles:
         size = f"{problem.n_samples} samples, {problem.n_features} features"
-        hint = "leaving it out: with fewer samples everything is computed here"
+        hint = "leaving it out: with fewer samples, and room for K in memory, everything is computed here"
         raise expected("more samples than features", "scheduler", scheduler, size, hint)
     from ..parallel.cluster import connected
 

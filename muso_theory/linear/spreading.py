@@ -12,11 +12,11 @@ import numpy as np
 
 from ..errors import BadInputError, MusoError
 from ..numbers.spans import Part, Spread, here
-from ..parallel.cluster import active_client, measured, require_same
+from ..parallel.cluster import active_client, measured, require_same, threads_of
 from ..parallel.points import package_hash
 from ..stored import Stored
 
-__all__ = ["spread"]
+__all__ = ["require_same_code", "spread"]
 
 T = TypeVar("T")
 
@@ -44,17 +44,24 @@ def _on_cluster(client: Any, work: Callable[[Part], T], parts: Iterator[Part], c
     if count < 2:
         yield from here(work, parts, count)
         return
-    try:
-        require_same(client, package_hash)
-    except BadInputError as error:
-        raise MusoError(
-            str(error)
-        ) from None  # another arithmetic, to which a BadInputError leads, is no way out
-    while wave := list(islice(parts, _AHEAD * max(1, len(client.nthreads())))):
+    require_same_code(client)
+    while wave := list(islice(parts, _AHEAD * max(1, len(threads_of(client))))):
         tasks = [partial(_numbered, i, work, _portable(part)) for i, part in enumerate(wave)]
         found = dict(measured(client, tasks, package_hash, "this check", "start it again"))
         for i in range(len(wave)):
             yield found.pop(i)
+
+
+def require_same_code(client: Any) -> None:
+    """Refuse workers that have other code or other versions.
+
+    Raises:
+        MusoError: one that differs, or none at all. Another arithmetic, to which a BadInputError leads, is no way out.
+    """
+    try:
+        require_same(client, package_hash)
+    except BadInputError as error:
+        raise MusoError(str(error)) from None
 
 
 def _numbered(i: int, work: Callable[[Part], T], part: Part) -> tuple[int, T]:

@@ -34,6 +34,7 @@ from ..parallel.checkpoints import Checkpoints
 from ..parallel.points import package_hash
 from .kept import kept
 from .problem import UnlearningProblem
+from .shared_tiles import bytes_to_share, on_cluster, tile_workers
 from .spreading import spread
 from .tiling import disk_bytes, in_tiles
 
@@ -63,7 +64,7 @@ def kept_in(folder: str | os.PathLike[str] | None, problem: UnlearningProblem) -
     tiled = in_tiles(problem)
     if folder is None:
         if tiled:
-            _temporary(problem).require_room(disk_bytes(problem))
+            _temporary(problem).require_room(_need(problem))
         yield
         return
     size = f"{problem.n_samples} samples, {problem.n_features} features"
@@ -75,7 +76,7 @@ def kept_in(folder: str | os.PathLike[str] | None, problem: UnlearningProblem) -
         need, free = _MATRICES * 8 * problem.n_features**2, shutil.disk_usage(folder).free
         if tiled:
             tiles.clear_unnamed(Path(folder))
-            TileFolder(Path(folder)).require_room(disk_bytes(problem))
+            TileFolder(Path(folder)).require_room(_need(problem))
         elif free < need:
             what = f"a folder with room for {need:,} bytes"
             raise expected(what, "checkpoint", str(folder), f"{free:,} bytes free", "another disk")
@@ -101,28 +102,38 @@ def _name(problem: UnlearningProblem, index: Array, size: int) -> str:
 
 
 def in_folder(problem: UnlearningProblem, order: Array) -> Tiles:
-    """K of the rows in this order in tiles, those of a process before among them.
+    """K of the rows in this order in tiles, those of a process before among them, formed by a cluster if one is active.
 
     Raises:
-        MusoError: too little room, or tiles that are not of K.
+        MusoError: too little room, tiles that are not of K, or a cluster that is lost or does not see the folder.
     """
     folder = _FOLDER.get()
     if folder is None:
-        place = _temporary(problem)
-        place.require_room(disk_bytes(problem))
-        return tiled_gram(problem.features, order, place)
-    found = tiled_gram(problem.features, order, TileFolder(folder), _name(problem, order, tiles.TILE))
+        place, name = _temporary(problem), ""
+        place.require_room(_need(problem))
+    else:
+        place, name = TileFolder(folder, tile_workers), _name(problem, order, tiles.TILE)
+    found = tiled_gram(problem.features, order, place, name)
+    if folder is None and not on_cluster():
+        return found
+    # What another process has made is of the features that it has read.
     try:
         spot_check_gram(problem.features, order, found)
     except BadInputError as error:
-        raise MusoError(f"the tiles in {folder} are of another matrix: {error}; try another folder") from None
+        words = f"the tiles in {place.path} are of another matrix: {error}"
+        raise MusoError(f"{words}; try another folder, and features in a file that nobody changes") from None
     return found
+
+
+def _need(problem: UnlearningProblem) -> int:
+    """Bytes of room that K takes."""
+    return disk_bytes(problem) + bytes_to_share(problem.features)
 
 
 @kept
 def _temporary(problem: UnlearningProblem) -> TileFolder:
     """A folder of its own, which goes with the problem."""
-    return TileFolder()
+    return TileFolder(workers=tile_workers)
 
 
 class GrowingSum:

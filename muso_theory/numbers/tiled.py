@@ -5,6 +5,8 @@ Both have the bounds of the matrix in memory, with the same constants: what is s
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, final
 
 import numpy as np
@@ -18,7 +20,7 @@ from . import tiles
 from .arithmetic import Factor
 from .gram import COLUMN_BLOCK, add_pairs, add_product, mirror_lower
 from .threads import over_blocks
-from .tiles import TileFiles, TileFolder, Tiles
+from .tiles import TileFiles, TileFolder, Tiles, TileWorkers
 
 __all__ = ["TiledFactor", "tiled_cholesky", "tiled_gram"]
 
@@ -27,6 +29,9 @@ _STRIP_BYTES = 1 << 27
 
 _ROWS = 256
 """Rows of Φ that a thread reads at a time."""
+
+_Made = dict[tuple[int, int], tuple[str, tuple[int, int]]]
+"""What `TileFiles` knows of tiles."""
 
 
 def strip_width(columns: int) -> int:
@@ -40,7 +45,7 @@ def strip_width(columns: int) -> int:
     return COLUMN_BLOCK * min(most, -(-columns // COLUMN_BLOCK))
 
 
-def tiled_gram(features: Array, order: Array, folder: TileFolder, name: str = "") -> Tiles:
+def tiled_gram(features: Any, order: Array, folder: TileFolder, name: str = "") -> Tiles:
     """Form ΦΦᵀ in tiles.
 
     An entry is the same sum as in `blocked_gram`: of inner products of at most `COLUMN_BLOCK` columns, one addition
@@ -49,7 +54,7 @@ def tiled_gram(features: Array, order: Array, folder: TileFolder, name: str = ""
     Args:
         features: Φ, shape (n, D), float64 or float32, possibly memory-mapped, or what gives such rows.
         order: which rows, in which order.
-        folder: for the tiles.
+        folder: for the tiles, which its workers form, if it has any.
         name: of the matrix, by which a later process finds the tiles that are there.
 
     Returns:
@@ -62,21 +67,65 @@ def tiled_gram(features: Array, order: Array, folder: TileFolder, name: str = ""
                [6., 5.]])
     """
     found = Tiles(folder.files(name), len(order), folder)
-    # Each tile is as much work as any other.
-    for i, rows in counted(enumerate(found.cuts), "tiles of K", range(1, len(found.cuts) + 1)):
-        shapes = [(rows.stop - rows.start, cut.stop - cut.start) for cut in found.cuts[: i + 1]]
-        if all(found.files.find(i, j, shape) for j, shape in enumerate(shapes)):
-            continue
-        panel = _panel(features, order[: rows.stop], rows.start)
-        mirror_lower(panel[:, rows])
-        for j in range(i + 1):
-            found.files.write(i, j, panel[:, found.cuts[j]])
+    cuts = found.cuts
+    missing = {i: some for i in range(len(cuts)) if (some := _missing(found, i))}
+    # What gives whole rows, from a store, would be read from front to back for every tile; here it is for every row.
+    workers = folder.workers() if missing and not isinstance(features, ByRows) else None
+    if workers is None:
+        # Each tile is as much work as any other.
+        for i in counted(missing, "tiles of K", [i + 1 for i in missing]):
+            _form(lambda: features, order[: cuts[i].stop], found, i, range(i + 1))
+        return found
+
+    def task(theirs: Callable[[], Array], i: int, j: int) -> Callable[[], _Made]:
+        own = order[cuts[i]]
+        index = own if i == j else np.concatenate([order[cuts[j]], own])
+        return partial(_form, theirs, index, found, i, range(j, j + 1))
+
+    with workers.reading(features) as theirs:
+        tasks = [task(theirs, i, j) for i, some in missing.items() for j in some]
+        for made in counted(workers.run(tasks), "tiles of K", [1] * len(tasks)):
+            found.files.known.update(made)
     return found
 
 
-def _panel(features: Any, order: Array, first: int) -> Array:
-    """The rows of the lower triangle from some row on: of an array a strip of columns of Φ after the other."""
-    panel = np.zeros((len(order) - first, len(order)))
+def _missing(matrix: Tiles, i: int) -> list[int]:
+    """Which tiles in a row of tiles are not there yet."""
+    height, widths = _size(matrix.cuts[i]), map(_size, matrix.cuts[: i + 1])
+    return [j for j, width in enumerate(widths) if not matrix.files.find(i, j, (height, width))]
+
+
+def _size(cut: slice) -> int:
+    return int(cut.stop) - int(cut.start)
+
+
+def _form(features: Callable[[], Array], order: Array, matrix: Tiles, i: int, columns: range) -> _Made:
+    """Form and write tiles of ΦΦᵀ; what is known of them then.
+
+    Args:
+        features: gives Φ.
+        order: rows of Φ: those that the columns are of, then those of row i, once if the columns are of these, too.
+        matrix: of which they are tiles.
+        i: their row.
+        columns: theirs, consecutive.
+    """
+    rows, files, has_own = matrix.cuts[i], matrix.files, i in columns
+    panel = _panel(features(), order, len(order) - _size(rows), has_own=has_own)
+    left = matrix.cuts[columns.start].start
+    if has_own:
+        mirror_lower(panel[:, rows.start - left :])
+    for j in columns:
+        files.write(i, j, panel[:, matrix.cuts[j].start - left : matrix.cuts[j].stop - left])
+    return {(i, j): files.known[i, j] for j in columns}
+
+
+def _panel(features: Any, order: Array, first: int, *, has_own: bool) -> Array:
+    """The products of the rows from some row on with those before: of an array a strip of columns after the other.
+
+    With their own, too, on and below the diagonal, where these are asked for. Blocks of rows are the same whether a row
+    of tiles is made in one piece or tile by tile, as many of them make a tile: so are its digits.
+    """
+    panel = np.zeros((len(order) - first, len(order) if has_own else first))
     if isinstance(features, ByRows):
         # A strip of columns at a time would have all rows before read once a strip, whole, as a store has them.
         add_pairs(panel, features, order, _ROWS, first, panel.nbytes)
@@ -97,7 +146,7 @@ def _panel(features: Any, order: Array, first: int) -> Array:
             for top in range(max(0, left - first), len(panel), _ROWS):
                 add_product(panel[top : top + _ROWS, columns], mine[top : top + _ROWS], theirs)
 
-        over_blocks(add, _starts(first, len(order)))
+        over_blocks(add, _starts(first, panel.shape[1]))
     return panel
 
 
@@ -202,8 +251,8 @@ def tiled_cholesky(
     try:
         # A factor for solves is only proposed, and residuals judge it, so its tiles are read unchecked. Proofs are not.
         lower = Tiles(files, len(matrix), matrix.folder, checked=False)
-        count = len(matrix.cuts)
-        work = (_factorised(matrix, files, k, exponent, shift) for k in range(count))
+        workers, count = matrix.folder.workers(), len(matrix.cuts)
+        work = (_factorised(matrix, files, k, exponent, shift, workers) for k in range(count))
         products = [(count - k) * (k + 1) for k in range(count)]  # of tiles, for each column
         done = all(counted(work, "products of tiles of a factor of K", products))
         return TiledFactor(lower) if done else None
@@ -212,12 +261,13 @@ def tiled_cholesky(
             files.drop()
 
 
-def _factorised(matrix: Tiles, files: TileFiles, k: int, exponent: int, shift: float) -> bool:
+def _factorised(
+    matrix: Tiles, files: TileFiles, k: int, exponent: int, shift: float, workers: TileWorkers | None
+) -> bool:
     """The tiles of column k of L, from those of the columns before; whether its pivots are positive."""
-    cuts = matrix.cuts
-    width = cuts[k].stop - cuts[k].start
+    cuts, width = matrix.cuts, _size(matrix.cuts[k])
     rows = range(k + 1, len(cuts))
-    if all(files.find(i, k, (cuts[i].stop - cuts[i].start, width)) for i in (k, *rows)):
+    if all(files.find(i, k, (_size(cuts[i]), width)) for i in (k, *rows)):
         return True
     before = [files.read(k, j) for j in range(k)]
     pivot = _scaled(matrix.tile(k, k), exponent)
@@ -231,6 +281,36 @@ def _factorised(matrix: Tiles, files: TileFiles, k: int, exponent: int, shift: f
     if info != 0 or not np.isfinite(np.diagonal(corner)).all():
         return False
     files.write(k, k, corner)
+    if workers is None or len(rows) < 2:
+        _substitute(matrix, files, k, exponent, rows, [*before, corner])
+        return True
+    # A share reads the row of tiles that all of them need once.
+    count = min(workers.count, len(rows))
+    shares = [rows[first::count] for first in range(count)]
+    for made in workers.run([partial(_substitute, matrix, files, k, exponent, share) for share in shares]):
+        files.known.update(made)
+    return True
+
+
+def _substitute(
+    matrix: Tiles,
+    files: TileFiles,
+    k: int,
+    exponent: int,
+    rows: Sequence[int],
+    row: Sequence[Array] | None = None,
+) -> _Made:
+    """The tiles of column k of L in some rows below its diagonal: what is known of them then.
+
+    Args:
+        matrix: K̂.
+        files: of L.
+        k: which column.
+        exponent: of a power of two.
+        rows: which tiles of it.
+        row: the tiles of row k, where they are at hand; None has them read.
+    """
+    *before, corner = [files.read(k, j) for j in range(k + 1)] if row is None else row
 
     def solve(i: int) -> None:
         """L_ik = (A_ik − Σ_j L_ij L_kjᵀ) L_kk⁻ᵀ by substitution, as the factorisation of a whole matrix has it."""
@@ -245,7 +325,7 @@ def _factorised(matrix: Tiles, files: TileFiles, k: int, exponent: int, shift: f
 
     if rows:
         over_blocks(solve, rows)
-    return True
+    return {(i, k): files.known[i, k] for i in rows}
 
 
 def _scaled(tile: Array, exponent: int) -> Array:

@@ -2,7 +2,8 @@
 
 The name of a file has the hash of what is in it, so that a tile that another process wrote into is noticed when it is
 read, and one that was written whole before an interruption is known. Nothing that is computed here depends on who
-computes which tile, or when: a tile is the work of one thread, whose sums have the order of the tiles.
+computes which tile, or when: a tile is the work of one thread, whose sums have the order of the tiles. So it may be one
+of another process that sees the folder, and one that does a tile again, after the first one died, writes the same file.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from fractions import Fraction
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NoReturn, final
+from typing import Any, NoReturn, Protocol, TypeVar, final
 
 import numpy as np
 
@@ -25,7 +27,9 @@ from ..errors import BadInputError, MusoError, expected
 from ..files.writing import write_atomic
 from .rounding import NoArithmeticError, norm_bounds, root_up
 
-__all__ = ["TILE", "TileFiles", "TileFolder", "Tiles", "clear_unnamed", "tile_bytes"]
+__all__ = ["TILE", "TileFiles", "TileFolder", "TileWorkers", "Tiles", "clear_unnamed", "tile_bytes"]
+
+T = TypeVar("T")
 
 TILE = 1024
 """Rows and columns of a tile, 8 MB: a thread has three in memory, and reads one in a tenth of the time of a product."""
@@ -65,20 +69,21 @@ class TileFiles:
     def __init__(self, folder: Path, name: str, prefix: str = "") -> None:
         self._folder, self.name = folder, name
         self._name = name or prefix
-        self._known: dict[tuple[int, int], tuple[str, tuple[int, int]]] = {}
+        self.known: dict[tuple[int, int], tuple[str, tuple[int, int]]] = {}
+        """The hash and the shape of each tile that was found or written, here or by another process."""
 
     def find(self, i: int, j: int, shape: tuple[int, int]) -> bool:
         """Whether this tile is there, written whole by now or by a process before, and fits its hash."""
-        if (i, j) in self._known:
+        if (i, j) in self.known:
             return True
         start = f"{self._name}-{i}-{j}-"
         for path in sorted(self._folder.glob(f"{start}*.tile")):
-            self._known[i, j] = path.stem.removeprefix(start), shape
+            self.known[i, j] = path.stem.removeprefix(start), shape
             try:
                 self.read(i, j)
                 return True
             except MusoError:
-                del self._known[i, j]
+                del self.known[i, j]
                 path.unlink(missing_ok=True)
         return False
 
@@ -94,7 +99,7 @@ class TileFiles:
             write_atomic(self._path(i, j, digest), data)
         except BadInputError as error:  # which would lead to another arithmetic, which is no way out
             raise MusoError(str(error)) from error
-        self._known[i, j] = digest, tile.shape
+        self.known[i, j] = digest, tile.shape
 
     def read(self, i: int, j: int, *, checked: bool = True) -> Array:
         """Read a tile that was found or written.
@@ -107,7 +112,7 @@ class TileFiles:
         Raises:
             MusoError: it is gone, or not what was written.
         """
-        digest, shape = self._known[i, j]
+        digest, shape = self.known[i, j]
         path = self._path(i, j, digest)
         try:
             data = path.read_bytes()
@@ -124,7 +129,7 @@ class TileFiles:
         """Remove all of them."""
         for path in self._folder.glob(f"{self._name}-*.tile"):
             path.unlink(missing_ok=True)
-        self._known.clear()
+        self.known.clear()
 
     def _path(self, i: int, j: int, digest: str) -> Path:
         return self._folder / f"{self._name}-{i}-{j}-{digest}.tile"
@@ -135,6 +140,20 @@ class TileFiles:
         return found.hexdigest()
 
 
+class TileWorkers(Protocol):
+    """Other processes that see a folder of tiles, read those that they need there, and write what they compute."""
+
+    @property
+    def count(self) -> int:
+        """Tasks that are done at a time, at least one."""
+
+    def reading(self, features: Array) -> AbstractContextManager[Callable[[], Array]]:
+        """What gives these processes Φ, as long as this context lasts."""
+
+    def run(self, tasks: Sequence[Callable[[], T]]) -> Iterator[T]:
+        """Have tasks done, begun in their order, and give what they return, in any order."""
+
+
 @final
 class TileFolder:
     """Where matrices of one problem have their tiles.
@@ -142,20 +161,28 @@ class TileFolder:
     Args:
         kept: a folder where those of matrices with a name stay, or None for none. All others are in a folder that is
             removed with the last of them: in this one, or where the system has its temporary files (``TMPDIR``).
+        workers: tells of a folder who computes its tiles at the moment, None for the threads of this process.
     """
 
-    def __init__(self, kept: Path | None = None) -> None:
-        self._own = Path(tempfile.mkdtemp(prefix=f"{_OWN}{os.getpid()}-", dir=kept))
-        self.path = self._own if kept is None else kept
+    def __init__(
+        self, kept: Path | None = None, workers: Callable[[TileFolder], TileWorkers | None] | None = None
+    ) -> None:
+        self.own = Path(tempfile.mkdtemp(prefix=f"{_OWN}{os.getpid()}-", dir=kept)).absolute()
+        self.path = self.own if kept is None else kept.absolute()
+        self._workers = workers
         self._number = 0
-        weakref.finalize(self, shutil.rmtree, self._own, ignore_errors=True)
+        weakref.finalize(self, shutil.rmtree, self.own, ignore_errors=True)
+
+    def workers(self) -> TileWorkers | None:
+        """Who computes tiles beside this process, or None."""
+        return None if self._workers is None else self._workers(self)
 
     def files(self, name: str = "") -> TileFiles:
         """Of one matrix; without a name of one that no later process may go on with."""
         if name:
             return TileFiles(self.path, name)
         self._number += 1
-        return TileFiles(self._own, "", f"unnamed{self._number}")
+        return TileFiles(self.own, "", f"unnamed{self._number}")
 
     def require_room(self, need: int) -> None:
         """Refuse work whose tiles have no room.
@@ -210,6 +237,10 @@ class Tiles:
 
     def __len__(self) -> int:
         return self.shape[0]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process, which reads and writes tiles: the folder stays with who made and removes it."""
+        return {name: value for name, value in vars(self).items() if name not in ("folder", "_known")}
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
         """Refused: there is no memory for it.

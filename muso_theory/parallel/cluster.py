@@ -1,4 +1,4 @@
-"""Points of campaigns and spans of rows on a Dask cluster, by workers with this very code and these versions only.
+"""Points of campaigns, spans of rows and tiles on a Dask cluster, by workers with this code and these versions only.
 
 What workers return counts as made by the code here. So every worker is asked before a point runs, and each point asks
 again where it runs, since workers come and go.
@@ -10,12 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import MusoError, expected
 from ..machine import installed
 
-__all__ = ["active_client", "connected", "measured", "require_same"]
+__all__ = ["active_client", "asked", "connected", "measured", "require_same", "threads_of"]
+
+T = TypeVar("T")
 
 _FOR_SCHEDULER = 20.0
 """Seconds to wait for a scheduler."""
@@ -92,7 +94,7 @@ def require_same(client: Any, code: Callable[[], str]) -> None:
     """
     mine, deadline = _identity(code), time.monotonic() + _FOR_WORKER
     address = client.scheduler.address
-    while not (answers := client.run(_identity, code, on_error="return")):
+    while not (answers := asked(client, _identity, code)):
         if time.monotonic() > deadline:
             raise MusoError(f"the scheduler {address} has no workers; try dask worker {address}")
         time.sleep(0.1)
@@ -100,6 +102,54 @@ def require_same(client: Any, code: Callable[[], str]) -> None:
     if found:
         words, hint = "workers with the code and the versions that are here", "installing there what is here"
         raise expected(words, "scheduler", address, "; ".join(found), hint)
+
+
+def asked(client: Any, question: Callable[..., Any], *words: Any) -> dict[str, Any]:
+    """What workers answer, by their addresses: an exception where one cannot, and nothing of those that are gone.
+
+    Args:
+        question: a function that they can import.
+        words: its arguments.
+
+    Raises:
+        MusoError: the scheduler was lost.
+    """
+    from distributed.comm import CommClosedError
+
+    deadline = time.monotonic() + _FOR_WORKER
+    while True:
+        answers = _reached(client, lambda: client.run(question, *words, on_error="return"))
+        there = threads_of(client)
+        found = {name: answer for name, answer in answers.items() if name in there}
+        # Where a connection broke, the worker has died, which the scheduler will notice, or can be asked again.
+        broken = any(isinstance(answer, CommClosedError) for answer in found.values())
+        if not broken or time.monotonic() > deadline:
+            return found
+        time.sleep(0.1)
+
+
+def threads_of(client: Any) -> dict[str, int]:
+    """How many threads each worker has, by its address.
+
+    Raises:
+        MusoError: the scheduler was lost.
+    """
+    return dict(_reached(client, client.nthreads))
+
+
+def _reached(client: Any, call: Callable[[], T]) -> T:
+    """What a call across the connection to the scheduler gives.
+
+    Raises:
+        MusoError: it was lost.
+    """
+    try:
+        if client.status != "running":
+            raise ConnectionError(f"the connection is {client.status}")
+        return call()
+    except (OSError, RuntimeError, ValueError) as error:  # what such a call may end in
+        words = f"the scheduler {client.scheduler.address} was lost"
+        raise MusoError(f"{words}: {error}; start it, and this again") from None
 
 
 def _identity(code: Callable[[], str]) -> dict[str, str]:
@@ -143,9 +193,11 @@ def measured(
         return MusoError(f"{name}: {words}; {next_step}")
 
     here, address = _identity(code), client.scheduler.address
+    if client.status != "running":
+        raise lost(f"the scheduler {address} was lost")
     # Rows go with their task, and not ahead of it: with a worker that dies it would take them along.
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 GB"}):
-        futures = [client.submit(_measured_there, here, code, task, pure=False) for task in tasks]
+        futures = {client.submit(_measured_there, here, code, task, pure=False) for task in tasks}
     done, seen = as_completed(futures), time.monotonic()
     try:
         while not done.is_empty():
@@ -162,12 +214,16 @@ def measured(
             if future.cancelled():
                 raise lost(f"the scheduler {address} was lost")
             try:
-                yield future.result()
+                found = future.result()
             except KilledWorker as error:
                 raise lost(f"workers were killed, perhaps for want of memory: {error}") from None
+            # What is here is asked for no more: else it would be computed again when the worker that did it dies.
+            futures.remove(future)
+            future.release()
+            yield found
     finally:
         if client.status == "running":
-            client.cancel(futures)
+            client.cancel(list(futures))
 
 
 def _has_workers(client: Any) -> bool:

@@ -57,14 +57,14 @@ def formed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
     real = tiled._panel
 
-    def counting(*words: Any) -> Any:
+    def counting(*words: Any, **more: Any) -> Any:
         if found and found[0] < 0:
             found[0] += 1
             if not found[0]:
                 del found[0]
                 raise KeyboardInterrupt
         found.append(1)
-        return real(*words)
+        return real(*words, **more)
 
     monkeypatch.setattr(tiled, "_panel", counting)
     return found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from collections import namedtuple
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -25,8 +27,10 @@ from muso_theory.numbers.spectrum import (
 )
 from muso_theory.numbers.tiled import tiled_cholesky, tiled_gram
 from muso_theory.numbers.tiles import TileFolder, Tiles
+from muso_theory.rows import OneHot
 
 N, WIDTH = 150, 600
+_SIZES = tiles.TILE, tiled._ROWS
 
 
 @pytest.fixture(autouse=True)
@@ -279,3 +283,74 @@ def test_what_a_killed_process_left_is_removed_and_a_named_matrix_stays(tmp_path
     del k, factor
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
     assert len(list(tmp_path.glob("K*.tile"))) == names
+
+
+class _Elsewhere:
+    """Workers that know nothing but what they are sent, and do their tasks in any order, some of them twice."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.sent = count, list[int]()
+
+    @contextmanager
+    def reading(self, phi: Any) -> Iterator[Callable[[], Any]]:
+        yield np.array(phi).view
+
+    def run(self, tasks: Sequence[Callable[[], Any]]) -> Iterator[Any]:
+        self.sent.append(len(tasks))
+        moved = [pickle.dumps(task) for task in tasks]
+        for data in [*reversed(moved), *moved[:1]]:
+            yield pickle.loads(data)()
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_tiles_by_others_are_the_same_to_the_last_digit(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        tiled, "_ROWS", 16
+    )  # a tile has so many twice, and by itself the same blocks as in its row
+
+    def made(folder: TileFolder, phi: Any) -> list[Any]:
+        k = tiled_gram(phi, order(), folder)
+        factor = tiled_cholesky(k, exponent=3, shift=-1.0)
+        assert factor is not None
+        assert tiled_cholesky(k, shift=1e6, kept=False) is None
+        return [whole(k), whole(factor._lower), factor.solve(np.ones((N, 1)))]
+
+    others = _Elsewhere(count)
+    elsewhere = TileFolder(workers=lambda folder: others)
+    expected = made(TileFolder(), features())
+    assert all(map(np.array_equal, made(elsewhere, features()), expected))
+    assert others.sent == [15, *(min(count, left) for left in (4, 3, 2))]  # one tile alone is done here
+    assert len(list(elsewhere.path.rglob("*.tile"))) == 2 * 15  # written again, a tile is the same file
+    changed = features()
+    changed[3, 5] = np.nextafter(changed[3, 5], np.float32(9))
+    assert not np.array_equal(made(elsewhere, changed)[0], expected[0])
+
+
+def test_others_make_only_what_is_missing(tmp_path: Path) -> None:
+    first = whole(tiled_gram(features(), order(), TileFolder(tmp_path), "K"))
+    others = _Elsewhere(2)
+    next(tmp_path.glob("K-3-*.tile")).unlink()
+    again = tiled_gram(features(), order(), TileFolder(tmp_path, lambda folder: others), "K")
+    assert np.array_equal(whole(again), first)
+    assert others.sent == [1]
+    assert np.array_equal(whole(tiled_gram(features(), order(), again.folder, "K")), first)
+    assert others.sent == [1]
+
+
+def test_blocks_of_rows_make_whole_tiles() -> None:
+    assert _SIZES[0] % _SIZES[1] == 0
+
+
+def test_rows_of_a_store_are_read_here_and_the_factor_made_by_others() -> None:
+    codes = np.random.default_rng(2).integers(0, 600, N)
+    plain, others = TileFolder(), _Elsewhere(2)
+    expected = tiled_gram(OneHot(codes, 600), order(), plain)
+    found = tiled_gram(OneHot(codes, 600), order(), TileFolder(workers=lambda folder: others))
+    assert others.sent == []
+    assert np.array_equal(whole(found), whole(expected))
+    assert np.array_equal(whole(found), np.equal.outer(codes[order()], codes[order()]))
+    factor, known = (tiled_cholesky(k, shift=-1.0) for k in (found, expected))
+    assert others.sent == [2, 2, 2]
+    assert factor is not None
+    assert known is not None
+    assert np.array_equal(whole(factor._lower), whole(known._lower))

@@ -31,7 +31,10 @@ POINTS = [{"seed": seed} for seed in range(4)]
 
 
 def waited(point: dict[str, Any], gate: str = "") -> dict[str, Any]:
-    """A point that takes until a file is there, from the second on."""
+    """A point that takes until a file is there, from the second on, and that leaves a mark whenever it is begun."""
+    if gate:
+        with Path(f"{gate}-{point['seed']}").open("a") as stream:
+            stream.write("x")
     while gate and point["seed"] and not Path(gate).exists():
         time.sleep(0.02)
     return {"square": point["seed"] ** 2}
@@ -283,6 +286,7 @@ def test_a_killed_worker_is_replaced_by_another(dask: Cluster, tmp_path: Path) -
     first.kill()
     running.gate.touch()
     assert running.end() == [{"square": seed**2} for seed in range(4)]
+    assert (tmp_path / "gate-0").read_text() == "x"  # what was here is not measured again
 
 
 def test_a_scheduler_without_workers_is_refused(dask: Cluster, tmp_path: Path, patience: None) -> None:

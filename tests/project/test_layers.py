@@ -21,6 +21,7 @@ ORDER = (
     ("understood", "options", "screen", "markup"),
     ("arrays", "glossary", "files"),
     ("arguments", "rows"),
+    ("mapped",),
     ("numbers", "algebra", "targets"),
     ("evidence", "machine", "stored"),
     ("parallel",),

@@ -52,7 +52,13 @@ def test_a_point_is_measured_in_processes_of_its_own() -> None:
 
 def test_small_by_default() -> None:
     assert max(point["n"] for point in points(quick=False)) <= 200_000
-    assert {point["where"] for point in points(quick=True)} == {"threads", "cluster", "seed", "tiles"}
+    assert {point["where"] for point in points(quick=True)} == {
+        "threads",
+        "cluster",
+        "seed",
+        "tiles",
+        "tiles on a cluster",
+    }
     assert max(point["n"] for point in points(quick=True)) == WHOLE // 100
 
 
@@ -99,3 +105,63 @@ def test_plain_solves_with_the_gram_matrix_in_memory(tmp_path: Any, monkeypatch:
         performance_memory.np, "square", lambda x: x * 0 + 1.0
     )  # what is measured is not nothing
     assert performance_memory._plain_tiles(words)["gap"] > 1
+
+
+def test_a_worker_is_killed_when_half_of_the_tiles_are_there(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed: list[int] = []
+    monkeypatch.setattr(performance_memory.os, "kill", lambda process, number: killed.append(process))
+    monkeypatch.setattr(performance_memory, "TILE", 10)
+    words, folder = {"n": 35, "folder": str(tmp_path)}, tmp_path / "muso-tiles-1"
+    folder.mkdir()
+
+    class Done:
+        """Makes a tile whenever it is asked; ten are all."""
+
+        def __init__(self, most: int) -> None:
+            self.made, self.most = 0, most
+
+        def wait(self, seconds: float) -> bool:
+            if self.made == self.most:
+                return True
+            (folder / f"{self.made}.tile").touch()
+            self.made += 1
+            return False
+
+    done = Done(4)
+    performance_memory._kill_midway(7, words, done)  # type: ignore[arg-type]
+    assert killed == []
+    done.most = 10
+    performance_memory._kill_midway(7, words, done)  # type: ignore[arg-type]
+    assert killed == [7]
+    assert done.made == 5
+    performance_memory._kill_midway(8, {**words, "kill after": 0.0}, Done(1))  # type: ignore[arg-type]
+    assert killed == [7, 8]
+
+
+def test_a_cluster_has_the_digits_of_threads_and_at_most_twice_their_time() -> None:
+    good = {
+        **POINT,
+        "where": "tiles on a cluster",
+        "verdict": "CERTIFIED",
+        "bounds as by threads": True,
+        "killed": 1,
+        "seconds": 2.0,
+        "seconds of threads": 1.0,
+        "load": [1.0, 1.0],
+        "processors": 2,
+    }
+    threads = {**good, "where": "threads", "peak bytes": 1, "ratio": 1.0}
+
+    def judged(**changed: Any) -> str:
+        cases = [threads, {**good, **changed}]
+        found = conclude({"campaign": "performance-memory", "cases": cases})
+        [one] = [row for row in found if "cluster of two workers" in row["sentence"]]
+        return str(one["verdict"])
+
+    assert judged() == "holds"
+    assert {judged(**{name: value}) for name, value in (("bounds as by threads", False), ("killed", 0))} == {
+        "fails"
+    }
+    assert judged(seconds=2.1) == "fails"

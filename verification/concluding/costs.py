@@ -302,7 +302,10 @@ def memory(result: Result) -> list[Draft]:
             "performance",
             "on a cluster of two workers, one of which was killed, {k} of {n} problems have the bounds of threads to "
             "the last digit",
-            count(cases.but(where="cluster"), lambda row: row["bounds as by threads"] and row["killed"] == 1),
+            count(
+                cases.but(where=["cluster", "tiles on a cluster"]),
+                lambda row: row["bounds as by threads"] and row["killed"] == 1,
+            ),
             at_least=1.0,
         ),
         share(
