@@ -20,6 +20,7 @@ ORDER = (
     ("lazy",),
     ("understood", "options", "screen", "markup"),
     ("arrays", "glossary", "files"),
+    ("labelled",),
     ("arguments", "rows"),
     ("stored",),
     ("numbers", "algebra", "targets"),
