@@ -13,8 +13,10 @@ import pytest
 
 import muso_theory as mt
 from muso_theory.data import load
+from muso_theory.data.archive import ARRAY_NAMES
 from muso_theory.errors import MusoError
 from muso_theory.linear.features import GaussianFeatures
+from tests import ROOT
 
 
 def refusal(work: Any) -> str:
@@ -85,3 +87,8 @@ def test_decimals_of_parquet_are_to_be_rounded_by_who_has_them(tmp_path: Path) -
     assert "frame['a'].astype(float), which rounds" in refusal(lambda: load(tmp_path / "d.parquet"))
     frame.assign(a=frame["a"].astype(float)).to_parquet(tmp_path / "d.parquet")
     assert load(tmp_path / "d.parquet").X[1, 0] == 1.25
+
+
+def test_every_array_of_an_archive_is_described() -> None:
+    page = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
+    assert [name for name in ARRAY_NAMES if f"`{name}`" not in page] == []

@@ -198,6 +198,11 @@ def test_misbehaving_rules_are_reported_as_such(rule: Callable[[Any], Any], fail
     assert Counterexample.from_json(result.to_json()).failure is failure
 
 
+def test_a_rule_that_forgets_its_return_is_told_so() -> None:
+    assert "returned None" in str(refute(lambda p: None, max_examples=20))
+    assert "returned None" not in str(refute(lambda p: good(p)[:0], max_examples=20))
+
+
 def test_absurdly_large_answers_are_gaps() -> None:
     result = refute(lambda p: good(p) + 1e300, max_examples=20)
     assert result is not None
