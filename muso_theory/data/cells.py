@@ -71,7 +71,9 @@ def matrix(table: Table, names: Sequence[str], dense: bool, chosen: bool = False
     if texts:
         cells = table.frame[texts[0]].tolist()
         row = next(i for i, cell in enumerate(cells) if _is_word(cell))
-        hint = _either(_plainer(cells[row]) or "numbers in its place", _without(texts, names, chosen))
+        few = 2 * len(set(map(spelled, cells))) <= len(cells)  # words of which each comes twice are kinds
+        numbers_of_them = "numbers in its place, as of pandas.get_dummies" if few else "numbers in its place"
+        hint = _either(_plainer(cells[row]) or numbers_of_them, _without(texts, names, chosen))
         raise expected("a number", f"column {texts[0]!r}", cells[row], f"{table.place(row)}: text", hint)
     return X
 

@@ -65,3 +65,18 @@ def test_a_backend_is_refused_before_there_is_any_work() -> None:
         Workers(backend="dusk")
     with pytest.raises(BadInputError, match="backend dask with a scheduler"):
         Workers(backend="loky", scheduler="tcp://localhost:1")
+
+
+def test_a_recheck_of_other_data_says_so_first(table: Path) -> None:
+    report, other = table.with_name("r.json"), table.with_name("other.csv")
+    asked = ("--features", "identity", "--claim", "exact-labels", "--json", report)
+    assert muso("check", table, *asked).status == 0
+    text = table.read_text(encoding="utf-8").replace("0.", "0.5", 1)
+    other.write_text(text, encoding="utf-8")
+    told = muso("recheck", report, other)
+    assert told.status == 1
+    assert told.out.startswith("The data are not those that the report names:\n")
+    # The same data with another end of the file, or a changed verdict, are not other data.
+    other.write_text(table.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    assert "The data are not" not in muso("recheck", report, other).out
+    assert "The data are not" not in muso("recheck", report, table).out

@@ -92,3 +92,16 @@ def test_decimals_of_parquet_are_to_be_rounded_by_who_has_them(tmp_path: Path) -
 def test_every_array_of_an_archive_is_described() -> None:
     page = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
     assert [name for name in ARRAY_NAMES if f"`{name}`" not in page] == []
+
+
+def test_words_among_features_are_to_be_made_numbers(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"sex": list("mffm"), "a": [0.5, 2.5, 1.5, 4.5], "y": [1.5, 0.5, 2.5, 3.5]})
+    assert "pandas.get_dummies" in refusal(lambda: mt.from_frame(frame, forget=[0], feature_map=None))
+    assert mt.from_frame(pd.get_dummies(frame), target="y", forget=[0], feature_map=None).n_features == 3
+
+
+def test_features_of_turned_samples_are_to_be_turned() -> None:
+    features, y = np.arange(6.0).reshape(2, 3) ** 2, np.arange(3.0)
+    assert "try features.T, " in refusal(lambda: mt.UnlearningProblem(features, y, [0]))
+    assert mt.UnlearningProblem(features.T, y, [0]).n_samples == 3
+    assert "one target row" in refusal(lambda: mt.UnlearningProblem(features, np.arange(4.0), [0]))

@@ -663,6 +663,13 @@ def test_pytest_plugin(rules: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["my_rules_for_muso.py"]
 
 
+def test_a_misspelt_rule_is_a_mistake_in_the_usage_and_no_failed_test(tmp_path: Path) -> None:
+    run = pytest_run(tmp_path, "--muso-rule", "retain-men")
+    assert run.returncode == 4, run.stdout
+    assert "try 'retain-mean'" in run.stderr
+    assert "failed" not in run.stdout
+
+
 def test_pytest_plugin_is_silent_and_light_when_not_asked(tmp_path: Path) -> None:
     (tmp_path / "test_light.py").write_text(
         "import sys\ndef test_light():\n    assert not {'numpy', 'scipy', 'hypothesis', 'flint'} & set(sys.modules)\n"
