@@ -203,6 +203,14 @@ def test_a_rule_that_forgets_its_return_is_told_so() -> None:
     assert "returned None" not in str(refute(lambda p: good(p)[:0], max_examples=20))
 
 
+def test_a_rule_by_name_is_told_how_to_be_had() -> None:
+    with pytest.raises(mt.BadInputError, match=r"mt\.refutation\.load_rule\('retain-mean'\)"):
+        refute("retain-men")
+    assert refute(mt.refutation.load_rule("retain-mean"), max_examples=100) is not None
+    with pytest.raises(mt.BadInputError, match="'exact-labels'"):
+        refute("exact-label")
+
+
 def test_absurdly_large_answers_are_gaps() -> None:
     result = refute(lambda p: good(p) + 1e300, max_examples=20)
     assert result is not None
