@@ -22,6 +22,7 @@ import numpy as np
 
 from .arrays import NUMERIC, disguise, plain_array, refuse_another_order
 from .errors import expected, nearest
+from .labelled import by_label
 
 __all__ = ["checked"]
 
@@ -68,24 +69,34 @@ def checked(function: Function) -> Function:
             readers.update(
                 (p.name, _Reader(p.name, _read(p.annotation, names), p.default)) for p in parameters
             )
-        _refuse_mispaired({**dict(zip(places, given, strict=False)), **named})
-        placed = [readers[name].take(value) for name, value in zip(places, given, strict=False)]
-        for name, value in named.items():
+        arguments = {**dict(zip(places, given, strict=False)), **named}
+        _pair(arguments)
+        placed = [readers[name].take(arguments[name]) for name, _ in zip(places, given, strict=False)]
+        for name in named:
+            value = arguments[name]
             named[name] = readers[name].take(value) if name in readers else _own(value)
         return function(*placed, *given[len(places) :], **named)
 
     return typing.cast(Function, call)
 
 
-_SAMPLES, _TARGETS = ("X", "features", "outputs", "probabilities"), ("y", "targets", "classes")
+_SAMPLES, _TARGETS = ("X", "features", "outputs", "probabilities"), ("y", "targets", "classes", "weights")
 
 
-def _refuse_mispaired(arguments: dict[str, Any]) -> None:
-    """Refuse samples and targets of pandas that name the same rows in another order, before either is an array."""
+def _pair(arguments: dict[str, Any]) -> None:
+    """Pair samples, targets and a forget set of pandas by their labels, before any of them is an array.
+
+    Targets that name the same rows in another order are refused, and a forget set is put as positions.
+    """
     samples = next((name for name in _SAMPLES if hasattr(arguments.get(name), "iloc")), None)
     if samples is not None:
         for name in _TARGETS:
             refuse_another_order(name, arguments.get(name), arguments[samples].index, f"{samples}.index")
+    if "forget" in arguments:
+        rows: dict[str, Any] = {name: arguments.get(name) for name in (*_SAMPLES, *_TARGETS)}
+        labels = {f"{name}.index": one.index for name, one in rows.items() if hasattr(one, "iloc")}
+        if labels:
+            arguments["forget"] = by_label(arguments["forget"], labels)
 
 
 class _Reader:

@@ -219,6 +219,7 @@ def real_array(
         raise expected("numbers, not truth values", name, array.shape, "bool", hint)
     elif kind not in "iuf" or array.dtype.itemsize > 8:
         hint = "numbers: float, int or Fraction; not complex, not text"
+        hint = f"{name}.astype(float), which rounds them" if kind == "f" else hint
         raise expected("real numbers, at most float64,", name, array.shape, f"dtype {array.dtype}", hint)
     elif kind == "f":
         bad = first_nonfinite(array)
@@ -268,7 +269,8 @@ def float_values(
     array = real_array(name, values, dimensions, boolean=boolean)
     if not is_float64(array):
         kind = "Fractions" if array.dtype == object else "integers above 2**53"
-        raise expected("numbers that float64 holds", name, array.shape, kind, f"{name}.astype(float)")
+        hint = f"{name}.astype(float), which rounds them"
+        raise expected("numbers that float64 holds", name, array.shape, kind, hint)
     return array.astype(np.float64, copy=False)
 
 

@@ -45,9 +45,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Add one test for each rule."""
+    """Add one test for each rule; one that is not there is a mistake in the usage, and no failed test.
+
+    Raises:
+        pytest.UsageError: a rule that cannot be found or imported.
+    """
     for spec in dict.fromkeys(config.getoption("--muso-rule")):
-        items.append(_RuleItem.from_parent(session, name=f"muso[{spec}]", spec=spec))
+        from .errors import MusoError
+        from .refutation import load_rule
+
+        try:
+            rule = load_rule(spec)
+        except MusoError as error:
+            raise pytest.UsageError(f"--muso-rule: {error}") from None
+        items.append(_RuleItem.from_parent(session, name=f"muso[{spec}]", spec=spec, rule=rule))
 
 
 class _Refuted(Exception):
@@ -59,12 +70,13 @@ class _RuleItem(pytest.Item):
 
     Args:
         spec: MODULE:FUNCTION.
+        rule: what it names.
         options: pytest's own.
     """
 
-    def __init__(self, *, spec: str, **options: Any) -> None:
+    def __init__(self, *, spec: str, rule: Any, **options: Any) -> None:
         super().__init__(**options)
-        self.spec = spec
+        self.spec, self.rule = spec, rule
 
     def runtest(self) -> None:
         """Search.
@@ -73,11 +85,11 @@ class _RuleItem(pytest.Item):
             _Refuted: with the counterexample, or because no problem could be tried.
         """
         from .evidence import Verdict
-        from .refutation import load_rule, refute_report
+        from .refutation import refute_report
 
         option = self.config.getoption
         result = refute_report(
-            load_rule(self.spec),
+            self.rule,
             kind=option("--muso-kind"),
             exact=option("--muso-exact"),
             assuming=option("--muso-assuming"),

@@ -315,16 +315,20 @@ def _main(arguments: list[str] | None) -> int:
         what = "--only KEY=VALUE with one campaign that measures"
         print(f"expected {what}; try python -m verification alternating --only seed=0", file=sys.stderr)
         return 2
-    options = Options(
-        directory=given.results,
-        jobs=given.jobs,
-        fresh=given.fresh,
-        minutes=given.minutes,
-        peers=peers,
-        only=dict(pair.split("=", 1) for pair in given.only),
-        backend=given.backend,
-        scheduler=given.scheduler,
-    )
+    try:
+        options = Options(
+            directory=given.results,
+            jobs=given.jobs,
+            fresh=given.fresh,
+            minutes=given.minutes,
+            peers=peers,
+            only=dict(pair.split("=", 1) for pair in given.only),
+            backend=given.backend,
+            scheduler=given.scheduler,
+        )
+    except MusoError as error:
+        print(printable(str(error)), file=sys.stderr)
+        return 2
     if given.name == "all":
         return _all_tables(given.quick, given.results) if given.tables else run_all(given.quick, options)
     campaign = importlib.import_module(f"verification.{given.name.replace('-', '_')}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib
 import re
 import tomllib
 import warnings
@@ -16,15 +17,20 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from cosmic_ray.ast import ast_nodes, get_ast
-from cosmic_ray.ast.ast_query import ASTQuery
-from cosmic_ray.config import ConfigDict
-from cosmic_ray.mutating import mutate_code
-from cosmic_ray.plugins import get_operator, operator_names
+from muso_theory.errors import expected
 
 from . import ROOT
 
-__all__ = ["Mutant", "config", "draw", "mutants_of"]
+__all__ = ["Mutant", "config", "cosmic_ray", "draw", "mutants_of"]
+
+
+def cosmic_ray(module: str) -> Any:
+    """A module of cosmic-ray, which is asked for where mutants are made: results are read and concluded without it."""
+    try:
+        return importlib.import_module(f"cosmic_ray.{module}")
+    except ImportError as error:
+        what, hint = "cosmic-ray, which plants mutants,", "pip install '.[test]'"
+        raise expected(what, "cosmic_ray", "no module", str(error), hint) from None
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,8 @@ class Mutant:
     def becomes(self) -> str | None:
         """The changed line; None where the program is no other, or no program."""
         source = (ROOT / self.file).read_text(encoding="utf-8")
-        mutated = mutate_code(source, get_operator(self.operator)(), self.occurrence)
+        operator = cosmic_ray("plugins").get_operator(self.operator)()
+        mutated = cosmic_ray("mutating").mutate_code(source, operator, self.occurrence)
         if _program(mutated) in (None, _program(source)):
             return None
         lines = zip(source.splitlines(), mutated.splitlines(), strict=False)
@@ -72,16 +79,18 @@ def _program(source: str) -> str | None:
 
 
 @cache
-def config() -> ConfigDict:
+def config() -> Any:
     """The configuration of cosmic-ray, from pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    return ConfigDict(project["tool"]["cosmic-ray"])
+    return cosmic_ray("config").ConfigDict(project["tool"]["cosmic-ray"])
 
 
 @cache
 def _operators() -> dict[str, Any]:
+    plugins = cosmic_ray("plugins")
     excluded = re.compile("|".join(config().sub("filters", "operators-filter")["exclude-operators"]))
-    return {name: get_operator(name)() for name in operator_names() if not excluded.match(name)}
+    names = (name for name in plugins.operator_names() if not excluded.match(name))
+    return {name: plugins.get_operator(name)() for name in names}
 
 
 def _annotates(node: Any) -> bool:
@@ -105,12 +114,13 @@ def mutants_of(file: str) -> list[Mutant]:
 
 @cache
 def _mutants(file: str, source: str) -> list[Mutant]:
-    found, lines, nodes = [], source.splitlines(), list(ast_nodes(get_ast(source)))
+    trees, query = cosmic_ray("ast"), cosmic_ray("ast.ast_query").ASTQuery
+    found, lines, nodes = [], source.splitlines(), list(trees.ast_nodes(trees.get_ast(source)))
     for name, operator in _operators().items():
         places = ((node, start) for node in nodes for start, _ in operator.mutation_positions(node))
         for occurrence, (node, (line, column)) in enumerate(places):
             if not _annotates(node):
-                function, was = ASTQuery(node).get_definition_name() or "", lines[line - 1].strip()
+                function, was = query(node).get_definition_name() or "", lines[line - 1].strip()
                 found.append(Mutant(file, function, name, line, column, was, occurrence))
     return found
 

@@ -38,12 +38,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cosmic_ray.mutating import mutate_and_test
-from cosmic_ray.work_item import MutationSpec
-
 from . import ROOT
 from .campaign import GridPoint, Options, measure_points
-from .mutants import Mutant, config, draw, mutants_of
+from .mutants import Mutant, config, cosmic_ray, draw, mutants_of
 from .tables import Column, table
 
 __all__ = ["ROOM", "answered", "files_of", "listed", "run", "summary", "tabulate", "try_mutants"]
@@ -139,10 +136,12 @@ def fate(point: GridPoint, trees: str) -> dict[str, Any]:
     if not point["tests"]:
         return {"fate": "survived", "kind": "", "by": "", "why": "no test executes it"}
     tree = _tree(trees, threading.get_ident())
-    change = MutationSpec(tree / point["file"], point["operator"], point["occurrence"], (0, 0), (0, 1))
+    change = cosmic_ray("work_item").MutationSpec(
+        tree / point["file"], point["operator"], point["occurrence"], (0, 0), (0, 1)
+    )
     command = _command(tree, point["tests"])
     changes = [] if point["control"] == "unchanged" else [change]
-    result = mutate_and_test(changes, command, config().timeout)
+    result = cosmic_ray("mutating").mutate_and_test(changes, command, config().timeout)
     if result.test_outcome == "survived":
         return {"fate": "survived", "kind": "", "by": "", "why": ""}
     output = (result.output or "").replace(f"{tree}/", "")

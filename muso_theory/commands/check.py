@@ -11,9 +11,10 @@ import typer
 from ..descent.hyper import Hyper
 from ..errors import MusoError, expected
 from ..options import Arithmetics, Force, Source, takes_source
+from ..parallel import stopping
 from ..settings import Settings
 from . import completing
-from .command_line import Debug, answer
+from .command_line import Debug, answer, say
 
 __all__ = ["check"]
 
@@ -142,6 +143,8 @@ def check(
             report, interrupted = stopped.report, True
     if interrupted and not report.evidence:
         raise KeyboardInterrupt
+    if interrupted:  # drawing takes a while, and who pressed Ctrl-C wants to know that it was heard
+        say(f"muso: {stopping.word()}: writing what was decided", err=True)
     report = prepared.describe(report)
     if html is not None or figures is not None:
         with progress() as tell:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from ..errors import MusoError, expected
+from ..errors import MusoError, expected, nearest
 from ..options import Arithmetics, Data, Force, Source, takes_source
 from ..parallel import stopping
 from ..settings import Settings
@@ -58,9 +59,21 @@ class _Group(typer.core.TyperGroup):
             raise typer.Exit(stopping.status()) from None
         except Exception as error:
             if hasattr(error, "exit_code"):  # typer's own: an exit, or a mistake in the usage
+                if hasattr(error, "message"):
+                    error.message = _usage(str(error.message))
                 raise
             say("".join(traceback.format_exception(error)) if ctx.obj else f"muso: {_told(error)}", err=True)
             raise typer.Exit(2) from None
+
+
+def _usage(words: str) -> str:
+    """A mistake in the usage in typer's words, with the nearest right one and without those of its libraries."""
+    wrong = re.fullmatch(r"(?:Value error, )?'(.*)' is not one of (.*)\.", words)
+    if wrong:
+        hint = nearest(wrong[1], re.findall(r"'([^']+)'", wrong[2]))
+        return f"{wrong[1]!r} is not one of {wrong[2]}; try {hint}"
+    missing = re.fullmatch(r"No such command '(version|help)'\.", words)
+    return f"{words[:-1]}; try --{missing[1]}" if missing else words
 
 
 def _told(error: Exception) -> str:
@@ -90,6 +103,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
 
 

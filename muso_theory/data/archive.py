@@ -226,7 +226,7 @@ def read_npy_array(source: Path | IO[bytes], name: str) -> npt.NDArray[Any]:
         raise
     except BROKEN as error:
         if "pickle" in str(error) or "Python objects" in str(error):
-            hint = "saving it with astype(float)"
+            hint = "saving it with astype(float), or of words with astype(str)"
             raise expected("numbers, never pickled objects", "DATA", name, "object array", hint) from error
         raise expected("a complete .npy file", "DATA", name, str(error), "saving it again") from error
     return np.asarray(found)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import numbers
 import re
 import shlex
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -35,7 +37,10 @@ _DRESSED = re.compile(r"\s*[-+]?[^\w\s]?\s*\d[\d.,' ]*\s*[^\w\s]?\s*")
 
 _YES_NO = {"yes": True, "no": False, "true": True, "false": False}
 _BITS = {**_YES_NO, "1": True, "0": False, "1.0": True, "0.0": False}
-_MISSING = ("", "na", "n/a", "nan", "nat", "null", "none", "?", "<na>")
+_NAMES = ("na", "n/a", "nat", "null", "none")
+"""Words for a missing cell that may as well be the name of a class, which is not guessed."""
+
+_MISSING = ("", "nan", "?", "<na>", *_NAMES)
 
 
 def matrix(table: Table, names: Sequence[str], dense: bool, chosen: bool = False) -> FloatArray:
@@ -66,7 +71,9 @@ def matrix(table: Table, names: Sequence[str], dense: bool, chosen: bool = False
     if texts:
         cells = table.frame[texts[0]].tolist()
         row = next(i for i, cell in enumerate(cells) if _is_word(cell))
-        hint = _either(_plainer(cells[row]) or "numbers in its place", _without(texts, names, chosen))
+        few = 2 * len(set(map(spelled, cells))) <= len(cells)  # words of which each comes twice are kinds
+        numbers_of_them = "numbers in its place, as of pandas.get_dummies" if few else "numbers in its place"
+        hint = _either(_plainer(cells[row]) or numbers_of_them, _without(texts, names, chosen))
         raise expected("a number", f"column {texts[0]!r}", cells[row], f"{table.place(row)}: text", hint)
     return X
 
@@ -239,6 +246,8 @@ def _bad(cell: Any, table: Table, row: int, name: str, cure: str) -> BadInputErr
         return expected("a finite number", column, cell, where, _either("removing the row", cure))
     got = "text" if isinstance(cell, str) else type(cell).__name__
     plain = (_plainer(cell) if isinstance(cell, str) else "") or "a plain number"
+    if isinstance(cell, numbers.Number | Decimal):  # such as parquet's decimal128
+        plain = f"frame[{name!r}].astype(float), which rounds"
     return expected("a number", column, cell, f"{where}: {got}", _either(plain, cure))
 
 
@@ -247,8 +256,14 @@ def _odd(what: str, cell: Any, table: Table, row: int, name: str, cure: str) -> 
     column, where = f"column {name!r}", table.place(row)
     if is_missing(cell):
         text = "''" if cell is None or not spelled(cell).strip() else cell
-        hint = _either("filling it", "removing the row", cure)
-        return expected(what, column, text, f"{where}: empty cell", hint)
+        is_word = isinstance(cell, str) and text == cell
+        got = f"{where}: empty cell, which this word stands for" if is_word else f"{where}: empty cell"
+        other = ""
+        if is_word and what == "a word" and cell.strip().lower() in _NAMES:
+            other = f"another name if it is a class, such as {'N_A' if cell.strip() == 'NA' else cell.strip() + '_'}"
+        elif text == "''" and table.name.lower().partition(",")[0].endswith((".xlsx", ".xlsm")):
+            other = "opening and saving the file in a spreadsheet program, if a formula stands there"
+        return expected(what, column, text, got, _either("filling it", "removing the row", other, cure))
     got = "a word" if isinstance(cell, str) and not is_number(cell) else "a number"
     return expected(f"{what}, as in most rows,", column, cell, f"{where}: {got}", _either(what, cure))
 
@@ -278,7 +293,8 @@ def target_cells(column: Any, table: Table, name: str) -> Array:
                 "plain numbers", f"column {name!r}", cells[0], got, "digits and a decimal point only"
             )
         return np.array([cell.strip() for cell in cells], dtype=np.str_)
-    if 2 * len(odd) < len(cells):  # classes as words, of which some rows have none
+    named = len(odd) < len(cells) and all(spelled(cells[i]).strip().lower() in _NAMES for i in odd)
+    if named or 2 * len(odd) < len(cells):  # classes as words, of which some rows have none
         raise _odd("a word", cells[odd[0]], table, odd[0], name, "another --target")
     return _numbers(column, table, name, "another --target")
 

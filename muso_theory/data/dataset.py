@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arguments import checked
-from ..arrays import Array, float_values
+from ..arrays import Array, float_values, is_float64
 from ..errors import expected, printable
 from ..former import former
 from ..targets import FloatArray, TextArray
@@ -126,6 +126,9 @@ def check_numbers(name: str, values: npt.NDArray[Any], ndims: tuple[int, ...]) -
         >>> check_numbers("y", np.array([1, 2]), (1,))
         array([1., 2.])
     """
+    if values.dtype.kind in "iu" and not is_float64(values):
+        hint = "mt.UnlearningProblem(features, y, forget) in Python, which takes them exactly"
+        raise expected("numbers that float64 holds", name, values.shape, "integers above 2**53", hint)
     array = float_values(name, values, ndims, boolean=True)
     if array.size == 0:
         what = "a non-empty array"

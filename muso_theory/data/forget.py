@@ -152,6 +152,8 @@ def _rows(spec: str, argument: str, dataset: Dataset) -> IndexArray:
         if last >= n:
             # Before the range is written out: 0-999999999999 must not fill the memory.
             got = f"{part.strip()!r} is out of range"
+            until = n - 1 if first else n - 2  # all of them are no forget set
+            hint = f"rows:{first}-{until}" if first < until else hint
             raise expected(f"rows from 0 to {n - 1}", "forget", spec, got, hint)
         rows += range(first, last + 1)
         if len(rows) > n:

@@ -206,7 +206,9 @@ def _open(path: Path) -> Path | bytes:
         if path.is_dir():
             raise expected(what, "DATA", name, "directory", "a file in it")
         if not path.exists():
-            known = nearest(name, BUILTIN) if name.isidentifier() else "a path that exists"
+            beside = [other.name for other in path.parent.glob("*") if other.is_file()]
+            known = nearest(path.name, beside, "a path that exists")
+            known = nearest(name, BUILTIN) if name.isidentifier() else known
             raise expected(what, "DATA", name, "no such name or file", known)
         if not path.is_file():  # a named pipe or a process substitution can be read only once
             with open(path, "rb", buffering=0, opener=without_waiting) as stream:

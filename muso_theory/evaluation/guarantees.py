@@ -328,7 +328,7 @@ def _left(forget: object, n: int) -> Array:
     """The samples that have left; none is no forget set elsewhere, but nothing may have left yet."""
     given = plain_array("forget", forget)
     none = not given.size or (given.dtype == bool and given.shape == (n,) and not given.any())
-    return np.arange(0) if none else forget_indices(given, n)
+    return np.arange(0) if none else forget_indices(forget, n)
 
 
 def _one_request(requests: object) -> None:

@@ -279,7 +279,7 @@ def read_array(stream: IO[bytes], size: int, name: str) -> npt.NDArray[Any]:
         raise ValueError(f"version {version} of the format of arrays")
     shape, fortran, dtype = header[version](stream)
     if dtype.hasobject:
-        hint = "saving it with astype(float)"
+        hint = "saving it with astype(float), or of words with astype(str)"
         raise expected("numbers or text, never pickled objects", "array", name, "object array", hint)
     if any(side < 0 for side in shape) or math.prod(shape) * dtype.itemsize > size:
         raise ValueError(f"{name} says shape {shape}, of more than its {size:,} bytes")

@@ -329,7 +329,11 @@ def npz_bytes(arrays: Mapping[str, npt.ArrayLike]) -> bytes:
             array: npt.NDArray[Any] = np.asarray(values)
             if array.dtype.hasobject:
                 raise expected(
-                    "an array of numbers or text", name, array.shape, "object array", "astype(float)"
+                    "an array of numbers or text",
+                    name,
+                    array.shape,
+                    "object array",
+                    "astype(float), or of words astype(str)",
                 )
             member = io.BytesIO()
             np.lib.format.write_array(member, array, allow_pickle=False)

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from ..arguments import checked
-from ..arrays import counts_rows, forget_indices
+from ..arrays import forget_indices
 from ..data import Choices, Table, frame_dataset, frame_samples, parse_forget
 from ..errors import expected
+from ..labelled import by_label, is_mask
 from ..linear.fitting import ruling
 from ..linear.problem import UnlearningProblem
 from ..options import Source
@@ -46,8 +47,9 @@ def from_frame(
         drop: columns that are no features.
         columns: the feature columns, when not all of them.
         index: the column that names the samples.
-        forget: a column of yes and no, a specification such as "class:7", "random:0.1" or "column:out", a mask or row
-            numbers from 0; None is the column ``forget``, else "random:0.1".
+        forget: a column of yes and no, a specification such as "class:7", "random:0.1" or "column:out", a mask, whose
+            labels order it, the labels of rows as a pandas Index, or row numbers from 0; None is the column ``forget``,
+            else "random:0.1".
         feature_map: a name as in ``--features``, a scikit-learn transformer, or None for the columns themselves.
         fit_map: what to fit it on: "retain", "all", "public:FILE", or public samples as a frame or an array.
         w_init: None assumes zero; "zero", "normal" or an array.
@@ -125,27 +127,12 @@ def from_frame(
 
 
 def _by_label(forget: Any, index: Any) -> Any:
-    """A mask or labels of pandas in the order of a frame's rows; anything else as it is."""
-    import pandas as pd
-
-    if isinstance(forget, pd.Series) and forget.dtype == bool:
+    """A mask or labels of pandas in the order of a frame's rows, by which a mask is ordered; anything else as it is."""
+    if hasattr(forget, "iloc") and is_mask(forget):
         if not (forget.index.is_unique and len(forget) == len(index) and index.isin(forget.index).all()):
-            got = "a mask with another index"
-            raise expected(
-                "a mask of the frame's rows", "forget", forget.shape, got, "forget.to_numpy() for positions"
-            )
-        return forget.reindex(index).to_numpy()
-    if isinstance(forget, pd.Series):
-        forget = forget.to_numpy()
-        got = "numbers in a Series: labels or positions"
-        if not counts_rows(index):
-            hint = "pandas.Index(labels), or .to_numpy() for positions"
-            raise expected("rows, clearly,", "forget", forget[:5], got, hint)
-    if isinstance(forget, pd.Index):
-        found = index.get_indexer(forget) if index.is_unique else None
-        if found is None or (found < 0).any():
-            raise expected(
-                "labels of the frame's rows", "forget", forget[:5], "absent", "labels of frame.index"
-            )
-        return found
-    return forget
+            got, hint = "a mask with another index", "forget.to_numpy() for positions"
+            raise expected("a mask of the frame's rows", "forget", forget.shape, got, hint)
+        forget = forget.reindex(index)
+    placed = by_label(forget, {"frame.index": index})
+    # Numbers that are left are positions, whatever the labels of their own.
+    return placed.to_numpy() if hasattr(placed, "iloc") else placed

@@ -169,7 +169,11 @@ def _check_exact_cast(X: npt.NDArray[Any]) -> None:
         raise expected("a matrix of real numbers, at most float64,", "X", X.shape, kind, "X.astype(float)")
     if not is_float64(X):
         raise expected(
-            "integers that float64 holds exactly", "X", X.shape, "entries above 2**53", "X.astype(float)"
+            "integers that float64 holds exactly",
+            "X",
+            X.shape,
+            "entries above 2**53",
+            "X.astype(float), which rounds them",
         )
 
 

@@ -228,9 +228,11 @@ def taken_arrays(features: Any, targets: Any, forget: object, w_init: Any) -> di
             "at least one sample and one feature", "features", features.shape, "shape", "more data"
         )
     if len(targets) != len(features):
+        turned = features.ndim == 2 and len(targets) == features.shape[1]
+        hint = "features.T, if its columns are the samples" if turned else "one target row for each sample"
         raise BadInputError(
             f"expected as many targets as feature rows but got targets of shape {targets.shape} and features of "
-            f"shape {features.shape}; try one target row for each sample"
+            f"shape {features.shape}; try {hint}"
         )
     if targets.ndim == 2 and targets.shape[1] == 0:
         raise expected("at least one output", "targets", targets.shape, "shape", "a column a output")

@@ -154,7 +154,7 @@ class UnlearningProblem:
         Args:
             X: samples, shape (n, p); without a feature map also Jacobians, shape (n, k, D).
             y: targets, shape (n,) or (n, C): numbers, or text for classes.
-            forget: mask or indices.
+            forget: mask or indices; beside samples of pandas a mask with their labels, or labels as an Index.
             task: "regression" takes numbers as they are, "classification" encodes integers or text as −1 and +1, or
                 one-hot. None infers it as every reader of files does: integers of at most 20 values, each twice on
                 average, are classes, unless an array ``w_init`` belongs to them. ``understood`` tells.

@@ -55,7 +55,8 @@ class NetworkProblem:
         net: the network.
         X: inputs (n, *input_shape), float32 or float64.
         targets: class indices (n,), which become one-hot rows, or (n, k).
-        forget: mask (n,) or indices of the samples to forget.
+        forget: mask (n,) or indices of the samples to forget; beside ``X`` of pandas a mask with its labels, or labels
+            as an Index.
         start: θ₀, the initial parameters of pretraining and of retraining.
         pretrained: θ_p.
         recipe: how θ_p was trained.
@@ -74,7 +75,7 @@ class NetworkProblem:
     net: Sequential
     X: Array
     targets: Array
-    forget: Array
+    forget: Array | Any  # as it came, for `forget_indices` to read: labels of pandas are no positions
     start: Sequence[Array]
     pretrained: Sequence[Array]
     recipe: Recipe = Recipe()

@@ -47,7 +47,7 @@ class Workers:
         2
 
     Raises:
-        BadInputError: no number of processes.
+        BadInputError: no number of processes, an unknown backend, or another one than dask with a scheduler.
     """
 
     jobs: int = 2
@@ -61,24 +61,23 @@ class Workers:
             raise expected(
                 "a number of processes", "jobs", self.jobs, "no processes", "2, or -1 for one a core"
             )
+        if self.scheduler is not None and self.backend not in (None, "dask"):
+            raise expected("backend dask with a scheduler", "backend", self.backend, "str", "dask")
+        if self.backend is not None and self.backend not in BACKENDS:
+            hint = nearest(self.backend, BACKENDS)
+            raise expected("one of " + ", ".join(BACKENDS), "backend", self.backend, "str", hint)
 
     def parallel_config(self) -> AbstractContextManager[Any]:
         """The joblib configuration that these options ask for.
 
         Raises:
-            BadInputError: an unknown backend, a scheduler without Dask, or Dask that is not installed.
+            BadInputError: Dask that is not installed, or a scheduler that does not answer.
         """
         import joblib
 
-        if self.scheduler is not None and self.backend not in (None, "dask"):
-            raise expected("backend dask with a scheduler", "backend", self.backend, "str", "dask")
         backend = "dask" if self.scheduler is not None else self.backend
         if backend is None:
             return nullcontext()
-        if backend not in BACKENDS:
-            raise expected(
-                "one of " + ", ".join(BACKENDS), "backend", backend, "str", nearest(backend, BACKENDS)
-            )
         if backend != "dask":
             configured: AbstractContextManager[Any] = joblib.parallel_config(
                 backend=backend, n_jobs=self.jobs

@@ -89,6 +89,8 @@ def read(path: str | Path) -> ResultFile:
         broken = error.__context__
         if not isinstance(broken, json.JSONDecodeError):
             raise BadInputError(f"{error}: {options}") from None
+        if path.suffix.lower() in (".csv", ".tsv"):
+            options = f"muso check {path} --json report.json first, if these are data; or {options}"
         where = f"something else at line {broken.lineno}, column {broken.colno}"
         raise expected("a result, which is JSON text,", "RESULT", path, where, options) from None
     if isinstance(content, dict) and "campaign" in content:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..arguments import checked
 from ..claims import CATALOGUE
-from ..errors import MusoError, check_integer, expected
+from ..errors import MusoError, check_integer, expected, nearest
 from ..evidence import Verdict
 from ..linear.problem import UnlearningProblem
 from ..numbers.ieee import ieee_proof
@@ -20,6 +20,7 @@ from ..steps import Step
 from .counterexample import Counterexample
 from .isolation import Rule, Runner
 from .named import check_takes_problem
+from .rulebook import RULEBOOK
 from .shrinking import shrink
 from .structures import STRUCTURES, draw_problem
 from .trials import REFUSED, TIMED_OUT, Attempt, Trial, claim_trial, named_conditions, rule_trial
@@ -236,6 +237,10 @@ def refute_report(
     settings = {"seed": seed, "max_examples": max_examples, "exact": exact, "tolerance": repr(tolerance)}
     settings["time_limit"] = time_limit
     if isinstance(rule, str):
+        alike = "" if rule in CATALOGUE else nearest(rule, RULEBOOK, "-")
+        if alike.startswith("'"):
+            hint = f"mt.refutation.load_rule({alike})"
+            raise expected("a claim, or the rule itself,", "rule", rule, "no claim", hint)
         claim = claim_trial(rule, without)
         return Refutation(claim.name, search.run(claim, 0), search.coverage, settings)
     if without is not None:

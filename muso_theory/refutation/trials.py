@@ -156,6 +156,8 @@ def _judged(problem: UnlearningProblem, values: Array, kind: str, tolerance: Fra
     """Shape, numbers, then the gap, which must be zero where there is no tolerance."""
     first = len(problem.forget) if kind == "labels" else problem.n_features
     wanted = (first, *problem.targets.shape[1:])
+    if values.dtype == object and not values.ndim and values.item() is None:
+        return Attempt(Failure.WRONG_SHAPE, detail=f"returned None instead of shape {wanted}")
     if values.shape != wanted:
         return Attempt(Failure.WRONG_SHAPE, detail=f"shape {values.shape} instead of {wanted}")
     if values.dtype.kind not in "fiubO":

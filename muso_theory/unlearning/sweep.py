@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -304,7 +305,10 @@ def _check_applies(over: str, axis: _Axis, source: Source, names: Sequence[str],
 def _value(over: str, axis: _Axis, value: float) -> float:
     """One value of an axis, a whole number for numbers of features."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not axis.allows(value):
-        raise expected(axis.what, "values", value, f"axis {over}", "leaving --values out")
+        hint = "such numbers, or leaving --values out"
+        if over == "n-features" and isinstance(value, int | float) and 1 < value < math.inf:
+            hint = f"{2 * round(value / 2)}, or leaving --values out"
+        raise expected(axis.what, "values", value, f"axis {over}", hint)
     return int(value) if over == "n-features" else float(value)
 
 

@@ -468,7 +468,7 @@ def test_what_is_decided_is_kept(data: Path, monkeypatch: pytest.MonkeyPatch) ->
         interrupted_at("label-free", patch)
         answer = muso("check", data, *IDENTITY, "--json", target)
     assert answer.status == 130
-    assert answer.err == "muso: interrupted\n"
+    assert answer.err == "muso: interrupted: writing what was decided\nmuso: interrupted\n"
     assert " so far, the worst of " in answer.out
     assert answer.out.endswith("interrupted, exit status 130\n")
     report = json.loads(target.read_text(encoding="utf-8"))

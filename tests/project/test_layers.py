@@ -20,6 +20,7 @@ ORDER = (
     ("lazy",),
     ("understood", "options", "screen", "markup"),
     ("arrays", "glossary", "files"),
+    ("labelled",),
     ("arguments", "rows"),
     ("mapped",),
     ("numbers", "algebra", "targets"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import runpy
 import shutil
@@ -9,9 +10,11 @@ import subprocess
 import sys
 import tarfile
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests import ROOT
 
@@ -130,3 +133,28 @@ def test_one_address_everywhere_and_none_that_is_made_up() -> None:
         [repository] if repository else []
     )
     assert not re.search(r"example\.(org|com|net)", pyproject + citation)
+    security = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    assert ("No address is known yet" in security) == (repository is None)
+
+
+@pytest.mark.parametrize(
+    ("room", "extras"), [("muso_theory", ()), ("verification", ()), ("figures", ()), ("docs", ("docs",))]
+)
+def test_what_is_imported_at_once_is_installed(room: str, extras: tuple[str, ...]) -> None:
+    """`pip install .` runs every campaign or says what it lacks; the site needs its own extra and no other."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = {extra: map(Requirement, names) for extra, names in project["optional-dependencies"].items()}
+    optional = {
+        one.name: extra for extra, names in asked.items() for one in names if one.name != project["name"]
+    }
+    homes, found = packages_distributions(), {}
+    for path in sorted((ROOT / room).rglob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            for name in names:
+                for home in homes.get(name.partition(".")[0], ()):
+                    if optional.get(home) not in (None, *extras):
+                        found[str(path.relative_to(ROOT))] = home
+    found.pop("muso_theory/pytest_plugin.py", None)  # which pytest imports
+    assert not found

@@ -200,6 +200,19 @@ def test_misbehaving_rules_are_reported_as_such(rule: Callable[[Any], Any], fail
     assert Counterexample.from_json(result.to_json()).failure is failure
 
 
+def test_a_rule_that_forgets_its_return_is_told_so() -> None:
+    assert "returned None" in str(refute(lambda p: None, max_examples=20))
+    assert "returned None" not in str(refute(lambda p: good(p)[:0], max_examples=20))
+
+
+def test_a_rule_by_name_is_told_how_to_be_had() -> None:
+    with pytest.raises(mt.BadInputError, match=r"mt\.refutation\.load_rule\('retain-mean'\)"):
+        refute("retain-men")
+    assert refute(mt.refutation.load_rule("retain-mean"), max_examples=100) is not None
+    with pytest.raises(mt.BadInputError, match="'exact-labels'"):
+        refute("exact-label")
+
+
 def test_absurdly_large_answers_are_gaps() -> None:
     result = refute(lambda p: good(p) + 1e300, max_examples=20)
     assert result is not None
@@ -669,6 +682,13 @@ def test_an_option_of_the_plugin_defaults_to_what_its_help_says() -> None:
     ]
     assert len(told) == 2
     assert all(str(default) == words for default, words in told)
+
+
+def test_a_misspelt_rule_is_a_mistake_in_the_usage_and_no_failed_test(tmp_path: Path) -> None:
+    run = pytest_run(tmp_path, "--muso-rule", "retain-men")
+    assert run.returncode == 4, run.stdout
+    assert "try 'retain-mean'" in run.stderr
+    assert "failed" not in run.stdout
 
 
 def test_pytest_plugin_is_silent_and_light_when_not_asked(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from muso_theory.errors import BadInputError
 from tests import ROOT
 from verification import mutants, mutation
 from verification.campaign import Options
@@ -149,3 +151,10 @@ def test_arguments_are_arguments_about_mutants_that_exist() -> None:
     planted, argued = mutation.listed()
     assert planted not in argued
     assert all(len(why.split()) >= 6 for why in argued.values())
+
+
+def test_without_cosmic_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cosmic_ray.plugins", None)
+    with pytest.raises(BadInputError, match=r"expected cosmic-ray.*pip install '\.\[test\]'"):
+        mutants.cosmic_ray("plugins")
+    assert mutants.cosmic_ray("config").ConfigDict

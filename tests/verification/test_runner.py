@@ -91,13 +91,18 @@ def test_the_documented_line_is_enough(scheduler: str, reference: Any, tmp_path:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (Options(backend="dusk"), "'dask'"),
-        (Options(backend="loky", scheduler="tcp://localhost:1"), "backend dask with a scheduler"),
+        ({"backend": "dusk"}, "'dask'"),
+        ({"backend": "loky", "scheduler": "tcp://localhost:1"}, "backend dask with a scheduler"),
     ],
 )
-def test_bad_backends_are_refused(options: Options, words: str) -> None:
+def test_bad_backends_are_refused(options: dict[str, str], words: str) -> None:
     with pytest.raises(BadInputError, match=words):
-        options.parallel_config()
+        Options(**options)  # type: ignore[arg-type]
+
+
+def test_options_that_are_none_are_refused_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert runner.main(["identities", "--quick", "--jobs", "0"]) == 2
+    assert capsys.readouterr().err.startswith("expected a number of processes")
 
 
 def test_an_address_without_a_scheduler_is_refused(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def parts(slug: str) -> tuple[Theorem, ...]:
     """
     found = tuple(theorem for theorem in THEOREMS.values() if theorem.slug == slug and slug != "lemma")
     if not found:
-        got, hint = type(slug).__name__, nearest(str(slug), slugs())
+        got, hint = "none of that name", nearest(str(slug), slugs())
         if slug in CATALOGUE:
             claim = CATALOGUE[slug]
             got = claim.unproved or f"a condition on data, which holds or does not: {claim.statement}"
@@ -100,5 +100,5 @@ def parts(slug: str) -> tuple[Theorem, ...]:
                 if claim.campaign
                 else f"muso check DATA --claim {slug}"
             )
-        raise expected("a claim with a general proof", "slug", slug, got, hint)
+        raise expected("a claim with a general proof", "claim", slug, got, hint)
     return found
