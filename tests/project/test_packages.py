@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests import ROOT
 
@@ -145,7 +146,10 @@ def test_what_is_imported_at_once_is_installed(room: str, extras: tuple[str, ...
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     asked = {extra: map(Requirement, names) for extra, names in project["optional-dependencies"].items()}
     optional = {
-        one.name: extra for extra, names in asked.items() for one in names if one.name != project["name"]
+        canonicalize_name(one.name): extra
+        for extra, names in asked.items()
+        for one in names
+        if one.name != project["name"]
     }
     homes, found = packages_distributions(), {}
     for path in sorted((ROOT / room).rglob("*.py")):
@@ -154,7 +158,7 @@ def test_what_is_imported_at_once_is_installed(room: str, extras: tuple[str, ...
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
             for name in names:
                 for home in homes.get(name.partition(".")[0], ()):
-                    if optional.get(home) not in (None, *extras):
+                    if optional.get(canonicalize_name(home)) not in (None, *extras):
                         found[str(path.relative_to(ROOT))] = home
     found.pop("muso_theory/pytest_plugin.py", None)  # which pytest imports
     assert not found
