@@ -69,8 +69,9 @@ def outline(value: Any) -> str:
 
 def row_blocks(array: Array) -> Iterator[slice]:
     """Consecutive slices of rows that hold about 16 MB each, so that nothing the size of the array is ever made."""
-    width = max(1, int(np.prod(array.shape[1:], dtype=np.int64)) * 8)
-    step = max(1, _BLOCK_BYTES // width)
+    width = int(np.prod(array.shape[1:], dtype=np.int64)) * 8
+    # Rows of no numbers may be as many as a header likes to say.
+    step = max(1, _BLOCK_BYTES // width if width else array.shape[0])
     for start in range(0, array.shape[0], step):
         yield slice(start, min(start + step, array.shape[0]))
         let_go(array)

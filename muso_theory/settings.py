@@ -139,7 +139,7 @@ class Settings:
             )
         except BadInputError:
             raise
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             hint = "writing the report anew"
             raise expected("complete settings", "settings", error, "incomplete", hint) from None
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from ..errors import MusoError, expected, nearest
+from ..errors import MusoError, expected, nearest, refuse_idle
 from ..options import Arithmetics, Data, Force, Source, takes_source
 from ..parallel import stopping
 from ..settings import Settings
@@ -326,6 +326,8 @@ def prove(
         prove_file(own[0], seconds, weaken, write, html, coq)
     if weaken:
         raise expected("FILE.txt with --weaken", "claim", claim, "no file", "muso prove mine.txt --weaken")
+    # 60 is the default, which says nothing.
+    refuse_idle("--seconds", seconds, 60.0, "prove", "without FILE.txt", ["FILE.txt"])
     outputs = Outputs(*(evidence or ()), force=force)
     outputs.folder(write, "theorems.md")
     outputs.folder(html, "index.html")

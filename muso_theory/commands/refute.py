@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
+import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ..errors import expected
+from ..errors import expected, refuse_idle
 from ..options import Force
 from . import completing
 from .command_line import Debug, answer, say
@@ -31,6 +33,18 @@ class _Form(enum.StrEnum):
     python = "python"
     latex = "latex"
     json = "json"
+
+
+_OF_SEARCH = ("max_examples", "seed", "form", "json")
+
+_USED = {
+    "FILE.txt": ("seconds",),
+    "--replay": ("replay", "time_limit"),
+    "--claim": ("without", *_OF_SEARCH),
+    # A hypothesis of a rule is refused by the search itself, which knows whether a claim has the rule's name.
+    "RULE": ("kind", "exact", "assuming", "without", "tolerance", "time_limit", *_OF_SEARCH),
+}
+"""What is attacked or checked again, and the options that have a meaning there."""
 
 
 def refute(
@@ -80,11 +94,15 @@ def refute(
     Exit status 1 if one is found, 0 if none is, 2 if the rule cannot be loaded, 3 if it declined every problem, no
     problem met the conditions, or it did not return within the time limit.
     """
+    chosen = dict(locals())  # every option by its name, as given
     if (claim is not None and (rule is not None or replay is not None)) or not (rule or claim or replay):
         given = [w for w, v in (("RULE", rule), ("--claim", claim), ("--replay", replay)) if v is not None]
         what, hint = "RULE, --claim, --replay FILE, or RULE with --replay FILE", "muso refute --help"
         raise expected(what, "given", " and ".join(given) or "none", "usage", hint)
-    if rule is not None and is_theorem_file(rule):
+    is_file = rule is not None and is_theorem_file(rule)
+    mode = "FILE.txt" if is_file else "--claim" if claim else "--replay" if replay else "RULE"
+    _refuse_unused(mode, chosen)
+    if rule is not None and is_file:
         refute_file(rule, seconds)
     from ..files.writing import Outputs
     from ..refutation import load_rule, refute_report, source_file
@@ -128,3 +146,15 @@ def refute(
             ]()
             say(shown, end="")
     raise typer.Exit({"REFUTED": 1, "MEASURED": 0}.get(result.verdict.name, 3))
+
+
+def _refuse_unused(mode: str, chosen: Mapping[str, Any]) -> None:
+    """Refuse options that this mode would ignore, and a tolerance beside equality."""
+    usual = inspect.signature(refute).parameters
+    for name in dict.fromkeys(name for names in _USED.values() for name in names):
+        users = [other for other, names in _USED.items() if name in names]
+        option = "--format" if name == "form" else f"--{name.replace('_', '-')}"
+        refuse_idle(option, chosen[name], usual[name].default, "refute", mode, users)
+    if chosen["exact"]:
+        allowed = usual["tolerance"].default
+        refuse_idle("--tolerance", chosen["tolerance"], allowed, "a rule", "--exact", ["in floats"])

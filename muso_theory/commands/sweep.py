@@ -64,8 +64,9 @@ def sweep(
     """
     from ..files.writing import Outputs
 
-    outputs, folder = Outputs(*source.files, force=force), json.with_name(f".{json.stem}.points")
+    outputs = Outputs(*source.files, force=force)
     outputs.file(json, "sweep")
+    folder = json.with_name(f".{json.stem}.points")
     outputs.folder(folder, ".lock")
     from ..files.results import encoded
     from ..parallel.points import Workers

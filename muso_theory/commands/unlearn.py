@@ -225,5 +225,5 @@ def _setting(words: str) -> tuple[str, Any]:
         raise expected("NAME=VALUE", "set", words, "text", "--set ridge=1e-3")
     try:
         return name.strip().replace("-", "_"), ast.literal_eval(value.strip())
-    except (ValueError, SyntaxError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):  # the last: thousands of signs
         return name.strip().replace("-", "_"), value.strip()

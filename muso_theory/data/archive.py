@@ -246,7 +246,9 @@ def _of_matrix(matrix: npt.NDArray[Any], name: str, sha256: str, choices: Choice
         got = "no column is named as the target"
         hint = f"--target {width - 1}, the last column, or --target y.npy, where all of {name} is features"
         raise expected("a target", "DATA", f"{name} {values.shape}", got, hint)
-    column = int(choices.target) if choices.target.isascii() and choices.target.isdigit() else width
+    # Python reads no integer of some thousand digits, and no array has as many columns as 18 of them count.
+    digits = choices.target.lstrip("0") or choices.target[-1:]
+    column = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 18 else width
     if column >= width or width < 2:
         what = f"a column from 0 to {width - 1}, beside at least one feature,"
         hint = f"--target {width - 1}, or --target y.npy, where all of {name} is features"

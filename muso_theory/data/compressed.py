@@ -7,12 +7,12 @@ import gzip
 import io
 import lzma
 import re
-import zipfile
 from collections.abc import Iterable
 from typing import Any
 
 from ..errors import BadInputError, expected
 from ..files.reading import grown
+from ..files.zipped import open_archive
 from .foreign import extra_package, unreadable
 
 __all__ = ["COMPRESSED", "decompressed", "packed"]
@@ -57,7 +57,7 @@ def decompressed(data: bytes, kind: str, name: str) -> bytes:
     )
     try:
         if kind == "zip":
-            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            with open_archive(io.BytesIO(data)) as archive:
                 (member,) = packed(archive.namelist())
                 if archive.getinfo(member).file_size > most:
                     raise grows

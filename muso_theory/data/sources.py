@@ -18,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arguments import checked
-from ..errors import expected, nearest
+from ..errors import BadInputError, expected, nearest
 from ..files.kinds import refuse_other_kinds
 from ..files.reading import read_stream, without_waiting
+from ..files.zipped import open_archive
 from ..targets import class_words, decide_targets, encode_classes
 from ..understood import Understood, listed
 from .archive import read_npy, read_npz, read_samples
@@ -193,7 +194,9 @@ BUILTIN: Mapping[str, Callable[[], Dataset]] = MappingProxyType(
 
 def _read_stdin(stdin: IO[bytes] | None) -> bytes:
     """Read all of standard input, unless nobody is going to write to it."""
-    stream = sys.stdin.buffer if stdin is None else stdin
+    stream = getattr(sys.stdin, "buffer", None) if stdin is None else stdin
+    if stream is None:
+        raise expected("data on standard input", "DATA", "-", "closed", "muso check - < data.npz")
     if stream.isatty():
         raise expected("data on standard input", "DATA", "-", "a terminal", "muso check - < data.npz")
     return read_stream(stream, "-")
@@ -268,8 +271,10 @@ def _zipped(content: Path | bytes, shown: str) -> str:
     """Which kind of zip archive this is: of arrays, an Excel workbook, or one table."""
     suffix = Path(shown).suffix.lower()
     try:
-        with zipfile.ZipFile(content if isinstance(content, Path) else io.BytesIO(content)) as archive:
+        with open_archive(content if isinstance(content, Path) else io.BytesIO(content)) as archive:
             members = packed(archive.namelist())
+    except BadInputError:
+        raise
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         known = suffix if suffix in (".zip", *_SUFFIXES["xlsx"]) else ".npz"
         raise expected(

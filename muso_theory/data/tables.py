@@ -8,7 +8,6 @@ import itertools
 import re
 import shlex
 import warnings
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 
 from ..errors import BadInputError, expected, nearest
 from ..files.reading import grown
+from ..files.zipped import open_archive
 from ..former import former
 from ..understood import Understood
 from .foreign import extra_package, refuse_foreign, unreadable
@@ -30,6 +30,9 @@ _DECIMAL_POINT = re.compile(r"\s*[+-]?[0-9]*\.[0-9]+([eE][+-]?[0-9]+)?\s*")
 _THOUSANDS = re.compile(r"\s*[+-]?[1-9][0-9]{0,2},[0-9]{3}\s*")
 _ROW_NAME = re.compile(r"\s*([0-9]+|.*[^0-9.,eE+-].*)\s*", re.DOTALL)
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+
+_MOST_CELLS = 1 << 22
+"""Of a sheet, unless more are written in it."""
 
 _BINARY_IN = 1 << 16
 """Text has no zero byte, and binary data have one among so many."""
@@ -109,7 +112,7 @@ def _read_excel(data: bytes, name: str, sheet: str | None) -> Table:
 
     extra_package("openpyxl", name)
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with open_archive(io.BytesIO(data)) as archive:
             total = sum(member.file_size for member in archive.infolist())
         if total > grown(len(data)):
             what = f"a workbook that grows to at most {grown(len(data)):,} bytes"
@@ -119,6 +122,7 @@ def _read_excel(data: bytes, name: str, sheet: str | None) -> Table:
             if sheet is not None and sheet not in sheets:
                 raise expected(f"a sheet of {name}", "sheet", sheet, "no such sheet", nearest(sheet, sheets))
             chosen = sheets[0] if sheet is None else sheet
+            _check_cells(book, chosen, name, total)
             as_written = {"header": None, "dtype": object, "na_filter": False, "keep_default_na": False}
             cells = pd.read_excel(book, sheet_name=chosen, **as_written)
             if len(cells) < 2:
@@ -140,6 +144,21 @@ def _read_excel(data: bytes, name: str, sheet: str | None) -> Table:
     )
     how = Understood("data", words, "inferred" if sheet is None else "given", "--sheet")
     return _headed(cells, name, lambda row: f"{name}, sheet {chosen!r}, row {row + 2}", how)
+
+
+def _check_cells(book: Any, sheet: str, name: str, size: int) -> None:
+    """Refuse a sheet of more cells than its file wrote: one that is far away makes all before it."""
+    # No cell that is written takes less than 16 bytes, so that a full sheet of any size passes.
+    most, rows, columns = max(_MOST_CELLS, size // 16), 0, 0
+    pages = book.book[sheet]
+    if not hasattr(pages, "reset_dimensions"):  # a chart
+        return
+    pages.reset_dimensions()  # which the file may say wrongly
+    for row in pages.iter_rows(values_only=True):
+        rows, columns = rows + 1, max(columns, len(row), 1)
+        if rows * columns > most:
+            what = f"a sheet of at most {most:,} cells, those between and before them too,"
+            raise expected(what, "sheet", sheet, f"{name}: more", "the table alone as .csv")
 
 
 def _headed(cells: Any, name: str, place: Callable[[int], str], how: Understood) -> Table:

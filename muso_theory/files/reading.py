@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadInputError, expected
+from .zipped import open_archive
 
 __all__ = [
     "BROKEN",
@@ -50,8 +51,10 @@ _MOST_DEPTH = 40
 _MOST_DIGITS = 1_000
 _MOST_EXACT_DIGITS = 4_000
 _MOST_GROWTH = 100
-_MOST_MEMBERS = 10_000
+_MOST_VALUES = 1 << 20
 _WAIT = 1.0
+
+_LAST_CHARACTER = 0x10FFFF
 
 _EXACT = re.compile(r"[+-]?[0-9]+(/[0-9]+)?")
 # An unfinished string ends with the text, so that no character is looked at twice.
@@ -65,6 +68,7 @@ BROKEN = (
     KeyError,
     OverflowError,
     RuntimeError,
+    SystemError,
     SyntaxError,
     TokenError,
     MemoryError,
@@ -170,8 +174,8 @@ def parse_json(text: str, name: str, shown: str = "", constants: bool = False) -
         constants: accept NaN and Infinity, which JSON has not.
 
     Raises:
-        BadInputError: no JSON, more than 40 levels, a number of more than 1,000 digits or beyond floats, or a key that
-            occurs twice.
+        BadInputError: no JSON, more than 40 levels or 2²⁰ values, a number of more than 1,000 digits or beyond floats,
+            or a key that occurs twice.
 
     Example:
         >>> parse_json('{"a": [1, 2]}', "report")
@@ -184,14 +188,7 @@ def parse_json(text: str, name: str, shown: str = "", constants: bool = False) -
     try:
         if len(text) > MOST_BYTES:
             raise ValueError(f"more than {MOST_BYTES:,} characters")
-        steps = {"[": 1, "{": 1, "]": -1, "}": -1}
-        if (
-            max(
-                accumulate(steps.get(c, 0) for c in re.findall(r"[\[\]{}]", _STRING.sub("", text))), default=0
-            )
-            > _MOST_DEPTH
-        ):
-            raise ValueError(f"more than {_MOST_DEPTH} levels")
+        _check_structure(text)
         return json.loads(
             text,
             object_pairs_hook=_once,
@@ -201,6 +198,20 @@ def parse_json(text: str, name: str, shown: str = "", constants: bool = False) -
         )
     except (ValueError, RecursionError) as error:
         raise expected("JSON text", name, shown or "text", str(error), "a file as it was written") from None
+
+
+def _check_structure(text: str) -> None:
+    """Refuse too many values or levels before any value is made, which takes many times the memory of its text."""
+    many = f"more than {_MOST_VALUES:,} values"
+    # Of each value at most its name and its text are strings, and it takes time to find where these end.
+    if text.count('"') > 4 * _MOST_VALUES:
+        raise ValueError(many)
+    bare = _STRING.sub("", text)
+    if sum(map(bare.count, ",[{")) > _MOST_VALUES:  # one of which stands before each value within another
+        raise ValueError(many)
+    steps = {"[": 1, "{": 1, "]": -1, "}": -1}
+    if max(accumulate(steps[mark] for mark in re.findall(r"[\[\]{}]", bare)), default=0) > _MOST_DEPTH:
+        raise ValueError(f"more than {_MOST_DEPTH} levels")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -281,7 +292,8 @@ def read_array(stream: IO[bytes], size: int, name: str) -> npt.NDArray[Any]:
     if dtype.hasobject:
         hint = "saving it with astype(float), or of words with astype(str)"
         raise expected("numbers or text, never pickled objects", "array", name, "object array", hint)
-    if any(side < 0 for side in shape) or math.prod(shape) * dtype.itemsize > size:
+    # Entries of no bytes, such as empty text, are as dear to make as others.
+    if any(side < 0 for side in shape) or math.prod(shape) * max(1, dtype.itemsize) > size:
         raise ValueError(f"{name} says shape {shape}, of more than its {size:,} bytes")
     data = bytearray(math.prod(shape) * dtype.itemsize)
     view, got = memoryview(data), 0
@@ -294,6 +306,8 @@ def read_array(stream: IO[bytes], size: int, name: str) -> npt.NDArray[Any]:
     if stream.read(1):  # reading to the end is also what verifies a checksum
         raise ValueError(f"bytes after the end of {name}")
     flat: npt.NDArray[Any] = np.frombuffer(data, dtype) if data else np.empty(math.prod(shape), dtype)
+    if dtype.kind == "U" and data and flat.view(f"{dtype.str[0]}u4").max() > _LAST_CHARACTER:
+        raise ValueError(f"{name} is text with a number in it that is no character")
     return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
 
 
@@ -319,10 +333,8 @@ def read_arrays(
         if not hasattr(source, "read") and not Path(source).is_file():
             got = "device or pipe" if Path(source).exists() else "no such file"
             raise expected("a complete .npz archive", "archive", name, got, "a file on disk")
-        with zipfile.ZipFile(source) as archive:
+        with open_archive(source) as archive:
             members: dict[str, zipfile.ZipInfo] = {}
-            if len(archive.infolist()) > _MOST_MEMBERS:
-                raise expected(f"at most {_MOST_MEMBERS:,} arrays", "archive", name, "more", "fewer")
             for info in archive.infolist():
                 member = info.filename
                 key = member.removesuffix(".npy")

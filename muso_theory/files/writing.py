@@ -64,7 +64,7 @@ class Outputs:
         """
         if path is None or (str(path) == "-" and kind in _PRINTED):
             return
-        target = os.path.realpath(path)
+        target = _real(path)
         if str(path) == "-":
             raise expected("a file to write", "path", path, f"standard output for a {kind}", "a file name")
         if os.path.isdir(target):
@@ -91,7 +91,7 @@ class Outputs:
         """
         if path is None:
             return
-        target = os.path.realpath(path)
+        target = _real(path)
         if os.path.exists(target) and not os.path.isdir(target):
             raise expected("a folder", "path", path, "file", "another name")
         _check_parent(target, path)
@@ -142,10 +142,18 @@ def _identity(path: str | os.PathLike[str]) -> list[object]:
         found = os.fstat(0) if standard else os.stat(path)
     except (OSError, ValueError):
         found = None
-    keys: list[object] = [] if standard or str(path).startswith("/dev/") else [os.path.realpath(path)]
+    keys: list[object] = [] if standard or str(path).startswith("/dev/") else [_real(path)]
     if found is not None and stat.S_ISREG(found.st_mode):
         keys.append((found.st_dev, found.st_ino))
     return keys
+
+
+def _real(path: str | os.PathLike[str]) -> str:
+    """A path without links, or words where no file can have it."""
+    try:
+        return os.path.realpath(path)
+    except ValueError as error:
+        raise expected("a path that a file can have", "path", path, str(error), "another path") from None
 
 
 _ENDINGS = (

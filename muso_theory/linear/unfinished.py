@@ -13,7 +13,6 @@ import os
 import shutil
 import sys
 import time
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,8 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array
+from ..arrays import Array, first_nonfinite
 from ..errors import BadInputError, MusoError, expected, printable
+from ..files.reading import read_arrays
 from ..files.writing import npz_bytes, write_atomic
 from ..machine import versions
 from ..numbers import spans, tiles
@@ -146,7 +146,7 @@ class GrowingSum:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     GrowingSum(Path(folder, "sum.npz")).keep(np.eye(1), 3, done=True)
-        ...     GrowingSum(Path(folder, "sum.npz")).read()
+        ...     GrowingSum(Path(folder, "sum.npz")).read(1, 3)
         (array([[1.]]), 3)
     """
 
@@ -155,21 +155,39 @@ class GrowingSum:
         self._written = time.monotonic()
         self._was_read = False
 
-    def read(self) -> tuple[Array | None, int]:
-        """The sum as far as it was kept, and the number of its spans; nothing where no file fits its hash."""
+    def read(self, width: int, most: int) -> tuple[Array | None, int]:
+        """The sum as far as it was kept, and the number of its spans; nothing where no file fits.
+
+        Args:
+            width: D, of a sum of shape (D, D).
+            most: spans that there are.
+        """
         if not self._path.exists():
             return None, 0
-        try:
-            with np.load(self._path, allow_pickle=False) as stored:
-                total, count, seal = stored["total"], int(stored["count"]), str(stored["seal"])
-            if total.dtype == np.float64 and seal == self._seal(total, count):
-                self._was_read = True
-                return total, count
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            pass
-        words = f"the checkpoint {self._path} does not fit its hash; its sum is formed again"
+        found = self._stored(width, most)
+        if found is not None:
+            self._was_read = True
+            return found
+        words = f"the checkpoint {self._path} does not fit its hash or its problem; its sum is formed again"
         print(printable(words), file=sys.stderr)
         return None, 0
+
+    def _stored(self, width: int, most: int) -> tuple[Array, int] | None:
+        """What a file holds, if it fits its hash and may be such a sum: whether of these rows, `confirm` asks."""
+        names = ("total", "count", "seal")
+        try:
+            arrays = read_arrays(self._path, self._path.name, lambda members: None, names)
+        except BadInputError:
+            return None
+        if set(arrays) != {*names}:
+            return None
+        total, count, seal = (arrays[name] for name in names)
+        is_sum = total.shape == (width, width) and total.dtype == np.float64
+        is_sum = is_sum and first_nonfinite(total) is None
+        is_counted = (count.shape, count.dtype.kind) == ((), "i") and 0 < count <= most
+        if not (is_sum and is_counted and (seal.shape, seal.dtype.kind) == ((), "U")):
+            return None
+        return (total, int(count)) if str(seal) == self._seal(total, int(count)) else None
 
     def keep(self, total: Array, count: int, *, done: bool) -> None:
         """Write the sum, when it is done or has grown for a while.

@@ -133,8 +133,8 @@ def parts(
 class Growing(Protocol):
     """Where a sum is kept while it grows."""
 
-    def read(self) -> tuple[Array | None, int]:
-        """The sum as far as it was kept, and of how many spans it is."""
+    def read(self, width: int, most: int) -> tuple[Array | None, int]:
+        """The sum as far as it was kept, of so many columns, and of how many spans it is, which are at most so many."""
 
     def keep(self, total: Array, count: int, *, done: bool) -> None:
         """Keep it."""
@@ -205,8 +205,8 @@ def curvature(
         array([[ 1.,  2.],
                [ 2., 13.]])
     """
-    total, count = (None, 0) if growing is None else growing.read()
     last = len(spans(len(index), features.shape[1]))
+    total, count = (None, 0) if growing is None else growing.read(features.shape[1], last)
     for gram in _spread_out(spread, _gram, features, index, first=count):
         count += 1
         if total is None:

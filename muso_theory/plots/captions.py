@@ -48,7 +48,7 @@ def fill(caption: str, results: Mapping[str, Any]) -> str:
         try:
             values = _walk(results[name], path.split("/"))
             return ", ".join(format(value, form) for value in values)
-        except (KeyError, IndexError, TypeError, ValueError) as error:
+        except (KeyError, IndexError, TypeError, ValueError, ArithmeticError) as error:
             raise expected(
                 "a number that the result holds", "path", path, repr(error), f"a path of {name}.json"
             ) from None

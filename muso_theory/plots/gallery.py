@@ -229,7 +229,7 @@ def _picture(draw: Any, used: Sequence[ResultFile]) -> Any:
     """What a script draws of results, or None where they have not what it shows."""
     try:
         return draw()
-    except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
         hint = "; ".join(f"{source.path.name} as this version writes it" for source in used)
         raise expected(
             "a result that the figure can read", "RESULT", used[0].path, repr(error), hint

@@ -347,7 +347,7 @@ class Counterexample:
             )
         except BadInputError:
             raise
-        except (KeyError, TypeError, ValueError, ZeroDivisionError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
             got = f"it has no {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
             raise expected(
                 "a counterexample written by muso refute",

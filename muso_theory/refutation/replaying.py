@@ -38,6 +38,10 @@ def replay(path: Path, rule: Any = None, time_limit: float = 5.0) -> tuple[str, 
         BadInputError: an unreadable file, a stored gap that exact arithmetic does not confirm, or a rule that would
             have to be asked and is not given.
     """
+    if not 0 < time_limit < float("inf"):
+        raise expected(
+            "a positive number", "time_limit", time_limit, type(time_limit).__name__, "the default"
+        )
     refuse_other_kinds(path, "replay", "counterexample")
     stored = Counterexample.from_json(read_text(path, "replay"))
     if not stored.stands():

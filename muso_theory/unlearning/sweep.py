@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, final
 
 from ..arguments import checked
-from ..errors import MusoError, expected, nearest
+from ..errors import MusoError, expected, nearest, refuse_idle
 from ..evaluation import removal_certificate
 from ..evaluation.gaussian import check_delta
 from ..evidence import Verdict, short, worst
@@ -50,6 +50,9 @@ class _Axis:
     methods: tuple[str, ...]
     setting: str = ""
 
+
+_MOST_SEEDS = 10_000
+"""Each of which is measured at every value."""
 
 _RELABELLED = ("label-free", "random-labels")
 
@@ -206,6 +209,7 @@ def planned(
     if over not in AXES:
         raise expected("an axis", "over", over, "unknown", nearest(over, AXES))
     axis = AXES[over]
+    refuse_idle("delta", delta, 1e-5, "over", over, ["epsilon"])
     if over == "epsilon":
         check_delta(delta)
     names = tuple(dict.fromkeys(methods or axis.methods))
@@ -280,8 +284,9 @@ def _understood(
 
 def _check_applies(over: str, axis: _Axis, source: Source, names: Sequence[str], seeds: int) -> None:
     """Refuse an axis that varies nothing here, before anything is measured."""
-    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
-        raise expected("a positive number of seeds", "seeds", seeds, type(seeds).__name__, "3")
+    if isinstance(seeds, bool) or not isinstance(seeds, int) or not 1 <= seeds <= _MOST_SEEDS:
+        what = f"a positive number of seeds, at most {_MOST_SEEDS:,},"
+        raise expected(what, "seeds", seeds, type(seeds).__name__, "3")
     if source.data == "-":
         raise expected("data that every process can read", "data", "-", "standard input", "a file")
     if source.network is not None:

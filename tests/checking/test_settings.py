@@ -56,6 +56,15 @@ def test_what_is_stored_is_read_back(drawn: dict[str, Any]) -> None:
             Settings.from_words({**words, name: None})
 
 
+@pytest.mark.parametrize("name", ["tolerance", "ridge", "subset", "budget"])
+@pytest.mark.parametrize("value", [10**500, -(10**500)], ids=["large", "small"])
+def test_an_integer_that_no_float_holds_is_no_setting(name: str, value: int) -> None:
+    with pytest.raises(BadInputError, match="expected"):
+        Settings(**{name: value})  # type: ignore[arg-type]
+    with pytest.raises(BadInputError, match="complete settings"):
+        Settings.from_words({**Settings().to_words(), name: value})
+
+
 def test_every_setting_is_drawn_stored_and_an_argument_of_check() -> None:
     names = {field.name for field in fields(Settings)}
     assert names == set(DRAWN) == set(Settings(training=TrainingPlan("adam")).to_words())

@@ -386,3 +386,64 @@ def test_an_option_that_would_change_nothing_is_refused(words: tuple[object, ...
     answer = muso("check", "breast_cancer", *words)
     assert (answer.status, answer.out) == (2, "")
     assert why in answer.err
+
+
+SEARCHED = ["--max-examples 7", "--seed 3", "--format python", "--json out.json"]
+OF_RULES = ["--kind parameters", "--exact", "--assuming full-rank", "--tolerance 7"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(f"refute mine.txt {option}" for option in (*SEARCHED, *OF_RULES)),
+        *(f"refute mine.txt {option}" for option in ("--without X", "--time-limit 3", "--replay z.json")),
+        *(f"refute zero-labels --replay z.json {option}" for option in (*SEARCHED, *OF_RULES)),
+        *(f"refute zero-labels --replay z.json {option}" for option in ("--without X", "--seconds 5")),
+        *(f"refute --claim exact-labels {option}" for option in OF_RULES),
+        *(f"refute --claim exact-labels {option}" for option in ("--time-limit 3", "--seconds 5")),
+        "refute zero-labels --seconds 5",
+        "refute zero-labels --exact --tolerance 7",
+        "prove exact-labels --seconds 5",
+        "sweep breast_cancer --over subset --json s.json --delta 0.5",
+    ],
+)
+def test_an_option_that_this_mode_ignores_is_refused(words: str) -> None:
+    option = words.rsplit(" --", 1)[1].split()[0]
+    answer = muso(*words.split())
+    assert (answer.status, answer.out) == (2, "")
+    assert re.search(rf"expected (--)?{option} with .* only but got", answer.err)
+
+
+@pytest.mark.parametrize("seconds", ["0", "-3", "nan", "inf"])
+def test_a_time_limit_of_a_replay_that_is_none(seconds: str, tmp_path: Path) -> None:
+    answer = muso("refute", "zero-labels", "--replay", tmp_path / "z.json", "--time-limit", seconds)
+    assert (answer.status, answer.out) == (2, "")
+    assert "expected a positive number but got time_limit" in answer.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", "\0"),
+        *(("check", "d.npz", option, "a\0.npz") for option in ("--json", "--network", "--audit", "--w-init")),
+        ("check", "d.npz", "--w-init", "a\0.npy"),
+        ("check", "d.npz", "--target", "a\0.npy"),
+        ("check", "d.npz", "--fit-map", "public:a\0"),
+        ("unlearn", "d.npz", "--json", "a\0"),
+        ("refute", "a\0.py:rule"),
+        ("prove", "a\0.txt"),
+        *(("sweep", "d.npz", "--over", "subset", "--json", path) for path in ("", ".", "/")),
+        ("unlearn", "d.npz", "--set", f"ridge={'-' * 20_000}1"),
+        ("unlearn", "d.npz", "--method", "ridge-labels", "--set", f"ridge={'(' * 20_000}1"),
+        ("unlearn", "d.npz", "--set", "ridge={[]}"),
+    ],
+    ids=lambda words: ascii(" ".join(words))[:50],
+)
+def test_words_that_are_no_path_and_no_number(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "d.npz", small())
+    answer = muso(*words)
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err.startswith("muso: expected ")

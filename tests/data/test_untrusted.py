@@ -16,19 +16,22 @@ import tracemalloc
 import zipfile
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import muso_theory as mt
+from muso_theory.arrays import row_blocks
 from muso_theory.data import Dataset, compressed, load, tables
 from muso_theory.data.forget import parse_forget
 from muso_theory.errors import MusoError, expected, printable
-from muso_theory.files import reading
+from muso_theory.files import kinds, reading, zipped
 from muso_theory.files.reading import exact_number, grown, parse_json, read_bytes
 from muso_theory.files.writing import npz_bytes
 from muso_theory.networks import files as networks
@@ -490,3 +493,160 @@ def test_long_arrays_are_read_whole_however_they_are_laid_out() -> None:
         assert list(found) == ["a", "b"]
         assert np.array_equal(found["a"], array)
         assert found["a"].shape == np.shape(array)
+
+
+# -- little of a file that makes much ----------------------------------------------------------------------------------
+
+
+def test_only_the_last_seal_of_a_file_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[int] = []
+    real = kinds.hashlib.sha256
+    monkeypatch.setattr(
+        kinds, "hashlib", SimpleNamespace(sha256=lambda data: hashed.append(len(data)) or real(data))
+    )
+    path, line = tmp_path / "d.csv", f'"muso-theory sha256 {"a" * 64}\n",1,2\n'
+    path.write_text("a,b,y\n" + line * 200)
+    assert not kinds.is_sealed(path)
+    assert len(hashed) <= len(kinds.SEALED)
+    # A page that shows a sealed drawing has a seal of its own behind it.
+    path.write_bytes(kinds.with_seal(b"<html>" + kinds.with_seal(b"<svg></svg>", "svg") + b"</html>", "html"))
+    assert kinds.is_sealed(path)
+
+
+def _workbook(*cells: str) -> bytes:
+    """A workbook with numbers in some cells only."""
+    book = openpyxl.Workbook()
+    for cell in cells:
+        book.active[cell] = 1.0
+    stream = io.BytesIO()
+    book.save(stream)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(("cell", "columns"), [("CV200", 100), ("A20000", 1), ("ZZ30", 702)])
+def test_a_cell_far_away_makes_no_more_cells_than_a_limit(
+    cell: str, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "_MOST_CELLS", 15_000)
+    with pytest.raises(MusoError, match=r"a sheet of at most 15,000 cells.*d.xlsx: more"):
+        tables.read_table(_workbook("A1", cell), "xlsx", "d.xlsx", sheet=None, encoding=None)
+    monkeypatch.setattr(tables, "_MOST_CELLS", 50_000)
+    found = tables.read_table(_workbook("A1", "A3", cell), "xlsx", "d.xlsx", sheet=None, encoding=None)
+    assert found.frame.shape[1] == columns
+
+
+def test_a_full_sheet_of_any_size_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "_MOST_CELLS", 1)
+    cells = [f"{column}{row}" for column in "ABCDEFGH" for row in range(1, 300)]
+    found = tables.read_table(_workbook(*cells), "xlsx", "d.xlsx", sheet=None, encoding=None)
+    assert found.frame.shape == (298, 8)
+
+
+def _members(count: int, name: str = "{}.npy") -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for number in range(count):
+            archive.writestr(name.format(number), b"")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("ending", ["npz", "zip", "xlsx"])
+def test_members_are_counted_before_any_is_made(
+    ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    class Counting(zipfile.ZipInfo):
+        def __init__(self, *arguments: Any) -> None:
+            made.append("one")
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(zipped, "_MOST_MEMBERS", 20)
+    whole = _members(21)
+    # What the archive says of their number is not what is read.
+    lying = bytearray(whole)
+    at = lying.rfind(b"PK\x05\x06")
+    lying[at + 8 : at + 12] = b"\1\0\1\0"
+    for data in (whole, bytes(lying)):
+        path = tmp_path / f"d.{ending}"
+        path.write_bytes(data)
+        monkeypatch.setattr(zipfile, "ZipInfo", Counting)
+        with pytest.raises(MusoError, match="an archive of at most 20 files"):
+            load(path)
+        assert made == []
+        monkeypatch.undo()
+        monkeypatch.setattr(zipped, "_MOST_MEMBERS", 20)
+    with zipped.open_archive(io.BytesIO(_members(20))) as archive:
+        assert len(archive.namelist()) == 20
+
+
+def test_values_of_json_are_counted_before_any_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_MOST_VALUES", 100)
+    asked: list[str] = []
+    real = json.loads
+    monkeypatch.setattr(
+        reading.json, "loads", lambda text, **hooks: asked.append(text) or real(text, **hooks)
+    )
+    for text in (
+        "[" + "[]," * 60 + "1]",
+        "[" + "{}," * 99 + "1]",
+        "[" + "1," * 100 + "1]",
+        '"\\"' + '""' * 250,
+    ):
+        with pytest.raises(MusoError, match="more than 100 values"):
+            parse_json(text, "x")
+    assert asked == []
+    assert parse_json("[" + "1," * 99 + "1]", "x") == [1] * 100
+    assert parse_json('{"a": "' + "," * 500 + '"}', "x") == {"a": "," * 500}  # of a text they are letters
+
+
+@pytest.mark.parametrize("shape", [(10**15, 0), (0, 10**15), (10**15, 0, 3)])
+def test_empty_arrays_of_many_rows_end_at_once(shape: tuple[int, ...], tmp_path: Path) -> None:
+    empty = np.lib.stride_tricks.as_strided(np.zeros(0), shape, (0,) * len(shape))
+    assert len(list(row_blocks(empty))) <= 1
+    header = {"descr": "<f8", "fortran_order": False, "shape": shape}
+    npy = io.BytesIO()
+    np.lib.format.write_array_header_1_0(npy, header)
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("X.npy", npy.getvalue())
+        archive.writestr("y.npy", npy.getvalue())
+    assert read("npz", data.getvalue(), tmp_path)
+    assert read("npy", npy.getvalue(), tmp_path)
+    assert read("stdin", npy.getvalue(), tmp_path)
+    with pytest.raises(MusoError):
+        mt.UnlearningProblem(empty, np.zeros(3), [0])
+
+
+@pytest.mark.parametrize("dtype", ["<U1", ">U1", "<U0"])
+def test_text_that_is_none(dtype: str, tmp_path: Path) -> None:
+    shape = (4,) if dtype != "<U0" else (10**8,)
+    npy = io.BytesIO()
+    np.lib.format.write_array_header_1_0(npy, {"descr": dtype, "fortran_order": False, "shape": shape})
+    codes = np.full(4, 0x7FFFFFFF, f"{dtype[0]}u4").tobytes() if dtype != "<U0" else b""
+    npy.write(codes)
+    for key in ("y", "groups"):
+        arrays = {"X": np.eye(4, 3), "y": np.arange(4.0)}
+        arrays.pop(key, None)
+        data = io.BytesIO(npz_bytes(arrays))
+        with zipfile.ZipFile(data, "a") as archive:
+            archive.writestr(f"{key}.npy", npy.getvalue())
+        assert "complete .npz archive" in read("npz", data.getvalue(), tmp_path)
+    stream = io.BytesIO()
+    np.save(stream, np.array(["a\U0010ffff", ""], dtype=f"{dtype[0]}U2"))
+    stream.seek(0)
+    assert reading.read_array(stream, 10**4, "y").tolist() == ["a\U0010ffff", ""]
+
+
+@pytest.mark.parametrize("digits", ["9" * 5001, "0" * 5000 + "9", "²", "٣", "-1", ""], ids=lambda d: d[:3])
+def test_columns_of_a_matrix_that_are_none(digits: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "d.npy", np.arange(12.0).reshape(4, 3) ** 2)
+    with pytest.raises(MusoError, match="a column from 0 to 2"):
+        load(tmp_path / "d.npy", target=digits)
+    assert load(tmp_path / "d.npy", target="0" * 5000 + "2").y.tolist() == [4.0, 25.0, 64.0, 121.0]
+
+
+def test_standard_input_that_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(MusoError, match=r"data on standard input but got DATA=- \(closed\)"):
+        load("-")

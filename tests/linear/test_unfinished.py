@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import zipfile
 from collections import namedtuple
 from pathlib import Path
 from typing import Any
@@ -94,7 +96,7 @@ def test_a_sum_of_other_rows_is_refused(tmp_path: Path) -> None:
     mt.check(problem(), ["exact-labels"], checkpoint=tmp_path)
     for path in tmp_path.glob("*.npz"):
         sum_ = GrowingSum(path)
-        total, count = sum_.read()
+        total, count = sum_.read(WIDTH, SPANS)
         assert total is not None
         sum_.keep(total + 1e-6 * np.eye(WIDTH), count, done=True)  # its seal fits
     with pytest.raises(mt.MusoError, match=r"npz holds another sum.*its row \d is off"):
@@ -103,14 +105,89 @@ def test_a_sum_of_other_rows_is_refused(tmp_path: Path) -> None:
 
 def test_what_is_no_sum_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a.npz"
-    assert GrowingSum(path).read() == (None, 0)
+    assert GrowingSum(path).read(2, 1) == (None, 0)
     for content in (b"", b"words", npz_bytes({"total": np.eye(2)}), npz_bytes({"a": np.array(["x"])})):
         write_atomic(path, content)
-        assert GrowingSum(path).read() == (None, 0)
+        assert GrowingSum(path).read(2, 1) == (None, 0)
     GrowingSum(path).keep(np.eye(2), 1, done=True)
     shutil.copy(path, tmp_path / "b.npz")
-    assert GrowingSum(tmp_path / "b.npz").read() == (None, 0)  # of another name
+    assert GrowingSum(tmp_path / "b.npz").read(2, 1) == (None, 0)  # of another name
     assert capsys.readouterr().err.count("does not fit") == 5
+
+
+def _npy(header: bytes) -> bytes:
+    """An array with a header of one's own, and no entries."""
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+
+
+def _encrypted(archive: bytes) -> bytes:
+    """The same members, said to be encrypted."""
+    found = bytearray(archive)
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = found.find(mark)
+        while at >= 0:
+            found[at + flags] |= 1
+            at = found.find(mark, at + 1)
+    return bytes(found)
+
+
+def _members(**contents: bytes) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, content in contents.items():
+            archive.writestr(name.replace("_", "."), content)
+    return stream.getvalue()
+
+
+WHOLE = {"total": np.eye(2), "count": np.array(1), "seal": np.array("0" * 64)}
+DAMAGED = {
+    "one array": b"\x93NUMPY" + bytes(20),
+    "an npy": _npy(b"{'descr': '<f8', 'fortran_order': False, 'shape': (), }\n") + bytes(8),
+    "no npy": _members(total=b"x", count=b"x", seal=b"x"),
+    "other bytes": _members(total_npy=b"x", count_npy=b"x", seal_npy=b"x"),
+    "open header": _members(total_npy=_npy(b"{'descr': ("), count_npy=b"", seal_npy=b""),
+    "large header": _members(
+        total_npy=_npy(b"{'descr': '<f8', 'fortran_order': False, 'shape': (10000000, 10000000), }\n")
+    ),
+    "encrypted": _encrypted(npz_bytes(WHOLE)),
+    "vector": npz_bytes(WHOLE | {"count": np.arange(3)}),
+    "infinite": npz_bytes(WHOLE | {"count": np.array(np.inf)}),
+    "complex": npz_bytes(WHOLE | {"count": np.array(1j)}),
+    "struct": npz_bytes(WHOLE | {"count": np.zeros((), [("a", "<i8")])}),
+    "words": npz_bytes(WHOLE | {"count": np.array("1"), "total": np.array("1")}),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_bytes_that_are_no_checkpoint(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.npz").write_bytes(DAMAGED[name])
+    assert GrowingSum(tmp_path / "a.npz").read(2, 1) == (None, 0)
+    assert "does not fit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("total", "count"),
+    [
+        (np.eye(2), 3),
+        (np.eye(WIDTH)[0], 3),
+        (np.float64(1), 3),
+        (np.eye(WIDTH)[None], 3),
+        (np.eye(WIDTH), -1),
+        (np.eye(WIDTH), 0),
+        (np.eye(WIDTH), SPANS + 1),
+        (np.full((WIDTH, WIDTH), np.nan), SPANS),
+        (np.full((WIDTH, WIDTH), np.inf), 3),
+    ],
+    ids=lambda value: f"shape {value.shape}" if isinstance(value, np.ndarray) else str(value),
+)
+def test_a_sealed_file_that_is_no_sum_of_this_problem(
+    total: Any, count: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = told(mt.check(problem(), ["exact-labels"], checkpoint=tmp_path))
+    for path in tmp_path.glob("*.npz"):
+        GrowingSum(path).keep(np.asarray(total), count, done=True)
+    assert told(mt.check(problem(), ["exact-labels"], checkpoint=tmp_path)) == expected
+    assert "does not fit" in capsys.readouterr().err
 
 
 def test_nothing_is_kept_unless_asked(tmp_path: Path) -> None:

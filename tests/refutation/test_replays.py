@@ -106,3 +106,9 @@ def test_the_script_of_a_rule_that_raises_many_lines_is_python() -> None:
     found = refute_report(rule, max_examples=3, guided=0).counterexample
     assert found is not None
     assert not any(isinstance(node, ast.Raise) for node in ast.walk(ast.parse(found.to_python())))
+
+
+@pytest.mark.parametrize("value", [10**500, -(10**500)], ids=["large", "small"])
+def test_a_tolerance_that_no_float_holds(tmp_path: Path, value: int) -> None:
+    with pytest.raises(MusoError, match="a counterexample written by muso refute"):
+        replay(stored(tmp_path, tolerance=value))

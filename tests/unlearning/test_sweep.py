@@ -264,6 +264,8 @@ def test_a_value_that_a_method_refuses_is_told_in_its_row(wine: Path) -> None:
         (["--over", "subset", "--values", "1,1"], "different values"),
         (["--over", "n-features", "--values", "101"], "an even number"),
         (["--over", "subset", "--seeds", "0"], "a positive number of seeds"),
+        (["--over", "subset", "--seeds", "10001"], "at most 10,000"),
+        (["--over", "subset", "--seeds", "9999999999999999"], "at most 10,000"),
         (["--over", "subset", "--method", "subsample"], "subsampled-labels"),
         (["--over", "subset", "--backend", "dusk"], "dask"),
     ],
