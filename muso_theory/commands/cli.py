@@ -309,7 +309,7 @@ def prove(
         outputs.folder(write, f"{Path(own[0]).stem}.md")
         outputs.folder(html, "index.html")
         outputs.folder(coq, "_CoqProject")
-        prove_file(own[0], seconds, weaken, write, html, coq)
+        prove_file(own[0], seconds, weaken, write, html, coq, force)
     if weaken:
         raise expected("FILE.txt with --weaken", "claim", claim, "no file", "muso prove mine.txt --weaken")
     outputs = Outputs(*(evidence or ()), force=force)
@@ -337,14 +337,16 @@ def prove(
             proofs.append(search(name))
             if check_:
                 checked[name] = check_certificate(proofs[-1].certificate)
-        written = [] if write is None else write_proofs(write)
-        exported = None if coq is None else write_coq(coq, [proof.certificate for proof in proofs])
+        written = [] if write is None else write_proofs(write, force=force)
+        exported = (
+            None if coq is None else write_coq(coq, [proof.certificate for proof in proofs], force=force)
+        )
         if html is not None:
             from ..pages.onward import draw_shown
             from ..pages.site import write_site
 
             tell("writing the site")
-            pages = write_site(html, proofs, instances, draw_shown(evidence or ()))
+            pages = write_site(html, proofs, instances, draw_shown(evidence or ()), force=force)
     with answer():
         if claim and len(names) == 1 and not check_:
             say(proofs[0].to_markdown(), end="")
