@@ -76,9 +76,11 @@ def _told(error: Exception) -> str:
 
 
 def _never_fail_to_encode() -> None:
-    """Let a terminal without ‖ or ≤ show their escapes, and a process without stdout run all the same."""
+    """Let a terminal without ‖ or ≤ show their escapes, and a process without stdout or stderr run all the same."""
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    if sys.stderr is None:  # else print(…, file=sys.stderr) would write to standard output
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

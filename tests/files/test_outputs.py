@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -293,6 +294,28 @@ def test_only_text_goes_to_standard_output(words: tuple[str, ...], here: Path) -
     assert (answer.status, answer.out) == (2, "")
     assert answer.err.startswith("muso: expected a file to write but got path=- (standard output for")
     assert not Path("-").exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/bin/sh"), reason="this system has no /bin/sh")
+def test_without_standard_error_nothing_is_told_on_standard_output(here: Path) -> None:
+    """What a second run of a sweep tells of the first goes nowhere."""
+
+    def run(end: str) -> subprocess.CompletedProcess[str]:
+        words = ("/bin/sh", "-c", f'exec "$@" {end}', "sh", sys.executable, "-m", "muso_theory")
+        path = {**os.environ, "PYTHONPATH": str(Path(mt.__file__).parents[1])}
+        return subprocess.run(
+            [*words, *SWEEP, "--json", "new.json"],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+            env=path,
+        )
+
+    run("")
+    told, silent = run(""), run("2>&-")
+    assert "were measured before" in told.stderr
+    assert (silent.returncode, silent.stdout) == (told.returncode, told.stdout)
 
 
 def test_figures_are_written_over_figures_only(here: Path) -> None:
