@@ -24,9 +24,10 @@ import numpy as np
 
 from ..arrays import Array, plain_array
 from ..errors import BadInputError, MusoError, expected, printable
+from ..files.reading import MOST_BYTES
 from ..linear.problem import UnlearningProblem
 from .named import NamedRule
-from .wire import MOST_BYTES, pack, strange, unpack
+from .wire import pack, strange, unpack
 
 __all__ = ["IMPORT_SECONDS", "Failure", "Rule", "Runner"]
 

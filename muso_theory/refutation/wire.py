@@ -14,11 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
+from ..files.reading import MOST_BYTES
 
-__all__ = ["MOST_BYTES", "pack", "strange", "unpack"]
-
-MOST_BYTES = 1 << 26
-"""Of a message."""
+__all__ = ["pack", "strange", "unpack"]
 
 _MOST_DIGITS = 20_000
 """Hexadecimal ones of an exact number: Python divides numbers by all of them."""
@@ -49,7 +47,7 @@ def pack(values: Array | None, odd: str, **words: Any) -> bytes:
         words: what JSON can hold.
 
     Raises:
-        ValueError: more than `MOST_BYTES`, or an exact number that is too long.
+        ValueError: more than `files.reading.MOST_BYTES`, or an exact number that is too long.
 
     Example:
         >>> unpack(pack(np.array([Fraction(1, 3), 2.5], dtype=object), "", twice=True))
