@@ -149,7 +149,7 @@ def check(
     if html is not None or figures is not None:
         with progress() as tell:
             tell("drawing")
-            _write_pages(prepared, report, outputs, html, figures)
+            _write_pages(prepared, report, outputs, html, figures, force)
     if json is not None and json != "-":
         outputs.write(json, report.to_json().encode())
     with answer():
@@ -181,7 +181,9 @@ def _cluster(
     return connected(scheduler, 1)
 
 
-def _write_pages(prepared: Any, report: Any, outputs: Any, html: Path | None, figures: Path | None) -> None:
+def _write_pages(
+    prepared: Any, report: Any, outputs: Any, html: Path | None, figures: Path | None, force: bool
+) -> None:
     """Write the web page and the figures of a report."""
     from .. import pages, plots
     from ..files.kinds import with_seal
@@ -206,4 +208,5 @@ def _write_pages(prepared: Any, report: Any, outputs: Any, html: Path | None, fi
         for name, (figure, caption) in pages.draw_figures(found, report).items():
             drawn |= {f"{name}.{form}": plots.render(figure, form) for form in ("pdf", "svg")}
             captions.append(f"{name}: {caption}\n")
-    write_all(figures, {**drawn, "captions.txt": "\n".join(captions)}, "captions.txt", sealed=True)
+    files = {**drawn, "captions.txt": "\n".join(captions)}
+    write_all(figures, files, "captions.txt", sealed=True, force=force)

@@ -89,9 +89,11 @@ def _told(error: Exception) -> str:
 
 
 def _never_fail_to_encode() -> None:
-    """Let a terminal without ‖ or ≤ show their escapes, and a process without stdout run all the same."""
+    """Let a terminal without ‖ or ≤ show their escapes, and a process without stdout or stderr run all the same."""
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    if sys.stderr is None:  # else print(…, file=sys.stderr) would write to standard output
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -323,7 +325,7 @@ def prove(
         outputs.folder(write, f"{Path(own[0]).stem}.md")
         outputs.folder(html, "index.html")
         outputs.folder(coq, "_CoqProject")
-        prove_file(own[0], seconds, weaken, write, html, coq)
+        prove_file(own[0], seconds, weaken, write, html, coq, force)
     if weaken:
         raise expected("FILE.txt with --weaken", "claim", claim, "no file", "muso prove mine.txt --weaken")
     # 60 is the default, which says nothing.
@@ -353,14 +355,16 @@ def prove(
             proofs.append(search(name))
             if check_:
                 checked[name] = check_certificate(proofs[-1].certificate)
-        written = [] if write is None else write_proofs(write)
-        exported = None if coq is None else write_coq(coq, [proof.certificate for proof in proofs])
+        written = [] if write is None else write_proofs(write, force=force)
+        exported = (
+            None if coq is None else write_coq(coq, [proof.certificate for proof in proofs], force=force)
+        )
         if html is not None:
             from ..pages.onward import draw_shown
             from ..pages.site import write_site
 
             tell("writing the site")
-            pages = write_site(html, proofs, instances, draw_shown(evidence or ()))
+            pages = write_site(html, proofs, instances, draw_shown(evidence or ()), force=force)
     with answer():
         if claim and len(names) == 1 and not check_:
             say(proofs[0].to_markdown(), end="")

@@ -29,7 +29,13 @@ def is_theorem_file(word: str) -> bool:
 
 
 def prove_file(
-    file: str, seconds: float, weaken: bool, write: Path | None, html: Path | None, coq: Path | None
+    file: str,
+    seconds: float,
+    weaken: bool,
+    write: Path | None,
+    html: Path | None,
+    coq: Path | None,
+    force: bool = False,
 ) -> None:
     """Answer a theorem from a file, and exit: 0 proved, 1 refuted, 3 undecided or vacuous."""
     from ..claims.theorems.attempts import attempt, statement
@@ -47,9 +53,11 @@ def prove_file(
     if html is not None and found.proof is not None:
         from ..pages.site import write_site
 
-        pages = write_site(html, [found.proof], weakened=less)
-    written = [] if write is None else write_attempt(write, found, less)
-    exported = None if coq is None or found.proof is None else write_coq(coq, [found.proof.certificate])
+        pages = write_site(html, [found.proof], weakened=less, force=force)
+    written = [] if write is None else write_attempt(write, found, less, force=force)
+    exported = (
+        None if coq is None or found.proof is None else write_coq(coq, [found.proof.certificate], force=force)
+    )
     with answer():
         say(f"{found.verdict.name}: {theorem.name}, {found.tried[-1]}\n")
         say(found.to_markdown(), end="")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import os
 import stat
@@ -17,6 +18,7 @@ import numpy.typing as npt
 
 from ..errors import BadInputError, expected
 from ..former import former
+from .folders import SUMS, check_folder, read_sums, sums_text
 from .kinds import FILE_KINDS, SEALED, is_changed, with_seal
 
 __all__ = ["Outputs", "make_folder", "npz_bytes", "write_all", "write_atomic"]
@@ -86,8 +88,8 @@ class Outputs:
             index: the file by which a folder is known to be of this kind.
 
         Raises:
-            BadInputError: a file, a folder in none, one with something that is read, or, without force, one with other
-                things in it, or with a file that was changed after it was written.
+            BadInputError: a file, a folder in none, one with something that is read, or one that
+                `folders.check_folder` refuses.
         """
         if path is None:
             return
@@ -97,19 +99,11 @@ class Outputs:
         _check_parent(target, path)
         inside = [key for key in self._taken if isinstance(key, str) and Path(key).is_relative_to(target)]
         if inside:
-            got = f"it holds {Path(inside[0]).name}, {self._taken[inside[0]]}"
+            told = self._taken[inside[0]]
+            got = told if inside[0] == target else f"it holds {Path(inside[0]).name}, {told}"
             raise expected("a folder of its own", "path", path, got, "another name")
-        if self._force or not os.path.isdir(target) or not os.listdir(target):
-            return
-        if not os.path.isfile(os.path.join(target, index)):
-            got = f"it holds other files, and no {index}"
-            raise expected(
-                "a new folder, or one written before,", "path", path, got, "another name, or --force"
-            )
-        changed = next((file for file in sorted(Path(target).rglob("*.*")) if is_changed(file)), None)
-        if changed is not None:
-            got = "changed after it was written"
-            raise expected("files as they were written", "path", changed, got, "another name, or --force")
+        check_folder(Path(target), index, force=self._force)
+        self._taken[target] = "written twice"
 
     def write(self, path: str | os.PathLike[str], data: bytes) -> None:
         """Write a file that was announced.
@@ -250,7 +244,12 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def write_all(
-    folder: str | os.PathLike[str], files: Mapping[str, str | bytes], index: str, *, sealed: bool = False
+    folder: str | os.PathLike[str],
+    files: Mapping[str, str | bytes],
+    index: str,
+    *,
+    sealed: bool = False,
+    force: bool = False,
 ) -> list[Path]:
     """Write the files of a folder, first the one by which the folder is known: what is cut short can be run again.
 
@@ -258,21 +257,36 @@ def write_all(
         folder: made when missing, and the folders in it.
         index: one of the names, as in `Outputs.folder`.
         sealed: seal pages, drawings and captions (`kinds.with_seal`); not files that others check letter by letter.
+            What bears no seal is known again by its hash in `folders.SUMS`.
+        force: write over files that are not its own.
 
     Raises:
-        BadInputError: a folder or a file that cannot be written.
+        BadInputError: a folder or a file that cannot be written, or one that `folders.check_folder` refuses; then
+            nothing is written.
 
     Example:
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     [path.name for path in write_all(folder, {"a.svg": b"", "index.txt": "a.svg"}, "index.txt")]
         ['a.svg', 'index.txt']
     """
-    root = Path(folder)
+    root, whole = Path(folder), {}
     for name in sorted(files, key=lambda name: name != index):
-        data = files[name]
+        data, form = files[name], Path(name).suffix[1:]
+        data = data.encode() if isinstance(data, str) else data
+        whole[name] = with_seal(data, form) if sealed and form in SEALED and data else data
+    check_folder(root, index, whole, force=force)
+    make_folder(root)
+    plain = {name for name in whole if not sealed or Path(name).suffix[1:] not in SEALED}
+    new = {(hashlib.sha256(whole[name]).hexdigest(), name) for name in plain}
+    old = read_sums(root)
+    known = new | {entry for entry in old if entry[1] not in whole}
+    if plain:  # the old ones too, until they are replaced
+        write_atomic(root / SUMS, sums_text(known | old))
+    for name, content in whole.items():
         make_folder((root / name).parent)  # and none before the index: an empty folder may be written to
-        whole, form = data.encode() if isinstance(data, str) else data, Path(name).suffix[1:]
-        write_atomic(root / name, with_seal(whole, form) if sealed and form in SEALED and whole else whole)
+        write_atomic(root / name, content)
+    if old - known:
+        write_atomic(root / SUMS, sums_text(known))
     return sorted(root / name for name in files)
 
 

@@ -45,6 +45,8 @@ def write_site(
     instances: Iterable[Observation] = (),
     drawn: Drawn | None = None,
     weakened: Weakened | None = None,
+    *,
+    force: bool = False,
 ) -> list[Path]:
     """Write the site of some proofs.
 
@@ -53,12 +55,14 @@ def write_site(
         instances: evidence on data, shown on the pages of their claims.
         drawn: figures, shown likewise; see :func:`draw_shown`.
         weakened: of one theorem of your own, what became of it without each hypothesis.
+        force: write over files of others.
 
     Raises:
-        BadInputError: the directory is a file or cannot be written.
+        BadInputError: the directory is a file, cannot be written, or has files of others in it.
     """
     make_folder(directory)  # before the work
-    return write_all(directory, theorem_site(proofs, instances, drawn, weakened), "index.html", sealed=True)
+    files = theorem_site(proofs, instances, drawn, weakened)
+    return write_all(directory, files, "index.html", sealed=True, force=force)
 
 
 def theorem_site(

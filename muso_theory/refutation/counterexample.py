@@ -238,7 +238,7 @@ class Counterexample:
         )
         w_init = zero if p.w_init is None else as_python(p.w_init)
         lines = [
-            f"# {self.rule} {self.failure.value}",
+            *_comments(f"{self.rule} {self.failure.value}"),
             "import numpy as np",
             "",
             "import muso_theory as mt",
@@ -249,9 +249,9 @@ class Counterexample:
             f"problem = mt.UnlearningProblem(features, targets, {p.forget.tolist()}, w_init)",
         ]
         if self.kind == "claim":
-            slug = self.rule.split()[0]
-            lines += [f"# {line}" for line in self.detail.splitlines()]
-            lines.append(f'print(mt.check(problem, ["{slug}"], "rational", asserted=["{slug}"]))')
+            named = f"[{json.dumps(self.rule.partition(' ')[0])}]"  # a file may say anything here
+            lines += _comments(self.detail)
+            lines.append(f'print(mt.check(problem, {named}, "rational", asserted={named}))')
         elif self._has_values and self.values is not None:
             name = "labels" if self.kind == "labels" else "w_unlearned"
             values = (
@@ -264,7 +264,7 @@ class Counterexample:
             ]
         else:
             told = f"{self.rule}(problem) {self.failure.value}: {self.detail}"
-            lines += [*(f"# {line}" for line in told.splitlines()), "print(problem)"]
+            lines += [*_comments(told), "print(problem)"]
         if any("Fraction(" in line for line in lines):
             lines[1:1] = ["from fractions import Fraction", ""]
         return "\n".join(lines) + "\n"
@@ -356,6 +356,11 @@ class Counterexample:
                 got,
                 "muso refute --json FILE",
             ) from error
+
+
+def _comments(text: str) -> list[str]:
+    """Words as comments, a line each, whatever ends a line."""
+    return [f"# {line}" for line in printable(text).splitlines()]
 
 
 def _heading(name: str, width: int) -> list[str]:

@@ -24,8 +24,10 @@ import numpy as np
 
 from ..arrays import Array, plain_array
 from ..errors import BadInputError, MusoError, expected, printable
+from ..files.reading import MOST_BYTES
 from ..linear.problem import UnlearningProblem
 from .named import NamedRule
+from .wire import pack, strange, unpack
 
 __all__ = ["IMPORT_SECONDS", "Failure", "Rule", "Runner"]
 
@@ -64,6 +66,7 @@ class _Answer:
 
     Args:
         values: what it returned, an array, or None.
+        odd: why these are no numbers; empty where they are.
         failure: how it misbehaved, or None.
         detail: words about the failure or the refusal.
         refused: whether it declined by a ``MusoError``, which is honest and no failure.
@@ -73,6 +76,7 @@ class _Answer:
     failure: Failure | None = None
     detail: str = ""
     refused: bool = False
+    odd: str = ""
 
 
 def _fresh(problem: UnlearningProblem) -> UnlearningProblem:
@@ -103,7 +107,8 @@ def _once(rule: Rule, problem: UnlearningProblem) -> _Answer:
             failure=Failure.MUTATES, detail=f"the problem's {mine.changed} changed during the call"
         )
     try:
-        return _Answer(np.array(plain_array("labels", given)))
+        values = np.array(plain_array("labels", given))
+        return _Answer(values, odd=strange(values))
     except MusoError as error:
         return _Answer(failure=Failure.NOT_NUMBERS, detail=str(error))
 
@@ -121,6 +126,8 @@ def _same(a: _Answer, b: _Answer) -> bool:
     """Whether two calls went the same way; NaN equals NaN here."""
     if a.values is None or b.values is None:
         return a.values is b.values and a.failure is b.failure
+    if a.odd or b.odd:  # which is a failure in itself, and whose own words on equality count for nothing
+        return a.odd == b.odd
     if a.values.shape != b.values.shape:
         return False
     equal = (a.values == b.values) | ((a.values != a.values) & (b.values != b.values))
@@ -139,6 +146,7 @@ def _serve(rule: Rule, connection: Any, parents: Any, talk: Any) -> None:
     """What the other process does: import the rule, say whether that went well, then answer."""
     if parents is not None:
         parents.close()  # else this process would never notice that its parent is gone
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     # What the rule prints goes to the parent, which shows it up to a length.
     for descriptor in (1, 2):
         os.dup2(talk.fileno(), descriptor)
@@ -149,23 +157,44 @@ def _serve(rule: Rule, connection: Any, parents: Any, talk: Any) -> None:
             try:
                 rule = rule.load()
                 kind, assuming = getattr(rule, "kind", "labels"), getattr(rule, "assuming", ())
-                about = {
-                    "kind": str(kind),
-                    "assuming": (assuming,) if isinstance(assuming, str) else (*assuming,),
-                }
+                assuming = (assuming,) if isinstance(assuming, str) else assuming
+                connection.send_bytes(pack(None, "", kind=str(kind), assuming=[str(x) for x in assuming]))
             except MusoError as error:
-                connection.send(str(error))
+                connection.send_bytes(pack(None, str(error)))
                 return
-            connection.send(about)
         else:
-            connection.send({})
+            connection.send_bytes(pack(None, ""))
         while True:
             arrays, twice = connection.recv()
             answer = _call(rule, UnlearningProblem(*arrays), twice)
-            try:
-                connection.send(answer)
-            except Exception as error:
-                connection.send(_Answer(failure=Failure.NOT_NUMBERS, detail=f"cannot be sent: {error}"))
+            connection.send_bytes(_packed(answer))
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of the process that judges the rule, however it ends, and end this one."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _packed(answer: _Answer) -> bytes:
+    """An answer as the other process reads it."""
+    try:
+        failure = None if answer.failure is None else answer.failure.name
+        return pack(answer.values, answer.odd, failure=failure, detail=answer.detail, refused=answer.refused)
+    except Exception as error:
+        return _packed(_Answer(failure=Failure.NOT_NUMBERS, detail=f"cannot be sent: {error}"))
+
+
+def _unpacked(message: bytes) -> _Answer:
+    """The answer in a message, which a rule may have written itself."""
+    try:
+        values, odd, words = unpack(message)
+        failure = None if words["failure"] is None else Failure[words["failure"]]
+        return _Answer(values, failure, str(words["detail"]), words["refused"] is True, odd)
+    except (ValueError, KeyError, TypeError):
+        return _Answer(failure=Failure.NOT_NUMBERS, detail="wrote other bytes where its answer was expected")
 
 
 def _show(heard: Any) -> None:
@@ -225,7 +254,7 @@ class Runner:
             if not self._connection.poll(self._seconds * (2 if twice else 1)):
                 self.close()
                 return _Answer(failure=Failure.NEVER_RETURNS, detail=f"did not answer in {self._seconds:g} s")
-            answer: _Answer = self._connection.recv()
+            answer = _unpacked(self._connection.recv_bytes(MOST_BYTES))
         except (EOFError, OSError):
             return _Answer(failure=Failure.DIES, detail=f"exit code {self._exit_code()}")
         return answer
@@ -247,15 +276,22 @@ class Runner:
                 raise expected(
                     what, "rule", spec, f"not imported in {limit:g} s", "a module that only defines it"
                 )
-            about: dict[str, Any] | str = self._connection.recv()
+            _, refused, about = unpack(self._connection.recv_bytes(MOST_BYTES))
+        except BadInputError:
+            raise
+        except ValueError:
+            self.close()
+            raise expected(what, "rule", spec, "its import wrote other bytes", "another rule") from None
         except (EOFError, OSError):
             code = self._exit_code()
             got = f"its import ended the process, exit code {code}"
             raise expected(what, "rule", spec, got, "a module that only defines it") from None
-        if isinstance(about, str):
+        if refused:
             self.close()
-            raise BadInputError(about)
-        return about
+            raise BadInputError(refused)
+        if not about:
+            return {}
+        return {"kind": str(about.get("kind")), "assuming": tuple(map(str, about.get("assuming") or ()))}
 
     def _begin(self) -> None:
         method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -61,7 +62,7 @@ def replay(path: Path, rule: Any = None, time_limit: float = 5.0) -> tuple[str, 
         return _told(found, fails, "the claim, checked again,"), int(fails)
     rule = RULEBOOK.get(stored.rule) if rule is None else rule
     if rule is None:
-        hint = f"muso refute {stored.rule} --replay {path}"
+        hint = f"muso refute {shlex.quote(stored.rule)} --replay {path}"  # the file may name anything
         if not _leaves_a_gap(stored):
             what = "the rule to ask again, or stored values that leave a gap"
             raise expected(what, "replay", stored.rule, "a name in a file, whose code is not run", hint)

@@ -147,12 +147,14 @@ def rule_trial(
             return Attempt(skipped=TIMED_OUT, detail=answer.detail)
         if answer.failure is not None or answer.values is None:
             return Attempt(answer.failure or Failure.NOT_NUMBERS, detail=answer.detail)
-        return _judged(problem, answer.values, kind, allowed)
+        return _judged(problem, answer.values, kind, allowed, answer.odd)
 
     return Trial(name, kind, attempt)
 
 
-def _judged(problem: UnlearningProblem, values: Array, kind: str, tolerance: Fraction | None) -> Attempt:
+def _judged(
+    problem: UnlearningProblem, values: Array, kind: str, tolerance: Fraction | None, odd: str
+) -> Attempt:
     """Shape, numbers, then the gap, which must be zero where there is no tolerance."""
     first = len(problem.forget) if kind == "labels" else problem.n_features
     wanted = (first, *problem.targets.shape[1:])
@@ -160,13 +162,8 @@ def _judged(problem: UnlearningProblem, values: Array, kind: str, tolerance: Fra
         return Attempt(Failure.WRONG_SHAPE, detail=f"returned None instead of shape {wanted}")
     if values.shape != wanted:
         return Attempt(Failure.WRONG_SHAPE, detail=f"shape {values.shape} instead of {wanted}")
-    if values.dtype.kind not in "fiubO":
-        return Attempt(Failure.NOT_NUMBERS, detail=f"dtype {values.dtype}")
-    if values.dtype == object:
-        entries = list(values.ravel())
-        if not all(isinstance(x, (int, float, Fraction, np.integer, np.floating)) for x in entries):
-            kinds = sorted({type(x).__name__ for x in entries})
-            return Attempt(Failure.NOT_NUMBERS, detail=f"entries of type {', '.join(kinds)}")
+    if odd:
+        return Attempt(Failure.NOT_NUMBERS, detail=odd)
     if any(isinstance(x, (float, np.floating)) and not np.isfinite(x) for x in values.ravel()):
         return Attempt(Failure.NOT_FINITE, detail=f"returned {values.tolist()}")
     returned = exact_array(values)

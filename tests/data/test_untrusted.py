@@ -25,6 +25,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 import muso_theory as mt
 from muso_theory.arrays import row_blocks
@@ -43,6 +44,60 @@ from verification.readers import JSON_READERS, READERS, bad_bytes, read, valid_f
 def valid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """A file that each reader accepts."""
     return valid_files(tmp_path_factory.mktemp("valid"))
+
+
+_FAR = [0, 10**9, 2, -(10**9)]
+SPARSE: dict[str, dict[str, Any]] = {
+    "csr": {"indices": _FAR, "indptr": [0, 1, 2, 3, 4]},
+    "csc": {"indices": _FAR, "indptr": [0, 1, 2, 4]},
+    "csr ends": {"indices": [0, 1, 2, 0], "indptr": [0, 10**9, -(10**9), 3, 4]},
+    "csr negative": {"indices": [0, 1, -1, 0], "indptr": [0, 1, 2, 3, 4]},
+    "bsr": {"data": np.ones((4, 1, 1)), "indices": _FAR, "indptr": [0, 1, 2, 3, 4]},
+    "coo": {"row": _FAR, "col": [0, 1, 2, 0]},
+    "coo negative": {"row": [0, 1, 2, 3], "col": [0, -1, 2, 0]},
+    "coo short": {"row": [0, 1], "col": [0, 1, 2, 0]},
+    "dia": {"offsets": [0, 1, 2]},
+}
+"""Members of archives of scipy that lead outside of their matrix."""
+
+
+@pytest.mark.parametrize("case", SPARSE)
+def test_indices_of_a_sparse_matrix_are_looked_at_before_they_are_followed(case: str, tmp_path: Path) -> None:
+    words = (
+        "--dense",
+        "--target",
+        "0",
+        "--features",
+        "identity",
+        "--forget",
+        "rows:0",
+        "--claim",
+        "full-rank",
+    )
+    members = {"data": np.ones(4), "shape": [4, 3], "format": case[:3].encode(), **SPARSE[case]}
+    path = tmp_path / "bad.npz"
+    path.write_bytes(npz_bytes(members))
+    # In a process of its own, which a signal may end.
+    answer = subprocess.run(
+        [sys.executable, "-m", "muso_theory", "check", str(path), *words],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("muso: expected a complete sparse matrix but got DATA=bad.npz (")
+
+
+@pytest.mark.parametrize("form", ["csr", "csc", "bsr", "coo", "dia"])
+def test_a_sparse_matrix_is_filled_in_as_scipy_does(form: str, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(-2, 3, (6, 4)) / 2
+    matrix = sparse.coo_array(values).asformat(form)
+    if form == "coo":  # an entry twice is their sum
+        matrix = sparse.coo_array((np.r_[matrix.data, 1.0], (np.r_[matrix.row, 2], np.r_[matrix.col, 1])))
+    sparse.save_npz(tmp_path / "d.npz", matrix)
+    found = load(str(tmp_path / "d.npz"), target="0", task="regression", dense=True)
+    assert np.array_equal(np.c_[found.y, found.X], matrix.toarray())
 
 
 def test_valid_files_are_read(valid: dict[str, bytes], tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +45,16 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (Path("site") / "evidence.json").write_text("{}")
     Path(".s.points").mkdir()
     write_atomic(".s.points/d.npz", npz_bytes(content))
+    for name, inside in (
+        ("l-drawn", "gaps.svg"),
+        ("l-kept", "sum.npz"),
+        ("l-proofs", "index.html"),
+        (".l.points", "p"),
+    ):
+        Path(name).mkdir()
+        os.symlink("../d.npz", Path(name, inside))
+    Path("deep").mkdir()
+    os.symlink("..", Path("deep", "certificates"))
     os.symlink("d.npz", "link.npz")
     os.link("d.npz", "hard.npz")
     return tmp_path
@@ -74,6 +85,9 @@ OVER = [
     ((*CHECK, "--json", "new.json", "--html", "./new.json"), "d.npz"),
     (("check", "d.csv", *SMALL, "--html", "d.csv"), "d.csv"),
     ((*CHECK, "--figures", "."), "d.npz"),
+    ((*CHECK, "--figures", "l-drawn"), "d.npz"),
+    ((*CHECK, "--checkpoint", "l-kept"), "d.npz"),
+    ((*CHECK, "--figures", "new", "--checkpoint", "./new"), "d.npz"),
     ((*LABELS, "-o", "d.npz"), "d.npz"),
     ((*LABELS, "-o", "./link.npz"), "d.npz"),
     (("labels", "d.csv", "--forget", "rows:0", "-o", "d.csv"), "d.csv"),
@@ -86,9 +100,13 @@ OVER = [
     ((*UNLEARN, "--json", "new.json", "--html", "./new.json"), "d.npz"),
     ((*SWEEP, "--json", "hard.npz"), "d.npz"),
     ((*SWEEP, "--fit-map", "public:public.npz", "--json", "public.npz"), "public.npz"),
+    ((*SWEEP, "--json", "l.json"), "d.npz"),
     ((SWEEP[0], ".s.points/d.npz", *SWEEP[2:], "--json", "s.json"), ".s.points/d.npz"),
     (("prove", "exact-labels", "--html", "site", "--evidence", "site/evidence.json"), "site/evidence.json"),
     (("prove", "exact-labels", "--write", "site", "--evidence", "site/evidence.json"), "site/evidence.json"),
+    *((("prove", "exact-labels", f"--{door}", "l-proofs"), "d.npz") for door in ("write", "html", "coq")),
+    *((("prove", "exact-labels", f"--{door}", "deep"), "d.npz") for door in ("write", "html", "coq")),
+    (("prove", "exact-labels", "--html", "new", "--coq", "new"), "d.npz"),
 ]
 
 
@@ -200,6 +218,62 @@ def test_folders_of_others_need_force(door: tuple[str, str], here: Path) -> None
         assert muso(*words, "fresh").status in (0, 1, 3)
 
 
+OWN_WORDS = {
+    ("check", "figures"): ("captions.txt", "gaps.svg"),
+    ("check", "checkpoint"): (".lock",),
+    ("prove", "write"): ("theorems.md", "pages/gap-formula.md", "certificates/gap-formula.json"),
+    ("prove", "html"): ("index.html", "exact-labels.html", "certificates/exact-labels.json"),
+    ("prove", "coq"): ("_CoqProject", "exact_labels.v", "statements.txt"),
+}
+"""Files of each folder, its index first, as somebody may have written them by hand."""
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `prove --write` write one claim: all of them take a minute."""
+    import muso_theory.claims.theorems.writing as writing
+
+    monkeypatch.setattr(writing, "slugs", lambda: ["gap-formula"])
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("door", sorted(FOLDERS), ids="-".join)
+def test_a_folder_with_files_of_these_names_is_not_taken_for_own(door: tuple[str, str], here: Path) -> None:
+    words = (*DOORS[door], f"--{door[1]}", "mine")
+    index, *others = OWN_WORDS[door]
+    Path("mine").mkdir()
+    Path("mine", index).write_text("written by hand")
+    refused = muso(*words)
+    assert (refused.status, refused.out, os.listdir("mine")) == (2, "", [index])
+    assert f"({index} in it was not written by muso); try another name, or --force" in refused.err
+    Path("mine", index).unlink()
+    assert muso(*words).status in (0, 1, 3)
+    for name in (index, *others):
+        written = Path("mine", name).read_bytes()
+        for mine in (b"written by hand", written + b"mine"):
+            Path("mine", name).write_bytes(mine)
+            refused = muso(*words)
+            assert (refused.status, refused.out, Path("mine", name).read_bytes()) == (2, "", mine), name
+            assert "--force" in refused.err
+        Path("mine", name).write_bytes(written)
+    assert muso(*words).status in (0, 1, 3)  # what nobody changed is written anew without a word
+    Path("mine", index).write_text("written by hand")
+    assert muso(*words, "--force").status in (0, 1, 3)
+    if door != ("check", "checkpoint"):  # whose index is a lock, never written to
+        assert muso(*words).status in (0, 1, 3)
+
+
+def test_a_folder_keeps_what_two_theorems_have_written(tmp_path: Path) -> None:
+    for name in ("a", "b", "a"):
+        text = f"{name} {len(os.listdir(tmp_path))}"  # another one the second time
+        if name == "b":
+            (tmp_path / "b.md").write_text("")
+        write_all(tmp_path, {f"{name}.md": text, "both.txt": text}, f"{name}.md")
+    (tmp_path / "b.md").write_text("by hand")
+    with pytest.raises(mt.MusoError, match=r"b\.md in it was not written by muso"):
+        write_all(tmp_path, {"b.md": "new"}, "b.md")
+
+
 def test_what_a_sweep_keeps_is_no_folder_of_others(here: Path) -> None:
     words = (*SWEEP, "--json", "new.json")
     Path(".new.points").mkdir()
@@ -220,6 +294,28 @@ def test_only_text_goes_to_standard_output(words: tuple[str, ...], here: Path) -
     assert (answer.status, answer.out) == (2, "")
     assert answer.err.startswith("muso: expected a file to write but got path=- (standard output for")
     assert not Path("-").exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/bin/sh"), reason="this system has no /bin/sh")
+def test_without_standard_error_nothing_is_told_on_standard_output(here: Path) -> None:
+    """What a second run of a sweep tells of the first goes nowhere."""
+
+    def run(end: str) -> subprocess.CompletedProcess[str]:
+        words = ("/bin/sh", "-c", f'exec "$@" {end}', "sh", sys.executable, "-m", "muso_theory")
+        path = {**os.environ, "PYTHONPATH": str(Path(mt.__file__).parents[1])}
+        return subprocess.run(
+            [*words, *SWEEP, "--json", "new.json"],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+            env=path,
+        )
+
+    run("")
+    told, silent = run(""), run("2>&-")
+    assert "were measured before" in told.stderr
+    assert (silent.returncode, silent.stdout) == (told.returncode, told.stdout)
 
 
 def test_figures_are_written_over_figures_only(here: Path) -> None:

@@ -544,6 +544,7 @@ def test_the_command_answers_by_its_exit_status(tmp_path: Path) -> None:
     assert status == 0
     assert shown.startswith("PROVED: mine")
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        ".muso-sums",
         "mine.json",
         "mine.md",
         "mine.tex",

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,8 @@ from muso_theory.errors import BadInputError
 from muso_theory.refutation import Failure, load_rule, refute_report
 from muso_theory.refutation import isolation as isolated
 from muso_theory.refutation.isolation import Runner
+from muso_theory.refutation.structures import exact_array
+from muso_theory.refutation.wire import unpack
 from verification.commands import muso
 
 GOOD = "import muso_theory as mt\ndef rule(p):\n    return mt.optimal_labels(p)\n"
@@ -55,6 +60,140 @@ def test_a_rule_cannot_set_the_status(text: str, words: str, module: Any) -> Non
         assert (answer.status, answer.out) == (2, "")
         assert words in answer.err
         assert answer.err.count("\n") == 1
+
+
+EVIL = """import os
+import numpy as np
+class Evil:
+    def __eq__(self, other): return True
+    def __ne__(self, other): return False
+    def __hash__(self): return 1
+    def __reduce__(self): return (os._exit, (0,))
+    def __len__(self): return 1
+    def __iter__(self): return iter([self])
+def filled(p):
+    out = np.empty(p.forget.shape, dtype=object)
+    out[:] = [Evil()] * out.size
+    return out
+def connection(p):
+    import gc
+    from multiprocessing.connection import Connection
+    own = [x for x in gc.get_objects() if isinstance(x, Connection) and not x.closed]
+    return next(x for x in own if x.readable and x.writable)
+"""
+TELLS = {
+    "an array of objects": "rule = filled\n",
+    "an object": "def rule(p):\n    return Evil()\n",
+    "an exception": "class Bad(Exception, Evil): pass\ndef rule(p):\n    raise Bad(Evil())\n",
+    "a pickle": "import pickle\ndef rule(p):\n    connection(p).send(Evil())\n    return filled(p)\n",
+    "a line": "def rule(p):\n    connection(p).send_bytes(b'[]')\n    return filled(p)\n",
+    "kind": "rule = filled\nrule.kind, rule.assuming = 'labels', [type('S', (str, Evil), {})('full-rank')]\n",
+}
+
+
+@pytest.mark.parametrize("text", TELLS.values(), ids=TELLS)
+def test_nothing_that_a_rule_returns_runs_here(text: str, module: Any, tmp_path: Path) -> None:
+    module(EVIL + text)
+    # In a process of its own, whose status says whether the end was this package's.
+    answer = subprocess.run(
+        [sys.executable, "-m", "muso_theory", "refute", "named_by_a_test.py:rule", "--max-examples", "5"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(mt.__file__).parents[1])},
+    )
+    assert answer.returncode == 1, answer.stderr
+    assert answer.stdout.startswith("REFUTED  named_by_a_test.py:rule")
+
+
+ANSWERS = {
+    "floats": [1.5, float("nan"), float("-inf")],
+    "bools": [True, False],
+    "narrow": np.array([[1, 2], [3, 4]], dtype=np.int8).T,
+    "fractions": np.array([Fraction(-1, 3), 10**5000, 0.1, True], dtype=object),
+    "numpy's own": np.array([np.int64(3), np.float32(0.1), np.longdouble(1) / 4], dtype=object),
+    "nothing": np.empty((0, 3)),
+    "a number": 5,
+}
+
+
+@pytest.mark.parametrize("given", ANSWERS.values(), ids=ANSWERS)
+def test_numbers_come_as_they_were_sent(given: Any) -> None:
+    with Runner(lambda p: given) as runner:
+        found = runner(mt.UnlearningProblem(np.eye(2), [1.0, 2.0], [1]))
+    wanted = np.asarray(given)
+    assert (found.failure, found.odd, found.values.shape) == (None, "", wanted.shape)
+    assert found.values.dtype == wanted.dtype
+    if wanted.dtype == object:
+        assert np.array_equal(exact_array(found.values), exact_array(wanted))
+    else:
+        assert found.values.tobytes() == wanted.tobytes()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b"[]",
+        b"{}\n",
+        b"[" * 100_000,
+        b'{"odd": 1, "words": {}}',
+        b'{"odd": "", "words": {}, "shape": [-1], "dtype": "<f8"}\n12345678',
+        b'{"odd": "", "words": {}, "shape": [1e9], "dtype": "<f8"}\n12345678',
+        b'{"odd": "", "words": {}, "shape": [1], "dtype": "|O8"}\n12345678',
+        b'{"odd": "", "words": {}, "shape": [1], "dtype": "<f8"}\n1234567',
+        b'{"odd": "", "words": {}, "shape": [1], "exact": ["1/0"]}',
+        b'{"odd": "", "words": {}, "shape": [1], "exact": [[1]]}',
+        b'{"odd": "x", "words": {}, "shape": [4611686018427387904, 4]}',
+    ],
+)
+def test_other_messages_are_refused(message: bytes) -> None:
+    with pytest.raises(ValueError, match="no message of a rule"):
+        unpack(message)
+
+
+@pytest.mark.parametrize("place", ["import", "call"])
+def test_a_rule_ends_with_the_process_that_judges_it(place: str, module: Any, tmp_path: Path) -> None:
+    endless = (
+        "    open('pid', 'w').write(str(os.getpid()))\n    os.rename('pid', 'known')\n    while True: pass\n"
+    )
+    module(f"import os\ndef rule(p):\n{endless}" + ("rule(None)\n" if place == "import" else ""))
+    words = ("refute", "named_by_a_test.py:rule", "--max-examples", "5", "--time-limit", "1000")
+    judge = subprocess.Popen(
+        [sys.executable, "-m", "muso_theory", *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(mt.__file__).parents[1])},
+    )
+    try:
+        assert _within(120, (tmp_path / "known").exists)
+    finally:
+        judge.kill()  # which nobody can catch
+        judge.wait()
+    child = int((tmp_path / "known").read_text())
+
+    def is_gone() -> bool:
+        try:
+            state = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return True
+        return state == "Z"  # ended, and not yet waited for by whoever inherited it
+
+    gone = _within(60, is_gone)
+    if not gone:
+        os.kill(child, signal.SIGKILL)
+    assert gone
+
+
+def _within(seconds: float, happens: Any) -> bool:
+    """Whether something happens before long."""
+    end = time.monotonic() + seconds
+    while not happens() and time.monotonic() < end:
+        time.sleep(0.05)
+    return bool(happens())
 
 
 def test_an_import_has_a_time_limit(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,34 +31,33 @@ def stored(tmp_path: Path, **changes: object) -> Path:
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "words"),
     [
-        {"failure": "RAISES", "square_gap": "999"},
-        {"failure": "CLAIM", "square_gap": "999"},
-        {"values": None, "square_gap": "999"},
-        {"failure": "NOT_FINITE", "values": ["1/2"], "square_gap": None},
+        ({"failure": "RAISES", "square_gap": "999"}, "a stored gap that exact arithmetic confirms"),
+        ({"failure": "CLAIM", "square_gap": "999"}, "a stored gap that exact arithmetic confirms"),
+        ({"values": None, "square_gap": "999"}, "a stored gap that exact arithmetic confirms"),
+        ({"failure": "NOT_FINITE", "values": ["1/2"], "square_gap": None}, "stored values that leave a gap"),
     ],
     ids=["other-failure", "claim-of-a-rule", "no-values", "optimal-label"],
 )
-def test_a_replay_confirms_no_gap_that_it_did_not_compute(tmp_path: Path, changes: dict[str, object]) -> None:
-    try:
-        said, status = replay(stored(tmp_path, **changes))
-    except MusoError:
-        return
-    assert "the gap is confirmed" not in said
-    assert not said.startswith("REFUTED")
-    assert status != 1
+def test_a_replay_confirms_no_gap_that_it_did_not_compute(
+    tmp_path: Path, changes: dict[str, object], words: str
+) -> None:
+    with pytest.raises(MusoError, match=f"^expected .*{words}"):
+        replay(stored(tmp_path, **changes))
+    said, status = replay(stored(tmp_path))  # as it was computed
+    assert said.startswith("REFUTED  the gap is confirmed")
+    assert status == 1
 
 
 def test_a_replay_holds_a_float_rule_to_its_tolerance(tmp_path: Path) -> None:
     label = OPTIMAL + Fraction(1, 10**30)
     gap = exact_square_gap(PROBLEM, np.array([label], dtype=object))
     file = stored(tmp_path, exact=False, values=[str(label)], square_gap=str(gap))
-    try:
-        said, _ = replay(file)
-    except MusoError:
-        return
-    assert not said.startswith("REFUTED")
+    with pytest.raises(MusoError, match="stored values that leave a gap"):
+        replay(file)
+    exact = stored(tmp_path, exact=True, values=[str(label)], square_gap=str(gap))
+    assert replay(exact)[0].startswith("REFUTED  the gap is confirmed")
 
 
 @pytest.mark.parametrize("start", [None, 10**9])
@@ -91,12 +90,40 @@ def test_a_replayed_claim_shows_its_own_numbers(tmp_path: Path) -> None:
     assert found is not None
     file = tmp_path / "claim.json"
     file.write_text(json.dumps({**json.loads(found.to_json()), "square_gap": "999", "detail": "forged"}))
-    try:
-        said, _ = replay(file)
-    except MusoError:
-        return
+    said, status = replay(file)
+    assert said.startswith("REFUTED  the claim, checked again, fails as stored")
+    assert f"gap² = {found.square_gap}," in said
+    assert status == 1
     assert "999" not in said
     assert "forged" not in said
+
+
+HOSTILE = [
+    "x\nimport os; os.system('true')\n#",
+    "x\rimport os",
+    "x\x0cimport os\x0b\x1c\x85\u2028import os",
+    'x"]);__import__("os").system("true");print(["',
+    "x\\",
+    "",
+    " ",
+]
+
+
+@pytest.mark.parametrize("kind", ["labels", "parameters", "claim"])
+@pytest.mark.parametrize("failure", ["GAP", "RAISES", "CLAIM"])
+@pytest.mark.parametrize("words", HOSTILE)
+def test_no_word_of_a_replay_becomes_code(kind: str, failure: str, words: str) -> None:
+    """The scripts of a plain and of a hostile file are one program, but for what they print and look up."""
+    found = refute_report("start-span", without="start-in-span").counterexample
+    assert found is not None
+    plain = json.loads(found.to_json()) | {"kind": kind, "failure": failure, "values": None}
+
+    def program(said: str) -> list[str]:
+        hostile = Counterexample.from_json(json.dumps(plain | {"rule": said, "detail": said}))
+        tree = ast.parse(hostile.to_python())
+        return [type(node).__name__ for node in ast.walk(tree)]
+
+    assert program(words) == program("plain")
 
 
 def test_the_script_of_a_rule_that_raises_many_lines_is_python() -> None:

@@ -25,18 +25,21 @@ ASKED = "Statements.v"
 """What is to be proved, as `proofs/coq/judge.py` writes it."""
 
 
-def write_coq(directory: str | Path, certificates: Iterable[Mapping[str, Any]]) -> Export:
+def write_coq(
+    directory: str | Path, certificates: Iterable[Mapping[str, Any]], *, force: bool = False
+) -> Export:
     """Write theorems as files for Coq, which ``proofs/coq/check.sh`` compiles.
 
     Args:
         directory: where to; a folder that need not exist.
+        force: write over files of others.
 
     Raises:
-        BadInputError: if the directory is a file, or cannot be written.
+        BadInputError: if the directory is a file, cannot be written, or has files of others in it.
     """
     make_folder(directory)
     export = coq_files(certificates)
-    write_all(directory, export.files, PROJECT)
+    write_all(directory, export.files, PROJECT, force=force)
     return export
 
 

@@ -35,15 +35,16 @@ __all__ = [
 _MAX_BYTES = 2_000_000
 
 
-def write_proofs(directory: str | Path) -> list[Path]:
+def write_proofs(directory: str | Path, *, force: bool = False) -> list[Path]:
     """Prove everything from scratch and write it down; the same code writes the same bytes.
 
     Args:
         directory: the room; ``certificates`` and ``pages`` are made in it. Statements and checker are not written:
             they are kept by hand, so that certificates are held to words that no program has touched.
+        force: write over files of others.
 
     Raises:
-        BadInputError: if the directory is a file, or cannot be written.
+        BadInputError: if the directory is a file, cannot be written, or has files of others in it.
     """
     make_folder(directory)  # before the work
     proofs = [prove(slug) for slug in slugs()]
@@ -60,11 +61,11 @@ def write_proofs(directory: str | Path) -> list[Path]:
     pages |= {slug: "../README.md#claims" for slug in unproved()}
     files["theorems.svg"] = graph_svg(edges, statuses, pages, remains)
     files["theorems.md"] = _table(proofs)
-    return write_all(directory, files, "theorems.md")
+    return write_all(directory, files, "theorems.md", force=force)
 
 
 def write_attempt(
-    directory: str | Path, attempt: TheoremAnswer, weakened: Weakened | None = None
+    directory: str | Path, attempt: TheoremAnswer, weakened: Weakened | None = None, *, force: bool = False
 ) -> list[Path]:
     """Write down what became of a theorem of your own: its page, and of a proof certificate, LaTeX and statement.
 
@@ -72,9 +73,10 @@ def write_attempt(
         directory: where; made if it does not exist.
         attempt: the theorem and its answer.
         weakened: what became of it without each hypothesis: in the page, in LaTeX, and as ``NAME-hypotheses.json``.
+        force: write over files of others.
 
     Raises:
-        BadInputError: if the directory is a file, or cannot be written.
+        BadInputError: if the directory is a file, cannot be written, or has files of others in it.
     """
     make_folder(directory)
     name = attempt.theorem.name.replace("/", "-")
@@ -87,7 +89,7 @@ def write_attempt(
         files[f"{name}.md"] += "\n" + weakened.to_markdown()
         files[f"{name}.tex"] += weakened.to_latex()
         files[f"{name}-hypotheses.json"] = certificate_text(weakened.to_json())
-    return write_all(directory, files, f"{name}.md")
+    return write_all(directory, files, f"{name}.md", force=force)
 
 
 def statements_text(own: Mapping[str, Sequence[str]]) -> str:
