@@ -37,8 +37,8 @@ class _Counted(io.RawIOBase):
     def tell(self) -> int:
         return self._stream.tell()
 
-    def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(size)
+    def read(self, n_bytes: int = -1) -> bytes:
+        data = self._stream.read(n_bytes)
         self._left -= data.count(_MEMBER)
         if self._left < 0:
             what = f"an archive of at most {_MOST_MEMBERS:,} files"
