@@ -154,7 +154,8 @@ class Stored(ByRows):
         if block.shape != wanted or block.dtype != self.dtype:
             hint = "blocks as wide as they say"
             raise expected(f"{wanted} of {self.dtype}", name, block.shape, f"dtype {block.dtype}", hint)
-        block = np.ascontiguousarray(block)
+        # One's own: a source may read the next block into the same memory.
+        block = np.array(block, order="C")
         found = blake2b(block.data, digest_size=32).digest()
         if self._hashes[i] is None:
             bad = first_nonfinite(block)

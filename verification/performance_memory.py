@@ -9,9 +9,9 @@ a process of its own, whose peak is what the system counted, and beside it one t
 equations: dsyrk of blocks of rows, class sums by products with one-hot blocks, dpotrf and dpotrs. Both have BLAS of one
 thread and are compared in processor time, which a busy machine disturbs less than the clock. On a cluster of two worker
 processes one is killed midway, and the bounds are held against those of the same problem by threads; where it makes
-tiles, midway is when half of those of the Gram matrix are there, and there are as many threads as workers. Blocks from
-a seed have no normal equations beside them and two threads; what all of ImageNet takes is extrapolated from a tenth of
-it.
+tiles, midway is when half of those of the Gram matrix are there, and there are as many threads as workers. Its peak is
+that of the process that asks. Blocks from a seed have no normal equations beside them and two threads; what all of
+ImageNet takes is extrapolated from a tenth of it.
 """
 
 from __future__ import annotations

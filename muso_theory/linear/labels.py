@@ -220,7 +220,8 @@ def leave_block_out_labels(problem: UnlearningProblem, forget_sets: Iterable[obj
     """Optimal labels of many forget sets from one factorisation of K (claim leave-block-out).
 
     The problem's own forget set plays no part. K⁻¹ is formed once, in O(n³); each forget set then costs a
-    solve with its own n_F × n_F block, instead of a retraining.
+    solve with its own n_F × n_F block, instead of a retraining. All in plain float64, whose digits the condition of K
+    takes away unseen: `optimal_labels` answers one request with digits that are looked at.
 
     Args:
         problem: features, targets and w₀.

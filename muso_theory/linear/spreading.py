@@ -65,7 +65,15 @@ def require_same_code(client: Any) -> None:
 
 
 def _numbered(i: int, work: Callable[[Part], T], part: Part) -> tuple[int, T]:
-    return i, work(part)
+    """The work on a worker, with numbers where those of any array lie.
+
+    Messages put arrays anywhere in memory, and products add in another order where numbers are not aligned.
+    """
+    features, labels = (
+        np.require(one, requirements="A") if isinstance(one, np.ndarray) else one
+        for one in (part.features, part.labels)
+    )
+    return i, work(Part(features, part.index, labels))
 
 
 def _portable(part: Part) -> Part:

@@ -76,7 +76,7 @@ def kept_in(folder: str | os.PathLike[str] | None, problem: UnlearningProblem) -
         need, free = _MATRICES * 8 * problem.n_features**2, shutil.disk_usage(folder).free
         if tiled:
             tiles.clear_unnamed(Path(folder))
-            TileFolder(Path(folder)).require_room(_need(problem))
+            TileFolder(Path(folder)).require_room(_need(problem), _begin(problem, tiles.TILE))
         elif free < need:
             what = f"a folder with room for {need:,} bytes"
             raise expected(what, "checkpoint", str(folder), f"{free:,} bytes free", "another disk")
@@ -97,8 +97,13 @@ def growing(problem: UnlearningProblem, index: Array) -> GrowingSum | None:
 
 def _name(problem: UnlearningProblem, index: Array, size: int) -> str:
     """What is kept of these rows is known by, under this code and these versions."""
+    return _begin(problem, size) + hashlib.sha256(index.astype("<i8").tobytes()).hexdigest()[:16]
+
+
+def _begin(problem: UnlearningProblem, size: int) -> str:
+    """What the names of all that is kept of a problem begin with."""
     known = [package_hash(), versions(), problem.sha256, str(problem.features.dtype), size]
-    return hashlib.sha256(json.dumps(known).encode() + index.astype("<i8").tobytes()).hexdigest()[:24]
+    return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
 
 
 def in_folder(problem: UnlearningProblem, order: Array) -> Tiles:

@@ -184,13 +184,18 @@ class TileFolder:
         self._number += 1
         return TileFiles(self.own, "", f"unnamed{self._number}")
 
-    def require_room(self, need: int) -> None:
+    def require_room(self, need: int, name: str = "") -> None:
         """Refuse work whose tiles have no room.
+
+        Args:
+            need: bytes.
+            name: with which those begin that a process before has kept, and that need no room again.
 
         Raises:
             MusoError: less room than so many bytes, beside the tiles that are there.
         """
-        free = shutil.disk_usage(self.path).free + sum(p.stat().st_size for p in self.path.rglob("*.tile"))
+        mine = {*self.own.rglob("*.tile"), *(self.path.glob(f"{name}*.tile") if name else ())}
+        free = shutil.disk_usage(self.path).free + sum(p.stat().st_size for p in mine)
         if free < need:
             what, got = f"a disk with room for {need:,} bytes of tiles", f"{free:,} bytes free"
             hint = "TMPDIR, or --checkpoint, on a disk with more room"

@@ -193,6 +193,28 @@ def test_what_has_one_span_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None
     assert [g.shape for g in spreading._on_cluster(None, spans._gram, parts, 1)] == [(3, 3)]
 
 
+def test_numbers_that_a_message_put_anywhere_in_memory_add_as_all_others() -> None:
+    rng = np.random.default_rng(3)
+    rows, labels = rng.standard_normal((400, 33)), rng.standard_normal((400, 5))
+
+    def anywhere(values: np.ndarray) -> np.ndarray:
+        moved = np.frombuffer(b"\0" * 3 + values.tobytes(), np.uint8)[3:].view(np.float64)
+        assert not moved.flags.aligned
+        return moved.reshape(values.shape)
+
+    seen = []
+
+    def work(part: spans.Part) -> np.ndarray:
+        seen.append(part.matrix.flags.aligned and part.labels.flags.aligned)
+        return np.asarray(part.matrix.T @ part.labels)
+
+    index = np.arange(400)
+    _, moved = spreading._numbered(0, work, spans.Part(anywhere(rows), index, anywhere(labels)))
+    _, as_they_were = spreading._numbered(1, work, spans.Part(rows, index, labels))
+    assert seen == [True, True]
+    assert np.array_equal(moved, as_they_were)
+
+
 def test_a_task_takes_its_own_rows_along() -> None:
     X = np.arange(40.0).reshape(10, 4)
     moved = spreading._portable(spans.Part(X, np.array([2, 3, 7]), np.ones((3, 1))))

@@ -96,6 +96,29 @@ def test_rows_of_a_store_are_those_of_the_array() -> None:
         stored[:5][0, 0] = 1
 
 
+class OneBuffer(Source):
+    """All rows by way of the same memory, whole or as a view of it."""
+
+    def __init__(self, values: Any, whole: bool) -> None:
+        super().__init__(values)
+        self.buffer, self.whole = np.empty((100, values.shape[1])), whole
+
+    def __getitem__(self, key: slice) -> Any:
+        count = len(range(*key.indices(len(self.values))))
+        self.buffer[:count] = self.values[key]
+        return self.buffer if self.whole and count == 100 else self.buffer[:count]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_store_that_reads_into_one_buffer_gives_all_its_rows(whole: bool) -> None:
+    X = data()[0]
+    source = OneBuffer(X, whole)
+    first = Stored("features", source)[:100]
+    assert source.buffer.flags.writeable
+    assert np.array_equal(Stored("features", source)[:], X)
+    assert np.array_equal(first, X[:100])
+
+
 def test_no_block_is_read_oftener_than_passes_need() -> None:
     X, y, forget = data()
     source = Source(X)

@@ -164,6 +164,8 @@ def test_too_little_memory_and_room_is_told_before_the_work(
     least = tiled_bytes(problem())
     with pytest.raises(mt.BadInputError, match=r"at least 0\.\d+ gigabytes.*memory=0\.0001"):
         mt.check(problem(), CLAIMS, memory=1e-4)
+    with within(10**400, problem()):  # all that there is
+        assert not in_tiles(problem())
     for wrong in (0, -1.0, float("nan"), float("inf"), "2", True):
         with pytest.raises(mt.BadInputError, match="memory"):
             mt.check(problem(), CLAIMS, memory=wrong)  # type: ignore[arg-type]
@@ -179,6 +181,19 @@ def test_too_little_memory_and_room_is_told_before_the_work(
             ):
                 mt.check(problem(), CLAIMS, memory=cap(problem()), checkpoint=folder)
     assert formed == []
+
+
+def test_room_for_tiles_is_not_what_another_problem_has_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mt.check(problem(), CLAIMS, memory=cap(problem()), checkpoint=tmp_path)
+    kept = sum(path.stat().st_size for path in tmp_path.glob("*.tile"))
+    need, usage = tiling.disk_bytes(problem()), namedtuple("usage", "free")
+    assert 0 < kept < need
+    monkeypatch.setattr(tiles.shutil, "disk_usage", lambda path: usage(need - kept))
+    mt.check(problem(), CLAIMS, memory=cap(problem()), checkpoint=tmp_path)  # its own tiles are there already
+    with pytest.raises(mt.MusoError, match=r"room for .* bytes of tiles"):
+        mt.check(problem(1), CLAIMS, memory=cap(problem()), checkpoint=tmp_path)
 
 
 def test_a_check_that_was_stopped_goes_on(formed: list[int], tmp_path: Path) -> None:

@@ -280,8 +280,8 @@ def memory(result: Result) -> list[Draft]:
         ),
         largest(
             "performance",
-            "all of it, extrapolated from the largest part with the fitted exponent and not measured, takes {largest} "
-            "processor hours ({n} extrapolation)",
+            "all of it, extrapolated from the largest part with the fitted exponent or in proportion, whichever is "
+            "more, and not measured, takes {largest} processor hours ({n} extrapolation)",
             parts._replace(found=[row for row in parts.found if row.get("processor hours of the whole")]),
             "processor hours of the whole",
         ),
