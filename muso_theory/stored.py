@@ -94,6 +94,12 @@ class Stored(ByRows):
                 self._block(i)
 
     @property
+    def block_bytes(self) -> int:
+        """Bytes of the largest block: whole chunks of rows with all columns."""
+        most = max((stop - start for start, stop in pairwise(self._edges)), default=0)
+        return most * self.shape[1] * self.dtype.itemsize
+
+    @property
     def key(self) -> bytes:
         """What it is known by."""
         self.read_all()

@@ -12,6 +12,7 @@ import pytest
 import muso_theory as mt
 from muso_theory import machine
 from muso_theory import stored as stores
+from muso_theory.checking.costs import certified_cost
 from muso_theory.numbers import spans
 from muso_theory.stored import Stored, is_stored
 
@@ -222,6 +223,12 @@ def test_less_memory_than_is_needed_is_told_before_the_work(monkeypatch: pytest.
     assert row.verdict is mt.Verdict.UNDECIDED
     assert "GB, more than the memory" in row.needs
     assert "not started" in row.needs
+
+
+def test_blocks_of_many_rows_count_as_memory() -> None:
+    X, y, forget = data()
+    tall, flat = (certified_cost(mt.UnlearningProblem(Source(X, chunk), y, forget)) for chunk in (N, 100))
+    assert tall.gigabytes - flat.gigabytes == pytest.approx(3e-9 * (N - 100) * 8 * WIDTH)
 
 
 def test_a_limit_of_the_process_or_its_container_counts_as_memory(
