@@ -56,6 +56,11 @@ class ByRows(np.lib.mixins.NDArrayOperatorsMixin, ABC):
         return self.size * self.dtype.itemsize
 
     @property
+    def block_bytes(self) -> int:
+        """Bytes of the most rows that have to be read at once, however few are asked for; none where each is made."""
+        return 0
+
+    @property
     @abstractmethod
     def key(self) -> bytes:
         """What it is known by: equal for equal entries of the same kind."""

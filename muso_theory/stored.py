@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import operator
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import blake2b
 from itertools import pairwise
 from typing import Any, final
@@ -16,7 +18,7 @@ from .errors import MusoError, expected
 from .numbers.ieee import one_blas_thread
 from .rows import ByRows
 
-__all__ = ["Stored", "is_stored"]
+__all__ = ["Stored", "is_stored", "stored_shape", "told_in_words"]
 
 _BLOCK_BYTES = 1 << 24
 
@@ -44,8 +46,9 @@ class Stored(ByRows):
         source: has ``shape``, ``dtype`` and ``chunks``, and gives rows by slices: of zarr, dask or h5py.
 
     Raises:
-        BadInputError: no floats, and, when a block is read, one of another width, or with NaN or infinity.
-        MusoError: a block that is another one than before.
+        BadInputError: no floats, no shape, no chunks, and, when a block is read, one of another width, or with NaN or
+            infinity.
+        MusoError: a block that is another one than before, or that cannot be read.
 
     Example:
         >>> import copy
@@ -66,12 +69,13 @@ class Stored(ByRows):
 
     def __init__(self, name: str, source: Any) -> None:
         self.name, self.source = name, source
-        self.shape, self.dtype = tuple(map(int, source.shape)), np.dtype(source.dtype)  # type: ignore[assignment]
+        self.shape, self.dtype = stored_shape(name, source), np.dtype(source.dtype)
         if self.dtype not in (np.float32, np.float64):
             hint = "an array in memory for other kinds of numbers"
             raise expected("float32 or float64", f"{name}.dtype", self.dtype, "in a store", hint)
         width = max(1, self.shape[1] * self.dtype.itemsize)
-        self._edges = _edges(self.shape[0], _BLOCK_BYTES // width, source.chunks)
+        sizes = _row_chunks(name, source.chunks, self.shape[0])
+        self._edges = _edges(self.shape[0], _BLOCK_BYTES // width, sizes)
         self._hashes: list[bytes | None] = [None] * (len(self._edges) - 1)
         self._last: tuple[int, Array] | None = None
         self._lock = threading.Lock()
@@ -92,6 +96,12 @@ class Stored(ByRows):
         for i, known in enumerate(self._hashes):
             if known is None:
                 self._block(i)
+
+    @property
+    def block_bytes(self) -> int:
+        """Bytes of the largest block: whole chunks of rows with all columns."""
+        most = max((stop - start for start, stop in pairwise(self._edges)), default=0)
+        return most * self.shape[1] * self.dtype.itemsize
 
     @property
     def key(self) -> bytes:
@@ -146,7 +156,7 @@ class Stored(ByRows):
         start, stop = self._edges[i : i + 2]
         name = f"{self.name}[{start}:{stop}]"
         # Sums of a BLAS of several threads have other digits, and proofs, within which a block is read, leave it one.
-        with one_blas_thread():
+        with one_blas_thread(), told_in_words(name):
             part = self.source[start:stop]
             # In the thread that asks: a cluster on which that is a task must not wait for other tasks.
             block = np.asarray(part.compute(scheduler="synchronous") if hasattr(part, "compute") else part)
@@ -186,17 +196,90 @@ class _Moved:
         return self._source[rows.start - self._start : rows.stop - self._start]
 
 
-def _edges(n: int, most: int, chunks: Any) -> list[int]:
-    """Where blocks begin and end: whole chunks, as many as make at most so many rows.
+def stored_shape(name: str, source: Any) -> tuple[int, int]:
+    """Rows and columns of what is in a store.
+
+    Raises:
+        BadInputError: they are not known, as after a selection of dask.
 
     Example:
-        >>> _edges(10, 5, (2, 3)), _edges(10, 5, ((4, 4, 2), (3,))), _edges(3, 0, None)
+        >>> stored_shape("features", np.eye(2, 3))
+        (2, 3)
+    """
+    try:
+        n, d = map(operator.index, source.shape)
+    except TypeError:
+        hint = "X.compute_chunk_sizes() of dask"
+        raise expected(
+            "known numbers of rows and columns", f"{name}.shape", source.shape, "not integers", hint
+        ) from None
+    return n, d
+
+
+@contextmanager
+def told_in_words(name: str) -> Iterator[None]:
+    """Have whatever a source raises while it is read be a refusal.
+
+    Args:
+        name: of the rows.
+
+    Raises:
+        MusoError: instead of anything but a lack of memory; another arithmetic, to which a BadInputError leads, would
+            read no better.
+
+    Example:
+        >>> with told_in_words("features[0:2]"):
+        ...     raise OSError("no route to host")
+        Traceback (most recent call last):
+        muso_theory.errors.MusoError: expected rows that can be read but got features[0:2]=OSError (no route to host)...
+    """
+    try:
+        yield
+    except (MusoError, MemoryError):
+        raise
+    except Exception as error:
+        hint = "reading them from the store itself, or a copy in a .npy file"
+        words = expected("rows that can be read", name, type(error).__name__, str(error), hint)
+        raise MusoError(str(words)) from error
+
+
+def _row_chunks(name: str, chunks: Any, n: int) -> int | list[int] | None:
+    """Rows of each chunk, or of all of them, or None where there are none.
+
+    Raises:
+        BadInputError: no such numbers, or some that do not make n rows.
+    """
+    if chunks is None:
+        return None
+    try:
+        rows = chunks[0]
+        if isinstance(rows, bool | str):
+            raise TypeError
+        if not isinstance(rows, Sequence):
+            if (size := operator.index(rows)) > 0:
+                return size
+        elif min(sizes := [operator.index(one) for one in rows], default=0) >= 0 and sum(sizes) == n:
+            return sizes
+    except (TypeError, IndexError, KeyError):
+        pass
+    hint = "(rows, columns) of a chunk, or those of all chunks, or None"
+    raise expected(f"chunks that make {n} rows", f"{name}.chunks", chunks, type(chunks).__name__, hint)
+
+
+def _edges(n: int, most: int, sizes: int | list[int] | None) -> list[int]:
+    """Where blocks begin and end: whole chunks, as many as make at most so many rows.
+
+    Args:
+        n: rows.
+        most: that a block should have.
+        sizes: rows of every chunk, or of each; None where there are no chunks.
+
+    Example:
+        >>> _edges(10, 5, 2), _edges(10, 5, [4, 4, 2]), _edges(3, 0, None)
         ([0, 4, 8, 10], [0, 4, 8, 10], [0, 1, 2, 3])
     """
-    sizes = chunks[0] if chunks else max(1, most)
-    ends = (
-        np.cumsum(sizes).tolist() if isinstance(sizes, Sequence) else [*range(int(sizes), n, int(sizes)), n]
-    )
+    sizes = sizes or max(1, most)
+    ends = np.cumsum(sizes).tolist() if isinstance(sizes, list) else [*range(sizes, n, sizes), n]
     edges = [0]
     for end, after in pairwise([*ends, math.inf]):
         if after - edges[-1] > most:

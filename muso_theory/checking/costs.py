@@ -17,7 +17,7 @@ import numpy as np
 from ..arrays import Array
 from ..former import former
 from ..linear.problem import UnlearningProblem
-from ..linear.tiling import dual_bytes, in_tiles, tiled_bytes
+from ..linear.tiling import dual_bytes, in_tiles, reading_bytes, tiled_bytes
 
 __all__ = [
     "Cost",
@@ -117,6 +117,7 @@ def certified_cost(problem: UnlearningProblem) -> Cost:
     entries: float = 4 * n * d + 8 * size**2
     if n > d:  # a few spans of rows, however many there are, a few matrices, and the outputs' parameters
         entries = min(entries, 2.5e7 + 12 * d**2 + 20 * d * c)
+        entries += reading_bytes(problem) / 8
     else:
         entries = min(entries, dual_bytes(problem) / 8 - 1.25e6)
     return Cost(seconds, 0.01 + 8e-9 * entries)

@@ -13,7 +13,7 @@ from ..arrays import Array, forget_indices, plain_array, real_array, refuse_anot
 from ..errors import BadInputError, expected
 from ..machine import memory
 from ..rows import ByRows
-from ..stored import Stored, is_stored
+from ..stored import Stored, is_stored, stored_shape, told_in_words
 from ..targets import MOST_CLASSES, decide_targets
 from ..understood import Understood
 from .feature_map import FeatureMap
@@ -195,13 +195,14 @@ def _of_store(source: Any) -> Any:
 
     Other numbers than floats are read into memory, where other arithmetics than float64 take them as they are.
     """
-    shape = tuple(map(int, source.shape))
+    shape = stored_shape("features", source)
     if np.dtype(source.dtype) in (np.float32, np.float64) and all(shape):
         stored = Stored("features", source)
         stored.read_all()
         return stored
     _require_room("features", shape, source.dtype, "floats, which are read by blocks")
-    return np.asarray(source[:])
+    with told_in_words("features"):
+        return np.asarray(source[:])
 
 
 def rows_a_sample(n_rows: int, targets: Any, tangent: Any) -> int:

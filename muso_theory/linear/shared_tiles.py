@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, final
@@ -19,7 +19,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import ArithmeticModeError, MusoError, expected
-from ..mapped import mapped
+from ..mapped import close_opened, is_mapped, mapped
 from ..numbers.tiles import TileFolder
 from ..parallel.cluster import active_client, asked, measured, threads_of
 from ..parallel.points import package_hash
@@ -48,7 +48,7 @@ def bytes_to_share(features: Array | ByRows) -> int:
         >>> bytes_to_share(np.eye(3))
         0
     """
-    in_memory = not isinstance(features, ByRows) and mapped(features) is None
+    in_memory = not isinstance(features, ByRows) and not is_mapped(features)
     return features.nbytes if in_memory and on_cluster() else 0
 
 
@@ -86,7 +86,8 @@ class _Workers:
     def reading(self, features: Array) -> Iterator[Callable[[], Array]]:
         """Φ where workers find it: in its own file, or in one beside the tiles that is removed when they are done.
 
-        Rows could also be sent with each task, but each of them is in as many tiles as a row of tiles has: from a file
+        Each hashes all of it once, and refuses a file with other rows than Φ has here. Rows could also be sent with
+        each task, but each of them is in as many tiles as a row of tiles has: from a file
         they are read a few at a time, and no process has to hold what does not fit.
 
         Yields:
@@ -97,7 +98,10 @@ class _Workers:
         """
         there = mapped(features)
         if there is not None:
-            yield there.opened
+            try:
+                yield there.opened
+            finally:
+                self._close()
             return
         path = self._folder.own / f"{uuid4().hex}.npy"
         try:
@@ -111,7 +115,15 @@ class _Workers:
             assert written is not None
             yield written.opened
         finally:
+            self._close()
             path.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        """Have no process keep Φ that workers have read, so that it takes no room once its file is removed."""
+        close_opened()
+        if self._seeing:
+            with suppress(MusoError):  # a cluster that is lost keeps nothing
+                asked(self._client, close_opened)
 
     def run(self, tasks: Sequence[Callable[[], T]]) -> Iterator[T]:
         """Have tasks done by workers that have this code and see the folder; each is asked again where it runs."""

@@ -20,13 +20,16 @@ from ..rows import ByRows, rows_at_once
 from ..understood import Understood
 from .problem import UnlearningProblem
 
-__all__ = ["disk_bytes", "dual_bytes", "in_tiles", "tiled_bytes", "tiles_told", "within"]
+__all__ = ["disk_bytes", "dual_bytes", "in_tiles", "reading_bytes", "tiled_bytes", "tiles_told", "within"]
 
 _PROCESS = 250_000_000
 """What Python with its libraries takes, and blocks of rows."""
 
 _MATRICES = 4.5
 """Of the size of K that are in memory at a time: K̂, its factor, one that is being made, and a few blocks."""
+
+_READING = 3
+"""Of the size of a block of a store that are in memory while it is read."""
 
 _ON_DISK = 3
 """K̂, its factor, and one that is being made."""
@@ -36,6 +39,11 @@ def dual_bytes(problem: UnlearningProblem) -> int:
     """Memory that a dual problem is estimated to take with K in it, and rows of a store; features in memory apart."""
     rows = _read_bytes(problem)[0] if isinstance(problem.features, ByRows) else 0
     return int(_PROCESS + _MATRICES * 8 * problem.n_samples**2 + rows)
+
+
+def reading_bytes(problem: UnlearningProblem) -> int:
+    """Memory that a block of a store takes while it is read; none where no rows are in a store."""
+    return _READING * problem.features.block_bytes if isinstance(problem.features, ByRows) else 0
 
 
 def in_tiles(problem: UnlearningProblem) -> bool:
@@ -72,15 +80,26 @@ def _read_bytes(problem: UnlearningProblem) -> tuple[int, int]:
     """Bytes of the rows that are in memory while a row of tiles is formed, and of what a thread has."""
     n, d, features = problem.n_samples, problem.n_features, problem.features
     own = 4 * 8 * tiles.TILE**2  # three tiles and the bytes of one
-    if isinstance(
-        features, ByRows
-    ):  # whole rows: those that stay, those that come by, and twice what is read at once
-        stay = rows_at_once(features, n, COLUMN_BLOCK, room=8 * tiles.TILE * n)
-        count = stay + rows_at_once(features, COLUMN_BLOCK) + 2 * rows_at_once(features, n)
-        return count * d * features.dtype.itemsize, own
+    if isinstance(features, ByRows):
+        # Whole rows: those that stay, those that come by, and twice what is read at once. What stays may be a view that
+        # keeps its block, while another one is read: as it is stored, as it is decoded, and as it is kept.
+        row, block = d * features.dtype.itemsize, features.block_bytes
+        stay = row * rows_at_once(features, n, COLUMN_BLOCK, room=8 * tiles.TILE * n)
+        come = row * (rows_at_once(features, COLUMN_BLOCK) + 2 * rows_at_once(features, n))
+        return max(stay, block) + max(come, reading_bytes(problem)), own
     width = min(strip_width(d), COLUMN_BLOCK * -(-d // COLUMN_BLOCK))
     # A thread has some rows of a strip, as they are stored and as float64.
     return 8 * min(tiles.TILE, n) * width, max(3 * 8 * COLUMN_BLOCK * width, own)
+
+
+def _is_tall(features: Any) -> bool:
+    """Whether a block has more rows than would be read at once."""
+    if not isinstance(features, ByRows):
+        return False
+    return (
+        features.block_bytes
+        > rows_at_once(features, len(features)) * features.shape[1] * features.dtype.itemsize
+    )
 
 
 def disk_bytes(problem: UnlearningProblem) -> int:
@@ -127,5 +146,8 @@ def within(gigabytes: float | None, problem: UnlearningProblem) -> Iterator[None
             enough = math.ceil(least / 1e7) / 100
             size = f"{problem.n_samples} samples, {problem.n_features} features"
             what = f"at least {enough:g} gigabytes for this process with K in tiles"
-            raise expected(what, "memory", gigabytes, size, f"memory={enough:g}")
+            hint = f"memory={enough:g}" + ", or a store with chunks of fewer rows" * _is_tall(
+                problem.features
+            )
+            raise expected(what, "memory", gigabytes, size, hint)
         yield

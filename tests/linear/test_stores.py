@@ -12,6 +12,7 @@ import pytest
 import muso_theory as mt
 from muso_theory import machine
 from muso_theory import stored as stores
+from muso_theory.checking.costs import certified_cost
 from muso_theory.numbers import spans
 from muso_theory.stored import Stored, is_stored
 
@@ -203,6 +204,75 @@ def test_blocks_that_are_not_what_the_store_says_are_refused(kind: Any, words: s
     assert "300:400" in str(told.value)
 
 
+def test_rows_of_an_unknown_number_are_refused() -> None:
+    da = pytest.importorskip("dask.array", reason="needs the extra [dask]")
+    X, y, forget = data()
+    made = da.from_array(X, chunks=(100, WIDTH))
+    with pytest.raises(
+        mt.BadInputError, match=r"known numbers of rows and columns.*nan.*compute_chunk_sizes"
+    ):
+        mt.UnlearningProblem(made[made[:, 0] > 0], y, forget)
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        *[(0, WIDTH), (-3, WIDTH), True, "auto", ("auto", "auto"), (2.5, WIDTH), (), 7, ([N - 1], [WIDTH])],
+        *[
+            ([N + 1], [WIDTH]),
+            ([N + 3, -3], [WIDTH]),
+            ((None,), (WIDTH,)),
+            ([[N]], [WIDTH]),
+            (None, 1),
+            (True, 1),
+        ],
+    ],
+    ids=str,
+)
+def test_chunks_that_are_none_are_refused(chunks: Any) -> None:
+    X, y, forget = data()
+    source = Source(X)
+    source.chunks = chunks
+    with pytest.raises(mt.BadInputError, match=r"features\.chunks="):
+        mt.UnlearningProblem(source, y, forget)
+
+
+@pytest.mark.parametrize(
+    "chunks", [None, (N, WIDTH), (2 * N, 1), ([0, 700, 0, 800], [7]), (np.int64(100), 7)], ids=str
+)
+def test_chunks_of_all_kinds_are_read(chunks: Any) -> None:
+    X, _, _ = data()
+    source = Source(X)
+    source.chunks = chunks
+    assert np.array_equal(Stored("features", source)[:], X)
+
+
+class Lost(Source):
+    """A source that cannot be reached after so many readings."""
+
+    most = 15
+    error: Exception = OSError(5, "Input/output error")
+
+    def __getitem__(self, key: Any) -> Any:
+        if self.asked >= self.most:
+            raise self.error
+        return super().__getitem__(key)
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(5, "gone"), RuntimeError("gone"), KeyError("gone"), ValueError("gone")]
+)
+@pytest.mark.parametrize("most", [0, 20])
+def test_a_source_that_fails_is_told_in_words(error: Exception, most: int) -> None:
+    X, y, forget = data()
+    source = Lost(X)
+    source.most, source.error = most, error
+    words = rf"rows that can be read but got features\[\d+:\d+\]={type(error).__name__} \(.*gone"
+    with pytest.raises(mt.MusoError, match=words) as told:
+        mt.check(mt.UnlearningProblem(source, y, forget), ["exact-labels"])
+    assert not isinstance(told.value, mt.BadInputError)
+
+
 def test_a_store_of_other_numbers_is_read_as_an_array(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y, forget = data()
     whole = Source((10 * X).astype(np.int64))
@@ -222,6 +292,12 @@ def test_less_memory_than_is_needed_is_told_before_the_work(monkeypatch: pytest.
     assert row.verdict is mt.Verdict.UNDECIDED
     assert "GB, more than the memory" in row.needs
     assert "not started" in row.needs
+
+
+def test_blocks_of_many_rows_count_as_memory() -> None:
+    X, y, forget = data()
+    tall, flat = (certified_cost(mt.UnlearningProblem(Source(X, chunk), y, forget)) for chunk in (N, 100))
+    assert tall.gigabytes - flat.gigabytes == pytest.approx(3e-9 * (N - 100) * 8 * WIDTH)
 
 
 def test_a_limit_of_the_process_or_its_container_counts_as_memory(

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
+from muso_theory import mapped as mapping
 from muso_theory.linear import shared_tiles, tiling, unfinished
 from muso_theory.linear.tiling import tiled_bytes
 from muso_theory.mapped import MappedArray, mapped
@@ -257,6 +258,51 @@ def test_features_of_another_content_are_refused(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(mt.MusoError, match=r"No such file.*every worker"):
         there.opened()
+
+
+@pytest.mark.parametrize("row", range(0, 100, 11))
+def test_a_file_that_was_replaced_is_refused_whichever_row_differs(tmp_path: Path, row: int) -> None:
+    phi = np.arange(2000.0).reshape(100, 20)
+    path, new = tmp_path / "phi.npy", tmp_path / "new.npy"
+    np.save(path, phi)
+    there = mapped(np.load(path, mmap_mode="r"))
+    assert there is not None
+    assert np.array_equal(there.opened(), phi)
+    phi[row, 3] = np.nextafter(phi[row, 3], 9.0e9)
+    np.save(new, phi)
+    os.replace(new, path)
+    with pytest.raises(
+        mt.MusoError, match=r"another content than the problem.*a new problem if the file was"
+    ):
+        there.opened()
+
+
+def test_a_file_is_hashed_once_while_it_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[int] = []
+    seal = mapping._seal
+    monkeypatch.setattr(mapping, "_seal", lambda array: hashed.append(len(array)) or seal(array))
+    np.save(tmp_path / "phi.npy", np.eye(5))
+    there = mapped(np.load(tmp_path / "phi.npy", mmap_mode="r"))
+    assert there is not None
+    assert there.opened() is there.opened()
+    assert hashed == [5, 5]  # here, and where it is opened
+    mapping.close_opened()
+    there.opened()
+    assert hashed == [5, 5, 5]
+
+
+@pytest.mark.slow
+def test_a_file_that_was_replaced_after_the_problem_was_made_is_refused(client: Any, tmp_path: Path) -> None:
+    """This process keeps the old file, workers open the new one, and K must not be of both."""
+    path, new = tmp_path / "phi.npy", tmp_path / "new.npy"
+    np.save(path, problem().features)
+    given = problem(features=path)
+    other = problem().features.copy()
+    other[77, 5] = np.nextafter(other[77, 5], np.float32(9))
+    np.save(new, other)
+    os.replace(new, path)
+    with used(client), pytest.raises(mt.MusoError, match=r"worker tcp.*another content than the problem"):
+        check(given)
 
 
 def test_an_array_in_a_file_is_found_by_another_process(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -268,6 +269,27 @@ def test_rows_of_a_store_that_are_in_memory_count() -> None:
     X, y, forget = data()
     stored, whole = (tiling.dual_bytes(mt.UnlearningProblem(made, y, forget)) for made in (Source(X), X))
     assert 40 * 8 * WIDTH <= stored - whole <= 2 * X.nbytes  # of so few rows that most fit
+
+
+@pytest.mark.usefixtures("tiny_tiles")
+@pytest.mark.parametrize("chunk", [BLOCK, N // 2, N])
+def test_memory_for_blocks_of_many_rows_is_asked_for(chunk: int) -> None:
+    """A chunk of many rows is one block with all columns, and what it takes is told before."""
+    X, y, forget = data()
+    problem = mt.UnlearningProblem(Source(X, chunk), y, forget)
+    told, thread = tiling._read_bytes(problem)
+    tracemalloc.start()
+    try:
+        tiled_gram(problem.features, np.arange(N), TileFolder())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert chunk * 8 * WIDTH < peak <= told + 8 * tiles.TILE * N + 2 * thread
+    least = tiled_bytes(problem)
+    assert told < least
+    with pytest.raises(mt.BadInputError, match=r"at least .* gigabytes") as refused:
+        mt.check(problem, CLAIMS[:1], memory=(least - 2**18) / 1e9)
+    assert ("chunks of fewer rows" in str(refused.value)) == (chunk > 40)
 
 
 @pytest.mark.usefixtures("tiny_tiles")
