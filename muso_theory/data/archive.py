@@ -19,7 +19,7 @@ from ..errors import BadInputError, expected, nearest
 from ..files.reading import BROKEN, grown, read_array, read_arrays, read_bytes
 from ..targets import Targets, decide_targets, integer_labels
 from ..understood import Understood
-from .dataset import Dataset, FloatArray, check_numbers, taken_exactly
+from .dataset import Dataset, FloatArray, check_numbers, kept_numbers, taken_exactly
 from .frames import NO_CHOICES, TARGET_NAMES, Choices
 
 __all__ = ["ARRAY_NAMES", "meant", "read_npy", "read_npy_array", "read_npz", "read_samples"]
@@ -72,7 +72,12 @@ def read_npz(source: Path | IO[bytes], name: str, sha256: str, choices: Choices 
 def _of_arrays(arrays: dict[str, npt.NDArray[Any]], name: str, sha256: str, choices: Choices) -> Dataset:
     """A data set of arrays with names that are known to be right."""
     key = "features" if "features" in arrays else "X"
-    X = check_numbers(key, arrays[key], (2, 3) if key == "features" else (2, 4))
+    # Features go into a problem as they are; samples go through maps, which compute in the precision that comes.
+    X = (
+        kept_numbers(key, arrays[key], (2, 3))
+        if key == "features"
+        else check_numbers(key, arrays[key], (2, 4))
+    )
     told, image = "", tuple[int, ...]()
     if X.ndim == 4:  # images, which a network takes in its own shape again
         told = f"images {'×'.join(map(str, X.shape[1:]))}, "
@@ -217,6 +222,7 @@ def read_npy_array(source: Path | IO[bytes], name: str) -> npt.NDArray[Any]:
     """
     try:
         if isinstance(source, Path):
+            # A memory map and not a plain array of it, which would not tell that it is in a file.
             found: Any = np.load(source, mmap_mode="r", allow_pickle=False)
         else:
             size = source.seek(0, os.SEEK_END)
@@ -229,7 +235,7 @@ def read_npy_array(source: Path | IO[bytes], name: str) -> npt.NDArray[Any]:
             hint = "saving it with astype(float), or of words with astype(str)"
             raise expected("numbers, never pickled objects", "DATA", name, "object array", hint) from error
         raise expected("a complete .npy file", "DATA", name, str(error), "saving it again") from error
-    return np.asarray(found)
+    return found if isinstance(found, np.ndarray) else np.asarray(found)
 
 
 def _of_matrix(matrix: npt.NDArray[Any], name: str, sha256: str, choices: Choices) -> Dataset:

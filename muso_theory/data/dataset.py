@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arguments import checked
-from ..arrays import Array, float_values, is_float64
+from ..arrays import Array, float_values, is_float64, real_array
 from ..errors import expected, printable
 from ..former import former
+from ..rows import ByRows
 from ..targets import FloatArray, TextArray
 from ..understood import Understood
 
@@ -21,6 +22,7 @@ __all__ = [
     "IndexArray",
     "TextArray",
     "check_numbers",
+    "kept_numbers",
     "taken_exactly",
 ]
 former(__name__)
@@ -34,13 +36,14 @@ class Dataset:
     """Samples, targets and, where the source has them, a forget set and parameters to audit.
 
     Arrays are read-only, and float64 but for whole numbers: ``X`` and ``y`` are int64 where both were given as such,
-    so that equality is decided about them. Rows of ``X``, ``y``, ``target_class`` and ``groups`` belong together.
+    so that equality is decided about them. Features of float32 stay float32, and in their file where it is mapped.
+    Rows of ``X``, ``y``, ``target_class`` and ``groups`` belong together.
 
     Args:
         name: of the data set or file, for people.
         X: (n, d) inputs, or the features themselves when ``is_features``; then also (n, k, P), the Jacobian of k
             outputs of every sample.
-        y: (n,) or (n, C) targets, (n, k) with Jacobians.
+        y: (n,) or (n, C) targets, (n, k) with Jacobians; of many classes codes, as `encode_classes` says.
         sha256: of the source: the file's bytes, or the arrays of an embedded data set.
         is_features: whether X already is Φ, so that no feature map may be applied.
         classes: names of the target classes. After :func:`select_classes` two classes are −1 and +1 in this
@@ -63,7 +66,7 @@ class Dataset:
 
     name: str
     X: Array
-    y: Array
+    y: Array | ByRows
     sha256: str
     is_features: bool = False
     classes: tuple[str, ...] = ()
@@ -91,7 +94,7 @@ class Dataset:
             self.w_pretrained,
             self.w_unlearned,
         ):
-            if array is not None:
+            if isinstance(array, np.ndarray):
                 array.setflags(write=False)
 
     @property
@@ -130,10 +133,29 @@ def check_numbers(name: str, values: npt.NDArray[Any], ndims: tuple[int, ...]) -
         hint = "mt.UnlearningProblem(features, y, forget) in Python, which takes them exactly"
         raise expected("numbers that float64 holds", name, values.shape, "integers above 2**53", hint)
     array = float_values(name, values, ndims, boolean=True)
+    _require_entries(name, array)
+    return np.ascontiguousarray(array)
+
+
+def kept_numbers(name: str, values: npt.NDArray[Any], ndims: tuple[int, ...]) -> Array:
+    """An array as `check_numbers` gives it, but float32 and float64 as they lie, a file that is mapped in its file.
+
+    Example:
+        >>> kept_numbers("features", np.ones((1, 2), np.float32), (2, 3)).dtype
+        dtype('float32')
+    """
+    if values.dtype not in (np.float32, np.float64):
+        return check_numbers(name, values, ndims)
+    array = real_array(name, values, ndims)
+    _require_entries(name, array)
+    return array
+
+
+def _require_entries(name: str, array: Array) -> None:
+    """Refuse an array of nothing."""
     if array.size == 0:
         what = "a non-empty array"
         raise expected(what, f"{name}.shape", array.shape, "empty", "at least one row and column")
-    return np.ascontiguousarray(array)
 
 
 def taken_exactly(name: str, values: npt.NDArray[Any], ndims: tuple[int, ...]) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import re
 import struct
@@ -60,7 +61,7 @@ def with_seal(data: bytes, form: str) -> bytes:
 
 def is_sealed(path: Path) -> bool:
     """Whether a file is, byte for byte, as `with_seal` made it; of whatever form, since its name may be any."""
-    data = path.read_bytes() if path.stat().st_size <= _MOST_BYTES else b""
+    data = path.read_bytes() if _bears_a_seal(path) else b""
     # The last of them is its own; those before it are of what the file shows. Each costs a pass over the file.
     for found in deque(_SEAL.finditer(data), maxlen=1):
         for _, written in SEALED.values():
@@ -72,8 +73,15 @@ def is_sealed(path: Path) -> bool:
 
 def is_changed(path: Path) -> bool:
     """Whether a file bears a seal that it no longer fits."""
-    small = path.is_file() and path.stat().st_size <= _MOST_BYTES
-    return small and _SEAL.search(path.read_bytes()) is not None and not is_sealed(path)
+    return path.is_file() and _bears_a_seal(path) and not is_sealed(path)
+
+
+def _bears_a_seal(path: Path) -> bool:
+    """Whether there is a seal in a file, which is mapped for that: most are data, of which nothing is kept."""
+    if not 0 < path.stat().st_size <= _MOST_BYTES:
+        return False
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as pages:
+        return _SEAL.search(pages) is not None
 
 
 class _Kind(NamedTuple):

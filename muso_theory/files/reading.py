@@ -93,9 +93,13 @@ def read_bytes(path: str | os.PathLike[str], name: str, most: int = MOST_BYTES) 
     """
     try:
         with open(path, "rb", opener=without_waiting) as stream:
-            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode):
                 raise expected("a regular file", name, path, "device or pipe", "a file on disk")
-            data = stream.read(most + 1)
+            # A read makes room for all that it is asked for, however little comes.
+            data = stream.read(min(status.st_size, most) + 1)
+            while len(data) <= most and (part := stream.read(min(1 << 20, most + 1 - len(data)))):
+                data += part
     except BadInputError:
         raise
     except (OSError, ValueError) as error:

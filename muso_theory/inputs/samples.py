@@ -15,6 +15,7 @@ from ..data.artefacts import Artefacts
 from ..errors import expected
 from ..former import former
 from ..options import USUAL_MAP, Source
+from ..rows import taken
 from ..streams import TEST
 from ..understood import Understood, listed
 from .audited import audited, require_same_making
@@ -161,7 +162,7 @@ def rows_kept(dataset: Dataset, indices: Array, kept: Array) -> tuple[Dataset, A
         raise expected(what, "forget", got, "were not trained on", "the forget set that was unlearned")
     indices = np.searchsorted(kept, indices)
     names = ("X", "y", "target_class", "groups")
-    parts = {name: a[kept] for name in names if (a := getattr(dataset, name)) is not None}
+    parts = {name: taken(a, kept) for name in names if (a := getattr(dataset, name)) is not None}
     return replace(dataset, **parts, forget=None if dataset.forget is None else indices), indices
 
 

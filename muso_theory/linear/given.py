@@ -74,10 +74,13 @@ def start_and_words(w_init: Any, shape: tuple[int, ...], seed: int) -> tuple[Any
     return draw(shape), [Understood("w₀", words, "given", "--w-init")]
 
 
-def targets_and_words(
-    y: Any, task: str | None, dimensions: int, w_init: Any
-) -> tuple[Array, list[Understood]]:
+def targets_and_words(y: Any, task: str | None, dimensions: int, w_init: Any) -> tuple[Any, list[Understood]]:
     """Targets as numbers, classes encoded, and what they were taken for."""
+    if isinstance(y, ByRows):  # encoded already
+        if task == "classification":
+            hint = "the classes themselves, or no task for columns that are encoded already"
+            raise expected("one class a sample", "y", y.shape, "several columns", hint)
+        return y, []
     values = plain_array("y", y)
     if values.dtype == object and values.ndim == 1:  # as pandas keeps text
         odd = [i for i, word in enumerate(values) if not isinstance(word, str)]

@@ -17,18 +17,19 @@ import numpy as np
 from ..arrays import Array, row_blocks
 from ..former import former
 from ..numbers.quantity import decimal_text
+from ..rows import ByRows
 
 __all__ = ["given_sha256", "running_hashes"]
 former(__name__)
 
 
-def _hash_array(digest: Any, name: str, array: Array) -> None:
+def _hash_array(digest: Any, name: str, array: Any) -> None:
     """Feed an array to a hash: its kind, its shape and its entries, whatever their order in memory.
 
     Args:
         digest: of hashlib.
         name: what to call it, so that no two arrays change places.
-        array: of numbers.
+        array: of numbers, or what gives its rows.
     """
     digest.update(f"{name}:{array.dtype.kind}{array.dtype.itemsize}:{array.shape};".encode())
     for rows in row_blocks(array):
@@ -79,7 +80,7 @@ def given_sha256(**given: Any) -> str:
 
 def _feed(digest: Any, name: str, value: Any) -> bool:
     """Feed one thing to a hash, or say that it cannot be told apart from others of its kind."""
-    if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind in "biufO":
+    if isinstance(value, np.ndarray | ByRows) and value.ndim and value.dtype.kind in "biufO":
         _hash_array(digest, name, value)
         return True
     if isinstance(value, str | numbers.Real | None):
