@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -79,6 +80,7 @@ class Stored(ByRows):
         self._hashes: list[bytes | None] = [None] * (len(self._edges) - 1)
         self._last: tuple[int, Array] | None = None
         self._lock = threading.Lock()
+        self._home = os.getpid()  # where rows were read first
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_last": None, "_lock": None}
@@ -176,8 +178,12 @@ class Stored(ByRows):
                 raise expected("finite numbers", f"{self.name}[{row}, {column}]", block[bad], got, hint)
             self._hashes[i] = found
         elif self._hashes[i] != found:
+            got = "changed since"
             hint = "a source that gives the same rows whenever it is read, such as a copy in a .npy file"
-            words = expected("the rows that were read before", name, block.shape, "changed since", hint)
+            if os.getpid() != self._home:
+                got = "other rows in this process, unless they changed since"
+                hint = "an absolute path or an address at which every worker finds the same store"
+            words = expected("the rows that were read before", name, block.shape, got, hint)
             raise MusoError(
                 str(words)
             )  # another arithmetic, to which a BadInputError leads, would read no better

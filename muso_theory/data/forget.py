@@ -66,7 +66,8 @@ def parse_forget(spec: str, dataset: Dataset, seed: int = 0) -> tuple[IndexArray
 
     Raises:
         BadInputError: for an unknown kind (suggests the nearest), a number that makes no sense, classes that
-            are absent, rows out of range or repeated, an empty or a complete forget set.
+            are absent, or of numbers taken for a regression, rows out of range or repeated, an empty or a complete
+            forget set.
 
     Example:
         >>> data = Dataset("toy", np.eye(4), np.zeros(4), "0" * 64)
@@ -123,6 +124,10 @@ def _of_class(spec: str, argument: str, dataset: Dataset, names: TextArray | Non
             f"{dataset.name} has numeric targets",
             _example("random", dataset),
         )
+    if names is dataset.target_class and _taken_for_numbers(dataset):
+        got = f"{len(np.unique(names))} distinct whole numbers, taken for a regression"
+        hint = "--task classification, or --task regression if they are sizes"
+        raise expected("targets that are classes", "forget", spec, got, hint)
     wanted = [name.strip() for name in argument.split(",")]
     present, kind = class_order(names), spec.partition(":")[0].strip()
     for name in wanted:
@@ -138,6 +143,13 @@ def _of_class(spec: str, argument: str, dataset: Dataset, names: TextArray | Non
         hint = f"{kind}:{','.join(dict.fromkeys(wanted))}"
         raise expected("every class once", "forget", spec, "a class is repeated", hint)
     return np.flatnonzero(np.isin(names, wanted)).astype(np.int64)
+
+
+def _taken_for_numbers(dataset: Dataset) -> bool:
+    """Whether a regression was inferred, only because of the values: who names a class means classes."""
+    brought = (dataset.w_init, dataset.labels, dataset.w_pretrained, dataset.w_unlearned)
+    inferred = any(row.word == "task" and row.how == "inferred" for row in dataset.understood)
+    return inferred and not dataset.classes and all(one is None for one in brought)
 
 
 def _rows(spec: str, argument: str, dataset: Dataset) -> IndexArray:

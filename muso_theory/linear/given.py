@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ __all__ = [
     "by_rows",
     "completed",
     "features_and_words",
+    "opened",
+    "require_rows",
     "rows_a_sample",
     "start_and_words",
     "taken_arrays",
@@ -137,8 +139,16 @@ def by_rows(features: Array, targets: Array, forget: object) -> tuple[Array, Arr
     return features.reshape(n * k, d), targets.reshape(n * k), rows
 
 
-def _opened(name: str, values: Any) -> Any:
-    """What a path of a ``.npy`` file holds, as a memory map that is read where it is needed; else what was given."""
+def opened(name: str, values: Any) -> Any:
+    """What a path of a ``.npy`` file holds, as a memory map that is read where it is needed; else what was given.
+
+    Raises:
+        BadInputError: no such file, or another kind of file.
+
+    Example:
+        >>> opened("features", [[1.0, 2.0]])
+        [[1.0, 2.0]]
+    """
     if not isinstance(values, str | os.PathLike):
         return values
     what, hint = "an array, or the path of one in a .npy file", "numpy.save(path, array)"
@@ -150,6 +160,43 @@ def _opened(name: str, values: Any) -> Any:
         found.close()
         raise expected(what, name, str(values), type(found).__name__, hint)
     return found
+
+
+def require_rows(name: str, values: Any) -> None:
+    """Refuse what numpy would take for a single thing though its author meant rows: an iterator, and half a store.
+
+    Where a function that yields rows is taken, it has been called before.
+
+    Args:
+        name: of the argument.
+        values: what came, no path.
+
+    Raises:
+        BadInputError: an iterator, which can be gone through once only; a function; or what gives rows by slices, but
+            lacks what a store has, and is no sequence.
+
+    Example:
+        >>> require_rows("features", iter([[1.0], [2.0]]))
+        Traceback (most recent call last):
+        muso_theory.errors.BadInputError: expected a function that yields blocks of rows but got features=...
+    """
+    kind = type(values).__name__
+    if isinstance(values, Iterator):
+        whose = getattr(values, "__name__", "blocks")
+        hint = f"mt.UnlearningProblem(features={whose}, …), the function without calling it"
+        raise expected("a function that yields blocks of rows", name, kind, "gone through once", hint)
+    if callable(values) and not hasattr(values, "__array__"):
+        hint = "mt.UnlearningProblem(features, y, forget), which takes a function of blocks of rows"
+        raise expected("an array, or the path of one", name, kind, "a function", hint)
+    words = ("__getitem__", "__len__", "__array__", "__array_interface__", "__dlpack__")
+    if [word for word in words if hasattr(values, word)] == ["__getitem__"] and not is_stored(values):
+        lacking = [word for word in ("shape", "dtype", "chunks") if not hasattr(values, word)]
+        got = f"without {', '.join(lacking)}" if lacking else f"shape {values.shape}"
+        what, hint = (
+            "what has a shape (n, D), dtype, chunks and rows by slices",
+            "chunks = (rows, D), or an array",
+        )
+        raise expected(what, name, kind, got, hint)
 
 
 def _stacked(blocks: Callable[[], Any], rows: int) -> Array:
@@ -212,17 +259,18 @@ def rows_a_sample(n_rows: int, targets: Any, tangent: Any) -> int:
     """How many rows of Φ a sample has: k where it stands for a network, or came as Jacobians, of k outputs."""
     if tangent is not None:
         return int(tangent.outputs.shape[1])
-    return n_rows // len(_opened("targets", targets))  # of Jacobians every sample has one row of targets
+    return n_rows // len(opened("targets", targets))  # of Jacobians every sample has one row of targets
 
 
 def taken_arrays(features: Any, targets: Any, forget: object, w_init: Any) -> dict[str, Array | None]:
     """The arrays of a problem as it keeps them: not copied, not cast, of shapes that fit."""
     refuse_another_order("targets", targets, getattr(features, "index", None), "features.index")
     if not isinstance(targets, ByRows):
-        targets = real_array("targets", _opened("targets", targets), (1, 2))
+        targets = real_array("targets", opened("targets", targets), (1, 2))
     if callable(features) and not hasattr(features, "__array__"):
         features = _stacked(features, len(targets))
-    features = _of_store(features) if is_stored(features) else _opened("features", features)
+    require_rows("features", features)
+    features = _of_store(features) if is_stored(features) else opened("features", features)
     if not isinstance(features, ByRows):
         features = real_array("features", features, (2, 3))
     if features.ndim == 3:

@@ -18,6 +18,8 @@ from ..understood import Understood
 from .given import (
     completed,
     features_and_words,
+    opened,
+    require_rows,
     rows_a_sample,
     start_and_words,
     taken_arrays,
@@ -152,8 +154,9 @@ class UnlearningProblem:
         so it is fitted on the retained ones unless other samples are asked for.
 
         Args:
-            X: samples, shape (n, p); without a feature map also Jacobians, shape (n, k, D).
-            y: targets, shape (n,) or (n, C): numbers, or text for classes.
+            X: samples, shape (n, p); without a feature map also Jacobians, shape (n, k, D). An array, or the path of
+                one in a ``.npy`` file, which is then mapped.
+            y: targets, shape (n,) or (n, C): numbers, or text for classes; or the path of such an array.
             forget: mask or indices; beside samples of pandas a mask with their labels, or labels as an Index.
             task: "regression" takes numbers as they are, "classification" encodes integers or text as −1 and +1, or
                 one-hot. None infers it as every reader of files does: integers of at most 20 values, each twice on
@@ -179,6 +182,8 @@ class UnlearningProblem:
             (2,)
         """
         refuse_another_order("y", y, getattr(X, "index", None), "X.index")
+        X, y = opened("X", X), opened("y", y)
+        require_rows("X", X)
         features, made, fitted_on, of_map = features_and_words(X, feature_map, fit_map, forget)
         targets, of_targets = targets_and_words(y, task, len(features.shape), w_init)
         shape = (features.shape[-1], *(targets.shape[1:] if len(features.shape) < 3 else ()))

@@ -18,13 +18,13 @@ from uuid import uuid4
 import numpy as np
 
 from ..arrays import Array
-from ..errors import ArithmeticModeError, MusoError, expected
+from ..errors import MusoError, expected
 from ..mapped import close_opened, is_mapped, mapped
 from ..numbers.tiles import TileFolder
 from ..parallel.cluster import active_client, asked, measured, threads_of
 from ..parallel.points import package_hash
 from ..rows import ByRows
-from .spreading import require_same_code
+from .spreading import naming_worker, require_same_code
 
 __all__ = ["bytes_to_share", "on_cluster", "tile_workers"]
 
@@ -181,11 +181,8 @@ def _in_sight(token: str, task: Callable[[], T]) -> T:
         Path(token).read_text()
     except OSError as error:
         raise _not_seen(Path(token), f"{name}: {error}") from None
-    try:
+    with naming_worker():
         return task()
-    except MusoError as error:
-        kind = ArithmeticModeError if isinstance(error, ArithmeticModeError) else MusoError
-        raise kind(f"{name}: {error}") from None
 
 
 def _not_seen(token: Path, got: str) -> MusoError:

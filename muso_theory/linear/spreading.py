@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import BadInputError, MusoError
+from ..errors import ArithmeticModeError, BadInputError, MusoError, expected
 from ..numbers.spans import Part, Spread, here
 from ..parallel.cluster import active_client, measured, require_same, threads_of
 from ..parallel.points import package_hash
 from ..stored import Stored
 
-__all__ = ["require_same_code", "spread"]
+__all__ = ["naming_worker", "require_same_code", "spread"]
 
 T = TypeVar("T")
 
@@ -45,7 +46,11 @@ def _on_cluster(client: Any, work: Callable[[Part], T], parts: Iterator[Part], c
         yield from here(work, parts, count)
         return
     require_same_code(client)
+    is_first = True
     while wave := list(islice(parts, _AHEAD * max(1, len(threads_of(client))))):
+        if is_first:
+            _require_portable(_portable(wave[0]))
+            is_first = False
         tasks = [partial(_numbered, i, work, _portable(part)) for i, part in enumerate(wave)]
         found = dict(measured(client, tasks, package_hash, "this check", "start it again"))
         for i in range(len(wave)):
@@ -64,6 +69,22 @@ def require_same_code(client: Any) -> None:
         raise MusoError(str(error)) from None
 
 
+@contextmanager
+def naming_worker() -> Iterator[None]:
+    """Have what is refused on a worker begin with the name of that worker.
+
+    Raises:
+        MusoError: what was refused; another arithmetic, to which a BadInputError leads, is no way out.
+    """
+    from distributed import get_worker
+
+    try:
+        yield
+    except MusoError as error:
+        kind = ArithmeticModeError if isinstance(error, ArithmeticModeError) else MusoError
+        raise kind(f"worker {get_worker().address}: {error}") from None
+
+
 def _numbered(i: int, work: Callable[[Part], T], part: Part) -> tuple[int, T]:
     """The work on a worker, with numbers where those of any array lie.
 
@@ -73,7 +94,27 @@ def _numbered(i: int, work: Callable[[Part], T], part: Part) -> tuple[int, T]:
         np.require(one, requirements="A") if isinstance(one, np.ndarray) else one
         for one in (part.features, part.labels)
     )
-    return i, work(Part(features, part.index, labels))
+    with naming_worker():
+        return i, work(Part(features, part.index, labels))
+
+
+def _require_portable(part: Part) -> None:
+    """Refuse a store that cannot be sent, with words that the cluster would not find.
+
+    Raises:
+        MusoError: it holds a lock, an open file, or whatever else belongs to this process.
+    """
+    if not isinstance(part.features, Stored):
+        return
+    import cloudpickle  # what the cluster sends with
+
+    try:
+        cloudpickle.dumps(part.features)
+    except Exception as error:
+        name, source = part.features.name, type(part.features.source).__name__
+        hint = "one that opens its file by its path when it is unpickled, a zarr array, or a .npy file"
+        words = expected("a source that can be sent to workers", name, source, f"pickle: {error}", hint)
+        raise MusoError(str(words)) from None
 
 
 def _portable(part: Part) -> Part:

@@ -138,7 +138,8 @@ def within(gigabytes: float | None, problem: UnlearningProblem) -> Iterator[None
         yield
         return
     given: Any = gigabytes
-    if isinstance(given, bool) or not isinstance(given, Real) or not 0 < given < math.inf:
+    is_number = isinstance(given, Real) and not isinstance(given, bool)
+    if not (is_number and 0 < given < math.inf):
         raise expected("a positive number of gigabytes", "memory", given, type(given).__name__, "2.0")
     with memory_of(int(given * 10**9)):
         least = tiled_bytes(problem) if in_tiles(problem) else 0

@@ -98,3 +98,71 @@ def test_many_classes_stay_codes_from_the_file_to_the_problem(tmp_path: Path) ->
     assert isinstance(some.y, OneHot)
     # The control: columns are what a reader has who asks for them.
     assert peak(lambda: dataset.y + 0) > 40_000_000
+
+
+def test_a_class_is_not_forgotten_of_targets_that_were_taken_for_numbers(tmp_path: Path) -> None:
+    paths = head(tmp_path, 200, 4, 100)
+    words = r"targets that are classes.*class:7 \(100 distinct whole .*regression\); try --task classification"
+    for spec in ("class:7", "subclass:7"):
+        with pytest.raises(BadInputError, match=words):
+            prepare(Source(paths[0], target=paths[1], forget=spec))
+    as_classes = prepare(Source(paths[0], target=paths[1], task="classification", forget="class:7"))
+    assert as_classes.problem.targets.shape == (200, 100)
+    # The controls: who says regression has it, few numbers are classes, and numbers that w_init belongs to are meant.
+    said = prepare(Source(paths[0], target=paths[1], task="regression", forget="class:7"))
+    assert said.problem.targets.ndim == 1
+    assert said.problem.forget.tolist() == as_classes.problem.forget.tolist() == [7, 107]
+    few = head(tmp_path, 200, 4, 20)
+    assert prepare(Source(few[0], target=few[1], forget="class:7")).problem.n_outputs == 20
+    np.savez(tmp_path / "w.npz", features=np.load(paths[0]), y=np.arange(200) % 100, w_init=np.ones(4))
+    assert prepare(Source(str(tmp_path / "w.npz"), forget="class:7")).problem.n_outputs == 1
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_paths_make_a_problem_of_data_as_the_problem_itself_takes_them(kind: Any, tmp_path: Path) -> None:
+    data, target = map(kind, head(tmp_path, 24, 30, 3))
+    y = np.arange(24) % 3
+    made = UnlearningProblem.from_data(data, y, forget=[1])
+    assert made.sha256 == UnlearningProblem.from_data(np.load(data), y, forget=[1]).sha256
+    assert getattr(made.features, "_mmap", None) is not None
+    assert UnlearningProblem.from_data(data, target, forget=[1]).sha256 == made.sha256
+    for absent in (tmp_path / "absent.npy", __file__):
+        with pytest.raises(BadInputError, match=r"or the path of one in a \.npy file but got X="):
+            UnlearningProblem.from_data(kind(absent), y, forget=[1])
+
+
+def test_a_function_is_wanted_and_not_what_it_yields() -> None:
+    y = np.arange(6.0)
+
+    def blocks() -> Any:
+        yield np.eye(3)
+        yield 2 * np.eye(3)
+
+    assert UnlearningProblem(blocks, y, [0]).features.shape == (6, 3)
+    words = r"a function that yields blocks of rows but got features=generator.*features=blocks, …\), the function"
+    with pytest.raises(BadInputError, match=words):
+        UnlearningProblem(blocks(), y, [0])
+    with pytest.raises(BadInputError, match="X=generator"):
+        UnlearningProblem.from_data(blocks(), y, forget=[0])
+    with pytest.raises(BadInputError, match=r"X=function \(a function\); try mt.UnlearningProblem"):
+        UnlearningProblem.from_data(blocks, y, forget=[0])
+
+
+class _Rows:
+    """A source of one's own that lacks something."""
+
+    shape, dtype = (6, 3), np.dtype("f8")
+
+    def __getitem__(self, key: Any) -> Any:
+        return np.eye(6, 3)[key]
+
+
+def test_a_source_of_ones_own_is_told_what_it_lacks() -> None:
+    y = np.arange(6.0)
+    words = r"a shape \(n, D\), dtype, chunks and rows by slices but got features=_Rows \(without chunks\)"
+    with pytest.raises(BadInputError, match=words):
+        UnlearningProblem(_Rows(), y, [0])
+    with pytest.raises(BadInputError, match=words.replace("features", "X")):
+        UnlearningProblem.from_data(_Rows(), y, forget=[0])
+    whole = type("Whole", (_Rows,), {"chunks": (2, 3)})
+    assert UnlearningProblem(whole(), y, [0]).features.shape == (6, 3)

@@ -223,6 +223,58 @@ def test_a_task_takes_its_own_rows_along() -> None:
     assert np.array_equal(moved.matrix, X[[2, 3, 7]])
 
 
+class _Rows:
+    """Rows that are read from a store, and what another process than this one finds there."""
+
+    chunks = (256, WIDTH)
+
+    def __init__(self, elsewhere: str = "") -> None:
+        self.values, self.home, self.elsewhere = data()[0], os.getpid(), elsewhere
+        self.shape, self.dtype = self.values.shape, self.values.dtype
+
+    def __getitem__(self, key: Any) -> Any:
+        if os.getpid() != self.home and self.elsewhere == "fails":
+            raise OSError(5, "Input/output error")
+        return self.values[key] + (os.getpid() != self.home and self.elsewhere == "other")
+
+
+class _Locked(_Rows):
+    """A source that holds what cannot be sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (
+            _Rows("fails"),
+            r"worker tcp://.*rows that can be read but got features\[\d+:\d+\]=OSError \(.*output error",
+        ),
+        (
+            _Rows("other"),
+            r"worker tcp://.*the rows that were read before.*other rows in this process.*absolute path",
+        ),
+        (_Locked(), r"a source that can be sent to workers but got features=_Locked \(.*pickle.*path"),
+    ],
+)
+def test_a_source_that_does_not_serve_on_workers_is_told(client: Any, source: Any, words: str) -> None:
+    with used(client), pytest.raises(mt.MusoError, match=words) as told:
+        mt.check(problem(source), CLAIMS)
+    assert not isinstance(told.value, mt.BadInputError)
+
+
+@pytest.mark.slow
+def test_rows_that_every_worker_reads_are_those_of_the_array(client: Any) -> None:
+    """The control of the refusals above."""
+    expected = told(mt.check(problem(_Rows()), CLAIMS))
+    with used(client):
+        assert told(mt.check(problem(_Rows()), CLAIMS)) == expected
+
+
 @pytest.mark.slow
 def test_the_option_of_the_command_is_the_door_of_campaigns(client: Any, tmp_path: Path) -> None:
     from muso_theory.commands.check import _cluster
