@@ -102,7 +102,9 @@ def test_many_classes_stay_codes_from_the_file_to_the_problem(tmp_path: Path) ->
 
 def test_a_class_is_not_forgotten_of_targets_that_were_taken_for_numbers(tmp_path: Path) -> None:
     paths = head(tmp_path, 200, 4, 100)
-    words = r"targets that are classes.*class:7 \(100 distinct whole .*regression\); try --task classification"
+    words = (
+        r"targets that are classes.*class:7 \(100 distinct whole .*regression\); try --task classification"
+    )
     for spec in ("class:7", "subclass:7"):
         with pytest.raises(BadInputError, match=words):
             prepare(Source(paths[0], target=paths[1], forget=spec))
