@@ -22,6 +22,7 @@ from muso_theory.numbers import spans
 from muso_theory.parallel import cluster
 from muso_theory.rows import OneHot
 from tests import ROOT
+from tests.clusters import two_workers
 from tests.numbers.floating_mode import FLUSH, floating_mode, needs_mxcsr
 
 distributed = pytest.importorskip("distributed", reason="needs the extra [cluster]")
@@ -59,18 +60,7 @@ def small_spans(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
     """Two worker processes, which a nanny starts again when they die."""
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        distributed.LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=":0",
-            env={"PYTHONPATH": ":".join(sys.path)},
-        ) as made,
-        distributed.Client(made) as connected,
-    ):
-        patch.setenv("PYTHONPATH", ":".join(sys.path))
+    with two_workers() as connected:
         yield connected
 
 

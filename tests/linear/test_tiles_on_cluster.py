@@ -23,6 +23,7 @@ from muso_theory.mapped import MappedArray, mapped
 from muso_theory.numbers import tiled, tiles
 from muso_theory.parallel import cluster
 from tests import ROOT
+from tests.clusters import two_workers
 from tests.linear.test_on_cluster import _Flushed, told, used
 from tests.numbers.floating_mode import needs_mxcsr
 from tests.parallel.test_cluster import started, until
@@ -58,18 +59,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
     """Two worker processes, which a nanny starts again when they die."""
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        distributed.LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=":0",
-            env={"PYTHONPATH": ":".join(sys.path)},
-        ) as made,
-        distributed.Client(made) as connected,
-    ):
-        patch.setenv("PYTHONPATH", ":".join(sys.path))
+    with two_workers() as connected:
         connected.register_plugin(_Small())
         yield connected
 
