@@ -21,14 +21,18 @@ CLAIMS = ["exact-labels", "label-free"]
 N, WIDTH = 150, 400
 
 
-@pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
+def tiny_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiles of 32 rows, in a process that is said to take a million bytes."""
     monkeypatch.setattr(tiles, "TILE", 32)
     monkeypatch.setattr(tiled, "_ROWS", 16)
     monkeypatch.setattr(tiled, "_STRIP_BYTES", 1)
     monkeypatch.setattr(tiling, "_PROCESS", 10**6)
     monkeypatch.setattr(tiling, "_MATRICES", 200)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny_tiles(monkeypatch)
 
 
 def problem(seed: int = 0, **words: Any) -> mt.UnlearningProblem:

@@ -17,7 +17,7 @@ from muso_theory import stored as stores
 from muso_theory.linear import tiling
 from muso_theory.linear.certified import CertifiedForms
 from muso_theory.linear.tiling import tiled_bytes
-from muso_theory.numbers import gram, spans, tiled, tiles
+from muso_theory.numbers import gram, spans, tiles
 from muso_theory.numbers.accurate import accurate_product, plain_product
 from muso_theory.numbers.gram import add_pairs, blocked_gram
 from muso_theory.numbers.tiled import tiled_gram
@@ -25,6 +25,7 @@ from muso_theory.numbers.tiles import TileFolder
 from muso_theory.rows import rows_at_once
 from muso_theory.stored import Stored
 from tests.linear.test_stores import Narrow, Source
+from tests.linear.test_tiling import tiny_tiles
 
 N, WIDTH, BLOCK = 300, 1300, 16
 CLAIMS = ["exact-labels", "label-free", "gap-formula", "full-rank", "leave-block-out"]
@@ -243,16 +244,11 @@ def test_a_map_is_applied_with_one_thread_of_blas_whenever_a_block_is_read() -> 
 
 
 @pytest.fixture
-def tiny_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tiles of 32 rows, in a process that is said to take a million bytes."""
-    monkeypatch.setattr(tiles, "TILE", 32)
-    monkeypatch.setattr(tiled, "_ROWS", 16)
-    monkeypatch.setattr(tiled, "_STRIP_BYTES", 1)
-    monkeypatch.setattr(tiling, "_PROCESS", 10**6)
-    monkeypatch.setattr(tiling, "_MATRICES", 200)
+def in_tiny_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny_tiles(monkeypatch)
 
 
-@pytest.mark.usefixtures("tiny_tiles")
+@pytest.mark.usefixtures("in_tiny_tiles")
 def test_tiles_of_a_store_are_those_of_a_file(never_whole: list[int]) -> None:
     X, y, forget = data(np.float32)
     made = {"store": mt.UnlearningProblem(Source(X), y, forget), "array": mt.UnlearningProblem(X, y, forget)}
@@ -271,7 +267,7 @@ def test_rows_of_a_store_that_are_in_memory_count() -> None:
     assert 40 * 8 * WIDTH <= stored - whole <= 2 * X.nbytes  # of so few rows that most fit
 
 
-@pytest.mark.usefixtures("tiny_tiles")
+@pytest.mark.usefixtures("in_tiny_tiles")
 @pytest.mark.parametrize("chunk", [BLOCK, N // 2, N])
 def test_memory_for_blocks_of_many_rows_is_asked_for(chunk: int) -> None:
     """A chunk of many rows is one block with all columns, and what it takes is told before."""
@@ -292,7 +288,7 @@ def test_memory_for_blocks_of_many_rows_is_asked_for(chunk: int) -> None:
     assert ("chunks of fewer rows" in str(refused.value)) == (chunk > 40)
 
 
-@pytest.mark.usefixtures("tiny_tiles")
+@pytest.mark.usefixtures("in_tiny_tiles")
 def test_tiles_of_a_store_read_it_once_a_row_of_tiles() -> None:
     X, _, _ = data()
     source = Source(X, BLOCK)
@@ -320,7 +316,7 @@ def test_a_wide_store_that_changes_is_noticed(claims: list[str] | None) -> None:
             work()
 
 
-@pytest.mark.usefixtures("tiny_tiles")
+@pytest.mark.usefixtures("in_tiny_tiles")
 def test_a_store_that_changes_under_tiles_is_noticed() -> None:
     X, y, forget = data(np.float32)
     source = Source(X, BLOCK)
