@@ -40,7 +40,7 @@ BEARS_ON = {
     "ntk-limit": ("ntk-limit",),
     "paper-convergence": ("implicit-bias", "cyclic-sgd", "gd-finite-time", "early-stopping", "label-free"),
     "paper-linear": ("exact-labels", "label-free", "gap-formula", "gd-finite-time"),
-    "performance-dynamics": ("cyclic-sgd", "gd-finite-time"),
+    "performance-dynamics": ("cyclic-sgd", "gd-finite-time", "leave-block-out"),
     "performance-kappa": ("leave-block-out",),
     "precision": ("gap-formula",),
 }  # fmt: skip
