@@ -102,7 +102,12 @@ class Source:
         "Target column; its number, from 0, for a .npy matrix, or a .npy file of the targets of features in DATA. "
         "[default: y, target, label, class or the last]",
     )
-    task: str | None = _option(None, "What the targets are. [default: inferred, and told]", _Tasks)
+    task: str | None = _option(
+        None,
+        "What the targets are. [default: text, and integers of at most 20 values that occur twice on average, are "
+        "classes; told]",
+        _Tasks,
+    )
     drop: tuple[str, ...] = _option((), "A column that is no feature; repeatable.")
     columns: tuple[str, ...] = _option((), "A feature column, when not all are; repeatable.")
     index: str | None = _option(None, "The column that names the samples, which is no feature.")

@@ -141,6 +141,10 @@ def check(
                 )
         except InterruptedCheck as stopped:
             report, interrupted = stopped.report, True
+    if interrupted and checkpoint is not None:
+        from ..linear.unfinished import kept_words
+
+        say(f"muso: {checkpoint}: {kept_words(checkpoint)}", err=True)
     if interrupted and not report.evidence:
         raise KeyboardInterrupt
     if interrupted:  # drawing takes a while, and who pressed Ctrl-C wants to know that it was heard

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import os
+import re
 import stat
 import tempfile
 import zipfile
@@ -21,7 +22,7 @@ from ..former import former
 from .folders import SUMS, check_folder, read_sums, sums_text
 from .kinds import FILE_KINDS, SEALED, is_changed, with_seal
 
-__all__ = ["Outputs", "make_folder", "npz_bytes", "write_all", "write_atomic"]
+__all__ = ["Outputs", "clear_unfinished", "make_folder", "npz_bytes", "write_all", "write_atomic"]
 former(__name__)
 
 
@@ -320,6 +321,26 @@ def _replace(target: Path, data: bytes, mode: int) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def clear_unfinished(folder: Path, names: re.Pattern[str]) -> None:
+    """Remove what `write_atomic` was writing when its process was killed.
+
+    Args:
+        folder: one in which nobody writes now.
+        names: what the names of the files begin with, in their first 40 letters.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Path(folder, ".sum-1.npz.ab12.tmp").touch()
+        ...     Path(folder, ".mine.txt.ab12.tmp").touch()
+        ...     clear_unfinished(Path(folder), re.compile("sum-[0-9]"))
+        ...     os.listdir(folder)
+        ['.mine.txt.ab12.tmp']
+    """
+    for path in folder.glob(".*.tmp"):
+        if names.match(path.name, 1):
+            path.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

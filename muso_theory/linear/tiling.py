@@ -127,7 +127,7 @@ def within(gigabytes: float | None, problem: UnlearningProblem) -> Iterator[None
     """Have a check keep to so many gigabytes, of 10⁹ bytes, in all; None leaves it to the machine.
 
     Raises:
-        BadInputError: no positive number, or too few for K in tiles.
+        BadInputError: no positive number, or too few for K in memory and in tiles.
 
     Example:
         >>> with within(2.0, UnlearningProblem(np.eye(2, 3), [1.0, 2.0], [0])):
@@ -142,13 +142,15 @@ def within(gigabytes: float | None, problem: UnlearningProblem) -> Iterator[None
     if not (is_number and 0 < given < math.inf):
         raise expected("a positive number of gigabytes", "memory", given, type(given).__name__, "2.0")
     with memory_of(int(given * 10**9)):
-        least = tiled_bytes(problem) if in_tiles(problem) else 0
-        if memory() < least:
+        if in_tiles(problem) and memory() < (least := _least_bytes(problem)):
             enough = math.ceil(least / 1e7) / 100
             size = f"{problem.n_samples} samples, {problem.n_features} features"
-            what = f"at least {enough:g} gigabytes for this process with K in tiles"
-            hint = f"memory={enough:g}" + ", or a store with chunks of fewer rows" * _is_tall(
-                problem.features
-            )
-            raise expected(what, "memory", gigabytes, size, hint)
+            tall = ", or a store with chunks of fewer rows" * _is_tall(problem.features)
+            what = f"at least {enough:g} gigabytes for this process"
+            raise expected(what, "memory", gigabytes, size, f"memory={enough:g}{tall}")
         yield
+
+
+def _least_bytes(problem: UnlearningProblem) -> int:
+    """The memory with which a dual problem can be checked: of a small one, K takes less than a row of its tiles."""
+    return min(dual_bytes(problem) + _held(problem), tiled_bytes(problem))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -24,7 +25,7 @@ import numpy as np
 from ..arrays import Array, first_nonfinite
 from ..errors import BadInputError, MusoError, expected, printable
 from ..files.reading import read_arrays
-from ..files.writing import npz_bytes, write_atomic
+from ..files.writing import clear_unfinished, npz_bytes, write_atomic
 from ..machine import versions
 from ..numbers import spans, tiles
 from ..numbers.gramcheck import spot_check_curvature, spot_check_gram
@@ -38,12 +39,15 @@ from .shared_tiles import bytes_to_share, on_cluster, tile_workers
 from .spreading import spread
 from .tiling import disk_bytes, in_tiles
 
-__all__ = ["GrowingSum", "growing", "in_folder", "kept_in"]
+__all__ = ["GrowingSum", "growing", "in_folder", "kept_in", "kept_words"]
 
 _FOLDER: ContextVar[Path | None] = ContextVar("folder of unfinished sums", default=None)
 
 _EVERY = 30.0
 """Seconds after which a sum that still grows is written again."""
+
+_OWN = re.compile(r"[0-9a-f]{32}(\.npz|-\d+-\d+-)")
+"""What names of sums and tiles begin with: `_name`, and what makes one of it."""
 
 _MATRICES = 3
 """At most: of all rows, of those to forget and of those retained."""
@@ -73,6 +77,7 @@ def kept_in(folder: str | os.PathLike[str] | None, problem: UnlearningProblem) -
         raise expected("more samples than features", "checkpoint", str(folder), size, hint)
     store = Checkpoints(Path(folder), package_hash())
     with store.locked():
+        clear_unfinished(Path(folder), _OWN)
         need, free = _MATRICES * 8 * problem.n_features**2, shutil.disk_usage(folder).free
         if tiled:
             tiles.clear_unnamed(Path(folder))
@@ -85,6 +90,21 @@ def kept_in(folder: str | os.PathLike[str] | None, problem: UnlearningProblem) -
             yield
         finally:
             _FOLDER.reset(token)
+
+
+def kept_words(folder: Path) -> str:
+    """What a later check of the same problem may go on with, as words for who has stopped one.
+
+    Example:
+        >>> kept_words(Path("no such folder"))
+        'nothing is kept there yet'
+    """
+    found = [path for path in folder.glob("*") if _OWN.match(path.name)]
+    if not found:
+        return "nothing is kept there yet"
+    what = "tiles" if found[0].suffix == ".tile" else "sums over rows"
+    size = sum(path.stat().st_size for path in found)
+    return f"{size / 1e6:.3g} MB of {what} are kept there; the same command goes on"
 
 
 def growing(problem: UnlearningProblem, index: Array) -> GrowingSum | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import BadInputError, expected, printable
 from ..files.reading import read_json
-from ..files.writing import make_folder, write_atomic
+from ..files.writing import clear_unfinished, make_folder, write_atomic
 from ..former import former
 from ..machine import installed
 
@@ -24,7 +24,6 @@ GridPoint = Mapping[str, Any]
 """What is measured at once: settings by name."""
 
 _FINISHED = re.compile(r"[0-9a-f]{24}\.json")
-_UNFINISHED = re.compile(r"\.[0-9a-f]{24}\.json\..*\.tmp")
 
 
 class Checkpoints:
@@ -105,9 +104,8 @@ class Checkpoints:
 
     def clear(self) -> None:
         """Remove what other code or other versions have left, and what a run that was killed did not finish writing."""
+        clear_unfinished(self._folder, _FINISHED)
         for path in self._folder.iterdir():
-            if _UNFINISHED.fullmatch(path.name):
-                path.unlink(missing_ok=True)
             if not _FINISHED.fullmatch(path.name):  # somebody else's
                 continue
             stored: Any = None

@@ -187,6 +187,22 @@ def test_too_little_memory_and_room_is_told_before_the_work(
     assert formed == []
 
 
+def test_the_memory_that_is_named_is_enough_and_the_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a small K, a matrix takes less than the rows that its tiles are made of."""
+    for matrices in (200, 4.5):
+        monkeypatch.setattr(tiling, "_MATRICES", matrices)
+        with (
+            pytest.raises(mt.BadInputError, match="gigabytes for this process") as error,
+            within(1e-4, problem()),
+        ):
+            pass
+        least = float(str(error.value).rpartition("memory=")[2])
+        with within(least, problem()):
+            assert in_tiles(problem()) == (matrices == 200)
+        with pytest.raises(mt.BadInputError), within(least - 0.0101, problem()):
+            pass
+
+
 def test_room_for_tiles_is_not_what_another_problem_has_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from muso_theory.files.writing import npz_bytes, write_atomic
 from muso_theory.linear import unfinished
 from muso_theory.linear.unfinished import GrowingSum, growing, kept_in
 from muso_theory.numbers import spans
+from verification.commands import muso
 
 N, WIDTH = 2000, 5
 SPANS = 8
@@ -90,6 +91,41 @@ def test_a_damaged_sum_is_formed_again(
     assert told(mt.check(problem(), ["exact-labels"], checkpoint=tmp_path)) == expected
     assert len(summed) == 2 * whole
     assert "does not fit its hash" in capsys.readouterr().err
+
+
+def test_what_a_killed_process_was_writing_goes_and_what_is_anothers_stays(tmp_path: Path) -> None:
+    mt.check(problem(), ["exact-labels"], checkpoint=tmp_path)
+    sums = list(tmp_path.glob("*.npz"))
+    tile = f"{'0f' * 16}-3-1-{'ab' * 16}.tile"
+    left = [tmp_path / f".{name[:40]}.x_1.tmp" for name in (sums[0].name, tile)]
+    other = tmp_path / ".thesis.npz.x_1.tmp"
+    for path in (*left, other):
+        path.write_bytes(b"a part")
+    with kept_in(tmp_path, problem()):
+        assert [path.exists() for path in (*left, other, *sums)] == [False, False, *[True] * (1 + len(sums))]
+
+
+def test_the_command_tells_what_is_kept_when_it_is_stopped(summed: list[int], tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.savez(
+        tmp_path / "d.npz", features=rng.standard_normal((N, WIDTH)), y=rng.standard_normal(N), forget=[4]
+    )
+    words = [
+        "check",
+        str(tmp_path / "d.npz"),
+        "--claim",
+        "exact-labels",
+        "--checkpoint",
+        str(tmp_path / "kept"),
+    ]
+    for stop, told_then in (
+        (-1, "nothing is kept there yet"),
+        (-5, "of sums over rows are kept there"),
+    ):
+        summed[:] = [stop]
+        stopped = muso(*words)
+        assert stopped.status == 130
+        assert told_then in stopped.err
 
 
 def test_a_sum_of_other_rows_is_refused(tmp_path: Path) -> None:
