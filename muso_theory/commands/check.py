@@ -144,7 +144,7 @@ def check(
     if interrupted and checkpoint is not None:
         from ..linear.unfinished import kept_words
 
-        say(f"muso: {checkpoint}: {kept_words(checkpoint)}", err=True)
+        say(f"muso: {checkpoint}: {kept_words(checkpoint, prepared.problem)}", err=True)
     if interrupted and not report.evidence:
         raise KeyboardInterrupt
     if interrupted:  # drawing takes a while, and who pressed Ctrl-C wants to know that it was heard

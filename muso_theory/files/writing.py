@@ -324,23 +324,25 @@ def _replace(target: Path, data: bytes, mode: int) -> None:
 
 
 def clear_unfinished(folder: Path, names: re.Pattern[str]) -> None:
-    """Remove what `write_atomic` was writing when its process was killed.
+    r"""Remove what `write_atomic` was writing when its process was killed.
 
     Args:
         folder: one in which nobody writes now.
-        names: what the names of the files begin with, in their first 40 letters.
+        names: of the files, in their first 40 letters, whole.
 
     Example:
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     Path(folder, ".sum-1.npz.ab12.tmp").touch()
-        ...     Path(folder, ".mine.txt.ab12.tmp").touch()
-        ...     clear_unfinished(Path(folder), re.compile("sum-[0-9]"))
+        ...     Path(folder, ".sum-1.npz.abcd_123.tmp").touch()
+        ...     Path(folder, ".sum-1.npz-mine.tmp").touch()
+        ...     clear_unfinished(Path(folder), re.compile(r"sum-[0-9]\.npz"))
         ...     os.listdir(folder)
-        ['.mine.txt.ab12.tmp']
+        ['.sum-1.npz-mine.tmp']
     """
     for path in folder.glob(".*.tmp"):
-        if names.match(path.name, 1):
-            path.unlink(missing_ok=True)
+        found = re.fullmatch(r"\.(.+)\.[a-z0-9_]{8}\.tmp", path.name)
+        if found and names.fullmatch(found[1]) and path.is_file() and not path.is_symlink():
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -231,7 +231,7 @@ def leave_block_out_labels(problem: UnlearningProblem, forget_sets: Iterable[obj
         One label array a forget set, in ascending order of its indices.
 
     Raises:
-        BadInputError: no problem, or no forget sets of it.
+        BadInputError: no problem, or no forget sets of it; rows of Φ whose squares are near the ends of float64.
         SingularMatrixError: K is not (numerically) invertible.
 
     Example:
@@ -246,16 +246,19 @@ def leave_block_out_labels(problem: UnlearningProblem, forget_sets: Iterable[obj
     except TypeError:
         what, got = "several forget sets", type(forget_sets).__name__
         raise expected(what, "forget_sets", forget_sets, got, "[[0], [1, 2]]") from None
-    n, (place, inverse, weighted, targets) = problem.n_samples, _inverse(problem)
+    n, (place, inverse, weighted, exponent, targets) = problem.n_samples, _inverse(problem)
     rows = [forget_indices(forget, n) for forget in listed]
     labels: list[Array] = [np.empty(0)] * len(rows)
     for some in _alike(rows):
         at = place[np.stack([rows[i] for i in some])]
         corrections = np.linalg.solve(inverse[at[:, :, None], at[:, None, :]], weighted[at])
         for i, correction in zip(some, corrections, strict=True):
-            labels[i] = problem.shaped(targets[rows[i]] - correction)
+            labels[i] = problem.shaped(targets[rows[i]] - np.ldexp(correction, exponent))
     return labels
 
+
+_FAR = 1e250
+"""What K⁻¹ may have on its diagonal: beyond it and its inverse, products of a few entries leave what float64 holds."""
 
 _STACK = 1 << 20
 """Entries of the blocks of K⁻¹ that are in memory at a time."""
@@ -272,10 +275,11 @@ def _alike(rows: Sequence[Array]) -> Iterator[list[int]]:
 
 
 @kept
-def _inverse(problem: UnlearningProblem) -> tuple[Array, Array, Array, Array]:
-    """The position of each sample, K⁻¹ and K⁻¹(y − Φw₀) by position, and y: n requests are solves of their own size.
+def _inverse(problem: UnlearningProblem) -> tuple[Array, Array, Array, int, Array]:
+    """The position of each sample, K⁻¹, 2⁻ᵉK⁻¹(y − Φw₀) by position, e and y: n requests are solves of their own size.
 
-    All are of the arrays as they were when the problem was made, whatever is written into these later.
+    The power of two keeps targets of any size away from the ends of float64. All are of the arrays as they were when
+    the problem was made, whatever is written into these later.
     """
     problem.require_unchanged()
     model = float_model(problem)
@@ -285,7 +289,20 @@ def _inverse(problem: UnlearningProblem) -> tuple[Array, Array, Array, Array]:
             f"expected an invertible Gram matrix but got numerical rank {model.rank(model.everything)} for "
             f"{problem.n_samples} samples; try optimal_labels(method='closed-form') for each forget set"
         )
-    inverse = factor.inverse() if isinstance(factor, CholeskyFactor) else factor.solve(np.eye(factor.size))
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        inverse = (
+            factor.inverse() if isinstance(factor, CholeskyFactor) else factor.solve(np.eye(factor.size))
+        )
+    diagonal = np.diagonal(inverse)
+    if not ((diagonal > 1 / _FAR) & (diagonal < _FAR)).all():
+        got = f"diagonal of K⁻¹ from {diagonal.min():.2g} to {diagonal.max():.2g}"
+        what, hint = (
+            f"rows of Φ whose squares are far from the ends of float64 ({_FAR:g})",
+            "features × a power of two",
+        )
+        raise expected(what, "features", problem.features.shape, got, hint)
     residual = model.targets(model.everything) - model.predict(model.everything, Point())
+    exponent = int(np.frexp(np.abs(residual).max())[1])
+    weighted = factor.solve(np.ldexp(residual, -exponent))
     targets = np.array(FLOAT64.matrix(problem.targets.reshape(problem.n_samples, problem.n_outputs)))
-    return np.argsort(model.order), inverse, factor.solve(residual), targets
+    return np.argsort(model.order), inverse, weighted, exponent, targets

@@ -46,8 +46,8 @@ _FOLDER: ContextVar[Path | None] = ContextVar("folder of unfinished sums", defau
 _EVERY = 30.0
 """Seconds after which a sum that still grows is written again."""
 
-_OWN = re.compile(r"[0-9a-f]{32}(\.npz|-\d+-\d+-)")
-"""What names of sums and tiles begin with: `_name`, and what makes one of it."""
+_OWN = re.compile(r"[0-9a-f]{32}(\.npz|-\d[-0-9a-f]*|_\d[-\w.]*)")
+"""Names of sums and of tiles, of K and of its factors, in their first 40 letters."""
 
 _MATRICES = 3
 """At most: of all rows, of those to forget and of those retained."""
@@ -92,19 +92,24 @@ def kept_in(folder: str | os.PathLike[str] | None, problem: UnlearningProblem) -
             _FOLDER.reset(token)
 
 
-def kept_words(folder: Path) -> str:
-    """What a later check of the same problem may go on with, as words for who has stopped one.
+def kept_words(folder: Path, problem: UnlearningProblem) -> str:
+    """What a later check of this problem may go on with, as words for who has stopped one.
 
     Example:
-        >>> kept_words(Path("no such folder"))
+        >>> kept_words(Path("no such folder"), UnlearningProblem(np.eye(3, 2), [1.0, 2.0, 3.0], [0]))
         'nothing is kept there yet'
     """
-    found = [path for path in folder.glob("*") if _OWN.match(path.name)]
-    if not found:
-        return "nothing is kept there yet"
-    what = "tiles" if found[0].suffix == ".tile" else "sums over rows"
-    size = sum(path.stat().st_size for path in found)
-    return f"{size / 1e6:.3g} MB of {what} are kept there; the same command goes on"
+    kinds = {"sums over rows": (spans.SPAN_BYTES, "npz"), "tiles": (tiles.TILE, "tile")}
+    found = []
+    for what, (size, suffix) in kinds.items():
+        paths = [path for path in folder.glob(f"{_begin(problem, size)}*.{suffix}") if path.is_file()]
+        if paths:
+            found.append(f"{sum(path.stat().st_size for path in paths) / 1e6:.3g} MB of {what}")
+    return (
+        f"{' and '.join(found)} are kept there; the same command goes on"
+        if found
+        else "nothing is kept there yet"
+    )
 
 
 def growing(problem: UnlearningProblem, index: Array) -> GrowingSum | None:

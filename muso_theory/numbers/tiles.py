@@ -8,7 +8,9 @@ of another process that sees the folder, and one that does a tile again, after t
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shutil
 import tempfile
 import weakref
@@ -84,7 +86,8 @@ class TileFiles:
                 return True
             except MusoError:
                 del self.known[i, j]
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    path.unlink()
         return False
 
     def write(self, i: int, j: int, tile: Array) -> None:
@@ -203,14 +206,26 @@ class TileFolder:
 
 
 def clear_unnamed(folder: Path) -> None:
-    """Remove what processes that were killed have left there, and nobody goes on with.
+    """Remove what processes of this machine that were killed have left there, and nobody goes on with.
 
     Args:
-        folder: one that no other process uses.
+        folder: one that no process of another machine uses.
     """
     for path in folder.glob(f"{_OWN}*"):
-        if not path.name.startswith(f"{_OWN}{os.getpid()}-"):
+        found = re.fullmatch(rf"{_OWN}(\d+)-[a-z0-9_]{{8}}", path.name)
+        if found and not path.is_symlink() and not _is_alive(int(found[1])):
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    """Whether this machine has such a process, of whomever."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        pass
+    return True
 
 
 @final

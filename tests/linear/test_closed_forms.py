@@ -98,6 +98,24 @@ def test_requests_are_answered_in_their_order_however_many_are_solved_at_once(
         close(other, one)
 
 
+def test_leave_block_out_scales_targets_and_refuses_features_at_the_ends_of_floats() -> None:
+    """Powers of two move no digit, or what they move is refused: never another label."""
+    rng = np.random.default_rng(0)
+    features, targets, requests = rng.standard_normal((30, 90)), rng.standard_normal(30), [[0, 1], [5]]
+
+    def labels(scale: int, size: int) -> list[np.ndarray]:
+        problem = mt.UnlearningProblem(np.ldexp(features, scale), np.ldexp(targets, size), [0])
+        return mt.leave_block_out_labels(problem, requests)
+
+    expected = labels(0, 0)
+    for scale, size in ((0, 900), (400, 500), (-400, 900), (400, -900), (-400, -900)):
+        for found, right in zip(labels(scale, size), expected, strict=True):
+            np.testing.assert_allclose(np.ldexp(found, -size), right, rtol=1e-10)
+    for scale in (-515, -450, 450, 508):
+        with pytest.raises(mt.BadInputError, match="squares are far from the ends"):
+            labels(scale, 0)
+
+
 @pytest.mark.parametrize("name", ["under-parameterised", "duplicated-across", "rank-deficient"])
 def test_leave_block_out_refuses_singular_gram(name: str) -> None:
     problem = ZOO[name]()

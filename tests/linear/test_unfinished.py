@@ -96,13 +96,21 @@ def test_a_damaged_sum_is_formed_again(
 def test_what_a_killed_process_was_writing_goes_and_what_is_anothers_stays(tmp_path: Path) -> None:
     mt.check(problem(), ["exact-labels"], checkpoint=tmp_path)
     sums = list(tmp_path.glob("*.npz"))
-    tile = f"{'0f' * 16}-3-1-{'ab' * 16}.tile"
-    left = [tmp_path / f".{name[:40]}.x_1.tmp" for name in (sums[0].name, tile)]
-    other = tmp_path / ".thesis.npz.x_1.tmp"
-    for path in (*left, other):
+    names = (
+        sums[0].name,
+        f"{'0f' * 16}-3-1-{'ab' * 16}.tile",
+        f"{'0f' * 16}_3300_0_0x1p-3-1-0-{'ab' * 16}.tile",
+    )
+    left = [tmp_path / f".{name[:40]}.abcd_123.tmp" for name in names]
+    others = [
+        tmp_path / f".{name}.tmp" for name in ("thesis.npz.abcd_123", f"{sums[0].name}-mine", "0f" * 16)
+    ]
+    for path in (*left, *others):
         path.write_bytes(b"a part")
+    (tmp_path / f".{sums[0].name}.folder_1.tmp").mkdir()
     with kept_in(tmp_path, problem()):
-        assert [path.exists() for path in (*left, other, *sums)] == [False, False, *[True] * (1 + len(sums))]
+        assert not any(path.exists() for path in left)
+        assert all(path.exists() for path in (*others, *sums))
 
 
 def test_the_command_tells_what_is_kept_when_it_is_stopped(summed: list[int], tmp_path: Path) -> None:

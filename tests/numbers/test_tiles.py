@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import shutil
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -272,11 +274,22 @@ def test_what_a_killed_process_left_is_removed_and_a_named_matrix_stays(tmp_path
     factor = tiled_cholesky(k)
     assert tiled_cholesky(k, shift=1.0, kept=False) is not None
     mine = [path for path in tmp_path.iterdir() if path.is_dir()]
-    left = tmp_path / "muso-tiles-0-killed"
-    left.mkdir()
-    (left / "unnamed1-0-0-abc.tile").write_bytes(b"")
+    # Of a process that is no more, of one that is at work, and of somebody else.
+    left, alive, other = (
+        tmp_path / name
+        for name in (
+            f"muso-tiles-{2**40}-killed_1",
+            f"muso-tiles-{os.getppid()}-abcd_123",
+            "muso-tiles-thesis",
+        )
+    )
+    for folder in (left, alive, other):
+        folder.mkdir()
+        (folder / "unnamed1-0-0-abc.tile").write_bytes(b"")
     tiles.clear_unnamed(tmp_path)
-    assert [path for path in tmp_path.iterdir() if path.is_dir()] == mine  # of this process
+    assert {path for path in tmp_path.iterdir() if path.is_dir()} == {*mine, alive, other}
+    shutil.rmtree(alive)
+    shutil.rmtree(other)
     assert factor is not None
     names = len(list(tmp_path.glob("K*.tile")))
     assert names == 2 * 15  # K and its factor, and nothing of what only proved

@@ -128,7 +128,7 @@ def test_other_versions_are_measured_again_and_old_ones_cleared(
 ) -> None:
     _run(tmp_path, counted)
     old = _stored(tmp_path)
-    (old[0].parent / f".{old[0].name}.abc.tmp").write_bytes(b"unfinished")
+    (old[0].parent / f".{old[0].name}.abcd_123.tmp").write_bytes(b"unfinished")
     mine = old[0].parent / "mine.json"
     mine.write_bytes(b"{}")
     monkeypatch.setattr(checkpoints, "installed", lambda: {"numpy": "99"})
