@@ -295,12 +295,9 @@ def _inverse(problem: UnlearningProblem) -> tuple[Array, Array, Array, int, Arra
         )
     diagonal = np.diagonal(inverse)
     if not ((diagonal > 1 / _FAR) & (diagonal < _FAR)).all():
+        what = f"rows of Φ whose squares are far from the ends of float64 ({_FAR:g})"
         got = f"diagonal of K⁻¹ from {diagonal.min():.2g} to {diagonal.max():.2g}"
-        what, hint = (
-            f"rows of Φ whose squares are far from the ends of float64 ({_FAR:g})",
-            "features × a power of two",
-        )
-        raise expected(what, "features", problem.features.shape, got, hint)
+        raise expected(what, "features", problem.features.shape, got, "features × a power of two")
     residual = model.targets(model.everything) - model.predict(model.everything, Point())
     exponent = int(np.frexp(np.abs(residual).max())[1])
     weighted = factor.solve(np.ldexp(residual, -exponent))

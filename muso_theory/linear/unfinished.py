@@ -105,11 +105,9 @@ def kept_words(folder: Path, problem: UnlearningProblem) -> str:
         paths = [path for path in folder.glob(f"{_begin(problem, size)}*.{suffix}") if path.is_file()]
         if paths:
             found.append(f"{sum(path.stat().st_size for path in paths) / 1e6:.3g} MB of {what}")
-    return (
-        f"{' and '.join(found)} are kept there; the same command goes on"
-        if found
-        else "nothing is kept there yet"
-    )
+    if not found:
+        return "nothing is kept there yet"
+    return f"{' and '.join(found)} are kept there; the same command goes on"
 
 
 def growing(problem: UnlearningProblem, index: Array) -> GrowingSum | None:

@@ -118,20 +118,11 @@ def test_the_command_tells_what_is_kept_when_it_is_stopped(summed: list[int], tm
     np.savez(
         tmp_path / "d.npz", features=rng.standard_normal((N, WIDTH)), y=rng.standard_normal(N), forget=[4]
     )
-    words = [
-        "check",
-        str(tmp_path / "d.npz"),
-        "--claim",
-        "exact-labels",
-        "--checkpoint",
-        str(tmp_path / "kept"),
-    ]
-    for stop, told_then in (
-        (-1, "nothing is kept there yet"),
-        (-5, "of sums over rows are kept there"),
-    ):
+    for stop, told_then in ((-1, "nothing is kept there yet"), (-5, "of sums over rows are kept there")):
         summed[:] = [stop]
-        stopped = muso(*words)
+        stopped = muso(
+            *("check", tmp_path / "d.npz", "--claim", "exact-labels", "--checkpoint", tmp_path / "kept")
+        )
         assert stopped.status == 130
         assert told_then in stopped.err
 
