@@ -189,8 +189,9 @@ def test_too_little_memory_and_room_is_told_before_the_work(
 
 def test_the_memory_that_is_named_is_enough_and_the_least(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a small K, a matrix takes less than the rows that its tiles are made of."""
-    for matrices in (200, 4.5):
+    for matrices, tile in ((200, 32), (4.5, 1024)):
         monkeypatch.setattr(tiling, "_MATRICES", matrices)
+        monkeypatch.setattr(tiles, "TILE", tile)
         with (
             pytest.raises(mt.BadInputError, match="gigabytes for this process") as error,
             within(1e-4, problem()),
@@ -199,6 +200,7 @@ def test_the_memory_that_is_named_is_enough_and_the_least(monkeypatch: pytest.Mo
         least = float(str(error.value).rpartition("memory=")[2])
         with within(least, problem()):
             assert in_tiles(problem()) == (matrices == 200)
+        assert (least * 1e9 < tiled_bytes(problem())) == (matrices == 4.5)
         with pytest.raises(mt.BadInputError), within(least - 0.0101, problem()):
             pass
 
