@@ -18,13 +18,14 @@ from threadpoolctl import threadpool_info
 
 from .numbers.ieee import blas_threads
 
-__all__ = ["blas_environment", "installed", "memory", "memory_of", "versions"]
+__all__ = ["blas_environment", "installed", "memory", "memory_of", "memory_words", "versions"]
 
 _DISTRIBUTIONS = ("muso-theory", "numpy", "scipy", "python-flint", "mpmath", "scikit-learn")
 _KERNEL = re.compile(r"openblas \S+ ([A-Za-z0-9_]{1,30})")
 _MOST_THREADS = 1024
 _CONTAINER = Path("/sys/fs/cgroup/memory.max")
-_MOST: ContextVar[int] = ContextVar("bytes of memory that were allowed", default=1 << 40)
+_ANY = 1 << 40
+_MOST: ContextVar[int] = ContextVar("bytes of memory that were allowed", default=_ANY)
 
 
 def versions() -> dict[str, str]:
@@ -98,6 +99,20 @@ def memory_of(most: int) -> Iterator[None]:
         yield
     finally:
         _MOST.reset(token)
+
+
+def memory_words() -> str:
+    """Whose memory `memory` is, for a refusal.
+
+    Example:
+        >>> with memory_of(10**6):
+        ...     memory_words()
+        'the 0.001 GB of --memory'
+    """
+    given = _MOST.get()
+    return (
+        f"the {given / 1e9:.3g} GB of --memory" if memory() == given < _ANY else "the memory of this machine"
+    )
 
 
 def blas_environment(stated: Mapping[str, Any]) -> dict[str, str] | None:

@@ -16,8 +16,8 @@ import numpy as np
 
 from ..arrays import Array
 from ..former import former
+from ..linear import tiling
 from ..linear.problem import UnlearningProblem
-from ..linear.tiling import dual_bytes, in_tiles, reading_bytes, tiled_bytes
 
 __all__ = [
     "Cost",
@@ -111,16 +111,12 @@ def certified_cost(problem: UnlearningProblem) -> Cost:
     """Proved float64 bounds: one Gram matrix, a few factorisations, and nearly exact products with Φ."""
     n, d, c = problem.n_samples, problem.n_features, problem.n_outputs
     size = min(n, d)
-    seconds = 0.09 + 2.5e-5 * n + n * d * (2.6e-7 + 2.3e-8 * c) + 3e-11 * n * d * size + 2.6e-10 * size**3
-    if in_tiles(problem):  # read from disk for every product and solve, a hash of each tile with it
-        return Cost(1.3 * seconds, tiled_bytes(problem) / 1e9)
-    entries: float = 4 * n * d + 8 * size**2
-    if n > d:  # a few spans of rows, however many there are, a few matrices, and the outputs' parameters
-        entries = min(entries, 2.5e7 + 12 * d**2 + 20 * d * c)
-        entries += reading_bytes(problem) / 8
-    else:
-        entries = min(entries, dual_bytes(problem) / 8 - 1.25e6)
-    return Cost(seconds, 0.01 + 8e-9 * entries)
+    seconds = 0.2 + 1.5e-5 * n + n * d * (1.0e-7 + 8e-9 * c) + 3e-11 * n * d * size + 1.2e-10 * size**3
+    if tiling.in_tiles(problem):  # read from disk for every product and solve, a hash of each tile with it
+        return Cost(1.3 * seconds, tiling.tiled_bytes(problem) / 1e9)
+    whole = tiling.dual_bytes(problem) if n <= d else tiling.primal_bytes(problem)
+    taken = min(32 * n * d + 64 * size**2, whole - tiling.PROCESS_BYTES)
+    return Cost(seconds, 0.01 + taken / 1e9)
 
 
 def preconditioned_cost(problem: UnlearningProblem) -> Cost:

@@ -16,7 +16,7 @@ from ..linear.closed_forms import ClosedForms, float_model
 from ..linear.handed import PRECISIONS, NothingHandedError
 from ..linear.model import Model
 from ..linear.problem import UnlearningProblem
-from ..machine import memory
+from ..machine import memory, memory_words
 from ..numbers import BALL, RATIONAL, UndecidedError
 from ..numbers.modular import has_full_rank, seconds_of_rank
 from .costs import Cost, ball_cost, certified_cost, preconditioned_cost, rational_cost
@@ -79,7 +79,7 @@ class Ladder:
         problem: the problem.
         arithmetic: "auto", "float64", "ball" or "rational".
         budget: seconds that the arithmetics of ``auto`` may be estimated to take together. What is estimated to exceed
-            it, or the memory of this machine, is not started; only proved float64 bounds of at most a second always
+            it, or the memory that there is, is not started; only proved float64 bounds of at most a second always
             are. An arithmetic that is asked for by name ignores it.
 
     Example:
@@ -228,7 +228,7 @@ class Ladder:
         if self.arithmetic != "auto":
             return ""
         if cost.gigabytes > _memory():
-            return f"its steps in float64 were not started: {cost}, more than the memory of this machine"
+            return f"its steps in float64 were not started: {cost}, more than {memory_words()}"
         needed = self._certified.cost.seconds + self._beside + cost.seconds
         if needed > max(self.budget, _ALWAYS):
             seconds = round_digits(needed, up=True)
@@ -255,7 +255,7 @@ class Ladder:
         if self.arithmetic == "auto" and self._certified not in self._affordable:
             cost = self._certified.cost
             if cost.gigabytes > _memory():
-                return f"proved float64 bounds were not started: {cost}, more than the memory of this machine"
+                return f"proved float64 bounds were not started: {cost}, more than {memory_words()}"
             seconds = round_digits(cost.seconds, up=True)
             return f"--budget {seconds} tries proved float64 bounds first: {cost}, so they were not started"
         if by_floats and self.full_rank:
@@ -280,7 +280,7 @@ class Ladder:
         best, sure = found
         beyond = ""
         if best.cost.gigabytes > _memory():
-            beyond = " (not started: beyond the memory of this machine)"
+            beyond = f" (not started: beyond {memory_words()})"
         elif self.arithmetic == "auto":
             beyond = (
                 f" (not started: it would exceed the budget of {self.budget:g} s, with what is tried before)"

@@ -173,7 +173,7 @@ def prepare(
         precision = feature_precision(problem.feature_map, X, problem, source.features_precision, tell)
     told += decided(source, problem, where)
     if dataset.is_features:
-        words = "none: the features came as they are, fitted on what is unknown"
+        words = "none: the features came as they are; what they were fitted on is unknown"
         told.append(Understood("map", words, "given", "features"))
     if source.w_init not in (None, "zero", "normal") and dataset.w_init is None:
         told.append(Understood("w₀", f"the array of {Path(str(source.w_init)).name}", "given", "--w-init"))

@@ -282,11 +282,15 @@ def _inverse(problem: UnlearningProblem) -> tuple[Array, Array, Array, int, Arra
     the problem was made, whatever is written into these later.
     """
     problem.require_unchanged()
+    if problem.n_samples > problem.n_features:
+        what = f"an invertible K, of at most {problem.n_features} samples, as many as features,"
+        hint = "optimal_labels of a problem with each forget set"
+        raise SingularMatrixError(str(expected(what, "n", problem.n_samples, "samples", hint)))
     model = float_model(problem)
-    factor = model.factor(model.everything) if model.is_dual else None
-    if factor is None or factor.rank < factor.size:
+    factor = model.factor(model.everything)
+    if factor.rank < factor.size:
         raise SingularMatrixError(
-            f"expected an invertible Gram matrix but got numerical rank {model.rank(model.everything)} for "
+            f"expected an invertible Gram matrix but got numerical rank {factor.rank} for "
             f"{problem.n_samples} samples; try optimal_labels(method='closed-form') for each forget set"
         )
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):

@@ -20,10 +20,23 @@ from ..rows import ByRows, rows_at_once
 from ..understood import Understood
 from .problem import UnlearningProblem
 
-__all__ = ["disk_bytes", "dual_bytes", "in_tiles", "reading_bytes", "tiled_bytes", "tiles_told", "within"]
+__all__ = [
+    "PROCESS_BYTES",
+    "disk_bytes",
+    "dual_bytes",
+    "in_tiles",
+    "primal_bytes",
+    "reading_bytes",
+    "tiled_bytes",
+    "tiles_told",
+    "within",
+]
 
-_PROCESS = 250_000_000
-"""What Python with its libraries takes, and blocks of rows."""
+PROCESS_BYTES = 210_000_000
+"""What Python with its libraries takes."""
+
+_BLOCKS, _SPANS = 60_000_000, 110_000_000
+"""Blocks of rows of a dual problem, and spans of a primal one with what is computed from them."""
 
 _MATRICES = 4.5
 """Of the size of K that are in memory at a time: K̂, its factor, one that is being made, and a few blocks."""
@@ -38,7 +51,15 @@ _ON_DISK = 3
 def dual_bytes(problem: UnlearningProblem) -> int:
     """Memory that a dual problem is estimated to take with K in it, and rows of a store; features in memory apart."""
     rows = _read_bytes(problem)[0] if isinstance(problem.features, ByRows) else 0
-    return int(_PROCESS + _MATRICES * 8 * problem.n_samples**2 + rows)
+    return int(PROCESS_BYTES + _BLOCKS + _MATRICES * 8 * problem.n_samples**2 + rows)
+
+
+def primal_bytes(problem: UnlearningProblem) -> int:
+    """Memory that a problem with more samples than features is estimated to take; features in memory apart."""
+    n, d, c = problem.n_samples, problem.n_features, problem.n_outputs
+    # A few spans, a few matrices, and the outputs' parameters; of few rows there is no whole span.
+    entries = min(4 * n * d + 8 * d**2, _SPANS / 8 + 12 * d**2 + 20 * d * c)
+    return int(PROCESS_BYTES + 8 * entries) + reading_bytes(problem)
 
 
 def reading_bytes(problem: UnlearningProblem) -> int:
@@ -53,10 +74,13 @@ def in_tiles(problem: UnlearningProblem) -> bool:
         >>> in_tiles(UnlearningProblem(np.eye(2, 3), [1.0, 2.0], [0]))
         False
     """
-    features = problem.features
-    is_plain = features.dtype in (np.float32, np.float64)
     fits = dual_bytes(problem) + _held(problem) <= memory()
-    return is_plain and problem.n_samples <= problem.n_features and not fits
+    return _is_plain(problem) and problem.n_samples <= problem.n_features and not fits
+
+
+def _is_plain(problem: UnlearningProblem) -> bool:
+    """Whether its features are floats, whose proved bounds are computed in blocks."""
+    return problem.features.dtype in (np.float32, np.float64)
 
 
 def _held(problem: UnlearningProblem) -> int:
@@ -72,8 +96,8 @@ def tiled_bytes(problem: UnlearningProblem) -> int:
     rows, thread = _read_bytes(problem)
     forget = 8 * len(problem.forget) * (2 * n + len(problem.forget))
     outputs = 160 * (n + d) * c
-    total = _PROCESS + _held(problem) + 8 * tiles.TILE * n + rows + thread_count() * thread + forget + outputs
-    return int(total)
+    blocks = _BLOCKS + 8 * tiles.TILE * n + rows + thread_count() * thread
+    return int(PROCESS_BYTES + _held(problem) + blocks + forget + outputs)
 
 
 def _read_bytes(problem: UnlearningProblem) -> tuple[int, int]:
@@ -127,7 +151,8 @@ def within(gigabytes: float | None, problem: UnlearningProblem) -> Iterator[None
     """Have a check keep to so many gigabytes, of 10⁹ bytes, in all; None leaves it to the machine.
 
     Raises:
-        BadInputError: no positive number, or too few for K in memory and in tiles.
+        BadInputError: no positive number, or fewer than proved float64 bounds of float features take: with K in memory
+            or in tiles, or with more samples than features.
 
     Example:
         >>> with within(2.0, UnlearningProblem(np.eye(2, 3), [1.0, 2.0], [0])):
@@ -142,15 +167,18 @@ def within(gigabytes: float | None, problem: UnlearningProblem) -> Iterator[None
     if not (is_number and 0 < given < math.inf):
         raise expected("a positive number of gigabytes", "memory", given, type(given).__name__, "2.0")
     with memory_of(int(given * 10**9)):
-        if in_tiles(problem) and memory() < (least := _least_bytes(problem)):
+        if _is_plain(problem) and memory() < (least := _least_bytes(problem)):
             enough = math.ceil(least / 1e7) / 100
-            size = f"{problem.n_samples} samples, {problem.n_features} features"
-            tall = ", or a store with chunks of fewer rows" * _is_tall(problem.features)
             what = f"at least {enough:g} gigabytes for this process"
-            raise expected(what, "memory", gigabytes, size, f"memory={enough:g}{tall}")
+            tall = ", or a store with chunks of fewer rows" * _is_tall(problem.features)
+            threads = f"{thread_count()} thread{'s' * (thread_count() > 1)}"
+            size = f"{problem.n_samples} samples, {problem.n_features} features, {threads}"
+            raise expected(what, "memory", gigabytes, size, f"{enough:g}{tall}")
         yield
 
 
 def _least_bytes(problem: UnlearningProblem) -> int:
-    """The memory with which a dual problem can be checked: of a small one, K takes less than a row of its tiles."""
+    """The memory with which a problem can be checked: of a small K, a matrix takes less than a row of its tiles."""
+    if problem.n_samples > problem.n_features:
+        return primal_bytes(problem) + _held(problem)
     return min(dual_bytes(problem) + _held(problem), tiled_bytes(problem))

@@ -421,7 +421,7 @@ def test_a_long_check_counts_its_spans_and_tiles(monkeypatch: pytest.MonkeyPatch
         patch.setattr(spans, "SPAN_BYTES", 1)
         assert parts(tall)["a pass over spans of rows"][:5] == [0, 1, 2, 3, 4]
     monkeypatch.setattr(tiles, "TILE", 32)
-    monkeypatch.setattr(tiling, "_PROCESS", 10**6)
+    monkeypatch.setattr(tiling, "PROCESS_BYTES", 10**6)
     monkeypatch.setattr(tiling, "_MATRICES", 1000)
     found = parts(wide, memory=tiling.tiled_bytes(wide) / 1e9 + 1e-4)
     assert found["tiles of K"] == [0, 1, 3, 6, 10]

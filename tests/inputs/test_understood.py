@@ -361,7 +361,7 @@ def test_features_that_were_handed_in_say_that_their_map_is_unknown(tmp_path: Pa
     phi = np.random.default_rng(0).standard_normal((6, 9))
     np.savez(tmp_path / "d.npz", features=phi, y=phi[:, 0])
     told = rows(prepare(Source(str(tmp_path / "d.npz"))).problem)["map"]
-    assert told.value.endswith("fitted on what is unknown")
+    assert told.value.endswith("what they were fitted on is unknown")
 
 
 def test_rows_of_a_frame_are_meant_by_their_labels() -> None:

@@ -123,6 +123,9 @@ def test_leave_block_out_refuses_singular_gram(name: str) -> None:
         mt.optimal_labels(problem, "leave-block-out")
     with pytest.raises(mt.SingularMatrixError, match="invertible"):
         mt.leave_block_out_labels(problem, [[0]])
+    if problem.n_samples > problem.n_features:
+        with pytest.raises(mt.SingularMatrixError, match=r"of at most .* samples, as many as features"):
+            mt.leave_block_out_labels(problem, [[0]])
 
 
 def test_solution_set(problem: mt.UnlearningProblem) -> None:

@@ -52,7 +52,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in ((tiles, "TILE"), (tiled, "_ROWS"), (tiled, "_STRIP_BYTES")):
         monkeypatch.setattr(module, name, getattr(module, name))
     small_tiles()
-    monkeypatch.setattr(tiling, "_PROCESS", 10**6)
+    monkeypatch.setattr(tiling, "PROCESS_BYTES", 10**6)
     monkeypatch.setattr(tiling, "_MATRICES", 200)
 
 

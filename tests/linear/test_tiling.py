@@ -26,7 +26,7 @@ def tiny_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiles, "TILE", 32)
     monkeypatch.setattr(tiled, "_ROWS", 16)
     monkeypatch.setattr(tiled, "_STRIP_BYTES", 1)
-    monkeypatch.setattr(tiling, "_PROCESS", 10**6)
+    monkeypatch.setattr(tiling, "PROCESS_BYTES", 10**6)
     monkeypatch.setattr(tiling, "_MATRICES", 200)
 
 
@@ -166,7 +166,9 @@ def test_too_little_memory_and_room_is_told_before_the_work(
     tmp_path: Path, formed: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     least = tiled_bytes(problem())
-    with pytest.raises(mt.BadInputError, match=r"at least 0\.\d+ gigabytes.*memory=0\.0001"):
+    with pytest.raises(
+        mt.BadInputError, match=r"at least 0\.\d+ gigabytes.*memory=0\.0001 .*threads?\); try 0\.\d+$"
+    ):
         mt.check(problem(), CLAIMS, memory=1e-4)
     with within(10**400, problem()):  # all that there is
         assert not in_tiles(problem())
@@ -197,12 +199,30 @@ def test_the_memory_that_is_named_is_enough_and_the_least(monkeypatch: pytest.Mo
             within(1e-4, problem()),
         ):
             pass
-        least = float(str(error.value).rpartition("memory=")[2])
+        least = float(str(error.value).rpartition("try ")[2])
         with within(least, problem()):
             assert in_tiles(problem()) == (matrices == 200)
         assert (least * 1e9 < tiled_bytes(problem())) == (matrices == 4.5)
         with pytest.raises(mt.BadInputError), within(least - 0.0101, problem()):
             pass
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_memory_below_what_more_samples_than_features_take_is_refused_with_what_is_enough(
+    kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiling, "PROCESS_BYTES", 2 * 10**7)
+    rng, claim = np.random.default_rng(0), "exact-labels"
+    tall = mt.UnlearningProblem(rng.standard_normal((40, 5)).astype(kind), rng.standard_normal(40), [1])
+    with pytest.raises(mt.BadInputError, match="40 samples, 5 features") as error:
+        mt.check(tall, claim, memory=1e-4)
+    enough = float(str(error.value).rpartition("try ")[2])
+    assert mt.check(tall, claim, memory=enough)[f"{claim}[output]"].verdict is mt.Verdict.CERTIFIED
+    with pytest.raises(mt.BadInputError):
+        mt.check(tall, claim, memory=enough - 0.0101)
+    # Exact numbers are not computed in blocks: what does not fit is not started, and says whose memory that is.
+    exact = mt.UnlearningProblem(np.arange(6).reshape(3, 2) ** 2, [1, 2, 3], [1])
+    assert "the 0.0001 GB of --memory" in mt.check(exact, claim, memory=1e-4)[claim].needs
 
 
 def test_room_for_tiles_is_not_what_another_problem_has_taken(
