@@ -42,8 +42,8 @@ Data = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="digits, breast_cancer, mnist, a file (.npz, .npy, .csv, .xlsx, .parquet, .feather), or - for standard "
-        "input.",
+        help="digits, breast_cancer, mnist, a file (.npz, .npy, .csv, .xlsx, .parquet, .feather), a folder of "
+        "zarr, or - for standard input.",
     ),
 ]
 """The argument that every command about data takes."""

@@ -19,6 +19,7 @@ from ..evidence import Evidence
 from ..former import former
 from ..linear.closed_forms import float_model
 from ..linear.problem import UnlearningProblem, require_problem
+from ..linear.spreading import workers_told
 from ..linear.tiling import tiles_told, within
 from ..linear.unfinished import kept_in
 from ..numbers.ieee import ieee_proof
@@ -199,6 +200,7 @@ def check_with(
         _require_audited(artefact.name, wanted)
     rows_of = climber(Case(problem, float_model(problem), settings), artefacts, wanted)
     evidence: dict[str, Evidence] = {}
+    told = (*problem.understood, *tiles_told(problem), *workers_told(problem))
     report = Report(
         title=_title(problem, audits=bool(artefacts)),
         evidence=evidence,
@@ -209,7 +211,7 @@ def check_with(
             "outputs": problem.n_outputs,
             "forget": len(problem.forget),
             "audited": {artefact.name: artefact.sha256 for artefact in artefacts},
-            "understood": [asdict(row) for row in (*problem.understood, *tiles_told(problem))],
+            "understood": [asdict(row) for row in told],
         },
         settings={**settings.to_words(), "audited": [artefact.name for artefact in artefacts]},
     )

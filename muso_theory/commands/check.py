@@ -115,6 +115,10 @@ def check(
         from ..descent.plan import TrainingPlan
 
         plan = TrainingPlan.from_words(optimizer, lr, epochs, momentum)
+    if scheduler is not None:
+        from ..parallel.cluster import require_address
+
+        require_address(scheduler)
     interrupted = False
     with progress() as tell:
         prepared = prepare(source, tell)
@@ -141,10 +145,11 @@ def check(
                 )
         except InterruptedCheck as stopped:
             report, interrupted = stopped.report, True
-    if interrupted and checkpoint is not None:
-        from ..linear.unfinished import kept_words
-
-        say(f"muso: {checkpoint}: {kept_words(checkpoint, prepared.problem)}", err=True)
+        except KeyboardInterrupt:
+            _say_kept(checkpoint, prepared.problem)
+            raise
+    if interrupted:
+        _say_kept(checkpoint, prepared.problem)
     if interrupted and not report.evidence:
         raise KeyboardInterrupt
     if interrupted:  # drawing takes a while, and who pressed Ctrl-C wants to know that it was heard
@@ -164,6 +169,14 @@ def check(
     if interrupted:
         raise KeyboardInterrupt
     raise typer.Exit(report.exit_status)
+
+
+def _say_kept(checkpoint: Path | None, problem: Any) -> None:
+    """Tell who has stopped a check what is kept of it."""
+    if checkpoint is not None:
+        from ..linear.unfinished import kept_words
+
+        say(f"muso: {checkpoint}: {kept_words(checkpoint, problem)}", err=True)
 
 
 def _cluster(

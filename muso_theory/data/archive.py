@@ -17,12 +17,14 @@ import numpy.typing as npt
 from ..arrays import forget_indices
 from ..errors import BadInputError, expected, nearest
 from ..files.reading import BROKEN, grown, read_array, read_arrays, read_bytes
+from ..stored import Stored
 from ..targets import Targets, decide_targets, integer_labels
 from ..understood import Understood
 from .dataset import Dataset, FloatArray, check_numbers, kept_numbers, taken_exactly
 from .frames import NO_CHOICES, TARGET_NAMES, Choices
+from .stores import read_store
 
-__all__ = ["ARRAY_NAMES", "meant", "read_npy", "read_npy_array", "read_npz", "read_samples"]
+__all__ = ["ARRAY_NAMES", "meant", "read_npy", "read_npy_array", "read_npz", "read_samples", "read_zarr"]
 
 ARRAY_NAMES = ("X", "features", "y", "forget", "groups", "w_init", "labels", "w_pretrained", "w_unlearned")
 """Names an archive may hold: X or features, and y, are required."""
@@ -73,11 +75,10 @@ def _of_arrays(arrays: dict[str, npt.NDArray[Any]], name: str, sha256: str, choi
     """A data set of arrays with names that are known to be right."""
     key = "features" if "features" in arrays else "X"
     # Features go into a problem as they are; samples go through maps, which compute in the precision that comes.
-    X = (
-        kept_numbers(key, arrays[key], (2, 3))
-        if key == "features"
-        else check_numbers(key, arrays[key], (2, 4))
-    )
+    if key == "features":
+        X = arrays[key] if isinstance(arrays[key], Stored) else kept_numbers(key, arrays[key], (2, 3))
+    else:
+        X = check_numbers(key, arrays[key], (2, 4))
     told, image = "", tuple[int, ...]()
     if X.ndim == 4:  # images, which a network takes in its own shape again
         told = f"images {'×'.join(map(str, X.shape[1:]))}, "
@@ -193,6 +194,33 @@ def read_npy(source: Path | IO[bytes], name: str, sha256: str, choices: Choices 
     array = read_npy_array(source, name)
     if choices.target is None or not choices.target.endswith(".npy"):
         return _of_matrix(array, name, sha256, choices)
+    return _beside_targets(array, name, sha256, choices)
+
+
+def read_zarr(path: Path, name: str, choices: Choices = NO_CHOICES) -> Dataset:
+    """Read a folder that zarr has written: a group of arrays, named as in an archive, or one array of features.
+
+    Args:
+        path: the folder.
+        choices: ``task``; for one array ``target``, the path of a ``.npy`` file with the targets.
+
+    Raises:
+        BadInputError: what `read_store` and `read_npz` refuse, and one array without a file of targets.
+    """
+    choices.refuse((*_TABLE_ONLY, "dense"), name)
+    arrays, sha256, is_one = read_store(path, lambda members: _check_names(members, name))
+    if not is_one:
+        choices.refuse(("target",), name)
+        return _of_arrays(arrays, name, sha256, choices)
+    if choices.target is None or not choices.target.endswith(".npy"):
+        got = f"one array of zarr, {arrays['features'].shape}"
+        raise expected("targets in a file of their own", "target", choices.target, got, "--target y.npy")
+    return _beside_targets(arrays["features"], name, sha256, choices)
+
+
+def _beside_targets(array: Any, name: str, sha256: str, choices: Choices) -> Dataset:
+    """Features whose targets are in another file, which ``target`` names."""
+    assert choices.target is not None
     path = Path(choices.target)
     data = read_bytes(path, "target")
     y = read_npy_array(io.BytesIO(data), path.name)

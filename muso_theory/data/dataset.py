@@ -65,7 +65,7 @@ class Dataset:
     """
 
     name: str
-    X: Array
+    X: Array | ByRows
     y: Array | ByRows
     sha256: str
     is_features: bool = False

@@ -24,11 +24,12 @@ from ..files.reading import read_stream, without_waiting
 from ..files.zipped import open_archive
 from ..targets import class_words, decide_targets, encode_classes
 from ..understood import Understood, listed
-from .archive import read_npy, read_npz, read_samples
+from .archive import read_npy, read_npz, read_samples, read_zarr
 from .classes import select_classes
 from .compressed import COMPRESSED, decompressed, packed
 from .dataset import Dataset, FloatArray
 from .frames import NO_CHOICES, Choices, frame_dataset, frame_samples
+from .stores import is_store
 from .tables import Table, read_table
 
 __all__ = ["BUILTIN", "load", "public_samples"]
@@ -63,7 +64,8 @@ def load(
 
     Embedded: ``digits`` (1797 × 64, pixels 0 to 16) and ``breast_cancer`` (569 × 30) from scikit-learn, ``mnist``
     (5000 × 784, pixels 0 to 255) with the extra ``[mnist]``; none is rescaled. Files: archives ``.npz``
-    (:func:`~muso_theory.data.archive.read_npz`), one matrix ``.npy``, and tables
+    (:func:`~muso_theory.data.archive.read_npz`), one matrix ``.npy``, folders of zarr with arrays of the same names
+    (extra ``[zarr]``), whose ``features`` are read a block of rows at a time, and tables
     (:func:`~muso_theory.data.frames.frame_dataset`): ``.csv`` and other text, also compressed, ``.xlsx``, ``.parquet``
     and ``.feather`` (extra ``[parquet]``). ``"-"`` reads any of them from standard input. The content decides what a
     file is.
@@ -96,9 +98,12 @@ def load(
             told = [targets.understood if row.word == "task" else row for row in dataset.understood]
             dataset = replace(dataset, y=targets.y, classes=targets.classes, understood=tuple(told))
     else:
-        content = _read_stdin(stdin) if name == "-" else _open(Path(name))
         title = "standard input" if name == "-" else Path(name).name
-        dataset = _dataset(content, title, name, chosen)
+        if name != "-" and is_store(Path(name)):
+            dataset = read_zarr(Path(name), title, chosen)
+        else:
+            content = _read_stdin(stdin) if name == "-" else _open(Path(name))
+            dataset = _dataset(content, title, name, chosen)
     return dataset if classes is None else select_classes(dataset, classes)
 
 

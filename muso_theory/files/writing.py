@@ -30,6 +30,9 @@ _PRINTED = ("report", "counterexample", "unlearning")
 """Kinds that ``-`` sends to standard output."""
 
 
+_READ = "read by this command"
+
+
 @final
 class Outputs:
     """What one command writes: nothing over what it reads, and another's file only by force.
@@ -53,7 +56,7 @@ class Outputs:
     def __init__(self, *read: str | os.PathLike[str] | None, force: bool = False) -> None:
         self._force = force
         self._kinds: dict[str, str] = {}
-        self._taken = {key: "read by this command" for path in read if path for key in _identity(path)}
+        self._taken = {key: _READ for path in read if path for key in _identity(path)}
 
     def file(self, path: str | os.PathLike[str] | None, kind: str) -> None:
         """Announce a file, before the work.
@@ -77,6 +80,7 @@ class Outputs:
         for key in keys:
             if key in self._taken:
                 raise expected("a file of its own", "path", path, self._taken[key], "another name")
+        self._require_outside(target, path)
         _check_ending(Path(path), kind)
         self._check_kind(Path(target), kind)
         self._taken.update(dict.fromkeys(keys, "written twice"))
@@ -103,8 +107,17 @@ class Outputs:
             told = self._taken[inside[0]]
             got = told if inside[0] == target else f"it holds {Path(inside[0]).name}, {told}"
             raise expected("a folder of its own", "path", path, got, "another name")
+        self._require_outside(target, path)
         check_folder(Path(target), index, force=self._force)
         self._taken[target] = "written twice"
+
+    def _require_outside(self, target: str, path: str | os.PathLike[str]) -> None:
+        """Refuse to write into a folder that is read as a whole."""
+        for key, told in self._taken.items():
+            inside = isinstance(key, str) and os.path.isdir(key) and Path(target).is_relative_to(key)
+            if inside and told == _READ:
+                got = f"in {Path(str(key)).name}, {told}"
+                raise expected("a path outside what is read", "path", path, got, "another folder")
 
     def write(self, path: str | os.PathLike[str], data: bytes) -> None:
         """Write a file that was announced.

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from ..arguments import checked
 from ..arrays import forget_indices
 from ..data import Choices, Table, frame_dataset, frame_samples, parse_forget
@@ -119,7 +121,7 @@ def from_frame(
         as_said = Source("", features=None if feature_map == "gaussian" else feature_map, seed=seed)
         told += [row for row in decided(as_said, problem, "") if row.word == "map"]
     # The problem has the numbers of the columns, not their names.
-    widest = ruling(dataset.X, dataset.columns)
+    widest = ruling(np.asarray(dataset.X), dataset.columns)
     told += [replace(row, value=widest) for row in problem.understood if row.word == "scale"]
     if where:
         told.append(Understood("map fitted on", where, "given", "--fit-map"))

@@ -16,8 +16,11 @@ from ..numbers.spans import Part, Spread, here
 from ..parallel.cluster import active_client, measured, require_same, threads_of
 from ..parallel.points import package_hash
 from ..stored import Stored
+from ..understood import Understood
+from .problem import UnlearningProblem
+from .tiling import in_tiles
 
-__all__ = ["naming_worker", "require_same_code", "spread"]
+__all__ = ["naming_worker", "require_same_code", "spread", "workers_told"]
 
 T = TypeVar("T")
 
@@ -34,6 +37,23 @@ def spread() -> Spread[Any]:
     """
     client = active_client() if "distributed" in sys.modules else None
     return here if client is None else partial(_on_cluster, client)
+
+
+def workers_told(problem: UnlearningProblem) -> list[Understood]:
+    """What is to be known of who computes: one row, or none where this process does it all.
+
+    Example:
+        >>> workers_told(UnlearningProblem(np.eye(2, 3), [1.0, 2.0], [0]))
+        []
+    """
+    client = active_client() if "distributed" in sys.modules else None
+    tiled = in_tiles(problem)
+    if client is None or not (tiled or problem.n_samples > problem.n_features):
+        return []
+    count = len(threads_of(client))
+    what = "tiles of K" if tiled else "spans of rows, where there are several"
+    words = f"{count} worker{'s' * (count != 1)} of {client.scheduler.address}: {what}"
+    return [Understood("cluster", words, "given", "--scheduler")]
 
 
 def _on_cluster(client: Any, work: Callable[[Part], T], parts: Iterator[Part], count: int) -> Iterator[T]:

@@ -6,6 +6,7 @@ again where it runs, since workers come and go.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 from ..errors import MusoError, expected
 from ..machine import installed
 
-__all__ = ["active_client", "asked", "connected", "measured", "require_same", "threads_of"]
+__all__ = ["active_client", "asked", "connected", "measured", "require_address", "require_same", "threads_of"]
 
 T = TypeVar("T")
 
@@ -38,17 +39,43 @@ def connected(scheduler: str | None, jobs: int) -> Iterator[None]:
     """
     import joblib
 
-    try:
-        from distributed import Client
-    except ImportError:
-        hint = "pip install 'muso-theory[cluster]'"
-        raise expected("the package distributed", "backend", "dask", "not installed", hint) from None
+    Client = _distributed().Client
     if scheduler is None:
         client = Client(n_workers=jobs, threads_per_worker=1, dashboard_address=":0")
     else:
+        require_address(scheduler)
         client = _answering(lambda: Client(scheduler, timeout=_FOR_SCHEDULER), scheduler)
-    with client, joblib.parallel_config(backend="dask", client=client):
-        yield
+    log = logging.getLogger("distributed.client")
+    before = log.level
+    log.setLevel(logging.CRITICAL)  # a scheduler that is lost is told here in words, without tracebacks
+    try:
+        with client, joblib.parallel_config(backend="dask", client=client):
+            yield
+    finally:
+        log.setLevel(before)
+
+
+def require_address(scheduler: str) -> None:
+    """Refuse what cannot be the address of a scheduler, without asking whether one is there.
+
+    Raises:
+        BadInputError: Dask is not installed, no port, an unknown kind of address or an unknown host.
+    """
+    try:
+        _distributed().comm.resolve_address(scheduler)
+    except (ValueError, OSError) as error:
+        hint = "its address, tcp://HOST:8786"
+        raise expected("a Dask scheduler that answers", "scheduler", scheduler, str(error), hint) from None
+
+
+def _distributed() -> Any:
+    """The package, if it is installed."""
+    try:
+        import distributed
+    except ImportError:
+        hint = "pip install 'muso-theory[cluster]'"
+        raise expected("the package distributed", "backend", "dask", "not installed", hint) from None
+    return distributed
 
 
 def _answering(connect: Callable[[], Any], scheduler: str) -> Any:

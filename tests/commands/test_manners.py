@@ -498,6 +498,32 @@ def test_nothing_is_made_up_where_nothing_is_decided(data: Path, monkeypatch: py
     assert not target.exists()
 
 
+def test_what_is_kept_is_told_before_the_first_claim_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng, folder = np.random.default_rng(0), tmp_path / "kept"
+    arrays = {"features": rng.standard_normal((40, 3)), "y": rng.standard_normal(40), "forget": [1]}
+    np.savez(tmp_path / "tall.npz", **arrays)
+
+    def interrupt(*words: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("muso_theory.checking.run.climber", interrupt)
+    answer = muso("check", tmp_path / "tall.npz", "--claim", "exact-labels", "--checkpoint", folder)
+    assert answer.status == 130
+    assert answer.err == f"muso: {folder}: nothing is kept there yet\nmuso: interrupted\n"
+
+
+def test_an_address_that_is_none_is_refused_before_data_are_read(data: Path) -> None:
+    pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
+    for address in ("nonsense", "ftp://x:1"):
+        assert (
+            f"scheduler={address}" in muso("check", data.with_name("absent.npz"), "--scheduler", address).err
+        )
+    answer = muso("check", data.with_name("absent.npz"), "--scheduler", "tcp://127.0.0.1:1")  # the control
+    assert "no such name or file" in answer.err
+
+
 def test_the_signal_itself(tmp_path: Path) -> None:
     """Two claims are decided at once, the third takes minutes: what was decided is on stdout and in the file."""
     rng = np.random.default_rng(0)

@@ -97,8 +97,12 @@ def test_bounds_are_those_of_threads(client: Any, monkeypatch: pytest.MonkeyPatc
     expected = told(mt.check(problem(), CLAIMS))
     sent = counted(monkeypatch)
     with used(client):
-        assert told(mt.check(problem(), CLAIMS)) == expected
+        report = mt.check(problem(), CLAIMS)
+        assert told(report) == expected
     assert sum(sent) > 12
+    words = f"2 workers of {client.scheduler.address}: spans of rows, where there are several"
+    assert ("cluster", words) in [(row["word"], row["value"]) for row in report.inputs["understood"]]
+    assert "cluster" not in [row["word"] for row in mt.check(problem(), CLAIMS).inputs["understood"]]
     # What is compared has digits to differ in.
     other = data()[0]
     other[7, 3] = np.nextafter(other[7, 3], 9)
@@ -281,7 +285,7 @@ def test_the_option_of_the_command_is_the_door_of_campaigns(client: Any, tmp_pat
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("width", "address", "words"),
-    [(30, "tcp://x:1", "9 samples, 30 features"), (3, "nowhere", "scheduler that answers")],
+    [(30, "tcp://127.0.0.1:1", "9 samples, 30 features"), (3, "nowhere", "scheduler that answers")],
 )
 def test_the_command_refuses_in_words(width: int, address: str, words: str, tmp_path: Path) -> None:
     path, rng = tmp_path / "d.npz", np.random.default_rng(0)
