@@ -10,8 +10,10 @@ import contextlib
 import enum
 import multiprocessing
 import os
+import struct
 import sys
 import threading
+import time
 import traceback
 import warnings
 from collections.abc import Callable
@@ -197,6 +199,40 @@ def _unpacked(message: bytes) -> _Answer:
         return _Answer(failure=Failure.NOT_NUMBERS, detail="wrote other bytes where its answer was expected")
 
 
+def _received(connection: Any, seconds: float) -> bytes:
+    """A message, if all of it comes in time: a rule that writes by itself may begin one and never end it.
+
+    Raises:
+        TimeoutError: not all of it did.
+        EOFError: the process has ended.
+        OSError: more bytes than a message may have.
+    """
+    deadline = time.monotonic() + seconds
+    if os.name != "posix":  # messages of a pipe of Windows come whole
+        if not connection.poll(seconds):
+            raise TimeoutError
+        return bytes(connection.recv_bytes(MOST_BYTES))
+
+    def next_bytes(count: int) -> bytes:
+        found = bytearray()
+        while len(found) < count:
+            if not connection.poll(max(0.0, deadline - time.monotonic())):
+                raise TimeoutError
+            part = os.read(connection.fileno(), min(count - len(found), 1 << 16))
+            if not part:
+                raise EOFError
+            found += part
+        return bytes(found)
+
+    # As multiprocessing sends them: the length in four bytes, or −1 and the length in eight, and the message.
+    [size] = struct.unpack("!i", next_bytes(4))
+    if size == -1:
+        [size] = struct.unpack("!Q", next_bytes(8))
+    if not 0 <= size <= MOST_BYTES:
+        raise OSError(f"a message of {size:,} bytes")
+    return next_bytes(size)
+
+
 def _show(heard: Any) -> None:
     """Pass on what a rule prints, up to a length, and read the rest so that it is never kept waiting."""
     left = _SHOWN
@@ -251,13 +287,12 @@ class Runner:
             self._connection.send(
                 ((problem.features, problem.targets, problem.forget, problem.w_init), twice)
             )
-            if not self._connection.poll(self._seconds * (2 if twice else 1)):
-                self.close()
-                return _Answer(failure=Failure.NEVER_RETURNS, detail=f"did not answer in {self._seconds:g} s")
-            answer = _unpacked(self._connection.recv_bytes(MOST_BYTES))
+            return _unpacked(_received(self._connection, self._seconds * (2 if twice else 1)))
+        except TimeoutError:
+            self.close()
+            return _Answer(failure=Failure.NEVER_RETURNS, detail=f"did not answer in {self._seconds:g} s")
         except (EOFError, OSError):
             return _Answer(failure=Failure.DIES, detail=f"exit code {self._exit_code()}")
-        return answer
 
     def start(self) -> dict[str, Any]:
         """Begin the process, unless it runs, and import the rule in it.
@@ -271,14 +306,11 @@ class Runner:
         what, spec = "a module that can be imported", getattr(self._rule, "spec", "rule")
         limit = IMPORT_SECONDS
         try:
-            if not self._connection.poll(limit):
-                self.close()
-                raise expected(
-                    what, "rule", spec, f"not imported in {limit:g} s", "a module that only defines it"
-                )
-            _, refused, about = unpack(self._connection.recv_bytes(MOST_BYTES))
-        except BadInputError:
-            raise
+            _, refused, about = unpack(_received(self._connection, limit))
+        except TimeoutError:
+            self.close()
+            got = f"not imported in {limit:g} s"
+            raise expected(what, "rule", spec, got, "a module that only defines it") from None
         except ValueError:
             self.close()
             raise expected(what, "rule", spec, "its import wrote other bytes", "another rule") from None

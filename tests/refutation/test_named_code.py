@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -302,6 +305,43 @@ def test_max_examples_are_the_problems_that_are_asked(examples: int) -> None:
     assert len(asked) <= examples
     assert len(calls) <= 2 * examples  # the first ones twice, to see whether they repeat
     assert report.coverage.tried + sum(report.coverage.skipped.values()) <= examples
+
+
+@pytest.mark.skipif(os.name != "posix", reason="descriptors of pipes, of POSIX")
+@pytest.mark.parametrize(
+    ("begun", "failure", "words"),
+    [
+        (b"\0\0", Failure.NEVER_RETURNS, "did not answer in 0.5 s"),
+        (struct.pack("!i", 1000) + b"ten bytes.", Failure.NEVER_RETURNS, "did not answer in 0.5 s"),
+        (struct.pack("!iQ", -1, 1 << 40), Failure.DIES, "exit code None"),
+        (struct.pack("!i", -7), Failure.DIES, "exit code None"),
+        (
+            struct.pack("!i", 2) + b"no",
+            Failure.NOT_NUMBERS,
+            "wrote other bytes where its answer was expected",
+        ),
+    ],
+)
+def test_a_message_that_a_rule_begins_itself_keeps_nobody_waiting(
+    begun: bytes, failure: Failure, words: str
+) -> None:
+    def writes(p: mt.UnlearningProblem) -> np.ndarray:
+        for descriptor in range(3, 256):
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as mine:
+                if (
+                    mine.family == socket.AF_UNIX
+                ):  # of which pipes are made, and of nothing that others listen to
+                    mine.send(begun)
+        time.sleep(60)
+        return p.targets[p.forget]
+
+    problem, started = mt.UnlearningProblem(np.eye(2), [1.0, 2.0], [1]), time.monotonic()
+    with Runner(writes, seconds=0.5) as runner:
+        answer = runner(problem)
+    assert (answer.failure, answer.detail) == (failure, words)
+    assert time.monotonic() - started < 30
+    with Runner(lambda p: np.zeros(1_000_000), seconds=60) as runner:  # in many parts, but whole
+        assert runner(problem).values is not None
 
 
 def test_a_rule_that_ends_its_process_is_told() -> None:
