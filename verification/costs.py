@@ -175,6 +175,7 @@ def points(quick: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     ]  # fmt: skip
     verified = [
         (200, 300, 1), (500, 800, 1), (1000, 1500, 1), (150, 5000, 1), (10000, 60, 1), (2500, 300, 1), (400, 600, 10),
+        (40000, 60, 1), (20000, 100, 1),
     ]  # fmt: skip
     budgets = [
         ("fraction", 8, 10, 1000, 2.0), ("fraction", 10, 12, 200, 5.0), ("int", 3, 4, 16000, 2.0),

@@ -115,7 +115,8 @@ def certified_cost(problem: UnlearningProblem) -> Cost:
     if tiling.in_tiles(problem):  # read from disk for every product and solve, a hash of each tile with it
         return Cost(1.3 * seconds, tiling.tiled_bytes(problem) / 1e9)
     whole = tiling.dual_bytes(problem) if n <= d else tiling.primal_bytes(problem)
-    taken = min(32 * n * d + 64 * size**2, whole - tiling.PROCESS_BYTES)
+    # Of small problems what is at an entry of Φ: in spans, of more rows than columns, less than in whole matrices.
+    taken = min((32 if n <= d else 20) * n * d + 64 * size**2, whole - tiling.PROCESS_BYTES)
     return Cost(seconds, 0.01 + taken / 1e9)
 
 
