@@ -41,6 +41,7 @@ class Settings:
         asserted: claims that are said to hold here: a failed hypothesis does not excuse them.
         claims: slugs to check, with the conditions that they need; None is all that speak of this kind of problem.
         training: how the user trains, or None.
+        memory: gigabytes that the process may take, which decide whether K goes into tiles; None is what there is.
 
     Raises:
         BadInputError: a setting out of range, or an unknown arithmetic.
@@ -59,6 +60,7 @@ class Settings:
     asserted: tuple[str, ...] = ()
     claims: tuple[str, ...] | None = None
     training: TrainingPlan | None = None
+    memory: float | None = None
 
     def __post_init__(self) -> None:
         from .linear.handed import ARITHMETICS
@@ -77,6 +79,11 @@ class Settings:
                 hint = repr(getattr(Settings, name))
                 raise expected("a positive number", name, value, type(value).__name__, hint)
             object.__setattr__(self, name, float(value))
+        if self.memory is not None:
+            if not (_is_number(self.memory) and 0 < self.memory <= float_info.max):
+                kind = type(self.memory).__name__
+                raise expected("a positive number of gigabytes", "memory", self.memory, kind, "2.0")
+            object.__setattr__(self, "memory", float(self.memory))
         object.__setattr__(self, "seed", check_integer("seed", self.seed, bits=_SEED_BITS))
         if not (_is_number(self.subset) and 0 < self.subset <= 1):
             raise expected(
@@ -106,6 +113,7 @@ class Settings:
             "budget": repr(self.budget),
             "asserted": sorted(self.asserted),
             **({} if self.training is None else {"training": self.training.settings}),
+            **({} if self.memory is None else {"memory": repr(self.memory)}),
             "claims": None if self.claims is None else sorted(self.claims),
         }
 
@@ -125,7 +133,7 @@ class Settings:
         """
         try:
             numbers = {name: float(words[name]) for name in ("ridge", "subset", "budget")}
-            tolerance, claims = words["tolerance"], words["claims"]
+            tolerance, claims, memory = words["tolerance"], words["claims"], words.get("memory")
             if type(words["arithmetic"]) is not str or type(words["seed"]) is not int:
                 raise TypeError("arithmetic is no word or seed no integer")
             return cls(
@@ -135,6 +143,7 @@ class Settings:
                 asserted=_slugs(words["asserted"]),
                 claims=None if claims is None else _slugs(claims),
                 training=_training(words.get("training")),
+                memory=None if memory is None else float(memory),
                 **numbers,
             )
         except BadInputError:

@@ -6,10 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["How", "Understood", "listed", "told_in_line"]
+__all__ = ["COMPUTED", "How", "Understood", "listed", "told_in_line"]
 
 How: TypeAlias = Literal["given", "inferred", "default", "varied"]
 """``given`` by the user or by the data, ``inferred`` from the data's values or names, by ``default``, or ``varied``."""
+
+COMPUTED = ("K", "cluster")
+"""Words of rows about where it is computed: last digits depend on that, and nothing that is said about the input."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from ..errors import expected
 from ..evidence import About, Verdict
 from ..files.reading import parse_json
 from ..numbers.ieee import ieee_proof
+from ..understood import COMPUTED
 from .implication import contains, end_of_first, noise_fits, possible, still_supported, words_follow
 from .report import REPORT_SCHEMA, Report, digest
 
@@ -25,6 +26,7 @@ __all__ = ["NOT_CHECKED", "Recheck", "compare", "parse_report"]
 
 NOT_CHECKED = {
     "versions": "the versions and the machine at the time; only that each is named",
+    "input.understood of K and cluster": "where it was computed",
     "settings.source.data": "the folder in which the data lay; their name and content are checked",
 }
 """What may always differ between two runs; everything else is checked or told in ``Recheck.unchecked``."""
@@ -114,9 +116,9 @@ def compare(
     mismatches: list[str] = []
     if document.get("digest") != digest(document):
         mismatches.append("digest: it does not fit the content, which was changed after it was written")
-    stored = {key: value for key, value in document.items() if key != "digest"}
-    found: dict[str, Any] = json.loads(json.dumps(fresh.to_dict()))
-    same_machine = stored.get("versions") == found["versions"]
+    stored, place = _apart({key: value for key, value in document.items() if key != "digest"})
+    found, here = _apart(json.loads(json.dumps(fresh.to_dict())))
+    same_machine = place == here and stored.get("versions") == found["versions"]
     rows = _Rows(stored, found, tighter)
     unchecked, digits, unsettled = [], set(), set()
     for path, old, new in _differences((), stored, found):
@@ -138,6 +140,16 @@ def compare(
     cut = str(fresh.settings.get("interrupted", ""))
     found_here = (*mismatches, *failed)
     return Recheck(found_here, identical, implied, independent, tuple(unchecked), len(unsettled), cut)
+
+
+def _apart(document: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+    """A report without what it says of where it was computed, and whether that was in tiles: last digits say so."""
+    inputs = document.get("input")
+    if not (isinstance(inputs, dict) and isinstance(rows := inputs.get("understood"), list)):
+        return document, []
+    apart = [row for row in rows if isinstance(row, dict) and row.get("word") in COMPUTED]
+    rest = {**document, "input": {**inputs, "understood": [row for row in rows if row not in apart]}}
+    return rest, [row.get("value") for row in apart if row["word"] == "K"]
 
 
 def _confirmed(stored: dict[str, Any], second: Report | None) -> tuple[list[str], int]:

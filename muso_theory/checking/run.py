@@ -134,8 +134,9 @@ def check(
         asserted=tuple(asserted),
         claims=slugs,
         training=None if optimizer is None else TrainingPlan(optimizer, lr, epochs, momentum),
+        memory=memory,
     )
-    with within(memory, problem), kept_in(checkpoint, problem):
+    with within(settings.memory, problem), kept_in(checkpoint, problem):
         return check_with(
             problem,
             settings,

@@ -109,6 +109,7 @@ def check(
     from ..screen import progress
     from . import terminal
 
+    Settings(memory=memory)  # refused before data are read
     refuse_unused(claim or None, assert_ or (), ridge=ridge, subset=subset)
     plan = None
     if optimizer is not None:

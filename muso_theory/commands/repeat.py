@@ -20,6 +20,8 @@ from ..files.kinds import refuse_other_kinds
 from ..files.reading import read_text
 from ..inputs import Source, prepare
 from ..linear.closed_forms import float_model
+from ..linear.tiling import within
+from ..linear.unfinished import kept_in
 from ..machine import blas_environment
 from ..settings import Settings
 
@@ -76,7 +78,9 @@ def repeat(
     problem, asked = prepared.problem, Settings.from_words(settings)
 
     def again(arithmetic: str) -> Report:
-        return check_with(problem, replace(asked, arithmetic=arithmetic), **prepared.audited, progress=tell)
+        settings = replace(asked, arithmetic=arithmetic)
+        with within(asked.memory, problem), kept_in(None, problem):
+            return check_with(problem, settings, **prepared.audited, progress=tell)
 
     def tighter() -> Iterator[Report]:
         """Arithmetics that the report's own budget allows."""

@@ -42,6 +42,7 @@ DRAWN = {
     "budget": st.floats(1e-3, 1e9),
     "asserted": SLUGS,
     "claims": st.none() | SLUGS.filter(bool),
+    "memory": st.none() | st.floats(1e-3, 1e9),
     "training": st.none() | st.just(TrainingPlan("momentum", 0.5, 7, 0.25)) | st.just(TrainingPlan("adam")),
 }
 
@@ -51,12 +52,17 @@ def test_what_is_stored_is_read_back(drawn: dict[str, Any]) -> None:
     settings = Settings(**drawn)
     words = settings.to_words()
     assert Settings.from_words(words) == settings
-    for name in words.keys() - {"training", "tolerance", "claims"}:  # these may be left out, or None
+    for name in words.keys() - {
+        "training",
+        "tolerance",
+        "claims",
+        "memory",
+    }:  # these may be left out, or None
         with pytest.raises(BadInputError, match="settings"):
             Settings.from_words({**words, name: None})
 
 
-@pytest.mark.parametrize("name", ["tolerance", "ridge", "subset", "budget"])
+@pytest.mark.parametrize("name", ["tolerance", "ridge", "subset", "budget", "memory"])
 @pytest.mark.parametrize("value", [10**500, -(10**500)], ids=["large", "small"])
 def test_an_integer_that_no_float_holds_is_no_setting(name: str, value: int) -> None:
     with pytest.raises(BadInputError, match="expected"):
@@ -67,7 +73,7 @@ def test_an_integer_that_no_float_holds_is_no_setting(name: str, value: int) -> 
 
 def test_every_setting_is_drawn_stored_and_an_argument_of_check() -> None:
     names = {field.name for field in fields(Settings)}
-    assert names == set(DRAWN) == set(Settings(training=TrainingPlan("adam")).to_words())
+    assert names == set(DRAWN) == set(Settings(training=TrainingPlan("adam"), memory=2.0).to_words())
     arguments = set(inspect.signature(mt.check).parameters)
     assert names - {"training"} <= arguments
     assert {field.name for field in fields(TrainingPlan)} <= arguments

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from collections import namedtuple
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,14 @@ import numpy as np
 import pytest
 
 import muso_theory as mt
+from muso_theory.checking.report import digest
 from muso_theory.linear import tiling
 from muso_theory.linear.certified import CertifiedForms
 from muso_theory.linear.tiling import in_tiles, tiled_bytes, within
 from muso_theory.machine import memory_of
 from muso_theory.numbers import tiled, tiles
 from muso_theory.numbers.tiles import Tiles
+from verification.commands import muso
 
 CLAIMS = ["exact-labels", "label-free"]
 N, WIDTH = 150, 400
@@ -205,6 +209,30 @@ def test_the_memory_that_is_named_is_enough_and_the_least(monkeypatch: pytest.Mo
         assert (least * 1e9 < tiled_bytes(problem())) == (matrices == 4.5)
         with pytest.raises(mt.BadInputError), within(least - 0.0101, problem()):
             pass
+
+
+def test_a_report_stands_where_it_is_repeated(tmp_path: Path, formed: list[int]) -> None:
+    """In tiles by the memory that it names; and who has computed is nothing that data could contradict."""
+    given, report = problem(), tmp_path / "r.json"
+    np.save(tmp_path / "x.npy", given.features)
+    np.save(tmp_path / "y.npy", given.targets)
+    data = tmp_path / "x.npy"
+    options = ["--target", tmp_path / "y.npy", "--forget", "rows:4,9,77", "--claim", "exact-labels"]
+    answer = muso("check", data, *options, "--memory", cap(given), "--json", report)
+    assert (answer.status, "tiles on disk" in answer.out, bool(formed)) == (0, True, True)
+    formed.clear()
+    again = muso("recheck", report, data)
+    assert (again.status, bool(formed)) == (0, True), again.out
+    assert "2 rows identical" in again.out
+
+    document = json.loads(report.read_text(encoding="utf-8"))
+    row = {"word": "cluster", "value": "2 workers of tcp://there:1", "how": "given", "option": "--scheduler"}
+    for word, status in (("cluster", 0), ("forget", 1)):
+        changed = copy.deepcopy(document)
+        changed["input"]["understood"].append({**row, "word": word})
+        changed["digest"] = digest(changed)
+        report.write_text(json.dumps(changed), encoding="utf-8")
+        assert muso("recheck", report, data).status == status
 
 
 @pytest.mark.parametrize("kind", [np.float64, np.float32])
