@@ -111,13 +111,20 @@ def certified_cost(problem: UnlearningProblem) -> Cost:
     """Proved float64 bounds: one Gram matrix, a few factorisations, and nearly exact products with Φ."""
     n, d, c = problem.n_samples, problem.n_features, problem.n_outputs
     size = min(n, d)
-    seconds = 0.2 + 1.5e-5 * n + n * d * (1.0e-7 + 8e-9 * c) + 3e-11 * n * d * size + 1.2e-10 * size**3
+    seconds = (
+        0.2
+        + 1.5e-5 * n
+        + n * d * (1.0e-7 + 8e-9 * c)
+        + 3e-11 * n * d * size
+        + 1.2e-10 * size**3
+        + 1e-6 * n * c
+    )
     if tiling.in_tiles(problem):  # read from disk for every product and solve, a hash of each tile with it
         return Cost(1.3 * seconds, tiling.tiled_bytes(problem) / 1e9)
     whole = tiling.dual_bytes(problem) if n <= d else tiling.primal_bytes(problem)
     # Of small problems what is at an entry of Φ: in spans, of more rows than columns, less than in whole matrices.
     taken = min((32 if n <= d else 20) * n * d + 64 * size**2, whole - tiling.PROCESS_BYTES)
-    return Cost(seconds, 0.01 + taken / 1e9)
+    return Cost(seconds, 0.01 + (taken + tiling.output_bytes(problem, every=False)) / 1e9)
 
 
 def preconditioned_cost(problem: UnlearningProblem) -> Cost:
@@ -125,7 +132,8 @@ def preconditioned_cost(problem: UnlearningProblem) -> Cost:
     n, d, c = problem.n_samples, problem.n_features, problem.n_outputs
     size = min(n, d)
     seconds = 0.12 + 9e-5 * n + n * d * (9e-7 + 8e-8 * c) + 5e-11 * n * d * size + 3.6e-10 * size**3
-    return Cost(seconds, 0.01 + 8e-9 * (4 * n * d + 6 * size**2))
+    outputs = tiling.output_bytes(problem) + 70 * n * c  # whose products with slices are there at once
+    return Cost(seconds, 0.01 + 8e-9 * (4 * n * d + 6 * size**2) + outputs / 1e9)
 
 
 def ball_cost(problem: UnlearningProblem, bits: int) -> Cost:

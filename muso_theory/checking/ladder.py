@@ -16,6 +16,7 @@ from ..linear.closed_forms import ClosedForms, float_model
 from ..linear.handed import PRECISIONS, NothingHandedError
 from ..linear.model import Model
 from ..linear.problem import UnlearningProblem
+from ..linear.tiling import PROCESS_BYTES, given_bytes
 from ..machine import memory, memory_words
 from ..numbers import BALL, RATIONAL, UndecidedError
 from ..numbers.modular import has_full_rank, seconds_of_rank
@@ -160,13 +161,19 @@ class Ladder:
     def _fitting(self, rungs: Sequence[Rung]) -> list[Rung]:
         """What of them the budget and the memory allow together, in their order."""
         taken: list[Rung] = []
-        spent = 0.0
+        spent, there = 0.0, self._room
         for rung in rungs:
-            fits = spent + rung.cost.seconds <= self.budget and rung.cost.gigabytes <= _memory()
+            fits = spent + rung.cost.seconds <= self.budget and rung.cost.gigabytes <= there
             if self._may_start if rung is self._certified else fits:
                 taken.append(rung)
                 spent += rung.cost.seconds
+                there -= rung.cost.gigabytes
         return taken
+
+    @property
+    def _room(self) -> float:
+        """Gigabytes beside what the process and the arrays that were given take."""
+        return _memory() - (PROCESS_BYTES + given_bytes(self.problem)) / 1e9
 
     @cached_property
     def full_rank(self) -> bool | None:
@@ -227,7 +234,7 @@ class Ladder:
         """
         if self.arithmetic != "auto":
             return ""
-        if cost.gigabytes > _memory():
+        if self._certified.cost.gigabytes + cost.gigabytes > self._room:
             return f"its steps in float64 were not started: {cost}, more than {memory_words()}"
         needed = self._certified.cost.seconds + self._beside + cost.seconds
         if needed > max(self.budget, _ALWAYS):

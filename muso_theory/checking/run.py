@@ -136,7 +136,7 @@ def check(
         training=None if optimizer is None else TrainingPlan(optimizer, lr, epochs, momentum),
         memory=memory,
     )
-    with within(settings.memory, problem), kept_in(checkpoint, problem):
+    with within(settings.memory, problem, slugs is None), kept_in(checkpoint, problem):
         return check_with(
             problem,
             settings,

@@ -123,8 +123,10 @@ def check(
     interrupted = False
     with progress() as tell:
         prepared = prepare(source, tell)
+        if scheduler is not None:
+            tell("asking the scheduler")
         try:
-            with _cluster(scheduler, prepared.problem, memory):
+            with _cluster(scheduler, prepared.problem, memory, every=not claim):
                 report = run(
                     prepared.problem,
                     claim or None,
@@ -181,14 +183,14 @@ def _say_kept(checkpoint: Path | None, problem: Any) -> None:
 
 
 def _cluster(
-    scheduler: str | None, problem: Any, memory: float | None = None
+    scheduler: str | None, problem: Any, memory: float | None = None, *, every: bool = True
 ) -> AbstractContextManager[None]:
     """Have spans of rows, or tiles of K, done by a cluster, if one was named and there are any."""
     if scheduler is None:
         return nullcontext()
     from ..linear.tiling import in_tiles, within
 
-    with within(memory, problem):
+    with within(memory, problem, every):
         has_tiles = in_tiles(problem)
     if problem.n_samples <= problem.n_features and not has_tiles:
         size = f"{problem.n_samples} samples, {problem.n_features} features"

@@ -79,7 +79,7 @@ def repeat(
 
     def again(arithmetic: str) -> Report:
         settings = replace(asked, arithmetic=arithmetic)
-        with within(asked.memory, problem), kept_in(None, problem):
+        with within(asked.memory, problem, asked.claims is None), kept_in(None, problem):
             return check_with(problem, settings, **prepared.audited, progress=tell)
 
     def tighter() -> Iterator[Report]:

@@ -51,8 +51,8 @@ def workers_told(problem: UnlearningProblem) -> list[Understood]:
     if client is None or not (tiled or problem.n_samples > problem.n_features):
         return []
     count = len(threads_of(client))
-    what = "tiles of K" if tiled else "spans of rows, where there are several"
-    words = f"{count} worker{'s' * (count != 1)} of {client.scheduler.address}: {what}"
+    what = "tiles of K" if tiled else "spans of rows where there are several"
+    words = f"{what}, by the workers of {client.scheduler.address}, {count} at the beginning"
     return [Understood("cluster", words, "given", "--scheduler")]
 
 

@@ -13,6 +13,7 @@ from ..errors import expected
 from ..machine import memory, memory_of
 from ..numbers import tiles
 from ..numbers.gram import COLUMN_BLOCK
+from ..numbers.spans import SPAN_BYTES
 from ..numbers.threads import thread_count
 from ..numbers.tiled import strip_width
 from ..rows import ByRows, rows_at_once
@@ -23,7 +24,9 @@ __all__ = [
     "PROCESS_BYTES",
     "disk_bytes",
     "dual_bytes",
+    "given_bytes",
     "in_tiles",
+    "output_bytes",
     "primal_bytes",
     "reading_bytes",
     "tiled_bytes",
@@ -31,14 +34,14 @@ __all__ = [
     "within",
 ]
 
-PROCESS_BYTES = 210_000_000
-"""What Python with its libraries takes."""
+PROCESS_BYTES = 240_000_000
+"""What Python with its libraries takes, and room for what is small."""
 
 _BLOCKS, _SPANS = 60_000_000, 110_000_000
 """Blocks of rows of a dual problem, and spans of a primal one with what is computed from them."""
 
-_MATRICES = 4.5
-"""Of the size of K that are in memory at a time: K̂, its factor, one that is being made, and a few blocks."""
+_MATRICES = 6
+"""Of the size of K that are in memory at a time: K̂, factors of it and of K_R, one that is being made, a few blocks."""
 
 _READING = 3
 """Of the size of a block of a store that are in memory while it is read."""
@@ -48,16 +51,16 @@ _ON_DISK = 3
 
 
 def dual_bytes(problem: UnlearningProblem) -> int:
-    """Memory that a dual problem is estimated to take with K in it, and rows of a store; features in memory apart."""
+    """Estimated memory of a dual problem with K in it and rows of a store; outputs and arrays given apart."""
     rows = _read_bytes(problem)[0] if isinstance(problem.features, ByRows) else 0
     return int(PROCESS_BYTES + _BLOCKS + _MATRICES * 8 * problem.n_samples**2 + rows)
 
 
 def primal_bytes(problem: UnlearningProblem) -> int:
-    """Memory that a problem with more samples than features is estimated to take; features in memory apart."""
-    n, d, c = problem.n_samples, problem.n_features, problem.n_outputs
-    # A few spans, a few matrices, and the outputs' parameters; of few rows there is no whole span.
-    entries = min(4 * n * d + 8 * d**2, _SPANS / 8 + 12 * d**2 + 20 * d * c)
+    """The same of a problem with more samples than features, for which K is no matrix of its own."""
+    n, d = problem.n_samples, problem.n_features
+    # A few spans and a few matrices; of few rows there is no whole span.
+    entries = min(7 * n * d + 8 * d**2, _SPANS / 8 + 12 * d**2)
     return int(PROCESS_BYTES + 8 * entries) + reading_bytes(problem)
 
 
@@ -73,7 +76,7 @@ def in_tiles(problem: UnlearningProblem) -> bool:
         >>> in_tiles(UnlearningProblem(np.eye(2, 3), [1.0, 2.0], [0]))
         False
     """
-    fits = dual_bytes(problem) + _held(problem) <= memory()
+    fits = dual_bytes(problem) + output_bytes(problem) + given_bytes(problem) <= memory()
     return _is_plain(problem) and problem.n_samples <= problem.n_features and not fits
 
 
@@ -82,21 +85,35 @@ def _is_plain(problem: UnlearningProblem) -> bool:
     return problem.features.dtype in (np.float32, np.float64)
 
 
-def _held(problem: UnlearningProblem) -> int:
-    """Bytes of the features that are in memory: not in a file that is mapped, and not made when they are asked for."""
-    features = problem.features
-    mapped = not isinstance(features, np.ndarray) or getattr(features, "_mmap", None) is not None
-    return 0 if mapped else features.nbytes
+def output_bytes(problem: UnlearningProblem, every: bool = True) -> int:
+    """Memory of parameters, labels and what is made of them; of a hundred outputs or more this may be most of all.
+
+    Some twenty columns of D for each output, and columns of n of a dual problem or of a span of rows of another: for a
+    claim about labels six, for ``every`` claim sixteen.
+    """
+    n, d, c = problem.n_samples, problem.n_features, problem.n_outputs
+    if n <= d:
+        return 170 * (n + d) * c
+    return 170 * d * c + (130 if every else 50) * min(n, SPAN_BYTES // (8 * d)) * c
+
+
+def given_bytes(problem: UnlearningProblem) -> int:
+    """Memory of the arrays that were given: not of those in a file that is mapped, or made when rows are asked for."""
+    return sum(map(_held, (problem.features, problem.targets, problem.w_init)))
+
+
+def _held(array: Any) -> int:
+    mapped = not isinstance(array, np.ndarray) or getattr(array, "_mmap", None) is not None
+    return 0 if mapped else array.nbytes
 
 
 def tiled_bytes(problem: UnlearningProblem) -> int:
     """Memory that a dual problem takes at least: with K in tiles, of which a row is in memory at a time."""
-    n, d, c = problem.n_samples, problem.n_features, problem.n_outputs
+    n = problem.n_samples
     rows, thread = _read_bytes(problem)
     forget = 8 * len(problem.forget) * (2 * n + len(problem.forget))
-    outputs = 160 * (n + d) * c
     blocks = _BLOCKS + 8 * tiles.TILE * n + rows + thread_count() * thread
-    return int(PROCESS_BYTES + _held(problem) + blocks + forget + outputs)
+    return int(PROCESS_BYTES + blocks + forget + output_bytes(problem) + given_bytes(problem))
 
 
 def _read_bytes(problem: UnlearningProblem) -> tuple[int, int]:
@@ -146,8 +163,11 @@ def tiles_told(problem: UnlearningProblem) -> list[Understood]:
 
 
 @contextmanager
-def within(gigabytes: float | None, problem: UnlearningProblem) -> Iterator[None]:
+def within(gigabytes: float | None, problem: UnlearningProblem, every: bool = True) -> Iterator[None]:
     """Have a check keep to so many gigabytes, of 10⁹ bytes, in all; None leaves it to the machine.
+
+    Args:
+        every: whether of all claims, some of which take more for each sample and output.
 
     Raises:
         BadInputError: fewer than proved float64 bounds of float features take: with K in memory
@@ -162,9 +182,9 @@ def within(gigabytes: float | None, problem: UnlearningProblem) -> Iterator[None
         yield
         return
     with memory_of(int(min(gigabytes, 1e6) * 10**9)):
-        if _is_plain(problem) and memory() < (least := _least_bytes(problem)):
+        if _is_plain(problem) and memory() < (least := _least_bytes(problem, every)):
             enough = math.ceil(least / 1e7) / 100
-            what = f"at least {enough:g} gigabytes for this process"
+            what = f"{enough:g} gigabytes or more, as this is estimated to take,"
             tall = ", or a store with chunks of fewer rows" * _is_tall(problem.features)
             threads = f"{thread_count()} thread{'s' * (thread_count() > 1)}"
             size = f"{problem.n_samples} samples, {problem.n_features} features, {threads}"
@@ -172,8 +192,9 @@ def within(gigabytes: float | None, problem: UnlearningProblem) -> Iterator[None
         yield
 
 
-def _least_bytes(problem: UnlearningProblem) -> int:
+def _least_bytes(problem: UnlearningProblem, every: bool) -> int:
     """The memory with which a problem can be checked: of a small K, a matrix takes less than a row of its tiles."""
+    beside = output_bytes(problem, every) + given_bytes(problem)
     if problem.n_samples > problem.n_features:
-        return primal_bytes(problem) + _held(problem)
-    return min(dual_bytes(problem) + _held(problem), tiled_bytes(problem))
+        return primal_bytes(problem) + beside
+    return min(dual_bytes(problem) + beside, tiled_bytes(problem))

@@ -61,9 +61,13 @@ def require_address(scheduler: str) -> None:
     Raises:
         BadInputError: Dask is not installed, no port, an unknown kind of address or an unknown host.
     """
+    resolve = _distributed().comm.resolve_address
     try:
-        _distributed().comm.resolve_address(scheduler)
-    except (ValueError, OSError) as error:
+        address = resolve(scheduler)
+        port = address.rpartition(":")[2]
+        if not (address.startswith("inproc:") or (port.isdigit() and int(port) < 1 << 16)):
+            raise ValueError(f"there is no port {port}")
+    except Exception as error:  # whatever a kind of address ends in, warnings of old kinds among them
         hint = "its address, tcp://HOST:8786"
         raise expected("a Dask scheduler that answers", "scheduler", scheduler, str(error), hint) from None
 

@@ -193,7 +193,13 @@ def test_what_is_small_costs_next_to_nothing() -> None:
 def test_float_bounds_of_a_large_problem_fit_the_default_budget() -> None:
     def sized(n: int, width: int) -> Any:
         return SimpleNamespace(
-            n_samples=n, n_features=width, n_outputs=1, forget=[0], features=np.broadcast_to(0.0, (n, width))
+            n_samples=n,
+            n_features=width,
+            n_outputs=1,
+            forget=[0],
+            features=np.broadcast_to(0.0, (n, width)),
+            targets=np.zeros((n, 1)),
+            w_init=None,
         )
 
     assert costs.certified_cost(sized(3000, 8000)).seconds < Settings().budget

@@ -100,7 +100,8 @@ def test_bounds_are_those_of_threads(client: Any, monkeypatch: pytest.MonkeyPatc
         report = mt.check(problem(), CLAIMS)
         assert told(report) == expected
     assert sum(sent) > 12
-    words = f"2 workers of {client.scheduler.address}: spans of rows, where there are several"
+    address = client.scheduler.address
+    words = f"spans of rows where there are several, by the workers of {address}, 2 at the beginning"
     assert ("cluster", words) in [(row["word"], row["value"]) for row in report.inputs["understood"]]
     assert "cluster" not in [row["word"] for row in mt.check(problem(), CLAIMS).inputs["understood"]]
     # What is compared has digits to differ in.
