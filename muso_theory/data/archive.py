@@ -205,17 +205,21 @@ def read_zarr(path: Path, name: str, choices: Choices = NO_CHOICES) -> Dataset:
         choices: ``task``; for one array ``target``, the path of a ``.npy`` file with the targets.
 
     Raises:
+        OSError: a folder that cannot be looked into.
         BadInputError: what `read_store` and `read_npz` refuse, and one array without a file of targets.
     """
     choices.refuse((*_TABLE_ONLY, "dense"), name)
-    arrays, sha256, is_one = read_store(path, lambda members: _check_names(members, name))
+    arrays, sha256, gaps, is_one = read_store(path, name, lambda members: _check_names(members, name))
     if not is_one:
         choices.refuse(("target",), name)
-        return _of_arrays(arrays, name, sha256, choices)
-    if choices.target is None or not choices.target.endswith(".npy"):
+        found = _of_arrays(arrays, name, sha256, choices)
+    elif choices.target is None or not choices.target.endswith(".npy"):
         got = f"one array of zarr, {arrays['features'].shape}"
         raise expected("targets in a file of their own", "target", choices.target, got, "--target y.npy")
-    return _beside_targets(arrays["features"], name, sha256, choices)
+    else:
+        found = _beside_targets(arrays["features"], name, sha256, choices)
+    told = (Understood("chunks", gaps, "inferred", "DATA"),) if gaps else ()
+    return replace(found, understood=(*found.understood, *told))
 
 
 def _beside_targets(array: Any, name: str, sha256: str, choices: Choices) -> Dataset:

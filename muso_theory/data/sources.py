@@ -98,12 +98,10 @@ def load(
             told = [targets.understood if row.word == "task" else row for row in dataset.understood]
             dataset = replace(dataset, y=targets.y, classes=targets.classes, understood=tuple(told))
     else:
-        title = "standard input" if name == "-" else Path(name).name
-        if name != "-" and is_store(Path(name)):
-            dataset = read_zarr(Path(name), title, chosen)
-        else:
-            content = _read_stdin(stdin) if name == "-" else _open(Path(name))
-            dataset = _dataset(content, title, name, chosen)
+        content = _read_stdin(stdin) if name == "-" else _open(Path(name))
+        # A folder may be the one where the command runs, of which "." is no name.
+        title = "standard input" if name == "-" else Path(os.path.abspath(name)).name
+        dataset = _dataset(content, title, name, chosen)
     return dataset if classes is None else select_classes(dataset, classes)
 
 
@@ -114,7 +112,7 @@ def public_samples(source: str, dataset: Dataset) -> tuple[FloatArray, str]:
     Raises:
         BadInputError: unreadable files, absent or other columns.
     """
-    content, name = _open(Path(source)), Path(source).name
+    content, name = _open(Path(source), "--fit-map"), Path(source).name
     kind = _kind(content, name, source)
     if kind in ("npz", "npy"):
         X = read_samples(content if isinstance(content, Path) else io.BytesIO(content), kind, name)
@@ -207,10 +205,15 @@ def _read_stdin(stdin: IO[bytes] | None) -> bytes:
     return read_stream(stream, "-")
 
 
-def _open(path: Path) -> Path | bytes:
-    """A file that can be read in parts as its path, a pipe as its content."""
+def _open(path: Path, asked: str = "DATA") -> Path | bytes:
+    """A file that can be read in parts, and as DATA a folder of zarr, as its path, a pipe as its content."""
     what, name = "a data set name or a file of data", str(path)
     try:
+        if is_store(path):
+            if asked != "DATA":
+                got = "a folder of zarr, which DATA alone may be"
+                raise expected("a file", asked, name, got, "a .npy file")
+            return path
         if path.is_dir():
             raise expected(what, "DATA", name, "directory", "a file in it")
         if not path.exists():
@@ -314,8 +317,10 @@ def _table(content: Path | bytes, kind: str, name: str, choices: Choices) -> Tab
 
 
 def _dataset(content: Path | bytes, name: str, shown: str, choices: Choices) -> Dataset:
-    """The data set that a file holds."""
+    """The data set that a file holds, or a folder of zarr."""
     try:
+        if isinstance(content, Path) and content.is_dir():
+            return read_zarr(content, name, choices)
         kind, sha256 = _kind(content, name, shown), _sha256(content)
         if kind in ("npz", "npy"):
             read = read_npz if kind == "npz" else read_npy

@@ -121,6 +121,34 @@ def test_nothing_is_written_over_what_is_read(words: tuple[str, ...], victim: st
     assert (here / victim).read_bytes() == before
 
 
+def test_nothing_is_written_over_a_folder_that_is_read(here: Path) -> None:
+    zarr = pytest.importorskip("zarr", reason="the extra [zarr] is not installed")
+    group = zarr.open_group("d.zarr", mode="w")
+    for name, values in {"features": np.eye(6), "y": np.arange(6.0)}.items():
+        group.create_array(name, shape=values.shape, chunks=values.shape, dtype=values.dtype)[...] = values
+    os.symlink("d.zarr", "link.zarr")
+    os.link("d.zarr/features/zarr.json", "hard.json")
+    before = Path("d.zarr", "features", "zarr.json").read_bytes()
+    words = ("--claim", "full-rank", "--forget", "rows:0", "--force", "--json")
+    for data in ("d.zarr", "link.zarr"):
+        for path in ("d.zarr/features/zarr.json", "link.zarr/features/zarr.json", "link.zarr/new.json"):
+            answer = muso("check", data, *words, path)
+            assert (answer.status, answer.out) == (2, "")
+            assert "expected a path outside what is read but got path=" in answer.err
+    assert muso("check", "link.zarr", *words, "hard.json").status in (
+        0,
+        1,
+        3,
+    )  # which takes the place of one name
+    assert Path("d.zarr", "features", "zarr.json").read_bytes() == before
+    os.rename("d.zarr/features", "elsewhere")
+    os.symlink("../elsewhere", "d.zarr/features")
+    answer = muso("check", "d.zarr", *words, "d.zarr/features/zarr.json")
+    assert (answer.status, answer.out) == (2, "")
+    assert "d.zarr/features (symbolic link)" in answer.err
+    assert Path("elsewhere", "zarr.json").read_bytes() == before
+
+
 def test_standard_input_is_read_too(here: Path) -> None:
     with open("d.npz") as stream:
         saved = os.dup(0)
