@@ -29,11 +29,12 @@ _KNOWN = (*_MARKS, ".zattrs", ".zmetadata")
 
 _CODECS = frozenset(
     (
-        *("blosc", "bytes", "bz2", "crc32c", "delta", "endian", "fixed_length_utf32", "gzip", "lz4", "lzma"),
+        *("blosc", "bytes", "crc32c", "delta", "endian", "fixed_length_utf32", "gzip", "lz4"),
         *("sharding_indexed", "shuffle", "transpose", "vlen-utf8", "zlib", "zstd"),
     )
 )
-"""What may be between bytes on disk and numbers: none of these runs what the data say, as pickle would."""
+"""What may be between bytes on disk and numbers: none of these runs what the data say, as pickle would, or makes
+as much of a small file as bz2 does."""
 
 _OTHERS = {stat.S_IFLNK: "symbolic link", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
 _TEXT_BYTES = 256

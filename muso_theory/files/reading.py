@@ -335,7 +335,8 @@ def read_arrays(
     member = ""
     try:
         if not hasattr(source, "read") and not Path(source).is_file():
-            got = "device or pipe" if Path(source).exists() else "no such file"
+            there = Path(source)
+            got = "directory" if there.is_dir() else "device or pipe" if there.exists() else "no such file"
             raise expected("a complete .npz archive", "archive", name, got, "a file on disk")
         with open_archive(source) as archive:
             members: dict[str, zipfile.ZipInfo] = {}
