@@ -15,10 +15,10 @@ from ..checking.ladder import Ladder
 from ..checking.rechecking import Recheck, compare, parse_report
 from ..checking.report import Report
 from ..checking.run import check_with, cut_short
-from ..errors import expected
+from ..errors import BadInputError, expected
 from ..files.kinds import refuse_other_kinds
 from ..files.reading import read_text
-from ..inputs import Source, prepare
+from ..inputs import Prepared, Source, prepare
 from ..linear.closed_forms import float_model
 from ..linear.tiling import within
 from ..linear.unfinished import kept_in
@@ -74,7 +74,7 @@ def repeat(
         BadInputError: settings that no check accepts, or data that cannot be loaded.
     """
     settings = document["settings"]
-    prepared = prepare(_source(settings, data), tell)
+    prepared = _prepared(settings, data, tell)
     problem, asked = prepared.problem, Settings.from_words(settings)
 
     def again(arithmetic: str) -> Report:
@@ -102,6 +102,24 @@ def repeat(
     if independent:
         second = again("rational" if float_model(problem).is_singular else "ball")
     return compare(document, fresh, second, tighter)
+
+
+def _prepared(settings: Any, data: str, tell: Callable[[str], None]) -> Prepared:
+    """The problem of a report from the data given now.
+
+    Raises:
+        BadInputError: data that the words of the report do not fit: of another kind, in most cases.
+    """
+    source = _source(settings, data)
+    try:
+        return prepare(source, tell)
+    except BadInputError as error:
+        name = Path(str(settings["source"]["data"])).name
+        if name == Path(data).name:
+            raise
+        target = f" with target {Path(source.target).name}" if source.target else ""
+        what = f"the data of the report, {name}{target},"
+        raise expected(what, "DATA", data, f"read in the same way: {error}", name) from None
 
 
 def _in_another_process(

@@ -90,7 +90,9 @@ def _of_arrays(arrays: dict[str, npt.NDArray[Any]], name: str, sha256: str, choi
                 f"{other}.shape",
                 arrays[other].shape,
                 name,
-                f"{other} with {X.shape[0]} rows",
+                f"{key} with samples as rows, its transpose"
+                if X.ndim == 2 and arrays[other].shape[:1] == X.shape[1:]
+                else f"{other} with {X.shape[0]} rows",
             )
     targets = _targets(arrays, choices.task, one_hot=X.ndim == 3 and X.shape[1] > 1)
     y = targets.y

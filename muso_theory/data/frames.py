@@ -74,8 +74,8 @@ class Choices:
         for name in names:
             value = getattr(self, name)
             if value not in (None, (), False):
-                hint = f"leaving out --{name}"
-                raise expected(f"--{name} for tables only", name, value, f"{source} is no table", hint)
+                got = f"{source} brings its own y" if name == "target" else f"{source} is no table"
+                raise expected(f"no --{name} here", name, value, got, f"leaving out --{name}")
 
 
 NO_CHOICES = Choices()

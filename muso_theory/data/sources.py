@@ -215,7 +215,7 @@ def _open(path: Path, asked: str = "DATA") -> Path | bytes:
                 raise expected("a file", asked, name, got, "a .npy file")
             return path
         if path.is_dir():
-            raise expected(what, "DATA", name, "directory", "a file in it")
+            raise expected(what, "DATA", name, "directory, and none that zarr has written", "a file")
         if not path.exists():
             beside = [other.name for other in path.parent.glob("*") if other.is_file()]
             known = nearest(path.name, beside, "a path that exists")

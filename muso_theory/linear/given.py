@@ -155,6 +155,8 @@ def opened(name: str, values: Any) -> Any:
     try:
         found: Any = np.load(values, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
+        if os.path.isdir(values):
+            what, hint = "an array, or the path of a .npy file", "zarr.open(path), of what zarr has written"
         raise expected(what, name, str(values), str(error), hint) from None
     if not isinstance(found, np.ndarray):
         found.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from numbers import Real
 from typing import Any
 
@@ -16,11 +17,14 @@ from ..errors import SingularMatrixError, check_integer, expected, nearest, refu
 from ..evidence.digits import round_digits
 from ..numbers import FLOAT64, CholeskyFactor
 from ..numbers.ieee import one_blas_thread
+from ..numbers.spans import right_side
+from ..rows import taken
 from .closed_forms import ClosedForms, Point, float_model
 from .handed import Handed
 from .kept import kept
 from .model import Rows
 from .problem import UnlearningProblem, require_problem
+from .spreading import spread
 
 __all__ = [
     "LABEL_METHODS",
@@ -217,10 +221,15 @@ def label_solution_set(problem: UnlearningProblem) -> LabelSolutionSet:
 
 
 def leave_block_out_labels(problem: UnlearningProblem, forget_sets: Iterable[object]) -> list[Array]:
-    """Optimal labels of many forget sets from one factorisation of K (claim leave-block-out).
+    """Optimal labels of many forget sets from one factorisation (claim leave-block-out, where K is invertible).
 
     The problem's own forget set plays no part. K⁻¹ is formed once, in O(n³); each forget set then costs a
-    solve with its own n_F × n_F block, instead of a retraining. All in plain float64, whose digits the condition of K
+    solve with its own n_F × n_F block, instead of a retraining. With more samples than features the least squares fit w
+    of all samples and a factor of ΦᵀΦ are, and labels are
+
+        ỹ_F = y_F − (I − Φ_F(ΦᵀΦ)⁻¹Φ_Fᵀ)⁻¹(y_F − Φ_F w),
+
+    Φ_F w_r by the Woodbury identity where Φ_R has full column rank. All in plain float64, whose digits the condition
     takes away unseen: `optimal_labels` answers one request with digits that are looked at.
 
     Args:
@@ -232,7 +241,8 @@ def leave_block_out_labels(problem: UnlearningProblem, forget_sets: Iterable[obj
 
     Raises:
         BadInputError: no problem, or no forget sets of it; rows of Φ whose squares are near the ends of float64.
-        SingularMatrixError: K is not (numerically) invertible.
+        SingularMatrixError: K, or ΦᵀΦ of more samples than features, is not (numerically) invertible, or would not be
+            without some forget set.
 
     Example:
         >>> import numpy as np
@@ -246,14 +256,16 @@ def leave_block_out_labels(problem: UnlearningProblem, forget_sets: Iterable[obj
     except TypeError:
         what, got = "several forget sets", type(forget_sets).__name__
         raise expected(what, "forget_sets", forget_sets, got, "[[0], [1, 2]]") from None
-    n, (place, inverse, weighted, exponent, targets) = problem.n_samples, _inverse(problem)
-    rows = [forget_indices(forget, n) for forget in listed]
+    tall = problem.n_samples > problem.n_features
+    correct, exponent, targets = _by_residuals(problem) if tall else _by_inverse(problem)
+    rows = [forget_indices(forget, problem.n_samples) for forget in listed]
     labels: list[Array] = [np.empty(0)] * len(rows)
-    for some in _alike(rows):
-        at = place[np.stack([rows[i] for i in some])]
-        corrections = np.linalg.solve(inverse[at[:, :, None], at[:, None, :]], weighted[at])
+    for some in _alike(rows, problem.n_features if tall else 1):
+        corrections = correct(np.stack([rows[i] for i in some]))
         for i, correction in zip(some, corrections, strict=True):
             labels[i] = problem.shaped(targets[rows[i]] - np.ldexp(correction, exponent))
+    if tall:
+        problem.require_unchanged()  # rows of Φ have been read for these requests
     return labels
 
 
@@ -261,31 +273,32 @@ _FAR = 1e250
 """What K⁻¹ may have on its diagonal: beyond it and its inverse, products of a few entries leave what float64 holds."""
 
 _STACK = 1 << 20
-"""Entries of the blocks of K⁻¹ that are in memory at a time."""
+"""Entries of the blocks of K⁻¹, or of columns of ΦᵀΦ, that are in memory at a time."""
+
+_LOST = 1e-8
+"""Smallest eigenvalue of I − Φ_F(ΦᵀΦ)⁻¹Φ_Fᵀ, of 1 at most: with less, half of the digits are gone."""
+
+_Corrections = Callable[[Array], Array]
 
 
-def _alike(rows: Sequence[Array]) -> Iterator[list[int]]:
-    """Places of forget sets of one size, as many as are solved in one call."""
+def _alike(rows: Sequence[Array], columns: int) -> Iterator[list[int]]:
+    """Places of forget sets of one size, as many as are solved in one call, which has so many entries a row or more."""
     by_size: dict[int, list[int]] = {}
     for i, forget in enumerate(rows):
         by_size.setdefault(len(forget), []).append(i)
     for size, places in by_size.items():
-        most = max(1, _STACK // size**2)
+        most = max(1, _STACK // (size * max(size, columns)))
         yield from (places[first : first + most] for first in range(0, len(places), most))
 
 
 @kept
-def _inverse(problem: UnlearningProblem) -> tuple[Array, Array, Array, int, Array]:
-    """The position of each sample, K⁻¹, 2⁻ᵉK⁻¹(y − Φw₀) by position, e and y: n requests are solves of their own size.
+def _by_inverse(problem: UnlearningProblem) -> tuple[_Corrections, int, Array]:
+    """2⁻ᵉ(y_F − ỹ_F) of stacked forget sets, e and y: K⁻¹ is formed once, and requests are solves of their own size.
 
     The power of two keeps targets of any size away from the ends of float64. All are of the arrays as they were when
     the problem was made, whatever is written into these later.
     """
     problem.require_unchanged()
-    if problem.n_samples > problem.n_features:
-        what = f"an invertible K, of at most {problem.n_features} samples, as many as features,"
-        hint = "optimal_labels of a problem with each forget set"
-        raise SingularMatrixError(str(expected(what, "n", problem.n_samples, "samples", hint)))
     model = float_model(problem)
     factor = model.factor(model.everything)
     if factor.rank < factor.size:
@@ -297,13 +310,66 @@ def _inverse(problem: UnlearningProblem) -> tuple[Array, Array, Array, int, Arra
         inverse = (
             factor.inverse() if isinstance(factor, CholeskyFactor) else factor.solve(np.eye(factor.size))
         )
-    diagonal = np.diagonal(inverse)
-    if not ((diagonal > 1 / _FAR) & (diagonal < _FAR)).all():
-        what = f"rows of Φ whose squares are far from the ends of float64 ({_FAR:g})"
-        got = f"diagonal of K⁻¹ from {diagonal.min():.2g} to {diagonal.max():.2g}"
-        raise expected(what, "features", problem.features.shape, got, "features × a power of two")
+    _require_far(np.diagonal(inverse), "K⁻¹", problem.features.shape)
     residual = model.targets(model.everything) - model.predict(model.everything, Point())
     exponent = int(np.frexp(np.abs(residual).max())[1])
-    weighted = factor.solve(np.ldexp(residual, -exponent))
-    targets = np.array(FLOAT64.matrix(problem.targets.reshape(problem.n_samples, problem.n_outputs)))
-    return np.argsort(model.order), inverse, weighted, exponent, targets
+    weighted, place = factor.solve(np.ldexp(residual, -exponent)), np.argsort(model.order)
+    return partial(_solved_in_inverse, place, inverse, weighted), exponent, _targets(problem)
+
+
+def _solved_in_inverse(place: Array, inverse: Array, weighted: Array, rows: Array) -> Array:
+    """[(K⁻¹)_FF]⁻¹[K⁻¹ residual]_F for each row of stacked forget sets."""
+    at = place[rows]
+    return np.linalg.solve(inverse[at[:, :, None], at[:, None, :]], weighted[at])
+
+
+@kept
+def _by_residuals(problem: UnlearningProblem) -> tuple[_Corrections, int, Array]:
+    """The same with more samples than features, from a factor of ΦᵀΦ and the residuals of one fit of all samples.
+
+    Where Φ has full column rank that fit does not depend on w₀.
+    """
+    problem.require_unchanged()
+    model, features = float_model(problem), problem.features
+    factor = model.factor(model.everything)
+    if not isinstance(factor, CholeskyFactor) or factor.rank < problem.n_features:
+        what, hint = "Φ of full column rank", "optimal_labels of a problem with each forget set"
+        got = (
+            f"rank {factor.rank}" if factor.rank < problem.n_features else "too near to a lower rank, or to 0"
+        )
+        raise SingularMatrixError(str(expected(what, "features", features.shape, f"{got} in float64", hint)))
+    _require_far(np.square(np.diagonal(factor.lower)), "ΦᵀΦ's factor", features.shape)
+    targets = _targets(problem)
+    exponent = int(np.frexp(np.abs(targets).max())[1])
+    scaled = np.ldexp(targets, -exponent)
+    w = factor.solve(right_side(features, np.arange(len(targets)), scaled, None, spread()))
+    return partial(_solved_by_residuals, features, factor, scaled, w), exponent, targets
+
+
+def _solved_by_residuals(
+    features: Any, factor: CholeskyFactor, targets: Array, w: Array, rows: Array
+) -> Array:
+    """(I − Φ_F(ΦᵀΦ)⁻¹Φ_Fᵀ)⁻¹(y_F − Φ_F w) for each row of stacked forget sets."""
+    sets, size = rows.shape
+    theirs = np.asarray(taken(features, rows.ravel()), dtype=np.float64)
+    z = factor.forward(theirs.T).T.reshape(sets, size, -1)  # rows of Φ_F L⁻ᵀ, with ΦᵀΦ = LLᵀ
+    left = np.eye(size) - z @ z.swapaxes(1, 2)
+    lost = np.flatnonzero(np.linalg.eigvalsh(left)[:, 0] < _LOST)
+    if lost.size:
+        what, got = "Φ_R of full column rank", "rows that no others stand for"
+        hint = "optimal_labels of a problem with this forget set"
+        raise SingularMatrixError(str(expected(what, "forget set", rows[lost[0]], got, hint)))
+    return np.linalg.solve(left, (targets[rows.ravel()] - theirs @ w).reshape(sets, size, -1))
+
+
+def _targets(problem: UnlearningProblem) -> Array:
+    """Y in float64, shape (n, C)."""
+    return np.array(FLOAT64.matrix(problem.targets.reshape(problem.n_samples, problem.n_outputs)))
+
+
+def _require_far(diagonal: Array, whose: str, shape: tuple[int, ...]) -> None:
+    """Refuse a diagonal near the ends of float64."""
+    if not ((diagonal > 1 / _FAR) & (diagonal < _FAR)).all():
+        what = f"rows of Φ whose squares are far from the ends of float64 ({_FAR:g})"
+        got = f"diagonal of {whose} from {diagonal.min():.2g} to {diagonal.max():.2g}"
+        raise expected(what, "features", shape, got, "features × a power of two")

@@ -78,7 +78,7 @@ def test_a_file_of_targets_is_refused_with_what_helps(tmp_path: Path) -> None:
         ("jacobians.npy", tmp_path / "four.npy", "one target per sample and output, shape (24, 3)"),
         ("features.npy", tmp_path / "absent.npy", "No such file"),
         ("features.npy", tmp_path / "objects.npy", "never pickled objects"),
-        ("features.npz", files["y.npy"], "--target for tables only"),
+        ("features.npz", files["y.npy"], "no --target here"),
     ):
         refused = muso("check", files[name], *([] if target is None else ["--target", target]))
         assert refused.status == 2

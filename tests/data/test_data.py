@@ -330,8 +330,8 @@ def test_files_that_are_not_data(write, tmp_path):
         ).n_samples
     refused("readable.*too long", tmp_path / ("x" * 300))
     refused("readable|no such", "a\0b.npz")
-    refused("tables only.*leaving out --target", write({"X": X, "y": Y}), target="y")
-    refused("tables only.*leaving out --target", "digits", target="y")
+    refused("no --target here.*leaving out --target", write({"X": X, "y": Y}), target="y")
+    refused("no --target here.*leaving out --target", "digits", target="y")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
@@ -360,7 +360,7 @@ def test_standard_input(monkeypatch):
     assert load("-", stdin=io.BytesIO(text), target="a").y.tolist() == [1.0, 3.0]
     refused("empty file", "-", stdin=io.BytesIO(b""))
     refused("pickle", "-", stdin=io.BytesIO(pickle.dumps(1)))
-    refused("tables only", "-", stdin=io.BytesIO(archive), target="y")
+    refused("no --target here", "-", stdin=io.BytesIO(archive), target="y")
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
     assert load("-").n_samples == 2
 

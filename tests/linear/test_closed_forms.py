@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from muso_theory.linear import labels as labels_file
 from muso_theory.linear.closed_forms import ClosedForms, Point, float_model
 from muso_theory.methods.rules import RULES
 from muso_theory.numbers import BALL, FLOAT64, MP, RATIONAL
+from muso_theory.rows import OneHot
 from tests.oracles import Naive
 from tests.zoo import FULL_RANK, ZOO, with_condition
 
@@ -121,11 +123,51 @@ def test_leave_block_out_refuses_singular_gram(name: str) -> None:
     problem = ZOO[name]()
     with pytest.raises(mt.SingularMatrixError, match="invertible"):
         mt.optimal_labels(problem, "leave-block-out")
-    with pytest.raises(mt.SingularMatrixError, match="invertible"):
-        mt.leave_block_out_labels(problem, [[0]])
-    if problem.n_samples > problem.n_features:
-        with pytest.raises(mt.SingularMatrixError, match=r"of at most .* samples, as many as features"):
+    if problem.n_samples <= problem.n_features:
+        with pytest.raises(mt.SingularMatrixError, match="invertible"):
             mt.leave_block_out_labels(problem, [[0]])
+
+
+@pytest.mark.parametrize("kind", ["floats", "classes", "integers", "store"])
+def test_requests_of_more_samples_than_features_are_retraining(kind: str) -> None:
+    rng = np.random.default_rng(3)
+    features: Any = rng.integers(-9, 9, (40, 6)) if kind == "integers" else rng.standard_normal((40, 6))
+    targets: Any = rng.standard_normal((40, 2))
+    if kind == "classes":
+        targets = OneHot(rng.integers(0, 3, 40), 3)
+    start = rng.standard_normal((6, targets.shape[1]))  # which least squares forget
+    given = features
+    if kind == "store":
+        given = pytest.importorskip("dask.array", reason="needs the extra [dask]").from_array(
+            features, (9, 6)
+        )
+    problem = mt.UnlearningProblem(given, targets, [0], start)
+    requests = [[3], [7, 1], [39], list(range(30)), [5, 4], *([i, i + 1] for i in range(20))]
+    for rows, labels in zip(requests, mt.leave_block_out_labels(problem, requests), strict=True):
+        index = np.sort(rows)
+        other = mt.UnlearningProblem(features, np.asarray(targets), index, start)
+        close(labels, Naive(other).labels)
+        report = mt.check(other, "exact-labels", labels=labels)
+        assert report["exact-labels[labels]"].verdict is not mt.Verdict.REFUTED
+    scaled = mt.UnlearningProblem(given, np.ldexp(np.asarray(targets), 900), [0])
+    for labels, right in zip(
+        mt.leave_block_out_labels(scaled, requests), mt.leave_block_out_labels(problem, requests), strict=True
+    ):
+        close(np.ldexp(labels, -900), right)
+
+
+def test_rows_that_no_others_stand_for_are_refused() -> None:
+    features, targets = np.vstack([np.eye(3), np.eye(3)[:2], 2 * np.eye(3)[:2]]), np.arange(7.0)
+    problem = mt.UnlearningProblem(features, targets, [0])
+    assert len(mt.leave_block_out_labels(problem, [[0], [1, 3], [0, 1, 3, 4]])) == 3  # the control
+    for rows in ([2], [0, 3, 5], [1, 2]):
+        with pytest.raises(mt.SingularMatrixError, match="Φ_R of full column rank but got forget set="):
+            mt.leave_block_out_labels(problem, [[0], rows])
+    with pytest.raises(mt.SingularMatrixError, match="Φ of full column rank"):
+        mt.leave_block_out_labels(mt.UnlearningProblem(np.ones((5, 2)), np.arange(5.0), [0]), [[1]])
+    for scale in (-515, 508):
+        with pytest.raises(mt.MusoError, match=r"far from the ends|in float64"):
+            mt.leave_block_out_labels(mt.UnlearningProblem(np.ldexp(features, scale), targets, [0]), [[0]])
 
 
 def test_solution_set(problem: mt.UnlearningProblem) -> None:
