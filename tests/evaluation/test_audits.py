@@ -263,6 +263,27 @@ def test_an_audit_is_right_about_a_known_distance() -> None:
         assert audit_guarantee(promise, *clouds, draws=400, batch=400).ratio > 2
 
 
+def test_what_is_exactly_private_is_not_found_to_be_less_so() -> None:
+    """One of two answers is given e^ε times as often as the other, but with probability δ the data set is named.
+
+    P(S) = e^ε Q(S) + δ where S is the first answer or the first name, so that no smaller ε is right.
+    """
+    epsilon, delta, n = 1.0, 0.3, 40_000
+    promise = Guarantee("proved-gap", 10.0, delta, 1.0, 1.0)
+
+    def mechanism(sign: float) -> Callable[[int], np.ndarray]:
+        def answers(rng: np.random.Generator) -> np.ndarray:
+            likelier = rng.random((n, 1)) < math.exp(epsilon) / (1 + math.exp(epsilon))
+            named = rng.random((n, 1)) < delta
+            return sign * np.where(named, 2.0, np.where(likelier, 1.0, -1.0))
+
+        return rows(answers)
+
+    for first, second in ((1.0, -1.0), (-1.0, 1.0)):
+        found = audit_guarantee(promise, mechanism(first), mechanism(second), draws=n, batch=n)
+        assert 0.9 * epsilon < found.epsilon <= epsilon
+
+
 def test_the_confidence_of_an_audit_is_kept() -> None:
     """At level .9 a true guarantee may be called violated in a tenth of the audits, and no more."""
     promise = Guarantee("proved-gap", 1.0, 0.5, 1.0, 1.0)

@@ -311,6 +311,23 @@ def test_a_side_is_found_however_near_the_kink(activation: str) -> None:
     )  # by the bias of unit 1
 
 
+def test_only_where_a_ball_reaches_zero_its_side_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = mlp([4, 4, 1])
+    asked: list[np.ndarray] = []
+    monkeypatch.setattr(
+        enclosure._Walk, "_settle", lambda walk, sides, name, path: asked.append(sides.copy())
+    )
+    walk = enclosure._Walk(net, net.init(0))
+    walk.kinks, rad = {}, np.array([[0.5, 0.5, 0.5, 0.5]])
+    clear = BallArray(np.array([[0.75, -0.75, 0.5 * (1 + 1e-12), 0.99]]), rad)
+    value, slope = walk._activation("relu", clear, "1")
+    assert asked == []
+    assert slope.mid.tolist() == [[1.0, 0.0, 1.0, 1.0]]
+    assert value.mid.tolist() == (clear.mid * slope.mid).tolist()
+    walk._activation("relu", BallArray(np.array([[0.75, 0.25, -0.5, 0.0]]), rad), "1")
+    assert [sides.tolist() for sides in asked] == [[[1.0, 0.0, 0.0, 0.0]]]
+
+
 def test_a_kink_is_named() -> None:
     net, params, X = kinked_problem(0.0)
     params[1][1] = -0.25
@@ -552,3 +569,38 @@ def test_an_open_side_that_no_output_sees_is_no_obstacle() -> None:
     with pytest.raises(KinkError, match="cannot be told from 0") as found:
         assembled(net, params, X)
     assert not found.value.proved
+
+
+def test_the_largest_error_is_enclosed_wherever_in_its_ball_the_truth_is() -> None:
+    rng = np.random.default_rng(0)
+    for scale in (0.0, 1e-18, 1e-16, 1e-3, 1.0, 1e3):
+        floats, mid = rng.standard_normal((2, 3, 4))
+        balls = BallArray(mid, scale * rng.random((3, 4)))
+        found = distance._largest_error(floats, balls)
+        pairs = [
+            (Fraction(x), Fraction(m), Fraction(r))
+            for x, m, r in zip(floats.flat, mid.flat, balls.rad.flat, strict=True)
+        ]
+        farthest = max(abs(x - m) + r for x, m, r in pairs)
+        nearest = max(max(Fraction(0), abs(x - m) - r) for x, m, r in pairs)
+        assert found.lower <= nearest
+        assert farthest <= found.upper <= farthest * (1 + Fraction(1, 10**12)) + Fraction(1, 10**300)
+        assert found.lower >= nearest - 2 * Fraction(balls.rad.max()) - farthest / 10**12
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 7, 40])
+def test_no_norm_is_above_its_bound(width: int) -> None:
+    """Squares and roots round either way: without room for it, bounds of one or two entries lie below the norm."""
+    rng = np.random.default_rng(width)
+    values = rng.uniform(1, 2, (500, width))
+    plain = np.sqrt((values * values).sum(axis=-1))
+    squares = [sum(Fraction(x) ** 2 for x in row) for row in values.tolist()]
+    for unit in (1.0, 2.0**-540, 2.0**-1074):
+        bounds = distance._norms(values * unit if unit > 2.0**-1074 else np.full(values.shape, unit)).tolist()
+        size = Fraction(unit) ** 2
+        exact = [size * (width if unit == 2.0**-1074 else square) for square in squares]
+        assert all(b >= 0 and Fraction(b) ** 2 >= square for b, square in zip(bounds, exact, strict=True))
+    assert (distance._norms(values) <= plain * (1 + 1e-12)).all()
+    # The control: what is computed is not itself a bound where more than one entry is rounded.
+    below = [Fraction(x) ** 2 < square for x, square in zip(plain.tolist(), squares, strict=True)]
+    assert any(below) or width == 1
