@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from fractions import Fraction
+from types import SimpleNamespace
 
 import flint
 import mpmath
@@ -412,6 +414,52 @@ def test_the_distance_is_enclosed(by_gram: bool, layers: str, slip: float) -> No
     assert smallest <= float(high) * (1 + 1e-12)
     if not slip:
         assert float(low) >= smallest * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("by_gram", [True, False])
+@pytest.mark.parametrize("param", ["standard", "ntk"])
+@pytest.mark.parametrize("radius", [0.0, 1e-16, 1e-3, 0.5])
+@pytest.mark.parametrize("size", [0.0, 1.0, 1e3])
+def test_every_tangent_within_its_balls_is_within_the_distance(
+    by_gram: bool, param: str, radius: float, size: float
+) -> None:
+    """One dense layer from one number to another: J = (s_w x δ, s_b δ) at each corner of x and δ, exactly."""
+    layer = Dense(1, 1, param, w_std=1.5, b_std=0.75)
+    s_w, s_b = map(Fraction, distance._scales(layer))
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        x, delta = (
+            BallArray(mid.reshape(shape), radius * rng.random(shape))
+            for mid, shape in zip(rng.uniform(0.5, 2, 2), ((1, 1), (1, 1, 1)), strict=True)
+        )
+        features = size * rng.standard_normal((1, 1 if by_gram else 2))
+        tangent = SimpleNamespace(outputs=np.zeros((1, 1)))
+        sums = (distance._Gram if by_gram else distance._Rows)(tangent, features)
+        sums.add(slice(0, 1), [enclosure.Share("0", layer, layer.init(rng), x, delta)])
+        found = sums.finish(mt.numbers.Quantity.exact(0))
+        given = [Fraction(value) for value in features.flat]
+        for a, d in itertools.product(*(corners(ball.rearranged(np.ravel), 0) for ball in (x, delta))):
+            J = [s_w * a * d, s_b * d]
+            gram = sum(value * value for value in J)
+            if by_gram:
+                off, length = (given[0] ** 2 - gram) ** 2, gram**2
+            else:
+                off, length = sum((f - value) ** 2 for f, value in zip(given, J, strict=True)), gram
+            for quantity, square in ((found.distance, off), (found.size, length)):
+                assert Fraction(quantity.lower) ** 2 <= square <= Fraction(quantity.upper) ** 2
+
+
+def test_exact_inputs_of_a_rectifier_have_outputs_that_are_off_by_their_rounding() -> None:
+    walk = enclosure._Walk(mlp([1, 1]), [])
+    walk.kinks = {}
+    exact = BallArray.exact(-np.random.default_rng(0).uniform(1, 2, (1, 200)))
+    value, slope = walk._activation("leaky_relu", exact, "0")
+    off = [
+        (abs(Fraction(v) - Fraction(m) * Fraction(s)), Fraction(r))
+        for v, m, s, r in zip(value.mid.flat, exact.mid.flat, slope.mid.flat, value.rad.flat, strict=True)
+    ]
+    assert any(lost for lost, _ in off)
+    assert all(lost <= room <= Fraction(1, 10**15) for lost, room in off)
 
 
 @pytest.mark.parametrize("by_gram", [True, False])
