@@ -108,5 +108,8 @@ def test_more_rows_with_the_same_labels_are_not_called_another_order() -> None:
     with pytest.raises(mt.BadInputError, match="4") as refused:
         mt.UnlearningProblem.from_data(X.iloc[[0, 0, 1, 2, 3]], y, forget=[0], feature_map=None)
     assert "order" not in str(refused.value)
+    # As many rows of which two have one label are other rows, and pair by position.
+    twice = y.set_axis([0, 0, 2, 1])
+    assert list(mt.UnlearningProblem.from_data(X, twice, forget=[0], feature_map=None).targets) == list(y)
     with pytest.raises(mt.BadInputError, match="another order"):
         mt.UnlearningProblem.from_data(X, y[::-1], forget=[0], feature_map=None)

@@ -139,6 +139,7 @@ def test_a_projector_is_held_against_rows_that_count(scale):
     for rows, rank in ((one, 1), (unlike, 2), (dependent, 2)):
         q = np.linalg.svd(rows)[2][:rank]
         assert check_projector(q.T @ q, rows).passed
+        assert np.abs(row_projector(rows) - q.T @ q).max() < 1e-9
         for other in (q[:-1], np.linalg.svd(rows)[2][1 : rank + 1]):  # a dimension less, and another one
             assert not check_projector(other.T @ other, rows).passed
 

@@ -393,6 +393,7 @@ def test_only_what_nobody_else_holds_is_overwritten():
     )  # in place: the largest array of the way back is not held twice
     assert np.array_equal(given.scale(slope).right * 2, taken.right)
     assert np.array_equal(given.right, own)
+    assert np.shares_memory(taken.scale(slope).right, taken.right)
     # One array for all samples stays one, and is as it was after each of its readers.
     shared = Cotangent.identity((4,), np.dtype(float)).linear(lambda values: values * 3.0, (4,), 3)
     assert shared.shared
