@@ -205,11 +205,9 @@ class GrowingSum:
         names = ("total", "count", "seal")
         try:
             arrays = read_arrays(self._path, self._path.name, lambda members: None, names)
-        except BadInputError:
+            total, count, seal = (arrays[name] for name in names)
+        except (BadInputError, KeyError):  # no archive of arrays, or one without all of these
             return None
-        if set(arrays) != {*names}:
-            return None
-        total, count, seal = (arrays[name] for name in names)
         is_sum = total.shape == (width, width) and total.dtype == np.float64
         is_sum = is_sum and first_nonfinite(total) is None
         is_counted = (count.shape, count.dtype.kind) == ((), "i") and 0 < count <= most

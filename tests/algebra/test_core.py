@@ -10,6 +10,7 @@ from muso_theory.algebra.exact import evaluate, multiply, pseudo_inverse, transp
 from muso_theory.algebra.expression import parse_equation, parse_expression
 from muso_theory.algebra.polynomial import AlgebraError, Polynomial
 from muso_theory.algebra.prover import NotFoundError, find_combination
+from muso_theory.algebra.render import reason, unicode_math
 from muso_theory.algebra.shorten import shortened
 from muso_theory.algebra.statement import parse_statement
 
@@ -218,3 +219,29 @@ def test_a_number_has_a_square_type_or_is_zero() -> None:
             else:
                 with pytest.raises(AlgebraError, match="expected type"):
                     symbol.typed(*other)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mark", "left", "right"),
+    [
+        ("invertible", "^-1", True, True),
+        ("left-invertible", "^L", True, False),
+        ("right-invertible", "^R", False, True),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_reason_names_the_inverse_that_the_statement_has(
+    kind: str, mark: str, left: bool, right: bool, first: bool
+) -> None:
+    """A statement may have a pseudo-inverse of the same matrix, which is none, and inverses of others."""
+    own, others = {f"A{mark}": (kind, "A")}, {"A^+": ("pinv", "A"), "B^L": ("left-invertible", "B")}
+    facts = {**own, **others} if first else {**others, **own}
+    symbol = unicode_math(f"A{mark}")
+    assert reason("left_inverse(A)", facts) == f"{symbol} A = I"
+    assert reason("right_inverse(A)", facts) == f"A {symbol} = I"
+    assert reason("left_inverse(A)", others) == "A⁻¹ A = I"
+    size = "n x n" if left and right else "n x m"
+    statement = parse_statement("x", [f"matrix A : {size}", f"assume h: A {kind}", "conclude A = A"])
+    assert statement.inverses == own
+    keys = set(statement.facts)
+    assert ("left_inverse(A)" in keys, "right_inverse(A)" in keys) == (left, right)

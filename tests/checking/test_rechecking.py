@@ -64,6 +64,26 @@ def test_an_honest_report_stands(stored: tuple[Path, Path]) -> None:
     assert result.independent >= sum(row["about"] != "output" for row in rows) - 1
 
 
+def test_the_order_of_the_keys_of_a_report_says_nothing(stored: tuple[Path, Path], tmp_path: Path) -> None:
+    def turned(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: turned(value[key]) for key in reversed(value)}
+        return [turned(each) for each in value] if isinstance(value, list) else value
+
+    report, data = stored
+    document = json.loads(report.read_text())
+    other = turned(document)
+    assert json.dumps(other) != json.dumps(document)
+    assert digest(other) == digest(document) == document["digest"]
+    assert digest({**document, "digest": ""}) == document["digest"]
+    for key in {*document, "added"} - {"digest"}:
+        assert digest({**document, key: "another"}) != document["digest"], key
+    # The order of a list says something.
+    assert digest({**document, "evidence": document["evidence"][::-1]}) != document["digest"]
+    (tmp_path / "turned.json").write_text(json.dumps(other))
+    assert recheck(tmp_path / "turned.json", str(data)).mismatches == ()
+
+
 def test_other_data_are_noticed(stored: tuple[Path, Path], tmp_path: Path) -> None:
     report, data = stored
     content = dict(np.load(data))

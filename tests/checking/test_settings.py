@@ -71,6 +71,16 @@ def test_an_integer_that_no_float_holds_is_no_setting(name: str, value: int) -> 
         Settings.from_words({**Settings().to_words(), name: value})
 
 
+def test_how_one_trains_is_stored_with_these_keys_and_no_other() -> None:
+    words = Settings(training=TrainingPlan("momentum", 0.5, 7, 0.25)).to_words()
+    assert Settings.from_words(words).to_words() == words
+    plan = words["training"]
+    others = [{**plan, "nesterov": True}, [*plan], *({k: plan[k] for k in plan if k != key} for key in plan)]
+    for other in others:
+        with pytest.raises(BadInputError, match="training is not an optimizer with lr, epochs and momentum"):
+            Settings.from_words({**words, "training": other})
+
+
 def test_every_setting_is_drawn_stored_and_an_argument_of_check() -> None:
     names = {field.name for field in fields(Settings)}
     assert names == set(DRAWN) == set(Settings(training=TrainingPlan("adam"), memory=2.0).to_words())

@@ -20,6 +20,7 @@ import pytest
 from scipy import sparse
 from sklearn.datasets import load_diabetes, load_wine
 
+import muso_theory as mt
 from muso_theory.data import Dataset, load
 from muso_theory.errors import BadInputError, MusoError
 
@@ -445,3 +446,11 @@ def test_another_column_that_may_be_the_classes_is_told_beside_the_last_one() ->
     # The controls: other numbers, and a last column that is of classes itself.
     assert words not in target(kind=rng.normal(size=30))
     assert words not in target(weight=rng.integers(0, 3, 30))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_columns_of_several_levels_are_refused_by_the_first_name(count: int) -> None:
+    columns = pd.MultiIndex.from_tuples([("size", str(i)) for i in range(count)])
+    frame = pd.DataFrame(np.arange(4.0 * count).reshape(4, count), columns=columns)
+    with pytest.raises(BadInputError, match=r"one name a column but got columns=.*'size', '0'.*join"):
+        mt.from_frame(frame, forget=[0])

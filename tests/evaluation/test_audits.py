@@ -16,7 +16,7 @@ from scipy.stats import binom, norm
 
 import muso_theory as mt
 from muso_theory.errors import BadInputError
-from muso_theory.evaluation import Guarantee, audit_guarantee, guarantee
+from muso_theory.evaluation import Guarantee, audit_guarantee, auditing, guarantee
 from muso_theory.evaluation.events import Events
 from muso_theory.numbers import Quantity
 from verification import guarantees as campaign
@@ -261,6 +261,42 @@ def test_an_audit_is_right_about_a_known_distance() -> None:
     for scales in ((1.3, 1.0), (1.0, 1.3)):
         clouds = (normals(400, 0.0, scale, 300) for scale in scales)
         assert audit_guarantee(promise, *clouds, draws=400, batch=400).ratio > 2
+
+
+def test_what_is_exactly_private_is_not_found_to_be_less_so() -> None:
+    """One of two answers is given e^ε times as often as the other, but with probability δ the data set is named.
+
+    P(S) = e^ε Q(S) + δ where S is the first answer or the first name, so that no smaller ε is right.
+    """
+    epsilon, delta, n = 1.0, 0.3, 40_000
+    promise = Guarantee("proved-gap", 10.0, delta, 1.0, 1.0)
+
+    def mechanism(sign: float) -> Callable[[int], np.ndarray]:
+        def answers(rng: np.random.Generator) -> np.ndarray:
+            likelier = rng.random((n, 1)) < math.exp(epsilon) / (1 + math.exp(epsilon))
+            named = rng.random((n, 1)) < delta
+            return sign * np.where(named, 2.0, np.where(likelier, 1.0, -1.0))
+
+        return rows(answers)
+
+    for first, second in ((1.0, -1.0), (-1.0, 1.0)):
+        found = audit_guarantee(promise, mechanism(first), mechanism(second), draws=n, batch=n)
+        assert 0.9 * epsilon < found.epsilon <= epsilon
+
+
+@pytest.mark.parametrize("level", [0.9, 0.95, 0.999])
+@pytest.mark.parametrize("n", [30, 300])
+def test_all_bounds_of_an_audit_hold_together_at_its_level(level: float, n: int) -> None:
+    """Two bounds, each of a P from below and of a Q from above: together they fail as often as they may, and no more.
+
+    How often one fails is exact: the chance of the counts whose bound is on the wrong side, at the worst probability.
+    """
+    counts = np.arange(n + 1)
+    low, high = auditing._bounds(counts, counts, n, auditing._tail(level))
+    # The chance that P < low (or Q > high) grows with P until the next bound is passed: the worst are just beside them.
+    of_p = max(binom.pmf(counts[low > p], n, p).sum() for p in low[1:] * (1 - 1e-9))
+    of_q = max(binom.pmf(counts[high < q], n, q).sum() for q in high[:-1] * (1 + 1e-9))
+    assert 0.99 * (1 - level) < 2 * (of_p + of_q) <= (1 - level) * (1 + 1e-6)
 
 
 def test_the_confidence_of_an_audit_is_kept() -> None:

@@ -94,3 +94,22 @@ def test_a_release_reads_no_labels_as_positions() -> None:
     promise = mt.evaluation.guarantee("output-noise", 1.0, 1e-3, public=public)
     with pytest.raises(mt.BadInputError, match="labels of its own"):
         promise.release(objective.minimiser(), objective, SORTED["a"] < 1, 1)
+
+
+def test_more_rows_with_the_same_labels_are_not_called_another_order() -> None:
+    X, y = FRAME[["a", "b"]], FRAME["y"]
+    for label in (0, 3):
+        more = pd.concat([y, y.loc[[label]]])
+        assert set(more.index) == set(X.index)
+        for given in (more, y[1:]):
+            with pytest.raises(mt.BadInputError, match=f"{len(given)}") as refused:
+                mt.UnlearningProblem.from_data(X, given, forget=[0], feature_map=None)
+            assert "order" not in str(refused.value)
+    with pytest.raises(mt.BadInputError, match="4") as refused:
+        mt.UnlearningProblem.from_data(X.iloc[[0, 0, 1, 2, 3]], y, forget=[0], feature_map=None)
+    assert "order" not in str(refused.value)
+    # As many rows of which two have one label are other rows, and pair by position.
+    twice = y.set_axis([0, 0, 2, 1])
+    assert list(mt.UnlearningProblem.from_data(X, twice, forget=[0], feature_map=None).targets) == list(y)
+    with pytest.raises(mt.BadInputError, match="another order"):
+        mt.UnlearningProblem.from_data(X, y[::-1], forget=[0], feature_map=None)

@@ -195,9 +195,12 @@ def test_public_samples_come_from_a_file(table: Path, tmp_path: Path) -> None:
     # Cosines of angles that other strides of X may round otherwise; those of another fit differ in the first digit.
     np.testing.assert_allclose(by_file.problem.features, fm.transform(X), rtol=0, atol=1e-12)
     np.save(tmp_path / "public.npy", public.to_numpy())
-    again = prepare(
-        Source(str(table), n_features=60, fit_map=f"public:{tmp_path / 'public.npy'}", standardize=True)
-    )
+    np.savez(tmp_path / "public.npz", X=public.to_numpy())
+    for name in ("public.npz", "public.npy"):
+        again = prepare(
+            Source(str(table), n_features=60, fit_map=f"public:{tmp_path / name}", standardize=True)
+        )
+        assert rows(again.problem)["map fitted on"].value.startswith(f"20 samples of {name}, sha256 ")
     assert again.problem.sha256 == by_file.problem.sha256
     public.drop(columns="hue").to_csv(tmp_path / "public.csv", index=False)
     with pytest.raises(mt.BadInputError, match=r"columns=hue"):

@@ -92,6 +92,9 @@ def test_everything_given_counts() -> None:
     assert {problem(forget=mask).sha256, problem(X=np.asfortranarray(X)).sha256, problem(seed=5).sha256} == {
         base
     }
+    # A seed counts where something was drawn from it, and nowhere else.
+    for start in (None, "zero", np.ones(8)):
+        assert problem(w_init=start, seed=1).sha256 == problem(w_init=start, seed=2).sha256, start
 
 
 def test_networks_are_known_by_their_parts() -> None:

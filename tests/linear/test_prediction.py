@@ -206,6 +206,19 @@ def test_ostrowski_reich_is_sufficient_and_not_necessary():
     assert found.scale[0] > 1.01 * 2 / found.ostrowski_reich[1]
 
 
+@pytest.mark.parametrize(("steps", "stable"), [((0.5, 2.3), True), ((0.5, 3.5), False), ((2.2, 2.2), False)])
+def test_between_the_two_sides_of_the_condition_the_pass_itself_decides(steps, stable):
+    """Two equal rows of length one: a pass multiplies what is missing by (1 − γ₁)(1 − γ₂)."""
+    features, steps = np.ones((2, 1)), np.array(steps)
+    found = linear.stability(features, step_sizes=steps)
+    assert found.radius == pytest.approx(abs(np.prod(1 - steps)), rel=1e-12)
+    assert found.converges is stable
+    w = 1.0
+    for step in np.tile(steps, 40):
+        w -= step * w
+    assert stable == (abs(w) < 1e-3)
+
+
 def test_random_orders_know_only_what_holds_in_any_order():
     found = linear.stability(unequal(7, 12, 1, 3.0), method="shuffled-sgd", step_sizes=1e-3)
     assert found.converges is True

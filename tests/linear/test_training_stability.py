@@ -44,6 +44,8 @@ def test_the_curvature_of_a_loss_is_its_largest_second_derivative(name: str) -> 
         (None, (2.1, 3.0), False),
         (None, (2 * (1 + 1e-12), 3.0), None),  # all of them on the boundary up to rounding, or above
         (0.9, (1.0, 3.0), True),
+        (0.9, (1.0, 2.5), True),
+        (None, (1.0, 2.5), None),
         (1.1, (1.0, 3.0), False),
         (1.0, (1.0, 3.0), None),
         (1.0 - 1e-13, (1.0, 3.0), None),

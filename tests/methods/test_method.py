@@ -12,7 +12,17 @@ import pytest
 
 import muso_theory as mt
 from muso_theory.errors import BadInputError
-from muso_theory.methods import METHODS, Descent, Method, NoUnlearning, RidgeFineTuning, Scrub, serving
+from muso_theory.methods import (
+    METHODS,
+    BadTeaching,
+    Descent,
+    Method,
+    NoUnlearning,
+    RandomRelabelling,
+    RidgeFineTuning,
+    Scrub,
+    serving,
+)
 from muso_theory.methods.rules import RULES
 from muso_theory.networks import NetworkProblem, Recipe, mlp
 from tests import ROOT
@@ -403,3 +413,16 @@ def test_a_class_cannot_say_what_it_is_by_none(word: str) -> None:
     with pytest.raises(mt.BadInputError, match=r"in words but got class=Mine \(int\)"):
         type("Mine", (Method,), {**WORDS, word: 3, "name": "mine"})
     assert "mine" not in METHODS
+
+
+def test_settings_of_one_kind_come_by_name_where_they_might_be_taken_for_others() -> None:
+    """What only networks read has a name, in every method, and of a relabelling only the rule's own settings have none.
+
+    Else a class that adds a setting to its rule's would have it after all of the fine-tuning.
+    """
+    for method in METHODS.values():
+        for setting in fields(method):
+            assert setting.kw_only or setting.metadata.get("only") != "network", (method, setting.name)
+    assert BadTeaching(3, 0.25) == BadTeaching(seed=3, scale=0.25)
+    with pytest.raises(TypeError, match="positional"):
+        RandomRelabelling(3, None)

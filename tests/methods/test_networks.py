@@ -129,6 +129,21 @@ def test_both_ridge_forms_are_the_projector_they_claim_to_be(shape, form):
     assert check_projector(row_projector(Z), Z).passed
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e6])
+def test_a_projector_is_held_against_rows_that_count(scale):
+    """One row; rows of unlike length; and rows that depend on each other, whose last singular values are rounding."""
+    rng = np.random.default_rng(2)
+    one = scale * rng.standard_normal((1, 5))
+    unlike = np.vstack([one, 1e-5 * scale * rng.standard_normal((1, 5))])
+    dependent = scale * rng.standard_normal((4, 2)) @ rng.standard_normal((2, 5))
+    for rows, rank in ((one, 1), (unlike, 2), (dependent, 2)):
+        q = np.linalg.svd(rows)[2][:rank]
+        assert check_projector(q.T @ q, rows).passed
+        assert np.abs(row_projector(rows) - q.T @ q).max() < 1e-9
+        for other in (q[:-1], np.linalg.svd(rows)[2][1 : rank + 1]):  # a dimension less, and another one
+            assert not check_projector(other.T @ other, rows).passed
+
+
 @pytest.mark.parametrize("ridge", [1e-6, 1e-4, 1e-2])
 def test_the_published_woodbury_rewrite_is_caught(ridge):
     Z = np.random.default_rng(1).standard_normal((6, 10))

@@ -354,3 +354,49 @@ def test_a_wrong_shape_is_infinitely_wrong_also_where_it_would_broadcast(shape):
     assert _relative(0 * wanted, 0 * wanted) == 0
     assert _relative(wanted, 0 * wanted) == math.inf
     assert _relative(wanted, 2 * wanted, 4.0) == 0.25
+
+
+@pytest.mark.parametrize("param", ["standard", "ntk"])
+def test_a_sum_has_the_type_that_holds_all_of_it(param):
+    """Weights and samples of one type, and a bias of a wider one: no digit of the bias is lost."""
+    import mpmath
+
+    layer, rng = Dense(3, 2, param), np.random.default_rng(0)
+    W, x = rng.standard_normal((3, 2)).astype(np.float32), rng.standard_normal((4, 3)).astype(np.float32)
+    bias = rng.standard_normal(2)
+    context = MPContext()
+    for wide in (bias, bias + 1e-3j, convert(context, bias)):
+        z = layer.forward([W, wide], x)[0]
+        less = layer.forward([W, 0 * bias], x)[0]
+        assert z.dtype == np.result_type(W, wide)
+        scale = (layer.forward([W, np.ones(2)], x)[0] - less)[0, 0]
+        assert abs(z - less - scale * wide).max() < 1e-14
+    assert mpmath.mp.dps == 15
+    same = layer.forward([W, bias.astype(np.float32)], x)[0]
+    assert same.dtype == np.float32
+
+
+def test_only_what_nobody_else_holds_is_overwritten():
+    """Pulled back through a linear map a cotangent of every sample is new; one that is shared, or lent, is not."""
+    rng = np.random.default_rng(0)
+    slope, own = rng.standard_normal((3, 4)), rng.standard_normal((3, 2, 4))
+    given = Cotangent(own.copy(), (4,), per_sample=True)
+    pulled = given.linear(lambda values: values * 2.0, (4,), 3)
+    before = pulled.right.copy()
+    lent = pulled.lent().scale(slope)
+    assert np.array_equal(pulled.right, before)
+    taken = pulled.scale(slope)
+    assert np.array_equal(taken.right, lent.right)
+    assert np.array_equal(taken.right, 2 * own * slope[:, None])
+    assert np.shares_memory(
+        taken.right, pulled.right
+    )  # in place: the largest array of the way back is not held twice
+    assert np.array_equal(given.scale(slope).right * 2, taken.right)
+    assert np.array_equal(given.right, own)
+    assert np.shares_memory(taken.scale(slope).right, taken.right)
+    # One array for all samples stays one, and is as it was after each of its readers.
+    shared = Cotangent.identity((4,), np.dtype(float)).linear(lambda values: values * 3.0, (4,), 3)
+    assert shared.shared
+    assert not shared.owned
+    for _ in range(2):
+        assert np.array_equal(shared.scale(slope).expand(3), 3 * np.eye(4) * slope[:, None])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from fractions import Fraction
+from types import SimpleNamespace
 
 import flint
 import mpmath
@@ -311,6 +313,23 @@ def test_a_side_is_found_however_near_the_kink(activation: str) -> None:
     )  # by the bias of unit 1
 
 
+def test_only_where_a_ball_reaches_zero_its_side_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = mlp([4, 4, 1])
+    asked: list[np.ndarray] = []
+    monkeypatch.setattr(
+        enclosure._Walk, "_settle", lambda walk, sides, name, path: asked.append(sides.copy())
+    )
+    walk = enclosure._Walk(net, net.init(0))
+    walk.kinks, rad = {}, np.array([[0.5, 0.5, 0.5, 0.5]])
+    clear = BallArray(np.array([[0.75, -0.75, 0.5 * (1 + 1e-12), 0.99]]), rad)
+    value, slope = walk._activation("relu", clear, "1")
+    assert asked == []
+    assert slope.mid.tolist() == [[1.0, 0.0, 1.0, 1.0]]
+    assert value.mid.tolist() == (clear.mid * slope.mid).tolist()
+    walk._activation("relu", BallArray(np.array([[0.75, 0.25, -0.5, 0.0]]), rad), "1")
+    assert [sides.tolist() for sides in asked] == [[[1.0, 0.0, 0.0, 0.0]]]
+
+
 def test_a_kink_is_named() -> None:
     net, params, X = kinked_problem(0.0)
     params[1][1] = -0.25
@@ -395,6 +414,52 @@ def test_the_distance_is_enclosed(by_gram: bool, layers: str, slip: float) -> No
     assert smallest <= float(high) * (1 + 1e-12)
     if not slip:
         assert float(low) >= smallest * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("by_gram", [True, False])
+@pytest.mark.parametrize("param", ["standard", "ntk"])
+@pytest.mark.parametrize("radius", [0.0, 1e-16, 1e-3, 0.5])
+@pytest.mark.parametrize("size", [0.0, 1.0, 1e3])
+def test_every_tangent_within_its_balls_is_within_the_distance(
+    by_gram: bool, param: str, radius: float, size: float
+) -> None:
+    """One dense layer from one number to another: J = (s_w x δ, s_b δ) at each corner of x and δ, exactly."""
+    layer = Dense(1, 1, param, w_std=1.5, b_std=0.75)
+    s_w, s_b = map(Fraction, distance._scales(layer))
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        x, delta = (
+            BallArray(mid.reshape(shape), radius * rng.random(shape))
+            for mid, shape in zip(rng.uniform(0.5, 2, 2), ((1, 1), (1, 1, 1)), strict=True)
+        )
+        features = size * rng.standard_normal((1, 1 if by_gram else 2))
+        tangent = SimpleNamespace(outputs=np.zeros((1, 1)))
+        sums = (distance._Gram if by_gram else distance._Rows)(tangent, features)
+        sums.add(slice(0, 1), [enclosure.Share("0", layer, layer.init(rng), x, delta)])
+        found = sums.finish(mt.numbers.Quantity.exact(0))
+        given = [Fraction(value) for value in features.flat]
+        for a, d in itertools.product(*(corners(ball.rearranged(np.ravel), 0) for ball in (x, delta))):
+            J = [s_w * a * d, s_b * d]
+            gram = sum(value * value for value in J)
+            if by_gram:
+                off, length = (given[0] ** 2 - gram) ** 2, gram**2
+            else:
+                off, length = sum((f - value) ** 2 for f, value in zip(given, J, strict=True)), gram
+            for quantity, square in ((found.distance, off), (found.size, length)):
+                assert Fraction(quantity.lower) ** 2 <= square <= Fraction(quantity.upper) ** 2
+
+
+def test_exact_inputs_of_a_rectifier_have_outputs_that_are_off_by_their_rounding() -> None:
+    walk = enclosure._Walk(mlp([1, 1]), [])
+    walk.kinks = {}
+    exact = BallArray.exact(-np.random.default_rng(0).uniform(1, 2, (1, 200)))
+    value, slope = walk._activation("leaky_relu", exact, "0")
+    off = [
+        (abs(Fraction(v) - Fraction(m) * Fraction(s)), Fraction(r))
+        for v, m, s, r in zip(value.mid.flat, exact.mid.flat, slope.mid.flat, value.rad.flat, strict=True)
+    ]
+    assert any(lost for lost, _ in off)
+    assert all(lost <= room <= Fraction(1, 10**15) for lost, room in off)
 
 
 @pytest.mark.parametrize("by_gram", [True, False])
@@ -552,3 +617,38 @@ def test_an_open_side_that_no_output_sees_is_no_obstacle() -> None:
     with pytest.raises(KinkError, match="cannot be told from 0") as found:
         assembled(net, params, X)
     assert not found.value.proved
+
+
+def test_the_largest_error_is_enclosed_wherever_in_its_ball_the_truth_is() -> None:
+    rng = np.random.default_rng(0)
+    for scale in (0.0, 1e-18, 1e-16, 1e-3, 1.0, 1e3):
+        floats, mid = rng.standard_normal((2, 3, 4))
+        balls = BallArray(mid, scale * rng.random((3, 4)))
+        found = distance._largest_error(floats, balls)
+        pairs = [
+            (Fraction(x), Fraction(m), Fraction(r))
+            for x, m, r in zip(floats.flat, mid.flat, balls.rad.flat, strict=True)
+        ]
+        farthest = max(abs(x - m) + r for x, m, r in pairs)
+        nearest = max(max(Fraction(0), abs(x - m) - r) for x, m, r in pairs)
+        assert found.lower <= nearest
+        assert farthest <= found.upper <= farthest * (1 + Fraction(1, 10**12)) + Fraction(1, 10**300)
+        assert found.lower >= nearest - 2 * Fraction(balls.rad.max()) - farthest / 10**12
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 7, 40])
+def test_no_norm_is_above_its_bound(width: int) -> None:
+    """Squares and roots round either way: without room for it, bounds of one or two entries lie below the norm."""
+    rng = np.random.default_rng(width)
+    values = rng.uniform(1, 2, (500, width))
+    plain = np.sqrt((values * values).sum(axis=-1))
+    squares = [sum(Fraction(x) ** 2 for x in row) for row in values.tolist()]
+    for unit in (1.0, 2.0**-540, 2.0**-1074):
+        bounds = distance._norms(values * unit if unit > 2.0**-1074 else np.full(values.shape, unit)).tolist()
+        size = Fraction(unit) ** 2
+        exact = [size * (width if unit == 2.0**-1074 else square) for square in squares]
+        assert all(b >= 0 and Fraction(b) ** 2 >= square for b, square in zip(bounds, exact, strict=True))
+    assert (distance._norms(values) <= plain * (1 + 1e-12)).all()
+    # The control: what is computed is not itself a bound where more than one entry is rounded.
+    below = [Fraction(x) ** 2 < square for x, square in zip(plain.tolist(), squares, strict=True)]
+    assert any(below) or width == 1

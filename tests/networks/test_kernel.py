@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 
 from muso_theory.errors import BadInputError
-from muso_theory.networks import empirical_ntk, mlp, ntk_operator, parametrised_layers, tangent_kernel
+from muso_theory.networks import (
+    Activation,
+    Conv2D,
+    Dense,
+    GlobalAvgPool,
+    Sequential,
+    empirical_ntk,
+    mlp,
+    ntk_operator,
+    parametrised_layers,
+    tangent_kernel,
+)
 from muso_theory.networks.grams import FactoredGram, HadamardGram, KroneckerGram
 from tests.networks.zoo import kinked, smooth
 
@@ -119,6 +130,30 @@ def test_a_budget_is_kept():
         tracemalloc.stop()
     assert peaks[4_000_000] <= 4_000_000
     assert peaks[None] > 8_000_000  # the control: without a budget it takes more
+
+
+@pytest.mark.parametrize(("side", "kernel", "outputs"), [(32, 7, 4), (48, 5, 2)])
+def test_the_smallest_budget_that_is_named_holds_the_patches_too(side, kernel, outputs):
+    """The patches of one sample may be nearly all that is there at a time."""
+    layers = (
+        Conv2D(1, 4, (kernel, kernel)),
+        Activation("tanh"),
+        Conv2D(4, 4, (kernel, kernel)),
+        Activation("tanh"),
+        GlobalAvgPool(),
+        Dense(4, outputs),
+    )
+    net = Sequential((side, side, 1), layers)
+    params, X = net.init(0), np.random.default_rng(0).standard_normal((3, side, side, 1))
+    with pytest.raises(BadInputError, match="try max_bytes=") as refusal:
+        empirical_ntk(net, params, X, max_bytes=1000, threads=1)
+    smallest = int(str(refusal.value).split("try max_bytes=")[1].split(",")[0])
+    tracemalloc.start()
+    empirical_ntk(net, params, X, max_bytes=smallest, threads=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    patches = 8 * side**2 * 4 * kernel**2  # of the second convolution
+    assert 2 * patches < peak <= smallest < 8 * patches
 
 
 def test_tiles_stream_into_a_file_with_progress(tmp_path):

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 import muso_theory as mt
 from muso_theory.algebra.coq.export import PROJECT, Export, claim_file, coq_files
 from muso_theory.algebra.coq.lines import conclusions, entries
+from muso_theory.algebra.coq.syntax import read_expression
 from muso_theory.algebra.polynomial import AlgebraError
 from muso_theory.claims.theorems.kernels import SEAL, beyond, in_words, kernels
 from muso_theory.claims.theorems.registry import THEOREMS, slugs
@@ -153,6 +155,29 @@ def test_a_statement_is_read_beside_its_lines() -> None:
     assert (
         found["label_free_necessary_needs_projection"][1][-1] == "  ~ (Phi_R^T *m (Phi_R *m w_p - y_R) = 0)."
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "3 - 1",
+        "- 3",
+        "- 3 - 1",
+        "2 - (- 3)",
+        "1/2 - 1 - 1/3",
+        "2 (3 - 5) - 1",
+        "4 + 3' - (2 - 7)' 2",
+        "- (1 - 2)",
+    ],
+)
+def test_a_bare_number_has_the_value_that_arithmetic_gives_it(text: str) -> None:
+    """Read by Python's own rules, once primes are left out, and what stands side by side is multiplied."""
+    python = re.sub(r"(?<=[0-9)]) (?=[0-9(])", " * ", text.replace("'", ""))
+    numbers = re.sub(r"[0-9]+(/[0-9]+)?", lambda number: f"Fraction('{number[0]}')", python)
+    wanted = eval(numbers, {"Fraction": Fraction})
+    assert read_expression(text, {}, ("n", "n")).number == wanted
+    same = read_expression(f"A - ({text}) I", {"A": ("n", "n")})
+    assert same.parts[1].number == wanted or same.parts[1].parts[0].number == wanted
 
 
 @pytest.mark.parametrize(
