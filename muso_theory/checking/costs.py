@@ -123,7 +123,10 @@ def certified_cost(problem: UnlearningProblem) -> Cost:
         return Cost(1.3 * seconds, tiling.tiled_bytes(problem) / 1e9)
     whole = tiling.dual_bytes(problem) if n <= d else tiling.primal_bytes(problem)
     # Of small problems what is at an entry of Φ: in spans, of more rows than columns, less than in whole matrices.
-    taken = min((32 if n <= d else 20) * n * d + 64 * size**2, whole - tiling.PROCESS_BYTES)
+    reading = tiling.reading_bytes(problem) if n > d else 0
+    taken = (
+        min((32 if n <= d else 20) * n * d + 64 * size**2, whole - tiling.PROCESS_BYTES - reading) + reading
+    )
     return Cost(seconds, 0.01 + (taken + tiling.output_bytes(problem, every=False)) / 1e9)
 
 
