@@ -21,7 +21,7 @@ from muso_theory.files.results import check_result
 from muso_theory.inputs import Source, prepare
 from muso_theory.methods import LabelFreeLabels, serving
 from muso_theory.unlearning.run import made
-from muso_theory.unlearning.unlearned import RETRAINED
+from muso_theory.unlearning.unlearned import RETRAINED, told_rows
 
 METHODS = serving("linear")
 
@@ -348,3 +348,10 @@ def test_labels_are_drawn_where_there_is_one_output(outputs: int, tmp_path: Path
         assert drawn["label-free"].shape == (2,)
     told = dict(result.components)
     assert told["label modifier"] == "2 forget samples relabelled by label-free"
+
+
+def test_a_float_above_what_is_proved_says_that_it_is_one() -> None:
+    """Its own rounding is larger than the exact number: no refutation of the bound beside it."""
+    rows = [{"method": "m", "gap": gap, "gap, bound": 2e-15} for gap in (3e-15, 1e-15)]
+    [_, (key, cells)] = told_rows(rows)
+    assert (key, cells) == ("gap", ["in floats 3e-15, proved ≤ 2.01e-15", "1e-15, proved ≤ 2.01e-15"])
