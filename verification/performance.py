@@ -30,6 +30,7 @@ PARTS = {
     "certified": "What certainty costs: certified answers beside ordinary ones.",
     "engine": "What whole checks cost in plain solves of the same numbers, in processor time.",
     "memory": "What problems larger than memory cost: peaks, and time beside the normal equations; on a cluster, too.",
+    "cluster": "The largest of these on a cluster of which a worker is killed, beside as many threads.",
     "dynamics": "What closed forms save: training beside its loops, and many forget requests beside retraining.",
     "kappa": "Up to which condition number claims are decided, and what that costs in ordinary solves.",
     "ntk": "How fast the empirical tangent kernel is, beside those of other libraries where they are installed.",
@@ -38,6 +39,7 @@ SECONDS = {
     "certified": (20, 600),
     "engine": (10, 240),
     "memory": (160, 7200),
+    "cluster": (60, 1800),
     "dynamics": (25, 150),
     "kappa": (20, 600),
     "ntk": (20, 2200),
@@ -185,6 +187,8 @@ def run(quick: bool, options: Options, part: str = "certified") -> dict[str, Any
         return _engine(quick, options)
     if part == "memory":
         return _memory(quick, options)
+    if part == "cluster":
+        return _on_cluster(quick, options)
     grid = ((500, 1000), (1000, 2000), (1000, 8000), (2000, 4000), (2000, 8000), (3000, 8000), (4000, 8000))
     sizes = grid[:3] if quick else grid
     points = [{"n": n, "D": d, "runs": 3 if quick else 7} for n, d in sizes]
@@ -314,6 +318,15 @@ def _memory(quick: bool, options: Options) -> dict[str, Any]:
     largest = max(rows, key=lambda row: row["bytes of features"])
     sizes = f"{largest['bytes of features'] / 1e6:.0f} MB of features"
     return {"cases": rows, "verdict": f"{sizes} checked within {largest['peak bytes'] / 1e6:.0f} MB"}
+
+
+def _on_cluster(quick: bool, options: Options) -> dict[str, Any]:
+    """The largest problems on a cluster."""
+    from .performance_memory import cluster_points
+
+    rows = measured_rows("performance-cluster", _measure_memory, cluster_points(quick), options.one_by_one)
+    slower = max(row["seconds"] / row["seconds of threads"] for row in rows)
+    return {"cases": rows, "verdict": f"{len(rows)} problems, at most {slower:.2f} times the time of threads"}
 
 
 def _measure_memory(point: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Part `memory` of the campaign performance: one problem that need not fit into memory, by threads and by a cluster.
+"""Parts `memory` and `cluster` of the campaign performance: one problem that need not fit into memory, here and there.
 
 Three kinds: features in a file, of which blocks of rows are read; blocks that are generated from a seed whenever they
 are asked for, of the size of a head on ImageNet or a part of it; and fewer samples than features, whose Gram matrix
@@ -10,7 +10,8 @@ equations: dsyrk of blocks of rows, class sums by products with one-hot blocks, 
 thread and are compared in processor time, which a busy machine disturbs less than the clock. On a cluster of two worker
 processes one is killed midway, and the bounds are held against those of the same problem by threads; where it makes
 tiles, midway is when half of those of the Gram matrix are there, and there are as many threads as workers. Its peak is
-that of the process that asks. Blocks from a seed have no normal equations beside them and two threads; what all of
+that of the process that asks. Part `cluster` does so at the largest sizes, beside as many threads as workers. Blocks
+from a seed have no normal equations beside them and two threads; what all of
 ImageNet takes is extrapolated from a tenth of it.
 """
 
@@ -41,7 +42,7 @@ from muso_theory.rows import OneHot
 
 from .tables import Column, table
 
-__all__ = ["WHOLE", "Seeded", "extrapolate", "points", "run_point", "tabulate"]
+__all__ = ["WHOLE", "Seeded", "cluster_points", "extrapolate", "points", "run_point", "tabulate"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _BLOCK = 4096
@@ -77,6 +78,19 @@ def points(quick: bool) -> list[dict[str, Any]]:
     found += [{"n": n, "D": d, "C": 10, "where": "tiles", "memory": most} for n, d, most in tiled]
     n, d, most = tiled[0]
     return [*found, {"n": n, "D": d, "C": 10, "where": "tiles on a cluster", "memory": most}]
+
+
+def cluster_points(quick: bool) -> list[dict[str, Any]]:
+    """The largest head and the largest K in tiles, on a cluster."""
+    head = {"n": 6000, "D": 64, "C": 10, "span bytes": 1 << 18, "kill after": 0.5}
+    wide = {"n": 3000, "D": 3500, "C": 10, "memory": 0.5}
+    if not quick:
+        head = {"n": 200_000, "D": 2048, "C": 100, "span bytes": SPAN_BYTES, "kill after": 10}
+        wide = {"n": 20_000, "D": 40_000, "C": 10, "memory": 2.0}
+    return [
+        {**head, "where": "cluster", "threads": 2},
+        {**wide, "where": "tiles on a cluster", "threads": 2},
+    ]
 
 
 def extrapolate(rows: list[dict[str, Any]]) -> None:
@@ -156,7 +170,7 @@ def run_point(point: Mapping[str, Any]) -> dict[str, Any]:
 
 def _child(role: str, words: Mapping[str, Any]) -> dict[str, Any]:
     """What a process of its own tells."""
-    threads = 2 if words["where"] in ("seed", "tiles on a cluster") else 1
+    threads = words.get("threads", 2 if words["where"] in ("seed", "tiles on a cluster") else 1)
     variables = {**os.environ, "OPENBLAS_NUM_THREADS": str(threads)}
     command = [sys.executable, "-m", "verification.performance_memory", role, json.dumps(words)]
     done = subprocess.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from verification import performance, performance_memory
 from verification.concluding import conclude
-from verification.performance_memory import WHOLE, Seeded, extrapolate, points, run_point
+from verification.performance_memory import WHOLE, Seeded, cluster_points, extrapolate, points, run_point
 
 POINT: dict[str, Any] = {"n": 700, "D": 9, "C": 3, "where": "threads", "span bytes": 1, "kill after": 1.0}
 
@@ -165,3 +166,39 @@ def test_a_cluster_is_judged_by_its_digits_and_not_by_the_clock() -> None:
         "fails"
     }
     assert judged(seconds=2.1) == "holds"
+
+
+def test_what_is_concluded_of_a_cluster_says_where_it_fails() -> None:
+    good = {
+        **{"n": 6000, "D": 64, "verdict": "CERTIFIED", "bounds as by threads": True, "killed": 1},
+        **{
+            "seconds": 3.0,
+            "seconds of threads": 2.0,
+            "peak bytes": 10**8,
+            "load": [0.5, 1.0],
+            "processors": 2,
+        },
+    }
+    wrong = [{"verdict": "VACUOUS"}, {"bounds as by threads": False}, {"killed": 0}, {"seconds": 5.0}]
+
+    def fails(change: dict[str, Any]) -> list[bool]:
+        drafts = conclude({"campaign": "performance-cluster", "cases": [{**good, **change}]})
+        return [draft["verdict"] == "fails" for draft in drafts]
+
+    assert [fails(change) for change in ({}, *wrong)] == [
+        [False] * 4, *[[True, False, False, False]] * 3, [False, True, False, False]
+    ]  # fmt: skip
+
+
+def test_the_cluster_has_as_many_workers_as_threads_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {point["threads"] for quick in (True, False) for point in cluster_points(quick)} == {2}
+    seen: list[str] = []
+
+    def ran(command: Any, env: Any, **words: Any) -> Any:
+        seen.append(env["OPENBLAS_NUM_THREADS"])
+        return subprocess.CompletedProcess(command, 0, stdout="{}\n")
+
+    monkeypatch.setattr(performance_memory.subprocess, "run", ran)
+    for words in ({"where": "threads"}, {"where": "cluster"}, *cluster_points(quick=False)):
+        performance_memory._child("check", words)
+    assert seen == ["1", "1", "2", "2"]

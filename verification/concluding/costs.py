@@ -316,6 +316,45 @@ def memory(result: Result) -> list[Draft]:
     ]
 
 
+@concludes("performance-cluster")
+def cluster(result: Result) -> list[Draft]:
+    """The largest problems by workers."""
+    cases = select(result, "cases")
+    sizes = ", ".join(f"{row['n']:,} × {row['D']:,}" for row in cases.found)
+    return [
+        share(
+            "performance",
+            f"{{k}} of {{n}} problems ({sizes}) are certified on a cluster of two workers, one of which was killed, "
+            "with the bounds of threads to the last digit",
+            count(
+                cases,
+                lambda row: (
+                    row["verdict"] == "CERTIFIED" and row["bounds as by threads"] and row["killed"] == 1
+                ),
+            ),
+            at_least=1.0,
+        ),
+        largest(
+            "performance",
+            "by the clock they take {least} to {largest} times as long as with two threads ({n} problems)",
+            cases,
+            lambda row: row["seconds"] / row["seconds of threads"],
+            at_most=2.0,
+        ),
+        largest(
+            "performance",
+            "the process that asks takes {least} to {largest} bytes at its peak ({n} problems)",
+            cases,
+            "peak bytes",
+        ),
+        share(
+            "performance",
+            "{k} of {n} problems were measured on a machine with no more to do than it has processors",
+            count(cases, lambda row: max(row["load"]) <= row["processors"]),
+        ),
+    ]
+
+
 @concludes("performance-kappa")
 def kappa(result: Result) -> list[Draft]:
     """What is decided on ill-conditioned data, and at what price."""
