@@ -11,8 +11,15 @@ __all__ = ["COMPUTED", "How", "Understood", "listed", "told_in_line"]
 How: TypeAlias = Literal["given", "inferred", "default", "varied"]
 """``given`` by the user or by the data, ``inferred`` from the data's values or names, by ``default``, or ``varied``."""
 
-COMPUTED = ("K", "cluster")
-"""Words of rows about where it is computed: last digits depend on that, and nothing that is said about the input."""
+COMPUTED = {
+    "K": ("inferred", "--memory", r"\d+ tiles on disk, [\d.e+-]+ GB with its factors"),
+    "cluster": (
+        "given",
+        "--scheduler",
+        r"(tiles of K|spans of rows where there are several), by the workers of \S{1,300}, \d+ at the beginning",
+    ),
+}
+"""Rows about where it is computed, by word: how, option, and form of their values. Only last digits depend on it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,19 +161,18 @@ class Ladder:
     def _fitting(self, rungs: Sequence[Rung]) -> list[Rung]:
         """What of them the budget and the memory allow together, in their order."""
         taken: list[Rung] = []
-        spent, there = 0.0, self._room
+        spent = 0.0
         for rung in rungs:
-            fits = spent + rung.cost.seconds <= self.budget and rung.cost.gigabytes <= there
+            fits = spent + rung.cost.seconds <= self.budget and not self._exceeds(rung.cost)
             if self._may_start if rung is self._certified else fits:
                 taken.append(rung)
                 spent += rung.cost.seconds
-                there -= rung.cost.gigabytes
         return taken
 
-    @property
-    def _room(self) -> float:
-        """Gigabytes beside what the process and the arrays that were given take."""
-        return _memory() - (PROCESS_BYTES + given_bytes(self.problem)) / 1e9
+    def _exceeds(self, cost: Cost) -> bool:
+        """Whether something has no room beside the process, what it was given, and proved float64 bounds."""
+        held = (PROCESS_BYTES + given_bytes(self.problem)) / 1e9
+        return held + self._certified.cost.gigabytes + cost.gigabytes > _memory()
 
     @cached_property
     def full_rank(self) -> bool | None:
@@ -220,7 +219,7 @@ class Ladder:
         if name != rung.name:
             known = self.named(name)
             return None if known is None else known.model
-        if rung.cost.seconds > max(self.budget, _ALWAYS) or rung.cost.gigabytes > _memory():
+        if rung.cost.seconds > max(self.budget, _ALWAYS) or self._exceeds(rung.cost):
             seconds = round_digits(rung.cost.seconds + self._certified.cost.seconds, up=True)
             why = f"{name} computes what is handed out, in {rung.cost}, more than the budget or the memory allow"
             raise NothingHandedError(why, f"--budget {seconds}")
@@ -234,8 +233,9 @@ class Ladder:
         """
         if self.arithmetic != "auto":
             return ""
-        if self._certified.cost.gigabytes + cost.gigabytes > self._room:
-            return f"its steps in float64 were not started: {cost}, more than {memory_words()}"
+        if self._exceeds(cost):
+            beside = f"{cost}, with what is in memory more than {memory_words()}"
+            return f"its steps in float64 were not started: {beside}"
         needed = self._certified.cost.seconds + self._beside + cost.seconds
         if needed > max(self.budget, _ALWAYS):
             seconds = round_digits(needed, up=True)
@@ -272,8 +272,11 @@ class Ladder:
                 verb = f"decides it by {rung.name}" if sure else f"tries {rung.name}"
                 only = "only proved float64 bounds enclose it"
                 return "" if sure is False else f"--arithmetic auto {verb}, in {rung.cost}: {only}"
-            if rung in self._affordable or rung.cost.gigabytes > _memory():
+            if rung in self._affordable:
                 return ""
+            if self._exceeds(rung.cost):
+                beside = f"{rung.cost}, with what is in memory more than {memory_words()}"
+                return f"{rung.name}, which alone could enclose it, was not started: {beside}"
             seconds = round_digits(self._certified.cost.seconds + rung.cost.seconds, up=True)
             return f"--budget {seconds} tries {rung.name}: only proved float64 bounds enclose it"
         if self._exact in self._affordable:
@@ -286,7 +289,7 @@ class Ladder:
             return ""
         best, sure = found
         beyond = ""
-        if best.cost.gigabytes > _memory():
+        if self._exceeds(best.cost):
             beyond = f" (not started: beyond {memory_words()})"
         elif self.arithmetic == "auto":
             beyond = (

@@ -10,6 +10,7 @@ as the weaker statement that it is, unless its own verdict no longer follows fro
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -147,9 +148,21 @@ def _apart(document: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
     inputs = document.get("input")
     if not (isinstance(inputs, dict) and isinstance(rows := inputs.get("understood"), list)):
         return document, []
-    apart = [row for row in rows if isinstance(row, dict) and row.get("word") in COMPUTED]
+    apart = [row for row in rows if _is_place(row)]
+    if len(apart) > len({row["word"] for row in apart}):  # no check writes a word twice
+        return document, []
     rest = {**document, "input": {**inputs, "understood": [row for row in rows if row not in apart]}}
-    return rest, [row.get("value") for row in apart if row["word"] == "K"]
+    return rest, [row["value"] for row in apart if row["word"] == "K"]
+
+
+def _is_place(row: Any) -> bool:
+    """Whether this row says where it was computed, and nothing else."""
+    if not (isinstance(row, dict) and set(row) == {"word", "value", "how", "option"}):
+        return False
+    if not all(isinstance(words, str) for words in row.values()) or row["word"] not in COMPUTED:
+        return False
+    how, option, value = COMPUTED[row["word"]]
+    return (row["how"], row["option"]) == (how, option) and re.fullmatch(value, row["value"]) is not None
 
 
 def _confirmed(stored: dict[str, Any], second: Report | None) -> tuple[list[str], int]:
@@ -209,7 +222,7 @@ def _need_not_agree(path: _Path, stored: Any, found: Any) -> bool:
     if path[0] == "versions":
         return len(path) == 2 and bool(stored)
     # Not the path of this machine's flavour: a report may come from another.
-    names = [text.replace("\\", "/").rpartition("/")[2] for text in (stored, found)]
+    names = [text.replace("\\", "/").rstrip("/").rpartition("/")[2] for text in (stored, found)]
     return path == ("settings", "source", "data") and names[0] == names[1]
 
 

@@ -15,16 +15,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import MusoError, expected
+from ..files.kinds import STORE_MARKS
 from ..files.reading import grown, read_json
 from ..machine import memory, memory_words
 from ..stored import Stored
 
 __all__ = ["is_store", "read_store"]
 
-_MARKS = ("zarr.json", ".zgroup", ".zarray")
-"""Files by which a folder says that it holds a group of arrays, or one: of version 3 of the format, and of 2."""
-
-_KNOWN = (*_MARKS, ".zattrs", ".zmetadata")
+_KNOWN = (*STORE_MARKS, ".zattrs", ".zmetadata")
 """Files with what zarr knows about arrays."""
 
 _CODECS = frozenset(
@@ -50,7 +48,7 @@ def is_store(path: Path) -> bool:
         >>> is_store(Path("."))
         False
     """
-    return any(os.path.isfile(path / mark) for mark in _MARKS)
+    return any(os.path.isfile(path / mark) for mark in STORE_MARKS)
 
 
 def read_store(

@@ -18,8 +18,19 @@ from ..errors import BadInputError, expected
 from ..former import former
 from .zipped import open_archive
 
-__all__ = ["FILE_KINDS", "SEALED", "is_changed", "is_sealed", "refuse_other_kinds", "with_seal"]
+__all__ = [
+    "FILE_KINDS",
+    "SEALED",
+    "STORE_MARKS",
+    "is_changed",
+    "is_sealed",
+    "refuse_other_kinds",
+    "with_seal",
+]
 former(__name__)
+
+STORE_MARKS = ("zarr.json", ".zgroup", ".zarray")
+"""Files by which a folder says that zarr has written it, a group of arrays, or one: of format 3 and 2."""
 
 _SEAL = re.compile(rb"muso-theory sha256 ([0-9a-f]{64})")
 _MOST_BYTES = 1 << 26

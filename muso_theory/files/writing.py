@@ -20,7 +20,7 @@ import numpy.typing as npt
 from ..errors import BadInputError, expected
 from ..former import former
 from .folders import SUMS, check_folder, read_sums, sums_text
-from .kinds import FILE_KINDS, SEALED, is_changed, with_seal
+from .kinds import FILE_KINDS, SEALED, STORE_MARKS, is_changed, with_seal
 
 __all__ = ["Outputs", "clear_unfinished", "make_folder", "npz_bytes", "write_all", "write_atomic"]
 former(__name__)
@@ -114,8 +114,9 @@ class Outputs:
     def _require_outside(self, target: str, path: str | os.PathLike[str]) -> None:
         """Refuse to write into a folder that is read as a whole."""
         for key, told in self._taken.items():
-            inside = isinstance(key, str) and os.path.isdir(key) and Path(target).is_relative_to(key)
-            if inside and told == _READ:
+            inside = isinstance(key, str) and told == _READ and Path(target).is_relative_to(key)
+            # The name of embedded data may be that of a folder, which is not read.
+            if inside and any(os.path.isfile(Path(str(key), mark)) for mark in STORE_MARKS):
                 got = f"in {Path(str(key)).name}, {told}"
                 raise expected("a path outside what is read", "path", path, got, "another folder")
 

@@ -10,6 +10,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from scipy.linalg.lapack import dpocon
 
 from ..arguments import checked
 from ..arrays import Array, forget_indices, outline, plain_array
@@ -229,8 +230,9 @@ def leave_block_out_labels(problem: UnlearningProblem, forget_sets: Iterable[obj
 
         ỹ_F = y_F − (I − Φ_F(ΦᵀΦ)⁻¹Φ_Fᵀ)⁻¹(y_F − Φ_F w),
 
-    Φ_F w_r by the Woodbury identity where Φ_R has full column rank. All in plain float64, whose digits the condition
-    takes away unseen: `optimal_labels` answers one request with digits that are looked at.
+    Φ_F w_r by the Woodbury identity where Φ_R has full column rank. All in plain float64. The condition takes digits
+    away unseen, and so does a target far larger than its label, being subtracted: `optimal_labels` answers one request
+    with digits that are looked at.
 
     Args:
         problem: features, targets and w₀.
@@ -242,7 +244,7 @@ def leave_block_out_labels(problem: UnlearningProblem, forget_sets: Iterable[obj
     Raises:
         BadInputError: no problem, or no forget sets of it; rows of Φ whose squares are near the ends of float64.
         SingularMatrixError: K, or ΦᵀΦ of more samples than features, is not (numerically) invertible, or would not be
-            without some forget set.
+            without some forget set, as far as float64 tells.
 
     Example:
         >>> import numpy as np
@@ -276,7 +278,7 @@ _STACK = 1 << 20
 """Entries of the blocks of K⁻¹, or of columns of ΦᵀΦ, that are in memory at a time."""
 
 _LOST = 1e-8
-"""Smallest eigenvalue of I − Φ_F(ΦᵀΦ)⁻¹Φ_Fᵀ, of 1 at most: with less, half of the digits are gone."""
+"""Smallest eigenvalue of I − Φ_F(ΦᵀΦ)⁻¹Φ_Fᵀ that is told from 0, unless the condition of ΦᵀΦ says more."""
 
 _Corrections = Callable[[Array], Array]
 
@@ -343,22 +345,29 @@ def _by_residuals(problem: UnlearningProblem) -> tuple[_Corrections, int, Array]
     exponent = int(np.frexp(np.abs(targets).max())[1])
     scaled = np.ldexp(targets, -exponent)
     w = factor.solve(right_side(features, np.arange(len(targets)), scaled, None, spread()))
-    return partial(_solved_by_residuals, features, factor, scaled, w), exponent, targets
+    # What Φ_F(ΦᵀΦ)⁻¹Φ_Fᵀ is off by grows with the condition of ΦᵀΦ, here of its factor's norms from above.
+    lower = np.tril(factor.lower[: factor.size])
+    norm = float(np.abs(lower).sum(axis=0).max() * np.abs(lower).sum(axis=1).max())
+    reciprocal = float(dpocon(np.asfortranarray(lower), norm, uplo="L")[0])
+    least = max(_LOST, factor.size * float(np.finfo(np.float64).eps) / max(reciprocal, 1e-300))
+    return partial(_solved_by_residuals, features, factor, scaled, w, least), exponent, targets
 
 
 def _solved_by_residuals(
-    features: Any, factor: CholeskyFactor, targets: Array, w: Array, rows: Array
+    features: Any, factor: CholeskyFactor, targets: Array, w: Array, least: float, rows: Array
 ) -> Array:
     """(I − Φ_F(ΦᵀΦ)⁻¹Φ_Fᵀ)⁻¹(y_F − Φ_F w) for each row of stacked forget sets."""
     sets, size = rows.shape
     theirs = np.asarray(taken(features, rows.ravel()), dtype=np.float64)
     z = factor.forward(theirs.T).T.reshape(sets, size, -1)  # rows of Φ_F L⁻ᵀ, with ΦᵀΦ = LLᵀ
     left = np.eye(size) - z @ z.swapaxes(1, 2)
-    lost = np.flatnonzero(np.linalg.eigvalsh(left)[:, 0] < _LOST)
-    if lost.size:
-        what, got = "Φ_R of full column rank", "rows that no others stand for"
+    smallest = np.linalg.eigvalsh(left)[:, 0]
+    if len(features) - size < factor.size or (smallest < least).any():
+        first = int(np.argmin(smallest))
+        what = "Φ_R of full column rank, told from less in float64"
+        got = f"1 − leverage is {smallest[first]:.1g}, where {least:.1g} may be 0"
         hint = "optimal_labels of a problem with this forget set"
-        raise SingularMatrixError(str(expected(what, "forget set", rows[lost[0]], got, hint)))
+        raise SingularMatrixError(str(expected(what, "forget set", rows[first], got, hint)))
     return np.linalg.solve(left, (targets[rows.ravel()] - theirs @ w).reshape(sets, size, -1))
 
 

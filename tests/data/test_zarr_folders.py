@@ -20,6 +20,7 @@ from muso_theory.data import load, public_samples, stores
 from muso_theory.files.writing import npz_bytes
 from muso_theory.machine import memory_of
 from muso_theory.stored import Stored
+from verification.commands import muso
 
 zarr = pytest.importorskip("zarr", reason="the extra [zarr] is not installed")
 
@@ -69,6 +70,8 @@ def test_commands_take_a_folder_and_write_nothing_into_it(
         return int(str(stopped.value.code))
 
     assert run("--claim", "exact-labels", "--json", str(report)) == 0
+    for name in (f"{made}/", made, f"{made}//"):  # as a shell completes it
+        assert muso("recheck", report, name).status == 0
     for option, name in (("--json", "r.json"), ("--checkpoint", "kept"), ("--figures", "y")):
         assert run(option, str(made / name)) == 2
         assert "outside what is read" in capsys.readouterr().err

@@ -548,3 +548,13 @@ def test_no_code_runs_while_a_rule_is_looked_for(here: Path) -> None:
     assert source_file("pack.nothing:f") is None
     assert source_file("nowhere.at_all:f") is None
     assert "pack" not in sys.modules
+
+
+def test_a_folder_with_the_name_of_embedded_data_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "breast_cancer").mkdir()
+    words = ["--forget", "rows:0", "--claim", "consistent-sizes", "--json", "breast_cancer/r.json"]
+    assert muso("check", "breast_cancer", *words).status == 0
+    assert (tmp_path / "breast_cancer" / "r.json").exists()

@@ -156,13 +156,36 @@ def test_requests_of_more_samples_than_features_are_retraining(kind: str) -> Non
         close(np.ldexp(labels, -900), right)
 
 
+@pytest.mark.parametrize("power", [3, 4, 5, 6, 7])
+def test_a_rank_that_float64_does_not_tell_from_less_is_refused(power: int) -> None:
+    """Two columns differ in one row alone, by less and less: without it they are one."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        features, targets = rng.standard_normal((12, 4)), rng.standard_normal(12)
+        features[:, 3] = features[:, 2]
+        features[0, 3] += 10.0**-power
+        with pytest.raises(mt.SingularMatrixError, match="full column rank"):
+            mt.leave_block_out_labels(mt.UnlearningProblem(features, targets, [1]), [[0]])
+        assert (
+            len(mt.leave_block_out_labels(mt.UnlearningProblem(rng.permuted(features), targets, [1]), [[0]]))
+            == 1
+        )
+
+
 def test_rows_that_no_others_stand_for_are_refused() -> None:
     features, targets = np.vstack([np.eye(3), np.eye(3)[:2], 2 * np.eye(3)[:2]]), np.arange(7.0)
     problem = mt.UnlearningProblem(features, targets, [0])
     assert len(mt.leave_block_out_labels(problem, [[0], [1, 3], [0, 1, 3, 4]])) == 3  # the control
     for rows in ([2], [0, 3, 5], [1, 2]):
-        with pytest.raises(mt.SingularMatrixError, match="Φ_R of full column rank but got forget set="):
+        with pytest.raises(
+            mt.SingularMatrixError,
+            match=r"told from less in float64 but got forget set=",
+        ):
             mt.leave_block_out_labels(problem, [[0], rows])
+    with pytest.raises(
+        mt.SingularMatrixError, match="Φ_R of full column rank"
+    ):  # fewer rows are left than columns
+        mt.leave_block_out_labels(problem, [list(range(5))])
     with pytest.raises(mt.SingularMatrixError, match="Φ of full column rank"):
         mt.leave_block_out_labels(mt.UnlearningProblem(np.ones((5, 2)), np.arange(5.0), [0]), [[1]])
     for scale in (-515, 508):

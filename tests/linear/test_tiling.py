@@ -226,10 +226,21 @@ def test_a_report_stands_where_it_is_repeated(tmp_path: Path, formed: list[int])
     assert "2 rows identical" in again.out
 
     document = json.loads(report.read_text(encoding="utf-8"))
-    row = {"word": "cluster", "value": "2 workers of tcp://there:1", "how": "given", "option": "--scheduler"}
-    for word, status in (("cluster", 0), ("forget", 1)):
+    value = "tiles of K, by the workers of tcp://there:1, 2 at the beginning"
+    row = {"word": "cluster", "value": value, "how": "given", "option": "--scheduler"}
+    more: list[tuple[list[Any], int]] = [
+        ([row], 0),
+        ([row, row], 1),  # and nothing is hidden in such a row
+        *(
+            ([{**row, key: other}], 1)
+            for key, other in (("word", "forget"), ("value", "w₀ is 3"), ("how", "inferred"))
+        ),
+        ([{**row, "value": 3}], 1),
+        ([{**row, "proved": "yes"}], 1),
+    ]
+    for rows, status in more:
         changed = copy.deepcopy(document)
-        changed["input"]["understood"].append({**row, "word": word})
+        changed["input"]["understood"] += rows
         changed["digest"] = digest(changed)
         report.write_text(json.dumps(changed), encoding="utf-8")
         assert muso("recheck", report, data).status == status
