@@ -39,6 +39,8 @@ IMPORT_SECONDS = 20.0
 _SHOWN = 20_000
 """Bytes of what a rule prints that are passed on."""
 
+_OTHER_BYTES = "wrote other bytes where its answer was expected"
+
 Rule = Callable[[UnlearningProblem], Any]
 """What gives labels, or parameters."""
 
@@ -196,7 +198,7 @@ def _unpacked(message: bytes) -> _Answer:
         failure = None if words["failure"] is None else Failure[words["failure"]]
         return _Answer(values, failure, str(words["detail"]), words["refused"] is True, odd)
     except (ValueError, KeyError, TypeError):
-        return _Answer(failure=Failure.NOT_NUMBERS, detail="wrote other bytes where its answer was expected")
+        return _Answer(failure=Failure.NOT_NUMBERS, detail=_OTHER_BYTES)
 
 
 def _received(connection: Any, seconds: float) -> bytes:
@@ -205,7 +207,7 @@ def _received(connection: Any, seconds: float) -> bytes:
     Raises:
         TimeoutError: not all of it did.
         EOFError: the process has ended.
-        OSError: more bytes than a message may have.
+        ValueError: other bytes, or more than a message may have.
     """
     deadline = time.monotonic() + seconds
     if os.name != "posix":  # messages of a pipe of Windows come whole
@@ -229,7 +231,7 @@ def _received(connection: Any, seconds: float) -> bytes:
     if size == -1:
         [size] = struct.unpack("!Q", next_bytes(8))
     if not 0 <= size <= MOST_BYTES:
-        raise OSError(f"a message of {size:,} bytes")
+        raise ValueError(f"a message of {size:,} bytes")
     return next_bytes(size)
 
 
@@ -291,6 +293,9 @@ class Runner:
         except TimeoutError:
             self.close()
             return _Answer(failure=Failure.NEVER_RETURNS, detail=f"did not answer in {self._seconds:g} s")
+        except ValueError:
+            self.close()
+            return _Answer(failure=Failure.NOT_NUMBERS, detail=_OTHER_BYTES)
         except (EOFError, OSError):
             return _Answer(failure=Failure.DIES, detail=f"exit code {self._exit_code()}")
 
