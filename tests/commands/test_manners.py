@@ -516,7 +516,7 @@ def test_what_is_kept_is_told_before_the_first_claim_too(
 
 def test_an_address_that_is_none_is_refused_before_data_are_read(data: Path) -> None:
     pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
-    for address in ("nonsense", "ftp://x:1", "ucx://127.0.0.1:1", "127.0.0.1:99999", "tcp://127.0.0.1:-1"):
+    for address in ("nonsense", "ftp://x:1", "127.0.0.1:99999", "tcp://127.0.0.1:-1"):
         assert (
             f"scheduler={address}" in muso("check", data.with_name("absent.npz"), "--scheduler", address).err
         )

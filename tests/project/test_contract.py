@@ -226,7 +226,10 @@ def test_a_number_of_few_bits_is_no_trap() -> None:
         return by * 10 + 100 * times[0] + 2.0**-20
 
     assert shifted(np.int8(100), (np.int8(100),)) == shifted(100, (100,)) == shifted(np.float16(100), (100,))
-    assert float(shifted.__wrapped__(np.float16(100), (100,))) != shifted(100, (100,))
+    if (
+        np.lib.NumpyVersion(np.__version__) >= "2.0.0"
+    ):  # the control; before, Python's numbers beside it were of 64 bits
+        assert float(shifted.__wrapped__(np.float16(100), (100,))) != shifted(100, (100,))
     with pytest.raises(MusoError, match="a number but got by="):
         shifted(1 + np.longdouble(2) ** -60)
 
