@@ -120,8 +120,7 @@ def certified_cost(problem: UnlearningProblem) -> Cost:
         + 1e-6 * n * c
     )
     if tiling.in_tiles(problem):  # read from disk for every product and solve, a hash of each tile with it
-        held = tiling.PROCESS_BYTES + tiling.given_bytes(problem)
-        return Cost(1.3 * seconds, (tiling.tiled_bytes(problem) - held) / 1e9)
+        return Cost(1.3 * seconds, (tiling.tiled_bytes(problem) - tiling.held_bytes(problem)) / 1e9)
     whole = tiling.dual_bytes(problem) if n <= d else tiling.primal_bytes(problem)
     # Of small problems what is at an entry of Φ: in spans, of more rows than columns, less than in whole matrices.
     reading = tiling.reading_bytes(problem) if n > d else 0

@@ -16,7 +16,7 @@ from ..linear.closed_forms import ClosedForms, float_model
 from ..linear.handed import PRECISIONS, NothingHandedError
 from ..linear.model import Model
 from ..linear.problem import UnlearningProblem
-from ..linear.tiling import PROCESS_BYTES, given_bytes
+from ..linear.tiling import held_bytes
 from ..machine import memory, memory_words
 from ..numbers import BALL, RATIONAL, UndecidedError
 from ..numbers.modular import has_full_rank, seconds_of_rank
@@ -171,8 +171,8 @@ class Ladder:
 
     def _exceeds(self, cost: Cost) -> bool:
         """Whether something has no room beside the process, what it was given, and proved float64 bounds."""
-        held = (PROCESS_BYTES + given_bytes(self.problem)) / 1e9
-        return held + self._certified.cost.gigabytes + cost.gigabytes > _memory()
+        models = self._certified.cost.gigabytes + cost.gigabytes
+        return held_bytes(self.problem) / 1e9 + models > _memory()
 
     @cached_property
     def full_rank(self) -> bool | None:

@@ -25,6 +25,7 @@ __all__ = [
     "disk_bytes",
     "dual_bytes",
     "given_bytes",
+    "held_bytes",
     "in_tiles",
     "output_bytes",
     "primal_bytes",
@@ -102,6 +103,11 @@ def given_bytes(problem: UnlearningProblem) -> int:
     return sum(map(_held, (problem.features, problem.targets, problem.w_init)))
 
 
+def held_bytes(problem: UnlearningProblem) -> int:
+    """Memory that is taken before a check: by the process, and by the arrays that it was given."""
+    return PROCESS_BYTES + given_bytes(problem)
+
+
 def _held(array: Any) -> int:
     mapped = not isinstance(array, np.ndarray) or getattr(array, "_mmap", None) is not None
     return 0 if mapped else array.nbytes
@@ -113,7 +119,7 @@ def tiled_bytes(problem: UnlearningProblem) -> int:
     rows, thread = _read_bytes(problem)
     forget = 8 * len(problem.forget) * (2 * n + len(problem.forget))
     blocks = _BLOCKS + 8 * tiles.TILE * n + rows + thread_count() * thread
-    return int(PROCESS_BYTES + blocks + forget + output_bytes(problem) + given_bytes(problem))
+    return int(held_bytes(problem) + blocks + forget + output_bytes(problem))
 
 
 def _read_bytes(problem: UnlearningProblem) -> tuple[int, int]:
