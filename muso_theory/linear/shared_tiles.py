@@ -7,7 +7,6 @@ and one that dies leaves nothing behind that its successor would not write again
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -38,7 +37,7 @@ def on_cluster() -> bool:
         >>> on_cluster()
         False
     """
-    return "distributed" in sys.modules and active_client() is not None
+    return active_client() is not None
 
 
 def bytes_to_share(features: Array | ByRows) -> int:

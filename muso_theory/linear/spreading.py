@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -35,7 +34,7 @@ def spread() -> Spread[Any]:
         >>> spread() is here
         True
     """
-    client = active_client() if "distributed" in sys.modules else None
+    client = active_client()
     return here if client is None else partial(_on_cluster, client)
 
 
@@ -46,7 +45,7 @@ def workers_told(problem: UnlearningProblem) -> list[Understood]:
         >>> workers_told(UnlearningProblem(np.eye(2, 3), [1.0, 2.0], [0]))
         []
     """
-    client = active_client() if "distributed" in sys.modules else None
+    client = active_client()
     tiled = in_tiles(problem)
     if client is None or not (tiled or problem.n_samples > problem.n_features):
         return []

@@ -7,6 +7,7 @@ again where it runs, since workers come and go.
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -110,7 +111,9 @@ def _answering(connect: Callable[[], Any], scheduler: str) -> Any:
 
 
 def active_client() -> Any:
-    """The client of the cluster on which joblib would run now, or None."""
+    """The client of the cluster on which joblib would run now, or None: at once where nobody has imported Dask's."""
+    if "distributed" not in sys.modules:
+        return None
     from joblib.parallel import get_active_backend
 
     return getattr(get_active_backend()[0], "client", None)
