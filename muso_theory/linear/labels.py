@@ -267,7 +267,7 @@ def leave_block_out_labels(problem: UnlearningProblem, forget_sets: Iterable[obj
         for i, correction in zip(some, corrections, strict=True):
             labels[i] = problem.shaped(targets[rows[i]] - np.ldexp(correction, exponent))
     if tall:
-        problem.require_unchanged()  # rows of Φ have been read for these requests
+        problem.require_unchanged()  # its rows have been read for these requests
     return labels
 
 
@@ -329,9 +329,9 @@ def _solved_in_inverse(place: Array, inverse: Array, weighted: Array, rows: Arra
 def _by_residuals(problem: UnlearningProblem) -> tuple[_Corrections, int, Array]:
     """The same with more samples than features, from a factor of ΦᵀΦ and the residuals of one fit of all samples.
 
-    Where Φ has full column rank that fit does not depend on w₀.
+    Where Φ has full column rank that fit does not depend on w₀. Whether arrays are what they were is asked after each
+    call, which reads rows of Φ again.
     """
-    problem.require_unchanged()
     model, features = float_model(problem), problem.features
     factor = model.factor(model.everything)
     if not isinstance(factor, CholeskyFactor) or factor.rank < problem.n_features:

@@ -261,9 +261,8 @@ def told_rows(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
             value, interval, bound = (row.get(name) for name in (key, f"{key} interval", f"{key}, bound"))
             cell = "" if value is None else f"{value:.3g}" if "gap" in key else f"{value:.4f}"
             if bound is not None and value is not None and value > bound:
-                cell = (
-                    "in floats " + cell
-                )  # whose own rounding is larger than what is proved of the exact number
+                # The rounding of floats is larger than what is proved of the exact number.
+                cell = f"in floats {cell}"
             cell += f" in [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
             cells.append(
                 cell + (f", proved ≤ {round_digits(bound, up=True, digits=3)}" if bound is not None else "")

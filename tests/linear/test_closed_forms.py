@@ -172,6 +172,18 @@ def test_a_rank_that_float64_does_not_tell_from_less_is_refused(power: int) -> N
         )
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_requests_of_rows_that_were_written_into_are_refused(asked: bool) -> None:
+    features, targets = np.random.default_rng(0).standard_normal((30, 4)), np.arange(30.0)
+    problem = mt.UnlearningProblem(features, targets, [0])
+    if asked:
+        assert len(mt.leave_block_out_labels(problem, [[1]])) == 1  # the control
+    features[3, 2] = 9.0
+    for _ in range(2):
+        with pytest.raises(mt.BadInputError, match=r"features=.*changed since"):
+            mt.leave_block_out_labels(problem, [[1]])
+
+
 def test_rows_that_no_others_stand_for_are_refused() -> None:
     features, targets = np.vstack([np.eye(3), np.eye(3)[:2], 2 * np.eye(3)[:2]]), np.arange(7.0)
     problem = mt.UnlearningProblem(features, targets, [0])
